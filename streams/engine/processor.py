@@ -1,0 +1,159 @@
+"""What the engine asks of the code that it runs: the only thing the two know of each other.
+
+The engine owns Kafka, transactions, positions, stores and time. A processor owns meaning. For every
+partition number that a worker is given the engine opens one `PartitionProcessor`; it lives until the
+partition is revoked or the process ends, sees every record of that partition number exactly once, and
+answers with changes and outputs through the `Transaction` that it is handed.
+
+What a processor keeps in memory beside the stores (timers, counters) it may change at once: the engine
+never takes a step back, an error ends the process, and the next owner opens a fresh one.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple, Protocol
+
+Headers = tuple[tuple[str, bytes], ...]
+
+
+class Record(NamedTuple):
+    """One Kafka record as read. `timestamp` is in milliseconds UTC; key and value are raw bytes."""
+
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch `[start, end)` of offsets of one topic partition with the records that lie in it.
+
+    Offsets without a record (transaction markers, compacted records) are part of the stretch.
+    `high_water` is the offset up to which the partition was known to reach when it was fetched.
+    """
+
+    topic: str
+    partition: int
+    start: int
+    end: int
+    records: Sequence[Record]
+    high_water: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoreSpec:
+    """A table of the processor: bytes to bytes, one changelog topic, kept on disk.
+
+    `in_memory` keeps a complete copy in a dictionary as well, so that reading costs a look-up.
+    """
+
+    name: str
+    in_memory: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessorSpec:
+    """What a processor reads and keeps.
+
+    `topics` are co-partitioned; records of one batch are handed over in this order, within a topic by
+    offset. `broadcast` names a one-partition topic that every partition reads whole, before the others.
+    `output_topics` are all topics it may send to (checked at start: existence, size limits).
+    """
+
+    topics: tuple[str, ...]
+    broadcast: str | None
+    stores: tuple[StoreSpec, ...]
+    output_topics: tuple[str, ...] = field(default=())
+
+
+class Transaction(Protocol):
+    """Reads and writes of one step: reads see what earlier steps of the same transaction wrote."""
+
+    def get(self, store: str, key: bytes) -> bytes | None:
+        """The value under `key`, or None."""
+        ...
+
+    def put(self, store: str, key: bytes, value: bytes | None) -> None:
+        """Set the value under `key`; None deletes it."""
+        ...
+
+    def contains(self, store: str, key: bytes) -> bool:
+        """Whether `key` has a value; for an in-memory store this costs a dictionary look-up."""
+        ...
+
+    def send(
+        self,
+        topic: str,
+        key: bytes | None,
+        value: bytes | None,
+        headers: Headers = (),
+        partition: int | None = None,
+    ) -> None:
+        """An output record; it goes to the task's own partition number unless one is named."""
+        ...
+
+
+class Scan(Protocol):
+    """The committed content of the partition's stores, to read through once at opening."""
+
+    def items(self, store: str) -> Iterator[tuple[bytes, bytes]]:
+        """Every key and value of a store."""
+        ...
+
+    def get(self, store: str, key: bytes) -> bytes | None:
+        """The committed value under `key`, or None."""
+        ...
+
+
+class PartitionProcessor(Protocol):
+    """The processor of one partition number. Calls never overlap. All instants are milliseconds UTC."""
+
+    def step(self, transaction: Transaction, now: int, spans: Sequence[Span]) -> bool:
+        """Apply the spans. True when something waits to be seen (an output, a dead letter): the engine
+        then commits soon; False lets it gather more first (bounded in records, bytes and a second)."""
+        ...
+
+    def due(self) -> int | None:
+        """The instant of the earliest timer, or None."""
+        ...
+
+    def fire(self, transaction: Transaction, now: int, as_of: int, limit: int) -> bool:
+        """Act on at most `limit` timers due at or before `as_of`, in due order. The engine calls it only
+        when all topics have been read up to the end they had at `as_of` or later. True: more are due."""
+        ...
+
+    def seal(self, transaction: Transaction, now: int, reads: Mapping[str, int]) -> None:
+        """Called once just before a transaction that holds changes or outputs is committed, with the
+        positions (`next` offset per topic, the broadcast topic included) that go with it. May send."""
+        ...
+
+    def committed(self) -> None:
+        """The transaction that was sealed last is durable."""
+        ...
+
+
+class Processor(Protocol):
+    """Makes partition processors. Raised errors end the process; `Refusal` with a message and exit code."""
+
+    spec: ProcessorSpec
+
+    def open(
+        self, partition: int, partition_count: int, scan: Scan, transaction: Transaction, now: int
+    ) -> PartitionProcessor:
+        """Open a partition whose stores hold exactly what its last transaction left. What is written to
+        `transaction` is committed with the first transaction of the partition."""
+        ...
+
+
+class Refusal(Exception):
+    """The processor will not go on: the worker stops with `message`, committing nothing more.
+
+    `exit_code` 2: a human has to change something first; 70: a restart may help.
+    """
+
+    def __init__(self, message: str, exit_code: Literal[2, 70]) -> None:
+        super().__init__(message)
+        self.message = message
+        self.exit_code = exit_code
