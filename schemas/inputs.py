@@ -1,0 +1,173 @@
+"""The seven inputs (contract section 3).
+
+Unknown fields are ignored and never copied; known name fields are refused before a model is asked.
+Times are RFC 3339 with an offset. These models are the contract; the fast decoder of
+`streams/core/decode.py` is held to them by tests/contracts.
+"""
+
+import re
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints
+from pydantic import Field as Constraint
+
+from schemas.words import (
+    ACCOUNT_ID_PATTERN,
+    ACTOR_PATTERN,
+    ID_PATTERN,
+    MAX_CATEGORY_LENGTH,
+    MAX_FOLLOWERS,
+    PLATFORM_PATTERN,
+    Answer,
+    Cause,
+    Change,
+    Command,
+    ControlReason,
+    Failure,
+    LabelSource,
+    Outcome,
+    Switch,
+)
+
+TIME_PATTERN = (
+    r"^\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]([01]\d|2[0-3]):[0-5]\d)$"
+)
+_TIME = re.compile(TIME_PATTERN)
+
+
+def _parse_time(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value
+    if not isinstance(value, str) or not _TIME.match(value):
+        raise ValueError("a time is a string in RFC 3339 with an offset")
+    whole, fraction, offset = re.split(r"(\.\d+)?(?=[Zz+-]\d*:?\d*$)", value, maxsplit=1)
+    return datetime.fromisoformat(whole.upper() + (fraction or "")[:7] + offset.upper())
+
+
+Time = Annotated[
+    datetime,
+    BeforeValidator(_parse_time, json_schema_input_type=str),
+    Constraint(json_schema_extra={"format": "date-time", "pattern": TIME_PATTERN}),
+]
+Platform = Annotated[str, StringConstraints(pattern=PLATFORM_PATTERN)]
+AccountId = Annotated[str, StringConstraints(pattern=ACCOUNT_ID_PATTERN)]
+Identifier = Annotated[str, StringConstraints(pattern=ID_PATTERN)]
+Actor = Annotated[str, StringConstraints(pattern=ACTOR_PATTERN)]
+
+
+class _Input(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class FollowerCount(_Input):
+    """A reading: one follower count at one instant."""
+
+    platform: Platform
+    account_id: AccountId
+    followers: Annotated[int, Constraint(strict=True, ge=0, le=MAX_FOLLOWERS)]
+    observed_at: Time
+    cause: Cause = Cause.ORGANIC
+
+
+class CategoryChange(_Input):
+    """A label: the platform's own category text. `valid_until` null means without end."""
+
+    platform: Platform
+    account_id: AccountId
+    category: Annotated[
+        str, StringConstraints(strict=True, min_length=1, max_length=MAX_CATEGORY_LENGTH)
+    ]
+    observed_at: Time
+    source: LabelSource = LabelSource.PLATFORM
+    valid_until: Time | None = None
+
+
+class AccountChange(_Input):
+    """Closed, reopened, owner changed, exempted, exemption ended."""
+
+    platform: Platform
+    account_id: AccountId
+    change: Change
+    observed_at: Time
+
+
+class NoticeReceipt(_Input):
+    """The notifier's word: the owner's notice was delivered, or failed."""
+
+    platform: Platform
+    account_id: AccountId
+    invitation_id: Identifier
+    outcome: Outcome
+    occurred_at: Time
+    failure: Failure | None = None
+
+
+class ConsentAnswer(_Input):
+    """The owner's word. Without `invitation_id` it belongs to the open cycle or consent in force."""
+
+    platform: Platform
+    account_id: AccountId
+    answer: Answer
+    occurred_at: Time
+    invitation_id: Identifier | None = None
+    notice_version: Identifier | None = None
+
+
+class Control(_Input):
+    """An operator's word on one account. `control_id` counts once."""
+
+    platform: Platform
+    account_id: AccountId
+    control_id: Identifier
+    command: Command
+    actor: Actor
+    reason: ControlReason
+    issued_at: Time
+    approved_by: Actor | None = None
+    bulk_id: Identifier | None = None
+    expires_at: Time | None = None
+    until: Time | None = None
+
+
+class SwitchChange(_Input):
+    """A brake pulled or released, for one platform or for all (`*`)."""
+
+    scope: Annotated[str, StringConstraints(pattern=r"^(\*|[a-z][a-z0-9-]{1,31})$")]
+    switch: Switch
+    on: Annotated[bool, Constraint(strict=True)]
+    actor: Actor
+    reason: ControlReason
+    issued_at: Time
+
+
+InputName = Literal[
+    "switches",
+    "account-changes",
+    "controls",
+    "category-changes",
+    "follower-counts",
+    "notice-receipts",
+    "consent-answers",
+]
+
+INPUT_MODELS: dict[InputName, type[_Input]] = {
+    "switches": SwitchChange,
+    "account-changes": AccountChange,
+    "controls": Control,
+    "category-changes": CategoryChange,
+    "follower-counts": FollowerCount,
+    "notice-receipts": NoticeReceipt,
+    "consent-answers": ConsentAnswer,
+}
+"""Topic (without prefix) to model, in the order in which inputs read together are applied."""
+
+TOMBSTONES: frozenset[InputName] = frozenset({"category-changes", "follower-counts"})
+"""Inputs in which a record without a value is allowed: it removes the label, a reading's is ignored."""
+
+
+def input_key(name: InputName, value: BaseModel) -> str:
+    """The Kafka key that a record of this value has: `platform:account_id` or `scope:switch`."""
+    if isinstance(value, SwitchChange):
+        return f"{value.scope}:{value.switch}"
+    return f"{value.platform}:{value.account_id}"  # type: ignore[attr-defined]

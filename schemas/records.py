@@ -1,0 +1,123 @@
+"""What Byline keeps for people: decisions, and dead letters.
+
+A decision record is canonical JSON (RFC 8785: keys sorted, no white space, integers only), chained
+by `previous` and `hash` per partition: `hash` is the SHA-256, in hex, of the record without `hash`.
+"""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict
+from pydantic import Field as Constraint
+
+from schemas.inputs import Identifier
+from schemas.words import Event, Mode, Refused, Surface
+
+Hex64 = Annotated[str, Constraint(pattern=r"^[0-9a-f]{64}$")]
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DeadLetter(_Record):
+    """An input that was refused: where it came from and why, never what it said.
+
+    `field` is the name of the contract's field at fault where there is one, out of a closed list.
+    """
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: datetime
+    reason: Refused
+    field: str | None
+    value_digest: Hex64 | None
+    value_bytes: int
+    refused_at: datetime
+
+
+class InputCause(_Record):
+    """The record that caused a decision."""
+
+    topic: str
+    offset: int
+
+
+class TimerCause(_Record):
+    """The timer that caused a decision: its kind and the instant at which it was due."""
+
+    timer: str
+    due_at: datetime
+
+
+class PolicyCause(_Record):
+    """A policy or a switch changed, and this account was looked at again."""
+
+    changed: Literal["policy", "switch", "opening"]
+
+
+class Transition(_Record):
+    """One row of a lifecycle table that was taken."""
+
+    machine: Literal["eligibility", "invitation", "throttle"]
+    from_state: str
+    input: str
+    to_state: str
+    surface: Surface | None
+
+
+class EmittedEvent(_Record):
+    """An event that went out in the same transaction."""
+
+    event_id: Identifier
+    event: Event
+    mode: Mode
+    sequence: int
+    reason: str
+    surface: Surface | None
+
+
+class Deferral(_Record):
+    """An adverse event that waits, and what it waits for."""
+
+    event: Event
+    by: list[str]
+
+
+class _Chained(_Record):
+    number: Annotated[int, Constraint(ge=1)]
+    partition: int
+    previous: Hex64
+    hash: Hex64
+    now: datetime
+
+
+class Decision(_Chained):
+    """What one cause did to one account. `ignored` says why an input changed nothing."""
+
+    kind: Literal["decision"]
+    platform: str
+    account_id: str
+    policy_version: int | None
+    policy_digest: str | None
+    cause: InputCause | TimerCause | PolicyCause
+    facts: dict[str, str | int | bool | None]
+    transitions: list[Transition]
+    events: list[EmittedEvent]
+    deferrals: list[Deferral]
+    ignored: str | None
+
+
+class TransactionRecord(_Chained):
+    """Closes a transaction that changed state or wrote something: how far each input was read."""
+
+    kind: Literal["transaction"]
+    reads: dict[str, int]
+
+
+class PolicyRecord(_Chained):
+    """From here on the partition works under these policies: platform to version and digest."""
+
+    kind: Literal["policies"]
+    policies: dict[str, str]

@@ -1,0 +1,88 @@
+"""The statement of reasons that every restriction carries.
+
+Modelled on article 17 of the EU Digital Services Act and the fields of its Transparency Database
+(domain report, section C); facts are bands, never raw counts, and there is no free text.
+"""
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from schemas.words import Field, LabelSource, Level, Surface
+
+Band = Literal[
+    "under-100000",
+    "100000-499999",
+    "500000-999999",
+    "1000000-4999999",
+    "5000000-9999999",
+    "10000000-and-more",
+]
+Redress = Literal["grant-consent", "open-appeal", "ask-for-human-review"]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Ground(_Part):
+    """Which rule: the policy, its phase and the notice that announced it."""
+
+    policy_version: int
+    policy_digest: str
+    phase: str
+    line: int
+    notice_id: str
+    notice_version: str
+    impact_assessment: str | None
+
+
+class Facts(_Part):
+    """What was known: the count as a band, the field, and who says that the field holds."""
+
+    followers_band: Band
+    field: Field
+    field_source: LabelSource
+
+
+class Restriction(_Part):
+    """What is restricted and until when."""
+
+    surface: Surface
+    level: Level
+    effective_at: datetime
+    review_at: datetime
+    expires_at: datetime
+
+
+class Automation(_Part):
+    """Degree of automation, in the DSA database's words."""
+
+    automated_detection: Literal["Yes"]
+    automated_decision: Literal["AUTOMATED_DECISION_FULLY"]
+
+
+class DsaFields(_Part):
+    """The same in the attribute names of the DSA Transparency Database, where they exist."""
+
+    decision_visibility: list[Literal["DECISION_VISIBILITY_CONTENT_DEMOTED"]]
+    decision_monetary: Literal["DECISION_MONETARY_SUSPENSION", "DECISION_MONETARY_OTHER"] | None
+    decision_ground: Literal["DECISION_GROUND_INCOMPATIBLE_CONTENT"]
+    account_type: Literal["ACCOUNT_TYPE_BUSINESS", "ACCOUNT_TYPE_PRIVATE"] | None
+    source_type: Literal["SOURCE_VOLUNTARY"]
+    puid: str
+
+
+class StatementOfReasons(_Part):
+    """Why this account's reach or income on a surface is restricted, and what its owner can do."""
+
+    ground: Ground
+    facts: Facts
+    delivered_at: datetime
+    deadline_at: datetime
+    answer: Literal["none", "declined"]
+    restriction: Restriction
+    automation: Automation
+    redress: list[Redress]
+    dsa: DsaFields

@@ -1,0 +1,141 @@
+"""Every topic: key, partitions, cleanup, retention, size (contract section 2), in one place."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from schemas.events import EVENT_TOPIC
+from schemas.inputs import INPUT_MODELS, InputName
+from schemas.words import Event
+
+DAY_MS = 86_400_000
+KEEP_FOR_EVER = -1
+EVENT_RETENTION_MS = 3 * 366 * DAY_MS
+"""Decisions are kept three years at least (PIPL art. 56); the same for what they speak of."""
+COMPACTION_LAG_MS = 30 * DAY_MS
+
+Role = Literal["input", "output", "decisions", "policies", "dead-letters", "changelog"]
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """A topic as it has to be. `name` is without prefix; `single` means one partition.
+
+    `retention_ms` is -1 for ever, None where compaction alone removes; `minimum_retention` says
+    that a shorter retention than this is refused, a longer one is not.
+    """
+
+    name: str
+    role: Role
+    key: str
+    cleanup: Literal["delete", "compact"]
+    retention_ms: int | None
+    what: str
+    single: bool = False
+    compaction_lag_ms: int | None = None
+    minimum_retention: bool = False
+    max_message_bytes: int = 1_048_588
+
+    @property
+    def config(self) -> dict[str, str]:
+        """The topic's settings in Kafka's words."""
+        config = {
+            "cleanup.policy": self.cleanup,
+            "max.message.bytes": str(self.max_message_bytes),
+            "message.timestamp.type": "CreateTime",
+        }
+        if self.retention_ms is not None:
+            config["retention.ms"] = str(self.retention_ms)
+        if self.compaction_lag_ms is not None:
+            config["min.compaction.lag.ms"] = str(self.compaction_lag_ms)
+        return config
+
+
+def _input(name: InputName, cleanup: Literal["delete", "compact"], what: str) -> Topic:
+    if name == "switches":
+        return Topic(name, "input", "scope:switch", "delete", KEEP_FOR_EVER, what, single=True)
+    if cleanup == "compact":
+        return Topic(
+            name, "input", "account", cleanup, None, what, compaction_lag_ms=COMPACTION_LAG_MS
+        )
+    return Topic(name, "input", "account", cleanup, EVENT_RETENTION_MS, what)
+
+
+INPUTS: tuple[Topic, ...] = (
+    _input("switches", "delete", "brakes"),
+    _input("account-changes", "delete", "closed, reopened, owner changed, exempted"),
+    _input("controls", "delete", "an operator's word on one account"),
+    _input("category-changes", "compact", "label in; a tombstone removes it"),
+    _input("follower-counts", "compact", "readings in; a tombstone is ignored"),
+    _input("notice-receipts", "delete", "the notifier's word"),
+    _input("consent-answers", "delete", "the owner's word"),
+)
+"""In this order are inputs applied that are read together."""
+
+OUTPUTS: tuple[Topic, ...] = tuple(
+    Topic(prefix + name, "output", "account", "delete", EVENT_RETENTION_MS, what)
+    for prefix, what in (("", "events out"), ("shadow.", "the same in shadow mode"))
+    for name in ("invitations", "consents", "throttles")
+)
+
+DECISIONS = Topic(
+    "decisions",
+    "decisions",
+    "account",
+    "delete",
+    EVENT_RETENTION_MS,
+    "every transition, event and deferral, hash-chained per partition",
+    minimum_retention=True,
+)
+POLICIES = Topic(
+    "policies", "policies", "digest", "compact", None, "every policy ever in force", single=True
+)
+DEAD_LETTERS = Topic(
+    "dead-letters",
+    "dead-letters",
+    "the key if valid, else its digest",
+    "delete",
+    EVENT_RETENTION_MS,
+    "where it came from, why it was refused, a digest; never the payload",
+)
+STORES = ("accounts", "categories")
+CHANGELOGS: tuple[Topic, ...] = tuple(
+    Topic(f"{store}-changelog", "changelog", "account", "compact", None, "state")
+    for store in STORES
+)
+
+TOPICS: tuple[Topic, ...] = (
+    *INPUTS,
+    *OUTPUTS,
+    DECISIONS,
+    POLICIES,
+    DEAD_LETTERS,
+    *CHANGELOGS,
+)
+
+assert [topic.name for topic in INPUTS] == list(INPUT_MODELS)
+
+
+@dataclass(frozen=True, slots=True)
+class TopicNames:
+    """Full names for one prefix (`byline.`) and application id (`byline`)."""
+
+    prefix: str
+    application_id: str
+
+    def of(self, topic: Topic) -> str:
+        """The full name of a declared topic."""
+        if topic.role == "changelog":
+            return f"{self.application_id}-{topic.name}"
+        return self.prefix + topic.name
+
+    def input(self, name: InputName) -> str:
+        """The full name of an input topic."""
+        return self.prefix + name
+
+    def event(self, event: Event, shadow: bool) -> str:
+        """The full name of the topic that carries an event."""
+        return f"{self.prefix}{'shadow.' if shadow else ''}{EVENT_TOPIC[event]}"
+
+    def changelog(self, store: str) -> str:
+        """The full name of a store's changelog."""
+        return f"{self.application_id}-{store}-changelog"

@@ -1,0 +1,297 @@
+"""Closed vocabularies of the wire. A value that is not listed here never travels."""
+
+from enum import StrEnum, unique
+
+PLATFORM_PATTERN = r"^[a-z][a-z0-9-]{1,31}$"
+ACCOUNT_ID_PATTERN = r"^[A-Za-z0-9._~-]{1,64}$"
+ID_PATTERN = r"^[A-Za-z0-9._~:-]{1,128}$"
+ACTOR_PATTERN = r"^[A-Za-z0-9._-]{1,64}$"
+
+MAX_FOLLOWERS = 10**10
+MAX_CATEGORY_LENGTH = 64
+MAX_VALUE_BYTES = 64 * 1024
+ALLOWED_SKEW_SECONDS = 300
+"""How far a time may lie ahead of both the record's Kafka timestamp and our clock (PT5M)."""
+
+
+@unique
+class Mode(StrEnum):
+    """What a policy, phase or surface may do; ordered from weakest to strongest."""
+
+    OFF = "off"
+    SHADOW = "shadow"
+    ENFORCE = "enforce"
+
+
+@unique
+class Field(StrEnum):
+    """Our common terms for what an account is about."""
+
+    CURRENT_AFFAIRS = "current-affairs"
+    SOCIETY = "society"
+    POLITICS = "politics"
+    MILITARY = "military"
+    FINANCE = "finance"
+    LAW = "law"
+    HEALTH = "health"
+    EDUCATION = "education"
+    OTHER_PROFESSIONAL = "other-professional"
+
+
+@unique
+class Surface(StrEnum):
+    """Where a restriction can act. Basic functions are not among them and cannot be restricted."""
+
+    RECOMMEND_FEED = "recommend-feed"
+    HOT_SEARCH = "hot-search"
+    SEARCH = "search"
+    DISTRIBUTION = "distribution"
+    AD_SHARE = "ad-share"
+    TIPS = "tips"
+    REVENUE_SHARE = "revenue-share"
+    PAID_CONTENT = "paid-content"
+    COMMERCE = "commerce"
+
+
+@unique
+class Level(StrEnum):
+    """How strong a restriction is: `limited` is milder than `off`."""
+
+    LIMITED = "limited"
+    OFF = "off"
+
+
+@unique
+class Cause(StrEnum):
+    """Why a follower count changed."""
+
+    ORGANIC = "organic"
+    OWNER_PURGE = "owner_purge"
+    PLATFORM_PURGE = "platform_purge"
+    CORRECTION = "correction"
+
+
+@unique
+class LabelSource(StrEnum):
+    """Who says that the label holds."""
+
+    DECLARED = "declared"
+    PLATFORM = "platform"
+    VERIFIED = "verified"
+
+
+@unique
+class Change(StrEnum):
+    """What happened to an account."""
+
+    CLOSED = "closed"
+    REOPENED = "reopened"
+    OWNER_CHANGED = "owner_changed"
+    EXEMPTED = "exempted"
+    EXEMPTION_ENDED = "exemption_ended"
+
+
+@unique
+class Outcome(StrEnum):
+    """The notifier's word on a notice."""
+
+    DELIVERED = "delivered"
+    FAILED = "failed"
+
+
+@unique
+class Failure(StrEnum):
+    """Why a notice did not reach its owner."""
+
+    BLOCKED = "blocked"
+    INVALID = "invalid"
+    UNREACHABLE = "unreachable"
+    OTHER = "other"
+
+
+@unique
+class Answer(StrEnum):
+    """The owner's word."""
+
+    GRANTED = "granted"
+    DECLINED = "declined"
+    WITHDRAWN = "withdrawn"
+
+
+@unique
+class Command(StrEnum):
+    """An operator's word on one account."""
+
+    HOLD = "hold"
+    UNHOLD = "unhold"
+    LIFT = "lift"
+    EXTEND = "extend"
+    REISSUE = "reissue"
+    APPEAL_OPENED = "appeal_opened"
+    APPEAL_UPHELD = "appeal_upheld"
+    APPEAL_REJECTED = "appeal_rejected"
+
+
+@unique
+class ControlReason(StrEnum):
+    """Why an operator acted."""
+
+    OPERATOR_REQUEST = "operator_request"
+    OWNER_REQUEST = "owner_request"
+    LEGAL_HOLD = "legal_hold"
+    ERROR_CORRECTION = "error_correction"
+    INCIDENT = "incident"
+    APPEAL = "appeal"
+    TEST = "test"
+
+
+@unique
+class Switch(StrEnum):
+    """The brakes."""
+
+    ADVERSE_OFF = "adverse_off"
+    INVITATIONS_OFF = "invitations_off"
+    THROTTLES_OFF = "throttles_off"
+    ANSWERS_PAUSED = "answers_paused"
+
+
+@unique
+class Event(StrEnum):
+    """Every event that Byline emits."""
+
+    INVITATION_ISSUED = "invitation.issued"
+    INVITATION_DELIVERED = "invitation.delivered"
+    INVITATION_UNDELIVERABLE = "invitation.undeliverable"
+    INVITATION_REMINDED = "invitation.reminded"
+    INVITATION_EXTENDED = "invitation.extended"
+    INVITATION_EXPIRED = "invitation.expired"
+    INVITATION_CANCELLED = "invitation.cancelled"
+    CONSENT_GRANTED = "consent.granted"
+    CONSENT_DECLINED = "consent.declined"
+    CONSENT_WITHDRAWN = "consent.withdrawn"
+    CONSENT_VOIDED = "consent.voided"
+    THROTTLE_APPLIED = "throttle.applied"
+    THROTTLE_RENEWED = "throttle.renewed"
+    THROTTLE_LIFTED = "throttle.lifted"
+
+
+ADVERSE_EVENTS = frozenset(
+    {
+        Event.INVITATION_ISSUED,
+        Event.INVITATION_REMINDED,
+        Event.INVITATION_EXPIRED,
+        Event.THROTTLE_APPLIED,
+        Event.THROTTLE_RENEWED,
+    }
+)
+"""Issued, reminded, expired, applied, renewed; everything else is favourable."""
+
+EVENT_REASONS: dict[Event, tuple[str, ...]] = {
+    Event.INVITATION_ISSUED: ("over_line", "reissued"),
+    Event.INVITATION_DELIVERED: ("receipt", "answer", "projected"),
+    Event.INVITATION_UNDELIVERABLE: ("blocked", "invalid", "unreachable", "other"),
+    Event.INVITATION_REMINDED: ("reminder",),
+    Event.INVITATION_EXTENDED: ("operator", "pause", "policy"),
+    Event.INVITATION_EXPIRED: ("no_answer", "declined"),
+    Event.INVITATION_CANCELLED: (
+        "left",
+        "exempted",
+        "label",
+        "closed",
+        "owner_changed",
+        "policy",
+        "operator",
+        "appeal",
+    ),
+    Event.CONSENT_GRANTED: ("answer", "in_time", "late"),
+    Event.CONSENT_DECLINED: ("answer",),
+    Event.CONSENT_WITHDRAWN: ("answer",),
+    Event.CONSENT_VOIDED: ("closed", "owner_changed", "notice"),
+    Event.THROTTLE_APPLIED: ("no_answer", "declined"),
+    Event.THROTTLE_RENEWED: ("review",),
+    Event.THROTTLE_LIFTED: (
+        "granted",
+        "left",
+        "exempted",
+        "label",
+        "closed",
+        "owner_changed",
+        "policy",
+        "operator",
+        "appeal",
+        "ended",
+    ),
+}
+"""The closed list of reasons of each event (contract section 4)."""
+
+
+@unique
+class Refused(StrEnum):
+    """Why an input became a dead letter."""
+
+    NOT_JSON = "not_json"
+    WRONG_TYPE = "wrong_type"
+    MISSING_FIELD = "missing_field"
+    BAD_ID = "bad_id"
+    KEY_MISMATCH = "key_mismatch"
+    WRONG_PARTITION = "wrong_partition"
+    UNKNOWN_PLATFORM = "unknown_platform"
+    OUT_OF_RANGE = "out_of_range"
+    TIME_AHEAD = "time_ahead"
+    TOO_LARGE = "too_large"
+    NAME_FIELD = "name_field"
+    NOT_APPROVED = "not_approved"
+
+
+NAME_FIELDS = frozenset(
+    {
+        "name",
+        "real_name",
+        "realname",
+        "full_name",
+        "fullname",
+        "first_name",
+        "last_name",
+        "given_name",
+        "family_name",
+        "legal_name",
+        "display_name",
+        "nickname",
+        "nick_name",
+        "screen_name",
+        "user_name",
+        "username",
+        "owner_name",
+        "id_number",
+        "id_no",
+        "id_card",
+        "idcard",
+        "identity_number",
+        "identity_card",
+        "national_id",
+        "passport",
+        "passport_number",
+        "phone",
+        "phone_number",
+        "mobile",
+        "email",
+        "姓名",
+        "真实姓名",
+        "真名",
+        "名字",
+        "实名",
+        "昵称",
+        "用户名",
+        "身份证",
+        "身份证号",
+        "身份证号码",
+        "证件号",
+        "证件号码",
+        "护照号",
+        "手机",
+        "手机号",
+        "手机号码",
+        "邮箱",
+    }
+)
+"""Keys, compared in lower case, that are known to carry a person's name or identity number."""
