@@ -1,17 +1,34 @@
-"""A policy as a frozen value: lines, fields, windows, consequences of one platform (contract section 6).
+"""A policy as a frozen value: lines, fields, windows, consequences of one platform (contract 6).
 
-It refuses nonsense when it is made; reading it from YAML, with file and line, is `streams/policies.py`.
-All durations are milliseconds, all instants milliseconds UTC. What a platform did not announce is None.
+It refuses nonsense when it is made; reading it from YAML, with file and line, is the package
+`streams/policies`. All durations are milliseconds, all instants milliseconds UTC. What a platform
+did not announce is None.
 """
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import msgspec
 
-from schemas.words import Field, Level, Mode, Surface
+from schemas.words import (
+    ID_PATTERN,
+    MAX_CATEGORY_LENGTH,
+    MAX_FOLLOWERS,
+    PLATFORM_PATTERN,
+    Field,
+    Level,
+    Mode,
+    Surface,
+)
+
+ANSWERS = ("declined", "no_answer")
+"""What a consequence may follow from: a refusal, or silence to the end of the window."""
+
+PPM = 1_000_000
 
 MODE_ORDER = (Mode.OFF, Mode.SHADOW, Mode.ENFORCE)
 
@@ -21,9 +38,19 @@ def weakest(*modes: Mode) -> Mode:
     return min(modes, key=MODE_ORDER.index)
 
 
+def _require(holds: bool, what: str) -> None:
+    """The nonsense a policy refuses when it is made.
+
+    Raises:
+        ValueError: saying what must hold.
+    """
+    if not holds:
+        raise ValueError(what)
+
+
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """What the owner is told and how long there is to answer; `reminders` are before the deadline."""
+    """What the owner is told and how long there is to answer; `reminders` precede the deadline."""
 
     id: str
     version: str
@@ -31,16 +58,34 @@ class Notice:
     answer_window: int | None
     reminders: tuple[int, ...]
 
+    def __post_init__(self) -> None:
+        window = self.answer_window
+        for text in (self.id, self.version):
+            _require(re.fullmatch(ID_PATTERN, text) is not None, "a notice id or version is an id")
+        _require(window is None or window > 0, "an answer window is longer than zero")
+        for reminder in self.reminders:
+            _require(reminder > 0, "a reminder is before the deadline")
+            _require(window is None or reminder <= window, "a reminder is within the window")
+
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """A follower line in force from an instant; `starts_at` None: not in force, counts for the floor."""
+    """A follower line in force from an instant.
+
+    With `starts_at` None it is not in force, but counts for the floor.
+    """
 
     name: str
     followers: int
     starts_at: int | None
     answer_by: int | None
     mode: Mode | None
+
+    def __post_init__(self) -> None:
+        _require(re.fullmatch(ID_PATTERN, self.name) is not None, "a phase's name is an id")
+        _require(1 <= self.followers <= MAX_FOLLOWERS, "a line is 1 to 10^10 followers")
+        if self.starts_at is not None and self.answer_by is not None:
+            _require(self.answer_by > self.starts_at, "answer_by is after the phase's start")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +97,12 @@ class Stability:
     leave_after: int
     cool_down: int
     max_age: int | None
+
+    def __post_init__(self) -> None:
+        for length in (self.dwell, self.leave_after, self.cool_down):
+            _require(length >= 0, "a duration is not negative")
+        _require(0 < self.exit_ratio_ppm <= PPM, "an exit ratio is above 0 and at most 1")
+        _require(self.max_age is None or self.max_age > 0, "max_age is longer than zero")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +122,20 @@ class Consequence:
     review_after: int
     expires_after: int
 
+    def __post_init__(self) -> None:
+        _require(self.on <= frozenset(ANSWERS), "a consequence follows declined or no_answer")
+        _require(
+            0 < self.review_after <= self.expires_after,
+            "a restriction is reviewed before it expires, and lasts longer than zero",
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Guards:
     """Rates, in parts per million, at which a platform's adverse events stop by themselves.
 
-    Each is taken over a sliding window of `window` milliseconds per partition, once at least `minimum`
-    cases are in it. None: that guard is not set.
+    Each is taken over a sliding window of `window` milliseconds per partition, once at least
+    `minimum` cases are in it. None: that guard is not set.
     """
 
     window: int
@@ -87,10 +145,17 @@ class Guards:
     sudden_eligible_ppm: int | None
     sudden_drop_ppm: int | None
 
+    def __post_init__(self) -> None:
+        _require(self.window > 0, "a guard's window is longer than zero")
+        _require(self.minimum >= 1, "a guard needs at least one case")
+        rates = (self.undelivered_ppm, self.overturned_ppm)
+        for rate in (*rates, self.sudden_eligible_ppm, self.sudden_drop_ppm):
+            _require(rate is None or 0 < rate <= PPM, "a guard's ratio is above 0 and at most 1")
+
 
 @dataclass(frozen=True)
 class Policy:
-    """One platform's rule. `digest` is of the canonical form and does not depend on the file's layout."""
+    """One platform's rule; `digest` is of the canonical form, whatever the file's layout."""
 
     platform: str
     version: int
@@ -110,6 +175,35 @@ class Policy:
     throttles_per_hour: int
     rollout_percent: int
     guards: Guards | None
+
+    def __post_init__(self) -> None:
+        _require(re.fullmatch(PLATFORM_PATTERN, self.platform) is not None, "a platform is a slug")
+        _require(self.version >= 1, "versions count from 1")
+        _require(bool(self.phases), "a policy has at least one phase")
+        _require(len({phase.name for phase in self.phases}) == len(self.phases), "one name a phase")
+        dated = [phase for phase in self.phases if phase.starts_at is not None]
+        dated.sort(key=lambda phase: phase.starts_at or 0)
+        for earlier, later in pairwise(dated):
+            _require(earlier.starts_at != later.starts_at, "two phases never start at once")
+            _require(later.followers < earlier.followers, "a later phase has a lower line")
+        _require(not self.exempt_labels & self.labels.keys(), "a label is covered or exempt")
+        for label in (*self.labels, *self.exempt_labels):
+            _require(1 <= len(label) <= MAX_CATEGORY_LENGTH, "a label is 1 to 64 characters")
+        caps = (self.invitations_per_day, self.throttles_per_hour)
+        _require(min(caps) >= 0, "a cap is not negative")
+        _require(0 <= self.rollout_percent <= 100, "a roll-out is 0 to 100 per cent")
+        missing = ", ".join(self.missing_for_enforce)
+        _require(self.mode is not Mode.ENFORCE or not missing, f"enforce needs {missing}")
+
+    @property
+    def missing_for_enforce(self) -> tuple[str, ...]:
+        """The facts that are still null and without which nothing may be enforced."""
+        facts = {
+            "notice.answer_window": self.notice.answer_window,
+            "consequence.surfaces": self.consequence.surfaces,
+            "impact_assessment": self.impact_assessment,
+        }
+        return tuple(name for name, fact in facts.items() if fact is None)
 
     @cached_property
     def canonical(self) -> bytes:

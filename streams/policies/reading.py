@@ -1,0 +1,185 @@
+"""From a composed YAML document to a `Policy`: every key, range and relation of contract section 6.
+
+Each part is read into a maker, called only once the whole file is known to be sound. Phases, labels
+and surfaces are read in `scope.py`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import partial
+from typing import TypeVar
+
+from ruamel.yaml.nodes import Node
+
+from schemas.words import ACTOR_PATTERN, ID_PATTERN, PLATFORM_PATTERN, Mode
+from streams.core.policy import Guards, Notice, Policy, Stability
+from streams.policies.faults import Findings
+from streams.policies.scalars import matching, parse_duration, parse_instant, read_scalar, read_text
+from streams.policies.scope import read_consequence, read_fields, read_phases
+from streams.policies.sections import Section, line_of
+
+MAX_COUNT = 10**9
+"""The greatest version, cap and number of cases; more is a slip of the pen."""
+
+T = TypeVar("T")
+Maker = Callable[[], T]
+
+
+class Choice(StrEnum):
+    """What falling below the line does once an account is invited."""
+
+    CLOSE = "close"
+    KEEP = "keep"
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A file that was read: its platform even if faulty, and the maker of its policy."""
+
+    platform: str
+    platform_line: int
+    make: Maker[Policy]
+
+
+def read_policy(root: Node, findings: Findings, *, require_approvals: bool) -> Draft:
+    """Read one document; faults go to `findings`, and only without any may `make` be called."""
+    top = Section(
+        root,
+        "policy",
+        1,
+        findings,
+        required=(
+            *("platform", "version", "mode", "notice", "impact_assessment", "phases", "fields"),
+            *("stability", "consequence", "on_fall_below", "caps", "rollout_percent"),
+        ),
+        optional=("approvals", "guards"),
+    )
+    mode = top.word("mode", Mode, Mode.OFF)
+    platform = top.read("platform", _slug, "")
+    version = top.whole("version", 1, MAX_COUNT)
+    impact_assessment = top.read_or_null("impact_assessment", read_text)
+    keep = top.word("on_fall_below", Choice, Choice.CLOSE) is Choice.KEEP
+    rollout_percent = top.whole("rollout_percent", 0, 100)
+    approvals = _approvals(top)
+    notice_section = top.section(
+        "notice", ("id", "version", "answer_window"), ("renew", "reminders")
+    )
+    notice = _notice(notice_section)
+    phases = read_phases(top)
+    covered, labels, exempt_labels = read_fields(
+        top.section("fields", ("covered", "labels", "exempt_labels"))
+    )
+    stability = _stability(
+        top.section("stability", ("dwell", "exit_ratio", "leave_after", "cool_down"), ("max_age",))
+    )
+    consequence_section = top.section(
+        "consequence", ("surfaces", "on", "review_after", "expires_after")
+    )
+    consequence = read_consequence(consequence_section)
+    caps = top.section("caps", ("invitations_per_day", "throttles_per_hour"))
+    invitations = caps.whole("invitations_per_day", 0, MAX_COUNT)
+    throttles = caps.whole("throttles_per_hour", 0, MAX_COUNT)
+    guards = _guards(top)
+    if mode is Mode.ENFORCE:
+        _enforceable(top, notice_section, consequence_section)
+        if require_approvals and len({actor for actor, _ in approvals}) < 2:
+            cure = "add approvals: [{actor, at}, …]"
+            top.fault("approvals", "enforce needs the approval of two different actors", cure)
+    return Draft(
+        platform,
+        top.line("platform"),
+        lambda: Policy(
+            platform=platform,
+            version=version,
+            mode=mode,
+            notice=notice(),
+            impact_assessment=impact_assessment,
+            approvals=tuple(sorted(approvals, key=lambda approval: (approval[1], approval[0]))),
+            phases=phases(),
+            covered=covered,
+            labels=labels,
+            exempt_labels=exempt_labels,
+            stability=stability(),
+            consequence=consequence(),
+            keep_on_fall_below=keep,
+            invitations_per_day=invitations,
+            throttles_per_hour=throttles,
+            rollout_percent=rollout_percent,
+            guards=guards() if guards else None,
+        ),
+    )
+
+
+def _enforceable(top: Section, notice: Section, consequence: Section) -> None:
+    for section, key in (
+        (notice, "answer_window"),
+        (consequence, "surfaces"),
+        (consequence, "on"),
+        (top, "impact_assessment"),
+    ):
+        if section.null(key):
+            section.fault(key, "enforce needs it, and it is null", "set it, or use mode: shadow")
+
+
+_slug = matching(PLATFORM_PATTERN, "a platform slug")
+_identifier = matching(ID_PATTERN, "an id")
+_actor = matching(ACTOR_PATTERN, "an actor")
+
+
+def _approvals(top: Section) -> list[tuple[str, int]]:
+    found = []
+    for number, node in enumerate(top.items("approvals")):
+        where = f"approvals[{number}]"
+        approval = Section(node, where, line_of(node), top.findings, required=("actor", "at"))
+        actor = approval.read("actor", _actor, "")
+        at = approval.read("at", lambda value: parse_instant(read_scalar(value)), 0)
+        found.append((actor, at))
+    return found
+
+
+def _notice(section: Section) -> Maker[Notice]:
+    window = section.duration_or_null("answer_window")
+    renew = section.truth("renew")
+    name = section.read("id", _identifier, "")
+    version = section.read("version", _identifier, "")
+    reminders = []
+    for line, reminder in section.each("reminders", lambda node: parse_duration(read_scalar(node))):
+        reminders.append(reminder)
+        where = section.path("reminders")
+        if reminder == 0:
+            what = f"{where}: a reminder at the deadline comes too late"
+            section.findings.add(line, what, "write how long before it: P3D")
+        if window is not None and reminder > window:
+            what = f"{where}: a reminder is longer before the deadline than the window"
+            section.findings.add(line, what, "write one that is at most answer_window")
+    ordered = tuple(sorted(reminders, reverse=True))
+    return lambda: Notice(name, version, renew, window, ordered)
+
+
+def _stability(section: Section) -> Maker[Stability]:
+    dwell = section.duration("dwell", zero=True)
+    exit_ratio_ppm = section.ratio_ppm("exit_ratio")
+    leave_after = section.duration("leave_after", zero=True)
+    cool_down = section.duration("cool_down", zero=True)
+    max_age = section.duration_or_null("max_age")
+    return partial(Stability, dwell, exit_ratio_ppm, leave_after, cool_down, max_age)
+
+
+def _guards(top: Section) -> Maker[Guards] | None:
+    if top.empty("guards"):
+        return None
+    section = top.section(
+        "guards",
+        ("window", "minimum"),
+        ("undelivered_ratio", "overturned_ratio", "sudden_eligible_ratio", "sudden_drop_ratio"),
+    )
+    return partial(
+        Guards,
+        window=section.duration("window", zero=False),
+        minimum=section.whole("minimum", 1, MAX_COUNT),
+        undelivered_ppm=section.ratio_ppm_or_null("undelivered_ratio"),
+        overturned_ppm=section.ratio_ppm_or_null("overturned_ratio"),
+        sudden_eligible_ppm=section.ratio_ppm_or_null("sudden_eligible_ratio"),
+        sudden_drop_ppm=section.ratio_ppm_or_null("sudden_drop_ratio"),
+    )

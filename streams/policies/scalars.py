@@ -1,0 +1,234 @@
+"""The texts of a policy file: durations, instants, ratios, whole numbers. Exact, never a float.
+
+YAML 1.2 (core schema) says which plain texts are numbers, null, true and false; whatever is in
+quotes is text. Durations and instants may be written with quotes or without.
+"""
+
+import difflib
+import re
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+from typing import TypeVar
+
+from ruamel.yaml.nodes import Node, ScalarNode
+
+from schemas.inputs import TIME_PATTERN
+from streams.core.policy import PPM
+from streams.policies.faults import Wrong
+
+SECOND = 1_000
+MINUTE = 60 * SECOND
+HOUR = 60 * MINUTE
+DAY = 24 * HOUR
+WEEK = 7 * DAY
+
+LONGEST = 36_525 * DAY
+"""A century: longer is a slip of the pen."""
+
+_DURATION = re.compile(
+    r"P(?=.)(?:(?P<weeks>[0-9]{1,9})W"
+    r"|(?:(?P<days>[0-9]{1,9})D)?"
+    r"(?:T(?=.)(?:(?P<hours>[0-9]{1,9})H)?(?:(?P<minutes>[0-9]{1,9})M)?"
+    r"(?:(?P<seconds>[0-9]{1,12})S)?)?)"
+)
+_CALENDAR = re.compile(r"P(?=.)(?:[0-9]+Y)?(?:[0-9]+M)?(?:[0-9]+D)?(?:T.+)?")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+Word = TypeVar("Word", bound=StrEnum)
+
+_TAG = "tag:yaml.org,2002:"
+
+
+def tag(node: Node) -> str:
+    """The YAML 1.2 type of a node: str, int, float, bool, null, timestamp, seq, map or other."""
+    name = str(node.tag)
+    return name.removeprefix(_TAG) if name.startswith(_TAG) else "other"
+
+
+def shown(node: Node) -> str:
+    """The node as a message quotes it, shortened."""
+    if not isinstance(node, ScalarNode):
+        return "a list" if tag(node) == "seq" else "a mapping"
+    if tag(node) == "null":
+        return "null"
+    text = str(node.value)
+    return repr(text if len(text) <= 40 else text[:40] + "…")
+
+
+def one_of(text: str, names: Iterable[str]) -> str:
+    """The cure for a word that is not in a closed list: the nearest one, or all of them."""
+    known = list(names)
+    near = difflib.get_close_matches(text, known, n=1)
+    if near:
+        return f"did you mean {near[0]!r}?"
+    return f"use one of {', '.join(known)}"
+
+
+def parse_duration(text: str) -> int:
+    """An ISO 8601 duration down to seconds (P2W, P3D, P1DT2H30M, PT0S), in milliseconds.
+
+    Raises:
+        Wrong: not such a text, negative, longer than a century, or in years or months, which have
+            no fixed length.
+    """
+    match = _DURATION.fullmatch(text)
+    if match is None:
+        if _CALENDAR.fullmatch(text):
+            raise Wrong(f"{text!r} has no fixed length", "write years and months in days: P30D")
+        raise Wrong(
+            f"{text!r} is not a duration", "write ISO 8601 down to seconds: P3D, PT24H, P1DT2H30M"
+        )
+    parts = {unit: int(count or 0) for unit, count in match.groupdict().items()}
+    length = (
+        parts["weeks"] * WEEK
+        + parts["days"] * DAY
+        + parts["hours"] * HOUR
+        + parts["minutes"] * MINUTE
+        + parts["seconds"] * SECOND
+    )
+    if length > LONGEST:
+        raise Wrong(f"{text!r} is longer than a century", "write at most P36525D")
+    return length
+
+
+def format_duration(milliseconds: int) -> str:
+    """The shortest ISO 8601 text of a duration; `parse_duration` reads it back."""
+    days, rest = divmod(milliseconds, DAY)
+    hours, rest = divmod(rest, HOUR)
+    minutes, rest = divmod(rest, MINUTE)
+    seconds = Decimal(rest) / SECOND
+    clock = f"{hours}H" if hours else ""
+    clock += f"{minutes}M" if minutes else ""
+    clock += f"{seconds}S" if seconds or not (days or clock) else ""
+    return "P" + (f"{days}D" if days else "") + (f"T{clock}" if clock else "")
+
+
+def parse_instant(text: str) -> int:
+    """A time in RFC 3339 with an offset, in milliseconds UTC.
+
+    Raises:
+        Wrong: not such a text, or no such day.
+    """
+    cure = "write it with its offset: 2023-12-22T00:00:00+08:00"
+    if re.fullmatch(TIME_PATTERN, text) is None:
+        raise Wrong(f"{text!r} is not a time with an offset", cure)
+    try:
+        at = datetime.fromisoformat(re.sub(r"(\.[0-9]{1,6})[0-9]*", r"\1", text.upper()))
+        return (at.astimezone(UTC) - _EPOCH) // timedelta(milliseconds=1)
+    except (ValueError, OverflowError) as error:
+        raise Wrong(f"{text!r} is no such time", "write a day of the calendar") from error
+
+
+def format_instant(milliseconds: int) -> str:
+    """A time as it goes out: RFC 3339, UTC, milliseconds, Z."""
+    at = _EPOCH + timedelta(milliseconds=milliseconds)
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def parse_ratio_ppm(text: str) -> int:
+    """A ratio above 0 and at most 1, as parts per million, exactly.
+
+    Raises:
+        Wrong: not a decimal number, out of range, or with more than six decimals.
+    """
+    if re.fullmatch(r"-?[0-9]{1,9}(\.[0-9]{1,30})?", text) is None:
+        raise Wrong(f"{text!r} is not a ratio", "write a decimal number such as 0.95")
+    parts_per_million = Decimal(text) * PPM
+    if not 0 < parts_per_million <= PPM:
+        raise Wrong(f"{text} is not above 0 and at most 1", "write a ratio such as 0.95")
+    if parts_per_million != int(parts_per_million):
+        raise Wrong(f"{text} is finer than a millionth", "write at most six decimals")
+    return int(parts_per_million)
+
+
+def read_text(node: Node) -> str:
+    """A text; a number, date or truth value needs quotes to be one.
+
+    Raises:
+        Wrong: another type.
+    """
+    if tag(node) != "str":
+        cure = "write a text"
+        if isinstance(node, ScalarNode) and tag(node) != "null":
+            cure = f"put it in quotes: {str(node.value)!r}"
+        raise Wrong(f"{shown(node)} is not text", cure)
+    return str(node.value)
+
+
+def read_whole(node: Node, low: int, high: int) -> int:
+    """A whole number from `low` to `high`.
+
+    Raises:
+        Wrong: another type, or out of range.
+    """
+    if tag(node) != "int" or re.fullmatch(r"-?[0-9]{1,19}", str(node.value)) is None:
+        raise Wrong(
+            f"{shown(node)} is not a whole number",
+            "write digits alone, without quotes or separators",
+        )
+    number = int(node.value)
+    if not low <= number <= high:
+        raise Wrong(f"{number} is out of range", f"write a number from {low} to {high}")
+    return number
+
+
+def read_number(node: Node) -> str:
+    """The digits of a number, untouched, so that nothing is lost to a float.
+
+    Raises:
+        Wrong: another type.
+    """
+    if tag(node) not in ("int", "float"):
+        raise Wrong(f"{shown(node)} is not a number", "write digits without quotes: 0.95")
+    return str(node.value)
+
+
+def read_truth(node: Node) -> bool:
+    """True or false.
+
+    Raises:
+        Wrong: another type; `yes` and `on` are texts in YAML 1.2.
+    """
+    if tag(node) != "bool" or str(node.value).lower() not in ("true", "false"):
+        raise Wrong(f"{shown(node)} is neither true nor false", "write true or false")
+    return str(node.value).lower() == "true"
+
+
+def read_scalar(node: Node) -> str:
+    """The bare text of a duration, an instant, a ratio or a word of a closed list.
+
+    `off` is read as the text it is in YAML 1.2, whatever a `%YAML 1.1` line would make of it.
+
+    Raises:
+        Wrong: null, a list or a mapping.
+    """
+    if not isinstance(node, ScalarNode) or tag(node) == "null":
+        raise Wrong(f"{shown(node)} stands where a value is needed", "write the value")
+    return str(node.value)
+
+
+def read_word(node: Node, words: type[Word]) -> Word:
+    """A word of a closed list.
+
+    Raises:
+        Wrong: another word, with the nearest one or all of them.
+    """
+    text = read_scalar(node)
+    try:
+        return words(text)
+    except ValueError as error:
+        kind = words.__name__.lower()
+        raise Wrong(f"unknown {kind} {text!r}", one_of(text, list(words))) from error
+
+
+def matching(pattern: str, kind: str) -> Callable[[Node], str]:
+    """A reader of texts that match a pattern; any other text is `not <kind>`."""
+
+    def read(node: Node) -> str:
+        text = read_text(node)
+        if re.fullmatch(pattern, text) is None:
+            raise Wrong(f"{shown(node)} is not {kind}", f"write one that matches {pattern}")
+        return text
+
+    return read

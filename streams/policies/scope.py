@@ -1,0 +1,161 @@
+"""Whom a policy covers and what follows: phases, fields with their labels, surfaces."""
+
+from collections.abc import Callable
+from enum import StrEnum
+from functools import partial
+from itertools import pairwise
+
+from ruamel.yaml.nodes import MappingNode, Node
+
+from schemas.words import (
+    ID_PATTERN,
+    MAX_CATEGORY_LENGTH,
+    MAX_FOLLOWERS,
+    Field,
+    Level,
+    Mode,
+    Surface,
+)
+from streams.core.policy import Consequence, Phase, Restriction
+from streams.policies.faults import Wrong
+from streams.policies.scalars import matching, one_of, read_text, read_word, tag
+from streams.policies.sections import Section, line_of, pairs
+
+_identifier = matching(ID_PATTERN, "an id")
+
+
+class Ground(StrEnum):
+    """What a consequence may follow from."""
+
+    DECLINED = "declined"
+    NO_ANSWER = "no_answer"
+
+
+def read_phases(top: Section) -> Callable[[], tuple[Phase, ...]]:
+    """The phases in order of their start, those without one last."""
+    nodes = top.items("phases")
+    if not nodes and top.sound("phases"):
+        top.fault("phases", "there is no phase", "write at least one: {name, followers, from}")
+    makers: list[tuple[int | None, Callable[[], Phase]]] = []
+    dated: list[tuple[int, int | None, Section]] = []
+    names: set[str] = set()
+    for number, node in enumerate(nodes):
+        section = Section(
+            node,
+            f"phases[{number}]",
+            line_of(node),
+            top.findings,
+            required=("name", "followers", "from"),
+            optional=("answer_by", "mode"),
+        )
+        name = section.read("name", _identifier, "")
+        if section.sound("name") and name in names:
+            section.fault("name", f"two phases are named {name!r}", "give each its own name")
+        names.add(name)
+        followers = section.whole("followers", 1, MAX_FOLLOWERS)
+        starts_at = section.instant_or_null("from")
+        answer_by = section.instant_or_null("answer_by")
+        mode = section.word_or_null("mode", Mode)
+        if starts_at is not None and answer_by is not None and answer_by <= starts_at:
+            section.fault("answer_by", "it is not after the phase's from", "write a later time")
+        if starts_at is not None:
+            dated.append((starts_at, followers if section.sound("followers") else None, section))
+        makers.append((starts_at, partial(Phase, name, followers, starts_at, answer_by, mode)))
+    _check_order(dated)
+    makers.sort(key=lambda maker: (maker[0] is None, maker[0] or 0))
+    return lambda: tuple(make() for _, make in makers)
+
+
+def _check_order(dated: list[tuple[int, int | None, Section]]) -> None:
+    """Each later phase has a start of its own and a lower line."""
+    dated.sort(key=lambda phase: phase[0])
+    for (start, line, _), (next_start, next_line, section) in pairwise(dated):
+        if next_start == start:
+            section.fault("from", "two phases start at one time", "give each its own from")
+        elif line is not None and next_line is not None and next_line >= line:
+            section.fault(
+                "followers",
+                f"a later phase's line must be lower than {line}, the line before it",
+                "lower it, or swap the two starts",
+            )
+
+
+def read_fields(
+    section: Section,
+) -> tuple[frozenset[Field] | None, dict[str, Field], frozenset[str]]:
+    """The fields covered (None: any), the labels that mean a field, the labels that are exempt."""
+    covered: frozenset[Field] | None = None
+    node = section.node("covered")
+    if section.null("covered"):
+        section.fault("covered", "null is not a list of fields", "write any, or a list of fields")
+    elif node is not None and (tag(node) != "str" or node.value != "any"):
+        words = section.each("covered", lambda item: read_word(item, Field))
+        covered = frozenset(field for _, field in words)
+    labels: dict[str, Field] = {}
+    lines: dict[str, int] = {}
+    node = section.node("labels")
+    if node is not None:
+        where = section.path("labels")
+        for label, key, value in pairs(node, where, section.line("labels"), section.findings):
+            lines[label] = line_of(key)
+            try:
+                _label(key)
+                labels[label] = read_word(value, Field)
+            except Wrong as wrong:
+                message = f"{where}.{label[:MAX_CATEGORY_LENGTH]}: {wrong.message}"
+                section.findings.add(line_of(key), message, wrong.cure)
+    exempt_labels = section.each("exempt_labels", _label)
+    for line, label in exempt_labels:
+        if label in lines:
+            what = f"the label {label!r} is in labels too (line {lines[label]})"
+            section.findings.add(line, f"fields.exempt_labels: {what}", "keep one of the two")
+    return covered, labels, frozenset(label for _, label in exempt_labels)
+
+
+def _label(node: Node) -> str:
+    text = read_text(node)
+    if not 1 <= len(text) <= MAX_CATEGORY_LENGTH:
+        what = f"a label of {len(text)} characters"
+        raise Wrong(what, f"write the platform's label, 1 to {MAX_CATEGORY_LENGTH} characters")
+    return text
+
+
+def read_consequence(section: Section) -> Callable[[], Consequence]:
+    """What follows a refusal or silence; surfaces that were not announced are None."""
+    surfaces: dict[Surface, Restriction] | None = None
+    node = section.node("surfaces")
+    if node is not None:
+        surfaces = {}
+        where = section.path("surfaces")
+        for name, key, value in pairs(node, where, section.line("surfaces"), section.findings):
+            restriction = _restriction(value, f"{where}.{name}", line_of(key), section)
+            try:
+                surfaces[Surface(name)] = restriction
+            except ValueError:
+                message = f"{where}: unknown surface {name!r}"
+                section.findings.add(line_of(key), message, one_of(name, list(Surface)))
+    on = section.each("on", lambda item: read_word(item, Ground))
+    review_after = section.duration("review_after", zero=False)
+    expires_after = section.duration("expires_after", zero=False)
+    if section.sound("review_after", "expires_after") and review_after > expires_after:
+        section.fault(
+            "review_after",
+            "the review comes after the restriction has expired",
+            "write one that is at most expires_after",
+        )
+    grounds: frozenset[str] = frozenset(ground.value for _, ground in on)
+    return lambda: Consequence(surfaces, grounds, review_after, expires_after)
+
+
+def _restriction(node: Node, where: str, line: int, section: Section) -> Restriction:
+    if isinstance(node, MappingNode):
+        inner = Section(
+            node, where, line, section.findings, required=("level",), optional=("mode",)
+        )
+        level = inner.word("level", Level, Level.LIMITED)
+        return Restriction(level, inner.word_or_null("mode", Mode))
+    try:
+        return Restriction(read_word(node, Level), None)
+    except Wrong as wrong:
+        section.findings.add(line, f"{where}: {wrong.message}", wrong.cure)
+        return Restriction(Level.LIMITED, None)

@@ -1,0 +1,225 @@
+"""One mapping of a policy file, read key by key, every fault noted with its line.
+
+A value that cannot be read is noted and replaced by a harmless one of its type, so that reading
+goes on and all faults are found at once. Nothing is built from a file with a fault.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from enum import StrEnum
+from typing import TypeVar
+
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+
+from streams.policies.faults import Findings, Wrong
+from streams.policies.scalars import (
+    one_of,
+    parse_duration,
+    parse_instant,
+    parse_ratio_ppm,
+    read_number,
+    read_scalar,
+    read_text,
+    read_truth,
+    read_whole,
+    read_word,
+    shown,
+    tag,
+)
+
+T = TypeVar("T")
+Word = TypeVar("Word", bound=StrEnum)
+
+
+def line_of(node: Node) -> int:
+    """The line on which a node starts, counted from 1."""
+    return int(node.start_mark.line) + 1
+
+
+def pairs(
+    node: Node, where: str, line: int, findings: Findings
+) -> Iterator[tuple[str, ScalarNode, Node]]:
+    """The keys and values of a mapping; no mapping, a key that is not text, a repeat are faults."""
+    if not isinstance(node, MappingNode):
+        findings.add(line, f"{where}: {shown(node)} is not a mapping", "write key: value lines")
+        return
+    seen: dict[str, int] = {}
+    for key_node, value in node.value:
+        at = line_of(key_node)
+        try:
+            key = read_text(key_node)
+        except Wrong as wrong:
+            findings.add(at, f"{where}: the key {wrong.message}", wrong.cure)
+            continue
+        if key in seen:
+            first = f"first on line {seen[key]}"
+            findings.add(at, f"{where}: {key!r} is written twice ({first})", "keep one of them")
+            continue
+        seen[key] = at
+        yield key, key_node, value
+
+
+class Section:
+    """A mapping with a closed set of keys."""
+
+    def __init__(
+        self,
+        node: Node,
+        where: str,
+        line: int,
+        findings: Findings,
+        *,
+        required: Iterable[str],
+        optional: Iterable[str] = (),
+    ) -> None:
+        self.where = where
+        self.findings = findings
+        self._line = line
+        self._values: dict[str, Node] = {}
+        self._lines: dict[str, int] = {}
+        self._unsound: set[str] = set()
+        known = (*required, *optional)
+        for key, key_node, value in pairs(node, where, line, findings):
+            self._lines[key] = line_of(key_node)
+            if key in known:
+                self._values[key] = value
+            else:
+                findings.add(line_of(key_node), f"{where}: unknown key {key!r}", one_of(key, known))
+        if isinstance(node, MappingNode):
+            for key in required:
+                if key not in self._values:
+                    findings.add(
+                        line, f"{where}: {key!r} is missing", f"add {key}, if only as null"
+                    )
+
+    def line(self, key: str) -> int:
+        """The line of a key, or of the section where the key is absent."""
+        return self._lines.get(key, self._line)
+
+    def fault(self, key: str, message: str, cure: str) -> None:
+        """Note a fault of one key's value."""
+        self._unsound.add(key)
+        self.findings.add(self.line(key), f"{self.path(key)}: {message}", cure)
+
+    def path(self, key: str) -> str:
+        """The key as a message names it."""
+        return key if self.where == "policy" else f"{self.where}.{key}"
+
+    def sound(self, *keys: str) -> bool:
+        """Whether all these keys are there and were read without a fault."""
+        return all(key in self._values and key not in self._unsound for key in keys)
+
+    def null(self, key: str) -> bool:
+        """Whether a key is there and null: a fact that was not announced."""
+        return key in self._values and tag(self._values[key]) == "null"
+
+    def empty(self, key: str) -> bool:
+        """Whether a key is absent or null."""
+        return key not in self._values or self.null(key)
+
+    def read(self, key: str, parse: Callable[[Node], T], harmless: T) -> T:
+        """A value; absent or unreadable, the harmless one (the fault is noted)."""
+        if key not in self._values:
+            return harmless
+        try:
+            return parse(self._values[key])
+        except Wrong as wrong:
+            self.fault(key, wrong.message, wrong.cure)
+            return harmless
+
+    def read_or_null(self, key: str, parse: Callable[[Node], T]) -> T | None:
+        """A value, or None where it is absent, null or unreadable."""
+        return None if self.empty(key) else self.read(key, lambda node: parse(node), None)
+
+    def text(self, key: str) -> str:
+        """A text."""
+        return self.read(key, read_text, "")
+
+    def truth(self, key: str) -> bool:
+        """True or false; absent or null is false."""
+        return bool(self.read_or_null(key, read_truth))
+
+    def whole(self, key: str, low: int, high: int) -> int:
+        """A whole number from `low` to `high`."""
+        return self.read(key, lambda node: read_whole(node, low, high), low)
+
+    def duration(self, key: str, *, zero: bool) -> int:
+        """A duration in milliseconds; `zero` says whether it may be none at all."""
+        return self.read(key, lambda node: _duration(node, zero), 1)
+
+    def duration_or_null(self, key: str) -> int | None:
+        """A duration longer than zero in milliseconds, or None."""
+        return self.read_or_null(key, lambda node: _duration(node, False))
+
+    def instant_or_null(self, key: str) -> int | None:
+        """An instant in milliseconds UTC, or None."""
+        return self.read_or_null(key, lambda node: parse_instant(read_scalar(node)))
+
+    def ratio_ppm(self, key: str) -> int:
+        """A ratio above 0 and at most 1, in parts per million."""
+        return self.read(key, lambda node: parse_ratio_ppm(read_number(node)), 1)
+
+    def ratio_ppm_or_null(self, key: str) -> int | None:
+        """A ratio above 0 and at most 1 in parts per million, or None."""
+        return self.read_or_null(key, lambda node: parse_ratio_ppm(read_number(node)))
+
+    def word(self, key: str, words: type[Word], harmless: Word) -> Word:
+        """A word of a closed list."""
+        return self.read(key, lambda node: read_word(node, words), harmless)
+
+    def word_or_null(self, key: str, words: type[Word]) -> Word | None:
+        """A word of a closed list, or None."""
+        return self.read_or_null(key, lambda node: read_word(node, words))
+
+    def section(self, key: str, required: Iterable[str], optional: Iterable[str] = ()) -> "Section":
+        """A mapping under a key; where it is absent, one that reads as harmless everywhere."""
+        node = self._values.get(key)
+        if node is None:
+            return Section(MappingNode("", []), key, self._line, self.findings, required=())
+        return Section(
+            node,
+            self.path(key),
+            self.line(key),
+            self.findings,
+            required=required,
+            optional=optional,
+        )
+
+    def node(self, key: str) -> Node | None:
+        """The node under a key, or None where it is absent or null."""
+        return None if self.empty(key) else self._values[key]
+
+    def items(self, key: str) -> list[Node]:
+        """The elements of a list; absent or null is empty."""
+        node = self.node(key)
+        if node is None:
+            return []
+        if not isinstance(node, SequenceNode):
+            self.fault(key, f"{shown(node)} is not a list", "write a list: [a, b]")
+            return []
+        return list(node.value)
+
+    def each(self, key: str, parse: Callable[[Node], T]) -> list[tuple[int, T]]:
+        """The elements of a list that can be read, each with its line; a repeat is a fault."""
+        found: dict[T, int] = {}
+        for item in self.items(key):
+            at = line_of(item)
+            try:
+                value = parse(item)
+            except Wrong as wrong:
+                self.findings.add(at, f"{self.path(key)}: {wrong.message}", wrong.cure)
+                self._unsound.add(key)
+                continue
+            if value in found:
+                what = f"{self.path(key)}: {shown(item)} is written twice"
+                self.findings.add(at, f"{what} (first on line {found[value]})", "keep one of them")
+            else:
+                found[value] = at
+        return [(at, value) for value, at in found.items()]
+
+
+def _duration(node: Node, zero: bool) -> int:
+    text = read_scalar(node)
+    length = parse_duration(text)
+    if length == 0 and not zero:
+        raise Wrong(f"{text!r} is no time at all", "write a duration longer than zero: P7D")
+    return length
