@@ -1,0 +1,87 @@
+"""Which partition numbers this worker owns, and what a rebalance does to them.
+
+Called from the consumer's own rebalance callbacks, before Faust's: the signals that Faust offers race
+the first batch. aiokafka only logs what is raised there, so errors end the process here.
+"""
+
+import asyncio
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from streams.engine.fatal import end_on, end_process
+from streams.engine.part import Part
+
+if TYPE_CHECKING:
+    from streams.engine.worker import Engine
+
+
+class Assignment:
+    """The parts of this worker, stamped with the generation of the group they belong to."""
+
+    def __init__(self, engine: "Engine") -> None:
+        self._engine = engine
+        self.parts: dict[int, Part] = {}
+        self.generation = -1
+        self.settled = False
+        self.stopping = False
+
+    async def revoked(self, partitions: Iterable[tuple[str, int]]) -> None:
+        """Finish what runs; the parts rest until the next generation says who stays."""
+        try:
+            self.settled = False
+            await self._suspend_all(self._engine.config.revoke_budget_seconds)
+        except BaseException as error:
+            end_on(error, "handing partitions over")
+
+    async def assigned(self, partitions: Iterable[tuple[str, int]], generation: int) -> None:
+        """Keep, close and open parts, and return at once: opening goes on in the parts' own tasks."""
+        try:
+            await self._assigned(set(partitions), generation)
+        except BaseException as error:
+            end_on(error, "taking partitions over")
+
+    async def _assigned(self, partitions: set[tuple[str, int]], generation: int) -> None:
+        if self.stopping:
+            return
+        topics = self._engine.processor.spec.topics
+        numbers = {number for topic, number in partitions if topic in topics}
+        for number in numbers:
+            if any((topic, number) not in partitions for topic in topics):
+                end_process(
+                    f"partition {number} was not assigned for all topics: {sorted(partitions)}"
+                )
+        # A generation that was missed may have had another owner for what seems to be kept.
+        kept = numbers if generation <= self.generation + 1 else set()
+        for number in [n for n in self.parts if n not in kept]:
+            await self.parts.pop(number).close()
+        self.generation = generation
+        self.settled = True
+        self._engine.observer.assigned(frozenset(numbers))
+        self._engine.log.info("generation %d: partitions %s", generation, sorted(numbers))
+        for number in sorted(numbers):
+            part = self.parts.get(number)
+            if part is None:
+                self.parts[number] = Part(self._engine, number)
+            else:
+                part.resume()
+
+    async def stop(self) -> None:
+        """Commit what has been applied and give everything up."""
+        self.stopping = True
+        try:
+            await self._suspend_all(self._engine.config.stop_budget_seconds)
+            for part in self.parts.values():
+                await part.close()
+            self.parts.clear()
+        except BaseException as error:
+            end_on(error, "stopping")
+
+    async def _suspend_all(self, budget_seconds: float) -> None:
+        if not self.parts:
+            return
+        tasks = [asyncio.ensure_future(part.suspend()) for part in self.parts.values()]
+        _, late = await asyncio.wait(tasks, timeout=budget_seconds)
+        if late:
+            end_process(
+                f"{len(late)} partitions did not come to rest within {budget_seconds:.0f} s"
+            )

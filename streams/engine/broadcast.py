@@ -1,0 +1,67 @@
+"""The broadcast topic: read whole by every worker, outside of the group, and kept in memory.
+
+Each partition number takes from it by its own position, so a record takes effect exactly once in each
+of them, and a partition that moves here has everything at hand. The topic is small by its nature.
+"""
+
+import asyncio
+from bisect import bisect_left
+from collections.abc import Callable
+from operator import attrgetter
+
+from aiokafka import TopicPartition
+
+from streams.engine.config import EngineConfig
+from streams.engine.fetching import read_spans
+from streams.engine.lanes import Desk, Lane
+from streams.engine.processor import Record, Refusal, Span
+from streams.engine.recovery import plain_consumer
+
+_offset = attrgetter("offset")
+
+
+class Broadcast:
+    """The whole broadcast topic so far, and a signal when it grows."""
+
+    def __init__(self, config: EngineConfig, topic: str, on_growth: Callable[[], None]) -> None:
+        self.topic = topic
+        self.end = 0
+        self.begin = 0
+        self.caught_up = asyncio.Event()
+        self._config = config
+        self._on_growth = on_growth
+        self._records: list[Record] = []
+
+    def after(self, start: int) -> Span | None:
+        """What follows `start`, None when nothing does."""
+        if start >= self.end:
+            return None
+        if start < self.begin:
+            raise Refusal(
+                f"{self.topic} begins at offset {self.begin}, but {start} has not been read: records of "
+                "it were deleted, and it must be kept for ever",
+                2,
+            )
+        first = bisect_left(self._records, start, key=_offset)
+        return Span(self.topic, 0, start, self.end, self._records[first:], self.end)
+
+    async def run(self) -> None:
+        """Follow the topic for as long as the worker lives."""
+        consumer = plain_consumer(self._config, "read_committed", "broadcast")
+        await consumer.start()
+        tp = TopicPartition(self.topic, 0)
+        consumer.assign([tp])
+        self.begin = (await consumer.beginning_offsets([tp]))[tp]
+        goal = (await consumer.end_offsets([tp]))[tp]
+        consumer.seek(tp, self.begin)
+        self.end = self.begin
+        lane = Lane(Desk(1, 1), self.topic, 0, self.begin)
+        while True:
+            if self.end >= goal:
+                self.caught_up.set()
+            for _, span, _ in await read_spans(consumer, {(self.topic, 0): lane}, 5_000, 1.0):
+                if span.start != self.end:
+                    raise RuntimeError(f"{self.topic}: read from {span.start}, expected {self.end}")
+                self._records.extend(span.records)
+                self.end = span.end
+                self._on_growth()

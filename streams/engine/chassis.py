@@ -1,0 +1,137 @@
+"""The Faust app around the engine, and running it.
+
+Faust gives the worker, the group with its co-partitioning assignor, the agents and the signals; the one
+agent here only routes spans to the parts.
+"""
+
+import sys
+from typing import Any
+
+import faust
+import uvloop
+from faust.app.base import BootStrategy
+from faust.serializers.schemas import Schema
+
+from streams.engine.config import EngineConfig
+from streams.engine.fatal import end_on
+from streams.engine.fetching import check_aiokafka
+from streams.engine.observer import NoObserver, Observer
+from streams.engine.processor import Processor
+from streams.engine.transport import SpanTransport
+from streams.engine.worker import Engine
+
+
+class SpanSchema(Schema):  # type: ignore[misc]
+    """Passes spans through: they are not bytes, and nothing is to be decoded."""
+
+    def compile(self, app: Any, **kwargs: Any) -> Any:
+        """A decoder that decodes nothing."""
+        create_event = app.create_event
+
+        async def decode(message: Any, *, propagate: bool = False) -> Any:
+            return create_event(None, message.value, message.headers, message)
+
+        return decode
+
+
+class EngineBoot(BootStrategy):  # type: ignore[misc]
+    """No producer of Faust's: everything is written through the parts' transactions."""
+
+    enable_kafka_producer = False
+
+
+class EngineApp(faust.App):  # type: ignore[misc]
+    """A Faust app whose data path is the engine's. `engine.status()` tells its health."""
+
+    BootStrategy = EngineBoot
+    engine: Engine
+
+    def _new_transport(self) -> SpanTransport:
+        return SpanTransport(self.conf.broker_consumer, self)
+
+    async def on_start(self) -> None:
+        """Check the cluster before anything joins the group."""
+        try:
+            await self.engine.start()
+        except Exception as error:
+            end_on(error, "starting")
+        await super().on_start()
+
+    async def on_stop(self) -> None:
+        """Commit what has been applied while the consumer is still a member."""
+        await self.engine.stop()
+        await super().on_stop()
+
+
+def build(
+    config: EngineConfig, processor: Processor, observer: Observer | None = None
+) -> EngineApp:
+    """The app, ready for `run` or for `faust -A module worker`.
+
+    Views, tasks and services may be added to it before it runs. uvloop becomes the process's event
+    loop policy.
+    """
+    check_aiokafka()
+    uvloop.install()
+    faust_dir = config.data_dir / "faust"
+    faust_dir.mkdir(parents=True, exist_ok=True)
+    request_seconds = config.request_timeout_seconds
+    app = EngineApp(
+        config.application_id,
+        broker=[f"kafka://{server}" for server in config.servers],
+        datadir=str(faust_dir),
+        broker_client_id=config.application_id,
+        broker_request_timeout=request_seconds,
+        broker_session_timeout=config.session_timeout_seconds,
+        broker_heartbeat_interval=config.heartbeat_interval_seconds,
+        broker_rebalance_timeout=config.rebalance_timeout_seconds,
+        broker_commit_interval=3600.0,
+        stream_wait_empty=False,
+        stream_recovery_delay=0.0,
+        stream_buffer_maxsize=64,
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        table_standby_replicas=1,
+        canonical_url=f"http://{config.instance_id or 'worker'}",
+        web_enabled=config.web_enabled,
+        web_stats_enabled=False,
+        web_graph_enabled=False,
+        web_router_enabled=False,
+        web_tables_enabled=False,
+        worker_redirect_stdouts=False,
+    )
+    app.engine = Engine(config, processor, observer or NoObserver())
+    engine = app.engine
+    spans = app.topic(*processor.spec.topics, schema=SpanSchema(), acks=False, internal=False)
+
+    @app.agent(spans, name="route")  # type: ignore[untyped-decorator]
+    async def route(stream: Any) -> None:
+        try:
+            async for fetched in stream:
+                engine.route(fetched)
+        except Exception as error:
+            end_on(error, "routing")
+
+    return app
+
+
+def run(app: EngineApp, loglevel: str | None = None) -> int:
+    """Run the worker until SIGTERM or SIGINT; the exit code (0).
+
+    What goes wrong does not come back here: the process ends with 2 for a `Refusal` that a human must
+    resolve, with 70 for all else (see fatal.py). With `loglevel` None logging is left as it is.
+    """
+    worker = app.Worker(
+        loglevel=loglevel or "info",
+        override_logging=loglevel is not None,
+        redirect_stdouts=False,
+        quiet=True,
+        stdout=sys.__stdout__,
+        stderr=sys.__stderr__,
+    )
+    worker.spinner = None
+    try:
+        worker.execute_from_commandline()
+    except SystemExit as finished:
+        return int(finished.code or 0)
+    return 0

@@ -1,0 +1,103 @@
+"""Everything the engine can be told, as one frozen value that refuses nonsense when it is made."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineConfig:
+    """Settings of the engine with the defaults that were measured (design/engine.md).
+
+    `security` is handed to every aiokafka client as it is (security_protocol, ssl_context, sasl_…).
+    `instance_id` makes the group membership static: a restart within `session_timeout_seconds` gets
+    the same partitions back without disturbing the others. `failpoint` is for tests, see failpoints.py.
+    """
+
+    application_id: str
+    bootstrap_servers: str
+    data_dir: Path
+    instance_id: str | None = None
+    security: Mapping[str, Any] = field(default_factory=dict)
+
+    # The group. A frozen worker is replaced after the session time; the broker aborts what it left
+    # open after the transaction time, hence the two are close to each other.
+    session_timeout_seconds: float = 10.0
+    heartbeat_interval_seconds: float = 2.0
+    rebalance_timeout_seconds: float = 30.0
+    request_timeout_seconds: float = 30.0
+    transaction_timeout_seconds: float = 12.0
+
+    # When a transaction is committed although nothing waits to be seen.
+    commit_records: int = 10_000
+    commit_bytes: int = 8 * 1024 * 1024
+    commit_interval_seconds: float = 1.0
+    fire_limit: int = 1_000
+
+    # Fetching. The queue limits are for the whole worker and are shared by its partitions.
+    fetch_max_wait_ms: int = 50
+    fetch_max_bytes: int = 16 * 1024 * 1024
+    max_partition_fetch_bytes: int = 512 * 1024
+    poll_records: int = 5_000
+    queue_records: int = 100_000
+    queue_bytes: int = 48 * 1024 * 1024
+    max_batch_bytes: int = 900_000
+
+    # State.
+    block_cache_bytes: int = 32 * 1024 * 1024
+    write_buffer_bytes: int = 4 * 1024 * 1024
+    state_max_age_seconds: float = 12 * 3600.0
+    concurrent_recoveries: int = 3
+
+    # Patience, in seconds; what takes longer ends the process.
+    broker_wait_seconds: float = 60.0
+    revoke_budget_seconds: float = 8.0
+    stop_budget_seconds: float = 20.0
+    loop_stall_seconds: float = 60.0
+    hole_budget_seconds: float = 10.0
+    empty_assignment_seconds: float = 15.0
+    clock_jump_seconds: float = 10.0
+
+    topics_command: str = "byline topics create"
+    web_enabled: bool = False
+    failpoint: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.application_id:
+            raise ValueError("application_id is empty")
+        if not self.bootstrap_servers:
+            raise ValueError("bootstrap_servers is empty")
+        if self.heartbeat_interval_seconds * 3 > self.session_timeout_seconds:
+            raise ValueError(
+                "heartbeat_interval_seconds must be at most a third of the session time"
+            )
+        if self.session_timeout_seconds > self.request_timeout_seconds:
+            raise ValueError("session_timeout_seconds must not exceed request_timeout_seconds")
+        if self.poll_records > self.queue_records:
+            raise ValueError("queue_records must hold at least one poll (poll_records)")
+        for name in ("commit_records", "poll_records", "fire_limit", "max_batch_bytes"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1")
+
+    @property
+    def servers(self) -> list[str]:
+        """The bootstrap servers, one by one."""
+        return [server.strip() for server in self.bootstrap_servers.split(",") if server.strip()]
+
+    def client_arguments(self) -> dict[str, Any]:
+        """What every aiokafka client is made with."""
+        return {
+            "bootstrap_servers": self.servers,
+            "request_timeout_ms": int(self.request_timeout_seconds * 1000),
+            "metadata_max_age_ms": 10_000,
+            **self.security,
+        }
+
+    def transactional_id(self, partition: int) -> str:
+        """The fence of a partition number: whoever initialised it last may write."""
+        return f"{self.application_id}-{partition}"
+
+    def changelog(self, store: str) -> str:
+        """The changelog topic of a store."""
+        return f"{self.application_id}-{store}-changelog"

@@ -1,0 +1,85 @@
+"""Where the inputs end: asked before a timer may act, for all partitions of the worker in one request.
+
+The ends are those of a `read_uncommitted` reader (high watermarks). The `read_committed` end would be
+too low: it stops at the oldest open transaction, and a record that another producer committed behind
+that point before `as_of` would not have been waited for. Waiting for the high watermark means that a
+timer waits until such a transaction is settled, at the latest by its own time-out.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from aiokafka import TopicPartition
+
+from streams.engine.clock import Clock
+from streams.engine.config import EngineConfig
+from streams.engine.recovery import plain_consumer
+
+# At most so often are ends asked for; timers are allowed a second.
+PACE_SECONDS = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """The ends that all topics had at `as_of` or a moment later."""
+
+    as_of: int
+    ends: Mapping[str, int]
+
+    def reached(self, reads: Mapping[str, int]) -> bool:
+        """Whether everything before these ends has been read."""
+        return all(reads.get(topic, 0) >= end for topic, end in self.ends.items())
+
+
+class EndOffsets:
+    """Answers all questions that have gathered with one request."""
+
+    def __init__(
+        self, config: EngineConfig, clock: Clock, topics: Sequence[str], broadcast: str | None
+    ) -> None:
+        self._clock = clock
+        self._topics = topics
+        self._broadcast = broadcast
+        self._asked: dict[int, asyncio.Future[Ends]] = {}
+        self._wake = asyncio.Event()
+        self._consumer = plain_consumer(config, "read_uncommitted", "ends")
+
+    async def start(self) -> None:
+        """Connect."""
+        await self._consumer.start()
+
+    async def bounds(self, partition: int) -> dict[str, tuple[int, int]]:
+        """For each input topic the first offset that is there, and the end."""
+        tps = [TopicPartition(topic, partition) for topic in self._topics]
+        begins = await self._consumer.beginning_offsets(tps)
+        ends = await self._consumer.end_offsets(tps)
+        return {tp.topic: (begins[tp], ends[tp]) for tp in tps}
+
+    async def ask(self, partition: int) -> Ends:
+        """The ends of partition `partition` of all topics, and of the broadcast topic."""
+        future = self._asked.get(partition)
+        if future is None:
+            future = asyncio.get_running_loop().create_future()
+            self._asked[partition] = future
+            self._wake.set()
+        return await asyncio.shield(future)
+
+    async def run(self) -> None:
+        """Serve for as long as the worker lives."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            asked, self._asked = self._asked, {}
+            as_of = self._clock.now()
+            wanted = [TopicPartition(t, number) for number in asked for t in self._topics]
+            if self._broadcast is not None:
+                wanted.append(TopicPartition(self._broadcast, 0))
+            offsets = await self._consumer.end_offsets(wanted)
+            for number, future in asked.items():
+                ends = {t: offsets[TopicPartition(t, number)] for t in self._topics}
+                if self._broadcast is not None:
+                    ends[self._broadcast] = offsets[TopicPartition(self._broadcast, 0)]
+                if not future.done():
+                    future.set_result(Ends(as_of, ends))
+            await asyncio.sleep(PACE_SECONDS)

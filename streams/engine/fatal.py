@@ -1,0 +1,66 @@
+"""The one way out when something went wrong: say why, then end the process at once.
+
+Nothing is aborted or cleaned up. The next owner's InitProducerId settles an open transaction, and the
+positions in the changelog say what was done; a dying process can only make that harder to see.
+"""
+
+import asyncio
+import logging
+import os
+import sys
+import traceback
+from collections.abc import Callable, Coroutine
+from typing import Any, NoReturn
+
+from streams.engine.processor import Refusal
+
+logger = logging.getLogger(__name__)
+
+EXIT_REFUSED = 2
+EXIT_RESTART = 70
+
+
+def end_process(
+    message: str, error: BaseException | None = None, code: int = EXIT_RESTART
+) -> NoReturn:
+    """Log `message`, repeat it on the real stderr (Faust redirects the other one) and exit."""
+    try:
+        logger.critical("%s", message, exc_info=error)
+        stream = sys.__stderr__
+        if stream is not None:
+            stream.write(f"worker stops ({code}): {message}\n")
+            if error is not None and not isinstance(error, Refusal):
+                traceback.print_exception(error, file=stream)
+            stream.flush()
+        logging.shutdown()
+    finally:
+        os._exit(code)
+
+
+def end_on(error: BaseException, doing: str) -> NoReturn:
+    """Exit as `error` demands: a `Refusal` with its own message and code, all else with 70."""
+    if isinstance(error, Refusal):
+        end_process(error.message, error, error.exit_code)
+    end_process(f"{doing}: {type(error).__name__}: {error}", error)
+
+
+async def _guard(work: Coroutine[Any, Any, None], doing: str) -> None:
+    try:
+        await work
+    except asyncio.CancelledError:
+        raise
+    except BaseException as error:
+        end_on(error, doing)
+
+
+def spawn(work: Coroutine[Any, Any, None], doing: str) -> "asyncio.Task[None]":
+    """Run `work` as a task whose error ends the process, for asyncio would swallow it."""
+    return asyncio.get_running_loop().create_task(_guard(work, doing), name=doing)
+
+
+def guarded(doing: str, call: Callable[[], None]) -> None:
+    """Run `call`; its error ends the process."""
+    try:
+        call()
+    except BaseException as error:
+        end_on(error, doing)

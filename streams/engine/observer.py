@@ -1,0 +1,76 @@
+"""What the engine reports of itself, once a batch; the application turns it into metrics."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+
+class Observer(Protocol):
+    """Receives what happened. Calls come from the event loop, are short, and must not raise."""
+
+    def assigned(self, partitions: frozenset[int]) -> None:
+        """The worker now owns these partition numbers."""
+        ...
+
+    def recovered(self, partition: int, records: int, seconds: float) -> None:
+        """A partition is ready: its changelogs were read (`records` of them) in `seconds`."""
+        ...
+
+    def stepped(self, partition: int, topic_records: dict[str, int], seconds: float) -> None:
+        """A batch was applied: records by topic, and how long the processor took."""
+        ...
+
+    def fired(self, partition: int, late_ms: int, seconds: float) -> None:
+        """A round of timers was run; `late_ms` is how long the earliest had been due."""
+        ...
+
+    def committed(self, partition: int, changes: int, outputs: int, seconds: float) -> None:
+        """A transaction is durable: table changes, output records, and how long the commit took."""
+        ...
+
+    def healed(self, partition: int, reason: str) -> None:
+        """A partition had to seek back: `hole` (a span was missing) or `tail` (the last one was)."""
+        ...
+
+
+class NoObserver:
+    """Reports to nobody."""
+
+    def assigned(self, partitions: frozenset[int]) -> None: ...
+
+    def recovered(self, partition: int, records: int, seconds: float) -> None: ...
+
+    def stepped(self, partition: int, topic_records: dict[str, int], seconds: float) -> None: ...
+
+    def fired(self, partition: int, late_ms: int, seconds: float) -> None: ...
+
+    def committed(self, partition: int, changes: int, outputs: int, seconds: float) -> None: ...
+
+    def healed(self, partition: int, reason: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class PartStatus:
+    """One partition number of this worker as its health page shows it.
+
+    `state` is recovering, running or suspended. `lag` is records behind the known ends of all input
+    topics. `last_commit_at` is milliseconds UTC, None before the first commit of this process.
+    """
+
+    partition: int
+    state: str
+    lag: int
+    queued_records: int
+    recovered_records: int
+    last_commit_at: int | None
+    next_due_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class EngineStatus:
+    """The worker: `ready` when its assignment is settled and every part of it is processing."""
+
+    ready: bool
+    assignment_settled: bool
+    stopping: bool
+    generation: int
+    parts: tuple[PartStatus, ...]

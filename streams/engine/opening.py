@@ -1,0 +1,97 @@
+"""Opening a partition: init, recover, position, in this order, and then the processor.
+
+The order is what makes a take-over safe: initialising the producer fences the predecessor and waits out
+its transaction, so what is read afterwards cannot change any more.
+"""
+
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from streams.engine.position import Position
+from streams.engine.processor import PartitionProcessor, Refusal
+from streams.engine.producer import TransactionalProducer
+from streams.engine.recovery import read_position, recover
+from streams.engine.transaction import Committer, Overlay
+
+if TYPE_CHECKING:
+    from streams.engine.worker import Engine
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A partition ready to be processed from `reads` on."""
+
+    processor: PartitionProcessor
+    overlay: Overlay
+    committer: Committer
+    reads: dict[str, int]
+    now_floor: int
+    recovered_records: int
+
+
+async def open_part(
+    engine: "Engine", number: int, on_open: Callable[[Callable[[], Awaitable[None]]], None]
+) -> Opened:
+    """Open partition `number`; `on_open` is told how to let go of each thing that was opened.
+
+    Raises `Refusal` when the state and the topics do not fit together.
+    """
+    config, spec, began = engine.config, engine.processor.spec, time.monotonic()
+    producer = TransactionalProducer(config, number)
+    on_open(producer.stop)
+    await producer.start()
+    engine.failpoints.hit("after-init")
+
+    stores = engine.open_stores(number)
+
+    async def close_stores() -> None:
+        stores.close()
+
+    on_open(close_stores)
+    records = await recover(config, stores, spec.stores, number)
+    engine.failpoints.hit("after-recovery")
+
+    position = read_position(stores, number, engine.partition_count)
+    reads = await _reads(engine, number, position)
+    now_floor = position.now if position is not None else 0
+    ahead_seconds = (now_floor - engine.clock.now()) / 1000
+    if ahead_seconds > config.clock_jump_seconds:
+        raise Refusal(
+            f"the clock is {ahead_seconds:.0f} s behind the last transaction of partition {number}",
+            70,
+        )
+    names = tuple(store.name for store in spec.stores)
+    overlay = Overlay(stores, names, number)
+    changelogs = {name: config.changelog(name) for name in names}
+    committer = Committer(
+        producer, stores, number, config.application_id, changelogs, engine.failpoints
+    )
+    processor = engine.processor.open(
+        number, engine.partition_count, stores, overlay, max(engine.clock.now(), now_floor)
+    )
+    seconds = time.monotonic() - began
+    engine.observer.recovered(number, records, seconds)
+    engine.log.info("partition %d: ready, %d changelog records, %.2f s", number, records, seconds)
+    return Opened(processor, overlay, committer, reads, now_floor, records)
+
+
+async def _reads(engine: "Engine", number: int, position: Position | None) -> dict[str, int]:
+    """Where to read on. Raises `Refusal` when what comes next is not there any more."""
+    bounds = await engine.ends.bounds(number)
+    if engine.broadcast is not None:
+        await engine.broadcast.caught_up.wait()
+        bounds[engine.broadcast.topic] = (engine.broadcast.begin, engine.broadcast.end)
+    reads = {}
+    for topic, (begin, end) in bounds.items():
+        next_ = begin if position is None else position.next.get(topic, begin)
+        if not begin <= next_ <= end:
+            raise Refusal(
+                f"{topic}[{number}] holds offsets {begin} to {end}, but {next_} is to be read next: "
+                "records were deleted unread, or the topic was recreated. Restore it, or start a new "
+                "application id",
+                2,
+            )
+        reads[topic] = next_
+    return reads

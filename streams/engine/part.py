@@ -1,0 +1,328 @@
+"""One task for one partition number: it owns that partition of every input, table and output.
+
+Life: init (fences the predecessor) -> recover -> position -> process, in this order; then suspended and
+resumed at rebalances, or closed. Errors are not handled here: `fatal.spawn` ends the process.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+from streams.engine.ends import Ends
+from streams.engine.fatal import end_process, spawn
+from streams.engine.lanes import Fetched, Lane
+from streams.engine.observer import PartStatus
+from streams.engine.opening import open_part
+from streams.engine.position import FORMAT, Position, encode_position
+from streams.engine.processor import PartitionProcessor, Span
+from streams.engine.transaction import Committer, Overlay
+
+if TYPE_CHECKING:
+    from streams.engine.worker import Engine
+
+
+class Part:
+    """A partition number in the hands of this worker."""
+
+    def __init__(self, engine: "Engine", number: int) -> None:
+        self.number = number
+        self.state = "recovering"
+        self.reads: dict[str, int] = {}
+        self.lanes: dict[str, Lane] = {}
+        self.recovered_records = 0
+        self.last_commit_at: int | None = None
+        self._engine = engine
+        self._config = engine.config
+        self._suspend = False
+        self._closing = False
+        self._quiet = asyncio.Event()
+        self._wake = asyncio.Event()
+        self._moved_at: float | None = None
+        self._dirty_at: float | None = None
+        self._waiting = False
+        self._gathered = 0
+        self._ends: Ends | None = None
+        self._asking: asyncio.Task[None] | None = None
+        self._last_heal = 0.0
+        self._now_floor = 0
+        self._to_close: list[Callable[[], Awaitable[None]]] = []
+        self._processor: PartitionProcessor
+        self._overlay: Overlay
+        self._committer: Committer
+        self._task = spawn(self._live(), f"partition {number}")
+
+    # From outside: the assignment, the router, the watchdog.
+
+    def wake(self) -> None:
+        """Something may have come in."""
+        self._wake.set()
+
+    def receive(self, fetched: Fetched) -> None:
+        """A span from the consumer; one for a lane that is not in use any more is dropped."""
+        lane = fetched.lane
+        if self.lanes.get(lane.topic) is not lane:
+            return
+        if not lane.put(fetched):
+            self.heal("hole", f"{lane.topic}: {lane.expected} was due, {fetched.span.start} came")
+        self._wake.set()
+
+    async def suspend(self) -> None:
+        """Finish and commit what has been applied, then rest until `resume` or `close`."""
+        self._suspend = True
+        self._drop_lanes()
+        if self.state != "recovering":
+            self._wake.set()
+            await self._quiet.wait()
+
+    def resume(self) -> None:
+        """Go on after a rebalance that left the partition here."""
+        self._suspend = False
+        self._wake.set()
+
+    async def close(self) -> None:
+        """Give the partition up. It must be suspended."""
+        self._closing = True
+        self._task.cancel()
+        await asyncio.wait([self._task])
+        if self._asking is not None:
+            self._asking.cancel()
+        for release in self._to_close:
+            await release()
+
+    def heal(self, reason: str, detail: str) -> None:
+        """Seek back to what has been applied; when that was just tried, the span is lost for good."""
+        now = time.monotonic()
+        if now - self._last_heal < self._config.hole_budget_seconds:
+            end_process(f"partition {self.number}: a span is missing again after a seek ({detail})")
+        self._last_heal = now
+        self._engine.observer.healed(self.number, reason)
+        self._engine.log.warning("partition %d: %s (%s), seeking back", self.number, reason, detail)
+        self._drop_lanes()
+        spawn(self._seek(), f"partition {self.number}: seek")
+
+    def status(self) -> PartStatus:
+        """For the health page."""
+        running = self.state == "running"
+        lag = sum(max(0, lane.end - self.reads.get(t, 0)) for t, lane in self.lanes.items())
+        return PartStatus(
+            partition=self.number,
+            state=self.state,
+            lag=lag,
+            queued_records=sum(lane.records for lane in self.lanes.values()),
+            recovered_records=self.recovered_records,
+            last_commit_at=self.last_commit_at,
+            next_due_at=self._processor.due() if running else None,
+        )
+
+    # Life.
+
+    async def _live(self) -> None:
+        engine = self._engine
+        async with engine.recovery_slots:
+            opened = await open_part(engine, self.number, self._keep_to_close)
+        self._processor = opened.processor
+        self._overlay = opened.overlay
+        self._committer = opened.committer
+        self._now_floor = opened.now_floor
+        self.reads = opened.reads
+        self.recovered_records = opened.recovered_records
+        if self._overlay.dirty:
+            self._dirty_at = self._moved_at = time.monotonic()
+        self.state = "running"
+        engine.part_ready(self)
+        while True:
+            if self._suspend:
+                await self._rest()
+            else:
+                await self._seek()
+            await self._work()
+
+    def _keep_to_close(self, release: Callable[[], Awaitable[None]]) -> None:
+        self._to_close.append(release)
+
+    async def _seek(self) -> None:
+        """Fetch from where the last applied span ended."""
+        engine = self._engine
+        lanes = {
+            topic: Lane(engine.desk, topic, self.number, self.reads[topic])
+            for topic in engine.processor.spec.topics
+        }
+        self._drop_lanes()
+        self.lanes = lanes
+        await engine.seek(list(lanes.values()))
+
+    def _drop_lanes(self) -> None:
+        self._engine.drop_lanes(self.number)
+        for lane in self.lanes.values():
+            lane.close()
+        self.lanes = {}
+
+    # Processing.
+
+    async def _rest(self) -> None:
+        """Be quiet until resumed; closing cancels the task here."""
+        self.state = "suspended"
+        self._ends = None
+        self._quiet.set()
+        while self._suspend:
+            self._wake.clear()
+            await self._wake.wait()
+        self._quiet.clear()
+        self.state = "running"
+        await self._seek()
+
+    async def _work(self) -> None:
+        """Apply, commit and fire until suspended."""
+        while not self._suspend:
+            self._wake.clear()
+            spans = self._take()
+            if spans:
+                self._step(spans)
+            fired = await self._time()
+            if self._commit_due(more=bool(spans) and self._queued()):
+                await self._commit()
+            elif not spans and not fired:
+                await self._sleep()
+            if spans or fired:
+                # Let the router and the other partitions have their turn.
+                await asyncio.sleep(0)
+        self._engine.failpoints.hit("on-revoke")
+        await self._commit()
+
+    def _now(self) -> int:
+        return max(self._engine.clock.now(), self._now_floor)
+
+    def _queued(self) -> bool:
+        return any(lane.queue for lane in self.lanes.values())
+
+    def _take(self) -> list[Span]:
+        """What is there of every topic, in the order of the topics, up to one poll's worth."""
+        spans: list[Span] = []
+        room = self._config.poll_records
+        broadcast = self._engine.broadcast
+        if broadcast is not None:
+            span = broadcast.after(self.reads.get(broadcast.topic, 0))
+            if span is not None:
+                spans.append(span)
+        for topic in self._engine.processor.spec.topics:
+            lane = self.lanes.get(topic)
+            while lane is not None and lane.queue and room > 0:
+                span = self._unread(lane.take())
+                room -= len(span.records)
+                spans.append(span)
+                self.reads[topic] = span.end
+        if broadcast is not None and spans and spans[0].topic == broadcast.topic:
+            self.reads[broadcast.topic] = spans[0].end
+        return spans
+
+    def _unread(self, span: Span) -> Span:
+        """The part of a span that lies at or behind the position."""
+        next_ = self.reads[span.topic]
+        if span.start == next_:
+            return span
+        records = [record for record in span.records if record.offset >= next_]
+        return Span(span.topic, span.partition, next_, span.end, records, span.high_water)
+
+    def _step(self, spans: list[Span]) -> None:
+        began = time.monotonic()
+        waiting = self._processor.step(self._overlay, self._now(), spans)
+        counts: dict[str, int] = {}
+        for span in spans:
+            counts[span.topic] = counts.get(span.topic, 0) + len(span.records)
+        if waiting:
+            self._waiting = True
+        if self._waiting:
+            self._gathered += sum(counts.values())
+        if self._moved_at is None:
+            self._moved_at = began
+        if self._dirty_at is None and self._overlay.dirty:
+            self._dirty_at = began
+        self._engine.observer.stepped(self.number, counts, time.monotonic() - began)
+
+    def _commit_due(self, more: bool) -> bool:
+        config, overlay = self._config, self._overlay
+        if self._waiting and (not more or self._gathered >= config.commit_records):
+            return True
+        since = self._dirty_at if self._dirty_at is not None else self._moved_at
+        if since is None:
+            return False
+        return (
+            time.monotonic() - since >= config.commit_interval_seconds
+            or overlay.size >= config.commit_bytes
+            or overlay.change_count + overlay.output_count >= config.commit_records
+        )
+
+    async def _commit(self) -> None:
+        """Commit the overlay with the position, or the position alone when that is all there is."""
+        overlay = self._overlay
+        dirty = overlay.dirty
+        if not dirty and self._moved_at is None:
+            self._waiting, self._gathered = False, 0
+            return
+        began, now = time.monotonic(), self._now()
+        if dirty:
+            self._processor.seal(overlay, now, dict(self.reads))
+        position = Position(FORMAT, self._engine.partition_count, now, dict(self.reads))
+        offsets = {topic: self.reads[topic] for topic in self._engine.processor.spec.topics}
+        changes, outputs = overlay.change_count, overlay.output_count
+        async with asyncio.timeout(self._config.transaction_timeout_seconds):
+            await self._committer.commit(overlay, encode_position(position), offsets, now)
+        overlay.clear()
+        self._now_floor = now
+        self.last_commit_at = now
+        self._moved_at = self._dirty_at = None
+        self._waiting, self._gathered = False, 0
+        if dirty:
+            self._processor.committed()
+        self._engine.observer.committed(self.number, changes, outputs, time.monotonic() - began)
+
+    # Timers.
+
+    async def _time(self) -> bool:
+        """Run a round of timers if some are due and their inputs are read; whether it did."""
+        due = self._processor.due()
+        if due is None or due > self._now():
+            return False
+        if self._ends is None or self._ends.as_of < due:
+            if self._asking is None:
+                self._asking = spawn(self._ask(), f"partition {self.number}: ends")
+            return False
+        if not self._ends.reached(self.reads):
+            return False
+        await self._fire(self._ends, due)
+        return True
+
+    async def _ask(self) -> None:
+        self._ends = await self._engine.ends.ask(self.number)
+        self._asking = None
+        self._wake.set()
+
+    async def _fire(self, ends: Ends, due: int) -> None:
+        """One round, in a transaction of its own; inputs get their turn before the next one."""
+        if self._overlay.dirty:
+            await self._commit()
+        self._engine.failpoints.hit("before-fire")
+        began, now = time.monotonic(), self._now()
+        more = self._processor.fire(self._overlay, now, ends.as_of, self._config.fire_limit)
+        if not more:
+            self._ends = None
+        self._engine.failpoints.hit("after-fire")
+        self._engine.observer.fired(self.number, now - due, time.monotonic() - began)
+        if self._overlay.dirty:
+            await self._commit()
+
+    async def _sleep(self) -> None:
+        """Until something comes in, a commit is due, or a timer is."""
+        wait = 1.0
+        since = self._dirty_at if self._dirty_at is not None else self._moved_at
+        if since is not None:
+            wait = min(wait, since + self._config.commit_interval_seconds - time.monotonic())
+        due = self._processor.due()
+        if due is not None and due > self._now():
+            wait = min(wait, (due - self._now()) / 1000)
+        handle = asyncio.get_running_loop().call_later(max(wait, 0.001), self._wake.set)
+        try:
+            await self._wake.wait()
+        finally:
+            handle.cancel()

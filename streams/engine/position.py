@@ -1,0 +1,36 @@
+"""How far a partition has been read, as it is kept beside the state it led to.
+
+The record lies in the first store's changelog under `#next` and is part of every transaction: it is
+the truth about positions. The group's committed offsets are for tools.
+"""
+
+import msgspec
+
+POSITION_KEY = b"#next"
+FORMAT = 1
+
+
+class Position(msgspec.Struct, frozen=True):
+    """`next` offset for each topic (the broadcast topic included), and the last transaction's `now`.
+
+    `partitions` is the partition count the state was built with: keys lie elsewhere under another.
+    """
+
+    format: int
+    partitions: int
+    now: int
+    next: dict[str, int]
+
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(Position)
+
+
+def encode_position(position: Position) -> bytes:
+    """The record's value."""
+    return _encoder.encode(position)
+
+
+def decode_position(value: bytes) -> Position:
+    """The record read back; raises `msgspec.ValidationError` for what this version cannot read."""
+    return _decoder.decode(value)

@@ -1,0 +1,145 @@
+"""Bringing a partition's stores up to the last committed transaction.
+
+Called when the producer has been initialised: the predecessor is fenced and its open transaction is
+settled, so the ends of the changelogs, read now, are final. Reading goes on until the *position* reaches
+the end; the last record lies before it, for behind it is a commit marker.
+"""
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from streams.engine.config import EngineConfig
+from streams.engine.fetching import read_spans
+from streams.engine.lanes import Desk, Lane
+from streams.engine.position import POSITION_KEY, Position, decode_position
+from streams.engine.processor import Record, Refusal, StoreSpec
+from streams.engine.stores import PartitionStores
+
+logger = logging.getLogger(__name__)
+
+CHUNK_RECORDS = 5_000
+
+
+def plain_consumer(config: EngineConfig, isolation: str, client: str) -> AIOKafkaConsumer:
+    """A consumer outside of the group that goes where it is told."""
+    return AIOKafkaConsumer(
+        **config.client_arguments(),
+        client_id=f"{config.application_id}-{client}",
+        enable_auto_commit=False,
+        auto_offset_reset="none",
+        isolation_level=isolation,
+        fetch_max_wait_ms=config.fetch_max_wait_ms,
+        max_partition_fetch_bytes=4 * 1024 * 1024,
+    )
+
+
+async def load_memory(stores: PartitionStores, specs: tuple[StoreSpec, ...]) -> None:
+    """Fill the dictionaries of the in-memory stores from the disk, letting the loop breathe."""
+    for spec in specs:
+        if not spec.in_memory:
+            continue
+        table = stores.memory[spec.name]
+        for count, (key, value) in enumerate(stores.items_on_disk(spec.name)):
+            table[key] = value
+            if count % CHUNK_RECORDS == 0:
+                await asyncio.sleep(0)
+
+
+async def recover(
+    config: EngineConfig, stores: PartitionStores, specs: tuple[StoreSpec, ...], partition: int
+) -> int:
+    """Read what the changelogs hold beyond the disk; the number of records read.
+
+    Raises `Refusal` when a changelog ends before what the disk has already seen of it.
+    """
+    if stores.load_meta(config.state_max_age_seconds):
+        await load_memory(stores, specs)
+    topics = {config.changelog(spec.name): spec.name for spec in specs}
+    consumer = plain_consumer(config, "read_committed", f"recovery-{partition}")
+    await consumer.start()
+    try:
+        tps = {TopicPartition(topic, partition): store for topic, store in topics.items()}
+        consumer.assign(list(tps))
+        begins = await consumer.beginning_offsets(list(tps))
+        ends = await consumer.end_offsets(list(tps))
+        starts = _starts(stores, tps, begins, ends)
+        for tp, start in starts.items():
+            consumer.seek(tp, start)
+        return await _read(consumer, stores, tps, starts, ends)
+    finally:
+        await consumer.stop()
+
+
+def _starts(
+    stores: PartitionStores,
+    tps: Mapping[TopicPartition, str],
+    begins: Mapping[TopicPartition, int],
+    ends: Mapping[TopicPartition, int],
+) -> dict[TopicPartition, int]:
+    known = stores.meta.changelog_next
+    for tp, store in tps.items():
+        if known.get(store, 0) > ends[tp]:
+            raise Refusal(
+                f"changelog {tp.topic}[{tp.partition}] ends at {ends[tp]}, but this disk has seen it up "
+                f"to {known[store]}: the topic was recreated or lost records. Restore it, or remove the "
+                "data directory if the loss is intended",
+                2,
+            )
+    if known and any(known.get(store, 0) < begins[tp] for tp, store in tps.items()):
+        stores.wipe()
+        return dict(begins)
+    return {tp: max(known.get(store, 0), begins[tp]) for tp, store in tps.items()}
+
+
+async def _read(
+    consumer: AIOKafkaConsumer,
+    stores: PartitionStores,
+    tps: Mapping[TopicPartition, str],
+    starts: Mapping[TopicPartition, int],
+    ends: Mapping[TopicPartition, int],
+) -> int:
+    desk = Desk(1, 1)
+    lanes = {(tp.topic, tp.partition): Lane(desk, tp.topic, tp.partition, starts[tp]) for tp in tps}
+    pending = {tp for tp in tps if starts[tp] < ends[tp]}
+    count = 0
+    while pending:
+        for _, span, _ in await read_spans(consumer, lanes, CHUNK_RECORDS, 1.0):
+            tp = TopicPartition(span.topic, span.partition)
+            count += len(span.records)
+            _apply(stores, tps[tp], span.records, span.end)
+            if span.end >= ends[tp]:
+                pending.discard(tp)
+        await asyncio.sleep(0)
+    return count
+
+
+def _apply(stores: PartitionStores, store: str, records: Sequence[Record], end: int) -> None:
+    position: bytes | None = None
+    changes: list[tuple[bytes, bytes | None]] = []
+    for record in records:
+        if record.key == POSITION_KEY:
+            position = record.value
+        elif record.key is not None:
+            changes.append((record.key, record.value))
+    stores.apply([(store, changes)], position, {store: end})
+
+
+def read_position(stores: PartitionStores, partition: int, partition_count: int) -> Position | None:
+    """The position of the last transaction; None for a partition that never had one.
+
+    Raises `Refusal` when the state was built with another number of partitions.
+    """
+    if stores.meta.position is None:
+        return None
+    position = decode_position(stores.meta.position)
+    if position.partitions != partition_count:
+        raise Refusal(
+            f"the state of partition {partition} was built with {position.partitions} partitions, the "
+            f"topics now have {partition_count}: keys would be looked for in the wrong place. Put the "
+            "old partition count back, or start a new application id and let it read from the start",
+            2,
+        )
+    return position

@@ -1,0 +1,181 @@
+"""The tables of one partition number on disk: one RocksDB, written once a transaction.
+
+The changes of all stores, the position and the changelog offsets they correspond to go into a single
+WriteBatch, so the disk is always some transaction's exact outcome. It is a cache of the changelogs:
+what is wrong with it is cured by deleting it.
+"""
+
+import shutil
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import msgspec
+from rocksdict import (
+    BlockBasedOptions,
+    Cache,
+    DBCompressionType,
+    Options,
+    Rdict,
+    ReadOptions,
+    WriteBatch,
+    WriteOptions,
+)
+
+from streams.engine.processor import StoreSpec
+
+Change = tuple[bytes, bytes | None]
+_META = b"\xffmeta"
+_FORMAT = 1
+
+
+class DiskMeta(msgspec.Struct, frozen=True):
+    """What the disk corresponds to: for each store the changelog offset to read on from."""
+
+    format: int
+    identity: str
+    written_at: float
+    changelog_next: dict[str, int]
+    position: bytes | None
+
+
+def make_cache(size_bytes: int) -> Cache:
+    """The block cache that all partitions of a worker share."""
+    return Cache(size_bytes)
+
+
+def _options(cache: Cache, write_buffer_bytes: int) -> Options:
+    table = BlockBasedOptions()
+    table.set_block_cache(cache)
+    table.set_bloom_filter(10, False)
+    table.set_cache_index_and_filter_blocks(True)
+    options = Options(raw_mode=True)
+    options.create_if_missing(True)
+    options.set_block_based_table_factory(table)
+    options.set_write_buffer_size(write_buffer_bytes)
+    options.set_max_write_buffer_number(2)
+    options.set_max_background_jobs(2)
+    options.set_max_open_files(64)
+    options.set_keep_log_file_num(1)
+    options.set_compression_type(DBCompressionType.lz4())
+    return options
+
+
+class PartitionStores:
+    """All stores of one partition number. Reads see committed state only."""
+
+    def __init__(
+        self,
+        path: Path,
+        specs: tuple[StoreSpec, ...],
+        identity: str,
+        cache: Cache,
+        write_buffer_bytes: int,
+    ) -> None:
+        self._path = path
+        self._specs = specs
+        self._identity = identity
+        self._prefix = {spec.name: bytes((index,)) for index, spec in enumerate(specs)}
+        self._cache = cache
+        self._write_buffer_bytes = write_buffer_bytes
+        self.memory: dict[str, dict[bytes, bytes]] = {s.name: {} for s in specs if s.in_memory}
+        self.meta = DiskMeta(_FORMAT, identity, 0.0, {}, None)
+        self._db = self._open()
+
+    def _open(self) -> Rdict:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        return Rdict(str(self._path), _options(self._cache, self._write_buffer_bytes))
+
+    def load_meta(self, max_age_seconds: float) -> bool:
+        """Read what the disk corresponds to; False (and an empty disk) when it is of no use.
+
+        A disk older than `max_age_seconds` may hold keys whose deletion has meanwhile been compacted
+        out of the changelog, so it must not be continued.
+        """
+        raw = self._db.get(_META)
+        if raw is None:
+            self._wipe_if_any()
+            return False
+        meta = msgspec.json.decode(raw, type=DiskMeta)
+        age = time.time() - meta.written_at
+        if meta.format != _FORMAT or meta.identity != self._identity or age > max_age_seconds:
+            self.wipe()
+            return False
+        self.meta = meta
+        return True
+
+    def _wipe_if_any(self) -> None:
+        if next(iter(self._db.keys()), None) is not None:
+            self.wipe()
+
+    def wipe(self) -> None:
+        """Start over with an empty disk."""
+        self._db.close()
+        shutil.rmtree(self._path, ignore_errors=True)
+        self._db = self._open()
+        self.meta = DiskMeta(_FORMAT, self._identity, 0.0, {}, None)
+        for table in self.memory.values():
+            table.clear()
+
+    def get(self, store: str, key: bytes) -> bytes | None:
+        """The committed value."""
+        table = self.memory.get(store)
+        if table is not None:
+            return table.get(key)
+        value: bytes | None = self._db.get(self._prefix[store] + key)
+        return value
+
+    def items(self, store: str) -> Iterator[tuple[bytes, bytes]]:
+        """All committed keys and values of a store, in key order when it is not in memory."""
+        table = self.memory.get(store)
+        if table is not None:
+            yield from table.items()
+            return
+        yield from self.items_on_disk(store)
+
+    def items_on_disk(self, store: str) -> Iterator[tuple[bytes, bytes]]:
+        """The same, from the disk."""
+        prefix = self._prefix[store]
+        iterator = self._db.iter(ReadOptions())
+        iterator.seek(prefix)
+        while iterator.valid():
+            key: bytes = iterator.key()
+            if key[:1] != prefix:
+                return
+            yield key[1:], iterator.value()
+            iterator.next()
+
+    def apply(
+        self,
+        changes: Iterable[tuple[str, Iterable[Change]]],
+        position: bytes | None,
+        changelog_next: dict[str, int],
+    ) -> None:
+        """Make a transaction's outcome visible: in memory, and on disk in one write."""
+        batch = WriteBatch(raw_mode=True)
+        for store, pairs in changes:
+            prefix = self._prefix[store]
+            table = self.memory.get(store)
+            for key, value in pairs:
+                if value is None:
+                    batch.delete(prefix + key)
+                    if table is not None:
+                        table.pop(key, None)
+                else:
+                    batch.put(prefix + key, value)
+                    if table is not None:
+                        table[key] = value
+        self.meta = DiskMeta(
+            _FORMAT,
+            self._identity,
+            time.time(),
+            {**self.meta.changelog_next, **changelog_next},
+            position if position is not None else self.meta.position,
+        )
+        batch.put(_META, msgspec.json.encode(self.meta))
+        self._db.write(batch, WriteOptions())
+
+    def close(self) -> None:
+        """Let go of the files."""
+        self._db.close()
+        self.memory.clear()

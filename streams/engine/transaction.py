@@ -1,0 +1,201 @@
+"""One batch, one Kafka transaction: the overlay a processor writes to, and how it becomes durable.
+
+The order in `commit` is the heart of "exactly once" and each step of it has a fail-point in the tests:
+changelog and outputs are sent, every future is awaited (aiokafka commits a transaction although one of
+its batches failed), only then go the offsets, then the commit, and only then do memory and disk change.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from aiokafka import TopicPartition
+
+from streams.engine.failpoints import Failpoints
+from streams.engine.position import POSITION_KEY
+from streams.engine.processor import Headers, Refusal
+from streams.engine.stores import PartitionStores
+
+Output = tuple[bytes | None, bytes | None, Headers]
+
+
+class TransactionalSender(Protocol):
+    """What `commit` needs of a producer (aiokafka's AIOKafkaProducer has it)."""
+
+    async def begin_transaction(self) -> None: ...
+
+    def create_batch(self) -> Any: ...
+
+    async def send_batch(self, batch: Any, topic: str, *, partition: int) -> Any: ...
+
+    async def send_offsets_to_transaction(
+        self, offsets: Mapping[TopicPartition, int], group_id: str
+    ) -> None: ...
+
+    async def commit_transaction(self) -> None: ...
+
+
+class Overlay:
+    """What the running transaction has written so far; implements `processor.Transaction`."""
+
+    def __init__(self, stores: PartitionStores, names: tuple[str, ...], partition: int) -> None:
+        self._stores = stores
+        self._partition = partition
+        self._memory = stores.memory
+        self.changes: dict[str, dict[bytes, bytes | None]] = {name: {} for name in names}
+        self.outputs: dict[tuple[str, int], list[Output]] = defaultdict(list)
+        self.output_count = 0
+        self.size = 0
+
+    def get(self, store: str, key: bytes) -> bytes | None:
+        written = self.changes[store]
+        if key in written:
+            return written[key]
+        table = self._memory.get(store)
+        return table.get(key) if table is not None else self._stores.get(store, key)
+
+    def contains(self, store: str, key: bytes) -> bool:
+        written = self.changes[store]
+        if written and key in written:
+            return written[key] is not None
+        table = self._memory.get(store)
+        return key in table if table is not None else self._stores.get(store, key) is not None
+
+    def put(self, store: str, key: bytes, value: bytes | None) -> None:
+        if key == POSITION_KEY:
+            raise ValueError("the key #next is the engine's own")
+        self.changes[store][key] = value
+        self.size += len(key) + (len(value) if value is not None else 0)
+
+    def send(
+        self,
+        topic: str,
+        key: bytes | None,
+        value: bytes | None,
+        headers: Headers = (),
+        partition: int | None = None,
+    ) -> None:
+        where = (topic, self._partition if partition is None else partition)
+        self.outputs[where].append((key, value, headers))
+        self.output_count += 1
+        self.size += (len(key) if key else 0) + (len(value) if value else 0)
+
+    @property
+    def change_count(self) -> int:
+        """Keys that have been written."""
+        return sum(map(len, self.changes.values()))
+
+    @property
+    def dirty(self) -> bool:
+        """Whether anything has been written or sent."""
+        return self.output_count > 0 or any(self.changes.values())
+
+    def clear(self) -> None:
+        """Forget everything: it is committed."""
+        for written in self.changes.values():
+            written.clear()
+        self.outputs.clear()
+        self.output_count = 0
+        self.size = 0
+
+
+class Committer:
+    """Commits the transactions of one partition number."""
+
+    def __init__(
+        self,
+        producer: TransactionalSender,
+        stores: PartitionStores,
+        partition: int,
+        group_id: str,
+        changelogs: Mapping[str, str],
+        failpoints: Failpoints,
+    ) -> None:
+        self._producer = producer
+        self._stores = stores
+        self._partition = partition
+        self._group_id = group_id
+        self._changelogs = changelogs
+        self._first_store = next(iter(changelogs))
+        self._hit: Callable[[str], None] = failpoints.hit
+
+    async def commit(
+        self, overlay: Overlay, position: bytes, offsets: Mapping[str, int], timestamp: int
+    ) -> None:
+        """Make the overlay, the position and the group's offsets durable together, or not at all."""
+        hit, producer = self._hit, self._producer
+        hit("before-begin")
+        await producer.begin_transaction()
+        hit("after-begin")
+        batches = self._changelog_batches(overlay, position, timestamp)
+        changelog_count = len(batches)
+        for (topic, partition), outputs in overlay.outputs.items():
+            batches.append((topic, partition, self._batches(topic, outputs, timestamp)))
+        groups = await asyncio.gather(*(self._send(*batch) for batch in batches))
+        hit("after-sends")
+        ends = [await self._settled(futures) for futures in groups]
+        hit("after-futures-before-offsets")
+        await producer.send_offsets_to_transaction(
+            {TopicPartition(topic, self._partition): next_ for topic, next_ in offsets.items()},
+            self._group_id,
+        )
+        hit("after-offsets-before-commit")
+        await producer.commit_transaction()
+        hit("after-commit-before-store")
+        stores_by_topic = {topic: store for store, topic in self._changelogs.items()}
+        self._stores.apply(
+            ((store, written.items()) for store, written in overlay.changes.items()),
+            position,
+            {stores_by_topic[batches[index][0]]: ends[index] for index in range(changelog_count)},
+        )
+        hit("after-store")
+
+    def _changelog_batches(
+        self, overlay: Overlay, position: bytes, timestamp: int
+    ) -> list[tuple[str, int, list[tuple[Any, int]]]]:
+        batches = []
+        for store, topic in self._changelogs.items():
+            records: list[Output] = [(k, v, ()) for k, v in overlay.changes[store].items()]
+            if store == self._first_store:
+                records.append((POSITION_KEY, position, ()))
+            if records:
+                batches.append((topic, self._partition, self._batches(topic, records, timestamp)))
+        return batches
+
+    def _batches(self, topic: str, records: list[Output], timestamp: int) -> list[tuple[Any, int]]:
+        """The records packed into batches, each with its count."""
+        packed: list[tuple[Any, int]] = []
+        batch, count = self._producer.create_batch(), 0
+        for key, value, header_pairs in records:
+            headers = list(header_pairs)
+            added = batch.append(timestamp=timestamp, key=key, value=value, headers=headers)
+            if added is None:
+                packed.append((batch, count))
+                batch, count = self._producer.create_batch(), 0
+                added = batch.append(timestamp=timestamp, key=key, value=value, headers=headers)
+                if added is None:
+                    size = len(value) if value else 0
+                    raise Refusal(
+                        f"a record of {size} bytes does not fit into a batch to {topic}", 70
+                    )
+            count += 1
+        packed.append((batch, count))
+        return packed
+
+    async def _send(
+        self, topic: str, partition: int, packed: list[tuple[Any, int]]
+    ) -> list[tuple[Any, int]]:
+        futures = []
+        for batch, count in packed:
+            future = await self._producer.send_batch(batch, topic, partition=partition)
+            futures.append((future, count))
+        return futures
+
+    async def _settled(self, futures: list[tuple[Any, int]]) -> int:
+        """Wait for every batch of one topic partition; the offset after the last record."""
+        end = 0
+        for future, count in futures:
+            metadata = await future
+            end = metadata.offset + count
+        return end

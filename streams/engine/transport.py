@@ -1,0 +1,198 @@
+"""Faust's aiokafka transport with our data path: whole spans, no offsets, no filters.
+
+The consumer yields one message for each partition and poll, its value a span. Faust never seeks,
+commits or pauses anything: positions are the parts' business.
+"""
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import aiokafka
+from aiokafka import TopicPartition
+from aiokafka.errors import ConsumerStoppedError, IllegalStateError
+from faust.transport.drivers import aiokafka as driver
+from faust.types.tuples import ConsumerMessage
+
+from streams.engine.fatal import end_on
+from streams.engine.fetching import read_spans
+from streams.engine.lanes import Fetched, Lane
+
+if TYPE_CHECKING:
+    from streams.engine.worker import Engine
+
+# How long a poll waits when partitions that have records may not be served (full queues).
+BUSY_WAIT_SECONDS = 0.01
+IDLE_WAIT_SECONDS = 0.25
+
+
+class SpanConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
+    """The thread that owns the aiokafka consumer; what is said to run there runs on its loop."""
+
+    engine: "Engine"
+
+    def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:
+        config, assignor = self.engine.config, self.app.assignor
+        self._assignor = assignor
+        return aiokafka.AIOKafkaConsumer(
+            **config.client_arguments(),
+            client_id=config.application_id,
+            group_id=config.application_id,
+            group_instance_id=config.instance_id,
+            partition_assignment_strategy=[assignor],
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            isolation_level="read_committed",
+            fetch_max_wait_ms=config.fetch_max_wait_ms,
+            fetch_max_bytes=config.fetch_max_bytes,
+            max_partition_fetch_bytes=config.max_partition_fetch_bytes,
+            max_poll_interval_ms=24 * 3600 * 1000,
+            session_timeout_ms=int(config.session_timeout_seconds * 1000),
+            heartbeat_interval_ms=int(config.heartbeat_interval_seconds * 1000),
+            rebalance_timeout_ms=int(config.rebalance_timeout_seconds * 1000),
+        )
+
+    async def subscribe(self, topics: Iterable[str]) -> None:
+        """Subscribe once every topic shows its partitions: a leader without them assigns nothing."""
+        wanted = set(topics)
+        await self.call_thread(self._wait_for_metadata, wanted)
+        await super().subscribe(wanted)
+
+    async def _wait_for_metadata(self, topics: set[str]) -> None:
+        client = self._ensure_consumer()._client
+        while True:
+            await client.set_topics(topics)
+            if all(client.cluster.partitions_for_topic(topic) for topic in topics):
+                return
+            await asyncio.sleep(0.2)
+            await client.force_metadata_update()
+
+    async def fetch(self) -> list[Fetched]:
+        """The next spans of all lanes that may be served; empty after a moment without any."""
+        spans: list[Fetched] = await self.call_thread(self._fetch)
+        return spans
+
+    async def _fetch(self) -> list[Fetched]:
+        consumer = self._ensure_consumer()
+        if consumer._closed or consumer._fetcher._closed:
+            raise ConsumerStoppedError()
+        if consumer._subscription.reassignment_in_progress:
+            await asyncio.sleep(BUSY_WAIT_SECONDS)
+            return []
+        desk = self.engine.desk
+        wanted = desk.wanted()
+        if not wanted:
+            await asyncio.sleep(BUSY_WAIT_SECONDS)
+            return []
+        patience = IDLE_WAIT_SECONDS if len(wanted) == len(desk.lanes) else BUSY_WAIT_SECONDS
+        return await read_spans(consumer, wanted, self.engine.config.poll_records, patience)
+
+    async def seek_lanes(self, lanes: list[Lane]) -> None:
+        """Fetch on from where the lanes start, and serve them from then on."""
+        await self.call_thread(self._seek_lanes, lanes)
+
+    async def _seek_lanes(self, lanes: list[Lane]) -> None:
+        # No await in here: seeks take effect in the order they were asked for.
+        consumer = self._ensure_consumer()
+        for lane in lanes:
+            try:
+                consumer.seek(TopicPartition(lane.topic, lane.partition), lane.expected)
+            except IllegalStateError:
+                # Revoked meanwhile; whoever owns it next seeks for himself.
+                continue
+            self.engine.desk.lanes[lane.topic, lane.partition] = lane
+
+    def positions(self) -> dict[tuple[str, int], int]:
+        """How far each assigned partition was taken; read from any thread, for the tail check."""
+        subscription = self._ensure_consumer()._subscription.subscription
+        assignment = subscription.assignment if subscription is not None else None
+        if assignment is None:
+            return {}
+        states = {tp: assignment.state_value(tp) for tp in assignment.tps}
+        return {
+            (tp.topic, tp.partition): state.position
+            for tp, state in states.items()
+            if state is not None and state.has_valid_position
+        }
+
+
+class SpanConsumer(driver.Consumer):  # type: ignore[misc]
+    """Faust's consumer, handing over spans and telling the engine of rebalances first."""
+
+    engine: "Engine"
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self.engine = args[0].app.engine
+        super().__init__(*args, **kwargs)
+        self._serial = itertools.count(1)
+        self.engine.consumer = self
+
+    def _new_consumer_thread(self) -> SpanConsumerThread:
+        thread = SpanConsumerThread(self, loop=self.loop, beacon=self.beacon)
+        thread.engine = self.engine
+        return thread
+
+    async def on_partitions_revoked(self, revoked: set[Any]) -> None:
+        """Ours first, then Faust's."""
+        await self.engine.assignment.revoked((tp.topic, tp.partition) for tp in revoked)
+        await super().on_partitions_revoked(revoked)
+
+    async def on_partitions_assigned(self, assigned: set[Any], generation_id: int = 0) -> None:
+        """Ours first, then Faust's."""
+        await self.engine.assignment.assigned(
+            [(tp.topic, tp.partition) for tp in assigned], generation_id
+        )
+        await super().on_partitions_assigned(assigned, generation_id)
+
+    async def getmany(self, timeout: float) -> AsyncIterator[tuple[Any, Any]]:
+        """One message for each partition that had something."""
+        if not self.flow_active:
+            await self.wait(self.can_resume_flow)
+        try:
+            fetched = await self._thread.fetch()
+        except (ConsumerStoppedError, asyncio.CancelledError):
+            raise
+        except BaseException as error:
+            end_on(error, "fetching")
+        generation = self.app.consumer_generation_id
+        for item in fetched:
+            span = item.span
+            tp = self._new_topicpartition(span.topic, span.partition)
+            # Faust drops a message whose offset is below the last one it saw of a partition, which
+            # after a seek back would be all of them: a running number stands in for the offset.
+            yield (
+                tp,
+                ConsumerMessage(
+                    span.topic,
+                    span.partition,
+                    next(self._serial),
+                    0.0,
+                    0,
+                    (),
+                    None,
+                    item,
+                    None,
+                    0,
+                    0,
+                    tp,
+                    generation_id=generation,
+                ),
+            )
+
+    async def perform_seek(self) -> None:
+        """Nothing: the parts seek to their own positions."""
+
+    async def seek_to_committed(self) -> Mapping[Any, int]:
+        """Nothing, likewise."""
+        return {}
+
+    async def commit(self, topics: Any = None, start_new_transaction: bool = True) -> bool:
+        """Nothing: offsets are committed with the transactions."""
+        return False
+
+
+class SpanTransport(driver.Transport):  # type: ignore[misc]
+    """Plugs the consumer in."""
+
+    Consumer: ClassVar[type[SpanConsumer]] = SpanConsumer

@@ -1,0 +1,123 @@
+"""What would otherwise stall in silence, each noticed and turned into an exit or a seek.
+
+aiokafka raises the errors of its background tasks from its own `getmany`, which Faust bypasses; a stuck
+loop keeps its membership because the heartbeats come from another thread; a leader without metadata
+assigns nothing to anybody; a clock that jumps would fire timers that are not due.
+"""
+
+import asyncio
+import os
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from streams.engine.fatal import EXIT_RESTART, end_process
+
+if TYPE_CHECKING:
+    from streams.engine.worker import Engine
+
+TICK_SECONDS = 0.5
+TAIL_PATIENCE_SECONDS = 2.0
+
+
+class Watchdog:
+    """One task on the loop, and one thread that watches the loop itself."""
+
+    def __init__(self, engine: "Engine") -> None:
+        self._engine = engine
+        self._ticks = 0
+        self._empty_since: float | None = None
+        self._tails: dict[tuple[str, int], tuple[int, float]] = {}
+        self._leaving = threading.Event()
+        self._thread = threading.Thread(target=self._watch_loop, name="loop-watchdog", daemon=True)
+
+    async def run(self) -> None:
+        """Look around twice a second for as long as the worker lives."""
+        self._thread.start()
+        try:
+            while True:
+                self._ticks += 1
+                self._check_clock()
+                self._check_consumer()
+                self._check_assignment()
+                self._check_tails()
+                await asyncio.sleep(TICK_SECONDS)
+        finally:
+            self._leaving.set()
+
+    def stop_within(self, seconds: float) -> None:
+        """A stop that hangs (a broker that is gone) is cut short."""
+
+        def cut() -> None:
+            end_process(f"stopping took longer than {seconds:.0f} s")
+
+        timer = threading.Timer(seconds, cut)
+        timer.daemon = True
+        timer.start()
+
+    def _check_clock(self) -> None:
+        drift = self._engine.clock.drift_seconds()
+        if abs(drift) > self._engine.config.clock_jump_seconds:
+            end_process(f"the machine's clock jumped by {drift:.1f} s")
+
+    def _check_consumer(self) -> None:
+        thread = getattr(getattr(self._engine, "consumer", None), "_thread", None)
+        consumer = getattr(thread, "_consumer", None)
+        if consumer is None or self._engine.assignment.stopping:
+            return
+        for owner, name in (("_coordinator", "_coordination_task"), ("_fetcher", "_fetch_task")):
+            task = getattr(getattr(consumer, owner, None), name, None)
+            if task is not None and task.done():
+                error = None if task.cancelled() else task.exception()
+                end_process(f"aiokafka's {name} ended: {error!r}", error)
+        error = getattr(consumer._coordinator, "_pending_exception", None)
+        if error is not None:
+            end_process(f"aiokafka's coordinator failed: {error!r}", error)
+
+    def _check_assignment(self) -> None:
+        """Nothing assigned to anybody is a broken leader; a worker too many is only a spare one."""
+        assignment = self._engine.assignment
+        if not assignment.settled or assignment.parts or assignment.stopping:
+            self._empty_since = None
+            return
+        others = self._engine.consumer.app.assignor.external_topic_distribution
+        if any(partitions for tps in others.values() for partitions in tps.values()):
+            self._empty_since = None
+            return
+        now = time.monotonic()
+        if self._empty_since is None:
+            self._empty_since = now
+        if now - self._empty_since > self._engine.config.empty_assignment_seconds:
+            end_process("the group's leader assigns no partition to any member")
+
+    def _check_tails(self) -> None:
+        """A lost last span is followed by nothing that would show the hole: compare with the consumer."""
+        now = time.monotonic()
+        lanes = self._engine.desk.lanes
+        if not lanes:
+            self._tails.clear()
+            return
+        for key, position in self._engine.consumer._thread.positions().items():
+            lane = lanes.get(key)
+            if lane is None or lane.queue or position <= lane.expected:
+                self._tails.pop(key, None)
+                continue
+            expected, since = self._tails.get(key, (-1, now))
+            if expected != lane.expected:
+                self._tails[key] = (lane.expected, now)
+            elif now - since > TAIL_PATIENCE_SECONDS:
+                self._tails.pop(key)
+                part = self._engine.assignment.parts.get(key[1])
+                if part is not None:
+                    part.heal("tail", f"{key[0]}: fetched to {position}, got to {lane.expected}")
+
+    def _watch_loop(self) -> None:
+        """Counts its own wake-ups, not seconds: after a freeze the loop gets its chance first."""
+        seen, still = -1, 0
+        limit = int(self._engine.config.loop_stall_seconds)
+        while not self._leaving.wait(1.0):
+            still = still + 1 if self._ticks == seen else 0
+            seen = self._ticks
+            if still >= limit:
+                end_process(f"the event loop has not turned for {limit} s", code=EXIT_RESTART)
+                os._exit(EXIT_RESTART)

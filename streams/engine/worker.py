@@ -1,0 +1,125 @@
+"""The engine of one worker process: what its parts share, and what its health is."""
+
+import asyncio
+import gc
+import logging
+from typing import Any
+
+from streams.engine.assignment import Assignment
+from streams.engine.broadcast import Broadcast
+from streams.engine.clock import Clock
+from streams.engine.config import EngineConfig
+from streams.engine.ends import EndOffsets
+from streams.engine.failpoints import Failpoints
+from streams.engine.fatal import spawn
+from streams.engine.lanes import Desk, Fetched, Lane
+from streams.engine.observer import EngineStatus, Observer
+from streams.engine.part import Part
+from streams.engine.preflight import Cluster, inspect_cluster
+from streams.engine.processor import Processor
+from streams.engine.stores import PartitionStores, make_cache
+from streams.engine.watchdog import Watchdog
+
+# After recovery nearly all objects live for good; the collector need not walk them again and again.
+GC_THRESHOLDS = (100_000, 20, 100)
+
+
+class Engine:
+    """Made before the loop runs, started with the app, stopped before its consumer."""
+
+    consumer: Any
+
+    def __init__(self, config: EngineConfig, processor: Processor, observer: Observer) -> None:
+        if not processor.spec.stores:
+            raise ValueError("a processor needs at least one store: it carries the positions")
+        self.log = logging.getLogger("streams.engine")
+        self.config = config
+        self.processor = processor
+        self.observer = observer
+        self.clock = Clock()
+        self.failpoints = Failpoints(config.failpoint)
+        self.desk = Desk(config.queue_records, config.queue_bytes)
+        self.broadcast: Broadcast | None = None
+        self.partition_count = 0
+        self._cluster_id = ""
+        self._cache = make_cache(config.block_cache_bytes)
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Check the cluster, then follow what all parts need. Ends the process when it refuses."""
+        config, spec = self.config, self.processor.spec
+        self.assignment = Assignment(self)
+        self.recovery_slots = asyncio.Semaphore(config.concurrent_recoveries)
+        cluster: Cluster = await inspect_cluster(config, spec, self.log)
+        self.partition_count, self._cluster_id = cluster.partition_count, cluster.cluster_id
+        self.ends = EndOffsets(config, self.clock, spec.topics, spec.broadcast)
+        await self.ends.start()
+        self._tasks.append(spawn(self.ends.run(), "asking for ends"))
+        if spec.broadcast is not None:
+            self.broadcast = Broadcast(config, spec.broadcast, self._wake_all)
+            self._tasks.append(spawn(self.broadcast.run(), f"following {spec.broadcast}"))
+        self.watchdog = Watchdog(self)
+        self._tasks.append(spawn(self.watchdog.run(), "watchdog"))
+
+    async def stop(self) -> None:
+        """Commit and let go of everything; the consumer leaves afterwards."""
+        if not hasattr(self, "watchdog"):
+            return
+        self.watchdog.stop_within(self.config.stop_budget_seconds)
+        await self.assignment.stop()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.wait(self._tasks)
+
+    def route(self, fetched: Fetched) -> None:
+        """Hand a span to the part that asked for it; nobody's span is dropped."""
+        part = self.assignment.parts.get(fetched.lane.partition)
+        if part is not None:
+            part.receive(fetched)
+
+    async def seek(self, lanes: list[Lane]) -> None:
+        """Position the consumer at the start of each lane and serve them."""
+        await self.consumer._thread.seek_lanes(lanes)
+
+    def drop_lanes(self, partition: int) -> None:
+        """Serve the partition no more."""
+        for topic in self.processor.spec.topics:
+            self.desk.lanes.pop((topic, partition), None)
+
+    def open_stores(self, partition: int) -> PartitionStores:
+        """The partition's tables on this machine's disk."""
+        config, spec = self.config, self.processor.spec
+        stores = "+".join(store.name for store in spec.stores)
+        return PartitionStores(
+            config.data_dir / "state" / f"partition-{partition}",
+            spec.stores,
+            f"{self._cluster_id}/{config.application_id}/{partition}/{stores}",
+            self._cache,
+            config.write_buffer_bytes,
+        )
+
+    def part_ready(self, part: Part) -> None:
+        """After the last recovery the state is frozen for the garbage collector."""
+        if all(other.state != "recovering" for other in self.assignment.parts.values()):
+            gc.collect()
+            gc.freeze()
+            gc.set_threshold(*GC_THRESHOLDS)
+
+    def _wake_all(self) -> None:
+        for part in self.assignment.parts.values():
+            part.wake()
+
+    def status(self) -> EngineStatus:
+        """For the health page; call it on the event loop."""
+        assignment = getattr(self, "assignment", None)
+        if assignment is None:
+            return EngineStatus(False, False, False, -1, ())
+        parts = tuple(part.status() for _, part in sorted(assignment.parts.items()))
+        ready = assignment.settled and all(part.state == "running" for part in parts)
+        return EngineStatus(
+            ready=ready and not assignment.stopping,
+            assignment_settled=assignment.settled,
+            stopping=assignment.stopping,
+            generation=assignment.generation,
+            parts=parts,
+        )

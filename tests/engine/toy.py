@@ -1,0 +1,111 @@
+"""A processor small enough to check by eye: it counts, and sets a timer when told to.
+
+Inputs: topic `<prefix>.adds` (key = account, value = how much) and `<prefix>.marks` (key = account,
+value = delay in ms: a timer; empty value: the timer is cancelled; `boom`: refuse; `crash`: raise).
+Every add that makes a count even, or all with `every=1`, sends `account total` to `<prefix>.out`. The
+broadcast topic sets a factor. Outputs carry the input's offset so a double would show.
+"""
+
+import heapq
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from streams.engine.processor import ProcessorSpec, Refusal, Scan, Span, StoreSpec, Transaction
+
+
+class ToyPart:
+    def __init__(self, toy: "Toy", partition: int, scan: Scan) -> None:
+        self.toy, self.partition = toy, partition
+        self.timers: list[tuple[int, bytes]] = []
+        for key, value in scan.items("timers"):
+            heapq.heappush(self.timers, (int(value), key))
+        raw = scan.get("counts", b"#factor")
+        self.factor = int(raw) if raw else 1
+
+    def step(self, transaction: Transaction, now: int, spans: Sequence[Span]) -> bool:
+        waiting = False
+        for span in spans:
+            if span.topic == self.toy.broadcast:
+                for record in span.records:
+                    self.factor = int(record.value or b"1")
+                    transaction.put("counts", b"#factor", b"%d" % self.factor)
+            elif span.topic == self.toy.marks:
+                for record in span.records:
+                    waiting |= self._mark(transaction, now, record)
+            else:
+                waiting |= self._adds(transaction, span)
+        return waiting
+
+    def _adds(self, transaction: Transaction, span: Span) -> bool:
+        every, out = self.toy.every, self.toy.out
+        if every == 0:
+            # The shape of real traffic: nearly every record is looked at and let go.
+            contains = transaction.contains
+            return (
+                any([contains("counts", r.key) for r in span.records if r.key is not None])
+                and False
+            )
+        waiting = False
+        for record in span.records:
+            assert record.key is not None
+            total = int(transaction.get("counts", record.key) or b"0")
+            total += int(record.value or b"0") * self.factor
+            transaction.put("counts", record.key, b"%d" % total)
+            if record.offset % every == 0:
+                value = json.dumps({"total": total, "offset": record.offset, "p": self.partition})
+                transaction.send(out, record.key, value.encode(), (("kind", b"add"),))
+                waiting = True
+        return waiting
+
+    def _mark(self, transaction: Transaction, now: int, record: Any) -> bool:
+        if record.value == b"boom":
+            raise Refusal("the toy was told to refuse", 2)
+        if record.value == b"crash":
+            raise RuntimeError("the toy was told to crash")
+        if not record.value:
+            transaction.put("timers", record.key, None)
+            return False
+        due = record.timestamp + int(record.value)
+        transaction.put("timers", record.key, b"%d" % due)
+        heapq.heappush(self.timers, (due, record.key))
+        return False
+
+    def due(self) -> int | None:
+        return self.timers[0][0] if self.timers else None
+
+    def fire(self, transaction: Transaction, now: int, as_of: int, limit: int) -> bool:
+        for _ in range(limit):
+            if not self.timers or self.timers[0][0] > as_of:
+                return False
+            due, key = heapq.heappop(self.timers)
+            if transaction.get("timers", key) != b"%d" % due:
+                continue
+            transaction.put("timers", key, None)
+            total = int(transaction.get("counts", key) or b"0")
+            value = {"fired": due, "total": total, "now": now, "as_of": as_of}
+            transaction.send(self.toy.out, key, json.dumps(value).encode(), (("kind", b"timer"),))
+        return bool(self.timers) and self.timers[0][0] <= as_of
+
+    def seal(self, transaction: Transaction, now: int, reads: Mapping[str, int]) -> None:
+        value = json.dumps({"now": now, "reads": dict(reads)}).encode()
+        transaction.send(self.toy.seals, b"seal", value)
+
+    def committed(self) -> None: ...
+
+
+class Toy:
+    def __init__(self, prefix: str, every: int = 1) -> None:
+        self.adds, self.marks, self.out = f"{prefix}.adds", f"{prefix}.marks", f"{prefix}.out"
+        self.seals, self.broadcast, self.every = f"{prefix}.seals", f"{prefix}.factor", every
+        self.spec = ProcessorSpec(
+            topics=(self.marks, self.adds),
+            broadcast=self.broadcast,
+            stores=(StoreSpec("counts", in_memory=True), StoreSpec("timers", in_memory=False)),
+            output_topics=(self.out, self.seals),
+        )
+
+    def open(
+        self, partition: int, partition_count: int, scan: Scan, transaction: Transaction, now: int
+    ) -> ToyPart:
+        return ToyPart(self, partition, scan)

@@ -1,0 +1,52 @@
+"""Runs the toy as a worker: `python toy_worker.py '{"bootstrap_servers": …}'`, settings as JSON."""
+
+import json
+import logging
+import sys
+import threading
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from toy import Toy
+
+from streams.engine.chassis import build, run
+from streams.engine.config import EngineConfig
+
+
+def main() -> int:
+    options = json.loads(sys.argv[1])
+    logging.basicConfig(
+        level=options.pop("log", "INFO"),
+        format="%(asctime)s %(levelname)s %(name)s %(message)s",
+        stream=sys.stdout,
+    )
+    prefix, every = options.pop("prefix"), options.pop("every", 1)
+    status_path = options.pop("status", None)
+    options["data_dir"] = Path(options["data_dir"])
+    app = build(EngineConfig(application_id=prefix, **options), Toy(prefix, every))
+    if status_path:
+        threading.Thread(target=_tell, args=(app, Path(status_path)), daemon=True).start()
+    return run(app)
+
+
+def _tell(app, path: Path) -> None:  # type: ignore[no-untyped-def]
+    """Write the status four times a second, for the tests to wait on."""
+    while True:
+        try:
+            status = app.engine.status()
+            told = {
+                "ready": status.ready,
+                "generation": status.generation,
+                "parts": {p.partition: [p.state, p.lag] for p in status.parts},
+            }
+        except RuntimeError:
+            continue
+        path.with_suffix(".new").write_text(json.dumps(told))
+        path.with_suffix(".new").rename(path)
+        time.sleep(0.25)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
