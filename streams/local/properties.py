@@ -37,6 +37,9 @@ def server_properties(
         "group.min.session.timeout.ms": "1000",
         # A transaction whose producer died is looked for each second, not each ten.
         "transaction.abort.timed.out.transaction.cleanup.interval.ms": "1000",
+        # A broker that was killed may register again only when its former session is over.
+        "broker.session.timeout.ms": "3000",
+        "broker.heartbeat.interval.ms": "500",
         "log.cleaner.dedupe.buffer.size": str(16 * 1024 * 1024),
         "log.cleaner.backoff.ms": "2000",
         "num.network.threads": "2",

@@ -8,7 +8,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from streams.local.errors import PortBusy
+from streams.local.errors import PortBusyError
 from streams.local.kafka import KafkaCluster
 from streams.local.probe import brokers_seen, free_port
 from tests.conftest import RunningKafka
@@ -71,7 +71,7 @@ async def test_records_survive_kill_and_restart(
 
 def test_a_taken_port_is_named(kafka: RunningKafka, tmp_path: Path) -> None:
     port = int(kafka.bootstrap.rpartition(":")[2])
-    with pytest.raises(PortBusy) as refusal:
+    with pytest.raises(PortBusyError) as refusal:
         KafkaCluster(tmp_path, port=port).start()
     assert str(refusal.value) == (
         f"port {port} is taken: stop what listens there, or name another (--port)"

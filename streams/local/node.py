@@ -1,0 +1,145 @@
+"""One Kafka process: its folder, its ports, how it is formatted, started and ended."""
+
+import base64
+import ctypes
+import hashlib
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from streams.local.errors import BrokerFailedError
+from streams.local.jars import class_path, java
+
+STOP_TIMEOUT_SECONDS = 15.0
+PR_SET_PDEATHSIG = 1
+LOG_TAIL_LINES = 15
+
+
+@dataclass
+class Node:
+    """Broker and controller in one process, under `folder`. `tied`: it ends when we do."""
+
+    folder: Path
+    port: int
+    controller_port: int
+    heap_megabytes: int
+    tied: bool
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def log(self) -> Path:
+        """The file with what the process prints: warnings and errors."""
+        return self.folder / "kafka.log"
+
+    @property
+    def data(self) -> Path:
+        """The folder of its partitions."""
+        return self.folder / "data"
+
+    @property
+    def pid(self) -> int:
+        """Its process id; BrokerFailedError when it does not run."""
+        if self.process is None or self.process.poll() is not None:
+            raise BrokerFailedError(f"the broker of {self.folder} is not running")
+        return self.process.pid
+
+    def running(self) -> bool:
+        """Whether the process is there (it may be frozen)."""
+        return self.process is not None and self.process.poll() is None
+
+    def configure(self, properties: dict[str, str]) -> None:
+        """Write `server.properties`."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        lines = [f"{name}={value}\n" for name, value in properties.items()]
+        (self.folder / "server.properties").write_text("".join(lines))
+
+    def spawn(self) -> None:
+        """Start the process unless it runs, on data that is formatted at the first time."""
+        if self.running():
+            return
+        if not (self.data / "meta.properties").exists():
+            self._format()
+        options = [f"-Xmx{self.heap_megabytes}m", "-XX:+ExitOnOutOfMemoryError"]
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(  # noqa: S603
+                [*_java(options), "kafka.Kafka", str(self.folder / "server.properties")],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=self.folder,
+                start_new_session=True,
+                preexec_fn=_tie() if self.tied else None,
+            )
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal if it runs."""
+        if self.running():
+            os.kill(self.pid, number)
+
+    def end(self, timeout_seconds: float = STOP_TIMEOUT_SECONDS) -> None:
+        """Wait until it has ended; kill -9 after the time-out."""
+        if self.process is None:
+            return
+        try:
+            self.process.wait(timeout_seconds)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+    def tail(self) -> str:
+        """The end of its log, and where the rest is."""
+        lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
+        return "\n".join([*lines[-LOG_TAIL_LINES:], f"(all of it: {self.log})"])
+
+    def _format(self) -> None:
+        properties = str(self.folder / "server.properties")
+        cluster = _cluster_id(self.folder.parent)
+        arguments = ["format", "--cluster-id", cluster, "--config", properties]
+        done = subprocess.run(  # noqa: S603
+            [*_java(["-XX:TieredStopAtLevel=1"]), "kafka.tools.StorageTool", *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=self.folder,
+        )
+        if done.returncode:
+            raise BrokerFailedError(f"cannot format {self.folder}:\n{done.stdout}{done.stderr}")
+
+
+def _cluster_id(folder: Path) -> str:
+    """The same for all nodes of a folder. It begins with a letter: Kafka's tools take a leading
+    dash for an option."""
+    digest = hashlib.sha256(str(folder).encode()).digest()[:15]
+    return base64.urlsafe_b64encode(b"b" + digest).decode()[:22]
+
+
+def _tie() -> Callable[[], None] | None:
+    """Let the kernel end the process with us, even when we go by kill -9. The tie is to a
+    thread, and only the main one lives as long as we do."""
+    if threading.current_thread() is not threading.main_thread():
+        return None
+    library = ctypes.CDLL(None)
+
+    def tie() -> None:
+        library.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+    return tie
+
+
+def _java(options: list[str]) -> list[str]:
+    """The command that runs a class of Kafka: quiet but for warnings, which go to the output."""
+    logging = ["defaultLogLevel=warn", "showDateTime=true", "logFile=System.out"]
+    return [
+        str(java()),
+        "--enable-native-access=ALL-UNNAMED",
+        "--sun-misc-unsafe-memory-access=allow",
+        *options,
+        *(f"-Dorg.slf4j.simpleLogger.{setting}" for setting in logging),
+        "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSSXXX",
+        "-cp",
+        ":".join(map(str, class_path())),
+    ]
