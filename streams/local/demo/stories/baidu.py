@@ -1,0 +1,64 @@
+"""Baidu: line 1,000,000; dwell 0; its brakes are pulled twice."""
+
+from schemas.words import Answer, Command, Event, Switch
+from streams.local.demo.script import At, Later, Step, Story, control, says, switch
+from streams.local.demo.stories.common import (
+    AGREED,
+    APPLIED,
+    DELIVERED,
+    INVITED,
+    LATE,
+    RECEIPT,
+    SILENT,
+    crossing,
+    grants,
+    then,
+)
+
+STORIES = (
+    Story(
+        "brake-on-invitations",
+        "baidu",
+        "crosses while invitations are off: is invited when they are on again",
+        (
+            Step(At(0.2), switch(Switch.INVITATIONS_OFF, on=True)),
+            *crossing(1.2, 1_210_000),
+            Step(At(3.2), switch(Switch.INVITATIONS_OFF, on=False)),
+            RECEIPT,
+            grants(0.4),
+        ),
+        live=AGREED,
+    ),
+    Story(
+        "answers-paused",
+        "baidu",
+        "the answering page is down for two seconds: gets them back, stays silent, agrees late",
+        (
+            *crossing(6.0, 3_900_000),
+            RECEIPT,
+            Step(At(7.6), switch(Switch.ANSWERS_PAUSED, on=True)),
+            Step(At(9.6), switch(Switch.ANSWERS_PAUSED, on=False)),
+            then(APPLIED, 0.8, says(Answer.GRANTED)),
+        ),
+        live=(*INVITED, "extended:pause", *SILENT[2:], *LATE),
+    ),
+    Story(
+        "agrees-in-the-pause",
+        "baidu",
+        "an answer that gets through in the pause counts",
+        (*crossing(6.2, 1_070_000), RECEIPT, Step(At(8.8), says(Answer.GRANTED))),
+        live=AGREED,
+    ),
+    Story(
+        "hold-runs-out",
+        "baidu",
+        "is held until a set time: the clock of the answer runs on from there",
+        (
+            *crossing(11.0, 1_330_000),
+            RECEIPT,
+            then(DELIVERED, 0.4, control(Command.HOLD, expires_at=Later(1.5))),
+            then(Event.INVITATION_EXTENDED, 0.5, says(Answer.GRANTED)),
+        ),
+        live=(*INVITED, "extended:pause", "reminded:reminder?", "granted:answer"),
+    ),
+)

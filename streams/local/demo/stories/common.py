@@ -1,0 +1,36 @@
+"""What many storylines share: the notifier's receipt, the owner's yes, what follows from silence.
+
+Lines, dwell and windows are those of `streams/local/demo/policies.py`: window 4 s, one reminder 2 s
+before the deadline, review after 3 s, end after 6 s. Times are seconds of the demo's day.
+"""
+
+from schemas.words import Answer, Event
+from streams.local.demo.script import At, On, Send, Step, delivered, label, reading, says
+
+ISSUED = Event.INVITATION_ISSUED
+DELIVERED = Event.INVITATION_DELIVERED
+APPLIED = Event.THROTTLE_APPLIED
+GRANTED = Event.CONSENT_GRANTED
+
+INVITED = ("issued:over_line", "delivered:receipt")
+SILENT = (*INVITED, "reminded:reminder", "expired:no_answer", "applied:no_answer")
+REFUSED = (*INVITED, "declined:answer", "expired:declined", "applied:declined")
+AGREED = (*INVITED, "reminded:reminder?", "granted:answer")
+LATE = ("renewed:review?", "granted:late", "lifted:granted")
+
+RECEIPT = Step(On(ISSUED), delivered())
+
+
+def crossing(at: float, followers: int) -> tuple[Step, ...]:
+    """A labelled account reads so many followers."""
+    return (Step(At(at), label()), Step(At(at), reading(followers)))
+
+
+def then(event: Event, after: float, send: Send, nth: int = 1) -> Step:
+    """An input that follows an event."""
+    return Step(On(event, after, nth), send)
+
+
+def grants(after: float = 0.6, nth: int = 1) -> Step:
+    """The owner agrees a moment after the notice."""
+    return then(DELIVERED, after, says(Answer.GRANTED), nth)

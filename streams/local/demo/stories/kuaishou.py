@@ -1,0 +1,35 @@
+"""Kuaishou: everything in shadow, so nobody is told and nobody answers."""
+
+from schemas.words import Change
+from streams.local.demo.script import At, Step, Story, change
+from streams.local.demo.stories.common import crossing
+
+STORIES = (
+    Story(
+        "whole-life-in-shadow",
+        "kuaishou",
+        "lives a whole cycle on the shadow topics; nobody is told",
+        crossing(0.5, 1_270_000),
+        shadow=(
+            "issued:over_line",
+            "delivered:projected",
+            "reminded:reminder",
+            "expired:no_answer",
+            "applied:no_answer",
+            "renewed:review",
+            "lifted:ended",
+        ),
+    ),
+    Story(
+        "exempted-in-shadow",
+        "kuaishou",
+        "is exempted while a shadow cycle is open",
+        (*crossing(2.0, 6_030_000), Step(At(4.0), change(Change.EXEMPTED))),
+        shadow=(
+            "issued:over_line",
+            "delivered:projected",
+            "reminded:reminder?",
+            "cancelled:exempted",
+        ),
+    ),
+)
