@@ -1,0 +1,138 @@
+"""Words for test histories: a small policy, instants as minutes after noon, inputs in one line."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from tests.oracle.model import Life
+from tests.oracle.policy import Phase, Policy
+
+NOON = datetime(2026, 1, 10, 12, tzinfo=UTC)
+WHO = {"platform": "weibo", "account_id": "a"}
+ENFORCE = Policy(
+    platform="weibo",
+    mode="enforce",
+    phases=(Phase("million", 1000, NOON - timedelta(days=9)),),
+    labels={"财经": "finance", "法律": "law", "娱乐": "society"},
+    covered=frozenset({"finance", "law"}),
+    exempt_labels=frozenset({"日常"}),
+    window=timedelta(minutes=60),
+    surfaces={"tips": ("off", None), "hot-search": ("limited", None)},
+    review_after=timedelta(minutes=100),
+    expires_after=timedelta(minutes=250),
+    cool_down=timedelta(minutes=30),
+    leave_after=timedelta(minutes=10),
+)
+
+
+def at(minute: float) -> datetime:
+    """An instant, in minutes after noon."""
+    return NOON + timedelta(minutes=minute)
+
+
+class Story:
+    """A life told in minutes: every method is an input that is observed when it arrives."""
+
+    def __init__(self, policy: Policy = ENFORCE, **given: Any) -> None:
+        self.life = Life(policy, **given)
+        self.told = 0
+        self.controls = 0
+
+    def _apply(self, minute: float, name: str, **value: Any) -> "Story":
+        self.life.apply(at(minute), name, {**WHO, **value})
+        return self
+
+    def reads(self, minute: float, followers: int, **more: Any) -> "Story":
+        """A reading."""
+        value = {"followers": followers, "observed_at": at(minute), **more}
+        return self._apply(minute, "follower-counts", **value)
+
+    def label(self, minute: float, category: str | None = "财经", **more: Any) -> "Story":
+        """A label, or its tombstone."""
+        if category is None:
+            self.life.apply(at(minute), "category-changes", None)
+            return self
+        value = {"category": category, "observed_at": at(minute), **more}
+        return self._apply(minute, "category-changes", **value)
+
+    def change(self, minute: float, change: str) -> "Story":
+        """An account change."""
+        return self._apply(minute, "account-changes", change=change, observed_at=at(minute))
+
+    def receipt(self, minute: float, outcome: str = "delivered", **more: Any) -> "Story":
+        """A receipt for the cycle at hand, unless `invitation_id` says otherwise."""
+        life = self.life
+        mine = life.invitation_id(life.cycle["mode"], life.cycle["number"]) if life.cycle else "x"
+        value = {"invitation_id": mine, "occurred_at": at(minute), **more}
+        return self._apply(minute, "notice-receipts", outcome=outcome, **value)
+
+    def answers(self, minute: float, answer: str, **more: Any) -> "Story":
+        """An answer that names no invitation, unless `invitation_id` says otherwise."""
+        value = {"occurred_at": at(minute), **more}
+        return self._apply(minute, "consent-answers", answer=answer, **value)
+
+    def control(self, minute: float, command: str, **more: Any) -> "Story":
+        """An operator's word."""
+        self.controls += 1
+        value = {"control_id": f"c{self.controls}", "issued_at": at(minute), **more}
+        return self._apply(minute, "controls", command=command, **value)
+
+    def switch(self, minute: float, switch: str, on: bool, scope: str = "weibo") -> "Story":
+        """A brake."""
+        value = {"scope": scope, "switch": switch, "on": on, "issued_at": at(minute)}
+        self.life.apply(at(minute), "switches", value)
+        return self
+
+    def policy(self, minute: float, policy: Policy) -> "Story":
+        """A new policy."""
+        self.life.apply(at(minute), "policy", policy)
+        return self
+
+    def until(self, minute: float) -> "Story":
+        """Time passes."""
+        self.life.advance(at(minute))
+        return self
+
+    def then(self) -> list[str]:
+        """Events since the last question, as `event reason [surface]`, without their topic."""
+        fresh = self.life.events[self.told :]
+        self.told = len(self.life.events)
+        return [told(event) for event in fresh]
+
+    def last(self, name: str) -> Any:
+        """A value of the last event."""
+        return self.life.events[-1][name]
+
+
+def told(event: dict[str, Any]) -> str:
+    """One event in short: `lifted granted tips`, with `shadow` before it if it is."""
+    words = [event["event"].split(".")[1], event["reason"], event.get("surface")]
+    text = " ".join(word for word in words if word)
+    return f"shadow {text}" if event["mode"] == "shadow" else text
+
+
+def invited(policy: Policy = ENFORCE, **given: Any) -> Story:
+    """An account that is invited at minute 0."""
+    story = Story(policy, **given).label(0).reads(0, 1000)
+    story.then()
+    return story
+
+
+def delivered(policy: Policy = ENFORCE, **given: Any) -> Story:
+    """Invited at 0, notice delivered at 1: the deadline is 61."""
+    story = invited(policy, **given).receipt(1)
+    story.then()
+    return story
+
+
+def expired(policy: Policy = ENFORCE, **given: Any) -> Story:
+    """Silent until the deadline at 61, restricted since then."""
+    story = delivered(policy, **given).until(61)
+    story.then()
+    return story
+
+
+def granted(policy: Policy = ENFORCE, **given: Any) -> Story:
+    """Agreed at minute 2."""
+    story = delivered(policy, **given).answers(2, "granted")
+    story.then()
+    return story

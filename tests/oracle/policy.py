@@ -1,0 +1,175 @@
+"""A minimal reader of policy files (contract section 6): plain values, no refusals.
+
+Every scalar is read as text and converted here, so that no YAML library's idea of a time or of
+`off` comes between the file and the oracle.
+"""
+
+import re
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from schemas.words import Surface
+
+MODES = ("off", "shadow", "enforce")
+LEVELS = ("limited", "off")
+SURFACES = [str(surface) for surface in Surface]
+_DURATION = re.compile(
+    r"^P(?:(?P<weeks>\d+)W)?(?:(?P<days>\d+)D)?"
+    r"(?:T(?:(?P<hours>\d+)H)?(?:(?P<minutes>\d+)M)?(?:(?P<seconds>\d+(?:\.\d+)?)S)?)?$"
+)
+
+
+def weakest(*modes: str | None) -> str:
+    """The weakest of the modes given; an absent one has no say."""
+    return min((mode for mode in modes if mode is not None), key=MODES.index)
+
+
+def instant(value: str | datetime) -> datetime:
+    """A time of the wire or of a policy as an aware UTC datetime."""
+    if isinstance(value, datetime):
+        return value.astimezone(UTC)
+    text = re.sub(r"(\.\d{6})\d+", r"\1", value.upper().replace("Z", "+00:00"))
+    return datetime.fromisoformat(text).astimezone(UTC)
+
+
+def duration(text: str) -> timedelta:
+    """An ISO 8601 duration down to seconds; months and years have no fixed length: ValueError."""
+    match = _DURATION.match(text)
+    if match is None or text in ("P", "PT"):
+        raise ValueError(f"not a duration down to seconds: {text}")
+    return timedelta(**{name: float(part) for name, part in match.groupdict().items() if part})
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One line of the policy and the time from which it counts."""
+
+    name: str
+    followers: int
+    start: datetime | None
+    answer_by: datetime | None = None
+    mode: str | None = None
+
+
+@dataclass(frozen=True)
+class Policy:
+    """One platform's policy. `surfaces` maps each surface to (level, mode or None)."""
+
+    platform: str
+    mode: str
+    phases: tuple[Phase, ...]
+    labels: dict[str, str]
+    version: int = 1
+    notice_id: str = "notice"
+    notice_version: str = "1"
+    renew: bool = False
+    window: timedelta | None = None
+    reminders: tuple[timedelta, ...] = ()
+    covered: frozenset[str] | None = None
+    exempt_labels: frozenset[str] = frozenset()
+    dwell: timedelta = timedelta(0)
+    exit_ratio: Decimal = Decimal(1)
+    leave_after: timedelta = timedelta(0)
+    cool_down: timedelta = timedelta(0)
+    max_age: timedelta | None = None
+    surfaces: dict[str, tuple[str, str | None]] = field(default_factory=dict)
+    on: frozenset[str] = frozenset({"declined", "no_answer"})
+    review_after: timedelta = timedelta(days=30)
+    expires_after: timedelta = timedelta(days=90)
+    keep: bool = False
+    rollout_percent: int = 100
+
+    def but(self, **changes: Any) -> "Policy":
+        """The same policy with some values changed."""
+        return replace(self, **changes)
+
+    @property
+    def floor(self) -> Decimal:
+        """The lowest line of any phase, future ones included, times its exit ratio."""
+        return min(phase.followers for phase in self.phases) * self.exit_ratio
+
+    def in_force(self, now: datetime) -> list[Phase]:
+        """Phases that have begun and are not off, highest line first."""
+        begun = [
+            phase
+            for phase in self.phases
+            if phase.start is not None and phase.start <= now and phase.mode != "off"
+        ]
+        return sorted(begun, key=lambda phase: -phase.followers)
+
+    def field_of(self, label: str | None) -> str | None:
+        """The covered field that a label stands for, or None: not covered."""
+        found = self.labels.get(label) if label is not None else None
+        if found is None or label in self.exempt_labels:
+            return None
+        return found if self.covered is None or found in self.covered else None
+
+
+def _null(value: Any) -> bool:
+    return value is None or value in ("", "null", "~", "Null", "NULL")
+
+
+def _maybe(value: Any, convert: Any) -> Any:
+    return None if _null(value) else convert(value)
+
+
+def _phase(raw: dict[str, Any]) -> Phase:
+    return Phase(
+        name=raw["name"],
+        followers=int(raw["followers"]),
+        start=_maybe(raw.get("from"), instant),
+        answer_by=_maybe(raw.get("answer_by"), instant),
+        mode=_maybe(raw.get("mode"), str),
+    )
+
+
+def _surface(raw: Any) -> tuple[str, str | None]:
+    if isinstance(raw, str):
+        return raw, None
+    return raw["level"], _maybe(raw.get("mode"), str)
+
+
+def parse(text: str) -> Policy:
+    """A policy from the text of its file."""
+    raw = YAML(typ="base", pure=True).load(text)
+    notice, stability = raw["notice"], raw["stability"]
+    fields, consequence = raw["fields"], raw["consequence"]
+    covered = fields.get("covered")
+    surfaces = consequence.get("surfaces")
+    return Policy(
+        platform=raw["platform"],
+        version=int(raw["version"]),
+        mode=raw["mode"],
+        phases=tuple(_phase(one) for one in raw["phases"]),
+        labels={} if _null(fields.get("labels")) else dict(fields["labels"]),
+        notice_id=_maybe(notice.get("id"), str) or "",
+        notice_version=_maybe(notice.get("version"), str) or "",
+        renew=notice.get("renew") == "true",
+        window=_maybe(notice.get("answer_window"), duration),
+        reminders=tuple(duration(one) for one in notice.get("reminders") or ()),
+        covered=None if covered == "any" else frozenset(() if _null(covered) else covered),
+        exempt_labels=frozenset(
+            () if _null(fields.get("exempt_labels")) else fields["exempt_labels"]
+        ),
+        dwell=duration(stability["dwell"]),
+        exit_ratio=Decimal(stability["exit_ratio"]),
+        leave_after=duration(stability["leave_after"]),
+        cool_down=duration(stability["cool_down"]),
+        max_age=_maybe(stability.get("max_age"), duration),
+        surfaces={} if _null(surfaces) else {name: _surface(one) for name, one in surfaces.items()},
+        on=frozenset(() if _null(consequence.get("on")) else consequence["on"]),
+        review_after=_maybe(consequence.get("review_after"), duration) or timedelta(days=30),
+        expires_after=_maybe(consequence.get("expires_after"), duration) or timedelta(days=90),
+        keep=raw["on_fall_below"] == "keep",
+        rollout_percent=int(raw["rollout_percent"]),
+    )
+
+
+def read(path: Path) -> Policy:
+    """A policy from its file."""
+    return parse(path.read_text(encoding="utf-8"))
