@@ -17,7 +17,7 @@ from streams.core.policy import Policy
 from streams.policies.faults import Fault, Findings, PolicyFaults
 from streams.policies.reading import Draft, read_policy
 
-__all__ = ["Fault", "PolicyFaults", "load_policies", "load_policy"]
+__all__ = ["Fault", "PolicyFaults", "load_paths", "load_policies", "load_policy"]
 
 MAX_FILE_BYTES = 1024 * 1024
 
