@@ -1,0 +1,130 @@
+"""Which worker of this host are we: a folder that nobody else has, the id kept in it, a port.
+
+`DATA_DIR/<application id>/worker-1`, `worker-2`, …: the first that is not locked. The lock is the
+kernel's (flock): it ends with the process, however that ends. The id makes the group membership
+static, so a worker that comes back finds its partitions where they were; it is drawn once and kept,
+because two workers of one id would throw each other out of the group for ever.
+"""
+
+import fcntl
+import os
+import re
+import secrets
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from streams.settings import Settings
+
+MAX_INSTANCES = 64
+PORTS_TRIED = 64
+
+
+class InstanceError(Exception):
+    """No folder or port can be had; the message says what to do. The operator's."""
+
+
+@dataclass
+class Instance:
+    """What claim() found. Hold on to it: the lock is given back by release() or at the end."""
+
+    folder: Path
+    instance_id: str
+    http_port: int
+    lock: int
+
+    def release(self) -> None:
+        """Let another worker have the folder."""
+        if self.lock >= 0:
+            os.close(self.lock)
+            self.lock = -1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.release()
+
+
+def claim(settings: Settings) -> Instance:
+    """Lock a folder for this worker and find its id and a free port for its web server.
+
+    With INSTANCE_ID set the folder is named after it, and a second worker of that name is refused.
+    Raises InstanceError.
+    """
+    home = settings.data_dir.absolute() / settings.application_id
+    named = settings.instance_id is not None
+    folders = [home / str(settings.instance_id)]
+    if not named:
+        folders = [home / f"worker-{number + 1}" for number in range(MAX_INSTANCES)]
+    for number, folder in enumerate(folders):
+        lock = _lock(folder)
+        if lock is None:
+            continue
+        try:
+            instance_id = settings.instance_id or _kept_id(folder)
+            port = _free_port(settings.http_host, settings.http_port, number)
+        except BaseException:
+            os.close(lock)
+            raise
+        return Instance(folder, instance_id, port, lock)
+    if named:
+        raise InstanceError(
+            f"a worker named {settings.instance_id} is running with {folders[0]}: give this one"
+            " another BYLINE_INSTANCE_ID, or none"
+        )
+    raise InstanceError(f"all {MAX_INSTANCES} folders of {home} are taken by running workers")
+
+
+def _lock(folder: Path) -> int | None:
+    """A descriptor that holds the lock, None when somebody else does."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        raise InstanceError(
+            f"cannot write to {folder} ({error.strerror}): BYLINE_DATA_DIR has to name a directory"
+            " that this user may write to"
+        ) from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def _kept_id(folder: Path) -> str:
+    """The id in the folder, made at the first time. The write is atomic: half an id is another."""
+    path = folder / "instance-id"
+    if path.exists() and (kept := path.read_text().strip()):
+        return kept
+    host = re.sub(r"[^A-Za-z0-9._-]", "-", socket.gethostname())[:40]
+    drawn = f"{host}-{folder.name}-{secrets.token_hex(4)}"
+    half = path.with_suffix(".new")
+    half.write_text(drawn + "\n")
+    half.replace(path)
+    return drawn
+
+
+def _free_port(host: str, port: int, number: int) -> int:
+    """The port of the worker with this number, or the next one that nobody listens on."""
+    for candidate in range(port + number, min(port + number + PORTS_TRIED, 65_536)):
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((host, candidate))
+            except OSError:
+                continue
+            return candidate
+    raise InstanceError(
+        f"no free port for {host} from {port + number} on: give another BYLINE_HTTP_PORT, and a"
+        " BYLINE_HTTP_HOST that is an address of this machine"
+    )

@@ -1,0 +1,252 @@
+"""The environment (`BYLINE_…`) or a file of such lines → frozen Settings, checked at start.
+
+The file named by `--settings` is in dotenv form (`BYLINE_HTTP_PORT=8080`, `#` begins a comment);
+the environment wins over it. Nothing else in the product reads the environment. An unknown
+`BYLINE_…` name is refused, in either place, and all faults are told at once (SettingsError).
+"""
+
+import difflib
+import os
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Self
+
+from dotenv import dotenv_values
+from pydantic import Field, SecretStr, ValidationError
+from pydantic import model_validator as validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from streams.settings_values import (
+    Expected,
+    Flag,
+    LogFormat,
+    LogLevel,
+    Name,
+    OptionalMechanism,
+    OptionalName,
+    Port,
+    Prefix,
+    Protocol,
+    Seconds,
+    Servers,
+    SessionSeconds,
+)
+
+PREFIX = "BYLINE_"
+TOOL_VARIABLES = frozenset({"BYLINE_VENV", "BYLINE_PYTHON"})
+"""Read by deploy/setup.sh, not by the product: known, so that they are not refused."""
+PACKAGE = Path(__file__).parent
+CHECKOUT_POLICIES = PACKAGE.parent / "deploy" / "policies"
+WHEEL_POLICIES = PACKAGE / "shipped_policies"
+
+
+class SettingsError(Exception):
+    """The settings are refused; `faults` has one sentence for each reason. The operator's."""
+
+    def __init__(self, faults: list[str]) -> None:
+        self.faults = faults
+        super().__init__("\n".join(["the settings are refused:", *(f"  {it}" for it in faults)]))
+
+
+def _shipped_policies() -> Path:
+    return CHECKOUT_POLICIES if CHECKOUT_POLICIES.is_dir() else WHEEL_POLICIES
+
+
+class Settings(BaseSettings):
+    """Where the broker is, who we are, where to write: the same for all commands.
+
+    A field is the environment's name without `BYLINE_`, in small letters.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, extra="ignore", env_ignore_empty=True, validate_default=True
+    )
+
+    kafka_bootstrap_servers: Servers = Field("localhost:9092", description="brokers to ask first")
+    kafka_security_protocol: Protocol = Field("PLAINTEXT", description="how to talk to them")
+    kafka_sasl_mechanism: OptionalMechanism = Field(None, description="how to log in")
+    kafka_sasl_username: str | None = Field(None, description="whom to log in as")
+    kafka_sasl_password: SecretStr | None = Field(None, description="its password")
+    kafka_sasl_password_file: Path | None = Field(None, description="or a file that holds it")
+    kafka_ssl_cafile: Path | None = Field(None, description="whom to trust; else the system's")
+    kafka_ssl_certfile: Path | None = Field(None, description="our certificate")
+    kafka_ssl_keyfile: Path | None = Field(None, description="its key")
+    application_id: Name = Field(
+        "byline", description="consumer group; begins transactional ids and changelogs"
+    )
+    topic_prefix: Prefix = Field("byline.", description="begins the name of every other topic")
+    policies: Path = Field(
+        default_factory=_shipped_policies, description="a directory with a file per platform"
+    )
+    data_dir: Path = Field(Path(".byline"), description="what a worker keeps on disk")
+    instance_id: OptionalName = Field(
+        None, description="a worker's name in the group; default: kept in DATA_DIR"
+    )
+    http_host: str = Field("127.0.0.1", description="where /metrics, /healthz and /readyz listen")
+    http_port: Port = Field(8080, description="and on which port; a second worker takes the next")
+    require_approvals: Flag = Field(
+        False, description="ask two actors for a policy in enforce, a second one for a bulk"
+    )
+    log_level: LogLevel = Field("info", description="the least that is logged")
+    log_format: LogFormat = Field("text", description="for people or for programs")
+    start_timeout_seconds: Seconds = Field(
+        60.0, description="how long to wait at start for brokers and topics"
+    )
+    commit_interval_seconds: Seconds = Field(
+        1.0, description="the longest a position waits when there is nothing to say"
+    )
+    session_timeout_seconds: SessionSeconds = Field(
+        10.0, description="after which a silent worker's partitions are given to others"
+    )
+    failpoint: str = Field("", description="for tests: where to die (streams/engine/failpoints.py)")
+
+    @validator(mode="after")
+    def _consistent(self) -> Self:
+        faults = list(contradictions(self))
+        if faults:
+            raise ValueError("\n".join(faults))
+        return self
+
+
+SECRET_FIELDS = frozenset(
+    name for name, field in Settings.model_fields.items() if "SecretStr" in str(field.annotation)
+)
+
+
+def variable(field: str) -> str:
+    """The environment's name of a field."""
+    return PREFIX + field.upper()
+
+
+def contradictions(settings: Settings) -> Iterator[str]:
+    """What does not fit together or is not there, each with what to do."""
+    protocol = settings.kafka_security_protocol
+    login = {
+        "kafka_sasl_mechanism": settings.kafka_sasl_mechanism,
+        "kafka_sasl_username": settings.kafka_sasl_username,
+        "kafka_sasl_password": settings.kafka_sasl_password or settings.kafka_sasl_password_file,
+    }
+    tls = ("kafka_ssl_cafile", "kafka_ssl_certfile", "kafka_ssl_keyfile")
+    given = variable("kafka_security_protocol") + f" is {protocol}"
+    for field, value in login.items():
+        if protocol.startswith("SASL") and not value:
+            yield f"{variable(field)}: missing; {given}, which logs in"
+        if not protocol.startswith("SASL") and value:
+            yield f"{variable(field)}: of no use; {given}, did you mean SASL_SSL?"
+    for field in tls:
+        if getattr(settings, field) and not protocol.endswith("SSL"):
+            yield f"{variable(field)}: of no use; {given}, did you mean SSL or SASL_SSL?"
+    if settings.kafka_sasl_password and settings.kafka_sasl_password_file:
+        yield f"{variable('kafka_sasl_password_file')}: give the password or a file, not both"
+    if bool(settings.kafka_ssl_certfile) != bool(settings.kafka_ssl_keyfile):
+        yield f"{variable('kafka_ssl_certfile')}: a certificate and its key go together"
+    for field in ("kafka_sasl_password_file", *tls):
+        path = getattr(settings, field)
+        if path and not (path.is_file() and os.access(path, os.R_OK)):
+            yield f"{variable(field)}: {path} is not a file that can be read"
+    if not settings.policies.is_dir():
+        yield f"{variable('policies')}: {settings.policies} is not a directory"
+
+
+def load(file: Path | None = None) -> Settings:
+    """Settings from the environment and `file`; SettingsError with every fault there is."""
+    if file is not None and not file.is_file():
+        raise SettingsError([f"--settings: {file} is not a file"])
+    faults = list(_unknown_names(file))
+    try:
+        settings = Settings(_env_file=file)
+    except ValidationError as error:
+        faults.extend(_refused_values(error))
+        faults.extend(_hidden_contradictions(file, error))
+        raise SettingsError(faults) from None
+    if faults:
+        raise SettingsError(faults)
+    return settings
+
+
+def origins(file: Path | None = None) -> dict[str, str]:
+    """Field → where its value comes from: `environment`, the file's name, or `default`."""
+    in_file = {} if file is None else dotenv_values(file)
+    found = {}
+    for field in Settings.model_fields:
+        name = variable(field)
+        here = "environment" if os.environ.get(name) else str(file) if in_file.get(name) else ""
+        found[field] = here or "default"
+    return found
+
+
+def masked(settings: Settings) -> dict[str, str | int | float | bool | None]:
+    """Field → value for showing; a secret is `********`."""
+    return settings.model_dump(mode="json")
+
+
+def kafka_security(settings: Settings) -> dict[str, Any]:
+    """What aiokafka's clients are told about protocol, TLS and login, and no more than needed."""
+    arguments: dict[str, Any] = {"security_protocol": settings.kafka_security_protocol}
+    if settings.kafka_security_protocol.endswith("SSL"):
+        context = ssl.create_default_context(cafile=settings.kafka_ssl_cafile)
+        if settings.kafka_ssl_certfile:
+            context.load_cert_chain(settings.kafka_ssl_certfile, settings.kafka_ssl_keyfile)
+        arguments["ssl_context"] = context
+    if settings.kafka_security_protocol.startswith("SASL"):
+        arguments["sasl_mechanism"] = settings.kafka_sasl_mechanism
+        arguments["sasl_plain_username"] = settings.kafka_sasl_username
+        arguments["sasl_plain_password"] = _password(settings)
+    return arguments
+
+
+def kafka_client_kwargs(settings: Settings) -> dict[str, Any]:
+    """kafka_security() and `bootstrap_servers`: enough to make an aiokafka client."""
+    servers = [server.strip() for server in settings.kafka_bootstrap_servers.split(",")]
+    return {"bootstrap_servers": servers, **kafka_security(settings)}
+
+
+def _password(settings: Settings) -> str | None:
+    if settings.kafka_sasl_password_file is not None:
+        return settings.kafka_sasl_password_file.read_text().rstrip("\r\n")
+    secret = settings.kafka_sasl_password
+    return None if secret is None else secret.get_secret_value()
+
+
+def _unknown_names(file: Path | None) -> Iterator[str]:
+    bare = [field.upper() for field in Settings.model_fields]
+    known = {PREFIX + name for name in bare} | TOOL_VARIABLES
+    places = {"": os.environ.keys()}
+    if file is not None:
+        places[f" (in {file})"] = dotenv_values(file).keys()
+    for place, names in places.items():
+        for name in sorted(names):
+            if not name.upper().startswith(PREFIX) or name.upper() in known:
+                continue
+            near = difflib.get_close_matches(name.upper().removeprefix(PREFIX), bare, 1)
+            hint = (
+                f"did you mean {PREFIX}{near[0]}?"
+                if near
+                else "`byline settings` lists those there are"
+            )
+            yield f"{name}{place}: there is no such setting; {hint}"
+
+
+def _hidden_contradictions(file: Path | None, error: ValidationError) -> Iterator[str]:
+    """What else is wrong: the same with the refused values left at their defaults."""
+    refused = {str(fault["loc"][0]) for fault in error.errors() if fault["loc"]}
+    if not refused:
+        return
+    fields = Settings.model_fields
+    defaults = {name: fields[name].get_default(call_default_factory=True) for name in refused}
+    try:
+        Settings(_env_file=file, **defaults)
+    except ValidationError as further:
+        yield from _refused_values(further)
+
+
+def _refused_values(error: ValidationError) -> Iterator[str]:
+    for fault in error.errors():
+        if not fault["loc"]:
+            yield from str(fault["ctx"]["error"]).splitlines()
+            continue
+        field = str(fault["loc"][0])
+        value = "the value" if field in SECRET_FIELDS else repr(fault["input"])
+        words = [m.words for m in Settings.model_fields[field].metadata if isinstance(m, Expected)]
+        yield f"{variable(field)}: {value} is not {words[0] if words else fault['msg']}"

@@ -1,0 +1,58 @@
+"""What a setting may be: each kind of value with the words of its refusal."""
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, StringConstraints
+
+SERVERS_PATTERN = r"^[A-Za-z0-9.\-\[\]:]+:\d{1,5}(\s*,\s*[A-Za-z0-9.\-\[\]:]+:\d{1,5})*$"
+NAME_WORDS = "letters, digits and . _ - only, at most 100"
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What a value has to be, in the words of the refusal."""
+
+    words: str
+
+
+def _upper(value: Any) -> Any:
+    return value.upper() if isinstance(value, str) else value
+
+
+def _lower(value: Any) -> Any:
+    return value.lower() if isinstance(value, str) else value
+
+
+Port = Annotated[int, Field(ge=1, le=65535), Expected("a port, from 1 to 65535")]
+Seconds = Annotated[float, Field(gt=0, le=3600), Expected("a number of seconds, up to 3600")]
+SessionSeconds = Annotated[float, Field(ge=6, le=30), Expected("a number of seconds, from 6 to 30")]
+Name = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z0-9._-]+$", max_length=100), Expected(NAME_WORDS)
+]
+OptionalName = Annotated[Name | None, Expected(NAME_WORDS)]
+Prefix = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z0-9._-]*$", max_length=100), Expected(NAME_WORDS)
+]
+Servers = Annotated[
+    str,
+    StringConstraints(pattern=SERVERS_PATTERN),
+    Expected("host:port, several separated by commas"),
+]
+Protocol = Annotated[
+    Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"],
+    BeforeValidator(_upper),
+    Expected("PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL"),
+]
+OptionalMechanism = Annotated[
+    Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None,
+    BeforeValidator(_upper),
+    Expected("PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512"),
+]
+LogLevel = Annotated[
+    Literal["debug", "info", "warning", "error"],
+    BeforeValidator(_lower),
+    Expected("debug, info, warning or error"),
+]
+LogFormat = Annotated[Literal["text", "json"], BeforeValidator(_lower), Expected("text or json")]
+Flag = Annotated[bool, Expected("true or false")]
