@@ -63,7 +63,7 @@ def compress(shipped: Path, folder: Path, now: float) -> dict[str, Compressed]:
     yaml = YAML(typ="safe", pure=True)
     yaml.default_flow_style = False
     yaml.allow_unicode = True
-    yaml.sort_base_mapping_type_on_output = False
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
     compressed = {}
     for platform, tempo in TEMPI.items():
         policy = yaml.load((shipped / f"{platform}.yaml").read_text(encoding="utf-8"))

@@ -1,0 +1,132 @@
+"""What is left on the screen at the end: the table, the checks, how to look further."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from schemas.words import Event, Mode
+from streams.local.demo.checks import Check
+from streams.local.demo.display import BAD, DIM, GOOD, colour, number
+from streams.local.demo.evidence import Evidence
+from streams.local.demo.stage import Stage, describe
+
+SHOWN_FAULTS = 5
+
+
+def counts(evidence: Evidence) -> Counter[tuple[str, str, str]]:
+    """Events by platform, type and mode, from the records that were read back."""
+    return Counter(
+        (str(item.value.get("platform")), item.event, item.mode) for item in evidence.events
+    )
+
+
+def table(found: Counter[tuple[str, str, str]], platforms: Sequence[str]) -> Table:
+    """Event types down, platforms across; shadow events behind a plus, dim."""
+    grid = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    grid.add_column("event", style="bold", no_wrap=True)
+    for platform in (*platforms, "all"):
+        grid.add_column(platform, justify="right", no_wrap=True)
+    for event in Event:
+        cells = []
+        for wanted in (*([platform] for platform in platforms), list(platforms)):
+            live, shadow = (
+                sum(found[platform, event.value, mode.value] for platform in wanted)
+                for mode in (Mode.ENFORCE, Mode.SHADOW)
+            )
+            cell = number(live, colour(event.value)) if live or not shadow else Text()
+            if shadow:
+                cell += Text(f"+{shadow}", style=DIM)
+            cells.append(cell)
+        grid.add_row(Text(event.value, style=colour(event.value)), *cells)
+    return grid
+
+
+def show(
+    console: Console,
+    evidence: Evidence,
+    checks: Sequence[Check],
+    platforms: Sequence[str],
+    seconds: float,
+) -> None:
+    """The table, then every check with its mark and, where it failed, what was found."""
+    console.print()
+    console.print(table(counts(evidence), platforms))
+    console.print(Text("numbers behind a + are shadow events: decided, written apart", style=DIM))
+    console.print()
+    for check in checks:
+        mark, style = ("✓", GOOD) if check.passed else ("✗", BAD)
+        line = Text(f"{mark} ", style=style) + Text(check.statement)
+        line.append(f"  {check.looked_at:,} {check.what}", style=DIM)
+        console.print(line, soft_wrap=True)
+        for fault in check.faults[:SHOWN_FAULTS]:
+            console.print(Text(f"    {fault}", style=BAD), soft_wrap=True)
+        if len(check.faults) > SHOWN_FAULTS:
+            console.print(Text(f"    and {len(check.faults) - SHOWN_FAULTS} more", style=BAD))
+    console.print()
+    failed = sum(not check.passed for check in checks)
+    if failed:
+        console.print(Text(f"{failed} of {len(checks)} checks failed.", style=f"bold {BAD}"))
+    else:
+        console.print(
+            Text(f"All {len(checks)} checks hold", style=f"bold {GOOD}")
+            + Text(f" on what Kafka kept, after {seconds:.0f} s in all.", style=DIM)
+        )
+
+
+def look_further(console: Console, stage: Stage, keep: bool) -> None:
+    """With `keep` the addresses and commands; else how to keep it next time."""
+    console.print()
+    if not keep:
+        console.print("Everything is stopped and removed. To look around afterwards:")
+        console.print("  byline demo --keep", style="bold")
+        return
+    settings = describe(stage.settings())
+    console.print("Still running. To look around:", style="bold")
+    lines = [
+        ("Kafka", stage.bootstrap),
+        *((worker.name, f"http://127.0.0.1:{worker.port}/metrics") for worker in stage.workers),
+        ("policies", str(stage.policies)),
+        ("logs", " ".join(str(path) for path in stage.logs)),
+        ("settings", f"export {settings}"),
+        ("then", "byline topics check; byline policy show weibo; byline explain --help"),
+        ("to stop", f"{stage.stop_command()}; rm -r {stage.folder}"),
+    ]
+    for name, text in lines:
+        console.print(Text(f"  {name:<10}", style=DIM) + Text(text), soft_wrap=True)
+
+
+def summary(
+    evidence: Evidence, checks: Sequence[Check], platforms: Sequence[str], more: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The same for a program."""
+    found = counts(evidence)
+    return {
+        **more,
+        "passed": all(check.passed for check in checks),
+        "events": {
+            platform: {
+                event.value: {
+                    "live": found[platform, event.value, Mode.ENFORCE.value],
+                    "shadow": found[platform, event.value, Mode.SHADOW.value],
+                }
+                for event in Event
+            }
+            for platform in platforms
+        },
+        "dead_letters": dict(
+            Counter(str((item.json() or {}).get("reason")) for item in evidence.dead_letters)
+        ),
+        "checks": [
+            {
+                "statement": check.statement,
+                "passed": check.passed,
+                "looked_at": check.looked_at,
+                "faults": list(check.faults),
+            }
+            for check in checks
+        ],
+    }

@@ -1,0 +1,123 @@
+"""Playing the day: actors, consumer, worker probes and display side by side, until all is told."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+
+from schemas.topics import OUTPUTS, TopicNames
+from streams.local.demo import garbage, scenario
+from streams.local.demo.actors import Actors, wire_time
+from streams.local.demo.chance import Chance
+from streams.local.demo.display import FRAMES_PER_SECOND, Display
+from streams.local.demo.policies import Compressed
+from streams.local.demo.probe import watch_workers
+from streams.local.demo.reading import follow, open_consumer, seen
+from streams.local.demo.stage import PARTITIONS, Stage
+from streams.local.demo.tally import Tally
+
+LINGER_MS = 5
+SETTLE_SECONDS = 1.0
+"""How long nothing more may come once everything is told."""
+LONGEST_SECONDS = 60.0
+AHEAD_SECONDS = 3_600.0
+
+
+@dataclass
+class Play:
+    """One day and everything that belongs to it."""
+
+    stage: Stage
+    names: TopicNames
+    policies: Mapping[str, Compressed]
+    day: scenario.Day
+    tally: Tally
+    display: Display
+    chance: Chance
+    rubbish: tuple[garbage.Garbage, ...] = ()
+
+    async def run(self) -> None:
+        """Play until every storyline is told and the last of the script is sent.
+
+        Gives up, without an error, after a minute: the checks then say what is missing. Raises
+        StageError when a worker ends.
+        """
+        begin = time.time() + 0.2
+        self.rubbish = garbage.garbage(
+            self.chance, wire_time(begin), wire_time(begin + AHEAD_SECONDS)
+        )
+        async with _clients(self.stage.bootstrap, self._watched()) as (producer, consumer):
+            actors = Actors(
+                producer,
+                self.names,
+                self.policies,
+                self.day,
+                self.rubbish,
+                self.chance,
+                self.tally,
+                time.time,
+                begin,
+                PARTITIONS,
+            )
+            tasks = [
+                asyncio.ensure_future(actors.play()),
+                asyncio.ensure_future(self._watch(consumer, actors, begin)),
+                asyncio.ensure_future(watch_workers(self.stage.workers)),
+            ]
+            try:
+                await self._until_told(begin, tasks)
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _watched(self) -> list[str]:
+        return [self.names.of(topic) for topic in OUTPUTS] + [f"{self.names.prefix}dead-letters"]
+
+    async def _watch(self, consumer: AIOKafkaConsumer, actors: Actors, begin: float) -> None:
+        shadow = f"{self.names.prefix}shadow."
+        async for record in follow(consumer):
+            if record.topic.endswith("dead-letters"):
+                self.tally.dead_letters[str((record.json() or {}).get("reason"))] += 1
+                continue
+            item = seen(record)
+            self.tally.saw(time.time() - begin, item, self.day.stories.get(item.key))
+            if not record.topic.startswith(shadow):
+                actors.saw(item)
+
+    async def _until_told(self, begin: float, tasks: Sequence[asyncio.Future[None]]) -> None:
+        last = max(scenario.NOISE_SECONDS, *(item.at for item in self.rubbish))
+        complete_since: float | None = None
+        while True:
+            now = time.time() - begin
+            self.stage.look()
+            for task in tasks:
+                if task.done():
+                    task.result()
+            self.display.show(now)
+            complete = now > last and len(self.display.told()) == len(self.day.stories)
+            complete_since = (complete_since or now) if complete else None
+            if complete_since is not None and now - complete_since > SETTLE_SECONDS:
+                return
+            if now > LONGEST_SECONDS:
+                return
+            await asyncio.sleep(1 / FRAMES_PER_SECOND)
+
+
+@asynccontextmanager
+async def _clients(
+    bootstrap: str, topics: list[str]
+) -> AsyncIterator[tuple[AIOKafkaProducer, AIOKafkaConsumer]]:
+    producer = AIOKafkaProducer(bootstrap_servers=bootstrap, linger_ms=LINGER_MS, acks="all")
+    await producer.start()
+    try:
+        consumer = await open_consumer(bootstrap, topics)
+        try:
+            yield producer, consumer
+        finally:
+            await consumer.stop()
+    finally:
+        await producer.stop()

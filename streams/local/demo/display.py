@@ -1,0 +1,202 @@
+"""The demo on a terminal: the funnel by platform, the last events, the workers, the clock.
+
+On a terminal the picture is redrawn in place; elsewhere plain lines are printed as things happen.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.padding import Padding
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from schemas.words import ADVERSE_EVENTS, Event, Mode
+from streams.local.demo.expect import as_told
+from streams.local.demo.script import Story
+from streams.local.demo.tally import Seen, Tally, Worker
+
+FRAMES_PER_SECOND = 6
+PLAIN_EVERY_SECONDS = 5.0
+MIN_EVENT_ROWS = 6
+FIXED_ROWS = 22
+FUNNEL: Sequence[tuple[str, Event]] = (
+    ("invited", Event.INVITATION_ISSUED),
+    ("delivered", Event.INVITATION_DELIVERED),
+    ("undeliv.", Event.INVITATION_UNDELIVERABLE),
+    ("granted", Event.CONSENT_GRANTED),
+    ("declined", Event.CONSENT_DECLINED),
+    ("expired", Event.INVITATION_EXPIRED),
+    ("restricted", Event.THROTTLE_APPLIED),
+    ("lifted", Event.THROTTLE_LIFTED),
+)
+GOOD, BAD, DIM = "green", "red", "bright_black"
+
+
+def colour(event: str) -> str:
+    """Adverse is warm, consent green, the rest calm."""
+    if event in (Event.THROTTLE_APPLIED, Event.THROTTLE_RENEWED):
+        return BAD
+    if event in ADVERSE_EVENTS:
+        return "yellow"
+    if event in (Event.CONSENT_GRANTED, Event.THROTTLE_LIFTED):
+        return GOOD
+    return "cyan"
+
+
+@dataclass
+class Display:
+    """Shows a running day. `modes` by platform; `seconds` is how long the day is meant to last."""
+
+    console: Console
+    tally: Tally
+    stories: Mapping[str, Story]
+    modes: Mapping[str, str]
+    workers: Sequence[Worker]
+    seconds: float
+    seed: int
+    _live: Live | None = field(default=None, init=False)
+    _printed: float = field(default=0.0, init=False)
+    _finished: set[str] = field(default_factory=set, init=False)
+
+    def open(self) -> None:
+        """Take the terminal, if there is one."""
+        if self.console.is_terminal:
+            self._live = Live(
+                console=self.console, auto_refresh=False, transient=True, screen=False
+            )
+            self._live.start()
+
+    def close(self) -> None:
+        """Give the terminal back; the picture is gone, so that the summary stands alone."""
+        if self._live is not None:
+            self._live.stop()
+
+    def show(self, now: float) -> None:
+        """Draw the picture at `now` seconds of the day, or print what is new."""
+        if self._live is not None:
+            self._live.update(self.picture(now), refresh=True)
+            return
+        for key in self.told():
+            if key not in self._finished:
+                self._finished.add(key)
+                story = self.stories[key]
+                if not story.name.startswith("crowd-") and (story.live or story.shadow):
+                    steps = " → ".join(token.split(":")[0] for token in self._tokens(key))
+                    self.console.print(
+                        f"{now:5.1f} s  {story.platform:<12}{story.name}: {steps}", soft_wrap=True
+                    )
+        if now - self._printed >= PLAIN_EVERY_SECONDS:
+            self._printed = now
+            self.console.print(self._line(now), soft_wrap=True)
+
+    def told(self) -> set[str]:
+        """The accounts whose events, so far, are all that their storyline tells."""
+        return {
+            key
+            for key, story in self.stories.items()
+            if as_told(story.live, self.tally.tokens.get((key, Mode.ENFORCE), ()))
+            and as_told(story.shadow, self.tally.tokens.get((key, Mode.SHADOW), ()))
+        }
+
+    def picture(self, now: float) -> RenderableType:
+        """Everything at once."""
+        rows = max(MIN_EVENT_ROWS, self.console.height - FIXED_ROWS)
+        return Group(
+            self._header(now), self._funnel(), Text(), self._events(rows), Text(), self._footer()
+        )
+
+    def _header(self, now: float) -> RenderableType:
+        head = Table.grid(expand=True, padding=(0, 1))
+        head.add_column()
+        head.add_column(ratio=1)
+        head.add_column(justify="right")
+        done = f"{len(self.told())} of {len(self.stories)} storylines as told"
+        head.add_row(
+            Text("Byline", style="bold") + Text(f" · a day of seconds, seed {self.seed}", DIM),
+            ProgressBar(total=self.seconds, completed=min(now, self.seconds), width=None),
+            Text(f"{now:4.1f} s", style="bold") + Text(f"  {done}", style=DIM),
+        )
+        return Padding(head, (0, 1, 1, 1))
+
+    def _funnel(self) -> Table:
+        table = Table(box=None, expand=True, padding=(0, 1), header_style=DIM)
+        table.add_column("platform", no_wrap=True)
+        table.add_column("accounts", justify="right")
+        for title, _ in FUNNEL:
+            table.add_column(title, justify="right")
+        for platform, mode in self.modes.items():
+            name = Text(platform, style="bold")
+            if mode == Mode.SHADOW:
+                name += Text(" shadow", style=f"not bold {DIM}")
+            cells = [number(len(self.tally.accounts[platform]), DIM)]
+            for _, event in FUNNEL:
+                reached = len(self.tally.reached[platform, event.value])
+                cells.append(number(reached, colour(event.value)))
+            table.add_row(name, *cells)
+        return table
+
+    def _events(self, rows: int) -> Table:
+        table = Table.grid(expand=True, padding=(0, 1))
+        table.add_column(justify="right", width=7)
+        table.add_column(width=12, no_wrap=True)
+        table.add_column(width=11, no_wrap=True)
+        table.add_column(width=36, no_wrap=True)
+        table.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
+        for at, seen, story in list(self.tally.last)[:rows]:
+            table.add_row(*_event_cells(at, seen, story))
+        for _ in range(rows - len(self.tally.last)):
+            table.add_row("")
+        return table
+
+    def _footer(self) -> Table:
+        table = Table.grid(expand=True, padding=(0, 1))
+        sent = sum(self.tally.sent.values())
+        refused = sum(self.tally.dead_letters.values())
+        line = Text(" ")
+        for worker in self.workers:
+            light = "●" if worker.ready else "○"
+            line.append(f"{light} ", style=GOOD if worker.ready else "yellow")
+            lag = "" if worker.lag is None else f" lag {worker.lag}"
+            line.append(f"{worker.name} :{worker.port}{lag}   ", style=DIM)
+        line.append(f"{sent:,} inputs", style="bold")
+        line.append(f" · {self.tally.duplicates} sent twice · ", style=DIM)
+        line.append(f"{sum(self.tally.events.values()):,} events", style="bold")
+        line.append(f" · {refused} dead letters", style=DIM)
+        table.add_row(line)
+        return table
+
+    def _line(self, now: float) -> str:
+        sent, events = sum(self.tally.sent.values()), sum(self.tally.events.values())
+        ready = sum(worker.ready for worker in self.workers)
+        return (
+            f"{now:5.1f} s  {sent:,} inputs, {events:,} events, "
+            f"{sum(self.tally.dead_letters.values())} dead letters, "
+            f"{len(self.told())} of {len(self.stories)} storylines as told, {ready} workers ready"
+        )
+
+    def _tokens(self, key: str) -> list[str]:
+        live = self.tally.tokens.get((key, Mode.ENFORCE), [])
+        return list(dict.fromkeys(live or self.tally.tokens.get((key, Mode.SHADOW), [])))
+
+
+def number(count: int, style: str) -> Text:
+    """A count; nothing is a quiet dot."""
+    return Text(f"{count:,}", style=style) if count else Text("·", style=DIM)
+
+
+def _event_cells(at: float, seen: Seen, story: Story | None) -> tuple[Text, ...]:
+    shadow = seen.mode == Mode.SHADOW
+    style = DIM if shadow else colour(seen.event)
+    surface = seen.value.get("surface")
+    what = f"{seen.event} {seen.value.get('reason')}" + (f" {surface}" if surface else "")
+    tells = "" if story is None or story.name.startswith("crowd-") else story.tells
+    return (
+        Text(f"{at:5.1f} s", style=DIM),
+        Text(str(seen.value.get("platform"))),
+        Text(str(seen.value.get("account_id")), style=DIM),
+        Text(what, style=style),
+        Text(tells, style="italic" if not shadow else f"italic {DIM}"),
+    )

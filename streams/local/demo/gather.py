@@ -1,0 +1,51 @@
+"""The evidence of a day: everything that Byline wrote, read back from the beginning."""
+
+from collections import Counter, defaultdict
+
+from schemas.topics import CHANGELOGS, DEAD_LETTERS, DECISIONS, OUTPUTS, POLICIES
+from streams.local.demo.day import Play
+from streams.local.demo.evidence import Evidence
+from streams.local.demo.probe import get
+from streams.local.demo.reading import Raw, read_back, seen
+
+WRITTEN = (*OUTPUTS, DECISIONS, POLICIES, DEAD_LETTERS, *CHANGELOGS)
+
+
+async def gather(play: Play) -> Evidence:
+    """Everything that Byline wrote, and what was sent to it, from the beginning."""
+    names = play.names
+    labels_topic = names.input("category-changes")
+    records = await read_back(
+        play.stage.bootstrap, [names.of(topic) for topic in WRITTEN] + [labels_topic]
+    )
+    by_topic: dict[str, list[Raw]] = defaultdict(list)
+    for record in records:
+        by_topic[record.topic].append(record)
+    return Evidence(
+        names=names,
+        stories=play.day.stories,
+        events=[seen(record) for topic in OUTPUTS for record in by_topic[names.of(topic)]],
+        dead_letters=by_topic[names.of(DEAD_LETTERS)],
+        refusals=Counter(item.reason.value for item in play.rubbish if item.reason),
+        decisions=by_topic[names.of(DECISIONS)],
+        texts=_texts(play, [record for record in records if record.topic != labels_topic]),
+        covered={name: frozenset(policy.covered_labels) for name, policy in play.policies.items()},
+        labels=_labels(by_topic[labels_topic]),
+    )
+
+
+def _texts(play: Play, records: list[Raw]) -> list[tuple[str, bytes]]:
+    texts = [(f"{item.topic}[{item.partition}]@{item.offset}", item.everything) for item in records]
+    texts += [(f"the log {path.name}", path.read_bytes()) for path in play.stage.logs]
+    for worker in play.stage.workers:
+        texts.append((f"/metrics of {worker.name}", get(worker.port, "/metrics")[1]))
+    return texts
+
+
+def _labels(records: list[Raw]) -> dict[str, frozenset[str]]:
+    labels: dict[str, set[str]] = defaultdict(set)
+    for record in records:
+        value = record.json()
+        if isinstance(value, dict):
+            labels[record.key.decode(errors="replace")].add(str(value.get("category")))
+    return {key: frozenset(found) for key, found in labels.items()}

@@ -1,0 +1,118 @@
+"""Reading Kafka as a consumer of Byline would: `read_committed`, without a group."""
+
+import json
+from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+
+from streams.local.demo.tally import Seen
+
+FETCH_WAIT_MS = 40
+POLL_MS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """One record as bytes."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes
+    value: bytes
+    headers: tuple[tuple[str, bytes], ...]
+
+    @property
+    def everything(self) -> bytes:
+        """Key, value and headers in one piece, to search in."""
+        heads = b"\n".join(name.encode() + b"=" + value for name, value in self.headers)
+        return b"\n".join((self.key, self.value, heads))
+
+    def json(self) -> Any:
+        """The value parsed; None when it is no JSON."""
+        try:
+            return json.loads(self.value)
+        except ValueError:
+            return None
+
+
+def raw(record: ConsumerRecord) -> Raw:
+    """A record of aiokafka as ours."""
+    return Raw(
+        record.topic,
+        record.partition,
+        record.offset,
+        record.key or b"",
+        record.value or b"",
+        tuple((name, value or b"") for name, value in record.headers),
+    )
+
+
+def seen(record: Raw) -> Seen:
+    """An event out of a record; one that cannot be read has an empty value."""
+    value = record.json()
+    return Seen(
+        record.topic,
+        record.partition,
+        record.offset,
+        record.key.decode(errors="replace"),
+        value if isinstance(value, dict) else {},
+        {name: text.decode(errors="replace") for name, text in record.headers},
+    )
+
+
+async def open_consumer(bootstrap: str, topics: Iterable[str]) -> AIOKafkaConsumer:
+    """A started consumer that stands at the beginning of every partition of the topics."""
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=bootstrap,
+        isolation_level="read_committed",
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        fetch_max_wait_ms=FETCH_WAIT_MS,
+        metadata_max_age_ms=10_000,
+    )
+    await consumer.start()
+    try:
+        partitions = [
+            TopicPartition(topic, number)
+            for topic in topics
+            for number in sorted(await _partitions(consumer, topic))
+        ]
+        consumer.assign(partitions)
+        await consumer.seek_to_beginning(*partitions)
+    except BaseException:
+        await consumer.stop()
+        raise
+    return consumer
+
+
+async def follow(consumer: AIOKafkaConsumer) -> AsyncIterator[Raw]:
+    """Every record as it is committed, for ever."""
+    while True:
+        batches = await consumer.getmany(timeout_ms=POLL_MS)
+        for records in batches.values():
+            for record in records:
+                yield raw(record)
+
+
+async def read_back(bootstrap: str, topics: Sequence[str]) -> list[Raw]:
+    """Everything that is committed in the topics, from the beginning to the end as of now."""
+    consumer = await open_consumer(bootstrap, topics)
+    try:
+        ends = await consumer.end_offsets(list(consumer.assignment()))
+        records: list[Raw] = []
+        left = {partition for partition, end in ends.items() if end}
+        while left:
+            batches = await consumer.getmany(timeout_ms=POLL_MS)
+            records += [raw(record) for batch in batches.values() for record in batch]
+            left = {item for item in left if await consumer.position(item) < ends[item]}
+        return records
+    finally:
+        await consumer.stop()
+
+
+async def _partitions(consumer: AIOKafkaConsumer, topic: str) -> set[int]:
+    await consumer.topics()
+    return consumer.partitions_for_topic(topic) or set()

@@ -1,0 +1,147 @@
+"""What the day is played on: a temporary folder, a real Kafka, the topics, two shipped workers."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from streams.local.demo.tally import Worker
+from streams.local.kafka import KafkaCluster
+from streams.local.probe import HOST, free_port
+
+PARTITIONS = 4
+WORKERS = 2
+STOP_SECONDS = 10.0
+TOPICS_SECONDS = 60.0
+LOG_TAIL_LINES = 12
+
+
+class StageError(Exception):
+    """Something that the demo stands on did not come up, or went away; the message says what."""
+
+
+@dataclass
+class Stage:
+    """Start in the order of its methods; `stop` undoes whatever was started, in any state."""
+
+    keep: bool
+    folder: Path = field(init=False)
+    kafka: KafkaCluster = field(init=False)
+    workers: list[Worker] = field(default_factory=list, init=False)
+    _processes: list[subprocess.Popen[bytes]] = field(default_factory=list, init=False)
+
+    def __post_init__(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="byline-demo-"))
+        self.kafka = KafkaCluster(self.folder / "kafka", detached=self.keep)
+
+    @property
+    def bootstrap(self) -> str:
+        """Where Kafka is."""
+        return self.kafka.bootstrap
+
+    @property
+    def policies(self) -> Path:
+        """The folder with the compressed policies."""
+        return self.folder / "policies"
+
+    @property
+    def logs(self) -> list[Path]:
+        """One file a worker, with all that it wrote to its outputs."""
+        return [self.folder / f"{worker.name}.log" for worker in self.workers]
+
+    def environment(self, worker: Worker | None = None) -> dict[str, str]:
+        """The settings of a worker (or of a command): what the demo says, and no other BYLINE_."""
+        inherited = {
+            name: value
+            for name, value in os.environ.items()  # noqa: TID251 handed on, not read
+            if not name.startswith("BYLINE_")
+        }
+        return {**inherited, **self.settings(worker)}
+
+    def settings(self, worker: Worker | None = None) -> dict[str, str]:
+        """The BYLINE_ variables alone."""
+        settings = {
+            "BYLINE_KAFKA_BOOTSTRAP_SERVERS": self.bootstrap,
+            "BYLINE_POLICIES": str(self.policies),
+        }
+        if worker is not None:
+            settings["BYLINE_DATA_DIR"] = str(self.folder / worker.name)
+            settings["BYLINE_HTTP_HOST"] = HOST
+            settings["BYLINE_HTTP_PORT"] = str(worker.port)
+        return settings
+
+    def start_kafka(self) -> None:
+        """Bring up the broker; raises the errors of `streams.local.errors`."""
+        self.kafka.start()
+
+    def create_topics(self) -> None:
+        """With the shipped command, as an operator would."""
+        self.policies.mkdir(exist_ok=True)
+        done = subprocess.run(  # noqa: S603
+            [sys.executable, "-m", "streams", "topics", "create", "--partitions", str(PARTITIONS)],
+            env=self.environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=TOPICS_SECONDS,
+        )
+        if done.returncode:
+            raise StageError(f"byline topics create failed:\n{done.stdout}{done.stderr}")
+
+    def start_workers(self) -> None:
+        """Start the workers; they are not ready yet."""
+        for number in range(1, WORKERS + 1):
+            worker = Worker(name=f"worker-{number}", pid=0, port=free_port())
+            (self.folder / worker.name).mkdir()
+            with (self.folder / f"{worker.name}.log").open("wb") as log:
+                process = subprocess.Popen(
+                    [sys.executable, "-m", "streams", "worker"],
+                    env=self.environment(worker),
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,
+                )
+            worker.pid = process.pid
+            self.workers.append(worker)
+            self._processes.append(process)
+
+    def look(self) -> None:
+        """Raise StageError when a worker has ended, with the end of its log."""
+        for worker, process in zip(self.workers, self._processes, strict=True):
+            worker.gone = process.poll()
+            if worker.gone is not None:
+                log = self.folder / f"{worker.name}.log"
+                lines = log.read_text(errors="replace").splitlines()[-LOG_TAIL_LINES:]
+                text = "\n".join(lines)
+                raise StageError(f"{worker.name} ended with exit code {worker.gone}:\n{text}")
+
+    def stop(self) -> None:
+        """End the workers, then Kafka, by process id, and remove the folder."""
+        for process in self._processes:
+            if process.poll() is None:
+                process.terminate()
+        deadline = time.monotonic() + STOP_SECONDS
+        for process in self._processes:
+            try:
+                process.wait(max(0.1, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        self.kafka.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def stop_command(self) -> str:
+        """The line that ends what `--keep` left, for a person to copy."""
+        pids = [str(worker.pid) for worker in self.workers]
+        return f"kill {' '.join(pids)} && sleep 5 && kill {self.kafka.pid()}"
+
+
+def describe(settings: Mapping[str, str]) -> str:
+    """Settings as a shell would take them before a command."""
+    return " ".join(f"{name}={value}" for name, value in settings.items())
