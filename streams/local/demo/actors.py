@@ -127,7 +127,7 @@ class Actors:
     async def _send(self, index: int, story: Story, now: float) -> None:
         """One input, and sometimes the very same again: at least once for every kind."""
         send = story.steps[index].send
-        value = self._compose(index, story, send, now)
+        value = self.compose(index, story, send, now)
         who = {"platform": story.platform, "account_id": story.account_id}
         times = 1
         if send.kind not in self._kinds or self.chance.draw("again", story.key, index) < AGAIN:
@@ -137,9 +137,10 @@ class Actors:
         for _ in range(times):
             await self._produce(send.topic, who, value)
 
-    def _compose(
+    def compose(
         self, index: int, story: Story, send: Send, now: float
     ) -> Mapping[str, object] | None:
+        """The value of an input at `now`; None is a tombstone."""
         if send.fields is None:
             return None
         memory = self._memory.get(story.key, Memory())

@@ -22,16 +22,18 @@ FRAMES_PER_SECOND = 6
 PLAIN_EVERY_SECONDS = 5.0
 MIN_EVENT_ROWS = 6
 FIXED_ROWS = 22
-FUNNEL: Sequence[tuple[str, Event]] = (
-    ("invited", Event.INVITATION_ISSUED),
-    ("delivered", Event.INVITATION_DELIVERED),
-    ("undeliv.", Event.INVITATION_UNDELIVERABLE),
-    ("granted", Event.CONSENT_GRANTED),
-    ("declined", Event.CONSENT_DECLINED),
-    ("expired", Event.INVITATION_EXPIRED),
-    ("restricted", Event.THROTTLE_APPLIED),
-    ("lifted", Event.THROTTLE_LIFTED),
+WIDE_COLUMNS = 110
+FUNNEL: Sequence[tuple[str, str, Event]] = (
+    ("invited", "inv.", Event.INVITATION_ISSUED),
+    ("delivered", "deliv.", Event.INVITATION_DELIVERED),
+    ("undeliverable", "undel.", Event.INVITATION_UNDELIVERABLE),
+    ("granted", "grant.", Event.CONSENT_GRANTED),
+    ("declined", "decl.", Event.CONSENT_DECLINED),
+    ("expired", "exp.", Event.INVITATION_EXPIRED),
+    ("restricted", "restr.", Event.THROTTLE_APPLIED),
+    ("lifted", "lift.", Event.THROTTLE_LIFTED),
 )
+"""Title, title on a narrow terminal, and the event that an account has to have had."""
 GOOD, BAD, DIM = "green", "red", "bright_black"
 
 
@@ -114,8 +116,10 @@ class Display:
         head.add_column(ratio=1)
         head.add_column(justify="right")
         done = f"{len(self.told())} of {len(self.stories)} storylines as told"
+        if self.console.width < WIDE_COLUMNS:
+            done = f"{len(self.told())}/{len(self.stories)}"
         head.add_row(
-            Text("Byline", style="bold") + Text(f" · a day of seconds, seed {self.seed}", DIM),
+            Text("Byline", style="bold") + Text(f" · a day in seconds, seed {self.seed}", DIM),
             ProgressBar(total=self.seconds, completed=min(now, self.seconds), width=None),
             Text(f"{now:4.1f} s", style="bold") + Text(f"  {done}", style=DIM),
         )
@@ -124,29 +128,30 @@ class Display:
     def _funnel(self) -> Table:
         table = Table(box=None, expand=True, padding=(0, 1), header_style=DIM)
         table.add_column("platform", no_wrap=True)
-        table.add_column("accounts", justify="right")
-        for title, _ in FUNNEL:
-            table.add_column(title, justify="right")
+        wide = self.console.width >= WIDE_COLUMNS
+        table.add_column("accounts" if wide else "seen", justify="right")
+        for title, short, _ in FUNNEL:
+            table.add_column(title if wide else short, justify="right", no_wrap=True)
         for platform, mode in self.modes.items():
             name = Text(platform, style="bold")
             if mode == Mode.SHADOW:
                 name += Text(" shadow", style=f"not bold {DIM}")
             cells = [number(len(self.tally.accounts[platform]), DIM)]
-            for _, event in FUNNEL:
+            for _, _, event in FUNNEL:
                 reached = len(self.tally.reached[platform, event.value])
                 cells.append(number(reached, colour(event.value)))
             table.add_row(name, *cells)
         return table
 
     def _events(self, rows: int) -> Table:
+        wide = self.console.width >= WIDE_COLUMNS
         table = Table.grid(expand=True, padding=(0, 1))
-        table.add_column(justify="right", width=7)
-        table.add_column(width=12, no_wrap=True)
-        table.add_column(width=11, no_wrap=True)
-        table.add_column(width=36, no_wrap=True)
+        for width in (7, 11, 10, 41)[: 4 if wide else 3]:
+            table.add_column(width=width, no_wrap=True)
         table.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
         for at, seen, story in list(self.tally.last)[:rows]:
-            table.add_row(*_event_cells(at, seen, story))
+            cells = _event_cells(at, seen, story)
+            table.add_row(*(cells if wide else cells[:4]))
         for _ in range(rows - len(self.tally.last)):
             table.add_row("")
         return table
