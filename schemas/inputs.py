@@ -163,7 +163,9 @@ INPUT_MODELS: dict[InputName, type[_Input]] = {
 """Topic (without prefix) to model, in the order in which inputs read together are applied."""
 
 TOMBSTONES: frozenset[InputName] = frozenset({"category-changes", "follower-counts"})
-"""Inputs in which a record without a value is allowed: it removes the label, a reading's is ignored."""
+"""Inputs in which a record without a value is allowed: it removes the label, a reading's is
+ignored.
+"""
 
 
 def input_key(name: InputName, value: BaseModel) -> str:

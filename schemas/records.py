@@ -10,8 +10,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict
 from pydantic import Field as Constraint
 
-from schemas.inputs import Identifier
-from schemas.words import Event, Mode, Refused, Surface
+from schemas.inputs import Actor, Identifier
+from schemas.words import ControlReason, Event, Mode, Refused, Surface, Switch
 
 Hex64 = Annotated[str, Constraint(pattern=r"^[0-9a-f]{64}$")]
 
@@ -121,3 +121,25 @@ class PolicyRecord(_Chained):
 
     kind: Literal["policies"]
     policies: dict[str, str]
+
+
+class SwitchRecord(_Chained):
+    """A brake was pulled or released; `cause` is its record in the topic of switches."""
+
+    kind: Literal["switch"]
+    scope: str
+    switch: Switch
+    on: bool
+    reason: ControlReason
+    actor: Actor
+    issued_at: datetime
+    cause: InputCause
+
+
+RECORD_MODELS: dict[str, type[_Chained]] = {
+    "decision": Decision,
+    "transaction": TransactionRecord,
+    "policies": PolicyRecord,
+    "switch": SwitchRecord,
+}
+"""Every kind of record in the decision log."""

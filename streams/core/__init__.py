@@ -1,0 +1,9 @@
+"""The pure core: what an input or an instant means for an account. No clock, no chance, no I/O.
+
+`lifecycle` every state and transition · `account` state · `policy` the rule · `standing`
+conditions · `decide` and its parts `eligibility`, `invitation`, `throttle` all conditions of a
+transition · `evolve` its effect, without conditions · `agenda` what is due when · `clock`
+deadlines that stop · `brakes`, `caps`, `guards` what defers · `events`, `statement`, `ids`,
+`chain` what goes out · `decode` bytes to inputs or refusals · `partition` one step over the inputs
+of a partition.
+"""

@@ -39,11 +39,7 @@ def weakest(*modes: Mode) -> Mode:
 
 
 def _require(holds: bool, what: str) -> None:
-    """The nonsense a policy refuses when it is made.
-
-    Raises:
-        ValueError: saying what must hold.
-    """
+    """Refuse nonsense when a policy is made: a ValueError says what must hold."""
     if not holds:
         raise ValueError(what)
 
@@ -224,6 +220,11 @@ class Policy:
         """The lowest line of any phase, future ones included, times the exit ratio, rounded up."""
         lowest = min(phase.followers for phase in self.phases)
         return -(-lowest * self.stability.exit_ratio_ppm // 1_000_000)
+
+    @cached_property
+    def lines(self) -> tuple[int, ...]:
+        """The lines of all phases, future ones included, from low to high."""
+        return tuple(sorted(phase.followers for phase in self.phases))
 
     def phase_mode(self, phase: Phase) -> Mode:
         """The mode of a phase: its own or the policy's, the weaker."""

@@ -1,0 +1,129 @@
+"""The composition root.
+
+The only place that builds the Faust app and joins the core to the engine.
+"""
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from aiokafka import AIOKafkaProducer
+from prometheus_client import CollectorRegistry
+
+from schemas.topics import POLICIES, TopicNames
+from streams import logs
+from streams.core.policy import Policy
+from streams.engine.chassis import EngineApp, build, run
+from streams.engine.config import EngineConfig
+from streams.instance import Instance, claim
+from streams.metrics import Metrics
+from streams.policies import load_policies
+from streams.processor import BylineProcessor
+from streams.settings import Settings, kafka_client_kwargs, kafka_security
+from streams.web import HealthSite
+
+_log = logging.getLogger("streams.app")
+
+
+def engine_config(settings: Settings, instance: Instance) -> EngineConfig:
+    """What the engine needs to know of the settings."""
+    return EngineConfig(
+        application_id=settings.application_id,
+        bootstrap_servers=settings.kafka_bootstrap_servers,
+        data_dir=instance.folder,
+        instance_id=instance.instance_id,
+        security=kafka_security(settings),
+        session_timeout_seconds=settings.session_timeout_seconds,
+        heartbeat_interval_seconds=min(2.0, settings.session_timeout_seconds / 3),
+        transaction_timeout_seconds=settings.session_timeout_seconds + 2,
+        commit_interval_seconds=settings.commit_interval_seconds,
+        broker_wait_seconds=settings.start_timeout_seconds,
+        failpoint=settings.failpoint,
+    )
+
+
+async def publish_policies(
+    settings: Settings, names: TopicNames, policies: Mapping[str, Policy]
+) -> None:
+    """Keep every policy that is ever in force: canonical JSON under its digest, compacted."""
+    producer = AIOKafkaProducer(enable_idempotence=True, **kafka_client_kwargs(settings))
+    await producer.start()
+    try:
+        for policy in policies.values():
+            await producer.send_and_wait(
+                names.of(POLICIES), policy.canonical, key=policy.digest.encode()
+            )
+    finally:
+        await producer.stop()
+
+
+def create_app(settings: Settings) -> EngineApp:
+    """A worker of these settings: policies loaded, a folder claimed, everything joined.
+
+    Raises `PolicyFaults`, `InstanceError` before anything is touched.
+    """
+    policies = load_policies(settings.policies, require_approvals=settings.require_approvals)
+    instance = claim(settings)
+    names = TopicNames(settings.topic_prefix, settings.application_id)
+    metrics = Metrics(CollectorRegistry())
+    for policy in policies.values():
+        metrics.show(
+            "byline_policy_info", 1, policy.platform, str(policy.version), policy.digest[:12]
+        )
+    processor = BylineProcessor(policies, names, metrics, settings.require_approvals)
+    app = build(engine_config(settings, instance), processor, metrics)
+    app.byline_instance = instance
+    site = HealthSite(metrics, app.engine.status, lambda: refresh(metrics, app, processor))
+
+    @app.task  # type: ignore[untyped-decorator]
+    async def serve() -> None:
+        await publish_policies(settings, names, policies)
+        await site.start(settings.http_host, instance.http_port)
+        _log.info(
+            "worker %s: http://%s:%d/metrics, %d policies, data in %s",
+            instance.instance_id,
+            settings.http_host,
+            instance.http_port,
+            len(policies),
+            instance.folder,
+        )
+
+    @app.on_before_shutdown.connect  # type: ignore[untyped-decorator]
+    async def leave(app: Any, **kwargs: Any) -> None:
+        await site.stop()
+
+    return app
+
+
+def refresh(metrics: Metrics, app: EngineApp, processor: BylineProcessor) -> None:
+    """Bring the gauges up to date from the engine's status and the partitions of this worker."""
+    status = app.engine.status()
+    now = app.engine.clock.now()
+    states = Counter({"recovering": 0, "running": 0, "suspended": 0})
+    states.update(part.state for part in status.parts)
+    for state, number in states.items():
+        metrics.show("byline_partitions", number, state)
+    metrics.show("byline_lag_records", sum(part.lag for part in status.parts))
+    metrics.show("byline_queued_records", sum(part.queued_records for part in status.parts))
+    dues = [part.next_due_at for part in status.parts if part.next_due_at is not None]
+    overdue = max(0, now - min(dues)) / 1000 if dues else 0.0
+    metrics.show("byline_timers_overdue_seconds", overdue)
+    tracked: Counter[str] = Counter()
+    waiting = 0
+    for part in status.parts:
+        core = processor.partitions.get(part.partition)
+        if core is not None:
+            tracked.update(core.tracked)
+            waiting += core.waiting
+    metrics.show("byline_waiting_accounts", waiting)
+    for platform, number in tracked.items():
+        metrics.show("byline_tracked_accounts", number, platform)
+
+
+def run_worker(settings: Settings) -> int:
+    """Run a worker until it is told to stop; the exit code (see streams/engine/chassis.py)."""
+    logs.configure(settings.log_level, settings.log_format)
+    asyncio.set_event_loop(None)
+    return run(create_app(settings))

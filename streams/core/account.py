@@ -1,0 +1,180 @@
+"""The state of one account, as it is kept under its key and in the changelog.
+
+All instants are milliseconds UTC. The encoding is MessagePack with fields by position; a new field
+is added at the end, with a default, so that an older record still reads.
+"""
+
+from typing import NamedTuple
+
+import msgspec
+from msgspec import Struct, field
+
+from schemas.words import Event, Field, LabelSource, Level, Mode, Surface
+from streams.core.lifecycle import Eligibility, Invitation
+
+
+class Label(Struct, array_like=True):
+    """A label. `text` None: a label that the policy does not know, whose text is never kept.
+
+    `since`: from when labels of covered fields have followed one another without a gap.
+    """
+
+    text: str | None
+    observed_at: int
+    source: LabelSource
+    valid_until: int | None
+    since: int
+
+
+class Hold(Struct, array_like=True):
+    """A person's stop: from `since` until it is ended or `expires_at`."""
+
+    since: int
+    expires_at: int | None
+
+
+class Terms(Struct, array_like=True):
+    """What was promised at issue; stricter policies do not change it, milder ones do at once."""
+
+    phase: str
+    line: int
+    field: Field
+    field_source: LabelSource
+    notice_id: str
+    notice_version: str
+    answer_window: int | None
+    answer_by: int | None
+    surfaces: dict[Surface, tuple[Level, Mode]]
+    on: tuple[str, ...]
+    reminders: tuple[int, ...]
+    expires_after: int
+    policy_version: int
+    policy_digest: str
+
+
+class Throttled(Struct, array_like=True):
+    """A restriction in force. `ordinal` numbers the restrictions of this surface in the cycle."""
+
+    level: Level
+    mode: Mode
+    ordinal: int
+    effective_at: int
+    review_at: int
+    expires_at: int
+
+
+class Cycle(Struct, array_like=True):
+    """One invitation and what followed.
+
+    `deadline_at` is what the owner was told last. It is reckoned from `clock_base` by adding every
+    stop of the clock after `clock_from` (see clock.py); `stops` are the account's own, ended ones.
+    """
+
+    terms: Terms
+    issued_at: int
+    delivered_at: int | None = None
+    deadline_at: int | None = None
+    clock_base: int | None = None
+    clock_from: int | None = None
+    stops: tuple[tuple[int, int], ...] = ()
+    reminded_count: int = 0
+    answered_at: int | None = None
+    receipt_at: int | None = None
+    failed_at: int | None = None
+    reissue_wanted: bool = False
+    spared: bool = False
+    ordinals: dict[str, int] = field(default_factory=dict)
+    throttles: dict[Surface, Throttled] = field(default_factory=dict)
+
+
+class Life(Struct, array_like=True):
+    """The cycles of one mode: the last number, the last sequence, where the present one stands."""
+
+    cycle_number: int = 0
+    sequence: int = 0
+    state: Invitation = Invitation.NONE
+    cool_down_until: int | None = None
+    cycle: Cycle | None = None
+
+
+class Account(Struct, array_like=True):
+    """All that is known of an account.
+
+    `runs`: line to the `observed_at` of the first reading of the unbroken run at or above it.
+    `followers` None: no count is remembered. `mark`: number of the input topic and offset that
+    changed it last, so that a double application cannot go unseen.
+    """
+
+    followers: int | None = None
+    observed_at: int | None = None
+    runs: dict[int, int] = field(default_factory=dict)
+    label: Label | None = None
+    eligibility: Eligibility = Eligibility.OUTSIDE
+    line: int = 0
+    dwell_from: int | None = None
+    leaving_since: int | None = None
+    mark: tuple[int, int] = (-1, -1)
+    live: Life = field(default_factory=Life)
+    shadow: Life = field(default_factory=Life)
+    closed: bool = False
+    opened_at: int | None = None
+    exempt: bool = False
+    exempt_at: int | None = None
+    owner_at: int | None = None
+    hold: Hold | None = None
+    appeal: Hold | None = None
+    controls: tuple[int, ...] = ()
+    answered: tuple[int, str] | None = None
+    deferred: str | None = None
+
+    def life(self, mode: Mode) -> Life:
+        """The life of a mode."""
+        return self.live if mode is Mode.ENFORCE else self.shadow
+
+    @property
+    def remembered(self) -> bool:
+        """Whether anything but a reading was ever heard of it, so that its count is kept at any
+        size.
+        """
+        return bool(
+            self.live.cycle_number
+            or self.shadow.cycle_number
+            or self.controls
+            or self.opened_at is not None
+            or self.exempt_at is not None
+            or self.owner_at is not None
+        )
+
+
+class AccountRef(NamedTuple):
+    """Whose state it is."""
+
+    platform: str
+    account_id: str
+
+    @property
+    def key(self) -> bytes:
+        """The Kafka key."""
+        return f"{self.platform}:{self.account_id}".encode()
+
+    @classmethod
+    def of(cls, key: bytes) -> "AccountRef":
+        """From the Kafka key."""
+        platform, _, account_id = key.decode().partition(":")
+        return cls(platform, account_id)
+
+
+_encoder = msgspec.msgpack.Encoder()
+_accounts = msgspec.msgpack.Decoder(Account)
+_labels = msgspec.msgpack.Decoder(Label)
+
+encode = _encoder.encode
+decode_account = _accounts.decode
+decode_label = _labels.decode
+
+
+def next_ordinal(cycle: Cycle, event: Event, surface: Surface | None) -> int:
+    """Count one more of an action in the cycle; the first is 1."""
+    name = event if surface is None else f"{event}/{surface}"
+    cycle.ordinals[name] = number = cycle.ordinals.get(name, 0) + 1
+    return number

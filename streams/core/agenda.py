@@ -1,0 +1,181 @@
+"""What is due when: every timer of an account, and what its adverse events wait for.
+
+One list serves both questions, when to look again and what to do then, so that the two cannot
+differ.
+"""
+
+from typing import NamedTuple
+
+from schemas.words import Event, Mode, Surface
+from streams.core import ids
+from streams.core.account import Account, Cycle
+from streams.core.lifecycle import Eligibility, Invitation
+from streams.core.moment import Moment
+from streams.core.policy import Policy
+from streams.core.standing import Standing, deferrals, standing_of
+from streams.core.throttle import ends_at, in_order, restrictable
+from streams.core.timer import Timer
+
+
+class Item(NamedTuple):
+    """Something to do at an instant; `since`: from when it has been waiting, for a fair order."""
+
+    at: int
+    timer: Timer
+    since: int
+    mode: Mode = Mode.ENFORCE
+    surface: Surface | None = None
+
+
+class Agenda(NamedTuple):
+    """The items of an account and the adverse events that are put off: event, what it waits for."""
+
+    items: list[Item]
+    deferred: list[tuple[Event, list[str]]]
+
+    @property
+    def next_at(self) -> int | None:
+        """The earliest instant of an item."""
+        return min((item.at for item in self.items), default=None)
+
+    def first(self, until: int) -> Item | None:
+        """The item to do first among those due; at one instant the favourable ones come first."""
+        due = [item for item in self.items if item.at <= until]
+        return min(due, key=lambda item: (item.at, item.timer.rank), default=None)
+
+
+def agenda_of(account: Account, moment: Moment) -> Agenda:
+    """Everything that this account waits for."""
+    agenda = Agenda([], [])
+    if account.hold is not None and account.hold.expires_at is not None:
+        _add(agenda, account.hold.expires_at, Timer.HOLD)
+    policy = moment.policy
+    if policy is None or account.closed:
+        return agenda
+    _eligibility(agenda, account, policy, moment)
+    for mode in (Mode.ENFORCE, Mode.SHADOW):
+        _cycle(agenda, account, policy, moment, mode)
+    _issue(agenda, account, policy, moment)
+    return agenda
+
+
+def _add(
+    agenda: Agenda, at: int, timer: Timer, mode: Mode = Mode.ENFORCE, surface: Surface | None = None
+) -> None:
+    agenda.items.append(Item(at, timer, at, mode, surface))
+
+
+def _eligibility(agenda: Agenda, account: Account, policy: Policy, moment: Moment) -> None:
+    state = account.eligibility
+    if state is not Eligibility.OUTSIDE and account.label and account.label.valid_until:
+        _add(agenda, account.label.valid_until, Timer.LABEL)
+    if state is Eligibility.DWELLING and account.dwell_from is not None:
+        _add(agenda, account.dwell_from + policy.stability.dwell, Timer.DWELL)
+    if state is Eligibility.LEAVING and account.leaving_since is not None:
+        _add(agenda, account.leaving_since + policy.stability.leave_after, Timer.LEAVE)
+    for phase in policy.phases:
+        begins = phase.starts_at is not None and phase.starts_at > moment.time
+        if begins and phase.starts_at is not None and account.runs:
+            _add(agenda, phase.starts_at, Timer.PHASE)
+
+
+def _cycle(agenda: Agenda, account: Account, policy: Policy, moment: Moment, mode: Mode) -> None:
+    life = account.life(mode)
+    cycle = life.cycle
+    if cycle is None:
+        return
+    if life.state in (Invitation.DELIVERED, Invitation.DECLINED):
+        _deadline(agenda, account, policy, moment, mode, cycle)
+    if life.state is Invitation.UNDELIVERED and cycle.reissue_wanted:
+        item = Item(0, Timer.REISSUE, cycle.failed_at or 0, mode)
+        issued = Event.INVITATION_ISSUED
+        _offer(agenda, account, moment, issued, mode, item, issued)
+    if life.state is not Invitation.EXPIRED:
+        return
+    for surface, throttled in in_order(cycle.throttles):
+        end = ends_at(throttled, policy)
+        _add(agenda, end, Timer.EXPIRY, mode, surface)
+        if throttled.review_at < end:
+            item = Item(throttled.review_at, Timer.REVIEW, throttled.review_at, mode, surface)
+            _offer(agenda, account, moment, Event.THROTTLE_RENEWED, mode, item)
+
+
+def _deadline(
+    agenda: Agenda,
+    account: Account,
+    policy: Policy,
+    moment: Moment,
+    mode: Mode,
+    cycle: Cycle,
+) -> None:
+    deadline = cycle.deadline_at
+    if deadline is None or cycle.delivered_at is None:
+        return
+    state = account.life(mode).state
+    if state is Invitation.DELIVERED:
+        instants = (deadline - before for before in cycle.terms.reminders)
+        wanted = [at for at in instants if at > cycle.delivered_at][cycle.reminded_count :]
+        if wanted and not (deadline <= moment.time):
+            item = Item(wanted[0], Timer.REMINDER, wanted[0], mode)
+            _offer(agenda, account, moment, Event.INVITATION_REMINDED, mode, item)
+    reason = "declined" if state is Invitation.DECLINED else "no_answer"
+    restricts = any(
+        allowed is mode for _, allowed in restrictable(cycle, policy, mode, reason).values()
+    )
+    item = Item(deadline, Timer.DEADLINE, deadline, mode)
+    capped = Event.THROTTLE_APPLIED if restricts else None
+    _offer(agenda, account, moment, Event.INVITATION_EXPIRED, mode, item, capped)
+
+
+def _issue(agenda: Agenda, account: Account, policy: Policy, moment: Moment) -> None:
+    standing = issuable(account, policy, moment)
+    if standing is None:
+        return
+    cool_down_until = account.life(standing.mode).cool_down_until or 0
+    since = max((account.dwell_from or 0) + policy.stability.dwell, cool_down_until)
+    item = Item(cool_down_until, Timer.ISSUE, since, standing.mode)
+    capped = Event.INVITATION_ISSUED
+    _offer(agenda, account, moment, Event.INVITATION_ISSUED, standing.mode, item, capped)
+
+
+def issuable(account: Account, policy: Policy, moment: Moment) -> Standing | None:
+    """The standing under which a new cycle may begin once nothing defers it; None if none may."""
+    if account.eligibility is not Eligibility.INSIDE:
+        return None
+    if account.live.state is not Invitation.NONE or account.shadow.state is not Invitation.NONE:
+        return None
+    if ids.bucket(*moment.ref) >= policy.rollout_percent:
+        return None
+    return standing_of(account, policy, moment.time)
+
+
+def _offer(
+    agenda: Agenda,
+    account: Account,
+    moment: Moment,
+    event: Event,
+    mode: Mode,
+    item: Item,
+    capped: Event | None = None,
+) -> None:
+    """Put an adverse item on the agenda, or what puts it off, or when to look again."""
+    if item.at > moment.time:
+        agenda.items.append(item)
+        return
+    by = deferrals(account, moment, event, mode)
+    policy = moment.policy
+    over = (
+        capped is not None
+        and policy is not None
+        and moment.permits.cap_reached(policy, capped, mode, moment.now)
+    )
+    if over and capped is not None:
+        by.append("cap")
+        agenda.items.append(item._replace(at=moment.permits.retry_at(capped, moment.now)))
+    closed_until = moment.permits.guard_closed(moment.ref.platform, moment.now)
+    if closed_until is not None:
+        agenda.items.append(item._replace(at=closed_until))
+    if by:
+        agenda.deferred.append((event, by))
+    else:
+        agenda.items.append(item)

@@ -1,0 +1,45 @@
+"""What a decision consists of: rows taken, with their effects and the events that they emit."""
+
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Any, Literal, NamedTuple
+
+from schemas.words import Event, Mode, Surface
+from streams.core.lifecycle import Input
+
+Machine = Literal["eligibility", "invitation", "throttle"]
+
+
+class Draft(NamedTuple):
+    """An event before it has its number: `mode` decides topic and sequence, `data` is its own
+    part.
+    """
+
+    event: Event
+    reason: str
+    mode: Mode
+    data: dict[str, Any]
+    surface: Surface | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One row taken: what it sets, without a condition, on the account, the life and the cycle.
+
+    `life_mode` names the life concerned. `throttle` sets or, with None, removes the surface's
+    restriction. `ends_cycle`: the cycle is forgotten after the events went out.
+    """
+
+    machine: Machine
+    before: IntEnum
+    input: Input
+    after: IntEnum
+    drafts: tuple[Draft, ...] = ()
+    account: dict[str, Any] = field(default_factory=dict)
+    life_mode: Mode = Mode.ENFORCE
+    life: dict[str, Any] = field(default_factory=dict)
+    cycle: dict[str, Any] = field(default_factory=dict)
+    surface: Surface | None = None
+    throttle: Any = None
+    ends_cycle: bool = False
+    counts: Event | None = None

@@ -1,0 +1,92 @@
+"""Instants, the clock of an answer that can stop, and the days and hours of the caps.
+
+A stop is a stretch of time that does not count toward the answer window: a hold, an open appeal,
+the switches `adverse_off` and `answers_paused`. A stop that begins before the deadline moves the
+deadline by its whole length; deadlines therefore only ever move later.
+"""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+SECOND = 1000
+HOUR = 3600 * SECOND
+DAY = 24 * HOUR
+SHANGHAI_OFFSET = 8 * HOUR
+"""Asia/Shanghai has had no other offset since 1991; caps count its days and hours."""
+
+Stop = tuple[int, int | None]
+
+
+def milliseconds(instant: datetime) -> int:
+    """An aware datetime as milliseconds UTC, rounded down."""
+    delta = instant - _EPOCH
+    return delta.days * DAY + delta.seconds * SECOND + delta.microseconds // 1000
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def rfc3339(instant: int) -> str:
+    """Milliseconds UTC as on the wire: `2023-10-31T00:00:00.000Z`."""
+    moment = datetime.fromtimestamp(instant // 1000, UTC)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{instant % 1000:03d}Z"
+
+
+class Reckoning(NamedTuple):
+    """A deadline and whether its clock stands still just now (then it will be later)."""
+
+    deadline: int
+    stopped: bool
+
+
+def merge(stops: Iterable[Stop]) -> list[Stop]:
+    """The union of stops, in order; None ends never."""
+    merged: list[Stop] = []
+    for start, end in sorted(stops, key=lambda stop: stop[0]):
+        if end is not None and end <= start:
+            continue
+        if merged:
+            last_start, last_end = merged[-1]
+            if last_end is None:
+                break
+            if start <= last_end:
+                merged[-1] = (last_start, None if end is None else max(last_end, end))
+                continue
+        merged.append((start, end))
+    return merged
+
+
+def reckon(base: int, counted_from: int, stops: Iterable[Stop]) -> Reckoning:
+    """The deadline `base`, moved by every stop that begins before it, counted from an instant."""
+    deadline = base
+    for start, end in merge(stops):
+        start = max(start, counted_from)
+        if end is not None and end <= start:
+            continue
+        if start >= deadline:
+            break
+        if end is None:
+            return Reckoning(deadline, stopped=True)
+        deadline += end - start
+    return Reckoning(deadline, stopped=False)
+
+
+def day_of(instant: int) -> int:
+    """The number of the Shanghai day."""
+    return (instant + SHANGHAI_OFFSET) // DAY
+
+
+def hour_of(instant: int) -> int:
+    """The number of the Shanghai hour."""
+    return (instant + SHANGHAI_OFFSET) // HOUR
+
+
+def day_start(number: int) -> int:
+    """The instant at which a Shanghai day begins."""
+    return number * DAY - SHANGHAI_OFFSET
+
+
+def hour_start(number: int) -> int:
+    """The instant at which a Shanghai hour begins."""
+    return number * HOUR - SHANGHAI_OFFSET

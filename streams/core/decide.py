@@ -1,0 +1,192 @@
+"""One look at an account: which changes its facts and the time demand, in order, until all is in
+accord.
+
+Decide has all the conditions, `evolve` has none; both are pure. Timers act only where
+`moment.as_of` allows it: when all inputs have been read up to the end that they had then.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from schemas.words import Event, Mode
+from streams.core.account import Account
+from streams.core.agenda import Agenda, Item, agenda_of
+from streams.core.change import Change, Draft
+from streams.core.clock import rfc3339
+from streams.core.eligibility import decide_eligibility, dwell_over, leave_over
+from streams.core.facts import drop_expired_hold
+from streams.core.invitation import (
+    LIVES,
+    decide_deadline,
+    decide_gone,
+    decide_new_notice,
+    issue,
+    reissue,
+    row_change,
+)
+from streams.core.lifecycle import (
+    INVITATION,
+    OPEN,
+    Eligibility,
+    Impossible,
+    Input,
+    Invitation,
+)
+from streams.core.moment import Moment
+from streams.core.standing import failing, standing_of
+from streams.core.throttle import apply_all, decide_release, release, renew
+from streams.core.timer import Timer
+
+Take = Callable[[Change], None]
+"""Makes a change: evolves the account and publishes the events."""
+
+_MOST_CHANGES = 200
+"""More changes in one look are a loop, and a loop is a bug."""
+
+
+def settle(account: Account, moment: Moment, take: Take) -> Agenda:
+    """Make all changes that are demanded now; returns what the account waits for afterwards."""
+    took = 0
+    entered = False
+    while True:
+        changes = decide(account, moment)
+        if not changes:
+            agenda = agenda_of(account, moment)
+            item = _actable(agenda, moment, entered)
+            if item is None:
+                return agenda
+            changes = act(account, moment, item)
+        for change in changes:
+            entered = entered or change.after is Eligibility.INSIDE
+            take(change)
+        took += len(changes)
+        if took > _MOST_CHANGES:
+            raise RuntimeError(f"an account does not settle: {changes[-1].input}")
+
+
+def _actable(agenda: Agenda, moment: Moment, entered: bool) -> Item | None:
+    """The item to act on: any that is due when timers may act; else only what an input opens
+    itself.
+
+    With a dwell of PT0S an input issues at once; a reissue is an operator's word, not a timer.
+    """
+    if moment.as_of is not None:
+        return agenda.first(moment.as_of)
+    for item in agenda.items:
+        if item.at <= moment.now and (
+            item.timer is Timer.REISSUE or (item.timer is Timer.ISSUE and entered)
+        ):
+            return item
+    return None
+
+
+def decide(account: Account, moment: Moment) -> list[Change]:
+    """The next changes that facts alone demand; empty when they are in accord."""
+    drop_expired_hold(account, moment.time)
+    change = decide_eligibility(account, moment)
+    if change is not None:
+        return [change]
+    for mode in LIVES:
+        reason = _gone(account, moment, mode)
+        if reason is not None:
+            return decide_gone(account, moment, mode, reason)
+    voided = decide_new_notice(account, moment)
+    if voided:
+        return voided
+    for mode in LIVES:
+        later = decide_deadline(account, moment, mode)
+        if later is not None:
+            return [later]
+        released = decide_release(account, mode, moment)
+        if released:
+            return released
+    return []
+
+
+def _gone(account: Account, moment: Moment, mode: Mode) -> str | None:
+    """Why an open cycle of this mode has lost its ground; None when it has not."""
+    if account.life(mode).state not in OPEN:
+        return None
+    policy = moment.policy
+    standing = standing_of(account, policy, moment.time) if policy else None
+    if account.eligibility is Eligibility.OUTSIDE:
+        reason = failing(account, moment, standing)
+        if reason is not None:
+            return reason
+        return "policy" if moment.policy_changed else "left"
+    if standing is not None and standing.mode is not mode:
+        return "policy"
+    return None
+
+
+def act(account: Account, moment: Moment, item: Item) -> list[Change]:
+    """What an item of the agenda does. Raises `Impossible` for a timer that its state does not
+    hold.
+    """
+    life = account.life(item.mode)
+    if item.timer is Timer.DWELL:
+        return [dwell_over(account)]
+    if item.timer is Timer.LEAVE:
+        return [leave_over(account)]
+    if item.timer is Timer.EXPIRY:
+        return _end_restriction(account, moment, item)
+    if item.timer is Timer.REVIEW and item.surface is not None:
+        return [renew(account, item.mode, moment, item.surface)]
+    if item.timer is Timer.DEADLINE:
+        return _expire(account, moment, item.mode)
+    if item.timer is Timer.REISSUE:
+        return reissue(life, item.mode, moment)
+    if item.timer is Timer.REMINDER and life.cycle is not None:
+        return [_remind(account, item.mode)]
+    if item.timer is Timer.ISSUE and moment.policy is not None:
+        standing = standing_of(account, moment.policy, moment.time)
+        if standing is not None:
+            return issue(account, moment, standing)
+    raise Impossible(life.state, Input.DEADLINE_PASSED)
+
+
+def _remind(account: Account, mode: Mode) -> Change:
+    life = account.life(mode)
+    assert life.cycle is not None
+    assert life.cycle.deadline_at is not None
+    data = {"deadline_at": rfc3339(life.cycle.deadline_at)}
+    draft = Draft(Event.INVITATION_REMINDED, "reminder", mode, data)
+    effects = {"reminded_count": life.cycle.reminded_count + 1}
+    return row_change(life, mode, Input.REMINDER_DUE, draft, sets_cycle=effects)
+
+
+def _expire(account: Account, moment: Moment, mode: Mode) -> list[Change]:
+    """The deadline has passed: expired, then applied for each surface that the terms allow."""
+    life = account.life(mode)
+    assert life.cycle is not None
+    assert life.cycle.deadline_at is not None
+    reason = "declined" if life.state is Invitation.DECLINED else "no_answer"
+    data = {"deadline_at": rfc3339(life.cycle.deadline_at)}
+    draft = Draft(Event.INVITATION_EXPIRED, reason, mode, data)
+    change = row_change(life, mode, Input.DEADLINE_PASSED, draft)
+    applied = apply_all(account, mode, moment, reason)
+    if any(applied_change.drafts[0].mode is mode for applied_change in applied):
+        change = replace(change, counts=Event.THROTTLE_APPLIED)
+    return [change, *applied]
+
+
+def _end_restriction(account: Account, moment: Moment, item: Item) -> list[Change]:
+    """A restriction's time is up; with the last one the cycle ends."""
+    life = account.life(item.mode)
+    assert life.cycle is not None
+    assert item.surface is not None
+    lifted = release(life, item.mode, moment, item.surface, Input.EXPIRY_DUE, "ended")
+    if len(life.cycle.throttles) > 1:
+        return [lifted]
+    row = INVITATION[life.state][Input.ENDED]
+    cool_down = moment.policy.stability.cool_down if moment.policy else 0
+    ended = Change(
+        "invitation",
+        life.state,
+        Input.ENDED,
+        row.next_state,
+        life_mode=item.mode,
+        life={"state": row.next_state, "cool_down_until": moment.now + cool_down},
+        ends_cycle=True,
+    )
+    return [lifted, ended]

@@ -1,0 +1,294 @@
+"""Bytes to inputs, fast; and for what cannot be an input, the reason.
+
+The pydantic models of `schemas/inputs.py` are the contract. These structs decode a hundred times
+the records in the same time, and tests/contracts holds them to the models, field by field. A whole
+batch is decoded at once; only when that fails is each record looked at by itself.
+"""
+
+import re
+from datetime import datetime
+from typing import Annotated, Any, NamedTuple
+
+import msgspec
+from msgspec import Meta, Struct
+
+from schemas.inputs import TIME_PATTERN, InputName
+from schemas.words import (
+    ACCOUNT_ID_PATTERN,
+    ACTOR_PATTERN,
+    ALLOWED_SKEW_SECONDS,
+    ID_PATTERN,
+    MAX_CATEGORY_LENGTH,
+    MAX_FOLLOWERS,
+    MAX_VALUE_BYTES,
+    NAME_FIELDS,
+    PLATFORM_PATTERN,
+    Answer,
+    Cause,
+    Change,
+    Command,
+    ControlReason,
+    Failure,
+    LabelSource,
+    Outcome,
+    Refused,
+    Switch,
+)
+from streams.core.clock import milliseconds
+
+Time = Annotated[datetime, Meta(tz=True)]
+Identifier = Annotated[str, Meta(pattern=ID_PATTERN.replace("$", r"\Z"))]
+Actor = Annotated[str, Meta(pattern=ACTOR_PATTERN.replace("$", r"\Z"))]
+
+SKEW = ALLOWED_SKEW_SECONDS * 1000
+_ACCOUNT_ID = re.compile(ACCOUNT_ID_PATTERN.replace("$", r"\Z"))
+_PLATFORM = re.compile(PLATFORM_PATTERN.replace("$", r"\Z"))
+_TIME = re.compile(TIME_PATTERN.replace("$", r"\Z"))
+
+
+class FollowerCount(Struct, frozen=True, gc=False):
+    """A reading."""
+
+    platform: str
+    account_id: str
+    followers: Annotated[int, Meta(ge=0, le=MAX_FOLLOWERS)]
+    observed_at: Time
+    cause: Cause = Cause.ORGANIC
+
+
+class CategoryChange(Struct, frozen=True, gc=False):
+    """A label."""
+
+    platform: str
+    account_id: str
+    category: Annotated[str, Meta(min_length=1, max_length=MAX_CATEGORY_LENGTH)]
+    observed_at: Time
+    source: LabelSource = LabelSource.PLATFORM
+    valid_until: Time | None = None
+
+
+class AccountChange(Struct, frozen=True, gc=False):
+    """Closed, reopened, owner changed, exempted, exemption ended."""
+
+    platform: str
+    account_id: str
+    change: Change
+    observed_at: Time
+
+
+class NoticeReceipt(Struct, frozen=True, gc=False):
+    """The notifier's word."""
+
+    platform: str
+    account_id: str
+    invitation_id: Identifier
+    outcome: Outcome
+    occurred_at: Time
+    failure: Failure | None = None
+
+    @property
+    def occurred_ms(self) -> int:
+        """`occurred_at` in milliseconds UTC."""
+        return milliseconds(self.occurred_at)
+
+
+class ConsentAnswer(Struct, frozen=True, gc=False):
+    """The owner's word."""
+
+    platform: str
+    account_id: str
+    answer: Answer
+    occurred_at: Time
+    invitation_id: Identifier | None = None
+    notice_version: Identifier | None = None
+
+    @property
+    def occurred_ms(self) -> int:
+        """`occurred_at` in milliseconds UTC."""
+        return milliseconds(self.occurred_at)
+
+
+class Control(Struct, frozen=True, gc=False):
+    """An operator's word on one account."""
+
+    platform: str
+    account_id: str
+    control_id: Identifier
+    command: Command
+    actor: Actor
+    reason: ControlReason
+    issued_at: Time
+    approved_by: Actor | None = None
+    bulk_id: Identifier | None = None
+    expires_at: Time | None = None
+    until: Time | None = None
+
+
+class SwitchChange(Struct, frozen=True, gc=False):
+    """A brake pulled or released."""
+
+    scope: str
+    switch: Switch
+    on: bool
+    actor: Actor
+    reason: ControlReason
+    issued_at: Time
+
+
+Value = (
+    FollowerCount
+    | CategoryChange
+    | AccountChange
+    | NoticeReceipt
+    | ConsentAnswer
+    | Control
+    | SwitchChange
+)
+
+STRUCTS: dict[InputName, type[Struct]] = {
+    "switches": SwitchChange,
+    "account-changes": AccountChange,
+    "controls": Control,
+    "category-changes": CategoryChange,
+    "follower-counts": FollowerCount,
+    "notice-receipts": NoticeReceipt,
+    "consent-answers": ConsentAnswer,
+}
+DECODERS: dict[str, msgspec.json.Decoder[Any]] = {
+    name: msgspec.json.Decoder(struct) for name, struct in STRUCTS.items()
+}
+_TIME_FIELDS = ("observed_at", "occurred_at", "issued_at")
+_ID_FIELDS = frozenset(
+    {
+        "platform",
+        "account_id",
+        "invitation_id",
+        "notice_version",
+        "control_id",
+        "actor",
+        "approved_by",
+        "bulk_id",
+        "scope",
+    }
+)
+_anything = msgspec.json.Decoder()
+
+
+class Refusal(NamedTuple):
+    """Why a record is refused, and at which field of the contract, if at one."""
+
+    reason: Refused
+    field: str | None = None
+
+
+def decode(name: InputName, raw: bytes) -> Value | Refusal:
+    """One record by itself: the input, or why it is none (form, types, ranges)."""
+    if len(raw) > MAX_VALUE_BYTES:
+        return Refusal(Refused.TOO_LARGE)
+    try:
+        return DECODERS[name].decode(raw)  # type: ignore[no-any-return]
+    except (msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError):
+        return _why_not(name, raw)
+
+
+def _why_not(name: InputName, raw: bytes) -> Refusal:
+    """The reason, field by field in the order of the model."""
+    try:
+        plain = _anything.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return Refusal(Refused.NOT_JSON)
+    if not isinstance(plain, dict):
+        return Refusal(Refused.WRONG_TYPE)
+    if has_name_field(plain):
+        return Refusal(Refused.NAME_FIELD)
+    for info in msgspec.structs.fields(STRUCTS[name]):
+        if info.name not in plain:
+            if info.required:
+                return Refusal(Refused.MISSING_FIELD, info.name)
+            continue
+        value = plain[info.name]
+        try:
+            msgspec.convert(value, info.type)
+        except msgspec.ValidationError:
+            return Refusal(_kind(info.name, value), info.name)
+    return Refusal(Refused.WRONG_TYPE)
+
+
+def _kind(field: str, value: Any) -> Refused:
+    if field == "followers" and isinstance(value, int) and not isinstance(value, bool):
+        return Refused.OUT_OF_RANGE
+    if field == "category" and isinstance(value, str):
+        return Refused.OUT_OF_RANGE
+    if field in _ID_FIELDS and isinstance(value, str):
+        return Refused.BAD_ID
+    return Refused.WRONG_TYPE
+
+
+def has_name_field(plain: Any) -> bool:
+    """Whether a known name field stands anywhere in a JSON value."""
+    if isinstance(plain, dict):
+        return any(
+            str(key).strip().lower() in NAME_FIELDS
+            or (isinstance(value, dict | list) and has_name_field(value))
+            for key, value in plain.items()
+        )
+    if isinstance(plain, list):
+        return any(has_name_field(item) for item in plain if isinstance(item, dict | list))
+    return False
+
+
+def check_fields(raw: bytes) -> Refusal | None:
+    """What the fast decoder does not see: name fields, and times in another form than RFC 3339."""
+    try:
+        plain = _anything.decode(raw)
+    except RecursionError:
+        return Refusal(Refused.NOT_JSON)
+    if has_name_field(plain):
+        return Refusal(Refused.NAME_FIELD)
+    for field in (*_TIME_FIELDS, "valid_until", "expires_at", "until"):
+        text = plain.get(field)
+        if isinstance(text, str) and not _TIME.match(text):
+            return Refusal(Refused.WRONG_TYPE, field)
+    return None
+
+
+def instant_of(value: Value) -> int:
+    """The input's own time in milliseconds UTC, whatever its field is called."""
+    for field in _TIME_FIELDS:
+        moment = getattr(value, field, None)
+        if moment is not None:
+            return milliseconds(moment)
+    raise AssertionError(f"{type(value).__name__} has no time")
+
+
+def check_place(value: Value, key: bytes | None) -> Refusal | None:
+    """Ids, and whether the key is the one that the value must have."""
+    if isinstance(value, SwitchChange):
+        if value.scope != "*" and not _PLATFORM.match(value.scope):
+            return Refusal(Refused.BAD_ID, "scope")
+        expected = f"{value.scope}:{value.switch}"
+    else:
+        if not _PLATFORM.match(value.platform):
+            return Refusal(Refused.BAD_ID, "platform")
+        if not _ACCOUNT_ID.match(value.account_id):
+            return Refusal(Refused.BAD_ID, "account_id")
+        expected = f"{value.platform}:{value.account_id}"
+    return None if key == expected.encode() else Refusal(Refused.KEY_MISMATCH)
+
+
+def check_time(value: Value, timestamp: int, now: int) -> Refusal | None:
+    """A time too far ahead of both the record's Kafka timestamp and our clock is a fault."""
+    if instant_of(value) > max(timestamp, now) + SKEW:
+        return Refusal(Refused.TIME_AHEAD)
+    return None
+
+
+_KEY = re.compile(rb"^[a-z][a-z0-9-]{1,31}:[A-Za-z0-9._~-]{1,64}\Z")
+_SWITCH_KEY = re.compile(rb"^(\*|[a-z][a-z0-9-]{1,31}):[a-z_]{1,32}\Z")
+
+
+def valid_key(name: InputName, key: bytes | None) -> bool:
+    """Whether a record's key is in the form that the contract gives its topic."""
+    if key is None:
+        return False
+    return bool((_SWITCH_KEY if name == "switches" else _KEY).match(key))

@@ -1,0 +1,91 @@
+"""Guards: rates that stop a platform's adverse events by themselves, until a window has passed
+quietly.
+
+Counted per partition over a sliding window of twelve parts. `undelivered`: notices that bounced, of
+those issued. `overturned`: appeals upheld, of accounts restricted. `sudden_eligible`: accounts that
+came inside, of those tracked. `sudden_drop`: accounts that lost over half their followers between
+two readings, of those tracked (a collector's fault looks so).
+"""
+
+from enum import StrEnum, unique
+
+from msgspec import Struct, field
+
+from streams.core.policy import Guards, Policy
+
+PARTS = 12
+
+
+@unique
+class Guard(StrEnum):
+    """What a guard watches."""
+
+    UNDELIVERED = "undelivered"
+    OVERTURNED = "overturned"
+    SUDDEN_ELIGIBLE = "sudden_eligible"
+    SUDDEN_DROP = "sudden_drop"
+
+
+class Tally(Struct, array_like=True):
+    """Cases and bad ones by part of the window: part number, cases, bad."""
+
+    parts: list[tuple[int, int, int]] = field(default_factory=list)
+
+    def add(self, part: int, cases: int, bad: int) -> None:
+        """Count into a part; parts older than the window are dropped."""
+        if self.parts and self.parts[-1][0] >= part:
+            number, known_cases, known_bad = self.parts[-1]
+            self.parts[-1] = (number, known_cases + cases, known_bad + bad)
+        else:
+            self.parts.append((part, cases, bad))
+        self.parts = [entry for entry in self.parts if entry[0] > part - PARTS]
+
+    def totals(self, part: int) -> tuple[int, int]:
+        """Cases and bad ones in the window that ends with a part."""
+        inside = [entry for entry in self.parts if entry[0] > part - PARTS]
+        return sum(entry[1] for entry in inside), sum(entry[2] for entry in inside)
+
+
+class GuardBook(Struct, array_like=True):
+    """All guards of a partition.
+
+    `platform/guard` to its tally, platform to when its guard opens.
+    """
+
+    tallies: dict[str, Tally] = field(default_factory=dict)
+    closed: dict[str, int] = field(default_factory=dict)
+
+    def closed_until(self, platform: str, now: int) -> int | None:
+        """Until when adverse events of a platform are held back; None when they are not."""
+        until = self.closed.get(platform)
+        return until if until is not None and until > now else None
+
+    def count(
+        self, policy: Policy, guard: Guard, now: int, cases: int, bad: int, tracked: int
+    ) -> bool:
+        """Count cases; True when the guard closes (or stays closed longer) because of it."""
+        guards = policy.guards
+        limit = None if guards is None else _limit(guards, guard)
+        if guards is None or limit is None:
+            return False
+        part = now // max(1, guards.window // PARTS)
+        tally = self.tallies.setdefault(f"{policy.platform}/{guard}", Tally())
+        tally.add(part, cases, bad)
+        if not bad:
+            return False
+        all_cases, all_bad = tally.totals(part)
+        if guard in (Guard.SUDDEN_ELIGIBLE, Guard.SUDDEN_DROP):
+            all_cases = tracked
+        if all_cases < guards.minimum or all_bad * 1_000_000 <= limit * all_cases:
+            return False
+        self.closed[policy.platform] = now + guards.window
+        return True
+
+
+def _limit(guards: Guards, guard: Guard) -> int | None:
+    return {
+        Guard.UNDELIVERED: guards.undelivered_ppm,
+        Guard.OVERTURNED: guards.overturned_ppm,
+        Guard.SUDDEN_ELIGIBLE: guards.sudden_eligible_ppm,
+        Guard.SUDDEN_DROP: guards.sudden_drop_ppm,
+    }[guard]

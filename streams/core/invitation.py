@@ -1,0 +1,365 @@
+"""Conditions of the invitation machine: what a receipt, an answer, a control or a change of facts
+means.
+
+Each function looks at one input and returns the changes in order, or the word for why it counts for
+nothing. What waits for time is in `agenda`; what happens to surfaces in `throttle`.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+from schemas.words import Answer, Event, Mode, Outcome
+from streams.core import ids
+from streams.core.account import Account, Cycle, Life, Terms
+from streams.core.change import Change, Draft
+from streams.core.clock import reckon, rfc3339
+from streams.core.decode import ConsentAnswer, NoticeReceipt
+from streams.core.lifecycle import INVITATION, OPEN, Input, Invitation, row_of
+from streams.core.moment import Moment
+from streams.core.policy import Policy
+from streams.core.standing import Standing, label_field
+from streams.core.throttle import in_order, release_all
+
+Decided = list[Change] | str
+"""The changes, or the word for why an input counts for nothing."""
+
+LIVES = (Mode.ENFORCE, Mode.SHADOW)
+
+
+def row_change(
+    life: Life,
+    mode: Mode,
+    input_: Input,
+    *drafts: Draft,
+    sets_account: dict[str, Any] | None = None,
+    sets_life: dict[str, Any] | None = None,
+    sets_cycle: dict[str, Any] | None = None,
+) -> Change:
+    """The change that a listed row makes of a life; the drafts must be what the row emits."""
+    row = INVITATION[life.state][input_]
+    assert tuple(draft.event for draft in drafts) == row.emits, (life.state, input_, drafts)
+    return Change(
+        "invitation",
+        life.state,
+        input_,
+        row.next_state,
+        drafts,
+        account=sets_account or {},
+        life_mode=mode,
+        life={"state": row.next_state, **(sets_life or {})},
+        cycle=sets_cycle or {},
+    )
+
+
+def ending(
+    life: Life, mode: Mode, moment: Moment, input_: Input, lift_reason: str, *drafts: Draft
+) -> list[Change]:
+    """The changes of a row that leads to NONE.
+
+    The event, the lifts, the cool-down, and oblivion.
+    """
+    row = INVITATION[life.state][input_]
+    until = None
+    if row.cool_down:
+        cool_down = moment.policy.stability.cool_down if moment.policy else 0
+        until = moment.now + cool_down
+    changes = [row_change(life, mode, input_, *drafts, sets_life={"cool_down_until": until})]
+    if row.lifts:
+        changes += release_all(life, mode, moment, lift_reason)
+    changes[-1] = replace(changes[-1], ends_cycle=True)
+    return changes
+
+
+def terms_of(account: Account, policy: Policy, standing: Standing, time: int) -> Terms:
+    """What an invitation issued now promises; pinned for the whole cycle."""
+    field = label_field(account, policy, time)
+    assert field is not None
+    assert account.label is not None
+    surfaces = {
+        surface: (restriction.level, policy.surface_mode(restriction, standing.mode))
+        for surface, restriction in in_order(policy.consequence.surfaces or {})
+    }
+    return Terms(
+        phase=standing.phase.name,
+        line=standing.line,
+        field=field,
+        field_source=account.label.source,
+        notice_id=policy.notice.id,
+        notice_version=policy.notice.version,
+        answer_window=policy.notice.answer_window,
+        answer_by=standing.phase.answer_by,
+        surfaces={name: terms for name, terms in surfaces.items() if terms[1] is not Mode.OFF},
+        on=tuple(sorted(policy.consequence.on)),
+        reminders=policy.notice.reminders,
+        expires_after=policy.consequence.expires_after,
+        policy_version=policy.version,
+        policy_digest=policy.digest,
+    )
+
+
+def issued_draft(terms: Terms, mode: Mode, reason: str) -> Draft:
+    """`invitation.issued` with what the terms promise."""
+    window = terms.answer_window
+    return Draft(
+        Event.INVITATION_ISSUED,
+        reason,
+        mode,
+        {
+            "phase": terms.phase,
+            "line": terms.line,
+            "field": terms.field,
+            "notice_id": terms.notice_id,
+            "notice_version": terms.notice_version,
+            "answer_window_seconds": None if window is None else window // 1000,
+            "answer_by": None if terms.answer_by is None else rfc3339(terms.answer_by),
+            "surfaces_at_stake": list(terms.surfaces),
+        },
+    )
+
+
+def issue(account: Account, moment: Moment, standing: Standing) -> list[Change]:
+    """A new cycle; in a shadow life its notice counts as delivered at once."""
+    assert moment.policy is not None
+    mode = standing.mode
+    life = account.life(mode)
+    terms = terms_of(account, moment.policy, standing, moment.time)
+    cycle = Cycle(terms=terms, issued_at=moment.now)
+    change = row_change(
+        life,
+        mode,
+        Input.INSIDE,
+        issued_draft(terms, mode, "over_line"),
+        sets_life={
+            "cycle_number": life.cycle_number + 1,
+            "cycle": cycle,
+            "cool_down_until": None,
+        },
+    )
+    changes = [replace(change, counts=Event.INVITATION_ISSUED)]
+    if mode is Mode.SHADOW:
+        seen = Life(state=Invitation.INVITED, cycle=cycle)
+        draft, effects = delivery(cycle, mode, moment, moment.now, "projected")
+        changes.append(row_change(seen, mode, Input.PROJECTED, draft, sets_cycle=effects))
+    return changes
+
+
+def reissue(life: Life, mode: Mode, moment: Moment) -> list[Change]:
+    """The notice goes out once more, in the same cycle."""
+    assert life.cycle is not None
+    draft = issued_draft(life.cycle.terms, mode, "reissued")
+    effects = {"reissue_wanted": False, "issued_at": moment.now}
+    change = row_change(life, mode, Input.REISSUE, draft, sets_cycle=effects)
+    return [replace(change, counts=Event.INVITATION_ISSUED)]
+
+
+def base_deadline(cycle: Cycle, policy: Policy | None, delivered_at: int) -> int | None:
+    """The deadline before any stop: the window as pinned, or the present one where it is milder."""
+    window, answer_by = cycle.terms.answer_window, cycle.terms.answer_by
+    if window is None:
+        return None
+    if policy is not None:
+        window = max(window, policy.notice.answer_window or 0)
+        for phase in policy.phases:
+            if phase.name == cycle.terms.phase and phase.answer_by is not None:
+                answer_by = max(answer_by or 0, phase.answer_by)
+    return max(delivered_at + window, answer_by or 0)
+
+
+def delivery(
+    cycle: Cycle, mode: Mode, moment: Moment, occurred_at: int, reason: str
+) -> tuple[Draft, dict[str, Any]]:
+    """The delivered event and what it sets: never before the issue, never an earlier deadline."""
+    delivered_at = max(occurred_at, cycle.issued_at)
+    base = base_deadline(cycle, moment.policy, delivered_at)
+    deadline = None if base is None else max(base, cycle.deadline_at or 0)
+    effects = {
+        "delivered_at": delivered_at,
+        "deadline_at": deadline,
+        "clock_base": deadline,
+        "clock_from": delivered_at,
+        "reissue_wanted": False,
+    }
+    data = {
+        "delivered_at": rfc3339(delivered_at),
+        "deadline_at": None if deadline is None else rfc3339(deadline),
+    }
+    return Draft(Event.INVITATION_DELIVERED, reason, mode, data), effects
+
+
+def decide_receipt(account: Account, moment: Moment, receipt: NoticeReceipt) -> Decided:
+    """The notifier's word on the live cycle; a shadow notice is never sent."""
+    life = account.live
+    cycle = life.cycle
+    if cycle is None:
+        return "no_cycle"
+    expected = ids.invitation_id(*moment.ref, Mode.ENFORCE, life.cycle_number)
+    if receipt.invitation_id != expected:
+        return "other_cycle"
+    occurred_at = receipt.occurred_ms
+    if receipt.outcome is Outcome.DELIVERED:
+        if row_of(life.state, Input.RECEIPT_DELIVERED) is None:
+            return "recorded"
+        if cycle.receipt_at == occurred_at:
+            return "duplicate"
+        draft, effects = delivery(cycle, Mode.ENFORCE, moment, occurred_at, "receipt")
+        effects["receipt_at"] = occurred_at
+        return [row_change(life, Mode.ENFORCE, Input.RECEIPT_DELIVERED, draft, sets_cycle=effects)]
+    if row_of(life.state, Input.RECEIPT_FAILED) is None:
+        return "recorded"
+    if cycle.failed_at == occurred_at:
+        return "duplicate"
+    if life.state is Invitation.DELIVERED and occurred_at < (cycle.delivered_at or 0):
+        return "before_delivery"
+    draft = Draft(Event.INVITATION_UNDELIVERABLE, receipt.failure or "other", Mode.ENFORCE, {})
+    effects = {"failed_at": occurred_at, "delivered_at": None}
+    return [row_change(life, Mode.ENFORCE, Input.RECEIPT_FAILED, draft, sets_cycle=effects)]
+
+
+_ANSWER_INPUT = {
+    Answer.GRANTED: Input.GRANTED,
+    Answer.DECLINED: Input.DECLINED,
+    Answer.WITHDRAWN: Input.WITHDRAWN,
+}
+
+
+def decide_answer(account: Account, moment: Moment, answer: ConsentAnswer) -> Decided:
+    """The owner's word on the live cycle; nobody answers a shadow notice."""
+    life = account.live
+    cycle = life.cycle
+    occurred_at = answer.occurred_ms
+    if account.answered is not None:
+        last_at, last = account.answered
+        if occurred_at < last_at or (occurred_at == last_at and answer.answer == last):
+            return "stale"
+    if cycle is None:
+        return "no_cycle"
+    expected = ids.invitation_id(*moment.ref, Mode.ENFORCE, life.cycle_number)
+    withdraws = answer.answer is Answer.WITHDRAWN
+    if not withdraws and answer.invitation_id not in (None, expected):
+        return "other_cycle"
+    other_notice = answer.notice_version not in (None, cycle.terms.notice_version)
+    if answer.answer is Answer.GRANTED and other_notice:
+        return "other_notice"
+    input_ = _ANSWER_INPUT[answer.answer]
+    row = row_of(life.state, input_)
+    if row is None:
+        return "recorded"
+    answered = {"answered": (occurred_at, str(answer.answer))}
+    draft = _answer_draft(life, cycle, input_, occurred_at)
+    if row.next_state is Invitation.NONE:
+        changes = ending(life, Mode.ENFORCE, moment, input_, "granted", draft)
+        changes[0] = replace(changes[0], account=answered)
+        return changes
+    drafts, effects = [draft], {"answered_at": occurred_at}
+    if Event.INVITATION_DELIVERED in row.emits:
+        delivered, delivered_effects = delivery(cycle, Mode.ENFORCE, moment, occurred_at, "answer")
+        drafts.insert(0, delivered)
+        effects |= delivered_effects
+    change = row_change(
+        life, Mode.ENFORCE, input_, *drafts, sets_cycle=effects, sets_account=answered
+    )
+    if row.lifts:
+        return [change, *release_all(life, Mode.ENFORCE, moment, "granted")]
+    return [change]
+
+
+def _answer_draft(life: Life, cycle: Cycle, input_: Input, occurred_at: int) -> Draft:
+    answered_at = {"answered_at": rfc3339(occurred_at)}
+    if input_ is Input.GRANTED:
+        reason = "answer"
+        if life.state is Invitation.EXPIRED:
+            reason = "in_time" if occurred_at <= (cycle.deadline_at or 0) else "late"
+        data = {"notice_version": cycle.terms.notice_version, **answered_at}
+        return Draft(Event.CONSENT_GRANTED, reason, Mode.ENFORCE, data)
+    if life.state is Invitation.GRANTED:
+        return Draft(Event.CONSENT_WITHDRAWN, "answer", Mode.ENFORCE, answered_at)
+    return Draft(Event.CONSENT_DECLINED, "answer", Mode.ENFORCE, answered_at)
+
+
+def cancelled(mode: Mode, reason: str) -> Draft:
+    """`invitation.cancelled`."""
+    return Draft(Event.INVITATION_CANCELLED, reason, mode, {})
+
+
+def decide_departure(account: Account, moment: Moment, input_: Input, reason: str) -> list[Change]:
+    """The account closed or changed its owner: open cycles are cancelled, consents voided."""
+    changes: list[Change] = []
+    for mode in LIVES:
+        life = account.life(mode)
+        if life.state in OPEN:
+            draft = cancelled(mode, reason)
+        elif life.state is Invitation.GRANTED:
+            draft = Draft(Event.CONSENT_VOIDED, reason, mode, {})
+        else:
+            continue
+        changes += ending(life, mode, moment, input_, reason, draft)
+    return changes
+
+
+def decide_gone(account: Account, moment: Moment, mode: Mode, reason: str) -> list[Change]:
+    """The ground of an open cycle vanished."""
+    return ending(account.life(mode), mode, moment, Input.GONE, reason, cancelled(mode, reason))
+
+
+def decide_new_notice(account: Account, moment: Moment) -> list[Change]:
+    """A consent to an older notice version is void when the policy renews."""
+    life, policy = account.live, moment.policy
+    if life.state is not Invitation.GRANTED or life.cycle is None or policy is None:
+        return []
+    terms = life.cycle.terms
+    same = (policy.notice.id, policy.notice.version) == (terms.notice_id, terms.notice_version)
+    if same or not policy.notice.renew or policy.mode is not Mode.ENFORCE:
+        return []
+    draft = Draft(Event.CONSENT_VOIDED, "notice", Mode.ENFORCE, {})
+    return ending(life, Mode.ENFORCE, moment, Input.NEW_NOTICE, "policy", draft)
+
+
+def clock_stops(account: Account, cycle: Cycle, moment: Moment) -> list[tuple[int, int | None]]:
+    """Every stretch in which the clock of this cycle stood still."""
+    stops: list[tuple[int, int | None]] = list(cycle.stops)
+    stops += [(hold.since, None) for hold in (account.hold, account.appeal) if hold is not None]
+    return stops + list(moment.brakes.stops(moment.ref.platform))
+
+
+def decide_deadline(account: Account, moment: Moment, mode: Mode) -> Change | None:
+    """Move the deadline later for a stop that ended or a policy that became milder."""
+    life = account.life(mode)
+    cycle = life.cycle
+    if cycle is None or life.state not in (Invitation.DELIVERED, Invitation.DECLINED):
+        return None
+    if cycle.deadline_at is None or cycle.clock_base is None or cycle.clock_from is None:
+        return None
+    stops = clock_stops(account, cycle, moment)
+    reckoned = reckon(cycle.clock_base, cycle.clock_from, stops)
+    if reckoned.stopped:
+        return None
+    if reckoned.deadline > cycle.deadline_at:
+        return _extended(life, mode, Input.CLOCK_RESUMED, "pause", reckoned.deadline, {})
+    assert cycle.delivered_at is not None
+    base = base_deadline(cycle, moment.policy, cycle.delivered_at)
+    if base is None:
+        return None
+    milder = reckon(base, cycle.delivered_at, stops)
+    if milder.stopped or milder.deadline <= cycle.deadline_at:
+        return None
+    effects = {"clock_base": base, "clock_from": cycle.delivered_at}
+    return _extended(life, mode, Input.MILDER_POLICY, "policy", milder.deadline, effects)
+
+
+def extend(life: Life, mode: Mode, until: int, issued_at: int) -> Decided:
+    """An operator gives longer; a date that is not later counts for nothing."""
+    cycle = life.cycle
+    if cycle is None or row_of(life.state, Input.EXTEND) is None:
+        return "recorded"
+    if cycle.deadline_at is None or until <= cycle.deadline_at:
+        return "not_later"
+    counted_from = max(issued_at, cycle.clock_from or issued_at)
+    effects = {"clock_base": until, "clock_from": counted_from}
+    return [_extended(life, mode, Input.EXTEND, "operator", until, effects)]
+
+
+def _extended(
+    life: Life, mode: Mode, input_: Input, reason: str, deadline: int, effects: dict[str, Any]
+) -> Change:
+    draft = Draft(Event.INVITATION_EXTENDED, reason, mode, {"deadline_at": rfc3339(deadline)})
+    return row_change(life, mode, input_, draft, sets_cycle={"deadline_at": deadline, **effects})

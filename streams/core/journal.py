@@ -1,0 +1,134 @@
+"""The decision log: what is written down of each cause, account by account, in the partition's
+chain.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from streams.core.account import Account
+from streams.core.chain import Chain
+from streams.core.change import Change
+from streams.core.clock import rfc3339
+from streams.core.decode import SwitchChange
+from streams.core.events import Published
+from streams.core.ledger import Ledger
+from streams.core.moment import Moment
+from streams.core.policy import Policy
+from streams.core.standing import holding, label_field
+
+_HEADERS = (("content-type", b"application/json"),)
+Cause = dict[str, Any]
+
+
+class Journal:
+    """Writes the log of one partition; the chain's end is part of the partition's state."""
+
+    def __init__(self, partition: int, chain: Chain) -> None:
+        self._partition = partition
+        self.chain = chain
+
+    def decision(
+        self,
+        ledger: Ledger,
+        account: Account,
+        moment: Moment,
+        cause: Cause,
+        changes: Sequence[Change],
+        published: Sequence[Published],
+        deferred: Sequence[tuple[str, list[str]]],
+        ignored: str | None,
+    ) -> None:
+        """One cause and one account: transitions, events, deferrals, or why nothing happened."""
+        policy = moment.policy
+        record = {
+            "kind": "decision",
+            "platform": moment.ref.platform,
+            "account_id": moment.ref.account_id,
+            "policy_version": policy.version if policy else None,
+            "policy_digest": policy.digest if policy else None,
+            "cause": cause,
+            "facts": facts_of(account, moment),
+            "transitions": [_transition(change) for change in changes],
+            "events": [_event(event) for event in published],
+            "deferrals": [{"event": event, "by": by} for event, by in deferred],
+            "ignored": ignored,
+        }
+        self._write(ledger, moment.ref.key, record, moment.now)
+
+    def transaction(self, ledger: Ledger, now: int, reads: Mapping[str, int]) -> None:
+        """How far each input was read in the transaction that ends here."""
+        record = {"kind": "transaction", "reads": dict(reads)}
+        self._write(ledger, b"#transaction", record, now)
+
+    def policies(self, ledger: Ledger, now: int, policies: Mapping[str, Policy]) -> None:
+        """The policies under which the partition works from here on."""
+        named = {name: f"{policy.version}:{policy.digest}" for name, policy in policies.items()}
+        self._write(ledger, b"#policies", {"kind": "policies", "policies": named}, now)
+
+    def switch(
+        self, ledger: Ledger, now: int, change: SwitchChange, issued_at: int, cause: Cause
+    ) -> None:
+        """A brake was pulled or released."""
+        record = {
+            "kind": "switch",
+            "scope": change.scope,
+            "switch": change.switch,
+            "on": change.on,
+            "reason": change.reason,
+            "actor": change.actor,
+            "issued_at": rfc3339(issued_at),
+            "cause": cause,
+        }
+        self._write(ledger, b"#switch", record, now)
+
+    def _write(self, ledger: Ledger, key: bytes, record: dict[str, Any], now: int) -> None:
+        record["partition"] = self._partition
+        record["now"] = rfc3339(now)
+        ledger.send("decisions", key, self.chain.seal(record), _HEADERS)
+
+
+def facts_of(account: Account, moment: Moment) -> dict[str, Any]:
+    """The facts that a decision was made on."""
+    label = account.label
+    field = label_field(account, moment.policy, moment.time) if moment.policy else None
+    return {
+        "followers": account.followers,
+        "observed_at": _instant(account.observed_at),
+        "eligibility": account.eligibility.name,
+        "live": account.live.state.name,
+        "shadow": account.shadow.state.name,
+        "label": None if label is None else label.text,
+        "label_source": None if label is None else label.source,
+        "label_observed_at": None if label is None else _instant(label.observed_at),
+        "field": field,
+        "dwell_from": _instant(account.dwell_from),
+        "exempt": account.exempt,
+        "closed": account.closed,
+        "hold": holding(account.hold, moment.time),
+        "appeal": holding(account.appeal, moment.time),
+    }
+
+
+def _instant(instant: int | None) -> str | None:
+    return None if instant is None else rfc3339(instant)
+
+
+def _transition(change: Change) -> dict[str, Any]:
+    return {
+        "machine": change.machine,
+        "from_state": change.before.name,
+        "input": change.input,
+        "to_state": change.after.name,
+        "surface": change.surface,
+    }
+
+
+def _event(event: Published) -> dict[str, Any]:
+    return {
+        "event_id": event.event_id,
+        "event": event.draft.event,
+        "mode": event.draft.mode,
+        "sequence": event.sequence,
+        "reason": event.draft.reason,
+        "surface": event.draft.surface,
+    }

@@ -1,0 +1,248 @@
+"""Every state and every transition of the three machines, and nothing else (contract section 5).
+
+Rules of this file:
+
+1. The machines are orthogonal: one eligibility and at most two lives (live, shadow) of an account,
+one throttle a surface. Their product is never spelled out. 2. A row says where an input leads and
+which events it emits, in order. Conditions live in `decide`, effects in `evolve`; neither may do
+what no row allows. 3. A pair that is not listed is *same, recorded only*. A timer of a state that
+does not hold it is impossible: a bug, which stops the worker (`Impossible`). 4. The diagrams of
+the README and the exhaustive tests are made from these tables.
+"""
+
+from collections.abc import Mapping
+from enum import IntEnum, StrEnum, unique
+from typing import NamedTuple
+
+from schemas.words import Event
+
+
+@unique
+class Eligibility(IntEnum):
+    """Whether an account falls under the rule."""
+
+    OUTSIDE = 0
+    DWELLING = 1
+    INSIDE = 2
+    LEAVING = 3
+
+
+@unique
+class Invitation(IntEnum):
+    """Where a cycle stands."""
+
+    NONE = 0
+    INVITED = 1
+    UNDELIVERED = 2
+    DELIVERED = 3
+    DECLINED = 4
+    EXPIRED = 5
+    GRANTED = 6
+
+
+@unique
+class Throttle(IntEnum):
+    """Whether a surface of an account is restricted by us."""
+
+    FREE = 0
+    THROTTLED = 1
+
+
+OPEN = frozenset(
+    {
+        Invitation.INVITED,
+        Invitation.UNDELIVERED,
+        Invitation.DELIVERED,
+        Invitation.DECLINED,
+        Invitation.EXPIRED,
+    }
+)
+"""States of a cycle that is neither over nor granted."""
+
+
+@unique
+class Input(StrEnum):
+    """What the machines react to. The ones in `TIMERS` come from the clock alone."""
+
+    CONDITIONS_HOLD = "conditions hold"
+    CONDITIONS_FAIL = "conditions fail"
+    DWELL_OVER = "dwell over"
+    BELOW_EXIT = "below the exit line"
+    NOT_BELOW_EXIT = "not below the exit line"
+    LEAVE_OVER = "leave over"
+
+    INSIDE = "inside, nothing deferring"
+    PROJECTED = "shadow: delivered by projection"
+    RECEIPT_DELIVERED = "receipt delivered"
+    RECEIPT_FAILED = "receipt failed"
+    GRANTED = "granted"
+    DECLINED = "declined"
+    WITHDRAWN = "withdrawn"
+    REISSUE = "reissue"
+    REMINDER_DUE = "reminder due"
+    DEADLINE_PASSED = "deadline passed"
+    EXTEND = "extend"
+    CLOCK_RESUMED = "a pause of the clock ended"
+    MILDER_POLICY = "a milder policy"
+    LIFT = "lift"
+    APPEAL_UPHELD = "appeal upheld"
+    GONE = "no longer inside, or mode, platform or phase withdrawn"
+    CLOSED = "closed"
+    OWNER_CHANGED = "owner changed"
+    NEW_NOTICE = "a new notice version, renewing"
+    HOLD = "hold"
+    UNHOLD = "unhold"
+    APPEAL_OPENED = "appeal opened"
+    APPEAL_REJECTED = "appeal rejected"
+    ENDED = "the restrictions of the cycle ended"
+
+    APPLY = "expired, surface named"
+    REVIEW_DUE = "review due"
+    EXPIRY_DUE = "expiry due"
+    RELEASE = "ground vanished"
+
+
+TIMERS = frozenset(
+    {
+        Input.DWELL_OVER,
+        Input.LEAVE_OVER,
+        Input.REMINDER_DUE,
+        Input.DEADLINE_PASSED,
+        Input.REVIEW_DUE,
+        Input.EXPIRY_DUE,
+    }
+)
+
+
+class Row(NamedTuple):
+    """Where an input leads and what it emits, in order; `lifts`: then lifted for each surface."""
+
+    next_state: IntEnum
+    emits: tuple[Event, ...] = ()
+    lifts: bool = False
+    cool_down: bool = False
+
+
+class Impossible(Exception):
+    """A timer went off in a state that does not hold it: a bug of ours, never of the input."""
+
+    def __init__(self, state: IntEnum, input_: Input) -> None:
+        super().__init__(f"{type(state).__name__} {state.name} cannot take the timer '{input_}'")
+
+
+Table = Mapping[IntEnum, Mapping[Input, Row]]
+
+_E, _I, _T = Eligibility, Invitation, Throttle
+
+ELIGIBILITY: Table = {
+    _E.OUTSIDE: {Input.CONDITIONS_HOLD: Row(_E.DWELLING)},
+    _E.DWELLING: {
+        Input.DWELL_OVER: Row(_E.INSIDE),
+        Input.CONDITIONS_FAIL: Row(_E.OUTSIDE),
+    },
+    _E.INSIDE: {
+        Input.BELOW_EXIT: Row(_E.LEAVING),
+        Input.CONDITIONS_FAIL: Row(_E.OUTSIDE),
+    },
+    _E.LEAVING: {
+        Input.NOT_BELOW_EXIT: Row(_E.INSIDE),
+        Input.LEAVE_OVER: Row(_E.OUTSIDE),
+        Input.CONDITIONS_FAIL: Row(_E.OUTSIDE),
+    },
+}
+
+_ENDINGS = {
+    input_: Row(_I.NONE, (Event.INVITATION_CANCELLED,), lifts=True, cool_down=True)
+    for input_ in (Input.GONE, Input.CLOSED, Input.OWNER_CHANGED)
+}
+_LIFTABLE = {
+    input_: Row(_I.NONE, (Event.INVITATION_CANCELLED,), cool_down=True)
+    for input_ in (Input.LIFT, Input.APPEAL_UPHELD)
+}
+_ANSWERED_UNSEEN = {
+    Input.GRANTED: Row(_I.GRANTED, (Event.INVITATION_DELIVERED, Event.CONSENT_GRANTED)),
+    Input.DECLINED: Row(_I.DECLINED, (Event.INVITATION_DELIVERED, Event.CONSENT_DECLINED)),
+}
+
+
+def _waiting(state: Invitation) -> dict[Input, Row]:
+    """Rows that DELIVERED and DECLINED share: the clock of the answer runs in both."""
+    return {
+        Input.GRANTED: Row(_I.GRANTED, (Event.CONSENT_GRANTED,)),
+        Input.DEADLINE_PASSED: Row(_I.EXPIRED, (Event.INVITATION_EXPIRED,)),
+        Input.EXTEND: Row(state, (Event.INVITATION_EXTENDED,)),
+        Input.CLOCK_RESUMED: Row(state, (Event.INVITATION_EXTENDED,)),
+        Input.MILDER_POLICY: Row(state, (Event.INVITATION_EXTENDED,)),
+        **_LIFTABLE,
+        **_ENDINGS,
+    }
+
+
+INVITATION: Table = {
+    _I.NONE: {Input.INSIDE: Row(_I.INVITED, (Event.INVITATION_ISSUED,))},
+    _I.INVITED: {
+        Input.PROJECTED: Row(_I.DELIVERED, (Event.INVITATION_DELIVERED,)),
+        Input.RECEIPT_DELIVERED: Row(_I.DELIVERED, (Event.INVITATION_DELIVERED,)),
+        Input.RECEIPT_FAILED: Row(_I.UNDELIVERED, (Event.INVITATION_UNDELIVERABLE,)),
+        **_ANSWERED_UNSEEN,
+        **_LIFTABLE,
+        **_ENDINGS,
+    },
+    _I.UNDELIVERED: {
+        Input.RECEIPT_DELIVERED: Row(_I.DELIVERED, (Event.INVITATION_DELIVERED,)),
+        Input.REISSUE: Row(_I.INVITED, (Event.INVITATION_ISSUED,)),
+        **_ANSWERED_UNSEEN,
+        **_LIFTABLE,
+        **_ENDINGS,
+    },
+    _I.DELIVERED: {
+        Input.RECEIPT_FAILED: Row(_I.UNDELIVERED, (Event.INVITATION_UNDELIVERABLE,)),
+        Input.REMINDER_DUE: Row(_I.DELIVERED, (Event.INVITATION_REMINDED,)),
+        Input.DECLINED: Row(_I.DECLINED, (Event.CONSENT_DECLINED,)),
+        **_waiting(_I.DELIVERED),
+    },
+    _I.DECLINED: _waiting(_I.DECLINED),
+    _I.EXPIRED: {
+        Input.GRANTED: Row(_I.GRANTED, (Event.CONSENT_GRANTED,), lifts=True),
+        Input.LIFT: Row(_I.EXPIRED, lifts=True),
+        Input.APPEAL_UPHELD: Row(_I.EXPIRED, lifts=True),
+        Input.ENDED: Row(_I.NONE, lifts=True, cool_down=True),
+        **_ENDINGS,
+    },
+    _I.GRANTED: {
+        Input.WITHDRAWN: Row(_I.NONE, (Event.CONSENT_WITHDRAWN,), cool_down=True),
+        Input.DECLINED: Row(_I.NONE, (Event.CONSENT_WITHDRAWN,), cool_down=True),
+        Input.CLOSED: Row(_I.NONE, (Event.CONSENT_VOIDED,), cool_down=True),
+        Input.OWNER_CHANGED: Row(_I.NONE, (Event.CONSENT_VOIDED,), cool_down=True),
+        Input.NEW_NOTICE: Row(_I.NONE, (Event.CONSENT_VOIDED,)),
+    },
+}
+
+THROTTLE: Table = {
+    _T.FREE: {Input.APPLY: Row(_T.THROTTLED, (Event.THROTTLE_APPLIED,))},
+    _T.THROTTLED: {
+        Input.REVIEW_DUE: Row(_T.THROTTLED, (Event.THROTTLE_RENEWED,)),
+        Input.EXPIRY_DUE: Row(_T.FREE, (Event.THROTTLE_LIFTED,)),
+        Input.RELEASE: Row(_T.FREE, (Event.THROTTLE_LIFTED,)),
+    },
+}
+
+MACHINES: Mapping[str, Table] = {
+    "eligibility": ELIGIBILITY,
+    "invitation": INVITATION,
+    "throttle": THROTTLE,
+}
+
+_TABLE_OF: Mapping[type[IntEnum], Table] = {
+    Eligibility: ELIGIBILITY,
+    Invitation: INVITATION,
+    Throttle: THROTTLE,
+}
+
+
+def row_of(state: IntEnum, input_: Input) -> Row | None:
+    """The row of a state and an input; None: same, recorded only. Raises `Impossible`."""
+    row = _TABLE_OF[type(state)][state].get(input_)
+    if row is None and input_ in TIMERS:
+        raise Impossible(state, input_)
+    return row

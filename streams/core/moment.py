@@ -1,0 +1,51 @@
+"""Everything that a decision may know beside the account: the instant, the rule, the brakes, the
+caps.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from schemas.words import Event, Mode
+from streams.core.account import AccountRef
+from streams.core.brakes import Brakes
+from streams.core.policy import Policy
+
+
+class Permits(Protocol):
+    """Whether another event of a kind fits under the caps, and whether a guard has closed."""
+
+    def cap_reached(self, policy: Policy, event: Event, mode: Mode, now: int) -> bool:
+        """True when the partition's share of the cap is used up in this window."""
+        ...
+
+    def retry_at(self, event: Event, now: int) -> int:
+        """When the next window begins."""
+        ...
+
+    def guard_closed(self, platform: str, now: int) -> int | None:
+        """Until when a guard of this platform holds adverse events back; None when none does."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """What a decision is made with.
+
+    `now` becomes `decided_at`. `as_of` is set when timers may act: all inputs have been read up to
+    the end they had then, and only timers due until then go off. `policy_since`: when the partition
+    took up the present policy, 0 for its first. `policy_changed`: a new policy caused this look.
+    """
+
+    ref: AccountRef
+    now: int
+    as_of: int | None
+    policy: Policy | None
+    policy_since: int
+    policy_changed: bool
+    brakes: Brakes
+    permits: Permits
+
+    @property
+    def time(self) -> int:
+        """The instant that limits in time are held against."""
+        return self.now if self.as_of is None else self.as_of

@@ -1,0 +1,603 @@
+"""One partition of accounts: inputs and timers in, state, events and decisions out.
+
+Everything about an account lies in one partition, so that a partition is a world of its own. Here
+the parts of the core are put together; conditions and effects are in `decide` and `evolve`.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple, TypeVar
+
+import msgspec
+
+from schemas.inputs import InputName
+from schemas.words import Change as AccountWord
+from schemas.words import Event, Mode, Refused
+from streams.core import agenda as agendas
+from streams.core.account import (
+    Account,
+    AccountRef,
+    Label,
+    decode_account,
+    decode_label,
+    encode,
+)
+from streams.core.adoption import Adopted, adopt, refuse_missing
+from streams.core.brakes import Brakes
+from streams.core.caps import Caps, cap_of, counter, share, window_end, window_of
+from streams.core.chain import Chain
+from streams.core.change import Change
+from streams.core.clock import day_of, milliseconds, rfc3339
+from streams.core.controls import decide_control
+from streams.core.decide import settle
+from streams.core.decode import (
+    AccountChange,
+    CategoryChange,
+    ConsentAnswer,
+    Control,
+    FollowerCount,
+    NoticeReceipt,
+    SwitchChange,
+    Value,
+)
+from streams.core.events import Published, publish
+from streams.core.evolve import evolve
+from streams.core.facts import (
+    begin_runs,
+    forget_count,
+    new_label,
+    read_change,
+    read_count,
+    remains,
+    removed_label,
+)
+from streams.core.guards import Guard, GuardBook
+from streams.core.ids import control_mark, pseudonym
+from streams.core.intake import Intake, Partitioner
+from streams.core.invitation import Decided, decide_answer, decide_departure, decide_receipt
+from streams.core.journal import Cause, Journal
+from streams.core.ledger import ACCOUNTS, CATEGORIES, InputRecord, Ledger, Records, Snapshot, Stop
+from streams.core.lifecycle import OPEN, Eligibility, Input, Invitation
+from streams.core.moment import Moment
+from streams.core.policy import Policy
+from streams.core.schedule import Schedule
+
+_BRAKES, _CAPS, _CHAIN, _GUARDS, _POLICIES = (
+    b"#brakes",
+    b"#caps",
+    b"#chain",
+    b"#guards",
+    b"#policies",
+)
+EVENT_TOPIC_NUMBERS: dict[str, int] = {
+    "account-changes": 1,
+    "controls": 2,
+    "category-changes": 3,
+    "follower-counts": 4,
+    "notice-receipts": 5,
+    "consent-answers": 6,
+}
+
+
+class World(NamedTuple):
+    """What all partitions of a worker share."""
+
+    policies: Mapping[str, Policy]
+    partition_count: int
+    partition_of: Partitioner
+    require_approvals: bool
+    full_name: Callable[[str], str]
+
+
+class Partition:
+    """The core's side of one partition number. Not safe for concurrent calls.
+
+    `counts` gathers what the metrics show: a name and its labels to a number; whoever runs the
+    partition takes and clears it.
+    """
+
+    def __init__(self, world: World, partition: int, snapshot: Snapshot, now: int) -> None:
+        self._world = world
+        self._policies = world.policies
+        self._number = partition
+        self.counts: Counter[tuple[str, ...]] = Counter()
+        self.schedule = Schedule()
+        self._alive: set[bytes] = set()
+        self._tracked: Counter[str] = Counter()
+        self._relook: set[bytes] = set()
+        self._brakes = _load(snapshot, _BRAKES, Brakes)
+        self._caps = _load(snapshot, _CAPS, Caps)
+        self._guards = _load(snapshot, _GUARDS, GuardBook)
+        known = snapshot.get(ACCOUNTS, _POLICIES)
+        adopted = msgspec.msgpack.decode(known, type=dict[str, Adopted]) if known else {}
+        self.adoption = adopt(adopted, world.policies, partition, now)
+        self._adopted = self.adoption.adopted
+        self._journal = Journal(partition, _load(snapshot, _CHAIN, Chain))
+        self._dirty: dict[bytes, msgspec.Struct | dict[str, Adopted]] = {}
+        self._urgent = False
+        self._policies_told = adopted == self._adopted
+        self._quick = {
+            name: tuple(sorted({*policy.lines, *_exits(policy)}))
+            for name, policy in world.policies.items()
+        }
+        self._intake = Intake(
+            partition,
+            world.partition_of,
+            {name: policy.floor for name, policy in world.policies.items()},
+            world.require_approvals,
+            world.full_name,
+            self._refused,
+        )
+        self._open(snapshot, now)
+
+    # ---- opening -------------------------------------------------------------------------------
+
+    def _open(self, snapshot: Snapshot, now: int) -> None:
+        """Read every account once: timers, who has something at stake, whose policy is missing."""
+        entries: list[tuple[int, int, bytes]] = []
+        orphans: Counter[str] = Counter()
+        for key, raw in snapshot.items(ACCOUNTS):
+            if key[:1] in (b"#", b"~"):
+                continue
+            account = decode_account(raw)
+            ref = AccountRef.of(key)
+            self._tracked[ref.platform] += 1
+            alive = _has_stake(account)
+            if alive and ref.platform not in self._policies:
+                orphans[ref.platform] += _binds(account)
+            if ref.platform in self.adoption.changed:
+                self._relook.add(key)
+                entries.append((0, 0, key))
+            elif alive or account.runs or account.hold is not None:
+                moment = self._moment(ref, now, None)
+                next_at = agendas.agenda_of(account, moment).next_at
+                if next_at is not None:
+                    entries.append((next_at, next_at, key))
+            if alive:
+                self._alive.add(key)
+        for platform, count in orphans.items():
+            if count:
+                before = self._adopted.get(platform)
+                raise refuse_missing(platform, count, before.since if before else None)
+        self.schedule.fill(entries)
+
+    def take_up(self, ledger: Ledger, now: int) -> None:
+        """Write down the policies that the partition works under, when they are not the old ones."""
+        if not self._policies_told:
+            self._policies_told = True
+            self._dirty[_POLICIES] = self._adopted
+            self._journal.policies(ledger, now, self._policies)
+            self._flush(ledger)
+
+    # ---- inputs --------------------------------------------------------------------------------
+
+    def step(self, ledger: Ledger, now: int, batches: Iterable[tuple[InputName, Records]]) -> bool:
+        """Apply batches in the order of their topics; True when an output waits to be seen."""
+        self._urgent = False
+        for name, records in batches:
+            if not records:
+                continue
+            self.counts["inputs", name] += len(records)
+            if name == "follower-counts":
+                self._readings(ledger, now, records)
+            elif name == "switches":
+                self._switches(ledger, now, records)
+            else:
+                for record, value in self._intake.inputs(ledger, now, name, records):
+                    self._input(ledger, now, name, record, value)
+        self._flush(ledger)
+        return self._urgent
+
+    def _readings(self, ledger: Ledger, now: int, records: Records) -> None:
+        def tracked(key: bytes) -> bool:
+            return ledger.contains(ACCOUNTS, key)
+
+        readings, _ = self._intake.readings(ledger, now, records, tracked)
+        for record, reading in readings:
+            self._reading(ledger, now, record, reading)
+
+    def _reading(
+        self, ledger: Ledger, now: int, record: InputRecord, reading: FollowerCount
+    ) -> None:
+        assert record.key is not None
+        key, policy = record.key, self._policies[reading.platform]
+        account = self._load_account(ledger, key, policy, reading.followers >= policy.floor)
+        if account is None or account.closed:
+            return
+        before = account.followers
+        if not read_count(account, reading, policy):
+            self.counts["stale", "follower-counts", reading.platform] += 1
+            return
+        mark = (EVENT_TOPIC_NUMBERS["follower-counts"], record.offset)
+        self._mark(account, mark, key)
+        if self._unmoved(account, before, reading, policy):
+            ledger.put(ACCOUNTS, key, encode(account))
+            return
+        self._guard_drop(policy, before, reading.followers, now)
+        if account.label is None and before is None:
+            account.label = self._known_label(ledger, key)
+        cause = {"topic": "follower-counts", "offset": record.offset}
+        self._look(ledger, account, AccountRef(reading.platform, reading.account_id), now, cause)
+
+    def _unmoved(
+        self, account: Account, before: int | None, reading: FollowerCount, policy: Policy
+    ) -> bool:
+        """Whether a reading lies between the same lines as the one before and so changes nothing."""
+        if before is None or account.deferred is not None:
+            return False
+        marks = self._quick[policy.platform]
+        after = reading.followers
+        if after * 2 < before or after < policy.floor:
+            return False
+        missing = any(line <= after and line not in account.runs for line in policy.lines)
+        return not missing and all((mark <= before) == (mark <= after) for mark in marks)
+
+    def _input(
+        self,
+        ledger: Ledger,
+        now: int,
+        name: InputName,
+        record: InputRecord,
+        value: Value | None,
+    ) -> None:
+        """An input of a topic that is not hot."""
+        assert record.key is not None
+        key, ref = record.key, AccountRef.of(record.key)
+        policy = self._policies[ref.platform]
+        if name == "category-changes":
+            assert value is None or isinstance(value, CategoryChange)
+            self._label(ledger, now, key, ref, policy, record, value)
+            return
+        creates = isinstance(value, AccountChange | Control)
+        account = self._load_account(ledger, key, policy, creates)
+        if account is None:
+            self.counts["ignored", name, "untracked"] += 1
+            return
+        self._mark(account, (EVENT_TOPIC_NUMBERS[name], record.offset), key)
+        cause = {"topic": name, "offset": record.offset}
+        moment = self._moment(ref, now, None)
+        decided = self._decide_input(account, moment, value)
+        ignored = decided if isinstance(decided, str) else None
+        changes = [] if isinstance(decided, str) else decided
+        if ignored is not None:
+            self.counts["ignored", name, ignored] += 1
+        self._look(ledger, account, ref, now, cause, changes=changes, ignored=ignored)
+
+    def _decide_input(self, account: Account, moment: Moment, value: Value | None) -> Decided:
+        if isinstance(value, NoticeReceipt):
+            return decide_receipt(account, moment, value)
+        if isinstance(value, ConsentAnswer):
+            return decide_answer(account, moment, value)
+        if isinstance(value, Control):
+            mark = control_mark(value.control_id)
+            if mark in account.controls:
+                return "duplicate"
+            account.controls = (*account.controls, mark)
+            return decide_control(account, moment, value)
+        assert isinstance(value, AccountChange)
+        word = read_change(account, value)
+        if word is not None:
+            return word
+        if value.change is AccountWord.CLOSED:
+            return decide_departure(account, moment, Input.CLOSED, "closed")
+        if value.change is AccountWord.OWNER_CHANGED:
+            return decide_departure(account, moment, Input.OWNER_CHANGED, "owner_changed")
+        return []
+
+    def _label(
+        self,
+        ledger: Ledger,
+        now: int,
+        key: bytes,
+        ref: AccountRef,
+        policy: Policy,
+        record: InputRecord,
+        value: CategoryChange | None,
+    ) -> None:
+        """A label in, or out by a tombstone; kept for every account, copied where it is tracked."""
+        account = self._load_account(ledger, key, policy, False)
+        if account is not None and account.closed:
+            return
+        raw = ledger.get(CATEGORIES, key)
+        known = decode_label(raw) if raw is not None else None
+        label: Label | None
+        if value is None:
+            label = removed_label(known) if known is not None else None
+        else:
+            label = new_label(known, value, policy)
+        if label is None:
+            self.counts["stale", "category-changes", ref.platform] += 1
+            return
+        ledger.put(CATEGORIES, key, encode(label))
+        if account is None or account.followers is None:
+            return
+        self._mark(account, (EVENT_TOPIC_NUMBERS["category-changes"], record.offset), key)
+        account.label = label
+        cause = {"topic": "category-changes", "offset": record.offset}
+        self._look(ledger, account, ref, now, cause)
+
+    def _switches(self, ledger: Ledger, now: int, records: Records) -> None:
+        for record, value in self._intake.inputs(ledger, now, "switches", records):
+            assert isinstance(value, SwitchChange)
+            issued_at = milliseconds(value.issued_at)
+            if not self._brakes.turn(value.scope, value.switch, value.on, issued_at):
+                self.counts["ignored", "switches", "nothing_new"] += 1
+                continue
+            self._dirty[_BRAKES] = self._brakes
+            cause = {"topic": "switches", "offset": record.offset}
+            self._journal.switch(ledger, now, value, issued_at, cause)
+            prefix = b"" if value.scope == "*" else value.scope.encode() + b":"
+            for key in self._alive:
+                if key.startswith(prefix):
+                    self.schedule.set(key, 0)
+
+    # ---- time ----------------------------------------------------------------------------------
+
+    def due(self) -> int | None:
+        """The instant of the earliest timer."""
+        return self.schedule.due()
+
+    def fire(self, ledger: Ledger, now: int, as_of: int, limit: int) -> bool:
+        """Look at up to `limit` accounts whose timers are due by `as_of`; True: more are due."""
+        self._urgent = False
+        for _ in range(limit):
+            entry = self.schedule.take(as_of)
+            if entry is None:
+                break
+            at, key = entry
+            raw = ledger.get(ACCOUNTS, key)
+            if raw is None:
+                continue
+            account, ref = decode_account(raw), AccountRef.of(key)
+            cause = {"timer": "look", "due_at": rfc3339(at or as_of)}
+            self.counts["timers", ref.platform] += 1
+            self._look(ledger, account, ref, now, cause, as_of=as_of)
+        self._flush(ledger)
+        due = self.schedule.due()
+        return due is not None and due <= as_of
+
+    # ---- one look at one account ---------------------------------------------------------------
+
+    def _look(
+        self,
+        ledger: Ledger,
+        account: Account,
+        ref: AccountRef,
+        now: int,
+        cause: Cause,
+        as_of: int | None = None,
+        changes: Sequence[Change] = (),
+        ignored: str | None = None,
+    ) -> None:
+        """Take the changes of an input, then all that facts and time demand.
+
+        Save, schedule, log.
+        """
+        key = ref.key
+        relook = key in self._relook
+        if relook and as_of is not None:
+            self._relook.discard(key)
+            self._new_lines(account, ref)
+        moment = self._moment(ref, now, as_of, policy_changed=relook)
+        taken: list[Change] = []
+        events: list[Published] = []
+
+        def take(change: Change) -> None:
+            taken.append(change)
+            events.extend(self._take(ledger, account, change, moment))
+
+        for change in changes:
+            take(change)
+        agenda = settle(account, moment, take)
+        policy = moment.policy
+        below = policy is not None and (account.followers or 0) < policy.floor
+        if below and not account.remembered:
+            forget_count(account)
+            agenda = agendas.agenda_of(account, moment)
+        deferred = ";".join(f"{event}:{'+'.join(by)}" for event, by in agenda.deferred) or None
+        news = agenda.deferred if deferred != account.deferred else []
+        account.deferred = deferred
+        if "timer" in cause and taken:
+            cause["timer"] = str(taken[0].input)
+        if taken or news or ignored is not None:
+            self._journal.decision(ledger, account, moment, cause, taken, events, news, ignored)
+        for event, by in news:
+            self.counts["deferred", ref.platform, event, "+".join(by)] += 1
+        self._save(ledger, account, ref)
+        next_at = agenda.next_at
+        if as_of is not None and next_at is not None and next_at <= as_of:
+            raise RuntimeError(f"a timer of {ref.platform} is due again at once: {agenda.items}")
+        since = min((item.since for item in agenda.items if item.at == next_at), default=0)
+        self.schedule.set(key, next_at, since)
+
+    def _take(
+        self, ledger: Ledger, account: Account, change: Change, moment: Moment
+    ) -> list[Published]:
+        """Evolve the account, publish the events, count against caps and guards."""
+        evolve(account, change)
+        published = [publish(account, change, draft, moment) for draft in change.drafts]
+        for event in published:
+            ledger.send(event.topic, moment.ref.key, event.value, event.headers)
+            draft = event.draft
+            self.counts["events", moment.ref.platform, draft.event, draft.reason, draft.mode] += 1
+            self._urgent = True
+        if change.ends_cycle:
+            account.life(change.life_mode).cycle = None
+        policy = moment.policy
+        if policy is not None:
+            if change.counts is not None:
+                name = counter(policy, change.counts, change.life_mode)
+                self._caps.take(name, window_of(change.counts, moment.now))
+                self._dirty[_CAPS] = self._caps
+            self._guard_change(policy, change, moment.now)
+        return published
+
+    def _guard_change(self, policy: Policy, change: Change, now: int) -> None:
+        if change.after is Eligibility.INSIDE and change.before is Eligibility.DWELLING:
+            self._guard(policy, Guard.SUDDEN_ELIGIBLE, now, 0, 1)
+        elif change.input is Input.RECEIPT_FAILED:
+            self._guard(policy, Guard.UNDELIVERED, now, 0, 1)
+        elif change.input is Input.APPEAL_UPHELD:
+            self._guard(policy, Guard.OVERTURNED, now, 0, 1)
+        if change.counts is Event.INVITATION_ISSUED:
+            self._guard(policy, Guard.UNDELIVERED, now, 1, 0)
+        elif change.counts is Event.THROTTLE_APPLIED:
+            self._guard(policy, Guard.OVERTURNED, now, 1, 0)
+
+    def _guard_drop(self, policy: Policy, before: int | None, after: int, now: int) -> None:
+        if before is not None and after * 2 < before:
+            self._guard(policy, Guard.SUDDEN_DROP, now, 0, 1)
+
+    def _guard(self, policy: Policy, guard: Guard, now: int, cases: int, bad: int) -> None:
+        if policy.guards is None:
+            return
+        tracked = self._tracked[policy.platform]
+        if self._guards.count(policy, guard, now, cases, bad, tracked):
+            self.counts["guard_closed", policy.platform, guard] += 1
+        self._dirty[_GUARDS] = self._guards
+
+    # ---- permits (see moment.Permits) ----------------------------------------------------------
+
+    def cap_reached(self, policy: Policy, event: Event, mode: Mode, now: int) -> bool:
+        """Whether this partition's share of a cap is used up."""
+        part = share(cap_of(policy, event), self._number, self._world.partition_count, day_of(now))
+        return self._caps.used_in(counter(policy, event, mode), window_of(event, now)) >= part
+
+    def retry_at(self, event: Event, now: int) -> int:
+        """When the next window begins."""
+        return window_end(event, now)
+
+    def guard_closed(self, platform: str, now: int) -> int | None:
+        """Until when a guard holds adverse events of a platform back."""
+        return self._guards.closed_until(platform, now)
+
+    # ---- state ---------------------------------------------------------------------------------
+
+    def _load_account(
+        self, ledger: Ledger, key: bytes, policy: Policy, create: bool
+    ) -> Account | None:
+        raw = ledger.get(ACCOUNTS, key)
+        if raw is None:
+            raw = ledger.get(ACCOUNTS, pseudonym(key))
+        if raw is not None:
+            return decode_account(raw)
+        if not create:
+            return None
+        self._tracked[policy.platform] += 1
+        account = Account()
+        account.label = self._known_label(ledger, key)
+        return account
+
+    def _known_label(self, ledger: Ledger, key: bytes) -> Label | None:
+        raw = ledger.get(CATEGORIES, key)
+        return decode_label(raw) if raw is not None else None
+
+    def _mark(self, account: Account, mark: tuple[int, int], key: bytes) -> None:
+        """Remember the offset that changes the account; the same one twice is a double
+        application.
+        """
+        topic, offset = account.mark
+        if topic == mark[0] and mark[1] <= offset:
+            raise Stop(
+                f"partition {self._number}: offset {mark[1]} of input {topic} would be applied "
+                f"to an account that offset {offset} has changed already; the state is ahead of "
+                "the position, which must never be",
+                exit_code=70,
+            )
+        account.mark = mark
+
+    def _save(self, ledger: Ledger, account: Account, ref: AccountRef) -> None:
+        key = ref.key
+        if account.closed:
+            ledger.put(ACCOUNTS, key, None)
+            ledger.put(CATEGORIES, key, None)
+            ledger.put(ACCOUNTS, pseudonym(key), encode(remains(account)))
+            self._alive.discard(key)
+            return
+        if account.opened_at is not None:
+            ledger.put(ACCOUNTS, pseudonym(key), None)
+        ledger.put(ACCOUNTS, key, encode(account))
+        if _has_stake(account):
+            self._alive.add(key)
+        else:
+            self._alive.discard(key)
+
+    def _new_lines(self, account: Account, ref: AccountRef) -> None:
+        """A new policy was taken up: its new lines begin to run, and when all were seen it is
+        told.
+        """
+        policy, adopted = self._policies.get(ref.platform), self._adopted.get(ref.platform)
+        if policy is not None and adopted is not None:
+            lines = self.adoption.changed.get(ref.platform, frozenset(policy.lines))
+            begin_runs(account, policy, lines, adopted.since)
+        if not self._relook:
+            for name in self.adoption.changed:
+                self._adopted[name].looking = False
+            self._dirty[_POLICIES] = self._adopted
+
+    def _moment(
+        self, ref: AccountRef, now: int, as_of: int | None, policy_changed: bool = False
+    ) -> Moment:
+        adopted = self._adopted.get(ref.platform)
+        return Moment(
+            ref=ref,
+            now=now,
+            as_of=as_of,
+            policy=self._policies.get(ref.platform),
+            policy_since=adopted.since if adopted else 0,
+            policy_changed=policy_changed,
+            brakes=self._brakes,
+            permits=self,
+        )
+
+    def _refused(self, name: str, reason: Refused) -> None:
+        self.counts["dead_letters", name, reason] += 1
+        self._urgent = True
+
+    def _flush(self, ledger: Ledger) -> None:
+        """Put what changed beside the accounts under its reserved key."""
+        for key, value in self._dirty.items():
+            ledger.put(ACCOUNTS, key, encode(value))
+        self._dirty.clear()
+
+    def seal(self, ledger: Ledger, now: int, reads: Mapping[str, int]) -> None:
+        """Close a transaction: how far each input was read, and the end of the chain."""
+        self._journal.transaction(ledger, now, reads)
+        ledger.put(ACCOUNTS, _CHAIN, encode(self._journal.chain))
+
+    @property
+    def waiting(self) -> int:
+        """How many accounts wait for an instant."""
+        return len(self.schedule)
+
+    @property
+    def tracked(self) -> Mapping[str, int]:
+        """Accounts by platform whose state is kept."""
+        return self._tracked
+
+
+_S = TypeVar("_S", bound=msgspec.Struct)
+
+
+def _load(snapshot: Snapshot, key: bytes, kind: type[_S]) -> _S:
+    raw = snapshot.get(ACCOUNTS, key)
+    return msgspec.msgpack.decode(raw, type=kind) if raw is not None else kind()
+
+
+def _exits(policy: Policy) -> list[int]:
+    ratio = policy.stability.exit_ratio_ppm
+    return [-(-line * ratio // 1_000_000) for line in policy.lines]
+
+
+def _has_stake(account: Account) -> bool:
+    return (
+        account.eligibility is not Eligibility.OUTSIDE
+        or account.live.cycle is not None
+        or account.shadow.cycle is not None
+    )
+
+
+def _binds(account: Account) -> bool:
+    """Whether an open invitation or a consent in force binds us to this account."""
+    states = (account.live.state, account.shadow.state)
+    return any(state in OPEN or state is Invitation.GRANTED for state in states)

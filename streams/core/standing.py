@@ -1,0 +1,106 @@
+"""The conditions that an account has to meet, read off its facts; nothing is decided here."""
+
+from typing import NamedTuple
+
+from schemas.words import Event, Field, Mode
+from streams.core.account import Account, Hold
+from streams.core.lifecycle import Eligibility, Invitation
+from streams.core.moment import Moment
+from streams.core.policy import Phase, Policy
+
+
+class Standing(NamedTuple):
+    """The phase that an account is in, and the mode of the life it leads there."""
+
+    phase: Phase
+    mode: Mode
+
+    @property
+    def line(self) -> int:
+        """The follower number that counts."""
+        return self.phase.followers
+
+
+def standing_of(account: Account, policy: Policy, time: int) -> Standing | None:
+    """The phase with the lowest line among those in force, None when no phase is in force.
+
+    Where some phases enforce and lower ones only shadow, an account over an enforcing line (or with
+    a live cycle) is in the enforcing ones: a wider shadow phase never ends a live life.
+    """
+    in_force = [
+        phase
+        for phase in policy.phases
+        if phase.starts_at is not None
+        and phase.starts_at <= time
+        and policy.phase_mode(phase) is not Mode.OFF
+    ]
+    if not in_force:
+        return None
+    enforcing = [phase for phase in in_force if policy.phase_mode(phase) is Mode.ENFORCE]
+    if enforcing:
+        lowest = min(enforcing, key=_followers)
+        over = account.followers is not None and account.followers >= lowest.followers
+        if over or account.live.state is not Invitation.NONE:
+            return Standing(lowest, Mode.ENFORCE)
+    lowest = min(in_force, key=_followers)
+    return Standing(lowest, policy.phase_mode(lowest))
+
+
+def _followers(phase: Phase) -> int:
+    return phase.followers
+
+
+def label_field(account: Account, policy: Policy, time: int) -> Field | None:
+    """The covered field that the account's label means now."""
+    label = account.label
+    if label is None or (label.valid_until is not None and label.valid_until <= time):
+        return None
+    return policy.field_of(label.text)
+
+
+def failing(account: Account, moment: Moment, standing: Standing | None) -> str | None:
+    """Why an account cannot be inside, whatever its count; None when nothing stands against it."""
+    if account.closed:
+        return "closed"
+    if account.exempt:
+        return "exempted"
+    if moment.policy is None or standing is None:
+        return "policy"
+    if label_field(account, moment.policy, moment.time) is None:
+        return "policy" if moment.policy_changed else "label"
+    return None
+
+
+def exit_line(policy: Policy, line: int) -> int:
+    """The least count that is not below the exit line."""
+    return -(-line * policy.stability.exit_ratio_ppm // 1_000_000)
+
+
+def holding(hold: Hold | None, time: int) -> bool:
+    """Whether a hold or an appeal is in force."""
+    return hold is not None and (hold.expires_at is None or hold.expires_at > time)
+
+
+def stale(account: Account, moment: Moment) -> bool:
+    """Whether the count is older than the policy's `max_age`; a label carries its own expiry."""
+    if moment.policy is None or moment.policy.stability.max_age is None:
+        return False
+    if account.observed_at is None or account.followers is None:
+        return True
+    return account.observed_at + moment.policy.stability.max_age < moment.time
+
+
+def deferrals(account: Account, moment: Moment, event: Event, mode: Mode) -> list[str]:
+    """What an adverse event of this account has to wait for, in fixed order; empty: nothing."""
+    by: list[str] = list(moment.brakes.stopping(moment.ref.platform, event))
+    if holding(account.hold, moment.time):
+        by.append("hold")
+    if holding(account.appeal, moment.time):
+        by.append("appeal")
+    if account.eligibility is Eligibility.LEAVING:
+        by.append("leaving")
+    if stale(account, moment):
+        by.append("stale")
+    if moment.permits.guard_closed(moment.ref.platform, moment.now) is not None:
+        by.append("guard")
+    return by

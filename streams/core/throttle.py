@@ -1,0 +1,191 @@
+"""Conditions of the throttle machine: which surfaces are restricted, how, and when they are freed.
+
+Only surfaces that the cycle's pinned terms name *and* the present policy still names, at the milder
+of both levels, in the weaker of both modes.
+"""
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from schemas.words import Event, Level, Mode, Surface
+from streams.core import ids
+from streams.core.account import Account, Cycle, Life, Throttled
+from streams.core.change import Change, Draft
+from streams.core.clock import rfc3339
+from streams.core.lifecycle import THROTTLE, Input, Throttle
+from streams.core.moment import Moment
+from streams.core.policy import Policy, weakest
+from streams.core.statement import statement
+
+_T = TypeVar("_T")
+
+
+def in_order(by_surface: Mapping[Surface, _T]) -> list[tuple[Surface, _T]]:
+    """Items by surface in the order of `schemas.words.Surface`, however they were written."""
+    return [(surface, by_surface[surface]) for surface in Surface if surface in by_surface]
+
+
+def restrictable(
+    cycle: Cycle, policy: Policy | None, life_mode: Mode, reason: str
+) -> dict[Surface, tuple[Level, Mode]]:
+    """The surfaces that an expiry for this reason may restrict now."""
+    if policy is None or cycle.spared or reason not in cycle.terms.on:
+        return {}
+    if reason not in policy.consequence.on:
+        return {}
+    present = policy.consequence.surfaces or {}
+    allowed: dict[Surface, tuple[Level, Mode]] = {}
+    for surface, (level, mode) in cycle.terms.surfaces.items():
+        restriction = present.get(surface)
+        if restriction is None:
+            continue
+        mode = weakest(mode, policy.surface_mode(restriction, life_mode))
+        if mode is not Mode.OFF:
+            milder = Level.LIMITED if Level.LIMITED in (level, restriction.level) else Level.OFF
+            allowed[surface] = (milder, mode)
+    return allowed
+
+
+def apply_all(account: Account, life_mode: Mode, moment: Moment, reason: str) -> list[Change]:
+    """The restrictions that follow an expiry, in the order of `schemas.words.Surface`."""
+    life = account.life(life_mode)
+    cycle = life.cycle
+    assert cycle is not None
+    allowed = restrictable(cycle, moment.policy, life_mode, reason)
+    return [
+        _apply(account, life_mode, moment, surface, level, mode, reason)
+        for surface, (level, mode) in in_order(allowed)
+    ]
+
+
+def _apply(
+    account: Account,
+    life_mode: Mode,
+    moment: Moment,
+    surface: Surface,
+    level: Level,
+    mode: Mode,
+    reason: str,
+) -> Change:
+    life = account.life(life_mode)
+    assert life.cycle is not None
+    assert moment.policy is not None
+    terms = life.cycle.terms
+    expires_after = min(terms.expires_after, moment.policy.consequence.expires_after)
+    expires_at = moment.now + expires_after
+    ordinal = life.cycle.ordinals.get(f"{Event.THROTTLE_APPLIED}/{surface}", 0) + 1
+    throttled = Throttled(
+        level=level,
+        mode=mode,
+        ordinal=ordinal,
+        effective_at=moment.now,
+        review_at=moment.now + moment.policy.consequence.review_after,
+        expires_at=expires_at,
+    )
+    data: dict[str, Any] = {
+        "throttle_id": throttle_id(moment, life_mode, life, surface, ordinal),
+        "surface": surface,
+        "level": level,
+        "effective_at": rfc3339(throttled.effective_at),
+        "review_at": rfc3339(throttled.review_at),
+        "expires_at": rfc3339(throttled.expires_at),
+    }
+    data["statement"] = statement(
+        account, life, moment.policy, reason, surface, throttled, data["throttle_id"]
+    )
+    draft = Draft(Event.THROTTLE_APPLIED, reason, mode, data, surface)
+    return _change(Throttle.FREE, Input.APPLY, life_mode, surface, throttled, draft)
+
+
+def throttle_id(moment: Moment, life_mode: Mode, life: Life, surface: Surface, ordinal: int) -> str:
+    """The id of a restriction, the same in its applied, renewed and lifted events."""
+    return ids.derive(*moment.ref, life_mode, life.cycle_number, "throttle", surface, ordinal)
+
+
+def release(
+    life: Life, life_mode: Mode, moment: Moment, surface: Surface, input_: Input, reason: str
+) -> Change:
+    """Free one surface, for one of the reasons of `throttle.lifted`."""
+    assert life.cycle is not None
+    throttled = life.cycle.throttles[surface]
+    data = {
+        "throttle_id": throttle_id(moment, life_mode, life, surface, throttled.ordinal),
+        "surface": surface,
+        "lifted_at": rfc3339(moment.now),
+    }
+    draft = Draft(Event.THROTTLE_LIFTED, reason, throttled.mode, data, surface)
+    return _change(Throttle.THROTTLED, input_, life_mode, surface, None, draft)
+
+
+def release_all(life: Life, life_mode: Mode, moment: Moment, reason: str) -> list[Change]:
+    """Free every surface that this life restricts."""
+    throttles = life.cycle.throttles if life.cycle is not None else {}
+    return [
+        release(life, life_mode, moment, surface, Input.RELEASE, reason)
+        for surface, _ in in_order(throttles)
+    ]
+
+
+def renew(account: Account, life_mode: Mode, moment: Moment, surface: Surface) -> Change:
+    """Reviewed, and the ground still holds: the next review moves, the end does not."""
+    life = account.life(life_mode)
+    assert life.cycle is not None
+    assert moment.policy is not None
+    throttled = life.cycle.throttles[surface]
+    renewed = Throttled(
+        level=throttled.level,
+        mode=throttled.mode,
+        ordinal=throttled.ordinal,
+        effective_at=throttled.effective_at,
+        review_at=moment.now + moment.policy.consequence.review_after,
+        expires_at=throttled.expires_at,
+    )
+    data = {
+        "throttle_id": throttle_id(moment, life_mode, life, surface, throttled.ordinal),
+        "surface": surface,
+        "review_at": rfc3339(renewed.review_at),
+    }
+    draft = Draft(Event.THROTTLE_RENEWED, "review", throttled.mode, data, surface)
+    return _change(Throttle.THROTTLED, Input.REVIEW_DUE, life_mode, surface, renewed, draft)
+
+
+def decide_release(account: Account, life_mode: Mode, moment: Moment) -> list[Change]:
+    """Free what a milder policy no longer restricts, or restricts less, than was applied."""
+    life = account.life(life_mode)
+    if life.cycle is None or not life.cycle.throttles or moment.policy is None:
+        return []
+    reason = "declined" if life.cycle.answered_at is not None else "no_answer"
+    allowed = restrictable(life.cycle, moment.policy, life_mode, reason)
+    return [
+        release(life, life_mode, moment, surface, Input.RELEASE, "policy")
+        for surface, throttled in in_order(life.cycle.throttles)
+        if allowed.get(surface) != (throttled.level, throttled.mode)
+    ]
+
+
+def ends_at(throttled: Throttled, policy: Policy | None) -> int:
+    """When a restriction ends: as it was said, or sooner where the present policy is milder."""
+    if policy is None:
+        return throttled.expires_at
+    return min(throttled.expires_at, throttled.effective_at + policy.consequence.expires_after)
+
+
+def _change(
+    state: Throttle,
+    input_: Input,
+    life_mode: Mode,
+    surface: Surface,
+    throttled: Throttled | None,
+    draft: Draft,
+) -> Change:
+    row = THROTTLE[state][input_]
+    return Change(
+        "throttle",
+        state,
+        input_,
+        row.next_state,
+        (draft,),
+        life_mode=life_mode,
+        surface=surface,
+        throttle=throttled,
+    )

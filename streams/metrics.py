@@ -1,0 +1,179 @@
+"""The closed list of what Byline shows Prometheus; built on an injected registry.
+
+Names, types, labels and meaning stand in `SPECS`; tests hold the list, the page and the docs
+together.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+SECONDS_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """One metric: what it counts or measures, and its labels (each from a closed list)."""
+
+    kind: Literal["counter", "gauge", "histogram"]
+    name: str
+    help: str
+    labels: tuple[str, ...] = ()
+
+
+SPECS: tuple[Spec, ...] = (
+    Spec("counter", "byline_inputs_total", "Input records read, by topic.", ("topic",)),
+    Spec(
+        "counter",
+        "byline_stale_inputs_total",
+        "Readings and labels older than the ones applied.",
+        ("topic", "platform"),
+    ),
+    Spec(
+        "counter",
+        "byline_ignored_inputs_total",
+        "Inputs that count for nothing, by reason.",
+        ("topic", "reason"),
+    ),
+    Spec(
+        "counter",
+        "byline_dead_letters_total",
+        "Inputs refused, by topic and reason.",
+        ("topic", "reason"),
+    ),
+    Spec(
+        "counter",
+        "byline_name_fields_total",
+        "Inputs refused because they carried a field known to hold a person's name.",
+        ("topic",),
+    ),
+    Spec(
+        "counter",
+        "byline_events_total",
+        "Events out: the funnel, by platform, event, reason and mode.",
+        ("platform", "event", "reason", "mode"),
+    ),
+    Spec(
+        "counter",
+        "byline_deferrals_total",
+        "Adverse events put off, by what they wait for.",
+        ("platform", "event", "by"),
+    ),
+    Spec("counter", "byline_timers_total", "Accounts looked at because of time.", ("platform",)),
+    Spec(
+        "counter",
+        "byline_guard_closed_total",
+        "Times a guard stopped (or kept stopped) a platform's adverse events.",
+        ("platform", "guard"),
+    ),
+    Spec("gauge", "byline_tracked_accounts", "Accounts whose state is kept.", ("platform",)),
+    Spec("gauge", "byline_waiting_accounts", "Accounts that wait for an instant."),
+    Spec("gauge", "byline_timers_overdue_seconds", "How long the earliest timer has been due."),
+    Spec("gauge", "byline_rescan_needed", "1 while a policy needs a rescan.", ("platform",)),
+    Spec(
+        "gauge",
+        "byline_policy_info",
+        "1 for the policy in force.",
+        ("platform", "version", "digest"),
+    ),
+    Spec("gauge", "byline_partitions", "Partitions of this worker, by state.", ("state",)),
+    Spec("gauge", "byline_lag_records", "Records behind the known ends of all inputs."),
+    Spec("gauge", "byline_queued_records", "Records fetched and not yet applied."),
+    Spec("counter", "byline_transactions_total", "Transactions committed."),
+    Spec("counter", "byline_state_changes_total", "Table changes committed."),
+    Spec("counter", "byline_outputs_total", "Output records committed, all topics."),
+    Spec("histogram", "byline_transaction_seconds", "Time to commit a transaction."),
+    Spec("histogram", "byline_batch_seconds", "Time to apply a batch."),
+    Spec("histogram", "byline_timer_delay_seconds", "How late timers acted."),
+    Spec("histogram", "byline_recovery_seconds", "Time to open a partition."),
+    Spec("counter", "byline_recovered_records_total", "Changelog records read at opening."),
+    Spec("counter", "byline_healed_total", "Spans fetched again, by reason.", ("reason",)),
+)
+
+_COUNTED: Mapping[str, str] = {
+    "inputs": "byline_inputs_total",
+    "stale": "byline_stale_inputs_total",
+    "ignored": "byline_ignored_inputs_total",
+    "dead_letters": "byline_dead_letters_total",
+    "events": "byline_events_total",
+    "deferred": "byline_deferrals_total",
+    "timers": "byline_timers_total",
+    "guard_closed": "byline_guard_closed_total",
+}
+"""What the core counts, by its first word."""
+
+
+class Metrics:
+    """All metrics of a worker on one registry; also what the engine reports to (its Observer)."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.registry = registry
+        self._all: dict[str, Counter | Gauge | Histogram] = {}
+        for spec in SPECS:
+            if spec.kind == "counter":
+                metric: Counter | Gauge | Histogram = Counter(
+                    spec.name, spec.help, spec.labels, registry=registry
+                )
+            elif spec.kind == "gauge":
+                metric = Gauge(spec.name, spec.help, spec.labels, registry=registry)
+            else:
+                metric = Histogram(
+                    spec.name, spec.help, spec.labels, registry=registry, buckets=SECONDS_BUCKETS
+                )
+            self._all[spec.name] = metric
+
+    def count(self, name: str, amount: float, *labels: str) -> None:
+        """Add to a counter of the list."""
+        metric = self._all[name]
+        assert isinstance(metric, Counter)
+        (metric.labels(*labels) if labels else metric).inc(amount)
+
+    def show(self, name: str, value: float, *labels: str) -> None:
+        """Set a gauge of the list."""
+        metric = self._all[name]
+        assert isinstance(metric, Gauge)
+        (metric.labels(*labels) if labels else metric).set(value)
+
+    def observe(self, name: str, value: float) -> None:
+        """Add a measurement, in seconds, to a histogram of the list."""
+        metric = self._all[name]
+        assert isinstance(metric, Histogram)
+        metric.observe(value)
+
+    def add(self, counts: Mapping[tuple[str, ...], int]) -> None:
+        """What a partition of the core has counted since the last transaction."""
+        for (kind, *labels), amount in counts.items():
+            self.count(_COUNTED[kind], amount, *labels)
+            if kind == "dead_letters" and labels[1] == "name_field":
+                self.count("byline_name_fields_total", amount, labels[0])
+
+    # ---- the engine's observer -----------------------------------------------------------------
+
+    def assigned(self, partitions: frozenset[int]) -> None:
+        """Shown by `partitions` from the engine's status."""
+
+    def recovered(self, partition: int, records: int, seconds: float) -> None:
+        """A partition is ready."""
+        self.count("byline_recovered_records_total", records)
+        self.observe("byline_recovery_seconds", seconds)
+
+    def stepped(self, partition: int, topic_records: dict[str, int], seconds: float) -> None:
+        """A batch was applied."""
+        self.observe("byline_batch_seconds", seconds)
+
+    def fired(self, partition: int, late_ms: int, seconds: float) -> None:
+        """A round of timers was run."""
+        self.observe("byline_timer_delay_seconds", late_ms / 1000)
+
+    def committed(self, partition: int, changes: int, outputs: int, seconds: float) -> None:
+        """A transaction is durable."""
+        self.count("byline_transactions_total", 1)
+        self.count("byline_state_changes_total", changes)
+        self.count("byline_outputs_total", outputs)
+        self.observe("byline_transaction_seconds", seconds)
+
+    def healed(self, partition: int, reason: str) -> None:
+        """A span had to be fetched again."""
+        self.count("byline_healed_total", 1, reason)

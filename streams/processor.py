@@ -1,0 +1,150 @@
+"""The core as the engine's processor.
+
+The one place where spans become inputs and names get prefixes.
+"""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+
+from aiokafka.partitioner import murmur2
+
+from schemas.inputs import InputName
+from schemas.topics import DEAD_LETTERS, DECISIONS, INPUTS, OUTPUTS, STORES, TopicNames
+from streams.core.ledger import Headers, Stop
+from streams.core.partition import Partition, World
+from streams.core.policy import Policy
+from streams.engine.processor import (
+    ProcessorSpec,
+    Refusal,
+    Scan,
+    Span,
+    StoreSpec,
+    Transaction,
+)
+from streams.metrics import Metrics
+
+_IN_MEMORY = {"accounts": True, "categories": False}
+
+
+class _Ledger:
+    """The engine's transaction as the core wants it: topics without prefix."""
+
+    __slots__ = ("_prefix", "_send", "contains", "get", "put", "transaction")
+
+    def __init__(self, transaction: Transaction, prefix: str) -> None:
+        self.transaction = transaction
+        self.get: Callable[[str, bytes], bytes | None] = transaction.get
+        self.put: Callable[[str, bytes, bytes | None], None] = transaction.put
+        self.contains: Callable[[str, bytes], bool] = transaction.contains
+        self._send = transaction.send
+        self._prefix = prefix
+
+    def send(self, topic: str, key: bytes | None, value: bytes | None, headers: Headers) -> None:
+        """An output record, to the partition's own number."""
+        self._send(self._prefix + topic, key, value, headers)
+
+
+class BylinePartition:
+    """One partition of the core, run by the engine; `Stop` becomes the engine's `Refusal`."""
+
+    def __init__(
+        self, partition: Partition, names: Mapping[str, InputName], prefix: str, metrics: Metrics
+    ) -> None:
+        self.core = partition
+        self._names = names
+        self._prefix = prefix
+        self._metrics = metrics
+        self._ledger: _Ledger | None = None
+
+    def _on(self, transaction: Transaction) -> _Ledger:
+        if self._ledger is None or self._ledger.transaction is not transaction:
+            self._ledger = _Ledger(transaction, self._prefix)
+        return self._ledger
+
+    def step(self, transaction: Transaction, now: int, spans: Sequence[Span]) -> bool:
+        """Apply the spans; True when an output waits to be seen."""
+        try:
+            return self.core.step(
+                self._on(transaction),
+                now,
+                ((self._names[span.topic], span.records) for span in spans),
+            )
+        except Stop as stop:
+            raise Refusal(stop.message, stop.exit_code) from stop
+
+    def due(self) -> int | None:
+        """The instant of the earliest timer."""
+        return self.core.due()
+
+    def fire(self, transaction: Transaction, now: int, as_of: int, limit: int) -> bool:
+        """Act on timers due by `as_of`; True: more are due."""
+        try:
+            return self.core.fire(self._on(transaction), now, as_of, limit)
+        except Stop as stop:
+            raise Refusal(stop.message, stop.exit_code) from stop
+
+    def seal(self, transaction: Transaction, now: int, reads: Mapping[str, int]) -> None:
+        """Close the transaction in the decision log."""
+        self.core.seal(self._on(transaction), now, reads)
+
+    def committed(self) -> None:
+        """Show Prometheus what is durable now."""
+        self._metrics.add(self.core.counts)
+        self.core.counts.clear()
+
+
+class BylineProcessor:
+    """Opens partitions of the core with the policies of this worker."""
+
+    def __init__(
+        self,
+        policies: Mapping[str, Policy],
+        names: TopicNames,
+        metrics: Metrics,
+        require_approvals: bool,
+    ) -> None:
+        self._policies = policies
+        self._topics = names
+        self._metrics = metrics
+        self._require_approvals = require_approvals
+        self._log = logging.getLogger("streams.processor")
+        self.partitions: dict[int, Partition] = {}
+        inputs: dict[str, InputName] = {names.of(topic): topic.name for topic in INPUTS}  # type: ignore[misc]
+        self._names = inputs
+        outputs = (*OUTPUTS, DECISIONS, DEAD_LETTERS)
+        self.spec = ProcessorSpec(
+            topics=tuple(names.of(topic) for topic in INPUTS if not topic.single),
+            broadcast=next(names.of(topic) for topic in INPUTS if topic.single),
+            stores=tuple(StoreSpec(store, _IN_MEMORY[store]) for store in STORES),
+            output_topics=tuple(names.of(topic) for topic in outputs),
+        )
+
+    def open(
+        self, partition: int, partition_count: int, scan: Scan, transaction: Transaction, now: int
+    ) -> BylinePartition:
+        """A partition on the state that its last transaction left."""
+        world = World(
+            policies=self._policies,
+            partition_count=partition_count,
+            partition_of=lambda key: (murmur2(key) & 0x7FFFFFFF) % partition_count,
+            require_approvals=self._require_approvals,
+            full_name=lambda name: self._topics.prefix + name,
+        )
+        try:
+            core = Partition(world, partition, scan, now)
+        except Stop as stop:
+            raise Refusal(stop.message, stop.exit_code) from stop
+        opened = BylinePartition(core, self._names, self._topics.prefix, self._metrics)
+        core.take_up(_Ledger(transaction, self._topics.prefix), now)
+        for platform, reason in core.adoption.rescans.items():
+            self._metrics.show("byline_rescan_needed", 1, platform)
+            self._log.warning(
+                "partition %d: the policy for %s needs a rescan, %s; what was not kept before is "
+                "read again by `byline rescan %s`",
+                partition,
+                platform,
+                reason,
+                platform,
+            )
+        self.partitions[partition] = core
+        return opened
