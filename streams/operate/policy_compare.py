@@ -52,6 +52,8 @@ def plain(where: str, a: object, b: object) -> Iterator[Difference]:
 
 def word(value: object) -> str:
     """A value as a policy file writes it."""
+    if isinstance(value, bool):
+        return str(value).lower()
     return "null" if value is None else str(value)
 
 

@@ -77,7 +77,7 @@ def _notice(a: Policy, b: Policy) -> Iterator[Difference]:
     if b.notice.version != a.notice.version:
         change = f"{a.notice.version} → {b.notice.version}"
         if b.notice.renew:
-            note = "consents to the old version are voided and asked for anew"
+            note = "voids consents to the old version"
             yield Difference("notice.version", change, Direction.STRICTER, note)
         else:
             yield Difference("notice.version", change, Direction.NEUTRAL, NEW_ONLY)

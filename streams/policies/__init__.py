@@ -55,13 +55,16 @@ def load_paths(paths: Iterable[Path], *, require_approvals: bool) -> dict[str, P
         PolicyFaults: all that is wrong with any of them.
     """
     faults: list[Fault] = []
-    drafts: dict[str, Draft] = {}
-    first: dict[str, Path] = {}
+    read: list[tuple[Path, Draft]] = []
     for path in _files(paths, faults):
         draft, findings = _read_file(path, require_approvals=require_approvals)
         faults += findings.faults
-        if draft is None or not draft.platform:
-            continue
+        if draft is not None and draft.platform:
+            read.append((path, draft))
+    read.sort(key=lambda file: file[1].platform != file[0].stem)
+    drafts: dict[str, Draft] = {}
+    first: dict[str, Path] = {}
+    for path, draft in read:
         if draft.platform != path.stem:
             message = f"platform {draft.platform!r} is not the file's name"
             cure = f"rename the file {draft.platform}.yaml, or write platform: {path.stem}"
@@ -133,7 +136,7 @@ def _compose(path: Path, findings: Findings) -> Node | None:
             mark.line + 1 if mark else 1, f"this is not YAML 1.2 ({what})", "mend the YAML"
         )
         return None
-    except YAMLError as error:
+    except (YAMLError, RecursionError) as error:
         what = str(error).splitlines()[0]
         findings.add(1, f"this is not YAML 1.2 ({what})", "mend the YAML")
         return None

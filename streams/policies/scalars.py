@@ -58,11 +58,14 @@ def shown(node: Node) -> str:
 
 def one_of(text: str, names: Iterable[str]) -> str:
     """The cure for a word that is not in a closed list: the nearest one, or all of them."""
-    known = list(names)
-    near = difflib.get_close_matches(text, known, n=1)
-    if near:
-        return f"did you mean {near[0]!r}?"
-    return f"use one of {', '.join(known)}"
+    known = [str(name) for name in names]
+    near = nearest(text, known)
+    return f"did you mean {near!r}?" if near else f"use one of {', '.join(known)}"
+
+
+def nearest(text: str, names: Iterable[str]) -> str | None:
+    """The name that was probably meant, or None."""
+    return next(iter(difflib.get_close_matches(text, list(names), n=1)), None)
 
 
 def parse_duration(text: str) -> int:
@@ -162,7 +165,7 @@ def read_whole(node: Node, low: int, high: int) -> int:
     Raises:
         Wrong: another type, or out of range.
     """
-    if tag(node) != "int" or re.fullmatch(r"-?[0-9]{1,19}", str(node.value)) is None:
+    if tag(node) != "int" or re.fullmatch(r"-?[0-9]{1,40}", str(node.value)) is None:
         raise Wrong(
             f"{shown(node)} is not a whole number",
             "write digits alone, without quotes or separators",

@@ -102,7 +102,7 @@ def read_fields(
                 _label(key)
                 labels[label] = read_word(value, Field)
             except Wrong as wrong:
-                message = f"{where}.{label[:MAX_CATEGORY_LENGTH]}: {wrong.message}"
+                message = f"{where}.{label[:20]}: {wrong.message}"
                 section.findings.add(line_of(key), message, wrong.cure)
     exempt_labels = section.each("exempt_labels", _label)
     for line, label in exempt_labels:

@@ -12,6 +12,7 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from streams.policies.faults import Findings, Wrong
 from streams.policies.scalars import (
+    nearest,
     one_of,
     parse_duration,
     parse_instant,
@@ -28,6 +29,11 @@ from streams.policies.scalars import (
 
 T = TypeVar("T")
 Word = TypeVar("Word", bound=StrEnum)
+
+NULLABLE = frozenset(
+    {"answer_window", "impact_assessment", "from", "labels", "exempt_labels", "surfaces", "on"}
+)
+"""Required keys that may be null: facts that a platform may not have announced."""
 
 
 def line_of(node: Node) -> int:
@@ -78,18 +84,19 @@ class Section:
         self._lines: dict[str, int] = {}
         self._unsound: set[str] = set()
         known = (*required, *optional)
+        meant: set[str | None] = set()
         for key, key_node, value in pairs(node, where, line, findings):
             self._lines[key] = line_of(key_node)
             if key in known:
                 self._values[key] = value
             else:
+                meant.add(nearest(key, known))
                 findings.add(line_of(key_node), f"{where}: unknown key {key!r}", one_of(key, known))
         if isinstance(node, MappingNode):
             for key in required:
-                if key not in self._values:
-                    findings.add(
-                        line, f"{where}: {key!r} is missing", f"add {key}, if only as null"
-                    )
+                if key not in self._values and key not in meant:
+                    cure = f"add {key}, if only as null" if key in NULLABLE else f"add {key}"
+                    findings.add(line, f"{where}: {key!r} is missing", cure)
 
     def line(self, key: str) -> int:
         """The line of a key, or of the section where the key is absent."""
