@@ -1,4 +1,4 @@
-"""Ids are functions of what they name, so that any machine, partition count or run gives the same."""
+"""Ids are functions of what they name: any machine, partition count or run gives the same."""
 
 import hashlib
 

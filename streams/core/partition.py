@@ -162,7 +162,7 @@ class Partition:
         self.schedule.fill(entries)
 
     def take_up(self, ledger: Ledger, now: int) -> None:
-        """Write down the policies that the partition works under, when they are not the old ones."""
+        """Write down the policies that the partition works under, unless they are the old ones."""
         if not self._policies_told:
             self._policies_told = True
             self._dirty[_POLICIES] = self._adopted
