@@ -1,0 +1,88 @@
+"""`byline policy check|show|diff`."""
+
+import difflib
+import io
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from ruamel.yaml import YAML
+
+from streams.cli.say import AsJson, complain, say, say_json, say_table, settings
+from streams.operate.errors import UsageError
+from streams.operate.policy_diff import diff as compare
+from streams.operate.policy_diff import needs_rescan
+from streams.operate.policy_show import show as effective
+from streams.policies import PolicyFaults, load_paths, load_policies, load_policy
+
+app = typer.Typer(help="The rules of each platform, one YAML file each.", no_args_is_help=True)
+
+
+@app.command()
+def check(
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Files or directories; default: the policies in force."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Load and refuse as the worker would: exit 1 and every fault when one is refused."""
+    chosen = settings()
+    try:
+        found = load_paths(
+            paths or [chosen.policies], require_approvals=chosen.require_approvals
+        ).values()
+    except PolicyFaults as refused:
+        if as_json:
+            say_json({"ok": False, "faults": [str(fault) for fault in refused.faults]})
+        else:
+            complain(str(refused))
+        raise typer.Exit(1) from None
+    rows = [(it.platform, it.version, it.mode.value, it.digest) for it in found]
+    if as_json:
+        names = ("platform", "version", "mode", "digest")
+        say_json({"ok": True, "policies": [dict(zip(names, row, strict=True)) for row in rows]})
+    else:
+        say_table(("platform", "version", "mode", "digest"), rows)
+
+
+@app.command()
+def show(platform: str, as_json: AsJson = False) -> None:
+    """The effective policy of a platform and its digest."""
+    chosen = settings()
+    policies = load_policies(chosen.policies, require_approvals=chosen.require_approvals)
+    if platform not in policies:
+        near = difflib.get_close_matches(platform, policies, 1)
+        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(policies)}"
+        raise UsageError(f"no policy of {platform} in {chosen.policies}; {hint}")
+    plain = effective(policies[platform])
+    if as_json:
+        say_json(plain)
+        return
+    text = io.StringIO()
+    YAML(typ="safe", pure=True).dump(plain, text)
+    say(text.getvalue().rstrip())
+
+
+@app.command()
+def diff(a: Path, b: Path, as_json: AsJson = False) -> None:
+    """What changes from the policy file A to B, in words."""
+    chosen = settings()
+    before = load_policy(a, require_approvals=chosen.require_approvals)
+    after = load_policy(b, require_approvals=chosen.require_approvals)
+    try:
+        found = compare(before, after)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    if as_json:
+        say_json(
+            {
+                "differences": [difference.as_dict() for difference in found],
+                "needs_rescan": needs_rescan(found),
+            }
+        )
+        return
+    for difference in found:
+        say(str(difference))
+    if not found:
+        say("nothing changes")

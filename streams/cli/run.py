@@ -1,0 +1,52 @@
+"""`byline worker`, `byline demo`, `byline settings`."""
+
+from typing import Annotated
+
+import typer
+
+from streams.cli.say import AsJson, say_json, say_table, settings, settings_file
+from streams.settings import Settings, masked, origins, variable
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands to the program."""
+    app.command()(worker)
+    app.command()(demo)
+    app.command(name="settings")(show_settings)
+
+
+def worker() -> None:
+    """Run a worker: as many as you like with the same application id share the partitions."""
+    from streams.app import run_worker
+
+    raise typer.Exit(run_worker(settings()))
+
+
+def demo(
+    as_json: AsJson = False,
+    keep: Annotated[bool, typer.Option(help="Leave Kafka and the workers running.")] = False,
+    seed: Annotated[int, typer.Option(help="Which day is played.")] = 2023,
+) -> None:
+    """Play a day of the seven platforms through a real Kafka on this machine."""
+    from streams.local.demo import Options, run
+
+    raise typer.Exit(run(Options(keep=keep, seed=seed, json=as_json)))
+
+
+def show_settings(as_json: AsJson = False) -> None:
+    """The settings in force, where each comes from, secrets masked."""
+    values = masked(settings())
+    sources = origins(settings_file())
+    if as_json:
+        say_json(
+            {
+                variable(field): {"value": value, "from": sources[field]}
+                for field, value in values.items()
+            }
+        )
+        return
+    meaning = {name: field.description or "" for name, field in Settings.model_fields.items()}
+    say_table(
+        ("setting", "value", "from", "meaning"),
+        ((variable(name), values[name], sources[name], meaning[name]) for name in values),
+    )

@@ -1,0 +1,63 @@
+"""How commands talk: tables and sentences for people, JSON for programs, complaints to stderr."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from streams.settings import Settings, load
+
+PLAIN_WIDTH = 200
+"""Columns of a table that goes to a file or a pipe, where nobody can say how wide it may be."""
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a program to read.")]
+
+_settings_file: list[Path | None] = [None]
+
+
+def remember_settings_file(file: Path | None) -> None:
+    """Keep what `--settings` named until a command asks for the settings."""
+    _settings_file[0] = file
+
+
+def settings_file() -> Path | None:
+    """What `--settings` named."""
+    return _settings_file[0]
+
+
+def settings() -> Settings:
+    """The settings of this command; SettingsError with all that is wrong with them."""
+    return load(settings_file())
+
+
+def say(text: str) -> None:
+    """A sentence on standard output, as it is."""
+    _console().print(escape(text), soft_wrap=True, highlight=False)
+
+
+def complain(text: str) -> None:
+    """A sentence on standard error."""
+    Console(stderr=True).print(escape(text), soft_wrap=True, highlight=False, style="red")
+
+
+def say_json(value: Any) -> None:
+    """A JSON value on standard output."""
+    typer.echo(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def say_table(headings: Iterable[str], rows: Iterable[Iterable[object]]) -> None:
+    """A table with these headings; None is shown as a dash."""
+    table = Table(*headings, box=None, pad_edge=False, header_style="bold")
+    for row in rows:
+        table.add_row(*("–" if cell is None else escape(str(cell)) for cell in row))
+    _console().print(table)
+
+
+def _console() -> Console:
+    console = Console()
+    return console if console.is_terminal else Console(width=PLAIN_WIDTH)

@@ -1,0 +1,92 @@
+"""`byline topics create|check|acl`."""
+
+import asyncio
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from streams.cli.say import AsJson, say, say_json, say_table, settings
+from streams.operate import topics
+from streams.operate.acl import permissions
+
+app = typer.Typer(help="The topics: make them, compare them, guard them.", no_args_is_help=True)
+
+
+@app.command()
+def create(
+    partitions: Annotated[
+        int | None,
+        typer.Option(min=1, help="Default: as the existing ones have, else 8."),
+    ] = None,
+    replication_factor: Annotated[
+        int | None, typer.Option(min=1, help="Default: 3, or the number of brokers.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make the missing topics with the right settings, leave existing ones."""
+    done = asyncio.run(topics.create(settings(), partitions, replication_factor))
+    if as_json:
+        say_json(asdict(done))
+        return
+    for name in done.made:
+        say(f"made {name}")
+    say(
+        f"{len(done.made)} topics made ({done.partitions} partitions, {done.replicas} replicas),"
+        f" {len(done.left)} left as they were"
+    )
+
+
+@app.command()
+def check(as_json: AsJson = False) -> None:
+    """Compare what exists with what is needed: exit 1 and each difference when it differs."""
+    found = asyncio.run(topics.check(settings()))
+    if as_json:
+        say_json({"ok": not found, "differences": [asdict(difference) for difference in found]})
+    else:
+        for difference in found:
+            say(str(difference))
+        if any(difference.what == "missing" for difference in found):
+            say("`byline topics create` makes the missing ones")
+        if not found:
+            say("all topics are as they have to be")
+    raise typer.Exit(1 if found else 0)
+
+
+@app.command()
+def acl(
+    principal_prefix: Annotated[
+        str, typer.Option(help="Goes before the role to make a principal.")
+    ] = "User:byline-",
+    role: Annotated[str | None, typer.Option(help="Only this role.")] = None,
+    commands: Annotated[
+        bool, typer.Option("--commands", help="Only the kafka-acls command lines.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """The least privileges of each role: as a table and as kafka-acls command lines."""
+    chosen = settings()
+    known = permissions(chosen)
+    roles = sorted({permission.role for permission in known})
+    if role is not None and role not in roles:
+        raise typer.BadParameter(f"there are {', '.join(roles)}", param_hint="--role")
+    wanted = [permission for permission in known if role in (None, permission.role)]
+    if as_json:
+        say_json([{"principal": principal_prefix + it.role, **asdict(it)} for it in wanted])
+        return
+    if not commands:
+        say_table(
+            ("principal", "resource", "name", "operations"),
+            (
+                (
+                    principal_prefix + it.role,
+                    it.kind,
+                    it.name + ("*" if it.prefixed else ""),
+                    ", ".join(it.operations),
+                )
+                for it in wanted
+            ),
+        )
+        say("")
+    for it in wanted:
+        say(it.command(principal_prefix + it.role, chosen.kafka_bootstrap_servers))

@@ -1,0 +1,116 @@
+"""`byline kafka start|stop|status`: the local Kafka as a process of its own, found again by a file.
+
+`DIR/kafka.json` says which process it is and since when: a process id alone may have become
+somebody else's.
+"""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from streams.local.errors import LocalKafkaError, PackagesMissingError
+from streams.local.kafka import KafkaCluster
+from streams.local.node import STOP_TIMEOUT_SECONDS
+from streams.local.probe import brokers_seen, is_free
+
+DEFAULT_PORT = 9092
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What is known of the detached Kafka of one folder; `answers` only when it does."""
+
+    running: bool
+    answers: bool = False
+    bootstrap: str | None = None
+    pid: int | None = None
+    started_at_seconds: float | None = None
+    data_dir: str = ""
+    log: str = ""
+
+
+def start(data_dir: Path, port: int | None = None) -> Status:
+    """Start it, or find it running; return when it answers.
+
+    `port` None takes 9092, or a free one when that is taken. Raises LocalKafkaError.
+    """
+    found = status(data_dir)
+    if found.running:
+        asked = f"127.0.0.1:{port}"
+        if port is not None and found.bootstrap != asked:
+            raise LocalKafkaError(
+                f"a Kafka of {data_dir} is running at {found.bootstrap}: stop it first"
+                " (`byline kafka stop`), or give another --data-dir"
+            )
+        return found
+    chosen = port or (DEFAULT_PORT if is_free(DEFAULT_PORT) else None)
+    cluster = KafkaCluster(data_dir, port=chosen, detached=True).start()
+    pid = cluster.pid()
+    known = Status(
+        running=True,
+        answers=True,
+        bootstrap=cluster.bootstrap,
+        pid=pid,
+        started_at_seconds=_process(pid).create_time(),
+        data_dir=str(data_dir.absolute()),
+        log=str(cluster.log()),
+    )
+    _file(data_dir).write_text(json.dumps(asdict(known), indent=1) + "\n")
+    return known
+
+
+def stop(data_dir: Path) -> bool:
+    """End it, SIGKILL after 15 s; False when none was running. Its data stay."""
+    found = status(data_dir)
+    if found.running and found.pid is not None:
+        process = _process(found.pid)
+        process.terminate()
+        try:
+            process.wait(STOP_TIMEOUT_SECONDS)
+        except _psutil().TimeoutExpired:
+            process.kill()
+            process.wait()
+    _file(data_dir).unlink(missing_ok=True)
+    return found.running
+
+
+def status(data_dir: Path) -> Status:
+    """Whether the Kafka that start() left behind is there, and answers."""
+    try:
+        known = Status(**json.loads(_file(data_dir).read_text()))
+    except (OSError, ValueError, TypeError):
+        return Status(running=False, data_dir=str(data_dir.absolute()))
+    if known.pid is None or known.bootstrap is None or not _is_same(known):
+        return Status(running=False, data_dir=known.data_dir, log=known.log)
+    port = int(known.bootstrap.rpartition(":")[2])
+    return Status(**{**asdict(known), "answers": brokers_seen(port) > 0})
+
+
+def _file(data_dir: Path) -> Path:
+    return data_dir / "kafka.json"
+
+
+def _is_same(known: Status) -> bool:
+    psutil = _psutil()
+    try:
+        process = _process(known.pid or 0)
+        alive = process.status() != psutil.STATUS_ZOMBIE
+        same = abs(process.create_time() - (known.started_at_seconds or 0)) < 1
+        return bool(alive and same)
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _process(pid: int) -> Any:
+    return _psutil().Process(pid)
+
+
+def _psutil() -> Any:
+    try:
+        import psutil
+    except ImportError as error:
+        raise PackagesMissingError(
+            "a local Kafka needs the package psutil: pip install 'byline[local]'"
+        ) from error
+    return psutil

@@ -1,0 +1,108 @@
+"""`byline topics acl`: the least each principal has to be allowed, from the declared topics."""
+
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from schemas.inputs import InputName
+from schemas.topics import CHANGELOGS, DEAD_LETTERS, DECISIONS, INPUTS, OUTPUTS, POLICIES, TOPICS
+from streams.operate.topics import names_of
+from streams.settings import Settings
+
+Kind = Literal["topic", "group", "transactional-id", "cluster"]
+CLUSTER = "kafka-cluster"
+
+PRODUCERS: dict[str, tuple[InputName, ...]] = {
+    "platform": ("follower-counts", "category-changes", "account-changes"),
+    "notifier": ("notice-receipts",),
+    "consent-desk": ("consent-answers",),
+    "operator": ("controls", "switches"),
+}
+"""Who sends what. A principal of its own for the operators: theirs is the word that overrules."""
+
+CONSUMERS: dict[str, tuple[str, ...]] = {
+    "notifier": ("invitations",),
+    "consent-desk": ("invitations", "consents"),
+    "enforcer": ("throttles",),
+}
+"""Who obeys what. None of them may read a shadow topic."""
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """`role` may do `operations` on one resource; `prefixed`: on all whose name begins so."""
+
+    role: str
+    kind: Kind
+    name: str
+    operations: tuple[str, ...]
+    prefixed: bool = False
+
+    def command(self, principal: str, bootstrap: str) -> str:
+        """The line that grants it, for the kafka-acls that comes with Kafka."""
+        words = ["kafka-acls", "--bootstrap-server", bootstrap, "--add"]
+        words += ["--allow-principal", principal]
+        words += [part for it in self.operations for part in ("--operation", it)]
+        words += ["--cluster"] if self.kind == "cluster" else [f"--{self.kind}", self.name]
+        if self.prefixed:
+            words += ["--resource-pattern-type", "prefixed"]
+        return shlex.join(words)
+
+
+def permissions(settings: Settings) -> list[Permission]:
+    """All of them, by role: worker, those who send, those who obey, auditor, administrator."""
+    return [
+        *_worker(settings),
+        *_producers(settings),
+        *_consumers(settings),
+        *_auditor(settings),
+        *_administrator(settings),
+    ]
+
+
+def _worker(settings: Settings) -> Iterator[Permission]:
+    """The worker describes settings at start: a topic that is too small for a batch is refused."""
+    names = names_of(settings)
+    look = ("Describe", "DescribeConfigs")
+    for topic in INPUTS:
+        yield Permission("worker", "topic", names.of(topic), ("Read", *look))
+    for topic in (*OUTPUTS, DECISIONS, POLICIES, DEAD_LETTERS):
+        yield Permission("worker", "topic", names.of(topic), ("Write", *look))
+    for topic in CHANGELOGS:
+        yield Permission("worker", "topic", names.of(topic), ("Read", "Write", *look))
+    yield Permission("worker", "group", settings.application_id, ("Read", "Describe"))
+    fence = f"{settings.application_id}-"
+    yield Permission("worker", "transactional-id", fence, ("Write", "Describe"), prefixed=True)
+    yield Permission("worker", "cluster", CLUSTER, ("IdempotentWrite",))
+
+
+def _producers(settings: Settings) -> Iterator[Permission]:
+    names = names_of(settings)
+    for role, inputs in PRODUCERS.items():
+        for name in inputs:
+            yield Permission(role, "topic", names.input(name), ("Write", "Describe"))
+        yield Permission(role, "cluster", CLUSTER, ("IdempotentWrite",))
+
+
+def _consumers(settings: Settings) -> Iterator[Permission]:
+    for role, topics in CONSUMERS.items():
+        for topic in topics:
+            yield Permission(role, "topic", settings.topic_prefix + topic, ("Read", "Describe"))
+        group = f"{settings.application_id}-{role}"
+        yield Permission(role, "group", group, ("Read", "Describe"), prefixed=True)
+
+
+def _auditor(settings: Settings) -> Iterator[Permission]:
+    """Reads everything, changes nothing; replay and audit need no group."""
+    names = names_of(settings)
+    for topic in TOPICS:
+        yield Permission("auditor", "topic", names.of(topic), ("Read", "Describe"))
+    yield Permission("auditor", "group", settings.application_id, ("Describe",))
+
+
+def _administrator(settings: Settings) -> Iterator[Permission]:
+    """For `topics create` and `topics check`."""
+    operations = ("Create", "Describe", "DescribeConfigs")
+    for prefix in (settings.topic_prefix, f"{settings.application_id}-"):
+        yield Permission("administrator", "topic", prefix, operations, prefixed=True)

@@ -1,0 +1,18 @@
+"""What an operator's command can fail with, and whose fault it is.
+
+OperateError
+├── UsageError         the command cannot be meant that way: the caller's (exit 2)
+└── KafkaAbsentError   no broker answers, or it refuses us: the cluster's or the settings' (exit 2)
+"""
+
+
+class OperateError(Exception):
+    """The command was not carried out; the message says what to do."""
+
+
+class UsageError(OperateError):
+    """What was asked for does not exist or contradicts what is there."""
+
+
+class KafkaAbsentError(OperateError):
+    """Kafka does not answer, or does not let us in."""

@@ -1,0 +1,149 @@
+"""`byline send TOPIC [FILE]`: JSON lines, validated, produced with the right key and partition."""
+
+import asyncio
+import gzip
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+from aiokafka.partitioner import murmur2
+
+from schemas.inputs import INPUT_MODELS, InputName
+from streams.operate.clients import producer
+from streams.operate.errors import OperateError, UsageError
+from streams.operate.send_check import Checker, Line, Rejection
+from streams.operate.topics import names_of
+from streams.policies import load_policies
+from streams.settings import Settings
+
+IN_FLIGHT = 5_000
+TOPIC_TIMEOUT_SECONDS = 10.0
+STANDARD_INPUT = Path("-")
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedLine:
+    """A line that was not sent, where it is, and why."""
+
+    file: str
+    line: int
+    rejection: Rejection
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}: {self.rejection}"
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """How many lines went (or, in a dry run, would go), and those that were refused."""
+
+    topic: str
+    count: int
+    refused: tuple[RefusedLine, ...]
+
+
+def partition_of(key: bytes, partitions: int) -> int:
+    """The partition that the Java client's default partitioner gives a key (murmur2)."""
+    return int((murmur2(key) & 0x7FFFFFFF) % partitions)
+
+
+def input_named(settings: Settings, topic: str) -> InputName:
+    """The input that `topic` means, with or without the prefix; UsageError when there is none."""
+    name = topic.removeprefix(settings.topic_prefix)
+    if name not in INPUT_MODELS:
+        raise UsageError(f"{topic} is not an input; there are {', '.join(INPUT_MODELS)}")
+    return name
+
+
+async def send(
+    settings: Settings,
+    topic: str,
+    file: Path,
+    now_seconds: float,
+    *,
+    dry_run: bool = False,
+    tombstones: bool = False,
+) -> Sent:
+    """Send the good lines of a file (`-`: standard input; `.gz` is unpacked) and name the bad ones.
+
+    `now_seconds` is the wall clock: times too far ahead of it are refused. With `tombstones` a line
+    has only platform and account_id, and the record no value. Raises UsageError, PolicyFaults,
+    KafkaAbsentError, or OperateError when Kafka refuses a record.
+    """
+    name = input_named(settings, topic)
+    platforms = load_policies(settings.policies, require_approvals=settings.require_approvals)
+    checker = Checker(
+        name,
+        platforms.keys(),
+        now_seconds,
+        require_approvals=settings.require_approvals,
+        tombstones=tombstones,
+    )
+    full_name = names_of(settings).input(name)
+    refused: list[RefusedLine] = []
+    lines = _good_lines(checker, file, refused)
+    if dry_run:
+        count = sum(1 for _ in lines)
+    else:
+        count = await _produce(settings, full_name, lines)
+    return Sent(full_name, count, tuple(refused))
+
+
+async def _produce(settings: Settings, topic: str, lines: Iterator[Line]) -> int:
+    count = 0
+    waiting: list[asyncio.Future[Any]] = []
+    async with producer(settings, linger_ms=5) as client:
+        try:
+            partitions = await _partition_count(client, topic)
+            for line in lines:
+                partition = partition_of(line.key, partitions)
+                waiting.append(await client.send(topic, line.value, line.key, partition))
+                count += 1
+                if len(waiting) >= IN_FLIGHT:
+                    await asyncio.gather(*waiting)
+                    waiting.clear()
+            await asyncio.gather(*waiting)
+        except KafkaError as error:
+            raise OperateError(
+                f"Kafka does not take records for {topic} ({error}): does `byline topics check`"
+                " find the topic, and may this principal write to it?"
+            ) from error
+    return count
+
+
+async def _partition_count(client: AIOKafkaProducer, topic: str) -> int:
+    try:
+        async with asyncio.timeout(TOPIC_TIMEOUT_SECONDS):
+            return len(await client.partitions_for(topic))
+    except TimeoutError as error:
+        raise OperateError(
+            f"{topic} is missing (or hidden from this principal): `byline topics create` makes it"
+        ) from error
+
+
+def _good_lines(checker: Checker, file: Path, refused: list[RefusedLine]) -> Iterator[Line]:
+    """The lines that pass; the others are added to `refused`. Empty lines are nothing."""
+    label = "stdin" if file == STANDARD_INPUT else str(file)
+    for number, raw in enumerate(_raw_lines(file), start=1):
+        if not raw.strip():
+            continue
+        outcome = checker.check(raw)
+        if isinstance(outcome, Rejection):
+            refused.append(RefusedLine(label, number, outcome))
+        else:
+            yield outcome
+
+
+def _raw_lines(file: Path) -> Iterator[bytes]:
+    if file == STANDARD_INPUT:
+        yield from sys.stdin.buffer
+        return
+    try:
+        with gzip.open(file, "rb") if file.suffix == ".gz" else file.open("rb") as lines:
+            yield from lines
+    except OSError as error:
+        raise UsageError(f"{file} cannot be read ({error.strerror or error})") from error

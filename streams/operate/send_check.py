@@ -1,0 +1,132 @@
+"""A line of JSON → the record it becomes, or why the worker would refuse it."""
+
+import json
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from schemas.inputs import INPUT_MODELS, TOMBSTONES, Control, InputName, input_key
+from schemas.words import (
+    ACCOUNT_ID_PATTERN,
+    ALLOWED_SKEW_SECONDS,
+    MAX_VALUE_BYTES,
+    PLATFORM_PATTERN,
+    Refused,
+)
+from streams.core.decode import has_name_field
+from streams.operate.errors import UsageError
+
+TIMES = ("observed_at", "occurred_at", "issued_at")
+_EXPECTED = {
+    "platform": f"a slug, {PLATFORM_PATTERN}",
+    "account_id": f"an opaque id, {ACCOUNT_ID_PATTERN}",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line that may be sent: a value of None removes the label (a tombstone)."""
+
+    key: bytes
+    value: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """A line that the worker would refuse: its reason in the contract's words, and ours."""
+
+    reason: Refused
+    words: str
+
+    def __str__(self) -> str:
+        return f"{self.reason.value}: {self.words}"
+
+
+class Checker:
+    """The contract's rules for one input topic. Values are never repeated in a refusal: one of them
+    may be a person's name."""
+
+    def __init__(
+        self,
+        name: InputName,
+        platforms: Collection[str],
+        now_seconds: float,
+        *,
+        require_approvals: bool = False,
+        tombstones: bool = False,
+    ) -> None:
+        if tombstones and name not in TOMBSTONES:
+            raise UsageError(f"--tombstones: a record of {name} always has a value")
+        self._name = name
+        self._model: type[BaseModel] = INPUT_MODELS[name]
+        self._platforms = platforms
+        self._latest = now_seconds + ALLOWED_SKEW_SECONDS
+        self._require_approvals = require_approvals
+        self._tombstones = tombstones
+
+    def check(self, raw: bytes) -> Line | Rejection:
+        """The record, with the contract's fields alone: others are ignored and never copied."""
+        if len(raw.strip()) > MAX_VALUE_BYTES:
+            return Rejection(Refused.TOO_LARGE, f"over {MAX_VALUE_BYTES} bytes")
+        try:
+            plain = json.loads(raw.decode(), parse_constant=_no_constant)
+        except (ValueError, RecursionError) as error:
+            where = f" at column {error.colno}" if isinstance(error, json.JSONDecodeError) else ""
+            return Rejection(Refused.NOT_JSON, f"this is not JSON{where}")
+        if not isinstance(plain, dict):
+            return Rejection(Refused.WRONG_TYPE, "a line is a JSON object")
+        if has_name_field(plain):
+            return Rejection(Refused.NAME_FIELD, "a field known to carry a person's name or number")
+        try:
+            return self._checked(plain)
+        except ValidationError as error:
+            return _refusal(error)
+
+    def _checked(self, plain: dict[str, Any]) -> Line | Rejection:
+        if self._tombstones:
+            stand_in = {"category": "-", "followers": 0, "observed_at": "1970-01-01T00:00:00Z"}
+            value = self._model.model_validate({**plain, **stand_in})
+        else:
+            value = self._model.model_validate(plain)
+        platform = str(getattr(value, "platform", None) or getattr(value, "scope", ""))
+        if platform != "*" and platform not in self._platforms:
+            known = ", ".join(sorted(self._platforms))
+            return Rejection(Refused.UNKNOWN_PLATFORM, f"there are policies for {known} only")
+        key = input_key(self._name, value).encode()
+        if self._tombstones:
+            return Line(key, None)
+        for field in TIMES:
+            moment = getattr(value, field, None)
+            if moment is not None and moment.timestamp() > self._latest:
+                words = f"{field} is over {ALLOWED_SKEW_SECONDS} s ahead of this machine's clock"
+                return Rejection(Refused.TIME_AHEAD, words)
+        if self._require_approvals and isinstance(value, Control) and _unapproved(value):
+            words = "a control with a bulk_id needs an approved_by other than its actor"
+            return Rejection(Refused.NOT_APPROVED, words)
+        kept = {field: plain[field] for field in self._model.model_fields if field in plain}
+        return Line(key, json.dumps(kept, ensure_ascii=False, separators=(",", ":")).encode())
+
+
+def _unapproved(control: Control) -> bool:
+    return control.bulk_id is not None and control.approved_by in (None, control.actor)
+
+
+def _no_constant(word: str) -> None:
+    raise ValueError(word)
+
+
+def _refusal(error: ValidationError) -> Rejection:
+    """The first fault in words, and its reason as the worker would give it."""
+    fault = error.errors(include_input=False, include_url=False)[0]
+    field = str(fault["loc"][0]) if fault["loc"] else "value"
+    kind = fault["type"]
+    if kind == "missing":
+        return Rejection(Refused.MISSING_FIELD, f"{field} is missing")
+    if kind == "string_pattern_mismatch":
+        words = _EXPECTED.get(field, "opaque, without blanks")
+        return Rejection(Refused.BAD_ID, f"{field} is not {words}")
+    if kind in ("greater_than_equal", "less_than_equal", "string_too_long", "string_too_short"):
+        return Rejection(Refused.OUT_OF_RANGE, f"{field}: {fault['msg']}")
+    return Rejection(Refused.WRONG_TYPE, f"{field}: {fault['msg']}")

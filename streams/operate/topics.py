@@ -1,0 +1,195 @@
+"""`byline topics create` and `topics check`: the cluster's topics against schemas/topics.py."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+
+from schemas.topics import KEEP_FOR_EVER, TOPICS, Topic, TopicNames
+from streams.operate.clients import admin_client
+from streams.operate.errors import OperateError, UsageError
+from streams.settings import Settings
+
+DEFAULT_PARTITIONS = 8
+DEFAULT_REPLICAS = 3
+TOPIC_ALREADY_EXISTS = 36
+APPEAR_SECONDS = 10.0
+AT_LEAST = frozenset({"max.message.bytes", "min.compaction.lag.ms"})
+"""Settings of which more than what is needed does no harm."""
+
+
+@dataclass(frozen=True, slots=True)
+class Existing:
+    """A topic as the cluster has it."""
+
+    partitions: int
+    replicas: int
+    config: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """What create() made, with how many partitions and replicas, and what was there already."""
+
+    made: tuple[str, ...]
+    left: tuple[str, ...]
+    partitions: int
+    replicas: int
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One thing that is not as it has to be: `needed` and `found` in Kafka's words."""
+
+    topic: str
+    what: str
+    needed: str
+    found: str
+
+    def __str__(self) -> str:
+        if self.what == "missing":
+            return f"{self.topic}: missing"
+        return f"{self.topic}: {self.what} is {self.found}, {self.needed} is needed"
+
+
+def names_of(settings: Settings) -> TopicNames:
+    """The full names under these settings."""
+    return TopicNames(settings.topic_prefix, settings.application_id)
+
+
+async def create(
+    settings: Settings, partitions: int | None = None, replicas: int | None = None
+) -> Created:
+    """Make the missing topics with the right settings and leave the others alone.
+
+    `partitions` is for every topic but those that have one only; None takes what the existing
+    ones have, else 8. `replicas` None takes 3, or as many as there are brokers. Raises UsageError
+    when the existing topics have another number: topics of different counts would part an
+    account's records.
+    """
+    names = names_of(settings)
+    async with admin_client(settings) as client:
+        existing = await _existing(client, (names.of(topic) for topic in TOPICS))
+        keyed = _common_count(names, existing)
+        if partitions is not None and keyed is not None and keyed != partitions:
+            raise UsageError(
+                f"the existing topics have {keyed} partitions: leave --partitions out, or give"
+                f" --partitions {keyed}; another number needs another BYLINE_TOPIC_PREFIX"
+            )
+        count = partitions or keyed or DEFAULT_PARTITIONS
+        brokers = len((await client.describe_cluster())["brokers"])
+        if replicas is not None and replicas > brokers:
+            raise UsageError(f"--replication-factor {replicas}: there are {brokers} brokers")
+        copies = replicas or min(DEFAULT_REPLICAS, brokers)
+        wanted = [
+            NewTopic(
+                names.of(t), 1 if t.single else count, copies, topic_configs=_config(t, copies)
+            )
+            for t in TOPICS
+            if names.of(t) not in existing
+        ]
+        made = await _make(client, wanted)
+    return Created(tuple(made), tuple(sorted(existing)), count, copies)
+
+
+async def check(settings: Settings) -> list[Difference]:
+    """Every difference between what exists and what is needed; none means that all is well."""
+    names = names_of(settings)
+    async with admin_client(settings) as client:
+        existing = await _existing(client, (names.of(topic) for topic in TOPICS))
+    return list(differences(names, existing))
+
+
+def differences(names: TopicNames, existing: Mapping[str, Existing]) -> Iterator[Difference]:
+    """The comparison itself: missing topics, partition counts, and each setting."""
+    keyed = _common_count(names, existing)
+    for topic in TOPICS:
+        name = names.of(topic)
+        found = existing.get(name)
+        if found is None:
+            yield Difference(name, "missing", "there", "missing")
+            continue
+        count = 1 if topic.single else keyed
+        if found.partitions != count:
+            yield Difference(name, "the number of partitions", str(count), str(found.partitions))
+        for setting, needed in topic.config.items():
+            value = found.config.get(setting, "")
+            if not _suffices(topic, setting, needed, value):
+                more = setting in AT_LEAST or (setting == "retention.ms" and _may_be_longer(topic))
+                words = f"at least {needed}" if more else needed
+                yield Difference(name, setting, words, value)
+
+
+def _may_be_longer(topic: Topic) -> bool:
+    return topic.minimum_retention
+
+
+def _suffices(topic: Topic, setting: str, needed: str, found: str) -> bool:
+    if found == needed:
+        return True
+    if setting in AT_LEAST:
+        return found.lstrip("-").isdigit() and int(found) >= int(needed)
+    if setting == "retention.ms" and _may_be_longer(topic):
+        return found == str(KEEP_FOR_EVER) or (found.isdigit() and int(found) >= int(needed))
+    return False
+
+
+def _config(topic: Topic, copies: int) -> dict[str, str]:
+    """With three copies a write counts when two have it: one broker may be lost without a loss."""
+    return {**topic.config, **({"min.insync.replicas": "2"} if copies >= 3 else {})}
+
+
+def _common_count(names: TopicNames, existing: Mapping[str, Existing]) -> int | None:
+    """How many partitions the keyed topics have: the count of most, the larger in doubt."""
+    counts = Counter(
+        existing[names.of(topic)].partitions
+        for topic in TOPICS
+        if not topic.single and names.of(topic) in existing
+    )
+    return max(counts, key=lambda count: (counts[count], count)) if counts else None
+
+
+async def _existing(client: AIOKafkaAdminClient, wanted: Iterable[str]) -> dict[str, Existing]:
+    """Those of the wanted topics that exist. All are listed: to ask for a missing one by name makes
+    it on a cluster that creates topics by itself."""
+    needed = set(wanted)
+    described = {
+        topic["topic"]: topic["partitions"]
+        for topic in await client.describe_topics()
+        if topic["topic"] in needed and topic["error_code"] == 0
+    }
+    if not described:
+        return {}
+    resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in described]
+    configs: dict[str, dict[str, str]] = {}
+    for response in await client.describe_configs(resources):
+        for _code, _message, _kind, name, entries in response.resources:
+            configs[name] = {entry[0]: entry[1] for entry in entries}
+    return {
+        name: Existing(
+            len(partitions),
+            min((len(partition["replicas"]) for partition in partitions), default=0),
+            configs.get(name, {}),
+        )
+        for name, partitions in described.items()
+    }
+
+
+async def _make(client: AIOKafkaAdminClient, wanted: list[NewTopic]) -> list[str]:
+    """Create them and return when every broker that is asked knows them."""
+    if not wanted:
+        return []
+    made = []
+    response = await client.create_topics(wanted)
+    for name, code, *message in response.topic_errors:
+        if code == 0:
+            made.append(name)
+        elif code != TOPIC_ALREADY_EXISTS:
+            raise OperateError(f"Kafka refuses to make {name}: {message[0] if message else code}")
+    async with asyncio.timeout(APPEAR_SECONDS):
+        while len(await _existing(client, made)) < len(made):  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+    return made
