@@ -1,0 +1,259 @@
+"""What a run under faults must have shown, from the input records alone.
+
+For each account the model is run over every order that the contract permits, and what a
+`read_committed` consumer saw has to be one of the outcomes. What may differ from a punctual run:
+
+* a timer due at most `lateness` before an input may have acted after it: the worker was down, or
+  waited for its inputs. An input sent before a timer is due always comes first, within `race`;
+* two inputs of different topics, sent within `lateness`, may have been applied in the order of
+  topics (they were read together); within `race`, in either order (they were fetched apart);
+* a timer due within `lateness` of the end may not have acted yet.
+
+A scenario keeps the number of outcomes small, best one, by these rules: the next input of an
+account is sent only when the effect of the one before it is visible, or else after a pause longer
+than the time the worker may be away; and no input but an answer is sent within that time after a
+timer is due. Caps are out of reach here: they are shared out over partitions, so give the policy
+caps that are never met, or check them by sums.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from copy import deepcopy
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from schemas.inputs import INPUT_MODELS
+from tests.oracle.model import Life, plain_id
+from tests.oracle.policy import Policy
+from tests.oracle.records import Record
+
+ORDER = {name: place for place, name in enumerate(["policy", *INPUT_MODELS])}
+Seen = tuple[str, str, str | None]
+Outcome = tuple[tuple[Seen, ...], tuple[Seen, ...]]
+"""Events as (event, reason, surface), those in `enforce` and those in `shadow`, each in order."""
+
+
+class TooManyOutcomesError(Exception):
+    """The scenario leaves an account more outcomes than are worth telling apart: space it out."""
+
+
+@dataclass(frozen=True)
+class Sent:
+    """One input of one account, or a switch or policy that it shares with others."""
+
+    at: datetime
+    name: str
+    value: Any
+    offset: int
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """How far reality may stray from a punctual worker; see the head of this file."""
+
+    lateness: timedelta = timedelta(seconds=1)
+    race: timedelta = timedelta(0)
+    limit: int = 20_000
+
+
+def sent(
+    inputs: Iterable[Record],
+    policies: Mapping[str, Policy],
+    *,
+    prefix: str = "byline.",
+    refused: Iterable[tuple[str, int, int]] = (),
+) -> dict[str, list[Sent]]:
+    """Inputs by account key, switches of its platform included, in the order of their timestamps.
+
+    `refused`: (topic, partition, offset) of dead letters, which take no effect.
+    """
+    without = set(refused)
+    accounts: dict[str, list[Sent]] = defaultdict(list)
+    switches: list[Sent] = []
+    for record in inputs:
+        if (record.topic, record.partition, record.offset) in without or record.key is None:
+            continue
+        name = record.topic.removeprefix(prefix)
+        at = datetime.fromtimestamp(record.timestamp_ms / 1000, UTC)
+        value = None if record.value is None else json.loads(record.value)
+        one = Sent(at, name, value, record.offset)
+        if name == "switches":
+            switches.append(one)
+        else:
+            accounts[record.key.decode()].append(one)
+    known = {key: own for key, own in accounts.items() if key.split(":")[0] in policies}
+    return {
+        key: sorted([*own, *switches], key=lambda one: (one.at, ORDER[one.name], one.offset))
+        for key, own in known.items()
+    }
+
+
+def expected(
+    inputs: Iterable[Record], policies: Mapping[str, Policy], end: datetime, **given: Any
+) -> dict[str, list[tuple[str, str, str | None, str]]]:
+    """Per account the (event, reason, surface, mode) of a punctual worker, in order."""
+    ids = given.pop("ids", {})
+    result = {}
+    for key, own in sent(inputs, policies, **given).items():
+        life = _begin(key, policies, ids)
+        for one in own:
+            life.apply(one.at, one.name, one.value)
+        life.advance(end)
+        result[key] = [(*_seen(event), event["mode"]) for event in life.events]
+    return result
+
+
+def allowed(life: Life, own: list[Sent], end: datetime, tolerance: Tolerance) -> set[Outcome]:
+    """Every outcome that the contract permits for one account's inputs."""
+    topics: dict[str, list[Sent]] = defaultdict(list)
+    for one in own:
+        topics[one.name].append(one)
+    start = dict.fromkeys(topics, 0)
+    work, known = [(life, start)], {_signature(life, start)}
+    outcomes: set[Outcome] = set()
+    while work:
+        life, read = work.pop()
+        for branch in _branches(life, topics, read, end, tolerance):
+            if branch is None:
+                outcomes.add(outcome(life.events))
+                continue
+            signature = _signature(*branch)
+            if signature not in known:
+                known.add(signature)
+                work.append(branch)
+        if len(known) > tolerance.limit:
+            raise TooManyOutcomesError(
+                f"more than {tolerance.limit} ways through {len(own)} inputs"
+            )
+    return outcomes
+
+
+def compare(
+    outputs: Iterable[Record],
+    inputs: Iterable[Record],
+    policies: Mapping[str, Policy],
+    end: datetime,
+    tolerance: Tolerance,
+    **given: Any,
+) -> list[str]:
+    """Accounts whose committed events are none of the permitted outcomes; empty if all is well.
+
+    `end`: until when timers may have acted, the instant at which the outputs were read.
+    """
+    values = [json.loads(record.value or b"") for record in outputs]
+    ids = {
+        (f"{one['platform']}:{one['account_id']}", one["mode"], one["cycle"]): one["invitation_id"]
+        for one in sorted(values, key=lambda one: one["event"] != "invitation.issued", reverse=True)
+    }
+    observed: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for value in sorted(values, key=lambda one: one["sequence"]):
+        observed[f"{value['platform']}:{value['account_id']}"].append(value)
+    histories = sent(inputs, policies, **given)
+    breaches = [f"{key}: has events but no inputs" for key in observed if key not in histories]
+    for key, own in histories.items():
+        found = outcome(observed.get(key, []))
+        permitted = allowed(_begin(key, policies, ids), own, end, tolerance)
+        if found not in permitted:
+            nearest = min(permitted, key=lambda one: _distance(one, found))
+            breaches.append(
+                f"{key}: saw {_words(found)}; nearest of {len(permitted)} permitted:"
+                f" {_words(nearest)}"
+            )
+    return breaches
+
+
+def outcome(events: Iterable[dict[str, Any]]) -> Outcome:
+    """Events of one account, in the order of their sequence, as an outcome."""
+    own = list(events)
+    live = tuple(_seen(event) for event in own if event["mode"] == "enforce")
+    return live, tuple(_seen(event) for event in own if event["mode"] == "shadow")
+
+
+def same_events(calm: Iterable[Record], faulty: Iterable[Record]) -> list[str]:
+    """Differences between two runs of one input: which account saw what only in one of them."""
+    runs = []
+    for records in (calm, faulty):
+        accounts: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        values = [json.loads(record.value or b"") for record in records]
+        for value in sorted(values, key=lambda one: one["sequence"]):
+            accounts[f"{value['platform']}:{value['account_id']}"].append(value)
+        runs.append({key: outcome(own) for key, own in accounts.items()})
+    before, after = runs
+    nothing: Outcome = ((), ())
+    return [
+        f"{key}: {_words(before.get(key, nothing))} became {_words(after.get(key, nothing))}"
+        for key in sorted(set(before) | set(after))
+        if before.get(key, nothing) != after.get(key, nothing)
+    ]
+
+
+def _begin(
+    key: str, policies: Mapping[str, Policy], ids: Mapping[tuple[str, str, int], str]
+) -> Life:
+    def invitation_id(mode: str, cycle: int) -> str:
+        return ids.get((key, mode, cycle), plain_id(mode, cycle))
+
+    return Life(policies[key.split(":")[0]], invitation_id=invitation_id)
+
+
+def _branches(
+    life: Life,
+    topics: Mapping[str, list[Sent]],
+    read: dict[str, int],
+    end: datetime,
+    tolerance: Tolerance,
+) -> Iterable[tuple[Life, dict[str, int]] | None]:
+    """What may happen next: an input, a timer, or (None) nothing any more."""
+    heads = [own[read[name]] for name, own in topics.items() if read[name] < len(own)]
+    timers = life.due_timers()
+    first = min((one.at for one in heads), default=None)
+    horizon = end if first is None else first + tolerance.race
+    due = timers[0][0] if timers else None
+    if due is not None and due <= horizon:
+        after = _copy(life)
+        at, _, kind, what = timers[0]
+        after.fire(at, kind, what)
+        yield after, read
+        latest = end if first is None else first
+        if due <= latest - tolerance.lateness:
+            return
+    if first is None:
+        yield None
+    for one in heads:
+        if all(_may_precede(one, other, tolerance) for other in heads):
+            after = _copy(life)
+            after.receive(one.at, one.name, one.value)
+            yield after, {**read, one.name: read[one.name] + 1}
+
+
+def _may_precede(one: Sent, other: Sent, tolerance: Tolerance) -> bool:
+    ahead = one.at - other.at
+    together = ORDER[one.name] < ORDER[other.name] and ahead <= tolerance.lateness
+    return one is other or ahead <= tolerance.race or together
+
+
+def _copy(life: Life) -> Life:
+    kept = (life.policy, life.invitation_id, life.share)
+    return deepcopy(life, {id(one): one for one in kept})
+
+
+def _signature(life: Life, read: dict[str, int]) -> str:
+    own = {name: value for name, value in vars(life).items() if not callable(value)}
+    parts = [own.pop("facts"), own.pop("brakes"), own.pop("caps")]
+    own.pop("policy")
+    return repr([sorted(own.items()), *(sorted(vars(part).items()) for part in parts), read])
+
+
+def _seen(event: Mapping[str, Any]) -> Seen:
+    return event["event"], event["reason"], event.get("surface")
+
+
+def _distance(one: Outcome, other: Outcome) -> int:
+    return sum(len(set(left) ^ set(right)) for left, right in zip(one, other, strict=True))
+
+
+def _words(seen: Outcome) -> str:
+    shown = ([" ".join(word for word in event if word) for event in part] for part in seen if part)
+    return " | ".join(", ".join(part) for part in shown) or "nothing"
