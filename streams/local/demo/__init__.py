@@ -3,7 +3,7 @@
 `script` the words · `stories` the named storylines · `scenario`, `garbage` the whole day as data ·
 `policies` compressed time · `actors` notifier, owners, operators · `reading` consumers ·
 `gather`, `checks` what is proved afterwards · `tally`, `display`, `closing` what is shown ·
-`stage` the processes.
+`stage` the processes · `perform` the whole.
 """
 
 from dataclasses import dataclass
@@ -28,6 +28,6 @@ def run(options: Options) -> int:
 
     130 after Ctrl-C. Whatever happens, nothing stays behind unless `keep` asks for it.
     """
-    from streams.local.demo.run import play_demo
+    from streams.local.demo.perform import play_demo
 
     return play_demo(options)

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from schemas.words import Event, Mode
 from streams.local.demo.checks import Check
-from streams.local.demo.display import BAD, DIM, GOOD, colour, number
+from streams.local.demo.display import BAD, DIM, GOOD, WIDE_COLUMNS, colour, number
 from streams.local.demo.evidence import Evidence
 from streams.local.demo.stage import Stage, describe
 
@@ -24,9 +24,9 @@ def counts(evidence: Evidence) -> Counter[tuple[str, str, str]]:
     )
 
 
-def table(found: Counter[tuple[str, str, str]], platforms: Sequence[str]) -> Table:
+def table(found: Counter[tuple[str, str, str]], platforms: Sequence[str], wide: bool) -> Table:
     """Event types down, platforms across; shadow events behind a plus, dim."""
-    grid = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    grid = Table(box=None, padding=(0, 2 if wide else 1, 0, 0), header_style="bold")
     grid.add_column("event", style="bold", no_wrap=True)
     for platform in (*platforms, "all"):
         grid.add_column(platform, justify="right", no_wrap=True)
@@ -41,7 +41,8 @@ def table(found: Counter[tuple[str, str, str]], platforms: Sequence[str]) -> Tab
             if shadow:
                 cell += Text(f"+{shadow}", style=DIM)
             cells.append(cell)
-        grid.add_row(Text(event.value, style=colour(event.value)), *cells)
+        name = event.value if wide else event.value.split(".")[1]
+        grid.add_row(Text(name, style=colour(event.value)), *cells)
     return grid
 
 
@@ -54,7 +55,7 @@ def show(
 ) -> None:
     """The table, then every check with its mark and, where it failed, what was found."""
     console.print()
-    console.print(table(counts(evidence), platforms))
+    console.print(table(counts(evidence), platforms, console.width >= WIDE_COLUMNS))
     console.print(Text("numbers behind a + are shadow events: decided, written apart", style=DIM))
     console.print()
     for check in checks:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
-from schemas.topics import OUTPUTS, TopicNames
+from schemas.topics import DEAD_LETTERS, OUTPUTS, TopicNames
 from streams.local.demo import garbage, scenario
 from streams.local.demo.actors import Actors, wire_time
 from streams.local.demo.chance import Chance
@@ -16,7 +16,7 @@ from streams.local.demo.display import FRAMES_PER_SECOND, Display
 from streams.local.demo.policies import Compressed
 from streams.local.demo.probe import watch_workers
 from streams.local.demo.reading import follow, open_consumer, seen
-from streams.local.demo.stage import PARTITIONS, Stage
+from streams.local.demo.stage import PARTITIONS, Stage, partitions
 from streams.local.demo.tally import Tally
 
 LINGER_MS = 5
@@ -74,8 +74,8 @@ class Play:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _watched(self) -> list[str]:
-        return [self.names.of(topic) for topic in OUTPUTS] + [f"{self.names.prefix}dead-letters"]
+    def _watched(self) -> dict[str, int]:
+        return {self.names.of(topic): partitions(topic) for topic in (*OUTPUTS, DEAD_LETTERS)}
 
     async def _watch(self, consumer: AIOKafkaConsumer, actors: Actors, begin: float) -> None:
         shadow = f"{self.names.prefix}shadow."
@@ -109,7 +109,7 @@ class Play:
 
 @asynccontextmanager
 async def _clients(
-    bootstrap: str, topics: list[str]
+    bootstrap: str, topics: Mapping[str, int]
 ) -> AsyncIterator[tuple[AIOKafkaProducer, AIOKafkaConsumer]]:
     producer = AIOKafkaProducer(bootstrap_servers=bootstrap, linger_ms=LINGER_MS, acks="all")
     await producer.start()

@@ -7,6 +7,7 @@ from streams.local.demo.day import Play
 from streams.local.demo.evidence import Evidence
 from streams.local.demo.probe import get
 from streams.local.demo.reading import Raw, read_back, seen
+from streams.local.demo.stage import PARTITIONS, partitions
 
 WRITTEN = (*OUTPUTS, DECISIONS, POLICIES, DEAD_LETTERS, *CHANGELOGS)
 
@@ -15,9 +16,8 @@ async def gather(play: Play) -> Evidence:
     """Everything that Byline wrote, and what was sent to it, from the beginning."""
     names = play.names
     labels_topic = names.input("category-changes")
-    records = await read_back(
-        play.stage.bootstrap, [names.of(topic) for topic in WRITTEN] + [labels_topic]
-    )
+    topics = {names.of(topic): partitions(topic) for topic in WRITTEN}
+    records = await read_back(play.stage.bootstrap, {**topics, labels_topic: PARTITIONS})
     by_topic: dict[str, list[Raw]] = defaultdict(list)
     for record in records:
         by_topic[record.topic].append(record)

@@ -1,7 +1,7 @@
 """Reading Kafka as a consumer of Byline would: `read_committed`, without a group."""
 
 import json
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,8 +63,8 @@ def seen(record: Raw) -> Seen:
     )
 
 
-async def open_consumer(bootstrap: str, topics: Iterable[str]) -> AIOKafkaConsumer:
-    """A started consumer that stands at the beginning of every partition of the topics."""
+async def open_consumer(bootstrap: str, topics: Mapping[str, int]) -> AIOKafkaConsumer:
+    """A started consumer at the beginning of every partition of the topics (name to number)."""
     consumer = AIOKafkaConsumer(
         bootstrap_servers=bootstrap,
         isolation_level="read_committed",
@@ -77,8 +77,8 @@ async def open_consumer(bootstrap: str, topics: Iterable[str]) -> AIOKafkaConsum
     try:
         partitions = [
             TopicPartition(topic, number)
-            for topic in topics
-            for number in sorted(await _partitions(consumer, topic))
+            for topic, count in topics.items()
+            for number in range(count)
         ]
         consumer.assign(partitions)
         await consumer.seek_to_beginning(*partitions)
@@ -97,7 +97,7 @@ async def follow(consumer: AIOKafkaConsumer) -> AsyncIterator[Raw]:
                 yield raw(record)
 
 
-async def read_back(bootstrap: str, topics: Sequence[str]) -> list[Raw]:
+async def read_back(bootstrap: str, topics: Mapping[str, int]) -> list[Raw]:
     """Everything that is committed in the topics, from the beginning to the end as of now."""
     consumer = await open_consumer(bootstrap, topics)
     try:
@@ -111,8 +111,3 @@ async def read_back(bootstrap: str, topics: Sequence[str]) -> list[Raw]:
         return records
     finally:
         await consumer.stop()
-
-
-async def _partitions(consumer: AIOKafkaConsumer, topic: str) -> set[int]:
-    await consumer.topics()
-    return consumer.partitions_for_topic(topic) or set()

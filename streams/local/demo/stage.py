@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from schemas.topics import Topic
 from streams.local.demo.tally import Worker
 from streams.local.kafka import KafkaCluster
 from streams.local.probe import HOST, free_port
@@ -140,6 +141,11 @@ class Stage:
         """The line that ends what `--keep` left, for a person to copy."""
         pids = [str(worker.pid) for worker in self.workers]
         return f"kill {' '.join(pids)} && sleep 5 && kill {self.kafka.pid()}"
+
+
+def partitions(topic: Topic) -> int:
+    """How many partitions a topic of the demo has."""
+    return 1 if topic.single else PARTITIONS
 
 
 def describe(settings: Mapping[str, str]) -> str:

@@ -31,11 +31,15 @@ READY_POLL_SECONDS = 0.1
 DAY_SECONDS = 28.0
 """How long a day is expected to last, for the progress bar."""
 INTERRUPTED = 130
+PLAIN_COLUMNS = 120
+"""The width of what goes into a file or a pipe."""
 
 
 def play_demo(options: Options) -> int:
     """Everything; see `streams.local.demo.run`."""
     console = Console(stderr=options.json, highlight=False)
+    if not console.is_terminal:
+        console.width = PLAIN_COLUMNS
     started = time.monotonic()
     with _terminated_as_interrupted():
         stage = Stage(options.keep)
