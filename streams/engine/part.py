@@ -43,6 +43,7 @@ class Part:
         self._waiting = False
         self._gathered = 0
         self._ends: Ends | None = None
+        self._alarm_ms: int | None = None
         self._asking: asyncio.Task[None] | None = None
         self._last_heal = 0.0
         self._now_floor = 0
@@ -281,8 +282,10 @@ class Part:
 
     async def _time(self) -> bool:
         """Run a round of timers if some are due and their inputs are read; whether it did."""
-        due = self._processor.due()
-        if due is None or due > self._now():
+        due, now = self._processor.due(), self._now()
+        # What `_sleep` waits for must be decided by the same look at the clock.
+        self._alarm_ms = due - now if due is not None and due > now else None
+        if due is None or due > now:
             return False
         if self._ends is None or self._ends.as_of < due:
             if self._asking is None:
@@ -318,9 +321,8 @@ class Part:
         since = self._dirty_at if self._dirty_at is not None else self._moved_at
         if since is not None:
             wait = min(wait, since + self._config.commit_interval_seconds - time.monotonic())
-        due = self._processor.due()
-        if due is not None and due > self._now():
-            wait = min(wait, (due - self._now()) / 1000)
+        if self._alarm_ms is not None:
+            wait = min(wait, self._alarm_ms / 1000)
         handle = asyncio.get_running_loop().call_later(max(wait, 0.001), self._wake.set)
         try:
             await self._wake.wait()

@@ -1,5 +1,6 @@
 """Runs the toy as a worker: `python toy_worker.py '{"bootstrap_servers": …}'`, settings as JSON."""
 
+import itertools
 import json
 import logging
 import sys
@@ -24,11 +25,27 @@ def main() -> int:
     )
     prefix, every = options.pop("prefix"), options.pop("every", 1)
     status_path = options.pop("status", None)
+    lose, lose_count = options.pop("lose", 0), options.pop("lose_count", 1)
     options["data_dir"] = Path(options["data_dir"])
     app = build(EngineConfig(application_id=prefix, **options), Toy(prefix, every))
+    if lose:
+        _lose(app, lose, lose_count)
     if status_path:
         threading.Thread(target=_tell, args=(app, Path(status_path)), daemon=True).start()
     return run(app)
+
+
+def _lose(app, first: int, count: int) -> None:  # type: ignore[no-untyped-def]
+    """Drop spans with adds on their way to the parts, as no transport should."""
+    route, serial = app.engine.route, itertools.count(1)
+
+    def leaky(fetched) -> None:  # type: ignore[no-untyped-def]
+        if fetched.span.topic.endswith(".adds") and fetched.span.records:
+            if first <= next(serial) < first + count:
+                return
+        route(fetched)
+
+    app.engine.route = leaky
 
 
 def _tell(app, path: Path) -> None:  # type: ignore[no-untyped-def]

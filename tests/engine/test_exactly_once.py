@@ -1,0 +1,63 @@
+"""Whatever line a worker is killed at, each input takes effect once."""
+
+import signal
+import time
+
+import pytest
+from harness import Toys, wait_until
+
+pytestmark = pytest.mark.kafka
+
+KILLS = (
+    "after-init",
+    "after-recovery",
+    "before-begin",
+    "after-begin",
+    "after-sends",
+    "after-futures-before-offsets",
+    "after-offsets-before-commit",
+    "after-commit-before-store",
+    "after-store",
+    "on-revoke",
+)
+
+
+def test_given_a_kill_at_each_step_then_outputs_are_exact(toys: Toys) -> None:
+    toys.add(2000)
+    for point in KILLS:
+        worker = toys.worker(failpoint=f"{point}:kill:3")
+        if point == "on-revoke":
+            worker.ready()
+            worker.process.terminate()
+        else:
+            # Positions alone are committed too, but the third pass should find inputs.
+            while worker.process.poll() is None:
+                toys.add(200)
+                time.sleep(0.2)
+        assert worker.exit_code() == -signal.SIGKILL, point
+    toys.worker().ready()
+    toys.assert_exact()
+
+
+def test_given_a_clean_stop_then_the_group_has_all_offsets(toys: Toys) -> None:
+    worker = toys.worker(instance_id=None).ready(parts=4)
+    toys.add(400)
+    toys.assert_exact()
+    wait_until(lambda: toys.committed("adds") == [100] * 4, 3, "offsets follow within a second")
+    assert worker.stop() == 0
+
+
+def test_given_stale_committed_offsets_then_nothing_is_doubled_or_lost(toys: Toys) -> None:
+    toys.add(1000)
+    worker = toys.worker(instance_id=None).ready()
+    toys.assert_exact()
+    worker.stop()
+    toys.commit("adds", 0)
+    toys.add(100)
+    worker = toys.worker(instance_id=None).ready()
+    toys.assert_exact()
+    worker.stop()
+    toys.add(100)
+    toys.commit("adds", toys.sent // 4)
+    toys.worker(instance_id=None).ready(parts=4)
+    toys.assert_exact()

@@ -1,0 +1,155 @@
+"""The small pieces, without a broker."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from streams.engine import clock as clock_module
+from streams.engine.clock import Clock
+from streams.engine.config import EngineConfig
+from streams.engine.ends import Ends
+from streams.engine.failpoints import FailpointError, Failpoints
+from streams.engine.lanes import Desk, Fetched, Lane
+from streams.engine.position import POSITION_KEY, Position, decode_position, encode_position
+from streams.engine.processor import Record, Span, StoreSpec
+from streams.engine.stores import PartitionStores, make_cache
+from streams.engine.transaction import Overlay
+
+SPECS = (StoreSpec("a", in_memory=True), StoreSpec("b", in_memory=False))
+
+
+def _stores(path: Path, identity: str = "id") -> PartitionStores:
+    return PartitionStores(path, SPECS, identity, make_cache(1 << 20), 1 << 20)
+
+
+def _span(start: int, end: int, high_water: int = 0) -> Span:
+    records = [Record(offset, 0, b"k", b"v", ()) for offset in range(start, end)]
+    return Span("t", 0, start, end, records, high_water)
+
+
+def test_clock_never_runs_backwards(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock()
+    first = clock.now()
+    monkeypatch.setattr(clock_module.time, "time", lambda: first / 1000 - 5)
+    assert clock.now() == first
+
+
+def test_clock_tells_a_jump_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, real = Clock(), time.time
+    assert abs(clock.drift_seconds()) < 1
+    monkeypatch.setattr(clock_module.time, "time", lambda: real() + 60)
+    assert 59 < clock.drift_seconds() < 61
+    assert abs(clock.drift_seconds()) < 1
+
+
+def test_lane_takes_what_follows_and_refuses_a_hole() -> None:
+    desk = Desk(100, 1000)
+    lane = Lane(desk, "t", 0, 10)
+    assert lane.put(Fetched(lane, _span(10, 20), 100))
+    assert lane.put(Fetched(lane, _span(20, 20), 0))
+    assert not lane.put(Fetched(lane, _span(21, 25), 10))
+    assert (lane.records, desk.queued_records, desk.queued_bytes) == (10, 10, 100)
+    assert lane.take().end == 20
+    lane.close()
+    assert (desk.queued_records, desk.queued_bytes) == (0, 0)
+
+
+def test_desk_serves_an_empty_lane_even_when_full() -> None:
+    desk = Desk(20, 10_000)
+    full, empty = Lane(desk, "t", 0, 0), Lane(desk, "u", 0, 0)
+    desk.lanes = {("t", 0): full, ("u", 0): empty}
+    assert set(desk.wanted()) == {("t", 0), ("u", 0)}
+    full.put(Fetched(full, _span(0, 25), 100))
+    assert set(desk.wanted()) == {("u", 0)}
+
+
+def test_overlay_reads_its_own_writes_and_clear_forgets_them(tmp_path: Path) -> None:
+    stores = _stores(tmp_path / "db")
+    stores.apply([("a", [(b"k", b"old")]), ("b", [(b"k", b"disk")])], None, {"a": 1})
+    overlay = Overlay(stores, ("a", "b"), 3)
+    assert overlay.get("a", b"k") == b"old"
+    assert overlay.get("b", b"k") == b"disk"
+    overlay.put("a", b"k", None)
+    overlay.put("b", b"n", b"new")
+    assert overlay.get("a", b"k") is None
+    assert not overlay.contains("a", b"k")
+    assert overlay.contains("b", b"n")
+    overlay.send("out", b"k", b"v")
+    overlay.send("out", b"k", b"v", partition=0)
+    assert set(overlay.outputs) == {("out", 3), ("out", 0)}
+    assert overlay.dirty
+    with pytest.raises(ValueError, match="#next"):
+        overlay.put("a", POSITION_KEY, b"x")
+    overlay.clear()
+    assert not overlay.dirty
+    assert overlay.get("a", b"k") == b"old"
+
+
+def test_stores_keep_stores_apart_and_survive_reopening(tmp_path: Path) -> None:
+    stores = _stores(tmp_path / "db")
+    stores.apply([("a", [(b"k", b"1")]), ("b", [(b"k", b"2"), (b"l", b"3")])], b"p", {"b": 7})
+    stores.apply([("b", [(b"l", None)])], None, {"a": 5})
+    stores.close()
+    again = _stores(tmp_path / "db")
+    assert again.load_meta(3600)
+    assert dict(again.items_on_disk("a")) == {b"k": b"1"}
+    assert dict(again.items("b")) == {b"k": b"2"}
+    assert again.meta.changelog_next == {"a": 5, "b": 7}
+    assert again.meta.position == b"p"
+    again.close()
+
+
+@pytest.mark.parametrize("case", ["other identity", "too old"])
+def test_stores_of_no_use_are_wiped(tmp_path: Path, case: str) -> None:
+    stores = _stores(tmp_path / "db")
+    stores.apply([("b", [(b"k", b"2")])], b"p", {"b": 7})
+    stores.close()
+    again = _stores(tmp_path / "db", "other" if case == "other identity" else "id")
+    assert not again.load_meta(3600 if case == "other identity" else -1)
+    assert dict(again.items("b")) == {}
+    again.close()
+
+
+def test_position_is_read_back() -> None:
+    position = Position(1, 4, 123, {"t": 5})
+    assert decode_position(encode_position(position)) == position
+
+
+def test_ends_are_reached_when_all_topics_are() -> None:
+    ends = Ends(5, {"t": 3, "u": 0})
+    assert ends.reached({"t": 3})
+    assert not ends.reached({"t": 2, "u": 9})
+
+
+def test_failpoint_acts_at_its_hit_and_once() -> None:
+    points = Failpoints("after-sends:raise:2")
+    points.hit("after-begin")
+    points.hit("after-sends")
+    with pytest.raises(FailpointError, match="after-sends"):
+        points.hit("after-sends")
+    points.hit("after-sends")
+    with pytest.raises(ValueError, match="unknown fail-point"):
+        Failpoints("nowhere:kill")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"application_id": ""}, "application_id is empty"),
+        ({"bootstrap_servers": ""}, "bootstrap_servers is empty"),
+        ({"heartbeat_interval_seconds": 9.0}, "a third of the session time"),
+        ({"session_timeout_seconds": 60.0}, "must not exceed request_timeout_seconds"),
+        ({"poll_records": 1_000_000}, "at least one poll"),
+        ({"commit_records": 0}, "commit_records must be at least 1"),
+    ],
+)
+def test_config_refuses_nonsense(tmp_path: Path, change: dict[str, object], message: str) -> None:
+    good: dict[str, object] = {
+        "application_id": "a",
+        "bootstrap_servers": "b:1",
+        "data_dir": tmp_path,
+    }
+    EngineConfig(**good)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=message):
+        EngineConfig(**{**good, **change})  # type: ignore[arg-type]

@@ -1,0 +1,117 @@
+"""State is the changelog's: whatever disk a worker finds, it ends where the last transaction did."""
+
+import json
+import time
+
+import pytest
+from harness import Toys, Worker, wait_until
+
+pytestmark = pytest.mark.kafka
+
+
+def _changelog_records(worker: Worker) -> int:
+    return sum(
+        int(line.split(" ready, ")[1].split()[0])
+        for line in worker.log.splitlines()
+        if " ready, " in line
+    )
+
+
+def test_given_an_empty_disk_then_recovery_equals_that_from_the_own_disk(toys: Toys) -> None:
+    toys.add(3000)
+    worker = toys.worker("one").ready()
+    toys.assert_exact()
+    worker.kill()
+    tables = toys.table("counts")
+
+    # The own disk: at most the last transaction of each partition is read again.
+    own = toys.worker("one").ready()
+    toys.add(400)
+    toys.assert_exact()
+    own.kill()
+
+    toys.lose_disk("one")
+    empty = toys.worker("one").ready()
+    toys.add(400)
+    toys.assert_exact()
+    empty.kill()
+    assert sum(map(len, tables.values())) == 200
+    log = empty.log.split("Starting...")
+    assert log
+
+
+def test_given_the_own_disk_then_only_what_is_new_is_read(toys: Toys) -> None:
+    toys.add(2000)
+    first = toys.worker("one").ready()
+    toys.assert_exact()
+    first.stop()
+    first.log_path.unlink()
+    again = toys.worker("one").ready()
+    assert _changelog_records(again) == 0
+    again.stop()
+    again.log_path.unlink()
+    toys.lose_disk("one")
+    assert _changelog_records(toys.worker("one").ready()) >= 200
+
+
+def test_given_a_broadcast_then_every_partition_applies_it_once_and_first(toys: Toys) -> None:
+    toys.produce("factor", "f", "2", 0)
+    toys.add(400)
+    worker = toys.worker().ready()
+    wait_until(lambda: sum(map(len, toys.seen().values())) == 400, 20, "outputs")
+    doubled = {p: [(k, 2 * t, o) for k, t, o in rows] for p, rows in toys.expected().items()}
+    assert toys.seen() == doubled
+    toys.produce("factor", "f", "10", 0)
+    toys.flush()
+    time.sleep(1)
+    worker.kill()
+    toys.lose_disk()
+    toys.worker().ready()
+    assert all(table[b"#factor"] == b"10" for table in toys.table("counts").values())
+    changes = [
+        m.value()
+        for messages in toys.read(f"{toys.prefix}-counts-changelog").values()
+        for m in messages
+        if m.key() == b"#factor"
+    ]
+    assert sorted(changes) == [b"10"] * 4 + [b"2"] * 4
+
+
+def test_given_another_partition_count_then_the_worker_refuses(toys: Toys) -> None:
+    from aiokafka.admin import NewPartitions
+
+    toys.add(100)
+    worker = toys.worker().ready()
+    toys.assert_exact()
+    worker.stop()
+    more = {t: NewPartitions(total_count=6) for t, count in toys.topics().items() if count > 1}
+    toys.admin(lambda client: client.create_partitions(more))
+    worker = toys.worker("one")
+    assert worker.exit_code() == 2
+    assert "was built with 4 partitions, the topics now have 6" in worker.log
+
+
+def test_given_inputs_deleted_unread_then_the_worker_refuses(toys: Toys) -> None:
+    from aiokafka import TopicPartition
+    from aiokafka.admin import RecordsToDelete
+
+    toys.add(100)
+    worker = toys.worker().ready()
+    toys.assert_exact()
+    worker.stop()
+    toys.add(100)
+    gone = {TopicPartition(f"{toys.prefix}.adds", 1): RecordsToDelete(before_offset=40)}
+    toys.admin(lambda client: client.delete_records(gone, 10_000))
+    worker = toys.worker("one")
+    assert worker.exit_code() == 2
+    assert "records were deleted unread" in worker.log
+
+
+def test_given_reads_in_seals_then_they_never_go_back(toys: Toys) -> None:
+    toys.add(1000)
+    toys.worker().ready()
+    toys.assert_exact()
+    for partition, messages in toys.read("seals").items():
+        reads = [json.loads(m.value())["reads"][f"{toys.prefix}.adds"] for m in messages]
+        assert reads == sorted(reads)
+        assert reads[-1] == len(toys.expected()[partition])
