@@ -23,6 +23,7 @@ from streams.core.decode import (
     check_place,
     check_time,
     decode,
+    key_of,
     valid_key,
 )
 from streams.core.ledger import InputRecord, Ledger, Records, Stop
@@ -187,18 +188,16 @@ class Intake:
         self, now: int, record: InputRecord, value: Value, tracked: Callable[[bytes], bool]
     ) -> Refusal | None:
         assert record.value is not None
-        refusal = check_fields(record.value) or check_place(value, record.key)
+        refusal = check_fields(value, record.value)
         if refusal is not None:
             return refusal
-        assert record.key is not None
-        if isinstance(value, SwitchChange):
-            if value.scope != "*" and value.scope not in self._floors:
-                return Refusal(Refused.UNKNOWN_PLATFORM, "scope")
-        else:
-            if value.platform not in self._floors:
-                return Refusal(Refused.UNKNOWN_PLATFORM, "platform")
-            if not tracked(record.key) and self._partition_of(record.key) != self._partition:
-                return Refusal(Refused.WRONG_PARTITION)
+        key = record.key
+        if key is None or not tracked(key) or isinstance(value, SwitchChange):
+            refusal = check_place(value, key) or self._elsewhere(value, key)
+        elif key != key_of(value.platform, value.account_id):
+            refusal = check_place(value, key)
+        if refusal is not None:
+            return refusal
         if (
             self._require_approvals
             and isinstance(value, Control)
@@ -207,6 +206,18 @@ class Intake:
         ):
             return Refusal(Refused.NOT_APPROVED, "approved_by")
         return check_time(value, record.timestamp, now)
+
+    def _elsewhere(self, value: Value, key: bytes | None) -> Refusal | None:
+        """A platform that we do not know, or a key that belongs into another partition."""
+        if isinstance(value, SwitchChange):
+            if value.scope != "*" and value.scope not in self._floors:
+                return Refusal(Refused.UNKNOWN_PLATFORM, "scope")
+            return None
+        if value.platform not in self._floors:
+            return Refusal(Refused.UNKNOWN_PLATFORM, "platform")
+        if key is None or self._partition_of(key) != self._partition:
+            return Refusal(Refused.WRONG_PARTITION)
+        return None
 
     def _refuse(
         self, ledger: Ledger, now: int, name: InputName, record: InputRecord, refusal: Refusal

@@ -216,13 +216,16 @@ class Partition:
         self._guard_drop(policy, before, reading.followers, now)
         if account.label is None and before is None:
             account.label = self._known_label(ledger, key)
+        if reading.followers >= policy.floor and _idle(account):
+            ledger.put(ACCOUNTS, key, encode(account))
+            return
         cause = {"topic": "follower-counts", "offset": record.offset}
         self._look(ledger, account, AccountRef(reading.platform, reading.account_id), now, cause)
 
     def _unmoved(
         self, account: Account, before: int | None, reading: FollowerCount, policy: Policy
     ) -> bool:
-        """Whether a reading lies between the same lines as the one before and so changes nothing."""
+        """Whether a reading lies between the same lines as the one before: nothing changes."""
         if before is None or account.deferred is not None:
             return False
         marks = self._quick[policy.platform]
@@ -595,6 +598,11 @@ def _has_stake(account: Account) -> bool:
         or account.live.cycle is not None
         or account.shadow.cycle is not None
     )
+
+
+def _idle(account: Account) -> bool:
+    """Whether a count can change nothing, because without a label nothing is at stake."""
+    return account.label is None and account.hold is None and not _has_stake(account)
 
 
 def _binds(account: Account) -> bool:
