@@ -1,7 +1,7 @@
 """Which partition numbers this worker owns, and what a rebalance does to them.
 
-Called from the consumer's own rebalance callbacks, before Faust's: the signals that Faust offers race
-the first batch. aiokafka only logs what is raised there, so errors end the process here.
+Called from the consumer's own rebalance callbacks, before Faust's: the signals that Faust offers
+race the first batch. aiokafka only logs what is raised there, so errors end the process here.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ class Assignment:
             end_on(error, "handing partitions over")
 
     async def assigned(self, partitions: Iterable[tuple[str, int]], generation: int) -> None:
-        """Keep, close and open parts, and return at once: opening goes on in the parts' own tasks."""
+        """Keep, close and open parts and return at once: opening goes on in the parts' tasks."""
         try:
             await self._assigned(set(partitions), generation)
         except BaseException as error:

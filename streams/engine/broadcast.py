@@ -1,7 +1,8 @@
 """The broadcast topic: read whole by every worker, outside of the group, and kept in memory.
 
-Each partition number takes from it by its own position, so a record takes effect exactly once in each
-of them, and a partition that moves here has everything at hand. The topic is small by its nature.
+Each partition number takes from it by its own position, so a record takes effect exactly once in
+each of them, and a partition that moves here has everything at hand. The topic is small by its
+nature.
 """
 
 import asyncio
@@ -38,7 +39,8 @@ class Broadcast:
             return None
         if start < self.begin:
             raise Refusal(
-                f"{self.topic} begins at offset {self.begin}, but {start} has not been read: records of "
+                f"{self.topic} begins at offset {self.begin}, but {start} has not been read: "
+                f"records of "
                 "it were deleted, and it must be kept for ever",
                 2,
             )

@@ -1,9 +1,11 @@
 """The Faust app around the engine, and running it.
 
-Faust gives the worker, the group with its co-partitioning assignor, the agents and the signals; the one
-agent here only routes spans to the parts.
+Faust gives the worker, the group with its co-partitioning assignor, the agents and the signals; the
+one agent here only routes spans to the parts.
 """
 
+import os
+import socket
 import sys
 from typing import Any
 
@@ -92,7 +94,8 @@ def build(
         topic_allow_declare=False,
         topic_disable_leader=True,
         table_standby_replicas=1,
-        canonical_url=f"http://{config.instance_id or 'worker'}",
+        # Faust tells members apart by it when it distributes partitions.
+        canonical_url=f"http://{config.instance_id or f'{socket.gethostname()}-{os.getpid()}'}",
         web_enabled=config.web_enabled,
         web_stats_enabled=False,
         web_graph_enabled=False,
@@ -118,8 +121,9 @@ def build(
 def run(app: EngineApp, loglevel: str | None = None) -> int:
     """Run the worker until SIGTERM or SIGINT; the exit code (0).
 
-    What goes wrong does not come back here: the process ends with 2 for a `Refusal` that a human must
-    resolve, with 70 for all else (see fatal.py). With `loglevel` None logging is left as it is.
+    What goes wrong does not come back here: the process ends with 2 for a `Refusal` that a human
+    must resolve, with 70 for all else (see fatal.py). With `loglevel` None logging is left as it
+    is.
     """
     worker = app.Worker(
         loglevel=loglevel or "info",

@@ -1,4 +1,4 @@
-"""The engine's clock: milliseconds UTC that never run backwards, and a watch on the machine's clock."""
+"""The engine's clock: milliseconds UTC that never run backwards, and a watch for jumps."""
 
 import time
 
@@ -20,7 +20,8 @@ class Clock:
     def drift_seconds(self) -> float:
         """How far the wall clock has moved against the monotonic one since the last call.
 
-        A slew of NTP is far below a second a minute; a jump means that instants are not to be trusted.
+        A slew of NTP is far below a second a minute; a jump means that instants are not to be
+        trusted.
         """
         offset = time.time() - time.monotonic()
         drift = offset - self._offset

@@ -12,7 +12,8 @@ class EngineConfig:
 
     `security` is handed to every aiokafka client as it is (security_protocol, ssl_context, sasl_…).
     `instance_id` makes the group membership static: a restart within `session_timeout_seconds` gets
-    the same partitions back without disturbing the others. `failpoint` is for tests, see failpoints.py.
+    the same partitions back without disturbing the others. `failpoint` is for tests, see
+    failpoints.py.
     """
 
     application_id: str

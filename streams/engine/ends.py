@@ -1,9 +1,9 @@
-"""Where the inputs end: asked before a timer may act, for all partitions of the worker in one request.
+"""Where the inputs end: asked before a timer may act, for all partitions in one request.
 
-The ends are those of a `read_uncommitted` reader (high watermarks). The `read_committed` end would be
-too low: it stops at the oldest open transaction, and a record that another producer committed behind
-that point before `as_of` would not have been waited for. Waiting for the high watermark means that a
-timer waits until such a transaction is settled, at the latest by its own time-out.
+The ends are those of a `read_uncommitted` reader (high watermarks). The `read_committed` end would
+be too low: it stops at the oldest open transaction, and a record that another producer committed
+behind that point before `as_of` would not have been waited for. Waiting for the high watermark
+means that a timer waits until such a transaction is settled, at the latest by its own time-out.
 """
 
 import asyncio

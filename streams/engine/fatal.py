@@ -1,7 +1,7 @@
 """The one way out when something went wrong: say why, then end the process at once.
 
-Nothing is aborted or cleaned up. The next owner's InitProducerId settles an open transaction, and the
-positions in the changelog say what was done; a dying process can only make that harder to see.
+Nothing is aborted or cleaned up. The next owner's InitProducerId settles an open transaction, and
+the positions in the changelog say what was done; a dying process can only make that harder to see.
 """
 
 import asyncio

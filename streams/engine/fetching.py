@@ -1,8 +1,8 @@
 """Taking fetched records out of aiokafka's fetcher in whole spans, as slim records.
 
 This stands in for `Fetcher.fetched_records` of aiokafka 0.14, which drops empty stretches (markers,
-compacted records), makes an 11-field object of every record, and filters by a live set. The classes it
-leans on are private: `check_aiokafka` holds the version, tests/engine hold the behaviour.
+compacted records), makes an 11-field object of every record, and filters by a live set. The classes
+it leans on are private: `check_aiokafka` holds the version, tests/engine hold the behaviour.
 """
 
 import asyncio

@@ -1,8 +1,8 @@
 """The short queue between fetching and applying, one lane for each topic of a partition number.
 
-A lane is also a ticket. Each seek makes new lanes, spans carry the lane they were fetched for, and what
-arrives for a lane that is no longer in use is dropped: so nothing fetched before a seek or a rebalance
-can reach the processor, whatever raced.
+A lane is also a ticket. Each seek makes new lanes, spans carry the lane they were fetched for, and
+what arrives for a lane that is no longer in use is dropped: so nothing fetched before a seek or a
+rebalance can reach the processor, whatever raced.
 """
 
 from collections import deque
@@ -52,7 +52,7 @@ class Desk:
 
 
 class Lane:
-    """Spans of one topic partition that wait to be applied; `expected` is where the next one starts."""
+    """Spans of a topic partition waiting to be applied; the next one starts at `expected`."""
 
     __slots__ = ("_desk", "end", "expected", "partition", "queue", "records", "size", "topic")
 

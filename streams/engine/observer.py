@@ -28,7 +28,7 @@ class Observer(Protocol):
         ...
 
     def healed(self, partition: int, reason: str) -> None:
-        """A partition had to seek back: `hole` (a span was missing) or `tail` (the last one was)."""
+        """A partition had to seek back: a span was missing (`hole`) or the last one (`tail`)."""
         ...
 
 

@@ -1,7 +1,7 @@
 """Opening a partition: init, recover, position, in this order, and then the processor.
 
-The order is what makes a take-over safe: initialising the producer fences the predecessor and waits out
-its transaction, so what is read afterwards cannot change any more.
+The order is what makes a take-over safe: initialising the producer fences the predecessor and waits
+out its transaction, so what is read afterwards cannot change any more.
 """
 
 import time
@@ -88,8 +88,10 @@ async def _reads(engine: "Engine", number: int, position: Position | None) -> di
         next_ = begin if position is None else position.next.get(topic, begin)
         if not begin <= next_ <= end:
             raise Refusal(
-                f"{topic}[{number}] holds offsets {begin} to {end}, but {next_} is to be read next: "
-                "records were deleted unread, or the topic was recreated. Restore it, or start a new "
+                f"{topic}[{number}] holds offsets {begin} to {end}, but {next_} is to be read "
+                f"next: "
+                "records were deleted unread, or the topic was recreated. Restore it, or start a "
+                "new "
                 "application id",
                 2,
             )

@@ -1,7 +1,7 @@
 """One task for one partition number: it owns that partition of every input, table and output.
 
-Life: init (fences the predecessor) -> recover -> position -> process, in this order; then suspended and
-resumed at rebalances, or closed. Errors are not handled here: `fatal.spawn` ends the process.
+Life: init (fences the predecessor) -> recover -> position -> process, in this order; then suspended
+and resumed at rebalances, or closed. Errors are not handled here: `fatal.spawn` ends the process.
 """
 
 import asyncio
@@ -92,7 +92,7 @@ class Part:
             await release()
 
     def heal(self, reason: str, detail: str) -> None:
-        """Seek back to what has been applied; when that was just tried, the span is lost for good."""
+        """Seek back to what has been applied; if that was just tried, the span is lost."""
         now = time.monotonic()
         if now - self._last_heal < self._config.hole_budget_seconds:
             end_process(f"partition {self.number}: a span is missing again after a seek ({detail})")

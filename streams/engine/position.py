@@ -11,7 +11,7 @@ FORMAT = 1
 
 
 class Position(msgspec.Struct, frozen=True):
-    """`next` offset for each topic (the broadcast topic included), and the last transaction's `now`.
+    """`next` offset for each topic, broadcast included, and the last transaction's `now`.
 
     `partitions` is the partition count the state was built with: keys lie elsewhere under another.
     """

@@ -1,7 +1,7 @@
 """What must be true of the cluster before a worker joins the group.
 
-A broker that does not answer is waited for; topics that are missing or do not fit together are a human's
-business, said in one line with the command that mends it.
+A broker that does not answer is waited for; topics that are missing or do not fit together are a
+human's business, said in one line with the command that mends it.
 """
 
 import asyncio
@@ -17,7 +17,8 @@ from aiokafka.errors import KafkaError
 from streams.engine.config import EngineConfig
 from streams.engine.processor import ProcessorSpec, Refusal
 
-# A record batch is a little larger than what the builder counts: headers of the batch and of records.
+# A record batch is a little larger than what the builder counts: headers of the batch and of
+# records.
 BATCH_MARGIN_BYTES = 4_096
 
 
@@ -32,7 +33,7 @@ class Cluster:
 async def inspect_cluster(
     config: EngineConfig, spec: ProcessorSpec, log: logging.Logger
 ) -> Cluster:
-    """Wait for the broker and check the topics. Raises `Refusal`: 70 without a broker, 2 for topics."""
+    """Wait for the broker, check the topics. Raises `Refusal`: 70 without broker, 2 for topics."""
     deadline = time.monotonic() + config.broker_wait_seconds
     pause = 0.5
     while True:
@@ -43,7 +44,8 @@ async def inspect_cluster(
         except (KafkaError, OSError, TimeoutError) as error:
             if time.monotonic() + pause > deadline:
                 raise Refusal(
-                    f"no Kafka at {config.bootstrap_servers} after {config.broker_wait_seconds:.0f} s: "
+                    f"no Kafka at {config.bootstrap_servers} after "
+                    f"{config.broker_wait_seconds:.0f} s: "
                     f"{error}",
                     70,
                 ) from error
@@ -105,7 +107,8 @@ def _check(
         )
     if spec.broadcast is not None and counts[spec.broadcast] != 1:
         raise Refusal(
-            f"{spec.broadcast} must have one partition, it has {counts[spec.broadcast]}. Remove it and "
+            f"{spec.broadcast} must have one partition, it has {counts[spec.broadcast]}. Remove "
+            f"it and "
             f"run: {config.topics_command}",
             2,
         )
@@ -123,7 +126,8 @@ async def _sizes_fit(client: AIOKafkaAdminClient, config: EngineConfig, topics: 
         for topic, limit in _limits(response):
             if limit < needed:
                 raise Refusal(
-                    f"{topic} takes batches of {limit} bytes (max.message.bytes), {needed} are needed. "
+                    f"{topic} takes batches of {limit} bytes (max.message.bytes), {needed} are "
+                    f"needed. "
                     f"Raise it, or remove the topic and run: {config.topics_command}",
                     2,
                 )

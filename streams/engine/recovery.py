@@ -1,8 +1,8 @@
 """Bringing a partition's stores up to the last committed transaction.
 
 Called when the producer has been initialised: the predecessor is fenced and its open transaction is
-settled, so the ends of the changelogs, read now, are final. Reading goes on until the *position* reaches
-the end; the last record lies before it, for behind it is a commit marker.
+settled, so the ends of the changelogs, read now, are final. Reading goes on until the *position*
+reaches the end; the last record lies before it, for behind it is a commit marker.
 """
 
 import asyncio
@@ -83,8 +83,10 @@ def _starts(
     for tp, store in tps.items():
         if known.get(store, 0) > ends[tp]:
             raise Refusal(
-                f"changelog {tp.topic}[{tp.partition}] ends at {ends[tp]}, but this disk has seen it up "
-                f"to {known[store]}: the topic was recreated or lost records. Restore it, or remove the "
+                f"changelog {tp.topic}[{tp.partition}] ends at {ends[tp]}, but this disk has seen "
+                f"it up "
+                f"to {known[store]}: the topic was recreated or lost records. Restore it, or "
+                f"remove the "
                 "data directory if the loss is intended",
                 2,
             )
@@ -137,9 +139,12 @@ def read_position(stores: PartitionStores, partition: int, partition_count: int)
     position = decode_position(stores.meta.position)
     if position.partitions != partition_count:
         raise Refusal(
-            f"the state of partition {partition} was built with {position.partitions} partitions, the "
-            f"topics now have {partition_count}: keys would be looked for in the wrong place. Put the "
-            "old partition count back, or start a new application id and let it read from the start",
+            f"the state of partition {partition} was built with {position.partitions} partitions, "
+            f"the "
+            f"topics now have {partition_count}: keys would be looked for in the wrong place. Put "
+            f"the "
+            "old partition count back, or start a new application id and let it read from the "
+            "start",
             2,
         )
     return position

@@ -1,8 +1,8 @@
 """The tables of one partition number on disk: one RocksDB, written once a transaction.
 
-The changes of all stores, the position and the changelog offsets they correspond to go into a single
-WriteBatch, so the disk is always some transaction's exact outcome. It is a cache of the changelogs:
-what is wrong with it is cured by deleting it.
+The changes of all stores, the position and the changelog offsets they correspond to go into a
+single WriteBatch, so the disk is always some transaction's exact outcome. It is a cache of the
+changelogs: what is wrong with it is cured by deleting it.
 """
 
 import shutil
@@ -89,8 +89,8 @@ class PartitionStores:
     def load_meta(self, max_age_seconds: float) -> bool:
         """Read what the disk corresponds to; False (and an empty disk) when it is of no use.
 
-        A disk older than `max_age_seconds` may hold keys whose deletion has meanwhile been compacted
-        out of the changelog, so it must not be continued.
+        A disk older than `max_age_seconds` may hold keys whose deletion has meanwhile been
+        compacted out of the changelog, so it must not be continued.
         """
         raw = self._db.get(_META)
         if raw is None:

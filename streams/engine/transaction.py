@@ -1,8 +1,9 @@
 """One batch, one Kafka transaction: the overlay a processor writes to, and how it becomes durable.
 
-The order in `commit` is the heart of "exactly once" and each step of it has a fail-point in the tests:
-changelog and outputs are sent, every future is awaited (aiokafka commits a transaction although one of
-its batches failed), only then go the offsets, then the commit, and only then do memory and disk change.
+The order in `commit` is the heart of "exactly once" and each step of it has a fail-point in the
+tests: changelog and outputs are sent, every future is awaited (aiokafka commits a transaction
+although one of its batches failed), only then go the offsets, then the commit, and only then do
+memory and disk change.
 """
 
 import asyncio
@@ -123,7 +124,7 @@ class Committer:
     async def commit(
         self, overlay: Overlay, position: bytes, offsets: Mapping[str, int], timestamp: int
     ) -> None:
-        """Make the overlay, the position and the group's offsets durable together, or not at all."""
+        """Make the overlay, the position and the group's offsets durable, all or nothing."""
         hit, producer = self._hit, self._producer
         hit("before-begin")
         await producer.begin_transaction()

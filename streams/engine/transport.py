@@ -54,7 +54,7 @@ class SpanConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         )
 
     async def subscribe(self, topics: Iterable[str]) -> None:
-        """Subscribe once every topic shows its partitions: a leader without them assigns nothing."""
+        """Subscribe when every topic shows its partitions: a leader without assigns nothing."""
         wanted = set(topics)
         await self.call_thread(self._wait_for_metadata, wanted)
         await super().subscribe(wanted)
@@ -145,7 +145,7 @@ class SpanConsumer(driver.Consumer):  # type: ignore[misc]
         )
         await super().on_partitions_assigned(assigned, generation_id)
 
-    async def getmany(self, timeout: float) -> AsyncIterator[tuple[Any, Any]]:
+    async def getmany(self, timeout: float) -> AsyncIterator[tuple[Any, Any]]:  # noqa: ASYNC109
         """One message for each partition that had something."""
         if not self.flow_active:
             await self.wait(self.can_resume_flow)

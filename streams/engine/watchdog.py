@@ -1,8 +1,8 @@
 """What would otherwise stall in silence, each noticed and turned into an exit or a seek.
 
-aiokafka raises the errors of its background tasks from its own `getmany`, which Faust bypasses; a stuck
-loop keeps its membership because the heartbeats come from another thread; a leader without metadata
-assigns nothing to anybody; a clock that jumps would fire timers that are not due.
+aiokafka raises the errors of its background tasks from its own `getmany`, which Faust bypasses; a
+stuck loop keeps its membership because the heartbeats come from another thread; a leader without
+metadata assigns nothing to anybody; a clock that jumps would fire timers that are not due.
 """
 
 import asyncio
@@ -91,7 +91,7 @@ class Watchdog:
             end_process("the group's leader assigns no partition to any member")
 
     def _check_tails(self) -> None:
-        """A lost last span is followed by nothing that would show the hole: compare with the consumer."""
+        """Nothing follows a lost last span to show the hole: compare with the consumer."""
         now = time.monotonic()
         lanes = self._engine.desk.lanes
         if not lanes:

@@ -1,7 +1,8 @@
 """What the tests of the engine share: topics of a toy, its workers as processes, its exact outcome.
 
-The outcome is checked whole: with `every=1` each add makes one output, so what a read_committed consumer
-sees of a partition must be exactly the running sums of the inputs, in their order, once each.
+The outcome is checked whole: with `every=1` each add makes one output, so what a read_committed
+consumer sees of a partition must be exactly the running sums of the inputs, in their order, once
+each.
 """
 
 import asyncio
@@ -253,7 +254,7 @@ class Toys:
     def assert_exact(self, seconds: float = 30) -> None:
         """Wait until all inputs have led to outputs, then compare every single one."""
         wait_until(
-            lambda: sum(map(len, self.seen().values())) >= self.sent, seconds, "all adds have outputs"
+            lambda: sum(map(len, self.seen().values())) >= self.sent, seconds, "an output for each"
         )
         assert self.seen() == self.expected()
 

@@ -1,4 +1,4 @@
-"""State is the changelog's: whatever disk a worker finds, it ends where the last transaction did."""
+"""State is the changelog's: whatever the disk, a worker ends where the last transaction did."""
 
 import json
 import time

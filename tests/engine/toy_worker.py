@@ -40,10 +40,9 @@ def _lose(app, first: int, count: int) -> None:  # type: ignore[no-untyped-def]
     route, serial = app.engine.route, itertools.count(1)
 
     def leaky(fetched) -> None:  # type: ignore[no-untyped-def]
-        if fetched.span.topic.endswith(".adds") and fetched.span.records:
-            if first <= next(serial) < first + count:
-                return
-        route(fetched)
+        adds = fetched.span.topic.endswith(".adds") and fetched.span.records
+        if not (adds and first <= next(serial) < first + count):
+            route(fetched)
 
     app.engine.route = leaky
 
