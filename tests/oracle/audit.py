@@ -189,8 +189,8 @@ class _Cycle:
             self._say(f"{surface} applied twice")
         if self.at_stake is not None and surface not in self.at_stake:
             self._say(f"{surface} was not at stake")
-        if not event["effective_at"] < event["review_at"] <= event["expires_at"]:
-            self._say(f"{surface}: effective_at, review_at and expires_at are out of order")
+        if event["effective_at"] >= min(event["review_at"], event["expires_at"]):
+            self._say(f"{surface}: takes effect when its review or end is due")
         for name, known in (("delivered_at", self.delivered_at), ("deadline_at", self.deadline)):
             if known is not None and reasons[name] != known:
                 self._say(f"{surface}: the statement's {name} is not what was said")

@@ -7,7 +7,8 @@ For each account the model is run over every order that the contract permits, an
   waited for its inputs. An input sent before a timer is due always comes first, within `race`;
 * two inputs of different topics, sent within `lateness`, may have been applied in the order of
   topics (they were read together); within `race`, in either order (they were fetched apart);
-* a timer due within `lateness` of the end may not have acted yet.
+* a timer due within `lateness` of the end may not have acted yet. Cool-downs, reviews and ends of
+  restrictions count from a decision that may have been late itself, so for them it adds up.
 
 A scenario keeps the number of outcomes small, best one, by these rules: the next input of an
 account is sent only when the effect of the one before it is visible, or else after a pause longer
@@ -30,6 +31,7 @@ from tests.oracle.policy import Policy
 from tests.oracle.records import Record
 
 ORDER = {name: place for place, name in enumerate(["policy", *INPUT_MODELS])}
+COUNTED_FROM_DECISIONS = ("cool_down", "throttle", "review")
 Seen = tuple[str, str, str | None]
 Outcome = tuple[tuple[Seen, ...], tuple[Seen, ...]]
 """Events as (event, reason, surface), those in `enforce` and those in `shadow`, each in order."""
@@ -217,7 +219,7 @@ def _branches(
         after.fire(at, kind, what)
         yield after, read
         latest = end if first is None else first
-        if due <= latest - tolerance.lateness:
+        if due <= latest - _slack(life, kind, tolerance):
             return
     if first is None:
         yield None
@@ -226,6 +228,15 @@ def _branches(
             after = _copy(life)
             after.receive(one.at, one.name, one.value)
             yield after, {**read, one.name: read[one.name] + 1}
+
+
+def _slack(life: Life, kind: str, tolerance: Tolerance) -> timedelta:
+    """How late a timer may act: those that count from `decided_at` inherit what went before."""
+    if kind not in COUNTED_FROM_DECISIONS or not life.cycle:
+        return tolerance.lateness
+    number = life.cycle["number"]
+    steps = {event["decided_at"] for event in life.events if event["cycle"] == number}
+    return tolerance.lateness * (1 + len(steps))
 
 
 def _may_precede(one: Sent, other: Sent, tolerance: Tolerance) -> bool:

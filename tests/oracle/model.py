@@ -116,10 +116,11 @@ class Life(InputRules, TimerRules):
         return self.brakes.defers(kind) or self.facts.stale(self.policy, now) or leaving
 
     def emit(self, event: str, reason: str, mode: str | None = None, **fields: Any) -> None:
-        """One event of the cycle at hand, next in its mode's sequence."""
+        """One event of the cycle at hand, next in its mode's sequence; `life`: the cycle's mode."""
         mode = mode or self.cycle["mode"]
         self.sequences[mode] += 1
         head = {"event": event, "reason": reason, "mode": mode, "cycle": self.cycle["number"]}
+        head["life"] = self.cycle["mode"]
         self.events.append(
             {**head, "sequence": self.sequences[mode], "decided_at": self.clock, **fields}
         )

@@ -33,7 +33,9 @@ def instant(value: str | datetime) -> datetime:
     """A time of the wire or of a policy as an aware UTC datetime."""
     if isinstance(value, datetime):
         return value.astimezone(UTC)
-    text = re.sub(r"(\.\d{6})\d+", r"\1", value.upper().replace("Z", "+00:00"))
+    text = value.upper().replace("Z", "+00:00")
+    if len(text) > len("2026-01-01T00:00:00.000000+00:00"):
+        text = re.sub(r"(\.\d{6})\d+", r"\1", text)
     return datetime.fromisoformat(text).astimezone(UTC)
 
 

@@ -24,7 +24,8 @@ def values_of(life: Life) -> list[dict[str, Any]]:
     values = []
     said: dict[str, str] = {}
     for number, event in enumerate(life.events):
-        value = {name: one for name, one in event.items() if name != "field" or one}
+        value = dict(event)
+        life = value.pop("life")
         for name in TIMES:
             if value.get(name) is not None:
                 value[name] = wire_time(value[name])
@@ -34,7 +35,7 @@ def values_of(life: Life) -> list[dict[str, Any]]:
             event_id=f"e{number}",
             platform="weibo",
             account_id="a",
-            invitation_id=f"i-{event['mode']}-{event['cycle']}",
+            invitation_id=f"i-{life}-{event['cycle']}",
             policy_version=1,
             policy_digest="d" * 64,
         )
@@ -46,8 +47,8 @@ def values_of(life: Life) -> list[dict[str, Any]]:
 def _complete(value: dict[str, Any], said: dict[str, str]) -> None:
     kind, decided_at = value["event"], value["decided_at"]
     if kind == "invitation.issued":
-        value.setdefault("phase", "million")
-        value.setdefault("field", "finance")
+        value["phase"] = value.get("phase") or "million"
+        value["field"] = value.get("field") or "finance"
         value.update(line=1000, notice_id="n", notice_version="1", answer_by=None)
         value.update(answer_window_seconds=3600, surfaces_at_stake=["hot-search", "tips"])
     if kind.startswith("throttle."):

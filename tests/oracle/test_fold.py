@@ -37,7 +37,7 @@ def modelled(lines: list[Line], rules: Rules) -> dict[str, list[tuple[str, str]]
     for line in lines:
         clock = max(clock, line.observed_at)
         now = TODAY if rules.clock == "wall" else clock
-        life = lives.setdefault(line.key, Life(policy))
+        life = lives.get(line.key) or lives.setdefault(line.key, Life(policy))
         if line.category != last[line.key]:
             last[line.key] = line.category
             value = {"category": line.category, "observed_at": line.observed_at}
