@@ -214,7 +214,7 @@ class Partition:
             ledger.put(ACCOUNTS, key, encode(account))
             return
         self._guard_drop(policy, before, reading.followers, now)
-        if account.label is None and before is None:
+        if before is None:
             account.label = self._known_label(ledger, key)
         if reading.followers >= policy.floor and _idle(account):
             ledger.put(ACCOUNTS, key, encode(account))
