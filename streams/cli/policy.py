@@ -2,6 +2,7 @@
 
 import difflib
 import io
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -60,7 +61,11 @@ def show(platform: str, as_json: AsJson = False) -> None:
         say_json(plain)
         return
     text = io.StringIO()
-    YAML(typ="safe", pure=True).dump(plain, text)
+    yaml = YAML(pure=True)
+    yaml.representer.add_representer(
+        type(None), lambda to, _: to.represent_scalar("tag:yaml.org,2002:null", "null")
+    )
+    yaml.dump(json.loads(json.dumps(plain)), text)
     say(text.getvalue().rstrip())
 
 

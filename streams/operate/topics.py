@@ -92,7 +92,8 @@ async def create(
             if names.of(t) not in existing
         ]
         made = await _make(client, wanted)
-    return Created(tuple(made), tuple(sorted(existing)), count, copies)
+    left = sorted({names.of(topic) for topic in TOPICS}.difference(made))
+    return Created(tuple(made), tuple(left), count, copies)
 
 
 async def check(settings: Settings) -> list[Difference]:

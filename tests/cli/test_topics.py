@@ -1,0 +1,174 @@
+"""`byline topics`: what is made, what is left, and each difference that is found."""
+
+import asyncio
+import json
+
+import pytest
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from confluent_kafka.admin import AdminClient, ConfigResource
+
+from schemas.topics import DECISIONS, EVENT_RETENTION_MS, INPUTS, TOPICS, TopicNames
+from streams.operate.acl import permissions
+from streams.operate.topics import Difference, Existing, check, create, differences
+from streams.settings import Settings
+from tests.cli.conftest import Byline
+
+NAMES = TopicNames("byline.", "byline")
+
+
+def as_needed(partitions: int = 4) -> dict[str, Existing]:
+    return {
+        NAMES.of(topic): Existing(1 if topic.single else partitions, 1, topic.config)
+        for topic in TOPICS
+    }
+
+
+def changed(name: str, **config: str) -> list[Difference]:
+    existing = as_needed()
+    topic = existing[name]
+    renamed = {key.replace("_", "."): value for key, value in config.items()}
+    existing[name] = Existing(topic.partitions, 1, {**topic.config, **renamed})
+    return list(differences(NAMES, existing))
+
+
+def test_what_is_as_needed_has_no_difference() -> None:
+    assert list(differences(NAMES, as_needed())) == []
+
+
+def test_every_missing_topic_is_named() -> None:
+    found = [str(difference) for difference in differences(NAMES, {})]
+    assert found == [f"{NAMES.of(topic)}: missing" for topic in TOPICS]
+
+
+def test_the_odd_partition_count_is_named() -> None:
+    existing = as_needed(4)
+    existing["byline.controls"] = Existing(3, 1, existing["byline.controls"].config)
+    existing["byline.switches"] = Existing(2, 1, existing["byline.switches"].config)
+    assert [str(difference) for difference in differences(NAMES, existing)] == [
+        "byline.switches: the number of partitions is 2, 1 is needed",
+        "byline.controls: the number of partitions is 3, 4 is needed",
+    ]
+
+
+def test_decisions_are_kept_three_years_or_longer() -> None:
+    short = str(EVENT_RETENTION_MS - 1)
+    assert [str(difference) for difference in changed("byline.decisions", retention_ms=short)] == [
+        f"byline.decisions: retention.ms is {short}, at least {EVENT_RETENTION_MS} is needed"
+    ]
+    assert changed("byline.decisions", retention_ms="-1") == []
+    assert changed("byline.decisions", retention_ms=str(EVENT_RETENTION_MS + 1)) == []
+
+
+@pytest.mark.parametrize(
+    ("topic", "setting", "value", "needed"),
+    [
+        ("byline.switches", "retention.ms", "604800000", "-1"),
+        ("byline.follower-counts", "cleanup.policy", "delete", "compact"),
+        ("byline.follower-counts", "min.compaction.lag.ms", "0", "at least 2592000000"),
+        ("byline.consents", "max.message.bytes", "1000", "at least 1048588"),
+        ("byline.consents", "message.timestamp.type", "LogAppendTime", "CreateTime"),
+    ],
+)
+def test_each_setting_is_compared(topic: str, setting: str, value: str, needed: str) -> None:
+    existing = as_needed()
+    found = existing[topic]
+    existing[topic] = Existing(found.partitions, 1, {**found.config, setting: value})
+    assert list(differences(NAMES, existing)) == [Difference(topic, setting, needed, value)]
+
+
+@pytest.mark.kafka
+def test_create_makes_what_check_then_approves(on_kafka: Settings, byline: Byline) -> None:
+    before = byline("topics", "check")
+    assert before.code == 1
+    assert before.out.count(": missing") == len(TOPICS)
+    made = byline("topics", "create", "--partitions", "3", "--json")
+    assert made.code == 0
+    assert len(json.loads(made.out)["made"]) == len(TOPICS)
+    assert byline("topics", "check", "--json").out == '{\n  "ok": true,\n  "differences": []\n}\n'
+    again = byline("topics", "create")
+    assert f"0 topics made (3 partitions, 1 replicas), {len(TOPICS)} left" in again.out
+    other = byline("topics", "create", "--partitions", "4")
+    assert other.code == 2
+    assert other.err.startswith("the existing topics have 3 partitions: leave --partitions out")
+
+
+@pytest.mark.kafka
+async def test_what_somebody_else_made_is_left_and_its_differences_told(
+    on_kafka: Settings,
+) -> None:
+    names = TopicNames(on_kafka.topic_prefix, on_kafka.application_id)
+    decisions, controls = names.of(DECISIONS), names.input("controls")
+    admin = AIOKafkaAdminClient(bootstrap_servers=on_kafka.kafka_bootstrap_servers)
+    await admin.start()
+    config = {"retention.ms": "3600000", "max.message.bytes": "2000000"}
+    await admin.create_topics(
+        [NewTopic(decisions, 2, 1, topic_configs=config), NewTopic(controls, 2, 1)]
+    )
+    while {decisions, controls}.difference(await admin.list_topics()):
+        await asyncio.sleep(0.05)
+    await admin.close()
+    done = await create(on_kafka)
+    assert (done.partitions, set(done.left)) == (2, {decisions, controls})
+    assert [str(difference) for difference in await check(on_kafka)] == [
+        f"{controls}: retention.ms is 604800000, {EVENT_RETENTION_MS} is needed",
+        f"{decisions}: retention.ms is 3600000, at least {EVENT_RETENTION_MS} is needed",
+    ]
+
+
+@pytest.mark.kafka
+async def test_the_cluster_has_every_declared_setting(on_kafka: Settings) -> None:
+    """Asked by another client library than the one that made them."""
+    await create(on_kafka, 2)
+    names = TopicNames(on_kafka.topic_prefix, on_kafka.application_id)
+    client = AdminClient({"bootstrap.servers": on_kafka.kafka_bootstrap_servers})
+    resources = {
+        topic: ConfigResource(ConfigResource.Type.TOPIC, names.of(topic)) for topic in TOPICS
+    }
+    answers = client.describe_configs(list(resources.values()))
+    for topic, resource in resources.items():
+        found = {name: entry.value for name, entry in answers[resource].result(10).items()}
+        assert {name: found[name] for name in topic.config} == topic.config, topic.name
+
+
+def test_the_worker_may_not_write_an_input_nor_read_an_output() -> None:
+    mine = [it for it in permissions(Settings()) if it.role == "worker"]
+    topics = {it.name: set(it.operations) for it in mine if it.kind == "topic"}
+    for topic in TOPICS:
+        wanted = {
+            "input": {"Read"},
+            "changelog": {"Read", "Write"},
+        }.get(topic.role, {"Write"})
+        assert topics[NAMES.of(topic)] == wanted | {"Describe", "DescribeConfigs"}
+    rest = {(it.kind, it.name, it.prefixed, it.operations) for it in mine if it.kind != "topic"}
+    assert rest == {
+        ("group", "byline", False, ("Read", "Describe")),
+        ("transactional-id", "byline-", True, ("Write", "Describe")),
+        ("cluster", "kafka-cluster", False, ("IdempotentWrite",)),
+    }
+
+
+def test_every_input_has_one_who_sends_it_and_no_one_obeys_shadow() -> None:
+    others = [it for it in permissions(Settings()) if it.role not in ("worker", "auditor")]
+    writers = [it.name for it in others if "Write" in it.operations and it.kind == "topic"]
+    assert sorted(writers) == sorted(NAMES.of(topic) for topic in INPUTS)
+    assert not [it for it in others if "shadow" in it.name]
+
+
+def test_acl_lines_can_be_run(byline: Byline) -> None:
+    answer = byline("topics", "acl", "--role", "notifier", "--commands")
+    assert answer.out.splitlines() == [
+        "kafka-acls --bootstrap-server localhost:9092 --add"
+        " --allow-principal User:byline-notifier " + rest
+        for rest in (
+            "--operation Write --operation Describe --topic byline.notice-receipts",
+            "--operation IdempotentWrite --cluster",
+            "--operation Read --operation Describe --topic byline.invitations",
+            "--operation Read --operation Describe --group byline-notifier"
+            " --resource-pattern-type prefixed",
+        )
+    ]
+    assert byline("topics", "acl", "--role", "nobody").code == 2
+    assert "byline-auditor" in byline("topics", "acl").out
+    assert {"principal", "role", "kind"} <= set(
+        json.loads(byline("topics", "acl", "--json").out)[0]
+    )
