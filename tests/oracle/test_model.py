@@ -274,3 +274,15 @@ def test_a_shadow_surface_of_a_live_cycle_has_its_own_sequence() -> None:
     shown = ["expired no_answer", "applied no_answer hot-search", "shadow applied no_answer tips"]
     assert story.then() == shown
     assert [event["sequence"] for event in story.life.events] == [1, 2, 3, 4, 1]
+
+
+def test_a_change_of_mode_starts_from_none() -> None:
+    shadow = ENFORCE.but(mode="shadow")
+    story = Story(shadow).label(0).reads(0, 1000).until(60)
+    story.then()
+    lifted = [f"shadow lifted policy {surface}" for surface in ("hot-search", "tips")]
+    begun = ["shadow cancelled policy", *lifted, "issued over_line"]
+    assert story.policy(70, ENFORCE).then() == begun
+    assert story.policy(80, shadow).then() == ["cancelled policy"]
+    assert story.until(110).then() == ["shadow issued over_line", "shadow delivered projected"]
+    assert (story.last("cycle"), story.last("sequence")) == (2, 10)
