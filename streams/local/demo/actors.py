@@ -1,7 +1,7 @@
 """The notifier, the owners and the operators: they read Byline's live topics and send its inputs.
 
 As a platform's own systems would, they know an invitation only from the events that they read
-(`read_committed`), and never look at the shadow topics to act.
+(`read_committed`), and nobody is told of a shadow one.
 """
 
 import asyncio
@@ -16,6 +16,7 @@ from aiokafka import AIOKafkaProducer
 
 from schemas.inputs import InputName
 from schemas.topics import TopicNames
+from schemas.words import Mode
 from streams.local.demo.chance import Chance
 from streams.local.demo.garbage import Garbage
 from streams.local.demo.policies import Compressed
@@ -78,6 +79,7 @@ class Actors:
     partitions: int
     _due: list[tuple[float, int, int, Story]] = field(default_factory=list, init=False)
     _memory: dict[str, Memory] = field(default_factory=dict, init=False)
+    _shadow: dict[str, Memory] = field(default_factory=dict, init=False)
     _kinds: set[str] = field(default_factory=set, init=False)
     _number: int = field(default=0, init=False)
 
@@ -105,20 +107,23 @@ class Actors:
             await asyncio.sleep(TICK_SECONDS)
 
     def saw(self, seen: Seen) -> None:
-        """A live event was read: remember what it tells, and plan what follows from it."""
+        """An event was read: remember what a live one tells, and plan what follows from it."""
         story = self.day.stories.get(seen.key)
         if story is None:
             return
-        memory = self._memory.setdefault(seen.key, Memory())
+        shadow = seen.mode == Mode.SHADOW
+        known = self._shadow if shadow else self._memory
+        memory = known.setdefault(seen.key, Memory())
         memory.counts[seen.event] += 1
         if seen.event == "invitation.issued":
             memory.invitation_id = str(seen.value["invitation_id"])
         if seen.value.get("deadline_at"):
             memory.deadline = datetime.fromisoformat(seen.value["deadline_at"]).timestamp()
-        happened = (seen.event, memory.counts[seen.event])
+        happened = (seen.event, memory.counts[seen.event], shadow)
         for index, step in enumerate(story.steps):
-            if isinstance(step.when, On) and (step.when.event, step.when.nth) == happened:
-                self._plan(self.clock() + step.when.after, index, story)
+            when = step.when
+            if isinstance(when, On) and (when.event, when.nth, when.shadow) == happened:
+                self._plan(self.clock() + when.after, index, story)
 
     def _plan(self, at: float, index: int, story: Story) -> None:
         self._number += 1

@@ -13,6 +13,7 @@ from streams.local.demo import garbage, scenario
 from streams.local.demo.actors import Actors, wire_time
 from streams.local.demo.chance import Chance
 from streams.local.demo.display import FRAMES_PER_SECOND, Display
+from streams.local.demo.evidence import instant
 from streams.local.demo.policies import Compressed
 from streams.local.demo.probe import watch_workers
 from streams.local.demo.reading import follow, open_consumer, seen
@@ -23,6 +24,8 @@ LINGER_MS = 5
 SETTLE_SECONDS = 1.0
 """How long nothing more may come once everything is told."""
 LONGEST_SECONDS = 60.0
+QUIET_SECONDS = 12.0
+"""Longer than anything in the script waits: when nothing came for so long, nothing will."""
 AHEAD_SECONDS = 3_600.0
 
 
@@ -42,8 +45,8 @@ class Play:
     async def run(self) -> None:
         """Play until every storyline is told and the last of the script is sent.
 
-        Gives up, without an error, after a minute: the checks then say what is missing. Raises
-        StageError when a worker ends.
+        Gives up, without an error, when nothing comes any more or after a minute: the checks then
+        say what is missing. Raises StageError when a worker ends.
         """
         begin = time.time() + 0.2
         self.rubbish = garbage.garbage(
@@ -78,15 +81,16 @@ class Play:
         return {self.names.of(topic): partitions(topic) for topic in (*OUTPUTS, DEAD_LETTERS)}
 
     async def _watch(self, consumer: AIOKafkaConsumer, actors: Actors, begin: float) -> None:
-        shadow = f"{self.names.prefix}shadow."
         async for record in follow(consumer):
             if record.topic.endswith("dead-letters"):
                 self.tally.dead_letters[str((record.json() or {}).get("reason"))] += 1
                 continue
             item = seen(record)
-            self.tally.saw(time.time() - begin, item, self.day.stories.get(item.key))
-            if not record.topic.startswith(shadow):
-                actors.saw(item)
+            now = time.time()
+            self.tally.saw(now - begin, item, self.day.stories.get(item.key))
+            if "decided_at" in item.value:
+                self.tally.delays.append(now - instant(item.value["decided_at"]).timestamp())
+            actors.saw(item)
 
     async def _until_told(self, begin: float, tasks: Sequence[asyncio.Future[None]]) -> None:
         last = max(scenario.NOISE_SECONDS, *(item.at for item in self.rubbish))
@@ -102,7 +106,8 @@ class Play:
             complete_since = (complete_since or now) if complete else None
             if complete_since is not None and now - complete_since > SETTLE_SECONDS:
                 return
-            if now > LONGEST_SECONDS:
+            quiet = now - max(last, self.tally.last[0][0] if self.tally.last else 0.0)
+            if quiet > QUIET_SECONDS or now > LONGEST_SECONDS:
                 return
             await asyncio.sleep(1 / FRAMES_PER_SECOND)
 

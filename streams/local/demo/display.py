@@ -3,6 +3,7 @@
 On a terminal the picture is redrawn in place; elsewhere plain lines are printed as things happen.
 """
 
+import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -14,14 +15,14 @@ from rich.table import Table
 from rich.text import Text
 
 from schemas.words import ADVERSE_EVENTS, Event, Mode
-from streams.local.demo.expect import as_told
+from streams.local.demo.expect import as_told, collapse
 from streams.local.demo.script import Story
 from streams.local.demo.tally import Seen, Tally, Worker
 
 FRAMES_PER_SECOND = 6
 PLAIN_EVERY_SECONDS = 5.0
 MIN_EVENT_ROWS = 6
-FIXED_ROWS = 22
+FIXED_ROWS = 18
 WIDE_COLUMNS = 110
 FUNNEL: Sequence[tuple[str, str, Event]] = (
     ("invited", "inv.", Event.INVITATION_ISSUED),
@@ -99,8 +100,8 @@ class Display:
         return {
             key
             for key, story in self.stories.items()
-            if as_told(story.live, self.tally.tokens.get((key, Mode.ENFORCE), ()))
-            and as_told(story.shadow, self.tally.tokens.get((key, Mode.SHADOW), ()))
+            if as_told(story.live, self.tally.tokens(key, Mode.ENFORCE))
+            and as_told(story.shadow, self.tally.tokens(key, Mode.SHADOW))
         }
 
     def picture(self, now: float) -> RenderableType:
@@ -165,11 +166,15 @@ class Display:
             light = "●" if worker.ready else "○"
             line.append(f"{light} ", style=GOOD if worker.ready else "yellow")
             lag = "" if worker.lag is None else f" lag {worker.lag}"
-            line.append(f"{worker.name} :{worker.port}{lag}   ", style=DIM)
+            owned = ",".join(map(str, worker.partitions)) or "none"
+            line.append(f"{worker.name} partitions {owned}{lag}   ", style=DIM)
         line.append(f"{sent:,} inputs", style="bold")
         line.append(f" · {self.tally.duplicates} sent twice · ", style=DIM)
         line.append(f"{sum(self.tally.events.values()):,} events", style="bold")
         line.append(f" · {refused} dead letters", style=DIM)
+        if self.tally.delays:
+            middle = 1000 * statistics.median(self.tally.delays)
+            line.append(f" · read {middle:.0f} ms after the decision", style=DIM)
         table.add_row(line)
         return table
 
@@ -183,8 +188,8 @@ class Display:
         )
 
     def _tokens(self, key: str) -> list[str]:
-        live = self.tally.tokens.get((key, Mode.ENFORCE), [])
-        return list(dict.fromkeys(live or self.tally.tokens.get((key, Mode.SHADOW), [])))
+        live = self.tally.tokens(key, Mode.ENFORCE)
+        return list(collapse(live or self.tally.tokens(key, Mode.SHADOW)))
 
 
 def number(count: int, style: str) -> Text:

@@ -58,7 +58,7 @@ def garbage(chance: Chance, now: str, ahead: str) -> tuple[Garbage, ...]:
         ("follower-counts", key, _without(reading, "observed_at"), Refused.MISSING_FIELD),
         ("controls", key, _without(control, "actor"), Refused.MISSING_FIELD),
         ("follower-counts", f"weibo:{NAME}", named, Refused.BAD_ID),
-        ("follower-counts", f"weibo:{LATIN}", reading, Refused.KEY_MISMATCH),
+        ("follower-counts", f"weibo:{account[::-1]}", reading, Refused.KEY_MISMATCH),
         (
             "follower-counts",
             f"myspace:{account}",

@@ -1,15 +1,16 @@
-"""How the workers are: `/readyz` and `/metrics`, asked as a scraper would."""
+"""How the workers are: `/readyz`, asked as a scheduler would."""
 
 import asyncio
+import contextlib
 import http.client
-import re
+import json
 
 from streams.local.demo.tally import Worker
 from streams.local.probe import HOST
 
 TIMEOUT_SECONDS = 1.0
 EVERY_SECONDS = 0.5
-SAMPLE = re.compile(r"^(?P<name>byline_\w+)(?:\{(?P<labels>[^}]*)\})? (?P<value>[-+.\deE]+)$")
+READY = 200
 
 
 def get(port: int, path: str) -> tuple[int, bytes]:
@@ -25,23 +26,14 @@ def get(port: int, path: str) -> tuple[int, bytes]:
         connection.close()
 
 
-def samples(page: bytes) -> list[tuple[str, str, float]]:
-    """Name, labels and value of our own metrics on a page of Prometheus text."""
-    found = []
-    for line in page.decode(errors="replace").splitlines():
-        match = SAMPLE.match(line)
-        if match:
-            found.append((match["name"], match["labels"] or "", float(match["value"])))
-    return found
-
-
 async def look_at(worker: Worker) -> None:
-    """Bring what is known of a worker up to date."""
-    status, _ = await asyncio.to_thread(get, worker.port, "/readyz")
-    worker.ready = status == 200
-    _, page = await asyncio.to_thread(get, worker.port, "/metrics")
-    lags = [value for name, _, value in samples(page) if name.endswith("_lag_records")]
-    worker.lag = int(sum(lags)) if lags else None
+    """Bring what is known of a worker up to date: every partition of it has to be processing."""
+    status, page = await asyncio.to_thread(get, worker.port, "/readyz")
+    worker.ready = status == READY
+    with contextlib.suppress(ValueError, KeyError, TypeError):
+        partitions = json.loads(page)["partitions"]
+        worker.partitions = sorted(int(item["partition"]) for item in partitions)
+        worker.lag = sum(int(item["lag"]) for item in partitions)
 
 
 async def watch_workers(workers: list[Worker]) -> None:

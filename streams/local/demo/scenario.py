@@ -38,7 +38,7 @@ PROJECTED = (
     "applied:no_answer",
     *ENDED,
 )
-CROWD_FROM: Mapping[str, tuple[float, float]] = {"baidu": (10.2, 12.0)}
+CROWD_FROM: Mapping[str, tuple[float, float]] = {"baidu": (10.5, 12.0)}
 """When a platform's crowd arrives, where it is not 1 to 9: Baidu's comes after the pause."""
 
 

@@ -31,11 +31,15 @@ class At:
 
 @dataclass(frozen=True, slots=True)
 class On:
-    """The `nth` event of a type about the account, and how many seconds later to act."""
+    """The `nth` event of a type about the account, and how many seconds later to act.
+
+    `shadow`: an event in shadow; no notifier and no owner knows of it, it only times the script.
+    """
 
     event: Event
     after: float = 0.3
     nth: int = 1
+    shadow: bool = False
 
 
 @dataclass(frozen=True, slots=True)

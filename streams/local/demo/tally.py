@@ -1,14 +1,16 @@
 """What the demo has seen so far: counts by platform and event, the last events, the workers."""
 
+from bisect import insort
 from collections import Counter, defaultdict, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from schemas.words import Event, Mode
+from schemas.words import Mode
 from streams.local.demo.script import Story
 
 LAST_COUNT = 64
+LATEST_DELAYS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,7 @@ class Worker:
     pid: int
     port: int
     ready: bool = False
-    partitions: int | None = None
+    partitions: list[int] = field(default_factory=list)
     lag: int | None = None
     gone: int | None = None
     """Its exit code, once it has ended."""
@@ -69,8 +71,13 @@ class Tally:
     last: deque[tuple[float, Seen, Story | None]] = field(
         default_factory=lambda: deque(maxlen=LAST_COUNT)
     )
-    tokens: dict[tuple[str, str], list[str]] = field(default_factory=lambda: defaultdict(list))
-    """The tokens of an account's events by key and mode, as they came."""
+    lives: dict[tuple[str, str], list[tuple[int, str]]] = field(
+        default_factory=lambda: defaultdict(list)
+    )
+    """Sequence and token of an account's events, by key and mode, in that order."""
+
+    delays: deque[float] = field(default_factory=lambda: deque(maxlen=LATEST_DELAYS))
+    """Seconds from a decision to its event being read here, committed; the latest."""
 
     def input(self, topic: str, platform: str, account_id: str) -> None:
         """An input was sent."""
@@ -83,9 +90,9 @@ class Tally:
         platform = str(seen.value.get("platform"))
         self.events[platform, seen.event, seen.mode] += 1
         self.reached[platform, seen.event].add(seen.key)
-        self.tokens[seen.key, seen.mode].append(seen.token)
+        insort(self.lives[seen.key, seen.mode], (int(seen.value.get("sequence", 0)), seen.token))
         self.last.appendleft((at, seen, story))
 
-    def count(self, platform: str, event: Event, mode: Mode) -> int:
-        """How many events of a type a platform had in a mode."""
-        return self.events[platform, event.value, mode.value]
+    def tokens(self, key: str, mode: Mode) -> list[str]:
+        """An account's events so far, by `sequence`: three topics come as they like."""
+        return [token for _, token in self.lives.get((key, mode.value), ())]

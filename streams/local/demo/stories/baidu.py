@@ -36,8 +36,8 @@ STORIES = (
         (
             *crossing(6.0, 3_900_000),
             RECEIPT,
-            Step(At(7.6), switch(Switch.ANSWERS_PAUSED, on=True)),
-            Step(At(9.6), switch(Switch.ANSWERS_PAUSED, on=False)),
+            then(DELIVERED, 0.8, switch(Switch.ANSWERS_PAUSED, on=True)),
+            then(DELIVERED, 2.8, switch(Switch.ANSWERS_PAUSED, on=False)),
             then(APPLIED, 0.8, says(Answer.GRANTED)),
         ),
         live=(*INVITED, "extended:pause", *SILENT[2:], *LATE),
@@ -46,7 +46,7 @@ STORIES = (
         "agrees-in-the-pause",
         "baidu",
         "an answer that gets through in the pause counts",
-        (*crossing(6.2, 1_070_000), RECEIPT, Step(At(8.8), says(Answer.GRANTED))),
+        (*crossing(6.2, 1_070_000), RECEIPT, Step(At(8.2), says(Answer.GRANTED))),
         live=AGREED,
     ),
     Story(

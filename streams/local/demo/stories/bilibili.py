@@ -8,6 +8,7 @@ from streams.local.demo.stories.common import (
     INVITED,
     LATE,
     RECEIPT,
+    RESTRICTED,
     SILENT,
     crossing,
     then,
@@ -30,7 +31,7 @@ STORIES = (
             RECEIPT,
             then(APPLIED, 0.6, says(Answer.GRANTED, FromDeadline(-0.5))),
         ),
-        live=(*SILENT, "granted:in_time", "lifted:granted"),
+        live=(*RESTRICTED, "granted:in_time", "lifted:granted"),
     ),
     Story(
         "extended-by-an-operator",
@@ -62,7 +63,7 @@ STORIES = (
             then(APPLIED, 0.4, control(Command.APPEAL_OPENED, reason=ControlReason.APPEAL)),
             then(APPLIED, 1.0, control(Command.APPEAL_UPHELD, reason=ControlReason.APPEAL)),
         ),
-        live=(*SILENT, "lifted:appeal"),
+        live=(*RESTRICTED, "lifted:appeal"),
     ),
     Story(
         "appeal-upheld-when-invited",

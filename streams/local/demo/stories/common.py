@@ -14,6 +14,7 @@ GRANTED = Event.CONSENT_GRANTED
 
 INVITED = ("issued:over_line", "delivered:receipt")
 SILENT = (*INVITED, "reminded:reminder", "expired:no_answer", "applied:no_answer")
+RESTRICTED = (*SILENT, "renewed:review?")
 REFUSED = (*INVITED, "declined:answer", "expired:declined", "applied:declined")
 AGREED = (*INVITED, "reminded:reminder?", "granted:answer")
 LATE = ("renewed:review?", "granted:late", "lifted:granted")

@@ -10,7 +10,7 @@ from streams.local.demo.stories.common import (
     INVITED,
     ISSUED,
     RECEIPT,
-    SILENT,
+    RESTRICTED,
     crossing,
     grants,
     then,
@@ -45,7 +45,7 @@ STORIES = (
         "douyin",
         "is restricted, falls below and stays there: free",
         (*crossing(2.0, 910_000), RECEIPT, then(APPLIED, 0.5, reading(350_000))),
-        live=(*SILENT, "cancelled:left", "lifted:left"),
+        live=(*RESTRICTED, "cancelled:left", "lifted:left"),
     ),
     Story(
         "leaves-and-comes-back",

@@ -1,8 +1,8 @@
 """Kuaishou: everything in shadow, so nobody is told and nobody answers."""
 
 from schemas.words import Change
-from streams.local.demo.script import At, Step, Story, change
-from streams.local.demo.stories.common import crossing
+from streams.local.demo.script import On, Step, Story, change
+from streams.local.demo.stories.common import DELIVERED, crossing
 
 STORIES = (
     Story(
@@ -24,7 +24,7 @@ STORIES = (
         "exempted-in-shadow",
         "kuaishou",
         "is exempted while a shadow cycle is open",
-        (*crossing(2.0, 6_030_000), Step(At(4.0), change(Change.EXEMPTED))),
+        (*crossing(2.0, 6_030_000), Step(On(DELIVERED, 0.8, shadow=True), change(Change.EXEMPTED))),
         shadow=(
             "issued:over_line",
             "delivered:projected",

@@ -19,7 +19,7 @@ from streams.local.demo.stories.common import (
     GRANTED,
     INVITED,
     RECEIPT,
-    SILENT,
+    RESTRICTED,
     crossing,
     grants,
     then,
@@ -38,7 +38,7 @@ STORIES = (
         "xiaohongshu",
         "is exempted while restricted: free at once",
         (*crossing(1.5, 2_060_000), RECEIPT, then(APPLIED, 0.7, change(Change.EXEMPTED))),
-        live=(*SILENT, "cancelled:exempted", "lifted:exempted"),
+        live=(*RESTRICTED, "cancelled:exempted", "lifted:exempted"),
     ),
     Story(
         "closed-while-invited",
@@ -63,7 +63,7 @@ STORIES = (
             RECEIPT,
             then(APPLIED, 0.9, control(Command.LIFT, reason=ControlReason.ERROR_CORRECTION)),
         ),
-        live=(*SILENT, "lifted:operator"),
+        live=(*RESTRICTED, "lifted:operator"),
     ),
     Story(
         "label-removed",
@@ -76,8 +76,8 @@ STORIES = (
         "label-runs-out",
         "xiaohongshu",
         "its verified label ends while invited",
-        (Step(At(4.0), label(valid_for=1.6)), Step(At(4.0), reading(1_440_000)), RECEIPT),
-        live=(*INVITED, "cancelled:label"),
+        (Step(At(4.0), label(valid_for=3.0)), Step(At(4.0), reading(1_440_000)), RECEIPT),
+        live=(*INVITED, "reminded:reminder?", "cancelled:label"),
     ),
     Story(
         "held-and-released",
