@@ -1,6 +1,7 @@
 """The demo's own checks, each shown failing on a hand-made day; its script, seed and policies."""
 
 import hashlib
+import io
 import json
 import random
 from collections.abc import Callable
@@ -449,7 +450,7 @@ def test_the_pictures_can_be_drawn(good: Evidence) -> None:
     for number, item in enumerate(good.events):
         tally.saw(number / 10, item, good.stories.get(item.key))
     for width in (80, 140):
-        console = Console(width=width, height=40, record=True, file=None)
+        console = Console(width=width, height=40, record=True, file=io.StringIO())
         display = Display(console, tally, good.stories, {"weibo": "enforce"}, [], 28.0, 1)
         console.print(display.picture(3.0))
         closing.show(console, good, run_checks(good), ("weibo",), 40.0)

@@ -27,7 +27,7 @@ def counts(evidence: Evidence) -> Counter[tuple[str, str, str]]:
 def table(found: Counter[tuple[str, str, str]], platforms: Sequence[str], wide: bool) -> Table:
     """Event types down, platforms across; shadow events behind a plus, dim."""
     grid = Table(box=None, padding=(0, 2 if wide else 1, 0, 0), header_style="bold")
-    grid.add_column("event", style="bold", no_wrap=True)
+    grid.add_column("event", no_wrap=True)
     for platform in (*platforms, "all"):
         grid.add_column(platform, justify="right", no_wrap=True)
     for event in Event:
@@ -60,8 +60,8 @@ def show(
     console.print()
     for check in checks:
         mark, style = ("✓", GOOD) if check.passed else ("✗", BAD)
-        line = Text(f"{mark} ", style=style) + Text(check.statement)
-        line.append(f"  {check.looked_at:,} {check.what}", style=DIM)
+        looked = f"  {check.looked_at:,} {check.what}"
+        line = Text.assemble((f"{mark} ", style), check.statement, (looked, DIM))
         console.print(line, soft_wrap=True)
         for fault in check.faults[:SHOWN_FAULTS]:
             console.print(Text(f"    {fault}", style=BAD), soft_wrap=True)
@@ -73,8 +73,10 @@ def show(
         console.print(Text(f"{failed} of {len(checks)} checks failed.", style=f"bold {BAD}"))
     else:
         console.print(
-            Text(f"All {len(checks)} checks hold", style=f"bold {GOOD}")
-            + Text(f" on what Kafka kept, after {seconds:.0f} s in all.", style=DIM)
+            Text.assemble(
+                (f"All {len(checks)} checks hold", f"bold {GOOD}"),
+                (f" on what Kafka kept, {seconds:.0f} s after the start.", DIM),
+            )
         )
 
 
@@ -97,7 +99,7 @@ def look_further(console: Console, stage: Stage, keep: bool) -> None:
         ("to stop", f"{stage.stop_command()}; rm -r {stage.folder}"),
     ]
     for name, text in lines:
-        console.print(Text(f"  {name:<10}", style=DIM) + Text(text), soft_wrap=True)
+        console.print(Text.assemble((f"  {name:<10}", DIM), text), soft_wrap=True)
 
 
 def summary(

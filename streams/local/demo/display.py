@@ -17,13 +17,14 @@ from rich.text import Text
 from schemas.words import ADVERSE_EVENTS, Event, Mode
 from streams.local.demo.expect import as_told, collapse
 from streams.local.demo.script import Story
+from streams.local.demo.standing import Standing, standing
 from streams.local.demo.tally import Seen, Tally, Worker
 
 FRAMES_PER_SECOND = 6
 PLAIN_EVERY_SECONDS = 5.0
 MIN_EVENT_ROWS = 6
 FIXED_ROWS = 18
-WIDE_COLUMNS = 110
+WIDE_COLUMNS, ROOMY_COLUMNS = 110, 130
 FUNNEL: Sequence[tuple[str, str, Event]] = (
     ("invited", "inv.", Event.INVITATION_ISSUED),
     ("delivered", "deliv.", Event.INVITATION_DELIVERED),
@@ -36,6 +37,14 @@ FUNNEL: Sequence[tuple[str, str, Event]] = (
 )
 """Title, title on a narrow terminal, and the event that an account has to have had."""
 GOOD, BAD, DIM = "green", "red", "bright_black"
+STYLES = {
+    Standing.AGREED: GOOD,
+    Standing.NOTIFIED: "cyan",
+    Standing.INVITED: "yellow",
+    Standing.NOT_REACHED: "magenta",
+    Standing.RESTRICTED: BAD,
+    Standing.OVER: DIM,
+}
 
 
 def colour(event: str) -> str:
@@ -120,9 +129,9 @@ class Display:
         if self.console.width < WIDE_COLUMNS:
             done = f"{len(self.told())}/{len(self.stories)}"
         head.add_row(
-            Text("Byline", style="bold") + Text(f" · a day in seconds, seed {self.seed}", DIM),
+            Text.assemble(("Byline", "bold"), (f" · a day in seconds, seed {self.seed}", DIM)),
             ProgressBar(total=self.seconds, completed=min(now, self.seconds), width=None),
-            Text(f"{now:4.1f} s", style="bold") + Text(f"  {done}", style=DIM),
+            Text.assemble((f"{now:4.1f} s", "bold"), (f"  {done}", DIM)),
         )
         return Padding(head, (0, 1, 1, 1))
 
@@ -133,16 +142,28 @@ class Display:
         table.add_column("accounts" if wide else "seen", justify="right")
         for title, short, _ in FUNNEL:
             table.add_column(title if wide else short, justify="right", no_wrap=True)
+        roomy = self.console.width >= ROOMY_COLUMNS
+        if roomy:
+            table.add_column("where they stand", no_wrap=True)
         for platform, mode in self.modes.items():
-            name = Text(platform, style="bold")
+            name = Text.assemble((platform, "bold"))
             if mode == Mode.SHADOW:
-                name += Text(" shadow", style=f"not bold {DIM}")
+                name.append(" shadow", style=DIM)
             cells = [number(len(self.tally.accounts[platform]), DIM)]
             for _, _, event in FUNNEL:
                 reached = len(self.tally.reached[platform, event.value])
                 cells.append(number(reached, colour(event.value)))
+            if roomy:
+                cells.append(self._standing(platform, Mode(mode)))
             table.add_row(name, *cells)
         return table
+
+    def _standing(self, platform: str, mode: Mode) -> Text:
+        """A block for each account that has been in a cycle, coloured by where it stands now."""
+        keys = [key for key, story in self.stories.items() if story.platform == platform]
+        lives = [self.tally.tokens(key, mode) for key in keys]
+        stands = sorted(standing(tokens) for tokens in lives if tokens)
+        return Text.assemble(*(("■", STYLES[stand]) for stand in stands))
 
     def _events(self, rows: int) -> Table:
         wide = self.console.width >= WIDE_COLUMNS
