@@ -4,6 +4,7 @@ The order is what makes a take-over safe: initialising the producer fences the p
 out its transaction, so what is read afterwards cannot change any more.
 """
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -41,7 +42,8 @@ async def open_part(
     config, spec, began = engine.config, engine.processor.spec, time.monotonic()
     producer = TransactionalProducer(config, number)
     on_open(producer.stop)
-    await producer.start()
+    async with asyncio.timeout(config.broker_wait_seconds):
+        await producer.start()
     engine.failpoints.hit("after-init")
 
     stores = engine.open_stores(number)

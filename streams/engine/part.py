@@ -5,15 +5,18 @@ and resumed at rebalances, or closed. Errors are not handled here: `fatal.spawn`
 """
 
 import asyncio
+import math
 import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from streams.engine.ends import Ends
 from streams.engine.fatal import end_process, spawn
-from streams.engine.lanes import Fetched, Lane
+from streams.engine.intake import Intake
+from streams.engine.lanes import Fetched
 from streams.engine.observer import PartStatus
 from streams.engine.opening import open_part
+from streams.engine.pace import Pace
 from streams.engine.position import FORMAT, Position, encode_position
 from streams.engine.processor import PartitionProcessor, Span
 from streams.engine.transaction import Committer, Overlay
@@ -28,24 +31,25 @@ class Part:
     def __init__(self, engine: "Engine", number: int) -> None:
         self.number = number
         self.state = "recovering"
-        self.reads: dict[str, int] = {}
-        self.lanes: dict[str, Lane] = {}
         self.recovered_records = 0
         self.last_commit_at: int | None = None
+        self.intake = Intake(
+            engine.desk,
+            number,
+            engine.processor.spec.topics,
+            engine.broadcast,
+            engine.config.poll_records,
+        )
         self._engine = engine
         self._config = engine.config
         self._suspend = False
-        self._closing = False
         self._quiet = asyncio.Event()
         self._wake = asyncio.Event()
-        self._moved_at: float | None = None
-        self._dirty_at: float | None = None
-        self._waiting = False
-        self._gathered = 0
+        self._pace = Pace(engine.config)
         self._ends: Ends | None = None
         self._alarm_ms: int | None = None
         self._asking: asyncio.Task[None] | None = None
-        self._last_heal = 0.0
+        self._last_heal = -math.inf
         self._now_floor = 0
         self._to_close: list[Callable[[], Awaitable[None]]] = []
         self._processor: PartitionProcessor
@@ -61,17 +65,15 @@ class Part:
 
     def receive(self, fetched: Fetched) -> None:
         """A span from the consumer; one for a lane that is not in use any more is dropped."""
-        lane = fetched.lane
-        if self.lanes.get(lane.topic) is not lane:
-            return
-        if not lane.put(fetched):
-            self.heal("hole", f"{lane.topic}: {lane.expected} was due, {fetched.span.start} came")
+        trouble = self.intake.receive(fetched)
+        if trouble is not None:
+            self.heal("hole", trouble)
         self._wake.set()
 
     async def suspend(self) -> None:
         """Finish and commit what has been applied, then rest until `resume` or `close`."""
         self._suspend = True
-        self._drop_lanes()
+        self.intake.drop_lanes()
         if self.state != "recovering":
             self._wake.set()
             await self._quiet.wait()
@@ -83,9 +85,9 @@ class Part:
 
     async def close(self) -> None:
         """Give the partition up. It must be suspended."""
-        self._closing = True
         self._task.cancel()
         await asyncio.wait([self._task])
+        self.intake.drop_lanes()
         if self._asking is not None:
             self._asking.cancel()
         for release in self._to_close:
@@ -99,18 +101,17 @@ class Part:
         self._last_heal = now
         self._engine.observer.healed(self.number, reason)
         self._engine.log.warning("partition %d: %s (%s), seeking back", self.number, reason, detail)
-        self._drop_lanes()
+        self.intake.drop_lanes()
         spawn(self._seek(), f"partition {self.number}: seek")
 
     def status(self) -> PartStatus:
         """For the health page."""
         running = self.state == "running"
-        lag = sum(max(0, lane.end - self.reads.get(t, 0)) for t, lane in self.lanes.items())
         return PartStatus(
             partition=self.number,
             state=self.state,
-            lag=lag,
-            queued_records=sum(lane.records for lane in self.lanes.values()),
+            lag=self.intake.lag,
+            queued_records=self.intake.queued_records,
             recovered_records=self.recovered_records,
             last_commit_at=self.last_commit_at,
             next_due_at=self._processor.due() if running else None,
@@ -126,10 +127,10 @@ class Part:
         self._overlay = opened.overlay
         self._committer = opened.committer
         self._now_floor = opened.now_floor
-        self.reads = opened.reads
+        self.intake.reads = opened.reads
         self.recovered_records = opened.recovered_records
         if self._overlay.dirty:
-            self._dirty_at = self._moved_at = time.monotonic()
+            self._pace.applied(0, False, True, time.monotonic())
         self.state = "running"
         engine.part_ready(self)
         while True:
@@ -144,20 +145,7 @@ class Part:
 
     async def _seek(self) -> None:
         """Fetch from where the last applied span ended."""
-        engine = self._engine
-        lanes = {
-            topic: Lane(engine.desk, topic, self.number, self.reads[topic])
-            for topic in engine.processor.spec.topics
-        }
-        self._drop_lanes()
-        self.lanes = lanes
-        await engine.seek(list(lanes.values()))
-
-    def _drop_lanes(self) -> None:
-        self._engine.drop_lanes(self.number)
-        for lane in self.lanes.values():
-            lane.close()
-        self.lanes = {}
+        await self._engine.seek(self.intake.open_lanes())
 
     # Processing.
 
@@ -177,11 +165,11 @@ class Part:
         """Apply, commit and fire until suspended."""
         while not self._suspend:
             self._wake.clear()
-            spans = self._take()
+            spans = self.intake.take()
             if spans:
                 self._step(spans)
             fired = await self._time()
-            if self._commit_due(more=bool(spans) and self._queued()):
+            if self._commit_due(more=bool(spans) and self.intake.queued):
                 await self._commit()
             elif not spans and not fired:
                 await self._sleep()
@@ -194,86 +182,38 @@ class Part:
     def _now(self) -> int:
         return max(self._engine.clock.now(), self._now_floor)
 
-    def _queued(self) -> bool:
-        return any(lane.queue for lane in self.lanes.values())
-
-    def _take(self) -> list[Span]:
-        """What is there of every topic, in the order of the topics, up to one poll's worth."""
-        spans: list[Span] = []
-        room = self._config.poll_records
-        broadcast = self._engine.broadcast
-        if broadcast is not None:
-            span = broadcast.after(self.reads.get(broadcast.topic, 0))
-            if span is not None:
-                spans.append(span)
-        for topic in self._engine.processor.spec.topics:
-            lane = self.lanes.get(topic)
-            while lane is not None and lane.queue and room > 0:
-                span = self._unread(lane.take())
-                room -= len(span.records)
-                spans.append(span)
-                self.reads[topic] = span.end
-        if broadcast is not None and spans and spans[0].topic == broadcast.topic:
-            self.reads[broadcast.topic] = spans[0].end
-        return spans
-
-    def _unread(self, span: Span) -> Span:
-        """The part of a span that lies at or behind the position."""
-        next_ = self.reads[span.topic]
-        if span.start == next_:
-            return span
-        records = [record for record in span.records if record.offset >= next_]
-        return Span(span.topic, span.partition, next_, span.end, records, span.high_water)
-
     def _step(self, spans: list[Span]) -> None:
         began = time.monotonic()
         waiting = self._processor.step(self._overlay, self._now(), spans)
         counts: dict[str, int] = {}
         for span in spans:
             counts[span.topic] = counts.get(span.topic, 0) + len(span.records)
-        if waiting:
-            self._waiting = True
-        if self._waiting:
-            self._gathered += sum(counts.values())
-        if self._moved_at is None:
-            self._moved_at = began
-        if self._dirty_at is None and self._overlay.dirty:
-            self._dirty_at = began
+        self._pace.applied(sum(counts.values()), waiting, self._overlay.dirty, began)
         self._engine.observer.stepped(self.number, counts, time.monotonic() - began)
 
     def _commit_due(self, more: bool) -> bool:
-        config, overlay = self._config, self._overlay
-        if self._waiting and (not more or self._gathered >= config.commit_records):
-            return True
-        since = self._dirty_at if self._dirty_at is not None else self._moved_at
-        if since is None:
-            return False
-        return (
-            time.monotonic() - since >= config.commit_interval_seconds
-            or overlay.size >= config.commit_bytes
-            or overlay.change_count + overlay.output_count >= config.commit_records
-        )
+        overlay = self._overlay
+        records = overlay.change_count + overlay.output_count
+        return self._pace.commit_due(more, records, overlay.size, time.monotonic())
 
     async def _commit(self) -> None:
         """Commit the overlay with the position, or the position alone when that is all there is."""
         overlay = self._overlay
         dirty = overlay.dirty
-        if not dirty and self._moved_at is None:
-            self._waiting, self._gathered = False, 0
+        if not dirty and not self._pace.moved:
             return
         began, now = time.monotonic(), self._now()
         if dirty:
-            self._processor.seal(overlay, now, dict(self.reads))
-        position = Position(FORMAT, self._engine.partition_count, now, dict(self.reads))
-        offsets = {topic: self.reads[topic] for topic in self._engine.processor.spec.topics}
+            self._processor.seal(overlay, now, dict(self.intake.reads))
+        position = Position(FORMAT, self._engine.partition_count, now, dict(self.intake.reads))
+        offsets = {topic: self.intake.reads[topic] for topic in self._engine.processor.spec.topics}
         changes, outputs = overlay.change_count, overlay.output_count
         async with asyncio.timeout(self._config.transaction_timeout_seconds):
             await self._committer.commit(overlay, encode_position(position), offsets, now)
         overlay.clear()
         self._now_floor = now
         self.last_commit_at = now
-        self._moved_at = self._dirty_at = None
-        self._waiting, self._gathered = False, 0
+        self._pace.committed()
         if dirty:
             self._processor.committed()
         self._engine.observer.committed(self.number, changes, outputs, time.monotonic() - began)
@@ -291,7 +231,7 @@ class Part:
             if self._asking is None:
                 self._asking = spawn(self._ask(), f"partition {self.number}: ends")
             return False
-        if not self._ends.reached(self.reads):
+        if not self._ends.reached(self.intake.reads):
             return False
         await self._fire(self._ends, due)
         return True
@@ -317,10 +257,7 @@ class Part:
 
     async def _sleep(self) -> None:
         """Until something comes in, a commit is due, or a timer is."""
-        wait = 1.0
-        since = self._dirty_at if self._dirty_at is not None else self._moved_at
-        if since is not None:
-            wait = min(wait, since + self._config.commit_interval_seconds - time.monotonic())
+        wait = self._pace.wait_seconds(time.monotonic())
         if self._alarm_ms is not None:
             wait = min(wait, self._alarm_ms / 1000)
         handle = asyncio.get_running_loop().call_later(max(wait, 0.001), self._wake.set)

@@ -81,11 +81,6 @@ class Engine:
         """Position the consumer at the start of each lane and serve them."""
         await self.consumer._thread.seek_lanes(lanes)
 
-    def drop_lanes(self, partition: int) -> None:
-        """Serve the partition no more."""
-        for topic in self.processor.spec.topics:
-            self.desk.lanes.pop((topic, partition), None)
-
     def open_stores(self, partition: int) -> PartitionStores:
         """The partition's tables on this machine's disk."""
         config, spec = self.config, self.processor.spec
