@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from schemas.words import Field, Level, Mode, Surface
 from streams.core.account import Account, decode_account
 from streams.core.clock import milliseconds, rfc3339
 from streams.core.ids import invitation_id
@@ -25,7 +26,6 @@ from streams.core.policy import (
     Restriction,
     Stability,
 )
-from schemas.words import Field, Level, Mode, Surface
 
 SECOND, MINUTE, HOUR, DAY = 1000, 60_000, 3_600_000, 86_400_000
 START = milliseconds(datetime(2024, 1, 1, tzinfo=UTC))
@@ -156,14 +156,18 @@ class Day:
         filled = {"platform": platform, "account_id": account, **value}
         return self.put(topic, f"{platform}:{account}", filled)
 
-    def reads(self, followers: int, account: str = ACCOUNT, at: int | None = None, **more: Any) -> "Day":
+    def reads(
+        self, followers: int, account: str = ACCOUNT, at: int | None = None, **more: Any
+    ) -> "Day":
         """A reading, observed now or at an instant."""
         observed_at = rfc3339(self.now if at is None else at)
         return self._account(
             "follower-counts", account, followers=followers, observed_at=observed_at, **more
         )
 
-    def label(self, category: str | None, account: str = ACCOUNT, at: int | None = None, **more: Any) -> "Day":
+    def label(
+        self, category: str | None, account: str = ACCOUNT, at: int | None = None, **more: Any
+    ) -> "Day":
         """A label; None removes it."""
         if category is None:
             return self.put("category-changes", f"{PLATFORM}:{account}", None)
@@ -177,7 +181,14 @@ class Day:
         observed_at = rfc3339(self.now if at is None else at)
         return self._account("account-changes", account, change=word, observed_at=observed_at)
 
-    def receipt(self, outcome: str = "delivered", account: str = ACCOUNT, cycle: int = 1, at: int | None = None, **more: Any) -> "Day":
+    def receipt(
+        self,
+        outcome: str = "delivered",
+        account: str = ACCOUNT,
+        cycle: int = 1,
+        at: int | None = None,
+        **more: Any,
+    ) -> "Day":
         """The notifier's word on a cycle of the live life."""
         return self._account(
             "notice-receipts",
@@ -188,14 +199,18 @@ class Day:
             **more,
         )
 
-    def answer(self, word: str, account: str = ACCOUNT, at: int | None = None, **more: Any) -> "Day":
+    def answer(
+        self, word: str, account: str = ACCOUNT, at: int | None = None, **more: Any
+    ) -> "Day":
         """The owner's word."""
         occurred_at = rfc3339(self.now if at is None else at)
         return self._account(
             "consent-answers", account, answer=word, occurred_at=occurred_at, **more
         )
 
-    def control(self, command: str, account: str = ACCOUNT, at: int | None = None, **more: Any) -> "Day":
+    def control(
+        self, command: str, account: str = ACCOUNT, at: int | None = None, **more: Any
+    ) -> "Day":
         """An operator's word."""
         self._offsets["control_id"] += 1
         value = {
@@ -275,5 +290,3 @@ def _words(event: Mapping[str, Any]) -> str:
     surface = f" {event['surface']}" if "surface" in event else ""
     shadow = " (shadow)" if event["mode"] == "shadow" else ""
     return f"{name}{surface} {event['reason']}{shadow}"
-
-
