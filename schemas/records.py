@@ -109,11 +109,30 @@ class Decision(_Chained):
     ignored: str | None
 
 
+class Step(_Record):
+    """Inputs applied together at `now`, up to `reads`; neighbours without effect are joined."""
+
+    now: datetime
+    reads: dict[str, int]
+
+
+class Round(_Record):
+    """`looked` accounts whose timers were due by `as_of`, in due order, looked at at `now`."""
+
+    now: datetime
+    as_of: datetime
+    looked: int
+
+
 class TransactionRecord(_Chained):
-    """Closes a transaction that changed state or wrote something: how far each input was read."""
+    """Closes a transaction that changed state or wrote something: how far each input was read.
+
+    `steps`: how it came about, so that replay can follow: state depends on what was read together.
+    """
 
     kind: Literal["transaction"]
     reads: dict[str, int]
+    steps: list[Step | Round]
 
 
 class PolicyRecord(_Chained):

@@ -26,6 +26,23 @@ class Journal:
     def __init__(self, partition: int, chain: Chain) -> None:
         self._partition = partition
         self.chain = chain
+        self._steps: list[dict[str, Any]] = []
+        self._idle = False
+
+    def step(self, now: int, reads: Mapping[str, int], moved: bool) -> None:
+        """Inputs that were applied together: up to where, and when. Neighbours without effect
+        become one, for nothing depends on their order.
+        """
+        if self._idle and not moved:
+            self._steps[-1]["reads"].update(reads)
+        elif reads:
+            self._steps.append({"now": rfc3339(now), "reads": dict(reads)})
+            self._idle = not moved
+
+    def fired(self, now: int, as_of: int, looked: int) -> None:
+        """A round of timers: `looked` accounts, in the order of what was due by `as_of`."""
+        self._steps.append({"now": rfc3339(now), "as_of": rfc3339(as_of), "looked": looked})
+        self._idle = False
 
     def decision(
         self,
@@ -56,8 +73,9 @@ class Journal:
         self._write(ledger, moment.ref.key, record, moment.now)
 
     def transaction(self, ledger: Ledger, now: int, reads: Mapping[str, int]) -> None:
-        """How far each input was read in the transaction that ends here."""
-        record = {"kind": "transaction", "reads": dict(reads)}
+        """How far each input was read in the transaction that ends here, and in which steps."""
+        record = {"kind": "transaction", "reads": dict(reads), "steps": self._steps}
+        self._steps, self._idle = [], False
         self._write(ledger, b"#transaction", record, now)
 
     def policies(self, ledger: Ledger, now: int, policies: Mapping[str, Policy]) -> None:

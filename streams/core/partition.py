@@ -114,7 +114,7 @@ class Partition:
         self._adopted = self.adoption.adopted
         self._journal = Journal(partition, _load(snapshot, _CHAIN, Chain))
         self._dirty: dict[bytes, msgspec.Struct | dict[str, Adopted]] = {}
-        self._urgent = False
+        self._urgent = self._moved = False
         self._policies_told = adopted == self._adopted
         self._quick = {
             name: tuple(sorted({*policy.lines, *_exits(policy)}))
@@ -173,11 +173,13 @@ class Partition:
 
     def step(self, ledger: Ledger, now: int, batches: Iterable[tuple[InputName, Records]]) -> bool:
         """Apply batches in the order of their topics; True when an output waits to be seen."""
-        self._urgent = False
+        self._urgent = self._moved = False
+        reads: dict[str, int] = {}
         for name, records in batches:
             if not records:
                 continue
             self.counts["inputs", name] += len(records)
+            reads[self._world.full_name(name)] = records[-1].offset + 1
             if name == "follower-counts":
                 self._readings(ledger, now, records)
             elif name == "switches":
@@ -186,6 +188,7 @@ class Partition:
                 for record, value in self._intake.inputs(ledger, now, name, records):
                     self._input(ledger, now, name, record, value)
         self._flush(ledger)
+        self._journal.step(now, reads, self._moved)
         return self._urgent
 
     def _readings(self, ledger: Ledger, now: int, records: Records) -> None:
@@ -311,6 +314,7 @@ class Partition:
         if label is None:
             self.counts["stale", "category-changes", ref.platform] += 1
             return
+        self._moved = True
         ledger.put(CATEGORIES, key, encode(label))
         if account is None or account.followers is None:
             return
@@ -327,6 +331,7 @@ class Partition:
                 self.counts["ignored", "switches", "nothing_new"] += 1
                 continue
             self._dirty[_BRAKES] = self._brakes
+            self._moved = True
             cause = {"topic": "switches", "offset": record.offset}
             self._journal.switch(ledger, now, value, issued_at, cause)
             prefix = b"" if value.scope == "*" else value.scope.encode() + b":"
@@ -343,10 +348,12 @@ class Partition:
     def fire(self, ledger: Ledger, now: int, as_of: int, limit: int) -> bool:
         """Look at up to `limit` accounts whose timers are due by `as_of`; True: more are due."""
         self._urgent = False
+        looked = 0
         for _ in range(limit):
             entry = self.schedule.take(as_of)
             if entry is None:
                 break
+            looked += 1
             at, key = entry
             raw = ledger.get(ACCOUNTS, key)
             if raw is None:
@@ -356,6 +363,7 @@ class Partition:
             self.counts["timers", ref.platform] += 1
             self._look(ledger, account, ref, now, cause, as_of=as_of)
         self._flush(ledger)
+        self._journal.fired(now, as_of, looked)
         due = self.schedule.due()
         return due is not None and due <= as_of
 
@@ -508,6 +516,7 @@ class Partition:
                 exit_code=70,
             )
         account.mark = mark
+        self._moved = True
 
     def _save(self, ledger: Ledger, account: Account, ref: AccountRef) -> None:
         key = ref.key
@@ -555,7 +564,7 @@ class Partition:
 
     def _refused(self, name: str, reason: Refused) -> None:
         self.counts["dead_letters", name, reason] += 1
-        self._urgent = True
+        self._urgent = self._moved = True
 
     def _flush(self, ledger: Ledger) -> None:
         """Put what changed beside the accounts under its reserved key."""
