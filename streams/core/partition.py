@@ -207,13 +207,14 @@ class Partition:
         account = self._load_account(ledger, key, policy, reading.followers >= policy.floor)
         if account is None or account.closed:
             return
-        before = account.followers
+        before, run_count = account.followers, len(account.runs)
         if not read_count(account, reading, policy):
             self.counts["stale", "follower-counts", reading.platform] += 1
             return
         mark = (EVENT_TOPIC_NUMBERS["follower-counts"], record.offset)
         self._mark(account, mark, key)
-        if self._unmoved(account, before, reading, policy):
+        same_runs = len(account.runs) == run_count
+        if same_runs and self._unmoved(account, before, reading, policy):
             ledger.put(ACCOUNTS, key, encode(account))
             return
         self._guard_drop(policy, before, reading.followers, now)
@@ -235,8 +236,7 @@ class Partition:
         after = reading.followers
         if after * 2 < before or after < policy.floor:
             return False
-        missing = any(line <= after and line not in account.runs for line in policy.lines)
-        return not missing and all((mark <= before) == (mark <= after) for mark in marks)
+        return all((mark <= before) == (mark <= after) for mark in marks)
 
     def _input(
         self,
