@@ -52,8 +52,10 @@ class Assignment:
                 )
         # A generation that was missed may have had another owner for what seems to be kept.
         kept = numbers if generation <= self.generation + 1 else set()
-        for number in [n for n in self.parts if n not in kept]:
-            await self.parts.pop(number).close()
+        # Letting go of a producer waits for the broker, which may be gone.
+        async with asyncio.timeout(self._engine.config.revoke_budget_seconds):
+            for number in [n for n in self.parts if n not in kept]:
+                await self.parts.pop(number).close()
         self.generation = generation
         self.settled = True
         self._engine.observer.assigned(frozenset(numbers))

@@ -4,6 +4,7 @@ Faust gives the worker, the group with its co-partitioning assignor, the agents 
 one agent here only routes spans to the parts.
 """
 
+import asyncio
 import os
 import socket
 import sys
@@ -40,6 +41,13 @@ class EngineBoot(BootStrategy):  # type: ignore[misc]
     """No producer of Faust's: everything is written through the parts' transactions."""
 
     enable_kafka_producer = False
+
+
+class EngineWorker(faust.Worker):  # type: ignore[misc]
+    """Faust's worker without the second it sleeps before it closes the loop."""
+
+    async def _sentinel_task(self) -> None:
+        await asyncio.sleep(0)
 
 
 class EngineApp(faust.App):  # type: ignore[misc]
@@ -102,6 +110,7 @@ def build(
         web_router_enabled=False,
         web_tables_enabled=False,
         worker_redirect_stdouts=False,
+        Worker=EngineWorker,
     )
     app.engine = Engine(config, processor, observer or NoObserver())
     engine = app.engine
@@ -110,8 +119,9 @@ def build(
     @app.agent(spans, name="route")  # type: ignore[untyped-decorator]
     async def route(stream: Any) -> None:
         try:
-            async for fetched in stream:
-                engine.route(fetched)
+            async for poll in stream:
+                for fetched in poll:
+                    engine.route(fetched)
         except Exception as error:
             end_on(error, "routing")
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, NoError, for_code
 
 from streams.engine.config import EngineConfig
 from streams.engine.processor import ProcessorSpec, Refusal
@@ -69,20 +69,16 @@ async def _inspect(
     once = [spec.broadcast] if spec.broadcast is not None else []
     needed = list(dict.fromkeys([*spec.topics, *changelogs, *spec.output_topics, *once]))
     counts: dict[str, int] = {}
-    for topic in await client.describe_topics(needed):
-        # A topic that was just made may have no leader yet: that is worth another try.
-        error = topic.get("error_code", 0)
-        partitions = topic.get("partitions", [])
-        if error == 0:
-            counts[topic["topic"]] = len(partitions)
-    return Cluster(
-        str(described.get("cluster_id", "")),
-        _check(config, spec, needed, changelogs, counts)
-        if await _sizes_fit(
-            client, config, [t for t in needed if t in counts and t != spec.broadcast]
-        )
-        else 0,
-    )
+    # All topics are asked for: asking for one by name makes it, where the broker makes topics.
+    for topic in await client.describe_topics():
+        if topic["topic"] in needed:
+            error = for_code(topic.get("error_code", 0))
+            if error is not NoError:
+                raise error(f"{topic['topic']} is not ready")
+            counts[topic["topic"]] = len(topic["partitions"])
+    partition_count = _check(config, spec, needed, changelogs, counts)
+    await _check_sizes(client, config, [topic for topic in needed if topic != spec.broadcast])
+    return Cluster(str(described.get("cluster_id", "")), partition_count)
 
 
 def _check(
@@ -115,7 +111,9 @@ def _check(
     return next(iter(keyed.values()))
 
 
-async def _sizes_fit(client: AIOKafkaAdminClient, config: EngineConfig, topics: list[str]) -> bool:
+async def _check_sizes(
+    client: AIOKafkaAdminClient, config: EngineConfig, topics: list[str]
+) -> None:
     """Raises `Refusal` when a full batch would be refused by one of the topics."""
     resources = [
         ConfigResource(ConfigResourceType.TOPIC, topic, {"max.message.bytes": ""})
@@ -131,7 +129,6 @@ async def _sizes_fit(client: AIOKafkaAdminClient, config: EngineConfig, topics: 
                     f"Raise it, or remove the topic and run: {config.topics_command}",
                     2,
                 )
-    return True
 
 
 def _limits(response: Any) -> list[tuple[str, int]]:

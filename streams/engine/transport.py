@@ -1,7 +1,7 @@
 """Faust's aiokafka transport with our data path: whole spans, no offsets, no filters.
 
-The consumer yields one message for each partition and poll, its value a span. Faust never seeks,
-commits or pauses anything: positions are the parts' business.
+The consumer yields one message for each poll, its value the spans. Faust never seeks, commits or
+pauses anything: positions are the parts' business.
 """
 
 import asyncio
@@ -146,7 +146,11 @@ class SpanConsumer(driver.Consumer):  # type: ignore[misc]
         await super().on_partitions_assigned(assigned, generation_id)
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[Any, Any]]:  # noqa: ASYNC109
-        """One message for each partition that had something."""
+        """One message for each poll that had something, its value the list of what was fetched.
+
+        A message costs Faust two tasks and several turns of the loop; one for each partition took a
+        quarter of a core at 5,000 records a second.
+        """
         if not self.flow_active:
             await self.wait(self.can_resume_flow)
         try:
@@ -155,30 +159,31 @@ class SpanConsumer(driver.Consumer):  # type: ignore[misc]
             raise
         except BaseException as error:
             end_on(error, "fetching")
-        generation = self.app.consumer_generation_id
-        for item in fetched:
-            span = item.span
-            tp = self._new_topicpartition(span.topic, span.partition)
-            # Faust drops a message whose offset is below the last one it saw of a partition, which
-            # after a seek back would be all of them: a running number stands in for the offset.
-            yield (
+        if not fetched:
+            return
+        first = fetched[0].span
+        tp = self._new_topicpartition(first.topic, first.partition)
+        # Faust drops a message whose offset is below the last one it saw of a partition, which
+        # after a seek back would be all of them: a running number stands in for the offset.
+        serial = next(self._serial)
+        yield (
+            tp,
+            ConsumerMessage(
+                first.topic,
+                first.partition,
+                serial,
+                0.0,
+                0,
+                (),
+                None,
+                fetched,
+                None,
+                0,
+                0,
                 tp,
-                ConsumerMessage(
-                    span.topic,
-                    span.partition,
-                    next(self._serial),
-                    0.0,
-                    0,
-                    (),
-                    None,
-                    item,
-                    None,
-                    0,
-                    0,
-                    tp,
-                    generation_id=generation,
-                ),
-            )
+                generation_id=self.app.consumer_generation_id,
+            ),
+        )
 
     async def perform_seek(self) -> None:
         """Nothing: the parts seek to their own positions."""

@@ -2,15 +2,19 @@
 
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from streams.engine import clock as clock_module
+from streams.engine import watchdog as watchdog_module
 from streams.engine.clock import Clock
 from streams.engine.config import EngineConfig
 from streams.engine.ends import Ends
 from streams.engine.failpoints import FailpointError, Failpoints
+from streams.engine.intake import Intake
 from streams.engine.lanes import Desk, Fetched, Lane
+from streams.engine.pace import Pace
 from streams.engine.position import POSITION_KEY, Position, decode_position, encode_position
 from streams.engine.processor import Record, Span, StoreSpec
 from streams.engine.stores import PartitionStores, make_cache
@@ -153,3 +157,84 @@ def test_config_refuses_nonsense(tmp_path: Path, change: dict[str, object], mess
     EngineConfig(**good)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=message):
         EngineConfig(**{**good, **change})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("seconds", "exits"), [(60.0, True), (-60.0, True), (2.0, False)])
+def test_watchdog_exits_when_the_clock_jumps(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, seconds: float, exits: bool
+) -> None:
+    config = EngineConfig(application_id="a", bootstrap_servers="b:1", data_dir=tmp_path)
+    engine, said, real = SimpleNamespace(clock=Clock(), config=config), [], time.time
+    monkeypatch.setattr(watchdog_module, "end_process", said.append)
+    watchdog = watchdog_module.Watchdog(engine)  # type: ignore[arg-type]
+    watchdog._check_clock()
+    monkeypatch.setattr(clock_module.time, "time", lambda: real() + seconds)
+    watchdog._check_clock()
+    assert [text.startswith("the machine's clock jumped by") for text in said] == [True] * exits
+
+
+@pytest.mark.parametrize(
+    ("distribution", "exits"),
+    [({}, True), ({"u": {"t": []}}, True), ({"u": {"t": [0]}}, False)],
+)
+def test_watchdog_exits_when_nobody_is_assigned_anything(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    distribution: dict[str, dict[str, list[int]]],
+    exits: bool,
+) -> None:
+    config = EngineConfig(
+        application_id="a", bootstrap_servers="b:1", data_dir=tmp_path, empty_assignment_seconds=0
+    )
+    assignor = SimpleNamespace(external_topic_distribution=distribution)
+    engine = SimpleNamespace(
+        clock=Clock(),
+        config=config,
+        assignment=SimpleNamespace(settled=True, parts={}, stopping=False),
+        consumer=SimpleNamespace(app=SimpleNamespace(assignor=assignor)),
+    )
+    said: list[str] = []
+    monkeypatch.setattr(watchdog_module, "end_process", said.append)
+    watchdog = watchdog_module.Watchdog(engine)  # type: ignore[arg-type]
+    watchdog._check_assignment()
+    time.sleep(0.01)
+    watchdog._check_assignment()
+    assert said == ["the group's leader assigns no partition to any member"] * exits
+
+
+def test_pace_gathers_what_is_queued_and_no_longer_than_a_second(tmp_path: Path) -> None:
+    config = EngineConfig(application_id="a", bootstrap_servers="b:1", data_dir=tmp_path)
+    pace = Pace(config)
+    assert not pace.commit_due(False, 0, 0, 0.0)
+    pace.applied(5_000, waiting=False, dirty=True, now=0.0)
+    assert not pace.commit_due(False, 10, 100, 0.9)
+    assert pace.commit_due(False, 10, 100, 1.0)
+    assert pace.commit_due(False, 10_000, 100, 0.1)
+    assert pace.commit_due(False, 10, 9_000_000, 0.1)
+    pace.applied(5_000, waiting=True, dirty=True, now=0.1)
+    assert pace.commit_due(False, 10, 100, 0.1)
+    assert not pace.commit_due(True, 10, 100, 0.1)
+    pace.applied(5_000, waiting=False, dirty=True, now=0.2)
+    assert pace.commit_due(True, 10, 100, 0.2)
+    pace.committed()
+    assert not pace.moved
+    assert not pace.commit_due(False, 0, 0, 99.0)
+
+
+def test_intake_gives_every_topic_its_turn_in_order() -> None:
+    desk = Desk(100, 100_000)
+    intake = Intake(desk, 0, ("u", "t"), None, batch_records=5)
+    intake.reads = {"u": 0, "t": 3}
+    first, second = intake.open_lanes()
+    for start in (0, 10):
+        span = Span("u", 0, start, start + 10, _span(start, start + 10).records, 20)
+        assert intake.receive(Fetched(first, span, 1)) is None
+    assert intake.receive(Fetched(second, _span(0, 8, 9), 1)) is None
+    taken = intake.take()
+    assert [(span.topic, span.start, span.end) for span in taken] == [("u", 0, 10), ("t", 3, 8)]
+    assert [record.offset for record in taken[1].records] == [3, 4, 5, 6, 7]
+    assert intake.lag == 10 + 1
+    intake.open_lanes()
+    assert not intake.queued
+    assert intake.receive(Fetched(first, span, 1)) is None
+    assert not intake.queued
