@@ -5,7 +5,7 @@ from streams.core.account import Account, Hold
 from streams.core.change import Change
 from streams.core.clock import milliseconds
 from streams.core.decode import Control
-from streams.core.facts import begin_hold, end_stop
+from streams.core.facts import begin_hold, drop_expired_hold, end_stop
 from streams.core.invitation import LIVES, Decided, cancelled, ending, extend, row_change
 from streams.core.lifecycle import Input, Invitation, row_of
 from streams.core.moment import Moment
@@ -18,6 +18,7 @@ def decide_control(account: Account, moment: Moment, control: Control) -> Decide
     command = control.command
     if command is Command.HOLD:
         until = None if control.expires_at is None else milliseconds(control.expires_at)
+        drop_expired_hold(account, issued_at)
         account.hold = begin_hold(account.hold, issued_at, until)
         return "recorded"
     if command is Command.APPEAL_OPENED:

@@ -1,0 +1,228 @@
+"""What defers: holds, appeals, the four switches, caps; and how the clock of the answer stops.
+
+Deadlines are checked to the millisecond.
+"""
+
+import pytest
+
+from streams.core.clock import rfc3339
+from tests.core.given import DAY, HOUR, MINUTE, START, Day
+from tests.core.states import DEADLINE, ISSUED, begun, declined, delivered, expired, undelivered
+
+ADVERSE = ("issued", "reminded", "expired", "renewed")
+DEFERS = {
+    "adverse_off": set(ADVERSE),
+    "invitations_off": {"issued"},
+    "throttles_off": {"expired", "renewed"},
+    "answers_paused": {"reminded", "expired"},
+}
+STOPS = {"adverse_off", "answers_paused"}
+
+
+def waiting_for(event: str) -> tuple[Day, int]:
+    """A day one hour before an adverse event, and how long to wait for it."""
+    if event == "issued":
+        return begun(), HOUR
+    if event == "reminded":
+        return delivered().wait(2 * DAY - HOUR), HOUR
+    if event == "expired":
+        day = delivered().wait(3 * DAY - HOUR)
+        day.said()
+        return day, HOUR
+    return expired().wait(5 * DAY - HOUR), HOUR
+
+
+@pytest.mark.parametrize("event", ADVERSE)
+@pytest.mark.parametrize("scope", ["*", "weibo"])
+@pytest.mark.parametrize("switch", DEFERS)
+def test_each_switch_defers_its_own_events_and_no_other(
+    switch: str, scope: str, event: str
+) -> None:
+    day, left = waiting_for(event)
+    day.switch(switch, True, scope=scope).fire()
+    said = [words.split()[0] for words in day.wait(left).said()]
+    assert (event in said) is (event not in DEFERS[switch])
+    day.wait(HOUR).switch(switch, False, scope=scope).wait(DAY)
+    assert event in said + [words.split()[0] for words in day.said()], "nothing is dropped"
+
+
+@pytest.mark.parametrize("switch", DEFERS)
+def test_a_switch_of_another_platform_defers_nothing_here(switch: str) -> None:
+    other = Day()
+    other.label("财经").reads(1500)
+    assert other.switch(switch, True, scope="douyin").wait(HOUR).said() == [ISSUED]
+    assert other.dead_letters[-1]["reason"] == "unknown_platform"
+
+
+@pytest.mark.parametrize("switch", DEFERS)
+def test_a_pause_moves_the_deadline_by_its_exact_length_if_it_stops_the_clock(
+    switch: str,
+) -> None:
+    day = delivered().wait(HOUR).switch(switch, True).wait(5 * HOUR + 7).switch(switch, False)
+    day.fire()
+    length = 5 * HOUR + 7 if switch in STOPS else 0
+    assert day.said() == (["extended pause"] if length else [])
+    assert day.account().live.cycle.deadline_at == START + DEADLINE + length  # type: ignore[union-attr]
+    assert "expired no_answer" not in day.wait(START + DEADLINE + length - 1 - day.now).said()
+    assert day.wait(1).said()[0] == "expired no_answer"
+
+
+@pytest.mark.parametrize("switch", sorted(STOPS))
+def test_a_pause_runs_between_the_issued_at_of_its_records_whenever_they_are_read(
+    switch: str,
+) -> None:
+    day = delivered().wait(DAY)
+    begun_at, ended_at = day.now - 3 * HOUR, day.now - HOUR
+    day.switch(switch, True, at=begun_at).switch(switch, False, at=ended_at).fire()
+    assert day.said() == ["extended pause"]
+    assert day.events[-1]["deadline_at"] == rfc3339(START + DEADLINE + 2 * HOUR)
+
+
+def test_a_deadline_that_passed_before_the_pause_is_not_moved_by_it() -> None:
+    day = delivered().switch("throttles_off", True).wait(3 * DAY + HOUR)
+    assert day.said() == ["reminded reminder"]
+    day.control("hold").wait(HOUR).control("unhold").fire()
+    assert day.said() == []
+    day.switch("throttles_off", False).fire()
+    assert day.said()[0] == "expired no_answer"
+    expired_at = next(event for event in day.events if event["event"] == "invitation.expired")
+    assert expired_at["deadline_at"] == rfc3339(START + DEADLINE)
+
+
+@pytest.mark.parametrize(
+    ("begin", "end"),
+    [
+        (("hold", {}), ("unhold", {})),
+        (("appeal_opened", {}), ("appeal_rejected", {})),
+    ],
+)
+@pytest.mark.parametrize("state", [delivered, declined])
+def test_a_hold_or_an_appeal_stops_the_clock_exactly(state, begin, end) -> None:  # type: ignore[no-untyped-def]
+    day = state().wait(HOUR).control(begin[0], **begin[1]).wait(4 * DAY)
+    assert day.said() == [], "nothing adverse meanwhile"
+    day.control(end[0], **end[1])
+    assert day.said() == ["extended pause"]
+    assert day.events[-1]["deadline_at"] == rfc3339(START + DEADLINE + 4 * DAY)
+
+
+def test_unhold_ends_no_appeal_and_a_verdict_ends_no_hold() -> None:
+    day = delivered().control("hold").control("appeal_opened").wait(DAY)
+    assert day.control("unhold").wait(DAY).said() == []
+    assert day.control("appeal_rejected").said() == ["extended pause"]
+    day = delivered().control("hold").control("appeal_opened").wait(DAY)
+    assert day.control("appeal_rejected").wait(DAY).said() == []
+    assert day.control("unhold").said() == ["extended pause"]
+    assert day.events[-1]["deadline_at"] == rfc3339(START + DEADLINE + 2 * DAY)
+
+
+def test_overlapping_stops_count_once() -> None:
+    day = delivered()
+    day.control("hold").wait(HOUR).control("appeal_opened").wait(HOUR)
+    day.switch("adverse_off", True).wait(HOUR).control("unhold").wait(HOUR)
+    day.control("appeal_rejected").wait(HOUR)
+    assert day.said() == []
+    day.switch("adverse_off", False).fire()
+    assert day.said() == ["extended pause"]
+    assert day.events[-1]["deadline_at"] == rfc3339(START + DEADLINE + 5 * HOUR)
+
+
+def test_two_stops_apart_add_up() -> None:
+    day = delivered().control("hold").wait(HOUR).control("unhold").wait(HOUR)
+    day.switch("answers_paused", True).wait(HOUR).switch("answers_paused", False).fire()
+    assert day.said() == ["extended pause", "extended pause"]
+    assert day.events[-1]["deadline_at"] == rfc3339(START + DEADLINE + 2 * HOUR)
+
+
+def test_a_hold_ends_by_itself_at_expires_at() -> None:
+    day = delivered().control("hold", expires_at=rfc3339(START + DAY)).wait(DAY)
+    assert day.said() == ["extended pause"]
+    stopped = DAY - HOUR - MINUTE
+    assert day.events[-1]["deadline_at"] == rfc3339(START + DEADLINE + stopped)
+    assert day.account().hold is None
+
+
+def test_a_second_hold_lasts_to_the_later_end_and_unhold_ends_both() -> None:
+    day = delivered().control("hold", expires_at=rfc3339(START + DAY))
+    day.control("hold", expires_at=rfc3339(START + 2 * DAY))
+    assert day.wait(DAY).said() == []
+    assert day.control("unhold").said() == ["extended pause"]
+
+
+def test_a_hold_that_ran_out_unseen_is_not_prolonged_by_the_next() -> None:
+    day = delivered().control("hold", expires_at=rfc3339(START + 2 * HOUR))
+    day.now = START + 10 * HOUR
+    day.control("hold").control("unhold").fire()
+    assert day.said() == ["extended pause"]
+    stopped = 2 * HOUR - HOUR - MINUTE
+    assert day.events[-1]["deadline_at"] == rfc3339(START + DEADLINE + stopped)
+
+
+def test_expires_at_on_an_appeal_means_nothing() -> None:
+    day = delivered().control("appeal_opened", expires_at=rfc3339(START + DAY))
+    assert day.wait(30 * DAY).said() == []
+
+
+def test_an_answer_during_a_deferral_is_in_time() -> None:
+    day = delivered().control("hold").wait(30 * DAY).answer("granted")
+    assert day.said() == ["granted answer"]
+
+
+def test_conditions_are_checked_anew_when_a_deferral_ends() -> None:
+    day = delivered().control("hold").wait(30 * DAY).change("exempted")
+    assert day.said() == ["cancelled exempted"], "favourable events flow meanwhile"
+    assert day.control("unhold").fire().said() == []
+
+
+@pytest.mark.parametrize("brake", [("hold", "unhold"), ("appeal_opened", "appeal_rejected")])
+def test_a_hold_or_an_appeal_puts_off_the_issue_and_the_reissue(brake: tuple[str, str]) -> None:
+    day = begun().control(brake[0]).wait(DAY)
+    assert day.said() == []
+    assert day.control(brake[1]).fire().said() == [ISSUED]
+    day = undelivered().control(brake[0]).control("reissue").wait(DAY)
+    assert day.said() == []
+    assert day.control(brake[1]).fire().said() == ["issued reissued"]
+    assert day.events[-1]["cycle"] == 1
+
+
+def test_a_hold_puts_off_the_dwell_of_nobody() -> None:
+    day = begun().control("hold").wait(DAY)
+    assert day.account().eligibility.name == "INSIDE"
+
+
+@pytest.mark.parametrize("brake", [*DEFERS, "hold", "appeal_opened"])
+def test_favourable_events_always_flow(brake: str) -> None:
+    day = expired()
+    if brake in DEFERS:
+        day.switch(brake, True)
+    else:
+        day.control(brake)
+    day.wait(HOUR).answer("granted")
+    assert day.said()[0] == "granted late"
+    assert len(day.said()) == 0
+    assert day.wait(HOUR).answer("withdrawn").said() == ["withdrawn answer"]
+
+
+def test_a_deferred_reminder_is_made_up_for_unless_the_deadline_has_passed() -> None:
+    day = delivered().wait(DAY).switch("answers_paused", True).wait(DAY + HOUR)
+    assert day.said() == []
+    assert day.switch("answers_paused", False).fire().said() == ["extended pause"]
+    assert day.wait(2 * DAY).said()[0] == "reminded reminder"
+
+
+def test_a_deferral_is_written_down_once() -> None:
+    day = delivered().switch("throttles_off", True).wait(10 * DAY).reads(1600).wait(DAY)
+    told = [deferral for record in day.decisions for deferral in record.get("deferrals", [])]
+    assert told == [{"event": "invitation.expired", "by": ["throttles_off"]}]
+
+
+def test_a_switch_turned_twice_says_nothing_new() -> None:
+    day = delivered().switch("adverse_off", True).wait(HOUR).switch("adverse_off", True)
+    day.wait(HOUR).switch("adverse_off", False).switch("adverse_off", False).fire()
+    assert day.said() == ["extended pause"]
+    assert day.events[-1]["deadline_at"] == rfc3339(START + DEADLINE + 2 * HOUR)
+
+
+def test_an_older_switch_record_undoes_nothing() -> None:
+    day = begun().wait(MINUTE).switch("adverse_off", True)
+    day.switch("adverse_off", False, at=START).wait(DAY)
+    assert day.said() == []
