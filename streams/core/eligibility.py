@@ -78,6 +78,8 @@ def _inside(account: Account, moment: Moment, policy: Policy, standing: Standing
         return _change(
             state, Input.BELOW_EXIT, leaving_since=account.observed_at, line=standing.line
         )
+    if below and policy.stability.leave_after == 0:
+        return leave_over(account)
     if not below and state is Eligibility.LEAVING:
         return _change(state, Input.NOT_BELOW_EXIT, leaving_since=None, line=standing.line)
     return None

@@ -1,0 +1,1 @@
+"""The whole worker as a process, on a real Kafka and real input."""

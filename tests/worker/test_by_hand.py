@@ -1,0 +1,163 @@
+"""What a person does first: workers beside one's own Kafka, `byline send`, a look at the topics."""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.worker.harness import Estate, utc_now
+from tests.worker.policies import policy
+
+pytestmark = pytest.mark.kafka
+ROOT = Path(__file__).parents[2]
+ZHIHU = ROOT / "tests" / "policies" / "zhihu.yaml"
+
+
+def byline(estate: Estate, *words: str, text: str = "") -> subprocess.CompletedProcess[str]:
+    """Run a command of the shipped command line with the estate's settings."""
+    return subprocess.run(
+        [sys.executable, "-m", "streams", *words],
+        env=estate.environment,
+        input=text,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        cwd=ROOT,
+    )
+
+
+def line(**value: object) -> str:
+    """A JSON line of weibo's account a1."""
+    return json.dumps({"platform": "weibo", "account_id": "a1", **value}) + "\n"
+
+
+def test_a_crossing_sent_by_hand_invites_within_a_second(
+    make_estate: Callable[..., Estate],
+) -> None:
+    estate = make_estate({"weibo": policy("weibo")}).start(2)
+    label = line(category="财经", observed_at=utc_now())
+    assert byline(estate, "send", "category-changes", text=label).returncode == 0
+    estate.drain()
+    reading = line(followers=1_000_000, observed_at=utc_now())
+    sent = byline(estate, "send", "follower-counts", text=reading)
+    assert sent.returncode == 0, sent.stderr
+    produced = [
+        message for message in estate.read(["follower-counts"]) if message.key == b"weibo:a1"
+    ]
+    assert len(produced) == 1
+    events = estate.wait_for(1)["weibo:a1"]
+    assert events[0]["event"] == "invitation.issued"
+    assert events[0]["line"] == 1_000_000
+
+    estate.put("category-changes", {**json.loads(label), "account_id": "b1"})
+    estate.drain()
+    with estate.follow("invitations") as next_record:
+        started = time.monotonic()
+        estate.put("follower-counts", {**json.loads(reading), "account_id": "b1"})
+        estate.flush()
+        record = next_record(5.0)
+        seconds = time.monotonic() - started
+    assert record is not None
+    assert record.json["account_id"] == "b1"
+    assert seconds < 1.0, f"visible to a read_committed consumer after {seconds:.3f} s"
+
+
+def test_an_eighth_platform_is_one_file(make_estate: Callable[..., Estate]) -> None:
+    text = ZHIHU.read_text(encoding="utf-8")
+    estate = make_estate({"zhihu": text}).start(1)
+    value = {"platform": "zhihu", "account_id": "z1", "observed_at": utc_now()}
+    estate.put("category-changes", {**value, "category": "财经"})
+    estate.drain()
+    estate.put("follower-counts", {**value, "followers": 500_000})
+    estate.drain()
+    decisions = [record.json for record in estate.read(["decisions"])]
+    mine = [record for record in decisions if record.get("account_id") == "z1"]
+    assert [t["to_state"] for t in mine[-1]["transitions"]] == ["DWELLING"]
+    other = {**value, "platform": "weibo", "followers": 500_000}
+    estate.put("follower-counts", other)
+    estate.drain()
+    letters = [record.json["reason"] for record in estate.read(["dead-letters"])]
+    assert letters == ["unknown_platform"]
+
+
+def test_every_page_of_a_worker_answers(make_estate: Callable[..., Estate]) -> None:
+    estate = make_estate({"weibo": policy("weibo")}).start(1)
+    worker = estate.workers[0]
+    assert worker.page("/healthz")[0] == 200
+    status, text = worker.page("/readyz")
+    assert status == 200
+    assert {part["state"] for part in json.loads(text)["partitions"]} == {"running"}
+    estate.put("follower-counts", {"platform": "weibo", "account_id": "a", "followers": 1})
+    estate.drain()
+    metrics = worker.page("/metrics")[1]
+    letters = 'byline_dead_letters_total{reason="missing_field",topic="follower-counts"} 1.0'
+    assert letters in metrics
+    assert worker.stop() == 0
+
+
+def test_a_worker_stops_at_too_many_refusals_and_says_of_what(
+    make_estate: Callable[..., Estate],
+) -> None:
+    estate = make_estate({"weibo": policy("weibo")}, partitions=1).start(1)
+    for number in range(300):
+        estate.put_raw("notice-receipts", f"weibo:a{number}", b"{]")
+    estate.flush()
+    worker = estate.workers[0]
+    assert worker.process is not None
+    assert worker.process.wait(60) == 70
+    log = worker.log.read_text()
+    assert "records of notice-receipts were refused, mostly as not_json" in log
+    assert estate.read(["dead-letters"]) == []
+
+
+def test_two_workers_with_different_policies_never_take_turns(
+    make_estate: Callable[..., Estate], tmp_path: Path
+) -> None:
+    estate = make_estate({"weibo": policy("weibo").replace("version: 1", "version: 2")}).start(1)
+    estate.put(
+        "category-changes",
+        {"platform": "weibo", "account_id": "a", "category": "财经", "observed_at": utc_now()},
+    )
+    estate.drain()
+    assert estate.workers[0].stop() == 0
+    (estate.policies / "weibo.yaml").write_text(policy("weibo"), encoding="utf-8")
+    worker = estate.workers[0].start()
+    assert worker.process is not None
+    assert worker.process.wait(60) == 2
+    assert "already works under version 2 of the policy for weibo" in worker.log.read_text()
+
+
+def test_a_policy_that_does_not_load_is_told_whole(make_estate: Callable[..., Estate]) -> None:
+    bad = policy("weibo").replace("dwell: PT0S", "dwell: soon").replace("tips:", "tipps:")
+    estate = make_estate({"weibo": bad})
+    ended = byline(estate, "worker")
+    assert ended.returncode == 2
+    assert "weibo.yaml:" in ended.stderr
+    assert "soon" in ended.stderr
+    assert "tipps" in ended.stderr
+
+
+def test_missing_topics_are_one_line_and_the_command_that_mends_it(
+    make_estate: Callable[..., Estate],
+) -> None:
+    estate = make_estate({"weibo": policy("weibo")})
+    estate.more_settings["BYLINE_TOPIC_PREFIX"] = "nowhere."
+    estate.more_settings["BYLINE_START_TIMEOUT_SECONDS"] = "3"
+    ended = byline(estate, "worker")
+    assert ended.returncode == 2
+    assert "byline topics create" in ended.stderr
+
+
+def test_no_broker_is_told_and_given_up_after_the_set_time(
+    make_estate: Callable[..., Estate],
+) -> None:
+    estate = make_estate({"weibo": policy("weibo")})
+    estate.more_settings["BYLINE_KAFKA_BOOTSTRAP_SERVERS"] = "127.0.0.1:1"
+    estate.more_settings["BYLINE_START_TIMEOUT_SECONDS"] = "3"
+    ended = byline(estate, "worker")
+    assert ended.returncode == 70
+    assert "127.0.0.1:1" in ended.stderr
