@@ -10,7 +10,7 @@ from bisect import bisect_left
 from collections.abc import Callable
 from operator import attrgetter
 
-from aiokafka import TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from streams.engine.config import EngineConfig
 from streams.engine.fetching import read_spans
@@ -51,6 +51,12 @@ class Broadcast:
         """Follow the topic for as long as the worker lives."""
         consumer = plain_consumer(self._config, "read_committed", "broadcast")
         await consumer.start()
+        try:
+            await self._follow(consumer)
+        finally:
+            await consumer.stop()
+
+    async def _follow(self, consumer: AIOKafkaConsumer) -> None:
         tp = TopicPartition(self.topic, 0)
         consumer.assign([tp])
         self.begin = (await consumer.beginning_offsets([tp]))[tp]

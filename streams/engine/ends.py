@@ -67,6 +67,12 @@ class EndOffsets:
 
     async def run(self) -> None:
         """Serve for as long as the worker lives."""
+        try:
+            await self._serve()
+        finally:
+            await self._consumer.stop()
+
+    async def _serve(self) -> None:
         while True:
             await self._wake.wait()
             self._wake.clear()

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from streams.engine.worker import Engine
 
 TICK_SECONDS = 0.5
-TAIL_PATIENCE_SECONDS = 2.0
+# In looks, not seconds: a loop that was held up gets its chance to route what is under way.
+TAIL_PATIENCE_TICKS = 5
 
 
 class Watchdog:
@@ -27,7 +28,7 @@ class Watchdog:
         self._engine = engine
         self._ticks = 0
         self._empty_since: float | None = None
-        self._tails: dict[tuple[str, int], tuple[int, float]] = {}
+        self._tails: dict[tuple[str, int], tuple[int, int]] = {}
         self._leaving = threading.Event()
         self._thread = threading.Thread(target=self._watch_loop, name="loop-watchdog", daemon=True)
 
@@ -92,7 +93,6 @@ class Watchdog:
 
     def _check_tails(self) -> None:
         """Nothing follows a lost last span to show the hole: compare with the consumer."""
-        now = time.monotonic()
         lanes = self._engine.desk.lanes
         if not lanes:
             self._tails.clear()
@@ -102,10 +102,10 @@ class Watchdog:
             if lane is None or lane.queue or position <= lane.expected:
                 self._tails.pop(key, None)
                 continue
-            expected, since = self._tails.get(key, (-1, now))
-            if expected != lane.expected:
-                self._tails[key] = (lane.expected, now)
-            elif now - since > TAIL_PATIENCE_SECONDS:
+            expected, ticks = self._tails.get(key, (lane.expected, 0))
+            ticks = ticks + 1 if expected == lane.expected else 0
+            self._tails[key] = (lane.expected, ticks)
+            if ticks >= TAIL_PATIENCE_TICKS:
                 self._tails.pop(key)
                 part = self._engine.assignment.parts.get(key[1])
                 if part is not None:

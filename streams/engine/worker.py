@@ -55,7 +55,8 @@ class Engine:
         config, spec = self.config, self.processor.spec
         sys.setswitchinterval(SWITCH_SECONDS)
         # Below this aiokafka logs keys and values.
-        logging.getLogger("aiokafka").setLevel(logging.INFO)
+        library = logging.getLogger("aiokafka")
+        library.setLevel(max(logging.INFO, library.getEffectiveLevel()))
         self.assignment = Assignment(self)
         self.recovery_slots = asyncio.Semaphore(config.concurrent_recoveries)
         cluster: Cluster = await inspect_cluster(config, spec, self.log)

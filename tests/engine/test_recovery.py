@@ -67,7 +67,11 @@ def test_given_a_broadcast_then_every_partition_applies_it_once_and_first(toys: 
     worker.kill()
     toys.lose_disk()
     toys.worker().ready()
-    assert all(table[b"#factor"] == b"10" for table in toys.table("counts").values())
+    wait_until(
+        lambda: all(table[b"#factor"] == b"10" for table in toys.table("counts").values()),
+        10,
+        "the second factor in every table",
+    )
     changes = [
         m.value()
         for messages in toys.read(f"{toys.prefix}-counts-changelog").values()
