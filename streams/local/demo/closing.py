@@ -12,9 +12,20 @@ from schemas.words import Event, Mode
 from streams.local.demo.checks import Check
 from streams.local.demo.display import BAD, DIM, GOOD, WIDE_COLUMNS, colour, number
 from streams.local.demo.evidence import Evidence
-from streams.local.demo.stage import Stage, describe
+from streams.local.demo.stage import Stage
+from streams.local.probe import HOST
 
 SHOWN_FAULTS = 5
+
+
+COMMANDS = """\
+byline topics check
+byline policy show wechat
+now=$(date -u +%FT%TZ)
+who='"platform": "wechat", "account_id": "by-hand", "observed_at": "'$now'"'
+echo "{$who, \\"category\\": \\"财经\\"}" | byline send category-changes
+echo "{$who, \\"followers\\": 1000000}" | byline send follower-counts"""
+"""What to try; WeChat has no dwell in the demo, so the second input invites at once."""
 
 
 def counts(evidence: Evidence) -> Counter[tuple[str, str, str]]:
@@ -87,19 +98,21 @@ def look_further(console: Console, stage: Stage, keep: bool) -> None:
         console.print("Everything is stopped and removed. To look around afterwards:")
         console.print("  byline demo --keep", style="bold")
         return
-    settings = describe(stage.settings())
-    console.print("Still running. To look around:", style="bold")
-    lines = [
+    console.print("Still running:", style="bold")
+    places = [
         ("Kafka", stage.bootstrap),
-        *((worker.name, f"http://127.0.0.1:{worker.port}/metrics") for worker in stage.workers),
-        ("policies", str(stage.policies)),
+        *((worker.name, f"http://{HOST}:{worker.port}/metrics") for worker in stage.workers),
         ("logs", " ".join(str(path) for path in stage.logs)),
-        ("settings", f"export {settings}"),
-        ("then", "byline topics check; byline policy show weibo; byline explain --help"),
-        ("to stop", f"{stage.stop_command()}; rm -r {stage.folder}"),
+        ("policies", str(stage.policies)),
     ]
-    for name, text in lines:
+    for name, text in places:
         console.print(Text.assemble((f"  {name:<10}", DIM), text), soft_wrap=True)
+    console.print("To look around, and to invite an account by hand:", style="bold")
+    exports = (f"export {name}={value}" for name, value in stage.settings().items())
+    for line in (*exports, *COMMANDS.splitlines()):
+        console.print(Text(f"  {line}"), soft_wrap=True)
+    console.print("To stop it all:", style="bold")
+    console.print(Text(f"  sh {stage.write_stop_script()}"), soft_wrap=True)
 
 
 def summary(

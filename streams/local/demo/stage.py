@@ -6,7 +6,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,6 +19,22 @@ WORKERS = 2
 STOP_SECONDS = 10.0
 TOPICS_SECONDS = 60.0
 LOG_TAIL_LINES = 12
+
+
+STOP_SCRIPT = """\
+# Ends what `byline demo --keep` left: the workers, then Kafka, then this folder.
+end() {{
+  kill "$@" 2>/dev/null
+  for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15; do
+    kill -0 "$@" 2>/dev/null || return 0
+    sleep 1
+  done
+  kill -9 "$@" 2>/dev/null
+}}
+end {workers}
+end {kafka}
+rm -rf "$(dirname "$0")"
+"""
 
 
 class StageError(Exception):
@@ -137,17 +152,14 @@ class Stage:
         self.kafka.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def stop_command(self) -> str:
-        """The line that ends what `--keep` left, for a person to copy."""
-        pids = [str(worker.pid) for worker in self.workers]
-        return f"kill {' '.join(pids)} && sleep 5 && kill {self.kafka.pid()}"
+    def write_stop_script(self) -> Path:
+        """A script in the folder that ends everything that `keep` leaves, the folder included."""
+        script = self.folder / "stop.sh"
+        workers = " ".join(str(worker.pid) for worker in self.workers)
+        script.write_text(STOP_SCRIPT.format(workers=workers, kafka=self.kafka.pid()))
+        return script
 
 
 def partitions(topic: Topic) -> int:
     """How many partitions a topic of the demo has."""
     return 1 if topic.single else PARTITIONS
-
-
-def describe(settings: Mapping[str, str]) -> str:
-    """Settings as a shell would take them before a command."""
-    return " ".join(f"{name}={value}" for name, value in settings.items())

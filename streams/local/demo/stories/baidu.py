@@ -6,9 +6,10 @@ from streams.local.demo.stories.common import (
     AGREED,
     APPLIED,
     DELIVERED,
-    INVITED,
     LATE,
+    NOTIFIED,
     RECEIPT,
+    REMINDED,
     SILENT,
     crossing,
     grants,
@@ -40,7 +41,7 @@ STORIES = (
             then(DELIVERED, 2.8, switch(Switch.ANSWERS_PAUSED, on=False)),
             then(APPLIED, 0.8, says(Answer.GRANTED)),
         ),
-        live=(*INVITED, "extended:pause", *SILENT[2:], *LATE),
+        live=(*NOTIFIED, "extended:pause", REMINDED, *SILENT[3:], *LATE),
     ),
     Story(
         "agrees-in-the-pause",
@@ -59,6 +60,6 @@ STORIES = (
             then(DELIVERED, 0.4, control(Command.HOLD, expires_at=Later(1.5))),
             then(Event.INVITATION_EXTENDED, 0.5, says(Answer.GRANTED)),
         ),
-        live=(*INVITED, "extended:pause", "reminded:reminder?", "granted:answer"),
+        live=(*NOTIFIED, "extended:pause", REMINDED, "granted:answer"),
     ),
 )

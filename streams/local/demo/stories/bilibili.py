@@ -5,9 +5,10 @@ from streams.local.demo.script import FromDeadline, Story, control, says
 from streams.local.demo.stories.common import (
     APPLIED,
     DELIVERED,
-    INVITED,
     LATE,
+    NOTIFIED,
     RECEIPT,
+    REMINDED,
     RESTRICTED,
     SILENT,
     crossing,
@@ -51,7 +52,7 @@ STORIES = (
             ),
             then(Event.INVITATION_EXTENDED, 0.6, says(Answer.GRANTED)),
         ),
-        live=(*INVITED, "extended:operator", "granted:answer"),
+        live=(*NOTIFIED, "extended:operator", REMINDED, "granted:answer"),
     ),
     Story(
         "appeal-upheld-when-restricted",
@@ -75,7 +76,7 @@ STORIES = (
             then(DELIVERED, 0.4, control(Command.APPEAL_OPENED, reason=ControlReason.APPEAL)),
             then(DELIVERED, 1.2, control(Command.APPEAL_UPHELD, reason=ControlReason.APPEAL)),
         ),
-        live=(*INVITED, "cancelled:appeal"),
+        live=(*NOTIFIED, "cancelled:appeal"),
     ),
     Story(
         "appeal-rejected",
@@ -88,6 +89,6 @@ STORIES = (
             then(DELIVERED, 1.9, control(Command.APPEAL_REJECTED, reason=ControlReason.APPEAL)),
             then(Event.INVITATION_EXTENDED, 0.5, says(Answer.GRANTED)),
         ),
-        live=(*INVITED, "extended:pause", "granted:answer"),
+        live=(*NOTIFIED, "extended:pause", REMINDED, "granted:answer"),
     ),
 )

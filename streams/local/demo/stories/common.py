@@ -13,10 +13,13 @@ APPLIED = Event.THROTTLE_APPLIED
 GRANTED = Event.CONSENT_GRANTED
 
 INVITED = ("issued:over_line", "delivered:receipt")
+REMINDED = "reminded:reminder?"
+"""On a busy machine a reminder may come before what somebody does next."""
+NOTIFIED = (*INVITED, REMINDED)
 SILENT = (*INVITED, "reminded:reminder", "expired:no_answer", "applied:no_answer")
 RESTRICTED = (*SILENT, "renewed:review?")
-REFUSED = (*INVITED, "declined:answer", "expired:declined", "applied:declined")
-AGREED = (*INVITED, "reminded:reminder?", "granted:answer")
+REFUSED = (*NOTIFIED, "declined:answer", "expired:declined", "applied:declined")
+AGREED = (*NOTIFIED, "granted:answer")
 LATE = ("renewed:review?", "granted:late", "lifted:granted")
 
 RECEIPT = Step(On(ISSUED), delivered())

@@ -7,8 +7,8 @@ from streams.local.demo.stories.common import (
     APPLIED,
     DELIVERED,
     GRANTED,
-    INVITED,
     ISSUED,
+    NOTIFIED,
     RECEIPT,
     RESTRICTED,
     crossing,
@@ -38,7 +38,7 @@ STORIES = (
             RECEIPT,
             then(DELIVERED, 0.4, reading(300_000, Cause.OWNER_PURGE)),
         ),
-        live=(*INVITED, "cancelled:left"),
+        live=(*NOTIFIED, "cancelled:left"),
     ),
     Story(
         "restricted-then-leaves",
@@ -60,7 +60,7 @@ STORIES = (
             then(ISSUED, 0.3, delivered(), nth=2),
             grants(nth=2),
         ),
-        live=(*INVITED, "declined:answer", "cancelled:left", *AGREED),
+        live=(*NOTIFIED, "declined:answer", "cancelled:left", *AGREED),
     ),
     Story(
         "correction",

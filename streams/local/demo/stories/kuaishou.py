@@ -2,7 +2,7 @@
 
 from schemas.words import Change
 from streams.local.demo.script import On, Step, Story, change
-from streams.local.demo.stories.common import DELIVERED, crossing
+from streams.local.demo.stories.common import DELIVERED, REMINDED, crossing
 
 STORIES = (
     Story(
@@ -28,7 +28,7 @@ STORIES = (
         shadow=(
             "issued:over_line",
             "delivered:projected",
-            "reminded:reminder?",
+            REMINDED,
             "cancelled:exempted",
         ),
     ),

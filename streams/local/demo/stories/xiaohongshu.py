@@ -17,8 +17,9 @@ from streams.local.demo.stories.common import (
     APPLIED,
     DELIVERED,
     GRANTED,
-    INVITED,
+    NOTIFIED,
     RECEIPT,
+    REMINDED,
     RESTRICTED,
     crossing,
     grants,
@@ -31,7 +32,7 @@ STORIES = (
         "xiaohongshu",
         "is exempted: the invitation ends",
         (*crossing(0.8, 1_130_000), RECEIPT, then(DELIVERED, 0.6, change(Change.EXEMPTED))),
-        live=(*INVITED, "cancelled:exempted"),
+        live=(*NOTIFIED, "cancelled:exempted"),
     ),
     Story(
         "exempted-while-restricted",
@@ -45,7 +46,7 @@ STORIES = (
         "xiaohongshu",
         "gives the account up",
         (*crossing(2.0, 1_020_000), RECEIPT, then(DELIVERED, 0.8, change(Change.CLOSED))),
-        live=(*INVITED, "cancelled:closed"),
+        live=(*NOTIFIED, "cancelled:closed"),
     ),
     Story(
         "closed-with-consent",
@@ -70,14 +71,14 @@ STORIES = (
         "xiaohongshu",
         "loses its label while invited",
         (*crossing(3.5, 1_090_000), RECEIPT, then(DELIVERED, 0.5, unlabel())),
-        live=(*INVITED, "cancelled:label"),
+        live=(*NOTIFIED, "cancelled:label"),
     ),
     Story(
         "label-runs-out",
         "xiaohongshu",
         "its verified label ends while invited",
         (Step(At(4.0), label(valid_for=3.0)), Step(At(4.0), reading(1_440_000)), RECEIPT),
-        live=(*INVITED, "reminded:reminder?", "cancelled:label"),
+        live=(*NOTIFIED, "cancelled:label"),
     ),
     Story(
         "held-and-released",
@@ -90,6 +91,6 @@ STORIES = (
             then(DELIVERED, 1.8, control(Command.UNHOLD, reason=ControlReason.LEGAL_HOLD)),
             then(Event.INVITATION_EXTENDED, 0.4, says(Answer.GRANTED)),
         ),
-        live=(*INVITED, "extended:pause", "reminded:reminder?", "granted:answer"),
+        live=(*NOTIFIED, "extended:pause", REMINDED, "granted:answer"),
     ),
 )
