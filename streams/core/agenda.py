@@ -113,10 +113,9 @@ def _deadline(
         return
     state = account.life(mode).state
     if state is Invitation.DELIVERED:
-        instants = (deadline - before for before in cycle.terms.reminders)
-        wanted = [at for at in instants if at > cycle.delivered_at][cycle.reminded_count :]
-        if wanted and not (deadline <= moment.time):
-            item = Item(wanted[0], Timer.REMINDER, wanted[0], mode)
+        left = cycle.terms.reminders[cycle.reminded_count :]
+        if left and deadline > moment.time:
+            item = Item(deadline - left[0], Timer.REMINDER, deadline - left[0], mode)
             _offer(agenda, account, moment, Event.INVITATION_REMINDED, mode, item)
     reason = "declined" if state is Invitation.DECLINED else "no_answer"
     restricts = any(

@@ -83,13 +83,16 @@ def _actable(agenda: Agenda, moment: Moment, entered: bool) -> Item | None:
 def decide(account: Account, moment: Moment) -> list[Change]:
     """The next changes that facts alone demand; empty when they are in accord."""
     drop_expired_hold(account, moment.time)
+    if account.eligibility is Eligibility.OUTSIDE:
+        gone = _decide_gone(account, moment)
+        if gone:
+            return gone
     change = decide_eligibility(account, moment)
     if change is not None:
         return [change]
-    for mode in LIVES:
-        reason = _gone(account, moment, mode)
-        if reason is not None:
-            return decide_gone(account, moment, mode, reason)
+    gone = _decide_gone(account, moment)
+    if gone:
+        return gone
     voided = decide_new_notice(account, moment)
     if voided:
         return voided
@@ -100,6 +103,15 @@ def decide(account: Account, moment: Moment) -> list[Change]:
         released = decide_release(account, mode, moment)
         if released:
             return released
+    return []
+
+
+def _decide_gone(account: Account, moment: Moment) -> list[Change]:
+    """End the open cycles that lost their ground; who has left is told so before a new dwell."""
+    for mode in LIVES:
+        reason = _gone(account, moment, mode)
+        if reason is not None:
+            return decide_gone(account, moment, mode, reason)
     return []
 
 
@@ -116,6 +128,10 @@ def _gone(account: Account, moment: Moment, mode: Mode) -> str | None:
         return "policy" if moment.policy_changed else "left"
     if standing is not None and standing.mode is not mode:
         return "policy"
+    cycle = account.life(mode).cycle
+    if policy is not None and cycle is not None:
+        names = {phase.name for phase in policy.in_force(moment.time, mode)}
+        return None if cycle.terms.phase in names else "policy"
     return None
 
 

@@ -90,7 +90,7 @@ def terms_of(account: Account, policy: Policy, standing: Standing, time: int) ->
         answer_by=standing.phase.answer_by,
         surfaces={name: terms for name, terms in surfaces.items() if terms[1] is not Mode.OFF},
         on=tuple(sorted(policy.consequence.on)),
-        reminders=policy.notice.reminders,
+        reminders=tuple(sorted(policy.notice.reminders, reverse=True)),
         expires_after=policy.consequence.expires_after,
         policy_version=policy.version,
         policy_digest=policy.digest,
@@ -179,6 +179,10 @@ def delivery(
         "clock_from": delivered_at,
         "reissue_wanted": False,
     }
+    if deadline is not None:
+        window = deadline - delivered_at
+        too_long = sum(before >= window for before in cycle.terms.reminders)
+        effects["reminded_count"] = max(cycle.reminded_count, too_long)
     data = {
         "delivered_at": rfc3339(delivered_at),
         "deadline_at": None if deadline is None else rfc3339(deadline),

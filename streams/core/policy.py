@@ -226,6 +226,16 @@ class Policy:
         """The lines of all phases, future ones included, from low to high."""
         return tuple(sorted(phase.followers for phase in self.phases))
 
+    def in_force(self, time: int, mode: Mode) -> list[Phase]:
+        """The phases that have begun and lead to lives of a mode."""
+        return [
+            phase
+            for phase in self.phases
+            if phase.starts_at is not None
+            and phase.starts_at <= time
+            and self.phase_mode(phase) is mode
+        ]
+
     def phase_mode(self, phase: Phase) -> Mode:
         """The mode of a phase: its own or the policy's, the weaker."""
         return weakest(self.mode, phase.mode or self.mode)

@@ -27,16 +27,10 @@ def standing_of(account: Account, policy: Policy, time: int) -> Standing | None:
     Where some phases enforce and lower ones only shadow, an account over an enforcing line (or with
     a live cycle) is in the enforcing ones: a wider shadow phase never ends a live life.
     """
-    in_force = [
-        phase
-        for phase in policy.phases
-        if phase.starts_at is not None
-        and phase.starts_at <= time
-        and policy.phase_mode(phase) is not Mode.OFF
-    ]
+    enforcing = policy.in_force(time, Mode.ENFORCE)
+    in_force = enforcing + policy.in_force(time, Mode.SHADOW)
     if not in_force:
         return None
-    enforcing = [phase for phase in in_force if policy.phase_mode(phase) is Mode.ENFORCE]
     if enforcing:
         lowest = min(enforcing, key=_followers)
         over = account.followers is not None and account.followers >= lowest.followers

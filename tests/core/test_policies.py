@@ -1,0 +1,225 @@
+"""Terms pinned at issue, stricter and milder policies, phases withdrawn, and taking policies up."""
+
+from dataclasses import replace
+
+import pytest
+
+from schemas.words import Field, Level, Mode, Surface
+from streams.core.clock import rfc3339
+from streams.core.ledger import Stop
+from streams.core.policy import Policy, Restriction
+from tests.core.given import DAY, HOUR, MINUTE, START, Day, policy, stability
+from tests.core.states import DEADLINE, ISSUED, WINDOW, delivered, expired, granted, invited
+
+
+def noticed(**changes: object) -> Policy:
+    """Version 2 with another notice."""
+    return policy(version=2, notice=replace(policy().notice, **changes))  # type: ignore[arg-type]
+
+
+def test_a_shorter_window_is_for_the_next_invitation() -> None:
+    day = delivered()
+    day.open(noticed(answer_window=DAY, reminders=()))
+    assert day.fire().said() == []
+    assert "expired no_answer" not in day.wait(WINDOW - 1).said()
+    assert day.wait(1).said()[0] == "expired no_answer"
+    day = invited()
+    day.open(noticed(answer_window=DAY, reminders=()))
+    day.receipt()
+    assert day.events[-1]["deadline_at"] == rfc3339(START + HOUR + WINDOW)
+
+
+def test_a_longer_window_moves_the_deadline_at_once() -> None:
+    day = delivered()
+    day.open(noticed(answer_window=5 * DAY))
+    assert day.fire().said() == ["extended policy"]
+    assert day.events[-1]["deadline_at"] == rfc3339(START + DEADLINE + 2 * DAY)
+
+
+def test_a_longer_window_and_a_pause_both_count() -> None:
+    day = delivered().control("hold").wait(DAY)
+    day.open(noticed(answer_window=5 * DAY))
+    assert day.fire().said() == []
+    day.control("unhold").fire()
+    assert day.events[-1]["deadline_at"] == rfc3339(START + DEADLINE + 3 * DAY)
+
+
+def test_a_later_answer_by_moves_the_deadline_and_an_earlier_one_does_not() -> None:
+    phase = policy().phases[0]
+    day = delivered()
+    day.open(policy(version=2, phases=(replace(phase, answer_by=START + 9 * DAY),)))
+    assert day.fire().said() == ["extended policy"]
+    assert day.events[-1]["deadline_at"] == rfc3339(START + 9 * DAY)
+    day.open(policy(version=3, phases=(replace(phase, answer_by=START + 2 * DAY),)))
+    assert day.wait(DAY).said() == []
+
+
+def test_a_reminder_is_not_repeated_after_an_extension() -> None:
+    two = policy(notice=replace(policy().notice, reminders=(5 * DAY, DAY), answer_window=5 * DAY))
+    day = delivered(two).wait(4 * DAY)
+    assert day.said() == ["reminded reminder"]
+    day.control("extend", until=rfc3339(START + 30 * DAY))
+    assert "reminded reminder" not in day.wait(30 * DAY).said()
+
+
+def test_reminders_are_said_in_the_order_of_their_instants_however_they_are_listed() -> None:
+    two = policy(notice=replace(policy().notice, reminders=(DAY, 2 * DAY)))
+    day = delivered(two)
+    assert day.wait(DAY).said() == ["reminded reminder"]
+    assert day.wait(DAY).said() == ["reminded reminder"]
+
+
+def test_stricter_surfaces_need_a_new_invitation_and_it_carries_the_new_terms() -> None:
+    more = {**(policy().consequence.surfaces or {}), Surface.SEARCH: Restriction(Level.OFF, None)}
+    stricter = policy(version=2, consequence=replace(policy().consequence, surfaces=more))
+    day = delivered()
+    day.open(stricter)
+    day.wait(WINDOW + 20 * DAY + 10 * DAY)
+    assert day.said()[-1] == ISSUED
+    assert "search" in day.events[-1]["surfaces_at_stake"]
+    assert day.events[-1]["policy_version"] == 2
+
+
+def test_a_shorter_expiry_ends_a_restriction_sooner_and_a_longer_one_not_later() -> None:
+    day = expired()
+    day.open(policy(version=2, consequence=replace(policy().consequence, expires_after=9 * DAY)))
+    assert day.wait(9 * DAY).said()[-1] == "lifted tips ended"
+    day = expired()
+    day.open(policy(version=2, consequence=replace(policy().consequence, expires_after=90 * DAY)))
+    assert day.wait(20 * DAY).said()[-1] == "lifted tips ended"
+
+
+def test_a_field_no_longer_covered_cancels_with_the_reason_policy() -> None:
+    day = invited()
+    day.open(policy(version=2, covered=frozenset({Field.LAW})))
+    assert day.fire().said() == ["cancelled policy"]
+
+
+def test_lowering_a_line_invites_and_never_restricts() -> None:
+    day = Day().label("财经").reads(950).wait(DAY)
+    lower = replace(policy().phases[0], name="lower", followers=900, starts_at=START)
+    day.open(policy(version=2, phases=(policy().phases[0], lower)))
+    assert day.wait(HOUR - 1).said() == []
+    assert day.wait(1).said() == [ISSUED], "its dwell began with the policy"
+    assert day.wait(99 * DAY).said() == []
+
+
+def two_phases(**changes: object) -> Policy:
+    """A line of 2,000 in force, and since START one of 1,000."""
+    first = replace(policy().phases[0], name="high", followers=2000)
+    second = replace(policy().phases[0], name="low", followers=1000, starts_at=START)
+    return policy(phases=(first, second), **changes)
+
+
+@pytest.mark.parametrize("count", [1500, 2500])
+def test_withdrawing_the_phase_of_an_open_cycle_cancels_it_even_if_another_is_in_force(
+    count: int,
+) -> None:
+    day = Day(two_phases()).label("财经").reads(count).wait(HOUR)
+    assert day.said() == [ISSUED]
+    assert day.events[-1]["phase"] == "low"
+    day.open(policy(version=2, phases=two_phases().phases[:1]))
+    assert day.fire().said() == ["cancelled policy"]
+    said = day.wait(10 * DAY).said()
+    assert said == ([ISSUED] if count == 2500 else [])
+
+
+def test_withdrawing_a_phase_that_the_account_outgrew_a_moment_ago_cancels_too() -> None:
+    day = Day(two_phases()).label("财经").reads(1500).wait(HOUR).reads(2500)
+    assert day.said() == [ISSUED]
+    day.open(policy(version=2, phases=two_phases().phases[:1]))
+    assert day.wait(MINUTE).said() == ["cancelled policy"]
+
+
+def test_withdrawing_another_phase_than_the_cycles_changes_nothing() -> None:
+    day = Day(two_phases()).label("财经").reads(1500).wait(HOUR)
+    day.said()
+    day.open(policy(version=2, phases=two_phases().phases[1:]))
+    assert day.wait(DAY).said() == []
+
+
+def test_a_phase_that_starts_leaves_open_cycles_as_they_are() -> None:
+    low = replace(two_phases().phases[1], starts_at=START + DAY)
+    day = Day(policy(phases=(two_phases().phases[0], low))).label("财经").reads(2500).wait(HOUR)
+    assert day.said() == [ISSUED]
+    assert day.events[-1]["phase"] == "high"
+    assert day.receipt().wait(DAY).said() == ["delivered receipt"]
+
+
+def test_a_new_notice_without_renew_keeps_the_consent() -> None:
+    day = granted()
+    day.open(noticed(version="2"))
+    assert day.wait(DAY).said() == []
+
+
+def test_a_grant_for_another_notice_version_does_not_count() -> None:
+    day = delivered().answer("granted", notice_version="0")
+    assert day.said() == []
+    assert day.answer("granted", notice_version="1").said() == ["granted answer"]
+
+
+def test_every_event_carries_the_version_and_digest_of_its_policy() -> None:
+    day = delivered()
+    second = noticed(answer_window=5 * DAY)
+    day.open(second)
+    day.fire()
+    assert {event["policy_digest"] for event in day.events[:-1]} == {policy().digest}
+    assert day.events[-1]["policy_digest"] == second.digest
+
+
+# ---- taking policies up ------------------------------------------------------------------------
+
+
+def test_no_partition_goes_back_to_an_older_policy() -> None:
+    day = Day(policy(version=3))
+    with pytest.raises(Stop) as refused:
+        day.open(policy(version=2))
+    assert refused.value.exit_code == 2
+    assert "version 3" in refused.value.message
+    assert "give this worker version 3 or a later one" in refused.value.message
+
+
+def test_another_text_under_the_same_version_is_refused() -> None:
+    day = Day()
+    with pytest.raises(Stop) as refused:
+        day.open(policy(rollout_percent=50))
+    assert "raise the version of the changed file" in refused.value.message
+
+
+@pytest.mark.parametrize("state", [invited, granted, expired])
+def test_open_lives_of_a_platform_without_a_file_are_refused(state) -> None:  # type: ignore[no-untyped-def]
+    day = state()
+    with pytest.raises(Stop) as refused:
+        day.open(policy(platform="douyin"))
+    assert refused.value.exit_code == 2
+    assert refused.value.message.startswith("1 accounts of weibo have an open invitation")
+
+
+def test_a_platform_without_open_lives_may_go() -> None:
+    day = Day().label("财经").reads(1500)
+    day.open(policy(platform="douyin"))
+    assert day.said() == []
+
+
+def test_a_lower_floor_or_a_new_label_asks_for_a_rescan() -> None:
+    day = Day()
+    lower = replace(policy().phases[0], name="lower", followers=10, starts_at=None)
+    day.open(policy(version=2, phases=(*policy().phases, lower)))
+    assert "floor falls from 900 to 9" in day.partition.adoption.rescans["weibo"]
+    day.open(policy(version=3, phases=(*policy().phases, lower), labels={"军事": Field.MILITARY}))
+    assert day.partition.adoption.rescans["weibo"] == "1 labels are new"
+
+
+def test_a_policy_that_ends_a_platform_ends_its_lives_and_keeps_its_consents() -> None:
+    day = granted().label("财经", "b2").reads(1500, "b2").wait(HOUR)
+    day.said()
+    day.open(policy(version=2, mode=Mode.OFF))
+    assert day.fire().said() == ["cancelled policy"]
+    assert day.account().live.state.name == "GRANTED"
+
+
+def test_a_cool_down_of_the_present_policy_counts() -> None:
+    day = delivered()
+    day.open(policy(version=2, stability=stability(cool_down=DAY)))
+    day.fire().control("lift")
+    assert day.wait(DAY).said() == ["cancelled operator", ISSUED]
