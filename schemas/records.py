@@ -110,10 +110,13 @@ class Decision(_Chained):
 
 
 class Step(_Record):
-    """Inputs applied together at `now`, up to `reads`; neighbours without effect are joined."""
+    """Inputs applied together at `now`: of each topic the first offset and the next one to come.
+
+    Neighbouring steps without effect are joined.
+    """
 
     now: datetime
-    reads: dict[str, int]
+    reads: dict[str, tuple[int, int]]
 
 
 class Round(_Record):

@@ -29,12 +29,14 @@ class Journal:
         self._steps: list[dict[str, Any]] = []
         self._idle = False
 
-    def step(self, now: int, reads: Mapping[str, int], moved: bool) -> None:
-        """Inputs that were applied together: up to where, and when. Neighbours without effect
-        become one, for nothing depends on their order.
+    def step(self, now: int, reads: Mapping[str, tuple[int, int]], moved: bool) -> None:
+        """Inputs that were applied together: of each topic the first offset and the next one to
+        come. Neighbours without effect become one, for nothing depends on their order.
         """
         if self._idle and not moved:
-            self._steps[-1]["reads"].update(reads)
+            known = self._steps[-1]["reads"]
+            for topic, (first, after) in reads.items():
+                known[topic] = (known.get(topic, (first, after))[0], after)
         elif reads:
             self._steps.append({"now": rfc3339(now), "reads": dict(reads)})
             self._idle = not moved

@@ -12,7 +12,7 @@ import msgspec
 
 from schemas.inputs import InputName
 from schemas.words import Change as AccountWord
-from schemas.words import Event, Mode, Refused
+from schemas.words import Refused
 from streams.core import agenda as agendas
 from streams.core.account import (
     Account,
@@ -23,11 +23,12 @@ from streams.core.account import (
     encode,
 )
 from streams.core.adoption import Adopted, adopt, refuse_missing
+from streams.core.book import Book, binds, has_stake, idle
 from streams.core.brakes import Brakes
-from streams.core.caps import Caps, cap_of, counter, share, window_end, window_of
+from streams.core.caps import Caps
 from streams.core.chain import Chain
 from streams.core.change import Change
-from streams.core.clock import day_of, milliseconds, rfc3339
+from streams.core.clock import milliseconds, rfc3339
 from streams.core.controls import decide_control
 from streams.core.decide import settle
 from streams.core.decode import (
@@ -48,28 +49,23 @@ from streams.core.facts import (
     new_label,
     read_change,
     read_count,
-    remains,
     removed_label,
 )
-from streams.core.guards import Guard, GuardBook
-from streams.core.ids import control_mark, pseudonym
+from streams.core.guards import GuardBook
+from streams.core.ids import control_mark
 from streams.core.intake import Intake, Partitioner
 from streams.core.invitation import Decided, decide_answer, decide_departure, decide_receipt
 from streams.core.journal import Cause, Journal
-from streams.core.ledger import ACCOUNTS, CATEGORIES, InputRecord, Ledger, Records, Snapshot, Stop
-from streams.core.lifecycle import OPEN, Eligibility, Input, Invitation
+from streams.core.ledger import ACCOUNTS, CATEGORIES, InputRecord, Ledger, Records, Snapshot
+from streams.core.lifecycle import Input
 from streams.core.moment import Moment
+from streams.core.permits import CAPS, GUARDS, PartitionPermits
 from streams.core.policy import Policy
+from streams.core.progress import Progress
 from streams.core.schedule import Schedule
 
-_BRAKES, _CAPS, _CHAIN, _GUARDS, _POLICIES = (
-    b"#brakes",
-    b"#caps",
-    b"#chain",
-    b"#guards",
-    b"#policies",
-)
-EVENT_TOPIC_NUMBERS: dict[str, int] = {
+_BRAKES, _CHAIN, _POLICIES = b"#brakes", b"#chain", b"#policies"
+TOPIC_NUMBERS: dict[str, int] = {
     "account-changes": 1,
     "controls": 2,
     "category-changes": 3,
@@ -92,29 +88,32 @@ class World(NamedTuple):
 class Partition:
     """The core's side of one partition number. Not safe for concurrent calls.
 
-    `counts` gathers what the metrics show: a name and its labels to a number; whoever runs the
-    partition takes and clears it.
+    Whoever runs it takes and clears `counts` (see progress.py).
     """
 
     def __init__(self, world: World, partition: int, snapshot: Snapshot, now: int) -> None:
         self._world = world
         self._policies = world.policies
         self._number = partition
-        self.counts: Counter[tuple[str, ...]] = Counter()
+        self._progress = Progress()
+        self.counts = self._progress.counts
         self.schedule = Schedule()
-        self._alive: set[bytes] = set()
-        self._tracked: Counter[str] = Counter()
+        self._book = Book(partition, self._progress)
         self._relook: set[bytes] = set()
         self._brakes = _load(snapshot, _BRAKES, Brakes)
-        self._caps = _load(snapshot, _CAPS, Caps)
-        self._guards = _load(snapshot, _GUARDS, GuardBook)
+        self._permits = PartitionPermits(
+            partition,
+            world.partition_count,
+            _load(snapshot, CAPS, Caps),
+            _load(snapshot, GUARDS, GuardBook),
+            lambda platform: self._book.tracked[platform],
+            self._progress,
+        )
         known = snapshot.get(ACCOUNTS, _POLICIES)
         adopted = msgspec.msgpack.decode(known, type=dict[str, Adopted]) if known else {}
         self.adoption = adopt(adopted, world.policies, partition, now)
         self._adopted = self.adoption.adopted
         self._journal = Journal(partition, _load(snapshot, _CHAIN, Chain))
-        self._dirty: dict[bytes, msgspec.Struct | dict[str, Adopted]] = {}
-        self._urgent = self._moved = False
         self._policies_told = adopted == self._adopted
         self._quick = {
             name: tuple(sorted({*policy.lines, *_exits(policy)}))
@@ -141,10 +140,10 @@ class Partition:
                 continue
             account = decode_account(raw)
             ref = AccountRef.of(key)
-            self._tracked[ref.platform] += 1
-            alive = _has_stake(account)
+            self._book.add(key, account, ref.platform)
+            alive = has_stake(account)
             if alive and ref.platform not in self._policies:
-                orphans[ref.platform] += _binds(account)
+                orphans[ref.platform] += binds(account)
             if ref.platform in self.adoption.changed:
                 self._relook.add(key)
                 entries.append((0, 0, key))
@@ -153,8 +152,6 @@ class Partition:
                 next_at = agendas.agenda_of(account, moment).next_at
                 if next_at is not None:
                     entries.append((next_at, next_at, key))
-            if alive:
-                self._alive.add(key)
         for platform, count in orphans.items():
             if count:
                 before = self._adopted.get(platform)
@@ -165,21 +162,23 @@ class Partition:
         """Write down the policies that the partition works under, unless they are the old ones."""
         if not self._policies_told:
             self._policies_told = True
-            self._dirty[_POLICIES] = self._adopted
+            self._progress.dirty[_POLICIES] = self._adopted
             self._journal.policies(ledger, now, self._policies)
-            self._flush(ledger)
+            self._progress.flush(ledger)
 
     # ---- inputs --------------------------------------------------------------------------------
 
     def step(self, ledger: Ledger, now: int, batches: Iterable[tuple[InputName, Records]]) -> bool:
         """Apply batches in the order of their topics; True when an output waits to be seen."""
-        self._urgent = self._moved = False
-        reads: dict[str, int] = {}
+        self._progress.begin()
+        reads: dict[str, tuple[int, int]] = {}
         for name, records in batches:
             if not records:
                 continue
             self.counts["inputs", name] += len(records)
-            reads[self._world.full_name(name)] = records[-1].offset + 1
+            topic = self._world.full_name(name)
+            first = reads[topic][0] if topic in reads else records[0].offset
+            reads[topic] = (first, records[-1].offset + 1)
             if name == "follower-counts":
                 self._readings(ledger, now, records)
             elif name == "switches":
@@ -187,9 +186,9 @@ class Partition:
             else:
                 for record, value in self._intake.inputs(ledger, now, name, records):
                     self._input(ledger, now, name, record, value)
-        self._flush(ledger)
-        self._journal.step(now, reads, self._moved)
-        return self._urgent
+        self._progress.flush(ledger)
+        self._journal.step(now, reads, self._progress.moved)
+        return self._progress.urgent
 
     def _readings(self, ledger: Ledger, now: int, records: Records) -> None:
         def tracked(key: bytes) -> bool:
@@ -204,23 +203,22 @@ class Partition:
     ) -> None:
         assert record.key is not None
         key, policy = record.key, self._policies[reading.platform]
-        account = self._load_account(ledger, key, policy, reading.followers >= policy.floor)
+        account = self._book.load(ledger, key, policy.platform, reading.followers >= policy.floor)
         if account is None or account.closed:
             return
         before, run_count = account.followers, len(account.runs)
         if not read_count(account, reading, policy):
             self.counts["stale", "follower-counts", reading.platform] += 1
             return
-        mark = (EVENT_TOPIC_NUMBERS["follower-counts"], record.offset)
-        self._mark(account, mark, key)
+        self._book.mark(account, TOPIC_NUMBERS["follower-counts"], record.offset)
         same_runs = len(account.runs) == run_count
         if same_runs and self._unmoved(account, before, reading, policy):
             ledger.put(ACCOUNTS, key, encode(account))
             return
-        self._guard_drop(policy, before, reading.followers, now)
+        self._permits.count_reading(policy, before, reading.followers, now)
         if before is None:
-            account.label = self._known_label(ledger, key)
-        if reading.followers >= policy.floor and _idle(account):
+            account.label = self._book.label(ledger, key)
+        if reading.followers >= policy.floor and idle(account):
             ledger.put(ACCOUNTS, key, encode(account))
             return
         cause = {"topic": "follower-counts", "offset": record.offset}
@@ -255,11 +253,11 @@ class Partition:
             self._label(ledger, now, key, ref, policy, record, value)
             return
         creates = isinstance(value, AccountChange | Control)
-        account = self._load_account(ledger, key, policy, creates)
+        account = self._book.load(ledger, key, policy.platform, creates)
         if account is None:
             self.counts["ignored", name, "untracked"] += 1
             return
-        self._mark(account, (EVENT_TOPIC_NUMBERS[name], record.offset), key)
+        self._book.mark(account, TOPIC_NUMBERS[name], record.offset)
         cause = {"topic": name, "offset": record.offset}
         moment = self._moment(ref, now, None)
         decided = self._decide_input(account, moment, value)
@@ -301,7 +299,7 @@ class Partition:
         value: CategoryChange | None,
     ) -> None:
         """A label in, or out by a tombstone; kept for every account, copied where it is tracked."""
-        account = self._load_account(ledger, key, policy, False)
+        account = self._book.load(ledger, key, policy.platform, False)
         if account is not None and account.closed:
             return
         raw = ledger.get(CATEGORIES, key)
@@ -314,11 +312,11 @@ class Partition:
         if label is None:
             self.counts["stale", "category-changes", ref.platform] += 1
             return
-        self._moved = True
+        self._progress.moved = True
         ledger.put(CATEGORIES, key, encode(label))
         if account is None or account.followers is None:
             return
-        self._mark(account, (EVENT_TOPIC_NUMBERS["category-changes"], record.offset), key)
+        self._book.mark(account, TOPIC_NUMBERS["category-changes"], record.offset)
         account.label = label
         cause = {"topic": "category-changes", "offset": record.offset}
         self._look(ledger, account, ref, now, cause)
@@ -330,12 +328,12 @@ class Partition:
             if not self._brakes.turn(value.scope, value.switch, value.on, issued_at):
                 self.counts["ignored", "switches", "nothing_new"] += 1
                 continue
-            self._dirty[_BRAKES] = self._brakes
-            self._moved = True
+            self._progress.dirty[_BRAKES] = self._brakes
+            self._progress.moved = True
             cause = {"topic": "switches", "offset": record.offset}
             self._journal.switch(ledger, now, value, issued_at, cause)
             prefix = b"" if value.scope == "*" else value.scope.encode() + b":"
-            for key in self._alive:
+            for key in self._book.alive:
                 if key.startswith(prefix):
                     self.schedule.set(key, 0)
 
@@ -347,7 +345,7 @@ class Partition:
 
     def fire(self, ledger: Ledger, now: int, as_of: int, limit: int) -> bool:
         """Look at up to `limit` accounts whose timers are due by `as_of`; True: more are due."""
-        self._urgent = False
+        self._progress.begin()
         looked = 0
         for _ in range(limit):
             entry = self.schedule.take(as_of)
@@ -362,7 +360,7 @@ class Partition:
             cause = {"timer": "look", "due_at": rfc3339(at or as_of)}
             self.counts["timers", ref.platform] += 1
             self._look(ledger, account, ref, now, cause, as_of=as_of)
-        self._flush(ledger)
+        self._progress.flush(ledger)
         self._journal.fired(now, as_of, looked)
         due = self.schedule.due()
         return due is not None and due <= as_of
@@ -414,7 +412,7 @@ class Partition:
             self._journal.decision(ledger, account, moment, cause, taken, events, news, ignored)
         for event, by in news:
             self.counts["deferred", ref.platform, event, "+".join(by)] += 1
-        self._save(ledger, account, ref)
+        self._book.save(ledger, account, ref)
         next_at = agenda.next_at
         if as_of is not None and next_at is not None and next_at <= as_of:
             raise RuntimeError(f"a timer of {ref.platform} is due again at once: {agenda.items}")
@@ -431,108 +429,12 @@ class Partition:
             ledger.send(event.topic, moment.ref.key, event.value, event.headers)
             draft = event.draft
             self.counts["events", moment.ref.platform, draft.event, draft.reason, draft.mode] += 1
-            self._urgent = True
+            self._progress.urgent = True
         if change.ends_cycle:
             account.life(change.life_mode).cycle = None
-        policy = moment.policy
-        if policy is not None:
-            if change.counts is not None:
-                name = counter(policy, change.counts, change.life_mode)
-                self._caps.take(name, window_of(change.counts, moment.now))
-                self._dirty[_CAPS] = self._caps
-            self._guard_change(policy, change, moment.now)
+        if moment.policy is not None:
+            self._permits.count(moment.policy, change, moment.now)
         return published
-
-    def _guard_change(self, policy: Policy, change: Change, now: int) -> None:
-        if change.after is Eligibility.INSIDE and change.before is Eligibility.DWELLING:
-            self._guard(policy, Guard.SUDDEN_ELIGIBLE, now, 0, 1)
-        elif change.input is Input.RECEIPT_FAILED:
-            self._guard(policy, Guard.UNDELIVERED, now, 0, 1)
-        elif change.input is Input.APPEAL_UPHELD:
-            self._guard(policy, Guard.OVERTURNED, now, 0, 1)
-        if change.counts is Event.INVITATION_ISSUED:
-            self._guard(policy, Guard.UNDELIVERED, now, 1, 0)
-        elif change.counts is Event.THROTTLE_APPLIED:
-            self._guard(policy, Guard.OVERTURNED, now, 1, 0)
-
-    def _guard_drop(self, policy: Policy, before: int | None, after: int, now: int) -> None:
-        if before is not None and after * 2 < before:
-            self._guard(policy, Guard.SUDDEN_DROP, now, 0, 1)
-
-    def _guard(self, policy: Policy, guard: Guard, now: int, cases: int, bad: int) -> None:
-        if policy.guards is None:
-            return
-        tracked = self._tracked[policy.platform]
-        if self._guards.count(policy, guard, now, cases, bad, tracked):
-            self.counts["guard_closed", policy.platform, guard] += 1
-        self._dirty[_GUARDS] = self._guards
-
-    # ---- permits (see moment.Permits) ----------------------------------------------------------
-
-    def cap_reached(self, policy: Policy, event: Event, mode: Mode, now: int) -> bool:
-        """Whether this partition's share of a cap is used up."""
-        part = share(cap_of(policy, event), self._number, self._world.partition_count, day_of(now))
-        return self._caps.used_in(counter(policy, event, mode), window_of(event, now)) >= part
-
-    def retry_at(self, event: Event, now: int) -> int:
-        """When the next window begins."""
-        return window_end(event, now)
-
-    def guard_closed(self, platform: str, now: int) -> int | None:
-        """Until when a guard holds adverse events of a platform back."""
-        return self._guards.closed_until(platform, now)
-
-    # ---- state ---------------------------------------------------------------------------------
-
-    def _load_account(
-        self, ledger: Ledger, key: bytes, policy: Policy, create: bool
-    ) -> Account | None:
-        raw = ledger.get(ACCOUNTS, key)
-        if raw is None:
-            raw = ledger.get(ACCOUNTS, pseudonym(key))
-        if raw is not None:
-            return decode_account(raw)
-        if not create:
-            return None
-        self._tracked[policy.platform] += 1
-        account = Account()
-        account.label = self._known_label(ledger, key)
-        return account
-
-    def _known_label(self, ledger: Ledger, key: bytes) -> Label | None:
-        raw = ledger.get(CATEGORIES, key)
-        return decode_label(raw) if raw is not None else None
-
-    def _mark(self, account: Account, mark: tuple[int, int], key: bytes) -> None:
-        """Remember the offset that changes the account; the same one twice is a double
-        application.
-        """
-        topic, offset = account.mark
-        if topic == mark[0] and mark[1] <= offset:
-            raise Stop(
-                f"partition {self._number}: offset {mark[1]} of input {topic} would be applied "
-                f"to an account that offset {offset} has changed already; the state is ahead of "
-                "the position, which must never be",
-                exit_code=70,
-            )
-        account.mark = mark
-        self._moved = True
-
-    def _save(self, ledger: Ledger, account: Account, ref: AccountRef) -> None:
-        key = ref.key
-        if account.closed:
-            ledger.put(ACCOUNTS, key, None)
-            ledger.put(CATEGORIES, key, None)
-            ledger.put(ACCOUNTS, pseudonym(key), encode(remains(account)))
-            self._alive.discard(key)
-            return
-        if account.opened_at is not None:
-            ledger.put(ACCOUNTS, pseudonym(key), None)
-        ledger.put(ACCOUNTS, key, encode(account))
-        if _has_stake(account):
-            self._alive.add(key)
-        else:
-            self._alive.discard(key)
 
     def _new_lines(self, account: Account, ref: AccountRef) -> None:
         """A new policy was taken up: its new lines begin to run, and when all were seen it is
@@ -545,7 +447,7 @@ class Partition:
         if not self._relook:
             for name in self.adoption.changed:
                 self._adopted[name].looking = False
-            self._dirty[_POLICIES] = self._adopted
+            self._progress.dirty[_POLICIES] = self._adopted
 
     def _moment(
         self, ref: AccountRef, now: int, as_of: int | None, policy_changed: bool = False
@@ -559,18 +461,12 @@ class Partition:
             policy_since=adopted.since if adopted else 0,
             policy_changed=policy_changed,
             brakes=self._brakes,
-            permits=self,
+            permits=self._permits,
         )
 
     def _refused(self, name: str, reason: Refused) -> None:
         self.counts["dead_letters", name, reason] += 1
-        self._urgent = self._moved = True
-
-    def _flush(self, ledger: Ledger) -> None:
-        """Put what changed beside the accounts under its reserved key."""
-        for key, value in self._dirty.items():
-            ledger.put(ACCOUNTS, key, encode(value))
-        self._dirty.clear()
+        self._progress.urgent = self._progress.moved = True
 
     def seal(self, ledger: Ledger, now: int, reads: Mapping[str, int]) -> None:
         """Close a transaction: how far each input was read, and the end of the chain."""
@@ -585,7 +481,7 @@ class Partition:
     @property
     def tracked(self) -> Mapping[str, int]:
         """Accounts by platform whose state is kept."""
-        return self._tracked
+        return self._book.tracked
 
 
 _S = TypeVar("_S", bound=msgspec.Struct)
@@ -599,22 +495,3 @@ def _load(snapshot: Snapshot, key: bytes, kind: type[_S]) -> _S:
 def _exits(policy: Policy) -> list[int]:
     ratio = policy.stability.exit_ratio_ppm
     return [-(-line * ratio // 1_000_000) for line in policy.lines]
-
-
-def _has_stake(account: Account) -> bool:
-    return (
-        account.eligibility is not Eligibility.OUTSIDE
-        or account.live.cycle is not None
-        or account.shadow.cycle is not None
-    )
-
-
-def _idle(account: Account) -> bool:
-    """Whether a count can change nothing, because without a label nothing is at stake."""
-    return account.label is None and account.hold is None and not _has_stake(account)
-
-
-def _binds(account: Account) -> bool:
-    """Whether an open invitation or a consent in force binds us to this account."""
-    states = (account.live.state, account.shadow.state)
-    return any(state in OPEN or state is Invitation.GRANTED for state in states)
