@@ -5,7 +5,7 @@ the parts of the core are put together; conditions and effects are in `decide` a
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple, TypeVar
 
 import msgspec
@@ -27,10 +27,8 @@ from streams.core.book import Book, binds, has_stake, idle
 from streams.core.brakes import Brakes
 from streams.core.caps import Caps
 from streams.core.chain import Chain
-from streams.core.change import Change
 from streams.core.clock import milliseconds, rfc3339
 from streams.core.controls import decide_control
-from streams.core.decide import settle
 from streams.core.decode import (
     AccountChange,
     CategoryChange,
@@ -41,11 +39,8 @@ from streams.core.decode import (
     SwitchChange,
     Value,
 )
-from streams.core.events import Published, publish
-from streams.core.evolve import evolve
+from streams.core.examiner import POLICIES, Examiner
 from streams.core.facts import (
-    begin_runs,
-    forget_count,
     new_label,
     read_change,
     read_count,
@@ -55,16 +50,15 @@ from streams.core.guards import GuardBook
 from streams.core.ids import control_mark
 from streams.core.intake import Intake, Partitioner
 from streams.core.invitation import Decided, decide_answer, decide_departure, decide_receipt
-from streams.core.journal import Cause, Journal
+from streams.core.journal import Journal
 from streams.core.ledger import ACCOUNTS, CATEGORIES, InputRecord, Ledger, Records, Snapshot
 from streams.core.lifecycle import Input
 from streams.core.moment import Moment
 from streams.core.permits import CAPS, GUARDS, PartitionPermits
 from streams.core.policy import Policy
 from streams.core.progress import Progress
-from streams.core.schedule import Schedule
 
-_BRAKES, _CHAIN, _POLICIES = b"#brakes", b"#chain", b"#policies"
+_BRAKES, _CHAIN = b"#brakes", b"#chain"
 TOPIC_NUMBERS: dict[str, int] = {
     "account-changes": 1,
     "controls": 2,
@@ -97,9 +91,7 @@ class Partition:
         self._number = partition
         self._progress = Progress()
         self.counts = self._progress.counts
-        self.schedule = Schedule()
         self._book = Book(partition, self._progress)
-        self._relook: set[bytes] = set()
         self._brakes = _load(snapshot, _BRAKES, Brakes)
         self._permits = PartitionPermits(
             partition,
@@ -109,12 +101,22 @@ class Partition:
             lambda platform: self._book.tracked[platform],
             self._progress,
         )
-        known = snapshot.get(ACCOUNTS, _POLICIES)
+        known = snapshot.get(ACCOUNTS, POLICIES)
         adopted = msgspec.msgpack.decode(known, type=dict[str, Adopted]) if known else {}
         self.adoption = adopt(adopted, world.policies, partition, now)
         self._adopted = self.adoption.adopted
         self._journal = Journal(partition, _load(snapshot, _CHAIN, Chain))
         self._policies_told = adopted == self._adopted
+        self._examiner = Examiner(
+            world.policies,
+            self.adoption,
+            self._brakes,
+            self._permits,
+            self._book,
+            self._journal,
+            self._progress,
+        )
+        self.schedule = self._examiner.schedule
         self._quick = {
             name: tuple(sorted({*policy.lines, *_exits(policy)}))
             for name, policy in world.policies.items()
@@ -145,10 +147,10 @@ class Partition:
             if alive and ref.platform not in self._policies:
                 orphans[ref.platform] += binds(account)
             if ref.platform in self.adoption.changed:
-                self._relook.add(key)
+                self._examiner.relook.add(key)
                 entries.append((0, 0, key))
             elif alive or account.runs or account.hold is not None:
-                moment = self._moment(ref, now, None)
+                moment = self._examiner.moment(ref, now, None)
                 next_at = agendas.agenda_of(account, moment).next_at
                 if next_at is not None:
                     entries.append((next_at, next_at, key))
@@ -162,7 +164,7 @@ class Partition:
         """Write down the policies that the partition works under, unless they are the old ones."""
         if not self._policies_told:
             self._policies_told = True
-            self._progress.dirty[_POLICIES] = self._adopted
+            self._progress.dirty[POLICIES] = self._adopted
             self._journal.policies(ledger, now, self._policies)
             self._progress.flush(ledger)
 
@@ -222,7 +224,9 @@ class Partition:
             ledger.put(ACCOUNTS, key, encode(account))
             return
         cause = {"topic": "follower-counts", "offset": record.offset}
-        self._look(ledger, account, AccountRef(reading.platform, reading.account_id), now, cause)
+        self._examiner.look(
+            ledger, account, AccountRef(reading.platform, reading.account_id), now, cause
+        )
 
     def _unmoved(
         self, account: Account, before: int | None, reading: FollowerCount, policy: Policy
@@ -259,13 +263,13 @@ class Partition:
             return
         self._book.mark(account, TOPIC_NUMBERS[name], record.offset)
         cause = {"topic": name, "offset": record.offset}
-        moment = self._moment(ref, now, None)
+        moment = self._examiner.moment(ref, now, None)
         decided = self._decide_input(account, moment, value)
         ignored = decided if isinstance(decided, str) else None
         changes = [] if isinstance(decided, str) else decided
         if ignored is not None:
             self.counts["ignored", name, ignored] += 1
-        self._look(ledger, account, ref, now, cause, changes=changes, ignored=ignored)
+        self._examiner.look(ledger, account, ref, now, cause, changes=changes, ignored=ignored)
 
     def _decide_input(self, account: Account, moment: Moment, value: Value | None) -> Decided:
         if isinstance(value, NoticeReceipt):
@@ -319,7 +323,7 @@ class Partition:
         self._book.mark(account, TOPIC_NUMBERS["category-changes"], record.offset)
         account.label = label
         cause = {"topic": "category-changes", "offset": record.offset}
-        self._look(ledger, account, ref, now, cause)
+        self._examiner.look(ledger, account, ref, now, cause)
 
     def _switches(self, ledger: Ledger, now: int, records: Records) -> None:
         for record, value in self._intake.inputs(ledger, now, "switches", records):
@@ -359,110 +363,11 @@ class Partition:
             account, ref = decode_account(raw), AccountRef.of(key)
             cause = {"timer": "look", "due_at": rfc3339(at or as_of)}
             self.counts["timers", ref.platform] += 1
-            self._look(ledger, account, ref, now, cause, as_of=as_of)
+            self._examiner.look(ledger, account, ref, now, cause, as_of=as_of)
         self._progress.flush(ledger)
         self._journal.fired(now, as_of, looked)
         due = self.schedule.due()
         return due is not None and due <= as_of
-
-    # ---- one look at one account ---------------------------------------------------------------
-
-    def _look(
-        self,
-        ledger: Ledger,
-        account: Account,
-        ref: AccountRef,
-        now: int,
-        cause: Cause,
-        as_of: int | None = None,
-        changes: Sequence[Change] = (),
-        ignored: str | None = None,
-    ) -> None:
-        """Take the changes of an input, then all that facts and time demand.
-
-        Save, schedule, log.
-        """
-        key = ref.key
-        relook = key in self._relook
-        if relook and as_of is not None:
-            self._relook.discard(key)
-            self._new_lines(account, ref)
-        moment = self._moment(ref, now, as_of, policy_changed=relook)
-        taken: list[Change] = []
-        events: list[Published] = []
-
-        def take(change: Change) -> None:
-            taken.append(change)
-            events.extend(self._take(ledger, account, change, moment))
-
-        for change in changes:
-            take(change)
-        agenda = settle(account, moment, take)
-        policy = moment.policy
-        below = policy is not None and (account.followers or 0) < policy.floor
-        if below and not account.remembered:
-            forget_count(account)
-            agenda = agendas.agenda_of(account, moment)
-        deferred = ";".join(f"{event}:{'+'.join(by)}" for event, by in agenda.deferred) or None
-        news = agenda.deferred if deferred != account.deferred else []
-        account.deferred = deferred
-        if "timer" in cause and taken:
-            cause["timer"] = str(taken[0].input)
-        if taken or news or ignored is not None:
-            self._journal.decision(ledger, account, moment, cause, taken, events, news, ignored)
-        for event, by in news:
-            self.counts["deferred", ref.platform, event, "+".join(by)] += 1
-        self._book.save(ledger, account, ref)
-        next_at = agenda.next_at
-        if as_of is not None and next_at is not None and next_at <= as_of:
-            raise RuntimeError(f"a timer of {ref.platform} is due again at once: {agenda.items}")
-        since = min((item.since for item in agenda.items if item.at == next_at), default=0)
-        self.schedule.set(key, next_at, since)
-
-    def _take(
-        self, ledger: Ledger, account: Account, change: Change, moment: Moment
-    ) -> list[Published]:
-        """Evolve the account, publish the events, count against caps and guards."""
-        evolve(account, change)
-        published = [publish(account, change, draft, moment) for draft in change.drafts]
-        for event in published:
-            ledger.send(event.topic, moment.ref.key, event.value, event.headers)
-            draft = event.draft
-            self.counts["events", moment.ref.platform, draft.event, draft.reason, draft.mode] += 1
-            self._progress.urgent = True
-        if change.ends_cycle:
-            account.life(change.life_mode).cycle = None
-        if moment.policy is not None:
-            self._permits.count(moment.policy, change, moment.now)
-        return published
-
-    def _new_lines(self, account: Account, ref: AccountRef) -> None:
-        """A new policy was taken up: its new lines begin to run, and when all were seen it is
-        told.
-        """
-        policy, adopted = self._policies.get(ref.platform), self._adopted.get(ref.platform)
-        if policy is not None and adopted is not None:
-            lines = self.adoption.changed.get(ref.platform, frozenset(policy.lines))
-            begin_runs(account, policy, lines, adopted.since)
-        if not self._relook:
-            for name in self.adoption.changed:
-                self._adopted[name].looking = False
-            self._progress.dirty[_POLICIES] = self._adopted
-
-    def _moment(
-        self, ref: AccountRef, now: int, as_of: int | None, policy_changed: bool = False
-    ) -> Moment:
-        adopted = self._adopted.get(ref.platform)
-        return Moment(
-            ref=ref,
-            now=now,
-            as_of=as_of,
-            policy=self._policies.get(ref.platform),
-            policy_since=adopted.since if adopted else 0,
-            policy_changed=policy_changed,
-            brakes=self._brakes,
-            permits=self._permits,
-        )
 
     def _refused(self, name: str, reason: Refused) -> None:
         self.counts["dead_letters", name, reason] += 1

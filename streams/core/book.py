@@ -1,0 +1,117 @@
+"""The accounts of a partition as they are kept: under their key, once closed under its digest."""
+
+from collections import Counter
+
+from streams.core.account import (
+    Account,
+    AccountRef,
+    Label,
+    decode_account,
+    decode_label,
+    encode,
+)
+from streams.core.facts import remains
+from streams.core.ids import pseudonym
+from streams.core.ledger import ACCOUNTS, CATEGORIES, Ledger, Stop
+from streams.core.lifecycle import OPEN, Eligibility, Invitation
+from streams.core.progress import Progress
+
+
+class Book:
+    """Loads and saves accounts. `alive`.
+
+    Keys of those with something at stake.
+    """
+
+    def __init__(self, partition: int, progress: Progress) -> None:
+        self._partition = partition
+        self._progress = progress
+        self.alive: set[bytes] = set()
+        self.tracked: Counter[str] = Counter()
+
+    def add(self, key: bytes, account: Account, platform: str) -> None:
+        """An account that was found in the state at opening."""
+        self.tracked[platform] += 1
+        if has_stake(account):
+            self.alive.add(key)
+
+    def load(self, ledger: Ledger, key: bytes, platform: str, create: bool) -> Account | None:
+        """The account of a key.
+
+        A fresh one when it is not kept and shall be.
+        """
+        raw = ledger.get(ACCOUNTS, key)
+        if raw is None:
+            raw = ledger.get(ACCOUNTS, pseudonym(key))
+        if raw is not None:
+            return decode_account(raw)
+        if not create:
+            return None
+        self.tracked[platform] += 1
+        account = Account()
+        account.label = self.label(ledger, key)
+        return account
+
+    def label(self, ledger: Ledger, key: bytes) -> Label | None:
+        """The label that is kept for a key, tracked or not."""
+        raw = ledger.get(CATEGORIES, key)
+        return decode_label(raw) if raw is not None else None
+
+    def mark(self, account: Account, topic: int, offset: int) -> None:
+        """Remember the offset that changes an account.
+
+        Raises `Stop` when it did so before.
+        """
+        last_topic, last_offset = account.mark
+        if topic == last_topic and offset <= last_offset:
+            raise Stop(
+                f"partition {self._partition}: offset {offset} of input {topic} would be applied "
+                f"to an account that offset {last_offset} has changed already; the state is ahead "
+                "of the position, which must never be",
+                exit_code=70,
+            )
+        account.mark = (topic, offset)
+        self._progress.moved = True
+
+    def save(self, ledger: Ledger, account: Account, ref: AccountRef) -> None:
+        """Write an account down.
+
+        Of a closed one only what has to stay, under its digest.
+        """
+        key = ref.key
+        if account.closed:
+            ledger.put(ACCOUNTS, key, None)
+            ledger.put(CATEGORIES, key, None)
+            ledger.put(ACCOUNTS, pseudonym(key), encode(remains(account)))
+            self.alive.discard(key)
+            return
+        if account.opened_at is not None:
+            ledger.put(ACCOUNTS, pseudonym(key), None)
+        ledger.put(ACCOUNTS, key, encode(account))
+        if has_stake(account):
+            self.alive.add(key)
+        else:
+            self.alive.discard(key)
+
+
+def has_stake(account: Account) -> bool:
+    """Whether an account is more than a count.
+
+    It dwells, is inside, or has a cycle.
+    """
+    return (
+        account.eligibility is not Eligibility.OUTSIDE
+        or account.live.cycle is not None
+        or account.shadow.cycle is not None
+    )
+
+
+def idle(account: Account) -> bool:
+    """Whether a count can change nothing, because without a label nothing is at stake."""
+    return account.label is None and account.hold is None and not has_stake(account)
+
+
+def binds(account: Account) -> bool:
+    """Whether an open invitation or a consent in force binds us to this account."""
+    states = (account.live.state, account.shadow.state)
+    return any(state in OPEN or state is Invitation.GRANTED for state in states)

@@ -1,0 +1,151 @@
+"""One look at one account.
+
+All that its facts and the time demand is done, written down, and sent.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from streams.core import agenda as agendas
+from streams.core.account import Account, AccountRef
+from streams.core.adoption import Adopted, Adoption
+from streams.core.book import Book
+from streams.core.brakes import Brakes
+from streams.core.change import Change
+from streams.core.decide import settle
+from streams.core.events import Published, publish
+from streams.core.evolve import evolve
+from streams.core.facts import begin_runs, forget_count
+from streams.core.journal import Cause, Journal
+from streams.core.ledger import Ledger
+from streams.core.moment import Moment
+from streams.core.permits import PartitionPermits
+from streams.core.policy import Policy
+from streams.core.progress import Progress
+from streams.core.schedule import Schedule
+
+POLICIES = b"#policies"
+
+
+class Examiner:
+    """Looks at the accounts of a partition, and at each again when it is due."""
+
+    def __init__(
+        self,
+        policies: Mapping[str, Policy],
+        adoption: Adoption,
+        brakes: Brakes,
+        permits: PartitionPermits,
+        book: Book,
+        journal: Journal,
+        progress: Progress,
+    ) -> None:
+        self._policies = policies
+        self.adoption = adoption
+        self._adopted: dict[str, Adopted] = adoption.adopted
+        self._brakes = brakes
+        self._permits = permits
+        self._book = book
+        self._journal = journal
+        self._progress = progress
+        self.schedule = Schedule()
+        self.relook: set[bytes] = set()
+
+    def look(
+        self,
+        ledger: Ledger,
+        account: Account,
+        ref: AccountRef,
+        now: int,
+        cause: Cause,
+        as_of: int | None = None,
+        changes: Sequence[Change] = (),
+        ignored: str | None = None,
+    ) -> None:
+        """Take the changes of an input, then all that facts and time demand.
+
+        Save, schedule, log.
+        """
+        key = ref.key
+        relook = key in self.relook
+        if relook and as_of is not None:
+            self.relook.discard(key)
+            self._new_lines(account, ref)
+        moment = self.moment(ref, now, as_of, policy_changed=relook)
+        taken: list[Change] = []
+        events: list[Published] = []
+
+        def take(change: Change) -> None:
+            taken.append(change)
+            events.extend(self._take(ledger, account, change, moment))
+
+        for change in changes:
+            take(change)
+        agenda = settle(account, moment, take)
+        policy = moment.policy
+        below = policy is not None and (account.followers or 0) < policy.floor
+        if below and not account.remembered:
+            forget_count(account)
+            agenda = agendas.agenda_of(account, moment)
+        deferred = ";".join(f"{event}:{'+'.join(by)}" for event, by in agenda.deferred) or None
+        news = agenda.deferred if deferred != account.deferred else []
+        account.deferred = deferred
+        if "timer" in cause and taken:
+            cause["timer"] = str(taken[0].input)
+        if taken or news or ignored is not None:
+            self._journal.decision(ledger, account, moment, cause, taken, events, news, ignored)
+        for event, by in news:
+            self._progress.counts["deferred", ref.platform, event, "+".join(by)] += 1
+        self._book.save(ledger, account, ref)
+        next_at = agenda.next_at
+        if as_of is not None and next_at is not None and next_at <= as_of:
+            raise RuntimeError(f"a timer of {ref.platform} is due again at once: {agenda.items}")
+        since = min((item.since for item in agenda.items if item.at == next_at), default=0)
+        self.schedule.set(key, next_at, since)
+
+    def _take(
+        self, ledger: Ledger, account: Account, change: Change, moment: Moment
+    ) -> list[Published]:
+        """Evolve the account, publish the events, count against caps and guards."""
+        evolve(account, change)
+        published = [publish(account, change, draft, moment) for draft in change.drafts]
+        for event in published:
+            ledger.send(event.topic, moment.ref.key, event.value, event.headers)
+            draft = event.draft
+            self._progress.counts[
+                "events", moment.ref.platform, draft.event, draft.reason, draft.mode
+            ] += 1
+            self._progress.urgent = True
+        if change.ends_cycle:
+            account.life(change.life_mode).cycle = None
+        if moment.policy is not None:
+            self._permits.count(moment.policy, change, moment.now)
+        return published
+
+    def _new_lines(self, account: Account, ref: AccountRef) -> None:
+        """A new policy was taken up: its new lines begin to run, and when all were seen it is
+        told.
+        """
+        policy, adopted = self._policies.get(ref.platform), self._adopted.get(ref.platform)
+        if policy is not None and adopted is not None:
+            lines = self.adoption.changed.get(ref.platform, frozenset(policy.lines))
+            begin_runs(account, policy, lines, adopted.since)
+        if not self.relook:
+            for name in self.adoption.changed:
+                self._adopted[name].looking = False
+            self._progress.dirty[POLICIES] = self._adopted
+
+    def moment(
+        self, ref: AccountRef, now: int, as_of: int | None, policy_changed: bool = False
+    ) -> Moment:
+        """What a decision about an account is made with now."""
+        adopted = self._adopted.get(ref.platform)
+        return Moment(
+            ref=ref,
+            now=now,
+            as_of=as_of,
+            policy=self._policies.get(ref.platform),
+            policy_since=adopted.since if adopted else 0,
+            policy_changed=policy_changed,
+            brakes=self._brakes,
+            permits=self._permits,
+        )
