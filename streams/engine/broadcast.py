@@ -63,11 +63,11 @@ class Broadcast:
         goal = (await consumer.end_offsets([tp]))[tp]
         consumer.seek(tp, self.begin)
         self.end = self.begin
-        lane = Lane(Desk(1, 1), self.topic, 0, self.begin)
+        lanes = {(self.topic, 0): Lane(Desk(1, 1), self.topic, 0, self.begin)}
         while True:
             if self.end >= goal:
                 self.caught_up.set()
-            for _, span, _ in await read_spans(consumer, {(self.topic, 0): lane}, 5_000, 1.0):
+            for _, span, _ in await read_spans(consumer, lambda: lanes, 5_000, 1.0):
                 if span.start != self.end:
                     raise RuntimeError(f"{self.topic}: read from {span.start}, expected {self.end}")
                 self._records.extend(span.records)

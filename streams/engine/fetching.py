@@ -6,7 +6,7 @@ it leans on are private: `check_aiokafka` holds the version, tests/engine hold t
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import islice
 from typing import Any
 
@@ -17,6 +17,7 @@ from streams.engine.lanes import RECORD_OVERHEAD_BYTES, Fetched, Lane
 from streams.engine.processor import Record, Span
 
 PINNED_AIOKAFKA = "0.14.0"
+Lanes = Mapping[tuple[str, int], Lane]
 _new = tuple.__new__
 
 
@@ -38,7 +39,7 @@ class SlimRecords(PartitionRecords):  # type: ignore[misc]
         )
 
 
-def drain(fetcher: Any, wanted: Mapping[tuple[str, int], Lane], max_records: int) -> list[Fetched]:
+def drain(fetcher: Any, wanted: Lanes, max_records: int) -> list[Fetched]:
     """What the fetcher holds for the wanted partitions, at most `max_records` of each.
 
     Runs on the consumer's loop. The position moves with what is taken, never without it: each piece
@@ -96,13 +97,17 @@ async def wait_for_records(fetcher: Any, timeout_seconds: float) -> None:
 
 
 async def read_spans(
-    consumer: Any, wanted: Mapping[tuple[str, int], Lane], max_records: int, timeout_seconds: float
+    consumer: Any, wanted: Callable[[], Lanes], max_records: int, timeout_seconds: float
 ) -> list[Fetched]:
-    """`drain`, waiting up to `timeout_seconds` when there is nothing yet."""
+    """`drain`, waiting up to `timeout_seconds` when there is nothing yet.
+
+    `wanted` is asked again after the wait: a seek may have put new lanes in the place of the old
+    ones, and what is then drained for an old lane would be lost.
+    """
     fetcher = consumer._fetcher
     with fetcher._subscriptions.fetch_context():
-        spans = drain(fetcher, wanted, max_records)
+        spans = drain(fetcher, wanted(), max_records)
         if not spans:
             await wait_for_records(fetcher, timeout_seconds)
-            spans = drain(fetcher, wanted, max_records)
+            spans = drain(fetcher, wanted(), max_records)
     return spans

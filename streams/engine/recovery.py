@@ -108,7 +108,7 @@ async def _read(
     pending = {tp for tp in tps if starts[tp] < ends[tp]}
     count = 0
     while pending:
-        for _, span, _ in await read_spans(consumer, lanes, CHUNK_RECORDS, 1.0):
+        for _, span, _ in await read_spans(consumer, lambda: lanes, CHUNK_RECORDS, 1.0):
             tp = TopicPartition(span.topic, span.partition)
             count += len(span.records)
             _apply(stores, tps[tp], span.records, span.end)

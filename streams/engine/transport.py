@@ -86,7 +86,7 @@ class SpanConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
             await asyncio.sleep(BUSY_WAIT_SECONDS)
             return []
         patience = IDLE_WAIT_SECONDS if len(wanted) == len(desk.lanes) else BUSY_WAIT_SECONDS
-        return await read_spans(consumer, wanted, self.engine.config.poll_records, patience)
+        return await read_spans(consumer, desk.wanted, self.engine.config.poll_records, patience)
 
     async def seek_lanes(self, lanes: list[Lane]) -> None:
         """Fetch on from where the lanes start, and serve them from then on."""

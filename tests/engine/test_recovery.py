@@ -18,40 +18,24 @@ def _changelog_records(worker: Worker) -> int:
 
 
 def test_given_an_empty_disk_then_recovery_equals_that_from_the_own_disk(toys: Toys) -> None:
-    toys.add(3000)
-    worker = toys.worker("one").ready()
-    toys.assert_exact()
-    worker.kill()
-    tables = toys.table("counts")
-
-    # The own disk: at most the last transaction of each partition is read again.
-    own = toys.worker("one").ready()
-    toys.add(400)
-    toys.assert_exact()
-    own.kill()
-
-    toys.lose_disk("one")
-    empty = toys.worker("one").ready()
-    toys.add(400)
-    toys.assert_exact()
-    empty.kill()
-    assert sum(map(len, tables.values())) == 200
-    log = empty.log.split("Starting...")
-    assert log
-
-
-def test_given_the_own_disk_then_only_what_is_new_is_read(toys: Toys) -> None:
     toys.add(2000)
-    first = toys.worker("one").ready()
+    first = toys.worker().ready()
     toys.assert_exact()
     first.stop()
     first.log_path.unlink()
-    again = toys.worker("one").ready()
-    assert _changelog_records(again) == 0
-    again.stop()
-    again.log_path.unlink()
-    toys.lose_disk("one")
-    assert _changelog_records(toys.worker("one").ready()) >= 200
+
+    own = toys.worker().ready()
+    assert _changelog_records(own) == 0
+    toys.add(200)
+    toys.assert_exact()
+    own.kill()
+    own.log_path.unlink()
+
+    toys.lose_disk()
+    empty = toys.worker().ready()
+    assert _changelog_records(empty) >= sum(map(len, toys.table("counts").values())) == 200
+    toys.add(200)
+    toys.assert_exact()
 
 
 def test_given_a_broadcast_then_every_partition_applies_it_once_and_first(toys: Toys) -> None:

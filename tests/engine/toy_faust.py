@@ -1,0 +1,20 @@
+"""The toy for the `faust` command: `TOY='{…}' faust -A toy_faust worker`."""
+
+import json
+import os
+from pathlib import Path
+
+from toy import Toy
+
+from streams.engine.chassis import build
+from streams.engine.config import EngineConfig
+
+options = json.loads(os.environ["TOY"])
+app = build(
+    EngineConfig(
+        application_id=options["prefix"],
+        bootstrap_servers=options["bootstrap_servers"],
+        data_dir=Path(options["data_dir"]),
+    ),
+    Toy(options["prefix"]),
+)
