@@ -29,6 +29,7 @@ from streams.core.caps import Caps
 from streams.core.chain import Chain
 from streams.core.clock import milliseconds, rfc3339
 from streams.core.controls import decide_control
+from streams.core.decide import decide
 from streams.core.decode import (
     AccountChange,
     CategoryChange,
@@ -152,6 +153,8 @@ class Partition:
             elif alive or account.runs or account.hold is not None:
                 moment = self._examiner.moment(ref, now, None)
                 next_at = agendas.agenda_of(account, moment).next_at
+                if decide(account, moment):
+                    next_at = 0
                 if next_at is not None:
                     entries.append((next_at, next_at, key))
         for platform, count in orphans.items():

@@ -124,7 +124,7 @@ class Day:
         self._partition = partition
         self._partition_count = partition_count
         self._require_approvals = require_approvals
-        self._seen = 0
+        self._seen = self._controls = 0
         self.open(*(policies or (policy(),)))
 
     def open(self, *policies: Policy) -> None:
@@ -212,9 +212,9 @@ class Day:
         self, command: str, account: str = ACCOUNT, at: int | None = None, **more: Any
     ) -> "Day":
         """An operator's word."""
-        self._offsets["control_id"] += 1
+        self._controls += 1
         value = {
-            "control_id": f"c{self._offsets['control_id']}",
+            "control_id": f"c{self._controls}",
             "command": command,
             "actor": "op",
             "reason": "test",
@@ -237,8 +237,11 @@ class Day:
 
     def fire(self, limit: int = 1000) -> "Day":
         """Let every timer that is due now act."""
+        before = len(self.tables.raw)
         while self.partition.fire(self.tables, self.now, self.now, limit):
             pass
+        if len(self.tables.raw) > before:
+            self.partition.seal(self.tables, self.now, dict(self._offsets))
         return self
 
     def wait(self, milliseconds: int) -> "Day":

@@ -1,0 +1,338 @@
+"""Inputs: twice, late, refused, below the floor; approvals, guards, and what is kept for good."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from schemas.words import Mode
+from streams.core.account import decode_account
+from streams.core.clock import rfc3339
+from streams.core.ids import pseudonym
+from streams.core.ledger import ACCOUNTS, CATEGORIES, Stop
+from streams.core.policy import Guards
+from tests.core.given import ACCOUNT, DAY, HOUR, MINUTE, PLATFORM, START, Day, policy
+from tests.core.states import (
+    ISSUED,
+    STATES,
+    begun,
+    brief,
+    delivered,
+    expired,
+    granted,
+    invited,
+    lifted,
+    undelivered,
+)
+
+KEY = f"{PLATFORM}:{ACCOUNT}".encode()
+
+
+# ---- twice -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda day: day.receipt(at=START + HOUR),
+        lambda day: day.receipt("failed", at=START + HOUR + MINUTE),
+        lambda day: day.answer("granted", at=START + HOUR + MINUTE),
+        lambda day: day.answer("declined", at=START + HOUR + MINUTE),
+        lambda day: day.answer("withdrawn", at=START + HOUR + MINUTE),
+        lambda day: day.reads(1500, at=START + HOUR),
+        lambda day: day.reads(10, at=START + HOUR),
+        lambda day: day.label("财经", at=START + HOUR),
+        lambda day: day.label(None),
+        lambda day: day.change("exempted", at=START + HOUR),
+        lambda day: day.change("closed", at=START + HOUR),
+        lambda day: day.change("owner_changed", at=START + HOUR),
+        lambda day: day.control("lift", control_id="x"),
+        lambda day: day.control("extend", control_id="x", until=rfc3339(START + 9 * DAY)),
+        lambda day: day.switch("adverse_off", True, at=START + HOUR),
+    ],
+)
+@pytest.mark.parametrize("state", STATES)
+def test_an_input_delivered_twice_adds_nothing(state: str, act: Any) -> None:
+    day = STATES[state]().wait(MINUTE)
+    act(day).fire()
+    day.said()
+    act(act(day)).fire()
+    assert day.said() == []
+
+
+def test_a_control_id_counts_once_whatever_it_says() -> None:
+    day = delivered().control("hold", control_id="x").wait(DAY)
+    day.control("unhold", control_id="x")
+    assert day.account().hold is not None
+    assert day.decisions[-2]["ignored"] == "duplicate"
+
+
+def test_a_whole_life_sent_again_adds_nothing() -> None:
+    day = begun()
+
+    def told(day: Day) -> Day:
+        day.label("财经", at=START).reads(1500, at=START)
+        day.receipt(at=START + 2 * HOUR).answer("declined", at=START + 3 * HOUR)
+        return day.answer("granted", at=START + 4 * HOUR)
+
+    told(day.wait(5 * HOUR))
+    assert day.said()[-1] == "granted answer"
+    assert told(day).fire().said() == []
+    day.answer("withdrawn").wait(MINUTE)
+    assert day.said() == ["withdrawn answer"]
+    assert told(day).fire().said() == []
+
+
+# ---- late --------------------------------------------------------------------------------------
+
+
+def test_an_older_reading_or_label_is_stale() -> None:
+    day = invited().wait(DAY).reads(1500).reads(10, at=START + HOUR)
+    assert day.account().followers == 1500
+    day.label("财经").label("日常生活", at=START + HOUR)
+    assert day.wait(8 * DAY).said() == []
+    assert day.partition.counts["stale", "follower-counts", PLATFORM] == 1
+    assert day.partition.counts["stale", "category-changes", PLATFORM] == 1
+
+
+def test_one_of_the_same_instant_is_not_stale() -> None:
+    assert invited().reads(1500).reads(10).account().followers == 10
+
+
+def test_an_older_label_after_a_tombstone_is_stale() -> None:
+    day = Day().label("财经").label(None).label("财经", at=START - 1).reads(1500)
+    assert day.wait(DAY).said() == []
+
+
+def test_an_answer_older_than_the_last_applied_one_is_stale() -> None:
+    day = delivered().wait(DAY).answer("granted")
+    day.answer("declined", at=day.now - 1).answer("withdrawn", at=day.now - 1)
+    assert day.said() == ["granted answer"]
+
+
+def test_a_tombstone_of_a_reading_is_ignored() -> None:
+    day = invited().put("follower-counts", f"{PLATFORM}:{ACCOUNT}", None)
+    assert day.account().followers == 1500
+    assert day.dead_letters == []
+
+
+# ---- below the floor ---------------------------------------------------------------------------
+
+
+def test_below_the_floor_nobody_is_remembered() -> None:
+    day = Day().reads(899).reads(0)
+    assert day.tables.state[ACCOUNTS].get(KEY) is None
+    assert day.reads(900).account().followers == 900
+    assert day.reads(899).account().followers is None
+    assert day.account().observed_at == START, "once tracked, the last instant is kept"
+    assert day.reads(1500, at=START - 1).account().followers is None, "so that older ones are stale"
+
+
+def test_a_label_is_remembered_at_any_count() -> None:
+    day = Day(brief()).reads(3).label("财经")
+    assert KEY in day.tables.state[CATEGORIES]
+    assert day.wait(DAY).reads(1500).said() == [ISSUED]
+
+
+@pytest.mark.parametrize(
+    "act", [lambda day: day.change("exempted"), lambda day: day.control("hold")]
+)
+def test_account_changes_and_controls_are_remembered_at_any_count(act: Any) -> None:
+    day = act(Day()).label("财经").reads(1500).wait(DAY)
+    assert day.said() == []
+
+
+def test_after_a_cycle_the_count_is_kept_at_any_size() -> None:
+    assert invited().control("lift").reads(3).account().followers == 3
+
+
+# ---- what is kept for good ---------------------------------------------------------------------
+
+
+def test_a_closed_account_leaves_remains_under_a_digest_and_nothing_under_its_name() -> None:
+    day = granted().control("hold").change("exempted").change("closed")
+    assert all(ACCOUNT.encode() not in key for key in day.tables.state[ACCOUNTS])
+    assert KEY not in day.tables.state[CATEGORIES]
+    kept = decode_account(day.tables.state[ACCOUNTS][pseudonym(KEY)])
+    assert kept.followers is None
+    assert kept.label is None
+    assert (kept.live.cycle_number, kept.live.sequence, kept.exempt) == (1, 4, True)
+    assert kept.hold is not None
+    assert kept.live.cycle is None
+
+
+def test_numbers_go_on_after_reopening() -> None:
+    day = invited().change("closed").wait(10 * DAY).change("reopened").label("财经").reads(1500)
+    assert day.wait(HOUR).said() == ["cancelled closed", ISSUED]
+    assert (day.events[-1]["cycle"], day.events[-1]["sequence"]) == (2, 3)
+    assert pseudonym(KEY) not in day.tables.state[ACCOUNTS]
+
+
+def test_exemption_and_holds_outlive_closing() -> None:
+    day = Day().change("exempted").control("hold").change("closed").wait(1).change("reopened")
+    day.label("财经").reads(1500)
+    assert day.wait(10 * DAY).said() == []
+    assert day.change("exemption_ended").wait(10 * DAY).said() == []
+    assert day.control("unhold").fire().said() == [ISSUED]
+
+
+def test_while_closed_readings_labels_and_answers_leave_nothing() -> None:
+    day = granted().change("closed")
+    day.said()
+    day.reads(1500).label("财经").answer("granted").receipt().wait(100 * DAY)
+    assert day.said() == []
+    assert KEY not in day.tables.state[ACCOUNTS]
+    assert KEY not in day.tables.state[CATEGORIES]
+
+
+# ---- refused -----------------------------------------------------------------------------------
+
+
+def test_bulk_controls_need_a_second_person_where_approvals_are_required() -> None:
+    day = delivered(require_approvals=True)
+    day.control("lift", bulk_id="b1").control("lift", bulk_id="b1", approved_by="op")
+    assert [letter["reason"] for letter in day.dead_letters] == ["not_approved", "not_approved"]
+    assert day.said() == []
+    assert day.control("lift", bulk_id="b1", approved_by="two").said() == ["cancelled operator"]
+    assert delivered().control("lift", bulk_id="b1").said() == ["cancelled operator"]
+    assert delivered(require_approvals=True).control("lift").said() == ["cancelled operator"]
+
+
+def test_too_many_refusals_stop_the_worker_and_say_why() -> None:
+    day = Day()
+    for _ in range(49):
+        day.put("consent-answers", "weibo:a1", b"{")
+    for _ in range(50):
+        day.answer("granted")
+    day.put("consent-answers", "weibo:a1", b"{")
+    with pytest.raises(Stop) as stopped:
+        day.put("consent-answers", "weibo:a1", b"{")
+    assert stopped.value.exit_code == 70
+    assert "51 of the last 101 records of consent-answers were refused" in stopped.value.message
+    assert "not_json (51)" in stopped.value.message
+
+
+def test_refusals_of_one_topic_do_not_count_for_another() -> None:
+    day = Day()
+    for _ in range(90):
+        day.put("controls", "weibo:a1", b"[]").put("consent-answers", "weibo:a1", b"")
+    assert len(day.dead_letters) == 180
+
+
+def test_only_the_owner_of_partition_0_writes_a_refused_switch() -> None:
+    for partition, letters in ((0, 1), (1, 0)):
+        day = Day(partition=partition, partition_count=2)
+        day.put("switches", "*:adverse_off", b"{}")
+        assert len(day.dead_letters) == letters
+
+
+def test_an_offset_applied_twice_is_a_bug_that_stops_the_worker() -> None:
+    day = invited()
+    day._offsets["consent-answers"] = 5
+    day.answer("granted")
+    day._offsets["consent-answers"] = 5
+    with pytest.raises(Stop) as stopped:
+        day.answer("withdrawn")
+    assert stopped.value.exit_code == 70
+
+
+# ---- guards ------------------------------------------------------------------------------------
+
+
+def guarded(**limits: int) -> Any:
+    """A policy whose guards close over a window of a day, from two cases on."""
+    none = dict.fromkeys(("undelivered", "overturned", "sudden_eligible", "sudden_drop"))
+    ppm = {f"{name}_ppm": limits.get(name) for name in none}
+    return brief(guards=Guards(DAY, 2, **ppm))
+
+
+def some(day: Day, count: int, first: int = 1) -> list[str]:
+    """Several accounts over the line."""
+    names = [f"g{number}" for number in range(first, first + count)]
+    for name in names:
+        day.label("财经", name).reads(1500, name)
+    return names
+
+
+def test_bounced_notices_close_the_guard_until_a_quiet_window_has_passed() -> None:
+    day = Day(guarded(undelivered=400_000))
+    for name in some(day, 4):
+        day.wait(MINUTE).receipt("failed", name)
+    closed_at = day.now
+    day.said()
+    some(day, 1, first=9)
+    assert day.wait(closed_at + DAY - 1 - day.now).said() == [], "issues wait"
+    assert day.wait(1).said() == [ISSUED]
+
+
+def test_a_closed_guard_lets_favourable_events_flow() -> None:
+    day = Day(guarded(undelivered=400_000))
+    for name in some(day, 4):
+        day.wait(MINUTE).receipt("failed", name)
+    day.said()
+    assert day.answer("granted", "g1").said() == ["delivered answer", "granted answer"]
+    assert day.answer("withdrawn", "g1", at=day.now + 1).said() == ["withdrawn answer"]
+
+
+def test_upheld_appeals_close_the_guard() -> None:
+    day = Day(guarded(overturned=400_000))
+    for name in some(day, 4):
+        day.receipt("delivered", name)
+    day.wait(3 * DAY).said()
+    day.control("appeal_upheld", "g1").control("appeal_upheld", "g2")
+    day.said()
+    assert some(day, 1, first=9)
+    assert day.said() == []
+
+
+def test_a_collectors_fault_closes_the_guard() -> None:
+    day = Day(guarded(sudden_drop=500_000))
+    names = some(day, 4)
+    day.said()
+    for name in names[:3]:
+        day.wait(MINUTE).reads(100, name)
+    some(day, 1, first=9)
+    assert day.wait(HOUR).said() == []
+
+
+def test_too_many_suddenly_eligible_close_the_guard() -> None:
+    day = Day(guarded(sudden_eligible=500_000))
+    some(day, 10)
+    assert len(day.said()) < 10
+
+
+# ---- the log -----------------------------------------------------------------------------------
+
+
+def test_every_transition_event_and_ignored_input_is_in_the_log() -> None:
+    day = expired().answer("granted").answer("granted", at=day_after(3)).wait(DAY)
+    logged = [event for record in day.decisions for event in record.get("events", [])]
+    assert [event["event_id"] for event in logged] == [event["event_id"] for event in day.events]
+    assert any(record.get("ignored") for record in day.decisions)
+
+
+def day_after(days: int) -> int:
+    """An instant."""
+    return START + days * DAY
+
+
+def test_a_number_never_leaves_in_a_statement_but_as_a_band() -> None:
+    day = expired()
+    statements = [json.dumps(event["statement"]) for event in day.events if "statement" in event]
+    assert statements
+    assert all("1500" not in statement for statement in statements)
+
+
+def test_nothing_is_lifted_that_was_not_applied() -> None:
+    for state in (undelivered, delivered, granted):
+        assert not any("lifted" in words for words in state().change("closed").said())
+    assert expired().change("closed").said() == ["cancelled closed", *lifted("closed")]
+
+
+def test_lives_of_two_accounts_are_islands() -> None:
+    day = granted().label("财经", "b2").reads(1500, "b2").wait(HOUR)
+    assert day.said() == [ISSUED]
+    day.change("closed", "b2")
+    assert day.account().live.state.name == "GRANTED"
+    assert replace(policy(), mode=Mode.SHADOW).mode is Mode.SHADOW
