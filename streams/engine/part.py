@@ -208,8 +208,12 @@ class Part:
         position = Position(FORMAT, self._engine.partition_count, now, dict(self.intake.reads))
         offsets = {topic: self.intake.reads[topic] for topic in self._engine.processor.spec.topics}
         changes, outputs = overlay.change_count, overlay.output_count
-        async with asyncio.timeout(self._config.transaction_timeout_seconds):
-            await self._committer.commit(overlay, encode_position(position), offsets, now)
+        limit = self._config.transaction_timeout_seconds
+        try:
+            async with asyncio.timeout(limit):
+                await self._committer.commit(overlay, encode_position(position), offsets, now)
+        except TimeoutError as error:
+            raise TimeoutError(f"a transaction did not end within {limit:.0f} s") from error
         overlay.clear()
         self._now_floor = now
         self.last_commit_at = now
