@@ -1,0 +1,200 @@
+"""One event, judged: what holds for every event, then what holds for its kind."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from schemas.events import (
+    EVENT_MODELS,
+    ConsentDeclined,
+    ConsentGranted,
+    ConsentVoided,
+    ConsentWithdrawn,
+    InvitationCancelled,
+    InvitationDelivered,
+    InvitationExpired,
+    InvitationExtended,
+    InvitationIssued,
+    InvitationReminded,
+    InvitationUndeliverable,
+    ThrottleApplied,
+    ThrottleLifted,
+    ThrottleRenewed,
+)
+from schemas.words import ADVERSE_EVENTS, Event
+from streams.operate.audit import consents, invitations, throttles
+from streams.operate.audit.life import Account, Cycle
+from streams.operate.audit.lineup import Happened
+from streams.operate.audit.moment import Finding, Moment
+from streams.operate.audit.records import Breach, Record, places, stamp
+
+if TYPE_CHECKING:
+    from streams.operate.audit.auditor import Partition
+    from streams.operate.audit.terms import Terms
+
+CHECKS: dict[type, Callable[[Moment, Cycle, Any], Iterator[Finding]]] = {
+    InvitationDelivered: invitations.delivered,
+    InvitationUndeliverable: invitations.undeliverable,
+    InvitationReminded: invitations.reminded,
+    InvitationExtended: invitations.extended,
+    InvitationExpired: invitations.expired,
+    InvitationCancelled: invitations.cancelled,
+    ConsentGranted: consents.granted,
+    ConsentDeclined: consents.declined,
+    ConsentWithdrawn: consents.withdrawn,
+    ConsentVoided: consents.voided,
+    ThrottleApplied: throttles.applied,
+    ThrottleRenewed: throttles.renewed,
+    ThrottleLifted: throttles.lifted,
+}
+
+
+def judge(
+    partition: "Partition", policies: Mapping[str, "Terms"], thing: Happened, whole: bool
+) -> Iterator[Breach]:
+    """Every breach that this event shows."""
+    record = thing.record
+    assert record is not None
+    key = (record.key or b"").decode(errors="replace")
+    try:
+        plain = json.loads(record.value or b"null")
+        event = EVENT_MODELS[Event(plain["event"])].model_validate_json(record.value or b"")
+    except (ValueError, KeyError, TypeError, ValidationError) as error:
+        words = f"{type(error).__name__}: {_first_fault(error)}"
+        yield Breach("invalid_event", key, record.timestamp, words, (record.place,))
+        return
+    at = stamp(event.decided_at)
+    account = partition.account(key)
+    account.release_expired_hold(at)
+    decision = thing.decided
+    moment = Moment(
+        record,
+        account,
+        event.platform,
+        policies.get(event.policy_digest),
+        partition.present.get(event.platform),
+        partition.brakes,
+        decision.plain.get("facts", {}) if decision else {},
+        decision.record.place if decision else "",
+        whole,
+    )
+    shown = (record.place, moment.decision_place)
+    found = [
+        *_envelope(record, plain),
+        *_accounted(thing, plain),
+        *_policy(moment, event),
+        *_order(account, plain, whole),
+        *(_people(moment, event.event, at) if event.event in ADVERSE_EVENTS else ()),
+        *_kind(moment, event),
+    ]
+    if isinstance(event, ThrottleApplied):
+        ends = stamp(event.expires_at)
+        partition.overdue.watch(ends, key, event.surface.value, record.place)
+    for name, detail, more in found:
+        yield Breach(
+            name, key, at, f"{event.event.value}: {detail}".rstrip(": "), places(*shown, *more)
+        )
+
+
+def _envelope(record: Record, plain: Mapping[str, Any]) -> Iterator[Finding]:
+    """The key, the topic and the CloudEvents headers say the same as the value."""
+    if record.key != f"{plain['platform']}:{plain['account_id']}".encode():
+        yield "crossed_accounts", "the key is another account's", ()
+    if record.topic.startswith("shadow.") != (plain["mode"] == "shadow"):
+        yield "modes_mixed", plain["mode"], ()
+    said = dict(record.headers)
+    true = {
+        "ce_id": plain["event_id"],
+        "ce_source": f"/byline/{plain['platform']}",
+        "ce_type": f"byline.{plain['event']}.v1",
+        "ce_time": plain["decided_at"],
+        "ce_subject": plain["account_id"],
+    }
+    for header, value in true.items():
+        if said.get(header) != str(value).encode():
+            yield "decision_differs", f"the header {header}", ()
+
+
+def _accounted(thing: Happened, plain: Mapping[str, Any]) -> Iterator[Finding]:
+    """A decision names the event, of the same account, at the same instant, with the same words."""
+    if thing.decided is None or thing.listed is None:
+        yield "event_without_decision", "", ()
+        return
+    decision = thing.decided.plain
+    if (decision["platform"], decision["account_id"]) != (plain["platform"], plain["account_id"]):
+        yield "crossed_accounts", "decided for another account", ()
+    for field, value in thing.listed.items():
+        if plain.get(field) != value:
+            yield "decision_differs", field, ()
+    if decision["now"] != plain["decided_at"]:
+        yield "decision_differs", f"decided at {decision['now']}", ()
+
+
+def _policy(moment: Moment, event: Any) -> Iterator[Finding]:
+    terms = moment.terms
+    if terms is None:
+        yield "policy_unknown", event.policy_digest, ()
+    elif terms.platform != event.platform:
+        yield "crossed_accounts", f"the policy is that of {terms.platform}", ()
+    elif terms.version != event.policy_version:
+        yield "terms_changed", f"the version of this digest is {terms.version}", ()
+
+
+def _order(account: Account, plain: Mapping[str, Any], whole: bool) -> Iterator[Finding]:
+    mode, sequence = plain["mode"], plain["sequence"]
+    before = account.sequences.get(mode)
+    if before is None and not whole:
+        before = sequence - 1
+    if sequence != (before or 0) + 1:
+        yield "sequence_broken", f"{sequence} after {before or 0}", ()
+    account.sequences[mode] = max(sequence, before or 0)
+    cycle = account.named(plain["invitation_id"])
+    if cycle is not None:
+        if plain["event_id"] in cycle.ids:
+            yield "event_twice", plain["event_id"], (cycle.place,)
+        cycle.ids.add(plain["event_id"])
+
+
+def _people(moment: Moment, event: Event, at: int) -> Iterator[Finding]:
+    """People outrank the machine, and so do brakes."""
+    account = moment.account
+    if account.hold_place and account.holds_until > at:
+        yield "acted_during_hold", "", (account.hold_place,)
+    if account.appeal_place:
+        yield "acted_during_appeal", "", (account.appeal_place,)
+    for place in (account.exempt_place, account.closed_place):
+        if place:
+            yield "acted_on_untouchable", "", (place,)
+    brake = moment.brakes.stopping(moment.platform, event.value)
+    if brake is not None:
+        yield "acted_during_brake", "", (brake,)
+
+
+def _kind(moment: Moment, event: Any) -> Iterator[Finding]:
+    if isinstance(event, InvitationIssued):
+        yield from invitations.issued(moment, event)
+        moment.account.cycles[event.mode.value].ids.add(event.event_id)
+        return
+    account = moment.account
+    cycle = account.named(event.invitation_id)
+    if cycle is None:
+        if moment.whole:
+            restricts = isinstance(event, ThrottleApplied | InvitationExpired)
+            name = "restricted_without_notice" if restricts else "cycle_opened_twice"
+            yield name, "its cycle was never issued", ()
+        cycle = account.cycles[event.mode.value] = Cycle(
+            event.cycle, event.invitation_id, event.mode.value, moment.record.place, None, 0
+        )
+        account.last_cycles[event.mode.value] = event.cycle
+    if event.cycle != cycle.number:
+        yield "cycle_opened_twice", f"the invitation is of cycle {cycle.number}", (cycle.place,)
+    yield from CHECKS[type(event)](moment, cycle, event)
+
+
+def _first_fault(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        fault = error.errors(include_input=False, include_url=False)[0]
+        return f"{'.'.join(str(part) for part in fault['loc'])}: {fault['type']}"
+    return "not an event"

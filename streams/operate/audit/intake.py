@@ -1,0 +1,57 @@
+"""Which input records count: the contract's refusals (section 3), judged a second time."""
+
+import json
+from typing import Any
+
+from aiokafka.partitioner import murmur2
+from pydantic import BaseModel, ValidationError
+
+from schemas.inputs import INPUT_MODELS, Control, InputName, input_key
+from schemas.words import ALLOWED_SKEW_SECONDS, MAX_VALUE_BYTES, NAME_FIELDS
+from streams.operate.audit.records import Record, stamp
+
+ORDER: tuple[InputName, ...] = tuple(name for name in INPUT_MODELS if name != "switches")
+"""The account's inputs in the order in which they are applied when read together."""
+
+TIMES = ("observed_at", "occurred_at", "issued_at")
+
+
+def read_input(
+    record: Record, now: int, partitions: int | None, require_approvals: bool
+) -> BaseModel | None:
+    """The input's value, or None when the contract has it refused. `now` in milliseconds.
+
+    `partitions` is how many the topic has; None leaves the partition unchecked.
+    """
+    if record.value is None or record.key is None or len(record.value) > MAX_VALUE_BYTES:
+        return None
+    name: InputName = record.topic  # type: ignore[assignment]
+    try:
+        plain = json.loads(record.value)
+        value = INPUT_MODELS[name].model_validate(plain)
+    except (ValueError, ValidationError, RecursionError):
+        return None
+    if record.key != input_key(name, value).encode() or _names_somebody(plain):
+        return None
+    if partitions and (murmur2(record.key) & 0x7FFFFFFF) % partitions != record.partition:
+        return None
+    latest = max(now, record.timestamp) + ALLOWED_SKEW_SECONDS * 1000
+    if any(stamp(getattr(value, field)) > latest for field in TIMES if hasattr(value, field)):
+        return None
+    if require_approvals and isinstance(value, Control) and unapproved(value):
+        return None
+    return value
+
+
+def unapproved(control: Control) -> bool:
+    """A bulk control with one actor alone."""
+    return control.bulk_id is not None and control.approved_by in (None, control.actor)
+
+
+def _names_somebody(plain: Any) -> bool:
+    if isinstance(plain, dict):
+        return any(
+            str(key).lower() in NAME_FIELDS or _names_somebody(value)
+            for key, value in plain.items()
+        )
+    return isinstance(plain, list) and any(_names_somebody(value) for value in plain)

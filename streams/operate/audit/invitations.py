@@ -1,0 +1,189 @@
+"""Checks on the events of invitations: notice, deadlines, order, terms."""
+
+from collections.abc import Iterator
+
+from schemas.events import (
+    InvitationCancelled,
+    InvitationDelivered,
+    InvitationExpired,
+    InvitationExtended,
+    InvitationIssued,
+    InvitationReminded,
+    InvitationUndeliverable,
+)
+from streams.operate.audit.life import Account, Cycle, Due, Word, with_pauses
+from streams.operate.audit.moment import Finding, Moment
+from streams.operate.audit.records import SECOND, iso, stamp
+from streams.operate.audit.terms import MODES, Terms
+
+
+def issued(moment: Moment, event: InvitationIssued) -> Iterator[Finding]:
+    """A new cycle, or the same one again after `reissue`."""
+    account, mode = moment.account, event.mode.value
+    before = account.cycles.get(mode)
+    if event.reason == "reissued":
+        if before is None or event.cycle != before.number or before.state != "UNDELIVERED":
+            yield "cycle_opened_twice", "reissued, but that cycle does not wait undelivered", ()
+        if before is not None:
+            before.state, before.delivered_at, before.place = "INVITED", None, moment.record.place
+            before.issued_at = stamp(event.decided_at)
+            before.receipt = None
+        return
+    for other in account.cycles.values():
+        if other.open:
+            yield "cycle_opened_twice", f"cycle {other.number} is open", (other.place,)
+    number = account.last_cycles.get(mode, 0)
+    if (number and event.cycle != number + 1) or (not number and event.cycle != 1 and moment.whole):
+        yield "cycle_opened_twice", f"cycle {event.cycle} after {number}", ()
+    yield from _phase(moment, event, moment.terms)
+    account.last_cycles[mode] = event.cycle
+    account.cycles[mode] = _cycle(moment, event)
+    account.below_since = None
+    account.withdrawn_place = ""
+
+
+def _cycle(moment: Moment, event: InvitationIssued) -> Cycle:
+    cycle = Cycle(
+        number=event.cycle,
+        invitation_id=event.invitation_id,
+        mode=event.mode.value,
+        place=moment.record.place,
+        terms=moment.terms,
+        issued_at=stamp(event.decided_at),
+        phase=event.phase,
+        line=event.line,
+        notice_version=event.notice_version,
+        window=None
+        if event.answer_window_seconds is None
+        else event.answer_window_seconds * SECOND,
+        answer_by=None if event.answer_by is None else stamp(event.answer_by),
+        surfaces=frozenset(surface.value for surface in event.surfaces_at_stake),
+    )
+    before = moment.account.cycles.get(event.mode.value)
+    if before is not None:
+        cycle.active = before.active
+    return cycle
+
+
+def _phase(moment: Moment, event: InvitationIssued, terms: Terms | None) -> Iterator[Finding]:
+    if terms is None:
+        return
+    phase = terms.phases.get(event.phase)
+    if phase is None or phase.starts_at is None or phase.starts_at > stamp(event.decided_at):
+        yield "phase_not_in_force", event.phase, ()
+    elif phase.line != event.line:
+        yield "terms_changed", f"line {event.line}, the policy says {phase.line}", ()
+    enforce = event.mode.value == "enforce"
+    strongest = min(MODES[terms.mode], MODES[phase.mode] if phase else 2)
+    if enforce and (not terms.fit_to_enforce or strongest < MODES["enforce"]):
+        yield "unfit_policy", "an invitation in enforce", ()
+    window = None if event.answer_window_seconds is None else event.answer_window_seconds * SECOND
+    if terms.window != window:
+        yield "terms_changed", "another window than the policy's", ()
+    if (event.notice_id, event.notice_version) != (terms.notice_id, terms.notice_version):
+        yield "terms_changed", "another notice than the policy's", ()
+    if not {surface.value for surface in event.surfaces_at_stake} <= terms.levels.keys():
+        yield "surface_not_at_stake", "an invitation for a surface the policy does not name", ()
+
+
+def delivered(moment: Moment, cycle: Cycle, event: InvitationDelivered) -> Iterator[Finding]:
+    """The window runs from a receipt or an answer, never from less."""
+    at = stamp(event.delivered_at)
+    word = cycle.receipt if event.reason == "receipt" else _first_answer(cycle)
+    if event.reason == "projected":
+        if event.mode.value != "shadow":
+            yield "delivery_without_word", "projected in enforce", (cycle.place,)
+    elif cycle.terms is not None:
+        if word is None:
+            yield "delivery_without_word", event.reason, (cycle.place,)
+        elif at < word.at or (at < cycle.issued_at and event.reason == "receipt"):
+            yield "delivery_backdated", f"the word says {iso(word.at)}", (word.place,)
+    cycle.delivered_at, cycle.delivered_place = at, moment.record.place
+    cycle.state = "DELIVERED"
+    if event.deadline_at is None:
+        if cycle.window is not None or event.mode.value == "enforce":
+            yield "window_cut_short", "no deadline", (cycle.place,)
+        return
+    yield from _later(moment, cycle, stamp(event.deadline_at))
+    least = earliest_deadline(cycle)
+    if least is not None and stamp(event.deadline_at) < least:
+        yield "window_cut_short", f"not before {iso(least)}", (cycle.place,)
+
+
+def _first_answer(cycle: Cycle) -> Word | None:
+    given = [word for word in (cycle.granted, cycle.declined) if word is not None]
+    return min(given, key=lambda word: word.at, default=None)
+
+
+def earliest_deadline(cycle: Cycle) -> int | None:
+    """The deadline that the notice promised: the window from delivery, or `answer_by` if later."""
+    if cycle.delivered_at is None or cycle.window is None:
+        return cycle.answer_by
+    return max(cycle.delivered_at + cycle.window, cycle.answer_by or 0)
+
+
+def _later(
+    moment: Moment, cycle: Cycle, deadline: int, strictly: bool = False
+) -> Iterator[Finding]:
+    said = cycle.deadline_at
+    if said is not None and (deadline < said or (strictly and deadline == said)):
+        detail = f"{iso(deadline)} after {iso(said)}"
+        yield "deadline_moved_earlier", detail, (cycle.delivered_place, cycle.place)
+    cycle.deadline_at = max(deadline, said or deadline)
+
+
+def undeliverable(
+    moment: Moment, cycle: Cycle, event: InvitationUndeliverable
+) -> Iterator[Finding]:
+    """Not delivered after all."""
+    cycle.state, cycle.delivered_at, cycle.receipt = "UNDELIVERED", None, None
+    yield from ()
+
+
+def reminded(moment: Moment, cycle: Cycle, event: InvitationReminded) -> Iterator[Finding]:
+    """A reminder names the deadline that was said."""
+    yield from _later(moment, cycle, stamp(event.deadline_at))
+
+
+def extended(moment: Moment, cycle: Cycle, event: InvitationExtended) -> Iterator[Finding]:
+    """Longer than was said before."""
+    yield from _later(moment, cycle, stamp(event.deadline_at), strictly=True)
+
+
+def expired(moment: Moment, cycle: Cycle, event: InvitationExpired) -> Iterator[Finding]:
+    """The deadline passed, with no answer or after a refusal."""
+    deadline, at = stamp(event.deadline_at), stamp(event.decided_at)
+    yield from _later(moment, cycle, deadline)
+    if cycle.terms is not None and cycle.delivered_at is None:
+        yield "restricted_without_notice", "expired undelivered", (cycle.place,)
+    if at < (cycle.deadline_at or deadline):
+        yield "restricted_before_deadline", f"the deadline is {iso(deadline)}", (cycle.place,)
+    if cycle.terms is not None:
+        if (event.reason == "declined") != (cycle.declined is not None):
+            where = (cycle.declined.place,) if cycle.declined else (cycle.place,)
+            yield "silence_mistaken", event.reason, where
+        yield from _stopped(moment, cycle, deadline)
+    cycle.state, cycle.expired_at, cycle.expired_place = "EXPIRED", at, moment.record.place
+
+
+def _stopped(moment: Moment, cycle: Cycle, deadline: int) -> Iterator[Finding]:
+    base = earliest_deadline(cycle)
+    if base is None or cycle.delivered_at is None or cycle.mode == "shadow":
+        return
+    pauses = [*cycle.stops, *moment.brakes.of(moment.platform)]
+    least = with_pauses(base, cycle.delivered_at, pauses)
+    if deadline + SECOND < least:
+        yield "stopped_clock_ran", f"not before {iso(least)}", (cycle.place,)
+
+
+def cancelled(moment: Moment, cycle: Cycle, event: InvitationCancelled) -> Iterator[Finding]:
+    """The cycle is over; what it restricted has to go in the same transaction."""
+    cycle.state = "NONE"
+    must_lift(moment.account, cycle, moment.record.place, f"cancelled, {event.reason}")
+    yield from ()
+
+
+def must_lift(account: Account, cycle: Cycle, place: str, why: str) -> None:
+    """Every restriction of this cycle has to be lifted by the end of the transaction."""
+    for surface in cycle.active:
+        account.due.append(Due("not_lifted", place, why, surface))

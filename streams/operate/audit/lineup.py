@@ -1,0 +1,226 @@
+"""Puts one partition's records in the order in which they took effect.
+
+The decision log is the spine: each of its transactions says how far every input was read and which
+events went out. Inputs and events are buffered until the log accounts for them; what the log says
+is then compared with what is there.
+"""
+
+import json
+from collections import deque
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from schemas.events import EVENT_TOPIC
+from schemas.topics import OUTPUTS
+from schemas.words import Event
+from streams.operate.audit.intake import ORDER
+from streams.operate.audit.records import Record, millis
+
+OUTPUT_TOPICS = frozenset(topic.name for topic in OUTPUTS)
+
+
+class Decided(NamedTuple):
+    """A record of the log, parsed."""
+
+    record: Record
+    plain: Mapping[str, Any]
+
+
+class Happened(NamedTuple):
+    """One thing in its order: an input read, an event (with its decision), or a line of the log.
+
+    `listed` is what the decision says of the event; None for an event that no decision names.
+    """
+
+    kind: str
+    record: Record | None
+    decided: Decided | None = None
+    listed: Mapping[str, Any] | None = None
+    now: int = 0
+
+
+@dataclass(slots=True)
+class _Planned:
+    step: int
+    now: int
+    record: Record
+
+
+@dataclass(slots=True)
+class Lineup:
+    """The buffers of one partition."""
+
+    partition: int
+    inputs: dict[str, deque[Record]] = field(default_factory=dict)
+    outputs: dict[str, deque[tuple[str, Record]]] = field(default_factory=dict)
+    log: deque[Decided] = field(default_factory=deque)
+    group: list[Decided] = field(default_factory=list)
+    reached: dict[str, int] = field(default_factory=dict)
+    reads: dict[str, int] = field(default_factory=dict)
+    complete: bool = False
+    waiting_for: str = ""
+    last_now: int = 0
+
+    def take(self, record: Record) -> None:
+        """Buffer a record of this partition."""
+        self.reached[record.topic] = record.offset + 1
+        if record.topic == "decisions":
+            self.log.append(Decided(record, plain_of(record)))
+        elif record.topic in OUTPUT_TOPICS:
+            event_id = str(plain_of(record).get("event_id", ""))
+            self.outputs.setdefault(record.topic, deque()).append((event_id, record))
+        elif record.topic in ORDER:
+            self.inputs.setdefault(record.topic, deque()).append(record)
+
+    def buffered(self, topic: str) -> int:
+        """How many records of a topic wait."""
+        if topic == "decisions":
+            return len(self.log)
+        return len(self.inputs.get(topic, ())) + len(self.outputs.get(topic, ()))
+
+    def happened(self) -> Iterator[Happened]:
+        """Everything whose order is settled by now; what is not yet there is waited for."""
+        while self.log:
+            decided = self.log[0]
+            if decided.plain.get("kind") != "transaction":
+                self.group.append(self.log.popleft())
+                continue
+            self.waiting_for = "" if self.complete else self._missing(decided)
+            if self.waiting_for:
+                return
+            self.log.popleft()
+            group, self.group = self.group, []
+            yield from self._transaction(group, decided)
+        if self.complete:
+            yield from self._transaction(self.group, None)
+            self.group = []
+            yield from self._left_over()
+
+    def _missing(self, transaction: Decided) -> str:
+        """The topic without which this transaction cannot be judged yet."""
+        for topic, upto in transaction.plain["reads"].items():
+            name = bare(topic)
+            if name in ORDER and self.reached.get(name, 0) < upto:
+                return name
+        needed: dict[str, int] = {}
+        for decided in self.group:
+            for listed in decided.plain.get("events", ()):
+                topic = output_of(listed)
+                needed[topic] = needed.get(topic, 0) + 1
+        for topic, count in needed.items():
+            if len(self.outputs.get(topic, ())) < count:
+                return topic
+        return ""
+
+    def _transaction(self, group: list[Decided], end: Decided | None) -> Iterator[Happened]:
+        planned, timers = self._plan(end)
+        begun = 0
+        for decided in group:
+            plain = decided.plain
+            self.last_now = max(self.last_now, millis(plain["now"]))
+            if plain.get("kind") != "decision":
+                yield Happened(str(plain.get("kind")), decided.record, decided)
+                continue
+            upto = _upto(planned, timers, begun, plain)
+            for item in planned[begun:upto]:
+                yield Happened("input", item.record, now=item.now)
+            begun = max(begun, upto)
+            yield Happened("decision", decided.record, decided)
+            for listed in plain["events"]:
+                yield from self._event(decided, listed)
+        for item in planned[begun:]:
+            yield Happened("input", item.record, now=item.now)
+        if end is not None:
+            self.last_now = max(self.last_now, millis(end.plain["now"]))
+            yield Happened("end", end.record, end)
+
+    def _plan(self, end: Decided | None) -> tuple[list[_Planned], list[tuple[int, int]]]:
+        """The inputs of a transaction in the order of its steps; its timer steps (index, now)."""
+        planned: list[_Planned] = []
+        timers: list[tuple[int, int]] = []
+        if end is None:
+            return planned, timers
+        whole = {"now": end.plain["now"], "reads": end.plain["reads"]}
+        for index, step in enumerate([*end.plain.get("steps", ()), whole]):
+            now = millis(step["now"])
+            reads = {bare(topic): _end(upto) for topic, upto in step.get("reads", {}).items()}
+            if not reads:
+                timers.append((index, now))
+            for topic in ORDER:
+                waiting = self.inputs.get(topic)
+                while waiting and waiting[0].offset < reads.get(topic, 0):
+                    planned.append(_Planned(index, now, waiting.popleft()))
+        return planned, timers
+
+    def _event(self, decided: Decided, listed: Mapping[str, Any]) -> Iterator[Happened]:
+        waiting = self.outputs.get(output_of(listed), deque())
+        ids = [event_id for event_id, _ in waiting]
+        if listed["event_id"] not in ids:
+            yield Happened("missing", decided.record, decided, listed)
+            return
+        for _ in range(ids.index(listed["event_id"])):
+            yield Happened("event", waiting.popleft()[1])
+        yield Happened("event", waiting.popleft()[1], decided, listed)
+
+    def _left_over(self) -> Iterator[Happened]:
+        """Events that no decision named, but for those newer than the log as it was read."""
+        for waiting in self.outputs.values():
+            while waiting:
+                record = waiting.popleft()[1]
+                if _decided_at(record) <= self.last_now:
+                    yield Happened("event", record)
+
+
+def _end(read: int | list[int]) -> int:
+    """How far a step read: it says from where, too."""
+    return read if isinstance(read, int) else read[-1]
+
+
+def bare(topic: str) -> str:
+    """A topic's name without its prefix."""
+    return topic.rsplit(".", 1)[-1]
+
+
+def output_of(listed: Mapping[str, Any]) -> str:
+    """The topic (without prefix) of an event that a decision names."""
+    topic = EVENT_TOPIC[Event(listed["event"])]
+    return f"shadow.{topic}" if listed["mode"] == "shadow" else topic
+
+
+def _upto(
+    planned: list[_Planned], timers: list[tuple[int, int]], begun: int, plain: Mapping[str, Any]
+) -> int:
+    """How many of the planned inputs came before this decision, or caused it."""
+    cause = plain["cause"]
+    if "offset" in cause:
+        for index in range(begun, len(planned)):
+            record = planned[index].record
+            if record.topic == bare(cause["topic"]) and record.offset == cause["offset"]:
+                return index + 1
+        return begun
+    now = millis(plain["now"])
+    step = planned[begun].step if begun < len(planned) else 0
+    timer = next((index for index, at in timers if at == now and index >= step), None)
+    upto = begun
+    for item in planned[begun:]:
+        before = item.step < timer if timer is not None else item.now < now
+        if not before:
+            break
+        upto += 1
+    return upto
+
+
+def plain_of(record: Record) -> Mapping[str, Any]:
+    try:
+        plain = json.loads(record.value or b"null")
+    except ValueError:
+        return {}
+    return plain if isinstance(plain, dict) else {}
+
+
+def _decided_at(record: Record) -> int:
+    try:
+        return millis(str(plain_of(record).get("decided_at", "")))
+    except ValueError:
+        return record.timestamp

@@ -1,0 +1,152 @@
+"""What inputs do to what is known of an account, and what must be said because of them."""
+
+from schemas.inputs import (
+    AccountChange,
+    CategoryChange,
+    ConsentAnswer,
+    Control,
+    FollowerCount,
+    NoticeReceipt,
+)
+from schemas.words import Answer, Change, Command, Outcome
+from streams.operate.audit.life import NEVER, Account, Cycle, Due, Word
+from streams.operate.audit.records import Record, iso, stamp
+from streams.operate.audit.terms import Terms
+
+ENDS_ALL = {Change.CLOSED, Change.OWNER_CHANGED, Change.EXEMPTED}
+
+
+def follow(
+    account: Account, record: Record, value: object, now: int, present: Terms | None
+) -> None:
+    """Take one input into account. `present` are the terms that the platform has now."""
+    account.release_expired_hold(now)
+    match value:
+        case ConsentAnswer():
+            _answer(account, record, value)
+        case NoticeReceipt():
+            _receipt(account, record, value)
+        case Control():
+            _control(account, record, value, now)
+        case AccountChange():
+            _change(account, record, value)
+        case CategoryChange():
+            _label(account, record, value, now, present)
+        case FollowerCount():
+            _reading(account, value, present)
+
+
+def must_end(account: Account, record: Record, why: str) -> None:
+    """Every restriction in force has to be lifted in this transaction."""
+    for cycle in account.cycles.values():
+        for surface in cycle.active:
+            account.due.append(Due("not_lifted", record.place, why, surface))
+
+
+def _answer(account: Account, record: Record, value: ConsentAnswer) -> None:
+    at = stamp(value.occurred_at)
+    if at < account.last_answer_at:
+        return
+    cycle = account.answering(value.invitation_id)
+    withdrawn = value.answer is Answer.WITHDRAWN
+    if cycle is None and withdrawn:
+        cycle = account.answering(None)
+    if cycle is None or cycle.mode != "enforce":
+        return
+    account.last_answer_at = at
+    word = Word(at, record.timestamp, record.place)
+    if cycle.state == "GRANTED":
+        if value.answer is not Answer.GRANTED:
+            account.withdrawn_place, account.withdrawn_answer_at = record.place, at
+            account.due.append(Due("withdrawal_unheeded", record.place, value.answer.value))
+        return
+    if value.answer is Answer.GRANTED:
+        cycle.granted = word
+        if value.notice_version in (None, cycle.notice_version) and cycle.terms is not None:
+            account.due.append(Due("grant_unheeded", record.place, f"given at {iso(at)}"))
+    elif value.answer is Answer.DECLINED:
+        cycle.declined = word
+
+
+def _receipt(account: Account, record: Record, value: NoticeReceipt) -> None:
+    cycle = account.named(value.invitation_id)
+    if cycle is not None and value.outcome is Outcome.DELIVERED:
+        cycle.receipt = Word(stamp(value.occurred_at), record.timestamp, record.place)
+
+
+def _control(account: Account, record: Record, value: Control, now: int) -> None:
+    if value.control_id in account.controls:
+        return
+    account.controls.append(value.control_id)
+    issued = stamp(value.issued_at)
+    match value.command:
+        case Command.HOLD:
+            account.holds_until = NEVER if value.expires_at is None else stamp(value.expires_at)
+            account.hold_place = record.place
+            account.stop(now)
+            account.release_expired_hold(now)
+        case Command.UNHOLD:
+            account.holds_until, account.hold_place = 0, ""
+            account.go(min(issued, now))
+        case Command.APPEAL_OPENED:
+            account.appeal_place = record.place
+            account.stop(now)
+        case Command.APPEAL_REJECTED:
+            account.appeal_place = ""
+            account.go(min(issued, now))
+        case Command.APPEAL_UPHELD | Command.LIFT:
+            if value.command is Command.APPEAL_UPHELD:
+                account.appeal_place = ""
+                account.go(min(issued, now))
+            for cycle in account.cycles.values():
+                if cycle.open:
+                    cycle.barred = record.place
+            must_end(account, record, value.command.value)
+
+
+def _change(account: Account, record: Record, value: AccountChange) -> None:
+    match value.change:
+        case Change.CLOSED:
+            account.closed_place = record.place
+        case Change.REOPENED:
+            account.closed_place = ""
+        case Change.EXEMPTED:
+            account.exempt_place = record.place
+        case Change.EXEMPTION_ENDED:
+            account.exempt_place = ""
+    if value.change in ENDS_ALL:
+        must_end(account, record, value.change.value)
+
+
+def _label(
+    account: Account, record: Record, value: CategoryChange, now: int, present: Terms | None
+) -> None:
+    at = stamp(value.observed_at)
+    if at < account.label_at:
+        return
+    account.label_at = at
+    over = value.valid_until is not None and stamp(value.valid_until) <= now
+    if present is not None and (over or not present.covers(value.category)):
+        must_end(account, record, "the label is not of a covered field")
+
+
+def _reading(account: Account, value: FollowerCount, present: Terms | None) -> None:
+    at = stamp(value.observed_at)
+    if at < account.reading_at or present is None:
+        return
+    account.reading_at = at
+    if present.keep or value.followers * 1_000_000 >= _line(account, present) * present.exit_ppm:
+        account.below_since = None
+    elif account.below_since is None:
+        account.below_since = at
+
+
+def _line(account: Account, present: Terms) -> int:
+    """The lowest line that can apply: of the present policy and of the open cycles."""
+    lines = [phase.line for phase in present.phases.values() if phase.starts_at is not None]
+    pinned = [cycle.line for cycle in account.cycles.values() if _restricts(cycle)]
+    return min([*lines, *pinned], default=0)
+
+
+def _restricts(cycle: Cycle) -> bool:
+    return bool(cycle.active) and cycle.line > 0

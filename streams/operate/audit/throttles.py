@@ -1,0 +1,147 @@
+"""Checks on restrictions: notice first, smallest, ending, with true reasons; only ours lifted."""
+
+from collections.abc import Iterator
+from typing import get_args
+
+from schemas.events import ThrottleApplied, ThrottleLifted, ThrottleRenewed
+from schemas.statement import Band
+from streams.operate.audit.life import Cycle, Restriction
+from streams.operate.audit.moment import Finding, Moment
+from streams.operate.audit.records import iso, stamp
+from streams.operate.audit.terms import LEVELS
+
+BAND_STARTS = (100_000, 500_000, 1_000_000, 5_000_000, 10_000_000)
+BANDS: tuple[str, ...] = get_args(Band)
+
+
+def applied(moment: Moment, cycle: Cycle, event: ThrottleApplied) -> Iterator[Finding]:
+    """A restriction: everything that has to be true before it may exist."""
+    at, surface = stamp(event.effective_at), event.surface.value
+    if at < stamp(event.decided_at):
+        yield "acts_backwards", f"decided at {iso(stamp(event.decided_at))}", ()
+    yield from _ground(cycle, event, at)
+    yield from _extent(moment, cycle, event)
+    yield from _end(cycle, event, at)
+    yield from _statement(moment, cycle, event)
+    running = cycle.active.get(surface)
+    if running is not None and running.expires_at > at and running.mode == event.mode.value:
+        yield "restricted_twice", surface, (running.place,)
+    cycle.active[surface] = Restriction(
+        event.throttle_id, event.mode.value, moment.record.place, at, stamp(event.expires_at)
+    )
+
+
+def _ground(cycle: Cycle, event: ThrottleApplied, at: int) -> Iterator[Finding]:
+    if cycle.withdrawn_at is not None:
+        yield "restricted_by_withdrawal", "", (cycle.place,)
+    elif not cycle.open:
+        yield "restricted_after_end", cycle.state, (cycle.place,)
+    if cycle.barred:
+        yield "restricted_after_verdict", "", (cycle.barred,)
+    if cycle.terms is None:
+        return
+    if cycle.delivered_at is None:
+        yield "restricted_without_notice", cycle.state, (cycle.place,)
+        return
+    shown = (cycle.place, cycle.delivered_place)
+    if cycle.deadline_at is None or at < cycle.deadline_at:
+        yield "restricted_before_deadline", iso(cycle.deadline_at or at), shown
+    elif cycle.state != "EXPIRED":
+        yield "restricted_before_deadline", f"the cycle is {cycle.state}", shown
+    if (event.reason == "declined") != (cycle.declined is not None) and _spoke_before(cycle):
+        yield "silence_mistaken", event.reason, (cycle.place,)
+    if cycle.granted is not None and cycle.granted.arrived_at <= (cycle.deadline_at or 0):
+        yield "answer_overtaken", "", (cycle.granted.place, cycle.expired_place)
+
+
+def _spoke_before(cycle: Cycle) -> bool:
+    """Whether the owner's refusal, if any, was known when the deadline passed."""
+    word = cycle.declined
+    return word is None or cycle.expired_at is None or word.arrived_at <= cycle.expired_at
+
+
+def _extent(moment: Moment, cycle: Cycle, event: ThrottleApplied) -> Iterator[Finding]:
+    surface, level = event.surface.value, LEVELS[event.level.value]
+    if cycle.terms is not None:
+        if surface not in cycle.surfaces or surface not in cycle.terms.levels:
+            yield "surface_not_at_stake", surface, (cycle.place,)
+        elif level > cycle.terms.levels[surface]:
+            yield "level_too_strong", event.level.value, (cycle.place,)
+        if event.mode.value == "enforce" and not cycle.terms.fit_to_enforce:
+            yield "unfit_policy", "a restriction in enforce", (cycle.place,)
+        if event.reason not in cycle.terms.on:
+            yield "restricted_without_notice", f"nothing follows from {event.reason}", ()
+    if moment.present is not None and surface not in moment.present.levels:
+        yield "surface_not_at_stake", f"{surface} under the policy in force", ()
+    elif moment.present is not None and level > moment.present.levels[surface]:
+        yield "level_too_strong", f"{event.level.value} under the policy in force", ()
+
+
+def _end(cycle: Cycle, event: ThrottleApplied, at: int) -> Iterator[Finding]:
+    expires, review = stamp(event.expires_at), stamp(event.review_at)
+    if expires <= at:
+        yield "end_too_late", "it ends before it begins", ()
+    if cycle.terms is None:
+        return
+    if cycle.terms.expires_after is not None and expires > at + cycle.terms.expires_after:
+        yield "end_too_late", f"not after {iso(at + cycle.terms.expires_after)}", ()
+    if cycle.terms.review_after is not None and review > at + cycle.terms.review_after:
+        yield "end_too_late", f"no review before {iso(review)}", ()
+
+
+def _statement(moment: Moment, cycle: Cycle, event: ThrottleApplied) -> Iterator[Finding]:
+    said = event.statement
+    its = said.restriction
+    told = (its.surface, its.level, its.effective_at, its.review_at, its.expires_at)
+    true = (event.surface, event.level, event.effective_at, event.review_at, event.expires_at)
+    if told != true or (said.answer == "declined") != (event.reason == "declined"):
+        yield "statement_wrong", "the restriction or the answer", ()
+    facts = moment.facts
+    if isinstance(facts.get("followers"), int) and said.facts.followers_band != band(
+        facts["followers"]
+    ):
+        yield "statement_wrong", "the band of the count", (moment.decision_place,)
+    if facts.get("field") and said.facts.field.value != facts["field"]:
+        yield "statement_wrong", "the field", (moment.decision_place,)
+    if facts.get("label_source") and said.facts.field_source.value != facts["label_source"]:
+        yield "statement_wrong", "who says that the field holds", (moment.decision_place,)
+    if cycle.terms is None:
+        return
+    if cycle.deadline_at is not None and stamp(said.deadline_at) != cycle.deadline_at:
+        yield "statement_wrong", "the deadline", (cycle.place, cycle.expired_place)
+    if cycle.delivered_at is not None and stamp(said.delivered_at) != cycle.delivered_at:
+        yield "statement_wrong", "the delivery", (cycle.delivered_place,)
+    ground, terms = said.ground, cycle.terms
+    told_terms = (ground.policy_digest, ground.phase, ground.line, ground.notice_version)
+    if told_terms != (terms.digest, cycle.phase, cycle.line, cycle.notice_version):
+        yield "terms_changed", "the ground of the statement", (cycle.place,)
+
+
+def band(followers: int) -> str:
+    """The band that a count falls into."""
+    return BANDS[sum(1 for start in BAND_STARTS if followers >= start)]
+
+
+def renewed(moment: Moment, cycle: Cycle, event: ThrottleRenewed) -> Iterator[Finding]:
+    """Reviewed and kept: only the review moves, and not past the end."""
+    running = cycle.active.get(event.surface.value)
+    if running is None or running.throttle_id != event.throttle_id:
+        if cycle.terms is not None:
+            yield "restricted_after_end", "renewed, but nothing is restricted", (cycle.place,)
+        return
+    if stamp(event.review_at) > running.expires_at:
+        yield "end_too_late", "reviewed after the end", (running.place,)
+    if stamp(event.decided_at) >= running.expires_at:
+        yield "restricted_after_end", "renewed after its end", (running.place,)
+
+
+def lifted(moment: Moment, cycle: Cycle, event: ThrottleLifted) -> Iterator[Finding]:
+    """One surface is free again: it must be one that we restricted."""
+    account, surface = moment.account, event.surface.value
+    running = cycle.active.pop(surface, None)
+    if cycle.terms is not None and (running is None or running.throttle_id != event.throttle_id):
+        yield "lifted_not_ours", surface, (running.place if running else cycle.place,)
+    account.due = [due for due in account.due if due.name != "not_lifted" or due.surface != surface]
+    over = cycle.state == "EXPIRED" or cycle.terms is None
+    if event.reason == "ended" and not cycle.active and over:
+        cycle.state = "NONE"

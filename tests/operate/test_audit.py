@@ -1,0 +1,71 @@
+"""The auditor: silent on what a sound core wrote, and each planted breach found by its name."""
+
+import functools
+import random
+
+import pytest
+
+from streams.operate.audit.auditor import Auditor, audit
+from streams.operate.audit.records import RULES, Record
+from tests.operate.breaches import PLANTED
+from tests.operate.planted import Planted, value
+from tests.operate.recording import RECORDINGS
+
+DAY = 86_400_000
+AUDITED = {1, 2, 3, 4, 7, 9, 10, 11, 14, 15}
+
+
+@functools.cache
+def recording(name: str) -> tuple[Record, ...]:
+    return tuple(RECORDINGS[name]().records())
+
+
+@pytest.mark.parametrize("name", RECORDINGS)
+def test_a_sound_history_has_no_breach(name: str) -> None:
+    auditor = Auditor()
+    for record in recording(name):
+        auditor.feed(record)
+    assert auditor.finish() == []
+    events = [it for it in recording(name) if "event_id" in value(it)]
+    assert auditor.events_seen == len(events)
+
+
+@pytest.mark.parametrize("it", PLANTED, ids=lambda it: it.what)
+def test_a_planted_breach_is_found_by_name(it: Planted) -> None:
+    found = audit(it.plant(list(recording(it.recording))))
+    assert it.breach in {breach.name for breach in found}
+    assert all(breach.places for breach in found)
+
+
+def test_every_audited_invariant_has_a_planted_breach() -> None:
+    assert {RULES[it.breach].invariant for it in PLANTED} >= AUDITED
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_order_in_which_topics_are_read_does_not_matter(seed: int) -> None:
+    chance = random.Random(seed)
+    waiting = {}
+    for record in recording("clean"):
+        waiting.setdefault(record.topic, []).append(record)
+    auditor, found = Auditor(), []
+    for record in waiting.pop("policies"):
+        auditor.feed(record)
+    for record in waiting.pop("dead-letters"):
+        auditor.feed(record)
+    while waiting:
+        topic = chance.choice(sorted(waiting))
+        for _ in range(chance.randint(1, 40)):
+            if waiting[topic]:
+                auditor.feed(waiting[topic].pop(0))
+        if not waiting[topic]:
+            del waiting[topic]
+        found += auditor.breaches()
+    assert found + auditor.finish() == []
+
+
+def test_read_from_the_middle_on_it_judges_what_it_can() -> None:
+    middle = [it for it in recording("clean") if it.topic == "policies" or it.timestamp > _MIDDLE]
+    assert audit(middle, whole=False) == []
+
+
+_MIDDLE = 1_704_067_200_000 + 6 * DAY
