@@ -68,6 +68,7 @@ class Cycle(Struct, array_like=True):
 
     `deadline_at` is what the owner was told last. It is reckoned from `clock_base` by adding every
     stop of the clock after `clock_from` (see clock.py); `stops` are the account's own, ended ones.
+    `receipts` are those that counted, so that none counts twice.
     """
 
     terms: Terms
@@ -79,7 +80,7 @@ class Cycle(Struct, array_like=True):
     stops: tuple[tuple[int, int], ...] = ()
     reminded_count: int = 0
     answered_at: int | None = None
-    receipt_at: int | None = None
+    receipts: tuple[tuple[int, str], ...] = ()
     failed_at: int | None = None
     reissue_wanted: bool = False
     spared: bool = False

@@ -200,22 +200,24 @@ def decide_receipt(account: Account, moment: Moment, receipt: NoticeReceipt) -> 
     if receipt.invitation_id != expected:
         return "other_cycle"
     occurred_at = receipt.occurred_ms
+    told = (occurred_at, str(receipt.outcome))
     if receipt.outcome is Outcome.DELIVERED:
         if row_of(life.state, Input.RECEIPT_DELIVERED) is None:
             return "recorded"
-        if cycle.receipt_at == occurred_at:
+        if told in cycle.receipts:
             return "duplicate"
         draft, effects = delivery(cycle, Mode.ENFORCE, moment, occurred_at, "receipt")
-        effects["receipt_at"] = occurred_at
+        effects["receipts"] = (*cycle.receipts, told)
         return [row_change(life, Mode.ENFORCE, Input.RECEIPT_DELIVERED, draft, sets_cycle=effects)]
     if row_of(life.state, Input.RECEIPT_FAILED) is None:
         return "recorded"
-    if cycle.failed_at == occurred_at:
+    if told in cycle.receipts:
         return "duplicate"
     if life.state is Invitation.DELIVERED and occurred_at < (cycle.delivered_at or 0):
         return "before_delivery"
     draft = Draft(Event.INVITATION_UNDELIVERABLE, receipt.failure or "other", Mode.ENFORCE, {})
-    effects = {"failed_at": occurred_at, "delivered_at": None}
+    receipts = (*cycle.receipts, told)
+    effects = {"failed_at": occurred_at, "delivered_at": None, "receipts": receipts}
     return [row_change(life, Mode.ENFORCE, Input.RECEIPT_FAILED, draft, sets_cycle=effects)]
 
 
