@@ -119,6 +119,7 @@ class Day:
         require_approvals: bool = False,
     ) -> None:
         self.tables = Tables()
+        self.rescan = frozenset({PLATFORM})
         self.now = START
         self._offsets: dict[str, int] = defaultdict(int)
         self._partition = partition
@@ -135,6 +136,7 @@ class Day:
             partition_of=lambda _: self._partition,
             require_approvals=self._require_approvals,
             full_name=lambda name: "byline." + name,
+            rescan=self.rescan,
         )
         self.partition = Partition(world, self._partition, self.tables, self.now)
         self.partition.take_up(self.tables, self.now)
@@ -267,11 +269,15 @@ class Day:
             if topic not in ("decisions", "dead-letters")
         ]
 
+    def fresh(self) -> list[dict[str, Any]]:
+        """The events since the last call."""
+        outputs, self._seen = self.tables.outputs[self._seen :], len(self.tables.outputs)
+        told = ("decisions", "dead-letters")
+        return [value for topic, _, value, _ in outputs if topic not in told]
+
     def said(self) -> list[str]:
         """The events since the last call, as words: `issued over_line`, `lifted tips granted`."""
-        events = self.events
-        fresh, self._seen = events[self._seen :], len(events)
-        return [_words(event) for event in fresh]
+        return [_words(event) for event in self.fresh()]
 
     @property
     def decisions(self) -> list[dict[str, Any]]:

@@ -1,0 +1,193 @@
+"""The core against the independent model: random lives, said alike to the millisecond.
+
+`twin.py` lists the readings in which the two differ on purpose; the histories here avoid those.
+"""
+
+import os
+import random
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from schemas.words import Level, Mode, Surface
+from streams.core.clock import rfc3339
+from streams.core.policy import Consequence, Notice, Phase, Policy, Restriction, Stability
+from tests.core.given import DAY, START, policy
+from tests.core.twin import Twin, minutes
+
+LIVES = int(os.environ.get("BYLINE_TEST_LIVES", "30"))
+"""Random lives a policy; more by hand: BYLINE_TEST_LIVES=1000."""
+
+SURFACES = {
+    Surface.TIPS: Restriction(Level.OFF, None),
+    Surface.HOT_SEARCH: Restriction(Level.LIMITED, None),
+}
+BOTH = frozenset({"declined", "no_answer"})
+FAIR = policy(
+    notice=Notice("n", "1", False, minutes(60), (minutes(40), minutes(10))),
+    phases=(Phase("first", 1000, START - DAY, None, None),),
+    stability=Stability(minutes(3), 900_000, minutes(8), minutes(15), None),
+    consequence=Consequence(SURFACES, BOTH, minutes(100), minutes(250)),
+)
+
+
+def stable(**changes: Any) -> Stability:
+    """FAIR's stability, changed."""
+    return replace(FAIR.stability, **changes)
+
+
+def consequence(**changes: Any) -> Consequence:
+    """FAIR's consequence, changed."""
+    return replace(FAIR.consequence, **changes)
+
+
+QUICK = replace(FAIR, stability=stable(dwell=0, cool_down=0, leave_after=0))
+PART_SHADOW = {**SURFACES, Surface.TIPS: Restriction(Level.OFF, Mode.SHADOW)}
+POLICIES: dict[str, Policy] = {
+    "fair": FAIR,
+    "plain": replace(FAIR, stability=stable(dwell=0, exit_ratio_ppm=1_000_000)),
+    "keep": replace(FAIR, keep_on_fall_below=True),
+    "aging": replace(FAIR, stability=stable(max_age=minutes(45))),
+    "refusal alone": replace(FAIR, consequence=consequence(on=frozenset({"declined"}))),
+    "shadow": replace(FAIR, mode=Mode.SHADOW),
+    "shadow surface": replace(FAIR, consequence=consequence(surfaces=PART_SHADOW)),
+    "null window": replace(
+        FAIR, mode=Mode.SHADOW, notice=replace(FAIR.notice, answer_window=None, reminders=())
+    ),
+    "answer by": replace(FAIR, phases=(replace(FAIR.phases[0], answer_by=START + 4 * DAY),)),
+    "later phase": replace(FAIR, phases=(replace(FAIR.phases[0], starts_at=START + minutes(200)),)),
+    "quick": QUICK,
+}
+NEXT: list[Policy] = [
+    FAIR,
+    replace(FAIR, consequence=consequence(surfaces={Surface.TIPS: SURFACES[Surface.TIPS]})),
+    replace(FAIR, notice=replace(FAIR.notice, answer_window=minutes(90))),
+    replace(FAIR, notice=replace(FAIR.notice, version="2", renew=True)),
+    replace(FAIR, notice=replace(FAIR.notice, version="3")),
+    replace(
+        FAIR, exempt_labels=frozenset({"日常生活", "法律"}), labels={"财经": FAIR.labels["财经"]}
+    ),
+    replace(FAIR, consequence=consequence(on=frozenset({"declined"}))),
+]
+MODES: list[Policy] = [QUICK, replace(QUICK, mode=Mode.SHADOW), replace(QUICK, mode=Mode.OFF)]
+
+
+def tell(seed: int, first: Policy, following: list[Policy], steps: int = 45) -> set[str]:
+    """A random life, told to both; the kinds of events that came of it."""
+    draw = random.Random(seed)
+    twin = Twin(first)
+    twin.input("category-changes", _observed(twin, category="财经"))
+    twin.input("follower-counts", _observed(twin, followers=1500))
+    for _ in range(steps):
+        twin.wait(minutes(draw.choice([1, 1, 3, 9, 20, 61, 7.5])))
+        _one(twin, draw, following)
+    twin.end()
+    return {f"{event['event']} {event['reason']}" for event in twin.day.events}
+
+
+def _observed(twin: Twin, **value: Any) -> dict[str, Any]:
+    return {"observed_at": rfc3339(twin.now), **value}
+
+
+def _one(twin: Twin, draw: random.Random, following: list[Policy]) -> None:
+    act = draw.randrange(26)
+    if act < 6:
+        between = 1000 if following is MODES else 950
+        count = draw.choice([1500, 1500, 1500, 1000, between, 800, 20])
+        cause = draw.choice(["organic"] * 5 + ["correction", "platform_purge", "owner_purge"])
+        observed_at = rfc3339(twin.now - draw.choice([0, 0, 0, minutes(500)]))
+        value = {"followers": count, "cause": cause, "observed_at": observed_at}
+        twin.input("follower-counts", value)
+    elif act < 10:
+        twin.input("notice-receipts", _receipt(twin, draw))
+    elif act < 13:
+        _answer(twin, draw)
+    elif act < 15:
+        _label(twin, draw)
+    elif act < 18:
+        words = ["closed", "reopened", "reopened", "owner_changed", "exempted"]
+        word = draw.choice([*words, "exemption_ended", "exemption_ended", "exemption_ended"])
+        twin.input("account-changes", _observed(twin, change=word))
+    elif act < 22:
+        _control(twin, draw)
+    elif act < 25:
+        names = ["adverse_off", "invitations_off", "throttles_off", "answers_paused"]
+        switch, on = draw.choice(names), draw.random() < 0.3
+        value = {"scope": draw.choice(["*", "weibo"]), "switch": switch, "on": on}
+        twin.input("switches", {**value, "issued_at": rfc3339(twin.now)})
+    elif following and not _below(twin) and draw.random() < 0.6:
+        twin.under(replace(draw.choice(following), version=twin.policy.version + 1))
+
+
+def _below(twin: Twin) -> bool:
+    """Whether the account is on its way out, by its count."""
+    followers = twin.life.facts.followers
+    return followers is not None and followers < 900
+
+
+def _receipt(twin: Twin, draw: random.Random) -> dict[str, Any]:
+    cycle = twin.life.cycle
+    mine = twin.life.invitation_id(cycle["mode"], cycle["number"]) if cycle else "other"
+    calm = twin.life.brakes.last_end is None and not twin.life.brakes.stopped
+    earlier = draw.choice([0, 0, minutes(1), minutes(30)]) if calm else 0
+    return {
+        "invitation_id": draw.choice([mine] * 5 + ["other"]),
+        "outcome": draw.choice(["delivered"] * 3 + ["failed"]),
+        "occurred_at": rfc3339(twin.now - earlier),
+        "failure": draw.choice([None, "blocked", "invalid"]),
+    }
+
+
+def _answer(twin: Twin, draw: random.Random) -> None:
+    word = draw.choice(["granted", "declined", "withdrawn"])
+    earlier = draw.choice([0, 0, 0, minutes(30.5)])
+    calm = twin.life.brakes.last_end is None and not twin.life.brakes.stopped
+    if not calm and twin.life.state in ("INVITED", "UNDELIVERED"):
+        earlier = 0
+    value = {"answer": word, "occurred_at": rfc3339(twin.now - earlier)}
+    if draw.random() < 0.2:
+        value["notice_version"] = draw.choice(["1", "2"])
+    if draw.random() < 0.2:
+        value["invitation_id"] = "other"
+    twin.input("consent-answers", value)
+
+
+def _label(twin: Twin, draw: random.Random) -> None:
+    text = draw.choice(["财经", "财经", "财经", "法律", "旅游", "日常生活", None])
+    if text is None:
+        twin.input("category-changes", None)
+        return
+    value = _observed(twin, category=text)
+    if draw.random() < 0.3:
+        value["valid_until"] = rfc3339(twin.now + minutes(draw.choice([5, 40, 200])))
+    twin.input("category-changes", value)
+
+
+def _control(twin: Twin, draw: random.Random) -> None:
+    commands = ["hold", "unhold", "unhold", "lift", "extend", "reissue", "reissue"]
+    commands += ["appeal_opened", "appeal_upheld", "appeal_rejected", "appeal_rejected"]
+    command = draw.choice(commands)
+    value = {"command": command, "issued_at": rfc3339(twin.now)}
+    if command == "hold" and draw.random() < 0.8:
+        value["expires_at"] = rfc3339(twin.now + minutes(draw.choice([5, 30, 100])))
+    if command == "extend":
+        if twin.life.brakes.stopped:
+            return
+        value["until"] = rfc3339(twin.now + minutes(draw.choice([5, 50, 80])))
+    twin.input("controls", value)
+
+
+@pytest.mark.parametrize("name", POLICIES)
+def test_random_lives_are_told_alike(name: str) -> None:
+    seen: set[str] = set()
+    following = NEXT if name in ("fair", "refusal alone") else []
+    for seed in range(LIVES):
+        seen |= tell(seed, POLICIES[name], following)
+    assert len(seen) > (8 if POLICIES[name].mode is Mode.SHADOW else 15), sorted(seen)
+
+
+@pytest.mark.parametrize("block", range(3))
+def test_lives_under_changing_modes_are_told_alike(block: int) -> None:
+    for seed in range(LIVES):
+        tell(seed, MODES[block], MODES, steps=60)
