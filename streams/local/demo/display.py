@@ -95,7 +95,7 @@ class Display:
             if key not in self._finished:
                 self._finished.add(key)
                 story = self.stories[key]
-                if not story.name.startswith("crowd-") and (story.live or story.shadow):
+                if story.named and (story.live or story.shadow):
                     steps = " → ".join(token.split(":")[0] for token in self._tokens(key))
                     self.console.print(
                         f"{now:5.1f} s  {story.platform:<12}{story.name}: {steps}", soft_wrap=True
@@ -130,7 +130,12 @@ class Display:
             done = f"{len(self.told())}/{len(self.stories)}"
         head.add_row(
             Text.assemble(("Byline", "bold"), (f" · a day in seconds, seed {self.seed}", DIM)),
-            ProgressBar(total=self.seconds, completed=min(now, self.seconds), width=None),
+            ProgressBar(
+                total=self.seconds,
+                completed=min(now, self.seconds),
+                complete_style="cyan",
+                finished_style=GOOD,
+            ),
             Text.assemble((f"{now:4.1f} s", "bold"), (f"  {done}", DIM)),
         )
         return Padding(head, (0, 1, 1, 1))
@@ -166,15 +171,17 @@ class Display:
         return Text.assemble(*(("■", STYLES[stand]) for stand in stands))
 
     def _events(self, rows: int) -> Table:
+        """The last events of the named storylines; the crowd shows in the funnel alone."""
         wide = self.console.width >= WIDE_COLUMNS
         table = Table.grid(expand=True, padding=(0, 1))
         for width in (7, 11, 10, 41)[: 4 if wide else 3]:
             table.add_column(width=width, no_wrap=True)
         table.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
-        for at, seen, story in list(self.tally.last)[:rows]:
+        told = [item for item in self.tally.last if item[2] is not None and item[2].named][:rows]
+        for at, seen, story in told:
             cells = _event_cells(at, seen, story)
             table.add_row(*(cells if wide else cells[:4]))
-        for _ in range(rows - len(self.tally.last)):
+        for _ in range(rows - len(told)):
             table.add_row("")
         return table
 
@@ -223,7 +230,7 @@ def _event_cells(at: float, seen: Seen, story: Story | None) -> tuple[Text, ...]
     style = DIM if shadow else colour(seen.event)
     surface = seen.value.get("surface")
     what = f"{seen.event} {seen.value.get('reason')}" + (f" {surface}" if surface else "")
-    tells = "" if story is None or story.name.startswith("crowd-") else story.tells
+    tells = "" if story is None else story.tells
     return (
         Text(f"{at:5.1f} s", style=DIM),
         Text(str(seen.value.get("platform"))),

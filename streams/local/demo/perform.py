@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from types import FrameType
 
+from aiokafka.errors import KafkaError
 from rich.console import Console
 
 from schemas.topics import TopicNames
@@ -48,8 +49,8 @@ def play_demo(options: Options) -> int:
             passed = _play(options, console, stage, started)
             keep = options.keep
             closing.look_further(console, stage, keep)
-        except (StageError, LocalKafkaError) as error:
-            console.print(str(error), style="red", markup=False, soft_wrap=True)
+        except (StageError, LocalKafkaError, KafkaError) as error:
+            console.print(str(error) or repr(error), style="red", markup=False, soft_wrap=True)
             return 1
         except KeyboardInterrupt:
             console.print("\nstopped; tidying up")

@@ -79,7 +79,7 @@ def _quicken(policy: dict[str, Any], tempo: Tempo, now: float) -> None:
     policy["mode"] = tempo.mode
     policy["approvals"] = [{"actor": who, "at": _time(now)} for who in ("desk-1", "desk-2")]
     policy["impact_assessment"] = policy.get("impact_assessment") or "demo-assessment"
-    policy["notice"].update({"answer_window": "PT4S", "reminders": ["PT2S"]})
+    policy["notice"].update({"answer_window": "PT5S", "reminders": ["PT2S"]})
     policy["stability"] = {
         "dwell": tempo.dwell,
         "exit_ratio": policy["stability"]["exit_ratio"],

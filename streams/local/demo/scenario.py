@@ -15,8 +15,10 @@ from streams.local.demo.stories.common import (
     AGREED,
     APPLIED,
     DELIVERED,
+    ENDED,
     ISSUED,
     LATE,
+    PROJECTED,
     RECEIPT,
     REFUSED,
     SILENT,
@@ -29,16 +31,7 @@ NOISE_ACCOUNTS = 900
 NOISE_SECONDS = 24.0
 CROWD = ("grants",) * 5 + ("silent",) * 2 + ("refuses",) * 2 + ("late", "bounces", "below")
 STAYS_RESTRICTED = ("silent", "refuses")
-ENDED = ("renewed:review", "lifted:ended")
-PROJECTED = (
-    "issued:over_line",
-    "delivered:projected",
-    "reminded:reminder",
-    "expired:no_answer",
-    "applied:no_answer",
-    *ENDED,
-)
-CROWD_FROM: Mapping[str, tuple[float, float]] = {"baidu": (10.5, 12.0)}
+CROWD_FROM: Mapping[str, tuple[float, float]] = {"baidu": (11.5, 12.5)}
 """When a platform's crowd arrives, where it is not 1 to 9: Baidu's comes after the pause."""
 
 
@@ -101,6 +94,7 @@ def _crowd(policy: Compressed, chance: Chance) -> Iterator[Story]:
                 *_reactions(behaviour, chance, platform, number),
             ),
             account_id=chance.account_id(platform, "crowd", number),
+            named=False,
         )
         yield _expecting(story, behaviour, policy)
 

@@ -117,6 +117,8 @@ class Story:
     live: tuple[str, ...] = ()
     shadow: tuple[str, ...] = ()
     account_id: str = field(default="")
+    named: bool = True
+    """Whether it is told by itself, or one of the crowd."""
 
     @property
     def key(self) -> str:

@@ -98,14 +98,17 @@ class Stage:
     def create_topics(self) -> None:
         """With the shipped command, as an operator would."""
         self.policies.mkdir(exist_ok=True)
-        done = subprocess.run(  # noqa: S603
-            [sys.executable, "-m", "streams", "topics", "create", "--partitions", str(PARTITIONS)],
-            env=self.environment(),
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=TOPICS_SECONDS,
-        )
+        try:
+            done = subprocess.run(  # noqa: S603
+                [sys.executable, "-m", "streams", "topics", "create", f"--partitions={PARTITIONS}"],
+                env=self.environment(),
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=TOPICS_SECONDS,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise StageError(f"byline topics create took over {TOPICS_SECONDS:.0f} s") from error
         if done.returncode:
             raise StageError(f"byline topics create failed:\n{done.stdout}{done.stderr}")
 

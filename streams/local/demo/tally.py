@@ -9,7 +9,7 @@ from typing import Any
 from schemas.words import Mode
 from streams.local.demo.script import Story
 
-LAST_COUNT = 64
+LAST_COUNT = 200
 LATEST_DELAYS = 200
 
 

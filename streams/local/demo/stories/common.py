@@ -1,6 +1,6 @@
 """What many storylines share: the notifier's receipt, the owner's yes, what follows from silence.
 
-Lines, dwell and windows are those of `streams/local/demo/policies.py`: window 4 s, one reminder 2 s
+Lines, dwell and windows are those of `streams/local/demo/policies.py`: window 5 s, one reminder 2 s
 before the deadline, review after 3 s, end after 6 s. Times are seconds of the demo's day.
 """
 
@@ -13,14 +13,23 @@ APPLIED = Event.THROTTLE_APPLIED
 GRANTED = Event.CONSENT_GRANTED
 
 INVITED = ("issued:over_line", "delivered:receipt")
-REMINDED = "reminded:reminder?"
-"""On a busy machine a reminder may come before what somebody does next."""
+REMINDED, RENEWED = "reminded:reminder?", "renewed:review?"
+"""Byline leaves these out when it comes so late that the deadline or the end has passed."""
 NOTIFIED = (*INVITED, REMINDED)
-SILENT = (*INVITED, "reminded:reminder", "expired:no_answer", "applied:no_answer")
-RESTRICTED = (*SILENT, "renewed:review?")
+SILENT = (*NOTIFIED, "expired:no_answer", "applied:no_answer")
+RESTRICTED = (*SILENT, RENEWED)
 REFUSED = (*NOTIFIED, "declined:answer", "expired:declined", "applied:declined")
 AGREED = (*NOTIFIED, "granted:answer")
-LATE = ("renewed:review?", "granted:late", "lifted:granted")
+LATE = (RENEWED, "granted:late", "lifted:granted")
+ENDED = (RENEWED, "lifted:ended")
+PROJECTED = (
+    "issued:over_line",
+    "delivered:projected",
+    REMINDED,
+    "expired:no_answer",
+    "applied:no_answer",
+    *ENDED,
+)
 
 RECEIPT = Step(On(ISSUED), delivered())
 

@@ -2,7 +2,7 @@
 
 from schemas.words import Change
 from streams.local.demo.script import On, Step, Story, change
-from streams.local.demo.stories.common import DELIVERED, REMINDED, crossing
+from streams.local.demo.stories.common import DELIVERED, PROJECTED, REMINDED, crossing
 
 STORIES = (
     Story(
@@ -10,15 +10,7 @@ STORIES = (
         "kuaishou",
         "lives a whole cycle on the shadow topics; nobody is told",
         crossing(0.5, 1_270_000),
-        shadow=(
-            "issued:over_line",
-            "delivered:projected",
-            "reminded:reminder",
-            "expired:no_answer",
-            "applied:no_answer",
-            "renewed:review",
-            "lifted:ended",
-        ),
+        shadow=PROJECTED,
     ),
     Story(
         "exempted-in-shadow",

@@ -5,10 +5,12 @@ from streams.local.demo.script import At, Exempt, Step, Story, label, reading, s
 from streams.local.demo.stories.common import (
     AGREED,
     APPLIED,
+    ENDED,
     ISSUED,
     LATE,
     RECEIPT,
     REFUSED,
+    RENEWED,
     SILENT,
     crossing,
     grants,
@@ -21,8 +23,8 @@ STORIES = (
         "weibo",
         "says nothing; is reminded, restricted, reviewed, and free again at the end",
         (*crossing(0.5, 1_320_000), RECEIPT),
-        live=(*SILENT, "renewed:review", "lifted:ended"),
-        shadow=("applied:no_answer", "renewed:review", "lifted:ended"),
+        live=(*SILENT, *ENDED),
+        shadow=("applied:no_answer", *ENDED),
     ),
     Story(
         "refusal-then-change-of-mind",
@@ -35,7 +37,7 @@ STORIES = (
             then(APPLIED, 1.0, says(Answer.GRANTED)),
         ),
         live=(*REFUSED, *LATE),
-        shadow=("applied:declined", "renewed:review?", "lifted:granted"),
+        shadow=("applied:declined", RENEWED, "lifted:granted"),
     ),
     Story(
         "phase-start",

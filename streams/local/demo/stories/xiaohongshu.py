@@ -2,13 +2,10 @@
 
 from schemas.words import Answer, Change, Command, ControlReason, Event
 from streams.local.demo.script import (
-    At,
-    Step,
     Story,
     change,
     control,
     label,
-    reading,
     says,
     unlabel,
 )
@@ -76,8 +73,8 @@ STORIES = (
     Story(
         "label-runs-out",
         "xiaohongshu",
-        "its verified label ends while invited",
-        (Step(At(4.0), label(valid_for=3.0)), Step(At(4.0), reading(1_440_000)), RECEIPT),
+        "its label is told to end soon, and ends while invited",
+        (*crossing(4.0, 1_440_000), RECEIPT, then(DELIVERED, 0.3, label(valid_for=1.5))),
         live=(*NOTIFIED, "cancelled:label"),
     ),
     Story(
