@@ -30,7 +30,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 def rfc3339(instant: int) -> str:
     """Milliseconds UTC as on the wire: `2023-10-31T00:00:00.000Z`."""
     moment = datetime.fromtimestamp(instant // 1000, UTC)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{instant % 1000:03d}Z"
+    return f"{moment.isoformat()[:19]}.{instant % 1000:03d}Z"
 
 
 class Reckoning(NamedTuple):
