@@ -72,7 +72,8 @@ def create_app(settings: Settings) -> EngineApp:
         metrics.show(
             "byline_policy_info", 1, policy.platform, str(policy.version), policy.digest[:12]
         )
-    processor = BylineProcessor(policies, names, metrics, settings.require_approvals)
+    rescan = frozenset(settings.rescan.split(",")) if settings.rescan else frozenset()
+    processor = BylineProcessor(policies, names, metrics, settings.require_approvals, rescan)
     app = build(engine_config(settings, instance), processor, metrics)
     app.byline_instance = instance
     site = HealthSite(metrics, app.engine.status, lambda: refresh(metrics, app, processor))

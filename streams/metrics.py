@@ -71,7 +71,6 @@ SPECS: tuple[Spec, ...] = (
     Spec("gauge", "byline_tracked_accounts", "Accounts whose state is kept.", ("platform",)),
     Spec("gauge", "byline_waiting_accounts", "Accounts that wait for an instant."),
     Spec("gauge", "byline_timers_overdue_seconds", "How long the earliest timer has been due."),
-    Spec("gauge", "byline_rescan_needed", "1 while a policy needs a rescan.", ("platform",)),
     Spec(
         "gauge",
         "byline_policy_info",

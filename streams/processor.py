@@ -61,6 +61,12 @@ class BylinePartition:
             self._ledger = _Ledger(transaction, self._prefix)
         return self._ledger
 
+    def rewind(self, transaction: Transaction, reads: Mapping[str, int]) -> frozenset[str]:
+        """The topics that a new policy needs to be read from their beginning once more."""
+        named = {self._names[topic]: next_ for topic, next_ in reads.items()}
+        again = self.core.rewind(self._on(transaction), named)
+        return frozenset(topic for topic, name in self._names.items() if name in again)
+
     def step(self, transaction: Transaction, now: int, spans: Sequence[Span]) -> bool:
         """Apply the spans; True when an output waits to be seen."""
         try:
@@ -102,7 +108,9 @@ class BylineProcessor:
         names: TopicNames,
         metrics: Metrics,
         require_approvals: bool,
+        rescan: frozenset[str] = frozenset(),
     ) -> None:
+        self._rescan = rescan
         self._policies = policies
         self._topics = names
         self._metrics = metrics
@@ -129,6 +137,7 @@ class BylineProcessor:
             partition_of=lambda key: (murmur2(key) & 0x7FFFFFFF) % partition_count,
             require_approvals=self._require_approvals,
             full_name=lambda name: self._topics.prefix + name,
+            rescan=self._rescan,
         )
         try:
             core = Partition(world, partition, scan, now)
@@ -137,14 +146,8 @@ class BylineProcessor:
         opened = BylinePartition(core, self._names, self._topics.prefix, self._metrics)
         core.take_up(_Ledger(transaction, self._topics.prefix), now)
         for platform, reason in core.adoption.rescans.items():
-            self._metrics.show("byline_rescan_needed", 1, platform)
             self._log.warning(
-                "partition %d: the policy for %s needs a rescan, %s; what was not kept before is "
-                "read again by `byline rescan %s`",
-                partition,
-                platform,
-                reason,
-                platform,
+                "partition %d: %s is read again from the beginning, %s", partition, platform, reason
             )
         self.partitions[partition] = core
         return opened

@@ -88,6 +88,9 @@ class Settings(BaseSettings):
     require_approvals: Flag = Field(
         False, description="ask two actors for a policy in enforce, a second one for a bulk"
     )
+    rescan: str = Field(
+        "", description="platforms (a,b) whose new policy may read all readings and labels again"
+    )
     log_level: LogLevel = Field("info", description="the least that is logged")
     log_format: LogFormat = Field("text", description="for people or for programs")
     start_timeout_seconds: Seconds = Field(

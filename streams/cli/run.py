@@ -15,11 +15,22 @@ def register(app: typer.Typer) -> None:
     app.command(name="settings")(show_settings)
 
 
-def worker() -> None:
+def worker(
+    rescan: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A platform whose new policy has a lower floor or new labels: read again what was"
+            " not kept."
+        ),
+    ] = None,
+) -> None:
     """Run a worker: as many as you like with the same application id share the partitions."""
     from streams.app import run_worker
 
-    raise typer.Exit(run_worker(settings()))
+    found = settings()
+    if rescan:
+        found = found.model_copy(update={"rescan": ",".join(rescan)})
+    raise typer.Exit(run_worker(found))
 
 
 def demo(

@@ -40,9 +40,17 @@ class Adoption(NamedTuple):
 
 
 def adopt(
-    known: Mapping[str, Adopted], policies: Mapping[str, Policy], partition: int, now: int
+    known: Mapping[str, Adopted],
+    policies: Mapping[str, Policy],
+    partition: int,
+    now: int,
+    rescan: frozenset[str] = frozenset(),
 ) -> Adoption:
-    """Take up policies. Raises `Stop` (2) when that would go back to an older version."""
+    """Take up policies; `rescan` are the platforms for which the operator has stated a rescan.
+
+    Raises `Stop` (2) when that would go back to an older version, or need a rescan that is not
+    stated.
+    """
     adopted = dict(known)
     changed: dict[str, frozenset[int]] = {}
     rescans: dict[str, str] = {}
@@ -60,6 +68,8 @@ def adopt(
         changed[platform] = frozenset(before.lines)
         reason = _needs_rescan(before, policy)
         if reason is not None:
+            if platform not in rescan:
+                raise _refuse_silence(platform, reason)
             rescans[platform] = reason
     return Adoption(adopted, changed, rescans)
 
@@ -95,6 +105,15 @@ def _needs_rescan(before: Adopted, policy: Policy) -> str | None:
     if new:
         return f"{len(new)} labels are new"
     return None
+
+
+def _refuse_silence(platform: str, reason: str) -> Stop:
+    return Stop(
+        f"the new policy for {platform} needs what was not kept under the old one: {reason}. "
+        f"State it: `byline worker --rescan {platform}` (or BYLINE_RESCAN={platform}) reads "
+        "follower-counts and category-changes of each partition from the beginning, once",
+        exit_code=2,
+    )
 
 
 def refuse_missing(platform: str, open_count: int, since: int | None) -> Stop:

@@ -28,6 +28,8 @@ class Book:
         self._progress = progress
         self.alive: set[bytes] = set()
         self.tracked: Counter[str] = Counter()
+        self.rescan: dict[int, int] = {}
+        """Number of an input topic to the offset up to which it is being read once more."""
 
     def add(self, key: bytes, account: Account, platform: str) -> None:
         """An account that was found in the state at opening."""
@@ -63,7 +65,8 @@ class Book:
         Raises `Stop` when it did so before.
         """
         last_topic, last_offset = account.mark
-        if topic == last_topic and offset <= last_offset:
+        again = offset < self.rescan.get(topic, 0)
+        if topic == last_topic and offset <= last_offset and not again:
             raise Stop(
                 f"partition {self._partition}: offset {offset} of input {topic} would be applied "
                 f"to an account that offset {last_offset} has changed already; the state is ahead "

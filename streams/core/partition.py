@@ -59,7 +59,7 @@ from streams.core.permits import CAPS, GUARDS, PartitionPermits
 from streams.core.policy import Policy
 from streams.core.progress import Progress
 
-_BRAKES, _CHAIN = b"#brakes", b"#chain"
+_BRAKES, _CHAIN, _RESCAN = b"#brakes", b"#chain", b"#rescan"
 TOPIC_NUMBERS: dict[str, int] = {
     "account-changes": 1,
     "controls": 2,
@@ -68,6 +68,9 @@ TOPIC_NUMBERS: dict[str, int] = {
     "notice-receipts": 5,
     "consent-answers": 6,
 }
+
+RESCANNED: frozenset[InputName] = frozenset({"category-changes", "follower-counts"})
+"""Inputs of which Byline keeps only what the policy can use."""
 
 
 class World(NamedTuple):
@@ -78,6 +81,8 @@ class World(NamedTuple):
     partition_of: Partitioner
     require_approvals: bool
     full_name: Callable[[str], str]
+    rescan: frozenset[str] = frozenset()
+    """Platforms for which the operator has stated that what was not kept is to be read again."""
 
 
 class Partition:
@@ -93,6 +98,8 @@ class Partition:
         self._progress = Progress()
         self.counts = self._progress.counts
         self._book = Book(partition, self._progress)
+        again = snapshot.get(ACCOUNTS, _RESCAN)
+        self._book.rescan = msgspec.msgpack.decode(again, type=dict[int, int]) if again else {}
         self._brakes = _load(snapshot, _BRAKES, Brakes)
         self._permits = PartitionPermits(
             partition,
@@ -104,7 +111,7 @@ class Partition:
         )
         known = snapshot.get(ACCOUNTS, POLICIES)
         adopted = msgspec.msgpack.decode(known, type=dict[str, Adopted]) if known else {}
-        self.adoption = adopt(adopted, world.policies, partition, now)
+        self.adoption = adopt(adopted, world.policies, partition, now, world.rescan)
         self._adopted = self.adoption.adopted
         self._journal = Journal(partition, _load(snapshot, _CHAIN, Chain))
         self._policies_told = adopted == self._adopted
@@ -170,6 +177,19 @@ class Partition:
             self._progress.dirty[POLICIES] = self._adopted
             self._journal.policies(ledger, now, self._policies)
             self._progress.flush(ledger)
+
+    def rewind(self, ledger: Ledger, reads: Mapping[InputName, int]) -> frozenset[InputName]:
+        """The topics to read from their beginning once more, where a new policy needs it.
+
+        `reads` is where reading would go on, by topic without prefix. Readings and labels that were
+        applied before are older or the same, and change nothing.
+        """
+        if not self.adoption.rescans:
+            return frozenset()
+        for name in RESCANNED:
+            self._book.rescan[TOPIC_NUMBERS[name]] = reads.get(name, 0)
+        ledger.put(ACCOUNTS, _RESCAN, encode(self._book.rescan))
+        return RESCANNED
 
     # ---- inputs --------------------------------------------------------------------------------
 

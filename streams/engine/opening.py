@@ -6,7 +6,7 @@ out its transaction, so what is read afterwards cannot change any more.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -56,7 +56,8 @@ async def open_part(
     engine.failpoints.hit("after-recovery")
 
     position = read_position(stores, number, engine.partition_count)
-    reads = await _reads(engine, number, position)
+    bounds = await _bounds(engine, number)
+    reads = _reads(number, position, bounds)
     now_floor = position.now if position is not None else 0
     ahead_seconds = (now_floor - engine.clock.now()) / 1000
     if ahead_seconds > config.clock_jump_seconds:
@@ -73,18 +74,27 @@ async def open_part(
     processor = engine.processor.open(
         number, engine.partition_count, stores, overlay, max(engine.clock.now(), now_floor)
     )
+    for topic in processor.rewind(overlay, reads):
+        reads[topic] = bounds[topic][0]
     seconds = time.monotonic() - began
     engine.observer.recovered(number, records, seconds)
     engine.log.info("partition %d: ready, %d changelog records, %.2f s", number, records, seconds)
     return Opened(processor, overlay, committer, reads, now_floor, records)
 
 
-async def _reads(engine: "Engine", number: int, position: Position | None) -> dict[str, int]:
-    """Where to read on. Raises `Refusal` when what comes next is not there any more."""
+async def _bounds(engine: "Engine", number: int) -> dict[str, tuple[int, int]]:
+    """From where to where each input of the partition reaches now."""
     bounds = await engine.ends.bounds(number)
     if engine.broadcast is not None:
         await engine.broadcast.caught_up.wait()
         bounds[engine.broadcast.topic] = (engine.broadcast.begin, engine.broadcast.end)
+    return bounds
+
+
+def _reads(
+    number: int, position: Position | None, bounds: Mapping[str, tuple[int, int]]
+) -> dict[str, int]:
+    """Where to read on. Raises `Refusal` when what comes next is not there any more."""
     reads = {}
     for topic, (begin, end) in bounds.items():
         next_ = begin if position is None else position.next.get(topic, begin)

@@ -1,15 +1,15 @@
 """What the engine asks of the code that it runs: the only thing the two know of each other.
 
-The engine owns Kafka, transactions, positions, stores and time. A processor owns meaning. For every
-partition number that a worker is given the engine opens one `PartitionProcessor`; it lives until the
-partition is revoked or the process ends, sees every record of that partition number exactly once, and
-answers with changes and outputs through the `Transaction` that it is handed.
+The engine owns Kafka, transactions, positions, stores and time. A processor owns meaning. For
+every partition number that a worker is given the engine opens one `PartitionProcessor`; it lives
+until the partition is revoked or the process ends, sees every record of that partition number
+exactly once, and answers with changes and outputs through the `Transaction` that it is handed.
 
-What a processor keeps in memory beside the stores (timers, counters) it may change at once: the engine
-never takes a step back, an error ends the process, and the next owner opens a fresh one.
+What a processor keeps in memory beside the stores (timers, counters) it may change at once: the
+engine never takes a step back, an error ends the process, and the next owner opens a fresh one.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, Protocol
 
@@ -57,9 +57,9 @@ class StoreSpec:
 class ProcessorSpec:
     """What a processor reads and keeps.
 
-    `topics` are co-partitioned; records of one batch are handed over in this order, within a topic by
-    offset. `broadcast` names a one-partition topic that every partition reads whole, before the others.
-    `output_topics` are all topics it may send to (checked at start: existence, size limits).
+    `topics` are co-partitioned; records of one batch are handed over in this order, within a topic
+    by offset. `broadcast` names a one-partition topic that every partition reads whole, before the
+    others. `output_topics` are all topics it may send to (checked at start: existence, limits).
     """
 
     topics: tuple[str, ...]
@@ -108,11 +108,20 @@ class Scan(Protocol):
 
 
 class PartitionProcessor(Protocol):
-    """The processor of one partition number. Calls never overlap. All instants are milliseconds UTC."""
+    """The processor of one partition number. Calls never overlap; instants are milliseconds UTC."""
+
+    def rewind(self, transaction: Transaction, reads: Mapping[str, int]) -> Collection[str]:
+        """Asked once after opening: topics to be read from their beginning once more, given the
+        offsets at which reading would go on. None of them: an empty collection.
+        """
+        ...
 
     def step(self, transaction: Transaction, now: int, spans: Sequence[Span]) -> bool:
-        """Apply the spans. True when something waits to be seen (an output, a dead letter): the engine
-        then commits soon; False lets it gather more first (bounded in records, bytes and a second)."""
+        """Apply the spans. True when something waits to be seen (an output, a dead letter).
+
+        The engine then commits soon; False lets it gather more first (bounded in records, bytes and
+        a second).
+        """
         ...
 
     def due(self) -> int | None:
@@ -120,13 +129,19 @@ class PartitionProcessor(Protocol):
         ...
 
     def fire(self, transaction: Transaction, now: int, as_of: int, limit: int) -> bool:
-        """Act on at most `limit` timers due at or before `as_of`, in due order. The engine calls it only
-        when all topics have been read up to the end they had at `as_of` or later. True: more are due."""
+        """Act on at most `limit` timers due at or before `as_of`, in due order; True: more are due.
+
+        The engine calls it only when all topics have been read up to the end they had at `as_of` or
+        later.
+        """
         ...
 
     def seal(self, transaction: Transaction, now: int, reads: Mapping[str, int]) -> None:
-        """Called once just before a transaction that holds changes or outputs is committed, with the
-        positions (`next` offset per topic, the broadcast topic included) that go with it. May send."""
+        """Called once just before a transaction that holds changes or outputs is committed.
+
+        `reads` are the positions (`next` offset per topic, the broadcast topic included) that go
+        with it. It may put and send.
+        """
         ...
 
     def committed(self) -> None:
@@ -135,15 +150,17 @@ class PartitionProcessor(Protocol):
 
 
 class Processor(Protocol):
-    """Makes partition processors. Raised errors end the process; `Refusal` with a message and exit code."""
+    """Makes partition processors. Raised errors end the process; a `Refusal` says how."""
 
     spec: ProcessorSpec
 
     def open(
         self, partition: int, partition_count: int, scan: Scan, transaction: Transaction, now: int
     ) -> PartitionProcessor:
-        """Open a partition whose stores hold exactly what its last transaction left. What is written to
-        `transaction` is committed with the first transaction of the partition."""
+        """Open a partition whose stores hold exactly what its last transaction left.
+
+        What is written to `transaction` is committed with the first transaction of the partition.
+        """
         ...
 
 

@@ -18,7 +18,7 @@ class Fault:
         return f"{self.file}:{self.line}: {self.message}; {self.cure}"
 
 
-class PolicyFaults(ValueError):  # noqa: N818 — the list is the point, not one error
+class PolicyFaults(ValueError):
     """Policies that were refused, with every fault at once. The operator's to mend, never ours.
 
     `str()` of it has one line a fault, ordered by file and line.
@@ -29,7 +29,7 @@ class PolicyFaults(ValueError):  # noqa: N818 — the list is the point, not one
         super().__init__("\n".join(str(fault) for fault in self.faults))
 
 
-class Wrong(ValueError):  # noqa: N818 — it names the value, and never leaves this package
+class Wrong(ValueError):
     """A value that cannot be read; whoever knows its place makes a `Fault` of it."""
 
     def __init__(self, message: str, cure: str) -> None:

@@ -23,6 +23,10 @@ class ToyPart:
         raw = scan.get("counts", b"#factor")
         self.factor = int(raw) if raw else 1
 
+    def rewind(self, transaction: Transaction, reads: Mapping[str, int]) -> tuple[str, ...]:
+        """Reads nothing again."""
+        return ()
+
     def step(self, transaction: Transaction, now: int, spans: Sequence[Span]) -> bool:
         waiting = False
         for span in spans:

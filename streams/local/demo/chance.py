@@ -1,6 +1,7 @@
 """Seeded chance: the same seed gives the same day on any machine, whatever was drawn before."""
 
 import hashlib
+import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -16,9 +17,13 @@ class Chance:
 
     def draw(self, *name: object) -> float:
         """The number that belongs to a name."""
-        text = "\0".join(str(part) for part in (self.seed, *name))
-        digest = hashlib.blake2b(text.encode(), digest_size=8).digest()
-        return int.from_bytes(digest, "big") / 2**64
+        return self.several(1, *name)[0]
+
+    def several(self, count: int, *name: object) -> tuple[float, ...]:
+        """Up to eight numbers that belong to a name."""
+        text = "\0".join(map(str, (self.seed, *name)))
+        digest = hashlib.blake2b(text.encode(), digest_size=8 * count).digest()
+        return tuple(number / 2**64 for number in struct.unpack(f">{count}Q", digest))
 
     def between(self, low: float, high: float, *name: object) -> float:
         """A number in [low, high)."""

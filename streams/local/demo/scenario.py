@@ -29,6 +29,8 @@ from streams.local.demo.stories.common import (
 NOISE_COUNT = 20_000
 NOISE_ACCOUNTS = 900
 NOISE_SECONDS = 24.0
+NEAR = 0.97
+"""The share of noisy accounts that stay below every floor."""
 CROWD = ("grants",) * 5 + ("silent",) * 2 + ("refuses",) * 2 + ("late", "bounces", "below")
 STAYS_RESTRICTED = ("silent", "refuses")
 CROWD_FROM: Mapping[str, tuple[float, float]] = {"baidu": (11.5, 12.5)}
@@ -132,15 +134,18 @@ def _expecting(story: Story, behaviour: str, policy: Compressed) -> Story:
 
 def _noise(chance: Chance) -> Iterator[Noise]:
     """Readings below every line: most far below the floor, a few between the floor and the line."""
+    accounts = [
+        (platform, chance.account_id(platform, "noise", number), _size(chance, platform, number))
+        for platform in PLATFORMS
+        for number in range(NOISE_ACCOUNTS)
+    ]
     for number in range(NOISE_COUNT):
-        platform = chance.choose(PLATFORMS, "noise", number)
-        account = int(chance.draw("noise-account", number) * NOISE_ACCOUNTS)
-        size = chance.draw("noise-size", platform, account)
-        base = 478_000 if size > 0.97 else 1_000 * 350 ** (size / 0.97)
-        followers = int(base * (1.0 + 0.04 * chance.draw("noise-move", number)))
-        yield Noise(
-            at=NOISE_SECONDS * number / NOISE_COUNT,
-            platform=platform,
-            account_id=chance.account_id(platform, "noise", account),
-            followers=followers,
-        )
+        which, move = chance.several(2, "noise", number)
+        platform, account_id, size = accounts[int(which * len(accounts))]
+        at = NOISE_SECONDS * number / NOISE_COUNT
+        yield Noise(at, platform, account_id, followers=int(size * (1.0 + 0.04 * move)))
+
+
+def _size(chance: Chance, platform: str, number: int) -> float:
+    size = chance.draw("noise-size", platform, number)
+    return 478_000 if size > NEAR else 1_000 * 350 ** (size / NEAR)

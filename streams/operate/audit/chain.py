@@ -1,0 +1,134 @@
+"""The hash chain of the decision log: from any record on, finds what was changed, left out, moved.
+
+`hash` is the SHA-256 (hex) of the record's canonical form without `hash`: RFC 8785, in which keys
+are sorted by UTF-16 units; the log has strings, integers, booleans and null, no fractions.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from streams.operate.audit.records import Record
+
+START = "0" * 64
+"""What the first record of a partition names as the one before it."""
+
+Fault = Literal["changed", "missing", "moved", "twice", "unreadable", "broken"]
+
+
+@dataclass(frozen=True, slots=True)
+class Break:
+    """Where the chain does not hold, and how: `place` is the record that shows it."""
+
+    partition: int
+    number: int | None
+    place: str
+    fault: Fault
+    says: str
+
+
+@dataclass(slots=True)
+class Chain:
+    """The chain of one partition, checked record by record.
+
+    `number` and `previous` are of the next record to come; None: the first one is taken on trust.
+    """
+
+    partition: int
+    number: int | None = None
+    previous: str | None = None
+    records: int = 0
+    skipped_to: int = 0
+
+    def check(self, record: Record) -> list[Break]:
+        """Every fault that the next record of the partition shows."""
+        self.records += 1
+        plain = _parse(record.value)
+        if plain is None:
+            return [self._break(record, None, "unreadable", "this is no record of the log")]
+        number, found = plain["number"], []
+        if record.value != canonical(plain):
+            found.append(self._break(record, number, "changed", "it is not in canonical form"))
+        own = digest(plain)
+        if own != plain["hash"]:
+            found.append(self._break(record, number, "changed", "its hash is not that of its text"))
+        if plain["partition"] != self.partition:
+            words = f"it was written to partition {plain['partition']}"
+            found.append(self._break(record, number, "moved", words))
+        found += self._place(record, number, plain["previous"])
+        self.number, self.previous = number + 1, plain["hash"]
+        return found
+
+    def _place(self, record: Record, number: int, previous: str) -> list[Break]:
+        expected = self.number
+        if expected is None:
+            if number == 1 and previous != START:
+                return [self._break(record, number, "broken", "the first record names another")]
+            return []
+        if number > expected:
+            self.skipped_to = max(self.skipped_to, number)
+            gone = f"{expected}" if number == expected + 1 else f"{expected} to {number - 1}"
+            return [self._break(record, expected, "missing", f"{gone} is not before {number}")]
+        if number < expected:
+            fault: Fault = "moved" if number < self.skipped_to else "twice"
+            return [self._break(record, number, fault, f"{number} comes after {expected - 1}")]
+        if previous != self.previous:
+            words = f"it does not name the hash of {number - 1}"
+            return [self._break(record, number, "broken", words)]
+        return []
+
+    def _break(self, record: Record, number: int | None, fault: Fault, says: str) -> Break:
+        return Break(self.partition, number, record.place, fault, says)
+
+
+def verify(records: Iterable[Record], from_number: int = 1) -> list[Break]:
+    """Every break in these records of the log, each partition in order, from a number on."""
+    chains: dict[int, Chain] = {}
+    found: list[Break] = []
+    for record in records:
+        if from_number > 1 and record.partition not in chains:
+            plain = _parse(record.value)
+            if plain is None or plain["number"] < from_number:
+                continue
+        chain = chains.get(record.partition)
+        if chain is None:
+            first = from_number == 1
+            chain = Chain(record.partition, 1 if first else None, START if first else None)
+            chains[record.partition] = chain
+        found += chain.check(record)
+    return found
+
+
+def digest(plain: dict[str, Any]) -> str:
+    """The hash that a record has to carry."""
+    bare = {key: value for key, value in plain.items() if key != "hash"}
+    return hashlib.sha256(canonical(bare)).hexdigest()
+
+
+def canonical(plain: Any) -> bytes:
+    """RFC 8785 for the values that the log has."""
+    return _text(plain).encode()
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, dict):
+        ordered = sorted(value.items(), key=lambda item: item[0].encode("utf-16-be"))
+        return "{" + ",".join(f"{_text(key)}:{_text(each)}" for key, each in ordered) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(map(_text, value)) + "]"
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _parse(value: bytes | None) -> dict[str, Any] | None:
+    try:
+        plain = json.loads(value or b"")
+    except ValueError:
+        return None
+    if not isinstance(plain, dict) or not isinstance(plain.get("number"), int):
+        return None
+    texts = ("hash", "previous")
+    if any(not isinstance(plain.get(name), str) for name in texts) or "partition" not in plain:
+        return None
+    return plain
