@@ -24,8 +24,7 @@ from streams.engine.watchdog import Watchdog
 # After recovery nearly all objects live for good; the collector need not walk them again and again.
 GC_THRESHOLDS = (100_000, 20, 100)
 # The consumer's thread and the loop take turns on the interpreter. At the default 5 ms each answer
-# of the broker may wait that long for its turn, several times a transaction (p50 of a commit 30 ->
-# 25 ms).
+# of the broker may wait that long for its turn, several times a transaction.
 SWITCH_SECONDS = 0.001
 
 
