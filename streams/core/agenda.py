@@ -114,7 +114,7 @@ def _deadline(
     state = account.life(mode).state
     if state is Invitation.DELIVERED:
         left = cycle.terms.reminders[cycle.reminded_count :]
-        if left and deadline > moment.time:
+        if left and deadline > moment.now:
             item = Item(deadline - left[0], Timer.REMINDER, deadline - left[0], mode)
             _offer(agenda, account, moment, Event.INVITATION_REMINDED, mode, item)
     reason = "declined" if state is Invitation.DECLINED else "no_answer"
