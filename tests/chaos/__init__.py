@@ -1,0 +1,1 @@
+"""Byline under fire: real workers and brokers, faults at random and at named points, an oracle."""

@@ -1,0 +1,51 @@
+"""`python -m tests.chaos --minutes N --seed S`: a run, its table, exit 1 on violations."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from tests.chaos.report import table
+from tests.chaos.run import DRAIN_SECONDS, Plan, perform
+from tests.chaos.schedule import KINDS
+from tests.chaos.traffic import Rates
+
+
+def main() -> int:
+    """Parse, run, print."""
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
+    parser.add_argument("--minutes", type=float, default=5.0, help="how long faults go on")
+    parser.add_argument("--seed", type=int, default=1, help="the schedule's")
+    parser.add_argument("--every", type=float, default=6.0, help="seconds between faults")
+    parser.add_argument("--faults", default=",".join(KINDS), help="kinds, comma between; or none")
+    parser.add_argument("--failpoints", type=float, default=0.75, help="share of armed starts")
+    parser.add_argument("--readings", type=float, default=400.0, help="of the crowd, a second")
+    parser.add_argument("--lives", type=float, default=4.0, help="begun a second")
+    parser.add_argument("--brokers", type=int, default=1)
+    parser.add_argument("--workers", type=int, default=3)
+    parser.add_argument("--json", type=Path, help="where to write the result")
+    given = parser.parse_args()
+    kinds = () if given.faults == "none" else tuple(given.faults.split(","))
+    wrong = set(kinds) - set(KINDS)
+    if wrong:
+        parser.error(f"no such faults: {', '.join(wrong)}; there are {', '.join(KINDS)}")
+    plan = Plan(
+        seed=given.seed,
+        minutes=given.minutes,
+        every=given.every,
+        kinds=kinds,
+        failpoints=given.failpoints if kinds else 0.0,
+        rates=Rates(readings=given.readings, lives=given.lives),
+        brokers=given.brokers,
+        workers=given.workers,
+    )
+    result = perform(plan)
+    if given.json:
+        given.json.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n")
+    print(table(result))
+    late = result["drained_seconds"] is None or result["drained_seconds"] > DRAIN_SECONDS
+    return 1 if result["violations"] or late else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

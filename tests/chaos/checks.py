@@ -1,0 +1,270 @@
+"""The verdict on a run: every check has a name, and says what it found wrong."""
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from schemas.inputs import INPUT_MODELS
+from tests.chaos.book import Book, bare
+from tests.chaos.disks import check_disks
+from tests.chaos.following import follow, interesting, invitation_ids, refused_places
+from tests.chaos.grounds import POLICIES, PREFIX, Site
+from tests.chaos.replaying import Replay
+from tests.oracle.chaos_oracle import (
+    Outcome,
+    Tolerance,
+    TooManyOutcomesError,
+    _begin,
+    allowed,
+    outcome,
+    sent,
+)
+from tests.oracle.dead_letters import check_dead_letters, check_keys
+from tests.oracle.policy import Policy, instant, read
+from tests.oracle.wire import check_outputs
+
+QUIET_PLATFORM = "douyin"
+"""The one that no brake is pulled for: its accounts' histories are their own."""
+LATENESS = timedelta(seconds=120)
+RACE = timedelta(seconds=10)
+MOST_WAYS = 3_000
+
+
+@dataclass
+class Verdict:
+    """What the checks found, by name, and what they counted."""
+
+    breaches: dict[str, list[str]] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def violations(self) -> int:
+        """How many breaches in all."""
+        return sum(map(len, self.breaches.values()))
+
+
+def policies() -> dict[str, Policy]:
+    """The run's policies as the oracle reads them."""
+    return {path.stem: read(path) for path in sorted(POLICIES.glob("*.yaml"))}
+
+
+def judge(
+    book: Book, site: Site | None, acked_at: Mapping[tuple[int, int], float], until: float
+) -> Verdict:
+    """All checks. `until`: the instant at which the workers were told to stop.
+
+    `acked_at`: when the broker had each answer, by (partition, offset).
+    """
+    verdict = Verdict()
+    end = datetime.fromtimestamp(until, UTC)
+
+    def check(name: str, found: Callable[[], list[str]]) -> None:
+        try:
+            verdict.breaches[name] = found()
+        except Exception as error:
+            verdict.breaches[name] = [f"the check itself failed: {error!r}"]
+
+    verdict.counts = _counts(book)
+    check("replay", lambda: _replay(book, verdict))
+    check("model", lambda: _model(book, end, verdict))
+    check("orders", lambda: _orders(book, end, verdict))
+    check("wire", lambda: check_outputs(book.outputs, partitions=book.partitions, prefix=PREFIX))
+    check("dead letters", lambda: _dead_letters(book))
+    check("chain", lambda: _chain(book))
+    check("positions", lambda: _positions(book))
+    check("open transactions", lambda: _open(book))
+    check("answers in time", lambda: _in_time(book, acked_at, verdict))
+    check("early timers", lambda: _early(book, verdict))
+    if site is not None:
+        check("disks", lambda: check_disks(book, site, verdict.counts))
+    return verdict
+
+
+def _counts(book: Book) -> dict[str, int]:
+    inputs = sum(len(own) for name in INPUT_MODELS for own in book.topics[name].values())
+    return {
+        "inputs": inputs,
+        "events": len(book.outputs),
+        "dead letters": len(book.all(["dead-letters"])),
+        "decisions": len(book.all(["decisions"])),
+    }
+
+
+def _replay(book: Book, verdict: Verdict) -> list[str]:
+    breaches: list[str] = []
+    for partition in range(book.partitions):
+        replay = Replay(book, partition)
+        breaches += replay.run()
+        counts = verdict.counts
+        counts["transactions"] = counts.get("transactions", 0) + replay.transactions
+        counts["reopened in replay"] = counts.get("reopened in replay", 0) + replay.reopened
+    return breaches
+
+
+def _model(book: Book, end: datetime, verdict: Verdict) -> list[str]:
+    breaches, events = follow(book, policies(), end)
+    verdict.counts["events of the model"] = events
+    return breaches
+
+
+def _orders(book: Book, end: datetime, verdict: Verdict) -> list[str]:
+    """Without the log: is what each account shows an outcome that the contract permits at all?"""
+    known = policies()
+    refused = refused_places(book)
+    worth = {
+        key
+        for key in interesting(book, refused, known)
+        if key.startswith(f"{QUIET_PLATFORM}:")
+    }
+    own = [one for one in book.inputs if one.key is not None and one.key.decode() in worth]
+    places = {(PREFIX + name, number, offset) for name, number, offset in refused}
+    ids = invitation_ids(book.outputs)
+    seen: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for record in book.outputs:
+        value = json.loads(record.value or b"")
+        seen[f"{value['platform']}:{value['account_id']}"].append(value)
+    tolerance = Tolerance(LATENESS, RACE, MOST_WAYS)
+    breaches = []
+    tally: Counter[str] = Counter()
+    for key, history in sent(own, known, prefix=PREFIX, refused=places).items():
+        if len(history) > 9:
+            tally["accounts with too many orders"] += 1
+            continue
+        found = outcome(sorted(seen.get(key, []), key=lambda one: one["sequence"]))
+        try:
+            permitted = allowed(_begin(key, known, ids), history, end, tolerance)
+        except TooManyOutcomesError:
+            tally["accounts with too many orders"] += 1
+            continue
+        tally["accounts in any order"] += 1
+        if _lasting(found) not in set(map(_lasting, permitted)):
+            breaches.append(f"{key}: saw {found}, which is none of {len(permitted)} outcomes")
+    verdict.counts.update(tally)
+    return breaches
+
+
+def _lasting(seen: Outcome) -> Outcome:
+    """Without reminders and renewals: of those a late worker sends fewer."""
+    passing = ("invitation.reminded", "throttle.renewed")
+    live, shadow = (tuple(one for one in part if one[0] not in passing) for part in seen)
+    return live, shadow
+
+
+def _dead_letters(book: Book) -> list[str]:
+    letters = book.all(["dead-letters"])
+    inputs = book.inputs
+    return [
+        *check_dead_letters(
+            letters,
+            inputs,
+            partitions=book.partitions,
+            prefix=PREFIX,
+            platforms=list(policies()),
+        ),
+        *check_keys(letters, inputs),
+    ]
+
+
+def _chain(book: Book) -> list[str]:
+    """Every decision names the one before it; transactions' positions never go back."""
+    breaches = []
+    for partition in range(book.partitions):
+        previous, number, reads = "0" * 64, 0, dict[str, int]()
+        for record in book.of("decisions", partition):
+            value = json.loads(record.value or b"")
+            number += 1
+            if value["previous"] != previous or value["number"] != number:
+                breaches.append(f"{record.place}: does not follow on the one before")
+            previous = value["hash"]
+            if value["kind"] == "transaction":
+                back = {t for t, after in value["reads"].items() if after < reads.get(t, 0)}
+                if back:
+                    breaches.append(f"{record.place}: the positions of {back} go back")
+                reads = value["reads"]
+    return breaches[:20]
+
+
+def _positions(book: Book) -> list[str]:
+    """`next` in the changelog is the end of every input, once all is drained."""
+    breaches = []
+    for partition in range(book.partitions):
+        raw = book.fold("accounts", partition).get(b"#next")
+        if raw is None:
+            breaches.append(f"partition {partition}: has no position")
+            continue
+        for topic, after in msgspec.json.decode(raw)["next"].items():
+            home = 0 if bare(topic) == "switches" else partition
+            if after != book.high[topic, home]:
+                breaches.append(f"{topic}[{partition}]: next is {after}, {book.high[topic, home]}")
+    return breaches
+
+
+def _open(book: Book) -> list[str]:
+    return [
+        f"{topic}[{number}]: stable to {book.stable[topic, number]}, high watermark {high}"
+        for (topic, number), high in book.high.items()
+        if book.stable[topic, number] != high
+    ]
+
+
+def _in_time(
+    book: Book, acked_at: Mapping[tuple[int, int], float], verdict: Verdict
+) -> list[str]:
+    """A granted that the broker had before the deadline: no `expired` of its cycle comes before."""
+    answers: dict[str, list[tuple[float, str | None]]] = defaultdict(list)
+    refused = refused_places(book)
+    for record in book.all(["consent-answers"]):
+        place = ("consent-answers", record.partition, record.offset)
+        if place in refused or record.key is None or record.value is None:
+            continue
+        value = json.loads(record.value)
+        had_at = acked_at.get((record.partition, record.offset))
+        if value["answer"] == "granted" and had_at is not None:
+            answers[record.key.decode()].append((had_at, value.get("invitation_id")))
+    breaches, raced = [], 0
+    issued: dict[str, float] = {}
+    events = [json.loads(record.value or b"") for record in book.outputs]
+    for event in events:
+        if event["event"] == "invitation.delivered":
+            issued[event["invitation_id"]] = instant(event["decided_at"]).timestamp()
+    for event in events:
+        if event["event"] != "invitation.expired" or event["mode"] != "enforce":
+            continue
+        key = f"{event['platform']}:{event['account_id']}"
+        deadline = instant(event["deadline_at"]).timestamp()
+        begun = issued.get(event["invitation_id"], deadline)
+        mine = (None, event["invitation_id"])
+        for had_at, named in answers.get(key, []):
+            raced += abs(had_at - deadline) < 1
+            if begun < had_at < deadline and named in mine:
+                breaches.append(f"{key}: answered {deadline - had_at:.3f} s before it expired")
+    verdict.counts["answers within 1 s of an expiry"] = raced
+    return breaches
+
+
+def _early(book: Book, verdict: Verdict) -> list[str]:
+    """No timer before its instant; none twice; how late they were."""
+    breaches, lates = [], []
+    times: Counter[tuple[str, str]] = Counter()
+    for record in book.outputs:
+        event = json.loads(record.value or b"")
+        if event["event"] == "invitation.expired":
+            lates.append((_at(event, "decided_at") - _at(event, "deadline_at")).total_seconds())
+            times[event["invitation_id"], event["event"]] += 1
+            if lates[-1] < 0:
+                breaches.append(f"{record.place}: expired {-lates[-1]} s early")
+    breaches += [f"{name}: {what} {n} times" for (name, what), n in times.items() if n > 1]
+    verdict.counts["expiries"] = len(lates)
+    verdict.counts["latest expiry, seconds"] = round(max(lates, default=0))
+    return breaches
+
+
+def _at(event: dict[str, Any], name: str) -> datetime:
+    return instant(event[name])
+
+

@@ -1,0 +1,193 @@
+"""The independent model, led along the steps of the decision log: what must have come out, and when.
+
+The model (tests/oracle) knows the contract only. From the log it is told what was read together
+and at which instants timers were looked at; every event, its order, its instants are its own.
+"""
+
+import heapq
+import json
+from collections import defaultdict
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from schemas.inputs import INPUT_MODELS
+from tests.chaos.book import Book, bare
+from tests.oracle.model import Life, plain_id
+from tests.oracle.policy import Policy, instant
+from tests.oracle.records import Record
+from tests.oracle.transactions import differences
+
+Ids = Mapping[tuple[str, str, int], str]
+Refused = frozenset[tuple[str, int, int]]
+OVERDUE = timedelta(seconds=2)
+
+
+def invitation_ids(outputs: list[Record]) -> dict[tuple[str, str, int], str]:
+    """The id that each cycle's invitation has: (key, mode, cycle) to it."""
+    ids = {}
+    for record in outputs:
+        value = json.loads(record.value or b"")
+        if value["event"] == "invitation.issued":
+            key = f"{value['platform']}:{value['account_id']}"
+            ids[key, value["mode"], value["cycle"]] = value["invitation_id"]
+    return ids
+
+
+def refused_places(book: Book) -> Refused:
+    """Where the refused inputs stand, by bare topic name."""
+    places = set()
+    for record in book.all(["dead-letters"]):
+        value = json.loads(record.value or b"")
+        places.add((bare(value["topic"]), value["partition"], value["offset"]))
+    return frozenset(places)
+
+
+class Following:
+    """One partition number."""
+
+    def __init__(
+        self,
+        book: Book,
+        partition: int,
+        policies: Mapping[str, Policy],
+        ids: Ids,
+        refused: Refused,
+        worth: set[str],
+    ) -> None:
+        self.lives: dict[str, Life] = {}
+        self._policies, self._ids, self._worth = policies, ids, worth
+        self._due: list[tuple[datetime, str]] = []
+        self._set: dict[str, datetime] = {}
+        self._switches: list[tuple[datetime, Any]] = []
+        self._decisions = book.of("decisions", partition)
+        self._inputs: dict[str, list[Record]] = {}
+        for name in INPUT_MODELS:
+            home = 0 if name == "switches" else partition
+            own = (one for one in book.of(name, home) if (name, home, one.offset) not in refused)
+            self._inputs[name] = [one for one in own if self._counts(name, one)]
+        self._read = dict.fromkeys(INPUT_MODELS, 0)
+
+    def _counts(self, name: str, record: Record) -> bool:
+        return name == "switches" or (
+            record.key is not None and record.key.decode() in self._worth
+        )
+
+    def run(self, until: datetime) -> list[str]:
+        """Follow all transactions; timers that were due by `until` and did not act are breaches."""
+        for record in self._decisions:
+            if record.key != b"#transaction":
+                continue
+            closing = json.loads(record.value or b"")
+            for step in closing["steps"]:
+                now = instant(step["now"])
+                if "as_of" in step:
+                    self._fire(now, instant(step["as_of"]))
+                else:
+                    self._step(now, step["reads"])
+        breaches = []
+        for key, life in self.lives.items():
+            due = life.due_timers()
+            if due and due[0][0] < until - OVERDUE:
+                breaches.append(f"{key}: {due[0][2]} was due at {due[0][0]} and has not acted")
+        return breaches
+
+    def _step(self, now: datetime, reads: Mapping[str, list[int]]) -> None:
+        spans = {bare(topic): after for topic, (_, after) in reads.items()}
+        for name in INPUT_MODELS:
+            after = spans.get(name, 0)
+            records = self._inputs[name]
+            while self._read[name] < len(records):
+                record = records[self._read[name]]
+                if record.offset >= after:
+                    break
+                self._read[name] += 1
+                self._take(now, name, record)
+
+    def _take(self, now: datetime, name: str, record: Record) -> None:
+        value = None if record.value is None else json.loads(record.value)
+        if name == "switches":
+            self._switches.append((now, value))
+            for key in list(self.lives):
+                self._receive(key, now, name, value)
+            return
+        assert record.key is not None
+        key = record.key.decode()
+        if key not in self.lives:
+            self._be_born(key)
+        self._receive(key, now, name, value)
+
+    def _be_born(self, key: str) -> None:
+        ids = self._ids
+
+        def name(mode: str, cycle: int) -> str:
+            return ids.get((key, mode, cycle), plain_id(mode, cycle))
+
+        life = Life(self._policies[key.split(":")[0]], invitation_id=name)
+        for at, value in self._switches:
+            life.receive(at, "switches", value)
+        self.lives[key] = life
+
+    def _receive(self, key: str, now: datetime, name: str, value: Any) -> None:
+        life = self.lives[key]
+        life.receive(now, name, value)
+        self._schedule(key, life)
+
+    def _schedule(self, key: str, life: Life) -> None:
+        due = life.due_timers()
+        if due and self._set.get(key) != due[0][0]:
+            self._set[key] = due[0][0]
+            heapq.heappush(self._due, (due[0][0], key))
+        elif not due:
+            self._set.pop(key, None)
+
+    def _fire(self, now: datetime, as_of: datetime) -> None:
+        while self._due and self._due[0][0] <= as_of:
+            at, key = heapq.heappop(self._due)
+            if self._set.get(key) != at:
+                continue
+            del self._set[key]
+            life = self.lives[key]
+            self._act(life, now, as_of)
+            self._schedule(key, life)
+
+    @staticmethod
+    def _act(life: Life, now: datetime, as_of: datetime) -> None:
+        """What is due by `as_of` acts, one after the other, all at `now`: the worker was late."""
+        due = life.due_timers()
+        while due and due[0][0] <= as_of:
+            _, _, kind, what = due[0]
+            life.clock = max(life.clock, now)
+            life.fire(life.clock, kind, what)
+            due = life.due_timers()
+
+
+def interesting(book: Book, refused: Refused, policies: Mapping[str, Policy]) -> set[str]:
+    """Accounts that can have events at all: of a platform we know, with more than readings."""
+    found = set()
+    for name in INPUT_MODELS:
+        if name in ("switches", "follower-counts"):
+            continue
+        for record in book.all([name]):
+            place = (name, record.partition, record.offset)
+            if place not in refused and record.key is not None:
+                key = record.key.decode()
+                if key.split(":")[0] in policies:
+                    found.add(key)
+    return found
+
+
+def follow(book: Book, policies: Mapping[str, Policy], until: datetime) -> tuple[list[str], int]:
+    """Differences between what came out and what the model says, and how many events it made."""
+    outputs = book.outputs
+    ids, refused = invitation_ids(outputs), refused_places(book)
+    worth = interesting(book, refused, policies)
+    breaches: list[str] = []
+    events: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for partition in range(book.partitions):
+        following = Following(book, partition, policies, ids, refused, worth)
+        breaches += following.run(until)
+        for key, life in following.lives.items():
+            events[key] += life.events
+    breaches += differences(outputs, events)
+    return breaches, sum(map(len, events.values()))

@@ -1,0 +1,176 @@
+"""Where a run happens: brokers, a network of its own, a folder and a policy set, topics.
+
+With root each worker gets a network namespace behind a bridge and a tmpfs for its disk, so that
+its cable can be pulled and its disk filled; without, those faults are left out of the schedule.
+"""
+
+import asyncio
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from streams.local.kafka import KafkaCluster
+from streams.operate import topics
+from streams.settings import Settings
+
+POLICIES = Path(__file__).parent / "policies"
+ROOT = Path(__file__).parents[2]
+MAX_WORKERS = 5
+PREFIX, APPLICATION = "byline.", "byline"
+
+
+def run(*command: str, check: bool = True) -> str:
+    """A command of the machine; its output."""
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if check and done.returncode:
+        raise RuntimeError(f"{' '.join(command)}: {done.stderr.strip()}")
+    return done.stdout
+
+
+def _may_isolate() -> bool:
+    if os.geteuid() != 0 or not shutil.which("ip") or not shutil.which("nsenter"):
+        return False
+    try:
+        run("ip", "netns", "add", f"byc-try-{os.getpid()}")
+        run("ip", "netns", "del", f"byc-try-{os.getpid()}")
+    except RuntimeError:
+        return False
+    return True
+
+
+class Site:
+    """Brokers, folders and network of one run; a context manager that leaves nothing behind."""
+
+    def __init__(
+        self,
+        folder: Path | None = None,
+        *,
+        brokers: int = 1,
+        partitions: int = 8,
+        session_seconds: float = 8.0,
+        isolate: bool | None = None,
+    ) -> None:
+        self.folder = folder or Path(tempfile.mkdtemp(prefix="chaos-"))
+        self.partitions = partitions
+        self.session_seconds = session_seconds
+        self.isolated = _may_isolate() if isolate is None else isolate
+        self._number = os.getpid() % 250 + 2
+        self._tag = f"byc{os.getpid() % 100_000}"
+        config: dict[str, str] = {}
+        if self.isolated:
+            config = {
+                "listener.security.protocol.map": (
+                    "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,CABLE:PLAINTEXT"
+                )
+            }
+        self.kafka = KafkaCluster(self.folder / "kafka", brokers=brokers, config=config)
+
+    def __enter__(self) -> "Site":
+        try:
+            if self.isolated:
+                self._lay_cables()
+                self._listen_on_the_bridge()
+            self.kafka.start()
+            asyncio.run(topics.create(self.settings, self.partitions, None))
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kafka.stop()
+        if not self.isolated:
+            return
+        for number in range(MAX_WORKERS):
+            run("ip", "netns", "del", self.namespace(number), check=False)
+            run("umount", "-l", str(self.disk(number)), check=False)
+        run("ip", "link", "del", f"{self._tag}b", check=False)
+
+    @property
+    def settings(self) -> Settings:
+        """Settings as seen from this side of the cables."""
+        return Settings(
+            kafka_bootstrap_servers=self.kafka.bootstrap, policies=POLICIES, _env_file=None
+        )
+
+    def disk(self, number: int) -> Path:
+        """DATA_DIR of a worker."""
+        return self.folder / f"disk-{number}"
+
+    def namespace(self, number: int) -> str:
+        """The network namespace of a worker."""
+        return f"{self._tag}-{number}"
+
+    def prepare_disk(self, number: int) -> None:
+        """An empty disk, small enough to be filled where that is possible."""
+        disk = self.disk(number)
+        disk.mkdir(parents=True, exist_ok=True)
+        if self.isolated and not os.path.ismount(disk):
+            run("mount", "-t", "tmpfs", "-o", "size=400m", self._tag, str(disk))
+
+    def command(self, number: int, *command: str) -> list[str]:
+        """`command` as run in the worker's network."""
+        if not self.isolated:
+            return list(command)
+        return ["nsenter", f"--net=/run/netns/{self.namespace(number)}", *command]
+
+    def cable(self, number: int, *, plugged: bool) -> None:
+        """Pull a worker's cable, or put it back."""
+        run("ip", "link", "set", f"{self._tag}h{number}", "up" if plugged else "down")
+
+    def environment(self, number: int, more: Mapping[str, str]) -> dict[str, str]:
+        """What a worker is started with."""
+        kept = {name: text for name, text in os.environ.items() if not name.startswith("BYLINE_")}
+        return {
+            **kept,
+            "BYLINE_KAFKA_BOOTSTRAP_SERVERS": self._bootstrap_inside(),
+            "BYLINE_POLICIES": str(POLICIES),
+            "BYLINE_DATA_DIR": str(self.disk(number)),
+            "BYLINE_INSTANCE_ID": f"w{number}",
+            "BYLINE_HTTP_PORT": str(18_080 + number),
+            "BYLINE_SESSION_TIMEOUT_SECONDS": str(self.session_seconds),
+            "PYTHONUNBUFFERED": "1",
+            **more,
+        }
+
+    def _bootstrap_inside(self) -> str:
+        if not self.isolated:
+            return self.kafka.bootstrap
+        address = f"10.213.{self._number}.1"
+        return ",".join(f"{address}:{9092 + number}" for number in range(self.kafka.brokers))
+
+    def _lay_cables(self) -> None:
+        bridge, net = f"{self._tag}b", f"10.213.{self._number}"
+        run("ip", "link", "add", bridge, "type", "bridge")
+        run("ip", "addr", "add", f"{net}.1/24", "dev", bridge)
+        run("ip", "link", "set", bridge, "up")
+        for number in range(MAX_WORKERS):
+            space, host, guest = (
+                self.namespace(number),
+                f"{self._tag}h{number}",
+                f"{self._tag}g{number}",
+            )
+            run("ip", "netns", "add", space)
+            run("ip", "link", "add", host, "type", "veth", "peer", "name", guest, "netns", space)
+            run("ip", "link", "set", host, "master", bridge, "up")
+            inside = ("ip", "-n", space)
+            run(*inside, "addr", "add", f"{net}.{number + 10}/24", "dev", guest)
+            run(*inside, "link", "set", guest, "up")
+            run(*inside, "link", "set", "lo", "up")
+
+    def _listen_on_the_bridge(self) -> None:
+        """A second listener beside the loopback's, on the bridge's address."""
+        self.kafka._lay_out()
+        address = f"10.213.{self._number}.1"
+        for number, node in enumerate(self.kafka._nodes):
+            path = node.folder / "server.properties"
+            text = re.sub(
+                r"(?m)^((?:advertised\.)?listeners=.*)$",
+                rf"\1,CABLE://{address}:{9092 + number}",
+                path.read_text(),
+            )
+            path.write_text(text)

@@ -1,0 +1,74 @@
+"""Which faults come when: a function of the seed alone, drawn before the run begins."""
+
+from dataclasses import dataclass
+from random import Random
+
+from streams.engine.failpoints import POINTS
+
+KINDS: dict[str, float] = {
+    "kill": 8,
+    "kill twice": 5,
+    "kill at shutdown": 4,
+    "kill at revoke": 3,
+    "freeze short": 6,
+    "freeze long": 4,
+    "scale": 5,
+    "broker": 4,
+    "wipe": 3,
+    "disk full": 2,
+    "disk slow": 2,
+    "cable short": 3,
+    "cable long": 2,
+    "clock": 2,
+    "old disk": 3,
+    "lost offsets": 1,
+    "large records": 2,
+    "burst": 1,
+}
+"""Kinds and how often, relative to one another."""
+ISOLATED = frozenset({"disk full", "cable short", "cable long"})
+SCALES = (1, 3, 5, 2, 3)
+HITS = {"after-init": 3, "after-recovery": 3, "on-revoke": 1, "before-fire": 12, "after-fire": 12}
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One fault: `at` seconds after the start, on a worker, for so long (where that applies)."""
+
+    at: float
+    kind: str
+    slot: int
+    seconds: float
+    number: int
+
+
+def draw(seed: int, seconds: float, every: float, kinds: list[str]) -> list[Fault]:
+    """Faults over `seconds`, one each `every` seconds on average; the kinds take turns at first."""
+    random = Random(f"faults-{seed}")
+    weights = [KINDS[kind] for kind in kinds]
+    first = random.sample(kinds, len(kinds))
+    faults: list[Fault] = []
+    at = every
+    while at < seconds:
+        kind = first.pop() if first else random.choices(kinds, weights)[0]
+        faults.append(Fault(at, kind, random.randrange(3), random.random(), len(faults)))
+        at += random.expovariate(1 / every) if faults else every
+    return faults
+
+
+class FailpointQueue:
+    """Hands each starting worker the next point to die at; all points in turn, shuffled."""
+
+    def __init__(self, seed: int, share: float = 0.75) -> None:
+        self._random = Random(f"failpoints-{seed}")
+        self._share = share
+        self._left: list[str] = []
+
+    def __call__(self) -> str:
+        """`name:kill:hit`, or nothing."""
+        if self._random.random() > self._share:
+            return ""
+        if not self._left:
+            self._left = self._random.sample(POINTS, len(POINTS))
+        name = self._left.pop()
+        return f"{name}:kill:{self._random.randint(1, HITS.get(name, 40))}"
