@@ -1,4 +1,4 @@
-"""The outputs (contract section 4): each event's value; CloudEvents 1.0 headers are its envelope."""
+"""The outputs (contract section 4): each event's value; its envelope is CloudEvents headers."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -40,7 +40,7 @@ class _Event(BaseModel):
 
 
 class InvitationIssued(_Event):
-    """The notifier must now show the notice. A null `answer_window_seconds` exists in shadow only."""
+    """The notifier must show the notice. A null `answer_window_seconds` exists in shadow only."""
 
     event: Literal[Event.INVITATION_ISSUED]
     reason: Literal["over_line", "reissued"]
