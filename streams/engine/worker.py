@@ -40,7 +40,7 @@ class Engine:
         self.config = config
         self.processor = processor
         self.observer = observer
-        self.clock = Clock()
+        self.clock = Clock(config.clock_jump_seconds)
         self.failpoints = Failpoints(config.failpoint)
         self.desk = Desk(config.queue_records, config.queue_bytes)
         self.broadcast: Broadcast | None = None
