@@ -25,10 +25,16 @@ def milliseconds(instant: datetime) -> int:
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST = milliseconds(datetime.min.replace(tzinfo=UTC))
+_LAST = milliseconds(datetime.max.replace(tzinfo=UTC))
 
 
 def rfc3339(instant: int) -> str:
-    """Milliseconds UTC as on the wire: `2023-10-31T00:00:00.000Z`."""
+    """Milliseconds UTC as on the wire: `2023-10-31T00:00:00.000Z`.
+
+    What lies outside the years that the form can say is said as its first or last instant.
+    """
+    instant = min(max(instant, _FIRST), _LAST)
     moment = datetime.fromtimestamp(instant // 1000, UTC)
     return f"{moment.isoformat()[:19]}.{instant % 1000:03d}Z"
 

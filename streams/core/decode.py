@@ -7,7 +7,7 @@ batch is decoded at once; only when that fails is each record looked at by itsel
 
 import re
 from datetime import datetime
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta, Struct
@@ -21,7 +21,6 @@ from schemas.words import (
     MAX_CATEGORY_LENGTH,
     MAX_FOLLOWERS,
     MAX_VALUE_BYTES,
-    NAME_FIELDS,
     PLATFORM_PATTERN,
     Answer,
     Cause,
@@ -35,6 +34,7 @@ from schemas.words import (
     Switch,
 )
 from streams.core.clock import milliseconds
+from streams.core.plain import UNREADABLE, Refusal, read_plain
 
 Time = Annotated[datetime, Meta(tz=True)]
 Identifier = Annotated[str, Meta(pattern=ID_PATTERN.replace("$", r"\Z"))]
@@ -43,7 +43,7 @@ Actor = Annotated[str, Meta(pattern=ACTOR_PATTERN.replace("$", r"\Z"))]
 SKEW = ALLOWED_SKEW_SECONDS * 1000
 _ACCOUNT_ID = re.compile(ACCOUNT_ID_PATTERN.replace("$", r"\Z"))
 _PLATFORM = re.compile(PLATFORM_PATTERN.replace("$", r"\Z"))
-_TIME = re.compile(TIME_PATTERN.replace("$", r"\Z"))
+_TIME = re.compile(TIME_PATTERN.replace("$", r"\Z"), re.ASCII)
 
 
 class FollowerCount(Struct, frozen=True, gc=False):
@@ -171,7 +171,6 @@ _ID_FIELDS = frozenset(
         "scope",
     }
 )
-_anything = msgspec.json.Decoder()
 _TIMES = frozenset({*_TIME_FIELDS, "valid_until", "expires_at", "until"})
 _FORMS: dict[type[Struct], tuple[frozenset[str], tuple[str, ...]]] = {
     struct: (
@@ -183,33 +182,23 @@ _FORMS: dict[type[Struct], tuple[frozenset[str], tuple[str, ...]]] = {
 """Of each input: the fields that it knows, and which of them are times."""
 
 
-class Refusal(NamedTuple):
-    """Why a record is refused, and at which field of the contract, if at one."""
-
-    reason: Refused
-    field: str | None = None
-
-
 def decode(name: InputName, raw: bytes) -> Value | Refusal:
     """One record by itself: the input, or why it is none (form, types, ranges)."""
     if len(raw) > MAX_VALUE_BYTES:
         return Refusal(Refused.TOO_LARGE)
     try:
         return DECODERS[name].decode(raw)  # type: ignore[no-any-return]
-    except (msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         return _why_not(name, raw)
 
 
 def _why_not(name: InputName, raw: bytes) -> Refusal:
     """The reason, field by field in the order of the model."""
-    try:
-        plain = _anything.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return Refusal(Refused.NOT_JSON)
+    plain, refusal = read_plain(raw)
+    if refusal is not None:
+        return refusal
     if not isinstance(plain, dict):
         return Refusal(Refused.WRONG_TYPE)
-    if has_name_field(plain):
-        return Refusal(Refused.NAME_FIELD)
     for info in msgspec.structs.fields(STRUCTS[name]):
         if info.name not in plain:
             if info.required:
@@ -233,28 +222,12 @@ def _kind(field: str, value: Any) -> Refused:
     return Refused.WRONG_TYPE
 
 
-def has_name_field(plain: Any) -> bool:
-    """Whether a known name field stands anywhere in a JSON value."""
-    if isinstance(plain, dict):
-        return any(
-            str(key).strip().lower() in NAME_FIELDS
-            or (isinstance(value, dict | list) and has_name_field(value))
-            for key, value in plain.items()
-        )
-    if isinstance(plain, list):
-        return any(has_name_field(item) for item in plain if isinstance(item, dict | list))
-    return False
-
-
 def check_fields(value: Value, raw: bytes) -> Refusal | None:
     """What the fast decoder does not see: name fields, and times in another form than RFC 3339."""
     known, times = _FORMS[type(value)]
-    try:
-        plain = _anything.decode(raw)
-    except RecursionError:
-        return Refusal(Refused.NOT_JSON)
-    if not plain.keys() <= known and has_name_field(plain):
-        return Refusal(Refused.NAME_FIELD)
+    plain, refusal = read_plain(raw, known)
+    if refusal is not None:
+        return refusal
     for field in times:
         text = plain.get(field)
         if text is not None and not _TIME.match(text):

@@ -16,7 +16,6 @@ from streams.core.decode import (
     DECODERS,
     Control,
     FollowerCount,
-    Refusal,
     SwitchChange,
     Value,
     check_fields,
@@ -27,6 +26,7 @@ from streams.core.decode import (
     valid_key,
 )
 from streams.core.ledger import InputRecord, Ledger, Records, Stop
+from streams.core.plain import UNREADABLE, Refusal
 
 LOOKED_BACK = 1000
 LEAST = 100
@@ -101,7 +101,7 @@ class Intake:
         try:
             too_large = max(map(len, values)) > MAX_VALUE_BYTES  # type: ignore[arg-type]
             decoded = [] if too_large else list(map(DECODERS["follower-counts"].decode, values))  # type: ignore[arg-type]
-        except (msgspec.MsgspecError, TypeError, UnicodeDecodeError):
+        except (TypeError, *UNREADABLE):
             too_large = True
         if too_large:
             return self._one_by_one(ledger, now, records, tracked)

@@ -15,7 +15,7 @@ from schemas.words import (
     PLATFORM_PATTERN,
     Refused,
 )
-from streams.core.decode import has_name_field
+from streams.core.plain import has_name_field
 from streams.operate.errors import UsageError
 
 TIMES = ("observed_at", "occurred_at", "issued_at")

@@ -1,0 +1,63 @@
+"""What every record has to be before it can be an input: JSON, not too deep, without a name field.
+
+The fast decoder of decode.py skips fields that it does not know, and so does not see what is in
+them: bytes that are not UTF-8, numbers that nothing can hold, nesting without end, a person's name.
+"""
+
+from typing import Any, NamedTuple
+
+import msgspec
+
+from schemas.words import NAME_FIELDS, Refused
+
+MAX_DEPTH = 64
+"""Levels of nesting that an unknown field may have; more is not JSON that we read."""
+
+UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What a decoder raises for bytes that are no record: the record's fault, never ours."""
+
+_anything = msgspec.json.Decoder()
+
+
+class Refusal(NamedTuple):
+    """Why a record is refused, and at which field of the contract, if at one."""
+
+    reason: Refused
+    field: str | None = None
+
+
+def read_plain(raw: bytes, known: frozenset[str] = frozenset()) -> tuple[Any, Refusal | None]:
+    """A record as plain JSON, and what is wrong with it whatever its fields should be.
+
+    An object of `known` fields alone is not searched: their types leave no room for others.
+    """
+    try:
+        plain = _anything.decode(raw)
+    except UNREADABLE:
+        return None, Refusal(Refused.NOT_JSON)
+    if isinstance(plain, dict) and plain.keys() <= known:
+        return plain, None
+    reason = _fault_in(plain)
+    return plain, None if reason is None else Refusal(reason)
+
+
+def has_name_field(plain: Any) -> bool:
+    """Whether a known name field stands anywhere in a JSON value."""
+    return _fault_in(plain) is Refused.NAME_FIELD
+
+
+def _fault_in(plain: Any) -> Refused | None:
+    """Whether a JSON value is nested too deep, or has a known name field anywhere."""
+    named, level = False, [plain]
+    for _ in range(MAX_DEPTH + 1):
+        if not level:
+            return Refused.NAME_FIELD if named else None
+        inner: list[Any] = []
+        for value in level:
+            if isinstance(value, dict):
+                named = named or any(key.strip().lower() in NAME_FIELDS for key in value)
+                inner += value.values()
+            elif isinstance(value, list):
+                inner += value
+        level = [value for value in inner if isinstance(value, dict | list)]
+    return Refused.NOT_JSON
