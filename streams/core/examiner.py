@@ -3,20 +3,21 @@
 All that its facts and the time demand is done, written down, and sent.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from streams.core import agenda as agendas
-from streams.core.account import Account, AccountRef
-from streams.core.adoption import Adopted, Adoption
-from streams.core.book import Book
+from streams.core.account import Account, AccountRef, decode_account
+from streams.core.adoption import Adopted, Adoption, refuse_missing
+from streams.core.book import Book, binds, has_stake
 from streams.core.brakes import Brakes
 from streams.core.change import Change
-from streams.core.decide import settle
+from streams.core.decide import decide, settle
 from streams.core.events import Published, publish
 from streams.core.evolve import evolve
 from streams.core.facts import begin_runs, forget_count
 from streams.core.journal import Cause, Journal
-from streams.core.ledger import Ledger
+from streams.core.ledger import ACCOUNTS, Ledger, Snapshot
 from streams.core.moment import Moment
 from streams.core.permits import PartitionPermits
 from streams.core.policy import Policy
@@ -49,6 +50,35 @@ class Examiner:
         self._progress = progress
         self.schedule = Schedule()
         self.relook: set[bytes] = set()
+
+    def open(self, snapshot: Snapshot, now: int) -> None:
+        """Read every account once: timers, who has something at stake, whose policy is missing."""
+        entries: list[tuple[int, int, bytes]] = []
+        orphans: Counter[str] = Counter()
+        for key, raw in snapshot.items(ACCOUNTS):
+            if key[:1] in (b"#", b"~"):
+                continue
+            account = decode_account(raw)
+            ref = AccountRef.of(key)
+            self._book.add(key, account, ref.platform)
+            alive = has_stake(account)
+            if alive and ref.platform not in self._policies:
+                orphans[ref.platform] += binds(account)
+            if ref.platform in self.adoption.changed:
+                self.relook.add(key)
+                entries.append((0, 0, key))
+            elif alive or account.runs or account.hold is not None:
+                moment = self.moment(ref, now, None)
+                next_at = agendas.agenda_of(account, moment).next_at
+                if decide(account, moment):
+                    next_at = 0
+                if next_at is not None:
+                    entries.append((next_at, next_at, key))
+        for platform, count in orphans.items():
+            if count:
+                before = self._adopted.get(platform)
+                raise refuse_missing(platform, count, before.since if before else None)
+        self.schedule.fill(entries)
 
     def look(
         self,

@@ -4,16 +4,13 @@ Everything about an account lies in one partition, so that a partition is a worl
 the parts of the core are put together; conditions and effects are in `decide` and `evolve`.
 """
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple, TypeVar
 
 import msgspec
 
 from schemas.inputs import InputName
-from schemas.words import Change as AccountWord
 from schemas.words import Refused
-from streams.core import agenda as agendas
 from streams.core.account import (
     Account,
     AccountRef,
@@ -22,39 +19,31 @@ from streams.core.account import (
     decode_label,
     encode,
 )
-from streams.core.adoption import Adopted, adopt, refuse_missing
-from streams.core.book import Book, binds, has_stake, idle
+from streams.core.adoption import Adopted, adopt
+from streams.core.book import Book, idle
 from streams.core.brakes import Brakes
 from streams.core.caps import Caps
 from streams.core.chain import Chain
 from streams.core.clock import milliseconds, rfc3339
-from streams.core.controls import decide_control
-from streams.core.decide import decide
 from streams.core.decode import (
     AccountChange,
     CategoryChange,
-    ConsentAnswer,
     Control,
     FollowerCount,
-    NoticeReceipt,
     SwitchChange,
     Value,
 )
+from streams.core.dispatch import decide_input
 from streams.core.examiner import POLICIES, Examiner
 from streams.core.facts import (
     new_label,
-    read_change,
     read_count,
     removed_label,
 )
 from streams.core.guards import GuardBook
-from streams.core.ids import control_mark
 from streams.core.intake import Intake, Partitioner
-from streams.core.invitation import Decided, decide_answer, decide_departure, decide_receipt
 from streams.core.journal import Journal
 from streams.core.ledger import ACCOUNTS, CATEGORIES, InputRecord, Ledger, Records, Snapshot
-from streams.core.lifecycle import Input
-from streams.core.moment import Moment
 from streams.core.permits import CAPS, GUARDS, PartitionPermits
 from streams.core.policy import Policy
 from streams.core.progress import Progress
@@ -137,38 +126,7 @@ class Partition:
             world.full_name,
             self._refused,
         )
-        self._open(snapshot, now)
-
-    # ---- opening -------------------------------------------------------------------------------
-
-    def _open(self, snapshot: Snapshot, now: int) -> None:
-        """Read every account once: timers, who has something at stake, whose policy is missing."""
-        entries: list[tuple[int, int, bytes]] = []
-        orphans: Counter[str] = Counter()
-        for key, raw in snapshot.items(ACCOUNTS):
-            if key[:1] in (b"#", b"~"):
-                continue
-            account = decode_account(raw)
-            ref = AccountRef.of(key)
-            self._book.add(key, account, ref.platform)
-            alive = has_stake(account)
-            if alive and ref.platform not in self._policies:
-                orphans[ref.platform] += binds(account)
-            if ref.platform in self.adoption.changed:
-                self._examiner.relook.add(key)
-                entries.append((0, 0, key))
-            elif alive or account.runs or account.hold is not None:
-                moment = self._examiner.moment(ref, now, None)
-                next_at = agendas.agenda_of(account, moment).next_at
-                if decide(account, moment):
-                    next_at = 0
-                if next_at is not None:
-                    entries.append((next_at, next_at, key))
-        for platform, count in orphans.items():
-            if count:
-                before = self._adopted.get(platform)
-                raise refuse_missing(platform, count, before.since if before else None)
-        self.schedule.fill(entries)
+        self._examiner.open(snapshot, now)
 
     def take_up(self, ledger: Ledger, now: int) -> None:
         """Write down the policies that the partition works under, unless they are the old ones."""
@@ -287,33 +245,12 @@ class Partition:
         self._book.mark(account, TOPIC_NUMBERS[name], record.offset)
         cause = {"topic": name, "offset": record.offset}
         moment = self._examiner.moment(ref, now, None)
-        decided = self._decide_input(account, moment, value)
+        decided = decide_input(account, moment, value)
         ignored = decided if isinstance(decided, str) else None
         changes = [] if isinstance(decided, str) else decided
         if ignored is not None:
             self.counts["ignored", name, ignored] += 1
         self._examiner.look(ledger, account, ref, now, cause, changes=changes, ignored=ignored)
-
-    def _decide_input(self, account: Account, moment: Moment, value: Value | None) -> Decided:
-        if isinstance(value, NoticeReceipt):
-            return decide_receipt(account, moment, value)
-        if isinstance(value, ConsentAnswer):
-            return decide_answer(account, moment, value)
-        if isinstance(value, Control):
-            mark = control_mark(value.control_id)
-            if mark in account.controls:
-                return "duplicate"
-            account.controls = (*account.controls, mark)
-            return decide_control(account, moment, value)
-        assert isinstance(value, AccountChange)
-        word = read_change(account, value)
-        if word is not None:
-            return word
-        if value.change is AccountWord.CLOSED:
-            return decide_departure(account, moment, Input.CLOSED, "closed")
-        if value.change is AccountWord.OWNER_CHANGED:
-            return decide_departure(account, moment, Input.OWNER_CHANGED, "owner_changed")
-        return []
 
     def _label(
         self,
