@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from streams.cli import kafka, policy, run, send, topics
+from streams.cli import audit, kafka, policy, run, send, topics
 from streams.cli.say import complain, remember_settings_file
 from streams.instance import InstanceError
 from streams.local.errors import LocalKafkaError
@@ -46,6 +46,7 @@ def _settings(
 
 run.register(app)
 send.register(app)
+audit.register(app)
 app.add_typer(topics.app, name="topics")
 app.add_typer(policy.app, name="policy")
 app.add_typer(kafka.app, name="kafka")

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaConnectionError, KafkaError
 
@@ -32,6 +32,24 @@ async def producer(settings: Settings, **options: Any) -> AsyncIterator[AIOKafka
     """An idempotent producer; KafkaAbsentError when no broker answers."""
     client = AIOKafkaProducer(
         **kafka_client_kwargs(settings), enable_idempotence=True, acks="all", **options
+    )
+    await _start(client, settings)
+    try:
+        yield client
+    finally:
+        await client.stop()
+
+
+@asynccontextmanager
+async def consumer(settings: Settings) -> AsyncIterator[AIOKafkaConsumer]:
+    """A consumer of committed records, of no group; KafkaAbsentError when no broker answers."""
+    client = AIOKafkaConsumer(
+        **kafka_client_kwargs(settings),
+        group_id=None,
+        isolation_level="read_committed",
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        fetch_max_wait_ms=50,
     )
     await _start(client, settings)
     try:

@@ -42,7 +42,8 @@ class Auditor:
     """Feed it the records of every topic, each partition of a topic in order; ask it for breaches.
 
     `whole` says that the topics are read from their beginning: only then is a life without a
-    beginning a breach. `partition_count` None leaves the key's partition unchecked.
+    beginning a breach. `since` (ms): what was decided earlier is taken in and not reported.
+    `partition_count` None leaves the key's partition unchecked.
     """
 
     def __init__(
@@ -51,8 +52,10 @@ class Auditor:
         whole: bool = True,
         partition_count: int | None = None,
         require_approvals: bool = False,
+        since: int | None = None,
     ) -> None:
         self.whole = whole
+        self.since = since
         self.policies: dict[str, Terms] = {}
         self.partitions: dict[int, Partition] = {}
         self.refused: set[str] = set()
@@ -84,6 +87,10 @@ class Auditor:
         lineup = self._of(partition).lineup
         return lineup.waiting_for == topic or not lineup.buffered(topic)
 
+    def buffered(self, topic: str, partition: int) -> int:
+        """How many records of a topic's partition wait for their order."""
+        return self._of(partition).lineup.buffered(topic)
+
     # ---- out -----------------------------------------------------------------------------------
 
     def breaches(self) -> list[Breach]:
@@ -92,7 +99,7 @@ class Auditor:
             for thing in partition.lineup.happened():
                 self._take(partition, thing)
         found, self._found = self._found, []
-        return found
+        return [it for it in found if self.since is None or it.at >= self.since]
 
     def finish(self) -> list[Breach]:
         """Everything has been fed: judge the rest."""

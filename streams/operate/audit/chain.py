@@ -42,6 +42,19 @@ class Chain:
     records: int = 0
     skipped_to: int = 0
 
+    @property
+    def begun(self) -> bool:
+        """Whether a record of this partition has been checked."""
+        return self.records > 0
+
+    @staticmethod
+    def before(record: Record, from_number: int) -> bool:
+        """Whether a record lies before the number from which the chain is verified."""
+        if from_number <= 1:
+            return False
+        plain = _parse(record.value)
+        return plain is None or bool(plain["number"] < from_number)
+
     def check(self, record: Record) -> list[Break]:
         """Every fault that the next record of the partition shows."""
         self.records += 1
@@ -88,10 +101,8 @@ def verify(records: Iterable[Record], from_number: int = 1) -> list[Break]:
     chains: dict[int, Chain] = {}
     found: list[Break] = []
     for record in records:
-        if from_number > 1 and record.partition not in chains:
-            plain = _parse(record.value)
-            if plain is None or plain["number"] < from_number:
-                continue
+        if record.partition not in chains and Chain.before(record, from_number):
+            continue
         chain = chains.get(record.partition)
         if chain is None:
             first = from_number == 1

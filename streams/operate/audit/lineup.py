@@ -168,7 +168,7 @@ class Lineup:
         for waiting in self.outputs.values():
             while waiting:
                 record = waiting.popleft()[1]
-                if _decided_at(record) <= self.last_now:
+                if _decided_at(record) < self.last_now:
                     yield Happened("event", record)
 
 

@@ -1,0 +1,146 @@
+"""`byline audit`: the invariants, and the chain of the decision log, from the topics alone."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import typer
+from aiokafka import AIOKafkaConsumer
+from prometheus_client import CollectorRegistry, start_http_server
+
+from streams.cli.say import AsJson, complain, say, say_json, say_table, settings
+from streams.operate.audit.reading import MissingTopicsError, Span, audit_topics, verify_log
+from streams.operate.audit.records import Breach, millis
+from streams.operate.audit.service import Metrics
+from streams.operate.clients import consumer
+from streams.operate.errors import UsageError
+from streams.settings import Settings
+
+SHOWN = 200
+"""Rows of the table; --json has all."""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the program."""
+    app.command()(audit)
+
+
+def audit(
+    start: Annotated[str | None, typer.Option("--from", help="RFC 3339; default: all.")] = None,
+    end: Annotated[str | None, typer.Option("--to", help="RFC 3339; default: now.")] = None,
+    chain: Annotated[
+        bool, typer.Option("--chain", help="Verify the hash chain of the decision log.")
+    ] = False,
+    from_number: Annotated[
+        int, typer.Option(min=1, help="With --chain: from this number of each partition on.")
+    ] = 1,
+    follow: Annotated[
+        bool, typer.Option("--follow", help="Go on for ever, with metrics on --port.")
+    ] = False,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Of the metrics.")] = 9465,
+    as_json: AsJson = False,
+) -> None:
+    """Check from the topics alone that nobody was restricted by mistake: exit 1 on a breach.
+
+    Knows none of the core's code. Reads committed records only, writes nothing.
+    """
+    chosen = settings()
+    if chain:
+        if follow or start or end:
+            raise UsageError("--chain goes with --from-number only")
+        _chain(chosen, from_number, as_json)
+    span = Span(_time("--from", start), _time("--to", end))
+    if follow:
+        if end is not None:
+            raise UsageError("--follow has no end: leave --to out")
+        _follow(chosen, span, port)
+    found: list[Breach] = []
+    done = asyncio.run(_audit(chosen, span, found))
+    counts = {"decisions": done.decisions_seen, "events": done.events_seen}
+    if as_json:
+        say_json({"ok": not found, **counts, "breaches": [it.as_dict() for it in found]})
+    else:
+        _table(found)
+        say(f"{done.decisions_seen} decisions and {done.events_seen} events judged")
+    raise typer.Exit(1 if found else 0)
+
+
+def _table(found: list[Breach]) -> None:
+    rows = [it.as_dict() for it in found[:SHOWN]]
+    if rows:
+        columns = ("invariant", "breach", "account", "at", "detail")
+        shown = [(*(row[name] for name in columns), " ".join(row["records"])) for row in rows]
+        say_table((*columns, "records"), shown)
+    if len(found) > SHOWN:
+        say(f"… and {len(found) - SHOWN} more; --json has all")
+    for name, count in Counter(it.name for it in found).most_common():
+        complain(f"{count} × {name}")
+    if not found:
+        say("no breach")
+
+
+def _chain(chosen: Settings, from_number: int, as_json: bool) -> None:
+    async def run() -> Any:
+        async with _reading(chosen) as client:
+            return await verify_log(client, chosen.topic_prefix, from_number)
+
+    breaks, count = asyncio.run(run())
+    if as_json:
+        say_json({"ok": not breaks, "records": count, "breaks": [asdict(it) for it in breaks]})
+    else:
+        if breaks:
+            columns = ("partition", "number", "place", "fault", "says")
+            say_table(columns, (asdict(it).values() for it in breaks[:SHOWN]))
+        say(f"{count} records read, {len(breaks)} breaks in the chain")
+    raise typer.Exit(1 if breaks else 0)
+
+
+def _follow(chosen: Settings, span: Span, port: int) -> None:
+    registry = CollectorRegistry()
+    metrics = Metrics(registry)
+    try:
+        server, _ = start_http_server(port, addr=chosen.http_host, registry=registry)
+    except OSError as error:
+        raise UsageError(f"--port {port}: {error.strerror}") from error
+
+    def found(breaches: list[Breach]) -> None:
+        metrics.found(breaches)
+        for it in breaches:
+            complain(f"{it.as_dict()['at']} {it.name} {it.account} {' '.join(it.places)}")
+
+    say(f"following; metrics at http://{chosen.http_host}:{server.server_port}/metrics")
+    asyncio.run(_audit(chosen, span, found, follow=True, progress=metrics.progress))
+
+
+async def _audit(chosen: Settings, span: Span, found: Any, **options: Any) -> Any:
+    take = found.extend if isinstance(found, list) else found
+    async with _reading(chosen) as client:
+        return await audit_topics(
+            client,
+            chosen.topic_prefix,
+            span,
+            take,
+            require_approvals=chosen.require_approvals,
+            **options,
+        )
+
+
+@asynccontextmanager
+async def _reading(chosen: Settings) -> AsyncIterator[AIOKafkaConsumer]:
+    try:
+        async with consumer(chosen) as client:
+            yield client
+    except MissingTopicsError as error:
+        raise UsageError(f"{error}: `byline topics create` makes them") from error
+
+
+def _time(option: str, text: str | None) -> int | None:
+    if text is None:
+        return None
+    try:
+        return millis(text)
+    except ValueError:
+        raise UsageError(f"{option} {text}: not a time like 2026-01-31T12:00:00+08:00") from None

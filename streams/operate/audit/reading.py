@@ -1,0 +1,234 @@
+"""Reads the topics for the auditor: committed records alone, no group, nothing written.
+
+The log is read to an end that was taken first, everything else to one taken after it, so that what
+the log names is there. Records that only commit markers follow do not hold it up: positions count.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from schemas.topics import DEAD_LETTERS, DECISIONS, POLICIES
+from streams.operate.audit.auditor import READS, Auditor
+from streams.operate.audit.chain import START, Break, Chain
+from streams.operate.audit.records import MINUTE, Breach, Record
+
+SETTLE_SECONDS = 1.0
+STALL_SECONDS = 30.0
+"""Without any progress for so long, what was not reached is taken to lie in an open transaction."""
+BUFFERED = 20_000
+"""Records of one topic's partition that may wait; beyond it is not read until it is needed."""
+EARLIER_MS = MINUTE
+"""How much earlier than asked reading begins, so that a transaction is not cut in two."""
+
+
+class MissingTopicsError(Exception):
+    """Topics that have to be read do not exist, or are hidden from this principal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """What to read: from and to an instant (ms); None is the beginning, or the end there is now."""
+
+    start: int | None = None
+    end: int | None = None
+
+
+class Reader:
+    """The topics under one prefix, read with one consumer."""
+
+    def __init__(self, consumer: AIOKafkaConsumer, prefix: str) -> None:
+        self._consumer = consumer
+        self._prefix = prefix
+        self._partitions: dict[str, list[TopicPartition]] = {}
+
+    async def find(self, names: Iterable[str]) -> None:
+        """Look up the partitions; MissingTopicsError names the topics that are not there."""
+        # The public `topics()` forgets the partitions that it was told.
+        cluster = await self._consumer._client.fetch_all_metadata()
+        missing = []
+        for name in names:
+            found = cluster.partitions_for_topic(self._prefix + name)
+            if not found:
+                missing.append(self._prefix + name)
+            self._partitions[name] = [
+                TopicPartition(self._prefix + name, number) for number in sorted(found or ())
+            ]
+        if missing:
+            raise MissingTopicsError(f"missing, or hidden from us: {', '.join(missing)}")
+
+    def of(self, *names: str) -> list[TopicPartition]:
+        """The partitions of these topics."""
+        return [partition for name in names for partition in self._partitions[name]]
+
+    async def ends(self, partitions: list[TopicPartition], at: int | None = None) -> dict[Any, int]:
+        """Where each ends: now, or at an instant."""
+        ends: dict[Any, int] = await self._consumer.end_offsets(partitions)
+        if at is not None:
+            found = await self._consumer.offsets_for_times(dict.fromkeys(partitions, at))
+            for partition, offset in found.items():
+                if offset is not None:
+                    ends[partition] = min(ends[partition], offset.offset)
+        return ends
+
+    async def seek(self, partitions: list[TopicPartition], at: int | None) -> bool:
+        """Read these from the beginning or an instant on; whether that is their true beginning."""
+        self._consumer.assign(partitions)
+        first = await self._consumer.beginning_offsets(partitions)
+        starts: dict[Any, int] = dict(first)
+        if at is not None:
+            ends = await self._consumer.end_offsets(partitions)
+            found = await self._consumer.offsets_for_times(dict.fromkeys(partitions, at))
+            for partition, offset in found.items():
+                starts[partition] = ends[partition] if offset is None else offset.offset
+        for partition, start in starts.items():
+            self._consumer.seek(partition, start)
+        log = self._prefix + DECISIONS.name
+        return at is None and not any(first[it] for it in partitions if it.topic == log)
+
+    async def poll(self, milliseconds: int = 300) -> list[Record]:
+        """Some records."""
+        batches: Mapping[Any, Any] = await self._consumer.getmany(
+            timeout_ms=milliseconds, max_records=5000
+        )
+        return [self._record(message) for batch in batches.values() for message in batch]
+
+    async def positions(self) -> dict[TopicPartition, int]:
+        """How far each assigned partition has been read."""
+        return {it: await self._consumer.position(it) for it in self._consumer.assignment()}
+
+    def name(self, partition: TopicPartition) -> str:
+        """A topic's name without the prefix."""
+        return str(partition.topic).removeprefix(self._prefix)
+
+    def pace(self, auditor: Auditor) -> None:
+        """Leave alone what waits in plenty, unless more of it is needed to go on."""
+        paused = self._consumer.paused()
+        for it in self._consumer.assignment():
+            name = self.name(it)
+            if name in (POLICIES.name, DEAD_LETTERS.name, "switches"):
+                continue
+            full = auditor.buffered(name, it.partition) > BUFFERED
+            if full and not auditor.waits_for(name, it.partition):
+                if it not in paused:
+                    self._consumer.pause(it)
+            elif it in paused:
+                self._consumer.resume(it)
+
+    def _record(self, message: Any) -> Record:
+        name = str(message.topic).removeprefix(self._prefix)
+        headers = tuple(message.headers)
+        where = (name, message.partition, message.offset, message.timestamp)
+        return Record(*where, message.key, message.value, headers)
+
+
+Found = Callable[[list[Breach]], None]
+
+
+async def audit_topics(
+    consumer: AIOKafkaConsumer,
+    prefix: str,
+    span: Span,
+    found: Found,
+    *,
+    follow: bool = False,
+    require_approvals: bool = False,
+    progress: Callable[[Auditor], None] = lambda _: None,
+) -> Auditor:
+    """Audit what the span holds, then (`follow`) everything to come; `found` gets each breach."""
+    reader = Reader(consumer, prefix)
+    await reader.find(topic.name for topic in READS)
+    late = None if span.start is None else span.start - EARLIER_MS
+    side = reader.of(POLICIES.name, DEAD_LETTERS.name)
+    main = [it for topic in READS for it in reader.of(topic.name) if it not in side]
+    logs = reader.of(DECISIONS.name)
+    auditor = Auditor(
+        partition_count=len(logs), require_approvals=require_approvals, since=span.start
+    )
+    ends = await reader.ends(logs, span.end)
+    await asyncio.sleep(SETTLE_SECONDS)
+    await reader.seek(side, None)
+    await _read(reader, auditor, await reader.ends(side))
+    found(auditor.breaches())
+    ends |= await reader.ends([it for it in main if it not in logs])
+    auditor.whole = await reader.seek([*main, *side] if follow else main, late)
+    if not follow:
+        await _read(reader, auditor, ends, found)
+        found(auditor.finish())
+        progress(auditor)
+        return auditor
+    while True:
+        await _step(reader, auditor)
+        found(auditor.breaches())
+        progress(auditor)
+        reader.pace(auditor)
+
+
+async def _step(reader: Reader, auditor: Auditor, ends: Mapping[Any, int] | None = None) -> bool:
+    records = await reader.poll()
+    for record in records:
+        end = None
+        if ends is not None and record.topic == DECISIONS.name:
+            end = next((e for it, e in ends.items() if _is(reader, it, record)), None)
+        if end is None or record.offset < end:
+            auditor.feed(record)
+    for it, position in (await reader.positions()).items():
+        auditor.reached(reader.name(it), it.partition, position)
+    return bool(records)
+
+
+def _is(reader: Reader, partition: TopicPartition, record: Record) -> bool:
+    return reader.name(partition) == record.topic and partition.partition == record.partition
+
+
+async def _read(
+    reader: Reader, auditor: Auditor, ends: Mapping[Any, int], found: Found = lambda _: None
+) -> None:
+    """Read up to these ends."""
+    loop = asyncio.get_running_loop()
+    seen: dict[TopicPartition, int] = {}
+    last = loop.time()
+    while loop.time() - last < STALL_SECONDS:
+        positions = await reader.positions()
+        if all(positions.get(it, end) >= end for it, end in ends.items()):
+            return
+        if await _step(reader, auditor, ends) or positions != seen:
+            seen, last = positions, loop.time()
+        found(auditor.breaches())
+        reader.pace(auditor)
+
+
+async def verify_log(
+    consumer: AIOKafkaConsumer, prefix: str, from_number: int = 1
+) -> tuple[list[Break], int]:
+    """Verify the chain of every partition of the log; the breaks, and how many records hold.
+
+    Where retention has taken the beginning, the first record that is left is taken on trust.
+    """
+    reader = Reader(consumer, prefix)
+    await reader.find([DECISIONS.name])
+    logs = reader.of(DECISIONS.name)
+    ends = await reader.ends(logs)
+    await reader.seek(logs, None)
+    first = await consumer.beginning_offsets(logs)
+    trust = {it.partition: from_number > 1 or first[it] > 0 for it in logs}
+    chains = {
+        number: Chain(number, None, None) if trusted else Chain(number, 1, START)
+        for number, trusted in trust.items()
+    }
+    breaks: list[Break] = []
+    loop = asyncio.get_running_loop()
+    last = loop.time()
+    while loop.time() - last < STALL_SECONDS:
+        positions = await reader.positions()
+        if all(positions[it] >= end for it, end in ends.items()):
+            break
+        for record in await reader.poll():
+            last = loop.time()
+            chain = chains[record.partition]
+            if chain.begun or not chain.before(record, from_number):
+                breaks += chain.check(record)
+    return breaks, sum(chain.records for chain in chains.values())

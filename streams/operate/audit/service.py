@@ -1,0 +1,59 @@
+"""`byline audit --follow`: the auditor's own metrics, a closed list."""
+
+import logging
+from collections.abc import Sequence
+
+from prometheus_client import CollectorRegistry, Counter, Gauge
+
+from streams.operate.audit.auditor import Auditor
+from streams.operate.audit.records import RULES, Breach
+
+log = logging.getLogger(__name__)
+
+
+class Metrics:
+    """What a followed audit shows; alert on any rise of the breaches."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.breaches = Counter(
+            "byline_audit_breaches",
+            "Breaches of an invariant that the auditor found.",
+            ("invariant", "breach"),
+            registry=registry,
+        )
+        self.decisions = Gauge(
+            "byline_audit_decisions", "Decisions that the auditor judged.", registry=registry
+        )
+        self.events = Gauge(
+            "byline_audit_events", "Events that the auditor judged.", registry=registry
+        )
+        self.accounts = Gauge(
+            "byline_audit_accounts", "Accounts that the auditor follows.", registry=registry
+        )
+        self.judged_at = Gauge(
+            "byline_audit_judged_timestamp_seconds",
+            "The instant up to which the slowest partition with decisions has been judged.",
+            registry=registry,
+        )
+        for name, rule in RULES.items():
+            self.breaches.labels(str(rule.invariant), name)
+
+    def found(self, breaches: Sequence[Breach]) -> None:
+        """Count and log each breach; the log names records, never what they say."""
+        for breach in breaches:
+            self.breaches.labels(str(breach.invariant), breach.name).inc()
+            log.error(
+                "breach of invariant %d: %s (%s)",
+                breach.invariant,
+                breach.name,
+                ", ".join(breach.places),
+            )
+
+    def progress(self, auditor: Auditor) -> None:
+        """Show how far the auditor is."""
+        self.decisions.set(auditor.decisions_seen)
+        self.events.set(auditor.events_seen)
+        partitions = auditor.partitions.values()
+        self.accounts.set(sum(len(partition.accounts) for partition in partitions))
+        judged = [it.lineup.last_now for it in partitions if it.lineup.last_now]
+        self.judged_at.set(min(judged, default=0) / 1000)

@@ -1,0 +1,161 @@
+"""The auditor on what a real worker wrote to a real Kafka, and on what others wrote there."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+
+from streams.operate.topics import create
+from streams.settings import Settings
+from tests.cli.conftest import Byline
+from tests.operate.conftest import until
+
+pytestmark = [pytest.mark.kafka]
+
+PARTITIONS = 2
+
+
+def now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+async def committed(settings: Settings, name: str) -> list[Any]:
+    """Every committed record of a topic, by partition and offset."""
+    client = AIOKafkaConsumer(
+        bootstrap_servers=settings.kafka_bootstrap_servers, isolation_level="read_committed"
+    )
+    await client.start()
+    topic = settings.topic_prefix + name
+    cluster = await client._client.fetch_all_metadata()
+    partitions = [TopicPartition(topic, it) for it in cluster.partitions_for_topic(topic) or ()]
+    client.assign(partitions)
+    await client.seek_to_beginning(*partitions)
+    found: list[Any] = []
+    for _ in range(4):
+        for batch in (await client.getmany(timeout_ms=250)).values():
+            found += batch
+    await client.stop()
+    return sorted(found, key=lambda record: (record.partition, record.offset))
+
+
+def events(settings: Settings, name: str, event: str) -> list[dict[str, Any]]:
+    values = [json.loads(it.value) for it in asyncio.run(committed(settings, name))]
+    return [it for it in values if it["event"] == event]
+
+
+async def produce(settings: Settings, record: Any, value: bytes, partition: int) -> None:
+    async with AIOKafkaProducer(bootstrap_servers=settings.kafka_bootstrap_servers) as client:
+        await client.send_and_wait(
+            record.topic, value, record.key, partition, headers=record.headers
+        )
+
+
+@pytest.fixture
+def lives(on_kafka: Settings, worker: Callable[[], Any], byline: Byline, tmp_path: Any) -> Settings:
+    """Thirty lives through a real worker: granted, declined, silent, held, withdrawn, closed."""
+    asyncio.run(create(on_kafka, PARTITIONS, 1))
+    worker()
+
+    def send(topic: str, **rows: dict[str, Any]) -> None:
+        file = tmp_path / f"{topic}.jsonl"
+        lines = [
+            json.dumps({"platform": "weibo", "account_id": it, **row}) for it, row in rows.items()
+        ]
+        file.write_text("\n".join(lines))
+        assert byline("send", topic, str(file)).code == 0
+
+    names = [f"a{number}" for number in range(30)]
+    send("category-changes", **{it: {"category": "财经", "observed_at": now()} for it in names})
+    send("follower-counts", **{it: {"followers": 2000, "observed_at": now()} for it in names})
+    issued = until(
+        lambda: len(found := events(on_kafka, "invitations", "invitation.issued")) == 30 and found,
+        60,
+        "30 invitations",
+    )
+    ids = {it["account_id"]: it["invitation_id"] for it in issued}
+    receipts = {
+        it: {"invitation_id": ids[it], "outcome": "delivered", "occurred_at": now()} for it in names
+    }
+    receipts["a9"] |= {"outcome": "failed", "failure": "blocked"}
+    send("notice-receipts", **receipts)
+    answers = {it: {"answer": "granted", "occurred_at": now()} for it in names[:4]}
+    answers |= {it: {"answer": "declined", "occurred_at": now()} for it in names[4:8]}
+    send("consent-answers", **answers)
+    hold = {"command": "hold", "actor": "op", "reason": "test", "issued_at": now()}
+    send("controls", **{it: {"control_id": f"h-{it}", **hold} for it in names[10:12]})
+    until(
+        lambda: len(events(on_kafka, "throttles", "throttle.applied")) >= 2 * 23, 60, "restrictions"
+    )
+    send(
+        "consent-answers",
+        a0={"answer": "withdrawn", "occurred_at": now()},
+        a5={"answer": "granted", "occurred_at": now()},
+    )
+    send(
+        "account-changes",
+        a12={"change": "closed", "observed_at": now()},
+        a13={"change": "exempted", "observed_at": now()},
+    )
+    send(
+        "controls",
+        a14={
+            "control_id": "l",
+            "command": "lift",
+            "actor": "op",
+            "reason": "test",
+            "issued_at": now(),
+        },
+    )
+    until(lambda: len(events(on_kafka, "throttles", "throttle.lifted")) >= 8, 60, "lifted")
+    return on_kafka
+
+
+def test_a_real_workers_topics_hold_and_a_planted_record_does_not(
+    lives: Settings, byline: Byline
+) -> None:
+    sound = byline("audit", "--json")
+    said = json.loads(sound.out)
+    assert said["breaches"] == []
+    assert sound.code == 0
+    assert said["events"] > 150
+    assert said["decisions"] > 100
+    chain = byline("audit", "--chain")
+    assert chain.code == 0, chain.out
+    part = byline("audit", "--from", now())
+    assert part.code == 0, part.out
+
+    record = next(
+        it
+        for it in asyncio.run(committed(lives, "throttles"))
+        if json.loads(it.value)["event"] == "throttle.applied"
+    )
+    forged = {**json.loads(record.value), "event_id": "forged", "sequence": 90, "surface": "search"}
+    value = json.dumps(forged).encode()
+    asyncio.run(produce(lives, record, value, record.partition))
+    again = byline("audit", "--json")
+    names = {it["breach"] for it in json.loads(again.out)["breaches"]}
+    assert again.code == 1
+    assert {"event_without_decision", "surface_not_at_stake", "sequence_broken"} <= names
+    table = byline("audit")
+    assert table.code == 1
+    assert "event_without_decision" in table.out
+
+    log = asyncio.run(committed(lives, "decisions"))
+    value = log[0].value.replace(b'"number":1,', b'"number":1 ,')
+    asyncio.run(produce(lives, log[0], value, log[0].partition))
+    broken = byline("audit", "--chain", "--json")
+    assert broken.code == 1
+    assert {"changed", "twice"} <= {it["fault"] for it in json.loads(broken.out)["breaks"]}
+
+
+def test_wrong_use_is_refused(byline: Byline, on_kafka: Settings) -> None:
+    assert byline("audit", "--from", "yesterday").code == 2
+    assert byline("audit", "--chain", "--follow").code == 2
+    missing = byline("audit")
+    assert missing.code == 2
+    assert "byline topics create" in missing.err
+
