@@ -158,4 +158,3 @@ def test_wrong_use_is_refused(byline: Byline, on_kafka: Settings) -> None:
     missing = byline("audit")
     assert missing.code == 2
     assert "byline topics create" in missing.err
-
