@@ -3,13 +3,19 @@
 import hashlib
 import io
 import json
+import os
 import random
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from rich.console import Console
 
@@ -24,10 +30,10 @@ from streams.local.demo.display import Display
 from streams.local.demo.evidence import Evidence
 from streams.local.demo.expect import as_told
 from streams.local.demo.garbage import PLANTED, garbage
-from streams.local.demo.policies import compress
+from streams.local.demo.policies import Compressed, compress
 from streams.local.demo.reading import Raw
 from streams.local.demo.reading import seen as seen_of
-from streams.local.demo.scenario import plan
+from streams.local.demo.scenario import Day, plan
 from streams.local.demo.script import Story
 from streams.local.demo.stories import NAMED, PLATFORMS
 from streams.local.demo.tally import Seen, Tally
@@ -177,6 +183,21 @@ def chain(count: int) -> list[Raw]:
         previous = hashlib.sha256(text).hexdigest()
         records.append(raw("byline.decisions", number, {**value, "hash": previous}))
     return records
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("policies")
+
+
+@pytest.fixture(scope="module")
+def policies(folder: Path) -> dict[str, Compressed]:
+    return compress(SHIPPED, folder, NOON.timestamp())
+
+
+@pytest.fixture(scope="module")
+def day(policies: dict[str, Compressed]) -> Day:
+    return plan(policies, Chance(1))
 
 
 @pytest.fixture
@@ -387,10 +408,11 @@ def test_seven_platforms_play() -> None:
     assert sorted(PLATFORMS) == sorted(path.stem for path in SHIPPED.glob("*.yaml"))
 
 
-def test_the_compressed_policies_load_and_keep_labels_fields_and_surfaces(tmp_path: Path) -> None:
-    compress(SHIPPED, tmp_path, NOON.timestamp())
+def test_the_compressed_policies_load_and_keep_labels_fields_and_surfaces(
+    policies: dict[str, Compressed], folder: Path
+) -> None:
     shipped = load_policies(SHIPPED, require_approvals=False)
-    for platform, policy in load_policies(tmp_path, require_approvals=True).items():
+    for platform, policy in load_policies(folder, require_approvals=True).items():
         assert policy.labels == shipped[platform].labels
         assert policy.exempt_labels == shipped[platform].exempt_labels
         assert policy.covered == shipped[platform].covered
@@ -401,15 +423,12 @@ def test_the_compressed_policies_load_and_keep_labels_fields_and_surfaces(tmp_pa
         assert policy.mode == (Mode.SHADOW if platform == "kuaishou" else Mode.ENFORCE)
 
 
-def test_a_seed_is_a_day(tmp_path: Path) -> None:
-    policies = compress(SHIPPED, tmp_path, NOON.timestamp())
-    assert plan(policies, Chance(1)) == plan(policies, Chance(1))
-    assert plan(policies, Chance(1)).stories.keys() != plan(policies, Chance(2)).stories.keys()
+def test_a_seed_is_a_day(policies: dict[str, Compressed], day: Day) -> None:
+    assert plan(policies, Chance(1)) == day
+    assert plan(policies, Chance(2)).stories.keys() != day.stories.keys()
 
 
-def test_noise_stays_below_every_line(tmp_path: Path) -> None:
-    policies = compress(SHIPPED, tmp_path, NOON.timestamp())
-    day = plan(policies, Chance(1))
+def test_noise_stays_below_every_line(day: Day) -> None:
     assert max(noise.followers for noise in day.noise) < 500_000
     assert not {f"{it.platform}:{it.account_id}" for it in day.noise} & day.stories.keys()
 
@@ -425,9 +444,9 @@ def test_a_name_is_planted_in_accepted_and_in_refused_records() -> None:
         assert any(name.encode() in it.value for it in items for name in PLANTED)
 
 
-def test_what_the_actors_send_is_what_the_contract_takes(tmp_path: Path) -> None:
-    policies = compress(SHIPPED, tmp_path, NOON.timestamp())
-    day = plan(policies, Chance(1))
+def test_what_the_actors_send_is_what_the_contract_takes(
+    policies: dict[str, Compressed], day: Day
+) -> None:
     actors = Actors(
         None, NAMES, policies, day, (), Chance(1), Tally(), NOON.timestamp, NOON.timestamp(), 4
     )
@@ -468,3 +487,59 @@ def test_the_summary_is_for_programs(good: Evidence) -> None:
     summary = closing.summary(good, run_checks(good), ("weibo",), {"seed": 1})
     assert json.loads(json.dumps(summary))["events"]["weibo"]["consent.voided"]["live"] == 1
     assert summary["passed"] is True
+
+
+def left_behind(folder: Path) -> list[str]:
+    """The demo's folders there, and processes that speak of it in command or settings."""
+    found = [str(path) for path in folder.glob("byline-demo-*")]
+    for process in psutil.process_iter(["cmdline", "environ"]):
+        settings = process.info["environ"] or {}
+        words = [*(process.info["cmdline"] or ()), settings.get("BYLINE_DATA_DIR", "")]
+        found += [f"process {process.pid}" for word in words if str(folder) in word]
+    return found
+
+
+def command(*options: str) -> list[str]:
+    return [sys.executable, "-u", "-m", "streams", "demo", *options]
+
+
+@pytest.mark.slow
+def test_the_demo_plays_on_a_real_kafka_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    done = subprocess.run(
+        command("--json"),
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=280,
+    )
+    assert done.returncode == 0, done.stderr
+    summary = json.loads(done.stdout)
+    assert summary["passed"] is True
+    assert set(summary["events"]) == set(PLATFORMS)
+    for event in Event:
+        assert sum(counts[event.value]["live"] for counts in summary["events"].values()) > 0
+    assert left_behind(tmp_path) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_the_demo_tidies_up_when_it_is_stopped(tmp_path: Path, how: signal.Signals) -> None:
+    with subprocess.Popen(
+        command(),
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as demo:
+        assert demo.stdout is not None
+        lines = []
+        for line in demo.stdout:
+            lines.append(line)
+            if "topics" in line:
+                break
+        time.sleep(2)
+        assert len(left_behind(tmp_path)) > 1, lines
+        demo.send_signal(how)
+        assert demo.wait(60) == 130
+    assert left_behind(tmp_path) == []
