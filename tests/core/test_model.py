@@ -95,8 +95,10 @@ def _one(twin: Twin, draw: random.Random, following: list[Policy]) -> None:
     if act < 6:
         between = 1000 if following is MODES else 950
         count = draw.choice([1500, 1500, 1500, 1000, between, 800, 20])
-        cause = draw.choice(["organic"] * 5 + ["correction", "platform_purge", "owner_purge"])
-        observed_at = rfc3339(twin.now - draw.choice([0, 0, 0, minutes(500)]))
+        kept = ["correction", "platform_purge"] if not twin.policy.keep_on_fall_below else []
+        cause = draw.choice(["organic"] * 5 + ["owner_purge"] + kept)
+        earlier = 0 if twin.closed_once else draw.choice([0, 0, 0, minutes(500)])
+        observed_at = rfc3339(twin.now - earlier)
         value = {"followers": count, "cause": cause, "observed_at": observed_at}
         twin.input("follower-counts", value)
     elif act < 10:

@@ -18,6 +18,10 @@ Where the contract leaves a choice and the two read it differently, the historie
   (READINGS 47). Policies here change modes and surfaces, not levels.
 * An account change older than the one applied is stale in the core, never in the model
   (READINGS 13). Account changes here are in order.
+* Under `on_fall_below: keep` an invited account stays INSIDE in the core; in the model it goes
+  OUTSIDE and only its cycle stays, which a correction over the line tells apart (READINGS 19).
+* What was observed while an account was closed is no older than the last reading applied in the
+  core; in the model every reading moves that instant (READINGS 16). None is older after `closed`.
 * The phase of a cycle is the lowest in force in the core, the highest reached in the model
   (READINGS 21). One phase here.
 """
@@ -137,6 +141,7 @@ class Twin:
         self.history: list[str] = []
         self.told = 0
         self.controls = 0
+        self.closed_once = False
 
     @property
     def now(self) -> int:
@@ -163,6 +168,7 @@ class Twin:
             self.controls += 1
             filled |= {"control_id": f"c{self.controls}", "actor": "op", "reason": "test"}
         self.history.append(f"{rfc3339(self.now)} {topic} {value}")
+        self.closed_once |= filled is not None and filled.get("change") == "closed"
         self.day.put(topic, key, filled)
         self._step(lambda: self.life.apply(instant(self.now), topic, filled))
 
