@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import signal
 import sys
 from pathlib import Path
 
@@ -29,6 +30,8 @@ def main() -> int:
     wrong = set(kinds) - set(KINDS)
     if wrong:
         parser.error(f"no such faults: {', '.join(wrong)}; there are {', '.join(KINDS)}")
+    # A run that is told to end takes its brokers, workers, networks and disks with it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     plan = Plan(
         seed=given.seed,
         minutes=given.minutes,

@@ -117,9 +117,7 @@ def _orders(book: Book, end: datetime, verdict: Verdict) -> list[str]:
     known = policies()
     refused = refused_places(book)
     worth = {
-        key
-        for key in interesting(book, refused, known)
-        if key.startswith(f"{QUIET_PLATFORM}:")
+        key for key in interesting(book, refused, known) if key.startswith(f"{QUIET_PLATFORM}:")
     }
     own = [one for one in book.inputs if one.key is not None and one.key.decode() in worth]
     places = {(PREFIX + name, number, offset) for name, number, offset in refused}
@@ -174,10 +172,9 @@ def _chain(book: Book) -> list[str]:
     """Every decision names the one before it; transactions' positions never go back."""
     breaches = []
     for partition in range(book.partitions):
-        previous, number, reads = "0" * 64, 0, dict[str, int]()
-        for record in book.of("decisions", partition):
+        previous, reads = "0" * 64, dict[str, int]()
+        for number, record in enumerate(book.of("decisions", partition), 1):
             value = json.loads(record.value or b"")
-            number += 1
             if value["previous"] != previous or value["number"] != number:
                 breaches.append(f"{record.place}: does not follow on the one before")
             previous = value["hash"]
@@ -212,9 +209,7 @@ def _open(book: Book) -> list[str]:
     ]
 
 
-def _in_time(
-    book: Book, acked_at: Mapping[tuple[int, int], float], verdict: Verdict
-) -> list[str]:
+def _in_time(book: Book, acked_at: Mapping[tuple[int, int], float], verdict: Verdict) -> list[str]:
     """A granted that the broker had before the deadline: no `expired` of its cycle comes before."""
     answers: dict[str, list[tuple[float, str | None]]] = defaultdict(list)
     refused = refused_places(book)
@@ -266,5 +261,3 @@ def _early(book: Book, verdict: Verdict) -> list[str]:
 
 def _at(event: dict[str, Any], name: str) -> datetime:
     return instant(event[name])
-
-

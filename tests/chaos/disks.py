@@ -24,9 +24,7 @@ def check_disks(book: Book, site: Site, counts: dict[str, int]) -> list[str]:
             seen += 1
             partition = int(path.name.rpartition("-")[2])
             breaches += _compare(book, f"worker {number}", partition, meta, tables)
-            ends = (
-                book.high[f"byline-{store}-changelog", partition] for store in STORES
-            )
+            ends = (book.high[f"byline-{store}-changelog", partition] for store in STORES)
             known = (meta.changelog_next.get(store, 0) for store in STORES)
             # Behind the last record of a changelog there is its commit marker.
             current += all(at >= end - 1 for at, end in zip(known, ends, strict=True))

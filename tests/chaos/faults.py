@@ -6,13 +6,15 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 from random import Random
 
 from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource
 
-from tests.chaos.grounds import APPLICATION
-from tests.chaos.schedule import SCALES, Fault
+from streams.engine.failpoints import POINTS
+from tests.chaos.grounds import APPLICATION, PREFIX
+from tests.chaos.schedule import HITS, SCALES, Fault
 from tests.chaos.sending import Sender, wire_time
 from tests.chaos.supervisor import Slot, Supervisor
 
@@ -32,7 +34,8 @@ class Faults:
         self._busy = [threading.Lock() for _ in supervisor.slots]
         self._broker_lock = threading.Lock()
         self._fleet = threading.Lock()
-        self._scaled = 0
+        self._scaled = self._zombies = self._rolled = 0
+        self.steps: Counter[str] = Counter()
         self._threads: list[threading.Thread] = []
 
     def strike(self, fault: Fault) -> None:
@@ -138,13 +141,20 @@ class Faults:
 
     def _broker(self, fault: Fault) -> bool:
         """kill -9, and back after a moment."""
+        number = fault.number % self.site.kafka.brokers
+        return self._broker_away(number, 0.2 + 4 * fault.seconds, hard=True)
+
+    def _broker_away(self, number: int, seconds: float, *, hard: bool) -> bool:
         if not self._broker_lock.acquire(blocking=False):
             return False
         try:
-            number = fault.number % self.site.kafka.brokers
-            self.site.kafka.kill(number)
-            time.sleep(0.2 + 4 * fault.seconds)
-            self.site.kafka.start_broker(number)
+            kafka = self.site.kafka
+            if hard:
+                kafka.kill(number)
+                time.sleep(seconds)
+                kafka.start_broker(number)
+            else:
+                kafka.restart(number)
         finally:
             self._broker_lock.release()
         return True
@@ -223,7 +233,7 @@ class Faults:
         return self._with_victim(fault, lambda slot: self._unplugged(slot, seconds))
 
     def _clock(self, fault: Fault) -> bool:
-        """The clock jumps by an hour, forward or back, and is set right when the worker has gone."""
+        """The clock jumps by an hour, and is set right when the worker has gone."""
 
         def act(slot: Slot) -> bool:
             offset = self.site.folder / f"clock-{slot.number}"
@@ -304,8 +314,70 @@ class Faults:
             self.supervisor.scale(max(2, wanted))
         return True
 
+    def _zombie_at_a_step(self, fault: Fault) -> bool:
+        """It freezes in the middle of a step, is replaced, and wakes there."""
+
+        def act(slot: Slot) -> bool:
+            point = POINTS[self._zombies % len(POINTS)]
+            self._zombies += 1
+            hit = 1 if point in HITS else 2 + int(20 * fault.seconds)
+            with slot.lock:
+                slot.extra = {"BYLINE_FAILPOINT": f"{point}:stop:{hit}"}
+                self.supervisor.kill(slot, "made a zombie")
+                self.supervisor.wait_gone(slot)
+            self._back(slot)
+            if point == "on-revoke":
+                time.sleep(6)
+                self.supervisor.signal(slot, signal.SIGTERM, "zombie at a step")
+            stopped = self._stopped(slot, 25)
+            if stopped:
+                time.sleep((1.2 + fault.seconds) * self.site.session_seconds)
+                self.steps[point] += 1
+            self.supervisor.signal(slot, signal.SIGCONT)
+            return stopped
+
+        return self._with_victim(fault, act)
+
+    def _stopped(self, slot: Slot, seconds: float) -> bool:
+        """Whether the process comes to a halt of its own in time."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            try:
+                state = Path(f"/proc/{slot.pid}/stat").read_text().rpartition(")")[2].split()[0]
+            except OSError:
+                return False
+            if state == "T":
+                return True
+            time.sleep(0.05)
+        return False
+
+    def _coordinator(self, fault: Fault) -> bool:
+        """kill -9 of the broker that coordinates the group."""
+        client = AdminClient({"bootstrap.servers": self.site.kafka.bootstrap, "log_level": 2})
+        group = client.describe_consumer_groups([APPLICATION])[APPLICATION].result(20)
+        return self._broker_away(group.coordinator.id - 1, 1 + 5 * fault.seconds, hard=True)
+
+    def _broker_stop(self, fault: Fault) -> bool:
+        """One broker in a rolling restart."""
+        self._rolled += 1
+        number = self._rolled % self.site.kafka.brokers
+        return self._broker_away(number, 0.2, hard=False)
+
+    def _narrow_topic(self, fault: Fault) -> bool:
+        """An output topic refuses all but the smallest batches for a while."""
+        name = f"{PREFIX}{'shadow.' if fault.seconds < 0.5 else ''}invitations"
+        kafka = {"bootstrap.servers": self.site.kafka.bootstrap, "log_level": 2}
+        client = AdminClient(kafka)
+        for limit in ("300", "1048588"):
+            entry = ConfigEntry(
+                "max.message.bytes", limit, incremental_operation=AlterConfigOpType.SET
+            )
+            resource = ConfigResource(ConfigResource.Type.TOPIC, name, incremental_configs=[entry])
+            client.incremental_alter_configs([resource])[resource].result(20)
+            time.sleep(1 if limit == "300" else 0)
+        return True
+
     def _back(self, slot: Slot, seconds: float = 20.0) -> None:
         deadline = time.monotonic() + seconds
         while slot.pid is None and time.monotonic() < deadline:
             time.sleep(0.05)
-

@@ -1,4 +1,4 @@
-"""The independent model, led along the steps of the decision log: what must have come out, and when.
+"""The independent model, led along the steps of the decision log: what must have come out when.
 
 The model (tests/oracle) knows the contract only. From the log it is told what was read together
 and at which instants timers were looked at; every event, its order, its instants are its own.
@@ -69,9 +69,7 @@ class Following:
         self._read = dict.fromkeys(INPUT_MODELS, 0)
 
     def _counts(self, name: str, record: Record) -> bool:
-        return name == "switches" or (
-            record.key is not None and record.key.decode() in self._worth
-        )
+        return name == "switches" or (record.key is not None and record.key.decode() in self._worth)
 
     def run(self, until: datetime) -> list[str]:
         """Follow all transactions; timers that were due by `until` and did not act are breaches."""

@@ -82,6 +82,7 @@ class Site:
         return self
 
     def __exit__(self, *_: object) -> None:
+        # kill -9 for those that a fault's thread brought back while we were ending.
         self.kafka.stop()
         if not self.isolated:
             return

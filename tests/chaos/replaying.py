@@ -140,7 +140,7 @@ class Replay:
         before = (dict(self._next), dict(self._offset))
         made = self._attempt(steps, closing, now)
         if made != log:
-            # A worker that opened the partition anew may see timers of one instant in another order.
+            # A worker that opened the partition anew may take timers of one instant otherwise.
             self.ledger.roll_back()
             self._next, self._offset = before
             self._core = Partition(self._world, self.partition, self.ledger, now)
@@ -240,7 +240,7 @@ class Replay:
             table = self.book.fold(store, self.partition)
             table.pop(b"#next", None)
             if table != self.ledger.state[store]:
-                keys = {k for k in table.keys() | self.ledger.state[store].keys()}
+                keys = table.keys() | self.ledger.state[store].keys()
                 wrong = [k for k in keys if table.get(k) != self.ledger.state[store].get(k)]
                 self._say(
                     f"{store}: {len(wrong)} keys differ from replay, as {wrong[0]!r}:"

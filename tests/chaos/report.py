@@ -8,8 +8,8 @@ def table(result: dict[str, Any]) -> str:
     plan, counts = result["plan"], result["counts"]
     lines = [
         "",
-        f"seed {plan['seed']}, {result['minutes_of_faults']} min of faults, {result['sent']:,} inputs"
-        f" sent ({result['duplicates']:,} of them twice, {result['garbage']:,} spoilt),"
+        f"seed {plan['seed']}, {result['minutes_of_faults']} min of faults,"
+        f" {result['sent']:,} inputs sent ({result['duplicates']:,} of them twice, {result['garbage']:,} spoilt),"
         f" {result['lives']:,} lives",
         *(f"  {name:34} {number:>10,}" for name, number in counts.items()),
         f"faults: {result['faults']}",

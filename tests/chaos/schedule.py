@@ -24,9 +24,14 @@ KINDS: dict[str, float] = {
     "lost offsets": 1,
     "large records": 2,
     "burst": 1,
+    "narrow topic": 1,
+    "zombie at a step": 4,
+    "coordinator": 3,
+    "broker stop": 2,
 }
 """Kinds and how often, relative to one another."""
 ISOLATED = frozenset({"disk full", "cable short", "cable long"})
+MANY_BROKERS = frozenset({"coordinator", "broker stop"})
 SCALES = (1, 3, 5, 2, 3)
 HITS = {"after-init": 3, "after-recovery": 3, "on-revoke": 1, "before-fire": 12, "after-fire": 12}
 

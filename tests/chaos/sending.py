@@ -1,4 +1,4 @@
-"""Produces inputs as the outside world would: right keys, duplicates, garbage, and a book of acks."""
+"""Produces inputs as the outside world would: right keys, duplicates, garbage; a book of acks."""
 
 import json
 import threading

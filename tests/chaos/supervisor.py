@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.chaos.grounds import ROOT, Site
+from tests.chaos.zygote import Child, Zygote
 
 BACKOFF_SECONDS = (0.2, 0.5, 1.0, 2.0)
 CALM_SECONDS = 10.0
@@ -35,7 +36,7 @@ class Slot:
 
     number: int
     wanted: bool = False
-    process: subprocess.Popen[bytes] | None = None
+    process: subprocess.Popen[bytes] | Child | None = None
     started_at: float = 0.0
     failures: int = 0
     restart_at: float = 0.0
@@ -57,8 +58,11 @@ class Supervisor:
     `failpoints` hands out what a starting worker is armed with (`name:kill:hit`), or nothing.
     """
 
-    def __init__(self, site: Site, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, site: Site, environment: Mapping[str, str] | None = None, mutation: str = ""
+    ) -> None:
         self.site = site
+        self._zygote = Zygote(mutation)
         self.slots = [Slot(number) for number in range(5)]
         self.exits: list[Exit] = []
         self.fired: Counter[str] = Counter()
@@ -127,6 +131,7 @@ class Supervisor:
             self.signal(slot, signal.SIGCONT)
             self.kill(slot, "closed")
             self.wait_gone(slot)
+        self._zygote.close()
 
     def _run(self) -> None:
         while not self._ending.wait(0.05):
@@ -164,14 +169,22 @@ class Supervisor:
         slot.armed = extra.get("BYLINE_FAILPOINT") or self.next_failpoint()
         extra["BYLINE_FAILPOINT"] = slot.armed
         slot.extra = {}
-        with self.log(slot.number).open("ab") as log:
-            slot.process = subprocess.Popen(
-                self.site.command(slot.number, sys.executable, "-m", "streams", "worker"),
+        environment = self.site.environment(slot.number, extra)
+        if "LD_PRELOAD" in extra:
+            slot.process = self._spawn(slot.number, environment)
+        else:
+            space = self.site.namespace(slot.number) if self.site.isolated else ""
+            slot.process = self._zygote.start(environment, space, str(self.log(slot.number)))
+        slot.started_at = time.monotonic()
+        self.starts += 1
+
+    def _spawn(self, number: int, environment: dict[str, str]) -> subprocess.Popen[bytes]:
+        with self.log(number).open("ab") as log:
+            return subprocess.Popen(
+                self.site.command(number, sys.executable, "-m", "streams", "worker"),
                 stdout=log,
                 stderr=log,
                 stdin=subprocess.DEVNULL,
                 cwd=ROOT,
-                env=self.site.environment(slot.number, extra),
+                env=environment,
             )
-        slot.started_at = time.monotonic()
-        self.starts += 1

@@ -5,6 +5,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, TopicPartition
@@ -63,7 +64,7 @@ class Watch:
         longest = {}
         for partition, arrivals in self.arrivals.items():
             times = [since, *(at for at in arrivals if since < at < until)]
-            gaps = [(later - earlier, earlier) for earlier, later in zip(times, times[1:])]
+            gaps = [(later - earlier, earlier) for earlier, later in pairwise(times)]
             longest[partition] = max(gaps, default=(until - since, since))
         return longest
 
