@@ -1,0 +1,89 @@
+"""What of a change to a JSON Schema breaks who reads or writes by the old one.
+
+Inputs are written by others: nothing new may be demanded. Outputs are read by others: nothing may
+go missing. For both, no field and no word of a closed list is ever taken away.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+_LEAST = ("minimum", "minLength")
+_MOST = ("maximum", "maxLength")
+
+
+@dataclass
+class Shape:
+    """A schema flattened: what is known of each place in a value."""
+
+    types: dict[str, set[str]] = field(default_factory=dict)
+    words: dict[str, set[str]] = field(default_factory=dict)
+    required: set[str] = field(default_factory=set)
+    limits: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+
+def shape_of(schema: dict[str, Any]) -> Shape:
+    """Flatten a schema; `$ref` into its own `$defs` are followed."""
+    shape = Shape()
+    _walk(schema, schema, "", shape)
+    return shape
+
+
+def _walk(schema: dict[str, Any], root: dict[str, Any], place: str, shape: Shape) -> None:
+    if "$ref" in schema:
+        name = schema["$ref"].rsplit("/", 1)[-1]
+        _walk(root["$defs"][name], root, place, shape)
+        return
+    for choice in schema.get("anyOf", []):
+        _walk(choice, root, place, shape)
+    if "type" in schema:
+        shape.types.setdefault(place, set()).add(schema["type"])
+    words = schema.get("enum") or ([schema["const"]] if "const" in schema else [])
+    if words:
+        shape.words.setdefault(place, set()).update(map(str, words))
+    limits = {name: schema[name] for name in (*_LEAST, *_MOST, "pattern") if name in schema}
+    if limits:
+        shape.limits.setdefault(place, {}).update(limits)
+    for name, inner in schema.get("properties", {}).items():
+        _walk(inner, root, f"{place}.{name}", shape)
+    shape.required |= {f"{place}.{name}" for name in schema.get("required", [])}
+    if isinstance(schema.get("items"), dict):
+        _walk(schema["items"], root, f"{place}[]", shape)
+
+
+def breaks(before: dict[str, Any], after: dict[str, Any], is_input: bool) -> list[str]:
+    """Every breakage between two versions of a schema, in words; empty when there is none."""
+    old, new = shape_of(before), shape_of(after)
+    found = [f"{place} is gone" for place in old.types if place not in new.types]
+    found += [
+        f"{place} no longer takes {', '.join(sorted(gone))}"
+        for place, types in old.types.items()
+        if place in new.types and (gone := types - new.types[place])
+    ]
+    found += [
+        f"{place} no longer has the words {', '.join(sorted(gone))}"
+        for place, words in old.words.items()
+        if place in new.words and (gone := words - new.words[place])
+    ]
+    if is_input:
+        found += [f"{place} is now required" for place in sorted(new.required - old.required)]
+        found += _narrower(old, new)
+    else:
+        known = old.required & new.types.keys()
+        found += [f"{place} may now be absent" for place in sorted(known - new.required)]
+    return found
+
+
+def _narrower(old: Shape, new: Shape) -> list[str]:
+    found = []
+    for place, limits in new.limits.items():
+        if place not in old.types:
+            continue
+        known = old.limits.get(place, {})
+        for name, limit in limits.items():
+            was = known.get(name)
+            narrower = was is None or (
+                limit > was if name in _LEAST else limit < was if name in _MOST else limit != was
+            )
+            if narrower:
+                found.append(f"{place} is narrower: {name} {was} became {limit}")
+    return found

@@ -1,0 +1,142 @@
+"""`python -m schemas.export [--check]`: the wire as JSON Schema, AsyncAPI and examples.
+
+Writes `schemas/generated/`: one schema an input, event and record, `asyncapi.json`, and one example
+a case under `examples/`. `--check` writes nothing and says what differs. What would break who
+reads or writes by the files that are there is refused, unless `--breaking` says that it is meant.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from importlib.resources import as_file, files
+from typing import Any
+
+from pydantic import BaseModel
+
+from schemas import asyncapi
+from schemas.compatibility import breaks
+from schemas.events import EVENT_MODELS
+from schemas.examples import event_examples, input_examples, record_examples
+from schemas.inputs import INPUT_MODELS
+from schemas.records import RECORD_MODELS, DeadLetter
+
+FOLDER = "generated"
+_DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+
+def generated() -> dict[str, str]:
+    """Every file of the folder, by its path in it, as text."""
+    plain: dict[str, Any] = {**schemas(), "asyncapi.json": asyncapi.document()}
+    for kind, name, case, example in _examples():
+        plain[f"examples/{kind}/{name}/{case}.json"] = example
+    return {path: _text(value) for path, value in sorted(plain.items())}
+
+
+def schemas() -> dict[str, dict[str, Any]]:
+    """Every JSON Schema, by its path."""
+    found: dict[str, dict[str, Any]] = {}
+    for name, model in INPUT_MODELS.items():
+        found[f"inputs/{name}.json"] = model.model_json_schema()
+    for event, event_model in EVENT_MODELS.items():
+        found[f"events/{event}.v1.json"] = event_model.model_json_schema()
+    records: dict[str, type[BaseModel]] = {**RECORD_MODELS, "dead-letter": DeadLetter}
+    for kind, record in records.items():
+        found[f"records/{kind}.json"] = record.model_json_schema()
+    return {
+        path: {"$schema": _DIALECT, "$id": f"urn:byline:{path.removesuffix('.json')}", **schema}
+        for path, schema in found.items()
+    }
+
+
+def schema_of(example: str) -> str:
+    """The path of the schema that an example is one of."""
+    _, kind, name, _ = example.split("/")
+    return f"{kind}/{name}.json"
+
+
+def _examples() -> list[tuple[str, str, str, dict[str, Any]]]:
+    told: list[tuple[str, str, str, dict[str, Any]]] = []
+    for name, cases in input_examples().items():
+        told += [("inputs", name, case, example) for case, example in cases.items()]
+    for event, cases in event_examples().items():
+        told += [("events", f"{event}.v1", case, example) for case, example in cases.items()]
+    for kind, cases in record_examples().items():
+        told += [("records", kind, case, example) for case, example in cases.items()]
+    return told
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=2) + "\n"
+
+
+def differences(there: Mapping[str, str]) -> list[str]:
+    """What of the files that are there is not what would be generated, in words."""
+    wanted = generated()
+    found = [f"{path} is missing" for path in wanted if path not in there]
+    found += [f"{path} is nothing's" for path in there if path not in wanted]
+    found += [f"{path} is old" for path in wanted if there.get(path, wanted[path]) != wanted[path]]
+    return sorted(found)
+
+
+def breakages(there: Mapping[str, str]) -> list[str]:
+    """What the new schemas break for who keeps to the ones that are there."""
+    found = []
+    new = schemas()
+    for path, text in there.items():
+        if path.startswith(("inputs/", "events/", "records/")):
+            if path not in new:
+                found.append(f"{path} is gone")
+                continue
+            is_input = path.startswith("inputs/")
+            broken = breaks(json.loads(text), new[path], is_input)
+            found += [f"{path}: {what}" for what in broken]
+    return found
+
+
+def read() -> dict[str, str]:
+    """The files that are there, by path."""
+    with as_file(files("schemas")) as package:
+        folder = package / FOLDER
+        return {
+            path.relative_to(folder).as_posix(): path.read_text(encoding="utf-8")
+            for path in sorted(folder.rglob("*"))
+            if path.is_file()
+        }
+
+
+def write() -> int:
+    """Make the folder what it should be; returns how many files it holds."""
+    wanted = generated()
+    with as_file(files("schemas")) as package:
+        folder = package / FOLDER
+        for path in read():
+            if path not in wanted:
+                (folder / path).unlink()
+        for path, text in wanted.items():
+            place = folder / path
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_text(text, encoding="utf-8")
+    return len(wanted)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """0: done, or nothing differs; 1: it differs, or breaks."""
+    parser = argparse.ArgumentParser(prog="python -m schemas.export", description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing, say what differs")
+    parser.add_argument("--breaking", action="store_true", help="the breakages are meant")
+    options = parser.parse_args(arguments)
+    there = read()
+    wrong = [] if options.breaking else [f"breaks: {what}" for what in breakages(there)]
+    if options.check:
+        wrong = differences(there) + wrong
+    for line in wrong:
+        sys.stderr.write(f"{line}\n")
+    if wrong or options.check:
+        return 1 if wrong else 0
+    sys.stdout.write(f"{write()} files in schemas/{FOLDER}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
