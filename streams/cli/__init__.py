@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from streams.cli import audit, kafka, policy, run, send, topics
+from streams.cli import audit, control, kafka, people, policy, run, send, switch, topics
 from streams.cli.say import complain, remember_settings_file
 from streams.instance import InstanceError
 from streams.local.errors import LocalKafkaError
@@ -47,8 +47,11 @@ def _settings(
 run.register(app)
 send.register(app)
 audit.register(app)
+people.register(app)
 app.add_typer(topics.app, name="topics")
 app.add_typer(policy.app, name="policy")
+app.add_typer(control.app, name="control")
+app.add_typer(switch.app, name="switch")
 app.add_typer(kafka.app, name="kafka")
 
 

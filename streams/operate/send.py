@@ -2,8 +2,9 @@
 
 import asyncio
 import gzip
+import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -91,6 +92,35 @@ async def send(
     else:
         count = await _produce(settings, full_name, lines)
     return Sent(full_name, count, tuple(refused))
+
+
+async def send_values(
+    settings: Settings,
+    name: InputName,
+    values: Iterable[Mapping[str, Any]],
+    now_seconds: float,
+    *,
+    dry_run: bool = False,
+) -> Sent:
+    """Send values that a command made itself, all of them or none: one that the worker would refuse
+    keeps the others back. A refusal's line is the value's number, from 1. Raises like send().
+    """
+    platforms = load_policies(settings.policies, require_approvals=settings.require_approvals)
+    checker = Checker(
+        name, platforms.keys(), now_seconds, require_approvals=settings.require_approvals
+    )
+    full_name = names_of(settings).input(name)
+    good: list[Line] = []
+    refused: list[RefusedLine] = []
+    for number, value in enumerate(values, start=1):
+        outcome = checker.check(json.dumps(value, ensure_ascii=False).encode())
+        if isinstance(outcome, Rejection):
+            refused.append(RefusedLine(name, number, outcome))
+        else:
+            good.append(outcome)
+    if refused or dry_run:
+        return Sent(full_name, 0 if refused else len(good), tuple(refused))
+    return Sent(full_name, await _produce(settings, full_name, iter(good)), ())
 
 
 async def _produce(settings: Settings, topic: str, lines: Iterator[Line]) -> int:

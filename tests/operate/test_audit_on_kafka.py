@@ -50,7 +50,7 @@ def events(settings: Settings, name: str, event: str) -> list[dict[str, Any]]:
 async def produce(settings: Settings, record: Any, value: bytes, partition: int) -> None:
     async with AIOKafkaProducer(bootstrap_servers=settings.kafka_bootstrap_servers) as client:
         await client.send_and_wait(
-            record.topic, value, record.key, partition, headers=record.headers
+            record.topic, value, record.key, partition, headers=list(record.headers)
         )
 
 

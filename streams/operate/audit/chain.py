@@ -42,11 +42,6 @@ class Chain:
     records: int = 0
     skipped_to: int = 0
 
-    @property
-    def begun(self) -> bool:
-        """Whether a record of this partition has been checked."""
-        return self.records > 0
-
     @staticmethod
     def before(record: Record, from_number: int) -> bool:
         """Whether a record lies before the number from which the chain is verified."""

@@ -5,7 +5,7 @@ the log names is there. Records that only commit markers follow do not hold it u
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -208,27 +208,36 @@ async def verify_log(
 
     Where retention has taken the beginning, the first record that is left is taken on trust.
     """
-    reader = Reader(consumer, prefix)
-    await reader.find([DECISIONS.name])
-    logs = reader.of(DECISIONS.name)
-    ends = await reader.ends(logs)
-    await reader.seek(logs, None)
-    first = await consumer.beginning_offsets(logs)
-    trust = {it.partition: from_number > 1 or first[it] > 0 for it in logs}
-    chains = {
-        number: Chain(number, None, None) if trusted else Chain(number, 1, START)
-        for number, trusted in trust.items()
-    }
+    chains: dict[int, Chain] = {}
     breaks: list[Break] = []
+    async for record in read_to_end(consumer, prefix, [DECISIONS.name]):
+        chain = chains.get(record.partition)
+        if chain is None:
+            if Chain.before(record, from_number):
+                continue
+            trusted = from_number > 1 or record.offset > 0
+            start = (None, None) if trusted else (1, START)
+            chain = chains[record.partition] = Chain(record.partition, *start)
+        breaks += chain.check(record)
+    return breaks, sum(chain.records for chain in chains.values())
+
+
+async def read_to_end(
+    consumer: AIOKafkaConsumer, prefix: str, names: Iterable[str]
+) -> AsyncIterator[Record]:
+    """Every committed record of these topics (named without prefix) up to the end there is now."""
+    reader = Reader(consumer, prefix)
+    names = list(names)
+    await reader.find(names)
+    partitions = reader.of(*names)
+    ends = await reader.ends(partitions)
+    await reader.seek(partitions, None)
     loop = asyncio.get_running_loop()
     last = loop.time()
     while loop.time() - last < STALL_SECONDS:
         positions = await reader.positions()
         if all(positions[it] >= end for it, end in ends.items()):
-            break
+            return
         for record in await reader.poll():
             last = loop.time()
-            chain = chains[record.partition]
-            if chain.begun or not chain.before(record, from_number):
-                breaks += chain.check(record)
-    return breaks, sum(chain.records for chain in chains.values())
+            yield record

@@ -1,0 +1,170 @@
+"""`byline control …`: an operator's word on one account, on many, and the way back."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from schemas.words import Command, ControlReason
+from streams.cli.say import AsJson, complain, say, say_json, say_table, settings
+from streams.operate.audit.reading import MissingTopicsError, read_to_end
+from streams.operate.bulk import (
+    AT_MOST,
+    Order,
+    WayBack,
+    accounts_in,
+    checked,
+    default_bulk_id,
+    way_back,
+)
+from streams.operate.clients import consumer
+from streams.operate.errors import UsageError
+from streams.operate.send import Sent, send_values
+from streams.settings import Settings
+
+app = typer.Typer(
+    help="An operator's word on accounts: it outranks the machine.", no_args_is_help=True
+)
+
+Accounts = Annotated[list[str], typer.Argument(metavar="PLATFORM:ACCOUNT…")]
+Actor = Annotated[str, typer.Option(help="Who says it: an opaque id, no name.")]
+Reason = Annotated[ControlReason, typer.Option(help="Why.")]
+ExpiresAt = Annotated[str | None, typer.Option(help="RFC 3339: when a hold ends by itself.")]
+Until = Annotated[str | None, typer.Option(help="RFC 3339: the new deadline of an extension.")]
+ApprovedBy = Annotated[str | None, typer.Option(help="The second of two people.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Validate only.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do it; without, it is only counted.")]
+AtMost = Annotated[int, typer.Option(min=1, help="Refuse when it names more accounts.")]
+BulkId = Annotated[str | None, typer.Option(help="Default: derived from what is said.")]
+
+HELP = {
+    Command.HOLD: "Defer everything adverse, until unhold or --expires-at.",
+    Command.UNHOLD: "End a hold.",
+    Command.LIFT: "Cancel the invitation, or lift what is restricted; this cycle is done.",
+    Command.EXTEND: "Give longer to answer: --until.",
+    Command.REISSUE: "Show the notice again after it could not be delivered.",
+    Command.APPEAL_OPENED: "The owner appeals: nothing adverse until the verdict.",
+    Command.APPEAL_UPHELD: "The owner was right: lift, and never again in this cycle.",
+    Command.APPEAL_REJECTED: "The owner was not right: the clock goes on.",
+}
+
+
+def _command(command: Command) -> Callable[..., None]:
+    def run(
+        accounts: Accounts,
+        actor: Actor,
+        reason: Reason,
+        expires_at: ExpiresAt = None,
+        until: Until = None,
+        approved_by: ApprovedBy = None,
+        dry_run: DryRun = False,
+        as_json: AsJson = False,
+    ) -> None:
+        order = Order(command, actor, reason, _now(), expires_at, until, approved_by)
+        order.check()
+        _report(_send(settings(), order, checked(accounts), dry_run), order, dry_run, as_json)
+
+    run.__doc__ = HELP[command]
+    return run
+
+
+for _each in Command:
+    app.command(name=_each.value.replace("_", "-"))(_command(_each))
+
+
+@app.command()
+def bulk(
+    file: Annotated[Path, typer.Argument(help="A platform:account_id on each line.")],
+    command: Annotated[Command, typer.Option(help="What to say of each account.")],
+    actor: Actor,
+    reason: Reason,
+    expires_at: ExpiresAt = None,
+    until: Until = None,
+    approved_by: ApprovedBy = None,
+    bulk_id: BulkId = None,
+    at_most: AtMost = AT_MOST,
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Say the same of many accounts. Without --yes it only counts: nothing is sent."""
+    order = Order(command, actor, reason, _now(), expires_at, until, approved_by)
+    order.check()
+    accounts = checked(accounts_in(file, at_most))
+    order = replace(order, bulk_id=bulk_id or default_bulk_id(accounts, order))
+    _report(_send(settings(), order, accounts, not yes), order, not yes, as_json)
+
+
+@app.command()
+def undo(
+    bulk_id: str,
+    actor: Actor,
+    reason: Reason,
+    approved_by: ApprovedBy = None,
+    at_most: AtMost = AT_MOST,
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Take a bulk back where that is possible (hold → unhold); say what cannot be. Needs --yes."""
+    chosen = settings()
+    way = asyncio.run(_way_back(chosen, bulk_id))
+    if not as_json:
+        for account, why in way.left:
+            complain(f"{account}: {why}")
+    if way.command is None or not way.accounts:
+        if as_json:
+            say_json({"sent": 0, "left": [list(it) for it in way.left]})
+        else:
+            say("nothing can be taken back")
+        raise typer.Exit(1)
+    if len(way.accounts) > at_most:
+        raise UsageError(f"{len(way.accounts)} accounts, --at-most allows {at_most}")
+    order = Order(way.command, actor, reason, _now(), approved_by=approved_by)
+    order = replace(order, bulk_id=f"undo-{bulk_id}"[:128])
+    sent = _send(chosen, order, list(way.accounts), not yes)
+    _report(sent, order, not yes, as_json, left=[list(it) for it in way.left])
+
+
+async def _way_back(chosen: Settings, bulk_id: str) -> WayBack:
+    try:
+        async with consumer(chosen) as client:
+            read = read_to_end(client, chosen.topic_prefix, ["controls"])
+            return way_back([record async for record in read], bulk_id)
+    except MissingTopicsError as error:
+        raise UsageError(str(error)) from error
+
+
+def _send(chosen: Settings, order: Order, accounts: list[str], dry_run: bool) -> Sent:
+    values = (order.value(account) for account in accounts)
+    return asyncio.run(
+        send_values(chosen, "controls", values, order.issued_at / 1000, dry_run=dry_run)
+    )
+
+
+def _report(sent: Sent, order: Order, dry_run: bool, as_json: bool, **more: Any) -> None:
+    """What was sent or would be. A refused account keeps the others back: exit 1."""
+    if as_json:
+        refused = [
+            {"number": it.line, "reason": it.rejection.reason.value, "detail": it.rejection.words}
+            for it in sent.refused
+        ]
+        said = {"command": order.command.value, "bulk_id": order.bulk_id, "dry_run": dry_run}
+        say_json({**said, "count": sent.count, "refused": refused, **more})
+        raise typer.Exit(1 if sent.refused else 0)
+    if sent.refused:
+        rows = ((it.line, it.rejection.reason.value, it.rejection.words) for it in sent.refused)
+        say_table(("account no.", "reason", "detail"), rows)
+        complain(f"{len(sent.refused)} refused, nothing was sent")
+        raise typer.Exit(1)
+    verb = "would be sent" if dry_run else "sent"
+    bulk_words = f", bulk id {order.bulk_id}" if order.bulk_id else ""
+    say(f"{order.command.value}: {sent.count} {verb}{bulk_words}")
+    if dry_run and order.bulk_id:
+        say("a dry run: --yes sends them")
+
+
+def _now() -> int:
+    return int(time.time() * 1000)

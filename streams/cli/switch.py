@@ -1,0 +1,103 @@
+"""`byline switch …`: the brakes, for one platform or for all, and which are on."""
+
+import asyncio
+import json
+import time
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+from pydantic import ValidationError
+
+from schemas.inputs import SwitchChange
+from schemas.words import ControlReason, Switch
+from streams.cli.say import AsJson, complain, say, say_json, say_table, settings
+from streams.operate.audit.reading import MissingTopicsError, read_to_end
+from streams.operate.audit.records import iso
+from streams.operate.clients import consumer
+from streams.operate.errors import UsageError
+from streams.operate.send import send_values
+from streams.settings import Settings
+
+app = typer.Typer(help="The brakes. Favourable events flow under every one.", no_args_is_help=True)
+
+HELP = {
+    Switch.ADVERSE_OFF: "Defer everything adverse; the clock of the answer stops.",
+    Switch.INVITATIONS_OFF: "Defer new invitations.",
+    Switch.THROTTLES_OFF: "Defer expiries, restrictions and renewals.",
+    Switch.ANSWERS_PAUSED: "Answers cannot be given: the clock of the answer stops.",
+}
+
+
+class Turn(StrEnum):
+    """Which way a switch is turned."""
+
+    ON = "on"
+    OFF = "off"
+
+
+def _command(switch: Switch) -> Callable[..., None]:
+    def run(
+        turn: Turn,
+        scope: Annotated[str, typer.Option(help="A platform, or '*' for all.")],
+        actor: Annotated[str, typer.Option(help="Who turns it: an opaque id, no name.")],
+        reason: Annotated[ControlReason, typer.Option(help="Why.")],
+        as_json: AsJson = False,
+    ) -> None:
+        now = time.time()
+        value = {
+            "scope": scope,
+            "switch": switch.value,
+            "on": turn is Turn.ON,
+            "actor": actor,
+            "reason": reason.value,
+            "issued_at": iso(int(now * 1000)),
+        }
+        sent = asyncio.run(send_values(settings(), "switches", [value], now))
+        if as_json:
+            say_json({"sent": sent.count, **value})
+        for refused in sent.refused:
+            complain(str(refused.rejection))
+        if sent.refused:
+            raise typer.Exit(1)
+        if not as_json:
+            say(f"{switch.value} is {turn.value} for {scope}")
+
+    run.__doc__ = HELP[switch]
+    return run
+
+
+for _each in Switch:
+    app.command(name=_each.value.replace("_", "-"))(_command(_each))
+
+
+@app.command(name="list")
+def show(as_json: AsJson = False) -> None:
+    """Which brakes are on, for what, since when and by whom."""
+    turned = asyncio.run(_turned(settings()))
+    running = [turned[key] for key in sorted(turned) if turned[key]["on"]]
+    if as_json:
+        say_json(running)
+        return
+    columns = ("scope", "switch", "issued_at", "actor", "reason")
+    if running:
+        say_table(columns, ((it[name] for name in columns) for it in running))
+    else:
+        say("no brake is on")
+
+
+async def _turned(chosen: Settings) -> dict[tuple[str, str], dict[str, Any]]:
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    try:
+        async with consumer(chosen) as client:
+            async for record in read_to_end(client, chosen.topic_prefix, ["switches"]):
+                try:
+                    change = SwitchChange.model_validate_json(record.value or b"")
+                except ValidationError:
+                    continue
+                if record.key == f"{change.scope}:{change.switch}".encode():
+                    found[change.scope, change.switch.value] = json.loads(record.value or b"")
+    except MissingTopicsError as error:
+        raise UsageError(f"{error}: `byline topics create` makes them") from error
+    return found
