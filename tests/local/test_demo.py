@@ -126,6 +126,17 @@ MORE: dict[str, dict[str, Any]] = {
     "renewed": {**THROTTLE, "review_at": at(9)},
     "lifted": {**THROTTLE, "lifted_at": at(11)},
 }
+DEAD_LETTER = {
+    "topic": "byline.controls",
+    "partition": 0,
+    "offset": 3,
+    "timestamp": at(0),
+    "reason": "not_json",
+    "field": None,
+    "value_digest": DIGEST,
+    "value_bytes": 9,
+    "refused_at": at(0),
+}
 EVENTS = {event.value.split(".")[1]: event for event in Event}
 LIVES = {
     "1": "issued:over_line delivered:receipt reminded:reminder expired:no_answer "
@@ -178,7 +189,14 @@ def raw(topic: str, offset: int, value: Any, key: str = "weibo:1") -> Raw:
 def chain(count: int) -> list[Raw]:
     records, previous = [], "0" * 64
     for number in range(1, count + 1):
-        value = {"number": number, "partition": 0, "previous": previous, "kind": "decision"}
+        value = {
+            "number": number,
+            "partition": 0,
+            "previous": previous,
+            "kind": "policies",
+            "now": at(0),
+            "policies": {},
+        }
         text = json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
         previous = hashlib.sha256(text).hexdigest()
         records.append(raw("byline.decisions", number, {**value, "hash": previous}))
@@ -227,7 +245,7 @@ def good() -> Evidence:
         names=NAMES,
         stories=stories,
         events=events,
-        dead_letters=[raw("byline.dead-letters", 0, {"reason": "not_json"})],
+        dead_letters=[raw("byline.dead-letters", 0, DEAD_LETTER)],
         refusals={"not_json": 1},
         decisions=chain(4),
         texts=[("the log worker-1.log", b"ready"), ("/metrics", b"byline_x 1")],
@@ -274,6 +292,10 @@ def unheard(evidence: Evidence) -> Evidence:
 
 def hurried(evidence: Evidence) -> Evidence:
     return changed(evidence, 2, deadline_at=at(5.5))
+
+
+def before_the_date(evidence: Evidence) -> Evidence:
+    return changed(evidence, 0, answer_by=at(30))
 
 
 def without(evidence: Evidence, kind: Event) -> Evidence:
@@ -329,6 +351,15 @@ def name_escaped(evidence: Evidence) -> Evidence:
     return replace(evidence, texts=[("a record", json.dumps({"a": PLANTED[0]}).encode())])
 
 
+def payload_copied(evidence: Evidence) -> Evidence:
+    letter = {**DEAD_LETTER, "value": "the payload"}
+    return replace(evidence, dead_letters=[raw("byline.dead-letters", 0, letter)])
+
+
+def unknown_kind(evidence: Evidence) -> Evidence:
+    return replace(evidence, decisions=[raw("byline.decisions", 1, {"kind": "rumour"})])
+
+
 def chain_cut(evidence: Evidence) -> Evidence:
     return replace(evidence, decisions=[*evidence.decisions[:1], *evidence.decisions[2:]])
 
@@ -342,6 +373,7 @@ FAILURES: list[tuple[Callable[[Evidence], Evidence], str]] = [
     (early, "no restriction before its deadline"),
     (short, "no restriction before its deadline"),
     (unheard, "no restriction before its deadline"),
+    (before_the_date, "no restriction before its deadline"),
     (hurried, "no restriction before its deadline"),
     (twice, "no event id twice"),
     (gap, "sequence rises by one per account and mode"),
@@ -356,6 +388,8 @@ FAILURES: list[tuple[Callable[[Evidence], Evidence], str]] = [
     (garbage_doubled, "all garbage refused, each with its reason"),
     (name_in_log, "planted names found nowhere"),
     (name_escaped, "planted names found nowhere"),
+    (payload_copied, "decisions and dead letters as the contract says"),
+    (unknown_kind, "decisions and dead letters as the contract says"),
     (chain_cut, "the decisions' hash chain holds"),
     (chain_forged, "the decisions' hash chain holds"),
 ]
@@ -399,9 +433,9 @@ def test_every_event_type_has_a_named_storyline() -> None:
     assert told == set(EVENTS)
 
 
-def test_only_what_a_late_worker_leaves_out_may_be_missing() -> None:
+def test_only_what_a_late_worker_leaves_out_or_a_pause_adds_may_be_missing() -> None:
     optional = {token for story in NAMED for token in story.live if token.endswith("?")}
-    assert optional == {"reminded:reminder?", "renewed:review?"}
+    assert optional == {"reminded:reminder?", "renewed:review?", "extended:pause?"}
 
 
 def test_seven_platforms_play() -> None:

@@ -16,6 +16,7 @@ from schemas.words import Event, Mode
 from streams.local.demo.chain import broken_links
 from streams.local.demo.evidence import Evidence, by_account, place
 from streams.local.demo.expect import as_told, collapse
+from streams.local.demo.formed import records_keep_to_the_contract
 from streams.local.demo.garbage import PLANTED
 from streams.local.demo.restrictions import no_restriction_before_its_deadline
 
@@ -207,6 +208,12 @@ CHECKS: Sequence[
         "planted names found nowhere",
         "records, logs, pages",
         lambda e: len(e.texts),
+    ),
+    (
+        records_keep_to_the_contract,
+        "decisions and dead letters as the contract says",
+        "records",
+        lambda e: len(e.decisions) + len(e.dead_letters),
     ),
     (
         decisions_are_chained,

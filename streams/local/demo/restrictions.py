@@ -15,6 +15,7 @@ class Told:
     """What the owner of one invitation was told."""
 
     window: timedelta = timedelta(0)
+    answer_by: datetime | None = None
     delivered_at: datetime | None = None
     deadlines: list[datetime] = field(default_factory=list)
 
@@ -36,6 +37,8 @@ def _told(events: Sequence[Seen]) -> dict[str, Told]:
         one = told[str(item.value.get("invitation_id"))]
         if item.event == Event.INVITATION_ISSUED:
             one.window = timedelta(seconds=item.value.get("answer_window_seconds") or 0)
+            by = item.value.get("answer_by")
+            one.answer_by = None if by is None else instant(by)
         elif item.event == Event.INVITATION_DELIVERED:
             one.delivered_at = instant(item.value["delivered_at"])
         if item.event.startswith("invitation.") and item.value.get("deadline_at"):
@@ -55,5 +58,7 @@ def _early(item: Seen, told: Told) -> Iterator[str]:
             yield f"{where}: {name} {moment} is before the deadline {deadline}"
     if deadline < told.delivered_at + told.window:
         yield f"{where}: the deadline {deadline} leaves less than the whole window"
+    if told.answer_by is not None and deadline < told.answer_by:
+        yield f"{where}: the deadline {deadline} is before the announced {told.answer_by}"
     if instant(item.value["statement"]["deadline_at"]) != deadline:
         yield f"{where}: its statement names another deadline"

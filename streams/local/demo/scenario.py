@@ -23,6 +23,7 @@ from streams.local.demo.stories.common import (
     REFUSED,
     SILENT,
     grants,
+    pausable,
     then,
 )
 
@@ -127,6 +128,8 @@ def _expecting(story: Story, behaviour: str, policy: Compressed) -> Story:
         "late": (*SILENT, *LATE),
         "bounces": ("issued:over_line", f"undeliverable:{bounced}"),
     }[behaviour]
+    if policy.platform == "baidu":
+        live = pausable(live)
     throttles = ("applied", "renewed", "lifted")
     shadow = tuple(token for token in live if token.split(":")[0] in throttles)
     return replace(story, live=live, shadow=shadow if policy.shadow_surface else ())

@@ -13,6 +13,7 @@ from streams.local.demo.stories.common import (
     SILENT,
     crossing,
     grants,
+    pausable,
     then,
 )
 
@@ -28,7 +29,7 @@ STORIES = (
             RECEIPT,
             grants(0.4),
         ),
-        live=AGREED,
+        live=pausable(AGREED),
     ),
     Story(
         "answers-paused",
@@ -48,7 +49,7 @@ STORIES = (
         "baidu",
         "an answer that gets through in the pause counts",
         (*crossing(6.2, 1_070_000), RECEIPT, grants(1.6)),
-        live=AGREED,
+        live=pausable(AGREED),
     ),
     Story(
         "hold-runs-out",

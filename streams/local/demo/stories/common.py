@@ -15,6 +15,8 @@ GRANTED = Event.CONSENT_GRANTED
 INVITED = ("issued:over_line", "delivered:receipt")
 REMINDED, RENEWED = "reminded:reminder?", "renewed:review?"
 """Byline leaves these out when it comes so late that the deadline or the end has passed."""
+PAUSED = "extended:pause?"
+"""On Baidu, whose answers are paused for a while: an invitation may be open then, or not yet."""
 NOTIFIED = (*INVITED, REMINDED)
 SILENT = (*NOTIFIED, "expired:no_answer", "applied:no_answer")
 RESTRICTED = (*SILENT, RENEWED)
@@ -47,3 +49,12 @@ def then(event: Event, after: float, send: Send, nth: int = 1) -> Step:
 def grants(after: float = 0.6, nth: int = 1) -> Step:
     """The owner agrees a moment after the notice."""
     return then(DELIVERED, after, says(Answer.GRANTED), nth)
+
+
+def pausable(expected: tuple[str, ...]) -> tuple[str, ...]:
+    """The same on a platform whose answers are paused: wherever a reminder may be."""
+    return tuple(
+        token
+        for one in expected
+        for token in ((REMINDED, PAUSED, REMINDED) if one == REMINDED else (one,))
+    )
