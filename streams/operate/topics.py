@@ -104,6 +104,12 @@ async def check(settings: Settings) -> list[Difference]:
     return list(differences(names, existing))
 
 
+async def kept_too_short(settings: Settings) -> list[Difference]:
+    """The topics that the law wants kept longer than they are. Raises KafkaAbsentError."""
+    held = {names_of(settings).of(topic) for topic in TOPICS if topic.minimum_retention}
+    return [it for it in await check(settings) if it.topic in held and it.what == "retention.ms"]
+
+
 def differences(names: TopicNames, existing: Mapping[str, Existing]) -> Iterator[Difference]:
     """The comparison itself: missing topics, partition counts, and each setting."""
     keyed = _common_count(names, existing)
