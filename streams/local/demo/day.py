@@ -23,7 +23,7 @@ from streams.local.demo.tally import Tally
 LINGER_MS = 5
 SETTLE_SECONDS = 1.0
 """How long nothing more may come once everything is told."""
-LONGEST_SECONDS = 60.0
+LONGEST_SECONDS = 90.0
 QUIET_SECONDS = 12.0
 """Longer than anything in the script waits: when nothing came for so long, nothing will."""
 AHEAD_SECONDS = 3_600.0
@@ -45,7 +45,7 @@ class Play:
     async def run(self) -> None:
         """Play until every storyline is told and the last of the script is sent.
 
-        Gives up, without an error, when nothing comes any more or after a minute: the checks then
+        Gives up, without an error, when nothing comes any more or after 90 s: the checks then
         say what is missing. Raises StageError when a worker ends.
         """
         begin = time.time() + 0.2

@@ -27,7 +27,7 @@ from streams.local.demo.tally import Tally
 from streams.local.errors import LocalKafkaError
 from streams.settings import CHECKOUT_POLICIES, WHEEL_POLICIES
 
-READY_SECONDS = 60.0
+READY_SECONDS = 120.0
 READY_POLL_SECONDS = 0.1
 DAY_SECONDS = 28.0
 """How long a day is expected to last, for the progress bar."""
