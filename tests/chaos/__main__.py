@@ -24,6 +24,7 @@ def main() -> int:
     parser.add_argument("--lives", type=float, default=4.0, help="begun a second")
     parser.add_argument("--brokers", type=int, default=1)
     parser.add_argument("--workers", type=int, default=3)
+    parser.add_argument("--keep", type=Path, help="where to keep what was read (pickle)")
     parser.add_argument("--json", type=Path, help="where to write the result")
     given = parser.parse_args()
     kinds = () if given.faults == "none" else tuple(given.faults.split(","))
@@ -41,6 +42,7 @@ def main() -> int:
         rates=Rates(readings=given.readings, lives=given.lives),
         brokers=given.brokers,
         workers=given.workers,
+        keep=given.keep,
     )
     result = perform(plan)
     if given.json:

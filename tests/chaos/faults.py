@@ -80,8 +80,14 @@ class Faults:
         finally:
             self._busy[slot.number].release()
 
+    def _anybody(self, fault: Fault) -> Slot | None:
+        """A running worker, whatever else is being done to it: faults may meet in one process."""
+        running = self.supervisor.running()
+        return running[fault.slot % len(running)] if running else None
+
     def _kill(self, fault: Fault) -> bool:
-        return self._with_victim(fault, self.supervisor.kill)
+        slot = self._anybody(fault)
+        return slot is not None and self.supervisor.kill(slot)
 
     def _kill_twice(self, fault: Fault) -> bool:
         """And again while it starts, joins or recovers."""
@@ -96,13 +102,13 @@ class Faults:
         return self._with_victim(fault, act)
 
     def _kill_at_shutdown(self, fault: Fault) -> bool:
-        def act(slot: Slot) -> bool:
-            self.supervisor.signal(slot, signal.SIGTERM, "kill at shutdown")
-            time.sleep(fault.seconds * 0.8)
-            self.supervisor.kill(slot, "kill at shutdown")
-            return True
-
-        return self._with_victim(fault, act)
+        slot = self._anybody(fault)
+        if slot is None:
+            return False
+        self.supervisor.signal(slot, signal.SIGTERM, "kill at shutdown")
+        time.sleep(fault.seconds * 0.8)
+        self.supervisor.kill(slot, "kill at shutdown")
+        return True
 
     def _kill_at_revoke(self, fault: Fault) -> bool:
         """A worker more or less: all others are revoked; one dies right then."""
@@ -119,13 +125,15 @@ class Faults:
         return self._with_victim(fault, act)
 
     def _frozen(self, slot: Slot, seconds: float) -> bool:
-        self.supervisor.signal(slot, signal.SIGSTOP)
+        frozen = self.supervisor.signal(slot, signal.SIGSTOP)
         time.sleep(seconds)
-        return self.supervisor.signal(slot, signal.SIGCONT)
+        self.supervisor.signal(slot, signal.SIGCONT)
+        return frozen
 
     def _freeze_short(self, fault: Fault) -> bool:
         seconds = (0.1 + 0.6 * fault.seconds) * self.site.session_seconds
-        return self._with_victim(fault, lambda slot: self._frozen(slot, seconds))
+        slot = self._anybody(fault)
+        return slot is not None and self._frozen(slot, seconds)
 
     def _freeze_long(self, fault: Fault) -> bool:
         seconds = (1.2 + fault.seconds) * self.site.session_seconds
@@ -226,7 +234,8 @@ class Faults:
 
     def _cable_short(self, fault: Fault) -> bool:
         seconds = (0.1 + 0.6 * fault.seconds) * self.site.session_seconds
-        return self._with_victim(fault, lambda slot: self._unplugged(slot, seconds))
+        slot = self._anybody(fault)
+        return slot is not None and self._unplugged(slot, seconds)
 
     def _cable_long(self, fault: Fault) -> bool:
         seconds = (1.2 + fault.seconds) * self.site.session_seconds

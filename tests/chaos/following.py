@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from schemas.inputs import INPUT_MODELS
+from tests.chaos.apart import each_partition
 from tests.chaos.book import Book, bare
 from tests.oracle.model import Life, plain_id
 from tests.oracle.policy import Policy, instant
@@ -182,10 +183,15 @@ def follow(book: Book, policies: Mapping[str, Policy], until: datetime) -> tuple
     worth = interesting(book, refused, policies)
     breaches: list[str] = []
     events: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for partition in range(book.partitions):
+
+    def one(book: Book, partition: int) -> tuple[list[str], dict[str, list[dict[str, Any]]]]:
         following = Following(book, partition, policies, ids, refused, worth)
-        breaches += following.run(until)
-        for key, life in following.lives.items():
-            events[key] += life.events
+        found = following.run(until)
+        return found, {key: life.events for key, life in following.lives.items()}
+
+    for found, own in each_partition(book, one):
+        breaches += found
+        for key, made in own.items():
+            events[key] += made
     breaches += differences(outputs, events)
     return breaches, sum(map(len, events.values()))

@@ -9,8 +9,8 @@ def table(result: dict[str, Any]) -> str:
     lines = [
         "",
         f"seed {plan['seed']}, {result['minutes_of_faults']} min of faults,"
-        f" {result['sent']:,} inputs sent ({result['duplicates']:,} of them twice, {result['garbage']:,} spoilt),"
-        f" {result['lives']:,} lives",
+        f" {result['sent']:,} inputs sent ({result['duplicates']:,} of them twice,"
+        f" {result['garbage']:,} spoilt), {result['lives']:,} lives",
         *(f"  {name:34} {number:>10,}" for name, number in counts.items()),
         f"faults: {result['faults']}",
         *(f"  {kind:34} {number:>10}" for kind, number in sorted(result["faults_by_kind"].items())),

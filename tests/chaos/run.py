@@ -31,6 +31,7 @@ class Plan:
     workers: int = 3
     folder: Path | None = None
     mutation: str = ""
+    keep: Path | None = None
 
 
 def perform(plan: Plan, say: Callable[[str], None] = print) -> dict[str, Any]:
@@ -44,6 +45,7 @@ def perform(plan: Plan, say: Callable[[str], None] = print) -> dict[str, Any]:
     ]
     with Stage(site, plan.seed, plan.rates, plan.mutation) as stage:
         say(f"seed {plan.seed}, {plan.minutes} min, in {site.folder}")
+        stage.keep = plan.keep
         stage.begin(plan.workers)
         began = time.time()
         supervisor = stage.supervisor
@@ -52,7 +54,7 @@ def perform(plan: Plan, say: Callable[[str], None] = print) -> dict[str, Any]:
         _strike(plan, kinds, faults, say)
         over = time.time()
         result = {
-            "plan": {**plan.__dict__, "rates": plan.rates.__dict__, "folder": None},
+            "plan": {**plan.__dict__, "rates": plan.rates.__dict__, "folder": None, "keep": None},
             "kinds": kinds,
             "minutes_of_faults": round((over - began) / 60, 1),
             **_liveness(plan, stage, faults, began),

@@ -1,6 +1,8 @@
 """Everything a run stands on, put together once: site, workers, traffic, watch; and its end."""
 
+import pickle
 import time
+from pathlib import Path
 from types import TracebackType
 
 from confluent_kafka import Consumer, TopicPartition
@@ -24,6 +26,8 @@ class Stage:
 
     def __init__(self, site: Site, seed: int, rates: Rates, mutation: str = "") -> None:
         self.site, self._seed, self._rates, self._mutation = site, seed, rates, mutation
+        self.keep: Path | None = None
+        """Where to write down all that was read, to be judged again."""
 
     def __enter__(self) -> "Stage":
         self.site.__enter__()
@@ -92,6 +96,9 @@ class Stage:
         time.sleep(settle_seconds)
         until = time.time()
         self.supervisor.stop_all()
-        verdict = judge(open_book(self.site), self.site, self.sender.acked_at, until)
+        book = open_book(self.site)
+        if self.keep is not None:
+            self.keep.write_bytes(pickle.dumps((book, self.sender.acked_at, until)))
+        verdict = judge(book, self.site, self.sender.acked_at, until)
         verdict.breaches["sending"] = self.sender.failed
         return verdict

@@ -138,9 +138,10 @@ def serve() -> None:
     import streams.cli.run  # noqa: F401
 
     if sys.argv[1]:
+        from tests.chaos.breakages import BREAKAGES
         from tests.chaos.mutants import MUTATIONS
 
-        MUTATIONS[sys.argv[1]]()
+        {**MUTATIONS, **BREAKAGES}[sys.argv[1]]()
     gc.collect()
     gc.freeze()
     signal.signal(signal.SIGCHLD, _reap)

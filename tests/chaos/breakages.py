@@ -1,0 +1,76 @@
+"""What a watchdog has to notice, done to a worker on purpose some seconds after its start.
+
+The zygote applies one of them by name, like a mutation; but here the engine is whole and has to end
+the process by itself.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any
+
+from streams.engine.worker import Engine
+
+PATIENCE_SECONDS = 8.0
+
+
+def _later(act: Callable[[Engine], None]) -> None:
+    start = Engine.start
+
+    async def started(self: Engine) -> None:
+        await start(self)
+        asyncio.get_running_loop().call_later(PATIENCE_SECONDS, act, self)
+
+    Engine.start = started  # type: ignore[method-assign]
+
+
+def _consumer(engine: Engine) -> Any:
+    return engine.consumer._thread._consumer
+
+
+def stuck_loop() -> None:
+    """The event loop never turns again; heartbeats go on from the consumer's thread."""
+    _later(lambda engine: time.sleep(10_000))
+
+
+def stalled_fetch() -> None:
+    """aiokafka's fetching task ends without a word."""
+    _later(lambda engine: _consumer(engine)._fetcher._fetch_task.cancel())
+
+
+def dead_coordination() -> None:
+    """aiokafka's coordination task ends without a word."""
+    _later(lambda engine: _consumer(engine)._coordinator._coordination_task.cancel())
+
+
+def empty_assignment() -> None:
+    """The leader assigns nothing to anybody, as one without metadata would."""
+    from faust.assignor.partition_assignor import PartitionAssignor
+
+    PartitionAssignor._get_copartitioned_groups = (  # type: ignore[method-assign]
+        lambda self, topics, cluster, subscriptions: {}
+    )
+
+
+def last_span_lost() -> None:
+    """What is fetched is lost once, and nothing follows that would show the hole."""
+    from streams.engine.lanes import Lane
+
+    put = Lane.put
+    lost: set[str] = set()
+
+    def losing(self: Any, fetched: Any) -> bool:
+        first = fetched.span.records and f"{self.topic}{self.partition}" not in lost
+        if first and self.topic.endswith("follower-counts"):
+            lost.add(f"{self.topic}{self.partition}")
+            return True
+        return put(self, fetched)
+
+    Lane.put = losing  # type: ignore[method-assign]
+
+
+BREAKAGES: dict[str, Callable[[], None]] = {
+    one.__name__.replace("_", "-"): one
+    for one in (stuck_loop, stalled_fetch, dead_coordination, empty_assignment, last_span_lost)
+}
+"""By name."""

@@ -1,0 +1,172 @@
+"""`python -m tests.chaos.readme`: README.md from README.in.md and the results beside it."""
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from streams.engine.failpoints import POINTS
+
+HERE = Path(__file__).parent
+RESULTS = HERE / "results"
+
+
+def _load(name: str) -> Any:
+    path = RESULTS / f"{name}.json"
+    return json.loads(path.read_text()) if path.exists() else None
+
+
+def runs() -> list[tuple[str, dict[str, Any]]]:
+    """The runs under random faults, by name."""
+    found = []
+    for path in sorted(RESULTS.glob("run-*.json")):
+        found.append((path.stem.removeprefix("run-"), json.loads(path.read_text())))
+    return found
+
+
+def _rows(head: tuple[str, ...], rows: list[tuple[Any, ...]]) -> str:
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    lines += ["| " + " | ".join(str(cell) for cell in row) + " |" for row in rows]
+    return "\n".join(lines)
+
+
+def run_table() -> str:
+    """Settings, counts and verdict of each run."""
+    rows = []
+    for name, one in runs():
+        plan, counts = one["plan"], one["counts"]
+        rows.append(
+            (
+                name,
+                plan["seed"],
+                f"{plan['brokers']} / {plan['workers']}",
+                one["minutes_of_faults"],
+                f"{counts['inputs']:,}",
+                f"{counts['events']:,}",
+                f"{counts.get('transactions', 0):,}",
+                one["faults"],
+                one["starts"],
+                one["drained_seconds"],
+                one["longest_stall_seconds"],
+                one["recovery_seconds"]["median"],
+                one["violations"],
+            )
+        )
+    head = ("run", "seed", "brokers / workers", "minutes", "inputs", "events", "transactions")
+    more = ("faults", "starts", "drained, s", "longest stall, s", "recovery, s", "violations")
+    return _rows(head + more, rows)
+
+
+def fault_table() -> str:
+    """How often each kind struck, over all runs."""
+    kinds: Counter[str] = Counter()
+    for _, one in runs():
+        kinds.update(one["faults_by_kind"])
+        kinds["kill at a fail-point"] += sum(one["failpoints"].values())
+    rows = [*sorted(kinds.items()), ("**all**", sum(kinds.values()))]
+    return _rows(("fault", "times"), rows)
+
+
+def failpoint_table() -> str:
+    """Kills and zombies at each step, over all runs and the sweep."""
+    kills: Counter[str] = Counter()
+    zombies: Counter[str] = Counter()
+    for _, one in runs():
+        kills.update(one["failpoints"])
+        zombies.update(one.get("zombies", {}))
+    rows = [(point, kills[point], zombies[point]) for point in POINTS]
+    return _rows(("step", "killed there", "frozen there, replaced, woken"), rows)
+
+
+def check_table() -> str:
+    """Every check with its breaches over all runs."""
+    checks: Counter[str] = Counter()
+    for _, one in runs():
+        for name, count in one["checks"].items():
+            checks[name] += count
+    return _rows(("check", "breaches"), [(name, count) for name, count in checks.items()])
+
+
+def mutation_table() -> str:
+    """What noticed each mutation."""
+    rows = []
+    for one in _load("mutations") or []:
+        noticed = ", ".join(f"{name} ({count})" for name, count in one["noticed"].items())
+        verdict = "caught" if one["caught"] else "passes"
+        rows.append((one["mutation"], one["faults"], verdict, noticed or "–"))
+    return _rows(("mutation", "faults", "verdict", "by"), rows)
+
+
+def liveness_table() -> str:
+    """Restarts and starts."""
+    found = _load("liveness")
+    if found is None:
+        return ""
+    static, rolling, starts = (
+        found[name] for name in ("static_restart", "rolling_restart", "starts_at_once")
+    )
+    return _rows(
+        ("what", "figure"),
+        [
+            (
+                "kill -9 and back: longest gap of its partitions, s",
+                static["restarted_worker_longest_gap"],
+            ),
+            ("the same moment, partitions of the others, s", static["others_longest_gap"]),
+            ("the others were given another generation", static["others_disturbed"]),
+            ("ordinary longest gap before it, s", static["ordinary_longest_gap"]),
+            ("rolling restart of three: longest gap, s", rolling["longest_gap_seconds"]),
+            ("starts of two and three workers at once", starts["starts"]),
+            ("of these stalled", len(starts["stalled"])),
+            (
+                "until every partition committed, median / longest, s",
+                f"{starts['median_seconds']} / {starts['longest_seconds']}",
+            ),
+        ],
+    )
+
+
+def memory_table() -> str:
+    """The steady run, worker by worker."""
+    found = _load("memory")
+    rows = (
+        []
+        if found is None
+        else [
+            (
+                one["worker"],
+                one["minutes"],
+                one["first_mib"],
+                one["last_mib"],
+                one["growth_percent"],
+            )
+            for one in found["memory"]["long_lived"]
+        ]
+    )
+    return _rows(
+        ("worker", "minutes after warm-up", "first fifth, MiB", "last fifth, MiB", "growth, %"),
+        rows,
+    )
+
+
+TABLES = {
+    "runs": run_table,
+    "faults": fault_table,
+    "failpoints": failpoint_table,
+    "checks": check_table,
+    "mutations": mutation_table,
+    "liveness": liveness_table,
+    "memory": memory_table,
+}
+
+
+def main() -> None:
+    """Write README.md."""
+    text = (HERE / "README.in.md").read_text()
+    for name, table in TABLES.items():
+        text = text.replace(f"<!-- {name} -->", table())
+    (HERE / "README.md").write_text(text)
+
+
+if __name__ == "__main__":
+    main()

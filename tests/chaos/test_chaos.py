@@ -1,0 +1,34 @@
+"""A short run under fire: part of every `sh tests/run.sh`; the long ones are in README.md."""
+
+import os
+
+import pytest
+
+from tests.chaos.report import table
+from tests.chaos.run import DRAIN_SECONDS, Plan, perform
+from tests.chaos.schedule import KINDS, draw
+from tests.chaos.traffic import Rates
+
+pytestmark = [pytest.mark.kafka, pytest.mark.slow]
+MINUTES = float(os.environ.get("CHAOS_MINUTES", "4"))
+
+
+def test_a_seed_reproduces_its_schedule() -> None:
+    kinds = list(KINDS)
+    assert draw(11, 3_600, 3.0, kinds) == draw(11, 3_600, 3.0, kinds)
+    assert draw(11, 3_600, 3.0, kinds) != draw(12, 3_600, 3.0, kinds)
+    assert {fault.kind for fault in draw(11, 3_600, 3.0, kinds)} == set(kinds)
+
+
+@pytest.mark.timeout(1_500)
+def test_given_faults_of_every_kind_then_nobody_can_tell_from_what_comes_out() -> None:
+    result = perform(
+        Plan(seed=11, minutes=MINUTES, every=3.5, rates=Rates(readings=200.0, lives=3.0))
+    )
+    shown = table(result)
+    print(shown)
+    assert result["violations"] == 0, shown
+    assert result["faults"] >= 10 * MINUTES, shown
+    assert result["drained_seconds"] is not None, shown
+    assert result["drained_seconds"] <= DRAIN_SECONDS, shown
+    assert result["counts"]["events"] > 500, shown

@@ -1,0 +1,172 @@
+"""What chance seldom meets, told on purpose; each run is judged whole at its end."""
+
+import time
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import pytest
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+
+from schemas.topics import INPUTS
+from tests.chaos.faults import Faults
+from tests.chaos.grounds import APPLICATION, PREFIX, Site
+from tests.chaos.lives import Account
+from tests.chaos.schedule import Fault
+from tests.chaos.stage import Stage
+from tests.chaos.traffic import Rates
+
+pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.timeout(600)]
+QUIET = Rates(readings=50.0, lives=0.0, crowd=500, brakes_every=1e9)
+BUSY = Rates(readings=100.0, lives=3.0, crowd=1_000)
+
+
+def wait_for(true: Callable[[], Any], seconds: float) -> None:
+    """Poll until it is true; fail after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, "not in time"
+        time.sleep(0.05)
+
+
+class Heard:
+    """Events by account, as they come out."""
+
+    def __init__(self, stage: Stage) -> None:
+        self.events: dict[str, dict[str, dict[str, Any]]] = {}
+        stage.watch._listener = self.hear
+
+    def hear(self, key: str, event: dict[str, Any]) -> None:
+        self.events.setdefault(key, {})[event["event"]] = event
+
+    def all(self, accounts: list[Account], name: str) -> bool:
+        return all(name in self.events.get(account.key, {}) for account in accounts)
+
+
+def _invited(stage: Stage, heard: Heard, count: int) -> list[Account]:
+    accounts = [Account(stage.sender, "douyin", f"t{n}", f"t{n}") for n in range(count)]
+    for account in accounts:
+        account.label()
+        account.reads(1.5)
+    wait_for(lambda: heard.all(accounts, "invitation.issued"), 60)
+    for account in accounts:
+        issued = heard.events[account.key]["invitation.issued"]
+        account.invitation_id = issued["invitation_id"]
+    return accounts
+
+
+def _assert_fine(stage: Stage, settle: float = 5.0) -> None:
+    stage.traffic.stop()
+    assert stage.drained(90) is not None
+    verdict = stage.end(settle)
+    assert verdict.violations == 0, {n: own[:5] for n, own in verdict.breaches.items() if own}
+
+
+def test_given_a_backlog_then_an_answer_in_time_beats_its_deadline() -> None:
+    """Nobody works while deadlines pass; answers lie behind 20,000 other inputs."""
+    with Stage(Site(partitions=4), 1, QUIET) as stage:
+        stage.begin(2)
+        heard = Heard(stage)
+        accounts = _invited(stage, heard, 40)
+        for account in accounts:
+            account.receipt()
+        wait_for(lambda: heard.all(accounts, "invitation.delivered"), 40)
+        for slot in stage.supervisor.slots:
+            slot.wanted = False
+            stage.supervisor.kill(slot)
+        for number in range(20_000):
+            stage.sender.reading(f"weibo:q{number}", "weibo", f"q{number}", 600_000, time.time())
+        stage.sender.flush()
+        in_time, too_late = accounts[:20], accounts[20:]
+        for account in in_time:
+            account.answers("granted")
+        stage.sender.flush()
+        deadlines = [
+            datetime.fromisoformat(heard.events[one.key]["invitation.delivered"]["deadline_at"])
+            for one in accounts
+        ]
+        assert time.time() < min(one.timestamp() for one in deadlines)
+        time.sleep(max(one.timestamp() for one in deadlines) - time.time() + 1)
+        stage.supervisor.scale(2)
+        wait_for(lambda: heard.all(in_time, "consent.granted"), 60)
+        wait_for(lambda: heard.all(too_late, "invitation.expired"), 60)
+        assert not any("invitation.expired" in heard.events[one.key] for one in in_time)
+        _assert_fine(stage)
+
+
+@pytest.mark.parametrize("receipt_first", [True, False])
+def test_receipt_and_answer_may_come_in_either_order(receipt_first: bool) -> None:
+    with Stage(Site(partitions=4), 2, QUIET) as stage:
+        stage.begin(2)
+        heard = Heard(stage)
+        accounts = _invited(stage, heard, 20)
+        for account in accounts:
+            words = [account.receipt, lambda one=account: one.answers("granted")]
+            for word in words if receipt_first else words[::-1]:
+                word()
+                stage.sender.flush()
+        wait_for(lambda: heard.all(accounts, "consent.granted"), 40)
+        assert heard.all(accounts, "invitation.delivered")
+        _assert_fine(stage)
+
+
+def _overwrite_offsets(site: Site, back: bool) -> None:
+    """The group's offsets become those of the beginning, or are moved past the end."""
+    group = Consumer(
+        {
+            "bootstrap.servers": site.kafka.bootstrap,
+            "group.id": APPLICATION,
+            "enable.auto.commit": False,
+        }
+    )
+    places = [
+        TopicPartition(PREFIX + topic.name, number, 0 if back else 10_000_000)
+        for topic in INPUTS
+        if not topic.single
+        for number in range(site.partitions)
+    ]
+
+    def overwritten() -> bool:
+        try:
+            group.commit(offsets=places, asynchronous=False)
+        except KafkaException:
+            return False
+        return True
+
+    wait_for(overwritten, 60)
+    group.close()
+
+
+@pytest.mark.parametrize("back", [True, False])
+def test_stale_or_absurd_committed_offsets_change_nothing(back: bool) -> None:
+    with Stage(Site(partitions=4), 3, BUSY) as stage:
+        stage.begin(2)
+        time.sleep(10)
+        stage.supervisor.stop_all()
+        _overwrite_offsets(stage.site, back)
+        stage.supervisor.scale(2)
+        time.sleep(15)
+        _assert_fine(stage, 20)
+
+
+def test_a_zombie_that_wakes_in_any_step_does_no_harm() -> None:
+    """Frozen by itself in the middle of a step, replaced, woken: it must not get a word in."""
+    with Stage(Site(partitions=4), 4, BUSY) as stage:
+        stage.begin(2)
+        faults = Faults(stage.supervisor, stage.sender)
+        for number in range(12):
+            faults.strike(Fault(0.0, "zombie at a step", number % 2, 0.1, number))
+            faults.wait()
+        assert sum(faults.steps.values()) >= 9, (faults.steps, faults.notes)
+        _assert_fine(stage, 20)
+
+
+def test_workers_that_start_at_once_never_stall() -> None:
+    from tests.chaos.liveness import starts_at_once
+
+    with Stage(Site(partitions=8), 5, BUSY) as stage:
+        stage.begin(2)
+        found = starts_at_once(stage, 6)
+        assert found["stalled"] == [], found
+        stage.supervisor.scale(3)
+        _assert_fine(stage, 20)

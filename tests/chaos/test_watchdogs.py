@@ -1,0 +1,67 @@
+"""What would stall in silence ends the process within a bound, or heals."""
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.chaos.grounds import Site
+from tests.chaos.sending import Sender
+from tests.chaos.supervisor import Supervisor
+
+pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.timeout(400)]
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[Site]:
+    with Site(partitions=4) as site:
+        yield site
+
+
+def _send(site: Site, count: int) -> None:
+    sender = Sender(site.kafka.bootstrap, site.partitions, 1)
+    for number in range(count):
+        sender.reading(f"weibo:w{number}", "weibo", f"w{number}", 700_000, time.time())
+    sender.flush()
+
+
+@pytest.mark.parametrize(
+    ("breakage", "words", "seconds"),
+    [
+        ("stuck-loop", "the event loop has not turned", 110),
+        ("stalled-fetch", "_fetch_task ended", 50),
+        ("dead-coordination", "_coordination_task ended", 50),
+        ("empty-assignment", "assigns no partition to any member", 70),
+    ],
+)
+def test_given_what_would_stall_then_the_worker_says_so_and_ends(
+    site: Site, breakage: str, words: str, seconds: float
+) -> None:
+    supervisor = Supervisor(site, mutation=breakage)
+    try:
+        supervisor.scale(1)
+        _send(site, 200)
+        deadline = time.monotonic() + seconds
+        while not supervisor.exits and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert supervisor.exits, supervisor.log(0).read_text()[-2_000:]
+        first = supervisor.exits[0]
+        assert (first.code, words in first.last_words) == (70, True), first
+    finally:
+        supervisor.close()
+        time.sleep(site.session_seconds)
+
+
+def test_given_the_last_span_is_lost_then_it_is_fetched_again(site: Site) -> None:
+    from tests.chaos.stage import Stage
+
+    supervisor = Supervisor(site, mutation="last-span-lost")
+    try:
+        supervisor.scale(1)
+        _send(site, 400)
+        stage = Stage(site, 1, None)  # type: ignore[arg-type]
+        assert stage.drained(60) is not None
+        assert "tail" in supervisor.log(0).read_text()
+        assert not supervisor.exits
+    finally:
+        supervisor.close()
