@@ -284,4 +284,15 @@ PLANTED = [
         "crossed_accounts",
         lambda records: [_rekeyed(record) for record in records],
     ),
+    Planted(
+        "an answer of one account acted on another",
+        "crossed_accounts",
+        reword("consent-answers", setting(account_id="a9"), answer="declined"),
+    ),
+    Planted(
+        "a bulk control with one actor alone",
+        "unapproved_bulk",
+        reword("controls", setting(bulk_id="b1"), command="lift"),
+        options={"require_approvals": True},
+    ),
 ]

@@ -6,7 +6,7 @@ only the meant check can find it; the others take a record away or put one in.
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from streams.operate.audit.records import Record, iso, millis
@@ -160,6 +160,7 @@ class Planted:
     breach: str
     plant: Plant
     recording: str = "clean"
+    options: dict[str, Any] = field(default_factory=dict)
 
 
 def sooner(field: str, by: int) -> Callable[[dict[str, Any]], None]:

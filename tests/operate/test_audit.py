@@ -32,7 +32,7 @@ def test_a_sound_history_has_no_breach(name: str) -> None:
 
 @pytest.mark.parametrize("it", PLANTED, ids=lambda it: it.what)
 def test_a_planted_breach_is_found_by_name(it: Planted) -> None:
-    found = audit(it.plant(list(recording(it.recording))))
+    found = audit(it.plant(list(recording(it.recording))), **it.options)
     assert it.breach in {breach.name for breach in found}
     assert all(breach.places for breach in found)
 

@@ -8,34 +8,13 @@ from schemas.topics import DEAD_LETTERS, DECISIONS, INPUTS, OUTPUTS, POLICIES
 from streams.operate.audit import people
 from streams.operate.audit.event_checks import judge
 from streams.operate.audit.intake import read_input
-from streams.operate.audit.life import Account, Brakes
-from streams.operate.audit.lineup import Happened, Lineup, bare, plain_of
-from streams.operate.audit.overdue import Overdue
+from streams.operate.audit.lineup import Happened, bare, plain_of
+from streams.operate.audit.partition import Partition
 from streams.operate.audit.records import Breach, Record, millis, places
 from streams.operate.audit.terms import Terms, read_terms
 
 READS = (*INPUTS, *OUTPUTS, DECISIONS, POLICIES, DEAD_LETTERS)
 """The topics that are read."""
-
-
-class Partition:
-    """One partition of every topic: its accounts, its brakes, what is due."""
-
-    def __init__(self, number: int) -> None:
-        self.lineup = Lineup(number)
-        self.accounts: dict[str, Account] = {}
-        self.brakes = Brakes()
-        self.present: dict[str, Terms] = {}
-        self.touched: dict[str, Account] = {}
-        self.overdue = Overdue()
-
-    def account(self, key: str) -> Account:
-        """What is known of an account."""
-        found = self.accounts.get(key)
-        if found is None:
-            found = self.accounts[key] = Account(key)
-        self.touched[key] = found
-        return found
 
 
 class Auditor:
@@ -144,6 +123,7 @@ class Auditor:
 
     def _input(self, partition: Partition, record: Record, now: int) -> None:
         key = (record.key or b"").decode(errors="replace")
+        partition.newest[record.topic] = record
         if record.place in self.refused:
             self.refused.discard(record.place)
             return
@@ -167,6 +147,7 @@ class Auditor:
             if cause["offset"] < before and (plain["events"] or plain["transitions"]):
                 detail = f"{cause['topic']}@{cause['offset']}, {before} were read"
                 self._report("input_applied_twice", plain, detail, record.place)
+            self._cause(partition, record, plain)
         account = partition.accounts.get(key)
         if account is not None:
             for field, attribute in (
@@ -176,6 +157,19 @@ class Auditor:
                 if isinstance(facts.get(field), str):
                     at = max(millis(facts[field]), getattr(account, attribute))
                     setattr(account, attribute, at)
+
+    def _cause(self, partition: Partition, record: Record, plain: Mapping[str, Any]) -> None:
+        """The input that caused a decision is the account's own, and two people stand behind it."""
+        cause = partition.newest.get(bare(plain["cause"]["topic"]))
+        if cause is None or cause.offset != plain["cause"]["offset"]:
+            return
+        if (cause.key or b"").decode(errors="replace") != _key(plain):
+            where = (record.place, cause.place)
+            self._report("crossed_accounts", plain, "caused by another's record", *where)
+        if self._require_approvals and cause.topic == "controls":
+            named = plain_of(cause)
+            if named.get("bulk_id") and named.get("approved_by") in (None, named.get("actor")):
+                self._report("unapproved_bulk", plain, "", record.place, cause.place)
 
     def _policies(self, partition: Partition, plain: Mapping[str, Any]) -> None:
         partition.present = {}

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -28,11 +28,9 @@ from streams.operate.audit import consents, invitations, throttles
 from streams.operate.audit.life import Account, Cycle
 from streams.operate.audit.lineup import Happened
 from streams.operate.audit.moment import Finding, Moment
+from streams.operate.audit.partition import Partition
 from streams.operate.audit.records import Breach, Record, places, stamp
-
-if TYPE_CHECKING:
-    from streams.operate.audit.auditor import Partition
-    from streams.operate.audit.terms import Terms
+from streams.operate.audit.terms import Terms
 
 CHECKS: dict[type, Callable[[Moment, Cycle, Any], Iterator[Finding]]] = {
     InvitationDelivered: invitations.delivered,
@@ -52,7 +50,7 @@ CHECKS: dict[type, Callable[[Moment, Cycle, Any], Iterator[Finding]]] = {
 
 
 def judge(
-    partition: "Partition", policies: Mapping[str, "Terms"], thing: Happened, whole: bool
+    partition: Partition, policies: Mapping[str, Terms], thing: Happened, whole: bool
 ) -> Iterator[Breach]:
     """Every breach that this event shows."""
     record = thing.record

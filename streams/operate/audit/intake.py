@@ -38,12 +38,12 @@ def read_input(
     latest = max(now, record.timestamp) + ALLOWED_SKEW_SECONDS * 1000
     if any(stamp(getattr(value, field)) > latest for field in TIMES if hasattr(value, field)):
         return None
-    if require_approvals and isinstance(value, Control) and unapproved(value):
+    if require_approvals and isinstance(value, Control) and _unapproved(value):
         return None
     return value
 
 
-def unapproved(control: Control) -> bool:
+def _unapproved(control: Control) -> bool:
     """A bulk control with one actor alone."""
     return control.bulk_id is not None and control.approved_by in (None, control.actor)
 
