@@ -238,7 +238,7 @@ def mutated(draw: st.DrawFn) -> tuple[InputName, bytes]:
     return name, bytes(raw)
 
 
-@settings(max_examples=700, deadline=None)
+@settings(max_examples=400, deadline=None)
 @given(mutated())
 def test_mutations_of_good_records(record: tuple[InputName, bytes]) -> None:
     same, said = alike(*record)

@@ -113,7 +113,7 @@ def test_a_shadow_life_has_a_count_of_its_own() -> None:
 
 
 def test_a_roll_out_is_sticky() -> None:
-    names = [f"account-{number}" for number in range(400)]
+    names = [f"account-{number}" for number in range(150)]
 
     def invited(percent: int) -> set[str]:
         day = Day(brief(rollout_percent=percent))

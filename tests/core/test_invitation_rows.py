@@ -96,6 +96,7 @@ for _input, _reason in {
         ROWS[_state, _input] = ("NONE", [f"cancelled {_reason}"])
     ROWS["EXPIRED", _input] = ("NONE", [f"cancelled {_reason}", *lifted(_reason)])
 
+RECORDED = ("receipt", "granted", "declined", "withdrawn", "reissue", "lift", "extend", "hold")
 SAID_ELSEWHERE = {
     ("DELIVERED", "left"),
     ("DECLINED", "left"),
@@ -112,9 +113,13 @@ def test_every_pair(state: str, input_: str) -> None:
     day = STATES[state]()
     day.wait(MINUTE)
     assert day.said() == []
+    logged = len(day.decisions)
     INPUTS[input_](day).fire()
     next_state, said = ROWS.get((state, input_), (state, []))
     assert day.said() == said
+    if input_.split()[0] in RECORDED:
+        records = [one for one in day.decisions[logged:] if one["kind"] == "decision"]
+        assert records[0]["ignored"] or records[0]["transitions"], "an input is never passed over"
     if input_ != "closed":
         assert day.account().live.state.name == next_state
     if next_state == "NONE" and state != "NONE" and input_ != "closed":

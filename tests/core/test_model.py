@@ -16,7 +16,7 @@ from streams.core.policy import Consequence, Notice, Phase, Policy, Restriction,
 from tests.core.given import DAY, START, policy
 from tests.core.twin import Twin, minutes
 
-LIVES = int(os.environ.get("BYLINE_TEST_LIVES", "30"))
+LIVES = int(os.environ.get("BYLINE_TEST_LIVES", "20"))
 """Random lives a policy; more by hand: BYLINE_TEST_LIVES=1000."""
 
 SURFACES = {
