@@ -1,0 +1,207 @@
+"""Fifteen plausible mistakes, one for each invariant, each in one function of the core.
+
+`planted` puts one in for the length of a test; its property has to find it.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from typing import Any, NamedTuple
+from unittest.mock import patch
+
+from schemas.words import Outcome
+from streams.core import decide, facts, invitation, standing, throttle
+from streams.core.clock import Reckoning
+from streams.core.journal import Journal
+
+Function = Callable[..., Any]
+
+
+class Bug(NamedTuple):
+    """A mistake: what it does, and in which places it sits."""
+
+    what: str
+    places: dict[str, Any]
+
+
+def _sent_is_delivered(right: Function) -> Function:
+    def decide_receipt(account: Any, moment: Any, receipt: Any) -> Any:
+        return right(account, moment, _Delivered(receipt))
+
+    return decide_receipt
+
+
+class _Delivered:
+    """A receipt that reads as delivered, whatever it says."""
+
+    def __init__(self, receipt: Any) -> None:
+        self.invitation_id, self.occurred_ms = receipt.invitation_id, receipt.occurred_ms
+        self.outcome, self.failure = Outcome.DELIVERED, None
+
+
+def _stops_forgotten(base: int, counted_from: int, stops: Any) -> Reckoning:
+    return Reckoning(base, stopped=False)
+
+
+def _silence_refuses(right: Function) -> Function:
+    def expire(account: Any, moment: Any, mode: Any) -> Any:
+        first, *others = right(account, moment, mode)
+        draft = first.drafts[0]._replace(reason="declined")
+        return [replace(first, drafts=(draft,)), *others]
+
+    return expire
+
+
+def _braked(right: Function) -> Function:
+    def decide_answer(account: Any, moment: Any, answer: Any) -> Any:
+        if moment.brakes.stopping(moment.ref.platform, "invitation.issued"):
+            return "stopped"
+        return right(account, moment, answer)
+
+    return decide_answer
+
+
+def _exempt_only_at_issue(right: Function) -> Function:
+    def failing(account: Any, moment: Any, place: Any) -> str | None:
+        reason = right(account, moment, place)
+        return None if reason == "exempted" and account.live.cycle else reason
+
+    return failing
+
+
+def _late_is_too_late(right: Function) -> Function:
+    def decide_answer(account: Any, moment: Any, answer: Any) -> Any:
+        cycle = account.live.cycle
+        if cycle and cycle.deadline_at and answer.occurred_ms > cycle.deadline_at:
+            return "late"
+        return right(account, moment, answer)
+
+    return decide_answer
+
+
+def _all_present_surfaces(right: Function) -> Function:
+    def restrictable(cycle: Any, policy: Any, life_mode: Any, reason: str) -> Any:
+        allowed = right(cycle, policy, life_mode, reason)
+        if not allowed:
+            return allowed
+        return {
+            surface: (restriction.level, policy.surface_mode(restriction, life_mode))
+            for surface, restriction in policy.consequence.surfaces.items()
+            if policy.surface_mode(restriction, life_mode) != "off"
+        }
+
+    return restrictable
+
+
+def _first_surface_only(right: Function) -> Function:
+    def release_all(*arguments: Any) -> Any:
+        return right(*arguments)[:1]
+
+    return release_all
+
+
+def _present_window(cycle: Any, policy: Any, delivered_at: int) -> int | None:
+    window = policy.notice.answer_window if policy else cycle.terms.answer_window
+    return None if window is None else delivered_at + window
+
+
+def _platform_only(brakes: Any, platform: str, switch: Any) -> Any:
+    name = f"{platform}:{switch}"
+    return [brakes.levers[name]] if name in brakes.levers else []
+
+
+def _timers_unlogged(right: Function) -> Function:
+    def decision(
+        journal: Any, ledger: Any, account: Any, moment: Any, cause: Any, *rest: Any
+    ) -> None:
+        if "timer" not in cause:
+            right(journal, ledger, account, moment, cause, *rest)
+
+    return decision
+
+
+def _appeal_is_paper(right: Function) -> Function:
+    def deferrals(*arguments: Any) -> list[str]:
+        return [by for by in right(*arguments) if by != "appeal"]
+
+    return deferrals
+
+
+_INVITATION, _DISPATCH = "streams.core.invitation.", "streams.core.dispatch."
+_exempt = _exempt_only_at_issue(standing.failing)
+_restrictable = _all_present_surfaces(throttle.restrictable)
+_first_only = _first_surface_only(throttle.release_all)
+_deferrals = _appeal_is_paper(standing.deferrals)
+
+BUGS: dict[int, Bug] = {
+    1: Bug(
+        "a receipt that says failed counts as delivered",
+        {_DISPATCH + "decide_receipt": _sent_is_delivered(invitation.decide_receipt)},
+    ),
+    2: Bug("pauses do not move the deadline", {_INVITATION + "reckon": _stops_forgotten}),
+    3: Bug(
+        "silence is published as a refusal",
+        {"streams.core.decide._expire": _silence_refuses(decide._expire)},
+    ),
+    4: Bug(
+        "the kill switch stops the owner's answers too",
+        {_DISPATCH + "decide_answer": _braked(invitation.decide_answer)},
+    ),
+    5: Bug(
+        "exemption is looked at before an invitation only",
+        {
+            "streams.core.eligibility.failing": _exempt,
+            "streams.core.decide.failing": _exempt,
+        },
+    ),
+    6: Bug(
+        "the text of an unknown label is kept",
+        {"streams.core.policy.Policy.knows": lambda policy, label: bool(label)},
+    ),
+    7: Bug(
+        "ids forget which one of its kind an event is",
+        {"streams.core.events.next_ordinal": lambda cycle, event, surface: 1},
+    ),
+    8: Bug(
+        "an answer that occurred after the deadline is dropped",
+        {_DISPATCH + "decide_answer": _late_is_too_late(invitation.decide_answer)},
+    ),
+    9: Bug(
+        "all surfaces of the present policy are restricted",
+        {"streams.core.throttle.restrictable": _restrictable},
+    ),
+    10: Bug(
+        "only the first surface is freed",
+        {
+            _INVITATION + "release_all": _first_only,
+            "streams.core.controls.release_all": _first_only,
+        },
+    ),
+    11: Bug(
+        "the present window counts, not the promised one",
+        {_INVITATION + "base_deadline": _present_window},
+    ),
+    12: Bug(
+        "a correction opens a dwell",
+        {"streams.core.facts._OPENING": frozenset({*facts._OPENING, "correction"})},
+    ),
+    13: Bug(
+        "switches for all platforms are overlooked",
+        {"streams.core.brakes.Brakes._of": _platform_only},
+    ),
+    14: Bug(
+        "what timers do is not logged",
+        {"streams.core.journal.Journal.decision": _timers_unlogged(Journal.decision)},
+    ),
+    15: Bug("an open appeal stops nothing", {"streams.core.agenda.deferrals": _deferrals}),
+}
+
+
+@contextmanager
+def planted(number: int) -> Iterator[Bug]:
+    """The core with one mistake in it."""
+    bug = BUGS[number]
+    with ExitStack() as places:
+        for place, wrong in bug.places.items():
+            places.enter_context(patch(place, wrong))
+        yield bug

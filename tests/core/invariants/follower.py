@@ -1,0 +1,253 @@
+"""A distrustful reader of one partition: inputs go in, events come out, and it keeps its own books.
+
+It follows the brakes, the facts of each account and each cycle by the events alone; `properties`
+holds each event and each step against these books.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+from streams.core.clock import day_of, hour_of, milliseconds
+from streams.core.policy import Policy
+from tests.core.invariants.facts import INFINITY, Facts, Stop
+from tests.core.invariants.world import Step
+
+ADVERSE = frozenset(
+    {
+        "invitation.issued",
+        "invitation.reminded",
+        "invitation.expired",
+        "throttle.applied",
+        "throttle.renewed",
+    }
+)
+Event = dict[str, Any]
+
+
+@lru_cache(maxsize=4096)
+def instant(text: str) -> int:
+    """A time on the wire as milliseconds."""
+    return milliseconds(datetime.fromisoformat(text))
+
+
+class Cycle:
+    """One invitation as its events tell it."""
+
+    def __init__(self, issued: Event, policy: Policy) -> None:
+        self.issued, self.policy = issued, policy
+        self.state = "issued"
+        self.delivered_at: int | None = None
+        self.deadline: int | None = None
+        self.expired: Event | None = None
+        self.receipts: set[str] = set()
+        self.answers: set[str] = set()
+        self.declined = self.spared = False
+        self.throttles: dict[str, Event] = {}
+
+    @property
+    def open(self) -> bool:
+        """Neither over nor granted."""
+        return self.state not in ("over", "granted")
+
+
+class Life:
+    """The cycles of an account in one mode."""
+
+    def __init__(self) -> None:
+        self.number = self.sequence = 0
+        self.cycle: Cycle | None = None
+        self.cool_until = 0
+
+    @property
+    def current(self) -> Cycle | None:
+        """The cycle that is open or granted."""
+        return self.cycle if self.cycle is not None and self.cycle.state != "over" else None
+
+
+class Owner:
+    """An account: its facts, its lives, and the last answer that counted."""
+
+    def __init__(self) -> None:
+        self.facts = Facts()
+        self.lives = {"enforce": Life(), "shadow": Life()}
+        self.answered: tuple[int, str] | None = None
+        self.withdrawn_at: int | None = None
+
+    def life_of(self, event: Event) -> Life:
+        """The life that an event belongs to; shadow surfaces of a live cycle to the live one."""
+        live = self.lives["enforce"]
+        if event["mode"] == "shadow" and event["event"].startswith("throttle"):
+            issued = live.cycle.issued if live.cycle else None
+            if issued is not None and issued["invitation_id"] == event["invitation_id"]:
+                return live
+        return self.lives[event["mode"]]
+
+
+class Follower:
+    """All accounts and the brakes of one partition."""
+
+    def __init__(self) -> None:
+        self.policies: Mapping[str, Policy] = {}
+        self.owners: dict[tuple[str, str], Owner] = {}
+        self.levers: dict[tuple[str, str], int] = {}
+        self.lever_at: dict[tuple[str, str], int] = {}
+        self.pauses: list[tuple[str, Stop]] = []
+        self.event_ids: set[str] = set()
+        self.used: Counter[tuple[str, str, str, int]] = Counter()
+        self.step: Step
+        self.owner: Owner
+        self.owner_applied = False
+        self.policy: Policy
+        self.more = False
+
+    @property
+    def time(self) -> int:
+        """What limits in time are held against."""
+        return self.step.now if self.step.as_of is None else self.step.as_of
+
+    def begin(self, step: Step) -> None:
+        """Take in what a step brought, before its events."""
+        self.step, self.owner_applied = step, False
+        if step.refused:
+            return
+        if step.kind == "open" and step.policies is not None:
+            self._policies(step.policies, step.now)
+        elif step.topic == "switches" and step.value is not None:
+            self._switch(step.value)
+        elif step.kind == "input":
+            platform, _, account = step.key.partition(":")
+            owner = self.of(platform, account)
+            policy = self.policies[platform]
+            value = None if step.value is None else dict(step.value)
+            self.owner_applied = owner.facts.apply(step.topic, value, policy, step.now)
+            self._input(owner, step)
+            invited = any(life.current for life in owner.lives.values())
+            if policy.stability.dwell == 0 or not owner.facts.touchable(policy, step.now):
+                owner.facts.settle(policy, step.now, invited, fired=False)
+        else:
+            for (platform, _), owner in self.owners.items():
+                invited = any(life.current for life in owner.lives.values())
+                owner.facts.settle(self.policies[platform], self.time, invited, fired=True)
+
+    def of(self, platform: str, account: str) -> Owner:
+        """The books of an account."""
+        owner = self.owners.get((platform, account))
+        if owner is None:
+            owner = self.owners[platform, account] = Owner()
+        self.owner, self.policy = owner, self.policies[platform]
+        return owner
+
+    def _input(self, owner: Owner, step: Step) -> None:
+        cycle = owner.lives["enforce"].current
+        if cycle is None or step.value is None:
+            return
+        if step.topic == "notice-receipts":
+            if step.value["invitation_id"] == cycle.issued["invitation_id"]:
+                cycle.receipts.add(step.value["outcome"])
+        elif step.topic == "consent-answers":
+            cycle.answers.add(step.value["answer"])
+        elif step.topic == "controls" and self.owner_applied and cycle.state == "expired":
+            cycle.spared |= step.value["command"] in ("lift", "appeal_upheld")
+
+    def _policies(self, policies: Mapping[str, Policy], now: int) -> None:
+        for (platform, _), owner in self.owners.items():
+            if policies[platform] is not self.policies[platform]:
+                owner.facts.new_policy(self.policies[platform], policies[platform], now)
+        self.policies = policies
+
+    def _switch(self, value: Mapping[str, Any]) -> None:
+        lever, at = (value["scope"], value["switch"]), value["issued_at"]
+        is_on = lever in self.levers
+        if at < self.lever_at.get(lever, at) or is_on == value["on"]:
+            return
+        self.lever_at[lever] = at
+        if value["on"]:
+            self.levers[lever] = at
+        else:
+            since = self.levers.pop(lever)
+            if lever[1] in ("adverse_off", "answers_paused"):
+                self.pauses.append((lever[0], (since, at)))
+
+    def on(self, platform: str, switch: str) -> bool:
+        """Whether a switch is on for a platform."""
+        return ("*", switch) in self.levers or (platform, switch) in self.levers
+
+    def stops(self, platform: str, owner: Owner) -> list[Stop]:
+        """Every stretch in which the clock of an owner's answer stood still."""
+        stops = owner.facts.stopped()
+        stops += [stop for scope, stop in self.pauses if scope in ("*", platform)]
+        for (scope, switch), since in self.levers.items():
+            if scope in ("*", platform) and switch in ("adverse_off", "answers_paused"):
+                stops.append((since, INFINITY))
+        return stops
+
+    def used_in(self, platform: str, mode: str, kind: str, now: int) -> int:
+        """How many events of a kind the day or hour of an instant has seen."""
+        window = day_of(now) if kind == "day" else hour_of(now)
+        return self.used[platform, mode, kind, window]
+
+    # ---- events --------------------------------------------------------------------------------
+
+    def take(self, event: Event) -> None:
+        """Enter an event that has been checked."""
+        owner = self.owner
+        self.event_ids.add(event["event_id"])
+        owner.lives[event["mode"]].sequence = event["sequence"]
+        life, name = owner.life_of(event), event["event"]
+        now = instant(event["decided_at"])
+        platform, mode = event["platform"], event["mode"]
+        if name == "invitation.issued":
+            self.used[platform, mode, "day", day_of(now)] += 1
+            if event["reason"] == "over_line":
+                life.number = event["cycle"]
+                life.cycle = Cycle(event, self.policy)
+            elif life.cycle is not None:
+                life.cycle.state = "issued"
+        cycle = life.cycle
+        if cycle is None:
+            return
+        if name == "invitation.expired":
+            cycle.state, cycle.expired = "expired", event
+        elif name == "throttle.applied":
+            if mode == cycle.issued["mode"] and not any(
+                other["mode"] == mode for other in cycle.throttles.values()
+            ):
+                self.used[platform, mode, "hour", hour_of(now)] += 1
+            cycle.throttles[event["surface"]] = event
+        elif name == "throttle.renewed" and event["surface"] in cycle.throttles:
+            cycle.throttles[event["surface"]] |= {"review_at": event["review_at"]}
+        elif name == "throttle.lifted":
+            cycle.throttles.pop(event["surface"], None)
+            if event["reason"] == "ended" and not cycle.throttles:
+                self._over(life, cycle, now)
+        else:
+            self._told(owner, life, cycle, event, now)
+
+    def _told(self, owner: Owner, life: Life, cycle: Cycle, event: Event, now: int) -> None:
+        name = event["event"].split(".")[1]
+        if event.get("deadline_at"):
+            cycle.deadline = instant(event["deadline_at"])
+        if name == "delivered":
+            cycle.state, cycle.delivered_at = "delivered", instant(event["delivered_at"])
+        elif name == "undeliverable":
+            cycle.state, cycle.delivered_at = "undeliverable", None
+        elif name in ("granted", "declined", "withdrawn"):
+            at = instant(event["answered_at"])
+            answer = self.step.value["answer"] if self.step.value else name
+            owner.answered = (at, answer)
+            if name == "withdrawn":
+                owner.withdrawn_at = at
+                self._over(life, cycle, now)
+            else:
+                cycle.state, cycle.declined = name, cycle.declined or name == "declined"
+        elif name == "voided":
+            self._over(life, cycle, now, cool=event["reason"] != "notice")
+        elif name == "cancelled":
+            self._over(life, cycle, now)
+
+    def _over(self, life: Life, cycle: Cycle, now: int, cool: bool = True) -> None:
+        cycle.state = "over"
+        life.cool_until = now + self.policy.stability.cool_down if cool else 0

@@ -1,0 +1,78 @@
+"""Recomputing: recorded inputs and the decision log give the same outputs, byte for byte.
+
+`recompute` knows of a partition only what Kafka keeps: its inputs by topic and offset, its decision
+log, and the policies by digest. It follows the steps that each transaction names.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from streams.core.ledger import InputRecord
+from streams.core.partition import Partition, World
+from streams.core.policy import Policy
+from tests.core.invariants.follower import instant
+from tests.core.invariants.world import Memory, Output
+
+
+def recompute(
+    inputs: Mapping[str, Sequence[InputRecord]],
+    decisions: Iterable[bytes],
+    policies: Mapping[str, Policy],
+    partition: int = 0,
+    partition_count: int = 1,
+    partition_of: Callable[[bytes], int] | None = None,
+    prefix: str = "byline.",
+) -> list[Output]:
+    """Every output, decisions included, of playing the log's steps once more.
+
+    `inputs`: topic without prefix to its records, by offset. `policies`: by digest.
+    """
+    memory = Memory()
+    core: Partition | None = None
+    present: dict[str, Policy] = {}
+    for raw in decisions:
+        record = msgspec.json.decode(raw)
+        if record["kind"] == "policies":
+            present = {
+                platform: policies[named.split(":")[1]]
+                for platform, named in record["policies"].items()
+            }
+            world = World(
+                policies=present,
+                partition_count=partition_count,
+                partition_of=partition_of or (lambda _: partition),
+                require_approvals=False,
+                full_name=lambda name: prefix + name,
+            )
+            if "rescan" in World._fields:
+                world = world._replace(rescan=frozenset(present))
+            now = instant(record["now"])
+            core = Partition(world, partition, memory, now)
+            core.take_up(memory, now)
+        elif record["kind"] == "transaction":
+            assert core is not None, "a transaction before any policy"
+            _transaction(core, memory, inputs, record, prefix)
+    return memory.raw
+
+
+def _transaction(
+    core: Partition,
+    memory: Memory,
+    inputs: Mapping[str, Sequence[InputRecord]],
+    record: dict[str, Any],
+    prefix: str,
+) -> None:
+    for step in record["steps"]:
+        now = instant(step["now"])
+        if "as_of" in step:
+            core.fire(memory, now, instant(step["as_of"]), step["looked"])
+            continue
+        batches = []
+        for topic, (first, after) in step["reads"].items():
+            name = topic.removeprefix(prefix)
+            records = [known for known in inputs[name] if first <= known.offset < after]
+            batches.append((name, records))
+        core.step(memory, now, batches)  # type: ignore[arg-type]
+    core.seal(memory, instant(record["now"]), record["reads"])

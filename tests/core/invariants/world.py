@@ -1,0 +1,202 @@
+"""A partition of the core with its clock, fast enough for a million small histories.
+
+`Run` plays inputs, time, restarts and changes of policy, and keeps a trace of what went in and what
+came out, step by step. It is to `tests.core.given.Day` what a recorder is to a stage.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+import msgspec
+
+from streams.core.clock import rfc3339
+from streams.core.ledger import Headers
+from streams.core.partition import Partition, World
+from streams.core.policy import Policy
+from tests.core.given import START, Record
+
+TIMES = frozenset({"observed_at", "occurred_at", "issued_at", "valid_until", "expires_at", "until"})
+SIDE_TOPICS = frozenset({"decisions", "dead-letters"})
+_encode = msgspec.json.Encoder().encode
+
+
+Output = tuple[str, bytes | None, bytes | None, Headers]
+"""Topic, key, value and headers as they go out."""
+
+
+class Step(NamedTuple):
+    """What happened at one instant and what came of it. Times in `value` are milliseconds.
+
+    `kind`: input, fire (timers due by `as_of` acted) or open (restart, or new policies).
+    """
+
+    kind: str
+    now: int
+    as_of: int | None
+    topic: str
+    key: str
+    value: Mapping[str, Any] | None
+    events: list[tuple[str, dict[str, Any]]]
+    raw: list[Output]
+    redelivered: bool = False
+    policies: Mapping[str, Policy] | None = None
+    refused: bool = False
+
+
+class Memory:
+    """State in dictionaries; outputs as raw records since the last `take`."""
+
+    def __init__(self) -> None:
+        self.state: dict[str, dict[bytes, bytes]] = defaultdict(dict)
+        self.raw: list[Output] = []
+
+    def get(self, store: str, key: bytes) -> bytes | None:
+        return self.state[store].get(key)
+
+    def put(self, store: str, key: bytes, value: bytes | None) -> None:
+        if value is None:
+            self.state[store].pop(key, None)
+        else:
+            self.state[store][key] = value
+
+    def contains(self, store: str, key: bytes) -> bool:
+        return key in self.state[store]
+
+    def items(self, store: str) -> Iterator[tuple[bytes, bytes]]:
+        return iter(list(self.state[store].items()))
+
+    def send(
+        self, topic: str, key: bytes | None, value: bytes | None, headers: Headers = ()
+    ) -> None:
+        self.raw.append((topic, key, value, headers))
+
+
+class Run:
+    """A partition, its clock, and the trace of its steps.
+
+    `sealed_after`: so many steps make a transaction; None: they are not sealed, which is faster.
+    """
+
+    def __init__(
+        self,
+        *policies: Policy,
+        partition: int = 0,
+        partition_count: int = 1,
+        sealed_after: int | None = None,
+    ) -> None:
+        self.memory = Memory()
+        self.now = START
+        self.offsets: dict[str, int] = defaultdict(int)
+        self.records: dict[str, list[Record]] = defaultdict(list)
+        self.trace: list[Step] = []
+        self._sealed_after, self._unsealed = sealed_after, 0
+        self._partition, self._count = partition, partition_count
+        self._taken = 0
+        self.policies: dict[str, Policy] = {}
+        self.open(*policies)
+
+    def open(self, *policies: Policy) -> None:
+        """Open the partition anew on its state: a restart, or with other policies."""
+        self.seal()
+        if policies:
+            self.policies = {policy.platform: policy for policy in policies}
+        world = World(
+            policies=self.policies,
+            partition_count=self._count,
+            partition_of=lambda _: self._partition,
+            require_approvals=False,
+            full_name=_full_name,
+        )
+        if "rescan" in World._fields:
+            world = world._replace(rescan=frozenset(self.policies))
+        self.partition = Partition(world, self._partition, self.memory, self.now)
+        self.partition.take_up(self.memory, self.now)
+        self._record("open", None, "", "", None, policies=self.policies)
+
+    def put(
+        self, topic: str, key: str, value: Mapping[str, Any] | None, redelivered: bool = False
+    ) -> Step:
+        """An input, its times in milliseconds."""
+        wire = None
+        if value is not None:
+            wire = _encode(
+                {
+                    name: rfc3339(field) if name in TIMES and field is not None else field
+                    for name, field in value.items()
+                }
+            )
+        offset = self.offsets[topic]
+        self.offsets[topic] = offset + 1
+        record = Record(offset, self.now, key.encode(), wire)
+        self.records[topic].append(record)
+        self.partition.step(self.memory, self.now, [(topic, [record])])  # type: ignore[list-item]
+        return self._record("input", None, topic, key, value, redelivered=redelivered)
+
+    def fire(self, as_of: int | None = None) -> None:
+        """Let every timer that is due act, in as many rounds as it takes."""
+        as_of = self.now if as_of is None else as_of
+        while True:
+            more = self.partition.fire(self.memory, self.now, as_of, 1000)
+            self._record("fire", as_of, "", "", None)
+            if not more:
+                return
+
+    def seal(self) -> None:
+        """End the transaction."""
+        if self._unsealed:
+            self.partition.seal(self.memory, self.now, dict(self.offsets))
+            self._unsealed = 0
+
+    def wait(self, milliseconds: int, hops: int = 40) -> None:
+        """Time passes; a punctual worker acts at each instant that is due."""
+        end = self.now + milliseconds
+        for _ in range(hops):
+            due = self.partition.due()
+            if due is None or due > end:
+                break
+            self.now = max(self.now, due)
+            self.fire()
+        self.now = end
+
+    def _record(
+        self,
+        kind: str,
+        as_of: int | None,
+        topic: str,
+        key: str,
+        value: Mapping[str, Any] | None,
+        redelivered: bool = False,
+        policies: Mapping[str, Policy] | None = None,
+    ) -> Step:
+        if self._sealed_after is not None and kind != "open":
+            self._unsealed += 1
+            if self._unsealed >= self._sealed_after:
+                self.seal()
+        fresh = self.memory.raw[self._taken :]
+        self._taken = len(self.memory.raw)
+        events = [
+            (out, msgspec.json.decode(raw or b"null"))
+            for out, _, raw, _ in fresh
+            if out not in SIDE_TOPICS
+        ]
+        refused = any(out == "dead-letters" for out, _, _, _ in fresh)
+        step = Step(
+            kind,
+            self.now,
+            as_of,
+            topic,
+            key,
+            value,
+            events,
+            fresh,
+            redelivered,
+            policies,
+            refused,
+        )
+        self.trace.append(step)
+        return step
+
+
+def _full_name(name: str) -> str:
+    return "byline." + name
