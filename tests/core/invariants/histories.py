@@ -12,7 +12,7 @@ from streams.core.ids import invitation_id
 from streams.core.policy import Policy
 from tests.core.given import DAY, HOUR, MINUTE
 from tests.core.invariants.policies import LATE, family
-from tests.core.invariants.world import Run
+from tests.core.invariants.world import TIMES, Run
 
 CANARY = "王小明CANARY"
 """Stands where a person's name might: in unknown fields and unknown labels."""
@@ -89,6 +89,7 @@ class History:
         chance = self.draw.random()
         if chance < 0.08:
             value["note" if chance < 0.06 else "real_name"] = CANARY
+        self.instants |= {value[name] for name in TIMES & value.keys()}
         before = self.run.memory.raw
         known = len(before)
         key = f"{self.platform}:{account}"

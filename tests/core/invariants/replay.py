@@ -45,9 +45,8 @@ def recompute(
                 partition_of=partition_of or (lambda _: partition),
                 require_approvals=False,
                 full_name=lambda name: prefix + name,
+                rescan=frozenset(present),
             )
-            if "rescan" in World._fields:
-                world = world._replace(rescan=frozenset(present))
             now = instant(record["now"])
             core = Partition(world, partition, memory, now)
             core.take_up(memory, now)

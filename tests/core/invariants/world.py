@@ -107,9 +107,8 @@ class Run:
             partition_of=lambda _: self._partition,
             require_approvals=False,
             full_name=_full_name,
+            rescan=frozenset(self.policies),
         )
-        if "rescan" in World._fields:
-            world = world._replace(rescan=frozenset(self.policies))
         self.partition = Partition(world, self._partition, self.memory, self.now)
         self.partition.take_up(self.memory, self.now)
         self._record("open", None, "", "", None, policies=self.policies)
