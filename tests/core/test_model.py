@@ -57,6 +57,14 @@ POLICIES: dict[str, Policy] = {
     ),
     "answer by": replace(FAIR, phases=(replace(FAIR.phases[0], answer_by=START + 4 * DAY),)),
     "later phase": replace(FAIR, phases=(replace(FAIR.phases[0], starts_at=START + minutes(200)),)),
+    "two phases": replace(
+        FAIR,
+        phases=(
+            Phase("first", 1200, START - DAY, None, None),
+            Phase("second", 1000, START + minutes(150), None, None),
+            Phase("third", 500, None, None, None),
+        ),
+    ),
     "quick": QUICK,
 }
 NEXT: list[Policy] = [

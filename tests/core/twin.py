@@ -23,7 +23,7 @@ Where the contract leaves a choice and the two read it differently, the historie
 * What was observed while an account was closed is no older than the last reading applied in the
   core; in the model every reading moves that instant (READINGS 16). None is older after `closed`.
 * The phase of a cycle is the lowest in force in the core, the highest reached in the model
-  (READINGS 21). One phase here.
+  (READINGS 21). Which phase is said is not compared, and no policy withdraws one.
 """
 
 from collections.abc import Callable
