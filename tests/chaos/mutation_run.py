@@ -6,6 +6,7 @@ does not drain. The ground, spans lost with the engine whole, has to pass.
 
 import argparse
 import json
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,7 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=1.2)
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     verdicts, wrong = [], 0
     for name in given.names or MUTATIONS:
         verdict = run_one(name, given.seed, given.minutes)

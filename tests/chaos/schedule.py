@@ -6,25 +6,25 @@ from random import Random
 from streams.engine.failpoints import POINTS
 
 KINDS: dict[str, float] = {
-    "kill": 8,
+    "kill": 6,
     "kill twice": 5,
     "kill at shutdown": 4,
     "kill at revoke": 3,
     "freeze short": 6,
     "freeze long": 4,
     "scale": 5,
-    "broker": 4,
+    "broker": 1,
     "wipe": 3,
     "disk full": 2,
     "disk slow": 2,
     "cable short": 3,
     "cable long": 2,
-    "clock": 2,
+    "clock": 1,
     "old disk": 3,
-    "lost offsets": 1,
+    "lost offsets": 0.5,
     "large records": 2,
-    "burst": 1,
-    "narrow topic": 1,
+    "burst": 0.5,
+    "narrow topic": 0.5,
     "zombie at a step": 4,
     "coordinator": 3,
     "broker stop": 2,
@@ -33,7 +33,7 @@ KINDS: dict[str, float] = {
 ISOLATED = frozenset({"disk full", "cable short", "cable long"})
 MANY_BROKERS = frozenset({"coordinator", "broker stop"})
 SCALES = (1, 3, 5, 2, 3)
-HITS = {"after-init": 3, "after-recovery": 3, "on-revoke": 1, "before-fire": 12, "after-fire": 12}
+HITS = {"after-init": 2, "after-recovery": 2, "on-revoke": 1, "before-fire": 5, "after-fire": 5}
 
 
 @dataclass(frozen=True)
@@ -76,4 +76,4 @@ class FailpointQueue:
         if not self._left:
             self._left = self._random.sample(POINTS, len(POINTS))
         name = self._left.pop()
-        return f"{name}:kill:{self._random.randint(1, HITS.get(name, 40))}"
+        return f"{name}:kill:{self._random.randint(1, HITS.get(name, 15))}"
