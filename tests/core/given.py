@@ -30,6 +30,7 @@ from streams.core.policy import (
 SECOND, MINUTE, HOUR, DAY = 1000, 60_000, 3_600_000, 86_400_000
 START = milliseconds(datetime(2024, 1, 1, tzinfo=UTC))
 PLATFORM, ACCOUNT = "weibo", "a1"
+NOT_EVENTS = ("decisions", "dead-letters")
 
 
 class Record(NamedTuple):
@@ -263,17 +264,13 @@ class Day:
     @property
     def events(self) -> list[dict[str, Any]]:
         """All events so far."""
-        return [
-            value
-            for topic, _, value, _ in self.tables.outputs
-            if topic not in ("decisions", "dead-letters")
-        ]
+        outputs = self.tables.outputs
+        return [value for topic, _, value, _ in outputs if topic not in NOT_EVENTS]
 
     def fresh(self) -> list[dict[str, Any]]:
         """The events since the last call."""
         outputs, self._seen = self.tables.outputs[self._seen :], len(self.tables.outputs)
-        told = ("decisions", "dead-letters")
-        return [value for topic, _, value, _ in outputs if topic not in told]
+        return [value for topic, _, value, _ in outputs if topic not in NOT_EVENTS]
 
     def said(self) -> list[str]:
         """The events since the last call, as words: `issued over_line`, `lifted tips granted`."""
