@@ -6,7 +6,7 @@ import pytest
 
 from schemas.words import Field
 from tests.core.given import DAY, HOUR, MINUTE, START, Day, policy, stability
-from tests.core.states import ISSUED, begun, brief, delivered, expired, invited
+from tests.core.states import DEADLINE, ISSUED, WINDOW, begun, brief, delivered, expired, invited
 
 
 def test_exactly_the_line_counts_and_one_reading_suffices() -> None:
@@ -225,6 +225,12 @@ def test_stale_facts_hold_back_until_a_fresh_reading_and_cancel_nothing() -> Non
     day = Day(aging).label("财经").reads(1500, at=START - 2 * DAY)
     assert day.wait(DAY).said() == []
     assert day.reads(1500).fire().said() == [ISSUED]
+
+
+@pytest.mark.parametrize(("max_age", "expires"), [(DEADLINE, True), (DEADLINE - 1, False)])
+def test_facts_of_exactly_max_age_are_not_older_than_it(max_age: int, expires: bool) -> None:
+    day = delivered(policy(stability=stability(max_age=max_age))).wait(WINDOW)
+    assert ("expired no_answer" in day.said()) is expires
 
 
 def test_a_label_that_came_before_an_operators_word_is_still_the_latest() -> None:
