@@ -4,9 +4,11 @@ import functools
 import random
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from streams.operate.audit.auditor import Auditor, audit
 from streams.operate.audit.records import RULES, Record
+from streams.operate.audit.service import Metrics
 from tests.operate.breaches import PLANTED
 from tests.operate.planted import Planted, value
 from tests.operate.recording import RECORDINGS
@@ -69,3 +71,19 @@ def test_read_from_the_middle_on_it_judges_what_it_can() -> None:
 
 
 _MIDDLE = 1_704_067_200_000 + 6 * DAY
+
+
+def test_a_followed_audit_counts_each_breach_and_shows_how_far_it_is() -> None:
+    registry = CollectorRegistry()
+    metrics = Metrics(registry)
+    auditor = Auditor()
+    for record in recording("clean"):
+        if record.topic != "notice-receipts":
+            auditor.feed(record)
+    metrics.found(auditor.finish())
+    metrics.progress(auditor)
+    wanted = {"invariant": "1", "breach": "delivery_without_word"}
+    assert (registry.get_sample_value("byline_audit_breaches_total", wanted) or 0) > 10
+    assert registry.get_sample_value("byline_audit_events") == auditor.events_seen
+    quiet = {"invariant": "7", "breach": "event_twice"}
+    assert registry.get_sample_value("byline_audit_breaches_total", quiet) == 0

@@ -9,7 +9,7 @@ from streams.operate.audit import people
 from streams.operate.audit.event_checks import judge
 from streams.operate.audit.intake import read_input
 from streams.operate.audit.lineup import Happened, bare, plain_of
-from streams.operate.audit.partition import Partition
+from streams.operate.audit.partition import RESCANNED, Partition
 from streams.operate.audit.records import Breach, Record, millis, places
 from streams.operate.audit.terms import Terms, read_terms
 
@@ -53,7 +53,10 @@ class Auditor:
         elif record.topic == DEAD_LETTERS.name:
             self._dead_letter(record)
         else:
-            self._of(record.partition).lineup.take(record)
+            partition = self._of(record.partition)
+            if record.topic == DECISIONS.name:
+                self._found.extend(partition.link(record, self.whole))
+            partition.lineup.take(record)
 
     def reached(self, topic: str, partition: int, offset: int) -> None:
         """Everything of this topic's partition below `offset` has been fed (markers have gaps)."""
@@ -144,7 +147,8 @@ class Auditor:
         key, cause, facts = _key(plain), plain["cause"], plain.get("facts", {})
         if "offset" in cause and bare(cause["topic"]) != "switches":
             before = partition.lineup.reads.get(bare(cause["topic"]), 0)
-            if cause["offset"] < before and (plain["events"] or plain["transitions"]):
+            again = bare(cause["topic"]) in partition.rescan
+            if cause["offset"] < before and not again and (plain["events"] or plain["transitions"]):
                 detail = f"{cause['topic']}@{cause['offset']}, {before} were read"
                 self._report("input_applied_twice", plain, detail, record.place)
             self._cause(partition, record, plain)
@@ -173,6 +177,7 @@ class Auditor:
 
     def _policies(self, partition: Partition, plain: Mapping[str, Any]) -> None:
         partition.present = {}
+        partition.rescan = RESCANNED if partition.lineup.reads else frozenset()
         for platform, text in plain["policies"].items():
             terms = self.policies.get(str(text).partition(":")[2])
             if terms is not None:
@@ -182,6 +187,9 @@ class Auditor:
         now = millis(plain["now"])
         for topic, upto in plain["reads"].items():
             before = partition.lineup.reads.get(topic, 0)
+            if upto < before and topic in partition.rescan:
+                partition.rescan -= {topic}
+                before = upto
             if upto < before:
                 detail = f"{topic}: {upto} after {before}"
                 self._report("reads_moved_back", plain, detail, record.place)

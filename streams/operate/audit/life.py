@@ -92,6 +92,7 @@ class Account:
     exempt_place: str = ""
     closed_place: str = ""
     last_answer_at: int = -NEVER
+    last_answer: tuple[int, str] = (-NEVER, "")
     withdrawn_place: str = ""
     withdrawn_answer_at: int = -NEVER
     label_at: int = -NEVER

@@ -1,10 +1,16 @@
 """What is known of one partition: accounts, brakes, policies in force, what is due."""
 
+from collections.abc import Iterator
+
+from streams.operate.audit.chain import START, Chain
 from streams.operate.audit.life import Account, Brakes
 from streams.operate.audit.lineup import Lineup
 from streams.operate.audit.overdue import Overdue
-from streams.operate.audit.records import Record
+from streams.operate.audit.records import Breach, Record
 from streams.operate.audit.terms import Terms
+
+RESCANNED = frozenset({"category-changes", "follower-counts"})
+"""Inputs that a change of policy may have read again: what the old one had not kept."""
 
 
 class Partition:
@@ -18,6 +24,8 @@ class Partition:
         self.touched: dict[str, Account] = {}
         self.newest: dict[str, Record] = {}
         self.overdue = Overdue()
+        self.chain: Chain | None = None
+        self.rescan: frozenset[str] = frozenset()
 
     def account(self, key: str) -> Account:
         """What is known of an account."""
@@ -26,3 +34,13 @@ class Partition:
             found = self.accounts[key] = Account(key)
         self.touched[key] = found
         return found
+
+    def link(self, record: Record, whole: bool) -> Iterator[Breach]:
+        """The log's chain holds; read from later on, its first record is taken on trust."""
+        if self.chain is None:
+            trusted = not whole or record.offset > 0
+            start = (None, None) if trusted else (1, START)
+            self.chain = Chain(record.partition, *start)
+        for broken in self.chain.check(record):
+            detail = f"{broken.fault}: {broken.says}"
+            yield Breach("chain_broken", "", record.timestamp, detail, (record.place,))

@@ -45,27 +45,26 @@ def must_end(account: Account, record: Record, why: str) -> None:
 
 def _answer(account: Account, record: Record, value: ConsentAnswer) -> None:
     at = stamp(value.occurred_at)
-    if at < account.last_answer_at:
-        return
+    stale = at < account.last_answer_at or (at, value.answer.value) == account.last_answer
     cycle = account.answering(value.invitation_id)
-    withdrawn = value.answer is Answer.WITHDRAWN
-    if cycle is None and withdrawn:
+    if cycle is None and value.answer is Answer.WITHDRAWN:
         cycle = account.answering(None)
-    if cycle is None or cycle.mode != "enforce":
+    if cycle is None:
         return
-    account.last_answer_at = at
     word = Word(at, record.timestamp, record.place)
+    other = value.notice_version not in (None, cycle.notice_version) and cycle.terms is not None
     if cycle.state == "GRANTED":
-        if value.answer is not Answer.GRANTED:
+        if value.answer is not Answer.GRANTED and not stale:
             account.withdrawn_place, account.withdrawn_answer_at = record.place, at
             account.due.append(Due("withdrawal_unheeded", record.place, value.answer.value))
-        return
-    if value.answer is Answer.GRANTED:
+    elif value.answer is Answer.GRANTED and not other:
         cycle.granted = word
-        if value.notice_version in (None, cycle.notice_version) and cycle.terms is not None:
+        if not stale and cycle.terms is not None:
             account.due.append(Due("grant_unheeded", record.place, f"given at {iso(at)}"))
-    elif value.answer is Answer.DECLINED:
+    elif value.answer is Answer.DECLINED and not stale:
         cycle.declined = word
+    if not stale:
+        account.last_answer_at, account.last_answer = at, (at, value.answer.value)
 
 
 def _receipt(account: Account, record: Record, value: NoticeReceipt) -> None:

@@ -59,6 +59,7 @@ RULES: dict[str, Rule] = {
     "level_too_strong": Rule(9, "a stronger level than the policy gives the surface"),
     "acts_backwards": Rule(9, "effective before it was decided"),
     "end_too_late": Rule(10, "ends or is reviewed later than the policy says"),
+    "renewed_after_end": Rule(10, "a restriction was renewed that had ended already"),
     "lifted_not_ours": Rule(10, "lifts what is not restricted by us"),
     "not_lifted": Rule(10, "the ground is gone and a restriction stayed"),
     "outlived_its_end": Rule(10, "past its end and nothing said so while the worker ran"),

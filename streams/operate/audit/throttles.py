@@ -50,8 +50,6 @@ def _ground(cycle: Cycle, event: ThrottleApplied, at: int) -> Iterator[Finding]:
         yield "restricted_before_deadline", f"the cycle is {cycle.state}", shown
     if (event.reason == "declined") != (cycle.declined is not None) and _spoke_before(cycle):
         yield "silence_mistaken", event.reason, (cycle.place,)
-    if cycle.granted is not None and cycle.granted.arrived_at <= (cycle.deadline_at or 0):
-        yield "answer_overtaken", "", (cycle.granted.place, cycle.expired_place)
 
 
 def _spoke_before(cycle: Cycle) -> bool:
@@ -123,16 +121,14 @@ def band(followers: int) -> str:
 
 
 def renewed(moment: Moment, cycle: Cycle, event: ThrottleRenewed) -> Iterator[Finding]:
-    """Reviewed and kept: only the review moves, and not past the end."""
+    """Reviewed and kept: only the review moves, and never after the end."""
     running = cycle.active.get(event.surface.value)
     if running is None or running.throttle_id != event.throttle_id:
         if cycle.terms is not None:
             yield "restricted_after_end", "renewed, but nothing is restricted", (cycle.place,)
         return
-    if stamp(event.review_at) > running.expires_at:
-        yield "end_too_late", "reviewed after the end", (running.place,)
     if stamp(event.decided_at) >= running.expires_at:
-        yield "restricted_after_end", "renewed after its end", (running.place,)
+        yield "renewed_after_end", f"it ended at {iso(running.expires_at)}", (running.place,)
 
 
 def lifted(moment: Moment, cycle: Cycle, event: ThrottleLifted) -> Iterator[Finding]:
