@@ -106,17 +106,22 @@ def _counts(book: Book) -> dict[str, int]:
 
 def _replay(book: Book, verdict: Verdict) -> list[str]:
     breaches: list[str] = []
-    for found, transactions, reopened in each_partition(book, _replay_one):
+    tally: Counter[str] = Counter()
+    for found, counts in each_partition(book, _replay_one):
         breaches += found
-        counts = verdict.counts
-        counts["transactions"] = counts.get("transactions", 0) + transactions
-        counts["reopened in replay"] = counts.get("reopened in replay", 0) + reopened
+        tally.update(counts)
+    verdict.counts.update(tally)
     return breaches
 
 
-def _replay_one(book: Book, partition: int) -> tuple[list[str], int, int]:
+def _replay_one(book: Book, partition: int) -> tuple[list[str], dict[str, int]]:
     replay = Replay(book, partition)
-    return replay.run(), replay.transactions, replay.reopened
+    found = replay.run()
+    return found, {
+        "transactions": replay.transactions,
+        "reopened in replay": replay.reopened,
+        "same decisions, other cause named": replay.told_otherwise,
+    }
 
 
 def _model(book: Book, end: datetime, verdict: Verdict) -> list[str]:

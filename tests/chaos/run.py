@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from streams.engine.failpoints import POINTS
 from tests.chaos.faults import Faults
 from tests.chaos.grounds import Site
 from tests.chaos.schedule import ISOLATED, KINDS, MANY_BROKERS, FailpointQueue, draw
-from tests.chaos.stage import Stage
+from tests.chaos.stage import SETTLE_SECONDS, Stage
 from tests.chaos.traffic import Rates
 
 DRAIN_SECONDS = 60.0
@@ -32,6 +33,9 @@ class Plan:
     folder: Path | None = None
     mutation: str = ""
     keep: Path | None = None
+    points: tuple[str, ...] = POINTS
+    settle_seconds: float = SETTLE_SECONDS
+    drain_patience_seconds: float = 4 * DRAIN_SECONDS
 
 
 def perform(plan: Plan, say: Callable[[str], None] = print) -> dict[str, Any]:
@@ -49,7 +53,7 @@ def perform(plan: Plan, say: Callable[[str], None] = print) -> dict[str, Any]:
         stage.begin(plan.workers)
         began = time.time()
         supervisor = stage.supervisor
-        supervisor.next_failpoint = FailpointQueue(plan.seed, plan.failpoints)
+        supervisor.next_failpoint = FailpointQueue(plan.seed, plan.failpoints, plan.points)
         faults = Faults(supervisor, stage.sender)
         _strike(plan, kinds, faults, say)
         over = time.time()
@@ -60,7 +64,7 @@ def perform(plan: Plan, say: Callable[[str], None] = print) -> dict[str, Any]:
             **_liveness(plan, stage, faults, began),
         }
         say("reading everything back")
-        verdict = stage.end()
+        verdict = stage.end(plan.settle_seconds)
         return result | {
             "sent": stage.sender.sent,
             "duplicates": stage.sender.duplicates,
@@ -102,7 +106,7 @@ def _liveness(plan: Plan, stage: Stage, faults: Faults, began: float) -> dict[st
     supervisor.scale(plan.workers)
     over = time.time()
     stage.traffic.stop()
-    drained = stage.drained(4 * DRAIN_SECONDS)
+    drained = stage.drained(plan.drain_patience_seconds)
     stalls = watch.stalls(began, over)
     exits = Counter(f"{one.code} {one.why.partition(':')[0]}" for one in supervisor.exits)
     words = Counter(

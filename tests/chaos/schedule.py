@@ -64,7 +64,8 @@ def draw(seed: int, seconds: float, every: float, kinds: list[str]) -> list[Faul
 class FailpointQueue:
     """Hands each starting worker the next point to die at; all points in turn, shuffled."""
 
-    def __init__(self, seed: int, share: float = 0.75) -> None:
+    def __init__(self, seed: int, share: float = 0.75, points: tuple[str, ...] = POINTS) -> None:
+        self._points = points
         self._random = Random(f"failpoints-{seed}")
         self._share = share
         self._left: list[str] = []
@@ -74,6 +75,6 @@ class FailpointQueue:
         if self._random.random() > self._share:
             return ""
         if not self._left:
-            self._left = self._random.sample(POINTS, len(POINTS))
+            self._left = self._random.sample(self._points, len(self._points))
         name = self._left.pop()
         return f"{name}:kill:{self._random.randint(1, HITS.get(name, 15))}"
