@@ -1,0 +1,131 @@
+"""Real readings, one after the other, through one partition of the core under a simulated clock.
+
+The clock is the latest `observed_at` seen and never steps back, as in a backtest: timers that fell
+due before a reading act before it.
+"""
+
+import csv
+import gzip
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
+from itertools import groupby
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+import pytest
+
+from streams.core.clock import milliseconds
+from streams.core.partition import Partition, World
+from streams.core.policy import Policy
+from tests.core.given import Record
+from tests.core.invariants.world import SIDE_TOPICS, Memory
+
+DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
+_encode = msgspec.json.Encoder().encode
+
+
+class Reading(NamedTuple):
+    """A line of a file."""
+
+    observed_at: str
+    platform: str
+    account_id: str
+    followers: int
+    label: str
+
+
+def readings(name: str) -> list[Reading]:
+    """The lines of a file; the test is skipped where the file is absent."""
+    path = DATA / name
+    if not path.exists():
+        pytest.skip(f"../shared/data/{name} is not on this machine")
+    with gzip.open(path, "rt", encoding="utf-8") as lines:
+        rows = csv.reader(lines)
+        next(rows)
+        return [
+            Reading(at, who, account, int(count), label) for at, who, account, count, label in rows
+        ]
+
+
+def instant(text: str) -> int:
+    """A time of a file in milliseconds."""
+    return milliseconds(datetime.fromisoformat(text))
+
+
+class Replay:
+    """A partition that is fed from a file. `events`: what came out, in order."""
+
+    def __init__(self, *policies: Policy, start: int) -> None:
+        self.memory, self.now = Memory(), start
+        world = World(
+            policies={policy.platform: policy for policy in policies},
+            partition_count=1,
+            partition_of=lambda _: 0,
+            require_approvals=False,
+            full_name=lambda name: "byline." + name,
+        )
+        self.partition = Partition(world, 0, self.memory, start)
+        self.partition.take_up(self.memory, start)
+        self.events: list[dict[str, Any]] = []
+        self._labels: dict[tuple[str, str], str] = {}
+        self._offsets = {"category-changes": 0, "follower-counts": 0}
+
+    def feed(self, rows: Iterable[Reading], seen: Callable[["Replay"], None] | None = None) -> None:
+        """Readings of one instant are one batch; `seen` is called after each."""
+        for at, group in groupby(rows, key=lambda reading: reading.observed_at):
+            self._until(max(self.now, instant(at)))
+            counts: list[Record] = []
+            labels: list[Record] = []
+            for reading in group:
+                labels.extend(self._label(reading))
+                value = reading._asdict()
+                del value["label"]
+                counts.append(self._record("follower-counts", reading, value))
+            self.partition.step(
+                self.memory, self.now, [("category-changes", labels), ("follower-counts", counts)]
+            )
+            self._fire()
+            if seen is not None:
+                seen(self)
+
+    def close(self, after: int) -> None:
+        """Time passes without a reading."""
+        self._until(self.now + after)
+
+    def _label(self, reading: Reading) -> Iterator[Record]:
+        """A label where it differs from the one before; an empty one removes it."""
+        who = (reading.platform, reading.account_id)
+        if self._labels.get(who, "") == reading.label:
+            return
+        self._labels[who] = reading.label
+        value = {
+            "platform": reading.platform,
+            "account_id": reading.account_id,
+            "category": reading.label,
+            "observed_at": reading.observed_at,
+        }
+        yield self._record("category-changes", reading, value if reading.label else None)
+
+    def _record(self, topic: str, reading: Reading, value: dict[str, Any] | None) -> Record:
+        offset = self._offsets[topic]
+        self._offsets[topic] = offset + 1
+        key = f"{reading.platform}:{reading.account_id}".encode()
+        return Record(offset, self.now, key, None if value is None else _encode(value))
+
+    def _until(self, now: int) -> None:
+        while True:
+            due = self.partition.due()
+            if due is None or due > now:
+                break
+            self.now = max(self.now, due)
+            self._fire()
+        self.now = now
+
+    def _fire(self) -> None:
+        while self.partition.fire(self.memory, self.now, self.now, 10_000):
+            pass
+        for topic, _, raw, _ in self.memory.raw:
+            if topic not in SIDE_TOPICS:
+                self.events.append(msgspec.json.decode(raw or b""))
+        self.memory.raw.clear()

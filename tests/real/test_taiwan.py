@@ -1,0 +1,85 @@
+"""1,549 Twitch accounts read 0 for 70 minutes, and come back: nobody is invited or let go for it.
+
+Real data, thresholds scaled to 5,000 and 10,000. The same readings without the fault are the rule
+to measure by.
+"""
+
+from collections import Counter
+from typing import Any
+
+from schemas.words import Field
+from streams.core.policy import Guards, Phase, Policy, Stability
+from tests.core.given import DAY, HOUR, policy
+from tests.real.feed import Reading, Replay, instant, readings
+
+FAULT = "2026-07-15T22:51:29.000Z"
+OVER = "2026-07-16T00:01:57.000Z"
+SHIPPED_GUARDS = Guards(HOUR, 50, 200_000, 100_000, 50_000, 50_000)
+
+
+def _policy(platform: str, start: int, labels: set[str]) -> Policy:
+    return policy(
+        platform=platform,
+        phases=(
+            Phase("ten-thousand", 10_000, start - DAY, None, None),
+            Phase("five-thousand", 5_000, start + 25 * DAY, None, None),
+        ),
+        labels=dict.fromkeys(labels - {""}, Field.SOCIETY),
+        exempt_labels=frozenset(),
+        stability=Stability(DAY, 950_000, 7 * DAY, 30 * DAY, 30 * DAY),
+        invitations_per_day=20_000,
+        throttles_per_hour=2_000,
+        guards=SHIPPED_GUARDS,
+    )
+
+
+def _replay(rows: list[Reading]) -> tuple[Replay, list[tuple[str, str]]]:
+    start, labels = instant(rows[0].observed_at), {row.label for row in rows}
+    replay = Replay(*(_policy(name, start, labels) for name in ("twitch", "youtube")), start=start)
+    closings: list[tuple[str, str]] = []
+
+    def watch(seen: Replay) -> None:
+        for name, *labels in seen.partition.counts:
+            if name == "guard_closed":
+                closings.append((labels[0], labels[1]))
+        seen.partition.counts.clear()
+
+    replay.feed(rows, watch)
+    replay.close(2 * DAY)
+    return replay, closings
+
+
+def _of(events: list[dict[str, Any]], name: str) -> Counter[tuple[str, str, int, str]]:
+    return Counter(
+        (event["platform"], event["account_id"], event["cycle"], event["reason"])
+        for event in events
+        if event["event"] == name
+    )
+
+
+def test_seventy_minutes_of_zeros_invite_nobody_and_let_nobody_go() -> None:
+    rows = readings("taiwan_vtuber.csv.gz")
+    zeros = [row for row in rows if row.observed_at == FAULT and row.followers == 0]
+    assert len(zeros) == 1549
+    sound = [row for row in rows if row.observed_at != FAULT or row.followers]
+    (faulty, closings), (rule, _) = _replay(rows), _replay(sound)
+
+    issued = _of(faulty.events, "invitation.issued")
+    cancelled = _of(faulty.events, "invitation.cancelled")
+    opened_by_fault = issued - _of(rule.events, "invitation.issued")
+    cancelled_by_fault = cancelled - _of(rule.events, "invitation.cancelled")
+    print(f"{len(issued)} issued, {len(cancelled)} cancelled; closings {Counter(closings)}")
+    print(f"missing: {_of(rule.events, 'invitation.issued') - issued}")
+    assert opened_by_fault == Counter()
+    assert cancelled_by_fault == Counter()
+    assert len(issued) > 100, "the data do cross the lines"
+
+    assert ("twitch", "sudden_drop") in closings
+    assert ("youtube", "sudden_drop") not in closings
+    between = [
+        event
+        for event in faulty.events
+        if event["platform"] == "twitch"
+        and instant(FAULT) <= instant(event["decided_at"]) < instant(OVER)
+    ]
+    assert between == [], "while the collector was broken nothing at all was said"
