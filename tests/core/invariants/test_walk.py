@@ -1,4 +1,4 @@
-"""Every interleaving of one account's inputs, from five places of its life, keeps the invariants."""
+"""Every interleaving of one account's inputs, from five places of its life."""
 
 import pytest
 
