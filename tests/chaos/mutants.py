@@ -175,8 +175,8 @@ def _losing(share: float) -> None:
 
 
 def spans_lost() -> None:
-    """No mutation but its ground: one span in 300 is lost on the way; the engine must heal it."""
-    _losing(1 / 300)
+    """No mutation but its ground: one span in 40 is lost on the way; the engine must heal it."""
+    _losing(1 / 40)
 
 
 def hole_ignored() -> None:
@@ -200,7 +200,7 @@ def hole_ignored() -> None:
             return span
 
         intake._unread = unread  # type: ignore[attr-defined]
-    _losing(1 / 300)
+    _losing(1 / 40)
 
 
 def timers_do_not_wait() -> None:
