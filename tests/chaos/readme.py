@@ -92,7 +92,7 @@ def mutation_table() -> str:
     rows = []
     for one in _load("mutations") or []:
         noticed = ", ".join(f"{name} ({count})" for name, count in one["noticed"].items())
-        verdict = "caught" if one["caught"] else "passes"
+        verdict = "caught" if one["caught"] else "not caught"
         rows.append((one["mutation"], one["faults"], verdict, noticed or "–"))
     return _rows(("mutation", "faults", "verdict", "by"), rows)
 
