@@ -78,9 +78,13 @@ def create_app(settings: Settings) -> EngineApp:
     app.byline_instance = instance
     site = HealthSite(metrics, app.engine.status, lambda: refresh(metrics, app, processor))
 
+    async def publish() -> None:
+        await publish_policies(settings, names, policies)
+
+    app.prepare = publish
+
     @app.task  # type: ignore[untyped-decorator]
     async def serve() -> None:
-        await publish_policies(settings, names, policies)
         await site.start(settings.http_host, instance.http_port)
         _log.info(
             "worker %s: http://%s:%d/metrics, %d policies, data in %s",

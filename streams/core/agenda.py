@@ -95,7 +95,7 @@ def _cycle(agenda: Agenda, account: Account, policy: Policy, moment: Moment, mod
     for surface, throttled in in_order(cycle.throttles):
         end = ends_at(throttled, policy)
         _add(agenda, end, Timer.EXPIRY, mode, surface)
-        if throttled.review_at < end and moment.time < end:
+        if throttled.review_at < end and moment.now < end:
             item = Item(throttled.review_at, Timer.REVIEW, throttled.review_at, mode, surface)
             _offer(agenda, account, moment, Event.THROTTLE_RENEWED, mode, item)
 

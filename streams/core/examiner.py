@@ -66,14 +66,14 @@ class Examiner:
                 orphans[ref.platform] += binds(account)
             if ref.platform in self.adoption.changed:
                 self.relook.add(key)
-                entries.append((0, 0, key))
+                entries.append((now, 0, key))
             elif alive or account.runs or account.hold is not None:
                 moment = self.moment(ref, now, None)
                 next_at = agendas.agenda_of(account, moment).next_at
                 if decide(account, moment):
-                    next_at = 0
+                    next_at = now
                 if next_at is not None:
-                    entries.append((next_at, next_at, key))
+                    entries.append((next_at or now, next_at, key))
         for platform, count in orphans.items():
             if count:
                 before = self._adopted.get(platform)
@@ -130,7 +130,7 @@ class Examiner:
         if as_of is not None and next_at is not None and next_at <= as_of:
             raise RuntimeError(f"a timer of {ref.platform} is due again at once: {agenda.items}")
         since = min((item.since for item in agenda.items if item.at == next_at), default=0)
-        self.schedule.set(key, next_at, since)
+        self.schedule.set(key, now if next_at == 0 else next_at, since)
 
     def _take(
         self, ledger: Ledger, account: Account, change: Change, moment: Moment

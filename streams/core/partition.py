@@ -266,6 +266,9 @@ class Partition:
         account = self._book.load(ledger, key, policy.platform, False)
         if account is not None and account.closed:
             return
+        number = TOPIC_NUMBERS["category-changes"]
+        if value is None and record.offset < self._book.rescan.get(number, 0):
+            return  # An old removal, read once more: what was removed then may have come back.
         raw = ledger.get(CATEGORIES, key)
         known = decode_label(raw) if raw is not None else None
         label: Label | None
@@ -289,17 +292,18 @@ class Partition:
         for record, value in self._intake.inputs(ledger, now, "switches", records):
             assert isinstance(value, SwitchChange)
             issued_at = milliseconds(value.issued_at)
-            if not self._brakes.turn(value.scope, value.switch, value.on, issued_at):
-                self.counts["ignored", "switches", "nothing_new"] += 1
-                continue
+            news = self._brakes.turn(value.scope, value.switch, value.on, issued_at)
             self._progress.dirty[_BRAKES] = self._brakes
             self._progress.moved = True
+            if not news:
+                self.counts["ignored", "switches", "nothing_new"] += 1
+                continue
             cause = {"topic": "switches", "offset": record.offset}
             self._journal.switch(ledger, now, value, issued_at, cause)
             prefix = b"" if value.scope == "*" else value.scope.encode() + b":"
             for key in self._book.alive:
                 if key.startswith(prefix):
-                    self.schedule.set(key, 0)
+                    self.schedule.set(key, now)
 
     # ---- time ----------------------------------------------------------------------------------
 
@@ -321,7 +325,7 @@ class Partition:
             if raw is None:
                 continue
             account, ref = decode_account(raw), AccountRef.of(key)
-            cause = {"timer": "look", "due_at": rfc3339(at or as_of)}
+            cause = {"timer": "look", "due_at": rfc3339(at)}
             self.counts["timers", ref.platform] += 1
             self._examiner.look(ledger, account, ref, now, cause, as_of=as_of)
         self._progress.flush(ledger)

@@ -8,6 +8,7 @@ import asyncio
 import os
 import socket
 import sys
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import faust
@@ -55,6 +56,8 @@ class EngineApp(faust.App):  # type: ignore[misc]
 
     BootStrategy = EngineBoot
     engine: Engine
+    prepare: Callable[[], Awaitable[None]] | None = None
+    """Awaited once the cluster has been checked, before the worker joins its group."""
 
     def _new_transport(self) -> SpanTransport:
         return SpanTransport(self.conf.broker_consumer, self)
@@ -63,6 +66,8 @@ class EngineApp(faust.App):  # type: ignore[misc]
         """Check the cluster before anything joins the group."""
         try:
             await self.engine.start()
+            if self.prepare is not None:
+                await self.prepare()
         except Exception as error:
             end_on(error, "starting")
         await super().on_start()
