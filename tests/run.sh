@@ -1,5 +1,6 @@
 #!/bin/sh
 # Every check there is: style, types, the direction of imports, then all tests, the slow ones too.
+# Left out is tests/chaos, which wants the machine for itself: sh tests/run.sh tests/chaos
 # Arguments go to pytest: sh tests/run.sh -k topics
 set -eu
 cd "$(dirname "$0")/.."
