@@ -68,15 +68,15 @@ def test_a_crossing_sent_by_hand_invites_within_a_second(
 
 def test_an_eighth_platform_is_one_file(make_estate: Callable[..., Estate]) -> None:
     text = ZHIHU.read_text(encoding="utf-8")
-    estate = make_estate({"zhihu": text}).start(1)
+    estate = make_estate({"zhihu": text.replace("dwell: PT24H", "dwell: PT0S")}).start(1)
     value = {"platform": "zhihu", "account_id": "z1", "observed_at": utc_now()}
     estate.put("category-changes", {**value, "category": "财经"})
     estate.drain()
     estate.put("follower-counts", {**value, "followers": 500_000})
-    estate.drain()
-    decisions = [record.json for record in estate.read(["decisions"])]
-    mine = [record for record in decisions if record.get("account_id") == "z1"]
-    assert [t["to_state"] for t in mine[-1]["transitions"]] == ["DWELLING"]
+    events = estate.wait_for(2)["zhihu:z1"]
+    assert [event["event"] for event in events] == ["invitation.issued", "invitation.delivered"]
+    assert {event["mode"] for event in events} == {"shadow"}
+    assert [record.topic for record in estate.read()] == ["shadow.invitations"] * 2
     other = {**value, "platform": "weibo", "followers": 500_000}
     estate.put("follower-counts", other)
     estate.drain()
