@@ -556,6 +556,11 @@ def test_the_demo_plays_on_a_real_kafka_and_leaves_nothing_behind(tmp_path: Path
     assert left_behind(tmp_path) == []
 
 
+def hear_interrupts() -> None:
+    """A shell's background jobs ignore SIGINT, and so would what they start."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_the_demo_tidies_up_when_it_is_stopped(tmp_path: Path, how: signal.Signals) -> None:
@@ -565,6 +570,7 @@ def test_the_demo_tidies_up_when_it_is_stopped(tmp_path: Path, how: signal.Signa
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        preexec_fn=hear_interrupts,
     ) as demo:
         assert demo.stdout is not None
         lines = []
