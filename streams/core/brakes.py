@@ -49,11 +49,9 @@ class Brakes(Struct, array_like=True):
     def turn(self, scope: str, switch: Switch, on: bool, issued_at: int) -> bool:
         """Apply a switch record; False when it is older than the last one or says nothing new."""
         lever = self.levers.setdefault(f"{scope}:{switch}", Lever())
-        if issued_at < lever.issued_at:
+        if issued_at < lever.issued_at or on == (lever.on_since is not None):
             return False
         lever.issued_at = issued_at
-        if on == (lever.on_since is not None):
-            return False
         if on:
             lever.on_since = issued_at
         elif lever.on_since is not None:

@@ -292,12 +292,11 @@ class Partition:
         for record, value in self._intake.inputs(ledger, now, "switches", records):
             assert isinstance(value, SwitchChange)
             issued_at = milliseconds(value.issued_at)
-            news = self._brakes.turn(value.scope, value.switch, value.on, issued_at)
-            self._progress.dirty[_BRAKES] = self._brakes
-            self._progress.moved = True
-            if not news:
+            if not self._brakes.turn(value.scope, value.switch, value.on, issued_at):
                 self.counts["ignored", "switches", "nothing_new"] += 1
                 continue
+            self._progress.dirty[_BRAKES] = self._brakes
+            self._progress.moved = True
             cause = {"topic": "switches", "offset": record.offset}
             self._journal.switch(ledger, now, value, issued_at, cause)
             prefix = b"" if value.scope == "*" else value.scope.encode() + b":"

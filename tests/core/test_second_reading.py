@@ -21,16 +21,6 @@ def test_an_old_removal_read_again_in_a_rescan_removes_nothing() -> None:
     assert day.said() == ["cancelled label"]
 
 
-def test_a_brake_said_twice_is_not_released_by_an_older_word() -> None:
-    day = Day()
-    day.label("财经").reads(1200)
-    day.switch("invitations_off", True).wait(SECOND).switch("invitations_off", True)
-    day.switch("invitations_off", False, at=day.now - 500).wait(HOUR)
-    assert day.said() == []
-    day.switch("invitations_off", False).fire()
-    assert day.said() == ["issued over_line"]
-
-
 def test_a_restriction_that_has_ended_is_not_renewed_by_a_late_round() -> None:
     day = Day()
     day.label("财经").reads(1200).wait(HOUR).receipt().wait(3 * 24 * HOUR)
