@@ -237,10 +237,14 @@ def decide_answer(account: Account, moment: Moment, answer: ConsentAnswer) -> De
         last_at, last = account.answered
         if occurred_at < last_at or (occurred_at == last_at and answer.answer == last):
             return "stale"
+    withdraws = answer.answer is Answer.WITHDRAWN
+    if withdraws and life.state is not Invitation.GRANTED:
+        # It ends nothing, but an older grant that arrives later may not undo it (domain D4).
+        account.answered = (occurred_at, str(answer.answer))
+        return "recorded"
     if cycle is None:
         return "no_cycle"
     expected = ids.invitation_id(*moment.ref, Mode.ENFORCE, life.cycle_number)
-    withdraws = answer.answer is Answer.WITHDRAWN
     if not withdraws and answer.invitation_id not in (None, expected):
         return "other_cycle"
     other_notice = answer.notice_version not in (None, cycle.terms.notice_version)

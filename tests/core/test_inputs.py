@@ -110,6 +110,21 @@ def test_an_answer_older_than_the_last_applied_one_is_stale() -> None:
     assert day.said() == ["granted answer"]
 
 
+@pytest.mark.parametrize("state", ["INVITED", "UNDELIVERED", "DELIVERED", "DECLINED", "EXPIRED"])
+def test_an_older_grant_does_not_undo_a_withdrawal_in_any_state(state: str) -> None:
+    day = STATES[state]().wait(HOUR)
+    assert day.answer("withdrawn").answer("granted", at=day.now - 1).said() == []
+    assert any("granted" in words for words in day.wait(1).answer("granted").said())
+
+
+def test_a_withdrawal_between_two_cycles_outlives_the_next_invitation() -> None:
+    day = granted().wait(DAY).answer("withdrawn").wait(HOUR).answer("withdrawn")
+    told_at = day.now
+    day.wait(40 * DAY)
+    assert day.said()[-1] == "issued over_line"
+    assert day.answer("granted", at=told_at - 1).said() == []
+
+
 def test_a_tombstone_of_a_reading_is_ignored() -> None:
     day = invited().put("follower-counts", f"{PLATFORM}:{ACCOUNT}", None)
     assert day.account().followers == 1500

@@ -70,9 +70,11 @@ class InputRules:
 
     def _answer(self, value: dict[str, Any]) -> None:
         at, answer = instant(value["occurred_at"]), value["answer"]
-        if self.state == "NONE" or self.cycle["mode"] == "shadow":
-            return
         if self.answered_at is not None and at < self.answered_at:
+            return
+        if answer == "withdrawn":
+            self.answered_at = at
+        if self.state == "NONE" or self.cycle["mode"] == "shadow":
             return
         if answer != "withdrawn" and not self._names_cycle(value):
             return

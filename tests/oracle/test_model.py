@@ -181,6 +181,7 @@ def test_an_answer_for_another_cycle_counts_only_as_withdrawal() -> None:
 
 
 def test_an_older_answer_is_stale() -> None:
+    assert delivered().answers(3, "withdrawn").answers(4, "granted", occurred_at=at(2)).then() == []
     assert granted().answers(3, "withdrawn", occurred_at=at(1)).then() == []
 
 

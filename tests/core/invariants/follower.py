@@ -75,6 +75,8 @@ class Owner:
         self.lives = {"enforce": Life(), "shadow": Life()}
         self.answered: tuple[int, str] | None = None
         self.withdrawn_at: int | None = None
+        self.heard_withdrawn_at: int | None = None
+        """Also of withdrawals that nobody had to remember: no cycle had been issued yet."""
 
     def life_of(self, event: Event) -> Life:
         """The life that an event belongs to; shadow surfaces of a live cycle to the live one."""
@@ -142,7 +144,11 @@ class Follower:
 
     def _input(self, owner: Owner, step: Step) -> None:
         cycle = owner.lives["enforce"].current
-        if cycle is None or step.value is None:
+        if step.value is None:
+            return
+        if step.topic == "consent-answers" and step.value["answer"] == "withdrawn":
+            self._withdrawn(owner, step.value["occurred_at"])
+        if cycle is None:
             return
         if step.topic == "notice-receipts":
             if step.value["invitation_id"] == cycle.issued["invitation_id"]:
@@ -151,6 +157,14 @@ class Follower:
             cycle.answers.add(step.value["answer"])
         elif step.topic == "controls" and self.owner_applied and cycle.state == "expired":
             cycle.spared |= step.value["command"] in ("lift", "appeal_upheld")
+
+    def _withdrawn(self, owner: Owner, at: int) -> None:
+        owner.heard_withdrawn_at = max(at, owner.heard_withdrawn_at or at)
+        live = owner.lives["enforce"]
+        granted = live.current is not None and live.current.state == "granted"
+        remembered = any(life.number for life in owner.lives.values())
+        if remembered and not granted and (owner.answered is None or at >= owner.answered[0]):
+            owner.answered, owner.withdrawn_at = (at, "withdrawn"), at
 
     def _policies(self, policies: Mapping[str, Policy], now: int) -> None:
         for (platform, _), owner in self.owners.items():

@@ -156,7 +156,7 @@ def late_grants_release(follower: Follower, events: list[Event]) -> Faults:
     issued, at = cycle.issued, step.value["occurred_at"]
     named = step.value.get("invitation_id") in (None, issued["invitation_id"])
     noticed = step.value.get("notice_version") in (None, issued["notice_version"])
-    newer = owner.answered is None or at > owner.answered[0]
+    newer = at > max(owner.answered[0] if owner.answered else -1, owner.heard_withdrawn_at or -1)
     if named and noticed and newer and cycle.open:
         yield f"a grant was not honoured while {cycle.state}"
     if cycle.state == "granted" and cycle.throttles:
