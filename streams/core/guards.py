@@ -1,10 +1,11 @@
 """Guards: rates that stop a platform's adverse events by themselves, until a window has passed
 quietly.
 
-Counted per partition over a sliding window of twelve parts. `undelivered`: notices that bounced, of
-those issued. `overturned`: appeals upheld, of accounts restricted. `sudden_eligible`: accounts that
-came inside, of those tracked. `sudden_drop`: accounts that lost over half their followers between
-two readings, of those tracked (a collector's fault looks so).
+Counted per partition over a sliding window of twelve parts; each asks for its share of the
+policy's `minimum` of cases, and for `LEAST_BAD` bad ones, for fewer are chance. `undelivered`:
+notices that bounced, of those issued. `overturned`: appeals upheld, of those decided.
+`sudden_eligible`: accounts that came inside, of those tracked. `sudden_drop`: accounts that lost
+over half their followers between two readings, of those tracked (a collector's fault looks so).
 """
 
 from enum import StrEnum, unique
@@ -14,6 +15,8 @@ from msgspec import Struct, field
 from streams.core.policy import Guards, Policy
 
 PARTS = 12
+LEAST_BAD = 3
+"""Bad cases before a guard closes, unless the policy's `minimum` asks for fewer cases at all."""
 
 
 @unique
@@ -61,7 +64,14 @@ class GuardBook(Struct, array_like=True):
         return until if until is not None and until > now else None
 
     def count(
-        self, policy: Policy, guard: Guard, now: int, cases: int, bad: int, tracked: int
+        self,
+        policy: Policy,
+        guard: Guard,
+        now: int,
+        cases: int,
+        bad: int,
+        tracked: int,
+        partition_count: int,
     ) -> bool:
         """Count cases; True when the guard closes (or stays closed longer) because of it."""
         guards = policy.guards
@@ -76,7 +86,10 @@ class GuardBook(Struct, array_like=True):
         all_cases, all_bad = tally.totals(part)
         if guard in (Guard.SUDDEN_ELIGIBLE, Guard.SUDDEN_DROP):
             all_cases = tracked
-        if all_cases < guards.minimum or all_bad * 1_000_000 <= limit * all_cases:
+        least_cases = -(-guards.minimum // partition_count)
+        if all_cases < least_cases or all_bad < min(LEAST_BAD, guards.minimum):
+            return False
+        if all_bad * 1_000_000 <= limit * all_cases:
             return False
         self.closed[policy.platform] = now + guards.window
         return True

@@ -250,6 +250,8 @@ class Partition:
         changes = [] if isinstance(decided, str) else decided
         if ignored is not None:
             self.counts["ignored", name, ignored] += 1
+        if isinstance(value, Control) and ignored != "duplicate":
+            self._permits.count_verdict(policy, value.command, now)
         self._examiner.look(ledger, account, ref, now, cause, changes=changes, ignored=ignored)
 
     def _label(

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from schemas.words import Event, Mode
+from schemas.words import Command, Event, Mode
 from streams.core.caps import Caps, cap_of, counter, share, window_end, window_of
 from streams.core.change import Change
 from streams.core.clock import day_of
@@ -57,11 +57,14 @@ class PartitionPermits:
             self._guard(policy, Guard.SUDDEN_ELIGIBLE, now, 0, 1)
         elif change.input is Input.RECEIPT_FAILED:
             self._guard(policy, Guard.UNDELIVERED, now, 0, 1)
-        elif change.input is Input.APPEAL_UPHELD:
-            self._guard(policy, Guard.OVERTURNED, now, 0, 1)
         if change.counts is Event.INVITATION_ISSUED:
             self._guard(policy, Guard.UNDELIVERED, now, 1, 0)
-        elif change.counts is Event.THROTTLE_APPLIED:
+
+    def count_verdict(self, policy: Policy, command: Command, now: int) -> None:
+        """Say to the guard against overturned decisions how an appeal ended."""
+        if command is Command.APPEAL_UPHELD:
+            self._guard(policy, Guard.OVERTURNED, now, 1, 1)
+        elif command is Command.APPEAL_REJECTED:
             self._guard(policy, Guard.OVERTURNED, now, 1, 0)
 
     def count_reading(self, policy: Policy, before: int | None, after: int, now: int) -> None:
@@ -73,6 +76,7 @@ class PartitionPermits:
         if policy.guards is None:
             return
         tracked = self._tracked(policy.platform)
-        if self._guards.count(policy, guard, now, cases, bad, tracked):
+        closes = self._guards.count(policy, guard, now, cases, bad, tracked, self._partition_count)
+        if closes:
             self._progress.counts["guard_closed", policy.platform, guard] += 1
         self._progress.dirty[GUARDS] = self._guards

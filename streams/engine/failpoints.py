@@ -11,8 +11,11 @@ import time
 from dataclasses import dataclass
 
 POINTS = (
+    "after-fetch",
+    "after-step",
     "after-init",
     "after-recovery",
+    "after-position",
     "before-begin",
     "after-begin",
     "after-sends",

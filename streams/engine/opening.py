@@ -58,6 +58,7 @@ async def open_part(
     position = read_position(stores, number, engine.partition_count)
     bounds = await _bounds(engine, number)
     reads = _reads(number, position, bounds)
+    engine.failpoints.hit("after-position")
     now_floor = position.now if position is not None else 0
     ahead_seconds = (now_floor - engine.clock.now()) / 1000
     if ahead_seconds > config.clock_jump_seconds:

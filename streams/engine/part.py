@@ -190,6 +190,7 @@ class Part:
             counts[span.topic] = counts.get(span.topic, 0) + len(span.records)
         self._pace.applied(sum(counts.values()), waiting, self._overlay.dirty, began)
         self._engine.observer.stepped(self.number, counts, time.monotonic() - began)
+        self._engine.failpoints.hit("after-step")
 
     def _commit_due(self, more: bool) -> bool:
         overlay = self._overlay

@@ -161,6 +161,7 @@ class SpanConsumer(driver.Consumer):  # type: ignore[misc]
             end_on(error, "fetching")
         if not fetched:
             return
+        self.engine.failpoints.hit("after-fetch")
         first = fetched[0].span
         tp = self._new_topicpartition(first.topic, first.partition)
         # Faust drops a message whose offset is below the last one it saw of a partition, which

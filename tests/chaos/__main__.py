@@ -22,6 +22,7 @@ def main() -> int:
     parser.add_argument("--failpoints", type=float, default=0.75, help="share of armed starts")
     parser.add_argument("--readings", type=float, default=400.0, help="of the crowd, a second")
     parser.add_argument("--lives", type=float, default=4.0, help="begun a second")
+    parser.add_argument("--accounts", type=int, help="that have lives; without: ever new ones")
     parser.add_argument("--brokers", type=int, default=1)
     parser.add_argument("--workers", type=int, default=3)
     parser.add_argument("--keep", type=Path, help="where to keep what was read (pickle)")
@@ -39,7 +40,7 @@ def main() -> int:
         every=given.every,
         kinds=kinds,
         failpoints=given.failpoints if kinds else 0.0,
-        rates=Rates(readings=given.readings, lives=given.lives),
+        rates=Rates(readings=given.readings, lives=given.lives, accounts=given.accounts),
         brokers=given.brokers,
         workers=given.workers,
         keep=given.keep,

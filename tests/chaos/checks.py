@@ -14,6 +14,7 @@ from aiokafka.partitioner import murmur2
 
 from schemas.inputs import INPUT_MODELS
 from tests.chaos.apart import each_partition
+from tests.chaos.auditing import audit
 from tests.chaos.book import Book, bare
 from tests.chaos.disks import check_disks
 from tests.chaos.following import Refused, follow, interesting, invitation_ids, refused_places
@@ -90,6 +91,7 @@ def judge(
     check("answers in time", lambda: _in_time(book, acked_at, verdict))
     check("early timers", lambda: _early(book, verdict))
     if site is not None:
+        check("audit", lambda: audit(site, verdict.counts))
         check("disks", lambda: check_disks(book, site, verdict.counts))
     return verdict
 

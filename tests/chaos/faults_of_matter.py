@@ -3,13 +3,12 @@
 import shutil
 import time
 
-from tests.chaos.grounds import APPLICATION
+from tests.chaos.grounds import APPLICATION, FAKETIME
 from tests.chaos.schedule import Fault
 from tests.chaos.striking import Striking
 from tests.chaos.supervisor import Slot
 
 HOUR = 3600
-FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1"
 
 
 class MatterFaults(Striking):
@@ -97,7 +96,7 @@ class MatterFaults(Striking):
             offset.write_text("+0")
             with slot.lock:
                 slot.extra = {
-                    "LD_PRELOAD": FAKETIME,
+                    "LD_PRELOAD": str(FAKETIME),
                     "FAKETIME_TIMESTAMP_FILE": str(offset),
                     "FAKETIME_DONT_FAKE_MONOTONIC": "1",
                     "FAKETIME_NO_CACHE": "1",

@@ -19,6 +19,8 @@ from streams.settings import Settings
 
 POLICIES = Path(__file__).parent / "policies"
 ROOT = Path(__file__).parents[2]
+FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")
+"""Debian's package `faketime`; without it no worker's clock jumps."""
 MAX_WORKERS = 5
 PREFIX, APPLICATION = "byline.", "byline"
 

@@ -8,6 +8,7 @@ import argparse
 import json
 import signal
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,38 +18,52 @@ from tests.chaos.mutants import MUTATIONS
 from tests.chaos.run import Plan, perform
 from tests.chaos.traffic import Rates
 
-DEATHS = ("kill",)
-ZOMBIES = ("freeze long", "cable long", "kill")
 GROUND = "spans-lost"
 INSIDE = ("after-begin", "after-sends", "after-futures-before-offsets")
-STEPS: dict[str, tuple[str, ...]] = {
-    "offsets-before": (*INSIDE, "after-offsets-before-commit"),
-    "offsets-after": ("after-commit-before-store", "after-store"),
-    "disk-before-commit": ("after-futures-before-offsets", "after-offsets-before-commit"),
-    "overlay-before-commit": ("before-begin", *INSIDE),
-    "letters-outside": ("before-begin", *INSIDE),
-}
-"""Where a worker has to die for the breakage to matter."""
-FAULTS: dict[str, tuple[str, ...]] = {
-    "init-after-position": ZOMBIES,
-    "not-fenced": ZOMBIES,
-    "futures-not-awaited": ("narrow topic", "kill"),
-    "timers-do-not-wait": ("freeze short", "kill", "broker"),
-    "hole-ignored": ("kill",),
-    GROUND: ("kill",),
+
+
+@dataclass(frozen=True)
+class Trial:
+    """The faults that give a breakage its chance, and the steps at which workers die for it.
+
+    No steps: none dies at one. `garbage`: share of spoilt inputs.
+    """
+
+    kinds: tuple[str, ...] = ("kill",)
+    steps: tuple[str, ...] = ()
+    minutes: float = 0.7
+    every: float = 6.0
+    garbage: float = 0.02
+
+
+TRIALS = {
+    "offsets-before": Trial(steps=(*INSIDE, "after-offsets-before-commit")),
+    "offsets-after": Trial(steps=("after-commit-before-store", "after-store")),
+    "futures-not-awaited": Trial(("narrow topic", "kill"), POINTS),
+    "init-after-position": Trial(("freeze long", "cable long"), minutes=2, every=4),
+    "disk-before-commit": Trial(
+        steps=("after-futures-before-offsets", "after-offsets-before-commit")
+    ),
+    "overlay-before-commit": Trial(steps=("before-begin", *INSIDE)),
+    "hole-ignored": Trial(minutes=1),
+    "timers-do-not-wait": Trial(("kill twice", "freeze short", "broker"), minutes=2, every=4),
+    # Dead letters have to be written while workers die for one outside a transaction to show.
+    "letters-outside": Trial(steps=("before-begin", *INSIDE), garbage=0.25),
+    "not-fenced": Trial(("zombie at a step", "freeze long"), minutes=2, every=5),
+    GROUND: Trial(minutes=1),
 }
 
 
-def run_one(name: str, seed: int, minutes: float) -> dict[str, Any]:
+def run_one(name: str, seed: int) -> dict[str, Any]:
     """One mutation's run, with what noticed it."""
-    quiet = name in ("hole-ignored", GROUND, "init-after-position", "not-fenced")
+    trial = TRIALS[name]
     plan = Plan(
         seed=seed,
-        minutes=minutes,
-        every=6.0,
-        kinds=FAULTS.get(name, DEATHS),
-        failpoints=0.0 if quiet else 1.0,
-        points=STEPS.get(name, POINTS),
+        minutes=trial.minutes,
+        every=trial.every,
+        kinds=trial.kinds,
+        failpoints=1.0 if trial.steps else 0.0,
+        points=trial.steps or POINTS,
         settle_seconds=4.0,
         drain_patience_seconds=45.0,
         rates=Rates(readings=150.0, lives=4.0, crowd=2_000),
@@ -56,21 +71,20 @@ def run_one(name: str, seed: int, minutes: float) -> dict[str, Any]:
         workers=2,
         mutation=name,
     )
-    # Dead letters have to be written while workers die for one outside a transaction to show.
-    sending.GARBAGE = 0.25 if name == "letters-outside" else 0.02
+    sending.GARBAGE = trial.garbage
     result = perform(plan, lambda _: None)
     noticed = {check: count for check, count in result["checks"].items() if count}
-    drained = result["drained_seconds"]
-    if drained is None:
+    if result["drained_seconds"] is None:
         noticed["not drained"] = 1
     return {
         "mutation": name,
         "seed": seed,
+        "minutes": trial.minutes,
         "faults": result["faults"],
         "inputs": result["counts"].get("inputs"),
         "noticed": noticed,
         "caught": bool(noticed),
-        "example": next((text[0][:300] for text in result["breaches"].values()), ""),
+        "examples": {name: text[0][:300] for name, text in result["breaches"].items()},
         "last_words": result["last_words"],
     }
 
@@ -80,13 +94,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", default=list(MUTATIONS))
     parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--minutes", type=float, default=0.7)
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     verdicts, wrong = [], 0
     for name in given.names or MUTATIONS:
-        verdict = run_one(name, given.seed, given.minutes)
+        verdict = run_one(name, given.seed)
         verdicts.append(verdict)
         wrong += verdict["caught"] is (name == GROUND)
         print(f"{name:24} {'caught' if verdict['caught'] else 'not caught'} {verdict['noticed']}")

@@ -18,6 +18,7 @@ def table(result: dict[str, Any]) -> str:
             f"  killed {point:27} {number:>10}"
             for point, number in sorted(result["failpoints"].items())
         ),
+        *(f"  left out: {kind} ({why})" for kind, why in result["left_out"].items()),
         *(f"  note: {note} ({number})" for note, number in result["notes"].items()),
         f"workers: {result['starts']} starts, exits {result['exits']}",
         *(f"  {number} x {words}" for words, number in result["last_words"].items()),

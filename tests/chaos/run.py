@@ -9,7 +9,7 @@ from typing import Any
 
 from streams.engine.failpoints import POINTS
 from tests.chaos.faults import Faults
-from tests.chaos.grounds import Site
+from tests.chaos.grounds import FAKETIME, Site
 from tests.chaos.schedule import ISOLATED, KINDS, MANY_BROKERS, FailpointQueue, draw
 from tests.chaos.stage import SETTLE_SECONDS, Stage
 from tests.chaos.traffic import Rates
@@ -41,14 +41,11 @@ class Plan:
 def perform(plan: Plan, say: Callable[[str], None] = print) -> dict[str, Any]:
     """Do it; the result as JSON: settings, counts, liveness, checks."""
     site = Site(plan.folder, brokers=plan.brokers, partitions=plan.partitions)
-    kinds = [
-        kind
-        for kind in plan.kinds
-        if (site.isolated or kind not in ISOLATED)
-        and (plan.brokers > 1 or kind not in MANY_BROKERS)
-    ]
+    kinds, left_out = _possible(plan, site)
     with Stage(site, plan.seed, plan.rates, plan.mutation) as stage:
         say(f"seed {plan.seed}, {plan.minutes} min, in {site.folder}")
+        for kind, why in left_out.items():
+            say(f"  left out: {kind} ({why})")
         stage.keep = plan.keep
         stage.begin(plan.workers)
         began = time.time()
@@ -60,6 +57,7 @@ def perform(plan: Plan, say: Callable[[str], None] = print) -> dict[str, Any]:
         result = {
             "plan": {**plan.__dict__, "rates": plan.rates.__dict__, "folder": None, "keep": None},
             "kinds": kinds,
+            "left_out": left_out,
             "minutes_of_faults": round((over - began) / 60, 1),
             **_liveness(plan, stage, faults, began),
         }
@@ -76,6 +74,19 @@ def perform(plan: Plan, say: Callable[[str], None] = print) -> dict[str, Any]:
             "breaches": {name: found[:20] for name, found in verdict.breaches.items() if found},
             "violations": verdict.violations,
         }
+
+
+def _possible(plan: Plan, site: Site) -> tuple[list[str], dict[str, str]]:
+    """The kinds that this machine can strike, and why not the others."""
+    left_out = {}
+    for kind in plan.kinds:
+        if kind in ISOLATED and not site.isolated:
+            left_out[kind] = "needs root and network namespaces"
+        elif kind in MANY_BROKERS and plan.brokers == 1:
+            left_out[kind] = "needs several brokers"
+        elif kind == "clock" and not FAKETIME.exists():
+            left_out[kind] = "needs Debian's package faketime"
+    return [kind for kind in plan.kinds if kind not in left_out], left_out
 
 
 def _strike(plan: Plan, kinds: list[str], faults: Faults, say: Callable[[str], None]) -> None:

@@ -33,7 +33,17 @@ KINDS: dict[str, float] = {
 ISOLATED = frozenset({"disk full", "cable short", "cable long"})
 MANY_BROKERS = frozenset({"coordinator", "broker stop"})
 SCALES = (1, 3, 5, 2, 3)
-HITS = {"after-init": 2, "after-recovery": 2, "on-revoke": 1, "before-fire": 5, "after-fire": 5}
+HITS = {
+    "after-fetch": 300,
+    "after-step": 100,
+    "after-init": 2,
+    "after-recovery": 2,
+    "after-position": 2,
+    "on-revoke": 1,
+    "before-fire": 5,
+    "after-fire": 5,
+}
+"""A start dies at one of the first so many passes through a point; elsewhere of the first 15."""
 
 
 @dataclass(frozen=True)

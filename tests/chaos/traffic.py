@@ -18,10 +18,14 @@ PLATFORMS = ("weibo", "weibo", "douyin", "douyin", "bilibili")
 
 @dataclass(frozen=True)
 class Rates:
-    """How much is sent, per second. `known`: share of the crowd whose count is kept as state."""
+    """How much is sent, per second. `known`: share of the crowd whose count is kept as state.
+
+    `accounts`: so many have lives, one after the other; None: new ones keep coming.
+    """
 
     readings: float = 400.0
     lives: float = 4.0
+    accounts: int | None = None
     crowd: int = 20_000
     known: float = 0.1
     brakes_every: float = 45.0
@@ -42,6 +46,7 @@ class Traffic:
     def __init__(self, sender: Sender, seed: int, rates: Rates) -> None:
         self.sender, self.rates = sender, rates
         self.lives_begun = 0
+        self._accounts = 0
         self._random = Random(f"traffic-{seed}")
         self._seed = seed
         self._heard: queue.SimpleQueue[tuple[str, dict[str, Any]]] = queue.SimpleQueue()
@@ -103,13 +108,18 @@ class Traffic:
 
     def _begin(self, now: float) -> None:
         dice = self._random
-        self.lives_begun += 1
         life = dice.choice(LIVES)
-        if self._rested and self._rested[0][0] <= now and dice.random() < 0.4:
+        full = self._accounts == self.rates.accounts
+        rested = bool(self._rested) and self._rested[0][0] <= now
+        if full and not rested:
+            return
+        self.lives_begun += 1
+        if rested and (full or dice.random() < 0.4):
             _, account = self._rested.pop(0)
             steps = _both(again(account), life(account))
         else:
-            name = f"a{self.lives_begun}"
+            self._accounts += 1
+            name = f"a{self._accounts}"
             seed = f"{self._seed}-{name}"
             account = Account(self.sender, dice.choice(PLATFORMS), name, seed)
             steps = life(account)

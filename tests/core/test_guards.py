@@ -1,7 +1,11 @@
 """Guards: rates at which a platform's adverse events stop by themselves, until a quiet window."""
 
+from dataclasses import replace
 from typing import Any
 
+import pytest
+
+from streams.core.guards import Guard, GuardBook
 from streams.core.policy import Guards
 from tests.core.given import DAY, HOUR, MINUTE, Day
 from tests.core.states import ISSUED, brief
@@ -51,6 +55,31 @@ def test_upheld_appeals_close_the_guard() -> None:
     day.said()
     assert some(day, 1, first=9)
     assert day.said() == []
+
+
+def test_rejected_appeals_are_cases_too() -> None:
+    day = Day(guarded(overturned=400_000))
+    for name in some(day, 5):
+        day.receipt("delivered", name)
+    day.wait(3 * DAY).said()
+    for number in (1, 2, 3):
+        day.control("appeal_rejected", f"g{number}")
+    day.control("appeal_upheld", "g4").control("appeal_upheld", "g5").said()
+    some(day, 1, first=9)
+    assert day.said() == [ISSUED], "two of five are not over 40 %"
+
+
+@pytest.mark.parametrize(("partition_count", "least_cases"), [(1, 50), (8, 7), (32, 3)])
+def test_partitions_share_out_the_minimum_but_one_or_two_are_chance(
+    partition_count: int, least_cases: int
+) -> None:
+    policy = brief(guards=replace(guarded(undelivered=200_000).guards, minimum=50))
+    book, now = GuardBook(), 0
+
+    def bounced() -> bool:
+        return book.count(policy, Guard.UNDELIVERED, now, 1, 1, 0, partition_count)
+
+    assert [bounced() for _ in range(least_cases)] == [False] * (least_cases - 1) + [True]
 
 
 def test_a_collectors_fault_closes_the_guard() -> None:

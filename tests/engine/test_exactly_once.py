@@ -6,20 +6,11 @@ import time
 import pytest
 from harness import Toys, wait_until
 
+from streams.engine.failpoints import POINTS
+
 pytestmark = pytest.mark.kafka
 
-KILLS = (
-    "after-init",
-    "after-recovery",
-    "before-begin",
-    "after-begin",
-    "after-sends",
-    "after-futures-before-offsets",
-    "after-offsets-before-commit",
-    "after-commit-before-store",
-    "after-store",
-    "on-revoke",
-)
+KILLS = tuple(point for point in POINTS if not point.endswith("-fire"))
 
 
 def test_given_a_kill_at_each_step_then_outputs_are_exact(toys: Toys) -> None:

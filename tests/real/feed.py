@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 import pytest
+from aiokafka.partitioner import murmur2
 
 from streams.core.clock import milliseconds
 from streams.core.partition import Partition, World
@@ -53,19 +54,27 @@ def instant(text: str) -> int:
     return milliseconds(datetime.fromisoformat(text))
 
 
+def partition_of(reading: Reading, partition_count: int) -> int:
+    """Where a reading's account lies."""
+    key = f"{reading.platform}:{reading.account_id}".encode()
+    return int((murmur2(key) & 0x7FFFFFFF) % partition_count)
+
+
 class Replay:
     """A partition that is fed from a file. `events`: what came out, in order."""
 
-    def __init__(self, *policies: Policy, start: int) -> None:
+    def __init__(
+        self, *policies: Policy, start: int, partition: int = 0, partition_count: int = 1
+    ) -> None:
         self.memory, self.now = Memory(), start
         world = World(
             policies={policy.platform: policy for policy in policies},
-            partition_count=1,
-            partition_of=lambda _: 0,
+            partition_count=partition_count,
+            partition_of=lambda _: partition,
             require_approvals=False,
             full_name=lambda name: "byline." + name,
         )
-        self.partition = Partition(world, 0, self.memory, start)
+        self.partition = Partition(world, partition, self.memory, start)
         self.partition.take_up(self.memory, start)
         self.events: list[dict[str, Any]] = []
         self._labels: dict[tuple[str, str], str] = {}
