@@ -104,7 +104,7 @@ class Partition:
         adopted = msgspec.msgpack.decode(known, type=dict[str, Adopted]) if known else {}
         self.adoption = adopt(adopted, world.policies, partition, now, world.rescan)
         self._adopted = self.adoption.adopted
-        self._journal = Journal(partition, _load(snapshot, _CHAIN, Chain))
+        self._journal = Journal(partition, _load(snapshot, _CHAIN, Chain), now)
         self._policies_told = adopted == self._adopted
         self._examiner = Examiner(
             world.policies,
