@@ -11,6 +11,7 @@ from schemas.words import Level, Surface
 from streams.core.account import Account, Life, Throttled
 from streams.core.clock import rfc3339
 from streams.core.policy import Policy
+from streams.core.standing import label_field
 
 _BAND_STARTS = (100_000, 500_000, 1_000_000, 5_000_000, 10_000_000)
 _BANDS: tuple[str, ...] = get_args(Band)
@@ -41,14 +42,20 @@ def statement(
     surface: Surface,
     throttled: Throttled,
     throttle_id: str,
+    time: int,
 ) -> dict[str, Any]:
-    """The value of `statement` in a `throttle.applied` event."""
+    """The value of `statement` in a `throttle.applied` event.
+
+    The ground is what was pinned at issue, the facts are those that hold when it begins.
+    """
     cycle = life.cycle
     assert cycle is not None
     assert cycle.delivered_at is not None
     assert cycle.deadline_at is not None
     assert account.followers is not None
     terms = cycle.terms
+    field = label_field(account, policy, time)
+    source = account.label.source if field is not None and account.label else terms.field_source
     return {
         "ground": {
             "policy_version": terms.policy_version,
@@ -61,8 +68,8 @@ def statement(
         },
         "facts": {
             "followers_band": band(account.followers),
-            "field": terms.field,
-            "field_source": terms.field_source,
+            "field": field or terms.field,
+            "field_source": source,
         },
         "delivered_at": rfc3339(cycle.delivered_at),
         "deadline_at": rfc3339(cycle.deadline_at),

@@ -91,7 +91,14 @@ def _apply(
         "expires_at": rfc3339(throttled.expires_at),
     }
     data["statement"] = statement(
-        account, life, moment.policy, reason, surface, throttled, data["throttle_id"]
+        account,
+        life,
+        moment.policy,
+        reason,
+        surface,
+        throttled,
+        data["throttle_id"],
+        moment.time,
     )
     draft = Draft(Event.THROTTLE_APPLIED, reason, mode, data, surface)
     return _change(Throttle.FREE, Input.APPLY, life_mode, surface, throttled, draft)

@@ -130,6 +130,7 @@ class Following:
             return ids.get((key, mode, cycle), plain_id(mode, cycle))
 
         life = Life(self._policies[key.split(":")[0]], invitation_id=name)
+        life.patient = True
         for at, value in self._switches:
             life.receive(at, "switches", value)
         self.lives[key] = life

@@ -6,7 +6,7 @@ import pytest
 
 from schemas.words import Level, Mode, Surface
 from streams.core.policy import Policy, Restriction
-from tests.core.given import DAY, MINUTE, Day, policy
+from tests.core.given import DAY, HOUR, MINUTE, Day, policy
 from tests.core.states import ISSUED, WINDOW, delivered, expired, lifted
 
 RENEWED = ["renewed recommend-feed review", "renewed tips review"]
@@ -168,3 +168,12 @@ def test_a_day_without_restrictions_says_nothing_at_the_review() -> None:
     day = Day(with_surfaces({})).label("财经").reads(1500).wait(60 * MINUTE).receipt()
     assert day.wait(WINDOW).said()[-1] == "expired no_answer"
     assert day.wait(100 * DAY).said() == []
+
+
+def test_the_statement_names_the_field_that_holds_when_the_restriction_begins() -> None:
+    day = delivered().wait(HOUR).label("法律", source="verified")
+    day.wait(WINDOW)
+    said = next(event for event in day.events if event["event"] == "throttle.applied")
+    assert day.events[0]["field"] == "finance"
+    facts = said["statement"]["facts"]
+    assert (facts["field"], facts["field_source"]) == ("law", "verified")

@@ -62,6 +62,9 @@ class Life(InputRules, TimerRules):
         self.caps = caps or NoCaps()
         self.invitation_id = invitation_id
         self.clock = EARLIEST
+        self.patient = False
+        """Led along by a worker: brakes and invitations that wait are looked at in its rounds."""
+        self.look_at: datetime | None = None
         self.facts = Facts()
         self.brakes = Brakes(policy.platform)
         self.state = "NONE"
@@ -85,7 +88,14 @@ class Life(InputRules, TimerRules):
     def receive(self, now: datetime, name: str, value: Any) -> None:
         """Take one input with no look at the timers: for those who order both themselves."""
         self.clock = max(self.clock, now)
-        self.look_again(self.take(name, value))
+        cause = self.take(name, value)
+        if self.patient and name == "switches":
+            self._look_later()
+        else:
+            self.look_again(cause)
+
+    def _look_later(self) -> None:
+        self.look_at = self.clock if self.look_at is None else self.look_at
 
     def advance(self, until: datetime) -> None:
         """Time passes; everything that is due by then happens."""
@@ -105,7 +115,8 @@ class Life(InputRules, TimerRules):
             self._soften()
         self._renew_notice()
         self._reissue()
-        self._issue()
+        by_itself = not self.policy.dwell and before in ("OUTSIDE", "DWELLING")
+        self._issue(waits=self.patient and cause != "timer" and not by_itself)
 
     def mode_of(self, phase: Phase | None) -> str:
         """Off, shadow or enforce: the weakest of the platform's and the phase's."""
@@ -253,7 +264,7 @@ class Life(InputRules, TimerRules):
             self.cycle.update(issued_at=self.clock, reissue=False)
             self.emit("invitation.issued", "reissued")
 
-    def _issue(self) -> None:
+    def _issue(self, waits: bool) -> None:
         if self.state != "NONE" or self.facts.state != "INSIDE":
             return
         policy = self.policy
@@ -262,6 +273,9 @@ class Life(InputRules, TimerRules):
         mode = self.mode_of(phase)
         cooling = self.cool_down_until is not None and self.clock < self.cool_down_until
         if mode == "off" or cooling or not self.share(policy) or not self._may_issue():
+            return
+        if waits:
+            self._look_later()
             return
         self.caps.take("issued", self.clock)
         self.cycles[mode] += 1

@@ -17,6 +17,7 @@ ORDER = (
     "review",
     "deadline",
     "reminder",
+    "look",
 )
 """Timers due at one instant act in this order: favourable first."""
 
@@ -67,6 +68,8 @@ class TimerRules:
             found.append((facts.dwell_due, "dwell", None))
         if self.cool_down_until is not None and self.cool_down_until > self.clock:
             found.append((self.cool_down_until, "cool_down", None))
+        if self.look_at is not None:
+            found.append((self.look_at, "look", None))
         free = self.caps.next_free("issued", self.clock)
         if free > self.clock and self._waits_for_issue():
             found.append((free, "cap", None))
@@ -118,7 +121,9 @@ class TimerRules:
 
     def _act(self, kind: str, what: Any) -> None:
         facts = self.facts
-        if kind == "hold":
+        if kind == "look":
+            self.look_at = None
+        elif kind == "hold":
             self.brakes.hold_expired(what)
         elif kind == "label":
             facts.label_expired = True

@@ -116,7 +116,8 @@ def reasons_are_given(follower: Follower, _: str, event: Event) -> Faults:
         yield "the statement names another deadline"
     if said["answer"] != ("declined" if event["reason"] == "declined" else "none"):
         yield "the statement names another answer"
-    if said["facts"]["field"] != cycle.issued["field"] or not said["redress"]:
+    field = follower.policy.field_of(follower.owner.facts.label)
+    if said["facts"]["field"] != field or not said["redress"]:
         yield "the statement lacks the field or the way out"
     for name in ("surface", "level", "effective_at", "review_at", "expires_at"):
         if said["restriction"][name] != event[name]:
