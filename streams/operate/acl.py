@@ -21,6 +21,9 @@ PRODUCERS: dict[str, tuple[InputName, ...]] = {
 }
 """Who sends what. A principal of its own for the operators: theirs is the word that overrules."""
 
+OPERATOR_READS = ("controls", "switches", "dead-letters", "invitations", "consents")
+"""What the work-lists, the list of brakes and the way back of a bulk are read from."""
+
 CONSUMERS: dict[str, tuple[str, ...]] = {
     "notifier": ("invitations",),
     "consent-desk": ("invitations", "consents"),
@@ -83,6 +86,8 @@ def _producers(settings: Settings) -> Iterator[Permission]:
         for name in inputs:
             yield Permission(role, "topic", names.input(name), ("Write", "Describe"))
         yield Permission(role, "cluster", CLUSTER, ("IdempotentWrite",))
+    for topic in OPERATOR_READS:
+        yield Permission("operator", "topic", settings.topic_prefix + topic, ("Read", "Describe"))
 
 
 def _consumers(settings: Settings) -> Iterator[Permission]:

@@ -10,6 +10,7 @@ from confluent_kafka.admin import AdminClient, ConfigResource
 from schemas.topics import DECISIONS, EVENT_RETENTION_MS, INPUTS, TOPICS, TopicNames
 from streams.operate.acl import permissions
 from streams.operate.topics import Difference, Existing, check, create, differences
+from streams.operate.worklists import TOPICS as WORK_LIST_TOPICS
 from streams.settings import Settings
 from tests.cli.conftest import Byline
 
@@ -152,6 +153,12 @@ def test_every_input_has_one_who_sends_it_and_no_one_obeys_shadow() -> None:
     writers = [it.name for it in others if "Write" in it.operations and it.kind == "topic"]
     assert sorted(writers) == sorted(NAMES.of(topic) for topic in INPUTS)
     assert not [it for it in others if "shadow" in it.name]
+
+
+def test_operators_may_read_what_their_lists_and_the_way_back_are_read_from() -> None:
+    mine = [it for it in permissions(Settings()) if it.role == "operator"]
+    read = {it.name.removeprefix("byline.") for it in mine if "Read" in it.operations}
+    assert read == {*WORK_LIST_TOPICS, "controls", "switches", "dead-letters"}
 
 
 def test_acl_lines_can_be_run(byline: Byline) -> None:

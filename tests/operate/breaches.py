@@ -190,6 +190,12 @@ PLANTED = [
         reword("controls", setting(command="extend"), command="unhold"),
     ),
     Planted(
+        "an adverse event during a hold, after the end of a second, shorter one",
+        "acted_during_hold",
+        reword("controls", setting(command="extend"), command="unhold"),
+        "held",
+    ),
+    Planted(
         "an adverse event during an appeal",
         "acted_during_appeal",
         reword("controls", setting(command="extend"), command="appeal_rejected"),

@@ -133,5 +133,23 @@ def shadow() -> Tape:
     return tape.wait(DAY).sealed()
 
 
-RECORDINGS: dict[str, Callable[[], Tape]] = {"clean": clean, "stricter": stricter, "shadow": shadow}
+def held() -> Tape:
+    """Two holds on top of one another, the second one shorter: the first one's end stays."""
+    tape = Tape()
+    for account in ("d1", "d2"):
+        invited(tape, account).receipt(account=account)
+    tape.control("hold", "d1").control("hold", "d2", expires_at=iso(tape.now + 9 * DAY))
+    for account in ("d1", "d2"):
+        tape.control("hold", account, expires_at=iso(tape.now + DAY))
+    tape.wait(6 * DAY).sealed()
+    tape.control("unhold", "d1")
+    return tape.days(20)
+
+
+RECORDINGS: dict[str, Callable[[], Tape]] = {
+    "clean": clean,
+    "stricter": stricter,
+    "shadow": shadow,
+    "held": held,
+}
 """Histories without a breach."""

@@ -74,14 +74,17 @@ def _receipt(account: Account, record: Record, value: NoticeReceipt) -> None:
 
 
 def _control(account: Account, record: Record, value: Control, now: int) -> None:
+    """A second hold on top of one moves its end later, never earlier."""
     if value.control_id in account.controls:
         return
     account.controls.append(value.control_id)
     issued = stamp(value.issued_at)
     match value.command:
         case Command.HOLD:
-            account.holds_until = NEVER if value.expires_at is None else stamp(value.expires_at)
-            account.hold_place = record.place
+            account.release_expired_hold(max(issued, now))
+            until = NEVER if value.expires_at is None else stamp(value.expires_at)
+            if until > account.holds_until or not account.hold_place:
+                account.holds_until, account.hold_place = until, record.place
             account.stop(now)
             account.release_expired_hold(now)
         case Command.UNHOLD:
