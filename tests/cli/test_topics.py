@@ -63,6 +63,8 @@ def test_decisions_are_kept_three_years_or_longer() -> None:
 @pytest.mark.parametrize(
     ("topic", "setting", "value", "needed"),
     [
+        ("byline.decisions", "retention.bytes", "1073741824", "-1"),
+        ("byline.decisions", "cleanup.policy", "compact,delete", "delete"),
         ("byline.switches", "retention.ms", "604800000", "-1"),
         ("byline.follower-counts", "cleanup.policy", "delete", "compact"),
         ("byline.follower-counts", "min.compaction.lag.ms", "0", "at least 2592000000"),
