@@ -12,6 +12,7 @@ from aiokafka import AIOKafkaConsumer
 from prometheus_client import CollectorRegistry, start_http_server
 
 from streams.cli.say import AsJson, complain, say, say_json, say_table, settings
+from streams.operate.audit.chain import Verified
 from streams.operate.audit.reading import MissingTopicsError, Span, audit_topics, verify_log
 from streams.operate.audit.records import Breach, millis
 from streams.operate.audit.service import Metrics
@@ -52,6 +53,8 @@ def audit(
         if follow or start or end:
             raise UsageError("--chain goes with --from-number only")
         _chain(chosen, from_number, as_json)
+    if from_number > 1:
+        raise UsageError("--from-number goes with --chain: --from and --to take times")
     span = Span(_time("--from", start), _time("--to", end))
     if follow:
         if end is not None:
@@ -83,14 +86,22 @@ def _table(found: list[Breach]) -> None:
 
 
 def _chain(chosen: Settings, from_number: int, as_json: bool) -> None:
-    async def run() -> Any:
+    async def run() -> Verified:
         async with _reading(chosen) as client:
             return await verify_log(client, chosen.topic_prefix, from_number)
 
-    breaks, count = asyncio.run(run())
+    done: Verified = asyncio.run(run())
+    if from_number > 1 and not done.records:
+        last = max(done.passed.values(), default=0)
+        what = f"the log ends at number {last}: take {last} or less" if last else "the log is empty"
+        raise UsageError(f"--from-number {from_number}: nothing to verify, {what}")
+    breaks, count, short = done.breaks, done.records, sorted(done.passed.items())
     if as_json:
-        say_json({"ok": not breaks, "records": count, "breaks": [asdict(it) for it in breaks]})
+        shown = [asdict(it) for it in breaks]
+        say_json({"ok": not breaks, "records": count, "breaks": shown, "end_before": dict(short)})
     else:
+        for partition, last in short:
+            say(f"partition {partition} ends at number {last}: nothing of it was verified")
         if breaks:
             columns = ("partition", "number", "place", "fault", "says")
             say_table(columns, (asdict(it).values() for it in breaks[:SHOWN]))

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -17,6 +18,8 @@ from tests.operate.conftest import until
 pytestmark = [pytest.mark.kafka]
 
 PARTITIONS = 2
+START = "2020-01-01T00:00:00+08:00"
+"""Before anything."""
 
 
 def now() -> str:
@@ -127,6 +130,16 @@ def test_a_real_workers_topics_hold_and_a_planted_record_does_not(
     assert chain.code == 0, chain.out
     part = byline("audit", "--from", now())
     assert part.code == 0, part.out
+    last = max(json.loads(it.value)["number"] for it in asyncio.run(committed(lives, "decisions")))
+    assert byline("audit", "--chain", "--from-number", str(last)).code == 0
+    beyond = byline("audit", "--chain", "--from-number", str(last + 1000))
+    assert beyond.code == 2
+    assert re.search(r"the log ends at number \d+: take \d+ or less", beyond.err)
+    early = byline("audit", "--to", START, "--json")
+    assert early.code == 0, early.out
+    assert json.loads(early.out)["events"] == 0
+    until_now = byline("audit", "--to", now(), "--json")
+    assert json.loads(until_now.out)["events"] >= said["events"]
 
     record = next(
         it
@@ -155,6 +168,7 @@ def test_a_real_workers_topics_hold_and_a_planted_record_does_not(
 def test_wrong_use_is_refused(byline: Byline, on_kafka: Settings) -> None:
     assert byline("audit", "--from", "yesterday").code == 2
     assert byline("audit", "--chain", "--follow").code == 2
+    assert byline("audit", "--from-number", "7").code == 2
     missing = byline("audit")
     assert missing.code == 2
     assert "byline topics create" in missing.err
