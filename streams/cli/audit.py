@@ -42,6 +42,13 @@ def audit(
         bool, typer.Option("--follow", help="Go on for ever, with metrics on --port.")
     ] = False,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Of the metrics.")] = 9465,
+    require_approvals: Annotated[
+        bool,
+        typer.Option(
+            "--require-approvals",
+            help="Ask two people for policies and bulks; default: BYLINE_REQUIRE_APPROVALS.",
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Check from the topics alone that nobody was restricted by mistake: exit 1 on a breach.
@@ -49,6 +56,8 @@ def audit(
     Knows none of the core's code. Reads committed records only, writes nothing.
     """
     chosen = settings()
+    if require_approvals:
+        chosen = chosen.model_copy(update={"require_approvals": True})
     if chain:
         if follow or start or end:
             raise UsageError("--chain goes with --from-number only")

@@ -99,7 +99,14 @@ class Auditor:
                 self._input(partition, record, thing.now)
             case "event":
                 self.events_seen += 1
-                self._found.extend(judge(partition, self.policies, thing, self.whole))
+                found = judge(
+                    partition,
+                    self.policies,
+                    thing,
+                    whole=self.whole,
+                    require_approvals=self._require_approvals,
+                )
+                self._found.extend(found)
             case "decision":
                 self.decisions_seen += 1
                 self._decision(partition, record, decided.plain if decided else {})

@@ -39,7 +39,6 @@ def issued(moment: Moment, event: InvitationIssued) -> Iterator[Finding]:
     account.last_cycles[mode] = event.cycle
     account.cycles[mode] = _cycle(moment, event)
     account.below_since = None
-    account.withdrawn_place = ""
 
 
 def _cycle(moment: Moment, event: InvitationIssued) -> Cycle:

@@ -115,6 +115,11 @@ class Account:
             return None
         return cycle if cycle.open or cycle.state == "GRANTED" else None
 
+    def withdraw(self, at: int, place: str) -> None:
+        """The owner said no more: the latest such word is kept, through all cycles."""
+        if at >= self.withdrawn_answer_at:
+            self.withdrawn_answer_at, self.withdrawn_place = at, place
+
     def stop(self, at: int) -> None:
         """The clock of the answer stands still from here."""
         for cycle in self.cycles.values():

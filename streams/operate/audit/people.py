@@ -47,15 +47,21 @@ def _answer(account: Account, record: Record, value: ConsentAnswer) -> None:
     at = stamp(value.occurred_at)
     stale = at < account.last_answer_at or (at, value.answer.value) == account.last_answer
     cycle = account.answering(value.invitation_id)
-    if cycle is None and value.answer is Answer.WITHDRAWN:
+    if value.answer is Answer.WITHDRAWN:
+        # In every state, and without a cycle: no grant from before it counts any more.
+        account.withdraw(at, record.place)
         cycle = account.answering(None)
+        if not stale:
+            account.last_answer_at, account.last_answer = at, (at, value.answer.value)
     if cycle is None:
         return
     word = Word(at, record.timestamp, record.place)
     other = value.notice_version not in (None, cycle.notice_version) and cycle.terms is not None
     if cycle.state == "GRANTED":
-        if value.answer is not Answer.GRANTED and not stale:
-            account.withdrawn_place, account.withdrawn_answer_at = record.place, at
+        if value.answer is Answer.GRANTED:
+            return
+        if not stale:
+            account.withdraw(at, record.place)
             account.due.append(Due("withdrawal_unheeded", record.place, value.answer.value))
     elif value.answer is Answer.GRANTED and not other:
         cycle.granted = word
