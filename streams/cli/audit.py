@@ -1,9 +1,10 @@
 """`byline audit`: the invariants, and the chain of the decision log, from the topics alone."""
 
 import asyncio
+import signal
 from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict
 from typing import Annotated, Any
 
@@ -39,7 +40,7 @@ def audit(
         int, typer.Option(min=1, help="With --chain: from this number of each partition on.")
     ] = 1,
     follow: Annotated[
-        bool, typer.Option("--follow", help="Go on for ever, with metrics on --port.")
+        bool, typer.Option("--follow", help="Go on until SIGTERM, with metrics on --port.")
     ] = False,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Of the metrics.")] = 9465,
     require_approvals: Annotated[
@@ -131,8 +132,17 @@ def _follow(chosen: Settings, span: Span, port: int) -> None:
         for it in breaches:
             complain(f"{it.as_dict()['at']} {it.name} {it.account} {' '.join(it.places)}")
 
+    async def run() -> None:
+        following = asyncio.ensure_future(
+            _audit(chosen, span, found, follow=True, progress=metrics.progress)
+        )
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, following.cancel)
+        with suppress(asyncio.CancelledError):
+            await following
+
     say(f"following; metrics at http://{chosen.http_host}:{server.server_port}/metrics")
-    asyncio.run(_audit(chosen, span, found, follow=True, progress=metrics.progress))
+    asyncio.run(run())
+    raise typer.Exit(0)
 
 
 async def _audit(chosen: Settings, span: Span, found: Any, **options: Any) -> Any:
