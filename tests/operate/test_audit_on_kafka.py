@@ -219,6 +219,8 @@ def scraped(port: int) -> dict[str, float]:
 
 def test_wrong_use_is_refused(byline: Byline, on_kafka: Settings) -> None:
     assert byline("audit", "--from", "yesterday").code == 2
+    assert byline("audit", "--to", "tomorrow").code == 2
+    assert byline("audit", "--follow", "--to", now()).code == 2
     assert byline("audit", "--chain", "--follow").code == 2
     assert byline("audit", "--from-number", "7").code == 2
     missing = byline("audit")
