@@ -14,7 +14,8 @@ from tests.operate.planted import Planted, value
 from tests.operate.recording import RECORDINGS
 
 DAY = 86_400_000
-AUDITED = {1, 2, 3, 4, 7, 9, 10, 11, 14, 15}
+AUDITED = {1, 2, 3, 4, 5, 7, 9, 10, 11, 13, 14, 15}
+"""Twelve, as the README says: 6, 8 and 12 do not show in the topics alone."""
 
 
 @functools.cache
@@ -49,7 +50,7 @@ def test_two_people_are_asked_for_only_where_approvals_are_required() -> None:
 def test_every_rule_has_a_planted_breach() -> None:
     """The test above finds each of them by name."""
     assert {it.breach for it in PLANTED} == set(RULES)
-    assert {rule.invariant for rule in RULES.values()} >= AUDITED
+    assert {rule.invariant for rule in RULES.values()} == AUDITED
 
 
 def test_an_older_grant_that_arrives_after_a_withdrawal_is_rightly_ignored() -> None:
