@@ -15,7 +15,7 @@ from tests.operate.recording import RECORDINGS
 
 DAY = 86_400_000
 AUDITED = {1, 2, 3, 4, 5, 7, 9, 10, 11, 13, 14, 15}
-"""Twelve, as the README says: 6, 8 and 12 do not show in the topics alone."""
+"""Twelve, as the README says; 6, 8 and 12 are held by tests of the core alone."""
 
 
 @functools.cache
