@@ -163,6 +163,15 @@ def test_operators_may_read_what_their_lists_and_the_way_back_are_read_from() ->
     assert read == {*WORK_LIST_TOPICS, "controls", "switches", "dead-letters"}
 
 
+def test_no_privilege_is_granted_twice() -> None:
+    granted = [
+        (it.role, it.kind, it.name, operation)
+        for it in permissions(Settings())
+        for operation in it.operations
+    ]
+    assert len(granted) == len(set(granted))
+
+
 def test_acl_lines_can_be_run(byline: Byline) -> None:
     answer = byline("topics", "acl", "--role", "notifier", "--commands")
     assert answer.out.splitlines() == [
