@@ -58,9 +58,7 @@ def _answer(account: Account, record: Record, value: ConsentAnswer) -> None:
     word = Word(at, record.timestamp, record.place)
     other = value.notice_version not in (None, cycle.notice_version) and cycle.terms is not None
     if cycle.state == "GRANTED":
-        if value.answer is Answer.GRANTED:
-            return
-        if not stale:
+        if value.answer is not Answer.GRANTED and not stale:
             account.withdraw(at, record.place)
             account.due.append(Due("withdrawal_unheeded", record.place, value.answer.value))
     elif value.answer is Answer.GRANTED and not other:
