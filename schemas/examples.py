@@ -169,6 +169,7 @@ def record_examples() -> dict[str, dict[str, Example]]:
             "read": {
                 **chained,
                 "kind": "transaction",
+                "opened_at": None,
                 "reads": {"byline.follower-counts": 42},
                 "steps": [{"now": _AT, "reads": {"byline.follower-counts": [41, 42]}}],
             }

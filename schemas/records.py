@@ -131,9 +131,12 @@ class TransactionRecord(_Chained):
     """Closes a transaction that changed state or wrote something: how far each input was read.
 
     `steps`: how it came about, so that replay can follow: state depends on what was read together.
+    `opened_at`: in the first transaction of a worker that took the partition over, when it opened
+    it.
     """
 
     kind: Literal["transaction"]
+    opened_at: datetime | None = None
     reads: dict[str, int]
     steps: list[Step | Round]
 

@@ -5,6 +5,7 @@ The one place where spans become inputs and names get prefixes.
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from weakref import WeakValueDictionary
 
 from aiokafka.partitioner import murmur2
 
@@ -116,7 +117,7 @@ class BylineProcessor:
         self._metrics = metrics
         self._require_approvals = require_approvals
         self._log = logging.getLogger("streams.processor")
-        self.partitions: dict[int, Partition] = {}
+        self.partitions: WeakValueDictionary[int, Partition] = WeakValueDictionary()
         inputs: dict[str, InputName] = {names.of(topic): topic.name for topic in INPUTS}  # type: ignore[misc]
         self._names = inputs
         outputs = (*OUTPUTS, DECISIONS, DEAD_LETTERS)

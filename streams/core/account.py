@@ -16,7 +16,8 @@ from streams.core.lifecycle import Eligibility, Invitation
 class Label(Struct, array_like=True):
     """A label. `text` None: a label that the policy does not know, whose text is never kept.
 
-    `since`: from when labels of covered fields have followed one another without a gap.
+    `since`: from when labels of covered fields have followed one another without a gap. `removed`:
+    by a tombstone; what is kept is its time.
     """
 
     text: str | None
@@ -24,6 +25,7 @@ class Label(Struct, array_like=True):
     source: LabelSource
     valid_until: int | None
     since: int
+    removed: bool = False
 
 
 class Hold(Struct, array_like=True):
@@ -68,7 +70,8 @@ class Cycle(Struct, array_like=True):
 
     `deadline_at` is what the owner was told last. It is reckoned from `clock_base` by adding every
     stop of the clock after `clock_from` (see clock.py); `stops` are the account's own, ended ones.
-    `receipts` are those that counted, so that none counts twice.
+    `receipts` are those that named it, so that none counts twice. `issued_at` moves with a
+    reissue, `first_issued_at` does not.
     """
 
     terms: Terms
@@ -86,6 +89,7 @@ class Cycle(Struct, array_like=True):
     spared: bool = False
     ordinals: dict[str, int] = field(default_factory=dict)
     throttles: dict[Surface, Throttled] = field(default_factory=dict)
+    first_issued_at: int | None = None
 
 
 class Life(Struct, array_like=True):
@@ -102,8 +106,10 @@ class Account(Struct, array_like=True):
     """All that is known of an account.
 
     `runs`: line to the `observed_at` of the first reading of the unbroken run at or above it.
-    `followers` None: no count is remembered. `mark`: number of the input topic and offset that
-    changed it last, so that a double application cannot go unseen.
+    `followers` None: no count is remembered. `opening`: whether the last reading may open a dwell.
+    `mark`: number of the input topic and offset that changed it last, so that a double application
+    cannot go unseen. `seen`: the instant up to which time has been let pass for it. `answered`:
+    when the last answer that counts was given, and what was said then (words joined by `+`).
     """
 
     followers: int | None = None
@@ -127,6 +133,8 @@ class Account(Struct, array_like=True):
     controls: tuple[int, ...] = ()
     answered: tuple[int, str] | None = None
     deferred: str | None = None
+    opening: bool = False
+    seen: int | None = None
 
     def life(self, mode: Mode) -> Life:
         """The life of a mode."""

@@ -25,6 +25,8 @@ class Adopted(Struct, array_like=True):
     floor: int
     labels: tuple[str, ...]
     looking: bool = False
+    covered: tuple[str, ...] | None = ()
+    """Fields; None: any. Empty where it was written down by a version that did not keep it."""
 
 
 class Adoption(NamedTuple):
@@ -76,8 +78,9 @@ def adopt(
 
 def _adopted(policy: Policy, since: int, looking: bool) -> Adopted:
     labels = tuple(sorted({*policy.labels, *policy.exempt_labels}))
+    covered = None if policy.covered is None else tuple(sorted(policy.covered))
     return Adopted(
-        policy.version, policy.digest, since, policy.lines, policy.floor, labels, looking
+        policy.version, policy.digest, since, policy.lines, policy.floor, labels, looking, covered
     )
 
 
@@ -104,7 +107,12 @@ def _needs_rescan(before: Adopted, policy: Policy) -> str | None:
     new = sorted(set(policy.labels) - set(before.labels))
     if new:
         return f"{len(new)} labels are new"
-    return None
+    if before.covered is None or before.covered == ():
+        return None
+    if policy.covered is None:
+        return "any field is covered now"
+    wider = sorted(set(policy.covered) - set(before.covered))
+    return f"{', '.join(wider)} are covered now" if wider else None
 
 
 def _refuse_silence(platform: str, reason: str) -> Stop:

@@ -38,6 +38,10 @@ class Agenda(NamedTuple):
         """The earliest instant of an item."""
         return min((item.at for item in self.items), default=None)
 
+    def since(self, at: int | None) -> int:
+        """From when the item at an instant has been waiting: the order among those due at once."""
+        return min((item.since for item in self.items if item.at == at), default=0)
+
     def first(self, until: int) -> Item | None:
         """The item to do first among those due; at one instant the favourable ones come first."""
         due = [item for item in self.items if item.at <= until]

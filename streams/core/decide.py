@@ -57,7 +57,7 @@ def settle(account: Account, moment: Moment, take: Take) -> Agenda:
                 return agenda
             changes = act(account, moment, item)
         for change in changes:
-            entered = entered or change.after is Eligibility.INSIDE
+            entered = entered or change.input is Input.DWELL_OVER
             take(change)
         took += len(changes)
         if took > _MOST_CHANGES:
@@ -73,7 +73,7 @@ def _actable(agenda: Agenda, moment: Moment, entered: bool) -> Item | None:
     if moment.as_of is not None:
         return agenda.first(moment.as_of)
     for item in agenda.items:
-        if item.at <= moment.now and (
+        if item.at <= moment.time and (
             item.timer is Timer.REISSUE or (item.timer is Timer.ISSUE and entered)
         ):
             return item

@@ -82,6 +82,9 @@ def _inside(account: Account, moment: Moment, policy: Policy, standing: Standing
         return leave_over(account)
     if not below and state is Eligibility.LEAVING:
         return _change(state, Input.NOT_BELOW_EXIT, leaving_since=None, line=standing.line)
+    if not below and standing.line < account.line:
+        # Coming back over the higher line takes a dwell again.
+        return _change(state, Input.LOWER_LINE, line=standing.line)
     return None
 
 

@@ -52,8 +52,13 @@ class Examiner:
         self.relook: set[bytes] = set()
 
     def open(self, snapshot: Snapshot, now: int) -> None:
-        """Read every account once: timers, who has something at stake, whose policy is missing."""
+        """Read every account once: timers, who has something at stake, whose policy is missing.
+
+        Each with the eyes of its last look: what time has brought since then is due at its own
+        instants, and waits for what has not been read.
+        """
         entries: list[tuple[int, int, bytes]] = []
+        passed: dict[bytes, int] = {}
         orphans: Counter[str] = Counter()
         for key, raw in snapshot.items(ACCOUNTS):
             if key[:1] in (b"#", b"~"):
@@ -62,23 +67,27 @@ class Examiner:
             ref = AccountRef.of(key)
             self._book.add(key, account, ref.platform)
             alive = has_stake(account)
+            seen = now if account.seen is None else min(account.seen, now)
             if alive and ref.platform not in self._policies:
                 orphans[ref.platform] += binds(account)
             if ref.platform in self.adoption.changed:
                 self.relook.add(key)
                 entries.append((now, 0, key))
+                passed[key] = seen
             elif alive or account.runs or account.hold is not None:
-                moment = self.moment(ref, now, None)
-                next_at = agendas.agenda_of(account, moment).next_at
-                if decide(account, moment):
-                    next_at = now
-                if next_at is not None:
-                    entries.append((next_at or now, next_at, key))
+                moment = self.moment(ref, now, None, time=seen)
+                agenda = agendas.agenda_of(account, moment)
+                next_at = agenda.next_at
+                at = now if next_at == 0 or decide(account, moment) else next_at
+                if at is not None:
+                    entries.append((at, agenda.since(next_at), key))
+                    if at <= seen or at != next_at:
+                        passed[key] = seen
         for platform, count in orphans.items():
             if count:
                 before = self._adopted.get(platform)
                 raise refuse_missing(platform, count, before.since if before else None)
-        self.schedule.fill(entries)
+        self.schedule.fill(entries, passed)
 
     def look(
         self,
@@ -118,7 +127,7 @@ class Examiner:
             agenda = agendas.agenda_of(account, moment)
         deferred = ";".join(f"{event}:{'+'.join(by)}" for event, by in agenda.deferred) or None
         news = agenda.deferred if deferred != account.deferred else []
-        account.deferred = deferred
+        account.deferred, account.seen = deferred, moment.time
         if "timer" in cause and taken:
             cause["timer"] = str(taken[0].input)
         if taken or news or ignored is not None:
@@ -126,11 +135,13 @@ class Examiner:
         for event, by in news:
             self._progress.counts["deferred", ref.platform, event, "+".join(by)] += 1
         self._book.save(ledger, account, ref)
+        if account.closed:
+            self.gone(key)
         next_at = agenda.next_at
         if as_of is not None and next_at is not None and next_at <= as_of:
             raise RuntimeError(f"a timer of {ref.platform} is due again at once: {agenda.items}")
-        since = min((item.since for item in agenda.items if item.at == next_at), default=0)
-        self.schedule.set(key, now if next_at == 0 else next_at, since)
+        at = now if next_at == 0 else next_at
+        self.schedule.set(key, at, agenda.since(next_at), seen=moment.time)
 
     def _take(
         self, ledger: Ledger, account: Account, change: Change, moment: Moment
@@ -159,20 +170,37 @@ class Examiner:
         if policy is not None and adopted is not None:
             lines = self.adoption.changed.get(ref.platform, frozenset(policy.lines))
             begin_runs(account, policy, lines, adopted.since)
+        self._all_looked_at()
+
+    def _all_looked_at(self) -> None:
         if not self.relook:
             for name in self.adoption.changed:
                 self._adopted[name].looking = False
             self._progress.dirty[POLICIES] = self._adopted
 
+    def gone(self, key: bytes) -> None:
+        """A key that was to be looked at is not kept any more."""
+        if key in self.relook:
+            self.relook.discard(key)
+            self._all_looked_at()
+
     def moment(
-        self, ref: AccountRef, now: int, as_of: int | None, policy_changed: bool = False
+        self,
+        ref: AccountRef,
+        now: int,
+        as_of: int | None,
+        policy_changed: bool = False,
+        time: int | None = None,
     ) -> Moment:
         """What a decision about an account is made with now."""
         adopted = self._adopted.get(ref.platform)
+        if time is None:
+            time = self.schedule.bound(ref.key, now) if as_of is None else as_of
         return Moment(
             ref=ref,
             now=now,
             as_of=as_of,
+            time=time,
             policy=self._policies.get(ref.platform),
             policy_since=adopted.since if adopted else 0,
             policy_changed=policy_changed,

@@ -21,21 +21,31 @@ def read_count(account: Account, reading: FollowerCount, policy: Policy) -> bool
         return False
     account.observed_at = observed_at
     account.followers = followers = reading.followers
+    account.opening = reading.cause in _OPENING
     runs = account.runs
     for line in policy.lines:
         if followers < line:
             runs.pop(line, None)
-        elif line not in runs and reading.cause in _OPENING:
+        elif line not in runs and account.opening:
             runs[line] = observed_at
     return True
 
 
+def ended(account: Account, observed_at: int) -> bool:
+    """Whether a reading, read once more, is from before a closing that made us forget it."""
+    return account.followers is None and observed_at <= (account.opened_at or -1)
+
+
 def begin_runs(account: Account, policy: Policy, known: frozenset[int], since: int) -> None:
-    """A policy brought new lines: an account at or above one is over it from then on."""
+    """A policy brought new lines: an account at or above one is over it from then on.
+
+    But for one that only a correction or a purge put there: it waits for another reading.
+    """
     for line in policy.lines:
         if line in known or account.followers is None or account.followers < line:
             continue
-        account.runs.setdefault(line, since)
+        if account.opening or any(run >= line for run in account.runs):
+            account.runs.setdefault(line, since)
     for line in [line for line in account.runs if line not in policy.lines]:
         del account.runs[line]
 
@@ -59,7 +69,17 @@ def new_label(known: Label | None, change: CategoryChange, policy: Policy) -> La
 
 def removed_label(known: Label) -> Label:
     """What stays of a label that a tombstone removed: its time, against older ones to come."""
-    return Label(None, known.observed_at, known.source, None, known.observed_at)
+    return Label(None, known.observed_at, known.source, None, known.observed_at, removed=True)
+
+
+def undone(account: Account | None, known: Label | None, observed_at: int) -> bool:
+    """Whether a label, read once more, was removed or ended by a closing after its first reading.
+
+    Its tombstone and the closing are not read once more, so it would come back for good.
+    """
+    if known is not None:
+        return known.removed and observed_at <= known.observed_at
+    return account is not None and observed_at <= (account.opened_at or -1)
 
 
 def read_change(account: Account, change: AccountChange) -> str | None:

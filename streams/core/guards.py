@@ -35,13 +35,15 @@ class Tally(Struct, array_like=True):
     parts: list[tuple[int, int, int]] = field(default_factory=list)
 
     def add(self, part: int, cases: int, bad: int) -> None:
-        """Count into a part; parts older than the window are dropped."""
-        if self.parts and self.parts[-1][0] >= part:
-            number, known_cases, known_bad = self.parts[-1]
-            self.parts[-1] = (number, known_cases + cases, known_bad + bad)
-        else:
-            self.parts.append((part, cases, bad))
-        self.parts = [entry for entry in self.parts if entry[0] > part - PARTS]
+        """Count into a part; others than those of the window are dropped.
+
+        Later ones too: they are numbered by a shorter window, of a policy before.
+        """
+        inside = [entry for entry in self.parts if part - PARTS < entry[0] <= part]
+        if inside and inside[-1][0] == part:
+            _, known_cases, known_bad = inside.pop()
+            cases, bad = cases + known_cases, bad + known_bad
+        self.parts = [*inside, (part, cases, bad)]
 
     def totals(self, part: int) -> tuple[int, int]:
         """Cases and bad ones in the window that ends with a part."""

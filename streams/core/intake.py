@@ -3,8 +3,10 @@ worker.
 """
 
 import hashlib
+from bisect import bisect_left
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -35,6 +37,7 @@ Partitioner = Callable[[bytes], int]
 """The partition that a key belongs to, as the Java client's default reckons it."""
 
 _encode = msgspec.json.Encoder().encode
+_offset = attrgetter("offset")
 
 
 class RefusalLimit:
@@ -46,13 +49,20 @@ class RefusalLimit:
         self._read: Counter[str] = Counter()
         self._refused: dict[str, deque[tuple[int, Refused]]] = {}
 
+    def read(self, topic: str) -> int:
+        """How many records of a topic have been counted."""
+        return self._read[topic]
+
     def passed(self, topic: str, count: int) -> None:
         """Count records read."""
         self._read[topic] += count
 
-    def refused(self, topic: str, reason: Refused) -> None:
-        """Count a refused record, which has been counted as read; raises `Stop` past the limit."""
-        number = self._read[topic]
+    def refused(self, topic: str, reason: Refused, number: int | None = None) -> None:
+        """Count a refused record, the `number`-th of its topic; None: the last one that was passed.
+
+        Raises `Stop` past the limit.
+        """
+        number = self._read[topic] if number is None else number
         recent = self._refused.setdefault(topic, deque())
         recent.append((number, reason))
         while recent and recent[0][0] <= number - LOOKED_BACK:
@@ -105,14 +115,22 @@ class Intake:
             too_large = True
         if too_large:
             return self._one_by_one(ledger, now, records, tracked)
-        self._limit.passed("follower-counts", len(records))
         hits = [
             (record, reading)
             for record, reading in zip(records, decoded, strict=True)
             if reading.followers >= floors(reading.platform, -1)
             or (record.key is not None and tracked(record.key))
         ]
-        kept = [hit for hit in hits if self._admit(ledger, now, "follower-counts", *hit, tracked)]
+        kept = []
+        before = self._limit.read("follower-counts")
+        for record, reading in hits:
+            refusal = self._why_not(now, record, reading, tracked)
+            if refusal is None:
+                kept.append((record, reading))
+                continue
+            number = before + 1 + bisect_left(records, record.offset, key=_offset)
+            self._refuse(ledger, now, "follower-counts", record, refusal, number)
+        self._limit.passed("follower-counts", len(records))
         return kept, len(hits) - len(kept)
 
     def _one_by_one(
@@ -196,6 +214,8 @@ class Intake:
             refusal = check_place(value, key) or self._elsewhere(value, key)
         elif key != key_of(value.platform, value.account_id):
             refusal = check_place(value, key)
+        elif value.platform not in self._floors:
+            refusal = Refusal(Refused.UNKNOWN_PLATFORM, "platform")
         if refusal is not None:
             return refusal
         if (
@@ -220,7 +240,13 @@ class Intake:
         return None
 
     def _refuse(
-        self, ledger: Ledger, now: int, name: InputName, record: InputRecord, refusal: Refusal
+        self,
+        ledger: Ledger,
+        now: int,
+        name: InputName,
+        record: InputRecord,
+        refusal: Refusal,
+        number: int | None = None,
     ) -> None:
         """Write the dead letter. A refused switch is written by the owner of partition 0 alone."""
         raw = record.value
@@ -240,7 +266,7 @@ class Intake:
             headers = (("content-type", b"application/json"),)
             ledger.send("dead-letters", key, _encode(letter), headers)
             self._on_refused(name, refusal.reason)
-        self._limit.refused(name, refusal.reason)
+        self._limit.refused(name, refusal.reason, number)
 
 
 def _digest(key: bytes | None) -> bytes:

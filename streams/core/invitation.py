@@ -13,7 +13,7 @@ from streams.core import ids
 from streams.core.account import Account, Cycle, Life, Terms
 from streams.core.change import Change, Draft
 from streams.core.clock import reckon, rfc3339
-from streams.core.decode import ConsentAnswer, NoticeReceipt
+from streams.core.decode import SKEW, ConsentAnswer, NoticeReceipt
 from streams.core.lifecycle import INVITATION, OPEN, Input, Invitation, row_of
 from streams.core.moment import Moment
 from streams.core.policy import Policy
@@ -23,6 +23,9 @@ from streams.core.throttle import in_order, release_all
 Decided = list[Change] | str
 """The changes, or the word for why an input counts for nothing."""
 
+MOST_RECEIPTS = 100
+"""So many receipts of a cycle are remembered; a notifier that says more says nothing new."""
+
 LIVES = (Mode.ENFORCE, Mode.SHADOW)
 
 
@@ -31,7 +34,6 @@ def row_change(
     mode: Mode,
     input_: Input,
     *drafts: Draft,
-    sets_account: dict[str, Any] | None = None,
     sets_life: dict[str, Any] | None = None,
     sets_cycle: dict[str, Any] | None = None,
 ) -> Change:
@@ -44,7 +46,6 @@ def row_change(
         input_,
         row.next_state,
         drafts,
-        account=sets_account or {},
         life_mode=mode,
         life={"state": row.next_state, **(sets_life or {})},
         cycle=sets_cycle or {},
@@ -123,7 +124,7 @@ def issue(account: Account, moment: Moment, standing: Standing) -> list[Change]:
     mode = standing.mode
     life = account.life(mode)
     terms = terms_of(account, moment.policy, standing, moment.time)
-    cycle = Cycle(terms=terms, issued_at=moment.now)
+    cycle = Cycle(terms=terms, issued_at=moment.now, first_issued_at=moment.now)
     change = row_change(
         life,
         mode,
@@ -201,23 +202,21 @@ def decide_receipt(account: Account, moment: Moment, receipt: NoticeReceipt) -> 
         return "other_cycle"
     occurred_at = receipt.occurred_ms
     told = (occurred_at, str(receipt.outcome))
+    if told in cycle.receipts:
+        return "duplicate"
+    # Also what counts for nothing is remembered: told again in another state it might count.
+    cycle.receipts = (*cycle.receipts, told)[-MOST_RECEIPTS:]
     if receipt.outcome is Outcome.DELIVERED:
         if row_of(life.state, Input.RECEIPT_DELIVERED) is None:
             return "recorded"
-        if told in cycle.receipts:
-            return "duplicate"
         draft, effects = delivery(cycle, Mode.ENFORCE, moment, occurred_at, "receipt")
-        effects["receipts"] = (*cycle.receipts, told)
         return [row_change(life, Mode.ENFORCE, Input.RECEIPT_DELIVERED, draft, sets_cycle=effects)]
     if row_of(life.state, Input.RECEIPT_FAILED) is None:
         return "recorded"
-    if told in cycle.receipts:
-        return "duplicate"
     if life.state is Invitation.DELIVERED and occurred_at < (cycle.delivered_at or 0):
         return "before_delivery"
     draft = Draft(Event.INVITATION_UNDELIVERABLE, receipt.failure or "other", Mode.ENFORCE, {})
-    receipts = (*cycle.receipts, told)
-    effects = {"failed_at": occurred_at, "delivered_at": None, "receipts": receipts}
+    effects = {"failed_at": occurred_at, "delivered_at": None}
     return [row_change(life, Mode.ENFORCE, Input.RECEIPT_FAILED, draft, sets_cycle=effects)]
 
 
@@ -229,45 +228,70 @@ _ANSWER_INPUT = {
 
 
 def decide_answer(account: Account, moment: Moment, answer: ConsentAnswer) -> Decided:
-    """The owner's word on the live cycle; nobody answers a shadow notice."""
+    """The owner's word on the live cycle; nobody answers a shadow notice.
+
+    The newest word counts, also when it changed nothing: an older one that arrives later does not
+    undo it. A withdrawal counts so in every state, whatever it names (domain D4).
+    """
     life = account.live
-    cycle = life.cycle
-    occurred_at = answer.occurred_ms
-    if account.answered is not None:
-        last_at, last = account.answered
-        if occurred_at < last_at or (occurred_at == last_at and answer.answer == last):
-            return "stale"
-    withdraws = answer.answer is Answer.WITHDRAWN
-    if withdraws and life.state is not Invitation.GRANTED:
-        # It ends nothing, but an older grant that arrives later may not undo it (domain D4).
-        account.answered = (occurred_at, str(answer.answer))
+    word = _heard(account, answer.occurred_ms, answer.answer)
+    word = word or _meant_for_another(moment, life, answer)
+    if word is not None:
+        return word
+    account.answered = _joined(account.answered, answer.occurred_ms, answer.answer)
+    input_ = _ANSWER_INPUT[answer.answer]
+    if life.cycle is None or row_of(life.state, input_) is None:
         return "recorded"
+    return _answered(life, moment, input_, answer.occurred_ms)
+
+
+def _heard(account: Account, occurred_at: int, said: Answer) -> str | None:
+    """Whether an answer is older than the last one, or is that one once more."""
+    if account.answered is None:
+        return None
+    last_at, words = account.answered
+    again = occurred_at == last_at and said in words.split("+")
+    return "stale" if again or occurred_at < last_at else None
+
+
+def _joined(answered: tuple[int, str] | None, occurred_at: int, said: Answer) -> tuple[int, str]:
+    if answered is None or answered[0] != occurred_at:
+        return occurred_at, str(said)
+    return occurred_at, f"{answered[1]}+{said}"
+
+
+def _meant_for_another(moment: Moment, life: Life, answer: ConsentAnswer) -> str | None:
+    """Why an answer does not belong to the present cycle; None when it does."""
+    if answer.answer is Answer.WITHDRAWN:
+        return None
+    cycle = life.cycle
     if cycle is None:
         return "no_cycle"
     expected = ids.invitation_id(*moment.ref, Mode.ENFORCE, life.cycle_number)
-    if not withdraws and answer.invitation_id not in (None, expected):
+    if answer.invitation_id not in (None, expected):
         return "other_cycle"
+    # Nobody answers what has not been asked; the clocks of others may be off by the allowed skew.
+    asked_at = cycle.first_issued_at or 0
+    if answer.invitation_id is None and answer.occurred_ms < asked_at - SKEW:
+        return "before_issue"
     other_notice = answer.notice_version not in (None, cycle.terms.notice_version)
-    if answer.answer is Answer.GRANTED and other_notice:
-        return "other_notice"
-    input_ = _ANSWER_INPUT[answer.answer]
-    row = row_of(life.state, input_)
-    if row is None:
-        return "recorded"
-    answered = {"answered": (occurred_at, str(answer.answer))}
+    return "other_notice" if answer.answer is Answer.GRANTED and other_notice else None
+
+
+def _answered(life: Life, moment: Moment, input_: Input, occurred_at: int) -> list[Change]:
+    """The changes of a row that an answer takes."""
+    cycle = life.cycle
+    assert cycle is not None
+    row = INVITATION[life.state][input_]
     draft = _answer_draft(life, cycle, input_, occurred_at)
     if row.next_state is Invitation.NONE:
-        changes = ending(life, Mode.ENFORCE, moment, input_, "granted", draft)
-        changes[0] = replace(changes[0], account=answered)
-        return changes
+        return ending(life, Mode.ENFORCE, moment, input_, "granted", draft)
     drafts, effects = [draft], {"answered_at": occurred_at}
     if Event.INVITATION_DELIVERED in row.emits:
         delivered, delivered_effects = delivery(cycle, Mode.ENFORCE, moment, occurred_at, "answer")
         drafts.insert(0, delivered)
         effects |= delivered_effects
-    change = row_change(
-        life, Mode.ENFORCE, input_, *drafts, sets_cycle=effects, sets_account=answered
-    )
+    change = row_change(life, Mode.ENFORCE, input_, *drafts, sets_cycle=effects)
     if row.lifts:
         return [change, *release_all(life, Mode.ENFORCE, moment, "granted")]
     return [change]
@@ -353,6 +377,10 @@ def decide_deadline(account: Account, moment: Moment, mode: Mode) -> Change | No
     if milder.stopped or milder.deadline <= cycle.deadline_at:
         return None
     effects = {"clock_base": base, "clock_from": cycle.delivered_at}
+    pinned = base_deadline(cycle, None, cycle.delivered_at)
+    if base == pinned:
+        # What was promised and every stop together come out later than what an operator gave.
+        return _extended(life, mode, Input.CLOCK_RESUMED, "pause", milder.deadline, effects)
     return _extended(life, mode, Input.MILDER_POLICY, "policy", milder.deadline, effects)
 
 

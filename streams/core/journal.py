@@ -21,10 +21,15 @@ Cause = dict[str, Any]
 
 
 class Journal:
-    """Writes the log of one partition; the chain's end is part of the partition's state."""
+    """Writes the log of one partition; the chain's end is part of the partition's state.
 
-    def __init__(self, partition: int, chain: Chain) -> None:
+    `opened_at`: when the partition was opened. The first transaction says so: what waits for time
+    is then looked at in the order of the state, and replay has to open it anew at that instant.
+    """
+
+    def __init__(self, partition: int, chain: Chain, opened_at: int) -> None:
         self._partition = partition
+        self._opened_at: int | None = opened_at
         self.chain = chain
         self._steps: list[dict[str, Any]] = []
         self._idle = False
@@ -76,8 +81,13 @@ class Journal:
 
     def transaction(self, ledger: Ledger, now: int, reads: Mapping[str, int]) -> None:
         """How far each input was read in the transaction that ends here, and in which steps."""
-        record = {"kind": "transaction", "reads": dict(reads), "steps": self._steps}
-        self._steps, self._idle = [], False
+        record = {
+            "kind": "transaction",
+            "opened_at": None if self._opened_at is None else rfc3339(self._opened_at),
+            "reads": dict(reads),
+            "steps": self._steps,
+        }
+        self._steps, self._idle, self._opened_at = [], False, None
         self._write(ledger, b"#transaction", record, now)
 
     def policies(self, ledger: Ledger, now: int, policies: Mapping[str, Policy]) -> None:

@@ -70,6 +70,7 @@ class Input(StrEnum):
     BELOW_EXIT = "below the exit line"
     NOT_BELOW_EXIT = "not below the exit line"
     LEAVE_OVER = "leave over"
+    LOWER_LINE = "a lower line counts"
 
     INSIDE = "inside, nothing deferring"
     PROJECTED = "shadow: delivered by projection"
@@ -142,6 +143,7 @@ ELIGIBILITY: Table = {
     },
     _E.INSIDE: {
         Input.BELOW_EXIT: Row(_E.LEAVING),
+        Input.LOWER_LINE: Row(_E.INSIDE),
         Input.CONDITIONS_FAIL: Row(_E.OUTSIDE),
     },
     _E.LEAVING: {

@@ -32,20 +32,19 @@ class Moment:
     """What a decision is made with.
 
     `now` becomes `decided_at`. `as_of` is set when timers may act: all inputs have been read up to
-    the end they had then, and only timers due until then go off. `policy_since`: when the partition
-    took up the present policy, 0 for its first. `policy_changed`: a new policy caused this look.
+    the end they had then, and only timers due until then go off. `time` is the instant that limits
+    in time are held against: `as_of`, or for an input the last one at which nothing of the account
+    was due, for what is due may be undone by inputs that have not been read. `policy_since`: when
+    the partition took up the present policy, 0 for its first. `policy_changed`: a new policy caused
+    this look.
     """
 
     ref: AccountRef
     now: int
     as_of: int | None
+    time: int
     policy: Policy | None
     policy_since: int
     policy_changed: bool
     brakes: Brakes
     permits: Permits
-
-    @property
-    def time(self) -> int:
-        """The instant that limits in time are held against."""
-        return self.now if self.as_of is None else self.as_of

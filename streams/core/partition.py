@@ -36,9 +36,11 @@ from streams.core.decode import (
 from streams.core.dispatch import decide_input
 from streams.core.examiner import POLICIES, Examiner
 from streams.core.facts import (
+    ended,
     new_label,
     read_count,
     removed_label,
+    undone,
 )
 from streams.core.guards import GuardBook
 from streams.core.intake import Intake, Partitioner
@@ -102,7 +104,7 @@ class Partition:
         adopted = msgspec.msgpack.decode(known, type=dict[str, Adopted]) if known else {}
         self.adoption = adopt(adopted, world.policies, partition, now, world.rescan)
         self._adopted = self.adoption.adopted
-        self._journal = Journal(partition, _load(snapshot, _CHAIN, Chain))
+        self._journal = Journal(partition, _load(snapshot, _CHAIN, Chain), now)
         self._policies_told = adopted == self._adopted
         self._examiner = Examiner(
             world.policies,
@@ -186,8 +188,11 @@ class Partition:
     ) -> None:
         assert record.key is not None
         key, policy = record.key, self._policies[reading.platform]
-        account = self._book.load(ledger, key, policy.platform, reading.followers >= policy.floor)
+        account = self._book.load(ledger, key, reading.followers >= policy.floor)
         if account is None or account.closed:
+            return
+        again = record.offset < self._book.rescan.get(TOPIC_NUMBERS["follower-counts"], 0)
+        if again and ended(account, milliseconds(reading.observed_at)):
             return
         before, run_count = account.followers, len(account.runs)
         if not read_count(account, reading, policy):
@@ -202,7 +207,7 @@ class Partition:
         if before is None:
             account.label = self._book.label(ledger, key)
         if reading.followers >= policy.floor and idle(account):
-            ledger.put(ACCOUNTS, key, encode(account))
+            self._book.put(ledger, key, account, policy.platform)
             return
         cause = {"topic": "follower-counts", "offset": record.offset}
         self._examiner.look(
@@ -238,7 +243,7 @@ class Partition:
             self._label(ledger, now, key, ref, policy, record, value)
             return
         creates = isinstance(value, AccountChange | Control)
-        account = self._book.load(ledger, key, policy.platform, creates)
+        account = self._book.load(ledger, key, creates)
         if account is None:
             self.counts["ignored", name, "untracked"] += 1
             return
@@ -265,14 +270,17 @@ class Partition:
         value: CategoryChange | None,
     ) -> None:
         """A label in, or out by a tombstone; kept for every account, copied where it is tracked."""
-        account = self._book.load(ledger, key, policy.platform, False)
+        account = self._book.load(ledger, key, False)
         if account is not None and account.closed:
             return
         number = TOPIC_NUMBERS["category-changes"]
-        if value is None and record.offset < self._book.rescan.get(number, 0):
+        again = record.offset < self._book.rescan.get(number, 0)
+        if value is None and again:
             return  # An old removal, read once more: what was removed then may have come back.
         raw = ledger.get(CATEGORIES, key)
         known = decode_label(raw) if raw is not None else None
+        if again and value is not None and undone(account, known, milliseconds(value.observed_at)):
+            return
         label: Label | None
         if value is None:
             label = removed_label(known) if known is not None else None
@@ -304,7 +312,7 @@ class Partition:
             prefix = b"" if value.scope == "*" else value.scope.encode() + b":"
             for key in self._book.alive:
                 if key.startswith(prefix):
-                    self.schedule.set(key, now)
+                    self.schedule.hasten(key, now)
 
     # ---- time ----------------------------------------------------------------------------------
 
@@ -324,6 +332,7 @@ class Partition:
             at, key = entry
             raw = ledger.get(ACCOUNTS, key)
             if raw is None:
+                self._examiner.gone(key)
                 continue
             account, ref = decode_account(raw), AccountRef.of(key)
             cause = {"timer": "look", "due_at": rfc3339(at)}

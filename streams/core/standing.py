@@ -81,7 +81,7 @@ def stale(account: Account, moment: Moment) -> bool:
         return False
     if account.observed_at is None or account.followers is None:
         return True
-    return account.observed_at + moment.policy.stability.max_age < moment.time
+    return account.observed_at + moment.policy.stability.max_age < moment.now
 
 
 def deferrals(account: Account, moment: Moment, event: Event, mode: Mode) -> list[str]:

@@ -159,8 +159,15 @@ def decide_release(account: Account, life_mode: Mode, moment: Moment) -> list[Ch
     return [
         release(life, life_mode, moment, surface, Input.RELEASE, "policy")
         for surface, throttled in in_order(life.cycle.throttles)
-        if allowed.get(surface) != (throttled.level, throttled.mode)
+        if surface not in allowed or _milder(throttled, *allowed[surface])
     ]
+
+
+def _milder(throttled: Throttled, level: Level, mode: Mode) -> bool:
+    """Whether less is allowed now than was applied; what is stricter does not reach back."""
+    lighter = throttled.level is Level.OFF and level is Level.LIMITED
+    weaker = throttled.mode is Mode.ENFORCE and mode is not Mode.ENFORCE
+    return lighter or weaker
 
 
 def ends_at(throttled: Throttled, policy: Policy | None) -> int:

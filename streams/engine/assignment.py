@@ -24,19 +24,25 @@ class Assignment:
         self.generation = -1
         self.settled = False
         self.stopping = False
+        self._changing = asyncio.Lock()
 
     async def revoked(self, partitions: Iterable[tuple[str, int]]) -> None:
         """Finish what runs; the parts rest until the next generation says who stays."""
         try:
             self.settled = False
             await self._suspend_all(self._engine.config.revoke_budget_seconds)
+        except asyncio.CancelledError:
+            raise
         except BaseException as error:
             end_on(error, "handing partitions over")
 
     async def assigned(self, partitions: Iterable[tuple[str, int]], generation: int) -> None:
         """Keep, close and open parts and return at once: opening goes on in the parts' tasks."""
         try:
-            await self._assigned(set(partitions), generation)
+            async with self._changing:
+                await self._assigned(set(partitions), generation)
+        except asyncio.CancelledError:
+            raise
         except BaseException as error:
             end_on(error, "taking partitions over")
 
@@ -56,6 +62,8 @@ class Assignment:
         async with asyncio.timeout(self._engine.config.revoke_budget_seconds):
             for number in [n for n in self.parts if n not in kept]:
                 await self.parts.pop(number).close()
+        if self.stopping:
+            return
         self.generation = generation
         self.settled = True
         self._engine.observer.assigned(frozenset(numbers))
@@ -71,10 +79,13 @@ class Assignment:
         """Commit what has been applied and give everything up."""
         self.stopping = True
         try:
-            await self._suspend_all(self._engine.config.stop_budget_seconds)
-            for part in self.parts.values():
-                await part.close()
-            self.parts.clear()
+            async with self._changing:
+                await self._suspend_all(self._engine.config.stop_budget_seconds)
+                for part in self.parts.values():
+                    await part.close()
+                self.parts.clear()
+        except asyncio.CancelledError:
+            raise
         except BaseException as error:
             end_on(error, "stopping")
 

@@ -17,7 +17,7 @@ from faust.app.base import BootStrategy
 from faust.serializers.schemas import Schema
 
 from streams.engine.config import EngineConfig
-from streams.engine.fatal import end_on
+from streams.engine.fatal import EXIT_RESTART, end_on
 from streams.engine.fetching import check_aiokafka
 from streams.engine.observer import NoObserver, Observer
 from streams.engine.processor import Processor
@@ -134,11 +134,11 @@ def build(
 
 
 def run(app: EngineApp, loglevel: str | None = None) -> int:
-    """Run the worker until SIGTERM or SIGINT; the exit code (0).
+    """Run the worker until SIGTERM or SIGINT; the exit code.
 
-    What goes wrong does not come back here: the process ends with 2 for a `Refusal` that a human
-    must resolve, with 70 for all else (see fatal.py). With `loglevel` None logging is left as it
-    is.
+    0 for a clean stop, 70 when something crashed inside Faust. What goes wrong in the engine does
+    not come back here: the process ends with 2 for a `Refusal` that a human must resolve, with 70
+    for all else (see fatal.py). With `loglevel` None logging is left as it is.
     """
     worker = app.Worker(
         loglevel=loglevel or "info",
@@ -152,5 +152,5 @@ def run(app: EngineApp, loglevel: str | None = None) -> int:
     try:
         worker.execute_from_commandline()
     except SystemExit as finished:
-        return int(finished.code or 0)
+        return EXIT_RESTART if finished.code else 0
     return 0

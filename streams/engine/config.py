@@ -35,6 +35,8 @@ class EngineConfig:
     commit_bytes: int = 8 * 1024 * 1024
     commit_interval_seconds: float = 1.0
     fire_limit: int = 1_000
+    # The broker forgets a transactional id after seven days without a transaction (its default).
+    idle_commit_seconds: float = 24 * 3600.0
 
     # Fetching. The queue limits are for the whole worker and are shared by its partitions.
     fetch_max_wait_ms: int = 50
@@ -58,6 +60,7 @@ class EngineConfig:
     loop_stall_seconds: float = 60.0
     hole_budget_seconds: float = 10.0
     empty_assignment_seconds: float = 15.0
+    unsettled_seconds: float = 180.0
     clock_jump_seconds: float = 10.0
 
     topics_command: str = "byline topics create"

@@ -56,6 +56,14 @@ class EndOffsets:
         ends = await self._consumer.end_offsets(tps)
         return {tp.topic: (begins[tp], ends[tp]) for tp in tps}
 
+    async def broadcast_end(self) -> int:
+        """The end of the broadcast topic; 0 when there is none."""
+        if self._broadcast is None:
+            return 0
+        tp = TopicPartition(self._broadcast, 0)
+        ends: dict[TopicPartition, int] = await self._consumer.end_offsets([tp])
+        return ends[tp]
+
     async def ask(self, partition: int) -> Ends:
         """The ends of partition `partition` of all topics, and of the broadcast topic."""
         future = self._asked.get(partition)

@@ -8,6 +8,7 @@ import asyncio
 import logging
 import os
 import sys
+import threading
 import traceback
 from collections.abc import Callable, Coroutine
 from typing import Any, NoReturn
@@ -18,12 +19,19 @@ logger = logging.getLogger(__name__)
 
 EXIT_REFUSED = 2
 EXIT_RESTART = 70
+LAST_WORDS_SECONDS = 5.0
 
 
 def end_process(
     message: str, error: BaseException | None = None, code: int = EXIT_RESTART
 ) -> NoReturn:
-    """Log `message`, repeat it on the real stderr (Faust redirects the other one) and exit."""
+    """Log `message`, repeat it on the real stderr (Faust redirects the other one) and exit.
+
+    Within `LAST_WORDS_SECONDS`, also when nobody reads what is written and the log is blocked.
+    """
+    last_resort = threading.Timer(LAST_WORDS_SECONDS, os._exit, (code,))
+    last_resort.daemon = True
+    last_resort.start()
     try:
         logger.critical("%s", message, exc_info=error)
         stream = sys.__stderr__

@@ -105,6 +105,8 @@ async def read_spans(
     ones, and what is then drained for an old lane would be lost.
     """
     fetcher = consumer._fetcher
+    if fetcher._fetch_task.done():
+        raise RuntimeError("aiokafka's _fetch_task ended: nothing would ever be read")
     with fetcher._subscriptions.fetch_context():
         spans = drain(fetcher, wanted(), max_records)
         if not spans:

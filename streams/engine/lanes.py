@@ -54,7 +54,17 @@ class Desk:
 class Lane:
     """Spans of a topic partition waiting to be applied; the next one starts at `expected`."""
 
-    __slots__ = ("_desk", "end", "expected", "partition", "queue", "records", "size", "topic")
+    __slots__ = (
+        "_desk",
+        "closed",
+        "end",
+        "expected",
+        "partition",
+        "queue",
+        "records",
+        "size",
+        "topic",
+    )
 
     def __init__(self, desk: Desk, topic: str, partition: int, start: int) -> None:
         self._desk = desk
@@ -62,6 +72,7 @@ class Lane:
         self.partition = partition
         self.expected = start
         self.end = start
+        self.closed = False
         self.records = 0
         self.size = 0
         self.queue: deque[Fetched] = deque()
@@ -85,6 +96,7 @@ class Lane:
 
     def close(self) -> None:
         """Forget what is queued; the lane is not in use any more."""
+        self.closed = True
         self._count(-self.records, -self.size)
         self.queue.clear()
 

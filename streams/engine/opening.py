@@ -70,7 +70,13 @@ async def open_part(
     overlay = Overlay(stores, names, number)
     changelogs = {name: config.changelog(name) for name in names}
     committer = Committer(
-        producer, stores, number, config.application_id, changelogs, engine.failpoints
+        producer,
+        stores,
+        number,
+        config.application_id,
+        changelogs,
+        engine.failpoints,
+        config.max_batch_bytes,
     )
     processor = engine.processor.open(
         number, engine.partition_count, stores, overlay, max(engine.clock.now(), now_floor)
@@ -88,7 +94,9 @@ async def _bounds(engine: "Engine", number: int) -> dict[str, tuple[int, int]]:
     bounds = await engine.ends.bounds(number)
     if engine.broadcast is not None:
         await engine.broadcast.caught_up.wait()
-        bounds[engine.broadcast.topic] = (engine.broadcast.begin, engine.broadcast.end)
+        # The predecessor may have read further than we have: what counts is what the broker has.
+        end = await engine.ends.broadcast_end()
+        bounds[engine.broadcast.topic] = (engine.broadcast.begin, end)
     return bounds
 
 

@@ -50,6 +50,7 @@ class Part:
         self._alarm_ms: int | None = None
         self._asking: asyncio.Task[None] | None = None
         self._last_heal = -math.inf
+        self._committed_at = time.monotonic()
         self._now_floor = 0
         self._to_close: list[Callable[[], Awaitable[None]]] = []
         self._processor: PartitionProcessor
@@ -95,6 +96,8 @@ class Part:
 
     def heal(self, reason: str, detail: str) -> None:
         """Seek back to what has been applied; if that was just tried, the span is lost."""
+        if self.state != "running":
+            return
         now = time.monotonic()
         if now - self._last_heal < self._config.hole_budget_seconds:
             end_process(f"partition {self.number}: a span is missing again after a seek ({detail})")
@@ -169,7 +172,7 @@ class Part:
             if spans:
                 self._step(spans)
             fired = await self._time()
-            if self._commit_due(more=bool(spans) and self.intake.queued):
+            if self._commit_due(more=bool(spans) and self.intake.queued) or self._idle_too_long():
                 await self._commit()
             elif not spans and not fired:
                 await self._sleep()
@@ -197,11 +200,15 @@ class Part:
         records = overlay.change_count + overlay.output_count
         return self._pace.commit_due(more, records, overlay.size, time.monotonic())
 
+    def _idle_too_long(self) -> bool:
+        """Whether the broker may soon forget our producer for want of a transaction."""
+        return time.monotonic() - self._committed_at > self._config.idle_commit_seconds
+
     async def _commit(self) -> None:
         """Commit the overlay with the position, or the position alone when that is all there is."""
         overlay = self._overlay
         dirty = overlay.dirty
-        if not dirty and not self._pace.moved:
+        if not dirty and not self._pace.moved and not self._idle_too_long():
             return
         began, now = time.monotonic(), self._now()
         if dirty:
@@ -219,6 +226,7 @@ class Part:
         self._now_floor = now
         self.last_commit_at = now
         self._pace.committed()
+        self._committed_at = time.monotonic()
         if dirty:
             self._processor.committed()
         self._engine.observer.committed(self.number, changes, outputs, time.monotonic() - began)

@@ -16,7 +16,7 @@ from streams.engine.fetching import read_spans
 from streams.engine.lanes import Desk, Lane
 from streams.engine.position import POSITION_KEY, Position, decode_position
 from streams.engine.processor import Record, Refusal, StoreSpec
-from streams.engine.stores import PartitionStores
+from streams.engine.stores import BrokenDiskError, PartitionStores
 
 logger = logging.getLogger(__name__)
 
@@ -56,7 +56,11 @@ async def recover(
     Raises `Refusal` when a changelog ends before what the disk has already seen of it.
     """
     if stores.load_meta(config.state_max_age_seconds):
-        await load_memory(stores, specs)
+        try:
+            await load_memory(stores, specs)
+        except BrokenDiskError as error:
+            logger.warning("partition %d: %s; it is read from the changelog", partition, error)
+            stores.wipe()
     topics = {config.changelog(spec.name): spec.name for spec in specs}
     consumer = plain_consumer(config, "read_committed", f"recovery-{partition}")
     await consumer.start()

@@ -5,6 +5,7 @@ single WriteBatch, so the disk is always some transaction's exact outcome. It is
 changelogs: what is wrong with it is cured by deleting it.
 """
 
+import logging
 import shutil
 import time
 from collections.abc import Iterable, Iterator
@@ -23,6 +24,8 @@ from rocksdict import (
 )
 
 from streams.engine.processor import StoreSpec
+
+logger = logging.getLogger(__name__)
 
 Change = tuple[bytes, bytes | None]
 _META = b"\xffmeta"
@@ -61,6 +64,10 @@ def _options(cache: Cache, write_buffer_bytes: int) -> Options:
     return options
 
 
+class BrokenDiskError(Exception):
+    """What the disk holds cannot be read whole. It is a cache: start over from the changelog."""
+
+
 class PartitionStores:
     """All stores of one partition number. Reads see committed state only."""
 
@@ -80,11 +87,22 @@ class PartitionStores:
         self._write_buffer_bytes = write_buffer_bytes
         self.memory: dict[str, dict[bytes, bytes]] = {s.name: {} for s in specs if s.in_memory}
         self.meta = DiskMeta(_FORMAT, identity, 0.0, {}, None)
-        self._db = self._open()
+        self._db = self._open_or_start_over()
 
     def _open(self) -> Rdict:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         return Rdict(str(self._path), _options(self._cache, self._write_buffer_bytes))
+
+    def _open_or_start_over(self) -> Rdict:
+        """A disk that RocksDB calls corrupt is deleted; one that is full or forbidden is not."""
+        try:
+            return self._open()
+        except Exception as error:
+            if not str(error).startswith(("Corruption", "Invalid argument")):
+                raise
+            logger.warning("%s is broken and is made anew: %s", self._path, error)
+            shutil.rmtree(self._path, ignore_errors=True)
+            return self._open()
 
     def load_meta(self, max_age_seconds: float) -> bool:
         """Read what the disk corresponds to; False (and an empty disk) when it is of no use.
@@ -96,7 +114,12 @@ class PartitionStores:
         if raw is None:
             self._wipe_if_any()
             return False
-        meta = msgspec.json.decode(raw, type=DiskMeta)
+        try:
+            meta = msgspec.json.decode(raw, type=DiskMeta)
+        except msgspec.DecodeError:
+            # Of another version, or damaged: in either case of no use.
+            self.wipe()
+            return False
         age = time.time() - meta.written_at
         if meta.format != _FORMAT or meta.identity != self._identity or age > max_age_seconds:
             self.wipe()
@@ -134,7 +157,7 @@ class PartitionStores:
         yield from self.items_on_disk(store)
 
     def items_on_disk(self, store: str) -> Iterator[tuple[bytes, bytes]]:
-        """The same, from the disk."""
+        """The same, from the disk. Raises `BrokenDiskError` when that cannot be read to its end."""
         prefix = self._prefix[store]
         iterator = self._db.iter(ReadOptions())
         iterator.seek(prefix)
@@ -144,6 +167,9 @@ class PartitionStores:
                 return
             yield key[1:], iterator.value()
             iterator.next()
+        # Behind the last store lies the meta record: only a disk that fails ends before it.
+        if self.meta.changelog_next:
+            raise BrokenDiskError(f"{self._path} cannot be read to its end")
 
     def apply(
         self,

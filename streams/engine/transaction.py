@@ -112,7 +112,9 @@ class Committer:
         group_id: str,
         changelogs: Mapping[str, str],
         failpoints: Failpoints,
+        max_batch_bytes: int,
     ) -> None:
+        self._max_batch_bytes = max_batch_bytes
         self._producer = producer
         self._stores = stores
         self._partition = partition
@@ -174,12 +176,14 @@ class Committer:
             if added is None:
                 packed.append((batch, count))
                 batch, count = self._producer.create_batch(), 0
-                added = batch.append(timestamp=timestamp, key=key, value=value, headers=headers)
-                if added is None:
-                    size = len(value) if value else 0
-                    raise Refusal(
-                        f"a record of {size} bytes does not fit into a batch to {topic}", 70
-                    )
+                batch.append(timestamp=timestamp, key=key, value=value, headers=headers)
+            if count == 0 and batch.size() > self._max_batch_bytes:
+                # A batch takes its first record whatever its size; the topic would not.
+                raise Refusal(
+                    f"a record of {batch.size()} bytes under key {key!r} does not fit into a batch "
+                    f"to {topic} ({self._max_batch_bytes} bytes): restarting will not help",
+                    2,
+                )
             count += 1
         packed.append((batch, count))
         return packed

@@ -96,6 +96,9 @@ class SpanConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         # No await in here: seeks take effect in the order they were asked for.
         consumer = self._ensure_consumer()
         for lane in lanes:
+            if lane.closed:
+                # Suspended meanwhile: serving it now would fetch for nobody.
+                continue
             try:
                 consumer.seek(TopicPartition(lane.topic, lane.partition), lane.expected)
             except IllegalStateError:

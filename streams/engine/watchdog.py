@@ -28,6 +28,7 @@ class Watchdog:
         self._engine = engine
         self._ticks = 0
         self._empty_since: float | None = None
+        self._unsettled_since = time.monotonic()
         self._tails: dict[tuple[str, int], tuple[int, int]] = {}
         self._leaving = threading.Event()
         self._thread = threading.Thread(target=self._watch_loop, name="loop-watchdog", daemon=True)
@@ -76,8 +77,16 @@ class Watchdog:
             end_process(f"aiokafka's coordinator failed: {error!r}", error)
 
     def _check_assignment(self) -> None:
-        """Nothing assigned to anybody is a broken leader; a worker too many is only a spare one."""
+        """Nothing assigned to anybody is a broken leader; a worker too many is only a spare one.
+
+        A rebalance that never ends is neither.
+        """
         assignment = self._engine.assignment
+        now = time.monotonic()
+        if assignment.settled or assignment.stopping:
+            self._unsettled_since = now
+        elif now - self._unsettled_since > self._engine.config.unsettled_seconds:
+            end_process("the group has not come to an assignment")
         if not assignment.settled or assignment.parts or assignment.stopping:
             self._empty_since = None
             return
@@ -85,7 +94,6 @@ class Watchdog:
         if any(partitions for tps in others.values() for partitions in tps.values()):
             self._empty_since = None
             return
-        now = time.monotonic()
         if self._empty_since is None:
             self._empty_since = now
         if now - self._empty_since > self._engine.config.empty_assignment_seconds:

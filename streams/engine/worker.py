@@ -102,8 +102,12 @@ class Engine:
         )
 
     def part_ready(self, part: Part) -> None:
-        """After the last recovery the state is frozen for the garbage collector."""
+        """After the last recovery the state is frozen for the garbage collector.
+
+        What was frozen before and has left since is let go of first.
+        """
         if all(other.state != "recovering" for other in self.assignment.parts.values()):
+            gc.unfreeze()
             gc.collect()
             gc.freeze()
             gc.set_threshold(*GC_THRESHOLDS)

@@ -121,8 +121,7 @@ def _replay_one(book: Book, partition: int) -> tuple[list[str], dict[str, int]]:
     found = replay.run()
     return found, {
         "transactions": replay.transactions,
-        "reopened in replay": replay.reopened,
-        "same decisions, other cause named": replay.told_otherwise,
+        "openings of a partition": replay.openings,
     }
 
 

@@ -94,7 +94,10 @@ class Faults(WorkerFaults, MatterFaults):
         return True
 
     def _burst(self, fault: Fault) -> bool:
-        """Everybody dies, and so much comes meanwhile that it does not fit into one batch."""
+        """Everybody dies, and so much comes meanwhile that it does not fit into one batch.
+
+        Each is invited once and then waits for a receipt: no storm of lives for ever after.
+        """
         with self._fleet:
             wanted = sum(one.wanted for one in self.supervisor.slots)
             self.supervisor.scale(0)
@@ -104,11 +107,11 @@ class Faults(WorkerFaults, MatterFaults):
             for number in range(12_000):
                 name = f"b{fault.number}-{number}"
                 now = time.time()
-                who = {"platform": "bilibili", "account_id": name}
+                who = {"platform": "weibo", "account_id": name}
                 label = {**who, "category": "财经", "observed_at": wire_time(now)}
                 self.sender.send("category-changes", label)
                 count = random.randrange(500_000, 2_000_000)
-                self.sender.reading(f"bilibili:{name}", "bilibili", name, count, now)
+                self.sender.reading(f"weibo:{name}", "weibo", name, count, now)
             self.supervisor.scale(max(2, wanted))
         return True
 

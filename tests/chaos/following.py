@@ -14,6 +14,7 @@ from typing import Any
 from schemas.inputs import INPUT_MODELS
 from tests.chaos.apart import each_partition
 from tests.chaos.book import Book, bare
+from tests.chaos.replaying import FIRE_LIMIT
 from tests.oracle.model import Life, plain_id
 from tests.oracle.policy import Policy, instant
 from tests.oracle.records import Record
@@ -75,16 +76,21 @@ class Following:
 
     def run(self, until: datetime) -> list[str]:
         """Follow all transactions; timers that were due by `until` and did not act are breaches."""
+        acted: set[str] = set()
         for record in self._decisions:
             if record.key != b"#transaction":
+                if record.key is not None and record.key[:1] != b"#":
+                    acted.add(record.key.decode())
                 continue
             closing = json.loads(record.value or b"")
             for step in closing["steps"]:
                 now = instant(step["now"])
                 if "as_of" in step:
-                    self._fire(now, instant(step["as_of"]))
+                    whole = step["looked"] < FIRE_LIMIT
+                    self._fire(now, instant(step["as_of"]), None if whole else acted)
                 else:
                     self._step(now, step["reads"])
+            acted = set()
         breaches = []
         for key, life in self.lives.items():
             due = life.due_timers()
@@ -141,15 +147,22 @@ class Following:
         elif not due:
             self._set.pop(key, None)
 
-    def _fire(self, now: datetime, as_of: datetime) -> None:
+    def _fire(self, now: datetime, as_of: datetime, only: set[str] | None) -> None:
+        """A round of timers. `only`: it was full, and these are whose turn it was."""
+        put_off: list[tuple[datetime, str]] = []
         while self._due and self._due[0][0] <= as_of:
             at, key = heapq.heappop(self._due)
             if self._set.get(key) != at:
+                continue
+            if only is not None and key not in only:
+                put_off.append((at, key))
                 continue
             del self._set[key]
             life = self.lives[key]
             self._act(life, now, as_of)
             self._schedule(key, life)
+        for entry in put_off:
+            heapq.heappush(self._due, entry)
 
     @staticmethod
     def _act(life: Life, now: datetime, as_of: datetime) -> None:

@@ -14,9 +14,8 @@ from aiokafka.partitioner import murmur2
 
 from schemas.inputs import INPUT_MODELS
 from schemas.topics import DEAD_LETTERS, DECISIONS, OUTPUTS, STORES
-from streams.core.account import encode
 from streams.core.clock import milliseconds
-from streams.core.ledger import ACCOUNTS, Headers, Stop
+from streams.core.ledger import Headers, Stop
 from streams.core.partition import Partition, World
 from streams.engine.processor import Record as EngineRecord
 from streams.policies import load_policies
@@ -25,17 +24,16 @@ from tests.chaos.grounds import POLICIES, PREFIX
 
 _decode = msgspec.json.decode
 FIRE_LIMIT = 1_000
-ALL = 1_000_000
 Sent = tuple[bytes | None, bytes | None, Headers]
 
 
 class Ledger:
-    """State in dictionaries, with the way back; outputs in a list."""
+    """State in dictionaries, outputs in a list. `touched`: written or sent to since `keep`."""
 
     def __init__(self) -> None:
         self.state: dict[str, dict[bytes, bytes]] = {store: {} for store in STORES}
         self.sent: list[tuple[str, Sent]] = []
-        self._undo: list[tuple[str, bytes, bytes | None]] = []
+        self.touched = False
 
     def get(self, store: str, key: bytes) -> bytes | None:
         return self.state[store].get(key)
@@ -44,39 +42,23 @@ class Ledger:
         return key in self.state[store]
 
     def put(self, store: str, key: bytes, value: bytes | None) -> None:
-        table = self.state[store]
-        self._undo.append((store, key, table.get(key)))
+        self.touched = True
         if value is None:
-            table.pop(key, None)
+            self.state[store].pop(key, None)
         else:
-            table[key] = value
+            self.state[store][key] = value
 
     def send(self, topic: str, key: bytes | None, value: bytes | None, headers: Headers) -> None:
+        self.touched = True
         self.sent.append((topic, (key, value, headers)))
 
     def items(self, store: str) -> Iterator[tuple[bytes, bytes]]:
         yield from list(self.state[store].items())
 
-    @property
-    def touched(self) -> bool:
-        """Whether anything was written or sent since `keep`."""
-        return bool(self._undo or self.sent)
-
     def keep(self) -> list[tuple[str, Sent]]:
         """Make the changes final; what was sent."""
-        sent, self.sent = self.sent, []
-        self._undo.clear()
+        sent, self.sent, self.touched = self.sent, [], False
         return sent
-
-    def roll_back(self) -> None:
-        """As it was at the last `keep`."""
-        for store, key, value in reversed(self._undo):
-            if value is None:
-                self.state[store].pop(key, None)
-            else:
-                self.state[store][key] = value
-        self._undo.clear()
-        self.sent.clear()
 
 
 class Replay:
@@ -86,8 +68,7 @@ class Replay:
         self.book, self.partition = book, partition
         self.breaches: list[str] = []
         self.transactions = 0
-        self.reopened = 0
-        self.told_otherwise = 0
+        self.openings = 0
         self.ledger = Ledger()
         self._world = World(
             policies=load_policies(POLICIES, require_approvals=False),
@@ -134,29 +115,14 @@ class Replay:
         self.transactions += 1
         closing = _decode(log[-1])
         reads = {bare(topic): after for topic, after in closing["reads"].items()}
-        steps = closing["steps"]
         now = _instant(closing["now"])
-        first = _decode(log[0])
-        if self._core is None:
-            opened_at = _instant(first["now"])
+        self._gap(closing, reads, now)
+        if closing["opened_at"] is not None:
+            opened_at = _instant(closing["opened_at"])
             self._core = Partition(self._world, self.partition, self.ledger, opened_at)
             self._core.take_up(self.ledger, opened_at)
-        self._gap(steps, reads, now)
-        before = (dict(self._next), dict(self._offset))
-        made = self._attempt(steps, closing, now)
-        if made != log and _bare_words(made) == _bare_words(log):
-            self._take_their_words(log, closing)
-            made = log
-        if made != log:
-            # A worker that opened the partition anew may take timers of one instant otherwise.
-            self.ledger.roll_back()
-            self._next, self._offset = before
-            self._core = Partition(self._world, self.partition, self.ledger, now)
-            self.reopened += 1
-            made = self._attempt(steps, closing, now)
-            if made != log and _bare_words(made) == _bare_words(log):
-                self._take_their_words(log, closing)
-                made = log
+            self.openings += 1
+        made = self._attempt(closing["steps"], closing, now)
         if made != log:
             wrong = next((i for i, (a, b) in enumerate(zip(made, log, strict=False)) if a != b), -1)
             self._say(
@@ -169,25 +135,6 @@ class Replay:
         for name, after in reads.items():
             self._next[name] = max(self._next[name], after)
 
-    def _take_their_words(self, log: list[Any], closing: dict[str, Any]) -> None:
-        """The same was decided, but another cause is named or accounts come in another order.
-
-        A worker that opened the partition some time before looks at what is due already at once,
-        and says so; when it opened is not in the log. Go on from what it said.
-        """
-        self.told_otherwise += 1
-        assert self._core is not None
-        chain = self._core._journal.chain
-        chain.number, chain.previous = closing["number"], closing["hash"]
-        self.ledger.put(ACCOUNTS, b"#chain", encode(chain))
-        others = [one for one in self.ledger.sent if one[0] != DECISIONS.name]
-        theirs = [
-            (DECISIONS.name, (record.key, record.value, tuple(record.headers.items())))
-            for record in self._log
-        ]
-        assert len(theirs) == len(log)
-        self.ledger.sent = [*others, *theirs]
-
     def _attempt(self, steps: list[Any], closing: dict[str, Any], now: int) -> list[bytes | None]:
         core = self._core
         assert core is not None
@@ -195,11 +142,7 @@ class Replay:
             for step in steps:
                 at = _instant(step["now"])
                 if "as_of" in step:
-                    looked = step["looked"]
-                    limit = ALL if looked < FIRE_LIMIT else looked
-                    core.fire(self.ledger, at, _instant(step["as_of"]), limit)
-                    # Looks that come to nothing are more after an opening; they change nothing.
-                    core._journal._steps[-1]["looked"] = looked
+                    core.fire(self.ledger, at, _instant(step["as_of"]), FIRE_LIMIT)
                 else:
                     core.step(self.ledger, at, self._batches(step["reads"]))
             core.seal(self.ledger, now, closing["reads"])
@@ -230,30 +173,36 @@ class Replay:
         self._offset[name] = end
         return records[begin:end]
 
-    def _gap(self, steps: list[Any], reads: dict[str, int], now: int) -> None:
-        """Inputs that were read without effect before a worker that is gone: none may have one."""
+    def _gap(self, closing: Any, reads: dict[str, int], now: int) -> None:
+        """Inputs that no step names: a worker that is gone read them, and they had no effect.
+
+        A worker that goes on names all that it reads: in its hands nothing may be passed over.
+        """
         goals = dict(reads)
-        for step in reversed(steps):
+        for step in reversed(closing["steps"]):
             for topic, (first, _) in step.get("reads", {}).items():
                 goals[bare(topic)] = first
         batches = [(name, self._take(name, goals[name])) for name in self._inputs if name in goals]
-        self._idle(batches, now)
+        self._idle(batches, now, goes_on=closing["opened_at"] is None)
 
     def _rest(self) -> None:
         """What follows the last transaction must be without effect too."""
         batches = [(name, self._take(name, 1 << 62)) for name in self._inputs]
         if self._core is not None:
-            self._idle(batches, 1 << 42)
+            self._idle(batches, 1 << 42, goes_on=False)
 
-    def _idle(self, batches: list[tuple[Any, list[EngineRecord]]], now: int) -> None:
+    def _idle(
+        self, batches: list[tuple[Any, list[EngineRecord]]], now: int, *, goes_on: bool
+    ) -> None:
         full = [batch for batch in batches if batch[1]]
         if not full:
             return
-        assert self._core is not None
-        known = len(self.ledger.sent)
+        where = ", ".join(f"{name} {r[0].offset}–{r[-1].offset}" for name, r in full)
+        if goes_on or self._core is None:
+            self._say(f"inputs were passed over: {where}")
+            return
         self._core.step(self.ledger, now, full)
-        if len(self.ledger.sent) > known:
-            where = ", ".join(f"{name} {r[0].offset}–{r[-1].offset}" for name, r in full)
+        if self.ledger.touched:
             self._say(f"inputs were passed over that had something to say: {where}")
 
     def _compare(self) -> None:
@@ -262,7 +211,7 @@ class Replay:
                 (one.key, one.value, one.headers) for one in self.book.of(name, self.partition)
             ]
             wanted = [(key, value, dict(headers)) for key, value, headers in sent]
-            if found != wanted and _by_key(found) != _by_key(wanted):
+            if found != wanted:
                 at = next(
                     (i for i, (a, b) in enumerate(zip(found, wanted, strict=False)) if a != b),
                     min(len(found), len(wanted)),
@@ -283,30 +232,11 @@ class Replay:
                 )
 
 
-def _bare_words(log: list[Any]) -> list[str]:
-    """What was decided, without the place in the chain and the cause that is named."""
-    words = []
-    for raw in log:
-        record = _decode(raw)
-        for name in ("number", "previous", "hash", "cause"):
-            record.pop(name, None)
-        words.append(repr(sorted(record.items())))
-    return sorted(words)
-
-
 def _same(key: bytes, one: bytes | None, other: bytes | None) -> bool:
     """Accounts byte for byte; of the partition's own records a map's order does not matter."""
     if one == other or one is None or other is None or key[:1] != b"#":
         return one == other
     return bool(msgspec.msgpack.decode(one) == msgspec.msgpack.decode(other))
-
-
-def _by_key(sent: list[Any]) -> dict[Any, list[Any]]:
-    """Each account's records in their order."""
-    found: dict[Any, list[Any]] = {}
-    for key, *rest in sent:
-        found.setdefault(key, []).append(rest)
-    return found
 
 
 def _instant(text: str) -> int:

@@ -226,3 +226,12 @@ def test_an_older_switch_record_undoes_nothing() -> None:
     day = begun().wait(MINUTE).switch("adverse_off", True)
     day.switch("adverse_off", False, at=START).wait(DAY)
     assert day.said() == []
+
+
+def test_what_an_extension_and_a_pause_add_up_to_is_never_said_to_be_a_policys() -> None:
+    day = delivered().wait(HOUR).control("hold").wait(2 * DAY)
+    day.control("extend", until=rfc3339(day.now + 2 * DAY)).wait(HOUR).control("unhold")
+    assert [words for words in day.said() if words.startswith("extended")][1:] == [
+        "extended pause",
+        "extended pause",
+    ]

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from schemas.words import Field
+from schemas.words import Field, Mode
+from streams.core.policy import Phase
 from tests.core.given import DAY, HOUR, MINUTE, START, Day, policy, stability
 from tests.core.states import DEADLINE, ISSUED, WINDOW, begun, brief, delivered, expired, invited
 
@@ -236,3 +237,29 @@ def test_facts_of_exactly_max_age_are_not_older_than_it(max_age: int, expires: b
 def test_a_label_that_came_before_an_operators_word_is_still_the_latest() -> None:
     day = Day(brief()).label("财经").control("unhold").label("日常生活").reads(1500)
     assert day.wait(DAY).said() == [], "an exempt label replaced the covered one"
+
+
+def test_coming_back_over_a_higher_line_takes_a_dwell_again() -> None:
+    """A shadow phase is wider than the enforcing one; a spike over the latter invites nobody."""
+    day = Day(
+        policy(
+            phases=(
+                Phase("first", 1000, START - 30 * DAY, None, None),
+                Phase("wider", 500, START - 20 * DAY, None, Mode.SHADOW),
+            )
+        )
+    )
+    day.label("财经").reads(1500).wait(2 * HOUR).receipt().control("lift").wait(HOUR)
+    day.reads(600).wait(15 * DAY)
+    assert "issued over_line (shadow)" in day.said()
+    day.reads(1000).wait(HOUR - 1)
+    assert ISSUED not in day.said()
+    assert day.wait(1).said() == [ISSUED]
+
+
+def test_a_correction_does_not_open_a_dwell_through_a_new_line_either() -> None:
+    day = Day().label("财经").reads(920).wait(HOUR).reads(1200, cause="correction").wait(3 * HOUR)
+    lines = (*policy().phases, Phase("second", 950, START - 20 * DAY, None, None))
+    day.open(policy(version=2, phases=lines))
+    assert day.wait(2 * HOUR).said() == []
+    assert day.reads(1200).wait(HOUR).said() == [ISSUED]

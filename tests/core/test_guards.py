@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from streams.core.guards import Guard, GuardBook
+from streams.core.guards import Guard, GuardBook, Tally
 from streams.core.policy import Guards
-from tests.core.given import DAY, HOUR, MINUTE, Day
+from tests.core.given import DAY, HOUR, MINUTE, START, Day
 from tests.core.states import ISSUED, brief
 
 
@@ -96,3 +96,12 @@ def test_too_many_suddenly_eligible_close_the_guard() -> None:
     day = Day(guarded(sudden_eligible=500_000))
     some(day, 10)
     assert len(day.said()) < 10
+
+
+def test_a_longer_window_does_not_keep_what_a_shorter_one_counted() -> None:
+    tally = Tally()
+    for hour in range(5):
+        tally.add((START + hour * HOUR) // (HOUR // 12), 1, 1)
+    later = START + 30 * DAY
+    tally.add(later // (2 * HOUR), 1, 0)
+    assert tally.totals(later // (2 * HOUR)) == (1, 0)

@@ -11,7 +11,7 @@ from streams.core.account import decode_account
 from streams.core.clock import rfc3339
 from streams.core.ids import pseudonym
 from streams.core.ledger import ACCOUNTS, CATEGORIES, Stop
-from tests.core.given import ACCOUNT, DAY, HOUR, MINUTE, PLATFORM, START, Day, policy
+from tests.core.given import ACCOUNT, DAY, HOUR, MINUTE, PLATFORM, START, Day, Record, policy
 from tests.core.states import (
     ISSUED,
     STATES,
@@ -81,6 +81,58 @@ def test_a_whole_life_sent_again_adds_nothing() -> None:
     day.answer("withdrawn").wait(MINUTE)
     assert day.said() == ["withdrawn answer"]
     assert told(day).fire().said() == []
+
+
+def test_receipts_told_again_do_not_deliver_a_notice_that_bounced() -> None:
+    day = invited().wait(HOUR)
+
+    def told(at: int) -> list[str]:
+        day.receipt(at=at + 1).receipt(at=at + 2).receipt("failed", at=at + 3, failure="blocked")
+        return day.said()
+
+    at = day.now - MINUTE
+    assert told(at) == ["delivered receipt", "undeliverable blocked"]
+    day.wait(HOUR)
+    assert told(at) == []
+    assert day.wait(5 * DAY).said() == []
+
+
+def test_a_refusal_that_was_recorded_only_does_not_refuse_the_next_invitation() -> None:
+    day = expired()
+    said_at = day.now
+    day.answer("declined").wait(31 * DAY)
+    assert day.said()[-1] == ISSUED
+    assert day.answer("declined", at=said_at).wait(5 * DAY).said() == []
+
+
+def test_nobody_answers_an_invitation_before_it_is_issued() -> None:
+    day = granted().wait(HOUR)
+    said_at = day.now
+    day.change("owner_changed").wait(10 * DAY)
+    assert day.said() == ["voided owner_changed", ISSUED]
+    assert day.answer("granted", at=said_at).answer("declined", at=said_at).said() == []
+    assert day.answer("granted", at=day.now - 6 * MINUTE).said() == [], "another person's word"
+    assert day.answer("granted").said() == ["delivered answer", "granted answer"]
+
+
+def test_an_answer_a_little_before_the_issue_is_another_clocks() -> None:
+    day = invited()
+    assert day.answer("declined", at=day.now - 4 * MINUTE).said()[-1] == "declined answer"
+
+
+def test_the_newest_word_counts_also_when_it_changed_nothing() -> None:
+    day = delivered().wait(HOUR)
+    day.answer("declined", at=day.now).answer("declined", at=day.now + 2)
+    assert day.answer("granted", at=day.now + 1).said() == ["declined answer"]
+    assert day.answer("granted", at=day.now + 3).said() == ["granted answer"]
+
+
+def test_two_words_of_one_instant_told_again_add_nothing() -> None:
+    day = delivered().wait(HOUR)
+    at = day.now
+    day.answer("declined", at=at).answer("granted", at=at)
+    assert day.said() == ["declined answer", "granted answer"]
+    assert day.answer("declined", at=at).answer("granted", at=at).said() == []
 
 
 # ---- late --------------------------------------------------------------------------------------
@@ -285,3 +337,35 @@ def test_lives_of_two_accounts_are_islands() -> None:
     day.change("closed", "b2")
     assert day.account().live.state.name == "GRANTED"
     assert replace(policy(), mode=Mode.SHADOW).mode is Mode.SHADOW
+
+
+# ---- bad luck ----------------------------------------------------------------------------------
+
+
+def test_a_platform_whose_file_is_gone_is_refused_not_died_of() -> None:
+    day = Day(policy(), replace(policy(), platform="zhihu"))
+    value = {"platform": "zhihu", "account_id": "z1", "followers": 1500}
+    day.put("follower-counts", "zhihu:z1", {**value, "observed_at": rfc3339(day.now)})
+    day.open(policy())
+    day.put("follower-counts", "zhihu:z1", {**value, "observed_at": rfc3339(day.now)})
+    assert [letter["reason"] for letter in day.dead_letters] == ["unknown_platform"]
+
+
+@pytest.mark.parametrize(("one_in", "stops"), [(9, False), (3, False), (1, True)])
+def test_refusals_of_a_batch_are_counted_where_they_stand(one_in: int, stops: bool) -> None:
+    day = Day()
+    records = []
+    for number in range(5000):
+        at = day.now + DAY * (number % one_in == 0)
+        value = {"platform": PLATFORM, "account_id": f"m{number}", "followers": 1500}
+        raw = json.dumps({**value, "observed_at": rfc3339(at)}).encode()
+        records.append(Record(number, day.now, f"{PLATFORM}:m{number}".encode(), raw))
+
+    def step() -> None:
+        day.partition.step(day.tables, day.now, [("follower-counts", records)])
+
+    if stops:
+        with pytest.raises(Stop, match="of the last 100 records"):
+            step()
+    else:
+        step()

@@ -210,6 +210,29 @@ def test_a_lower_floor_or_a_new_label_asks_for_a_rescan() -> None:
     assert day.partition.adoption.rescans["weibo"] == "1 labels are new"
 
 
+def test_fields_that_were_not_covered_ask_for_a_rescan() -> None:
+    day = Day(policy(covered=frozenset({Field.LAW})))
+    day.rescan = frozenset()
+    with pytest.raises(Stop, match="finance are covered now"):
+        day.open(policy(version=2, covered=frozenset({Field.LAW, Field.FINANCE})))
+    with pytest.raises(Stop, match="any field is covered now"):
+        day.open(policy(version=2))
+    day.rescan = frozenset({"weibo"})
+    day.open(policy(version=2))
+
+
+def test_what_was_applied_milder_stays_when_the_policy_becomes_stricter_again() -> None:
+    milder = {Surface.TIPS: Restriction(Level.LIMITED, None)}
+    stricter = {Surface.TIPS: Restriction(Level.OFF, None)}
+    base = policy().consequence
+    day = delivered(policy(consequence=replace(base, surfaces=stricter)))
+    day.open(policy(version=2, consequence=replace(base, surfaces=milder)))
+    assert day.wait(WINDOW).said()[-1] == "applied tips no_answer"
+    assert day.events[-1]["level"] == "limited"
+    day.open(policy(version=3, consequence=replace(base, surfaces=stricter)))
+    assert day.fire().said() == []
+
+
 def test_a_policy_that_ends_a_platform_ends_its_lives_and_keeps_its_consents() -> None:
     day = granted().label("财经", "b2").reads(1500, "b2").wait(HOUR)
     day.said()

@@ -1,6 +1,7 @@
 """What is read a second time, or said a second time, must not undo what came after it."""
 
-from tests.core.given import HOUR, SECOND, Day, policy
+from streams.core.policy import Phase
+from tests.core.given import HOUR, MINUTE, SECOND, START, Day, policy
 
 
 def test_an_old_removal_read_again_in_a_rescan_removes_nothing() -> None:
@@ -34,3 +35,36 @@ def test_a_restriction_that_has_ended_is_not_renewed_by_a_late_round() -> None:
     assert day.said() == []
     day.fire()
     assert day.said()[0].startswith("lifted")
+
+
+def _read_again(day: Day) -> Day:
+    """A lower floor is stated; both topics are read from their beginning once more."""
+    ends = dict(day._offsets)
+    base = policy()
+    day.open(policy(version=2, phases=(*base.phases, Phase("later", 800, None, None, None))))
+    wanted = day.partition.rewind(day.tables, ends)  # type: ignore[arg-type]
+    assert wanted == {"category-changes", "follower-counts"}
+    day._offsets.update(dict.fromkeys(wanted, 0))
+    return day
+
+
+def test_a_label_that_was_removed_does_not_come_back_in_a_rescan() -> None:
+    day = Day().label("财经").reads(1200).wait(MINUTE).label(None).wait(2 * HOUR)
+    _read_again(day).label("财经", at=START).label(None).reads(1200, at=START)
+    assert day.wait(3 * HOUR).said() == []
+
+
+def test_what_was_known_before_a_closing_does_not_come_back_in_a_rescan() -> None:
+    day = Day().label("财经").reads(1200).wait(MINUTE).label(None)
+    day.change("closed").wait(MINUTE).change("reopened")
+    _read_again(day).label("财经", at=START).label(None).reads(1200, at=START)
+    assert day.wait(3 * HOUR).said() == []
+    day.label("财经").reads(1200)
+    assert day.wait(HOUR).said() == ["issued over_line"]
+
+
+def test_a_label_that_was_not_known_is_known_after_a_rescan() -> None:
+    day = Day(policy(labels={})).label("财经").reads(1200).wait(2 * HOUR)
+    assert day.said() == []
+    _read_again(day).label("财经", at=START)
+    assert day.wait(2 * HOUR).said() == ["issued over_line"]

@@ -1,10 +1,14 @@
 """The small pieces, without a broker."""
 
+import subprocess
+import sys
 import time
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from aiokafka.producer.message_accumulator import BatchBuilder
 
 from streams.engine import clock as clock_module
 from streams.engine import watchdog as watchdog_module
@@ -16,9 +20,9 @@ from streams.engine.intake import Intake
 from streams.engine.lanes import Desk, Fetched, Lane
 from streams.engine.pace import Pace
 from streams.engine.position import POSITION_KEY, Position, decode_position, encode_position
-from streams.engine.processor import Record, Span, StoreSpec
-from streams.engine.stores import PartitionStores, make_cache
-from streams.engine.transaction import Overlay
+from streams.engine.processor import Record, Refusal, Span, StoreSpec
+from streams.engine.stores import BrokenDiskError, PartitionStores, make_cache
+from streams.engine.transaction import Committer, Overlay
 
 SPECS = (StoreSpec("a", in_memory=True), StoreSpec("b", in_memory=False))
 
@@ -238,3 +242,53 @@ def test_intake_gives_every_topic_its_turn_in_order() -> None:
     assert not intake.queued
     assert intake.receive(Fetched(first, span, 1)) is None
     assert not intake.queued
+
+
+def test_a_disk_of_another_making_is_of_no_use(tmp_path: Path) -> None:
+    stores = _stores(tmp_path / "p")
+    stores.apply([("a", [(b"k", b"v")])], b"position", {"a": 3})
+    stores._db.put(b"\xffmeta", b'{"format": "another"}')
+    stores.close()
+    stores = _stores(tmp_path / "p")
+    assert not stores.load_meta(3600)
+    assert list(stores.items_on_disk("a")) == []
+
+
+def test_a_broken_disk_is_made_anew(tmp_path: Path) -> None:
+    stores = _stores(tmp_path / "p")
+    stores.apply([("a", [(b"k", b"v")])], b"position", {"a": 3})
+    stores.close()
+    (tmp_path / "p" / "CURRENT").write_text("nonsense")
+    stores = _stores(tmp_path / "p")
+    assert not stores.load_meta(3600)
+
+
+def test_a_disk_that_ends_too_early_is_not_taken_for_whole(tmp_path: Path) -> None:
+    stores = _stores(tmp_path / "p")
+    stores.apply([("b", [(b"k", b"v")])], b"position", {"b": 3})
+    stores._db.delete(b"\xffmeta")
+    with pytest.raises(BrokenDiskError, match="cannot be read to its end"):
+        list(stores.items_on_disk("b"))
+
+
+def test_a_record_that_no_batch_may_hold_is_named(tmp_path: Path) -> None:
+    def batch() -> BatchBuilder:
+        return BatchBuilder(900, 0, is_transactional=1)
+
+    sender: Any = SimpleNamespace(create_batch=batch)
+    committer = Committer(sender, _stores(tmp_path), 0, "app", {"a": "t"}, Failpoints(""), 900)
+    small = [(b"k1", b"v" * 300, ()), (b"k2", b"v" * 700, ())]
+    assert [count for _, count in committer._batches("t", small, 0)] == [1, 1]
+    with pytest.raises(Refusal, match="under key b'k3' does not fit") as refused:
+        committer._batches("t", [*small, (b"k3", b"v" * 901, ())], 0)
+    assert refused.value.exit_code == 2
+
+
+def test_last_words_that_nobody_reads_do_not_keep_a_process_alive() -> None:
+    """The pipe is full and nobody reads it: the process ends all the same."""
+    program = (
+        "from streams.engine import fatal; fatal.LAST_WORDS_SECONDS = 1.0\n"
+        "fatal.end_process('x' * 10_000_000, code=70)"
+    )
+    process = subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.PIPE)
+    assert process.wait(20) == 70

@@ -1,9 +1,12 @@
 """What each input does to a life: the rows of contract section 5 that an input takes."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from tests.oracle.policy import instant
+
+SKEW = timedelta(minutes=5)
+"""By so much may another's clock be off (contract section 3)."""
 
 
 class InputRules:
@@ -59,6 +62,10 @@ class InputRules:
         if not self._names_cycle(value) or self.cycle["mode"] == "shadow":
             return
         at = instant(value["occurred_at"])
+        told = (at, value["outcome"])
+        if told in self.cycle["receipts"]:
+            return
+        self.cycle["receipts"].add(told)
         if value["outcome"] == "delivered":
             if self.state in ("INVITED", "UNDELIVERED"):
                 self.deliver(at, "receipt")
@@ -72,38 +79,40 @@ class InputRules:
         at, answer = instant(value["occurred_at"]), value["answer"]
         if self.answered_at is not None and at < self.answered_at:
             return
-        if answer == "withdrawn":
-            self.answered_at = at
-        if self.state == "NONE" or self.cycle["mode"] == "shadow":
+        if at == self.answered_at and answer in self.answers_then:
             return
-        if answer != "withdrawn" and not self._names_cycle(value):
+        if answer != "withdrawn" and not self._asked(value, at):
             return
-        if self._answered(answer, at, value.get("notice_version")):
-            self.answered_at = at
+        self.answers_then = {answer} | (self.answers_then if at == self.answered_at else set())
+        self.answered_at = at
+        if self.state != "NONE" and self.cycle["mode"] != "shadow":
+            self._answered(answer, at)
 
-    def _answered(self, answer: str, at: datetime, version: str | None) -> bool:
+    def _asked(self, value: dict[str, Any], at: datetime) -> bool:
+        """Whether a grant or a refusal answers the live invitation at hand, and its notice."""
+        if not self._names_cycle(value) or self.cycle["mode"] == "shadow":
+            return False
+        if value.get("invitation_id") is None and at < self.cycle["first_issued_at"] - SKEW:
+            return False
+        same = value.get("notice_version") in (None, self.cycle["notice"][1])
+        return same or value["answer"] != "granted"
+
+    def _answered(self, answer: str, at: datetime) -> None:
         if self.state == "GRANTED":
-            if answer == "granted":
-                return False
-            self.emit("consent.withdrawn", "answer", answered_at=at)
-            self.end_cycle()
-            return True
-        if answer == "withdrawn":
-            return False
-        if answer == "granted":
-            return self._granted(at, version)
-        if self.state in ("INVITED", "UNDELIVERED"):
-            self.deliver(at, "answer")
-        if self.state != "DELIVERED":
-            return False
-        self.state = "DECLINED"
-        self.emit("consent.declined", "answer", answered_at=at)
-        return True
+            if answer != "granted":
+                self.emit("consent.withdrawn", "answer", answered_at=at)
+                self.end_cycle()
+        elif answer == "granted":
+            self._granted(at)
+        elif answer == "declined":
+            if self.state in ("INVITED", "UNDELIVERED"):
+                self.deliver(at, "answer")
+            if self.state == "DELIVERED":
+                self.state = "DECLINED"
+                self.emit("consent.declined", "answer", answered_at=at)
 
-    def _granted(self, at: datetime, version: str | None) -> bool:
+    def _granted(self, at: datetime) -> None:
         notice_version = self.cycle["notice"][1]
-        if version not in (None, notice_version):
-            return False
         reason = "answer"
         if self.state in ("INVITED", "UNDELIVERED"):
             self.deliver(at, "answer")
@@ -112,7 +121,6 @@ class InputRules:
         self.state = "GRANTED"
         self.emit("consent.granted", reason, answered_at=at, notice_version=notice_version)
         self.lift_all("granted")
-        return True
 
     def _control(self, value: dict[str, Any]) -> None:
         if value["control_id"] in self.controls_seen:

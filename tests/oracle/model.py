@@ -70,6 +70,7 @@ class Life(InputRules, TimerRules):
         self.sequences = {"shadow": 0, "enforce": 0}
         self.cool_down_until: datetime | None = None
         self.answered_at: datetime | None = None
+        self.answers_then: set[str] = set()
         self.controls_seen: set[str] = set()
         self.events: list[dict[str, Any]] = []
 
@@ -275,6 +276,8 @@ class Life(InputRules, TimerRules):
             "surfaces": dict(policy.surfaces),
             "on": policy.on,
             "issued_at": self.clock,
+            "first_issued_at": self.clock,
+            "receipts": set(),
             "delivered_at": None,
             "deadline_at": None,
             "paused": None,

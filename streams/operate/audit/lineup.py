@@ -155,11 +155,15 @@ class Lineup:
 
     def _event(self, decided: Decided, listed: Mapping[str, Any]) -> Iterator[Happened]:
         waiting = self.outputs.get(output_of(listed), deque())
-        ids = [event_id for event_id, _ in waiting]
-        if listed["event_id"] not in ids:
+        ids = (event_id for event_id, _ in waiting)
+        # Nearly always the first of thousands that wait.
+        place = next(
+            (at for at, event_id in enumerate(ids) if event_id == listed["event_id"]), None
+        )
+        if place is None:
             yield Happened("missing", decided.record, decided, listed)
             return
-        for _ in range(ids.index(listed["event_id"])):
+        for _ in range(place):
             yield Happened("event", waiting.popleft()[1])
         yield Happened("event", waiting.popleft()[1], decided, listed)
 

@@ -167,21 +167,18 @@ async def audit_topics(
         reader.pace(auditor)
 
 
-async def _step(reader: Reader, auditor: Auditor, ends: Mapping[Any, int] | None = None) -> bool:
+async def _step(
+    reader: Reader, auditor: Auditor, log_ends: Mapping[int, int] | None = None
+) -> bool:
+    """Take some records; of the log nothing behind its ends (by partition number)."""
     records = await reader.poll()
     for record in records:
-        end = None
-        if ends is not None and record.topic == DECISIONS.name:
-            end = next((e for it, e in ends.items() if _is(reader, it, record)), None)
-        if end is None or record.offset < end:
+        end = log_ends.get(record.partition) if log_ends is not None else None
+        if record.topic != DECISIONS.name or end is None or record.offset < end:
             auditor.feed(record)
     for it, position in (await reader.positions()).items():
         auditor.reached(reader.name(it), it.partition, position)
     return bool(records)
-
-
-def _is(reader: Reader, partition: TopicPartition, record: Record) -> bool:
-    return reader.name(partition) == record.topic and partition.partition == record.partition
 
 
 async def _read(
@@ -189,13 +186,14 @@ async def _read(
 ) -> None:
     """Read up to these ends."""
     loop = asyncio.get_running_loop()
+    log_ends = {it.partition: end for it, end in ends.items() if reader.name(it) == DECISIONS.name}
     seen: dict[TopicPartition, int] = {}
     last = loop.time()
     while loop.time() - last < STALL_SECONDS:
         positions = await reader.positions()
         if all(positions.get(it, end) >= end for it, end in ends.items()):
             return
-        if await _step(reader, auditor, ends) or positions != seen:
+        if await _step(reader, auditor, log_ends) or positions != seen:
             seen, last = positions, loop.time()
         found(auditor.breaches())
         reader.pace(auditor)

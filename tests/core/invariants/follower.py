@@ -25,6 +25,8 @@ ADVERSE = frozenset(
     }
 )
 Event = dict[str, Any]
+SKEW = 300_000
+"""By so much may another's clock be off, in milliseconds."""
 
 
 @lru_cache(maxsize=4096)
@@ -52,6 +54,16 @@ class Cycle:
         """Neither over nor granted."""
         return self.state not in ("over", "granted")
 
+    def is_asked(self, value: Mapping[str, Any]) -> bool:
+        """Whether a grant or a refusal is one to this invitation, and to this notice."""
+        named = value.get("invitation_id")
+        if named is None and value["occurred_at"] < instant(self.issued["decided_at"]) - SKEW:
+            return False
+        if named not in (None, self.issued["invitation_id"]):
+            return False
+        notice = value.get("notice_version")
+        return value["answer"] == "declined" or notice in (None, self.issued["notice_version"])
+
 
 class Life:
     """The cycles of an account in one mode."""
@@ -74,6 +86,8 @@ class Owner:
         self.facts = Facts()
         self.lives = {"enforce": Life(), "shadow": Life()}
         self.answered: tuple[int, str] | None = None
+        self.answered_before: tuple[int, str] | None = None
+        """As it was before the step at hand."""
         self.withdrawn_at: int | None = None
         self.heard_withdrawn_at: int | None = None
         """Also of withdrawals that nobody had to remember: no cycle had been issued yet."""
@@ -146,8 +160,8 @@ class Follower:
         cycle = owner.lives["enforce"].current
         if step.value is None:
             return
-        if step.topic == "consent-answers" and step.value["answer"] == "withdrawn":
-            self._withdrawn(owner, step.value["occurred_at"])
+        if step.topic == "consent-answers":
+            self._answer(owner, cycle, step.value)
         if cycle is None:
             return
         if step.topic == "notice-receipts":
@@ -158,13 +172,20 @@ class Follower:
         elif step.topic == "controls" and self.owner_applied and cycle.state == "expired":
             cycle.spared |= step.value["command"] in ("lift", "appeal_upheld")
 
-    def _withdrawn(self, owner: Owner, at: int) -> None:
-        owner.heard_withdrawn_at = max(at, owner.heard_withdrawn_at or at)
-        live = owner.lives["enforce"]
-        granted = live.current is not None and live.current.state == "granted"
-        remembered = any(life.number for life in owner.lives.values())
-        if remembered and not granted and (owner.answered is None or at >= owner.answered[0]):
-            owner.answered, owner.withdrawn_at = (at, "withdrawn"), at
+    def _answer(self, owner: Owner, cycle: Cycle | None, value: Mapping[str, Any]) -> None:
+        """The newest word to the cycle at hand counts, whether or not it changed anything."""
+        at, answer = value["occurred_at"], value["answer"]
+        owner.answered_before = owner.answered
+        if answer == "withdrawn":
+            owner.heard_withdrawn_at = max(at, owner.heard_withdrawn_at or at)
+            meant = any(life.number for life in owner.lives.values())
+        else:
+            meant = cycle is not None and cycle.is_asked(value)
+        if not meant or (owner.answered is not None and at < owner.answered[0]):
+            return
+        owner.answered = at, answer
+        if answer == "withdrawn" and (cycle is None or cycle.state != "granted"):
+            owner.withdrawn_at = at
 
     def _policies(self, policies: Mapping[str, Policy], now: int) -> None:
         for (platform, _), owner in self.owners.items():

@@ -153,11 +153,9 @@ def late_grants_release(follower: Follower, events: list[Event]) -> Faults:
     cycle = owner.lives["enforce"].current
     if cycle is None:
         return
-    issued, at = cycle.issued, step.value["occurred_at"]
-    named = step.value.get("invitation_id") in (None, issued["invitation_id"])
-    noticed = step.value.get("notice_version") in (None, issued["notice_version"])
-    newer = at > max(owner.answered[0] if owner.answered else -1, owner.heard_withdrawn_at or -1)
-    if named and noticed and newer and cycle.open:
+    at, before = step.value["occurred_at"], owner.answered_before
+    newer = at > max(before[0] if before else -1, owner.heard_withdrawn_at or -1)
+    if newer and cycle.is_asked(step.value) and cycle.open:
         yield f"a grant was not honoured while {cycle.state}"
     if cycle.state == "granted" and cycle.throttles:
         yield "granted, but still restricted"

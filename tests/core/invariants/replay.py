@@ -39,19 +39,20 @@ def recompute(
                 platform: policies[named.split(":")[1]]
                 for platform, named in record["policies"].items()
             }
-            world = World(
-                policies=present,
-                partition_count=partition_count,
-                partition_of=partition_of or (lambda _: partition),
-                require_approvals=False,
-                full_name=lambda name: prefix + name,
-                rescan=frozenset(present),
-            )
-            now = instant(record["now"])
-            core = Partition(world, partition, memory, now)
-            core.take_up(memory, now)
         elif record["kind"] == "transaction":
-            assert core is not None, "a transaction before any policy"
+            if record["opened_at"] is not None:
+                world = World(
+                    policies=present,
+                    partition_count=partition_count,
+                    partition_of=partition_of or (lambda _: partition),
+                    require_approvals=False,
+                    full_name=lambda name: prefix + name,
+                    rescan=frozenset(present),
+                )
+                opened_at = instant(record["opened_at"])
+                core = Partition(world, partition, memory, opened_at)
+                core.take_up(memory, opened_at)
+            assert core is not None, "a transaction before any opening"
             _transaction(core, memory, inputs, record, prefix)
     return memory.raw
 

@@ -1,6 +1,6 @@
 """Whom the machine may touch, when, and how often: invariants 5, 6, 7, 12, 13 and 15."""
 
-from tests.core.invariants.follower import ADVERSE, Event, Follower, instant
+from tests.core.invariants.follower import ADVERSE, Event, Follower, Owner, instant
 from tests.core.invariants.histories import NAME
 from tests.core.invariants.registry import EVERY, Faults, of_event, of_step
 
@@ -19,22 +19,35 @@ def untouched(follower: Follower, _: str, event: Event) -> Faults:
 
 @of_step(5)
 def exempt_is_released(follower: Follower, events: list[Event]) -> Faults:
-    """Exempted, closed, of another owner or no longer covered: nothing of ours stays open."""
+    """Exempted, closed, of another owner or no longer covered: nothing of ours stays open.
+
+    A label that has run out is a timer's business, and waits for what has not been read.
+    """
     step = follower.step
+    if step.kind == "fire" and not follower.more:
+        for (platform, _), owner in follower.owners.items():
+            policy = follower.policies[platform]
+            if not owner.facts.touchable(policy, follower.time):
+                yield from _left_open(owner, events, "its time")
+        return
     if step.topic not in ("account-changes", "category-changes") or not follower.owner_applied:
         return
     platform, _, account = step.key.partition(":")
-    owner = follower.of(platform, account)
-    value = step.value or {}
-    gone = not owner.facts.touchable(follower.policy, step.now)
-    owner_changed = value.get("change") == "owner_changed"
+    owner, value = follower.of(platform, account), step.value or {}
+    unlabelled = follower.policy.field_of(owner.facts.label) is None
+    gone = owner.facts.closed or owner.facts.exempt or unlabelled
+    if gone or value.get("change") == "owner_changed":
+        yield from _left_open(owner, events, value.get("change", step.topic))
+
+
+def _left_open(owner: Owner, events: list[Event], after: str) -> Faults:
+    reissued = any(event["event"] == "invitation.issued" for event in events)
     for life in owner.lives.values():
         cycle = life.cycle
-        if cycle is None or not (gone or owner_changed):
+        if cycle is None:
             continue
-        reissued = any(event["event"] == "invitation.issued" for event in events)
         if (cycle.open and not reissued) or (cycle.throttles and cycle.state == "over"):
-            yield f"still {cycle.state} after {value.get('change', step.topic)}"
+            yield f"still {cycle.state} after {after}"
 
 
 @of_step(6)

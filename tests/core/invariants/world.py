@@ -168,7 +168,7 @@ class Run:
         redelivered: bool = False,
         policies: Mapping[str, Policy] | None = None,
     ) -> Step:
-        if self._sealed_after is not None and kind != "open":
+        if self._sealed_after is not None:
             self._unsealed += 1
             if self._unsealed >= self._sealed_after:
                 self.seal()
