@@ -49,6 +49,7 @@ def _cycle(moment: Moment, event: InvitationIssued) -> Cycle:
         place=moment.record.place,
         terms=moment.terms,
         issued_at=stamp(event.decided_at),
+        asked_at=stamp(event.decided_at),
         phase=event.phase,
         line=event.line,
         notice_version=event.notice_version,
