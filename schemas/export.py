@@ -1,8 +1,9 @@
 """`python -m schemas.export [--check]`: the wire as JSON Schema, AsyncAPI and examples.
 
-Writes `schemas/generated/`: one schema an input, event and record, `asyncapi.json`, and one example
-a case under `examples/`. `--check` writes nothing and says what differs. What would break who
-reads or writes by the files that are there is refused, unless `--breaking` says that it is meant.
+Writes `schemas/generated/`: one schema an input, event and record, one of the statement of reasons
+that a restriction carries, `asyncapi.json`, and one example a case under `examples/`. `--check`
+writes nothing and says what differs. What would break who reads or writes by the files that are
+there is refused, unless `--breaking` says that it is meant.
 """
 
 import argparse
@@ -20,8 +21,10 @@ from schemas.events import EVENT_MODELS
 from schemas.examples import event_examples, input_examples, record_examples
 from schemas.inputs import INPUT_MODELS
 from schemas.records import RECORD_MODELS, DeadLetter
+from schemas.statement import StatementOfReasons
 
 FOLDER = "generated"
+STATEMENT = "statement-of-reasons.v1.json"
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
@@ -43,6 +46,7 @@ def schemas() -> dict[str, dict[str, Any]]:
     records: dict[str, type[BaseModel]] = {**RECORD_MODELS, "dead-letter": DeadLetter}
     for kind, record in records.items():
         found[f"records/{kind}.json"] = record.model_json_schema()
+    found[STATEMENT] = StatementOfReasons.model_json_schema()
     return {
         path: {"$schema": _DIALECT, "$id": f"urn:byline:{path.removesuffix('.json')}", **schema}
         for path, schema in found.items()
@@ -84,7 +88,7 @@ def breakages(there: Mapping[str, str]) -> list[str]:
     found = []
     new = schemas()
     for path, text in there.items():
-        if path.startswith(("inputs/", "events/", "records/")):
+        if path.startswith(("inputs/", "events/", "records/")) or path == STATEMENT:
             if path not in new:
                 found.append(f"{path} is gone")
                 continue

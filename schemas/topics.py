@@ -21,7 +21,8 @@ class Topic:
     """A topic as it has to be. `name` is without prefix; `single` means one partition.
 
     `retention_ms` is -1 for ever, None where compaction alone removes; `minimum_retention` says
-    that a shorter retention than this is refused, a longer one is not.
+    that a shorter retention than this is refused, a longer one is not, and that no limit of size
+    may remove records before.
     """
 
     name: str
@@ -45,6 +46,8 @@ class Topic:
         }
         if self.retention_ms is not None:
             config["retention.ms"] = str(self.retention_ms)
+        if self.minimum_retention:
+            config["retention.bytes"] = str(KEEP_FOR_EVER)
         if self.compaction_lag_ms is not None:
             config["min.compaction.lag.ms"] = str(self.compaction_lag_ms)
         return config

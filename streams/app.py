@@ -17,8 +17,10 @@ from streams import logs
 from streams.core.policy import Policy
 from streams.engine.chassis import EngineApp, build, run
 from streams.engine.config import EngineConfig
+from streams.engine.processor import Refusal
 from streams.instance import Instance, claim
 from streams.metrics import Metrics
+from streams.operate.topics import kept_too_short
 from streams.policies import load_policies
 from streams.processor import BylineProcessor
 from streams.settings import Settings, kafka_client_kwargs, kafka_security
@@ -59,6 +61,13 @@ async def publish_policies(
         await producer.stop()
 
 
+async def refuse_short_retention(settings: Settings) -> None:
+    """Raises `Refusal` while the decision log may lose what the law wants kept (PIPL art. 56)."""
+    faults = [str(fault) for fault in await kept_too_short(settings)]
+    if faults:
+        raise Refusal(f"{'; '.join(faults)}: mend it with kafka-configs, then start the worker", 2)
+
+
 def create_app(settings: Settings) -> EngineApp:
     """A worker of these settings: policies loaded, a folder claimed, everything joined.
 
@@ -78,10 +87,11 @@ def create_app(settings: Settings) -> EngineApp:
     app.byline_instance = instance
     site = HealthSite(metrics, app.engine.status, lambda: refresh(metrics, app, processor))
 
-    async def publish() -> None:
+    async def prepare() -> None:
+        await refuse_short_retention(settings)
         await publish_policies(settings, names, policies)
 
-    app.prepare = publish
+    app.prepare = prepare
 
     @app.task  # type: ignore[untyped-decorator]
     async def serve() -> None:

@@ -1,9 +1,10 @@
 """`byline audit`: the invariants, and the chain of the decision log, from the topics alone."""
 
 import asyncio
+import signal
 from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict
 from typing import Annotated, Any
 
@@ -12,6 +13,7 @@ from aiokafka import AIOKafkaConsumer
 from prometheus_client import CollectorRegistry, start_http_server
 
 from streams.cli.say import AsJson, complain, say, say_json, say_table, settings
+from streams.operate.audit.chain import Verified
 from streams.operate.audit.reading import MissingTopicsError, Span, audit_topics, verify_log
 from streams.operate.audit.records import Breach, millis
 from streams.operate.audit.service import Metrics
@@ -38,9 +40,16 @@ def audit(
         int, typer.Option(min=1, help="With --chain: from this number of each partition on.")
     ] = 1,
     follow: Annotated[
-        bool, typer.Option("--follow", help="Go on for ever, with metrics on --port.")
+        bool, typer.Option("--follow", help="Go on until SIGTERM, with metrics on --port.")
     ] = False,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Of the metrics.")] = 9465,
+    require_approvals: Annotated[
+        bool,
+        typer.Option(
+            "--require-approvals",
+            help="Ask two people for policies and bulks; default: BYLINE_REQUIRE_APPROVALS.",
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Check from the topics alone that nobody was restricted by mistake: exit 1 on a breach.
@@ -48,10 +57,14 @@ def audit(
     Knows none of the core's code. Reads committed records only, writes nothing.
     """
     chosen = settings()
+    if require_approvals:
+        chosen = chosen.model_copy(update={"require_approvals": True})
     if chain:
         if follow or start or end:
             raise UsageError("--chain goes with --from-number only")
         _chain(chosen, from_number, as_json)
+    if from_number > 1:
+        raise UsageError("--from-number goes with --chain: --from and --to take times")
     span = Span(_time("--from", start), _time("--to", end))
     if follow:
         if end is not None:
@@ -83,14 +96,22 @@ def _table(found: list[Breach]) -> None:
 
 
 def _chain(chosen: Settings, from_number: int, as_json: bool) -> None:
-    async def run() -> Any:
+    async def run() -> Verified:
         async with _reading(chosen) as client:
             return await verify_log(client, chosen.topic_prefix, from_number)
 
-    breaks, count = asyncio.run(run())
+    done: Verified = asyncio.run(run())
+    if from_number > 1 and not done.records:
+        last = max(done.passed.values(), default=0)
+        what = f"the log ends at number {last}: take {last} or less" if last else "the log is empty"
+        raise UsageError(f"--from-number {from_number}: nothing to verify, {what}")
+    breaks, count, short = done.breaks, done.records, sorted(done.passed.items())
     if as_json:
-        say_json({"ok": not breaks, "records": count, "breaks": [asdict(it) for it in breaks]})
+        shown = [asdict(it) for it in breaks]
+        say_json({"ok": not breaks, "records": count, "breaks": shown, "end_before": dict(short)})
     else:
+        for partition, last in short:
+            say(f"partition {partition} ends at number {last}: nothing of it was verified")
         if breaks:
             columns = ("partition", "number", "place", "fault", "says")
             say_table(columns, (asdict(it).values() for it in breaks[:SHOWN]))
@@ -111,8 +132,17 @@ def _follow(chosen: Settings, span: Span, port: int) -> None:
         for it in breaches:
             complain(f"{it.as_dict()['at']} {it.name} {it.account} {' '.join(it.places)}")
 
+    async def run() -> None:
+        following = asyncio.ensure_future(
+            _audit(chosen, span, found, follow=True, progress=metrics.progress)
+        )
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, following.cancel)
+        with suppress(asyncio.CancelledError):
+            await following
+
     say(f"following; metrics at http://{chosen.http_host}:{server.server_port}/metrics")
-    asyncio.run(_audit(chosen, span, found, follow=True, progress=metrics.progress))
+    asyncio.run(run())
+    raise typer.Exit(0)
 
 
 async def _audit(chosen: Settings, span: Span, found: Any, **options: Any) -> Any:

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from schemas.topics import DEAD_LETTERS
 from schemas.words import Command, ControlReason
 from streams.cli.say import AsJson, complain, say, say_json, say_table, settings
 from streams.operate.audit.reading import MissingTopicsError, read_to_end
@@ -20,6 +21,7 @@ from streams.operate.bulk import (
     checked,
     default_bulk_id,
     way_back,
+    within,
 )
 from streams.operate.clients import consumer
 from streams.operate.errors import UsageError
@@ -61,14 +63,21 @@ def _command(command: Command) -> Callable[..., None]:
         expires_at: ExpiresAt = None,
         until: Until = None,
         approved_by: ApprovedBy = None,
+        bulk_id: BulkId = None,
+        at_most: AtMost = AT_MOST,
         dry_run: DryRun = False,
+        yes: Yes = False,
         as_json: AsJson = False,
     ) -> None:
-        order = Order(command, actor, reason, _now(), expires_at, until, approved_by)
+        order = Order(command, actor, reason, _now(), expires_at, until, approved_by, bulk_id)
         order.check()
-        _report(_send(settings(), order, checked(accounts), dry_run), order, dry_run, as_json)
+        named = within(checked(accounts), at_most)
+        if len(named) > 1 or bulk_id is not None:
+            dry_run = dry_run or not yes
+            order = replace(order, bulk_id=bulk_id or default_bulk_id(named, order))
+        _report(_send(settings(), order, named, dry_run), order, dry_run, as_json)
 
-    run.__doc__ = HELP[command]
+    run.__doc__ = f"{HELP[command]} More than one account is a bulk: without --yes only counted."
     return run
 
 
@@ -93,7 +102,7 @@ def bulk(
     """Say the same of many accounts. Without --yes it only counts: nothing is sent."""
     order = Order(command, actor, reason, _now(), expires_at, until, approved_by)
     order.check()
-    accounts = checked(accounts_in(file, at_most))
+    accounts = within(checked(accounts_in(file)), at_most)
     order = replace(order, bulk_id=bulk_id or default_bulk_id(accounts, order))
     _report(_send(settings(), order, accounts, not yes), order, not yes, as_json)
 
@@ -109,30 +118,31 @@ def undo(
     as_json: AsJson = False,
 ) -> None:
     """Take a bulk back where that is possible (hold → unhold); say what cannot be. Needs --yes."""
-    chosen = settings()
-    way = asyncio.run(_way_back(chosen, bulk_id))
+    chosen, now = settings(), _now()
+    way = asyncio.run(_way_back(chosen, bulk_id, now))
     if not as_json:
         for account, why in way.left:
             complain(f"{account}: {why}")
+        for why, count in way.left_by_reason().items():
+            say(f"{count} left alone: {why}")
     if way.command is None or not way.accounts:
         if as_json:
             say_json({"sent": 0, "left": [list(it) for it in way.left]})
         else:
             say("nothing can be taken back")
         raise typer.Exit(1)
-    if len(way.accounts) > at_most:
-        raise UsageError(f"{len(way.accounts)} accounts, --at-most allows {at_most}")
-    order = Order(way.command, actor, reason, _now(), approved_by=approved_by)
+    accounts = within(way.accounts, at_most)
+    order = Order(way.command, actor, reason, now, approved_by=approved_by)
     order = replace(order, bulk_id=f"undo-{bulk_id}"[:128])
-    sent = _send(chosen, order, list(way.accounts), not yes)
+    sent = _send(chosen, order, accounts, not yes)
     _report(sent, order, not yes, as_json, left=[list(it) for it in way.left])
 
 
-async def _way_back(chosen: Settings, bulk_id: str) -> WayBack:
+async def _way_back(chosen: Settings, bulk_id: str, now: int) -> WayBack:
     try:
         async with consumer(chosen) as client:
-            read = read_to_end(client, chosen.topic_prefix, ["controls"])
-            return way_back([record async for record in read], bulk_id)
+            read = read_to_end(client, chosen.topic_prefix, ["controls", DEAD_LETTERS.name])
+            return way_back([record async for record in read], bulk_id, now)
     except MissingTopicsError as error:
         raise UsageError(str(error)) from error
 

@@ -1,13 +1,10 @@
 """`byline worker`, `byline demo`, `byline settings`."""
 
-import asyncio
 from typing import Annotated
 
 import typer
 
 from streams.cli.say import AsJson, say_json, say_table, settings, settings_file
-from streams.operate.errors import OperateError, UsageError
-from streams.operate.topics import Difference, kept_too_short
 from streams.settings import Settings, masked, origins, variable
 
 
@@ -29,23 +26,14 @@ def worker(
 ) -> None:
     """Run a worker: as many as you like with the same application id share the partitions.
 
-    Refused while the decision log is kept for less than three years.
+    Refused while the decision log is kept for less than three years, or may lose records before.
     """
     from streams.app import run_worker
 
     found = settings()
-    for short in _kept_too_short(found):
-        raise UsageError(f"{short}: mend it with kafka-configs, then start the worker")
     if rescan:
         found = found.model_copy(update={"rescan": ",".join(rescan)})
     raise typer.Exit(run_worker(found))
-
-
-def _kept_too_short(found: Settings) -> list[Difference]:
-    try:
-        return asyncio.run(kept_too_short(found))
-    except OperateError:
-        return []  # The worker waits for its broker, and says itself what it lacks.
 
 
 def demo(

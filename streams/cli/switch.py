@@ -1,22 +1,21 @@
 """`byline switch …`: the brakes, for one platform or for all, and which are on."""
 
 import asyncio
-import json
 import time
 from collections.abc import Callable
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from pydantic import ValidationError
 
-from schemas.inputs import SwitchChange
+from schemas.topics import DEAD_LETTERS
 from schemas.words import ControlReason, Switch
 from streams.cli.say import AsJson, complain, say, say_json, say_table, settings
 from streams.operate.audit.reading import MissingTopicsError, read_to_end
-from streams.operate.audit.records import iso
+from streams.operate.audit.records import iso, stamp
 from streams.operate.clients import consumer
 from streams.operate.errors import UsageError
+from streams.operate.in_force import Levers
 from streams.operate.send import send_values
 from streams.settings import Settings
 
@@ -75,8 +74,10 @@ for _each in Switch:
 @app.command(name="list")
 def show(as_json: AsJson = False) -> None:
     """Which brakes are on, for what, since when and by whom."""
-    turned = asyncio.run(_turned(settings()))
-    running = [turned[key] for key in sorted(turned) if turned[key]["on"]]
+    _, pulled = asyncio.run(_levers(settings())).brakes()
+    running = [
+        {**it.model_dump(mode="json"), "issued_at": iso(stamp(it.issued_at))} for it in pulled
+    ]
     if as_json:
         say_json(running)
         return
@@ -87,17 +88,13 @@ def show(as_json: AsJson = False) -> None:
         say("no brake is on")
 
 
-async def _turned(chosen: Settings) -> dict[tuple[str, str], dict[str, Any]]:
-    found: dict[tuple[str, str], dict[str, Any]] = {}
+async def _levers(chosen: Settings) -> Levers:
+    levers = Levers()
     try:
         async with consumer(chosen) as client:
-            async for record in read_to_end(client, chosen.topic_prefix, ["switches"]):
-                try:
-                    change = SwitchChange.model_validate_json(record.value or b"")
-                except ValidationError:
-                    continue
-                if record.key == f"{change.scope}:{change.switch}".encode():
-                    found[change.scope, change.switch.value] = json.loads(record.value or b"")
+            names = ["switches", DEAD_LETTERS.name]
+            async for record in read_to_end(client, chosen.topic_prefix, names):
+                levers.feed(record)
     except MissingTopicsError as error:
         raise UsageError(f"{error}: `byline topics create` makes them") from error
-    return found
+    return levers

@@ -21,6 +21,11 @@ PRODUCERS: dict[str, tuple[InputName, ...]] = {
 }
 """Who sends what. A principal of its own for the operators: theirs is the word that overrules."""
 
+READ_AS_WELL: dict[str, tuple[str, ...]] = {
+    "operator": ("controls", "switches", "dead-letters", "invitations", "consents")
+}
+"""What the work-lists, the list of brakes and the way back of a bulk are read from."""
+
 CONSUMERS: dict[str, tuple[str, ...]] = {
     "notifier": ("invitations",),
     "consent-desk": ("invitations", "consents"),
@@ -81,7 +86,11 @@ def _producers(settings: Settings) -> Iterator[Permission]:
     names = names_of(settings)
     for role, inputs in PRODUCERS.items():
         for name in inputs:
-            yield Permission(role, "topic", names.input(name), ("Write", "Describe"))
+            reads = ("Read",) if name in READ_AS_WELL.get(role, ()) else ()
+            yield Permission(role, "topic", names.input(name), (*reads, "Write", "Describe"))
+        for topic in READ_AS_WELL.get(role, ()):
+            if topic not in inputs:
+                yield Permission(role, "topic", settings.topic_prefix + topic, ("Read", "Describe"))
         yield Permission(role, "cluster", CLUSTER, ("IdempotentWrite",))
 
 

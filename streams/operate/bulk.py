@@ -4,24 +4,20 @@ A control's id is a function of what it says, so that sending the same twice cou
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
-from schemas.inputs import Control
+from schemas.inputs import Control, input_key
 from schemas.words import ACCOUNT_ID_PATTERN, Command, ControlReason
 from streams.operate.audit.records import Record, iso
 from streams.operate.errors import UsageError
+from streams.operate.in_force import Heard, Standing, heard, refused_place
 
 AT_MOST = 1_000
-"""How many accounts one bulk may name unless --at-most says otherwise."""
-
-INVERSE = {Command.HOLD: Command.UNHOLD}
-"""What takes a command back. Nothing takes back a lift, an extension, a reissue or a verdict: they
-have told the owner something."""
+"""How many accounts one command may name unless --at-most says otherwise."""
 
 NEEDS_UNTIL = frozenset({Command.EXTEND})
 MAY_EXPIRE = frozenset({Command.HOLD})
@@ -74,10 +70,10 @@ class Order:
         return {key: value for key, value in plain.items() if value is not None}
 
 
-def accounts_in(file: Path, at_most: int) -> list[str]:
+def accounts_in(file: Path) -> list[str]:
     """The accounts that a file names, one `platform:account_id` a line, `#` begins a comment.
 
-    A line named twice counts once. UsageError when it cannot be read or names more than allowed.
+    A line named twice counts once. UsageError when it cannot be read or names none.
     """
     try:
         lines = file.read_text().splitlines()
@@ -87,9 +83,14 @@ def accounts_in(file: Path, at_most: int) -> list[str]:
     found = list(dict.fromkeys(line for line in bare if line))
     if not found:
         raise UsageError(f"{file} names no account")
-    if len(found) > at_most:
-        raise UsageError(f"{file} names {len(found)} accounts, --at-most allows {at_most}")
     return found
+
+
+def within(accounts: Sequence[str], at_most: int) -> list[str]:
+    """The same accounts; UsageError when there are more than allowed."""
+    if len(accounts) > at_most:
+        raise UsageError(f"{len(accounts)} accounts are named, --at-most allows {at_most}")
+    return list(accounts)
 
 
 def checked(accounts: Iterable[str]) -> list[str]:
@@ -117,37 +118,70 @@ class WayBack:
     accounts: tuple[str, ...]
     left: tuple[tuple[str, str], ...]
 
+    def left_by_reason(self) -> dict[str, int]:
+        """How many accounts are left alone for each reason."""
+        return dict(Counter(why for _, why in self.left).most_common())
 
-def way_back(records: Iterable[Record], bulk_id: str) -> WayBack:
-    """How to take a bulk back, from all controls ever sent. UsageError when there is no such bulk.
 
-    An account about which people spoke again since (another hold, or an unhold) is left alone.
-    """
-    last: dict[str, Control] = {}
-    named: dict[str, Command] = {}
-    for key, control in _controls(records):
-        if control.bulk_id == bulk_id:
-            named[key] = control.command
-        if control.command in (Command.HOLD, Command.UNHOLD):
-            last[key] = control
-    if not named:
-        raise UsageError(f"no control has the bulk id {bulk_id}")
-    accounts, left = [], []
-    command = None
-    for key, said in named.items():
-        if said not in INVERSE:
-            left.append((key, f"{said.value} cannot be taken back"))
-        elif last[key].bulk_id != bulk_id:
-            left.append((key, f"{last[key].command.value} was said since"))
+@dataclass(slots=True)
+class _Said:
+    """What was said of one account: in the bulk, by others, and of holds last of all."""
+
+    named: bool = False
+    counted: Command | None = None
+    others: Standing = field(default_factory=Standing)
+    last: Control | None = None
+    ids: set[str] = field(default_factory=set)
+
+    def hear(self, control: Control, mine: bool, refused: bool) -> None:
+        self.named = self.named or mine
+        if refused or control.control_id in self.ids:
+            return
+        self.ids.add(control.control_id)
+        if mine:
+            self.counted = control.command
         else:
-            command = INVERSE[said]
-            accounts.append(key)
-    return WayBack(command, tuple(accounts), tuple(left))
+            self.others.hear(control)
+        if control.command in (Command.HOLD, Command.UNHOLD):
+            self.last = control
+
+    def why_left(self, bulk_id: str, now: int) -> str | None:
+        """Why the bulk's word stays; None when its opposite undoes it and nothing else."""
+        if self.counted is None:
+            return "its control was refused: nothing to take back"
+        if self.counted is not Command.HOLD:
+            return f"{self.counted.value} cannot be taken back"
+        if self.last is not None and self.last.bulk_id != bulk_id:
+            return f"{self.last.command.value} was said since"
+        if self.others.hold_at(now) is not None:
+            return "was held before: an unhold would end that hold, too"
+        return None
 
 
-def _controls(records: Iterable[Record]) -> Iterator[tuple[str, Control]]:
+def way_back(records: Iterable[Record], bulk_id: str, now: int) -> WayBack:
+    """How to take a bulk back at an instant (ms), from all controls and dead letters there are.
+
+    Only a hold has an opposite. Nothing takes back a lift, an extension, a reissue or a verdict:
+    they have told the owner something.
+    Left alone is an account about which people spoke again since (another hold, or an unhold), one
+    that somebody else's hold covers still, and one whose control was refused. UsageError when there
+    is no such bulk.
+    """
+    controls: list[Heard] = []
+    refused: set[str] = set()
     for record in records:
-        try:
-            yield (record.key or b"").decode(), Control.model_validate_json(record.value or b"")
-        except (ValidationError, UnicodeDecodeError):
-            continue
+        place = refused_place(record)
+        if place is not None:
+            refused.add(place)
+        elif record.topic == "controls" and (found := heard(record)) is not None:
+            controls.append(found)
+    said: dict[str, _Said] = {}
+    for place, control in controls:
+        account = said.setdefault(input_key("controls", control), _Said())
+        account.hear(control, control.bulk_id == bulk_id, place in refused)
+    why = {key: it.why_left(bulk_id, now) for key, it in said.items() if it.named}
+    if not why:
+        raise UsageError(f"no control has the bulk id {bulk_id}")
+    accounts = tuple(key for key, reason in why.items() if reason is None)
+    left = tuple((key, reason) for key, reason in why.items() if reason is not None)
+    return WayBack(Command.UNHOLD if accounts else None, accounts, left)

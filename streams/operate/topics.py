@@ -20,6 +20,9 @@ APPEAR_SECONDS = 10.0
 AT_LEAST = frozenset({"max.message.bytes", "min.compaction.lag.ms"})
 """Settings of which more than what is needed does no harm."""
 
+KEEPING = frozenset({"retention.ms", "retention.bytes"})
+"""Settings that say how long, and how much, Kafka keeps."""
+
 
 @dataclass(frozen=True, slots=True)
 class Existing:
@@ -105,9 +108,20 @@ async def check(settings: Settings) -> list[Difference]:
 
 
 async def kept_too_short(settings: Settings) -> list[Difference]:
-    """The topics that the law wants kept longer than they are. Raises KafkaAbsentError."""
-    held = {names_of(settings).of(topic) for topic in TOPICS if topic.minimum_retention}
-    return [it for it in await check(settings) if it.topic in held and it.what == "retention.ms"]
+    """What would lose a record that the law wants kept: too short a time, a limit of size, or
+    compaction. Raises KafkaAbsentError.
+    """
+    names = names_of(settings)
+    held = [topic for topic in TOPICS if topic.minimum_retention]
+    async with admin_client(settings) as client:
+        existing = await _existing(client, map(names.of, held))
+    return [
+        it
+        for topic in held
+        if names.of(topic) in existing
+        for it in _wrong_settings(topic, names.of(topic), existing[names.of(topic)])
+        if it.what in KEEPING or (it.what == "cleanup.policy" and "compact" in it.found)
+    ]
 
 
 def differences(names: TopicNames, existing: Mapping[str, Existing]) -> Iterator[Difference]:
@@ -122,16 +136,16 @@ def differences(names: TopicNames, existing: Mapping[str, Existing]) -> Iterator
         count = 1 if topic.single else keyed
         if found.partitions != count:
             yield Difference(name, "the number of partitions", str(count), str(found.partitions))
-        for setting, needed in topic.config.items():
-            value = found.config.get(setting, "")
-            if not _suffices(topic, setting, needed, value):
-                more = setting in AT_LEAST or (setting == "retention.ms" and _may_be_longer(topic))
-                words = f"at least {needed}" if more else needed
-                yield Difference(name, setting, words, value)
+        yield from _wrong_settings(topic, name, found)
 
 
-def _may_be_longer(topic: Topic) -> bool:
-    return topic.minimum_retention
+def _wrong_settings(topic: Topic, name: str, found: Existing) -> Iterator[Difference]:
+    for setting, needed in topic.config.items():
+        value = found.config.get(setting, "")
+        if not _suffices(topic, setting, needed, value):
+            more = setting in AT_LEAST or (setting == "retention.ms" and topic.minimum_retention)
+            words = f"at least {needed}" if more else needed
+            yield Difference(name, setting, words, value)
 
 
 def _suffices(topic: Topic, setting: str, needed: str, found: str) -> bool:
@@ -139,7 +153,7 @@ def _suffices(topic: Topic, setting: str, needed: str, found: str) -> bool:
         return True
     if setting in AT_LEAST:
         return found.lstrip("-").isdigit() and int(found) >= int(needed)
-    if setting == "retention.ms" and _may_be_longer(topic):
+    if setting == "retention.ms" and topic.minimum_retention:
         return found == str(KEEP_FOR_EVER) or (found.isdigit() and int(found) >= int(needed))
     return False
 

@@ -1,7 +1,8 @@
 """Work-lists for people, from the topics alone: undeliverable, pending, open appeals.
 
 Each account is known by its newest event (the order number tells) and its controls; nothing else
-is remembered, so that a list over millions of accounts fits in memory.
+is remembered, so that a list over millions of accounts fits in memory. What was refused as a dead
+letter is not in force.
 """
 
 import json
@@ -9,15 +10,15 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from pydantic import ValidationError
-
-from schemas.inputs import Control, input_key
-from schemas.words import Command, Event
-from streams.operate.audit.records import Record, iso, millis, stamp
+from schemas.inputs import input_key
+from schemas.words import Event
+from streams.core.brakes import Brakes
+from streams.operate.audit.records import Record, iso, millis
+from streams.operate.in_force import Heard, Levers, Standing, heard, refused_place
 
 WorkList = Literal["undeliverable", "pending", "appeals"]
 WORK_LISTS: tuple[WorkList, ...] = ("undeliverable", "pending", "appeals")
-TOPICS = ("invitations", "consents", "controls")
+TOPICS = ("invitations", "consents", "controls", "switches", "dead-letters")
 WAITING = frozenset(
     {
         Event.INVITATION_DELIVERED,
@@ -63,18 +64,25 @@ class WorkLists:
     """Feed it every record of TOPICS (live ones), in the order of each topic; then ask."""
 
     _lives: dict[str, _Life] = field(default_factory=dict)
-    _holds: dict[str, int | None] = field(default_factory=dict)
-    _appeals: dict[str, tuple[int, str]] = field(default_factory=dict)
+    _said: dict[str, list[Heard]] = field(default_factory=dict)
+    _refused: set[str] = field(default_factory=set)
+    _levers: Levers = field(default_factory=Levers)
 
     def feed(self, record: Record) -> None:
         """Take one record."""
         if record.value is None or record.key is None:
             return
-        key = record.key.decode(errors="replace")
         if record.topic == "controls":
-            self._control(key, record.value)
+            word = heard(record)
+            if word is not None:
+                self._said.setdefault(input_key("controls", word.control), []).append(word)
+        elif record.topic in ("switches", "dead-letters"):
+            self._levers.feed(record)
+            place = refused_place(record)
+            if place is not None and place.startswith("controls"):
+                self._refused.add(place)
         else:
-            self._event(key, json.loads(record.value))
+            self._event(record.key.decode(errors="replace"), json.loads(record.value))
 
     def _event(self, key: str, event: dict[str, Any]) -> None:
         life = self._lives.setdefault(key, _Life())
@@ -90,27 +98,10 @@ class WorkLists:
                 life.declined and event["event"] in WAITING
             )
 
-    def _control(self, key: str, value: bytes) -> None:
-        try:
-            control = Control.model_validate_json(value)
-        except ValidationError:
-            return
-        if input_key("controls", control) != key:
-            return
-        match control.command:
-            case Command.HOLD:
-                ends = control.expires_at
-                self._holds[key] = None if ends is None else stamp(ends)
-            case Command.UNHOLD:
-                self._holds.pop(key, None)
-            case Command.APPEAL_OPENED:
-                self._appeals[key] = (stamp(control.issued_at), control.reason.value)
-            case Command.APPEAL_UPHELD | Command.APPEAL_REJECTED:
-                self._appeals.pop(key, None)
-
     def rows(self, which: WorkList, now: int, within: int) -> list[Row]:
         """The list at an instant; `pending` within so many milliseconds; the oldest or nearest
-        first. What is pending and held, or under appeal, is named with what it waits for.
+        first. What is pending and held, under appeal or under a brake, is named with what it waits
+        for.
         """
         if which == "undeliverable":
             return _sorted(
@@ -119,10 +110,19 @@ class WorkLists:
                 if it.event == Event.INVITATION_UNDELIVERABLE
             )
         if which == "appeals":
+            standings = ((key, self._standing(key)) for key in self._said)
             return _sorted(
-                Row(key, iso(at), reason, None, self._lives.get(key, _Life()).surfaces)
-                for key, (at, reason) in self._appeals.items()
+                Row(
+                    key,
+                    iso(it.appeal.since),
+                    it.appeal_reason,
+                    None,
+                    self._lives.get(key, _Life()).surfaces,
+                )
+                for key, it in standings
+                if it.appeal is not None
             )
+        brakes, _ = self._levers.brakes()
         return _sorted(
             Row(
                 key,
@@ -130,17 +130,28 @@ class WorkLists:
                 "declined" if it.declined else "no_answer",
                 it.deadline_at,
                 it.surfaces,
-                self._waits(key, now),
+                self._waits(key, now, brakes),
                 it.invitation_id,
             )
             for key, it in self._lives.items()
             if it.event in WAITING and it.deadline_at and millis(it.deadline_at) <= now + within
         )
 
-    def _waits(self, key: str, now: int) -> tuple[str, ...]:
-        until = self._holds.get(key, 0)
-        held = ("hold",) if until is None or until > now else ()
-        return (*held, *(("appeal",) if key in self._appeals else ()))
+    def _standing(self, key: str) -> Standing:
+        standing = Standing()
+        for place, control in self._said.get(key, ()):
+            if place not in self._refused:
+                standing.hear(control)
+        return standing
+
+    def _waits(self, key: str, now: int, brakes: Brakes) -> tuple[str, ...]:
+        standing = self._standing(key)
+        people = (
+            *(("hold",) if standing.hold_at(now) is not None else ()),
+            *(("appeal",) if standing.appeal is not None else ()),
+        )
+        platform = key.partition(":")[0]
+        return (*people, *brakes.stopping(platform, Event.INVITATION_EXPIRED))
 
 
 def _sorted(rows: Iterable[Row]) -> list[Row]:

@@ -10,6 +10,7 @@ from confluent_kafka.admin import AdminClient, ConfigResource
 from schemas.topics import DECISIONS, EVENT_RETENTION_MS, INPUTS, TOPICS, TopicNames
 from streams.operate.acl import permissions
 from streams.operate.topics import Difference, Existing, check, create, differences
+from streams.operate.worklists import TOPICS as WORK_LIST_TOPICS
 from streams.settings import Settings
 from tests.cli.conftest import Byline
 
@@ -62,6 +63,8 @@ def test_decisions_are_kept_three_years_or_longer() -> None:
 @pytest.mark.parametrize(
     ("topic", "setting", "value", "needed"),
     [
+        ("byline.decisions", "retention.bytes", "1073741824", "-1"),
+        ("byline.decisions", "cleanup.policy", "compact,delete", "delete"),
         ("byline.switches", "retention.ms", "604800000", "-1"),
         ("byline.follower-counts", "cleanup.policy", "delete", "compact"),
         ("byline.follower-counts", "min.compaction.lag.ms", "0", "at least 2592000000"),
@@ -152,6 +155,21 @@ def test_every_input_has_one_who_sends_it_and_no_one_obeys_shadow() -> None:
     writers = [it.name for it in others if "Write" in it.operations and it.kind == "topic"]
     assert sorted(writers) == sorted(NAMES.of(topic) for topic in INPUTS)
     assert not [it for it in others if "shadow" in it.name]
+
+
+def test_operators_may_read_what_their_lists_and_the_way_back_are_read_from() -> None:
+    mine = [it for it in permissions(Settings()) if it.role == "operator"]
+    read = {it.name.removeprefix("byline.") for it in mine if "Read" in it.operations}
+    assert read == {*WORK_LIST_TOPICS, "controls", "switches", "dead-letters"}
+
+
+def test_no_privilege_is_granted_twice() -> None:
+    granted = [
+        (it.role, it.kind, it.name, operation)
+        for it in permissions(Settings())
+        for operation in it.operations
+    ]
+    assert len(granted) == len(set(granted))
 
 
 def test_acl_lines_can_be_run(byline: Byline) -> None:

@@ -23,6 +23,7 @@ ROOT = Path(__file__).parents[2]
 FILES = export.read()
 EXAMPLES = [path for path in FILES if path.startswith("examples/")]
 SCHEMAS = [path for path in FILES if path.startswith(("inputs/", "events/", "records/"))]
+STATEMENT = "statement-of-reasons.v1.json"
 
 
 def test_the_files_are_what_would_be_generated() -> None:
@@ -45,6 +46,8 @@ def test_there_is_a_schema_for_every_model() -> None:
         *(f"events/{event}.v1.json" for event in EVENT_MODELS),
         *(f"records/{kind}.json" for kind in (*RECORD_MODELS, "dead-letter")),
     }
+    assert set(export.schemas()) - set(SCHEMAS) == {STATEMENT}
+    Draft202012Validator.check_schema(json.loads(FILES[STATEMENT]))
 
 
 @pytest.mark.parametrize("path", SCHEMAS)
@@ -168,6 +171,15 @@ def test_taking_any_word_of_a_closed_list_away_breaks(path: str) -> None:
                 lambda schema, name=name, place=place: schema["$defs"][name]["enum"].pop(place),
             )
             assert any("no longer has the words" in what and word in what for what in broken)
+
+
+def test_a_statement_that_says_less_breaks() -> None:
+    assert changed(STATEMENT, lambda schema: _drop(schema, "redress")) != []
+    before = {path: text for path, text in FILES.items() if path != STATEMENT}
+    more = json.loads(FILES[STATEMENT])
+    more["properties"]["more"] = {"type": "string"}
+    told = export.breakages({**before, STATEMENT: json.dumps(more)})
+    assert told == [f"{STATEMENT}: .more is gone"]
 
 
 def test_demanding_more_of_an_input_breaks() -> None:

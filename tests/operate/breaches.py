@@ -1,8 +1,13 @@
-"""Planted breaches of invariants 7 to 15; with those of 1 to 4 they are the whole list."""
+"""Planted breaches of invariants 5 and 7 to 15, and the whole list: every rule of the auditor.
+
+With those of 1 to 4 in `breaches_of_notice` and the forged events in `breaches_forged` there is at
+least one for each name in `RULES`; a test holds that.
+"""
 
 import json
 
 from streams.operate.audit.records import Record
+from tests.operate.breaches_forged import FORGED
 from tests.operate.breaches_of_notice import OF_NOTICE
 from tests.operate.planted import (
     Planted,
@@ -30,6 +35,15 @@ def _altered(record: Record) -> Record:
     if record.topic != "policies":
         return record
     text = json.dumps({**value(record), "impact_assessment": None}, ensure_ascii=False)
+    return record._replace(value=text.encode())
+
+
+def _approved_by(record: Record, *actors: str) -> Record:
+    """A policy's text with these approvals, under the digest that it had."""
+    if record.topic != "policies":
+        return record
+    approvals = [[actor, number] for number, actor in enumerate(actors)]
+    text = json.dumps({**value(record), "approvals": approvals}, ensure_ascii=False)
     return record._replace(value=text.encode())
 
 
@@ -62,6 +76,7 @@ DELIVERED, LIFTED, GRANTED = "invitation.delivered", "throttle.lifted", "consent
 
 PLANTED = [
     *OF_NOTICE,
+    *FORGED,
     Planted("an event twice", "event_twice", repeated("throttles", APPLIED)),
     Planted(
         "an order number left out",
@@ -190,6 +205,12 @@ PLANTED = [
         reword("controls", setting(command="extend"), command="unhold"),
     ),
     Planted(
+        "an adverse event during a hold, after the end of a second, shorter one",
+        "acted_during_hold",
+        reword("controls", setting(command="extend"), command="unhold"),
+        "held",
+    ),
+    Planted(
         "an adverse event during an appeal",
         "acted_during_appeal",
         reword("controls", setting(command="extend"), command="appeal_rejected"),
@@ -223,6 +244,19 @@ PLANTED = [
         "a bulk control with one actor alone",
         "unapproved_bulk",
         reword("controls", setting(bulk_id="b1"), command="lift"),
+        options={"require_approvals": True},
+    ),
+    Planted(
+        "an adverse event under a policy that nobody approved",
+        "unapproved_policy",
+        lambda records: records,
+        options={"require_approvals": True},
+    ),
+    Planted(
+        "an adverse event under a policy that one person approved twice",
+        "unapproved_policy",
+        lambda records: [_approved_by(it, "op.1", "op.1") for it in records],
+        "approved",
         options={"require_approvals": True},
     ),
     Planted(

@@ -149,6 +149,55 @@ def relog(change: Callable[[dict[str, Any]], None], **wanted: Any) -> "Plant":
     return plant
 
 
+def forge(event: str, beside: str, account_id: str, of: str) -> "Plant":
+    """One more such event, copied from the account `of`, where `account_id` was told `beside`.
+
+    The decision that told the one names the other as well; its id is new.
+    """
+
+    def plant(records: Records) -> Records:
+        model, told = (
+            find(records, event, account_id=of),
+            find(records, beside, account_id=account_id),
+        )
+        plain, where = value(records[model]), value(records[told])
+        taken = ("platform", "account_id", "cycle", "invitation_id", "decided_at", "mode")
+        plain |= {name: where[name] for name in taken} | {"event_id": "forged"}
+        plain["sequence"] = where["sequence"] + 1
+        shift = millis(where["decided_at"]) - millis(value(records[model])["decided_at"])
+        for name in ("effective_at", "review_at", "expires_at"):
+            plain[name] = iso(millis(plain[name]) + shift)
+        plain["statement"]["restriction"] |= {
+            name: plain[name] for name in ("effective_at", "review_at", "expires_at")
+        }
+        forged = put(records[model], plain)._replace(key=records[told].key)
+        return _told(records, forged, plain, where["event_id"])
+
+    return plant
+
+
+def _told(records: Records, forged: Record, plain: dict[str, Any], beside_id: str) -> Records:
+    """The records with a forged event in its topic, named by the decision of another event."""
+    decided = {
+        listed["event_id"]: at
+        for at, record in enumerate(records)
+        if record.topic == "decisions"
+        for listed in value(record).get("events", ())
+    }
+    decision = value(records[decided[beside_id]])
+    names = decision["events"][0].keys()
+    decision["events"].append({name: plain.get(name) for name in names})
+    done = [*records]
+    done[decided[beside_id]] = put(records[decided[beside_id]], decision)
+    later = (
+        at
+        for at, record in enumerate(records)
+        if record.topic == forged.topic and decided[value(record)["event_id"]] > decided[beside_id]
+    )
+    at = next(later, len(done))
+    return [*done[:at], forged, *done[at:]]
+
+
 Plant = Callable[[Records], Records]
 
 
@@ -190,6 +239,17 @@ def both(*changes: Callable[[dict[str, Any]], None]) -> Callable[[dict[str, Any]
             one(plain)
 
     return change
+
+
+def in_turn(*plants: Plant) -> Plant:
+    """One breach that takes several changes of the records."""
+
+    def plant(records: Records) -> Records:
+        for one in plants:
+            records = one(records)
+        return records
+
+    return plant
 
 
 def repeated(topic: str, event: str) -> Plant:

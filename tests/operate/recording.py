@@ -133,5 +133,50 @@ def shadow() -> Tape:
     return tape.wait(DAY).sealed()
 
 
-RECORDINGS: dict[str, Callable[[], Tape]] = {"clean": clean, "stricter": stricter, "shadow": shadow}
+def held() -> Tape:
+    """Two holds on top of one another, the second one shorter: the first one's end stays."""
+    tape = Tape()
+    for account in ("d1", "d2"):
+        invited(tape, account).receipt(account=account)
+    tape.control("hold", "d1").control("hold", "d2", expires_at=iso(tape.now + 9 * DAY))
+    for account in ("d1", "d2"):
+        tape.control("hold", account, expires_at=iso(tape.now + DAY))
+    tape.wait(6 * DAY).sealed()
+    tape.control("unhold", "d1")
+    return tape.days(20)
+
+
+def withdrawn() -> Tape:
+    """Withdrawals in every state, each followed by an older grant that arrives later."""
+    tape = Tape()
+    for account in ("e1", "e2", "e3"):
+        invited(tape, account)
+    tape.answer("withdrawn", "e3").receipt(account="e1").receipt(account="e2").wait(HOUR)
+    tape.answer("granted", "e3", at=tape.now - 2 * HOUR).answer("granted", "e2").wait(HOUR)
+    tape.answer("withdrawn", "e1").answer("withdrawn", "e2").wait(MINUTE)
+    tape.answer("granted", "e1", at=tape.now - HOUR).wait(HOUR)
+    tape.answer("granted", "e1", notice_version="1").answer("withdrawn", "e2").wait(MINUTE)
+    told_at = tape.now - MINUTE
+    tape.days(40).answer("granted", "e2", at=told_at - 1).wait(MINUTE)
+    tape.answer("granted", "e2", notice_version="1")
+    return tape.days(9)
+
+
+def approved() -> Tape:
+    """A life under a policy that two people approved, where two are asked for."""
+    tape = Tape(policy(approvals=(("op.1", 1), ("op.2", 2))), require_approvals=True)
+    for account in ("f1", "f2"):
+        invited(tape, account).receipt(account=account)
+    tape.control("hold", "f2", bulk_id="b1", approved_by="op.9").control("lift", "f1", bulk_id="b2")
+    return tape.wait(6 * DAY).sealed()
+
+
+RECORDINGS: dict[str, Callable[[], Tape]] = {
+    "clean": clean,
+    "stricter": stricter,
+    "shadow": shadow,
+    "held": held,
+    "withdrawn": withdrawn,
+    "approved": approved,
+}
 """Histories without a breach."""

@@ -2,13 +2,19 @@
 
 import asyncio
 import json
+import re
+import subprocess
+import sys
+import urllib.request
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
+from streams.local.probe import free_port
 from streams.operate.topics import create
 from streams.settings import Settings
 from tests.cli.conftest import Byline
@@ -17,6 +23,8 @@ from tests.operate.conftest import until
 pytestmark = [pytest.mark.kafka]
 
 PARTITIONS = 2
+START = "2020-01-01T00:00:00+08:00"
+"""Before anything."""
 
 
 def now() -> str:
@@ -127,6 +135,18 @@ def test_a_real_workers_topics_hold_and_a_planted_record_does_not(
     assert chain.code == 0, chain.out
     part = byline("audit", "--from", now())
     assert part.code == 0, part.out
+    last = max(json.loads(it.value)["number"] for it in asyncio.run(committed(lives, "decisions")))
+    assert byline("audit", "--chain", "--from-number", str(last)).code == 0
+    beyond = byline("audit", "--chain", "--from-number", str(last + 1000))
+    assert beyond.code == 2
+    assert re.search(r"the log ends at number \d+: take \d+ or less", beyond.err)
+    alone = json.loads(byline("audit", "--require-approvals", "--json").out)
+    assert {it["breach"] for it in alone["breaches"]} == {"unapproved_policy"}
+    early = byline("audit", "--to", START, "--json")
+    assert early.code == 0, early.out
+    assert json.loads(early.out)["events"] == 0
+    until_now = byline("audit", "--to", now(), "--json")
+    assert json.loads(until_now.out)["events"] >= said["events"]
 
     record = next(
         it
@@ -152,9 +172,57 @@ def test_a_real_workers_topics_hold_and_a_planted_record_does_not(
     assert {"changed", "twice"} <= {it["fault"] for it in json.loads(broken.out)["breaks"]}
 
 
+def test_a_followed_audit_shows_a_planted_record_and_stops_when_told(
+    lives: Settings, tmp_path: Path
+) -> None:
+    port, errors = free_port(), tmp_path / "audit.err"
+    with errors.open("wb") as out:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "streams", "audit", "--follow", "--port", str(port)],
+            stdout=subprocess.DEVNULL,
+            stderr=out,
+            cwd=Path(__file__).parents[2],
+        )
+    try:
+        until(lambda: scraped(port).get("byline_audit_events", 0) > 150, 60, "150 events judged")
+        sound = scraped(port)
+        assert sum(it for name, it in sound.items() if "breaches_total" in name) == 0
+        assert sound["byline_audit_accounts"] == 30
+        assert errors.read_text() == ""
+
+        records = asyncio.run(committed(lives, "throttles"))
+        record = next(it for it in records if b"throttle.applied" in it.value)
+        forged = {**json.loads(record.value), "event_id": "forged", "sequence": 90}
+        asyncio.run(produce(lives, record, json.dumps(forged).encode(), record.partition))
+        log = asyncio.run(committed(lives, "decisions"))[0]
+        asyncio.run(produce(lives, log, log.value, log.partition))
+        for invariant, breach in (("14", "chain_broken"), ("14", "event_without_decision")):
+            name = f'byline_audit_breaches_total{{breach="{breach}",invariant="{invariant}"}}'
+            until(lambda name=name: scraped(port).get(name, 0) >= 1, 60, name)
+            assert breach in errors.read_text()
+        process.terminate()
+        assert process.wait(20) == 0
+    finally:
+        process.kill()
+
+
+def scraped(port: int) -> dict[str, float]:
+    """The metrics of a followed audit; none while it does not answer yet."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+            lines = answer.read().decode().splitlines()
+    except OSError:
+        return {}
+    pairs = (line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
+    return {name: float(number) for name, number in pairs}
+
+
 def test_wrong_use_is_refused(byline: Byline, on_kafka: Settings) -> None:
     assert byline("audit", "--from", "yesterday").code == 2
+    assert byline("audit", "--to", "tomorrow").code == 2
+    assert byline("audit", "--follow", "--to", now()).code == 2
     assert byline("audit", "--chain", "--follow").code == 2
+    assert byline("audit", "--from-number", "7").code == 2
     missing = byline("audit")
     assert missing.code == 2
     assert "byline topics create" in missing.err

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from streams.operate.audit.chain import Break, canonical, digest, verify
+from streams.operate.audit.chain import Break, Verified, canonical, digest, verify
 from streams.operate.audit.records import Record
 from tests.operate.recording import clean
 
@@ -86,6 +86,17 @@ def test_it_can_be_verified_from_any_number_on(number: int) -> None:
     broken = [log()[0]._replace(value=b"{}"), *log()[1:]]
     assert verify(broken, number) == []
     assert verify([*log()[: number + 2], *log()[number + 3 :]], number) != []
+
+
+def test_what_ends_before_the_number_is_named_with_its_last_number() -> None:
+    done = Verified(len(log()) + 1)
+    for record in log():
+        done.take(record, trusted=False)
+    assert (done.records, done.passed) == (0, {0: len(log())})
+    within = Verified(len(log()))
+    for record in log():
+        within.take(record, trusted=False)
+    assert (within.records, within.passed, within.breaks) == (1, {}, [])
 
 
 def test_the_canonical_form_is_that_of_rfc_8785() -> None:

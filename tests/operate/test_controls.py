@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from schemas.words import Command, ControlReason
-from streams.operate.audit.records import Record
-from streams.operate.bulk import Order, accounts_in, checked, way_back
+from streams.operate.audit.records import HOUR, Record, iso
+from streams.operate.bulk import Order, accounts_in, checked, way_back, within
 from streams.operate.errors import UsageError
 from streams.operate.send import partition_of
 from streams.operate.topics import create
@@ -18,6 +18,7 @@ from tests.operate.test_audit_on_kafka import committed
 
 WHO = ("--actor", "op.1", "--reason", "incident")
 NOW = 1_750_000_000_000
+DAY = 24 * HOUR
 
 
 def order(command: Command = Command.HOLD, **more: str) -> Order:
@@ -53,29 +54,92 @@ def test_a_time_that_does_not_belong_is_refused(said: Order, words: str) -> None
 
 
 def test_a_file_is_read_once_each_and_never_beyond_its_cap(crowd: Path) -> None:
-    assert accounts_in(crowd, 3) == ["weibo:a1", "weibo:a2", "weibo:a3"]
-    with pytest.raises(UsageError, match="names 3 accounts, --at-most allows 2"):
-        accounts_in(crowd, 2)
+    named = accounts_in(crowd)
+    assert within(named, 3) == ["weibo:a1", "weibo:a2", "weibo:a3"]
+    with pytest.raises(UsageError, match="3 accounts are named, --at-most allows 2"):
+        within(named, 2)
     with pytest.raises(UsageError, match="account 2 is not platform:account_id"):
         checked(["weibo:a1", "a2"])
 
 
-def record(value: dict[str, str], number: int) -> Record:
-    key = f"{value['platform']}:{value['account_id']}".encode()
-    return Record("controls", 0, number, NOW, key, json.dumps(value).encode())
+def lay(*values: dict[str, str]) -> list[Record]:
+    """The topic of controls with these in it."""
+    keys = [f"{it['platform']}:{it['account_id']}".encode() for it in values]
+    return [
+        Record("controls", 0, number, NOW, key, json.dumps(value).encode())
+        for number, (key, value) in enumerate(zip(keys, values, strict=True))
+    ]
+
+
+def refusal(offset: int) -> Record:
+    """The dead letter of the control at an offset."""
+    letter = {"topic": "byline.controls", "partition": 0, "offset": offset}
+    return Record("dead-letters", 0, 0, NOW, b"k", json.dumps(letter).encode())
 
 
 def test_the_way_back_unholds_and_leaves_what_people_spoke_of_since() -> None:
     said = [order(bulk_id="b1").value(f"weibo:a{number}") for number in (1, 2)]
     said += [order(Command.LIFT, bulk_id="b1").value("weibo:a3"), order().value("weibo:a2")]
-    way = way_back((record(it, number) for number, it in enumerate(said)), "b1")
+    way = way_back(lay(*said), "b1", NOW)
     assert (way.command, way.accounts) == (Command.UNHOLD, ("weibo:a1",))
     assert dict(way.left) == {
         "weibo:a2": "hold was said since",
         "weibo:a3": "lift cannot be taken back",
     }
     with pytest.raises(UsageError, match="no control has the bulk id b2"):
-        way_back([], "b2")
+        way_back([], "b2", NOW)
+
+
+def test_the_way_back_leaves_a_hold_that_was_there_before_the_bulk() -> None:
+    ends = {"expires_at": iso(NOW + DAY)}
+    said = [
+        order().value("weibo:for-ever"),
+        order(**ends).value("weibo:until-tomorrow"),
+        order().value("weibo:ended"),
+        order(Command.UNHOLD).value("weibo:ended"),
+        *(order(bulk_id="b1").value(f"weibo:{it}") for it in ("for-ever", "until-tomorrow")),
+        *(order(bulk_id="b1").value(f"weibo:{it}") for it in ("ended", "free")),
+    ]
+    way = way_back(lay(*said), "b1", NOW + HOUR)
+    assert way.accounts == ("weibo:ended", "weibo:free")
+    words = "was held before: an unhold would end that hold, too"
+    assert dict(way.left) == {"weibo:for-ever": words, "weibo:until-tomorrow": words}
+    assert way.left_by_reason() == {words: 2}
+    later = way_back(lay(*said), "b1", NOW + 2 * DAY)
+    assert "weibo:until-tomorrow" in later.accounts, "that hold is over by then"
+
+
+def test_the_way_back_leaves_what_was_refused_and_hears_no_refused_word() -> None:
+    said = [
+        order().value("weibo:held"),
+        *(order(bulk_id="b1").value(f"weibo:{it}") for it in ("held", "refused", "free")),
+        order(Command.UNHOLD).value("weibo:free"),
+    ]
+    way = way_back([refusal(4), refusal(2), refusal(0), *lay(*said)], "b1", NOW)
+    assert way.accounts == ("weibo:held", "weibo:free")
+    assert way.left == (("weibo:refused", "its control was refused: nothing to take back"),)
+
+
+def test_a_control_said_twice_counts_once_on_the_way_back() -> None:
+    hold, unhold = order().value("weibo:a1"), order(Command.UNHOLD).value("weibo:a1")
+    bulk = order(bulk_id="b1").value("weibo:a1")
+    assert way_back(lay(hold, unhold, hold, bulk), "b1", NOW).accounts == ("weibo:a1",)
+
+
+def test_several_accounts_in_one_command_are_a_bulk(
+    byline: Byline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    several = ("control", "lift", "weibo:a1", "weibo:a2", "weibo:a3", *WHO)
+    counted = json.loads(byline(*several, "--json").out)
+    assert (counted["dry_run"], counted["count"]) == (True, 3)
+    assert counted["bulk_id"].startswith("bulk-")
+    assert byline(*several, "--at-most", "2").code == 2
+    alone = json.loads(byline("control", "lift", "weibo:a1", *WHO, "--dry-run", "--json").out)
+    assert alone["bulk_id"] is None
+    monkeypatch.setenv(variable("require_approvals"), "true")
+    assert "not_approved" in byline(*several, "--yes").out
+    assert byline(*several, "--approved-by", "op.2").code == 0
+    assert byline("control", "lift", "weibo:a1", *WHO, "--dry-run").code == 0
 
 
 def test_two_people_are_needed_when_approvals_are(
@@ -105,7 +169,12 @@ def test_a_bulk_is_counted_sent_and_taken_back(
     sent = asyncio.run(committed(on_kafka, "controls"))
     assert all(it.partition == partition_of(it.key, 4) for it in sent)
     assert {json.loads(it.value)["bulk_id"] for it in sent} == {"b7"}
+    several = ("control", "hold", "weibo:b1", "weibo:b2", *WHO)
+    assert "2 would be sent" in byline(*several).out
+    assert len(asyncio.run(committed(on_kafka, "controls"))) == 3
+    assert "2 sent, bulk id bulk-" in byline(*several, "--yes").out
     assert byline("control", "hold", "weibo:a3", *WHO).code == 0
+    assert "1 left alone: hold was said since" in byline("control", "undo", "b7", *WHO).out
     back = byline("control", "undo", "b7", *WHO, "--yes", "--json")
     assert json.loads(back.out)["count"] == 2
     said = [json.loads(it.value) for it in asyncio.run(committed(on_kafka, "controls"))]

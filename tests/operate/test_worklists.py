@@ -1,6 +1,7 @@
 """Work-lists from recorded topics: who waits for a person, and who would be restricted tomorrow."""
 
 from streams.operate.audit.records import HOUR, iso
+from streams.operate.in_force import Levers
 from streams.operate.worklists import TOPICS, Row, WorkLists
 from tests.core.given import DAY
 from tests.operate.recording import Tape, invited
@@ -52,6 +53,43 @@ def test_what_people_stopped_is_named_with_what_it_waits_for() -> None:
     assert [row.waits_for for row in pending(tape)] == [("hold", "appeal")]
     tape.control("unhold", "h1")
     assert [row.waits_for for row in pending(tape, 3 * DAY)] == [("appeal",)]
+
+
+def test_a_shorter_hold_does_not_end_a_longer_one() -> None:
+    tape = invited(Tape(), "h1").receipt(account="h1")
+    tape.wait(2 * DAY + HOUR).control("hold", "h1")
+    tape.control("hold", "h1", expires_at=iso(tape.now + HOUR)).wait(2 * HOUR)
+    assert [row.waits_for for row in pending(tape)] == [("hold",)]
+    assert tape.wait(2 * DAY).events[-1]["event"] != "throttle.applied"
+    assert [row.waits_for for row in pending(tape)] == [("hold",)]
+
+
+def test_a_control_that_was_refused_is_not_in_force() -> None:
+    tape = invited(Tape(require_approvals=True), "h1").receipt(account="h1")
+    tape.wait(2 * DAY + HOUR).control("hold", "h1", bulk_id="b1")
+    tape.control("appeal_opened", "h1", bulk_id="b1")
+    assert [it["reason"] for it in tape.dead_letters] == ["not_approved"] * 2
+    assert [row.waits_for for row in pending(tape)] == [()]
+    assert lists(tape).rows("appeals", tape.now, 0) == []
+
+
+def test_a_brake_that_stops_what_is_pending_is_named() -> None:
+    tape = invited(Tape(), "p1").receipt(account="p1").wait(2 * DAY + HOUR)
+    tape.switch("adverse_off", True).switch("throttles_off", True, scope="weibo")
+    tape.switch("answers_paused", True, scope="douyin").switch("invitations_off", True)
+    tape.control("hold", "p1")
+    assert [row.waits_for for row in pending(tape)] == [("hold", "adverse_off", "throttles_off")]
+    tape.switch("adverse_off", False).control("unhold", "p1")
+    assert [row.waits_for for row in pending(tape)] == [("throttles_off",)]
+
+
+def test_a_brake_of_a_platform_that_nobody_knows_was_refused() -> None:
+    tape = invited(Tape(), "p1").switch("adverse_off", True, scope="nowhere")
+    levers = Levers()
+    for record in tape.records():
+        levers.feed(record)
+    assert len(tape.dead_letters) == 1
+    assert levers.brakes()[1] == []
 
 
 def test_appeals_are_open_until_a_verdict() -> None:

@@ -99,7 +99,14 @@ class Auditor:
                 self._input(partition, record, thing.now)
             case "event":
                 self.events_seen += 1
-                self._found.extend(judge(partition, self.policies, thing, self.whole))
+                found = judge(
+                    partition,
+                    self.policies,
+                    thing,
+                    whole=self.whole,
+                    require_approvals=self._require_approvals,
+                )
+                self._found.extend(found)
             case "decision":
                 self.decisions_seen += 1
                 self._decision(partition, record, decided.plain if decided else {})
@@ -152,7 +159,8 @@ class Auditor:
                 detail = f"{cause['topic']}@{cause['offset']}, {before} were read"
                 self._report("input_applied_twice", plain, detail, record.place)
             self._cause(partition, record, plain)
-        account = partition.accounts.get(key)
+        # Who is about to be told something for the first time has been read and labelled before.
+        account = partition.account(key) if plain["events"] else partition.accounts.get(key)
         if account is not None:
             for field, attribute in (
                 ("label_observed_at", "label_at"),

@@ -7,7 +7,7 @@ are sorted by UTF-16 units; the log has strings, integers, booleans and null, no
 import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from streams.operate.audit.records import Record
@@ -41,14 +41,6 @@ class Chain:
     previous: str | None = None
     records: int = 0
     skipped_to: int = 0
-
-    @staticmethod
-    def before(record: Record, from_number: int) -> bool:
-        """Whether a record lies before the number from which the chain is verified."""
-        if from_number <= 1:
-            return False
-        plain = _parse(record.value)
-        return plain is None or bool(plain["number"] < from_number)
 
     def check(self, record: Record) -> list[Break]:
         """Every fault that the next record of the partition shows."""
@@ -91,20 +83,51 @@ class Chain:
         return Break(self.partition, number, record.place, fault, says)
 
 
+@dataclass(slots=True)
+class Verified:
+    """The chains of all partitions, from a number of each on; what lies before it is passed over.
+
+    `passed` has the last number that was passed over, of partitions that end before that number.
+    """
+
+    from_number: int = 1
+    chains: dict[int, Chain] = field(default_factory=dict)
+    passed: dict[int, int] = field(default_factory=dict)
+    breaks: list[Break] = field(default_factory=list)
+
+    def take(self, record: Record, trusted: bool) -> None:
+        """The next record of its partition. `trusted`: it may begin a chain as it is."""
+        chain = self.chains.get(record.partition)
+        if chain is None:
+            if self._before(record):
+                return
+            self.passed.pop(record.partition, None)
+            start = (None, None) if trusted or self.from_number > 1 else (1, START)
+            chain = self.chains[record.partition] = Chain(record.partition, *start)
+        self.breaks += chain.check(record)
+
+    @property
+    def records(self) -> int:
+        """How many were verified."""
+        return sum(chain.records for chain in self.chains.values())
+
+    def _before(self, record: Record) -> bool:
+        if self.from_number <= 1:
+            return False
+        plain = _parse(record.value)
+        number = self.passed.get(record.partition, 0) if plain is None else plain["number"]
+        if number < self.from_number:
+            self.passed[record.partition] = max(number, self.passed.get(record.partition, 0))
+            return True
+        return False
+
+
 def verify(records: Iterable[Record], from_number: int = 1) -> list[Break]:
     """Every break in these records of the log, each partition in order, from a number on."""
-    chains: dict[int, Chain] = {}
-    found: list[Break] = []
+    done = Verified(from_number)
     for record in records:
-        if record.partition not in chains and Chain.before(record, from_number):
-            continue
-        chain = chains.get(record.partition)
-        if chain is None:
-            first = from_number == 1
-            chain = Chain(record.partition, 1 if first else None, START if first else None)
-            chains[record.partition] = chain
-        found += chain.check(record)
-    return found
+        done.take(record, trusted=False)
+    return done.breaks
 
 
 def digest(plain: dict[str, Any]) -> str:

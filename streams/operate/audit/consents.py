@@ -22,8 +22,9 @@ def granted(moment: Moment, cycle: Cycle, event: ConsentGranted) -> Iterator[Fin
             yield "notice_version_mixed", f"shown was {cycle.notice_version}", (cycle.place,)
         if not cycle.open:
             yield "consent_without_answer", f"the cycle is {cycle.state}", (cycle.place,)
-    if at <= account.withdrawn_answer_at and account.withdrawn_place:
-        yield "consent_after_withdrawal", "", (account.withdrawn_place,)
+    if at < account.withdrawn_answer_at:
+        detail = f"withdrawn at {iso(account.withdrawn_answer_at)}"
+        yield "consent_after_withdrawal", detail, (account.withdrawn_place,)
     if cycle.state == "EXPIRED" and cycle.deadline_at is not None:
         if (event.reason == "in_time") != (at <= cycle.deadline_at):
             yield (
@@ -52,7 +53,7 @@ def withdrawn(moment: Moment, cycle: Cycle, event: ConsentWithdrawn) -> Iterator
     done(account, "withdrawal_unheeded")
     if cycle.terms is not None and account.withdrawn_answer_at != at:
         yield "consent_without_answer", "withdrawn", (cycle.place,)
-    account.withdrawn_place, account.withdrawn_answer_at = moment.record.place, at
+    account.withdraw(at, moment.record.place)
     cycle.state, cycle.withdrawn_at = "NONE", at
 
 

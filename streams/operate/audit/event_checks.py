@@ -23,7 +23,7 @@ from schemas.events import (
     ThrottleLifted,
     ThrottleRenewed,
 )
-from schemas.words import ADVERSE_EVENTS, Event
+from schemas.words import ADVERSE_EVENTS, Event, Mode
 from streams.operate.audit import consents, invitations, throttles
 from streams.operate.audit.life import Account, Cycle
 from streams.operate.audit.lineup import Happened
@@ -50,7 +50,12 @@ CHECKS: dict[type, Callable[[Moment, Cycle, Any], Iterator[Finding]]] = {
 
 
 def judge(
-    partition: Partition, policies: Mapping[str, Terms], thing: Happened, whole: bool
+    partition: Partition,
+    policies: Mapping[str, Terms],
+    thing: Happened,
+    *,
+    whole: bool,
+    require_approvals: bool,
 ) -> Iterator[Breach]:
     """Every breach that this event shows."""
     record = thing.record
@@ -77,6 +82,7 @@ def judge(
         decision.plain.get("facts", {}) if decision else {},
         decision.record.place if decision else "",
         whole,
+        require_approvals,
     )
     shown = (record.place, moment.decision_place)
     found = [
@@ -138,6 +144,10 @@ def _policy(moment: Moment, event: Any) -> Iterator[Finding]:
         yield "crossed_accounts", f"the policy is that of {terms.platform}", ()
     elif terms.version != event.policy_version:
         yield "terms_changed", f"the version of this digest is {terms.version}", ()
+    elif moment.require_approvals and event.event in ADVERSE_EVENTS:
+        live = event.mode is Mode.ENFORCE and terms.mode == Mode.ENFORCE
+        if live and not terms.approved:
+            yield "unapproved_policy", f"approved by {', '.join(terms.approvers) or 'nobody'}", ()
 
 
 def _order(account: Account, plain: Mapping[str, Any], whole: bool) -> Iterator[Finding]:

@@ -39,7 +39,6 @@ def issued(moment: Moment, event: InvitationIssued) -> Iterator[Finding]:
     account.last_cycles[mode] = event.cycle
     account.cycles[mode] = _cycle(moment, event)
     account.below_since = None
-    account.withdrawn_place = ""
 
 
 def _cycle(moment: Moment, event: InvitationIssued) -> Cycle:
@@ -50,6 +49,7 @@ def _cycle(moment: Moment, event: InvitationIssued) -> Cycle:
         place=moment.record.place,
         terms=moment.terms,
         issued_at=stamp(event.decided_at),
+        asked_at=stamp(event.decided_at),
         phase=event.phase,
         line=event.line,
         notice_version=event.notice_version,

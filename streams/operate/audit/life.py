@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from schemas.words import Change
 from streams.operate.audit.terms import Terms
 
 OPEN = frozenset({"INVITED", "UNDELIVERED", "DELIVERED", "DECLINED", "EXPIRED"})
@@ -41,6 +42,7 @@ class Cycle:
     place: str
     terms: Terms | None
     issued_at: int
+    asked_at: int = 0
     phase: str = ""
     line: int = 0
     notice_version: str = ""
@@ -91,8 +93,9 @@ class Account:
     appeal_place: str = ""
     exempt_place: str = ""
     closed_place: str = ""
+    changed: dict[str, tuple[int, Change | None]] = field(default_factory=dict)
     last_answer_at: int = -NEVER
-    last_answer: tuple[int, str] = (-NEVER, "")
+    last_answers: frozenset[str] = frozenset()
     withdrawn_place: str = ""
     withdrawn_answer_at: int = -NEVER
     label_at: int = -NEVER
@@ -108,12 +111,26 @@ class Account:
                 return cycle
         return None
 
-    def answering(self, invitation_id: str | None) -> Cycle | None:
-        """The live cycle that an answer belongs to: the named one, else the last."""
+    def answering(self) -> Cycle | None:
+        """The live cycle that may be answered: the last one, if it is not over."""
         cycle = self.cycles.get("enforce")
-        if cycle is None or (invitation_id is not None and invitation_id != cycle.invitation_id):
-            return None
-        return cycle if cycle.open or cycle.state == "GRANTED" else None
+        return cycle if cycle and (cycle.open or cycle.state == "GRANTED") else None
+
+    def heard(self, at: int, answer: str) -> bool:
+        """Whether an answer is older than the owner's newest, or that one once more."""
+        return at < self.last_answer_at or (
+            at == self.last_answer_at and answer in self.last_answers
+        )
+
+    def remember(self, at: int, answer: str) -> None:
+        """The owner's newest answer; of one instant there may be several."""
+        same = self.last_answers if at == self.last_answer_at else frozenset()
+        self.last_answer_at, self.last_answers = at, same | {answer}
+
+    def withdraw(self, at: int, place: str) -> None:
+        """The owner said no more: the latest such word is kept, through all cycles."""
+        if at >= self.withdrawn_answer_at:
+            self.withdrawn_answer_at, self.withdrawn_place = at, place
 
     def stop(self, at: int) -> None:
         """The clock of the answer stands still from here."""

@@ -16,7 +16,8 @@ class Moment:
     """An event's record, its account, the policy it names, the present one, and the brakes.
 
     `facts` and `decision_place` are of the decision that accounts for it, if one does; `whole` says
-    that the topics were read from their beginning.
+    that the topics were read from their beginning; `require_approvals`, that a policy in enforce
+    needs two people.
     """
 
     record: Record
@@ -28,3 +29,4 @@ class Moment:
     facts: dict[str, Any]
     decision_place: str
     whole: bool
+    require_approvals: bool

@@ -8,12 +8,20 @@ from schemas.inputs import (
     FollowerCount,
     NoticeReceipt,
 )
-from schemas.words import Answer, Change, Command, Outcome
+from schemas.words import ALLOWED_SKEW_SECONDS, Answer, Change, Command, Outcome
 from streams.operate.audit.life import NEVER, Account, Cycle, Due, Word
-from streams.operate.audit.records import Record, iso, stamp
+from streams.operate.audit.records import SECOND, Record, iso, stamp
 from streams.operate.audit.terms import Terms
 
 ENDS_ALL = {Change.CLOSED, Change.OWNER_CHANGED, Change.EXEMPTED}
+KINDS = {
+    Change.CLOSED: "open",
+    Change.REOPENED: "open",
+    Change.EXEMPTED: "exempt",
+    Change.EXEMPTION_ENDED: "exempt",
+    Change.OWNER_CHANGED: "owner",
+}
+"""Changes that speak of the same thing: the newest by its own time holds."""
 
 
 def follow(
@@ -44,27 +52,41 @@ def must_end(account: Account, record: Record, why: str) -> None:
 
 
 def _answer(account: Account, record: Record, value: ConsentAnswer) -> None:
-    at = stamp(value.occurred_at)
-    stale = at < account.last_answer_at or (at, value.answer.value) == account.last_answer
-    cycle = account.answering(value.invitation_id)
-    if cycle is None and value.answer is Answer.WITHDRAWN:
-        cycle = account.answering(None)
+    at, said = stamp(value.occurred_at), value.answer
+    withdraws = said is Answer.WITHDRAWN
+    if withdraws:
+        # In every state, and without a cycle: no grant from before it counts any more.
+        account.withdraw(at, record.place)
+    stale = account.heard(at, said.value)
+    cycle = account.answering()
+    if stale or not (withdraws or (cycle is not None and _meant_for(cycle, value, at))):
+        return
+    account.remember(at, said.value)
+    word = Word(at, record.timestamp, record.place)
     if cycle is None:
         return
-    word = Word(at, record.timestamp, record.place)
-    other = value.notice_version not in (None, cycle.notice_version) and cycle.terms is not None
     if cycle.state == "GRANTED":
-        if value.answer is not Answer.GRANTED and not stale:
-            account.withdrawn_place, account.withdrawn_answer_at = record.place, at
-            account.due.append(Due("withdrawal_unheeded", record.place, value.answer.value))
-    elif value.answer is Answer.GRANTED and not other:
+        if said is not Answer.GRANTED:
+            account.withdraw(at, record.place)
+            account.due.append(Due("withdrawal_unheeded", record.place, said.value))
+    elif said is Answer.GRANTED:
         cycle.granted = word
-        if not stale and cycle.terms is not None:
+        if cycle.terms is not None:
             account.due.append(Due("grant_unheeded", record.place, f"given at {iso(at)}"))
-    elif value.answer is Answer.DECLINED and not stale:
+    elif said is Answer.DECLINED:
         cycle.declined = word
-    if not stale:
-        account.last_answer_at, account.last_answer = at, (at, value.answer.value)
+
+
+def _meant_for(cycle: Cycle, value: ConsentAnswer, at: int) -> bool:
+    """Whether an answer is one to this cycle's notice: what was not asked yet, nobody answers."""
+    if value.invitation_id not in (None, cycle.invitation_id):
+        return False
+    if cycle.terms is None:
+        return True
+    if value.invitation_id is None and at < cycle.asked_at - ALLOWED_SKEW_SECONDS * SECOND:
+        return False
+    other = value.notice_version not in (None, cycle.notice_version)
+    return not (other and value.answer is Answer.GRANTED)
 
 
 def _receipt(account: Account, record: Record, value: NoticeReceipt) -> None:
@@ -74,22 +96,25 @@ def _receipt(account: Account, record: Record, value: NoticeReceipt) -> None:
 
 
 def _control(account: Account, record: Record, value: Control, now: int) -> None:
+    """A second hold on top of one moves its end later, never earlier."""
     if value.control_id in account.controls:
         return
     account.controls.append(value.control_id)
     issued = stamp(value.issued_at)
     match value.command:
         case Command.HOLD:
-            account.holds_until = NEVER if value.expires_at is None else stamp(value.expires_at)
-            account.hold_place = record.place
-            account.stop(now)
+            account.release_expired_hold(max(issued, now))
+            until = NEVER if value.expires_at is None else stamp(value.expires_at)
+            if until > account.holds_until or not account.hold_place:
+                account.holds_until, account.hold_place = until, record.place
+            account.stop(max(issued, now))
             account.release_expired_hold(now)
         case Command.UNHOLD:
             account.holds_until, account.hold_place = 0, ""
             account.go(min(issued, now))
         case Command.APPEAL_OPENED:
             account.appeal_place = record.place
-            account.stop(now)
+            account.stop(max(issued, now))
         case Command.APPEAL_REJECTED:
             account.appeal_place = ""
             account.go(min(issued, now))
@@ -104,7 +129,14 @@ def _control(account: Account, record: Record, value: Control, now: int) -> None
 
 
 def _change(account: Account, record: Record, value: AccountChange) -> None:
-    match value.change:
+    """What is older than the last word of its kind, or says the same at its instant, is nothing."""
+    at, change = stamp(value.observed_at), value.change
+    kind = KINDS[change]
+    last_at, last = account.changed.get(kind, (-NEVER, None))
+    if at < last_at or (at == last_at and change is last):
+        return
+    account.changed[kind] = (at, change)
+    match change:
         case Change.CLOSED:
             account.closed_place = record.place
         case Change.REOPENED:
@@ -113,8 +145,8 @@ def _change(account: Account, record: Record, value: AccountChange) -> None:
             account.exempt_place = record.place
         case Change.EXEMPTION_ENDED:
             account.exempt_place = ""
-    if value.change in ENDS_ALL:
-        must_end(account, record, value.change.value)
+    if change in ENDS_ALL:
+        must_end(account, record, change.value)
 
 
 def _label(

@@ -13,7 +13,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from schemas.topics import DEAD_LETTERS, DECISIONS, POLICIES
 from streams.operate.audit.auditor import READS, Auditor
-from streams.operate.audit.chain import START, Break, Chain
+from streams.operate.audit.chain import Verified
 from streams.operate.audit.records import MINUTE, Breach, Record
 
 SETTLE_SECONDS = 1.0
@@ -199,25 +199,15 @@ async def _read(
         reader.pace(auditor)
 
 
-async def verify_log(
-    consumer: AIOKafkaConsumer, prefix: str, from_number: int = 1
-) -> tuple[list[Break], int]:
-    """Verify the chain of every partition of the log; the breaks, and how many records hold.
+async def verify_log(consumer: AIOKafkaConsumer, prefix: str, from_number: int = 1) -> Verified:
+    """Verify the chain of every partition of the log.
 
     Where retention has taken the beginning, the first record that is left is taken on trust.
     """
-    chains: dict[int, Chain] = {}
-    breaks: list[Break] = []
+    done = Verified(from_number)
     async for record in read_to_end(consumer, prefix, [DECISIONS.name]):
-        chain = chains.get(record.partition)
-        if chain is None:
-            if Chain.before(record, from_number):
-                continue
-            trusted = from_number > 1 or record.offset > 0
-            start = (None, None) if trusted else (1, START)
-            chain = chains[record.partition] = Chain(record.partition, *start)
-        breaks += chain.check(record)
-    return breaks, sum(chain.records for chain in chains.values())
+        done.take(record, trusted=record.offset > 0)
+    return done
 
 
 async def read_to_end(

@@ -80,6 +80,7 @@ RULES: dict[str, Rule] = {
     "acted_during_appeal": Rule(15, "an adverse event during an open appeal"),
     "restricted_after_verdict": Rule(15, "the same cycle restricts after a lift or upheld appeal"),
     "unapproved_bulk": Rule(15, "a bulk control acted with one actor alone"),
+    "unapproved_policy": Rule(15, "an adverse event in enforce that two people did not approve"),
     "crossed_accounts": Rule(15, "one account's or platform's record acted on another"),
     "chain_broken": Rule(14, "the decision log was changed"),
 }

@@ -43,6 +43,12 @@ class Terms:
     keep: bool
     labels: dict[str, str]
     covered: frozenset[str] | None
+    approvers: frozenset[str]
+
+    @property
+    def approved(self) -> bool:
+        """Whether two different people stand behind it."""
+        return len(self.approvers) >= 2
 
     @property
     def fit_to_enforce(self) -> bool:
@@ -94,4 +100,5 @@ def read_terms(text: bytes) -> Terms:
         keep=bool(plain["keep_on_fall_below"]),
         labels=plain["labels"],
         covered=None if plain["covered"] is None else frozenset(plain["covered"]),
+        approvers=frozenset(str(actor) for actor, _ in plain["approvals"]),
     )

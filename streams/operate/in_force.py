@@ -1,0 +1,111 @@
+"""What people's words leave in force: holds, appeals and brakes, as the core has them.
+
+Read from controls, switches and dead letters alone. A refused record counts for nothing, a
+`control_id` counts once, and a second hold moves the end of the first only later, as the core's own
+`begin_hold` says.
+"""
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from pydantic import ValidationError
+
+from schemas.inputs import Control, SwitchChange, input_key
+from schemas.topics import DEAD_LETTERS
+from schemas.words import Command
+from streams.core.account import Hold
+from streams.core.brakes import Brakes
+from streams.core.facts import begin_hold
+from streams.operate.audit.lineup import bare, plain_of
+from streams.operate.audit.records import Record, stamp
+
+
+class Heard(NamedTuple):
+    """A control that is as published, and where it lies."""
+
+    place: str
+    control: Control
+
+
+@dataclass(slots=True)
+class Standing:
+    """What is in force for one account, control after control. Times in milliseconds."""
+
+    hold: Hold | None = None
+    appeal: Hold | None = None
+    appeal_reason: str = ""
+    _ids: set[str] = field(default_factory=set)
+
+    def hear(self, control: Control) -> bool:
+        """Take the next control of the account; False when its id was heard before."""
+        if control.control_id in self._ids:
+            return False
+        self._ids.add(control.control_id)
+        issued_at = stamp(control.issued_at)
+        match control.command:
+            case Command.HOLD:
+                ends = None if control.expires_at is None else stamp(control.expires_at)
+                self.hold = begin_hold(self.hold_at(issued_at), issued_at, ends)
+            case Command.UNHOLD:
+                self.hold = None
+            case Command.APPEAL_OPENED:
+                self.appeal_reason = self.appeal_reason or control.reason.value
+                self.appeal = begin_hold(self.appeal, issued_at, None)
+            case Command.APPEAL_UPHELD | Command.APPEAL_REJECTED:
+                self.appeal, self.appeal_reason = None, ""
+        return True
+
+    def hold_at(self, at: int) -> Hold | None:
+        """The hold that is in force at an instant."""
+        ends = None if self.hold is None else self.hold.expires_at
+        return None if ends is not None and ends <= at else self.hold
+
+
+def heard(record: Record) -> Heard | None:
+    """A record of the controls; None when it is not as published or its key is another's."""
+    try:
+        control = Control.model_validate_json(record.value or b"")
+    except ValidationError:
+        return None
+    if record.key != input_key("controls", control).encode():
+        return None
+    return Heard(record.place, control)
+
+
+def refused_place(record: Record) -> str | None:
+    """Where the input lies that a dead letter refuses: `controls[3]@17`."""
+    plain = plain_of(record)
+    if record.topic != DEAD_LETTERS.name or not {"topic", "partition", "offset"} <= plain.keys():
+        return None
+    return f"{bare(plain['topic'])}[{plain['partition']}]@{plain['offset']}"
+
+
+@dataclass(slots=True)
+class Levers:
+    """The brakes. Feed it switches and dead letters in any order, each topic in its own."""
+
+    _turned: list[tuple[str, SwitchChange]] = field(default_factory=list)
+    _refused: set[str] = field(default_factory=set)
+
+    def feed(self, record: Record) -> None:
+        """Take a record of the switches or a dead letter."""
+        place = refused_place(record)
+        if place is not None:
+            self._refused.add(place)
+        elif record.topic == "switches":
+            try:
+                change = SwitchChange.model_validate_json(record.value or b"")
+            except ValidationError:
+                return
+            if record.key == input_key("switches", change).encode():
+                self._turned.append((record.place, change))
+
+    def brakes(self) -> tuple[Brakes, list[SwitchChange]]:
+        """The brakes as the core has them, and the record that pulled each of those that are on."""
+        brakes, pulled = Brakes(), {}
+        for place, it in self._turned:
+            if place in self._refused:
+                continue
+            if brakes.turn(it.scope, it.switch, it.on, stamp(it.issued_at)):
+                pulled[it.scope, it.switch.value] = it
+        return brakes, [pulled[key] for key in sorted(pulled) if pulled[key].on]
