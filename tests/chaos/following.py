@@ -23,7 +23,7 @@ Ids = Mapping[tuple[str, str, int], str]
 Refused = frozenset[tuple[str, int, int]]
 OVERDUE = timedelta(seconds=2)
 PASSING = ("invitation.reminded", "throttle.renewed")
-LATE = timedelta(seconds=300)
+LATE = timedelta(seconds=60)
 
 
 def invitation_ids(outputs: list[Record]) -> dict[tuple[str, str, int], str]:
@@ -168,6 +168,10 @@ class Following:
     @staticmethod
     def _act(life: Life, now: datetime, as_of: datetime) -> None:
         """What is due by `as_of` acts, one after the other, all at `now`: the worker was late."""
+        if life.look_at is not None and life.look_at <= as_of:
+            # Conditions come before what is due: a pause that ended moves a deadline that passed.
+            life.clock = max(life.clock, now)
+            life.fire(life.clock, "look", None)
         due = life.due_timers()
         while due and due[0][0] <= as_of:
             _, _, kind, what = due[0]
@@ -227,8 +231,9 @@ def _differences(
     """One account: the same events in the same order, at nearly the same instants.
 
     Reminders and renewals are left out: of those a late worker sends fewer, and the model knows no
-    late worker. Instants may differ by what a worker was late, for the model acts on a brake and
-    at the end of a cool-down at once. Wire rules and replay judge both without leave.
+    late worker. Instants may differ where a label is told again within a dwell: the model begins
+    anew then, the core does not (READINGS 6, CHOICES.md), and a late worker comes a round later.
+    Wire rules and replay judge both without leave.
     """
     seen, said = ([one for one in own if one["event"] not in PASSING] for own in (seen, said))
     names = ("event", "reason", "mode", "cycle", "surface")

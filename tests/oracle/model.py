@@ -90,12 +90,12 @@ class Life(InputRules, TimerRules):
         self.clock = max(self.clock, now)
         cause = self.take(name, value)
         if self.patient and name == "switches":
-            self._look_later()
+            self._look_later(self.clock)
         else:
             self.look_again(cause)
 
-    def _look_later(self) -> None:
-        self.look_at = self.clock if self.look_at is None else self.look_at
+    def _look_later(self, at: datetime) -> None:
+        self.look_at = at if self.look_at is None else min(at, self.look_at)
 
     def advance(self, until: datetime) -> None:
         """Time passes; everything that is due by then happens."""
@@ -106,9 +106,13 @@ class Life(InputRules, TimerRules):
         """Conditions anew, after anything at all has happened."""
         before = self.facts.state
         self.facts.look(self.policy, self.clock, cause)
-        self._end_pause()
+        if not self.patient:
+            self._end_pause()
         if self.state in OPEN:
             self._close_if_lost(cause, before)
+        if self.patient:
+            # In one step with what ends the cycle: a later deadline of it is not worth a word.
+            self._end_pause()
         if self.state in OPEN:
             self._change_mode()
         if self.state in OPEN:
@@ -275,7 +279,7 @@ class Life(InputRules, TimerRules):
         if mode == "off" or cooling or not self.share(policy) or not self._may_issue():
             return
         if waits:
-            self._look_later()
+            self._look_later(self.cool_down_until or self.clock)
             return
         self.caps.take("issued", self.clock)
         self.cycles[mode] += 1
