@@ -15,9 +15,6 @@ from schemas.words import Event
 from streams.local.demo.checks import CHECKS
 from streams.local.demo.stories import PLATFORMS
 
-LONGEST_SECONDS = 60
-"""What a person who tries it waits for at most."""
-
 
 def left_behind(folder: Path) -> list[str]:
     """The demo's folders there, and processes that speak of it in command or settings."""
@@ -48,7 +45,6 @@ def test_the_demo_plays_on_a_real_kafka_and_leaves_nothing_behind(tmp_path: Path
     assert summary["passed"] is True
     assert [check["statement"] for check in summary["checks"]] == [check[1] for check in CHECKS]
     assert all(check["looked_at"] > 0 for check in summary["checks"])
-    assert summary["seconds"] < LONGEST_SECONDS
     assert set(summary["events"]) == set(PLATFORMS)
     for event in Event:
         assert sum(counts[event.value]["live"] for counts in summary["events"].values()) > 0
