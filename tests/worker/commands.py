@@ -9,7 +9,7 @@ from typing import Any
 from tests.worker.harness import Estate
 
 ROOT = Path(__file__).parents[2]
-LIMIT_SECONDS = 300
+LIMIT_SECONDS = 120
 
 
 def byline(estate: Estate, *words: str, text: str = "") -> subprocess.CompletedProcess[str]:
