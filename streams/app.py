@@ -6,7 +6,7 @@ The only place that builds the Faust app and joins the core to the engine.
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry
 
 from schemas.topics import POLICIES, TopicNames
 from streams import logs
+from streams.core.partition import Partition
 from streams.core.policy import Policy
 from streams.engine.chassis import EngineApp, build, run
 from streams.engine.config import EngineConfig
@@ -125,16 +126,23 @@ def refresh(metrics: Metrics, app: EngineApp, processor: BylineProcessor) -> Non
     dues = [part.next_due_at for part in status.parts if part.next_due_at is not None]
     overdue = max(0, now - min(dues)) / 1000 if dues else 0.0
     metrics.show("byline_timers_overdue_seconds", overdue)
+    served = (processor.partitions.get(part.partition) for part in status.parts)
+    _show_accounts(metrics, [core for core in served if core is not None], processor, now)
+
+
+def _show_accounts(
+    metrics: Metrics, cores: Sequence[Partition], processor: BylineProcessor, now: int
+) -> None:
     tracked: Counter[str] = Counter()
-    waiting = 0
-    for part in status.parts:
-        core = processor.partitions.get(part.partition)
-        if core is not None:
-            tracked.update(core.tracked)
-            waiting += core.waiting
-    metrics.show("byline_waiting_accounts", waiting)
+    for core in cores:
+        tracked.update(core.tracked)
+    metrics.show("byline_waiting_accounts", sum(core.waiting for core in cores))
     for platform, number in tracked.items():
         metrics.show("byline_tracked_accounts", number, platform)
+    for platform in processor.platforms:
+        opens = [core.guard_closed(platform, now) or now for core in cores]
+        seconds = (max(opens, default=now) - now) / 1000
+        metrics.show("byline_guard_closed_seconds", seconds, platform)
 
 
 def run_worker(settings: Settings) -> int:

@@ -68,6 +68,12 @@ SPECS: tuple[Spec, ...] = (
         "Times a guard stopped (or kept stopped) a platform's adverse events.",
         ("platform", "guard"),
     ),
+    Spec(
+        "gauge",
+        "byline_guard_closed_seconds",
+        "Seconds until a platform's guard opens again, the longest of the partitions; 0: open.",
+        ("platform",),
+    ),
     Spec("gauge", "byline_tracked_accounts", "Accounts whose state is kept.", ("platform",)),
     Spec("gauge", "byline_waiting_accounts", "Accounts that wait for an instant."),
     Spec("gauge", "byline_timers_overdue_seconds", "How long the earliest timer has been due."),

@@ -113,6 +113,7 @@ class BylineProcessor:
     ) -> None:
         self._rescan = rescan
         self._policies = policies
+        self.platforms = tuple(policies)
         self._topics = names
         self._metrics = metrics
         self._require_approvals = require_approvals

@@ -357,6 +357,10 @@ class Partition:
         """How many accounts wait for an instant."""
         return len(self.schedule)
 
+    def guard_closed(self, platform: str, now: int) -> int | None:
+        """Until when a guard holds a platform's adverse events back; None when it does not."""
+        return self._permits.guard_closed(platform, now)
+
     @property
     def tracked(self) -> Mapping[str, int]:
         """Accounts by platform whose state is kept."""

@@ -1,33 +1,18 @@
 """What a person does first: workers beside one's own Kafka, `byline send`, a look at the topics."""
 
 import json
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tests.worker.commands import ROOT, audited, byline
 from tests.worker.harness import Estate, utc_now
 from tests.worker.policies import policy
 
 pytestmark = pytest.mark.kafka
-ROOT = Path(__file__).parents[2]
 ZHIHU = ROOT / "tests" / "policies" / "zhihu.yaml"
-
-
-def byline(estate: Estate, *words: str, text: str = "") -> subprocess.CompletedProcess[str]:
-    """Run a command of the shipped command line with the estate's settings."""
-    return subprocess.run(
-        [sys.executable, "-m", "streams", *words],
-        env=estate.environment,
-        input=text,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        cwd=ROOT,
-    )
 
 
 def line(**value: object) -> str:
@@ -64,6 +49,7 @@ def test_a_crossing_sent_by_hand_invites_within_a_second(
     assert record is not None
     assert record.json["account_id"] == "b1"
     assert seconds < 1.0, f"visible to a read_committed consumer after {seconds:.3f} s"
+    assert audited(estate) == []
 
 
 def test_an_eighth_platform_is_one_file(make_estate: Callable[..., Estate]) -> None:
@@ -82,6 +68,7 @@ def test_an_eighth_platform_is_one_file(make_estate: Callable[..., Estate]) -> N
     estate.drain()
     letters = [record.json["reason"] for record in estate.read(["dead-letters"])]
     assert letters == ["unknown_platform"]
+    assert audited(estate) == []
 
 
 def test_every_page_of_a_worker_answers(make_estate: Callable[..., Estate]) -> None:

@@ -9,6 +9,7 @@ import pytest
 from schemas.topics import TopicNames
 from streams.local.kafka import KafkaCluster
 from tests.oracle.fold import Rules, fold, lines_of
+from tests.worker.commands import audited
 from tests.worker.harness import Estate
 from tests.worker.policies import policy
 from tests.worker.test_real_data import DATA
@@ -80,6 +81,7 @@ def test_killed_workers_and_a_killed_broker_change_nothing(
         ids = [event["event_id"] for own in estate.events().values() for event in own]
         assert events == expected.events
         assert len(ids) == len(set(ids))
+        assert audited(estate) == []
     finally:
         estate.stop()
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.oracle.fold import DATA, Line, Rules, fold, lines_of
+from tests.worker.commands import audited
 from tests.worker.harness import Estate
 from tests.worker.policies import policy
 
@@ -100,4 +101,5 @@ def test_workers_agree_with_a_fold_over_real_readings(
     print(name, figures)
     assert set(events) == expected.invited
     assert events == expected.events
+    assert audited(estate) == []
     assert expected.invited, "a set in which nobody crosses proves nothing"

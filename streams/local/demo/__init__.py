@@ -2,8 +2,8 @@
 
 `script` the words · `stories` the named storylines · `scenario`, `garbage` the whole day as data ·
 `policies` compressed time · `actors` notifier, owners, operators · `reading` consumers ·
-`gather`, `checks` what is proved afterwards · `tally`, `display`, `closing` what is shown ·
-`stage` the processes · `perform` the whole.
+`gather`, `checks`, `audited` what is proved afterwards · `tally`, `display`, `closing` what is
+shown · `stage` the processes · `perform` the whole.
 """
 
 from dataclasses import dataclass

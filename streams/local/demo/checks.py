@@ -1,7 +1,7 @@
 """What the demo proves about itself, on the records read back from Kafka from the beginning.
 
-Every check is a plain function over `Evidence`; `tests/local/test_demo.py` shows each one failing.
-They know the contract alone and share no code with the core.
+Every check is a plain function over `Evidence`; `tests/local/test_demo_checks.py` shows each one
+failing. They know the contract alone and share no code with the core.
 """
 
 import json
@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from schemas.events import EVENT_MODELS, EVENT_TOPIC
 from schemas.words import Event, Mode
+from streams.local.demo.audited import auditor_finds_nothing
 from streams.local.demo.chain import broken_links
 from streams.local.demo.evidence import Evidence, by_account, place
 from streams.local.demo.expect import as_told, collapse
@@ -220,5 +221,11 @@ CHECKS: Sequence[
         "the decisions' hash chain holds",
         "decisions",
         lambda e: len(e.decisions),
+    ),
+    (
+        auditor_finds_nothing,
+        "byline audit finds no breach and no break in the chain",
+        "records",
+        lambda e: len(e.records),
     ),
 )

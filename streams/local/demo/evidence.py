@@ -9,6 +9,7 @@ from schemas.topics import TopicNames
 from streams.local.demo.reading import Raw
 from streams.local.demo.script import Story
 from streams.local.demo.tally import Seen
+from streams.operate.audit.records import Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,10 @@ class Evidence:
     """By platform: the labels that mean a covered field."""
     labels: Mapping[str, frozenset[str]]
     """By key: every label text that was ever sent about the account."""
+    records: Sequence[Record]
+    """Every input, event, decision, policy and dead letter, for the auditor."""
+    partitions: int
+    """How many partitions each keyed topic has."""
 
 
 def by_account(events: Sequence[Seen]) -> dict[tuple[str, str], list[Seen]]:

@@ -2,12 +2,14 @@
 
 from collections import Counter, defaultdict
 
-from schemas.topics import CHANGELOGS, DEAD_LETTERS, DECISIONS, OUTPUTS, POLICIES
+from schemas.topics import CHANGELOGS, DEAD_LETTERS, DECISIONS, OUTPUTS, POLICIES, TopicNames
+from streams.local.demo.audited import for_the_auditor
 from streams.local.demo.day import Play
 from streams.local.demo.evidence import Evidence
 from streams.local.demo.probe import get
 from streams.local.demo.reading import Raw, read_back, seen
 from streams.local.demo.stage import PARTITIONS, partitions
+from streams.operate.audit.auditor import READS
 
 WRITTEN = (*OUTPUTS, DECISIONS, POLICIES, DEAD_LETTERS, *CHANGELOGS)
 
@@ -15,9 +17,7 @@ WRITTEN = (*OUTPUTS, DECISIONS, POLICIES, DEAD_LETTERS, *CHANGELOGS)
 async def gather(play: Play) -> Evidence:
     """Everything that Byline wrote, and what was sent to it, from the beginning."""
     names = play.names
-    labels_topic = names.input("category-changes")
-    topics = {names.of(topic): partitions(topic) for topic in WRITTEN}
-    records = await read_back(play.stage.bootstrap, {**topics, labels_topic: PARTITIONS})
+    records = await _records(play.stage.bootstrap, names)
     by_topic: dict[str, list[Raw]] = defaultdict(list)
     for record in records:
         by_topic[record.topic].append(record)
@@ -28,10 +28,22 @@ async def gather(play: Play) -> Evidence:
         dead_letters=by_topic[names.of(DEAD_LETTERS)],
         refusals=Counter(item.reason.value for item in play.rubbish if item.reason),
         decisions=by_topic[names.of(DECISIONS)],
-        texts=_texts(play, [record for record in records if record.topic != labels_topic]),
+        texts=_texts(play, [it for topic in WRITTEN for it in by_topic[names.of(topic)]]),
         covered={name: frozenset(policy.covered_labels) for name, policy in play.policies.items()},
-        labels=_labels(by_topic[labels_topic]),
+        labels=_labels(by_topic[names.input("category-changes")]),
+        records=for_the_auditor(
+            [it for topic in READS for it in by_topic[names.of(topic)]], play.names
+        ),
+        partitions=PARTITIONS,
     )
+
+
+async def _records(bootstrap: str, names: TopicNames) -> list[Raw]:
+    """All records of all topics; the log first, so that whatever it names is there as well."""
+    log = {names.of(DECISIONS): PARTITIONS}
+    others = {names.of(topic): partitions(topic) for topic in (*READS, *CHANGELOGS)}
+    decisions = await read_back(bootstrap, log)
+    return decisions + await read_back(bootstrap, {k: v for k, v in others.items() if k not in log})
 
 
 def _texts(play: Play, records: list[Raw]) -> list[tuple[str, bytes]]:

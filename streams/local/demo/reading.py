@@ -23,6 +23,8 @@ class Raw:
     key: bytes
     value: bytes
     headers: tuple[tuple[str, bytes], ...]
+    timestamp: int
+    """Kafka's, in milliseconds."""
 
     @property
     def everything(self) -> bytes:
@@ -47,6 +49,7 @@ def raw(record: ConsumerRecord) -> Raw:
         record.key or b"",
         record.value or b"",
         tuple((name, value or b"") for name, value in record.headers),
+        record.timestamp,
     )
 
 

@@ -1,4 +1,4 @@
-"""Fifteen plausible mistakes, one for each invariant, each in one function of the core.
+"""Plausible mistakes, at least one for each invariant, each in one function of the core.
 
 `planted` puts one in for the length of a test; its property has to find it.
 """
@@ -18,8 +18,9 @@ Function = Callable[..., Any]
 
 
 class Bug(NamedTuple):
-    """A mistake: what it does, and in which places it sits."""
+    """A mistake: which invariant it breaks, what it does, and in which places it sits."""
 
+    number: int
     what: str
     places: dict[str, Any]
 
@@ -110,6 +111,10 @@ def _platform_only(brakes: Any, platform: str, switch: Any) -> Any:
     return [brakes.levers[name]] if name in brakes.levers else []
 
 
+def _never_closed(permits: Any, platform: str, now: int) -> None:
+    return None
+
+
 def _timers_unlogged(right: Function) -> Function:
     def decision(
         journal: Any, ledger: Any, account: Any, moment: Any, cause: Any, *rest: Any
@@ -133,75 +138,92 @@ _restrictable = _all_present_surfaces(throttle.restrictable)
 _first_only = _first_surface_only(throttle.release_all)
 _deferrals = _appeal_is_paper(standing.deferrals)
 
-BUGS: dict[int, Bug] = {
-    1: Bug(
+BUGS: tuple[Bug, ...] = (
+    Bug(
+        1,
         "a receipt that says failed counts as delivered",
         {_DISPATCH + "decide_receipt": _sent_is_delivered(invitation.decide_receipt)},
     ),
-    2: Bug("pauses do not move the deadline", {_INVITATION + "reckon": _stops_forgotten}),
-    3: Bug(
+    Bug(2, "pauses do not move the deadline", {_INVITATION + "reckon": _stops_forgotten}),
+    Bug(
+        3,
         "silence is published as a refusal",
         {"streams.core.decide._expire": _silence_refuses(decide._expire)},
     ),
-    4: Bug(
+    Bug(
+        4,
         "the kill switch stops the owner's answers too",
         {_DISPATCH + "decide_answer": _braked(invitation.decide_answer)},
     ),
-    5: Bug(
+    Bug(
+        5,
         "exemption is looked at before an invitation only",
         {
             "streams.core.eligibility.failing": _exempt,
             "streams.core.decide.failing": _exempt,
         },
     ),
-    6: Bug(
+    Bug(
+        6,
         "the text of an unknown label is kept",
         {"streams.core.policy.Policy.knows": lambda policy, label: bool(label)},
     ),
-    7: Bug(
+    Bug(
+        7,
         "ids forget which one of its kind an event is",
         {"streams.core.events.next_ordinal": lambda cycle, event, surface: 1},
     ),
-    8: Bug(
+    Bug(
+        8,
         "an answer that occurred after the deadline is dropped",
         {_DISPATCH + "decide_answer": _late_is_too_late(invitation.decide_answer)},
     ),
-    9: Bug(
+    Bug(
+        9,
         "all surfaces of the present policy are restricted",
         {"streams.core.throttle.restrictable": _restrictable},
     ),
-    10: Bug(
+    Bug(
+        10,
         "only the first surface is freed",
         {
             _INVITATION + "release_all": _first_only,
             "streams.core.controls.release_all": _first_only,
         },
     ),
-    11: Bug(
+    Bug(
+        11,
         "the present window counts, not the promised one",
         {_INVITATION + "base_deadline": _present_window},
     ),
-    12: Bug(
+    Bug(
+        12,
         "a correction opens a dwell",
         {"streams.core.facts._OPENING": frozenset({*facts._OPENING, "correction"})},
     ),
-    13: Bug(
+    Bug(
+        13,
         "switches for all platforms are overlooked",
         {"streams.core.brakes.Brakes._of": _platform_only},
     ),
-    14: Bug(
+    Bug(
+        13,
+        "a closed guard holds nothing back",
+        {"streams.core.permits.PartitionPermits.guard_closed": _never_closed},
+    ),
+    Bug(
+        14,
         "what timers do is not logged",
         {"streams.core.journal.Journal.decision": _timers_unlogged(Journal.decision)},
     ),
-    15: Bug("an open appeal stops nothing", {"streams.core.agenda.deferrals": _deferrals}),
-}
+    Bug(15, "an open appeal stops nothing", {"streams.core.agenda.deferrals": _deferrals}),
+)
 
 
 @contextmanager
-def planted(number: int) -> Iterator[Bug]:
+def planted(bug: Bug) -> Iterator[None]:
     """The core with one mistake in it."""
-    bug = BUGS[number]
     with ExitStack() as places:
         for place, wrong in bug.places.items():
             places.enter_context(patch(place, wrong))
-        yield bug
+        yield

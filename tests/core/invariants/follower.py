@@ -1,7 +1,7 @@
 """A distrustful reader of one partition: inputs go in, events come out, and it keeps its own books.
 
-It follows the brakes, the facts of each account and each cycle by the events alone; `properties`
-holds each event and each step against these books.
+It follows the brakes, the guards, the facts of each account and each cycle by the events alone;
+`properties` holds each event and each step against these books.
 """
 
 from collections import Counter
@@ -13,6 +13,7 @@ from typing import Any
 from streams.core.clock import day_of, hour_of, milliseconds
 from streams.core.policy import Policy
 from tests.core.invariants.facts import INFINITY, Facts, Stop
+from tests.core.invariants.watching import Watch
 from tests.core.invariants.world import Step
 
 ADVERSE = frozenset(
@@ -113,6 +114,7 @@ class Follower:
         self.pauses: list[tuple[str, Stop]] = []
         self.event_ids: set[str] = set()
         self.used: Counter[tuple[str, str, str, int]] = Counter()
+        self.watch = Watch()
         self.step: Step
         self.owner: Owner
         self.owner_applied = False
@@ -138,7 +140,11 @@ class Follower:
             owner = self.of(platform, account)
             policy = self.policies[platform]
             value = None if step.value is None else dict(step.value)
-            self.owner_applied = owner.facts.apply(step.topic, value, policy, step.now)
+            facts = owner.facts
+            before, known = facts.followers, facts.tracked
+            self.owner_applied = facts.apply(step.topic, value, policy, step.now)
+            newly = facts.tracked and not known
+            self.watch.heard(policy, step, self.owner_applied, before, newly)
             self._input(owner, step)
             invited = any(life.current for life in owner.lives.values())
             if policy.stability.dwell == 0 or not owner.facts.touchable(policy, step.now):
@@ -147,6 +153,7 @@ class Follower:
             for (platform, _), owner in self.owners.items():
                 invited = any(life.current for life in owner.lives.values())
                 owner.facts.settle(self.policies[platform], self.time, invited, fired=True)
+        self.watch.logged(self.policies, step)
 
     def of(self, platform: str, account: str) -> Owner:
         """The books of an account."""
@@ -192,6 +199,11 @@ class Follower:
             if policies[platform] is not self.policies[platform]:
                 owner.facts.new_policy(self.policies[platform], policies[platform], now)
         self.policies = policies
+        self.watch.opened(
+            platform
+            for (platform, _), owner in self.owners.items()
+            if owner.facts.tracked and not owner.facts.closed
+        )
 
     def _switch(self, value: Mapping[str, Any]) -> None:
         lever, at = (value["scope"], value["switch"]), value["issued_at"]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.core.invariants.bugs import BUGS, planted
+from tests.core.invariants.bugs import BUGS, Bug, planted
 from tests.core.invariants.histories import Supply, play
 from tests.core.invariants.properties import NAMES, check
 
@@ -22,14 +22,14 @@ def first_catch(number: int, supply: Supply) -> int | None:
     return None
 
 
-@pytest.mark.parametrize("number", sorted(NAMES), ids=lambda number: f"{number} {NAMES[number]}")
-def test_a_seeded_mistake_is_found_by_its_own_property(number: int) -> None:
+@pytest.mark.parametrize("bug", BUGS, ids=lambda bug: f"{bug.number} {bug.what}")
+def test_a_seeded_mistake_is_found_by_its_own_property(bug: Bug) -> None:
     supply = Supply(SEED)
-    with planted(number) as bug:
-        found_after = first_catch(number, supply)
+    with planted(bug):
+        found_after = first_catch(bug.number, supply)
     assert found_after is not None, bug.what
-    print(f"{number}: {bug.what}: found after {found_after} histories")
+    print(f"{bug.number}: {bug.what}: found after {found_after} histories")
 
 
 def test_every_invariant_has_a_mistake_of_its_own() -> None:
-    assert sorted(BUGS) == sorted(NAMES) == list(range(1, 16))
+    assert {bug.number for bug in BUGS} == set(NAMES) == set(range(1, 16))

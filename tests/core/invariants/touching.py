@@ -129,6 +129,15 @@ def brakes_hold(follower: Follower, _: str, event: Event) -> Faults:
             yield f"account {used + 1} throttled in the hour in mode {mode}"
 
 
+@of_event(13, *sorted(ADVERSE))
+def guards_hold(follower: Follower, _: str, event: Event) -> Faults:
+    """No adverse event while a guard of its platform is closed."""
+    until = follower.watch.held.get(event["event_id"])
+    if until is not None:
+        left = until - follower.step.now
+        yield f"{event['event']} {left} ms before the guard of {event['platform']} opens"
+
+
 @of_event(15, *sorted(ADVERSE))
 def people_outrank(follower: Follower, _: str, event: Event) -> Faults:
     """A hold or an open appeal freezes the account; a lifted cycle never restricts again."""
