@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
+from tests.bench.arithmetic import number
 from tests.bench.contestants import CONTESTANTS
 from tests.bench.results import Results
 
@@ -55,7 +56,7 @@ def draw(path: Path, title: str, axis: str, shown: Sequence[Bar], *, log: bool) 
     axes.invert_yaxis()
     if log:
         axes.set_xscale("log")
-    axes.bar_label(axes.containers[-1], [f"{bar.median:,.4g}" for bar in shown], padding=4)
+    axes.bar_label(axes.containers[-1], [number(bar.median) for bar in shown], padding=4)
     axes.set_xlabel(axis)
     axes.set_title(title, loc="left")
     axes.margins(x=0.15)

@@ -21,7 +21,7 @@ def drain(
     contestant: Contestant,
     *,
     workers: int = 1,
-    limit_seconds: float = 240.0,
+    limit_seconds: float,
     policies: Path | None = None,
 ) -> dict[str, Any]:
     """The figures of a run.

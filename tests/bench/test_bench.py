@@ -21,8 +21,8 @@ RIGHT = {"outputs": 5, "missing": 0, "extra": 0, "duplicates": 0}
 WRONG = {"outputs": 6, "missing": 1, "extra": 0, "duplicates": 2}
 
 
-def runs(group: tuple[str, str, str], count: int = 3, **figures: object) -> list[Run]:
-    return [Run(*group, number, {"verdict": RIGHT, **figures}) for number in range(count)]
+def runs(group: tuple[str, str, str], **figures: float) -> list[Run]:
+    return [Run(*group, number, {"verdict": RIGHT, **figures}) for number in range(3)]
 
 
 def all_within_bounds() -> Results:
@@ -90,7 +90,8 @@ def test_numbers_have_three_digits_that_count() -> None:
 
 def test_the_expected_are_those_whom_the_rule_invites() -> None:
     shape = Shape("small", 2_000, 5)
-    labels, counts = {}, {}
+    labels: dict[str, str] = {}
+    counts: dict[str, int] = {}
     for key, value in shape.labels():
         labels[key.decode()] = json.loads(value)["category"]
     for key, value in shape.rounds():

@@ -5,7 +5,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +30,6 @@ class Worker(Process):
         *,
         number: int = 0,
         policies: Path = POLICIES,
-        more: Mapping[str, str] | None = None,
-        prefix: tuple[str, ...] = (),
     ) -> None:
         self.port = free_port()
         self.disk = site.folder / application / f"disk-{number}"
@@ -44,9 +42,8 @@ class Worker(Process):
             "BYLINE_DATA_DIR": str(self.disk),
             "BYLINE_INSTANCE_ID": f"worker-{number}",
             "BYLINE_HTTP_PORT": str(self.port),
-            **(more or {}),
         }
-        command = (*prefix, sys.executable, "-m", "streams", "worker")
+        command = (sys.executable, "-m", "streams", "worker")
         super().__init__(command, environment, site.folder / f"{application}-{number}.log")
 
     def page(self, path: str) -> str:

@@ -19,6 +19,7 @@ FEW = Shape("few", accounts=400_000, readings=2)
 MANY = Shape("many", accounts=4_000_000, readings=2)
 WIDE = Shape("wide", accounts=400_000, readings=5, partitions=32)
 
+PATIENCE_SECONDS, LEAST_EVENTS_PER_SECOND = 180.0, 20_000
 WORST_PEERS = ("byline", "kstreams")
 
 
@@ -89,7 +90,13 @@ def _rounds(site: Site, options: Options, scenario: str, turns: list[Turn]) -> I
         for turn in turns:
             data = site.data(turn.shape)
             try:
-                figures = drain(site, data, turn.contestant, workers=turn.workers)
+                figures = drain(
+                    site,
+                    data,
+                    turn.contestant,
+                    workers=turn.workers,
+                    limit_seconds=PATIENCE_SECONDS + data.events / LEAST_EVENTS_PER_SECOND,
+                )
             except (TimeoutError, RuntimeError) as error:
                 figures = {"failed": str(error)[-2000:]}
             yield Run(scenario, turn.case, turn.contestant.name, round_, figures)

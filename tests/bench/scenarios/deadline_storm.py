@@ -120,10 +120,10 @@ def _storm(stage: Stage, accounts: Sequence[str], due_at: float) -> dict[str, An
     worker = stage.worker
     names = ("byline_transactions_total", "byline_transaction_seconds_sum")
     before, cpu = [worker.metric(name) for name in names], worker.seconds()
-    while len(stage.watch.keys(APPLIED)) < len(accounts):
+    while stage.watch.count(APPLIED) < len(accounts):
         worker.require()
         if time.time() > due_at + MOST_SECONDS:
-            raise TimeoutError(f"{len(stage.watch.keys(APPLIED))} restrictions are out")
+            raise TimeoutError(f"{stage.watch.count(APPLIED)} restrictions are out")
         time.sleep(0.1)
     out = sorted(at for key, at in stage.watch.first_seen(APPLIED).items())
     seconds, cpu = out[-1] - due_at, worker.seconds() - cpu

@@ -110,4 +110,4 @@ def _one(site: Site, options: Options) -> dict[str, Any]:
 def _left(stage: Stage, labels: int, invited: set[str]) -> bool:
     """Whether labels are still to be read, or cancellations to be seen."""
     done = stage.site.committed(stage.application, stage.data)["category-changes"]
-    return done < labels or len(stage.watch.keys(CANCELLED)) < len(invited)
+    return done < labels or stage.watch.count(CANCELLED) < len(invited)

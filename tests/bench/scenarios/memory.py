@@ -9,6 +9,7 @@ from tests.bench.results import Run
 from tests.bench.scenarios.backlogs import TRACKED
 from tests.bench.site import DataSet, Site
 from tests.bench.stage import Stage, failure
+from tests.bench.watch import Watch, judge
 from tests.bench.worker import Worker, wait_drained, wait_ready
 
 REST_SECONDS = 3.0
@@ -34,6 +35,7 @@ def _one(site: Site, data: DataSet) -> dict[str, Any]:
         empty_mb, before = nothing.resident_mb(), stage.load_before
     application = site.fresh("memory")
     site.create_byline_topics(data, application)
+    watch = Watch(site.bootstrap, [data.topic("invitations")], data.shape.partitions)
     worker = Worker(site, data, application)
     began = time.time()
     try:
@@ -44,8 +46,10 @@ def _one(site: Site, data: DataSet) -> dict[str, Any]:
         wait_ready([worker], data.shape.partitions)
         time.sleep(REST_SECONDS)
         rest_mb = worker.resident_mb()
+        watch.settle()
     finally:
         worker.stop()
+        watch.close()
         site.drop_run(data, application)
     return {
         "load_before": before,
@@ -55,4 +59,5 @@ def _one(site: Site, data: DataSet) -> dict[str, Any]:
         "rest_mb": round(rest_mb, 1),
         "empty_mb": round(empty_mb, 1),
         "bytes_per_account": round((rest_mb - empty_mb) * 1024 * 1024 / max(1.0, tracked)),
+        "verdict": judge(watch.keys(), data.shape.expected)._asdict(),
     }

@@ -66,15 +66,14 @@ def run(site: Site, options: Options) -> Iterator[Run]:
 
 def _strike(stage: Stage, traffic: Traffic, *, wiped: bool) -> dict[str, Any]:
     """One kill, and the same worker again at once, as a supervisor would do it."""
-    killed_at = time.time()
+    seen, killed_at = stage.watch.count(), time.time()
     stage.worker.kill()
     if wiped:
         shutil.rmtree(stage.worker.disk)
     worker = stage.start()
     opening, ready_at = _opened(worker, stage.partitions)
-    first, last = _decided(stage, traffic, killed_at)
+    first, last = _decided(stage, traffic, seen, killed_at)
     records = worker.metric("byline_recovered_records_total")
-    # The count is of all partitions; they open three at a time.
     return {
         "load_before": stage.load_before,
         "began_at": round(killed_at, 1),
@@ -102,13 +101,13 @@ def _opened(worker: Worker, partitions: int) -> tuple[float, float]:
     raise TimeoutError(f"not ready {MOST_SECONDS:.0f} s after the kill:\n{worker.tail()}")
 
 
-def _decided(stage: Stage, traffic: Traffic, killed_at: float) -> tuple[float, float]:
+def _decided(stage: Stage, traffic: Traffic, since: int, killed_at: float) -> tuple[float, float]:
     """When the first answer to something sent after the kill could be seen, and one everywhere."""
     deadline = time.time() + MOST_SECONDS
     while time.time() < deadline:
         found: dict[int, float] = {}
-        for one in list(stage.watch.seen):
-            if one.at > killed_at and traffic.sent.get(one.key, 0.0) > killed_at:
+        for one in stage.watch.seen[since:]:
+            if traffic.sent.get(one.key, 0.0) > killed_at:
                 found.setdefault(one.partition, one.at)
         if len(found) == stage.partitions:
             return min(found.values()), max(found.values())
