@@ -1,0 +1,1 @@
+"""What is measured: a module a question, each with a `run` that yields its runs."""
