@@ -37,7 +37,7 @@ class Book:
         if has_stake(account):
             self.alive.add(key)
 
-    def load(self, ledger: Ledger, key: bytes, create: bool) -> Account | None:
+    def load(self, ledger: Ledger, key: bytes, platform: str, create: bool) -> Account | None:
         """The account of a key.
 
         A fresh one when it is not kept and shall be.
@@ -49,6 +49,7 @@ class Book:
             return decode_account(raw)
         if not create:
             return None
+        self.tracked[platform] += 1
         account = Account()
         account.label = self.label(ledger, key)
         return account
@@ -82,25 +83,20 @@ class Book:
         """
         key = ref.key
         if account.closed:
-            if ledger.contains(ACCOUNTS, key):
-                self.tracked[ref.platform] -= 1
+            self.tracked[ref.platform] -= not ledger.contains(ACCOUNTS, pseudonym(key))
             ledger.put(ACCOUNTS, key, None)
             ledger.put(CATEGORIES, key, None)
             ledger.put(ACCOUNTS, pseudonym(key), encode(remains(account)))
             self.alive.discard(key)
             return
         if account.opened_at is not None:
+            self.tracked[ref.platform] += ledger.contains(ACCOUNTS, pseudonym(key))
             ledger.put(ACCOUNTS, pseudonym(key), None)
-        self.put(ledger, key, account, ref.platform)
+        ledger.put(ACCOUNTS, key, encode(account))
         if has_stake(account):
             self.alive.add(key)
         else:
             self.alive.discard(key)
-
-    def put(self, ledger: Ledger, key: bytes, account: Account, platform: str) -> None:
-        """Write an account under its key, with no look at what it means."""
-        self.tracked[platform] += not ledger.contains(ACCOUNTS, key)
-        ledger.put(ACCOUNTS, key, encode(account))
 
 
 def has_stake(account: Account) -> bool:

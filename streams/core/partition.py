@@ -188,7 +188,7 @@ class Partition:
     ) -> None:
         assert record.key is not None
         key, policy = record.key, self._policies[reading.platform]
-        account = self._book.load(ledger, key, reading.followers >= policy.floor)
+        account = self._book.load(ledger, key, policy.platform, reading.followers >= policy.floor)
         if account is None or account.closed:
             return
         again = record.offset < self._book.rescan.get(TOPIC_NUMBERS["follower-counts"], 0)
@@ -207,7 +207,7 @@ class Partition:
         if before is None:
             account.label = self._book.label(ledger, key)
         if reading.followers >= policy.floor and idle(account):
-            self._book.put(ledger, key, account, policy.platform)
+            ledger.put(ACCOUNTS, key, encode(account))
             return
         cause = {"topic": "follower-counts", "offset": record.offset}
         self._examiner.look(
@@ -243,7 +243,7 @@ class Partition:
             self._label(ledger, now, key, ref, policy, record, value)
             return
         creates = isinstance(value, AccountChange | Control)
-        account = self._book.load(ledger, key, creates)
+        account = self._book.load(ledger, key, policy.platform, creates)
         if account is None:
             self.counts["ignored", name, "untracked"] += 1
             return
@@ -270,7 +270,7 @@ class Partition:
         value: CategoryChange | None,
     ) -> None:
         """A label in, or out by a tombstone; kept for every account, copied where it is tracked."""
-        account = self._book.load(ledger, key, False)
+        account = self._book.load(ledger, key, policy.platform, False)
         if account is not None and account.closed:
             return
         number = TOPIC_NUMBERS["category-changes"]

@@ -145,6 +145,11 @@ class Facts:
             self.stops.append((self.hold_since, min(at, self.hold)))
         self.hold = None
 
+    @property
+    def kept(self) -> bool:
+        """Whether it is one of those that rates are reckoned over."""
+        return self.tracked and not self.closed
+
     # ---- what they mean ------------------------------------------------------------------------
 
     def held(self, time: int) -> bool:

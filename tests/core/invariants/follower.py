@@ -141,10 +141,10 @@ class Follower:
             policy = self.policies[platform]
             value = None if step.value is None else dict(step.value)
             facts = owner.facts
-            before, known = facts.followers, facts.tracked
+            before, known = facts.followers, facts.kept
             self.owner_applied = facts.apply(step.topic, value, policy, step.now)
-            newly = facts.tracked and not known
-            self.watch.heard(policy, step, self.owner_applied, before, newly)
+            more = facts.kept - known
+            self.watch.heard(policy, step, self.owner_applied, before, more)
             self._input(owner, step)
             invited = any(life.current for life in owner.lives.values())
             if policy.stability.dwell == 0 or not owner.facts.touchable(policy, step.now):
@@ -200,9 +200,7 @@ class Follower:
                 owner.facts.new_policy(self.policies[platform], policies[platform], now)
         self.policies = policies
         self.watch.opened(
-            platform
-            for (platform, _), owner in self.owners.items()
-            if owner.facts.tracked and not owner.facts.closed
+            platform for (platform, _), owner in self.owners.items() if owner.facts.kept
         )
 
     def _switch(self, value: Mapping[str, Any]) -> None:

@@ -35,11 +35,11 @@ class Watch:
         self.tracked = Counter(kept)
 
     def heard(
-        self, policy: Policy, step: Step, applied: bool, before: int | None, newly: bool
+        self, policy: Policy, step: Step, applied: bool, before: int | None, more: int
     ) -> None:
-        """An input about an account whose count was `before`; `newly`: it is tracked from now."""
+        """An input about an account whose count was `before`; `more`: so many more are tracked."""
         value, now = step.value or {}, step.now
-        self.tracked[policy.platform] += newly
+        self.tracked[policy.platform] += more
         if not applied:
             return
         if step.topic == "follower-counts" and before is not None:
