@@ -105,9 +105,17 @@ class Toys:
         self.bootstrap, self.prefix, self.folder = bootstrap, prefix, folder
         self.partitions = partitions
         self.workers: list[Worker] = []
-        self._producer = Producer({"bootstrap.servers": bootstrap, "linger.ms": 5, "log_level": 0})
+        self._producer = self._new_producer("none")
         self._keys = itertools.count()
         self.sent = 0
+
+    def _new_producer(self, codec: str) -> Producer:
+        settings = {"bootstrap.servers": self.bootstrap, "linger.ms": 5, "log_level": 0}
+        return Producer({**settings, "compression.codec": codec})
+
+    def compress(self, codec: str) -> None:
+        """Send what follows in batches compressed so."""
+        self._producer = self._new_producer(codec)
 
     def topics(self) -> dict[str, int]:
         many = [f"{self.prefix}.{name}" for name in ("adds", "marks", "out", "seals")]

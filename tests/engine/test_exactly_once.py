@@ -30,6 +30,14 @@ def test_given_a_kill_at_each_step_then_outputs_are_exact(toys: Toys) -> None:
     toys.assert_exact()
 
 
+def test_given_batches_of_every_compression_then_all_are_read(toys: Toys) -> None:
+    toys.worker().ready()
+    for codec in ("gzip", "snappy", "lz4", "zstd"):
+        toys.compress(codec)
+        toys.add(200)
+    toys.assert_exact()
+
+
 def test_given_a_clean_stop_then_the_group_has_all_offsets(toys: Toys) -> None:
     worker = toys.worker(instance_id=None).ready(parts=4)
     toys.add(400)
