@@ -1,6 +1,7 @@
 #!/bin/sh
-# Every check there is: style, types, the direction of imports, then all tests, the slow ones too.
-# Left out is tests/chaos, which wants the machine for itself: sh tests/run.sh tests/chaos
+# Every check there is: style, types, the direction of imports, then all tests, the slow ones and a
+# short run under fire too. The long runs have commands of their own (tests/chaos, tests/bench,
+# tests/core/invariants: each has a README).
 # Arguments go to pytest: sh tests/run.sh -k topics
 set -eu
 cd "$(dirname "$0")/.."

@@ -10,6 +10,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import stalling
 from toy import Toy
 
 from streams.engine.chassis import build, run
@@ -26,6 +27,8 @@ def main() -> int:
     prefix, every = options.pop("prefix"), options.pop("every", 1)
     status_path = options.pop("status", None)
     lose, lose_count = options.pop("lose", 0), options.pop("lose_count", 1)
+    for name in (*options.pop("break", []), *options.pop("without", [])):
+        stalling.ALL[name]()
     options["data_dir"] = Path(options["data_dir"])
     app = build(EngineConfig(application_id=prefix, **options), Toy(prefix, every))
     if lose:

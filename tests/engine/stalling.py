@@ -1,0 +1,154 @@
+"""What stalls a worker or loses a span in silence, done on purpose, and the cures taken away.
+
+A toy worker is started with `break=[…]` and `without=[…]`. The causes are those of
+design/engine.md, "Stalls and lost spans"; test_cures.py shows each with and without its cure.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any
+
+from aiokafka.cluster import ClusterMetadata
+
+from streams.engine import fetching, lanes, watchdog
+from streams.engine.assignment import Assignment
+from streams.engine.transport import SpanConsumerThread
+from streams.engine.worker import Engine
+
+LATE_SECONDS = 6.0
+
+
+def _after_start(act: Callable[[Engine], None], seconds: float) -> None:
+    start = Engine.start
+
+    async def started(self: Engine) -> None:
+        await start(self)
+        asyncio.get_running_loop().call_later(seconds, act, self)
+
+    Engine.start = started  # type: ignore[method-assign]
+
+
+def late_metadata() -> None:
+    """The topics' partitions are known some seconds after the worker would join."""
+    known = ClusterMetadata.partitions_for_topic
+    started: list[float] = []
+    start = Engine.start
+
+    async def begun(self: Engine) -> None:
+        await start(self)
+        started.append(time.monotonic())
+
+    def late(self: Any, topic: str) -> Any:
+        early = started and time.monotonic() - started[0] < LATE_SECONDS
+        return None if early else known(self, topic)
+
+    Engine.start = begun  # type: ignore[method-assign]
+    ClusterMetadata.partitions_for_topic = late
+
+
+def metadata_gate() -> None:
+    """Join at once, whatever is known of the topics."""
+
+    async def at_once(self: Any, topics: set[str]) -> None:
+        self._ensure_consumer()._client.set_topics(topics)
+
+    SpanConsumerThread._wait_for_metadata = at_once  # type: ignore[method-assign]
+
+
+def dead_fetch() -> None:
+    """aiokafka's fetching task ends without a word."""
+
+    def end(engine: Engine) -> None:
+        engine.consumer._thread._consumer._fetcher._fetch_task.cancel()
+
+    _after_start(end, LATE_SECONDS)
+
+
+def dead_coordination() -> None:
+    """aiokafka's coordination task ends without a word."""
+
+    def end(engine: Engine) -> None:
+        engine.consumer._thread._consumer._coordinator._coordination_task.cancel()
+
+    _after_start(end, LATE_SECONDS)
+
+
+def look_at_tasks() -> None:
+    """Nobody looks whether aiokafka's tasks still run."""
+    watchdog.Watchdog._check_consumer = lambda self: None  # type: ignore[method-assign]
+    drain = fetching.drain
+    wait = fetching.wait_for_records
+
+    async def careless(consumer: Any, wanted: Any, count: int, seconds: float) -> Any:
+        with consumer._fetcher._subscriptions.fetch_context():
+            spans = drain(consumer._fetcher, wanted(), count)
+            if not spans:
+                await wait(consumer._fetcher, seconds)
+                spans = drain(consumer._fetcher, wanted(), count)
+        return spans
+
+    from streams.engine import transport
+
+    transport.read_spans = careless  # type: ignore[attr-defined]
+
+
+def tail_check() -> None:
+    """Nobody compares how far was fetched with how far was applied."""
+    watchdog.Watchdog._check_tails = lambda self: None  # type: ignore[method-assign]
+
+
+def span_check() -> None:
+    """Spans are taken as they come, whether or not one follows on the other."""
+
+    def careless(self: Any, fetched: Any) -> bool:
+        span = fetched.span
+        if span.end > self.expected:
+            self.end = max(self.end, span.high_water)
+            self.expected = span.end
+            self.queue.append(fetched)
+            self._count(len(span.records), fetched.size)
+        return True
+
+    lanes.Lane.put = careless  # type: ignore[method-assign]
+
+
+def late_assignment() -> None:
+    """While the worker stops, the group hands it partitions once more."""
+    stop = Assignment.stop
+
+    async def stopped(self: Assignment) -> None:
+        numbers = list(self.parts)
+        topics = self._engine.processor.spec.topics
+        await stop(self)
+        await self.assigned([(topic, n) for topic in topics for n in numbers], self.generation + 1)
+
+    Assignment.stop = stopped  # type: ignore[method-assign]
+
+
+def stopping_flag() -> None:
+    """An assignment counts whenever it comes."""
+    assigned = Assignment._assigned
+
+    async def whenever(self: Assignment, partitions: Any, generation: int) -> None:
+        self.stopping = False
+        await assigned(self, partitions, generation)
+
+    Assignment._assigned = whenever  # type: ignore[method-assign]
+
+
+ALL: dict[str, Callable[[], None]] = {
+    one.__name__: one
+    for one in (
+        late_metadata,
+        metadata_gate,
+        dead_fetch,
+        dead_coordination,
+        look_at_tasks,
+        tail_check,
+        span_check,
+        late_assignment,
+        stopping_flag,
+    )
+}
+"""Causes and cures by name."""
