@@ -237,6 +237,8 @@ def test_after_an_outage_conditions_are_looked_at_anew_and_the_cap_paces_it(
     up_at = time.time()
     estate.wait_ready()
     estate.drain()
+    away = (*answered, *late, *left, *exempt)
+    estate.wait_for(2 * len(accounts) + len(away) + 3 * OUTAGE_CAP)
     time.sleep(3)
     ends = {key.split(":")[1]: _words(own) for key, own in estate.events().items()}
     for account in (*answered, *late):

@@ -71,9 +71,10 @@ def test_bounced_notices_close_one_platform_over_a_restart_until_a_quiet_window_
     estate.wait_ready()
     assert 0 < closed_seconds(worker)["weibo"] < shown["weibo"], "it survives a restart"
     assert not estate.events().keys() & set(waiting)
-    time.sleep(closed_seconds(worker)["weibo"] + 2)
+    told = sum(map(len, estate.events().values()))
+    time.sleep(closed_seconds(worker)["weibo"])
+    assert set(waiting) <= estate.wait_for(told + len(waiting)).keys()
     assert closed_seconds(worker) == {"douyin": 0.0, "weibo": 0.0}
-    assert set(waiting) <= estate.events().keys()
     opened = [waited_for_a_quiet_window(known) for known in transactions(estate).values()]
     assert max(opened) - min(opened) > 2.5
     assert shown["weibo"] == pytest.approx(max(opened) - shown_at, abs=1), "the longest is shown"
