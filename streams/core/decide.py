@@ -69,9 +69,12 @@ def _actable(agenda: Agenda, moment: Moment, entered: bool) -> Item | None:
     itself.
 
     With a dwell of PT0S an input issues at once; a reissue is an operator's word, not a timer.
+    Neither where something of the account is due: that comes first, and waits for its inputs.
     """
     if moment.as_of is not None:
         return agenda.first(moment.as_of)
+    if moment.time < moment.now:
+        return None
     for item in agenda.items:
         if item.at <= moment.time and (
             item.timer is Timer.REISSUE or (item.timer is Timer.ISSUE and entered)

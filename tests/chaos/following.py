@@ -114,8 +114,12 @@ class Following:
         value = None if record.value is None else json.loads(record.value)
         if name == "switches":
             self._switches.append((now, value))
-            for key in list(self.lives):
-                self._receive(key, now, name, value)
+            for key, life in self.lives.items():
+                life.receive(now, name, value)
+                # Looked at anew from now on, not by what is due since before the brake.
+                if self._set.get(key, now + OVERDUE) > now:
+                    self._set[key] = now
+                    heapq.heappush(self._due, (now, key))
             return
         assert record.key is not None
         key = record.key.decode()
@@ -168,7 +172,8 @@ class Following:
     @staticmethod
     def _act(life: Life, now: datetime, as_of: datetime) -> None:
         """What is due by `as_of` acts, one after the other, all at `now`: the worker was late."""
-        if life.look_at is not None and life.look_at <= as_of:
+        life.limit = as_of
+        if life.look_at is not None:
             # Conditions come before what is due: a pause that ended moves a deadline that passed.
             life.clock = max(life.clock, now)
             life.fire(life.clock, "look", None)
@@ -178,6 +183,7 @@ class Following:
             life.clock = max(life.clock, now)
             life.fire(life.clock, kind, what)
             due = life.due_timers()
+        life.limit = None
 
 
 def interesting(book: Book, refused: Refused, policies: Mapping[str, Policy]) -> set[str]:

@@ -139,7 +139,7 @@ def _below(twin: Twin) -> bool:
 def _receipt(twin: Twin, draw: random.Random) -> dict[str, Any]:
     cycle = twin.life.cycle
     mine = twin.life.invitation_id(cycle["mode"], cycle["number"]) if cycle else "other"
-    calm = twin.life.brakes.last_end is None and not twin.life.brakes.stopped
+    calm = not twin.life.brakes.over and not twin.life.brakes.stopped
     earlier = draw.choice([0, 0, minutes(1), minutes(30)]) if calm else 0
     return {
         "invitation_id": draw.choice([mine] * 5 + ["other"]),
@@ -152,7 +152,7 @@ def _receipt(twin: Twin, draw: random.Random) -> dict[str, Any]:
 def _answer(twin: Twin, draw: random.Random) -> None:
     word = draw.choice(["granted", "declined", "withdrawn"])
     earlier = draw.choice([0, 0, 0, minutes(30.5)])
-    calm = twin.life.brakes.last_end is None and not twin.life.brakes.stopped
+    calm = not twin.life.brakes.over and not twin.life.brakes.stopped
     if not calm and twin.life.state in ("INVITED", "UNDELIVERED"):
         earlier = 0
     value = {"answer": word, "occurred_at": rfc3339(twin.now - earlier)}

@@ -12,16 +12,19 @@ SWITCH_DEFERS = {
 }
 
 
+Stretch = tuple[datetime, datetime | None]
+
+
 class Brakes:
-    """Brakes on one account. A pause is the union of all that stops the clock, by `issued_at`."""
+    """Brakes on one account. What stops the clock runs from `issued_at` to `issued_at`."""
 
     def __init__(self, platform: str) -> None:
         self.platform = platform
         self.holds: dict[str, dict[str, datetime | None]] = {}
         self.appeal_since: datetime | None = None
         self.switches: dict[tuple[str, str], datetime] = {}
-        self.pause_start: datetime | None = None
-        self.last_end: datetime | None = None
+        self.over: list[Stretch] = []
+        """Of each hold, appeal and switch that stopped the clock and has ended."""
 
     def defers(self, kind: str) -> bool:
         """Whether a hold, an appeal or a switch defers `issued|reminded|expired|renewed`."""
@@ -35,42 +38,44 @@ class Brakes:
             return False
         place = (value["scope"], value["switch"])
         if value["on"]:
-            if place not in self.switches:
-                self.switches[place] = at
-                if value["switch"] in STOPS_CLOCK:
-                    self._began(at)
-        elif self.switches.pop(place, None) is not None and value["switch"] in STOPS_CLOCK:
-            self._ended(at)
+            self.switches.setdefault(place, at)
+            return True
+        since = self.switches.pop(place, None)
+        if since is not None and value["switch"] in STOPS_CLOCK:
+            self.over.append((since, at))
         return True
 
     def hold(self, control_id: str, at: datetime, expires_at: datetime | None) -> None:
         """An operator's hold: until `unhold` or `expires_at`."""
         self.holds[control_id] = {"at": at, "expires_at": expires_at}
-        self._began(at)
 
     def unhold(self, at: datetime) -> None:
         """Ends every hold, and no appeal."""
-        if self.holds:
-            self.holds.clear()
-            self._ended(at)
+        for control_id in list(self.holds):
+            self._end_hold(control_id, at)
 
     def hold_expired(self, control_id: str) -> None:
         """One hold is over by its own `expires_at`."""
-        end = self.holds.pop(control_id)["expires_at"]
+        end = self.holds[control_id]["expires_at"]
         assert end is not None
-        self._ended(end)
+        self._end_hold(control_id, end)
+
+    def _end_hold(self, control_id: str, at: datetime) -> None:
+        hold = self.holds.pop(control_id)
+        begun = hold["at"]
+        assert begun is not None
+        self.over.append((begun, min(at, hold["expires_at"] or at)))
 
     def appeal(self, at: datetime) -> None:
         """An appeal is open until one of the two verdicts."""
         if self.appeal_since is None:
             self.appeal_since = at
-            self._began(at)
 
     def verdict(self, at: datetime) -> None:
         """Ends the appeal, and no hold."""
         if self.appeal_since is not None:
+            self.over.append((self.appeal_since, at))
             self.appeal_since = None
-            self._ended(at)
 
     @property
     def stopped(self) -> bool:
@@ -81,19 +86,22 @@ class Brakes:
             or any(switch in STOPS_CLOCK for _, switch in self.switches)
         )
 
-    def take_pause(self) -> tuple[datetime, datetime] | None:
-        """The pause that has just ended, once; None while it lasts or if there is none."""
-        if self.stopped or self.pause_start is None:
-            return None
-        start, end = self.pause_start, self.last_end
-        assert end is not None
-        self.pause_start = None
-        return start, end
-
-    def _began(self, at: datetime) -> None:
-        if self.last_end is not None and self.pause_start is None:
-            at = max(at, self.last_end)
-        self.pause_start = at if self.pause_start is None else min(self.pause_start, at)
-
-    def _ended(self, at: datetime) -> None:
-        self.last_end = at if self.last_end is None else max(self.last_end, at)
+    def stretches(self) -> list[Stretch]:
+        """When the clock stood still, in order, what overlaps as one [40]; the last may go on."""
+        running = [hold["at"] for hold in self.holds.values()]
+        running += [at for (_, switch), at in self.switches.items() if switch in STOPS_CLOCK]
+        running.append(self.appeal_since)
+        found = [*self.over, *((at, None) for at in running if at is not None)]
+        merged: list[Stretch] = []
+        for start, end in sorted(found, key=lambda one: one[0]):
+            if end is not None and end <= start:
+                continue
+            if merged:
+                before, until = merged[-1]
+                if until is None:
+                    break
+                if start <= until:
+                    merged[-1] = (before, None if end is None else max(end, until))
+                    continue
+            merged.append((start, end))
+        return merged

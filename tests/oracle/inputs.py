@@ -144,7 +144,9 @@ class InputRules:
             self._stand_down("operator")
         elif command == "extend":
             known = self.state in ("DELIVERED", "DECLINED") and self.cycle["deadline_at"]
-            if known and until is not None:
+            if known and until is not None and until > self.cycle["deadline_at"]:
+                since = max(instant(value["issued_at"]), self.cycle["counted"][1])
+                self.cycle["counted"] = (until, since)
                 self.extend(until, "operator")
         elif command == "reissue" and self.state == "UNDELIVERED":
             self.cycle["reissue"] = True

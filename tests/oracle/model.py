@@ -8,7 +8,7 @@ Numbers in brackets are those of READINGS.md, which says what was read where the
 """
 
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 from tests.oracle.brakes import Brakes
@@ -65,6 +65,8 @@ class Life(InputRules, TimerRules):
         self.patient = False
         """Led along by a worker: brakes and invitations that wait are looked at in its rounds."""
         self.look_at: datetime | None = None
+        self.limit: datetime | None = None
+        """Of a round: up to which instant time has passed for it, now being later."""
         self.facts = Facts()
         self.brakes = Brakes(policy.platform)
         self.state = "NONE"
@@ -145,7 +147,6 @@ class Life(InputRules, TimerRules):
         """The notice reached the owner: the window runs, and never ends earlier than said [22]."""
         cycle = self.cycle
         cycle["delivered_at"] = max(at, cycle["issued_at"])
-        cycle["paused"] = None
         if cycle["window"] is None:
             cycle["deadline_at"] = None
         else:
@@ -158,6 +159,7 @@ class Life(InputRules, TimerRules):
                 if cycle["deadline_at"] - before > cycle["delivered_at"]
             ]
         cycle["reissue"] = False
+        cycle["counted"] = (cycle["deadline_at"], cycle["delivered_at"])
         self.state = "DELIVERED"
         times = {name: cycle[name] for name in ("delivered_at", "deadline_at")}
         self.emit("invitation.delivered", reason, **times)
@@ -214,9 +216,12 @@ class Life(InputRules, TimerRules):
         if phase.answer_by is not None and cycle["window"] is not None:
             cycle["answer_by"] = max(cycle["answer_by"] or EARLIEST, phase.answer_by)
         if self.state in ("DELIVERED", "DECLINED") and cycle["deadline_at"] is not None:
-            end = cycle["delivered_at"] + cycle["window"]
-            end += cycle["paused"] or end - end
-            self.extend(max(end, cycle["answer_by"] or EARLIEST), "policy")
+            base = self._promised(cycle["window"], cycle["answer_by"])
+            later = self._reckoned(base, cycle["delivered_at"])
+            if later is not None and later > cycle["deadline_at"]:
+                cycle["counted"] = (base, cycle["delivered_at"])
+                milder = base > self._promised(*cycle["pinned"])
+                self.extend(later, "policy" if milder else "pause")
         for surface in SURFACES:
             throttle = cycle["throttles"].get(surface)
             if throttle and self.surface_mode(surface, throttle["reason"]) != throttle["mode"]:
@@ -236,17 +241,29 @@ class Life(InputRules, TimerRules):
         return min(levels, key=LEVELS.index)
 
     def _end_pause(self) -> None:
-        pause = self.brakes.take_pause()
-        if pause is None or self.state not in ("DELIVERED", "DECLINED"):
+        """What stood still is made good by as much, once it goes on [39, 40]."""
+        if self.state not in ("DELIVERED", "DECLINED") or self.cycle["deadline_at"] is None:
             return
-        start, end = pause
-        cycle = self.cycle
-        if cycle["deadline_at"] is None or cycle["deadline_at"] <= start:
-            return
-        length = end - max(start, cycle["delivered_at"])
-        if length > end - end:
-            cycle["paused"] = length + (cycle["paused"] or end - end)
-            self.extend(cycle["deadline_at"] + length, "pause")
+        later = self._reckoned(*self.cycle["counted"])
+        if later is not None:
+            self.extend(later, "pause")
+
+    def _promised(self, window: timedelta, answer_by: datetime | None) -> datetime:
+        end: datetime = self.cycle["delivered_at"] + window
+        return max(end, answer_by or EARLIEST)
+
+    def _reckoned(self, deadline: datetime, since: datetime) -> datetime | None:
+        """A deadline moved by each pause after `since` that begins before it; None: one goes on."""
+        for start, end in self.brakes.stretches():
+            start = max(start, since)
+            if end is not None and end <= start:
+                continue
+            if start >= deadline:
+                break
+            if end is None:
+                return None
+            deadline += end - start
+        return deadline
 
     def _renew_notice(self) -> None:
         policy = self.policy
@@ -275,7 +292,10 @@ class Life(InputRules, TimerRules):
         phase = self.facts.phase(policy, self.clock)
         assert phase is not None
         mode = self.mode_of(phase)
-        cooling = self.cool_down_until is not None and self.clock < self.cool_down_until
+        time = self.limit or self.clock
+        cooling = self.cool_down_until is not None and time < self.cool_down_until
+        if cooling and self.cool_down_until is not None and self.cool_down_until <= self.clock:
+            self._look_later(self.cool_down_until)
         if mode == "off" or cooling or not self.share(policy) or not self._may_issue():
             return
         if waits:
@@ -298,7 +318,7 @@ class Life(InputRules, TimerRules):
             "receipts": set(),
             "delivered_at": None,
             "deadline_at": None,
-            "paused": None,
+            "pinned": (policy.window, phase.answer_by),
             "reissue": False,
             "throttles": {},
         }

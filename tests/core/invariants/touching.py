@@ -79,7 +79,15 @@ def numbered_once(follower: Follower, _: str, event: Event) -> Faults:
 
 @of_step(7)
 def redelivery_is_nothing(follower: Follower, events: list[Event]) -> Faults:
-    """An input that is told twice adds no event."""
+    """An input that is told twice adds no event.
+
+    But for a receipt that was told before its invitation was issued, which nobody can have sent.
+    """
+    step = follower.step
+    if step.topic == "notice-receipts" and step.value is not None:
+        cycle = follower.of(step.value["platform"], step.value["account_id"]).lives["enforce"].cycle
+        if cycle is not None and step.value["occurred_at"] < instant(cycle.issued["decided_at"]):
+            return
     if follower.step.redelivered and events:
         yield f"a redelivery of {follower.step.topic} made {events[0]['event']}"
 
