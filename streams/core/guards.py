@@ -30,25 +30,30 @@ class Guard(StrEnum):
 
 
 class Tally(Struct, array_like=True):
-    """Cases and bad ones by part of the window: part number, cases, bad."""
+    """Cases and bad ones by part of the window: the part's last instant, cases, bad.
+
+    By instants, not by number of part: a new policy may count over another window.
+    """
 
     parts: list[tuple[int, int, int]] = field(default_factory=list)
 
-    def add(self, part: int, cases: int, bad: int) -> None:
-        """Count into a part; others than those of the window are dropped.
-
-        Later ones too: they are numbered by a shorter window, of a policy before.
-        """
-        inside = [entry for entry in self.parts if part - PARTS < entry[0] <= part]
-        if inside and inside[-1][0] == part:
+    def add(self, now: int, window: int, cases: int, bad: int) -> None:
+        """Count into the present part; what is older than the window is dropped."""
+        part = part_of(now, window)
+        inside = [entry for entry in self.parts if part_of(entry[0], window) > part - PARTS]
+        if inside and part_of(inside[-1][0], window) == part:
             _, known_cases, known_bad = inside.pop()
             cases, bad = cases + known_cases, bad + known_bad
-        self.parts = [*inside, (part, cases, bad)]
+        self.parts = [*inside, (now, cases, bad)]
 
-    def totals(self, part: int) -> tuple[int, int]:
-        """Cases and bad ones in the window that ends with a part."""
-        inside = [entry for entry in self.parts if entry[0] > part - PARTS]
-        return sum(entry[1] for entry in inside), sum(entry[2] for entry in inside)
+    def totals(self) -> tuple[int, int]:
+        """Cases and bad ones in the window that ends with the last count."""
+        return sum(entry[1] for entry in self.parts), sum(entry[2] for entry in self.parts)
+
+
+def part_of(instant: int, window: int) -> int:
+    """The number of the twelfth of a window that an instant lies in."""
+    return instant // max(1, window // PARTS)
 
 
 class GuardBook(Struct, array_like=True):
@@ -80,12 +85,11 @@ class GuardBook(Struct, array_like=True):
         limit = None if guards is None else _limit(guards, guard)
         if guards is None or limit is None:
             return False
-        part = now // max(1, guards.window // PARTS)
         tally = self.tallies.setdefault(f"{policy.platform}/{guard}", Tally())
-        tally.add(part, cases, bad)
+        tally.add(now, guards.window, cases, bad)
         if not bad:
             return False
-        all_cases, all_bad = tally.totals(part)
+        all_cases, all_bad = tally.totals()
         if guard in (Guard.SUDDEN_ELIGIBLE, Guard.SUDDEN_DROP):
             all_cases = tracked
         least_cases = -(-guards.minimum // partition_count)

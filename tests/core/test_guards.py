@@ -98,10 +98,11 @@ def test_too_many_suddenly_eligible_close_the_guard() -> None:
     assert len(day.said()) < 10
 
 
-def test_a_longer_window_does_not_keep_what_a_shorter_one_counted() -> None:
+def test_a_new_window_counts_what_lies_in_it_and_no_more() -> None:
     tally = Tally()
     for hour in range(5):
-        tally.add((START + hour * HOUR) // (HOUR // 12), 1, 1)
-    later = START + 30 * DAY
-    tally.add(later // (2 * HOUR), 1, 0)
-    assert tally.totals(later // (2 * HOUR)) == (1, 0)
+        tally.add(START + hour * HOUR, HOUR, 1, 1)
+    tally.add(START + 5 * HOUR, DAY, 1, 0)
+    assert tally.totals() == (2, 1), "the longer window begins with what the shorter one held"
+    tally.add(START + 30 * DAY, DAY, 1, 0)
+    assert tally.totals() == (1, 0)

@@ -208,7 +208,8 @@ class Facts:
         self.stable = {line for line in policy.lines if line <= highest}
         for line in policy.lines:
             if line not in before.lines and (self.followers or 0) >= line:
-                self.runs[line] = now
+                higher = (at for other, at in self.runs.items() if other >= line)
+                self.runs[line] = min(higher, default=now)
             exits = line * policy.stability.exit_ratio_ppm
             if self.followers is not None and self.followers * 1_000_000 >= exits:
                 self.below_since.pop(line, None)

@@ -120,6 +120,8 @@ class Follower:
         self.owner_applied = False
         self.policy: Policy
         self.more = False
+        self.opened_at = 0
+        """When the worker took the partition up, and looks at everything anew."""
 
     @property
     def time(self) -> int:
@@ -132,6 +134,7 @@ class Follower:
         if step.refused:
             return
         if step.kind == "open" and step.policies is not None:
+            self.opened_at = step.now
             self._policies(step.policies, step.now)
         elif step.topic == "switches" and step.value is not None:
             self._switch(step.value)

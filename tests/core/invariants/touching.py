@@ -24,7 +24,7 @@ def exempt_is_released(follower: Follower, events: list[Event]) -> Faults:
     A label that has run out is a timer's business, and waits for what has not been read.
     """
     step = follower.step
-    if step.kind == "fire" and not follower.more:
+    if step.kind == "fire" and not follower.more and follower.time >= follower.opened_at:
         for (platform, _), owner in follower.owners.items():
             policy = follower.policies[platform]
             if not owner.facts.touchable(policy, follower.time):

@@ -88,7 +88,8 @@ class Watch:
         seen = self._seen[policy.platform, guard]
         seen.append((now, cases, bad))
         part = max(1, guards.window // PARTS)
-        inside = [one for one in seen if one[0] // part > now // part - PARTS]
+        # What a window has left behind does not come back under a longer one.
+        seen[:] = inside = [one for one in seen if one[0] // part > now // part - PARTS]
         all_cases, all_bad = (sum(one[which] for one in inside) for which in (1, 2))
         if guard.startswith("sudden"):
             all_cases = self.tracked[policy.platform]
