@@ -2,11 +2,12 @@
 
 from schemas.words import Change
 from streams.core.account import Account
+from streams.core.answers import decide_answer
 from streams.core.controls import decide_control
 from streams.core.decode import AccountChange, ConsentAnswer, Control, NoticeReceipt, Value
 from streams.core.facts import read_change
 from streams.core.ids import control_mark
-from streams.core.invitation import Decided, decide_answer, decide_departure, decide_receipt
+from streams.core.invitation import Decided, decide_departure, decide_receipt
 from streams.core.lifecycle import Input
 from streams.core.moment import Moment
 

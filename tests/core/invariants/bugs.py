@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from unittest.mock import patch
 
 from schemas.words import Outcome
-from streams.core import decide, facts, invitation, standing, throttle
+from streams.core import answers, decide, facts, invitation, standing, throttle
 from streams.core.clock import Reckoning
 from streams.core.journal import Journal
 
@@ -153,7 +153,7 @@ BUGS: tuple[Bug, ...] = (
     Bug(
         4,
         "the kill switch stops the owner's answers too",
-        {_DISPATCH + "decide_answer": _braked(invitation.decide_answer)},
+        {_DISPATCH + "decide_answer": _braked(answers.decide_answer)},
     ),
     Bug(
         5,
@@ -176,7 +176,7 @@ BUGS: tuple[Bug, ...] = (
     Bug(
         8,
         "an answer that occurred after the deadline is dropped",
-        {_DISPATCH + "decide_answer": _late_is_too_late(invitation.decide_answer)},
+        {_DISPATCH + "decide_answer": _late_is_too_late(answers.decide_answer)},
     ),
     Bug(
         9,
