@@ -40,12 +40,18 @@ def decide_answer(account: Account, moment: Moment, answer: ConsentAnswer) -> De
 
 
 def _heard(account: Account, occurred_at: int, said: Answer) -> str | None:
-    """Whether an answer is older than the last one, or is that one once more."""
+    """Whether an answer is older than the last one, or is that one once more.
+
+    Of one instant a withdrawal wins: only a newer grant comes after it (domain D4).
+    """
     if account.answered is None:
         return None
     last_at, words = account.answered
-    again = occurred_at == last_at and said in words.split("+")
-    return "stale" if again or occurred_at < last_at else None
+    if occurred_at > last_at:
+        return None
+    then = words.split("+") if occurred_at == last_at else []
+    withdrawn = said is Answer.GRANTED and Answer.WITHDRAWN in then
+    return None if then and said not in then and not withdrawn else "stale"
 
 
 def _joined(answered: tuple[int, str] | None, occurred_at: int, said: Answer) -> tuple[int, str]:

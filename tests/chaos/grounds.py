@@ -5,6 +5,7 @@ its cable can be pulled and its disk filled; without, those faults are left out 
 """
 
 import asyncio
+import itertools
 import os
 import re
 import shutil
@@ -23,6 +24,7 @@ FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")
 """Debian's package `faketime`; without it no worker's clock jumps."""
 MAX_WORKERS = 5
 PREFIX, APPLICATION = "byline.", "byline"
+_SERIAL = itertools.count()
 
 
 def run(*command: str, check: bool = True) -> str:
@@ -60,8 +62,10 @@ class Site:
         self.partitions = partitions
         self.session_seconds = session_seconds
         self.isolated = _may_isolate() if isolate is None else isolate
-        self._number = os.getpid() % 250 + 2
-        self._tag = f"byc{os.getpid() % 100_000}"
+        # The kernel takes its time to remove the networks of a site that is gone.
+        serial = next(_SERIAL)
+        self._number = (os.getpid() + 7 * serial) % 250 + 2
+        self._tag = f"b{os.getpid() % 100_000}x{serial}"
         config: dict[str, str] = {}
         if self.isolated:
             config = {

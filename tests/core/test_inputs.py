@@ -127,6 +127,13 @@ def test_the_newest_word_counts_also_when_it_changed_nothing() -> None:
     assert day.answer("granted", at=day.now + 3).said() == ["granted answer"]
 
 
+def test_of_one_instant_a_withdrawal_wins_over_a_grant() -> None:
+    day = delivered().wait(HOUR)
+    at = day.now
+    assert day.answer("withdrawn", at=at).answer("granted", at=at).said() == []
+    assert day.answer("granted", at=at + 1).said() == ["granted answer"]
+
+
 def test_two_words_of_one_instant_told_again_add_nothing() -> None:
     day = delivered().wait(HOUR)
     at = day.now

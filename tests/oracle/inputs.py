@@ -79,11 +79,12 @@ class InputRules:
         at, answer = instant(value["occurred_at"]), value["answer"]
         if self.answered_at is not None and at < self.answered_at:
             return
-        if at == self.answered_at and answer in self.answers_then:
+        then = self.answers_then if at == self.answered_at else set()
+        if answer in then or (answer == "granted" and "withdrawn" in then):
             return
         if answer != "withdrawn" and not self._asked(value, at):
             return
-        self.answers_then = {answer} | (self.answers_then if at == self.answered_at else set())
+        self.answers_then = {answer} | then
         self.answered_at = at
         if self.state != "NONE" and self.cycle["mode"] != "shadow":
             self._answered(answer, at)

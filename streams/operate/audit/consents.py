@@ -22,7 +22,7 @@ def granted(moment: Moment, cycle: Cycle, event: ConsentGranted) -> Iterator[Fin
             yield "notice_version_mixed", f"shown was {cycle.notice_version}", (cycle.place,)
         if not cycle.open:
             yield "consent_without_answer", f"the cycle is {cycle.state}", (cycle.place,)
-    if at < account.withdrawn_answer_at:
+    if at <= account.withdrawn_answer_at:
         detail = f"withdrawn at {iso(account.withdrawn_answer_at)}"
         yield "consent_after_withdrawal", detail, (account.withdrawn_place,)
     if cycle.state == "EXPIRED" and cycle.deadline_at is not None:

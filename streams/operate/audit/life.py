@@ -117,10 +117,13 @@ class Account:
         return cycle if cycle and (cycle.open or cycle.state == "GRANTED") else None
 
     def heard(self, at: int, answer: str) -> bool:
-        """Whether an answer is older than the owner's newest, or that one once more."""
-        return at < self.last_answer_at or (
-            at == self.last_answer_at and answer in self.last_answers
-        )
+        """Whether an answer is older than the owner's newest, or that one once more.
+
+        Of one instant a withdrawal wins over a grant.
+        """
+        then = self.last_answers if at == self.last_answer_at else frozenset()
+        withdrawn = answer == "granted" and "withdrawn" in then
+        return at < self.last_answer_at or answer in then or withdrawn
 
     def remember(self, at: int, answer: str) -> None:
         """The owner's newest answer; of one instant there may be several."""
