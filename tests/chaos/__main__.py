@@ -6,6 +6,7 @@ import signal
 import sys
 from pathlib import Path
 
+from streams.engine.failpoints import POINTS
 from tests.chaos.report import table
 from tests.chaos.run import DRAIN_SECONDS, Plan, perform
 from tests.chaos.schedule import KINDS
@@ -20,6 +21,7 @@ def main() -> int:
     parser.add_argument("--every", type=float, default=6.0, help="seconds between faults")
     parser.add_argument("--faults", default=",".join(KINDS), help="kinds, comma between; or none")
     parser.add_argument("--failpoints", type=float, default=0.75, help="share of armed starts")
+    parser.add_argument("--points", default=",".join(POINTS), help="to die at, comma between")
     parser.add_argument("--readings", type=float, default=400.0, help="of the crowd, a second")
     parser.add_argument("--lives", type=float, default=4.0, help="begun a second")
     parser.add_argument("--accounts", type=int, help="that have lives; without: ever new ones")
@@ -30,6 +32,9 @@ def main() -> int:
     given = parser.parse_args()
     kinds = () if given.faults == "none" else tuple(given.faults.split(","))
     wrong = set(kinds) - set(KINDS)
+    points = tuple(given.points.split(","))
+    if unknown := set(points) - set(POINTS):
+        parser.error(f"no such points: {', '.join(unknown)}; there are {', '.join(POINTS)}")
     if wrong:
         parser.error(f"no such faults: {', '.join(wrong)}; there are {', '.join(KINDS)}")
     # A run that is told to end takes its brokers, workers, networks and disks with it.
@@ -41,6 +46,7 @@ def main() -> int:
         kinds=kinds,
         failpoints=given.failpoints if kinds else 0.0,
         rates=Rates(readings=given.readings, lives=given.lives, accounts=given.accounts),
+        points=points,
         brokers=given.brokers,
         workers=given.workers,
         keep=given.keep,
