@@ -22,6 +22,8 @@ class Facts:
         self.reading_at: datetime | None = None
         self.label: str | None = None
         self.label_at: datetime | None = None
+        self.label_since: datetime | None = None
+        """From when covered labels have followed one another without a gap [6]."""
         self.label_until: datetime | None = None
         self.label_expired = False
         self.closed = False
@@ -54,7 +56,7 @@ class Facts:
             self.opening = min(self.opening, count)
         return True
 
-    def read_label(self, value: dict[str, Any] | None, now: datetime) -> bool:
+    def read_label(self, value: dict[str, Any] | None, now: datetime, policy: Policy) -> bool:
         """Take a label, or its removal; False if it is stale."""
         if value is None:
             self.label = self.label_until = None
@@ -63,6 +65,10 @@ class Facts:
         if self.closed or (self.label_at is not None and at < self.label_at):
             return False
         until = value.get("valid_until")
+        held = policy.field_of(self.label) is not None and not self.label_expired
+        held = held and (self.label_until is None or self.label_until >= at)
+        if not held or self.label_since is None or policy.field_of(value["category"]) is None:
+            self.label_since = at
         self.label, self.label_at = value["category"], at
         self.label_until = instant(until) if until else None
         self.label_expired = self.label_until is not None and self.label_until <= now
@@ -154,5 +160,5 @@ class Facts:
 
     def _since(self, policy: Policy, now: datetime) -> datetime:
         start = policy.in_force(now)[-1].start
-        known = (self.reading_at, self.label_at, self.changed_at, self.policy_at, start)
+        known = (self.reading_at, self.label_since, self.changed_at, self.policy_at, start)
         return max(at for at in known if at is not None)

@@ -21,7 +21,7 @@ class InputRules:
         if name == "follower-counts":
             return self._reading(value)
         if name == "category-changes":
-            self.facts.read_label(value, self.clock)
+            self.facts.read_label(value, self.clock, self.policy)
         elif name == "account-changes":
             self._account_change(value["change"], instant(value["observed_at"]))
         elif name == "notice-receipts":
