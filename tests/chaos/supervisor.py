@@ -98,7 +98,11 @@ class Supervisor:
                 return False
             if why:
                 slot.why = why
-            os.kill(pid, number)
+            try:
+                os.kill(pid, number)
+            except ProcessLookupError:
+                # It has ended, and the zygote's word of it is still under way.
+                return False
             return True
 
     def kill(self, slot: Slot, why: str = "kill") -> bool:
