@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from weakref import WeakValueDictionary
 
-from aiokafka.partitioner import murmur2
+from murmurhash2 import murmurhash2
 
 from schemas.inputs import InputName
 from schemas.topics import DEAD_LETTERS, DECISIONS, INPUTS, OUTPUTS, STORES, TopicNames
@@ -24,19 +24,30 @@ from streams.engine.processor import (
 )
 from streams.metrics import Metrics
 
+_JAVA_SEED = 0x9747B28C
+
+
+def partition_of(key: bytes, partition_count: int) -> int:
+    """Where the Java client's default partitioner puts a key: murmur2, in C."""
+    return (murmurhash2(key, _JAVA_SEED) & 0x7FFFFFFF) % partition_count
+
+
 _IN_MEMORY = {"accounts": True, "categories": False}
 
 
 class _Ledger:
     """The engine's transaction as the core wants it: topics without prefix."""
 
-    __slots__ = ("_prefix", "_send", "contains", "get", "put", "transaction")
+    __slots__ = ("_prefix", "_send", "contains", "get", "present", "put", "transaction")
 
     def __init__(self, transaction: Transaction, prefix: str) -> None:
         self.transaction = transaction
         self.get: Callable[[str, bytes], bytes | None] = transaction.get
         self.put: Callable[[str, bytes, bytes | None], None] = transaction.put
         self.contains: Callable[[str, bytes], bool] = transaction.contains
+        self.present: Callable[[str, Sequence[bytes | None]], set[bytes | None]] = (
+            transaction.present
+        )
         self._send = transaction.send
         self._prefix = prefix
 
@@ -136,7 +147,7 @@ class BylineProcessor:
         world = World(
             policies=self._policies,
             partition_count=partition_count,
-            partition_of=lambda key: (murmur2(key) & 0x7FFFFFFF) % partition_count,
+            partition_of=lambda key: partition_of(key, partition_count),
             require_approvals=self._require_approvals,
             full_name=lambda name: self._topics.prefix + name,
             rescan=self._rescan,

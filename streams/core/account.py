@@ -13,7 +13,7 @@ from schemas.words import Event, Field, LabelSource, Level, Mode, Surface
 from streams.core.lifecycle import Eligibility, Invitation
 
 
-class Label(Struct, array_like=True):
+class Label(Struct, array_like=True, gc=False):
     """A label. `text` None: a label that the policy does not know, whose text is never kept.
 
     `since`: from when labels of covered fields have followed one another without a gap. `removed`:
@@ -28,7 +28,7 @@ class Label(Struct, array_like=True):
     removed: bool = False
 
 
-class Hold(Struct, array_like=True):
+class Hold(Struct, array_like=True, gc=False):
     """A person's stop: from `since` until it is ended or `expires_at`."""
 
     since: int
@@ -92,7 +92,7 @@ class Cycle(Struct, array_like=True):
     first_issued_at: int | None = None
 
 
-class Life(Struct, array_like=True):
+class Life(Struct, array_like=True, gc=False):
     """The cycles of one mode: the last number, the last sequence, where the present one stands."""
 
     cycle_number: int = 0
@@ -102,7 +102,7 @@ class Life(Struct, array_like=True):
     cycle: Cycle | None = None
 
 
-class Account(Struct, array_like=True):
+class Account(Struct, array_like=True, gc=False):
     """All that is known of an account.
 
     `runs`: line to the `observed_at` of the first reading of the unbroken run at or above it.

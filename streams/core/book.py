@@ -28,6 +28,8 @@ class Book:
         self._progress = progress
         self.alive: set[bytes] = set()
         self.tracked: Counter[str] = Counter()
+        self._closed = 0
+        """How many remains of closed accounts are kept: without any, no digest is looked for."""
         self.rescan: dict[int, int] = {}
         """Number of an input topic to the offset up to which it is being read once more."""
 
@@ -37,13 +39,17 @@ class Book:
         if has_stake(account):
             self.alive.add(key)
 
+    def add_remains(self) -> None:
+        """What is left of a closed account was found in the state at opening."""
+        self._closed += 1
+
     def load(self, ledger: Ledger, key: bytes, platform: str, create: bool) -> Account | None:
         """The account of a key.
 
         A fresh one when it is not kept and shall be.
         """
         raw = ledger.get(ACCOUNTS, key)
-        if raw is None:
+        if raw is None and self._closed:
             raw = ledger.get(ACCOUNTS, pseudonym(key))
         if raw is not None:
             return decode_account(raw)
@@ -83,14 +89,18 @@ class Book:
         """
         key = ref.key
         if account.closed:
-            self.tracked[ref.platform] -= not ledger.contains(ACCOUNTS, pseudonym(key))
+            fresh = not ledger.contains(ACCOUNTS, pseudonym(key))
+            self.tracked[ref.platform] -= fresh
+            self._closed += fresh
             ledger.put(ACCOUNTS, key, None)
             ledger.put(CATEGORIES, key, None)
             ledger.put(ACCOUNTS, pseudonym(key), encode(remains(account)))
             self.alive.discard(key)
             return
         if account.opened_at is not None:
-            self.tracked[ref.platform] += ledger.contains(ACCOUNTS, pseudonym(key))
+            closed = ledger.contains(ACCOUNTS, pseudonym(key))
+            self.tracked[ref.platform] += closed
+            self._closed -= closed
             ledger.put(ACCOUNTS, pseudonym(key), None)
         ledger.put(ACCOUNTS, key, encode(account))
         if has_stake(account):
@@ -114,6 +124,20 @@ def has_stake(account: Account) -> bool:
 def idle(account: Account) -> bool:
     """Whether a count can change nothing, because without a label nothing is at stake."""
     return account.label is None and account.hold is None and not has_stake(account)
+
+
+def at_rest(account: Account) -> bool:
+    """Whether a label can change nothing: over no line, unbound, and nothing was ever heard of it.
+
+    Its count is known, and at or above the floor.
+    """
+    return (
+        not account.runs
+        and account.hold is None
+        and account.deferred is None
+        and not account.remembered
+        and not has_stake(account)
+    )
 
 
 def binds(account: Account) -> bool:

@@ -20,11 +20,11 @@ Stop = tuple[int, int | None]
 
 def milliseconds(instant: datetime) -> int:
     """An aware datetime as milliseconds UTC, rounded down."""
-    delta = instant - _EPOCH
+    delta = instant - EPOCH
     return delta.days * DAY + delta.seconds * SECOND + delta.microseconds // 1000
 
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST = milliseconds(datetime.min.replace(tzinfo=UTC))
 _LAST = milliseconds(datetime.max.replace(tzinfo=UTC))
 

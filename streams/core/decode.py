@@ -6,8 +6,8 @@ batch is decoded at once; only when that fails is each record looked at by itsel
 """
 
 import re
-from datetime import datetime
-from typing import Annotated, Any
+from datetime import datetime, timedelta
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 from msgspec import Meta, Struct
@@ -33,7 +33,7 @@ from schemas.words import (
     Refused,
     Switch,
 )
-from streams.core.clock import milliseconds
+from streams.core.clock import EPOCH, milliseconds
 from streams.core.plain import UNREADABLE, Refusal, read_plain
 
 Time = Annotated[datetime, Meta(tz=True)]
@@ -43,7 +43,7 @@ Actor = Annotated[str, Meta(pattern=ACTOR_PATTERN.replace("$", r"\Z"))]
 SKEW = ALLOWED_SKEW_SECONDS * 1000
 _ACCOUNT_ID = re.compile(ACCOUNT_ID_PATTERN.replace("$", r"\Z"))
 _PLATFORM = re.compile(PLATFORM_PATTERN.replace("$", r"\Z"))
-_TIME = re.compile(TIME_PATTERN.replace("$", r"\Z"), re.ASCII)
+_is_time = re.compile(TIME_PATTERN.replace("$", r"\Z"), re.ASCII).match
 
 
 class FollowerCount(Struct, frozen=True, gc=False):
@@ -172,14 +172,33 @@ _ID_FIELDS = frozenset(
     }
 )
 _TIMES = frozenset({*_TIME_FIELDS, "valid_until", "expires_at", "until"})
-_FORMS: dict[type[Struct], tuple[frozenset[str], tuple[str, ...]]] = {
-    struct: (
-        frozenset(struct.__struct_fields__),
-        tuple(name for name in struct.__struct_fields__ if name in _TIMES),
+
+
+class _Form(NamedTuple):
+    """Decoders of an input that leave its times as text: for its fields alone, and for any."""
+
+    exact: msgspec.json.Decoder[Any]
+    loose: msgspec.json.Decoder[Any]
+    times: tuple[str, ...]
+
+
+def _form(struct: type[Struct]) -> _Form:
+    times = tuple(name for name in struct.__struct_fields__ if name in _TIMES)
+    fields = [
+        (name, str | None if name in times else msgspec.Raw, None)
+        for name in struct.__struct_fields__
+    ]
+    exact, loose = (
+        msgspec.json.Decoder(
+            msgspec.defstruct(f"{struct.__name__}Form", fields, forbid_unknown_fields=forbids)
+        )
+        for forbids in (True, False)
     )
-    for struct in STRUCTS.values()
-}
-"""Of each input: the fields that it knows, and which of them are times."""
+    return _Form(exact, loose, times)
+
+
+_FORMS = {struct: _form(struct) for struct in STRUCTS.values()}
+_exact_reading, _exact_label = _FORMS[FollowerCount].exact, _FORMS[CategoryChange].exact
 
 
 def decode(name: InputName, raw: bytes) -> Value | Refusal:
@@ -222,24 +241,46 @@ def _kind(field: str, value: Any) -> Refused:
     return Refused.WRONG_TYPE
 
 
+def plainly_good(value: FollowerCount | CategoryChange, raw: bytes) -> bool:
+    """Whether `check_fields` is sure to find nothing, at half its cost: for the busy topics."""
+    try:
+        if type(value) is FollowerCount:
+            return _is_time(_exact_reading.decode(raw).observed_at) is not None
+        form = _exact_label.decode(raw)
+        return form.valid_until is None and _is_time(form.observed_at) is not None
+    except UNREADABLE:
+        return False
+
+
 def check_fields(value: Value, raw: bytes) -> Refusal | None:
     """What the fast decoder does not see: name fields, and times in another form than RFC 3339."""
-    known, times = _FORMS[type(value)]
-    plain, refusal = read_plain(raw, known)
-    if refusal is not None:
-        return refusal
+    exact, loose, times = _FORMS[type(value)]
+    try:
+        form = exact.decode(raw)
+    except UNREADABLE:
+        # Fields that it does not know: they may be anything, and have to be looked through.
+        _, refusal = read_plain(raw)
+        if refusal is not None:
+            return refusal
+        form = loose.decode(raw)
     for field in times:
-        text = plain.get(field)
-        if text is not None and not _TIME.match(text):
+        text = getattr(form, field)
+        if text is not None and not _is_time(text):
             return Refusal(Refused.WRONG_TYPE, field)
     return None
 
 
+_OBSERVED, _OCCURRED = (
+    (FollowerCount, CategoryChange, AccountChange),
+    (NoticeReceipt, ConsentAnswer),
+)
+
+
 def instant_of(value: Value) -> int:
     """The input's own time in milliseconds UTC, whatever its field is called."""
-    if isinstance(value, FollowerCount | CategoryChange | AccountChange):
+    if isinstance(value, _OBSERVED):
         return milliseconds(value.observed_at)
-    if isinstance(value, NoticeReceipt | ConsentAnswer):
+    if isinstance(value, _OCCURRED):
         return milliseconds(value.occurred_at)
     return milliseconds(value.issued_at)
 
@@ -258,10 +299,15 @@ def check_place(value: Value, key: bytes | None) -> Refusal | None:
     else:
         if not _PLATFORM.match(value.platform):
             return Refusal(Refused.BAD_ID, "platform")
-        if not _ACCOUNT_ID.match(value.account_id):
+        if not valid_account_id(value.account_id):
             return Refusal(Refused.BAD_ID, "account_id")
         expected = key_of(value.platform, value.account_id)
     return None if key == expected else Refusal(Refused.KEY_MISMATCH)
+
+
+def latest_time(now: int) -> datetime:
+    """The last time that is not too far ahead of our clock, whatever the record's timestamp."""
+    return EPOCH + timedelta(milliseconds=now + SKEW)
 
 
 def check_time(value: Value, timestamp: int, now: int) -> Refusal | None:
@@ -269,6 +315,11 @@ def check_time(value: Value, timestamp: int, now: int) -> Refusal | None:
     if instant_of(value) > max(timestamp, now) + SKEW:
         return Refusal(Refused.TIME_AHEAD)
     return None
+
+
+def valid_account_id(account_id: str) -> bool:
+    """Whether an account id is in the form that the contract gives it."""
+    return _ACCOUNT_ID.match(account_id) is not None
 
 
 _KEY = re.compile(rb"^[a-z][a-z0-9-]{1,31}:[A-Za-z0-9._~-]{1,64}\Z")

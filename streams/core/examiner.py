@@ -61,7 +61,10 @@ class Examiner:
         passed: dict[bytes, int] = {}
         orphans: Counter[str] = Counter()
         for key, raw in snapshot.items(ACCOUNTS):
-            if key[:1] in (b"#", b"~"):
+            if key[:1] == b"#":
+                continue
+            if key[:1] == b"~":
+                self._book.add_remains()
                 continue
             account = decode_account(raw)
             ref = AccountRef.of(key)
@@ -177,6 +180,10 @@ class Examiner:
             for name in self.adoption.changed:
                 self._adopted[name].looking = False
             self._progress.dirty[POLICIES] = self._adopted
+
+    def expects(self, key: bytes) -> bool:
+        """Whether a key waits for an instant, or for the first look under a new policy."""
+        return key in self.relook or key in self.schedule
 
     def gone(self, key: bytes) -> None:
         """A key that was to be looked at is not kept any more."""

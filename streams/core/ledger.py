@@ -27,6 +27,10 @@ class Ledger(Protocol):
         """Whether `key` has a value."""
         ...
 
+    def present(self, store: str, keys: Sequence[bytes | None]) -> set[bytes | None]:
+        """Which of these keys have a value."""
+        ...
+
     def send(self, topic: str, key: bytes | None, value: bytes | None, headers: Headers) -> None:
         """An output record, to the partition's own number."""
         ...

@@ -4,6 +4,7 @@ Everything about an account lies in one partition, so that a partition is a worl
 the parts of the core are put together; conditions and effects are in `decide` and `evolve`.
 """
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple, TypeVar
 
@@ -20,7 +21,7 @@ from streams.core.account import (
     encode,
 )
 from streams.core.adoption import Adopted, adopt
-from streams.core.book import Book, idle
+from streams.core.book import Book, at_rest, idle
 from streams.core.brakes import Brakes
 from streams.core.caps import Caps
 from streams.core.chain import Chain
@@ -166,6 +167,8 @@ class Partition:
             reads[topic] = (first, records[-1].offset + 1)
             if name == "follower-counts":
                 self._readings(ledger, now, records)
+            elif name == "category-changes":
+                self._labels(ledger, now, records)
             elif name == "switches":
                 self._switches(ledger, now, records)
             else:
@@ -176,12 +179,13 @@ class Partition:
         return self._progress.urgent
 
     def _readings(self, ledger: Ledger, now: int, records: Records) -> None:
-        def tracked(key: bytes) -> bool:
-            return ledger.contains(ACCOUNTS, key)
-
-        readings, _ = self._intake.readings(ledger, now, records, tracked)
-        for record, reading in readings:
+        for record, reading in self._intake.readings(ledger, now, records):
             self._reading(ledger, now, record, reading)
+
+    def _labels(self, ledger: Ledger, now: int, records: Records) -> None:
+        for record, value in self._intake.inputs(ledger, now, "category-changes", records):
+            assert value is None or isinstance(value, CategoryChange)
+            self._label(ledger, now, record, value)
 
     def _reading(
         self, ledger: Ledger, now: int, record: InputRecord, reading: FollowerCount
@@ -206,13 +210,20 @@ class Partition:
         self._permits.count_reading(policy, before, reading.followers, now)
         if before is None:
             account.label = self._book.label(ledger, key)
-        if reading.followers >= policy.floor and idle(account):
+        if self._at_rest(account, key, policy):
             ledger.put(ACCOUNTS, key, encode(account))
             return
         cause = {"topic": "follower-counts", "offset": record.offset}
         self._examiner.look(
             ledger, account, AccountRef(reading.platform, reading.account_id), now, cause
         )
+
+    def _at_rest(self, account: Account, key: bytes, policy: Policy) -> bool:
+        """Whether a look at the account would change nothing: below every line, and unbound."""
+        followers = account.followers
+        if followers is None or followers < policy.floor:
+            return False
+        return idle(account) or (at_rest(account) and not self._examiner.expects(key))
 
     def _unmoved(
         self, account: Account, before: int | None, reading: FollowerCount, policy: Policy
@@ -224,7 +235,7 @@ class Partition:
         after = reading.followers
         if after * 2 < before or after < policy.floor:
             return False
-        return all((mark <= before) == (mark <= after) for mark in marks)
+        return bisect_right(marks, before) == bisect_right(marks, after)
 
     def _input(
         self,
@@ -238,10 +249,6 @@ class Partition:
         assert record.key is not None
         key, ref = record.key, AccountRef.of(record.key)
         policy = self._policies[ref.platform]
-        if name == "category-changes":
-            assert value is None or isinstance(value, CategoryChange)
-            self._label(ledger, now, key, ref, policy, record, value)
-            return
         creates = isinstance(value, AccountChange | Control)
         account = self._book.load(ledger, key, policy.platform, creates)
         if account is None:
@@ -260,17 +267,14 @@ class Partition:
         self._examiner.look(ledger, account, ref, now, cause, changes=changes, ignored=ignored)
 
     def _label(
-        self,
-        ledger: Ledger,
-        now: int,
-        key: bytes,
-        ref: AccountRef,
-        policy: Policy,
-        record: InputRecord,
-        value: CategoryChange | None,
+        self, ledger: Ledger, now: int, record: InputRecord, value: CategoryChange | None
     ) -> None:
         """A label in, or out by a tombstone; kept for every account, copied where it is tracked."""
-        account = self._book.load(ledger, key, policy.platform, False)
+        assert record.key is not None
+        key = record.key
+        platform = AccountRef.of(key).platform if value is None else value.platform
+        policy = self._policies[platform]
+        account = self._book.load(ledger, key, platform, False)
         if account is not None and account.closed:
             return
         number = TOPIC_NUMBERS["category-changes"]
@@ -287,16 +291,19 @@ class Partition:
         else:
             label = new_label(known, value, policy)
         if label is None:
-            self.counts["stale", "category-changes", ref.platform] += 1
+            self.counts["stale", "category-changes", platform] += 1
             return
         self._progress.moved = True
         ledger.put(CATEGORIES, key, encode(label))
         if account is None or account.followers is None:
             return
-        self._book.mark(account, TOPIC_NUMBERS["category-changes"], record.offset)
+        self._book.mark(account, number, record.offset)
         account.label = label
+        if self._at_rest(account, key, policy):
+            ledger.put(ACCOUNTS, key, encode(account))
+            return
         cause = {"topic": "category-changes", "offset": record.offset}
-        self._examiner.look(ledger, account, ref, now, cause)
+        self._examiner.look(ledger, account, AccountRef.of(key), now, cause)
 
     def _switches(self, ledger: Ledger, now: int, records: Records) -> None:
         for record, value in self._intake.inputs(ledger, now, "switches", records):

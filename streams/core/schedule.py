@@ -22,6 +22,9 @@ class Schedule:
     def __len__(self) -> int:
         return len(self._at)
 
+    def __contains__(self, key: bytes) -> bool:
+        return key in self._at
+
     def set(self, key: bytes, at: int | None, since: int = 0, seen: int = -1) -> None:
         """Look at `key` at an instant; None: not at all. At one instant the longest waiting is
         first. `seen`: the instant up to which time has been let pass for the key.

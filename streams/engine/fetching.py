@@ -1,24 +1,24 @@
-"""Taking fetched records out of aiokafka's fetcher in whole spans, as slim records.
+"""Taking fetched records out of aiokafka's fetcher in whole spans.
 
 This stands in for `Fetcher.fetched_records` of aiokafka 0.14, which drops empty stretches (markers,
-compacted records), makes an 11-field object of every record, and filters by a live set. The classes
-it leans on are private: `check_aiokafka` holds the version, tests/engine hold the behaviour.
+compacted records), makes an 11-field object of every record, one by one, and filters by a live set.
+The classes it leans on are private: `check_aiokafka` holds the version, tests/engine hold the
+behaviour.
 """
 
 import asyncio
 from collections.abc import Callable, Mapping
-from itertools import islice
 from typing import Any
 
 import aiokafka
-from aiokafka.consumer.fetcher import FetchResult, PartitionRecords
+from aiokafka.consumer.fetcher import READ_COMMITTED, FetchResult
+from aiokafka.errors import CorruptRecordException
 
 from streams.engine.lanes import RECORD_OVERHEAD_BYTES, Fetched, Lane
 from streams.engine.processor import Record, Span
 
 PINNED_AIOKAFKA = "0.14.0"
 Lanes = Mapping[tuple[str, int], Lane]
-_new = tuple.__new__
 
 
 def check_aiokafka() -> None:
@@ -29,18 +29,44 @@ def check_aiokafka() -> None:
         )
 
 
-class SlimRecords(PartitionRecords):  # type: ignore[misc]
-    """aiokafka's unpacking with our five-field record."""
+def unpack(pending: Any, max_records: int) -> list[Record]:
+    """The next records of a fetched stretch, in whole batches until there are `max_records`.
 
-    def _consumer_record(self, tp: Any, record: Any) -> Record:
-        return _new(
-            Record,
-            (record.offset, record.timestamp, record.key, record.value, tuple(record.headers)),
-        )
+    What a batch holds is made into a list by aiokafka's compiled iterator; only the first of a
+    stretch can begin before the position. `next_fetch_offset` moves behind what was unpacked, also
+    over batches without a record to give: markers, aborted ones, emptied by compaction.
+    """
+    records: list[Record] = []
+    stretch = pending._records
+    while len(records) < max_records and stretch.has_next():
+        batch = stretch.next_batch()
+        if pending._check_crcs and not batch.validate_crc():
+            raise CorruptRecordException(
+                f"{pending._tp}: the batch at offset {batch.base_offset} has a wrong checksum"
+            )
+        if not _passed_over(pending, batch):
+            found = list(batch)
+            if found and found[0].offset < pending.next_fetch_offset:
+                found = [one for one in found if one.offset >= pending.next_fetch_offset]
+            records += found
+        pending.next_fetch_offset = batch.next_offset
+    return records
+
+
+def _passed_over(pending: Any, batch: Any) -> bool:
+    """Whether a batch holds nothing for us: a marker, or of a transaction that was aborted."""
+    if pending._isolation_level == READ_COMMITTED and batch.producer_id is not None:
+        pending._consume_aborted_up_to(batch.base_offset)
+        aborted = pending._aborted_producers
+        if batch.is_control_batch and pending._contains_abort_marker(batch):
+            aborted.discard(batch.producer_id)
+        if batch.is_transactional and batch.producer_id in aborted:
+            return True
+    return bool(batch.is_control_batch)
 
 
 def drain(fetcher: Any, wanted: Lanes, max_records: int) -> list[Fetched]:
-    """What the fetcher holds for the wanted partitions, at most `max_records` of each.
+    """What the fetcher holds for the wanted partitions, about `max_records` of each.
 
     Runs on the consumer's loop. The position moves with what is taken, never without it: each piece
     of the log between two positions is in exactly one span. Raises what the broker answered instead
@@ -63,14 +89,14 @@ def drain(fetcher: Any, wanted: Lanes, max_records: int) -> list[Fetched]:
         state = result._assignment.state_value(tp)
         pending = result._partition_records
         size = 0
-        if type(pending) is PartitionRecords:
-            # Not yet started: the class may still be changed under the unpacking generator.
-            pending.__class__ = SlimRecords
+        if pending._records_iterator is not None:
+            # Its own way of unpacking is not used; that it is gone says that ours has begun.
+            pending._records_iterator = None
             size = pending._records.size_in_bytes()
         start = state.position
-        records = list(islice(pending._records_iterator, max_records))
+        records = unpack(pending, max_records)
         state.consumed_to(pending.next_fetch_offset)
-        if len(records) < max_records:
+        if not pending._records.has_next():
             result._partition_records = None
             _release(fetcher, tp)
         if pending.next_fetch_offset > start:

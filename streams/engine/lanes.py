@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 from streams.engine.processor import Span
 
-# What a queued record costs in memory beside its bytes, about: a tuple of five, two integers, two
-# bytes objects' headers.
+# What a queued record costs in memory beside its bytes, about: the record, its list of headers, two
+# integers, two bytes objects' headers.
 RECORD_OVERHEAD_BYTES = 300
 
 

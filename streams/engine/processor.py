@@ -11,19 +11,25 @@ engine never takes a step back, an error ends the process, and the next owner op
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, Protocol
 
 Headers = tuple[tuple[str, bytes], ...]
 
 
-class Record(NamedTuple):
-    """One Kafka record as read. `timestamp` is in milliseconds UTC; key and value are raw bytes."""
+class Record(Protocol):
+    """One Kafka record as read. `timestamp` is in milliseconds UTC; key and value are raw bytes.
 
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
-    headers: Headers
+    aiokafka's compiled records have this shape and are handed on as they are.
+    """
+
+    @property
+    def offset(self) -> int: ...
+    @property
+    def timestamp(self) -> int: ...
+    @property
+    def key(self) -> bytes | None: ...
+    @property
+    def value(self) -> bytes | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +87,10 @@ class Transaction(Protocol):
 
     def contains(self, store: str, key: bytes) -> bool:
         """Whether `key` has a value; for an in-memory store this costs a dictionary look-up."""
+        ...
+
+    def present(self, store: str, keys: Sequence[bytes | None]) -> set[bytes | None]:
+        """Which of these keys have a value."""
         ...
 
     def send(

@@ -8,7 +8,7 @@ memory and disk change.
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from aiokafka import TopicPartition
@@ -62,6 +62,20 @@ class Overlay:
             return written[key] is not None
         table = self._memory.get(store)
         return key in table if table is not None else self._stores.get(store, key) is not None
+
+    def present(self, store: str, keys: Sequence[bytes | None]) -> set[bytes | None]:
+        written, table = self.changes[store], self._memory.get(store)
+        if table is None:
+            return {key for key in keys if key is not None and self.contains(store, key)}
+        found = set(filter(table.__contains__, keys))
+        if written:
+            changed = set(filter(written.__contains__, keys))
+            found = (found | changed) - {
+                key
+                for key in changed
+                if written[key] is None  # type: ignore[index]
+            }
+        return found
 
     def put(self, store: str, key: bytes, value: bytes | None) -> None:
         if key == POSITION_KEY:

@@ -5,7 +5,7 @@ decision log with its chain, and the fold of both changelogs. The way the inputs
 steps is taken from the log; that each was applied, once and in order, is checked on the way.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -17,10 +17,10 @@ from schemas.topics import DEAD_LETTERS, DECISIONS, OUTPUTS, STORES
 from streams.core.clock import milliseconds
 from streams.core.ledger import Headers, Stop
 from streams.core.partition import Partition, World
-from streams.engine.processor import Record as EngineRecord
 from streams.policies import load_policies
 from tests.chaos.book import Book, bare
 from tests.chaos.grounds import POLICIES, PREFIX
+from tests.core.given import Record as InputRecord
 
 _decode = msgspec.json.decode
 FIRE_LIMIT = 1_000
@@ -40,6 +40,9 @@ class Ledger:
 
     def contains(self, store: str, key: bytes) -> bool:
         return key in self.state[store]
+
+    def present(self, store: str, keys: Sequence[bytes | None]) -> set[bytes | None]:
+        return {key for key in keys if key in self.state[store]}
 
     def put(self, store: str, key: bytes, value: bytes | None) -> None:
         self.touched = True
@@ -83,7 +86,7 @@ class Replay:
         }
         self._inputs = {
             name: [
-                EngineRecord(one.offset, one.timestamp_ms, one.key, one.value, ())
+                InputRecord(one.offset, one.timestamp_ms, one.key, one.value)
                 for one in book.of(name, 0 if name == "switches" else partition)
             ]
             for name in INPUT_MODELS
@@ -150,7 +153,7 @@ class Replay:
             self._say(f"transaction {closing['number']}: the core stops: {stop.message}")
         return [sent[1] for topic, sent in self.ledger.sent if topic == DECISIONS.name]
 
-    def _batches(self, reads: dict[str, list[int]]) -> list[tuple[Any, list[EngineRecord]]]:
+    def _batches(self, reads: dict[str, list[int]]) -> list[tuple[Any, list[InputRecord]]]:
         batches = []
         named = {bare(topic): span for topic, span in reads.items()}
         for name in self._inputs:
@@ -164,7 +167,7 @@ class Replay:
             batches.append((name, records))
         return batches
 
-    def _take(self, name: str, after: int) -> list[EngineRecord]:
+    def _take(self, name: str, after: int) -> list[InputRecord]:
         """Records up to an offset that have not been taken yet."""
         begin = end = self._offset[name]
         records = self._inputs[name]
@@ -192,7 +195,7 @@ class Replay:
             self._idle(batches, 1 << 42, goes_on=False)
 
     def _idle(
-        self, batches: list[tuple[Any, list[EngineRecord]]], now: int, *, goes_on: bool
+        self, batches: list[tuple[Any, list[InputRecord]]], now: int, *, goes_on: bool
     ) -> None:
         full = [batch for batch in batches if batch[1]]
         if not full:

@@ -5,7 +5,7 @@ World-building only: the core under test is the shipped one, its ledger a few di
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -61,6 +61,9 @@ class Tables:
 
     def contains(self, store: str, key: bytes) -> bool:
         return key in self.state[store]
+
+    def present(self, store: str, keys: Sequence[bytes | None]) -> set[bytes | None]:
+        return {key for key in keys if key in self.state[store]}
 
     def items(self, store: str) -> Iterator[tuple[bytes, bytes]]:
         return iter(list(self.state[store].items()))

@@ -20,9 +20,10 @@ from streams.engine.intake import Intake
 from streams.engine.lanes import Desk, Fetched, Lane
 from streams.engine.pace import Pace
 from streams.engine.position import POSITION_KEY, Position, decode_position, encode_position
-from streams.engine.processor import Record, Refusal, Span, StoreSpec
+from streams.engine.processor import Refusal, Span, StoreSpec
 from streams.engine.stores import BrokenDiskError, PartitionStores, make_cache
 from streams.engine.transaction import Committer, Overlay
+from tests.core.given import Record
 
 SPECS = (StoreSpec("a", in_memory=True), StoreSpec("b", in_memory=False))
 
@@ -32,7 +33,7 @@ def _stores(path: Path, identity: str = "id") -> PartitionStores:
 
 
 def _span(start: int, end: int, high_water: int = 0) -> Span:
-    records = [Record(offset, 0, b"k", b"v", ()) for offset in range(start, end)]
+    records = [Record(offset, 0, b"k", b"v") for offset in range(start, end)]
     return Span("t", 0, start, end, records, high_water)
 
 

@@ -5,7 +5,7 @@ came out, step by step. It is to `tests.core.given.Day` what a recorder is to a 
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -62,6 +62,9 @@ class Memory:
 
     def contains(self, store: str, key: bytes) -> bool:
         return key in self.state[store]
+
+    def present(self, store: str, keys: Sequence[bytes | None]) -> set[bytes | None]:
+        return {key for key in keys if key in self.state[store]}
 
     def items(self, store: str) -> Iterator[tuple[bytes, bytes]]:
         return iter(list(self.state[store].items()))
