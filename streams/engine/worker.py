@@ -53,6 +53,10 @@ class Engine:
         """Check the cluster, then follow what all parts need. Ends the process when it refuses."""
         config, spec = self.config, self.processor.spec
         sys.setswitchinterval(SWITCH_SECONDS)
+        # What was imported lives for good. Records begin to come in before the last partition is
+        # open, and each of them would count towards walking all that again.
+        gc.freeze()
+        gc.set_threshold(*GC_THRESHOLDS)
         # Below this aiokafka logs keys and values.
         library = logging.getLogger("aiokafka")
         library.setLevel(max(logging.INFO, library.getEffectiveLevel()))
@@ -110,7 +114,6 @@ class Engine:
             gc.unfreeze()
             gc.collect()
             gc.freeze()
-            gc.set_threshold(*GC_THRESHOLDS)
 
     def _wake_all(self) -> None:
         for part in self.assignment.parts.values():
