@@ -11,6 +11,7 @@ from murmurhash2 import murmurhash2
 
 from schemas.inputs import InputName
 from schemas.topics import DEAD_LETTERS, DECISIONS, INPUTS, OUTPUTS, STORES, TopicNames
+from streams.core.intake import Partitioner
 from streams.core.ledger import Headers, Stop
 from streams.core.partition import Partition, World
 from streams.core.policy import Policy
@@ -27,9 +28,13 @@ from streams.metrics import Metrics
 _JAVA_SEED = 0x9747B28C
 
 
-def partition_of(key: bytes, partition_count: int) -> int:
+def partitioner(partition_count: int) -> Partitioner:
     """Where the Java client's default partitioner puts a key: murmur2, in C."""
-    return (murmurhash2(key, _JAVA_SEED) & 0x7FFFFFFF) % partition_count
+
+    def partition_of(key: bytes) -> int:
+        return (murmurhash2(key, _JAVA_SEED) & 0x7FFFFFFF) % partition_count
+
+    return partition_of
 
 
 _IN_MEMORY = {"accounts": True, "categories": False}
@@ -147,7 +152,7 @@ class BylineProcessor:
         world = World(
             policies=self._policies,
             partition_count=partition_count,
-            partition_of=lambda key: partition_of(key, partition_count),
+            partition_of=partitioner(partition_count),
             require_approvals=self._require_approvals,
             full_name=lambda name: self._topics.prefix + name,
             rescan=self._rescan,

@@ -39,6 +39,11 @@ class Book:
         if has_stake(account):
             self.alive.add(key)
 
+    @property
+    def has_remains(self) -> bool:
+        """Whether a key that is not kept may be that of a closed account."""
+        return self._closed > 0
+
     def add_remains(self) -> None:
         """What is left of a closed account was found in the state at opening."""
         self._closed += 1

@@ -41,7 +41,6 @@ Identifier = Annotated[str, Meta(pattern=ID_PATTERN.replace("$", r"\Z"))]
 Actor = Annotated[str, Meta(pattern=ACTOR_PATTERN.replace("$", r"\Z"))]
 
 SKEW = ALLOWED_SKEW_SECONDS * 1000
-_ACCOUNT_ID = re.compile(ACCOUNT_ID_PATTERN.replace("$", r"\Z"))
 _PLATFORM = re.compile(PLATFORM_PATTERN.replace("$", r"\Z"))
 _is_time = re.compile(TIME_PATTERN.replace("$", r"\Z"), re.ASCII).match
 
@@ -198,7 +197,6 @@ def _form(struct: type[Struct]) -> _Form:
 
 
 _FORMS = {struct: _form(struct) for struct in STRUCTS.values()}
-_exact_reading, _exact_label = _FORMS[FollowerCount].exact, _FORMS[CategoryChange].exact
 
 
 def decode(name: InputName, raw: bytes) -> Value | Refusal:
@@ -241,15 +239,17 @@ def _kind(field: str, value: Any) -> Refused:
     return Refused.WRONG_TYPE
 
 
-def plainly_good(value: FollowerCount | CategoryChange, raw: bytes) -> bool:
-    """Whether `check_fields` is sure to find nothing, at half its cost: for the busy topics."""
-    try:
-        if type(value) is FollowerCount:
-            return _is_time(_exact_reading.decode(raw).observed_at) is not None
-        form = _exact_label.decode(raw)
-        return form.valid_until is None and _is_time(form.observed_at) is not None
-    except UNREADABLE:
-        return False
+QUOTES: dict[type[Struct], int] = {FollowerCount: 14, CategoryChange: 16}
+"""How many quotation marks a record of a busy topic has that says only what it must.
+
+Each field that it must have takes two for its name and two for a text. So one that could be decoded
+and has no more of them has no other field, none twice, and no quotation mark inside a text.
+"""
+
+says_time = re.compile(
+    b'"observed_at": ?' + TIME_PATTERN.replace("^", '"').replace("$", '"').encode()
+).search
+"""Whether an `observed_at` in the form of the contract stands in a record."""
 
 
 def check_fields(value: Value, raw: bytes) -> Refusal | None:
@@ -317,9 +317,8 @@ def check_time(value: Value, timestamp: int, now: int) -> Refusal | None:
     return None
 
 
-def valid_account_id(account_id: str) -> bool:
-    """Whether an account id is in the form that the contract gives it."""
-    return _ACCOUNT_ID.match(account_id) is not None
+valid_account_id = re.compile(ACCOUNT_ID_PATTERN.replace("$", r"\Z")).match
+"""Whether an account id is in the form that the contract gives it."""
 
 
 _KEY = re.compile(rb"^[a-z][a-z0-9-]{1,31}:[A-Za-z0-9._~-]{1,64}\Z")

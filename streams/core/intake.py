@@ -17,6 +17,7 @@ from schemas.words import MAX_VALUE_BYTES, Refused
 from streams.core.clock import rfc3339
 from streams.core.decode import (
     DECODERS,
+    QUOTES,
     CategoryChange,
     Control,
     FollowerCount,
@@ -27,7 +28,7 @@ from streams.core.decode import (
     check_time,
     decode,
     latest_time,
-    plainly_good,
+    says_time,
     valid_account_id,
     valid_key,
 )
@@ -137,7 +138,7 @@ class Intake:
         can be decoded; else every one but tombstones.
         """
         try:
-            decoded = _decode_readings([record.value for record in records])
+            decoded = _decode_batch("follower-counts", records)
         except (TypeError, *UNREADABLE):
             return [
                 (record, decode("follower-counts", record.value))  # type: ignore[misc]
@@ -157,15 +158,16 @@ class Intake:
     ) -> Iterator[tuple[InputRecord, Value | None]]:
         """The inputs of another topic, one by one; None stands for a tombstone."""
         before, latest = self._limit.read(name), latest_time(now)
-        for number, record in enumerate(records, before + 1):
-            value = None if record.value is None else decode(name, record.value)
+        values = _decode_all(name, records)
+        for number, (record, value) in enumerate(zip(records, values, strict=True), before + 1):
             refusal: Refusal | None
+            if type(value) is CategoryChange and self._good(record, value, False, latest):
+                yield record, value
+                continue
             if value is None:
                 refusal = self._tombstone(name, record)
             elif isinstance(value, Refusal):
                 refusal = value
-            elif isinstance(value, CategoryChange) and self._good(record, value, False, latest):
-                refusal = None
             else:
                 refusal = self._why_not(now, record, value)
             if refusal is None:
@@ -217,17 +219,21 @@ class Intake:
         `known`: the key is that of a tracked account, and so well formed and of this partition.
         `latest`: a time that is not too far ahead.
         """
-        key, platform, account_id = record.key, value.platform, value.account_id
+        key, raw, platform = record.key, record.value, value.platform
         return (
             platform in self._floors
-            and key == f"{platform}:{account_id}".encode()
+            and key == f"{platform}:{value.account_id}".encode()
             and (
                 known
-                or (valid_account_id(account_id) and self._partition_of(key) == self._partition)
+                or (
+                    valid_account_id(value.account_id) is not None
+                    and self._partition_of(key) == self._partition
+                )
             )
             and value.observed_at <= latest
-            and record.value is not None
-            and plainly_good(value, record.value)
+            and raw is not None
+            and raw.count(b'"') == QUOTES[type(value)]
+            and says_time(raw) is not None
         )
 
     def _elsewhere(self, value: Value, key: bytes | None) -> Refusal | None:
@@ -276,8 +282,17 @@ def _digest(key: bytes | None) -> bytes:
     return hashlib.sha256(key or b"").hexdigest().encode()
 
 
-def _decode_readings(values: list[bytes | None]) -> list[FollowerCount]:
-    """A whole batch at once; raises what a decoder raises when one of them is not a reading."""
+def _decode_batch(name: InputName, records: Records) -> list[Any]:
+    """A whole batch at once; raises what a decoder raises when one of them is no such input."""
+    values = [record.value for record in records]
     if max(map(len, values)) > MAX_VALUE_BYTES:  # type: ignore[arg-type]
-        raise TypeError("too large")
-    return list(map(DECODERS["follower-counts"].decode, values))  # type: ignore[arg-type]
+        raise TypeError("a value is too large")
+    return list(map(DECODERS[name].decode, values))  # type: ignore[arg-type]
+
+
+def _decode_all(name: InputName, records: Records) -> list[Value | Refusal | None]:
+    """The values of a batch, None for a tombstone: at once, or one by one when one is no input."""
+    try:
+        return _decode_batch(name, records)
+    except (TypeError, *UNREADABLE):
+        return [None if record.value is None else decode(name, record.value) for record in records]

@@ -183,9 +183,10 @@ class Partition:
             self._reading(ledger, now, record, reading)
 
     def _labels(self, ledger: Ledger, now: int, records: Records) -> None:
+        tracked = ledger.present(ACCOUNTS, [record.key for record in records])
         for record, value in self._intake.inputs(ledger, now, "category-changes", records):
-            assert value is None or isinstance(value, CategoryChange)
-            self._label(ledger, now, record, value)
+            assert value is None or type(value) is CategoryChange
+            self._label(ledger, now, record, value, record.key in tracked)
 
     def _reading(
         self, ledger: Ledger, now: int, record: InputRecord, reading: FollowerCount
@@ -267,14 +268,20 @@ class Partition:
         self._examiner.look(ledger, account, ref, now, cause, changes=changes, ignored=ignored)
 
     def _label(
-        self, ledger: Ledger, now: int, record: InputRecord, value: CategoryChange | None
+        self,
+        ledger: Ledger,
+        now: int,
+        record: InputRecord,
+        value: CategoryChange | None,
+        tracked: bool,
     ) -> None:
         """A label in, or out by a tombstone; kept for every account, copied where it is tracked."""
         assert record.key is not None
         key = record.key
         platform = AccountRef.of(key).platform if value is None else value.platform
         policy = self._policies[platform]
-        account = self._book.load(ledger, key, platform, False)
+        known_here = tracked or self._book.has_remains
+        account = self._book.load(ledger, key, platform, False) if known_here else None
         if account is not None and account.closed:
             return
         number = TOPIC_NUMBERS["category-changes"]
