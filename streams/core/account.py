@@ -141,6 +141,11 @@ class Account(Struct, array_like=True, gc=False):
         return self.live if mode is Mode.ENFORCE else self.shadow
 
     @property
+    def fresh(self) -> bool:
+        """Whether no input was ever applied to it."""
+        return self.mark[0] < 0
+
+    @property
     def remembered(self) -> bool:
         """Whether anything but a reading was ever heard of it, so that its count is kept at any
         size.

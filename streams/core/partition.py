@@ -199,7 +199,7 @@ class Partition:
         again = record.offset < self._book.rescan.get(TOPIC_NUMBERS["follower-counts"], 0)
         if again and ended(account, milliseconds(reading.observed_at)):
             return
-        before, run_count = account.followers, len(account.runs)
+        before, run_count, fresh = account.followers, len(account.runs), account.fresh
         if not read_count(account, reading, policy):
             self.counts["stale", "follower-counts", reading.platform] += 1
             return
@@ -209,7 +209,7 @@ class Partition:
             ledger.put(ACCOUNTS, key, encode(account))
             return
         self._permits.count_reading(policy, before, reading.followers, now)
-        if before is None:
+        if before is None and not fresh:
             account.label = self._book.label(ledger, key)
         if self._at_rest(account, key, policy):
             ledger.put(ACCOUNTS, key, encode(account))

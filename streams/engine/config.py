@@ -31,9 +31,11 @@ class EngineConfig:
     transaction_timeout_seconds: float = 12.0
 
     # When a transaction is committed although nothing waits to be seen.
-    commit_records: int = 10_000
+    commit_records: int = 5_000
     commit_bytes: int = 8 * 1024 * 1024
     commit_interval_seconds: float = 1.0
+    # How long what waits to be seen lets inputs that have queued up join its transaction.
+    gather_seconds: float = 0.3
     fire_limit: int = 1_000
     # The broker forgets a transactional id after seven days without a transaction (its default).
     idle_commit_seconds: float = 24 * 3600.0
@@ -41,15 +43,15 @@ class EngineConfig:
     # Fetching. The queue limits are for the whole worker and are shared by its partitions.
     fetch_max_wait_ms: int = 50
     fetch_max_bytes: int = 16 * 1024 * 1024
-    max_partition_fetch_bytes: int = 512 * 1024
-    poll_records: int = 5_000
-    queue_records: int = 100_000
+    max_partition_fetch_bytes: int = 256 * 1024
+    poll_records: int = 2_500
+    queue_records: int = 30_000
     queue_bytes: int = 48 * 1024 * 1024
     max_batch_bytes: int = 900_000
 
-    # State.
-    block_cache_bytes: int = 32 * 1024 * 1024
-    write_buffer_bytes: int = 4 * 1024 * 1024
+    # State. The two sizes are of the worker, whatever its partitions.
+    block_cache_bytes: int = 8 * 1024 * 1024
+    write_buffer_bytes: int = 16 * 1024 * 1024
     state_max_age_seconds: float = 12 * 3600.0
     concurrent_recoveries: int = 3
 

@@ -15,30 +15,29 @@ class Pace:
         self._config = config
         self._moved_at: float | None = None
         self._dirty_at: float | None = None
-        self._waiting = False
-        self._gathered = 0
+        self._waiting_since: float | None = None
 
     @property
     def moved(self) -> bool:
         """Whether the position has moved, or something was written, since the last commit."""
         return self._moved_at is not None
 
-    def applied(self, records: int, waiting: bool, dirty: bool, now: float) -> None:
-        """A batch of `records` was applied; `waiting`: something is to be seen soon."""
-        self._waiting = self._waiting or waiting
-        if self._waiting:
-            self._gathered += records
+    def applied(self, waiting: bool, dirty: bool, now: float) -> None:
+        """A batch was applied; `waiting`: something is to be seen soon."""
+        if waiting and self._waiting_since is None:
+            self._waiting_since = now
         if self._moved_at is None:
             self._moved_at = now
         if dirty and self._dirty_at is None:
             self._dirty_at = now
 
     def commit_due(self, more_queued: bool, dirty_records: int, size: int, now: float) -> bool:
-        """Whether to commit now; `more_queued` inputs would be gathered first, up to the limits."""
+        """Whether to commit now; `more_queued` inputs are gathered first, up to the limits."""
         config = self._config
         if self._moved_at is None:
             return False
-        if self._waiting and (not more_queued or self._gathered >= config.commit_records):
+        waiting = self._waiting_since
+        if waiting is not None and (not more_queued or now - waiting >= config.gather_seconds):
             return True
         if size >= config.commit_bytes or dirty_records >= config.commit_records:
             return True
@@ -53,4 +52,4 @@ class Pace:
     def committed(self) -> None:
         """Start gathering anew."""
         self._moved_at = self._dirty_at = None
-        self._waiting, self._gathered = False, 0
+        self._waiting_since = None

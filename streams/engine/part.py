@@ -133,7 +133,7 @@ class Part:
         self.intake.reads = opened.reads
         self.recovered_records = opened.recovered_records
         if self._overlay.dirty:
-            self._pace.applied(0, False, True, time.monotonic())
+            self._pace.applied(False, True, time.monotonic())
         self.state = "running"
         engine.part_ready(self)
         while True:
@@ -191,7 +191,7 @@ class Part:
         counts: dict[str, int] = {}
         for span in spans:
             counts[span.topic] = counts.get(span.topic, 0) + len(span.records)
-        self._pace.applied(sum(counts.values()), waiting, self._overlay.dirty, began)
+        self._pace.applied(waiting, self._overlay.dirty, began)
         self._engine.observer.stepped(self.number, counts, time.monotonic() - began)
         self._engine.failpoints.hit("after-step")
 

@@ -10,6 +10,7 @@ import shutil
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 from rocksdict import (
@@ -20,6 +21,7 @@ from rocksdict import (
     Rdict,
     ReadOptions,
     WriteBatch,
+    WriteBufferManager,
     WriteOptions,
 )
 
@@ -30,6 +32,7 @@ logger = logging.getLogger(__name__)
 Change = tuple[bytes, bytes | None]
 _META = b"\xffmeta"
 _FORMAT = 1
+ARENA_BLOCK_BYTES = 64 * 1024
 
 
 class DiskMeta(msgspec.Struct, frozen=True):
@@ -42,21 +45,36 @@ class DiskMeta(msgspec.Struct, frozen=True):
     position: bytes | None
 
 
-def make_cache(size_bytes: int) -> Cache:
-    """The block cache that all partitions of a worker share."""
-    return Cache(size_bytes)
+class DiskMemory(NamedTuple):
+    """What the databases of all partitions of a worker take of its memory together."""
+
+    cache: Cache
+    write_buffers: WriteBufferManager
+
+    @classmethod
+    def of(cls, cache_bytes: int, write_buffer_bytes: int) -> "DiskMemory":
+        """With these limits; a database that would exceed the second writes its buffer out."""
+        return cls(Cache(cache_bytes), WriteBufferManager(write_buffer_bytes, False))
 
 
-def _options(cache: Cache, write_buffer_bytes: int) -> Options:
+def _options(memory: DiskMemory) -> Options:
     table = BlockBasedOptions()
-    table.set_block_cache(cache)
+    table.set_block_cache(memory.cache)
     table.set_bloom_filter(10, False)
-    table.set_cache_index_and_filter_blocks(True)
+    # A filter is one block, soon of a megabyte: in the cache it would be read and checked for each
+    # key, and push out what is wanted. Kept aside they take under two bytes a key.
+    table.set_cache_index_and_filter_blocks(False)
     options = Options(raw_mode=True)
     options.create_if_missing(True)
     options.set_block_based_table_factory(table)
-    options.set_write_buffer_size(write_buffer_bytes)
+    options.set_write_buffer_manager(memory.write_buffers)
+    options.set_write_buffer_size(memory.write_buffers.get_buffer_size() // 4)
     options.set_max_write_buffer_number(2)
+    # Most keys that are asked for are not there: a new account has no label yet.
+    options.set_memtable_whole_key_filtering(True)
+    options.set_memtable_prefix_bloom_ratio(0.01)
+    # What a nearly empty buffer takes counts too, of each partition.
+    options.set_arena_block_size(ARENA_BLOCK_BYTES)
     options.set_max_background_jobs(2)
     options.set_max_open_files(64)
     options.set_keep_log_file_num(1)
@@ -76,22 +94,20 @@ class PartitionStores:
         path: Path,
         specs: tuple[StoreSpec, ...],
         identity: str,
-        cache: Cache,
-        write_buffer_bytes: int,
+        memory: DiskMemory,
     ) -> None:
         self._path = path
         self._specs = specs
         self._identity = identity
         self._prefix = {spec.name: bytes((index,)) for index, spec in enumerate(specs)}
-        self._cache = cache
-        self._write_buffer_bytes = write_buffer_bytes
+        self._disk_memory = memory
         self.memory: dict[str, dict[bytes, bytes]] = {s.name: {} for s in specs if s.in_memory}
         self.meta = DiskMeta(_FORMAT, identity, 0.0, {}, None)
         self._db = self._open_or_start_over()
 
     def _open(self) -> Rdict:
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        return Rdict(str(self._path), _options(self._cache, self._write_buffer_bytes))
+        return Rdict(str(self._path), _options(self._disk_memory))
 
     def _open_or_start_over(self) -> Rdict:
         """A disk that RocksDB calls corrupt is deleted; one that is full or forbidden is not."""
@@ -143,8 +159,10 @@ class PartitionStores:
     def get(self, store: str, key: bytes) -> bytes | None:
         """The committed value."""
         table = self.memory.get(store)
-        if table is not None:
-            return table.get(key)
+        return table.get(key) if table is not None else self.get_on_disk(store, key)
+
+    def get_on_disk(self, store: str, key: bytes) -> bytes | None:
+        """The same, from the disk."""
         value: bytes | None = self._db.get(self._prefix[store] + key)
         return value
 
@@ -159,7 +177,9 @@ class PartitionStores:
     def items_on_disk(self, store: str) -> Iterator[tuple[bytes, bytes]]:
         """The same, from the disk. Raises `BrokenDiskError` when that cannot be read to its end."""
         prefix = self._prefix[store]
-        iterator = self._db.iter(ReadOptions())
+        once = ReadOptions()
+        once.fill_cache(False)
+        iterator = self._db.iter(once)
         iterator.seek(prefix)
         while iterator.valid():
             key: bytes = iterator.key()

@@ -44,6 +44,7 @@ class Overlay:
         self._stores = stores
         self._partition = partition
         self._memory = stores.memory
+        self._get_on_disk = stores.get_on_disk
         self.changes: dict[str, dict[bytes, bytes | None]] = {name: {} for name in names}
         self.outputs: dict[tuple[str, int], list[Output]] = defaultdict(list)
         self.output_count = 0
@@ -54,7 +55,7 @@ class Overlay:
         if key in written:
             return written[key]
         table = self._memory.get(store)
-        return table.get(key) if table is not None else self._stores.get(store, key)
+        return table.get(key) if table is not None else self._get_on_disk(store, key)
 
     def contains(self, store: str, key: bytes) -> bool:
         written = self.changes[store]

@@ -18,7 +18,7 @@ from streams.engine.observer import EngineStatus, Observer
 from streams.engine.part import Part
 from streams.engine.preflight import Cluster, inspect_cluster
 from streams.engine.processor import Processor
-from streams.engine.stores import PartitionStores, make_cache
+from streams.engine.stores import DiskMemory, PartitionStores
 from streams.engine.watchdog import Watchdog
 
 # After recovery nearly all objects live for good; the collector need not walk them again and again.
@@ -46,7 +46,7 @@ class Engine:
         self.broadcast: Broadcast | None = None
         self.partition_count = 0
         self._cluster_id = ""
-        self._cache = make_cache(config.block_cache_bytes)
+        self._disk_memory = DiskMemory.of(config.block_cache_bytes, config.write_buffer_bytes)
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
@@ -101,8 +101,7 @@ class Engine:
             config.data_dir / "state" / f"partition-{partition}",
             spec.stores,
             f"{self._cluster_id}/{config.application_id}/{partition}/{stores}",
-            self._cache,
-            config.write_buffer_bytes,
+            self._disk_memory,
         )
 
     def part_ready(self, part: Part) -> None:

@@ -50,7 +50,8 @@ class Job:
 class Contestant:
     """`share`: of the accounts of a data set, for those that would take minutes with all of them.
 
-    `reads_only`: it writes nothing, so that only the number of records can be checked.
+    `reads_only`: it writes nothing, so that only the number of records can be checked. `workers`:
+    processes of the shipped worker; 0 for a peer, which is one process.
     """
 
     name: str
@@ -58,12 +59,13 @@ class Contestant:
     command: Callable[[], list[str]]
     share: float = 1.0
     reads_only: bool = False
+    workers: int = 0
     why_not: Callable[[], str | None] = lambda: None
 
     @property
     def is_byline(self) -> bool:
         """Whether it is the shipped worker."""
-        return self.name == "byline"
+        return self.workers > 0
 
     def start(self, job: Job) -> list[Process]:
         """Start it; its outputs go to `invitations_of(job)`."""
@@ -101,10 +103,11 @@ def _quix() -> list[str]:
 CONTESTANTS: dict[str, Contestant] = {
     one.name: one
     for one in (
-        Contestant("byline", "Byline, the shipped worker", list),
+        Contestant("byline", "Byline, the shipped worker", list, workers=1),
+        Contestant("byline-2", "Byline, two workers", list, workers=2),
         Contestant(
             "kstreams",
-            "Kafka Streams, exactly_once_v2, RocksDB, tuned",
+            "Kafka Streams, exactly_once_v2, RocksDB, two threads, tuned",
             lambda: java.command(2, "plain"),
             why_not=java.why_not,
         ),

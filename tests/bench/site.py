@@ -45,7 +45,12 @@ class Site:
         self.kafka = KafkaCluster(
             self.folder / "kafka",
             heap_megabytes=1024,
-            config={"log.segment.delete.delay.ms": "1000", "log.cleaner.threads": "1"},
+            config={
+                "log.segment.delete.delay.ms": "1000",
+                "log.cleaner.threads": "1",
+                # Kafka's default: members that start together begin together.
+                "group.initial.rebalance.delay.ms": "3000",
+            },
         )
         self._sets: dict[Shape, DataSet] = {}
         self._numbers = iter(range(1, 1_000_000))

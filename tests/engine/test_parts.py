@@ -8,7 +8,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from aiokafka import TopicPartition
+from aiokafka.consumer.fetcher import READ_COMMITTED, PartitionRecords
 from aiokafka.producer.message_accumulator import BatchBuilder
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
+from aiokafka.record.memory_records import MemoryRecords
 
 from streams.engine import clock as clock_module
 from streams.engine import watchdog as watchdog_module
@@ -16,12 +20,13 @@ from streams.engine.clock import Clock
 from streams.engine.config import EngineConfig
 from streams.engine.ends import Ends
 from streams.engine.failpoints import FailpointError, Failpoints
+from streams.engine.fetching import unpack
 from streams.engine.intake import Intake
 from streams.engine.lanes import Desk, Fetched, Lane
 from streams.engine.pace import Pace
 from streams.engine.position import POSITION_KEY, Position, decode_position, encode_position
 from streams.engine.processor import Refusal, Span, StoreSpec
-from streams.engine.stores import BrokenDiskError, PartitionStores, make_cache
+from streams.engine.stores import BrokenDiskError, DiskMemory, PartitionStores
 from streams.engine.transaction import Committer, Overlay
 from tests.core.given import Record
 
@@ -29,7 +34,7 @@ SPECS = (StoreSpec("a", in_memory=True), StoreSpec("b", in_memory=False))
 
 
 def _stores(path: Path, identity: str = "id") -> PartitionStores:
-    return PartitionStores(path, SPECS, identity, make_cache(1 << 20), 1 << 20)
+    return PartitionStores(path, SPECS, identity, DiskMemory.of(1 << 20, 1 << 22))
 
 
 def _span(start: int, end: int, high_water: int = 0) -> Span:
@@ -84,6 +89,9 @@ def test_overlay_reads_its_own_writes_and_clear_forgets_them(tmp_path: Path) -> 
     assert overlay.get("a", b"k") is None
     assert not overlay.contains("a", b"k")
     assert overlay.contains("b", b"n")
+    overlay.put("a", b"n", b"new")
+    assert overlay.present("a", [b"k", b"n", b"x", None]) == {b"n"}
+    assert overlay.present("b", [b"k", b"n", b"x", None]) == {b"k", b"n"}
     overlay.send("out", b"k", b"v")
     overlay.send("out", b"k", b"v", partition=0)
     assert set(overlay.outputs) == {("out", 3), ("out", 0)}
@@ -211,19 +219,58 @@ def test_pace_gathers_what_is_queued_and_no_longer_than_a_second(tmp_path: Path)
     config = EngineConfig(application_id="a", bootstrap_servers="b:1", data_dir=tmp_path)
     pace = Pace(config)
     assert not pace.commit_due(False, 0, 0, 0.0)
-    pace.applied(5_000, waiting=False, dirty=True, now=0.0)
+    pace.applied(waiting=False, dirty=True, now=0.0)
     assert not pace.commit_due(False, 10, 100, 0.9)
     assert pace.commit_due(False, 10, 100, 1.0)
     assert pace.commit_due(False, 10_000, 100, 0.1)
     assert pace.commit_due(False, 10, 9_000_000, 0.1)
-    pace.applied(5_000, waiting=True, dirty=True, now=0.1)
+    pace.applied(waiting=True, dirty=True, now=0.1)
     assert pace.commit_due(False, 10, 100, 0.1)
     assert not pace.commit_due(True, 10, 100, 0.1)
-    pace.applied(5_000, waiting=False, dirty=True, now=0.2)
-    assert pace.commit_due(True, 10, 100, 0.2)
+    pace.applied(waiting=True, dirty=True, now=0.2)
+    assert not pace.commit_due(True, 10, 100, 0.39)
+    assert pace.commit_due(True, 10, 100, 0.4)
     pace.committed()
     assert not pace.moved
     assert not pace.commit_due(False, 0, 0, 99.0)
+
+
+@pytest.mark.parametrize("kind", ["plain", "marker", "aborted", "emptied", "cut"])
+def test_unpacking_gives_each_record_once_and_passes_over_the_rest(kind: str) -> None:
+    def batch(first: int, count: int, producer: int = -1, *, control: bool = False) -> bytes:
+        builder = DefaultRecordBatchBuilder(
+            2, 0, int(producer >= 0), producer, 0 if producer >= 0 else -1, 0, 1 << 20
+        )
+        for number in range(count):
+            builder.append(number, 7, bytes(4) if control else b"k", b"v%d" % number, [])
+        raw = bytearray(builder.build())
+        raw[0:8] = first.to_bytes(8, "big")
+        if control:
+            raw[22] |= 0x20
+        return bytes(raw)
+
+    aborted = [(5, 3)] if kind == "aborted" else []
+    middle = {
+        "plain": batch(3, 2),
+        "marker": batch(3, 1, 5, control=True),
+        "aborted": batch(3, 2, 5),
+        "emptied": b"",
+        "cut": batch(3, 2),
+    }[kind]
+    raw = batch(0, 3) + middle + batch(5, 2)
+    start = 1 if kind == "cut" else 0
+    tp = TopicPartition("t", 0)
+    pending = PartitionRecords(
+        tp, MemoryRecords(raw), aborted, start, None, None, False, READ_COMMITTED
+    )
+    first = unpack(pending, 2)
+    assert [one.offset for one in first] == list(range(start, 3))
+    assert pending.next_fetch_offset == 3
+    rest = [5, 6] if kind in ("marker", "aborted", "emptied") else [3, 4, 5, 6]
+    assert [one.offset for one in unpack(pending, 100)] == rest
+    assert pending.next_fetch_offset == 7
+    assert [one.value for one in first] == [b"v0", b"v1", b"v2"][start:]
+    assert unpack(pending, 100) == []
 
 
 def test_intake_gives_every_topic_its_turn_in_order() -> None:

@@ -7,10 +7,10 @@ Transparency Database of the EU's Digital Services Act (article 17).
 """
 
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pydantic import ValidationError
 
 from schemas.events import ThrottleApplied
@@ -20,27 +20,34 @@ from streams.operate.statements.words import WORDS
 Language = Literal["zh", "en"]
 LANGUAGES: tuple[Language, ...] = ("zh", "en")
 
-_environment = Environment(
-    loader=FileSystemLoader(Path(__file__).parent),
-    undefined=StrictUndefined,
-    autoescape=False,  # noqa: S701  plain text, and nothing in it is anybody's free text
-    trim_blocks=True,
-    lstrip_blocks=True,
-    keep_trailing_newline=True,
-)
+
+@cache
+def _templates() -> Any:
+    # Every command imports this module, also the worker; only a statement needs the templates.
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    return Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        undefined=StrictUndefined,
+        autoescape=False,  # noqa: S701  plain text, and nothing in it is anybody's free text
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
 
 
 def render(event: ThrottleApplied, language: Language) -> str:
     """The statement of one restriction, as its owner may read it."""
     statement = event.statement
     words = WORDS[language]
-    template = _environment.get_template(f"{language}.txt.jinja")
-    return template.render(
+    template = _templates().get_template(f"{language}.txt.jinja")
+    text: str = template.render(
         it=statement,
         event=event,
         word=lambda kind, value: words[kind][str(value)],
         time=lambda moment: _time(moment, language),
     )
+    return text
 
 
 def read(text: str | bytes) -> ThrottleApplied:

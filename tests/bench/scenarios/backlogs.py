@@ -20,7 +20,7 @@ MANY = Shape("many", accounts=4_000_000, readings=2)
 WIDE = Shape("wide", accounts=400_000, readings=5, partitions=32)
 
 PATIENCE_SECONDS, LEAST_EVENTS_PER_SECOND = 180.0, 20_000
-WORST_PEERS = ("byline", "kstreams")
+WORST_PEERS = ("byline", "byline-2", "kstreams")
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,8 @@ class Turn:
 def drains(site: Site, options: Options) -> Iterator[Run]:
     """Nearly every reading changes nothing: 2.4 million events of 400,000 accounts."""
     turns = [
-        Turn("backlog", one, FULL.scaled(options.scale * one.share)) for one in options.contestants
+        Turn("backlog", one, FULL.scaled(options.scale * one.share), one.workers or 1)
+        for one in options.contestants
     ]
     return _rounds(site, options, "drain", turns)
 
@@ -45,7 +46,7 @@ def worst(site: Site, options: Options) -> Iterator[Run]:
     """Every account is tracked and every reading changes state: 1.6 million events."""
     shape = TRACKED.scaled(options.scale)
     turns = [
-        Turn("every account tracked", one, shape)
+        Turn("every account tracked", one, shape, one.workers or 1)
         for one in options.contestants
         if one.name in WORST_PEERS
     ]
