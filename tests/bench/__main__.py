@@ -46,7 +46,7 @@ SCENARIOS: dict[str, Scenario] = {
 }
 WITHOUT_GATES = ("workers", "label-storm", "skew", "soak")
 NEEDED = tuple(name for name in SCENARIOS if name not in WITHOUT_GATES)
-GATE_PEERS = "byline,byline-2,kstreams,faust,raw-msgspec"
+GATE_PEERS = "byline,byline-2,kstreams,faust,raw-json,raw-msgspec"
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -36,7 +36,7 @@ def bars(results: Results, figure: str, scenario: str) -> list[Bar]:
             _, case, peer = group
             title = CONTESTANTS[peer].title
             words = f"{title}, {case}" if many else title
-            found.append(Bar(words, *spread, peer == "byline"))
+            found.append(Bar(words, *spread, CONTESTANTS[peer].is_byline))
     return found
 
 
