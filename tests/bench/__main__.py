@@ -17,6 +17,7 @@ from tests.bench.options import Options
 from tests.bench.results import Results, Run, read, together
 from tests.bench.scenarios import (
     backlogs,
+    capacity,
     deadline_storm,
     label_storm,
     latency,
@@ -42,9 +43,10 @@ SCENARIOS: dict[str, Scenario] = {
     "deadline-storm": deadline_storm.run,
     "label-storm": label_storm.run,
     "skew": skew.run,
+    "capacity": capacity.run,
     "soak": soak.run,
 }
-WITHOUT_GATES = ("workers", "label-storm", "skew", "soak")
+WITHOUT_GATES = ("workers", "label-storm", "skew", "capacity", "soak")
 NEEDED = tuple(name for name in SCENARIOS if name not in WITHOUT_GATES)
 GATE_PEERS = "byline,byline-2,kstreams,faust,raw-json,raw-msgspec"
 

@@ -79,6 +79,7 @@ SCENARIO_NAMES = (
     "recovery",
     "memory",
     "skew",
+    "capacity",
     "soak",
 )
 

@@ -35,6 +35,8 @@ COLUMNS = (
     Column("empty_mb", "RSS empty, MB"),
     Column("rest_mb", "RSS at rest, MB"),
     Column("bytes_per_account", "bytes/account"),
+    Column("disk_bytes", "disk, bytes/account"),
+    Column("changelog_bytes", "labels' changelog, bytes/account"),
     Column("rss_first_mb", "RSS first fifth, MB"),
     Column("rss_last_mb", "RSS last fifth, MB"),
     Column("startup_seconds", "start, s"),
