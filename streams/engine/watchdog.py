@@ -6,6 +6,7 @@ metadata assigns nothing to anybody; a clock that jumps would fire timers that a
 """
 
 import asyncio
+import ctypes
 import os
 import threading
 import time
@@ -43,6 +44,7 @@ class Watchdog:
                 self._check_consumer()
                 self._check_assignment()
                 self._check_tails()
+                _give_back()
                 await asyncio.sleep(TICK_SECONDS)
         finally:
             self._leaving.set()
@@ -129,3 +131,12 @@ class Watchdog:
             if still >= limit:
                 end_process(f"the event loop has not turned for {limit} s", code=EXIT_RESTART)
                 os._exit(EXIT_RESTART)
+
+
+_malloc_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+
+
+def _give_back() -> None:
+    """Return to the system what fetched and written batches have left behind; glibc only."""
+    if _malloc_trim is not None:
+        _malloc_trim(0)
