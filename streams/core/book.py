@@ -132,7 +132,7 @@ def idle(account: Account) -> bool:
 
 
 def at_rest(account: Account) -> bool:
-    """Whether a label can change nothing: over no line, unbound, and nothing was ever heard of it.
+    """Whether neither a count below every line nor a label can change anything: nothing is open.
 
     Its count is known, and at or above the floor.
     """
@@ -140,7 +140,6 @@ def at_rest(account: Account) -> bool:
         not account.runs
         and account.hold is None
         and account.deferred is None
-        and not account.remembered
         and not has_stake(account)
     )
 

@@ -7,7 +7,8 @@ import pytest
 
 from streams.core.clock import rfc3339
 from streams.core.ledger import ACCOUNTS, CATEGORIES
-from tests.core.given import ACCOUNT, DAY, PLATFORM, START, Day, Record
+from streams.core.policy import Phase
+from tests.core.given import ACCOUNT, DAY, HOUR, PLATFORM, START, Day, Record, policy
 from tests.core.states import ISSUED, brief, invited
 
 KEY = f"{PLATFORM}:{ACCOUNT}".encode()
@@ -67,3 +68,14 @@ def test_account_changes_and_controls_are_remembered_at_any_count(act: Any) -> N
 
 def test_after_a_cycle_the_count_is_kept_at_any_size() -> None:
     assert invited().control("lift").reads(3).account().followers == 3
+
+
+def test_who_falls_below_a_line_to_come_waits_for_it_no_more() -> None:
+    phases = (
+        Phase("now", 2000, START - DAY, None, None),
+        Phase("to-come", 1000, START + 10 * DAY, None, None),
+    )
+    day = Day(policy(phases=phases)).label("财经").reads(1500)
+    assert day.partition.waiting == 1
+    assert day.wait(HOUR).reads(950).partition.waiting == 0
+    assert day.wait(HOUR).reads(960).partition.waiting == 0
