@@ -94,19 +94,21 @@ class Book:
         """
         key = ref.key
         if account.closed:
-            fresh = not ledger.contains(ACCOUNTS, pseudonym(key))
+            digest = pseudonym(key)
+            fresh = not ledger.contains(ACCOUNTS, digest)
             self.tracked[ref.platform] -= fresh
             self._closed += fresh
             ledger.put(ACCOUNTS, key, None)
             ledger.put(CATEGORIES, key, None)
-            ledger.put(ACCOUNTS, pseudonym(key), encode(remains(account)))
+            ledger.put(ACCOUNTS, digest, encode(remains(account)))
             self.alive.discard(key)
             return
         if account.opened_at is not None:
-            closed = ledger.contains(ACCOUNTS, pseudonym(key))
+            digest = pseudonym(key)
+            closed = ledger.contains(ACCOUNTS, digest)
             self.tracked[ref.platform] += closed
             self._closed -= closed
-            ledger.put(ACCOUNTS, pseudonym(key), None)
+            ledger.put(ACCOUNTS, digest, None)
         ledger.put(ACCOUNTS, key, encode(account))
         if has_stake(account):
             self.alive.add(key)

@@ -11,8 +11,10 @@ from typing import Any
 from tests.bench.data import Shape
 from tests.bench.options import Options
 from tests.bench.results import Run
+from tests.bench.scenarios.recovery import opened
 from tests.bench.site import Site
 from tests.bench.stage import Stage, failure
+from tests.bench.watch import judge
 
 SHAPE = Shape("vast", accounts=10_000_000, readings=1)
 CASES = ("backlog", "back, disk kept", "back, empty disk")
@@ -39,6 +41,7 @@ def _backlog(stage: Stage, shape: Shape) -> dict[str, Any]:
     seconds = stage.drained() - began
     cpu = worker.seconds() - spent
     stage.watch.wait_for(len(shape.expected), 15.0)
+    stage.watch.settle()
     return {
         "load_before": stage.load_before,
         "events": shape.events,
@@ -47,6 +50,7 @@ def _backlog(stage: Stage, shape: Shape) -> dict[str, Any]:
         "rss_mb": round(worker.high_water_mb(), 1),
         "disk_bytes": round(_size([worker.disk]) / shape.accounts, 1),
         "changelog_bytes": round(_changelog_size(stage) / shape.accounts, 1),
+        "verdict": judge(stage.watch.keys(), shape.expected)._asdict(),
     }
 
 
@@ -57,11 +61,7 @@ def _back(stage: Stage, case: str) -> dict[str, Any]:
     if case == CASES[2]:
         shutil.rmtree(stage.worker.disk)
     worker = stage.start()
-    while not worker.partitions():
-        worker.require()
-        time.sleep(0.05)
-    opening = time.time()
-    ready_at = stage.ready()
+    opening, ready_at = opened(worker, stage.partitions)
     records = worker.metric("byline_recovered_records_total")
     return {
         "ready_seconds": round(ready_at - killed_at, 2),

@@ -71,7 +71,7 @@ def _strike(stage: Stage, traffic: Traffic, *, wiped: bool) -> dict[str, Any]:
     if wiped:
         shutil.rmtree(stage.worker.disk)
     worker = stage.start()
-    opening, ready_at = _opened(worker, stage.partitions)
+    opening, ready_at = opened(worker, stage.partitions)
     first, last = _decided(stage, traffic, seen, killed_at)
     records = worker.metric("byline_recovered_records_total")
     return {
@@ -87,7 +87,7 @@ def _strike(stage: Stage, traffic: Traffic, *, wiped: bool) -> dict[str, Any]:
     }
 
 
-def _opened(worker: Worker, partitions: int) -> tuple[float, float]:
+def opened(worker: Worker, partitions: int) -> tuple[float, float]:
     """When it was given its partitions, and when it served all of them."""
     opening, deadline = 0.0, time.time() + MOST_SECONDS
     while time.time() < deadline:
