@@ -120,11 +120,15 @@ class Step(_Record):
 
 
 class Round(_Record):
-    """`looked` accounts whose timers were due by `as_of`, in due order, looked at at `now`."""
+    """`looked` accounts whose timers were due by `as_of`, in due order, looked at at `now`.
+
+    `more`: others were due as well, and had to wait until inputs had had their turn.
+    """
 
     now: datetime
     as_of: datetime
     looked: int
+    more: bool
 
 
 class TransactionRecord(_Chained):

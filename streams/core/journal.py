@@ -46,9 +46,10 @@ class Journal:
             self._steps.append({"now": rfc3339(now), "reads": dict(reads)})
             self._idle = not moved
 
-    def fired(self, now: int, as_of: int, looked: int) -> None:
+    def fired(self, now: int, as_of: int, looked: int, more: bool) -> None:
         """A round of timers: `looked` accounts, in the order of what was due by `as_of`."""
-        self._steps.append({"now": rfc3339(now), "as_of": rfc3339(as_of), "looked": looked})
+        until = rfc3339(as_of)
+        self._steps.append({"now": rfc3339(now), "as_of": until, "looked": looked, "more": more})
         self._idle = False
 
     def decision(

@@ -353,9 +353,10 @@ class Partition:
             self.counts["timers", ref.platform] += 1
             self._examiner.look(ledger, account, ref, now, cause, as_of=as_of)
         self._progress.flush(ledger)
-        self._journal.fired(now, as_of, looked)
         due = self.schedule.due()
-        return due is not None and due <= as_of
+        more = due is not None and due <= as_of
+        self._journal.fired(now, as_of, looked, more)
+        return more
 
     def _refused(self, name: str, reason: Refused) -> None:
         self.counts["dead_letters", name, reason] += 1

@@ -36,7 +36,8 @@ class EngineConfig:
     commit_interval_seconds: float = 1.0
     # How long what waits to be seen lets inputs that have queued up join its transaction.
     gather_seconds: float = 0.3
-    fire_limit: int = 1_000
+    # Accounts in one round of timers: inputs of the partition wait for no more than that.
+    fire_limit: int = 300
     # The broker forgets a transactional id after seven days without a transaction (its default).
     idle_commit_seconds: float = 24 * 3600.0
 

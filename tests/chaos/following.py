@@ -14,7 +14,6 @@ from typing import Any
 from schemas.inputs import INPUT_MODELS
 from tests.chaos.apart import each_partition
 from tests.chaos.book import Book, bare
-from tests.chaos.replaying import FIRE_LIMIT
 from tests.oracle.model import Life, plain_id
 from tests.oracle.policy import Policy, instant
 from tests.oracle.records import Record
@@ -86,8 +85,7 @@ class Following:
             for step in closing["steps"]:
                 now = instant(step["now"])
                 if "as_of" in step:
-                    whole = step["looked"] < FIRE_LIMIT
-                    self._fire(now, instant(step["as_of"]), None if whole else acted)
+                    self._fire(now, instant(step["as_of"]), acted if step["more"] else None)
                 else:
                     self._step(now, step["reads"])
             acted = set()
@@ -153,7 +151,7 @@ class Following:
             self._set.pop(key, None)
 
     def _fire(self, now: datetime, as_of: datetime, only: set[str] | None) -> None:
-        """A round of timers. `only`: it was full, and these are whose turn it was."""
+        """A round of timers. `only`: more were due, and these had their turn."""
         put_off: list[tuple[datetime, str]] = []
         while self._due and self._due[0][0] <= as_of:
             at, key = heapq.heappop(self._due)

@@ -23,7 +23,6 @@ from tests.chaos.grounds import POLICIES, PREFIX
 from tests.core.given import Record as InputRecord
 
 _decode = msgspec.json.decode
-FIRE_LIMIT = 1_000
 Sent = tuple[bytes | None, bytes | None, Headers]
 
 
@@ -145,13 +144,19 @@ class Replay:
             for step in steps:
                 at = _instant(step["now"])
                 if "as_of" in step:
-                    core.fire(self.ledger, at, _instant(step["as_of"]), FIRE_LIMIT)
+                    self._fire(core, at, step)
                 else:
                     core.step(self.ledger, at, self._batches(step["reads"]))
             core.seal(self.ledger, now, closing["reads"])
         except Stop as stop:
             self._say(f"transaction {closing['number']}: the core stops: {stop.message}")
         return [sent[1] for topic, sent in self.ledger.sent if topic == DECISIONS.name]
+
+    def _fire(self, core: Partition, now: int, step: dict[str, Any]) -> None:
+        """A round as long as the log says; whether more were due is for the core to find again."""
+        more = core.fire(self.ledger, now, _instant(step["as_of"]), step["looked"])
+        if more != step["more"]:
+            self._say(f"after the round of {step['now']} more were due: {more}, not {step['more']}")
 
     def _batches(self, reads: dict[str, list[int]]) -> list[tuple[Any, list[InputRecord]]]:
         batches = []
