@@ -6,6 +6,7 @@ batch is decoded at once; only when that fails is each record looked at by itsel
 """
 
 import re
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Annotated, Any, NamedTuple
 
@@ -319,6 +320,13 @@ def check_time(value: Value, timestamp: int, now: int) -> Refusal | None:
 
 valid_account_id = re.compile(ACCOUNT_ID_PATTERN.replace("$", r"\Z")).match
 """Whether an account id is in the form that the contract gives it."""
+
+_ids_by_line = re.compile(f"(?:{ACCOUNT_ID_PATTERN[1:-1]}\n)*").fullmatch
+
+
+def valid_account_ids(ids: Iterable[str]) -> bool:
+    """The same of many at once."""
+    return _ids_by_line("\n".join([*ids, ""])) is not None
 
 
 _KEY = re.compile(rb"^[a-z][a-z0-9-]{1,31}:[A-Za-z0-9._~-]{1,64}\Z")

@@ -56,14 +56,15 @@ def new_label(known: Label | None, change: CategoryChange, policy: Policy) -> La
     `since` goes back to where covered labels began to follow one another without a gap.
     """
     observed_at = milliseconds(change.observed_at)
-    if known is not None and observed_at < known.observed_at:
-        return None
-    text = change.category if policy.knows(change.category) else None
+    text = change.category if change.category in policy.known_labels else None
     valid_until = None if change.valid_until is None else milliseconds(change.valid_until)
     since = observed_at
-    if known is not None and policy.field_of(known.text) and policy.field_of(text):
-        unbroken = known.valid_until is None or known.valid_until >= observed_at
-        since = min(known.since, observed_at) if unbroken else observed_at
+    if known is not None:
+        if observed_at < known.observed_at:
+            return None
+        if policy.field_of(known.text) and policy.field_of(text):
+            unbroken = known.valid_until is None or known.valid_until >= observed_at
+            since = min(known.since, observed_at) if unbroken else observed_at
     return Label(text, observed_at, change.source, valid_until, since)
 
 

@@ -30,6 +30,7 @@ from streams.core.decode import (
     latest_time,
     says_time,
     valid_account_id,
+    valid_account_ids,
     valid_key,
 )
 from streams.core.ledger import ACCOUNTS, InputRecord, Ledger, Records, Stop
@@ -157,13 +158,44 @@ class Intake:
         self, ledger: Ledger, now: int, name: InputName, records: Records
     ) -> Iterator[tuple[InputRecord, Value | None]]:
         """The inputs of another topic, one by one; None stands for a tombstone."""
-        before, latest = self._limit.read(name), latest_time(now)
+        if name == "category-changes" and records:
+            labels = self._good_labels(now, records)
+            if labels is not None:
+                self._limit.passed(name, len(records))
+                return zip(records, labels, strict=True)
+        return self._one_by_one(ledger, now, name, records)
+
+    def _good_labels(self, now: int, records: Records) -> list[CategoryChange] | None:
+        """A batch of labels if `_why_not` is sure to find nothing wrong with any of them.
+
+        Looked at as columns, at a third of what each would cost by itself.
+        """
+        try:
+            labels: list[CategoryChange] = _decode_batch("category-changes", records)
+        except (TypeError, *UNREADABLE):
+            return None
+        keys = [record.key for record in records]
+        values = [record.value for record in records]
+        ids = [label.account_id for label in labels]
+        quotes = QUOTES[CategoryChange]
+        good = (
+            {label.platform for label in labels} <= self._floors.keys()
+            and [f"{label.platform}:{label.account_id}".encode() for label in labels] == keys
+            and valid_account_ids(ids)
+            and set(map(self._partition_of, keys)) == {self._partition}  # type: ignore[arg-type]
+            and max([label.observed_at for label in labels]) <= latest_time(now)
+            and all([value.count(b'"') == quotes for value in values])  # type: ignore[union-attr]
+            and all(map(says_time, values))  # type: ignore[arg-type]
+        )
+        return labels if good else None
+
+    def _one_by_one(
+        self, ledger: Ledger, now: int, name: InputName, records: Records
+    ) -> Iterator[tuple[InputRecord, Value | None]]:
+        before = self._limit.read(name)
         values = _decode_all(name, records)
         for number, (record, value) in enumerate(zip(records, values, strict=True), before + 1):
             refusal: Refusal | None
-            if type(value) is CategoryChange and self._good(record, value, False, latest):
-                yield record, value
-                continue
             if value is None:
                 refusal = self._tombstone(name, record)
             elif isinstance(value, Refusal):

@@ -184,9 +184,22 @@ class Partition:
 
     def _labels(self, ledger: Ledger, now: int, records: Records) -> None:
         tracked = ledger.present(ACCOUNTS, [record.key for record in records])
+        known_nowhere_else = not (self._book.has_remains or self._book.rescan)
+        get, put, policies = ledger.get, ledger.put, self._policies
         for record, value in self._intake.inputs(ledger, now, "category-changes", records):
             assert value is None or type(value) is CategoryChange
-            self._label(ledger, now, record, value, record.key in tracked)
+            key = record.key
+            assert key is not None
+            if value is not None and known_nowhere_else and key not in tracked:
+                # Nearly every label, which is all that is kept of its account.
+                raw = get(CATEGORIES, key)
+                known = decode_label(raw) if raw is not None else None
+                label = new_label(known, value, policies[value.platform])
+                if label is not None:
+                    put(CATEGORIES, key, encode(label))
+                    self._progress.moved = True
+                    continue
+            self._label(ledger, now, record, value, key in tracked)
 
     def _reading(
         self, ledger: Ledger, now: int, record: InputRecord, reading: FollowerCount

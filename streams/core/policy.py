@@ -253,6 +253,7 @@ class Policy:
             return None
         return field
 
-    def knows(self, label: str) -> bool:
-        """Whether the label is in the policy's map; the text of any other is never kept."""
-        return label in self.labels or label in self.exempt_labels
+    @cached_property
+    def known_labels(self) -> frozenset[str]:
+        """The labels in the policy's map; the text of any other is never kept."""
+        return self.exempt_labels.union(self.labels)

@@ -8,7 +8,7 @@ changelogs: what is wrong with it is cured by deleting it.
 import logging
 import shutil
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -156,15 +156,17 @@ class PartitionStores:
         for table in self.memory.values():
             table.clear()
 
+    def reader(self, store: str) -> Callable[[bytes], bytes | None]:
+        """What gives the committed value of a key; good until the stores are wiped or closed."""
+        table = self.memory.get(store)
+        if table is not None:
+            return table.get
+        get, prefix = self._db.get, self._prefix[store]
+        return lambda key: get(prefix + key)
+
     def get(self, store: str, key: bytes) -> bytes | None:
         """The committed value."""
-        table = self.memory.get(store)
-        return table.get(key) if table is not None else self.get_on_disk(store, key)
-
-    def get_on_disk(self, store: str, key: bytes) -> bytes | None:
-        """The same, from the disk."""
-        value: bytes | None = self._db.get(self._prefix[store] + key)
-        return value
+        return self.reader(store)(key)
 
     def items(self, store: str) -> Iterator[tuple[bytes, bytes]]:
         """All committed keys and values of a store, in key order when it is not in memory."""

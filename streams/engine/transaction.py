@@ -44,7 +44,7 @@ class Overlay:
         self._stores = stores
         self._partition = partition
         self._memory = stores.memory
-        self._get_on_disk = stores.get_on_disk
+        self._readers = {name: stores.reader(name) for name in names}
         self.changes: dict[str, dict[bytes, bytes | None]] = {name: {} for name in names}
         self.outputs: dict[tuple[str, int], list[Output]] = defaultdict(list)
         self.output_count = 0
@@ -54,15 +54,14 @@ class Overlay:
         written = self.changes[store]
         if key in written:
             return written[key]
-        table = self._memory.get(store)
-        return table.get(key) if table is not None else self._get_on_disk(store, key)
+        return self._readers[store](key)
 
     def contains(self, store: str, key: bytes) -> bool:
         written = self.changes[store]
         if written and key in written:
             return written[key] is not None
         table = self._memory.get(store)
-        return key in table if table is not None else self._stores.get(store, key) is not None
+        return key in table if table is not None else self._readers[store](key) is not None
 
     def present(self, store: str, keys: Sequence[bytes | None]) -> set[bytes | None]:
         written, table = self.changes[store], self._memory.get(store)
