@@ -16,6 +16,7 @@ import msgspec
 from rocksdict import (
     BlockBasedOptions,
     Cache,
+    DBCompactionStyle,
     DBCompressionType,
     Options,
     Rdict,
@@ -75,6 +76,9 @@ def _options(memory: DiskMemory) -> Options:
     options.set_memtable_prefix_bloom_ratio(0.01)
     # What a nearly empty buffer takes counts too, of each partition.
     options.set_arena_block_size(ARENA_BLOCK_BYTES)
+    # Each label is written once or seldom and looked for rarely: what is merged by size is written
+    # over less often than what is merged level by level.
+    options.set_compaction_style(DBCompactionStyle.universal())
     options.set_max_background_jobs(2)
     options.set_max_open_files(64)
     options.set_keep_log_file_num(1)
