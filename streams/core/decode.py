@@ -6,7 +6,7 @@ batch is decoded at once; only when that fails is each record looked at by itsel
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Annotated, Any, NamedTuple
 
@@ -324,9 +324,11 @@ valid_account_id = re.compile(ACCOUNT_ID_PATTERN.replace("$", r"\Z")).match
 _ids_by_line = re.compile(f"(?:{ACCOUNT_ID_PATTERN[1:-1]}\n)*").fullmatch
 
 
-def valid_account_ids(ids: Iterable[str]) -> bool:
+def valid_account_ids(ids: Sequence[str]) -> bool:
     """The same of many at once."""
-    return _ids_by_line("\n".join([*ids, ""])) is not None
+    lines = "\n".join([*ids, ""])
+    # An id that has a line's end inside would pass for two.
+    return _ids_by_line(lines) is not None and lines.count("\n") == len(ids)
 
 
 _KEY = re.compile(rb"^[a-z][a-z0-9-]{1,31}:[A-Za-z0-9._~-]{1,64}\Z")

@@ -166,10 +166,7 @@ class Intake:
         return self._one_by_one(ledger, now, name, records)
 
     def _good_labels(self, now: int, records: Records) -> list[CategoryChange] | None:
-        """A batch of labels if `_why_not` is sure to find nothing wrong with any of them.
-
-        Looked at as columns, at a third of what each would cost by itself.
-        """
+        """A batch of labels if each of them is `_good`: looked at as columns, at half the cost."""
         try:
             labels: list[CategoryChange] = _decode_batch("category-changes", records)
         except (TypeError, *UNREADABLE):
@@ -192,10 +189,13 @@ class Intake:
     def _one_by_one(
         self, ledger: Ledger, now: int, name: InputName, records: Records
     ) -> Iterator[tuple[InputRecord, Value | None]]:
-        before = self._limit.read(name)
+        before, latest = self._limit.read(name), latest_time(now)
         values = _decode_all(name, records)
         for number, (record, value) in enumerate(zip(records, values, strict=True), before + 1):
             refusal: Refusal | None
+            if type(value) is CategoryChange and self._good(record, value, False, latest):
+                yield record, value
+                continue
             if value is None:
                 refusal = self._tombstone(name, record)
             elif isinstance(value, Refusal):

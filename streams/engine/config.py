@@ -44,7 +44,7 @@ class EngineConfig:
     # Fetching. The queue limits are for the whole worker and are shared by its partitions.
     fetch_max_wait_ms: int = 50
     fetch_max_bytes: int = 16 * 1024 * 1024
-    max_partition_fetch_bytes: int = 256 * 1024
+    max_partition_fetch_bytes: int = 128 * 1024
     poll_records: int = 2_500
     queue_records: int = 30_000
     queue_bytes: int = 48 * 1024 * 1024

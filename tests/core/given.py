@@ -16,6 +16,7 @@ from schemas.words import Field, Level, Mode, Surface
 from streams.core.account import Account, decode_account
 from streams.core.clock import milliseconds, rfc3339
 from streams.core.ids import invitation_id
+from streams.core.intake import Partitioner
 from streams.core.ledger import ACCOUNTS, Headers
 from streams.core.partition import Partition, World
 from streams.core.policy import (
@@ -121,6 +122,7 @@ class Day:
         partition: int = 0,
         partition_count: int = 1,
         require_approvals: bool = False,
+        partition_of: Partitioner | None = None,
     ) -> None:
         self.tables = Tables()
         self.rescan = frozenset({PLATFORM})
@@ -128,6 +130,7 @@ class Day:
         self._offsets: dict[str, int] = defaultdict(int)
         self._partition = partition
         self._partition_count = partition_count
+        self._partition_of = partition_of or (lambda _: partition)
         self._require_approvals = require_approvals
         self._seen = self._controls = 0
         self.open(*(policies or (policy(),)))
@@ -137,7 +140,7 @@ class Day:
         world = World(
             policies={policy.platform: policy for policy in policies},
             partition_count=self._partition_count,
-            partition_of=lambda _: self._partition,
+            partition_of=self._partition_of,
             require_approvals=self._require_approvals,
             full_name=lambda name: "byline." + name,
             rescan=self.rescan,

@@ -101,6 +101,16 @@ def _first_surface_only(right: Function) -> Function:
     return release_all
 
 
+def _all_labels_are_known(right: Function) -> Function:
+    def new_label(known: Any, change: Any, policy: Any) -> Any:
+        label = right(known, change, policy)
+        if label is not None:
+            label.text = change.category
+        return label
+
+    return new_label
+
+
 def _present_window(cycle: Any, policy: Any, delivered_at: int) -> int | None:
     window = policy.notice.answer_window if policy else cycle.terms.answer_window
     return None if window is None else delivered_at + window
@@ -166,7 +176,7 @@ BUGS: tuple[Bug, ...] = (
     Bug(
         6,
         "the text of an unknown label is kept",
-        {"streams.core.policy.Policy.knows": lambda policy, label: bool(label)},
+        {"streams.core.partition.new_label": _all_labels_are_known(facts.new_label)},
     ),
     Bug(
         7,

@@ -1,0 +1,73 @@
+"""Labels are checked a batch at a time: what comes of one must not depend on its neighbours."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from streams.core.clock import rfc3339
+from streams.core.ledger import CATEGORIES
+from tests.core.given import DAY, PLATFORM, START, Day, Record
+
+GOOD = {"platform": PLATFORM, "account_id": "a1", "category": "财经"}
+FORMS = {
+    "as it should be": {},
+    "with its source": {"source": "verified"},
+    "with an end": {"valid_until": rfc3339(START + DAY)},
+    "with a field that nobody knows": {"colour": "red"},
+    "of a platform that we do not know": {"platform": "nowhere"},
+    "of no platform": {"platform": "Weibo!"},
+    "with an id that is none": {"account_id": "a b"},
+    "with an empty id": {"account_id": ""},
+    "with an id too long": {"account_id": "a" * 65},
+    "with an id of two lines": {"account_id": "a\nb"},
+    "of another partition": {"account_id": "elsewhere"},
+    "too far ahead": {"observed_at": rfc3339(START + DAY)},
+    "with a time in another form": {"observed_at": "2023-11-01 00:00:00Z"},
+    "with a name": {"real_name": "x"},
+    "with a label too long": {"category": "x" * 65},
+    "with a label of no text": {"category": ""},
+}
+
+
+def _record(changes: dict[str, Any], key: str | None = None) -> tuple[bytes, bytes | None]:
+    value = {**GOOD, "observed_at": rfc3339(START), **changes}
+    if key is None:
+        key = f"{value['platform']}:{value['account_id']}"
+    return key.encode(), msgspec.json.encode(value)
+
+
+ODD = {
+    **{form: _record(changes) for form, changes in FORMS.items()},
+    "with another key": _record({"account_id": "a2"}, key=f"{PLATFORM}:a1"),
+    "with a field twice": (
+        f"{PLATFORM}:a1".encode(),
+        _record({})[1][:-1] + b',"account_id":"a1"}',  # type: ignore[index]
+    ),
+    "removed": (f"{PLATFORM}:a1".encode(), None),
+    "no JSON": (f"{PLATFORM}:a1".encode(), b"{"),
+}
+NEIGHBOURS = [_record({"account_id": "b1"}), _record({"account_id": "b2", "category": "x"})]
+
+
+def _after(*batches: list[tuple[bytes, bytes | None]]) -> tuple[Any, Any, Any]:
+    """What is kept, what was refused and what was counted."""
+    day = Day(partition_of=lambda key: int(b"elsewhere" in key))
+    offset = 0
+    for batch in batches:
+        records = [Record(offset + at, day.now, *pair) for at, pair in enumerate(batch)]
+        offset += len(records)
+        day.partition.step(day.tables, day.now, [("category-changes", records)])
+    letters = [(one["offset"], one["reason"], one["field"]) for one in day.dead_letters]
+    return day.tables.state[CATEGORIES], letters, day.partition.counts
+
+
+@pytest.mark.parametrize("form", ODD)
+def test_a_label_has_the_same_end_alone_and_among_good_ones(form: str) -> None:
+    before, behind = NEIGHBOURS
+    together = _after([before, ODD[form], behind])
+    assert together == _after([before], [ODD[form]], [behind])
+    refused = together[1]
+    taken = ("as it should be", "with its source", "with an end", "with a field that nobody knows")
+    assert bool(refused) is (form not in (*taken, "with a field twice", "removed"))
+    assert len(together[0]) == 2 + (form in (*taken, "with a field twice"))
