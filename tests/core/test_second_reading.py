@@ -54,6 +54,12 @@ def test_a_label_that_was_removed_does_not_come_back_in_a_rescan() -> None:
     assert day.wait(3 * HOUR).said() == []
 
 
+def test_nor_does_one_of_an_account_that_was_below_the_floor() -> None:
+    day = Day().label("财经").reads(850).wait(MINUTE).label(None).wait(2 * HOUR)
+    _read_again(day).label("财经", at=START).reads(850, at=START).label(None).reads(1200)
+    assert day.wait(3 * HOUR).said() == []
+
+
 def test_what_was_known_before_a_closing_does_not_come_back_in_a_rescan() -> None:
     day = Day().label("财经").reads(1200).wait(MINUTE).label(None)
     day.change("closed").wait(MINUTE).change("reopened")
