@@ -47,7 +47,10 @@ class Journal:
             self._idle = not moved
 
     def fired(self, now: int, as_of: int, looked: int, more: bool) -> None:
-        """A round of timers: `looked` accounts, in the order of what was due by `as_of`."""
+        """A round of timers: `looked` accounts, in the order of what was due by `as_of`.
+
+        `more`: it ended before all of them had their turn.
+        """
         until = rfc3339(as_of)
         self._steps.append({"now": rfc3339(now), "as_of": until, "looked": looked, "more": more})
         self._idle = False

@@ -41,7 +41,6 @@ class Overlay:
     """What the running transaction has written so far; implements `processor.Transaction`."""
 
     def __init__(self, stores: PartitionStores, names: tuple[str, ...], partition: int) -> None:
-        self._stores = stores
         self._partition = partition
         self._memory = stores.memory
         self._readers = {name: stores.reader(name) for name in names}
