@@ -174,14 +174,13 @@ class Intake:
         keys = [record.key for record in records]
         values = [record.value for record in records]
         ids = [label.account_id for label in labels]
-        quotes = QUOTES[CategoryChange]
         good = (
             {label.platform for label in labels} <= self._floors.keys()
             and [f"{label.platform}:{label.account_id}".encode() for label in labels] == keys
             and valid_account_ids(ids)
             and set(map(self._partition_of, keys)) == {self._partition}  # type: ignore[arg-type]
             and max([label.observed_at for label in labels]) <= latest_time(now)
-            and all([value.count(b'"') == quotes for value in values])  # type: ignore[union-attr]
+            and {value.count(b'"') for value in values} == {QUOTES[CategoryChange]}  # type: ignore[union-attr]
             and all(map(says_time, values))  # type: ignore[arg-type]
         )
         return labels if good else None
