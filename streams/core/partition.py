@@ -17,7 +17,6 @@ from streams.core.account import (
     AccountRef,
     Label,
     decode_account,
-    decode_label,
     encode,
 )
 from streams.core.adoption import Adopted, adopt
@@ -185,18 +184,16 @@ class Partition:
     def _labels(self, ledger: Ledger, now: int, records: Records) -> None:
         tracked = ledger.present(ACCOUNTS, [record.key for record in records])
         known_nowhere_else = not (self._book.has_remains or self._book.rescan)
-        get, put, policies = ledger.get, ledger.put, self._policies
+        policies = self._policies
         for record, value in self._intake.inputs(ledger, now, "category-changes", records):
             assert value is None or type(value) is CategoryChange
             key = record.key
             assert key is not None
             if value is not None and known_nowhere_else and key not in tracked:
                 # Nearly every label, which is all that is kept of its account.
-                raw = get(CATEGORIES, key)
-                known = decode_label(raw) if raw is not None else None
-                label = new_label(known, value, policies[value.platform])
+                label = new_label(self._book.label(ledger, key), value, policies[value.platform])
                 if label is not None:
-                    put(CATEGORIES, key, encode(label))
+                    ledger.put(CATEGORIES, key, encode(label))
                     self._progress.moved = True
                     continue
             self._label(ledger, now, record, value, key in tracked)
@@ -301,8 +298,7 @@ class Partition:
         again = record.offset < self._book.rescan.get(number, 0)
         if value is None and again:
             return  # An old removal, read once more: what was removed then may have come back.
-        raw = ledger.get(CATEGORIES, key)
-        known = decode_label(raw) if raw is not None else None
+        known = self._book.label(ledger, key)
         if again and value is not None and undone(account, known, milliseconds(value.observed_at)):
             return
         label: Label | None
