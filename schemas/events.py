@@ -173,6 +173,7 @@ class ThrottleLifted(_Event):
         "policy",
         "operator",
         "appeal",
+        "undeliverable",
         "ended",
     ]
     throttle_id: Identifier

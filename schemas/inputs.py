@@ -19,6 +19,7 @@ from schemas.words import (
     MAX_CATEGORY_LENGTH,
     MAX_FOLLOWERS,
     PLATFORM_PATTERN,
+    AckOutcome,
     Answer,
     Cause,
     Change,
@@ -132,12 +133,13 @@ class Control(_Input):
     issued_at: Time
     approved_by: Actor | None = None
     bulk_id: Identifier | None = None
+    appeal_id: Identifier | None = None
     expires_at: Time | None = None
     until: Time | None = None
 
 
 class SwitchChange(_Input):
-    """A brake pulled or released, for one platform or for all (`*`)."""
+    """A switch turned on or off, for one platform or for all (`*`)."""
 
     scope: Annotated[str, StringConstraints(pattern=r"^(\*|[a-z][a-z0-9-]{1,31})$")]
     switch: Switch
@@ -147,7 +149,39 @@ class SwitchChange(_Input):
     issued_at: Time
 
 
+class ThrottleAck(_Input):
+    """What an enforcing system did with a throttle event. Read by the index, never by the core."""
+
+    platform: Platform
+    account_id: AccountId
+    event_id: Identifier
+    outcome: AckOutcome
+    system: Identifier
+    occurred_at: Time
+
+
 InputName = Literal[
+    "switches",
+    "account-changes",
+    "notice-receipts",
+    "consent-answers",
+    "controls",
+    "category-changes",
+    "follower-counts",
+]
+
+INPUT_MODELS: dict[InputName, type[_Input]] = {
+    "switches": SwitchChange,
+    "account-changes": AccountChange,
+    "notice-receipts": NoticeReceipt,
+    "consent-answers": ConsentAnswer,
+    "controls": Control,
+    "category-changes": CategoryChange,
+    "follower-counts": FollowerCount,
+}
+"""Topic (without prefix) to model, in the order in which inputs read together are applied."""
+
+FIRST_EDITION_ORDER: tuple[InputName, ...] = (
     "switches",
     "account-changes",
     "controls",
@@ -155,18 +189,8 @@ InputName = Literal[
     "follower-counts",
     "notice-receipts",
     "consent-answers",
-]
-
-INPUT_MODELS: dict[InputName, type[_Input]] = {
-    "switches": SwitchChange,
-    "account-changes": AccountChange,
-    "controls": Control,
-    "category-changes": CategoryChange,
-    "follower-counts": FollowerCount,
-    "notice-receipts": NoticeReceipt,
-    "consent-answers": ConsentAnswer,
-}
-"""Topic (without prefix) to model, in the order in which inputs read together are applied."""
+)
+"""The order of decision logs whose transactions say no `edition`: they replay in it."""
 
 TOMBSTONES: frozenset[InputName] = frozenset({"category-changes", "follower-counts"})
 """Inputs in which a record without a value is allowed: it removes the label, a reading's is

@@ -24,11 +24,13 @@ class DeadLetter(_Record):
     """An input that was refused: where it came from and why, never what it said.
 
     `field` is the name of the contract's field at fault where there is one, out of a closed list.
+    `last_offset`: of a batch that cannot be unpacked (`unreadable_batch`), whose first is `offset`.
     """
 
     topic: str
     partition: int
     offset: int
+    last_offset: int | None = None
     timestamp: datetime
     reason: Refused
     field: str | None
@@ -123,12 +125,14 @@ class Round(_Record):
     """`looked` accounts whose timers were due by `as_of`, in due order, looked at at `now`.
 
     `more`: others were due as well, and had to wait until inputs had had their turn.
+    `favourable_only`: adverse timers waited, because the topics had not been looked at since.
     """
 
     now: datetime
     as_of: datetime
     looked: int
     more: bool
+    favourable_only: bool = False
 
 
 class TransactionRecord(_Chained):
@@ -136,11 +140,14 @@ class TransactionRecord(_Chained):
 
     `steps`: how it came about, so that replay can follow: state depends on what was read together.
     `opened_at`: in the first transaction of a worker that took the partition over, when it opened
-    it.
+    it. `edition`: of the contract whose rules and order of topics were applied. `cluster_changed`:
+    from when the cluster is seen to have changed under the worker, so that adverse events wait.
     """
 
     kind: Literal["transaction"]
+    edition: Literal[1, 2] = 1
     opened_at: datetime | None = None
+    cluster_changed: datetime | None = None
     reads: dict[str, int]
     steps: list[Step | Round]
 
@@ -153,7 +160,7 @@ class PolicyRecord(_Chained):
 
 
 class SwitchRecord(_Chained):
-    """A brake was pulled or released; `cause` is its record in the topic of switches."""
+    """A switch was turned; `cause` is its record in the topic of switches."""
 
     kind: Literal["switch"]
     scope: str
@@ -165,10 +172,25 @@ class SwitchRecord(_Chained):
     cause: InputCause
 
 
+class RefusalGuardRecord(_Chained):
+    """The refusal guard of a platform tripped in this partition (contract 3.2).
+
+    `refused`: how many refused records were counted; 1 for one whose account is not certain, which
+    trips at once. `cause`: the refused record. It ends with a switch record `refusals_settled`.
+    """
+
+    kind: Literal["refusal_guard"]
+    platform: str
+    reason: Refused
+    refused: int
+    cause: InputCause
+
+
 RECORD_MODELS: dict[str, type[_Chained]] = {
     "decision": Decision,
     "transaction": TransactionRecord,
     "policies": PolicyRecord,
     "switch": SwitchRecord,
+    "refusal_guard": RefusalGuardRecord,
 }
 """Every kind of record in the decision log."""

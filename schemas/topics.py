@@ -13,7 +13,7 @@ EVENT_RETENTION_MS = 3 * 366 * DAY_MS
 """Decisions are kept three years at least (PIPL art. 56); the same for what they speak of."""
 COMPACTION_LAG_MS = 30 * DAY_MS
 
-Role = Literal["input", "output", "decisions", "policies", "dead-letters", "changelog"]
+Role = Literal["input", "output", "decisions", "policies", "dead-letters", "acks", "changelog"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Topic:
         config = {
             "cleanup.policy": self.cleanup,
             "max.message.bytes": str(self.max_message_bytes),
-            "message.timestamp.type": "CreateTime",
+            "message.timestamp.type": ("LogAppendTime" if self.role == "input" else "CreateTime"),
         }
         if self.retention_ms is not None:
             config["retention.ms"] = str(self.retention_ms)
@@ -64,13 +64,13 @@ def _input(name: InputName, cleanup: Literal["delete", "compact"], what: str) ->
 
 
 INPUTS: tuple[Topic, ...] = (
-    _input("switches", "delete", "brakes"),
+    _input("switches", "delete", "what operators throw, and tripped refusal guards"),
     _input("account-changes", "delete", "closed, reopened, owner changed, exempted"),
+    _input("notice-receipts", "delete", "the notifier's word"),
+    _input("consent-answers", "delete", "the owner's word"),
     _input("controls", "delete", "an operator's word on one account"),
     _input("category-changes", "compact", "label in; a tombstone removes it"),
     _input("follower-counts", "compact", "readings in; a tombstone is ignored"),
-    _input("notice-receipts", "delete", "the notifier's word"),
-    _input("consent-answers", "delete", "the owner's word"),
 )
 """In this order are inputs applied that are read together."""
 
@@ -100,6 +100,14 @@ DEAD_LETTERS = Topic(
     EVENT_RETENTION_MS,
     "where it came from, why it was refused, a digest; never the payload",
 )
+THROTTLE_ACKS = Topic(
+    "throttle-acks",
+    "acks",
+    "account",
+    "delete",
+    EVENT_RETENTION_MS,
+    "optional: what an enforcing system did with a throttle event; read by the index alone",
+)
 STORES = ("accounts", "categories")
 CHANGELOGS: tuple[Topic, ...] = tuple(
     Topic(f"{store}-changelog", "changelog", "account", "compact", None, "state")
@@ -112,6 +120,7 @@ TOPICS: tuple[Topic, ...] = (
     DECISIONS,
     POLICIES,
     DEAD_LETTERS,
+    THROTTLE_ACKS,
     *CHANGELOGS,
 )
 

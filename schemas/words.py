@@ -11,7 +11,9 @@ MAX_FOLLOWERS = 10**10
 MAX_CATEGORY_LENGTH = 64
 MAX_VALUE_BYTES = 64 * 1024
 ALLOWED_SKEW_SECONDS = 300
-"""How far a time may lie ahead of both the record's Kafka timestamp and our clock (PT5M)."""
+"""How far a time may lie ahead of the record's moment of entry (PT5M)."""
+EARLIEST_TIME_MS = 1_104_537_600_000
+"""2005-01-01T00:00:00Z: an earlier time on the wire is a sentinel, not a date."""
 
 
 @unique
@@ -127,6 +129,7 @@ class Command(StrEnum):
     LIFT = "lift"
     EXTEND = "extend"
     REISSUE = "reissue"
+    SETTLE = "settle"
     APPEAL_OPENED = "appeal_opened"
     APPEAL_UPHELD = "appeal_upheld"
     APPEAL_REJECTED = "appeal_rejected"
@@ -147,12 +150,64 @@ class ControlReason(StrEnum):
 
 @unique
 class Switch(StrEnum):
-    """The brakes."""
+    """What an operator throws. `refusals_settled` ends a tripped refusal guard."""
 
     ADVERSE_OFF = "adverse_off"
     INVITATIONS_OFF = "invitations_off"
     THROTTLES_OFF = "throttles_off"
     ANSWERS_PAUSED = "answers_paused"
+    REFUSALS_SETTLED = "refusals_settled"
+
+
+@unique
+class AckOutcome(StrEnum):
+    """What an enforcing system did with a throttle event."""
+
+    APPLIED = "applied"
+    LIFTED = "lifted"
+    FAILED = "failed"
+
+
+@unique
+class Deferral(StrEnum):
+    """What an adverse event waits for. The same words in the decision log, work-lists and metrics.
+
+    In this order where several hold at once.
+    """
+
+    ADVERSE_OFF = "adverse_off"
+    INVITATIONS_OFF = "invitations_off"
+    THROTTLES_OFF = "throttles_off"
+    ANSWERS_PAUSED = "answers_paused"
+    REFUSALS = "refusals"
+    CLUSTER_CHANGED = "cluster_changed"
+    HOLD = "hold"
+    APPEAL = "appeal"
+    APPEAL_UPHELD = "appeal_upheld"
+    UNCLEAR_ANSWER = "unclear_answer"
+    LEAVING = "leaving"
+    STALE = "stale"
+    GUARD = "guard"
+    CAP = "cap"
+
+
+@unique
+class Ignored(StrEnum):
+    """Why an input about an account changed no machine of it (`ignored` of a decision)."""
+
+    RECORDED = "recorded"
+    REPEAT = "duplicate"
+    STALE = "stale"
+    NO_CYCLE = "no_cycle"
+    OTHER_CYCLE = "other_cycle"
+    OTHER_NOTICE = "other_notice"
+    BEFORE_ISSUE = "before_issue"
+    BEFORE_DELIVERY = "before_delivery"
+    NO_UNTIL = "no_until"
+    NOT_LATER = "not_later"
+    OTHER_APPEAL = "other_appeal"
+    WAITS = "waits"
+    UNCLEAR = "unclear"
 
 
 @unique
@@ -219,6 +274,7 @@ EVENT_REASONS: dict[Event, tuple[str, ...]] = {
         "policy",
         "operator",
         "appeal",
+        "undeliverable",
         "ended",
     ),
 }
@@ -238,9 +294,11 @@ class Refused(StrEnum):
     UNKNOWN_PLATFORM = "unknown_platform"
     OUT_OF_RANGE = "out_of_range"
     TIME_AHEAD = "time_ahead"
+    TIME_BEFORE_2005 = "time_before_2005"
     TOO_LARGE = "too_large"
     NAME_FIELD = "name_field"
     NOT_APPROVED = "not_approved"
+    UNREADABLE_BATCH = "unreadable_batch"
 
 
 NAME_FIELDS = frozenset(

@@ -120,6 +120,7 @@ class Control(Struct, frozen=True, gc=False):
     issued_at: Time
     approved_by: Actor | None = None
     bulk_id: Identifier | None = None
+    appeal_id: Identifier | None = None
     expires_at: Time | None = None
     until: Time | None = None
 
@@ -168,6 +169,7 @@ _ID_FIELDS = frozenset(
         "actor",
         "approved_by",
         "bulk_id",
+        "appeal_id",
         "scope",
     }
 )

@@ -19,6 +19,9 @@ Headers = tuple[tuple[str, bytes], ...]
 class Record(Protocol):
     """One Kafka record as read. `timestamp` is in milliseconds UTC; key and value are raw bytes.
 
+    `timestamp_type` is 1 where the broker set the timestamp when it appended the record
+    (LogAppendTime), 0 where the producer did (CreateTime). Headers are never decoded.
+
     aiokafka's compiled records have this shape and are handed on as they are.
     """
 
@@ -26,6 +29,8 @@ class Record(Protocol):
     def offset(self) -> int: ...
     @property
     def timestamp(self) -> int: ...
+    @property
+    def timestamp_type(self) -> int: ...
     @property
     def key(self) -> bytes | None: ...
     @property
@@ -38,6 +43,8 @@ class Span:
 
     Offsets without a record (transaction markers, compacted records) are part of the stretch.
     `high_water` is the offset up to which the partition was known to reach when it was fetched.
+    `unreadable`: batches in the stretch that do not unpack, or grow beyond what may be held: first
+    offset, last offset and timestamp (milliseconds UTC) of each. `records` holds none of theirs.
     """
 
     topic: str
@@ -46,6 +53,7 @@ class Span:
     end: int
     records: Sequence[Record]
     high_water: int
+    unreadable: tuple[tuple[int, int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,11 +146,27 @@ class PartitionProcessor(Protocol):
         """The instant of the earliest timer, or None."""
         ...
 
-    def fire(self, transaction: Transaction, now: int, as_of: int, limit: int) -> bool:
+    def fire(
+        self,
+        transaction: Transaction,
+        now: int,
+        as_of: int,
+        limit: int,
+        favourable_only: bool = False,
+    ) -> bool:
         """Act on at most `limit` timers due at or before `as_of`, in due order; True: more are due.
 
         The engine calls it only when all topics have been read up to the end they had at `as_of` or
-        later.
+        later. `favourable_only`: the cluster has not been looked at since `as_of`, so what is due
+        and adverse stays due; what is favourable passes it.
+        """
+        ...
+
+    def cluster_changed(self, now: int) -> None:
+        """The cluster is seen to have changed under this worker (contract 7.1).
+
+        From here on nothing adverse is decided and the clocks of answers stand still, until the
+        first transaction after the next start. Called once, before a step or a round.
         """
         ...
 
