@@ -49,12 +49,17 @@ class Snapshot(Protocol):
 
 
 class InputRecord(Protocol):
-    """A record as read; `timestamp` in milliseconds UTC."""
+    """A record as read; `timestamp` in milliseconds UTC.
+
+    `timestamp_type` is 1 where the broker set the timestamp, 0 where the producer did.
+    """
 
     @property
     def offset(self) -> int: ...
     @property
     def timestamp(self) -> int: ...
+    @property
+    def timestamp_type(self) -> int: ...
     @property
     def key(self) -> bytes | None: ...
     @property

@@ -35,12 +35,13 @@ NOT_EVENTS = ("decisions", "dead-letters")
 
 
 class Record(NamedTuple):
-    """A record as the engine hands it over."""
+    """A record as the engine hands it over; its topic says LogAppendTime unless a test says not."""
 
     offset: int
     timestamp: int
     key: bytes | None
     value: bytes | None
+    timestamp_type: int = 1
 
 
 class Tables:
