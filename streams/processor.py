@@ -99,12 +99,23 @@ class BylinePartition:
         """The instant of the earliest timer."""
         return self.core.due()
 
-    def fire(self, transaction: Transaction, now: int, as_of: int, limit: int) -> bool:
+    def fire(
+        self,
+        transaction: Transaction,
+        now: int,
+        as_of: int,
+        limit: int,
+        favourable_only: bool = False,
+    ) -> bool:
         """Act on timers due by `as_of`; True: more are due."""
         try:
-            return self.core.fire(self._on(transaction), now, as_of, limit)
+            return self.core.fire(self._on(transaction), now, as_of, limit, favourable_only)
         except Stop as stop:
             raise Refusal(stop.message, stop.exit_code) from stop
+
+    def cluster_changed(self, now: int) -> None:
+        """Hold back what is adverse, and stop the clocks of answers, until the next start."""
+        self.core.cluster_changed(now)
 
     def seal(self, transaction: Transaction, now: int, reads: Mapping[str, int]) -> None:
         """Close the transaction in the decision log."""

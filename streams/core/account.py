@@ -17,7 +17,8 @@ class Label(Struct, array_like=True, gc=False):
     """A label. `text` None: a label that the policy does not know, whose text is never kept.
 
     `since`: from when labels of covered fields have followed one another without a gap. `removed`:
-    by a tombstone; what is kept is its time.
+    by a tombstone; what is kept is its time. `contradictory`: another label of the same instant
+    said something else, so that neither counts until a newer one.
     """
 
     text: str | None
@@ -26,6 +27,7 @@ class Label(Struct, array_like=True, gc=False):
     valid_until: int | None
     since: int
     removed: bool = False
+    contradictory: bool = False
 
 
 class Hold(Struct, array_like=True, gc=False):
@@ -36,7 +38,11 @@ class Hold(Struct, array_like=True, gc=False):
 
 
 class Terms(Struct, array_like=True):
-    """What was promised at issue; stricter policies do not change it, milder ones do at once."""
+    """What was promised at issue; stricter policies do not change it, milder ones do at once.
+
+    The last four are pinned since the second edition: `exit_ratio_ppm` None means that none of them
+    is, and that the present policy's count.
+    """
 
     phase: str
     line: int
@@ -52,6 +58,10 @@ class Terms(Struct, array_like=True):
     expires_after: int
     policy_version: int
     policy_digest: str
+    exit_ratio_ppm: int | None = None
+    leave_after: int = 0
+    max_age: int | None = None
+    keep: bool = False
 
 
 class Throttled(Struct, array_like=True):
@@ -71,7 +81,8 @@ class Cycle(Struct, array_like=True):
     `deadline_at` is what the owner was told last. It is reckoned from `clock_base` by adding every
     stop of the clock after `clock_from` (see clock.py); `stops` are the account's own, ended ones.
     `receipts` are those that named it, so that none counts twice. `issued_at` moves with a
-    reissue, `first_issued_at` does not.
+    reissue, `first_issued_at` does not. `reminded_count`: how many of the pinned reminders are done
+    since the last delivery. `expired_at`: when `invitation.expired` was decided.
     """
 
     terms: Terms
@@ -90,6 +101,15 @@ class Cycle(Struct, array_like=True):
     ordinals: dict[str, int] = field(default_factory=dict)
     throttles: dict[Surface, Throttled] = field(default_factory=dict)
     first_issued_at: int | None = None
+    expired_at: int | None = None
+
+
+class Reading(NamedTuple):
+    """A count that waits for the end of a leaving; `opening`: whether it may open a dwell."""
+
+    observed_at: int
+    followers: int
+    opening: bool
 
 
 class Life(Struct, array_like=True, gc=False):
@@ -110,6 +130,9 @@ class Account(Struct, array_like=True, gc=False):
     `mark`: number of the input topic and offset that changed it last, so that a double application
     cannot go unseen. `seen`: the instant up to which time has been let pass for it. `answered`:
     when the last answer that counts was given, and what was said then (words joined by `+`).
+    `kept`, `kept_label`: what came in after the end of a leaving or of a label, and waits until
+    that end has acted. `dwell_after`: no dwell begins before. `spent`: this dwell has led to an
+    invitation.
     """
 
     followers: int | None = None
@@ -135,6 +158,10 @@ class Account(Struct, array_like=True, gc=False):
     deferred: str | None = None
     opening: bool = False
     seen: int | None = None
+    kept: Reading | None = None
+    kept_label: Label | None = None
+    dwell_after: int = 0
+    spent: bool = False
 
     def life(self, mode: Mode) -> Life:
         """The life of a mode."""

@@ -6,14 +6,15 @@ differ.
 
 from typing import NamedTuple
 
-from schemas.words import Event, Mode, Surface
+from schemas.words import Deferral, Event, Mode, Surface
 from streams.core import ids
 from streams.core.account import Account, Cycle
 from streams.core.lifecycle import Eligibility, Invitation
+from streams.core.milder import leaves_at
 from streams.core.moment import Moment
 from streams.core.policy import Policy
 from streams.core.standing import Standing, deferrals, standing_of
-from streams.core.throttle import ends_at, in_order, restrictable
+from streams.core.throttle import cycle_ends_at, ends_at, in_order, restrictable
 from streams.core.timer import Timer
 
 
@@ -31,7 +32,7 @@ class Agenda(NamedTuple):
     """The items of an account and the adverse events that are put off: event, what it waits for."""
 
     items: list[Item]
-    deferred: list[tuple[Event, list[str]]]
+    deferred: list[tuple[Event, list[Deferral]]]
 
     @property
     def next_at(self) -> int | None:
@@ -42,9 +43,16 @@ class Agenda(NamedTuple):
         """From when the item at an instant has been waiting: the order among those due at once."""
         return min((item.since for item in self.items if item.at == at), default=0)
 
-    def first(self, until: int) -> Item | None:
-        """The item to do first among those due; at one instant the favourable ones come first."""
-        due = [item for item in self.items if item.at <= until]
+    def first(self, until: int, favourable_only: bool = False) -> Item | None:
+        """The item to do first among those due; at one instant the favourable ones come first.
+
+        `favourable_only`: what is adverse waits, and what is favourable passes it.
+        """
+        due = [
+            item
+            for item in self.items
+            if item.at <= until and not (favourable_only and item.timer.adverse)
+        ]
         return min(due, key=lambda item: (item.at, item.timer.rank), default=None)
 
 
@@ -75,8 +83,9 @@ def _eligibility(agenda: Agenda, account: Account, policy: Policy, moment: Momen
         _add(agenda, account.label.valid_until, Timer.LABEL)
     if state is Eligibility.DWELLING and account.dwell_from is not None:
         _add(agenda, account.dwell_from + policy.stability.dwell, Timer.DWELL)
-    if state is Eligibility.LEAVING and account.leaving_since is not None:
-        _add(agenda, account.leaving_since + policy.stability.leave_after, Timer.LEAVE)
+    leave_at = leaves_at(account, policy) if state is Eligibility.LEAVING else None
+    if leave_at is not None:
+        _add(agenda, leave_at, Timer.LEAVE)
     for phase in policy.phases:
         begins = phase.starts_at is not None and phase.starts_at > moment.time
         if begins and phase.starts_at is not None and account.runs:
@@ -96,6 +105,9 @@ def _cycle(agenda: Agenda, account: Account, policy: Policy, moment: Moment, mod
         _offer(agenda, account, moment, issued, mode, item, issued)
     if life.state is not Invitation.EXPIRED:
         return
+    ends = cycle_ends_at(cycle, policy)
+    if ends is not None and not cycle.throttles and not cycle.spared:
+        _add(agenda, ends, Timer.CYCLE, mode)
     for surface, throttled in in_order(cycle.throttles):
         end = ends_at(throttled, policy)
         _add(agenda, end, Timer.EXPIRY, mode, surface)
@@ -165,7 +177,7 @@ def _offer(
     if item.at > moment.time:
         agenda.items.append(item)
         return
-    by = deferrals(account, moment, event, mode)
+    by = deferrals(account, moment, event)
     policy = moment.policy
     over = (
         capped is not None
@@ -173,7 +185,7 @@ def _offer(
         and moment.permits.cap_reached(policy, capped, mode, moment.now)
     )
     if over and capped is not None:
-        by.append("cap")
+        by.append(Deferral.CAP)
         agenda.items.append(item._replace(at=moment.permits.retry_at(capped, moment.now)))
     closed_until = moment.permits.guard_closed(moment.ref.platform, moment.now)
     if closed_until is not None:

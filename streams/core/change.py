@@ -20,6 +20,8 @@ class Draft(NamedTuple):
     mode: Mode
     data: dict[str, Any]
     surface: Surface | None = None
+    ordinal: int | None = None
+    """The number of the action in its cycle, where it is not simply one more."""
 
 
 @dataclass(frozen=True, slots=True)

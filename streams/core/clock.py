@@ -7,6 +7,7 @@ deadline by its whole length; deadlines therefore only ever move later.
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import NamedTuple
 
 SECOND = 1000
@@ -61,6 +62,18 @@ def merge(stops: Iterable[Stop]) -> list[Stop]:
                 continue
         merged.append((start, end))
     return merged
+
+
+def bounded(stops: Iterable[Stop], most: int) -> list[Stop]:
+    """The union of stops, at most so many: the shortest gap between two, of equals the earliest,
+    counts as stopped.
+    """
+    kept = merge(stops)
+    while len(kept) > most:
+        gaps = [after[0] - (before[1] or 0) for before, after in pairwise(kept)]
+        at = gaps.index(min(gaps))
+        kept[at : at + 2] = [(kept[at][0], kept[at + 1][1])]
+    return kept
 
 
 def reckon(base: int, counted_from: int, stops: Iterable[Stop]) -> Reckoning:

@@ -14,7 +14,7 @@ from streams.core.agenda import Agenda, Item, agenda_of
 from streams.core.change import Change, Draft
 from streams.core.clock import rfc3339
 from streams.core.eligibility import decide_eligibility, dwell_over, leave_over
-from streams.core.facts import drop_expired_hold
+from streams.core.facts import drop_expired_hold, take_kept
 from streams.core.invitation import (
     LIVES,
     decide_deadline,
@@ -39,6 +39,9 @@ from streams.core.timer import Timer
 
 Take = Callable[[Change], None]
 """Makes a change: evolves the account and publishes the events."""
+
+MOST_REMINDERS = 10
+"""So many a policy may have; so far apart are the numbers of two deliveries' reminders."""
 
 _MOST_CHANGES = 200
 """More changes in one look are a loop, and a loop is a bug."""
@@ -72,7 +75,7 @@ def _actable(agenda: Agenda, moment: Moment, entered: bool) -> Item | None:
     Neither where something of the account is due: that comes first, and waits for its inputs.
     """
     if moment.as_of is not None:
-        return agenda.first(moment.as_of)
+        return agenda.first(moment.as_of, moment.favourable_only)
     if moment.time < moment.now:
         return None
     for item in agenda.items:
@@ -90,6 +93,7 @@ def decide(account: Account, moment: Moment) -> list[Change]:
         gone = _decide_gone(account, moment)
         if gone:
             return gone
+    take_kept(account, moment.policy)
     change = decide_eligibility(account, moment)
     if change is not None:
         return [change]
@@ -149,6 +153,8 @@ def act(account: Account, moment: Moment, item: Item) -> list[Change]:
         return [leave_over(account)]
     if item.timer is Timer.EXPIRY:
         return _end_restriction(account, moment, item)
+    if item.timer is Timer.CYCLE:
+        return _end_cycle(account, moment, item.mode)
     if item.timer is Timer.REVIEW and item.surface is not None:
         return [renew(account, item.mode, moment, item.surface)]
     if item.timer is Timer.DEADLINE:
@@ -156,7 +162,7 @@ def act(account: Account, moment: Moment, item: Item) -> list[Change]:
     if item.timer is Timer.REISSUE:
         return reissue(life, item.mode, moment)
     if item.timer is Timer.REMINDER and life.cycle is not None:
-        return [_remind(account, item.mode)]
+        return [_remind(account, moment, item.mode)]
     if item.timer is Timer.ISSUE and moment.policy is not None:
         standing = standing_of(account, moment.policy, moment.time)
         if standing is not None:
@@ -164,13 +170,23 @@ def act(account: Account, moment: Moment, item: Item) -> list[Change]:
     raise Impossible(life.state, Input.DEADLINE_PASSED)
 
 
-def _remind(account: Account, mode: Mode) -> Change:
+def _remind(account: Account, moment: Moment, mode: Mode) -> Change:
+    """Of several reminders due at once the last alone is sent.
+
+    Its number is its place in the pinned list, which begins again behind it with each delivery.
+    """
     life = account.life(mode)
-    assert life.cycle is not None
-    assert life.cycle.deadline_at is not None
-    data = {"deadline_at": rfc3339(life.cycle.deadline_at)}
-    draft = Draft(Event.INVITATION_REMINDED, "reminder", mode, data)
-    effects = {"reminded_count": life.cycle.reminded_count + 1}
+    cycle = life.cycle
+    assert cycle is not None
+    assert cycle.deadline_at is not None
+    reminders = cycle.terms.reminders
+    due = sum(cycle.deadline_at - before <= moment.time for before in reminders)
+    place = max(due, cycle.reminded_count + 1)
+    earlier = cycle.ordinals.get(Event.INVITATION_DELIVERED, 1) - 1
+    ordinal = place + earlier * max(MOST_REMINDERS, len(reminders))
+    data = {"deadline_at": rfc3339(cycle.deadline_at)}
+    draft = Draft(Event.INVITATION_REMINDED, "reminder", mode, data, ordinal=ordinal)
+    effects = {"reminded_count": place}
     return row_change(life, mode, Input.REMINDER_DUE, draft, sets_cycle=effects)
 
 
@@ -182,7 +198,8 @@ def _expire(account: Account, moment: Moment, mode: Mode) -> list[Change]:
     reason = "declined" if life.state is Invitation.DECLINED else "no_answer"
     data = {"deadline_at": rfc3339(life.cycle.deadline_at)}
     draft = Draft(Event.INVITATION_EXPIRED, reason, mode, data)
-    change = row_change(life, mode, Input.DEADLINE_PASSED, draft)
+    effects = {"expired_at": moment.now}
+    change = row_change(life, mode, Input.DEADLINE_PASSED, draft, sets_cycle=effects)
     applied = apply_all(account, mode, moment, reason)
     if any(applied_change.drafts[0].mode is mode for applied_change in applied):
         change = replace(change, counts=Event.THROTTLE_APPLIED)
@@ -197,6 +214,12 @@ def _end_restriction(account: Account, moment: Moment, item: Item) -> list[Chang
     lifted = release(life, item.mode, moment, item.surface, Input.EXPIRY_DUE, "ended")
     if len(life.cycle.throttles) > 1:
         return [lifted]
+    return [lifted, *_end_cycle(account, moment, item.mode)]
+
+
+def _end_cycle(account: Account, moment: Moment, mode: Mode) -> list[Change]:
+    """An expired cycle in which nothing is restricted any more is over; nothing is said."""
+    life = account.life(mode)
     row = INVITATION[life.state][Input.ENDED]
     cool_down = moment.policy.stability.cool_down if moment.policy else 0
     ended = Change(
@@ -204,8 +227,8 @@ def _end_restriction(account: Account, moment: Moment, item: Item) -> list[Chang
         life.state,
         Input.ENDED,
         row.next_state,
-        life_mode=item.mode,
+        life_mode=mode,
         life={"state": row.next_state, "cool_down_until": moment.now + cool_down},
         ends_cycle=True,
     )
-    return [lifted, ended]
+    return [ended]

@@ -1,15 +1,16 @@
 """Conditions of the eligibility machine.
 
-When an account falls under the rule, and when no longer.
+When an account falls under the rule, and when no longer. While a cycle is open it is the cycle's
+exit line that counts (milder.py), otherwise the line itself.
 """
 
-from schemas.words import Mode
-from streams.core.account import Account
+from streams.core.account import Account, Cycle
 from streams.core.change import Change
-from streams.core.lifecycle import ELIGIBILITY, OPEN, Eligibility, Input, Invitation
+from streams.core.lifecycle import ELIGIBILITY, Eligibility, Input
+from streams.core.milder import cycle_leave_after, is_below, open_cycle, pinned_exit_line
 from streams.core.moment import Moment
 from streams.core.policy import Policy
-from streams.core.standing import Standing, exit_line, failing, standing_of
+from streams.core.standing import Standing, failing, standing_of
 
 
 def decide_eligibility(account: Account, moment: Moment) -> Change | None:
@@ -23,10 +24,13 @@ def decide_eligibility(account: Account, moment: Moment) -> Change | None:
             return None
         return _enter(account, moment, policy, standing)
     if fails or policy is None or standing is None:
-        return _change(state, Input.CONDITIONS_FAIL, dwell_from=None, leaving_since=None)
+        return conditions_fail(account)
     if state is Eligibility.DWELLING:
         return _dwell(account, policy, standing)
-    return _inside(account, moment, policy, standing)
+    cycle = open_cycle(account)
+    if cycle is None:
+        return _without_cycle(account, moment, policy, standing)
+    return _with_cycle(account, moment, policy, standing, cycle)
 
 
 def _enter(account: Account, moment: Moment, policy: Policy, standing: Standing) -> Change | None:
@@ -40,19 +44,29 @@ def _enter(account: Account, moment: Moment, policy: Policy, standing: Standing)
         account.opened_at or 0,
         account.exempt_at or 0,
         moment.policy_since,
+        account.dwell_after,
     )
     return _change(
-        Eligibility.OUTSIDE, Input.CONDITIONS_HOLD, dwell_from=dwell_from, line=standing.line
+        Eligibility.OUTSIDE,
+        Input.CONDITIONS_HOLD,
+        dwell_from=dwell_from,
+        line=standing.line,
+        spent=False,
     )
 
 
 def _dwell(account: Account, policy: Policy, standing: Standing) -> Change | None:
     broken = account.runs.get(account.line) is None
     if broken or standing.line > account.line:
-        return _change(Eligibility.DWELLING, Input.CONDITIONS_FAIL, dwell_from=None)
+        return conditions_fail(account)
     if policy.stability.dwell == 0:
         return dwell_over(account)
     return None
+
+
+def conditions_fail(account: Account) -> Change:
+    """The account is outside at once; a dwell begins anew from the start."""
+    return _change(account.eligibility, Input.CONDITIONS_FAIL, dwell_from=None, leaving_since=None)
 
 
 def dwell_over(account: Account) -> Change:
@@ -65,41 +79,61 @@ def leave_over(account: Account) -> Change:
     return _change(account.eligibility, Input.LEAVE_OVER, dwell_from=None, leaving_since=None)
 
 
-def _inside(account: Account, moment: Moment, policy: Policy, standing: Standing) -> Change | None:
-    state = account.eligibility
-    if standing.line > account.line and not _lasted(account, moment, policy, standing):
-        return _change(state, Input.CONDITIONS_FAIL, dwell_from=None, leaving_since=None)
-    below = (
-        account.followers is not None
-        and account.followers < exit_line(policy, standing.line)
-        and not _kept(account, policy)
-    )
-    if below and state is Eligibility.INSIDE:
-        return _change(
-            state, Input.BELOW_EXIT, leaving_since=account.observed_at, line=standing.line
-        )
-    if below and policy.stability.leave_after == 0:
-        return leave_over(account)
-    if not below and state is Eligibility.LEAVING:
-        return _change(state, Input.NOT_BELOW_EXIT, leaving_since=None, line=standing.line)
-    if not below and standing.line < account.line:
-        # Coming back over the higher line takes a dwell again.
-        return _change(state, Input.LOWER_LINE, line=standing.line)
+def _without_cycle(
+    account: Account, moment: Moment, policy: Policy, standing: Standing
+) -> Change | None:
+    """Inside and nothing open: a reading below the line, or a run that has not lasted, ends it."""
+    higher = standing.line > account.line
+    if account.eligibility is Eligibility.LEAVING or (
+        higher and not _lasted(account, moment, policy, standing)
+    ):
+        return conditions_fail(account)
+    if standing.line != account.line:
+        return _follow(account, standing)
+    return conditions_fail(account) if account.runs.get(account.line) is None else None
+
+
+def _with_cycle(
+    account: Account, moment: Moment, policy: Policy, standing: Standing, cycle: Cycle
+) -> Change | None:
+    """Inside or leaving with an open cycle; a line that rises ends nothing."""
+    below = is_below(account, cycle, policy)
+    if account.eligibility is Eligibility.LEAVING:
+        if not below and moment.reading:
+            return _change(account.eligibility, Input.NOT_BELOW_EXIT, leaving_since=None)
+        if cycle_leave_after(cycle, policy) == 0:
+            return leave_over(account)
+        return None
+    if below:
+        since = _leaving_since(account, moment, cycle)
+        return _change(account.eligibility, Input.BELOW_EXIT, leaving_since=since)
+    if standing.line < account.line or (
+        standing.line > account.line and _lasted(account, moment, policy, standing)
+    ):
+        return _follow(account, standing)
     return None
+
+
+def _leaving_since(account: Account, moment: Moment, cycle: Cycle) -> int | None:
+    """From when a leaving counts: the reading; where a policy put it there, the taking up."""
+    if account.observed_at is None or account.followers is None:
+        return account.observed_at
+    if not moment.policy_changed or account.followers < pinned_exit_line(cycle):
+        return account.observed_at
+    return max(account.observed_at, moment.policy_since)
+
+
+def _follow(account: Account, standing: Standing) -> Change:
+    """The account's line is the lowest of the phases in force, down at once, up after a dwell."""
+    lower = standing.line < account.line
+    input_ = Input.LOWER_LINE if lower else Input.HIGHER_LINE
+    return _change(account.eligibility, input_, line=standing.line)
 
 
 def _lasted(account: Account, moment: Moment, policy: Policy, standing: Standing) -> bool:
     """Whether the run over a line that is higher than before has already lasted the dwell."""
     run = account.runs.get(standing.line)
     return run is not None and run + policy.stability.dwell <= moment.time
-
-
-def _kept(account: Account, policy: Policy) -> bool:
-    """`on_fall_below: keep`: falling below changes nothing once invited."""
-    return policy.keep_on_fall_below and any(
-        account.life(mode).state in OPEN or account.life(mode).state is Invitation.GRANTED
-        for mode in (Mode.ENFORCE, Mode.SHADOW)
-    )
 
 
 def _change(state: Eligibility, input_: Input, **account: int | None) -> Change:

@@ -36,7 +36,8 @@ def publish(account: Account, change: Change, draft: Draft, moment: Moment) -> P
     life = account.life(change.life_mode)
     cycle = life.cycle
     assert cycle is not None, draft
-    ordinal = next_ordinal(cycle, draft.event, draft.surface)
+    counted_ordinal = next_ordinal(cycle, draft.event, draft.surface)
+    ordinal = counted_ordinal if draft.ordinal is None else draft.ordinal
     event_id = ids.derive(
         *ref, change.life_mode, life.cycle_number, draft.event, draft.surface or "", ordinal
     )

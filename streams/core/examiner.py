@@ -12,6 +12,7 @@ from streams.core.adoption import Adopted, Adoption, refuse_missing
 from streams.core.book import Book, binds, has_stake
 from streams.core.brakes import Brakes
 from streams.core.change import Change
+from streams.core.cluster import Cluster
 from streams.core.decide import decide, settle
 from streams.core.events import Published, publish
 from streams.core.evolve import evolve
@@ -39,7 +40,9 @@ class Examiner:
         book: Book,
         journal: Journal,
         progress: Progress,
+        cluster: Cluster,
     ) -> None:
+        self._cluster = cluster
         self._policies = policies
         self.adoption = adoption
         self._adopted: dict[str, Adopted] = adoption.adopted
@@ -102,17 +105,21 @@ class Examiner:
         as_of: int | None = None,
         changes: Sequence[Change] = (),
         ignored: str | None = None,
+        reading: bool = False,
+        favourable_only: bool = False,
     ) -> None:
         """Take the changes of an input, then all that facts and time demand.
 
-        Save, schedule, log.
+        Save, schedule, log. `reading`: the input is a reading that counts.
         """
         key = ref.key
         relook = key in self.relook
         if relook and as_of is not None:
             self.relook.discard(key)
             self._new_lines(account, ref)
-        moment = self.moment(ref, now, as_of, policy_changed=relook)
+        moment = self.moment(
+            ref, now, as_of, policy_changed=relook, reading=reading, favourable_only=favourable_only
+        )
         taken: list[Change] = []
         events: list[Published] = []
 
@@ -141,9 +148,13 @@ class Examiner:
         if account.closed:
             self.gone(key)
         next_at = agenda.next_at
-        if as_of is not None and next_at is not None and next_at <= as_of:
-            raise RuntimeError(f"a timer of {ref.platform} is due again at once: {agenda.items}")
         at = now if next_at == 0 else next_at
+        if as_of is not None and next_at is not None and next_at <= as_of:
+            if not favourable_only or agenda.first(as_of, favourable_only):
+                raise RuntimeError(f"a timer of {ref.platform} is due again: {agenda.items}")
+            assert at is not None
+            self.schedule.park(key, at, agenda.since(next_at), seen=moment.time)
+            return
         self.schedule.set(key, at, agenda.since(next_at), seen=moment.time)
 
     def _take(
@@ -198,8 +209,11 @@ class Examiner:
         as_of: int | None,
         policy_changed: bool = False,
         time: int | None = None,
+        entry: int | None = None,
+        reading: bool = False,
+        favourable_only: bool = False,
     ) -> Moment:
-        """What a decision about an account is made with now."""
+        """What a decision about an account is made with now. `entry`: of the record, if of one."""
         adopted = self._adopted.get(ref.platform)
         if time is None:
             time = self.schedule.bound(ref.key, now) if as_of is None else as_of
@@ -213,4 +227,8 @@ class Examiner:
             policy_changed=policy_changed,
             brakes=self._brakes,
             permits=self._permits,
+            cluster=self._cluster,
+            entry=now if entry is None else entry,
+            reading=reading,
+            favourable_only=favourable_only,
         )

@@ -4,10 +4,11 @@ Facts with a time of their own are kept by that time: what is older than what is
 """
 
 from schemas.words import Cause, Change
-from streams.core.account import Account, Hold, Label, Life
+from streams.core.account import Account, Hold, Label, Life, Reading
 from streams.core.clock import milliseconds
 from streams.core.decode import AccountChange, CategoryChange, FollowerCount
 from streams.core.lifecycle import Eligibility
+from streams.core.milder import shorter
 from streams.core.policy import Policy
 
 _OPENING = frozenset({Cause.ORGANIC, Cause.OWNER_PURGE})
@@ -17,18 +18,86 @@ _OPENING = frozenset({Cause.ORGANIC, Cause.OWNER_PURGE})
 def read_count(account: Account, reading: FollowerCount, policy: Policy) -> bool:
     """Write a reading down; False when it is older than the one applied."""
     observed_at = milliseconds(reading.observed_at)
-    if account.observed_at is not None and observed_at < account.observed_at:
-        return False
-    account.observed_at = observed_at
-    account.followers = followers = reading.followers
-    account.opening = reading.cause in _OPENING
+    if account.observed_at is not None and observed_at <= account.observed_at:
+        if observed_at < account.observed_at:
+            return False
+        if account.followers is not None and account.followers <= reading.followers:
+            return True  # Of two counts of one instant the lower counts.
+    _count(account, Reading(observed_at, reading.followers, reading.cause in _OPENING), policy)
+    return True
+
+
+def _count(account: Account, reading: Reading, policy: Policy) -> None:
+    account.observed_at, account.followers, account.opening = reading
     runs = account.runs
     for line in policy.lines:
-        if followers < line:
+        if reading.followers < line:
             runs.pop(line, None)
-        elif line not in runs and account.opening:
-            runs[line] = observed_at
-    return True
+        elif line not in runs and reading.opening:
+            runs[line] = reading.observed_at
+
+
+def keep_count(account: Account, reading: FollowerCount) -> None:
+    """A reading that entered after the end of a leaving: it counts once that end has acted.
+
+    What it breaks is broken at once, also where a newer one comes after it.
+    """
+    observed_at = milliseconds(reading.observed_at)
+    if account.observed_at is not None and observed_at < account.observed_at:
+        return
+    for line in [line for line in account.runs if line > reading.followers]:
+        del account.runs[line]
+    known = account.kept
+    new = Reading(observed_at, reading.followers, reading.cause in _OPENING)
+    if known is None or (-known.observed_at, known.followers) > (-observed_at, new.followers):
+        account.kept = new
+
+
+def take_kept(account: Account, policy: Policy | None) -> None:
+    """Let count what waited for the end of a leaving or of a label, once that end has acted."""
+    if account.kept is not None and account.eligibility is not Eligibility.LEAVING:
+        kept, account.kept = account.kept, None
+        newest = account.observed_at is None or kept.observed_at >= account.observed_at
+        if newest and policy is not None:
+            _count(account, kept, policy)
+    if account.kept_label is not None and account.eligibility is Eligibility.OUTSIDE:
+        account.label, account.kept_label = account.kept_label, None
+
+
+def label_keeps(account: Account, entry: int) -> bool:
+    """Whether a label that entered then has to wait for the end of the one before."""
+    if account.eligibility is Eligibility.OUTSIDE or account.label is None:
+        return False
+    valid_until = account.label.valid_until
+    return account.kept_label is not None or (valid_until is not None and entry > valid_until)
+
+
+def reading_breaks(account: Account, reading: FollowerCount) -> bool:
+    """Whether a stale reading shows that a dwell was broken from which nothing was issued yet."""
+    return _dwells(account, milliseconds(reading.observed_at)) and (
+        reading.followers < account.line
+    )
+
+
+def label_breaks(account: Account, change: CategoryChange, policy: Policy) -> bool:
+    """The same of a stale label that is not covered."""
+    return _dwells(account, milliseconds(change.observed_at)) and (
+        policy.field_of(change.category) is None
+    )
+
+
+def _dwells(account: Account, at: int) -> bool:
+    if account.dwell_from is None or at <= account.dwell_from or account.spent:
+        return False
+    return account.live.cycle is None and account.shadow.cycle is None
+
+
+def restart_dwell(account: Account) -> None:
+    """No dwell begins before the newest reading and label; a correction alone begins none."""
+    label_at = account.label.observed_at if account.label is not None else 0
+    account.dwell_after = max(account.observed_at or 0, label_at, account.dwell_after)
+    if not account.opening:
+        account.runs.pop(account.line, None)
 
 
 def ended(account: Account, observed_at: int) -> bool:
@@ -50,22 +119,45 @@ def begin_runs(account: Account, policy: Policy, known: frozenset[int], since: i
         del account.runs[line]
 
 
-def new_label(known: Label | None, change: CategoryChange, policy: Policy) -> Label | None:
-    """The label after a change; None when the change is older than what is known.
+def new_label(
+    known: Label | None, change: CategoryChange, policy: Policy, again: bool = False
+) -> Label | None:
+    """The label after a change; None when the change is older than what is known, or not newer
+    than one that was removed.
 
-    `since` goes back to where covered labels began to follow one another without a gap.
+    `since` goes back to where covered labels began to follow one another without a gap. `again`:
+    it is read once more because a new policy may know it.
     """
     observed_at = milliseconds(change.observed_at)
     text = change.category if change.category in policy.known_labels else None
     valid_until = None if change.valid_until is None else milliseconds(change.valid_until)
     since = observed_at
     if known is not None:
-        if observed_at < known.observed_at:
+        if observed_at < known.observed_at or (known.removed and observed_at == known.observed_at):
             return None
+        if observed_at == known.observed_at:
+            read = Label(text, observed_at, change.source, valid_until, since)
+            return _of_one_instant(known, read, change.category, again)
         if policy.field_of(known.text) and policy.field_of(text):
             unbroken = known.valid_until is None or known.valid_until >= observed_at
             since = min(known.since, observed_at) if unbroken else observed_at
     return Label(text, observed_at, change.source, valid_until, since)
+
+
+def _of_one_instant(known: Label, read: Label, category: str, again: bool) -> Label:
+    """Two labels of one instant: alike, the earlier end counts; else they contradict each other."""
+    if known.contradictory:
+        return known
+    if known.text is None and read.text is not None and again:
+        # Unknown before, and known to the new policy: nothing else is kept that it could differ
+        # from.
+        return read
+    if known.text not in (read.text, category):
+        return Label(
+            None, known.observed_at, known.source, None, known.observed_at, contradictory=True
+        )
+    ends = shorter(known.valid_until, read.valid_until)
+    return Label(known.text, known.observed_at, known.source, ends, known.since)
 
 
 def removed_label(known: Label) -> Label:
@@ -144,7 +236,7 @@ def drop_expired_hold(account: Account, time: int) -> bool:
 def forget_count(account: Account) -> None:
     """Below the floor nothing is remembered of an account but when it was last read."""
     account.followers = None
-    account.label = None
+    account.label = account.kept_label = account.kept = None
     account.runs = {}
     account.eligibility = Eligibility.OUTSIDE
     account.dwell_from = account.leaving_since = None

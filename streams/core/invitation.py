@@ -94,6 +94,10 @@ def terms_of(account: Account, policy: Policy, standing: Standing, time: int) ->
         expires_after=policy.consequence.expires_after,
         policy_version=policy.version,
         policy_digest=policy.digest,
+        exit_ratio_ppm=policy.stability.exit_ratio_ppm,
+        leave_after=policy.stability.leave_after,
+        max_age=policy.stability.max_age,
+        keep=policy.keep_on_fall_below,
     )
 
 
@@ -135,7 +139,7 @@ def issue(account: Account, moment: Moment, standing: Standing) -> list[Change]:
             "cool_down_until": None,
         },
     )
-    changes = [replace(change, counts=Event.INVITATION_ISSUED)]
+    changes = [replace(change, counts=Event.INVITATION_ISSUED, account={"spent": True})]
     if mode is Mode.SHADOW:
         seen = Life(state=Invitation.INVITED, cycle=cycle)
         draft, effects = delivery(cycle, mode, moment, moment.now, "projected")
@@ -178,11 +182,11 @@ def delivery(
         "clock_base": deadline,
         "clock_from": delivered_at,
         "reissue_wanted": False,
+        "reminded_count": 0,
     }
     if deadline is not None:
         window = deadline - delivered_at
-        too_long = sum(before >= window for before in cycle.terms.reminders)
-        effects["reminded_count"] = max(cycle.reminded_count, too_long)
+        effects["reminded_count"] = sum(before >= window for before in cycle.terms.reminders)
     data = {
         "delivered_at": rfc3339(delivered_at),
         "deadline_at": None if deadline is None else rfc3339(deadline),
@@ -261,7 +265,7 @@ def clock_stops(account: Account, cycle: Cycle, moment: Moment) -> list[tuple[in
     """Every stretch in which the clock of this cycle stood still."""
     stops: list[tuple[int, int | None]] = list(cycle.stops)
     stops += [(hold.since, None) for hold in (account.hold, account.appeal) if hold is not None]
-    return stops + list(moment.brakes.stops(moment.ref.platform))
+    return stops + moment.brakes.stops(moment.ref.platform) + moment.cluster.stops()
 
 
 def decide_deadline(account: Account, moment: Moment, mode: Mode) -> Change | None:

@@ -5,6 +5,7 @@ chain.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from schemas.words import Deferral, Event
 from streams.core.account import Account
 from streams.core.chain import Chain
 from streams.core.change import Change
@@ -33,6 +34,7 @@ class Journal:
         self.chain = chain
         self._steps: list[dict[str, Any]] = []
         self._idle = False
+        self.cluster_changed_at: int | None = None
 
     def step(self, now: int, reads: Mapping[str, tuple[int, int]], moved: bool) -> None:
         """Inputs that were applied together: of each topic the first offset and the next one to
@@ -46,13 +48,15 @@ class Journal:
             self._steps.append({"now": rfc3339(now), "reads": dict(reads)})
             self._idle = not moved
 
-    def fired(self, now: int, as_of: int, looked: int, more: bool) -> None:
+    def fired(self, now: int, as_of: int, looked: int, more: bool, favourable_only: bool) -> None:
         """A round of timers: `looked` accounts, in the order of what was due by `as_of`.
 
-        `more`: it ended before all of them had their turn.
+        `more`: it ended before all of them had their turn. `favourable_only`: adverse timers
+        waited.
         """
         until = rfc3339(as_of)
-        self._steps.append({"now": rfc3339(now), "as_of": until, "looked": looked, "more": more})
+        step = {"now": rfc3339(now), "as_of": until, "looked": looked, "more": more}
+        self._steps.append(step | ({"favourable_only": True} if favourable_only else {}))
         self._idle = False
 
     def decision(
@@ -63,7 +67,7 @@ class Journal:
         cause: Cause,
         changes: Sequence[Change],
         published: Sequence[Published],
-        deferred: Sequence[tuple[str, list[str]]],
+        deferred: Sequence[tuple[Event, list[Deferral]]],
         ignored: str | None,
     ) -> None:
         """One cause and one account: transitions, events, deferrals, or why nothing happened."""
@@ -91,6 +95,8 @@ class Journal:
             "reads": dict(reads),
             "steps": self._steps,
         }
+        if self.cluster_changed_at is not None:
+            record["cluster_changed"] = rfc3339(self.cluster_changed_at)
         self._steps, self._idle, self._opened_at = [], False, None
         self._write(ledger, b"#transaction", record, now)
 

@@ -71,6 +71,7 @@ class Input(StrEnum):
     NOT_BELOW_EXIT = "not below the exit line"
     LEAVE_OVER = "leave over"
     LOWER_LINE = "a lower line counts"
+    HIGHER_LINE = "a higher line counts"
 
     INSIDE = "inside, nothing deferring"
     PROJECTED = "shadow: delivered by projection"
@@ -95,7 +96,7 @@ class Input(StrEnum):
     UNHOLD = "unhold"
     APPEAL_OPENED = "appeal opened"
     APPEAL_REJECTED = "appeal rejected"
-    ENDED = "the restrictions of the cycle ended"
+    ENDED = "the restrictions of the cycle ended, or its time without any"
 
     APPLY = "expired, surface named"
     REVIEW_DUE = "review due"
@@ -144,6 +145,7 @@ ELIGIBILITY: Table = {
     _E.INSIDE: {
         Input.BELOW_EXIT: Row(_E.LEAVING),
         Input.LOWER_LINE: Row(_E.INSIDE),
+        Input.HIGHER_LINE: Row(_E.INSIDE),
         Input.CONDITIONS_FAIL: Row(_E.OUTSIDE),
     },
     _E.LEAVING: {

@@ -8,6 +8,7 @@ from typing import Protocol
 from schemas.words import Event, Mode
 from streams.core.account import AccountRef
 from streams.core.brakes import Brakes
+from streams.core.cluster import Cluster
 from streams.core.policy import Policy
 
 
@@ -36,7 +37,9 @@ class Moment:
     in time are held against: `as_of`, or for an input the last one at which nothing of the account
     was due, for what is due may be undone by inputs that have not been read. `policy_since`: when
     the partition took up the present policy, 0 for its first. `policy_changed`: a new policy caused
-    this look.
+    this look. `entry`: when the record that is looked at entered Kafka, `now` for a timer.
+    `reading`: the record is a reading. `favourable_only`: what is due and adverse waits, because
+    the topics have not been looked at since.
     """
 
     ref: AccountRef
@@ -48,3 +51,7 @@ class Moment:
     policy_changed: bool
     brakes: Brakes
     permits: Permits
+    cluster: Cluster
+    entry: int
+    reading: bool = False
+    favourable_only: bool = False

@@ -25,6 +25,7 @@ from streams.core.brakes import Brakes
 from streams.core.caps import Caps
 from streams.core.chain import Chain
 from streams.core.clock import milliseconds, rfc3339
+from streams.core.cluster import CLUSTER, Cluster
 from streams.core.decode import (
     AccountChange,
     CategoryChange,
@@ -34,18 +35,27 @@ from streams.core.decode import (
     Value,
 )
 from streams.core.dispatch import decide_input
+from streams.core.eligibility import conditions_fail
+from streams.core.entry import entry_of
 from streams.core.examiner import POLICIES, Examiner
 from streams.core.facts import (
     ended,
+    keep_count,
+    label_breaks,
+    label_keeps,
     new_label,
     read_count,
+    reading_breaks,
     removed_label,
+    restart_dwell,
     undone,
 )
 from streams.core.guards import GuardBook
 from streams.core.intake import Intake, Partitioner
 from streams.core.journal import Journal
 from streams.core.ledger import ACCOUNTS, CATEGORIES, InputRecord, Ledger, Records, Snapshot
+from streams.core.lifecycle import Eligibility
+from streams.core.milder import cycle_exit_line, leaves_at, open_cycle
 from streams.core.permits import CAPS, GUARDS, PartitionPermits
 from streams.core.policy import Policy
 from streams.core.progress import Progress
@@ -92,6 +102,9 @@ class Partition:
         again = snapshot.get(ACCOUNTS, _RESCAN)
         self._book.rescan = msgspec.msgpack.decode(again, type=dict[int, int]) if again else {}
         self._brakes = _load(snapshot, _BRAKES, Brakes)
+        self._cluster = _load(snapshot, CLUSTER, Cluster)
+        if self._cluster.restart(now):
+            self._progress.dirty[CLUSTER] = self._cluster
         self._permits = PartitionPermits(
             partition,
             world.partition_count,
@@ -114,12 +127,10 @@ class Partition:
             self._book,
             self._journal,
             self._progress,
+            self._cluster,
         )
         self.schedule = self._examiner.schedule
-        self._quick = {
-            name: tuple(sorted({*policy.lines, *_exits(policy)}))
-            for name, policy in world.policies.items()
-        }
+        self._quick = {name: policy.lines for name, policy in world.policies.items()}
         self._intake = Intake(
             partition,
             world.partition_of,
@@ -131,12 +142,14 @@ class Partition:
         self._examiner.open(snapshot, now)
 
     def take_up(self, ledger: Ledger, now: int) -> None:
-        """Write down the policies that the partition works under, unless they are the old ones."""
+        """Write down what opening has changed: the policies that the partition works under, unless
+        they are the old ones, and the end of a stretch in which the cluster was seen to change.
+        """
         if not self._policies_told:
             self._policies_told = True
             self._progress.dirty[POLICIES] = self._adopted
             self._journal.policies(ledger, now, self._policies)
-            self._progress.flush(ledger)
+        self._progress.flush(ledger)
 
     def rewind(self, ledger: Ledger, reads: Mapping[InputName, int]) -> frozenset[InputName]:
         """The topics to read from their beginning once more, where a new policy needs it.
@@ -210,8 +223,19 @@ class Partition:
         if again and ended(account, milliseconds(reading.observed_at)):
             return
         before, run_count, fresh = account.followers, len(account.runs), account.fresh
+        if account.eligibility is Eligibility.LEAVING:
+            leave_at = leaves_at(account, policy)
+            if leave_at is not None and entry_of(record, now) > leave_at:
+                keep_count(account, reading)
+                self._book.mark(account, TOPIC_NUMBERS["follower-counts"], record.offset)
+                ledger.put(ACCOUNTS, key, encode(account))
+                return
+        cause = {"topic": "follower-counts", "offset": record.offset}
         if not read_count(account, reading, policy):
             self.counts["stale", "follower-counts", reading.platform] += 1
+            if reading_breaks(account, reading):
+                self._book.mark(account, TOPIC_NUMBERS["follower-counts"], record.offset)
+                self._break_dwell(ledger, account, now, cause, AccountRef.of(key))
             return
         self._book.mark(account, TOPIC_NUMBERS["follower-counts"], record.offset)
         same_runs = len(account.runs) == run_count
@@ -224,10 +248,16 @@ class Partition:
         if self._at_rest(account, key, policy):
             ledger.put(ACCOUNTS, key, encode(account))
             return
-        cause = {"topic": "follower-counts", "offset": record.offset}
-        self._examiner.look(
-            ledger, account, AccountRef(reading.platform, reading.account_id), now, cause
-        )
+        ref = AccountRef(reading.platform, reading.account_id)
+        self._examiner.look(ledger, account, ref, now, cause, reading=True)
+
+    def _break_dwell(
+        self, ledger: Ledger, account: Account, now: int, cause: dict[str, object], ref: AccountRef
+    ) -> None:
+        """A stale reading or label lies inside a dwell from which nothing has been issued yet."""
+        restart_dwell(account)
+        broken = conditions_fail(account)
+        self._examiner.look(ledger, account, ref, now, cause, changes=[broken])
 
     def _at_rest(self, account: Account, key: bytes, policy: Policy) -> bool:
         """Whether a look at the account would change nothing: below every line, and unbound."""
@@ -246,6 +276,13 @@ class Partition:
         after = reading.followers
         if after * 2 < before or after < policy.floor:
             return False
+        if account.eligibility is Eligibility.LEAVING:
+            return False
+        cycle = open_cycle(account)
+        if cycle is not None:
+            exits_at = cycle_exit_line(cycle, policy)
+            if (before < exits_at) is not (after < exits_at):
+                return False
         return bisect_right(marks, before) == bisect_right(marks, after)
 
     def _input(
@@ -267,7 +304,7 @@ class Partition:
             return
         self._book.mark(account, TOPIC_NUMBERS[name], record.offset)
         cause = {"topic": name, "offset": record.offset}
-        moment = self._examiner.moment(ref, now, None)
+        moment = self._examiner.moment(ref, now, None, entry=entry_of(record, now))
         decided = decide_input(account, moment, value)
         ignored = decided if isinstance(decided, str) else None
         changes = [] if isinstance(decided, str) else decided
@@ -305,20 +342,27 @@ class Partition:
         if value is None:
             label = removed_label(known) if known is not None else None
         else:
-            label = new_label(known, value, policy)
+            label = new_label(known, value, policy, again)
+        cause = {"topic": "category-changes", "offset": record.offset}
         if label is None:
             self.counts["stale", "category-changes", platform] += 1
+            if account is not None and value is not None and label_breaks(account, value, policy):
+                self._book.mark(account, number, record.offset)
+                self._break_dwell(ledger, account, now, cause, AccountRef.of(key))
             return
         self._progress.moved = True
         ledger.put(CATEGORIES, key, encode(label))
         if account is None or account.followers is None:
             return
         self._book.mark(account, number, record.offset)
-        account.label = label
-        if self._at_rest(account, key, policy):
+        keeps = label_keeps(account, entry_of(record, now))
+        if keeps:
+            account.kept_label = label
+        else:
+            account.label = label
+        if keeps or self._at_rest(account, key, policy):
             ledger.put(ACCOUNTS, key, encode(account))
             return
-        cause = {"topic": "category-changes", "offset": record.offset}
         self._examiner.look(ledger, account, AccountRef.of(key), now, cause)
 
     def _switches(self, ledger: Ledger, now: int, records: Records) -> None:
@@ -343,9 +387,25 @@ class Partition:
         """The instant of the earliest timer."""
         return self.schedule.due()
 
-    def fire(self, ledger: Ledger, now: int, as_of: int, limit: int) -> bool:
-        """Look at up to `limit` accounts whose timers are due by `as_of`; True: more are due."""
+    def cluster_changed(self, now: int) -> None:
+        """The cluster is seen to have changed: from here on nothing adverse is decided, and the
+        clocks of answers stand still, until the partition is opened anew.
+        """
+        if self._cluster.change(now):
+            self._progress.dirty[CLUSTER] = self._cluster
+            self._journal.cluster_changed_at = now
+
+    def fire(
+        self, ledger: Ledger, now: int, as_of: int, limit: int, favourable_only: bool = False
+    ) -> bool:
+        """Look at up to `limit` accounts whose timers are due by `as_of`; True: more are due.
+
+        `favourable_only`: what is due and adverse stays due, and is not looked at again before a
+        round that is not so.
+        """
         self._progress.begin()
+        if not favourable_only:
+            self.schedule.unpark()
         looked = 0
         for _ in range(limit):
             entry = self.schedule.take(as_of)
@@ -360,11 +420,13 @@ class Partition:
             account, ref = decode_account(raw), AccountRef.of(key)
             cause = {"timer": "look", "due_at": rfc3339(at)}
             self.counts["timers", ref.platform] += 1
-            self._examiner.look(ledger, account, ref, now, cause, as_of=as_of)
+            self._examiner.look(
+                ledger, account, ref, now, cause, as_of=as_of, favourable_only=favourable_only
+            )
         self._progress.flush(ledger)
-        due = self.schedule.due()
-        more = due is not None and due <= as_of
-        self._journal.fired(now, as_of, looked, more)
+        more = self.schedule.due_by(as_of)
+        if looked or not favourable_only:
+            self._journal.fired(now, as_of, looked, more, favourable_only)
         return more
 
     def _refused(self, name: str, reason: Refused) -> None:
@@ -397,8 +459,3 @@ _S = TypeVar("_S", bound=msgspec.Struct)
 def _load(snapshot: Snapshot, key: bytes, kind: type[_S]) -> _S:
     raw = snapshot.get(ACCOUNTS, key)
     return msgspec.msgpack.decode(raw, type=kind) if raw is not None else kind()
-
-
-def _exits(policy: Policy) -> list[int]:
-    ratio = policy.stability.exit_ratio_ppm
-    return [-(-line * ratio // 1_000_000) for line in policy.lines]

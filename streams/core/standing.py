@@ -2,9 +2,10 @@
 
 from typing import NamedTuple
 
-from schemas.words import Event, Field, Mode
+from schemas.words import Deferral, Event, Field, Mode
 from streams.core.account import Account, Hold
 from streams.core.lifecycle import Eligibility, Invitation
+from streams.core.milder import max_age
 from streams.core.moment import Moment
 from streams.core.policy import Phase, Policy
 
@@ -65,36 +66,36 @@ def failing(account: Account, moment: Moment, standing: Standing | None) -> str 
     return None
 
 
-def exit_line(policy: Policy, line: int) -> int:
-    """The least count that is not below the exit line."""
-    return -(-line * policy.stability.exit_ratio_ppm // 1_000_000)
-
-
 def holding(hold: Hold | None, time: int) -> bool:
     """Whether a hold or an appeal is in force."""
     return hold is not None and (hold.expires_at is None or hold.expires_at > time)
 
 
 def stale(account: Account, moment: Moment) -> bool:
-    """Whether the count is older than the policy's `max_age`; a label carries its own expiry."""
-    if moment.policy is None or moment.policy.stability.max_age is None:
+    """Whether the count is older than `max_age` allows; a label carries its own expiry."""
+    limit = None if moment.policy is None else max_age(account, moment.policy)
+    if limit is None:
         return False
     if account.observed_at is None or account.followers is None:
         return True
-    return account.observed_at + moment.policy.stability.max_age < moment.now
+    return account.observed_at + limit < moment.now
 
 
-def deferrals(account: Account, moment: Moment, event: Event, mode: Mode) -> list[str]:
-    """What an adverse event of this account has to wait for, in fixed order; empty: nothing."""
-    by: list[str] = list(moment.brakes.stopping(moment.ref.platform, event))
+def deferrals(account: Account, moment: Moment, event: Event) -> list[Deferral]:
+    """What an adverse event of this account has to wait for, in the order of `Deferral`; empty:
+    nothing.
+    """
+    by = [Deferral(switch) for switch in moment.brakes.stopping(moment.ref.platform, event)]
+    if moment.cluster.since is not None:
+        by.append(Deferral.CLUSTER_CHANGED)
     if holding(account.hold, moment.time):
-        by.append("hold")
+        by.append(Deferral.HOLD)
     if holding(account.appeal, moment.time):
-        by.append("appeal")
+        by.append(Deferral.APPEAL)
     if account.eligibility is Eligibility.LEAVING:
-        by.append("leaving")
+        by.append(Deferral.LEAVING)
     if stale(account, moment):
-        by.append("stale")
+        by.append(Deferral.STALE)
     if moment.permits.guard_closed(moment.ref.platform, moment.now) is not None:
-        by.append("guard")
+        by.append(Deferral.GUARD)
     return by

@@ -13,6 +13,7 @@ from streams.core.account import Account, Cycle, Life, Throttled
 from streams.core.change import Change, Draft
 from streams.core.clock import rfc3339
 from streams.core.lifecycle import THROTTLE, Input, Throttle
+from streams.core.milder import shorter
 from streams.core.moment import Moment
 from streams.core.policy import Policy, weakest
 from streams.core.statement import statement
@@ -175,6 +176,18 @@ def _milder(throttled: Throttled, level: Level, mode: Mode) -> bool:
     lighter = throttled.level is Level.OFF and level is Level.LIMITED
     weaker = throttled.mode is Mode.ENFORCE and mode is not Mode.ENFORCE
     return lighter or weaker
+
+
+def cycle_ends_at(cycle: Cycle, policy: Policy | None) -> int | None:
+    """When an expired cycle ends by itself: with its last restriction, or where there is none after
+    the shorter of pinned and present `expires_after`. None: never.
+    """
+    if cycle.throttles:
+        return max(ends_at(throttled, policy) for throttled in cycle.throttles.values())
+    expired_at = cycle.deadline_at if cycle.expired_at is None else cycle.expired_at
+    present = None if policy is None else policy.consequence.expires_after
+    lasts = shorter(cycle.terms.expires_after, present)
+    return None if expired_at is None or lasts is None else expired_at + lasts
 
 
 def ends_at(throttled: Throttled, policy: Policy | None) -> int:

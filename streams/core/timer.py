@@ -13,6 +13,7 @@ class Timer(StrEnum):
     LEAVE = "leave-over"
     DWELL = "dwell-over"
     EXPIRY = "throttle-expires"
+    CYCLE = "cycle-expires"
     REVIEW = "review-due"
     DEADLINE = "deadline"
     REISSUE = "reissue"
@@ -24,5 +25,11 @@ class Timer(StrEnum):
         """The place in this list."""
         return _RANKS[self]
 
+    @property
+    def adverse(self) -> bool:
+        """Whether what it leads to is adverse: it waits for a look at the topics (contract 5)."""
+        return self in _ADVERSE
 
+
+_ADVERSE = frozenset({Timer.REVIEW, Timer.DEADLINE, Timer.REISSUE, Timer.REMINDER, Timer.ISSUE})
 _RANKS = {timer: rank for rank, timer in enumerate(Timer)}

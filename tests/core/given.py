@@ -134,6 +134,7 @@ class Day:
         self._partition_of = partition_of or (lambda _: partition)
         self._require_approvals = require_approvals
         self._seen = self._controls = 0
+        self._entry: int | None = None
         self.open(*(policies or (policy(),)))
 
     def open(self, *policies: Policy) -> None:
@@ -156,9 +157,15 @@ class Day:
         offset = self._offsets[topic]
         self._offsets[topic] += 1
         raw = msgspec.json.encode(value) if isinstance(value, Mapping) else value
-        record = Record(offset, self.now, None if key is None else key.encode(), raw)
+        entry, self._entry = self.now if self._entry is None else self._entry, None
+        record = Record(offset, entry, None if key is None else key.encode(), raw)
         self.partition.step(self.tables, self.now, [(topic, [record])])  # type: ignore[list-item]
         self.partition.seal(self.tables, self.now, dict(self._offsets))
+        return self
+
+    def entered(self, at: int) -> "Day":
+        """The next record entered Kafka at an instant, and is read now."""
+        self._entry = at
         return self
 
     def _account(self, topic: str, account: str, **value: Any) -> "Day":

@@ -21,7 +21,8 @@ def test_a_label_that_ran_out_meanwhile_waits_for_its_renewal_to_be_read() -> No
     day = Day().label("财经", valid_until=rfc3339(ends)).reads(1500).wait(HOUR).receipt()
     _oversleep(day, ends + HOUR)
     assert day.receipt("failed", at=ends).said() == ["undeliverable other"]
-    day.label("财经", at=ends - HOUR, valid_until=rfc3339(ends + 30 * DAY)).fire()
+    renewal = rfc3339(ends + 30 * DAY)
+    day.entered(ends).label("财经", at=ends - HOUR, valid_until=renewal).fire()
     assert day.said() == [], "the renewal was there in time"
 
 

@@ -167,7 +167,7 @@ def test_after_an_upheld_appeal_the_same_cycle_never_restricts_again() -> None:
 def test_a_day_without_restrictions_says_nothing_at_the_review() -> None:
     day = Day(with_surfaces({})).label("财经").reads(1500).wait(60 * MINUTE).receipt()
     assert day.wait(WINDOW).said()[-1] == "expired no_answer"
-    assert day.wait(100 * DAY).said() == []
+    assert day.wait(20 * DAY).said() == []
 
 
 def test_the_statement_names_the_field_that_holds_when_the_restriction_begins() -> None:
