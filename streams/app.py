@@ -5,6 +5,7 @@ The only place that builds the Faust app and joins the core to the engine.
 
 import asyncio
 import logging
+import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -74,7 +75,11 @@ def create_app(settings: Settings) -> EngineApp:
 
     Raises `PolicyFaults`, `InstanceError` before anything is touched.
     """
-    policies = load_policies(settings.policies, require_approvals=settings.require_approvals)
+    policies = load_policies(
+        settings.policies,
+        require_approvals=settings.require_approvals,
+        now=int(time.time() * 1000),
+    )
     instance = claim(settings)
     names = TopicNames(settings.topic_prefix, settings.application_id)
     metrics = Metrics(CollectorRegistry())

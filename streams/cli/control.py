@@ -49,6 +49,7 @@ HELP = {
     Command.LIFT: "Cancel the invitation, or lift what is restricted; this cycle is done.",
     Command.EXTEND: "Give longer to answer: --until.",
     Command.REISSUE: "Show the notice again after it could not be delivered.",
+    Command.SETTLE: "End the unclear words of the account: a person has looked at them.",
     Command.APPEAL_OPENED: "The owner appeals: nothing adverse until the verdict.",
     Command.APPEAL_UPHELD: "The owner was right: lift, and never again in this cycle.",
     Command.APPEAL_REJECTED: "The owner was not right: the clock goes on.",

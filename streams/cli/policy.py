@@ -3,6 +3,7 @@
 import difflib
 import io
 import json
+import time
 from pathlib import Path
 from typing import Annotated
 
@@ -31,11 +32,14 @@ def check(
     chosen = settings()
     try:
         found = load_paths(
-            paths or [chosen.policies], require_approvals=chosen.require_approvals
+            paths or [chosen.policies],
+            require_approvals=chosen.require_approvals,
+            now=int(time.time() * 1000),
         ).values()
     except PolicyFaults as refused:
         if as_json:
-            say_json({"ok": False, "faults": [str(fault) for fault in refused.faults]})
+            faults = [str(fault) for fault in refused.faults]
+            say_json({"ok": False, "faults": faults, "more": refused.more})
         else:
             complain(str(refused))
         raise typer.Exit(1) from None

@@ -26,6 +26,7 @@ HELP = {
     Switch.INVITATIONS_OFF: "Defer new invitations.",
     Switch.THROTTLES_OFF: "Defer expiries, restrictions and renewals.",
     Switch.ANSWERS_PAUSED: "Answers cannot be given: the clock of the answer stops.",
+    Switch.REFUSALS_SETTLED: "On ends a tripped refusal guard: its dead letters are seen to.",
 }
 
 

@@ -30,6 +30,9 @@ ANSWERS = ("declined", "no_answer")
 
 PPM = 1_000_000
 
+MOST_REMINDERS = 10
+MAX_REFERENCE_LENGTH = 128
+
 MODE_ORDER = (Mode.OFF, Mode.SHADOW, Mode.ENFORCE)
 
 
@@ -42,6 +45,25 @@ def _require(holds: bool, what: str) -> None:
     """Refuse nonsense when a policy is made: a ValueError says what must hold."""
     if not holds:
         raise ValueError(what)
+
+
+_BLANK_LETTERS = frozenset("\u115f\u1160\u2800\u3164\uffa0")
+"""Fillers: letters to Unicode, and nothing to see."""
+
+
+def is_reference(text: str) -> bool:
+    """Whether a text can only be a reference to a document: one word without `@`.
+
+    So that neither a blank nor a sentence with somebody's name unlocks `enforce` and goes out in
+    every statement.
+    """
+    return (
+        1 <= len(text) <= MAX_REFERENCE_LENGTH
+        and text.isprintable()
+        and "@" not in text
+        and " " not in text
+        and not _BLANK_LETTERS.intersection(text)
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +81,7 @@ class Notice:
         for text in (self.id, self.version):
             _require(re.fullmatch(ID_PATTERN, text) is not None, "a notice id or version is an id")
         _require(window is None or window > 0, "an answer window is longer than zero")
+        _require(len(self.reminders) <= MOST_REMINDERS, "a notice has at most ten reminders")
         for reminder in self.reminders:
             _require(reminder > 0, "a reminder is before the deadline")
             _require(window is None or reminder <= window, "a reminder is within the window")
@@ -185,6 +208,10 @@ class Policy:
         _require(not self.exempt_labels & self.labels.keys(), "a label is covered or exempt")
         for label in (*self.labels, *self.exempt_labels):
             _require(1 <= len(label) <= MAX_CATEGORY_LENGTH, "a label is 1 to 64 characters")
+        reference = self.impact_assessment
+        _require(reference is None or is_reference(reference), "an impact assessment is one word")
+        actors = {actor for actor, _ in self.approvals}
+        _require(len({it.casefold() for it in actors}) == len(actors), "an actor has one spelling")
         caps = (self.invitations_per_day, self.throttles_per_hour)
         _require(min(caps) >= 0, "a cap is not negative")
         _require(0 <= self.rollout_percent <= 100, "a roll-out is 0 to 100 per cent")

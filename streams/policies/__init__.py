@@ -9,35 +9,35 @@ Both raise `PolicyFaults`, whose `faults` are all that is wrong, in order of fil
 from collections.abc import Iterable
 from pathlib import Path
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.nodes import Node
-
 from streams.core.policy import Policy
+from streams.policies.document import read_document
 from streams.policies.faults import Fault, Findings, PolicyFaults
-from streams.policies.reading import Draft, read_policy
+from streams.policies.reading import KEYS, Draft, read_policy
 
 __all__ = ["Fault", "PolicyFaults", "load_paths", "load_policies", "load_policy"]
 
-MAX_FILE_BYTES = 1024 * 1024
 
-
-def load_policy(path: Path, *, require_approvals: bool = False) -> Policy:
+def load_policy(path: Path, *, require_approvals: bool = False, now: int | None = None) -> Policy:
     """The policy in one file, whatever the file is called.
+
+    `now`: the clock of this machine in milliseconds, ahead of which no approval may be; None does
+    not ask (replay and backtest read policies of other days and machines).
 
     Raises:
         PolicyFaults: all that is wrong with it.
     """
-    draft, findings = _read_file(path, require_approvals=require_approvals)
+    draft, findings = _read_file(path, require_approvals=require_approvals, now=now)
     if draft is None or findings.faults:
         raise PolicyFaults(findings.faults)
     return draft.make()
 
 
-def load_policies(directory: Path, *, require_approvals: bool) -> dict[str, Policy]:
+def load_policies(
+    directory: Path, *, require_approvals: bool, now: int | None = None
+) -> dict[str, Policy]:
     """All policies of a directory, by platform: every `*.yaml`, each named after its platform.
 
-    Files whose name starts with a dot are left alone.
+    Files whose name starts with a dot are left alone. `now` as in `load_policy`.
 
     Raises:
         PolicyFaults: all that is wrong with any of them, or with the directory.
@@ -45,10 +45,12 @@ def load_policies(directory: Path, *, require_approvals: bool) -> dict[str, Poli
     if not directory.is_dir():
         cure = "name a directory of policy files"
         raise PolicyFaults([Fault(str(directory), 1, "there is no such directory", cure)])
-    return load_paths([directory], require_approvals=require_approvals)
+    return load_paths([directory], require_approvals=require_approvals, now=now)
 
 
-def load_paths(paths: Iterable[Path], *, require_approvals: bool) -> dict[str, Policy]:
+def load_paths(
+    paths: Iterable[Path], *, require_approvals: bool, now: int | None = None
+) -> dict[str, Policy]:
     """As `load_policies`, from files and directories together (`byline policy check PATH…`).
 
     Raises:
@@ -56,8 +58,10 @@ def load_paths(paths: Iterable[Path], *, require_approvals: bool) -> dict[str, P
     """
     faults: list[Fault] = []
     read: list[tuple[Path, Draft]] = []
-    for path in _files(paths, faults):
-        draft, findings = _read_file(path, require_approvals=require_approvals)
+    for path, inside in _files(paths, faults):
+        draft, findings = _read_file(
+            path, inside=inside, require_approvals=require_approvals, now=now
+        )
         faults += findings.faults
         if draft is not None and draft.platform:
             read.append((path, draft))
@@ -82,14 +86,22 @@ def load_paths(paths: Iterable[Path], *, require_approvals: bool) -> dict[str, P
     return {platform: drafts[platform].make() for platform in sorted(drafts)}
 
 
-def _files(paths: Iterable[Path], faults: list[Fault]) -> list[Path]:
-    """The files to read, each once; a directory without any, or with `*.yml`, is a fault."""
-    found: list[Path] = []
+def _files(paths: Iterable[Path], faults: list[Fault]) -> list[tuple[Path, Path | None]]:
+    """The files to read, each once, with the directory that it was found in, if in one.
+
+    A directory without any, or with `*.yml`, is a fault.
+    """
+    found: dict[Path, Path | None] = {}
     for path in paths:
         if not path.is_dir():
-            found.append(path)
+            found.setdefault(path)
             continue
-        inside = sorted(entry for entry in path.iterdir() if not entry.name.startswith("."))
+        try:
+            inside = sorted(entry for entry in path.iterdir() if not entry.name.startswith("."))
+        except OSError as error:
+            what = f"cannot be read ({(error.strerror or str(error)).lower()})"
+            faults.append(Fault(str(path), 1, what, "name a readable directory"))
+            continue
         files = [entry for entry in inside if entry.suffix == ".yaml"]
         for entry in inside:
             if entry.suffix == ".yml":
@@ -98,48 +110,16 @@ def _files(paths: Iterable[Path], faults: list[Fault]) -> list[Path]:
         if not files:
             cure = "put a policy file there, PLATFORM.yaml"
             faults.append(Fault(str(path), 1, "there is no policy file in it", cure))
-        found += files
-    return list(dict.fromkeys(found))
+        for entry in files:
+            found.setdefault(entry, path)
+    return list(found.items())
 
 
-def _read_file(path: Path, *, require_approvals: bool) -> tuple[Draft | None, Findings]:
+def _read_file(
+    path: Path, *, require_approvals: bool, now: int | None, inside: Path | None = None
+) -> tuple[Draft | None, Findings]:
     findings = Findings(str(path))
-    root = _compose(path, findings)
+    root = read_document(path, findings, KEYS, inside=inside)
     if root is None:
         return None, findings
-    return read_policy(root, findings, require_approvals=require_approvals), findings
-
-
-def _compose(path: Path, findings: Findings) -> Node | None:
-    """The document as nodes with their lines, or None and a fault."""
-    try:
-        with path.open("rb") as file:
-            raw = file.read(MAX_FILE_BYTES + 1)
-        text = raw.decode("utf-8")
-    except OSError as error:
-        what = (error.strerror or str(error)).lower()
-        findings.add(1, f"cannot be read ({what})", "name a readable file")
-        return None
-    except UnicodeDecodeError as error:
-        line = raw[: error.start].count(b"\n") + 1
-        findings.add(line, "this is not UTF-8", "save the file as UTF-8")
-        return None
-    if len(raw) > MAX_FILE_BYTES:
-        findings.add(1, "the file is over 1 MiB", "a policy is far smaller: name the right file")
-        return None
-    try:
-        root: Node | None = YAML(typ="rt", pure=True).compose(text)
-    except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        what = error.problem or error.context or "unreadable"
-        findings.add(
-            mark.line + 1 if mark else 1, f"this is not YAML 1.2 ({what})", "mend the YAML"
-        )
-        return None
-    except (YAMLError, RecursionError) as error:
-        what = str(error).splitlines()[0]
-        findings.add(1, f"this is not YAML 1.2 ({what})", "mend the YAML")
-        return None
-    if root is None:
-        findings.add(1, "the file is empty", "write a policy")
-    return root
+    return read_policy(root, findings, require_approvals=require_approvals, now=now), findings

@@ -1,41 +1,58 @@
 """What is wrong with a policy file, where, and what to do about it."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+MOST_FAULTS = 100
+"""So many faults are told; of the others only the number is."""
 
-@dataclass(frozen=True, order=True, slots=True)
+Cure = str | Callable[[], str]
+"""What to do about a fault; a function where finding the words takes time (a near name)."""
+
+
+@dataclass(frozen=True, slots=True)
 class Fault:
     """One thing to mend: `message` says what is wrong, `cure` what to do. Lines count from 1."""
 
     file: str
     line: int
     message: str
-    cure: str
+    how: Cure
+
+    @property
+    def cure(self) -> str:
+        """What to do about it."""
+        return self.how if isinstance(self.how, str) else self.how()
 
     def __str__(self) -> str:
         """One line, in the form that editors jump to."""
-        return f"{self.file}:{self.line}: {self.message}; {self.cure}"
+        return printable(f"{self.file}:{self.line}: {self.message}; {self.cure}")
 
 
 class PolicyFaults(ValueError):
     """Policies that were refused, with every fault at once. The operator's to mend, never ours.
 
-    `str()` of it has one line a fault, ordered by file and line.
+    `faults`: the first 100, ordered by file and line; `more`: how many there are beside them.
+    `str()` of it has one line a fault, and one more where there are others.
     """
 
     def __init__(self, faults: Iterable[Fault]) -> None:
-        self.faults = sorted(faults, key=lambda fault: (fault.file, fault.line))
-        super().__init__("\n".join(str(fault) for fault in self.faults))
+        found = sorted(faults, key=lambda fault: (fault.file, fault.line))
+        self.faults = found[:MOST_FAULTS]
+        self.more = len(found) - len(self.faults)
+        lines = [str(fault) for fault in self.faults]
+        if self.more:
+            lines.append(f"and {self.more} more")
+        super().__init__("\n".join(lines))
 
 
 class Wrong(ValueError):
     """A value that cannot be read; whoever knows its place makes a `Fault` of it."""
 
-    def __init__(self, message: str, cure: str) -> None:
+    def __init__(self, message: str, cure: Cure) -> None:
         self.message = message
         self.cure = cure
-        super().__init__(f"{message}; {cure}")
+        super().__init__(message)
 
 
 class Findings:
@@ -45,6 +62,15 @@ class Findings:
         self.file = file
         self.faults: list[Fault] = []
 
-    def add(self, line: int, message: str, cure: str) -> None:
+    def add(self, line: int, message: str, cure: Cure) -> None:
         """Note one fault and go on reading."""
         self.faults.append(Fault(self.file, line, message, cure))
+
+
+def printable(text: str) -> str:
+    """The text on one line: what a terminal would obey, or cannot show, is escaped."""
+    if text.isprintable():
+        return text
+    return "".join(
+        one if one.isprintable() else one.encode("unicode_escape").decode() for one in text
+    )

@@ -10,15 +10,40 @@ from enum import StrEnum
 from functools import partial
 from typing import TypeVar
 
-from ruamel.yaml.nodes import Node
+from ruamel.yaml.nodes import MappingNode, Node
 
-from schemas.words import ACTOR_PATTERN, ID_PATTERN, PLATFORM_PATTERN, Mode
-from streams.core.policy import Guards, Notice, Policy, Stability
-from streams.policies.faults import Findings
-from streams.policies.scalars import matching, parse_duration, parse_instant, read_scalar, read_text
+from schemas.words import ACTOR_PATTERN, ALLOWED_SKEW_SECONDS, ID_PATTERN, PLATFORM_PATTERN, Mode
+from streams.core.policy import (
+    MAX_REFERENCE_LENGTH,
+    MOST_REMINDERS,
+    Guards,
+    Notice,
+    Policy,
+    Stability,
+    is_reference,
+)
+from streams.policies.faults import Findings, Wrong
+from streams.policies.scalars import (
+    SECOND,
+    matching,
+    parse_duration,
+    parse_instant,
+    quoted,
+    read_scalar,
+    read_text,
+)
 from streams.policies.scope import read_consequence, read_fields, read_phases
 from streams.policies.sections import Section, line_of
 
+REQUIRED = (
+    *("platform", "version", "mode", "notice", "impact_assessment", "phases", "fields"),
+    *("stability", "consequence", "on_fall_below", "caps", "rollout_percent"),
+)
+OPTIONAL = ("approvals", "guards")
+KEYS = frozenset((*REQUIRED, *OPTIONAL))
+"""The keys of a policy."""
+
+MOST_APPROVALS = 100
 MAX_COUNT = 10**9
 """The greatest version, cap and number of cases; more is a slip of the pen."""
 
@@ -42,26 +67,21 @@ class Draft:
     make: Maker[Policy]
 
 
-def read_policy(root: Node, findings: Findings, *, require_approvals: bool) -> Draft:
-    """Read one document; faults go to `findings`, and only without any may `make` be called."""
-    top = Section(
-        root,
-        "policy",
-        1,
-        findings,
-        required=(
-            *("platform", "version", "mode", "notice", "impact_assessment", "phases", "fields"),
-            *("stability", "consequence", "on_fall_below", "caps", "rollout_percent"),
-        ),
-        optional=("approvals", "guards"),
-    )
+def read_policy(
+    root: Node, findings: Findings, *, require_approvals: bool, now: int | None = None
+) -> Draft:
+    """Read one document; faults go to `findings`, and only without any may `make` be called.
+
+    `now`: this machine's clock, in milliseconds; None: no approval is held against it.
+    """
+    top = Section(root, "policy", 1, findings, required=REQUIRED, optional=OPTIONAL)
     mode = top.word("mode", Mode, Mode.OFF)
     platform = top.read("platform", _slug, "")
     version = top.whole("version", 1, MAX_COUNT)
-    impact_assessment = top.read_or_null("impact_assessment", read_text)
+    impact_assessment = top.read_or_null("impact_assessment", _reference)
     keep = top.word("on_fall_below", Choice, Choice.CLOSE) is Choice.KEEP
     rollout_percent = top.whole("rollout_percent", 0, 100)
-    approvals = _approvals(top)
+    approvals = _approvals(top, now)
     notice_section = top.section(
         "notice", ("id", "version", "answer_window"), ("renew", "reminders")
     )
@@ -83,7 +103,7 @@ def read_policy(root: Node, findings: Findings, *, require_approvals: bool) -> D
     guards = _guards(top)
     if mode is Mode.ENFORCE:
         _enforceable(top, notice_section, consequence_section)
-        if require_approvals and len({actor for actor, _ in approvals}) < 2:
+        if require_approvals and len({actor.casefold() for actor, _ in approvals}) < 2:
             cure = "add approvals: [{actor, at}, …]"
             top.fault("approvals", "enforce needs the approval of two different actors", cure)
     return Draft(
@@ -120,6 +140,10 @@ def _enforceable(top: Section, notice: Section, consequence: Section) -> None:
     ):
         if section.null(key):
             section.fault(key, "enforce needs it, and it is null", "set it, or use mode: shadow")
+    surfaces = consequence.node("surfaces")
+    if isinstance(surfaces, MappingNode) and not surfaces.value:
+        what = "enforce needs it, and it names no surface"
+        consequence.fault("surfaces", what, "name one, or use mode: shadow")
 
 
 _slug = matching(PLATFORM_PATTERN, "a platform slug")
@@ -127,13 +151,32 @@ _identifier = matching(ID_PATTERN, "an id")
 _actor = matching(ACTOR_PATTERN, "an actor")
 
 
-def _approvals(top: Section) -> list[tuple[str, int]]:
+def _reference(node: Node) -> str:
+    text = read_text(node)
+    cure = "write the reference of your document, such as PIA-2023-17"
+    if not text.strip():
+        raise Wrong("it is blank", f"{cure}, or null")
+    if not is_reference(text):
+        what = f"no reference: one word of at most {MAX_REFERENCE_LENGTH} characters, without @"
+        raise Wrong(what, cure)
+    return text
+
+
+def _approvals(top: Section, now: int | None) -> list[tuple[str, int]]:
     found = []
-    for number, node in enumerate(top.items("approvals")):
+    spelt: dict[str, str] = {}
+    for number, node in enumerate(top.some("approvals", MOST_APPROVALS, "approvals")):
         where = f"approvals[{number}]"
         approval = Section(node, where, line_of(node), top.findings, required=("actor", "at"))
         actor = approval.read("actor", _actor, "")
         at = approval.read("at", lambda value: parse_instant(read_scalar(value)), 0)
+        if now is not None and at > now + ALLOWED_SKEW_SECONDS * SECOND:
+            what = f"it is over {ALLOWED_SKEW_SECONDS} s ahead of this machine's clock"
+            approval.fault("at", what, "write when it was given, or set the clock")
+        other = spelt.setdefault(actor.casefold(), actor)
+        if other != actor:
+            what = f"{quoted(actor)} is {quoted(other)} in another case"
+            approval.fault("actor", what, "name two people, or keep one of them")
         found.append((actor, at))
     return found
 
@@ -153,6 +196,9 @@ def _notice(section: Section) -> Maker[Notice]:
         if window is not None and reminder > window:
             what = f"{where}: a reminder is longer before the deadline than the window"
             section.findings.add(line, what, "write one that is at most answer_window")
+    if len(reminders) > MOST_REMINDERS:
+        what = f"{len(reminders)} reminders, at most {MOST_REMINDERS} are allowed"
+        section.fault("reminders", what, "leave some out")
     ordered = tuple(sorted(reminders, reverse=True))
     return lambda: Notice(name, version, renew, window, ordered)
 

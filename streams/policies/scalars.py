@@ -16,13 +16,19 @@ from ruamel.yaml.nodes import Node, ScalarNode
 
 from schemas.inputs import TIME_PATTERN
 from streams.core.policy import PPM
-from streams.policies.faults import Wrong
+from streams.policies.faults import Cure, Wrong
 
 SECOND = 1_000
 MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
 WEEK = 7 * DAY
+
+SHOWN_LENGTH = 40
+"""So many characters of a value does a message repeat."""
+
+LONGEST_NAME = 64
+"""A longer text is no slip of the pen in any name of ours."""
 
 LONGEST = 36_525 * DAY
 """A century: longer is a slip of the pen."""
@@ -52,19 +58,29 @@ def shown(node: Node) -> str:
         return "a list" if tag(node) == "seq" else "a mapping"
     if tag(node) == "null":
         return "null"
-    text = str(node.value)
-    return repr(text if len(text) <= 40 else text[:40] + "…")
+    return quoted(str(node.value))
 
 
-def one_of(text: str, names: Iterable[str]) -> str:
+def quoted(text: str) -> str:
+    """A text of the file in quotes, shortened."""
+    return repr(text if len(text) <= SHOWN_LENGTH else text[:SHOWN_LENGTH] + "…")
+
+
+def one_of(text: str, names: Iterable[str]) -> Cure:
     """The cure for a word that is not in a closed list: the nearest one, or all of them."""
     known = [str(name) for name in names]
-    near = nearest(text, known)
-    return f"did you mean {near!r}?" if near else f"use one of {', '.join(known)}"
+
+    def cure() -> str:
+        near = nearest(text, known)
+        return f"did you mean {near!r}?" if near else f"use one of {', '.join(known)}"
+
+    return cure
 
 
 def nearest(text: str, names: Iterable[str]) -> str | None:
     """The name that was probably meant, or None."""
+    if len(text) > LONGEST_NAME:
+        return None
     return next(iter(difflib.get_close_matches(text, list(names), n=1)), None)
 
 
@@ -78,9 +94,12 @@ def parse_duration(text: str) -> int:
     match = _DURATION.fullmatch(text)
     if match is None:
         if _CALENDAR.fullmatch(text):
-            raise Wrong(f"{text!r} has no fixed length", "write years and months in days: P30D")
+            raise Wrong(
+                f"{quoted(text)} has no fixed length", "write years and months in days: P30D"
+            )
         raise Wrong(
-            f"{text!r} is not a duration", "write ISO 8601 down to seconds: P3D, PT24H, P1DT2H30M"
+            f"{quoted(text)} is not a duration",
+            "write ISO 8601 down to seconds: P3D, PT24H, P1DT2H30M",
         )
     parts = {unit: int(count or 0) for unit, count in match.groupdict().items()}
     length = (
@@ -91,7 +110,7 @@ def parse_duration(text: str) -> int:
         + parts["seconds"] * SECOND
     )
     if length > LONGEST:
-        raise Wrong(f"{text!r} is longer than a century", "write at most P36525D")
+        raise Wrong(f"{quoted(text)} is longer than a century", "write at most P36525D")
     return length
 
 
@@ -115,12 +134,12 @@ def parse_instant(text: str) -> int:
     """
     cure = "write it with its offset: 2023-12-22T00:00:00+08:00"
     if re.fullmatch(TIME_PATTERN, text) is None:
-        raise Wrong(f"{text!r} is not a time with an offset", cure)
+        raise Wrong(f"{quoted(text)} is not a time with an offset", cure)
     try:
         at = datetime.fromisoformat(re.sub(r"(\.[0-9]{1,6})[0-9]*", r"\1", text.upper()))
         return (at.astimezone(UTC) - _EPOCH) // timedelta(milliseconds=1)
     except (ValueError, OverflowError) as error:
-        raise Wrong(f"{text!r} is no such time", "write a day of the calendar") from error
+        raise Wrong(f"{quoted(text)} is no such time", "write a day of the calendar") from error
 
 
 def format_instant(milliseconds: int) -> str:
@@ -136,7 +155,7 @@ def parse_ratio_ppm(text: str) -> int:
         Wrong: not a decimal number, out of range, or with more than six decimals.
     """
     if re.fullmatch(r"-?[0-9]{1,9}(\.[0-9]{1,30})?", text) is None:
-        raise Wrong(f"{text!r} is not a ratio", "write a decimal number such as 0.95")
+        raise Wrong(f"{quoted(text)} is not a ratio", "write a decimal number such as 0.95")
     parts_per_million = Decimal(text) * PPM
     if not 0 < parts_per_million <= PPM:
         raise Wrong(f"{text} is not above 0 and at most 1", "write a ratio such as 0.95")
@@ -154,7 +173,7 @@ def read_text(node: Node) -> str:
     if tag(node) != "str":
         cure = "write a text"
         if isinstance(node, ScalarNode) and tag(node) != "null":
-            cure = f"put it in quotes: {str(node.value)!r}"
+            cure = f"put it in quotes: {shown(node)}"
         raise Wrong(f"{shown(node)} is not text", cure)
     return str(node.value)
 
@@ -222,7 +241,7 @@ def read_word(node: Node, words: type[Word]) -> Word:
         return words(text)
     except ValueError as error:
         kind = words.__name__.lower()
-        raise Wrong(f"unknown {kind} {text!r}", one_of(text, list(words))) from error
+        raise Wrong(f"unknown {kind} {quoted(text)}", one_of(text, list(words))) from error
 
 
 def matching(pattern: str, kind: str) -> Callable[[Node], str]:

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from enum import StrEnum
 from functools import partial
-from itertools import pairwise
 
 from ruamel.yaml.nodes import MappingNode, Node
 
@@ -16,10 +15,13 @@ from schemas.words import (
     Mode,
     Surface,
 )
+from streams.core.labels import folded_label
 from streams.core.policy import Consequence, Phase, Restriction
 from streams.policies.faults import Wrong
-from streams.policies.scalars import matching, one_of, read_text, read_word, tag
+from streams.policies.scalars import matching, one_of, quoted, read_text, read_word, tag
 from streams.policies.sections import Section, line_of, pairs
+
+MOST_PHASES = 100
 
 _identifier = matching(ID_PATTERN, "an id")
 
@@ -33,7 +35,7 @@ class Ground(StrEnum):
 
 def read_phases(top: Section) -> Callable[[], tuple[Phase, ...]]:
     """The phases in order of their start, those without one last."""
-    nodes = top.items("phases")
+    nodes = top.some("phases", MOST_PHASES, "phases")
     if not nodes and top.sound("phases"):
         top.fault("phases", "there is no phase", "write at least one: {name, followers, from}")
     makers: list[tuple[int | None, Callable[[], Phase]]] = []
@@ -50,7 +52,7 @@ def read_phases(top: Section) -> Callable[[], tuple[Phase, ...]]:
         )
         name = section.read("name", _identifier, "")
         if section.sound("name") and name in names:
-            section.fault("name", f"two phases are named {name!r}", "give each its own name")
+            section.fault("name", f"two phases are named {quoted(name)}", "give each its own name")
         names.add(name)
         followers = section.whole("followers", 1, MAX_FOLLOWERS)
         starts_at = section.instant_or_null("from")
@@ -67,17 +69,24 @@ def read_phases(top: Section) -> Callable[[], tuple[Phase, ...]]:
 
 
 def _check_order(dated: list[tuple[int, int | None, Section]]) -> None:
-    """Each later phase has a start of its own and a lower line."""
+    """Each later phase has a start of its own and a lower line.
+
+    A phase whose line cannot be read is stepped over: the lines on both sides of it are compared.
+    """
     dated.sort(key=lambda phase: phase[0])
-    for (start, line, _), (next_start, next_line, section) in pairwise(dated):
-        if next_start == start:
+    before: int | None = None
+    last_start: int | None = None
+    for start, line, section in dated:
+        if start == last_start:
             section.fault("from", "two phases start at one time", "give each its own from")
-        elif line is not None and next_line is not None and next_line >= line:
+        elif before is not None and line is not None and line >= before:
             section.fault(
                 "followers",
-                f"a later phase's line must be lower than {line}, the line before it",
+                f"a later phase's line must be lower than {before}, the line before it",
                 "lower it, or swap the two starts",
             )
+        last_start = start
+        before = before if line is None else line
 
 
 def read_fields(
@@ -92,23 +101,29 @@ def read_fields(
         words = section.each("covered", lambda item: read_word(item, Field))
         covered = frozenset(field for _, field in words)
     labels: dict[str, Field] = {}
-    lines: dict[str, int] = {}
+    seen: dict[str, tuple[str, int]] = {}
     node = section.node("labels")
     if node is not None:
         where = section.path("labels")
         for label, key, value in pairs(node, where, section.line("labels"), section.findings):
-            lines[label] = line_of(key)
             try:
                 _label(key)
+                _unlike(label, line_of(key), seen)
                 labels[label] = read_word(value, Field)
             except Wrong as wrong:
                 message = f"{where}.{label[:20]}: {wrong.message}"
                 section.findings.add(line_of(key), message, wrong.cure)
     exempt_labels = section.each("exempt_labels", _label)
     for line, label in exempt_labels:
-        if label in lines:
-            what = f"the label {label!r} is in labels too (line {lines[label]})"
+        if label in labels or seen.get(folded_label(label), ("", 0))[0] == label:
+            first = seen[folded_label(label)][1]
+            what = f"the label {quoted(label)} is in labels too (line {first})"
             section.findings.add(line, f"fields.exempt_labels: {what}", "keep one of the two")
+            continue
+        try:
+            _unlike(label, line, seen)
+        except Wrong as wrong:
+            section.findings.add(line, f"fields.exempt_labels: {wrong.message}", wrong.cure)
     return covered, labels, frozenset(label for _, label in exempt_labels)
 
 
@@ -117,7 +132,18 @@ def _label(node: Node) -> str:
     if not 1 <= len(text) <= MAX_CATEGORY_LENGTH:
         what = f"a label of {len(text)} characters"
         raise Wrong(what, f"write the platform's label, 1 to {MAX_CATEGORY_LENGTH} characters")
+    if not folded_label(text):
+        cure = "write the platform's label, as people see it"
+        raise Wrong(f"the label {quoted(text)} has no character that can be seen", cure)
     return text
+
+
+def _unlike(label: str, line: int, seen: dict[str, tuple[str, int]]) -> None:
+    """Note a label; another one that is alike once both are compared as labels are is a fault."""
+    other, first = seen.setdefault(folded_label(label), (label, line))
+    if other != label:
+        what = f"the label {quoted(label)} is the same as {quoted(other)} (line {first})"
+        raise Wrong(what, "keep one: width, spaces and invisible characters make no other label")
 
 
 def read_consequence(section: Section) -> Callable[[], Consequence]:
@@ -128,12 +154,13 @@ def read_consequence(section: Section) -> Callable[[], Consequence]:
         surfaces = {}
         where = section.path("surfaces")
         for name, key, value in pairs(node, where, section.line("surfaces"), section.findings):
-            restriction = _restriction(value, f"{where}.{name}", line_of(key), section)
             try:
-                surfaces[Surface(name)] = restriction
+                surface = Surface(name)
             except ValueError:
-                message = f"{where}: unknown surface {name!r}"
+                message = f"{where}: unknown surface {quoted(name)}"
                 section.findings.add(line_of(key), message, one_of(name, list(Surface)))
+                continue
+            surfaces[surface] = _restriction(value, f"{where}.{name}", line_of(key), section)
     on = section.each("on", lambda item: read_word(item, Ground))
     review_after = section.duration("review_after", zero=False)
     expires_after = section.duration("expires_after", zero=False)

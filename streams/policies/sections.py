@@ -10,13 +10,14 @@ from typing import TypeVar
 
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from streams.policies.faults import Findings, Wrong
+from streams.policies.faults import MOST_FAULTS, Cure, Findings, Wrong
 from streams.policies.scalars import (
     nearest,
     one_of,
     parse_duration,
     parse_instant,
     parse_ratio_ppm,
+    quoted,
     read_number,
     read_scalar,
     read_text,
@@ -58,7 +59,9 @@ def pairs(
             continue
         if key in seen:
             first = f"first on line {seen[key]}"
-            findings.add(at, f"{where}: {key!r} is written twice ({first})", "keep one of them")
+            findings.add(
+                at, f"{where}: {quoted(key)} is written twice ({first})", "keep one of them"
+            )
             continue
         seen[key] = at
         yield key, key_node, value
@@ -84,15 +87,17 @@ class Section:
         self._lines: dict[str, int] = {}
         self._unsound: set[str] = set()
         known = (*required, *optional)
-        meant: set[str | None] = set()
+        unknown: list[str] = []
         for key, key_node, value in pairs(node, where, line, findings):
             self._lines[key] = line_of(key_node)
             if key in known:
                 self._values[key] = value
             else:
-                meant.add(nearest(key, known))
-                findings.add(line_of(key_node), f"{where}: unknown key {key!r}", one_of(key, known))
+                unknown.append(key)
+                what = f"{where}: unknown key {quoted(key)}"
+                findings.add(line_of(key_node), what, one_of(key, known))
         if isinstance(node, MappingNode):
+            meant = {nearest(key, known) for key in unknown[:MOST_FAULTS]}
             for key in required:
                 if key not in self._values and key not in meant:
                     cure = f"add {key}, if only as null" if key in NULLABLE else f"add {key}"
@@ -102,7 +107,7 @@ class Section:
         """The line of a key, or of the section where the key is absent."""
         return self._lines.get(key, self._line)
 
-    def fault(self, key: str, message: str, cure: str) -> None:
+    def fault(self, key: str, message: str, cure: Cure) -> None:
         """Note a fault of one key's value."""
         self._unsound.add(key)
         self.findings.add(self.line(key), f"{self.path(key)}: {message}", cure)
@@ -205,6 +210,13 @@ class Section:
             return []
         return list(node.value)
 
+    def some(self, key: str, most: int, what: str) -> list[Node]:
+        """The first elements of a list, at most so many; that there are more is a fault."""
+        nodes = self.items(key)
+        if len(nodes) > most:
+            self.fault(key, f"{len(nodes)} {what}, at most {most} are allowed", "leave some out")
+        return nodes[:most]
+
     def each(self, key: str, parse: Callable[[Node], T]) -> list[tuple[int, T]]:
         """The elements of a list that can be read, each with its line; a repeat is a fault."""
         found: dict[T, int] = {}
@@ -228,5 +240,5 @@ def _duration(node: Node, zero: bool) -> int:
     text = read_scalar(node)
     length = parse_duration(text)
     if length == 0 and not zero:
-        raise Wrong(f"{text!r} is no time at all", "write a duration longer than zero: P7D")
+        raise Wrong(f"{quoted(text)} is no time at all", "write a duration longer than zero: P7D")
     return length

@@ -1,0 +1,30 @@
+"""How labels are compared (contract 3.4): what looks alike is alike.
+
+A platform's own category text may come with full-width letters, invisible characters or spaces at
+its ends. None of them makes it another label.
+"""
+
+import unicodedata
+from functools import lru_cache
+
+_SELECTORS = frozenset(
+    map(chr, (*range(0x180B, 0x180E), 0x180F, *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)))
+)
+"""Variation selectors: they choose how the letter before them is drawn."""
+
+
+@lru_cache(maxsize=4096)
+def folded_label(text: str) -> str:
+    """A label as it is compared: NFKC, without format characters and variation selectors, trimmed.
+
+    An empty one is unknown, whatever the policy says.
+    """
+    if text.isascii():
+        return text.strip()
+    kept = filter(_is_drawn, unicodedata.normalize("NFKC", text))
+    # Without what stood between them two letters may become one.
+    return unicodedata.normalize("NFKC", "".join(kept)).strip()
+
+
+def _is_drawn(character: str) -> bool:
+    return character not in _SELECTORS and unicodedata.category(character) != "Cf"

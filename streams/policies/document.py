@@ -1,0 +1,214 @@
+"""A policy file as nodes with their lines, or a fault; what is no policy is refused unread.
+
+Only a plain file of bounded size, nesting and number of values is read, so that no file costs more
+than two seconds. Nothing that a file holds is repeated before it is known to be a policy: whoever
+names the wrong file must not find a password in the log.
+"""
+
+import os
+import re
+import stat
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.composer import Composer
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from ruamel.yaml.parser import Parser
+from ruamel.yaml.reader import ReaderError
+from ruamel.yaml.scanner import Scanner
+
+from streams.policies.faults import Findings
+
+MAX_FILE_BYTES = 256 * 1024
+MAX_DEPTH = 32
+"""Lists and mappings in one another; a policy needs five."""
+MAX_VALUES = 40_000
+"""Keys, values and elements of one file; a policy has some hundred."""
+SMALLEST_POLICY = 3
+"""A mapping with fewer keys of a policy than this is some other file."""
+
+_KINDS = {
+    stat.S_ISDIR: "a directory",
+    stat.S_ISFIFO: "a pipe",
+    stat.S_ISSOCK: "a socket",
+    stat.S_ISCHR: "a device",
+    stat.S_ISBLK: "a device",
+}
+
+
+def read_document(
+    path: Path, findings: Findings, keys: frozenset[str], *, inside: Path | None = None
+) -> Node | None:
+    """The one document of a file, or None and a fault.
+
+    `keys`: those of a policy. `inside`: the directory that a link must not lead out of; a mounted
+    ConfigMap is made of links within its directory.
+    """
+    raw = _bytes_of(path, findings, inside)
+    if raw is None:
+        return None
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = raw[: error.start].count(b"\n") + 1
+        findings.add(line, "this is not UTF-8", "save the file as UTF-8")
+        return None
+    root = _compose(text, len(raw), findings)
+    if root is not None and not _is_policy(root, findings, keys):
+        return None
+    return root
+
+
+def _bytes_of(path: Path, findings: Findings, inside: Path | None) -> bytes | None:
+    try:
+        if inside is not None:
+            real = Path(os.path.realpath(path, strict=True))
+            if not real.is_relative_to(os.path.realpath(inside, strict=True)):
+                cure = "put the file itself there, or a link to one inside the directory"
+                findings.add(1, "this is a link that leads out of the directory", cure)
+                return None
+        mode = path.stat().st_mode
+        for is_kind, kind in _KINDS.items():
+            if is_kind(mode):
+                findings.add(1, f"this is {kind}", "name a plain file")
+                return None
+        # Not to wait, should it have become a pipe since it was looked at.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+        with open(descriptor, "rb") as file:
+            size = os.fstat(descriptor).st_size
+            raw = file.read(MAX_FILE_BYTES + 1) if size <= MAX_FILE_BYTES else b""
+    except (OSError, ValueError) as error:
+        what = (getattr(error, "strerror", None) or str(error)).lower()
+        findings.add(1, f"cannot be read ({what})", "name a readable file")
+        return None
+    if size > MAX_FILE_BYTES or len(raw) > MAX_FILE_BYTES:
+        _too_large(findings, f"the file has {max(size, len(raw)):,} bytes", f"{MAX_FILE_BYTES:,}")
+        return None
+    return raw
+
+
+def _too_large(findings: Findings, what: str, at_most: str) -> None:
+    cure = "a policy is far smaller: name the right file"
+    findings.add(1, f"{what}, at most {at_most} are read", cure)
+
+
+class _TooLargeError(YAMLError):
+    """Deeper, or more, than is read; it says what, and how many are."""
+
+
+class _Scanner(Scanner):
+    # The base class looks these up anew for every character.
+    @cached_property
+    def reader(self) -> Any:
+        return super().reader
+
+
+class _Parser(Parser):
+    @cached_property
+    def scanner(self) -> Any:
+        return super().scanner
+
+    @cached_property
+    def resolver(self) -> Any:
+        return super().resolver
+
+
+class _Composer(Composer):
+    """Stops at what is too deep or too much; notes values that no text can hold."""
+
+    def __init__(self, loader: Any = None) -> None:
+        super().__init__(loader)
+        # A warning would repeat the anchor's name.
+        self.warn_double_anchors = False
+        self.values = 0
+        self.nesting = 0
+        self.halves: list[int] = []
+
+    @cached_property
+    def parser(self) -> Any:
+        return super().parser
+
+    @cached_property
+    def resolver(self) -> Any:
+        return super().resolver
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        self.values += 1
+        if self.values > MAX_VALUES:
+            raise _TooLargeError(f"there are over {MAX_VALUES:,} values", f"{MAX_VALUES:,}")
+        return super().compose_node(parent, index)
+
+    def compose_scalar_node(self, anchor: Any) -> Any:
+        node = super().compose_scalar_node(anchor)
+        if not node.value.isascii() and re.search("[\ud800-\udfff]", node.value):
+            self.halves.append(node.start_mark.line + 1)
+            node.value = re.sub("[\ud800-\udfff]", "\ufffd", node.value)
+        return node
+
+    def compose_sequence_node(self, anchor: Any) -> Any:
+        return self._nested(super().compose_sequence_node, anchor)
+
+    def compose_mapping_node(self, anchor: Any) -> Any:
+        return self._nested(super().compose_mapping_node, anchor)
+
+    def _nested(self, compose: Any, anchor: Any) -> Any:
+        self.nesting += 1
+        if self.nesting > MAX_DEPTH:
+            what = f"lists and mappings are nested deeper than {MAX_DEPTH}"
+            raise _TooLargeError(what, f"{MAX_DEPTH} levels")
+        node = compose(anchor)
+        self.nesting -= 1
+        return node
+
+
+def _compose(text: str, size: int, findings: Findings) -> Node | None:
+    yaml = YAML(typ="safe", pure=True)
+    yaml.Scanner, yaml.Parser, yaml.Composer = _Scanner, _Parser, _Composer
+    cure = "mend the YAML"
+    try:
+        root: Node | None = yaml.compose(text)
+    except _TooLargeError as error:
+        what, at_most = error.args
+        _too_large(findings, f"{what} in {size:,} bytes", at_most)
+        return None
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        what = _without_content(error.problem or error.context or "unreadable")
+        findings.add(mark.line + 1 if mark else 1, f"this is not YAML 1.2 ({what})", cure)
+        return None
+    except ReaderError as error:
+        line = text[: error.position].count("\n") + 1
+        findings.add(line, "this is not YAML 1.2 (a control character)", cure)
+        return None
+    except (YAMLError, RecursionError, ValueError) as error:
+        findings.add(1, f"this is not YAML 1.2 ({type(error).__name__})", cure)
+        return None
+    if root is None:
+        findings.add(1, "the file is empty", "write a policy")
+    for line in yaml.composer.halves:
+        what = "half of a character (a surrogate, \\ud800 to \\udfff)"
+        findings.add(line, what, "write the character itself")
+    return root
+
+
+def _without_content(problem: str) -> str:
+    """A parser's words without what they quote of the file; marks and its own tokens stay."""
+    quotes = r"'(<[a-z ]+>|[^\w\s']{1,3}|\\t)'|'[^']*'"
+    return re.sub(quotes, lambda it: it[0] if it[1] else "…", problem.splitlines()[0])
+
+
+def _is_policy(root: Node, findings: Findings, keys: frozenset[str]) -> bool:
+    """Whether this is meant to be a policy; if not, one fault that repeats nothing of it."""
+    if not isinstance(root, MappingNode):
+        kind = "a list" if isinstance(root, SequenceNode) else "a text"
+        findings.add(1, f"this is no policy: {kind} is not a mapping", "write key: value lines")
+        return False
+    names = {key.value for key, _ in root.value if isinstance(key, ScalarNode)}
+    if len(names & keys) < SMALLEST_POLICY:
+        what = f"this is no policy: it has {len(names & keys)} of a policy's {len(keys)} keys"
+        findings.add(1, what, "name a policy file")
+        return False
+    return True
