@@ -37,6 +37,56 @@ class Hold(Struct, array_like=True, gc=False):
     expires_at: int | None
 
 
+class Said(Struct, array_like=True, gc=False):
+    """The newest applied or stale one of a word: its time, the time that it states, what it is
+    about (a digest), and the time of the newest applied one.
+    """
+
+    at: int
+    stated: int
+    about: int = 0
+    applied_at: int | None = None
+
+
+class Appeal(Struct, array_like=True, gc=False):
+    """An open appeal: since when the clock stands still for it, and when it was last opened."""
+
+    since: int
+    opened_at: int
+
+
+class Unclear(Struct, array_like=True, gc=False):
+    """Unclear words of one kind (contract 3.6): of the first and the newest what ends them.
+
+    `since`: from when the clock stands still. `entry`: when the newest came in. `own`: the newest
+    time that one of them states, where it could be read. `newest`: the time of the newest, its
+    entry where its own could not be read.
+    """
+
+    since: int
+    entry: int
+    own: int | None
+    newest: int
+
+
+class Heard(Struct, array_like=True, gc=False):
+    """What people said of an account, and stays when it is closed.
+
+    `words`: by word. `controls`: of those with the latest time their time, a digest of the whole
+    and one of the id. `appeals`: the open ones by id. `upheld_at`: the newest verdict for the
+    owner; `freed_at`: the newest word that ends its mark. `held_at`: the newest hold. `unclear`:
+    by topic, and `appeals` for those beyond the most that are kept.
+    """
+
+    words: dict[str, Said] = field(default_factory=dict)
+    controls: tuple[tuple[int, int, int], ...] = ()
+    appeals: dict[str, Appeal] = field(default_factory=dict)
+    upheld_at: int | None = None
+    freed_at: int | None = None
+    held_at: int | None = None
+    unclear: dict[str, Unclear] = field(default_factory=dict)
+
+
 class Terms(Struct, array_like=True):
     """What was promised at issue; stricter policies do not change it, milder ones do at once.
 
@@ -80,9 +130,13 @@ class Cycle(Struct, array_like=True):
 
     `deadline_at` is what the owner was told last. It is reckoned from `clock_base` by adding every
     stop of the clock after `clock_from` (see clock.py); `stops` are the account's own, ended ones.
-    `receipts` are those that named it, so that none counts twice. `issued_at` moves with a
-    reissue, `first_issued_at` does not. `reminded_count`: how many of the pinned reminders are done
-    since the last delivery. `expired_at`: when `invitation.expired` was decided.
+    `receipts` are those that named it, so that none counts twice, with their time and a digest;
+    `told` those that the first edition kept. `issued_at` moves with a reissue, `first_issued_at`
+    does not. `reminded_count`: how many of the pinned reminders are done since the last delivery.
+    `expired_at`: when `invitation.expired` was decided. `delivery_at`: when the delivery says that
+    it was. `extended_to`: no deadline will be before it. `answered_by`: entry and time of the last
+    grant or refusal that was applied. `consent`: the version of the notice that was agreed to.
+    `unclear`: words on this cycle.
     """
 
     terms: Terms
@@ -94,7 +148,7 @@ class Cycle(Struct, array_like=True):
     stops: tuple[tuple[int, int], ...] = ()
     reminded_count: int = 0
     answered_at: int | None = None
-    receipts: tuple[tuple[int, str], ...] = ()
+    told: tuple[tuple[int, str], ...] = ()
     failed_at: int | None = None
     reissue_wanted: bool = False
     spared: bool = False
@@ -102,6 +156,12 @@ class Cycle(Struct, array_like=True):
     throttles: dict[Surface, Throttled] = field(default_factory=dict)
     first_issued_at: int | None = None
     expired_at: int | None = None
+    receipts: tuple[tuple[int, int], ...] = ()
+    delivery_at: int | None = None
+    extended_to: int | None = None
+    answered_by: tuple[int, int] | None = None
+    consent: str | None = None
+    unclear: Unclear | None = None
 
 
 class Reading(NamedTuple):
@@ -128,11 +188,11 @@ class Account(Struct, array_like=True, gc=False):
     `runs`: line to the `observed_at` of the first reading of the unbroken run at or above it.
     `followers` None: no count is remembered. `opening`: whether the last reading may open a dwell.
     `mark`: number of the input topic and offset that changed it last, so that a double application
-    cannot go unseen. `seen`: the instant up to which time has been let pass for it. `answered`:
-    when the last answer that counts was given, and what was said then (words joined by `+`).
-    `kept`, `kept_label`: what came in after the end of a leaving or of a label, and waits until
-    that end has acted. `dwell_after`: no dwell begins before. `spent`: this dwell has led to an
-    invitation.
+    cannot go unseen. `seen`: the instant up to which time has been let pass for it. `kept`,
+    `kept_label`: what came in after the end of a leaving or of a label, and waits until that end
+    has acted. `dwell_after`: no dwell begins before. `spent`: this dwell has led to an invitation.
+    `heard`: what people said of it. `appeal`, `controls` and `answered` are the first edition's and
+    are empty once its record was read.
     """
 
     followers: int | None = None
@@ -162,6 +222,7 @@ class Account(Struct, array_like=True, gc=False):
     kept_label: Label | None = None
     dwell_after: int = 0
     spent: bool = False
+    heard: Heard | None = None
 
     def life(self, mode: Mode) -> Life:
         """The life of a mode."""
@@ -180,11 +241,18 @@ class Account(Struct, array_like=True, gc=False):
         return bool(
             self.live.cycle_number
             or self.shadow.cycle_number
-            or self.controls
+            or self.heard is not None
             or self.opened_at is not None
             or self.exempt_at is not None
             or self.owner_at is not None
         )
+
+
+MOST_CONTROLS = 256
+"""So many controls of an account are remembered: those with the latest time."""
+
+UNKNOWN_CONTENT = -1
+"""Stands for the digest of a control of which only the id was kept."""
 
 
 class AccountRef(NamedTuple):
@@ -210,8 +278,45 @@ _accounts = msgspec.msgpack.Decoder(Account)
 _labels = msgspec.msgpack.Decoder(Label)
 
 encode = _encoder.encode
-decode_account = _accounts.decode
 decode_label = _labels.decode
+
+
+def decode_account(raw: bytes) -> Account:
+    """An account as it was encoded; what the first edition kept of words is carried over."""
+    account = _accounts.decode(raw)
+    if account.heard is None and (account.controls or account.answered or account.remembered):
+        carry_over(account)
+    return account
+
+
+def carry_over(account: Account) -> None:
+    """What the first edition kept, in the form of the second.
+
+    Of a control it kept a digest of the id alone: it counts as older than any other, and its
+    content as unknown.
+    """
+    heard = Heard()
+    marks = account.controls[-MOST_CONTROLS:]
+    heard.controls = tuple((-1, UNKNOWN_CONTENT, mark) for mark in marks)
+    if account.answered is not None:
+        at, words = account.answered
+        heard.words = {word: Said(at, at, 0, at) for word in words.split("+")}
+    if account.opened_at is not None:
+        _carry(heard, "closed" if account.closed else "reopened", account.opened_at)
+    if account.exempt_at is not None:
+        _carry(heard, "exempted" if account.exempt else "exemption_ended", account.exempt_at)
+    if account.owner_at is not None:
+        _carry(heard, "owner_changed", account.owner_at)
+    if account.appeal is not None:
+        heard.appeals[""] = Appeal(account.appeal.since, account.appeal.since)
+    if account.hold is not None:
+        heard.held_at = account.hold.since
+    account.controls, account.answered, account.appeal = (), None, None
+    account.heard = heard
+
+
+def _carry(heard: Heard, word: str, at: int) -> None:
+    heard.words[word] = Said(at, at, 0, at)
 
 
 def next_ordinal(cycle: Cycle, event: Event, surface: Surface | None) -> int:

@@ -9,9 +9,11 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from streams.core.clock import rfc3339
 from streams.core.ledger import Stop
+from streams.core.notices import TakenUp, with_notice
 from streams.core.policy import Policy
 
 
@@ -27,6 +29,8 @@ class Adopted(Struct, array_like=True):
     looking: bool = False
     covered: tuple[str, ...] | None = ()
     """Fields; None: any. Empty where it was written down by a version that did not keep it."""
+    notices: tuple[TakenUp, ...] = ()
+    """The versions of the notice, in the order in which they were taken up."""
 
 
 class Adoption(NamedTuple):
@@ -59,14 +63,17 @@ def adopt(
     for platform, policy in policies.items():
         before = known.get(platform)
         if before is None:
-            adopted[platform] = _adopted(policy, since=0, looking=False)
+            adopted[platform] = _adopted(policy, since=0, looking=False, before=None)
             continue
         _refuse_older(before, policy, partition)
         if before.digest == policy.digest:
+            if not before.notices:
+                notices = with_notice((), policy.notice, before.since)
+                adopted[platform] = replace(before, notices=notices)
             if before.looking:
                 changed[platform] = frozenset(before.lines)
             continue
-        adopted[platform] = _adopted(policy, since=now, looking=True)
+        adopted[platform] = _adopted(policy, since=now, looking=True, before=before)
         changed[platform] = frozenset(before.lines)
         reason = _needs_rescan(before, policy)
         if reason is not None:
@@ -76,11 +83,17 @@ def adopt(
     return Adoption(adopted, changed, rescans)
 
 
-def _adopted(policy: Policy, since: int, looking: bool) -> Adopted:
-    labels = tuple(sorted({*policy.labels, *policy.exempt_labels}))
-    covered = None if policy.covered is None else tuple(sorted(policy.covered))
+def _adopted(policy: Policy, since: int, looking: bool, before: Adopted | None) -> Adopted:
     return Adopted(
-        policy.version, policy.digest, since, policy.lines, policy.floor, labels, looking, covered
+        policy.version,
+        policy.digest,
+        since,
+        policy.lines,
+        policy.floor,
+        labels=tuple(sorted({*policy.labels, *policy.exempt_labels})),
+        looking=looking,
+        covered=None if policy.covered is None else tuple(sorted(policy.covered)),
+        notices=with_notice(before.notices if before else (), policy.notice, since),
     )
 
 

@@ -99,8 +99,8 @@ def _cycle(agenda: Agenda, account: Account, policy: Policy, moment: Moment, mod
         return
     if life.state in (Invitation.DELIVERED, Invitation.DECLINED):
         _deadline(agenda, account, policy, moment, mode, cycle)
-    if life.state is Invitation.UNDELIVERED and cycle.reissue_wanted:
-        item = Item(0, Timer.REISSUE, cycle.failed_at or 0, mode)
+    if life.state in (Invitation.INVITED, Invitation.UNDELIVERED) and cycle.reissue_wanted:
+        item = Item(0, Timer.REISSUE, cycle.failed_at or cycle.issued_at, mode)
         issued = Event.INVITATION_ISSUED
         _offer(agenda, account, moment, issued, mode, item, issued)
     if life.state is not Invitation.EXPIRED:

@@ -1,18 +1,22 @@
 """The owner's word: a grant, a refusal, a withdrawal, and whether it belongs to the live cycle.
 
-The newest word counts, also one that changed nothing; a withdrawal counts in every state.
+Contract 3.3 and 3.6. A withdrawal counts in every state, whatever it names; a grant or refusal that
+does not fit is an unclear word.
 """
 
-from schemas.words import Answer, Event, Mode
-from streams.core import ids
+from schemas.words import Answer, Event, Ignored, Mode
+from streams.core import ids, notices
 from streams.core.account import Account, Cycle, Life
 from streams.core.change import Change, Draft
 from streams.core.clock import rfc3339
-from streams.core.decode import SKEW, ConsentAnswer
-from streams.core.invitation import Decided, delivery, ending, row_change
-from streams.core.lifecycle import INVITATION, Input, Invitation, row_of
+from streams.core.decode import ConsentAnswer
+from streams.core.entry import SKEW
+from streams.core.heard import ANSWERS, Word, applied_at, is_stale, remember, repeated
+from streams.core.invitation import Decided, delivery, ending, row_change, void_notice
+from streams.core.lifecycle import INVITATION, OPEN, Input, Invitation, row_of
 from streams.core.moment import Moment
 from streams.core.throttle import release_all
+from streams.core.unclear import answered, unclear_answer
 
 _ANSWER_INPUT = {
     Answer.GRANTED: Input.GRANTED,
@@ -21,90 +25,125 @@ _ANSWER_INPUT = {
 }
 
 
-def decide_answer(account: Account, moment: Moment, answer: ConsentAnswer) -> Decided:
-    """The owner's word on the live cycle; nobody answers a shadow notice.
-
-    The newest word counts, also when it changed nothing: an older one that arrives later does not
-    undo it. A withdrawal counts so in every state, whatever it names (domain D4).
-    """
-    life = account.live
-    word = _heard(account, answer.occurred_ms, answer.answer)
-    word = word or _meant_for_another(moment, life, answer)
-    if word is not None:
-        return word
-    account.answered = _joined(account.answered, answer.occurred_ms, answer.answer)
-    input_ = _ANSWER_INPUT[answer.answer]
+def decide_answer(account: Account, moment: Moment, answer: ConsentAnswer, word: Word) -> Decided:
+    """The owner's word on the live cycle; nobody answers a shadow notice."""
+    life, said = account.live, answer.answer
+    about = _about(answer)
+    if repeated(account, said, word, about):
+        return Ignored.REPEAT
+    agreed: str | None = None
+    if said is not Answer.WITHDRAWN:
+        if life.cycle is None:
+            return Ignored.NO_CYCLE
+        misfit = _misfit(life, life.cycle, moment, answer, word)
+        if misfit is not None:
+            return misfit
+    if said is Answer.GRANTED and life.cycle is not None:
+        agreed = answer.notice_version or life.cycle.terms.notice_version
+        if life.state is Invitation.GRANTED and not _renews(life.cycle, moment, agreed, word):
+            return Ignored.RECORDED
+    stale = is_stale(account, said, ANSWERS, word)
+    remember(account, said, word, not stale, about)
+    if stale:
+        taken_back = agreed is not None and life.state in OPEN
+        return _taken_back(account, moment, word) if taken_back else Ignored.STALE
+    if life.cycle is not None:
+        # An operator's word that waited for the state is overtaken by the owner's.
+        life.cycle.reissue_wanted = False
+        answered(account, life.cycle, said, word)
+    input_ = _ANSWER_INPUT[said]
     if life.cycle is None or row_of(life.state, input_) is None:
-        return "recorded"
-    return _answered(life, moment, input_, answer.occurred_ms)
+        return Ignored.RECORDED
+    return _answered(life, life.cycle, moment, input_, word.at, agreed)
 
 
-def _heard(account: Account, occurred_at: int, said: Answer) -> str | None:
-    """Whether an answer is older than the last one, or is that one once more.
+def _about(answer: ConsentAnswer) -> int:
+    """What a grant or refusal is about, so that only one about the same is a repeat."""
+    named = (answer.invitation_id, answer.notice_version)
+    if answer.answer is Answer.WITHDRAWN or named == (None, None):
+        return 0
+    return ids.content_mark(*named)
 
-    Of one instant a withdrawal wins: only a newer grant comes after it (domain D4).
+
+def _misfit(
+    life: Life, cycle: Cycle, moment: Moment, answer: ConsentAnswer, word: Word
+) -> Ignored | None:
+    """Why a grant or refusal does not belong to the cycle; None when it does.
+
+    One that entered after the cycle's first issue is an unclear word: its owner meant something.
     """
-    if account.answered is None:
-        return None
-    last_at, words = account.answered
-    if occurred_at > last_at:
-        return None
-    then = words.split("+") if occurred_at == last_at else []
-    withdrawn = said is Answer.GRANTED and Answer.WITHDRAWN in then
-    return None if then and said not in then and not withdrawn else "stale"
-
-
-def _joined(answered: tuple[int, str] | None, occurred_at: int, said: Answer) -> tuple[int, str]:
-    if answered is None or answered[0] != occurred_at:
-        return occurred_at, str(said)
-    return occurred_at, f"{answered[1]}+{said}"
-
-
-def _meant_for_another(moment: Moment, life: Life, answer: ConsentAnswer) -> str | None:
-    """Why an answer does not belong to the present cycle; None when it does."""
-    if answer.answer is Answer.WITHDRAWN:
-        return None
-    cycle = life.cycle
-    if cycle is None:
-        return "no_cycle"
+    issued_at = cycle.first_issued_at or 0
     expected = ids.invitation_id(*moment.ref, Mode.ENFORCE, life.cycle_number)
+    why: Ignored | None = None
     if answer.invitation_id not in (None, expected):
-        return "other_cycle"
-    # Nobody answers what has not been asked; the clocks of others may be off by the allowed skew.
-    asked_at = cycle.first_issued_at or 0
-    if answer.invitation_id is None and answer.occurred_ms < asked_at - SKEW:
-        return "before_issue"
-    other_notice = answer.notice_version not in (None, cycle.terms.notice_version)
-    return "other_notice" if answer.answer is Answer.GRANTED and other_notice else None
+        why = Ignored.OTHER_CYCLE
+    elif answer.invitation_id is None and word.at < issued_at - SKEW:
+        # Nobody answers what has not been asked; clocks may be off by the allowed skew.
+        why = Ignored.BEFORE_ISSUE
+    elif answer.answer is Answer.GRANTED and not _shown(cycle, moment, answer.notice_version):
+        why = Ignored.OTHER_NOTICE
+    if why is None:
+        return None
+    asked = why is Ignored.OTHER_NOTICE or word.entry >= issued_at
+    return Ignored.UNCLEAR if asked and unclear_answer(cycle, word.entry, word.at) else why
 
 
-def _answered(life: Life, moment: Moment, input_: Input, occurred_at: int) -> list[Change]:
+def _shown(cycle: Cycle, moment: Moment, version: str | None) -> bool:
+    """Whether a notice version is the cycle's own or was in force since its first issue."""
+    if version in (None, cycle.terms.notice_version):
+        return True
+    since = cycle.first_issued_at or cycle.issued_at
+    return notices.in_force_since(moment.notices, version or "", since) is not None
+
+
+def _renews(cycle: Cycle, moment: Moment, agreed: str, word: Word) -> bool:
+    """Whether a grant comes after the one in force and is for a newer notice."""
+    before = cycle.consent or cycle.terms.notice_version
+    later = cycle.answered_at is None or word.at > cycle.answered_at
+    return later and notices.is_newer(moment.notices, agreed, before)
+
+
+def _taken_back(account: Account, moment: Moment, word: Word) -> list[Change]:
+    """A grant that a withdrawal or refusal not earlier has overtaken: no consent, but the end."""
+    life = account.live
+    times = [applied_at(account, word_) for word_ in (Answer.DECLINED, Answer.WITHDRAWN)]
+    other = max(at for at in times if at is not None and at >= word.at)
+    draft = Draft(Event.CONSENT_WITHDRAWN, "answer", Mode.ENFORCE, {"answered_at": rfc3339(other)})
+    return ending(life, Mode.ENFORCE, moment, Input.GRANT_TAKEN_BACK, "granted", draft)
+
+
+def _answered(
+    life: Life, cycle: Cycle, moment: Moment, input_: Input, at: int, agreed: str | None
+) -> list[Change]:
     """The changes of a row that an answer takes."""
-    cycle = life.cycle
-    assert cycle is not None
     row = INVITATION[life.state][input_]
-    draft = _answer_draft(life, cycle, input_, occurred_at)
+    draft = _answer_draft(life, cycle, input_, at, agreed)
     if row.next_state is Invitation.NONE:
         return ending(life, Mode.ENFORCE, moment, input_, "granted", draft)
-    drafts, effects = [draft], {"answered_at": occurred_at}
+    drafts, effects = [draft], {"answered_at": at, "consent": agreed}
     if Event.INVITATION_DELIVERED in row.emits:
-        delivered, delivered_effects = delivery(cycle, Mode.ENFORCE, moment, occurred_at, "answer")
+        delivered, delivered_effects = delivery(cycle, Mode.ENFORCE, moment, at, "answer")
         drafts.insert(0, delivered)
         effects |= delivered_effects
-    change = row_change(life, Mode.ENFORCE, input_, *drafts, sets_cycle=effects)
+    changes = [row_change(life, Mode.ENFORCE, input_, *drafts, sets_cycle=effects)]
     if row.lifts:
-        return [change, *release_all(life, Mode.ENFORCE, moment, "granted")]
-    return [change]
+        changes += release_all(life, Mode.ENFORCE, moment, "granted")
+    if agreed is not None and notices.renewed(moment.notices, agreed):
+        # A newer notice that voids older consents is in force: the owner is to be asked anew.
+        granted = Life(life.cycle_number, life.sequence, Invitation.GRANTED, cycle=cycle)
+        changes += void_notice(granted, moment)
+    return changes
 
 
-def _answer_draft(life: Life, cycle: Cycle, input_: Input, occurred_at: int) -> Draft:
-    answered_at = {"answered_at": rfc3339(occurred_at)}
+def _answer_draft(life: Life, cycle: Cycle, input_: Input, at: int, agreed: str | None) -> Draft:
+    answered_at = {"answered_at": rfc3339(at)}
     if input_ is Input.GRANTED:
         reason = "answer"
         if life.state is Invitation.EXPIRED:
-            reason = "in_time" if occurred_at <= (cycle.deadline_at or 0) else "late"
-        data = {"notice_version": cycle.terms.notice_version, **answered_at}
-        return Draft(Event.CONSENT_GRANTED, reason, Mode.ENFORCE, data)
+            reason = "in_time" if at <= (cycle.deadline_at or 0) else "late"
+        return Draft(
+            Event.CONSENT_GRANTED, reason, Mode.ENFORCE, {"notice_version": agreed, **answered_at}
+        )
     if life.state is Invitation.GRANTED:
         return Draft(Event.CONSENT_WITHDRAWN, "answer", Mode.ENFORCE, answered_at)
     return Draft(Event.CONSENT_DECLINED, "answer", Mode.ENFORCE, answered_at)

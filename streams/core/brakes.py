@@ -1,12 +1,14 @@
 """The four switches, for one platform or for all, and the stretches of time in which they were on.
 
-A pause runs between the `issued_at` of its two records, whenever they are read.
+A pause runs from the earlier of `issued_at` and entry of its first record to the later of both of
+its last, whenever they are read.
 """
 
 from msgspec import Struct, field
 
-from schemas.words import Event, Switch
-from streams.core.clock import Stop, merge
+from schemas.words import Event, Ignored, Switch
+from streams.core.clock import Stop, bounded, merge
+from streams.core.heard import Word
 
 EVERYWHERE = "*"
 
@@ -33,32 +35,92 @@ STOPPED_BY: dict[Switch, frozenset[Event]] = {
 CLOCK_STOPPING = (Switch.ADVERSE_OFF, Switch.ANSWERS_PAUSED)
 
 
+MOST_STOPS = 1000
+"""So many stops of a scope are kept."""
+
+
 class Lever(Struct, array_like=True):
-    """One switch of one scope: since when it is on, the last record's instant, past stretches."""
+    """One switch of one scope: since when it is on, and what was heard of it (contract 3.3).
+
+    `issued_at`: the last record's instant in the first edition. `on_at`: the time of the newest
+    record that turned it on. `told_on`, `told_off`: time and stated time of the newest record of
+    each that was applied or stale. `past`: stretches that the first edition kept here.
+    """
 
     on_since: int | None = None
     issued_at: int = -1
     past: list[tuple[int, int]] = field(default_factory=list)
+    on_at: int | None = None
+    told_on: tuple[int, int] | None = None
+    told_off: tuple[int, int] | None = None
 
 
-class Brakes(Struct, array_like=True):
-    """All switches as far as a partition has read them. Keys are `scope:switch`."""
+class Brakes(Struct, array_like=True, dict=True):
+    """All switches as far as a partition has read them. Keys are `scope:switch`.
+
+    `past`: by scope, the stretches in which the clock of the answer stood still, and that are over.
+    """
 
     levers: dict[str, Lever] = field(default_factory=dict)
+    past: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
 
-    def turn(self, scope: str, switch: Switch, on: bool, issued_at: int) -> bool:
-        """Apply a switch record; False when it is older than the last one or says nothing new."""
+    def __post_init__(self) -> None:
+        """Take over what the first edition kept."""
+        for name, lever in self.levers.items():
+            if lever.issued_at >= 0:
+                self._carry_over(name, lever)
+
+    def _carry_over(self, name: str, lever: Lever) -> None:
+        scope, _, switch = name.rpartition(":")
+        if switch in CLOCK_STOPPING:
+            for start, end in lever.past:
+                self._stopped(scope, start, end)
+        told = (lever.issued_at, lever.issued_at)
+        if lever.on_since is not None:
+            lever.on_at, lever.told_on = lever.issued_at, told
+        else:
+            lever.told_off = told
+            lever.on_at = lever.past[-1][0] if lever.past else None
+        lever.issued_at, lever.past = -1, []
+
+    def turn(self, scope: str, switch: Switch, on: bool, word: Word) -> Ignored | None:
+        """Apply a switch record; why it turns nothing, or None when the switch was turned.
+
+        One that turns a switch on is never stale. One that turns it off is, when it is older than
+        one that turned it on.
+        """
         lever = self.levers.setdefault(f"{scope}:{switch}", Lever())
-        if issued_at < lever.issued_at or on == (lever.on_since is not None):
-            return False
-        lever.issued_at = issued_at
+        told = lever.told_on if on else lever.told_off
+        if told is not None and told[1] == word.stated and not (on and word.replaced):
+            return Ignored.REPEAT
+        if told is None or word.at >= told[0]:
+            told = (word.at, word.stated)
         if on:
-            lever.on_since = issued_at
-        elif lever.on_since is not None:
-            if issued_at > lever.on_since:
-                lever.past.append((lever.on_since, issued_at))
-            lever.on_since = None
-        return True
+            lever.told_on = told
+            return self._turn_on(lever, word)
+        lever.told_off = told
+        if lever.on_at is not None and word.at < lever.on_at:
+            return Ignored.STALE
+        if lever.on_since is None:
+            return Ignored.RECORDED
+        since, lever.on_since = lever.on_since, None
+        if switch in CLOCK_STOPPING:
+            self._stopped(scope, since, word.until)
+        self.__dict__.clear()
+        return None
+
+    def _turn_on(self, lever: Lever, word: Word) -> Ignored | None:
+        lever.on_at = max(word.at, lever.on_at or word.at)
+        self.__dict__.clear()
+        if lever.on_since is not None:
+            lever.on_since = min(word.at, lever.on_since)
+            return Ignored.RECORDED
+        lever.on_since = word.at
+        return None
+
+    def _stopped(self, scope: str, since: int, until: int) -> None:
+        if until > since:
+            self.past[scope] = bounded((*self.past.get(scope, ()), (since, until)), MOST_STOPS)
 
     def _of(self, platform: str, switch: Switch) -> list[Lever]:
         names = (f"{EVERYWHERE}:{switch}", f"{platform}:{switch}")
@@ -82,10 +144,15 @@ class Brakes(Struct, array_like=True):
         """
         if not self.levers:
             return []
+        known: list[Stop] | None = self.__dict__.get(platform)
+        if known is not None:
+            return known
         stops: list[Stop] = []
+        for scope in (EVERYWHERE, platform):
+            stops.extend(self.past.get(scope, ()))
         for switch in CLOCK_STOPPING:
             for lever in self._of(platform, switch):
-                stops.extend(lever.past)
                 if lever.on_since is not None:
                     stops.append((lever.on_since, None))
-        return merge(stops)
+        self.__dict__[platform] = merged = merge(stops)
+        return merged

@@ -7,7 +7,6 @@ deadline by its whole length; deadlines therefore only ever move later.
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from itertools import pairwise
 from typing import NamedTuple
 
 SECOND = 1000
@@ -64,15 +63,22 @@ def merge(stops: Iterable[Stop]) -> list[Stop]:
     return merged
 
 
-def bounded(stops: Iterable[Stop], most: int) -> list[Stop]:
-    """The union of stops, at most so many: the shortest gap between two, of equals the earliest,
-    counts as stopped.
+def bounded(stops: Iterable[tuple[int, int]], most: int) -> list[tuple[int, int]]:
+    """The union of stops, at most so many, in order.
+
+    Where there are more, the shortest gap between two, of equals the earliest, counts as stopped.
     """
-    kept = merge(stops)
-    while len(kept) > most:
-        gaps = [after[0] - (before[1] or 0) for before, after in pairwise(kept)]
-        at = gaps.index(min(gaps))
-        kept[at : at + 2] = [(kept[at][0], kept[at + 1][1])]
+    union: list[tuple[int, int]] = [(start, end) for start, end in merge(stops) if end is not None]
+    if len(union) <= most:
+        return union
+    gaps = sorted(range(1, len(union)), key=lambda at: union[at][0] - union[at - 1][1])
+    closed = set(gaps[: len(union) - most])
+    kept: list[tuple[int, int]] = []
+    for number, stop in enumerate(union):
+        if number in closed:
+            kept[-1] = (kept[-1][0], stop[1])
+        else:
+            kept.append(stop)
     return kept
 
 

@@ -35,8 +35,7 @@ class Cluster(Struct, array_like=True):
         """The partition is opened anew; True when a stretch ends with that."""
         if self.since is None:
             return False
-        kept = bounded([*self.past, (self.since, max(now, self.since))], MOST_STOPS)
-        self.past = [(start, end) for start, end in kept if end is not None]
+        self.past = bounded([*self.past, (self.since, max(now, self.since))], MOST_STOPS)
         self.since = None
         return True
 

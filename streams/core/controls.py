@@ -1,63 +1,187 @@
-"""An operator's word on one account: holds, lifts, extensions, reissues, appeals."""
+"""An operator's word on one account: holds, lifts, extensions, reissues, appeals (contract 3.5)."""
 
-from schemas.words import Command, Mode
-from streams.core.account import Account, Hold
+from bisect import insort
+
+from schemas.words import Command, ControlReason, Ignored, Mode
+from streams.core import unclear
+from streams.core.account import MOST_CONTROLS, UNKNOWN_CONTENT, Account, Appeal
 from streams.core.change import Change
 from streams.core.clock import milliseconds
 from streams.core.decode import Control
 from streams.core.facts import begin_hold, drop_expired_hold, end_stop
+from streams.core.heard import Word, heard_of, unhold_word
+from streams.core.ids import content_mark, control_mark
 from streams.core.invitation import LIVES, Decided, cancelled, ending, extend, row_change
-from streams.core.lifecycle import Input, Invitation, row_of
+from streams.core.lifecycle import OPEN, Input, Invitation, row_of
 from streams.core.moment import Moment
 from streams.core.throttle import release_all
 
+MOST_APPEALS = 16
+"""So many appeals of an account are open at once; a further one is an unclear word."""
 
-def decide_control(account: Account, moment: Moment, control: Control) -> Decided:
-    """What a control does now; holds and appeals are written down, the rest are rows."""
-    issued_at = milliseconds(control.issued_at)
+_PROTECTING = frozenset(
+    {Command.HOLD, Command.LIFT, Command.EXTEND, Command.APPEAL_OPENED, Command.APPEAL_UPHELD}
+)
+_NOT_APPLIED = frozenset(
+    {Ignored.REPEAT, Ignored.STALE, Ignored.OTHER_APPEAL, Ignored.NO_UNTIL, Ignored.UNCLEAR}
+)
+
+
+def decide_control(account: Account, moment: Moment, control: Control, word: Word) -> Decided:
+    """What a control does now; one that is alike in every field to one that is remembered: nothing.
+
+    One that is applied clears up what could not be read of the controls before it.
+    """
+    if known_control(account, control, word):
+        return Ignored.REPEAT
+    decided = _decide(account, moment, control, word)
+    counts = isinstance(decided, list) or decided not in _NOT_APPLIED
+    if counts and control.command is not Command.SETTLE:
+        unclear.applied(account, "controls", word)
+    return decided
+
+
+def known_control(account: Account, control: Control, word: Word) -> bool:
+    """Whether a control counted before; else it is remembered from here on.
+
+    Of one that the first edition heard only the id is known: then a word that protects counts.
+    """
+    heard = heard_of(account)
+    content, mark = _content(control), control_mark(control.control_id)
+    by_id = (UNKNOWN_CONTENT, mark)
+    protects = control.command in _PROTECTING
+    for _, known_content, known_mark in heard.controls:
+        if known_content == content:
+            return True
+        if (known_content, known_mark) == by_id and not protects:
+            return True
+    marks = list(heard.controls)
+    insort(marks, (word.at, content, mark))
+    heard.controls = tuple(marks[-MOST_CONTROLS:])
+    return False
+
+
+def _content(control: Control) -> int:
+    """A digest of every field but the account's; a time in another offset is the same."""
+    times = (control.issued_at, control.expires_at, control.until)
+    return content_mark(
+        control.control_id,
+        control.command,
+        control.actor,
+        control.approved_by,
+        control.bulk_id,
+        control.appeal_id,
+        control.reason,
+        *(time and time.timestamp() for time in times),
+    )
+
+
+def reused_id(account: Account, control: Control) -> bool:
+    """Whether two controls that are remembered have the id of this one."""
+    mark = control_mark(control.control_id)
+    return [known for _, _, known in heard_of(account).controls].count(mark) > 1
+
+
+def _decide(account: Account, moment: Moment, control: Control, word: Word) -> Decided:
     command = control.command
     if command is Command.HOLD:
-        until = None if control.expires_at is None else milliseconds(control.expires_at)
-        drop_expired_hold(account, issued_at)
-        account.hold = begin_hold(account.hold, issued_at, until)
-        return "recorded"
-    if command is Command.APPEAL_OPENED:
-        account.appeal = begin_hold(account.appeal, issued_at, None)
-        return "recorded"
+        return _hold(account, control, word)
     if command is Command.UNHOLD:
-        _end(account, account.hold, issued_at)
-        account.hold = None
-        return "recorded"
-    if command in (Command.APPEAL_UPHELD, Command.APPEAL_REJECTED):
-        _end(account, account.appeal, issued_at)
-        account.appeal = None
-    return _rows(account, moment, control, issued_at)
+        return _unhold(account, control, word)
+    if command is Command.SETTLE:
+        return unclear.settle(account, word)
+    if command is Command.APPEAL_OPENED:
+        return _open_appeal(account, control, word)
+    if command is Command.APPEAL_REJECTED:
+        return _reject(account, control, word)
+    return _rows(account, moment, control, word)
 
 
-def _end(account: Account, hold: Hold | None, at: int) -> None:
+def _hold(account: Account, control: Control, word: Word) -> Ignored:
+    heard = heard_of(account)
+    until = None if control.expires_at is None else milliseconds(control.expires_at)
+    drop_expired_hold(account, word.at)
+    account.hold = begin_hold(account.hold, word.at, until)
+    heard.held_at = max(word.at, heard.held_at or word.at)
+    return Ignored.RECORDED
+
+
+def _unhold(account: Account, control: Control, word: Word) -> Ignored:
+    """End the hold; for reason `appeal` instead the mark of an upheld appeal, and no hold."""
+    heard = heard_of(account)
+    if control.reason is ControlReason.APPEAL:
+        heard.freed_at = max(word.at, heard.freed_at or word.at)
+        return Ignored.RECORDED
+    late = unhold_word(account, word)
+    if late is not None:
+        return late
+    hold, account.hold = account.hold, None
     if hold is not None:
-        ends_at = at if hold.expires_at is None else min(at, hold.expires_at)
+        ends_at = word.until if hold.expires_at is None else min(word.until, hold.expires_at)
         end_stop(account, hold.since, ends_at)
+    return Ignored.RECORDED
 
 
-def _rows(account: Account, moment: Moment, control: Control, issued_at: int) -> Decided:
+def _open_appeal(account: Account, control: Control, word: Word) -> Ignored:
+    appeals = heard_of(account).appeals
+    name = control.appeal_id or ""
+    known = appeals.get(name)
+    if account.owner_at is not None and word.at < account.owner_at:
+        return Ignored.RECORDED  # The owner before has appealed, and is gone.
+    if known is None and len(appeals) >= MOST_APPEALS:
+        unclear.unclear_word(account, unclear.APPEALS, word.entry, word.at)
+        return Ignored.UNCLEAR
+    if known is None:
+        known = Appeal(word.at, word.at)
+    appeals[name] = Appeal(min(known.since, word.at), max(known.opened_at, word.at))
+    return Ignored.RECORDED
+
+
+def _reject(account: Account, control: Control, word: Word) -> Ignored:
+    appeals = heard_of(account).appeals
+    name = control.appeal_id or ""
+    if name not in appeals:
+        return Ignored.OTHER_APPEAL
+    if word.at < appeals[name].opened_at:
+        return Ignored.STALE
+    end_stop(account, appeals.pop(name).since, word.until)
+    return Ignored.RECORDED
+
+
+def _rows(account: Account, moment: Moment, control: Control, word: Word) -> Decided:
     mode = active_mode(account)
     life = account.life(mode)
-    command = control.command
-    if command is Command.EXTEND:
+    if control.command is Command.EXTEND:
         if control.until is None:
-            return "no_until"
-        return extend(life, mode, milliseconds(control.until), issued_at)
-    if command is Command.REISSUE:
-        if row_of(life.state, Input.REISSUE) is None or life.cycle is None:
-            return "recorded"
-        life.cycle.reissue_wanted = True
-        return "recorded"
-    if command is Command.LIFT:
+            return Ignored.NO_UNTIL
+        return extend(life, mode, milliseconds(control.until), word.at)
+    if control.command is Command.REISSUE:
+        return _reissue(account, mode, word)
+    if control.command is Command.LIFT:
         return _lift(account, moment, mode, Input.LIFT, "operator")
-    if command is Command.APPEAL_UPHELD:
-        return _lift(account, moment, mode, Input.APPEAL_UPHELD, "appeal")
-    return "recorded"
+    _uphold(account, control, word)
+    return _lift(account, moment, mode, Input.APPEAL_UPHELD, "appeal")
+
+
+def _uphold(account: Account, control: Control, word: Word) -> None:
+    """The owner was right: the appeal is over, and the mark stays."""
+    heard = heard_of(account)
+    appeal = heard.appeals.pop(control.appeal_id or "", None)
+    if appeal is not None:
+        end_stop(account, appeal.since, word.until)
+    heard.upheld_at = max(word.at, heard.upheld_at or word.at)
+
+
+def _reissue(account: Account, mode: Mode, word: Word) -> Ignored:
+    """The notice is to go out once more: as soon as the state of the cycle takes it."""
+    life = account.life(mode)
+    cycle = life.cycle
+    if cycle is None or life.state not in OPEN:
+        return Ignored.RECORDED
+    if word.at < cycle.issued_at:
+        return Ignored.STALE
+    cycle.reissue_wanted = True
+    return Ignored.WAITS if row_of(life.state, Input.REISSUE) is None else Ignored.RECORDED
 
 
 def _lift(
@@ -66,7 +190,7 @@ def _lift(
     life = account.life(mode)
     row = row_of(life.state, input_)
     if row is None:
-        return "recorded"
+        return Ignored.RECORDED
     if row.next_state is Invitation.NONE:
         return ending(life, mode, moment, input_, reason, cancelled(mode, reason))
     spare = row_change(life, mode, input_, sets_cycle={"spared": True})

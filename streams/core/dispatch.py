@@ -1,35 +1,57 @@
 """An input about an account, and which part of the core says what it means."""
 
-from schemas.words import Change
+from schemas.words import Change, Ignored
+from streams.core import unclear
 from streams.core.account import Account
 from streams.core.answers import decide_answer
+from streams.core.clock import milliseconds
 from streams.core.controls import decide_control
 from streams.core.decode import AccountChange, ConsentAnswer, Control, NoticeReceipt, Value
 from streams.core.facts import read_change
-from streams.core.ids import control_mark
-from streams.core.invitation import Decided, decide_departure, decide_receipt
+from streams.core.heard import Word, word_of
+from streams.core.invitation import Decided, decide_departure, decide_past
 from streams.core.lifecycle import Input
 from streams.core.moment import Moment
+from streams.core.receipts import decide_receipt
+
+_DEPARTURES = {
+    Change.CLOSED: (Input.CLOSED, "closed"),
+    Change.OWNER_CHANGED: (Input.OWNER_CHANGED, "owner_changed"),
+}
 
 
-def decide_input(account: Account, moment: Moment, value: Value | None) -> Decided:
+def stated_time(value: NoticeReceipt | ConsentAnswer | Control | AccountChange, entry: int) -> Word:
+    """When a word was said: what it states, held to the moment of its entry."""
+    if isinstance(value, NoticeReceipt | ConsentAnswer):
+        return word_of(value.occurred_ms, entry)
+    stated = value.issued_at if isinstance(value, Control) else value.observed_at
+    return word_of(milliseconds(stated), entry)
+
+
+def decide_input(account: Account, moment: Moment, value: Value | None, word: Word) -> Decided:
     """What a receipt, an answer, a control or an account change does now."""
     if isinstance(value, NoticeReceipt):
-        return decide_receipt(account, moment, value)
+        return decide_receipt(account, moment, value, word)
     if isinstance(value, ConsentAnswer):
-        return decide_answer(account, moment, value)
+        return decide_answer(account, moment, value, word)
     if isinstance(value, Control):
-        mark = control_mark(value.control_id)
-        if mark in account.controls:
-            return "duplicate"
-        account.controls = (*account.controls, mark)
-        return decide_control(account, moment, value)
+        return decide_control(account, moment, value, word)
     assert isinstance(value, AccountChange)
-    word = read_change(account, value)
-    if word is not None:
-        return word
-    if value.change is Change.CLOSED:
-        return decide_departure(account, moment, Input.CLOSED, "closed")
-    if value.change is Change.OWNER_CHANGED:
-        return decide_departure(account, moment, Input.OWNER_CHANGED, "owner_changed")
+    return _change(account, moment, value.change, read_change(account, value, word), word)
+
+
+def _change(
+    account: Account, moment: Moment, change: Change, late: Ignored | None, word: Word
+) -> Decided:
+    """What follows from an account change, also from one that is stale."""
+    if late is Ignored.STALE:
+        if change is Change.EXEMPTED:
+            return decide_past(account, moment, Input.GONE, "exempted", word.at)
+        if change in _DEPARTURES:
+            return decide_past(account, moment, *_DEPARTURES[change], word.at)
+    if late is not None:
+        return late
+    unclear.applied(account, "account-changes", word)
+    if change in _DEPARTURES:
+        return decide_departure(account, moment, *_DEPARTURES[change])
     return []

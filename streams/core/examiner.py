@@ -231,4 +231,5 @@ class Examiner:
             entry=now if entry is None else entry,
             reading=reading,
             favourable_only=favourable_only,
+            notices=adopted.notices if adopted else (),
         )

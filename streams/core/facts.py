@@ -3,10 +3,11 @@
 Facts with a time of their own are kept by that time: what is older than what is known is stale.
 """
 
-from schemas.words import Cause, Change
+from schemas.words import Cause, Change, Ignored
 from streams.core.account import Account, Hold, Label, Life, Reading
 from streams.core.clock import milliseconds
 from streams.core.decode import AccountChange, CategoryChange, FollowerCount
+from streams.core.heard import CLOSING, EXEMPTING, Word, heard_of, kept, take
 from streams.core.lifecycle import Eligibility
 from streams.core.milder import shorter
 from streams.core.policy import Policy
@@ -175,33 +176,36 @@ def undone(account: Account | None, known: Label | None, observed_at: int) -> bo
     return account is not None and observed_at <= (account.opened_at or -1)
 
 
-def read_change(account: Account, change: AccountChange) -> str | None:
-    """Write an account change down; the word for why it counts for nothing, or None."""
-    at = milliseconds(change.observed_at)
-    if change.change in (Change.CLOSED, Change.REOPENED):
-        closes = change.change is Change.CLOSED
-        word = _late(account.opened_at, at, account.closed is closes)
-        if word is None:
-            account.opened_at, account.closed = at, closes
-        return word
-    if change.change in (Change.EXEMPTED, Change.EXEMPTION_ENDED):
-        exempts = change.change is Change.EXEMPTED
-        word = _late(account.exempt_at, at, account.exempt is exempts)
-        if word is None:
-            account.exempt_at, account.exempt = at, exempts
-        return word
-    word = _late(account.owner_at, at, same=True)
-    if word is None:
-        account.owner_at = at
-    return word
+def read_change(account: Account, change: AccountChange, word: Word) -> Ignored | None:
+    """Write an account change down; why it counts for nothing, or None.
+
+    A word that protects may be a little older than the newest one of its kind, and counts.
+    """
+    name = change.change
+    if name in CLOSING:
+        late = take(account, name, CLOSING, word)
+        if late is None:
+            account.closed = name is Change.CLOSED
+            account.opened_at = max(word.at, account.opened_at or word.at)
+        return late
+    if name in EXEMPTING:
+        late = take(account, name, EXEMPTING, word)
+        if late is None:
+            account.exempt = name is Change.EXEMPTED
+            account.exempt_at = max(word.at, account.exempt_at or word.at)
+        return late
+    late = take(account, name, (name,), word)
+    if late is None:
+        account.owner_at = max(word.at, account.owner_at or word.at)
+        _forget_appeals(account, word)
+    return late
 
 
-def _late(known_at: int | None, at: int, same: bool) -> str | None:
-    if known_at is None or at > known_at:
-        return None
-    if at < known_at:
-        return "stale"
-    return "duplicate" if same else None
+def _forget_appeals(account: Account, word: Word) -> None:
+    """Another owner: the appeals of the one before are over."""
+    appeals = heard_of(account).appeals
+    for name in [name for name, appeal in appeals.items() if appeal.opened_at < word.at]:
+        end_stop(account, appeals.pop(name).since, word.until)
 
 
 def begin_hold(hold: Hold | None, since: int, expires_at: int | None) -> Hold:
@@ -215,12 +219,12 @@ def begin_hold(hold: Hold | None, since: int, expires_at: int | None) -> Hold:
 
 
 def end_stop(account: Account, since: int, until: int) -> None:
-    """A hold or an appeal is over: its stretch stays with the open cycles, for their clocks."""
-    if until <= since:
-        return
+    """A hold, an appeal or an unclear word is over: its stretch stays with the open cycles, for
+    their clocks.
+    """
     for life in (account.live, account.shadow):
         if life.cycle is not None:
-            life.cycle.stops = (*life.cycle.stops, (since, until))
+            life.cycle.stops = kept(life.cycle.stops, since, until)
 
 
 def drop_expired_hold(account: Account, time: int) -> bool:
@@ -256,9 +260,7 @@ def remains(account: Account) -> Account:
         exempt_at=account.exempt_at,
         owner_at=account.owner_at,
         hold=account.hold,
-        appeal=account.appeal,
-        controls=account.controls,
-        answered=account.answered,
+        heard=account.heard,
     )
 
 

@@ -41,4 +41,13 @@ def pseudonym(key: bytes) -> bytes:
 
 def control_mark(control_id: str) -> int:
     """A control id as 8 bytes, to remember that it counted."""
-    return int.from_bytes(hashlib.sha256(control_id.encode()).digest()[:8], "big") >> 1
+    return _eight_bytes(control_id)
+
+
+def content_mark(*fields: object) -> int:
+    """All fields of an input as 8 bytes, to remember that one alike counted."""
+    return _eight_bytes("\n".join(str(one) for one in fields))
+
+
+def _eight_bytes(text: str) -> int:
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1

@@ -7,23 +7,20 @@ nothing. What waits for time is in `agenda`; what happens to surfaces in `thrott
 from dataclasses import replace
 from typing import Any
 
-from schemas.words import Event, Mode, Outcome
-from streams.core import ids
+from schemas.words import Event, Ignored, Mode
 from streams.core.account import Account, Cycle, Life, Terms
 from streams.core.change import Change, Draft
 from streams.core.clock import reckon, rfc3339
-from streams.core.decode import NoticeReceipt
+from streams.core.entry import SKEW
 from streams.core.lifecycle import INVITATION, OPEN, Input, Invitation, row_of
 from streams.core.moment import Moment
 from streams.core.policy import Policy
 from streams.core.standing import Standing, label_field
 from streams.core.throttle import in_order, release_all
+from streams.core.unclear import unclear_since
 
 Decided = list[Change] | str
 """The changes, or the word for why an input counts for nothing."""
-
-MOST_RECEIPTS = 100
-"""So many receipts of a cycle are remembered; a notifier that says more says nothing new."""
 
 LIVES = (Mode.ENFORCE, Mode.SHADOW)
 
@@ -63,9 +60,9 @@ def ending(
     if row.cool_down:
         cool_down = moment.policy.stability.cool_down if moment.policy else 0
         until = moment.now + cool_down
-    changes = [row_change(life, mode, input_, *drafts, sets_life={"cool_down_until": until})]
-    if row.lifts:
-        changes += release_all(life, mode, moment, lift_reason)
+    change = row_change(life, mode, input_, *drafts, sets_life={"cool_down_until": until})
+    lifts = release_all(life, mode, moment, lift_reason) if row.lifts else []
+    changes = [*lifts, change] if row.lifts_first else [change, *lifts]
     changes[-1] = replace(changes[-1], ends_cycle=True)
     return changes
 
@@ -175,13 +172,14 @@ def delivery(
     """The delivered event and what it sets: never before the issue, never an earlier deadline."""
     delivered_at = max(occurred_at, cycle.issued_at)
     base = base_deadline(cycle, moment.policy, delivered_at)
-    deadline = None if base is None else max(base, cycle.deadline_at or 0)
+    floors = (cycle.deadline_at or 0, cycle.extended_to or 0)
+    deadline = None if base is None else max(base, *floors)
     effects = {
         "delivered_at": delivered_at,
+        "delivery_at": occurred_at,
         "deadline_at": deadline,
         "clock_base": deadline,
         "clock_from": delivered_at,
-        "reissue_wanted": False,
         "reminded_count": 0,
     }
     if deadline is not None:
@@ -194,35 +192,6 @@ def delivery(
     return Draft(Event.INVITATION_DELIVERED, reason, mode, data), effects
 
 
-def decide_receipt(account: Account, moment: Moment, receipt: NoticeReceipt) -> Decided:
-    """The notifier's word on the live cycle; a shadow notice is never sent."""
-    life = account.live
-    cycle = life.cycle
-    if cycle is None:
-        return "no_cycle"
-    expected = ids.invitation_id(*moment.ref, Mode.ENFORCE, life.cycle_number)
-    if receipt.invitation_id != expected:
-        return "other_cycle"
-    occurred_at = receipt.occurred_ms
-    told = (occurred_at, str(receipt.outcome))
-    if told in cycle.receipts:
-        return "duplicate"
-    # Also what counts for nothing is remembered: told again in another state it might count.
-    cycle.receipts = (*cycle.receipts, told)[-MOST_RECEIPTS:]
-    if receipt.outcome is Outcome.DELIVERED:
-        if row_of(life.state, Input.RECEIPT_DELIVERED) is None:
-            return "recorded"
-        draft, effects = delivery(cycle, Mode.ENFORCE, moment, occurred_at, "receipt")
-        return [row_change(life, Mode.ENFORCE, Input.RECEIPT_DELIVERED, draft, sets_cycle=effects)]
-    if row_of(life.state, Input.RECEIPT_FAILED) is None:
-        return "recorded"
-    if life.state is Invitation.DELIVERED and occurred_at < (cycle.delivered_at or 0):
-        return "before_delivery"
-    draft = Draft(Event.INVITATION_UNDELIVERABLE, receipt.failure or "other", Mode.ENFORCE, {})
-    effects = {"failed_at": occurred_at, "delivered_at": None}
-    return [row_change(life, Mode.ENFORCE, Input.RECEIPT_FAILED, draft, sets_cycle=effects)]
-
-
 def cancelled(mode: Mode, reason: str) -> Draft:
     """`invitation.cancelled`."""
     return Draft(Event.INVITATION_CANCELLED, reason, mode, {})
@@ -232,15 +201,38 @@ def decide_departure(account: Account, moment: Moment, input_: Input, reason: st
     """The account closed or changed its owner: open cycles are cancelled, consents voided."""
     changes: list[Change] = []
     for mode in LIVES:
-        life = account.life(mode)
-        if life.state in OPEN:
-            draft = cancelled(mode, reason)
-        elif life.state is Invitation.GRANTED:
-            draft = Draft(Event.CONSENT_VOIDED, reason, mode, {})
-        else:
-            continue
-        changes += ending(life, mode, moment, input_, reason, draft)
+        changes += _departure(account.life(mode), mode, moment, input_, reason)
     return changes
+
+
+def decide_past(account: Account, moment: Moment, input_: Input, reason: str, at: int) -> Decided:
+    """An account change that is not the newest any more, but was true when it was said.
+
+    It ends what began not clearly later: a cycle by its first issue, a consent by its answer (but
+    an exemption voids none).
+    """
+    changes: list[Change] = []
+    for mode in LIVES:
+        life = account.life(mode)
+        if life.cycle is None:
+            continue
+        began = life.cycle.first_issued_at or life.cycle.issued_at
+        if life.state is Invitation.GRANTED:
+            if input_ is Input.GONE:
+                continue
+            began = life.cycle.answered_at or began
+        if began <= at + SKEW:
+            changes += _departure(life, mode, moment, input_, reason)
+    return changes or Ignored.STALE
+
+
+def _departure(life: Life, mode: Mode, moment: Moment, input_: Input, reason: str) -> list[Change]:
+    if life.state in OPEN:
+        return ending(life, mode, moment, input_, reason, cancelled(mode, reason))
+    if life.state is Invitation.GRANTED:
+        draft = Draft(Event.CONSENT_VOIDED, reason, mode, {})
+        return ending(life, mode, moment, input_, reason, draft)
+    return []
 
 
 def decide_gone(account: Account, moment: Moment, mode: Mode, reason: str) -> list[Change]:
@@ -253,10 +245,16 @@ def decide_new_notice(account: Account, moment: Moment) -> list[Change]:
     life, policy = account.live, moment.policy
     if life.state is not Invitation.GRANTED or life.cycle is None or policy is None:
         return []
-    terms = life.cycle.terms
-    same = (policy.notice.id, policy.notice.version) == (terms.notice_id, terms.notice_version)
-    if same or not policy.notice.renew or policy.mode is not Mode.ENFORCE:
+    terms, notice = life.cycle.terms, policy.notice
+    agreed = life.cycle.consent or terms.notice_version
+    own = agreed != terms.notice_version or notice.id == terms.notice_id
+    if (agreed == notice.version and own) or not notice.renew:
         return []
+    return void_notice(life, moment) if policy.mode is Mode.ENFORCE else []
+
+
+def void_notice(life: Life, moment: Moment) -> list[Change]:
+    """The end of a consent to a notice that a renewing one has replaced."""
     draft = Draft(Event.CONSENT_VOIDED, "notice", Mode.ENFORCE, {})
     return ending(life, Mode.ENFORCE, moment, Input.NEW_NOTICE, "policy", draft)
 
@@ -264,7 +262,11 @@ def decide_new_notice(account: Account, moment: Moment) -> list[Change]:
 def clock_stops(account: Account, cycle: Cycle, moment: Moment) -> list[tuple[int, int | None]]:
     """Every stretch in which the clock of this cycle stood still."""
     stops: list[tuple[int, int | None]] = list(cycle.stops)
-    stops += [(hold.since, None) for hold in (account.hold, account.appeal) if hold is not None]
+    if account.hold is not None:
+        stops.append((account.hold.since, None))
+    if account.heard is not None:
+        stops += [(appeal.since, None) for appeal in account.heard.appeals.values()]
+    stops += [(since, None) for since in unclear_since(account)]
     return stops + moment.brakes.stops(moment.ref.platform) + moment.cluster.stops()
 
 
@@ -298,12 +300,21 @@ def decide_deadline(account: Account, moment: Moment, mode: Mode) -> Change | No
 
 
 def extend(life: Life, mode: Mode, until: int, issued_at: int) -> Decided:
-    """An operator gives longer; a date that is not later counts for nothing."""
+    """An operator gives longer; a date that is not later counts for nothing.
+
+    Before a delivery no deadline is known: none of the cycle will be before the date. After the
+    expiry it waits for another delivery.
+    """
     cycle = life.cycle
-    if cycle is None or row_of(life.state, Input.EXTEND) is None:
-        return "recorded"
+    if cycle is None or life.state not in OPEN:
+        return Ignored.RECORDED
+    cycle.extended_to = max(until, cycle.extended_to or 0)
+    if row_of(life.state, Input.EXTEND) is None:
+        return Ignored.WAITS
+    if life.state in (Invitation.INVITED, Invitation.UNDELIVERED):
+        return [row_change(life, mode, Input.EXTEND)]
     if cycle.deadline_at is None or until <= cycle.deadline_at:
-        return "not_later"
+        return Ignored.NOT_LATER
     counted_from = max(issued_at, cycle.clock_from or issued_at)
     effects = {"clock_base": until, "clock_from": counted_from}
     return [_extended(life, mode, Input.EXTEND, "operator", until, effects)]

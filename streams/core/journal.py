@@ -15,7 +15,8 @@ from streams.core.events import Published
 from streams.core.ledger import Ledger
 from streams.core.moment import Moment
 from streams.core.policy import Policy
-from streams.core.standing import holding, label_field
+from streams.core.standing import holding, label_field, upheld
+from streams.core.unclear import is_unclear
 
 _HEADERS = (("content-type", b"application/json"),)
 Cause = dict[str, Any]
@@ -145,7 +146,9 @@ def facts_of(account: Account, moment: Moment) -> dict[str, Any]:
         "exempt": account.exempt,
         "closed": account.closed,
         "hold": holding(account.hold, moment.time),
-        "appeal": holding(account.appeal, moment.time),
+        "appeal": account.heard is not None and bool(account.heard.appeals),
+        "upheld": upheld(account),
+        "unclear": is_unclear(account),
     }
 
 

@@ -80,6 +80,7 @@ class Input(StrEnum):
     GRANTED = "granted"
     DECLINED = "declined"
     WITHDRAWN = "withdrawn"
+    GRANT_TAKEN_BACK = "granted, but taken back since"
     REISSUE = "reissue"
     REMINDER_DUE = "reminder due"
     DEADLINE_PASSED = "deadline passed"
@@ -96,6 +97,8 @@ class Input(StrEnum):
     UNHOLD = "unhold"
     APPEAL_OPENED = "appeal opened"
     APPEAL_REJECTED = "appeal rejected"
+    UNCLEAR = "unclear word"
+    SETTLE = "settle"
     ENDED = "the restrictions of the cycle ended, or its time without any"
 
     APPLY = "expired, surface named"
@@ -117,12 +120,16 @@ TIMERS = frozenset(
 
 
 class Row(NamedTuple):
-    """Where an input leads and what it emits, in order; `lifts`: then lifted for each surface."""
+    """Where an input leads and what it emits, in order; `lifts`: then lifted for each surface.
+
+    `lifts_first`: lifted for each surface comes before what is emitted.
+    """
 
     next_state: IntEnum
     emits: tuple[Event, ...] = ()
     lifts: bool = False
     cool_down: bool = False
+    lifts_first: bool = False
 
 
 class Impossible(Exception):
@@ -156,8 +163,13 @@ ELIGIBILITY: Table = {
 }
 
 _ENDINGS = {
-    input_: Row(_I.NONE, (Event.INVITATION_CANCELLED,), lifts=True, cool_down=True)
-    for input_ in (Input.GONE, Input.CLOSED, Input.OWNER_CHANGED)
+    **{
+        input_: Row(_I.NONE, (Event.INVITATION_CANCELLED,), lifts=True, cool_down=True)
+        for input_ in (Input.GONE, Input.CLOSED, Input.OWNER_CHANGED)
+    },
+    Input.GRANT_TAKEN_BACK: Row(
+        _I.NONE, (Event.CONSENT_WITHDRAWN,), lifts=True, cool_down=True, lifts_first=True
+    ),
 }
 _LIFTABLE = {
     input_: Row(_I.NONE, (Event.INVITATION_CANCELLED,), cool_down=True)
@@ -188,6 +200,8 @@ INVITATION: Table = {
         Input.PROJECTED: Row(_I.DELIVERED, (Event.INVITATION_DELIVERED,)),
         Input.RECEIPT_DELIVERED: Row(_I.DELIVERED, (Event.INVITATION_DELIVERED,)),
         Input.RECEIPT_FAILED: Row(_I.UNDELIVERED, (Event.INVITATION_UNDELIVERABLE,)),
+        Input.REISSUE: Row(_I.INVITED, (Event.INVITATION_ISSUED,)),
+        Input.EXTEND: Row(_I.INVITED),
         **_ANSWERED_UNSEEN,
         **_LIFTABLE,
         **_ENDINGS,
@@ -195,6 +209,7 @@ INVITATION: Table = {
     _I.UNDELIVERED: {
         Input.RECEIPT_DELIVERED: Row(_I.DELIVERED, (Event.INVITATION_DELIVERED,)),
         Input.REISSUE: Row(_I.INVITED, (Event.INVITATION_ISSUED,)),
+        Input.EXTEND: Row(_I.UNDELIVERED),
         **_ANSWERED_UNSEEN,
         **_LIFTABLE,
         **_ENDINGS,
@@ -207,6 +222,7 @@ INVITATION: Table = {
     },
     _I.DECLINED: _waiting(_I.DECLINED),
     _I.EXPIRED: {
+        Input.RECEIPT_FAILED: Row(_I.UNDELIVERED, (Event.INVITATION_UNDELIVERABLE,), lifts=True),
         Input.GRANTED: Row(_I.GRANTED, (Event.CONSENT_GRANTED,), lifts=True),
         Input.LIFT: Row(_I.EXPIRED, lifts=True),
         Input.APPEAL_UPHELD: Row(_I.EXPIRED, lifts=True),
@@ -214,6 +230,7 @@ INVITATION: Table = {
         **_ENDINGS,
     },
     _I.GRANTED: {
+        Input.GRANTED: Row(_I.GRANTED, (Event.CONSENT_GRANTED,)),
         Input.WITHDRAWN: Row(_I.NONE, (Event.CONSENT_WITHDRAWN,), cool_down=True),
         Input.DECLINED: Row(_I.NONE, (Event.CONSENT_WITHDRAWN,), cool_down=True),
         Input.CLOSED: Row(_I.NONE, (Event.CONSENT_VOIDED,), cool_down=True),

@@ -9,6 +9,7 @@ from schemas.words import Event, Mode
 from streams.core.account import AccountRef
 from streams.core.brakes import Brakes
 from streams.core.cluster import Cluster
+from streams.core.notices import TakenUp
 from streams.core.policy import Policy
 
 
@@ -39,7 +40,8 @@ class Moment:
     the partition took up the present policy, 0 for its first. `policy_changed`: a new policy caused
     this look. `entry`: when the record that is looked at entered Kafka, `now` for a timer.
     `reading`: the record is a reading. `favourable_only`: what is due and adverse waits, because
-    the topics have not been looked at since.
+    the topics have not been looked at since. `notices`: the versions of the notice that the
+    partition took up.
     """
 
     ref: AccountRef
@@ -55,3 +57,4 @@ class Moment:
     entry: int
     reading: bool = False
     favourable_only: bool = False
+    notices: tuple[TakenUp, ...] = ()

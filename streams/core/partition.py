@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeVar
 import msgspec
 
 from schemas.inputs import InputName
-from schemas.words import Refused
+from schemas.words import Ignored, Refused
 from streams.core.account import (
     Account,
     AccountRef,
@@ -26,15 +26,18 @@ from streams.core.caps import Caps
 from streams.core.chain import Chain
 from streams.core.clock import milliseconds, rfc3339
 from streams.core.cluster import CLUSTER, Cluster
+from streams.core.controls import reused_id
 from streams.core.decode import (
     AccountChange,
     CategoryChange,
+    ConsentAnswer,
     Control,
     FollowerCount,
+    NoticeReceipt,
     SwitchChange,
     Value,
 )
-from streams.core.dispatch import decide_input
+from streams.core.dispatch import decide_input, stated_time
 from streams.core.eligibility import conditions_fail
 from streams.core.entry import entry_of
 from streams.core.examiner import POLICIES, Examiner
@@ -51,14 +54,16 @@ from streams.core.facts import (
     undone,
 )
 from streams.core.guards import GuardBook
+from streams.core.heard import Word, word_of
 from streams.core.intake import Intake, Partitioner
 from streams.core.journal import Journal
 from streams.core.ledger import ACCOUNTS, CATEGORIES, InputRecord, Ledger, Records, Snapshot
-from streams.core.lifecycle import Eligibility
+from streams.core.lifecycle import Eligibility, Invitation
 from streams.core.milder import cycle_exit_line, leaves_at, open_cycle
 from streams.core.permits import CAPS, GUARDS, PartitionPermits
 from streams.core.policy import Policy
 from streams.core.progress import Progress
+from streams.core.unclear import unclear_answer, unclear_word
 
 _BRAKES, _CHAIN, _RESCAN = b"#brakes", b"#chain", b"#rescan"
 TOPIC_NUMBERS: dict[str, int] = {
@@ -69,6 +74,9 @@ TOPIC_NUMBERS: dict[str, int] = {
     "notice-receipts": 5,
     "consent-answers": 6,
 }
+
+WORDS = (AccountChange, NoticeReceipt, ConsentAnswer, Control)
+"""What people and their systems say of an account, beside counts and labels."""
 
 RESCANNED: frozenset[InputName] = frozenset({"category-changes", "follower-counts"})
 """Inputs of which Byline keeps only what the policy can use."""
@@ -304,15 +312,63 @@ class Partition:
             return
         self._book.mark(account, TOPIC_NUMBERS[name], record.offset)
         cause = {"topic": name, "offset": record.offset}
-        moment = self._examiner.moment(ref, now, None, entry=entry_of(record, now))
-        decided = decide_input(account, moment, value)
+        entry = entry_of(record, now)
+        moment = self._examiner.moment(ref, now, None, entry=entry)
+        assert isinstance(value, WORDS)
+        word = stated_time(value, entry)
+        decided = decide_input(account, moment, value, word)
         ignored = decided if isinstance(decided, str) else None
         changes = [] if isinstance(decided, str) else decided
+        self._count(name, account, value, word, ignored, policy, now)
+        self._examiner.look(ledger, account, ref, now, cause, changes=changes, ignored=ignored)
+
+    def _count(
+        self,
+        name: str,
+        account: Account,
+        value: Value,
+        word: Word,
+        ignored: str | None,
+        policy: Policy,
+        now: int,
+    ) -> None:
+        """Count what an input was, beside what it did."""
         if ignored is not None:
             self.counts["ignored", name, ignored] += 1
-        if isinstance(value, Control) and ignored != "duplicate":
+        if word.replaced:
+            self.counts["time_replaced", name] += 1
+        if ignored == Ignored.UNCLEAR:
+            self._count_unclear(name, account, policy.platform)
+        if isinstance(value, Control) and ignored != Ignored.REPEAT:
             self._permits.count_verdict(policy, value.command, now)
-        self._examiner.look(ledger, account, ref, now, cause, changes=changes, ignored=ignored)
+            if reused_id(account, value):
+                self.counts["control_id_reused", policy.platform] += 1
+
+    def _count_unclear(self, name: str, account: Account, platform: str) -> None:
+        consent = "yes" if account.live.state is Invitation.GRANTED else "no"
+        self.counts["unclear", platform, name, consent] += 1
+
+    def unclear_refused(
+        self, ledger: Ledger, now: int, name: str, key: bytes, entry: int, offset: int
+    ) -> None:
+        """A record of a certain account was refused for its form (contract 3.6).
+
+        Of `consent-answers` it is an unclear word while a cycle is open or a consent in force, of
+        `account-changes` and `controls` at any time.
+        """
+        ref = AccountRef.of(key)
+        answers = name == "consent-answers"
+        account = self._book.load(ledger, key, ref.platform, create=not answers)
+        if account is None:
+            return
+        if not answers:
+            unclear_word(account, name, entry)
+        elif account.live.cycle is None or not unclear_answer(account.live.cycle, entry, None):
+            return
+        self._book.mark(account, TOPIC_NUMBERS[name], offset)
+        self._count_unclear(name, account, ref.platform)
+        cause = {"topic": name, "offset": offset}
+        self._examiner.look(ledger, account, ref, now, cause, ignored=Ignored.UNCLEAR)
 
     def _label(
         self,
@@ -368,14 +424,18 @@ class Partition:
     def _switches(self, ledger: Ledger, now: int, records: Records) -> None:
         for record, value in self._intake.inputs(ledger, now, "switches", records):
             assert isinstance(value, SwitchChange)
-            issued_at = milliseconds(value.issued_at)
-            if not self._brakes.turn(value.scope, value.switch, value.on, issued_at):
-                self.counts["ignored", "switches", "nothing_new"] += 1
+            word = word_of(milliseconds(value.issued_at), entry_of(record, now))
+            ignored = self._brakes.turn(value.scope, value.switch, value.on, word)
+            if word.replaced:
+                self.counts["time_replaced", "switches"] += 1
+            if ignored is not Ignored.REPEAT:
+                self._progress.dirty[_BRAKES] = self._brakes
+                self._progress.moved = True
+            if ignored is not None:
+                self.counts["ignored", "switches", ignored] += 1
                 continue
-            self._progress.dirty[_BRAKES] = self._brakes
-            self._progress.moved = True
             cause = {"topic": "switches", "offset": record.offset}
-            self._journal.switch(ledger, now, value, issued_at, cause)
+            self._journal.switch(ledger, now, value, word.at if value.on else word.until, cause)
             prefix = b"" if value.scope == "*" else value.scope.encode() + b":"
             for key in self._book.alive:
                 if key.startswith(prefix):

@@ -8,6 +8,7 @@ from streams.core.lifecycle import Eligibility, Invitation
 from streams.core.milder import max_age
 from streams.core.moment import Moment
 from streams.core.policy import Phase, Policy
+from streams.core.unclear import is_unclear
 
 
 class Standing(NamedTuple):
@@ -71,6 +72,15 @@ def holding(hold: Hold | None, time: int) -> bool:
     return hold is not None and (hold.expires_at is None or hold.expires_at > time)
 
 
+def upheld(account: Account) -> bool:
+    """Whether the mark of an upheld appeal stands: no new cycle until a later word ends it."""
+    heard = account.heard
+    if heard is None or heard.upheld_at is None:
+        return False
+    later = (account.owner_at, heard.freed_at)
+    return all(at is None or at <= heard.upheld_at for at in later)
+
+
 def stale(account: Account, moment: Moment) -> bool:
     """Whether the count is older than `max_age` allows; a label carries its own expiry."""
     limit = None if moment.policy is None else max_age(account, moment.policy)
@@ -90,8 +100,12 @@ def deferrals(account: Account, moment: Moment, event: Event) -> list[Deferral]:
         by.append(Deferral.CLUSTER_CHANGED)
     if holding(account.hold, moment.time):
         by.append(Deferral.HOLD)
-    if holding(account.appeal, moment.time):
+    if account.heard is not None and account.heard.appeals:
         by.append(Deferral.APPEAL)
+    if event is Event.INVITATION_ISSUED and upheld(account):
+        by.append(Deferral.APPEAL_UPHELD)
+    if is_unclear(account):
+        by.append(Deferral.UNCLEAR_ANSWER)
     if account.eligibility is Eligibility.LEAVING:
         by.append(Deferral.LEAVING)
     if stale(account, moment):

@@ -85,7 +85,7 @@ def _label(input_: Input, row: Row) -> str:
     """What goes in, and what comes out of it."""
     said = [event.split(".")[1] for event in row.emits]
     if row.lifts:
-        said.append("lifted for each surface")
+        said.insert(0 if row.lifts_first else len(said), "lifted for each surface")
     if row.cool_down:
         said.append("cool-down")
     text = input_.replace(":", ",")

@@ -16,6 +16,7 @@ from schemas.words import Command
 from streams.core.account import Hold
 from streams.core.brakes import Brakes
 from streams.core.facts import begin_hold
+from streams.core.heard import word_of
 from streams.operate.audit.lineup import bare, plain_of
 from streams.operate.audit.records import Record, stamp
 
@@ -84,7 +85,7 @@ def refused_place(record: Record) -> str | None:
 class Levers:
     """The brakes. Feed it switches and dead letters in any order, each topic in its own."""
 
-    _turned: list[tuple[str, SwitchChange]] = field(default_factory=list)
+    _turned: list[tuple[Record, SwitchChange]] = field(default_factory=list)
     _refused: set[str] = field(default_factory=set)
 
     def feed(self, record: Record) -> None:
@@ -98,14 +99,15 @@ class Levers:
             except ValidationError:
                 return
             if record.key == input_key("switches", change).encode():
-                self._turned.append((record.place, change))
+                self._turned.append((record, change))
 
     def brakes(self) -> tuple[Brakes, list[SwitchChange]]:
         """The brakes as the core has them, and the record that pulled each of those that are on."""
         brakes, pulled = Brakes(), {}
-        for place, it in self._turned:
-            if place in self._refused:
+        for record, it in self._turned:
+            if record.place in self._refused:
                 continue
-            if brakes.turn(it.scope, it.switch, it.on, stamp(it.issued_at)):
+            word = word_of(stamp(it.issued_at), record.timestamp)
+            if brakes.turn(it.scope, it.switch, it.on, word) is None:
                 pulled[it.scope, it.switch.value] = it
         return brakes, [pulled[key] for key in sorted(pulled) if pulled[key].on]

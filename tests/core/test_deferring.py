@@ -68,14 +68,17 @@ def test_a_pause_moves_the_deadline_by_its_exact_length_if_it_stops_the_clock(
 
 
 @pytest.mark.parametrize("switch", sorted(STOPS))
-def test_a_pause_runs_between_the_issued_at_of_its_records_whenever_they_are_read(
+def test_a_pause_runs_from_the_earlier_time_of_its_first_record_to_the_later_of_its_last(
     switch: str,
 ) -> None:
     day = delivered().wait(DAY)
     begun_at, ended_at = day.now - 3 * HOUR, day.now - HOUR
     day.switch(switch, True, at=begun_at).switch(switch, False, at=ended_at).fire()
     assert day.said() == ["extended pause"]
-    assert day.events[-1]["deadline_at"] == rfc3339(START + DEADLINE + 2 * HOUR)
+    assert day.events[-1]["deadline_at"] == rfc3339(START + DEADLINE + 3 * HOUR)
+    day.switch(switch, True, at=day.now + MINUTE)
+    day.switch(switch, False, at=day.now + 2 * MINUTE).fire()
+    assert day.events[-1]["deadline_at"] == rfc3339(START + DEADLINE + 3 * HOUR + 2 * MINUTE)
 
 
 def test_a_deadline_that_passed_before_the_pause_is_not_moved_by_it() -> None:

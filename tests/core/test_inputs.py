@@ -59,11 +59,11 @@ def test_an_input_delivered_twice_adds_nothing(state: str, act: Any) -> None:
     assert day.said() == []
 
 
-def test_a_control_id_counts_once_whatever_it_says() -> None:
+def test_another_content_under_a_known_control_id_is_applied_and_counted() -> None:
     day = delivered().control("hold", control_id="x").wait(DAY)
     day.control("unhold", control_id="x")
-    assert day.account().hold is not None
-    assert day.decisions[-2]["ignored"] == "duplicate"
+    assert day.account().hold is None
+    assert day.partition.counts["control_id_reused", PLATFORM] == 1
 
 
 def test_a_whole_life_sent_again_adds_nothing() -> None:
@@ -121,16 +121,23 @@ def test_an_answer_a_little_before_the_issue_is_another_clocks() -> None:
 
 def test_the_newest_word_counts_also_when_it_changed_nothing() -> None:
     day = delivered().wait(HOUR)
-    day.answer("declined", at=day.now).answer("declined", at=day.now + 2)
-    assert day.answer("granted", at=day.now + 1).said() == ["declined answer"]
-    assert day.answer("granted", at=day.now + 3).said() == ["granted answer"]
+    day.answer("declined", at=day.now - 2).answer("declined", at=day.now)
+    assert day.answer("granted", at=day.now).said() == ["declined answer", "granted answer"]
+    day = delivered().wait(HOUR)
+    day.answer("declined", at=day.now - 2).answer("declined", at=day.now)
+    assert day.answer("granted", at=day.now - 1).said() == ["declined answer", "withdrawn answer"]
 
 
 def test_of_one_instant_a_withdrawal_wins_over_a_grant() -> None:
     day = delivered().wait(HOUR)
     at = day.now
-    assert day.answer("withdrawn", at=at).answer("granted", at=at).said() == []
-    assert day.answer("granted", at=at + 1).said() == ["granted answer"]
+    assert day.answer("granted", at=at).answer("withdrawn", at=at).said() == [
+        "granted answer",
+        "withdrawn answer",
+    ]
+    day = delivered().wait(HOUR)
+    assert day.answer("withdrawn", at=at).answer("granted", at=at).said() == ["withdrawn answer"]
+    assert day.account().live.state.name == "NONE"
 
 
 def test_two_words_of_one_instant_told_again_add_nothing() -> None:
@@ -162,17 +169,23 @@ def test_an_older_label_after_a_tombstone_is_stale() -> None:
     assert day.wait(DAY).said() == []
 
 
-def test_an_answer_older_than_the_last_applied_one_is_stale() -> None:
+@pytest.mark.parametrize("word", ["declined", "withdrawn"])
+def test_a_word_that_protects_is_stale_only_when_more_than_the_skew_older(word: str) -> None:
     day = delivered().wait(DAY).answer("granted")
-    day.answer("declined", at=day.now - 1).answer("withdrawn", at=day.now - 1)
-    assert day.said() == ["granted answer"]
+    assert day.answer(word, at=day.now - 5 * MINUTE - 1).said() == ["granted answer"]
+    assert day.decisions[-2]["ignored"] == "stale"
+    assert day.answer(word, at=day.now - 5 * MINUTE).said() == ["withdrawn answer"]
 
 
 @pytest.mark.parametrize("state", ["INVITED", "UNDELIVERED", "DELIVERED", "DECLINED", "EXPIRED"])
-def test_an_older_grant_does_not_undo_a_withdrawal_in_any_state(state: str) -> None:
+def test_an_older_grant_does_not_undo_a_withdrawal_but_ends_the_cycle(state: str) -> None:
     day = STATES[state]().wait(HOUR)
-    assert day.answer("withdrawn").answer("granted", at=day.now - 1).said() == []
-    assert any("granted" in words for words in day.wait(1).answer("granted").said())
+    day.answer("withdrawn").wait(MINUTE).answer("granted", at=day.now - MINUTE - 1)
+    freed = lifted("granted") if state == "EXPIRED" else []
+    assert day.said() == [*freed, "withdrawn answer"]
+    assert day.events[-1]["answered_at"] == rfc3339(day.now - MINUTE)
+    life = day.account().live
+    assert (life.state.name, life.cycle, life.cool_down_until) == ("NONE", None, day.now + 10 * DAY)
 
 
 def test_a_withdrawal_between_two_cycles_outlives_the_next_invitation() -> None:

@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 
 from schemas.words import Mode
-from tests.core.given import DAY, MINUTE, START, Day, policy
+from tests.core.given import ACCOUNT, DAY, MINUTE, PLATFORM, START, Day, policy
 from tests.core.states import DEADLINE, STATES, lifted
 
 OPEN = ("INVITED", "UNDELIVERED", "DELIVERED", "DECLINED", "EXPIRED")
@@ -26,6 +26,17 @@ INPUTS: dict[str, Callable[[Day], Day]] = {
     "granted for another": lambda day: day.answer("granted", invitation_id="other"),
     "declined for another": lambda day: day.answer("declined", invitation_id="other"),
     "withdrawn for another": lambda day: day.answer("withdrawn", invitation_id="other"),
+    "granted, taken back since": lambda day: _taken_back(day),
+    "granted to a newer notice": lambda day: _to_newer(day),
+    "granted to an outdated notice": lambda day: _to_outdated(day),
+    "granted to a notice never shown": lambda day: day.answer("granted", notice_version="9"),
+    "an answer that cannot be read": lambda day: _unreadable(day, "consent-answers"),
+    "a change that cannot be read": lambda day: _unreadable(day, "account-changes"),
+    "a control that cannot be read": lambda day: _unreadable(day, "controls"),
+    "settle": lambda day: day.control("settle"),
+    "stale exempted": lambda day: _stale(day, "exempted", "exemption_ended"),
+    "stale closed": lambda day: _stale(day, "closed", "reopened"),
+    "stale owner changed": lambda day: _stale(day, "owner_changed", "owner_changed"),
     "reissue": lambda day: day.control("reissue"),
     "lift": lambda day: day.control("lift"),
     "appeal upheld": lambda day: day.control("appeal_upheld"),
@@ -58,11 +69,47 @@ def _under(day: Day, mode: str = "enforce", notice: str = "") -> Day:
     return day.fire()
 
 
+def _taken_back(day: Day) -> Day:
+    """A withdrawal, and then a grant that is older."""
+    return day.answer("withdrawn").answer("granted", at=day.now - 1)
+
+
+def _to_newer(day: Day) -> Day:
+    """Another notice is taken up, and agreed to."""
+    return _under(day, notice="quiet").wait(1).answer("granted", notice_version="2")
+
+
+def _to_outdated(day: Day) -> Day:
+    """A notice that voids older consents is taken up, and the old one is agreed to."""
+    _under(day, notice="renew").said()
+    return day.answer("granted", notice_version="1")
+
+
+def _unreadable(day: Day, topic: str) -> Day:
+    """A record of the account that is refused for its form."""
+    offset = day._offsets[topic]
+    day._offsets[topic] += 1
+    key = f"{PLATFORM}:{ACCOUNT}".encode()
+    day.partition.unclear_refused(day.tables, day.now, topic, key, day.now, offset)
+    return day
+
+
+def _stale(day: Day, word: str, end: str) -> Day:
+    """The end of a state of the account is known, and then its beginning is read."""
+    return day.wait(10 * MINUTE).change(end).change(word, at=day.now - 6 * MINUTE)
+
+
 ROWS: dict[tuple[str, str], tuple[str, list[str]]] = {
     ("INVITED", "receipt delivered"): ("DELIVERED", ["delivered receipt"]),
     ("INVITED", "receipt failed"): ("UNDELIVERED", ["undeliverable invalid"]),
     ("UNDELIVERED", "receipt delivered"): ("DELIVERED", ["delivered receipt"]),
     ("UNDELIVERED", "reissue"): ("INVITED", ["issued reissued"]),
+    ("INVITED", "reissue"): ("INVITED", ["issued reissued"]),
+    ("EXPIRED", "receipt failed"): (
+        "UNDELIVERED",
+        ["undeliverable invalid", *lifted("undeliverable")],
+    ),
+    ("EXPIRED", "granted, taken back since"): ("NONE", [*lifted("granted"), "withdrawn answer"]),
     ("INVITED", "granted"): ("GRANTED", ["delivered answer", "granted answer"]),
     ("UNDELIVERED", "granted"): ("GRANTED", ["delivered answer", "granted answer"]),
     ("INVITED", "declined"): ("DECLINED", ["delivered answer", "declined answer"]),
@@ -72,6 +119,9 @@ ROWS: dict[tuple[str, str], tuple[str, list[str]]] = {
     ("DELIVERED", "granted"): ("GRANTED", ["granted answer"]),
     ("DECLINED", "granted"): ("GRANTED", ["granted answer"]),
     ("EXPIRED", "granted"): ("GRANTED", ["granted late", *lifted("granted")]),
+    ("GRANTED", "granted to a newer notice"): ("GRANTED", ["granted answer"]),
+    ("GRANTED", "granted, taken back since"): ("NONE", ["withdrawn answer"]),
+    ("GRANTED", "stale closed"): ("NONE", ["voided closed"]),
     ("GRANTED", "withdrawn"): ("NONE", ["withdrawn answer"]),
     ("GRANTED", "withdrawn for another"): ("NONE", ["withdrawn answer"]),
     ("GRANTED", "declined"): ("NONE", ["withdrawn answer"]),
@@ -81,6 +131,7 @@ ROWS: dict[tuple[str, str], tuple[str, list[str]]] = {
     ("DECLINED", "extend"): ("DECLINED", ["extended operator"]),
     ("GRANTED", "closed"): ("NONE", ["voided closed"]),
     ("GRANTED", "owner changed"): ("NONE", ["voided owner_changed"]),
+    **{(state, "granted, taken back since"): ("NONE", ["withdrawn answer"]) for state in PENDING},
     **{(state, "lift"): ("NONE", ["cancelled operator"]) for state in PENDING},
     **{(state, "appeal upheld"): ("NONE", ["cancelled appeal"]) for state in PENDING},
 }
@@ -96,11 +147,27 @@ for _input, _reason in {
         ROWS[_state, _input] = ("NONE", [f"cancelled {_reason}"])
     ROWS["EXPIRED", _input] = ("NONE", [f"cancelled {_reason}", *lifted(_reason)])
 
+for _state in PENDING:
+    ROWS[_state, "stale exempted"] = ("NONE", ["cancelled exempted"])
+    ROWS[_state, "stale closed"] = ("NONE", ["cancelled closed"])
+ROWS["EXPIRED", "stale exempted"] = ("NONE", ["cancelled exempted", *lifted("exempted")])
+ROWS["EXPIRED", "stale closed"] = ("NONE", ["cancelled closed", *lifted("closed")])
+for _state, _said in {
+    "INVITED": ["delivered answer", "granted answer"],
+    "UNDELIVERED": ["delivered answer", "granted answer"],
+    "DELIVERED": ["granted answer"],
+    "DECLINED": ["granted answer"],
+    "EXPIRED": ["granted late", *lifted("granted")],
+}.items():
+    ROWS[_state, "granted to a newer notice"] = ("GRANTED", _said)
+
 RECORDED = ("receipt", "granted", "declined", "withdrawn", "reissue", "lift", "extend", "hold")
 SAID_ELSEWHERE = {
     ("DELIVERED", "left"),
     ("DECLINED", "left"),
     ("GRANTED", "a new notice, renewing"),
+    *((state, "stale owner changed") for state in STATES),
+    *((state, "granted to an outdated notice") for state in STATES),
 }
 """Pairs in which more than the row happens meanwhile; the tests below tell them."""
 
@@ -176,10 +243,32 @@ def test_an_answer_stands_for_the_receipt_at_its_own_instant() -> None:
     assert shown["deadline_at"] == "2024-01-04T02:00:00.000Z"
 
 
-def test_a_failure_before_the_delivery_says_nothing_about_it() -> None:
-    day = STATES["DELIVERED"]().wait(MINUTE).receipt("failed", at=START + 60 * MINUTE)
+@pytest.mark.parametrize("state", ["DELIVERED", "EXPIRED"])
+def test_a_failure_clearly_before_the_delivery_says_nothing_about_it(state: str) -> None:
+    delivered_at = START + 61 * MINUTE
+    day = STATES[state]().wait(MINUTE).receipt("failed", at=delivered_at - 5 * MINUTE - 1)
     assert day.said() == []
-    assert day.receipt("failed").said() == ["undeliverable other"]
+    assert day.decisions[-2]["ignored"] == "before_delivery"
+    assert day.receipt("failed", at=delivered_at - 5 * MINUTE).said()[0] == "undeliverable other"
+
+
+def test_a_delivery_not_after_the_last_failure_is_recorded_only() -> None:
+    day = STATES["UNDELIVERED"]().wait(MINUTE)
+    assert day.receipt(at=START + 61 * MINUTE).said() == []
+    day.receipt("failed", at=START + 61 * MINUTE + 2).receipt(at=START + 61 * MINUTE + 1)
+    assert day.said() == [], "also a failure that was recorded only is the last one"
+    assert day.receipt(at=START + 61 * MINUTE + 3).said() == ["delivered receipt"]
+
+
+@pytest.mark.parametrize("word", ["declined", "granted"])
+def test_a_failure_after_the_expiry_frees_nobody_who_had_answered(word: str) -> None:
+    day = STATES["DECLINED"]() if word == "declined" else STATES["EXPIRED"]()
+    if word == "declined":
+        day.wait(4 * DAY).said()
+    else:
+        day.answer("declined").said()
+    assert day.wait(MINUTE).receipt("failed").said() == []
+    assert day.account().live.state.name == "EXPIRED"
 
 
 def test_a_second_delivery_never_ends_earlier_than_was_said() -> None:
