@@ -9,10 +9,10 @@ from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
-from aiokafka import AIOKafkaConsumer
 from prometheus_client import CollectorRegistry, start_http_server
 
 from streams.cli.say import AsJson, complain, say, say_json, say_table, settings
+from streams.kafka.consumer import TolerantConsumer
 from streams.operate.audit.chain import Verified
 from streams.operate.audit.reading import MissingTopicsError, Span, audit_topics, verify_log
 from streams.operate.audit.records import Breach, millis
@@ -159,7 +159,7 @@ async def _audit(chosen: Settings, span: Span, found: Any, **options: Any) -> An
 
 
 @asynccontextmanager
-async def _reading(chosen: Settings) -> AsyncIterator[AIOKafkaConsumer]:
+async def _reading(chosen: Settings) -> AsyncIterator[TolerantConsumer]:
     try:
         async with consumer(chosen) as client:
             yield client

@@ -10,13 +10,14 @@ from bisect import bisect_left
 from collections.abc import Callable
 from operator import attrgetter
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 
 from streams.engine.config import EngineConfig
 from streams.engine.fetching import read_spans
 from streams.engine.lanes import Desk, Lane
 from streams.engine.processor import Record, Refusal, Span
 from streams.engine.recovery import plain_consumer
+from streams.kafka.consumer import TolerantConsumer
 
 _offset = attrgetter("offset")
 
@@ -32,6 +33,7 @@ class Broadcast:
         self._config = config
         self._on_growth = on_growth
         self._records: list[Record] = []
+        self._unreadable: list[tuple[int, int, int]] = []
 
     def after(self, start: int) -> Span | None:
         """What follows `start`, None when nothing does."""
@@ -45,7 +47,9 @@ class Broadcast:
                 2,
             )
         first = bisect_left(self._records, start, key=_offset)
-        return Span(self.topic, 0, start, self.end, self._records[first:], self.end)
+        records = self._records[first:]
+        unreadable = tuple(batch for batch in self._unreadable if batch[1] >= start)
+        return Span(self.topic, 0, start, self.end, records, self.end, unreadable)
 
     async def run(self) -> None:
         """Follow the topic for as long as the worker lives."""
@@ -56,7 +60,7 @@ class Broadcast:
         finally:
             await consumer.stop()
 
-    async def _follow(self, consumer: AIOKafkaConsumer) -> None:
+    async def _follow(self, consumer: TolerantConsumer) -> None:
         tp = TopicPartition(self.topic, 0)
         consumer.assign([tp])
         self.begin = (await consumer.beginning_offsets([tp]))[tp]
@@ -71,5 +75,6 @@ class Broadcast:
                 if span.start != self.end:
                     raise RuntimeError(f"{self.topic}: read from {span.start}, expected {self.end}")
                 self._records.extend(span.records)
+                self._unreadable.extend(span.unreadable)
                 self.end = span.end
                 self._on_growth()

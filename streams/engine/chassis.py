@@ -18,11 +18,11 @@ from faust.serializers.schemas import Schema
 
 from streams.engine.config import EngineConfig
 from streams.engine.fatal import EXIT_RESTART, end_on
-from streams.engine.fetching import check_aiokafka
 from streams.engine.observer import NoObserver, Observer
 from streams.engine.processor import Processor
 from streams.engine.transport import SpanTransport
 from streams.engine.worker import Engine
+from streams.kafka.stretches import check_aiokafka
 
 
 class SpanSchema(Schema):  # type: ignore[misc]

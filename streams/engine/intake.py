@@ -80,17 +80,9 @@ class Intake:
             lane = self.lanes.get(topic)
             served = False
             while lane is not None and lane.queue and (room > 0 or not served):
-                span = self._unread(lane.take())
+                span = lane.take()
                 spans.append(span)
                 self.reads[topic] = span.end
                 room -= len(span.records)
                 served = True
         return spans
-
-    def _unread(self, span: Span) -> Span:
-        """The part of a span that lies at or behind the position."""
-        next_ = self.reads[span.topic]
-        if span.start == next_:
-            return span
-        records = [record for record in span.records if record.offset >= next_]
-        return Span(span.topic, span.partition, next_, span.end, records, span.high_water)

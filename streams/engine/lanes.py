@@ -78,10 +78,13 @@ class Lane:
         self.queue: deque[Fetched] = deque()
 
     def put(self, fetched: Fetched) -> bool:
-        """Queue a span; False when it does not follow on the last one: a span was lost."""
+        """Queue a span; False when it does not begin exactly where the last one ended.
+
+        One that begins earlier is not of the log that was read so far.
+        """
         span = fetched.span
         self.end = max(self.end, span.high_water)
-        if not span.start <= self.expected <= span.end:
+        if span.start != self.expected:
             return False
         self.expected = span.end
         self.queue.append(fetched)

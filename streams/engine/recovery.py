@@ -9,7 +9,7 @@ import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 
 from streams.engine.config import EngineConfig
 from streams.engine.fetching import read_spans
@@ -17,15 +17,16 @@ from streams.engine.lanes import Desk, Lane
 from streams.engine.position import POSITION_KEY, Position, decode_position
 from streams.engine.processor import Record, Refusal, StoreSpec
 from streams.engine.stores import BrokenDiskError, PartitionStores
+from streams.kafka.consumer import TolerantConsumer
 
 logger = logging.getLogger(__name__)
 
 CHUNK_RECORDS = 5_000
 
 
-def plain_consumer(config: EngineConfig, isolation: str, client: str) -> AIOKafkaConsumer:
+def plain_consumer(config: EngineConfig, isolation: str, client: str) -> TolerantConsumer:
     """A consumer outside of the group that goes where it is told."""
-    return AIOKafkaConsumer(
+    return TolerantConsumer(
         **config.client_arguments(),
         client_id=f"{config.application_id}-{client}",
         enable_auto_commit=False,
@@ -101,7 +102,7 @@ def _starts(
 
 
 async def _read(
-    consumer: AIOKafkaConsumer,
+    consumer: TolerantConsumer,
     stores: PartitionStores,
     tps: Mapping[TopicPartition, str],
     starts: Mapping[TopicPartition, int],
@@ -114,6 +115,13 @@ async def _read(
     while pending:
         for _, span, _ in await read_spans(consumer, lambda: lanes, CHUNK_RECORDS, 1.0):
             tp = TopicPartition(span.topic, span.partition)
+            for first, last, _ in span.unreadable:
+                raise Refusal(
+                    f"changelog {span.topic}[{span.partition}] holds a batch that cannot be read, "
+                    f"offsets {first} to {last}: state would be missing. Restore the topic from "
+                    "another replica or a backup",
+                    2,
+                )
             count += len(span.records)
             _apply(stores, tps[tp], span.records, span.end)
             if span.end >= ends[tp]:

@@ -9,7 +9,6 @@ import itertools
 from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import aiokafka
 from aiokafka import TopicPartition
 from aiokafka.errors import ConsumerStoppedError, IllegalStateError
 from faust.transport.drivers import aiokafka as driver
@@ -18,6 +17,7 @@ from faust.types.tuples import ConsumerMessage
 from streams.engine.fatal import end_on
 from streams.engine.fetching import read_spans
 from streams.engine.lanes import Fetched, Lane
+from streams.kafka.consumer import TolerantConsumer
 
 if TYPE_CHECKING:
     from streams.engine.worker import Engine
@@ -32,10 +32,10 @@ class SpanConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
 
     engine: "Engine"
 
-    def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:
+    def _create_worker_consumer(self, transport: Any) -> TolerantConsumer:
         config, assignor = self.engine.config, self.app.assignor
         self._assignor = assignor
-        return aiokafka.AIOKafkaConsumer(
+        return TolerantConsumer(
             **config.client_arguments(),
             client_id=config.application_id,
             group_id=config.application_id,

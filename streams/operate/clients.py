@@ -6,10 +6,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaConnectionError, KafkaError
 
+from streams.kafka.consumer import TolerantConsumer
 from streams.operate.errors import KafkaAbsentError
 from streams.settings import Settings, kafka_client_kwargs
 
@@ -41,9 +42,9 @@ async def producer(settings: Settings, **options: Any) -> AsyncIterator[AIOKafka
 
 
 @asynccontextmanager
-async def consumer(settings: Settings) -> AsyncIterator[AIOKafkaConsumer]:
+async def consumer(settings: Settings) -> AsyncIterator[TolerantConsumer]:
     """A consumer of committed records, of no group; KafkaAbsentError when no broker answers."""
-    client = AIOKafkaConsumer(
+    client = TolerantConsumer(
         **kafka_client_kwargs(settings),
         group_id=None,
         isolation_level="read_committed",

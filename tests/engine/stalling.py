@@ -15,6 +15,7 @@ from streams.engine import fetching, lanes, watchdog
 from streams.engine.assignment import Assignment
 from streams.engine.transport import SpanConsumerThread
 from streams.engine.worker import Engine
+from streams.kafka import stretches
 
 LATE_SECONDS = 6.0
 
@@ -77,20 +78,16 @@ def dead_coordination() -> None:
 def look_at_tasks() -> None:
     """Nobody looks whether aiokafka's tasks still run."""
     watchdog.Watchdog._check_consumer = lambda self: None  # type: ignore[method-assign]
-    drain = fetching.drain
-    wait = fetching.wait_for_records
 
     async def careless(consumer: Any, wanted: Any, count: int, seconds: float) -> Any:
         with consumer._fetcher._subscriptions.fetch_context():
-            spans = drain(consumer._fetcher, wanted(), count)
-            if not spans:
-                await wait(consumer._fetcher, seconds)
-                spans = drain(consumer._fetcher, wanted(), count)
-        return spans
+            found = stretches.drain(consumer._fetcher, wanted(), count)
+            if not found:
+                await stretches.wait_for_records(consumer._fetcher, seconds)
+                found = stretches.drain(consumer._fetcher, wanted(), count)
+        return found
 
-    from streams.engine import transport
-
-    transport.read_spans = careless  # type: ignore[attr-defined]
+    fetching.read_stretches = careless
 
 
 def tail_check() -> None:

@@ -12,7 +12,6 @@ from aiokafka import TopicPartition
 from aiokafka.consumer.fetcher import READ_COMMITTED, PartitionRecords
 from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
-from aiokafka.record.memory_records import MemoryRecords
 
 from streams.engine import clock as clock_module
 from streams.engine import watchdog as watchdog_module
@@ -20,7 +19,6 @@ from streams.engine.clock import Clock
 from streams.engine.config import EngineConfig
 from streams.engine.ends import Ends
 from streams.engine.failpoints import FailpointError, Failpoints
-from streams.engine.fetching import unpack
 from streams.engine.intake import Intake
 from streams.engine.lanes import Desk, Fetched, Lane
 from streams.engine.pace import Pace
@@ -28,6 +26,7 @@ from streams.engine.position import POSITION_KEY, Position, decode_position, enc
 from streams.engine.processor import Refusal, Span, StoreSpec
 from streams.engine.stores import BrokenDiskError, DiskMemory, PartitionStores
 from streams.engine.transaction import Committer, Overlay
+from streams.kafka.stretches import KeptRecords, Taking
 from tests.core.given import Record
 
 SPECS = (StoreSpec("a", in_memory=True), StoreSpec("b", in_memory=False))
@@ -63,6 +62,8 @@ def test_lane_takes_what_follows_and_refuses_a_hole() -> None:
     assert lane.put(Fetched(lane, _span(10, 20), 100))
     assert lane.put(Fetched(lane, _span(20, 20), 0))
     assert not lane.put(Fetched(lane, _span(21, 25), 10))
+    # A span that begins before what is due is of another log than the one that was read.
+    assert not lane.put(Fetched(lane, _span(19, 25), 10))
     assert (lane.records, desk.queued_records, desk.queued_bytes) == (10, 10, 100)
     assert lane.take().end == 20
     lane.close()
@@ -261,16 +262,22 @@ def test_unpacking_gives_each_record_once_and_passes_over_the_rest(kind: str) ->
     start = 1 if kind == "cut" else 0
     tp = TopicPartition("t", 0)
     pending = PartitionRecords(
-        tp, MemoryRecords(raw), aborted, start, None, None, False, READ_COMMITTED
+        tp, KeptRecords(raw), aborted, start, None, None, False, READ_COMMITTED
     )
-    first = unpack(pending, 2)
+
+    def take(max_records: int) -> list[Any]:
+        taking = Taking(pending, max_records, keep_headers=False)
+        taking.run()
+        return taking.records
+
+    first = take(2)
     assert [one.offset for one in first] == list(range(start, 3))
     assert pending.next_fetch_offset == 3
     rest = [5, 6] if kind in ("marker", "aborted", "emptied") else [3, 4, 5, 6]
-    assert [one.offset for one in unpack(pending, 100)] == rest
+    assert [one.offset for one in take(100)] == rest
     assert pending.next_fetch_offset == 7
     assert [one.value for one in first] == [b"v0", b"v1", b"v2"][start:]
-    assert unpack(pending, 100) == []
+    assert take(100) == []
 
 
 def test_intake_gives_every_topic_its_turn_in_order() -> None:
@@ -281,7 +288,7 @@ def test_intake_gives_every_topic_its_turn_in_order() -> None:
     for start in (0, 10):
         span = Span("u", 0, start, start + 10, _span(start, start + 10).records, 20)
         assert intake.receive(Fetched(first, span, 1)) is None
-    assert intake.receive(Fetched(second, _span(0, 8, 9), 1)) is None
+    assert intake.receive(Fetched(second, _span(3, 8, 9), 1)) is None
     taken = intake.take()
     assert [(span.topic, span.start, span.end) for span in taken] == [("u", 0, 10), ("t", 3, 8)]
     assert [record.offset for record in taken[1].records] == [3, 4, 5, 6, 7]

@@ -2,6 +2,8 @@
 
 Inputs: topic `<prefix>.adds` (key = account, value = how much) and `<prefix>.marks` (key = account,
 value = delay in ms: a timer; empty value: the timer is cancelled; `boom`: refuse; `crash`: raise).
+A timer whose key begins with `fav` is favourable, any other adverse: none of those acts once the
+cluster has changed. Batches that cannot be read lead to an output each.
 Every add that makes a count even, or all with `every=1`, sends `account total` to `<prefix>.out`.
 The broadcast topic sets a factor. Outputs carry the input's offset so a double would show.
 """
@@ -14,6 +16,10 @@ from typing import Any
 from streams.engine.processor import ProcessorSpec, Refusal, Scan, Span, StoreSpec, Transaction
 
 
+def _favourable(key: bytes) -> bool:
+    return key.startswith(b"fav")
+
+
 class ToyPart:
     def __init__(self, toy: "Toy", partition: int, scan: Scan) -> None:
         self.toy, self.partition = toy, partition
@@ -22,6 +28,7 @@ class ToyPart:
             heapq.heappush(self.timers, (int(value), key))
         raw = scan.get("counts", b"#factor")
         self.factor = int(raw) if raw else 1
+        self.changed_at: int | None = None
 
     def rewind(self, transaction: Transaction, reads: Mapping[str, int]) -> tuple[str, ...]:
         """Reads nothing again."""
@@ -30,6 +37,10 @@ class ToyPart:
     def step(self, transaction: Transaction, now: int, spans: Sequence[Span]) -> bool:
         waiting = False
         for span in spans:
+            for first, last, _ in span.unreadable:
+                value = json.dumps({"topic": span.topic, "first": first, "last": last}).encode()
+                transaction.send(self.toy.out, b"?", value, (("kind", b"unreadable"),))
+                waiting = True
             if span.topic == self.toy.broadcast:
                 for record in span.records:
                     self.factor = int(record.value or b"1")
@@ -75,20 +86,33 @@ class ToyPart:
         return False
 
     def due(self) -> int | None:
-        return self.timers[0][0] if self.timers else None
+        held = self.changed_at is not None
+        return next((due for due, key in sorted(self.timers) if not held or _favourable(key)), None)
 
-    def fire(self, transaction: Transaction, now: int, as_of: int, limit: int) -> bool:
-        for _ in range(limit):
-            if not self.timers or self.timers[0][0] > as_of:
-                return False
-            due, key = heapq.heappop(self.timers)
+    def fire(
+        self,
+        transaction: Transaction,
+        now: int,
+        as_of: int,
+        limit: int,
+        favourable_only: bool = False,
+    ) -> bool:
+        only = favourable_only or self.changed_at is not None
+        acting = [(d, key) for d, key in sorted(self.timers) if not only or _favourable(key)]
+        ripe = [timer for timer in acting if timer[0] <= as_of]
+        for due, key in ripe[:limit]:
+            self.timers.remove((due, key))
             if transaction.get("timers", key) != b"%d" % due:
                 continue
             transaction.put("timers", key, None)
             total = int(transaction.get("counts", key) or b"0")
             value = {"fired": due, "total": total, "now": now, "as_of": as_of}
             transaction.send(self.toy.out, key, json.dumps(value).encode(), (("kind", b"timer"),))
-        return bool(self.timers) and self.timers[0][0] <= as_of
+        heapq.heapify(self.timers)
+        return len(ripe) > limit
+
+    def cluster_changed(self, now: int) -> None:
+        self.changed_at = now
 
     def seal(self, transaction: Transaction, now: int, reads: Mapping[str, int]) -> None:
         value = json.dumps({"now": now, "reads": dict(reads)}).encode()

@@ -6,9 +6,10 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaProducer
 
 from schemas.topics import DEAD_LETTERS, OUTPUTS, TopicNames
+from streams.kafka.consumer import TolerantConsumer
 from streams.local.demo import garbage, scenario
 from streams.local.demo.actors import Actors, wire_time
 from streams.local.demo.chance import Chance
@@ -80,7 +81,7 @@ class Play:
     def _watched(self) -> dict[str, int]:
         return {self.names.of(topic): partitions(topic) for topic in (*OUTPUTS, DEAD_LETTERS)}
 
-    async def _watch(self, consumer: AIOKafkaConsumer, actors: Actors, begin: float) -> None:
+    async def _watch(self, consumer: TolerantConsumer, actors: Actors, begin: float) -> None:
         async for record in follow(consumer):
             if record.topic.endswith("dead-letters"):
                 self.tally.dead_letters[str((record.json() or {}).get("reason"))] += 1
@@ -115,7 +116,7 @@ class Play:
 @asynccontextmanager
 async def _clients(
     bootstrap: str, topics: Mapping[str, int]
-) -> AsyncIterator[tuple[AIOKafkaProducer, AIOKafkaConsumer]]:
+) -> AsyncIterator[tuple[AIOKafkaProducer, TolerantConsumer]]:
     producer = AIOKafkaProducer(bootstrap_servers=bootstrap, linger_ms=LINGER_MS, acks="all")
     await producer.start()
     try:

@@ -5,12 +5,13 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka import TopicPartition
 
+from streams.kafka.consumer import TolerantConsumer
 from streams.local.demo.tally import Seen
 
 FETCH_WAIT_MS = 40
-POLL_MS = 100
+POLL_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +41,21 @@ class Raw:
             return None
 
 
-def raw(record: ConsumerRecord) -> Raw:
-    """A record of aiokafka as ours."""
-    return Raw(
-        record.topic,
-        record.partition,
-        record.offset,
-        record.key or b"",
-        record.value or b"",
-        tuple((name, value or b"") for name, value in record.headers),
-        record.timestamp,
-    )
+async def _poll(consumer: TolerantConsumer) -> list[Raw]:
+    """What has come in, in the order of each partition."""
+    return [
+        Raw(
+            stretch.topic,
+            stretch.partition,
+            record.offset,
+            record.key or b"",
+            record.value or b"",
+            tuple((name, value or b"") for name, value in record.headers),
+            record.timestamp,
+        )
+        for stretch in await consumer.take(POLL_SECONDS)
+        for record in stretch.records
+    ]
 
 
 def seen(record: Raw) -> Seen:
@@ -66,9 +71,9 @@ def seen(record: Raw) -> Seen:
     )
 
 
-async def open_consumer(bootstrap: str, topics: Mapping[str, int]) -> AIOKafkaConsumer:
+async def open_consumer(bootstrap: str, topics: Mapping[str, int]) -> TolerantConsumer:
     """A started consumer at the beginning of every partition of the topics (name to number)."""
-    consumer = AIOKafkaConsumer(
+    consumer = TolerantConsumer(
         bootstrap_servers=bootstrap,
         isolation_level="read_committed",
         enable_auto_commit=False,
@@ -91,13 +96,11 @@ async def open_consumer(bootstrap: str, topics: Mapping[str, int]) -> AIOKafkaCo
     return consumer
 
 
-async def follow(consumer: AIOKafkaConsumer) -> AsyncIterator[Raw]:
+async def follow(consumer: TolerantConsumer) -> AsyncIterator[Raw]:
     """Every record as it is committed, for ever."""
     while True:
-        batches = await consumer.getmany(timeout_ms=POLL_MS)
-        for records in batches.values():
-            for record in records:
-                yield raw(record)
+        for record in await _poll(consumer):
+            yield record
 
 
 async def read_back(bootstrap: str, topics: Mapping[str, int]) -> list[Raw]:
@@ -108,8 +111,7 @@ async def read_back(bootstrap: str, topics: Mapping[str, int]) -> list[Raw]:
         records: list[Raw] = []
         left = {partition for partition, end in ends.items() if end}
         while left:
-            batches = await consumer.getmany(timeout_ms=POLL_MS)
-            records += [raw(record) for batch in batches.values() for record in batch]
+            records += await _poll(consumer)
             left = {item for item in left if await consumer.position(item) < ends[item]}
         return records
     finally:

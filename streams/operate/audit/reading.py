@@ -9,9 +9,11 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 
 from schemas.topics import DEAD_LETTERS, DECISIONS, POLICIES
+from streams.kafka.consumer import TolerantConsumer
+from streams.kafka.stretches import Stretch
 from streams.operate.audit.auditor import READS, Auditor
 from streams.operate.audit.chain import Verified
 from streams.operate.audit.records import MINUTE, Breach, Record
@@ -40,10 +42,11 @@ class Span:
 class Reader:
     """The topics under one prefix, read with one consumer."""
 
-    def __init__(self, consumer: AIOKafkaConsumer, prefix: str) -> None:
+    def __init__(self, consumer: TolerantConsumer, prefix: str) -> None:
         self._consumer = consumer
         self._prefix = prefix
         self._partitions: dict[str, list[TopicPartition]] = {}
+        self.unreadable = 0
 
     async def find(self, names: Iterable[str]) -> None:
         """Look up the partitions; MissingTopicsError names the topics that are not there."""
@@ -90,11 +93,12 @@ class Reader:
         return at is None and not any(first[it] for it in partitions if it.topic == log)
 
     async def poll(self, milliseconds: int = 300) -> list[Record]:
-        """Some records."""
-        batches: Mapping[Any, Any] = await self._consumer.getmany(
-            timeout_ms=milliseconds, max_records=5000
-        )
-        return [self._record(message) for batch in batches.values() for message in batch]
+        """Some records; batches that cannot be read are counted in `unreadable`."""
+        records: list[Record] = []
+        for stretch in await self._consumer.take(milliseconds / 1000):
+            self.unreadable += len(stretch.unreadable)
+            records += self._records(stretch)
+        return records
 
     async def positions(self) -> dict[TopicPartition, int]:
         """How far each assigned partition has been read."""
@@ -118,18 +122,27 @@ class Reader:
             elif it in paused:
                 self._consumer.resume(it)
 
-    def _record(self, message: Any) -> Record:
-        name = str(message.topic).removeprefix(self._prefix)
-        headers = tuple(message.headers)
-        where = (name, message.partition, message.offset, message.timestamp)
-        return Record(*where, message.key, message.value, headers)
+    def _records(self, stretch: Stretch) -> list[Record]:
+        name = stretch.topic.removeprefix(self._prefix)
+        return [
+            Record(
+                name,
+                stretch.partition,
+                record.offset,
+                record.timestamp,
+                record.key,
+                record.value,
+                tuple(record.headers),
+            )
+            for record in stretch.records
+        ]
 
 
 Found = Callable[[list[Breach]], None]
 
 
 async def audit_topics(
-    consumer: AIOKafkaConsumer,
+    consumer: TolerantConsumer,
     prefix: str,
     span: Span,
     found: Found,
@@ -199,7 +212,7 @@ async def _read(
         reader.pace(auditor)
 
 
-async def verify_log(consumer: AIOKafkaConsumer, prefix: str, from_number: int = 1) -> Verified:
+async def verify_log(consumer: TolerantConsumer, prefix: str, from_number: int = 1) -> Verified:
     """Verify the chain of every partition of the log.
 
     Where retention has taken the beginning, the first record that is left is taken on trust.
@@ -211,7 +224,7 @@ async def verify_log(consumer: AIOKafkaConsumer, prefix: str, from_number: int =
 
 
 async def read_to_end(
-    consumer: AIOKafkaConsumer, prefix: str, names: Iterable[str]
+    consumer: TolerantConsumer, prefix: str, names: Iterable[str]
 ) -> AsyncIterator[Record]:
     """Every committed record of these topics (named without prefix) up to the end there is now."""
     reader = Reader(consumer, prefix)

@@ -1,0 +1,210 @@
+"""Reading one batch of records, whatever bytes its headers hold.
+
+aiokafka's compiled reader is used first, it is six times faster. It decodes header names, so one
+that is not UTF-8 makes it raise for the whole batch; and it makes objects of all headers before
+anybody can say stop. What it cannot read, or should not because much came out of it, is read here:
+headers are stepped over as bytes, for the length of a record says where the next one begins.
+
+The format is Kafka's, version 2 (org.apache.kafka.common.record.DefaultRecordBatch).
+"""
+
+import struct
+from collections import deque
+from collections.abc import Iterator, Sequence
+from operator import attrgetter
+from typing import Any, NamedTuple
+
+from streams.kafka import codecs
+
+LARGE_BYTES = 2 * 1024 * 1024
+"""A batch that unpacks to more is read here and piece by piece, so that no queue holds it whole."""
+
+_HEADER = struct.Struct(">qiibIhiqqqhii")
+_LENGTH = struct.Struct(">qi")
+_LOG_OVERHEAD = 12
+_offset = attrgetter("offset")
+_headers = attrgetter("headers")
+
+
+class CorruptBatchError(Exception):
+    """The bytes of a batch do not hold the records that its head announces."""
+
+
+class PlainRecord(NamedTuple):
+    """A record read here; `headers` are never read."""
+
+    offset: int
+    timestamp: int
+    timestamp_type: int
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes], ...] = ()
+
+
+class Unreadable(NamedTuple):
+    """A batch that does not unpack: its first and last offset, and its time (milliseconds UTC)."""
+
+    first: int
+    last: int
+    timestamp: int
+
+
+class Rest(NamedTuple):
+    """What is left of a large batch: its bytes as fetched, and where to go on in them."""
+
+    raw: bytes
+    base_offset: int
+    next_offset: int
+    max_timestamp: int
+    resume_offset: int
+    cursor: int
+    left: int
+
+
+class Piece(NamedTuple):
+    """Some records of a batch, the bytes that they took unpacked, and what is left of it."""
+
+    records: Sequence[Any]
+    size: int
+    rest: Rest | None = None
+
+
+def raw_batch(stretch: bytes, base_offset: int) -> bytes:
+    """The bytes of the batch that begins at `base_offset`, out of a fetched stretch."""
+    cursor = 0
+    while cursor + _LOG_OVERHEAD <= len(stretch):
+        found, length = _LENGTH.unpack_from(stretch, cursor)
+        end = cursor + _LOG_OVERHEAD + length
+        if found == base_offset:
+            return bytes(memoryview(stretch)[cursor:end])
+        cursor = end
+    raise CorruptBatchError(f"no batch begins at offset {base_offset}")
+
+
+def read_compiled(batch: Any, keep_headers: bool) -> Piece | None:
+    """All records of a batch by aiokafka's reader; None when it should be read in pieces.
+
+    Raises whatever that reader raises. Headers are let go of unless they are to be kept: no queue
+    shall hold what nobody reads.
+    """
+    codecs.last.payload = None
+    iterator = iter(batch)
+    payload, codecs.last.payload = codecs.last.payload, None
+    if payload is not None and len(payload) > LARGE_BYTES:
+        return None
+    records = list(iterator)
+    if payload is None:
+        # The broker looks at each record of a compressed batch alone.
+        _check_offsets(list(map(_offset, records)), batch.base_offset, batch.next_offset)
+    if not keep_headers and any(map(_headers, records)):
+        deque(map(list.clear, map(_headers, records)), maxlen=0)
+    return Piece(records, len(payload) if payload is not None else 0)
+
+
+def _check_offsets(offsets: list[int], base: int, end: int) -> None:
+    """A producer numbers the records of its batch itself, and Kafka 4.1 takes any numbers."""
+    if not offsets or (len(offsets) == end - base and offsets == list(range(base, end))):
+        return
+    if offsets[0] < base or offsets[-1] >= end:
+        raise CorruptBatchError("a record lies outside of its batch")
+    if offsets != sorted(set(offsets)):
+        raise CorruptBatchError("the records of a batch are not in order")
+
+
+def read_tolerant(raw: bytes, max_records: int) -> Piece:
+    """The first records of a batch: at most so many, and about `LARGE_BYTES` of them.
+
+    The whole batch is checked first, so that either all of it is read or nothing. Raises
+    CorruptBatchError, and what its codec raises.
+    """
+    head = _HEADER.unpack_from(raw)
+    base, attributes, last_delta, count = head[0], head[5], head[6], head[12]
+    payload = codecs.unpack(attributes & 7, raw[_HEADER.size :])
+    offsets = [delta for _, delta, _, _, _ in _walk(payload, 0, count)]
+    _check_offsets(offsets, 0, last_delta + 1)
+    del offsets
+    return _piece(
+        Rest(raw, base, base + last_delta + 1, head[8], base, 0, count), payload, max_records
+    )
+
+
+def read_rest(rest: Rest, max_records: int) -> Piece:
+    """The next records of a batch of which some were read; it is unpacked anew, not held."""
+    attributes = _HEADER.unpack_from(rest.raw)[5]
+    return _piece(rest, codecs.unpack(attributes & 7, rest.raw[_HEADER.size :]), max_records)
+
+
+def _piece(rest: Rest, payload: bytes, max_records: int) -> Piece:
+    codecs.last.payload = None
+    head = _HEADER.unpack_from(rest.raw)
+    appended, first_time = bool(head[5] & 8), head[7]
+    records: list[PlainRecord] = []
+    size = 0
+    for cursor, delta, time_delta, key, value in _walk(payload, rest.cursor, rest.left):
+        offset = rest.base_offset + delta
+        if len(records) >= max_records or size >= LARGE_BYTES:
+            left = rest.left - len(records)
+            return Piece(
+                records, size, rest._replace(resume_offset=offset, cursor=cursor, left=left)
+            )
+        timestamp = rest.max_timestamp if appended else first_time + time_delta
+        key_bytes, value_bytes = _bytes(payload, key), _bytes(payload, value)
+        records.append(PlainRecord(offset, timestamp, int(appended), key_bytes, value_bytes))
+        size += len(key_bytes or b"") + len(value_bytes or b"")
+    return Piece(records, size)
+
+
+_Place = tuple[int, int]
+
+
+def _walk(
+    payload: bytes, cursor: int, count: int
+) -> Iterator[tuple[int, int, int, _Place, _Place]]:
+    """Of each record where it begins, offset delta, time delta, the places of key and value.
+
+    A place of -1 says that there is none.
+    """
+    try:
+        for _ in range(count):
+            begin = cursor
+            length, at = _varint(payload, cursor)
+            cursor = at + length
+            if length < 0 or cursor > len(payload):
+                raise CorruptBatchError("a record ends behind its batch")
+            time_delta, at = _varint(payload, at + 1)
+            delta, at = _varint(payload, at)
+            key, at = _place(payload, at)
+            value, at = _place(payload, at)
+            if at > cursor:
+                raise CorruptBatchError("a record is longer than it says")
+            yield begin, delta, time_delta, key, value
+    except IndexError as error:
+        raise CorruptBatchError("a batch ends within a record") from error
+    if cursor != len(payload):
+        raise CorruptBatchError("a batch holds more than its records")
+
+
+def _place(payload: bytes, cursor: int) -> tuple[_Place, int]:
+    length, at = _varint(payload, cursor)
+    if length < 0:
+        return (-1, -1), at
+    return (at, at + length), at + length
+
+
+def _bytes(payload: bytes, place: _Place) -> bytes | None:
+    return payload[place[0] : place[1]] if place[0] >= 0 else None
+
+
+def _varint(payload: bytes, cursor: int) -> tuple[int, int]:
+    """A zigzag number of up to 64 bits, and where it ends."""
+    byte = payload[cursor]
+    cursor += 1
+    value, shift = byte & 0x7F, 7
+    while byte & 0x80:
+        if shift > 63:
+            raise CorruptBatchError("a number of more than ten bytes")
+        byte = payload[cursor]
+        cursor += 1
+        value |= (byte & 0x7F) << shift
+        shift += 7
+    return (value >> 1) ^ -(value & 1), cursor
