@@ -10,6 +10,9 @@ from schemas.words import Event
 Document = dict[str, Any]
 
 NAMES = TopicNames("byline.", "byline")
+_READ = ("input", "acks")
+"""Roles of topics that others write to."""
+
 _DIALECT = "application/schema+json;version=draft-2020-12"
 _HEADERS: dict[str, str] = {
     "ce_specversion": "1.0",
@@ -39,7 +42,7 @@ def document() -> Document:
         "channels": channels,
         "operations": {
             f"{_verb(topic)}.{topic.name}": {
-                "action": "receive" if topic.role == "input" else "send",
+                "action": "receive" if topic.role in _READ else "send",
                 "channel": {"$ref": f"#/channels/{topic.name}"},
                 "summary": topic.what,
             }
@@ -57,7 +60,7 @@ def document() -> Document:
 
 
 def _inputs() -> list[str]:
-    return [topic.name for topic in TOPICS if topic.role == "input"]
+    return [topic.name for topic in TOPICS if topic.role in _READ]
 
 
 def _records() -> list[str]:
@@ -65,12 +68,12 @@ def _records() -> list[str]:
 
 
 def _verb(topic: Topic) -> str:
-    return "read" if topic.role == "input" else "write"
+    return "read" if topic.role in _READ else "write"
 
 
 def _messages_of(topic: Topic) -> list[str]:
     """The messages of a topic; changelogs and policies are our own affair."""
-    if topic.role == "input":
+    if topic.role in _READ:
         return [topic.name]
     if topic.role == "output":
         name = topic.name.removeprefix("shadow.")

@@ -7,7 +7,16 @@ from typing import Any
 
 from schemas.events import EVENT_MODELS
 from schemas.inputs import InputName
-from schemas.words import EVENT_REASONS, Answer, Cause, Change, Command, Event, LabelSource
+from schemas.words import (
+    EVENT_REASONS,
+    AckOutcome,
+    Answer,
+    Cause,
+    Change,
+    Command,
+    Event,
+    LabelSource,
+)
 
 Example = dict[str, Any]
 
@@ -32,6 +41,15 @@ def input_examples() -> dict[InputName, dict[str, Example]]:
         "switches": {
             "on": {"scope": "*", "switch": "adverse_off", "on": True, **_OPERATOR},
             "off": {"scope": "weibo", "switch": "answers_paused", "on": False, **_OPERATOR},
+            "tripped": {
+                "scope": "weibo",
+                "switch": "refusals_settled",
+                "on": False,
+                "actor": "byline",
+                "reason": "incident",
+                "issued_at": _AT,
+            },
+            "settled": {"scope": "weibo", "switch": "refusals_settled", "on": True, **_OPERATOR},
         },
         "account-changes": {
             change: {**_WHO, "change": change, "observed_at": _AT} for change in Change
@@ -48,6 +66,12 @@ def input_examples() -> dict[InputName, dict[str, Example]]:
         },
         "consent-answers": {word: {**answer, "answer": word} for word in Answer},
     }
+
+
+def ack_examples() -> dict[str, Example]:
+    """What enforcing systems did with throttle events, by outcome."""
+    ack = {**_WHO, "event_id": _ID, "system": "recommender", "occurred_at": _AT}
+    return {outcome: {**ack, "outcome": outcome} for outcome in AckOutcome}
 
 
 def _control(command: Command) -> Example:
@@ -169,6 +193,7 @@ def record_examples() -> dict[str, dict[str, Example]]:
             "read": {
                 **chained,
                 "kind": "transaction",
+                "edition": 2,
                 "opened_at": None,
                 "reads": {"byline.follower-counts": 42},
                 "steps": [{"now": _AT, "reads": {"byline.follower-counts": [41, 42]}}],
@@ -178,7 +203,17 @@ def record_examples() -> dict[str, dict[str, Example]]:
             "taken-up": {**chained, "kind": "policies", "policies": {"weibo": f"1:{_DIGEST}"}}
         },
         "switch": {"pulled": {**chained, "kind": "switch", **switch, "cause": cause}},
-        "dead-letter": {"bad_id": _dead_letter()},
+        "refusal_guard": {
+            "tripped": {
+                **chained,
+                "kind": "refusal_guard",
+                "platform": "weibo",
+                "reason": "bad_id",
+                "refused": 100,
+                "cause": cause,
+            }
+        },
+        "dead-letter": {"bad_id": _dead_letter(), "unreadable_batch": _unreadable_batch()},
     }
 
 
@@ -224,4 +259,15 @@ def _dead_letter() -> Example:
         "value_digest": _DIGEST,
         "value_bytes": 131,
         "refused_at": _AT,
+    }
+
+
+def _unreadable_batch() -> Example:
+    return {
+        **_dead_letter(),
+        "last_offset": 90,
+        "reason": "unreadable_batch",
+        "field": None,
+        "value_digest": None,
+        "value_bytes": 0,
     }

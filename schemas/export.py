@@ -18,12 +18,14 @@ from pydantic import BaseModel
 from schemas import asyncapi
 from schemas.compatibility import breaks
 from schemas.events import EVENT_MODELS
-from schemas.examples import event_examples, input_examples, record_examples
-from schemas.inputs import INPUT_MODELS
+from schemas.examples import ack_examples, event_examples, input_examples, record_examples
+from schemas.inputs import INPUT_MODELS, ThrottleAck
 from schemas.records import RECORD_MODELS, DeadLetter
 from schemas.statement import StatementOfReasons
+from schemas.topics import THROTTLE_ACKS
 
 FOLDER = "generated"
+ACKS = THROTTLE_ACKS.name
 STATEMENT = "statement-of-reasons.v1.json"
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -39,7 +41,7 @@ def generated() -> dict[str, str]:
 def schemas() -> dict[str, dict[str, Any]]:
     """Every JSON Schema, by its path."""
     found: dict[str, dict[str, Any]] = {}
-    for name, model in INPUT_MODELS.items():
+    for name, model in {**INPUT_MODELS, ACKS: ThrottleAck}.items():
         found[f"inputs/{name}.json"] = model.model_json_schema()
     for event, event_model in EVENT_MODELS.items():
         found[f"events/{event}.v1.json"] = event_model.model_json_schema()
@@ -61,7 +63,7 @@ def schema_of(example: str) -> str:
 
 def _examples() -> list[tuple[str, str, str, dict[str, Any]]]:
     told: list[tuple[str, str, str, dict[str, Any]]] = []
-    for name, cases in input_examples().items():
+    for name, cases in {**input_examples(), ACKS: ack_examples()}.items():
         told += [("inputs", name, case, example) for case, example in cases.items()]
     for event, cases in event_examples().items():
         told += [("events", f"{event}.v1", case, example) for case, example in cases.items()]

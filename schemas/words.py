@@ -301,55 +301,44 @@ class Refused(StrEnum):
     UNREADABLE_BATCH = "unreadable_batch"
 
 
-NAME_FIELDS = frozenset(
-    {
-        "name",
-        "real_name",
-        "realname",
-        "full_name",
-        "fullname",
-        "first_name",
-        "last_name",
-        "given_name",
-        "family_name",
-        "legal_name",
-        "display_name",
-        "nickname",
-        "nick_name",
-        "screen_name",
-        "user_name",
-        "username",
-        "owner_name",
-        "id_number",
-        "id_no",
-        "id_card",
-        "idcard",
-        "identity_number",
-        "identity_card",
-        "national_id",
-        "passport",
-        "passport_number",
-        "phone",
-        "phone_number",
-        "mobile",
-        "email",
-        "姓名",
-        "真实姓名",
-        "真名",
-        "名字",
-        "实名",
-        "昵称",
-        "用户名",
-        "身份证",
-        "身份证号",
-        "身份证号码",
-        "证件号",
-        "证件号码",
-        "护照号",
-        "手机",
-        "手机号",
-        "手机号码",
-        "邮箱",
-    }
-)
-"""Keys, compared in lower case, that are known to carry a person's name or identity number."""
+_NAME_FIELDS = """
+    name real_name realname true_name full_name fullname first_name last_name given_name family_name
+    middle_name legal_name display_name birth_name former_name chinese_name english_name person_name
+    personal_name surname forename nickname nick_name nick screen_name user_name username
+    user_nickname author_name owner_name holder_name account_name account_holder contact_name
+    applicant_name customer_name member_name legal_person legal_person_name legal_representative
+    operator_name anchor_name blogger_name creator_name weibo_name wechat_name douyin_name
+    kuaishou_name bilibili_name xiaohongshu_name baidu_name verified_name
+
+    id_number id_no id_num id_card idcard id_card_no id_card_number id_card_name identity_no
+    identity_number identity_card identity_card_no identity_card_number national_id
+    national_id_number citizen_id card_no card_number card_holder cert_no cert_number
+    certificate_no certificate_number document_number passport passport_no passport_number
+    driver_license driver_license_no social_security_number ssn tax_id
+
+    phone phone_no phone_num phone_number mobile mobile_no mobile_number mobile_phone
+    mobile_phone_number cell_phone telephone telephone_number tel email email_address e_mail
+
+    xingming zhenshixingming zhenming shiming nicheng shenfenzheng shenfenzhenghao
+    shenfenzhenghaoma sfz sfzh zhengjianhao zhengjianhaoma zjhm shouji shoujihao
+
+    姓名 真实姓名 真實姓名 真名 本名 名字 实名 實名 实名姓名 實名姓名 法定姓名 中文名 英文名 曾用名
+    用户姓名 用戶姓名 本人姓名 联系人 聯絡人 联系人姓名 聯絡人姓名 法人 法人姓名 法定代表人 持卡人 户名 戶名
+    昵称 暱稱 呢称 用户名 用戶名 使用者名稱 用户昵称 用戶暱稱 账户名 帳戶名 账号名称 帳號名稱 微信名 微博名
+    作者姓名 主播姓名 博主姓名
+
+    身份证 身份證 身分证 身分證 身份证号 身份證號 身分證號 身份证号码 身份證號碼 身分證號碼 身分證字號
+    居民身份证 居民身份證 居民身份证号 居民身份證號 居民身份证号码 居民身份證號碼 身份证件号 身份證件號
+    身份证件号码 身份證件號碼 公民身份号码 公民身份號碼 证件号 證件號 证件号码 證件號碼 卡号 卡號
+    护照 護照 护照号 護照號 护照号码 護照號碼 驾驶证号 駕駛證號 社保号 社保號 社会保障号码 社會保障號碼
+
+    手机 手機 手机号 手機號 手机号码 手機號碼 电话 電話 电话号码 電話號碼 联系电话 聯絡電話 联系方式 聯絡方式
+    邮箱 郵箱 电子邮箱 電子郵箱 电子邮件 電子郵件 邮件地址 郵件地址
+"""
+
+NAME_FIELDS = frozenset(_NAME_FIELDS.split())
+"""Keys that are known to carry a person's name or identity number.
+
+They are compared after NFKC, case folding and removal of all but letters and digits, at any depth
+(`streams/core/plain.py`): each stands here in one spelling, but in both Chinese scripts.
+"""

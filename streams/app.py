@@ -148,6 +148,8 @@ def _show_accounts(
         opens = [core.guard_closed(platform, now) or now for core in cores]
         seconds = (max(opens, default=now) - now) / 1000
         metrics.show("byline_guard_closed_seconds", seconds, platform)
+        waits = any(core.refusals_tripped(platform) for core in cores)
+        metrics.show("byline_refusals_tripped", int(waits), platform)
 
 
 def run_worker(settings: Settings) -> int:

@@ -69,6 +69,18 @@ SPECS: tuple[Spec, ...] = (
     ),
     Spec(
         "counter",
+        "byline_refusals_tripped_total",
+        "Times the refusal guard of a platform tripped, by the topic and reason that did it.",
+        ("platform", "topic", "reason"),
+    ),
+    Spec(
+        "gauge",
+        "byline_refusals_tripped",
+        "1 while a platform's adverse events wait until what was refused is settled.",
+        ("platform",),
+    ),
+    Spec(
+        "counter",
         "byline_events_total",
         "Events out: the funnel, by platform, event, reason and mode.",
         ("platform", "event", "reason", "mode"),
@@ -123,6 +135,7 @@ _COUNTED: Mapping[str, str] = {
     "control_id_reused": "byline_control_ids_reused_total",
     "unclear": "byline_unclear_words_total",
     "dead_letters": "byline_dead_letters_total",
+    "refusals_tripped": "byline_refusals_tripped_total",
     "events": "byline_events_total",
     "deferred": "byline_deferrals_total",
     "timers": "byline_timers_total",

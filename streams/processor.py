@@ -10,8 +10,9 @@ from weakref import WeakValueDictionary
 from murmurhash2 import murmurhash2
 
 from schemas.inputs import InputName
-from schemas.topics import DEAD_LETTERS, DECISIONS, INPUTS, OUTPUTS, STORES, TopicNames
-from streams.core.intake import Partitioner
+from schemas.topics import DEAD_LETTERS, DECISIONS, INPUTS, OUTPUTS, STORES, TOPICS, TopicNames
+from streams.core.batches import joined
+from streams.core.checker import Partitioner
 from streams.core.ledger import Headers, Stop
 from streams.core.partition import Partition, World
 from streams.core.policy import Policy
@@ -25,6 +26,7 @@ from streams.engine.processor import (
 )
 from streams.metrics import Metrics
 
+_log = logging.getLogger("streams.processor")
 _JAVA_SEED = 0x9747B28C
 
 
@@ -37,11 +39,16 @@ def partitioner(partition_count: int) -> Partitioner:
     return partition_of
 
 
+_SINGLE = frozenset(topic.name for topic in TOPICS if topic.single)
 _IN_MEMORY = {"accounts": True, "categories": False}
 
 
 class _Ledger:
-    """The engine's transaction as the core wants it: topics without prefix."""
+    """The engine's transaction as the core wants it: topics without prefix.
+
+    An output goes to the partition's own number, but to the one that a topic of a single partition
+    has.
+    """
 
     __slots__ = ("_prefix", "_send", "contains", "get", "present", "put", "transaction")
 
@@ -57,8 +64,9 @@ class _Ledger:
         self._prefix = prefix
 
     def send(self, topic: str, key: bytes | None, value: bytes | None, headers: Headers) -> None:
-        """An output record, to the partition's own number."""
-        self._send(self._prefix + topic, key, value, headers)
+        """An output record."""
+        partition = 0 if topic in _SINGLE else None
+        self._send(self._prefix + topic, key, value, headers, partition)
 
 
 class BylinePartition:
@@ -90,7 +98,10 @@ class BylinePartition:
             return self.core.step(
                 self._on(transaction),
                 now,
-                ((self._names[span.topic], span.records) for span in spans),
+                (
+                    (self._names[span.topic], joined(span.records, span.unreadable))
+                    for span in spans
+                ),
             )
         except Stop as stop:
             raise Refusal(stop.message, stop.exit_code) from stop
@@ -122,7 +133,18 @@ class BylinePartition:
         self.core.seal(self._on(transaction), now, reads)
 
     def committed(self) -> None:
-        """Show Prometheus what is durable now."""
+        """Show Prometheus what is durable now, and say which refusal guards tripped."""
+        for (kind, *labels), _ in self.core.counts.items():
+            if kind == "refusals_tripped":
+                platform, topic, reason = labels
+                _log.error(
+                    "refusal guard of %s tripped: %s refused in %s. Its adverse events wait until "
+                    "the dead letters are redriven or dismissed and `byline switch` turns "
+                    "refusals_settled on",
+                    platform,
+                    reason,
+                    topic,
+                )
         self._metrics.add(self.core.counts)
         self.core.counts.clear()
 
@@ -144,16 +166,16 @@ class BylineProcessor:
         self._topics = names
         self._metrics = metrics
         self._require_approvals = require_approvals
-        self._log = logging.getLogger("streams.processor")
         self.partitions: WeakValueDictionary[int, Partition] = WeakValueDictionary()
         inputs: dict[str, InputName] = {names.of(topic): topic.name for topic in INPUTS}  # type: ignore[misc]
         self._names = inputs
-        outputs = (*OUTPUTS, DECISIONS, DEAD_LETTERS)
+        switches = next(names.of(topic) for topic in INPUTS if topic.single)
+        outputs = tuple(map(names.of, (*OUTPUTS, DECISIONS, DEAD_LETTERS)))
         self.spec = ProcessorSpec(
             topics=tuple(names.of(topic) for topic in INPUTS if not topic.single),
-            broadcast=next(names.of(topic) for topic in INPUTS if topic.single),
+            broadcast=switches,
             stores=tuple(StoreSpec(store, _IN_MEMORY[store]) for store in STORES),
-            output_topics=tuple(names.of(topic) for topic in outputs),
+            output_topics=(*outputs, switches),
         )
 
     def open(
@@ -175,7 +197,7 @@ class BylineProcessor:
         opened = BylinePartition(core, self._names, self._topics.prefix, self._metrics)
         core.take_up(_Ledger(transaction, self._topics.prefix), now)
         for platform, reason in core.adoption.rescans.items():
-            self._log.warning(
+            _log.warning(
                 "partition %d: %s is read again from the beginning, %s", partition, platform, reason
             )
         self.partitions[partition] = core

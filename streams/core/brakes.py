@@ -6,10 +6,12 @@ its last, whenever they are read.
 
 from msgspec import Struct, field
 
-from schemas.words import Event, Ignored, Switch
+from schemas.words import ADVERSE_EVENTS, Deferral, Event, Ignored, Switch
 from streams.core.clock import Stop, bounded, merge
 from streams.core.heard import Word
+from streams.core.settling import Settling
 
+BRAKES = b"#brakes"
 EVERYWHERE = "*"
 
 STOPPED_BY: dict[Switch, frozenset[Event]] = {
@@ -59,10 +61,12 @@ class Brakes(Struct, array_like=True, dict=True):
     """All switches as far as a partition has read them. Keys are `scope:switch`.
 
     `past`: by scope, the stretches in which the clock of the answer stood still, and that are over.
+    `settling`: the platforms whose refused inputs wait to be settled, by rules of their own.
     """
 
     levers: dict[str, Lever] = field(default_factory=dict)
     past: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
+    settling: Settling = field(default_factory=Settling)
 
     def __post_init__(self) -> None:
         """Take over what the first edition kept."""
@@ -126,28 +130,35 @@ class Brakes(Struct, array_like=True, dict=True):
         names = (f"{EVERYWHERE}:{switch}", f"{platform}:{switch}")
         return [self.levers[name] for name in names if name in self.levers]
 
-    def stopping(self, platform: str, event: Event) -> list[Switch]:
-        """The switches that are on and defer this event of this platform."""
-        if not self.levers:
-            return []
-        return [
-            switch
-            for switch, events in STOPPED_BY.items()
-            if event in events
-            and any(lever.on_since is not None for lever in self._of(platform, switch))
-        ]
+    def stopping(self, platform: str, event: Event) -> list[Switch | Deferral]:
+        """What defers this event of this platform: switches that are on, and `refusals`."""
+        by: list[Switch | Deferral] = []
+        if self.levers:
+            by += [
+                switch
+                for switch, events in STOPPED_BY.items()
+                if event in events
+                and any(lever.on_since is not None for lever in self._of(platform, switch))
+            ]
+        if self.settling.tracks and event in ADVERSE_EVENTS and self.settling.is_open(platform):
+            by.append(Deferral.REFUSALS)
+        return by
+
+    def forget_reckoned(self) -> None:
+        """What was reckoned is not true any more: `settling` has changed."""
+        self.__dict__.clear()
 
     def stops(self, platform: str) -> list[Stop]:
         """When the clock of the answer stood still on a platform, in order.
 
         The last may be open.
         """
-        if not self.levers:
+        if not self.levers and not self.settling.tracks:
             return []
         known: list[Stop] | None = self.__dict__.get(platform)
         if known is not None:
             return known
-        stops: list[Stop] = []
+        stops = self.settling.stops(platform)
         for scope in (EVERYWHERE, platform):
             stops.extend(self.past.get(scope, ()))
         for switch in CLOCK_STOPPING:

@@ -130,7 +130,7 @@ def new_label(
     it is read once more because a new policy may know it.
     """
     observed_at = milliseconds(change.observed_at)
-    text = change.category if change.category in policy.known_labels else None
+    text = policy.known_text(change.category)
     valid_until = None if change.valid_until is None else milliseconds(change.valid_until)
     since = observed_at
     if known is not None:

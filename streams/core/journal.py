@@ -15,10 +15,14 @@ from streams.core.events import Published
 from streams.core.ledger import Ledger
 from streams.core.moment import Moment
 from streams.core.policy import Policy
+from streams.core.refusal_guard import Trip
 from streams.core.standing import holding, label_field, upheld
 from streams.core.unclear import is_unclear
 
 _HEADERS = (("content-type", b"application/json"),)
+EDITION = 2
+"""The contract's edition whose rules and order of topics a transaction of this code follows."""
+
 Cause = dict[str, Any]
 
 
@@ -92,6 +96,7 @@ class Journal:
         """How far each input was read in the transaction that ends here, and in which steps."""
         record = {
             "kind": "transaction",
+            "edition": EDITION,
             "opened_at": None if self._opened_at is None else rfc3339(self._opened_at),
             "reads": dict(reads),
             "steps": self._steps,
@@ -121,6 +126,17 @@ class Journal:
             "cause": cause,
         }
         self._write(ledger, b"#switch", record, now)
+
+    def refusal_guard(self, ledger: Ledger, now: int, trip: Trip, cause: Cause) -> None:
+        """The refusal guard of a platform tripped here."""
+        record = {
+            "kind": "refusal_guard",
+            "platform": trip.platform,
+            "reason": trip.reason,
+            "refused": trip.refused,
+            "cause": cause,
+        }
+        self._write(ledger, b"#refusal_guard", record, now)
 
     def _write(self, ledger: Ledger, key: bytes, record: dict[str, Any], now: int) -> None:
         record["partition"] = self._partition

@@ -5,13 +5,13 @@ the parts of the core are put together; conditions and effects are in `decide` a
 """
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
 import msgspec
 
-from schemas.inputs import InputName
-from schemas.words import Ignored, Refused
+from schemas.inputs import INPUT_MODELS, InputName
+from schemas.words import Ignored, Switch
 from streams.core.account import (
     Account,
     AccountRef,
@@ -20,10 +20,12 @@ from streams.core.account import (
     encode,
 )
 from streams.core.adoption import Adopted, adopt
+from streams.core.batches import offset_after
 from streams.core.book import Book, at_rest, idle
-from streams.core.brakes import Brakes
+from streams.core.brakes import BRAKES, Brakes
 from streams.core.caps import Caps
 from streams.core.chain import Chain
+from streams.core.checker import Checker, Partitioner
 from streams.core.clock import milliseconds, rfc3339
 from streams.core.cluster import CLUSTER, Cluster
 from streams.core.controls import reused_id
@@ -55,7 +57,7 @@ from streams.core.facts import (
 )
 from streams.core.guards import GuardBook
 from streams.core.heard import Word, word_of
-from streams.core.intake import Intake, Partitioner
+from streams.core.intake import Intake
 from streams.core.journal import Journal
 from streams.core.ledger import ACCOUNTS, CATEGORIES, InputRecord, Ledger, Records, Snapshot
 from streams.core.lifecycle import Eligibility, Invitation
@@ -63,9 +65,14 @@ from streams.core.milder import cycle_exit_line, leaves_at, open_cycle
 from streams.core.permits import CAPS, GUARDS, PartitionPermits
 from streams.core.policy import Policy
 from streams.core.progress import Progress
+from streams.core.refusal_guard import Counted
+from streams.core.refusals import REFUSALS, PartitionRefusals
 from streams.core.unclear import unclear_answer, unclear_word
 
-_BRAKES, _CHAIN, _RESCAN = b"#brakes", b"#chain", b"#rescan"
+_CHAIN, _RESCAN = b"#chain", b"#rescan"
+ORDER: tuple[InputName, ...] = tuple(INPUT_MODELS)
+"""Inputs that are read together are applied in this order."""
+
 TOPIC_NUMBERS: dict[str, int] = {
     "account-changes": 1,
     "controls": 2,
@@ -109,7 +116,7 @@ class Partition:
         self._book = Book(partition, self._progress)
         again = snapshot.get(ACCOUNTS, _RESCAN)
         self._book.rescan = msgspec.msgpack.decode(again, type=dict[int, int]) if again else {}
-        self._brakes = _load(snapshot, _BRAKES, Brakes)
+        self._brakes = _load(snapshot, BRAKES, Brakes)
         self._cluster = _load(snapshot, CLUSTER, Cluster)
         if self._cluster.restart(now):
             self._progress.dirty[CLUSTER] = self._cluster
@@ -139,13 +146,22 @@ class Partition:
         )
         self.schedule = self._examiner.schedule
         self._quick = {name: policy.lines for name, policy in world.policies.items()}
+        self._refusals = PartitionRefusals(
+            world.policies,
+            _load(snapshot, REFUSALS, Counted),
+            self._brakes,
+            self._journal,
+            self._progress,
+            self._hasten,
+        )
+        floors = {name: policy.floor for name, policy in world.policies.items()}
         self._intake = Intake(
             partition,
-            world.partition_of,
-            {name: policy.floor for name, policy in world.policies.items()},
-            world.require_approvals,
+            Checker(partition, world.partition_of, floors, world.require_approvals),
             world.full_name,
-            self._refused,
+            self._refusals.guard,
+            self._progress,
+            self.unclear_refused,
         )
         self._examiner.open(snapshot, now)
 
@@ -174,17 +190,27 @@ class Partition:
 
     # ---- inputs --------------------------------------------------------------------------------
 
-    def step(self, ledger: Ledger, now: int, batches: Iterable[tuple[InputName, Records]]) -> bool:
-        """Apply batches in the order of their topics; True when an output waits to be seen."""
+    def step(
+        self,
+        ledger: Ledger,
+        now: int,
+        batches: Iterable[tuple[InputName, Records]],
+        order: Sequence[InputName] = ORDER,
+    ) -> bool:
+        """Apply batches in the order of their topics; True when an output waits to be seen.
+
+        They may be handed over in any order. `order`: of a decision log of the first edition, its
+        own. A batch that does not unpack is among the records (see batches.py).
+        """
         self._progress.begin()
         reads: dict[str, tuple[int, int]] = {}
-        for name, records in batches:
+        for name, records in sorted(batches, key=lambda batch: order.index(batch[0])):
             if not records:
                 continue
             self.counts["inputs", name] += len(records)
             topic = self._world.full_name(name)
             first = reads[topic][0] if topic in reads else records[0].offset
-            reads[topic] = (first, records[-1].offset + 1)
+            reads[topic] = (first, offset_after(records[-1]))
             if name == "follower-counts":
                 self._readings(ledger, now, records)
             elif name == "category-changes":
@@ -199,14 +225,16 @@ class Partition:
         return self._progress.urgent
 
     def _readings(self, ledger: Ledger, now: int, records: Records) -> None:
-        for record, reading in self._intake.readings(ledger, now, records):
+        before = self._book.rescan.get(TOPIC_NUMBERS["follower-counts"], 0)
+        for record, reading in self._intake.readings(ledger, now, records, before):
             self._reading(ledger, now, record, reading)
 
     def _labels(self, ledger: Ledger, now: int, records: Records) -> None:
         tracked = ledger.present(ACCOUNTS, [record.key for record in records])
         known_nowhere_else = not (self._book.has_remains or self._book.rescan)
         policies = self._policies
-        for record, value in self._intake.inputs(ledger, now, "category-changes", records):
+        before = self._book.rescan.get(TOPIC_NUMBERS["category-changes"], 0)
+        for record, value in self._intake.inputs(ledger, now, "category-changes", records, before):
             assert value is None or type(value) is CategoryChange
             key = record.key
             assert key is not None
@@ -424,22 +452,29 @@ class Partition:
     def _switches(self, ledger: Ledger, now: int, records: Records) -> None:
         for record, value in self._intake.inputs(ledger, now, "switches", records):
             assert isinstance(value, SwitchChange)
+            if value.switch is Switch.REFUSALS_SETTLED:
+                self._refusals.settling(ledger, now, record, value)
+                continue
             word = word_of(milliseconds(value.issued_at), entry_of(record, now))
             ignored = self._brakes.turn(value.scope, value.switch, value.on, word)
             if word.replaced:
                 self.counts["time_replaced", "switches"] += 1
             if ignored is not Ignored.REPEAT:
-                self._progress.dirty[_BRAKES] = self._brakes
+                self._progress.dirty[BRAKES] = self._brakes
                 self._progress.moved = True
             if ignored is not None:
                 self.counts["ignored", "switches", ignored] += 1
                 continue
             cause = {"topic": "switches", "offset": record.offset}
             self._journal.switch(ledger, now, value, word.at if value.on else word.until, cause)
-            prefix = b"" if value.scope == "*" else value.scope.encode() + b":"
-            for key in self._book.alive:
-                if key.startswith(prefix):
-                    self.schedule.hasten(key, now)
+            self._hasten(value.scope, now)
+
+    def _hasten(self, scope: str, now: int) -> None:
+        """Look again at what is at stake on a platform, or on all."""
+        prefix = b"" if scope == "*" else scope.encode() + b":"
+        for key in self._book.alive:
+            if key.startswith(prefix):
+                self.schedule.hasten(key, now)
 
     # ---- time ----------------------------------------------------------------------------------
 
@@ -489,10 +524,6 @@ class Partition:
             self._journal.fired(now, as_of, looked, more, favourable_only)
         return more
 
-    def _refused(self, name: str, reason: Refused) -> None:
-        self.counts["dead_letters", name, reason] += 1
-        self._progress.urgent = self._progress.moved = True
-
     def seal(self, ledger: Ledger, now: int, reads: Mapping[str, int]) -> None:
         """Close a transaction: how far each input was read, and the end of the chain."""
         self._journal.transaction(ledger, now, reads)
@@ -506,6 +537,10 @@ class Partition:
     def guard_closed(self, platform: str, now: int) -> int | None:
         """Until when a guard holds a platform's adverse events back; None when it does not."""
         return self._permits.guard_closed(platform, now)
+
+    def refusals_tripped(self, platform: str) -> bool:
+        """Whether a platform's adverse events wait until what was refused is settled."""
+        return self._brakes.settling.is_open(platform)
 
     @property
     def tracked(self) -> Mapping[str, int]:

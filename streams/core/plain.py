@@ -4,6 +4,7 @@ The fast decoder of decode.py skips fields that it does not know, and so does no
 them: bytes that are not UTF-8, numbers that nothing can hold, nesting without end, a person's name.
 """
 
+import unicodedata
 from typing import Any, NamedTuple
 
 import msgspec
@@ -36,6 +37,20 @@ def read_plain(raw: bytes) -> tuple[Any, Refusal | None]:
     return plain, None if reason is None else Refusal(reason)
 
 
+def folded(key: str) -> str:
+    """The key of a field as it is compared: after NFKC and case folding, letters and digits alone.
+
+    So `realName`, `real-name`, `REAL NAME` and full-width letters are one key.
+    """
+    if not key.isascii():
+        # Folding may undo the form that a later letter needs, so it is put in form again.
+        key = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", key).casefold())
+    return "".join(filter(str.isalnum, key.casefold()))
+
+
+_FOLDED_NAMES = frozenset(map(folded, NAME_FIELDS))
+
+
 def has_name_field(plain: Any) -> bool:
     """Whether a known name field stands anywhere in a JSON value."""
     return _fault_in(plain) is Refused.NAME_FIELD
@@ -50,7 +65,7 @@ def _fault_in(plain: Any) -> Refused | None:
         inner: list[Any] = []
         for value in level:
             if isinstance(value, dict):
-                named = named or any(key.strip().lower() in NAME_FIELDS for key in value)
+                named = named or any(folded(key) in _FOLDED_NAMES for key in value)
                 inner += value.values()
             elif isinstance(value, list):
                 inner += value

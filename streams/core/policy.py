@@ -24,6 +24,7 @@ from schemas.words import (
     Mode,
     Surface,
 )
+from streams.core.labels import folded_label
 
 ANSWERS = ("declined", "no_answer")
 """What a consequence may follow from: a refusal, or silence to the end of the window."""
@@ -208,6 +209,11 @@ class Policy:
         _require(not self.exempt_labels & self.labels.keys(), "a label is covered or exempt")
         for label in (*self.labels, *self.exempt_labels):
             _require(1 <= len(label) <= MAX_CATEGORY_LENGTH, "a label is 1 to 64 characters")
+            _require(folded_label(label) != "", "a label has a character that can be seen")
+        _require(
+            len(self.known_labels) == len(self.labels) + len(self.exempt_labels),
+            "two labels are not alike",
+        )
         reference = self.impact_assessment
         _require(reference is None or is_reference(reference), "an impact assessment is one word")
         actors = {actor for actor, _ in self.approvals}
@@ -273,14 +279,24 @@ class Policy:
 
     def field_of(self, label: str | None) -> Field | None:
         """The covered field that a label means, or None: unknown, exempt and uncovered labels."""
-        if label is None or label in self.exempt_labels:
-            return None
-        field = self.labels.get(label)
+        text = None if label is None else self.known_text(label)
+        field = None if text is None else self._fields.get(text)
         if field is None or (self.covered is not None and field not in self.covered):
             return None
         return field
 
+    def known_text(self, label: str) -> str | None:
+        """What is kept of a label: its text as it is compared; None if it is not in the map."""
+        if label in self.known_labels:
+            return label
+        text = folded_label(label)
+        return text if text in self.known_labels else None
+
+    @cached_property
+    def _fields(self) -> dict[str, Field]:
+        return {folded_label(label): field for label, field in self.labels.items()}
+
     @cached_property
     def known_labels(self) -> frozenset[str]:
-        """The labels in the policy's map; the text of any other is never kept."""
-        return self.exempt_labels.union(self.labels)
+        """The labels in the policy's map, as labels are compared; no other's text is ever kept."""
+        return frozenset(map(folded_label, (*self.labels, *self.exempt_labels)))

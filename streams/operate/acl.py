@@ -67,11 +67,15 @@ def permissions(settings: Settings) -> list[Permission]:
 
 
 def _worker(settings: Settings) -> Iterator[Permission]:
-    """The worker describes settings at start: a topic that is too small for a batch is refused."""
+    """The worker describes settings at start: a topic that is too small for a batch is refused.
+
+    It writes to the switches what a tripped refusal guard says, and to no other input.
+    """
     names = names_of(settings)
     look = ("Describe", "DescribeConfigs")
     for topic in INPUTS:
-        yield Permission("worker", "topic", names.of(topic), ("Read", *look))
+        writes = ("Write",) if topic.name == "switches" else ()
+        yield Permission("worker", "topic", names.of(topic), ("Read", *writes, *look))
     for topic in (*OUTPUTS, DECISIONS, POLICIES, DEAD_LETTERS):
         yield Permission("worker", "topic", names.of(topic), ("Write", *look))
     for topic in CHANGELOGS:

@@ -12,11 +12,11 @@ from typing import Any
 import msgspec
 from aiokafka.partitioner import murmur2
 
-from schemas.inputs import INPUT_MODELS
+from schemas.inputs import FIRST_EDITION_ORDER, INPUT_MODELS
 from schemas.topics import DEAD_LETTERS, DECISIONS, OUTPUTS, STORES
 from streams.core.clock import milliseconds
 from streams.core.ledger import Headers, Stop
-from streams.core.partition import Partition, World
+from streams.core.partition import ORDER, Partition, World
 from streams.policies import load_policies
 from tests.chaos.book import Book, bare
 from tests.chaos.grounds import POLICIES, PREFIX
@@ -140,13 +140,14 @@ class Replay:
     def _attempt(self, steps: list[Any], closing: dict[str, Any], now: int) -> list[bytes | None]:
         core = self._core
         assert core is not None
+        order = ORDER if closing.get("edition", 1) > 1 else FIRST_EDITION_ORDER
         try:
             for step in steps:
                 at = _instant(step["now"])
                 if "as_of" in step:
                     self._fire(core, at, step)
                 else:
-                    core.step(self.ledger, at, self._batches(step["reads"]))
+                    core.step(self.ledger, at, self._batches(step["reads"]), order)
             core.seal(self.ledger, now, closing["reads"])
         except Stop as stop:
             self._say(f"transaction {closing['number']}: the core stops: {stop.message}")

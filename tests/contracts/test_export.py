@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator
 from schemas import export
 from schemas.compatibility import breaks
 from schemas.events import EVENT_MODELS
-from schemas.inputs import INPUT_MODELS
+from schemas.inputs import INPUT_MODELS, ThrottleAck
 from schemas.records import RECORD_MODELS
 from schemas.topics import TOPICS
 from schemas.words import EVENT_REASONS
@@ -42,7 +42,7 @@ def test_each_difference_is_said() -> None:
 
 def test_there_is_a_schema_for_every_model() -> None:
     assert set(SCHEMAS) == {
-        *(f"inputs/{name}.json" for name in INPUT_MODELS),
+        *(f"inputs/{name}.json" for name in (*INPUT_MODELS, export.ACKS)),
         *(f"events/{event}.v1.json" for event in EVENT_MODELS),
         *(f"records/{kind}.json" for kind in (*RECORD_MODELS, "dead-letter")),
     }
@@ -69,6 +69,9 @@ def test_an_example_is_one_of_its_schema(path: str) -> None:
 @pytest.mark.parametrize("path", [path for path in EXAMPLES if path.startswith("examples/inputs")])
 def test_an_example_of_an_input_is_taken_by_the_core(path: str) -> None:
     name = path.split("/")[2]
+    if name == export.ACKS:
+        ThrottleAck.model_validate_json(FILES[path])
+        return
     taken = by_the_core(name, FILES[path].encode())  # type: ignore[arg-type]
     assert not isinstance(taken, Refusal), taken
 
@@ -119,7 +122,7 @@ def test_every_public_topic_is_a_channel_with_its_kafka_settings() -> None:
     }
     assert set(actions) == set(public)
     for name, operation in actions.items():
-        assert (operation["action"] == "receive") is (public[name].role == "input")
+        assert (operation["action"] == "receive") is (public[name].role in ("input", "acks"))
 
 
 def test_every_event_names_its_cloudevents_headers() -> None:

@@ -11,10 +11,9 @@ from schemas.inputs import INPUT_MODELS, InputName
 from schemas.records import DeadLetter
 from schemas.words import Refused
 from streams.core.clock import rfc3339
-from streams.core.ledger import ACCOUNTS
-from tests.contracts.reference import GOOD, INSTANT
+from tests.contracts.reference import GOOD
 from tests.contracts.test_decode import BYTES
-from tests.core.given import DAY, MINUTE, START, Day, Record
+from tests.core.given import MINUTE, START, Day, Record
 
 KEY = "weibo:a1"
 SECRET = "张三丰"
@@ -63,6 +62,12 @@ REACHED: list[tuple[Refused, InputName, str | None, Any]] = [
         KEY,
         {**GOOD["follower-counts"], "observed_at": rfc3339(START + 5 * MINUTE + 1)},
     ),
+    (
+        Refused.TIME_BEFORE_2005,
+        "follower-counts",
+        KEY,
+        {**GOOD["follower-counts"], "observed_at": "2004-12-31T23:59:59.999Z"},
+    ),
     (Refused.TOO_LARGE, "controls", KEY, b"[" + b" " * 65536 + b"]"),
     (Refused.NAME_FIELD, "follower-counts", KEY, {**GOOD["follower-counts"], "real_name": SECRET}),
     (Refused.NAME_FIELD, "controls", KEY, {**GOOD["controls"], "x": [{"姓名": SECRET}]}),
@@ -84,30 +89,16 @@ def test_every_reason_is_reached(
 
 
 def test_no_reason_is_left_out() -> None:
-    elsewhere = {Refused.WRONG_PARTITION, Refused.NOT_APPROVED}
+    elsewhere = {Refused.WRONG_PARTITION, Refused.NOT_APPROVED, Refused.UNREADABLE_BATCH}
     assert {row[0] for row in REACHED} | elsewhere == set(Refused)
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "switches"])
 def test_a_key_that_belongs_elsewhere_is_refused(name: InputName) -> None:
-    day = Day(partition_count=2)
-    day.partition._intake._partition_of = lambda _: 1
+    day = Day(partition_count=2, partition_of=lambda _: 1)
     assert day.put(name, KEY, GOOD[name]).dead_letters[0]["reason"] == "wrong_partition"
     if name == "category-changes":
         assert day.put(name, KEY, None).dead_letters[1]["reason"] == "wrong_partition"
-
-
-def test_a_time_is_too_far_ahead_only_of_both_clocks() -> None:
-    ahead = {**GOOD["account-changes"], "observed_at": rfc3339(START + DAY)}
-    raw = msgspec.json.encode(ahead)
-    for timestamp, letters in ((START, 1), (START + DAY - 5 * MINUTE, 0), (START + DAY, 0)):
-        day = Day()
-        record = Record(0, timestamp, KEY.encode(), raw)
-        day.partition.step(day.tables, START, [("account-changes", [record])])
-        assert len(day.dead_letters) == letters
-    late = Day()
-    late.now = START + DAY
-    assert late.put("account-changes", KEY, ahead).dead_letters == []
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -151,14 +142,6 @@ def test_of_a_batch_exactly_the_bad_ones_are_dead_letters() -> None:
         }
         assert refused == alone
         assert bool(refused) is not only_good
-
-
-def test_below_the_floor_a_reading_costs_nothing_and_leaves_nothing_whatever_its_ids() -> None:
-    low = {**GOOD["follower-counts"], "followers": 3}
-    for changes in ({"account_id": SECRET}, {"real_name": SECRET}, {"observed_at": INSTANT}):
-        day = put("follower-counts", KEY, {**low, **changes})
-        assert day.dead_letters == []
-        assert KEY.encode() not in day.tables.state[ACCOUNTS]
 
 
 def test_unknown_fields_are_ignored_and_copied_nowhere() -> None:

@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 
 from schemas.events import CLOUDEVENT_HEADERS, EVENT_MODELS, EVENT_TOPIC
+from schemas.inputs import SwitchChange, input_key
 from schemas.records import RECORD_MODELS, DeadLetter
-from schemas.words import EVENT_REASONS, Event, Failure, Mode
+from schemas.words import EVENT_REASONS, Event, Failure, Mode, Switch
 from streams.core.chain import GENESIS, Chain
 from streams.core.clock import rfc3339
-from tests.core.given import DAY, HOUR, MINUTE, Day, policy
+from tests.core.given import DAY, HOUR, MINUTE, NOT_EVENTS, Day, policy
 from tests.core.states import STATES, begun, delivered, expired, invited
 from tests.core.test_invitation_rows import INPUTS
 from tests.core.test_restart import acts
@@ -37,7 +38,7 @@ def days() -> list[Day]:
     day = delivered()
     day.open(longer)
     told.append(day.fire())
-    told.append(begun().put("controls", "weibo:a1", b"{"))
+    told.append(begun().put("controls", "weibo:a1", b"{").put("controls", None, b"{"))
     return told
 
 
@@ -50,7 +51,7 @@ def outputs() -> list[tuple[str, bytes | None, dict[str, Any], Any]]:
 def test_every_event_is_what_its_model_says(outputs: list[Any]) -> None:
     seen: set[tuple[str, str]] = set()
     for topic, key, value, headers in outputs:
-        if topic in ("decisions", "dead-letters"):
+        if topic in NOT_EVENTS:
             continue
         event = Event(value["event"])
         EVENT_MODELS[event].model_validate(value)
@@ -96,6 +97,16 @@ def test_every_record_of_the_log_is_what_its_model_says(outputs: list[Any]) -> N
             RECORD_MODELS[value["kind"]].model_validate(value)
             kinds.add(value["kind"])
     assert kinds == set(RECORD_MODELS)
+
+
+def test_what_a_tripped_guard_writes_to_the_switches_is_one(outputs: list[Any]) -> None:
+    written = [(key, value) for topic, key, value, _ in outputs if topic == "switches"]
+    assert written
+    for key, value in written:
+        switch = SwitchChange.model_validate(value)
+        assert key == input_key("switches", switch).encode()
+        assert (switch.switch, switch.on) == (Switch.REFUSALS_SETTLED, False)
+        assert (switch.actor, switch.reason) == ("byline", "incident")
 
 
 def test_every_dead_letter_is_what_its_model_says(outputs: list[Any]) -> None:

@@ -14,11 +14,11 @@ LONG = 3 * 365 * DAY_MS
 TABLE: dict[str, tuple[str, str]] = {
     "byline.switches": ("scope:switch", "delete"),
     "byline.account-changes": ("account", "delete"),
+    "byline.notice-receipts": ("account", "delete"),
+    "byline.consent-answers": ("account", "delete"),
     "byline.controls": ("account", "delete"),
     "byline.category-changes": ("account", "compact"),
     "byline.follower-counts": ("account", "compact"),
-    "byline.notice-receipts": ("account", "delete"),
-    "byline.consent-answers": ("account", "delete"),
     "byline.invitations": ("account", "delete"),
     "byline.consents": ("account", "delete"),
     "byline.throttles": ("account", "delete"),
@@ -28,6 +28,7 @@ TABLE: dict[str, tuple[str, str]] = {
     "byline.decisions": ("account", "delete"),
     "byline.policies": ("digest", "compact"),
     "byline.dead-letters": ("the key if valid, else its digest", "delete"),
+    "byline.throttle-acks": ("account", "delete"),
     "byline-accounts-changelog": ("account", "compact"),
     "byline-categories-changelog": ("account", "compact"),
 }
@@ -58,7 +59,9 @@ def test_a_topics_settings_are_in_kafkas_words() -> None:
     assert by_name["follower-counts"]["min.compaction.lag.ms"] == "2592000000"
     assert by_name["switches"]["retention.ms"] == "-1"
     assert by_name["policies"]["cleanup.policy"] == "compact"
-    assert all(config["message.timestamp.type"] == "CreateTime" for config in by_name.values())
+    for topic in TOPICS:
+        kind = "LogAppendTime" if topic.role == "input" else "CreateTime"
+        assert topic.config["message.timestamp.type"] == kind
 
 
 def test_every_event_has_a_topic_in_each_mode() -> None:

@@ -14,9 +14,9 @@ import msgspec
 
 from schemas.words import Field, Level, Mode, Surface
 from streams.core.account import Account, decode_account
+from streams.core.checker import Partitioner
 from streams.core.clock import milliseconds, rfc3339
 from streams.core.ids import invitation_id
-from streams.core.intake import Partitioner
 from streams.core.ledger import ACCOUNTS, Headers
 from streams.core.partition import Partition, World
 from streams.core.policy import (
@@ -31,7 +31,7 @@ from streams.core.policy import (
 SECOND, MINUTE, HOUR, DAY = 1000, 60_000, 3_600_000, 86_400_000
 START = milliseconds(datetime(2024, 1, 1, tzinfo=UTC))
 PLATFORM, ACCOUNT = "weibo", "a1"
-NOT_EVENTS = ("decisions", "dead-letters")
+NOT_EVENTS = ("decisions", "dead-letters", "switches")
 
 
 class Record(NamedTuple):

@@ -11,7 +11,7 @@ from streams.core.account import decode_account
 from streams.core.clock import rfc3339
 from streams.core.ids import pseudonym
 from streams.core.ledger import ACCOUNTS, CATEGORIES, Stop
-from tests.core.given import ACCOUNT, DAY, HOUR, MINUTE, PLATFORM, START, Day, Record, policy
+from tests.core.given import ACCOUNT, DAY, HOUR, MINUTE, PLATFORM, START, Day, policy
 from tests.core.states import (
     ISSUED,
     STATES,
@@ -244,35 +244,25 @@ def test_while_closed_readings_labels_and_answers_leave_nothing() -> None:
 # ---- refused -----------------------------------------------------------------------------------
 
 
-def test_bulk_controls_need_a_second_person_where_approvals_are_required() -> None:
+@pytest.mark.parametrize("command", ["unhold", "reissue", "settle", "appeal_rejected"])
+def test_bulk_controls_that_protect_nobody_need_a_second_person_where_approvals_are_required(
+    command: str,
+) -> None:
     day = delivered(require_approvals=True)
-    day.control("lift", bulk_id="b1").control("lift", bulk_id="b1", approved_by="op")
-    assert [letter["reason"] for letter in day.dead_letters] == ["not_approved", "not_approved"]
-    assert day.said() == []
-    assert day.control("lift", bulk_id="b1", approved_by="two").said() == ["cancelled operator"]
-    assert delivered().control("lift", bulk_id="b1").said() == ["cancelled operator"]
-    assert delivered(require_approvals=True).control("lift").said() == ["cancelled operator"]
+    for more in ({}, {"approved_by": "op"}, {"approved_by": "OP"}):
+        day.control(command, bulk_id="b1", **more)
+    assert [letter["reason"] for letter in day.dead_letters] == ["not_approved"] * 3
+    day.control(command, bulk_id="b1", approved_by="two").control(command)
+    assert len(day.dead_letters) == 3
+    assert delivered().control(command, bulk_id="b1").dead_letters == []
 
 
-def test_too_many_refusals_stop_the_worker_and_say_why() -> None:
-    day = Day()
-    for _ in range(49):
-        day.put("consent-answers", "weibo:a1", b"{")
-    for _ in range(50):
-        day.answer("granted")
-    day.put("consent-answers", "weibo:a1", b"{")
-    with pytest.raises(Stop) as stopped:
-        day.put("consent-answers", "weibo:a1", b"{")
-    assert stopped.value.exit_code == 70
-    assert "51 of the last 101 records of consent-answers were refused" in stopped.value.message
-    assert "not_json (51)" in stopped.value.message
-
-
-def test_refusals_of_one_topic_do_not_count_for_another() -> None:
-    day = Day()
-    for _ in range(90):
-        day.put("controls", "weibo:a1", b"[]").put("consent-answers", "weibo:a1", b"")
-    assert len(day.dead_letters) == 180
+def test_a_bulk_of_controls_that_protects_needs_no_second_person() -> None:
+    day = delivered(require_approvals=True)
+    for command in ("hold", "lift", "extend", "appeal_opened", "appeal_upheld"):
+        day.control(command, bulk_id="b1")
+    assert day.dead_letters == []
+    assert "cancelled operator" in day.said()
 
 
 def test_only_the_owner_of_partition_0_writes_a_refused_switch() -> None:
@@ -338,23 +328,3 @@ def test_a_platform_whose_file_is_gone_is_refused_not_died_of() -> None:
     day.open(policy())
     day.put("follower-counts", "zhihu:z1", {**value, "observed_at": rfc3339(day.now)})
     assert [letter["reason"] for letter in day.dead_letters] == ["unknown_platform"]
-
-
-@pytest.mark.parametrize(("one_in", "stops"), [(9, False), (3, False), (1, True)])
-def test_refusals_of_a_batch_are_counted_where_they_stand(one_in: int, stops: bool) -> None:
-    day = Day()
-    records = []
-    for number in range(5000):
-        at = day.now + DAY * (number % one_in == 0)
-        value = {"platform": PLATFORM, "account_id": f"m{number}", "followers": 1500}
-        raw = json.dumps({**value, "observed_at": rfc3339(at)}).encode()
-        records.append(Record(number, day.now, f"{PLATFORM}:m{number}".encode(), raw))
-
-    def step() -> None:
-        day.partition.step(day.tables, day.now, [("follower-counts", records)])
-
-    if stops:
-        with pytest.raises(Stop, match="of the last 100 records"):
-            step()
-    else:
-        step()

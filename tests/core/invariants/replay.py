@@ -9,8 +9,9 @@ from typing import Any
 
 import msgspec
 
+from schemas.inputs import FIRST_EDITION_ORDER
 from streams.core.ledger import InputRecord
-from streams.core.partition import Partition, World
+from streams.core.partition import ORDER, Partition, World
 from streams.core.policy import Policy
 from tests.core.invariants.follower import instant
 from tests.core.invariants.world import Memory, Output
@@ -64,6 +65,7 @@ def _transaction(
     record: dict[str, Any],
     prefix: str,
 ) -> None:
+    order = ORDER if record.get("edition", 1) > 1 else FIRST_EDITION_ORDER
     for step in record["steps"]:
         now = instant(step["now"])
         if "as_of" in step:
@@ -74,5 +76,5 @@ def _transaction(
             name = topic.removeprefix(prefix)
             records = [known for known in inputs[name] if first <= known.offset < after]
             batches.append((name, records))
-        core.step(memory, now, batches)  # type: ignore[arg-type]
+        core.step(memory, now, batches, order)  # type: ignore[arg-type]
     core.seal(memory, instant(record["now"]), record["reads"])

@@ -17,7 +17,7 @@ from streams.core.policy import Policy
 from tests.core.given import START, Record
 
 TIMES = frozenset({"observed_at", "occurred_at", "issued_at", "valid_until", "expires_at", "until"})
-SIDE_TOPICS = frozenset({"decisions", "dead-letters"})
+SIDE_TOPICS = frozenset({"decisions", "dead-letters", "switches"})
 _encode = msgspec.json.Encoder().encode
 
 

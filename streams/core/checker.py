@@ -1,0 +1,179 @@
+"""Whether a record may come in: its checks in the contract's order, and short cuts for the many
+records with which nothing is wrong.
+"""
+
+from collections.abc import Callable, Set
+
+from schemas.inputs import TOMBSTONES, InputName
+from schemas.words import Command, Refused
+from streams.core.batches import NOT_AT_ONCE, decode_all, decode_batch
+from streams.core.checks import (
+    QUOTES,
+    Horizon,
+    check_fields,
+    check_place,
+    check_times,
+    says_time,
+    valid_account_id,
+    valid_account_ids,
+    valid_key,
+)
+from streams.core.decode import CategoryChange, Control, FollowerCount, SwitchChange, Value
+from streams.core.entry import entry_of
+from streams.core.ledger import InputRecord, Records
+from streams.core.plain import Refusal
+
+Partitioner = Callable[[bytes], int]
+"""The partition that a key belongs to, as the Java client's default reckons it."""
+
+PROTECTS_NOBODY = frozenset(
+    {Command.UNHOLD, Command.REISSUE, Command.SETTLE, Command.APPEAL_REJECTED}
+)
+"""Commands that in bulk need a second person, where approvals are required."""
+
+
+class Checker:
+    """Checks the records of one partition. `floors`: of every platform that has a policy."""
+
+    def __init__(
+        self,
+        partition: int,
+        partition_of: Partitioner,
+        floors: dict[str, int],
+        require_approvals: bool,
+    ) -> None:
+        self._partition = partition
+        self._partition_of = partition_of
+        self._floors = floors
+        self._require_approvals = require_approvals
+
+    def knows(self, platform: str | None) -> bool:
+        """Whether a platform has a policy."""
+        return platform in self._floors
+
+    def is_here(self, key: bytes) -> bool:
+        """Whether a key belongs into this partition."""
+        return self._partition_of(key) == self._partition
+
+    def is_high(self, reading: FollowerCount) -> bool:
+        """Whether a reading is at or above its platform's floor, or of no platform that we know."""
+        return reading.followers >= self._floors.get(reading.platform, -1)
+
+    def candidates(
+        self, records: Records, tracked: Set[bytes | None], sample: Records
+    ) -> list[tuple[InputRecord, FollowerCount | Refusal]]:
+        """Records of keys that are tracked, sampled, or put at or above the floor by some record,
+        if all can be decoded; else every one but tombstones.
+        """
+        try:
+            decoded = decode_batch("follower-counts", records)
+        except NOT_AT_ONCE:
+            values = decode_all("follower-counts", records)
+            pairs = zip(records, values, strict=True)
+            return [pair for pair in pairs if pair[1] is not None]  # type: ignore[misc]
+        floors = self._floors.get
+        wanted = {
+            record.key
+            for record, reading in zip(records, decoded, strict=True)
+            if reading.followers >= floors(reading.platform, -1)
+        } | tracked
+        wanted.update(record.key for record in sample)
+        return [pair for pair in zip(records, decoded, strict=True) if pair[0].key in wanted]
+
+    def good_labels(self, now: int, records: Records) -> list[CategoryChange] | None:
+        """A batch of labels if each of them is `good`: looked at as columns, at half the cost."""
+        try:
+            labels: list[CategoryChange] = decode_batch("category-changes", records)
+        except NOT_AT_ONCE:
+            return None
+        keys = [record.key for record in records]
+        values = [record.value for record in records]
+        ids = [label.account_id for label in labels]
+        times = [label.observed_at for label in labels]
+        horizon, entry = Horizon(now), min([record.timestamp for record in records])
+        good = (
+            {label.platform for label in labels} <= self._floors.keys()
+            and [f"{label.platform}:{label.account_id}".encode() for label in labels] == keys
+            and valid_account_ids(ids)
+            and set(map(self._partition_of, keys)) == {self._partition}  # type: ignore[arg-type]
+            and horizon.allows(entry, max(times))
+            and horizon.allows(entry, min(times))
+            and {value.count(b'"') for value in values} == {QUOTES[CategoryChange]}  # type: ignore[union-attr]
+            and all(map(says_time, values))  # type: ignore[arg-type]
+        )
+        return labels if good else None
+
+    def tombstone(self, name: InputName, record: InputRecord) -> Refusal | None:
+        """Why a record without a value is refused."""
+        if name not in TOMBSTONES:
+            return Refusal(Refused.NOT_JSON)
+        if not valid_key(name, record.key) or record.key is None:
+            return Refusal(Refused.BAD_ID)
+        if record.key.split(b":", 1)[0].decode() not in self._floors:
+            return Refusal(Refused.UNKNOWN_PLATFORM)
+        if self._partition_of(record.key) != self._partition:
+            return Refusal(Refused.WRONG_PARTITION)
+        return None
+
+    def why_not(self, now: int, record: InputRecord, value: Value) -> Refusal | None:
+        """Why a record that could be decoded is refused."""
+        assert record.value is not None
+        refusal = (
+            check_fields(value, record.value)
+            or check_place(value, record.key)
+            or self._elsewhere(value, record.key)
+            or check_times(value, entry_of(record, now))
+        )
+        if refusal is not None:
+            return refusal
+        if self._require_approvals and isinstance(value, Control) and _alone(value):
+            return Refusal(Refused.NOT_APPROVED, "approved_by")
+        return None
+
+    def good(
+        self,
+        record: InputRecord,
+        value: FollowerCount | CategoryChange,
+        known: bool,
+        horizon: Horizon,
+    ) -> bool:
+        """Whether `why_not` is sure to find nothing, at a fraction of its cost.
+
+        `known`: the key is that of a tracked account, and so well formed and of this partition.
+        """
+        key, raw, platform = record.key, record.value, value.platform
+        return (
+            platform in self._floors
+            and key == f"{platform}:{value.account_id}".encode()
+            and (
+                known
+                or (
+                    valid_account_id(value.account_id) is not None
+                    and self._partition_of(key) == self._partition
+                )
+            )
+            and horizon.allows(record.timestamp, value.observed_at)
+            and raw is not None
+            and raw.count(b'"') == QUOTES[type(value)]
+            and says_time(raw) is not None
+        )
+
+    def _elsewhere(self, value: Value, key: bytes | None) -> Refusal | None:
+        """A platform that we do not know, or a key that belongs into another partition."""
+        if isinstance(value, SwitchChange):
+            if value.scope != "*" and value.scope not in self._floors:
+                return Refusal(Refused.UNKNOWN_PLATFORM, "scope")
+            return None
+        if value.platform not in self._floors:
+            return Refusal(Refused.UNKNOWN_PLATFORM, "platform")
+        if key is None or self._partition_of(key) != self._partition:
+            return Refusal(Refused.WRONG_PARTITION)
+        return None
+
+
+def _alone(control: Control) -> bool:
+    """Whether one person alone took a protection from many accounts."""
+    if control.bulk_id is None or control.command not in PROTECTS_NOBODY:
+        return False
+    approved_by = control.approved_by
+    return approved_by is None or approved_by.casefold() == control.actor.casefold()
