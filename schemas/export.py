@@ -41,8 +41,9 @@ def generated() -> dict[str, str]:
 def schemas() -> dict[str, dict[str, Any]]:
     """Every JSON Schema, by its path."""
     found: dict[str, dict[str, Any]] = {}
-    for name, model in {**INPUT_MODELS, ACKS: ThrottleAck}.items():
+    for name, model in INPUT_MODELS.items():
         found[f"inputs/{name}.json"] = model.model_json_schema()
+    found[f"inputs/{ACKS}.json"] = ThrottleAck.model_json_schema()
     for event, event_model in EVENT_MODELS.items():
         found[f"events/{event}.v1.json"] = event_model.model_json_schema()
     records: dict[str, type[BaseModel]] = {**RECORD_MODELS, "dead-letter": DeadLetter}
@@ -63,8 +64,9 @@ def schema_of(example: str) -> str:
 
 def _examples() -> list[tuple[str, str, str, dict[str, Any]]]:
     told: list[tuple[str, str, str, dict[str, Any]]] = []
-    for name, cases in {**input_examples(), ACKS: ack_examples()}.items():
+    for name, cases in input_examples().items():
         told += [("inputs", name, case, example) for case, example in cases.items()]
+    told += [("inputs", ACKS, case, example) for case, example in ack_examples().items()]
     for event, cases in event_examples().items():
         told += [("events", f"{event}.v1", case, example) for case, example in cases.items()]
     for kind, cases in record_examples().items():

@@ -86,19 +86,24 @@ def test_every_page_of_a_worker_answers(make_estate: Callable[..., Estate]) -> N
     assert worker.stop() == 0
 
 
-def test_a_worker_stops_at_too_many_refusals_and_says_of_what(
+def test_a_worker_goes_on_however_much_is_refused_and_its_guard_trips_and_says_so(
     make_estate: Callable[..., Estate],
 ) -> None:
     estate = make_estate({"weibo": policy("weibo")}, partitions=1).start(1)
     for number in range(300):
         estate.put_raw("notice-receipts", f"weibo:a{number}", b"{]")
     estate.flush()
+    estate.drain()
     worker = estate.workers[0]
-    assert worker.process is not None
-    assert worker.process.wait(60) == 70
-    log = worker.log.read_text()
-    assert "records of notice-receipts were refused, mostly as not_json" in log
-    assert estate.read(["dead-letters"]) == []
+    assert len(estate.read(["dead-letters"])) == 300
+    (tripped,) = [record.json for record in estate.read(["switches"])]
+    assert (tripped["scope"], tripped["switch"]) == ("weibo", "refusals_settled")
+    assert (tripped["on"], tripped["actor"]) == (False, "byline")
+    assert 'byline_refusals_tripped{platform="weibo"} 1.0' in worker.page("/metrics")[1]
+    assert worker.stop() == 0
+    assert "refusal guard of weibo tripped: not_json refused in notice-receipts" in (
+        worker.log.read_text()
+    )
 
 
 def test_two_workers_with_different_policies_never_take_turns(
