@@ -91,6 +91,7 @@ _STATEMENT: Example = {
         "policy_digest": _DIGEST,
         "phase": "million",
         "line": 1_000_000,
+        "exit_line": 950_000,
         "notice_id": "weibo-2023-10-31",
         "notice_version": "1",
         "impact_assessment": "pia-2023-11",

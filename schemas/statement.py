@@ -27,19 +27,27 @@ class _Part(BaseModel):
 
 
 class Ground(_Part):
-    """Which rule: the policy, its phase and the notice that announced it."""
+    """Which rule: the policy, its phase and the notice that announced it.
+
+    `exit_line`: the count below which nothing begins, and what is restricted ends; null where
+    falling below changes nothing, or in an event of version 0.1.0.
+    """
 
     policy_version: int
     policy_digest: str
     phase: str
     line: int
+    exit_line: int | None = None
     notice_id: str
     notice_version: str
     impact_assessment: str | None
 
 
 class Facts(_Part):
-    """What was known: the count as a band, the field, and who says that the field holds."""
+    """What was known: the count as a band, the field, and who says that the field holds.
+
+    The count is the one on which the invitation rests, never below the line.
+    """
 
     followers_band: Band
     field: Field

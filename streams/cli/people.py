@@ -11,12 +11,14 @@ import typer
 from schemas.events import ThrottleApplied
 from schemas.topics import OUTPUTS
 from streams.cli.say import AsJson, say, say_json, say_table, settings
+from streams.core.policy import Policy
 from streams.operate.audit.lineup import plain_of
 from streams.operate.audit.reading import MissingTopicsError, read_to_end
 from streams.operate.clients import consumer
 from streams.operate.errors import UsageError
-from streams.operate.statements import read, render
+from streams.operate.statements import read, render, zone_of
 from streams.operate.worklists import TOPICS, Row, WorkLists
+from streams.policies import PolicyFaults, load_policy
 from streams.settings import Settings
 
 
@@ -89,7 +91,17 @@ def statement(
     if as_json:
         say_json(found.statement.model_dump(mode="json"))
         return
-    typer.echo(render(found, "zh" if lang is Language.ZH else "en"), nl=False)
+    zone = zone_of(_policy_of(found.platform), found.statement.ground.phase)
+    typer.echo(render(found, "zh" if lang is Language.ZH else "en", zone), nl=False)
+
+
+def _policy_of(platform: str) -> Policy | None:
+    """The platform's policy where it can be read: it says nothing but the zone of the times."""
+    chosen = settings()
+    try:
+        return load_policy(chosen.policies / f"{platform}.yaml")
+    except PolicyFaults:
+        return None
 
 
 async def _find(chosen: Settings, event_id: str) -> ThrottleApplied:

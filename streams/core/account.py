@@ -90,8 +90,8 @@ class Heard(Struct, array_like=True, gc=False):
 class Terms(Struct, array_like=True):
     """What was promised at issue; stricter policies do not change it, milder ones do at once.
 
-    The last four are pinned since the second edition: `exit_ratio_ppm` None means that none of them
-    is, and that the present policy's count.
+    The last five are pinned since the second edition: `exit_ratio_ppm` None means that none of them
+    is, and that the present policy's count. `followers`: the count on which the invitation rests.
     """
 
     phase: str
@@ -112,6 +112,7 @@ class Terms(Struct, array_like=True):
     leave_after: int = 0
     max_age: int | None = None
     keep: bool = False
+    followers: int | None = None
 
 
 class Throttled(Struct, array_like=True):

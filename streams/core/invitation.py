@@ -95,6 +95,7 @@ def terms_of(account: Account, policy: Policy, standing: Standing, time: int) ->
         leave_after=policy.stability.leave_after,
         max_age=policy.stability.max_age,
         keep=policy.keep_on_fall_below,
+        followers=account.followers,
     )
 
 

@@ -8,7 +8,7 @@ did not announce is None.
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from itertools import pairwise
 
@@ -31,6 +31,7 @@ ANSWERS = ("declined", "no_answer")
 
 PPM = 1_000_000
 
+SHANGHAI_OFFSET_MINUTES = 8 * 60
 MOST_REMINDERS = 10
 MAX_REFERENCE_LENGTH = 128
 
@@ -100,6 +101,8 @@ class Phase:
     starts_at: int | None
     answer_by: int | None
     mode: Mode | None
+    utc_offset_minutes: int = field(default=SHANGHAI_OFFSET_MINUTES, compare=False)
+    """In which zone `from` is written, for statements to people; no part of the canonical form."""
 
     def __post_init__(self) -> None:
         _require(re.fullmatch(ID_PATTERN, self.name) is not None, "a phase's name is an id")
@@ -236,8 +239,13 @@ class Policy:
 
     @cached_property
     def canonical(self) -> bytes:
-        """The policy as canonical JSON: keys sorted, sets sorted, integers only."""
+        """The policy as canonical JSON: keys sorted, sets sorted, integers only.
+
+        In which zone a time was written is no part of it: the instant counts.
+        """
         plain = asdict(self)
+        for phase in plain["phases"]:
+            del phase["utc_offset_minutes"]
         plain["covered"] = None if self.covered is None else sorted(self.covered)
         plain["exempt_labels"] = sorted(self.exempt_labels)
         plain["consequence"]["on"] = sorted(self.consequence.on)

@@ -10,6 +10,7 @@ from schemas.statement import Band, Redress
 from schemas.words import Level, Surface
 from streams.core.account import Account, Life, Throttled
 from streams.core.clock import rfc3339
+from streams.core.milder import cycle_exit_line, cycle_keeps
 from streams.core.policy import Policy
 from streams.core.standing import label_field
 
@@ -46,7 +47,10 @@ def statement(
 ) -> dict[str, Any]:
     """The value of `statement` in a `throttle.applied` event.
 
-    The ground is what was pinned at issue, the facts are those that hold when it begins.
+    The ground is what was pinned at issue. The band is that of the count on which the invitation
+    rests, so that line, phase and band belong together however the count moved since; that it is
+    still not below `exit_line` is the condition of every restriction (None: with `on_fall_below:
+    keep` there is no such line). The field is the one that holds when the restriction begins.
     """
     cycle = life.cycle
     assert cycle is not None
@@ -55,6 +59,8 @@ def statement(
     assert account.followers is not None
     terms = cycle.terms
     field = label_field(account, policy, time)
+    # Terms of the first edition have no count: it was at the line or above when they were pinned.
+    invited_with = max(terms.followers or account.followers, terms.line)
     source = account.label.source if field is not None and account.label else terms.field_source
     return {
         "ground": {
@@ -62,12 +68,13 @@ def statement(
             "policy_digest": terms.policy_digest,
             "phase": terms.phase,
             "line": terms.line,
+            "exit_line": None if cycle_keeps(cycle, policy) else cycle_exit_line(cycle, policy),
             "notice_id": terms.notice_id,
             "notice_version": terms.notice_version,
             "impact_assessment": policy.impact_assessment,
         },
         "facts": {
-            "followers_band": band(account.followers),
+            "followers_band": band(invited_with),
             "field": field or terms.field,
             "field_source": source,
         },

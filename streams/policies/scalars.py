@@ -142,6 +142,12 @@ def parse_instant(text: str) -> int:
         raise Wrong(f"{quoted(text)} is no such time", "write a day of the calendar") from error
 
 
+def offset_minutes(text: str) -> int:
+    """The offset from UTC of a time that `parse_instant` reads, in minutes."""
+    offset = datetime.fromisoformat(re.sub(r"\.[0-9]+", "", text.upper())).utcoffset()
+    return 0 if offset is None else int(offset.total_seconds()) // 60
+
+
 def format_instant(milliseconds: int) -> str:
     """A time as it goes out: RFC 3339, UTC, milliseconds, Z."""
     at = _EPOCH + timedelta(milliseconds=milliseconds)

@@ -16,9 +16,18 @@ from schemas.words import (
     Surface,
 )
 from streams.core.labels import folded_label
-from streams.core.policy import Consequence, Phase, Restriction
+from streams.core.policy import SHANGHAI_OFFSET_MINUTES, Consequence, Phase, Restriction
 from streams.policies.faults import Wrong
-from streams.policies.scalars import matching, one_of, quoted, read_text, read_word, tag
+from streams.policies.scalars import (
+    matching,
+    offset_minutes,
+    one_of,
+    quoted,
+    read_scalar,
+    read_text,
+    read_word,
+    tag,
+)
 from streams.policies.sections import Section, line_of, pairs
 
 MOST_PHASES = 100
@@ -56,16 +65,24 @@ def read_phases(top: Section) -> Callable[[], tuple[Phase, ...]]:
         names.add(name)
         followers = section.whole("followers", 1, MAX_FOLLOWERS)
         starts_at = section.instant_or_null("from")
+        zone = _zone(section) if starts_at is not None else SHANGHAI_OFFSET_MINUTES
         answer_by = section.instant_or_null("answer_by")
         mode = section.word_or_null("mode", Mode)
         if starts_at is not None and answer_by is not None and answer_by <= starts_at:
             section.fault("answer_by", "it is not after the phase's from", "write a later time")
         if starts_at is not None:
             dated.append((starts_at, followers if section.sound("followers") else None, section))
-        makers.append((starts_at, partial(Phase, name, followers, starts_at, answer_by, mode)))
+        values = (name, followers, starts_at, answer_by, mode, zone)
+        makers.append((starts_at, partial(Phase, *values)))
     _check_order(dated)
     makers.sort(key=lambda maker: (maker[0] is None, maker[0] or 0))
     return lambda: tuple(make() for _, make in makers)
+
+
+def _zone(section: Section) -> int:
+    node = section.node("from")
+    assert node is not None
+    return offset_minutes(read_scalar(node))
 
 
 def _check_order(dated: list[tuple[int, int | None, Section]]) -> None:

@@ -20,11 +20,18 @@ from schemas.statement import (
     StatementOfReasons,
 )
 from schemas.words import Field, LabelSource, Level, Surface
+from streams.core.policy import Phase
 from streams.operate.errors import UsageError
-from streams.operate.statements import LANGUAGES, Language, read, render
+from streams.operate.statements import LANGUAGES, Language, count_words, read, render, zone_of
 from streams.operate.statements.dsa import FIELDS_OF_THE_DSA, NOT_FILLED
 from streams.operate.statements.words import WORDS
+from streams.policies import load_policy
+from tests.core.given import policy
 from tests.operate.recording import clean
+from tests.policies.given import HERE, written
+
+GOOD_FILE = HERE / "good.yaml"
+TOLD = {"deadline_at": "2023-12-31T15:59:59.000Z"}
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +58,72 @@ def test_chinese_and_english_say_what_and_why_and_what_to_do(events: list[dict[s
     for words in ("tips", "switched off", "under 100,000", "finance", "no answer", "appeal"):
         assert words in english
     assert not re.search(r"[a-z]+_[a-z]+|None", english.replace("weibo-notice", ""))
+
+
+def test_times_are_told_in_the_zone_of_the_policy_with_its_offset(
+    events: list[dict[str, Any]],
+) -> None:
+    event = read(json.dumps({**events[0], "statement": {**events[0]["statement"], **TOLD}}))
+    zone = zone_of(policy(phases=(Phase("first", 1000, 0, None, None, -210),)), "first")
+    assert "Time to answer until: 31 December 2023, 23:59:59 (UTC+08:00)" in render(event, "en")
+    assert "答复期限：2023年12月31日 23:59:59（UTC+08:00）" in render(event, "zh")
+    assert "Time to answer until: 31 December 2023, 12:29:59 (UTC-03:30)" in render(
+        event, "en", zone
+    )
+    assert "（UTC）" not in render(event, "zh")
+
+
+def test_the_zone_is_that_of_the_cycle_s_phase_else_the_first_one_s_else_china_s() -> None:
+    phases = (Phase("a", 2000, 1, None, None, 540), Phase("b", 1000, 2, None, None, 0))
+    two = policy(phases=phases)
+    zones = [zone_of(two, "b"), zone_of(two, "gone"), zone_of(None, "a")]
+    assert [str(zone) for zone in zones] == ["UTC", "UTC+09:00", "UTC+08:00"]
+
+
+def test_a_file_says_the_zone_and_the_digest_does_not_depend_on_it(tmp_path: Path) -> None:
+    tokyo = load_policy(
+        written(tmp_path, ("2023-10-31T00:00:00+08:00", "2023-10-31T01:00:00+09:00"))
+    )
+    assert [phase.utc_offset_minutes for phase in tokyo.phases] == [540, 480]
+    assert tokyo == load_policy(GOOD_FILE)
+    assert tokyo.digest == load_policy(GOOD_FILE).digest
+
+
+def test_line_and_band_are_told_as_people_say_them(events: list[dict[str, Any]]) -> None:
+    said = json.loads(json.dumps(events[0]))
+    said["statement"]["ground"] |= {"line": 1_000_000, "exit_line": 950_000}
+    said["statement"]["facts"]["followers_band"] = "1000000-4999999"
+    chinese, english = (render(read(json.dumps(said)), it) for it in LANGUAGES)
+    assert "邀请时粉丝数量：100万至500万\n作出决定时粉丝数量：不低于95万\n" in chinese
+    assert "粉丝数量达到100万" in chinese
+    assert "Followers when you were invited: 1 to 5 million\n" in english
+    assert "Followers when this was decided: not below 950,000\n" in english
+    assert "(1 million followers and more)" in english
+    said["statement"]["ground"]["exit_line"] = None
+    assert "not below" not in render(read(json.dumps(said)), "en")
+
+
+@pytest.mark.parametrize(
+    ("number", "chinese", "english"),
+    [
+        (900, "900", "900"),
+        (10_000, "1万", "10,000"),
+        (475_000, "47.5万", "475,000"),
+        (500_001, "50.0001万", "500,001"),
+        (1_500_000, "150万", "1.5 million"),
+        (1_234_567, "123.4567万", "1,234,567"),
+        (10**10, "1000000万", "10000 million"),
+    ],
+)
+def test_a_number_of_a_rule_is_short_and_exact(number: int, chinese: str, english: str) -> None:
+    assert (count_words(number, "zh"), count_words(number, "en")) == (chinese, english)
+
+
+def test_a_statement_of_version_0_1_0_is_rendered_too(events: list[dict[str, Any]]) -> None:
+    said = json.loads(json.dumps(events[0]))
+    del said["statement"]["ground"]["exit_line"]
+    for language in LANGUAGES:
+        assert said["throttle_id"] in render(read(json.dumps(said)), language)
 
 
 formats = FormatChecker()

@@ -58,6 +58,7 @@ def _cycle(moment: Moment, event: InvitationIssued) -> Cycle:
         else event.answer_window_seconds * SECOND,
         answer_by=None if event.answer_by is None else stamp(event.answer_by),
         surfaces=frozenset(surface.value for surface in event.surfaces_at_stake),
+        followers=moment.facts.get("followers"),
     )
     before = moment.account.cycles.get(event.mode.value)
     if before is not None:

@@ -56,6 +56,7 @@ class Cycle:
     expired_at: int | None = None
     expired_place: str = ""
     withdrawn_at: int | None = None
+    followers: int | None = None
     barred: str = ""
     receipt: Word | None = None
     granted: Word | None = None

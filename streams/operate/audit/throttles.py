@@ -95,10 +95,8 @@ def _statement(moment: Moment, cycle: Cycle, event: ThrottleApplied) -> Iterator
     if told != true or (said.answer == "declined") != (event.reason == "declined"):
         yield "statement_wrong", "the restriction or the answer", ()
     facts = moment.facts
-    if isinstance(facts.get("followers"), int) and said.facts.followers_band != band(
-        facts["followers"]
-    ):
-        yield "statement_wrong", "the band of the count", (moment.decision_place,)
+    if cycle.followers is not None and said.facts.followers_band != band(cycle.followers):
+        yield "statement_wrong", "the band of the count at issue", (cycle.place,)
     if facts.get("field") and said.facts.field.value != facts["field"]:
         yield "statement_wrong", "the field", (moment.decision_place,)
     if facts.get("label_source") and said.facts.field_source.value != facts["label_source"]:

@@ -4,9 +4,12 @@ Only the event's machine-readable `statement` goes in, and only closed words, ba
 come out: there is no free text and no name. Its JSON Schema is
 `schemas/generated/statement-of-reasons.v1.json`; `dsa` says what each part is called in the
 Transparency Database of the EU's Digital Services Act (article 17).
+
+Times are told in the zone in which the policy writes its own (`from` of the cycle's phase), with
+the offset; on the wire they are UTC.
 """
 
-from datetime import UTC, datetime
+from datetime import datetime, timedelta, timezone
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -14,6 +17,7 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from schemas.events import ThrottleApplied
+from streams.core.policy import SHANGHAI_OFFSET_MINUTES, Policy
 from streams.operate.errors import UsageError
 from streams.operate.statements.words import WORDS
 
@@ -36,8 +40,20 @@ def _templates() -> Any:
     )
 
 
-def render(event: ThrottleApplied, language: Language) -> str:
-    """The statement of one restriction, as its owner may read it."""
+def zone_of(policy: Policy | None, phase: str) -> timezone:
+    """The zone in which a policy writes the start of a phase.
+
+    Of a phase that it does not have, the first one's; without a policy, China's.
+    """
+    phases = () if policy is None else policy.phases
+    named = [it for it in phases if it.name == phase] or [*phases]
+    minutes = named[0].utc_offset_minutes if named else SHANGHAI_OFFSET_MINUTES
+    return timezone(timedelta(minutes=minutes))
+
+
+def render(event: ThrottleApplied, language: Language, zone: timezone | None = None) -> str:
+    """The statement of one restriction, as its owner may read it; `zone` None is China's."""
+    told_in = zone or zone_of(None, "")
     statement = event.statement
     words = WORDS[language]
     template = _templates().get_template(f"{language}.txt.jinja")
@@ -45,7 +61,8 @@ def render(event: ThrottleApplied, language: Language) -> str:
         it=statement,
         event=event,
         word=lambda kind, value: words[kind][str(value)],
-        time=lambda moment: _time(moment, language),
+        time=lambda moment: _time(moment.astimezone(told_in), language),
+        count=lambda number: count_words(number, language),
     )
     return text
 
@@ -62,8 +79,25 @@ def read(text: str | bytes) -> ThrottleApplied:
         ) from error
 
 
-def _time(moment: datetime, language: Language) -> str:
-    at = moment.astimezone(UTC)
+def count_words(number: int, language: Language) -> str:
+    """A follower number of a rule as people say it: 50万, 1.5 million; exact, never rounded."""
     if language == "zh":
-        return f"{at:%Y}年{at.month}月{at.day}日 {at:%H:%M:%S}（UTC）"
-    return f"{at.day} {at:%B %Y, %H:%M:%S} UTC"
+        return f"{_decimal(number, 10_000)}万" if number >= 10_000 else str(number)
+    if number >= 1_000_000 and number % 100_000 == 0:
+        return f"{_decimal(number, 1_000_000)} million"
+    return f"{number:,}"
+
+
+def _decimal(number: int, unit: int) -> str:
+    """The number in units, with as many decimals as it has."""
+    whole, rest = divmod(number, unit)
+    decimals = str(unit + rest)[1:].rstrip("0")
+    return f"{whole}.{decimals}" if decimals else str(whole)
+
+
+def _time(at: datetime, language: Language) -> str:
+    offset = f"{at:%z}"
+    zone = f"UTC{offset[:3]}:{offset[3:5]}"
+    if language == "zh":
+        return f"{at.year}年{at.month}月{at.day}日 {at:%H:%M:%S}（{zone}）"
+    return f"{at.day} {at:%B} {at.year}, {at:%H:%M:%S} ({zone})"
