@@ -1,0 +1,74 @@
+"""The cluster has changed: adverse events wait and clocks stand still until the next start."""
+
+from streams.core.clock import rfc3339
+from streams.core.cluster import MOST_STOPS, Cluster
+from tests.core.given import DAY, HOUR, MINUTE, START, Day, policy
+from tests.core.states import ISSUED, WINDOW, begun, delivered, expired, lifted
+
+
+def changed(day: Day) -> Day:
+    """The engine sees it now."""
+    day.partition.cluster_changed(day.now)
+    return day
+
+
+def restarted(day: Day) -> Day:
+    """The next start, after somebody has looked."""
+    day.open(policy())
+    return day.fire()
+
+
+def test_from_then_on_nothing_adverse_is_decided() -> None:
+    day = changed(begun())
+    assert day.wait(HOUR).said() == []
+    assert day.account().deferred == "invitation.issued:cluster_changed"
+    day = changed(expired())
+    assert day.wait(5 * DAY).said() == [], "no renewal"
+
+
+def test_favourable_events_flow() -> None:
+    day = changed(expired())
+    assert day.answer("granted").said() == ["granted in_time", *lifted("granted")]
+    day = changed(expired())
+    assert day.wait(20 * DAY).said() == lifted("ended")
+
+
+def test_after_the_next_start_what_waited_is_decided_anew() -> None:
+    day = changed(begun()).wait(2 * HOUR)
+    assert restarted(day).said() == [ISSUED]
+
+
+def test_the_clock_of_the_answer_stops_until_the_next_start() -> None:
+    day = changed(delivered().wait(DAY)).wait(10 * DAY)
+    assert day.said() == []
+    assert restarted(day).said() == ["extended pause"]
+    assert day.events[-1]["deadline_at"] == rfc3339(START + HOUR + MINUTE + WINDOW + 10 * DAY)
+    assert restarted(day).said() == [], "and runs on"
+    assert day.wait(2 * DAY).said()[:2] == ["reminded reminder", "expired no_answer"]
+
+
+def test_the_transaction_that_notes_it_says_so() -> None:
+    day = changed(delivered()).wait(WINDOW)
+    day.control("extend", until=rfc3339(START + 30 * DAY))
+    logged = day.decisions[-1]
+    assert logged["kind"] == "transaction"
+    assert logged["cluster_changed"] == rfc3339(START + HOUR + MINUTE)
+    day.open(policy())
+    day.reads(1600)
+    assert "cluster_changed" not in day.decisions[-1]
+
+
+def test_seen_again_it_is_the_same_change() -> None:
+    day = changed(delivered())
+    since = day.partition._cluster.since
+    changed(day.wait(HOUR))
+    assert day.partition._cluster.since == since
+
+
+def test_what_is_kept_of_past_changes_is_bounded() -> None:
+    cluster = Cluster()
+    for number in range(MOST_STOPS + 50):
+        cluster.change(number * 10)
+        cluster.restart(number * 10 + 1)
+    assert len(cluster.past) == MOST_STOPS
+    assert (cluster.past[0][0], cluster.past[-1][1]) == (0, 10 * (MOST_STOPS + 49) + 1)

@@ -1,0 +1,186 @@
+"""A late or sleeping worker never does worse for a person than a punctual one.
+
+Each named case of issue 12, part 1: the same records, read as they came in or all together later.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import pytest
+
+from schemas.inputs import INPUT_MODELS, InputName
+from schemas.words import Mode
+from streams.core.clock import rfc3339
+from streams.core.ids import invitation_id
+from tests.core.given import ACCOUNT, DAY, HOUR, MINUTE, PLATFORM, START, Day, Record
+from tests.core.states import WINDOW, delivered, expired, invited, undelivered
+
+Happened = list[tuple[int, InputName, dict[str, Any]]]
+"""When something entered, in which topic, and what; each states the instant of its entry."""
+
+ORDER: list[InputName] = list(INPUT_MODELS)
+CLOCK = {
+    "controls": "issued_at",
+    "notice-receipts": "occurred_at",
+    "consent-answers": "occurred_at",
+}
+INVITATION = invitation_id(PLATFORM, ACCOUNT, Mode.ENFORCE, 1)
+
+
+def _record(day: Day, entered: int, topic: InputName, more: dict[str, Any]) -> Record:
+    value = {"platform": PLATFORM, "account_id": ACCOUNT, **more}
+    value.setdefault(CLOCK.get(topic, "observed_at"), rfc3339(entered))
+    if topic == "controls":
+        value = {"control_id": f"k{entered}", "actor": "op", "reason": "test", **value}
+    offset = day._offsets[topic]
+    day._offsets[topic] += 1
+    raw = msgspec.json.encode(value)
+    return Record(offset, entered, f"{PLATFORM}:{ACCOUNT}".encode(), raw)
+
+
+def punctual(day: Day, happened: Happened, until: int) -> list[str]:
+    """What is said when each record is read at its entry."""
+    day.said()
+    for entered, topic, more in happened:
+        day.wait(entered - day.now)
+        record = _record(day, entered, topic, more)
+        day.partition.step(day.tables, day.now, [(topic, [record])])
+    return day.wait(until - day.now).said()
+
+
+def late(day: Day, happened: Happened, until: int) -> list[str]:
+    """What is said when the worker slept, and reads them all in one batch."""
+    day.said()
+    day.now = until
+    batches: dict[InputName, list[Record]] = {topic: [] for topic in ORDER}
+    for entered, topic, more in happened:
+        batches[topic].append(_record(day, entered, topic, more))
+    day.partition.step(day.tables, day.now, list(batches.items()))
+    return day.fire().said()
+
+
+def restricted(said: list[str]) -> set[str]:
+    """The surfaces that were restricted."""
+    return {words.split()[1] for words in said if words.startswith("applied")}
+
+
+def freed(said: list[str]) -> set[str]:
+    """The surfaces that were freed."""
+    return {words.split()[1] for words in said if words.startswith("lifted")}
+
+
+def reading(followers: int) -> dict[str, Any]:
+    """A count."""
+    return {"followers": followers}
+
+
+def receipt(outcome: str) -> dict[str, Any]:
+    """The notifier's word."""
+    return {"invitation_id": INVITATION, "outcome": outcome}
+
+
+def _leave_end() -> tuple[Happened, int]:
+    at = expired().now
+    happened: Happened = [
+        (at + HOUR, "follower-counts", reading(10)),
+        (at + 8 * DAY, "follower-counts", reading(1500)),
+    ]
+    return happened, at + 9 * DAY
+
+
+def _label_end() -> tuple[Happened, int]:
+    at = expired().now
+    ends = {"category": "财经", "valid_until": rfc3339(at + DAY)}
+    happened: Happened = [
+        (at + HOUR, "category-changes", ends),
+        (at + 2 * DAY, "category-changes", {"category": "财经"}),
+    ]
+    return happened, at + 3 * DAY
+
+
+def _failed_then_reissue() -> tuple[Happened, int]:
+    at = invited().now
+    happened: Happened = [
+        (at + HOUR, "notice-receipts", receipt("failed")),
+        (at + 2 * HOUR, "controls", {"command": "reissue"}),
+    ]
+    return happened, at + 3 * HOUR
+
+
+def _extend_with_receipt() -> tuple[Happened, int]:
+    at = invited().now
+    happened: Happened = [
+        (at + HOUR, "notice-receipts", receipt("delivered")),
+        (at + 2 * HOUR, "controls", {"command": "extend", "until": rfc3339(at + 20 * DAY)}),
+    ]
+    return happened, at + 10 * DAY
+
+
+def _extend_before_receipt() -> tuple[Happened, int]:
+    at = invited().now
+    happened: Happened = [
+        (at + HOUR, "controls", {"command": "extend", "until": rfc3339(at + 20 * DAY)}),
+        (at + 2 * HOUR, "notice-receipts", receipt("delivered")),
+    ]
+    return happened, at + 10 * DAY
+
+
+def _granted_then_owner_changed() -> tuple[Happened, int]:
+    at = expired().now
+    happened: Happened = [
+        (at + HOUR, "consent-answers", {"answer": "granted"}),
+        (at + 2 * HOUR, "account-changes", {"change": "owner_changed"}),
+    ]
+    return happened, at + DAY
+
+
+CASES: dict[str, tuple[Callable[[], Day], Callable[[], tuple[Happened, int]]]] = {
+    "the end of leaving": (expired, _leave_end),
+    "the end of a label": (expired, _label_end),
+    "failed, then reissue": (invited, _failed_then_reissue),
+    "extend with the receipt": (invited, _extend_with_receipt),
+    "extend before the receipt": (invited, _extend_before_receipt),
+    "granted, then owner_changed": (expired, _granted_then_owner_changed),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_late_worker_restricts_nothing_more_and_frees_nothing_less(case: str) -> None:
+    begin, of = CASES[case]
+    happened, until = of()
+    on_time, afterwards = (told(begin(), happened, until) for told in (punctual, late))
+    assert restricted(afterwards) <= restricted(on_time)
+    assert freed(on_time) <= freed(afterwards)
+
+
+@pytest.mark.parametrize(
+    "case", ["the end of leaving", "the end of a label", "failed, then reissue"]
+)
+def test_and_says_the_same_in_these_cases(case: str) -> None:
+    begin, of = CASES[case]
+    happened, until = of()
+    assert late(begin(), happened, until) == punctual(begin(), happened, until)
+
+
+def test_an_extension_read_with_the_receipt_is_not_lost() -> None:
+    happened, until = _extend_with_receipt()
+    for told in (punctual, late):
+        day = invited()
+        told(day, happened, until)
+        assert day.account().live.cycle.deadline_at == START + HOUR + 20 * DAY
+
+
+def test_a_bounce_read_after_the_deadline_restricts_nobody() -> None:
+    day = delivered()
+    day.now += WINDOW + DAY
+    at = START + HOUR + MINUTE
+    day.entered(at + HOUR).receipt("failed", at=at)
+    assert "expired no_answer" not in day.fire().said()
+
+
+def test_what_was_undelivered_and_given_up_is_freed_all_the_same() -> None:
+    day = undelivered()
+    day.now += 30 * DAY
+    day.entered(START + 2 * HOUR).change("closed", at=START + 2 * HOUR)
+    assert day.fire().said() == ["cancelled closed"]

@@ -1,0 +1,82 @@
+"""Reminders: numbered by their place and delivery, one at a time (contract 4 and 5)."""
+
+from dataclasses import replace
+
+from schemas.words import Event, Mode
+from streams.core.ids import derive
+from streams.core.policy import Notice, Policy
+from tests.core.given import ACCOUNT, DAY, HOUR, MINUTE, PLATFORM, Day, policy
+from tests.core.states import invited
+
+
+def reminding(*before: int, window: int = 10 * DAY) -> Policy:
+    """A window of ten days, and reminders so long before the deadline."""
+    return replace(policy(), notice=Notice("weibo-notice", "1", False, window, before))
+
+
+def reminder(ordinal: int) -> str:
+    """The id of a reminder of the first live cycle."""
+    event = Event.INVITATION_REMINDED
+    return derive(PLATFORM, ACCOUNT, Mode.ENFORCE, 1, event, "", ordinal)
+
+
+def ids(day: Day) -> list[str]:
+    """The ids of all reminders so far."""
+    return [one["event_id"] for one in day.events if one["event"] == Event.INVITATION_REMINDED]
+
+
+def test_a_reminders_number_is_its_place_in_the_pinned_list_longest_first() -> None:
+    day = invited(reminding(DAY, 5 * DAY, 3 * DAY)).receipt().wait(9 * DAY)
+    assert ids(day) == [reminder(1), reminder(2), reminder(3)]
+
+
+def test_of_several_due_at_once_the_last_alone_is_sent() -> None:
+    day = invited(reminding(DAY, 5 * DAY, 3 * DAY)).receipt()
+    day.now += 8 * DAY
+    assert day.fire().said() == ["delivered receipt", "reminded reminder"]
+    assert ids(day) == [reminder(2)]
+    day.wait(2 * DAY - 1)
+    assert ids(day) == [reminder(2), reminder(3)]
+
+
+def test_after_a_hold_the_last_due_alone_is_sent() -> None:
+    day = (
+        invited(reminding(DAY, 2 * DAY, 3 * DAY))
+        .receipt()
+        .wait(HOUR)
+        .switch("answers_paused", True)
+    )
+    day.wait(20 * DAY)
+    assert ids(day) == []
+    day.switch("answers_paused", False).fire()
+    assert ids(day) == [], "the deadline moved with the pause"
+    day.wait(10 * DAY - 2 * HOUR)
+    assert ids(day) == [reminder(1), reminder(2), reminder(3)]
+
+
+def test_each_delivery_has_its_own_reminders_ten_numbers_on() -> None:
+    day = invited(reminding(DAY, 3 * DAY)).wait(MINUTE).receipt().wait(8 * DAY)
+    assert ids(day) == [reminder(1)]
+    delivered_at = day.account().live.cycle.delivered_at
+    day.receipt("failed", at=delivered_at + MINUTE).control("reissue").fire().wait(MINUTE)
+    assert day.account().live.state.name == "INVITED"
+    day.receipt().wait(10 * DAY)
+    assert ids(day) == [reminder(1), reminder(11), reminder(12)]
+
+
+def test_a_reminder_not_after_the_delivery_is_none_and_keeps_its_place() -> None:
+    day = invited(reminding(10 * DAY, 9 * DAY)).receipt().wait(10 * DAY)
+    assert ids(day) == [reminder(2)]
+
+
+def test_none_is_sent_once_the_deadline_has_passed() -> None:
+    day = invited(reminding(DAY, 3 * DAY)).receipt()
+    day.now += 11 * DAY
+    assert "reminded reminder" not in day.fire().said()
+
+
+def test_a_list_longer_than_any_policy_may_have_stops_no_worker() -> None:
+    """Terms of the first edition may hold 300."""
+    day = invited(reminding(*(HOUR * hour for hour in range(1, 231)))).receipt()
+    day.now += 9 * DAY
+    assert len([words for words in day.fire().said() if words.startswith("reminded")]) == 1
