@@ -15,7 +15,7 @@ from streams.core.heard import ANSWERS, Word, applied_at, is_stale, remember, re
 from streams.core.invitation import Decided, delivery, ending, row_change, void_notice
 from streams.core.lifecycle import INVITATION, OPEN, Input, Invitation, row_of
 from streams.core.moment import Moment
-from streams.core.throttle import release_all
+from streams.core.throttle import is_over, release_all
 from streams.core.unclear import answered, unclear_answer
 
 _ANSWER_INPUT = {
@@ -33,7 +33,7 @@ def decide_answer(account: Account, moment: Moment, answer: ConsentAnswer, word:
         return Ignored.REPEAT
     agreed: str | None = None
     if said is not Answer.WITHDRAWN:
-        if life.cycle is None:
+        if life.cycle is None or is_over(life, moment.policy, word.entry):
             return Ignored.NO_CYCLE
         misfit = _misfit(life, life.cycle, moment, answer, word)
         if misfit is not None:

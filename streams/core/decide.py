@@ -33,15 +33,13 @@ from streams.core.lifecycle import (
     Invitation,
 )
 from streams.core.moment import Moment
+from streams.core.policy import MOST_REMINDERS
 from streams.core.standing import failing, standing_of
 from streams.core.throttle import apply_all, decide_release, release, renew
 from streams.core.timer import Timer
 
 Take = Callable[[Change], None]
 """Makes a change: evolves the account and publishes the events."""
-
-MOST_REMINDERS = 10
-"""So many a policy may have; so far apart are the numbers of two deliveries' reminders."""
 
 _MOST_CHANGES = 200
 """More changes in one look are a loop, and a loop is a bug."""

@@ -209,11 +209,10 @@ class Examiner:
         as_of: int | None,
         policy_changed: bool = False,
         time: int | None = None,
-        entry: int | None = None,
         reading: bool = False,
         favourable_only: bool = False,
     ) -> Moment:
-        """What a decision about an account is made with now. `entry`: of the record, if of one."""
+        """What a decision about an account is made with now."""
         adopted = self._adopted.get(ref.platform)
         if time is None:
             time = self.schedule.bound(ref.key, now) if as_of is None else as_of
@@ -228,7 +227,6 @@ class Examiner:
             brakes=self._brakes,
             permits=self._permits,
             cluster=self._cluster,
-            entry=now if entry is None else entry,
             reading=reading,
             favourable_only=favourable_only,
             notices=adopted.notices if adopted else (),

@@ -38,7 +38,7 @@ class Moment:
     in time are held against: `as_of`, or for an input the last one at which nothing of the account
     was due, for what is due may be undone by inputs that have not been read. `policy_since`: when
     the partition took up the present policy, 0 for its first. `policy_changed`: a new policy caused
-    this look. `entry`: when the record that is looked at entered Kafka, `now` for a timer.
+    this look.
     `reading`: the record is a reading. `favourable_only`: what is due and adverse waits, because
     the topics have not been looked at since. `notices`: the versions of the notice that the
     partition took up.
@@ -54,7 +54,6 @@ class Moment:
     brakes: Brakes
     permits: Permits
     cluster: Cluster
-    entry: int
     reading: bool = False
     favourable_only: bool = False
     notices: tuple[TakenUp, ...] = ()

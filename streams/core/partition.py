@@ -341,7 +341,7 @@ class Partition:
         self._book.mark(account, TOPIC_NUMBERS[name], record.offset)
         cause = {"topic": name, "offset": record.offset}
         entry = entry_of(record, now)
-        moment = self._examiner.moment(ref, now, None, entry=entry)
+        moment = self._examiner.moment(ref, now, None)
         assert isinstance(value, WORDS)
         word = stated_time(value, entry)
         decided = decide_input(account, moment, value, word)

@@ -12,7 +12,7 @@ from streams.core import ids
 from streams.core.account import Account, Cycle, Life, Throttled
 from streams.core.change import Change, Draft
 from streams.core.clock import rfc3339
-from streams.core.lifecycle import THROTTLE, Input, Throttle
+from streams.core.lifecycle import THROTTLE, Input, Invitation, Throttle
 from streams.core.milder import shorter
 from streams.core.moment import Moment
 from streams.core.policy import Policy, weakest
@@ -188,6 +188,19 @@ def cycle_ends_at(cycle: Cycle, policy: Policy | None) -> int | None:
     present = None if policy is None else policy.consequence.expires_after
     lasts = shorter(cycle.terms.expires_after, present)
     return None if expired_at is None or lasts is None else expired_at + lasts
+
+
+def is_over(life: Life, policy: Policy | None, entry: int) -> bool:
+    """Whether an answer entered after the end of an expired cycle, though that has not acted yet.
+
+    It is applied after that end: like an answer without a cycle, for nothing can come after it.
+    """
+    if life.state is not Invitation.EXPIRED or life.cycle is None:
+        return False
+    if life.cycle.spared and not life.cycle.throttles:
+        return False
+    ends = cycle_ends_at(life.cycle, policy)
+    return ends is not None and entry > ends
 
 
 def ends_at(throttled: Throttled, policy: Policy | None) -> int:

@@ -3,7 +3,9 @@
 from dataclasses import replace
 
 from schemas.words import Event, Mode
+from streams.core.account import decode_account, encode
 from streams.core.ids import derive
+from streams.core.ledger import ACCOUNTS
 from streams.core.policy import Notice, Policy
 from tests.core.given import ACCOUNT, DAY, HOUR, MINUTE, PLATFORM, Day, policy
 from tests.core.states import invited
@@ -76,7 +78,12 @@ def test_none_is_sent_once_the_deadline_has_passed() -> None:
 
 
 def test_a_list_longer_than_any_policy_may_have_stops_no_worker() -> None:
-    """Terms of the first edition may hold 300."""
-    day = invited(reminding(*(HOUR * hour for hour in range(1, 231)))).receipt()
+    """Terms of the first edition may hold hundreds."""
+    day = invited(reminding())
+    key = f"{PLATFORM}:{ACCOUNT}".encode()
+    account = decode_account(day.tables.state[ACCOUNTS][key])
+    account.live.cycle.terms.reminders = tuple(HOUR * hour for hour in range(230, 0, -1))
+    day.tables.state[ACCOUNTS][key] = encode(account)
+    day.receipt()
     day.now += 9 * DAY
     assert len([words for words in day.fire().said() if words.startswith("reminded")]) == 1
