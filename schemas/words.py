@@ -322,7 +322,7 @@ _NAME_FIELDS = """
     xingming zhenshixingming zhenming shiming nicheng shenfenzheng shenfenzhenghao
     shenfenzhenghaoma sfz sfzh zhengjianhao zhengjianhaoma zjhm shouji shoujihao
 
-    姓名 真实姓名 真實姓名 真名 本名 名字 实名 實名 实名姓名 實名姓名 法定姓名 中文名 英文名
+    姓 名 姓名 真实姓名 真實姓名 真名 本名 名字 实名 實名 实名姓名 實名姓名 法定姓名 中文名 英文名
     曾用名 用户姓名 用戶姓名 本人姓名 联系人 聯絡人 联系人姓名 聯絡人姓名 法人 法人姓名
     法定代表人 持卡人 户名 戶名 昵称 暱稱 呢称 用户名 用戶名 使用者名稱 用户昵称 用戶暱稱 账户名
     帳戶名 账号名称 帳號名稱 微信名 微博名 作者姓名 主播姓名 博主姓名
