@@ -149,7 +149,7 @@ def _show_accounts(
         seconds = (max(opens, default=now) - now) / 1000
         metrics.show("byline_guard_closed_seconds", seconds, platform)
         waits = any(core.refusals_tripped(platform) for core in cores)
-        metrics.show("byline_refusals_tripped", int(waits), platform)
+        metrics.show("byline_refusal_guard_tripped", int(waits), platform)
 
 
 def run_worker(settings: Settings) -> int:

@@ -99,7 +99,7 @@ def test_a_worker_goes_on_however_much_is_refused_and_its_guard_trips_and_says_s
     (tripped,) = [record.json for record in estate.read(["switches"])]
     assert (tripped["scope"], tripped["switch"]) == ("weibo", "refusals_settled")
     assert (tripped["on"], tripped["actor"]) == (False, "byline")
-    assert 'byline_refusals_tripped{platform="weibo"} 1.0' in worker.page("/metrics")[1]
+    assert 'byline_refusal_guard_tripped{platform="weibo"} 1.0' in worker.page("/metrics")[1]
     assert worker.stop() == 0
     assert "refusal guard of weibo tripped: not_json refused in notice-receipts" in (
         worker.log.read_text()
