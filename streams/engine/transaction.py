@@ -37,6 +37,10 @@ class TransactionalSender(Protocol):
     async def commit_transaction(self) -> None: ...
 
 
+class OffsetUnknown(Exception):
+    """The broker has a batch and does not say at which offset: the disk could not follow."""
+
+
 class Overlay:
     """What the running transaction has written so far; implements `processor.Transaction`."""
 
@@ -215,5 +219,8 @@ class Committer:
         end = 0
         for future, count in futures:
             metadata = await future
+            if metadata.offset < 0:
+                # DUPLICATE_SEQUENCE_NUMBER: it is there, but so long ago that nobody knows where.
+                raise OffsetUnknown("a batch was sent again, and where it lies is not known")
             end = metadata.offset + count
         return end

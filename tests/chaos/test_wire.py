@@ -1,0 +1,109 @@
+"""Requests whose outcome is not known: nothing of a transaction is ever seen without the rest."""
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+
+from tests.chaos.wire.faults import Fault, Script
+from tests.chaos.wire.frames import UNDER_AN_EPOCH
+from tests.chaos.wire.node import Proxied, proxied
+from tests.chaos.wire.rounds import Outcome, Plan, perform
+
+pytestmark = pytest.mark.kafka
+
+WHOLE = {"partitions": 1, "count": 60, "least": 12, "most": 12, "limit_seconds": 60.0}
+"""Five transactions, each of several produce requests."""
+IN_THE_NEXT = Fault("released late", "late", 10.0, after_answers=1, between=True, to="Produce")
+"""Arrives between the first and the second produce request of the next transaction."""
+
+
+@pytest.fixture(scope="module")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxied]:
+    made = proxied(tmp_path_factory.mktemp("wire"))
+    with made.cluster:
+        yield made
+
+
+def run(kafka: Proxied, faults: Script, **changes: object) -> Outcome:
+    plan = Plan(**{"seed": "named", **WHOLE, **changes})  # type: ignore[arg-type]
+    return asyncio.run(perform(kafka, plan, faults))
+
+
+def test_given_aiokafkas_own_sender_then_a_late_end_tears_the_next_transaction(
+    kafka: Proxied,
+) -> None:
+    """What the cure is for: the first EndTxn arrives after the second, in another transaction."""
+    outcome = run(kafka, Script({("EndTxn", 1): IN_THE_NEXT}), sender="aiokafka")
+    assert outcome.asked_again > 0
+    assert any("outputs are seen of the transaction" in each for each in outcome.violations)
+    assert any("lost" in each for each in outcome.violations)
+
+
+@pytest.mark.parametrize("api", UNDER_AN_EPOCH)
+def test_given_no_answer_then_the_producer_ends_and_nothing_is_sent_again_under_its_epoch(
+    kafka: Proxied, api: str
+) -> None:
+    faults = (
+        IN_THE_NEXT,
+        Fault("dropped", "request"),
+        Fault("dropped", "answer"),
+        Fault("reset", "before the answer"),
+    )
+    script = Script({(api, 2 * number): fault for number, fault in enumerate(faults, 1)})
+    outcome = run(kafka, script, count=120)
+    assert outcome.violations == []
+    assert outcome.ended == {"70": 4, "0": 1}, outcome.causes
+    assert any(f"NoAnswer: {api}" in cause for cause in outcome.causes), outcome.causes
+    assert outcome.asked_again == 0
+
+
+def test_given_a_produce_request_without_an_answer_then_it_is_sent_again_and_counts_once(
+    kafka: Proxied,
+) -> None:
+    faults = (IN_THE_NEXT, Fault("reset", "before the answer"), Fault("reset", "before"))
+    script = Script({("Produce", 3 * number): fault for number, fault in enumerate(faults, 1)})
+    outcome = run(kafka, script)
+    assert outcome.violations == []
+    assert outcome.ended == {"0": 1}, outcome.causes
+
+
+def test_given_an_answer_not_now_then_it_is_asked_again(kafka: Proxied) -> None:
+    """Loading, not the coordinator, concurrent."""
+    codes = enumerate((14, 16, 51), 1)
+    script = {("EndTxn", 2 * number): Fault("answered", "", code=code) for number, code in codes}
+    outcome = run(kafka, Script(script))
+    assert outcome.violations == []
+    assert outcome.ended == {"0": 1}, outcome.causes
+
+
+def test_given_an_answer_that_leaves_the_outcome_open_then_the_producer_ends(
+    kafka: Proxied,
+) -> None:
+    """Unknown, timed out, coordinator not available: what it wrote may be there or not."""
+    codes = enumerate((-1, 7, 15), 1)
+    script = {("EndTxn", 2 * number): Fault("answered", "", code=code) for number, code in codes}
+    outcome = run(kafka, Script(script), count=120)
+    assert outcome.violations == []
+    assert outcome.ended == {"70": 3, "0": 1}, outcome.causes
+
+
+def test_given_init_without_an_answer_then_it_is_asked_again_under_a_new_epoch(
+    kafka: Proxied,
+) -> None:
+    hows = enumerate(("before", "before the answer"), 1)
+    script = {("InitProducerId", number): Fault("reset", how) for number, how in hows}
+    outcome = run(kafka, Script(script))
+    assert outcome.violations == []
+    assert outcome.ended == {"0": 1}, outcome.causes
+    assert outcome.passed["InitProducerId"] >= 3
+
+
+def test_given_faults_of_every_kind_then_nobody_can_tell_from_what_comes_out(
+    kafka: Proxied,
+) -> None:
+    plan = Plan(seed="short", partitions=4, count=120, limit_seconds=120, late_repeats=False)
+    outcome = asyncio.run(perform(kafka, plan))
+    assert outcome.violations == []
+    assert outcome.asked_again == 0
+    assert outcome.ended["70"] >= 20, outcome.ended

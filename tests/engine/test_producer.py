@@ -1,0 +1,46 @@
+"""What the transactional producer takes from the inside of aiokafka: names that must be there."""
+
+import inspect
+from pathlib import Path
+
+from aiokafka.producer import sender
+from aiokafka.producer.producer import AIOKafkaProducer
+from aiokafka.producer.sender import BaseHandler, Sender
+from aiokafka.producer.transaction_manager import TransactionManager
+
+from streams.engine.config import EngineConfig
+from streams.engine.producer import NoAnswer, TransactionalProducer, _Sender
+
+
+async def test_private_names_of_aiokafka_that_the_producer_relies_on() -> None:
+    config = EngineConfig(application_id="a", bootstrap_servers="127.0.0.1:1", data_dir=Path("d"))
+    producer = TransactionalProducer(config, 3)
+    assert type(producer._sender) is _Sender
+    assert isinstance(producer._sender._txn_manager, TransactionManager)
+    producer._closed = True  # It was never started.
+    assert not inspect.iscoroutinefunction(AIOKafkaProducer.create_batch)
+    overridden = {
+        "_sender_routine": [],
+        "_do_add_partitions_to_txn": ["tps"],
+        "_do_add_offsets_to_txn": ["group_id"],
+        "_do_txn_offset_commit": ["offsets", "group_id"],
+        "_do_txn_commit": ["commit_result"],
+    }
+    for name, arguments in overridden.items():
+        assert list(inspect.signature(getattr(Sender, name)).parameters)[1:] == arguments, name
+        assert getattr(_Sender, name) is not getattr(Sender, name), name
+    for name in ("_find_coordinator", "_maybe_do_transactional_request"):
+        assert callable(getattr(Sender, name)), name
+    called = inspect.getsource(Sender._maybe_do_transactional_request)
+    assert all(f"self.{name}(" in called for name in overridden if name.startswith("_do_"))
+    assert "create_task(self._sender_routine())" in inspect.getsource(Sender.start)
+    assert list(inspect.signature(BaseHandler.do).parameters) == ["self", "node_id"]
+    assert sender.BACKOFF_OVERRIDE == 0.02
+    for name in ("is_empty_transaction", "complete_transaction", "transactional_id"):
+        assert name in dir(TransactionManager) or name in inspect.getsource(TransactionManager)
+
+
+def test_no_answer_is_no_error_of_kafka_that_somebody_might_ask_again_after() -> None:
+    from aiokafka.errors import KafkaError
+
+    assert not issubclass(NoAnswer, KafkaError)
