@@ -82,6 +82,7 @@ class _Cycle:
         self.deadline: Any = None
         self.delivered_at: Any = None
         self.window: Any = None
+        self.notice_version: str | None = None
         self.at_stake: list[str] | None = None
         self.over = self.granted = self.expired = False
         self.active: dict[str, str] = {}
@@ -114,6 +115,8 @@ class _Cycle:
         self.window = event["answer_window_seconds"]
 
     def _invitation_delivered(self, event: dict[str, Any]) -> None:
+        if self.active:
+            self._say(f"delivered again while {sorted(self.active)} are restricted")
         self.delivered, self.delivered_at = True, event["delivered_at"]
         if event["deadline_at"] is not None and self.window is not None:
             soonest = instant(event["delivered_at"]) + timedelta(seconds=self.window)
@@ -130,7 +133,8 @@ class _Cycle:
         self.deadline = new
 
     def _invitation_undeliverable(self, event: dict[str, Any]) -> None:
-        self.delivered = False
+        # Also after the expiry, by which what it restricts is lifted: the window runs anew.
+        self.delivered = self.expired = False
 
     def _invitation_reminded(self, event: dict[str, Any]) -> None:
         self._same_deadline(event)
@@ -162,9 +166,11 @@ class _Cycle:
         self.over = True
 
     def _consent_granted(self, event: dict[str, Any]) -> None:
-        if self.granted or self.over or not self.delivered:
+        newer = self.notice_version not in (None, event["notice_version"])
+        if (self.granted and not newer) or self.over or not self.delivered:
             self._say("granted twice, after the end or without a delivered notice")
-        if (event["reason"] == "answer") == self.expired and not self.blind:
+        self.notice_version = event["notice_version"]
+        if not self.granted and (event["reason"] == "answer") == self.expired and not self.blind:
             self._say(f"granted {event['reason']} but expired is {self.expired}")
         self.granted = True
 
@@ -177,7 +183,13 @@ class _Cycle:
             self._say(f"{event['event']} without a consent")
         self.granted, self.over = False, True
 
-    _consent_withdrawn = _consent_voided = _ends_consent
+    _consent_voided = _ends_consent
+
+    def _consent_withdrawn(self, event: dict[str, Any]) -> None:
+        # Of an open cycle: its grant was read after the later word that takes it back.
+        if self.over or self.active:
+            self._say("withdrawn after the end, or with restrictions left")
+        self.granted, self.over = False, True
 
     def _throttle_applied(self, event: dict[str, Any]) -> None:
         surface, reasons = event["surface"], event["statement"]

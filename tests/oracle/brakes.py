@@ -1,107 +1,195 @@
-"""What defers: holds, appeals and switches, and how long they stop the clock of the answer."""
+"""What defers: holds, appeals, switches, tripped refusal guards, unclear words, a changed cluster.
+
+And how long they stop the clock of the answer. Numbers in brackets are those of READINGS.md.
+"""
 
 from datetime import datetime
 from typing import Any
 
+from schemas.words import Deferral
+from tests.oracle.stops import MOST_OF_ACCOUNT, MOST_OF_SCOPE, Stretch, bounded, merged
+from tests.oracle.unclear import APPEALS, Unclear
+from tests.oracle.words import Said, Words
+
 STOPS_CLOCK = ("adverse_off", "answers_paused")
-SWITCH_DEFERS = {
-    "adverse_off": {"issued", "reminded", "expired", "renewed"},
-    "invitations_off": {"issued"},
-    "throttles_off": {"expired", "renewed"},
-    "answers_paused": {"reminded", "expired"},
+ALL = frozenset({"issued", "reminded", "expired", "renewed"})
+DEFERS = {
+    Deferral.ADVERSE_OFF: ALL,
+    Deferral.INVITATIONS_OFF: frozenset({"issued"}),
+    Deferral.THROTTLES_OFF: frozenset({"expired", "renewed"}),
+    Deferral.ANSWERS_PAUSED: frozenset({"reminded", "expired"}),
+    Deferral.REFUSALS: ALL,
+    Deferral.CLUSTER_CHANGED: ALL,
+    Deferral.HOLD: ALL,
+    Deferral.APPEAL: ALL,
+    Deferral.APPEAL_UPHELD: frozenset({"issued"}),
+    Deferral.UNCLEAR_ANSWER: ALL,
 }
-
-
-Stretch = tuple[datetime, datetime | None]
+"""By ground: what it defers of issued, reminded, expired (and applied with it), renewed."""
+MOST_APPEALS = 16
 
 
 class Brakes:
-    """Brakes on one account. What stops the clock runs from `issued_at` to `issued_at`."""
+    """Brakes on one account, in the words of `schemas.words.Deferral`."""
 
     def __init__(self, platform: str) -> None:
         self.platform = platform
-        self.holds: dict[str, dict[str, datetime | None]] = {}
-        self.appeal_since: datetime | None = None
+        self.holds: dict[int, tuple[datetime, datetime | None]] = {}
+        """Each from its time until its `expires_at`, or without end."""
+        self.appeals: dict[str, tuple[datetime, datetime]] = {}
+        """Open ones by id: the first and the newest opening."""
         self.switches: dict[tuple[str, str], datetime] = {}
-        self.over: list[Stretch] = []
-        """Of each hold, appeal and switch that stopped the clock and has ended."""
+        self.refusals_since: datetime | None = None
+        self.cluster_since: datetime | None = None
+        self.upheld_at: datetime | None = None
+        self.unmarked_at: datetime | None = None
+        """The newest word that ends the mark of an upheld appeal."""
+        self.unclear = Unclear()
+        self.words = Words()
+        self.own: list[Stretch] = []
+        self.scoped: dict[str, list[Stretch]] = {}
+        self._numbered = 0
 
-    def defers(self, kind: str) -> bool:
-        """Whether a hold, an appeal or a switch defers `issued|reminded|expired|renewed`."""
-        if self.holds or self.appeal_since is not None:
-            return True
-        return any(kind in SWITCH_DEFERS[switch] for _, switch in self.switches)
+    def grounds(self, kind: str) -> list[Deferral]:
+        """What defers `issued|reminded|expired|renewed` now, in the order of the list."""
+        on = {switch for _, switch in self.switches}
+        holding = {
+            Deferral.REFUSALS: self.refusals_since is not None,
+            Deferral.CLUSTER_CHANGED: self.cluster_since is not None,
+            Deferral.HOLD: bool(self.holds),
+            Deferral.APPEAL: bool(self.appeals),
+            Deferral.APPEAL_UPHELD: self.upheld_at is not None,
+            Deferral.UNCLEAR_ANSWER: bool(self.unclear),
+        }
+        return [
+            ground
+            for ground, kinds in DEFERS.items()
+            if kind in kinds and holding.get(ground, str(ground) in on)
+        ]
 
-    def set_switch(self, value: dict[str, Any], at: datetime) -> bool:
-        """Apply a switch record; False if it is about another platform."""
-        if value["scope"] not in ("*", self.platform):
-            return False
-        place = (value["scope"], value["switch"])
+    def set_switch(self, value: dict[str, Any], said: Said) -> None:
+        """Apply a switch record, unless it is another platform's, a repeat or stale."""
+        scope, switch = value["scope"], value["switch"]
+        if scope not in ("*", self.platform):
+            return
+        if switch == "refusals_settled":
+            self.refusals(said.entered, tripped=not value["on"])
+            return
+        kind, word = (scope, switch), "on" if value["on"] else "off"
+        if self.words.repeats(kind, word, said):
+            return
+        if self.words.stale(kind, word, said):
+            self.words.hear(kind, word, said)
+            return
+        self.words.apply(kind, word, said)
         if value["on"]:
-            self.switches.setdefault(place, at)
-            return True
-        since = self.switches.pop(place, None)
-        if since is not None and value["switch"] in STOPS_CLOCK:
-            self.over.append((since, at))
+            self.switches.setdefault(kind, said.at)
+            return
+        since = self.switches.pop(kind, None)
+        if since is not None and switch in STOPS_CLOCK:
+            stops = [*self.scoped.get(scope, []), (since, said.last)]
+            self.scoped[scope] = bounded(stops, MOST_OF_SCOPE)
+
+    def refusals(self, at: datetime, tripped: bool) -> None:
+        """The refusal guard of the platform trips, or is settled."""
+        if tripped:
+            self.refusals_since = self.refusals_since or at
+        elif self.refusals_since is not None:
+            stops = [*self.scoped.get("refusals", []), (self.refusals_since, at)]
+            self.scoped["refusals"] = bounded(stops, MOST_OF_SCOPE)
+            self.refusals_since = None
+
+    def cluster(self, at: datetime, changed: bool) -> None:
+        """The cluster is seen to have changed, or a worker has started anew since."""
+        if changed:
+            self.cluster_since = self.cluster_since or at
+        elif self.cluster_since is not None:
+            self._stopped(self.cluster_since, at)
+            self.cluster_since = None
+
+    def hold(self, said: Said, expires_at: datetime | None) -> None:
+        """An operator's hold: until `unhold` or `expires_at`."""
+        self._numbered += 1
+        self.holds[self._numbered] = (said.at, expires_at)
+
+    def unhold(self, said: Said) -> None:
+        """Ends every hold, and no appeal."""
+        for number in list(self.holds):
+            self._end_hold(number, said.last)
+
+    def hold_expired(self, number: int) -> None:
+        """One hold is over by its own `expires_at`."""
+        end = self.holds[number][1]
+        assert end is not None
+        self._end_hold(number, end)
+
+    def _end_hold(self, number: int, at: datetime) -> None:
+        begun, expires_at = self.holds.pop(number)
+        self._stopped(begun, min(at, expires_at or at))
+
+    def appeal(self, appeal_id: str, said: Said) -> bool:
+        """An appeal is open until a verdict of its id. False: too many are, so it is unclear."""
+        known = self.appeals.get(appeal_id)
+        if known is None and len(self.appeals) >= MOST_APPEALS:
+            self.unclear.open(APPEALS, said.entered, said.at)
+            return False
+        first, newest = known or (said.at, said.at)
+        self.appeals[appeal_id] = (min(first, said.at), max(newest, said.at))
         return True
 
-    def hold(self, control_id: str, at: datetime, expires_at: datetime | None) -> None:
-        """An operator's hold: until `unhold` or `expires_at`."""
-        self.holds[control_id] = {"at": at, "expires_at": expires_at}
+    def verdict(self, appeal_id: str, said: Said, upheld: bool) -> bool:
+        """Ends the appeal of its id, no other; False if it ends none."""
+        known = self.appeals.get(appeal_id)
+        if known is None or (not upheld and said.at < known[1]):
+            return False
+        self._end_appeal(appeal_id, said.last)
+        return True
 
-    def unhold(self, at: datetime) -> None:
-        """Ends every hold, and no appeal."""
-        for control_id in list(self.holds):
-            self._end_hold(control_id, at)
+    def _end_appeal(self, appeal_id: str, at: datetime) -> None:
+        self._stopped(self.appeals.pop(appeal_id)[0], at)
 
-    def hold_expired(self, control_id: str) -> None:
-        """One hold is over by its own `expires_at`."""
-        end = self.holds[control_id]["expires_at"]
-        assert end is not None
-        self._end_hold(control_id, end)
+    def owner_changed(self, said: Said) -> None:
+        """Ends the appeals opened before it, and the mark of an upheld one."""
+        for appeal_id, (_, newest) in list(self.appeals.items()):
+            if newest < said.at:
+                self._end_appeal(appeal_id, said.last)
+        self.unmark(said.at)
 
-    def _end_hold(self, control_id: str, at: datetime) -> None:
-        hold = self.holds.pop(control_id)
-        begun = hold["at"]
-        assert begun is not None
-        self.over.append((begun, min(at, hold["expires_at"] or at)))
+    def mark(self, at: datetime) -> None:
+        """An appeal is upheld: no new cycle until a later word ends that."""
+        if self.unmarked_at is None or self.unmarked_at <= at:
+            self.upheld_at = at if self.upheld_at is None else max(at, self.upheld_at)
 
-    def appeal(self, at: datetime) -> None:
-        """An appeal is open until one of the two verdicts."""
-        if self.appeal_since is None:
-            self.appeal_since = at
+    def unmark(self, at: datetime) -> None:
+        """A later `owner_changed`, or `unhold` with reason `appeal`, ends the mark."""
+        self.unmarked_at = at if self.unmarked_at is None else max(at, self.unmarked_at)
+        if self.upheld_at is not None and at >= self.upheld_at:
+            self.upheld_at = None
 
-    def verdict(self, at: datetime) -> None:
-        """Ends the appeal, and no hold."""
-        if self.appeal_since is not None:
-            self.over.append((self.appeal_since, at))
-            self.appeal_since = None
+    def _stopped(self, start: datetime, end: datetime) -> None:
+        self.own = bounded([*self.own, (start, end)], MOST_OF_ACCOUNT)
+
+    @property
+    def over(self) -> list[Stretch]:
+        """Every stop that has ended."""
+        ended = [stop for stops in self.scoped.values() for stop in stops]
+        return [*bounded([*self.own, *self.unclear.over], MOST_OF_ACCOUNT), *ended]
+
+    @property
+    def running(self) -> list[datetime]:
+        """Since when each of what stops the clock now does so."""
+        found = [at for at, _ in self.holds.values()]
+        found += [at for (_, switch), at in self.switches.items() if switch in STOPS_CLOCK]
+        found += [first for first, _ in self.appeals.values()]
+        found += [group.first for group in self.unclear.groups.values()]
+        since = (self.refusals_since, self.cluster_since)
+        return [*found, *(at for at in since if at is not None)]
 
     @property
     def stopped(self) -> bool:
         """Whether the clock of the answer stands still."""
-        return bool(
-            self.holds
-            or self.appeal_since is not None
-            or any(switch in STOPS_CLOCK for _, switch in self.switches)
-        )
+        return bool(self.running)
 
     def stretches(self) -> list[Stretch]:
-        """When the clock stood still, in order, what overlaps as one [40]; the last may go on."""
-        running = [hold["at"] for hold in self.holds.values()]
-        running += [at for (_, switch), at in self.switches.items() if switch in STOPS_CLOCK]
-        running.append(self.appeal_since)
-        found = [*self.over, *((at, None) for at in running if at is not None)]
-        merged: list[Stretch] = []
-        for start, end in sorted(found, key=lambda one: one[0]):
-            if end is not None and end <= start:
-                continue
-            if merged:
-                before, until = merged[-1]
-                if until is None:
-                    break
-                if start <= until:
-                    merged[-1] = (before, None if end is None else max(end, until))
-                    continue
-            merged.append((start, end))
-        return merged
+        """When the clock stood still, in order, what overlaps as one [50]; the last may go on."""
+        return merged([*self.over, *((at, None) for at in self.running)])

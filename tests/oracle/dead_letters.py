@@ -1,17 +1,16 @@
-"""Dead letters against the inputs they speak of: contract section 3, *Refused as dead letters*."""
+"""Dead letters against the inputs they speak of: contract section 3.1."""
 
 import hashlib
 import json
 import re
-from collections.abc import Collection, Iterable
-from typing import Any
+from collections.abc import Collection, Iterable, Mapping
+from decimal import Decimal
 
 from pydantic import ValidationError
 
-from schemas.inputs import INPUT_MODELS, TOMBSTONES, input_key
 from schemas.records import DeadLetter
-from schemas.words import ALLOWED_SKEW_SECONDS, MAX_VALUE_BYTES, NAME_FIELDS
-from tests.oracle.policy import instant
+from schemas.words import Refused
+from tests.oracle.judging import judge, sampled
 from tests.oracle.records import Record, partition_of
 from tests.oracle.wire import wrong_times
 
@@ -30,12 +29,13 @@ def check_dead_letters(
     partitions: int | None = None,
     prefix: str = "byline.",
     platforms: Collection[str] = (),
+    floors: Mapping[str, Decimal] | None = None,
 ) -> list[str]:
     """Breaches in the dead letters; with the input records, also who is wrongly in or missing.
 
-    `platforms`: those with a policy. An input that is refused by a clock (skew) or by a setting
-    (approvals) may be in or not. Readings without JSON, type, range or platform at fault likewise,
-    since the floor filter may have dropped them first.
+    `platforms`: those with a policy; `floors`: of each. An input that is refused by a setting
+    (approvals) may be in or not. So may a reading below the floor that is not of the sample: it is
+    looked at whole only where its account is tracked. Without floors every reading may.
     """
     breaches: list[str] = []
     letters: dict[tuple[str, int, int], DeadLetter] = {}
@@ -59,12 +59,16 @@ def check_dead_letters(
         return breaches
     known = {(one.topic, one.partition, one.offset): one for one in inputs}
     for place, letter in letters.items():
-        if place not in known:
+        if letter.reason == Refused.UNREADABLE_BATCH:
+            breaches += [f"{place}: {what}" for what in _check_batch(letter, known)]
+        elif place not in known:
             breaches.append(f"{place}: refused, but no such input")
         else:
             breaches += [f"{place}: {what}" for what in _check_one(letter, known[place])]
     for place, record in known.items():
-        verdict = judge(record, partitions=partitions, prefix=prefix, platforms=platforms)
+        verdict = judge(
+            record, partitions=partitions, prefix=prefix, platforms=platforms, floors=floors
+        )
         if verdict == "refuse" and place not in letters:
             breaches.append(f"{place}: should have been refused")
         if verdict == "accept" and place in letters:
@@ -80,10 +84,22 @@ def check_keys(records: Iterable[Record], inputs: Iterable[Record]) -> list[str]
         letter = DeadLetter.model_validate_json(record.value or b"")
         key = known.get((letter.topic, letter.partition, letter.offset))
         valid = key is not None and VALID_KEY.match(key)
-        expected = key if valid else (digest(key or b"") or "").encode()
-        if record.key != expected and key is not None:
+        hashed = (digest(key or b"") or "").encode()
+        expected = key if valid else hashed
+        # A reading below the floor is of nobody who is tracked: its letter is under a digest.
+        either = letter.topic.endswith("follower-counts") and record.key == hashed
+        if record.key != expected and not either and key is not None:
             breaches.append(f"{record.place}: its key is {record.key!r}, not {expected!r}")
     return breaches
+
+
+def _check_batch(letter: DeadLetter, known: Mapping[tuple[str, int, int], Record]) -> Iterable[str]:
+    if letter.last_offset is None or letter.last_offset < letter.offset:
+        yield "an unreadable batch without its last offset"
+        return
+    for offset in range(letter.offset, letter.last_offset + 1):
+        if (letter.topic, letter.partition, offset) in known:
+            yield f"is said to be unreadable, but {offset} was read"
 
 
 def _check_one(letter: DeadLetter, record: Record) -> list[str]:
@@ -97,42 +113,4 @@ def _check_one(letter: DeadLetter, record: Record) -> list[str]:
     return breaches
 
 
-def judge(
-    record: Record, *, partitions: int | None, prefix: str, platforms: Collection[str]
-) -> str:
-    """`accept`, `refuse` or `either`, from the record and the wire models alone."""
-    name = record.topic.removeprefix(prefix)
-    if record.value is None:
-        return "either" if name in TOMBSTONES else "refuse"
-    if len(record.value) > MAX_VALUE_BYTES:
-        return "refuse"
-    try:
-        raw = json.loads(record.value)
-        value = INPUT_MODELS[name].model_validate(raw)  # type: ignore[index]
-    except ValidationError as error:
-        return _judge_reading(error) if name == "follower-counts" else "refuse"
-    except (ValueError, UnicodeDecodeError):
-        return "refuse"
-    unknown = platforms and getattr(value, "platform", "*") not in platforms
-    if name != "switches" and unknown:
-        return "refuse"
-    wrong = any(str(key).lower() in NAME_FIELDS for key in raw)
-    key = input_key(name, value).encode()  # type: ignore[arg-type]
-    wrong = wrong or record.key != key
-    if partitions is not None and name != "switches":
-        wrong = wrong or record.partition != partition_of(record.key or b"", partitions)
-    if wrong:
-        return "either" if name == "follower-counts" else "refuse"
-    return "either" if _may_be_ahead(raw, record.timestamp_ms) or name == "controls" else "accept"
-
-
-def _judge_reading(error: ValidationError) -> str:
-    always = {"platform", "followers", "observed_at", "cause"}
-    fields = {str(one["loc"][0]) for one in error.errors() if one["loc"]}
-    return "refuse" if not fields or fields & always else "either"
-
-
-def _may_be_ahead(raw: dict[str, Any], timestamp_ms: int) -> bool:
-    times = [raw[name] for name in ("observed_at", "occurred_at", "issued_at") if name in raw]
-    limit = timestamp_ms / 1000 + ALLOWED_SKEW_SECONDS
-    return any(instant(text).timestamp() > limit for text in times)
+__all__ = ["check_dead_letters", "check_keys", "digest", "judge", "sampled"]

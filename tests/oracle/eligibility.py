@@ -1,14 +1,38 @@
-"""The facts about an account and the eligibility machine, read from contract section 5.
+"""The facts about an account and the eligibility machine, read from contract sections 3.4 and 5.
 
 OUTSIDE -> DWELLING -> INSIDE -> LEAVING. Numbers in brackets are those of READINGS.md.
 """
 
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
-from tests.oracle.policy import Phase, Policy, instant
+from tests.oracle.policy import Phase, Policy, folded, instant
 
 NOT_OPENING = ("correction", "platform_purge")
+
+
+@dataclass(frozen=True)
+class Pinned:
+    """What the open cycle pinned about leaving, to be weighed against the present policy."""
+
+    phase: str
+    exit_line: Decimal
+    leave_after: timedelta
+    max_age: timedelta | None
+    keep: bool
+
+    def exits_below(self, policy: Policy, now: datetime) -> Decimal:
+        """The higher exit line; the present one is that of the cycle's phase."""
+        lines = [one.followers for one in policy.in_force(now) if one.name == self.phase]
+        return max([self.exit_line, *(line * policy.exit_ratio for line in lines)])
+
+
+def shorter(pinned: timedelta | None, present: timedelta | None) -> timedelta | None:
+    """The shorter of two, of which an absent one is the longest."""
+    found = [one for one in (pinned, present) if one is not None]
+    return min(found) if found else None
 
 
 class Facts:
@@ -17,8 +41,8 @@ class Facts:
     def __init__(self) -> None:
         self.state = "OUTSIDE"
         self.followers: int | None = None
-        self.opening: int | None = None
-        """The lowest count since the last reading that may open a dwell, that one included [7]."""
+        self.readings: list[tuple[datetime, int, bool]] = []
+        """Applied, with the count and whether it may open a dwell [7]."""
         self.reading_at: datetime | None = None
         self.label: str | None = None
         self.label_at: datetime | None = None
@@ -26,61 +50,96 @@ class Facts:
         """From when covered labels have followed one another without a gap [6]."""
         self.label_until: datetime | None = None
         self.label_expired = False
+        self.label_removed = False
+        self.contradictory = False
         self.closed = False
         self.exempt = False
         self.changed_at: datetime | None = None
         self.ever_changed = False
         self.policy_at: datetime | None = None
-        self.dwell_due: datetime | None = None
-        self.leave_due: datetime | None = None
+        self.dwell_since: datetime | None = None
+        self.dwell_used = False
+        """Whether an invitation has come of the dwell."""
+        self.leave_since: datetime | None = None
 
-    def read_count(self, value: dict[str, Any], policy: Policy, kept: bool) -> bool:
+    # ---- inputs --------------------------------------------------------------------------------
+
+    def read_count(self, value: dict[str, Any], policy: Policy, now: datetime, kept: bool) -> bool:
         """Take a reading; False if it is stale or not remembered. `kept`: never forgotten [17]."""
-        at = instant(value["observed_at"])
-        if self.reading_at is not None and at < self.reading_at:
-            return False
+        at, count = instant(value["observed_at"]), value["followers"]
         if self.closed:
-            self.reading_at = at if self.reading_at is not None else None
             return False
-        count = value["followers"]
+        if self.reading_at is not None and at < self.reading_at:
+            phases = policy.in_force(now)
+            if phases and count < phases[-1].followers:
+                self._begin_anew(at)
+            return False
+        if at == self.reading_at and self.followers is not None and count > self.followers:
+            return False
         if count < policy.floor and not (kept or self.ever_changed):
             if self.followers is None and self.reading_at is None:
                 return False
-            self.followers = self.opening = None
-            self.reading_at = at
+            self.followers, self.readings, self.reading_at = None, [], at
             return True
+        if at == self.reading_at and self.readings:
+            _, before, opens = self.readings.pop()
+            may_open = value.get("cause", "organic") not in NOT_OPENING
+            opens = may_open or (opens and before == count)
+        else:
+            opens = value.get("cause", "organic") not in NOT_OPENING
         self.followers, self.reading_at = count, at
-        if value.get("cause", "organic") not in NOT_OPENING:
-            self.opening = count
-        elif self.opening is not None:
-            self.opening = min(self.opening, count)
+        self.readings.append((at, count, opens))
         return True
 
     def read_label(self, value: dict[str, Any] | None, now: datetime, policy: Policy) -> bool:
         """Take a label, or its removal; False if it is stale."""
         if value is None:
-            self.label = self.label_until = None
+            self.label_removed |= self.label is not None
+            self.label, self.label_until, self.contradictory = None, None, False
             return True
-        at = instant(value["observed_at"])
-        if self.closed or (self.label_at is not None and at < self.label_at):
+        at, text = instant(value["observed_at"]), folded(value["category"])
+        if self.closed:
             return False
-        until = value.get("valid_until")
-        held = policy.field_of(self.label) is not None and not self.label_expired
+        if self.label_at is not None and (
+            at < self.label_at or (self.label_removed and at == self.label_at)
+        ):
+            if policy.field_of(text) is None:
+                self._begin_anew(at)
+            return False
+        until = instant(value["valid_until"]) if value.get("valid_until") else None
+        if at == self.label_at and self.label is not None:
+            self._one_instant(text, until, now, policy)
+            return True
+        held = policy.field_of(self.label) is not None
+        held = held and not self.label_expired and not self.contradictory
         held = held and (self.label_until is None or self.label_until >= at)
-        if not held or self.label_since is None or policy.field_of(value["category"]) is None:
+        if not held or self.label_since is None or policy.field_of(text) is None:
             self.label_since = at
-        self.label, self.label_at = value["category"], at
-        self.label_until = instant(until) if until else None
-        self.label_expired = self.label_until is not None and self.label_until <= now
+        self.label, self.label_at, self.label_until = text, at, until
+        self.contradictory = self.label_removed = False
+        self.label_expired = until is not None and until <= now
         return True
+
+    def _one_instant(
+        self, text: str, until: datetime | None, now: datetime, policy: Policy
+    ) -> None:
+        """A second label of one instant: the earlier end counts, another text contradicts."""
+        assert self.label is not None
+        if text != self.label:
+            kept = policy.kept_text(self.label), policy.kept_text(text)
+            self.contradictory |= kept[0] != kept[1]
+        ends = [one for one in (self.label_until, until) if one is not None]
+        self.label_until = min(ends, default=None)
+        self.label_expired |= self.label_until is not None and self.label_until <= now
 
     def change(self, change: str, at: datetime) -> None:
         """Take an account change; what it does to a cycle is not decided here."""
         self.ever_changed = True
         if change == "closed":
             self.closed = True
-            self.followers = self.opening = None
+            self.followers, self.readings = None, []
             self.label = self.label_at = self.label_until = None
+            self.contradictory = self.label_removed = False
         elif change == "reopened" and self.closed:
             self.closed, self.changed_at = False, at
         elif change == "exempted":
@@ -88,49 +147,70 @@ class Facts:
         elif change == "exemption_ended" and self.exempt:
             self.exempt, self.changed_at = False, at
 
+    def _begin_anew(self, at: datetime) -> None:
+        """A stale fact against the account, dated within a dwell: the dwell runs again."""
+        dwelt = self.state in ("DWELLING", "INSIDE") and not self.dwell_used
+        if not dwelt or self.dwell_since is None or at <= self.dwell_since:
+            return
+        newest = [one for one in (self.reading_at, self.label_at) if one is not None]
+        self.dwell_since = max([self.dwell_since, *newest])
+        self.state = "DWELLING"
+
+    # ---- conditions ----------------------------------------------------------------------------
+
     def failing(self, policy: Policy, now: datetime) -> str | None:
         """Why the account is not covered, the count left aside (a `cancelled` reason), or None."""
         if self.closed:
             return "closed"
         if self.exempt:
             return "exempted"
-        if self.label_expired or policy.field_of(self.label) is None:
+        if self.label_expired or self.contradictory or policy.field_of(self.label) is None:
             return "label"
         return None if policy.in_force(now) else "policy"
 
     def phase(self, policy: Policy, now: datetime) -> Phase | None:
-        """The phase in force with the highest line reached, or the lowest [21]."""
+        """The lowest phase in force, or the lowest that enforces and whose line is reached [21]."""
         phases = policy.in_force(now)
-        for phase in phases:
-            if self.followers is not None and self.followers >= phase.followers:
-                return phase
+        live = [one for one in phases if policy.mode_of(one) == "enforce"]
+        if live and self.followers is not None and self.followers >= live[-1].followers:
+            return live[-1]
         return phases[-1] if phases else None
 
-    def stale(self, policy: Policy, now: datetime) -> bool:
-        """Whether the reading is older than `max_age` [18]."""
-        if policy.max_age is None or self.reading_at is None:
+    def stale(self, policy: Policy, now: datetime, pinned: Pinned | None) -> bool:
+        """Whether the reading is older than `max_age`, the shorter of pinned and present."""
+        most = policy.max_age if pinned is None else shorter(pinned.max_age, policy.max_age)
+        if most is None or self.reading_at is None:
             return False
-        return now - self.reading_at > policy.max_age
+        return now - self.reading_at > most
 
-    def look(self, policy: Policy, now: datetime, cause: str) -> None:
-        """Move the machine by the conditions as they are. `cause` `reading`: falling is gradual."""
+    # ---- the machine ---------------------------------------------------------------------------
+
+    def look(self, policy: Policy, now: datetime, cause: str, pinned: Pinned | None) -> None:
+        """Move by the conditions as they are. `pinned`: of the open cycle, None if none is open.
+
+        `cause`: `reading` for one that was applied, `policy`, `timer` or `input`.
+        """
         if self.failing(policy, now) is not None or self.followers is None:
             self._to("OUTSIDE")
             return
-        line = policy.in_force(now)[-1].followers
-        below_exit = self.followers < line * policy.exit_ratio
-        if self.state in ("INSIDE", "LEAVING"):
-            self._inside(policy, cause, below_exit)
+        if pinned is not None:
+            # Once OUTSIDE the cycle is cancelled first; a new dwell is begun after that.
+            if self.state in ("INSIDE", "LEAVING"):
+                self._invited(policy, now, cause, pinned)
             return
-        if self.followers < line or (
-            self.state == "OUTSIDE" and (self.opening is None or self.opening < line)
-        ):
+        line = policy.in_force(now)[-1].followers
+        if self.followers < line:
             self._to("OUTSIDE")
             return
+        if self.state == "LEAVING":
+            self._to("INSIDE")
         if self.state == "OUTSIDE":
+            start = self._since(policy, now, line)
+            if start is None:
+                return
             self._to("DWELLING")
-            self.dwell_due = self._since(policy, now) + policy.dwell
-        if not policy.dwell:
+            self.dwell_since, self.dwell_used = start, False
+        if self.state == "DWELLING" and not policy.dwell:
             self._to("INSIDE")
 
     def dwelt(self) -> None:
@@ -141,24 +221,49 @@ class Facts:
         """`leave_after` is over and no reading came back."""
         self._to("OUTSIDE")
 
-    def _inside(self, policy: Policy, cause: str, below_exit: bool) -> None:
-        if not below_exit:
-            self._to("INSIDE")
-        elif cause == "policy" or not policy.leave_after:
-            self._to("OUTSIDE")
-        elif self.state == "INSIDE":
-            assert self.reading_at is not None
+    def dwell_due(self, policy: Policy) -> datetime | None:
+        """When the dwell is over, or None outside of one."""
+        if self.state != "DWELLING" or self.dwell_since is None:
+            return None
+        return self.dwell_since + policy.dwell
+
+    def leave_due(self, policy: Policy, pinned: Pinned | None) -> datetime | None:
+        """When LEAVING ends, by the shorter of the pinned and the present `leave_after`."""
+        if self.state != "LEAVING" or self.leave_since is None or pinned is None:
+            return None
+        return self.leave_since + min(pinned.leave_after, policy.leave_after)
+
+    def _invited(self, policy: Policy, now: datetime, cause: str, pinned: Pinned) -> None:
+        assert self.followers is not None
+        keep = pinned.keep and policy.keep
+        below = not keep and self.followers < pinned.exits_below(policy, now)
+        if self.state == "LEAVING":
+            if not below and cause == "reading":
+                self._to("INSIDE")
+        elif below:
+            if not min(pinned.leave_after, policy.leave_after):
+                self._to("OUTSIDE")
+                return
             self._to("LEAVING")
-            self.leave_due = self.reading_at + policy.leave_after
+            self.leave_since = self.reading_at if cause == "reading" else now
 
     def _to(self, state: str) -> None:
         self.state = state
-        if state != "DWELLING":
-            self.dwell_due = None
+        if state == "OUTSIDE":
+            self.dwell_since = None
         if state != "LEAVING":
-            self.leave_due = None
+            self.leave_since = None
 
-    def _since(self, policy: Policy, now: datetime) -> datetime:
+    def _since(self, policy: Policy, now: datetime, line: int) -> datetime | None:
+        """From when all conditions hold by `observed_at`; None if no reading opened one [6, 7]."""
+        run = None
+        for at, count, opens in reversed(self.readings):
+            if count < line:
+                break
+            if opens:
+                run = at
+        if run is None:
+            return None
         start = policy.in_force(now)[-1].start
-        known = (self.reading_at, self.label_since, self.changed_at, self.policy_at, start)
+        known = (run, self.label_since, self.changed_at, self.policy_at, start)
         return max(at for at in known if at is not None)

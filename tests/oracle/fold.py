@@ -8,6 +8,7 @@ reading. The policy is simple on purpose: dwell PT0S, no switches, controls or r
 `clock="wall"` is a run today over old readings: every instant of the files lies far in the past,
 so cool-downs never end within the run, and leaving is decided by the readings alone; that is only
 well defined for `leave_after` PT0S, or for one so long that it has not passed yet (`never`).
+LEAVING exists only while an invitation is open; without one a count below the line is OUTSIDE.
 `clock="observed"` is a backtest: the clock is the latest `observed_at` of the file so far.
 """
 
@@ -60,6 +61,10 @@ class Rules:
         if self.clock == "wall" and self.leave_after not in (None, timedelta(0)):
             raise ValueError("leave_after on a wall clock depends on how the readings are batched")
 
+    def knows(self, category: str) -> bool:
+        """Whether the policy names a label; another is kept as unknown."""
+        return self.labels is None or category in self.labels
+
     def covers(self, category: str | None) -> bool:
         """Whether a label stands for a covered field."""
         return category is not None and (self.labels is None or category in self.labels)
@@ -89,7 +94,11 @@ class Seen:
 
 @dataclass
 class _Account:
+    sent: str | None = None
     label: str | None = None
+    label_at: datetime | None = None
+    removed: bool = False
+    contradictory: bool = False
     followers: int | None = None
     observed_at: datetime | None = None
     inside: bool = False
@@ -125,12 +134,15 @@ def fold(lines: Iterable[Line], rules: Rules) -> Seen:
         if rules.clock == "observed":
             _let_time_pass(accounts, clock, rules, seen)
         account = accounts.setdefault(line.key, _Account())
-        if line.category != account.label:
-            seen.label_changes += 1
-            account.label = line.category
-            _look(line.key, account, clock, rules, seen, label=True)
+        seen.label_changes += line.category != account.sent
+        if _label(account, line, rules):
+            _look(line.key, account, clock, rules, seen)
         if account.observed_at is not None and line.observed_at < account.observed_at:
             seen.stale += 1
+            continue
+        known = account.followers
+        if line.observed_at == account.observed_at and known is not None and line.followers > known:
+            # Of two counts of one instant the lower counts.
             continue
         below_floor = line.followers < min(rules.lines) * rules.exit_ratio
         if below_floor and account.observed_at is None:
@@ -143,32 +155,47 @@ def fold(lines: Iterable[Line], rules: Rules) -> Seen:
     return seen
 
 
-def _look(
-    key: str,
-    account: _Account,
-    clock: datetime,
-    rules: Rules,
-    seen: Seen,
-    label: bool = False,
-) -> None:
+def _look(key: str, account: _Account, clock: datetime, rules: Rules, seen: Seen) -> None:
     line = min(rules.lines)
-    if not rules.covers(account.label) or account.followers is None:
+    if not rules.covers(account.label) or account.contradictory or account.followers is None:
         account.inside, account.leaving_until = False, None
         if account.open:
             _cancel(key, account, clock, rules, seen, "label")
         return
-    if account.inside and account.followers < line * rules.exit_ratio:
-        if rules.leave_after == timedelta(0):
-            _leave(key, account, clock, rules, seen)
-        elif account.leaving_until is None and not label:
-            assert account.observed_at is not None
-            span = rules.leave_after or timedelta(days=36500)
-            account.leaving_until = account.observed_at + span
-        return
-    account.leaving_until = None
-    if account.followers >= line:
-        account.inside = True
-    _invite(key, account, clock, rules, seen)
+    if not account.open:
+        account.inside, account.leaving_until = account.followers >= line, None
+        _invite(key, account, clock, rules, seen)
+    elif account.followers >= line * rules.exit_ratio:
+        account.leaving_until = None
+    elif rules.leave_after == timedelta(0):
+        _leave(key, account, clock, rules, seen)
+    elif account.leaving_until is None:
+        assert account.observed_at is not None
+        span = rules.leave_after or timedelta(days=36500)
+        account.leaving_until = account.observed_at + span
+
+
+def _label(account: _Account, line: Line, rules: Rules) -> bool:
+    """Take the label of a line if it differs from the last one sent; whether it counts."""
+    if line.category == account.sent:
+        return False
+    account.sent = line.category
+    if line.category is None:
+        account.removed |= account.label is not None
+        account.label, account.contradictory = None, False
+        return True
+    known = account.label_at
+    if known is not None and (
+        line.observed_at < known or (account.removed and line.observed_at == known)
+    ):
+        return False
+    if line.observed_at == known and account.label is not None:
+        texts = {one if rules.knows(one) else None for one in (account.label, line.category)}
+        account.contradictory |= len(texts) > 1
+        return True
+    account.label, account.label_at = line.category, line.observed_at
+    account.removed = account.contradictory = False
+    return True
 
 
 def _invite(key: str, account: _Account, clock: datetime, rules: Rules, seen: Seen) -> None:

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from schemas.inputs import INPUT_MODELS
 from tests.oracle.model import Life
 from tests.oracle.policy import Phase, Policy
 
@@ -36,10 +37,39 @@ class Story:
         self.life = Life(policy, **given)
         self.told = 0
         self.controls = 0
+        self.unread: list[tuple[float, str, Any]] | None = None
 
     def _apply(self, minute: float, name: str, **value: Any) -> "Story":
-        self.life.apply(at(minute), name, {**WHO, **value})
+        return self._put(minute, name, {**WHO, **value})
+
+    def _put(self, minute: float, name: str, value: Any) -> "Story":
+        if self.unread is None:
+            self.life.apply(at(minute), name, value)
+        else:
+            self.unread.append((minute, name, value))
         return self
+
+    def sleeps(self) -> "Story":
+        """The worker is away: what comes in is read when it wakes, and no timer acts."""
+        self.unread = []
+        return self
+
+    def wakes(self, minute: float) -> "Story":
+        """The worker reads all that came in together, in the order of topics, then timers act."""
+        order = ["policy", *INPUT_MODELS, "refused", "cluster"]
+        unread, self.unread = self.unread or [], None
+        for entered, name, value in sorted(unread, key=lambda one: (order.index(one[1]), one[0])):
+            self.life.receive(at(minute), name, value, at(entered))
+        self.life.round(at(minute), at(minute))
+        return self
+
+    def refused(self, minute: float, topic: str = "consent-answers") -> "Story":
+        """A record of this account is refused: an unclear word."""
+        return self._put(minute, "refused", topic)
+
+    def cluster(self, minute: float, changed: bool = True) -> "Story":
+        """The cluster is seen to have changed, or a worker has started anew."""
+        return self._put(minute, "cluster", changed)
 
     def reads(self, minute: float, followers: int, **more: Any) -> "Story":
         """A reading."""
@@ -49,14 +79,14 @@ class Story:
     def label(self, minute: float, category: str | None = "财经", **more: Any) -> "Story":
         """A label, or its tombstone."""
         if category is None:
-            self.life.apply(at(minute), "category-changes", None)
-            return self
+            return self._put(minute, "category-changes", None)
         value = {"category": category, "observed_at": at(minute), **more}
         return self._apply(minute, "category-changes", **value)
 
-    def change(self, minute: float, change: str) -> "Story":
+    def change(self, minute: float, change: str, **more: Any) -> "Story":
         """An account change."""
-        return self._apply(minute, "account-changes", change=change, observed_at=at(minute))
+        value = {"observed_at": at(minute), **more}
+        return self._apply(minute, "account-changes", change=change, **value)
 
     def receipt(self, minute: float, outcome: str = "delivered", **more: Any) -> "Story":
         """A receipt for the cycle at hand, unless `invitation_id` says otherwise."""
@@ -73,19 +103,20 @@ class Story:
     def control(self, minute: float, command: str, **more: Any) -> "Story":
         """An operator's word."""
         self.controls += 1
-        value = {"control_id": f"c{self.controls}", "issued_at": at(minute), **more}
+        value = {"control_id": f"c{self.controls}", "issued_at": at(minute), "actor": "op"}
+        value |= {"reason": "test", **more}
         return self._apply(minute, "controls", command=command, **value)
 
-    def switch(self, minute: float, switch: str, on: bool, scope: str = "weibo") -> "Story":
+    def switch(
+        self, minute: float, switch: str, on: bool, scope: str = "weibo", **more: Any
+    ) -> "Story":
         """A brake."""
-        value = {"scope": scope, "switch": switch, "on": on, "issued_at": at(minute)}
-        self.life.apply(at(minute), "switches", value)
-        return self
+        value = {"scope": scope, "switch": switch, "on": on, "issued_at": at(minute), **more}
+        return self._put(minute, "switches", value)
 
     def policy(self, minute: float, policy: Policy) -> "Story":
         """A new policy."""
-        self.life.apply(at(minute), "policy", policy)
-        return self
+        return self._put(minute, "policy", policy)
 
     def until(self, minute: float) -> "Story":
         """Time passes."""
@@ -97,6 +128,10 @@ class Story:
         fresh = self.life.events[self.told :]
         self.told = len(self.life.events)
         return [told(event) for event in fresh]
+
+    def waits(self) -> dict[str, list[str]]:
+        """Adverse events that are due and wait, each with what it waits for."""
+        return {event.split(".")[1]: [*map(str, by)] for event, by in self.life.deferrals()}
 
     def last(self, name: str) -> Any:
         """A value of the last event."""

@@ -1,160 +1,180 @@
-"""What each input does to a life: the rows of contract section 5 that an input takes."""
+"""What each input does to a life: readings, labels, account changes, receipts, brakes, policies.
 
-from datetime import datetime, timedelta
+Answers are in `answers.py`, controls in `controls.py`.
+"""
+
+from datetime import datetime
 from typing import Any
 
-from tests.oracle.policy import instant
+from schemas.words import Ignored
+from tests.oracle.policy import Policy
+from tests.oracle.words import KINDS, SKEW, Said
 
-SKEW = timedelta(minutes=5)
-"""By so much may another's clock be off (contract section 3)."""
+MOST_RECEIPTS = 100
 
 
 class InputRules:
     """Mixed into `Life`; every method here answers to one topic."""
 
-    def take(self, name: str, value: Any) -> str:
+    def take(self, name: str, value: Any, entered: datetime) -> str:
         """Apply one input and name the cause that conditions are looked at for."""
         if name == "policy":
-            self.policy = value
-            self.facts.policy_at = self.clock
+            self._take_up(value)
             return "policy"
         if name == "follower-counts":
-            return self._reading(value)
+            return self._reading(value, entered)
         if name == "category-changes":
-            self.facts.read_label(value, self.clock, self.policy)
+            self._label(value, entered)
         elif name == "account-changes":
-            self._account_change(value["change"], instant(value["observed_at"]))
+            self._account_change(value["change"], Said.of(value["observed_at"], entered))
         elif name == "notice-receipts":
-            self._receipt(value)
+            self._receipt(value, Said.of(value["occurred_at"], entered))
         elif name == "consent-answers":
-            self._answer(value)
+            self._answer(value, Said.of(value["occurred_at"], entered))
         elif name == "controls":
-            self._control(value)
+            self._control(value, Said.of(value["issued_at"], entered))
         elif name == "switches":
-            self.brakes.set_switch(value, instant(value["issued_at"]))
+            self.brakes.set_switch(value, Said.of(value["issued_at"], entered))
+        elif name == "refused":
+            self._refused(value, entered)
+        elif name == "refusals":
+            self.brakes.refusals(entered, tripped=value)
+        elif name == "cluster":
+            self.brakes.cluster(self.clock, changed=value)
         else:
             raise ValueError(f"no such input: {name}")
         return "input"
 
-    def _reading(self, value: Any) -> str:
-        if value is not None:
-            had_cycle = any(self.cycles.values())
-            self.facts.read_count(value, self.policy, bool(had_cycle or self.controls_seen))
-        return "reading"
+    def _take_up(self, policy: Policy) -> None:
+        self.policy = policy
+        self.facts.policy_at = self.clock
+        if self.cycle:
+            self.cycle["notices"].append((policy.notice_id, policy.notice_version, policy.renew))
 
-    def _account_change(self, change: str, at: datetime) -> None:
-        self.facts.change(change, at)
-        if change not in ("closed", "owner_changed"):
+    def _refused(self, topic: str, entered: datetime) -> None:
+        """A refused record of this account: an unclear word, of an answer only where one counts."""
+        if topic == "consent-answers" and not self._answers_count():
             return
+        self.brakes.unclear.open(topic, entered)
+
+    def _answers_count(self) -> bool:
+        return self.state != "NONE" and self.cycle["mode"] != "shadow"
+
+    # ---- facts ---------------------------------------------------------------------------------
+
+    def _reading(self, value: Any, entered: datetime) -> str:
+        if value is None:
+            return "input"
+        due = self.facts.leave_due(self.policy, self.pinned)
+        if due is not None and due < entered and due <= self.clock and not self.facts.closed:
+            self.kept_readings.append(value)
+            return "input"
+        return "reading" if self._count(value) else "input"
+
+    def _count(self, value: Any) -> bool:
+        kept = bool(any(self.cycles.values()) or self.had_control)
+        return self.facts.read_count(value, self.policy, self.clock, kept)
+
+    def _label(self, value: Any, entered: datetime) -> None:
+        facts = self.facts
+        until = facts.label_until
+        ending = until is not None and not facts.label_expired and until <= self.clock
+        if self.kept_labels or (ending and until is not None and until < entered):
+            self.kept_labels.append(value)
+        else:
+            facts.read_label(value, self.clock, self.policy)
+
+    def release_kept(self) -> str | None:
+        """What entered after a favourable end counts once that end has come; the cause, if any."""
+        facts, cause = self.facts, None
+        if self.kept_labels and (facts.label_until is None or facts.label_expired):
+            kept, self.kept_labels = self.kept_labels, []
+            for value in kept:
+                facts.read_label(value, self.clock, self.policy)
+            cause = "input"
+        if self.kept_readings and facts.state != "LEAVING":
+            kept, self.kept_readings = self.kept_readings, []
+            for value in kept:
+                cause = "reading" if self._count(value) else cause
+        return cause
+
+    # ---- account changes -----------------------------------------------------------------------
+
+    def _account_change(self, change: str, said: Said) -> None:
+        words, kind = self.words, KINDS[change]
+        if words.repeats(kind, change, said):
+            self.ignore(Ignored.REPEAT)
+            return
+        if words.stale(kind, change, said):
+            words.hear(kind, change, said)
+            self.ignore(Ignored.STALE)
+            self._too_late(change, said.at)
+            return
+        words.apply(kind, change, said)
+        self.brakes.unclear.applied("account-changes", said)
+        if change == "owner_changed":
+            self.brakes.owner_changed(said)
+        self.facts.change(change, said.at)
+        if change in ("closed", "owner_changed"):
+            self._end_all(change)
+
+    def _too_late(self, change: str, at: datetime) -> None:
+        """A stale word that protects ends what was begun not later than PT5M after its time."""
+        if change not in ("closed", "owner_changed", "exempted") or self.state == "NONE":
+            return
+        consented = self.state == "GRANTED"
+        begun = self.cycle["consent_at"] if consented else self.cycle["first_issued_at"]
+        if begun <= at + SKEW and not (consented and change == "exempted"):
+            self._end_all(change)
+
+    def _end_all(self, change: str) -> None:
         if self.state == "GRANTED":
             self.emit("consent.voided", change)
             self.end_cycle()
         elif self.state != "NONE":
             self.close(change)
 
-    def _names_cycle(self, value: dict[str, Any]) -> bool:
+    # ---- receipts ------------------------------------------------------------------------------
+
+    def names_cycle(self, value: dict[str, Any]) -> bool:
+        """Whether it names the invitation at hand or none."""
         if self.state == "NONE":
             return False
         mine = self.invitation_id(self.cycle["mode"], self.cycle["number"])
         return value.get("invitation_id") in (None, mine)
 
-    def _receipt(self, value: dict[str, Any]) -> None:
-        if not self._names_cycle(value) or self.cycle["mode"] == "shadow":
+    def _receipt(self, value: dict[str, Any], said: Said) -> None:
+        if self.state == "NONE" or self.cycle["mode"] == "shadow":
+            self.ignore(Ignored.NO_CYCLE)
             return
-        at = instant(value["occurred_at"])
-        told = (at, value["outcome"])
-        if told in self.cycle["receipts"]:
+        if not self.names_cycle(value):
+            self.ignore(Ignored.OTHER_CYCLE)
             return
-        self.cycle["receipts"].add(told)
+        cycle = self.cycle
+        alike = (value["outcome"], said.stated, value.get("failure"))
+        if alike in cycle["receipts"]:
+            self.ignore(Ignored.REPEAT)
+            return
+        cycle["receipts"] = [*cycle["receipts"], alike][-MOST_RECEIPTS:]
+        fresh = cycle["failed_at"] is None or said.at > cycle["failed_at"]
         if value["outcome"] == "delivered":
-            if self.state in ("INVITED", "UNDELIVERED"):
-                self.deliver(at, "receipt")
-        elif self.state == "INVITED" or (
-            self.state == "DELIVERED" and at >= self.cycle["delivered_at"]
-        ):
-            self.state = "UNDELIVERED"
-            self.emit("invitation.undeliverable", value.get("failure") or "other")
-
-    def _answer(self, value: dict[str, Any]) -> None:
-        at, answer = instant(value["occurred_at"]), value["answer"]
-        if self.answered_at is not None and at < self.answered_at:
+            if self.state in ("INVITED", "UNDELIVERED") and fresh:
+                self.deliver(said.at, "receipt")
             return
-        then = self.answers_then if at == self.answered_at else set()
-        if answer in then or (answer == "granted" and "withdrawn" in then):
-            return
-        if answer != "withdrawn" and not self._asked(value, at):
-            return
-        self.answers_then = {answer} | then
-        self.answered_at = at
-        if self.state != "NONE" and self.cycle["mode"] != "shadow":
-            self._answered(answer, at)
+        bounced = fresh and cycle["delivery_at"] is not None
+        bounced = bounced and said.at >= cycle["delivery_at"] - SKEW
+        silent = self.state == "EXPIRED" and not cycle["answered"]
+        if self.state == "UNDELIVERED":
+            cycle["failed_at"] = max(said.at, cycle["failed_at"])
+        elif self.state == "INVITED" or (bounced and (self.state == "DELIVERED" or silent)):
+            self._undeliverable(value.get("failure") or "other", said.at)
 
-    def _asked(self, value: dict[str, Any], at: datetime) -> bool:
-        """Whether a grant or a refusal answers the live invitation at hand, and its notice."""
-        if not self._names_cycle(value) or self.cycle["mode"] == "shadow":
-            return False
-        if value.get("invitation_id") is None and at < self.cycle["first_issued_at"] - SKEW:
-            return False
-        same = value.get("notice_version") in (None, self.cycle["notice"][1])
-        return same or value["answer"] != "granted"
-
-    def _answered(self, answer: str, at: datetime) -> None:
-        if self.state == "GRANTED":
-            if answer != "granted":
-                self.emit("consent.withdrawn", "answer", answered_at=at)
-                self.end_cycle()
-        elif answer == "granted":
-            self._granted(at)
-        elif answer == "declined":
-            if self.state in ("INVITED", "UNDELIVERED"):
-                self.deliver(at, "answer")
-            if self.state == "DELIVERED":
-                self.state = "DECLINED"
-                self.emit("consent.declined", "answer", answered_at=at)
-
-    def _granted(self, at: datetime) -> None:
-        notice_version = self.cycle["notice"][1]
-        reason = "answer"
-        if self.state in ("INVITED", "UNDELIVERED"):
-            self.deliver(at, "answer")
-        elif self.state == "EXPIRED":
-            reason = "in_time" if at <= self.cycle["deadline_at"] else "late"
-        self.state = "GRANTED"
-        self.emit("consent.granted", reason, answered_at=at, notice_version=notice_version)
-        self.lift_all("granted")
-
-    def _control(self, value: dict[str, Any]) -> None:
-        if value["control_id"] in self.controls_seen:
-            return
-        self.controls_seen.add(value["control_id"])
-        command, at = value["command"], instant(value["issued_at"])
-        until = instant(value["until"]) if value.get("until") else None
-        expires_at = instant(value["expires_at"]) if value.get("expires_at") else None
-        if command == "hold":
-            self.brakes.hold(value["control_id"], at, expires_at)
-        elif command == "unhold":
-            self.brakes.unhold(at)
-        elif command == "appeal_opened":
-            self.brakes.appeal(at)
-        elif command == "appeal_rejected":
-            self.brakes.verdict(at)
-        elif command == "appeal_upheld":
-            self._stand_down("appeal")
-            self.brakes.verdict(at)
-        elif command == "lift":
-            self._stand_down("operator")
-        elif command == "extend":
-            known = self.state in ("DELIVERED", "DECLINED") and self.cycle["deadline_at"]
-            if known and until is not None and until > self.cycle["deadline_at"]:
-                since = max(instant(value["issued_at"]), self.cycle["counted"][1])
-                self.cycle["counted"] = (until, since)
-                self.extend(until, "operator")
-        elif command == "reissue" and self.state == "UNDELIVERED":
-            self.cycle["reissue"] = True
-
-    def _stand_down(self, reason: str) -> None:
-        """`lift` and `appeal_upheld`: the invitation ends, or what an expired one restricts."""
-        if self.state == "EXPIRED":
-            self.lift_all(reason)
-        elif self.state in ("INVITED", "UNDELIVERED", "DELIVERED", "DECLINED"):
-            self.close(reason)
+    def _undeliverable(self, failure: str, at: datetime) -> None:
+        cycle = self.cycle
+        cycle["failed_at"] = max(at, cycle["failed_at"] or at)
+        cycle["delivery_at"] = None
+        self.state = "UNDELIVERED"
+        self.emit("invitation.undeliverable", failure)
+        self.lift_all("undeliverable")
+        if cycle["extend_waits"] is not None:
+            self.promise(cycle["extend_waits"])

@@ -1,24 +1,32 @@
 """One account's life by contract section 5: a deliberately simple second implementation.
 
-Give it a totally ordered history, `apply(now, input, value)` and `advance(until)`, and read
-`events`. Inputs of one instant are one batch: timers act between instants, never inside one.
+Give it a totally ordered history, `apply(now, input, value, entered)` and `advance(until)`, and
+read `events` and `deferrals()`. Inputs of one instant are one batch: timers act between instants,
+never inside one. A worker that slept is told by `receive` for each input, then `round`.
 Numbers in brackets are those of READINGS.md, which says what was read where the contract is open.
 
     NONE -> INVITED -> DELIVERED -> DECLINED -> EXPIRED -> GRANTED, with UNDELIVERED beside.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, Protocol
 
+from schemas.words import Deferral, Ignored
+from tests.oracle.answers import AnswerRules
 from tests.oracle.brakes import Brakes
-from tests.oracle.eligibility import Facts
+from tests.oracle.controls import ControlRules
+from tests.oracle.eligibility import Facts, Pinned
 from tests.oracle.inputs import InputRules
-from tests.oracle.policy import LEVELS, SURFACES, Phase, Policy, weakest
+from tests.oracle.policy import SURFACES, Phase, Policy
+from tests.oracle.terms import TermRules
 from tests.oracle.timers import TimerRules
+from tests.oracle.words import Words
 
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 OPEN = ("INVITED", "UNDELIVERED", "DELIVERED", "DECLINED", "EXPIRED")
+ENDS_BEFORE_ANSWERS = ("throttle", "ended")
 
 
 class Caps(Protocol):
@@ -47,7 +55,7 @@ def plain_id(mode: str, cycle: int) -> str:
     return f"{mode}-{cycle}"
 
 
-class Life(InputRules, TimerRules):
+class Life(InputRules, AnswerRules, ControlRules, TermRules, TimerRules):
     """One account under one policy; `cycle` is the open invitation or the consent in force."""
 
     def __init__(
@@ -67,34 +75,57 @@ class Life(InputRules, TimerRules):
         self.look_at: datetime | None = None
         self.limit: datetime | None = None
         """Of a round: up to which instant time has passed for it, now being later."""
+        self.favourable_only = False
+        """In a round of favourable timers: adverse events wait for the next look at the topics."""
         self.facts = Facts()
         self.brakes = Brakes(policy.platform)
+        self.words = Words()
         self.state = "NONE"
         self.cycle: dict[str, Any] = {}
         self.cycles = {"shadow": 0, "enforce": 0}
         self.sequences = {"shadow": 0, "enforce": 0}
-        self.cool_down_until: datetime | None = None
-        self.answered_at: datetime | None = None
-        self.answers_then: set[str] = set()
-        self.controls_seen: set[str] = set()
+        self.cool_downs: dict[str, datetime] = {}
+        """By mode: a cool-down is that of a life, live or shadow [46]."""
+        self.controls: list[tuple[datetime, str]] = []
+        """The newest controls: the time and a digest of each."""
+        self.had_control = False
+        self.kept_readings: list[Any] = []
+        self.kept_labels: list[Any] = []
+        self.ignored: Counter[Ignored] = Counter()
         self.events: list[dict[str, Any]] = []
 
-    def apply(self, now: datetime, name: str, value: Any) -> None:
-        """Take one input: a topic's name (or `policy`) and its value (None: tombstone)."""
+    def apply(self, now: datetime, name: str, value: Any, entered: datetime | None = None) -> None:
+        """Take one input: a topic's name (or `policy`) and its value (None: tombstone).
+
+        `refused` takes a topic whose record of this account was refused; `refusals` and `cluster`
+        take whether the guard of the platform is tripped and the cluster seen to have changed.
+        `entered`: when the record entered the log, by default now.
+        """
         if now < self.clock:
             raise ValueError("a history is in order of its instants")
         if now > self.clock:
             self.run_timers(now, inclusive=False)
-        self.receive(now, name, value)
+        self.receive(now, name, value, entered)
 
-    def receive(self, now: datetime, name: str, value: Any) -> None:
+    def receive(
+        self, now: datetime, name: str, value: Any, entered: datetime | None = None
+    ) -> None:
         """Take one input with no look at the timers: for those who order both themselves."""
         self.clock = max(self.clock, now)
-        cause = self.take(name, value)
+        entered = now if entered is None else entered
+        if name == "consent-answers":
+            self._end_first(entered)
+        cause = self.take(name, value, entered)
         if self.patient and name == "switches":
             self._look_later(self.clock)
         else:
             self.look_again(cause)
+
+    def _end_first(self, entered: datetime) -> None:
+        """What had ended before an answer entered has ended before it is applied."""
+        for due, _, kind, what in self.due_timers():
+            if kind in ENDS_BEFORE_ANSWERS and due < entered and due <= self.clock:
+                self.fire(due, kind, what)
 
     def _look_later(self, at: datetime) -> None:
         self.look_at = at if self.look_at is None else min(at, self.look_at)
@@ -104,14 +135,29 @@ class Life(InputRules, TimerRules):
         self.run_timers(until, inclusive=True)
         self.clock = max(self.clock, until)
 
+    def ignore(self, why: Ignored) -> None:
+        """An input changed nothing."""
+        self.ignored[why] += 1
+
+    @property
+    def pinned(self) -> Pinned | None:
+        """What the open cycle pinned about leaving; None if none is open."""
+        return self.cycle["pinned_exit"] if self.state in OPEN else None
+
     def look_again(self, cause: str) -> None:
         """Conditions anew, after anything at all has happened."""
+        self._look_once(cause)
+        kept = self.release_kept()
+        if kept is not None:
+            self._look_once(kept)
+
+    def _look_once(self, cause: str) -> None:
         before = self.facts.state
-        self.facts.look(self.policy, self.clock, cause)
+        self._stand(cause)
         if not self.patient:
             self._end_pause()
         if self.state in OPEN:
-            self._close_if_lost(cause, before)
+            self._close_if_lost(cause)
         if self.patient:
             # In one step with what ends the cycle: a later deadline of it is not worth a word.
             self._end_pause()
@@ -120,18 +166,25 @@ class Life(InputRules, TimerRules):
         if self.state in OPEN:
             self._soften()
         self._renew_notice()
+        # Without an open cycle another line counts, and no LEAVING.
+        self._stand("input")
         self._reissue()
         by_itself = not self.policy.dwell and before in ("OUTSIDE", "DWELLING")
         self._issue(waits=self.patient and cause != "timer" and not by_itself)
 
-    def mode_of(self, phase: Phase | None) -> str:
-        """Off, shadow or enforce: the weakest of the platform's and the phase's."""
-        return weakest(self.policy.mode, phase.mode if phase else None)
+    def _stand(self, cause: str) -> None:
+        self.facts.look(self.policy, self.clock, cause, self.pinned)
+
+    def grounds(self, kind: str, now: datetime) -> list[Deferral]:
+        """What `issued|reminded|expired|renewed` has to wait for at `now`; caps not asked."""
+        leaving = self.facts.state == "LEAVING"
+        stale = self.facts.stale(self.policy, now, self.pinned)
+        also = {Deferral.LEAVING: leaving, Deferral.STALE: stale}
+        return [*self.brakes.grounds(kind), *(ground for ground, holds in also.items() if holds)]
 
     def defers(self, kind: str, now: datetime) -> bool:
         """Whether `issued|reminded|expired|renewed` has to wait at `now`; caps not asked."""
-        leaving = self.facts.state == "LEAVING" and not (self.policy.keep and self.state in OPEN)
-        return self.brakes.defers(kind) or self.facts.stale(self.policy, now) or leaving
+        return bool(self.grounds(kind, now))
 
     def emit(self, event: str, reason: str, mode: str | None = None, **fields: Any) -> None:
         """One event of the cycle at hand, next in its mode's sequence; `life`: the cycle's mode."""
@@ -142,33 +195,6 @@ class Life(InputRules, TimerRules):
         self.events.append(
             {**head, "sequence": self.sequences[mode], "decided_at": self.clock, **fields}
         )
-
-    def deliver(self, at: datetime, reason: str) -> None:
-        """The notice reached the owner: the window runs, and never ends earlier than said [22]."""
-        cycle = self.cycle
-        cycle["delivered_at"] = max(at, cycle["issued_at"])
-        if cycle["window"] is None:
-            cycle["deadline_at"] = None
-        else:
-            ends = (cycle["delivered_at"] + cycle["window"], cycle["answer_by"])
-            ends += (cycle["deadline_at"],)
-            cycle["deadline_at"] = max(end for end in ends if end is not None)
-            cycle["reminders"] = [
-                before
-                for before in cycle["reminders"]
-                if cycle["deadline_at"] - before > cycle["delivered_at"]
-            ]
-        cycle["reissue"] = False
-        cycle["counted"] = (cycle["deadline_at"], cycle["delivered_at"])
-        self.state = "DELIVERED"
-        times = {name: cycle[name] for name in ("delivered_at", "deadline_at")}
-        self.emit("invitation.delivered", reason, **times)
-
-    def extend(self, until: datetime, reason: str) -> None:
-        """The deadline moves later, and says so; nothing if it would not."""
-        if until > self.cycle["deadline_at"]:
-            self.cycle["deadline_at"] = until
-            self.emit("invitation.extended", reason, deadline_at=until)
 
     def close(self, reason: str, cool_down: bool = True) -> None:
         """Cancelled, then lifted for each surface; NONE."""
@@ -188,145 +214,93 @@ class Life(InputRules, TimerRules):
                 self.lift(surface, reason)
 
     def end_cycle(self, cool_down: bool = True) -> None:
-        """NONE, with a cool-down from now [37] or without."""
+        """NONE, with a cool-down from now [46] or without."""
         self.state = "NONE"
+        self.brakes.unclear.cycle_ended(self.clock)
         if cool_down:
-            self.cool_down_until = self.clock + self.policy.cool_down
+            self.cool_downs[self.cycle["mode"]] = self.clock + self.policy.cool_down
 
-    def _close_if_lost(self, cause: str, before: str) -> None:
+    def _close_if_lost(self, cause: str) -> None:
         failing = self.facts.failing(self.policy, self.clock)
         if failing is not None:
             self.close("policy" if cause == "policy" else failing)
-        elif not self.policy.keep and self.facts.state in ("OUTSIDE", "DWELLING"):
+        elif self.facts.state in ("OUTSIDE", "DWELLING"):
             self.close("policy" if cause == "policy" else "left")
 
     def _change_mode(self) -> None:
         name, mode = self.cycle["phase"], self.cycle["mode"]
         in_force = [one for one in self.policy.in_force(self.clock) if one.name == name]
-        now = self.mode_of(in_force[0]) if in_force else "off"
+        now = self.policy.mode_of(in_force[0]) if in_force else "off"
         if now != mode:
-            self.close("policy", cool_down=now != "enforce")
-
-    def _soften(self) -> None:
-        """A milder policy applies at once [47]."""
-        cycle, policy = self.cycle, self.policy
-        phase = next(one for one in policy.phases if one.name == cycle["phase"])
-        if cycle["window"] is not None and policy.window is not None:
-            cycle["window"] = max(cycle["window"], policy.window)
-        if phase.answer_by is not None and cycle["window"] is not None:
-            cycle["answer_by"] = max(cycle["answer_by"] or EARLIEST, phase.answer_by)
-        if self.state in ("DELIVERED", "DECLINED") and cycle["deadline_at"] is not None:
-            base = self._promised(cycle["window"], cycle["answer_by"])
-            later = self._reckoned(base, cycle["delivered_at"])
-            if later is not None and later > cycle["deadline_at"]:
-                cycle["counted"] = (base, cycle["delivered_at"])
-                milder = base > self._promised(*cycle["pinned"])
-                self.extend(later, "policy" if milder else "pause")
-        for surface in SURFACES:
-            throttle = cycle["throttles"].get(surface)
-            if throttle and self.surface_mode(surface, throttle["reason"]) != throttle["mode"]:
-                self.lift(surface, "policy")
-
-    def surface_mode(self, surface: str, reason: str) -> str:
-        """The mode in which a surface may be restricted: by pinned terms and the present policy."""
-        pinned, present = self.cycle["surfaces"], self.policy.surfaces
-        both_name = surface in pinned and surface in present
-        if not both_name or reason not in self.cycle["on"] & self.policy.on:
-            return "off"
-        return weakest(self.cycle["mode"], pinned[surface][1], present[surface][1])
-
-    def level(self, surface: str) -> str:
-        """The milder of the pinned and the present level."""
-        levels = (self.cycle["surfaces"][surface][0], self.policy.surfaces[surface][0])
-        return min(levels, key=LEVELS.index)
-
-    def _end_pause(self) -> None:
-        """What stood still is made good by as much, once it goes on [39, 40]."""
-        if self.state not in ("DELIVERED", "DECLINED") or self.cycle["deadline_at"] is None:
-            return
-        later = self._reckoned(*self.cycle["counted"])
-        if later is not None:
-            self.extend(later, "pause")
-
-    def _promised(self, window: timedelta, answer_by: datetime | None) -> datetime:
-        end: datetime = self.cycle["delivered_at"] + window
-        return max(end, answer_by or EARLIEST)
-
-    def _reckoned(self, deadline: datetime, since: datetime) -> datetime | None:
-        """A deadline moved by each pause after `since` that begins before it; None: one goes on."""
-        for start, end in self.brakes.stretches():
-            start = max(start, since)
-            if end is not None and end <= start:
-                continue
-            if start >= deadline:
-                break
-            if end is None:
-                return None
-            deadline += end - start
-        return deadline
+            self.close("policy")
 
     def _renew_notice(self) -> None:
         policy = self.policy
         if self.state != "GRANTED" or not policy.renew:
             return
-        mode = self.mode_of(self.facts.phase(policy, self.clock))
-        if mode == "enforce" and self.cycle["notice"] != (policy.notice_id, policy.notice_version):
+        phase = self.facts.phase(policy, self.clock)
+        known = self.cycle["notices"][self.cycle["consent"]][:2]
+        live = phase is not None and policy.mode_of(phase) == "enforce"
+        if live and known != (policy.notice_id, policy.notice_version):
             self.emit("consent.voided", "notice")
             self.end_cycle(cool_down=False)
 
-    def _may_issue(self) -> bool:
+    def may_issue(self) -> bool:
+        """Whether nothing defers an invitation and the cap leaves one."""
         free = self.caps.next_free("issued", self.clock) <= self.clock
-        return free and not self.defers("issued", self.clock)
+        return free and not self.favourable_only and not self.defers("issued", self.clock)
 
     def _reissue(self) -> None:
-        if self.state == "UNDELIVERED" and self.cycle["reissue"] and self._may_issue():
+        if self.state not in ("INVITED", "UNDELIVERED") or self.cycle["reissue"] is None:
+            return
+        if self.may_issue():
             self.caps.take("issued", self.clock)
             self.state = "INVITED"
-            self.cycle.update(issued_at=self.clock, reissue=False)
+            self.cycle.update(issued_at=self.clock, reissue=None)
             self.emit("invitation.issued", "reissued")
 
+    def invitable(self) -> Phase | None:
+        """The phase to be invited under, if nothing but a deferral, a cap or a cool-down waits."""
+        if self.state != "NONE" or self.facts.state != "INSIDE" or not self.share(self.policy):
+            return None
+        phase = self.facts.phase(self.policy, self.clock)
+        return phase if phase and self.policy.mode_of(phase) != "off" else None
+
     def _issue(self, waits: bool) -> None:
-        if self.state != "NONE" or self.facts.state != "INSIDE":
+        phase = self.invitable()
+        if phase is None:
             return
-        policy = self.policy
-        phase = self.facts.phase(policy, self.clock)
-        assert phase is not None
-        mode = self.mode_of(phase)
-        time = self.limit or self.clock
-        cooling = self.cool_down_until is not None and time < self.cool_down_until
-        if cooling and self.cool_down_until is not None and self.cool_down_until <= self.clock:
-            self._look_later(self.cool_down_until)
-        if mode == "off" or cooling or not self.share(policy) or not self._may_issue():
+        mode = self.policy.mode_of(phase)
+        until = self.cool_downs.get(mode)
+        cooling = until is not None and (self.limit or self.clock) < until
+        if cooling and until is not None and until <= self.clock:
+            self._look_later(until)
+        if cooling or not self.may_issue():
             return
         if waits:
-            self._look_later(self.cool_down_until or self.clock)
+            self._look_later(until or self.clock)
             return
         self.caps.take("issued", self.clock)
         self.cycles[mode] += 1
-        self.cycle = {
-            "number": self.cycles[mode],
-            "mode": mode,
-            "phase": phase.name,
-            "notice": (policy.notice_id, policy.notice_version),
-            "window": policy.window,
-            "answer_by": phase.answer_by,
-            "reminders": sorted(policy.reminders, reverse=True),
-            "surfaces": dict(policy.surfaces),
-            "on": policy.on,
-            "issued_at": self.clock,
-            "first_issued_at": self.clock,
-            "receipts": set(),
-            "delivered_at": None,
-            "deadline_at": None,
-            "pinned": (policy.window, phase.answer_by),
-            "reissue": False,
-            "throttles": {},
-        }
+        self.cycle = self.new_cycle(phase, mode, self.cycles[mode])
         self.state = "INVITED"
-        field = policy.field_of(self.facts.label)
+        self.facts.dwell_used = True
+        field = self.policy.field_of(self.facts.label)
         self.emit("invitation.issued", "over_line", phase=phase.name, field=field)
         if mode == "shadow":
             self.deliver(self.clock, "projected")
+
+    def deferrals(self) -> list[tuple[str, list[Deferral]]]:
+        """Adverse events that are due and wait, each with what it waits for."""
+        waiting = [(event, self._waits_for(kind)) for event, kind in self.overdue()]
+        return [(event, grounds) for event, grounds in waiting if grounds]
+
+    def _waits_for(self, kind: str) -> list[Deferral]:
+        grounds = self.grounds(kind, self.clock)
+        capped = {"issued": "issued", "expired": "throttled"}.get(kind)
+        if capped and self.caps.next_free(capped, self.clock) > self.clock:
+            grounds.append(Deferral.CAP)
+        return grounds
 
 
 def run(

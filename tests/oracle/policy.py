@@ -5,9 +5,11 @@ Every scalar is read as text and converted here, so that no YAML library's idea 
 """
 
 import re
+import unicodedata
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,16 @@ _DURATION = re.compile(
     r"^P(?:(?P<weeks>\d+)W)?(?:(?P<days>\d+)D)?"
     r"(?:T(?:(?P<hours>\d+)H)?(?:(?P<minutes>\d+)M)?(?:(?P<seconds>\d+(?:\.\d+)?)S)?)?$"
 )
+
+
+_VARIATIONS = re.compile("[\u180b-\u180d\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef]")
+
+
+def folded(label: str) -> str:
+    """A label as it is compared: NFKC, no format characters, no variation selectors, trimmed."""
+    normal = unicodedata.normalize("NFKC", label)
+    kept = "".join(one for one in normal if unicodedata.category(one) != "Cf")
+    return _VARIATIONS.sub("", kept).strip()
 
 
 def weakest(*modes: str | None) -> str:
@@ -81,8 +93,8 @@ class Policy:
     max_age: timedelta | None = None
     surfaces: dict[str, tuple[str, str | None]] = field(default_factory=dict)
     on: frozenset[str] = frozenset({"declined", "no_answer"})
-    review_after: timedelta = timedelta(days=30)
-    expires_after: timedelta = timedelta(days=90)
+    review_after: timedelta | None = timedelta(days=30)
+    expires_after: timedelta | None = timedelta(days=90)
     keep: bool = False
     rollout_percent: int = 100
 
@@ -95,20 +107,33 @@ class Policy:
         """The lowest line of any phase, future ones included, times its exit ratio."""
         return min(phase.followers for phase in self.phases) * self.exit_ratio
 
+    def mode_of(self, phase: Phase) -> str:
+        """The weaker of the platform's mode and the phase's own."""
+        return weakest(self.mode, phase.mode)
+
     def in_force(self, now: datetime) -> list[Phase]:
-        """Phases that have begun and are not off, highest line first."""
+        """Phases that have begun and are not off, highest line first; none if the mode is off."""
         begun = [
             phase
             for phase in self.phases
-            if phase.start is not None and phase.start <= now and phase.mode != "off"
+            if phase.start is not None and phase.start <= now and self.mode_of(phase) != "off"
         ]
         return sorted(begun, key=lambda phase: -phase.followers)
 
+    @cached_property
+    def _fields(self) -> dict[str, str | None]:
+        """Every label that the policy knows, folded, and its field; None for an exempt one."""
+        known: dict[str, str | None] = {folded(one): name for one, name in self.labels.items()}
+        return known | dict.fromkeys(map(folded, self.exempt_labels), None)
+
+    def kept_text(self, label: str) -> str | None:
+        """A label's folded text if the policy knows it, else None: unknown."""
+        text = folded(label)
+        return text if text and text in self._fields else None
+
     def field_of(self, label: str | None) -> str | None:
         """The covered field that a label stands for, or None: not covered."""
-        found = self.labels.get(label) if label is not None else None
-        if found is None or label in self.exempt_labels:
-            return None
+        found = self._fields.get(folded(label)) if label else None
         return found if self.covered is None or found in self.covered else None
 
 
@@ -165,8 +190,8 @@ def parse(text: str) -> Policy:
         max_age=_maybe(stability.get("max_age"), duration),
         surfaces={} if _null(surfaces) else {name: _surface(one) for name, one in surfaces.items()},
         on=frozenset(() if _null(consequence.get("on")) else consequence["on"]),
-        review_after=_maybe(consequence.get("review_after"), duration) or timedelta(days=30),
-        expires_after=_maybe(consequence.get("expires_after"), duration) or timedelta(days=90),
+        review_after=_maybe(consequence.get("review_after"), duration),
+        expires_after=_maybe(consequence.get("expires_after"), duration),
         keep=raw["on_fall_below"] == "keep",
         rollout_percent=int(raw["rollout_percent"]),
     )

@@ -1,6 +1,9 @@
 """Records as a `read_committed` consumer hands them over, and Kafka's default partitioner."""
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -14,6 +17,13 @@ class Record:
     value: bytes | None
     headers: dict[str, bytes] = field(default_factory=dict)
     timestamp_ms: int = 0
+    append_time: bool = True
+    """Whether the time stamp is the broker's (`LogAppendTime`), not the producer's."""
+
+    def entered(self, now: datetime) -> datetime:
+        """The moment of entry (contract section 3.1), for a record that is read at `now`."""
+        stamped = EPOCH + timedelta(milliseconds=self.timestamp_ms)
+        return stamped if self.append_time else min(stamped, now)
 
     @property
     def place(self) -> str:

@@ -26,6 +26,7 @@ def values_of(life: Life) -> list[dict[str, Any]]:
     for number, event in enumerate(life.events):
         value = dict(event)
         life = value.pop("life")
+        value.pop("ordinal", None)
         for name in TIMES:
             if value.get(name) is not None:
                 value[name] = wire_time(value[name])

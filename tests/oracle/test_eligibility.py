@@ -131,7 +131,7 @@ def test_overlapping_pauses_count_once() -> None:
 def test_a_pause_runs_by_its_records_however_late_they_are_read() -> None:
     story = delivered().until(50)
     story.control(50, "hold", issued_at=at(45)).control(50, "unhold", issued_at=at(49))
-    assert (story.then(), story.last("deadline_at")) == (["extended pause"], at(65))
+    assert (story.then(), story.last("deadline_at")) == (["extended pause"], at(66))
 
 
 @pytest.mark.parametrize("switch", ["adverse_off", "answers_paused"])
@@ -171,9 +171,16 @@ def test_a_restriction_ends_even_while_adverse_events_wait() -> None:
 
 
 def test_a_control_counts_once() -> None:
+    hold = {"control_id": "same", "issued_at": at(5)}
+    story = delivered().control(5, "hold", **hold).control(6, "unhold").control(7, "hold", **hold)
+    assert story.then() == ["extended pause"]
+    assert not story.life.brakes.stopped
+
+
+def test_a_known_id_with_another_content_is_applied() -> None:
     story = delivered().control(5, "extend", until=at(80), control_id="same")
     story.control(6, "extend", until=at(90), control_id="same")
-    assert story.then() == ["extended operator"]
+    assert story.then() == ["extended operator", "extended operator"]
 
 
 def test_a_consent_outlives_the_loss_of_every_condition() -> None:

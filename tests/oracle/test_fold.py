@@ -77,26 +77,8 @@ def invented(seed: int) -> list[Line]:
 def test_the_fold_and_the_model_agree_on_invented_lines(seed: int, rules: Rules) -> None:
     lines = invented(seed)
     if rules.clock == "observed":
-        # Stale labels are the model's alone: a file's fold has no clock for labels.
         lines.sort(key=lambda line: line.observed_at)
-    else:
-        lines = without_stale(lines)
     assert fold(lines, rules).events == modelled(lines, rules)
-
-
-def without_stale(lines: list[Line]) -> list[Line]:
-    """Lines whose label would be stale keep the label before, as the reading is stale as well."""
-    latest: dict[str, datetime] = {}
-    labels: dict[str, str | None] = {}
-    kept = []
-    for line in lines:
-        stale = line.observed_at < latest.get(line.key, line.observed_at)
-        if stale:
-            line = replace(line, category=labels[line.key])
-        latest[line.key] = max(line.observed_at, latest.get(line.key, line.observed_at))
-        labels[line.key] = line.category
-        kept.append(line)
-    return kept
 
 
 def real(name: str, rules: Rules) -> tuple[list[Line], Seen]:

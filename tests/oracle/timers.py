@@ -1,8 +1,9 @@
 """What time does to a life: every timer of contract section 5, in due order."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
+from tests.oracle.eligibility import shorter
 from tests.oracle.policy import SURFACES
 
 ORDER = (
@@ -14,12 +15,16 @@ ORDER = (
     "cool_down",
     "cap",
     "throttle",
+    "ended",
     "review",
     "deadline",
     "reminder",
     "look",
 )
 """Timers due at one instant act in this order: favourable first."""
+
+ADVERSE = frozenset({"dwell", "cool_down", "cap", "review", "deadline", "reminder", "look"})
+"""Timers that lead to adverse events alone: they wait for a look at the topics."""
 
 Due = tuple[datetime, int, str, Any]
 
@@ -44,6 +49,21 @@ class TimerRules:
                 return
             self.fire(due, kind, what)
 
+    def round(self, now: datetime, as_of: datetime, favourable_only: bool = False) -> None:
+        """A worker that was late: what is due by `as_of` acts in due order, all of it at `now`."""
+        self.limit, self.favourable_only = as_of, favourable_only
+        self.clock = max(self.clock, now)
+        if self.look_at is not None and not favourable_only:
+            # Conditions come before what is due: a pause that ended moves a deadline that passed.
+            self.fire(self.clock, "look", None)
+        while True:
+            due = [one for one in self.due_timers() if one[0] <= as_of]
+            due = [one for one in due if not (favourable_only and one[2] in ADVERSE)]
+            if not due:
+                break
+            self.fire(self.clock, due[0][2], due[0][3])
+        self.limit, self.favourable_only = None, False
+
     def fire(self, due: datetime, kind: str, what: Any) -> None:
         """One timer acts, at its due instant or now if that is past."""
         self.clock = max(self.clock, due)
@@ -53,21 +73,23 @@ class TimerRules:
     def _fact_timers(self) -> list[tuple[datetime, str, Any]]:
         facts = self.facts
         found: list[tuple[datetime, str, Any]] = [
-            (hold["expires_at"], "hold", control_id)
-            for control_id, hold in self.brakes.holds.items()
-            if hold["expires_at"] is not None
+            (expires_at, "hold", number)
+            for number, (_, expires_at) in self.brakes.holds.items()
+            if expires_at is not None
         ]
         if facts.label_until is not None and not facts.label_expired:
             found.append((facts.label_until, "label", None))
         for phase in self.policy.phases:
             if phase.start is not None and phase.start > self.clock:
                 found.append((phase.start, "phase", phase.name))
-        if facts.leave_due is not None:
-            found.append((facts.leave_due, "leave", None))
-        if facts.dwell_due is not None:
-            found.append((facts.dwell_due, "dwell", None))
-        if self.cool_down_until is not None and self.cool_down_until > self.clock:
-            found.append((self.cool_down_until, "cool_down", None))
+        leave_due = facts.leave_due(self.policy, self.pinned)
+        if leave_due is not None:
+            found.append((leave_due, "leave", None))
+        dwell_due = facts.dwell_due(self.policy)
+        if dwell_due is not None:
+            found.append((dwell_due, "dwell", None))
+        cool_downs = [until for until in self.cool_downs.values() if until > self.clock]
+        found += [(until, "cool_down", None) for until in cool_downs]
         if self.look_at is not None:
             found.append((self.look_at, "look", None))
         free = self.caps.next_free("issued", self.clock)
@@ -76,28 +98,71 @@ class TimerRules:
         return found
 
     def _waits_for_issue(self) -> bool:
-        invitable = self.state == "NONE" and self.facts.state == "INSIDE"
-        return invitable or (self.state == "UNDELIVERED" and self.cycle["reissue"])
+        reissue = self.state in ("INVITED", "UNDELIVERED") and self.cycle["reissue"] is not None
+        return reissue or (self.state == "NONE" and self.facts.state == "INSIDE")
 
     def _cycle_timers(self) -> list[tuple[datetime, str, Any]]:
         found: list[tuple[datetime, str, Any]] = []
         if self.state == "EXPIRED":
-            for place, surface in enumerate(SURFACES):
-                throttle = self.cycle["throttles"].get(surface)
-                if throttle is not None:
-                    found.append((throttle["expires_at"], "throttle", place))
-                    if not self._deferred("renewed", throttle["review_at"]):
-                        found.append((throttle["review_at"], "review", place))
+            found += self._expired_timers()
         if self.state not in ("DELIVERED", "DECLINED") or self.cycle["deadline_at"] is None:
             return found
         deadline = self.cycle["deadline_at"]
         if not self._deferred("expired", deadline):
             found.append((self._when_capped(deadline), "deadline", None))
         if self.state == "DELIVERED":
-            for before in self.cycle["reminders"]:
+            for _, before in self.cycle["reminders"]:
                 due = deadline - before
                 if max(due, self.clock) < deadline and not self._deferred("reminded", due):
                     found.append((due, "reminder", before))
+        return found
+
+    def _expired_timers(self) -> list[tuple[datetime, str, Any]]:
+        cycle = self.cycle
+        found: list[tuple[datetime, str, Any]] = []
+        for place, surface in enumerate(SURFACES):
+            throttle = cycle["throttles"].get(surface)
+            if throttle is None:
+                continue
+            present = self._after(throttle["effective_at"], self.policy.expires_after)
+            ends = [one for one in (throttle["expires_at"], present) if one is not None]
+            if ends:
+                found.append((min(ends), "throttle", place))
+            review_at = throttle["review_at"]
+            if review_at is not None and not self._deferred("renewed", review_at):
+                found.append((review_at, "review", place))
+        after = shorter(cycle["expires_after"], self.policy.expires_after)
+        if not cycle["throttles"] and not cycle["released"] and after is not None:
+            found.append((cycle["expired_at"] + after, "ended", None))
+        return found
+
+    @staticmethod
+    def _after(at: datetime, length: timedelta | None) -> datetime | None:
+        return None if length is None else at + length
+
+    def overdue(self) -> list[tuple[str, str]]:
+        """Adverse events that are due by now, whether they wait or not: event and kind."""
+        found: list[tuple[str, str]] = []
+        phase, now = self.invitable(), self.clock
+        if phase is not None:
+            until = self.cool_downs.get(self.policy.mode_of(phase))
+            if until is None or until <= now:
+                found.append(("invitation.issued", "issued"))
+        if self.state in ("INVITED", "UNDELIVERED") and self.cycle["reissue"] is not None:
+            found.append(("invitation.issued", "issued"))
+        if self.state == "EXPIRED":
+            throttles = self.cycle["throttles"].values()
+            due = [one for one in throttles if one["review_at"] and one["review_at"] <= now]
+            found += [("throttle.renewed", "renewed") for _ in due]
+        deadline = self.cycle["deadline_at"] if self.cycle else None
+        if self.state not in ("DELIVERED", "DECLINED") or deadline is None:
+            return found
+        if self.state == "DELIVERED" and now < deadline:
+            due = [one for one in self.cycle["reminders"] if deadline - one[1] <= now]
+            found += [("invitation.reminded", "reminded")] if due else []
+        if deadline <= now:
+            found.append(("invitation.expired", "expired"))
+            found += [("throttle.applied", "expired") for _ in self._applies()]
         return found
 
     def _deferred(self, kind: str, due: datetime) -> bool:
@@ -105,6 +170,8 @@ class TimerRules:
 
     def _applies(self) -> list[tuple[str, str]]:
         """Surfaces to be restricted at the deadline, each with its mode."""
+        if self.cycle["released"]:
+            return []
         reason = self._ground()
         modes = [(surface, self.surface_mode(surface, reason)) for surface in SURFACES]
         return [(surface, mode) for surface, mode in modes if mode != "off"]
@@ -135,33 +202,44 @@ class TimerRules:
             self.lift(SURFACES[what], "ended")
             if not self.cycle["throttles"]:
                 self.end_cycle()
+        elif kind == "ended":
+            self.end_cycle()
         elif kind == "review":
             throttle = self.cycle["throttles"][SURFACES[what]]
-            throttle["review_at"] = self.clock + self.policy.review_after
+            throttle["review_at"] = self._after(self.clock, self.policy.review_after)
             surface, review_at = SURFACES[what], throttle["review_at"]
             mode = throttle["mode"]
             self.emit("throttle.renewed", "review", mode, surface=surface, review_at=review_at)
         elif kind == "deadline":
             self._expire()
         elif kind == "reminder":
-            self.cycle["reminders"].remove(what)
-            deadline_at = self.cycle["deadline_at"]
-            self.emit("invitation.reminded", "reminder", deadline_at=deadline_at)
+            self._remind()
+
+    def _remind(self) -> None:
+        """The last one that is due by now; those due before it are not sent any more [42]."""
+        deadline_at, time = self.cycle["deadline_at"], self.limit or self.clock
+        due = [one for one in self.cycle["reminders"] if deadline_at - one[1] <= time]
+        ordinal, _ = min(due, key=lambda one: one[1])
+        self.cycle["reminders"] = [one for one in self.cycle["reminders"] if one not in due]
+        fields = {"deadline_at": deadline_at, "ordinal": ordinal}
+        self.emit("invitation.reminded", "reminder", **fields)
 
     def _expire(self) -> None:
         reason, surfaces = self._ground(), self._applies()
         self.state = "EXPIRED"
+        self.cycle["expired_at"] = self.clock
         self.emit("invitation.expired", reason, deadline_at=self.cycle["deadline_at"])
         if surfaces:
             self.caps.take("throttled", self.clock)
+        expires_after = shorter(self.cycle["expires_after"], self.policy.expires_after)
         for surface, mode in surfaces:
             throttle = {
                 "mode": mode,
                 "reason": reason,
                 "level": self.level(surface),
                 "effective_at": self.clock,
-                "review_at": self.clock + self.policy.review_after,
-                "expires_at": self.clock + self.policy.expires_after,
+                "review_at": self._after(self.clock, self.policy.review_after),
+                "expires_at": self._after(self.clock, expires_after),
             }
             self.cycle["throttles"][surface] = throttle
             shown = {name: throttle[name] for name in ("level", "review_at", "expires_at")}

@@ -1,21 +1,27 @@
 """The exact course of a run, from the inputs and the transactions that `byline.decisions` records.
 
 Each transaction says its `now` and how far each input had been read. Between two of them the
-inputs were applied together: in the order of topics, within a topic by offset, all at `now`; then
-whatever was due by `now` acted. So the model can follow event by event, instants included.
+inputs were applied together: in the order of topics of the edition that it names, within a topic
+by offset, all at `now`; then whatever was due by `now` acted. So the model can follow event by
+event, instants included.
 """
 
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from schemas.inputs import INPUT_MODELS
+from schemas.inputs import FIRST_EDITION_ORDER, INPUT_MODELS
+from schemas.words import Refused
+from tests.oracle.guard import WORDS, certain
 from tests.oracle.model import Life, plain_id
 from tests.oracle.policy import Policy, instant
 from tests.oracle.records import Record
 
+REFUSED = b"\0refused"
+"""Stands for the value of a record that was refused and is an unclear word of its account."""
 COMPARED = ("event", "reason", "mode", "cycle", "sequence", "surface", "decided_at", "deadline_at")
 
 
@@ -26,18 +32,30 @@ def follow(
     *,
     prefix: str = "byline.",
     ids: Mapping[tuple[str, str, int], str] | None = None,
-    refused: Iterable[tuple[str, int, int]] = (),
+    refused: Mapping[tuple[str, int, int], Refused] | Iterable[tuple[str, int, int]] = (),
+    versions: Mapping[str, Policy] | None = None,
 ) -> dict[str, list[dict[str, Any]]]:
-    """Events of each account as the model has them, along the transactions of its partition."""
-    without = set(refused)
+    """Events of each account as the model has them, along the transactions of its partition.
+
+    `refused`: places of dead letters, with the reason of each where unclear words are to count.
+    `versions`: policies by digest, to be taken up where the log says so.
+    """
+    without = dict(refused) if isinstance(refused, Mapping) else dict.fromkeys(refused)
     lives: dict[str, tuple[int, Life]] = {}
     topics: dict[tuple[str, int], list[Record]] = {}
     for record in inputs:
-        if (record.topic, record.partition, record.offset) in without or record.key is None:
-            continue
         name = record.topic.removeprefix(prefix)
+        place = (record.topic, record.partition, record.offset)
+        reason = without.get(place)
+        key = (record.key or b"").decode("utf-8", "replace")
+        if place in without:
+            unclear = reason not in (None, Refused.NOT_APPROVED) and name in WORDS
+            if not unclear or reason is None or not certain(key, reason):
+                continue
+            record = replace(record, value=REFUSED)
+        elif record.key is None:
+            continue
         topics.setdefault((name, record.partition), []).append(record)
-        key = record.key.decode()
         if name != "switches" and key not in lives and key.split(":")[0] in policies:
             policy = policies[key.split(":")[0]]
             lives[key] = (record.partition, Life(policy, invitation_id=_namer(key, ids or {})))
@@ -45,7 +63,8 @@ def follow(
         own.sort(key=lambda record: record.offset)
     for partition in {home for home, _ in lives.values()}:
         here = {key: life for key, (home, life) in lives.items() if home == partition}
-        _follow_partition(partition, here, topics, _transactions(decisions, partition, prefix))
+        steps = _transactions(decisions, partition, prefix)
+        _follow_partition(partition, here, topics, steps, versions or {})
     return {key: life.events for key, (_, life) in lives.items()}
 
 
@@ -80,17 +99,40 @@ def _namer(key: str, ids: Mapping[tuple[str, str, int], str]) -> Callable[[str, 
     return lambda mode, cycle: ids.get((key, mode, cycle), plain_id(mode, cycle))
 
 
-def _transactions(
-    decisions: Iterable[Record], partition: int, prefix: str
-) -> list[tuple[datetime, dict[str, int]]]:
-    """(now, topic to next offset) of each transaction of a partition, in order."""
+@dataclass
+class _Transaction:
+    """What one closing record says, and what the log says of all accounts just before it."""
+
+    now: datetime
+    reads: dict[str, int]
+    order: tuple[str, ...]
+    cluster: bool | None
+    """Whether the cluster is noted to have changed; None: neither that nor a new start."""
+    tripped: list[str] = field(default_factory=list)
+    policies: dict[str, str] = field(default_factory=dict)
+
+
+def _transactions(decisions: Iterable[Record], partition: int, prefix: str) -> list[_Transaction]:
+    """The transactions of a partition, in order."""
     found = []
+    tripped: list[str] = []
+    policies: dict[str, str] = {}
     mine = [record for record in decisions if record.partition == partition]
     for record in sorted(mine, key=lambda record: record.offset):
         value = json.loads(record.value or b"")
-        if value["kind"] == "transaction":
+        if value["kind"] == "refusal_guard":
+            tripped.append(value["platform"])
+        elif value["kind"] == "policies":
+            policies |= value["policies"]
+        elif value["kind"] == "transaction":
             reads = {_topic(name, prefix): offset for name, offset in value["reads"].items()}
-            found.append((instant(value["now"]), reads))
+            second = value.get("edition", 1) > 1
+            order = tuple(INPUT_MODELS) if second else FIRST_EDITION_ORDER
+            noted = True if value.get("cluster_changed") else None
+            cluster = False if noted is None and value.get("opened_at") else noted
+            now = instant(value["now"])
+            found.append(_Transaction(now, reads, order, cluster, tripped, policies))
+            tripped, policies = [], {}
     return found
 
 
@@ -103,26 +145,45 @@ def _follow_partition(
     partition: int,
     lives: Mapping[str, Life],
     topics: Mapping[tuple[str, int], list[Record]],
-    transactions: list[tuple[datetime, dict[str, int]]],
+    transactions: list[_Transaction],
+    versions: Mapping[str, Policy],
 ) -> None:
     done = dict.fromkeys(INPUT_MODELS, 0)
-    for now, reads in transactions:
-        for name in INPUT_MODELS:
+    for one in transactions:
+        _notes(lives, one, versions)
+        for name in one.order:
             home = 0 if name == "switches" else partition
-            until = reads.get(name, done[name])
+            until = one.reads.get(name, done[name])
             for record in topics.get((name, home), []):
                 if done[name] <= record.offset < until:
-                    _receive(lives, now, name, record)
+                    _receive(lives, one.now, name, record)
             done[name] = max(done[name], until)
-        for life in lives.values():
-            life.clock = max(life.clock, now)
-            life.run_timers(now, inclusive=True)
+        for key, life in lives.items():
+            if key.split(":")[0] in one.tripped:
+                life.receive(one.now, "refusals", True)
+            life.clock = max(life.clock, one.now)
+            life.run_timers(one.now, inclusive=True)
+
+
+def _notes(lives: Mapping[str, Life], one: _Transaction, versions: Mapping[str, Policy]) -> None:
+    for key, life in lives.items():
+        policy = versions.get(one.policies.get(key.split(":")[0], ""))
+        if policy is not None and policy != life.policy:
+            life.receive(one.now, "policy", policy)
+        if one.cluster is not None:
+            life.receive(one.now, "cluster", one.cluster)
 
 
 def _receive(lives: Mapping[str, Life], now: datetime, name: str, record: Record) -> None:
+    key = (record.key or b"").decode("utf-8", "replace")
+    entered = record.entered(now)
+    if record.value == REFUSED:
+        if key in lives:
+            lives[key].receive(now, "refused", name, entered)
+        return
     value = None if record.value is None else json.loads(record.value)
     if name == "switches":
         for life in lives.values():
-            life.receive(now, name, value)
-    elif record.key is not None and record.key.decode() in lives:
-        lives[record.key.decode()].receive(now, name, value)
+            life.receive(now, name, value, entered)
+    elif key in lives:
+        lives[key].receive(now, name, value, entered)

@@ -1,0 +1,105 @@
+"""What an operator's word does to a life: contract section 3.5 and its rows in 5."""
+
+import json
+from typing import Any
+
+from schemas.inputs import Control
+from schemas.words import Ignored
+from tests.oracle.policy import instant
+from tests.oracle.words import KINDS, Said
+
+MOST_CONTROLS = 256
+FIELDS = tuple(Control.model_fields)
+
+
+class ControlRules:
+    """Mixed into `Life`."""
+
+    def _control(self, value: dict[str, Any], said: Said) -> None:
+        self.had_control = True
+        digest = json.dumps([_plain(value.get(name)) for name in FIELDS])
+        if any(digest == known for _, known in self.controls):
+            self.ignore(Ignored.REPEAT)
+            return
+        self.controls = sorted([*self.controls, (said.at, digest)], key=lambda one: one[0])
+        self.controls = self.controls[-MOST_CONTROLS:]
+        effect = getattr(self, "_on_" + value["command"])
+        why = effect(value, said)
+        if why is not None:
+            self.ignore(why)
+        elif value["command"] != "settle":
+            self.brakes.unclear.applied("controls", said)
+
+    def _on_hold(self, value: dict[str, Any], said: Said) -> None:
+        self.words.apply(KINDS["hold"], "hold", said)
+        self.brakes.hold(said, _time(value, "expires_at"))
+
+    def _on_unhold(self, value: dict[str, Any], said: Said) -> Ignored | None:
+        if value.get("reason") == "appeal":
+            self.brakes.unmark(said.at)
+            return None
+        if self.words.stale(KINDS["unhold"], "unhold", said):
+            return Ignored.STALE
+        self.words.apply(KINDS["unhold"], "unhold", said)
+        self.brakes.unhold(said)
+        return None
+
+    def _on_settle(self, value: dict[str, Any], said: Said) -> None:
+        self.brakes.unclear.settle(said)
+
+    def _on_appeal_opened(self, value: dict[str, Any], said: Said) -> Ignored | None:
+        known = self.brakes.appeal(value.get("appeal_id") or "", said)
+        return None if known else Ignored.UNCLEAR
+
+    def _on_appeal_rejected(self, value: dict[str, Any], said: Said) -> Ignored | None:
+        ended = self.brakes.verdict(value.get("appeal_id") or "", said, upheld=False)
+        return None if ended else Ignored.OTHER_APPEAL
+
+    def _on_appeal_upheld(self, value: dict[str, Any], said: Said) -> None:
+        self._stand_down("appeal")
+        self.brakes.verdict(value.get("appeal_id") or "", said, upheld=True)
+        self.brakes.mark(said.at)
+
+    def _on_lift(self, value: dict[str, Any], said: Said) -> None:
+        self._stand_down("operator")
+
+    def _stand_down(self, reason: str) -> None:
+        """`lift` and `appeal_upheld`: the invitation ends, or what an expired one restricts."""
+        if self.state == "EXPIRED":
+            self.cycle["released"] = True
+            self.lift_all(reason)
+        elif self.state in ("INVITED", "UNDELIVERED", "DELIVERED", "DECLINED"):
+            self.close(reason)
+
+    def _on_reissue(self, value: dict[str, Any], said: Said) -> Ignored | None:
+        if self.state in ("NONE", "GRANTED") or self.cycle["mode"] == "shadow":
+            return None
+        if said.at < self.cycle["issued_at"]:
+            return Ignored.STALE
+        self.cycle["reissue"] = said.at
+        return None
+
+    def _on_extend(self, value: dict[str, Any], said: Said) -> Ignored | None:
+        until = _time(value, "until")
+        if until is None:
+            return Ignored.NO_UNTIL
+        if self.state in ("INVITED", "UNDELIVERED"):
+            self.promise(until)
+        elif self.state in ("DELIVERED", "DECLINED") and self.cycle["deadline_at"] is not None:
+            if until <= self.cycle["deadline_at"]:
+                return Ignored.NOT_LATER
+            since = max(said.at, self.cycle["counted"][1])
+            self.cycle["counted"] = (until, since)
+            self.extend(until, "operator")
+        elif self.state == "EXPIRED":
+            self.cycle["extend_waits"] = max(until, self.cycle["extend_waits"] or until)
+            return Ignored.WAITS
+        return None
+
+
+def _time(value: dict[str, Any], name: str) -> Any:
+    return instant(value[name]) if value.get(name) else None
+
+
+def _plain(value: Any) -> Any:
+    return value if value is None or isinstance(value, str) else str(value)

@@ -1,0 +1,148 @@
+"""What an invitation pins, what a milder policy changes in it, and its deadline (section 5)."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from tests.oracle.eligibility import Pinned
+from tests.oracle.policy import LEVELS, SURFACES, Phase, weakest
+
+EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class TermRules:
+    """Mixed into `Life`."""
+
+    def new_cycle(self, phase: Phase, mode: str, number: int) -> dict[str, Any]:
+        """A cycle issued now, with the terms of the present policy pinned."""
+        policy = self.policy
+        exit_line = phase.followers * policy.exit_ratio
+        return {
+            "number": number,
+            "mode": mode,
+            "phase": phase.name,
+            "notices": [(policy.notice_id, policy.notice_version, policy.renew)],
+            "window": policy.window,
+            "answer_by": phase.answer_by,
+            "promised": None,
+            "pinned": (policy.window, phase.answer_by),
+            "pinned_exit": Pinned(
+                phase.name, exit_line, policy.leave_after, policy.max_age, policy.keep
+            ),
+            "reminders_pinned": tuple(sorted(policy.reminders, reverse=True)),
+            "reminders": [],
+            "surfaces": dict(policy.surfaces),
+            "on": policy.on,
+            "expires_after": policy.expires_after,
+            "issued_at": self.clock,
+            "first_issued_at": self.clock,
+            "receipts": [],
+            "deliveries": 0,
+            "delivery_at": None,
+            "delivered_at": None,
+            "deadline_at": None,
+            "expired_at": None,
+            "failed_at": None,
+            "answered": False,
+            "consent": 0,
+            "consent_at": None,
+            "reissue": None,
+            "extend_waits": None,
+            "released": False,
+            "freed": set(),
+            "throttles": {},
+        }
+
+    def deliver(self, at: datetime, reason: str) -> None:
+        """The notice reached the owner: the window runs, and never ends earlier than said [22]."""
+        cycle = self.cycle
+        cycle["delivery_at"] = at
+        cycle["delivered_at"] = max(at, cycle["issued_at"])
+        cycle["deliveries"] += 1
+        if cycle["window"] is None:
+            cycle["deadline_at"] = None
+        else:
+            ends = (cycle["delivered_at"] + cycle["window"], cycle["answer_by"])
+            ends += (cycle["deadline_at"], cycle["promised"])
+            cycle["deadline_at"] = max(end for end in ends if end is not None)
+            cycle["reminders"] = [
+                (place + 10 * (cycle["deliveries"] - 1), before)
+                for place, before in enumerate(cycle["reminders_pinned"], 1)
+                if cycle["deadline_at"] - before > cycle["delivered_at"]
+            ]
+        cycle["counted"] = (cycle["deadline_at"], cycle["delivered_at"])
+        self.state = "DELIVERED"
+        times = {name: cycle[name] for name in ("delivered_at", "deadline_at")}
+        self.emit("invitation.delivered", reason, **times)
+
+    def promise(self, until: datetime) -> None:
+        """No deadline of the cycle will be before it."""
+        self.cycle["promised"] = max(until, self.cycle["promised"] or until)
+
+    def extend(self, until: datetime, reason: str) -> None:
+        """The deadline moves later, and says so; nothing if it would not."""
+        if until > self.cycle["deadline_at"]:
+            self.cycle["deadline_at"] = until
+            self.emit("invitation.extended", reason, deadline_at=until)
+
+    def _soften(self) -> None:
+        """A milder policy applies at once [58]."""
+        cycle, policy = self.cycle, self.policy
+        phase = next(one for one in policy.phases if one.name == cycle["phase"])
+        if cycle["window"] is not None and policy.window is not None:
+            cycle["window"] = max(cycle["window"], policy.window)
+        if phase.answer_by is not None and cycle["window"] is not None:
+            cycle["answer_by"] = max(cycle["answer_by"] or EARLIEST, phase.answer_by)
+        if self.state in ("DELIVERED", "DECLINED") and cycle["deadline_at"] is not None:
+            base = self._promised(cycle["window"], cycle["answer_by"])
+            later = self._reckoned(base, cycle["delivered_at"])
+            if later is not None and later > cycle["deadline_at"]:
+                cycle["counted"] = (base, cycle["delivered_at"])
+                milder = base > self._promised(*cycle["pinned"])
+                self.extend(later, "policy" if milder else "pause")
+        for surface in SURFACES:
+            throttle = cycle["throttles"].get(surface)
+            if throttle is None:
+                continue
+            same = self.surface_mode(surface, throttle["reason"]) == throttle["mode"]
+            if not same or self.level(surface) != throttle["level"]:
+                cycle["freed"].add(surface)
+                self.lift(surface, "policy")
+
+    def surface_mode(self, surface: str, reason: str) -> str:
+        """The mode in which a surface may be restricted: by pinned terms and the present policy."""
+        pinned, present = self.cycle["surfaces"], self.policy.surfaces
+        both_name = surface in pinned and surface in present
+        freed = surface in self.cycle["freed"]
+        if not both_name or freed or reason not in self.cycle["on"] & self.policy.on:
+            return "off"
+        return weakest(self.cycle["mode"], pinned[surface][1], present[surface][1])
+
+    def level(self, surface: str) -> str:
+        """The milder of the pinned and the present level."""
+        levels = (self.cycle["surfaces"][surface][0], self.policy.surfaces[surface][0])
+        return min(levels, key=LEVELS.index)
+
+    def _end_pause(self) -> None:
+        """What stood still is made good by as much, once it goes on [49, 50]."""
+        if self.state not in ("DELIVERED", "DECLINED") or self.cycle["deadline_at"] is None:
+            return
+        later = self._reckoned(*self.cycle["counted"])
+        if later is not None:
+            self.extend(later, "pause")
+
+    def _promised(self, window: timedelta, answer_by: datetime | None) -> datetime:
+        end: datetime = self.cycle["delivered_at"] + window
+        return max(end, answer_by or EARLIEST)
+
+    def _reckoned(self, deadline: datetime, since: datetime) -> datetime | None:
+        """A deadline moved by each pause after `since` that begins before it; None: one goes on."""
+        for start, end in self.brakes.stretches():
+            start = max(start, since)
+            if end is not None and end <= start:
+                continue
+            if start >= deadline:
+                break
+            if end is None:
+                return None
+            deadline += end - start
+        return deadline
