@@ -7,7 +7,7 @@ its last, whenever they are read.
 from msgspec import Struct, field
 
 from schemas.words import ADVERSE_EVENTS, Deferral, Event, Ignored, Switch
-from streams.core.clock import Stop, bounded, merge
+from streams.core.clock import Stop, add_stop, merge
 from streams.core.heard import Word
 from streams.core.settling import Settling
 
@@ -124,7 +124,7 @@ class Brakes(Struct, array_like=True, dict=True):
 
     def _stopped(self, scope: str, since: int, until: int) -> None:
         if until > since:
-            self.past[scope] = bounded((*self.past.get(scope, ()), (since, until)), MOST_STOPS)
+            add_stop(self.past.setdefault(scope, []), since, until, MOST_STOPS)
 
     def _of(self, platform: str, switch: Switch) -> list[Lever]:
         names = (f"{EVERYWHERE}:{switch}", f"{platform}:{switch}")

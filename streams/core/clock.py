@@ -5,8 +5,10 @@ the switches `adverse_off` and `answers_paused`. A stop that begins before the d
 deadline by its whole length; deadlines therefore only ever move later.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import NamedTuple
 
 SECOND = 1000
@@ -80,6 +82,23 @@ def bounded(stops: Iterable[tuple[int, int]], most: int) -> list[tuple[int, int]
         else:
             kept.append(stop)
     return kept
+
+
+def add_stop(kept: list[tuple[int, int]], since: int, until: int, most: int) -> None:
+    """Add a stop to stops that `bounded` made; costs less than making them anew."""
+    at = bisect_left(kept, (since, since))
+    while at > 0 and kept[at - 1][1] >= since:
+        at -= 1
+    end = at
+    while end < len(kept) and kept[end][0] <= until:
+        end += 1
+    if end > at:
+        since, until = min(since, kept[at][0]), max(until, kept[end - 1][1])
+    kept[at:end] = [(since, until)]
+    if len(kept) > most:
+        gaps = [after - before for (_, before), (after, _) in pairwise(kept)]
+        at = gaps.index(min(gaps))
+        kept[at : at + 2] = [(kept[at][0], kept[at + 1][1])]
 
 
 def reckon(base: int, counted_from: int, stops: Iterable[Stop]) -> Reckoning:

@@ -6,7 +6,7 @@ until the first transaction after the next start.
 
 from msgspec import Struct, field
 
-from streams.core.clock import Stop, bounded
+from streams.core.clock import Stop, add_stop
 
 CLUSTER = b"#cluster"
 """The reserved key under which a partition keeps it."""
@@ -35,7 +35,8 @@ class Cluster(Struct, array_like=True):
         """The partition is opened anew; True when a stretch ends with that."""
         if self.since is None:
             return False
-        self.past = bounded([*self.past, (self.since, max(now, self.since))], MOST_STOPS)
+        if now > self.since:
+            add_stop(self.past, self.since, now, MOST_STOPS)
         self.since = None
         return True
 

@@ -8,7 +8,7 @@ from streams.core.account import Account, Hold, Label, Life, Reading
 from streams.core.clock import milliseconds
 from streams.core.decode import AccountChange, CategoryChange, FollowerCount
 from streams.core.heard import CLOSING, EXEMPTING, Word, heard_of, kept, take
-from streams.core.lifecycle import Eligibility
+from streams.core.lifecycle import Eligibility, Invitation
 from streams.core.milder import shorter
 from streams.core.policy import Policy
 
@@ -220,11 +220,15 @@ def begin_hold(hold: Hold | None, since: int, expires_at: int | None) -> Hold:
 
 def end_stop(account: Account, since: int, until: int) -> None:
     """A hold, an appeal or an unclear word is over: its stretch stays with the open cycles, for
-    their clocks.
+    their clocks; but for what was over before the clock began, and can move nothing.
     """
     for life in (account.live, account.shadow):
-        if life.cycle is not None:
-            life.cycle.stops = kept(life.cycle.stops, since, until)
+        cycle = life.cycle
+        if cycle is None or life.state is Invitation.GRANTED:
+            continue
+        began = cycle.issued_at if cycle.delivered_at is None else cycle.delivered_at
+        known = tuple(stop for stop in cycle.stops if stop[1] > began)
+        cycle.stops = kept(known, since, until) if until > began else known
 
 
 def drop_expired_hold(account: Account, time: int) -> bool:

@@ -39,7 +39,7 @@ class Journal:
         self.chain = chain
         self._steps: list[dict[str, Any]] = []
         self._idle = False
-        self.cluster_changed_at: int | None = None
+        self._cluster_changed_at: int | None = None
 
     def step(self, now: int, reads: Mapping[str, tuple[int, int]], moved: bool) -> None:
         """Inputs that were applied together: of each topic the first offset and the next one to
@@ -52,6 +52,10 @@ class Journal:
         elif reads:
             self._steps.append({"now": rfc3339(now), "reads": dict(reads)})
             self._idle = not moved
+
+    def cluster_changed(self, now: int) -> None:
+        """From here on every transaction says since when the cluster is seen to have changed."""
+        self._cluster_changed_at, self._idle = now, False
 
     def fired(self, now: int, as_of: int, looked: int, more: bool, favourable_only: bool) -> None:
         """A round of timers: `looked` accounts, in the order of what was due by `as_of`.
@@ -101,8 +105,8 @@ class Journal:
             "reads": dict(reads),
             "steps": self._steps,
         }
-        if self.cluster_changed_at is not None:
-            record["cluster_changed"] = rfc3339(self.cluster_changed_at)
+        if self._cluster_changed_at is not None:
+            record["cluster_changed"] = rfc3339(self._cluster_changed_at)
         self._steps, self._idle, self._opened_at = [], False, None
         self._write(ledger, b"#transaction", record, now)
 

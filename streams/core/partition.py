@@ -488,7 +488,7 @@ class Partition:
         """
         if self._cluster.change(now):
             self._progress.dirty[CLUSTER] = self._cluster
-            self._journal.cluster_changed_at = now
+            self._journal.cluster_changed(now)
 
     def fire(
         self, ledger: Ledger, now: int, as_of: int, limit: int, favourable_only: bool = False

@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 from streams.core.clock import (
     DAY,
     HOUR,
+    add_stop,
+    bounded,
     day_of,
     day_start,
     hour_of,
@@ -107,3 +109,22 @@ def test_an_instant_on_the_wire_reads_back(instant: datetime) -> None:
     assert milliseconds(datetime.fromisoformat(rfc3339(milliseconds(instant)))) == milliseconds(
         instant
     )
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 300), st.integers(1, 30)), max_size=60), st.integers(1, 12)
+)
+def test_adding_a_stop_is_the_same_as_making_them_anew(
+    spans: list[tuple[int, int]], most: int
+) -> None:
+    kept: list[tuple[int, int]] = []
+    made: list[tuple[int, int]] = []
+    for start, length in spans:
+        add_stop(kept, start, start + length, most)
+        made = bounded([*made, (start, start + length)], most)
+        assert kept == made
+
+
+def test_of_too_many_stops_the_shortest_gap_and_of_equals_the_earliest_counts_as_stopped() -> None:
+    assert bounded([(0, 1), (5, 6), (8, 9)], 2) == [(0, 1), (5, 9)]
+    assert bounded([(0, 1), (3, 4), (6, 7), (99, 100)], 3) == [(0, 4), (6, 7), (99, 100)]

@@ -2,7 +2,9 @@
 
 from streams.core.clock import rfc3339
 from streams.core.cluster import MOST_STOPS, Cluster
-from tests.core.given import DAY, HOUR, MINUTE, START, Day, policy
+from tests.core.given import DAY, HOUR, MINUTE, PLATFORM, START, Day, policy
+from tests.core.invariants.replay import recompute
+from tests.core.invariants.world import Run
 from tests.core.states import ISSUED, WINDOW, begun, delivered, expired, lifted
 
 
@@ -72,3 +74,31 @@ def test_what_is_kept_of_past_changes_is_bounded() -> None:
         cluster.restart(number * 10 + 1)
     assert len(cluster.past) == MOST_STOPS
     assert (cluster.past[0][0], cluster.past[-1][1]) == (0, 10 * (MOST_STOPS + 49) + 1)
+
+
+def test_replay_follows_a_change_and_rounds_before_the_topics_were_looked_at() -> None:
+    given = policy()
+    run = Run(given, sealed_after=2)
+    for name in ("a", "b", "c"):
+        who = {"platform": PLATFORM, "account_id": name}
+        for topic, more in (
+            ("category-changes", {"category": "财经"}),
+            ("follower-counts", {"followers": 1500}),
+        ):
+            run.put(topic, f"{PLATFORM}:{name}", {**who, **more, "observed_at": run.now})
+        run.wait(MINUTE)
+    run.now += HOUR
+    run.partition.fire(run.memory, run.now, run.now - MINUTE, 1000, favourable_only=True)
+    run.partition.fire(run.memory, run.now, run.now, 1)
+    run._record("fire", run.now, "", "", None)
+    run.now += MINUTE
+    run.partition.cluster_changed(run.now)
+    run.fire()
+    run.now += HOUR
+    run.open()
+    run.fire()
+    run.seal()
+    issued = [value for topic, _, value, _ in run.memory.raw if topic == "invitations"]
+    assert len(issued) == 3
+    log = [value for topic, _, value, _ in run.memory.raw if topic == "decisions" and value]
+    assert recompute(run.records, log, {given.digest: given}) == run.memory.raw

@@ -66,10 +66,15 @@ def _transaction(
     prefix: str,
 ) -> None:
     order = ORDER if record.get("edition", 1) > 1 else FIRST_EDITION_ORDER
+    noted = record.get("cluster_changed")
+    changed_at = None if noted is None else instant(noted)
     for step in record["steps"]:
         now = instant(step["now"])
+        if changed_at is not None and now >= changed_at:
+            core.cluster_changed(changed_at)
         if "as_of" in step:
-            core.fire(memory, now, instant(step["as_of"]), step["looked"])
+            favourable_only = step.get("favourable_only", False)
+            core.fire(memory, now, instant(step["as_of"]), step["looked"], favourable_only)
             continue
         batches = []
         for topic, (first, after) in step["reads"].items():
@@ -77,4 +82,6 @@ def _transaction(
             records = [known for known in inputs[name] if first <= known.offset < after]
             batches.append((name, records))
         core.step(memory, now, batches, order)  # type: ignore[arg-type]
+    if changed_at is not None:
+        core.cluster_changed(changed_at)
     core.seal(memory, instant(record["now"]), record["reads"])
