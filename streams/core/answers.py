@@ -4,6 +4,8 @@ Contract 3.3 and 3.6. A withdrawal counts in every state, whatever it names; a g
 does not fit is an unclear word.
 """
 
+from dataclasses import replace
+
 from schemas.words import Answer, Event, Ignored, Mode
 from streams.core import ids, notices
 from streams.core.account import Account, Cycle, Life
@@ -109,7 +111,8 @@ def _taken_back(account: Account, moment: Moment, word: Word) -> list[Change]:
     times = [applied_at(account, word_) for word_ in (Answer.DECLINED, Answer.WITHDRAWN)]
     other = max(at for at in times if at is not None and at >= word.at)
     draft = Draft(Event.CONSENT_WITHDRAWN, "answer", Mode.ENFORCE, {"answered_at": rfc3339(other)})
-    return ending(life, Mode.ENFORCE, moment, Input.GRANT_TAKEN_BACK, "granted", draft)
+    changes = ending(life, Mode.ENFORCE, moment, Input.GRANT_TAKEN_BACK, "granted", draft)
+    return [replace(change, stale=True) for change in changes]
 
 
 def _answered(

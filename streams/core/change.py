@@ -29,7 +29,8 @@ class Change:
     """One row taken: what it sets, without a condition, on the account, the life and the cycle.
 
     `life_mode` names the life concerned. `throttle` sets or, with None, removes the surface's
-    restriction. `ends_cycle`: the cycle is forgotten after the events went out.
+    restriction. `ends_cycle`: the cycle is forgotten after the events went out. `stale`: the word
+    that led to it is stale, and counted so.
     """
 
     machine: Machine
@@ -45,3 +46,4 @@ class Change:
     throttle: Any = None
     ends_cycle: bool = False
     counts: Event | None = None
+    stale: bool = False

@@ -224,7 +224,7 @@ def decide_past(account: Account, moment: Moment, input_: Input, reason: str, at
             began = life.cycle.answered_at or began
         if began <= at + SKEW:
             changes += _departure(life, mode, moment, input_, reason)
-    return changes or Ignored.STALE
+    return [replace(change, stale=True) for change in changes] or Ignored.STALE
 
 
 def _departure(life: Life, mode: Mode, moment: Moment, input_: Input, reason: str) -> list[Change]:

@@ -56,7 +56,7 @@ from streams.core.facts import (
     undone,
 )
 from streams.core.guards import GuardBook
-from streams.core.heard import Word, word_of
+from streams.core.heard import word_of
 from streams.core.intake import Intake
 from streams.core.journal import Journal
 from streams.core.ledger import ACCOUNTS, CATEGORIES, InputRecord, Ledger, Records, Snapshot
@@ -347,7 +347,9 @@ class Partition:
         decided = decide_input(account, moment, value, word)
         ignored = decided if isinstance(decided, str) else None
         changes = [] if isinstance(decided, str) else decided
-        self._count(name, account, value, word, ignored, policy, now)
+        stale = any(change.stale for change in changes)
+        word_for = Ignored.STALE if stale else ignored
+        self._count(name, account, value, word_for, policy, now)
         self._examiner.look(ledger, account, ref, now, cause, changes=changes, ignored=ignored)
 
     def _count(
@@ -355,7 +357,6 @@ class Partition:
         name: str,
         account: Account,
         value: Value,
-        word: Word,
         ignored: str | None,
         policy: Policy,
         now: int,
@@ -363,8 +364,6 @@ class Partition:
         """Count what an input was, beside what it did."""
         if ignored is not None:
             self.counts["ignored", name, ignored] += 1
-        if word.replaced:
-            self.counts["time_replaced", name] += 1
         if ignored == Ignored.UNCLEAR:
             self._count_unclear(name, account, policy.platform)
         if isinstance(value, Control) and ignored != Ignored.REPEAT:
@@ -457,8 +456,6 @@ class Partition:
                 continue
             word = word_of(milliseconds(value.issued_at), entry_of(record, now))
             ignored = self._brakes.turn(value.scope, value.switch, value.on, word)
-            if word.replaced:
-                self.counts["time_replaced", "switches"] += 1
             if ignored is not Ignored.REPEAT:
                 self._progress.dirty[BRAKES] = self._brakes
                 self._progress.moved = True

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from streams.core.policy import Policy
-from tests.core.given import DAY, HOUR, MINUTE, Day, policy
+from tests.core.given import ACCOUNT, DAY, HOUR, MINUTE, PLATFORM, Day, policy
 
 WINDOW = 3 * DAY
 DEADLINE = HOUR + MINUTE + WINDOW
@@ -27,6 +27,15 @@ def lifted(reason: str) -> list[str]:
 def begun(*policies: Policy, **given: Any) -> Day:
     """Label and reading are in: DWELLING."""
     return Day(*policies, **given).label("财经").reads(1500)
+
+
+def unreadable(day: Day, topic: str, account: str = ACCOUNT) -> Day:
+    """A record of an account that is refused for its form."""
+    offset = day._offsets[topic]
+    day._offsets[topic] += 1
+    key = f"{PLATFORM}:{account}".encode()
+    day.partition.unclear_refused(day.tables, day.now, topic, key, day.now, offset)
+    return day
 
 
 def none() -> Day:

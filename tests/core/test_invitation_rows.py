@@ -10,8 +10,8 @@ from dataclasses import replace
 import pytest
 
 from schemas.words import Mode
-from tests.core.given import ACCOUNT, DAY, MINUTE, PLATFORM, START, Day, policy
-from tests.core.states import DEADLINE, STATES, lifted
+from tests.core.given import DAY, MINUTE, START, Day, policy
+from tests.core.states import DEADLINE, STATES, lifted, unreadable
 
 OPEN = ("INVITED", "UNDELIVERED", "DELIVERED", "DECLINED", "EXPIRED")
 PENDING = OPEN[:-1]
@@ -30,9 +30,9 @@ INPUTS: dict[str, Callable[[Day], Day]] = {
     "granted to a newer notice": lambda day: _to_newer(day),
     "granted to an outdated notice": lambda day: _to_outdated(day),
     "granted to a notice never shown": lambda day: day.answer("granted", notice_version="9"),
-    "an answer that cannot be read": lambda day: _unreadable(day, "consent-answers"),
-    "a change that cannot be read": lambda day: _unreadable(day, "account-changes"),
-    "a control that cannot be read": lambda day: _unreadable(day, "controls"),
+    "an answer that cannot be read": lambda day: unreadable(day, "consent-answers"),
+    "a change that cannot be read": lambda day: unreadable(day, "account-changes"),
+    "a control that cannot be read": lambda day: unreadable(day, "controls"),
     "settle": lambda day: day.control("settle"),
     "stale exempted": lambda day: _stale(day, "exempted", "exemption_ended"),
     "stale closed": lambda day: _stale(day, "closed", "reopened"),
@@ -83,15 +83,6 @@ def _to_outdated(day: Day) -> Day:
     """A notice that voids older consents is taken up, and the old one is agreed to."""
     _under(day, notice="renew").said()
     return day.answer("granted", notice_version="1")
-
-
-def _unreadable(day: Day, topic: str) -> Day:
-    """A record of the account that is refused for its form."""
-    offset = day._offsets[topic]
-    day._offsets[topic] += 1
-    key = f"{PLATFORM}:{ACCOUNT}".encode()
-    day.partition.unclear_refused(day.tables, day.now, topic, key, day.now, offset)
-    return day
 
 
 def _stale(day: Day, word: str, end: str) -> Day:

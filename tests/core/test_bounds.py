@@ -1,0 +1,110 @@
+"""100,000 of any input on one key: what is kept is bounded, and each costs what the first cost.
+
+The figures are those of the contract's second edition: bytes after 100,000 at most 1.1 times those
+after 2,000, microseconds an input at most 1.5 times. The long run is asked for by hand
+(`BYLINE_TEST_BOUND=100000`); the short one holds 8,000 to the same ratios.
+"""
+
+import os
+import time
+from collections.abc import Callable
+
+import pytest
+
+from streams.core.clock import rfc3339
+from streams.core.partition import Partition
+from tests.core.given import DAY, MINUTE, PLATFORM, SECOND, Day
+from tests.core.states import delivered, granted
+
+FEW = 2_000
+MANY = int(os.environ.get("BYLINE_TEST_BOUND", "8000"))
+
+ROUNDS = range(0, 1000, 200)
+
+Act = Callable[[Day, int], object]
+
+KINDS: dict[str, Act] = {
+    "readings": lambda day, number: day.reads(1500 + number % 7),
+    "readings over and under the line": lambda day, number: day.reads(1500 - 700 * (number % 2)),
+    "labels": lambda day, number: day.label("财经" if number % 2 else "法律"),
+    "labels that come and go": lambda day, number: day.label("财经" if number % 2 else "日常生活"),
+    "account changes": lambda day, number: day.change(
+        ("exempted", "exemption_ended", "owner_changed", "reopened")[number % 4]
+    ),
+    "closings": lambda day, number: day.change(("closed", "reopened")[number % 2]),
+    "receipts": lambda day, number: day.receipt(),
+    "receipts of a failure": lambda day, number: day.receipt(
+        ("failed", "delivered")[number % 2], failure=("blocked", None)[number % 2]
+    ),
+    "answers": lambda day, number: day.answer(("declined", "withdrawn")[number % 2]),
+    "answers that do not fit": lambda day, number: day.answer(
+        "granted", notice_version=f"v{number}", invitation_id=f"i{number}"
+    ),
+    "holds": lambda day, number: day.control(("hold", "unhold")[number % 2]),
+    "holds that end": lambda day, number: day.control(
+        "hold", expires_at=rfc3339(day.now + SECOND // 2)
+    ),
+    "appeals": lambda day, number: day.control(
+        ("appeal_opened", "appeal_rejected")[number % 2], appeal_id=f"a{number // 2}"
+    ),
+    "appeals nobody answers": lambda day, number: day.control(
+        "appeal_opened", appeal_id=f"a{number}"
+    ),
+    "reissues": lambda day, number: day.control("reissue"),
+    "extensions": lambda day, number: day.control("extend", until=rfc3339(day.now + 4 * DAY)),
+    "settles": lambda day, number: day.control("settle"),
+    "switches": lambda day, number: day.switch("adverse_off", number % 2 == 0),
+    "switches of a platform": lambda day, number: day.switch(
+        "answers_paused", number % 2 == 0, scope=PLATFORM
+    ),
+    "switches that never stop": lambda day, number: day.switch("invitations_off", number % 2 == 0),
+}
+
+
+def size(day: Day) -> int:
+    """Bytes of all that is kept."""
+    stores = day.tables.state.values()
+    return sum(len(key) + len(value) for kept in stores for key, value in kept.items())
+
+
+def run(day: Day, act: Act, first: int, count: int) -> float:
+    """Apply inputs a second apart; microseconds of this process for each."""
+    started = time.process_time()
+    for number in range(first, first + count):
+        day.now += SECOND
+        act(day, number)
+    taken = time.process_time() - started
+    day.tables.outputs.clear()
+    day.tables.raw.clear()
+    day._seen = 0
+    day.fire()
+    return taken / count * 1e6
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_kept_is_bounded_and_the_cost_linear(kind: str) -> None:
+    act = KINDS[kind]
+    early, late = delivered(), delivered()
+    run(early, act, 0, FEW)
+    for first in range(0, MANY, FEW):
+        run(late, act, first, FEW)
+    few, many = size(early), size(late)
+    # In turns, and the least of each: a busy machine is no growth.
+    costs = [(run(early, act, FEW + n, 200), run(late, act, MANY + n, 200)) for n in ROUNDS]
+    cost_early, cost_late = (min(cost) for cost in zip(*costs, strict=True))
+    print(f"{kind}: {few} and {many} bytes, {cost_early:.0f} and {cost_late:.0f} us an input")
+    assert many <= 1.1 * few
+    assert cost_late <= 1.5 * cost_early
+    assert len(late.partition.schedule._heap) <= 64, "no more entries than accounts that wait"
+
+
+def test_a_partition_that_read_much_of_one_key_opens_as_fast_as_any() -> None:
+    day = granted()
+    run(day, KINDS["holds"], 0, FEW)
+    run(day, KINDS["switches"], 0, FEW)
+    policies = list(day.partition._policies.values())
+    started = time.perf_counter()
+    day.open(*policies)
+    assert time.perf_counter() - started < 0.1
+    assert isinstance(day.partition, Partition)
+    assert day.wait(MINUTE).said() == []
