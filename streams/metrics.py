@@ -39,6 +39,12 @@ SPECS: tuple[Spec, ...] = (
     ),
     Spec(
         "counter",
+        "byline_times_replaced_total",
+        "Words whose time was no credible one: before 2005 or more than five minutes ahead.",
+        ("topic",),
+    ),
+    Spec(
+        "counter",
         "byline_control_ids_reused_total",
         "Controls applied under the id of another one with another content.",
         ("platform",),
@@ -125,6 +131,7 @@ _COUNTED: Mapping[str, str] = {
     "inputs": "byline_inputs_total",
     "stale": "byline_stale_inputs_total",
     "ignored": "byline_ignored_inputs_total",
+    "time_replaced": "byline_times_replaced_total",
     "control_id_reused": "byline_control_ids_reused_total",
     "unclear": "byline_unclear_words_total",
     "dead_letters": "byline_dead_letters_total",

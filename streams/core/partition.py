@@ -349,6 +349,8 @@ class Partition:
         changes = [] if isinstance(decided, str) else decided
         stale = any(change.stale for change in changes)
         word_for = Ignored.STALE if stale else ignored
+        if word.replaced:
+            self.counts["time_replaced", name] += 1
         self._count(name, account, value, word_for, policy, now)
         self._examiner.look(ledger, account, ref, now, cause, changes=changes, ignored=ignored)
 
@@ -456,6 +458,8 @@ class Partition:
                 continue
             word = word_of(milliseconds(value.issued_at), entry_of(record, now))
             ignored = self._brakes.turn(value.scope, value.switch, value.on, word)
+            if word.replaced:
+                self.counts["time_replaced", "switches"] += 1
             if ignored is not Ignored.REPEAT:
                 self._progress.dirty[BRAKES] = self._brakes
                 self._progress.moved = True

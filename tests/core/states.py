@@ -31,11 +31,7 @@ def begun(*policies: Policy, **given: Any) -> Day:
 
 def unreadable(day: Day, topic: str, account: str = ACCOUNT) -> Day:
     """A record of an account that is refused for its form."""
-    offset = day._offsets[topic]
-    day._offsets[topic] += 1
-    key = f"{PLATFORM}:{account}".encode()
-    day.partition.unclear_refused(day.tables, day.now, topic, key, day.now, offset)
-    return day
+    return day.put(topic, f"{PLATFORM}:{account}", b"{}")
 
 
 def none() -> Day:
