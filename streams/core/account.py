@@ -11,6 +11,7 @@ from msgspec import Struct, field
 
 from schemas.words import Event, Field, LabelSource, Level, Mode, Surface
 from streams.core.lifecycle import Eligibility, Invitation
+from streams.core.marks import remember
 
 
 class Label(Struct, array_like=True, gc=False):
@@ -73,13 +74,13 @@ class Heard(Struct, array_like=True, gc=False):
     """What people said of an account, and stays when it is closed.
 
     `words`: by word. `controls`: of those with the latest time their time, a digest of the whole
-    and one of the id. `appeals`: the open ones by id. `upheld_at`: the newest verdict for the
-    owner; `freed_at`: the newest word that ends its mark. `held_at`: the newest hold. `unclear`:
-    by topic, and `appeals` for those beyond the most that are kept.
+    and one of the id (marks.py). `appeals`: the open ones by id. `upheld_at`: the newest verdict
+    for the owner; `freed_at`: the newest word that ends its mark. `held_at`: the newest hold.
+    `unclear`: by topic, and `appeals` for those beyond the most that are kept.
     """
 
     words: dict[str, Said] = field(default_factory=dict)
-    controls: tuple[tuple[int, int, int], ...] = ()
+    controls: bytes = b""
     appeals: dict[str, Appeal] = field(default_factory=dict)
     upheld_at: int | None = None
     freed_at: int | None = None
@@ -131,7 +132,7 @@ class Cycle(Struct, array_like=True):
 
     `deadline_at` is what the owner was told last. It is reckoned from `clock_base` by adding every
     stop of the clock after `clock_from` (see clock.py); `stops` are the account's own, ended ones.
-    `receipts` are those that named it, so that none counts twice, with their time and a digest;
+    `receipts` are those that named it, so that none counts twice, by time and digest (marks.py);
     `told` those that the first edition kept. `issued_at` moves with a reissue, `first_issued_at`
     does not. `reminded_count`: how many of the pinned reminders are done since the last delivery.
     `expired_at`: when `invitation.expired` was decided. `delivery_at`: when the delivery says that
@@ -157,7 +158,7 @@ class Cycle(Struct, array_like=True):
     throttles: dict[Surface, Throttled] = field(default_factory=dict)
     first_issued_at: int | None = None
     expired_at: int | None = None
-    receipts: tuple[tuple[int, int], ...] = ()
+    receipts: bytes = b""
     delivery_at: int | None = None
     extended_to: int | None = None
     answered_by: tuple[int, int] | None = None
@@ -298,7 +299,8 @@ def carry_over(account: Account) -> None:
     """
     heard = Heard()
     marks = account.controls[-MOST_CONTROLS:]
-    heard.controls = tuple((-1, UNKNOWN_CONTENT, mark) for mark in marks)
+    for mark in marks:
+        heard.controls = remember(heard.controls, -1, (UNKNOWN_CONTENT, mark), MOST_CONTROLS)
     if account.answered is not None:
         at, words = account.answered
         heard.words = {word: Said(at, at, 0, at) for word in words.split("+")}

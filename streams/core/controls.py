@@ -1,9 +1,7 @@
 """An operator's word on one account: holds, lifts, extensions, reissues, appeals (contract 3.5)."""
 
-from bisect import insort
-
 from schemas.words import Command, ControlReason, Ignored, Mode
-from streams.core import unclear
+from streams.core import marks, unclear
 from streams.core.account import MOST_CONTROLS, UNKNOWN_CONTENT, Account, Appeal
 from streams.core.change import Change
 from streams.core.clock import milliseconds
@@ -18,6 +16,9 @@ from streams.core.throttle import release_all
 
 MOST_APPEALS = 16
 """So many appeals of an account are open at once; a further one is an unclear word."""
+
+_CONTENT, _ID, _WIDTH = 1, 2, 24
+"""Where the digests of a remembered control stand, and how long an entry is."""
 
 _PROTECTING = frozenset(
     {Command.HOLD, Command.LIFT, Command.EXTEND, Command.APPEAL_OPENED, Command.APPEAL_UPHELD}
@@ -48,16 +49,13 @@ def known_control(account: Account, control: Control, word: Word) -> bool:
     """
     heard = heard_of(account)
     content, mark = _content(control), control_mark(control.control_id)
-    by_id = (UNKNOWN_CONTENT, mark)
-    protects = control.command in _PROTECTING
-    for _, known_content, known_mark in heard.controls:
-        if known_content == content:
-            return True
-        if (known_content, known_mark) == by_id and not protects:
-            return True
-    marks = list(heard.controls)
-    insort(marks, (word.at, content, mark))
-    heard.controls = tuple(marks[-MOST_CONTROLS:])
+    if marks.entries(heard.controls, _CONTENT, content, _WIDTH):
+        return True
+    if control.command not in _PROTECTING:
+        for at in marks.entries(heard.controls, _ID, mark, _WIDTH):
+            if marks.number(heard.controls, at, _CONTENT) == UNKNOWN_CONTENT:
+                return True
+    heard.controls = marks.remember(heard.controls, word.at, (content, mark), MOST_CONTROLS)
     return False
 
 
@@ -79,7 +77,7 @@ def _content(control: Control) -> int:
 def reused_id(account: Account, control: Control) -> bool:
     """Whether two controls that are remembered have the id of this one."""
     mark = control_mark(control.control_id)
-    return [known for _, _, known in heard_of(account).controls].count(mark) > 1
+    return len(marks.entries(heard_of(account).controls, _ID, mark, _WIDTH)) > 1
 
 
 def _decide(account: Account, moment: Moment, control: Control, word: Word) -> Decided:

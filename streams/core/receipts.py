@@ -3,10 +3,8 @@
 A receipt speaks of an issued notice only. Failed counts also against a delivery that came first.
 """
 
-from bisect import insort
-
 from schemas.words import Event, Ignored, Mode, Outcome
-from streams.core import ids
+from streams.core import ids, marks
 from streams.core.account import Account, Cycle, Life
 from streams.core.change import Draft
 from streams.core.decode import NoticeReceipt
@@ -19,6 +17,9 @@ from streams.core.throttle import release_all
 
 MOST_RECEIPTS = 100
 """So many receipts of a cycle are remembered: those with the latest time."""
+
+_WIDTH = 16
+"""How long the entry of a remembered receipt is."""
 
 
 def decide_receipt(account: Account, moment: Moment, receipt: NoticeReceipt, word: Word) -> Decided:
@@ -42,11 +43,9 @@ def _first_told(cycle: Cycle, receipt: NoticeReceipt, word: Word) -> bool:
     """Remember a receipt; False where one alike in every field is remembered."""
     mark = ids.content_mark(word.stated, receipt.outcome, receipt.failure)
     told = (receipt.occurred_ms, str(receipt.outcome)) in cycle.told
-    if told or any(mark == known for _, known in cycle.receipts):
+    if told or marks.entries(cycle.receipts, 1, mark, _WIDTH):
         return False
-    receipts = list(cycle.receipts)
-    insort(receipts, (word.at, mark))
-    cycle.receipts = tuple(receipts[-MOST_RECEIPTS:])
+    cycle.receipts = marks.remember(cycle.receipts, word.at, (mark,), MOST_RECEIPTS)
     return True
 
 

@@ -8,6 +8,7 @@ import pytest
 from streams.core.account import MOST_CONTROLS, Account, Heard, decode_account, encode
 from streams.core.ids import control_mark, pseudonym
 from streams.core.ledger import ACCOUNTS
+from streams.core.marks import count
 from tests.core.given import ACCOUNT, DAY, HOUR, MINUTE, PLATFORM, START, Day
 from tests.core.states import delivered, expired, granted, unreadable
 
@@ -34,11 +35,8 @@ def test_what_people_said_outlives_closing() -> None:
     assert heard is not None
     words = {"granted", "withdrawn", "exempted", "exemption_ended", "closed", "reopened"}
     assert set(heard.words) == words
-    assert (list(heard.appeals), len(heard.controls), list(heard.unclear)) == (
-        ["a"],
-        3,
-        ["controls"],
-    )
+    assert count(heard.controls, 24) == 3
+    assert (list(heard.appeals), list(heard.unclear)) == (["a"], ["controls"])
     assert account.hold is not None
     assert heard.upheld_at is not None
     waits = set((day.wait(DAY).account().deferred or "").partition(":")[2].split("+"))
@@ -53,7 +51,7 @@ def test_while_it_is_closed_all_of_it_stands_under_the_digest_of_the_key() -> No
     assert kept.heard is not None
     assert set(kept.heard.words) == {"granted", "withdrawn", "closed"}
     assert list(kept.heard.unclear) == ["controls"]
-    assert (len(kept.heard.controls), kept.heard.upheld_at is not None) == (2, True)
+    assert (count(kept.heard.controls, 24), kept.heard.upheld_at is not None) == (2, True)
     assert kept.live.cool_down_until == day.now + 10 * DAY
     assert kept.observed_at is not None
 
@@ -91,7 +89,7 @@ def cycle(**changes: Any) -> list[Any]:
         "deadline_at": told + 3 * DAY,
         "clock_base": told + 3 * DAY,
         "clock_from": told,
-        "stops": [[issued + n * 10, issued + n * 10 + 1] for n in range(100)],
+        "stops": [],
         "reminded_count": 0,
         "answered_at": None,
         "receipts": [[told, "delivered"]],
@@ -185,7 +183,7 @@ def test_its_open_appeal_defers_until_the_verdict_without_an_id() -> None:
 
 def test_of_its_controls_the_last_256_count_as_known_but_for_what_protects() -> None:
     marks = [control_mark(f"old{number}") for number in range(1000)]
-    assert len(heard_in(record(controls=marks)).controls) == MOST_CONTROLS
+    assert count(heard_in(record(controls=marks)).controls, 24) == MOST_CONTROLS
     day = taken_up(record(controls=marks, hold=[START, None]))
     day.control("unhold", control_id="old999")
     assert day.account().hold is not None
@@ -196,7 +194,10 @@ def test_of_its_controls_the_last_256_count_as_known_but_for_what_protects() -> 
 
 
 def test_a_cycle_of_the_first_edition_with_too_many_stops_keeps_64_from_the_next_on() -> None:
-    day = taken_up(record()).control("hold").wait(MINUTE).control("unhold")
+    told = START + HOUR + MINUTE
+    stops = [[told + number * 10, told + number * 10 + 1] for number in range(100)]
+    life = [1, 2, 3, None, cycle(stops=stops)]
+    day = taken_up(record(live=life)).control("hold").wait(MINUTE).control("unhold")
     kept = day.account().live.cycle
     assert kept is not None
     assert len(kept.stops) == 64

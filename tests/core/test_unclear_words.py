@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from streams.core.clock import rfc3339
+from streams.core.marks import count
 from tests.core.given import ACCOUNT, DAY, HOUR, MINUTE, PLATFORM, START, Day, policy
 from tests.core.states import (
     DEADLINE,
@@ -200,7 +201,7 @@ def test_100_receipts_of_a_cycle_are_remembered() -> None:
         day.receipt(at=START + HOUR + 2 * MINUTE + number)
     cycle = day.account().live.cycle
     assert cycle is not None
-    assert len(cycle.receipts) == 100
+    assert count(cycle.receipts, 16) == 100
     day.receipt(at=START + HOUR + 2 * MINUTE + 119)
     assert ignored(day) == "duplicate"
 
