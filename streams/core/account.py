@@ -243,7 +243,7 @@ class Account(Struct, array_like=True, gc=False):
         return bool(
             self.live.cycle_number
             or self.shadow.cycle_number
-            or self.heard is not None
+            or (self.heard is not None and (self.heard.controls or self.heard.unclear))
             or self.opened_at is not None
             or self.exempt_at is not None
             or self.owner_at is not None

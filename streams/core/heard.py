@@ -65,7 +65,7 @@ def heard_of(account: Account) -> Heard:
 
 def repeated(account: Account, name: str, word: Word, about: int = 0) -> bool:
     """Whether it is the newest applied or stale one of the same word once more."""
-    said = heard_of(account).words.get(name)
+    said = account.heard.words.get(name) if account.heard is not None else None
     if said is None or (said.stated, said.about) != (word.stated, about):
         return False
     return not (word.replaced and name in PROTECTING)
@@ -73,7 +73,7 @@ def repeated(account: Account, name: str, word: Word, about: int = 0) -> bool:
 
 def applied_at(account: Account, *names: str) -> int | None:
     """The time of the newest applied one of these words."""
-    words = heard_of(account).words
+    words = account.heard.words if account.heard is not None else {}
     times = [words[name].applied_at for name in names if name in words]
     return max((at for at in times if at is not None), default=None)
 

@@ -68,8 +68,8 @@ def test_an_old_word_sent_again_after_closing_says_nothing_new() -> None:
 def test_below_the_floor_what_was_said_is_remembered_and_no_count() -> None:
     day = unreadable(Day(), "controls").reads(10)
     assert day.account().followers == 10
-    day = Day().reads(1500).reads(10)
-    assert day.account().followers is None
+    day = Day().reads(1500).answer("withdrawn").reads(10)
+    assert day.account().followers is None, "an answer alone binds nobody"
 
 
 # ---- a record of the first edition ---------------------------------------------------------------
