@@ -75,7 +75,8 @@ class Heard(Struct, array_like=True, gc=False):
 
     `words`: by word. `controls`: of those with the latest time their time, a digest of the whole
     and one of the id (marks.py). `appeals`: the open ones by id. `upheld_at`: the newest verdict
-    for the owner; `freed_at`: the newest word that ends its mark. `held_at`: the newest hold.
+    for the owner, while its mark stands; `freed_at`: the newest word that ends such a mark.
+    `held_at`: the newest hold.
     `unclear`: by topic, and `appeals` for those beyond the most that are kept.
     """
 
@@ -310,6 +311,7 @@ def carry_over(account: Account) -> None:
         _carry(heard, "exempted" if account.exempt else "exemption_ended", account.exempt_at)
     if account.owner_at is not None:
         _carry(heard, "owner_changed", account.owner_at)
+        heard.freed_at = account.owner_at
     if account.appeal is not None:
         heard.appeals[""] = Appeal(account.appeal.since, account.appeal.since)
     if account.hold is not None:

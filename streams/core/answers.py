@@ -42,9 +42,9 @@ def decide_answer(account: Account, moment: Moment, answer: ConsentAnswer, word:
             return misfit
     if said is Answer.GRANTED and life.cycle is not None:
         agreed = answer.notice_version or life.cycle.terms.notice_version
-        if life.state is Invitation.GRANTED and not _renews(life.cycle, moment, agreed, word):
-            return Ignored.RECORDED
     stale = is_stale(account, said, ANSWERS, word)
+    if not stale and agreed is not None and _says_nothing_new(life, moment, agreed, word):
+        return Ignored.RECORDED
     remember(account, said, word, not stale, about)
     if stale:
         taken_back = agreed is not None and life.state in OPEN
@@ -86,7 +86,7 @@ def _misfit(
         why = Ignored.OTHER_NOTICE
     if why is None:
         return None
-    asked = why is Ignored.OTHER_NOTICE or word.entry >= issued_at
+    asked = why is Ignored.OTHER_NOTICE or word.entry > issued_at
     return Ignored.UNCLEAR if asked and unclear_answer(cycle, word.entry, word.at) else why
 
 
@@ -98,11 +98,14 @@ def _shown(cycle: Cycle, moment: Moment, version: str | None) -> bool:
     return notices.in_force_since(moment.notices, version or "", since) is not None
 
 
-def _renews(cycle: Cycle, moment: Moment, agreed: str, word: Word) -> bool:
-    """Whether a grant comes after the one in force and is for a newer notice."""
+def _says_nothing_new(life: Life, moment: Moment, agreed: str, word: Word) -> bool:
+    """Whether a consent is in force and a grant is not later than it or for no newer notice."""
+    cycle = life.cycle
+    if life.state is not Invitation.GRANTED or cycle is None:
+        return False
     before = cycle.consent or cycle.terms.notice_version
     later = cycle.answered_at is None or word.at > cycle.answered_at
-    return later and notices.is_newer(moment.notices, agreed, before)
+    return not (later and notices.is_newer(moment.notices, agreed, before))
 
 
 def _taken_back(account: Account, moment: Moment, word: Word) -> list[Change]:

@@ -117,7 +117,6 @@ class Brakes(Struct, array_like=True, dict=True):
         lever.on_at = max(word.at, lever.on_at or word.at)
         self.__dict__.clear()
         if lever.on_since is not None:
-            lever.on_since = min(word.at, lever.on_since)
             return Ignored.RECORDED
         lever.on_since = word.at
         return None

@@ -6,7 +6,7 @@ from streams.core.account import MOST_CONTROLS, UNKNOWN_CONTENT, Account, Appeal
 from streams.core.change import Change
 from streams.core.clock import milliseconds
 from streams.core.decode import Control
-from streams.core.facts import begin_hold, drop_expired_hold, end_stop
+from streams.core.facts import begin_hold, drop_expired_hold, end_mark, end_stop
 from streams.core.heard import Word, heard_of, unhold_word
 from streams.core.ids import content_mark, control_mark
 from streams.core.invitation import LIVES, Decided, cancelled, ending, extend, row_change
@@ -24,7 +24,14 @@ _PROTECTING = frozenset(
     {Command.HOLD, Command.LIFT, Command.EXTEND, Command.APPEAL_OPENED, Command.APPEAL_UPHELD}
 )
 _NOT_APPLIED = frozenset(
-    {Ignored.REPEAT, Ignored.STALE, Ignored.OTHER_APPEAL, Ignored.NO_UNTIL, Ignored.UNCLEAR}
+    {
+        Ignored.REPEAT,
+        Ignored.STALE,
+        Ignored.OTHER_APPEAL,
+        Ignored.NO_UNTIL,
+        Ignored.NOT_LATER,
+        Ignored.UNCLEAR,
+    }
 )
 
 
@@ -108,7 +115,7 @@ def _unhold(account: Account, control: Control, word: Word) -> Ignored:
     """End the hold; for reason `appeal` instead the mark of an upheld appeal, and no hold."""
     heard = heard_of(account)
     if control.reason is ControlReason.APPEAL:
-        heard.freed_at = max(word.at, heard.freed_at or word.at)
+        end_mark(heard, word.at)
         return Ignored.RECORDED
     late = unhold_word(account, word)
     if late is not None:
@@ -124,8 +131,6 @@ def _open_appeal(account: Account, control: Control, word: Word) -> Ignored:
     appeals = heard_of(account).appeals
     name = control.appeal_id or ""
     known = appeals.get(name)
-    if account.owner_at is not None and word.at < account.owner_at:
-        return Ignored.RECORDED  # The owner before has appealed, and is gone.
     if known is None and len(appeals) >= MOST_APPEALS:
         unclear.unclear_word(account, unclear.APPEALS, word.entry, word.at)
         return Ignored.UNCLEAR
@@ -167,7 +172,8 @@ def _uphold(account: Account, control: Control, word: Word) -> None:
     appeal = heard.appeals.pop(control.appeal_id or "", None)
     if appeal is not None:
         end_stop(account, appeal.since, word.until)
-    heard.upheld_at = max(word.at, heard.upheld_at or word.at)
+    if heard.freed_at is None or heard.freed_at <= word.at:
+        heard.upheld_at = max(word.at, heard.upheld_at or word.at)
 
 
 def _reissue(account: Account, mode: Mode, word: Word) -> Ignored:

@@ -4,7 +4,7 @@ Facts with a time of their own are kept by that time: what is older than what is
 """
 
 from schemas.words import Cause, Change, Ignored
-from streams.core.account import Account, Hold, Label, Life, Reading
+from streams.core.account import Account, Heard, Hold, Label, Life, Reading
 from streams.core.clock import milliseconds
 from streams.core.decode import AccountChange, CategoryChange, FollowerCount
 from streams.core.heard import CLOSING, EXEMPTING, Word, heard_of, kept, take
@@ -198,6 +198,7 @@ def read_change(account: Account, change: AccountChange, word: Word) -> Ignored 
     if late is None:
         account.owner_at = max(word.at, account.owner_at or word.at)
         _forget_appeals(account, word)
+        end_mark(heard_of(account), word.at)
     return late
 
 
@@ -206,6 +207,15 @@ def _forget_appeals(account: Account, word: Word) -> None:
     appeals = heard_of(account).appeals
     for name in [name for name, appeal in appeals.items() if appeal.opened_at < word.at]:
         end_stop(account, appeals.pop(name).since, word.until)
+
+
+def end_mark(heard: Heard, at: int) -> None:
+    """End the mark of an appeal that was not upheld later; at one time the later in the log
+    counts.
+    """
+    heard.freed_at = max(at, heard.freed_at or at)
+    if heard.upheld_at is not None and heard.upheld_at <= at:
+        heard.upheld_at = None
 
 
 def begin_hold(hold: Hold | None, since: int, expires_at: int | None) -> Hold:

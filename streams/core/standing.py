@@ -74,11 +74,7 @@ def holding(hold: Hold | None, time: int) -> bool:
 
 def upheld(account: Account) -> bool:
     """Whether the mark of an upheld appeal stands: no new cycle until a later word ends it."""
-    heard = account.heard
-    if heard is None or heard.upheld_at is None:
-        return False
-    later = (account.owner_at, heard.freed_at)
-    return all(at is None or at <= heard.upheld_at for at in later)
+    return account.heard is not None and account.heard.upheld_at is not None
 
 
 def stale(account: Account, moment: Moment) -> bool:

@@ -58,7 +58,7 @@ def test_an_answer_without_an_invitation_belongs_to_the_open_cycle_or_the_consen
 
 @pytest.mark.parametrize("word", ["granted", "declined"])
 def test_but_not_when_it_is_of_clearly_before_the_first_issue(word: str) -> None:
-    day = invited().answer(word, at=START + HOUR - SKEW - 1)
+    day = invited().wait(1).answer(word, at=START + HOUR - SKEW - 1)
     assert (day.said(), ignored(day)) == ([], "unclear")
     assert invited().answer(word, at=START + HOUR - SKEW).said() == [
         "delivered answer",
