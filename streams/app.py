@@ -22,6 +22,7 @@ from streams.engine.config import EngineConfig
 from streams.engine.processor import Refusal
 from streams.instance import Instance, claim
 from streams.metrics import Metrics
+from streams.operate.published import published, shared_versions
 from streams.operate.topics import kept_too_short
 from streams.policies import load_policies
 from streams.processor import BylineProcessor
@@ -70,6 +71,13 @@ async def refuse_short_retention(settings: Settings) -> None:
         raise Refusal(f"{'; '.join(faults)}: mend it with kafka-configs, then start the worker", 2)
 
 
+async def refuse_shared_versions(settings: Settings, policies: Mapping[str, Policy]) -> None:
+    """Raises `Refusal` while a notice has the version of another one that was in force."""
+    faults = shared_versions(await published(settings), policies)
+    if faults:
+        raise Refusal("; ".join(faults), 2)
+
+
 def create_app(settings: Settings) -> EngineApp:
     """A worker of these settings: policies loaded, a folder claimed, everything joined.
 
@@ -95,6 +103,7 @@ def create_app(settings: Settings) -> EngineApp:
 
     async def prepare() -> None:
         await refuse_short_retention(settings)
+        await refuse_shared_versions(settings, policies)
         await publish_policies(settings, names, policies)
 
     app.prepare = prepare

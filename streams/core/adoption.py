@@ -66,6 +66,7 @@ def adopt(
             adopted[platform] = _adopted(policy, since=0, looking=False, before=None)
             continue
         _refuse_older(before, policy, partition)
+        _refuse_shared_version(before, policy)
         if before.digest == policy.digest:
             if not before.notices:
                 notices = with_notice((), policy.notice, before.since)
@@ -112,6 +113,18 @@ def _refuse_older(before: Adopted, policy: Policy, partition: int) -> None:
             f"both say version {policy.version}; raise the version of the changed file",
             exit_code=2,
         )
+
+
+def _refuse_shared_version(before: Adopted, policy: Policy) -> None:
+    """A grant names a version alone: two notices that share one could not be told apart."""
+    notice = policy.notice
+    for one in before.notices:
+        if one.version == notice.version and one.notice_id != notice.id:
+            raise Stop(
+                f"the notice {notice.id} of {policy.platform} has version {notice.version!r}, as "
+                f"{one.notice_id} had; give it a version that no other notice of the platform had",
+                exit_code=2,
+            )
 
 
 def _needs_rescan(before: Adopted, policy: Policy) -> str | None:

@@ -246,3 +246,13 @@ def test_a_cool_down_of_the_present_policy_counts() -> None:
     day.open(policy(version=2, stability=stability(cool_down=DAY)))
     day.fire().control("lift")
     assert day.wait(DAY).said() == ["cancelled operator", ISSUED]
+
+
+def test_two_notices_of_a_platform_never_share_a_version() -> None:
+    day = Day()
+    day.open(noticed(version="2"))
+    for shared in ("1", "2"):
+        other = noticed(id="another-notice", version=shared)
+        with pytest.raises(Stop, match=r"has version '.', as weibo-notice had; give it"):
+            day.open(replace(other, version=3))
+    day.open(replace(noticed(id="another-notice", version="3"), version=3))
