@@ -25,6 +25,7 @@ from streams.metrics import Metrics
 from streams.operate.published import published, shared_versions
 from streams.operate.topics import kept_too_short
 from streams.policies import load_policies
+from streams.policies.scalars import parse_duration
 from streams.processor import BylineProcessor
 from streams.settings import Settings, kafka_client_kwargs, kafka_security
 from streams.web import HealthSite
@@ -99,7 +100,12 @@ def create_app(settings: Settings) -> EngineApp:
     processor = BylineProcessor(policies, names, metrics, settings.require_approvals, rescan)
     app = build(engine_config(settings, instance), processor, metrics)
     app.byline_instance = instance
-    site = HealthSite(metrics, app.engine.status, lambda: refresh(metrics, app, processor))
+    unconfirmed_after = parse_duration(settings.unconfirmed_after)
+
+    def bring_up_to_date() -> None:
+        refresh(metrics, app, processor, unconfirmed_after)
+
+    site = HealthSite(metrics, app.engine.status, bring_up_to_date)
 
     async def prepare() -> None:
         await refuse_short_retention(settings)
@@ -127,8 +133,13 @@ def create_app(settings: Settings) -> EngineApp:
     return app
 
 
-def refresh(metrics: Metrics, app: EngineApp, processor: BylineProcessor) -> None:
-    """Bring the gauges up to date from the engine's status and the partitions of this worker."""
+def refresh(
+    metrics: Metrics, app: EngineApp, processor: BylineProcessor, unconfirmed_after: int
+) -> None:
+    """Bring the gauges up to date from the engine's status and the partitions of this worker.
+
+    `unconfirmed_after`: for how long nobody has to have heard of an invitation, in milliseconds.
+    """
     status = app.engine.status()
     now = app.engine.clock.now()
     states = Counter({"recovering": 0, "running": 0, "suspended": 0})
@@ -141,7 +152,13 @@ def refresh(metrics: Metrics, app: EngineApp, processor: BylineProcessor) -> Non
     overdue = max(0, now - min(dues)) / 1000 if dues else 0.0
     metrics.show("byline_timers_overdue_seconds", overdue)
     served = (processor.partitions.get(part.partition) for part in status.parts)
-    _show_accounts(metrics, [core for core in served if core is not None], processor, now)
+    cores = [core for core in served if core is not None]
+    _show_accounts(metrics, cores, processor, now)
+    unconfirmed: Counter[str] = Counter(dict.fromkeys(processor.platforms, 0))
+    for core in cores:
+        unconfirmed.update(core.unconfirmed(now - unconfirmed_after))
+    for platform, number in unconfirmed.items():
+        metrics.show("byline_unconfirmed_invitations", number, platform)
 
 
 def _show_accounts(

@@ -104,6 +104,12 @@ SPECS: tuple[Spec, ...] = (
         "Seconds until a platform's guard opens again, the longest of the partitions; 0: open.",
         ("platform",),
     ),
+    Spec(
+        "gauge",
+        "byline_unconfirmed_invitations",
+        "Invitations without a receipt for longer than UNCONFIRMED_AFTER: is the notifier alive?",
+        ("platform",),
+    ),
     Spec("gauge", "byline_tracked_accounts", "Accounts whose state is kept.", ("platform",)),
     Spec("gauge", "byline_waiting_accounts", "Accounts that wait for an instant."),
     Spec("gauge", "byline_timers_overdue_seconds", "How long the earliest timer has been due."),

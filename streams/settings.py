@@ -20,6 +20,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from streams.settings_values import (
     Expected,
     Flag,
+    Length,
     LogFormat,
     LogLevel,
     Name,
@@ -90,6 +91,9 @@ class Settings(BaseSettings):
     )
     rescan: str = Field(
         "", description="platforms (a,b) whose new policy may read all readings and labels again"
+    )
+    unconfirmed_after: Length = Field(
+        "PT24H", description="an invitation without a receipt for longer is on the list unconfirmed"
     )
     log_level: LogLevel = Field("info", description="the least that is logged")
     log_format: LogFormat = Field("text", description="for people or for programs")

@@ -1,11 +1,15 @@
 """What a setting may be: each kind of value with the words of its refusal."""
 
+import re
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
 SERVERS_PATTERN = r"^[A-Za-z0-9.\-\[\]:]+:\d{1,5}(\s*,\s*[A-Za-z0-9.\-\[\]:]+:\d{1,5})*$"
+LENGTH_PATTERN = (
+    r"P(?=.)([0-9]{1,4}W|([0-9]{1,5}D)?(T(?=.)([0-9]{1,6}H)?([0-9]{1,8}M)?([0-9]{1,9}S)?)?)"
+)
 NAME_WORDS = "letters, digits and . _ - only, at most 100"
 
 
@@ -22,6 +26,12 @@ def _upper(value: Any) -> Any:
 
 def _lower(value: Any) -> Any:
     return value.lower() if isinstance(value, str) else value
+
+
+def _length(value: str) -> str:
+    if re.fullmatch(LENGTH_PATTERN, value) is None:
+        raise ValueError("no duration")
+    return value
 
 
 Port = Annotated[int, Field(ge=1, le=65535), Expected("a port, from 1 to 65535")]
@@ -55,4 +65,9 @@ LogLevel = Annotated[
     Expected("debug, info, warning or error"),
 ]
 LogFormat = Annotated[Literal["text", "json"], BeforeValidator(_lower), Expected("text or json")]
+Length = Annotated[
+    str,
+    AfterValidator(_length),
+    Expected("an ISO 8601 duration down to seconds, such as PT24H or P2D"),
+]
 Flag = Annotated[bool, Expected("true or false")]

@@ -12,13 +12,15 @@ from schemas.events import ThrottleApplied
 from schemas.topics import OUTPUTS
 from streams.cli.say import AsJson, say, say_json, say_table, settings
 from streams.core.policy import Policy
+from streams.operate.account_states import CHANGELOG
 from streams.operate.audit.lineup import plain_of
 from streams.operate.audit.reading import MissingTopicsError, read_to_end
 from streams.operate.clients import consumer
 from streams.operate.errors import UsageError
 from streams.operate.statements import read, render, zone_of
-from streams.operate.worklists import TOPICS, Row, WorkLists
+from streams.operate.worklists import Row, WorkList, WorkLists, topics_of
 from streams.policies import PolicyFaults, load_policy
+from streams.policies.scalars import parse_duration
 from streams.settings import Settings
 
 
@@ -26,6 +28,8 @@ class Which(StrEnum):
     """The work-lists there are."""
 
     UNDELIVERABLE = "undeliverable"
+    UNCONFIRMED = "unconfirmed"
+    UNCLEAR = "unclear"
     PENDING = "pending"
     APPEALS = "appeals"
 
@@ -50,30 +54,59 @@ def worklist(
     ] = 24.0,
     as_json: AsJson = False,
 ) -> None:
-    """Accounts that need a person: undeliverable notices, pending restrictions, open appeals."""
+    """Accounts that need a person, as the workers know them.
+
+    undeliverable: notices that failed, those that failed after a delivery apart. unconfirmed:
+    invited, and no receipt for longer than UNCONFIRMED_AFTER. unclear: somebody's word could not be
+    read or does not fit, first where a consent is in force. pending: what would be restricted, and
+    what it waits for. appeals: open ones.
+    """
     chosen = settings()
-    lists = asyncio.run(_read(chosen))
+    lists = asyncio.run(_read(chosen, which.value))
     now = int(time.time() * 1000)
-    rows = lists.rows(which.value, now, int(within * 3_600_000))
+    hours = int(within * 3_600_000)
+    span = parse_duration(chosen.unconfirmed_after) if which is Which.UNCONFIRMED else hours
+    rows = lists.rows(which.value, now, span)
     if as_json:
         say_json([row.as_dict() for row in rows])
         return
-    columns = ("account", "since", "reason", "due_at", "surfaces", "waits_for")
+    apart = [row for row in rows if row.after_delivery]
+    _table(which, [row for row in rows if not row.after_delivery])
+    say(f"{len(rows) - len(apart)} {which.value}")
+    if apart:
+        _table(which, apart)
+        say(f"{len(apart)} {which.value} after a delivery: many at once are a wave")
+
+
+_COLUMNS: dict[Which, tuple[str, ...]] = {
+    Which.UNDELIVERABLE: ("account", "since", "reason", "surfaces"),
+    Which.UNCONFIRMED: ("account", "since", "surfaces"),
+    Which.UNCLEAR: ("account", "since", "reason", "consent"),
+    Which.PENDING: ("account", "since", "reason", "due_at", "surfaces", "waits_for"),
+    Which.APPEALS: ("account", "since", "appeal_id", "surfaces"),
+}
+
+
+def _table(which: Which, rows: list[Row]) -> None:
     if rows:
-        say_table(columns, (_cells(row) for row in rows))
-    say(f"{len(rows)} {which.value}")
+        say_table(_COLUMNS[which], ([_cell(row, name) for name in _COLUMNS[which]] for row in rows))
 
 
-def _cells(row: Row) -> tuple[str | None, ...]:
-    lists = (", ".join(row.surfaces) or None, ", ".join(row.waits_for) or None)
-    return (row.account, row.since, row.reason, row.due_at, *lists)
+def _cell(row: Row, name: str) -> str | None:
+    value = getattr(row, name)
+    if isinstance(value, bool):
+        return "in force" if value else None
+    return (", ".join(value) or None) if isinstance(value, tuple) else value
 
 
-async def _read(chosen: Settings) -> WorkLists:
+async def _read(chosen: Settings, which: WorkList) -> WorkLists:
     lists = WorkLists()
     try:
         async with consumer(chosen) as client:
-            async for record in read_to_end(client, chosen.topic_prefix, TOPICS):
+            state = read_to_end(client, f"{chosen.application_id}-", [CHANGELOG])
+            async for record in state:
+                lists.feed(record)
+            async for record in read_to_end(client, chosen.topic_prefix, topics_of(which)):
                 lists.feed(record)
     except MissingTopicsError as error:
         raise UsageError(f"{error}: `byline topics create` makes them") from error

@@ -27,6 +27,8 @@ class Book:
         self._partition = partition
         self._progress = progress
         self.alive: set[bytes] = set()
+        self.unconfirmed: dict[bytes, int] = {}
+        """Since when a live invitation waits for the word that its notice was delivered."""
         self.tracked: Counter[str] = Counter()
         self._closed = 0
         """How many remains of closed accounts are kept: without any, no digest is looked for."""
@@ -38,6 +40,14 @@ class Book:
         self.tracked[platform] += 1
         if has_stake(account):
             self.alive.add(key)
+            self._confirm(key, account)
+
+    def _confirm(self, key: bytes, account: Account) -> None:
+        cycle = account.live.cycle
+        if cycle is not None and account.live.state is Invitation.INVITED:
+            self.unconfirmed[key] = cycle.issued_at
+        elif self.unconfirmed:
+            self.unconfirmed.pop(key, None)
 
     @property
     def has_remains(self) -> bool:
@@ -102,6 +112,7 @@ class Book:
             ledger.put(CATEGORIES, key, None)
             ledger.put(ACCOUNTS, digest, encode(remains(account)))
             self.alive.discard(key)
+            self.unconfirmed.pop(key, None)
             return
         if account.opened_at is not None:
             digest = pseudonym(key)
@@ -110,6 +121,7 @@ class Book:
             self._closed -= closed
             ledger.put(ACCOUNTS, digest, None)
         ledger.put(ACCOUNTS, key, encode(account))
+        self._confirm(key, account)
         if has_stake(account):
             self.alive.add(key)
         else:

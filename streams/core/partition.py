@@ -5,6 +5,7 @@ the parts of the core are put together; conditions and effects are in `decide` a
 """
 
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
@@ -542,6 +543,11 @@ class Partition:
     def refusals_tripped(self, platform: str) -> bool:
         """Whether a platform's adverse events wait until what was refused is settled."""
         return self._brakes.settling.is_open(platform)
+
+    def unconfirmed(self, before: int) -> Counter[str]:
+        """By platform, invitations sent before an instant of whose notice nothing was heard."""
+        waiting = (key for key, since in self._book.unconfirmed.items() if since <= before)
+        return Counter(AccountRef.of(key).platform for key in waiting)
 
     @property
     def tracked(self) -> Mapping[str, int]:

@@ -131,13 +131,13 @@ class _Said:
     counted: Command | None = None
     others: Standing = field(default_factory=Standing)
     last: Control | None = None
-    ids: set[str] = field(default_factory=set)
+    heard: set[Control] = field(default_factory=set)
 
     def hear(self, control: Control, mine: bool, refused: bool) -> None:
         self.named = self.named or mine
-        if refused or control.control_id in self.ids:
+        if refused or control in self.heard:
             return
-        self.ids.add(control.control_id)
+        self.heard.add(control)
         if mine:
             self.counted = control.command
         else:

@@ -1,8 +1,8 @@
-"""What people's words leave in force: holds, appeals and brakes, as the core has them.
+"""What people's words leave in force: holds and brakes, as the core has them.
 
-Read from controls, switches and dead letters alone. A refused record counts for nothing, a
-`control_id` counts once, and a second hold moves the end of the first only later, as the core's own
-`begin_hold` says.
+Read from controls, switches and dead letters alone. A refused record counts for nothing, a control
+alike in every field counts once, and a second hold moves the end of the first only later, as the
+core's own `begin_hold` says.
 """
 
 from dataclasses import dataclass, field
@@ -12,9 +12,9 @@ from pydantic import ValidationError
 
 from schemas.inputs import Control, SwitchChange, input_key
 from schemas.topics import DEAD_LETTERS
-from schemas.words import Command
+from schemas.words import Command, ControlReason, Switch
 from streams.core.account import Hold
-from streams.core.brakes import Brakes
+from streams.core.brakes import EVERYWHERE, Brakes
 from streams.core.facts import begin_hold
 from streams.core.heard import word_of
 from streams.operate.audit.lineup import bare, plain_of
@@ -33,27 +33,19 @@ class Standing:
     """What is in force for one account, control after control. Times in milliseconds."""
 
     hold: Hold | None = None
-    appeal: Hold | None = None
-    appeal_reason: str = ""
-    _ids: set[str] = field(default_factory=set)
+    _heard: set[Control] = field(default_factory=set)
 
     def hear(self, control: Control) -> bool:
-        """Take the next control of the account; False when its id was heard before."""
-        if control.control_id in self._ids:
+        """Take the next control of the account; False when one like it was heard before."""
+        if control in self._heard:
             return False
-        self._ids.add(control.control_id)
+        self._heard.add(control)
         issued_at = stamp(control.issued_at)
-        match control.command:
-            case Command.HOLD:
-                ends = None if control.expires_at is None else stamp(control.expires_at)
-                self.hold = begin_hold(self.hold_at(issued_at), issued_at, ends)
-            case Command.UNHOLD:
-                self.hold = None
-            case Command.APPEAL_OPENED:
-                self.appeal_reason = self.appeal_reason or control.reason.value
-                self.appeal = begin_hold(self.appeal, issued_at, None)
-            case Command.APPEAL_UPHELD | Command.APPEAL_REJECTED:
-                self.appeal, self.appeal_reason = None, ""
+        if control.command is Command.HOLD:
+            ends = None if control.expires_at is None else stamp(control.expires_at)
+            self.hold = begin_hold(self.hold_at(issued_at), issued_at, ends)
+        elif control.command is Command.UNHOLD and control.reason is not ControlReason.APPEAL:
+            self.hold = None
         return True
 
     def hold_at(self, at: int) -> Hold | None:
@@ -103,11 +95,34 @@ class Levers:
 
     def brakes(self) -> tuple[Brakes, list[SwitchChange]]:
         """The brakes as the core has them, and the record that pulled each of those that are on."""
-        brakes, pulled = Brakes(), {}
+        brakes = Brakes()
+        pulled: dict[tuple[str, str], SwitchChange] = {}
         for record, it in self._turned:
             if record.place in self._refused:
+                continue
+            if it.switch is Switch.REFUSALS_SETTLED:
+                self._settle(brakes, record, it, pulled)
                 continue
             word = word_of(stamp(it.issued_at), record.timestamp)
             if brakes.turn(it.scope, it.switch, it.on, word) is None:
                 pulled[it.scope, it.switch.value] = it
-        return brakes, [pulled[key] for key in sorted(pulled) if pulled[key].on]
+        stops = [pulled[key] for key in sorted(pulled)]
+        return brakes, [it for it in stops if it.on is (it.switch is not Switch.REFUSALS_SETTLED)]
+
+    def _settle(
+        self,
+        brakes: Brakes,
+        record: Record,
+        change: SwitchChange,
+        pulled: dict[tuple[str, str], SwitchChange],
+    ) -> None:
+        """Of `refusals_settled` the last record counts, and one for all settles each platform."""
+        at = min(stamp(change.issued_at), record.timestamp)
+        if change.on:
+            brakes.settling.settle(change.scope, at)
+            for scope, switch in [*pulled]:
+                if switch == change.switch.value and change.scope in (scope, EVERYWHERE):
+                    del pulled[scope, switch]
+        else:
+            brakes.settling.unsettle(change.scope, at, None)
+            pulled[change.scope, change.switch.value] = change

@@ -1,37 +1,43 @@
-"""Work-lists for people, from the topics alone: undeliverable, pending, open appeals.
+"""Work-lists for people: whom a notice does not reach, who waits, whom nobody has heard of.
 
-Each account is known by its newest event (the order number tells) and its controls; nothing else
-is remembered, so that a list over millions of accounts fits in memory. What was refused as a dead
-letter is not in force.
+Read from the core's own state in the changelog, so that a list says what the workers know, and what
+an account waits for in the words of the decision log.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from schemas.inputs import input_key
-from schemas.words import Event
-from streams.core.brakes import Brakes
-from streams.operate.audit.records import Record, iso, millis
-from streams.operate.in_force import Heard, Levers, Standing, heard, refused_place
+from schemas.words import Event, Mode
+from streams.core import ids
+from streams.core.account import AccountRef, Cycle
+from streams.core.lifecycle import Invitation
+from streams.core.throttle import in_order, restrictable
+from streams.core.unclear import unclear_since
+from streams.operate.account_states import CHANGELOG, POLICIES, Known, States
+from streams.operate.audit.records import Record, iso
 
-WorkList = Literal["undeliverable", "pending", "appeals"]
-WORK_LISTS: tuple[WorkList, ...] = ("undeliverable", "pending", "appeals")
-TOPICS = ("invitations", "consents", "controls", "switches", "dead-letters")
-WAITING = frozenset(
-    {
-        Event.INVITATION_DELIVERED,
-        Event.INVITATION_REMINDED,
-        Event.INVITATION_EXTENDED,
-        Event.CONSENT_DECLINED,
-    }
+WorkList = Literal["undeliverable", "unconfirmed", "unclear", "pending", "appeals"]
+WORK_LISTS: tuple[WorkList, ...] = (
+    *("undeliverable", "unconfirmed", "unclear", "pending", "appeals"),
 )
+INVITATIONS = "invitations"
+ANSWERS = "consent-answers"
+
+
+def topics_of(which: WorkList) -> tuple[str, ...]:
+    """The topics, without prefix, that a list is read from beside the changelog."""
+    return (POLICIES, INVITATIONS) if which == "undeliverable" else (POLICIES,)
 
 
 @dataclass(slots=True)
 class Row:
-    """One account on a list. `since` and `due_at` as the wire writes times."""
+    """One account on a list. `since` and `due_at` as the wire writes times.
+
+    `waits_for`: words of `schemas.words.Deferral`. `after_delivery`: it failed after the notice had
+    been delivered. `consent`: a consent is in force.
+    """
 
     account: str
     since: str
@@ -40,6 +46,9 @@ class Row:
     surfaces: tuple[str, ...] = ()
     waits_for: tuple[str, ...] = ()
     invitation_id: str | None = None
+    after_delivery: bool = False
+    consent: bool = False
+    appeal_id: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """For a program to read."""
@@ -47,112 +56,134 @@ class Row:
 
 
 @dataclass(slots=True)
-class _Life:
-    sequence: int = 0
-    event: str = ""
-    reason: str = ""
-    decided_at: str = ""
-    invitation_id: str = ""
-    deadline_at: str | None = None
-    deadline_sequence: int = 0
-    surfaces: tuple[str, ...] = ()
-    declined: bool = False
+class _Notice:
+    """What the events say of the last notice of an account."""
+
+    delivered: bool = False
+    failure: str = "other"
 
 
 @dataclass(slots=True)
 class WorkLists:
-    """Feed it every record of TOPICS (live ones), in the order of each topic; then ask."""
+    """Feed it every record of the changelog and of `topics_of` a list, each in order; then ask."""
 
-    _lives: dict[str, _Life] = field(default_factory=dict)
-    _said: dict[str, list[Heard]] = field(default_factory=dict)
-    _refused: set[str] = field(default_factory=set)
-    _levers: Levers = field(default_factory=Levers)
+    _states: States = field(default_factory=States)
+    _notices: dict[str, _Notice] = field(default_factory=dict)
 
     def feed(self, record: Record) -> None:
         """Take one record."""
-        if record.value is None or record.key is None:
-            return
-        if record.topic == "controls":
-            word = heard(record)
-            if word is not None:
-                self._said.setdefault(input_key("controls", word.control), []).append(word)
-        elif record.topic in ("switches", "dead-letters"):
-            self._levers.feed(record)
-            place = refused_place(record)
-            if place is not None and place.startswith("controls"):
-                self._refused.add(place)
-        else:
+        if record.topic in (CHANGELOG, POLICIES):
+            self._states.feed(record)
+        elif record.topic == INVITATIONS and record.key is not None and record.value is not None:
             self._event(record.key.decode(errors="replace"), json.loads(record.value))
 
     def _event(self, key: str, event: dict[str, Any]) -> None:
-        life = self._lives.setdefault(key, _Life())
-        number = event["sequence"]
         if event["event"] == Event.INVITATION_ISSUED:
-            life.surfaces = tuple(event["surfaces_at_stake"])
-        if event.get("deadline_at") and number > life.deadline_sequence:
-            life.deadline_at, life.deadline_sequence = event["deadline_at"], number
-        if number > life.sequence:
-            life.sequence, life.event, life.reason = number, event["event"], event["reason"]
-            life.decided_at, life.invitation_id = event["decided_at"], event["invitation_id"]
-            life.declined = event["event"] == Event.CONSENT_DECLINED or (
-                life.declined and event["event"] in WAITING
-            )
+            self._notices[key] = _Notice()
+        elif event["event"] == Event.INVITATION_DELIVERED:
+            self._notices.setdefault(key, _Notice()).delivered = True
+        elif event["event"] == Event.INVITATION_UNDELIVERABLE:
+            self._notices.setdefault(key, _Notice()).failure = event["reason"]
+        elif event["event"] == Event.INVITATION_CANCELLED:
+            self._notices.pop(key, None)
 
     def rows(self, which: WorkList, now: int, within: int) -> list[Row]:
-        """The list at an instant; `pending` within so many milliseconds; the oldest or nearest
-        first. What is pending and held, under appeal or under a brake, is named with what it waits
-        for.
+        """The list at an instant, the oldest or nearest first.
+
+        `within`, milliseconds: what of `pending` is due by then; for how long of `unconfirmed`
+        nothing has been heard. Of `undeliverable` those come last who failed after a delivery, of
+        `unclear` those first with a consent in force.
         """
-        if which == "undeliverable":
-            return _sorted(
-                Row(key, it.decided_at, it.reason, None, it.surfaces, (), it.invitation_id)
-                for key, it in self._lives.items()
-                if it.event == Event.INVITATION_UNDELIVERABLE
-            )
-        if which == "appeals":
-            standings = ((key, self._standing(key)) for key in self._said)
-            return _sorted(
-                Row(
-                    key,
-                    iso(it.appeal.since),
-                    it.appeal_reason,
-                    None,
-                    self._lives.get(key, _Life()).surfaces,
-                )
-                for key, it in standings
-                if it.appeal is not None
-            )
-        brakes, _ = self._levers.brakes()
-        return _sorted(
-            Row(
-                key,
-                it.decided_at,
-                "declined" if it.declined else "no_answer",
-                it.deadline_at,
-                it.surfaces,
-                self._waits(key, now, brakes),
-                it.invitation_id,
-            )
-            for key, it in self._lives.items()
-            if it.event in WAITING and it.deadline_at and millis(it.deadline_at) <= now + within
-        )
+        told: dict[WorkList, Callable[[Known], Iterable[Row]]] = {
+            "undeliverable": self._undeliverable,
+            "unconfirmed": lambda known: _unconfirmed(known, now - within),
+            "unclear": _unclear,
+            "pending": lambda known: _pending(known, now + within),
+            "appeals": _appeals,
+        }
+        found = [row for known in self._states.known(now) for row in told[which](known)]
+        found.sort(key=_order)
+        return found
 
-    def _standing(self, key: str) -> Standing:
-        standing = Standing()
-        for place, control in self._said.get(key, ()):
-            if place not in self._refused:
-                standing.hear(control)
-        return standing
-
-    def _waits(self, key: str, now: int, brakes: Brakes) -> tuple[str, ...]:
-        standing = self._standing(key)
-        people = (
-            *(("hold",) if standing.hold_at(now) is not None else ()),
-            *(("appeal",) if standing.appeal is not None else ()),
-        )
-        platform = key.partition(":")[0]
-        return (*people, *brakes.stopping(platform, Event.INVITATION_EXPIRED))
+    def _undeliverable(self, known: Known) -> Iterator[Row]:
+        cycle = known.account.live.cycle
+        if known.account.live.state is not Invitation.UNDELIVERED or cycle is None:
+            return
+        notice = self._notices.get(_name(known.ref), _Notice())
+        since = cycle.issued_at if cycle.failed_at is None else cycle.failed_at
+        row = _row(known, cycle, since, notice.failure)
+        row.after_delivery = notice.delivered
+        yield row
 
 
-def _sorted(rows: Iterable[Row]) -> list[Row]:
-    return sorted(rows, key=lambda row: (row.due_at or row.since, row.account))
+def _order(row: Row) -> tuple[bool, bool, str, str, str]:
+    place = (row.account, row.appeal_id or "")
+    return (row.after_delivery, not row.consent, row.due_at or row.since, *place)
+
+
+def _unconfirmed(known: Known, before: int) -> Iterator[Row]:
+    """Invited, and neither a receipt nor an answer since."""
+    cycle = known.account.live.cycle
+    if known.account.live.state is not Invitation.INVITED or cycle is None:
+        return
+    if cycle.issued_at <= before:
+        yield _row(known, cycle, cycle.issued_at, "no_receipt")
+
+
+def _unclear(known: Known) -> Iterator[Row]:
+    account = known.account
+    since = min(unclear_since(account), default=None)
+    if since is None:
+        return
+    cycle = account.live.cycle
+    kinds = [] if account.heard is None else sorted(account.heard.unclear)
+    if cycle is not None and cycle.unclear is not None:
+        kinds = [ANSWERS, *kinds]
+    row = _row(known, cycle, since, "+".join(kinds))
+    row.consent = account.live.state is Invitation.GRANTED
+    yield row
+
+
+def _pending(known: Known, until: int) -> Iterator[Row]:
+    """Would be restricted at its deadline: the policy and the terms let something follow."""
+    life = known.account.live
+    cycle = life.cycle
+    if life.state not in (Invitation.DELIVERED, Invitation.DECLINED) or cycle is None:
+        return
+    if cycle.deadline_at is None or cycle.deadline_at > until or cycle.delivered_at is None:
+        return
+    reason = "declined" if life.state is Invitation.DECLINED else "no_answer"
+    policy = known.moment.policy
+    allowed = restrictable(cycle, policy, Mode.ENFORCE, reason)
+    if policy is None and reason in cycle.terms.on:
+        allowed = cycle.terms.surfaces  # Its text is gone: better a row too many than none.
+    surfaces = [it for it, (_, mode) in in_order(allowed) if mode is Mode.ENFORCE]
+    if not surfaces:
+        return
+    row = _row(known, cycle, cycle.delivered_at, reason)
+    row.due_at = iso(cycle.deadline_at)
+    row.surfaces = tuple(surfaces)
+    row.waits_for = known.waits_for(Event.INVITATION_EXPIRED, Event.THROTTLE_APPLIED)
+    yield row
+
+
+def _appeals(known: Known) -> Iterator[Row]:
+    appeals = {} if known.account.heard is None else known.account.heard.appeals
+    for appeal_id, appeal in appeals.items():
+        row = _row(known, known.account.live.cycle, appeal.since, "appeal_opened")
+        row.appeal_id = appeal_id or None
+        yield row
+
+
+def _row(known: Known, cycle: Cycle | None, since: int, reason: str) -> Row:
+    account = _name(known.ref)
+    if cycle is None:
+        return Row(account, iso(since), reason)
+    number = known.account.live.cycle_number
+    invitation_id = ids.invitation_id(*known.ref, Mode.ENFORCE, number)
+    surfaces = tuple(surface for surface, _ in in_order(cycle.terms.surfaces))
+    return Row(account, iso(since), reason, None, surfaces, (), invitation_id)
+
+
+def _name(ref: AccountRef) -> str:
+    return f"{ref.platform}:{ref.account_id}"

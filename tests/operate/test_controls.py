@@ -181,9 +181,8 @@ def test_a_bulk_is_counted_sent_and_taken_back(
     assert sorted(it["account_id"] for it in said if it["command"] == "unhold") == ["a1", "a2"]
     assert byline("control", "undo", "nothing", *WHO).code == 2
     assert byline("control", "lift", "nowhere:a1", *WHO).code == 1
-    assert byline("worklist", "appeals", "--json").out.strip() == "[]"
     assert byline("control", "appeal-opened", "weibo:a1", *WHO).code == 0
-    assert json.loads(byline("worklist", "appeals", "--json").out)[0]["account"] == "weibo:a1"
+    assert byline("worklist", "appeals", "--json").out.strip() == "[]", "no worker has read it"
 
 
 @pytest.mark.kafka

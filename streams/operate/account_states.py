@@ -1,0 +1,149 @@
+"""What the workers know of accounts, read from the changelog: the core's own state and its reasons.
+
+Only accounts that a person may have to look at are held, so that millions fit in memory.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple, TypeVar
+
+import msgspec
+
+from schemas.words import Deferral, Event, Mode
+from streams.core.account import Account, AccountRef, decode_account
+from streams.core.adoption import Adopted
+from streams.core.brakes import BRAKES, Brakes
+from streams.core.caps import Caps
+from streams.core.cluster import CLUSTER, Cluster
+from streams.core.examiner import POLICIES as ADOPTED
+from streams.core.guards import GuardBook
+from streams.core.lifecycle import Invitation
+from streams.core.moment import Moment
+from streams.core.permits import CAPS, GUARDS, PartitionPermits
+from streams.core.policy import Policy
+from streams.core.progress import Progress
+from streams.core.standing import deferrals
+from streams.core.unclear import is_unclear
+from streams.operate.audit.records import Record
+
+CHANGELOG = "accounts-changelog"
+POLICIES = "policies"
+
+UNRESTRICTED = frozenset(
+    {Invitation.INVITED, Invitation.UNDELIVERED, Invitation.DELIVERED, Invitation.DECLINED}
+)
+"""Where an invitation is open and nothing has come of it yet."""
+
+_RESERVED = frozenset({BRAKES, CAPS, GUARDS, CLUSTER, ADOPTED})
+_S = TypeVar("_S", bound=msgspec.Struct)
+
+
+class Known(NamedTuple):
+    """An account, and what a decision about it would be made with now."""
+
+    ref: AccountRef
+    account: Account
+    moment: Moment
+
+    def waits_for(self, event: Event, capped: Event | None = None) -> tuple[Deferral, ...]:
+        """What an adverse event of it would wait for, in the words of the decision log.
+
+        `capped`: the event whose cap counts.
+        """
+        found = deferrals(self.account, self.moment, event)
+        policy, now, permits = self.moment.policy, self.moment.now, self.moment.permits
+        if capped is None or policy is None:
+            return tuple(found)
+        reached = permits.cap_reached(policy, capped, Mode.ENFORCE, now)
+        return (*found, Deferral.CAP) if reached else tuple(found)
+
+
+@dataclass(slots=True)
+class States:
+    """Feed it the changelog of accounts and the topic of policies, then ask."""
+
+    _accounts: dict[bytes, tuple[int, bytes]] = field(default_factory=dict)
+    _reserved: dict[int, dict[bytes, bytes]] = field(default_factory=lambda: defaultdict(dict))
+    _policies: dict[str, bytes] = field(default_factory=dict)
+    _partition_count: int = 1
+
+    def feed(self, record: Record) -> None:
+        """Take one record of either topic."""
+        if record.key is None:
+            return
+        if record.topic == POLICIES:
+            self._policies[record.key.decode(errors="replace")] = record.value or b""
+            return
+        self._partition_count = max(self._partition_count, record.partition + 1)
+        if record.key[:1] in (b"#", b"~"):
+            if record.key in _RESERVED and record.value is not None:
+                self._reserved[record.partition][record.key] = record.value
+        elif record.value is not None and _interesting(decode_account(record.value)):
+            self._accounts[record.key] = (record.partition, record.value)
+        else:
+            self._accounts.pop(record.key, None)
+
+    def known(self, now: int) -> Iterator[Known]:
+        """Every account that somebody may have to look at, as of an instant (ms)."""
+        parts = {number: self._part(number) for number in range(self._partition_count)}
+        for key, (partition, value) in self._accounts.items():
+            ref = AccountRef.of(key)
+            yield Known(ref, decode_account(value), parts[partition].moment(ref, now))
+
+    def _part(self, number: int) -> "_Part":
+        raw = self._reserved.get(number, {})
+        adopted = raw.get(ADOPTED)
+        known = msgspec.msgpack.decode(adopted, type=dict[str, Adopted]) if adopted else {}
+        permits = PartitionPermits(
+            number,
+            self._partition_count,
+            _load(raw, CAPS, Caps),
+            _load(raw, GUARDS, GuardBook),
+            lambda _: 0,
+            Progress(),
+        )
+        policies = {name: self._policy(it.digest) for name, it in known.items()}
+        brakes, cluster = _load(raw, BRAKES, Brakes), _load(raw, CLUSTER, Cluster)
+        return _Part(known, policies, brakes, permits, cluster)
+
+    def _policy(self, digest: str) -> Policy | None:
+        """The policy under a digest; None where its text is gone, or is no policy any more."""
+        try:
+            return msgspec.json.decode(self._policies.get(digest, b""), type=Policy)
+        except (msgspec.MsgspecError, ValueError):
+            return None
+
+
+class _Part(NamedTuple):
+    adopted: dict[str, Adopted]
+    policies: dict[str, Policy | None]
+    brakes: Brakes
+    permits: PartitionPermits
+    cluster: Cluster
+
+    def moment(self, ref: AccountRef, now: int) -> Moment:
+        adopted = self.adopted.get(ref.platform)
+        return Moment(
+            ref=ref,
+            now=now,
+            as_of=None,
+            time=now,
+            policy=self.policies.get(ref.platform),
+            policy_since=adopted.since if adopted else 0,
+            policy_changed=False,
+            brakes=self.brakes,
+            permits=self.permits,
+            cluster=self.cluster,
+            notices=adopted.notices if adopted else (),
+        )
+
+
+def _interesting(account: Account) -> bool:
+    appeals = account.heard is not None and bool(account.heard.appeals)
+    return account.live.state in UNRESTRICTED or appeals or is_unclear(account)
+
+
+def _load(raw: dict[bytes, bytes], key: bytes, kind: type[_S]) -> _S:
+    value = raw.get(key)
+    return kind() if value is None else msgspec.msgpack.decode(value, type=kind)
