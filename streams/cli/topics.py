@@ -1,4 +1,4 @@
-"""`byline topics create|check|acl`."""
+"""`byline topics create|check|apply|acl`."""
 
 import asyncio
 from dataclasses import asdict
@@ -48,9 +48,36 @@ def check(as_json: AsJson = False) -> None:
             say(str(difference))
         if any(difference.what == "missing" for difference in found):
             say("`byline topics create` makes the missing ones")
+        if any(difference.is_setting for difference in found):
+            say("`byline topics apply` sets what is another setting; --dry-run says it first")
         if not found:
             say("all topics are as they have to be")
     raise typer.Exit(1 if found else 0)
+
+
+@app.command()
+def apply(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say it, change nothing.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Set the settings that `check` names, each one by itself; exit 1 when something else is wrong.
+
+    Run it while no worker runs: what was read before and after would have another time of entry.
+    """
+    done = asyncio.run(topics.apply(settings(), dry_run=dry_run))
+    if as_json:
+        say_json({"dry_run": dry_run, **asdict(done)})
+        raise typer.Exit(1 if done.left else 0)
+    for it in done.changed:
+        verb = "would be set" if dry_run else "set"
+        say(f"{it.topic}: {it.what} {verb} to {it.value} (was {it.found or 'unknown'})")
+    for it in done.left:
+        say(f"{it}; left as it is")
+    if any(it.what == "missing" for it in done.left):
+        say("`byline topics create` makes the missing ones")
+    if not done.changed:
+        say("no setting has to change")
+    raise typer.Exit(1 if done.left else 0)
 
 
 @app.command()

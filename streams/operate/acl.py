@@ -6,7 +6,16 @@ from dataclasses import dataclass
 from typing import Literal
 
 from schemas.inputs import InputName
-from schemas.topics import CHANGELOGS, DEAD_LETTERS, DECISIONS, INPUTS, OUTPUTS, POLICIES, TOPICS
+from schemas.topics import (
+    CHANGELOGS,
+    DEAD_LETTERS,
+    DECISIONS,
+    INPUTS,
+    OUTPUTS,
+    POLICIES,
+    THROTTLE_ACKS,
+    TOPICS,
+)
 from streams.operate.topics import names_of
 from streams.settings import Settings
 
@@ -22,9 +31,11 @@ PRODUCERS: dict[str, tuple[InputName, ...]] = {
 """Who sends what. A principal of its own for the operators: theirs is the word that overrules."""
 
 READ_AS_WELL: dict[str, tuple[str, ...]] = {
-    "operator": ("controls", "switches", "dead-letters", "invitations", "consents")
+    "operator": ("controls", "switches", "dead-letters", "invitations", "policies")
 }
-"""What the work-lists, the list of brakes and the way back of a bulk are read from."""
+"""What the work-lists, the list of brakes and the way back of a bulk are read from, beside the
+changelog of accounts: what an account waits for is known from its state alone.
+"""
 
 CONSUMERS: dict[str, tuple[str, ...]] = {
     "notifier": ("invitations",),
@@ -76,8 +87,9 @@ def _worker(settings: Settings) -> Iterator[Permission]:
     for topic in INPUTS:
         writes = ("Write",) if topic.name == "switches" else ()
         yield Permission("worker", "topic", names.of(topic), ("Read", *writes, *look))
-    for topic in (*OUTPUTS, DECISIONS, POLICIES, DEAD_LETTERS):
+    for topic in (*OUTPUTS, DECISIONS, DEAD_LETTERS):
         yield Permission("worker", "topic", names.of(topic), ("Write", *look))
+    yield Permission("worker", "topic", names.of(POLICIES), ("Read", "Write", *look))
     for topic in CHANGELOGS:
         yield Permission("worker", "topic", names.of(topic), ("Read", "Write", *look))
     yield Permission("worker", "group", settings.application_id, ("Read", "Describe"))
@@ -95,6 +107,8 @@ def _producers(settings: Settings) -> Iterator[Permission]:
         for topic in READ_AS_WELL.get(role, ()):
             if topic not in inputs:
                 yield Permission(role, "topic", settings.topic_prefix + topic, ("Read", "Describe"))
+        if role in READ_AS_WELL:
+            yield Permission(role, "topic", names.changelog("accounts"), ("Read", "Describe"))
         yield Permission(role, "cluster", CLUSTER, ("IdempotentWrite",))
 
 
@@ -104,6 +118,9 @@ def _consumers(settings: Settings) -> Iterator[Permission]:
             yield Permission(role, "topic", settings.topic_prefix + topic, ("Read", "Describe"))
         group = f"{settings.application_id}-{role}"
         yield Permission(role, "group", group, ("Read", "Describe"), prefixed=True)
+    acks = settings.topic_prefix + THROTTLE_ACKS.name
+    yield Permission("enforcer", "topic", acks, ("Write", "Describe"))
+    yield Permission("enforcer", "cluster", CLUSTER, ("IdempotentWrite",))
 
 
 def _auditor(settings: Settings) -> Iterator[Permission]:
@@ -115,7 +132,7 @@ def _auditor(settings: Settings) -> Iterator[Permission]:
 
 
 def _administrator(settings: Settings) -> Iterator[Permission]:
-    """For `topics create` and `topics check`."""
-    operations = ("Create", "Describe", "DescribeConfigs")
+    """For `topics create`, `topics check` and `topics apply`."""
+    operations = ("Create", "Describe", "DescribeConfigs", "AlterConfigs")
     for prefix in (settings.topic_prefix, f"{settings.application_id}-"):
         yield Permission("administrator", "topic", prefix, operations, prefixed=True)

@@ -1,4 +1,4 @@
-"""`byline topics create` and `topics check`: the cluster's topics against schemas/topics.py."""
+"""`byline topics create`, `check` and `apply`: the cluster's topics against schemas/topics.py."""
 
 import asyncio
 from collections import Counter
@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
-from schemas.topics import KEEP_FOR_EVER, TOPICS, Topic, TopicNames
+from schemas.topics import INPUTS, KEEP_FOR_EVER, TOPICS, Topic, TopicNames
+from streams.kafka.configs import set_topic_configs
 from streams.operate.clients import admin_client
 from streams.operate.errors import OperateError, UsageError
 from streams.settings import Settings
@@ -19,6 +20,10 @@ TOPIC_ALREADY_EXISTS = 36
 APPEAR_SECONDS = 10.0
 AT_LEAST = frozenset({"max.message.bytes", "min.compaction.lag.ms"})
 """Settings of which more than what is needed does no harm."""
+
+PARTITIONS = "the number of partitions"
+ENTRY = "message.timestamp.type"
+"""Whose clock a record's time is: of an input the broker's, so that it is the moment of entry."""
 
 KEEPING = frozenset({"retention.ms", "retention.bytes"})
 """Settings that say how long, and how much, Kafka keeps."""
@@ -51,6 +56,16 @@ class Difference:
     what: str
     needed: str
     found: str
+
+    @property
+    def is_setting(self) -> bool:
+        """Whether it is a setting of the topic, which can be changed."""
+        return self.what not in ("missing", PARTITIONS)
+
+    @property
+    def value(self) -> str:
+        """The value to set."""
+        return self.needed.removeprefix("at least ")
 
     def __str__(self) -> str:
         if self.what == "missing":
@@ -124,6 +139,68 @@ async def kept_too_short(settings: Settings) -> list[Difference]:
     ]
 
 
+async def entry_not_noted(settings: Settings) -> list[Difference]:
+    """The inputs whose records carry their producer's time instead of the moment of entry."""
+    names = names_of(settings)
+    async with admin_client(settings) as client:
+        existing = await _existing(client, map(names.of, INPUTS))
+    return [
+        it
+        for topic in INPUTS
+        if names.of(topic) in existing
+        for it in _wrong_settings(topic, names.of(topic), existing[names.of(topic)])
+        if it.what == ENTRY
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What apply() changed (or, in a dry run, would), and the differences that it cannot mend."""
+
+    changed: tuple[Difference, ...]
+    left: tuple[Difference, ...]
+
+
+async def apply(settings: Settings, *, dry_run: bool = False) -> Applied:
+    """Make the changes of settings that check() names: those alone, each one by itself.
+
+    Missing topics and numbers of partitions are left. A dry run has the broker check the changes
+    and changes nothing. Raises OperateError when the broker refuses one.
+    """
+    names = names_of(settings)
+    async with admin_client(settings) as client:
+        existing = await _existing(client, (names.of(topic) for topic in TOPICS))
+        found = list(differences(names, existing))
+        mended = [it for it in found if it.is_setting]
+        changes: dict[str, dict[str, str]] = {}
+        for it in mended:
+            changes.setdefault(it.topic, {})[it.what] = it.value
+        refused = await set_topic_configs(client, changes, validate_only=dry_run)
+        if refused:
+            words = "; ".join(f"{topic}: {why}" for topic, why in refused.items())
+            raise OperateError(f"Kafka refuses to change settings ({words})")
+        if mended and not dry_run:
+            await _await_settings(client, names, {it.topic for it in mended})
+    return Applied(tuple(mended), tuple(it for it in found if it not in mended))
+
+
+async def _await_settings(
+    client: AIOKafkaAdminClient, names: TopicNames, changed: set[str]
+) -> None:
+    """Return when the brokers tell the new settings."""
+    async with asyncio.timeout(APPEAR_SECONDS):
+        while True:
+            existing = await _existing(client, changed)
+            wrong = (
+                _wrong_settings(topic, name, existing[name])
+                for topic in TOPICS
+                if (name := names.of(topic)) in existing
+            )
+            if not any(any(settings) for settings in wrong):
+                return
+            await asyncio.sleep(0.1)
+
+
 def differences(names: TopicNames, existing: Mapping[str, Existing]) -> Iterator[Difference]:
     """The comparison itself: missing topics, partition counts, and each setting."""
     keyed = _common_count(names, existing)
@@ -135,7 +212,7 @@ def differences(names: TopicNames, existing: Mapping[str, Existing]) -> Iterator
             continue
         count = 1 if topic.single else keyed
         if found.partitions != count:
-            yield Difference(name, "the number of partitions", str(count), str(found.partitions))
+            yield Difference(name, PARTITIONS, str(count), str(found.partitions))
         yield from _wrong_settings(topic, name, found)
 
 
@@ -153,7 +230,8 @@ def _suffices(topic: Topic, setting: str, needed: str, found: str) -> bool:
         return True
     if setting in AT_LEAST:
         return found.lstrip("-").isdigit() and int(found) >= int(needed)
-    if setting == "retention.ms" and topic.minimum_retention:
+    if setting == "retention.ms" and needed != str(KEEP_FOR_EVER):
+        # Long is "at least so long": to shorten it would delete records.
         return found == str(KEEP_FOR_EVER) or (found.isdigit() and int(found) >= int(needed))
     return False
 

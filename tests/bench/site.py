@@ -104,7 +104,8 @@ class Site:
 
     def create(self, names: Iterable[str], partitions: int) -> None:
         """Topics that keep everything."""
-        wanted = [NewTopic(name, partitions, 1, config={"retention.ms": "-1"}) for name in names]
+        config = {"retention.ms": "-1", "message.timestamp.type": "LogAppendTime"}
+        wanted = [NewTopic(name, partitions, 1, config=config) for name in names]
         for future in self.admin.create_topics(wanted).values():
             future.result()
 

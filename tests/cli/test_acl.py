@@ -38,6 +38,7 @@ OPERATIONS = {
     "Create": AclOperation.CREATE,
     "Describe": AclOperation.DESCRIBE,
     "DescribeConfigs": AclOperation.DESCRIBE_CONFIGS,
+    "AlterConfigs": AclOperation.ALTER_CONFIGS,
     "IdempotentWrite": AclOperation.IDEMPOTENT_WRITE,
 }
 

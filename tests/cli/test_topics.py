@@ -7,10 +7,30 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from confluent_kafka.admin import AdminClient, ConfigResource
 
-from schemas.topics import DECISIONS, EVENT_RETENTION_MS, INPUTS, TOPICS, TopicNames
+from schemas.topics import (
+    DECISIONS,
+    EVENT_RETENTION_MS,
+    INPUTS,
+    THROTTLE_ACKS,
+    TOPICS,
+    TopicNames,
+)
+from streams.app import refuse_producer_times
+from streams.engine.processor import Refusal
+from streams.kafka.configs import set_topic_configs
+from streams.operate.account_states import CHANGELOG
 from streams.operate.acl import permissions
-from streams.operate.topics import Difference, Existing, check, create, differences
-from streams.operate.worklists import TOPICS as WORK_LIST_TOPICS
+from streams.operate.topics import (
+    ENTRY,
+    Difference,
+    Existing,
+    apply,
+    check,
+    create,
+    differences,
+    entry_not_noted,
+)
+from streams.operate.worklists import WORK_LISTS, topics_of
 from streams.settings import Settings
 from tests.cli.conftest import Byline
 
@@ -70,6 +90,8 @@ def test_decisions_are_kept_three_years_or_longer() -> None:
         ("byline.follower-counts", "min.compaction.lag.ms", "0", "at least 2592000000"),
         ("byline.consents", "max.message.bytes", "1000", "at least 1048588"),
         ("byline.consents", "message.timestamp.type", "LogAppendTime", "CreateTime"),
+        ("byline.switches", "message.timestamp.type", "CreateTime", "LogAppendTime"),
+        ("byline.throttle-acks", "retention.ms", "604800000", str(EVENT_RETENTION_MS)),
     ],
 )
 def test_each_setting_is_compared(topic: str, setting: str, value: str, needed: str) -> None:
@@ -77,6 +99,12 @@ def test_each_setting_is_compared(topic: str, setting: str, value: str, needed: 
     found = existing[topic]
     existing[topic] = Existing(found.partitions, 1, {**found.config, setting: value})
     assert list(differences(NAMES, existing)) == [Difference(topic, setting, needed, value)]
+
+
+def test_longer_than_long_is_long_too() -> None:
+    """Else `topics apply` would have records deleted."""
+    assert changed("byline.consents", retention_ms=str(EVENT_RETENTION_MS + 1)) == []
+    assert changed("byline.controls", retention_ms="-1") == []
 
 
 @pytest.mark.kafka
@@ -113,9 +141,79 @@ async def test_what_somebody_else_made_is_left_and_its_differences_told(
     done = await create(on_kafka)
     assert (done.partitions, set(done.left)) == (2, {decisions, controls})
     assert [str(difference) for difference in await check(on_kafka)] == [
+        f"{controls}: message.timestamp.type is CreateTime, LogAppendTime is needed",
         f"{controls}: retention.ms is 604800000, {EVENT_RETENTION_MS} is needed",
         f"{decisions}: retention.ms is 3600000, at least {EVENT_RETENTION_MS} is needed",
     ]
+
+
+async def made_by_0_1_0(settings: Settings) -> TopicNames:
+    """A cluster as version 0.1.0 left it: other settings, and no topic of acknowledgements."""
+    names = TopicNames(settings.topic_prefix, settings.application_id)
+    await create(settings, 2)
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap_servers)
+    await admin.start()
+    await admin.delete_topics([names.of(THROTTLE_ACKS)])
+    inputs = {names.of(topic): {ENTRY: "CreateTime"} for topic in INPUTS}
+    own = {names.input("controls"): {"segment.ms": "604800001", ENTRY: "CreateTime"}}
+    assert await set_topic_configs(admin, {**inputs, **own}) == {}
+    while names.of(THROTTLE_ACKS) in await admin.list_topics():
+        await asyncio.sleep(0.05)
+    while len(await entry_not_noted(settings)) < len(INPUTS):
+        await asyncio.sleep(0.05)
+    await admin.close()
+    return names
+
+
+async def settings_of(settings: Settings, topic: str) -> dict[str, str]:
+    """A topic's settings as another client library reads them."""
+    client = AdminClient({"bootstrap.servers": settings.kafka_bootstrap_servers})
+    resource = ConfigResource(ConfigResource.Type.TOPIC, topic)
+    entries = client.describe_configs([resource])[resource].result(10)
+    return {name: entry.value for name, entry in entries.items()}
+
+
+@pytest.mark.kafka
+async def test_apply_sets_what_check_names_and_nothing_else(
+    on_kafka: Settings, byline: Byline
+) -> None:
+    names = await made_by_0_1_0(on_kafka)
+    controls = names.input("controls")
+    before = await settings_of(on_kafka, controls)
+    dry = await asyncio.to_thread(byline, "topics", "apply", "--dry-run")
+    assert dry.code == 1, "a topic is missing"
+    line = f"{controls}: message.timestamp.type would be set to LogAppendTime (was CreateTime)"
+    assert line in dry.out.splitlines()
+    assert len([it for it in dry.out.splitlines() if "would be set" in it]) == len(INPUTS)
+    assert await settings_of(on_kafka, controls) == before, "a dry run changes nothing"
+    done = await asyncio.to_thread(byline, "topics", "apply")
+    assert f"{names.of(THROTTLE_ACKS)}: missing; left as it is" in done.out
+    assert "`byline topics create` makes the missing ones" in done.out
+    after = await settings_of(on_kafka, controls)
+    assert {name for name in after if after[name] != before[name]} == {ENTRY}
+    assert (after["segment.ms"], after[ENTRY]) == ("604800001", "LogAppendTime")
+    assert (await asyncio.to_thread(byline, "topics", "create")).code == 0
+    assert (await asyncio.to_thread(byline, "topics", "check")).code == 0
+    again = await asyncio.to_thread(byline, "topics", "apply", "--json")
+    assert (again.code, json.loads(again.out)["changed"]) == (0, [])
+
+
+@pytest.mark.kafka
+async def test_a_worker_does_not_start_on_inputs_with_their_producers_times(
+    on_kafka: Settings,
+) -> None:
+    await made_by_0_1_0(on_kafka)
+    await create(on_kafka)
+    with pytest.raises(Refusal) as refusal:
+        await refuse_producer_times(on_kafka)
+    assert refusal.value.exit_code == 2
+    said = str(refusal.value)
+    assert said.count("message.timestamp.type is CreateTime, LogAppendTime is needed") == len(
+        INPUTS
+    )
+    assert "`byline topics apply --dry-run` says what `byline topics apply` changes" in said
+    await apply(on_kafka)
+    await refuse_producer_times(on_kafka)
 
 
 @pytest.mark.kafka
@@ -137,10 +235,15 @@ def test_the_worker_may_not_write_an_input_nor_read_an_output() -> None:
     mine = [it for it in permissions(Settings()) if it.role == "worker"]
     topics = {it.name: set(it.operations) for it in mine if it.kind == "topic"}
     for topic in TOPICS:
+        if topic.role == "acks":
+            assert NAMES.of(topic) not in topics
+            continue
         wanted = {
             "input": {"Read"},
             "changelog": {"Read", "Write"},
+            "policies": {"Read", "Write"},
         }.get(topic.role, {"Write"})
+        wanted |= {"Write"} if topic.name == "switches" else set()
         assert topics[NAMES.of(topic)] == wanted | {"Describe", "DescribeConfigs"}
     rest = {(it.kind, it.name, it.prefixed, it.operations) for it in mine if it.kind != "topic"}
     assert rest == {
@@ -153,14 +256,17 @@ def test_the_worker_may_not_write_an_input_nor_read_an_output() -> None:
 def test_every_input_has_one_who_sends_it_and_no_one_obeys_shadow() -> None:
     others = [it for it in permissions(Settings()) if it.role not in ("worker", "auditor")]
     writers = [it.name for it in others if "Write" in it.operations and it.kind == "topic"]
-    assert sorted(writers) == sorted(NAMES.of(topic) for topic in INPUTS)
+    assert sorted(writers) == sorted(NAMES.of(topic) for topic in (*INPUTS, THROTTLE_ACKS))
+    assert {it.role for it in others if it.name.endswith("throttle-acks")} == {"enforcer"}
     assert not [it for it in others if "shadow" in it.name]
 
 
 def test_operators_may_read_what_their_lists_and_the_way_back_are_read_from() -> None:
     mine = [it for it in permissions(Settings()) if it.role == "operator"]
-    read = {it.name.removeprefix("byline.") for it in mine if "Read" in it.operations}
-    assert read == {*WORK_LIST_TOPICS, "controls", "switches", "dead-letters"}
+    names = {it.name for it in mine if "Read" in it.operations}
+    read = {name.removeprefix("byline.").removeprefix("byline-") for name in names}
+    lists = {name for which in WORK_LISTS for name in topics_of(which)}
+    assert read == {*lists, CHANGELOG, "controls", "switches", "dead-letters"}
 
 
 def test_no_privilege_is_granted_twice() -> None:
