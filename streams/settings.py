@@ -10,7 +10,7 @@ import os
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError
@@ -64,6 +64,8 @@ class Settings(BaseSettings):
         env_prefix=PREFIX, frozen=True, extra="ignore", env_ignore_empty=True, validate_default=True
     )
 
+    needs_policies: ClassVar[bool] = True
+
     kafka_bootstrap_servers: Servers = Field("localhost:9092", description="brokers to ask first")
     kafka_security_protocol: Protocol = Field("PLAINTEXT", description="how to talk to them")
     kafka_sasl_mechanism: OptionalMechanism = Field(None, description="how to log in")
@@ -116,6 +118,12 @@ class Settings(BaseSettings):
         return self
 
 
+class SettingsWithoutPolicies(Settings):
+    """The same for a command that needs no policy files: a brake works without them."""
+
+    needs_policies: ClassVar[bool] = False
+
+
 SECRET_FIELDS = frozenset(
     name for name, field in Settings.model_fields.items() if "SecretStr" in str(field.annotation)
 )
@@ -152,20 +160,20 @@ def contradictions(settings: Settings) -> Iterator[str]:
         path = getattr(settings, field)
         if path and not (path.is_file() and os.access(path, os.R_OK)):
             yield f"{variable(field)}: {path} is not a file that can be read"
-    if not settings.policies.is_dir():
+    if settings.needs_policies and not settings.policies.is_dir():
         yield f"{variable('policies')}: {settings.policies} is not a directory"
 
 
-def load(file: Path | None = None) -> Settings:
+def load(file: Path | None = None, kind: type[Settings] = Settings) -> Settings:
     """Settings from the environment and `file`; SettingsError with every fault there is."""
     if file is not None and not file.is_file():
         raise SettingsError([f"--settings: {file} is not a file"])
     faults = list(_unknown_names(file))
     try:
-        settings = Settings(_env_file=file)
+        settings = kind(_env_file=file)
     except ValidationError as error:
         faults.extend(_refused_values(error))
-        faults.extend(_hidden_contradictions(file, error))
+        faults.extend(_hidden_contradictions(file, error, kind))
         raise SettingsError(faults) from None
     if faults:
         raise SettingsError(faults)
@@ -235,7 +243,9 @@ def _unknown_names(file: Path | None) -> Iterator[str]:
             yield f"{name}{place}: there is no such setting; {hint}"
 
 
-def _hidden_contradictions(file: Path | None, error: ValidationError) -> Iterator[str]:
+def _hidden_contradictions(
+    file: Path | None, error: ValidationError, kind: type[Settings]
+) -> Iterator[str]:
     """What else is wrong: the same with the refused values left at their defaults."""
     refused = {str(fault["loc"][0]) for fault in error.errors() if fault["loc"]}
     if not refused:
@@ -243,7 +253,7 @@ def _hidden_contradictions(file: Path | None, error: ValidationError) -> Iterato
     fields = Settings.model_fields
     defaults = {name: fields[name].get_default(call_default_factory=True) for name in refused}
     try:
-        Settings(_env_file=file, **defaults)
+        kind(_env_file=file, **defaults)
     except ValidationError as further:
         yield from _refused_values(further)
 

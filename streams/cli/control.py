@@ -41,6 +41,7 @@ ApprovedBy = Annotated[str | None, typer.Option(help="The second of two people."
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Validate only.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do it; without, it is only counted.")]
 AtMost = Annotated[int, typer.Option(min=1, help="Refuse when it names more accounts.")]
+AppealId = Annotated[str | None, typer.Option(help="Which appeal; none is the one without id.")]
 BulkId = Annotated[str | None, typer.Option(help="Default: derived from what is said.")]
 
 HELP = {
@@ -65,18 +66,22 @@ def _command(command: Command) -> Callable[..., None]:
         until: Until = None,
         approved_by: ApprovedBy = None,
         bulk_id: BulkId = None,
+        appeal_id: AppealId = None,
         at_most: AtMost = AT_MOST,
         dry_run: DryRun = False,
         yes: Yes = False,
         as_json: AsJson = False,
     ) -> None:
-        order = Order(command, actor, reason, _now(), expires_at, until, approved_by, bulk_id)
+        order = Order(
+            command, actor, reason, _now(), expires_at, until, approved_by, bulk_id, appeal_id
+        )
         order.check()
         named = within(checked(accounts), at_most)
         if len(named) > 1 or bulk_id is not None:
             dry_run = dry_run or not yes
             order = replace(order, bulk_id=bulk_id or default_bulk_id(named, order))
-        _report(_send(settings(), order, named, dry_run), order, dry_run, as_json)
+        chosen = settings(without_policies=True)
+        _report(_send(chosen, order, named, dry_run), order, dry_run, as_json)
 
     run.__doc__ = f"{HELP[command]} More than one account is a bulk: without --yes only counted."
     return run
@@ -84,6 +89,8 @@ def _command(command: Command) -> Callable[..., None]:
 
 for _each in Command:
     app.command(name=_each.value.replace("_", "-"))(_command(_each))
+    if "_" in _each.value:
+        app.command(name=_each.value, hidden=True)(_command(_each))
 
 
 @app.command()
@@ -96,16 +103,20 @@ def bulk(
     until: Until = None,
     approved_by: ApprovedBy = None,
     bulk_id: BulkId = None,
+    appeal_id: AppealId = None,
     at_most: AtMost = AT_MOST,
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
     """Say the same of many accounts. Without --yes it only counts: nothing is sent."""
-    order = Order(command, actor, reason, _now(), expires_at, until, approved_by)
+    order = Order(
+        command, actor, reason, _now(), expires_at, until, approved_by, appeal_id=appeal_id
+    )
     order.check()
     accounts = within(checked(accounts_in(file)), at_most)
     order = replace(order, bulk_id=bulk_id or default_bulk_id(accounts, order))
-    _report(_send(settings(), order, accounts, not yes), order, not yes, as_json)
+    chosen = settings(without_policies=True)
+    _report(_send(chosen, order, accounts, not yes), order, not yes, as_json)
 
 
 @app.command()
@@ -119,7 +130,7 @@ def undo(
     as_json: AsJson = False,
 ) -> None:
     """Take a bulk back where that is possible (hold → unhold); say what cannot be. Needs --yes."""
-    chosen, now = settings(), _now()
+    chosen, now = settings(without_policies=True), _now()
     way = asyncio.run(_way_back(chosen, bulk_id, now))
     if not as_json:
         for account, why in way.left:
@@ -157,12 +168,19 @@ def _send(chosen: Settings, order: Order, accounts: list[str], dry_run: bool) ->
 
 def _report(sent: Sent, order: Order, dry_run: bool, as_json: bool, **more: Any) -> None:
     """What was sent or would be. A refused account keeps the others back: exit 1."""
+    if sent.warning is not None:
+        complain(sent.warning)
     if as_json:
         refused = [
             {"number": it.line, "reason": it.rejection.reason.value, "detail": it.rejection.words}
             for it in sent.refused
         ]
-        said = {"command": order.command.value, "bulk_id": order.bulk_id, "dry_run": dry_run}
+        said: dict[str, Any] = {
+            "command": order.command.value,
+            "bulk_id": order.bulk_id,
+            "dry_run": dry_run,
+        }
+        said["warning"] = sent.warning
         say_json({**said, "count": sent.count, "refused": refused, **more})
         raise typer.Exit(1 if sent.refused else 0)
     if sent.refused:

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from streams.settings import Settings, load
+from streams.settings import Settings, SettingsWithoutPolicies, load
 
 PLAIN_WIDTH = 200
 """Columns of a table that goes to a file or a pipe, where nobody can say how wide it may be."""
@@ -30,9 +30,12 @@ def settings_file() -> Path | None:
     return _settings_file[0]
 
 
-def settings() -> Settings:
-    """The settings of this command; SettingsError with all that is wrong with them."""
-    return load(settings_file())
+def settings(*, without_policies: bool = False) -> Settings:
+    """The settings of this command; SettingsError with all that is wrong with them.
+
+    `without_policies`: of a command that works whatever the policy files are like.
+    """
+    return load(settings_file(), SettingsWithoutPolicies if without_policies else Settings)
 
 
 def say(text: str) -> None:

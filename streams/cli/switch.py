@@ -54,9 +54,12 @@ def _command(switch: Switch) -> Callable[..., None]:
             "reason": reason.value,
             "issued_at": iso(int(now * 1000)),
         }
-        sent = asyncio.run(send_values(settings(), "switches", [value], now))
+        chosen = settings(without_policies=True)
+        sent = asyncio.run(send_values(chosen, "switches", [value], now))
+        if sent.warning is not None:
+            complain(sent.warning)
         if as_json:
-            say_json({"sent": sent.count, **value})
+            say_json({"sent": sent.count, "warning": sent.warning, **value})
         for refused in sent.refused:
             complain(str(refused.rejection))
         if sent.refused:
@@ -70,12 +73,13 @@ def _command(switch: Switch) -> Callable[..., None]:
 
 for _each in Switch:
     app.command(name=_each.value.replace("_", "-"))(_command(_each))
+    app.command(name=_each.value, hidden=True)(_command(_each))
 
 
 @app.command(name="list")
 def show(as_json: AsJson = False) -> None:
-    """Which brakes are on, for what, since when and by whom."""
-    _, pulled = asyncio.run(_levers(settings())).brakes()
+    """Which brakes are on, for what, since when and by whom; and where refusals wait."""
+    _, pulled = asyncio.run(_levers(settings(without_policies=True))).brakes()
     running = [
         {**it.model_dump(mode="json"), "issued_at": iso(stamp(it.issued_at))} for it in pulled
     ]

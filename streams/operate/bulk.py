@@ -21,6 +21,7 @@ AT_MOST = 1_000
 
 NEEDS_UNTIL = frozenset({Command.EXTEND})
 MAY_EXPIRE = frozenset({Command.HOLD})
+ON_APPEALS = frozenset({Command.APPEAL_OPENED, Command.APPEAL_UPHELD, Command.APPEAL_REJECTED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,7 @@ class Order:
     until: str | None = None
     approved_by: str | None = None
     bulk_id: str | None = None
+    appeal_id: str | None = None
 
     def check(self) -> None:
         """UsageError when a time is missing that the command needs, or given that it ignores."""
@@ -43,6 +45,8 @@ class Order:
             raise UsageError(f"{word} {'needs' if self.until is None else 'has no'} --until")
         if self.expires_at is not None and self.command not in MAY_EXPIRE:
             raise UsageError(f"{word} has no --expires-at: only a hold ends by itself")
+        if self.appeal_id is not None and self.command not in ON_APPEALS:
+            raise UsageError(f"{word} has no --appeal-id: only an appeal and its verdict have one")
 
     def value(self, account: str) -> dict[str, Any]:
         """The control's value for `platform:account_id`."""
@@ -53,6 +57,7 @@ class Order:
             self.actor,
             str(self.issued_at),
             self.bulk_id or "",
+            *(() if self.appeal_id is None else (self.appeal_id,)),
         )
         plain = {
             "platform": platform,
@@ -66,6 +71,7 @@ class Order:
             "until": self.until,
             "approved_by": self.approved_by,
             "bulk_id": self.bulk_id,
+            "appeal_id": self.appeal_id,
         }
         return {key: value for key, value in plain.items() if value is not None}
 

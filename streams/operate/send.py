@@ -1,6 +1,7 @@
 """`byline send TOPIC [FILE]`: JSON lines, validated, produced with the right key and partition."""
 
 import asyncio
+import contextlib
 import gzip
 import json
 import sys
@@ -13,12 +14,14 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from aiokafka.partitioner import murmur2
 
-from schemas.inputs import INPUT_MODELS, InputName
+from schemas.inputs import InputName
+from streams.operate.audit.reading import MissingTopicsError
 from streams.operate.clients import producer
 from streams.operate.errors import OperateError, UsageError
-from streams.operate.send_check import Checker, Line, Rejection
+from streams.operate.published import published
+from streams.operate.send_check import SENT_MODELS, Checker, Line, Rejection
 from streams.operate.topics import names_of
-from streams.policies import load_policies
+from streams.policies import PolicyFaults, load_policies
 from streams.settings import Settings
 
 IN_FLIGHT = 5_000
@@ -40,11 +43,15 @@ class RefusedLine:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """How many lines went (or, in a dry run, would go), and those that were refused."""
+    """How many lines went (or, in a dry run, would go), and those that were refused.
+
+    `warning`: what could not be checked.
+    """
 
     topic: str
     count: int
     refused: tuple[RefusedLine, ...]
+    warning: str | None = None
 
 
 def partition_of(key: bytes, partitions: int) -> int:
@@ -52,12 +59,35 @@ def partition_of(key: bytes, partitions: int) -> int:
     return int((murmur2(key) & 0x7FFFFFFF) % partitions)
 
 
-def input_named(settings: Settings, topic: str) -> InputName:
-    """The input that `topic` means, with or without the prefix; UsageError when there is none."""
+def sent_name(settings: Settings, topic: str) -> str:
+    """The topic that `topic` means, with or without the prefix; UsageError when none is sent to."""
     name = topic.removeprefix(settings.topic_prefix)
-    if name not in INPUT_MODELS:
-        raise UsageError(f"{topic} is not an input; there are {', '.join(INPUT_MODELS)}")
+    if name not in SENT_MODELS:
+        raise UsageError(f"{topic} is not an input; there are {', '.join(SENT_MODELS)}")
     return name
+
+
+UNCHECKED = (
+    "no policy can be read, here or in the topic of policies: whether there is such a platform is"
+    " not known, it is taken as given"
+)
+
+
+async def known_platforms(settings: Settings, named: set[str]) -> set[str] | None:
+    """Platforms with a policy, as far as the named ones need it; None when nobody knows any.
+
+    A word of an operator must get through whatever the policy files of this machine are like. So
+    what they do not know is looked up in the topic of policies: what the workers run with.
+    """
+    try:
+        known = {*load_policies(settings.policies, require_approvals=False)}
+    except PolicyFaults:
+        known = set()
+    if named <= known:
+        return known
+    with contextlib.suppress(MissingTopicsError, OperateError):
+        known |= {one.platform for one in await published(settings)}
+    return known or None
 
 
 async def send(
@@ -75,7 +105,7 @@ async def send(
     has only platform and account_id, and the record no value. Raises UsageError, PolicyFaults,
     KafkaAbsentError, or OperateError when Kafka refuses a record.
     """
-    name = input_named(settings, topic)
+    name = sent_name(settings, topic)
     platforms = load_policies(settings.policies, require_approvals=settings.require_approvals)
     checker = Checker(
         name,
@@ -84,7 +114,7 @@ async def send(
         require_approvals=settings.require_approvals,
         tombstones=tombstones,
     )
-    full_name = names_of(settings).input(name)
+    full_name = settings.topic_prefix + name
     refused: list[RefusedLine] = []
     lines = _good_lines(checker, file, refused)
     if dry_run:
@@ -103,12 +133,14 @@ async def send_values(
     dry_run: bool = False,
 ) -> Sent:
     """Send values that a command made itself, all of them or none: one that the worker would refuse
-    keeps the others back. A refusal's line is the value's number, from 1. Raises like send().
+    keeps the others back. A refusal's line is the value's number, from 1. Raises like send(), but
+    never for a policy file.
     """
-    platforms = load_policies(settings.policies, require_approvals=settings.require_approvals)
-    checker = Checker(
-        name, platforms.keys(), now_seconds, require_approvals=settings.require_approvals
-    )
+    values = list(values)
+    named = {str(value.get("platform") or value.get("scope")) for value in values} - {"*"}
+    platforms = await known_platforms(settings, named)
+    checker = Checker(name, platforms, now_seconds, require_approvals=settings.require_approvals)
+    warning = UNCHECKED if platforms is None else None
     full_name = names_of(settings).input(name)
     good: list[Line] = []
     refused: list[RefusedLine] = []
@@ -119,8 +151,8 @@ async def send_values(
         else:
             good.append(outcome)
     if refused or dry_run:
-        return Sent(full_name, 0 if refused else len(good), tuple(refused))
-    return Sent(full_name, await _produce(settings, full_name, iter(good)), ())
+        return Sent(full_name, 0 if refused else len(good), tuple(refused), warning)
+    return Sent(full_name, await _produce(settings, full_name, iter(good)), (), warning)
 
 
 async def _produce(settings: Settings, topic: str, lines: Iterator[Line]) -> int:

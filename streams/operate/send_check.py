@@ -1,24 +1,36 @@
 """A line of JSON → the record it becomes, or why the worker would refuse it."""
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from schemas.inputs import INPUT_MODELS, TOMBSTONES, Control, InputName, input_key
+from schemas.inputs import INPUT_MODELS, TOMBSTONES, Control, ThrottleAck, input_key
+from schemas.topics import THROTTLE_ACKS
 from schemas.words import (
     ACCOUNT_ID_PATTERN,
     ALLOWED_SKEW_SECONDS,
+    EARLIEST_TIME_MS,
     MAX_VALUE_BYTES,
     PLATFORM_PATTERN,
     Refused,
 )
+from streams.core.checker import PROTECTS_NOBODY
 from streams.core.plain import has_name_field
 from streams.operate.errors import UsageError
+from streams.policies.scalars import nearest
 
-TIMES = ("observed_at", "occurred_at", "issued_at")
+SENT_MODELS: Mapping[str, type[BaseModel]] = dict(
+    [*INPUT_MODELS.items(), (THROTTLE_ACKS.name, ThrottleAck)]
+)
+"""What can be sent: the inputs, and the acknowledgements of those who enforce."""
+
+DATED = frozenset({"follower-counts", "category-changes"})
+"""Inputs whose `observed_at` is refused where it cannot be; a word's time is replaced instead."""
+
+ENDS = ("expires_at", "until", "valid_until")
 _EXPECTED = {
     "platform": f"a slug, {PLATFORM_PATTERN}",
     "account_id": f"an opaque id, {ACCOUNT_ID_PATTERN}",
@@ -45,13 +57,16 @@ class Rejection:
 
 
 class Checker:
-    """The contract's rules for one input topic. Values are never repeated in a refusal: one of them
-    may be a person's name."""
+    """The contract's rules for one input topic, or for the acknowledgements.
+
+    Values are never repeated in a refusal: one of them may be a person's name. `platforms` None:
+    nobody knows which there are, and every one is taken as given.
+    """
 
     def __init__(
         self,
-        name: InputName,
-        platforms: Collection[str],
+        name: str,
+        platforms: Collection[str] | None,
         now_seconds: float,
         *,
         require_approvals: bool = False,
@@ -60,7 +75,7 @@ class Checker:
         if tombstones and name not in TOMBSTONES:
             raise UsageError(f"--tombstones: a record of {name} always has a value")
         self._name = name
-        self._model: type[BaseModel] = INPUT_MODELS[name]
+        self._model = SENT_MODELS[name]
         self._platforms = platforms
         self._latest = now_seconds + ALLOWED_SKEW_SECONDS
         self._require_approvals = require_approvals
@@ -91,26 +106,47 @@ class Checker:
         else:
             value = self._model.model_validate(plain)
         platform = str(getattr(value, "platform", None) or getattr(value, "scope", ""))
-        if platform != "*" and platform not in self._platforms:
+        if platform != "*" and self._platforms is not None and platform not in self._platforms:
+            near = nearest(platform, self._platforms)
             known = ", ".join(sorted(self._platforms))
-            return Rejection(Refused.UNKNOWN_PLATFORM, f"there are policies for {known} only")
-        key = input_key(self._name, value).encode()
+            words = f"did you mean {near}? " if near else ""
+            return Rejection(
+                Refused.UNKNOWN_PLATFORM, f"{words}there are policies for {known} only"
+            )
+        key = input_key(self._name, value).encode()  # type: ignore[arg-type]
         if self._tombstones:
             return Line(key, None)
-        for field in TIMES:
-            moment = getattr(value, field, None)
-            if moment is not None and moment.timestamp() > self._latest:
-                words = f"{field} is over {ALLOWED_SKEW_SECONDS} s ahead of this machine's clock"
-                return Rejection(Refused.TIME_AHEAD, words)
+        wrong_time = self._wrong_time(value)
+        if wrong_time is not None:
+            return wrong_time
         if self._require_approvals and isinstance(value, Control) and _unapproved(value):
-            words = "a control with a bulk_id needs an approved_by other than its actor"
+            words = (
+                f"{value.command.value} with a bulk_id needs an approved_by other than its actor"
+            )
             return Rejection(Refused.NOT_APPROVED, words)
         kept = {field: plain[field] for field in self._model.model_fields if field in plain}
         return Line(key, json.dumps(kept, ensure_ascii=False, separators=(",", ":")).encode())
 
+    def _wrong_time(self, value: BaseModel) -> Rejection | None:
+        dated = ("observed_at",) if self._name in DATED else ()
+        for field in (*dated, *ENDS):
+            moment = getattr(value, field, None)
+            if moment is None:
+                continue
+            if moment.timestamp() * 1000 < EARLIEST_TIME_MS:
+                return Rejection(Refused.TIME_BEFORE_2005, f"{field} is before 2005: no date")
+            if field in dated and moment.timestamp() > self._latest:
+                words = f"{field} is over {ALLOWED_SKEW_SECONDS} s ahead of this machine's clock"
+                return Rejection(Refused.TIME_AHEAD, words)
+        return None
+
 
 def _unapproved(control: Control) -> bool:
-    return control.bulk_id is not None and control.approved_by in (None, control.actor)
+    """Whether a bulk that protects nobody lacks the word of a second person."""
+    if control.bulk_id is None or control.command not in PROTECTS_NOBODY:
+        return False
+    second = control.approved_by
+    return second is None or second.casefold() == control.actor.casefold()
 
 
 def _no_constant(word: str) -> None:

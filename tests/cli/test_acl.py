@@ -1,5 +1,6 @@
 """The least privileges, on a broker that enforces them: enough for each role, and no more."""
 
+import asyncio
 from collections.abc import Iterator
 
 import pytest
@@ -16,15 +17,17 @@ from confluent_kafka.admin import (
 )
 
 from schemas.topics import TOPICS, TopicNames
+from streams.kafka.configs import set_topic_configs
 from streams.local.kafka import KafkaCluster
 from streams.local.probe import HOST, free_port
 from streams.operate.acl import Permission, permissions
-from streams.operate.topics import check, create
+from streams.operate.clients import admin_client
+from streams.operate.topics import apply, check, create
 from streams.settings import Settings
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(90)]
 
-ROLES = ("worker", "platform", "notifier", "auditor", "administrator")
+ROLES = ("worker", "platform", "notifier", "enforcer", "auditor", "administrator")
 NAMES = TopicNames("byline.", "byline")
 KINDS = {
     "topic": ResourceType.TOPIC,
@@ -109,10 +112,16 @@ def client_arguments(address: str, role: str) -> dict[str, str]:
 
 @pytest.fixture
 async def topics(guarded: str) -> str:
-    """The administrator makes and checks the topics: that is what it may."""
+    """The administrator makes, checks and mends the topics: that is what it may."""
     administrator = login(guarded, "administrator")
     await create(administrator, 1)
-    assert await check(administrator) == []
+    while await check(administrator):
+        await apply(administrator)
+    async with admin_client(administrator) as client:
+        wrong = {"byline.switches": {"message.timestamp.type": "CreateTime"}}
+        assert await set_topic_configs(client, wrong) == {}
+    while not (await apply(administrator)).changed:
+        await asyncio.sleep(0.1)
     return guarded
 
 
@@ -127,7 +136,7 @@ async def test_a_worker_may_do_its_whole_transaction(topics: str) -> None:
         producer.transaction(),
     ):
         for topic in TOPICS:
-            if topic.role != "input":
+            if topic.role not in ("input", "acks") or topic.name == "switches":
                 await producer.send_and_wait(NAMES.of(topic), b"{}", b"weibo:a", 0)
         await producer.send_offsets_to_transaction({source: 1}, "byline")
 
@@ -136,6 +145,13 @@ async def test_a_worker_may_not_write_its_own_input(topics: str) -> None:
     async with AIOKafkaProducer(**client_arguments(topics, "worker")) as producer:
         with pytest.raises(TopicAuthorizationFailedError):
             await producer.send_and_wait("byline.follower-counts", b"{}", b"weibo:a", 0)
+
+
+async def test_who_enforces_may_say_what_came_of_it(topics: str) -> None:
+    async with AIOKafkaProducer(**client_arguments(topics, "enforcer")) as producer:
+        await producer.send_and_wait("byline.throttle-acks", b"{}", b"weibo:a", 0)
+        with pytest.raises(TopicAuthorizationFailedError):
+            await producer.send_and_wait("byline.throttles", b"{}", b"weibo:a", 0)
 
 
 async def test_a_worker_of_another_application_is_fenced_off(topics: str) -> None:

@@ -101,11 +101,20 @@ def test_a_bad_line_is_refused_in_these_words(value: Any, reason: Refused, words
 
 def test_a_bulk_needs_a_second_actor_when_approvals_are_required() -> None:
     assert isinstance(check(CONTROL, "controls"), Line)
-    refused = check({**CONTROL, "approved_by": "op.1"}, "controls", require_approvals=True)
-    assert isinstance(refused, Rejection)
-    assert refused.reason is Refused.NOT_APPROVED
-    approved = {**CONTROL, "approved_by": "op.2"}
-    assert isinstance(check(approved, "controls", require_approvals=True), Line)
+    for command in ("unhold", "reissue", "settle", "appeal_rejected"):
+        bulk = {**CONTROL, "command": command}
+        for second in ({}, {"approved_by": "op.1"}, {"approved_by": "OP.1"}):
+            refused = check({**bulk, **second}, "controls", require_approvals=True)
+            assert isinstance(refused, Rejection)
+            assert refused.reason is Refused.NOT_APPROVED
+        approved = {**bulk, "approved_by": "op.2"}
+        assert isinstance(check(approved, "controls", require_approvals=True), Line)
+
+
+def test_a_bulk_that_protects_needs_nobody_else() -> None:
+    for command in ("hold", "lift", "appeal_opened", "appeal_upheld"):
+        bulk = {**CONTROL, "command": command}
+        assert isinstance(check(bulk, "controls", require_approvals=True), Line)
 
 
 def test_a_switch_may_be_for_all_platforms() -> None:
@@ -120,6 +129,56 @@ def test_a_switch_may_be_for_all_platforms() -> None:
     line = check(value, "switches")
     assert isinstance(line, Line)
     assert line.key == b"*:adverse_off"
+
+
+def test_an_acknowledgement_of_who_enforces_is_checked_too() -> None:
+    ack = {
+        "platform": "weibo",
+        "account_id": "a1",
+        "event_id": "e1",
+        "outcome": "applied",
+        "system": "recommender-1",
+        "occurred_at": "2025-06-15T15:00:00Z",
+    }
+    line = check({**ack, "note": "x"}, "throttle-acks")
+    assert isinstance(line, Line)
+    assert (line.key, json.loads(line.value or b"")) == (b"weibo:a1", ack)
+    refused = check({**ack, "outcome": "done"}, "throttle-acks")
+    assert isinstance(refused, Rejection)
+    assert refused.words.startswith("outcome: Input should be 'applied'")
+
+
+def test_a_near_platform_is_named() -> None:
+    refused = check({**READING, "platform": "weibbo"})
+    assert isinstance(refused, Rejection)
+    assert refused.words == "did you mean weibo? there are policies for douyin, weibo only"
+
+
+def test_a_platform_is_taken_as_given_where_nobody_knows_any() -> None:
+    raw = json.dumps({**READING, "platform": "zhihu"}).encode()
+    assert isinstance(Checker("follower-counts", None, NOW).check(raw), Line)
+
+
+def test_a_words_time_is_replaced_by_the_worker_and_so_not_refused_here() -> None:
+    for issued_at in ("2025-06-15T16:12:00Z", "0001-01-01T00:00:00Z"):
+        assert isinstance(check({**CONTROL, "issued_at": issued_at}, "controls"), Line)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "field"),
+    [
+        ("follower-counts", {**READING, "observed_at": "2004-12-31T23:59:59Z"}, "observed_at"),
+        ("controls", {**CONTROL, "command": "extend", "until": "1970-01-01T00:00:00Z"}, "until"),
+        (
+            "controls",
+            {**CONTROL, "command": "hold", "expires_at": "1970-01-01T00:00:00Z"},
+            "expires_at",
+        ),
+    ],
+)
+def test_a_date_before_2005_is_refused(name: str, value: dict[str, Any], field: str) -> None:
+    words = f"{field} is before 2005: no date"
+    assert check(value, name) == Rejection(Refused.TIME_BEFORE_2005, words)
 
 
 def test_a_tombstone_has_a_key_and_nothing_else() -> None:
@@ -217,7 +276,7 @@ def test_wrong_use_is_said_and_exits_2(byline: Byline, tmp_path: Path) -> None:
     answer = byline("send", "decisions", "-")
     assert (answer.code, answer.err) == (
         2,
-        f"decisions is not an input; there are {', '.join(INPUT_MODELS)}\n",
+        f"decisions is not an input; there are {', '.join(INPUT_MODELS)}, throttle-acks\n",
     )
     answer = byline("send", "controls", str(tmp_path / "none"), "--dry-run")
     assert (answer.code, answer.err) == (

@@ -6,14 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from schemas.words import Command, ControlReason
+from schemas.words import Command, ControlReason, Switch
+from streams.app import publish_policies
 from streams.operate.audit.records import HOUR, Record, iso
 from streams.operate.bulk import Order, accounts_in, checked, way_back, within
 from streams.operate.errors import UsageError
 from streams.operate.send import partition_of
-from streams.operate.topics import create
+from streams.operate.topics import create, names_of
 from streams.settings import Settings, variable
 from tests.cli.conftest import Byline
+from tests.core.given import policy
 from tests.operate.test_audit_on_kafka import committed
 
 WHO = ("--actor", "op.1", "--reason", "incident")
@@ -23,6 +25,14 @@ DAY = 24 * HOUR
 
 def order(command: Command = Command.HOLD, **more: str) -> Order:
     return Order(command, "op.1", ControlReason.TEST, NOW, **more)
+
+
+def test_an_appeal_and_its_verdict_may_have_an_id() -> None:
+    value = order(Command.APPEAL_UPHELD, appeal_id="a-7").value("weibo:a1")
+    assert value["appeal_id"] == "a-7"
+    other = order(Command.APPEAL_UPHELD, appeal_id="a-8").value("weibo:a1")
+    assert value["control_id"] != other["control_id"], "verdicts on two appeals are two words"
+    assert "appeal_id" not in order(Command.APPEAL_UPHELD).value("weibo:a1")
 
 
 @pytest.fixture
@@ -46,6 +56,7 @@ def test_a_control_says_what_was_meant_and_its_id_is_derived() -> None:
         (order(Command.EXTEND), "extend needs --until"),
         (order(Command.LIFT, until="2030-01-01T00:00:00Z"), "lift has no --until"),
         (order(Command.APPEAL_OPENED, expires_at="2030-01-01T00:00:00Z"), "only a hold ends"),
+        (order(Command.SETTLE, appeal_id="a-7"), "settle has no --appeal-id: only an appeal"),
     ],
 )
 def test_a_time_that_does_not_belong_is_refused(said: Order, words: str) -> None:
@@ -129,7 +140,7 @@ def test_a_control_said_twice_counts_once_on_the_way_back() -> None:
 def test_several_accounts_in_one_command_are_a_bulk(
     byline: Byline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    several = ("control", "lift", "weibo:a1", "weibo:a2", "weibo:a3", *WHO)
+    several = ("control", "reissue", "weibo:a1", "weibo:a2", "weibo:a3", *WHO)
     counted = json.loads(byline(*several, "--json").out)
     assert (counted["dry_run"], counted["count"]) == (True, 3)
     assert counted["bulk_id"].startswith("bulk-")
@@ -146,14 +157,69 @@ def test_two_people_are_needed_when_approvals_are(
     byline: Byline, crowd: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(variable("require_approvals"), "true")
-    alone = byline("control", "bulk", str(crowd), "--command", "hold", *WHO)
+    alone = byline("control", "bulk", str(crowd), "--command", "unhold", *WHO)
     assert alone.code == 1
     assert "not_approved" in alone.out
     same = ("--approved-by", "op.1")
-    assert byline("control", "bulk", str(crowd), "--command", "hold", *WHO, *same).code == 1
-    two = byline("control", "bulk", str(crowd), "--command", "hold", *WHO, "--approved-by", "op.2")
+    assert byline("control", "bulk", str(crowd), "--command", "unhold", *WHO, *same).code == 1
+    two = byline(
+        "control", "bulk", str(crowd), "--command", "unhold", *WHO, "--approved-by", "op.2"
+    )
     assert two.code == 0
     assert "3 would be sent" in two.out
+
+
+@pytest.mark.parametrize("command", list(Command))
+def test_every_word_can_be_said_by_its_name(byline: Byline, command: Command) -> None:
+    more = ("--until", "2030-01-01T00:00:00Z") if command is Command.EXTEND else ()
+    for name in {command.value, command.value.replace("_", "-")}:
+        said = byline("control", name, "weibo:a1", *WHO, *more, "--dry-run", "--json")
+        assert (said.code, json.loads(said.out)["command"]) == (0, command.value)
+    assert command.value.replace("_", "-") in byline("control", "--help").out
+
+
+@pytest.mark.parametrize("switch", list(Switch))
+def test_every_switch_is_turned_by_its_name(byline: Byline, switch: Switch) -> None:
+    for name in (switch.value, switch.value.replace("_", "-")):
+        assert byline("switch", name, "--help").code == 0
+
+
+def test_a_word_needs_no_policy_file_but_its_form_is_checked(
+    byline: Byline, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv(variable("policies"), str(tmp_path / "nowhere"))
+    monkeypatch.setenv(variable("kafka_bootstrap_servers"), "127.0.0.1:1")
+    said = byline("control", "hold", "weibo:a1", *WHO, "--dry-run")
+    assert said.code == 0
+    assert "is not known, it is taken as given" in said.err
+    assert byline("control", "hold", "weibo:a 1", *WHO, "--dry-run").code == 1
+    assert byline("policy", "check").code == 2, "where policies are needed they are asked for"
+
+
+@pytest.mark.kafka
+def test_a_brake_works_whatever_the_policy_files_are_like(
+    on_kafka: Settings, byline: Byline, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    asyncio.run(create(on_kafka, 2, 1))
+    (tmp_path / "weibo.yaml").write_text("half a thought: [")
+    for folder in (tmp_path, tmp_path / "nowhere"):
+        monkeypatch.setenv(variable("policies"), str(folder))
+        said = byline("switch", "adverse_off", "on", "--scope", "weibo", *WHO)
+        assert said.code == 0
+        assert "it is taken as given" in said.err
+        everywhere = byline("switch", "adverse_off", "on", "--scope", "*", *WHO)
+        assert (everywhere.code, everywhere.err) == (0, "")
+    asyncio.run(publish_policies(on_kafka, names_of(on_kafka), {"weibo": policy()}))
+    said = byline("switch", "refusals_settled", "on", "--scope", "weibo", *WHO)
+    assert (said.code, said.err) == (0, "")
+    other = byline("switch", "refusals_settled", "on", "--scope", "weibbo", *WHO)
+    assert other.code == 1
+    assert "did you mean weibo? there are policies for weibo only" in other.err
+    listed = json.loads(byline("switch", "list", "--json").out)
+    assert [(it["scope"], it["switch"]) for it in listed] == [
+        ("*", "adverse_off"),
+        ("weibo", "adverse_off"),
+    ]
 
 
 @pytest.mark.kafka
