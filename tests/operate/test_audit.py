@@ -7,7 +7,8 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from streams.operate.audit.auditor import Auditor, audit
-from streams.operate.audit.records import RULES, Record
+from streams.operate.audit.records import Record
+from streams.operate.audit.rules import RULES
 from streams.operate.audit.service import Metrics
 from tests.operate.breaches import PLANTED
 from tests.operate.planted import Planted, value

@@ -1,20 +1,33 @@
 """The whole auditor, pure: records in, breaches out. It holds one partition's accounts apart."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from pydantic import ValidationError
+
+from schemas.records import DeadLetter
 from schemas.topics import DEAD_LETTERS, DECISIONS, INPUTS, OUTPUTS, POLICIES
-from streams.operate.audit import people
+from streams.operate.audit import first_edition, logbook
 from streams.operate.audit.event_checks import judge
+from streams.operate.audit.inputs import take_input, take_unreadable
 from streams.operate.audit.intake import read_input
 from streams.operate.audit.lineup import Happened, bare, plain_of
-from streams.operate.audit.partition import RESCANNED, Partition
+from streams.operate.audit.logbook import report
+from streams.operate.audit.odd import text
+from streams.operate.audit.overdue import GRACE_MS
+from streams.operate.audit.partition import Partition
 from streams.operate.audit.records import Breach, Record, millis, places
+from streams.operate.audit.refusals import Setting
+from streams.operate.audit.switches import switch_of
 from streams.operate.audit.terms import Terms, read_terms
 
+SWITCHES = "switches"
 READS = (*INPUTS, *OUTPUTS, DECISIONS, POLICIES, DEAD_LETTERS)
 """The topics that are read."""
+ASIDE = (POLICIES.name, DEAD_LETTERS.name, SWITCHES)
+"""Topics that belong to no partition's order: they may be read ahead of all others."""
 
 
 class Auditor:
@@ -37,10 +50,13 @@ class Auditor:
         self.since = since
         self.policies: dict[str, Terms] = {}
         self.partitions: dict[int, Partition] = {}
-        self.refused: set[str] = set()
+        self.letters: dict[str, Mapping[str, Any]] = {}
+        self.switches: dict[int, Record] = {}
         self.events_seen = 0
         self.decisions_seen = 0
         self._found: list[Breach] = []
+        self._trips: Counter[str] = Counter()
+        self._trips_said: Counter[str] = Counter()
         self._partition_count = partition_count
         self._require_approvals = require_approvals
 
@@ -52,15 +68,16 @@ class Auditor:
             self._policy(record)
         elif record.topic == DEAD_LETTERS.name:
             self._dead_letter(record)
+        elif record.topic == SWITCHES:
+            self._switch(record)
+        elif record.topic == DECISIONS.name:
+            self._log(record)
         else:
-            partition = self._of(record.partition)
-            if record.topic == DECISIONS.name:
-                self._found.extend(partition.link(record, self.whole))
-            partition.lineup.take(record)
+            self._of(record.partition).lineup.take(record)
 
     def reached(self, topic: str, partition: int, offset: int) -> None:
         """Everything of this topic's partition below `offset` has been fed (markers have gaps)."""
-        if topic not in (POLICIES.name, DEAD_LETTERS.name, "switches"):
+        if topic not in ASIDE:
             lineup = self._of(partition).lineup
             lineup.reached[topic] = max(offset, lineup.reached.get(topic, 0))
 
@@ -87,55 +104,72 @@ class Auditor:
         """Everything has been fed: judge the rest."""
         for partition in self.partitions.values():
             partition.lineup.complete = True
-        return self.breaches()
+        found = self.breaches()
+        for number, partition in self.partitions.items():
+            self._unsaid(partition, None)
+            for platform in self._trips if self.whole else ():
+                if self._trips[platform] > self._trips_said[platform]:
+                    detail = f"{platform}: {self._trips[platform]} trips in all"
+                    at, where = partition.lineup.last_now, f"decisions[{number}]"
+                    self._found.append(Breach("guard_unsaid", "", at, detail, (where,)))
+            self._trips.clear()
+        return found + self.breaches()
 
     # ---- each thing in its order -----------------------------------------------------------------
 
     def _take(self, partition: Partition, thing: Happened) -> None:
         decided, record = thing.decided, thing.record
         assert record is not None
+        plain = decided.plain if decided else {}
         match thing.kind:
+            case "begin":
+                self._begin(partition, plain, record.place)
+            case "input" if thing.edition == 1:
+                self._first_edition(partition, record, thing.now)
             case "input":
-                self._input(partition, record, thing.now)
+                partition.newest[record.topic] = record
+                letter = self.letters.pop(record.place, None)
+                self._found.extend(take_input(partition, thing, letter, self._setting(partition)))
+            case "unreadable":
+                letter = self.letters.pop(record.place, {})
+                take_unreadable(partition, thing, letter, self._setting(partition))
             case "event":
                 self.events_seen += 1
-                found = judge(
-                    partition,
-                    self.policies,
-                    thing,
-                    whole=self.whole,
-                    require_approvals=self._require_approvals,
-                )
-                self._found.extend(found)
+                options = {"whole": self.whole, "require_approvals": self._require_approvals}
+                self._found.extend(judge(partition, self.policies, thing, **options))
             case "decision":
                 self.decisions_seen += 1
-                self._decision(partition, record, decided.plain if decided else {})
+                it = logbook.decision(partition, record, plain, self._require_approvals)
+                self._found.extend(it)
             case "missing":
-                assert decided is not None
                 assert thing.listed is not None
                 detail = f"{thing.listed['event']} {thing.listed['event_id']}"
-                self._report("decision_without_event", decided.plain, detail, record.place)
-            case "switch" if decided is not None:
-                plain = decided.plain
-                partition.brakes.turn(
-                    plain["scope"],
-                    plain["switch"],
-                    plain["on"],
-                    millis(plain["issued_at"]),
-                    record.place,
-                )
-            case "policies" if decided is not None:
-                self._policies(partition, decided.plain)
-            case "end" if decided is not None:
-                self._end(partition, decided.plain, record)
-            case _:
-                pass
+                self._found.append(report("decision_without_event", plain, detail, record.place))
+            case "switch":
+                logbook.turned(partition, plain, record.place, self.switches)
+            case "refusal_guard":
+                self._trip(partition, plain, record)
+            case "policies":
+                logbook.policies(partition, plain, self.policies, thing.edition)
+            case "end":
+                self._end(partition, plain, record, thing.edition)
 
-    def _input(self, partition: Partition, record: Record, now: int) -> None:
-        key = (record.key or b"").decode(errors="replace")
+    def _setting(self, partition: Partition) -> Setting:
+        return Setting(partition.present, self._partition_count, self._require_approvals)
+
+    def _begin(self, partition: Partition, plain: Mapping[str, Any], place: str) -> None:
+        opened, changed = plain.get("opened_at"), plain.get("cluster_changed")
+        partition.cluster(
+            None if changed is None else millis(changed),
+            None if opened is None else millis(opened),
+            millis(plain["now"]),
+            place,
+        )
+
+    def _first_edition(self, partition: Partition, record: Record, now: int) -> None:
+        key = text(record.key)
         partition.newest[record.topic] = record
-        if record.place in self.refused:
-            self.refused.discard(record.place)
+        if self.letters.pop(record.place, None) is not None:
             return
         if key not in partition.accounts and record.topic not in ("controls", "account-changes"):
             return
@@ -145,53 +179,21 @@ class Auditor:
             return
         account, present = partition.account(key), partition.present.get(platform)
         below = account.below_since
-        people.follow(account, record, value, now, present)
+        first_edition.follow(account, record, value, now, present)
         if account.below_since is not None and below is None and present is not None:
             due = max(now, account.below_since) + present.leave_after
-            partition.overdue.watch(due, key, "", record.place)
+            partition.overdue.watch(due, key, "left", record.place)
 
-    def _decision(self, partition: Partition, record: Record, plain: Mapping[str, Any]) -> None:
-        key, cause, facts = _key(plain), plain["cause"], plain.get("facts", {})
-        if "offset" in cause and bare(cause["topic"]) != "switches":
-            before = partition.lineup.reads.get(bare(cause["topic"]), 0)
-            again = bare(cause["topic"]) in partition.rescan
-            if cause["offset"] < before and not again and (plain["events"] or plain["transitions"]):
-                detail = f"{cause['topic']}@{cause['offset']}, {before} were read"
-                self._report("input_applied_twice", plain, detail, record.place)
-            self._cause(partition, record, plain)
-        # Who is about to be told something for the first time has been read and labelled before.
-        account = partition.account(key) if plain["events"] else partition.accounts.get(key)
-        if account is not None:
-            for field, attribute in (
-                ("label_observed_at", "label_at"),
-                ("observed_at", "reading_at"),
-            ):
-                if isinstance(facts.get(field), str):
-                    at = max(millis(facts[field]), getattr(account, attribute))
-                    setattr(account, attribute, at)
+    def _trip(self, partition: Partition, plain: Mapping[str, Any], record: Record) -> None:
+        self._trips[plain["platform"]] += 1
+        wrong = partition.guard.trip(plain["platform"], plain, record.place)
+        if wrong is not None:
+            detail = f"{plain['platform']}: {wrong}"
+            self._found.append(report("guard_tripped_wrongly", plain, detail, record.place))
 
-    def _cause(self, partition: Partition, record: Record, plain: Mapping[str, Any]) -> None:
-        """The input that caused a decision is the account's own, and two people stand behind it."""
-        cause = partition.newest.get(bare(plain["cause"]["topic"]))
-        if cause is None or cause.offset != plain["cause"]["offset"]:
-            return
-        if (cause.key or b"").decode(errors="replace") != _key(plain):
-            where = (record.place, cause.place)
-            self._report("crossed_accounts", plain, "caused by another's record", *where)
-        if self._require_approvals and cause.topic == "controls":
-            named = plain_of(cause)
-            if named.get("bulk_id") and named.get("approved_by") in (None, named.get("actor")):
-                self._report("unapproved_bulk", plain, "", record.place, cause.place)
-
-    def _policies(self, partition: Partition, plain: Mapping[str, Any]) -> None:
-        partition.present = {}
-        partition.rescan = RESCANNED if partition.lineup.reads else frozenset()
-        for platform, text in plain["policies"].items():
-            terms = self.policies.get(str(text).partition(":")[2])
-            if terms is not None:
-                partition.present[platform] = terms
-
-    def _end(self, partition: Partition, plain: Mapping[str, Any], record: Record) -> None:
+    def _end(
+        self, partition: Partition, plain: Mapping[str, Any], record: Record, edition: int
+    ) -> None:
         now = millis(plain["now"])
         for topic, upto in plain["reads"].items():
             before = partition.lineup.reads.get(topic, 0)
@@ -200,8 +202,14 @@ class Auditor:
                 before = upto
             if upto < before:
                 detail = f"{topic}: {upto} after {before}"
-                self._report("reads_moved_back", plain, detail, record.place)
+                self._found.append(report("reads_moved_back", plain, detail, record.place))
             partition.lineup.reads[topic] = max(upto, before)
+        if edition > 1:
+            partition.switches.read(plain["reads"].get(SWITCHES, 0), self.switches, now)
+        for missing in partition.guard.not_told():
+            detail = f"{missing.platform}: {missing.why}"
+            it = Breach("guard_not_tripped", "", now, detail, places(missing.place, record))
+            self._found.append(it)
         for key, account in partition.touched.items():
             for due in account.due:
                 shown = places(due.place, record)
@@ -209,36 +217,68 @@ class Auditor:
                 self._found.append(Breach(due.name, key, now, detail, shown))
             account.due = []
         partition.touched = {}
-        self._found.extend(partition.overdue.late(now, partition.accounts, record))
+        late = partition.overdue.late(now, partition.accounts, partition.present, record)
+        self._found.extend(late)
+        self._unsaid(partition, now - GRACE_MS)
+
+    def _unsaid(self, partition: Partition, before: int | None) -> None:
+        """Refused inputs whose dead letter did not come; a followed audit may read it later."""
+        waiting = []
+        for seen, place, breach in partition.unsaid:
+            if self.letters.pop(place, None) is not None:
+                continue
+            if before is None or seen < before:
+                self._found.append(breach)
+            else:
+                waiting.append((seen, place, breach))
+        partition.unsaid = waiting
 
     # ---- the other topics ------------------------------------------------------------------------
+
+    def _log(self, record: Record) -> None:
+        partition = self._of(record.partition)
+        self._found.extend(partition.link(record, self.whole))
+        plain = logbook.logged(record)
+        if plain is None:
+            partition.lineup.reached[record.topic] = record.offset + 1
+            it = Breach("log_unreadable", "", record.timestamp, "", (record.place,))
+            self._found.append(it)
+        else:
+            partition.lineup.take(record, plain)
 
     def _policy(self, record: Record) -> None:
         if record.value is None:
             return
-        digest = (record.key or b"").decode(errors="replace")
-        try:
-            terms = read_terms(record.value)
-        except (ValueError, KeyError, TypeError):
-            terms = None
+        digest = text(record.key)
+        terms = read_terms(record.value)
         if terms is None or hashlib.sha256(record.value).hexdigest() != digest:
             self._found.append(Breach("policy_altered", digest, 0, "", (record.place,)))
         if terms is not None:
             self.policies[digest] = terms
 
     def _dead_letter(self, record: Record) -> None:
-        plain = plain_of(record)
-        if {"topic", "partition", "offset"} <= plain.keys():
-            topic = bare(plain["topic"])
-            self.refused.add(f"{topic}[{plain['partition']}]@{plain['offset']}")
+        try:
+            it = DeadLetter.model_validate_json(record.value or b"", strict=True)
+        except ValidationError:
+            return
+        topic = bare(it.topic)
+        self.letters[f"{topic}[{it.partition}]@{it.offset}"] = plain_of(record)
+        if it.last_offset is not None:
+            where = (topic, it.offset, it.last_offset, int(it.timestamp.timestamp() * 1000))
+            self._of(it.partition).lineup.cannot_read(*where)
+
+    def _switch(self, record: Record) -> None:
+        if record.offset in self.switches:
+            return
+        self.switches[record.offset] = record
+        it = switch_of(record)
+        if it is not None and it.switch == "refusals_settled" and not it.on:
+            self._trips_said[it.scope] += 1
 
     def _of(self, number: int) -> Partition:
         if number not in self.partitions:
             self.partitions[number] = Partition(number)
         return self.partitions[number]
-
-    def _report(self, name: str, plain: Mapping[str, Any], detail: str, *where: str) -> None:
-        self._found.append(Breach(name, _key(plain), millis(plain["now"]), detail, places(*where)))
 
 
 def audit(records: Iterable[Record], **options: Any) -> list[Breach]:
@@ -247,7 +287,3 @@ def audit(records: Iterable[Record], **options: Any) -> list[Breach]:
     for record in records:
         auditor.feed(record)
     return auditor.finish()
-
-
-def _key(plain: Mapping[str, Any]) -> str:
-    return f"{plain['platform']}:{plain['account_id']}" if "account_id" in plain else ""

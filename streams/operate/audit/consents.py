@@ -3,67 +3,96 @@
 from collections.abc import Iterator
 
 from schemas.events import ConsentDeclined, ConsentGranted, ConsentVoided, ConsentWithdrawn
-from streams.operate.audit.invitations import must_lift
-from streams.operate.audit.life import Account, Cycle
+from streams.operate.audit import unclear
+from streams.operate.audit.dues import cycle_ended, must_lift
+from streams.operate.audit.life import Cycle, Due
 from streams.operate.audit.moment import Finding, Moment
 from streams.operate.audit.records import SECOND, iso, stamp
 
 
 def granted(moment: Moment, cycle: Cycle, event: ConsentGranted) -> Iterator[Finding]:
-    """Only after an explicit grant bound to this cycle and its notice version."""
-    account, word = moment.account, cycle.granted
-    done(account, "grant_unheeded")
-    at = stamp(event.answered_at)
+    """Only after an explicit grant bound to this cycle and to a notice that was shown in it."""
+    account, at = moment.account, stamp(event.answered_at)
+    word = next((it for it in reversed(cycle.grants) if it.at == at), None)
+    account.said("grant_unheeded")
     if cycle.terms is not None:
-        if word is None or word.at != at:
-            shown = (word.place,) if word else (cycle.place,)
+        if word is None:
+            shown = (cycle.granted.place,) if cycle.granted else (cycle.place,)
             yield "consent_without_answer", f"answered at {iso(at)}", shown
-        if event.notice_version != cycle.notice_version:
-            yield "notice_version_mixed", f"shown was {cycle.notice_version}", (cycle.place,)
-        if not cycle.open:
+        known = cycle.notice_version
+        if moment.edition > 1 and word is not None and word.version is not None:
+            known = word.version
+        if event.notice_version != known:
+            yield "notice_version_mixed", f"it was given to {known}", (cycle.place,)
+        elif moment.edition > 1 and known not in _shown(moment, cycle):
+            yield "notice_version_mixed", f"{known} was not in force", (cycle.place,)
+        renews = cycle.state == "GRANTED" and moment.edition > 1
+        if not cycle.open and not (renews and event.notice_version != cycle.consented):
             yield "consent_without_answer", f"the cycle is {cycle.state}", (cycle.place,)
     if at <= account.withdrawn_answer_at:
         detail = f"withdrawn at {iso(account.withdrawn_answer_at)}"
         yield "consent_after_withdrawal", detail, (account.withdrawn_place,)
+    elif moment.edition > 1 and at < account.heard_of("answers").protecting:
+        yield "consent_after_withdrawal", "refused since", (cycle.place,)
     if cycle.state == "EXPIRED" and cycle.deadline_at is not None:
         if (event.reason == "in_time") != (at <= cycle.deadline_at):
-            yield (
-                "decision_differs",
-                f"{event.reason}, the deadline is {iso(cycle.deadline_at)}",
-                (),
-            )
+            detail = f"{event.reason}, the deadline is {iso(cycle.deadline_at)}"
+            yield "decision_differs", detail, ()
         if word and word.arrived_at + SECOND < cycle.deadline_at and cycle.expired_place:
             yield "answer_overtaken", "", (word.place, cycle.expired_place)
-    cycle.state = "GRANTED"
+    cycle.state, cycle.consented = "GRANTED", event.notice_version
     must_lift(account, cycle, moment.record.place, "granted")
+    _must_renew(moment, cycle, event)
+
+
+def _shown(moment: Moment, cycle: Cycle) -> list[str]:
+    """The notices in force since the first issue."""
+    return [*cycle.versions, *((moment.present.notice_version,) if moment.present else ())]
+
+
+def _must_renew(moment: Moment, cycle: Cycle, event: ConsentGranted) -> None:
+    """A consent to a notice older than one that asks everybody anew is over at once."""
+    present = moment.present
+    if moment.edition == 1 or present is None or not present.renew:
+        return
+    older = event.notice_version in cycle.versions and len(cycle.versions) > 1
+    if older and event.notice_version != present.notice_version:
+        due = Due("consent_not_voided", moment.record.place, "a newer notice asks anew")
+        moment.account.due.append(due)
 
 
 def declined(moment: Moment, cycle: Cycle, event: ConsentDeclined) -> Iterator[Finding]:
     """Only after an explicit refusal; the window goes on."""
-    word = cycle.declined
-    if cycle.terms is not None and (word is None or word.at != stamp(event.answered_at)):
+    word, at = cycle.declined, stamp(event.answered_at)
+    known = (word is not None and word.at == at) or at in moment.account.takebacks
+    if cycle.terms is not None and not known:
         yield "consent_without_answer", "declined", (word.place if word else cycle.place,)
     if cycle.state in ("INVITED", "UNDELIVERED", "DELIVERED"):
         cycle.state = "DECLINED"
 
 
 def withdrawn(moment: Moment, cycle: Cycle, event: ConsentWithdrawn) -> Iterator[Finding]:
-    """The consent is over, and so is the cycle."""
+    """The consent is over, and so is the cycle.
+
+    Of an open cycle: a grant was read after the withdrawal or refusal that outweighs it.
+    """
     account, at = moment.account, stamp(event.answered_at)
-    done(account, "withdrawal_unheeded")
-    if cycle.terms is not None and account.withdrawn_answer_at != at:
+    account.said("withdrawal_unheeded")
+    if cycle.terms is not None and at not in account.takebacks:
         yield "consent_without_answer", "withdrawn", (cycle.place,)
+    if cycle.open and cycle.terms is not None and not cycle.grants:
+        yield "consent_without_answer", "taken back, and nothing was given", (cycle.place,)
     account.withdraw(at, moment.record.place)
     cycle.state, cycle.withdrawn_at = "NONE", at
+    cycle_ended(account)
+    unclear.cycle_over(account, stamp(event.decided_at))
+    must_lift(account, cycle, moment.record.place, "granted, then taken back")
 
 
 def voided(moment: Moment, cycle: Cycle, event: ConsentVoided) -> Iterator[Finding]:
     """The consent no longer holds, by no act of the owner."""
-    done(moment.account, "withdrawal_unheeded")
+    moment.account.said("withdrawal_unheeded")
+    moment.account.said("consent_not_voided")
     cycle.state = "NONE"
+    unclear.cycle_over(moment.account, stamp(event.decided_at))
     yield from ()
-
-
-def done(account: Account, name: str) -> None:
-    """What was due under this name has been said."""
-    account.due = [due for due in account.due if due.name != name]

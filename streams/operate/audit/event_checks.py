@@ -1,6 +1,5 @@
 """One event, judged: what holds for every event, then what holds for its kind."""
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -28,9 +27,11 @@ from streams.operate.audit import consents, invitations, throttles
 from streams.operate.audit.life import Account, Cycle
 from streams.operate.audit.lineup import Happened
 from streams.operate.audit.moment import Finding, Moment
+from streams.operate.audit.odd import mapping, text
 from streams.operate.audit.partition import Partition
-from streams.operate.audit.records import Breach, Record, places, stamp
+from streams.operate.audit.records import Breach, Record, iso, places, stamp
 from streams.operate.audit.terms import Terms
+from streams.operate.audit.words import NEVER
 
 CHECKS: dict[type, Callable[[Moment, Cycle, Any], Iterator[Finding]]] = {
     InvitationDelivered: invitations.delivered,
@@ -60,10 +61,10 @@ def judge(
     """Every breach that this event shows."""
     record = thing.record
     assert record is not None
-    key = (record.key or b"").decode(errors="replace")
+    key, plain = text(record.key), mapping(record.value)
     try:
-        plain = json.loads(record.value or b"null")
-        event = EVENT_MODELS[Event(plain["event"])].model_validate_json(record.value or b"")
+        model = EVENT_MODELS[Event(plain["event"])]
+        event: Any = model.model_validate_json(record.value or b"", strict=True)
     except (ValueError, KeyError, TypeError, ValidationError) as error:
         words = f"{type(error).__name__}: {_first_fault(error)}"
         yield Breach("invalid_event", key, record.timestamp, words, (record.place,))
@@ -83,6 +84,11 @@ def judge(
         decision.record.place if decision else "",
         whole,
         require_approvals,
+        thing.edition,
+        partition.guard.tripped(event.platform, partition.brakes),
+        partition.changed_place if _since(partition.changed_at, at) else None,
+        thing.out_of_turn,
+        tuple(partition.pauses),
     )
     shown = (record.place, moment.decision_place)
     found = [
@@ -95,11 +101,15 @@ def judge(
     ]
     if isinstance(event, ThrottleApplied):
         ends = stamp(event.expires_at)
-        partition.overdue.watch(ends, key, event.surface.value, record.place)
+        partition.overdue.watch(ends, key, "ends", record.place, event.surface.value)
     for name, detail, more in found:
         yield Breach(
             name, key, at, f"{event.event.value}: {detail}".rstrip(": "), places(*shown, *more)
         )
+
+
+def _since(start: int | None, at: int) -> bool:
+    return start is not None and at >= start
 
 
 def _envelope(record: Record, plain: Mapping[str, Any]) -> Iterator[Finding]:
@@ -170,14 +180,34 @@ def _people(moment: Moment, event: Event, at: int) -> Iterator[Finding]:
     account = moment.account
     if account.hold_place and account.holds_until > at:
         yield "acted_during_hold", "", (account.hold_place,)
-    if account.appeal_place:
-        yield "acted_during_appeal", "", (account.appeal_place,)
+    for _, place in account.appeals.values():
+        yield "acted_during_appeal", "", (place,)
     for place in (account.exempt_place, account.closed_place):
         if place:
             yield "acted_on_untouchable", "", (place,)
     brake = moment.brakes.stopping(moment.platform, event.value)
     if brake is not None:
         yield "acted_during_brake", "", (brake,)
+    if moment.edition > 1:
+        yield from _doubts(moment, at)
+
+
+def _doubts(moment: Moment, at: int) -> Iterator[Finding]:
+    """Doubt stops adverse events: grounds that the second edition knows."""
+    account = moment.account
+    for unclear in account.unclear.values():
+        yield "acted_on_unclear_word", "", (unclear.place,)
+    if moment.refusals is not None:
+        yield "acted_during_refusals", "", (moment.refusals,)
+    if moment.changed is not None:
+        yield "acted_during_change", "", (moment.changed,)
+    if moment.out_of_turn:
+        yield "acted_out_of_turn", "", ()
+    if account.below_since is not None and any(account.open_cycles()):
+        yield "acted_while_leaving", f"since {iso(account.below_since)}", (account.below_place,)
+    ages = [it.max_age for it in (moment.terms, moment.present) if it and it.max_age is not None]
+    if ages and -NEVER < account.reading_at < at - min(ages):
+        yield "acted_on_stale_facts", f"counted at {iso(account.reading_at)}", ()
 
 
 def _kind(moment: Moment, event: Any) -> Iterator[Finding]:

@@ -1,4 +1,4 @@
-"""Which input records count: the contract's refusals (section 3), judged a second time."""
+"""Which inputs counted under the contract's first edition: its refusals, judged a second time."""
 
 import json
 from typing import Any
@@ -9,9 +9,6 @@ from pydantic import BaseModel, ValidationError
 from schemas.inputs import INPUT_MODELS, Control, InputName, input_key
 from schemas.words import ALLOWED_SKEW_SECONDS, MAX_VALUE_BYTES, NAME_FIELDS
 from streams.operate.audit.records import Record, stamp
-
-ORDER: tuple[InputName, ...] = tuple(name for name in INPUT_MODELS if name != "switches")
-"""The account's inputs in the order in which they are applied when read together."""
 
 TIMES = ("observed_at", "occurred_at", "issued_at")
 

@@ -11,7 +11,10 @@ from schemas.events import (
     InvitationReminded,
     InvitationUndeliverable,
 )
-from streams.operate.audit.life import Account, Cycle, Due, Word, with_pauses
+from streams.operate.audit import unclear
+from streams.operate.audit.brakes import NEVER, with_pauses
+from streams.operate.audit.dues import cycle_ended, must_lift
+from streams.operate.audit.life import Cycle, Word
 from streams.operate.audit.moment import Finding, Moment
 from streams.operate.audit.records import SECOND, iso, stamp
 from streams.operate.audit.terms import MODES, Terms
@@ -22,9 +25,13 @@ def issued(moment: Moment, event: InvitationIssued) -> Iterator[Finding]:
     account, mode = moment.account, event.mode.value
     before = account.cycles.get(mode)
     if event.reason == "reissued":
-        if before is None or event.cycle != before.number or before.state != "UNDELIVERED":
+        waiting = ("UNDELIVERED",) if moment.edition == 1 else ("INVITED", "UNDELIVERED")
+        if before is None or event.cycle != before.number or before.state not in waiting:
             yield "cycle_opened_twice", "reissued, but that cycle does not wait undelivered", ()
         if before is not None:
+            if moment.edition > 1 and before.terms is not None and not before.reissues:
+                yield "reissued_unasked", "", (before.place,)
+            before.reissues = before.reissues[1:]
             before.state, before.delivered_at, before.place = "INVITED", None, moment.record.place
             before.issued_at = stamp(event.decided_at)
             before.receipt = None
@@ -36,9 +43,25 @@ def issued(moment: Moment, event: InvitationIssued) -> Iterator[Finding]:
     if (number and event.cycle != number + 1) or (not number and event.cycle != 1 and moment.whole):
         yield "cycle_opened_twice", f"cycle {event.cycle} after {number}", ()
     yield from _phase(moment, event, moment.terms)
+    if moment.edition > 1:
+        yield from _dwelt(moment, event)
+        if account.upheld is not None and mode == "enforce":
+            yield "invited_after_verdict", "", (account.upheld[1],)
     account.last_cycles[mode] = event.cycle
     account.cycles[mode] = _cycle(moment, event)
-    account.below_since = None
+    account.below_since, account.left_at = None, None
+    unclear.cycle_over(account, stamp(event.decided_at))
+
+
+def _dwelt(moment: Moment, event: InvitationIssued) -> Iterator[Finding]:
+    """Nothing that was read says that the account was below the line during the dwell."""
+    if moment.terms is None:
+        return
+    begun = stamp(event.decided_at) - moment.terms.dwell
+    for at, followers, place in moment.account.below:
+        if at > begun and followers < event.line:
+            what = "the label was not covered" if followers < 0 else f"{followers} followers"
+            yield "dwell_cut_short", f"{what} at {iso(at)}", (place,)
 
 
 def _cycle(moment: Moment, event: InvitationIssued) -> Cycle:
@@ -49,6 +72,8 @@ def _cycle(moment: Moment, event: InvitationIssued) -> Cycle:
         place=moment.record.place,
         terms=moment.terms,
         issued_at=stamp(event.decided_at),
+        edition=moment.edition,
+        versions=[event.notice_version],
         asked_at=stamp(event.decided_at),
         phase=event.phase,
         line=event.line,
@@ -91,6 +116,8 @@ def delivered(moment: Moment, cycle: Cycle, event: InvitationDelivered) -> Itera
     """The window runs from a receipt or an answer, never from less."""
     at = stamp(event.delivered_at)
     word = cycle.receipt if event.reason == "receipt" else _first_answer(cycle)
+    if word is None and event.reason == "answer":
+        word = next((it for it in cycle.grants if it.at == at), None)
     if event.reason == "projected":
         if event.mode.value != "shadow":
             yield "delivery_without_word", "projected in enforce", (cycle.place,)
@@ -100,7 +127,10 @@ def delivered(moment: Moment, cycle: Cycle, event: InvitationDelivered) -> Itera
         elif at < word.at or (at < cycle.issued_at and event.reason == "receipt"):
             yield "delivery_backdated", f"the word says {iso(word.at)}", (word.place,)
     cycle.delivered_at, cycle.delivered_place = at, moment.record.place
-    cycle.state = "DELIVERED"
+    cycle.state, cycle.delivery, cycle.reissues = "DELIVERED", word, []
+    cycle.deliveries += 1
+    cycle.reminders = []
+    moment.account.said("bounce_unheeded")
     if event.deadline_at is None:
         if cycle.window is not None or event.mode.value == "enforce":
             yield "window_cut_short", "no deadline", (cycle.place,)
@@ -130,20 +160,40 @@ def _later(
     if said is not None and (deadline < said or (strictly and deadline == said)):
         detail = f"{iso(deadline)} after {iso(said)}"
         yield "deadline_moved_earlier", detail, (cycle.delivered_place, cycle.place)
+    if deadline < cycle.floor_at:
+        yield "extension_unheeded", f"not before {iso(cycle.floor_at)}", (cycle.place,)
     cycle.deadline_at = max(deadline, said or deadline)
 
 
 def undeliverable(
     moment: Moment, cycle: Cycle, event: InvitationUndeliverable
 ) -> Iterator[Finding]:
-    """Not delivered after all."""
+    """Not delivered after all: what was restricted on the strength of it is lifted."""
+    moment.account.said("bounce_unheeded")
+    if cycle.state == "EXPIRED":
+        must_lift(moment.account, cycle, moment.record.place, "the notice failed")
+    if cycle.failure is not None:
+        cycle.failed_at = max(cycle.failed_at, cycle.failure.at)
+    cycle.floor_at = max(cycle.floor_at, cycle.waiting_floor_at)
     cycle.state, cycle.delivered_at, cycle.receipt = "UNDELIVERED", None, None
+    cycle.may_end_at = NEVER
     yield from ()
 
 
 def reminded(moment: Moment, cycle: Cycle, event: InvitationReminded) -> Iterator[Finding]:
-    """A reminder names the deadline that was said."""
+    """A reminder names the deadline that was said; each of the terms is sent once a delivery."""
     yield from _later(moment, cycle, stamp(event.deadline_at))
+    if moment.edition == 1 or cycle.terms is None:
+        return
+    at, deadline = stamp(event.decided_at), stamp(event.deadline_at)
+    due = [it for it in cycle.terms.reminders if deadline - it <= at + SECOND]
+    if at in cycle.reminders:
+        yield "reminded_too_often", "two at once", (cycle.delivered_place,)
+    elif len(cycle.reminders) >= len(cycle.terms.reminders):
+        yield "reminded_too_often", f"{len(cycle.reminders)} before", (cycle.delivered_place,)
+    elif not due:
+        yield "reminded_too_often", f"the deadline is {iso(deadline)}", (cycle.delivered_place,)
+    cycle.reminders.append(at)
 
 
 def extended(moment: Moment, cycle: Cycle, event: InvitationExtended) -> Iterator[Finding]:
@@ -164,6 +214,10 @@ def expired(moment: Moment, cycle: Cycle, event: InvitationExpired) -> Iterator[
             where = (cycle.declined.place,) if cycle.declined else (cycle.place,)
             yield "silence_mistaken", event.reason, where
         yield from _stopped(moment, cycle, deadline)
+    cycle.may_end_at = NEVER
+    for terms in (cycle.terms, moment.present):
+        if terms is not None and terms.expires_after is not None:
+            cycle.may_end_at = min(cycle.may_end_at, at + terms.expires_after)
     cycle.state, cycle.expired_at, cycle.expired_place = "EXPIRED", at, moment.record.place
 
 
@@ -171,7 +225,7 @@ def _stopped(moment: Moment, cycle: Cycle, deadline: int) -> Iterator[Finding]:
     base = earliest_deadline(cycle)
     if base is None or cycle.delivered_at is None or cycle.mode == "shadow":
         return
-    pauses = [*cycle.stops, *moment.brakes.of(moment.platform)]
+    pauses = [*moment.account.stops, *moment.brakes.of(moment.platform), *moment.pauses]
     least = with_pauses(base, cycle.delivered_at, pauses)
     if deadline + SECOND < least:
         yield "stopped_clock_ran", f"not before {iso(least)}", (cycle.place,)
@@ -180,11 +234,7 @@ def _stopped(moment: Moment, cycle: Cycle, deadline: int) -> Iterator[Finding]:
 def cancelled(moment: Moment, cycle: Cycle, event: InvitationCancelled) -> Iterator[Finding]:
     """The cycle is over; what it restricted has to go in the same transaction."""
     cycle.state = "NONE"
+    cycle_ended(moment.account)
+    unclear.cycle_over(moment.account, stamp(event.decided_at))
     must_lift(moment.account, cycle, moment.record.place, f"cancelled, {event.reason}")
     yield from ()
-
-
-def must_lift(account: Account, cycle: Cycle, place: str, why: str) -> None:
-    """Every restriction of this cycle has to be lifted by the end of the transaction."""
-    for surface in cycle.active:
-        account.due.append(Due("not_lifted", place, why, surface))

@@ -1,15 +1,22 @@
-"""What the auditor knows of one account: bounded by the policy's surfaces and a few numbers."""
+"""What the auditor knows of one account: bounded by the policy's surfaces and a few numbers.
 
-from collections import deque
+What restrains the machine (holds, appeals, unclear words) is held as a lower bound: it is there
+only where the contract leaves no doubt, and goes as soon as it may have gone. So what is reported
+as a breach is one.
+"""
+
+from collections import OrderedDict, deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from schemas.words import Change
+from streams.operate.audit.brakes import NEVER
 from streams.operate.audit.terms import Terms
+from streams.operate.audit.words import Spoken
 
 OPEN = frozenset({"INVITED", "UNDELIVERED", "DELIVERED", "DECLINED", "EXPIRED"})
-REMEMBERED_CONTROLS = 64
-NEVER = 1 << 62
+REMEMBERED_RECEIPTS = 100
+REMEMBERED_STOPS = 256
 
 
 @dataclass(slots=True)
@@ -25,11 +32,16 @@ class Restriction:
 
 @dataclass(slots=True)
 class Word:
-    """An owner's or notifier's word on a cycle: when it was given, when it reached Kafka, where."""
+    """An owner's or notifier's word on a cycle: its time, when it entered Kafka, where it lies.
+
+    `version` is the notice that it names; `other` the withdrawal or refusal that makes it stale.
+    """
 
     at: int
     arrived_at: int
     place: str
+    version: str | None = None
+    other: int | None = None
 
 
 @dataclass(slots=True)
@@ -42,28 +54,43 @@ class Cycle:
     place: str
     terms: Terms | None
     issued_at: int
+    edition: int = 1
     asked_at: int = 0
     phase: str = ""
     line: int = 0
     notice_version: str = ""
+    versions: list[str] = field(default_factory=list)
+    consented: str = ""
     window: int | None = None
     answer_by: int | None = None
     surfaces: frozenset[str] = frozenset()
     state: str = "INVITED"
     delivered_at: int | None = None
     delivered_place: str = ""
+    deliveries: int = 0
+    reminders: list[int] = field(default_factory=list)
     deadline_at: int | None = None
+    floor_at: int = -NEVER
+    waiting_floor_at: int = -NEVER
     expired_at: int | None = None
     expired_place: str = ""
     withdrawn_at: int | None = None
     followers: int | None = None
     barred: str = ""
     receipt: Word | None = None
+    delivery: Word | None = None
+    failure: Word | None = None
+    failed_at: int = -NEVER
+    may_end_at: int = NEVER
+    newest_failure_at: int = -NEVER
+    receipts: deque[str] = field(default_factory=lambda: deque(maxlen=REMEMBERED_RECEIPTS))
+    grants: deque[Word] = field(default_factory=lambda: deque(maxlen=REMEMBERED_STOPS))
     granted: Word | None = None
+    stale_grant: Word | None = None
     declined: Word | None = None
+    reissues: list[str] = field(default_factory=list)
     ids: set[str] = field(default_factory=set)
     active: dict[str, Restriction] = field(default_factory=dict)
-    stops: list[list[int]] = field(default_factory=list)
 
     @property
     def open(self) -> bool:
@@ -82,6 +109,20 @@ class Due:
 
 
 @dataclass(slots=True)
+class Unclear:
+    """Unclear words of one kind: the times of the first and the newest, where the newest lies.
+
+    `said_at` is the newest's own time where it could be read; `entered_at` when it entered.
+    """
+
+    first: int
+    newest: int
+    entered_at: int
+    said_at: int | None
+    place: str
+
+
+@dataclass(slots=True)
 class Account:
     """One account, all modes."""
 
@@ -91,19 +132,34 @@ class Account:
     cycles: dict[str, Cycle] = field(default_factory=dict)
     holds_until: int = 0
     hold_place: str = ""
-    appeal_place: str = ""
+    hold_at: int = -NEVER
+    appeals: dict[str, tuple[int, str]] = field(default_factory=dict)
+    upheld: tuple[int, str] | None = None
+    unclear: dict[str, Unclear] = field(default_factory=dict)
     exempt_place: str = ""
     closed_place: str = ""
+    spoken: dict[str, Spoken] = field(default_factory=dict)
     changed: dict[str, tuple[int, Change | None]] = field(default_factory=dict)
     last_answer_at: int = -NEVER
     last_answers: frozenset[str] = frozenset()
+    takebacks: deque[int] = field(default_factory=lambda: deque(maxlen=REMEMBERED_STOPS))
     withdrawn_place: str = ""
     withdrawn_answer_at: int = -NEVER
     label_at: int = -NEVER
+    label: str | None = None
+    label_until: int | None = None
+    label_over_at: int | None = None
+    label_removed_at: int = -NEVER
     reading_at: int = -NEVER
+    followers: int | None = None
     below_since: int | None = None
-    controls: deque[str] = field(default_factory=lambda: deque(maxlen=REMEMBERED_CONTROLS))
+    below_place: str = ""
+    left_at: int | None = None
+    below: deque[tuple[int, int, str]] = field(default_factory=lambda: deque(maxlen=8))
+    controls: OrderedDict[str, int] = field(default_factory=OrderedDict)
     due: list[Due] = field(default_factory=list)
+    stops: deque[list[int]] = field(default_factory=lambda: deque(maxlen=REMEMBERED_STOPS))
+    stopped: dict[str, int] = field(default_factory=dict)
 
     def named(self, invitation_id: str) -> Cycle | None:
         """The cycle of that invitation, of those remembered (the last of each mode)."""
@@ -117,99 +173,41 @@ class Account:
         cycle = self.cycles.get("enforce")
         return cycle if cycle and (cycle.open or cycle.state == "GRANTED") else None
 
-    def heard(self, at: int, answer: str) -> bool:
-        """Whether an answer is older than the owner's newest, or that one once more.
+    def open_cycles(self) -> Iterable[Cycle]:
+        """Every cycle that is open."""
+        return [cycle for cycle in self.cycles.values() if cycle.open]
 
-        Of one instant a withdrawal wins over a grant.
-        """
-        then = self.last_answers if at == self.last_answer_at else frozenset()
-        withdrawn = answer == "granted" and "withdrawn" in then
-        return at < self.last_answer_at or answer in then or withdrawn
-
-    def remember(self, at: int, answer: str) -> None:
-        """The owner's newest answer; of one instant there may be several."""
-        same = self.last_answers if at == self.last_answer_at else frozenset()
-        self.last_answer_at, self.last_answers = at, same | {answer}
+    def heard_of(self, kind: str) -> Spoken:
+        """What was heard of this kind of word (contract 3.3)."""
+        return self.spoken.setdefault(kind, Spoken())
 
     def withdraw(self, at: int, place: str) -> None:
         """The owner said no more: the latest such word is kept, through all cycles."""
         if at >= self.withdrawn_answer_at:
             self.withdrawn_answer_at, self.withdrawn_place = at, place
 
-    def stop(self, at: int) -> None:
-        """The clock of the answer stands still from here."""
-        for cycle in self.cycles.values():
-            if cycle.open and (not cycle.stops or cycle.stops[-1][1] != NEVER):
-                cycle.stops.append([at, NEVER])
+    def stop(self, why: str, at: int) -> None:
+        """The clock of the answer stands still from here, for this ground."""
+        self.stopped[why] = min(at, self.stopped.get(why, at))
 
-    def go(self, at: int) -> None:
-        """The clock of the answer runs again, unless something else of this account stops it."""
-        if self.appeal_place or self.holds_until > at:
-            return
-        for cycle in self.cycles.values():
-            if cycle.stops and cycle.stops[-1][1] == NEVER:
-                cycle.stops[-1][1] = at
+    def go(self, why: str, at: int) -> None:
+        """This ground no longer stops the clock."""
+        start = self.stopped.pop(why, None)
+        if start is not None and at > start:
+            self.stops.append([start, at])
 
     def release_expired_hold(self, at: int) -> None:
         """A hold ends by itself at its `expires_at`."""
         if self.hold_place and self.holds_until <= at:
             ended, self.hold_place = self.holds_until, ""
             self.holds_until = 0
-            self.go(ended)
+            self.go("hold", ended)
 
+    def said(self, name: str) -> None:
+        """What was due under this name has been said."""
+        self.due = [due for due in self.due if due.name != name]
 
-@dataclass(slots=True)
-class Brakes:
-    """The switches of a partition as its log saw them, and when the clock stood still."""
-
-    on: dict[tuple[str, str], tuple[int, str]] = field(default_factory=dict)
-    pauses: dict[str, list[list[int]]] = field(default_factory=dict)
-
-    def turn(self, scope: str, switch: str, on: bool, issued_at: int, place: str) -> None:
-        """A switch was seen to turn."""
-        running = self.on.pop((scope, switch), None)
-        if on:
-            self.on[scope, switch] = running or (issued_at, place)
-        elif running and switch in ("adverse_off", "answers_paused"):
-            self.pauses.setdefault(scope, []).append([running[0], issued_at])
-
-    def stopping(self, platform: str, event: str) -> str | None:
-        """Where the brake lies that forbids this adverse event now, if one does."""
-        for (scope, switch), (_, place) in self.on.items():
-            if scope in ("*", platform) and event in STOPPED_BY[switch]:
-                return place
-        return None
-
-    def of(self, platform: str) -> Iterable[list[int]]:
-        """The pauses of the answer clock on a platform that are over."""
-        return [*self.pauses.get("*", ()), *self.pauses.get(platform, ())]
-
-
-STOPPED_BY: dict[str, frozenset[str]] = {
-    "adverse_off": frozenset(
-        {
-            "invitation.issued",
-            "invitation.reminded",
-            "invitation.expired",
-            "throttle.applied",
-            "throttle.renewed",
-        }
-    ),
-    "invitations_off": frozenset({"invitation.issued"}),
-    "throttles_off": frozenset({"invitation.expired", "throttle.applied", "throttle.renewed"}),
-    "answers_paused": frozenset({"invitation.reminded", "invitation.expired", "throttle.applied"}),
-}
-
-
-def with_pauses(base: int, delivered_at: int, pauses: Iterable[list[int]]) -> int:
-    """The deadline when the clock stood still in these intervals.
-
-    Each pause that begins before the deadline moves it; one that is not over yet moves nothing.
-    """
-    deadline, reached = base, delivered_at
-    for start, end in sorted(it for it in pauses if it[1] != NEVER):
-        begin = max(start, reached)
-        if begin < deadline and end > begin:
-            deadline += end - begin
-            reached = end
-    return deadline
+    def end_unclear(self, kind: str, at: int) -> None:
+        """Unclear words of a kind are over."""
+        if self.unclear.pop(kind, None) is not None:
+            self.go(f"unclear {kind}", at)

@@ -5,18 +5,22 @@ events went out. Inputs and events are buffered until the log accounts for them;
 is then compared with what is there.
 """
 
-import json
 from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from schemas.events import EVENT_TOPIC
+from schemas.inputs import FIRST_EDITION_ORDER, INPUT_MODELS
 from schemas.topics import OUTPUTS
 from schemas.words import Event
-from streams.operate.audit.intake import ORDER
+from streams.operate.audit.odd import mapping
 from streams.operate.audit.records import Record, millis
 
+ORDER = tuple(name for name in INPUT_MODELS if name != "switches")
+"""The account's inputs in the order in which they are applied when read together."""
+ORDERS = {1: tuple(name for name in FIRST_EDITION_ORDER if name != "switches"), 2: ORDER}
+"""The same by the edition of the contract under which a transaction was made."""
 OUTPUT_TOPICS = frozenset(topic.name for topic in OUTPUTS)
 
 
@@ -31,6 +35,8 @@ class Happened(NamedTuple):
     """One thing in its order: an input read, an event (with its decision), or a line of the log.
 
     `listed` is what the decision says of the event; None for an event that no decision names.
+    `edition` is the contract's under which the transaction was made, `out_of_turn` says that the
+    decision was made where only favourable timers act, `unread` how many records could not be read.
     """
 
     kind: str
@@ -38,6 +44,9 @@ class Happened(NamedTuple):
     decided: Decided | None = None
     listed: Mapping[str, Any] | None = None
     now: int = 0
+    edition: int = 1
+    out_of_turn: bool = False
+    unread: int = 0
 
 
 @dataclass(slots=True)
@@ -45,6 +54,7 @@ class _Planned:
     step: int
     now: int
     record: Record
+    unread: int = 0
 
 
 @dataclass(slots=True)
@@ -54,6 +64,7 @@ class Lineup:
     partition: int
     inputs: dict[str, deque[Record]] = field(default_factory=dict)
     outputs: dict[str, deque[tuple[str, Record]]] = field(default_factory=dict)
+    unreadable: dict[str, dict[int, tuple[Record, int]]] = field(default_factory=dict)
     log: deque[Decided] = field(default_factory=deque)
     group: list[Decided] = field(default_factory=list)
     reached: dict[str, int] = field(default_factory=dict)
@@ -61,17 +72,23 @@ class Lineup:
     complete: bool = False
     waiting_for: str = ""
     last_now: int = 0
+    edition: int = 1
 
-    def take(self, record: Record) -> None:
-        """Buffer a record of this partition."""
+    def take(self, record: Record, logged: Mapping[str, Any] | None = None) -> None:
+        """Buffer a record of this partition; `logged` is what a record of the log says."""
         self.reached[record.topic] = record.offset + 1
-        if record.topic == "decisions":
-            self.log.append(Decided(record, plain_of(record)))
+        if logged is not None:
+            self.log.append(Decided(record, logged))
         elif record.topic in OUTPUT_TOPICS:
             event_id = str(plain_of(record).get("event_id", ""))
             self.outputs.setdefault(record.topic, deque()).append((event_id, record))
         elif record.topic in ORDER:
             self.inputs.setdefault(record.topic, deque()).append(record)
+
+    def cannot_read(self, topic: str, offset: int, last: int, timestamp: int) -> None:
+        """A batch that does not unpack, as its dead letter tells."""
+        record = Record(topic, self.partition, offset, timestamp, None, None)
+        self.unreadable.setdefault(topic, {})[offset] = (record, last - offset + 1)
 
     def buffered(self, topic: str) -> int:
         """How many records of a topic wait."""
@@ -114,26 +131,33 @@ class Lineup:
         return ""
 
     def _transaction(self, group: list[Decided], end: Decided | None) -> Iterator[Happened]:
+        if end is not None:
+            self.edition = end.plain.get("edition", 1)
+            yield Happened("begin", end.record, end, edition=self.edition)
         planned, timers = self._plan(end)
+        waits = _out_of_turn(end)
         begun = 0
         for decided in group:
             plain = decided.plain
             self.last_now = max(self.last_now, millis(plain["now"]))
-            if plain.get("kind") != "decision":
-                yield Happened(str(plain.get("kind")), decided.record, decided)
-                continue
-            upto = _upto(planned, timers, begun, plain)
-            for item in planned[begun:upto]:
-                yield Happened("input", item.record, now=item.now)
-            begun = max(begun, upto)
-            yield Happened("decision", decided.record, decided)
-            for listed in plain["events"]:
-                yield from self._event(decided, listed)
-        for item in planned[begun:]:
-            yield Happened("input", item.record, now=item.now)
+            upto = begun
+            if plain["kind"] in ("decision", "refusal_guard"):
+                upto = max(begun, _upto(planned, timers, begun, plain))
+            yield from map(self._input, planned[begun:upto])
+            begun = upto
+            late = "timer" in plain.get("cause", ()) and plain["now"] in waits
+            yield Happened(plain["kind"], decided.record, decided, edition=self.edition)
+            for listed in plain.get("events", ()):
+                for it in self._event(decided, listed):
+                    yield it._replace(edition=self.edition, out_of_turn=late)
+        yield from map(self._input, planned[begun:])
         if end is not None:
             self.last_now = max(self.last_now, millis(end.plain["now"]))
-            yield Happened("end", end.record, end)
+            yield Happened("end", end.record, end, edition=self.edition)
+
+    def _input(self, it: _Planned) -> Happened:
+        kind = "unreadable" if it.unread else "input"
+        return Happened(kind, it.record, now=it.now, edition=self.edition, unread=it.unread)
 
     def _plan(self, end: Decided | None) -> tuple[list[_Planned], list[tuple[int, int]]]:
         """The inputs of a transaction in the order of its steps; its timer steps (index, now)."""
@@ -147,11 +171,22 @@ class Lineup:
             reads = {bare(topic): _end(upto) for topic, upto in step.get("reads", {}).items()}
             if not reads:
                 timers.append((index, now))
-            for topic in ORDER:
-                waiting = self.inputs.get(topic)
-                while waiting and waiting[0].offset < reads.get(topic, 0):
-                    planned.append(_Planned(index, now, waiting.popleft()))
+            for topic in ORDERS.get(self.edition, ORDER):
+                for record, count in self._read(topic, reads.get(topic, 0)):
+                    planned.append(_Planned(index, now, record, count))
         return planned, timers
+
+    def _read(self, topic: str, upto: int) -> Iterator[tuple[Record, int]]:
+        """What was read of a topic up to an offset: records, and batches that do not unpack."""
+        waiting = self.inputs.get(topic, deque())
+        odd = self.unreadable.get(topic, {})
+        spans = sorted(offset for offset in odd if offset < upto)
+        while (waiting and waiting[0].offset < upto) or spans:
+            first = waiting[0].offset if waiting else upto
+            if spans and spans[0] <= first:
+                yield odd.pop(spans.pop(0))
+            elif first < upto:
+                yield waiting.popleft(), 0
 
     def _event(self, decided: Decided, listed: Mapping[str, Any]) -> Iterator[Happened]:
         waiting = self.outputs.get(output_of(listed), deque())
@@ -174,6 +209,14 @@ class Lineup:
                 record = waiting.popleft()[1]
                 if _decided_at(record) < self.last_now:
                     yield Happened("event", record)
+
+
+def _out_of_turn(end: Decided | None) -> set[str]:
+    """The instants at which only favourable timers acted, as the transaction says."""
+    steps = end.plain.get("steps", ()) if end is not None else ()
+    rounds = [it for it in steps if "as_of" in it]
+    waits = {it["now"] for it in rounds if it.get("favourable_only")}
+    return waits - {it["now"] for it in rounds if not it.get("favourable_only")}
 
 
 def _end(read: int | list[int]) -> int:
@@ -216,15 +259,12 @@ def _upto(
 
 
 def plain_of(record: Record) -> Mapping[str, Any]:
-    try:
-        plain = json.loads(record.value or b"null")
-    except ValueError:
-        return {}
-    return plain if isinstance(plain, dict) else {}
+    """A record's JSON object; empty when it has none."""
+    return mapping(record.value)
 
 
 def _decided_at(record: Record) -> int:
     try:
         return millis(str(plain_of(record).get("decided_at", "")))
-    except ValueError:
+    except (ValueError, OverflowError):
         return record.timestamp

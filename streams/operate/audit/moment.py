@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-from streams.operate.audit.life import Account, Brakes
+from streams.operate.audit.brakes import Brakes
+from streams.operate.audit.life import Account
 from streams.operate.audit.records import Record
 from streams.operate.audit.terms import Terms
 
@@ -17,7 +18,9 @@ class Moment:
 
     `facts` and `decision_place` are of the decision that accounts for it, if one does; `whole` says
     that the topics were read from their beginning; `require_approvals`, that a policy in enforce
-    needs two people.
+    needs two people; `edition`, by which of the contract's the transaction was made. `refusals` and
+    `changed` name the records that say why the partition waits, `out_of_turn` that only favourable
+    timers may act here; `pauses` are those of the partition.
     """
 
     record: Record
@@ -30,3 +33,8 @@ class Moment:
     decision_place: str
     whole: bool
     require_approvals: bool
+    edition: int
+    refusals: str | None
+    changed: str | None
+    out_of_turn: bool
+    pauses: tuple[list[int], ...]

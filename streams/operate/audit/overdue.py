@@ -1,51 +1,98 @@
-"""What has to be said some time: ends of restrictions, and stable falls below the line."""
+"""What has to be said some time: ends of restrictions, falls below the line, ends of labels."""
 
 import heapq
 from collections.abc import Iterator, Mapping
+from typing import Literal, NamedTuple
 
-from streams.operate.audit.life import Account
+from streams.operate.audit.life import Account, Cycle, Restriction
 from streams.operate.audit.records import MINUTE, Breach, Record, iso, places
+from streams.operate.audit.terms import MODES, Terms
 
 GRACE_MS = 10 * MINUTE
 """How long a worker that runs may leave something favourable unsaid. It counts from the first
 transaction after the due instant: while no worker runs, nobody can speak."""
+
+Kind = Literal["ends", "left", "label", "policy"]
+SAYS: dict[Kind, str] = {
+    "ends": "",
+    "left": "below the line for as long as the policy says",
+    "label": "the label is over",
+    "policy": "the policy has no such phase, surface or mode any more",
+}
+
+
+class Watch(NamedTuple):
+    """Something that is due at `at`; `place` is the record because of which."""
+
+    at: int
+    key: str
+    kind: Kind
+    surface: str
+    place: str
 
 
 class Overdue:
     """The due instants of one partition."""
 
     def __init__(self) -> None:
-        self._coming: list[tuple[int, str, str, str]] = []
-        self._passed: list[tuple[int, int, str, str, str]] = []
+        self._coming: list[Watch] = []
+        self._passed: list[tuple[int, Watch]] = []
 
-    def watch(self, at: int, key: str, surface: str, place: str) -> None:
-        """Surface `surface` of the account ends at `at`; with no surface, all because of a fall."""
-        heapq.heappush(self._coming, (at, key, surface, place))
+    def watch(self, at: int, key: str, kind: Kind, place: str, surface: str = "") -> None:
+        """Surface `surface` of the account ends at `at`; with no surface, all of them."""
+        heapq.heappush(self._coming, Watch(at, key, kind, surface, place))
 
-    def late(self, now: int, accounts: Mapping[str, Account], record: Record) -> Iterator[Breach]:
+    def late(
+        self, now: int, accounts: Mapping[str, Account], present: Mapping[str, Terms], end: Record
+    ) -> Iterator[Breach]:
         """What is due for longer than the grace by now."""
-        while self._coming and self._coming[0][0] < now:
-            self._passed.append((now, *heapq.heappop(self._coming)))
+        while self._coming and self._coming[0].at < now:
+            self._passed.append((now, heapq.heappop(self._coming)))
         kept = []
-        for seen, at, key, surface, place in self._passed:
-            stays = _stays(accounts.get(key), at, surface, place)
+        for seen, it in self._passed:
+            account = accounts.get(it.key)
+            terms = present.get(it.key.partition(":")[0])
+            stays = [] if account is None else _stays(account, it, terms)
             if stays and now >= seen + GRACE_MS:
-                name = "outlived_its_end" if surface else "not_lifted"
-                what = surface or "below the line for as long as the policy says"
-                detail = f"{what}, due {iso(at)}"
-                yield Breach(name, key, now, detail, places(*stays, place, record))
+                name = "outlived_its_end" if it.kind == "ends" else "not_lifted"
+                detail = f"{SAYS[it.kind] or it.surface}, due {iso(it.at)}"
+                yield Breach(name, it.key, now, detail, places(*stays, it.place, end))
             elif stays:
-                kept.append((seen, at, key, surface, place))
+                kept.append((seen, it))
         self._passed = kept
 
 
-def _stays(account: Account | None, at: int, surface: str, place: str) -> list[str]:
+def _stays(account: Account, it: Watch, present: Terms | None) -> list[str]:
     """The restrictions that should be gone and are still there."""
-    if account is None or (not surface and account.below_since is None):
+    if it.kind == "left" and account.below_since is None:
+        return []
+    if it.kind == "label" and it.at not in (account.label_until, account.label_over_at):
         return []
     return [
-        it.place
+        held.place
         for cycle in account.cycles.values()
-        for name, it in cycle.active.items()
-        if (it.place == place if surface else it.effective_at < at) and surface in ("", name)
+        for name, held in cycle.active.items()
+        if it.surface in ("", name) and _concerned(it, cycle, name, held, present)
     ]
+
+
+def _concerned(
+    it: Watch, cycle: Cycle, surface: str, held: Restriction, present: Terms | None
+) -> bool:
+    match it.kind:
+        case "ends":
+            return held.place == it.place
+        case "policy":
+            return held.effective_at < it.at and withdrawn(cycle, surface, held, present)
+        case _:
+            return held.effective_at < it.at
+
+
+def withdrawn(cycle: Cycle, surface: str, held: Restriction, present: Terms | None) -> bool:
+    """Whether the present policy no longer knows what this restriction rests on."""
+    if present is None or cycle.terms is None or held.mode != "enforce":
+        return False
+    if surface not in present.levels or not present.in_force(cycle.phase):
+        return True
+    strength = min(MODES[present.mode], MODES[present.phases[cycle.phase].mode])
+    return strength < MODES["enforce"]

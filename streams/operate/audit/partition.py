@@ -2,11 +2,14 @@
 
 from collections.abc import Iterator
 
+from streams.operate.audit.brakes import Brakes
 from streams.operate.audit.chain import START, Chain
-from streams.operate.audit.life import Account, Brakes
+from streams.operate.audit.guard import RefusalGuard
+from streams.operate.audit.life import Account
 from streams.operate.audit.lineup import Lineup
 from streams.operate.audit.overdue import Overdue
 from streams.operate.audit.records import Breach, Record
+from streams.operate.audit.switches import Switches
 from streams.operate.audit.terms import Terms
 
 RESCANNED = frozenset({"category-changes", "follower-counts"})
@@ -20,6 +23,13 @@ class Partition:
         self.lineup = Lineup(number)
         self.accounts: dict[str, Account] = {}
         self.brakes = Brakes()
+        self.switches = Switches()
+        self.guard = RefusalGuard()
+        self.unsaid: list[tuple[int, str, Breach]] = []
+        self.changed_at: int | None = None
+        self.changed_place = ""
+        self.changed_since = 0
+        self.pauses: list[list[int]] = []
         self.present: dict[str, Terms] = {}
         self.touched: dict[str, Account] = {}
         self.newest: dict[str, Record] = {}
@@ -34,6 +44,14 @@ class Partition:
             found = self.accounts[key] = Account(key)
         self.touched[key] = found
         return found
+
+    def cluster(self, changed_at: int | None, opened_at: int | None, now: int, place: str) -> None:
+        """The cluster was seen to change, or a worker opened the partition anew since."""
+        if opened_at is not None and self.changed_at is not None:
+            self.pauses = [*self.pauses[-63:], [self.changed_since, opened_at]]
+            self.changed_at = None
+        if changed_at is not None and self.changed_at is None:
+            self.changed_at, self.changed_since, self.changed_place = changed_at, now, place
 
     def link(self, record: Record, whole: bool) -> Iterator[Breach]:
         """The log's chain holds; read from later on, its first record is taken on trust."""

@@ -1,4 +1,9 @@
-"""What inputs do to what is known of an account, and what must be said because of them."""
+"""What inputs do to what is known of an account, and what must be said because of them.
+
+By the contract's second edition; `first_edition` has what was before it.
+"""
+
+import hashlib
 
 from schemas.inputs import (
     AccountChange,
@@ -8,12 +13,15 @@ from schemas.inputs import (
     FollowerCount,
     NoticeReceipt,
 )
-from schemas.words import ALLOWED_SKEW_SECONDS, Answer, Change, Command, Outcome
-from streams.operate.audit.life import NEVER, Account, Cycle, Due, Word
+from schemas.words import Answer, Change, Outcome
+from streams.operate.audit import facts, unclear
+from streams.operate.audit.controls import control
+from streams.operate.audit.dues import must_cancel, must_end, must_lift
+from streams.operate.audit.life import Account, Cycle, Due, Word
 from streams.operate.audit.records import SECOND, Record, iso, stamp
 from streams.operate.audit.terms import Terms
+from streams.operate.audit.words import NEVER, SKEW_MS, Said
 
-ENDS_ALL = {Change.CLOSED, Change.OWNER_CHANGED, Change.EXEMPTED}
 KINDS = {
     Change.CLOSED: "open",
     Change.REOPENED: "open",
@@ -21,7 +29,8 @@ KINDS = {
     Change.EXEMPTION_ENDED: "exempt",
     Change.OWNER_CHANGED: "owner",
 }
-"""Changes that speak of the same thing: the newest by its own time holds."""
+"""Changes that speak of the same thing are compared with each other."""
+PROTECT = frozenset({Change.CLOSED, Change.EXEMPTED, Change.OWNER_CHANGED})
 
 
 def follow(
@@ -31,153 +40,224 @@ def follow(
     account.release_expired_hold(now)
     match value:
         case ConsentAnswer():
-            _answer(account, record, value)
+            _answer(account, record, value, now, present)
         case NoticeReceipt():
-            _receipt(account, record, value)
+            _receipt(account, record, value, now)
         case Control():
-            _control(account, record, value, now)
+            control(account, record, value, now)
         case AccountChange():
-            _change(account, record, value)
+            _change(account, record, value, now)
         case CategoryChange():
-            _label(account, record, value, now, present)
+            facts.label(account, record, value, now, present)
         case FollowerCount():
-            _reading(account, value, present)
+            facts.reading(account, record, value, now, present)
 
 
-def must_end(account: Account, record: Record, why: str) -> None:
-    """Every restriction in force has to be lifted in this transaction."""
-    for cycle in account.cycles.values():
-        for surface in cycle.active:
-            account.due.append(Due("not_lifted", record.place, why, surface))
+# ---- answers -------------------------------------------------------------------------------------
 
 
-def _answer(account: Account, record: Record, value: ConsentAnswer) -> None:
-    at, said = stamp(value.occurred_at), value.answer
-    withdraws = said is Answer.WITHDRAWN
-    if withdraws:
-        # In every state, and without a cycle: no grant from before it counts any more.
-        account.withdraw(at, record.place)
-    stale = account.heard(at, said.value)
-    cycle = account.answering()
-    if stale or not (withdraws or (cycle is not None and _meant_for(cycle, value, at))):
+def _answer(
+    account: Account, record: Record, value: ConsentAnswer, now: int, present: Terms | None
+) -> None:
+    said = Said(stamp(value.occurred_at), record.entered_at(now))
+    more = f"{value.invitation_id}/{value.notice_version}"
+    if value.answer is Answer.WITHDRAWN:
+        _withdrawn(account, record, said)
         return
-    account.remember(at, said.value)
-    word = Word(at, record.timestamp, record.place)
+    cycle, known = account.answering(), account.heard_of("answers")
+    protects = value.answer is Answer.DECLINED
+    if protects:
+        account.takebacks.append(said.at)
+    again: bool | None = False
+    if not (protects and said.replaced):
+        again = known.repeats(value.answer, said, more)
+    if cycle is not None and not protects:
+        cycle.grants.append(Word(said.at, said.entered_at, record.place, value.notice_version))
+    if again is not False or cycle is None:
+        return
+    stale = known.stale(said, protects) or (not protects and said.at <= known.withdrawn)
+    ours = _belongs(cycle, value, said) and _notice_known(cycle, value, present)
+    if stale:
+        known.remember(value.answer, said, more)
+        if ours and value.answer is Answer.GRANTED:
+            _too_late(account, cycle, record, said)
+        return
+    if not ours:
+        if cycle.terms is not None and said.entered_at > cycle.asked_at and not _past(cycle, said):
+            unclear.unheard_answer(account, cycle, record.place, said.entered_at, said.at)
+        return
+    word = Word(said.at, said.entered_at, record.place, value.notice_version)
+    if cycle.state == "GRANTED" and not protects and not _renews(cycle, word):
+        return
+    known.remember(value.answer, said, more)
+    known.apply(said, protects)
+    _applied(account, cycle, value.answer, word, record)
+
+
+def _withdrawn(account: Account, record: Record, said: Said) -> None:
+    """In every state, and without a cycle: no grant from before it counts any more."""
+    known = account.heard_of("answers")
+    account.takebacks.append(said.at)
+    if known.hear(Answer.WITHDRAWN, said, protects=True) != "applied":
+        return
+    known.withdrawn = max(known.withdrawn, said.at)
+    account.withdraw(said.at, record.place)
+    cycle = account.answering()
+    if cycle is not None and cycle.state == "GRANTED":
+        account.due.append(Due("withdrawal_unheeded", record.place, Answer.WITHDRAWN))
+
+
+def _applied(account: Account, cycle: Cycle, answer: Answer, word: Word, record: Record) -> None:
+    unclear.answered(account, word.at, word.arrived_at)
+    if cycle.state == "GRANTED":
+        if answer is Answer.DECLINED:
+            account.withdraw(word.at, record.place)
+            account.due.append(Due("withdrawal_unheeded", record.place, answer.value))
+        else:
+            cycle.granted = word
+        return
+    cycle.reissues.clear()
+    cycle.waiting_floor_at = -NEVER
+    if answer is Answer.DECLINED:
+        cycle.declined = cycle.declined or word
+        return
+    cycle.granted = word
+    if cycle.terms is not None and not _past(cycle, Said(word.at, word.arrived_at)):
+        account.due.append(Due("grant_unheeded", record.place, f"given at {iso(word.at)}"))
+
+
+def _renews(cycle: Cycle, word: Word) -> bool:
+    """Whether a grant is later than the one in force, and names a notice taken up after its own."""
+    if word.version is None or cycle.granted is None or word.at <= cycle.granted.at:
+        return False
+    later = (
+        cycle.versions[cycle.versions.index(cycle.consented) + 1 :]
+        if (cycle.consented in cycle.versions)
+        else cycle.versions
+    )
+    return word.version in later and word.version != cycle.consented
+
+
+def _too_late(account: Account, cycle: Cycle, record: Record, said: Said) -> None:
+    """A grant that is stale only because of a later withdrawal or refusal ends the cycle."""
+    known = account.heard_of("answers")
+    other = max(known.protecting, known.withdrawn)
+    if not cycle.open or cycle.terms is None or _past(cycle, said):
+        return
+    cycle.stale_grant = Word(said.at, said.entered_at, record.place, other=other)
+    account.due.append(Due("grant_unheeded", record.place, f"then taken back at {iso(other)}"))
+
+
+def _past(cycle: Cycle, said: Said) -> bool:
+    """Whether it came in after the cycle may have ended by itself."""
+    return cycle.state == "EXPIRED" and said.entered_at + SECOND > cycle.may_end_at
+
+
+def _belongs(cycle: Cycle, value: ConsentAnswer, said: Said) -> bool:
+    """Whether an answer is one to this cycle: what was not asked yet, nobody answers."""
+    if value.invitation_id is not None:
+        return value.invitation_id == cycle.invitation_id
+    return cycle.terms is None or said.at >= cycle.asked_at - SKEW_MS
+
+
+def _notice_known(cycle: Cycle, value: ConsentAnswer, present: Terms | None) -> bool:
+    """Whether the notice that a grant names was in force at any time since the first issue."""
+    if value.answer is not Answer.GRANTED or value.notice_version is None or cycle.terms is None:
+        return True
+    known = {*cycle.versions, present.notice_version if present else None}
+    return value.notice_version in known
+
+
+# ---- receipts ------------------------------------------------------------------------------------
+
+
+def _receipt(account: Account, record: Record, value: NoticeReceipt, now: int) -> None:
+    cycle = account.named(value.invitation_id)
     if cycle is None:
         return
-    if cycle.state == "GRANTED":
-        if said is not Answer.GRANTED:
-            account.withdraw(at, record.place)
-            account.due.append(Due("withdrawal_unheeded", record.place, said.value))
-    elif said is Answer.GRANTED:
-        cycle.granted = word
-        if cycle.terms is not None:
-            account.due.append(Due("grant_unheeded", record.place, f"given at {iso(at)}"))
-    elif said is Answer.DECLINED:
-        cycle.declined = word
+    alike = hashlib.sha256(value.model_dump_json().encode()).hexdigest()
+    if alike in cycle.receipts:
+        return
+    cycle.receipts.append(alike)
+    said = Said(stamp(value.occurred_at), record.entered_at(now))
+    word = Word(said.at, said.entered_at, record.place)
+    if value.outcome is Outcome.DELIVERED:
+        if said.at > cycle.failed_at:
+            cycle.receipt = word
+        return
+    newest = cycle.newest_failure_at
+    cycle.newest_failure_at = max(newest, said.at)
+    if said.at > newest and cycle.mode == "enforce" and _bounces(cycle, said):
+        account.due.append(Due("bounce_unheeded", record.place, f"failed at {iso(said.at)}"))
+        cycle.failure = word
+    elif cycle.failure is None or said.at > cycle.failure.at:
+        cycle.failure = word
 
 
-def _meant_for(cycle: Cycle, value: ConsentAnswer, at: int) -> bool:
-    """Whether an answer is one to this cycle's notice: what was not asked yet, nobody answers."""
-    if value.invitation_id not in (None, cycle.invitation_id):
+def _bounces(cycle: Cycle, said: Said) -> bool:
+    """Whether a failure takes the delivery back, or says that there was none."""
+    if cycle.terms is None or _past(cycle, said):
         return False
-    if cycle.terms is None:
+    if cycle.state == "INVITED":
         return True
-    if value.invitation_id is None and at < cycle.asked_at - ALLOWED_SKEW_SECONDS * SECOND:
+    if cycle.state == "EXPIRED" and (cycle.granted or cycle.declined):
         return False
-    other = value.notice_version not in (None, cycle.notice_version)
-    return not (other and value.answer is Answer.GRANTED)
+    if cycle.state not in ("DELIVERED", "EXPIRED") or cycle.delivery is None:
+        return False
+    return said.at >= cycle.delivery.at - SKEW_MS
 
 
-def _receipt(account: Account, record: Record, value: NoticeReceipt) -> None:
-    cycle = account.named(value.invitation_id)
-    if cycle is not None and value.outcome is Outcome.DELIVERED:
-        cycle.receipt = Word(stamp(value.occurred_at), record.timestamp, record.place)
+# ---- changes of the account ----------------------------------------------------------------------
 
 
-def _control(account: Account, record: Record, value: Control, now: int) -> None:
-    """A second hold on top of one moves its end later, never earlier."""
-    if value.control_id in account.controls:
-        return
-    account.controls.append(value.control_id)
-    issued = stamp(value.issued_at)
-    match value.command:
-        case Command.HOLD:
-            account.release_expired_hold(max(issued, now))
-            until = NEVER if value.expires_at is None else stamp(value.expires_at)
-            if until > account.holds_until or not account.hold_place:
-                account.holds_until, account.hold_place = until, record.place
-            account.stop(max(issued, now))
-            account.release_expired_hold(now)
-        case Command.UNHOLD:
-            account.holds_until, account.hold_place = 0, ""
-            account.go(min(issued, now))
-        case Command.APPEAL_OPENED:
-            account.appeal_place = record.place
-            account.stop(max(issued, now))
-        case Command.APPEAL_REJECTED:
-            account.appeal_place = ""
-            account.go(min(issued, now))
-        case Command.APPEAL_UPHELD | Command.LIFT:
-            if value.command is Command.APPEAL_UPHELD:
-                account.appeal_place = ""
-                account.go(min(issued, now))
-            for cycle in account.cycles.values():
-                if cycle.open:
-                    cycle.barred = record.place
-            must_end(account, record, value.command.value)
+def _change(account: Account, record: Record, value: AccountChange, now: int) -> None:
+    said = Said(stamp(value.observed_at), record.entered_at(now))
+    change, place = value.change, record.place
+    heard = account.heard_of(KINDS[change]).hear(change, said, change in PROTECT)
+    if heard in ("applied", "open"):
+        unclear.applied(account, "account-changes", said.entered_at)
+    if change is Change.REOPENED and heard in ("applied", "open"):
+        account.closed_place = ""
+    elif change is Change.EXEMPTION_ENDED and heard in ("applied", "open"):
+        account.exempt_place = ""
+    elif heard == "stale" and change in PROTECT:
+        _too_old(account, change, said, place)
+    elif heard == "applied":
+        if change is Change.CLOSED:
+            account.closed_place = place
+        elif change is Change.EXEMPTED:
+            account.exempt_place = place
+        if change in PROTECT:
+            must_end(account, place, change.value)
+        if change in (Change.CLOSED, Change.OWNER_CHANGED):
+            _void(account, place, change)
+    if change is Change.OWNER_CHANGED and heard != "repeat":
+        _new_owner(account, said)
 
 
-def _change(account: Account, record: Record, value: AccountChange) -> None:
-    """What is older than the last word of its kind, or says the same at its instant, is nothing."""
-    at, change = stamp(value.observed_at), value.change
-    kind = KINDS[change]
-    last_at, last = account.changed.get(kind, (-NEVER, None))
-    if at < last_at or (at == last_at and change is last):
-        return
-    account.changed[kind] = (at, change)
-    match change:
-        case Change.CLOSED:
-            account.closed_place = record.place
-        case Change.REOPENED:
-            account.closed_place = ""
-        case Change.EXEMPTED:
-            account.exempt_place = record.place
-        case Change.EXEMPTION_ENDED:
-            account.exempt_place = ""
-    if change in ENDS_ALL:
-        must_end(account, record, change.value)
+def _void(account: Account, place: str, change: Change) -> None:
+    for cycle in account.cycles.values():
+        if cycle.state == "GRANTED":
+            account.due.append(Due("consent_not_voided", place, change.value))
 
 
-def _label(
-    account: Account, record: Record, value: CategoryChange, now: int, present: Terms | None
-) -> None:
-    at = stamp(value.observed_at)
-    if at < account.label_at:
-        return
-    account.label_at = at
-    over = value.valid_until is not None and stamp(value.valid_until) <= now
-    if present is not None and (over or not present.covers(value.category)):
-        must_end(account, record, "the label is not of a covered field")
+def _new_owner(account: Account, said: Said) -> None:
+    """Appeals of the one before are over, and so is the mark of an upheld one."""
+    for number, (opened, _) in list(account.appeals.items()):
+        if opened <= said.at:
+            del account.appeals[number]
+            account.go(f"appeal {number}", said.at)
+    if account.upheld is not None and account.upheld[0] <= said.at:
+        account.upheld = None
 
 
-def _reading(account: Account, value: FollowerCount, present: Terms | None) -> None:
-    at = stamp(value.observed_at)
-    if at < account.reading_at or present is None:
-        return
-    account.reading_at = at
-    if present.keep or value.followers * 1_000_000 >= _line(account, present) * present.exit_ppm:
-        account.below_since = None
-    elif account.below_since is None:
-        account.below_since = at
-
-
-def _line(account: Account, present: Terms) -> int:
-    """The lowest line that can apply: of the present policy and of the open cycles."""
-    lines = [phase.line for phase in present.phases.values() if phase.starts_at is not None]
-    pinned = [cycle.line for cycle in account.cycles.values() if _restricts(cycle)]
-    return min([*lines, *pinned], default=0)
-
-
-def _restricts(cycle: Cycle) -> bool:
-    return bool(cycle.active) and cycle.line > 0
+def _too_old(account: Account, change: Change, said: Said, place: str) -> None:
+    """A stale change still ends what was first issued, or given, before it."""
+    for cycle in account.open_cycles():
+        if cycle.terms is not None and cycle.asked_at <= said.at + SKEW_MS:
+            must_cancel(account, cycle, place, f"stale {change.value}")
+            must_lift(account, cycle, place, f"stale {change.value}")
+    live = account.answering()
+    given = live.granted if live and live.state == "GRANTED" else None
+    if change is not Change.EXEMPTED and given and given.at <= said.at + SKEW_MS:
+        account.due.append(Due("consent_not_voided", place, f"stale {change.value}"))

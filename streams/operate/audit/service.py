@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from streams.operate.audit.auditor import Auditor
-from streams.operate.audit.records import RULES, Breach
+from streams.operate.audit.records import Breach
+from streams.operate.audit.rules import RULES
 
 log = logging.getLogger(__name__)
 

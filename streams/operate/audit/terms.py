@@ -1,12 +1,18 @@
 """What a policy promised: read from the canonical text in the topic of policies, nothing else."""
 
 import hashlib
-import json
+import re
+import unicodedata
 from dataclasses import dataclass
 from typing import Any
 
 from schemas.words import Level, Surface
+from streams.operate.audit.odd import mapping
 
+UNKNOWN = "unknown"
+REFERENCE = re.compile(r"[^\s@]{1,128}")
+"""What an impact assessment is named by: one word, and nobody's address (contract 6)."""
+VARIATION_SELECTORS = frozenset(map(chr, (*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0))))
 LEVELS = {Level.LIMITED.value: 1, Level.OFF.value: 2}
 MODES = {"off": 0, "shadow": 1, "enforce": 2}
 
@@ -41,6 +47,11 @@ class Terms:
     exit_ppm: int
     leave_after: int
     keep: bool
+    dwell: int
+    max_age: int | None
+    renew: bool
+    reminders: tuple[int, ...]
+    exempt_labels: frozenset[str]
     labels: dict[str, str]
     covered: frozenset[str] | None
     approvers: frozenset[str]
@@ -53,13 +64,29 @@ class Terms:
     @property
     def fit_to_enforce(self) -> bool:
         """Whether nothing is missing that `enforce` needs (contract section 6)."""
-        needed = (self.window, self.assessment, self.expires_after, self.review_after)
-        return all(needed) and bool(self.levels)
+        needed = (self.window, self.expires_after, self.review_after)
+        named = REFERENCE.fullmatch(self.assessment or "") is not None
+        return all(needed) and named and bool(self.levels)
 
     def covers(self, label: str) -> bool:
         """Whether a label of the platform means a covered field."""
-        field = self.labels.get(label)
+        field = self.labels.get(folded(label))
         return field is not None and (self.covered is None or field in self.covered)
+
+    def kept(self, label: str) -> str:
+        """A label as it is kept: an unknown one never as its text (contract 3.4)."""
+        text = folded(label)
+        return text if text in self.labels or text in self.exempt_labels else UNKNOWN
+
+    def exit_line(self, phase: str) -> int | None:
+        """Millionths of followers below which an account of this phase leaves; None: no such."""
+        known = self.phases.get(phase)
+        return None if known is None else known.line * self.exit_ppm
+
+    def in_force(self, phase: str) -> bool:
+        """Whether a phase may still hold an open cycle: there is one of this name, with a start."""
+        known = self.phases.get(phase)
+        return self.mode != "off" and known is not None and known.starts_at is not None
 
     @property
     def lowest(self) -> int:
@@ -68,9 +95,15 @@ class Terms:
         return min(lines, default=0) * self.exit_ppm // 1_000_000
 
 
-def read_terms(text: bytes) -> Terms:
-    """The terms in a canonical policy; ValueError or KeyError when it is not one."""
-    plain: dict[str, Any] = json.loads(text)
+def read_terms(text: bytes) -> Terms | None:
+    """The terms in a canonical policy; None when it is not one."""
+    try:
+        return _terms(text, mapping(text))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def _terms(text: bytes, plain: dict[str, Any]) -> Terms:
     consequence, stability = plain["consequence"] or {}, plain["stability"]
     surfaces: dict[str, Any] = consequence.get("surfaces") or {}
     return Terms(
@@ -98,7 +131,19 @@ def read_terms(text: bytes) -> Terms:
         exit_ppm=stability["exit_ratio_ppm"],
         leave_after=stability["leave_after"] or 0,
         keep=bool(plain["keep_on_fall_below"]),
-        labels=plain["labels"],
+        dwell=stability["dwell"] or 0,
+        max_age=stability.get("max_age"),
+        renew=bool(plain["notice"].get("renew")),
+        reminders=tuple(sorted(plain["notice"].get("reminders") or (), reverse=True)),
+        exempt_labels=frozenset(map(folded, plain.get("exempt_labels") or ())),
+        labels={folded(label): field for label, field in plain["labels"].items()},
         covered=None if plain["covered"] is None else frozenset(plain["covered"]),
-        approvers=frozenset(str(actor) for actor, _ in plain["approvals"]),
+        approvers=frozenset(str(actor).casefold() for actor, _ in plain["approvals"]),
     )
+
+
+def folded(label: str) -> str:
+    """A label as labels are compared: NFKC, no invisible characters, trimmed (contract 3.4)."""
+    text = unicodedata.normalize("NFKC", label)
+    seen = (it for it in text if it not in VARIATION_SELECTORS and unicodedata.category(it) != "Cf")
+    return "".join(seen).strip()

@@ -5,6 +5,8 @@ from typing import get_args
 
 from schemas.events import ThrottleApplied, ThrottleLifted, ThrottleRenewed
 from schemas.statement import Band
+from streams.operate.audit import unclear
+from streams.operate.audit.dues import cycle_ended
 from streams.operate.audit.life import Cycle, Restriction
 from streams.operate.audit.moment import Finding, Moment
 from streams.operate.audit.records import iso, stamp
@@ -26,6 +28,9 @@ def applied(moment: Moment, cycle: Cycle, event: ThrottleApplied) -> Iterator[Fi
     running = cycle.active.get(surface)
     if running is not None and running.expires_at > at and running.mode == event.mode.value:
         yield "restricted_twice", surface, (running.place,)
+    if moment.present is not None and moment.present.expires_after is not None:
+        cycle.may_end_at = min(cycle.may_end_at, at + moment.present.expires_after)
+    cycle.may_end_at = min(cycle.may_end_at, stamp(event.expires_at))
     cycle.active[surface] = Restriction(
         event.throttle_id, event.mode.value, moment.record.place, at, stamp(event.expires_at)
     )
@@ -125,8 +130,17 @@ def renewed(moment: Moment, cycle: Cycle, event: ThrottleRenewed) -> Iterator[Fi
         if cycle.terms is not None:
             yield "restricted_after_end", "renewed, but nothing is restricted", (cycle.place,)
         return
-    if stamp(event.decided_at) >= running.expires_at:
-        yield "renewed_after_end", f"it ended at {iso(running.expires_at)}", (running.place,)
+    ends = ends_at(moment, running)
+    if stamp(event.decided_at) >= ends:
+        yield "renewed_after_end", f"it ended at {iso(ends)}", (running.place,)
+
+
+def ends_at(moment: Moment, running: Restriction) -> int:
+    """Where a restriction ends: as it said, or sooner if the policy has become milder since."""
+    after = moment.present.expires_after if moment.present is not None else None
+    if after is None or moment.edition == 1:
+        return running.expires_at
+    return min(running.expires_at, running.effective_at + after)
 
 
 def lifted(moment: Moment, cycle: Cycle, event: ThrottleLifted) -> Iterator[Finding]:
@@ -139,3 +153,5 @@ def lifted(moment: Moment, cycle: Cycle, event: ThrottleLifted) -> Iterator[Find
     over = cycle.state == "EXPIRED" or cycle.terms is None
     if event.reason == "ended" and not cycle.active and over:
         cycle.state = "NONE"
+        cycle_ended(account)
+        unclear.cycle_over(account, stamp(event.decided_at))

@@ -1,0 +1,112 @@
+"""Switches as a partition's log saw them: which brakes are on, and when the clock stood still."""
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from schemas.words import Switch
+
+NEVER = 1 << 62
+REMEMBERED_PAUSES = 1_000
+"""The newest are enough: what is left out only makes the deadline that is asked for milder."""
+
+STOPPED_BY: dict[str, frozenset[str]] = {
+    "adverse_off": frozenset(
+        {
+            "invitation.issued",
+            "invitation.reminded",
+            "invitation.expired",
+            "throttle.applied",
+            "throttle.renewed",
+        }
+    ),
+    "invitations_off": frozenset({"invitation.issued"}),
+    "throttles_off": frozenset({"invitation.expired", "throttle.applied", "throttle.renewed"}),
+    "answers_paused": frozenset({"invitation.reminded", "invitation.expired", "throttle.applied"}),
+}
+CLOCK_STOPS = ("adverse_off", "answers_paused")
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A switch that was turned. `first` and `last` are the earlier and the later of what it says
+    and when it came in: a pause runs from the first of its start to the last of its end."""
+
+    scope: str
+    switch: str
+    on: bool
+    first: int
+    last: int
+    place: str
+
+
+@dataclass(slots=True)
+class Brakes:
+    """The switches of a partition; `refusals_settled` has a life of its own (contract 3.2)."""
+
+    on: dict[tuple[str, str], tuple[int, str]] = field(default_factory=dict)
+    pauses: dict[str, deque[list[int]]] = field(default_factory=dict)
+    settled: dict[str, Turn] = field(default_factory=dict)
+    unsettled_since: dict[str, int] = field(default_factory=dict)
+    order: int = 0
+
+    def turn(self, it: Turn) -> None:
+        """A switch was seen to turn."""
+        if it.switch == Switch.REFUSALS_SETTLED:
+            self._settle(it)
+            return
+        running = self.on.pop((it.scope, it.switch), None)
+        if it.on:
+            self.on[it.scope, it.switch] = running or (it.first, it.place)
+        elif running and it.switch in CLOCK_STOPS:
+            self._pause(it.scope, running[0], it.last)
+
+    def _settle(self, it: Turn) -> None:
+        self.settled.pop(it.scope, None)
+        self.settled[it.scope] = it
+        if not it.on:
+            self.unsettled_since.setdefault(it.scope, it.first)
+            return
+        over = [it.scope] if it.scope != "*" else list(self.unsettled_since)
+        for scope in over:
+            start = self.unsettled_since.pop(scope, None)
+            if start is not None:
+                self._pause(scope, start, it.last)
+
+    def tripped(self, platform: str) -> str | None:
+        """Where the last word on this platform's refusals lies, if it says that they are open."""
+        said = [it for it in self.settled.values() if it.scope in ("*", platform)]
+        return said[-1].place if said and not said[-1].on else None
+
+    def stopping(self, platform: str, event: str) -> str | None:
+        """Where the brake lies that forbids this adverse event now, if one does."""
+        for (scope, switch), (_, place) in self.on.items():
+            if scope in ("*", platform) and event in STOPPED_BY[switch]:
+                return place
+        return None
+
+    def of(self, platform: str) -> Iterable[list[int]]:
+        """The pauses of the answer clock on a platform that are over."""
+        return [*self.pauses.get("*", ()), *self.pauses.get(platform, ())]
+
+    def _pause(self, scope: str, start: int, end: int) -> None:
+        kept = self.pauses.setdefault(scope, deque(maxlen=REMEMBERED_PAUSES))
+        kept.append([start, end])
+
+
+def with_pauses(base: int, delivered_at: int, pauses: Iterable[list[int]]) -> int:
+    """The deadline when the clock stood still in these intervals.
+
+    Each pause that begins before the deadline moves it; one that is not over yet moves nothing.
+    """
+    deadline, reached = base, delivered_at
+    for start, end in sorted(_over(pauses)):
+        begin = max(start, reached)
+        if begin < deadline and end > begin:
+            deadline += end - begin
+            reached = end
+    return deadline
+
+
+def _over(pauses: Iterable[list[int]]) -> Iterator[list[int]]:
+    return (it for it in pauses if it[1] != NEVER)

@@ -1,0 +1,127 @@
+"""What an operator's word does to what is known of an account (contract 3.5 and section 5)."""
+
+import hashlib
+
+from schemas.inputs import Control
+from schemas.words import Command, ControlReason
+from streams.operate.audit import unclear
+from streams.operate.audit.brakes import NEVER
+from streams.operate.audit.dues import must_cancel, must_lift_all
+from streams.operate.audit.life import Account
+from streams.operate.audit.records import Record, stamp
+from streams.operate.audit.words import Said
+
+REMEMBERED = 256
+OPEN_APPEALS = 16
+TAKES_LATER_DEADLINES = frozenset({"INVITED", "UNDELIVERED", "DELIVERED", "DECLINED"})
+
+
+def control(account: Account, record: Record, value: Control, now: int) -> None:
+    """Take one operator's word into account."""
+    said = Said(stamp(value.issued_at), record.entered_at(now))
+    digest = hashlib.sha256(value.model_dump_json().encode()).hexdigest()
+    if digest in account.controls:
+        return
+    _remember(account, digest, said.at)
+    if value.command is not Command.SETTLE:
+        unclear.applied(account, "controls", said.entered_at)
+    match value.command:
+        case Command.HOLD:
+            _hold(account, record, value, said, now)
+        case Command.UNHOLD:
+            _unhold(account, value, said)
+        case Command.APPEAL_OPENED:
+            _opened(account, record, value, said)
+        case Command.APPEAL_REJECTED:
+            _closed(account, value.appeal_id or "", said)
+        case Command.APPEAL_UPHELD:
+            _closed(account, value.appeal_id or "", None)
+            account.upheld = (
+                max(said.at, account.upheld[0] if account.upheld else said.at),
+                record.place,
+            )
+            _lift(account, record, value.command)
+        case Command.LIFT:
+            _lift(account, record, value.command)
+        case Command.SETTLE:
+            unclear.settled(account, said.at)
+            unclear.applied(account, "controls", said.entered_at)
+        case Command.EXTEND:
+            _extend(account, value)
+        case Command.REISSUE:
+            _reissue(account, record, said)
+
+
+def _remember(account: Account, digest: str, at: int) -> None:
+    account.controls[digest] = at
+    if len(account.controls) > REMEMBERED:
+        oldest = min(account.controls, key=lambda it: account.controls[it])
+        del account.controls[oldest]
+
+
+def _hold(account: Account, record: Record, value: Control, said: Said, now: int) -> None:
+    """A second hold on top of one moves its end later, never earlier."""
+    account.release_expired_hold(now)
+    if account.heard_of("hold").hear("hold", said, protects=True, never_stale=True) != "applied":
+        return
+    until = NEVER if value.expires_at is None else stamp(value.expires_at)
+    if until > account.holds_until or not account.hold_place:
+        account.holds_until, account.hold_place = until, record.place
+    account.stop("hold", said.at)
+    account.release_expired_hold(now)
+
+
+def _unhold(account: Account, value: Control, said: Said) -> None:
+    """Ends holds that are not newer; with reason `appeal`, the mark of an upheld one alone."""
+    if value.reason is ControlReason.APPEAL:
+        if account.upheld is not None and said.at >= account.upheld[0]:
+            account.upheld = None
+        return
+    if account.heard_of("hold").hear("unhold", said, protects=False) in ("applied", "open"):
+        account.holds_until, account.hold_place = 0, ""
+        account.go("hold", said.entered_at)
+
+
+def _opened(account: Account, record: Record, value: Control, said: Said) -> None:
+    number = value.appeal_id or ""
+    if number not in account.appeals and len(account.appeals) >= OPEN_APPEALS:
+        unclear.raise_unclear(account, unclear.APPEALS, record.place, said.entered_at, said.at)
+        return
+    opened = account.appeals.get(number, (said.at, ""))[0]
+    account.appeals[number] = (min(opened, said.at), record.place)
+    account.stop(f"appeal {number}", said.at)
+
+
+def _closed(account: Account, number: str, said: Said | None) -> None:
+    """A verdict ends the appeal of its id; a rejection not one that was opened later."""
+    opened = account.appeals.get(number)
+    if opened is None or (said is not None and said.at < opened[0]):
+        return
+    del account.appeals[number]
+    account.go(f"appeal {number}", opened[0] if said is None else said.at)
+
+
+def _lift(account: Account, record: Record, command: Command) -> None:
+    for cycle in account.open_cycles():
+        if cycle.state == "EXPIRED":
+            cycle.barred = record.place
+        elif cycle.mode == "enforce":
+            must_cancel(account, cycle, record.place, command.value)
+    must_lift_all(account, record.place, command.value)
+
+
+def _extend(account: Account, value: Control) -> None:
+    cycle = account.answering()
+    if cycle is None or not cycle.open or value.until is None:
+        return
+    until = stamp(value.until)
+    if cycle.state in TAKES_LATER_DEADLINES:
+        cycle.floor_at = max(cycle.floor_at, until)
+    else:
+        cycle.waiting_floor_at = max(cycle.waiting_floor_at, until)
+
+
+def _reissue(account: Account, record: Record, said: Said) -> None:
+    cycle = account.answering()
+    if cycle is not None and cycle.open and said.at >= cycle.issued_at:
+        cycle.reissues.append(record.place)

@@ -1,0 +1,36 @@
+"""What has to be said by the end of a transaction, because of what was read in it."""
+
+from streams.operate.audit.life import Account, Cycle, Due
+
+
+def must_lift_all(account: Account, place: str, why: str) -> None:
+    """Every restriction in force has to be lifted in this transaction."""
+    for cycle in account.cycles.values():
+        must_lift(account, cycle, place, why)
+
+
+def must_lift(account: Account, cycle: Cycle, place: str, why: str) -> None:
+    """Every restriction of this cycle has to be lifted by the end of the transaction."""
+    for surface in cycle.active:
+        account.due.append(Due("not_lifted", place, why, surface))
+
+
+def must_cancel(account: Account, cycle: Cycle, place: str, why: str) -> None:
+    """This cycle is over, and its owner has to be told."""
+    account.due.append(Due("not_cancelled", place, why))
+
+
+def must_end(account: Account, place: str, why: str) -> None:
+    """Whatever is open ends, and everything is lifted."""
+    for cycle in account.open_cycles():
+        must_cancel(account, cycle, place, why)
+    must_lift_all(account, place, why)
+
+
+def cycle_ended(account: Account) -> None:
+    """A cycle was told to be over: what else should have ended it is said."""
+    account.due = [it for it in account.due if it.name not in OVER]
+
+
+OVER = frozenset({"not_cancelled", "grant_unheeded", "bounce_unheeded", "consent_not_voided"})
+"""What an event that ends the cycle says as well."""

@@ -1,0 +1,118 @@
+"""What labels and counts do to what is known of an account (contract 3.4, and section 5)."""
+
+from schemas.inputs import CategoryChange, FollowerCount
+from schemas.words import Cause
+from streams.operate.audit.dues import must_end
+from streams.operate.audit.life import Account, Cycle
+from streams.operate.audit.records import Record, stamp
+from streams.operate.audit.terms import Terms, folded
+
+TRUE_COUNTS = frozenset({Cause.ORGANIC, Cause.OWNER_PURGE})
+
+
+def label(
+    account: Account, record: Record, value: CategoryChange, now: int, present: Terms | None
+) -> None:
+    """A label: one that is not covered, or contradicts another of its instant, ends what is open.
+
+    One that entered after the end of the label before does not undo that end.
+    """
+    at, text = stamp(value.observed_at), folded(value.category)
+    until = None if value.valid_until is None else stamp(value.valid_until)
+    if at < account.label_at or at <= account.label_removed_at:
+        _stale_label(account, at, value, record, present)
+        return
+    same = at == account.label_at
+    contradicts = same and present is not None and _contradicts(account.label, text, present)
+    if same and account.label_until is not None and text == account.label:
+        until = min(until or account.label_until, account.label_until)
+    if account.label_until is not None and record.entered_at(now) > account.label_until:
+        account.label_over_at = account.label_until
+    account.label_at, account.label, account.label_until = at, text, until
+    if present is None:
+        return
+    over = until is not None and until <= now
+    if contradicts:
+        must_end(account, record.place, "two labels of one instant")
+    elif over or not present.covers(value.category):
+        account.below.append((at, -1, record.place))
+        must_end(account, record.place, "the label is not of a covered field")
+
+
+def removed(account: Account, record: Record) -> None:
+    """A tombstone takes the label away; without one nobody is inside."""
+    account.label_removed_at = max(account.label_removed_at, account.label_at)
+    if account.label is not None:
+        must_end(account, record.place, "the label was removed")
+    account.label, account.label_until = None, None
+
+
+def _contradicts(one: str | None, other: str, present: Terms) -> bool:
+    """Whether two labels of one instant are kept as different texts."""
+    return one is not None and one != other and present.kept(one) != present.kept(other)
+
+
+def _stale_label(
+    account: Account, at: int, value: CategoryChange, record: Record, present: Terms | None
+) -> None:
+    if present is not None and not present.covers(value.category):
+        account.below.append((at, -1, record.place))
+
+
+def reading(
+    account: Account, record: Record, value: FollowerCount, now: int, present: Terms | None
+) -> None:
+    """A count: of an open cycle, below the exit line it is on its way out, else it is back."""
+    at = stamp(value.observed_at)
+    if present is None:
+        return
+    lines = [it.line for it in present.phases.values() if it.starts_at is not None]
+    if value.cause in TRUE_COUNTS and lines and value.followers < min(lines):
+        account.below.append((at, value.followers, record.place))
+    if at < account.reading_at:
+        return
+    count = value.followers
+    if at == account.reading_at and account.followers is not None:
+        count = min(count, account.followers)
+    account.reading_at, account.followers = at, count
+    stand(account, record.place, max(at, now), record.entered_at(now), present)
+
+
+def stand(account: Account, place: str, at: int, entered_at: int, present: Terms) -> None:
+    """See whether an account with an open cycle is on its way out, by its newest count.
+
+    `at` is from when `leave_after` counts at the latest.
+    """
+    cycle = next(iter(account.open_cycles()), None)
+    if cycle is None or cycle.terms is None or account.followers is None:
+        account.below_since, account.left_at = None, None
+        return
+    if not _below(account.followers, cycle, present):
+        if account.left_at is None or entered_at <= account.left_at:
+            account.below_since, account.left_at = None, None
+        return
+    if account.below_since is None:
+        account.below_since, account.below_place = at, place
+        account.left_at = at + _leave_after(cycle, present)
+
+
+def _below(followers: int, cycle: Cycle, present: Terms) -> bool:
+    """Whether it is below the exit line: the higher one of what was pinned and the present.
+
+    A cycle of the first edition did not pin all of it: there only what is below both is sure.
+    """
+    assert cycle.terms is not None
+    lines = [cycle.line * cycle.terms.exit_ppm]
+    now = present.exit_line(cycle.phase)
+    if now is not None:
+        lines.append(now)
+    keeps = [cycle.terms.keep, present.keep]
+    if cycle.edition == 1:
+        return not any(keeps) and followers * 1_000_000 < min(lines)
+    return not all(keeps) and followers * 1_000_000 < max(lines)
+
+
+def _leave_after(cycle: Cycle, present: Terms) -> int:
+    assert cycle.terms is not None
+    both = (cycle.terms.leave_after, present.leave_after)
+    return max(both) if cycle.edition == 1 else min(both)

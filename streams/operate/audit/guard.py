@@ -1,0 +1,187 @@
+"""The refusal guard of one partition (contract 3.2): where it has to trip, where it must not.
+
+Compaction takes records away, and the worker's filter takes readings below the floor, so that the
+count is known between two bounds: it has to trip when the lower one reaches the limit, and must not
+while the upper one has not.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from schemas.words import PLATFORM_PATTERN, Refused
+from streams.operate.audit.brakes import Brakes
+from streams.operate.audit.odd import text
+from streams.operate.audit.records import Record
+from streams.operate.audit.refusals import Judged, valid_key
+
+LIMIT = 100
+AT_ONCE = frozenset({"consent-answers", "account-changes", "controls"})
+NAMED = re.compile(PLATFORM_PATTERN.removesuffix("$") + ":")
+
+
+@dataclass(slots=True)
+class Missing:
+    """A trip that has to be told by the end of the transaction."""
+
+    platform: str
+    place: str
+    why: str
+
+
+@dataclass(slots=True)
+class RefusalGuard:
+    """What one partition counted, and which platforms it tripped by itself.
+
+    `here` has the platforms whose own record in the log of switches was not read yet; `kept` the
+    entry of the last record that would have tripped a platform at once while it was tripped.
+    """
+
+    least: dict[tuple[str, str], int] = field(default_factory=dict)
+    most: dict[tuple[str, str], int] = field(default_factory=dict)
+    next_offsets: dict[str, int] = field(default_factory=dict)
+    here: dict[str, str] = field(default_factory=dict)
+    kept: dict[str, tuple[int, str]] = field(default_factory=dict)
+    may_trip: dict[str, set[str]] = field(default_factory=dict)
+    missing: dict[str, Missing] = field(default_factory=dict)
+
+    def tripped(self, platform: str, brakes: Brakes) -> str | None:
+        """Where it stands that this platform is tripped in this partition."""
+        return self.here.get(platform) or brakes.tripped(platform)
+
+    def read(
+        self,
+        record: Record,
+        judged: Judged | None,
+        refused: bool | None,
+        letter: Mapping[str, Any],
+        now: int,
+        policies: Iterable[str],
+        brakes: Brakes,
+        *,
+        count: int = 1,
+    ) -> None:
+        """One record of an input (or `count` that came in a batch which does not unpack).
+
+        `refused` says what the worker did with it, None what cannot be known.
+        """
+        platforms = sorted(policies)
+        self._gap(record, platforms, count)
+        named = _platform_of(record)
+        concerned = [it for it in platforms if named in (None, it)]
+        at_once = record.topic in AT_ONCE and refused and _lost(judged, letter)
+        for platform in concerned:
+            if self.tripped(platform, brakes):
+                if at_once and _sure(record, named):
+                    self.kept[platform] = (record.entered_at(now), record.place)
+                continue
+            if at_once:
+                self.may_trip.setdefault(platform, set()).add(record.place)
+                if _sure(record, named):
+                    self._must(platform, record.place, "an account that is not certain")
+            self._count(record, platform, judged, refused, letter, count)
+        if at_once and named not in (None, *platforms):
+            self._elsewhere(record, platforms, brakes, now)
+
+    def skip(self, record: Record) -> None:
+        """A record that is not counted."""
+        self.next_offsets[record.topic] = record.offset + 1
+
+    def _elsewhere(
+        self, record: Record, platforms: Iterable[str], brakes: Brakes, now: int
+    ) -> None:
+        """The key names a platform that has no policy: all platforms are meant."""
+        for platform in platforms:
+            self.may_trip.setdefault(platform, set()).add(record.place)
+            if valid_key(record.key) is None:
+                continue
+            if self.tripped(platform, brakes):
+                self.kept[platform] = (record.entered_at(now), record.place)
+            else:
+                self._must(platform, record.place, "an account that is not certain")
+
+    def trip(self, platform: str, plain: Mapping[str, Any], place: str) -> str | None:
+        """A trip was told; what is wrong with it, if something is."""
+        topic, offset = plain["cause"]["topic"].rsplit(".", 1)[-1], plain["cause"]["offset"]
+        cause = f"@{offset}"
+        known = {it for it in self.may_trip.pop(platform, ()) if it.endswith(cause)}
+        enough = self.most.get((topic, platform), 0) >= LIMIT
+        again = platform in self.kept
+        self.missing.pop(platform, None)
+        self.least[topic, platform] = 0
+        if plain["refused"] != 1:
+            self.most[topic, platform] = 0
+        self.here[platform] = place
+        self.kept.pop(platform, None)
+        if known or enough or again or topic == "switches":
+            return None
+        return f"{plain['refused']} refused"
+
+    def turned(self, scope: str, on: bool, issued_at: int, policies: Iterable[str]) -> None:
+        """A word on refusals was read from the log of switches."""
+        for platform in policies if scope == "*" else (scope,):
+            self.here.pop(platform, None)
+            entry, place = self.kept.get(platform, (None, ""))
+            if on and entry is not None:
+                if issued_at < entry:
+                    self._must(platform, place, "settled before it came in")
+                else:
+                    del self.kept[platform]
+
+    def not_told(self) -> list[Missing]:
+        """Trips that the transaction which is over now should have told."""
+        found, self.missing = list(self.missing.values()), {}
+        self.may_trip.clear()
+        return found
+
+    def _must(self, platform: str, place: str, why: str) -> None:
+        self.missing.setdefault(platform, Missing(platform, place, why))
+
+    def _gap(self, record: Record, platforms: Iterable[str], count: int) -> None:
+        """Records that are not there any more may have been good or bad."""
+        expected = self.next_offsets.get(record.topic, record.offset)
+        gap = max(record.offset - expected, 0)
+        self.next_offsets[record.topic] = record.offset + count
+        for platform in platforms if gap else ():
+            at = (record.topic, platform)
+            self.least[at] = max(self.least.get(at, 0) - gap, 0)
+            self.most[at] = self.most.get(at, 0) + gap
+
+    def _count(
+        self,
+        record: Record,
+        platform: str,
+        judged: Judged | None,
+        refused: bool | None,
+        letter: Mapping[str, Any],
+        count: int,
+    ) -> None:
+        at = (record.topic, platform)
+        least, most = self.least.get(at, 0), self.most.get(at, 0)
+        doubtful = refused is None or (judged is not None and judged.below)
+        good = refused is False or letter.get("reason") == Refused.NOT_APPROVED
+        if good:
+            least, most = max(least - 1, 0), most if doubtful else max(most - 1, 0)
+        elif refused:
+            least, most = least if doubtful else least + count, most + count
+        else:
+            least, most = max(least - 1, 0), most + count
+        self.least[at], self.most[at] = least, most
+        if least >= LIMIT:
+            self._must(platform, record.place, f"{least} refused")
+
+
+def _platform_of(record: Record) -> str | None:
+    """The platform that a key names, as far as it names one."""
+    found = NAMED.match(text(record.key))
+    return None if found is None else found.group()[:-1]
+
+
+def _sure(record: Record, named: str | None) -> bool:
+    """Whether it is beyond doubt which platforms a record trips."""
+    return named is None or valid_key(record.key) is not None
+
+
+def _lost(judged: Judged | None, letter: Mapping[str, Any]) -> bool:
+    return judged is None or judged.whose == "lost"

@@ -1,0 +1,124 @@
+"""Takes one input of the second edition: was it rightly refused, and what follows from it?"""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from schemas.words import Refused
+from streams.operate.audit import facts, people, unclear
+from streams.operate.audit.guard import AT_ONCE
+from streams.operate.audit.life import Account
+from streams.operate.audit.lineup import Happened
+from streams.operate.audit.odd import text
+from streams.operate.audit.partition import Partition
+from streams.operate.audit.records import Breach, Record
+from streams.operate.audit.refusals import Judged, Setting, examine, sampled, valid_key
+
+NO_LETTER: Mapping[str, Any] = {}
+CREATES = ("controls", "account-changes")
+"""Inputs after which an account is remembered at any count."""
+
+
+def take_input(
+    partition: Partition, thing: Happened, letter: Mapping[str, Any] | None, setting: Setting
+) -> Iterator[Breach]:
+    """Take one input; `letter` is its dead letter, if it has one."""
+    record, now = thing.record, thing.now
+    assert record is not None
+    key = text(record.key)
+    known = partition.accounts.get(key)
+    judged = examine(record, now, setting, known is not None and _tracked(known))
+    yield from _refusal(partition, record, judged, letter, now)
+    _count(partition, record, judged, letter, now, setting)
+    refused = letter is not None or judged.refused
+    speaks = record.topic in CREATES or (refused and record.topic in AT_ONCE)
+    if known is None and not speaks:
+        return
+    platform = key.partition(":")[0]
+    if valid_key(record.key) is None or (setting.policies and platform not in setting.policies):
+        return
+    if refused:
+        _refused(partition, record, judged, letter, now)
+    elif record.value is None and record.topic == "category-changes":
+        facts.removed(partition.account(key), record)
+    elif judged.value is not None:
+        _follow(partition, key, record, judged, now)
+
+
+def take_unreadable(
+    partition: Partition, thing: Happened, letter: Mapping[str, Any], setting: Setting
+) -> None:
+    """A batch that does not unpack counts as so many refused records."""
+    assert thing.record is not None
+    where = (thing.now, setting.policies, partition.brakes)
+    partition.guard.read(thing.record, None, True, letter, *where, count=thing.unread)
+
+
+def _tracked(account: Account) -> bool:
+    """Whether every reading of this account passes the filter."""
+    changed = any(account.spoken.get(kind) for kind in ("open", "exempt", "owner"))
+    return bool(account.last_cycles or account.controls or changed)
+
+
+def _refusal(
+    partition: Partition,
+    record: Record,
+    judged: Judged,
+    letter: Mapping[str, Any] | None,
+    now: int,
+) -> Iterator[Breach]:
+    key = text(record.key)
+    if letter is None:
+        if judged.refused:
+            breach = Breach("refused_unsaid", key, now, judged.why, (record.place,))
+            partition.unsaid.append((now, record.place, breach))
+        return
+    if judged.refused is False:
+        yield Breach("refused_wrongly", key, now, str(letter["reason"]), (record.place,))
+    digest = letter.get("value_digest")
+    own = hashlib.sha256(record.value or b"").hexdigest()
+    if digest is not None and record.value is not None and digest != own:
+        yield Breach("refused_wrongly", key, now, "another record's digest", (record.place,))
+
+
+def _count(
+    partition: Partition,
+    record: Record,
+    judged: Judged,
+    letter: Mapping[str, Any] | None,
+    now: int,
+    setting: Setting,
+) -> None:
+    refused = judged.refused if letter is None else (None if judged.refused is False else True)
+    skipped = (
+        judged.below and not sampled(record.offset) and text(record.key) not in partition.accounts
+    )
+    if skipped and not refused:
+        partition.guard.skip(record)
+        return
+    where = (now, setting.policies, partition.brakes)
+    partition.guard.read(record, judged, refused, letter or NO_LETTER, *where)
+
+
+def _refused(
+    partition: Partition,
+    record: Record,
+    judged: Judged,
+    letter: Mapping[str, Any] | None,
+    now: int,
+) -> None:
+    """A refused word of the owner or the operator is unclear, if it is certain whose it is."""
+    formal = letter is None or letter["reason"] != Refused.NOT_APPROVED
+    if record.topic in AT_ONCE and formal and judged.whose == "certain":
+        account = partition.account(text(record.key))
+        unclear.refused_word(account, record.topic, record.place, record.entered_at(now))
+
+
+def _follow(partition: Partition, key: str, record: Record, judged: Judged, now: int) -> None:
+    account, present = partition.account(key), partition.present.get(key.partition(":")[0])
+    left, until = account.left_at, account.label_until
+    people.follow(account, record, judged.value, now, present)
+    if account.left_at is not None and account.left_at != left:
+        partition.overdue.watch(account.left_at, key, "left", record.place)
+    if account.label_until is not None and account.label_until != until:
+        partition.overdue.watch(account.label_until, key, "label", record.place)

@@ -1,0 +1,162 @@
+"""Reads the decision log: what its records say, and what follows for a partition."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from schemas.records import RECORD_MODELS
+from streams.operate.audit import facts
+from streams.operate.audit.brakes import Turn
+from streams.operate.audit.dues import cycle_ended
+from streams.operate.audit.life import Account
+from streams.operate.audit.lineup import bare, plain_of
+from streams.operate.audit.odd import mapping, text
+from streams.operate.audit.partition import RESCANNED, Partition
+from streams.operate.audit.records import Breach, Record, millis, places, stamp
+from streams.operate.audit.switches import switch_of
+from streams.operate.audit.terms import Terms
+from streams.operate.audit.words import Said
+
+TIMES = ("now", "issued_at", "opened_at", "cluster_changed", "as_of", "due_at")
+
+
+def logged(record: Record) -> Mapping[str, Any] | None:
+    """What a record of the log says; None when it is none that was ever published."""
+    plain = mapping(record.value)
+    model = RECORD_MODELS.get(str(plain.get("kind")))
+    if model is None:
+        return None
+    try:
+        model.model_validate_json(record.value or b"", strict=True)
+        for part in (plain, plain.get("cause"), *plain.get("steps", ())):
+            for name in TIMES:
+                if isinstance(part, dict) and part.get(name) is not None:
+                    millis(part[name])
+    except (ValidationError, ValueError, OverflowError, TypeError):
+        return None
+    return plain
+
+
+def decision(
+    partition: Partition, record: Record, plain: Mapping[str, Any], require_approvals: bool
+) -> Iterator[Breach]:
+    """One decision: its cause is one that may act, and what it tells of the account is noted."""
+    key, cause, known = key_of(plain), plain["cause"], plain.get("facts", {})
+    if "offset" in cause and bare(cause["topic"]) != "switches":
+        before = partition.lineup.reads.get(bare(cause["topic"]), 0)
+        again = bare(cause["topic"]) in partition.rescan
+        if cause["offset"] < before and not again and (plain["events"] or plain["transitions"]):
+            detail = f"{cause['topic']}@{cause['offset']}, {before} were read"
+            yield report("input_applied_twice", plain, detail, record.place)
+        yield from _cause(partition, record, plain, require_approvals)
+    # Who is about to be told something for the first time has been read and labelled before.
+    told = plain["events"] or _dwells(plain)
+    account = partition.account(key) if told else partition.accounts.get(key)
+    if account is None:
+        return
+    for name, attribute in (("label_observed_at", "label_at"), ("observed_at", "reading_at")):
+        if isinstance(known.get(name), str):
+            at = max(millis(known[name]), getattr(account, attribute))
+            setattr(account, attribute, at)
+    _silent_end(account, plain)
+
+
+def _dwells(plain: Mapping[str, Any]) -> bool:
+    return any(it["to_state"] == "DWELLING" for it in plain["transitions"])
+
+
+def _silent_end(account: Account, plain: Mapping[str, Any]) -> None:
+    """An expired cycle without a restriction ends, and nobody is told."""
+    over = any(
+        (it["machine"], it["from_state"], it["to_state"]) == ("invitation", "EXPIRED", "NONE")
+        for it in plain["transitions"]
+    )
+    for cycle in account.cycles.values() if over and not plain["events"] else ():
+        if cycle.state == "EXPIRED" and not cycle.active:
+            cycle.state = "NONE"
+            cycle_ended(account)
+            account.end_unclear("answers", millis(plain["now"]))
+
+
+def _cause(
+    partition: Partition, record: Record, plain: Mapping[str, Any], require_approvals: bool
+) -> Iterator[Breach]:
+    """The input that caused a decision is the account's own, and two people stand behind it."""
+    cause = partition.newest.get(bare(plain["cause"]["topic"]))
+    if cause is None or cause.offset != plain["cause"]["offset"]:
+        return
+    where = (record.place, cause.place)
+    if text(cause.key) != key_of(plain):
+        yield report("crossed_accounts", plain, "caused by another's record", *where)
+    if require_approvals and cause.topic == "controls":
+        named = plain_of(cause)
+        protects = named.get("command") not in ("unhold", "reissue", "settle", "appeal_rejected")
+        asked = named.get("bulk_id") and not (protects and partition.lineup.edition > 1)
+        if asked and named.get("approved_by") in (None, named.get("actor")):
+            yield report("unapproved_bulk", plain, "", *where)
+
+
+def policies(
+    partition: Partition, plain: Mapping[str, Any], known: Mapping[str, Terms], edition: int
+) -> None:
+    """From here on the partition works under these policies."""
+    partition.present = {}
+    partition.rescan = RESCANNED if partition.lineup.reads else frozenset()
+    for platform, named in plain["policies"].items():
+        terms = known.get(str(named).partition(":")[2])
+        if terms is not None:
+            partition.present[platform] = terms
+    if edition > 1:
+        for key, account in partition.accounts.items():
+            terms = partition.present.get(key.partition(":")[0])
+            if terms is not None:
+                _adopt(partition, account, terms, millis(plain["now"]))
+
+
+def _adopt(partition: Partition, account: Account, terms: Terms, now: int) -> None:
+    """A milder policy acts at once; a phase, surface or mode that is gone ends what it carried."""
+    for cycle in account.cycles.values():
+        if cycle.state == "NONE":
+            continue
+        if terms.notice_version not in cycle.versions:
+            cycle.versions.append(terms.notice_version)
+        if terms.expires_after is not None and cycle.state == "EXPIRED":
+            begun = [it.effective_at for it in cycle.active.values()]
+            start = min([*begun, *(it for it in (cycle.expired_at,) if it is not None)])
+            cycle.may_end_at = min(cycle.may_end_at, start + terms.expires_after)
+        for surface, held in cycle.active.items():
+            partition.overdue.watch(now + 1, account.key, "policy", held.place, surface)
+            if terms.expires_after is not None:
+                ends = held.effective_at + terms.expires_after
+                partition.overdue.watch(ends, account.key, "ends", held.place, surface)
+    left = account.left_at
+    facts.stand(account, "", now, now, terms)
+    if account.left_at is not None and account.left_at != left:
+        partition.overdue.watch(account.left_at, account.key, "left", "")
+
+
+def turned(
+    partition: Partition, plain: Mapping[str, Any], place: str, topic: Mapping[int, Record]
+) -> None:
+    """The partition obeyed a switch."""
+    issued_at = millis(plain["issued_at"])
+    first = last = issued_at
+    found = topic.get(plain["cause"]["offset"])
+    value = None if found is None else switch_of(found)
+    if found is not None and value is not None and partition.lineup.edition > 1:
+        said = Said(stamp(value.issued_at), found.entered_at(millis(plain["now"])))
+        first, last = said.at, said.last
+    if plain["switch"] == "refusals_settled":
+        partition.guard.turned(plain["scope"], plain["on"], issued_at, partition.present)
+    partition.brakes.turn(Turn(plain["scope"], plain["switch"], plain["on"], first, last, place))
+
+
+def key_of(plain: Mapping[str, Any]) -> str:
+    """Whose decision it is."""
+    return f"{plain['platform']}:{plain['account_id']}" if "account_id" in plain else ""
+
+
+def report(name: str, plain: Mapping[str, Any], detail: str, *where: str) -> Breach:
+    """A breach that a record of the log shows."""
+    return Breach(name, key_of(plain), millis(plain["now"]), detail, places(*where))

@@ -1,0 +1,65 @@
+"""Reads what others wrote without ever failing: odd bytes, deep JSON, strange numbers."""
+
+import json
+from typing import Any
+
+BAD = object()
+"""No JSON at all."""
+OPEN = object()
+"""JSON on which parsers of good repute differ: too deep, half a character, a number without end."""
+DEEPEST = 100
+
+
+def parse(raw: bytes) -> Any:
+    """A JSON value, or BAD, or OPEN."""
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError:
+        return BAD
+    odd: list[str] = []
+    try:
+        value = json.loads(text, parse_constant=odd.append, parse_int=_whole)
+    except RecursionError:
+        return OPEN
+    except ValueError:
+        return OPEN if text.startswith("\ufeff") else BAD
+    if odd:
+        return BAD
+    return OPEN if _strange(value) else value
+
+
+def _whole(digits: str) -> int | float:
+    """A whole number; one of thousands of digits is beyond every range, that is all."""
+    if len(digits) > 1000:
+        return float("-inf" if digits.startswith("-") else "inf")
+    return int(digits)
+
+
+def _strange(value: Any) -> bool:
+    """Whether it is nested deeper than anybody needs, or holds half of a character."""
+    level: list[Any] = [value]
+    for _ in range(DEEPEST):
+        texts = [it for it in level if isinstance(it, str)]
+        texts += [key for it in level if isinstance(it, dict) for key in it]
+        if any("\ud800" <= character <= "\udfff" for text in texts for character in text):
+            return True
+        level = [
+            each
+            for it in level
+            if isinstance(it, dict | list)
+            for each in (it.values() if isinstance(it, dict) else it)
+        ]
+        if not level:
+            return False
+    return True
+
+
+def mapping(raw: bytes | None) -> dict[str, Any]:
+    """A JSON object; empty when there is none."""
+    value = parse(raw or b"")
+    return value if isinstance(value, dict) else {}
+
+
+def text(raw: bytes | None) -> str:
+    """Bytes as text, whatever they are."""
+    return (raw or b"").decode(errors="replace")

@@ -1,0 +1,201 @@
+"""Which inputs the contract refuses (section 3.1), judged a second time, from the bytes alone."""
+
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from aiokafka.partitioner import murmur2
+from pydantic import BaseModel, ValidationError
+
+from schemas.inputs import INPUT_MODELS, TOMBSTONES, Control, InputName, input_key
+from schemas.words import EARLIEST_TIME_MS, MAX_VALUE_BYTES, NAME_FIELDS, Command
+from streams.operate.audit.odd import BAD, OPEN, parse
+from streams.operate.audit.records import SECOND, Record, stamp
+from streams.operate.audit.terms import Terms
+from streams.operate.audit.words import SKEW_MS
+
+KEY = re.compile(rb"[a-z][a-z0-9-]{1,31}:[A-Za-z0-9._~-]{1,64}")
+SAMPLED = 1_024
+ENDS = ("expires_at", "until", "valid_until")
+OBSERVED: frozenset[str] = frozenset({"follower-counts", "category-changes"})
+PROTECTS_NOBODY = {Command.UNHOLD, Command.REISSUE, Command.SETTLE, Command.APPEAL_REJECTED}
+
+Whose = Literal["certain", "lost", "open"]
+
+
+def fold(name: str) -> str:
+    """A field's name as names are compared: letters and digits alone, without case."""
+    text = unicodedata.normalize("NFKC", name).casefold()
+    return "".join(character for character in text if character.isalnum())
+
+
+FOLDED_NAMES = frozenset(map(fold, NAME_FIELDS))
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What the refusals of a partition rest on: policies by platform, partitions, approvals.
+
+    Without policies (`policies` empty: the log was not read from its beginning) no platform is
+    unknown; `partitions` None leaves the partition unchecked.
+    """
+
+    policies: Mapping[str, Terms]
+    partitions: int | None
+    require_approvals: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """`refused` None: the contract leaves it open here. `whose`: whether the account is certain.
+
+    `value` is what can be read of it; of a record that is refused too, if its form is right.
+    `below` says that a reading is one that only the sample checks.
+    """
+
+    refused: bool | None
+    value: BaseModel | None = None
+    whose: Whose = "certain"
+    below: bool = False
+    why: str = ""
+
+
+def examine(record: Record, now: int, setting: Setting, tracked: bool) -> Judged:
+    """Judge one input record; `tracked` says that its account is one whose readings all count."""
+    name: InputName = record.topic  # type: ignore[assignment]
+    keyed = key_of(record, setting.partitions)
+    if record.value is None:
+        if name in TOMBSTONES:
+            return Judged(False if keyed else None)
+        return Judged(True, whose=_whose(keyed, None), why="no value")
+    if len(record.value) > MAX_VALUE_BYTES:
+        whose: Whose = "open" if keyed else "lost"
+        return Judged(None if name == "follower-counts" else True, whose=whose, why="too large")
+    plain = parse(record.value)
+    if plain is OPEN:
+        return Judged(None, whose="open")
+    if plain is BAD or not isinstance(plain, dict):
+        return Judged(True, whose=_whose(keyed, None), why="no JSON object")
+    whose = _whose(keyed, plain)
+    try:
+        value = INPUT_MODELS[name].model_validate(plain)
+    except ValidationError as error:
+        return _unfit(name, error, plain, setting, record, tracked, whose)
+    return _fit(name, value, plain, record, now, setting, tracked, whose)
+
+
+def _unfit(
+    name: str,
+    error: ValidationError,
+    plain: Mapping[str, Any],
+    setting: Setting,
+    record: Record,
+    tracked: bool,
+    whose: Whose,
+) -> Judged:
+    fields = {str(fault["loc"][0]) for fault in error.errors() if fault["loc"]}
+    why = f"wrong: {', '.join(sorted(fields))}"
+    if name != "follower-counts" or "followers" in fields or "platform" in fields:
+        return Judged(True, whose=whose, why=why)
+    terms = setting.policies.get(plain["platform"])
+    below = terms is None or plain["followers"] < terms.lowest
+    sure = (not below) or tracked or sampled(record.offset)
+    return Judged(True if sure else None, whose=whose, below=below, why=why)
+
+
+def _fit(
+    name: InputName,
+    value: Any,
+    plain: Any,
+    record: Record,
+    now: int,
+    setting: Setting,
+    tracked: bool,
+    whose: Whose,
+) -> Judged:
+    terms = setting.policies.get(value.platform)
+    if setting.policies and terms is None:
+        return Judged(True, value, whose, why="a platform without a policy")
+    faults = list(_faults(name, value, plain, record, now, setting))
+    below = name == "follower-counts" and (terms is None or value.followers < terms.lowest)
+    if not faults:
+        return Judged(False, value, whose, below)
+    sure = any(certain for certain, _ in faults)
+    if below and not tracked and not sampled(record.offset):
+        sure = False
+    return Judged(True if sure else None, value, whose, below, faults[0][1])
+
+
+def _faults(
+    name: InputName, value: Any, plain: Any, record: Record, now: int, setting: Setting
+) -> Iterator[tuple[bool, str]]:
+    """What is wrong, and whether the contract leaves no doubt of it."""
+    if record.key != input_key(name, value).encode():
+        yield True, "key and value disagree"
+    elif not at_home(record, setting.partitions):
+        yield True, "the partition is not that of the key"
+    if _names_somebody(plain):
+        yield True, "a field that carries a name"
+    if name in OBSERVED:
+        at, latest = stamp(value.observed_at), record.entered_at(now) + SKEW_MS
+        if at < EARLIEST_TIME_MS:
+            yield True, "observed before 2005"
+        if at > latest:
+            yield record.timestamp >= 0 and at > latest + SECOND, "observed ahead of its entry"
+    ends: Iterator[datetime | None] = (getattr(value, field, None) for field in ENDS)
+    if any(end is not None and stamp(end) < EARLIEST_TIME_MS for end in ends):
+        yield True, "it ends before 2005"
+    if isinstance(value, Control) and unapproved(value):
+        yield setting.require_approvals, "a bulk without a second person"
+
+
+def unapproved(control: Control) -> bool:
+    """A bulk that protects nobody, with one actor alone."""
+    bulk = control.bulk_id is not None and control.command in PROTECTS_NOBODY
+    return bulk and control.approved_by in (None, control.actor)
+
+
+def sampled(offset: int) -> bool:
+    """Whether a reading below the floor is checked like all others."""
+    return offset % SAMPLED == (offset // SAMPLED) % SAMPLED
+
+
+def key_of(record: Record, partitions: int | None) -> str | None:
+    """The account's key, if the record has one and lies where it belongs."""
+    key = valid_key(record.key)
+    return key if key is not None and at_home(record, partitions) else None
+
+
+def valid_key(key: bytes | None) -> str | None:
+    """A key as the contract has keys."""
+    return key.decode() if key is not None and KEY.fullmatch(key) else None
+
+
+def at_home(record: Record, partitions: int | None) -> bool:
+    """Whether a record lies in its key's partition."""
+    if not partitions or record.key is None:
+        return True
+    return bool((murmur2(record.key) & 0x7FFFFFFF) % partitions == record.partition)
+
+
+def _whose(keyed: str | None, plain: Mapping[str, Any] | None) -> Whose:
+    """Whether it is certain of which account a record speaks; a value may say another one."""
+    if keyed is None:
+        return "lost"
+    if plain is None:
+        return "certain"
+    said = f"{plain.get('platform')}:{plain.get('account_id')}"
+    if said == keyed:
+        return "certain"
+    return "lost" if valid_key(said.encode(errors="replace")) is not None else "open"
+
+
+def _names_somebody(plain: Any) -> bool:
+    if isinstance(plain, dict):
+        return any(
+            fold(str(key)) in FOLDED_NAMES or _names_somebody(value) for key, value in plain.items()
+        )
+    return isinstance(plain, list) and any(_names_somebody(value) for value in plain)

@@ -1,0 +1,58 @@
+"""The switches as their topic has them, judged by the contract (3.3) and not by the log.
+
+A partition's log says which switches it obeyed. This says which ones it had read, so that a brake
+that was read and not obeyed shows.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pydantic import ValidationError
+
+from schemas.inputs import SwitchChange
+from schemas.words import Switch
+from streams.operate.audit.brakes import Brakes, Turn
+from streams.operate.audit.records import Record, stamp
+from streams.operate.audit.words import Said, Spoken
+
+
+@dataclass(slots=True)
+class Switches:
+    """What a partition has read of the switches, up to `next_offset`."""
+
+    brakes: Brakes = field(default_factory=Brakes)
+    spoken: dict[tuple[str, str], Spoken] = field(default_factory=dict)
+    next_offset: int = 0
+
+    def read(self, upto: int, topic: Mapping[int, Record], now: int) -> None:
+        """Take what was read up to an offset; what is not at hand is passed over."""
+        for offset in range(self.next_offset, upto):
+            record = topic.get(offset)
+            value = None if record is None else switch_of(record)
+            if record is not None and value is not None:
+                self._take(record, value, now)
+        self.next_offset = max(upto, self.next_offset)
+
+    def _take(self, record: Record, value: SwitchChange, now: int) -> None:
+        said = Said(stamp(value.issued_at), record.entered_at(now))
+        it = turn(value, said, record.place)
+        if value.switch is not Switch.REFUSALS_SETTLED:
+            known = self.spoken.setdefault((value.scope, value.switch), Spoken())
+            word = "on" if value.on else "off"
+            heard = known.hear(word, said, protects=value.on, never_stale=value.on)
+            if heard != "applied" and (value.on or heard != "open"):
+                return
+        self.brakes.turn(it)
+
+
+def switch_of(record: Record) -> SwitchChange | None:
+    """A switch, if the record is one."""
+    try:
+        return SwitchChange.model_validate_json(record.value or b"")
+    except ValidationError:
+        return None
+
+
+def turn(value: SwitchChange, said: Said, place: str) -> Turn:
+    """What a switch record does."""
+    return Turn(value.scope, value.switch.value, value.on, said.at, said.last, place)
