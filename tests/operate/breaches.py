@@ -8,6 +8,7 @@ import json
 
 from streams.operate.audit.records import Record
 from tests.operate.breaches_forged import FORGED
+from tests.operate.breaches_of_doubt import OF_DOUBT
 from tests.operate.breaches_of_notice import OF_NOTICE
 from tests.operate.planted import (
     Planted,
@@ -77,6 +78,7 @@ DELIVERED, LIFTED, GRANTED = "invitation.delivered", "throttle.lifted", "consent
 PLANTED = [
     *OF_NOTICE,
     *FORGED,
+    *OF_DOUBT,
     Planted("an event twice", "event_twice", repeated("throttles", APPLIED)),
     Planted(
         "an order number left out",
@@ -243,7 +245,7 @@ PLANTED = [
     Planted(
         "a bulk control with one actor alone",
         "unapproved_bulk",
-        reword("controls", setting(bulk_id="b1"), command="lift"),
+        reword("controls", setting(bulk_id="b1"), command="reissue"),
         options={"require_approvals": True},
     ),
     Planted(

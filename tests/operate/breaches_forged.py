@@ -37,7 +37,7 @@ FORGED = [
     Planted(
         "a grant from before a withdrawal that was told while the notice lay open",
         "consent_after_withdrawal",
-        _older("e1", 2 * HOUR),
+        _older("e4", 4 * HOUR),
         "withdrawn",
     ),
     Planted(

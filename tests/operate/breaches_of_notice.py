@@ -1,12 +1,14 @@
 """Planted breaches of invariants 1 to 4: notice, deadlines, silence, consent, withdrawal."""
 
-from streams.operate.audit.records import Record
+from streams.operate.audit.records import Record, iso
+from tests.operate.breaches_of_doubt import reswitch
 from tests.operate.planted import (
     Planted,
     both,
     drop,
     edit,
-    relog,
+    in_turn,
+    put,
     reword,
     setting,
     sooner,
@@ -20,9 +22,13 @@ DELIVERED, LIFTED, GRANTED = "invitation.delivered", "throttle.lifted", "consent
 
 
 def _earlier(record: Record) -> Record:
-    if record.topic != "consent-answers" or value(record).get("account_id") != "a2":
+    plain = value(record)
+    if record.topic != "consent-answers" or plain.get("account_id") != "a2":
         return record
-    return record._replace(timestamp=record.timestamp - 9 * DAY)
+    if plain["answer"] != "granted":
+        return record
+    earlier = put(record, value(record) | {"occurred_at": iso(record.timestamp - 6 * DAY)})
+    return earlier._replace(timestamp=record.timestamp - 6 * DAY)
 
 
 OF_NOTICE = [
@@ -65,7 +71,7 @@ OF_NOTICE = [
     Planted(
         "a pause of the answers counted as time to answer",
         "stopped_clock_ran",
-        relog(sooner("issued_at", -DAY), kind="switch", switch="answers_paused", on=False),
+        reswitch(sooner("issued_at", -DAY), switch="answers_paused", on=False),
     ),
     Planted(
         "a consent that nobody gave",
@@ -100,6 +106,9 @@ OF_NOTICE = [
     Planted(
         "a consent lay in Kafka before the deadline and was read after the restriction",
         "answer_overtaken",
-        lambda records: [_earlier(record) for record in records],
+        in_turn(
+            lambda records: [_earlier(record) for record in records],
+            edit(GRANTED, sooner("answered_at", 6 * DAY), account_id="a2"),
+        ),
     ),
 ]

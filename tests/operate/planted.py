@@ -71,7 +71,7 @@ def edit(event: str, change: Callable[[dict[str, Any]], None], **wanted: Any) ->
     return plant
 
 
-def drop(topic: str, **wanted: Any) -> "Plant":
+def drop(topic: str, /, **wanted: Any) -> "Plant":
     """Take the first such record of a topic away."""
 
     def plant(records: Records) -> Records:

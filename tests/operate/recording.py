@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from schemas.words import Mode, Surface
+from streams.core.batches import joined
 from streams.core.policy import Consequence, Notice, Policy
 from streams.operate.audit.records import Record, iso, millis
 from tests.core.given import DAY, HOUR, MINUTE, Day, policy
@@ -18,6 +19,7 @@ class Tape(Day):
     def __init__(self, *policies: Policy, **options: Any) -> None:
         self.inputs: list[Record] = []
         self.published: dict[str, bytes] = {}
+        self._echoed = 0
         super().__init__(*(policies or (policy(),)), **options)
 
     def open(self, *policies: Policy) -> None:
@@ -28,9 +30,33 @@ class Tape(Day):
         offset = self._offsets[topic]
         raw = json.dumps(value).encode() if isinstance(value, Mapping) else value
         key_bytes = None if key is None else key.encode()
-        self.inputs.append(Record(topic, self._partition, offset, self.now, key_bytes, raw))
-        super().put(topic, key, value)
+        entry = self.now if self._entry is None else self._entry
+        where = (topic, self._partition, offset, entry)
+        self.inputs.append(Record(*where, key_bytes, raw, appended=True))
+        super().put(topic, key, raw)
+        return self._echo()
+
+    def _echo(self) -> "Tape":
+        """What the partition wrote to the switches comes back to it, as to every worker."""
+        said = [(key, value) for topic, key, value, _ in self.tables.raw if topic == "switches"]
+        news, self._echoed = said[self._echoed :], len(said)
+        for key, value in news:
+            self.put("switches", (key or b"").decode(), value)
         return self
+
+    def unreadable(self, topic: str, count: int) -> "Tape":
+        """A batch of so many records that does not unpack."""
+        first = self._offsets[topic]
+        self._offsets[topic] += count
+        spans = [(topic, joined([], ((first, first + count - 1, self.now),)))]
+        self.partition.step(self.tables, self.now, spans)  # type: ignore[arg-type]
+        self.partition.seal(self.tables, self.now, dict(self._offsets))
+        return self._echo()
+
+    def late(self, milliseconds: int) -> "Tape":
+        """Nobody works for a while; then what is due acts at once."""
+        self.now += milliseconds
+        return self.fire()  # type: ignore[return-value]
 
     def days(self, count: int) -> "Tape":
         """Days pass, with something to read on each: so many transactions."""
@@ -51,6 +77,8 @@ class Tape(Day):
         ]
         found += self.inputs
         for topic, key, value, headers in self.tables.raw:
+            if topic == "switches":
+                continue
             plain = json.loads(value or b"{}")
             at = plain.get("decided_at") or plain.get("now") or plain.get("refused_at")
             stamp = millis(at) if at else self.now
@@ -149,13 +177,15 @@ def held() -> Tape:
 def withdrawn() -> Tape:
     """Withdrawals in every state, each followed by an older grant that arrives later."""
     tape = Tape()
-    for account in ("e1", "e2", "e3"):
+    for account in ("e1", "e2", "e3", "e4"):
         invited(tape, account)
-    tape.answer("withdrawn", "e3").receipt(account="e1").receipt(account="e2").wait(HOUR)
+    tape.answer("withdrawn", "e4").answer("withdrawn", "e3").receipt(account="e1").receipt(
+        account="e2"
+    ).wait(HOUR)
     tape.answer("granted", "e3", at=tape.now - 2 * HOUR).answer("granted", "e2").wait(HOUR)
     tape.answer("withdrawn", "e1").answer("withdrawn", "e2").wait(MINUTE)
     tape.answer("granted", "e1", at=tape.now - HOUR).wait(HOUR)
-    tape.answer("granted", "e1", notice_version="1").answer("withdrawn", "e2").wait(MINUTE)
+    tape.answer("granted", "e4", notice_version="1").answer("withdrawn", "e2").wait(MINUTE)
     told_at = tape.now - MINUTE
     tape.days(40).answer("granted", "e2", at=told_at - 1).wait(MINUTE)
     tape.answer("granted", "e2", notice_version="1")
@@ -167,7 +197,8 @@ def approved() -> Tape:
     tape = Tape(policy(approvals=(("op.1", 1), ("op.2", 2))), require_approvals=True)
     for account in ("f1", "f2"):
         invited(tape, account).receipt(account=account)
-    tape.control("hold", "f2", bulk_id="b1", approved_by="op.9").control("lift", "f1", bulk_id="b2")
+    tape.control("hold", "f2", bulk_id="b1").control("unhold", "f2", bulk_id="b2")
+    tape.control("settle", "f1", bulk_id="b3", approved_by="op.9")
     return tape.wait(6 * DAY).sealed()
 
 

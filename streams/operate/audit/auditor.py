@@ -123,6 +123,7 @@ class Auditor:
         plain = decided.plain if decided else {}
         match thing.kind:
             case "begin":
+                partition.whole = self.whole
                 self._begin(partition, plain, record.place)
             case "input" if thing.edition == 1:
                 self._first_edition(partition, record, thing.now)
@@ -130,6 +131,8 @@ class Auditor:
                 partition.newest[record.topic] = record
                 letter = self.letters.pop(record.place, None)
                 self._found.extend(take_input(partition, thing, letter, self._setting(partition)))
+            case "unreadable" if not self.whole:
+                pass
             case "unreadable":
                 letter = self.letters.pop(record.place, {})
                 take_unreadable(partition, thing, letter, self._setting(partition))
@@ -187,7 +190,7 @@ class Auditor:
     def _trip(self, partition: Partition, plain: Mapping[str, Any], record: Record) -> None:
         self._trips[plain["platform"]] += 1
         wrong = partition.guard.trip(plain["platform"], plain, record.place)
-        if wrong is not None:
+        if wrong is not None and self.whole:
             detail = f"{plain['platform']}: {wrong}"
             self._found.append(report("guard_tripped_wrongly", plain, detail, record.place))
 
@@ -206,7 +209,7 @@ class Auditor:
             partition.lineup.reads[topic] = max(upto, before)
         if edition > 1:
             partition.switches.read(plain["reads"].get(SWITCHES, 0), self.switches, now)
-        for missing in partition.guard.not_told():
+        for missing in partition.guard.not_told() if self.whole else ():
             detail = f"{missing.platform}: {missing.why}"
             it = Breach("guard_not_tripped", "", now, detail, places(missing.place, record))
             self._found.append(it)

@@ -103,9 +103,8 @@ def _closed(account: Account, number: str, said: Said | None) -> None:
 
 def _lift(account: Account, record: Record, command: Command) -> None:
     for cycle in account.open_cycles():
-        if cycle.state == "EXPIRED":
-            cycle.barred = record.place
-        elif cycle.mode == "enforce":
+        cycle.barred = record.place
+        if cycle.state != "EXPIRED" and cycle.mode == "enforce":
             must_cancel(account, cycle, record.place, command.value)
     must_lift_all(account, record.place, command.value)
 

@@ -80,12 +80,13 @@ def judge(
         policies.get(event.policy_digest),
         partition.present.get(event.platform),
         partition.brakes,
+        partition.switches.brakes,
         decision.plain.get("facts", {}) if decision else {},
         decision.record.place if decision else "",
         whole,
         require_approvals,
         thing.edition,
-        partition.guard.tripped(event.platform, partition.brakes),
+        partition.tripped(event.platform),
         partition.changed_place if _since(partition.changed_at, at) else None,
         thing.out_of_turn,
         tuple(partition.pauses),
@@ -100,7 +101,9 @@ def judge(
         *_kind(moment, event),
     ]
     if isinstance(event, ThrottleApplied):
-        ends = stamp(event.expires_at)
+        present, ends = moment.present, stamp(event.expires_at)
+        if thing.edition > 1 and present is not None and present.expires_after is not None:
+            ends = min(ends, stamp(event.effective_at) + present.expires_after)
         partition.overdue.watch(ends, key, "ends", record.place, event.surface.value)
     for name, detail, more in found:
         yield Breach(
@@ -186,6 +189,8 @@ def _people(moment: Moment, event: Event, at: int) -> Iterator[Finding]:
         if place:
             yield "acted_on_untouchable", "", (place,)
     brake = moment.brakes.stopping(moment.platform, event.value)
+    if moment.edition > 1 and brake is None:
+        brake = moment.switches.stopping(moment.platform, event.value)
     if brake is not None:
         yield "acted_during_brake", "", (brake,)
     if moment.edition > 1:
@@ -205,7 +210,9 @@ def _doubts(moment: Moment, at: int) -> Iterator[Finding]:
         yield "acted_out_of_turn", "", ()
     if account.below_since is not None and any(account.open_cycles()):
         yield "acted_while_leaving", f"since {iso(account.below_since)}", (account.below_place,)
-    ages = [it.max_age for it in (moment.terms, moment.present) if it and it.max_age is not None]
+    cycles = [it for it in account.open_cycles() if it.edition > 1]
+    terms = [moment.present, *(it.terms for it in cycles)]
+    ages = [it.max_age for it in terms if it is not None and it.max_age is not None]
     if ages and -NEVER < account.reading_at < at - min(ages):
         yield "acted_on_stale_facts", f"counted at {iso(account.reading_at)}", ()
 

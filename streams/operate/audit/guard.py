@@ -34,6 +34,7 @@ class Missing:
 class RefusalGuard:
     """What one partition counted, and which platforms it tripped by itself.
 
+    `last` is the cause of a platform's last trip: settled by a word of before it, it trips anew.
     `here` has the platforms whose own record in the log of switches was not read yet; `kept` the
     entry of the last record that would have tripped a platform at once while it was tripped.
     """
@@ -43,6 +44,7 @@ class RefusalGuard:
     next_offsets: dict[str, int] = field(default_factory=dict)
     here: dict[str, str] = field(default_factory=dict)
     kept: dict[str, tuple[int, str]] = field(default_factory=dict)
+    last: dict[str, str] = field(default_factory=dict)
     may_trip: dict[str, set[str]] = field(default_factory=dict)
     missing: dict[str, Missing] = field(default_factory=dict)
 
@@ -103,11 +105,12 @@ class RefusalGuard:
 
     def trip(self, platform: str, plain: Mapping[str, Any], place: str) -> str | None:
         """A trip was told; what is wrong with it, if something is."""
-        topic, offset = plain["cause"]["topic"].rsplit(".", 1)[-1], plain["cause"]["offset"]
-        cause = f"@{offset}"
-        known = {it for it in self.may_trip.pop(platform, ()) if it.endswith(cause)}
+        topic = plain["cause"]["topic"].rsplit(".", 1)[-1]
+        cause = f"{topic}[{plain['partition']}]@{plain['cause']['offset']}"
+        known = cause in self.may_trip.pop(platform, ()) or cause == self.last.get(platform)
         enough = self.most.get((topic, platform), 0) >= LIMIT
         again = platform in self.kept
+        self.last[platform] = cause
         self.missing.pop(platform, None)
         self.least[topic, platform] = 0
         if plain["refused"] != 1:

@@ -124,9 +124,10 @@ class Unclear:
 
 @dataclass(slots=True)
 class Account:
-    """One account, all modes."""
+    """One account, all modes; not `whole`: its life may have begun before reading did."""
 
     key: str
+    whole: bool = True
     sequences: dict[str, int] = field(default_factory=dict)
     last_cycles: dict[str, int] = field(default_factory=dict)
     cycles: dict[str, Cycle] = field(default_factory=dict)
@@ -179,7 +180,7 @@ class Account:
 
     def heard_of(self, kind: str) -> Spoken:
         """What was heard of this kind of word (contract 3.3)."""
-        return self.spoken.setdefault(kind, Spoken())
+        return self.spoken.setdefault(kind, Spoken(self.whole))
 
     def withdraw(self, at: int, place: str) -> None:
         """The owner said no more: the latest such word is kept, through all cycles."""

@@ -87,6 +87,8 @@ class Lineup:
 
     def cannot_read(self, topic: str, offset: int, last: int, timestamp: int) -> None:
         """A batch that does not unpack, as its dead letter tells."""
+        if offset < self.reads.get(topic, 0):
+            return
         record = Record(topic, self.partition, offset, timestamp, None, None)
         self.unreadable.setdefault(topic, {})[offset] = (record, last - offset + 1)
 

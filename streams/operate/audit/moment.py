@@ -16,6 +16,7 @@ Finding = tuple[str, str, tuple[str, ...]]
 class Moment:
     """An event's record, its account, the policy it names, the present one, and the brakes.
 
+    `brakes` are those that the log says were obeyed, `switches` those that had been read by then.
     `facts` and `decision_place` are of the decision that accounts for it, if one does; `whole` says
     that the topics were read from their beginning; `require_approvals`, that a policy in enforce
     needs two people; `edition`, by which of the contract's the transaction was made. `refusals` and
@@ -29,6 +30,7 @@ class Moment:
     terms: Terms | None
     present: Terms | None
     brakes: Brakes
+    switches: Brakes
     facts: dict[str, Any]
     decision_place: str
     whole: bool

@@ -25,7 +25,9 @@ def parse(raw: bytes) -> Any:
         return OPEN if text.startswith("\ufeff") else BAD
     if odd:
         return BAD
-    return OPEN if _strange(value) else value
+    # Half a character can only come as an escape, and depth takes brackets.
+    doubtful = "\\u" in text or text.count("[") + text.count("{") > DEEPEST
+    return OPEN if doubtful and _strange(value) else value
 
 
 def _whole(digits: str) -> int | float:

@@ -81,7 +81,9 @@ def _concerned(
 ) -> bool:
     match it.kind:
         case "ends":
-            return held.place == it.place
+            after = None if present is None else present.expires_after
+            milder = after is not None and held.effective_at + after <= it.at
+            return held.place == it.place and (milder or held.expires_at <= it.at)
         case "policy":
             return held.effective_at < it.at and withdrawn(cycle, surface, held, present)
         case _:

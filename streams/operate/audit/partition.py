@@ -20,6 +20,7 @@ class Partition:
     """One partition of every topic: its accounts, its brakes, what is due."""
 
     def __init__(self, number: int) -> None:
+        self.whole = True
         self.lineup = Lineup(number)
         self.accounts: dict[str, Account] = {}
         self.brakes = Brakes()
@@ -41,9 +42,16 @@ class Partition:
         """What is known of an account."""
         found = self.accounts.get(key)
         if found is None:
-            found = self.accounts[key] = Account(key)
+            found = self.accounts[key] = Account(key, self.whole)
         self.touched[key] = found
         return found
+
+    def tripped(self, platform: str) -> str | None:
+        """Where it stands that the refusal guard of a platform is tripped: in its log, or in the
+        topic of switches as far as the partition has read it.
+        """
+        said = self.guard.tripped(platform, self.brakes)
+        return said or self.switches.brakes.tripped(platform)
 
     def cluster(self, changed_at: int | None, opened_at: int | None, now: int, place: str) -> None:
         """The cluster was seen to change, or a worker opened the partition anew since."""

@@ -68,8 +68,8 @@ def _answer(
     protects = value.answer is Answer.DECLINED
     if protects:
         account.takebacks.append(said.at)
-    again: bool | None = False
-    if not (protects and said.replaced):
+    again: bool | None = False if known.sure(said) else None
+    if again is False and not (protects and said.replaced):
         again = known.repeats(value.answer, said, more)
     if cycle is not None and not protects:
         cycle.grants.append(Word(said.at, said.entered_at, record.place, value.notice_version))

@@ -11,13 +11,15 @@ from typing import Any
 
 from aiokafka import TopicPartition
 
-from schemas.topics import DEAD_LETTERS, DECISIONS, POLICIES
+from schemas.topics import DECISIONS
 from streams.kafka.consumer import TolerantConsumer
 from streams.kafka.stretches import Stretch
-from streams.operate.audit.auditor import READS, Auditor
+from streams.operate.audit.auditor import ASIDE, READS, Auditor
 from streams.operate.audit.chain import Verified
 from streams.operate.audit.records import MINUTE, Breach, Record
 
+APPENDED = 1
+"""Kafka's mark of a record that the broker stamped: LogAppendTime."""
 SETTLE_SECONDS = 1.0
 STALL_SECONDS = 30.0
 """Without any progress for so long, what was not reached is taken to lie in an open transaction."""
@@ -77,9 +79,17 @@ class Reader:
                     ends[partition] = min(ends[partition], offset.offset)
         return ends
 
-    async def seek(self, partitions: list[TopicPartition], at: int | None) -> bool:
-        """Read these from the beginning or an instant on; whether that is their true beginning."""
-        self._consumer.assign(partitions)
+    async def seek(
+        self,
+        partitions: list[TopicPartition],
+        at: int | None,
+        resume: Mapping[TopicPartition, int] | None = None,
+    ) -> bool:
+        """Read these from the beginning or an instant on; whether that is their true beginning.
+
+        `resume` has others, and where to go on in them.
+        """
+        self._consumer.assign([*partitions, *(resume or ())])
         first = await self._consumer.beginning_offsets(partitions)
         starts: dict[Any, int] = dict(first)
         if at is not None:
@@ -87,7 +97,7 @@ class Reader:
             found = await self._consumer.offsets_for_times(dict.fromkeys(partitions, at))
             for partition, offset in found.items():
                 starts[partition] = ends[partition] if offset is None else offset.offset
-        for partition, start in starts.items():
+        for partition, start in [*starts.items(), *(resume or {}).items()]:
             self._consumer.seek(partition, start)
         log = self._prefix + DECISIONS.name
         return at is None and not any(first[it] for it in partitions if it.topic == log)
@@ -113,7 +123,7 @@ class Reader:
         paused = self._consumer.paused()
         for it in self._consumer.assignment():
             name = self.name(it)
-            if name in (POLICIES.name, DEAD_LETTERS.name, "switches"):
+            if name in ASIDE:
                 continue
             full = auditor.buffered(name, it.partition) > BUFFERED
             if full and not auditor.waits_for(name, it.partition):
@@ -133,6 +143,7 @@ class Reader:
                 record.key,
                 record.value,
                 tuple(record.headers),
+                record.timestamp_type == APPENDED,
             )
             for record in stretch.records
         ]
@@ -155,7 +166,7 @@ async def audit_topics(
     reader = Reader(consumer, prefix)
     await reader.find(topic.name for topic in READS)
     late = None if span.start is None else span.start - EARLIER_MS
-    side = reader.of(POLICIES.name, DEAD_LETTERS.name)
+    side = reader.of(*ASIDE)
     main = [it for topic in READS for it in reader.of(topic.name) if it not in side]
     logs = reader.of(DECISIONS.name)
     auditor = Auditor(
@@ -165,9 +176,10 @@ async def audit_topics(
     await asyncio.sleep(SETTLE_SECONDS)
     await reader.seek(side, None)
     await _read(reader, auditor, await reader.ends(side))
+    side_read = await reader.positions()
     found(auditor.breaches())
     ends |= await reader.ends([it for it in main if it not in logs])
-    auditor.whole = await reader.seek([*main, *side] if follow else main, late)
+    auditor.whole = await reader.seek(main, late, side_read if follow else None)
     if not follow:
         await _read(reader, auditor, ends, found)
         found(auditor.finish())

@@ -42,8 +42,12 @@ class Said:
 
 @dataclass(slots=True)
 class Spoken:
-    """What was heard of one kind: the newest applied, the newest protecting, each stated time."""
+    """What was heard of one kind: the newest applied, the newest protecting, each stated time.
 
+    Not `complete`: what was said before reading began is not known.
+    """
+
+    complete: bool = True
     newest: int = -NEVER
     protecting: int = -NEVER
     withdrawn: int = -NEVER
@@ -56,6 +60,10 @@ class Spoken:
             return False
         newest, last = self.newest_of[word][1:], self.times[word][-1]
         return True if newest == last == (said.stated, more) else None
+
+    def sure(self, said: Said) -> bool:
+        """Whether nothing that is not known here can make this word stale."""
+        return self.complete or said.at >= said.entered_at - SKEW_MS
 
     def stale(self, said: Said, protects: bool) -> bool:
         """Whether a word comes too late to count."""
@@ -84,4 +92,4 @@ class Spoken:
         if not never_stale and self.stale(said, protects):
             return "stale"
         self.apply(said, protects)
-        return "applied"
+        return "applied" if never_stale or self.sure(said) else "open"
