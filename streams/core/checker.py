@@ -8,6 +8,7 @@ from schemas.inputs import TOMBSTONES, InputName
 from schemas.words import Command, Refused
 from streams.core.batches import NOT_AT_ONCE, decode_all, decode_batch
 from streams.core.checks import (
+    EARLIEST,
     QUOTES,
     Horizon,
     check_fields,
@@ -142,6 +143,7 @@ class Checker:
         `known`: the key is that of a tracked account, and so well formed and of this partition.
         """
         key, raw, platform = record.key, record.value, value.platform
+        observed_at = value.observed_at
         return (
             platform in self._floors
             and key == f"{platform}:{value.account_id}".encode()
@@ -152,7 +154,13 @@ class Checker:
                     and self._partition_of(key) == self._partition
                 )
             )
-            and horizon.allows(record.timestamp, value.observed_at)
+            and (
+                (
+                    record.timestamp >= horizon.entry
+                    and EARLIEST <= value.observed_at <= horizon.latest
+                )
+                or horizon.allows(record.timestamp, value.observed_at)
+            )
             and raw is not None
             and raw.count(b'"') == QUOTES[type(value)]
             and says_time(raw) is not None

@@ -95,35 +95,31 @@ def check_place(value: Value, key: bytes | None) -> Refusal | None:
     return None if key == expected else Refusal(Refused.KEY_MISMATCH)
 
 
-_AHEAD, _EARLIEST = timedelta(milliseconds=SKEW), EPOCH + timedelta(milliseconds=EARLIEST_TIME_MS)
+_AHEAD = timedelta(milliseconds=SKEW)
+EARLIEST = EPOCH + timedelta(milliseconds=EARLIEST_TIME_MS)
 
 
 class Horizon:
     """The last time that readings and labels may state, at a fraction of the cost of reckoning it.
 
-    Records of one batch came in at nearly one moment: what is not ahead of the earliest of them is
-    not ahead of the others.
+    Records of one batch came in at nearly one moment: what is not after `latest` is not too far
+    ahead of any record that came in at `entry` or later.
     """
 
-    __slots__ = ("_bound", "_entry", "_now")
+    __slots__ = ("_now", "entry", "latest")
 
     def __init__(self, now: int) -> None:
         self._now = now
-        self._entry: int | None = None
-        self._bound = EPOCH
+        self.entry = 1 << 62
+        self.latest = EPOCH
 
     def allows(self, timestamp: int, observed_at: datetime) -> bool:
         """Whether a time is sure to be one; a record's entry is not before `timestamp` or `now`."""
-        entry = min(timestamp, self._now)
-        if self._entry is None or entry < self._entry:
-            self._set(entry)
-        if not _EARLIEST <= observed_at <= self._bound:
-            self._set(entry)
-        return _EARLIEST <= observed_at <= self._bound
-
-    def _set(self, entry: int) -> None:
-        self._entry = entry
-        self._bound = EPOCH + timedelta(milliseconds=max(entry, 0)) + _AHEAD
+        if timestamp >= self.entry and EARLIEST <= observed_at <= self.latest:
+            return True
+        self.entry = min(timestamp, self._now)
+        self.latest = EPOCH + timedelta(milliseconds=max(self.entry, 0)) + _AHEAD
+        return EARLIEST <= observed_at <= self.latest
 
 
 def check_times(value: Value, entry: int) -> Refusal | None:
@@ -139,7 +135,7 @@ def check_times(value: Value, entry: int) -> Refusal | None:
             return Refusal(Refused.TIME_AHEAD, "observed_at")
     for field in _ENDS:
         end = getattr(value, field, None)
-        if end is not None and end < _EARLIEST:
+        if end is not None and end < EARLIEST:
             return Refusal(Refused.TIME_BEFORE_2005, field)
     return None
 

@@ -60,29 +60,33 @@ class Intake:
         sample = sampled(records)
         looked_at = {record.offset for record in sample}
         kept: list[tuple[InputRecord, FollowerCount]] = []
-        horizon = Horizon(now)
-        for record, value in self._checker.candidates(records, tracked, sample):
+        checker, horizon = self._checker, Horizon(now)
+        is_high, is_good = checker.is_high, checker.good
+        counting = self._guard.counts("follower-counts")
+        for record, value in checker.candidates(records, tracked, sample):
             refusal: Refusal | None
-            counts = True
+            keep = True
             if isinstance(value, Refusal):
                 refusal = value
             else:
                 known = record.key in tracked
-                counts = known or self._checker.is_high(value)
-                if not counts and record.offset not in looked_at:
+                keep = known or is_high(value)
+                if not keep and record.offset not in looked_at:
                     continue
-                good = self._checker.good(record, value, known, horizon)
-                refusal = None if good else self._checker.why_not(now, record, value)
+                good = is_good(record, value, known, horizon)
+                refusal = None if good else checker.why_not(now, record, value)
             if refusal is not None:
                 if record.offset >= before:
-                    self._refuse(ledger, now, "follower-counts", record, refusal, not counts)
+                    self._refuse(ledger, now, "follower-counts", record, refusal, not keep)
+                    counting = self._guard.counts("follower-counts")
                 continue
-            if self._guard.counts("follower-counts") and record.offset >= before:
+            if counting and record.offset >= before:
                 self._guard.good("follower-counts", record.key)
-            if counts:
+            if keep:
                 kept.append((record, value))  # type: ignore[arg-type]
-                # From here on it is tracked, for the readings behind it in this batch too.
-                tracked.add(record.key)
+                if not known:
+                    # From here on it is tracked, for the readings behind it in this batch too.
+                    tracked.add(record.key)
         return kept
 
     def inputs(
