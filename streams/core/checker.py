@@ -155,11 +155,8 @@ class Checker:
                 )
             )
             and (
-                (
-                    record.timestamp >= horizon.entry
-                    and EARLIEST <= value.observed_at <= horizon.latest
-                )
-                or horizon.allows(record.timestamp, value.observed_at)
+                (record.timestamp >= horizon.entry and EARLIEST <= observed_at <= horizon.latest)
+                or horizon.allows(record.timestamp, observed_at)
             )
             and raw is not None
             and raw.count(b'"') == QUOTES[type(value)]
