@@ -50,7 +50,9 @@ class Assignment:
         if self.stopping:
             return
         topics = self._engine.processor.spec.topics
-        numbers = {number for topic, number in partitions if topic in topics}
+        # Partitions that were added under us are nobody's: keys lie elsewhere in them.
+        count = self._engine.cluster.partition_count
+        numbers = {number for topic, number in partitions if topic in topics and number < count}
         for number in numbers:
             if any((topic, number) not in partitions for topic in topics):
                 end_process(

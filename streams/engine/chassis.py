@@ -16,6 +16,7 @@ import uvloop
 from faust.app.base import BootStrategy
 from faust.serializers.schemas import Schema
 
+from streams.engine.assignor import FixedAssignor
 from streams.engine.config import EngineConfig
 from streams.engine.fatal import EXIT_RESTART, end_on
 from streams.engine.observer import NoObserver, Observer
@@ -115,6 +116,7 @@ def build(
         web_router_enabled=False,
         web_tables_enabled=False,
         worker_redirect_stdouts=False,
+        PartitionAssignor=FixedAssignor,
         Worker=EngineWorker,
     )
     app.engine = Engine(config, processor, observer or NoObserver())

@@ -65,6 +65,8 @@ class EngineConfig:
     empty_assignment_seconds: float = 15.0
     unsettled_seconds: float = 180.0
     clock_jump_seconds: float = 10.0
+    # Without progress for so long, though there is more, an input counts as hidden from us.
+    unreachable_end_seconds: float = 60.0
 
     topics_command: str = "byline topics create"
     web_enabled: bool = False

@@ -7,25 +7,34 @@ means that a timer waits until such a transaction is settled, at the latest by i
 """
 
 import asyncio
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from aiokafka import TopicPartition
+from aiokafka.errors import KafkaError
 
 from streams.engine.clock import Clock
+from streams.engine.cluster_watch import ClusterWatch
 from streams.engine.config import EngineConfig
 from streams.engine.recovery import plain_consumer
 
 # At most so often are ends asked for; timers are allowed a second.
 PACE_SECONDS = 0.1
 
+logger = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True, slots=True)
 class Ends:
-    """The ends that all topics had at `as_of` or a moment later."""
+    """The ends that all topics had at `as_of` or a moment later.
+
+    `looked`: the cluster was looked at then as well, and had every topic.
+    """
 
     as_of: int
     ends: Mapping[str, int]
+    looked: bool = True
 
     def reached(self, reads: Mapping[str, int]) -> bool:
         """Whether everything before these ends has been read."""
@@ -36,8 +45,14 @@ class EndOffsets:
     """Answers all questions that have gathered with one request."""
 
     def __init__(
-        self, config: EngineConfig, clock: Clock, topics: Sequence[str], broadcast: str | None
+        self,
+        config: EngineConfig,
+        clock: Clock,
+        topics: Sequence[str],
+        broadcast: str | None,
+        watch: ClusterWatch,
     ) -> None:
+        self._watch = watch
         self._clock = clock
         self._topics = topics
         self._broadcast = broadcast
@@ -49,12 +64,17 @@ class EndOffsets:
         """Connect."""
         await self._consumer.start()
 
-    async def bounds(self, partition: int) -> dict[str, tuple[int, int]]:
-        """For each input topic the first offset that is there, and the end."""
-        tps = [TopicPartition(topic, partition) for topic in self._topics]
-        begins = await self._consumer.beginning_offsets(tps)
-        ends = await self._consumer.end_offsets(tps)
-        return {tp.topic: (begins[tp], ends[tp]) for tp in tps}
+    async def bounds(self, partitions: Sequence[int]) -> dict[int, dict[str, tuple[int, int]]]:
+        """For each partition and input topic the first offset that is there, and the end."""
+        tps = [TopicPartition(topic, number) for number in partitions for topic in self._topics]
+        begins, ends = {}, {}
+        if tps:
+            begins = await self._consumer.beginning_offsets(tps)
+            ends = await self._consumer.end_offsets(tps)
+        return {
+            number: {tp.topic: (begins[tp], ends[tp]) for tp in tps if tp.partition == number}
+            for number in partitions
+        }
 
     async def broadcast_end(self) -> int:
         """The end of the broadcast topic; 0 when there is none."""
@@ -84,16 +104,27 @@ class EndOffsets:
         while True:
             await self._wake.wait()
             self._wake.clear()
-            asked, self._asked = self._asked, {}
             as_of = self._clock.now()
+            asked = dict(self._asked)
             wanted = [TopicPartition(t, number) for number in asked for t in self._topics]
             if self._broadcast is not None:
                 wanted.append(TopicPartition(self._broadcast, 0))
-            offsets = await self._consumer.end_offsets(wanted)
+            try:
+                offsets, looked = await asyncio.gather(
+                    self._consumer.end_offsets(wanted), self._watch.looked_since(as_of)
+                )
+            except (KafkaError, OSError) as error:
+                # The broker is away; who asked still waits.
+                logger.debug("no ends: %r", error)
+                self._wake.set()
+                await asyncio.sleep(PACE_SECONDS)
+                continue
             for number, future in asked.items():
+                if self._asked.get(number) is future:
+                    del self._asked[number]
                 ends = {t: offsets[TopicPartition(t, number)] for t in self._topics}
                 if self._broadcast is not None:
                     ends[self._broadcast] = offsets[TopicPartition(self._broadcast, 0)]
                 if not future.done():
-                    future.set_result(Ends(as_of, ends))
+                    future.set_result(Ends(as_of, ends, looked))
             await asyncio.sleep(PACE_SECONDS)

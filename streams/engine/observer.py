@@ -67,10 +67,19 @@ class PartStatus:
 
 @dataclass(frozen=True, slots=True)
 class EngineStatus:
-    """The worker: `ready` when its assignment is settled and every part of it is processing."""
+    """The worker: `ready` when its assignment is settled, every part of it is processing, and Kafka
+    lets it read every input to its end.
+
+    `cluster_changed` says what of the cluster is not as it was at the start: adverse events wait.
+    `blocked` names inputs that cannot be read on for a minute. `away_seconds`: how long Kafka has
+    not answered.
+    """
 
     ready: bool
     assignment_settled: bool
     stopping: bool
     generation: int
     parts: tuple[PartStatus, ...]
+    cluster_changed: str | None = None
+    blocked: tuple[str, ...] = ()
+    away_seconds: float = 0.0

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from streams.engine.continuity import check_bounds, check_position, check_stateless
 from streams.engine.position import Position
 from streams.engine.processor import PartitionProcessor, Refusal
 from streams.engine.producer import TransactionalProducer
@@ -55,7 +56,15 @@ async def open_part(
     records = await recover(config, stores, spec.stores, number)
     engine.failpoints.hit("after-recovery")
 
-    position = read_position(stores, number, engine.partition_count)
+    position = read_position(stores, number)
+    if position is not None:
+        known = [*spec.topics, *filter(None, [spec.broadcast])]
+        cluster = engine.cluster
+        check_position(
+            position, number, cluster.partition_count, config.application_id, known, cluster.topics
+        )
+    else:
+        check_stateless(number, config.application_id, engine.cluster.group_offsets(number))
     bounds = await _bounds(engine, number)
     reads = _reads(number, position, bounds)
     engine.failpoints.hit("after-position")
@@ -79,7 +88,7 @@ async def open_part(
         config.max_batch_bytes,
     )
     processor = engine.processor.open(
-        number, engine.partition_count, stores, overlay, max(engine.clock.now(), now_floor)
+        number, engine.cluster.partition_count, stores, overlay, max(engine.clock.now(), now_floor)
     )
     for topic in processor.rewind(overlay, reads):
         reads[topic] = bounds[topic][0]
@@ -91,7 +100,7 @@ async def open_part(
 
 async def _bounds(engine: "Engine", number: int) -> dict[str, tuple[int, int]]:
     """From where to where each input of the partition reaches now."""
-    bounds = await engine.ends.bounds(number)
+    bounds = (await engine.ends.bounds([number]))[number]
     if engine.broadcast is not None:
         await engine.broadcast.caught_up.wait()
         # The predecessor may have read further than we have: what counts is what the broker has.
@@ -104,17 +113,7 @@ def _reads(
     number: int, position: Position | None, bounds: Mapping[str, tuple[int, int]]
 ) -> dict[str, int]:
     """Where to read on. Raises `Refusal` when what comes next is not there any more."""
-    reads = {}
-    for topic, (begin, end) in bounds.items():
-        next_ = begin if position is None else position.next.get(topic, begin)
-        if not begin <= next_ <= end:
-            raise Refusal(
-                f"{topic}[{number}] holds offsets {begin} to {end}, but {next_} is to be read "
-                f"next: "
-                "records were deleted unread, or the topic was recreated. Restore it, or start a "
-                "new "
-                "application id",
-                2,
-            )
-        reads[topic] = next_
+    known = position.next if position is not None else {}
+    reads = {topic: known.get(topic, begin) for topic, (begin, _) in bounds.items()}
+    check_bounds(number, reads, bounds)
     return reads

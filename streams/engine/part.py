@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from streams.engine.worker import Engine
 
 
+# How long a timer that was due and could not act waits until it is tried again.
+HELD_MS = 1_000
+
+
 class Part:
     """A partition number in the hands of this worker."""
 
@@ -52,6 +56,9 @@ class Part:
         self._last_heal = -math.inf
         self._committed_at = time.monotonic()
         self._now_floor = 0
+        self._ids = engine.cluster.ids()
+        self._told_of_change = False
+        self._held_until = -math.inf
         self._to_close: list[Callable[[], Awaitable[None]]] = []
         self._processor: PartitionProcessor
         self._overlay: Overlay
@@ -187,6 +194,7 @@ class Part:
 
     def _step(self, spans: list[Span]) -> None:
         began = time.monotonic()
+        self._tell_of_change()
         waiting = self._processor.step(self._overlay, self._now(), spans)
         counts: dict[str, int] = {}
         for span in spans:
@@ -213,7 +221,8 @@ class Part:
         began, now = time.monotonic(), self._now()
         if dirty:
             self._processor.seal(overlay, now, dict(self.intake.reads))
-        position = Position(FORMAT, self._engine.partition_count, now, dict(self.intake.reads))
+        cluster, reads = self._engine.cluster, dict(self.intake.reads)
+        position = Position(FORMAT, cluster.partition_count, now, reads, self._ids)
         offsets = {topic: self.intake.reads[topic] for topic in self._engine.processor.spec.topics}
         changes, outputs = overlay.change_count, overlay.output_count
         limit = self._config.transaction_timeout_seconds
@@ -240,6 +249,10 @@ class Part:
         self._alarm_ms = due - now if due is not None and due > now else None
         if due is None or due > now:
             return False
+        if time.monotonic() < self._held_until:
+            # What was due could not act; it is tried again, but not all the time.
+            self._alarm_ms = HELD_MS
+            return False
         if self._ends is None or self._ends.as_of < due:
             if self._asking is None:
                 self._asking = spawn(self._ask(), f"partition {self.number}: ends")
@@ -260,13 +273,24 @@ class Part:
             await self._commit()
         self._engine.failpoints.hit("before-fire")
         began, now = time.monotonic(), self._now()
-        more = self._processor.fire(self._overlay, now, ends.as_of, self._config.fire_limit)
+        self._tell_of_change()
+        more = self._processor.fire(
+            self._overlay, now, ends.as_of, self._config.fire_limit, favourable_only=not ends.looked
+        )
         if not more:
             self._ends = None
         self._engine.failpoints.hit("after-fire")
         self._engine.observer.fired(self.number, now - due, time.monotonic() - began)
         if self._overlay.dirty:
             await self._commit()
+        elif self._processor.due() == due:
+            self._held_until = time.monotonic() + HELD_MS / 1000
+
+    def _tell_of_change(self) -> None:
+        """Let the processor know, before it decides anything, that the cluster has changed."""
+        if self._engine.watch.changed is not None and not self._told_of_change:
+            self._told_of_change = True
+            self._processor.cluster_changed(self._now())
 
     async def _sleep(self) -> None:
         """Until something comes in, a commit is due, or a timer is."""

@@ -14,21 +14,36 @@ class Position(msgspec.Struct, frozen=True):
     """`next` offset for each topic, broadcast included, and the last transaction's `now`.
 
     `partitions` is the partition count the state was built with: keys lie elsewhere under another.
+    `ids` are the topics' ids, where the broker gives them; the first edition had none and passes
+    over them.
     """
 
     format: int
     partitions: int
     now: int
     next: dict[str, int]
+    ids: dict[str, str] = {}
 
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Position)
 
 
+class _Head(msgspec.Struct):
+    format: int
+
+
+_head_decoder = msgspec.json.Decoder(_Head)
+
+
 def encode_position(position: Position) -> bytes:
     """The record's value."""
     return _encoder.encode(position)
+
+
+def decode_format(value: bytes) -> int:
+    """The format alone, which every version can read."""
+    return _head_decoder.decode(value).format
 
 
 def decode_position(value: bytes) -> Position:

@@ -7,27 +7,55 @@ human's business, said in one line with the command that mends it.
 import asyncio
 import logging
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
+from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaError, NoError, for_code
+from aiokafka.errors import GroupAuthorizationFailedError, KafkaError, for_code
 
 from streams.engine.config import EngineConfig
+from streams.engine.metadata import UNKNOWN_TOPIC, Topic, View, view_topics
 from streams.engine.processor import ProcessorSpec, Refusal
 
 # A record batch is a little larger than what the builder counts: headers of the batch and of
 # records.
 BATCH_MARGIN_BYTES = 4_096
+# A broker that has just come up may not know every topic yet.
+MISSING_PATIENCE_SECONDS = 3.0
 
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """What the engine needs to know of the cluster."""
+    """The cluster as it was when the worker started: what the watch compares it with."""
 
     cluster_id: str
     partition_count: int
+    topics: Mapping[str, Topic]
+    committed: Mapping[TopicPartition, int]
+    """Where the group had read to."""
+
+    def group_offsets(self, partition: int) -> dict[str, int]:
+        """Where the group had read to in this partition of each input, as far as it had."""
+        return {tp.topic: o for tp, o in self.committed.items() if tp.partition == partition}
+
+    def ids(self) -> dict[str, str]:
+        """The ids of the topics that have one."""
+        return {name: topic.id for name, topic in self.topics.items() if topic.id}
+
+
+def changelogs(config: EngineConfig, spec: ProcessorSpec) -> list[str]:
+    """The changelog topics."""
+    return [config.changelog(store.name) for store in spec.stores]
+
+
+def needed_topics(config: EngineConfig, spec: ProcessorSpec) -> list[str]:
+    """Every topic that the worker reads or writes, once."""
+    once = [spec.broadcast] if spec.broadcast is not None else []
+    return list(
+        dict.fromkeys([*spec.topics, *changelogs(config, spec), *spec.output_topics, *once])
+    )
 
 
 async def inspect_cluster(
@@ -64,36 +92,39 @@ async def inspect_cluster(
 async def _inspect(
     client: AIOKafkaAdminClient, config: EngineConfig, spec: ProcessorSpec
 ) -> Cluster:
-    described = await client.describe_cluster()
-    changelogs = [config.changelog(store.name) for store in spec.stores]
-    once = [spec.broadcast] if spec.broadcast is not None else []
-    needed = list(dict.fromkeys([*spec.topics, *changelogs, *spec.output_topics, *once]))
-    counts: dict[str, int] = {}
-    # All topics are asked for: asking for one by name makes it, where the broker makes topics.
-    for topic in await client.describe_topics():
-        if topic["topic"] in needed:
-            error = for_code(topic.get("error_code", 0))
-            if error is not NoError:
-                raise error(f"{topic['topic']} is not ready")
-            counts[topic["topic"]] = len(topic["partitions"])
-    partition_count = _check(config, spec, needed, changelogs, counts)
-    await _check_sizes(client, config, [topic for topic in needed if topic != spec.broadcast])
-    return Cluster(str(described.get("cluster_id", "")), partition_count)
+    needed = needed_topics(config, spec)
+    view = await _complete_view(client, needed)
+    partition_count = _check(config, spec, view)
+    sized = [topic for topic in needed if topic != spec.broadcast]
+    await _check_sizes(client, config, sized)
+    await refuse_deletion(client, changelogs(config, spec))
+    await _refuse_other_applications(client, config, spec, partition_count)
+    committed = await _committed(client, config.application_id, spec, partition_count)
+    return Cluster(view.cluster_id, partition_count, view.topics, committed)
 
 
-def _check(
-    config: EngineConfig,
-    spec: ProcessorSpec,
-    needed: list[str],
-    changelogs: list[str],
-    counts: dict[str, int],
-) -> int:
-    missing = [topic for topic in needed if topic not in counts]
+async def _complete_view(client: AIOKafkaAdminClient, needed: list[str]) -> View:
+    """What the broker knows of the topics, asked again for a moment while it lacks some."""
+    deadline = time.monotonic() + MISSING_PATIENCE_SECONDS
+    while True:
+        view = await view_topics(client._client, needed)
+        for name, topic in view.topics.items():
+            if topic.error not in (0, UNKNOWN_TOPIC):
+                raise for_code(topic.error)(f"{name} is not ready")
+        found = {name: topic for name, topic in view.topics.items() if topic.error == 0}
+        if len(found) == len(needed) or time.monotonic() > deadline:
+            return View(view.cluster_id, found)
+        await asyncio.sleep(0.5)
+
+
+def _check(config: EngineConfig, spec: ProcessorSpec, view: View) -> int:
+    missing = [topic for topic in needed_topics(config, spec) if topic not in view.topics]
     if missing:
         raise Refusal(
             f"missing topics: {', '.join(missing)}. Make them with: {config.topics_command}", 2
         )
-    keyed = {topic: counts[topic] for topic in [*spec.topics, *changelogs]}
+    counts = {name: topic.partitions for name, topic in view.topics.items()}
+    keyed = {topic: counts[topic] for topic in [*spec.topics, *changelogs(config, spec)]}
     if len(set(keyed.values())) != 1:
         listed = ", ".join(f"{topic} {count}" for topic, count in keyed.items())
         raise Refusal(
@@ -115,26 +146,70 @@ async def _check_sizes(
     client: AIOKafkaAdminClient, config: EngineConfig, topics: list[str]
 ) -> None:
     """Raises `Refusal` when a full batch would be refused by one of the topics."""
-    resources = [
-        ConfigResource(ConfigResourceType.TOPIC, topic, {"max.message.bytes": ""})
-        for topic in topics
-    ]
     needed = config.max_batch_bytes + BATCH_MARGIN_BYTES
+    for topic, limit in (await _configs(client, topics, "max.message.bytes")).items():
+        if int(limit) < needed:
+            raise Refusal(
+                f"{topic} takes batches of {limit} bytes (max.message.bytes), {needed} are "
+                f"needed. Raise it, or remove the topic and run: {config.topics_command}",
+                2,
+            )
+
+
+async def refuse_deletion(client: AIOKafkaAdminClient, topics: list[str]) -> None:
+    """Raises `Refusal` when one of these changelogs may lose records."""
+    for topic, policy in (await _configs(client, topics, "cleanup.policy")).items():
+        if "delete" in policy:
+            raise Refusal(
+                f"changelog {topic} has cleanup.policy {policy}: state that is older than its "
+                "retention would be deleted. Set cleanup.policy to compact with kafka-configs",
+                2,
+            )
+
+
+async def _configs(client: AIOKafkaAdminClient, topics: list[str], name: str) -> dict[str, str]:
+    """One setting of each topic; topics of which we may not know it are left out."""
+    resources = [ConfigResource(ConfigResourceType.TOPIC, topic, {name: ""}) for topic in topics]
+    found = {}
     for response in await client.describe_configs(resources) if resources else []:
-        for topic, limit in _limits(response):
-            if limit < needed:
-                raise Refusal(
-                    f"{topic} takes batches of {limit} bytes (max.message.bytes), {needed} are "
-                    f"needed. "
-                    f"Raise it, or remove the topic and run: {config.topics_command}",
-                    2,
-                )
-
-
-def _limits(response: Any) -> list[tuple[str, int]]:
-    found = []
-    for _error, _message, _kind, topic, entries in response.resources:
-        for name, value, *_ in entries:
-            if name == "max.message.bytes" and value is not None:
-                found.append((topic, int(value)))
+        for _error, _message, _kind, topic, entries in response.resources:
+            for entry, value, *_ in entries:
+                if entry == name and value is not None:
+                    found[topic] = value
     return found
+
+
+async def _committed(
+    client: AIOKafkaAdminClient, group: str, spec: ProcessorSpec, partition_count: int
+) -> dict[TopicPartition, int]:
+    """Where a group has read to in our inputs."""
+    partitions = [
+        TopicPartition(topic, number) for topic in spec.topics for number in range(partition_count)
+    ]
+    found = await client.list_consumer_group_offsets(group, partitions=partitions)
+    return {tp: one.offset for tp, one in found.items() if one.offset >= 0}
+
+
+async def _refuse_other_applications(
+    client: AIOKafkaAdminClient, config: EngineConfig, spec: ProcessorSpec, partition_count: int
+) -> None:
+    """Raises `Refusal` when another application id has worked on our inputs.
+
+    It is known by its changelogs and its group, as far as we are allowed to see them.
+    """
+    tail = "-" + config.changelog(spec.stores[0].name).removeprefix(f"{config.application_id}-")
+    for topic in await client.list_topics():
+        other = topic.removesuffix(tail)
+        if other in (topic, config.application_id):
+            continue
+        try:
+            committed = await _committed(client, other, spec, partition_count)
+        except GroupAuthorizationFailedError:
+            continue
+        if committed:
+            raise Refusal(
+                f"application id {other} has worked on {next(iter(committed)).topic} and writes to "
+                f"the same outputs: {config.application_id} would send every event there a second "
+                f"time, under the same ids. Go on with {other}, or take another topic prefix",
+                2,
+            )

@@ -12,9 +12,10 @@ from collections.abc import Mapping, Sequence
 from aiokafka import TopicPartition
 
 from streams.engine.config import EngineConfig
+from streams.engine.continuity import SECOND_TIME, check_format
 from streams.engine.fetching import read_spans
 from streams.engine.lanes import Desk, Lane
-from streams.engine.position import POSITION_KEY, Position, decode_position
+from streams.engine.position import POSITION_KEY, Position, decode_format, decode_position
 from streams.engine.processor import Record, Refusal, StoreSpec
 from streams.engine.stores import BrokenDiskError, PartitionStores
 from streams.kafka.consumer import TolerantConsumer
@@ -86,19 +87,22 @@ def _starts(
 ) -> dict[TopicPartition, int]:
     known = stores.meta.changelog_next
     for tp, store in tps.items():
+        if begins[tp] > 0:
+            # Compaction leaves the beginning where it is, and Kafka deletes nothing by request.
+            raise Refusal(
+                f"changelog {tp.topic}[{tp.partition}] begins at offset {begins[tp]}: records were "
+                "deleted by retention, and state with them. Set its cleanup.policy to compact and "
+                f"restore it. {SECOND_TIME}",
+                2,
+            )
         if known.get(store, 0) > ends[tp]:
             raise Refusal(
                 f"changelog {tp.topic}[{tp.partition}] ends at {ends[tp]}, but this disk has seen "
-                f"it up "
-                f"to {known[store]}: the topic was recreated or lost records. Restore it, or "
-                f"remove the "
-                "data directory if the loss is intended",
+                f"it up to {known[store]}: the topic was recreated or lost records. Restore it, or "
+                "remove the data directory if the loss is intended",
                 2,
             )
-    if known and any(known.get(store, 0) < begins[tp] for tp, store in tps.items()):
-        stores.wipe()
-        return dict(begins)
-    return {tp: max(known.get(store, 0), begins[tp]) for tp, store in tps.items()}
+    return {tp: known.get(store, 0) for tp, store in tps.items()}
 
 
 async def _read(
@@ -141,22 +145,12 @@ def _apply(stores: PartitionStores, store: str, records: Sequence[Record], end: 
     stores.apply([(store, changes)], position, {store: end})
 
 
-def read_position(stores: PartitionStores, partition: int, partition_count: int) -> Position | None:
+def read_position(stores: PartitionStores, partition: int) -> Position | None:
     """The position of the last transaction; None for a partition that never had one.
 
-    Raises `Refusal` when the state was built with another number of partitions.
+    Raises `Refusal` for one that a newer version wrote.
     """
     if stores.meta.position is None:
         return None
-    position = decode_position(stores.meta.position)
-    if position.partitions != partition_count:
-        raise Refusal(
-            f"the state of partition {partition} was built with {position.partitions} partitions, "
-            f"the "
-            f"topics now have {partition_count}: keys would be looked for in the wrong place. Put "
-            f"the "
-            "old partition count back, or start a new application id and let it read from the "
-            "start",
-            2,
-        )
-    return position
+    check_format(decode_format(stores.meta.position), partition)
+    return decode_position(stores.meta.position)

@@ -9,6 +9,7 @@ from typing import Any
 from streams.engine.assignment import Assignment
 from streams.engine.broadcast import Broadcast
 from streams.engine.clock import Clock
+from streams.engine.cluster_watch import ClusterWatch
 from streams.engine.config import EngineConfig
 from streams.engine.ends import EndOffsets
 from streams.engine.failpoints import Failpoints
@@ -18,6 +19,7 @@ from streams.engine.observer import EngineStatus, Observer
 from streams.engine.part import Part
 from streams.engine.preflight import Cluster, inspect_cluster
 from streams.engine.processor import Processor
+from streams.engine.reach_watch import ReachWatch
 from streams.engine.stores import DiskMemory, PartitionStores
 from streams.engine.watchdog import Watchdog
 
@@ -44,8 +46,9 @@ class Engine:
         self.failpoints = Failpoints(config.failpoint)
         self.desk = Desk(config.queue_records, config.queue_bytes)
         self.broadcast: Broadcast | None = None
-        self.partition_count = 0
-        self._cluster_id = ""
+        self.cluster: Cluster
+        self.watch: ClusterWatch
+        self.reach: ReachWatch
         self._disk_memory = DiskMemory.of(config.block_cache_bytes, config.write_buffer_bytes)
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -62,14 +65,17 @@ class Engine:
         library.setLevel(max(logging.INFO, library.getEffectiveLevel()))
         self.assignment = Assignment(self)
         self.recovery_slots = asyncio.Semaphore(config.concurrent_recoveries)
-        cluster: Cluster = await inspect_cluster(config, spec, self.log)
-        self.partition_count, self._cluster_id = cluster.partition_count, cluster.cluster_id
-        self.ends = EndOffsets(config, self.clock, spec.topics, spec.broadcast)
+        self.cluster = await inspect_cluster(config, spec, self.log)
+        self.watch = ClusterWatch(config, spec, self.clock, self.cluster, self._wake_all)
+        self.ends = EndOffsets(config, self.clock, spec.topics, spec.broadcast, self.watch)
         await self.ends.start()
+        self._tasks.append(spawn(self.watch.run(), "watching the cluster"))
         self._tasks.append(spawn(self.ends.run(), "asking for ends"))
         if spec.broadcast is not None:
             self.broadcast = Broadcast(config, spec.broadcast, self._wake_all)
             self._tasks.append(spawn(self.broadcast.run(), f"following {spec.broadcast}"))
+        self.reach = ReachWatch(self)
+        self._tasks.append(spawn(self.reach.run(), "watching the ends"))
         self.watchdog = Watchdog(self)
         self._tasks.append(spawn(self.watchdog.run(), "watchdog"))
 
@@ -100,7 +106,7 @@ class Engine:
         return PartitionStores(
             config.data_dir / "state" / f"partition-{partition}",
             spec.stores,
-            f"{self._cluster_id}/{config.application_id}/{partition}/{stores}",
+            f"{self.cluster.cluster_id}/{config.application_id}/{partition}/{stores}",
             self._disk_memory,
         )
 
@@ -120,15 +126,18 @@ class Engine:
 
     def status(self) -> EngineStatus:
         """For the health page; call it on the event loop."""
-        assignment = getattr(self, "assignment", None)
-        if assignment is None:
+        if not hasattr(self, "watchdog"):
             return EngineStatus(False, False, False, -1, ())
+        assignment, watch = self.assignment, self.watch
         parts = tuple(part.status() for _, part in sorted(assignment.parts.items()))
         ready = assignment.settled and all(part.state == "running" for part in parts)
         return EngineStatus(
-            ready=ready and not assignment.stopping,
+            ready=ready and not assignment.stopping and not self.reach.blocked and not watch.away,
             assignment_settled=assignment.settled,
             stopping=assignment.stopping,
             generation=assignment.generation,
             parts=parts,
+            cluster_changed=watch.changed,
+            blocked=tuple(f"{topic}[{number}]" for topic, number in sorted(self.reach.blocked)),
+            away_seconds=watch.away_seconds,
         )

@@ -10,9 +10,12 @@ from collections.abc import Callable
 from typing import Any
 
 from aiokafka.cluster import ClusterMetadata
+from aiokafka.errors import NodeNotReadyError
+from faust.assignor.partition_assignor import PartitionAssignor
 
-from streams.engine import fetching, lanes, watchdog
+from streams.engine import cluster_watch, fetching, lanes, watchdog
 from streams.engine.assignment import Assignment
+from streams.engine.assignor import FixedAssignor
 from streams.engine.transport import SpanConsumerThread
 from streams.engine.worker import Engine
 from streams.kafka import stretches
@@ -57,6 +60,11 @@ def metadata_gate() -> None:
     SpanConsumerThread._wait_for_metadata = at_once  # type: ignore[method-assign]
 
 
+def fixed_assignor() -> None:
+    """The leader distributes what its own metadata shows."""
+    FixedAssignor._assign = PartitionAssignor._assign  # type: ignore[method-assign]
+
+
 def dead_fetch() -> None:
     """aiokafka's fetching task ends without a word."""
 
@@ -88,6 +96,15 @@ def look_at_tasks() -> None:
         return found
 
     fetching.read_stretches = careless
+
+
+def no_look() -> None:
+    """The cluster answers everything but what asks for its topics."""
+
+    async def taken(self: Any) -> None:
+        raise NodeNotReadyError("on purpose")
+
+    cluster_watch.ClusterWatch._take_look = taken  # type: ignore[method-assign]
 
 
 def tail_check() -> None:
@@ -139,9 +156,11 @@ ALL: dict[str, Callable[[], None]] = {
     for one in (
         late_metadata,
         metadata_gate,
+        fixed_assignor,
         dead_fetch,
         dead_coordination,
         look_at_tasks,
+        no_look,
         tail_check,
         span_check,
         late_assignment,

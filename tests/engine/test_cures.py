@@ -37,10 +37,19 @@ def test_given_metadata_that_comes_late_then_the_worker_waits_before_it_joins(to
 
 def test_without_the_gate_a_leader_assigns_nothing_to_anybody(toys: Toys) -> None:
     toys.add(100)
-    options = {"break": ["late_metadata"], "without": ["metadata_gate"]}
+    options = {"break": ["late_metadata"], "without": ["metadata_gate", "fixed_assignor"]}
     worker = toys.worker(**options, empty_assignment_seconds=3)
     assert worker.exit_code() == 70
     assert "the group's leader assigns no partition to any member" in worker.log
+
+
+def test_given_a_leader_without_metadata_then_it_distributes_what_the_start_has_seen(
+    toys: Toys,
+) -> None:
+    toys.add(100)
+    options = {"break": ["late_metadata"], "without": ["metadata_gate"]}
+    toys.worker(**options, empty_assignment_seconds=3).ready(parts=4)
+    toys.assert_exact()
 
 
 @pytest.mark.parametrize("dead", ["dead_fetch", "dead_coordination"])

@@ -30,7 +30,8 @@ def main() -> int:
     for name in (*options.pop("break", []), *options.pop("without", [])):
         stalling.ALL[name]()
     options["data_dir"] = Path(options["data_dir"])
-    app = build(EngineConfig(application_id=prefix, **options), Toy(prefix, every))
+    config = EngineConfig(**{"application_id": prefix, **options})
+    app = build(config, Toy(prefix, every))
     if lose:
         _lose(app, lose, lose_count)
     if status_path:
@@ -58,6 +59,9 @@ def _tell(app, path: Path) -> None:  # type: ignore[no-untyped-def]
             told = {
                 "ready": status.ready,
                 "generation": status.generation,
+                "changed": status.cluster_changed,
+                "blocked": list(status.blocked),
+                "away": status.away_seconds,
                 "parts": {p.partition: [p.state, p.lag] for p in status.parts},
             }
         except RuntimeError:

@@ -1,0 +1,219 @@
+"""Whether the cluster is still the one that the worker started on: looked at while it lives.
+
+By requests of its own: aiokafka's consumer stops watching its topics when a static member comes
+back. A topic that is gone, was made anew or may lose state ends the worker with exit code 2 and its
+name. Partitions that were added do not: what they hold is unread, so nothing adverse is decided any
+more, but lifts and grants go on until somebody restarts the worker and is told what to do.
+"""
+
+import asyncio
+import logging
+import math
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+
+from streams.engine.clock import Clock
+from streams.engine.config import EngineConfig
+from streams.engine.metadata import UNKNOWN_TOPIC, View, view_topics
+from streams.engine.preflight import Cluster, changelogs, refuse_deletion
+from streams.engine.processor import ProcessorSpec, Refusal
+
+EVERY_SECONDS = 2.0
+PATIENCE_SECONDS = 1.0
+"""How long a timer waits for a look; without one, what is favourable acts alone."""
+LOOK_SECONDS = 5.0
+# A broker that comes up does not know its topics for a moment.
+MISSING_LOOKS = 3
+# Settings are asked for at each third look.
+SETTINGS_LOOKS = 3
+
+# Not ready within ten seconds: a look, its patience and this.
+AWAY_SECONDS = 2.0
+
+logger = logging.getLogger(__name__)
+_aiokafka = logging.getLogger("aiokafka")
+Away = (KafkaError, OSError, TimeoutError)
+
+
+class ClusterWatch:
+    """Compares the topics with what they were at the start."""
+
+    def __init__(
+        self,
+        config: EngineConfig,
+        spec: ProcessorSpec,
+        clock: Clock,
+        cluster: Cluster,
+        on_change: Callable[[], None],
+    ) -> None:
+        self.looked_at = -math.inf
+        """When the last look began that found every topic: milliseconds UTC."""
+        self.changed: str | None = None
+        """What has changed, as long as the worker lives."""
+        self._config = config
+        self._spec = spec
+        self._clock = clock
+        self._on_change = on_change
+        self._cluster = cluster
+        self._client: AIOKafkaAdminClient | None = None
+        self._missing: Counter[str] = Counter()
+        self._look: asyncio.Task[None] | None = None
+        self._looks = 0
+        self._away_since: float | None = None
+        self._away_told = False
+        self._library_level: int | None = None
+
+    async def run(self) -> None:
+        """Look every two seconds. Raises `Refusal` for what nobody can work on."""
+        try:
+            while True:
+                try:
+                    async with asyncio.timeout(LOOK_SECONDS):
+                        await self._shared_look()
+                        self._looks += 1
+                        if self._looks % SETTINGS_LOOKS == 0:
+                            await self._check_settings()
+                except Away as error:
+                    self._no_answer(error)
+                else:
+                    self._answered()
+                await asyncio.sleep(EVERY_SECONDS)
+        finally:
+            if self._client is not None:
+                await self._client.close()
+
+    @property
+    def away_seconds(self) -> float:
+        """How long Kafka has not answered; 0 while it does."""
+        return 0.0 if self._away_since is None else time.monotonic() - self._away_since
+
+    @property
+    def away(self) -> bool:
+        """Whether Kafka has not answered for so long that it counts as gone."""
+        return self.away_seconds >= AWAY_SECONDS
+
+    def _no_answer(self, error: BaseException) -> None:
+        if self._away_since is None:
+            self._away_since = time.monotonic()
+            self._quiet(True)
+        if self.away and not self._away_told:
+            self._away_told = True
+            logger.error("Kafka does not answer (%s); waiting for it", type(error).__name__)
+
+    def _answered(self) -> None:
+        if self._away_since is None:
+            return
+        if self._away_told:
+            logger.warning("Kafka answers again, after %.0f s", self.away_seconds)
+        self._away_since, self._away_told = None, False
+
+    async def looked_since(self, instant: int) -> bool:
+        """Whether a look was had that began at `instant` or later; waits a second for one."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while self.looked_at < instant:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return False
+            try:
+                async with asyncio.timeout(left):
+                    await self._shared_look()
+            except Away:
+                await asyncio.sleep(0.1)
+        return True
+
+    async def _shared_look(self) -> None:
+        """Join the look that is under way, or begin one."""
+        if self._look is None or self._look.done():
+            self._look = asyncio.get_running_loop().create_task(self._take_look())
+        await asyncio.shield(self._look)
+
+    async def _take_look(self) -> None:
+        began = self._clock.now()
+        client = await self._connected()
+        view = await view_topics(client._client, list(self._cluster.topics))
+        if self.judge(view):
+            self.looked_at = began
+
+    async def _connected(self) -> AIOKafkaAdminClient:
+        if self._client is None:
+            client = AIOKafkaAdminClient(**self._config.client_arguments())
+            try:
+                await client.start()
+            except BaseException:
+                await client.close()
+                raise
+            self._client = client
+        return self._client
+
+    async def _check_settings(self) -> None:
+        client = await self._connected()
+        await refuse_deletion(client, changelogs(self._config, self._spec))
+
+    def judge(self, view: View) -> bool:
+        """Whether every topic is there. Raises `Refusal` when one is not the one it was."""
+        for name, known in self._cluster.topics.items():
+            topic = view.topics.get(name)
+            if topic is None or topic.error == UNKNOWN_TOPIC:
+                self._quiet(True)
+                self._missing[name] += 1
+                if self._missing[name] >= MISSING_LOOKS:
+                    raise Refusal(
+                        f"{name} was deleted while the worker ran. Restore it with what was in it; "
+                        "records of it that were unread are lost",
+                        2,
+                    )
+                continue
+            if topic.error:
+                continue
+            self._missing.pop(name, None)
+            if known.id and topic.id and topic.id != known.id:
+                raise Refusal(
+                    f"{name} was deleted and made anew while the worker ran: its topic id was "
+                    f"{known.id}, now it is {topic.id}. What was in it and unread is lost. Restore "
+                    "the topic",
+                    2,
+                )
+        self._look_for_more(view)
+        there = all(
+            name in view.topics and view.topics[name].error == 0 for name in self._cluster.topics
+        )
+        self._quiet(not there)
+        return there
+
+    def _quiet(self, quiet: bool) -> None:
+        """While something is amiss aiokafka logs each attempt, a hundred lines a second."""
+        if quiet and self._library_level is None:
+            self._library_level = _aiokafka.level
+            _aiokafka.setLevel(logging.CRITICAL)
+        elif not quiet and self._library_level is not None:
+            _aiokafka.setLevel(self._library_level)
+            self._library_level = None
+
+    def _look_for_more(self, view: View) -> None:
+        if self.changed is not None:
+            return
+        more = self._more(view)
+        if not more:
+            return
+        listed = ", ".join(f"{name} {old} to {new}" for name, (old, new) in more.items())
+        self.changed = f"partitions were added: {listed}"
+        logger.error(
+            "%s. Nothing reads them, and keys lie elsewhere: adverse events wait from now on, "
+            "favourable ones go on. Stop whoever writes there; this worker will not start again",
+            self.changed,
+        )
+        self._on_change()
+
+    def _more(self, view: View) -> Mapping[str, tuple[int, int]]:
+        """Topics whose partitions have our keys, and have become more."""
+        once = [self._spec.broadcast] if self._spec.broadcast is not None else []
+        found = {}
+        for name in (*self._spec.topics, *changelogs(self._config, self._spec), *once):
+            known, topic = self._cluster.topics[name], view.topics.get(name)
+            if topic is not None and topic.error == 0 and topic.partitions != known.partitions:
+                found[name] = (known.partitions, topic.partitions)
+        return found

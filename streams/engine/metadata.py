@@ -1,0 +1,189 @@
+"""What the cluster says of topics: which there are, their ids, and how many partitions they have.
+
+aiokafka's own request is of version 5, which knows no topic ids: a topic that was deleted and made
+anew looks the same to it. Version 10 has them; brokers without it are asked as aiokafka does. No
+request of these makes a topic, whatever the broker is set to.
+"""
+
+import base64
+import struct
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Any
+
+from aiokafka.protocol.api import Request, RequestStruct, Response
+from aiokafka.protocol.metadata import MetadataRequest_v5
+from aiokafka.protocol.types import Boolean, CompactArray, CompactString, Schema, TaggedFields
+
+NO_ID = bytes(16)
+UNKNOWN_TOPIC = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """A topic as a broker knows it.
+
+    `id` is empty where the broker gives none; `error` is Kafka's number, 0 for none.
+    """
+
+    id: str
+    partitions: int
+    error: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """The answer of one broker at one moment."""
+
+    cluster_id: str
+    topics: Mapping[str, Topic]
+
+
+class Uuid(Boolean):  # type: ignore[misc]
+    """A topic id on the wire: 16 bytes."""
+
+    @classmethod
+    def encode(cls, value: bytes) -> bytes:
+        """As it is."""
+        return value
+
+
+class Content:
+    """Steps through a flexible answer. Its hundreds of partitions never become objects."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+        self._at = 0
+
+    def skip(self, count: int) -> None:
+        """Step over so many bytes."""
+        self._at += count
+
+    def number(self, layout: str) -> int:
+        """A number of fixed size, as `struct` writes it."""
+        (found,) = struct.unpack_from(layout, self._content, self._at)
+        self._at += struct.calcsize(layout)
+        return int(found)
+
+    def length(self) -> int:
+        """An unsigned number of variable length."""
+        value = shift = 0
+        while True:
+            byte = self._content[self._at]
+            self._at += 1
+            value |= (byte & 0x7F) << shift
+            shift += 7
+            if not byte & 0x80:
+                return value
+
+    def take(self, count: int) -> bytes:
+        """So many bytes."""
+        found = self._content[self._at : self._at + count]
+        self._at += count
+        return found
+
+    def text(self) -> str:
+        """A compact string; empty for null."""
+        return self.take(max(0, self.length() - 1)).decode()
+
+    def skip_tags(self) -> None:
+        """Tagged fields, which newer brokers may add."""
+        for _ in range(self.length()):
+            self.length()
+            self.skip(self.length())
+
+    def skip_numbers(self) -> None:
+        """An array of 32-bit numbers."""
+        self.skip(4 * max(0, self.length() - 1))
+
+
+class MetadataResponse10(Response):  # type: ignore[misc]
+    """The answer of version 10, read as far as it is needed: `view`."""
+
+    API_KEY = 3
+    API_VERSION = 10
+    SCHEMA = Schema()
+    view: View
+
+    @classmethod
+    def decode(cls, data: BytesIO | bytes) -> "MetadataResponse10":
+        """Read it from behind its head."""
+        content = Content(data if isinstance(data, bytes) else data.read())
+        content.skip(4)
+        for _ in range(content.length() - 1):
+            content.skip(4)
+            content.text()
+            content.skip(4)
+            content.text()
+            content.skip_tags()
+        cluster_id = content.text()
+        content.skip(4)
+        answer = cls()
+        answer.view = View(cluster_id, dict(_topic10(content) for _ in range(content.length() - 1)))
+        return answer
+
+
+def _topic10(content: Content) -> tuple[str, Topic]:
+    error, name = content.number(">h"), content.text()
+    raw = content.take(16)
+    content.skip(1)
+    count = content.length() - 1
+    for _ in range(count):
+        content.skip(2 + 4 + 4 + 4)
+        content.skip_numbers()
+        content.skip_numbers()
+        content.skip_numbers()
+        content.skip_tags()
+    content.skip(4)
+    content.skip_tags()
+    topic_id = "" if raw == NO_ID else base64.urlsafe_b64encode(raw).decode().rstrip("=")
+    return name, Topic(topic_id, max(0, count), error)
+
+
+class MetadataRequest10(RequestStruct):  # type: ignore[misc]
+    """Asks for topics by name."""
+
+    API_KEY = 3
+    API_VERSION = 10
+    FLEXIBLE_VERSION = True
+    RESPONSE_TYPE = MetadataResponse10
+    SCHEMA = Schema(
+        (
+            "topics",
+            CompactArray(("id", Uuid), ("name", CompactString("utf-8")), ("tags", TaggedFields)),
+        ),
+        ("allow_auto_topic_creation", Boolean),
+        ("include_cluster_authorized_operations", Boolean),
+        ("include_topic_authorized_operations", Boolean),
+        ("tags", TaggedFields),
+    )
+
+
+class TopicsRequest(Request[MetadataRequest_v5 | MetadataRequest10]):  # type: ignore[misc]
+    """Asks for these topics, with their ids where the broker knows them."""
+
+    API_KEY = 3
+
+    def __init__(self, topics: Sequence[str]) -> None:
+        self._topics = list(topics)
+
+    def build(self, request_struct_class: Any) -> Any:
+        """The request in the version that the broker speaks."""
+        if request_struct_class is MetadataRequest10:
+            no_tags: dict[int, bytes] = {}
+            named = [(NO_ID, topic, no_tags) for topic in self._topics]
+            return MetadataRequest10(named, False, False, False, {})
+        return MetadataRequest_v5(self._topics, False)
+
+
+async def view_topics(client: Any, topics: Sequence[str]) -> View:
+    """Ask some broker (through an AIOKafkaClient). Raises KafkaError, OSError, TimeoutError."""
+    answer = await client.send(client.get_random_node(), TopicsRequest(topics))
+    if isinstance(answer, MetadataResponse10):
+        return answer.view
+    found = {
+        name: Topic("", len(partitions), error)
+        for error, name, _internal, partitions in answer.topics
+    }
+    return View(answer.cluster_id or "", found)
