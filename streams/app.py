@@ -159,6 +159,9 @@ def refresh(
     states.update(part.state for part in status.parts)
     for state, number in states.items():
         metrics.show("byline_partitions", number, state)
+    metrics.show("byline_cluster_changed", int(status.cluster_changed is not None))
+    metrics.show("byline_blocked_inputs", len(status.blocked))
+    metrics.show("byline_kafka_away_seconds", status.away_seconds)
     metrics.show("byline_lag_records", sum(part.lag for part in status.parts))
     metrics.show("byline_queued_records", sum(part.queued_records for part in status.parts))
     dues = [part.next_due_at for part in status.parts if part.next_due_at is not None]

@@ -120,6 +120,17 @@ SPECS: tuple[Spec, ...] = (
         ("platform", "version", "digest"),
     ),
     Spec("gauge", "byline_partitions", "Partitions of this worker, by state.", ("state",)),
+    Spec(
+        "gauge",
+        "byline_cluster_changed",
+        "1 while adverse events wait because partitions were added under this worker.",
+    ),
+    Spec(
+        "gauge",
+        "byline_blocked_inputs",
+        "Inputs' partitions that cannot be read to their end for a minute: a transaction hangs.",
+    ),
+    Spec("gauge", "byline_kafka_away_seconds", "How long Kafka has not answered; 0 while it does."),
     Spec("gauge", "byline_lag_records", "Records behind the known ends of all inputs."),
     Spec("gauge", "byline_queued_records", "Records fetched and not yet applied."),
     Spec("counter", "byline_transactions_total", "Transactions committed."),

@@ -176,6 +176,7 @@ class BylineProcessor:
             broadcast=switches,
             stores=tuple(StoreSpec(store, _IN_MEMORY[store]) for store in STORES),
             output_topics=(*outputs, switches),
+            append_time=True,
         )
 
     def open(

@@ -55,13 +55,19 @@ class HealthSite:
         return web.json_response({"status": "alive"})
 
     async def _show_readiness(self, _: web.Request) -> web.Response:
-        """200 when every partition of this worker is processing, else 503; with what it has."""
+        """200 when every partition of this worker is processing, else 503; with what it has.
+
+        `cluster_changed` says why adverse events wait; favourable ones flow, so it is still ready.
+        """
         status = self._status()
         body = {
             "ready": status.ready,
             "assignment_settled": status.assignment_settled,
             "stopping": status.stopping,
             "generation": status.generation,
+            "cluster_changed": status.cluster_changed,
+            "blocked": list(status.blocked),
+            "kafka_away_seconds": round(status.away_seconds, 1),
             "partitions": [
                 {
                     "partition": part.partition,

@@ -95,8 +95,10 @@ async def _inspect(
     needed = needed_topics(config, spec)
     view = await _complete_view(client, needed)
     partition_count = _check(config, spec, view)
-    sized = [topic for topic in needed if topic != spec.broadcast]
-    await _check_sizes(client, config, sized)
+    written = [topic for topic in needed if topic != spec.broadcast or topic in spec.output_topics]
+    await _check_sizes(client, config, written)
+    if spec.append_time:
+        await _check_times(client, config, [*spec.topics, *filter(None, [spec.broadcast])])
     await refuse_deletion(client, changelogs(config, spec))
     await _refuse_other_applications(client, config, spec, partition_count)
     committed = await _committed(client, config.application_id, spec, partition_count)
@@ -152,6 +154,20 @@ async def _check_sizes(
             raise Refusal(
                 f"{topic} takes batches of {limit} bytes (max.message.bytes), {needed} are "
                 f"needed. Raise it, or remove the topic and run: {config.topics_command}",
+                2,
+            )
+
+
+async def _check_times(
+    client: AIOKafkaAdminClient, config: EngineConfig, topics: list[str]
+) -> None:
+    """Raises `Refusal` when a producer sets the time at which its records come in."""
+    for topic, kind in (await _configs(client, topics, "message.timestamp.type")).items():
+        if kind != "LogAppendTime":
+            raise Refusal(
+                f"{topic} has message.timestamp.type {kind}: a producer would say itself when its "
+                "records came in. Set it to LogAppendTime with kafka-configs "
+                "(`byline topics check` says what else differs)",
                 2,
             )
 

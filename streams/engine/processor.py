@@ -73,13 +73,16 @@ class ProcessorSpec:
 
     `topics` are co-partitioned; records of one batch are handed over in this order, within a topic
     by offset. `broadcast` names a one-partition topic that every partition reads whole, before the
-    others. `output_topics` are all topics it may send to (checked at start: existence, limits).
+    others. `output_topics` are all topics it may send to (checked at start: existence, limits); the
+    broadcast topic may be among them, every transaction may write to its one partition.
+    `append_time`: the inputs must carry the broker's timestamps (checked at start).
     """
 
     topics: tuple[str, ...]
     broadcast: str | None
     stores: tuple[StoreSpec, ...]
     output_topics: tuple[str, ...] = field(default=())
+    append_time: bool = False
 
 
 class Transaction(Protocol):

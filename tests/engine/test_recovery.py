@@ -65,6 +65,26 @@ def test_given_a_broadcast_then_every_partition_applies_it_once_and_first(toys: 
     assert sorted(changes) == [b"10"] * 4 + [b"2"] * 4
 
 
+@pytest.mark.parametrize("point", ["", "after-sends:kill", "after-commit-before-store:kill"])
+def test_given_partitions_that_tell_all_others_then_each_word_takes_effect_once(
+    toys: Toys, point: str
+) -> None:
+    worker = toys.worker(failpoint=point)
+    for number in range(toys.partitions):
+        toys.produce("marks", "t", "tell 3", number)
+    toys.flush()
+    if point:
+        worker.exit_code()
+        worker = toys.worker().ready()
+    wait_until(lambda: len(toys.read("factor")[0]) == 4, 20, "four words")
+    time.sleep(1)
+    toys.add(40)
+    wait_until(lambda: sum(map(len, toys.seen().values())) == 40, 20, "outputs")
+    tripled = {p: [(k, 3 * t, o) for k, t, o in rows] for p, rows in toys.expected().items()}
+    assert toys.seen() == tripled
+    assert [m.value() for m in toys.read("factor")[0]] == [b"3"] * 4
+
+
 def test_given_another_partition_count_then_the_worker_refuses(toys: Toys) -> None:
     from aiokafka.admin import NewPartitions
 

@@ -59,6 +59,17 @@ def test_given_a_topic_with_small_messages_then_it_is_named(toys: Toys) -> None:
     assert f"{toys.prefix}.out takes batches of 500000 bytes" in worker.log
 
 
+def test_given_inputs_with_the_producers_times_then_the_topic_is_named(toys: Toys) -> None:
+    worker = toys.worker(append_time=True)
+    assert worker.exit_code() == 2
+    assert f"{toys.prefix}.marks has message.timestamp.type CreateTime" in worker.log
+    for topic in ("marks", "adds", "factor"):
+        name, wanted = f"{toys.prefix}.{topic}", {"message.timestamp.type": "LogAppendTime"}
+        config = ConfigResource(ConfigResourceType.TOPIC, name, wanted)
+        toys.admin(lambda client, config=config: client.alter_configs([config]))
+    toys.worker("two", append_time=True).ready()
+
+
 def test_given_no_broker_then_the_worker_says_so_and_gives_up(toys: Toys) -> None:
     worker = toys.worker(bootstrap_servers="127.0.0.1:29199", broker_wait_seconds=2)
     began = time.monotonic()

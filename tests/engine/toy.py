@@ -1,7 +1,8 @@
 """A processor small enough to check by eye: it counts, and sets a timer when told to.
 
 Inputs: topic `<prefix>.adds` (key = account, value = how much) and `<prefix>.marks` (key = account,
-value = delay in ms: a timer; empty value: the timer is cancelled; `boom`: refuse; `crash`: raise).
+value = delay in ms: a timer; empty value: the timer is cancelled; `boom`: refuse; `crash`: raise;
+`tell N`: every partition is to multiply by N from now on).
 A timer whose key begins with `fav` is favourable, any other adverse: none of those acts once the
 cluster has changed. Batches that cannot be read lead to an output each.
 Every add that makes a count even, or all with `every=1`, sends `account total` to `<prefix>.out`.
@@ -77,6 +78,9 @@ class ToyPart:
             raise Refusal("the toy was told to refuse", 2)
         if record.value == b"crash":
             raise RuntimeError("the toy was told to crash")
+        if record.value and record.value.startswith(b"tell "):
+            transaction.send(self.toy.broadcast, b"f", record.value[5:], partition=0)
+            return True
         if not record.value:
             transaction.put("timers", record.key, None)
             return False
@@ -122,14 +126,15 @@ class ToyPart:
 
 
 class Toy:
-    def __init__(self, prefix: str, every: int = 1) -> None:
+    def __init__(self, prefix: str, every: int = 1, append_time: bool = False) -> None:
         self.adds, self.marks, self.out = f"{prefix}.adds", f"{prefix}.marks", f"{prefix}.out"
         self.seals, self.broadcast, self.every = f"{prefix}.seals", f"{prefix}.factor", every
         self.spec = ProcessorSpec(
             topics=(self.marks, self.adds),
             broadcast=self.broadcast,
             stores=(StoreSpec("counts", in_memory=True), StoreSpec("timers", in_memory=False)),
-            output_topics=(self.out, self.seals),
+            output_topics=(self.out, self.seals, self.broadcast),
+            append_time=append_time,
         )
 
     def open(

@@ -25,13 +25,14 @@ def main() -> int:
         stream=sys.stdout,
     )
     prefix, every = options.pop("prefix"), options.pop("every", 1)
+    append_time = options.pop("append_time", False)
     status_path = options.pop("status", None)
     lose, lose_count = options.pop("lose", 0), options.pop("lose_count", 1)
     for name in (*options.pop("break", []), *options.pop("without", [])):
         stalling.ALL[name]()
     options["data_dir"] = Path(options["data_dir"])
     config = EngineConfig(**{"application_id": prefix, **options})
-    app = build(config, Toy(prefix, every))
+    app = build(config, Toy(prefix, every, append_time))
     if lose:
         _lose(app, lose, lose_count)
     if status_path:
