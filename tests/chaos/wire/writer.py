@@ -86,7 +86,7 @@ class Life:
             self.config.max_batch_bytes,
         )
         overlay = Overlay(stores, ("counts",), self.partition)
-        while next_ < self.settings["count"] and not os.path.exists(self.settings["stop"]):
+        while self._wanted(next_):
             next_ = await self._transaction(committer, overlay, next_)
         await producer.stop()
 
@@ -104,6 +104,9 @@ class Life:
             await committer.commit(overlay, encode_position(where), offsets, now)
         overlay.clear()
         return end
+
+    def _wanted(self, next_: int) -> bool:
+        return next_ < self.settings["count"] and not Path(self.settings["stop"]).exists()
 
     def _many(self) -> int:
         return self.draw.randint(self.settings["least"], self.settings["most"])
