@@ -14,6 +14,8 @@ pytestmark = pytest.mark.kafka
 
 WHOLE = {"partitions": 1, "count": 60, "least": 12, "most": 12, "limit_seconds": 60.0}
 """Five transactions, each of several produce requests."""
+SECOND = {"InitProducerId": 0, "Produce": 12, "TxnOffsetCommit": 5, "EndTxn": 5}
+"""Requests and their versions where the cluster has agreed on the second one of transactions."""
 IN_THE_NEXT = Fault("released late", "late", 10.0, after_answers=1, between=True, to="Produce")
 """Arrives between the first and the second produce request of the next transaction."""
 
@@ -36,13 +38,39 @@ def test_given_aiokafkas_own_sender_then_a_late_end_tears_the_next_transaction(
     """What the cure is for: the first EndTxn arrives after the second, in another transaction."""
     outcome = run(kafka, Script({("EndTxn", 1): IN_THE_NEXT}), sender="aiokafka")
     assert outcome.asked_again > 0
-    assert any("outputs are seen of the transaction" in each for each in outcome.violations)
-    assert any("lost" in each for each in outcome.violations)
+    assert torn(outcome)
 
 
-@pytest.mark.parametrize("api", UNDER_AN_EPOCH)
+def torn(outcome: Outcome) -> bool:
+    """Whether a part of a transaction is seen and the rest is lost."""
+    found = "".join(outcome.violations)
+    return "outputs are seen of the transaction" in found and "lost" in found
+
+
+@pytest.mark.parametrize("version", ["first", "second"])
+def test_given_an_end_that_the_network_repeats_then_only_the_second_version_refuses_it(
+    kafka: Proxied, version: str
+) -> None:
+    repeated = Fault("repeated", "late", 10.0, after_answers=1, between=True, to="Produce")
+    outcome = run(kafka, Script({("EndTxn", 1): repeated}), version=version)
+    if version == "first":
+        assert torn(outcome)
+    else:
+        assert outcome.violations == []
+        assert outcome.ended == {"0": 1}, outcome.causes
+        assert outcome.versions == SECOND
+
+
+@pytest.mark.parametrize(
+    ("version", "api"),
+    [
+        *(("first", api) for api in UNDER_AN_EPOCH),
+        ("second", "TxnOffsetCommit"),
+        ("second", "EndTxn"),
+    ],
+)
 def test_given_no_answer_then_the_producer_ends_and_nothing_is_sent_again_under_its_epoch(
-    kafka: Proxied, api: str
+    kafka: Proxied, version: str, api: str
 ) -> None:
     faults = (
         IN_THE_NEXT,
@@ -51,19 +79,20 @@ def test_given_no_answer_then_the_producer_ends_and_nothing_is_sent_again_under_
         Fault("reset", "before the answer"),
     )
     script = Script({(api, 2 * number): fault for number, fault in enumerate(faults, 1)})
-    outcome = run(kafka, script, count=120)
+    outcome = run(kafka, script, count=120, version=version)
     assert outcome.violations == []
     assert outcome.ended == {"70": 4, "0": 1}, outcome.causes
     assert any(f"NoAnswer: {api}" in cause for cause in outcome.causes), outcome.causes
     assert outcome.asked_again == 0
 
 
+@pytest.mark.parametrize("version", ["first", "second"])
 def test_given_a_produce_request_without_an_answer_then_it_is_sent_again_and_counts_once(
-    kafka: Proxied,
+    kafka: Proxied, version: str
 ) -> None:
     faults = (IN_THE_NEXT, Fault("reset", "before the answer"), Fault("reset", "before"))
     script = Script({("Produce", 3 * number): fault for number, fault in enumerate(faults, 1)})
-    outcome = run(kafka, script)
+    outcome = run(kafka, script, version=version)
     assert outcome.violations == []
     assert outcome.ended == {"0": 1}, outcome.causes
 
@@ -102,7 +131,7 @@ def test_given_init_without_an_answer_then_it_is_asked_again_under_a_new_epoch(
 def test_given_faults_of_every_kind_then_nobody_can_tell_from_what_comes_out(
     kafka: Proxied,
 ) -> None:
-    plan = Plan(seed="short", partitions=4, count=120, limit_seconds=120, late_repeats=False)
+    plan = Plan(seed="short", partitions=4, count=120, limit_seconds=120)
     outcome = asyncio.run(perform(kafka, plan))
     assert outcome.violations == []
     assert outcome.asked_again == 0

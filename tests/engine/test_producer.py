@@ -5,17 +5,19 @@ from pathlib import Path
 
 from aiokafka.producer import sender
 from aiokafka.producer.producer import AIOKafkaProducer
-from aiokafka.producer.sender import BaseHandler, Sender
+from aiokafka.producer.sender import BaseHandler, Sender, SendProduceReqHandler
 from aiokafka.producer.transaction_manager import TransactionManager
+from aiokafka.protocol.produce import ProduceRequest
 
 from streams.engine.config import EngineConfig
-from streams.engine.producer import NoAnswer, TransactionalProducer, _Sender
+from streams.engine.producer import TransactionalProducer
+from streams.engine.sender import Manager, NoAnswer, OnceSender
 
 
 async def test_private_names_of_aiokafka_that_the_producer_relies_on() -> None:
     config = EngineConfig(application_id="a", bootstrap_servers="127.0.0.1:1", data_dir=Path("d"))
     producer = TransactionalProducer(config, 3)
-    assert type(producer._sender) is _Sender
+    assert type(producer._sender) is OnceSender
     assert isinstance(producer._sender._txn_manager, TransactionManager)
     producer._closed = True  # It was never started.
     assert not inspect.iscoroutinefunction(AIOKafkaProducer.create_batch)
@@ -25,10 +27,26 @@ async def test_private_names_of_aiokafka_that_the_producer_relies_on() -> None:
         "_do_add_offsets_to_txn": ["group_id"],
         "_do_txn_offset_commit": ["offsets", "group_id"],
         "_do_txn_commit": ["commit_result"],
+        "_send_produce_req": ["node_id", "batches"],
+        "start": [],
     }
     for name, arguments in overridden.items():
         assert list(inspect.signature(getattr(Sender, name)).parameters)[1:] == arguments, name
-        assert getattr(_Sender, name) is not getattr(Sender, name), name
+        assert getattr(OnceSender, name) is not getattr(Sender, name), name
+    assert type(producer._txn_manager) is Manager
+    assert producer._sender._txn_manager is producer._txn_manager
+    assert producer._message_accumulator._txn_manager is producer._txn_manager
+    for name in ("_in_flight", "_muted_partitions", "_retry_backoff", "_message_accumulator"):
+        assert hasattr(producer._sender, name), name
+    for name in ("_txn_partitions", "_txn_consumer_group", "_pid_and_epoch", "_sequence_numbers"):
+        assert hasattr(producer._txn_manager, name), name
+    sent = inspect.getsource(Sender._send_produce_req)
+    assert "self._in_flight.remove(node_id)" in sent
+    assert "self._muted_partitions.remove(tp)" in sent
+    request = ProduceRequest("t", -1, 5, [("topic", [(0, b"")])])
+    assert (request._transactional_id, request._required_acks, request._timeout) == ("t", -1, 5)
+    assert request._topics == [("topic", [(0, b"")])]
+    assert callable(SendProduceReqHandler._can_retry)
     for name in ("_find_coordinator", "_maybe_do_transactional_request"):
         assert callable(getattr(Sender, name)), name
     called = inspect.getsource(Sender._maybe_do_transactional_request)

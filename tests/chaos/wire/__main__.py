@@ -28,6 +28,9 @@ def main() -> int:
     parser.add_argument("--code", type=Path, default=TREE, help="the tree whose engine is judged")
     parser.add_argument("--sender", choices=("shipped", "aiokafka"), default="shipped")
     parser.add_argument(
+        "--version", choices=("first", "second"), default="second", help="of transactions"
+    )
+    parser.add_argument(
         "--repeats", choices=("late", "at once"), default="late", help="when a copy arrives"
     )
     parser.add_argument("--json", type=Path, help="where the rounds are kept")
@@ -54,6 +57,7 @@ async def _rounds(given: argparse.Namespace, kept: list[dict[str, object]]) -> N
                     partitions=given.partitions,
                     late_repeats=given.repeats == "late",
                     sender=given.sender,
+                    version=given.version,
                     code=given.code,
                 )
                 outcome = await perform(kafka, plan)

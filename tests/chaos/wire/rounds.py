@@ -31,7 +31,8 @@ GRACE_SECONDS = 60.0
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """What a round is made of. `code`: the tree whose engine is judged; `sender`: its own, or
-    `aiokafka` for the one that aiokafka ships. Small batches make several produce requests of a
+    `aiokafka` for the one that aiokafka ships; `version`: of transactions, `first` or (where the
+    code knows it) `second`. Small batches make several produce requests of a
     transaction."""
 
     seed: str
@@ -45,6 +46,7 @@ class Plan:
     limit_seconds: float = 900.0
     late_repeats: bool = True
     sender: str = "shipped"
+    version: str = "second"
     code: Path = TREE
 
     def settings(self) -> dict[str, Any]:

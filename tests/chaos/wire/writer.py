@@ -68,6 +68,8 @@ class Life:
         producer = TransactionalProducer(self.config, self.partition)
         if self.settings["sender"] == "aiokafka":
             producer._sender.__class__ = Sender
+        if self.settings["version"] == "first":
+            producer._sender._second_version = _first
         async with asyncio.timeout(self.config.broker_wait_seconds):
             await producer.start()
         path = self.config.data_dir / str(self.partition)
@@ -110,6 +112,11 @@ class Life:
 
     def _many(self) -> int:
         return self.draw.randint(self.settings["least"], self.settings["most"])
+
+
+async def _first() -> bool:
+    """As on a cluster that has not agreed on the second version of transactions."""
+    return False
 
 
 def start(settings: dict[str, Any], partition: int, number: int) -> int:

@@ -1,0 +1,263 @@
+"""What a producer sends for a transaction: a request whose outcome is not known ends it.
+
+aiokafka sends a coordinator's request again under the same epoch when its connection broke or
+nothing came in time. The first one may still arrive, and then it commits the *next* transaction
+while that is half written (KIP-890; tests/chaos/wire shows it). Here such a request raises
+`NoAnswer`; the process ends, and the next start's InitProducerId brings another epoch, under which
+what is late is refused. Three things are sent again all the same: what the coordinator answered
+"not now" (it is not late: it was answered), InitProducerId (each has an epoch of its own) and
+produce requests (their sequence numbers tell a second one from a first).
+
+Where the cluster has agreed on transactions in their second version (transaction_requests.py) each
+has an epoch of its own; then a request that the network repeats is refused as well.
+"""
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+
+from aiokafka.client import CoordinationType
+from aiokafka.errors import (
+    ConcurrentTransactions,
+    CoordinatorNotAvailableError,
+    IncompatibleBrokerVersion,
+    KafkaError,
+    NodeNotReadyError,
+    NoError,
+    RequestTimedOutError,
+)
+from aiokafka.producer.sender import (
+    BACKOFF_OVERRIDE,
+    AddOffsetsToTxnHandler,
+    AddPartitionsToTxnHandler,
+    BaseHandler,
+    EndTxnHandler,
+    Sender,
+    SendProduceReqHandler,
+    TxnOffsetCommitHandler,
+)
+from aiokafka.producer.transaction_manager import PidAndEpoch, TransactionManager
+
+from streams.engine.transaction_requests import (
+    FEATURE,
+    LEVEL,
+    EndTxnRequest5,
+    Exact,
+    Produce,
+    TxnOffsetCommitRequest5,
+    ask_versions,
+)
+
+# The broker answers CONCURRENT_TRANSACTIONS while it still writes the markers of the last commit,
+# which takes 1-3 ms on one machine; aiokafka waits 20 ms before it asks again.
+RETRY_SECONDS = 0.004
+
+# What a coordinator answers when it could not see its own write through: it may be done or not.
+OUTCOME_UNKNOWN = (RequestTimedOutError.errno, CoordinatorNotAvailableError.errno)
+
+
+class NoAnswer(Exception):
+    """Whether a coordinator's request of a transaction took effect is not known."""
+
+
+class _Once(BaseHandler):  # type: ignore[misc]
+    """A coordinator's request of a transaction: asked again after "not now", never after silence.
+
+    Raises `NoAnswer`.
+    """
+
+    async def do(self, node_id: int) -> bool:
+        request = self.create_request()
+        try:
+            answer = await self._sender.client.send(node_id, request, group=self.group)
+        except NodeNotReadyError:
+            # There was no connection, so nothing was sent.
+            await asyncio.sleep(self.handle_error())
+            return False
+        except IncompatibleBrokerVersion:
+            raise
+        except KafkaError as error:
+            raise NoAnswer(f"{_name(request)} was sent and got no answer: {error!r}") from error
+        codes = _codes(answer)
+        if unknown := codes.intersection(OUTCOME_UNKNOWN):
+            raise NoAnswer(f"{_name(request)} may have taken effect or not: answered {unknown}")
+        wait = self.handle_response(answer)
+        if wait is not None:
+            await asyncio.sleep(wait)
+        return wait is None
+
+
+def _name(request: Any) -> str:
+    kind = type(request.struct if isinstance(request, Exact) else request)
+    return kind.__name__.rstrip("0123456789").removesuffix("Request")
+
+
+def _codes(answer: Any) -> set[int]:
+    """Every error code of an answer, with 0 for what went well."""
+    if not hasattr(answer, "errors"):
+        return {answer.error_code}
+    return {code for _, partitions in answer.errors for _, code in partitions}
+
+
+class _AddPartitions(_Once, AddPartitionsToTxnHandler):  # type: ignore[misc]
+    def handle_response(self, resp: Any) -> float | None:
+        backoff: float | None = super().handle_response(resp)
+        return RETRY_SECONDS if backoff == BACKOFF_OVERRIDE else backoff
+
+
+class _AddOffsets(_Once, AddOffsetsToTxnHandler):  # type: ignore[misc]
+    """Adds the group's offsets to the transaction."""
+
+
+class _OffsetCommit(_Once, TxnOffsetCommitHandler):  # type: ignore[misc]
+    """Writes the group's offsets as part of the transaction."""
+
+
+class _EndTxn(_Once, EndTxnHandler):  # type: ignore[misc]
+    """Commits or aborts."""
+
+
+class _OffsetCommitTwo(_OffsetCommit):
+    def create_request(self) -> Exact:
+        manager = self._sender._txn_manager
+        topics: dict[str, list[Any]] = {}
+        for tp, offset in sorted(self._offsets.items()):
+            rows = topics.setdefault(tp.topic, [])
+            rows.append((tp.partition, offset.offset, -1, offset.metadata, {}))
+        return Exact(
+            TxnOffsetCommitRequest5(
+                manager.transactional_id,
+                self._group_id,
+                manager.producer_id,
+                manager.producer_epoch,
+                -1,
+                "",
+                None,
+                [(topic, rows, {}) for topic, rows in topics.items()],
+                {},
+            )
+        )
+
+
+class _EndTxnTwo(_EndTxn):
+    def create_request(self) -> Exact:
+        manager = self._sender._txn_manager
+        return Exact(
+            EndTxnRequest5(
+                manager.transactional_id,
+                manager.producer_id,
+                manager.producer_epoch,
+                bool(self._commit_result),
+                {},
+            )
+        )
+
+    def handle_response(self, resp: Any) -> float | None:
+        if resp.error_code == NoError.errno:
+            self._sender._txn_manager.next_epoch(resp.producer_id, resp.producer_epoch)
+        wait: float | None = super().handle_response(resp)
+        return wait
+
+
+class _ProduceTwo(SendProduceReqHandler):  # type: ignore[misc]
+    def create_request(self) -> Produce:
+        request = super().create_request()
+        return Produce(
+            request._transactional_id, request._required_acks, request._timeout, request._topics
+        )
+
+    def handle_response(self, response: Any) -> None:
+        # What aiokafka reads of the eighth version is all that counts.
+        topics = [(topic, [each[:7] for each in found]) for topic, found, _ in response.topics]
+        super().handle_response(SimpleNamespace(API_VERSION=8, topics=topics))
+
+    def _can_retry(self, error: Any, batch: Any) -> bool:
+        # The first batch of a transaction may find the last one's markers not written yet.
+        return isinstance(error, ConcurrentTransactions) or super()._can_retry(error, batch)
+
+
+class Manager(TransactionManager):  # type: ignore[misc]
+    """aiokafka's state of the transaction; in the second version nothing is announced."""
+
+    second = False
+
+    def maybe_add_partition_to_txn(self, tp: Any) -> None:
+        """The partition will be written to."""
+        if self.second:
+            assert self.is_in_transaction()
+            self._txn_partitions.add(tp)
+        else:
+            super().maybe_add_partition_to_txn(tp)
+
+    def add_offsets_to_txn(self, offsets: Any, group_id: str) -> Any:
+        """The group's offsets will be written."""
+        if self.second:
+            self._txn_consumer_group = group_id
+        return super().add_offsets_to_txn(offsets, group_id)
+
+    def next_epoch(self, producer_id: int, epoch: int) -> None:
+        """The next transaction is another epoch's; there sequence numbers begin at 0."""
+        self._pid_and_epoch = PidAndEpoch(producer_id, epoch)
+        self._sequence_numbers.clear()
+
+
+class OnceSender(Sender):  # type: ignore[misc]
+    """aiokafka's, with the handlers above."""
+
+    async def start(self) -> None:
+        """Ask which version of transactions the cluster has agreed on, then for an epoch."""
+        self._txn_manager.second = await self._second_version()
+        await super().start()
+
+    async def _second_version(self) -> bool:
+        while True:
+            try:
+                answer = await self.client.send(self.client.get_random_node(), ask_versions())
+                return bool(answer.level(FEATURE) >= LEVEL)
+            except IncompatibleBrokerVersion:
+                return False
+            except KafkaError:
+                # Nobody there yet; whoever starts us limits the time.
+                await asyncio.sleep(self._retry_backoff)
+
+    async def _sender_routine(self) -> None:
+        try:
+            await super()._sender_routine()
+        except KafkaError as error:
+            # aiokafka says "unexpected error" of all that it does not know.
+            if error.__cause__ is not None:
+                raise error.__cause__ from None
+            raise
+
+    async def _transaction_coordinator(self) -> int:
+        node: int = await self._find_coordinator(
+            CoordinationType.TRANSACTION, self._txn_manager.transactional_id
+        )
+        return node
+
+    async def _do_add_partitions_to_txn(self, tps: Any) -> Any:
+        return await _AddPartitions(self, tps).do(await self._transaction_coordinator())
+
+    async def _do_add_offsets_to_txn(self, group_id: str) -> Any:
+        return await _AddOffsets(self, group_id).do(await self._transaction_coordinator())
+
+    async def _do_txn_offset_commit(self, offsets: Any, group_id: str) -> None:
+        if offsets:
+            node_id = await self._find_coordinator(CoordinationType.GROUP, group_id)
+            commit = _OffsetCommitTwo if self._txn_manager.second else _OffsetCommit
+            await commit(self, offsets, group_id).do(node_id)
+
+    async def _do_txn_commit(self, commit_result: Any) -> None:
+        # Futures were awaited by `Committer`; this holds for any other caller too.
+        await self._message_accumulator.flush_for_commit()
+        if self._txn_manager.is_empty_transaction():
+            self._txn_manager.complete_transaction()
+            return
+        end = _EndTxnTwo if self._txn_manager.second else _EndTxn
+        await end(self, commit_result).do(await self._transaction_coordinator())
+
+    async def _send_produce_req(self, node_id: int, batches: Any) -> None:
+        produce = _ProduceTwo if self._txn_manager.second else SendProduceReqHandler
+        await produce(self, batches).do(node_id)
+        self._in_flight.remove(node_id)
+        self._muted_partitions.difference_update(batches)
