@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import TopicAuthorizationFailedError
 from prometheus_client import CollectorRegistry
 
 from schemas.topics import POLICIES, TopicNames
@@ -22,6 +23,7 @@ from streams.engine.config import EngineConfig
 from streams.engine.processor import Refusal
 from streams.instance import Instance, claim
 from streams.metrics import Metrics
+from streams.operate.audit.reading import MissingTopicsError
 from streams.operate.published import published, shared_versions
 from streams.operate.topics import entry_not_noted, kept_too_short
 from streams.policies import load_policies
@@ -86,7 +88,13 @@ async def refuse_producer_times(settings: Settings) -> None:
 
 async def refuse_shared_versions(settings: Settings, policies: Mapping[str, Policy]) -> None:
     """Raises `Refusal` while a notice has the version of another one that was in force."""
-    faults = shared_versions(await published(settings), policies)
+    try:
+        faults = shared_versions(await published(settings), policies)
+    except MissingTopicsError as error:
+        raise Refusal(f"{error}: `byline topics create` makes them", 2) from error
+    except TopicAuthorizationFailedError as error:
+        words = "no right to read the topic of policies: `byline topics acl` says what is needed"
+        raise Refusal(words, 2) from error
     if faults:
         raise Refusal("; ".join(faults), 2)
 
