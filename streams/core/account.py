@@ -287,9 +287,16 @@ decode_label = _labels.decode
 def decode_account(raw: bytes) -> Account:
     """An account as it was encoded; what the first edition kept of words is carried over."""
     account = _accounts.decode(raw)
-    if account.heard is None and (account.controls or account.answered or account.remembered):
+    if account.heard is None and _of_first_edition(account):
         carry_over(account)
     return account
+
+
+def _of_first_edition(account: Account) -> bool:
+    """Whether words are kept of it in the form of the first edition, which had no `heard`."""
+    return bool(account.controls or account.answered or account.hold or account.appeal) or not (
+        account.opened_at is account.exempt_at is account.owner_at is None
+    )
 
 
 def carry_over(account: Account) -> None:

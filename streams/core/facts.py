@@ -24,18 +24,20 @@ def read_count(account: Account, reading: FollowerCount, policy: Policy) -> bool
             return False
         if account.followers is not None and account.followers <= reading.followers:
             return True  # Of two counts of one instant the lower counts.
-    _count(account, Reading(observed_at, reading.followers, reading.cause in _OPENING), policy)
+    _count(account, observed_at, reading.followers, reading.cause in _OPENING, policy)
     return True
 
 
-def _count(account: Account, reading: Reading, policy: Policy) -> None:
-    account.observed_at, account.followers, account.opening = reading
+def _count(
+    account: Account, observed_at: int, followers: int, opening: bool, policy: Policy
+) -> None:
+    account.observed_at, account.followers, account.opening = observed_at, followers, opening
     runs = account.runs
     for line in policy.lines:
-        if reading.followers < line:
+        if followers < line:
             runs.pop(line, None)
-        elif line not in runs and reading.opening:
-            runs[line] = reading.observed_at
+        elif line not in runs and opening:
+            runs[line] = observed_at
 
 
 def keep_count(account: Account, reading: FollowerCount) -> None:
@@ -60,7 +62,7 @@ def take_kept(account: Account, policy: Policy | None) -> None:
         kept, account.kept = account.kept, None
         newest = account.observed_at is None or kept.observed_at >= account.observed_at
         if newest and policy is not None:
-            _count(account, kept, policy)
+            _count(account, *kept, policy)
     if account.kept_label is not None and account.eligibility is Eligibility.OUTSIDE:
         account.label, account.kept_label = account.kept_label, None
 

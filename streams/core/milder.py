@@ -4,7 +4,6 @@ The terms of a cycle of the first edition lack the exit line, `leave_after`, `ma
 `on_fall_below`; there the present policy's count (contract 5).
 """
 
-from schemas.words import Mode
 from streams.core.account import Account, Cycle
 from streams.core.lifecycle import OPEN
 from streams.core.policy import PPM, Policy
@@ -12,8 +11,7 @@ from streams.core.policy import PPM, Policy
 
 def open_cycle(account: Account) -> Cycle | None:
     """The cycle that is open, live or shadow; None when none is. A consent in force is none."""
-    for mode in (Mode.ENFORCE, Mode.SHADOW):
-        life = account.life(mode)
+    for life in (account.live, account.shadow):
         if life.state in OPEN:
             return life.cycle
     return None
@@ -78,6 +76,16 @@ def is_below(account: Account, cycle: Cycle, policy: Policy) -> bool:
     if account.followers is None or cycle_keeps(cycle, policy):
         return False
     return account.followers < cycle_exit_line(cycle, policy)
+
+
+def same_side(account: Account, before: int, after: int, policy: Policy) -> bool:
+    """Whether two counts lie on one side of the exit line of the open cycle, if one is open."""
+    cycle = open_cycle(account)
+    lowest = min(before, after)
+    if cycle is None or (lowest >= policy.lines[-1] and lowest >= cycle.terms.line):
+        return True  # No exit line is above its line.
+    exits_at = cycle_exit_line(cycle, policy)
+    return (before < exits_at) is (after < exits_at)
 
 
 def leaves_at(account: Account, policy: Policy) -> int | None:

@@ -62,7 +62,7 @@ from streams.core.intake import Intake
 from streams.core.journal import Journal
 from streams.core.ledger import ACCOUNTS, CATEGORIES, InputRecord, Ledger, Records, Snapshot
 from streams.core.lifecycle import Eligibility, Invitation
-from streams.core.milder import cycle_exit_line, leaves_at, open_cycle
+from streams.core.milder import leaves_at, same_side
 from streams.core.permits import CAPS, GUARDS, PartitionPermits
 from streams.core.policy import Policy
 from streams.core.progress import Progress
@@ -260,19 +260,16 @@ class Partition:
         if again and ended(account, milliseconds(reading.observed_at)):
             return
         before, run_count, fresh = account.followers, len(account.runs), account.fresh
-        if account.eligibility is Eligibility.LEAVING:
-            leave_at = leaves_at(account, policy)
-            if leave_at is not None and entry_of(record, now) > leave_at:
-                keep_count(account, reading)
-                self._book.mark(account, TOPIC_NUMBERS["follower-counts"], record.offset)
-                ledger.put(ACCOUNTS, key, encode(account))
-                return
-        cause = {"topic": "follower-counts", "offset": record.offset}
+        if account.eligibility is Eligibility.LEAVING and self._left(account, record, now, policy):
+            keep_count(account, reading)
+            self._book.mark(account, TOPIC_NUMBERS["follower-counts"], record.offset)
+            ledger.put(ACCOUNTS, key, encode(account))
+            return
         if not read_count(account, reading, policy):
             self.counts["stale", "follower-counts", reading.platform] += 1
             if reading_breaks(account, reading):
                 self._book.mark(account, TOPIC_NUMBERS["follower-counts"], record.offset)
-                self._break_dwell(ledger, account, now, cause, AccountRef.of(key))
+                self._break_dwell(ledger, account, now, "follower-counts", record)
             return
         self._book.mark(account, TOPIC_NUMBERS["follower-counts"], record.offset)
         same_runs = len(account.runs) == run_count
@@ -285,15 +282,24 @@ class Partition:
         if self._at_rest(account, key, policy):
             ledger.put(ACCOUNTS, key, encode(account))
             return
+        cause = {"topic": "follower-counts", "offset": record.offset}
         ref = AccountRef(reading.platform, reading.account_id)
         self._examiner.look(ledger, account, ref, now, cause, reading=True)
 
+    @staticmethod
+    def _left(account: Account, record: InputRecord, now: int, policy: Policy) -> bool:
+        """Whether a record entered after the end of a leaving that has not acted yet."""
+        leave_at = leaves_at(account, policy)
+        return leave_at is not None and entry_of(record, now) > leave_at
+
     def _break_dwell(
-        self, ledger: Ledger, account: Account, now: int, cause: dict[str, object], ref: AccountRef
+        self, ledger: Ledger, account: Account, now: int, name: InputName, record: InputRecord
     ) -> None:
         """A stale reading or label lies inside a dwell from which nothing has been issued yet."""
+        assert record.key is not None
         restart_dwell(account)
         broken = conditions_fail(account)
+        cause, ref = {"topic": name, "offset": record.offset}, AccountRef.of(record.key)
         self._examiner.look(ledger, account, ref, now, cause, changes=[broken])
 
     def _at_rest(self, account: Account, key: bytes, policy: Policy) -> bool:
@@ -313,14 +319,13 @@ class Partition:
         after = reading.followers
         if after * 2 < before or after < policy.floor:
             return False
-        if account.eligibility is Eligibility.LEAVING:
+        if bisect_right(marks, before) != bisect_right(marks, after):
             return False
-        cycle = open_cycle(account)
-        if cycle is not None:
-            exits_at = cycle_exit_line(cycle, policy)
-            if (before < exits_at) is not (after < exits_at):
-                return False
-        return bisect_right(marks, before) == bisect_right(marks, after)
+        if account.live.cycle is None and account.shadow.cycle is None:
+            return True
+        return account.eligibility is not Eligibility.LEAVING and same_side(
+            account, before, after, policy
+        )
 
     def _input(
         self,
@@ -429,12 +434,11 @@ class Partition:
             label = removed_label(known) if known is not None else None
         else:
             label = new_label(known, value, policy, again)
-        cause = {"topic": "category-changes", "offset": record.offset}
         if label is None:
             self.counts["stale", "category-changes", platform] += 1
             if account is not None and value is not None and label_breaks(account, value, policy):
                 self._book.mark(account, number, record.offset)
-                self._break_dwell(ledger, account, now, cause, AccountRef.of(key))
+                self._break_dwell(ledger, account, now, "category-changes", record)
             return
         self._progress.moved = True
         ledger.put(CATEGORIES, key, encode(label))
@@ -449,6 +453,7 @@ class Partition:
         if keeps or self._at_rest(account, key, policy):
             ledger.put(ACCOUNTS, key, encode(account))
             return
+        cause = {"topic": "category-changes", "offset": record.offset}
         self._examiner.look(ledger, account, AccountRef.of(key), now, cause)
 
     def _switches(self, ledger: Ledger, now: int, records: Records) -> None:
