@@ -133,7 +133,9 @@ class Replay:
                 f" {log[wrong]!r:.900}"
             )
         for topic, sent in self.ledger.keep():
-            self._sent[topic].append(sent)
+            # All partitions write to the one of the switches: what is there is not in our order.
+            if topic != "switches":
+                self._sent[topic].append(sent)
         for name, after in reads.items():
             self._next[name] = max(self._next[name], after)
 

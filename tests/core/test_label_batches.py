@@ -22,6 +22,8 @@ FORMS = {
     "with an id too long": {"account_id": "a" * 65},
     "with an id of two lines": {"account_id": "a\nb"},
     "of another partition": {"account_id": "elsewhere"},
+    "before 2005": {"observed_at": "1970-01-01T00:00:00Z"},
+    "with an end before 2005": {"valid_until": "1970-01-01T00:00:00Z"},
     "too far ahead": {"observed_at": rfc3339(START + DAY)},
     "with a time in another form": {"observed_at": "2023-11-01 00:00:00Z"},
     "with a name": {"real_name": "x"},

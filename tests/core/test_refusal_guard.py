@@ -13,6 +13,7 @@ from streams.core.batches import joined
 from streams.core.clock import rfc3339
 from streams.core.refusal_guard import TRIPS_AT, platform_of
 from tests.core.given import ACCOUNT, DAY, HOUR, MINUTE, PLATFORM, Day, Record, policy
+from tests.core.invariants.replay import recompute
 from tests.core.states import ISSUED, begun, delivered, expired, lifted
 
 KEY = f"{PLATFORM}:{ACCOUNT}"
@@ -411,3 +412,35 @@ def test_refusing_is_linear_and_leaves_a_state_of_bounded_size() -> None:
     seconds(1000)
     small = min(seconds(2000) for _ in range(3))
     assert seconds(20_000) < small * 10 * 3
+
+
+# ---- replay ------------------------------------------------------------------------------------
+
+
+def test_replay_refuses_trips_and_settles_as_it_was() -> None:
+    day = Day(policy(), DOUYIN)
+    inputs: dict[str, list[Any]] = {}
+
+    def step(topic: InputName, *records: tuple[str | None, bytes]) -> None:
+        known = inputs.setdefault(topic, [])
+        first = len(known)
+        for key, raw in records:
+            encoded = None if key is None else key.encode()
+            known.append(Record(len(known), day.now, encoded, raw))
+        day.partition.step(day.tables, day.now, [(topic, known[first:])])
+        day.partition.seal(day.tables, day.now, {})
+        day.now += MINUTE
+
+    step("notice-receipts", *[(KEY, b"{")] * 60, ("douyin:a1", b"{"))
+    step("notice-receipts", *[(None, b"{")] * 41)
+    step("controls", (KEY, b"{"), (None, b"{"), ("zhihu:a1", b"{"))
+    for value in sent(day):
+        step("switches", (f"{value['scope']}:refusals_settled", json.dumps(value).encode()))
+    settled = {**sent(day)[0], "scope": "*", "on": True, "actor": "op"}
+    for at in (day.now - DAY, day.now):
+        value = {**settled, "issued_at": rfc3339(at)}
+        step("switches", ("*:refusals_settled", json.dumps(value).encode()))
+    log = [value for topic, _, value, _ in day.tables.raw if topic == "decisions" and value]
+    policies = {one.digest: one for one in (policy(), DOUYIN)}
+    assert tripped(day) == [PLATFORM, "douyin", "douyin", PLATFORM]
+    assert recompute(inputs, log, policies) == day.tables.raw
