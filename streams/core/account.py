@@ -139,7 +139,8 @@ class Cycle(Struct, array_like=True):
     `expired_at`: when `invitation.expired` was decided. `delivery_at`: when the delivery says that
     it was. `extended_to`: no deadline will be before it. `answered_by`: entry and time of the last
     grant or refusal that was applied. `consent`: the version of the notice that was agreed to.
-    `unclear`: words on this cycle.
+    `unclear`: words on this cycle. `extend_waits`: becomes `extended_to` where another delivery is
+    possible again.
     """
 
     terms: Terms
@@ -165,6 +166,7 @@ class Cycle(Struct, array_like=True):
     answered_by: tuple[int, int] | None = None
     consent: str | None = None
     unclear: Unclear | None = None
+    extend_waits: int | None = None
 
 
 class Reading(NamedTuple):

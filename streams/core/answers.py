@@ -51,7 +51,7 @@ def decide_answer(account: Account, moment: Moment, answer: ConsentAnswer, word:
         return _taken_back(account, moment, word) if taken_back else Ignored.STALE
     if life.cycle is not None:
         # An operator's word that waited for the state is overtaken by the owner's.
-        life.cycle.reissue_wanted = False
+        life.cycle.reissue_wanted, life.cycle.extend_waits = False, None
         answered(account, life.cycle, said, word)
     input_ = _ANSWER_INPUT[said]
     if life.cycle is None or row_of(life.state, input_) is None:

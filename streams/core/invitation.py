@@ -309,9 +309,10 @@ def extend(life: Life, mode: Mode, until: int, issued_at: int) -> Decided:
     cycle = life.cycle
     if cycle is None or life.state not in OPEN:
         return Ignored.RECORDED
-    cycle.extended_to = max(until, cycle.extended_to or 0)
     if row_of(life.state, Input.EXTEND) is None:
+        cycle.extend_waits = max(until, cycle.extend_waits or 0)
         return Ignored.WAITS
+    cycle.extended_to = max(until, cycle.extended_to or 0)
     if life.state in (Invitation.INVITED, Invitation.UNDELIVERED):
         return [row_change(life, mode, Input.EXTEND)]
     if cycle.deadline_at is None or until <= cycle.deadline_at:

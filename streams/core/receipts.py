@@ -76,7 +76,14 @@ def _failed(
             return Ignored.BEFORE_DELIVERY
     draft = Draft(Event.INVITATION_UNDELIVERABLE, receipt.failure or "other", Mode.ENFORCE, {})
     failed_at = max(word.at, cycle.failed_at or word.at)
-    effects = {"failed_at": failed_at, "delivered_at": None, "delivery_at": None}
+    waits = cycle.extend_waits or 0
+    effects = {
+        "failed_at": failed_at,
+        "delivered_at": None,
+        "delivery_at": None,
+        "extended_to": max(waits, cycle.extended_to or 0) or None,
+        "extend_waits": None,
+    }
     change = row_change(life, Mode.ENFORCE, Input.RECEIPT_FAILED, draft, sets_cycle=effects)
     if row.lifts:
         return [change, *release_all(life, Mode.ENFORCE, moment, "undeliverable")]

@@ -135,6 +135,12 @@ def test_after_the_expiry_extend_waits_for_another_delivery() -> None:
     assert day.events[-1]["deadline_at"] == "2024-01-20T00:00:00.000Z"
 
 
+def test_an_extend_waits_no_longer_once_an_answer_is_applied() -> None:
+    day = expired().control("extend", until="2024-01-20T00:00:00Z").answer("withdrawn")
+    day.wait(MINUTE).receipt("failed").wait(MINUTE).receipt()
+    assert day.events[-1]["deadline_at"] == rfc3339(day.now + WINDOW)
+
+
 # ---- appeals -------------------------------------------------------------------------------------
 
 
