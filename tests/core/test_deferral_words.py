@@ -1,0 +1,56 @@
+"""What an adverse event waits for: the words of the contract, in their order, each by itself."""
+
+from schemas.words import Deferral
+from tests.core.given import DAY, HOUR, Day, policy, stability
+from tests.core.states import begun, delivered
+
+ORDER = [str(one) for one in Deferral]
+
+
+def waits_for(day: Day) -> list[str]:
+    """The grounds of the account's first deferred event."""
+    deferred = day.account().deferred
+    return [] if deferred is None else deferred.split(";")[0].split(":")[1].split("+")
+
+
+def test_all_grounds_at_once_are_named_in_the_order_of_the_words() -> None:
+    day = delivered(policy(stability=stability(max_age=2 * DAY))).wait(HOUR).reads(10)
+    for switch in ("answers_paused", "throttles_off", "adverse_off"):
+        day.switch(switch, True)
+    day.control("appeal_opened").control("hold")
+    day.put("consent-answers", "weibo:a1", b"{")
+    day.partition.cluster_changed(day.now)
+    day.wait(4 * DAY)
+    assert waits_for(day) == [
+        "adverse_off",
+        "throttles_off",
+        "answers_paused",
+        "cluster_changed",
+        "hold",
+        "appeal",
+        "unclear_answer",
+        "leaving",
+        "stale",
+    ]
+    assert waits_for(day) == sorted(waits_for(day), key=ORDER.index)
+
+
+def test_refusals_stand_between_the_switches_and_the_cluster() -> None:
+    day = begun()
+    day.put("consent-answers", "weibo:", b"{")
+    day.partition.cluster_changed(day.now)
+    day.wait(HOUR)
+    assert waits_for(day) == ["refusals", "cluster_changed"]
+
+
+def test_a_cap_comes_last_and_the_mark_of_an_upheld_appeal_defers_the_issue_alone() -> None:
+    day = begun(policy(invitations_per_day=0)).wait(HOUR)
+    assert waits_for(day) == ["cap"]
+    day = delivered().control("appeal_opened").control("appeal_upheld").wait(30 * DAY)
+    assert waits_for(day) == ["appeal_upheld"]
+    assert day.account().deferred == "invitation.issued:appeal_upheld"
+
+
+def test_when_a_ground_ends_conditions_are_checked_anew() -> None:
+    day = begun().control("hold").wait(2 * HOUR).reads(10).control("unhold").fire()
+    assert day.said() == []
