@@ -14,7 +14,7 @@ from streams.core.agenda import Agenda, Item, agenda_of
 from streams.core.change import Change, Draft
 from streams.core.clock import rfc3339
 from streams.core.eligibility import decide_eligibility, dwell_over, leave_over
-from streams.core.facts import drop_expired_hold, take_kept
+from streams.core.facts import drop_expired_hold
 from streams.core.invitation import (
     LIVES,
     decide_deadline,
@@ -37,6 +37,7 @@ from streams.core.policy import MOST_REMINDERS
 from streams.core.standing import failing, standing_of
 from streams.core.throttle import apply_all, decide_release, release, renew
 from streams.core.timer import Timer
+from streams.core.waiting import take_kept
 
 Take = Callable[[Change], None]
 """Makes a change: evolves the account and publishes the events."""

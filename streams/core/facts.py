@@ -4,7 +4,7 @@ Facts with a time of their own are kept by that time: what is older than what is
 """
 
 from schemas.words import Cause, Change, Ignored
-from streams.core.account import Account, Heard, Hold, Label, Life, Reading
+from streams.core.account import Account, Heard, Hold, Label, Life
 from streams.core.clock import milliseconds
 from streams.core.decode import AccountChange, CategoryChange, FollowerCount
 from streams.core.heard import CLOSING, EXEMPTING, Word, heard_of, kept, take
@@ -12,7 +12,7 @@ from streams.core.lifecycle import Eligibility, Invitation
 from streams.core.milder import shorter
 from streams.core.policy import Policy
 
-_OPENING = frozenset({Cause.ORGANIC, Cause.OWNER_PURGE})
+OPENING = frozenset({Cause.ORGANIC, Cause.OWNER_PURGE})
 """Causes that may open a dwell: a correction or a purge by the platform does not."""
 
 
@@ -24,13 +24,14 @@ def read_count(account: Account, reading: FollowerCount, policy: Policy) -> bool
             return False
         if account.followers is not None and account.followers <= reading.followers:
             return True  # Of two counts of one instant the lower counts.
-    _count(account, observed_at, reading.followers, reading.cause in _OPENING, policy)
+    set_count(account, observed_at, reading.followers, reading.cause in OPENING, policy)
     return True
 
 
-def _count(
+def set_count(
     account: Account, observed_at: int, followers: int, opening: bool, policy: Policy
 ) -> None:
+    """The newest count, and what it begins and breaks of the runs over the lines."""
     account.observed_at, account.followers, account.opening = observed_at, followers, opening
     runs = account.runs
     for line in policy.lines:
@@ -38,69 +39,6 @@ def _count(
             runs.pop(line, None)
         elif line not in runs and opening:
             runs[line] = observed_at
-
-
-def keep_count(account: Account, reading: FollowerCount) -> None:
-    """A reading that entered after the end of a leaving: it counts once that end has acted.
-
-    What it breaks is broken at once, also where a newer one comes after it.
-    """
-    observed_at = milliseconds(reading.observed_at)
-    if account.observed_at is not None and observed_at < account.observed_at:
-        return
-    for line in [line for line in account.runs if line > reading.followers]:
-        del account.runs[line]
-    known = account.kept
-    new = Reading(observed_at, reading.followers, reading.cause in _OPENING)
-    if known is None or (-known.observed_at, known.followers) > (-observed_at, new.followers):
-        account.kept = new
-
-
-def take_kept(account: Account, policy: Policy | None) -> None:
-    """Let count what waited for the end of a leaving or of a label, once that end has acted."""
-    if account.kept is not None and account.eligibility is not Eligibility.LEAVING:
-        kept, account.kept = account.kept, None
-        newest = account.observed_at is None or kept.observed_at >= account.observed_at
-        if newest and policy is not None:
-            _count(account, *kept, policy)
-    if account.kept_label is not None and account.eligibility is Eligibility.OUTSIDE:
-        account.label, account.kept_label = account.kept_label, None
-
-
-def label_keeps(account: Account, entry: int) -> bool:
-    """Whether a label that entered then has to wait for the end of the one before."""
-    if account.eligibility is Eligibility.OUTSIDE or account.label is None:
-        return False
-    valid_until = account.label.valid_until
-    return account.kept_label is not None or (valid_until is not None and entry > valid_until)
-
-
-def reading_breaks(account: Account, reading: FollowerCount) -> bool:
-    """Whether a stale reading shows that a dwell was broken from which nothing was issued yet."""
-    return _dwells(account, milliseconds(reading.observed_at)) and (
-        reading.followers < account.line
-    )
-
-
-def label_breaks(account: Account, change: CategoryChange, policy: Policy) -> bool:
-    """The same of a stale label that is not covered."""
-    return _dwells(account, milliseconds(change.observed_at)) and (
-        policy.field_of(change.category) is None
-    )
-
-
-def _dwells(account: Account, at: int) -> bool:
-    if account.dwell_from is None or at <= account.dwell_from or account.spent:
-        return False
-    return account.live.cycle is None and account.shadow.cycle is None
-
-
-def restart_dwell(account: Account) -> None:
-    """No dwell begins before the newest reading and label; a correction alone begins none."""
-    label_at = account.label.observed_at if account.label is not None else 0
-    account.dwell_after = max(account.observed_at or 0, label_at, account.dwell_after)
-    if not account.opening:
-        account.runs.pop(account.line, None)
 
 
 def ended(account: Account, observed_at: int) -> bool:

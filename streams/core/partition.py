@@ -4,7 +4,6 @@ Everything about an account lies in one partition, so that a partition is a worl
 the parts of the core are put together; conditions and effects are in `decide` and `evolve`.
 """
 
-from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple, TypeVar
@@ -16,13 +15,12 @@ from schemas.words import Ignored, Switch
 from streams.core.account import (
     Account,
     AccountRef,
-    Label,
     decode_account,
     encode,
 )
 from streams.core.adoption import Adopted, adopt
 from streams.core.batches import offset_after
-from streams.core.book import Book, at_rest, idle
+from streams.core.book import Book
 from streams.core.brakes import BRAKES, Brakes
 from streams.core.caps import Caps
 from streams.core.chain import Chain
@@ -32,40 +30,25 @@ from streams.core.cluster import CLUSTER, Cluster
 from streams.core.controls import reused_id
 from streams.core.decode import (
     AccountChange,
-    CategoryChange,
     ConsentAnswer,
     Control,
-    FollowerCount,
     NoticeReceipt,
     SwitchChange,
     Value,
 )
 from streams.core.dispatch import decide_input, stated_time
-from streams.core.eligibility import conditions_fail
 from streams.core.entry import entry_of
 from streams.core.examiner import POLICIES, Examiner
-from streams.core.facts import (
-    ended,
-    keep_count,
-    label_breaks,
-    label_keeps,
-    new_label,
-    read_count,
-    reading_breaks,
-    removed_label,
-    restart_dwell,
-    undone,
-)
 from streams.core.guards import GuardBook
 from streams.core.heard import word_of
 from streams.core.intake import Intake
 from streams.core.journal import Journal
-from streams.core.ledger import ACCOUNTS, CATEGORIES, InputRecord, Ledger, Records, Snapshot
-from streams.core.lifecycle import Eligibility, Invitation
-from streams.core.milder import leaves_at, same_side
+from streams.core.ledger import ACCOUNTS, InputRecord, Ledger, Records, Snapshot
+from streams.core.lifecycle import Invitation
 from streams.core.permits import CAPS, GUARDS, PartitionPermits
 from streams.core.policy import Policy
 from streams.core.progress import Progress
+from streams.core.reading import TOPIC_NUMBERS, Reader
 from streams.core.refusal_guard import Counted
 from streams.core.refusals import REFUSALS, PartitionRefusals
 from streams.core.unclear import unclear_answer, unclear_word
@@ -73,15 +56,6 @@ from streams.core.unclear import unclear_answer, unclear_word
 _CHAIN, _RESCAN = b"#chain", b"#rescan"
 ORDER: tuple[InputName, ...] = tuple(INPUT_MODELS)
 """Inputs that are read together are applied in this order."""
-
-TOPIC_NUMBERS: dict[str, int] = {
-    "account-changes": 1,
-    "controls": 2,
-    "category-changes": 3,
-    "follower-counts": 4,
-    "notice-receipts": 5,
-    "consent-answers": 6,
-}
 
 WORDS = (AccountChange, NoticeReceipt, ConsentAnswer, Control)
 """What people and their systems say of an account, beside counts and labels."""
@@ -146,7 +120,6 @@ class Partition:
             self._cluster,
         )
         self.schedule = self._examiner.schedule
-        self._quick = {name: policy.lines for name, policy in world.policies.items()}
         self._refusals = PartitionRefusals(
             world.policies,
             _load(snapshot, REFUSALS, Counted),
@@ -163,6 +136,14 @@ class Partition:
             self._refusals.guard,
             self._progress,
             self.unclear_refused,
+        )
+        self._reader = Reader(
+            world.policies,
+            self._book,
+            self._permits,
+            self._intake,
+            self._examiner,
+            self._progress,
         )
         self._examiner.open(snapshot, now)
 
@@ -213,9 +194,9 @@ class Partition:
             first = reads[topic][0] if topic in reads else records[0].offset
             reads[topic] = (first, offset_after(records[-1]))
             if name == "follower-counts":
-                self._readings(ledger, now, records)
+                self._reader.read_counts(ledger, now, records)
             elif name == "category-changes":
-                self._labels(ledger, now, records)
+                self._reader.read_labels(ledger, now, records)
             elif name == "switches":
                 self._switches(ledger, now, records)
             else:
@@ -224,108 +205,6 @@ class Partition:
         self._progress.flush(ledger)
         self._journal.step(now, reads, self._progress.moved)
         return self._progress.urgent
-
-    def _readings(self, ledger: Ledger, now: int, records: Records) -> None:
-        before = self._book.rescan.get(TOPIC_NUMBERS["follower-counts"], 0)
-        for record, reading in self._intake.readings(ledger, now, records, before):
-            self._reading(ledger, now, record, reading)
-
-    def _labels(self, ledger: Ledger, now: int, records: Records) -> None:
-        tracked = ledger.present(ACCOUNTS, [record.key for record in records])
-        known_nowhere_else = not (self._book.has_remains or self._book.rescan)
-        policies = self._policies
-        before = self._book.rescan.get(TOPIC_NUMBERS["category-changes"], 0)
-        for record, value in self._intake.inputs(ledger, now, "category-changes", records, before):
-            assert value is None or type(value) is CategoryChange
-            key = record.key
-            assert key is not None
-            if value is not None and known_nowhere_else and key not in tracked:
-                # Nearly every label, which is all that is kept of its account.
-                label = new_label(self._book.label(ledger, key), value, policies[value.platform])
-                if label is not None:
-                    ledger.put(CATEGORIES, key, encode(label))
-                    self._progress.moved = True
-                    continue
-            self._label(ledger, now, record, value, key in tracked)
-
-    def _reading(
-        self, ledger: Ledger, now: int, record: InputRecord, reading: FollowerCount
-    ) -> None:
-        assert record.key is not None
-        key, policy = record.key, self._policies[reading.platform]
-        account = self._book.load(ledger, key, policy.platform, reading.followers >= policy.floor)
-        if account is None or account.closed:
-            return
-        again = record.offset < self._book.rescan.get(TOPIC_NUMBERS["follower-counts"], 0)
-        if again and ended(account, milliseconds(reading.observed_at)):
-            return
-        before, run_count, fresh = account.followers, len(account.runs), account.fresh
-        if account.eligibility is Eligibility.LEAVING and self._left(account, record, now, policy):
-            keep_count(account, reading)
-            self._book.mark(account, TOPIC_NUMBERS["follower-counts"], record.offset)
-            ledger.put(ACCOUNTS, key, encode(account))
-            return
-        if not read_count(account, reading, policy):
-            self.counts["stale", "follower-counts", reading.platform] += 1
-            if reading_breaks(account, reading):
-                self._book.mark(account, TOPIC_NUMBERS["follower-counts"], record.offset)
-                self._break_dwell(ledger, account, now, "follower-counts", record)
-            return
-        self._book.mark(account, TOPIC_NUMBERS["follower-counts"], record.offset)
-        same_runs = len(account.runs) == run_count
-        if same_runs and self._unmoved(account, before, reading, policy):
-            ledger.put(ACCOUNTS, key, encode(account))
-            return
-        self._permits.count_reading(policy, before, reading.followers, now)
-        if before is None and not fresh:
-            account.label = self._book.label(ledger, key)
-        if self._at_rest(account, key, policy):
-            ledger.put(ACCOUNTS, key, encode(account))
-            return
-        cause = {"topic": "follower-counts", "offset": record.offset}
-        ref = AccountRef(reading.platform, reading.account_id)
-        self._examiner.look(ledger, account, ref, now, cause, reading=True)
-
-    @staticmethod
-    def _left(account: Account, record: InputRecord, now: int, policy: Policy) -> bool:
-        """Whether a record entered after the end of a leaving that has not acted yet."""
-        leave_at = leaves_at(account, policy)
-        return leave_at is not None and entry_of(record, now) > leave_at
-
-    def _break_dwell(
-        self, ledger: Ledger, account: Account, now: int, name: InputName, record: InputRecord
-    ) -> None:
-        """A stale reading or label lies inside a dwell from which nothing has been issued yet."""
-        assert record.key is not None
-        restart_dwell(account)
-        broken = conditions_fail(account)
-        cause, ref = {"topic": name, "offset": record.offset}, AccountRef.of(record.key)
-        self._examiner.look(ledger, account, ref, now, cause, changes=[broken])
-
-    def _at_rest(self, account: Account, key: bytes, policy: Policy) -> bool:
-        """Whether a look at the account would change nothing: below every line, and unbound."""
-        followers = account.followers
-        if followers is None or followers < policy.floor:
-            return False
-        return idle(account) or (at_rest(account) and not self._examiner.expects(key))
-
-    def _unmoved(
-        self, account: Account, before: int | None, reading: FollowerCount, policy: Policy
-    ) -> bool:
-        """Whether a reading lies between the same lines as the one before: nothing changes."""
-        if before is None or account.deferred is not None:
-            return False
-        marks = self._quick[policy.platform]
-        after = reading.followers
-        if after * 2 < before or after < policy.floor:
-            return False
-        if bisect_right(marks, before) != bisect_right(marks, after):
-            return False
-        if account.live.cycle is None and account.shadow.cycle is None:
-            return True
-        return account.eligibility is not Eligibility.LEAVING and same_side(
-            account, before, after, policy
-        )
 
     def _input(
         self,
@@ -404,57 +283,6 @@ class Partition:
         self._count_unclear(name, account, ref.platform)
         cause = {"topic": name, "offset": offset}
         self._examiner.look(ledger, account, ref, now, cause, ignored=Ignored.UNCLEAR)
-
-    def _label(
-        self,
-        ledger: Ledger,
-        now: int,
-        record: InputRecord,
-        value: CategoryChange | None,
-        tracked: bool,
-    ) -> None:
-        """A label in, or out by a tombstone; kept for every account, copied where it is tracked."""
-        assert record.key is not None
-        key = record.key
-        platform = AccountRef.of(key).platform if value is None else value.platform
-        policy = self._policies[platform]
-        known_here = tracked or self._book.has_remains
-        account = self._book.load(ledger, key, platform, False) if known_here else None
-        if account is not None and account.closed:
-            return
-        number = TOPIC_NUMBERS["category-changes"]
-        again = record.offset < self._book.rescan.get(number, 0)
-        if value is None and again:
-            return  # An old removal, read once more: what was removed then may have come back.
-        known = self._book.label(ledger, key)
-        if again and value is not None and undone(account, known, milliseconds(value.observed_at)):
-            return
-        label: Label | None
-        if value is None:
-            label = removed_label(known) if known is not None else None
-        else:
-            label = new_label(known, value, policy, again)
-        if label is None:
-            self.counts["stale", "category-changes", platform] += 1
-            if account is not None and value is not None and label_breaks(account, value, policy):
-                self._book.mark(account, number, record.offset)
-                self._break_dwell(ledger, account, now, "category-changes", record)
-            return
-        self._progress.moved = True
-        ledger.put(CATEGORIES, key, encode(label))
-        if account is None or account.followers is None:
-            return
-        self._book.mark(account, number, record.offset)
-        keeps = label_keeps(account, entry_of(record, now))
-        if keeps:
-            account.kept_label = label
-        else:
-            account.label = label
-        if keeps or self._at_rest(account, key, policy):
-            ledger.put(ACCOUNTS, key, encode(account))
-            return
-        cause = {"topic": "category-changes", "offset": record.offset}
-        self._examiner.look(ledger, account, AccountRef.of(key), now, cause)
 
     def _switches(self, ledger: Ledger, now: int, records: Records) -> None:
         for record, value in self._intake.inputs(ledger, now, "switches", records):

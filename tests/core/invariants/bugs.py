@@ -102,8 +102,8 @@ def _first_surface_only(right: Function) -> Function:
 
 
 def _all_labels_are_known(right: Function) -> Function:
-    def new_label(known: Any, change: Any, policy: Any) -> Any:
-        label = right(known, change, policy)
+    def new_label(known: Any, change: Any, policy: Any, again: bool = False) -> Any:
+        label = right(known, change, policy, again)
         if label is not None:
             label.text = change.category
         return label
@@ -176,7 +176,7 @@ BUGS: tuple[Bug, ...] = (
     Bug(
         6,
         "the text of an unknown label is kept",
-        {"streams.core.partition.new_label": _all_labels_are_known(facts.new_label)},
+        {"streams.core.reading.new_label": _all_labels_are_known(facts.new_label)},
     ),
     Bug(
         7,
@@ -209,7 +209,7 @@ BUGS: tuple[Bug, ...] = (
     Bug(
         12,
         "a correction opens a dwell",
-        {"streams.core.facts._OPENING": frozenset({*facts._OPENING, "correction"})},
+        {"streams.core.facts.OPENING": frozenset({*facts.OPENING, "correction"})},
     ),
     Bug(
         13,
