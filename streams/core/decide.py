@@ -128,10 +128,7 @@ def _gone(account: Account, moment: Moment, mode: Mode) -> str | None:
     policy = moment.policy
     standing = standing_of(account, policy, moment.time) if policy else None
     if account.eligibility is Eligibility.OUTSIDE:
-        reason = failing(account, moment, standing)
-        if reason is not None:
-            return reason
-        return "policy" if moment.policy_changed else "left"
+        return failing(account, moment, standing) or "left"
     if standing is not None and standing.mode is not mode:
         return "policy"
     cycle = account.life(mode).cycle

@@ -167,6 +167,13 @@ def test_a_cycle_of_the_first_edition_goes_by_the_present_policy() -> None:
     assert day.wait(3 * DAY).said()[-1] == "cancelled left"
 
 
+def test_who_left_is_told_so_also_where_a_new_policy_is_taken_up_in_the_same_look() -> None:
+    day = delivered().reads(10)
+    day.said()
+    day.now += 8 * DAY
+    assert taken_up(day, second(stability=stability(leave_after=DAY))).said() == ["cancelled left"]
+
+
 # ---- without an open cycle ----------------------------------------------------------------------
 
 
