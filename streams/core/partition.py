@@ -13,7 +13,6 @@ import msgspec
 from schemas.inputs import INPUT_MODELS, InputName
 from schemas.words import Ignored, Switch
 from streams.core.account import (
-    Account,
     AccountRef,
     decode_account,
     encode,
@@ -27,38 +26,27 @@ from streams.core.chain import Chain
 from streams.core.checker import Checker, Partitioner
 from streams.core.clock import milliseconds, rfc3339
 from streams.core.cluster import CLUSTER, Cluster
-from streams.core.controls import reused_id
 from streams.core.decode import (
-    AccountChange,
-    ConsentAnswer,
-    Control,
-    NoticeReceipt,
     SwitchChange,
-    Value,
 )
-from streams.core.dispatch import decide_input, stated_time
 from streams.core.entry import entry_of
 from streams.core.examiner import POLICIES, Examiner
 from streams.core.guards import GuardBook
 from streams.core.heard import word_of
+from streams.core.hearing import Hearing
 from streams.core.intake import Intake
 from streams.core.journal import Journal
-from streams.core.ledger import ACCOUNTS, InputRecord, Ledger, Records, Snapshot
-from streams.core.lifecycle import Invitation
+from streams.core.ledger import ACCOUNTS, Ledger, Records, Snapshot
 from streams.core.permits import CAPS, GUARDS, PartitionPermits
 from streams.core.policy import Policy
 from streams.core.progress import Progress
 from streams.core.reading import TOPIC_NUMBERS, Reader
 from streams.core.refusal_guard import Counted
 from streams.core.refusals import REFUSALS, PartitionRefusals
-from streams.core.unclear import unclear_answer, unclear_word
 
 _CHAIN, _RESCAN = b"#chain", b"#rescan"
 ORDER: tuple[InputName, ...] = tuple(INPUT_MODELS)
 """Inputs that are read together are applied in this order."""
-
-WORDS = (AccountChange, NoticeReceipt, ConsentAnswer, Control)
-"""What people and their systems say of an account, beside counts and labels."""
 
 RESCANNED: frozenset[InputName] = frozenset({"category-changes", "follower-counts"})
 """Inputs of which Byline keeps only what the policy can use."""
@@ -128,6 +116,9 @@ class Partition:
             self._progress,
             self._hasten,
         )
+        self._hearing = Hearing(
+            world.policies, self._book, self._examiner, self._permits, self._progress
+        )
         floors = {name: policy.floor for name, policy in world.policies.items()}
         self._intake = Intake(
             partition,
@@ -135,7 +126,7 @@ class Partition:
             world.full_name,
             self._refusals.guard,
             self._progress,
-            self.unclear_refused,
+            self._hearing.refused,
         )
         self._reader = Reader(
             world.policies,
@@ -201,88 +192,10 @@ class Partition:
                 self._switches(ledger, now, records)
             else:
                 for record, value in self._intake.inputs(ledger, now, name, records):
-                    self._input(ledger, now, name, record, value)
+                    self._hearing.hear(ledger, now, name, record, value)
         self._progress.flush(ledger)
         self._journal.step(now, reads, self._progress.moved)
         return self._progress.urgent
-
-    def _input(
-        self,
-        ledger: Ledger,
-        now: int,
-        name: InputName,
-        record: InputRecord,
-        value: Value | None,
-    ) -> None:
-        """An input of a topic that is not hot."""
-        assert record.key is not None
-        key, ref = record.key, AccountRef.of(record.key)
-        policy = self._policies[ref.platform]
-        creates = isinstance(value, AccountChange | Control)
-        account = self._book.load(ledger, key, policy.platform, creates)
-        if account is None:
-            self.counts["ignored", name, "untracked"] += 1
-            return
-        self._book.mark(account, TOPIC_NUMBERS[name], record.offset)
-        cause = {"topic": name, "offset": record.offset}
-        entry = entry_of(record, now)
-        moment = self._examiner.moment(ref, now, None)
-        assert isinstance(value, WORDS)
-        word = stated_time(value, entry)
-        decided = decide_input(account, moment, value, word)
-        ignored = decided if isinstance(decided, str) else None
-        changes = [] if isinstance(decided, str) else decided
-        stale = any(change.stale for change in changes)
-        word_for = Ignored.STALE if stale else ignored
-        if word.replaced:
-            self.counts["time_replaced", name] += 1
-        self._count(name, account, value, word_for, policy, now)
-        self._examiner.look(ledger, account, ref, now, cause, changes=changes, ignored=ignored)
-
-    def _count(
-        self,
-        name: str,
-        account: Account,
-        value: Value,
-        ignored: str | None,
-        policy: Policy,
-        now: int,
-    ) -> None:
-        """Count what an input was, beside what it did."""
-        if ignored is not None:
-            self.counts["ignored", name, ignored] += 1
-        if ignored == Ignored.UNCLEAR:
-            self._count_unclear(name, account, policy.platform)
-        if isinstance(value, Control) and ignored != Ignored.REPEAT:
-            self._permits.count_verdict(policy, value.command, now)
-            if reused_id(account, value):
-                self.counts["control_id_reused", policy.platform] += 1
-
-    def _count_unclear(self, name: str, account: Account, platform: str) -> None:
-        consent = "yes" if account.live.state is Invitation.GRANTED else "no"
-        self.counts["unclear", platform, name, consent] += 1
-
-    def unclear_refused(
-        self, ledger: Ledger, now: int, name: str, key: bytes, entry: int, offset: int
-    ) -> None:
-        """A record of a certain account was refused for its form (contract 3.6).
-
-        Of `consent-answers` it is an unclear word while a cycle is open or a consent in force, of
-        `account-changes` and `controls` at any time.
-        """
-        ref = AccountRef.of(key)
-        answers = name == "consent-answers"
-        account = self._book.load(ledger, key, ref.platform, create=not answers)
-        if account is None:
-            return
-        if not answers:
-            unclear_word(account, name, entry)
-        elif account.live.cycle is None or not unclear_answer(account.live.cycle, entry, None):
-            return
-        self._book.mark(account, TOPIC_NUMBERS[name], offset)
-        self._count_unclear(name, account, ref.platform)
-        cause = {"topic": name, "offset": offset}
-        self._examiner.look(ledger, account, ref, now, cause, ignored=Ignored.UNCLEAR)
 
     def _switches(self, ledger: Ledger, now: int, records: Records) -> None:
         for record, value in self._intake.inputs(ledger, now, "switches", records):

@@ -325,7 +325,7 @@ def test_and_not_by_a_withdrawal_of_an_open_cycle() -> None:
 def test_what_a_later_answer_would_have_ended_opens_nothing() -> None:
     day = delivered().wait(HOUR).answer("declined")
     key = f"{PLATFORM}:{ACCOUNT}".encode()
-    day.partition.unclear_refused(day.tables, day.now, "consent-answers", key, day.now - 1, 7)
+    day.partition._hearing.refused(day.tables, day.now, "consent-answers", key, day.now - 1, 7)
     assert not is_unclear(day)
     unreadable(day, "consent-answers")
     assert is_unclear(day)
