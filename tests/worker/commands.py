@@ -3,12 +3,10 @@
 import json
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
-from tests.worker.harness import Estate
+from tests.worker.harness import ROOT, Estate
 
-ROOT = Path(__file__).parents[2]
 LIMIT_SECONDS = 120
 
 
@@ -21,7 +19,7 @@ def byline(estate: Estate, *words: str, text: str = "") -> subprocess.CompletedP
         capture_output=True,
         text=True,
         timeout=LIMIT_SECONDS,
-        cwd=ROOT,
+        cwd=estate.code,
     )
 
 
@@ -34,7 +32,7 @@ def started(estate: Estate, *words: str) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        cwd=ROOT,
+        cwd=estate.code,
     )
 
 

@@ -23,6 +23,9 @@ from streams.local.probe import free_port
 from streams.operate import topics
 from streams.settings import Settings
 
+ROOT = Path(__file__).parents[2]
+"""The checkout: whose code the workers run, unless told otherwise."""
+
 EVENT_TOPICS = tuple(topic.name for topic in TOPICS if topic.role == "output")
 
 
@@ -56,6 +59,7 @@ class Worker:
     folder: Path
     port: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = None
+    code: Path = ROOT
 
     @property
     def log(self) -> Path:
@@ -76,7 +80,7 @@ class Worker:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                cwd=Path(__file__).parents[2],
+                cwd=self.code,
             )
         return self
 
@@ -115,6 +119,7 @@ class Estate:
     partitions: int = 4
     more_settings: dict[str, str] = field(default_factory=dict)
     workers: list[Worker] = field(default_factory=list)
+    code: Path = ROOT
     _producer: Producer | None = None
 
     @property
@@ -123,6 +128,7 @@ class Estate:
         inherited = {k: v for k, v in os.environ.items() if not k.startswith("BYLINE_")}
         return {
             **inherited,
+            "PYTHONPATH": str(self.code),
             "BYLINE_KAFKA_BOOTSTRAP_SERVERS": self.bootstrap,
             "BYLINE_TOPIC_PREFIX": self.names.prefix,
             "BYLINE_APPLICATION_ID": self.names.application_id,
@@ -145,7 +151,8 @@ class Estate:
         """Start workers and wait until all partitions are served."""
         for _ in range(count):
             number = len(self.workers)
-            self.workers.append(Worker(number, self.environment, self.folder).start())
+            worker = Worker(number, self.environment, self.folder, code=self.code)
+            self.workers.append(worker.start())
         self.wait_ready()
         return self
 

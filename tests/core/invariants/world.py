@@ -161,6 +161,21 @@ class Run:
             self.fire()
         self.now = end
 
+    def note(self) -> Step:
+        """Write down what inputs read together brought."""
+        return self._record("input", None, "", "", None)
+
+    @property
+    def cycles(self) -> int:
+        """The number of the last live cycle."""
+        numbers = (
+            event["cycle"]
+            for step in self.trace
+            for _, event in step.events
+            if event["mode"] == "enforce"
+        )
+        return max(numbers, default=1)
+
     def _record(
         self,
         kind: str,

@@ -1,0 +1,113 @@
+"""What "worse for the owner" means, read off the live events of two runs of one history.
+
+`late_is_worse`: a worker that slept against a punctual one. `stricter_reaches_back`: a policy that
+changed during a cycle against the policy under which the cycle was issued.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from tests.core.invariants.follower import instant
+from tests.core.invariants.world import Run
+
+_ENDS = frozenset({"invitation.cancelled", "consent.withdrawn", "consent.voided"})
+_STRENGTH = {"limited": 1, "off": 2}
+
+
+@dataclass
+class Restricted:
+    """A restriction of a surface: how strong, from when, for how long at most, and its lift."""
+
+    level: str
+    at: int
+    lasts: int
+    lifted_at: int | None = None
+    lifted_for: str | None = None
+
+
+@dataclass
+class Cycle:
+    """A live cycle as its events tell it."""
+
+    issued_at: int
+    ended_at: int | None = None
+    granted: bool = False
+    restricted: dict[str, Restricted] = field(default_factory=dict)
+
+
+def cycles_of(run: Run) -> dict[int, Cycle]:
+    """Every live cycle of the one account, by number."""
+    cycles: dict[int, Cycle] = {}
+    for step in run.trace:
+        for _, event in step.events:
+            if event["mode"] != "enforce":
+                continue
+            at, name = instant(event["decided_at"]), event["event"]
+            cycle = cycles.setdefault(event["cycle"], Cycle(at))
+            if name == "throttle.applied":
+                lasts = instant(event["expires_at"]) - instant(event["effective_at"])
+                cycle.restricted[event["surface"]] = Restricted(event["level"], at, lasts)
+            elif name == "throttle.lifted":
+                known = cycle.restricted[event["surface"]]
+                known.lifted_at, known.lifted_for = at, event["reason"]
+            elif name == "consent.granted":
+                cycle.granted = True
+            if name in _ENDS:
+                cycle.ended_at = at
+    return cycles
+
+
+def common(first: Run, second: Run) -> Iterator[tuple[int, Cycle, Cycle]]:
+    """Cycles that both issue: of one number, the second begun before the first one was over."""
+    ours, theirs = cycles_of(first), cycles_of(second)
+    for number in sorted(ours.keys() & theirs.keys()):
+        ended_at = ours[number].ended_at
+        if ended_at is None or theirs[number].issued_at <= ended_at:
+            yield number, ours[number], theirs[number]
+
+
+def late_is_worse(punctual: Run, late: Run) -> tuple[bool, list[str]]:
+    """Whether there was something to compare, and what the late worker did worse."""
+    compared, faults = False, []
+    for number, on_time, slept in common(punctual, late):
+        compared = compared or bool(on_time.restricted or slept.restricted)
+        for surface, restricted in slept.restricted.items():
+            known = on_time.restricted.get(surface)
+            if known is None:
+                faults.append(f"cycle {number}: {surface} is restricted by the late worker alone")
+            elif restricted.lifted_at is None:
+                faults.append(f"cycle {number}: {surface} is never lifted by the late worker")
+            elif known.lifted_for != "ended" and restricted.lifted_for == "ended":
+                faults.append(
+                    f"cycle {number}: {surface} is lifted ({known.lifted_for}) by the punctual "
+                    "worker, the late one lets it run to its end"
+                )
+        # Nobody can answer before the invitation is out: told earlier, it is another story.
+        together = on_time.issued_at == slept.issued_at
+        if together and on_time.granted and not slept.granted and slept.ended_at is None:
+            faults.append(f"cycle {number}: the grant counts for the punctual worker alone")
+    return compared, faults
+
+
+def stricter_reaches_back(
+    before: Run, after: Run, changed_at: int
+) -> tuple[bool, list[str]]:
+    """Whether a cycle from before the change is restricted, and what the change made worse.
+
+    `before` stays under the policy of the issue, `after` takes up another at `changed_at`.
+    """
+    compared, faults = False, []
+    for number, promised, present in common(before, after):
+        if promised.issued_at >= changed_at or present.issued_at >= changed_at:
+            continue
+        compared = compared or bool(promised.restricted or present.restricted)
+        for surface, restricted in present.restricted.items():
+            known = promised.restricted.get(surface)
+            if known is None:
+                faults.append(f"cycle {number}: {surface} is restricted by the change alone")
+                continue
+            if _STRENGTH[restricted.level] > _STRENGTH[known.level]:
+                faults.append(f"cycle {number}: {surface} is restricted more by the change")
+            if restricted.lasts > known.lasts:
+                faults.append(f"cycle {number}: {surface} is restricted longer by the change")
+    return compared, faults
