@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tests.bench import machine, profiling, report
+from tests.bench import before_after, machine, profiling, report
 from tests.bench.contestants import CONTESTANTS, available
 from tests.bench.gates import LINES, hold
 from tests.bench.options import Options
@@ -72,6 +72,13 @@ def _parser() -> argparse.ArgumentParser:
         verb.set_defaults(do=_measure, scenarios=chosen)
         default = GATE_PEERS if name == "needed" else ",".join(CONTESTANTS)
         _add_measuring(verb, default)
+    sub = verbs.add_parser("before-after", help="two trees of the shipped code in alternate rounds")
+    sub.set_defaults(do=_before_after)
+    sub.add_argument("before", type=Path, help="a checkout of the code of before")
+    sub.add_argument("--scenarios", default=",".join(before_after.SCENARIOS))
+    sub.add_argument("--rounds", type=int, default=5)
+    sub.add_argument("--scale", type=float, default=1.0)
+    sub.add_argument("--json", type=Path)
     sub = verbs.add_parser("report", help="README.md and charts/ from results")
     sub.add_argument("results", nargs="*", type=Path)
     sub.set_defaults(do=_report)
@@ -145,6 +152,34 @@ def _measure(given: argparse.Namespace) -> int:
     if given.gates:
         return max(int(failed or wrong), _judge(results, given.gates, console))
     return int(failed or wrong)
+
+
+def _before_after(given: argparse.Namespace) -> int:
+    console = Console(width=None if sys.stdout.isatty() else 160)
+    options = Options(
+        scale=given.scale,
+        rounds=given.rounds,
+        contestants=(CONTESTANTS["byline"],),
+        say=lambda words: console.print(f"{_time()} {words}", highlight=False),
+    )
+    results = Results(
+        settings={
+            "scenarios": given.scenarios.split(","),
+            "scale": given.scale,
+            "rounds": given.rounds,
+            "peers": ["before", "after"],
+            "began": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        },
+        machine=machine.facts(),
+    )
+    chosen = {name: SCENARIOS[name] for name in given.scenarios.split(",")}
+    with Site() as site:
+        for run in before_after.runs(site, options, given.before.resolve(), chosen):
+            results.runs.append(run)
+            options.say(_words(run))
+            if given.json:
+                results.save(given.json)
+    return int(not before_after.show(results, console))
 
 
 def _time() -> str:

@@ -17,7 +17,13 @@ STOP_SECONDS = 25.0
 class Process:
     """One process with its log; `whole_seconds` and `peak_mb` are known once it has ended."""
 
-    def __init__(self, command: Sequence[str], environment: Mapping[str, str], log: Path) -> None:
+    def __init__(
+        self,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        log: Path,
+        code: Path = ROOT,
+    ) -> None:
         self.log = log
         self.started_at = time.time()
         self.code: int | None = None
@@ -27,8 +33,8 @@ class Process:
         with log.open("ab") as out:
             self._process = subprocess.Popen(
                 command,
-                env={**kept, "PYTHONUNBUFFERED": "1", **environment},
-                cwd=ROOT,
+                env={**kept, "PYTHONUNBUFFERED": "1", "PYTHONPATH": str(code), **environment},
+                cwd=code,
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=out,

@@ -17,6 +17,7 @@ from streams.operate import topics
 from streams.settings import Settings
 from tests.bench.data import Shape
 from tests.bench.loading import load
+from tests.bench.process import ROOT
 
 POLICIES = Path(__file__).parent / "policies"
 APPEAR_SECONDS = 20.0
@@ -38,10 +39,14 @@ class DataSet:
 
 
 class Site:
-    """The broker, its topics and groups; a context manager that leaves nothing behind."""
+    """The broker, its topics and groups; a context manager that leaves nothing behind.
+
+    `code`: the tree whose workers run; the checkout's unless two trees are compared.
+    """
 
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="bench-"))
+        self.code = ROOT
         self.kafka = KafkaCluster(
             self.folder / "kafka",
             heap_megabytes=1024,

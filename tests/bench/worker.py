@@ -44,7 +44,8 @@ class Worker(Process):
             "BYLINE_HTTP_PORT": str(self.port),
         }
         command = (sys.executable, "-m", "streams", "worker")
-        super().__init__(command, environment, site.folder / f"{application}-{number}.log")
+        log = site.folder / f"{application}-{number}.log"
+        super().__init__(command, environment, log, site.code)
 
     def page(self, path: str) -> str:
         """The text of a page of its site; empty when it does not listen."""

@@ -207,7 +207,11 @@ _ACTS = (
 def uncapped(policy: Policy) -> Policy:
     """The policy without what is scarce."""
     return replace(
-        policy, invitations_per_day=10**6, throttles_per_hour=10**6, rollout_percent=100, guards=None
+        policy,
+        invitations_per_day=10**6,
+        throttles_per_hour=10**6,
+        rollout_percent=100,
+        guards=None,
     )
 
 
@@ -260,7 +264,9 @@ def nights(draw: Random, told: list[Told]) -> list[tuple[int, int]]:
         begin = draw.randrange(first, last + 2 * HOUR)
         if draw.random() < 0.5:
             begin = draw.choice(told).entry - draw.choice((1, MINUTE, HOUR))
-        chosen.append((begin, begin + draw.choice((MINUTE, HOUR, 8 * HOUR, 2 * DAY, 6 * DAY, 12 * DAY))))
+        chosen.append(
+            (begin, begin + draw.choice((MINUTE, HOUR, 8 * HOUR, 2 * DAY, 6 * DAY, 12 * DAY)))
+        )
     chosen.sort()
     apart: list[tuple[int, int]] = []
     for begin, end in chosen:

@@ -143,8 +143,13 @@ def run(name: str, seed: int, first: int, count: int, every: int = 10_000) -> in
         if done % every == 0 or done == count:
             seconds = round(time.monotonic() - began)
             _say(
-                property=name, histories=done, first=first, seed=seed,
-                compared=compared, broken=broken, s=seconds,
+                property=name,
+                histories=done,
+                first=first,
+                seed=seed,
+                compared=compared,
+                broken=broken,
+                s=seconds,
             )
     return broken
 
@@ -155,7 +160,9 @@ def _say(**what: object) -> None:
 
 def main() -> int:
     """Parse and run."""
-    parser = argparse.ArgumentParser(prog="python -m tests.core.invariants.pairs", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.core.invariants.pairs", description=__doc__
+    )
     parser.add_argument("property", choices=sorted(PROPERTIES))
     parser.add_argument("--histories", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=1)

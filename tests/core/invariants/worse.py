@@ -89,9 +89,7 @@ def late_is_worse(punctual: Run, late: Run) -> tuple[bool, list[str]]:
     return compared, faults
 
 
-def stricter_reaches_back(
-    before: Run, after: Run, changed_at: int
-) -> tuple[bool, list[str]]:
+def stricter_reaches_back(before: Run, after: Run, changed_at: int) -> tuple[bool, list[str]]:
     """Whether a cycle from before the change is restricted, and what the change made worse.
 
     `before` stays under the policy of the issue, `after` takes up another at `changed_at`.
