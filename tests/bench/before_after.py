@@ -65,7 +65,7 @@ def runs(
     """Each scenario once by each tree, round by round; who begins changes with the round."""
     trees = [("before", before), ("after", ROOT)]
     for round_ in range(options.rounds):
-        for name, scenario in scenarios.items():
+        for scenario in scenarios.values():
             for peer, code in trees if round_ % 2 == 0 else reversed(trees):
                 site.code = code
                 for run in scenario(site, replace(options, rounds=1)):
