@@ -1,11 +1,13 @@
 """What the inputs say about an account, by the contract's section 3, for a reader of inputs alone.
 
 Only as much as the invariants need. Nothing is taken from the core but the policy, which is data.
+Here every record is read at the moment at which it enters Kafka, so that `now` is its entry.
 """
 
 from typing import Any
 
 from streams.core.policy import Policy
+from tests.core.invariants.words import SKEW, Answers, Appeals, Kinds, word_time
 
 INFINITY = 1 << 60
 _OPENING = (None, "organic", "owner_purge")
@@ -31,113 +33,157 @@ class Facts:
         self.followers: int | None = None
         self.observed_at: int | None = None
         self.runs: dict[int, int] = {}
-        self.below_since: dict[int, int] = {}
+        self.below_since: int | None = None
         self.stable: set[int] = set()
+        self.issued_from_dwell = False
         self.label: str | None = None
         self.label_at: int | None = None
         self.label_until: int | None = None
+        self.contradicted = False
         self.covered_since = self.opened_at = 0
-        self.latest: dict[str, int] = {}
+        self.kinds = Kinds()
+        self.answers = Answers()
+        self.appeals = Appeals()
         self.hold: int | None = None
         self.hold_since = 0
-        self.appeal_since: int | None = None
+        self.held_at = -1
         self.stops: list[Stop] = []
-        self.control_ids: set[str] = set()
+        self.controls: set[tuple[tuple[str, Any], ...]] = set()
 
     # ---- inputs: each says whether it applied --------------------------------------------------
 
-    def apply(self, topic: str, value: dict[str, Any] | None, policy: Policy, now: int) -> bool:
-        """Write an input down."""
+    def apply(
+        self, topic: str, value: dict[str, Any] | None, policy: Policy, now: int, invited: bool
+    ) -> bool:
+        """Write an input down. `invited`: whether a cycle is open."""
         if topic == "follower-counts" and value is not None:
-            return self._reading(value, policy)
+            return self._reading(value, policy, invited)
         if topic == "category-changes":
             return self._label(value, policy)
         if topic == "account-changes" and value is not None:
-            return self._change(value)
+            return self._change(value, now)
         if topic == "controls" and value is not None:
             return self._control(value, now)
         return True
 
-    def _reading(self, value: dict[str, Any], policy: Policy) -> bool:
+    def _reading(self, value: dict[str, Any], policy: Policy, invited: bool) -> bool:
         at, followers = value["observed_at"], value["followers"]
         if not self.tracked and followers < policy.floor:
             return False
-        if self.closed or (self.observed_at is not None and at < self.observed_at):
+        if self.closed:
+            return False
+        if self.observed_at is not None and at < self.observed_at:
+            self._below_in_between(at, followers, policy)
+            return False
+        if at == self.observed_at and self.followers is not None and followers >= self.followers:
             return False
         self.tracked = True
         self.observed_at, self.followers = at, followers
         for line in policy.lines:
             if followers < line:
                 self.runs.pop(line, None)
+                if not invited:
+                    self.stable.discard(line)
             elif line not in self.runs and value.get("cause") in _OPENING:
                 self.runs[line] = at
-            if followers * 1_000_000 < line * policy.stability.exit_ratio_ppm:
-                self.below_since.setdefault(line, at)
-            else:
-                self.below_since.pop(line, None)
         return True
+
+    def _below_in_between(self, at: int, followers: int, policy: Policy) -> None:
+        """A late reading below the line, from within a dwell of which nothing came yet."""
+        if self.issued_from_dwell or self.observed_at is None:
+            return
+        for line in policy.lines:
+            run = self.runs.get(line)
+            if followers < line and run is not None and at > max(run, self._since):
+                self.runs[line] = self.observed_at
+                self.stable.discard(line)
 
     def _label(self, value: dict[str, Any] | None, policy: Policy) -> bool:
         if self.closed:
             return False
         if value is None:
-            self.label = None
+            self.label, self.label_until, self.contradicted = None, None, False
+            self._removed = True
             return self.label_at is not None
         at = value["observed_at"]
+        text = value["category"] if value["category"] in policy.known_labels else None
         if self.label_at is not None and at < self.label_at:
+            covered = policy.field_of(text) is not None
+            if not covered and not self.issued_from_dwell and at > self._since:
+                self.covered_since = max(self.covered_since, self.label_at)
+                self.stable.clear()
             return False
+        if at == self.label_at:
+            return self._label_again(value, text)
         gapless = policy.field_of(self.label) and (self.label_until or INFINITY) >= at
-        self.label, self.label_at = value["category"], at
+        gapless = gapless and not self.contradicted
+        self.label, self.label_at, self.contradicted = text, at, False
         self.label_until = value.get("valid_until")
         self.covered_since = min(self.covered_since, at) if gapless else at
+        self._removed = False
         return True
 
-    def _change(self, value: dict[str, Any]) -> bool:
-        at, change = value["observed_at"], value["change"]
-        self.tracked = True
+    _removed = False
+
+    def _label_again(self, value: dict[str, Any], text: str | None) -> bool:
+        """A second label of the same instant: it contradicts, or shortens, or was removed."""
+        if self._removed:
+            return False
+        if text != self.label:
+            self.contradicted = True
+        until = value.get("valid_until")
+        if until is not None:
+            self.label_until = min(until, self.label_until or INFINITY)
+        return True
+
+    def _change(self, value: dict[str, Any], now: int) -> bool:
+        change = value["change"]
+        at, stated, replaced = word_time(value["observed_at"], now)
         kind = {"closed": "open", "reopened": "open", "owner_changed": "owner"}.get(
             change, "exempt"
         )
-        if at < self.latest.get(kind, at):
+        self.tracked = True
+        protects = change in ("closed", "exempted", "owner_changed")
+        if not self.kinds.applies(kind, change, at, stated, replaced, protects):
             return False
-        if at == self.latest.get(kind) and (
-            kind == "owner" or self.closed is (change == "closed") is True
-        ):
-            return False
-        self.latest[kind] = at
         if change in ("reopened", "exemption_ended") and (self.closed or self.exempt):
             self.opened_at = max(self.opened_at, at)
         if kind == "open":
             self.closed = change == "closed"
             if self.closed:
                 self.followers = self.label = self.label_at = self.label_until = None
-                self.runs, self.below_since = {}, {}
+                self.contradicted = self._removed = False
+                self.runs, self.below_since = {}, None
         elif kind == "exempt":
             self.exempt = change == "exempted"
+        else:
+            self.stops += self.appeals.owner_changed(at, now)
         return True
 
     def _control(self, value: dict[str, Any], now: int) -> bool:
         self.tracked = True
-        if value["control_id"] in self.control_ids:
+        same = tuple(sorted(value.items()))
+        if same in self.controls:
             return False
-        self.control_ids.add(value["control_id"])
-        command, at = value["command"], value["issued_at"]
+        self.controls.add(same)
+        command = value["command"]
+        at, stated, _ = word_time(value["issued_at"], now)
         if command == "hold":
             until = value.get("expires_at") or INFINITY
             if self.hold is not None and self.hold > now:
                 until = max(until, self.hold)
+                self.hold_since = min(self.hold_since, at)
             else:
-                self._end_hold(at)
+                self._end_hold(self.hold or at)
                 self.hold_since = at
-            self.hold_since, self.hold = min(self.hold_since, at), until
+            self.hold, self.held_at = until, max(self.held_at, at)
         elif command == "unhold":
-            self._end_hold(at)
-        elif command == "appeal_opened":
-            self.appeal_since = at if self.appeal_since is None else min(at, self.appeal_since)
-        elif command in ("appeal_upheld", "appeal_rejected"):
-            if self.appeal_since is not None:
-                self.stops.append((self.appeal_since, at))
-            self.appeal_since = None
+            if value.get("reason") == "appeal":
+                self.appeals.forgive(at)
+            elif at >= self.held_at:
+                self._end_hold(max(now, stated if stated <= now + SKEW else now))
+        elif command.startswith("appeal"):
+            self.stops += self.appeals.heard(command, value.get("appeal_id"), at, stated, now)
         return True
 
     def _end_hold(self, at: int) -> None:
@@ -154,50 +200,52 @@ class Facts:
 
     def held(self, time: int) -> bool:
         """Whether a hold or an appeal is in force."""
-        return self.appeal_since is not None or (self.hold is not None and self.hold > time)
+        return bool(self.appeals.open) or (self.hold is not None and self.hold > time)
 
     def stopped(self) -> list[Stop]:
         """The stretches in which the account's own stops were in force, open ones included."""
         stops = list(self.stops)
         if self.hold is not None:
             stops.append((self.hold_since, self.hold))
-        if self.appeal_since is not None:
-            stops.append((self.appeal_since, INFINITY))
+        stops += [(since, INFINITY) for since in self.appeals.open.values()]
         return stops
 
     def covered(self, policy: Policy, time: int) -> bool:
         """Whether the label means a covered field now."""
-        return policy.field_of(self.label) is not None and time < (self.label_until or INFINITY)
+        return (
+            not self.contradicted
+            and policy.field_of(self.label) is not None
+            and time < (self.label_until or INFINITY)
+        )
 
     def touchable(self, policy: Policy, time: int) -> bool:
         """Whether the account may be under the rule: open, not exempt, with a covered label."""
         return not self.closed and not self.exempt and self.covered(policy, time)
 
-    def stale(self, policy: Policy, time: int) -> bool:
-        """Whether the count is missing or older than the policy allows."""
+    def stale(self, max_age: int | None, time: int) -> bool:
+        """Whether the count is missing or older than is allowed."""
         if self.followers is None or self.observed_at is None:
             return True
-        limit = policy.stability.max_age
-        return limit is not None and self.observed_at + limit < time
+        return max_age is not None and self.observed_at + max_age < time
 
-    def settle(self, policy: Policy, time: int, invited: bool, fired: bool) -> None:
-        """Note the lines over which the account has been for the whole dwell, and those it left.
+    @property
+    def _since(self) -> int:
+        return max(self.covered_since, self.opened_at)
 
-        A stay below the exit line ends by a timer, so only when timers have `fired`.
-        """
+    def settle(self, policy: Policy, time: int, invited: bool) -> None:
+        """Note the lines over which the account has been for the whole dwell, and those it lost."""
         if not self.touchable(policy, time):
             self.stable.clear()
+            self.issued_from_dwell = False
             return
-        opened = max(self.covered_since, self.opened_at)
-        kept = policy.keep_on_fall_below and invited
         for line in policy.lines:
-            run, below = self.runs.get(line), self.below_since.get(line)
-            if run is not None and max(run, opened) + policy.stability.dwell <= time:
+            run = self.runs.get(line)
+            if run is not None and max(run, self._since) + policy.stability.dwell <= time:
                 self.stable.add(line)
-            elif below is not None and kept and self.observed_at is not None:
-                self.below_since[line] = self.observed_at
-            elif fired and below is not None and below + policy.stability.leave_after <= time:
+            elif run is None and not invited:
                 self.stable.discard(line)
+        if not self.stable:
+            self.issued_from_dwell = False
 
     def new_policy(self, before: Policy, policy: Policy, now: int) -> None:
         """New lines run from now on; a label that only now is covered counts from now on.
@@ -210,11 +258,6 @@ class Facts:
             if line not in before.lines and (self.followers or 0) >= line:
                 higher = (at for other, at in self.runs.items() if other >= line)
                 self.runs[line] = min(higher, default=now)
-            exits = line * policy.stability.exit_ratio_ppm
-            if self.followers is not None and self.followers * 1_000_000 >= exits:
-                self.below_since.pop(line, None)
-            elif self.observed_at is not None:
-                self.below_since.setdefault(line, self.observed_at)
         for line in [line for line in self.runs if line not in policy.lines]:
             del self.runs[line]
         if policy.field_of(self.label) and not before.field_of(self.label):

@@ -13,7 +13,9 @@ from typing import Any
 from streams.core.clock import day_of, hour_of, milliseconds
 from streams.core.policy import Policy
 from tests.core.invariants.facts import INFINITY, Facts, Stop
+from tests.core.invariants.unclear import Unclear
 from tests.core.invariants.watching import Watch
+from tests.core.invariants.words import SKEW, word_time
 from tests.core.invariants.world import Step
 
 ADVERSE = frozenset(
@@ -26,8 +28,7 @@ ADVERSE = frozenset(
     }
 )
 Event = dict[str, Any]
-SKEW = 300_000
-"""By so much may another's clock be off, in milliseconds."""
+ANSWER_FIELDS = ("answer", "occurred_at", "invitation_id", "notice_version")
 
 
 @lru_cache(maxsize=4096)
@@ -41,6 +42,7 @@ class Cycle:
 
     def __init__(self, issued: Event, policy: Policy) -> None:
         self.issued, self.policy = issued, policy
+        self.first_issued_at = instant(issued["decided_at"])
         self.state = "issued"
         self.delivered_at: int | None = None
         self.deadline: int | None = None
@@ -49,6 +51,21 @@ class Cycle:
         self.answers: set[str] = set()
         self.declined = self.spared = False
         self.throttles: dict[str, Event] = {}
+        self.expired_at: int | None = None
+        self.notices: set[str] = {policy.notice.version}
+        """Versions of the notice that were in force since the issue."""
+
+    @property
+    def max_age(self) -> int | None:
+        """How old the facts may be by the terms."""
+        return self.policy.stability.max_age
+
+    def ends_by_itself(self, present: Policy) -> int | None:
+        """When an expired cycle that restricts nothing is over; None: it does not end so."""
+        if self.expired_at is None or self.throttles or self.spared:
+            return None
+        lasts = min(self.policy.consequence.expires_after, present.consequence.expires_after)
+        return self.expired_at + lasts
 
     @property
     def open(self) -> bool:
@@ -58,12 +75,12 @@ class Cycle:
     def is_asked(self, value: Mapping[str, Any]) -> bool:
         """Whether a grant or a refusal is one to this invitation, and to this notice."""
         named = value.get("invitation_id")
-        if named is None and value["occurred_at"] < instant(self.issued["decided_at"]) - SKEW:
+        if named is None and value["occurred_at"] < self.first_issued_at - SKEW:
             return False
         if named not in (None, self.issued["invitation_id"]):
             return False
         notice = value.get("notice_version")
-        return value["answer"] == "declined" or notice in (None, self.issued["notice_version"])
+        return value["answer"] == "declined" or notice is None or notice in self.notices
 
 
 class Life:
@@ -79,9 +96,14 @@ class Life:
         """The cycle that is open or granted."""
         return self.cycle if self.cycle is not None and self.cycle.state != "over" else None
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the cycle is neither over nor granted."""
+        return self.cycle is not None and self.cycle.open
+
 
 class Owner:
-    """An account: its facts, its lives, and the last answer that counted."""
+    """An account: its facts, its lives, the answers that counted, and the unclear words."""
 
     def __init__(self) -> None:
         self.facts = Facts()
@@ -89,9 +111,14 @@ class Owner:
         self.answered: tuple[int, str] | None = None
         self.answered_before: tuple[int, str] | None = None
         """As it was before the step at hand."""
+        self.protected_at: int | None = None
+        """Of the newest refusal or withdrawal that counted."""
         self.withdrawn_at: int | None = None
-        self.heard_withdrawn_at: int | None = None
-        """Also of withdrawals that nobody had to remember: no cycle had been issued yet."""
+        self.heard_protecting_at: int | None = None
+        """The same, also of those that nobody had to remember: no cycle had been issued yet."""
+        self.told: set[tuple[str, ...]] = set()
+        """Every answer that came in, by what makes it a repeat."""
+        self.unclear = Unclear()
 
     def life_of(self, event: Event) -> Life:
         """The life that an event belongs to; shadow surfaces of a live cycle to the live one."""
@@ -112,6 +139,9 @@ class Follower:
         self.levers: dict[tuple[str, str], int] = {}
         self.lever_at: dict[tuple[str, str], int] = {}
         self.pauses: list[tuple[str, Stop]] = []
+        self.refusals: set[str] = set()
+        """Scopes whose refusal guard is tripped."""
+        self.cluster_changed = False
         self.event_ids: set[str] = set()
         self.used: Counter[tuple[str, str, str, int]] = Counter()
         self.watch = Watch()
@@ -131,13 +161,16 @@ class Follower:
     def begin(self, step: Step) -> None:
         """Take in what a step brought, before its events."""
         self.step, self.owner_applied = step, False
+        if step.cluster_changed:
+            self.cluster_changed = True
         if step.refused:
+            self._refused(step)
             return
         if step.kind == "open" and step.policies is not None:
-            self.opened_at = step.now
+            self.opened_at, self.cluster_changed = step.now, False
             self._policies(step.policies, step.now)
         elif step.topic == "switches" and step.value is not None:
-            self._switch(step.value)
+            self._switch(step.value, step.now)
         elif step.kind == "input":
             platform, _, account = step.key.partition(":")
             owner = self.of(platform, account)
@@ -145,17 +178,18 @@ class Follower:
             value = None if step.value is None else dict(step.value)
             facts = owner.facts
             before, known = facts.followers, facts.kept
-            self.owner_applied = facts.apply(step.topic, value, policy, step.now)
+            invited = any(life.is_open for life in owner.lives.values())
+            self.owner_applied = facts.apply(step.topic, value, policy, step.now, invited)
             more = facts.kept - known
             self.watch.heard(policy, step, self.owner_applied, before, more)
             self._input(owner, step)
-            invited = any(life.current for life in owner.lives.values())
             if policy.stability.dwell == 0 or not owner.facts.touchable(policy, step.now):
-                owner.facts.settle(policy, step.now, invited, fired=False)
+                owner.facts.settle(policy, step.now, invited)
         else:
             for (platform, _), owner in self.owners.items():
-                invited = any(life.current for life in owner.lives.values())
-                owner.facts.settle(self.policies[platform], self.time, invited, fired=True)
+                invited = any(life.is_open for life in owner.lives.values())
+                owner.facts.settle(self.policies[platform], self.time, invited)
+                self._ended(owner, self.policies[platform])
         self.watch.logged(self.policies, step)
 
     def of(self, platform: str, account: str) -> Owner:
@@ -172,6 +206,12 @@ class Follower:
             return
         if step.topic == "consent-answers":
             self._answer(owner, cycle, step.value)
+        elif step.topic == "account-changes" and self.owner_applied:
+            owner.unclear.end("account-changes", step.now)
+        elif step.topic == "controls" and self.owner_applied:
+            owner.unclear.end("controls", step.now)
+            if step.value["command"] == "settle":
+                owner.unclear.settle(word_time(step.value["issued_at"], step.now).at)
         if cycle is None:
             return
         if step.topic == "notice-receipts":
@@ -184,40 +224,95 @@ class Follower:
 
     def _answer(self, owner: Owner, cycle: Cycle | None, value: Mapping[str, Any]) -> None:
         """The newest word to the cycle at hand counts, whether or not it changed anything."""
-        at, answer = value["occurred_at"], value["answer"]
+        at, answer = word_time(value["occurred_at"], self.step.now).at, value["answer"]
         owner.answered_before = owner.answered
+        if answer != "granted":
+            owner.heard_protecting_at = max(at, owner.heard_protecting_at or at)
         if answer == "withdrawn":
-            owner.heard_withdrawn_at = max(at, owner.heard_withdrawn_at or at)
             meant = any(life.number for life in owner.lives.values())
         else:
             meant = cycle is not None and cycle.is_asked(value)
-        if not meant or (owner.answered is not None and at < owner.answered[0]):
+        told = tuple(str(value.get(name)) for name in ANSWER_FIELDS)
+        again = told in owner.told
+        owner.told.add(told)
+        if not meant:
+            if cycle is not None and not again:
+                owner.unclear.add("consent-answers", at, self.step.now, timed=True)
             return
-        owner.answered = at, answer
+        if answer == "granted":
+            if owner.protected_at is not None and at < owner.protected_at:
+                return
+        elif owner.answered is not None and at < owner.answered[0] - SKEW:
+            return
+        newest = owner.answered is None or at >= owner.answered[0]
+        owner.answered = (at, answer) if newest else owner.answered
+        if answer != "granted":
+            owner.protected_at = max(at, owner.protected_at or at)
+        if answer != "withdrawn":
+            owner.unclear.answered(at, self.step.now)
         if answer == "withdrawn" and (cycle is None or cycle.state != "granted"):
-            owner.withdrawn_at = at
+            owner.withdrawn_at = max(at, owner.withdrawn_at or at)
 
     def _policies(self, policies: Mapping[str, Policy], now: int) -> None:
         for (platform, _), owner in self.owners.items():
             if policies[platform] is not self.policies[platform]:
                 owner.facts.new_policy(self.policies[platform], policies[platform], now)
         self.policies = policies
+        for (platform, _), owner in self.owners.items():
+            for life in owner.lives.values():
+                if life.current is not None:
+                    life.current.notices.add(policies[platform].notice.version)
         self.watch.opened(
             platform for (platform, _), owner in self.owners.items() if owner.facts.kept
         )
 
-    def _switch(self, value: Mapping[str, Any]) -> None:
-        lever, at = (value["scope"], value["switch"]), value["issued_at"]
-        is_on = lever in self.levers
-        if at < self.lever_at.get(lever, at) or is_on == value["on"]:
+    def _switch(self, value: Mapping[str, Any], now: int) -> None:
+        lever = (value["scope"], value["switch"])
+        at, stated, _ = word_time(value["issued_at"], now)
+        if lever[1] == "refusals_settled":
+            self._settled(lever[0], value["on"])
             return
-        self.lever_at[lever] = at
         if value["on"]:
-            self.levers[lever] = at
-        else:
+            self.levers[lever] = min(at, self.levers.get(lever, at))
+            self.lever_at[lever] = max(at, self.lever_at.get(lever, at))
+        elif lever in self.levers and at >= self.lever_at[lever]:
             since = self.levers.pop(lever)
+            until = stated if now < stated <= now + SKEW else now
             if lever[1] in ("adverse_off", "answers_paused"):
-                self.pauses.append((lever[0], (since, at)))
+                self.pauses.append((lever[0], (since, until)))
+
+    def _settled(self, scope: str, on: bool) -> None:
+        """A record of the refusal guard: the last one of a scope counts."""
+        if not on:
+            self.refusals.add(scope)
+        elif scope == "*":
+            self.refusals.clear()
+        else:
+            self.refusals.discard(scope)
+
+    def _refused(self, step: Step) -> None:
+        """A refused word: of a known account an unclear one, else the guard of all of them trips."""
+        if step.topic not in ("consent-answers", "account-changes", "controls"):
+            return
+        platform, _, account = step.key.partition(":")
+        if platform not in self.policies or not account:
+            self.refusals.update(self.policies)
+            return
+        owner = self.of(platform, account)
+        if step.topic == "consent-answers":
+            if owner.lives["enforce"].current is not None:
+                owner.unclear.add("consent-answers", step.now, step.now, timed=False)
+            return
+        owner.unclear.add(step.topic, step.now, step.now, timed=False)
+
+    def _ended(self, owner: Owner, policy: Policy) -> None:
+        """An expired cycle that restricts nothing ends by itself, without a word."""
+        for life in owner.lives.values():
+            if life.cycle is None or life.cycle.state != "expired":
+                continue
+            at = life.cycle.ends_by_itself(policy)
+            if at is not None and at <= self.time:
+                self._over(owner, life, life.cycle, self.step.now, policy)
 
     def on(self, platform: str, switch: str) -> bool:
         """Whether a switch is on for a platform."""
@@ -249,6 +344,7 @@ class Follower:
         platform, mode = event["platform"], event["mode"]
         if name == "invitation.issued":
             self.used[platform, mode, "day", day_of(now)] += 1
+            owner.facts.issued_from_dwell = True
             if event["reason"] == "over_line":
                 life.number = event["cycle"]
                 life.cycle = Cycle(event, self.policy)
@@ -258,7 +354,7 @@ class Follower:
         if cycle is None:
             return
         if name == "invitation.expired":
-            cycle.state, cycle.expired = "expired", event
+            cycle.state, cycle.expired, cycle.expired_at = "expired", event, now
         elif name == "throttle.applied":
             if mode == cycle.issued["mode"] and not any(
                 other["mode"] == mode for other in cycle.throttles.values()
@@ -270,7 +366,7 @@ class Follower:
         elif name == "throttle.lifted":
             cycle.throttles.pop(event["surface"], None)
             if event["reason"] == "ended" and not cycle.throttles:
-                self._over(life, cycle, now)
+                self._over(owner, life, cycle, now, self.policy)
         else:
             self._told(owner, life, cycle, event, now)
 
@@ -282,20 +378,29 @@ class Follower:
             cycle.state, cycle.delivered_at = "delivered", instant(event["delivered_at"])
         elif name == "undeliverable":
             cycle.state, cycle.delivered_at = "undeliverable", None
+            cycle.expired, cycle.expired_at = None, None
         elif name in ("granted", "declined", "withdrawn"):
             at = instant(event["answered_at"])
             answer = self.step.value["answer"] if self.step.value else name
-            owner.answered = (at, answer)
+            newest = owner.answered is None or at >= owner.answered[0]
+            owner.answered = (at, answer) if newest else owner.answered
             if name == "withdrawn":
-                owner.withdrawn_at = at
-                self._over(life, cycle, now)
+                owner.withdrawn_at = max(at, owner.withdrawn_at or at)
+                self._over(owner, life, cycle, now, self.policy)
             else:
                 cycle.state, cycle.declined = name, cycle.declined or name == "declined"
         elif name == "voided":
-            self._over(life, cycle, now, cool=event["reason"] != "notice")
+            cool = event["reason"] != "notice"
+            self._over(owner, life, cycle, now, self.policy, cool)
         elif name == "cancelled":
-            self._over(life, cycle, now)
+            self._over(owner, life, cycle, now, self.policy)
 
-    def _over(self, life: Life, cycle: Cycle, now: int, cool: bool = True) -> None:
+    def _over(
+        self, owner: Owner, life: Life, cycle: Cycle, now: int, policy: Policy, cool: bool = True
+    ) -> None:
         cycle.state = "over"
-        life.cool_until = now + self.policy.stability.cool_down if cool else 0
+        life.cool_until = now + policy.stability.cool_down if cool else 0
+        if life is owner.lives["enforce"]:
+            owner.unclear.forget_answers()
+        followers = owner.facts.followers
+        owner.facts.stable = {line for line in owner.facts.stable if line <= (followers or 0)}

@@ -25,10 +25,13 @@ _COUNTS = (1500, 1500, 1000, 999, 960, 850, 700, 500, 480, 100, 0, 5000)
 _CAUSES = (None, None, None, None, "owner_purge", "platform_purge", "correction")
 _CHANGES = ("closed", "reopened", "reopened", "owner_changed", "exempted", "exemption_ended")
 _COMMANDS = (
-    *("hold", "hold", "unhold", "lift", "extend", "reissue"),
+    *("hold", "hold", "unhold", "lift", "extend", "reissue", "settle", "settle"),
     *("appeal_opened", "appeal_upheld", "appeal_rejected"),
 )
-_SWITCHES = ("adverse_off", "invitations_off", "throttles_off", "answers_paused")
+_SWITCHES = (
+    *("adverse_off", "invitations_off", "throttles_off", "answers_paused"),
+    *("adverse_off", "invitations_off", "throttles_off", "answers_paused", "refusals_settled"),
+)
 _WAITS = (1, MINUTE, HOUR, HOUR, 6 * HOUR, 30 * HOUR, 4 * DAY)
 
 
@@ -182,7 +185,29 @@ def _control(history: History, account: str) -> None:
         value["expires_at"] = at + draw.choice(_WAITS)
     if command == "extend":
         value["until"] = history.run.now + draw.choice(_WAITS)
-    history.put("controls", account, reason="test", **value)
+    if command.startswith("appeal") and draw.random() < 0.5:
+        value["appeal_id"] = draw.choice(("p1", "p2"))
+    history.put("controls", account, reason=draw.choice(("test", "test", "appeal")), **value)
+
+
+def _unreadable(history: History, account: str) -> None:
+    """A word that nobody can read: of this account, or of nobody knows whom."""
+    draw = history.draw
+    topic, wrong = draw.choice(
+        (
+            ("consent-answers", {"answer": "perhaps", "occurred_at": history.late()}),
+            ("account-changes", {"change": "gone", "observed_at": history.late()}),
+            ("controls", {"command": "stop", "issued_at": history.late()}),
+        )
+    )
+    key = f"{history.platform}:{account}" if draw.random() < 0.9 else "nobody"
+    value = {"platform": history.platform, "account_id": account, **wrong}
+    history.run.put(topic, key, value)
+
+
+def _cluster(history: History, _: str) -> None:
+    """The cluster changes under the worker."""
+    history.run.change_cluster()
 
 
 def _switch(history: History, _: str) -> None:
@@ -217,7 +242,8 @@ def _jump(history: History, _: str) -> None:
     """The worker sleeps, or its clock steps forward; now and then it looks only so far back."""
     history.run.now += history.draw.choice(_WAITS)
     if history.draw.random() < 0.3:
-        history.run.fire(history.run.now - history.draw.choice((0, 1, HOUR)))
+        back = history.draw.choice((0, 1, HOUR))
+        history.run.fire(history.run.now - back, favourable_only=history.draw.random() < 0.3)
 
 
 def _restart(history: History, _: str) -> None:
@@ -244,6 +270,8 @@ _ACTS = (
     (_wait, 22),
     (_jump, 4),
     (_restart, 3),
+    (_unreadable, 5),
+    (_cluster, 1),
     (_policy, 4),
 )
 

@@ -3,6 +3,7 @@
 from tests.core.invariants.facts import overlap
 from tests.core.invariants.follower import Event, Follower, instant
 from tests.core.invariants.registry import Faults, of_event, of_step
+from tests.core.invariants.words import SKEW, word_time
 
 
 @of_event(1, "invitation.delivered")
@@ -78,10 +79,16 @@ def consent_is_said(follower: Follower, _: str, event: Event) -> Faults:
     if follower.step.topic != "consent-answers" or value is None or cycle is None:
         yield f"{word} without an answer or a cycle"
         return
+    at = word_time(value["occurred_at"], follower.step.now).at
     said = {"granted": ("granted",), "declined": ("declined",)}
+    if word == "withdrawn" and value["answer"] == "granted":
+        # Older than a withdrawal or refusal that is known: no consent, and the end of the cycle.
+        if (follower.owner.protected_at or -1) < at:
+            yield "a grant counted as a withdrawal"
+        return
     if value["answer"] not in said.get(word, ("withdrawn", "declined")):
         yield f"{word}, but the owner said {value['answer']}"
-    if instant(event["answered_at"]) != value["occurred_at"]:
+    if instant(event["answered_at"]) != at:
         yield f"{word} at another time than was said"
     if word != "withdrawn" and value.get("invitation_id") not in (
         None,
@@ -89,7 +96,7 @@ def consent_is_said(follower: Follower, _: str, event: Event) -> Faults:
     ):
         yield f"{word} for another cycle"
     if word == "granted" and not (
-        event["notice_version"] == cycle.issued["notice_version"]
+        event["notice_version"] in cycle.notices
         and value.get("notice_version") in (None, event["notice_version"])
     ):
         yield "granted on another notice"
@@ -112,8 +119,8 @@ def withdrawal_is_heard(follower: Follower, events: list[Event]) -> Faults:
     owner = follower.of(step.value["platform"], step.value["account_id"])
     live = owner.lives["enforce"]
     if step.value["answer"] == "withdrawn" and live.current and live.current.state == "granted":
-        at, answered = step.value["occurred_at"], owner.answered
-        if answered is None or at > answered[0] or (at, "withdrawn") == answered:
+        at, before = word_time(step.value["occurred_at"], step.now).at, owner.answered_before
+        if not step.redelivered and (before is None or at >= before[0] - SKEW):
             yield "a withdrawal was not heard"
     if any(event["event"] == "consent.withdrawn" for event in events) and any(
         event["event"] in ("invitation.expired", "throttle.applied") for event in events
@@ -153,8 +160,8 @@ def late_grants_release(follower: Follower, events: list[Event]) -> Faults:
     cycle = owner.lives["enforce"].current
     if cycle is None:
         return
-    at, before = step.value["occurred_at"], owner.answered_before
-    newer = at > max(before[0] if before else -1, owner.heard_withdrawn_at or -1)
+    at, before = word_time(step.value["occurred_at"], step.now).at, owner.answered_before
+    newer = at > max(before[0] if before else -1, owner.heard_protecting_at or -1)
     if newer and cycle.is_asked(step.value) and cycle.open:
         yield f"a grant was not honoured while {cycle.state}"
     if cycle.state == "granted" and cycle.throttles:

@@ -32,6 +32,8 @@ def only_our_own(follower: Follower, _: str, event: Event) -> Faults:
     now = instant(event["decided_at"])
     if event["event"] == "throttle.applied":
         after = follower.policy.consequence.expires_after
+        if cycle is not None:
+            after = min(after, cycle.policy.consequence.expires_after)
         if not now < instant(event["expires_at"]) <= now + after:
             yield "a restriction without an end in time"
         return

@@ -3,6 +3,7 @@
 from tests.core.invariants.follower import ADVERSE, Event, Follower, Owner, instant
 from tests.core.invariants.histories import NAME
 from tests.core.invariants.registry import EVERY, Faults, of_event, of_step
+from tests.core.invariants.words import SKEW
 
 
 @of_event(5, *sorted(ADVERSE))
@@ -11,7 +12,10 @@ def untouched(follower: Follower, _: str, event: Event) -> Faults:
     facts, policy, time = follower.owner.facts, follower.policy, follower.time
     if not facts.touchable(policy, time):
         yield f"{event['event']} of an exempt, closed or uncovered account"
-    if facts.stale(policy, time):
+    cycle = follower.owner.life_of(event).current
+    ages = [policy.stability.max_age, cycle.max_age if cycle is not None else None]
+    shortest = min((age for age in ages if age is not None), default=None)
+    if facts.stale(shortest, time):
         yield f"{event['event']} on stale facts"
     if policy.mode.value == "off":
         yield f"{event['event']} of a platform that is off"
@@ -34,7 +38,7 @@ def exempt_is_released(follower: Follower, events: list[Event]) -> Faults:
         return
     platform, _, account = step.key.partition(":")
     owner, value = follower.of(platform, account), step.value or {}
-    unlabelled = follower.policy.field_of(owner.facts.label) is None
+    unlabelled = follower.policy.field_of(owner.facts.label) is None or owner.facts.contradicted
     gone = owner.facts.closed or owner.facts.exempt or unlabelled
     if gone or value.get("change") == "owner_changed":
         yield from _left_open(owner, events, value.get("change", step.topic))
@@ -88,6 +92,11 @@ def redelivery_is_nothing(follower: Follower, events: list[Event]) -> Faults:
         cycle = follower.of(step.value["platform"], step.value["account_id"]).lives["enforce"].cycle
         if cycle is not None and step.value["occurred_at"] < instant(cycle.issued["decided_at"]):
             return
+    if step.value is not None and step.topic in ("account-changes", "consent-answers"):
+        # A word that protects, from the last five minutes, is taken again where others came since.
+        stated = step.value.get("observed_at", step.value.get("occurred_at"))
+        if stated >= step.now - 2 * SKEW:
+            return
     if follower.step.redelivered and events:
         yield f"a redelivery of {follower.step.topic} made {events[0]['event']}"
 
@@ -97,11 +106,11 @@ def crossing_is_stable(follower: Follower, _: str, event: Event) -> Faults:
     """Over the line for the whole dwell by organic counts, not leaving, the cool-down over."""
     if event["reason"] != "over_line":
         return
-    facts, policy, line = follower.owner.facts, follower.policy, event["line"]
+    facts, line = follower.owner.facts, event["line"]
     if line not in facts.stable:
         yield f"the line of {line} was not crossed for the whole dwell"
-    if (facts.followers or 0) * 1_000_000 < line * policy.stability.exit_ratio_ppm:
-        yield "issued below the exit line"
+    if (facts.followers or 0) < line:
+        yield "issued below the line"
     cool_until = follower.owner.lives[event["mode"]].cool_until
     if instant(event["decided_at"]) < cool_until:
         yield f"issued {cool_until - instant(event['decided_at'])} ms before the cool-down ended"
@@ -144,6 +153,23 @@ def guards_hold(follower: Follower, _: str, event: Event) -> Faults:
     if until is not None:
         left = until - follower.step.now
         yield f"{event['event']} {left} ms before the guard of {event['platform']} opens"
+
+
+@of_event(13, *sorted(ADVERSE))
+def doubt_defers(follower: Follower, _: str, event: Event) -> Faults:
+    """No adverse event on an unclear word, a tripped refusal guard or a cluster that changed."""
+    name = event["event"]
+    if follower.owner.unclear.waits:
+        yield f"{name} in spite of an unclear word"
+    if follower.refusals & {"*", event["platform"]}:
+        yield f"{name} in spite of the refusal guard"
+    if follower.cluster_changed:
+        yield f"{name} though the cluster has changed"
+    if follower.step.favourable_only:
+        yield f"{name} in a round for favourable events alone"
+    upheld_at = follower.owner.facts.appeals.upheld_at
+    if name == "invitation.issued" and event["reason"] == "over_line" and upheld_at is not None:
+        yield "invited again after an upheld appeal"
 
 
 @of_event(15, *sorted(ADVERSE))

@@ -42,6 +42,8 @@ class Step(NamedTuple):
     redelivered: bool = False
     policies: Mapping[str, Policy] | None = None
     refused: bool = False
+    cluster_changed: bool = False
+    favourable_only: bool = False
 
 
 class Memory:
@@ -133,16 +135,37 @@ class Run:
         record = Record(offset, self.now, key.encode(), wire)
         self.records[topic].append(record)
         self.partition.step(self.memory, self.now, [(topic, [record])])  # type: ignore[list-item]
-        return self._record("input", None, topic, key, value, redelivered=redelivered)
+        step = self._record("input", None, topic, key, value, redelivered=redelivered)
+        self._echo(step)
+        return step
 
-    def fire(self, as_of: int | None = None) -> None:
+    def _echo(self, step: Step) -> None:
+        """Read back what the partition itself wrote to the switches."""
+        for topic, key, raw, _ in step.raw:
+            if topic != "switches" or key is None or raw is None:
+                continue
+            offset = self.offsets[topic]
+            self.offsets[topic] = offset + 1
+            record = Record(offset, self.now, key, raw)
+            self.records[topic].append(record)
+            self.partition.step(self.memory, self.now, [("switches", [record])])
+            value = msgspec.json.decode(raw)
+            value["issued_at"] = self.now
+            self._record("input", None, topic, key.decode(), value)
+
+    def fire(self, as_of: int | None = None, favourable_only: bool = False) -> None:
         """Let every timer that is due act, in as many rounds as it takes."""
         as_of = self.now if as_of is None else as_of
         while True:
-            more = self.partition.fire(self.memory, self.now, as_of, 1000)
-            self._record("fire", as_of, "", "", None)
+            more = self.partition.fire(self.memory, self.now, as_of, 1000, favourable_only)
+            self._record("fire", as_of, "", "", None, favourable_only=favourable_only)
             if not more:
                 return
+
+    def change_cluster(self) -> None:
+        """The engine says that the cluster has changed."""
+        self.partition.cluster_changed(self.now)
+        self._record("cluster", None, "", "", None, cluster_changed=True)
 
     def seal(self) -> None:
         """End the transaction."""
@@ -185,6 +208,8 @@ class Run:
         value: Mapping[str, Any] | None,
         redelivered: bool = False,
         policies: Mapping[str, Policy] | None = None,
+        cluster_changed: bool = False,
+        favourable_only: bool = False,
     ) -> Step:
         if self._sealed_after is not None:
             self._unsealed += 1
@@ -210,6 +235,8 @@ class Run:
             redelivered,
             policies,
             refused,
+            cluster_changed,
+            favourable_only,
         )
         self.trace.append(step)
         return step
