@@ -291,7 +291,7 @@ class Follower:
             self.refusals.discard(scope)
 
     def _refused(self, step: Step) -> None:
-        """A refused word: of a known account an unclear one, else the guard of all of them trips."""
+        """A refused word: of a known account an unclear one, else the guard of all trips."""
         if step.topic not in ("consent-answers", "account-changes", "controls"):
             return
         platform, _, account = step.key.partition(":")

@@ -2,10 +2,10 @@
 
 `late`: a worker that sleeps does no worse for an owner than a punctual one. `policy`: a change of
 policy or the start of a phase leads to no restriction of a cycle that the terms at issue would not
-have led to. Left out: caps, guards and roll-out (they share out what is scarce), and, of the second,
-a policy that covers other labels or fields, for those the terms do not promise.
+have led to. Left out: caps, guards and roll-out (they share out what is scarce), and, of the
+second, a policy that covers other labels or fields, for those the terms do not promise.
 
-Prints every fault as a line of JSON, with the seed and number that make it again; exit 1 on a fault.
+Prints every fault as a line of JSON, with the seed and number that make it again; exit 1 on one.
 """
 
 import argparse
@@ -109,7 +109,7 @@ def _take_up(run: Run, policy: Policy, at: int) -> bool:
 
 
 def _phase_starts(draw: Random, policy: Policy) -> tuple[Policy, Policy]:
-    """The policy without its second phase in force, and with that phase in force from the change."""
+    """The policy without its second phase in force, and with it in force from an instant."""
     first, second = policy.phases[0], policy.phases[-1]
     if first is second:
         second = replace(first, name="second", followers=500, mode=None)

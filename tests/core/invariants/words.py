@@ -1,6 +1,7 @@
 """Which word is the newest (contract 3.3), for a reader of inputs alone.
 
-A word's time is the stated one, never later than its entry; a sentinel or one far ahead is replaced.
+A word's time is the stated one, never later than its entry, which stands for sentinels and for
+times far ahead.
 """
 
 from typing import NamedTuple
