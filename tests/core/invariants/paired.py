@@ -60,7 +60,7 @@ class Teller:
 
     def __init__(self, draw: Random, policy: Policy) -> None:
         self.draw = draw
-        self.run = Run(uncapped(policy))
+        self.run = Run(policy)
         self.platform = policy.platform
         self.account = "a"
         self.told: list[Told] = []
@@ -277,7 +277,7 @@ def nights(draw: Random, told: list[Told]) -> list[tuple[int, int]]:
 
 def play_late(draw: Random, policy: Policy, told: list[Told], start: int) -> Run:
     """The same inputs, by a worker that sleeps; what it missed it reads in one or several goes."""
-    run = Run(uncapped(policy))
+    run = Run(policy)
     run.now = start
     waiting = list(told)
     for begin, end in nights(draw, told):

@@ -38,7 +38,7 @@ _LENGTHS = (3, 4, 6, 9)
 
 
 class Policies:
-    """Policies in lots: making one costs as much as a day under it."""
+    """Policies in lots, without caps and guards: making one costs as much as a day under it."""
 
     def __init__(self, seed: int, size: int = 400, renewed_after: int = 4000) -> None:
         self._seed, self._size, self._after = seed, size, renewed_after
@@ -54,7 +54,18 @@ class Policies:
 
 
 def _pair(draw: Random) -> tuple[Policy, Policy]:
+    first, following = _next_version(draw)
+    if draw.random() < 0.25:
+        first, following = _phase_starts(draw, first)
+    return uncapped(first), uncapped(following)
+
+
+def _next_version(draw: Random) -> tuple[Policy, Policy]:
     first = replace(random_policy(draw), mode=Mode.ENFORCE)
+    if draw.random() < 0.8:
+        # A review a day would make most of the events, and none of the difference.
+        seldom = replace(first.consequence, review_after=first.consequence.expires_after)
+        first = replace(first, consequence=seldom)
     following = changed(draw, first)
     for _ in range(draw.choice((0, 1, 2))):
         following = replace(changed(draw, following), version=2)
@@ -71,15 +82,13 @@ def late(seed: int, number: int, policies: Policies) -> Result:
     teller = Teller(draw, policy)
     told = teller.tell(draw.choice(_LENGTHS))
     finish(teller.run)
-    return late_is_worse(teller.run, play_late(draw, policy, told, START))
+    return late_is_worse(teller.run, play_late(draw, policy, told, START), told)
 
 
 def policy(seed: int, number: int, policies: Policies) -> Result:
     """One history under the policy of the issue, and under one that changes on the way."""
     draw = Random(seed * 1_000_003 + number)
     first, following = policies.of(number, draw)
-    if draw.random() < 0.25:
-        first, following = _phase_starts(draw, first)
     teller = Teller(draw, first)
     told = teller.tell(draw.choice(_LENGTHS))
     finish(teller.run)
@@ -88,7 +97,7 @@ def policy(seed: int, number: int, policies: Policies) -> Result:
         return False, []
     issued_at = min(cycle.issued_at for cycle in cycles.values())
     changed_at = draw.randrange(issued_at + 1, max(told[-1].entry, issued_at) + 10 * 86_400_000)
-    after, opened = Run(uncapped(first)), False
+    after, opened = Run(first), False
     for item in told:
         if not opened and item.entry >= changed_at:
             opened = _take_up(after, following, changed_at)
@@ -103,7 +112,7 @@ def policy(seed: int, number: int, policies: Policies) -> Result:
 def _take_up(run: Run, policy: Policy, at: int) -> bool:
     advance(run, at)
     run.now = max(run.now, at)
-    run.open(uncapped(policy))
+    run.open(policy)
     run.fire()
     return True
 

@@ -1,7 +1,7 @@
 """What the owner was told and what the owner said: invariants 1, 2, 3, 4 and 8."""
 
 from tests.core.invariants.facts import overlap
-from tests.core.invariants.follower import Event, Follower, instant
+from tests.core.invariants.follower import Cycle, Event, Follower, instant
 from tests.core.invariants.registry import Faults, of_event, of_step
 from tests.core.invariants.words import SKEW, word_time
 
@@ -148,6 +148,14 @@ def grants_are_judged_by_their_own_time(follower: Follower, _: str, event: Event
         yield f"granted as {event['reason']}, not {expected}"
 
 
+def _is_over(follower: Follower, cycle: Cycle) -> bool:
+    """Whether the cycle's end is due, and comes before what is said now."""
+    ends_at = cycle.ends_by_itself(follower.policy)
+    if cycle.throttles:
+        ends_at = max(instant(event["expires_at"]) for event in cycle.throttles.values())
+    return ends_at is not None and ends_at <= follower.step.now
+
+
 @of_step(8)
 def late_grants_release(follower: Follower, events: list[Event]) -> Faults:
     """A grant for the open cycle is honoured after the expiry too, and frees every surface."""
@@ -162,7 +170,7 @@ def late_grants_release(follower: Follower, events: list[Event]) -> Faults:
         return
     at, before = word_time(step.value["occurred_at"], step.now).at, owner.answered_before
     newer = at > max(before[0] if before else -1, owner.heard_protecting_at or -1)
-    if newer and cycle.is_asked(step.value) and cycle.open:
+    if newer and cycle.is_asked(step.value) and cycle.open and not _is_over(follower, cycle):
         yield f"a grant was not honoured while {cycle.state}"
     if cycle.state == "granted" and cycle.throttles:
         yield "granted, but still restricted"

@@ -4,10 +4,11 @@
 changed during a cycle against the policy under which the cycle was issued.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from tests.core.invariants.follower import instant
+from tests.core.invariants.paired import Told
 from tests.core.invariants.world import Run
 
 _ENDS = frozenset({"invitation.cancelled", "consent.withdrawn", "consent.voided"})
@@ -66,10 +67,21 @@ def common(first: Run, second: Run) -> Iterator[tuple[int, Cycle, Cycle]]:
             yield number, ours[number], theirs[number]
 
 
-def late_is_worse(punctual: Run, late: Run) -> tuple[bool, list[str]]:
+def _possible(told: Sequence[Told], on_time: Cycle, slept: Cycle) -> bool:
+    """Whether nobody spoke of the late worker's notice before it was out: that cannot be."""
+    return not any(
+        item.topic in ("notice-receipts", "consent-answers")
+        and on_time.issued_at <= item.entry < slept.issued_at
+        for item in told
+    )
+
+
+def late_is_worse(punctual: Run, late: Run, told: Sequence[Told]) -> tuple[bool, list[str]]:
     """Whether there was something to compare, and what the late worker did worse."""
     compared, faults = False, []
     for number, on_time, slept in common(punctual, late):
+        if not _possible(told, on_time, slept):
+            continue
         compared = compared or bool(on_time.restricted or slept.restricted)
         for surface, restricted in slept.restricted.items():
             known = on_time.restricted.get(surface)
@@ -82,9 +94,7 @@ def late_is_worse(punctual: Run, late: Run) -> tuple[bool, list[str]]:
                     f"cycle {number}: {surface} is lifted ({known.lifted_for}) by the punctual "
                     "worker, the late one lets it run to its end"
                 )
-        # Nobody can answer before the invitation is out: told earlier, it is another story.
-        together = on_time.issued_at == slept.issued_at
-        if together and on_time.granted and not slept.granted and slept.ended_at is None:
+        if on_time.granted and not slept.granted and slept.ended_at is None:
             faults.append(f"cycle {number}: the grant counts for the punctual worker alone")
     return compared, faults
 
