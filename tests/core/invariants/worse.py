@@ -7,8 +7,10 @@ changed during a cycle against the policy under which the cycle was issued.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from streams.core import ids
 from tests.core.invariants.follower import instant
 from tests.core.invariants.paired import Told
+from tests.core.invariants.words import SKEW
 from tests.core.invariants.world import Run
 
 _ENDS = frozenset({"invitation.cancelled", "consent.withdrawn", "consent.voided"})
@@ -67,20 +69,32 @@ def common(first: Run, second: Run) -> Iterator[tuple[int, Cycle, Cycle]]:
             yield number, ours[number], theirs[number]
 
 
-def _possible(told: Sequence[Told], on_time: Cycle, slept: Cycle) -> bool:
+def _possible(told: Sequence[Told], invitation_id: str, on_time: Cycle, slept: Cycle) -> bool:
     """Whether nobody spoke of the late worker's notice before it was out: that cannot be."""
     return not any(
         item.topic in ("notice-receipts", "consent-answers")
-        and on_time.issued_at <= item.entry < slept.issued_at
+        and item.value is not None
+        and min(item.entry, item.value["occurred_at"]) <= slept.issued_at
+        and _speaks_of(item, invitation_id, on_time)
         for item in told
     )
+
+
+def _speaks_of(item: Told, invitation_id: str, cycle: Cycle) -> bool:
+    """Whether a receipt or an answer may be one to this invitation."""
+    assert item.value is not None
+    named = item.value.get("invitation_id")
+    if named is None:
+        return item.entry >= cycle.issued_at - SKEW
+    return bool(named == invitation_id)
 
 
 def late_is_worse(punctual: Run, late: Run, told: Sequence[Told]) -> tuple[bool, list[str]]:
     """Whether there was something to compare, and what the late worker did worse."""
     compared, faults = False, []
     for number, on_time, slept in common(punctual, late):
-        if not _possible(told, on_time, slept):
+        named = ids.invitation_id("weibo", "a", "enforce", number)
+        if not _possible(told, named, on_time, slept):
             continue
         compared = compared or bool(on_time.restricted or slept.restricted)
         for surface, restricted in slept.restricted.items():
