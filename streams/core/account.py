@@ -140,7 +140,7 @@ class Cycle(Struct, array_like=True):
     it was. `extended_to`: no deadline will be before it. `answered_by`: entry and time of the last
     grant or refusal that was applied. `consent`: the version of the notice that was agreed to.
     `unclear`: words on this cycle. `extend_waits`: becomes `extended_to` where another delivery is
-    possible again.
+    possible again. `declined_late`: the refusal entered after the deadline.
     """
 
     terms: Terms
@@ -167,6 +167,7 @@ class Cycle(Struct, array_like=True):
     consent: str | None = None
     unclear: Unclear | None = None
     extend_waits: int | None = None
+    declined_late: bool = False
 
 
 class Reading(NamedTuple):

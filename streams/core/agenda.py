@@ -133,10 +133,7 @@ def _deadline(
         if left and deadline > moment.now:
             item = Item(deadline - left[0], Timer.REMINDER, deadline - left[0], mode)
             _offer(agenda, account, moment, Event.INVITATION_REMINDED, mode, item)
-    reason = "declined" if state is Invitation.DECLINED else "no_answer"
-    restricts = any(
-        allowed is mode for _, allowed in restrictable(cycle, policy, mode, reason).values()
-    )
+    restricts = any(allowed is mode for _, allowed in restrictable(cycle, policy, mode).values())
     item = Item(deadline, Timer.DEADLINE, deadline, mode)
     capped = Event.THROTTLE_APPLIED if restricts else None
     _offer(agenda, account, moment, Event.INVITATION_EXPIRED, mode, item, capped)

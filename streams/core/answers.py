@@ -10,11 +10,18 @@ from schemas.words import Answer, Event, Ignored, Mode
 from streams.core import ids, notices
 from streams.core.account import Account, Cycle, Life
 from streams.core.change import Change, Draft
-from streams.core.clock import rfc3339
+from streams.core.clock import reckon, rfc3339
 from streams.core.decode import ConsentAnswer
 from streams.core.entry import SKEW
 from streams.core.heard import ANSWERS, Word, applied_at, is_stale, remember, repeated
-from streams.core.invitation import Decided, delivery, ending, row_change, void_notice
+from streams.core.invitation import (
+    Decided,
+    clock_stops,
+    delivery,
+    ending,
+    row_change,
+    void_notice,
+)
 from streams.core.lifecycle import INVITATION, OPEN, Input, Invitation, row_of
 from streams.core.moment import Moment
 from streams.core.throttle import is_over, release_all
@@ -56,7 +63,8 @@ def decide_answer(account: Account, moment: Moment, answer: ConsentAnswer, word:
     input_ = _ANSWER_INPUT[said]
     if life.cycle is None or row_of(life.state, input_) is None:
         return Ignored.RECORDED
-    return _answered(life, life.cycle, moment, input_, word.at, agreed)
+    late = _after_the_deadline(account, life.cycle, moment, word.entry)
+    return _answered(life, life.cycle, moment, input_, word.at, late, agreed)
 
 
 def _about(answer: ConsentAnswer) -> int:
@@ -118,8 +126,23 @@ def _taken_back(account: Account, moment: Moment, word: Word) -> list[Change]:
     return [replace(change, stale=True) for change in changes]
 
 
+def _after_the_deadline(account: Account, cycle: Cycle, moment: Moment, entry: int) -> bool:
+    """Whether an answer entered after the deadline that was last said, while its clock ran."""
+    if cycle.deadline_at is None or entry <= cycle.deadline_at:
+        return False
+    counted_from = cycle.clock_from or cycle.issued_at
+    stops = clock_stops(account, cycle, moment)
+    return not reckon(cycle.clock_base or cycle.deadline_at, counted_from, stops).stopped
+
+
 def _answered(
-    life: Life, cycle: Cycle, moment: Moment, input_: Input, at: int, agreed: str | None
+    life: Life,
+    cycle: Cycle,
+    moment: Moment,
+    input_: Input,
+    at: int,
+    late: bool,
+    agreed: str | None,
 ) -> list[Change]:
     """The changes of a row that an answer takes."""
     row = INVITATION[life.state][input_]
@@ -127,6 +150,8 @@ def _answered(
     if row.next_state is Invitation.NONE:
         return ending(life, Mode.ENFORCE, moment, input_, "granted", draft)
     drafts, effects = [draft], {"answered_at": at, "consent": agreed}
+    if input_ is Input.DECLINED:
+        effects["declined_late"] = late
     if Event.INVITATION_DELIVERED in row.emits:
         delivered, delivered_effects = delivery(cycle, Mode.ENFORCE, moment, at, "answer")
         drafts.insert(0, delivered)

@@ -26,13 +26,26 @@ def in_order(by_surface: Mapping[Surface, _T]) -> list[tuple[Surface, _T]]:
     return [(surface, by_surface[surface]) for surface in Surface if surface in by_surface]
 
 
+def grounds(cycle: Cycle) -> frozenset[str]:
+    """What an expiry of this cycle restricts for: what `on` has to name, all of it.
+
+    A refusal that entered Kafka after the deadline is silence as well: a worker that was late must
+    not take for a refusal what a punctual one, at the deadline, has taken for none.
+    """
+    if cycle.answered_at is None:
+        return frozenset({"no_answer"})
+    if cycle.declined_late:
+        return frozenset({"declined", "no_answer"})
+    return frozenset({"declined"})
+
+
 def restrictable(
-    cycle: Cycle, policy: Policy | None, life_mode: Mode, reason: str
+    cycle: Cycle, policy: Policy | None, life_mode: Mode
 ) -> dict[Surface, tuple[Level, Mode]]:
-    """The surfaces that an expiry for this reason may restrict now."""
-    if policy is None or cycle.spared or reason not in cycle.terms.on:
+    """The surfaces that an expiry of this cycle may restrict now."""
+    if policy is None or cycle.spared:
         return {}
-    if reason not in policy.consequence.on:
+    if not grounds(cycle) <= policy.consequence.on.intersection(cycle.terms.on):
         return {}
     present = policy.consequence.surfaces or {}
     allowed: dict[Surface, tuple[Level, Mode]] = {}
@@ -52,7 +65,7 @@ def apply_all(account: Account, life_mode: Mode, moment: Moment, reason: str) ->
     life = account.life(life_mode)
     cycle = life.cycle
     assert cycle is not None
-    allowed = restrictable(cycle, moment.policy, life_mode, reason)
+    allowed = restrictable(cycle, moment.policy, life_mode)
     return [
         _apply(account, life_mode, moment, surface, level, mode, reason)
         for surface, (level, mode) in in_order(allowed)
@@ -162,8 +175,7 @@ def decide_release(account: Account, life_mode: Mode, moment: Moment) -> list[Ch
     life = account.life(life_mode)
     if life.cycle is None or not life.cycle.throttles or moment.policy is None:
         return []
-    reason = "declined" if life.cycle.answered_at is not None else "no_answer"
-    allowed = restrictable(life.cycle, moment.policy, life_mode, reason)
+    allowed = restrictable(life.cycle, moment.policy, life_mode)
     return [
         release(life, life_mode, moment, surface, Input.RELEASE, "policy")
         for surface, throttled in in_order(life.cycle.throttles)

@@ -154,7 +154,7 @@ def _pending(known: Known, until: int) -> Iterator[Row]:
         return
     reason = "declined" if life.state is Invitation.DECLINED else "no_answer"
     policy = known.moment.policy
-    allowed = restrictable(cycle, policy, Mode.ENFORCE, reason)
+    allowed = restrictable(cycle, policy, Mode.ENFORCE)
     if policy is None and reason in cycle.terms.on:
         allowed = cycle.terms.surfaces  # Its text is gone: better a row too many than none.
     surfaces = [it for it, (_, mode) in in_order(allowed) if mode is Mode.ENFORCE]

@@ -4,6 +4,7 @@ Each named case of issue 12, part 1: the same records, read as they came in or a
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -13,7 +14,7 @@ from schemas.inputs import INPUT_MODELS, InputName
 from schemas.words import Mode
 from streams.core.clock import rfc3339
 from streams.core.ids import invitation_id
-from tests.core.given import ACCOUNT, DAY, HOUR, MINUTE, PLATFORM, START, Day, Record
+from tests.core.given import ACCOUNT, DAY, HOUR, MINUTE, PLATFORM, START, Day, Record, policy
 from tests.core.states import WINDOW, delivered, expired, invited, undelivered
 
 Happened = list[tuple[int, InputName, dict[str, Any]]]
@@ -184,3 +185,21 @@ def test_what_was_undelivered_and_given_up_is_freed_all_the_same() -> None:
     day.now += 30 * DAY
     day.entered(START + 2 * HOUR).change("closed", at=START + 2 * HOUR)
     assert day.fire().said() == ["cancelled closed"]
+
+
+@pytest.mark.parametrize("how", [punctual, late], ids=["punctual", "late"])
+@pytest.mark.parametrize("on", [{"declined"}, {"no_answer"}, {"declined", "no_answer"}])
+def test_a_refusal_that_entered_after_the_deadline_restricts_where_silence_does_too(
+    how: Callable[[Day, Happened, int], list[str]], on: set[str]
+) -> None:
+    """At the deadline a punctual worker has heard nothing: a late one must not know better."""
+    consequence = replace(policy().consequence, on=frozenset(on))
+    day = delivered(policy(consequence=consequence))
+    deadline = day.now + WINDOW
+    happened: Happened = [(deadline + MINUTE, "consent-answers", {"answer": "declined"})]
+    said = how(day, happened, deadline + HOUR)
+    restricted = any(word.startswith("applied") for word in said)
+    if how is punctual:
+        assert restricted is ("no_answer" in on), said
+    else:
+        assert restricted is (on == {"declined", "no_answer"}), said

@@ -81,8 +81,8 @@ def _late_is_too_late(right: Function) -> Function:
 
 
 def _all_present_surfaces(right: Function) -> Function:
-    def restrictable(cycle: Any, policy: Any, life_mode: Any, reason: str) -> Any:
-        allowed = right(cycle, policy, life_mode, reason)
+    def restrictable(cycle: Any, policy: Any, life_mode: Any) -> Any:
+        allowed = right(cycle, policy, life_mode)
         if not allowed:
             return allowed
         return {
