@@ -74,8 +74,13 @@ def _possible(told: Sequence[Told], invitation_id: str, on_time: Cycle, slept: C
     return not any(
         item.topic in ("notice-receipts", "consent-answers")
         and item.value is not None
-        and min(item.entry, item.value["occurred_at"]) <= slept.issued_at
-        and _speaks_of(item, invitation_id, on_time)
+        and (
+            on_time.issued_at <= item.entry <= slept.issued_at
+            or (
+                min(item.entry, item.value["occurred_at"]) <= slept.issued_at
+                and _speaks_of(item, invitation_id, on_time)
+            )
+        )
         for item in told
     )
 
