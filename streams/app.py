@@ -25,7 +25,7 @@ from streams.instance import Instance, claim
 from streams.metrics import Metrics
 from streams.operate.audit.reading import MissingTopicsError
 from streams.operate.published import published, shared_versions
-from streams.operate.topics import entry_not_noted, kept_too_short
+from streams.operate.topics import kept_too_short
 from streams.policies import load_policies
 from streams.policies.scalars import parse_duration
 from streams.processor import BylineProcessor
@@ -75,17 +75,6 @@ async def refuse_short_retention(settings: Settings) -> None:
         raise Refusal(f"{'; '.join(faults)}: {advice}", 2)
 
 
-async def refuse_producer_times(settings: Settings) -> None:
-    """Raises `Refusal` while an input's records carry their producer's time: any clock, any date.
-
-    What a late worker decides would differ from what a punctual one does (contract 3.1).
-    """
-    faults = [str(fault) for fault in await entry_not_noted(settings)]
-    if faults:
-        advice = "`byline topics apply --dry-run` says what `byline topics apply` changes"
-        raise Refusal(f"{'; '.join(faults)}: {advice}; then start the worker", 2)
-
-
 async def refuse_shared_versions(settings: Settings, policies: Mapping[str, Policy]) -> None:
     """Raises `Refusal` while a notice has the version of another one that was in force."""
     try:
@@ -129,7 +118,6 @@ def create_app(settings: Settings) -> EngineApp:
 
     async def prepare() -> None:
         await refuse_short_retention(settings)
-        await refuse_producer_times(settings)
         await refuse_shared_versions(settings, policies)
         await publish_policies(settings, names, policies)
 

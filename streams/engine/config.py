@@ -69,6 +69,7 @@ class EngineConfig:
     unreachable_end_seconds: float = 60.0
 
     topics_command: str = "byline topics create"
+    topics_apply_command: str = "byline topics apply"
     web_enabled: bool = False
     failpoint: str = ""
 

@@ -166,8 +166,9 @@ async def _check_times(
         if kind != "LogAppendTime":
             raise Refusal(
                 f"{topic} has message.timestamp.type {kind}: a producer would say itself when its "
-                "records came in. Set it to LogAppendTime with kafka-configs "
-                "(`byline topics check` says what else differs)",
+                "records came in. It has to be LogAppendTime: "
+                f"`{config.topics_apply_command} --dry-run` says what "
+                f"`{config.topics_apply_command}` sets",
                 2,
             )
 
@@ -178,7 +179,8 @@ async def refuse_deletion(client: AIOKafkaAdminClient, topics: list[str]) -> Non
         if "delete" in policy:
             raise Refusal(
                 f"changelog {topic} has cleanup.policy {policy}: state that is older than its "
-                "retention would be deleted. Set cleanup.policy to compact with kafka-configs",
+                "retention would be deleted. Set cleanup.policy to compact "
+                "with `byline topics apply`",
                 2,
             )
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
-from schemas.topics import INPUTS, KEEP_FOR_EVER, TOPICS, Topic, TopicNames
+from schemas.topics import KEEP_FOR_EVER, TOPICS, Topic, TopicNames
 from streams.kafka.configs import set_topic_configs
 from streams.operate.clients import admin_client
 from streams.operate.errors import OperateError, UsageError
@@ -22,9 +22,6 @@ AT_LEAST = frozenset({"max.message.bytes", "min.compaction.lag.ms"})
 """Settings of which more than what is needed does no harm."""
 
 PARTITIONS = "the number of partitions"
-ENTRY = "message.timestamp.type"
-"""Whose clock a record's time is: of an input the broker's, so that it is the moment of entry."""
-
 KEEPING = frozenset({"retention.ms", "retention.bytes"})
 """Settings that say how long, and how much, Kafka keeps."""
 
@@ -136,20 +133,6 @@ async def kept_too_short(settings: Settings) -> list[Difference]:
         if names.of(topic) in existing
         for it in _wrong_settings(topic, names.of(topic), existing[names.of(topic)])
         if it.what in KEEPING or (it.what == "cleanup.policy" and "compact" in it.found)
-    ]
-
-
-async def entry_not_noted(settings: Settings) -> list[Difference]:
-    """The inputs whose records carry their producer's time instead of the moment of entry."""
-    names = names_of(settings)
-    async with admin_client(settings) as client:
-        existing = await _existing(client, map(names.of, INPUTS))
-    return [
-        it
-        for topic in INPUTS
-        if names.of(topic) in existing
-        for it in _wrong_settings(topic, names.of(topic), existing[names.of(topic)])
-        if it.what == ENTRY
     ]
 
 

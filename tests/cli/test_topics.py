@@ -15,26 +15,22 @@ from schemas.topics import (
     TOPICS,
     TopicNames,
 )
-from streams.app import refuse_producer_times
-from streams.engine.processor import Refusal
 from streams.kafka.configs import set_topic_configs
 from streams.operate.account_states import CHANGELOG
 from streams.operate.acl import permissions
 from streams.operate.topics import (
-    ENTRY,
     Difference,
     Existing,
-    apply,
     check,
     create,
     differences,
-    entry_not_noted,
 )
 from streams.operate.worklists import WORK_LISTS, topics_of
 from streams.settings import Settings
 from tests.cli.conftest import Byline
 
 NAMES = TopicNames("byline.", "byline")
+ENTRY = "message.timestamp.type"
 
 
 def as_needed(partitions: int = 4) -> dict[str, Existing]:
@@ -159,7 +155,7 @@ async def made_by_0_1_0(settings: Settings) -> TopicNames:
     assert await set_topic_configs(admin, {**inputs, **own}) == {}
     while names.of(THROTTLE_ACKS) in await admin.list_topics():
         await asyncio.sleep(0.05)
-    while len(await entry_not_noted(settings)) < len(INPUTS):
+    while sum(it.what == ENTRY for it in await check(settings)) < len(INPUTS):
         await asyncio.sleep(0.05)
     await admin.close()
     return names
@@ -196,24 +192,6 @@ async def test_apply_sets_what_check_names_and_nothing_else(
     assert (await asyncio.to_thread(byline, "topics", "check")).code == 0
     again = await asyncio.to_thread(byline, "topics", "apply", "--json")
     assert (again.code, json.loads(again.out)["changed"]) == (0, [])
-
-
-@pytest.mark.kafka
-async def test_a_worker_does_not_start_on_inputs_with_their_producers_times(
-    on_kafka: Settings,
-) -> None:
-    await made_by_0_1_0(on_kafka)
-    await create(on_kafka)
-    with pytest.raises(Refusal) as refusal:
-        await refuse_producer_times(on_kafka)
-    assert refusal.value.exit_code == 2
-    said = str(refusal.value)
-    assert said.count("message.timestamp.type is CreateTime, LogAppendTime is needed") == len(
-        INPUTS
-    )
-    assert "`byline topics apply --dry-run` says what `byline topics apply` changes" in said
-    await apply(on_kafka)
-    await refuse_producer_times(on_kafka)
 
 
 @pytest.mark.kafka
