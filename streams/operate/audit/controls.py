@@ -36,10 +36,7 @@ def control(account: Account, record: Record, value: Control, now: int) -> None:
             _closed(account, value.appeal_id or "", said)
         case Command.APPEAL_UPHELD:
             _closed(account, value.appeal_id or "", None)
-            account.upheld = (
-                max(said.at, account.upheld[0] if account.upheld else said.at),
-                record.place,
-            )
+            _mark(account, record, said)
             _lift(account, record, value.command)
         case Command.LIFT:
             _lift(account, record, value.command)
@@ -74,12 +71,25 @@ def _hold(account: Account, record: Record, value: Control, said: Said, now: int
 def _unhold(account: Account, value: Control, said: Said) -> None:
     """Ends holds that are not newer; with reason `appeal`, the mark of an upheld one alone."""
     if value.reason is ControlReason.APPEAL:
-        if account.upheld is not None and said.at >= account.upheld[0]:
-            account.upheld = None
+        unmark(account, said.at)
         return
     if account.heard_of("hold").hear("unhold", said, protects=False) in ("applied", "open"):
         account.holds_until, account.hold_place = 0, ""
         account.go("hold", said.entered_at)
+
+
+def _mark(account: Account, record: Record, said: Said) -> None:
+    """An upheld appeal leaves a mark, unless what ends one is of a later time already."""
+    if said.at > account.unmarked_at:
+        newest = account.upheld[0] if account.upheld else said.at
+        account.upheld = (max(said.at, newest), record.place)
+
+
+def unmark(account: Account, at: int) -> None:
+    """The mark of an upheld appeal ends by what is not before it."""
+    account.unmarked_at = max(account.unmarked_at, at)
+    if account.upheld is not None and at >= account.upheld[0]:
+        account.upheld = None
 
 
 def _opened(account: Account, record: Record, value: Control, said: Said) -> None:

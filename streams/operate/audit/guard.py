@@ -36,13 +36,15 @@ class RefusalGuard:
 
     `last` is the cause of a platform's last trip: settled by a word of before it, it trips anew.
     `here` has the platforms whose own record in the log of switches was not read yet; `kept` the
-    entry of the last record that would have tripped a platform at once while it was tripped.
+    entry of the last record that would have tripped a platform at once while it was tripped,
+    `again` all that may have.
     """
 
     least: dict[tuple[str, str], int] = field(default_factory=dict)
     most: dict[tuple[str, str], int] = field(default_factory=dict)
     next_offsets: dict[str, int] = field(default_factory=dict)
     here: dict[str, str] = field(default_factory=dict)
+    again: dict[str, set[str]] = field(default_factory=dict)
     kept: dict[str, tuple[int, str]] = field(default_factory=dict)
     last: dict[str, str] = field(default_factory=dict)
     may_trip: dict[str, set[str]] = field(default_factory=dict)
@@ -72,33 +74,38 @@ class RefusalGuard:
         self._gap(record, platforms, count)
         named = _platform_of(record)
         concerned = [it for it in platforms if named in (None, it)]
-        at_once = record.topic in AT_ONCE and refused and _lost(judged, letter)
+        whose = "lost" if judged is None else judged.whose
+        at_once = record.topic in AT_ONCE and refused and whose != "certain"
+        sure = whose == "lost" and _sure(record, named)
         for platform in concerned:
             if self.tripped(platform, brakes):
-                if at_once and _sure(record, named):
+                if at_once:
+                    self.again.setdefault(platform, set()).add(record.place)
+                if at_once and sure:
                     self.kept[platform] = (record.entered_at(now), record.place)
                 continue
             if at_once:
                 self.may_trip.setdefault(platform, set()).add(record.place)
-                if _sure(record, named):
+                if sure:
                     self._must(platform, record.place, "an account that is not certain")
             self._count(record, platform, judged, refused, letter, count)
         if at_once and named not in (None, *platforms):
-            self._elsewhere(record, platforms, brakes, now)
+            self._elsewhere(record, platforms, brakes, now, whose == "lost")
 
     def skip(self, record: Record) -> None:
         """A record that is not counted."""
         self.next_offsets[record.topic] = record.offset + 1
 
     def _elsewhere(
-        self, record: Record, platforms: Iterable[str], brakes: Brakes, now: int
+        self, record: Record, platforms: Iterable[str], brakes: Brakes, now: int, lost: bool
     ) -> None:
         """The key names a platform that has no policy: all platforms are meant."""
         for platform in platforms:
             self.may_trip.setdefault(platform, set()).add(record.place)
-            if valid_key(record.key) is None:
+            if valid_key(record.key) is None or not lost:
                 continue
             if self.tripped(platform, brakes):
+                self.again.setdefault(platform, set()).add(record.place)
                 self.kept[platform] = (record.entered_at(now), record.place)
             else:
                 self._must(platform, record.place, "an account that is not certain")
@@ -109,7 +116,7 @@ class RefusalGuard:
         cause = f"{topic}[{plain['partition']}]@{plain['cause']['offset']}"
         known = cause in self.may_trip.pop(platform, ()) or cause == self.last.get(platform)
         enough = self.most.get((topic, platform), 0) >= LIMIT
-        again = platform in self.kept
+        again = platform in self.kept or cause in self.again.pop(platform, ())
         self.last[platform] = cause
         self.missing.pop(platform, None)
         self.least[topic, platform] = 0
@@ -185,6 +192,3 @@ def _sure(record: Record, named: str | None) -> bool:
     """Whether it is beyond doubt which platforms a record trips."""
     return named is None or valid_key(record.key) is not None
 
-
-def _lost(judged: Judged | None, letter: Mapping[str, Any]) -> bool:
-    return judged is None or judged.whose == "lost"

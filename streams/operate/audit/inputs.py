@@ -55,7 +55,9 @@ def take_unreadable(
 
 
 def _tracked(account: Account) -> bool:
-    """Whether every reading of this account passes the filter."""
+    """Whether every reading of this account passes the filter; a closed one's may not."""
+    if account.heard_of("open").times.get("closed"):
+        return False
     changed = any(account.spoken.get(kind) for kind in ("open", "exempt", "owner"))
     return bool(account.last_cycles or account.controls or changed)
 

@@ -136,6 +136,7 @@ class Account:
     hold_at: int = -NEVER
     appeals: dict[str, tuple[int, str]] = field(default_factory=dict)
     upheld: tuple[int, str] | None = None
+    unmarked_at: int = -NEVER
     unclear: dict[str, Unclear] = field(default_factory=dict)
     exempt_place: str = ""
     closed_place: str = ""

@@ -15,7 +15,7 @@ from schemas.inputs import (
 )
 from schemas.words import Answer, Change, Outcome
 from streams.operate.audit import facts, unclear
-from streams.operate.audit.controls import control
+from streams.operate.audit.controls import control, unmark
 from streams.operate.audit.dues import must_cancel, must_end, must_lift
 from streams.operate.audit.life import Account, Cycle, Due, Word
 from streams.operate.audit.records import SECOND, Record, iso, stamp
@@ -247,8 +247,7 @@ def _new_owner(account: Account, said: Said) -> None:
         if opened <= said.at:
             del account.appeals[number]
             account.go(f"appeal {number}", said.at)
-    if account.upheld is not None and account.upheld[0] <= said.at:
-        account.upheld = None
+    unmark(account, said.at)
 
 
 def _too_old(account: Account, change: Change, said: Said, place: str) -> None:

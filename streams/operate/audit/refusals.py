@@ -69,7 +69,8 @@ def examine(record: Record, now: int, setting: Setting, tracked: bool) -> Judged
     keyed = key_of(record, setting.partitions)
     if record.value is None:
         if name in TOMBSTONES:
-            return Judged(False if keyed else None)
+            fit = keyed is not None and keyed.partition(":")[0] in setting.policies
+            return Judged(False if fit else None)
         return Judged(True, whose=_whose(keyed, None), why="no value")
     if len(record.value) > MAX_VALUE_BYTES:
         whose: Whose = "open" if keyed else "lost"
@@ -187,7 +188,10 @@ def _whose(keyed: str | None, plain: Mapping[str, Any] | None) -> Whose:
         return "lost"
     if plain is None:
         return "certain"
-    said = f"{plain.get('platform')}:{plain.get('account_id')}"
+    platform, account_id = plain.get("platform"), plain.get("account_id")
+    if not isinstance(platform, str) or not isinstance(account_id, str):
+        return "open"
+    said = f"{platform}:{account_id}"
     if said == keyed:
         return "certain"
     return "lost" if valid_key(said.encode(errors="replace")) is not None else "open"
