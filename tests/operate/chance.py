@@ -198,9 +198,7 @@ class Chance:
                 leave_after=draw.choice((7 * DAY, DAY)),
                 max_age=draw.choice((None, None, 10 * DAY)),
             ),
-            consequence=replace(
-                base.consequence, surfaces=surfaces, expires_after=after, on=on
-            ),  # type: ignore[type-var]
+            consequence=replace(base.consequence, surfaces=surfaces, expires_after=after, on=on),  # type: ignore[type-var]
             keep_on_fall_below=draw.random() < 0.1,
         )
 

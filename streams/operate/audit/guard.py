@@ -101,11 +101,12 @@ class RefusalGuard:
     ) -> None:
         """The key names a platform that has no policy: all platforms are meant."""
         for platform in platforms:
-            self.may_trip.setdefault(platform, set()).add(record.place)
+            tripped = self.tripped(platform, brakes)
+            possible = self.again if tripped else self.may_trip
+            possible.setdefault(platform, set()).add(record.place)
             if valid_key(record.key) is None or not lost:
                 continue
-            if self.tripped(platform, brakes):
-                self.again.setdefault(platform, set()).add(record.place)
+            if tripped:
                 self.kept[platform] = (record.entered_at(now), record.place)
             else:
                 self._must(platform, record.place, "an account that is not certain")
@@ -191,4 +192,3 @@ def _platform_of(record: Record) -> str | None:
 def _sure(record: Record, named: str | None) -> bool:
     """Whether it is beyond doubt which platforms a record trips."""
     return named is None or valid_key(record.key) is not None
-

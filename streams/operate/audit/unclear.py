@@ -47,7 +47,7 @@ def _answered_since(cycle: Cycle, entered_at: int, said_at: int | None) -> bool:
     """Whether an applied answer would have ended this one, had it been read first."""
     return any(
         word is not None
-        and word.arrived_at > entered_at
+        and word.arrived_at >= entered_at
         and (said_at is None or word.at >= said_at)
         for word in (cycle.granted, cycle.declined)
     )
@@ -56,7 +56,7 @@ def _answered_since(cycle: Cycle, entered_at: int, said_at: int | None) -> bool:
 def answered(account: Account, at: int, entered_at: int) -> None:
     """A granted or declined was applied: it ends what is older, and entered earlier."""
     known = account.unclear.get(ANSWERS)
-    if known is None or entered_at <= known.entered_at:
+    if known is None or entered_at < known.entered_at:
         return
     if known.said_at is None or at >= known.said_at:
         account.end_unclear(ANSWERS, at)
@@ -65,7 +65,7 @@ def answered(account: Account, at: int, entered_at: int) -> None:
 def applied(account: Account, topic: str, entered_at: int) -> None:
     """A word of this topic was applied: it ends what was refused there before."""
     known = account.unclear.get(topic)
-    if known is not None and entered_at > known.entered_at:
+    if known is not None and entered_at >= known.entered_at:
         account.end_unclear(topic, entered_at)
 
 
