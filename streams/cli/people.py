@@ -61,7 +61,7 @@ def worklist(
     read or does not fit, first where a consent is in force. pending: what would be restricted, and
     what it waits for. appeals: open ones.
     """
-    chosen = settings()
+    chosen = settings(without_policies=True)
     lists = asyncio.run(_read(chosen, which.value))
     now = int(time.time() * 1000)
     hours = int(within * 3_600_000)
@@ -119,18 +119,17 @@ def statement(
     as_json: AsJson = False,
 ) -> None:
     """The statement of reasons of one restriction, as its owner may read it."""
-    file = Path(event)
-    found = read(file.read_bytes()) if file.is_file() else asyncio.run(_find(settings(), event))
+    chosen, file = settings(without_policies=True), Path(event)
+    found = read(file.read_bytes()) if file.is_file() else asyncio.run(_find(chosen, event))
     if as_json:
         say_json(found.statement.model_dump(mode="json"))
         return
-    zone = zone_of(_policy_of(found.platform), found.statement.ground.phase)
+    zone = zone_of(_policy_of(chosen, found.platform), found.statement.ground.phase)
     typer.echo(render(found, "zh" if lang is Language.ZH else "en", zone), nl=False)
 
 
-def _policy_of(platform: str) -> Policy | None:
+def _policy_of(chosen: Settings, platform: str) -> Policy | None:
     """The platform's policy where it can be read: it says nothing but the zone of the times."""
-    chosen = settings()
     try:
         return load_policy(chosen.policies / f"{platform}.yaml")
     except PolicyFaults:

@@ -10,9 +10,13 @@ import psutil
 import pytest
 import typer
 
+from streams.app import create_app
 from streams.cli import app
 from streams.local.probe import free_port
+from streams.policies import PolicyFaults
+from streams.settings import Settings, variable
 from tests.cli.conftest import Byline
+from tests.policies.given import written
 
 
 def paths(command: object, prefix: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
@@ -91,6 +95,30 @@ def test_policies_are_checked_and_shown(byline: Byline, tmp_path: Path) -> None:
     assert "platform: weibo" in byline("policy", "show", "weibo").out
     unknown = byline("policy", "show", "weib")
     assert (unknown.code, unknown.err.endswith("did you mean weibo?\n")) == (2, True)
+
+
+def test_an_approval_from_the_future_is_refused_by_check_and_worker_alone(
+    byline: Byline, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A policy that is only shown or compared may be of another day or machine."""
+    written(tmp_path, ("at: 2023-11-02", "at: 2199-11-02"))
+    monkeypatch.setenv(variable("policies"), str(tmp_path))
+    refused = byline("policy", "check")
+    assert refused.code == 1
+    assert "approvals[1].at: it is over 300 s ahead of this machine's clock" in refused.err
+    with pytest.raises(PolicyFaults, match=r"approvals\[1\]\.at: it is over 300 s ahead"):
+        create_app(Settings(policies=tmp_path, data_dir=tmp_path / "data"))
+    assert byline("policy", "show", "weibo").code == 0
+
+
+def test_how_many_faults_there_are_beside_the_first_hundred_is_said(
+    byline: Byline, tmp_path: Path
+) -> None:
+    more = "\n".join(f"k{number}: x" for number in range(130))
+    path = written(tmp_path, ("guards:", f"{more}\nguards:"))
+    assert byline("policy", "check", str(path)).err.splitlines()[-1] == "and 30 more"
+    told = json.loads(byline("policy", "check", str(path), "--json").out)
+    assert (len(told["faults"]), told["more"]) == (100, 30)
 
 
 def test_a_policy_is_compared_with_another(byline: Byline, tmp_path: Path) -> None:

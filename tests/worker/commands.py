@@ -5,7 +5,7 @@ import subprocess
 import sys
 from typing import Any
 
-from tests.worker.harness import ROOT, Estate
+from tests.worker.harness import Estate
 
 LIMIT_SECONDS = 120
 
