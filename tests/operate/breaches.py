@@ -195,6 +195,12 @@ PLANTED = [
         edit(APPLIED, in_statement("facts", followers_band="1000000-4999999")),
     ),
     Planted(
+        "a statement with the band of a count that came later",
+        "statement_wrong",
+        edit(APPLIED, in_statement("facts", followers_band="500000-999999")),
+        "moved",
+    ),
+    Planted(
         "a shadow event on the live topic",
         "modes_mixed",
         moved_to("throttles", APPLIED, mode="shadow"),

@@ -8,9 +8,9 @@ from typing import Any
 
 from schemas.words import Mode, Surface
 from streams.core.batches import joined
-from streams.core.policy import Consequence, Notice, Policy
+from streams.core.policy import Consequence, Notice, Phase, Policy
 from streams.operate.audit.records import Record, iso, millis
-from tests.core.given import DAY, HOUR, MINUTE, Day, policy
+from tests.core.given import DAY, HOUR, MINUTE, START, Day, policy
 
 
 class Tape(Day):
@@ -202,6 +202,14 @@ def approved() -> Tape:
     return tape.wait(6 * DAY).sealed()
 
 
+def moved() -> Tape:
+    """Counts that fell below the line, not below the exit line, or rose, before the restriction."""
+    tape = Tape(policy(phases=(Phase("million", 1_000_000, START - 30 * DAY, None, None),)))
+    for account in ("g1", "g2"):
+        invited(tape, account, 1_200_000).receipt(account=account)
+    return tape.reads(960_000, "g1").reads(6_000_000, "g2").days(20)  # type: ignore[attr-defined, no-any-return]
+
+
 RECORDINGS: dict[str, Callable[[], Tape]] = {
     "clean": clean,
     "stricter": stricter,
@@ -209,5 +217,6 @@ RECORDINGS: dict[str, Callable[[], Tape]] = {
     "held": held,
     "withdrawn": withdrawn,
     "approved": approved,
+    "moved": moved,
 }
 """Histories without a breach."""

@@ -100,7 +100,8 @@ def _statement(moment: Moment, cycle: Cycle, event: ThrottleApplied) -> Iterator
     if told != true or (said.answer == "declined") != (event.reason == "declined"):
         yield "statement_wrong", "the restriction or the answer", ()
     facts = moment.facts
-    if cycle.followers is not None and said.facts.followers_band != band(cycle.followers):
+    rightly = _bands(moment, cycle)
+    if rightly and said.facts.followers_band not in rightly:
         yield "statement_wrong", "the band of the count at issue", (cycle.place,)
     if facts.get("field") and said.facts.field.value != facts["field"]:
         yield "statement_wrong", "the field", (moment.decision_place,)
@@ -116,6 +117,20 @@ def _statement(moment: Moment, cycle: Cycle, event: ThrottleApplied) -> Iterator
     told_terms = (ground.policy_digest, ground.phase, ground.line, ground.notice_version)
     if told_terms != (terms.digest, cycle.phase, cycle.line, cycle.notice_version):
         yield "terms_changed", "the ground of the statement", (cycle.place,)
+
+
+def _bands(moment: Moment, cycle: Cycle) -> set[str]:
+    """What the band may be: that of the count at issue; empty where that is not known.
+
+    A cycle of the first edition did not pin it: there it is the count of the decision, and in the
+    second edition at least the line.
+    """
+    if cycle.edition > 1:
+        return set() if cycle.followers is None else {band(cycle.followers)}
+    present = moment.facts.get("followers")
+    if not isinstance(present, int):
+        return set()
+    return {band(present if moment.edition == 1 else max(present, cycle.line))}
 
 
 def band(followers: int) -> str:
