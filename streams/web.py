@@ -67,6 +67,7 @@ class HealthSite:
             "generation": status.generation,
             "cluster_changed": status.cluster_changed,
             "blocked": list(status.blocked),
+            "ousted": status.ousted,
             "kafka_away_seconds": round(status.away_seconds, 1),
             "partitions": [
                 {

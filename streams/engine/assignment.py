@@ -6,6 +6,7 @@ race the first batch. aiokafka only logs what is raised there, so errors end the
 
 import asyncio
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from streams.engine.fatal import end_on, end_process
@@ -55,6 +56,9 @@ class Assignment:
         numbers = {number for topic, number in partitions if topic in topics and number < count}
         for number in numbers:
             if any((topic, number) not in partitions for topic in topics):
+                # The group would give us the same again when we come back.
+                with suppress(Exception):
+                    await self._engine.consumer._thread.leave()
                 end_process(
                     f"partition {number} was not assigned for all topics: {sorted(partitions)}"
                 )

@@ -72,7 +72,7 @@ class EngineStatus:
 
     `cluster_changed` says what of the cluster is not as it was at the start: adverse events wait.
     `blocked` names inputs that cannot be read on for a minute. `away_seconds`: how long Kafka has
-    not answered.
+    not answered. `ousted`: another worker has our instance id, and this one stays out of the group.
     """
 
     ready: bool
@@ -83,3 +83,4 @@ class EngineStatus:
     cluster_changed: str | None = None
     blocked: tuple[str, ...] = ()
     away_seconds: float = 0.0
+    ousted: bool = False

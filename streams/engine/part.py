@@ -8,8 +8,12 @@ import asyncio
 import math
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from aiokafka.errors import KafkaError
+
+from streams.engine.continuity import check_bounds
 from streams.engine.ends import Ends
 from streams.engine.fatal import end_process, spawn
 from streams.engine.intake import Intake
@@ -107,12 +111,21 @@ class Part:
             return
         now = time.monotonic()
         if now - self._last_heal < self._config.hole_budget_seconds:
-            end_process(f"partition {self.number}: a span is missing again after a seek ({detail})")
+            spawn(self._give_up(detail), f"partition {self.number}: a span is missing")
+            return
         self._last_heal = now
         self._engine.observer.healed(self.number, reason)
         self._engine.log.warning("partition %d: %s (%s), seeking back", self.number, reason, detail)
         self.intake.drop_lanes()
         spawn(self._seek(), f"partition {self.number}: seek")
+
+    async def _give_up(self, detail: str) -> None:
+        """End the process; say so when what is to be read is not there any more."""
+        with suppress(KafkaError, OSError, TimeoutError):
+            async with asyncio.timeout(self._config.hole_budget_seconds / 2):
+                bounds = (await self._engine.ends.bounds([self.number]))[self.number]
+                check_bounds(self.number, self.intake.reads, bounds)
+        end_process(f"partition {self.number}: a span is missing again after a seek ({detail})")
 
     def status(self) -> PartStatus:
         """For the health page."""

@@ -6,6 +6,8 @@ pauses anything: positions are the parts' business.
 
 import asyncio
 import itertools
+import math
+import time
 from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -17,7 +19,7 @@ from faust.types.tuples import ConsumerMessage
 from streams.engine.fatal import end_on
 from streams.engine.fetching import read_spans
 from streams.engine.lanes import Fetched, Lane
-from streams.kafka.consumer import TolerantConsumer
+from streams.engine.membership import MemberConsumer
 
 if TYPE_CHECKING:
     from streams.engine.worker import Engine
@@ -31,11 +33,12 @@ class SpanConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
     """The thread that owns the aiokafka consumer; what is said to run there runs on its loop."""
 
     engine: "Engine"
+    turned_at = math.inf
 
-    def _create_worker_consumer(self, transport: Any) -> TolerantConsumer:
+    def _create_worker_consumer(self, transport: Any) -> MemberConsumer:
         config, assignor = self.engine.config, self.app.assignor
         self._assignor = assignor
-        return TolerantConsumer(
+        consumer = MemberConsumer(
             **config.client_arguments(),
             client_id=config.application_id,
             group_id=config.application_id,
@@ -52,6 +55,8 @@ class SpanConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
             heartbeat_interval_ms=int(config.heartbeat_interval_seconds * 1000),
             rebalance_timeout_ms=int(config.rebalance_timeout_seconds * 1000),
         )
+        consumer.engine = self.engine
+        return consumer
 
     async def subscribe(self, topics: Iterable[str]) -> None:
         """Subscribe when every topic shows its partitions: a leader without assigns nothing."""
@@ -70,8 +75,28 @@ class SpanConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
 
     async def fetch(self) -> list[Fetched]:
         """The next spans of all lanes that may be served; empty after a moment without any."""
-        spans: list[Fetched] = await self.call_thread(self._fetch)
+        limit = self.engine.config.loop_stall_seconds
+        try:
+            async with asyncio.timeout(limit):
+                spans: list[Fetched] = await self.call_thread(self._fetch)
+        except TimeoutError as error:
+            raise TimeoutError(f"the consumer gave nothing back for {limit:.0f} s") from error
         return spans
+
+    def knock(self) -> None:
+        """Let the loop of the thread say that it turns: `turned_at` follows."""
+        self.thread_loop.call_soon_threadsafe(self._turned)
+
+    def _turned(self) -> None:
+        self.turned_at = time.monotonic()
+
+    async def leave(self) -> None:
+        """Leave the group for good: what was assigned must not be assigned again."""
+        coordinator = self._ensure_consumer()._coordinator
+        leaving = asyncio.run_coroutine_threadsafe(
+            coordinator._maybe_leave_group(), self.thread_loop
+        )
+        await asyncio.wait_for(asyncio.wrap_future(leaving), 5.0)
 
     async def _fetch(self) -> list[Fetched]:
         consumer = self._ensure_consumer()

@@ -7,10 +7,11 @@ metadata assigns nothing to anybody; a clock that jumps would fire timers that a
 
 import asyncio
 import ctypes
+import math
 import os
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from streams.engine.fatal import EXIT_RESTART, end_process
 
@@ -29,6 +30,8 @@ class Watchdog:
         self._engine = engine
         self._ticks = 0
         self._empty_since: float | None = None
+        self._turned_at = math.nan
+        self._thread_still = 0
         self._unsettled_since = time.monotonic()
         self._tails: dict[tuple[str, int], tuple[int, int]] = {}
         self._leaving = threading.Event()
@@ -65,18 +68,37 @@ class Watchdog:
             end_process(f"the machine's clock jumped by {drift:.1f} s")
 
     def _check_consumer(self) -> None:
-        thread = getattr(getattr(self._engine, "consumer", None), "_thread", None)
-        consumer = getattr(thread, "_consumer", None)
-        if consumer is None or self._engine.assignment.stopping:
+        if not hasattr(self._engine, "consumer") or self._engine.assignment.stopping:
             return
-        for owner, name in (("_coordinator", "_coordination_task"), ("_fetcher", "_fetch_task")):
-            task = getattr(getattr(consumer, owner, None), name, None)
-            if task is not None and task.done():
+        thread = self._engine.consumer._thread
+        consumer = thread._consumer
+        if consumer is None or consumer._coordinator is None or consumer._fetcher is None:
+            return
+        self._check_thread(thread)
+        coordinator = consumer._coordinator
+        for name, task in (
+            ("_coordination_task", coordinator._coordination_task),
+            ("_fetch_task", consumer._fetcher._fetch_task),
+        ):
+            if task.done():
                 error = None if task.cancelled() else task.exception()
                 end_process(f"aiokafka's {name} ended: {error!r}", error)
-        error = getattr(consumer._coordinator, "_pending_exception", None)
+        error = coordinator._pending_exception
         if error is not None:
             end_process(f"aiokafka's coordinator failed: {error!r}", error)
+
+    def _check_thread(self, thread: Any) -> None:
+        """The consumer's thread has a loop of its own, which may end or stand still as well."""
+        worker = thread._thread
+        if worker is not None and not worker.is_alive():
+            end_process("the consumer's thread has ended: nothing would ever be read")
+        limit = self._engine.config.loop_stall_seconds
+        # In looks: the thread had its chances to turn while this loop did.
+        self._thread_still = self._thread_still + 1 if thread.turned_at == self._turned_at else 0
+        self._turned_at = thread.turned_at
+        if self._thread_still * TICK_SECONDS >= limit:
+            end_process(f"the consumer's loop has not turned for {limit:.0f} s")
+        thread.knock()
 
     def _check_assignment(self) -> None:
         """Nothing assigned to anybody is a broken leader; a worker too many is only a spare one.
@@ -85,7 +107,8 @@ class Watchdog:
         """
         assignment = self._engine.assignment
         now = time.monotonic()
-        if assignment.settled or assignment.stopping:
+        waiting = self._engine.ousted or self._engine.watch.away
+        if assignment.settled or assignment.stopping or waiting:
             self._unsettled_since = now
         elif now - self._unsettled_since > self._engine.config.unsettled_seconds:
             end_process("the group has not come to an assignment")

@@ -49,6 +49,8 @@ class Engine:
         self.cluster: Cluster
         self.watch: ClusterWatch
         self.reach: ReachWatch
+        self.ousted = False
+        """Another worker has our instance id: this one stays out of the group."""
         self._disk_memory = DiskMemory.of(config.block_cache_bytes, config.write_buffer_bytes)
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -140,4 +142,5 @@ class Engine:
             cluster_changed=watch.changed,
             blocked=tuple(f"{topic}[{number}]" for topic, number in sorted(self.reach.blocked)),
             away_seconds=watch.away_seconds,
+            ousted=self.ousted,
         )

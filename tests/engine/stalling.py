@@ -10,12 +10,14 @@ from collections.abc import Callable
 from typing import Any
 
 from aiokafka.cluster import ClusterMetadata
+from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.errors import NodeNotReadyError
 from faust.assignor.partition_assignor import PartitionAssignor
 
 from streams.engine import cluster_watch, fetching, lanes, watchdog
 from streams.engine.assignment import Assignment
 from streams.engine.assignor import FixedAssignor
+from streams.engine.membership import StaticMember
 from streams.engine.transport import SpanConsumerThread
 from streams.engine.worker import Engine
 from streams.kafka import stretches
@@ -98,6 +100,39 @@ def look_at_tasks() -> None:
     fetching.read_stretches = careless
 
 
+def stuck_thread() -> None:
+    """The loop of the consumer's thread stands still."""
+
+    def stick(engine: Engine) -> None:
+        engine.consumer._thread.thread_loop.call_soon_threadsafe(time.sleep, 60)
+
+    _after_start(stick, LATE_SECONDS)
+
+
+def half_assignment() -> None:
+    """The leader forgets one topic of what it distributes."""
+    assign = FixedAssignor._assign
+
+    def half(self: Any, cluster: Any, members: Any) -> Any:
+        for member in members.values():
+            member.subscription.sort()
+        groups = FixedAssignor._get_copartitioned_groups
+        lost = min(next(iter(members.values())).subscription)
+
+        def without(topics: set[str], *rest: Any) -> Any:
+            return groups({topic for topic in topics if topic != lost}, *rest)
+
+        self._get_copartitioned_groups = without
+        return assign(self, cluster, members)
+
+    FixedAssignor._assign = half  # type: ignore[method-assign]
+
+
+def no_leaving() -> None:
+    """A static member never leaves its group, as aiokafka would have it."""
+    StaticMember._maybe_leave_group = GroupCoordinator._maybe_leave_group  # type: ignore[method-assign]
+
+
 def no_look() -> None:
     """The cluster answers everything but what asks for its topics."""
 
@@ -160,6 +195,9 @@ ALL: dict[str, Callable[[], None]] = {
         dead_fetch,
         dead_coordination,
         look_at_tasks,
+        stuck_thread,
+        half_assignment,
+        no_leaving,
         no_look,
         tail_check,
         span_check,

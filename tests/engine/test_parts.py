@@ -206,6 +206,8 @@ def test_watchdog_exits_when_nobody_is_assigned_anything(
         config=config,
         assignment=SimpleNamespace(settled=True, parts={}, stopping=False),
         consumer=SimpleNamespace(app=SimpleNamespace(assignor=assignor)),
+        watch=SimpleNamespace(away=False),
+        ousted=False,
     )
     said: list[str] = []
     monkeypatch.setattr(watchdog_module, "end_process", said.append)

@@ -63,6 +63,7 @@ def _tell(app, path: Path) -> None:  # type: ignore[no-untyped-def]
                 "changed": status.cluster_changed,
                 "blocked": list(status.blocked),
                 "away": status.away_seconds,
+                "ousted": status.ousted,
                 "parts": {p.partition: [p.state, p.lag] for p in status.parts},
             }
         except RuntimeError:

@@ -1,0 +1,219 @@
+"""Being a static member of the group: leaving it for good, and not throwing another worker out.
+
+aiokafka never lets a static member leave, so what it had waits out the session when a worker is
+taken away, and an assignment that was wrong is given to it again. And it does not know that the
+broker replaces the older of two members with one instance id: the two would throw each other out
+of the group every second for ever.
+"""
+
+import asyncio
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from aiokafka.consumer.group_coordinator import GroupCoordinator
+from aiokafka.errors import KafkaError
+from aiokafka.protocol.api import Request, RequestStruct, Response
+from aiokafka.protocol.types import Array, Boolean, Bytes, Int16, Int32, Schema, String
+
+from streams.kafka.consumer import TolerantConsumer
+
+if TYPE_CHECKING:
+    from streams.engine.worker import Engine
+
+logger = logging.getLogger(__name__)
+_text = String("utf-8")
+
+
+class LeaveGroupResponse3(Response):  # type: ignore[misc]
+    """Who was let go."""
+
+    API_KEY = 13
+    API_VERSION = 3
+    SCHEMA = Schema(
+        ("throttle_time_ms", Int32),
+        ("error_code", Int16),
+        ("members", Array(("member_id", _text), ("instance_id", _text), ("error_code", Int16))),
+    )
+
+
+class LeaveGroupRequest3(RequestStruct):  # type: ignore[misc]
+    """Members that leave, by instance id."""
+
+    API_KEY = 13
+    API_VERSION = 3
+    RESPONSE_TYPE = LeaveGroupResponse3
+    SCHEMA = Schema(
+        ("group", _text), ("members", Array(("member_id", _text), ("instance_id", _text)))
+    )
+
+
+class LeaveRequest(Request[LeaveGroupRequest3]):  # type: ignore[misc]
+    """Leave a group as a static member."""
+
+    API_KEY = 13
+
+    def __init__(self, group: str, member_id: str, instance_id: str) -> None:
+        self._content = (group, [(member_id, instance_id)])
+
+    def build(self, request_struct_class: Any) -> Any:
+        """The request."""
+        return request_struct_class(*self._content)
+
+
+class DescribeGroupsResponse4(Response):  # type: ignore[misc]
+    """The members of groups."""
+
+    API_KEY = 15
+    API_VERSION = 4
+    SCHEMA = Schema(
+        ("throttle_time_ms", Int32),
+        (
+            "groups",
+            Array(
+                ("error_code", Int16),
+                ("group", _text),
+                ("state", _text),
+                ("protocol_type", _text),
+                ("protocol", _text),
+                (
+                    "members",
+                    Array(
+                        ("member_id", _text),
+                        ("instance_id", _text),
+                        ("client_id", _text),
+                        ("client_host", _text),
+                        ("metadata", Bytes),
+                        ("assignment", Bytes),
+                    ),
+                ),
+                ("authorized_operations", Int32),
+            ),
+        ),
+    )
+
+
+class DescribeGroupsRequest4(RequestStruct):  # type: ignore[misc]
+    """Ask for the members of groups, with their instance ids."""
+
+    API_KEY = 15
+    API_VERSION = 4
+    RESPONSE_TYPE = DescribeGroupsResponse4
+    SCHEMA = Schema(("groups", Array(_text)), ("include_authorized_operations", Boolean))
+
+
+class MembersRequest(Request[DescribeGroupsRequest4]):  # type: ignore[misc]
+    """Ask for the members of one group."""
+
+    API_KEY = 15
+
+    def __init__(self, group: str) -> None:
+        self._group = group
+
+    def build(self, request_struct_class: Any) -> Any:
+        """The request."""
+        return request_struct_class([self._group], False)
+
+
+class StaticMember(GroupCoordinator):  # type: ignore[misc]
+    """aiokafka's coordinator of the worker's consumer, from when it has started."""
+
+    engine: "Engine"
+
+    async def _maybe_leave_group(self) -> None:
+        """Leave for good: others take over at once."""
+        if self._group_instance_id is None:
+            await super()._maybe_leave_group()
+            return
+        if self.generation > 0:
+            request = LeaveRequest(self.group_id, self.member_id, self._group_instance_id)
+            try:
+                async with asyncio.timeout(5.0):
+                    await self._send_req(request)
+            except (KafkaError, NotImplementedError, TimeoutError) as error:
+                logger.info("the group was not told that we leave: %r", error)
+        self.reset_generation()
+
+    async def _do_rejoin_group(self, subscription: Any) -> Any:
+        if self._group_instance_id is not None and not self.member_id:
+            await self._wait_for_the_other()
+            if self._closing.done():
+                return False
+        return await super()._do_rejoin_group(subscription)
+
+    async def _on_join_complete(self, generation: int, member_id: str, *rest: Any) -> None:
+        # Before anything is done with the assignment: whoever dies over it shall know itself again.
+        if self._group_instance_id is not None:
+            self._note(member_id)
+        await super()._on_join_complete(generation, member_id, *rest)
+
+    async def _wait_for_the_other(self) -> None:
+        """Do not join while another worker lives in the group under our instance id.
+
+        One that was noted in our own folder is us, before a restart; a dead one is gone after its
+        session.
+        """
+        told = False
+        while not self._closing.done():
+            other = await self._other_member()
+            if other is None or other == self._noted():
+                break
+            if not told:
+                logger.warning(
+                    "INSTANCE_ID %s is in group %s under another start (%s): waiting until that "
+                    "has been gone for a session",
+                    self._group_instance_id,
+                    self.group_id,
+                    other,
+                )
+            elif not self.engine.ousted:
+                self.engine.ousted = True
+                logger.error(
+                    "another worker with INSTANCE_ID %s lives in group %s: this one stays out of "
+                    "it. Give each worker an INSTANCE_ID of its own, or none",
+                    self._group_instance_id,
+                    self.group_id,
+                )
+            seconds = self._session_timeout_ms / 1000 if not told else 2.0
+            told = True
+            await asyncio.wait([self._closing], timeout=seconds)
+        if self.engine.ousted:
+            logger.warning("the other worker with our INSTANCE_ID is gone: joining")
+        self.engine.ousted = False
+
+    async def _other_member(self) -> str | None:
+        """Who is in the group under our instance id; None also when nobody can say."""
+        try:
+            answer = await self._send_req(MembersRequest(self.group_id))
+        except (KafkaError, NotImplementedError):
+            return None
+        for _error, _group, _state, _type, _protocol, members, _rights in answer.groups:
+            for member_id, instance_id, *_ in members:
+                if instance_id == self._group_instance_id:
+                    return str(member_id)
+        return None
+
+    @property
+    def _note_path(self) -> Path:
+        return self.engine.config.data_dir / "member-id"
+
+    def _noted(self) -> str | None:
+        return self._note_path.read_text() if self._note_path.exists() else None
+
+    def _note(self, member_id: str) -> None:
+        half = self._note_path.with_suffix(".new")
+        half.write_text(member_id)
+        half.replace(self._note_path)
+
+
+class MemberConsumer(TolerantConsumer):
+    """The consumer of the worker: a member of its group."""
+
+    engine: "Engine"
+
+    async def start(self) -> None:
+        """Connect; the group is joined with the subscription."""
+        await super().start()
+        # aiokafka makes its coordinator by name; it does nothing before there is a subscription.
+        self._coordinator.__class__ = StaticMember
+        self._coordinator.engine = self.engine
