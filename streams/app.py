@@ -121,9 +121,6 @@ def create_app(settings: Settings) -> EngineApp:
         await refuse_shared_versions(settings, policies)
         await publish_policies(settings, names, policies)
 
-    app.prepare = prepare
-
-    @app.task  # type: ignore[untyped-decorator]
     async def serve() -> None:
         await site.start(settings.http_host, instance.http_port)
         _log.info(
@@ -134,6 +131,8 @@ def create_app(settings: Settings) -> EngineApp:
             len(policies),
             instance.folder,
         )
+
+    app.early, app.prepare = serve, prepare
 
     @app.on_before_shutdown.connect  # type: ignore[untyped-decorator]
     async def leave(app: Any, **kwargs: Any) -> None:

@@ -19,11 +19,11 @@ from faust.serializers.schemas import Schema
 from streams.engine.assignor import FixedAssignor
 from streams.engine.config import EngineConfig
 from streams.engine.fatal import EXIT_RESTART, end_on
+from streams.engine.libraries import check_libraries
 from streams.engine.observer import NoObserver, Observer
 from streams.engine.processor import Processor
 from streams.engine.transport import SpanTransport
 from streams.engine.worker import Engine
-from streams.kafka.stretches import check_aiokafka
 
 
 class SpanSchema(Schema):  # type: ignore[misc]
@@ -57,6 +57,8 @@ class EngineApp(faust.App):  # type: ignore[misc]
 
     BootStrategy = EngineBoot
     engine: Engine
+    early: Callable[[], Awaitable[None]] | None = None
+    """Awaited first of all, before there is a broker: a worker that waits for one is alive."""
     prepare: Callable[[], Awaitable[None]] | None = None
     """Awaited once the cluster has been checked, before the worker joins its group."""
 
@@ -66,6 +68,9 @@ class EngineApp(faust.App):  # type: ignore[misc]
     async def on_start(self) -> None:
         """Check the cluster before anything joins the group."""
         try:
+            if self.early is not None:
+                await self.early()
+            check_libraries()
             await self.engine.start()
             if self.prepare is not None:
                 await self.prepare()
@@ -87,7 +92,6 @@ def build(
     Views, tasks and services may be added to it before it runs. uvloop becomes the process's event
     loop policy.
     """
-    check_aiokafka()
     uvloop.install()
     faust_dir = config.data_dir / "faust"
     faust_dir.mkdir(parents=True, exist_ok=True)

@@ -38,6 +38,8 @@ class EngineConfig:
     gather_seconds: float = 0.3
     # Accounts in one round of timers: inputs of the partition wait for no more than that.
     fire_limit: int = 300
+    # Transactions at once: with more of them each takes so long that its limit may end it.
+    concurrent_commits: int = 32
     # The broker forgets a transactional id after seven days without a transaction (its default).
     idle_commit_seconds: float = 24 * 3600.0
 

@@ -240,7 +240,8 @@ class Part:
         changes, outputs = overlay.change_count, overlay.output_count
         limit = self._config.transaction_timeout_seconds
         try:
-            async with asyncio.timeout(limit):
+            # The limit counts from the begin: what waits for its turn has not begun.
+            async with self._engine.commit_slots, asyncio.timeout(limit):
                 await self._committer.commit(overlay, encode_position(position), offsets, now)
         except TimeoutError as error:
             raise TimeoutError(f"a transaction did not end within {limit:.0f} s") from error

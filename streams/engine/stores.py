@@ -9,6 +9,7 @@ import logging
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,6 +27,13 @@ from rocksdict import (
     WriteOptions,
 )
 
+from streams.engine.disk_faults import (
+    is_corrupt,
+    is_shortage,
+    mark_broken,
+    refusal,
+    remove_if_marked,
+)
 from streams.engine.processor import StoreSpec
 
 logger = logging.getLogger(__name__)
@@ -114,11 +122,17 @@ class PartitionStores:
         return Rdict(str(self._path), _options(self._disk_memory))
 
     def _open_or_start_over(self) -> Rdict:
-        """A disk that RocksDB calls corrupt is deleted; one that is full or forbidden is not."""
+        """A disk that RocksDB calls corrupt is deleted; one that is full or forbidden is not.
+
+        Raises `Refusal` for the latter.
+        """
+        remove_if_marked(self._path)
         try:
             return self._open()
         except Exception as error:
-            if not str(error).startswith(("Corruption", "Invalid argument")):
+            if is_shortage(error):
+                raise refusal(self._path, error) from error
+            if not is_corrupt(error):
                 raise
             logger.warning("%s is broken and is made anew: %s", self._path, error)
             shutil.rmtree(self._path, ignore_errors=True)
@@ -130,7 +144,14 @@ class PartitionStores:
         A disk older than `max_age_seconds` may hold keys whose deletion has meanwhile been
         compacted out of the changelog, so it must not be continued.
         """
-        raw = self._db.get(_META)
+        try:
+            raw = self._db.get(_META)
+        except Exception as error:
+            if not is_corrupt(error):
+                raise
+            logger.warning("%s is broken and is made anew: %s", self._path, error)
+            self.wipe()
+            return False
         if raw is None:
             self._wipe_if_any()
             return False
@@ -153,7 +174,8 @@ class PartitionStores:
 
     def wipe(self) -> None:
         """Start over with an empty disk."""
-        self._db.close()
+        with suppress(Exception):
+            self._db.close()
         shutil.rmtree(self._path, ignore_errors=True)
         self._db = self._open()
         self.meta = DiskMeta(_FORMAT, self._identity, 0.0, {}, None)
@@ -165,8 +187,16 @@ class PartitionStores:
         table = self.memory.get(store)
         if table is not None:
             return table.get
-        get, prefix = self._db.get, self._prefix[store]
-        return lambda key: get(prefix + key)
+        get, prefix, path = self._db.get, self._prefix[store], self._path
+
+        def read(key: bytes) -> bytes | None:
+            try:
+                return get(prefix + key)  # type: ignore[no-any-return]
+            except Exception as error:
+                mark_broken(path, error)
+                raise
+
+        return read
 
     def get(self, store: str, key: bytes) -> bytes | None:
         """The committed value."""
@@ -195,6 +225,7 @@ class PartitionStores:
             iterator.next()
         # Behind the last store lies the meta record: only a disk that fails ends before it.
         if self.meta.changelog_next:
+            mark_broken(self._path, Exception("Corruption: a scan ends before the last record"))
             raise BrokenDiskError(f"{self._path} cannot be read to its end")
 
     def apply(
@@ -225,9 +256,17 @@ class PartitionStores:
             position if position is not None else self.meta.position,
         )
         batch.put(_META, msgspec.json.encode(self.meta))
-        self._db.write(batch, WriteOptions())
+        try:
+            self._db.write(batch, WriteOptions())
+        except Exception as error:
+            mark_broken(self._path, error)
+            raise
 
     def close(self) -> None:
-        """Let go of the files."""
-        self._db.close()
+        """Let go of the files. What cannot be written out any more is in the changelogs."""
+        try:
+            self._db.close()
+        except Exception as error:
+            mark_broken(self._path, error)
+            logger.warning("%s was not closed cleanly: %s", self._path, error)
         self.memory.clear()

@@ -11,6 +11,7 @@ from streams.engine.broadcast import Broadcast
 from streams.engine.clock import Clock
 from streams.engine.cluster_watch import ClusterWatch
 from streams.engine.config import EngineConfig
+from streams.engine.disk_faults import raise_file_limit
 from streams.engine.ends import EndOffsets
 from streams.engine.failpoints import Failpoints
 from streams.engine.fatal import spawn
@@ -66,8 +67,10 @@ class Engine:
         library = logging.getLogger("aiokafka")
         library.setLevel(max(logging.INFO, library.getEffectiveLevel()))
         self.assignment = Assignment(self)
+        self.commit_slots = asyncio.Semaphore(config.concurrent_commits)
         self.recovery_slots = asyncio.Semaphore(config.concurrent_recoveries)
         self.cluster = await inspect_cluster(config, spec, self.log)
+        raise_file_limit(self.cluster.partition_count)
         self.watch = ClusterWatch(config, spec, self.clock, self.cluster, self._wake_all)
         self.ends = EndOffsets(config, self.clock, spec.topics, spec.broadcast, self.watch)
         await self.ends.start()

@@ -1,5 +1,6 @@
 """The broker goes away and comes back."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,36 @@ def test_given_broker_restarts_then_outputs_are_exact(tmp_path: Path, fresh_app:
                 wait_until(lambda: _seen_under_a_supervisor(toys), 60, "all adds have outputs")
             toys.assert_exact()
             print("restarts of the worker:", len(toys.workers) - 1)
+        finally:
+            toys.close()
+
+
+def test_given_an_outage_then_an_idle_worker_waits_and_says_so_once(
+    tmp_path: Path, fresh_app: str
+) -> None:
+    with KafkaCluster(tmp_path / "kafka") as cluster:
+        toys = Toys(cluster.bootstrap, fresh_app, tmp_path).make_topics()
+        try:
+            worker = toys.worker().ready()
+            toys.add(100)
+            toys.assert_exact()
+            time.sleep(3)
+            logged = len(worker.log)
+            cluster.kill()
+            gone = time.monotonic()
+            wait_until(lambda: not worker.status["ready"], 10, "not ready")
+            assert time.monotonic() - gone < 10
+            time.sleep(20)
+            assert worker.process.poll() is None
+            assert worker.log.count("Kafka does not answer") == 1
+            quiet = len(worker.log) - logged
+            cluster.start_broker()
+            wait_until(lambda: worker.status["ready"], 40, "ready again")
+            assert worker.log.count("Kafka answers again") == 1
+            assert quiet < 20_000, worker.log[logged:][:3000]
+            toys.add(100)
+            toys.assert_exact()
+            assert worker.process.poll() is None
         finally:
             toys.close()
 

@@ -1,5 +1,6 @@
 """The small pieces, without a broker."""
 
+import os
 import subprocess
 import sys
 import time
@@ -14,6 +15,7 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
 from streams.engine import clock as clock_module
+from streams.engine import disk_faults
 from streams.engine import watchdog as watchdog_module
 from streams.engine.clock import Clock
 from streams.engine.config import EngineConfig
@@ -326,6 +328,83 @@ def test_a_disk_that_ends_too_early_is_not_taken_for_whole(tmp_path: Path) -> No
     stores._db.delete(b"\xffmeta")
     with pytest.raises(BrokenDiskError, match="cannot be read to its end"):
         list(stores.items_on_disk("b"))
+
+
+def _damage(path: Path) -> None:
+    """Turn the middle of each table file over."""
+    for table in path.glob("*.sst"):
+        content = bytearray(table.read_bytes())
+        for place in range(0, len(content) // 2, 16):
+            content[place] ^= 0xFF
+        table.write_bytes(content)
+
+
+def _filled(path: Path) -> None:
+    stores = _stores(path)
+    for number in range(50):
+        rows = [(b"k%d-%d" % (number, one), os.urandom(200)) for one in range(100)]
+        stores.apply([("b", rows)], b"position", {"b": number})
+    stores._db.flush()
+    stores.close()
+
+
+def test_a_damaged_block_met_while_reading_marks_the_folder_for_the_next_start(
+    tmp_path: Path,
+) -> None:
+    _filled(tmp_path / "p")
+    _damage(tmp_path / "p")
+    stores = _stores(tmp_path / "p")
+    keys = [b"k%d-7" % number for number in range(50)]
+    with pytest.raises(Exception, match="Corruption"):
+        list(map(stores.reader("b"), keys))
+    stores.close()
+    assert "Corruption" in (tmp_path / "p.broken").read_text()
+    stores = _stores(tmp_path / "p")
+    assert not (tmp_path / "p.broken").exists()
+    assert not stores.load_meta(3600)
+    stores.apply([("b", [(b"k", b"v")])], b"position", {"b": 1})
+    assert stores.get("b", b"k") == b"v"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Invalid argument: IO error: Too many open files: /x/MANIFEST-000005",
+        "IO error: No space left on device: While appending to file",
+        "Invalid argument: No space left on device",
+        "IO error: While lock file: Resource temporarily unavailable",
+    ],
+)
+def test_a_machine_that_is_short_of_something_loses_no_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    stores = _stores(tmp_path / "p")
+    stores.apply([("a", [(b"k", b"v")])], b"position", {"a": 3})
+    stores.close()
+
+    def short(self: PartitionStores) -> None:
+        raise Exception(text)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(PartitionStores, "_open", short)
+        with pytest.raises(Refusal, match="It is left as it is"):
+            _stores(tmp_path / "p")
+    stores = _stores(tmp_path / "p")
+    assert stores.load_meta(3600)
+    assert dict(stores.items_on_disk("a")) == {b"k": b"v"}
+
+
+def test_the_soft_limit_of_open_files_is_raised_and_what_is_needed_is_said(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    taken: list[tuple[int, int]] = []
+    monkeypatch.setattr(disk_faults.resource, "getrlimit", lambda _: (256, 1_000))
+    monkeypatch.setattr(disk_faults.resource, "setrlimit", lambda _, limits: taken.append(limits))
+    disk_faults.raise_file_limit(4)
+    assert caplog.text == ""
+    disk_faults.raise_file_limit(200)
+    assert taken == [(1_000, 1_000)] * 2
+    assert "at most 1000 files may be open, 2100 are needed" in caplog.text
 
 
 def test_a_record_that_no_batch_may_hold_is_named(tmp_path: Path) -> None:

@@ -1,0 +1,89 @@
+"""What is wrong with a disk, and what may be done about it.
+
+The tables on disk are a cache of the changelogs: one that is corrupt is made anew. One that cannot
+be opened because files or room are short is whole, and is never deleted. RocksDB says both in text,
+and calls some of either kind "Invalid argument".
+"""
+
+import logging
+import resource
+import shutil
+from pathlib import Path
+
+from streams.engine.processor import Refusal
+
+logger = logging.getLogger(__name__)
+
+# What stands in the message when the machine is short of something, or forbids it.
+SHORTAGES = (
+    "Too many open files",
+    "No space left",
+    "Permission denied",
+    "Read-only file system",
+    "Disk quota exceeded",
+    "Cannot allocate memory",
+    "No locks available",
+    "lock hold by",
+    "Resource temporarily unavailable",
+)
+FILES_OF_A_WORKER = 300
+FILES_OF_A_PARTITION = 9
+"""Measured: 200 partitions take 1,625 descriptors."""
+MOST_FILES = 1_048_576
+
+
+def is_corrupt(error: BaseException) -> bool:
+    """Whether RocksDB says that what it has is damaged, and not that the machine is short."""
+    text = str(error)
+    return text.startswith(("Corruption", "Invalid argument")) and not is_shortage(error)
+
+
+def is_shortage(error: BaseException) -> bool:
+    """Whether the machine is short of something or forbids it: a person has to act."""
+    return any(word in str(error) for word in SHORTAGES)
+
+
+def refusal(path: Path, error: BaseException) -> Refusal:
+    """What to say of a shortage."""
+    return Refusal(
+        f"the state in {path} cannot be opened: {error}. It is left as it is. Free room or raise "
+        "the limit that is named, and start again",
+        2,
+    )
+
+
+def _mark_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}.broken")
+
+
+def mark_broken(path: Path, error: BaseException) -> None:
+    """Note that the folder is damaged, so that the next start makes it anew."""
+    if is_corrupt(error):
+        logger.error("%s is damaged and is made anew at the next start: %s", path, error)
+        _mark_of(path).write_text(str(error))
+
+
+def remove_if_marked(path: Path) -> None:
+    """Delete a folder that was found damaged when it was last in use."""
+    mark = _mark_of(path)
+    if mark.exists():
+        logger.warning("%s was found damaged and is made anew: %s", path, mark.read_text())
+        shutil.rmtree(path, ignore_errors=True)
+        mark.unlink()
+
+
+def raise_file_limit(partitions: int) -> None:
+    """Take as many open files as the machine allows, and say so when these are too few."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_FILES if hard == resource.RLIM_INFINITY else hard
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    needed = FILES_OF_A_WORKER + FILES_OF_A_PARTITION * partitions
+    if wanted < needed:
+        logger.warning(
+            "at most %d files may be open, %d are needed where one worker has all %d partitions: "
+            "raise the hard limit (ulimit -Hn, LimitNOFILE of systemd)",
+            wanted,
+            needed,
+            partitions,
+        )

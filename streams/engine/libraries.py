@@ -1,0 +1,107 @@
+"""The three libraries whose private parts are leaned on: held to the versions that were tested.
+
+`PRIVATE` names what is used beyond their documents, for the test that finds it all there.
+"""
+
+from importlib.metadata import version
+
+from streams.engine.processor import Refusal
+
+PINNED = {"aiokafka": "0.14.0", "faust-streaming": "0.15.3", "mode-streaming": "0.7.1"}
+
+PRIVATE: dict[str, tuple[str, ...]] = {
+    "aiokafka.consumer.fetcher:Fetcher": (
+        "_create_fetch_waiter",
+        "_notify",
+        "fetched_records",
+    ),
+    "aiokafka.consumer.fetcher:FetchResult": ("check_assignment", "has_more"),
+    "aiokafka.consumer.fetcher:PartitionRecords": (
+        "_consume_aborted_up_to",
+        "_contains_abort_marker",
+    ),
+    "aiokafka.consumer.fetcher": ("MemoryRecords", "READ_COMMITTED"),
+    "aiokafka.consumer.group_coordinator:GroupCoordinator": (
+        "_do_rejoin_group",
+        "_maybe_leave_group",
+        "_on_join_complete",
+        "_send_req",
+        "reset_generation",
+    ),
+    "aiokafka.record._crecords.default_records": (
+        "gzip_decode",
+        "lz4_decode",
+        "snappy_decode",
+        "zstd_decode",
+    ),
+    "faust.assignor.partition_assignor:PartitionAssignor": (
+        "_assign",
+        "external_topic_distribution",
+    ),
+    "faust.transport.drivers.aiokafka:AIOKafkaConsumerThread": (
+        "_create_worker_consumer",
+        "_ensure_consumer",
+        "call_thread",
+    ),
+    "faust.transport.drivers.aiokafka:Consumer": (
+        "_new_consumer_thread",
+        "_new_topicpartition",
+        "on_partitions_assigned",
+        "on_partitions_revoked",
+        "perform_seek",
+        "seek_to_committed",
+    ),
+    "mode.threads:ServiceThread": ("on_thread_stop", "stop"),
+}
+"""By module or class: names that must be there."""
+
+ATTRIBUTES: dict[str, tuple[str, ...]] = {
+    "aiokafka.consumer.consumer:AIOKafkaConsumer": (
+        "_client",
+        "_closed",
+        "_coordinator",
+        "_fetcher",
+        "_subscription",
+    ),
+    "aiokafka.consumer.fetcher:Fetcher": (
+        "_closed",
+        "_fetch_task",
+        "_records",
+        "_subscriptions",
+        "_wait_consume_future",
+    ),
+    "aiokafka.consumer.fetcher:FetchResult": ("_assignment", "_partition_records"),
+    "aiokafka.consumer.fetcher:PartitionRecords": (
+        "_aborted_producers",
+        "_check_crcs",
+        "_isolation_level",
+        "_records",
+        "_records_iterator",
+        "_tp",
+        "next_fetch_offset",
+    ),
+    "aiokafka.consumer.group_coordinator:GroupCoordinator": (
+        "_closing",
+        "_coordination_task",
+        "_group_instance_id",
+        "_pending_exception",
+        "_session_timeout_ms",
+        "generation",
+        "member_id",
+    ),
+    "faust.transport.drivers.aiokafka:AIOKafkaConsumerThread": ("_consumer",),
+    "mode.threads:ServiceThread": ("_thread", "thread_loop"),
+}
+"""By class: what its objects carry, set in its own code."""
+
+
+def check_libraries() -> None:
+    """Raises `Refusal` when another version is installed than the one that was tested."""
+    for name, pinned in PINNED.items():
+        found = version(name)
+        if found != pinned:
+            raise Refusal(
+                f"{name} {pinned} is needed, {found} is installed: its private parts are used "
+                "here. Install what requirements.lock says",
+                2,
+            )
