@@ -16,6 +16,7 @@ from streams.engine.ends import EndOffsets
 from streams.engine.failpoints import Failpoints
 from streams.engine.fatal import spawn
 from streams.engine.lanes import Desk, Fetched, Lane
+from streams.engine.library_log import thin_out
 from streams.engine.observer import EngineStatus, Observer
 from streams.engine.part import Part
 from streams.engine.preflight import Cluster, inspect_cluster
@@ -66,6 +67,7 @@ class Engine:
         # Below this aiokafka logs keys and values.
         library = logging.getLogger("aiokafka")
         library.setLevel(max(logging.INFO, library.getEffectiveLevel()))
+        thin_out()
         self.assignment = Assignment(self)
         self.commit_slots = asyncio.Semaphore(config.concurrent_commits)
         self.recovery_slots = asyncio.Semaphore(config.concurrent_recoveries)

@@ -49,7 +49,7 @@ def test_given_an_outage_then_an_idle_worker_waits_and_says_so_once(
             cluster.start_broker()
             wait_until(lambda: worker.status["ready"], 40, "ready again")
             assert worker.log.count("Kafka answers again") == 1
-            assert quiet < 20_000, worker.log[logged:][:3000]
+            assert quiet < 8_000, worker.log[logged:][:3000]
             toys.add(100)
             toys.assert_exact()
             assert worker.process.poll() is None
