@@ -63,8 +63,8 @@ def _changed_before(plain: dict[str, Any]) -> None:
     plain["cluster_changed"] = iso(millis(plain["now"]) - DAY)
 
 
-def _other_policy(**stability: Any) -> Plant:
-    """Every policy with another stability, and the digests that go with it."""
+def _other_policy(stability: dict[str, Any], **more: Any) -> Plant:
+    """Every policy with other terms, and the digests that go with them."""
 
     def plant(records: Records) -> Records:
         texts = {
@@ -75,6 +75,7 @@ def _other_policy(**stability: Any) -> Plant:
         new: dict[str, bytes] = {}
         for digest, plain in texts.items():
             plain["stability"] = {**plain["stability"], **stability}
+            plain.update(more)
             new[digest] = json.dumps(plain, ensure_ascii=False, sort_keys=True).encode()
         return [_renamed(record, new) for record in records]
 
@@ -225,7 +226,7 @@ OF_DOUBT = [
     Planted(
         "an adverse event on facts older than the policy allows",
         "acted_on_stale_facts",
-        _other_policy(max_age=DAY),
+        _other_policy({"max_age": DAY}),
     ),
     Planted(
         "an adverse event in a round for favourable ones",
@@ -297,6 +298,37 @@ OF_DOUBT = [
         "milder",
     ),
     Planted(
+        "more invitations on a day than the cap",
+        "cap_exceeded",
+        _other_policy({}, invitations_per_day=2),
+    ),
+    Planted(
+        "more accounts throttled in an hour than the cap",
+        "cap_exceeded",
+        _other_policy({}, throttles_per_hour=0),
+    ),
+    Planted(
+        "a dead letter with the payload",
+        "dead_letter_wrong",
+        lambda records: reletter(records, value="a name"),
+    ),
+    Planted(
+        "an exemption lay in Kafka before timers that acted as if it did not",
+        "input_overtaken",
+        lambda records: entered_before(records, "account-changes", 9 * DAY, account_id="a14"),
+    ),
+    Planted(
+        "restricted under a label that is not covered",
+        "acted_on_untouchable",
+        reword("category-changes", setting(account_id="a9"), category="日常生活"),
+    ),
+    Planted(
+        "a consent that a new notice should have ended",
+        "consent_not_voided",
+        unsay("consent.voided", reason="notice", account_id="l3"),
+        "milder",
+    ),
+    Planted(
         "a brake that was read and not obeyed",
         "acted_during_brake",
         drop("switches", switch="adverse_off", on=False),
@@ -310,6 +342,25 @@ def at_once(records: Records, event: str, account_id: str) -> Records:
     first, second = [it for it in told if it["account_id"] == account_id][:2]
     change = setting(decided_at=second["decided_at"])
     return edit(event, change, event_id=first["event_id"])(records)
+
+
+def reletter(records: Records, **fields: Any) -> Records:
+    """The first dead letter with other fields."""
+    for index, record in enumerate(records):
+        if record.topic == "dead-letters":
+            done = put(record, value(record) | fields)
+            return [*records[:index], done, *records[index + 1 :]]
+    raise AssertionError("nothing was refused")
+
+
+def entered_before(records: Records, topic: str, by: int, **wanted: Any) -> Records:
+    """The first such input entered so much earlier, and was read when it was."""
+    for index, record in enumerate(records):
+        plain = value(record) if record.topic == topic else {}
+        if plain and all(plain.get(k) == v for k, v in wanted.items()):
+            done = record._replace(timestamp=record.timestamp - by)
+            return [*records[:index], done, *records[index + 1 :]]
+    raise AssertionError(f"nothing in {topic} is {wanted}")
 
 
 def relog_letter(records: Records, topic: str, offset: int) -> Records:

@@ -34,6 +34,10 @@ ODD: dict[str, bytes | None] = {
     "a switch of strange parts": b'{"scope":[],"switch":{},"on":"yes","issued_at":9}',
     "a policy of strange parts": b'{"notice":[],"consequence":7,"stability":null}',
 }
+SHOWN = {
+    *("chain_broken", "log_unreadable", "invalid_event", "policy_altered"),
+    "dead_letter_wrong",
+}
 KEYS = (None, b"", b"\xff", b"weibo:d1", b"weibo:" + b"x" * 5000)
 
 
@@ -51,12 +55,12 @@ def test_no_record_ends_the_audit(name: str, what: str) -> None:
     ]
     found = audit([*sound(), *odd])
     names = {it.name for it in found}
-    assert names <= {"chain_broken", "log_unreadable", "invalid_event", "policy_altered"}
+    assert names <= SHOWN
     if name == "decisions":
         assert "log_unreadable" in names
         assert verify([it for it in [*sound(), *odd] if it.topic == name])
     if name == DEAD_LETTERS.name:
-        assert names == set()
+        assert names == {"dead_letter_wrong"}
 
 
 @pytest.mark.parametrize("what", ODD)
@@ -73,7 +77,7 @@ def test_a_value_is_read_in_the_one_way() -> None:
     assert parse(b"[" * 200 + b"]" * 200) is OPEN
     assert parse(b'"\\ud800"') is OPEN
     assert parse(b"\xff") is parse(b"{") is parse(b"NaN") is BAD
-    assert parse(b"9" * 5000) == float("inf")
+    assert parse(b"9" * 5000) is OPEN
     assert mapping(b"[]") == mapping(None) == {}
     assert text(b"\xff") == "\ufffd"
 

@@ -1,6 +1,7 @@
 """The whole auditor, pure: records in, breaches out. It holds one partition's accounts apart."""
 
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -10,8 +11,9 @@ from pydantic import ValidationError
 from schemas.records import DeadLetter
 from schemas.topics import DEAD_LETTERS, DECISIONS, INPUTS, OUTPUTS, POLICIES
 from streams.operate.audit import first_edition, logbook
+from streams.operate.audit.caps import Caps
 from streams.operate.audit.event_checks import judge
-from streams.operate.audit.inputs import take_input, take_unreadable
+from streams.operate.audit.inputs import overtaken, take_input, take_unreadable
 from streams.operate.audit.intake import read_input
 from streams.operate.audit.lineup import Happened, bare, plain_of
 from streams.operate.audit.logbook import report
@@ -28,6 +30,9 @@ READS = (*INPUTS, *OUTPUTS, DECISIONS, POLICIES, DEAD_LETTERS)
 """The topics that are read."""
 ASIDE = (POLICIES.name, DEAD_LETTERS.name, SWITCHES)
 """Topics that belong to no partition's order: they may be read ahead of all others."""
+
+LETTER_KEY = re.compile(rb"[a-z][a-z0-9-]{1,31}:[A-Za-z0-9._~-]{1,64}|\*:[a-z_]+|[0-9a-f]{64}")
+"""The key of a dead letter: that of its record if it is one, else its digest."""
 
 
 class Auditor:
@@ -52,6 +57,7 @@ class Auditor:
         self.partitions: dict[int, Partition] = {}
         self.letters: dict[str, Mapping[str, Any]] = {}
         self.switches: dict[int, Record] = {}
+        self.caps = Caps()
         self.events_seen = 0
         self.decisions_seen = 0
         self._found: list[Breach] = []
@@ -123,13 +129,13 @@ class Auditor:
         plain = decided.plain if decided else {}
         match thing.kind:
             case "begin":
-                partition.whole = self.whole
+                partition.whole, partition.acted_before = self.whole, partition.acted_for
                 self._begin(partition, plain, record.place)
             case "input" if thing.edition == 1:
                 self._first_edition(partition, record, thing.now)
             case "input":
                 partition.newest[record.topic] = record
-                letter = self.letters.pop(record.place, None)
+                letter = self.letters.pop(record.place, None) if self.letters else None
                 self._found.extend(take_input(partition, thing, letter, self._setting(partition)))
             case "unreadable" if not self.whole:
                 pass
@@ -139,7 +145,7 @@ class Auditor:
             case "event":
                 self.events_seen += 1
                 options = {"whole": self.whole, "require_approvals": self._require_approvals}
-                self._found.extend(judge(partition, self.policies, thing, **options))
+                self._found.extend(judge(partition, self.policies, thing, self.caps, **options))
             case "decision":
                 self.decisions_seen += 1
                 it = logbook.decision(partition, record, plain, self._require_approvals)
@@ -208,11 +214,13 @@ class Auditor:
                 self._found.append(report("reads_moved_back", plain, detail, record.place))
             partition.lineup.reads[topic] = max(upto, before)
         if edition > 1:
-            partition.switches.read(plain["reads"].get(SWITCHES, 0), self.switches, now)
+            upto = plain["reads"].get(SWITCHES, 0)
+            for late in partition.switches.unread(upto, self.switches):
+                self._found.extend(overtaken(late, partition.acted_before, now))
+            partition.switches.read(upto, self.switches, now)
         for missing in partition.guard.not_told() if self.whole else ():
-            detail = f"{missing.platform}: {missing.why}"
-            it = Breach("guard_not_tripped", "", now, detail, places(missing.place, record))
-            self._found.append(it)
+            detail, where = f"{missing.platform}: {missing.why}", places(missing.place, record)
+            self._found.append(Breach("guard_not_tripped", "", now, detail, where))
         for key, account in partition.touched.items():
             for due in account.due:
                 shown = places(due.place, record)
@@ -263,6 +271,11 @@ class Auditor:
         try:
             it = DeadLetter.model_validate_json(record.value or b"", strict=True)
         except ValidationError:
+            it = None
+        if it is None or not LETTER_KEY.fullmatch(record.key or b""):
+            wrong = Breach("dead_letter_wrong", "", record.timestamp, "", (record.place,))
+            self._found.append(wrong)
+        if it is None:
             return
         topic = bare(it.topic)
         self.letters[f"{topic}[{it.partition}]@{it.offset}"] = plain_of(record)

@@ -24,6 +24,7 @@ from schemas.events import (
 )
 from schemas.words import ADVERSE_EVENTS, Event, Mode
 from streams.operate.audit import consents, invitations, throttles
+from streams.operate.audit.caps import Caps
 from streams.operate.audit.life import Account, Cycle
 from streams.operate.audit.lineup import Happened
 from streams.operate.audit.moment import Finding, Moment
@@ -54,6 +55,7 @@ def judge(
     partition: Partition,
     policies: Mapping[str, Terms],
     thing: Happened,
+    caps: Caps,
     *,
     whole: bool,
     require_approvals: bool,
@@ -99,6 +101,7 @@ def judge(
         *_order(account, plain, whole),
         *(_people(moment, event.event, at) if event.event in ADVERSE_EVENTS else ()),
         *_kind(moment, event),
+        *(("cap_exceeded", detail, ()) for detail in _capped(moment, event, caps)),
     ]
     if isinstance(event, ThrottleApplied):
         present, ends = moment.present, stamp(event.expires_at)
@@ -109,6 +112,11 @@ def judge(
         yield Breach(
             name, key, at, f"{event.event.value}: {detail}".rstrip(": "), places(*shown, *more)
         )
+
+
+def _capped(moment: Moment, event: Any, caps: Caps) -> Iterator[str]:
+    terms = [it for it in (moment.terms, moment.present) if it is not None]
+    return caps.take(event, terms)
 
 
 def _since(start: int | None, at: int) -> bool:
@@ -208,6 +216,8 @@ def _doubts(moment: Moment, at: int) -> Iterator[Finding]:
         yield "acted_during_change", "", (moment.changed,)
     if moment.out_of_turn:
         yield "acted_out_of_turn", "", ()
+    if moment.present is not None and not _labelled(account, moment.present, at):
+        yield "acted_on_untouchable", "no label of a covered field", (account.label_gone,)
     if account.below_since is not None and any(account.open_cycles()):
         yield "acted_while_leaving", f"since {iso(account.below_since)}", (account.below_place,)
     cycles = [it for it in account.open_cycles() if it.edition > 1]
@@ -215,6 +225,16 @@ def _doubts(moment: Moment, at: int) -> Iterator[Finding]:
     ages = [it.max_age for it in terms if it is not None and it.max_age is not None]
     if ages and -NEVER < account.reading_at < at - min(ages):
         yield "acted_on_stale_facts", f"counted at {iso(account.reading_at)}", ()
+
+
+def _labelled(account: Account, present: Terms, at: int) -> bool:
+    """Whether the newest label, as far as it is known here, is one of a covered field."""
+    if account.label_read_at < account.label_at or account.label_at == -NEVER:
+        return not account.label_gone
+    if account.label_gone or account.label is None:
+        return False
+    over = account.label_until is not None and account.label_until <= at
+    return present.covers(account.label) and not over
 
 
 def _kind(moment: Moment, event: Any) -> Iterator[Finding]:

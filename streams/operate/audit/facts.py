@@ -29,10 +29,13 @@ def label(
     if account.label_until is not None and record.entered_at(now) > account.label_until:
         account.label_over_at = account.label_until
     account.label_at, account.label, account.label_until = at, text, until
+    account.label_read_at = at
+    account.label_gone = ""
     if present is None:
         return
     over = until is not None and until <= now
     if contradicts:
+        account.label_gone = record.place
         must_end(account, record.place, "two labels of one instant")
     elif over or not present.covers(value.category):
         account.below.append((at, -1, record.place))
@@ -45,6 +48,7 @@ def removed(account: Account, record: Record) -> None:
     if account.label is not None:
         must_end(account, record.place, "the label was removed")
     account.label, account.label_until = None, None
+    account.label_gone = record.place
 
 
 def _contradicts(one: str | None, other: str, present: Terms) -> bool:
@@ -74,7 +78,8 @@ def reading(
     count = value.followers
     if at == account.reading_at and account.followers is not None:
         count = min(count, account.followers)
-    account.reading_at, account.followers = at, count
+    account.reading_at, account.followers, account.counted_at = at, count, at
+    account.counted_place = record.place
     stand(account, record.place, max(at, now), record.entered_at(now), present)
 
 

@@ -11,8 +11,9 @@ from streams.operate.audit.life import Account
 from streams.operate.audit.lineup import Happened
 from streams.operate.audit.odd import text
 from streams.operate.audit.partition import Partition
-from streams.operate.audit.records import Breach, Record
-from streams.operate.audit.refusals import Judged, Setting, examine, sampled, valid_key
+from streams.operate.audit.records import Breach, Record, iso
+from streams.operate.audit.refusals import Judged, Setting, examine, passed_over, sampled, valid_key
+from streams.operate.audit.words import SKEW_MS
 
 NO_LETTER: Mapping[str, Any] = {}
 CREATES = ("controls", "account-changes")
@@ -27,6 +28,11 @@ def take_input(
     assert record is not None
     key = text(record.key)
     known = partition.accounts.get(key)
+    unknown = record.topic == "follower-counts" and known is None and letter is None
+    if unknown and passed_over(record, setting):
+        partition.guard.skip(record)
+        return
+    yield from overtaken(record, partition.acted_for, now)
     judged = examine(record, now, setting, known is not None and _tracked(known))
     yield from _refusal(partition, record, judged, letter, now)
     _count(partition, record, judged, letter, now, setting)
@@ -43,6 +49,17 @@ def take_input(
         facts.removed(partition.account(key), record)
     elif judged.value is not None:
         _follow(partition, key, record, judged, now)
+
+
+def overtaken(record: Record, acted: tuple[int, str], now: int) -> Iterator[Breach]:
+    """A timer acts only when all has been read that had entered by its instant.
+
+    `acted`: for what instant an adverse one acted before this record was read, and where.
+    """
+    acted_for, place = acted
+    if record.appended and record.timestamp + SKEW_MS < acted_for:
+        detail = f"entered {iso(record.timestamp)}, due {iso(acted_for)}"
+        yield Breach("input_overtaken", text(record.key), now, detail, (record.place, place))
 
 
 def take_unreadable(

@@ -57,7 +57,11 @@ def _dwelt(moment: Moment, event: InvitationIssued) -> Iterator[Finding]:
     """Nothing that was read says that the account was below the line during the dwell."""
     if moment.terms is None:
         return
-    begun = stamp(event.decided_at) - moment.terms.dwell
+    begun, account = stamp(event.decided_at) - moment.terms.dwell, moment.account
+    newest = account.counted_at == account.reading_at
+    if newest and account.followers is not None and account.followers < event.line:
+        detail = f"{account.followers} followers"
+        yield "dwell_cut_short", detail, (account.counted_place,)
     for at, followers, place in moment.account.below:
         if at > begun and followers < event.line:
             what = "the label was not covered" if followers < 0 else f"{followers} followers"

@@ -152,7 +152,11 @@ class Account:
     label_until: int | None = None
     label_over_at: int | None = None
     label_removed_at: int = -NEVER
+    label_read_at: int = -NEVER
+    label_gone: str = ""
     reading_at: int = -NEVER
+    counted_at: int = -NEVER
+    counted_place: str = ""
     followers: int | None = None
     below_since: int | None = None
     below_place: str = ""

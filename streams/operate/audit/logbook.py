@@ -6,6 +6,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from schemas.records import RECORD_MODELS
+from schemas.words import ADVERSE_EVENTS
 from streams.operate.audit import facts
 from streams.operate.audit.brakes import Turn
 from streams.operate.audit.dues import cycle_ended
@@ -50,6 +51,7 @@ def decision(
             detail = f"{cause['topic']}@{cause['offset']}, {before} were read"
             yield report("input_applied_twice", plain, detail, record.place)
         yield from _cause(partition, record, plain, require_approvals)
+    _adverse_timer(partition, record, plain)
     # Who is about to be told something for the first time has been read and labelled before.
     told = plain["events"] or _dwells(plain)
     account = partition.account(key) if told else partition.accounts.get(key)
@@ -60,6 +62,14 @@ def decision(
             at = max(millis(known[name]), getattr(account, attribute))
             setattr(account, attribute, at)
     _silent_end(account, plain)
+
+
+def _adverse_timer(partition: Partition, record: Record, plain: Mapping[str, Any]) -> None:
+    """Note for what instant a timer acted that told something adverse."""
+    adverse = any(it["event"] in ADVERSE_EVENTS for it in plain["events"])
+    if adverse and "due_at" in plain["cause"]:
+        due_at = millis(plain["cause"]["due_at"])
+        partition.acted_for = max(partition.acted_for, (due_at, record.place))
 
 
 def _dwells(plain: Mapping[str, Any]) -> bool:
@@ -119,7 +129,8 @@ def _adopt(partition: Partition, account: Account, terms: Terms, now: int) -> No
     for cycle in account.cycles.values():
         if cycle.state == "NONE":
             continue
-        if terms.notice_version not in cycle.versions:
+        fresh = terms.notice_version not in cycle.versions
+        if fresh:
             cycle.versions.append(terms.notice_version)
         if terms.expires_after is not None and cycle.state == "EXPIRED":
             begun = [it.effective_at for it in cycle.active.values()]
@@ -130,6 +141,9 @@ def _adopt(partition: Partition, account: Account, terms: Terms, now: int) -> No
             if terms.expires_after is not None:
                 ends = held.effective_at + terms.expires_after
                 partition.overdue.watch(ends, account.key, "ends", held.place, surface)
+        asks = terms.renew and fresh and cycle.consented != terms.notice_version
+        if asks and cycle.state == "GRANTED":
+            partition.overdue.watch(now + 1, account.key, "notice", cycle.place)
     left = account.left_at
     facts.stand(account, "", now, now, terms)
     if account.left_at is not None and account.left_at != left:

@@ -12,13 +12,15 @@ GRACE_MS = 10 * MINUTE
 """How long a worker that runs may leave something favourable unsaid. It counts from the first
 transaction after the due instant: while no worker runs, nobody can speak."""
 
-Kind = Literal["ends", "left", "label", "policy"]
+Kind = Literal["ends", "left", "label", "policy", "notice"]
 SAYS: dict[Kind, str] = {
     "ends": "",
     "left": "below the line for as long as the policy says",
     "label": "the label is over",
+    "notice": "a new notice asks everybody anew",
     "policy": "the policy has no such phase, surface or mode any more",
 }
+NAMES: dict[Kind, str] = {"ends": "outlived_its_end", "notice": "consent_not_voided"}
 
 
 class Watch(NamedTuple):
@@ -54,7 +56,7 @@ class Overdue:
             terms = present.get(it.key.partition(":")[0])
             stays = [] if account is None else _stays(account, it, terms)
             if stays and now >= seen + GRACE_MS:
-                name = "outlived_its_end" if it.kind == "ends" else "not_lifted"
+                name = NAMES.get(it.kind, "not_lifted")
                 detail = f"{SAYS[it.kind] or it.surface}, due {iso(it.at)}"
                 yield Breach(name, it.key, now, detail, places(*stays, it.place, end))
             elif stays:
@@ -64,6 +66,9 @@ class Overdue:
 
 def _stays(account: Account, it: Watch, present: Terms | None) -> list[str]:
     """The restrictions that should be gone and are still there."""
+    if it.kind == "notice":
+        given = (cycle for cycle in account.cycles.values() if cycle.state == "GRANTED")
+        return [it.place for cycle in given if _outdated(cycle, it, present)]
     if it.kind == "left" and account.below_since is None:
         return []
     if it.kind == "label" and it.at not in (account.label_until, account.label_over_at):
@@ -74,6 +79,13 @@ def _stays(account: Account, it: Watch, present: Terms | None) -> list[str]:
         for name, held in cycle.active.items()
         if it.surface in ("", name) and _concerned(it, cycle, name, held, present)
     ]
+
+
+def _outdated(cycle: Cycle, it: Watch, present: Terms | None) -> bool:
+    """Whether this consent is still to the notice before the one that asks everybody anew."""
+    if present is None or not present.renew or cycle.place != it.place:
+        return False
+    return cycle.consented != present.notice_version
 
 
 def _concerned(

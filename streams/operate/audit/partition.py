@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from streams.operate.audit.brakes import Brakes
+from streams.operate.audit.brakes import NEVER, Brakes
 from streams.operate.audit.chain import START, Chain
 from streams.operate.audit.guard import RefusalGuard
 from streams.operate.audit.life import Account
@@ -27,6 +27,8 @@ class Partition:
         self.switches = Switches()
         self.guard = RefusalGuard()
         self.unsaid: list[tuple[int, str, Breach]] = []
+        self.acted_for: tuple[int, str] = (-NEVER, "")
+        self.acted_before = self.acted_for
         self.changed_at: int | None = None
         self.changed_place = ""
         self.changed_since = 0

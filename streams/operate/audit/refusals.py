@@ -5,9 +5,10 @@ import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Literal
 
-from aiokafka.partitioner import murmur2
+import murmurhash2
 from pydantic import BaseModel, ValidationError
 
 from schemas.inputs import INPUT_MODELS, TOMBSTONES, Control, InputName, input_key
@@ -19,6 +20,8 @@ from streams.operate.audit.words import SKEW_MS
 
 KEY = re.compile(rb"[a-z][a-z0-9-]{1,31}:[A-Za-z0-9._~-]{1,64}")
 SAMPLED = 1_024
+SEED = 0x9747B28C
+"""Of the Java client's partitioner."""
 ENDS = ("expires_at", "until", "valid_until")
 OBSERVED: frozenset[str] = frozenset({"follower-counts", "category-changes"})
 PROTECTS_NOBODY = {Command.UNHOLD, Command.REISSUE, Command.SETTLE, Command.APPEAL_REJECTED}
@@ -26,6 +29,7 @@ PROTECTS_NOBODY = {Command.UNHOLD, Command.REISSUE, Command.SETTLE, Command.APPE
 Whose = Literal["certain", "lost", "open"]
 
 
+@lru_cache(maxsize=4096)
 def fold(name: str) -> str:
     """A field's name as names are compared: letters and digits alone, without case."""
     text = unicodedata.normalize("NFKC", name).casefold()
@@ -153,6 +157,20 @@ def _faults(
         yield setting.require_approvals, "a bulk without a second person"
 
 
+def passed_over(record: Record, setting: Setting) -> bool:
+    """Whether a reading is below the floor and in order as far as all readings are checked.
+
+    It is one that the worker drops, if it does not follow the account.
+    """
+    plain = parse(record.value or b"")
+    if sampled(record.offset) or not isinstance(plain, dict):
+        return False
+    followers, terms = plain.get("followers"), None
+    if isinstance(plain.get("platform"), str):
+        terms = setting.policies.get(plain["platform"])
+    return type(followers) is int and terms is not None and 0 <= followers < terms.lowest
+
+
 def unapproved(control: Control) -> bool:
     """A bulk that protects nobody, with one actor alone."""
     bulk = control.bulk_id is not None and control.command in PROTECTS_NOBODY
@@ -179,7 +197,9 @@ def at_home(record: Record, partitions: int | None) -> bool:
     """Whether a record lies in its key's partition."""
     if not partitions or record.key is None:
         return True
-    return bool((murmur2(record.key) & 0x7FFFFFFF) % partitions == record.partition)
+    return bool(
+        (murmurhash2.murmurhash2(record.key, SEED) & 0x7FFFFFFF) % partitions == record.partition
+    )
 
 
 def _whose(keyed: str | None, plain: Mapping[str, Any] | None) -> Whose:

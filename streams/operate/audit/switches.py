@@ -24,6 +24,11 @@ class Switches:
     spoken: dict[tuple[str, str], Spoken] = field(default_factory=dict)
     next_offset: int = 0
 
+    def unread(self, upto: int, topic: Mapping[int, Record]) -> list[Record]:
+        """What is read now for the first time."""
+        found = (topic.get(offset) for offset in range(self.next_offset, upto))
+        return [it for it in found if it is not None]
+
     def read(self, upto: int, topic: Mapping[int, Record], now: int) -> None:
         """Take what was read up to an offset; what is not at hand is passed over."""
         for offset in range(self.next_offset, upto):

@@ -55,6 +55,8 @@ class Terms:
     labels: dict[str, str]
     covered: frozenset[str] | None
     approvers: frozenset[str]
+    invitations_per_day: int | None
+    throttles_per_hour: int | None
 
     @property
     def approved(self) -> bool:
@@ -138,6 +140,8 @@ def _terms(text: bytes, plain: dict[str, Any]) -> Terms:
         exempt_labels=frozenset(map(folded, plain.get("exempt_labels") or ())),
         labels={folded(label): field for label, field in plain["labels"].items()},
         covered=None if plain["covered"] is None else frozenset(plain["covered"]),
+        invitations_per_day=plain.get("invitations_per_day"),
+        throttles_per_hour=plain.get("throttles_per_hour"),
         approvers=frozenset(str(actor).casefold() for actor, _ in plain["approvals"]),
     )
 

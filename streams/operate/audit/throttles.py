@@ -21,7 +21,7 @@ def applied(moment: Moment, cycle: Cycle, event: ThrottleApplied) -> Iterator[Fi
     at, surface = stamp(event.effective_at), event.surface.value
     if at < stamp(event.decided_at):
         yield "acts_backwards", f"decided at {iso(stamp(event.decided_at))}", ()
-    yield from _ground(cycle, event, at)
+    yield from _ground(moment, cycle, event, at)
     yield from _extent(moment, cycle, event)
     yield from _end(cycle, event, at)
     yield from _statement(moment, cycle, event)
@@ -36,11 +36,23 @@ def applied(moment: Moment, cycle: Cycle, event: ThrottleApplied) -> Iterator[Fi
     )
 
 
-def _ground(cycle: Cycle, event: ThrottleApplied, at: int) -> Iterator[Finding]:
+def unrestricted_end(moment: Moment, cycle: Cycle) -> int | None:
+    """When an expired cycle of which nothing was restricted ended by itself; None: not at all."""
+    if moment.edition == 1 or cycle.edition == 1 or cycle.active or cycle.expired_at is None:
+        return None
+    terms = [it for it in (cycle.terms, moment.present) if it is not None]
+    after = [it.expires_after for it in terms if it.expires_after is not None]
+    return cycle.expired_at + min(after) if after and cycle.state == "EXPIRED" else None
+
+
+def _ground(moment: Moment, cycle: Cycle, event: ThrottleApplied, at: int) -> Iterator[Finding]:
     if cycle.withdrawn_at is not None:
         yield "restricted_by_withdrawal", "", (cycle.place,)
     elif not cycle.open:
         yield "restricted_after_end", cycle.state, (cycle.place,)
+    ends = unrestricted_end(moment, cycle)
+    if ends is not None and at >= ends:
+        yield "restricted_after_end", f"it ended at {iso(ends)}", (cycle.expired_place,)
     if cycle.barred:
         yield "restricted_after_verdict", "", (cycle.barred,)
     if cycle.terms is None:
