@@ -29,7 +29,7 @@ from streams.operate.topics import kept_too_short
 from streams.policies import load_policies
 from streams.policies.scalars import parse_duration
 from streams.processor import BylineProcessor
-from streams.settings import Settings, kafka_client_kwargs, kafka_security
+from streams.settings import Settings, injected_names, kafka_client_kwargs, kafka_security
 from streams.web import HealthSite
 
 _log = logging.getLogger("streams.app")
@@ -192,5 +192,7 @@ def _show_accounts(
 def run_worker(settings: Settings) -> int:
     """Run a worker until it is told to stop; the exit code (see streams/engine/chassis.py)."""
     logs.configure(settings.log_level, settings.log_format)
+    if ignored := injected_names():
+        _log.debug("ignored, Kubernetes has set them: %s", ", ".join(ignored))
     asyncio.set_event_loop(None)
     return run(create_app(settings))

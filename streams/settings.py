@@ -15,8 +15,14 @@ from typing import Any, ClassVar, Self
 from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError
 from pydantic import model_validator as validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
+from streams.settings_kubernetes import injected
 from streams.settings_values import (
     Expected,
     Flag,
@@ -110,6 +116,24 @@ class Settings(BaseSettings):
     )
     failpoint: str = Field("", description="for tests: where to die (streams/engine/failpoints.py)")
 
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """As ever, without what Kubernetes has put into the environment."""
+        assert isinstance(env_settings, EnvSettingsSource)
+        env_settings.env_vars = {
+            name: value
+            for name, value in env_settings.env_vars.items()
+            if not injected(name, value)
+        }
+        return init_settings, env_settings, dotenv_settings
+
     @validator(mode="after")
     def _consistent(self) -> Self:
         faults = list(contradictions(self))
@@ -186,9 +210,21 @@ def origins(file: Path | None = None) -> dict[str, str]:
     found = {}
     for field in Settings.model_fields:
         name = variable(field)
-        here = "environment" if os.environ.get(name) else str(file) if in_file.get(name) else ""
+        given = os.environ.get(name)
+        here = (
+            "environment"
+            if given and not injected(name, given)
+            else str(file)
+            if in_file.get(name)
+            else ""
+        )
         found[field] = here or "default"
     return found
+
+
+def injected_names() -> list[str]:
+    """Names in the environment that look like settings and were set by Kubernetes: ignored."""
+    return sorted(name for name, value in os.environ.items() if injected(name, value))
 
 
 def masked(settings: Settings) -> dict[str, str | int | float | bool | None]:
@@ -227,9 +263,9 @@ def _password(settings: Settings) -> str | None:
 def _unknown_names(file: Path | None) -> Iterator[str]:
     bare = [field.upper() for field in Settings.model_fields]
     known = {PREFIX + name for name in bare} | TOOL_VARIABLES
-    places = {"": os.environ.keys()}
+    places = {"": set(os.environ) - set(injected_names())}
     if file is not None:
-        places[f" (in {file})"] = dotenv_values(file).keys()
+        places[f" (in {file})"] = set(dotenv_values(file))
     for place, names in places.items():
         for name in sorted(names):
             if not name.upper().startswith(PREFIX) or name.upper() in known:

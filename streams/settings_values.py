@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
-SERVERS_PATTERN = r"^[A-Za-z0-9.\-\[\]:]+:\d{1,5}(\s*,\s*[A-Za-z0-9.\-\[\]:]+:\d{1,5})*$"
+SERVERS_PATTERN = r"^[A-Za-z0-9._\-\[\]:]+:\d{1,5}(\s*,\s*[A-Za-z0-9._\-\[\]:]+:\d{1,5})*$"
 LENGTH_PATTERN = (
     r"P(?=.)([0-9]{1,4}W|([0-9]{1,5}D)?(T(?=.)([0-9]{1,6}H)?([0-9]{1,8}M)?([0-9]{1,9}S)?)?)"
 )

@@ -7,6 +7,7 @@ import pytest
 from streams.settings import (
     Settings,
     SettingsError,
+    injected_names,
     kafka_client_kwargs,
     load,
     masked,
@@ -193,3 +194,40 @@ def test_the_file_is_held_to_the_same_rules(tmp_path: Path) -> None:
 def test_settings_cannot_be_changed() -> None:
     with pytest.raises(ValueError, match="frozen"):
         load().http_port = 1  # type: ignore[misc]
+
+
+KUBERNETES = {
+    "BYLINE_SERVICE_HOST": "10.0.0.1",
+    "BYLINE_SERVICE_PORT": "9464",
+    "BYLINE_SERVICE_PORT_METRICS": "9464",
+    "BYLINE_PORT": "tcp://10.0.0.1:9464",
+    "BYLINE_PORT_9464_TCP": "tcp://10.0.0.1:9464",
+    "BYLINE_PORT_9464_TCP_PROTO": "tcp",
+    "BYLINE_PORT_9464_TCP_PORT": "9464",
+    "BYLINE_PORT_9464_TCP_ADDR": "10.0.0.1",
+    "BYLINE_HTTP_PORT": "tcp://10.0.0.2:8080",
+    "BYLINE_HTTP_SERVICE_HOST": "10.0.0.2",
+    "BYLINE_HTTP_PORT_8080_UDP_ADDR": "10.0.0.2",
+}
+
+
+def test_what_kubernetes_injects_for_services_is_no_setting(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in KUBERNETES.items():
+        monkeypatch.setenv(name, value)
+    assert load().http_port == 8080
+    assert origins()["http_port"] == "default"
+    assert injected_names() == sorted(KUBERNETES)
+
+
+def test_a_name_of_ones_own_that_only_looks_like_kubernetes_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("BYLINE_PORT", "8080")
+    assert refusal()[0].startswith("BYLINE_PORT: there is no such setting")
+
+
+def test_a_host_may_have_an_underscore(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BYLINE_KAFKA_BOOTSTRAP_SERVERS", "host_with_underscore:9092")
+    assert load().kafka_bootstrap_servers == "host_with_underscore:9092"
