@@ -17,6 +17,7 @@ PLANTED = ("王小明植", "Wang-Xiaoming-Planted", "11010519491231002X")
 """Two names and an identity number (its check digit holds; it belongs to nobody)."""
 NAME, LATIN, NUMBER = PLANTED
 FOLLOWERS = 3_000_000
+SENTINEL = "1970-01-01T00:00:00Z"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ def garbage(chance: Chance, now: str, ahead: str) -> tuple[Garbage, ...]:
         ("follower-counts", key, {**reading, "followers": -5}, Refused.OUT_OF_RANGE),
         ("follower-counts", key, {**reading, "followers": 10**11}, Refused.OUT_OF_RANGE),
         ("follower-counts", key, {**reading, "observed_at": ahead}, Refused.TIME_AHEAD),
-        ("consent-answers", key, {**answer, "occurred_at": ahead}, Refused.TIME_AHEAD),
+        ("category-changes", key, {**label, "observed_at": SENTINEL}, Refused.TIME_BEFORE_2005),
         ("category-changes", key, {**label, "remark": NAME * 20_000}, Refused.TOO_LARGE),
         ("follower-counts", key, {**reading, "real_name": NAME}, Refused.NAME_FIELD),
         ("category-changes", key, {**label, "姓名": NAME}, Refused.NAME_FIELD),
@@ -78,6 +79,7 @@ def garbage(chance: Chance, now: str, ahead: str) -> tuple[Garbage, ...]:
         ("follower-counts", key, {**reading, "remark": f"{NAME} {NUMBER}"}, None),
         ("notice-receipts", key, receipt, None),
         ("consent-answers", key, {**answer, "notice_version": LATIN}, None),
+        ("consent-answers", key, {**answer, "occurred_at": ahead}, None),
         ("controls", key, control, None),
     ]
     records = [
