@@ -77,7 +77,8 @@ class Heard(Struct, array_like=True, gc=False):
     and one of the id (marks.py). `appeals`: the open ones by id. `upheld_at`: the newest verdict
     for the owner, while its mark stands; `freed_at`: the newest word that ends such a mark.
     `held_at`: the newest hold.
-    `unclear`: by topic, and `appeals` for those beyond the most that are kept.
+    `unclear`: by topic, and `appeals` for those beyond the most that are kept. `paused_until`: the
+    latest end of a stop that is over, which may lie ahead of what comes next.
     """
 
     words: dict[str, Said] = field(default_factory=dict)
@@ -87,6 +88,7 @@ class Heard(Struct, array_like=True, gc=False):
     freed_at: int | None = None
     held_at: int | None = None
     unclear: dict[str, Unclear] = field(default_factory=dict)
+    paused_until: int | None = None
 
 
 class Terms(Struct, array_like=True):

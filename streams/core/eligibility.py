@@ -118,7 +118,8 @@ def _leaving_since(account: Account, moment: Moment, cycle: Cycle) -> int | None
     """From when a leaving counts: the reading; where a policy put it there, the taking up."""
     if account.observed_at is None or account.followers is None:
         return account.observed_at
-    if not moment.policy_changed or account.followers < pinned_exit_line(cycle):
+    by_the_terms = not cycle.terms.keep and account.followers < pinned_exit_line(cycle)
+    if not moment.policy_changed or by_the_terms:
         return account.observed_at
     return max(account.observed_at, moment.policy_since)
 

@@ -172,6 +172,8 @@ def end_stop(account: Account, since: int, until: int) -> None:
     """A hold, an appeal or an unclear word is over: its stretch stays with the open cycles, for
     their clocks; but for what was over before the clock began, and can move nothing.
     """
+    if account.heard is not None:
+        account.heard.paused_until = max(until, account.heard.paused_until or until)
     for life in (account.live, account.shadow):
         cycle = life.cycle
         if cycle is None or life.state is Invitation.GRANTED:

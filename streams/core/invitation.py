@@ -126,6 +126,10 @@ def issue(account: Account, moment: Moment, standing: Standing) -> list[Change]:
     life = account.life(mode)
     terms = terms_of(account, moment.policy, standing, moment.time)
     cycle = Cycle(terms=terms, issued_at=moment.now, first_issued_at=moment.now)
+    until = account.heard.paused_until if account.heard is not None else None
+    if until is not None and until > moment.now:
+        # A stop that ended ahead of its entry, by a clock that runs fast: it ends when it says.
+        cycle.stops = ((moment.now, until),)
     change = row_change(
         life,
         mode,

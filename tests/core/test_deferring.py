@@ -6,7 +6,7 @@ Deadlines are checked to the millisecond.
 import pytest
 
 from streams.core.clock import rfc3339
-from tests.core.given import DAY, HOUR, MINUTE, START, Day
+from tests.core.given import DAY, HOUR, MINUTE, START, Day, policy, stability
 from tests.core.states import DEADLINE, ISSUED, begun, declined, delivered, expired, undelivered
 
 ADVERSE = ("issued", "reminded", "expired", "renewed")
@@ -238,3 +238,14 @@ def test_what_an_extension_and_a_pause_add_up_to_is_never_said_to_be_a_policys()
         "extended pause",
         "extended pause",
     ]
+
+
+def test_a_pause_that_ends_ahead_of_its_entry_counts_for_the_cycle_that_begins_meanwhile() -> None:
+    day = Day(policy(stability=stability(dwell=0))).label("财经").control("hold").reads(1500)
+    assert day.wait(HOUR).said() == []
+    day.control("unhold", at=day.now + 4 * MINUTE).fire()
+    assert day.said() == [ISSUED]
+    day.receipt()
+    words = day.wait(4 * MINUTE).said()
+    assert words[0].startswith("delivered")
+    assert words[1:] == ["extended pause"], words

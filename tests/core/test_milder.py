@@ -256,3 +256,13 @@ def test_terms_pin_what_is_milder_later() -> None:
     terms = invited(policy(stability=stability(max_age=DAY * 9))).account().live.cycle.terms
     assert (terms.exit_ratio_ppm, terms.leave_after) == (900_000, 7 * DAY)
     assert (terms.max_age, terms.keep) == (9 * DAY, False)
+
+
+def test_a_policy_that_ends_keep_puts_the_account_into_leaving_from_its_taking_up() -> None:
+    day = delivered(policy(keep_on_fall_below=True, stability=stability(leave_after=HOUR)))
+    day.wait(HOUR).reads(20).wait(5 * HOUR)
+    assert (state(day), day.said()) == ("INSIDE", [])
+    taken_up(day, second(keep_on_fall_below=False, stability=stability(leave_after=HOUR)))
+    assert (state(day), day.said()) == ("LEAVING", [])
+    assert day.wait(HOUR - 1).said() == []
+    assert day.wait(1).said() == ["cancelled left"]

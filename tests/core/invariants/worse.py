@@ -35,6 +35,7 @@ class Cycle:
     issued_at: int
     ended_at: int | None = None
     granted: bool = False
+    expired: bool = False
     restricted: dict[str, Restricted] = field(default_factory=dict)
 
 
@@ -55,6 +56,8 @@ def cycles_of(run: Run) -> dict[int, Cycle]:
                 known.lifted_at, known.lifted_for = at, event["reason"]
             elif name == "consent.granted":
                 cycle.granted = True
+            elif name == "invitation.expired":
+                cycle.expired = True
             if name in _ENDS:
                 cycle.ended_at = at
     return cycles
@@ -113,7 +116,10 @@ def late_is_worse(punctual: Run, late: Run, told: Sequence[Told]) -> tuple[bool,
                     f"cycle {number}: {surface} is lifted ({known.lifted_for}) by the punctual "
                     "worker, the late one lets it run to its end"
                 )
-        if on_time.granted and not slept.granted and slept.ended_at is None:
+        # Spared by a person, a cycle stays open; for a worker that reads the answer first it is
+        # over by then, and a grant has nothing to end.
+        over = slept.expired and not slept.restricted
+        if on_time.granted and not slept.granted and slept.ended_at is None and not over:
             faults.append(f"cycle {number}: the grant counts for the punctual worker alone")
     return compared, faults
 
