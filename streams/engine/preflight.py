@@ -13,17 +13,29 @@ from dataclasses import dataclass
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import GroupAuthorizationFailedError, KafkaError, for_code
+from aiokafka.errors import (
+    ClusterAuthorizationFailedError,
+    GroupAuthorizationFailedError,
+    KafkaError,
+    TopicAuthorizationFailedError,
+    for_code,
+)
 
 from streams.engine.config import EngineConfig
 from streams.engine.metadata import UNKNOWN_TOPIC, Topic, View, view_topics
 from streams.engine.processor import ProcessorSpec, Refusal
+from streams.kafka.login import login_fault
 
 # A record batch is a little larger than what the builder counts: headers of the batch and of
 # records.
 BATCH_MARGIN_BYTES = 4_096
 # A broker that has just come up may not know every topic yet.
 MISSING_PATIENCE_SECONDS = 3.0
+MISSING_RIGHTS = (
+    ClusterAuthorizationFailedError,
+    GroupAuthorizationFailedError,
+    TopicAuthorizationFailedError,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +81,13 @@ async def inspect_cluster(
         try:
             await client.start()
             return await _inspect(client, config, spec)
+        except MISSING_RIGHTS as error:
+            raise Refusal(
+                f"a right is missing ({error}): `byline topics acl` says what a worker needs", 2
+            ) from error
         except (KafkaError, OSError, TimeoutError) as error:
+            if fault := await login_fault(config.client_arguments()):
+                raise Refusal(fault, 2) from error
             if time.monotonic() + pause > deadline:
                 raise Refusal(
                     f"no Kafka at {config.bootstrap_servers} after "
@@ -112,7 +130,7 @@ async def _complete_view(client: AIOKafkaAdminClient, needed: list[str]) -> View
         view = await view_topics(client._client, needed)
         for name, topic in view.topics.items():
             if topic.error not in (0, UNKNOWN_TOPIC):
-                raise for_code(topic.error)(f"{name} is not ready")
+                raise for_code(topic.error)(f"no answer about {name}")
         found = {name: topic for name, topic in view.topics.items() if topic.error == 0}
         if len(found) == len(needed) or time.monotonic() > deadline:
             return View(view.cluster_id, found)

@@ -11,6 +11,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from streams.kafka.consumer import TolerantConsumer
+from streams.kafka.login import login_fault
 from streams.operate.errors import KafkaAbsentError
 from streams.settings import Settings, kafka_client_kwargs
 
@@ -68,6 +69,8 @@ async def _start(client: Any, settings: Settings) -> None:
         await asyncio.wait_for(client.start(), CONNECT_TIMEOUT_SECONDS)
     except (KafkaConnectionError, TimeoutError, OSError) as error:
         await _close(client)
+        if fault := await login_fault(kafka_client_kwargs(settings)):
+            raise KafkaAbsentError(fault) from error
         raise KafkaAbsentError(
             f"no Kafka answers at {settings.kafka_bootstrap_servers}: set"
             " BYLINE_KAFKA_BOOTSTRAP_SERVERS, or start one here with `byline kafka start`"

@@ -1,7 +1,9 @@
 """The least privileges, on a broker that enforces them: enough for each role, and no more."""
 
 import asyncio
+import logging
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -15,13 +17,18 @@ from confluent_kafka.admin import (
     ResourcePatternType,
     ResourceType,
 )
+from pydantic import SecretStr
 
-from schemas.topics import TOPICS, TopicNames
+from schemas.topics import INPUTS, OUTPUTS, STORES, TOPICS, TopicNames
+from streams.engine.config import EngineConfig
+from streams.engine.preflight import inspect_cluster
+from streams.engine.processor import ProcessorSpec, Refusal, StoreSpec
 from streams.kafka.configs import set_topic_configs
 from streams.local.kafka import KafkaCluster
 from streams.local.probe import HOST, free_port
 from streams.operate.acl import Permission, permissions
 from streams.operate.clients import admin_client
+from streams.operate.errors import KafkaAbsentError
 from streams.operate.topics import apply, check, create
 from streams.settings import Settings
 
@@ -123,6 +130,61 @@ async def topics(guarded: str) -> str:
     while not (await apply(administrator)).changed:
         await asyncio.sleep(0.1)
     return guarded
+
+
+SPEC = ProcessorSpec(
+    topics=tuple(NAMES.of(topic) for topic in INPUTS if not topic.single),
+    broadcast="byline.switches",
+    stores=tuple(StoreSpec(store, in_memory=False) for store in STORES),
+    output_topics=(*map(NAMES.of, OUTPUTS), "byline.switches"),
+    append_time=True,
+)
+
+
+def engine_config(address: str, folder: Path, **security: str) -> EngineConfig:
+    logs_in = {**client_arguments(address, "worker"), **security}
+    del logs_in["bootstrap_servers"]
+    return EngineConfig(
+        application_id="byline", bootstrap_servers=address, data_dir=folder, security=logs_in
+    )
+
+
+async def test_a_worker_may_look_at_all_that_it_checks(topics: str, tmp_path: Path) -> None:
+    config = engine_config(topics, tmp_path)
+    cluster = await inspect_cluster(config, SPEC, logging.getLogger())
+    assert cluster.partition_count == 1
+    assert set(cluster.ids()) == set(cluster.topics) >= {"byline-accounts-changelog"}
+
+
+@pytest.mark.parametrize(
+    ("security", "sentence"),
+    [
+        ({"sasl_plain_password": "wrong"}, "refuses the login of worker: user name or password"),
+        ({"sasl_mechanism": "SCRAM-SHA-512"}, "knows no login by SCRAM-SHA-512"),
+        (
+            {"sasl_plain_username": "notifier", "sasl_plain_password": "notifier"},
+            "a right is missing",
+        ),
+    ],
+)
+async def test_what_a_person_has_to_mend_ends_a_worker_with_2_and_the_cause_at_once(
+    topics: str, tmp_path: Path, security: dict[str, str], sentence: str
+) -> None:
+    config = engine_config(topics, tmp_path, **security)
+    async with asyncio.timeout(10):
+        with pytest.raises(Refusal, match=sentence) as refused:
+            await inspect_cluster(config, SPEC, logging.getLogger())
+    assert refused.value.exit_code == 2
+
+
+async def test_a_wrong_password_is_not_called_an_absent_kafka(topics: str) -> None:
+    settings = login(topics, "worker").model_copy(
+        update={"kafka_sasl_password": SecretStr("wrong")}
+    )
+    async with asyncio.timeout(10):
+        with pytest.raises(KafkaAbsentError, match="refuses the login of worker"):
+            async with admin_client(settings):
+                pass
 
 
 async def test_a_worker_may_do_its_whole_transaction(topics: str) -> None:

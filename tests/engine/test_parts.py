@@ -1,5 +1,6 @@
 """The small pieces, without a broker."""
 
+import asyncio
 import os
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from streams.engine import clock as clock_module
 from streams.engine import disk_faults
 from streams.engine import watchdog as watchdog_module
+from streams.engine.chassis import choose_loop
 from streams.engine.clock import Clock
 from streams.engine.config import EngineConfig
 from streams.engine.ends import Ends
@@ -41,6 +43,27 @@ def _stores(path: Path, identity: str = "id") -> PartitionStores:
 def _span(start: int, end: int, high_water: int = 0) -> Span:
     records = [Record(offset, 0, b"k", b"v") for offset in range(start, end)]
     return Span("t", 0, start, end, records, high_water)
+
+
+@pytest.mark.parametrize(
+    ("protocol", "module"),
+    [("SSL", "asyncio"), ("SASL_SSL", "asyncio"), ("PLAINTEXT", "uvloop"), ("", "uvloop")],
+)
+def test_over_tls_the_standard_loop_runs_for_closing_on_uvloop_waits_half_a_minute(
+    tmp_path: Path, protocol: str, module: str
+) -> None:
+    security = {"security_protocol": protocol} if protocol else {}
+    config = EngineConfig(
+        application_id="a", bootstrap_servers="b:1", data_dir=tmp_path, security=security
+    )
+    before = asyncio.get_event_loop_policy()
+    try:
+        choose_loop(config)
+        loop = asyncio.new_event_loop()
+        loop.close()
+        assert type(loop).__module__.partition(".")[0] == module
+    finally:
+        asyncio.set_event_loop_policy(before)
 
 
 def test_clock_never_runs_backwards(monkeypatch: pytest.MonkeyPatch) -> None:
