@@ -19,7 +19,6 @@ from typing import Any
 from aiokafka.client import CoordinationType
 from aiokafka.errors import (
     ConcurrentTransactions,
-    CoordinatorNotAvailableError,
     IncompatibleBrokerVersion,
     KafkaError,
     NodeNotReadyError,
@@ -52,8 +51,10 @@ from streams.engine.transaction_requests import (
 # which takes 1-3 ms on one machine; aiokafka waits 20 ms before it asks again.
 RETRY_SECONDS = 0.004
 
-# What a coordinator answers when it could not see its own write through: it may be done or not.
-OUTCOME_UNKNOWN = (RequestTimedOutError.errno, CoordinatorNotAvailableError.errno)
+# The coordinator could not see its own write through in time: it may be done or not. (Of
+# COORDINATOR_NOT_AVAILABLE, which a coordinator that starts says too, the question is asked again:
+# it was answered, so no first one is under way, and each of the four asks for the same as before.)
+OUTCOME_UNKNOWN = RequestTimedOutError.errno
 
 
 class NoAnswer(Exception):
@@ -78,9 +79,8 @@ class _Once(BaseHandler):  # type: ignore[misc]
             raise
         except KafkaError as error:
             raise NoAnswer(f"{_name(request)} was sent and got no answer: {error!r}") from error
-        codes = _codes(answer)
-        if unknown := codes.intersection(OUTCOME_UNKNOWN):
-            raise NoAnswer(f"{_name(request)} may have taken effect or not: answered {unknown}")
+        if OUTCOME_UNKNOWN in _codes(answer):
+            raise NoAnswer(f"{_name(request)} timed out at the coordinator")
         wait = self.handle_response(answer)
         if wait is not None:
             await asyncio.sleep(wait)

@@ -268,11 +268,15 @@ class Link:
 
 
 def forged(request: Request, code: int) -> bytes:
-    """An answer to EndTxn with this error code: the broker has not seen the request."""
+    """An answer to EndTxn or TxnOffsetCommit with this error code; the broker never saw it."""
+    number = request.correlation_id
+    if request.api == "TxnOffsetCommit":
+        assert request.version < 3
+        return struct.pack(">iiih1siih", number, 0, 1, 1, b"x", 1, 0, code)
     assert request.api == "EndTxn"
     if request.version < 3:
-        return struct.pack(">iih", request.correlation_id, 0, code)
-    return struct.pack(">ibihqhb", request.correlation_id, 0, 0, code, -1, -1, 0)
+        return struct.pack(">iih", number, 0, code)
+    return struct.pack(">ibihqhb", number, 0, 0, code, -1, -1, 0)
 
 
 def reset(writer: asyncio.StreamWriter) -> None:
