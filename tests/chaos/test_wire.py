@@ -12,8 +12,8 @@ from tests.chaos.wire.rounds import Outcome, Plan, perform
 
 pytestmark = pytest.mark.kafka
 
-WHOLE = {"partitions": 1, "count": 60, "least": 12, "most": 12, "limit_seconds": 60.0}
-"""Five transactions, each of several produce requests."""
+WHOLE = {"partitions": 1, "count": 60, "least": 12, "most": 12, "timeout_seconds": 2.5}
+"""Five transactions, each of several produce requests; patience for a machine that is busy."""
 SECOND = {"InitProducerId": 0, "Produce": 12, "TxnOffsetCommit": 5, "EndTxn": 5}
 """Requests and their versions where the cluster has agreed on the second one of transactions."""
 IN_THE_NEXT = Fault("released late", "late", 10.0, after_answers=1, between=True, to="Produce")

@@ -42,8 +42,8 @@ class Plan:
     most: int = 12
     batch_bytes: int = 700
     timeout_seconds: float = 0.8
-    transaction_seconds: float = 5.0
-    limit_seconds: float = 900.0
+    transaction_seconds: float = 8.0
+    limit_seconds: float = 1_200.0
     late_repeats: bool = True
     sender: str = "shipped"
     version: str = "second"

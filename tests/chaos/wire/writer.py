@@ -11,10 +11,12 @@ Nothing of `tests` is imported: PYTHONPATH chooses the code that is judged.
 
 import asyncio
 import contextlib
+import ctypes
 import json
 import logging
 import os
 import random
+import signal
 import sys
 import time
 from collections import Counter
@@ -27,17 +29,19 @@ from aiokafka.producer.sender import Sender
 from streams.engine.config import EngineConfig
 from streams.engine.failpoints import Failpoints
 from streams.engine.fatal import end_on
-from streams.engine.position import FORMAT, Position, encode_position
+from streams.engine.position import FORMAT, Position, decode_position, encode_position
 from streams.engine.processor import StoreSpec
 from streams.engine.producer import TransactionalProducer
-from streams.engine.recovery import read_position, recover
+from streams.engine.recovery import recover
 from streams.engine.stores import DiskMemory, PartitionStores
 from streams.engine.transaction import Committer, Overlay
 
 KEYS = 20
 SPECS = (StoreSpec("counts", in_memory=True),)
+PR_SET_PDEATHSIG = 1
 DONE = 0
 AGAIN = 70
+MOST_LIVES = 1_000
 
 
 class Life:
@@ -75,9 +79,8 @@ class Life:
         path = self.config.data_dir / str(self.partition)
         stores = PartitionStores(path, SPECS, "wire", DiskMemory.of(2**20, 2**20))
         await recover(self.config, stores, SPECS, self.partition)
-        partitions = self.settings["partitions"]
-        position = read_position(stores, self.partition, partitions)
-        next_ = position.next[self.settings["inputs"]] if position is not None else 0
+        raw = stores.meta.position
+        next_ = decode_position(raw).next[self.settings["inputs"]] if raw is not None else 0
         committer = Committer(
             producer,
             stores,
@@ -114,6 +117,11 @@ class Life:
         return self.draw.randint(self.settings["least"], self.settings["most"])
 
 
+def _tie() -> None:
+    """Let the kernel end this process with its parent, even when that goes by kill -9."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 async def _first() -> bool:
     """As on a cluster that has not agreed on the second version of transactions."""
     return False
@@ -124,6 +132,7 @@ def start(settings: dict[str, Any], partition: int, number: int) -> int:
     pid = os.fork()
     if pid:
         return pid
+    _tie()
     log = os.open(settings["log"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     os.dup2(log, 1)
     os.dup2(log, 2)
@@ -137,6 +146,7 @@ def start(settings: dict[str, Any], partition: int, number: int) -> int:
 
 def main() -> int:
     """Keep a writer for each partition until all are done; tell the exits as JSON, by code."""
+    _tie()
     settings = json.loads(sys.argv[1])
     numbers: Counter[int] = Counter()
     living: dict[int, int] = {}
@@ -148,10 +158,11 @@ def main() -> int:
         partition = living.pop(pid)
         code = os.waitstatus_to_exitcode(status)
         exits[code] += 1
-        if code == AGAIN:
+        if code == AGAIN and numbers[partition] < MOST_LIVES:
             numbers[partition] += 1
             living[start(settings, partition, numbers[partition])] = partition
         elif code != DONE:
+            # A writer that cannot live, or one ended by a signal: the rest is not worth the wait.
             break
     for pid in living:
         os.kill(pid, 9)
