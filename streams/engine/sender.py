@@ -112,6 +112,13 @@ class _AddOffsets(_Once, AddOffsetsToTxnHandler):  # type: ignore[misc]
 class _OffsetCommit(_Once, TxnOffsetCommitHandler):  # type: ignore[misc]
     """Writes the group's offsets as part of the transaction."""
 
+    def handle_response(self, resp: Any) -> float | None:
+        if ConcurrentTransactions.errno in _codes(resp):
+            # In the second version it adds a partition to the transaction, so it may be too early.
+            return RETRY_SECONDS
+        wait: float | None = super().handle_response(resp)
+        return wait
+
 
 class _EndTxn(_Once, EndTxnHandler):  # type: ignore[misc]
     """Commits or aborts."""

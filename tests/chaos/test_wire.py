@@ -99,11 +99,15 @@ def test_given_a_produce_request_without_an_answer_then_it_is_sent_again_and_cou
 
 def test_given_an_answer_not_now_then_it_is_asked_again(kafka: Proxied) -> None:
     """Loading, not available, not the coordinator, concurrent."""
-    codes = enumerate((14, 15, 16, 51), 1)
-    script = {("EndTxn", 2 * number): Fault("answered", "", code=code) for number, code in codes}
-    outcome = run(kafka, Script(script))
+    asked = (("EndTxn", 14), ("EndTxn", 15), ("EndTxn", 16), ("EndTxn", 51))
+    script = {
+        (api, 2 * number): Fault("answered", "", code=code)
+        for number, (api, code) in enumerate((*asked, ("TxnOffsetCommit", 51)), 1)
+    }
+    outcome = run(kafka, Script(script), count=120)
     assert outcome.violations == []
     assert outcome.ended == {"0": 1}, outcome.causes
+    assert outcome.passed["EndTxn"] == 14
 
 
 def test_given_an_answer_that_leaves_the_outcome_open_then_the_producer_ends(

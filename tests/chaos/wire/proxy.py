@@ -271,7 +271,9 @@ def forged(request: Request, code: int) -> bytes:
     """An answer to EndTxn or TxnOffsetCommit with this error code; the broker never saw it."""
     number = request.correlation_id
     if request.api == "TxnOffsetCommit":
-        assert request.version < 3
+        if request.version >= 3:
+            start = struct.pack(">ibibb1sb", number, 0, 0, 2, 2, b"x", 2)
+            return start + struct.pack(">ihbbb", 0, code, 0, 0, 0)
         return struct.pack(">iiih1siih", number, 0, 1, 1, b"x", 1, 0, code)
     assert request.api == "EndTxn"
     if request.version < 3:
