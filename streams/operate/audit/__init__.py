@@ -1,10 +1,15 @@
 """The independent auditor: reads the topics alone and knows none of the core's code.
 
-`records` what is fed in, what a breach is, the closed list of breaches · `intake` inputs that count
-· `terms` what a policy promised · `lineup` puts a partition's records in the order of its log ·
-`life` what is known of an account · `people` what inputs do to it · `event_checks`,
-`invitations`, `consents`, `throttles`, `overdue` the checks · `partition`, `auditor` the whole ·
-`chain` the hash chain · `reading` Kafka · `service` metrics.
+Records: `records` what is fed in and what a breach is · `rules` the closed list of breaches · `odd`
+reads any bytes · `lineup` puts a partition's records in the order of its log · `reading` Kafka ·
+`chain` the hash chain.
+What is known: `life` an account · `partition` · `terms` what a policy promised · `words` which word
+is the newest · `brakes` and `switches` · `guard` the refusal guard · `unclear` words.
+What inputs do: `inputs` each one · `refusals` whether it is refused · `people`, `controls`,
+`receipts`, `facts` by kind · `dues` what has to follow at once, `overdue` some time ·
+`first_edition` and `intake` for logs of the contract's first edition.
+The checks: `event_checks`, `doubts`, `invitations`, `consents`, `throttles`, `caps` on events,
+`logbook` on the log · `judging` and `auditor` the whole · `service` metrics.
 
-It imports `schemas` and nothing else of ours; import-linter holds that.
+It imports `schemas`, and of ours the reader of Kafka alone; import-linter holds that.
 """

@@ -25,14 +25,14 @@ from schemas.events import (
 from schemas.words import ADVERSE_EVENTS, Event, Mode
 from streams.operate.audit import consents, invitations, throttles
 from streams.operate.audit.caps import Caps
+from streams.operate.audit.doubts import people_and_doubts
 from streams.operate.audit.life import Account, Cycle
 from streams.operate.audit.lineup import Happened
 from streams.operate.audit.moment import Finding, Moment
 from streams.operate.audit.odd import mapping, text
 from streams.operate.audit.partition import Partition
-from streams.operate.audit.records import Breach, Record, iso, places, stamp
+from streams.operate.audit.records import Breach, Record, places, stamp
 from streams.operate.audit.terms import Terms
-from streams.operate.audit.words import NEVER
 
 CHECKS: dict[type, Callable[[Moment, Cycle, Any], Iterator[Finding]]] = {
     InvitationDelivered: invitations.delivered,
@@ -99,7 +99,7 @@ def judge(
         *_accounted(thing, plain),
         *_policy(moment, event),
         *_order(account, plain, whole),
-        *(_people(moment, event.event, at) if event.event in ADVERSE_EVENTS else ()),
+        *(people_and_doubts(moment, event.event, at) if event.event in ADVERSE_EVENTS else ()),
         *_kind(moment, event),
         *(("cap_exceeded", detail, ()) for detail in _capped(moment, event, caps)),
     ]
@@ -184,57 +184,6 @@ def _order(account: Account, plain: Mapping[str, Any], whole: bool) -> Iterator[
         if plain["event_id"] in cycle.ids:
             yield "event_twice", plain["event_id"], (cycle.place,)
         cycle.ids.add(plain["event_id"])
-
-
-def _people(moment: Moment, event: Event, at: int) -> Iterator[Finding]:
-    """People outrank the machine, and so do brakes."""
-    account = moment.account
-    if account.hold_place and account.holds_until > at:
-        yield "acted_during_hold", "", (account.hold_place,)
-    for _, place in account.appeals.values():
-        yield "acted_during_appeal", "", (place,)
-    for place in (account.exempt_place, account.closed_place):
-        if place:
-            yield "acted_on_untouchable", "", (place,)
-    brake = moment.brakes.stopping(moment.platform, event.value)
-    if moment.edition > 1 and brake is None:
-        brake = moment.switches.stopping(moment.platform, event.value)
-    if brake is not None:
-        yield "acted_during_brake", "", (brake,)
-    if moment.edition > 1:
-        yield from _doubts(moment, at)
-
-
-def _doubts(moment: Moment, at: int) -> Iterator[Finding]:
-    """Doubt stops adverse events: grounds that the second edition knows."""
-    account = moment.account
-    for unclear in account.unclear.values():
-        yield "acted_on_unclear_word", "", (unclear.place,)
-    if moment.refusals is not None:
-        yield "acted_during_refusals", "", (moment.refusals,)
-    if moment.changed is not None:
-        yield "acted_during_change", "", (moment.changed,)
-    if moment.out_of_turn:
-        yield "acted_out_of_turn", "", ()
-    if moment.present is not None and not _labelled(account, moment.present, at):
-        yield "acted_on_untouchable", "no label of a covered field", (account.label_gone,)
-    if account.below_since is not None and any(account.open_cycles()):
-        yield "acted_while_leaving", f"since {iso(account.below_since)}", (account.below_place,)
-    cycles = [it for it in account.open_cycles() if it.edition > 1]
-    terms = [moment.present, *(it.terms for it in cycles)]
-    ages = [it.max_age for it in terms if it is not None and it.max_age is not None]
-    if ages and -NEVER < account.reading_at < at - min(ages):
-        yield "acted_on_stale_facts", f"counted at {iso(account.reading_at)}", ()
-
-
-def _labelled(account: Account, present: Terms, at: int) -> bool:
-    """Whether the newest label, as far as it is known here, is one of a covered field."""
-    if account.label_read_at < account.label_at or account.label_at == -NEVER:
-        return not account.label_gone
-    if account.label_gone or account.label is None:
-        return False
-    over = account.label_until is not None and account.label_until <= at
-    return present.covers(account.label) and not over
 
 
 def _kind(moment: Moment, event: Any) -> Iterator[Finding]:

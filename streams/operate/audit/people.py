@@ -3,8 +3,6 @@
 By the contract's second edition; `first_edition` has what was before it.
 """
 
-import hashlib
-
 from schemas.inputs import (
     AccountChange,
     CategoryChange,
@@ -13,12 +11,13 @@ from schemas.inputs import (
     FollowerCount,
     NoticeReceipt,
 )
-from schemas.words import Answer, Change, Outcome
+from schemas.words import Answer, Change
 from streams.operate.audit import facts, unclear
 from streams.operate.audit.controls import control, unmark
 from streams.operate.audit.dues import must_cancel, must_end, must_lift
 from streams.operate.audit.life import Account, Cycle, Due, Word
-from streams.operate.audit.records import SECOND, Record, iso, stamp
+from streams.operate.audit.receipts import may_be_over, receipt
+from streams.operate.audit.records import Record, iso, stamp
 from streams.operate.audit.terms import Terms
 from streams.operate.audit.words import NEVER, SKEW_MS, Said
 
@@ -42,7 +41,7 @@ def follow(
         case ConsentAnswer():
             _answer(account, record, value, now, present)
         case NoticeReceipt():
-            _receipt(account, record, value, now)
+            receipt(account, record, value, now)
         case Control():
             control(account, record, value, now)
         case AccountChange():
@@ -83,7 +82,11 @@ def _answer(
             _too_late(account, cycle, record, said)
         return
     if not ours:
-        if cycle.terms is not None and said.entered_at > cycle.asked_at and not _past(cycle, said):
+        if (
+            cycle.terms is not None
+            and said.entered_at > cycle.asked_at
+            and not may_be_over(cycle, said)
+        ):
             unclear.unheard_answer(account, cycle, record.place, said.entered_at, said.at)
         return
     word = Word(said.at, said.entered_at, record.place, value.notice_version)
@@ -122,7 +125,7 @@ def _applied(account: Account, cycle: Cycle, answer: Answer, word: Word, record:
         cycle.declined = cycle.declined or word
         return
     cycle.granted = word
-    if cycle.terms is not None and not _past(cycle, Said(word.at, word.arrived_at)):
+    if cycle.terms is not None and not may_be_over(cycle, Said(word.at, word.arrived_at)):
         account.due.append(Due("grant_unheeded", record.place, f"given at {iso(word.at)}"))
 
 
@@ -142,15 +145,10 @@ def _too_late(account: Account, cycle: Cycle, record: Record, said: Said) -> Non
     """A grant that is stale only because of a later withdrawal or refusal ends the cycle."""
     known = account.heard_of("answers")
     other = max(known.protecting, known.withdrawn)
-    if not cycle.open or cycle.terms is None or _past(cycle, said):
+    if not cycle.open or cycle.terms is None or may_be_over(cycle, said):
         return
     cycle.stale_grant = Word(said.at, said.entered_at, record.place, other=other)
     account.due.append(Due("grant_unheeded", record.place, f"then taken back at {iso(other)}"))
-
-
-def _past(cycle: Cycle, said: Said) -> bool:
-    """Whether it came in after the cycle may have ended by itself."""
-    return cycle.state == "EXPIRED" and said.entered_at + SECOND > cycle.may_end_at
 
 
 def _belongs(cycle: Cycle, value: ConsentAnswer, said: Said) -> bool:
@@ -166,45 +164,6 @@ def _notice_known(cycle: Cycle, value: ConsentAnswer, present: Terms | None) -> 
         return True
     known = {*cycle.versions, present.notice_version if present else None}
     return value.notice_version in known
-
-
-# ---- receipts ------------------------------------------------------------------------------------
-
-
-def _receipt(account: Account, record: Record, value: NoticeReceipt, now: int) -> None:
-    cycle = account.named(value.invitation_id)
-    if cycle is None:
-        return
-    alike = hashlib.sha256(value.model_dump_json().encode()).hexdigest()
-    if alike in cycle.receipts:
-        return
-    cycle.receipts.append(alike)
-    said = Said(stamp(value.occurred_at), record.entered_at(now))
-    word = Word(said.at, said.entered_at, record.place)
-    if value.outcome is Outcome.DELIVERED:
-        if said.at > cycle.failed_at:
-            cycle.receipt = word
-        return
-    newest = cycle.newest_failure_at
-    cycle.newest_failure_at = max(newest, said.at)
-    if said.at > newest and cycle.mode == "enforce" and _bounces(cycle, said):
-        account.due.append(Due("bounce_unheeded", record.place, f"failed at {iso(said.at)}"))
-        cycle.failure = word
-    elif cycle.failure is None or said.at > cycle.failure.at:
-        cycle.failure = word
-
-
-def _bounces(cycle: Cycle, said: Said) -> bool:
-    """Whether a failure takes the delivery back, or says that there was none."""
-    if cycle.terms is None or _past(cycle, said):
-        return False
-    if cycle.state == "INVITED":
-        return True
-    if cycle.state == "EXPIRED" and (cycle.granted or cycle.declined):
-        return False
-    if cycle.state not in ("DELIVERED", "EXPIRED") or cycle.delivery is None:
-        return False
-    return said.at >= cycle.delivery.at - SKEW_MS
 
 
 # ---- changes of the account ----------------------------------------------------------------------

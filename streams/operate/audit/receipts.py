@@ -1,0 +1,51 @@
+"""What the notifier's word does: a delivery, or a failure that takes one back (contract 3.6)."""
+
+import hashlib
+
+from schemas.inputs import NoticeReceipt
+from schemas.words import Outcome
+from streams.operate.audit.life import Account, Cycle, Due, Word
+from streams.operate.audit.records import SECOND, Record, iso, stamp
+from streams.operate.audit.words import SKEW_MS, Said
+
+
+def receipt(account: Account, record: Record, value: NoticeReceipt, now: int) -> None:
+    """Take a receipt into account; one alike in every field counts once."""
+    cycle = account.named(value.invitation_id)
+    if cycle is None:
+        return
+    alike = hashlib.sha256(value.model_dump_json().encode()).hexdigest()
+    if alike in cycle.receipts:
+        return
+    cycle.receipts.append(alike)
+    said = Said(stamp(value.occurred_at), record.entered_at(now))
+    word = Word(said.at, said.entered_at, record.place)
+    if value.outcome is Outcome.DELIVERED:
+        if said.at > cycle.failed_at:
+            cycle.receipt = word
+        return
+    newest = cycle.newest_failure_at
+    cycle.newest_failure_at = max(newest, said.at)
+    if said.at > newest and cycle.mode == "enforce" and _bounces(cycle, said):
+        account.due.append(Due("bounce_unheeded", record.place, f"failed at {iso(said.at)}"))
+        cycle.failure = word
+    elif cycle.failure is None or said.at > cycle.failure.at:
+        cycle.failure = word
+
+
+def _bounces(cycle: Cycle, said: Said) -> bool:
+    """Whether a failure takes the delivery back, or says that there was none."""
+    if cycle.terms is None or may_be_over(cycle, said):
+        return False
+    if cycle.state == "INVITED":
+        return True
+    if cycle.state == "EXPIRED" and (cycle.granted or cycle.declined):
+        return False
+    if cycle.state not in ("DELIVERED", "EXPIRED") or cycle.delivery is None:
+        return False
+    return said.at >= cycle.delivery.at - SKEW_MS
+
+
+def may_be_over(cycle: Cycle, said: Said) -> bool:
+    """Whether it came in after the cycle may have ended by itself."""
+    return cycle.state == "EXPIRED" and said.entered_at + SECOND > cycle.may_end_at
