@@ -70,7 +70,7 @@ def refused_place(record: Record) -> str | None:
     plain = plain_of(record)
     if record.topic != DEAD_LETTERS.name or not {"topic", "partition", "offset"} <= plain.keys():
         return None
-    return f"{bare(plain['topic'])}[{plain['partition']}]@{plain['offset']}"
+    return f"{bare(str(plain['topic']))}[{plain['partition']}]@{plain['offset']}"
 
 
 @dataclass(slots=True)

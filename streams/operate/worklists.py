@@ -4,8 +4,7 @@ Read from the core's own state in the changelog, so that a list says what the wo
 an account waits for in the words of the decision log.
 """
 
-import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -16,6 +15,7 @@ from streams.core.lifecycle import Invitation
 from streams.core.throttle import in_order, restrictable
 from streams.core.unclear import unclear_since
 from streams.operate.account_states import CHANGELOG, POLICIES, Known, States
+from streams.operate.audit.lineup import plain_of
 from streams.operate.audit.records import Record, iso
 
 WorkList = Literal["undeliverable", "unconfirmed", "unclear", "pending", "appeals"]
@@ -75,16 +75,18 @@ class WorkLists:
         if record.topic in (CHANGELOG, POLICIES):
             self._states.feed(record)
         elif record.topic == INVITATIONS and record.key is not None and record.value is not None:
-            self._event(record.key.decode(errors="replace"), json.loads(record.value))
+            self._event(record.key.decode(errors="replace"), plain_of(record))
 
-    def _event(self, key: str, event: dict[str, Any]) -> None:
-        if event["event"] == Event.INVITATION_ISSUED:
+    def _event(self, key: str, event: Mapping[str, Any]) -> None:
+        """Take one event; a record that is none says nothing."""
+        name = event.get("event")
+        if name == Event.INVITATION_ISSUED:
             self._notices[key] = _Notice()
-        elif event["event"] == Event.INVITATION_DELIVERED:
+        elif name == Event.INVITATION_DELIVERED:
             self._notices.setdefault(key, _Notice()).delivered = True
-        elif event["event"] == Event.INVITATION_UNDELIVERABLE:
-            self._notices.setdefault(key, _Notice()).failure = event["reason"]
-        elif event["event"] == Event.INVITATION_CANCELLED:
+        elif name == Event.INVITATION_UNDELIVERABLE:
+            self._notices.setdefault(key, _Notice()).failure = str(event.get("reason", "other"))
+        elif name == Event.INVITATION_CANCELLED:
             self._notices.pop(key, None)
 
     def rows(self, which: WorkList, now: int, within: int) -> list[Row]:

@@ -156,6 +156,9 @@ class Chance:
 
     def _wait(self) -> None:
         how, milliseconds = self.draw.random(), self.draw.choice(WAITS)
+        if self.tape.now > self.acted_at:
+            # Who slept reads what lies there, and then acts, before more time passes.
+            self.tape.fire()
         if how < 0.7:
             self.tape.wait(milliseconds)
             self.acted_at = self.tape.now

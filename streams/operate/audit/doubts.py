@@ -57,5 +57,5 @@ def _labelled(account: Account, present: Terms, at: int) -> bool:
         return not account.label_gone
     if account.label_gone or account.label is None:
         return False
-    over = account.label_until is not None and account.label_until <= at
+    over = account.label_until is not None and account.label_until < at
     return present.covers(account.label) and not over

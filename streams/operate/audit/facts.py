@@ -33,11 +33,10 @@ def label(
     account.label_gone = ""
     if present is None:
         return
-    over = until is not None and until <= now
     if contradicts:
         account.label_gone = record.place
         must_end(account, record.place, "two labels of one instant")
-    elif over or not present.covers(value.category):
+    elif not present.covers(value.category):
         account.below.append((at, -1, record.place))
         must_end(account, record.place, "the label is not of a covered field")
 

@@ -131,7 +131,7 @@ def delivered(moment: Moment, cycle: Cycle, event: InvitationDelivered) -> Itera
         elif at < word.at or (at < cycle.issued_at and event.reason == "receipt"):
             yield "delivery_backdated", f"the word says {iso(word.at)}", (word.place,)
     cycle.delivered_at, cycle.delivered_place = at, moment.record.place
-    cycle.state, cycle.delivery, cycle.reissues = "DELIVERED", word, []
+    cycle.state, cycle.delivery = "DELIVERED", word
     cycle.deliveries += 1
     cycle.reminders = []
     moment.account.said("bounce_unheeded")

@@ -77,6 +77,7 @@ class Cycle:
     withdrawn_at: int | None = None
     followers: int | None = None
     barred: str = ""
+    ended: bool = False
     receipt: Word | None = None
     delivery: Word | None = None
     failure: Word | None = None

@@ -84,12 +84,25 @@ def _extent(moment: Moment, cycle: Cycle, event: ThrottleApplied) -> Iterator[Fi
             yield "level_too_strong", event.level.value, (cycle.place,)
         if event.mode.value == "enforce" and not cycle.terms.fit_to_enforce:
             yield "unfit_policy", "a restriction in enforce", (cycle.place,)
-        if event.reason not in cycle.terms.on:
-            yield "restricted_without_notice", f"nothing follows from {event.reason}", ()
+        yield from _follows(moment, cycle, event)
     if moment.present is not None and surface not in moment.present.levels:
         yield "surface_not_at_stake", f"{surface} under the policy in force", ()
     elif moment.present is not None and level > moment.present.levels[surface]:
         yield "level_too_strong", f"{event.level.value} under the policy in force", ()
+
+
+def _follows(moment: Moment, cycle: Cycle, event: ThrottleApplied) -> Iterator[Finding]:
+    """The terms restrict for this reason; a refusal that came after the deadline was silence, too.
+
+    A milder policy counts at once, but not in the first edition.
+    """
+    needed, word, on = {event.reason}, cycle.declined, [cycle.terms.on if cycle.terms else None]
+    if moment.edition > 1:
+        on.append(moment.present.on if moment.present else None)
+        late = word is not None and word.arrived_at > (cycle.deadline_at or word.arrived_at)
+        needed |= {"no_answer", "declined"} if late and event.reason == "declined" else set()
+    if any(it is not None and not needed <= it for it in on):
+        yield "restricted_without_notice", f"nothing follows from {event.reason}", ()
 
 
 def _end(cycle: Cycle, event: ThrottleApplied, at: int) -> Iterator[Finding]:
@@ -178,7 +191,8 @@ def lifted(moment: Moment, cycle: Cycle, event: ThrottleLifted) -> Iterator[Find
         yield "lifted_not_ours", surface, (running.place if running else cycle.place,)
     account.due = [due for due in account.due if due.name != "not_lifted" or due.surface != surface]
     over = cycle.state == "EXPIRED" or cycle.terms is None
-    if event.reason == "ended" and not cycle.active and over:
+    cycle.ended = cycle.ended or event.reason == "ended"
+    if cycle.ended and not cycle.active and over:
         cycle.state = "NONE"
         cycle_ended(account)
         unclear.cycle_over(account, stamp(event.decided_at))
