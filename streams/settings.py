@@ -24,6 +24,7 @@ from pydantic_settings import (
 
 from streams.settings_kubernetes import injected
 from streams.settings_values import (
+    Accepted,
     Expected,
     Flag,
     Length,
@@ -100,6 +101,9 @@ class Settings(BaseSettings):
     rescan: str = Field(
         "", description="platforms (a,b) whose new policy may read all readings and labels again"
     )
+    accept_topics: Accepted = Field(
+        "", description="topics made anew that are accepted: name=id, several separated by commas"
+    )
     unconfirmed_after: Length = Field(
         "PT24H", description="an invitation without a receipt for longer is on the list unconfirmed"
     )
@@ -133,6 +137,11 @@ class Settings(BaseSettings):
             if not injected(name, value)
         }
         return init_settings, env_settings, dotenv_settings
+
+    @property
+    def accepted_topics(self) -> dict[str, str]:
+        """The new ids of topics that were made anew and are accepted, by name."""
+        return dict(pair.split("=", 1) for pair in self.accept_topics.split(",") if pair)
 
     @validator(mode="after")
     def _consistent(self) -> Self:

@@ -44,6 +44,13 @@ OptionalName = Annotated[Name | None, Expected(NAME_WORDS)]
 Prefix = Annotated[
     str, StringConstraints(pattern=r"^[A-Za-z0-9._-]*$", max_length=100), Expected(NAME_WORDS)
 ]
+Accepted = Annotated[
+    str,
+    StringConstraints(
+        pattern=r"^$|^[A-Za-z0-9._-]+=[A-Za-z0-9_-]{22}(,[A-Za-z0-9._-]+=[A-Za-z0-9_-]{22})*$"
+    ),
+    Expected("topic=id, several separated by commas"),
+]
 Servers = Annotated[
     str,
     StringConstraints(pattern=SERVERS_PATTERN),

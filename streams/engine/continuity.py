@@ -29,17 +29,20 @@ def check_position(
     application_id: str,
     known: Iterable[str],
     topics: Mapping[str, Topic],
-) -> None:
+    accepted: Mapping[str, str],
+) -> list[str]:
     """Refuse a state of other topics: `known` are the inputs, `topics` what there is by name.
 
+    What was made anew and is `accepted` by its new id is returned: it is read from its beginning.
     Of brokers that give no topic ids nothing is compared.
     """
     if position.partitions != partition_count:
         raise Refusal(
             f"the state of partition {partition} was built with {position.partitions} partitions, "
             f"the topics now have {partition_count}: keys would be looked for in the wrong place. "
-            f"Kafka takes no partition back: make topics with {position.partitions} partitions "
-            f"under another name and copy the records there, by partition. {SECOND_TIME}",
+            f"Kafka takes no partition back: make the topics anew with {position.partitions} "
+            "partitions, copy there by partition what they held, and accept them "
+            f"(BYLINE_ACCEPT_TOPICS). {SECOND_TIME}",
             2,
         )
     strange = sorted(set(position.next) - set(known))
@@ -50,15 +53,22 @@ def check_position(
             "this prefix: one id works for one prefix alone",
             2,
         )
+    anew = []
     for topic, topic_id in position.ids.items():
         now = topics.get(topic)
-        if now is not None and now.id and now.id != topic_id:
+        if now is None or not now.id or now.id == topic_id:
+            continue
+        anew.append(topic)
+        if accepted.get(topic) != now.id:
             raise Refusal(
                 f"{topic} was deleted and made anew: partition {partition} has worked with topic "
                 f"id {topic_id}, now it is {now.id}. What was in it and unread is lost, and "
-                f"offsets mean something else. Restore the topic. {SECOND_TIME}",
+                "offsets mean something else. Restore what it held, then start once with "
+                f"BYLINE_ACCEPT_TOPICS={topic}={now.id}, and it is read from its "
+                f"beginning. {SECOND_TIME}",
                 2,
             )
+    return anew
 
 
 def check_stateless(partition: int, application_id: str, group_offsets: Mapping[str, int]) -> None:

@@ -60,9 +60,18 @@ async def open_part(
     if position is not None:
         known = [*spec.topics, *filter(None, [spec.broadcast])]
         cluster = engine.cluster
-        check_position(
-            position, number, cluster.partition_count, config.application_id, known, cluster.topics
+        anew = check_position(
+            position,
+            number,
+            cluster.partition_count,
+            config.application_id,
+            known,
+            cluster.topics,
+            config.accepted_topics,
         )
+        for topic in anew:
+            engine.log.warning("partition %d: %s is accepted as made anew", number, topic)
+            position.next.pop(topic, None)
     else:
         check_stateless(number, config.application_id, engine.cluster.group_offsets(number))
     bounds = await _bounds(engine, number)

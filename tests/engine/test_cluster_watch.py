@@ -1,6 +1,7 @@
 """A cluster that changes under a worker, or between two, is noticed in ten seconds and named."""
 
 import json
+import re
 import time
 from collections.abc import Callable
 from typing import Any
@@ -129,6 +130,32 @@ def test_given_a_topic_made_anew_while_nobody_ran_then_the_worker_refuses(
         toys.produce(topic, "k", "1", number % 4)
     toys.flush()
     _refuses(toys.worker(), f"{toys.prefix}.{topic} was deleted and made anew")
+
+
+def test_given_a_topic_made_anew_that_is_accepted_by_its_id_then_it_is_read_from_its_beginning(
+    toys: Toys,
+) -> None:
+    toys.add(40)
+    worker = toys.worker().ready()
+    toys.assert_exact()
+    worker.stop()
+    name = f"{toys.prefix}.adds"
+    _make_anew(toys, name)
+    for number in range(4):
+        toys.produce("adds", f"anew{number}", "1", number)
+    toys.flush()
+    refused = toys.worker("two", accepted_topics={name: "another"})
+    _refuses(refused, "BYLINE_ACCEPT_TOPICS=")
+    (topic_id,) = re.findall(rf"BYLINE_ACCEPT_TOPICS={name}=([\w-]{{22}})", refused.log)[:1]
+    for again in ("three", "three"):
+        worker = toys.worker(again, accepted_topics={name: topic_id}).ready()
+        wait_until(
+            lambda: len([1 for r in toys.outputs(b"add").values() for _ in r]) == 44, 20, "4"
+        )
+        worker.stop()
+    anew = {key for rows in toys.outputs(b"add").values() for key, _ in rows if "anew" in key}
+    assert anew == {"anew0", "anew1", "anew2", "anew3"}
+    assert toys.worker("four").ready().stop() == 0
 
 
 def test_given_changelogs_made_anew_then_a_group_that_has_read_is_not_begun_again(
