@@ -75,7 +75,8 @@ def test_given_partitions_that_tell_all_others_then_each_word_takes_effect_once(
     toys.flush()
     if point:
         worker.exit_code()
-        worker = toys.worker().ready()
+        worker = toys.worker()
+    worker.ready()
     wait_until(lambda: len(toys.read("factor")[0]) == 4, 20, "four words")
     time.sleep(1)
     toys.add(40)
