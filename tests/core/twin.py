@@ -1,45 +1,43 @@
 """One life told twice: to the shipped core and to the independent model of tests/oracle.
 
-`Twin` hands both the same inputs at the same instants and compares what they say after every step.
+`Twin` hands both the same inputs at the same instants and compares what they say after every step:
+the events, and at the end of a step the adverse events that wait and what for. A sleeping worker
+gets what came in meanwhile as one batch, then its timers. What the guard writes to the switches is
+handed back like any record of that topic.
+
 Where the contract leaves a choice and the two read it differently, the histories stay away from it:
 
-* A dwell begins when all conditions hold *by observed_at*: the core credits readings that were over
-  the line before a late label; the model does not (READINGS 6). Labels here are observed when they
-  arrive.
-* The core counts a stop of the clock from `delivered_at` even if it was over when the receipt came
-  in, and an `extend` during a stop by what remains of it; the model does neither (READINGS 41).
-  Receipts here are fresh once there was a stop, and nobody extends during one.
-* A cool-down is per life in the core, per account in the model (READINGS 50); `mode: off` is a
-  phase not in force in the core, in the model eligibility runs on (READINGS 53). Policies that
-  change mode have neither cool-down nor dwell here, and no count lies between the two lines.
-* A new policy ends no LEAVING in the core; in the model every policy does (READINGS 20). None is
-  taken up here while an account is below the exit line.
-* A milder level frees a surface at once in the core; the model looks at levels when it applies
-  (READINGS 47). Policies here change modes and surfaces, not levels.
-* An account change older than the one applied is stale in the core, never in the model
-  (READINGS 13). Account changes here are in order.
-* Under `on_fall_below: keep` an invited account stays INSIDE in the core; in the model it goes
-  OUTSIDE and only its cycle stays, which a correction over the line tells apart (READINGS 19).
-* What was observed while an account was closed is no older than the last reading applied in the
-  core; in the model every reading moves that instant (READINGS 16). None is older after `closed`.
-* The phase of a cycle is the lowest in force in the core, the highest reached in the model
-  (READINGS 21). Which phase is said is not compared, and no policy withdraws one.
+* Policies that change mode have neither cool-down nor dwell here, and no count lies between the
+  two lines: what a life carries over into the next one is not said (READINGS 46).
+* A stop of an account whose last record is stamped up to five minutes ahead reaches into a cycle
+  that is issued meanwhile in the model, not in the core. Controls are not stamped ahead here while
+  no cycle is open.
+* A late worker that reads a `reissue` lets the end of a label act before an older deadline or
+  review in the core, in due order in the model: both are allowed (7.1, an adverse event may be
+  missing whose ground vanished meanwhile). Nobody reissues here while the worker sleeps.
+* Which phase is said is not compared, and no policy withdraws one (READINGS 21).
 """
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from schemas.inputs import INPUT_MODELS
+from schemas.words import Refused
 from streams.core import policy as core
 from streams.core.clock import rfc3339
 from streams.core.ids import invitation_id
-from tests.core.given import ACCOUNT, DAY, MINUTE, PLATFORM, Day
+from tests.core.given import ACCOUNT, DAY, MINUTE, PLATFORM, Day, Record
 from tests.oracle import policy as oracle
+from tests.oracle.guard import WORDS, RefusalGuard, certain
 from tests.oracle.model import Life
 
+ORDER = list(INPUT_MODELS)
 TIMES = ("deadline_at", "delivered_at", "answered_at", "review_at", "expires_at")
+TEXTS = ("notice_version", "level", "field")
 
 
 def instant(milliseconds: int) -> datetime:
@@ -93,6 +91,17 @@ def for_model(policy: core.Policy) -> oracle.Policy:
     )
 
 
+@dataclass(frozen=True)
+class Sent:
+    """A record on its way to both; `refused`: it is no JSON."""
+
+    topic: str
+    key: str | None
+    value: dict[str, Any] | None
+    entered: int
+    refused: bool = False
+
+
 @dataclass
 class Told:
     """An event, as both say it."""
@@ -104,14 +113,14 @@ class Told:
     def by_core(cls, event: dict[str, Any]) -> "Told":
         words = (event["event"], event["reason"], event.get("surface"), event["mode"])
         words += (event["cycle"], event["sequence"], event["decided_at"])
-        return cls(words, {name: event[name] for name in TIMES if name in event})
+        return cls(words, {name: event[name] for name in TIMES + TEXTS if name in event})
 
     @classmethod
     def by_model(cls, event: dict[str, Any]) -> "Told":
         words = (event["event"], event["reason"], event.get("surface"), event["mode"])
         words += (event["cycle"], event["sequence"], _wire(event["decided_at"]))
         times = {name: _wire(event[name]) for name in TIMES if name in event}
-        return cls(words, times)
+        return cls(words, times | {name: event[name] for name in TEXTS if name in event})
 
     def agrees(self, other: "Told") -> bool:
         """Whether all words are the same, and all instants that both name."""
@@ -138,10 +147,12 @@ class Twin:
             invitation_id=lambda mode, cycle: invitation_id(PLATFORM, ACCOUNT, mode, cycle),
         )
         self.life.clock = instant(self.day.now)
+        self.guard = RefusalGuard([PLATFORM])
         self.history: list[str] = []
         self.told = 0
         self.controls = 0
-        self.closed_once = False
+        self.unread: list[Sent] | None = None
+        self.written = 0
 
     @property
     def now(self) -> int:
@@ -150,27 +161,44 @@ class Twin:
 
     def wait(self, milliseconds: int) -> None:
         """Time passes; timers before the new instant act, those at it after its input."""
+        if self.unread is not None:
+            self.day.now += milliseconds
+            return
         self.day.wait(milliseconds - 1)
         self.day.now += 1
 
-    def input(self, topic: str, value: dict[str, Any] | None) -> None:
-        """The same input for both, then all that is due."""
+    def sleep(self) -> None:
+        """The worker is away from now on: nothing is read and no timer acts."""
+        self._step(lambda: None)
+        self.history.append(f"{rfc3339(self.now)} sleeps")
+        self.unread = []
+
+    def wake(self) -> None:
+        """It reads what came in, topic by topic in the contract's order, then its timers act."""
+        unread, self.unread = self.unread or [], None
+        self.history.append(f"{rfc3339(self.now)} wakes")
+        self._read(sorted(unread, key=lambda one: ORDER.index(one.topic)), late=True)
+
+    def input(self, topic: str, value: dict[str, Any] | None, entered: int | None = None) -> None:
+        """The same input for both, then all that is due. `entered`: by default now."""
         filled = None if value is None else {**value}
         key = f"{PLATFORM}:{ACCOUNT}"
         if topic == "switches":
             assert filled is not None
             key = f"{filled['scope']}:{filled['switch']}"
-            filled |= {"actor": "op", "reason": "test"}
+            filled = {"actor": "op", "reason": "test"} | filled
         elif filled is not None:
             filled |= {"platform": PLATFORM, "account_id": ACCOUNT}
         if topic == "controls":
             assert filled is not None
             self.controls += 1
-            filled |= {"control_id": f"c{self.controls}", "actor": "op", "reason": "test"}
-        self.history.append(f"{rfc3339(self.now)} {topic} {value}")
-        self.closed_once |= filled is not None and filled.get("change") == "closed"
-        self.day.put(topic, key, filled)
-        self._step(lambda: self.life.apply(instant(self.now), topic, filled))
+            filled = {"control_id": f"c{self.controls}", "actor": "op", "reason": "test"} | filled
+        self._send(Sent(topic, key, filled, self.now if entered is None else entered))
+
+    def refuse(self, topic: str, key: str | None = f"{PLATFORM}:{ACCOUNT}", count: int = 1) -> None:
+        """Records that are no JSON."""
+        for _ in range(count):
+            self._send(Sent(topic, key, None, self.now, refused=True))
 
     def under(self, policy: core.Policy) -> None:
         """A new policy for both."""
@@ -179,10 +207,85 @@ class Twin:
         self.day.open(policy)
         self._step(lambda: self.life.apply(instant(self.now), "policy", for_model(policy)))
 
+    def cluster_changed(self) -> None:
+        """The cluster is seen to have changed; from here on the core holds back."""
+        self.history.append(f"{rfc3339(self.now)} cluster changed")
+        self.day.partition.cluster_changed(self.now)
+        self._step(lambda: self.life.apply(instant(self.now), "cluster", True))
+
+    def restart(self) -> None:
+        """A new worker takes over."""
+        self.history.append(f"{rfc3339(self.now)} restarted")
+        self.day.open(self.policy)
+        self._step(lambda: self.life.apply(instant(self.now), "cluster", False))
+
     def end(self) -> None:
         """A long time in which nothing comes in."""
+        if self.unread is not None:
+            self.wake()
         self.day.wait(3 * DAY)
         self._step(lambda: None)
+
+    def _send(self, one: Sent) -> None:
+        entry = "" if one.entered == self.now else f" entered {rfc3339(one.entered)}"
+        what = f"refused, key {one.key}" if one.refused else one.value
+        self.history.append(f"{rfc3339(self.now)} {one.topic} {what}{entry}")
+        if self.unread is None:
+            self._read([one])
+        else:
+            self.unread.append(one)
+
+    def _read(self, batch: list[Sent], late: bool = False) -> None:
+        """One batch for both. `late`: by a worker that has let no timer act meanwhile."""
+        offsets, topics = self.day._offsets, dict[str, list[Record]]()
+        for one in batch:
+            raw = b"{" if one.refused else one.value and json.dumps(one.value).encode()
+            key = None if one.key is None else one.key.encode()
+            record = Record(offsets[one.topic], one.entered, key, raw or None)
+            topics.setdefault(one.topic, []).append(record)
+            offsets[one.topic] += 1
+        if batch:
+            spans = list(topics.items())
+            self.day.partition.step(self.day.tables, self.now, spans)  # type: ignore[arg-type]
+            self.day.partition.seal(self.day.tables, self.now, dict(offsets))
+        take = self.life.receive if late else self.life.apply
+
+        def act() -> None:
+            self.life.patient = late
+            for one in batch:
+                self._tell(one, take)
+            if late:
+                self.life.round(instant(self.now), instant(self.now))
+            self.life.patient = False
+
+        self._step(act)
+        self._hand_back()
+
+    def _tell(self, one: Sent, take: Callable[..., None]) -> None:
+        now, entered, topic = instant(self.now), instant(one.entered), one.topic
+        if not one.refused:
+            self.guard.good(topic, one.key)
+            if topic == "switches" and one.value and one.value["switch"] == "refusals_settled":
+                self.guard.switch(now, one.value, entered)
+                tripped = PLATFORM in self.guard.tripped
+                take(now, "refusals", tripped, entered)
+            else:
+                take(now, topic, one.value, entered)
+            return
+        reason = Refused.NOT_JSON
+        if self.guard.refused(now, topic, one.key, reason, entered):
+            take(now, "refusals", True, now)
+        if topic in WORDS and certain(one.key, reason):
+            take(now, "refused", topic, entered)
+
+    def _hand_back(self) -> None:
+        """Records that the guard wrote come in through the topic of switches."""
+        written = [raw for topic, _, raw, _ in self.day.tables.raw if topic == "switches"]
+        said = [(PLATFORM, now) for _, now in self.guard.written]
+        assert len(written) == len(said), f"{self.history}: guard records {written}, not {said}"
+        fresh, self.written = written[self.written :], len(written)
+        for raw in fresh:
+            self.input("switches", json.loads(raw or b""))
 
     def _step(self, act: Callable[[], None]) -> None:
         self.day.fire()

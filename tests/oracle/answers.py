@@ -58,10 +58,9 @@ class AnswerRules:
 
     def _notice_of(self, value: dict[str, Any]) -> int | None:
         """The place of the notice that a grant counts for, of those in force since the issue."""
-        version = value.get("notice_version")
-        if version is None:
-            return 0
-        places = [place for place, one in enumerate(self.cycle["notices"]) if one[1] == version]
+        notices = self.cycle["notices"]
+        version = value.get("notice_version") or notices[0][1]
+        places = [place for place, one in enumerate(notices) if one[1] == version]
         return places[-1] if places else None
 
     def _newer_grant(self, value: dict[str, Any], said: Said) -> bool:

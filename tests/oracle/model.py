@@ -127,6 +127,10 @@ class Life(InputRules, AnswerRules, ControlRules, TermRules, TimerRules):
             if kind in ENDS_BEFORE_ANSWERS and due < entered and due <= self.clock:
                 self.fire(due, kind, what)
 
+    def _behind(self) -> bool:
+        """Whether something was due before and has not acted: it comes first."""
+        return any(due < self.clock for due, *_ in self.due_timers())
+
     def _look_later(self, at: datetime) -> None:
         self.look_at = at if self.look_at is None else min(at, self.look_at)
 
@@ -168,9 +172,11 @@ class Life(InputRules, AnswerRules, ControlRules, TermRules, TimerRules):
         self._renew_notice()
         # Without an open cycle another line counts, and no LEAVING.
         self._stand("input")
-        self._reissue()
+        self._reissue(waits=self.patient and cause != "timer" and self._behind())
         by_itself = not self.policy.dwell and before in ("OUTSIDE", "DWELLING")
         self._issue(waits=self.patient and cause != "timer" and not by_itself)
+        # A pause whose last record is stamped ahead reaches into a life that is delivered at once.
+        self._end_pause()
 
     def _stand(self, cause: str) -> None:
         self.facts.look(self.policy, self.clock, cause, self.pinned)
@@ -250,10 +256,12 @@ class Life(InputRules, AnswerRules, ControlRules, TermRules, TimerRules):
         free = self.caps.next_free("issued", self.clock) <= self.clock
         return free and not self.favourable_only and not self.defers("issued", self.clock)
 
-    def _reissue(self) -> None:
+    def _reissue(self, waits: bool) -> None:
         if self.state not in ("INVITED", "UNDELIVERED") or self.cycle["reissue"] is None:
             return
-        if self.may_issue():
+        if waits:
+            self._look_later(self.clock)
+        elif self.may_issue():
             self.caps.take("issued", self.clock)
             self.state = "INVITED"
             self.cycle.update(issued_at=self.clock, reissue=None)

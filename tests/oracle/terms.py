@@ -24,7 +24,6 @@ class TermRules:
             "window": policy.window,
             "answer_by": phase.answer_by,
             "promised": None,
-            "pinned": (policy.window, phase.answer_by),
             "pinned_exit": Pinned(
                 phase.name, exit_line, policy.leave_after, policy.max_age, policy.keep
             ),
@@ -61,8 +60,7 @@ class TermRules:
         if cycle["window"] is None:
             cycle["deadline_at"] = None
         else:
-            ends = (cycle["delivered_at"] + cycle["window"], cycle["answer_by"])
-            ends += (cycle["deadline_at"], cycle["promised"])
+            ends = (self._promised(*self._milder()), cycle["deadline_at"], cycle["promised"])
             cycle["deadline_at"] = max(end for end in ends if end is not None)
             cycle["reminders"] = [
                 (place + 10 * (cycle["deliveries"] - 1), before)
@@ -86,18 +84,13 @@ class TermRules:
 
     def _soften(self) -> None:
         """A milder policy applies at once [58]."""
-        cycle, policy = self.cycle, self.policy
-        phase = next(one for one in policy.phases if one.name == cycle["phase"])
-        if cycle["window"] is not None and policy.window is not None:
-            cycle["window"] = max(cycle["window"], policy.window)
-        if phase.answer_by is not None and cycle["window"] is not None:
-            cycle["answer_by"] = max(cycle["answer_by"] or EARLIEST, phase.answer_by)
+        cycle = self.cycle
         if self.state in ("DELIVERED", "DECLINED") and cycle["deadline_at"] is not None:
-            base = self._promised(cycle["window"], cycle["answer_by"])
+            base = self._promised(*self._milder())
             later = self._reckoned(base, cycle["delivered_at"])
             if later is not None and later > cycle["deadline_at"]:
                 cycle["counted"] = (base, cycle["delivered_at"])
-                milder = base > self._promised(*cycle["pinned"])
+                milder = base > self._promised(cycle["window"], cycle["answer_by"])
                 self.extend(later, "policy" if milder else "pause")
         for surface in SURFACES:
             throttle = cycle["throttles"].get(surface)
@@ -107,6 +100,15 @@ class TermRules:
             if not same or self.level(surface) != throttle["level"]:
                 cycle["freed"].add(surface)
                 self.lift(surface, "policy")
+
+    def _milder(self) -> tuple[timedelta, datetime | None]:
+        """The longer window and the later `answer_by` of the pinned and the present ones."""
+        window, answer_by = self.cycle["window"], self.cycle["answer_by"]
+        if self.policy.window is not None:
+            window = max(window, self.policy.window)
+        present = [one for one in self.policy.phases if one.name == self.cycle["phase"]]
+        ends = [answer_by, *(phase.answer_by for phase in present)]
+        return window, max((end for end in ends if end is not None), default=None)
 
     def surface_mode(self, surface: str, reason: str) -> str:
         """The mode in which a surface may be restricted: by pinned terms and the present policy."""

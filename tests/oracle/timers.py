@@ -53,15 +53,21 @@ class TimerRules:
         """A worker that was late: what is due by `as_of` acts in due order, all of it at `now`."""
         self.limit, self.favourable_only = as_of, favourable_only
         self.clock = max(self.clock, now)
-        if self.look_at is not None and not favourable_only:
+        looks = self.look_at is not None and not favourable_only
+        if looks:
             # Conditions come before what is due: a pause that ended moves a deadline that passed.
+            # An invitation that waited comes after it: what was due may have ended its ground.
+            self.favourable_only = True
             self.fire(self.clock, "look", None)
+            self.favourable_only = False
         while True:
             due = [one for one in self.due_timers() if one[0] <= as_of]
             due = [one for one in due if not (favourable_only and one[2] in ADVERSE)]
             if not due:
                 break
             self.fire(self.clock, due[0][2], due[0][3])
+        if looks:
+            self.look_again("timer")
         self.limit, self.favourable_only = None, False
 
     def fire(self, due: datetime, kind: str, what: Any) -> None:
