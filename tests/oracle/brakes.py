@@ -107,8 +107,11 @@ class Brakes:
             self._stopped(self.cluster_since, at)
             self.cluster_since = None
 
-    def hold(self, said: Said, expires_at: datetime | None) -> None:
-        """An operator's hold: until `unhold` or `expires_at`."""
+    def hold(self, said: Said, expires_at: datetime | None, now: datetime) -> None:
+        """An operator's hold: until `unhold` or `expires_at`, over at once if that is past."""
+        if expires_at is not None and expires_at <= now:
+            self._stopped(said.at, expires_at)
+            return
         self._numbered += 1
         self.holds[self._numbered] = (said.at, expires_at)
 

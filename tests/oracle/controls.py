@@ -27,12 +27,13 @@ class ControlRules:
         why = effect(value, said)
         if why is not None:
             self.ignore(why)
-        elif value["command"] != "settle":
+        nothing = (Ignored.STALE, Ignored.UNCLEAR, Ignored.OTHER_APPEAL)
+        if why not in nothing and value["command"] != "settle":
             self.brakes.unclear.applied("controls", said)
 
     def _on_hold(self, value: dict[str, Any], said: Said) -> None:
         self.words.apply(KINDS["hold"], "hold", said)
-        self.brakes.hold(said, _time(value, "expires_at"))
+        self.brakes.hold(said, _time(value, "expires_at"), self.clock)
 
     def _on_unhold(self, value: dict[str, Any], said: Said) -> Ignored | None:
         if value.get("reason") == "appeal":
@@ -55,8 +56,10 @@ class ControlRules:
         return None if known else Ignored.UNCLEAR
 
     def _on_appeal_rejected(self, value: dict[str, Any], said: Said) -> Ignored | None:
-        ended = self.brakes.verdict(value.get("appeal_id") or "", said, upheld=False)
-        return None if ended else Ignored.OTHER_APPEAL
+        appeal_id = value.get("appeal_id") or ""
+        if appeal_id not in self.brakes.appeals:
+            return Ignored.OTHER_APPEAL
+        return None if self.brakes.verdict(appeal_id, said, upheld=False) else Ignored.STALE
 
     def _on_appeal_upheld(self, value: dict[str, Any], said: Said) -> None:
         self._stand_down("appeal")
