@@ -89,9 +89,10 @@ def tell(seed: int, first: Policy, following: list[Policy], steps: int = 45) -> 
     twin.input("follower-counts", _observed(twin, followers=1500))
     for _ in range(steps):
         twin.wait(minutes(draw.choice([1, 1, 3, 9, 20, 61, 7.5])))
-        if twin.unread is None and draw.random() < 0.04:
-            twin.sleep()
-        elif twin.unread is not None and draw.random() < 0.4:
+        if twin.unread is None:
+            if twin.life.state != "EXPIRED" and draw.random() < 0.05:
+                twin.sleep()
+        elif draw.random() < 0.4 or twin.now - twin.slept_at > minutes(90):
             twin.wake()
         _one(twin, draw, following)
     twin.end()
@@ -112,7 +113,9 @@ def _stated(twin: Twin, draw: random.Random) -> str:
 
 def _one(twin: Twin, draw: random.Random, following: list[Policy]) -> None:
     act = draw.randrange(30)
-    if act < 6:
+    if draw.random() < 0.45:
+        _clear_the_way(twin, draw)
+    elif act < 6:
         _reading(twin, draw, following)
     elif act < 10:
         twin.input("notice-receipts", _receipt(twin, draw))
@@ -137,6 +140,41 @@ def _one(twin: Twin, draw: random.Random, following: list[Policy]) -> None:
             kept = twin.policy.keep_on_fall_below
             chosen = replace(chosen, phases=twin.policy.phases, keep_on_fall_below=kept)
         twin.under(replace(chosen, version=twin.policy.version + 1))
+
+
+def _clear_the_way(twin: Twin, draw: random.Random) -> None:
+    """What brings an account on, so that a history does not end with its first obstacle."""
+    life, now = twin.life, rfc3339(twin.now)
+    brakes, facts = life.brakes, life.facts
+    ways: list[tuple[str, dict[str, Any]]] = []
+    for (scope, switch), _ in brakes.switches.items():
+        ways.append(("switches", {"scope": scope, "switch": switch, "on": False, "issued_at": now}))
+    if brakes.refusals_since is not None:
+        settled = {"scope": "*", "switch": "refusals_settled", "on": True, "issued_at": now}
+        ways.append(("switches", settled))
+    for held, command, more in (
+        (brakes.holds, "unhold", {}),
+        (brakes.unclear, "settle", {}),
+        (brakes.appeals, "appeal_rejected", {"appeal_id": next(iter(brakes.appeals), "")}),
+        (brakes.upheld_at, "unhold", {"reason": "appeal"}),
+    ):
+        if held:
+            given = {name: value for name, value in more.items() if value}
+            ways.append(("controls", {"command": command, "issued_at": now, **given}))
+    if facts.closed or facts.exempt:
+        change = "reopened" if facts.closed else "exemption_ended"
+        ways.append(("account-changes", {"change": change, "observed_at": now}))
+    elif facts.label is None or facts.failing(life.policy, life.clock) == "label":
+        ways.append(("category-changes", _observed(twin, category="财经")))
+    elif facts.followers is None or facts.followers < 1000:
+        ways.append(("follower-counts", _observed(twin, followers=1500)))
+    if life.state in ("INVITED", "UNDELIVERED"):
+        receipt = {"invitation_id": _mine(twin), "outcome": "delivered", "occurred_at": now}
+        ways.append(("notice-receipts", receipt))
+    if ways:
+        twin.input(*draw.choice(ways))
+    elif twin.unread is None:
+        twin.wait(minutes(draw.choice([20, 61])))
 
 
 def _reading(twin: Twin, draw: random.Random, following: list[Policy]) -> None:
@@ -188,7 +226,8 @@ def _label(twin: Twin, draw: random.Random) -> None:
 
 def _control(twin: Twin, draw: random.Random) -> None:
     commands = ["hold", "unhold", "unhold", "lift", "extend", "reissue", "reissue", "settle"]
-    commands += ["appeal_opened", "appeal_upheld", "appeal_rejected", "appeal_rejected", "settle"]
+    commands += ["appeal_opened", "appeal_rejected", "appeal_rejected", "settle"] * 2
+    commands += ["appeal_upheld", "unhold", "unhold", "extend"]
     command = draw.choice(commands)
     if command == "reissue" and twin.unread is not None:
         # The core looks at the favourable ends before it sends again: see twin.py.
@@ -204,7 +243,8 @@ def _control(twin: Twin, draw: random.Random) -> None:
     if command.startswith("appeal") and draw.random() < 0.4:
         value["appeal_id"] = draw.choice(["a", "b"])
     if command == "unhold":
-        value["reason"] = draw.choice(["test", "appeal"])
+        marked = twin.life.brakes.upheld_at is not None
+        value["reason"] = draw.choice(["test", "appeal"] if marked else ["test"] * 9 + ["appeal"])
     if draw.random() < 0.1:
         value["control_id"] = "same"
     twin.input("controls", value)
@@ -215,17 +255,17 @@ def _switch(twin: Twin, draw: random.Random) -> None:
     switch, on = draw.choice([*names, "refusals_settled"]), draw.random() < 0.3
     value = {"scope": draw.choice(["*", "weibo"]), "switch": switch, "on": on}
     if switch == "refusals_settled":
-        value |= {"on": draw.random() < 0.7, "reason": "incident"}
+        value |= {"on": draw.random() < 0.8, "reason": "incident"}
     stated = rfc3339(twin.now) if switch == "refusals_settled" else _stated(twin, draw)
     twin.input("switches", {**value, "issued_at": stated})
 
 
 def _refusal(twin: Twin, draw: random.Random) -> None:
     """A word that is no JSON, of this account or of nobody knows whom; or a hundred receipts."""
-    kind = draw.randrange(5)
-    if kind < 3:
+    kind = draw.randrange(10)
+    if kind < 8:
         twin.refuse(draw.choice(["consent-answers", "account-changes", "controls"]))
-    elif kind < 4:
+    elif kind < 9:
         twin.refuse("consent-answers", key=draw.choice([None, "weibo:a b"]))
     else:
         twin.refuse("notice-receipts", count=110)

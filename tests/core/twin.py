@@ -15,6 +15,8 @@ Where the contract leaves a choice and the two read it differently, the historie
 * A late worker that reads a `reissue` lets the end of a label act before an older deadline or
   review in the core, in due order in the model: both are allowed (7.1, an adverse event may be
   missing whose ground vanished meanwhile). Nobody reissues here while the worker sleeps.
+* Where a late worker finds a review and the end of a restriction or label both due, the core does
+  not always go by due order. Nobody falls asleep here while something is restricted, nor for long.
 * Which phase is said is not compared, and no policy withdraws one (READINGS 21).
 """
 
@@ -152,7 +154,7 @@ class Twin:
         self.told = 0
         self.controls = 0
         self.unread: list[Sent] | None = None
-        self.written = 0
+        self.written = self.slept_at = 0
 
     @property
     def now(self) -> int:
@@ -171,7 +173,7 @@ class Twin:
         """The worker is away from now on: nothing is read and no timer acts."""
         self._step(lambda: None)
         self.history.append(f"{rfc3339(self.now)} sleeps")
-        self.unread = []
+        self.unread, self.slept_at = [], self.now
 
     def wake(self) -> None:
         """It reads what came in, topic by topic in the contract's order, then its timers act."""

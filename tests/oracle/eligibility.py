@@ -140,12 +140,15 @@ class Facts:
             self.followers, self.readings = None, []
             self.label = self.label_at = self.label_until = None
             self.contradictory = self.label_removed = False
-        elif change == "reopened" and self.closed:
-            self.closed, self.changed_at = False, at
         elif change == "exempted":
             self.exempt = True
-        elif change == "exemption_ended" and self.exempt:
-            self.exempt, self.changed_at = False, at
+        elif change in ("reopened", "exemption_ended"):
+            # Until then it was closed or exempt, whether we had heard of that or not [6].
+            self.changed_at = max(at, self.changed_at or at)
+            if change == "reopened":
+                self.closed = False
+            else:
+                self.exempt = False
 
     def _begin_anew(self, at: datetime) -> None:
         """A stale fact against the account, dated within a dwell: the dwell runs again."""

@@ -158,13 +158,10 @@ class Life(InputRules, AnswerRules, ControlRules, TermRules, TimerRules):
     def _look_once(self, cause: str) -> None:
         before = self.facts.state
         self._stand(cause)
-        if not self.patient:
-            self._end_pause()
         if self.state in OPEN:
             self._close_if_lost(cause)
-        if self.patient:
-            # In one step with what ends the cycle: a later deadline of it is not worth a word.
-            self._end_pause()
+        # In one step with what ends the cycle: a later deadline of it is not worth a word.
+        self._end_pause()
         if self.state in OPEN:
             self._change_mode()
         if self.state in OPEN:

@@ -44,10 +44,15 @@ class TimerRules:
             timers = self.due_timers()
             if not timers:
                 return
-            due, _, kind, what = timers[0]
+            # An adverse one that waited, and waits no more, acts now: after what is due now.
+            due, _, kind, what = min(timers, key=self._turn)
             if due > until or (due == until and not inclusive):
                 return
             self.fire(due, kind, what)
+
+    def _turn(self, one: Due) -> tuple[datetime, int, str]:
+        due, rank, kind, what = one
+        return max(due, self.clock) if kind in ADVERSE else due, rank, str(what)
 
     def round(self, now: datetime, as_of: datetime, favourable_only: bool = False) -> None:
         """A worker that was late: what is due by `as_of` acts in due order, all of it at `now`."""
