@@ -27,8 +27,7 @@ class ControlRules:
         why = effect(value, said)
         if why is not None:
             self.ignore(why)
-        nothing = (Ignored.STALE, Ignored.UNCLEAR, Ignored.OTHER_APPEAL)
-        if why not in nothing and value["command"] != "settle":
+        if why in (None, Ignored.WAITS) and value["command"] != "settle":
             self.brakes.unclear.applied("controls", said)
 
     def _on_hold(self, value: dict[str, Any], said: Said) -> None:
@@ -78,7 +77,7 @@ class ControlRules:
             self.close(reason)
 
     def _on_reissue(self, value: dict[str, Any], said: Said) -> Ignored | None:
-        if self.state in ("NONE", "GRANTED") or self.cycle["mode"] == "shadow":
+        if self.state in ("NONE", "GRANTED"):
             return None
         if said.at < self.cycle["issued_at"]:
             return Ignored.STALE
@@ -91,8 +90,8 @@ class ControlRules:
             return Ignored.NO_UNTIL
         if self.state in ("INVITED", "UNDELIVERED"):
             self.promise(until)
-        elif self.state in ("DELIVERED", "DECLINED") and self.cycle["deadline_at"] is not None:
-            if until <= self.cycle["deadline_at"]:
+        elif self.state in ("DELIVERED", "DECLINED"):
+            if self.cycle["deadline_at"] is None or until <= self.cycle["deadline_at"]:
                 return Ignored.NOT_LATER
             since = max(said.at, self.cycle["counted"][1])
             self.cycle["counted"] = (until, since)

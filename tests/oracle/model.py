@@ -116,7 +116,7 @@ class Life(InputRules, AnswerRules, ControlRules, TermRules, TimerRules):
         if name == "consent-answers":
             self._end_first(entered)
         cause = self.take(name, value, entered)
-        if self.patient and name == "switches":
+        if self.patient and name in ("switches", "refusals"):
             self._look_later(self.clock)
         else:
             self.look_again(cause)

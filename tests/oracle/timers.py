@@ -50,6 +50,14 @@ class TimerRules:
                 return
             self.fire(due, kind, what)
 
+    def _act_all(self, as_of: datetime) -> None:
+        while True:
+            due = [one for one in self.due_timers() if one[0] <= as_of]
+            due = [one for one in due if not (self.favourable_only and one[2] in ADVERSE)]
+            if not due:
+                return
+            self.fire(self.clock, due[0][2], due[0][3])
+
     def _turn(self, one: Due) -> tuple[datetime, int, str]:
         due, rank, kind, what = one
         return max(due, self.clock) if kind in ADVERSE else due, rank, str(what)
@@ -58,21 +66,16 @@ class TimerRules:
         """A worker that was late: what is due by `as_of` acts in due order, all of it at `now`."""
         self.limit, self.favourable_only = as_of, favourable_only
         self.clock = max(self.clock, now)
-        looks = self.look_at is not None and not favourable_only
-        if looks:
+        if self.look_at is not None and not favourable_only:
             # Conditions come before what is due: a pause that ended moves a deadline that passed.
             # An invitation that waited comes after it: what was due may have ended its ground.
             self.favourable_only = True
             self.fire(self.clock, "look", None)
             self.favourable_only = False
-        while True:
-            due = [one for one in self.due_timers() if one[0] <= as_of]
-            due = [one for one in due if not (favourable_only and one[2] in ADVERSE)]
-            if not due:
-                break
-            self.fire(self.clock, due[0][2], due[0][3])
-        if looks:
-            self.look_again("timer")
+        self._act_all(as_of)
+        # Cool-downs and phases that ended or began meanwhile have no timer any more.
+        self.look_again("timer")
+        self._act_all(as_of)
         self.limit, self.favourable_only = None, False
 
     def fire(self, due: datetime, kind: str, what: Any) -> None:
