@@ -90,7 +90,7 @@ def tell(seed: int, first: Policy, following: list[Policy], steps: int = 45) -> 
     for _ in range(steps):
         twin.wait(minutes(draw.choice([1, 1, 3, 9, 20, 61, 7.5])))
         if twin.unread is None:
-            if twin.life.state != "EXPIRED" and draw.random() < 0.05:
+            if draw.random() < 0.05:
                 twin.sleep()
         elif draw.random() < 0.4 or twin.now - twin.slept_at > minutes(90):
             twin.wake()
@@ -133,6 +133,11 @@ def _one(twin: Twin, draw: random.Random, following: list[Policy]) -> None:
         _switch(twin, draw)
     elif act < 28:
         _refusal(twin, draw)
+    elif act < 29 and twin.unread is None and draw.random() < 0.5:
+        if twin.life.brakes.cluster_since is None:
+            twin.cluster_changed()
+        else:
+            twin.restart()
     elif following and twin.unread is None and draw.random() < 0.6:
         chosen = draw.choice(following)
         if following is not MODES:
@@ -171,7 +176,9 @@ def _clear_the_way(twin: Twin, draw: random.Random) -> None:
     if life.state in ("INVITED", "UNDELIVERED"):
         receipt = {"invitation_id": _mine(twin), "outcome": "delivered", "occurred_at": now}
         ways.append(("notice-receipts", receipt))
-    if ways:
+    if brakes.cluster_since is not None and twin.unread is None:
+        twin.restart()
+    elif ways:
         twin.input(*draw.choice(ways))
     elif twin.unread is None:
         twin.wait(minutes(draw.choice([20, 61])))
@@ -184,6 +191,9 @@ def _reading(twin: Twin, draw: random.Random, following: list[Policy]) -> None:
         "cause": draw.choice(["organic"] * 5 + ["owner_purge", "correction", "platform_purge"]),
         "observed_at": rfc3339(twin.now - draw.choice([0, 0, 0, minutes(2), minutes(500)])),
     }
+    known = twin.life.facts.reading_at
+    if known is not None and draw.random() < 0.1:
+        value["observed_at"] = known.isoformat()
     twin.input("follower-counts", value)
 
 
@@ -219,6 +229,9 @@ def _label(twin: Twin, draw: random.Random) -> None:
     value = _observed(twin, category=text)
     if draw.random() < 0.2:
         value["observed_at"] = rfc3339(twin.now - minutes(draw.choice([1, 10])))
+    known = twin.life.facts.label_at
+    if known is not None and draw.random() < 0.15:
+        value["observed_at"] = known.isoformat()
     if draw.random() < 0.3:
         value["valid_until"] = rfc3339(twin.now + minutes(draw.choice([5, 40, 200])))
     twin.input("category-changes", value)
@@ -233,7 +246,7 @@ def _control(twin: Twin, draw: random.Random) -> None:
         # The core looks at the favourable ends before it sends again: see twin.py.
         command = "settle"
     value = {"command": command, "issued_at": _stated(twin, draw)}
-    if twin.life.state == "NONE":
+    if command in ("unhold", "settle", "appeal_rejected", "appeal_upheld"):
         # A stop that ends ahead of its entry before there is a cycle: see twin.py.
         value["issued_at"] = min(value["issued_at"], rfc3339(twin.now))
     if command == "hold" and draw.random() < 0.8:

@@ -10,8 +10,7 @@ Where the contract leaves a choice and the two read it differently, the historie
 * Policies that change mode have neither cool-down nor dwell here, and no count lies between the
   two lines: what a life carries over into the next one is not said (READINGS 46).
 * A stop of an account whose last record is stamped up to five minutes ahead reaches into a cycle
-  that is issued meanwhile in the model, not in the core. Controls are not stamped ahead here while
-  no cycle is open.
+  that is issued meanwhile in the model, not in the core. What ends one is not stamped ahead here.
 * A late worker that reads a `reissue` lets the end of a label act before an older deadline or
   review in the core, in due order in the model: both are allowed (7.1, an adverse event may be
   missing whose ground vanished meanwhile). Nobody reissues here while the worker sleeps.
@@ -154,7 +153,7 @@ class Twin:
         self.told = 0
         self.controls = 0
         self.unread: list[Sent] | None = None
-        self.written = self.slept_at = 0
+        self.written = self.decided = self.slept_at = 0
 
     @property
     def now(self) -> int:
@@ -170,8 +169,10 @@ class Twin:
         self.day.now += 1
 
     def sleep(self) -> None:
-        """The worker is away from now on: nothing is read and no timer acts."""
+        """The worker is away from now on, unless something is restricted: see above."""
         self._step(lambda: None)
+        if self.life.state == "EXPIRED":
+            return
         self.history.append(f"{rfc3339(self.now)} sleeps")
         self.unread, self.slept_at = [], self.now
 
@@ -298,6 +299,19 @@ class Twin:
         self.told = len(self.life.events)
         same = len(core_said) == len(model_said) and all(map(Told.agrees, core_said, model_said))
         assert same, self._difference(core_said, model_said)
+        waits = {(event, tuple(map(str, by))) for event, by in self.life.deferrals()}
+        more = self._deferrals() - waits
+        assert not more, "\n".join([*self.history, f"the core defers {more}, the model {waits}"])
+
+    def _deferrals(self) -> set[tuple[str, tuple[str, ...]]]:
+        """What waits by the core's last decision of this step; it says so once, not each time."""
+        outputs = self.day.tables.outputs
+        fresh, self.decided = outputs[self.decided :], len(outputs)
+        decisions = [value for topic, _, value, _ in fresh if topic == "decisions"]
+        own = [value for value in decisions if value["kind"] == "decision"]
+        if not own or own[-1]["now"] != rfc3339(self.now):
+            return set()
+        return {(one["event"], tuple(one["by"])) for one in own[-1]["deferrals"]}
 
     def _difference(self, core_said: list[Told], model_said: list[Told]) -> str:
         same = 0

@@ -71,10 +71,13 @@ class Facts:
             return False
         if self.reading_at is not None and at < self.reading_at:
             phases = policy.in_force(now)
-            if phases and count < phases[-1].followers:
-                self._begin_anew(at)
+            if phases and count < phases[-1].followers and self._begin_anew(at):
+                # Older readings over the line count no more, and one that opens nothing opens none.
+                self.readings = self.readings[-1:]
+                if not any(opens for _, _, opens in self.readings):
+                    self._to("OUTSIDE")
             return False
-        if at == self.reading_at and self.followers is not None and count > self.followers:
+        if at == self.reading_at and self.followers is not None and count >= self.followers:
             return False
         if count < policy.floor and not (kept or self.ever_changed):
             if self.followers is None and self.reading_at is None:
@@ -82,11 +85,8 @@ class Facts:
             self.followers, self.readings, self.reading_at = None, [], at
             return True
         if at == self.reading_at and self.readings:
-            _, before, opens = self.readings.pop()
-            may_open = value.get("cause", "organic") not in NOT_OPENING
-            opens = may_open or (opens and before == count)
-        else:
-            opens = value.get("cause", "organic") not in NOT_OPENING
+            self.readings.pop()
+        opens = value.get("cause", "organic") not in NOT_OPENING
         self.followers, self.reading_at = count, at
         self.readings.append((at, count, opens))
         return True
@@ -150,14 +150,15 @@ class Facts:
             else:
                 self.exempt = False
 
-    def _begin_anew(self, at: datetime) -> None:
+    def _begin_anew(self, at: datetime) -> bool:
         """A stale fact against the account, dated within a dwell: the dwell runs again."""
         dwelt = self.state in ("DWELLING", "INSIDE") and not self.dwell_used
         if not dwelt or self.dwell_since is None or at <= self.dwell_since:
-            return
+            return False
         newest = [one for one in (self.reading_at, self.label_at) if one is not None]
         self.dwell_since = max([self.dwell_since, *newest])
         self.state = "DWELLING"
+        return True
 
     # ---- conditions ----------------------------------------------------------------------------
 

@@ -141,7 +141,7 @@ def fold(lines: Iterable[Line], rules: Rules) -> Seen:
             seen.stale += 1
             continue
         known = account.followers
-        if line.observed_at == account.observed_at and known is not None and line.followers > known:
+        if line.observed_at == account.observed_at and known is not None and line.followers >= known:
             # Of two counts of one instant the lower counts.
             continue
         below_floor = line.followers < min(rules.lines) * rules.exit_ratio
