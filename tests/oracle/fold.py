@@ -141,7 +141,8 @@ def fold(lines: Iterable[Line], rules: Rules) -> Seen:
             seen.stale += 1
             continue
         known = account.followers
-        if line.observed_at == account.observed_at and known is not None and line.followers >= known:
+        again = known is not None and line.observed_at == account.observed_at
+        if again and line.followers >= (known or 0):
             # Of two counts of one instant the lower counts.
             continue
         below_floor = line.followers < min(rules.lines) * rules.exit_ratio
