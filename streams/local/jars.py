@@ -18,7 +18,7 @@ from typing import Any
 
 from streams.local.errors import JarsUnresolvedError, PackagesMissingError
 
-ENDPOINT = "org.apache.kafka:kafka_2.13:4.1.1+org.slf4j:slf4j-simple:1.7.36"
+ENDPOINT = "org.apache.kafka:kafka_2.13:4.2.0+org.slf4j:slf4j-simple:1.7.36"
 LOCK = Path(__file__).with_name("jars.lock")
 DOWNLOADS_AT_ONCE = 6
 DOWNLOAD_TIMEOUT_SECONDS = 60

@@ -24,7 +24,7 @@ POLL_SECONDS = 0.05
 
 @dataclass
 class KafkaCluster:
-    """Kafka 4.1.1 as `brokers` processes; also a context manager that starts and stops it.
+    """Kafka 4.2.0 as `brokers` processes; also a context manager that starts and stops it.
 
     `port`: of the first broker; None takes a free one, also for the others. `detached`: outlive
     this process. `config`: further lines for server.properties. With three brokers everything is

@@ -77,7 +77,7 @@ def test_the_lock_pins_every_package_by_hash_and_names_no_place() -> None:
 
 def test_every_jar_is_pinned_by_digest() -> None:
     jars = pinned()
-    assert "org.apache.kafka:kafka_2.13:4.1.1" in jars
+    assert "org.apache.kafka:kafka_2.13:4.2.0" in jars
     assert all(re.fullmatch("[0-9a-f]{64}", digest) for digest in jars.values())
 
 
