@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from streams.engine.failpoints import POINTS
+from tests.chaos.wire.table import table
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
@@ -149,7 +150,32 @@ def memory_table() -> str:
     )
 
 
+def wire_tables() -> str:
+    """The proxy's rounds, by version of transactions, and the same on the code of before."""
+    parts = []
+    titles = {
+        "wire-second": "Transactions in their second version, copies at once and late",
+        "wire-first": "Transactions in their first version, copies at once",
+        "wire-before": "The engine of 0.1.0 (a5e64e9) under the settings and seeds of the last one",
+    }
+    for name, title in titles.items():
+        rounds = _load(name)
+        if rounds is None:
+            continue
+        plan, seeds = rounds[0]["plan"], [one["seed"] for one in rounds]
+        head = (
+            f"**{title}.** Seeds {seeds[0]} to {seeds[-1]}, {plan['partitions']} partitions,"
+            f" {plan['count']} inputs each, time-out {plan['timeout_seconds']} s:"
+        )
+        parts += [head, table(rounds)]
+        found = [each for one in rounds for each in one["violations"]]
+        if found:
+            parts.append("\n".join(f"* {each}" for each in found))
+    return "\n\n".join(parts)
+
+
 TABLES = {
+    "wire": wire_tables,
     "runs": run_table,
     "faults": fault_table,
     "failpoints": failpoint_table,
@@ -163,8 +189,8 @@ TABLES = {
 def main() -> None:
     """Write README.md."""
     text = (HERE / "README.in.md").read_text()
-    for name, table in TABLES.items():
-        text = text.replace(f"<!-- {name} -->", table())
+    for name, made in TABLES.items():
+        text = text.replace(f"<!-- {name} -->", made())
     (HERE / "README.md").write_text(text)
 
 
