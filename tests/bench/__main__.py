@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tests.bench import before_after, machine, profiling, report
+from tests.bench import before_after, machine, profiling, report, steps, steps_cases
 from tests.bench.contestants import CONTESTANTS, available
 from tests.bench.gates import LINES, hold
 from tests.bench.options import Options
@@ -79,6 +79,11 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--rounds", type=int, default=5)
     sub.add_argument("--scale", type=float, default=1.0)
     sub.add_argument("--json", type=Path)
+    sub = verbs.add_parser("steps", help="the core's steps in two trees, without Kafka")
+    sub.set_defaults(do=_steps)
+    sub.add_argument("before", type=Path, help="a checkout of the code of before")
+    sub.add_argument("--rounds", type=int, default=3)
+    sub.add_argument("--cases", default="", help=f"comma between: {', '.join(steps_cases.TIMED)}")
     sub = verbs.add_parser("report", help="README.md and charts/ from results")
     sub.add_argument("results", nargs="*", type=Path)
     sub.set_defaults(do=_report)
@@ -180,6 +185,17 @@ def _before_after(given: argparse.Namespace) -> int:
             if given.json:
                 results.save(given.json)
     return int(not before_after.show(results, console))
+
+
+def _steps(given: argparse.Namespace) -> int:
+    console = Console(width=None if sys.stdout.isatty() else 160)
+    cases = [case for case in given.cases.split(",") if case]
+    unknown = set(cases) - set(steps_cases.TIMED)
+    if unknown:
+        console.print(f"no such case: {', '.join(sorted(unknown))}")
+        return 2
+    before = given.before.resolve()
+    return int(not steps.compare(before, given.rounds, cases, console, console.print))
 
 
 def _time() -> str:
