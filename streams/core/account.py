@@ -12,6 +12,7 @@ from msgspec import Struct, field
 from schemas.words import Event, Field, LabelSource, Level, Mode, Surface
 from streams.core.lifecycle import Eligibility, Invitation
 from streams.core.marks import remember
+from streams.core.seldom import Seldom
 
 
 class Label(Struct, array_like=True, gc=False):
@@ -130,6 +131,15 @@ class Throttled(Struct, array_like=True):
     expires_at: int
 
 
+class CycleAside(Struct, array_like=True):
+    """What is seldom to be said of a cycle (see seldom.py)."""
+
+    extended_to: int | None = None
+    unclear: Unclear | None = None
+    extend_waits: int | None = None
+    declined_late: bool = False
+
+
 class Cycle(Struct, array_like=True):
     """One invitation and what followed.
 
@@ -139,10 +149,11 @@ class Cycle(Struct, array_like=True):
     `told` those that the first edition kept. `issued_at` moves with a reissue, `first_issued_at`
     does not. `reminded_count`: how many of the pinned reminders are done since the last delivery.
     `expired_at`: when `invitation.expired` was decided. `delivery_at`: when the delivery says that
-    it was. `extended_to`: no deadline will be before it. `answered_by`: entry and time of the last
-    grant or refusal that was applied. `consent`: the version of the notice that was agreed to.
-    `unclear`: words on this cycle. `extend_waits`: becomes `extended_to` where another delivery is
-    possible again. `declined_late`: the refusal entered after the deadline.
+    it was, where that is not `delivered_at`. `answered_by`: entry and time of the last grant or
+    refusal that was applied. `consent`: the version of the notice that was agreed to. Kept in
+    `aside`: `extended_to`: no deadline will be before it; `unclear`: words on this cycle;
+    `extend_waits`: becomes `extended_to` where another delivery is possible again; `declined_late`:
+    the refusal entered after the deadline.
     """
 
     terms: Terms
@@ -164,12 +175,14 @@ class Cycle(Struct, array_like=True):
     expired_at: int | None = None
     receipts: bytes = b""
     delivery_at: int | None = None
-    extended_to: int | None = None
     answered_by: tuple[int, int] | None = None
     consent: str | None = None
-    unclear: Unclear | None = None
-    extend_waits: int | None = None
-    declined_late: bool = False
+    aside: CycleAside | None = None
+
+    extended_to = Seldom[int | None](CycleAside)
+    unclear = Seldom[Unclear | None](CycleAside)
+    extend_waits = Seldom[int | None](CycleAside)
+    declined_late = Seldom[bool](CycleAside)
 
 
 class Reading(NamedTuple):
@@ -178,6 +191,15 @@ class Reading(NamedTuple):
     observed_at: int
     followers: int
     opening: bool
+
+
+class AccountAside(Struct, array_like=True, gc=False):
+    """What is seldom to be said of an account (see seldom.py)."""
+
+    kept: Reading | None = None
+    kept_label: Label | None = None
+    dwell_after: int = 0
+    spent: bool = False
 
 
 class Life(Struct, array_like=True, gc=False):
@@ -199,6 +221,7 @@ class Account(Struct, array_like=True, gc=False):
     cannot go unseen. `seen`: the instant up to which time has been let pass for it. `kept`,
     `kept_label`: what came in after the end of a leaving or of a label, and waits until that end
     has acted. `dwell_after`: no dwell begins before. `spent`: this dwell has led to an invitation.
+    These four are kept in `aside`.
     `heard`: what people said of it. `appeal`, `controls` and `answered` are the first edition's and
     are empty once its record was read.
     """
@@ -226,11 +249,13 @@ class Account(Struct, array_like=True, gc=False):
     deferred: str | None = None
     opening: bool = False
     seen: int | None = None
-    kept: Reading | None = None
-    kept_label: Label | None = None
-    dwell_after: int = 0
-    spent: bool = False
     heard: Heard | None = None
+    aside: AccountAside | None = None
+
+    kept = Seldom[Reading | None](AccountAside)
+    kept_label = Seldom[Label | None](AccountAside)
+    dwell_after = Seldom[int](AccountAside)
+    spent = Seldom[bool](AccountAside)
 
     def life(self, mode: Mode) -> Life:
         """The life of a mode."""
@@ -287,11 +312,19 @@ _labels = msgspec.msgpack.Decoder(Label)
 
 encode = _encoder.encode
 decode_label = _labels.decode
+_decode_account = _accounts.decode
+
+
+_FIRST_EDITION_FIELDS = 23
+_ARRAY_16 = 0xDC
+"""How MessagePack begins an array of 16 fields or more; two bytes with their number follow."""
 
 
 def decode_account(raw: bytes) -> Account:
     """An account as it was encoded; what the first edition kept of words is carried over."""
-    account = _accounts.decode(raw)
+    account = _decode_account(raw)
+    if raw[2] > _FIRST_EDITION_FIELDS and raw[0] == _ARRAY_16:
+        return account
     if account.heard is None and _of_first_edition(account):
         carry_over(account)
     return account

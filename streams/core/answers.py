@@ -4,7 +4,7 @@ Contract 3.3 and 3.6. A withdrawal counts in every state, whatever it names; a g
 does not fit is an unclear word.
 """
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from schemas.words import Answer, Event, Ignored, Mode
 from streams.core import ids, notices

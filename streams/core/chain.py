@@ -13,6 +13,7 @@ from msgspec import Struct
 
 _canonical = msgspec.json.Encoder(order="sorted").encode
 GENESIS = "0" * 64
+_HASH = "hash"
 
 
 class Chain(Struct, array_like=True):
@@ -22,9 +23,17 @@ class Chain(Struct, array_like=True):
     previous: str = GENESIS
 
     def seal(self, record: dict[str, Any]) -> bytes:
-        """Add a record: number, previous and hash are set, the canonical bytes returned."""
-        record["number"] = self.number + 1
-        record["previous"] = self.previous
-        record["hash"] = self.previous = hashlib.sha256(_canonical(record)).hexdigest()
+        """Add a record; its canonical bytes, with number, previous and hash."""
+        before = _canonical({name: record[name] for name in record if name < _HASH})
+        after = _canonical(
+            {
+                **{name: record[name] for name in record if name > _HASH},
+                "number": self.number + 1,
+                "previous": self.previous,
+            }
+        )
+        # What is hashed is the record without its hash: both parts, joined once and again.
+        opening = before[:-1] + b"," if len(before) > 2 else b"{"
+        self.previous = hashlib.sha256(opening + after[1:]).hexdigest()
         self.number += 1
-        return _canonical(record)
+        return opening + f'"hash":"{self.previous}",'.encode() + after[1:]

@@ -1,8 +1,9 @@
 """What a decision consists of: rows taken, with their effects and the events that they emit."""
 
-from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any, Literal, NamedTuple
+
+from msgspec import Struct, field
 
 from schemas.words import Event, Mode, Surface
 from streams.core.lifecycle import Input
@@ -24,8 +25,7 @@ class Draft(NamedTuple):
     """The number of the action in its cycle, where it is not simply one more."""
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Struct, frozen=True, gc=False):
     """One row taken: what it sets, without a condition, on the account, the life and the cycle.
 
     `life_mode` names the life concerned. `throttle` sets or, with None, removes the surface's

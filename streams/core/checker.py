@@ -2,7 +2,7 @@
 records with which nothing is wrong.
 """
 
-from collections.abc import Callable, Set
+from collections.abc import Callable, Sequence, Set
 
 from schemas.inputs import TOMBSTONES, InputName
 from schemas.words import Command, Refused
@@ -19,7 +19,14 @@ from streams.core.checks import (
     valid_account_ids,
     valid_key,
 )
-from streams.core.decode import CategoryChange, Control, FollowerCount, SwitchChange, Value
+from streams.core.decode import (
+    CategoryChange,
+    Control,
+    FollowerCount,
+    SwitchChange,
+    Value,
+    key_of,
+)
 from streams.core.entry import entry_of
 from streams.core.ledger import InputRecord, Records
 from streams.core.plain import Refusal
@@ -92,10 +99,11 @@ class Checker:
         ids = [label.account_id for label in labels]
         times = [label.observed_at for label in labels]
         horizon, entry = Horizon(now), min([record.timestamp for record in records])
+        platforms = {label.platform for label in labels}
         good = (
-            {label.platform for label in labels} <= self._floors.keys()
-            and [f"{label.platform}:{label.account_id}".encode() for label in labels] == keys
+            platforms <= self._floors.keys()
             and valid_account_ids(ids)
+            and _are_keys_of(keys, labels, ids, platforms)
             and set(map(self._partition_of, keys)) == {self._partition}  # type: ignore[arg-type]
             and horizon.allows(entry, max(times))
             and horizon.allows(entry, min(times))
@@ -182,3 +190,21 @@ def _alone(control: Control) -> bool:
         return False
     approved_by = control.approved_by
     return approved_by is None or approved_by.casefold() == control.actor.casefold()
+
+
+def _are_keys_of(
+    keys: Sequence[bytes | None],
+    labels: Sequence[CategoryChange],
+    ids: Sequence[str],
+    platforms: Set[str],
+) -> bool:
+    """Whether each key is that of its label; no id has a line's end inside.
+
+    Of one platform all are compared at once: with as many lines on both sides no key has such an
+    end inside either.
+    """
+    if len(platforms) > 1 or None in keys:
+        return [key_of(label.platform, label.account_id) for label in labels] == keys
+    (platform,) = platforms
+    between = f"\n{platform}:"
+    return f"{platform}:{between.join(ids)}".encode() == b"\n".join(keys)  # type: ignore[arg-type]

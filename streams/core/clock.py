@@ -6,8 +6,9 @@ deadline by its whole length; deadlines therefore only ever move later.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -31,10 +32,12 @@ _FIRST = milliseconds(datetime.min.replace(tzinfo=UTC))
 _LAST = milliseconds(datetime.max.replace(tzinfo=UTC))
 
 
+@lru_cache(maxsize=4096)
 def rfc3339(instant: int) -> str:
     """Milliseconds UTC as on the wire: `2023-10-31T00:00:00.000Z`.
 
     What lies outside the years that the form can say is said as its first or last instant.
+    Remembered: that of a decision, a deadline's, an account's are said again and again.
     """
     instant = min(max(instant, _FIRST), _LAST)
     moment = datetime.fromtimestamp(instant // 1000, UTC)
@@ -101,8 +104,10 @@ def add_stop(kept: list[tuple[int, int]], since: int, until: int, most: int) -> 
         kept[at : at + 2] = [(kept[at][0], kept[at + 1][1])]
 
 
-def reckon(base: int, counted_from: int, stops: Iterable[Stop]) -> Reckoning:
+def reckon(base: int, counted_from: int, stops: Sequence[Stop]) -> Reckoning:
     """The deadline `base`, moved by every stop that begins before it, counted from an instant."""
+    if not stops:
+        return Reckoning(base, stopped=False)
     deadline = base
     for start, end in merge(stops):
         start = max(start, counted_from)

@@ -42,4 +42,5 @@ class Cluster(Struct, array_like=True):
 
     def stops(self) -> list[Stop]:
         """When the clock of the answer stood still; the last may be open."""
-        return [*self.past, *([] if self.since is None else [(self.since, None)])]
+        stops: list[Stop] = [*self.past]
+        return stops if self.since is None else [*stops, (self.since, None)]

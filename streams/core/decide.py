@@ -6,7 +6,8 @@ Decide has all the conditions, `evolve` has none; both are pure. Timers act only
 """
 
 from collections.abc import Callable
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from schemas.words import Event, Mode
 from streams.core.account import Account
@@ -133,7 +134,7 @@ def _gone(account: Account, moment: Moment, mode: Mode) -> str | None:
         return "policy"
     cycle = account.life(mode).cycle
     if policy is not None and cycle is not None:
-        names = {phase.name for phase in policy.in_force(moment.time, mode)}
+        names = policy.in_force(moment.time).names[mode]
         return None if cycle.terms.phase in names else "policy"
     return None
 

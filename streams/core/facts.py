@@ -18,9 +18,9 @@ OPENING = frozenset({Cause.ORGANIC, Cause.OWNER_PURGE})
 
 def read_count(account: Account, reading: FollowerCount, policy: Policy) -> bool:
     """Write a reading down; False when it is older than the one applied."""
-    observed_at = milliseconds(reading.observed_at)
-    if account.observed_at is not None and observed_at <= account.observed_at:
-        if observed_at < account.observed_at:
+    observed_at, known_at = milliseconds(reading.observed_at), account.observed_at
+    if known_at is not None and observed_at <= known_at:
+        if observed_at < known_at:
             return False
         if account.followers is not None and account.followers <= reading.followers:
             return True  # Of two counts of one instant the lower counts.
@@ -33,8 +33,10 @@ def set_count(
 ) -> None:
     """The newest count, and what it begins and breaks of the runs over the lines."""
     account.observed_at, account.followers, account.opening = observed_at, followers, opening
-    runs = account.runs
-    for line in policy.lines:
+    runs, lines = account.runs, policy.lines
+    if not runs and followers < lines[0]:
+        return
+    for line in lines:
         if followers < line:
             runs.pop(line, None)
         elif line not in runs and opening:
@@ -70,7 +72,8 @@ def new_label(
     it is read once more because a new policy may know it.
     """
     observed_at = milliseconds(change.observed_at)
-    text = policy.known_text(change.category)
+    category = change.category
+    text = category if category in policy.known_labels else policy.known_text(category)
     valid_until = None if change.valid_until is None else milliseconds(change.valid_until)
     since = observed_at
     if known is not None:
@@ -78,7 +81,7 @@ def new_label(
             return None
         if observed_at == known.observed_at:
             read = Label(text, observed_at, change.source, valid_until, since)
-            return _of_one_instant(known, read, change.category, again)
+            return _of_one_instant(known, read, category, again)
         if policy.field_of(known.text) and policy.field_of(text):
             unbroken = known.valid_until is None or known.valid_until >= observed_at
             since = min(known.since, observed_at) if unbroken else observed_at

@@ -1,6 +1,7 @@
 """Ids are functions of what they name: any machine, partition count or run gives the same."""
 
 import hashlib
+from functools import lru_cache
 
 
 def derive(
@@ -20,6 +21,7 @@ def derive(
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
+@lru_cache(maxsize=1024)
 def invitation_id(platform: str, account_id: str, mode: str, cycle: int) -> str:
     """The id of a cycle's invitation; a reissued one keeps it."""
     return derive(platform, account_id, mode, cycle, "invitation")

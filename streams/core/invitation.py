@@ -4,8 +4,9 @@ Each function looks at one input and returns the changes in order, or the word f
 nothing. What waits for time is in `agenda`; what happens to surfaces in `throttle`.
 """
 
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from schemas.words import Event, Ignored, Mode
 from streams.core.account import Account, Cycle, Life, Terms
@@ -17,7 +18,7 @@ from streams.core.moment import Moment
 from streams.core.policy import Policy
 from streams.core.standing import Standing, label_field
 from streams.core.throttle import in_order, release_all
-from streams.core.unclear import unclear_since
+from streams.core.unclear import is_unclear, unclear_since
 
 Decided = list[Change] | str
 """The changes, or the word for why an input counts for nothing."""
@@ -181,7 +182,7 @@ def delivery(
     deadline = None if base is None else max(base, *floors)
     effects = {
         "delivered_at": delivered_at,
-        "delivery_at": occurred_at,
+        "delivery_at": None if occurred_at == delivered_at else occurred_at,
         "deadline_at": deadline,
         "clock_base": deadline,
         "clock_from": delivered_at,
@@ -271,7 +272,8 @@ def clock_stops(account: Account, cycle: Cycle, moment: Moment) -> list[tuple[in
         stops.append((account.hold.since, None))
     if account.heard is not None:
         stops += [(appeal.since, None) for appeal in account.heard.appeals.values()]
-    stops += [(since, None) for since in unclear_since(account)]
+    if is_unclear(account):
+        stops += [(since, None) for since in unclear_since(account)]
     return stops + moment.brakes.stops(moment.ref.platform) + moment.cluster.stops()
 
 

@@ -2,8 +2,9 @@
 caps.
 """
 
-from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec import Struct
 
 from schemas.words import Event, Mode
 from streams.core.account import AccountRef
@@ -29,8 +30,7 @@ class Permits(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
+class Moment(Struct, frozen=True):
     """What a decision is made with.
 
     `now` becomes `decided_at`. `as_of` is set when timers may act: all inputs have been read up to

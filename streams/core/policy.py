@@ -7,6 +7,7 @@ did not announce is None.
 
 import hashlib
 import re
+from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
@@ -36,11 +37,12 @@ MOST_REMINDERS = 10
 MAX_REFERENCE_LENGTH = 128
 
 MODE_ORDER = (Mode.OFF, Mode.SHADOW, Mode.ENFORCE)
+_rank = {mode: rank for rank, mode in enumerate(MODE_ORDER)}.__getitem__
 
 
 def weakest(*modes: Mode) -> Mode:
     """The weakest of several modes wins."""
-    return min(modes, key=MODE_ORDER.index)
+    return min(modes, key=_rank)
 
 
 def _require(holds: bool, what: str) -> None:
@@ -176,6 +178,26 @@ class Guards:
             _require(rate is None or 0 < rate <= PPM, "a guard's ratio is above 0 and at most 1")
 
 
+class InForce:
+    """The phases in force in a stretch of time, by the mode of the lives that they lead to."""
+
+    __slots__ = ("enforcing", "lowest", "lowest_enforcing", "names", "shadowing")
+
+    def __init__(self, enforcing: tuple[Phase, ...], shadowing: tuple[Phase, ...]) -> None:
+        self.enforcing = enforcing
+        self.shadowing = shadowing
+        self.lowest_enforcing = min(enforcing, key=_followers, default=None)
+        self.lowest = min(enforcing + shadowing, key=_followers, default=None)
+        self.names = {
+            Mode.ENFORCE: frozenset(phase.name for phase in enforcing),
+            Mode.SHADOW: frozenset(phase.name for phase in shadowing),
+        }
+
+
+def _followers(phase: Phase) -> int:
+    return phase.followers
+
+
 @dataclass(frozen=True)
 class Policy:
     """One platform's rule; `digest` is of the canonical form, whatever the file's layout."""
@@ -267,15 +289,24 @@ class Policy:
         """The lines of all phases, future ones included, from low to high."""
         return tuple(sorted(phase.followers for phase in self.phases))
 
-    def in_force(self, time: int, mode: Mode) -> list[Phase]:
-        """The phases that have begun and lead to lives of a mode."""
-        return [
-            phase
-            for phase in self.phases
-            if phase.starts_at is not None
-            and phase.starts_at <= time
-            and self.phase_mode(phase) is mode
-        ]
+    def in_force(self, time: int) -> InForce:
+        """The phases that have begun."""
+        begun, stretches = self._stretches
+        return stretches[bisect_right(begun, time)]
+
+    @cached_property
+    def _stretches(self) -> tuple[list[int], list[InForce]]:
+        """The instants at which phases begin, and what is in force before, between and after."""
+        begun = sorted({one.starts_at for one in self.phases if one.starts_at is not None})
+        stretches = [InForce((), ())]
+        for start in begun:
+            by_mode: dict[Mode, list[Phase]] = {mode: [] for mode in Mode}
+            for one in self.phases:
+                if one.starts_at is not None and one.starts_at <= start:
+                    by_mode[self.phase_mode(one)].append(one)
+            enforcing, shadowing = by_mode[Mode.ENFORCE], by_mode[Mode.SHADOW]
+            stretches.append(InForce(tuple(enforcing), tuple(shadowing)))
+        return begun, stretches
 
     def phase_mode(self, phase: Phase) -> Mode:
         """The mode of a phase: its own or the policy's, the weaker."""
@@ -287,11 +318,11 @@ class Policy:
 
     def field_of(self, label: str | None) -> Field | None:
         """The covered field that a label means, or None: unknown, exempt and uncovered labels."""
-        text = None if label is None else self.known_text(label)
-        field = None if text is None else self._fields.get(text)
-        if field is None or (self.covered is not None and field not in self.covered):
+        if label is None:
             return None
-        return field
+        if label in self.known_labels:
+            return self._fields.get(label)
+        return self._fields.get(folded_label(label))
 
     def known_text(self, label: str) -> str | None:
         """What is kept of a label: its text as it is compared; None if it is not in the map."""
@@ -302,7 +333,12 @@ class Policy:
 
     @cached_property
     def _fields(self) -> dict[str, Field]:
-        return {folded_label(label): field for label, field in self.labels.items()}
+        """The covered labels, as labels are compared."""
+        return {
+            folded_label(label): field
+            for label, field in self.labels.items()
+            if self.covered is None or field in self.covered
+        }
 
     @cached_property
     def known_labels(self) -> frozenset[str]:

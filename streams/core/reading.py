@@ -64,8 +64,9 @@ class Reader:
     def read_counts(self, ledger: Ledger, now: int, records: Records) -> None:
         """A batch of follower-counts."""
         before = self._book.rescan.get(_COUNTS, 0)
+        read = self._reading
         for record, reading in self._intake.readings(ledger, now, records, before):
-            self._reading(ledger, now, record, reading)
+            read(ledger, now, record, reading, record.offset < before)
 
     def read_labels(self, ledger: Ledger, now: int, records: Records) -> None:
         """A batch of category-changes."""
@@ -87,19 +88,22 @@ class Reader:
             self._label(ledger, now, record, value, key in tracked)
 
     def _reading(
-        self, ledger: Ledger, now: int, record: InputRecord, reading: FollowerCount
+        self, ledger: Ledger, now: int, record: InputRecord, reading: FollowerCount, again: bool
     ) -> None:
-        assert record.key is not None
+        """One reading; `again`: it is read once more."""
         key, policy = record.key, self._policies[reading.platform]
-        account = self._book.load(ledger, key, policy.platform, reading.followers >= policy.floor)
+        assert key is not None
+        followers = reading.followers
+        account = self._book.load(ledger, key, reading.platform, followers >= policy.floor)
         if account is None or account.closed:
             return
-        again = record.offset < self._book.rescan.get(_COUNTS, 0)
         if again and ended(account, milliseconds(reading.observed_at)):
             return
-        before, run_count, fresh = account.followers, len(account.runs), account.fresh
-        leaves = account.eligibility is Eligibility.LEAVING
-        if leaves and count_waits(account, entry_of(record, now), policy):
+        before, run_count = account.followers, len(account.runs)
+        fresh = before is None and account.fresh
+        if account.eligibility is Eligibility.LEAVING and count_waits(
+            account, entry_of(record, now), policy
+        ):
             keep_count(account, reading)
             self._book.mark(account, _COUNTS, record.offset)
             ledger.put(ACCOUNTS, key, encode(account))
@@ -111,11 +115,10 @@ class Reader:
                 self._break_dwell(ledger, account, now, "follower-counts", record)
             return
         self._book.mark(account, _COUNTS, record.offset)
-        same_runs = len(account.runs) == run_count
-        if same_runs and self._unmoved(account, before, reading, policy):
+        if len(account.runs) == run_count and _unmoved(account, before, followers, policy):
             ledger.put(ACCOUNTS, key, encode(account))
             return
-        self._permits.count_reading(policy, before, reading.followers, now)
+        self._permits.count_reading(policy, before, followers, now)
         if before is None and not fresh:
             account.label = self._book.label(ledger, key)
         if self._at_rest(account, key, policy):
@@ -141,24 +144,6 @@ class Reader:
         if followers is None or followers < policy.floor:
             return False
         return idle(account) or (at_rest(account) and not self._examiner.expects(key))
-
-    def _unmoved(
-        self, account: Account, before: int | None, reading: FollowerCount, policy: Policy
-    ) -> bool:
-        """Whether a reading lies between the same lines as the one before: nothing changes."""
-        if before is None or account.deferred is not None:
-            return False
-        marks = policy.lines
-        after = reading.followers
-        if after * 2 < before or after < policy.floor:
-            return False
-        if bisect_right(marks, before) != bisect_right(marks, after):
-            return False
-        if account.live.cycle is None and account.shadow.cycle is None:
-            return True
-        return account.eligibility is not Eligibility.LEAVING and same_side(
-            account, before, after, policy
-        )
 
     def _label(
         self,
@@ -200,7 +185,9 @@ class Reader:
         if account is None or account.followers is None:
             return
         self._book.mark(account, number, record.offset)
-        keeps = label_keeps(account, entry_of(record, now))
+        keeps = account.eligibility is not Eligibility.OUTSIDE and label_keeps(
+            account, entry_of(record, now)
+        )
         if keeps:
             account.kept_label = label
         else:
@@ -210,3 +197,19 @@ class Reader:
             return
         cause = {"topic": "category-changes", "offset": record.offset}
         self._examiner.look(ledger, account, AccountRef.of(key), now, cause)
+
+
+def _unmoved(account: Account, before: int | None, after: int, policy: Policy) -> bool:
+    """Whether a reading lies between the same lines as the one before: nothing changes."""
+    if before is None or account.deferred is not None:
+        return False
+    if after * 2 < before or after < policy.floor:
+        return False
+    lines = policy.lines
+    if bisect_right(lines, before) != bisect_right(lines, after):
+        return False
+    if account.live.cycle is None and account.shadow.cycle is None:
+        return True
+    return account.eligibility is not Eligibility.LEAVING and same_side(
+        account, before, after, policy
+    )

@@ -29,21 +29,15 @@ def standing_of(account: Account, policy: Policy, time: int) -> Standing | None:
     Where some phases enforce and lower ones only shadow, an account over an enforcing line (or with
     a live cycle) is in the enforcing ones: a wider shadow phase never ends a live life.
     """
-    enforcing = policy.in_force(time, Mode.ENFORCE)
-    in_force = enforcing + policy.in_force(time, Mode.SHADOW)
-    if not in_force:
+    in_force = policy.in_force(time)
+    enforcing, lowest = in_force.lowest_enforcing, in_force.lowest
+    if lowest is None:
         return None
-    if enforcing:
-        lowest = min(enforcing, key=_followers)
-        over = account.followers is not None and account.followers >= lowest.followers
+    if enforcing is not None:
+        over = account.followers is not None and account.followers >= enforcing.followers
         if over or account.live.state is not Invitation.NONE:
-            return Standing(lowest, Mode.ENFORCE)
-    lowest = min(in_force, key=_followers)
+            return Standing(enforcing, Mode.ENFORCE)
     return Standing(lowest, policy.phase_mode(lowest))
-
-
-def _followers(phase: Phase) -> int:
-    return phase.followers
 
 
 def label_field(account: Account, policy: Policy, time: int) -> Field | None:

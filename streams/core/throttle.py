@@ -19,11 +19,12 @@ from streams.core.policy import Policy, weakest
 from streams.core.statement import statement
 
 _T = TypeVar("_T")
+_SURFACES = tuple(Surface)
 
 
 def in_order(by_surface: Mapping[Surface, _T]) -> list[tuple[Surface, _T]]:
     """Items by surface in the order of `schemas.words.Surface`, however they were written."""
-    return [(surface, by_surface[surface]) for surface in Surface if surface in by_surface]
+    return [(surface, by_surface[surface]) for surface in _SURFACES if surface in by_surface]
 
 
 def grounds(cycle: Cycle) -> frozenset[str]:

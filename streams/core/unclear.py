@@ -91,4 +91,7 @@ def unclear_since(account: Account) -> Iterator[int]:
 
 def is_unclear(account: Account) -> bool:
     """Whether an unclear word defers what is adverse."""
-    return next(unclear_since(account), None) is not None
+    cycle = account.live.cycle
+    if cycle is not None and cycle.unclear is not None:
+        return True
+    return account.heard is not None and bool(account.heard.unclear)

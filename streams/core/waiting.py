@@ -40,6 +40,8 @@ def keep_count(account: Account, reading: FollowerCount) -> None:
 
 def take_kept(account: Account, policy: Policy | None) -> None:
     """Let count what waited for the end of a leaving or of a label, once that end has acted."""
+    if account.aside is None:
+        return
     if account.kept is not None and account.eligibility is not Eligibility.LEAVING:
         kept, account.kept = account.kept, None
         newest = account.observed_at is None or kept.observed_at >= account.observed_at
