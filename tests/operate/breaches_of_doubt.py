@@ -126,6 +126,23 @@ OF_DOUBT = [
         "bounced",
     ),
     Planted(
+        "a receipt that started no window",
+        "delivery_unheeded",
+        unsay(DELIVERED, account_id="j1"),
+        "bounced",
+    ),
+    Planted(
+        "a refusal that nobody noted",
+        "refusal_unheeded",
+        unsay("consent.declined", account_id="a2"),
+    ),
+    Planted(
+        "an invitation that outlived its label",
+        "not_cancelled",
+        unsay(CANCELLED, account_id="k9", reason="label"),
+        "leaving",
+    ),
+    Planted(
         "delivered by a receipt older than the failure",
         "delivery_without_word",
         reword(

@@ -104,7 +104,8 @@ def leaving() -> Tape:
     invited(tape, "k6").wait(HOUR).label(None, "k6")
     tape.label("财经", "k7").reads(2000, "k7").wait(30 * MINUTE)
     tape.reads(500, "k7", at=tape.now - 10 * MINUTE).label("财经", "k8").reads(2000, "k8")
-    tape.wait(30 * MINUTE).reads(2500, "k8")
+    tape.wait(30 * MINUTE).reads(2500, "k8").wait(DAY)
+    invited(tape, "k9").label("财经", "k9", valid_until=iso(tape.now + DAY))
     return tape.days(20)
 
 

@@ -15,6 +15,7 @@ def granted(moment: Moment, cycle: Cycle, event: ConsentGranted) -> Iterator[Fin
     account, at = moment.account, stamp(event.answered_at)
     word = next((it for it in reversed(cycle.grants) if it.at == at), None)
     account.said("grant_unheeded")
+    yield from _delivered(cycle)
     if cycle.terms is not None:
         if word is None:
             shown = (cycle.granted.place,) if cycle.granted else (cycle.place,)
@@ -45,6 +46,12 @@ def granted(moment: Moment, cycle: Cycle, event: ConsentGranted) -> Iterator[Fin
     _must_renew(moment, cycle, event)
 
 
+def _delivered(cycle: Cycle) -> Iterator[Finding]:
+    """Who answers has seen the notice: that is told first."""
+    if cycle.terms is not None and cycle.state in ("INVITED", "UNDELIVERED"):
+        yield "delivery_unheeded", f"answered, and {cycle.state}", (cycle.place,)
+
+
 def _shown(moment: Moment, cycle: Cycle) -> list[str]:
     """The notices in force since the first issue."""
     return [*cycle.versions, *((moment.present.notice_version,) if moment.present else ())]
@@ -63,10 +70,12 @@ def _must_renew(moment: Moment, cycle: Cycle, event: ConsentGranted) -> None:
 
 def declined(moment: Moment, cycle: Cycle, event: ConsentDeclined) -> Iterator[Finding]:
     """Only after an explicit refusal; the window goes on."""
+    moment.account.said("refusal_unheeded")
     word, at = cycle.declined, stamp(event.answered_at)
     known = (word is not None and word.at == at) or at in moment.account.takebacks
     if cycle.terms is not None and not known:
         yield "consent_without_answer", "declined", (word.place if word else cycle.place,)
+    yield from _delivered(cycle)
     if cycle.state in ("INVITED", "UNDELIVERED", "DELIVERED"):
         cycle.state = "DECLINED"
 

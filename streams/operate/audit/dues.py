@@ -32,5 +32,10 @@ def cycle_ended(account: Account) -> None:
     account.due = [it for it in account.due if it.name not in OVER]
 
 
-OVER = frozenset({"not_cancelled", "grant_unheeded", "bounce_unheeded", "consent_not_voided"})
+OVER = frozenset(
+    {
+        *("not_cancelled", "grant_unheeded", "refusal_unheeded"),
+        *("bounce_unheeded", "delivery_unheeded", "consent_not_voided"),
+    }
+)
 """What an event that ends the cycle says as well."""

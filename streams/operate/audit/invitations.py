@@ -135,6 +135,7 @@ def delivered(moment: Moment, cycle: Cycle, event: InvitationDelivered) -> Itera
     cycle.deliveries += 1
     cycle.reminders = []
     moment.account.said("bounce_unheeded")
+    moment.account.said("delivery_unheeded")
     if event.deadline_at is None:
         if cycle.window is not None or event.mode.value == "enforce":
             yield "window_cut_short", "no deadline", (cycle.place,)

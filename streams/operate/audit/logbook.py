@@ -14,7 +14,7 @@ from streams.operate.audit.life import Account
 from streams.operate.audit.lineup import bare, plain_of
 from streams.operate.audit.odd import mapping, text
 from streams.operate.audit.partition import RESCANNED, Partition
-from streams.operate.audit.records import Breach, Record, millis, places, stamp
+from streams.operate.audit.records import SECOND, Breach, Record, millis, places, stamp
 from streams.operate.audit.switches import switch_of
 from streams.operate.audit.terms import Terms
 from streams.operate.audit.words import Said
@@ -83,7 +83,8 @@ def _silent_end(account: Account, plain: Mapping[str, Any]) -> None:
         for it in plain["transitions"]
     )
     for cycle in account.cycles.values() if over and not plain["events"] else ():
-        if cycle.state == "EXPIRED" and not cycle.active:
+        due = cycle.edition == 1 or millis(plain["now"]) + SECOND > cycle.may_end_at
+        if cycle.state == "EXPIRED" and not cycle.active and due:
             cycle.state = "NONE"
             cycle_ended(account)
             account.end_unclear("answers", millis(plain["now"]))
@@ -136,6 +137,8 @@ def _adopt(partition: Partition, account: Account, terms: Terms, now: int) -> No
             begun = [it.effective_at for it in cycle.active.values()]
             start = min([*begun, *(it for it in (cycle.expired_at,) if it is not None)])
             cycle.may_end_at = min(cycle.may_end_at, start + terms.expires_after)
+        if cycle.open:
+            partition.overdue.watch(now + 1, account.key, "policy", cycle.place)
         for surface, held in cycle.active.items():
             partition.overdue.watch(now + 1, account.key, "policy", held.place, surface)
             if terms.expires_after is not None:

@@ -57,6 +57,8 @@ class Overdue:
             stays = [] if account is None else _stays(account, it, terms)
             if stays and now >= seen + GRACE_MS:
                 name = NAMES.get(it.kind, "not_lifted")
+                if name == "not_lifted" and stays[0].startswith("invitations"):
+                    name = "not_cancelled"
                 detail = f"{SAYS[it.kind] or it.surface}, due {iso(it.at)}"
                 yield Breach(name, it.key, now, detail, places(*stays, it.place, end))
             elif stays:
@@ -65,7 +67,7 @@ class Overdue:
 
 
 def _stays(account: Account, it: Watch, present: Terms | None) -> list[str]:
-    """The restrictions that should be gone and are still there."""
+    """The restrictions, or the invitations, that should be gone and are still there."""
     if it.kind == "notice":
         given = (cycle for cycle in account.cycles.values() if cycle.state == "GRANTED")
         return [it.place for cycle in given if _outdated(cycle, it, present)]
@@ -73,12 +75,20 @@ def _stays(account: Account, it: Watch, present: Terms | None) -> list[str]:
         return []
     if it.kind == "label" and it.at not in (account.label_until, account.label_over_at):
         return []
-    return [
+    held = [
         held.place
         for cycle in account.cycles.values()
         for name, held in cycle.active.items()
         if it.surface in ("", name) and _concerned(it, cycle, name, held, present)
     ]
+    return held or [cycle.place for cycle in account.open_cycles() if _open(it, cycle, present)]
+
+
+def _open(it: Watch, cycle: Cycle, present: Terms | None) -> bool:
+    """Whether an invitation should be over, of which nothing is restricted."""
+    if it.surface or cycle.active or cycle.terms is None or cycle.issued_at >= it.at:
+        return False
+    return it.kind in ("left", "label") or (it.kind == "policy" and gone(cycle, present))
 
 
 def _outdated(cycle: Cycle, it: Watch, present: Terms | None) -> bool:
@@ -106,7 +116,14 @@ def withdrawn(cycle: Cycle, surface: str, held: Restriction, present: Terms | No
     """Whether the present policy no longer knows what this restriction rests on."""
     if present is None or cycle.terms is None or held.mode != "enforce":
         return False
-    if surface not in present.levels or not present.in_force(cycle.phase):
+    return surface not in present.levels or gone(cycle, present)
+
+
+def gone(cycle: Cycle, present: Terms | None) -> bool:
+    """Whether the phase of a live cycle is withdrawn, or no longer enforced."""
+    if present is None or cycle.mode != "enforce":
+        return False
+    if not present.in_force(cycle.phase):
         return True
     strength = min(MODES[present.mode], MODES[present.phases[cycle.phase].mode])
     return strength < MODES["enforce"]

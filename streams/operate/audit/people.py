@@ -121,11 +121,14 @@ def _applied(account: Account, cycle: Cycle, answer: Answer, word: Word, record:
         return
     cycle.reissues.clear()
     cycle.waiting_floor_at = -NEVER
+    seen = cycle.terms is not None and not may_be_over(cycle, Said(word.at, word.arrived_at))
     if answer is Answer.DECLINED:
         cycle.declined = cycle.declined or word
+        if seen and cycle.state in ("INVITED", "UNDELIVERED", "DELIVERED"):
+            account.due.append(Due("refusal_unheeded", record.place, f"given at {iso(word.at)}"))
         return
     cycle.granted = word
-    if cycle.terms is not None and not may_be_over(cycle, Said(word.at, word.arrived_at)):
+    if seen:
         account.due.append(Due("grant_unheeded", record.place, f"given at {iso(word.at)}"))
 
 

@@ -23,6 +23,9 @@ def receipt(account: Account, record: Record, value: NoticeReceipt, now: int) ->
     if value.outcome is Outcome.DELIVERED:
         if said.at > cycle.failed_at:
             cycle.receipt = word
+        waits = cycle.state in ("INVITED", "UNDELIVERED") and cycle.terms is not None
+        if waits and said.at > cycle.newest_failure_at and cycle.mode == "enforce":
+            account.due.append(Due("delivery_unheeded", record.place, iso(said.at)))
         return
     newest = cycle.newest_failure_at
     cycle.newest_failure_at = max(newest, said.at)
