@@ -24,23 +24,33 @@ def read_count(account: Account, reading: FollowerCount, policy: Policy) -> bool
             return False
         if account.followers is not None and account.followers <= reading.followers:
             return True  # Of two counts of one instant the lower counts.
-    set_count(account, observed_at, reading.followers, reading.cause in OPENING, policy)
+    opening = reading.cause in OPENING
+    if observed_at == known_at and not opening:
+        # What the other count of this instant began, the one that counts does not.
+        for line in [line for line, run in account.runs.items() if run == observed_at]:
+            del account.runs[line]
+    set_count(account, observed_at, reading.followers, opening, policy)
     return True
 
 
 def set_count(
     account: Account, observed_at: int, followers: int, opening: bool, policy: Policy
 ) -> None:
-    """The newest count, and what it begins and breaks of the runs over the lines."""
+    """The newest count, and what it begins and breaks of the runs over the lines.
+
+    Also of lines that this policy has not: a later one may have them again.
+    """
     account.observed_at, account.followers, account.opening = observed_at, followers, opening
     runs, lines = account.runs, policy.lines
     if not runs and followers < lines[0]:
         return
-    for line in lines:
-        if followers < line:
-            runs.pop(line, None)
-        elif line not in runs and opening:
-            runs[line] = observed_at
+    if runs and max(runs) > followers:
+        for line in [line for line in runs if line > followers]:
+            del runs[line]
+    if opening:
+        for line in lines:
+            if line <= followers and line not in runs:
+                runs[line] = observed_at
 
 
 def ended(account: Account, observed_at: int) -> bool:

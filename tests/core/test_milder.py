@@ -266,3 +266,16 @@ def test_a_policy_that_ends_keep_puts_the_account_into_leaving_from_its_taking_u
     assert (state(day), day.said()) == ("LEAVING", [])
     assert day.wait(HOUR - 1).said() == []
     assert day.wait(1).said() == ["cancelled left"]
+
+
+def test_a_line_that_comes_back_does_not_bring_back_what_was_over_it_before() -> None:
+    """The count fell below while a version without the line was taken up, and nobody looked."""
+    day = Day(policy(phases=line(1500))).label("财经").reads(2000).wait(2 * HOUR)
+    assert day.said() == [ISSUED]
+    day.open(second(phases=line(1000)))
+    day.now += 31 * DAY
+    day.reads(890)
+    third = replace(policy(version=3), phases=line(1500), stability=stability(leave_after=DAY))
+    day.open(third)
+    said = day.wait(40 * DAY).said()
+    assert said == ["cancelled left"], "nobody is invited at 890 followers under a line of 1,500"

@@ -153,3 +153,13 @@ def test_what_was_stale_is_written_down_when_it_broke_a_dwell() -> None:
     day = begun().wait(30 * MINUTE).reads(1600).reads(999, at=START + MINUTE)
     steps = day.decisions[-2]["transitions"]
     assert [step["to_state"] for step in steps] == ["OUTSIDE", "DWELLING"]
+
+
+def test_of_two_counts_of_one_instant_the_lower_opens_no_dwell_where_it_is_a_correction() -> None:
+    both = [(1500, {}), (1200, {"cause": "correction"})]
+    for order in (both, both[::-1]):
+        day = Day()
+        for followers, more in order:
+            day.reads(followers, at=day.now, **more)
+        day.label("财经").wait(2 * HOUR)
+        assert day.said() == [], order
