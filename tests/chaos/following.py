@@ -11,15 +11,18 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from schemas.inputs import INPUT_MODELS
+from schemas.inputs import FIRST_EDITION_ORDER, INPUT_MODELS
+from schemas.words import Refused as Because
 from tests.chaos.apart import each_partition
 from tests.chaos.book import Book, bare
+from tests.oracle.guard import WORDS, certain
 from tests.oracle.model import Life, plain_id
 from tests.oracle.policy import Policy, instant
 from tests.oracle.records import Record
 
 Ids = Mapping[tuple[str, str, int], str]
-Refused = frozenset[tuple[str, int, int]]
+Refused = Mapping[tuple[str, int, int], str]
+"""Where the refused inputs stand, by bare topic name, and the reason of each."""
 OVERDUE = timedelta(seconds=2)
 PASSING = ("invitation.reminded", "throttle.renewed")
 LATE = timedelta(seconds=60)
@@ -37,12 +40,12 @@ def invitation_ids(outputs: list[Record]) -> dict[tuple[str, str, int], str]:
 
 
 def refused_places(book: Book) -> Refused:
-    """Where the refused inputs stand, by bare topic name."""
-    places = set()
+    """Where the refused inputs stand, by bare topic name, and the reason of each."""
+    places = {}
     for record in book.all(["dead-letters"]):
         value = json.loads(record.value or b"")
-        places.add((bare(value["topic"]), value["partition"], value["offset"]))
-    return frozenset(places)
+        places[bare(value["topic"]), value["partition"], value["offset"]] = value["reason"]
+    return places
 
 
 class Following:
@@ -61,14 +64,24 @@ class Following:
         self._policies, self._ids, self._worth = policies, ids, worth
         self._due: list[tuple[datetime, str]] = []
         self._set: dict[str, datetime] = {}
-        self._switches: list[tuple[datetime, Any]] = []
+        self._shared: list[tuple[datetime, str, Any, datetime, str | None]] = []
+        """What all accounts, or those of one platform, were told: for those that are born later."""
+        self._refused = refused
         self._decisions = book.of("decisions", partition)
         self._inputs: dict[str, list[Record]] = {}
         for name in INPUT_MODELS:
             home = 0 if name == "switches" else partition
-            own = (one for one in book.of(name, home) if (name, home, one.offset) not in refused)
+            own = (one for one in book.of(name, home) if self._heard(name, home, one))
             self._inputs[name] = [one for one in own if self._counts(name, one)]
         self._read = dict.fromkeys(INPUT_MODELS, 0)
+
+    def _heard(self, name: str, home: int, record: Record) -> bool:
+        """Whether it was not refused, or is an unclear word of its account by being refused."""
+        reason = self._refused.get((name, home, record.offset))
+        if reason is None:
+            return True
+        key = (record.key or b"").decode("utf-8", "replace")
+        return name in WORDS and reason != "not_approved" and certain(key, Because(reason))
 
     def _counts(self, name: str, record: Record) -> bool:
         return name == "switches" or (record.key is not None and record.key.decode() in self._worth)
@@ -76,29 +89,49 @@ class Following:
     def run(self, until: datetime) -> list[str]:
         """Follow all transactions; timers that were due by `until` and did not act are breaches."""
         acted: set[str] = set()
+        tripped: list[dict[str, Any]] = []
         for record in self._decisions:
             if record.key != b"#transaction":
                 if record.key is not None and record.key[:1] != b"#":
                     acted.add(record.key.decode())
+                value = json.loads(record.value or b"")
+                tripped += [value] if value["kind"] == "refusal_guard" else []
                 continue
-            closing = json.loads(record.value or b"")
-            for step in closing["steps"]:
-                now = instant(step["now"])
-                if "as_of" in step:
-                    self._fire(now, instant(step["as_of"]), acted if step["more"] else None)
-                else:
-                    self._step(now, step["reads"])
-            acted = set()
+            self._transaction(json.loads(record.value or b""), acted, tripped)
+            acted, tripped = set(), []
         breaches = []
         for key, life in self.lives.items():
-            due = life.due_timers()
+            # The end of a hold, or a look, needs no round where nothing comes of it.
+            due = [one for one in life.due_timers() if one[2] not in ("hold", "look")]
             if due and due[0][0] < until - OVERDUE:
                 breaches.append(f"{key}: {due[0][2]} was due at {due[0][0]} and has not acted")
         return breaches
 
-    def _step(self, now: datetime, reads: Mapping[str, list[int]]) -> None:
+    def _transaction(
+        self, closing: dict[str, Any], acted: set[str], tripped: list[dict[str, Any]]
+    ) -> None:
+        """All steps of one transaction, with what it notes of the cluster and of its guards."""
+        opened, changed = closing.get("opened_at"), closing.get("cluster_changed")
+        if opened or changed:
+            self._tell(instant(changed or closing["now"]), "cluster", bool(changed), None, None)
+        order = INPUT_MODELS if closing.get("edition", 1) > 1 else FIRST_EDITION_ORDER
+        for step in closing["steps"]:
+            now = instant(step["now"])
+            if "as_of" in step:
+                only = acted if step["more"] else None
+                favourable_only = step.get("favourable_only", False)
+                self._fire(now, instant(step["as_of"]), only, favourable_only)
+                continue
+            self._step(now, step["reads"], tuple(order))
+            for one in tripped:
+                topic, offset = one["cause"]["topic"], one["cause"]["offset"]
+                first, after = step["reads"].get(topic, (0, 0))
+                if first <= offset < after:
+                    self._tell(now, "refusals", True, None, one["platform"])
+
+    def _step(self, now: datetime, reads: Mapping[str, list[int]], order: tuple[str, ...]) -> None:
         spans = {bare(topic): after for topic, (_, after) in reads.items()}
-        for name in INPUT_MODELS:
+        for name in order:
             after = spans.get(name, 0)
             records = self._inputs[name]
             while self._read[name] < len(records):
@@ -109,21 +142,32 @@ class Following:
                 self._take(now, name, record)
 
     def _take(self, now: datetime, name: str, record: Record) -> None:
-        value = None if record.value is None else json.loads(record.value)
+        refused = (name, record.partition, record.offset) in self._refused
+        value = None if refused or record.value is None else json.loads(record.value)
         if name == "switches":
-            self._switches.append((now, value))
-            for key, life in self.lives.items():
-                life.receive(now, name, value)
-                # Looked at anew from now on, not by what is due since before the brake.
-                if self._set.get(key, now + OVERDUE) > now:
-                    self._set[key] = now
-                    heapq.heappush(self._due, (now, key))
+            self._tell(now, name, value, record.entered(now), None)
             return
         assert record.key is not None
         key = record.key.decode()
         if key not in self.lives:
             self._be_born(key)
-        self._receive(key, now, name, value)
+        heard = ("refused", name) if refused else (name, value)
+        self.lives[key].receive(now, *heard, record.entered(now))
+        self._schedule(key, self.lives[key])
+
+    def _tell(
+        self, now: datetime, name: str, value: Any, entered: datetime | None, platform: str | None
+    ) -> None:
+        """What all accounts are told, or those of one platform."""
+        self._shared.append((now, name, value, entered or now, platform))
+        for key, life in self.lives.items():
+            if platform not in (None, key.split(":")[0]):
+                continue
+            life.receive(now, name, value, entered)
+            # Looked at anew from now on, not by what is due since before the brake.
+            if self._set.get(key, now + OVERDUE) > now:
+                self._set[key] = now
+                heapq.heappush(self._due, (now, key))
 
     def _be_born(self, key: str) -> None:
         ids = self._ids
@@ -133,14 +177,10 @@ class Following:
 
         life = Life(self._policies[key.split(":")[0]], invitation_id=name)
         life.patient = True
-        for at, value in self._switches:
-            life.receive(at, "switches", value)
+        for at, told, value, entered, platform in self._shared:
+            if platform in (None, key.split(":")[0]):
+                life.receive(at, told, value, entered)
         self.lives[key] = life
-
-    def _receive(self, key: str, now: datetime, name: str, value: Any) -> None:
-        life = self.lives[key]
-        life.receive(now, name, value)
-        self._schedule(key, life)
 
     def _schedule(self, key: str, life: Life) -> None:
         due = life.due_timers()
@@ -150,9 +190,12 @@ class Following:
         elif not due:
             self._set.pop(key, None)
 
-    def _fire(self, now: datetime, as_of: datetime, only: set[str] | None) -> None:
+    def _fire(
+        self, now: datetime, as_of: datetime, only: set[str] | None, favourable_only: bool
+    ) -> None:
         """A round of timers. `only`: more were due, and these had their turn."""
         put_off: list[tuple[datetime, str]] = []
+        looked: list[str] = []
         while self._due and self._due[0][0] <= as_of:
             at, key = heapq.heappop(self._due)
             if self._set.get(key) != at:
@@ -162,26 +205,12 @@ class Following:
                 continue
             del self._set[key]
             life = self.lives[key]
-            self._act(life, now, as_of)
-            self._schedule(key, life)
+            life.round(now, as_of, favourable_only)
+            looked.append(key)
         for entry in put_off:
             heapq.heappush(self._due, entry)
-
-    @staticmethod
-    def _act(life: Life, now: datetime, as_of: datetime) -> None:
-        """What is due by `as_of` acts, one after the other, all at `now`: the worker was late."""
-        life.limit = as_of
-        if life.look_at is not None:
-            # Conditions come before what is due: a pause that ended moves a deadline that passed.
-            life.clock = max(life.clock, now)
-            life.fire(life.clock, "look", None)
-        due = life.due_timers()
-        while due and due[0][0] <= as_of:
-            _, _, kind, what = due[0]
-            life.clock = max(life.clock, now)
-            life.fire(life.clock, kind, what)
-            due = life.due_timers()
-        life.limit = None
+        for key in looked:
+            self._schedule(key, self.lives[key])
 
 
 def interesting(book: Book, refused: Refused, policies: Mapping[str, Policy]) -> set[str]:

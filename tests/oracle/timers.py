@@ -102,8 +102,9 @@ class TimerRules:
         dwell_due = facts.dwell_due(self.policy)
         if dwell_due is not None:
             found.append((dwell_due, "dwell", None))
-        cool_downs = [until for until in self.cool_downs.values() if until > self.clock]
-        found += [(until, "cool_down", None) for until in cool_downs]
+        if self._waits_for_issue():
+            cool_downs = [until for until in self.cool_downs.values() if until > self.clock]
+            found += [(until, "cool_down", None) for until in cool_downs]
         if self.look_at is not None:
             found.append((self.look_at, "look", None))
         free = self.caps.next_free("issued", self.clock)
