@@ -193,7 +193,8 @@ def _reading(twin: Twin, draw: random.Random, following: list[Policy]) -> None:
     }
     known = twin.life.facts.reading_at
     if known is not None and draw.random() < 0.1:
-        value["observed_at"] = known.isoformat()
+        # Of one instant but of another cause: see twin.py.
+        value |= {"observed_at": known.isoformat(), "cause": "organic"}
     twin.input("follower-counts", value)
 
 

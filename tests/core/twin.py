@@ -16,6 +16,10 @@ Where the contract leaves a choice and the two read it differently, the historie
   missing whose ground vanished meanwhile). Nobody reissues here while the worker sleeps.
 * Where a late worker finds a review and the end of a restriction or label both due, the core does
   not always go by due order. Nobody falls asleep here while something is restricted, nor for long.
+* A lower `correction` of the instant of an organic reading leaves that one's opening in the core;
+  in the model it alone counts (3.4). Of one instant all readings are organic here.
+* A policy that turns `keep` into `close`, or moves a line, is none of these: an invited account
+  below the exit line is LEAVING from then on in the model, cancelled at once in the core.
 * Which phase is said is not compared, and no policy withdraws one (READINGS 21).
 """
 
@@ -208,7 +212,14 @@ class Twin:
         self.history.append(f"{rfc3339(self.now)} policy {policy.version} {policy.mode}")
         self.policy = policy
         self.day.open(policy)
-        self._step(lambda: self.life.apply(instant(self.now), "policy", for_model(policy)))
+
+        def act() -> None:
+            # To take up a policy is a new start, which ends a changed cluster as well.
+            self.life.run_timers(instant(self.now), inclusive=False)
+            self.life.brakes.cluster(instant(self.now), changed=False)
+            self.life.apply(instant(self.now), "policy", for_model(policy))
+
+        self._step(act)
 
     def cluster_changed(self) -> None:
         """The cluster is seen to have changed; from here on the core holds back."""

@@ -94,7 +94,7 @@ class AnswerRules:
                 self.deliver(said.at, "answer")
             cycle["answered"] = True
             if self.state == "DELIVERED":
-                self.state = "DECLINED"
+                self.state, cycle["refused_at"] = "DECLINED", said.at
                 self.emit("consent.declined", "answer", answered_at=said.at)
 
     def _granted(self, value: dict[str, Any], said: Said) -> None:

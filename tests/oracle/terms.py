@@ -42,6 +42,7 @@ class TermRules:
             "expired_at": None,
             "failed_at": None,
             "answered": False,
+            "refused_at": None,
             "consent": 0,
             "consent_at": None,
             "reissue": None,
@@ -96,7 +97,7 @@ class TermRules:
             throttle = cycle["throttles"].get(surface)
             if throttle is None:
                 continue
-            same = self.surface_mode(surface, throttle["reason"]) == throttle["mode"]
+            same = self.surface_mode(surface, throttle["grounds"]) == throttle["mode"]
             if not same or self.level(surface) != throttle["level"]:
                 cycle["freed"].add(surface)
                 self.lift(surface, "policy")
@@ -110,12 +111,12 @@ class TermRules:
         ends = [answer_by, *(phase.answer_by for phase in present)]
         return window, max((end for end in ends if end is not None), default=None)
 
-    def surface_mode(self, surface: str, reason: str) -> str:
+    def surface_mode(self, surface: str, grounds: frozenset[str]) -> str:
         """The mode in which a surface may be restricted: by pinned terms and the present policy."""
         pinned, present = self.cycle["surfaces"], self.policy.surfaces
         both_name = surface in pinned and surface in present
         freed = surface in self.cycle["freed"]
-        if not both_name or freed or reason not in self.cycle["on"] & self.policy.on:
+        if not both_name or freed or not grounds <= self.cycle["on"] & self.policy.on:
             return "off"
         return weakest(self.cycle["mode"], pinned[surface][1], present[surface][1])
 

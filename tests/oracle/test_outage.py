@@ -100,3 +100,14 @@ def test_a_favourable_timer_passes_an_adverse_one_that_waits() -> None:
     policy = ENFORCE.but(exit_ratio=Decimal("0.9"))
     story = delivered(policy).control(2, "hold").reads(50, 10).until(60)
     assert story.then() == ["cancelled left"]
+
+
+def test_a_refusal_after_the_deadline_restricts_only_where_silence_does_too() -> None:
+    declined_alone = ENFORCE.but(on=frozenset({"declined"}))
+    story = delivered(declined_alone).sleeps().answers(70, "declined").wakes(80)
+    assert story.then() == ["declined answer", "expired declined"]
+    story = delivered(declined_alone).sleeps().answers(60, "declined").wakes(80)
+    assert len(story.then()) == 4
+    story = delivered().sleeps().answers(70, "declined").wakes(80)
+    assert len(story.then()) == 4
+    assert len(story.policy(81, declined_alone).then()) == 2

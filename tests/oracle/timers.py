@@ -187,12 +187,18 @@ class TimerRules:
         """Surfaces to be restricted at the deadline, each with its mode."""
         if self.cycle["released"]:
             return []
-        reason = self._ground()
-        modes = [(surface, self.surface_mode(surface, reason)) for surface in SURFACES]
+        grounds = self._grounds()
+        modes = [(surface, self.surface_mode(surface, grounds)) for surface in SURFACES]
         return [(surface, mode) for surface, mode in modes if mode != "off"]
 
     def _ground(self) -> str:
         return "declined" if self.state == "DECLINED" else "no_answer"
+
+    def _grounds(self) -> frozenset[str]:
+        """What `on` has to name: for a refusal that came after the deadline, silence too [45]."""
+        refused_at, deadline = self.cycle["refused_at"], self.cycle["deadline_at"]
+        late = self.state == "DECLINED" and refused_at is not None and refused_at > deadline
+        return frozenset({"declined", "no_answer"} if late else {self._ground()})
 
     def _when_capped(self, deadline: datetime) -> datetime:
         acts_at = max(deadline, self.clock)
@@ -240,7 +246,7 @@ class TimerRules:
         self.emit("invitation.reminded", "reminder", **fields)
 
     def _expire(self) -> None:
-        reason, surfaces = self._ground(), self._applies()
+        reason, surfaces, grounds = self._ground(), self._applies(), self._grounds()
         self.state = "EXPIRED"
         self.cycle["expired_at"] = self.clock
         self.emit("invitation.expired", reason, deadline_at=self.cycle["deadline_at"])
@@ -250,7 +256,7 @@ class TimerRules:
         for surface, mode in surfaces:
             throttle = {
                 "mode": mode,
-                "reason": reason,
+                "grounds": grounds,
                 "level": self.level(surface),
                 "effective_at": self.clock,
                 "review_at": self._after(self.clock, self.policy.review_after),
