@@ -13,7 +13,7 @@ from schemas.topics import OUTPUTS
 from streams.cli.say import AsJson, say, say_json, say_table, settings
 from streams.core.policy import Policy
 from streams.operate.account_states import CHANGELOG
-from streams.operate.audit.lineup import plain_of
+from streams.operate.audit.happened import plain_of
 from streams.operate.audit.reading import MissingTopicsError, read_to_end
 from streams.operate.clients import consumer
 from streams.operate.errors import UsageError

@@ -17,7 +17,7 @@ from streams.core.account import Hold
 from streams.core.brakes import EVERYWHERE, Brakes
 from streams.core.facts import begin_hold
 from streams.core.heard import word_of
-from streams.operate.audit.lineup import bare, plain_of
+from streams.operate.audit.happened import bare, plain_of
 from streams.operate.audit.records import Record, stamp
 
 

@@ -15,7 +15,7 @@ from streams.core.lifecycle import Invitation
 from streams.core.throttle import in_order, restrictable
 from streams.core.unclear import unclear_since
 from streams.operate.account_states import CHANGELOG, POLICIES, Known, States
-from streams.operate.audit.lineup import plain_of
+from streams.operate.audit.happened import plain_of
 from streams.operate.audit.records import Record, iso
 
 WorkList = Literal["undeliverable", "unconfirmed", "unclear", "pending", "appeals"]

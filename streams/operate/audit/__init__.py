@@ -1,8 +1,8 @@
 """The independent auditor: reads the topics alone and knows none of the core's code.
 
 Records: `records` what is fed in and what a breach is · `rules` the closed list of breaches · `odd`
-reads any bytes · `lineup` puts a partition's records in the order of its log · `reading` Kafka ·
-`chain` the hash chain.
+reads any bytes · `lineup` and `happened` put a partition's records in the order of its log ·
+`reading` Kafka · `chain` the hash chain.
 What is known: `life` an account · `partition` · `terms` what a policy promised · `words` which word
 is the newest · `brakes` and `switches` · `guard` the refusal guard · `unclear` words.
 What inputs do: `inputs` each one · `refusals` whether it is refused · `people`, `controls`,

@@ -10,8 +10,8 @@ from pydantic import ValidationError
 from schemas.records import DeadLetter
 from schemas.topics import DEAD_LETTERS, DECISIONS, INPUTS, OUTPUTS, POLICIES
 from streams.operate.audit import logbook
+from streams.operate.audit.happened import bare, plain_of
 from streams.operate.audit.judging import SWITCHES, Judging
-from streams.operate.audit.lineup import bare, plain_of
 from streams.operate.audit.odd import text
 from streams.operate.audit.partition import Partition
 from streams.operate.audit.records import Breach, Record
@@ -69,6 +69,7 @@ class Auditor(Judging):
     def breaches(self) -> list[Breach]:
         """Judge all that can be judged by now."""
         for partition in list(self.partitions.values()):
+            partition.lineup.whole = self.whole
             for thing in partition.lineup.happened():
                 self.take(partition, thing)
         found, self._found = self._found, []

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from schemas.events import ConsentDeclined, ConsentGranted, ConsentVoided, ConsentWithdrawn
 from streams.operate.audit import unclear
 from streams.operate.audit.dues import cycle_ended, must_lift
-from streams.operate.audit.life import Cycle, Due
+from streams.operate.audit.life import Cycle, Due, Word
 from streams.operate.audit.moment import Finding, Moment
 from streams.operate.audit.records import SECOND, iso, stamp
 
@@ -76,6 +76,8 @@ def declined(moment: Moment, cycle: Cycle, event: ConsentDeclined) -> Iterator[F
     if cycle.terms is not None and not known:
         yield "consent_without_answer", "declined", (word.place if word else cycle.place,)
     yield from _delivered(cycle)
+    if word is None and not moment.whole:
+        cycle.declined = Word(at, stamp(event.decided_at), moment.record.place)
     if cycle.state in ("INVITED", "UNDELIVERED", "DELIVERED"):
         cycle.state = "DECLINED"
 

@@ -26,8 +26,8 @@ from schemas.words import ADVERSE_EVENTS, Event, Mode
 from streams.operate.audit import consents, invitations, throttles
 from streams.operate.audit.caps import Caps
 from streams.operate.audit.doubts import people_and_doubts
+from streams.operate.audit.happened import Happened, bare
 from streams.operate.audit.life import Account, Cycle
-from streams.operate.audit.lineup import Happened
 from streams.operate.audit.moment import Finding, Moment
 from streams.operate.audit.odd import mapping, text
 from streams.operate.audit.partition import Partition
@@ -49,6 +49,10 @@ CHECKS: dict[type, Callable[[Moment, Cycle, Any], Iterator[Finding]]] = {
     ThrottleRenewed: throttles.renewed,
     ThrottleLifted: throttles.lifted,
 }
+
+
+OF_WORDS = frozenset({"delivery_without_word", "delivery_backdated", "consent_without_answer"})
+"""What is asked of the input that caused an event."""
 
 
 def judge(
@@ -108,10 +112,20 @@ def judge(
         if thing.edition > 1 and present is not None and present.expires_after is not None:
             ends = min(ends, stamp(event.effective_at) + present.expires_after)
         partition.overdue.watch(ends, key, "ends", record.place, event.surface.value)
+    unseen = OF_WORDS if not whole and _unseen(partition, thing) else frozenset()
     for name, detail, more in found:
+        if name in unseen:
+            continue
         yield Breach(
             name, key, at, f"{event.event.value}: {detail}".rstrip(": "), places(*shown, *more)
         )
+
+
+def _unseen(partition: Partition, thing: Happened) -> bool:
+    """Whether the input behind an event entered before reading began: a worker may lag."""
+    cause = thing.decided.plain["cause"] if thing.decided is not None else {}
+    newest = partition.newest.get(bare(cause.get("topic", "")))
+    return "offset" in cause and (newest is None or newest.offset != cause["offset"])
 
 
 def _capped(moment: Moment, event: Any, caps: Caps) -> Iterator[str]:

@@ -7,8 +7,8 @@ from typing import Any
 from schemas.words import Refused
 from streams.operate.audit import facts, people, unclear
 from streams.operate.audit.guard import AT_ONCE
+from streams.operate.audit.happened import Happened
 from streams.operate.audit.life import Account
-from streams.operate.audit.lineup import Happened
 from streams.operate.audit.odd import text
 from streams.operate.audit.partition import Partition
 from streams.operate.audit.records import Breach, Record, iso

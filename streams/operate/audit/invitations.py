@@ -25,16 +25,7 @@ def issued(moment: Moment, event: InvitationIssued) -> Iterator[Finding]:
     account, mode = moment.account, event.mode.value
     before = account.cycles.get(mode)
     if event.reason == "reissued":
-        waiting = ("UNDELIVERED",) if moment.edition == 1 else ("INVITED", "UNDELIVERED")
-        if before is None or event.cycle != before.number or before.state not in waiting:
-            yield "cycle_opened_twice", "reissued, but that cycle does not wait undelivered", ()
-        if before is not None:
-            if moment.edition > 1 and before.terms is not None and not before.reissues:
-                yield "reissued_unasked", "", (before.place,)
-            before.reissues = before.reissues[1:]
-            before.state, before.delivered_at, before.place = "INVITED", None, moment.record.place
-            before.issued_at = stamp(event.decided_at)
-            before.receipt = None
+        yield from _reissued(moment, event, before)
         return
     for other in account.cycles.values():
         if other.open:
@@ -51,6 +42,25 @@ def issued(moment: Moment, event: InvitationIssued) -> Iterator[Finding]:
     account.cycles[mode] = _cycle(moment, event)
     account.below_since, account.left_at = None, None
     unclear.cycle_over(account, stamp(event.decided_at))
+
+
+def _reissued(moment: Moment, event: InvitationIssued, before: Cycle | None) -> Iterator[Finding]:
+    """The same cycle once more; its beginning may lie before what was read."""
+    waiting = ("UNDELIVERED",) if moment.edition == 1 else ("INVITED", "UNDELIVERED")
+    waits = before is not None and event.cycle == before.number and before.state in waiting
+    if not waits and (before is not None or moment.whole):
+        yield "cycle_opened_twice", "reissued, but that cycle does not wait undelivered", ()
+    if before is None:
+        mode, place, at = event.mode.value, moment.record.place, stamp(event.decided_at)
+        before = Cycle(event.cycle, event.invitation_id, mode, place, None, at)
+        moment.account.cycles[mode] = before
+        moment.account.last_cycles[mode] = event.cycle
+    elif moment.edition > 1 and before.terms is not None and not before.reissues:
+        yield "reissued_unasked", "", (before.place,)
+    before.reissues = before.reissues[1:]
+    before.state, before.delivered_at, before.place = "INVITED", None, moment.record.place
+    before.issued_at = stamp(event.decided_at)
+    before.receipt = None
 
 
 def _dwelt(moment: Moment, event: InvitationIssued) -> Iterator[Finding]:
@@ -122,6 +132,8 @@ def delivered(moment: Moment, cycle: Cycle, event: InvitationDelivered) -> Itera
     word = cycle.receipt if event.reason == "receipt" else _first_answer(cycle)
     if word is None and event.reason == "answer":
         word = next((it for it in cycle.grants if it.at == at), None)
+        if word is None and at in moment.account.takebacks:
+            word = Word(at, at, cycle.place)
     if event.reason == "projected":
         if event.mode.value != "shadow":
             yield "delivery_without_word", "projected in enforce", (cycle.place,)

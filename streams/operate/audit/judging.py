@@ -7,9 +7,9 @@ from typing import Any
 from streams.operate.audit import first_edition, logbook
 from streams.operate.audit.caps import Caps
 from streams.operate.audit.event_checks import judge
+from streams.operate.audit.happened import Happened
 from streams.operate.audit.inputs import overtaken, take_input, take_unreadable
 from streams.operate.audit.intake import read_input
-from streams.operate.audit.lineup import Happened
 from streams.operate.audit.logbook import report
 from streams.operate.audit.odd import text
 from streams.operate.audit.overdue import GRACE_MS

@@ -8,13 +8,11 @@ is then compared with what is there.
 from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
-from schemas.events import EVENT_TOPIC
 from schemas.inputs import FIRST_EDITION_ORDER, INPUT_MODELS
 from schemas.topics import OUTPUTS
-from schemas.words import Event
-from streams.operate.audit.odd import mapping
+from streams.operate.audit.happened import Decided, Happened, bare, output_of, plain_of
 from streams.operate.audit.records import Record, millis
 
 ORDER = tuple(name for name in INPUT_MODELS if name != "switches")
@@ -22,31 +20,6 @@ ORDER = tuple(name for name in INPUT_MODELS if name != "switches")
 ORDERS = {1: tuple(name for name in FIRST_EDITION_ORDER if name != "switches"), 2: ORDER}
 """The same by the edition of the contract under which a transaction was made."""
 OUTPUT_TOPICS = frozenset(topic.name for topic in OUTPUTS)
-
-
-class Decided(NamedTuple):
-    """A record of the log, parsed."""
-
-    record: Record
-    plain: Mapping[str, Any]
-
-
-class Happened(NamedTuple):
-    """One thing in its order: an input read, an event (with its decision), or a line of the log.
-
-    `listed` is what the decision says of the event; None for an event that no decision names.
-    `edition` is the contract's under which the transaction was made, `out_of_turn` says that the
-    decision was made where only favourable timers act, `unread` how many records could not be read.
-    """
-
-    kind: str
-    record: Record | None
-    decided: Decided | None = None
-    listed: Mapping[str, Any] | None = None
-    now: int = 0
-    edition: int = 1
-    out_of_turn: bool = False
-    unread: int = 0
 
 
 @dataclass(slots=True)
@@ -69,6 +42,8 @@ class Lineup:
     group: list[Decided] = field(default_factory=list)
     reached: dict[str, int] = field(default_factory=dict)
     reads: dict[str, int] = field(default_factory=dict)
+    whole: bool = True
+    begun: set[str] = field(default_factory=set)
     complete: bool = False
     waiting_for: str = ""
     last_now: int = 0
@@ -174,9 +149,21 @@ class Lineup:
             if not reads:
                 timers.append((index, now))
             for topic in ORDERS.get(self.edition, ORDER):
+                self._skip(topic, step.get("reads", {}))
                 for record, count in self._read(topic, reads.get(topic, 0)):
                     planned.append(_Planned(index, now, record, count))
         return planned, timers
+
+    def _skip(self, topic: str, reads: Mapping[str, Any]) -> None:
+        """Read from later on: what an earlier transaction had read is none of this one's."""
+        if self.whole or topic in self.begun:
+            return
+        for name, span in reads.items():
+            if bare(name) == topic and not isinstance(span, int):
+                self.begun.add(topic)
+                waiting = self.inputs.get(topic, deque())
+                while waiting and waiting[0].offset < span[0]:
+                    waiting.popleft()
 
     def _read(self, topic: str, upto: int) -> Iterator[tuple[Record, int]]:
         """What was read of a topic up to an offset: records, and batches that do not unpack."""
@@ -226,17 +213,6 @@ def _end(read: int | list[int]) -> int:
     return read if isinstance(read, int) else read[-1]
 
 
-def bare(topic: str) -> str:
-    """A topic's name without its prefix."""
-    return topic.rsplit(".", 1)[-1]
-
-
-def output_of(listed: Mapping[str, Any]) -> str:
-    """The topic (without prefix) of an event that a decision names."""
-    topic = EVENT_TOPIC[Event(listed["event"])]
-    return f"shadow.{topic}" if listed["mode"] == "shadow" else topic
-
-
 def _upto(
     planned: list[_Planned], timers: list[tuple[int, int]], begun: int, plain: Mapping[str, Any]
 ) -> int:
@@ -258,11 +234,6 @@ def _upto(
             break
         upto += 1
     return upto
-
-
-def plain_of(record: Record) -> Mapping[str, Any]:
-    """A record's JSON object; empty when it has none."""
-    return mapping(record.value)
 
 
 def _decided_at(record: Record) -> int:

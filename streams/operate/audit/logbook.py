@@ -10,8 +10,8 @@ from schemas.words import ADVERSE_EVENTS
 from streams.operate.audit import facts
 from streams.operate.audit.brakes import Turn
 from streams.operate.audit.dues import cycle_ended
+from streams.operate.audit.happened import bare, plain_of
 from streams.operate.audit.life import Account
-from streams.operate.audit.lineup import bare, plain_of
 from streams.operate.audit.odd import mapping, text
 from streams.operate.audit.partition import RESCANNED, Partition
 from streams.operate.audit.records import SECOND, Breach, Record, millis, places, stamp

@@ -16,7 +16,8 @@ from streams.kafka.consumer import TolerantConsumer
 from streams.kafka.stretches import Stretch
 from streams.operate.audit.auditor import ASIDE, READS, Auditor
 from streams.operate.audit.chain import Verified
-from streams.operate.audit.records import MINUTE, Breach, Record
+from streams.operate.audit.lineup import ORDER
+from streams.operate.audit.records import HOUR, MINUTE, Breach, Record
 
 APPENDED = 1
 """Kafka's mark of a record that the broker stamped: LogAppendTime."""
@@ -27,6 +28,8 @@ BUFFERED = 20_000
 """Records of one topic's partition that may wait; beyond it is not read until it is needed."""
 EARLIER_MS = MINUTE
 """How much earlier than asked reading begins, so that a transaction is not cut in two."""
+LAG_MS = 24 * HOUR
+"""How much earlier inputs are read: a worker may have read them later than they came."""
 
 
 class MissingTopicsError(Exception):
@@ -94,7 +97,8 @@ class Reader:
         starts: dict[Any, int] = dict(first)
         if at is not None:
             ends = await self._consumer.end_offsets(partitions)
-            found = await self._consumer.offsets_for_times(dict.fromkeys(partitions, at))
+            times = {it: max(at - LAG_MS * (self.name(it) in ORDER), 0) for it in partitions}
+            found = await self._consumer.offsets_for_times(times)
             for partition, offset in found.items():
                 starts[partition] = ends[partition] if offset is None else offset.offset
         for partition, start in [*starts.items(), *(resume or {}).items()]:

@@ -1,0 +1,50 @@
+"""One thing after the other: what the lineup gives out, and how records of the log are named."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from schemas.events import EVENT_TOPIC
+from schemas.words import Event
+from streams.operate.audit.odd import mapping
+from streams.operate.audit.records import Record
+
+
+class Decided(NamedTuple):
+    """A record of the log, parsed."""
+
+    record: Record
+    plain: Mapping[str, Any]
+
+
+class Happened(NamedTuple):
+    """One thing in its order: an input read, an event (with its decision), or a line of the log.
+
+    `listed` is what the decision says of the event; None for an event that no decision names.
+    `edition` is the contract's under which the transaction was made, `out_of_turn` says that the
+    decision was made where only favourable timers act, `unread` how many records could not be read.
+    """
+
+    kind: str
+    record: Record | None
+    decided: Decided | None = None
+    listed: Mapping[str, Any] | None = None
+    now: int = 0
+    edition: int = 1
+    out_of_turn: bool = False
+    unread: int = 0
+
+
+def bare(topic: str) -> str:
+    """A topic's name without its prefix."""
+    return topic.rsplit(".", 1)[-1]
+
+
+def output_of(listed: Mapping[str, Any]) -> str:
+    """The topic (without prefix) of an event that a decision names."""
+    topic = EVENT_TOPIC[Event(listed["event"])]
+    return f"shadow.{topic}" if listed["mode"] == "shadow" else topic
+
+
+def plain_of(record: Record) -> Mapping[str, Any]:
+    """A record's JSON object; empty when it has none."""
+    return mapping(record.value)
