@@ -132,12 +132,16 @@ class Throttled(Struct, array_like=True):
 
 
 class CycleAside(Struct, array_like=True):
-    """What is seldom to be said of a cycle (see seldom.py)."""
+    """What is seldom to be said of a cycle, or late in its life (see seldom.py)."""
 
     extended_to: int | None = None
     unclear: Unclear | None = None
     extend_waits: int | None = None
     declined_late: bool = False
+    delivery_at: int | None = None
+    answered_by: tuple[int, int] | None = None
+    consent: str | None = None
+    expired_at: int | None = None
 
 
 class Cycle(Struct, array_like=True):
@@ -148,11 +152,12 @@ class Cycle(Struct, array_like=True):
     `receipts` are those that named it, so that none counts twice, by time and digest (marks.py);
     `told` those that the first edition kept. `issued_at` moves with a reissue, `first_issued_at`
     does not. `reminded_count`: how many of the pinned reminders are done since the last delivery.
-    `expired_at`: when `invitation.expired` was decided. `delivery_at`: when the delivery says that
-    it was, where that is not `delivered_at`. `answered_by`: entry and time of the last grant or
-    refusal that was applied. `consent`: the version of the notice that was agreed to. Kept in
-    `aside`: `extended_to`: no deadline will be before it; `unclear`: words on this cycle;
-    `extend_waits`: becomes `extended_to` where another delivery is possible again; `declined_late`:
+
+    Kept in `aside`: `expired_at`: when `invitation.expired` was decided. `delivery_at`: when the
+    delivery says that it was, where that is not `delivered_at`. `extended_to`: no deadline will be
+    before it. `answered_by`: entry and time of the last grant or refusal that was applied.
+    `consent`: the version of the notice that was agreed to. `unclear`: words on this cycle.
+    `extend_waits`: becomes `extended_to` where another delivery is possible again. `declined_late`:
     the refusal entered after the deadline.
     """
 
@@ -172,17 +177,17 @@ class Cycle(Struct, array_like=True):
     ordinals: dict[str, int] = field(default_factory=dict)
     throttles: dict[Surface, Throttled] = field(default_factory=dict)
     first_issued_at: int | None = None
-    expired_at: int | None = None
     receipts: bytes = b""
-    delivery_at: int | None = None
-    answered_by: tuple[int, int] | None = None
-    consent: str | None = None
     aside: CycleAside | None = None
 
     extended_to = Seldom[int | None](CycleAside)
     unclear = Seldom[Unclear | None](CycleAside)
     extend_waits = Seldom[int | None](CycleAside)
     declined_late = Seldom[bool](CycleAside)
+    delivery_at = Seldom[int | None](CycleAside)
+    answered_by = Seldom[tuple[int, int] | None](CycleAside)
+    consent = Seldom[str | None](CycleAside)
+    expired_at = Seldom[int | None](CycleAside)
 
 
 class Reading(NamedTuple):

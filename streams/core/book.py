@@ -86,8 +86,8 @@ class Book:
         Raises `Stop` when it did so before.
         """
         last_topic, last_offset = account.mark
-        again = offset < self.rescan.get(topic, 0)
-        if topic == last_topic and offset <= last_offset and not again:
+        again_below = self.rescan.get(topic, 0) if self.rescan else 0
+        if topic == last_topic and again_below <= offset <= last_offset:
             raise Stop(
                 f"partition {self._partition}: offset {offset} of input {topic} would be applied "
                 f"to an account that offset {last_offset} has changed already; the state is ahead "

@@ -2,7 +2,9 @@
 records with which nothing is wrong.
 """
 
+from bisect import bisect_left
 from collections.abc import Callable, Sequence, Set
+from operator import attrgetter
 
 from schemas.inputs import TOMBSTONES, InputName
 from schemas.words import Command, Refused
@@ -30,6 +32,8 @@ from streams.core.decode import (
 from streams.core.entry import entry_of
 from streams.core.ledger import InputRecord, Records
 from streams.core.plain import Refusal
+
+_offset = attrgetter("offset")
 
 Partitioner = Callable[[bytes], int]
 """The partition that a key belongs to, as the Java client's default reckons it."""
@@ -85,6 +89,9 @@ class Checker:
             for record, reading in zip(records, decoded, strict=True)
             if reading.followers >= floors(reading.platform, -1)
         } | tracked
+        if not wanted:
+            places = [bisect_left(records, one.offset, key=_offset) for one in sample]
+            return [(records[place], decoded[place]) for place in places]
         wanted.update(record.key for record in sample)
         return [pair for pair in zip(records, decoded, strict=True) if pair[0].key in wanted]
 

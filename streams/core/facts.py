@@ -8,6 +8,7 @@ from streams.core.account import Account, Heard, Hold, Label, Life
 from streams.core.clock import milliseconds
 from streams.core.decode import AccountChange, CategoryChange, FollowerCount
 from streams.core.heard import CLOSING, EXEMPTING, Word, heard_of, kept, take
+from streams.core.labels import folded_label
 from streams.core.lifecycle import Eligibility, Invitation
 from streams.core.milder import shorter
 from streams.core.policy import Policy
@@ -82,8 +83,12 @@ def new_label(
     it is read once more because a new policy may know it.
     """
     observed_at = milliseconds(change.observed_at)
-    category = change.category
-    text = category if category in policy.known_labels else policy.known_text(category)
+    category, known_labels = change.category, policy.known_labels
+    text: str | None = category
+    if category not in known_labels:
+        text = folded_label(category)
+        if text not in known_labels:
+            text = None
     valid_until = None if change.valid_until is None else milliseconds(change.valid_until)
     since = observed_at
     if known is not None:

@@ -11,10 +11,11 @@ from streams.core.policy import PPM, Policy
 
 def open_cycle(account: Account) -> Cycle | None:
     """The cycle that is open, live or shadow; None when none is. A consent in force is none."""
-    for life in (account.live, account.shadow):
-        if life.state in OPEN:
-            return life.cycle
-    return None
+    life = account.live
+    if life.cycle is not None and life.state in OPEN:
+        return life.cycle
+    life = account.shadow
+    return life.cycle if life.cycle is not None and life.state in OPEN else None
 
 
 def shorter(one: int | None, other: int | None) -> int | None:
@@ -81,7 +82,7 @@ def is_below(account: Account, cycle: Cycle, policy: Policy) -> bool:
 def same_side(account: Account, before: int, after: int, policy: Policy) -> bool:
     """Whether two counts lie on one side of the exit line of the open cycle, if one is open."""
     cycle = open_cycle(account)
-    lowest = min(before, after)
+    lowest = after if after < before else before
     if cycle is None or (lowest >= policy.lines[-1] and lowest >= cycle.terms.line):
         return True  # No exit line is above its line.
     exits_at = cycle_exit_line(cycle, policy)

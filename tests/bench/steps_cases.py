@@ -240,6 +240,19 @@ def below_floor() -> Iterator[Chunk]:
             yield bench.chunk("follower-counts", part)
 
 
+def drain() -> Iterator[Chunk]:
+    """readings as in `drain`: one account in two hundred is tracked"""
+    bench, accounts = Bench(), names(10_000)
+    for day in range(1, 6):
+        rising = bench.readings(
+            accounts,
+            lambda number, day=day: 1000 + number if number % 200 else between(number) + day,  # type: ignore[misc]
+            day,
+        )
+        for part in batched(rising, 1000):
+            yield bench.chunk("follower-counts", part)
+
+
 def tracked() -> Iterator[Chunk]:
     """readings of tracked accounts below the line, labels as in `worst`"""
     yield from _rounds_of((*COVERED, *EXEMPT), between)
@@ -420,6 +433,7 @@ TIMED: dict[str, Callable[[], Iterator[Chunk]]] = {
     case.__name__: case
     for case in (
         below_floor,
+        drain,
         tracked,
         tracked_unlabelled,
         inside,
