@@ -268,6 +268,10 @@ class Life(InputRules, AnswerRules, ControlRules, TermRules, TimerRules):
         """The phase to be invited under, if nothing but a deferral, a cap or a cool-down waits."""
         if self.state != "NONE" or self.facts.state != "INSIDE" or not self.share(self.policy):
             return None
+        until = self.facts.label_until
+        if until is not None and until <= self.clock:
+            # Its end acts after the inputs of this instant, but it is over [11].
+            return None
         phase = self.facts.phase(self.policy, self.clock)
         return phase if phase and self.policy.mode_of(phase) != "off" else None
 
