@@ -5,12 +5,13 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from typing import Any, NamedTuple
 from unittest.mock import patch
 
+from msgspec.structs import replace
+
 from schemas.words import Outcome
-from streams.core import answers, decide, facts, invitation, standing, throttle
+from streams.core import answers, decide, facts, receipts, standing, throttle
 from streams.core.clock import Reckoning
 from streams.core.journal import Journal
 
@@ -26,8 +27,8 @@ class Bug(NamedTuple):
 
 
 def _sent_is_delivered(right: Function) -> Function:
-    def decide_receipt(account: Any, moment: Any, receipt: Any) -> Any:
-        return right(account, moment, _Delivered(receipt))
+    def decide_receipt(account: Any, moment: Any, receipt: Any, word: Any) -> Any:
+        return right(account, moment, _Delivered(receipt), word)
 
     return decide_receipt
 
@@ -54,10 +55,10 @@ def _silence_refuses(right: Function) -> Function:
 
 
 def _braked(right: Function) -> Function:
-    def decide_answer(account: Any, moment: Any, answer: Any) -> Any:
+    def decide_answer(account: Any, moment: Any, answer: Any, word: Any) -> Any:
         if moment.brakes.stopping(moment.ref.platform, "invitation.issued"):
             return "stopped"
-        return right(account, moment, answer)
+        return right(account, moment, answer, word)
 
     return decide_answer
 
@@ -71,11 +72,11 @@ def _exempt_only_at_issue(right: Function) -> Function:
 
 
 def _late_is_too_late(right: Function) -> Function:
-    def decide_answer(account: Any, moment: Any, answer: Any) -> Any:
+    def decide_answer(account: Any, moment: Any, answer: Any, word: Any) -> Any:
         cycle = account.live.cycle
         if cycle and cycle.deadline_at and answer.occurred_ms > cycle.deadline_at:
             return "late"
-        return right(account, moment, answer)
+        return right(account, moment, answer, word)
 
     return decide_answer
 
@@ -152,7 +153,7 @@ BUGS: tuple[Bug, ...] = (
     Bug(
         1,
         "a receipt that says failed counts as delivered",
-        {_DISPATCH + "decide_receipt": _sent_is_delivered(invitation.decide_receipt)},
+        {_DISPATCH + "decide_receipt": _sent_is_delivered(receipts.decide_receipt)},
     ),
     Bug(2, "pauses do not move the deadline", {_INVITATION + "reckon": _stops_forgotten}),
     Bug(
@@ -222,12 +223,34 @@ BUGS: tuple[Bug, ...] = (
         {"streams.core.permits.PartitionPermits.guard_closed": _never_closed},
     ),
     Bug(
+        13,
+        "an unclear word holds nothing back",
+        {"streams.core.standing.is_unclear": lambda account: False},
+    ),
+    Bug(
+        13,
+        "a tripped refusal guard holds nothing back",
+        {"streams.core.settling.Settling.is_open": lambda settling, platform: False},
+    ),
+    Bug(
         14,
         "what timers do is not logged",
         {"streams.core.journal.Journal.decision": _timers_unlogged(Journal.decision)},
     ),
     Bug(15, "an open appeal stops nothing", {"streams.core.agenda.deferrals": _deferrals}),
 )
+
+LATE_BUG = Bug(
+    13,
+    "a late worker knows of a refusal that a punctual one had not heard at the deadline",
+    {"streams.core.answers._after_the_deadline": lambda *_: False},
+)
+POLICY_BUG = Bug(
+    11,
+    "all surfaces of the present policy are restricted, not those of the terms",
+    {"streams.core.throttle.restrictable": _restrictable},
+)
+"""What the two properties over pairs of runs (pairs.py) have to find."""
 
 
 @contextmanager
