@@ -41,7 +41,7 @@ class Chance:
         self.policy = self._policy(1)
         self.tape = Tape(self.policy)
         self.version = 1
-        self.acted_at = 0
+        self.acted_at, self.asleep = 0, False
         self.said: list[Callable[[], Any]] = []
 
     def history(self) -> Tape:
@@ -156,20 +156,22 @@ class Chance:
 
     def _wait(self) -> None:
         how, milliseconds = self.draw.random(), self.draw.choice(WAITS)
-        if self.tape.now > self.acted_at:
+        if self.asleep:
             # Who slept reads what lies there, and then acts, before more time passes.
             self.tape.fire()
+            self.acted_at, self.asleep = self.tape.now, False
         if how < 0.7:
             self.tape.wait(milliseconds)
             self.acted_at = self.tape.now
         elif how < 0.85:
             self.tape.now += milliseconds
+            self.asleep = True
         else:
             self.tape.now += milliseconds
             tape = self.tape
             while tape.partition.fire(tape.tables, tape.now, tape.now, 1000, True):
                 pass
-            self.acted_at = tape.now
+            self.acted_at, self.asleep = tape.now, True
             tape.sealed()
 
     def _world(self) -> None:
