@@ -96,6 +96,21 @@ def test_read_from_the_middle_on_it_judges_what_it_can() -> None:
 _MIDDLE = 1_704_067_200_000 + 6 * DAY
 
 
+def test_a_batch_that_does_not_unpack_and_is_no_dead_letter_is_found() -> None:
+    def unreadable(record: Record) -> bool:
+        return record.topic == "dead-letters" and value(record)["reason"] == "unreadable_batch"
+
+    letter = next(value(it) for it in recording("refused") if unreadable(it))
+    for told, breaches in ((True, set()), (False, {"refused_unsaid"})):
+        auditor = Auditor()
+        auditor.cannot_read("account-changes", 0, letter["offset"], letter["last_offset"], 0)
+        for record in recording("refused"):
+            if told or not (unreadable(record) and value(record)["offset"] == letter["offset"]):
+                auditor.feed(record)
+        assert letter["topic"] == "byline.account-changes"
+        assert {it.name for it in auditor.finish()} == breaches
+
+
 def test_a_followed_audit_counts_each_breach_and_shows_how_far_it_is() -> None:
     registry = CollectorRegistry()
     metrics = Metrics(registry)

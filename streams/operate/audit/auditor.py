@@ -12,6 +12,7 @@ from schemas.topics import DEAD_LETTERS, DECISIONS, INPUTS, OUTPUTS, POLICIES
 from streams.operate.audit import logbook
 from streams.operate.audit.happened import bare, plain_of
 from streams.operate.audit.judging import SWITCHES, Judging
+from streams.operate.audit.lineup import ORDER
 from streams.operate.audit.odd import text
 from streams.operate.audit.partition import Partition
 from streams.operate.audit.records import Breach, Record
@@ -54,6 +55,11 @@ class Auditor(Judging):
         if topic not in ASIDE:
             lineup = self._of(partition).lineup
             lineup.reached[topic] = max(offset, lineup.reached.get(topic, 0))
+
+    def cannot_read(self, topic: str, partition: int, first: int, last: int, at: int) -> None:
+        """A batch of these offsets does not unpack, or beyond all bounds; `at` is its time (ms)."""
+        if topic in ORDER:
+            self._of(partition).lineup.cannot_read(topic, first, last, at)
 
     def waits_for(self, topic: str, partition: int) -> bool:
         """Whether more of this topic is needed before anything else can be judged."""

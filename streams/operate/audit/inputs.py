@@ -63,12 +63,16 @@ def overtaken(record: Record, acted: tuple[int, str], now: int) -> Iterator[Brea
 
 
 def take_unreadable(
-    partition: Partition, thing: Happened, letter: Mapping[str, Any], setting: Setting
+    partition: Partition, thing: Happened, letter: Mapping[str, Any] | None, setting: Setting
 ) -> None:
-    """A batch that does not unpack counts as so many refused records."""
+    """A batch that does not unpack is one dead letter, and counts as so many refused records."""
     assert thing.record is not None
+    if letter is None:
+        why, place = f"{thing.unread} records that do not unpack", thing.record.place
+        breach = Breach("refused_unsaid", "", thing.now, why, (place,))
+        partition.unsaid.append((thing.now, place, breach))
     where = (thing.now, setting.policies, partition.brakes)
-    partition.guard.read(thing.record, None, True, letter, *where, count=thing.unread)
+    partition.guard.read(thing.record, None, True, letter or NO_LETTER, *where, count=thing.unread)
 
 
 def _tracked(account: Account) -> bool:

@@ -68,7 +68,7 @@ class Judging:
             case "unreadable" if not self.whole:
                 pass
             case "unreadable":
-                letter = self.letters.pop(record.place, {})
+                letter = self.letters.pop(record.place, None)
                 take_unreadable(partition, thing, letter, self._setting(partition))
             case "event":
                 self.events_seen += 1

@@ -51,7 +51,7 @@ class Reader:
         self._consumer = consumer
         self._prefix = prefix
         self._partitions: dict[str, list[TopicPartition]] = {}
-        self.unreadable = 0
+        self.unreadable: list[tuple[str, int, int, int, int]] = []
 
     async def find(self, names: Iterable[str]) -> None:
         """Look up the partitions; MissingTopicsError names the topics that are not there."""
@@ -107,10 +107,13 @@ class Reader:
         return at is None and not any(first[it] for it in partitions if it.topic == log)
 
     async def poll(self, milliseconds: int = 300) -> list[Record]:
-        """Some records; batches that cannot be read are counted in `unreadable`."""
+        """Some records; batches that cannot be read are noted in `unreadable`: topic, partition,
+        first and last offset, and time.
+        """
         records: list[Record] = []
         for stretch in await self._consumer.take(milliseconds / 1000):
-            self.unreadable += len(stretch.unreadable)
+            where = (stretch.topic.removeprefix(self._prefix), stretch.partition)
+            self.unreadable += [(*where, *it) for it in stretch.unreadable]
             records += self._records(stretch)
         return records
 
@@ -201,6 +204,9 @@ async def _step(
 ) -> bool:
     """Take some records; of the log nothing behind its ends (by partition number)."""
     records = await reader.poll()
+    for batch in reader.unreadable:
+        auditor.cannot_read(*batch)
+    reader.unreadable.clear()
     for record in records:
         end = log_ends.get(record.partition) if log_ends is not None else None
         if record.topic != DECISIONS.name or end is None or record.offset < end:
