@@ -7,7 +7,7 @@ import pytest
 from schemas.words import Field, Level, Mode, Surface
 from streams.core.clock import rfc3339
 from streams.core.ledger import Stop
-from streams.core.policy import Policy, Restriction
+from streams.core.policy import Phase, Policy, Restriction
 from tests.core.given import DAY, HOUR, MINUTE, START, Day, policy, stability
 from tests.core.states import DEADLINE, ISSUED, WINDOW, delivered, expired, granted, invited
 
@@ -256,3 +256,27 @@ def test_two_notices_of_a_platform_never_share_a_version() -> None:
         with pytest.raises(Stop, match=r"has version '.', as weibo-notice had; give it"):
             day.open(replace(other, version=3))
     day.open(replace(noticed(id="another-notice", version="3"), version=3))
+
+
+@pytest.mark.parametrize("time", [-1, 0, 1, START - 1, START, START + 1, START + 2 * DAY])
+def test_what_is_in_force_at_an_instant_has_begun_by_then_in_its_own_mode(time: int) -> None:
+    ruled = policy(
+        phases=(
+            Phase("epoch", 4000, 0, None, None),
+            Phase("trial", 3000, START, None, Mode.SHADOW),
+            Phase("off", 2000, START + 1, None, Mode.OFF),
+            Phase("last", 1000, START + DAY, None, None),
+            Phase("undated", 500, None, None, None),
+        )
+    )
+    begun = [one for one in ruled.phases if one.starts_at is not None and one.starts_at <= time]
+    by_mode = {
+        mode: [one for one in begun if ruled.phase_mode(one) is mode]
+        for mode in (Mode.ENFORCE, Mode.SHADOW)
+    }
+    found = ruled.in_force(time)
+    assert [*found.enforcing] == by_mode[Mode.ENFORCE]
+    assert [*found.shadowing] == by_mode[Mode.SHADOW]
+    assert found.names == {mode: {one.name for one in by_mode[mode]} for mode in by_mode}
+    lowest = min(by_mode[Mode.ENFORCE], key=lambda one: one.followers, default=None)
+    assert found.lowest_enforcing is lowest
