@@ -27,7 +27,7 @@ Costs = dict[str, float]
 
 
 def measure(tree: Path, cases: Sequence[str]) -> Costs:
-    """One process of a tree; all cases if none is named."""
+    """One process of a tree."""
     environment = {**os.environ, "PYTHONPATH": str(tree)}
     command = [sys.executable, "-P", str(Path(steps_cases.__file__)), *cases]
     done = subprocess.run(command, env=environment, cwd=tree, check=True, capture_output=True)
@@ -39,7 +39,11 @@ def rounds(before: Path, after: Path, count: int, cases: Sequence[str]) -> Itera
     """The costs of both trees by turns, `before` in the even places; who begins alternates."""
     for number in range(count):
         trees = (before, after) if number % 2 == 0 else (after, before)
-        costs = {tree: measure(tree, cases) for tree in trees}
+        costs: dict[Path, Costs] = {before: {}, after: {}}
+        # Case by case, so that both trees meet the same machine.
+        for case in cases or ("bytes", *steps_cases.TIMED):
+            for tree in trees:
+                costs[tree] |= measure(tree, [case])
         yield costs[before]
         yield costs[after]
 
