@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.worker.commands import ROOT, audited, byline
-from tests.worker.harness import Estate, utc_now
+from tests.worker.commands import audited, byline
+from tests.worker.harness import ROOT, Estate, utc_now
 from tests.worker.policies import policy
 
 pytestmark = pytest.mark.kafka
