@@ -181,7 +181,7 @@ class Chance:
         self.version += 1
         self.policy = self._policy(self.version)
         self.tape.open(self.policy)
-        self.acted_at = self.tape.now
+        self.acted_at, self.asleep = self.tape.now, True
         self.tape.sealed()
 
     def _policy(self, version: int) -> Policy:

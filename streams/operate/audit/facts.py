@@ -26,7 +26,8 @@ def label(
     contradicts = same and present is not None and _contradicts(account.label, text, present)
     if same and account.label_until is not None and text == account.label:
         until = min(until or account.label_until, account.label_until)
-    if account.label_until is not None and record.entered_at(now) > account.label_until:
+    late = account.label_until is not None and record.entered_at(now) > account.label_until
+    if late:
         account.label_over_at = account.label_until
     account.label_at, account.label, account.label_until = at, text, until
     account.label_read_at = at
@@ -35,10 +36,13 @@ def label(
         return
     if contradicts:
         account.label_gone = record.place
+    # What is over by the end of the label before ends at that instant, and not because of this one.
+    if contradicts and not late:
         must_end(account, record.place, "two labels of one instant")
     elif not present.covers(value.category):
         account.below.append((at, -1, record.place))
-        must_end(account, record.place, "the label is not of a covered field")
+        if not late:
+            must_end(account, record.place, "the label is not of a covered field")
 
 
 def removed(account: Account, record: Record) -> None:

@@ -119,6 +119,7 @@ class Judging:
         first_edition.follow(account, record, value, now, present)
         if account.below_since is not None and below is None and present is not None:
             due = max(now, account.below_since) + present.leave_after
+            account.left_at = due
             partition.overdue.watch(due, key, "left", record.place)
 
     def _trip(self, partition: Partition, plain: Mapping[str, Any], record: Record) -> None:

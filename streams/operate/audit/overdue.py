@@ -71,7 +71,7 @@ def _stays(account: Account, it: Watch, present: Terms | None) -> list[str]:
     if it.kind == "notice":
         given = (cycle for cycle in account.cycles.values() if cycle.state == "GRANTED")
         return [it.place for cycle in given if _outdated(cycle, it, present)]
-    if it.kind == "left" and account.below_since is None:
+    if it.kind == "left" and (account.below_since is None or account.left_at != it.at):
         return []
     if it.kind == "label" and it.at not in (account.label_until, account.label_over_at):
         return []
