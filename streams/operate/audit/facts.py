@@ -45,10 +45,13 @@ def label(
             must_end(account, record.place, "the label is not of a covered field")
 
 
-def removed(account: Account, record: Record) -> None:
+def removed(account: Account, record: Record, now: int) -> None:
     """A tombstone takes the label away; without one nobody is inside."""
     account.label_removed_at = max(account.label_removed_at, account.label_at)
-    if account.label is not None:
+    late = account.label_until is not None and record.entered_at(now) > account.label_until
+    if late:
+        account.label_over_at = account.label_until
+    elif account.label is not None:
         must_end(account, record.place, "the label was removed")
     account.label, account.label_until = None, None
     account.label_gone = record.place

@@ -46,7 +46,7 @@ def take_input(
     if refused:
         _refused(partition, record, judged, letter, now)
     elif record.value is None and record.topic == "category-changes":
-        facts.removed(partition.account(key), record)
+        facts.removed(partition.account(key), record, now)
     elif judged.value is not None:
         _follow(partition, key, record, judged, now)
 
