@@ -103,8 +103,8 @@ def test_a_partition_that_read_much_of_one_key_opens_as_fast_as_any() -> None:
     run(day, KINDS["holds"], 0, FEW)
     run(day, KINDS["switches"], 0, FEW)
     policies = list(day.partition._policies.values())
-    started = time.perf_counter()
+    started = time.process_time()
     day.open(*policies)
-    assert time.perf_counter() - started < 0.1
+    assert time.process_time() - started < 0.1
     assert isinstance(day.partition, Partition)
     assert day.wait(MINUTE).said() == []

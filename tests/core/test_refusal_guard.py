@@ -400,11 +400,11 @@ def test_refusing_is_linear_and_leaves_a_state_of_bounded_size() -> None:
         day = Day(policy(), DOUYIN)
         key = KEY.encode()
         records = [Record(offset, day.now, key, b'{"platform":"weibo"}') for offset in range(count)]
-        begun_at = time.perf_counter()
+        begun_at = time.process_time()
         for at in range(0, count, 1000):
             batch = records[at : at + 1000]
             day.partition.step(day.tables, day.now, [("consent-answers", batch)])
-        spent = time.perf_counter() - begun_at
+        spent = time.process_time() - begun_at
         assert len(day.tables.raw) >= count
         assert sum(map(len, day.tables.state["accounts"].values())) < 5000
         return spent

@@ -30,10 +30,10 @@ def test_clearing_keeps_the_order_of_what_counts() -> None:
 
 def test_100_000_changes_of_one_key_cost_linear_time() -> None:
     def cost(count: int) -> float:
-        schedule, began = Schedule(), time.perf_counter()
+        schedule, began = Schedule(), time.process_time()
         for at in range(count):
             schedule.set(b"k", at)
-        return time.perf_counter() - began
+        return time.process_time() - began
 
     few, many = cost(20_000), cost(100_000)
     assert many < 5 * few * 3, "a multiple of five, with room for a slow machine"
