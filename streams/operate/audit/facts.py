@@ -2,6 +2,7 @@
 
 from schemas.inputs import CategoryChange, FollowerCount
 from schemas.words import Cause
+from streams.operate.audit.brakes import NEVER
 from streams.operate.audit.dues import must_end
 from streams.operate.audit.life import Account, Cycle
 from streams.operate.audit.records import Record, stamp
@@ -69,12 +70,26 @@ def _stale_label(
         account.below.append((at, -1, record.place))
 
 
+def followed(account: Account) -> bool:
+    """Whether every count of this account is remembered; a closed one's may not be."""
+    changes = [account.spoken[it] for it in ("open", "exempt", "owner") if it in account.spoken]
+    if any("closed" in heard.times for heard in changes):
+        return False
+    changed = any(heard.times for heard in changes)
+    return bool(account.last_cycles or account.controls or changed)
+
+
 def reading(
     account: Account, record: Record, value: FollowerCount, now: int, present: Terms | None
 ) -> None:
     """A count: of an open cycle, below the exit line it is on its way out, else it is back."""
     at = stamp(value.observed_at)
     if present is None:
+        return
+    if value.followers < present.lowest and not followed(account):
+        # Nobody remembers a count below the floor of an account that was never more than that.
+        account.reading_at, account.followers = max(at, account.reading_at), None
+        account.counted_at = -NEVER
         return
     lines = [it.line for it in present.phases.values() if it.starts_at is not None]
     if value.cause in TRUE_COUNTS and lines and value.followers < min(lines):
@@ -87,6 +102,17 @@ def reading(
     account.reading_at, account.followers, account.counted_at = at, count, at
     account.counted_place = record.place
     stand(account, record.place, max(at, now), record.entered_at(now), present)
+
+
+def adopt(account: Account, now: int, present: Terms) -> None:
+    """A policy is taken up: it may put an account on its way out, and never takes it back."""
+    since, left_at = account.below_since, account.left_at
+    stand(account, "", now, now, present)
+    cycle = next(iter(account.open_cycles()), None)
+    if since is None or cycle is None or cycle.terms is None:
+        return
+    account.below_since = since
+    account.left_at = left_at if cycle.edition == 1 else since + _leave_after(cycle, present)
 
 
 def stand(account: Account, place: str, at: int, entered_at: int, present: Terms) -> None:

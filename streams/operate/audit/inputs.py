@@ -8,7 +8,6 @@ from schemas.words import Refused
 from streams.operate.audit import facts, people, unclear
 from streams.operate.audit.guard import AT_ONCE
 from streams.operate.audit.happened import Happened
-from streams.operate.audit.life import Account
 from streams.operate.audit.odd import text
 from streams.operate.audit.partition import Partition
 from streams.operate.audit.records import Breach, Record, iso
@@ -33,7 +32,7 @@ def take_input(
         partition.guard.skip(record)
         return
     yield from overtaken(record, partition.acted_for, now)
-    judged = examine(record, now, setting, known is not None and _tracked(known))
+    judged = examine(record, now, setting, known is not None and facts.followed(known))
     yield from _refusal(partition, record, judged, letter, now)
     _count(partition, record, judged, letter, now, setting)
     refused = letter is not None or judged.refused
@@ -73,14 +72,6 @@ def take_unreadable(
         partition.unsaid.append((thing.now, place, breach))
     where = (thing.now, setting.policies, partition.brakes)
     partition.guard.read(thing.record, None, True, letter or NO_LETTER, *where, count=thing.unread)
-
-
-def _tracked(account: Account) -> bool:
-    """Whether every reading of this account passes the filter; a closed one's may not."""
-    if account.heard_of("open").times.get("closed"):
-        return False
-    changed = any(account.spoken.get(kind) for kind in ("open", "exempt", "owner"))
-    return bool(account.last_cycles or account.controls or changed)
 
 
 def _refusal(

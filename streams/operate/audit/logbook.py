@@ -148,7 +148,7 @@ def _adopt(partition: Partition, account: Account, terms: Terms, now: int) -> No
         if asks and cycle.state == "GRANTED":
             partition.overdue.watch(now + 1, account.key, "notice", cycle.place)
     left = account.left_at
-    facts.stand(account, "", now, now, terms)
+    facts.adopt(account, now, terms)
     if account.left_at is not None and account.left_at != left:
         partition.overdue.watch(account.left_at, account.key, "left", "")
 

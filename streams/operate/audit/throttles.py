@@ -191,7 +191,9 @@ def lifted(moment: Moment, cycle: Cycle, event: ThrottleLifted) -> Iterator[Find
         yield "lifted_not_ours", surface, (running.place if running else cycle.place,)
     account.due = [due for due in account.due if due.name != "not_lifted" or due.surface != surface]
     over = cycle.state == "EXPIRED" or cycle.terms is None
-    cycle.ended = cycle.ended or event.reason == "ended"
+    ends = unrestricted_end(moment, cycle)
+    late = ends is not None and ends <= stamp(event.decided_at) and not cycle.barred
+    cycle.ended = cycle.ended or event.reason == "ended" or late
     if cycle.ended and not cycle.active and over:
         cycle.state = "NONE"
         cycle_ended(account)
