@@ -89,8 +89,9 @@ def reading(
     if value.followers < present.lowest and not followed(account):
         # Nobody remembers a count below the floor of an account that was never more than that.
         account.reading_at, account.followers = max(at, account.reading_at), None
-        account.counted_at = -NEVER
+        account.counted_at, account.forgotten_place = -NEVER, record.place
         return
+    account.forgotten_place = ""
     lines = [it.line for it in present.phases.values() if it.starts_at is not None]
     if value.cause in TRUE_COUNTS and lines and value.followers < min(lines):
         account.below.append((at, value.followers, record.place))

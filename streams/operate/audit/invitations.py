@@ -68,6 +68,8 @@ def _dwelt(moment: Moment, event: InvitationIssued) -> Iterator[Finding]:
     if moment.terms is None:
         return
     begun, account = stamp(event.decided_at) - moment.terms.dwell, moment.account
+    if account.forgotten_place:
+        yield "dwell_cut_short", "no count is known", (account.forgotten_place,)
     newest = account.counted_at == account.reading_at
     if newest and account.followers is not None and account.followers < event.line:
         detail = f"{account.followers} followers"

@@ -158,6 +158,7 @@ class Account:
     reading_at: int = -NEVER
     counted_at: int = -NEVER
     counted_place: str = ""
+    forgotten_place: str = ""
     followers: int | None = None
     below_since: int | None = None
     below_place: str = ""
