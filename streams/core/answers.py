@@ -130,6 +130,9 @@ def _after_the_deadline(account: Account, cycle: Cycle, moment: Moment, entry: i
     """Whether an answer entered after the deadline that was last said, while its clock ran."""
     if cycle.deadline_at is None or entry <= cycle.deadline_at:
         return False
+    undelivered = account.live.state in (Invitation.INVITED, Invitation.UNDELIVERED)
+    if undelivered and Event.INVITATION_EXPIRED in cycle.ordinals:
+        return False  # That deadline has acted, and the notice bounced: the answer opens a window.
     counted_from = cycle.clock_from or cycle.issued_at
     stops = clock_stops(account, cycle, moment)
     return not reckon(cycle.clock_base or cycle.deadline_at, counted_from, stops).stopped

@@ -203,3 +203,11 @@ def test_a_refusal_that_entered_after_the_deadline_restricts_where_silence_does_
         assert restricted is ("no_answer" in on), said
     else:
         assert restricted is (on == {"declined", "no_answer"}), said
+
+
+def test_a_refusal_after_a_bounce_past_the_expiry_is_within_its_own_window() -> None:
+    consequence = replace(policy().consequence, on=frozenset({"declined"}))
+    day = delivered(policy(consequence=consequence)).wait(WINDOW)
+    day.receipt("failed", at=day.now - HOUR).wait(HOUR).answer("declined")
+    said = day.wait(WINDOW).said()
+    assert restricted(said) == {"recommend-feed", "tips"}, said
