@@ -88,8 +88,9 @@ def reading(
         return
     if value.followers < present.lowest and not followed(account):
         # Nobody remembers a count below the floor of an account that was never more than that.
-        account.reading_at, account.followers = max(at, account.reading_at), None
-        account.counted_at, account.forgotten_place = -NEVER, record.place
+        if at >= account.reading_at:
+            account.reading_at, account.followers = at, None
+            account.counted_at, account.forgotten_place = -NEVER, record.place
         return
     account.forgotten_place = ""
     lines = [it.line for it in present.phases.values() if it.starts_at is not None]
