@@ -66,7 +66,7 @@ def _contradicts(one: str | None, other: str, present: Terms) -> bool:
 def _stale_label(
     account: Account, at: int, value: CategoryChange, record: Record, present: Terms | None
 ) -> None:
-    if present is not None and not present.covers(value.category):
+    if present is not None and not account.last_cycles and not present.covers(value.category):
         account.below.append((at, -1, record.place))
 
 
@@ -94,7 +94,9 @@ def reading(
         return
     account.forgotten_place = ""
     lines = [it.line for it in present.phases.values() if it.starts_at is not None]
-    if value.cause in TRUE_COUNTS and lines and value.followers < min(lines):
+    counts = at >= account.reading_at or not account.last_cycles
+    # A stale one begins a dwell anew only while nothing has been issued from it.
+    if counts and value.cause in TRUE_COUNTS and lines and value.followers < min(lines):
         account.below.append((at, value.followers, record.place))
     if at < account.reading_at:
         return
