@@ -103,7 +103,7 @@ def test_the_kill_switch_in_mid_stream(
     favourable = ("consent.granted", "consent.withdrawn", "invitation.cancelled", "throttle.lifted")
     assert all(said[event] > 0 for event in favourable), said
     events = estate.events()
-    extended = extended_exactly(events, pulled.json["issued_at"], released.json["issued_at"])
+    extended = extended_exactly(events, *pause_of(estate))
     paced = paced_by_the_cap(log, CAP)
     figures = {
         "accounts": stream.count,
@@ -147,6 +147,13 @@ def nothing_adverse_between(
 def _until_switch(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
     at = next(number for number, line in enumerate(lines) if line["kind"] == "switch")
     return lines[:at]
+
+
+def pause_of(estate: Estate) -> tuple[str, str]:
+    """From when to when the switch stood: to the entry of its last record (contract 3.3)."""
+    log = [record.json for record in estate.read(["decisions"])]
+    turns = {it["on"]: it["issued_at"] for it in log if it["kind"] == "switch"}
+    return turns[True], turns[False]
 
 
 def extended_exactly(events: Events, pulled_at: str, released_at: str) -> int:
