@@ -38,6 +38,8 @@ class Out(NamedTuple):
     key: bytes | None
     value: bytes | None
     headers: dict[str, bytes]
+    entered_at: float = 0.0
+    """The record's timestamp in seconds: on an input, when it entered Kafka."""
 
     @property
     def json(self) -> dict[str, Any]:
@@ -293,6 +295,7 @@ class Estate:
                             message.key(),
                             message.value(),
                             headers,
+                            message.timestamp()[1] / 1000,
                         )
                     )
         finally:

@@ -50,7 +50,7 @@ def test_in_shadow_nobody_is_asked(make_estate: Callable[..., Estate]) -> None:
     assert estate.wait_for(2)["weibo:a0"][0]["mode"] == "shadow"
 
 
-def test_a_bulk_control_of_one_actor_is_refused_and_touches_nothing(
+def test_a_bulk_that_protects_nobody_of_one_actor_is_refused_and_touches_nothing(
     make_estate: Callable[..., Estate],
 ) -> None:
     estate = make_estate({"weibo": policy("weibo", approvals=TWO)}, **ASKED).start(1)
@@ -58,26 +58,29 @@ def test_a_bulk_control_of_one_actor_is_refused_and_touches_nothing(
     crowd.crosses()
     estate.wait_for(1)
     before = kept(estate, "weibo:a0")
-    crowd.say("controls", "a0", **lifting("c1"))
-    crowd.say("controls", "a0", **lifting("c1"), approved_by="desk-1")
+    crowd.say("controls", "a0", **bulk("c1", "reissue"))
+    crowd.say("controls", "a0", **bulk("c1", "reissue"), approved_by="desk-1")
     estate.drain()
     letters = estate.read(["dead-letters"])
     assert [letter.json["reason"] for letter in letters] == ["not_approved", "not_approved"]
     assert {letter.key for letter in letters} == {b"weibo:a0"}
     assert kept(estate, "weibo:a0") == before
     assert len(estate.read()) == 1, "the invitation alone"
-    crowd.say("controls", "a0", **lifting("c1"), approved_by="desk-2")
+    crowd.say("controls", "a0", **bulk("c1", "reissue"), approved_by="desk-2")
     said = [(event["event"], event["reason"]) for event in estate.wait_for(2)["weibo:a0"]]
-    assert said[1:] == [("invitation.cancelled", "operator")]
+    assert said[1:] == [("invitation.issued", "reissued")]
     assert kept(estate, "weibo:a0") != before
+    crowd.say("controls", "a0", **bulk("c2", "lift"))
+    said = [(event["event"], event["reason"]) for event in estate.wait_for(3)["weibo:a0"]]
+    assert said[2:] == [("invitation.cancelled", "operator")], "what protects needs no second word"
     assert audited(estate) == []
 
 
-def lifting(control_id: str) -> dict[str, Any]:
-    """A lift that belongs to a bulk."""
+def bulk(control_id: str, command: str) -> dict[str, Any]:
+    """A control that belongs to a bulk."""
     return {
         "control_id": control_id,
-        "command": "lift",
+        "command": command,
         "actor": "desk-1",
         "bulk_id": "b1",
         "reason": "error_correction",
@@ -102,14 +105,13 @@ def test_a_bulk_is_counted_held_and_taken_back(
     spoken_of, taken_back, free = names[0], names[1:8], names[8:]
     file = tmp_path / "accounts.txt"
     file.write_text("".join(f"weibo:{name}\n" for name in names[:8]), encoding="utf-8")
-    bulk = ("control", "bulk", str(file), "--command", "hold", "--bulk-id", "b7", *WHO)
+    held = ("control", "bulk", str(file), "--command", "hold", "--bulk-id", "b7", *WHO)
     two = ("--approved-by", "desk-2")
-    assert "not_approved" in byline(estate, *bulk, "--yes").stdout
-    assert "8 would be sent" in byline(estate, *bulk, *two).stdout
+    assert "8 would be sent" in byline(estate, *held).stdout
     assert estate.read(["controls"]) == [], "so far it was only counted"
 
     deadlines = delivered(estate, len(names))
-    assert "8 sent, bulk id b7" in byline(estate, *bulk, *two, "--yes").stdout
+    assert "8 sent, bulk id b7" in byline(estate, *held, "--yes").stdout
     assert time.time() < min(deadlines.values()), "the machine is too slow for this window"
     assert byline(estate, "control", "hold", f"weibo:{spoken_of}", *WHO).returncode == 0
     time.sleep(max(0.0, max(deadlines.values()) - time.time()))
@@ -120,6 +122,7 @@ def test_a_bulk_is_counted_held_and_taken_back(
     assert {told[name] for name in free} == {"expired applied applied"}
     assert {told[name] for name in (spoken_of, *taken_back)} == {""}, "silence does not count"
 
+    assert "not_approved" in byline(estate, "control", "undo", "b7", *WHO, "--yes").stdout
     back = byline(estate, "control", "undo", "b7", *WHO, *two, "--yes", "--json")
     assert json.loads(back.stdout)["count"] == 7
     assert json.loads(back.stdout)["left"] == [[f"weibo:{spoken_of}", "hold was said since"]]
@@ -148,10 +151,14 @@ def delivered(estate: Estate, count: int) -> dict[str, float]:
 
 
 def stood_still(estate: Estate, names: list[str]) -> list[float]:
-    """Each deadline was moved by just the time between its hold and its unhold; where to."""
+    """Each deadline was moved by just the pause: from the word of its hold to the entry of its
+    unhold (contract 3.3); where to.
+    """
     spans: dict[str, list[float]] = {}
     for record in estate.read(["controls"]):
-        spans.setdefault(record.json["account_id"], []).append(instant(record.json["issued_at"]))
+        begins = record.json["command"] == "hold"
+        at = instant(record.json["issued_at"]) if begins else record.entered_at
+        spans.setdefault(record.json["account_id"], []).append(at)
     ends, events = [], estate.events()
     for name in names:
         before, after = (instant(event["deadline_at"]) for event in events[f"weibo:{name}"][1:3])
