@@ -133,7 +133,9 @@ def test_every_reader_of_byline_is_the_tolerant_one() -> None:
         str(path.relative_to(streams))
         for path in sorted(streams.rglob("*.py"))
         if re.search(r"AIOKafkaConsumer\b|\.getmany\(|\.getone\(", path.read_text())
+        # `libraries.py` names what is relied on of the libraries, and reads nothing.
         and path.parent.name != "kafka"
+        and path.name != "libraries.py"
     ]
     assert strict == []
 
