@@ -69,7 +69,7 @@ class Chance:
         calm = (14, 22, 10, 3, 2, 6, 3, 32, 0, 4, 1)
         weights = calm if self.calm else doubtful
         kind = self.draw.choices(kinds, weights)[0]
-        if self.draw.random() < 0.15 and kind not in ("wait", "world"):
+        if self.draw.random() < 0.15 and kind not in ("wait", "nonsense", "again", "world"):
             # What entered before a timer acted was read before it.
             entry = self.tape.now - self.draw.choice((0, 1, MINUTE, HOUR, 3 * DAY))
             self.tape.entered(max(entry, self.acted_at))

@@ -42,6 +42,8 @@ def granted(moment: Moment, cycle: Cycle, event: ConsentGranted) -> Iterator[Fin
         if word and word.arrived_at + SECOND < cycle.deadline_at and cycle.expired_place:
             yield "answer_overtaken", "", (word.place, cycle.expired_place)
     cycle.state, cycle.consented = "GRANTED", event.notice_version
+    taken_up = [at for at, it in enumerate(cycle.versions) if it == event.notice_version]
+    cycle.consents_from = taken_up[-1] if taken_up else 0
     must_lift(account, cycle, moment.record.place, "granted")
     _must_renew(moment, cycle, event)
 

@@ -61,6 +61,7 @@ class Cycle:
     notice_version: str = ""
     versions: list[str] = field(default_factory=list)
     consented: str = ""
+    consents_from: int = 0
     window: int | None = None
     answer_by: int | None = None
     surfaces: frozenset[str] = frozenset()

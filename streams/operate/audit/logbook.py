@@ -131,7 +131,7 @@ def _adopt(partition: Partition, account: Account, terms: Terms, now: int) -> No
         if cycle.state == "NONE":
             continue
         fresh = terms.notice_version not in cycle.versions
-        if fresh:
+        if cycle.versions[-1:] != [terms.notice_version]:
             cycle.versions.append(terms.notice_version)
         if terms.expires_after is not None and cycle.state == "EXPIRED":
             begun = [it.effective_at for it in cycle.active.values()]

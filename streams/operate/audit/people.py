@@ -91,6 +91,8 @@ def _answer(
         return
     word = Word(said.at, said.entered_at, record.place, value.notice_version)
     if cycle.state == "GRANTED" and not protects and not _renews(cycle, word):
+        if value.notice_version is None:
+            known.perhaps = max(known.perhaps, said.at)
         return
     known.remember(value.answer, said, more)
     known.apply(said, protects)
@@ -136,12 +138,7 @@ def _renews(cycle: Cycle, word: Word) -> bool:
     """Whether a grant is later than the one in force, and names a notice taken up after its own."""
     if word.version is None or cycle.granted is None or word.at <= cycle.granted.at:
         return False
-    later = (
-        cycle.versions[cycle.versions.index(cycle.consented) + 1 :]
-        if (cycle.consented in cycle.versions)
-        else cycle.versions
-    )
-    return word.version in later and word.version != cycle.consented
+    return word.version != cycle.consented and word.version in cycle.versions[cycle.consents_from :]
 
 
 def _too_late(account: Account, cycle: Cycle, record: Record, said: Said) -> None:

@@ -44,11 +44,13 @@ class Said:
 class Spoken:
     """What was heard of one kind: the newest applied, the newest protecting, each stated time.
 
-    Not `complete`: what was said before reading began is not known.
+    Not `complete`: what was said before reading began is not known. `perhaps` is the newest of
+    those of which the contract leaves open whether they count.
     """
 
     complete: bool = True
     newest: int = -NEVER
+    perhaps: int = -NEVER
     protecting: int = -NEVER
     withdrawn: int = -NEVER
     times: dict[str, deque[tuple[int, str]]] = field(default_factory=dict)
@@ -63,7 +65,8 @@ class Spoken:
 
     def sure(self, said: Said) -> bool:
         """Whether nothing that is not known here can make this word stale."""
-        return self.complete or said.at >= said.entered_at - SKEW_MS
+        known = self.complete or said.at >= said.entered_at - SKEW_MS
+        return known and said.at >= self.perhaps - SKEW_MS
 
     def stale(self, said: Said, protects: bool) -> bool:
         """Whether a word comes too late to count."""
