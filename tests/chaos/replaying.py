@@ -157,7 +157,9 @@ class Replay:
 
     def _fire(self, core: Partition, now: int, step: dict[str, Any]) -> None:
         """A round as long as the log says; whether more were due is for the core to find again."""
-        more = core.fire(self.ledger, now, _instant(step["as_of"]), step["looked"])
+        favourable_only = step.get("favourable_only", False)
+        as_of, looked = _instant(step["as_of"]), step["looked"]
+        more = core.fire(self.ledger, now, as_of, looked, favourable_only)
         if more != step["more"]:
             self._say(f"after the round of {step['now']} more were due: {more}, not {step['more']}")
 
