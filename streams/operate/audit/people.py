@@ -103,11 +103,14 @@ def _withdrawn(account: Account, record: Record, said: Said) -> None:
     """In every state, and without a cycle: no grant from before it counts any more."""
     known = account.heard_of("answers")
     account.takebacks.append(said.at)
+    cycle = account.answering()
+    if cycle is not None:
+        # What waits for a state that takes it waits until an answer is applied.
+        cycle.waiting_floor_at = -NEVER
     if known.hear(Answer.WITHDRAWN, said, protects=True) != "applied":
         return
     known.withdrawn = max(known.withdrawn, said.at)
     account.withdraw(said.at, record.place)
-    cycle = account.answering()
     if cycle is not None and cycle.state == "GRANTED":
         account.due.append(Due("withdrawal_unheeded", record.place, Answer.WITHDRAWN))
 
