@@ -11,29 +11,16 @@ from dataclasses import replace
 from random import Random
 from typing import Any, NamedTuple
 
-import msgspec
-
 from schemas.words import Mode
-from streams.core.clock import rfc3339
 from streams.core.ids import invitation_id
 from streams.core.policy import Policy
 from tests.core.given import DAY, HOUR, MINUTE, Record
 from tests.core.invariants.policies import LATE
-from tests.core.invariants.world import TIMES, Run
+from tests.core.invariants.world import Run, wire
 
-ORDER = (
-    "switches",
-    "account-changes",
-    "notice-receipts",
-    "consent-answers",
-    "controls",
-    "category-changes",
-    "follower-counts",
-)
 HORIZON = 40 * DAY
 """After the last input: long enough for every deadline and every end of a restriction."""
 
-_encode = msgspec.json.Encoder().encode
 _COUNTS = (1500, 1500, 1000, 999, 960, 940, 850, 810, 700, 500, 480, 100, 5000)
 _CAUSES = (None,) * 8 + ("owner_purge", "platform_purge", "correction")
 _LABELS = ("财经", "财经", "法律", "军事", "日常生活", "unknown")
@@ -215,18 +202,6 @@ def uncapped(policy: Policy) -> Policy:
     )
 
 
-def wire(value: dict[str, Any] | None) -> bytes | None:
-    """An input as JSON, its times in RFC 3339."""
-    if value is None:
-        return None
-    return _encode(
-        {
-            name: rfc3339(field) if name in TIMES and field is not None else field
-            for name, field in value.items()
-        }
-    )
-
-
 def step(run: Run, now: int, told: list[Told]) -> None:
     """Apply inputs that are read together at `now`."""
     run.now = now
@@ -236,8 +211,7 @@ def step(run: Run, now: int, told: list[Told]) -> None:
         run.offsets[item.topic] = offset + 1
         record = Record(offset, item.entry, item.key.encode(), wire(item.value), 1)
         batches.setdefault(item.topic, []).append(record)
-    ordered = [(topic, batches[topic]) for topic in ORDER if topic in batches]
-    run.partition.step(run.memory, now, ordered)  # type: ignore[arg-type]
+    run.partition.step(run.memory, now, batches.items())  # type: ignore[arg-type]
     run.note()
 
 

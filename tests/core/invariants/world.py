@@ -77,6 +77,18 @@ class Memory:
         self.raw.append((topic, key, value, headers))
 
 
+def wire(value: Mapping[str, Any] | None) -> bytes | None:
+    """An input as JSON, its times in RFC 3339."""
+    if value is None:
+        return None
+    return _encode(
+        {
+            name: rfc3339(field) if name in TIMES and field is not None else field
+            for name, field in value.items()
+        }
+    )
+
+
 class Run:
     """A partition, its clock, and the trace of its steps.
 
@@ -122,17 +134,9 @@ class Run:
         self, topic: str, key: str, value: Mapping[str, Any] | None, redelivered: bool = False
     ) -> Step:
         """An input, its times in milliseconds."""
-        wire = None
-        if value is not None:
-            wire = _encode(
-                {
-                    name: rfc3339(field) if name in TIMES and field is not None else field
-                    for name, field in value.items()
-                }
-            )
         offset = self.offsets[topic]
         self.offsets[topic] = offset + 1
-        record = Record(offset, self.now, key.encode(), wire)
+        record = Record(offset, self.now, key.encode(), wire(value))
         self.records[topic].append(record)
         self.partition.step(self.memory, self.now, [(topic, [record])])  # type: ignore[list-item]
         step = self._record("input", None, topic, key, value, redelivered=redelivered)
