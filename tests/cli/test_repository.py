@@ -1,0 +1,51 @@
+"""The files around the code name paths and versions that exist."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+ROOT = Path(__file__).parents[2]
+GITHUB = sorted((ROOT / ".github").rglob("*.md"))
+
+
+@pytest.mark.parametrize("document", GITHUB, ids=lambda it: it.name)
+def test_every_path_that_a_document_for_contributors_names_exists(document: Path) -> None:
+    for path in re.findall(r"`((?:streams|schemas|deploy|tests)/[\w./-]*)`", document.read_text()):
+        assert (ROOT / path).exists(), path
+
+
+def test_every_folder_with_an_owner_exists() -> None:
+    lines = (ROOT / ".github/CODEOWNERS").read_text().splitlines()
+    rules = [line.split() for line in lines if line and not line.startswith("#")]
+    assert all(owners for _, *owners in rules)
+    for path, *_ in rules:
+        assert path == "*" or (ROOT / path.strip("/")).exists(), path
+
+
+def test_the_workflow_runs_what_a_person_runs_on_the_python_that_is_supported() -> None:
+    workflow = YAML(typ="safe").load((ROOT / ".github/workflows/checks.yml").read_text())
+    commands = [
+        step["run"] for job in workflow["jobs"].values() for step in job["steps"] if "run" in step
+    ]
+    assert "sh tests/run.sh" in commands
+    assert any("pip-audit --strict" in it and "requirements.lock" in it for it in commands)
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert (ROOT / ".python-version").read_text().strip() in project["requires-python"]
+
+
+def test_the_hooks_before_a_commit_are_checks_of_the_whole() -> None:
+    hooks = YAML(typ="safe").load((ROOT / ".pre-commit-config.yaml").read_text())
+    whole = (ROOT / "tests/run.sh").read_text()
+    for repository in hooks["repos"]:
+        for hook in repository["hooks"]:
+            assert hook["entry"].replace(" --force-exclude", "").split()[0] in whole
+
+
+def test_the_licence_is_stated_and_its_text_is_there() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert project["license"] == "Apache-2.0"
+    (text,) = project["license-files"]
+    assert "Apache License" in (ROOT / text).read_text()
