@@ -90,6 +90,12 @@ class Settings(BaseSettings):
         default_factory=_shipped_policies, description="a directory with a file per platform"
     )
     data_dir: Path = Field(Path(".byline"), description="what a worker keeps on disk")
+    database: SecretStr | None = Field(
+        None, description="where the index is: an SQLAlchemy URL; default: SQLite in DATA_DIR"
+    )
+    index_retention: Length = Field(
+        "P1098D", description="how long the index keeps a row, also when Kafka no longer has it"
+    )
     instance_id: OptionalName = Field(
         None, description="a worker's name in the group; default: kept in DATA_DIR"
     )

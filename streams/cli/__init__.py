@@ -11,7 +11,19 @@ from typing import Annotated
 
 import typer
 
-from streams.cli import audit, control, kafka, people, policy, run, send, switch, topics
+from streams.cli import (
+    audit,
+    control,
+    explain,
+    index,
+    kafka,
+    people,
+    policy,
+    run,
+    send,
+    switch,
+    topics,
+)
 from streams.cli.say import complain, remember_settings_file
 from streams.instance import InstanceError
 from streams.local.errors import LocalKafkaError
@@ -48,6 +60,8 @@ run.register(app)
 send.register(app)
 audit.register(app)
 people.register(app)
+index.register(app)
+explain.register(app)
 app.add_typer(topics.app, name="topics")
 app.add_typer(policy.app, name="policy")
 app.add_typer(control.app, name="control")

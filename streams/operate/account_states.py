@@ -4,7 +4,7 @@ Only accounts that a person may have to look at are held, so that millions fit i
 """
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
 
@@ -35,7 +35,8 @@ UNRESTRICTED = frozenset(
 )
 """Where an invitation is open and nothing has come of it yet."""
 
-_RESERVED = frozenset({BRAKES, CAPS, GUARDS, CLUSTER, ADOPTED})
+RESERVED = frozenset({BRAKES, CAPS, GUARDS, CLUSTER, ADOPTED})
+"""What is kept beside the accounts of a partition and counts for each of them."""
 _S = TypeVar("_S", bound=msgspec.Struct)
 
 
@@ -66,7 +67,7 @@ class States:
     _accounts: dict[bytes, tuple[int, bytes]] = field(default_factory=dict)
     _reserved: dict[int, dict[bytes, bytes]] = field(default_factory=lambda: defaultdict(dict))
     _policies: dict[str, bytes] = field(default_factory=dict)
-    _partition_count: int = 1
+    partition_count: int = 1
 
     def feed(self, record: Record) -> None:
         """Take one record of either topic."""
@@ -75,29 +76,39 @@ class States:
         if record.topic == POLICIES:
             self._policies[record.key.decode(errors="replace")] = record.value or b""
             return
-        self._partition_count = max(self._partition_count, record.partition + 1)
+        self.partition_count = max(self.partition_count, record.partition + 1)
         if record.key[:1] in (b"#", b"~"):
-            if record.key in _RESERVED and record.value is not None:
+            if record.key in RESERVED and record.value is not None:
                 self._reserved[record.partition][record.key] = record.value
-        elif record.value is not None and _interesting(decode_account(record.value)):
+        elif record.value is not None and interesting(decode_account(record.value)):
             self._accounts[record.key] = (record.partition, record.value)
         else:
             self._accounts.pop(record.key, None)
 
     def known(self, now: int) -> Iterator[Known]:
         """Every account that somebody may have to look at, as of an instant (ms)."""
-        parts = {number: self._part(number) for number in range(self._partition_count)}
+        parts = {number: self.part(number) for number in range(self.partition_count)}
         for key, (partition, value) in self._accounts.items():
             ref = AccountRef.of(key)
             yield Known(ref, decode_account(value), parts[partition].moment(ref, now))
 
-    def _part(self, number: int) -> "_Part":
+    def of(self, key: bytes, partition: int, value: bytes, now: int) -> Known:
+        """One account, whether or not anybody may have to look at it."""
+        ref = AccountRef.of(key)
+        return Known(ref, decode_account(value), self.part(partition).moment(ref, now))
+
+    def reserved(self, number: int) -> Mapping[bytes, bytes]:
+        """What a partition keeps beside its accounts, as it lies in the changelog."""
+        return self._reserved.get(number, {})
+
+    def part(self, number: int) -> "Part":
+        """What a partition knows beside its accounts."""
         raw = self._reserved.get(number, {})
         adopted = raw.get(ADOPTED)
         known = msgspec.msgpack.decode(adopted, type=dict[str, Adopted]) if adopted else {}
         permits = PartitionPermits(
             number,
-            self._partition_count,
+            self.partition_count,
             _load(raw, CAPS, Caps),
             _load(raw, GUARDS, GuardBook),
             lambda _: 0,
@@ -105,7 +116,7 @@ class States:
         )
         policies = {name: self._policy(it.digest) for name, it in known.items()}
         brakes, cluster = _load(raw, BRAKES, Brakes), _load(raw, CLUSTER, Cluster)
-        return _Part(known, policies, brakes, permits, cluster)
+        return Part(known, policies, brakes, permits, cluster)
 
     def _policy(self, digest: str) -> Policy | None:
         """The policy under a digest; None where its text is gone, or is no policy any more."""
@@ -115,7 +126,9 @@ class States:
             return None
 
 
-class _Part(NamedTuple):
+class Part(NamedTuple):
+    """What counts for every account of a partition."""
+
     adopted: dict[str, Adopted]
     policies: dict[str, Policy | None]
     brakes: Brakes
@@ -123,6 +136,7 @@ class _Part(NamedTuple):
     cluster: Cluster
 
     def moment(self, ref: AccountRef, now: int) -> Moment:
+        """What a decision about an account would be made with."""
         adopted = self.adopted.get(ref.platform)
         return Moment(
             ref=ref,
@@ -139,7 +153,8 @@ class _Part(NamedTuple):
         )
 
 
-def _interesting(account: Account) -> bool:
+def interesting(account: Account) -> bool:
+    """Whether a person may have to look at it."""
     appeals = account.heard is not None and bool(account.heard.appeals)
     return account.live.state in UNRESTRICTED or appeals or is_unclear(account)
 

@@ -1,0 +1,105 @@
+"""`byline explain`: everything that there is to say of one account."""
+
+import asyncio
+import re
+import time
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from schemas.words import ACCOUNT_ID_PATTERN, PLATFORM_PATTERN
+from streams.cli.say import AsJson, complain, say, say_json, settings
+from streams.core.clock import rfc3339
+from streams.explain.explanation import HEADINGS, Explanation, explain
+from streams.explain.gather import from_index, from_kafka
+from streams.explain.material import Material
+from streams.explain.sentences import Language
+from streams.index.database import open_engine, url_of
+from streams.index.errors import NoIndexFault
+from streams.index.schema import check
+from streams.operate.errors import UsageError
+from streams.settings import Settings
+
+TOLD_EVERY_SECONDS = 2.0
+_ACCOUNT = f"{PLATFORM_PATTERN[1:-1]}:{ACCOUNT_ID_PATTERN[1:-1]}"
+
+
+class Lang(StrEnum):
+    """The languages of an explanation."""
+
+    EN = "en"
+    ZH = "zh"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the program."""
+    app.command(name="explain")(explain_account)
+
+
+def explain_account(
+    account: Annotated[str, typer.Argument(help="PLATFORM:ACCOUNT")],
+    lang: Annotated[Lang, typer.Option(help="Its language.")] = Lang.EN,
+    kafka: Annotated[
+        bool, typer.Option("--kafka", help="Read the topics, also where there is an index.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Why an account is where it is: what holds, what it waits for, who ends that, what happened.
+
+    From the index where there is one, else from Kafka. Each sentence names the records that show
+    it: topic, partition, offset.
+    """
+    if re.fullmatch(_ACCOUNT, account) is None:
+        raise UsageError(f"{account} is no account: write platform:account_id, as in weibo:a1")
+    chosen = settings(without_policies=True)
+    material = _material(chosen, account, kafka)
+    told = explain(material, int(time.time() * 1000))
+    language: Language = "zh" if lang is Lang.ZH else "en"
+    if as_json:
+        say_json(told.as_dict(language))
+        return
+    _print(told, language)
+
+
+def _material(chosen: Settings, account: str, kafka: bool) -> Material:
+    if not kafka:
+        engine = open_engine(url_of(chosen))
+        try:
+            check(engine)
+            return from_index(engine, account)
+        except NoIndexFault:
+            pass
+        finally:
+            engine.dispose()
+    return asyncio.run(from_kafka(chosen, account, _Progress()))
+
+
+class _Progress:
+    """Says now and then how far reading has come."""
+
+    def __init__(self) -> None:
+        self._told = time.monotonic()
+
+    def __call__(self, read: int, of: int) -> None:
+        if time.monotonic() - self._told >= TOLD_EVERY_SECONDS:
+            self._told = time.monotonic()
+            complain(f"reading the topics: {read:,} of {of:,} records")
+
+
+def _print(told: Explanation, language: Language) -> None:
+    say(told.account)
+    say(told.source.text(language))
+    for name, sentences in told.sections.items():
+        if not sentences:
+            continue
+        say("")
+        say(HEADINGS[language][name])
+        for it in sentences:
+            at = "" if it.at is None else f"{_second(it.at)}  "
+            places = f"  [{' '.join(map(str, it.places))}]" if it.places else ""
+            say(f"  {at}{it.text(language)}{places}")
+
+
+def _second(at: int) -> str:
+    return rfc3339(at)[:19] + "Z"

@@ -1,0 +1,101 @@
+"""Which records show what: the newest that says it."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from schemas.words import Command, Deferral, Switch
+from streams.core.brakes import EVERYWHERE
+from streams.explain.material import Material
+from streams.explain.sentences import Place
+
+Row = Mapping[str, Any]
+CHANGELOG = "accounts-changelog"
+
+
+def of_row(row: Row, topic: str | None = None) -> Place:
+    """Where the record of a row lies; `topic`: of a table that has one topic alone."""
+    return Place(topic or row["topic"], row["partition"], row["offset"])
+
+
+def origin_of(letter: Row) -> Place:
+    """Where the record lies of which a dead letter speaks."""
+    return Place(letter["topic"], letter["origin_partition"], letter["origin_offset"])
+
+
+def of_state(material: Material) -> tuple[Place, ...]:
+    """The account's newest record in the changelog."""
+    record = material.state or material.remains
+    if record is None:
+        return ()
+    return (Place(CHANGELOG, record.partition, record.offset),)
+
+
+def of_policy(material: Material, digest: str | None) -> tuple[Place, ...]:
+    """A policy's record."""
+    offset = None if digest is None else material.policies.get(digest)
+    return () if offset is None else (Place("policies", 0, offset),)
+
+
+def of_event(material: Material, name: str, cycle: int, mode: str) -> tuple[Place, ...]:
+    """The newest event of a name in a cycle."""
+
+    def fits(row: Row) -> bool:
+        return bool((row["event"], row["cycle"], row["mode"]) == (name, cycle, mode))
+
+    return _newest(material.tables.get("events", []), fits)
+
+
+def of_ground(material: Material, ground: Deferral) -> tuple[Place, ...]:
+    """What put a deferral in force: a switch, an operator's word, or a word that is unclear."""
+    if ground is Deferral.REFUSALS:
+        return _switch(material, Switch.REFUSALS_SETTLED, on=False)
+    if ground in _SWITCHES:
+        return _switch(material, Switch(ground), on=True)
+    command = _COMMANDS.get(ground)
+    if command is not None:
+        return _newest(
+            material.tables.get("words", []),
+            lambda row: row["topic"] == "controls" and row["word"] == command,
+        )
+    if ground is Deferral.UNCLEAR_ANSWER:
+        refused = material.tables.get("letters", [])
+        ignored = _newest(
+            material.tables.get("decisions", []), lambda row: row["ignored"] == "unclear"
+        )
+        places = tuple(Place("decisions", it.partition, it.offset) for it in ignored)
+        return (*places, *(origin_of(it) for it in refused[-1:]))
+    return of_state(material)
+
+
+_SWITCHES = frozenset(
+    {
+        Deferral.ADVERSE_OFF,
+        Deferral.INVITATIONS_OFF,
+        Deferral.THROTTLES_OFF,
+        Deferral.ANSWERS_PAUSED,
+    }
+)
+_COMMANDS = {
+    Deferral.HOLD: Command.HOLD,
+    Deferral.APPEAL: Command.APPEAL_OPENED,
+    Deferral.APPEAL_UPHELD: Command.APPEAL_UPHELD,
+}
+
+
+def _switch(material: Material, switch: Switch, on: bool) -> tuple[Place, ...]:
+    said = '"on":true' if on else '"on":false'
+    scopes = (f'"scope":"{material.ref.platform}"', f'"scope":"{EVERYWHERE}"')
+
+    def fits(row: Row) -> bool:
+        text = row["value"]
+        return row["word"] == switch and said in text and any(it in text for it in scopes)
+
+    return _newest(material.switches, fits)
+
+
+def _newest(rows: list[Row], fits: Callable[[Row], bool]) -> tuple[Place, ...]:
+    """The last of the rows that fits; rows of decisions are of their own topic."""
+    for row in reversed(rows):
+        if fits(row):
+            return (of_row(row, row.get("topic") or "decisions"),)
+    return ()

@@ -1,0 +1,157 @@
+"""What would happen to one account: the shipped core, alone with it, on a copy of its state.
+
+Nothing here decides anything. Inputs are records, as a worker would read them, and time passes from
+one due timer to the next.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from schemas.inputs import InputName
+from streams.core.account import AccountRef
+from streams.core.clock import DAY
+from streams.core.cluster import CLUSTER
+from streams.core.ledger import ACCOUNTS, Headers, Stop
+from streams.core.partition import Partition, World
+from streams.core.policy import Policy
+from streams.explain.material import Material
+from streams.operate.audit.records import millis
+
+HORIZON = 400 * DAY
+"""So far ahead is looked."""
+MOST_LOOKS = 200
+_NOT_EVENTS = frozenset({"decisions", "dead-letters", "switches"})
+DECISIVE = frozenset(
+    {
+        "invitation.issued",
+        "invitation.expired",
+        "invitation.cancelled",
+        "consent.granted",
+        "consent.withdrawn",
+        "consent.voided",
+        "throttle.applied",
+        "throttle.lifted",
+    }
+)
+"""Events that are an outcome; a reminder is none."""
+
+
+class Outcome(NamedTuple):
+    """The first decisive events, all of one instant; empty: nothing would happen by itself."""
+
+    at: int | None
+    events: tuple[tuple[str, str, str | None, str], ...]
+
+    def same(self, other: "Outcome") -> bool:
+        """Whether the same would happen, whenever."""
+        return self.events == other.events
+
+
+class _Record(NamedTuple):
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    timestamp_type: int = 1
+
+
+class _Tables:
+    """State in dictionaries; what goes out in a list."""
+
+    def __init__(self, state: Mapping[bytes, bytes]) -> None:
+        self.state: dict[str, dict[bytes, bytes]] = defaultdict(dict)
+        self.state[ACCOUNTS] = dict(state)
+        self.sent: list[Mapping[str, Any]] = []
+
+    def get(self, store: str, key: bytes) -> bytes | None:
+        return self.state[store].get(key)
+
+    def put(self, store: str, key: bytes, value: bytes | None) -> None:
+        if value is None:
+            self.state[store].pop(key, None)
+        else:
+            self.state[store][key] = value
+
+    def contains(self, store: str, key: bytes) -> bool:
+        return key in self.state[store]
+
+    def present(self, store: str, keys: Sequence[bytes | None]) -> set[bytes | None]:
+        return {key for key in keys if key in self.state[store]}
+
+    def items(self, store: str) -> Iterator[tuple[bytes, bytes]]:
+        return iter(list(self.state[store].items()))
+
+    def send(self, topic: str, key: bytes | None, value: bytes | None, headers: Headers) -> None:
+        if topic not in _NOT_EVENTS and value is not None:
+            self.sent.append(json.loads(value))
+
+
+class Sandbox:
+    """A world of one account, at an instant. Raises `Stop` where the core would not open it."""
+
+    def __init__(self, material: Material, now: int) -> None:
+        part = material.states.part(material.partition)
+        policies: dict[str, Policy] = {
+            name: policy for name, policy in part.policies.items() if policy is not None
+        }
+        platform = material.ref.platform
+        if platform not in policies:
+            raise Stop(f"the policy of {platform} is not known", 2)
+        state = dict(material.states.reserved(material.partition))
+        for record in (material.state, material.remains):
+            if record is not None and record.key is not None and record.value is not None:
+                state[record.key] = record.value
+        self.ref: AccountRef = material.ref
+        self.policy = policies[platform]
+        self.now = now
+        self._offset = 1 << 60
+        self._tables = _Tables(state)
+        world = World(
+            policies=policies,
+            partition_count=material.states.partition_count,
+            partition_of=lambda _: material.partition,
+            require_approvals=False,
+            full_name=str,
+        )
+        self._partition = Partition(world, material.partition, self._tables, now)
+        if CLUSTER in state and part.cluster.since is not None:
+            self._partition.cluster_changed(now)
+
+    def put(self, topic: InputName, at: int, **value: Any) -> "Sandbox":
+        """An input about the account, said and entered at an instant that is not before now."""
+        # An answer that enters at the instant of a deadline is read before the deadline acts.
+        self._run(at - 1)
+        self.now = max(self.now, at)
+        self._offset += 1
+        filled = {"platform": self.ref.platform, "account_id": self.ref.account_id, **value}
+        record = _Record(self._offset, at, self.ref.key, json.dumps(filled).encode())
+        self._partition.step(self._tables, at, [(topic, [record])])
+        return self
+
+    def _run(self, until: int, decisive: bool = False) -> None:
+        """Let time pass; `decisive`: up to the first event that is an outcome."""
+        for _ in range(MOST_LOOKS):
+            due = self._partition.due()
+            if due is None or due > until:
+                return
+            self.now = max(self.now, due)
+            self._partition.fire(self._tables, self.now, self.now, 100)
+            if decisive and any(it["event"] in DECISIVE for it in self._tables.sent):
+                return
+
+    def outcome(self) -> Outcome:
+        """What happens first that is an outcome."""
+        if not any(it["event"] in DECISIVE for it in self._tables.sent):
+            self._run(self.now + HORIZON, decisive=True)
+        decisive = [it for it in self._tables.sent if it["event"] in DECISIVE]
+        if not decisive:
+            return Outcome(None, ())
+        first = decisive[0]["decided_at"]
+        events = tuple(
+            (it["event"], it["reason"], it.get("surface"), it["mode"])
+            for it in decisive
+            if it["decided_at"] == first
+        )
+        return Outcome(millis(first), events)

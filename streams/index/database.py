@@ -1,0 +1,162 @@
+"""The database of the index: opened, held to its schema, and its errors in words.
+
+SQLite by default, one file with a write-ahead log, so that whoever asks never waits for whoever
+writes; PostgreSQL where more than one machine asks.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
+
+from streams.index.errors import DatabaseAway, IndexFault
+from streams.settings import Settings
+
+BUSY_MS = 10_000
+"""How long SQLite waits for another writer before it says that the database is locked."""
+CACHE_KIB = 128 * 1024
+FILE_NAME = "index.sqlite"
+_PRAGMAS = (
+    f"PRAGMA busy_timeout={BUSY_MS}",
+    "PRAGMA journal_mode=WAL",
+    "PRAGMA synchronous=NORMAL",
+    f"PRAGMA cache_size=-{CACHE_KIB}",
+    "PRAGMA wal_autocheckpoint=16384",
+    "PRAGMA temp_store=MEMORY",
+)
+
+
+def url_of(settings: Settings) -> URL:
+    """Where the index is: `BYLINE_DATABASE`, or a file beside the workers' folders.
+
+    Raises IndexFault for an address that is none.
+    """
+    if settings.database is None:
+        path = settings.data_dir / settings.application_id / FILE_NAME
+        return URL.create("sqlite", database=str(path))
+    text = settings.database.get_secret_value()
+    try:
+        url = make_url(text)
+    except ArgumentError:
+        raise IndexFault(
+            "BYLINE_DATABASE is no address of a database: write sqlite:////var/lib/byline/index"
+            ".sqlite or postgresql://user:password@host/name"
+        ) from None
+    if url.get_backend_name() == "postgresql" and "+" not in url.drivername:
+        url = url.set(drivername="postgresql+psycopg")
+    if url.get_backend_name() not in ("sqlite", "postgresql"):
+        raise IndexFault(
+            f"BYLINE_DATABASE: {url.get_backend_name()} is not supported, only sqlite and"
+            " postgresql are"
+        )
+    if url.get_backend_name() == "sqlite" and not url.database:
+        raise IndexFault("BYLINE_DATABASE: an SQLite database needs a file: sqlite:///path/to/file")
+    return url
+
+
+def shown(url: URL) -> str:
+    """The address as it may be printed: without its password."""
+    return url.render_as_string(hide_password=True)
+
+
+def open_engine(url: URL, *, make: bool = False) -> Engine:
+    """An engine; `make`: the folder of an SQLite file is made where it is not there.
+
+    Nothing is connected to yet. Raises IndexFault where the driver or the folder is missing.
+    """
+    try:
+        if url.get_backend_name() == "sqlite":
+            folder = Path(url.database or "").parent
+            if make:
+                folder.mkdir(parents=True, exist_ok=True)
+            engine = create_engine(url, connect_args={"timeout": BUSY_MS / 1000})
+            event.listen(engine, "connect", _prepare)
+            event.listen(engine, "begin", _begin)
+            return engine
+        return create_engine(url, pool_pre_ping=True)
+    except (ModuleNotFoundError, NoSuchModuleError):
+        raise IndexFault(
+            "PostgreSQL needs a driver that is not installed: pip install 'byline[postgresql]'"
+        ) from None
+    except OSError as error:
+        raise IndexFault(
+            f"the folder of {shown(url)} cannot be made: {error.strerror}. Set BYLINE_DATA_DIR or"
+            " BYLINE_DATABASE to a place that can be written"
+        ) from None
+
+
+def _prepare(connection: Any, _: Any) -> None:
+    # Transactions are begun by `_begin` alone, so that changes of the schema are part of them too.
+    connection.isolation_level = None
+    for pragma in _PRAGMAS:
+        connection.execute(pragma)
+
+
+def _begin(connection: Connection) -> None:
+    mode = "IMMEDIATE" if connection.get_execution_options().get("byline_writes") else "DEFERRED"
+    connection.exec_driver_sql(f"BEGIN {mode}")
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """One transaction that writes; what the database says against it is a DatabaseAway or a fault.
+
+    SQLite: begun as a writer, so that it waits for another one at once and not in its middle.
+    """
+    with told(engine.url), engine.connect() as connection:
+        connection = connection.execution_options(byline_writes=True)
+        with connection.begin():
+            yield connection
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """One transaction that reads: all that it reads is of one moment."""
+    with told(engine.url), engine.connect() as connection:
+        if engine.dialect.name == "postgresql":
+            connection = connection.execution_options(isolation_level="REPEATABLE READ")
+        with connection.begin():
+            yield connection
+
+
+@contextmanager
+def told(url: URL) -> Iterator[None]:
+    """Errors of the database in words. DatabaseAway for what may pass, IndexFault for what not."""
+    try:
+        yield
+    except DBAPIError as error:
+        raise _fault(url, error) from error
+
+
+def _fault(url: URL, error: DBAPIError) -> Exception:
+    original, where = error.orig, shown(url)
+    text = str(original).strip()
+    code = getattr(original, "sqlstate", None)
+    first = text.splitlines()[0] if text else type(original).__name__
+    if "disk is full" in text or code == "53100":
+        return DatabaseAway(f"no space is left for {where}: free some; nothing is lost")
+    if isinstance(original, sqlite3.OperationalError) and "locked" in text:
+        return DatabaseAway(
+            f"another program has locked {where} for over {BUSY_MS // 1000} s: end it (a shell of"
+            " sqlite3, a backup) or let it finish"
+        )
+    if "readonly" in text or "read-only" in text:
+        return IndexFault(f"{where} cannot be written: give this user the right to, or another one")
+    if "unable to open" in text:
+        return IndexFault(
+            f"{where} cannot be opened: is its folder there, and may this user write in it?"
+        )
+    if "malformed" in text or "not a database" in text:
+        return IndexFault(
+            f"{where} is damaged or no database ({first}): move it away and run `byline index`,"
+            " which makes it anew from Kafka"
+        )
+    if code in ("28P01", "28000", "3D000", "42501") or "authentication failed" in text:
+        return IndexFault(f"{where} refuses us: {first}. Check BYLINE_DATABASE and its rights")
+    if isinstance(error, OperationalError) or error.connection_invalidated:
+        return DatabaseAway(f"{where} does not answer: {first}")
+    return error

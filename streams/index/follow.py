@@ -1,0 +1,188 @@
+"""`byline index`: reads what the topics hold into the database, and with `--follow` what comes."""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from sqlalchemy import Engine
+
+from streams.index import retention, schema
+from streams.index.database import shown
+from streams.index.errors import DatabaseAway, LostLeadError
+from streams.index.feed import Batch, Feed
+from streams.index.leader import Lead
+from streams.index.writer import Writer
+from streams.operate.clients import consumer
+from streams.operate.topics import names_of
+from streams.policies.scalars import parse_duration
+from streams.settings import Settings
+
+BATCH_RECORDS = 20_000
+BATCH_SECONDS = 0.5
+LOOK_SECONDS = 1.0
+"""How often the ends of the topics are asked for, so that the index knows as of when it is."""
+TAKE_SECONDS = 0.2
+STALL_SECONDS = 30.0
+"""Without progress for so long, what was not reached lies in an open transaction."""
+AWAY_SECONDS = 5.0
+DAY_SECONDS = 86_400.0
+
+Say = Callable[[str], None]
+
+
+def now_ms() -> int:
+    """The present instant."""
+    return int(time.time() * 1000)
+
+
+class Indexer:
+    """Reads into one database until it is told to stop, or has all that was there at the start."""
+
+    def __init__(self, settings: Settings, engine: Engine, say: Say) -> None:
+        self._settings = settings
+        self._engine = engine
+        self._say = say
+        self._writer = Writer(engine)
+        self._lead = Lead(engine)
+        self.stopping = asyncio.Event()
+        self.records = 0
+        self._as_of: int | None = None
+        self._writing: asyncio.Task[None] | None = None
+
+    async def run(self, follow: bool, rebuild: bool = False) -> None:
+        """Index. Raises what errors.py lists; while following, an absent database is awaited."""
+        try:
+            if not await self._led(follow):
+                return
+            says = await self._patient(follow, schema.bring_up, self._engine, now_ms())
+            if isinstance(says, str):
+                self._say(says)
+            while not self.stopping.is_set():
+                try:
+                    await self._pass(follow, rebuild)
+                except LostLeadError as error:
+                    self._say(f"{error}: beginning again from its positions")
+                except DatabaseAway as error:
+                    if not follow:
+                        raise
+                    await self._wait(f"{error}. Waiting")
+                else:
+                    return
+                rebuild = False
+        finally:
+            self._lead.release()
+
+    async def _led(self, follow: bool) -> bool:
+        told = False
+        while not await self._patient(follow, self._lead.take):
+            if not told:
+                self._say(f"another indexer writes to {shown(self._engine.url)}: waiting for it")
+                told = True
+            if await self._stopped(1.0):
+                return False
+        return True
+
+    async def _patient(self, follow: bool, do: Callable[..., object], *what: object) -> object:
+        """Do something on the database; while following, until it answers."""
+        while True:
+            try:
+                return await asyncio.to_thread(do, *what)
+            except DatabaseAway as error:
+                if not follow:
+                    raise
+                await self._wait(f"{error}. Waiting")
+                if self.stopping.is_set():
+                    return None
+
+    async def _wait(self, says: str) -> None:
+        self._say(says)
+        await self._stopped(AWAY_SECONDS)
+
+    async def _stopped(self, seconds: float) -> bool:
+        try:
+            await asyncio.wait_for(self.stopping.wait(), seconds)
+        except TimeoutError:
+            return False
+        return True
+
+    async def _pass(self, follow: bool, rebuild: bool) -> None:
+        """From the database's positions to the end, or until told to stop."""
+        async with consumer(self._settings) as client:
+            feed = Feed(client, names_of(self._settings))
+            await feed.find()
+            begins, ends = await feed.begins(), await feed.ends()
+            if rebuild:
+                await asyncio.to_thread(retention.forget, self._engine, begins, now_ms())
+            await asyncio.to_thread(self._writer.load)
+            await feed.check(self._writer.positions, ends)
+            await asyncio.to_thread(self._writer.begin, begins)
+            for place, begin in begins.items():
+                at = self._writer.positions[place].next_offset
+                if at < begin:
+                    says = (
+                        f"{place[0]}[{place[1]}]: Kafka no longer has offsets {at} to {begin - 1}"
+                    )
+                    self._say(says)
+                    await asyncio.to_thread(self._writer.skip, place, begin, says, now_ms())
+            feed.go_to({place: it.next_offset for place, it in self._writer.positions.items()})
+            await self._read(feed, follow)
+
+    async def _read(self, feed: Feed, follow: bool) -> None:
+        """Take, project and write; the next batch is read while one is written."""
+        read = dict(self._writer.positions)
+        batch, opened = Batch(), time.monotonic()
+        looked_at, ends = now_ms(), await feed.ends()
+        looked = moved = time.monotonic()
+        purged = -DAY_SECONDS if follow else moved
+        try:
+            while not self.stopping.is_set():
+                stretches = await feed.take(TAKE_SECONDS)
+                now = time.monotonic()
+                if stretches:
+                    feed.add(batch, stretches, read)
+                    read.update(batch.moved)
+                    moved = now
+                behind = sum(max(0, end - read[place].next_offset) for place, end in ends.items())
+                news = batch.moved or (not behind and self._as_of != looked_at)
+                if news and (
+                    not behind or batch.count >= BATCH_RECORDS or now - opened >= BATCH_SECONDS
+                ):
+                    self._as_of = self._as_of if behind else looked_at
+                    await self._write(batch, behind)
+                    batch, opened = Batch(), now
+                if not follow and (not behind or now - moved > STALL_SECONDS):
+                    break
+                if now - purged >= DAY_SECONDS:
+                    purged = now
+                    await self._purge()
+                if not behind:
+                    await self._stopped(max(0.02, min(0.1, looked + LOOK_SECONDS - now)))
+                if now - looked >= LOOK_SECONDS:
+                    looked_at, looked = now_ms(), now
+                    ends = await feed.ends()
+        finally:
+            await self._written()
+        if not follow:
+            await self._purge()
+
+    async def _write(self, batch: Batch, behind: int) -> None:
+        """Begin to write a batch, once the one before it is written."""
+        await self._written()
+        fresh = {"as_of": self._as_of, "behind": behind, "written_at": now_ms()}
+        self.records += batch.count
+        self._writing = asyncio.create_task(
+            asyncio.to_thread(self._writer.write, batch.rows, batch.moved, fresh)
+        )
+
+    async def _written(self) -> None:
+        writing, self._writing = self._writing, None
+        if writing is not None:
+            await writing
+
+    async def _purge(self) -> None:
+        """What is older than the index keeps goes, once what is being written is."""
+        await self._written()
+        kept = parse_duration(self._settings.index_retention)
+        gone = await asyncio.to_thread(retention.purge, self._engine, now_ms() - kept)
+        if gone:
+            self._say(f"{gone} rows were older than {self._settings.index_retention} and are gone")

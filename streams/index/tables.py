@@ -1,0 +1,278 @@
+"""What the index keeps: one table for each kind of record, and Kafka's positions beside them.
+
+Times are milliseconds UTC. Topics are named without prefix. `account` is `platform:account_id`.
+A row of a topic is known by where it lies, so that each answer can say it.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+)
+
+metadata = MetaData()
+
+
+def _account(nullable: bool = False) -> Column[str]:
+    return Column("account", String(97), nullable=nullable)
+
+
+def _place(*first: Column[str]) -> tuple[Column[str] | Column[int], ...]:
+    """Where a record lies, and that this is what the row is known by."""
+    return (
+        *first,
+        Column("partition", Integer, primary_key=True, autoincrement=False),
+        Column("offset", BigInteger, primary_key=True, autoincrement=False),
+    )
+
+
+def _topic() -> Column[str]:
+    return Column("topic", String(64), primary_key=True)
+
+
+positions = Table(
+    "positions",
+    metadata,
+    _topic(),
+    Column("partition", Integer, primary_key=True, autoincrement=False),
+    Column("next_offset", BigInteger, nullable=False),
+    Column("last_offset", BigInteger),
+    Column("last_at", BigInteger),
+    Column("first_offset", BigInteger, nullable=False),
+    Column("unreadable", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""How far each partition was read. `last_offset`, `last_at`: its last record and that one's time,
+by which a topic made anew is known. `first_offset`: where reading began. `unreadable`: records
+that could not be read.
+"""
+
+freshness = Table(
+    "freshness",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("as_of", BigInteger),
+    Column("behind", BigInteger, nullable=False),
+    Column("written_at", BigInteger, nullable=False),
+)
+"""One row. `as_of`: all that Kafka held then is here. `behind`: how many records were still to be
+read at `written_at`.
+"""
+
+events = Table(
+    "events",
+    metadata,
+    *_place(_topic()),
+    _account(),
+    Column("platform", String(32), nullable=False),
+    Column("mode", String(8), nullable=False),
+    Column("event", String(32), nullable=False),
+    Column("sequence", BigInteger, nullable=False),
+    Column("cycle", BigInteger, nullable=False),
+    Column("reason", String(32), nullable=False),
+    Column("surface", String(32)),
+    Column("event_id", String(128), nullable=False),
+    Column("throttle_id", String(128)),
+    Column("decided_at", BigInteger, nullable=False),
+    Column("value", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+Index("events_account", events.c.account, events.c.decided_at)
+"""The outputs, live and shadow; `value` is the record as it went out."""
+
+decisions = Table(
+    "decisions",
+    metadata,
+    *_place(),
+    _account(),
+    Column("platform", String(32), nullable=False),
+    Column("number", BigInteger, nullable=False),
+    Column("now", BigInteger, nullable=False),
+    Column("policy_version", BigInteger),
+    Column("cause", Text, nullable=False),
+    Column("eligible", Boolean, nullable=False),
+    Column("field", String(32)),
+    Column("transitions", Text),
+    Column("deferrals", Text),
+    Column("ignored", String(32)),
+    Column("facts", Text),
+    sqlite_with_rowid=False,
+)
+Index("decisions_account", decisions.c.account, decisions.c.now)
+"""The decision log's decisions. `eligible`: the account came inside, from a dwell. `facts` are gone
+once the account was closed.
+"""
+
+log = Table(
+    "log",
+    metadata,
+    *_place(),
+    Column("kind", String(16), nullable=False),
+    Column("number", BigInteger, nullable=False),
+    Column("now", BigInteger, nullable=False),
+    Column("value", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""What else the log says: policies taken up, switches turned, guards tripped, a changed cluster."""
+
+words = Table(
+    "words",
+    metadata,
+    *_place(_topic()),
+    _account(nullable=True),
+    Column("word", String(32), nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("entered_at", BigInteger, nullable=False),
+    Column("value", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+Index("words_account", words.c.account, words.c.entered_at)
+"""What people and notifiers said: known fields alone. `account` None: a switch."""
+
+letters = Table(
+    "letters",
+    metadata,
+    *_place(),
+    Column("key", Text, nullable=False),
+    _account(nullable=True),
+    Column("platform", String(32)),
+    Column("topic", String(64), nullable=False),
+    Column("origin_partition", Integer, nullable=False),
+    Column("origin_offset", BigInteger, nullable=False),
+    Column("last_offset", BigInteger),
+    Column("reason", String(32), nullable=False),
+    Column("field", String(32)),
+    Column("value_bytes", BigInteger, nullable=False),
+    Column("entered_at", BigInteger, nullable=False),
+    Column("refused_at", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+Index("letters_account", letters.c.account)
+Index("letters_refused_at", letters.c.refused_at)
+Index("letters_origin", letters.c.topic, letters.c.origin_partition, letters.c.origin_offset)
+"""The dead letters: where a refused record lies, and why it was refused."""
+
+settlements = Table(
+    "settlements",
+    metadata,
+    *_place(),
+    Column("topic", String(64), nullable=False),
+    Column("origin_partition", Integer, nullable=False),
+    Column("origin_offset", BigInteger, nullable=False),
+    Column("settled", String(16), nullable=False),
+    Column("actor", String(64), nullable=False),
+    Column("reason", String(32), nullable=False),
+    Column("at", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+Index(
+    "settlements_origin",
+    settlements.c.topic,
+    settlements.c.origin_partition,
+    settlements.c.origin_offset,
+)
+"""What people did with dead letters: sent again, or dismissed."""
+
+acks = Table(
+    "acks",
+    metadata,
+    *_place(),
+    _account(),
+    Column("event_id", String(128), nullable=False),
+    Column("outcome", String(16), nullable=False),
+    Column("system", String(128), nullable=False),
+    Column("occurred_at", BigInteger, nullable=False),
+    Column("entered_at", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+Index("acks_account", acks.c.account)
+"""What enforcing systems say that they did."""
+
+policies = Table(
+    "policies",
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    Column("platform", String(32), nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("offset", BigInteger, nullable=False),
+    Column("published_at", BigInteger, nullable=False),
+    Column("value", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""Every policy ever in force, in its canonical form."""
+
+states = Table(
+    "states",
+    metadata,
+    Column("partition", Integer, primary_key=True, autoincrement=False),
+    Column("key", String(128), primary_key=True),
+    Column("offset", BigInteger, nullable=False),
+    Column("written_at", BigInteger, nullable=False),
+    Column("live", SmallInteger),
+    Column("watched", Boolean, nullable=False),
+    Column("value", LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)
+Index(
+    "states_watched",
+    states.c.watched,
+    sqlite_where=states.c.watched,
+    postgresql_where=states.c.watched,
+)
+"""The core's own state, newest record of each key. `live`: where the live invitation stands.
+`watched`: a person may have to look at it.
+"""
+
+cycles = Table(
+    "cycles",
+    metadata,
+    Column("account", String(97), primary_key=True),
+    Column("invitation_id", String(128), primary_key=True),
+    Column("platform", String(32), nullable=False),
+    Column("mode", String(8)),
+    Column("cycle", BigInteger, nullable=False),
+    Column("phase", String(128)),
+    Column("field", String(32)),
+    Column("issued_at", BigInteger),
+    Column("delivered_at", BigInteger),
+    Column("undeliverable_at", BigInteger),
+    Column("deadline_at", BigInteger),
+    Column("expired_at", BigInteger),
+    Column("cancelled_at", BigInteger),
+    Column("declined_at", BigInteger),
+    Column("granted_at", BigInteger),
+    Column("withdrawn_at", BigInteger),
+    Column("restricted_at", BigInteger),
+    Column("lifted_at", BigInteger),
+    Column("shadow_restricted_at", BigInteger),
+    Column("shadow_lifted_at", BigInteger),
+    sqlite_with_rowid=False,
+)
+Index("cycles_issued_at", cycles.c.issued_at)
+"""One row an invitation: when each thing that can happen to it happened, the first issue and
+restriction, of the others the last. A surface may be in shadow while the invitation is not.
+"""
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    Column("what", String(32), nullable=False),
+    Column("says", Text, nullable=False),
+)
+"""The index's own history: made, migrated, rebuilt, what Kafka had lost. Not from Kafka."""
+
+OWN = (runs,)
+"""Tables that do not come from Kafka: a rebuild leaves them alone, and so does every purge."""
+
+APPENDED = (events, decisions, log, words, letters, settlements, acks)
+"""One row a record, known by its place."""

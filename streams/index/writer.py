@@ -1,0 +1,217 @@
+"""Rows and positions, in one transaction of the database: exactly once, whatever ends when.
+
+Positions are moved only from where this writer knows them to be. Whoever is not the leader any more
+finds them elsewhere, and writes nothing.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from sqlalchemy import (
+    Connection,
+    Engine,
+    Table,
+    and_,
+    bindparam,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.sql.dml import Insert
+
+from streams.index import tables
+from streams.index.database import writing
+from streams.index.errors import LostLeadError
+from streams.index.rows import Row, Rows
+
+Place = tuple[str, int]
+"""A topic, without prefix, and a partition."""
+
+
+class Position(NamedTuple):
+    """Where reading goes on, and the last record before it: its offset and time."""
+
+    next_offset: int
+    last_offset: int | None = None
+    last_at: int | None = None
+    unreadable: int = 0
+
+
+class Writer:
+    """Writes batches. Knows the positions that the database has."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._sql: dict[str, str] = {}
+        self.positions: dict[Place, Position] = {}
+
+    def load(self) -> None:
+        """Take the positions from the database."""
+        table = tables.positions
+        with writing(self._engine) as connection:
+            self.positions = {
+                (row.topic, row.partition): Position(
+                    row.next_offset, row.last_offset, row.last_at, row.unreadable
+                )
+                for row in connection.execute(select(table))
+            }
+
+    def begin(self, starts: Mapping[Place, int]) -> None:
+        """Partitions that were never read: reading begins at these offsets."""
+        new = {place: at for place, at in starts.items() if place not in self.positions}
+        if not new:
+            return
+        with writing(self._engine) as connection:
+            connection.execute(
+                insert(tables.positions),
+                [
+                    {
+                        "topic": topic,
+                        "partition": partition,
+                        "next_offset": at,
+                        "first_offset": at,
+                        "unreadable": 0,
+                    }
+                    for (topic, partition), at in new.items()
+                ],
+            )
+        self.positions.update({place: Position(at) for place, at in new.items()})
+
+    def skip(self, place: Place, to: int, says: str, now: int) -> None:
+        """Kafka no longer has what comes next: go on at `to`, and write down what is missing."""
+        before = self.positions[place]
+        after = before._replace(next_offset=to)
+        with writing(self._engine) as connection:
+            self._move(connection, {place: after})
+            connection.execute(insert(tables.runs), {"at": now, "what": "gap", "says": says})
+        self.positions[place] = after
+
+    def write(self, rows: Rows, moved: Mapping[Place, Position], fresh: Mapping[str, Any]) -> None:
+        """Rows, positions and how fresh the index is. LostLeadError when another one has written.
+
+        `fresh`: columns of `freshness`.
+        """
+        with writing(self._engine) as connection:
+            for table in tables.APPENDED:
+                self._many(connection, table.name, insert(table), getattr(rows, table.name))
+            self._replace(connection, rows)
+            self.write_cycles(connection, rows)
+            self._purge(connection, rows)
+            self._move(connection, moved)
+            self._upsert(connection, tables.freshness, [{"id": 1, **fresh}])
+        self.positions.update(moved)
+
+    def _replace(self, connection: Connection, rows: Rows) -> None:
+        """The newest state of each key, and policies."""
+        gone = [place for place, row in rows.states.items() if row is None]
+        if gone:
+            table = tables.states
+            connection.execute(
+                delete(table).where(
+                    and_(table.c.partition == bindparam("p"), table.c.key == bindparam("k"))
+                ),
+                [{"p": partition, "k": key} for partition, key in gone],
+            )
+        kept = [(*place, *row) for place, row in rows.states.items() if row is not None]
+        self._many(connection, "states", self._upserting(tables.states), kept)
+        published = [(digest, *row) for digest, row in rows.policies.items()]
+        self._many(connection, "policies", self._upserting(tables.policies), published)
+
+    def write_cycles(self, connection: Connection, rows: Rows) -> None:
+        """What events say of their invitations, on top of what is known."""
+        names = [column.name for column in tables.cycles.columns][2:]
+        found = [(*key, *map(about.get, names)) for key, about in rows.cycles.items()]
+        self._many(connection, "cycles", self._upserting(tables.cycles, first=FIRST), found)
+
+    def _purge(self, connection: Connection, rows: Rows) -> None:
+        """Of a closed account the facts go: exact counts and labels (see deploy/personal-data)."""
+        if not rows.closed:
+            return
+        table = tables.decisions
+        mine = and_(
+            table.c.account == bindparam("a"),
+            table.c.partition == bindparam("p"),
+            table.c.offset < bindparam("o"),
+            table.c.facts.is_not(None),
+        )
+        closed = [{"a": it[0], "p": it[1], "o": it[2]} for it in rows.closed]
+        connection.execute(update(table).where(mine).values(facts=None), closed)
+
+    def _move(self, connection: Connection, moved: Mapping[Place, Position]) -> None:
+        table = tables.positions
+        mine = and_(
+            table.c.topic == bindparam("t"),
+            table.c.partition == bindparam("p"),
+            table.c.next_offset == bindparam("known"),
+        )
+        statement = (
+            update(table)
+            .where(mine)
+            .values(
+                next_offset=bindparam("n"),
+                last_offset=bindparam("lo"),
+                last_at=bindparam("la"),
+                unreadable=bindparam("u"),
+            )
+        )
+        found = [
+            {
+                "t": place[0],
+                "p": place[1],
+                "known": self.positions[place].next_offset,
+                "n": it.next_offset,
+                "lo": it.last_offset,
+                "la": it.last_at,
+                "u": it.unreadable,
+            }
+            for place, it in sorted(moved.items())
+        ]
+        if found and connection.execute(statement, found).rowcount != len(found):
+            raise LostLeadError("another indexer writes into this database")
+
+    def _many(
+        self, connection: Connection, name: str, statement: Insert, rows: Sequence[Row]
+    ) -> None:
+        """Many rows in one call of the driver, without a dictionary for each."""
+        if not rows:
+            return
+        columns = tables.metadata.tables[name].columns
+        if self._engine.dialect.name != "sqlite":
+            keys = [column.name for column in columns]
+            connection.execute(statement, [dict(zip(keys, row, strict=True)) for row in rows])
+            return
+        if name not in self._sql:
+            filled = statement.values([bindparam(it.name) for it in columns])
+            self._sql[name] = str(filled.compile(dialect=self._engine.dialect))
+        connection.exec_driver_sql(self._sql[name], list(rows))
+
+    def _upsert(
+        self, connection: Connection, table: Table, rows: Iterable[Mapping[str, Any]]
+    ) -> None:
+        connection.execute(self._upserting(table), [dict(row) for row in rows])
+
+    def _upserting(self, table: Table, first: frozenset[str] = frozenset()) -> Any:
+        """Insert, or take over the columns that are not null; of `first` the older value stays.
+
+        Tables without `first` take over all columns.
+        """
+        made = postgresql if self._engine.dialect.name == "postgresql" else sqlite
+        statement = made.insert(table)
+        keys = [column.name for column in table.primary_key]
+        sets: dict[str, Any] = {}
+        for column in table.columns:
+            new = statement.excluded[column.name]
+            if column.name in keys:
+                continue
+            if column.name in first:
+                sets[column.name] = func.coalesce(column, new)
+            else:
+                sets[column.name] = func.coalesce(new, column) if first else new
+        return statement.on_conflict_do_update(index_elements=keys, set_=sets)
+
+
+FIRST = frozenset({"issued_at", "restricted_at", "shadow_restricted_at"})
+"""Of these columns of `cycles` the first instant counts, of the others the last."""

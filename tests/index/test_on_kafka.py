@@ -1,0 +1,190 @@
+"""`byline index` beside a real Kafka: exactly once, through kill -9; one leads; other topics."""
+
+import asyncio
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiokafka.admin import AIOKafkaAdminClient
+from sqlalchemy import URL, Engine, insert, select
+
+from streams.index import tables
+from streams.index.database import open_engine, reading, url_of, writing
+from streams.operate.topics import names_of
+from streams.settings import Settings, variable
+from tests.cli.conftest import Byline, byline, clean_environment, on_kafka
+from tests.index.filled import contents
+from tests.index.poured import pour, topics, two_lives
+from tests.operate.conftest import until
+
+__all__ = ["byline", "clean_environment", "on_kafka"]
+pytestmark = pytest.mark.kafka
+ROOT = Path(__file__).parents[2]
+ROOMY = 60.0
+
+
+def indexer(*words: str, database: str | None = None) -> subprocess.Popen[str]:
+    """`byline index` as a process of its own."""
+    environment = {**os.environ, **({variable("database"): database} if database else {})}
+    return subprocess.Popen(
+        [sys.executable, "-m", "streams", "index", *words],
+        env=environment,
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def at(path: Path) -> tuple[Engine, str]:
+    """An index at a path of its own: the engine and the setting."""
+    url = URL.create("sqlite", database=str(path))
+    return open_engine(url), url.render_as_string()
+
+
+def rows_of(engine: Engine) -> Any:
+    """All rows from Kafka; positions without where reading began."""
+    return contents(engine)
+
+
+def test_each_record_is_a_row_once_and_a_rebuild_is_the_same(
+    on_kafka: Settings, byline: Byline, tmp_path: Path
+) -> None:
+    topics(on_kafka)
+    records = two_lives()
+    pour(on_kafka, records)
+    done = byline("index")
+    assert done.code == 0, done.err
+    assert f"{len(records):,} records read" in done.out
+    engine = open_engine(url_of(on_kafka))
+    first = rows_of(engine)
+    assert len(first["events"]) == sum(
+        "invitations consents throttles".count(it.topic) for it in records
+    )
+    assert "0 records read" in byline("index").out
+    assert rows_of(engine) == first
+    with writing(engine) as connection:
+        connection.execute(insert(tables.runs), {"at": 7, "what": "mine", "says": "stays"})
+    assert byline("index", "--rebuild").code == 0
+    assert rows_of(engine) == first
+    with reading(engine) as connection:
+        what = connection.scalars(select(tables.runs.c.what).order_by(tables.runs.c.id)).all()
+    assert what == ["made", "mine", "rebuilt"]
+
+
+def test_killed_at_random_it_is_what_one_from_nothing_is(
+    on_kafka: Settings, byline: Byline, tmp_path: Path
+) -> None:
+    topics(on_kafka)
+    records = two_lives()
+    chance, kills = random.Random(7), 6
+    engine, killed = at(tmp_path / "killed.sqlite")
+    for number in range(kills):
+        pour(
+            on_kafka, records[number * len(records) // kills : (number + 1) * len(records) // kills]
+        )
+        process = indexer("--follow", database=killed)
+        time.sleep(chance.uniform(0.8, 2.2))
+        process.kill()
+        process.wait()
+    assert indexer(database=killed).wait(ROOMY) == 0
+    whole, url = at(tmp_path / "whole.sqlite")
+    assert indexer(database=url).wait(ROOMY) == 0
+    assert rows_of(engine) == rows_of(whole)
+
+
+def test_the_second_indexer_waits_until_the_first_is_gone(
+    on_kafka: Settings, byline: Byline, tmp_path: Path
+) -> None:
+    topics(on_kafka)
+    records = two_lives()
+    pour(on_kafka, records[:100])
+    first = indexer("--follow")
+    engine = open_engine(url_of(on_kafka))
+    until(lambda: _as_of(engine), ROOMY, "the first one has read all")
+    second = indexer("--follow")
+    assert second.stdout is not None
+    assert "another indexer writes to" in second.stdout.readline()
+    first.kill()
+    first.wait()
+    pour(on_kafka, records[100:])
+    until(lambda: _count(engine) == len(records), ROOMY, "the second one has read the rest")
+    second.send_signal(signal.SIGTERM)
+    assert second.wait(ROOMY) == 0
+
+
+def _as_of(engine: Engine) -> int | None:
+    try:
+        with reading(engine) as connection:
+            return connection.scalar(select(tables.freshness.c.as_of))
+    except Exception:
+        return None
+
+
+def _count(engine: Engine) -> int:
+    with reading(engine) as connection:
+        return sum(connection.scalars(select(tables.positions.c.next_offset)).all())
+
+
+def test_a_topic_that_was_made_anew_is_named(on_kafka: Settings, byline: Byline) -> None:
+    topics(on_kafka)
+    records = two_lives()
+    pour(on_kafka, records)
+    assert byline("index").code == 0
+    name = names_of(on_kafka).prefix + "invitations"
+
+    async def anew() -> None:
+        client = AIOKafkaAdminClient(bootstrap_servers=on_kafka.kafka_bootstrap_servers)
+        await client.start()
+        await client.delete_topics([name])
+        await client.close()
+
+    asyncio.run(anew())
+    time.sleep(1)
+    topics(on_kafka)
+    done = byline("index")
+    assert done.code == 2
+    assert "invitations[0] ends at offset 0" in done.err
+    assert "`byline index --rebuild`" in done.err
+    pour(
+        on_kafka,
+        [it._replace(timestamp=it.timestamp + 1) for it in records if it.topic == "invitations"],
+    )
+    done = byline("index")
+    assert done.code == 2
+    assert "has another record at offset" in done.err
+    assert byline("index", "--rebuild").code == 0
+
+
+def test_an_account_is_explained_alike_with_an_index_and_without(
+    on_kafka: Settings, byline: Byline
+) -> None:
+    topics(on_kafka)
+    pour(on_kafka, two_lives())
+    without = byline("explain", "weibo:a4", "--json")
+    assert without.code == 0, without.err
+    assert byline("index").code == 0
+    told = byline("explain", "weibo:a4", "--json")
+    found, other = json.loads(told.out), json.loads(without.out)
+    assert found["source"]["says"] == "from_index"
+    assert other["source"]["says"] == "from_kafka"
+    for section in ("now", "deferrals", "terms", "timeline"):
+        assert found[section] == other[section], section
+    assert found["timeline"]
+    assert all(it["records"] for name in ("now", "timeline") for it in found[name])
+    chinese = byline("explain", "weibo:a4", "--lang", "zh")
+    assert "现状" in chinese.out
+    assert "throttles[0]@" in chinese.out
+
+
+def test_without_topics_it_says_what_to_do(on_kafka: Settings, byline: Byline) -> None:
+    done = byline("index")
+    assert done.code == 2
+    assert "`byline topics create` makes them" in done.err
