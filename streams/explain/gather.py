@@ -59,7 +59,8 @@ def from_index(engine: Engine, account: str) -> Material:
         found.switches = _mappings(
             connection, select(words).where(words.c.topic == "switches").order_by(words.c.offset)
         )
-        found.acknowledged = bool(connection.scalar(select(tables.acks.c.offset).limit(1)))
+        any_ack = connection.scalar(select(tables.acks.c.offset).limit(1))
+        found.acknowledged = any_ack is not None
     return found
 
 

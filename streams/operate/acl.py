@@ -67,12 +67,13 @@ class Permission:
 
 
 def permissions(settings: Settings) -> list[Permission]:
-    """All of them, by role: worker, those who send, those who obey, auditor, administrator."""
+    """All of them, by role: worker, those who send, those who obey, those who read, administrator."""
     return [
         *_worker(settings),
         *_producers(settings),
         *_consumers(settings),
         *_auditor(settings),
+        *_indexer(settings),
         *_administrator(settings),
     ]
 
@@ -129,6 +130,15 @@ def _auditor(settings: Settings) -> Iterator[Permission]:
     for topic in TOPICS:
         yield Permission("auditor", "topic", names.of(topic), ("Read", "Describe"))
     yield Permission("auditor", "group", settings.application_id, ("Describe",))
+
+
+def _indexer(settings: Settings) -> Iterator[Permission]:
+    """Reads what an answer is made of, in no group: neither readings nor labels."""
+    names = names_of(settings)
+    for topic in TOPICS:
+        busy = topic.role == "input" and topic.cleanup == "compact"
+        if not busy and topic != CHANGELOGS[1]:
+            yield Permission("indexer", "topic", names.of(topic), ("Read", "Describe"))
 
 
 def _administrator(settings: Settings) -> Iterator[Permission]:

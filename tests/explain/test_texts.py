@@ -1,0 +1,46 @@
+"""Both languages say the same things, and every closed word has a sentence."""
+
+import re
+
+import pytest
+
+from schemas.words import Deferral, Ignored
+from streams.core.lifecycle import Invitation
+from streams.core.timer import Timer
+from streams.explain import en, zh
+from streams.explain.explanation import SECTIONS
+from streams.explain.nearest import Kind
+from streams.explain.sandbox import DECISIVE
+from streams.explain.sentences import LANGUAGES, length
+
+HOLES = re.compile(r"\{(\w+)\}")
+
+
+def test_both_languages_have_the_same_sentences_with_the_same_fillings() -> None:
+    assert en.TEXTS.keys() == zh.TEXTS.keys()
+    for key, text in en.TEXTS.items():
+        assert set(HOLES.findall(text)) == set(HOLES.findall(zh.TEXTS[key])), key
+    assert en.HEADINGS.keys() == zh.HEADINGS.keys() == set(SECTIONS)
+    assert en.WORDS.keys() <= zh.WORDS.keys()
+
+
+@pytest.mark.parametrize("texts", [en.TEXTS, zh.TEXTS], ids=LANGUAGES)
+def test_every_word_of_a_closed_list_has_its_sentence(texts: dict[str, str]) -> None:
+    assert {f"ground.{it}" for it in Deferral} <= texts.keys()
+    assert {f"timer.{it}" for it in Timer} <= texts.keys()
+    assert {f"life.{it.name}" for it in Invitation} <= texts.keys()
+    for kind in (*Kind, f"{Kind.GRANT}_until"):
+        assert f"change.{kind}" in texts
+        assert f"change_to_nothing.{kind}" in texts
+
+
+@pytest.mark.parametrize("words", [en.WORDS, zh.WORDS], ids=LANGUAGES)
+def test_every_outcome_and_reason_to_ignore_is_a_word(words: dict[str, str]) -> None:
+    assert words.keys() >= DECISIVE
+    assert {f"ignored.{it}" for it in Ignored} <= words.keys()
+
+
+def test_a_length_is_said_in_its_two_largest_units() -> None:
+    assert length(90_061_000, "en") == "1 d 1 h"
+    assert length(3_661_000, "zh") == "1 小时 1 分"
+    assert length(999, "en") == "0 s"
