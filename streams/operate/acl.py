@@ -67,7 +67,7 @@ class Permission:
 
 
 def permissions(settings: Settings) -> list[Permission]:
-    """All of them, by role: worker, those who send, those who obey, those who read, administrator."""
+    """All of them, by role: worker, who sends, who obeys, who reads, administrator."""
     return [
         *_worker(settings),
         *_producers(settings),
