@@ -2,7 +2,7 @@
 
 Unknown fields are ignored and never copied; known name fields are refused before a model is asked.
 Times are RFC 3339 with an offset. These models are the contract; the fast decoder of
-`streams/core/decode.py` is held to them by tests/contracts.
+`streams/core/inputs/decode.py` is held to them by tests/contracts.
 """
 
 import re

@@ -341,5 +341,5 @@ NAME_FIELDS = frozenset(_NAME_FIELDS.split())
 """Keys that are known to carry a person's name or identity number.
 
 They are compared after NFKC, case folding and removal of all but letters and digits, at any depth
-(`streams/core/plain.py`): each stands here in one spelling, but in both Chinese scripts.
+(`streams/core/inputs/plain.py`): each stands here in one spelling, but in both Chinese scripts.
 """

@@ -16,8 +16,8 @@ from prometheus_client import CollectorRegistry
 
 from schemas.topics import POLICIES, TopicNames
 from streams import logs
+from streams.core.model.policy import Policy
 from streams.core.partition import Partition
-from streams.core.policy import Policy
 from streams.engine.chassis import EngineApp, build, run
 from streams.engine.config import EngineConfig
 from streams.engine.processor import Refusal

@@ -11,11 +11,11 @@ from murmurhash2 import murmurhash2
 
 from schemas.inputs import InputName
 from schemas.topics import DEAD_LETTERS, DECISIONS, INPUTS, OUTPUTS, STORES, TOPICS, TopicNames
-from streams.core.batches import joined
-from streams.core.checker import Partitioner
-from streams.core.ledger import Headers, Stop
-from streams.core.partition import Partition, World
-from streams.core.policy import Policy
+from streams.core.inputs.batches import joined
+from streams.core.inputs.checker import Partitioner
+from streams.core.model.policy import Policy
+from streams.core.model.ports import Headers, Stop
+from streams.core.partition import Partition, PartitionEnvironment
 from streams.engine.processor import (
     ProcessorSpec,
     Refusal,
@@ -183,7 +183,7 @@ class BylineProcessor:
         self, partition: int, partition_count: int, scan: Scan, transaction: Transaction, now: int
     ) -> BylinePartition:
         """A partition on the state that its last transaction left."""
-        world = World(
+        environment = PartitionEnvironment(
             policies=self._policies,
             partition_count=partition_count,
             partition_of=partitioner(partition_count),
@@ -192,7 +192,7 @@ class BylineProcessor:
             rescan=self._rescan,
         )
         try:
-            core = Partition(world, partition, scan, now)
+            core = Partition(environment, partition, scan, now)
         except Stop as stop:
             raise Refusal(stop.message, stop.exit_code) from stop
         opened = BylinePartition(core, self._names, self._topics.prefix, self._metrics)

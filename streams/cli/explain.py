@@ -10,7 +10,7 @@ import typer
 
 from schemas.words import ACCOUNT_ID_PATTERN, PLATFORM_PATTERN
 from streams.cli.say import AsJson, complain, say, say_json, settings
-from streams.core.clock import rfc3339
+from streams.core.model.instants import rfc3339
 from streams.explain.explanation import HEADINGS, Explanation, explain
 from streams.explain.gather import from_index, from_kafka
 from streams.explain.material import Material

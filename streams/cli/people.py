@@ -11,7 +11,7 @@ import typer
 from schemas.events import ThrottleApplied
 from schemas.topics import OUTPUTS
 from streams.cli.say import AsJson, say, say_json, say_table, settings
-from streams.core.policy import Policy
+from streams.core.model.policy import Policy
 from streams.operate.account_states import CHANGELOG
 from streams.operate.audit.happened import plain_of
 from streams.operate.audit.reading import MissingTopicsError, read_to_end

@@ -12,37 +12,37 @@ import msgspec
 
 from schemas.inputs import INPUT_MODELS, InputName
 from schemas.words import Ignored, Switch
-from streams.core.account import (
+from streams.core.inputs.batches import offset_after
+from streams.core.inputs.checker import Checker, Partitioner
+from streams.core.inputs.decode import (
+    SwitchChange,
+)
+from streams.core.inputs.entry import entry_of
+from streams.core.inputs.heard import word_of
+from streams.core.inputs.intake import Intake
+from streams.core.inputs.refusal_guard import Counted
+from streams.core.limits.caps import Caps
+from streams.core.limits.cluster import CLUSTER, Cluster
+from streams.core.limits.guards import GuardBook
+from streams.core.limits.partition_limits import CAPS, GUARDS, PartitionLimits
+from streams.core.limits.switches import BRAKES, Switches
+from streams.core.log.chain import Chain
+from streams.core.log.decisions import DecisionLog
+from streams.core.model.account import (
     AccountRef,
     decode_account,
     encode,
 )
-from streams.core.adoption import Adopted, adopt
-from streams.core.batches import offset_after
-from streams.core.book import Book
-from streams.core.brakes import BRAKES, Brakes
-from streams.core.caps import Caps
-from streams.core.chain import Chain
-from streams.core.checker import Checker, Partitioner
-from streams.core.clock import milliseconds, rfc3339
-from streams.core.cluster import CLUSTER, Cluster
-from streams.core.decode import (
-    SwitchChange,
-)
-from streams.core.entry import entry_of
-from streams.core.examiner import POLICIES, Examiner
-from streams.core.guards import GuardBook
-from streams.core.heard import word_of
-from streams.core.hearing import Hearing
-from streams.core.intake import Intake
-from streams.core.journal import Journal
-from streams.core.ledger import ACCOUNTS, Ledger, Records, Snapshot
-from streams.core.permits import CAPS, GUARDS, PartitionPermits
-from streams.core.policy import Policy
-from streams.core.progress import Progress
-from streams.core.reading import TOPIC_NUMBERS, Reader
-from streams.core.refusal_guard import Counted
-from streams.core.refusals import REFUSALS, PartitionRefusals
+from streams.core.model.instants import milliseconds, rfc3339
+from streams.core.model.policy import Policy
+from streams.core.model.ports import ACCOUNTS, Records, Snapshot, Transaction
+from streams.core.model.step_effects import StepEffects
+from streams.core.state.account_store import AccountStore
+from streams.core.state.adoption import Adopted, adopt
+from streams.core.state.evaluator import POLICIES, Evaluator
+from streams.core.state.hearing import Hearing
+from streams.core.state.reading import TOPIC_NUMBERS, Reader
+from streams.core.state.refusals import REFUSALS, PartitionRefusals
 
 _CHAIN, _RESCAN = b"#chain", b"#rescan"
 ORDER: tuple[InputName, ...] = tuple(INPUT_MODELS)
@@ -52,7 +52,7 @@ RESCANNED: frozenset[InputName] = frozenset({"category-changes", "follower-count
 """Inputs of which Byline keeps only what the policy can use."""
 
 
-class World(NamedTuple):
+class PartitionEnvironment(NamedTuple):
     """What all partitions of a worker share."""
 
     policies: Mapping[str, Policy]
@@ -67,88 +67,92 @@ class World(NamedTuple):
 class Partition:
     """The core's side of one partition number. Not safe for concurrent calls.
 
-    Whoever runs it takes and clears `counts` (see progress.py).
+    Whoever runs it takes and clears `counts` (see step_effects.py).
     """
 
-    def __init__(self, world: World, partition: int, snapshot: Snapshot, now: int) -> None:
-        self._world = world
-        self._policies = world.policies
+    def __init__(
+        self, environment: PartitionEnvironment, partition: int, snapshot: Snapshot, now: int
+    ) -> None:
+        self._environment = environment
+        self._policies = environment.policies
         self._number = partition
-        self._progress = Progress()
-        self.counts = self._progress.counts
-        self._book = Book(partition, self._progress)
+        self._effects = StepEffects()
+        self.counts = self._effects.counts
+        self._store = AccountStore(partition, self._effects)
         again = snapshot.get(ACCOUNTS, _RESCAN)
-        self._book.rescan = msgspec.msgpack.decode(again, type=dict[int, int]) if again else {}
-        self._brakes = _load(snapshot, BRAKES, Brakes)
+        self._store.rescan = msgspec.msgpack.decode(again, type=dict[int, int]) if again else {}
+        self._switches = _load(snapshot, BRAKES, Switches)
         self._cluster = _load(snapshot, CLUSTER, Cluster)
         if self._cluster.restart(now):
-            self._progress.dirty[CLUSTER] = self._cluster
-        self._permits = PartitionPermits(
+            self._effects.pending[CLUSTER] = self._cluster
+        self._limits = PartitionLimits(
             partition,
-            world.partition_count,
+            environment.partition_count,
             _load(snapshot, CAPS, Caps),
             _load(snapshot, GUARDS, GuardBook),
-            lambda platform: self._book.tracked[platform],
-            self._progress,
+            lambda platform: self._store.tracked[platform],
+            self._effects,
         )
         known = snapshot.get(ACCOUNTS, POLICIES)
         adopted = msgspec.msgpack.decode(known, type=dict[str, Adopted]) if known else {}
-        self.adoption = adopt(adopted, world.policies, partition, now, world.rescan)
+        self.adoption = adopt(adopted, environment.policies, partition, now, environment.rescan)
         self._adopted = self.adoption.adopted
-        self._journal = Journal(partition, _load(snapshot, _CHAIN, Chain), now)
+        self._decisions = DecisionLog(partition, _load(snapshot, _CHAIN, Chain), now)
         self._policies_told = adopted == self._adopted
-        self._examiner = Examiner(
-            world.policies,
+        self._evaluator = Evaluator(
+            environment.policies,
             self.adoption,
-            self._brakes,
-            self._permits,
-            self._book,
-            self._journal,
-            self._progress,
+            self._switches,
+            self._limits,
+            self._store,
+            self._decisions,
+            self._effects,
             self._cluster,
         )
-        self.schedule = self._examiner.schedule
+        self.schedule = self._evaluator.schedule
         self._refusals = PartitionRefusals(
-            world.policies,
+            environment.policies,
             _load(snapshot, REFUSALS, Counted),
-            self._brakes,
-            self._journal,
-            self._progress,
+            self._switches,
+            self._decisions,
+            self._effects,
             self._hasten,
         )
         self._hearing = Hearing(
-            world.policies, self._book, self._examiner, self._permits, self._progress
+            environment.policies, self._store, self._evaluator, self._limits, self._effects
         )
-        floors = {name: policy.floor for name, policy in world.policies.items()}
+        floors = {name: policy.floor for name, policy in environment.policies.items()}
         self._intake = Intake(
             partition,
-            Checker(partition, world.partition_of, floors, world.require_approvals),
-            world.full_name,
+            Checker(partition, environment.partition_of, floors, environment.require_approvals),
+            environment.full_name,
             self._refusals.guard,
-            self._progress,
+            self._effects,
             self._hearing.refused,
         )
         self._reader = Reader(
-            world.policies,
-            self._book,
-            self._permits,
+            environment.policies,
+            self._store,
+            self._limits,
             self._intake,
-            self._examiner,
-            self._progress,
+            self._evaluator,
+            self._effects,
         )
-        self._examiner.open(snapshot, now)
+        self._evaluator.open(snapshot, now)
 
-    def take_up(self, ledger: Ledger, now: int) -> None:
+    def take_up(self, transaction: Transaction, now: int) -> None:
         """Write down what opening has changed: the policies that the partition works under, unless
         they are the old ones, and the end of a stretch in which the cluster was seen to change.
         """
         if not self._policies_told:
             self._policies_told = True
-            self._progress.dirty[POLICIES] = self._adopted
-            self._journal.policies(ledger, now, self._policies)
-        self._progress.flush(ledger)
+            self._effects.pending[POLICIES] = self._adopted
+            self._decisions.policies(transaction, now, self._policies)
+        self._effects.flush(transaction)
 
-    def rewind(self, ledger: Ledger, reads: Mapping[InputName, int]) -> frozenset[InputName]:
+    def rewind(
+        self, transaction: Transaction, reads: Mapping[InputName, int]
+    ) -> frozenset[InputName]:
         """The topics to read from their beginning once more, where a new policy needs it.
 
         `reads` is where reading would go on, by topic without prefix. Readings and labels that were
@@ -157,15 +161,15 @@ class Partition:
         if not self.adoption.rescans:
             return frozenset()
         for name in RESCANNED:
-            self._book.rescan[TOPIC_NUMBERS[name]] = reads.get(name, 0)
-        ledger.put(ACCOUNTS, _RESCAN, encode(self._book.rescan))
+            self._store.rescan[TOPIC_NUMBERS[name]] = reads.get(name, 0)
+        transaction.put(ACCOUNTS, _RESCAN, encode(self._store.rescan))
         return RESCANNED
 
     # ---- inputs --------------------------------------------------------------------------------
 
     def step(
         self,
-        ledger: Ledger,
+        transaction: Transaction,
         now: int,
         batches: Iterable[tuple[InputName, Records]],
         order: Sequence[InputName] = ORDER,
@@ -175,52 +179,54 @@ class Partition:
         They may be handed over in any order. `order`: of a decision log of the first edition, its
         own. A batch that does not unpack is among the records (see batches.py).
         """
-        self._progress.begin()
+        self._effects.begin()
         reads: dict[str, tuple[int, int]] = {}
         for name, records in sorted(batches, key=lambda batch: order.index(batch[0])):
             if not records:
                 continue
             self.counts["inputs", name] += len(records)
-            topic = self._world.full_name(name)
+            topic = self._environment.full_name(name)
             first = reads[topic][0] if topic in reads else records[0].offset
             reads[topic] = (first, offset_after(records[-1]))
             if name == "follower-counts":
-                self._reader.read_counts(ledger, now, records)
+                self._reader.read_counts(transaction, now, records)
             elif name == "category-changes":
-                self._reader.read_labels(ledger, now, records)
+                self._reader.read_labels(transaction, now, records)
             elif name == "switches":
-                self._switches(ledger, now, records)
+                self._read_switches(transaction, now, records)
             else:
-                for record, value in self._intake.inputs(ledger, now, name, records):
-                    self._hearing.hear(ledger, now, name, record, value)
-        self._progress.flush(ledger)
-        self._journal.step(now, reads, self._progress.moved)
-        return self._progress.urgent
+                for record, value in self._intake.inputs(transaction, now, name, records):
+                    self._hearing.hear(transaction, now, name, record, value)
+        self._effects.flush(transaction)
+        self._decisions.step(now, reads, self._effects.state_changed)
+        return self._effects.commit_soon
 
-    def _switches(self, ledger: Ledger, now: int, records: Records) -> None:
-        for record, value in self._intake.inputs(ledger, now, "switches", records):
+    def _read_switches(self, transaction: Transaction, now: int, records: Records) -> None:
+        for record, value in self._intake.inputs(transaction, now, "switches", records):
             assert isinstance(value, SwitchChange)
             if value.switch is Switch.REFUSALS_SETTLED:
-                self._refusals.settling(ledger, now, record, value)
+                self._refusals.settling(transaction, now, record, value)
                 continue
             word = word_of(milliseconds(value.issued_at), entry_of(record, now))
-            ignored = self._brakes.turn(value.scope, value.switch, value.on, word)
+            ignored = self._switches.turn(value.scope, value.switch, value.on, word)
             if word.replaced:
                 self.counts["time_replaced", "switches"] += 1
             if ignored is not Ignored.REPEAT:
-                self._progress.dirty[BRAKES] = self._brakes
-                self._progress.moved = True
+                self._effects.pending[BRAKES] = self._switches
+                self._effects.state_changed = True
             if ignored is not None:
                 self.counts["ignored", "switches", ignored] += 1
                 continue
             cause = {"topic": "switches", "offset": record.offset}
-            self._journal.switch(ledger, now, value, word.at if value.on else word.until, cause)
+            self._decisions.switch(
+                transaction, now, value, word.at if value.on else word.until, cause
+            )
             self._hasten(value.scope, now)
 
     def _hasten(self, scope: str, now: int) -> None:
         """Look again at what is at stake on a platform, or on all."""
         prefix = b"" if scope == "*" else scope.encode() + b":"
-        for key in self._book.alive:
+        for key in self._store.alive:
             if key.startswith(prefix):
                 self.schedule.hasten(key, now)
 
@@ -235,18 +241,23 @@ class Partition:
         clocks of answers stand still, until the partition is opened anew.
         """
         if self._cluster.change(now):
-            self._progress.dirty[CLUSTER] = self._cluster
-            self._journal.cluster_changed(now)
+            self._effects.pending[CLUSTER] = self._cluster
+            self._decisions.cluster_changed(now)
 
     def fire(
-        self, ledger: Ledger, now: int, as_of: int, limit: int, favourable_only: bool = False
+        self,
+        transaction: Transaction,
+        now: int,
+        as_of: int,
+        limit: int,
+        favourable_only: bool = False,
     ) -> bool:
         """Look at up to `limit` accounts whose timers are due by `as_of`; True: more are due.
 
         `favourable_only`: what is due and adverse stays due, and is not looked at again before a
         round that is not so.
         """
-        self._progress.begin()
+        self._effects.begin()
         if not favourable_only:
             self.schedule.unpark()
         looked = 0
@@ -256,26 +267,26 @@ class Partition:
                 break
             looked += 1
             at, key = entry
-            raw = ledger.get(ACCOUNTS, key)
+            raw = transaction.get(ACCOUNTS, key)
             if raw is None:
-                self._examiner.gone(key)
+                self._evaluator.gone(key)
                 continue
             account, ref = decode_account(raw), AccountRef.of(key)
             cause = {"timer": "look", "due_at": rfc3339(at)}
             self.counts["timers", ref.platform] += 1
-            self._examiner.look(
-                ledger, account, ref, now, cause, as_of=as_of, favourable_only=favourable_only
+            self._evaluator.evaluate(
+                transaction, account, ref, now, cause, as_of=as_of, favourable_only=favourable_only
             )
-        self._progress.flush(ledger)
+        self._effects.flush(transaction)
         more = self.schedule.due_by(as_of)
         if looked or not favourable_only:
-            self._journal.fired(now, as_of, looked, more, favourable_only)
+            self._decisions.fired(now, as_of, looked, more, favourable_only)
         return more
 
-    def seal(self, ledger: Ledger, now: int, reads: Mapping[str, int]) -> None:
+    def seal(self, transaction: Transaction, now: int, reads: Mapping[str, int]) -> None:
         """Close a transaction: how far each input was read, and the end of the chain."""
-        self._journal.transaction(ledger, now, reads)
-        ledger.put(ACCOUNTS, _CHAIN, encode(self._journal.chain))
+        self._decisions.transaction(transaction, now, reads)
+        transaction.put(ACCOUNTS, _CHAIN, encode(self._decisions.chain))
 
     @property
     def waiting(self) -> int:
@@ -284,21 +295,21 @@ class Partition:
 
     def guard_closed(self, platform: str, now: int) -> int | None:
         """Until when a guard holds a platform's adverse events back; None when it does not."""
-        return self._permits.guard_closed(platform, now)
+        return self._limits.guard_closed(platform, now)
 
     def refusals_tripped(self, platform: str) -> bool:
         """Whether a platform's adverse events wait until what was refused is settled."""
-        return self._brakes.settling.is_open(platform)
+        return self._switches.settling.is_open(platform)
 
     def unconfirmed(self, before: int) -> Counter[str]:
         """By platform, invitations sent before an instant of whose notice nothing was heard."""
-        waiting = (key for key, since in self._book.unconfirmed.items() if since <= before)
+        waiting = (key for key, since in self._store.unconfirmed.items() if since <= before)
         return Counter(AccountRef.of(key).platform for key in waiting)
 
     @property
     def tracked(self) -> Mapping[str, int]:
         """Accounts by platform whose state is kept."""
-        return self._book.tracked
+        return self._store.tracked
 
 
 _S = TypeVar("_S", bound=msgspec.Struct)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from streams.core.clock import rfc3339
+from streams.core.model.instants import rfc3339
 from streams.explain import cites, en, zh
 from streams.explain.material import Material
 from streams.explain.nearest import Change, Kind, Nearest, nearest

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Table, and_, func, select
 
-from streams.core.ids import pseudonym
+from streams.core.model.ids import pseudonym
 from streams.explain.material import LISTED, Material
 from streams.index import tables
 from streams.index.database import reading

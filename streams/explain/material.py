@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from streams.core.account import AccountRef
+from streams.core.model.account import AccountRef
 from streams.operate.account_states import CHANGELOG, Known, States
 from streams.operate.audit.records import Record
 

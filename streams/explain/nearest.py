@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from enum import StrEnum, unique
 
 from schemas.words import MAX_FOLLOWERS, Answer, Mode
-from streams.core.account import Account
-from streams.core.clock import SECOND, rfc3339
-from streams.core.ledger import Stop
 from streams.core.lifecycle import OPEN, Invitation
-from streams.core.milder import cycle_exit_line, open_cycle
-from streams.core.standing import label_field, standing_of
+from streams.core.model.account import Account
+from streams.core.model.instants import SECOND, rfc3339
+from streams.core.model.ports import Stop
+from streams.core.rules.applicable_phase import label_field, standing_of
+from streams.core.rules.milder import cycle_exit_line, open_cycle
 from streams.explain.material import Material
 from streams.explain.sandbox import HORIZON, Outcome, Sandbox
 

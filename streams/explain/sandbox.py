@@ -10,12 +10,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from schemas.inputs import InputName
-from streams.core.account import AccountRef
-from streams.core.clock import DAY
-from streams.core.cluster import CLUSTER
-from streams.core.ledger import ACCOUNTS, Headers, Stop
-from streams.core.partition import Partition, World
-from streams.core.policy import Policy
+from streams.core.limits.cluster import CLUSTER
+from streams.core.model.account import AccountRef
+from streams.core.model.instants import DAY
+from streams.core.model.policy import Policy
+from streams.core.model.ports import ACCOUNTS, Headers, Stop
+from streams.core.partition import Partition, PartitionEnvironment
 from streams.explain.material import Material
 from streams.operate.audit.records import millis
 
@@ -108,7 +108,7 @@ class Sandbox:
         self.now = now
         self._offset = 1 << 60
         self._tables = _Tables(state)
-        world = World(
+        world = PartitionEnvironment(
             policies=policies,
             partition_count=material.states.partition_count,
             partition_of=lambda _: material.partition,

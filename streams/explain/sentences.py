@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from streams.core.clock import DAY, HOUR, SECOND, rfc3339
+from streams.core.model.instants import DAY, HOUR, SECOND, rfc3339
 from streams.explain import en, zh
 
 Language = Literal["en", "zh"]

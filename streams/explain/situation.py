@@ -6,16 +6,16 @@ Read off the core's own state with the core's own functions.
 from collections.abc import Iterator
 
 from schemas.words import Deferral, Event, Mode
-from streams.core.account import Account, Cycle
-from streams.core.agenda import agenda_of
-from streams.core.clock import merge, reckon
-from streams.core.invitation import clock_stops
 from streams.core.lifecycle import Eligibility, Invitation
-from streams.core.milder import cycle_exit_line, cycle_leave_after, leaves_at, open_cycle
-from streams.core.moment import Moment
-from streams.core.standing import failing, label_field, standing_of
-from streams.core.throttle import ends_at, in_order
-from streams.core.timer import Timer
+from streams.core.model.account import Account, Cycle
+from streams.core.model.instants import merge, reckon
+from streams.core.model.timer import Timer
+from streams.core.rules.agenda import agenda_of
+from streams.core.rules.applicable_phase import failing, label_field, standing_of
+from streams.core.rules.context import DecisionContext
+from streams.core.rules.invitation import clock_stops
+from streams.core.rules.milder import cycle_exit_line, cycle_leave_after, leaves_at, open_cycle
+from streams.core.rules.throttle import ends_at, in_order
 from streams.explain import cites
 from streams.explain.material import Material
 from streams.explain.sentences import At, Length, Sentence
@@ -48,10 +48,10 @@ class Situation:
     def __init__(self, material: Material, known: Known) -> None:
         self._material = material
         self._account: Account = known.account
-        self._moment: Moment = known.moment
+        self._moment: DecisionContext = known.context
         self._known = known
         self._state = cites.of_state(material)
-        policy = known.moment.policy
+        policy = known.context.policy
         self._policy = cites.of_policy(material, policy.digest if policy else None)
 
     def _says(self, key: str, **says: object) -> Sentence:
@@ -138,7 +138,7 @@ class Situation:
         if life.state is not Invitation.EXPIRED:
             return
         if not cycle.throttles:
-            yield self._says("spared" if cycle.spared else "unrestricted")
+            yield self._says("spared" if cycle.restriction_waived else "unrestricted")
         for surface, throttled in in_order(cycle.throttles):
             until = At(ends_at(throttled, self._moment.policy))
             says = {

@@ -23,10 +23,10 @@ from schemas.topics import (
     Topic,
 )
 from schemas.words import ACCOUNT_ID_PATTERN, PLATFORM_PATTERN, AckOutcome
-from streams.core.account import decode_account
-from streams.core.brakes import EVERYWHERE
-from streams.core.clock import milliseconds
-from streams.core.decode import DECODERS, Identifier, SwitchChange, instant_of
+from streams.core.inputs.decode import DECODERS, Identifier, SwitchChange, instant_of
+from streams.core.limits.switches import EVERYWHERE
+from streams.core.model.account import decode_account
+from streams.core.model.instants import milliseconds
 from streams.index.rows import Rows
 from streams.operate.account_states import RESERVED, interesting
 from streams.operate.audit.records import Record

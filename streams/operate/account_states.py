@@ -11,20 +11,20 @@ from typing import NamedTuple, TypeVar
 import msgspec
 
 from schemas.words import Deferral, Event, Mode
-from streams.core.account import Account, AccountRef, decode_account
-from streams.core.adoption import Adopted
-from streams.core.brakes import BRAKES, Brakes
-from streams.core.caps import Caps
-from streams.core.cluster import CLUSTER, Cluster
-from streams.core.examiner import POLICIES as ADOPTED
-from streams.core.guards import GuardBook
 from streams.core.lifecycle import Invitation
-from streams.core.moment import Moment
-from streams.core.permits import CAPS, GUARDS, PartitionPermits
-from streams.core.policy import Policy
-from streams.core.progress import Progress
-from streams.core.standing import deferrals
-from streams.core.unclear import is_unclear
+from streams.core.limits.caps import Caps
+from streams.core.limits.cluster import CLUSTER, Cluster
+from streams.core.limits.guards import GuardBook
+from streams.core.limits.partition_limits import CAPS, GUARDS, PartitionLimits
+from streams.core.limits.switches import BRAKES, Switches
+from streams.core.model.account import Account, AccountRef, decode_account
+from streams.core.model.policy import Policy
+from streams.core.model.step_effects import StepEffects
+from streams.core.rules.applicable_phase import deferrals
+from streams.core.rules.context import DecisionContext
+from streams.core.rules.unclear import is_unclear
+from streams.core.state.adoption import Adopted
+from streams.core.state.evaluator import POLICIES as ADOPTED
 from streams.operate.audit.records import Record
 
 CHANGELOG = "accounts-changelog"
@@ -45,18 +45,18 @@ class Known(NamedTuple):
 
     ref: AccountRef
     account: Account
-    moment: Moment
+    context: DecisionContext
 
     def waits_for(self, event: Event, capped: Event | None = None) -> tuple[Deferral, ...]:
         """What an adverse event of it would wait for, in the words of the decision log.
 
         `capped`: the event whose cap counts.
         """
-        found = deferrals(self.account, self.moment, event)
-        policy, now, permits = self.moment.policy, self.moment.now, self.moment.permits
+        found = deferrals(self.account, self.context, event)
+        policy, now, limits = self.context.policy, self.context.now, self.context.limits
         if capped is None or policy is None:
             return tuple(found)
-        reached = permits.cap_reached(policy, capped, Mode.ENFORCE, now)
+        reached = limits.cap_reached(policy, capped, Mode.ENFORCE, now)
         return (*found, Deferral.CAP) if reached else tuple(found)
 
 
@@ -90,12 +90,12 @@ class States:
         parts = {number: self.part(number) for number in range(self.partition_count)}
         for key, (partition, value) in self._accounts.items():
             ref = AccountRef.of(key)
-            yield Known(ref, decode_account(value), parts[partition].moment(ref, now))
+            yield Known(ref, decode_account(value), parts[partition].context(ref, now))
 
     def of(self, key: bytes, partition: int, value: bytes, now: int) -> Known:
         """One account, whether or not anybody may have to look at it."""
         ref = AccountRef.of(key)
-        return Known(ref, decode_account(value), self.part(partition).moment(ref, now))
+        return Known(ref, decode_account(value), self.part(partition).context(ref, now))
 
     def reserved(self, number: int) -> Mapping[bytes, bytes]:
         """What a partition keeps beside its accounts, as it lies in the changelog."""
@@ -106,17 +106,17 @@ class States:
         raw = self._reserved.get(number, {})
         adopted = raw.get(ADOPTED)
         known = msgspec.msgpack.decode(adopted, type=dict[str, Adopted]) if adopted else {}
-        permits = PartitionPermits(
+        limits = PartitionLimits(
             number,
             self.partition_count,
             _load(raw, CAPS, Caps),
             _load(raw, GUARDS, GuardBook),
             lambda _: 0,
-            Progress(),
+            StepEffects(),
         )
         policies = {name: self._policy(it.digest) for name, it in known.items()}
-        brakes, cluster = _load(raw, BRAKES, Brakes), _load(raw, CLUSTER, Cluster)
-        return Part(known, policies, brakes, permits, cluster)
+        switches, cluster = _load(raw, BRAKES, Switches), _load(raw, CLUSTER, Cluster)
+        return Part(known, policies, switches, limits, cluster)
 
     def _policy(self, digest: str) -> Policy | None:
         """The policy under a digest; None where its text is gone, or is no policy any more."""
@@ -131,14 +131,14 @@ class Part(NamedTuple):
 
     adopted: dict[str, Adopted]
     policies: dict[str, Policy | None]
-    brakes: Brakes
-    permits: PartitionPermits
+    switches: Switches
+    limits: PartitionLimits
     cluster: Cluster
 
-    def moment(self, ref: AccountRef, now: int) -> Moment:
+    def context(self, ref: AccountRef, now: int) -> DecisionContext:
         """What a decision about an account would be made with."""
         adopted = self.adopted.get(ref.platform)
-        return Moment(
+        return DecisionContext(
             ref=ref,
             now=now,
             as_of=None,
@@ -146,8 +146,8 @@ class Part(NamedTuple):
             policy=self.policies.get(ref.platform),
             policy_since=adopted.since if adopted else 0,
             policy_changed=False,
-            brakes=self.brakes,
-            permits=self.permits,
+            switches=self.switches,
+            limits=self.limits,
             cluster=self.cluster,
             notices=adopted.notices if adopted else (),
         )

@@ -13,10 +13,10 @@ from pydantic import ValidationError
 from schemas.inputs import Control, SwitchChange, input_key
 from schemas.topics import DEAD_LETTERS
 from schemas.words import Command, ControlReason, Switch
-from streams.core.account import Hold
-from streams.core.brakes import EVERYWHERE, Brakes
-from streams.core.facts import begin_hold
-from streams.core.heard import word_of
+from streams.core.inputs.heard import word_of
+from streams.core.limits.switches import EVERYWHERE, Switches
+from streams.core.model.account import Hold
+from streams.core.rules.facts import begin_hold
 from streams.operate.audit.happened import bare, plain_of
 from streams.operate.audit.records import Record, stamp
 
@@ -93,9 +93,9 @@ class Levers:
             if record.key == input_key("switches", change).encode():
                 self._turned.append((record, change))
 
-    def brakes(self) -> tuple[Brakes, list[SwitchChange]]:
+    def brakes(self) -> tuple[Switches, list[SwitchChange]]:
         """The brakes as the core has them, and the record that pulled each of those that are on."""
-        brakes = Brakes()
+        brakes = Switches()
         pulled: dict[tuple[str, str], SwitchChange] = {}
         for record, it in self._turned:
             if record.place in self._refused:
@@ -111,7 +111,7 @@ class Levers:
 
     def _settle(
         self,
-        brakes: Brakes,
+        brakes: Switches,
         record: Record,
         change: SwitchChange,
         pulled: dict[tuple[str, str], SwitchChange],

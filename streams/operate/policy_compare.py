@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 
 from schemas.words import Mode
-from streams.core.policy import MODE_ORDER
+from streams.core.model.policy import MODE_ORDER
 
 NEW_ONLY = "for new invitations only"
 LOWERS_FLOOR = "lowers the floor → rescan needed"

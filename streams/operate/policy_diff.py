@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator
 from math import inf
 
 from schemas.words import Field
-from streams.core.policy import Phase, Policy
+from streams.core.model.policy import Phase, Policy
 from streams.operate.policy_compare import (
     LOWERS_FLOOR,
     NEW_ONLY,

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from math import inf
 
 from schemas.words import Level, Surface
-from streams.core.policy import Guards, Policy, Restriction
+from streams.core.model.policy import Guards, Policy, Restriction
 from streams.operate.policy_compare import (
     NEW_ONLY,
     Difference,

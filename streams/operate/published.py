@@ -6,7 +6,7 @@ from typing import NamedTuple
 import msgspec
 
 from schemas.topics import POLICIES
-from streams.core.policy import Policy
+from streams.core.model.policy import Policy
 from streams.operate.audit.reading import read_to_end
 from streams.operate.clients import consumer
 from streams.settings import Settings

@@ -17,8 +17,8 @@ from schemas.words import (
     PLATFORM_PATTERN,
     Refused,
 )
-from streams.core.checker import PROTECTS_NOBODY
-from streams.core.plain import has_name_field
+from streams.core.inputs.checker import PROTECTS_NOBODY
+from streams.core.inputs.plain import has_name_field
 from streams.operate.errors import UsageError
 from streams.policies.scalars import nearest
 

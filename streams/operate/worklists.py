@@ -9,11 +9,11 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from schemas.words import Event, Mode
-from streams.core import ids
-from streams.core.account import AccountRef, Cycle
 from streams.core.lifecycle import Invitation
-from streams.core.throttle import in_order, restrictable
-from streams.core.unclear import unclear_since
+from streams.core.model import ids
+from streams.core.model.account import AccountRef, Cycle
+from streams.core.rules.throttle import in_order, restrictable
+from streams.core.rules.unclear import unclear_since
 from streams.operate.account_states import CHANGELOG, POLICIES, Known, States
 from streams.operate.audit.happened import plain_of
 from streams.operate.audit.records import Record, iso
@@ -155,7 +155,7 @@ def _pending(known: Known, until: int) -> Iterator[Row]:
     if cycle.deadline_at is None or cycle.deadline_at > until or cycle.delivered_at is None:
         return
     reason = "declined" if life.state is Invitation.DECLINED else "no_answer"
-    policy = known.moment.policy
+    policy = known.context.policy
     allowed = restrictable(cycle, policy, Mode.ENFORCE)
     if policy is None and reason in cycle.terms.on:
         allowed = cycle.terms.surfaces  # Its text is gone: better a row too many than none.

@@ -9,7 +9,7 @@ Both raise `PolicyFaults`, whose `faults` are all that is wrong, in order of fil
 from collections.abc import Iterable
 from pathlib import Path
 
-from streams.core.policy import Policy
+from streams.core.model.policy import Policy
 from streams.policies.document import read_document
 from streams.policies.faults import Fault, Findings, PolicyFaults
 from streams.policies.reading import KEYS, Draft, read_policy

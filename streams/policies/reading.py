@@ -13,7 +13,7 @@ from typing import TypeVar
 from ruamel.yaml.nodes import MappingNode, Node
 
 from schemas.words import ACTOR_PATTERN, ALLOWED_SKEW_SECONDS, ID_PATTERN, PLATFORM_PATTERN, Mode
-from streams.core.policy import (
+from streams.core.model.policy import (
     MAX_REFERENCE_LENGTH,
     MOST_REMINDERS,
     Guards,

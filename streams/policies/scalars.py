@@ -15,7 +15,7 @@ from typing import TypeVar
 from ruamel.yaml.nodes import Node, ScalarNode
 
 from schemas.inputs import TIME_PATTERN
-from streams.core.policy import PPM
+from streams.core.model.policy import PPM
 from streams.policies.faults import Cure, Wrong
 
 SECOND = 1_000

@@ -15,8 +15,8 @@ from schemas.words import (
     Mode,
     Surface,
 )
-from streams.core.labels import folded_label
-from streams.core.policy import SHANGHAI_OFFSET_MINUTES, Consequence, Phase, Restriction
+from streams.core.model.labels import folded_label
+from streams.core.model.policy import SHANGHAI_OFFSET_MINUTES, Consequence, Phase, Restriction
 from streams.policies.faults import Wrong
 from streams.policies.scalars import (
     matching,

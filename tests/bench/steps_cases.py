@@ -17,10 +17,27 @@ from typing import Any, NamedTuple
 from murmurhash2 import murmurhash2
 
 from schemas.words import Field, Level, Mode, Surface
-from streams.core.account import decode_account
-from streams.core.ids import invitation_id
-from streams.core.partition import Partition, World
-from streams.core.policy import Consequence, Notice, Phase, Policy, Restriction, Stability
+
+try:
+    from streams.core.model.account import decode_account, encode
+    from streams.core.model.ids import invitation_id
+    from streams.core.model.policy import (
+        Consequence,
+        Notice,
+        Phase,
+        Policy,
+        Restriction,
+        Stability,
+    )
+    from streams.core.partition import Partition, PartitionEnvironment
+except ModuleNotFoundError:
+    # A tree of before the core had rooms.
+    from streams.core.account import decode_account, encode
+    from streams.core.ids import invitation_id
+    from streams.core.policy import Consequence, Notice, Phase, Policy, Restriction, Stability
+
+    from streams.core.partition import Partition
+    from streams.core.partition import World as PartitionEnvironment
 
 DAY = 86_400_000
 NOW = int(datetime(2025, 3, 1, tzinfo=UTC).timestamp() * 1000)
@@ -108,7 +125,7 @@ class Bench:
     """A partition and its tables, and what goes into it."""
 
     def __init__(self, rule: Policy | None = None) -> None:
-        self.world = World(
+        self.world = PartitionEnvironment(
             policies={"weibo": rule or policy()},
             partition_count=1,
             partition_of=partition_of,
@@ -419,7 +436,6 @@ def open_restricted() -> Iterator[Chunk]:
 
 def decoding() -> Iterator[Chunk]:
     """reading and packing an account at rest"""
-    from streams.core.account import encode
 
     bench, accounts = Bench(), names(2_000)
     bench.do("category-changes", bench.labels(accounts, (*COVERED, *EXEMPT)))

@@ -14,9 +14,9 @@ from aiokafka.partitioner import murmur2
 
 from schemas.inputs import FIRST_EDITION_ORDER, INPUT_MODELS
 from schemas.topics import DEAD_LETTERS, DECISIONS, OUTPUTS, STORES
-from streams.core.clock import milliseconds
-from streams.core.ledger import Headers, Stop
-from streams.core.partition import ORDER, Partition, World
+from streams.core.model.instants import milliseconds
+from streams.core.model.ports import Headers, Stop
+from streams.core.partition import ORDER, Partition, PartitionEnvironment
 from streams.policies import load_policies
 from tests.chaos.book import Book, bare
 from tests.chaos.grounds import POLICIES, PREFIX
@@ -72,7 +72,7 @@ class Replay:
         self.transactions = 0
         self.openings = 0
         self.ledger = Ledger()
-        self._world = World(
+        self._world = PartitionEnvironment(
             policies=load_policies(POLICIES, require_approvals=False),
             partition_count=book.partitions,
             partition_of=lambda key: (murmur2(key) & 0x7FFFFFFF) % book.partitions,

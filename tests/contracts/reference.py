@@ -11,10 +11,10 @@ from pydantic import BaseModel, ValidationError
 
 from schemas.inputs import INPUT_MODELS, InputName, input_key
 from schemas.words import MAX_VALUE_BYTES
-from streams.core.checker import Checker
-from streams.core.checks import Horizon, check_fields, check_place
-from streams.core.decode import CategoryChange, FollowerCount, Value, decode
-from streams.core.plain import MAX_DEPTH, Refusal, has_name_field
+from streams.core.inputs.checker import Checker
+from streams.core.inputs.checks import Horizon, check_fields, check_place
+from streams.core.inputs.decode import CategoryChange, FollowerCount, Value, decode
+from streams.core.inputs.plain import MAX_DEPTH, Refusal, has_name_field
 from tests.core.given import Record
 
 INSTANT = "2024-01-01T00:00:00Z"

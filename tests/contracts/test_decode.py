@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from schemas.inputs import INPUT_MODELS, InputName
 from schemas.words import NAME_FIELDS, Refused
-from streams.core.decode import STRUCTS, decode
-from streams.core.plain import Refusal
+from streams.core.inputs.decode import STRUCTS, decode
+from streams.core.inputs.plain import Refusal
 from tests.contracts.reference import (
     GOOD,
     INSTANT,

@@ -16,7 +16,7 @@ from schemas.inputs import INPUT_MODELS, ThrottleAck
 from schemas.records import RECORD_MODELS
 from schemas.topics import TOPICS
 from schemas.words import EVENT_REASONS
-from streams.core.plain import Refusal
+from streams.core.inputs.plain import Refusal
 from tests.contracts.reference import by_the_core
 
 ROOT = Path(__file__).parents[2]

@@ -10,7 +10,7 @@ import pytest
 from schemas.inputs import INPUT_MODELS, InputName
 from schemas.records import DeadLetter
 from schemas.words import Refused
-from streams.core.clock import rfc3339
+from streams.core.model.instants import rfc3339
 from tests.contracts.reference import GOOD
 from tests.contracts.test_decode import BYTES
 from tests.core.given import MINUTE, START, Day, Record

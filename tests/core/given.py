@@ -13,13 +13,11 @@ from typing import Any, NamedTuple
 import msgspec
 
 from schemas.words import Field, Level, Mode, Surface
-from streams.core.account import Account, decode_account
-from streams.core.checker import Partitioner
-from streams.core.clock import milliseconds, rfc3339
-from streams.core.ids import invitation_id
-from streams.core.ledger import ACCOUNTS, Headers
-from streams.core.partition import Partition, World
-from streams.core.policy import (
+from streams.core.inputs.checker import Partitioner
+from streams.core.model.account import Account, decode_account
+from streams.core.model.ids import invitation_id
+from streams.core.model.instants import milliseconds, rfc3339
+from streams.core.model.policy import (
     Consequence,
     Notice,
     Phase,
@@ -27,6 +25,8 @@ from streams.core.policy import (
     Restriction,
     Stability,
 )
+from streams.core.model.ports import ACCOUNTS, Headers
+from streams.core.partition import Partition, PartitionEnvironment
 
 SECOND, MINUTE, HOUR, DAY = 1000, 60_000, 3_600_000, 86_400_000
 START = milliseconds(datetime(2024, 1, 1, tzinfo=UTC))
@@ -139,7 +139,7 @@ class Day:
 
     def open(self, *policies: Policy) -> None:
         """Open the partition anew on its state, as after a restart."""
-        world = World(
+        world = PartitionEnvironment(
             policies={policy.platform: policy for policy in policies},
             partition_count=self._partition_count,
             partition_of=self._partition_of,

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from streams.core.policy import Policy
+from streams.core.model.policy import Policy
 from tests.core.given import ACCOUNT, DAY, HOUR, MINUTE, PLATFORM, Day, policy
 
 WINDOW = 3 * DAY

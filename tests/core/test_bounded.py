@@ -9,10 +9,10 @@ import pytest
 
 from schemas.inputs import InputName
 from schemas.words import Mode
-from streams.core.account import decode_account
-from streams.core.clock import rfc3339
-from streams.core.ids import invitation_id
-from streams.core.ledger import ACCOUNTS
+from streams.core.model.account import decode_account
+from streams.core.model.ids import invitation_id
+from streams.core.model.instants import rfc3339
+from streams.core.model.ports import ACCOUNTS
 from tests.core.given import ACCOUNT, HOUR, PLATFORM, START, Record, policy
 from tests.core.invariants.world import Run
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import pytest
 
-from streams.core.clock import rfc3339
+from streams.core.model.instants import rfc3339
 from streams.core.partition import Partition
 from tests.core.given import DAY, MINUTE, PLATFORM, SECOND, Day
 from tests.core.states import delivered, granted

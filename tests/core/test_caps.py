@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.words import Mode
-from streams.core.caps import share
-from streams.core.clock import day_of
-from streams.core.ids import bucket
+from streams.core.limits.caps import share
+from streams.core.model.ids import bucket
+from streams.core.model.instants import day_of
 from tests.core.given import DAY, HOUR, MINUTE, PLATFORM, Day, policy
 from tests.core.states import ISSUED, WINDOW, brief
 

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from streams.core.chain import Chain
+from streams.core.log.chain import Chain
 
 RECORDS: list[dict[str, Any]] = [
     {},

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.core.clock import (
+from streams.core.model.instants import (
     DAY,
     HOUR,
     add_stop,

@@ -1,7 +1,7 @@
 """The cluster has changed: adverse events wait and clocks stand still until the next start."""
 
-from streams.core.clock import rfc3339
-from streams.core.cluster import MOST_STOPS, Cluster
+from streams.core.limits.cluster import MOST_STOPS, Cluster
+from streams.core.model.instants import rfc3339
 from tests.core.given import DAY, HOUR, MINUTE, PLATFORM, START, Day, policy
 from tests.core.invariants.replay import recompute
 from tests.core.invariants.world import Run

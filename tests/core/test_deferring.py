@@ -5,7 +5,7 @@ Deadlines are checked to the millisecond.
 
 import pytest
 
-from streams.core.clock import rfc3339
+from streams.core.model.instants import rfc3339
 from tests.core.given import DAY, HOUR, MINUTE, START, Day, policy, stability
 from tests.core.states import DEADLINE, ISSUED, begun, declined, delivered, expired, undelivered
 

@@ -1,7 +1,7 @@
 """The moment of entry, and the time that a word counts with (contract 3.1, 3.3)."""
 
 from schemas.words import EARLIEST_TIME_MS
-from streams.core.entry import SKEW, WordTime, entry_of, word_time
+from streams.core.inputs.entry import SKEW, WordTime, entry_of, word_time
 from tests.core.given import DAY, MINUTE, START, Record
 
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from streams.core.clock import rfc3339
-from streams.core.policy import Consequence
+from streams.core.model.instants import rfc3339
+from streams.core.model.policy import Consequence
 from tests.core.given import DAY, HOUR, MINUTE, SECOND, START, Day, policy, stability
 from tests.core.states import WINDOW, delivered, expired, invited, lifted
 

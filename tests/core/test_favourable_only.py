@@ -2,7 +2,7 @@
 
 import pytest
 
-from streams.core.clock import rfc3339
+from streams.core.model.instants import rfc3339
 from tests.core.given import DAY, HOUR, MINUTE, START, Day, policy
 from tests.core.states import ISSUED, WINDOW, begun, delivered, expired, lifted
 

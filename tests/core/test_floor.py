@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from streams.core.clock import rfc3339
-from streams.core.ledger import ACCOUNTS, CATEGORIES
-from streams.core.policy import Phase
+from streams.core.model.instants import rfc3339
+from streams.core.model.policy import Phase
+from streams.core.model.ports import ACCOUNTS, CATEGORIES
 from tests.core.given import ACCOUNT, DAY, HOUR, PLATFORM, START, Day, Record, policy
 from tests.core.states import ISSUED, brief, invited
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from streams.core.guards import Guard, GuardBook, Tally
-from streams.core.policy import Guards
+from streams.core.limits.guards import Guard, GuardBook, Tally
+from streams.core.model.policy import Guards
 from tests.core.given import DAY, HOUR, MINUTE, START, Day
 from tests.core.states import ISSUED, brief
 

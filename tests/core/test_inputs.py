@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from schemas.words import Mode
-from streams.core.account import decode_account
-from streams.core.clock import rfc3339
-from streams.core.ids import pseudonym
-from streams.core.ledger import ACCOUNTS, CATEGORIES, Stop
+from streams.core.model.account import decode_account
+from streams.core.model.ids import pseudonym
+from streams.core.model.instants import rfc3339
+from streams.core.model.ports import ACCOUNTS, CATEGORIES, Stop
 from tests.core.given import ACCOUNT, DAY, HOUR, MINUTE, PLATFORM, START, Day, policy
 from tests.core.states import (
     ISSUED,

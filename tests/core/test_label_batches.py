@@ -5,8 +5,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from streams.core.clock import rfc3339
-from streams.core.ledger import CATEGORIES
+from streams.core.model.instants import rfc3339
+from streams.core.model.ports import CATEGORIES
 from tests.core.given import DAY, PLATFORM, START, Day, Record
 
 GOOD = {"platform": PLATFORM, "account_id": "a1", "category": "财经"}

@@ -7,8 +7,8 @@ import msgspec
 import pytest
 
 from schemas.words import Field
-from streams.core.labels import folded_label
-from streams.core.ledger import CATEGORIES
+from streams.core.model.labels import folded_label
+from streams.core.model.ports import CATEGORIES
 from tests.core.given import HOUR, PLATFORM, Day, policy
 from tests.core.states import ISSUED, invited
 

@@ -12,8 +12,8 @@ import pytest
 
 from schemas.inputs import INPUT_MODELS, InputName
 from schemas.words import Mode
-from streams.core.clock import rfc3339
-from streams.core.ids import invitation_id
+from streams.core.model.ids import invitation_id
+from streams.core.model.instants import rfc3339
 from tests.core.given import ACCOUNT, DAY, HOUR, MINUTE, PLATFORM, START, Day, Record, policy
 from tests.core.states import WINDOW, delivered, expired, invited, undelivered
 

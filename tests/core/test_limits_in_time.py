@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 from schemas.words import Field
-from streams.core.clock import rfc3339
-from streams.core.policy import Phase
+from streams.core.model.instants import rfc3339
+from streams.core.model.policy import Phase
 from tests.core.given import DAY, HOUR, MINUTE, START, Day, policy
 from tests.core.states import ISSUED, brief, delivered, undelivered
 

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from streams.core.account import decode_account, encode
-from streams.core.ledger import ACCOUNTS
-from streams.core.policy import Phase, Policy
+from streams.core.model.account import decode_account, encode
+from streams.core.model.policy import Phase, Policy
+from streams.core.model.ports import ACCOUNTS
 from tests.core.given import DAY, HOUR, PLATFORM, START, Day, policy, stability
 from tests.core.states import ISSUED, WINDOW, begun, delivered, expired, invited, lifted
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from schemas.words import Level, Mode, Surface
-from streams.core.clock import rfc3339
-from streams.core.policy import Consequence, Notice, Phase, Policy, Restriction, Stability
+from streams.core.model.instants import rfc3339
+from streams.core.model.policy import Consequence, Notice, Phase, Policy, Restriction, Stability
 from tests.core.given import DAY, START, policy
 from tests.core.twin import Twin, minutes
 

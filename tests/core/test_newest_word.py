@@ -3,7 +3,7 @@
 import pytest
 
 from schemas.words import Event, Switch
-from streams.core.clock import bounded, rfc3339
+from streams.core.model.instants import bounded, rfc3339
 from tests.core.given import DAY, HOUR, MINUTE, PLATFORM, SECOND, START, Day
 from tests.core.states import DEADLINE, STATES, delivered, expired, granted, invited, lifted
 
@@ -106,8 +106,8 @@ def test_a_hold_is_never_stale_and_the_end_of_one_is_when_older_than_the_newest_
 
 def is_on(day: Day) -> bool:
     """Whether the brake on everything adverse is pulled."""
-    brakes = day.partition._brakes
-    return Switch.ADVERSE_OFF in brakes.stopping(PLATFORM, Event.INVITATION_ISSUED)
+    switches = day.partition._switches
+    return Switch.ADVERSE_OFF in switches.stopping(PLATFORM, Event.INVITATION_ISSUED)
 
 
 def test_a_switch_turned_on_is_never_stale() -> None:
@@ -289,8 +289,8 @@ def test_1000_stops_of_a_scope_are_kept() -> None:
     for number in range(1010):
         name = "adverse_off" if number % 2 else "answers_paused"
         day.wait(10 * SECOND).switch(name, True).wait(SECOND).switch(name, False)
-    assert len(day.partition._brakes.stops(PLATFORM)) == 1000
-    assert len(day.partition._brakes.past["*"]) == 1000
+    assert len(day.partition._switches.stops(PLATFORM)) == 1000
+    assert len(day.partition._switches.past["*"]) == 1000
 
 
 def test_a_notice_just_sent_is_not_stopped_by_what_ended_before() -> None:

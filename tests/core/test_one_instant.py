@@ -3,7 +3,7 @@
 import pytest
 
 from schemas.words import Field
-from streams.core.clock import rfc3339
+from streams.core.model.instants import rfc3339
 from tests.core.given import DAY, HOUR, MINUTE, START, Day, policy
 from tests.core.states import ISSUED, begun, delivered, invited
 

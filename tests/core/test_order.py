@@ -8,9 +8,9 @@ import pytest
 
 from schemas.inputs import FIRST_EDITION_ORDER, InputName
 from schemas.words import Mode
-from streams.core.clock import rfc3339
-from streams.core.ids import invitation_id
-from streams.core.ledger import Records
+from streams.core.model.ids import invitation_id
+from streams.core.model.instants import rfc3339
+from streams.core.model.ports import Records
 from streams.core.partition import ORDER
 from tests.core.given import ACCOUNT, HOUR, PLATFORM, Day, Record
 from tests.core.invariants.replay import recompute

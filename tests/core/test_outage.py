@@ -5,7 +5,7 @@ from datetime import datetime
 
 import pytest
 
-from streams.core.clock import hour_of, milliseconds
+from streams.core.model.instants import hour_of, milliseconds
 from tests.core.given import HOUR, Day
 from tests.core.states import WINDOW, brief
 
@@ -66,8 +66,8 @@ def test_conditions_are_looked_at_anew_when_its_turn_comes(asleep: Day) -> None:
     asleep.reads(10, "o103").control("hold", "o104")
     asleep.wait(40 * HOUR)
     restricted = set(touched(asleep, "throttle.applied"))
-    spared = {f"o{number}" for number in range(100, 105)}
-    assert restricted == set(NAMES) - spared
+    restriction_waived = {f"o{number}" for number in range(100, 105)}
+    assert restricted == set(NAMES) - restriction_waived
     granted = [it for it in asleep.events if it["event"] == "consent.granted"]
     assert [it["reason"] for it in granted] == ["answer"], "who waited answers in time"
 

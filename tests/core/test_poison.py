@@ -24,9 +24,9 @@ from schemas.words import (
     Mode,
     Switch,
 )
-from streams.core.clock import rfc3339
-from streams.core.ids import invitation_id
-from streams.core.policy import Guards, Phase
+from streams.core.model.ids import invitation_id
+from streams.core.model.instants import rfc3339
+from streams.core.model.policy import Guards, Phase
 from tests.contracts.test_decode import TIMES
 from tests.core.given import DAY, HOUR, MINUTE, NOT_EVENTS, PLATFORM, START, Day
 from tests.core.states import delivered

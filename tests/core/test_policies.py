@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from schemas.words import Field, Level, Mode, Surface
-from streams.core.clock import rfc3339
-from streams.core.ledger import Stop
-from streams.core.policy import Phase, Policy, Restriction
+from streams.core.model.instants import rfc3339
+from streams.core.model.policy import Phase, Policy, Restriction
+from streams.core.model.ports import Stop
 from tests.core.given import DAY, HOUR, MINUTE, START, Day, policy, stability
 from tests.core.states import DEADLINE, ISSUED, WINDOW, delivered, expired, granted, invited
 

@@ -9,9 +9,9 @@ import pytest
 
 from schemas.inputs import InputName
 from schemas.words import Refused
-from streams.core.batches import joined
-from streams.core.clock import rfc3339
-from streams.core.refusal_guard import TRIPS_AT, platform_of
+from streams.core.inputs.batches import joined
+from streams.core.inputs.refusal_guard import TRIPS_AT, platform_of
+from streams.core.model.instants import rfc3339
 from tests.core.given import ACCOUNT, DAY, HOUR, MINUTE, PLATFORM, Day, Record, policy
 from tests.core.invariants.replay import recompute
 from tests.core.states import ISSUED, begun, delivered, expired, lifted

@@ -5,10 +5,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from streams.core.account import MOST_CONTROLS, Account, Heard, decode_account, encode
-from streams.core.ids import control_mark, pseudonym
-from streams.core.ledger import ACCOUNTS
-from streams.core.marks import count
+from streams.core.model.account import MOST_CONTROLS, Account, Heard, decode_account, encode
+from streams.core.model.ids import control_mark, pseudonym
+from streams.core.model.marks import count
+from streams.core.model.ports import ACCOUNTS
 from tests.core.given import ACCOUNT, DAY, HOUR, MINUTE, PLATFORM, START, Day
 from tests.core.states import delivered, expired, granted, unreadable
 
@@ -95,7 +95,7 @@ def cycle(**changes: Any) -> list[Any]:
         "receipts": [[told, "delivered"]],
         "failed_at": None,
         "reissue_wanted": False,
-        "spared": False,
+        "restriction_waived": False,
         "ordinals": {"invitation.issued": 1, "invitation.delivered": 1},
         "throttles": {},
         "first_issued_at": issued,
@@ -108,7 +108,7 @@ def record(state: int = 3, **changes: Any) -> bytes:
     fields: dict[str, Any] = {
         "followers": 1500,
         "observed_at": START,
-        "runs": {1000: START},
+        "above_line_since": {1000: START},
         "label": ["财经", START, "platform", None, START, False],
         "eligibility": 2,
         "line": 1000,
@@ -223,11 +223,11 @@ def test_switches_of_the_first_edition_stay_as_they_were() -> None:
     day.tables.state[ACCOUNTS][b"#brakes"] = raw
     day.open(next(iter(day.partition._policies.values())))
     stops = [(START + 1, START + 2), (START + 5, None)]
-    assert day.partition._brakes.stops(PLATFORM) == stops
+    assert day.partition._switches.stops(PLATFORM) == stops
     day.wait(HOUR).switch("adverse_off", False, at=START + 4)
     assert day.partition.counts["ignored", "switches", "stale"] == 1
     day.switch("adverse_off", False)
-    assert day.partition._brakes.stops(PLATFORM)[-1] == (START + 5, START + HOUR)
+    assert day.partition._switches.stops(PLATFORM)[-1] == (START + 5, START + HOUR)
 
 
 def test_a_fresh_account_is_as_small_as_before() -> None:

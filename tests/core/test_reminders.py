@@ -3,10 +3,10 @@
 from dataclasses import replace
 
 from schemas.words import Event, Mode
-from streams.core.account import decode_account, encode
-from streams.core.ids import derive
-from streams.core.ledger import ACCOUNTS
-from streams.core.policy import Notice, Policy
+from streams.core.model.account import decode_account, encode
+from streams.core.model.ids import derive
+from streams.core.model.policy import Notice, Policy
+from streams.core.model.ports import ACCOUNTS
 from tests.core.given import ACCOUNT, DAY, HOUR, MINUTE, PLATFORM, Day, policy
 from tests.core.states import invited
 

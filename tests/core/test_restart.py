@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
-from streams.core.clock import rfc3339
-from streams.core.policy import Policy
+from streams.core.model.instants import rfc3339
+from streams.core.model.policy import Policy
 from tests.core.given import DAY, HOUR, MINUTE, Day, policy, stability
 from tests.core.states import STATES
 

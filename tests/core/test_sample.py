@@ -6,9 +6,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from streams.core.batches import sampled
-from streams.core.clock import rfc3339
-from streams.core.ledger import ACCOUNTS
+from streams.core.inputs.batches import sampled
+from streams.core.model.instants import rfc3339
+from streams.core.model.ports import ACCOUNTS
 from tests.core.given import DAY, PLATFORM, START, Day, Record
 
 LOW = {"platform": PLATFORM, "account_id": "a1", "followers": 3, "observed_at": rfc3339(START)}

@@ -2,7 +2,7 @@
 
 import time
 
-from streams.core.schedule import Schedule
+from streams.core.state.schedule import Schedule
 
 
 def test_stale_entries_are_cleared_once_they_outnumber_the_others() -> None:

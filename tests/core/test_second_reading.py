@@ -1,6 +1,6 @@
 """What is read a second time, or said a second time, must not undo what came after it."""
 
-from streams.core.policy import Phase
+from streams.core.model.policy import Phase
 from tests.core.given import HOUR, MINUTE, SECOND, START, Day, policy
 
 

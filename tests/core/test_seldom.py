@@ -1,6 +1,6 @@
 """What is seldom said of an account takes no room until it is said."""
 
-from streams.core.account import Account, Cycle, decode_account, encode
+from streams.core.model.account import Account, Cycle, decode_account, encode
 from tests.core.given import ACCOUNT, PLATFORM, START, Day, policy
 
 

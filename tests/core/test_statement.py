@@ -6,10 +6,10 @@ from typing import Any, get_args
 import pytest
 
 from schemas.statement import Band
-from streams.core.account import decode_account, encode
-from streams.core.ledger import ACCOUNTS
-from streams.core.policy import Phase, Policy
-from streams.core.statement import band
+from streams.core.model.account import decode_account, encode
+from streams.core.model.policy import Phase, Policy
+from streams.core.model.ports import ACCOUNTS
+from streams.core.rules.statement import band
 from tests.core.given import ACCOUNT, DAY, HOUR, MINUTE, PLATFORM, START, Day, policy, stability
 
 LINE = 1_000_000

@@ -6,8 +6,8 @@ import msgspec
 import pytest
 
 from schemas.inputs import INPUT_MODELS, InputName
-from streams.core.clock import rfc3339
-from streams.core.ids import invitation_id
+from streams.core.model.ids import invitation_id
+from streams.core.model.instants import rfc3339
 from tests.core.given import ACCOUNT, DAY, HOUR, MINUTE, PLATFORM, START, Day, Record
 from tests.core.states import DEADLINE, ISSUED, begun, brief, delivered, expired
 

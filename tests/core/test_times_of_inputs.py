@@ -6,8 +6,8 @@ import msgspec
 import pytest
 
 from schemas.inputs import InputName
-from streams.core.clock import rfc3339
-from streams.core.entry import SKEW
+from streams.core.inputs.entry import SKEW
+from streams.core.model.instants import rfc3339
 from tests.core.given import ACCOUNT, DAY, HOUR, PLATFORM, START, Day, Record
 
 KEY = f"{PLATFORM}:{ACCOUNT}"

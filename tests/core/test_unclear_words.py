@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from streams.core.clock import rfc3339
-from streams.core.marks import count
+from streams.core.model.instants import rfc3339
+from streams.core.model.marks import count
 from tests.core.given import ACCOUNT, DAY, HOUR, MINUTE, PLATFORM, START, Day, policy
 from tests.core.states import (
     DEADLINE,

@@ -2,10 +2,10 @@
 
 import pytest
 
-from streams.core.account import MOST_CONTROLS
-from streams.core.clock import rfc3339
-from streams.core.controls import MOST_APPEALS
-from streams.core.marks import count
+from streams.core.model.account import MOST_CONTROLS
+from streams.core.model.instants import rfc3339
+from streams.core.model.marks import count
+from streams.core.rules.controls import MOST_APPEALS
 from tests.core.given import DAY, HOUR, MINUTE, PLATFORM, START, Day, policy
 from tests.core.states import (
     DEADLINE,

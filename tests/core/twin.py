@@ -32,9 +32,9 @@ from typing import Any
 
 from schemas.inputs import INPUT_MODELS
 from schemas.words import Refused
-from streams.core import policy as core
-from streams.core.clock import rfc3339
-from streams.core.ids import invitation_id
+from streams.core.model import policy as core
+from streams.core.model.ids import invitation_id
+from streams.core.model.instants import rfc3339
 from tests.core.given import ACCOUNT, DAY, MINUTE, PLATFORM, Day, Record
 from tests.oracle import policy as oracle
 from tests.oracle.guard import WORDS, RefusalGuard, certain

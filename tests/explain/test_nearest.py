@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from streams.core.clock import DAY, HOUR, SECOND
+from streams.core.model.instants import DAY, HOUR, SECOND
 from streams.explain.gather import from_index
 from streams.explain.nearest import Change, Kind, Nearest, nearest
 from streams.explain.sandbox import DECISIVE

@@ -6,7 +6,7 @@ import pytest
 
 from schemas.words import Deferral, Ignored
 from streams.core.lifecycle import Invitation
-from streams.core.timer import Timer
+from streams.core.model.timer import Timer
 from streams.explain import en, zh
 from streams.explain.explanation import SECTIONS
 from streams.explain.nearest import Kind

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from streams.core.policy import Notice, Phase, Policy
+from streams.core.model.policy import Notice, Phase, Policy
 from streams.operate.audit.records import HOUR, MINUTE, iso
 from tests.core.given import DAY, START, policy, stability
 from tests.operate.recording import Tape, invited

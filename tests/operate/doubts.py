@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from streams.core.policy import Notice, Phase
+from streams.core.model.policy import Notice, Phase
 from streams.operate.audit.records import iso
 from tests.core.given import DAY, HOUR, MINUTE, START, policy, stability
 from tests.operate.recording import Tape, invited

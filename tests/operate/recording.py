@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from schemas.words import Mode, Surface
-from streams.core.batches import joined
-from streams.core.policy import Consequence, Notice, Phase, Policy
+from streams.core.inputs.batches import joined
+from streams.core.model.policy import Consequence, Notice, Phase, Policy
 from streams.operate.audit.records import Record, iso, millis
 from tests.core.given import DAY, HOUR, MINUTE, START, Day, policy
 

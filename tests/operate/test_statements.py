@@ -20,7 +20,7 @@ from schemas.statement import (
     StatementOfReasons,
 )
 from schemas.words import Field, LabelSource, Level, Surface
-from streams.core.policy import Phase
+from streams.core.model.policy import Phase
 from streams.operate.errors import UsageError
 from streams.operate.statements import LANGUAGES, Language, count_words, read, render, zone_of
 from streams.operate.statements.dsa import FIELDS_OF_THE_DSA, NOT_FILLED

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from schemas.words import Deferral, Level, Mode, Surface, Switch
-from streams.core.policy import Consequence, Guards, Restriction
+from streams.core.model.policy import Consequence, Guards, Restriction
 from streams.operate.account_states import CHANGELOG
 from streams.operate.audit.records import HOUR, Record, iso
 from streams.operate.in_force import Levers

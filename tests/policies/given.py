@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from streams.core.policy import Policy
+from streams.core.model.policy import Policy
 from streams.policies import load_policy
 
 HERE = Path(__file__).parent

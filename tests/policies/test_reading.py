@@ -9,7 +9,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from schemas.words import Field, Level, Mode, Surface
-from streams.core.policy import Restriction
+from streams.core.model.policy import Restriction
 from streams.policies import load_policy
 from tests.policies.given import GOOD, SHIPPED, loaded, written
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from schemas.words import Field, Mode
-from streams.core.policy import Policy
+from streams.core.model.policy import Policy
 from streams.policies import load_policy
 from tests.policies.given import HERE
 

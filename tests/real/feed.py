@@ -16,9 +16,9 @@ import msgspec
 import pytest
 from aiokafka.partitioner import murmur2
 
-from streams.core.clock import milliseconds
-from streams.core.partition import Partition, World
-from streams.core.policy import Policy
+from streams.core.model.instants import milliseconds
+from streams.core.model.policy import Policy
+from streams.core.partition import Partition, PartitionEnvironment
 from tests.core.given import Record
 from tests.core.invariants.world import SIDE_TOPICS, Memory
 
@@ -67,7 +67,7 @@ class Replay:
         self, *policies: Policy, start: int, partition: int = 0, partition_count: int = 1
     ) -> None:
         self.memory, self.now = Memory(), start
-        world = World(
+        world = PartitionEnvironment(
             policies={policy.platform: policy for policy in policies},
             partition_count=partition_count,
             partition_of=lambda _: partition,

@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from streams.core.policy import Phase, Policy, Stability
+from streams.core.model.policy import Phase, Policy, Stability
 from tests.core.given import DAY, HOUR, MINUTE, policy
 from tests.real.feed import Reading, Replay, instant, readings
 

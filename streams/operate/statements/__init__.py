@@ -17,7 +17,7 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from schemas.events import ThrottleApplied
-from streams.core.policy import SHANGHAI_OFFSET_MINUTES, Policy
+from streams.core.model.policy import SHANGHAI_OFFSET_MINUTES, Policy
 from streams.operate.errors import UsageError
 from streams.operate.statements.words import WORDS
 

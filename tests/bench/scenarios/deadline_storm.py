@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from streams.core.ids import invitation_id
+from streams.core.model.ids import invitation_id
 from tests.bench.arithmetic import latencies
 from tests.bench.data import Row, accounts_in, reading_row
 from tests.bench.options import Options

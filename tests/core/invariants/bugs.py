@@ -11,9 +11,9 @@ from unittest.mock import patch
 from msgspec.structs import replace
 
 from schemas.words import Outcome
-from streams.core import answers, decide, facts, receipts, standing, throttle
-from streams.core.clock import Reckoning
-from streams.core.journal import Journal
+from streams.core.log.decisions import DecisionLog
+from streams.core.model.instants import Reckoning
+from streams.core.rules import answers, applicable_phase, decide, facts, receipts, throttle
 
 Function = Callable[..., Any]
 
@@ -27,8 +27,8 @@ class Bug(NamedTuple):
 
 
 def _sent_is_delivered(right: Function) -> Function:
-    def decide_receipt(account: Any, moment: Any, receipt: Any, word: Any) -> Any:
-        return right(account, moment, _Delivered(receipt), word)
+    def decide_receipt(account: Any, context: Any, receipt: Any, word: Any) -> Any:
+        return right(account, context, _Delivered(receipt), word)
 
     return decide_receipt
 
@@ -46,8 +46,8 @@ def _stops_forgotten(base: int, counted_from: int, stops: Any) -> Reckoning:
 
 
 def _silence_refuses(right: Function) -> Function:
-    def expire(account: Any, moment: Any, mode: Any) -> Any:
-        first, *others = right(account, moment, mode)
+    def expire(account: Any, context: Any, mode: Any) -> Any:
+        first, *others = right(account, context, mode)
         draft = first.drafts[0]._replace(reason="declined")
         return [replace(first, drafts=(draft,)), *others]
 
@@ -55,28 +55,28 @@ def _silence_refuses(right: Function) -> Function:
 
 
 def _braked(right: Function) -> Function:
-    def decide_answer(account: Any, moment: Any, answer: Any, word: Any) -> Any:
-        if moment.brakes.stopping(moment.ref.platform, "invitation.issued"):
+    def decide_answer(account: Any, context: Any, answer: Any, word: Any) -> Any:
+        if context.switches.stopping(context.ref.platform, "invitation.issued"):
             return "stopped"
-        return right(account, moment, answer, word)
+        return right(account, context, answer, word)
 
     return decide_answer
 
 
 def _exempt_only_at_issue(right: Function) -> Function:
-    def failing(account: Any, moment: Any, place: Any) -> str | None:
-        reason = right(account, moment, place)
+    def failing(account: Any, context: Any, place: Any) -> str | None:
+        reason = right(account, context, place)
         return None if reason == "exempted" and account.live.cycle else reason
 
     return failing
 
 
 def _late_is_too_late(right: Function) -> Function:
-    def decide_answer(account: Any, moment: Any, answer: Any, word: Any) -> Any:
+    def decide_answer(account: Any, context: Any, answer: Any, word: Any) -> Any:
         cycle = account.live.cycle
         if cycle and cycle.deadline_at and answer.occurred_ms > cycle.deadline_at:
             return "late"
-        return right(account, moment, answer, word)
+        return right(account, context, answer, word)
 
     return decide_answer
 
@@ -117,21 +117,21 @@ def _present_window(cycle: Any, policy: Any, delivered_at: int) -> int | None:
     return None if window is None else delivered_at + window
 
 
-def _platform_only(brakes: Any, platform: str, switch: Any) -> Any:
+def _platform_only(switches: Any, platform: str, switch: Any) -> Any:
     name = f"{platform}:{switch}"
-    return [brakes.levers[name]] if name in brakes.levers else []
+    return [switches.levers[name]] if name in switches.levers else []
 
 
-def _never_closed(permits: Any, platform: str, now: int) -> None:
+def _never_closed(limits: Any, platform: str, now: int) -> None:
     return None
 
 
 def _timers_unlogged(right: Function) -> Function:
     def decision(
-        journal: Any, ledger: Any, account: Any, moment: Any, cause: Any, *rest: Any
+        decisions: Any, transaction: Any, account: Any, context: Any, cause: Any, *rest: Any
     ) -> None:
         if "timer" not in cause:
-            right(journal, ledger, account, moment, cause, *rest)
+            right(decisions, transaction, account, context, cause, *rest)
 
     return decision
 
@@ -143,11 +143,11 @@ def _appeal_is_paper(right: Function) -> Function:
     return deferrals
 
 
-_INVITATION, _DISPATCH = "streams.core.invitation.", "streams.core.dispatch."
-_exempt = _exempt_only_at_issue(standing.failing)
+_INVITATION, _DISPATCH = "streams.core.rules.invitation.", "streams.core.rules.dispatch."
+_exempt = _exempt_only_at_issue(applicable_phase.failing)
 _restrictable = _all_present_surfaces(throttle.restrictable)
 _first_only = _first_surface_only(throttle.release_all)
-_deferrals = _appeal_is_paper(standing.deferrals)
+_deferrals = _appeal_is_paper(applicable_phase.deferrals)
 
 BUGS: tuple[Bug, ...] = (
     Bug(
@@ -159,7 +159,7 @@ BUGS: tuple[Bug, ...] = (
     Bug(
         3,
         "silence is published as a refusal",
-        {"streams.core.decide._expire": _silence_refuses(decide._expire)},
+        {"streams.core.rules.decide._expire": _silence_refuses(decide._expire)},
     ),
     Bug(
         4,
@@ -170,19 +170,19 @@ BUGS: tuple[Bug, ...] = (
         5,
         "exemption is looked at before an invitation only",
         {
-            "streams.core.eligibility.failing": _exempt,
-            "streams.core.decide.failing": _exempt,
+            "streams.core.rules.eligibility.failing": _exempt,
+            "streams.core.rules.decide.failing": _exempt,
         },
     ),
     Bug(
         6,
         "the text of an unknown label is kept",
-        {"streams.core.reading.new_label": _all_labels_are_known(facts.new_label)},
+        {"streams.core.state.reading.new_label": _all_labels_are_known(facts.new_label)},
     ),
     Bug(
         7,
         "ids forget which one of its kind an event is",
-        {"streams.core.events.next_ordinal": lambda cycle, event, surface: 1},
+        {"streams.core.log.events.next_ordinal": lambda cycle, event, surface: 1},
     ),
     Bug(
         8,
@@ -192,14 +192,14 @@ BUGS: tuple[Bug, ...] = (
     Bug(
         9,
         "all surfaces of the present policy are restricted",
-        {"streams.core.throttle.restrictable": _restrictable},
+        {"streams.core.rules.throttle.restrictable": _restrictable},
     ),
     Bug(
         10,
         "only the first surface is freed",
         {
             _INVITATION + "release_all": _first_only,
-            "streams.core.controls.release_all": _first_only,
+            "streams.core.rules.controls.release_all": _first_only,
         },
     ),
     Bug(
@@ -210,45 +210,45 @@ BUGS: tuple[Bug, ...] = (
     Bug(
         12,
         "a correction opens a dwell",
-        {"streams.core.facts.OPENING": frozenset({*facts.OPENING, "correction"})},
+        {"streams.core.rules.facts.OPENING": frozenset({*facts.OPENING, "correction"})},
     ),
     Bug(
         13,
         "switches for all platforms are overlooked",
-        {"streams.core.brakes.Brakes._of": _platform_only},
+        {"streams.core.limits.switches.Switches._of": _platform_only},
     ),
     Bug(
         13,
         "a closed guard holds nothing back",
-        {"streams.core.permits.PartitionPermits.guard_closed": _never_closed},
+        {"streams.core.limits.partition_limits.PartitionLimits.guard_closed": _never_closed},
     ),
     Bug(
         13,
         "an unclear word holds nothing back",
-        {"streams.core.standing.is_unclear": lambda account: False},
+        {"streams.core.rules.applicable_phase.is_unclear": lambda account: False},
     ),
     Bug(
         13,
         "a tripped refusal guard holds nothing back",
-        {"streams.core.settling.Settling.is_open": lambda settling, platform: False},
+        {"streams.core.limits.settling.Settling.is_open": lambda settling, platform: False},
     ),
     Bug(
         14,
         "what timers do is not logged",
-        {"streams.core.journal.Journal.decision": _timers_unlogged(Journal.decision)},
+        {"streams.core.log.decisions.DecisionLog.decision": _timers_unlogged(DecisionLog.decision)},
     ),
-    Bug(15, "an open appeal stops nothing", {"streams.core.agenda.deferrals": _deferrals}),
+    Bug(15, "an open appeal stops nothing", {"streams.core.rules.agenda.deferrals": _deferrals}),
 )
 
 LATE_BUG = Bug(
     13,
     "a late worker knows of a refusal that a punctual one had not heard at the deadline",
-    {"streams.core.answers._after_the_deadline": lambda *_: False},
+    {"streams.core.rules.answers._after_the_deadline": lambda *_: False},
 )
 POLICY_BUG = Bug(
     11,
     "all surfaces of the present policy are restricted, not those of the terms",
-    {"streams.core.throttle.restrictable": _restrictable},
+    {"streams.core.rules.throttle.restrictable": _restrictable},
 )
 """What the two properties over pairs of runs (pairs.py) have to find."""
 

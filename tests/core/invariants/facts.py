@@ -6,7 +6,7 @@ Here every record is read at the moment at which it enters Kafka, so that `now` 
 
 from typing import Any
 
-from streams.core.policy import Policy
+from streams.core.model.policy import Policy
 from tests.core.invariants.words import SKEW, Answers, Appeals, Kinds, word_time
 
 INFINITY = 1 << 60

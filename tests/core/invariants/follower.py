@@ -10,8 +10,8 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from streams.core.clock import day_of, hour_of, milliseconds
-from streams.core.policy import Policy
+from streams.core.model.instants import day_of, hour_of, milliseconds
+from streams.core.model.policy import Policy
 from tests.core.invariants.facts import INFINITY, Facts, Stop
 from tests.core.invariants.unclear import Unclear
 from tests.core.invariants.watching import Watch
@@ -49,7 +49,7 @@ class Cycle:
         self.expired: Event | None = None
         self.receipts: set[str] = set()
         self.answers: set[str] = set()
-        self.declined = self.spared = False
+        self.declined = self.restriction_waived = False
         self.throttles: dict[str, Event] = {}
         self.expired_at: int | None = None
         self.notices: set[str] = {policy.notice.version}
@@ -62,7 +62,7 @@ class Cycle:
 
     def ends_by_itself(self, present: Policy) -> int | None:
         """When an expired cycle that restricts nothing is over; None: it does not end so."""
-        if self.expired_at is None or self.throttles or self.spared:
+        if self.expired_at is None or self.throttles or self.restriction_waived:
             return None
         lasts = min(self.policy.consequence.expires_after, present.consequence.expires_after)
         return self.expired_at + lasts
@@ -220,7 +220,7 @@ class Follower:
         elif step.topic == "consent-answers":
             cycle.answers.add(step.value["answer"])
         elif step.topic == "controls" and self.owner_applied and cycle.state == "expired":
-            cycle.spared |= step.value["command"] in ("lift", "appeal_upheld")
+            cycle.restriction_waived |= step.value["command"] in ("lift", "appeal_upheld")
 
     def _answer(self, owner: Owner, cycle: Cycle | None, value: Mapping[str, Any]) -> None:
         """The newest word to the cycle at hand counts, whether or not it changed anything."""

@@ -12,8 +12,8 @@ from random import Random
 from typing import Any, NamedTuple
 
 from schemas.words import Mode
-from streams.core.ids import invitation_id
-from streams.core.policy import Policy
+from streams.core.model.ids import invitation_id
+from streams.core.model.policy import Policy
 from tests.core.given import DAY, HOUR, MINUTE, Record
 from tests.core.invariants.policies import LATE
 from tests.core.invariants.world import Run, wire

@@ -19,7 +19,7 @@ from dataclasses import replace
 from random import Random
 
 from schemas.words import Mode
-from streams.core.policy import Policy
+from streams.core.model.policy import Policy
 from tests.core.given import START
 from tests.core.invariants.paired import (
     Teller,

@@ -5,7 +5,7 @@ from random import Random
 from typing import Any
 
 from schemas.words import Field, Level, Mode, Surface
-from streams.core.policy import (
+from streams.core.model.policy import (
     Consequence,
     Guards,
     Notice,

@@ -10,9 +10,9 @@ from typing import Any
 import msgspec
 
 from schemas.inputs import FIRST_EDITION_ORDER
-from streams.core.ledger import InputRecord
-from streams.core.partition import ORDER, Partition, World
-from streams.core.policy import Policy
+from streams.core.model.policy import Policy
+from streams.core.model.ports import InputRecord
+from streams.core.partition import ORDER, Partition, PartitionEnvironment
 from tests.core.invariants.follower import instant
 from tests.core.invariants.world import Memory, Output
 
@@ -42,7 +42,7 @@ def recompute(
             }
         elif record["kind"] == "transaction":
             if record["opened_at"] is not None:
-                world = World(
+                world = PartitionEnvironment(
                     policies=present,
                     partition_count=partition_count,
                     partition_of=partition_of or (lambda _: partition),

@@ -53,8 +53,8 @@ def restrictions_end(follower: Follower, _: list[Event]) -> Faults:
             cycle = life.cycle
             if cycle is None:
                 continue
-            if cycle.throttles and (cycle.state in ("over", "granted") or cycle.spared):
-                yield f"{cycle.state}, spared {cycle.spared}, and still restricted"
+            if cycle.throttles and (cycle.state in ("over", "granted") or cycle.restriction_waived):
+                yield f"{cycle.state}, waived {cycle.restriction_waived}, and still restricted"
             if step.kind != "fire" or step.as_of != step.now or follower.more:
                 continue
             for event in cycle.throttles.values():

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from schemas.words import Mode
-from streams.core.clock import day_of, hour_of
-from streams.core.ids import bucket, invitation_id
-from streams.core.policy import Policy
+from streams.core.model.ids import bucket, invitation_id
+from streams.core.model.instants import day_of, hour_of
+from streams.core.model.policy import Policy
 from tests.core.given import DAY, HOUR, MINUTE, START, policy, stability
 from tests.core.invariants.follower import ADVERSE, instant
 from tests.core.invariants.properties import check

@@ -178,7 +178,7 @@ def people_outrank(follower: Follower, _: str, event: Event) -> Faults:
     if follower.owner.facts.held(follower.time):
         yield f"{event['event']} in spite of a hold or an appeal"
     cycle = follower.owner.life_of(event).current
-    if event["event"] == "throttle.applied" and cycle is not None and cycle.spared:
+    if event["event"] == "throttle.applied" and cycle is not None and cycle.restriction_waived:
         yield "restricted again after a lift or an upheld appeal"
     if follower.step.kind == "input" and follower.step.topic != "switches":
         platform, _sep, account = follower.step.key.partition(":")

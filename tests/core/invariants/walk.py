@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 import msgspec
 
 from schemas.words import Mode
-from streams.core.account import decode_account, encode
-from streams.core.ids import invitation_id
-from streams.core.policy import Policy
+from streams.core.model.account import decode_account, encode
+from streams.core.model.ids import invitation_id
+from streams.core.model.policy import Policy
 from tests.core.given import DAY, HOUR, MINUTE, policy, stability
 from tests.core.invariants.follower import Follower
 from tests.core.invariants.properties import Breach, check_step

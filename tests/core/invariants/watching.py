@@ -1,4 +1,4 @@
-"""The guards as their description in `streams/core/guards.py` has them, counted from what is seen.
+"""The guards as `streams/core/limits/guards.py` describes them, counted from what is seen.
 
 Of the core nothing is taken but the policy. What came in is read off the inputs, what was issued,
 bounced or came inside off the decision log.
@@ -9,7 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from streams.core.policy import Guards, Policy
+from streams.core.model.policy import Guards, Policy
 from tests.core.invariants.world import Step
 
 PARTS = 12

@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from streams.core.clock import rfc3339
-from streams.core.ledger import Headers
-from streams.core.partition import Partition, World
-from streams.core.policy import Policy
+from streams.core.model.instants import rfc3339
+from streams.core.model.policy import Policy
+from streams.core.model.ports import Headers
+from streams.core.partition import Partition, PartitionEnvironment
 from tests.core.given import START, Record
 
 TIMES = frozenset({"observed_at", "occurred_at", "issued_at", "valid_until", "expires_at", "until"})
@@ -118,7 +118,7 @@ class Run:
         self.seal()
         if policies:
             self.policies = {policy.platform: policy for policy in policies}
-        world = World(
+        world = PartitionEnvironment(
             policies=self.policies,
             partition_count=self._count,
             partition_of=lambda _: self._partition,

@@ -7,7 +7,7 @@ changed during a cycle against the policy under which the cycle was issued.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from streams.core import ids
+from streams.core.model import ids
 from tests.core.invariants.follower import instant
 from tests.core.invariants.paired import Told
 from tests.core.invariants.words import SKEW

@@ -1,0 +1,95 @@
+"""The records of one input as they are handed over together: decoded at once, sampled, joined."""
+
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from operator import attrgetter
+from typing import Any, NamedTuple
+
+from schemas.inputs import InputName
+from schemas.words import MAX_VALUE_BYTES, Refused
+from streams.core.inputs.decode import DECODERS, Value, decode
+from streams.core.inputs.plain import UNREADABLE, Refusal
+from streams.core.model.ports import InputRecord, Records
+
+NOT_AT_ONCE = (TypeError, *UNREADABLE)
+"""What `decode_batch` raises when one of the records is no such input."""
+
+_offset = attrgetter("offset")
+_SAMPLED_BITS = 10
+
+
+class UnreadableBatch(NamedTuple):
+    """A batch that does not unpack, where its first record would stand.
+
+    Who wrote its time is not known, so that it counts as the producer's word.
+    """
+
+    offset: int
+    last_offset: int
+    timestamp: int
+    timestamp_type: int = 0
+    key: bytes | None = None
+    value: bytes | None = None
+
+    @property
+    def record_count(self) -> int:
+        """How many records it held, as far as its offsets say."""
+        return self.last_offset - self.offset + 1
+
+
+def joined(records: Records, unreadable: Iterable[tuple[int, int, int]]) -> Records:
+    """Records and unreadable batches (first offset, last offset, timestamp) in order of offset."""
+    batches: list[InputRecord] = [UnreadableBatch(*batch) for batch in unreadable]
+    return sorted([*records, *batches], key=_offset) if batches else records
+
+
+def offset_after(record: InputRecord) -> int:
+    """The offset that is read next after a record."""
+    last = record.last_offset if isinstance(record, UnreadableBatch) else record.offset
+    return last + 1
+
+
+def sampled(records: Sequence[InputRecord]) -> list[InputRecord]:
+    """The records that are checked whole also below the floor.
+
+    Those whose offset mod 1,024 equals (offset div 1,024) mod 1,024: one of 1,024, and another
+    place in each stretch, so that no period of a producer can hide from it.
+    """
+    if not records:
+        return []
+    blocks = range(records[0].offset >> _SAMPLED_BITS, (records[-1].offset >> _SAMPLED_BITS) + 1)
+    if len(blocks) > len(records):
+        return [record for record in records if _sampled_in(record.offset >> 10) == record.offset]
+    found = []
+    for block in blocks:
+        offset = _sampled_in(block)
+        place = bisect_left(records, offset, key=_offset)
+        if place < len(records) and records[place].offset == offset:
+            found.append(records[place])
+    return found
+
+
+def _sampled_in(block: int) -> int:
+    return (block << _SAMPLED_BITS) | (block & ((1 << _SAMPLED_BITS) - 1))
+
+
+def decode_batch(name: InputName, records: Records) -> list[Any]:
+    """A whole batch at once. Raises one of `NOT_AT_ONCE` when one of them is no such input."""
+    values = [record.value for record in records]
+    if max(map(len, values)) > MAX_VALUE_BYTES:  # type: ignore[arg-type]
+        raise TypeError("a value is too large")
+    return list(map(DECODERS[name].decode, values))  # type: ignore[arg-type]
+
+
+def decode_all(name: InputName, records: Records) -> list[Value | Refusal | None]:
+    """The values of a batch, None for a tombstone: at once, or one by one when one is no input."""
+    try:
+        return decode_batch(name, records)
+    except NOT_AT_ONCE:
+        return [_decoded(name, record) for record in records]
+
+
+def _decoded(name: InputName, record: InputRecord) -> Value | Refusal | None:
+    if isinstance(record, UnreadableBatch):
+        return Refusal(Refused.UNREADABLE_BATCH)
+    return None if record.value is None else decode(name, record.value)

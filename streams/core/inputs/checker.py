@@ -1,0 +1,217 @@
+"""Whether a record may come in: its checks in the contract's order, and short cuts for the many
+records with which nothing is wrong.
+"""
+
+from bisect import bisect_left
+from collections.abc import Callable, Sequence, Set
+from operator import attrgetter
+
+from schemas.inputs import TOMBSTONES, InputName
+from schemas.words import Command, Refused
+from streams.core.inputs.batches import NOT_AT_ONCE, decode_all, decode_batch
+from streams.core.inputs.checks import (
+    EARLIEST,
+    QUOTES,
+    Horizon,
+    check_fields,
+    check_place,
+    check_times,
+    says_time,
+    valid_account_id,
+    valid_account_ids,
+    valid_key,
+)
+from streams.core.inputs.decode import (
+    CategoryChange,
+    Control,
+    FollowerCount,
+    SwitchChange,
+    Value,
+    key_of,
+)
+from streams.core.inputs.entry import entry_of
+from streams.core.inputs.plain import Refusal
+from streams.core.model.ports import InputRecord, Records
+
+_offset = attrgetter("offset")
+
+Partitioner = Callable[[bytes], int]
+"""The partition that a key belongs to, as the Java client's default reckons it."""
+
+PROTECTS_NOBODY = frozenset(
+    {Command.UNHOLD, Command.REISSUE, Command.SETTLE, Command.APPEAL_REJECTED}
+)
+"""Commands that in bulk need a second person, where approvals are required."""
+
+
+class Checker:
+    """Checks the records of one partition. `floors`: of every platform that has a policy."""
+
+    def __init__(
+        self,
+        partition: int,
+        partition_of: Partitioner,
+        floors: dict[str, int],
+        require_approvals: bool,
+    ) -> None:
+        self._partition = partition
+        self._partition_of = partition_of
+        self._floors = floors
+        self._require_approvals = require_approvals
+
+    def knows(self, platform: str | None) -> bool:
+        """Whether a platform has a policy."""
+        return platform in self._floors
+
+    def is_here(self, key: bytes) -> bool:
+        """Whether a key belongs into this partition."""
+        return self._partition_of(key) == self._partition
+
+    def is_high(self, reading: FollowerCount) -> bool:
+        """Whether a reading is at or above its platform's floor, or of no platform that we know."""
+        return reading.followers >= self._floors.get(reading.platform, -1)
+
+    def candidates(
+        self, records: Records, tracked: Set[bytes | None], sample: Records
+    ) -> list[tuple[InputRecord, FollowerCount | Refusal]]:
+        """Records of keys that are tracked, sampled, or put at or above the floor by some record,
+        if all can be decoded; else every one but tombstones.
+        """
+        try:
+            decoded = decode_batch("follower-counts", records)
+        except NOT_AT_ONCE:
+            values = decode_all("follower-counts", records)
+            pairs = zip(records, values, strict=True)
+            return [pair for pair in pairs if pair[1] is not None]  # type: ignore[misc]
+        floors = self._floors.get
+        wanted = {
+            record.key
+            for record, reading in zip(records, decoded, strict=True)
+            if reading.followers >= floors(reading.platform, -1)
+        } | tracked
+        if not wanted:
+            places = [bisect_left(records, one.offset, key=_offset) for one in sample]
+            return [(records[place], decoded[place]) for place in places]
+        wanted.update(record.key for record in sample)
+        return [pair for pair in zip(records, decoded, strict=True) if pair[0].key in wanted]
+
+    def good_labels(self, now: int, records: Records) -> list[CategoryChange] | None:
+        """A batch of labels if each of them is `good`: looked at as columns, at half the cost."""
+        try:
+            labels: list[CategoryChange] = decode_batch("category-changes", records)
+        except NOT_AT_ONCE:
+            return None
+        keys = [record.key for record in records]
+        values = [record.value for record in records]
+        ids = [label.account_id for label in labels]
+        times = [label.observed_at for label in labels]
+        horizon, entry = Horizon(now), min([record.timestamp for record in records])
+        platforms = {label.platform for label in labels}
+        good = (
+            platforms <= self._floors.keys()
+            and valid_account_ids(ids)
+            and _are_keys_of(keys, labels, ids, platforms)
+            and set(map(self._partition_of, keys)) == {self._partition}  # type: ignore[arg-type]
+            and horizon.allows(entry, max(times))
+            and horizon.allows(entry, min(times))
+            and {value.count(b'"') for value in values} == {QUOTES[CategoryChange]}  # type: ignore[union-attr]
+            and all(map(says_time, values))  # type: ignore[arg-type]
+        )
+        return labels if good else None
+
+    def tombstone(self, name: InputName, record: InputRecord) -> Refusal | None:
+        """Why a record without a value is refused."""
+        if name not in TOMBSTONES:
+            return Refusal(Refused.NOT_JSON)
+        if not valid_key(name, record.key) or record.key is None:
+            return Refusal(Refused.BAD_ID)
+        if record.key.split(b":", 1)[0].decode() not in self._floors:
+            return Refusal(Refused.UNKNOWN_PLATFORM)
+        if self._partition_of(record.key) != self._partition:
+            return Refusal(Refused.WRONG_PARTITION)
+        return None
+
+    def why_not(self, now: int, record: InputRecord, value: Value) -> Refusal | None:
+        """Why a record that could be decoded is refused."""
+        assert record.value is not None
+        refusal = (
+            check_fields(value, record.value)
+            or check_place(value, record.key)
+            or self._elsewhere(value, record.key)
+            or check_times(value, entry_of(record, now))
+        )
+        if refusal is not None:
+            return refusal
+        if self._require_approvals and isinstance(value, Control) and _alone(value):
+            return Refusal(Refused.NOT_APPROVED, "approved_by")
+        return None
+
+    def good(
+        self,
+        record: InputRecord,
+        value: FollowerCount | CategoryChange,
+        known: bool,
+        horizon: Horizon,
+    ) -> bool:
+        """Whether `why_not` is sure to find nothing, at a fraction of its cost.
+
+        `known`: the key is that of a tracked account, and so well formed and of this partition.
+        """
+        key, raw, platform = record.key, record.value, value.platform
+        observed_at = value.observed_at
+        return (
+            platform in self._floors
+            and key == f"{platform}:{value.account_id}".encode()
+            and (
+                known
+                or (
+                    valid_account_id(value.account_id) is not None
+                    and self._partition_of(key) == self._partition
+                )
+            )
+            and (
+                (record.timestamp >= horizon.entry and EARLIEST <= observed_at <= horizon.latest)
+                or horizon.allows(record.timestamp, observed_at)
+            )
+            and raw is not None
+            and raw.count(b'"') == QUOTES[type(value)]
+            and says_time(raw) is not None
+        )
+
+    def _elsewhere(self, value: Value, key: bytes | None) -> Refusal | None:
+        """A platform that we do not know, or a key that belongs into another partition."""
+        if isinstance(value, SwitchChange):
+            if value.scope != "*" and value.scope not in self._floors:
+                return Refusal(Refused.UNKNOWN_PLATFORM, "scope")
+            return None
+        if value.platform not in self._floors:
+            return Refusal(Refused.UNKNOWN_PLATFORM, "platform")
+        if key is None or self._partition_of(key) != self._partition:
+            return Refusal(Refused.WRONG_PARTITION)
+        return None
+
+
+def _alone(control: Control) -> bool:
+    """Whether one person alone took a protection from many accounts."""
+    if control.bulk_id is None or control.command not in PROTECTS_NOBODY:
+        return False
+    approved_by = control.approved_by
+    return approved_by is None or approved_by.casefold() == control.actor.casefold()
+
+
+def _are_keys_of(
+    keys: Sequence[bytes | None],
+    labels: Sequence[CategoryChange],
+    ids: Sequence[str],
+    platforms: Set[str],
+) -> bool:
+    """Whether each key is that of its label; no id has a line's end inside.
+
+    Of one platform all are compared at once: with as many lines on both sides no key has such an
+    end inside either.
+    """
+    if len(platforms) > 1 or None in keys:
+        return [key_of(label.platform, label.account_id) for label in labels] == keys
+    (platform,) = platforms
+    between = f"\n{platform}:"
+    return f"{platform}:{between.join(ids)}".encode() == b"\n".join(keys)  # type: ignore[arg-type]

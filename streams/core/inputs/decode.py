@@ -1,0 +1,225 @@
+"""Bytes to inputs, fast; and for what cannot be an input, the reason.
+
+The pydantic models of `schemas/inputs.py` are the contract. These structs decode a hundred times
+the records in the same time, and tests/contracts holds them to the models, field by field. A whole
+batch is decoded at once; only when that fails is each record looked at by itself.
+"""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta, Struct
+
+from schemas.inputs import InputName
+from schemas.words import (
+    ACTOR_PATTERN,
+    ID_PATTERN,
+    MAX_CATEGORY_LENGTH,
+    MAX_FOLLOWERS,
+    MAX_VALUE_BYTES,
+    Answer,
+    Cause,
+    Change,
+    Command,
+    ControlReason,
+    Failure,
+    LabelSource,
+    Outcome,
+    Refused,
+    Switch,
+)
+from streams.core.inputs.plain import UNREADABLE, Refusal, read_plain
+from streams.core.model.instants import milliseconds
+
+Time = Annotated[datetime, Meta(tz=True)]
+Identifier = Annotated[str, Meta(pattern=ID_PATTERN.replace("$", r"\Z"))]
+Actor = Annotated[str, Meta(pattern=ACTOR_PATTERN.replace("$", r"\Z"))]
+
+
+class FollowerCount(Struct, frozen=True, gc=False):
+    """A reading."""
+
+    platform: str
+    account_id: str
+    followers: Annotated[int, Meta(ge=0, le=MAX_FOLLOWERS)]
+    observed_at: Time
+    cause: Cause = Cause.ORGANIC
+
+
+class CategoryChange(Struct, frozen=True, gc=False):
+    """A label."""
+
+    platform: str
+    account_id: str
+    category: Annotated[str, Meta(min_length=1, max_length=MAX_CATEGORY_LENGTH)]
+    observed_at: Time
+    source: LabelSource = LabelSource.PLATFORM
+    valid_until: Time | None = None
+
+
+class AccountChange(Struct, frozen=True, gc=False):
+    """Closed, reopened, owner changed, exempted, exemption ended."""
+
+    platform: str
+    account_id: str
+    change: Change
+    observed_at: Time
+
+
+class NoticeReceipt(Struct, frozen=True, gc=False):
+    """The notifier's word."""
+
+    platform: str
+    account_id: str
+    invitation_id: Identifier
+    outcome: Outcome
+    occurred_at: Time
+    failure: Failure | None = None
+
+    @property
+    def occurred_ms(self) -> int:
+        """`occurred_at` in milliseconds UTC."""
+        return milliseconds(self.occurred_at)
+
+
+class ConsentAnswer(Struct, frozen=True, gc=False):
+    """The owner's word."""
+
+    platform: str
+    account_id: str
+    answer: Answer
+    occurred_at: Time
+    invitation_id: Identifier | None = None
+    notice_version: Identifier | None = None
+
+    @property
+    def occurred_ms(self) -> int:
+        """`occurred_at` in milliseconds UTC."""
+        return milliseconds(self.occurred_at)
+
+
+class Control(Struct, frozen=True, gc=False):
+    """An operator's word on one account."""
+
+    platform: str
+    account_id: str
+    control_id: Identifier
+    command: Command
+    actor: Actor
+    reason: ControlReason
+    issued_at: Time
+    approved_by: Actor | None = None
+    bulk_id: Identifier | None = None
+    appeal_id: Identifier | None = None
+    expires_at: Time | None = None
+    until: Time | None = None
+
+
+class SwitchChange(Struct, frozen=True, gc=False):
+    """A brake pulled or released."""
+
+    scope: str
+    switch: Switch
+    on: bool
+    actor: Actor
+    reason: ControlReason
+    issued_at: Time
+
+
+Value = (
+    FollowerCount
+    | CategoryChange
+    | AccountChange
+    | NoticeReceipt
+    | ConsentAnswer
+    | Control
+    | SwitchChange
+)
+
+STRUCTS: dict[InputName, type[Struct]] = {
+    "switches": SwitchChange,
+    "account-changes": AccountChange,
+    "controls": Control,
+    "category-changes": CategoryChange,
+    "follower-counts": FollowerCount,
+    "notice-receipts": NoticeReceipt,
+    "consent-answers": ConsentAnswer,
+}
+DECODERS: dict[str, msgspec.json.Decoder[Any]] = {
+    name: msgspec.json.Decoder(struct) for name, struct in STRUCTS.items()
+}
+_ID_FIELDS = frozenset(
+    {
+        "platform",
+        "account_id",
+        "invitation_id",
+        "notice_version",
+        "control_id",
+        "actor",
+        "approved_by",
+        "bulk_id",
+        "appeal_id",
+        "scope",
+    }
+)
+
+
+def decode(name: InputName, raw: bytes) -> Value | Refusal:
+    """One record by itself: the input, or why it is none (form, types, ranges)."""
+    if len(raw) > MAX_VALUE_BYTES:
+        return Refusal(Refused.TOO_LARGE)
+    try:
+        return DECODERS[name].decode(raw)  # type: ignore[no-any-return]
+    except UNREADABLE:
+        return _why_not(name, raw)
+
+
+def _why_not(name: InputName, raw: bytes) -> Refusal:
+    """The reason, field by field in the order of the model."""
+    plain, refusal = read_plain(raw)
+    if refusal is not None:
+        return refusal
+    if not isinstance(plain, dict):
+        return Refusal(Refused.WRONG_TYPE)
+    for info in msgspec.structs.fields(STRUCTS[name]):
+        if info.name not in plain:
+            if info.required:
+                return Refusal(Refused.MISSING_FIELD, info.name)
+            continue
+        value = plain[info.name]
+        try:
+            msgspec.convert(value, info.type)
+        except msgspec.ValidationError:
+            return Refusal(_kind(info.name, value), info.name)
+    return Refusal(Refused.WRONG_TYPE)
+
+
+def _kind(field: str, value: Any) -> Refused:
+    if field == "followers" and isinstance(value, int) and not isinstance(value, bool):
+        return Refused.OUT_OF_RANGE
+    if field == "category" and isinstance(value, str):
+        return Refused.OUT_OF_RANGE
+    if field in _ID_FIELDS and isinstance(value, str):
+        return Refused.BAD_ID
+    return Refused.WRONG_TYPE
+
+
+_OBSERVED, _OCCURRED = (
+    (FollowerCount, CategoryChange, AccountChange),
+    (NoticeReceipt, ConsentAnswer),
+)
+
+
+def instant_of(value: Value) -> int:
+    """The input's own time in milliseconds UTC, whatever its field is called."""
+    if isinstance(value, _OBSERVED):
+        return milliseconds(value.observed_at)
+    if isinstance(value, _OCCURRED):
+        return milliseconds(value.occurred_at)
+    return milliseconds(value.issued_at)
+
+
+def key_of(platform: str, account_id: str) -> bytes:
+    """The Kafka key of everything about an account."""
+    return f"{platform}:{account_id}".encode()

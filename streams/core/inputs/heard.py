@@ -1,0 +1,127 @@
+"""What was heard of an account: which word of a kind is the newest, and which says nothing new.
+
+Contract 3.3. A word is an account change, an answer, or the end of a hold. Words that protect give
+way only to what is clearly newer; any other gives way to what protects.
+"""
+
+from typing import NamedTuple
+
+from schemas.words import Answer, Change, Command, Ignored
+from streams.core.inputs.entry import SKEW, word_time
+from streams.core.model.account import Account, Heard, Said
+from streams.core.model.instants import bounded
+
+MOST_STOPS = 64
+"""So many stops of the clock of an account are kept."""
+
+CLOSING = (Change.CLOSED, Change.REOPENED)
+EXEMPTING = (Change.EXEMPTED, Change.EXEMPTION_ENDED)
+ANSWERS = (Answer.GRANTED, Answer.DECLINED, Answer.WITHDRAWN)
+PROTECTING: frozenset[str] = frozenset(
+    {
+        Change.CLOSED,
+        Change.EXEMPTED,
+        Change.OWNER_CHANGED,
+        Answer.DECLINED,
+        Answer.WITHDRAWN,
+    }
+)
+"""Words that are stale only when clearly older: a clock may be off by the allowed skew."""
+
+
+Stops = tuple[tuple[int, int], ...]
+
+
+class Word(NamedTuple):
+    """When something was said, in milliseconds UTC.
+
+    `at` is what it counts with, never later than `entry`. `replaced`: `stated` was no credible
+    time, so that `at` is the entry.
+    """
+
+    at: int
+    entry: int
+    stated: int
+    replaced: bool = False
+
+    @property
+    def until(self) -> int:
+        """Where a pause ends that this word ends: the later of what it states and its entry."""
+        return self.entry if self.replaced else max(self.stated, self.entry)
+
+
+def word_of(stated: int, entry: int) -> Word:
+    """The word that states a time and came in at another."""
+    time = word_time(stated, entry)
+    return Word(time.at, entry, stated, time.replaced)
+
+
+def heard_of(account: Account) -> Heard:
+    """What was heard of an account; begun where nothing was heard yet."""
+    if account.heard is None:
+        account.heard = Heard()
+    return account.heard
+
+
+def repeated(account: Account, name: str, word: Word, about: int = 0) -> bool:
+    """Whether it is the newest applied or stale one of the same word once more."""
+    said = account.heard.words.get(name) if account.heard is not None else None
+    if said is None or (said.stated, said.about) != (word.stated, about):
+        return False
+    return not (word.replaced and name in PROTECTING)
+
+
+def applied_at(account: Account, *names: str) -> int | None:
+    """The time of the newest applied one of these words."""
+    words = account.heard.words if account.heard is not None else {}
+    times = [words[name].applied_at for name in names if name in words]
+    return max((at for at in times if at is not None), default=None)
+
+
+def is_stale(account: Account, name: str, kind: tuple[str, ...], word: Word) -> bool:
+    """Whether a word is older than what counts: one that protects by more than the skew.
+
+    At one time the later in the log counts; of answers, the withdrawal.
+    """
+    if name in PROTECTING:
+        newest = applied_at(account, *kind)
+        return newest is not None and word.at < newest - SKEW
+    protecting = applied_at(account, *(one for one in kind if one in PROTECTING))
+    if protecting is not None and word.at < protecting:
+        return True
+    withdrawn = applied_at(account, Answer.WITHDRAWN) if name == Answer.GRANTED else None
+    return withdrawn is not None and word.at <= withdrawn
+
+
+def remember(account: Account, name: str, word: Word, applied: bool, about: int = 0) -> None:
+    """Keep the newest applied or stale one of a word, and the time of the newest applied."""
+    words = heard_of(account).words
+    said = words.setdefault(name, Said(word.at, word.stated, about))
+    if word.at >= said.at:
+        said.at, said.stated, said.about = word.at, word.stated, about
+    if applied and (said.applied_at is None or word.at > said.applied_at):
+        said.applied_at = word.at
+
+
+def take(account: Account, name: str, kind: tuple[str, ...], word: Word) -> Ignored | None:
+    """Hear a word: why it counts for nothing, or None, and then it is the newest applied."""
+    if repeated(account, name, word):
+        return Ignored.REPEAT
+    stale = is_stale(account, name, kind, word)
+    remember(account, name, word, applied=not stale)
+    return Ignored.STALE if stale else None
+
+
+def kept(known: Stops, since: int, until: int) -> Stops:
+    """The stops of an account with one more, at most as many as are kept."""
+    return tuple(bounded((*known, (since, until)), MOST_STOPS)) if until > since else known
+
+
+def unhold_word(account: Account, word: Word) -> Ignored | None:
+    """Why the end of a hold counts for nothing: it was heard, or a newer hold stands."""
+    heard = heard_of(account)
+    if repeated(account, Command.UNHOLD, word):
+        return Ignored.REPEAT
+    stale = heard.held_at is not None and word.at < heard.held_at
+    remember(account, Command.UNHOLD, word, applied=not stale)
+    return Ignored.STALE if stale else None

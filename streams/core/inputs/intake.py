@@ -1,0 +1,169 @@
+"""From records to inputs: what is refused becomes a dead letter and is told to the refusal guard.
+
+Refusing never stops a partition. A record that is being read once more (`before`: up to which
+offset) is refused and counted no second time.
+"""
+
+from collections.abc import Callable, Iterator
+
+from schemas.inputs import InputName
+from schemas.words import Refused
+from streams.core.inputs.batches import UnreadableBatch, decode_all, sampled
+from streams.core.inputs.checker import Checker
+from streams.core.inputs.checks import Horizon, valid_key
+from streams.core.inputs.decode import CategoryChange, FollowerCount, Value
+from streams.core.inputs.entry import entry_of
+from streams.core.inputs.letters import HEADERS, dead_letter, disagrees, letter_key
+from streams.core.inputs.plain import Refusal
+from streams.core.inputs.refusal_guard import RefusalGuard, Trip, Uncertain, platform_of
+from streams.core.model.ports import ACCOUNTS, InputRecord, Records, Transaction
+from streams.core.model.step_effects import StepEffects
+
+WORDS_OF_PEOPLE: frozenset[InputName] = frozenset(
+    {"consent-answers", "account-changes", "controls"}
+)
+"""Inputs of which a refused record may be what protects an owner."""
+
+UnclearWord = Callable[[Transaction, int, str, bytes, int, int], None]
+"""Told of a refused word whose account is certain: ledger, now, topic, key, entry, offset."""
+
+
+class Intake:
+    """Checks the records of one partition.
+
+    `effects` counts dead letters. `on_unclear` is told each refused word whose account is certain.
+    """
+
+    def __init__(
+        self,
+        partition: int,
+        checker: Checker,
+        full_name: Callable[[str], str],
+        guard: RefusalGuard,
+        effects: StepEffects,
+        on_unclear: UnclearWord,
+    ) -> None:
+        self._partition = partition
+        self._checker = checker
+        self._full_name = full_name
+        self._guard = guard
+        self._effects = effects
+        self._on_unclear = on_unclear
+
+    def readings(
+        self, transaction: Transaction, now: int, records: Records, before: int = 0
+    ) -> list[tuple[InputRecord, FollowerCount]]:
+        """The readings that matter, of a whole batch: at or above the floor, or of an account that
+        is tracked by then. Any other costs its decoding and a look-up, but for a sample.
+        """
+        tracked = transaction.present(ACCOUNTS, [record.key for record in records])
+        sample = sampled(records)
+        looked_at = {record.offset for record in sample}
+        kept: list[tuple[InputRecord, FollowerCount]] = []
+        checker, horizon = self._checker, Horizon(now)
+        is_high, is_good = checker.is_high, checker.good
+        counting = self._guard.counts("follower-counts")
+        for record, value in checker.candidates(records, tracked, sample):
+            refusal: Refusal | None
+            keep = True
+            if isinstance(value, Refusal):
+                refusal = value
+            else:
+                known = record.key in tracked
+                keep = known or is_high(value)
+                if not keep and record.offset not in looked_at:
+                    continue
+                good = is_good(record, value, known, horizon)
+                refusal = None if good else checker.why_not(now, record, value)
+            if refusal is not None:
+                if record.offset >= before:
+                    self._refuse(transaction, now, "follower-counts", record, refusal, not keep)
+                    counting = self._guard.counts("follower-counts")
+                continue
+            if counting and record.offset >= before:
+                self._guard.good("follower-counts", record.key)
+            if keep:
+                kept.append((record, value))  # type: ignore[arg-type]
+                if not known:
+                    # From here on it is tracked, for the readings behind it in this batch too.
+                    tracked.add(record.key)
+        return kept
+
+    def inputs(
+        self, transaction: Transaction, now: int, name: InputName, records: Records, before: int = 0
+    ) -> Iterator[tuple[InputRecord, Value | None]]:
+        """The inputs of another topic, one by one; None stands for a tombstone."""
+        if name == "category-changes" and records and not self._guard.counts(name):
+            labels = self._checker.good_labels(now, records)
+            if labels is not None:
+                return zip(records, labels, strict=True)
+        return self._one_by_one(transaction, now, name, records, before)
+
+    def _one_by_one(
+        self, transaction: Transaction, now: int, name: InputName, records: Records, before: int
+    ) -> Iterator[tuple[InputRecord, Value | None]]:
+        horizon = Horizon(now)
+        for record, value in zip(records, decode_all(name, records), strict=True):
+            refusal: Refusal | None
+            if value is None:
+                refusal = self._checker.tombstone(name, record)
+            elif isinstance(value, Refusal):
+                refusal = value
+            elif type(value) is CategoryChange and self._checker.good(
+                record, value, False, horizon
+            ):
+                refusal = None
+            else:
+                refusal = self._checker.why_not(now, record, value)
+            if refusal is None:
+                assert not isinstance(value, Refusal)
+                if record.offset >= before:
+                    self._guard.good(name, record.key)
+                yield record, value
+            elif record.offset >= before:
+                self._refuse(transaction, now, name, record, refusal)
+
+    def _refuse(
+        self,
+        transaction: Transaction,
+        now: int,
+        name: InputName,
+        record: InputRecord,
+        refusal: Refusal,
+        anonymous: bool = False,
+    ) -> None:
+        """Write the dead letter, and count it. A refused switch is partition 0's alone."""
+        if name == "switches" and self._partition != 0:
+            return
+        letter = dead_letter(self._full_name(name), self._partition, record, refusal, now)
+        key = letter_key(name, record.key, anonymous)
+        transaction.send("dead-letters", key, letter, HEADERS)
+        self._effects.counts["dead_letters", name, refusal.reason] += 1
+        self._effects.commit_soon = self._effects.state_changed = True
+        if refusal.reason is Refused.NOT_APPROVED:
+            self._guard.good(name, record.key)
+            return
+        count = record.record_count if isinstance(record, UnreadableBatch) else 1
+        trip = Trip("", refusal.reason, count, name, record.offset)
+        self._guard.refused(transaction, now, name, record.key, trip)
+        if name in WORDS_OF_PEOPLE:
+            self._refuse_word(transaction, now, name, record, refusal.reason)
+
+    def _refuse_word(
+        self,
+        transaction: Transaction,
+        now: int,
+        name: InputName,
+        record: InputRecord,
+        reason: Refused,
+    ) -> None:
+        """One refused word restricts nobody: it is unclear for its account, or trips the guard."""
+        key, entry = record.key, entry_of(record, now)
+        if key is not None and valid_key(name, key) and not disagrees(key, record.value):
+            if not self._checker.knows(platform_of(key)):
+                return
+            if self._checker.is_here(key):
+                self._on_unclear(transaction, now, name, key, entry, record.offset)
+                return
+        word = Uncertain(entry, reason, name, record.offset)
+        self._guard.uncertain(transaction, now, key, word)

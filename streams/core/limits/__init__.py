@@ -1,0 +1,1 @@
+"""What holds adverse events back: switches, caps, guards, refused inputs, a changed cluster."""

@@ -1,0 +1,66 @@
+"""Caps that hold over all partitions without any of them asking another.
+
+A cap is shared out: every partition gets an equal part, and the remainder goes to as many
+partitions, another lot each day, so that the parts add up to the cap exactly, whoever owns them.
+"""
+
+from msgspec import Struct, field
+
+from schemas.words import Event, Mode
+from streams.core.model.instants import day_of, day_start, hour_of, hour_start
+from streams.core.model.policy import Policy
+
+CAPPED = frozenset({Event.INVITATION_ISSUED, Event.THROTTLE_APPLIED})
+
+
+def share(cap: int, partition: int, partition_count: int, day: int) -> int:
+    """What of a cap falls to a partition on a day."""
+    each, remainder = divmod(cap, partition_count)
+    return each + ((partition + day) % partition_count < remainder)
+
+
+class Caps(Struct, array_like=True):
+    """What a partition has used.
+
+    `platform/mode/event` to the window's number and the count in it.
+    """
+
+    used: dict[str, tuple[int, int]] = field(default_factory=dict)
+
+    def used_in(self, name: str, window: int) -> int:
+        """The count of a window.
+
+        A clock that stepped back finds the later window still in force.
+        """
+        last_window, count = self.used.get(name, (window, 0))
+        return count if last_window >= window else 0
+
+    def take(self, name: str, window: int) -> None:
+        """Count one more."""
+        last_window, _ = self.used.get(name, (window, 0))
+        window = max(window, last_window)
+        self.used[name] = (window, self.used_in(name, window) + 1)
+
+
+def cap_of(policy: Policy, event: Event) -> int:
+    """The platform's cap on an event."""
+    if event is Event.INVITATION_ISSUED:
+        return policy.invitations_per_day
+    return policy.throttles_per_hour
+
+
+def window_of(event: Event, now: int) -> int:
+    """The number of the window that an instant lies in: the day for invitations, else the hour."""
+    return day_of(now) if event is Event.INVITATION_ISSUED else hour_of(now)
+
+
+def window_end(event: Event, now: int) -> int:
+    """When the next window begins."""
+    if event is Event.INVITATION_ISSUED:
+        return day_start(day_of(now) + 1)
+    return hour_start(hour_of(now) + 1)
+
+
+def counter(policy: Policy, event: Event, mode: Mode) -> str:
+    """The name under which an event is counted."""
+    return f"{policy.platform}/{mode}/{event}"

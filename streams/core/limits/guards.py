@@ -1,0 +1,110 @@
+"""Guards: rates that stop a platform's adverse events by themselves, until a window has passed
+quietly.
+
+Counted per partition over a sliding window of twelve parts; each asks for its share of the
+policy's `minimum` of cases, and for `LEAST_BAD` bad ones, for fewer are chance. `undelivered`:
+notices that bounced, of those issued. `overturned`: appeals upheld, of those decided.
+`sudden_eligible`: accounts that came inside, of those tracked. `sudden_drop`: accounts that lost
+over half their followers between two readings, of those tracked (a collector's fault looks so).
+"""
+
+from enum import StrEnum, unique
+
+from msgspec import Struct, field
+
+from streams.core.model.policy import Guards, Policy
+
+PARTS = 12
+LEAST_BAD = 3
+"""Bad cases before a guard closes, unless the policy's `minimum` asks for fewer cases at all."""
+
+
+@unique
+class Guard(StrEnum):
+    """What a guard watches."""
+
+    UNDELIVERED = "undelivered"
+    OVERTURNED = "overturned"
+    SUDDEN_ELIGIBLE = "sudden_eligible"
+    SUDDEN_DROP = "sudden_drop"
+
+
+class Tally(Struct, array_like=True):
+    """Cases and bad ones by part of the window: the part's last instant, cases, bad.
+
+    By instants, not by number of part: a new policy may count over another window.
+    """
+
+    parts: list[tuple[int, int, int]] = field(default_factory=list)
+
+    def add(self, now: int, window: int, cases: int, bad: int) -> None:
+        """Count into the present part; what is older than the window is dropped."""
+        part = part_of(now, window)
+        inside = [entry for entry in self.parts if part_of(entry[0], window) > part - PARTS]
+        if inside and part_of(inside[-1][0], window) == part:
+            _, known_cases, known_bad = inside.pop()
+            cases, bad = cases + known_cases, bad + known_bad
+        self.parts = [*inside, (now, cases, bad)]
+
+    def totals(self) -> tuple[int, int]:
+        """Cases and bad ones in the window that ends with the last count."""
+        return sum(entry[1] for entry in self.parts), sum(entry[2] for entry in self.parts)
+
+
+def part_of(instant: int, window: int) -> int:
+    """The number of the twelfth of a window that an instant lies in."""
+    return instant // max(1, window // PARTS)
+
+
+class GuardBook(Struct, array_like=True):
+    """All guards of a partition.
+
+    `platform/guard` to its tally, platform to when its guard opens.
+    """
+
+    tallies: dict[str, Tally] = field(default_factory=dict)
+    closed: dict[str, int] = field(default_factory=dict)
+
+    def closed_until(self, platform: str, now: int) -> int | None:
+        """Until when adverse events of a platform are held back; None when they are not."""
+        until = self.closed.get(platform)
+        return until if until is not None and until > now else None
+
+    def count(
+        self,
+        policy: Policy,
+        guard: Guard,
+        now: int,
+        cases: int,
+        bad: int,
+        tracked: int,
+        partition_count: int,
+    ) -> bool:
+        """Count cases; True when the guard closes (or stays closed longer) because of it."""
+        guards = policy.guards
+        limit = None if guards is None else _limit(guards, guard)
+        if guards is None or limit is None:
+            return False
+        tally = self.tallies.setdefault(f"{policy.platform}/{guard}", Tally())
+        tally.add(now, guards.window, cases, bad)
+        if not bad:
+            return False
+        all_cases, all_bad = tally.totals()
+        if guard in (Guard.SUDDEN_ELIGIBLE, Guard.SUDDEN_DROP):
+            all_cases = tracked
+        least_cases = -(-guards.minimum // partition_count)
+        if all_cases < least_cases or all_bad < min(LEAST_BAD, guards.minimum):
+            return False
+        if all_bad * 1_000_000 <= limit * all_cases:
+            return False
+        self.closed[policy.platform] = now + guards.window
+        return True
+
+
+def _limit(guards: Guards, guard: Guard) -> int | None:
+    return {
+        Guard.UNDELIVERED: guards.undelivered_ppm,
+        Guard.OVERTURNED: guards.overturned_ppm,
+        Guard.SUDDEN_ELIGIBLE: guards.sudden_eligible_ppm,
+        Guard.SUDDEN_DROP: guards.sudden_drop_ppm,
+    }[guard]

@@ -1,0 +1,199 @@
+"""The decision log: what is written down of each cause, account by account, in the partition's
+chain.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from schemas.words import Deferral, Event
+from streams.core.inputs.decode import SwitchChange
+from streams.core.inputs.refusal_guard import Trip
+from streams.core.log.chain import Chain
+from streams.core.log.events import Published
+from streams.core.model.account import Account
+from streams.core.model.change import Change
+from streams.core.model.instants import rfc3339
+from streams.core.model.policy import Policy
+from streams.core.model.ports import Transaction
+from streams.core.rules.applicable_phase import holding, label_field, upheld
+from streams.core.rules.context import DecisionContext
+from streams.core.rules.unclear import is_unclear
+
+_HEADERS = (("content-type", b"application/json"),)
+EDITION = 2
+"""The contract's edition whose rules and order of topics a transaction of this code follows."""
+
+Cause = dict[str, Any]
+
+
+class DecisionLog:
+    """Writes the log of one partition; the chain's end is part of the partition's state.
+
+    `opened_at`: when the partition was opened. The first transaction says so: what waits for time
+    is then looked at in the order of the state, and replay has to open it anew at that instant.
+    """
+
+    def __init__(self, partition: int, chain: Chain, opened_at: int) -> None:
+        self._partition = partition
+        self._opened_at: int | None = opened_at
+        self.chain = chain
+        self._steps: list[dict[str, Any]] = []
+        self._idle = False
+        self._cluster_changed_at: int | None = None
+
+    def step(self, now: int, reads: Mapping[str, tuple[int, int]], state_changed: bool) -> None:
+        """Inputs that were applied together: of each topic the first offset and the next one to
+        come. Neighbours without effect become one, for nothing depends on their order.
+        """
+        if self._idle and not state_changed:
+            known = self._steps[-1]["reads"]
+            for topic, (first, after) in reads.items():
+                known[topic] = (known.get(topic, (first, after))[0], after)
+        elif reads:
+            self._steps.append({"now": rfc3339(now), "reads": dict(reads)})
+            self._idle = not state_changed
+
+    def cluster_changed(self, now: int) -> None:
+        """From here on every transaction says since when the cluster is seen to have changed."""
+        self._cluster_changed_at, self._idle = now, False
+
+    def fired(self, now: int, as_of: int, looked: int, more: bool, favourable_only: bool) -> None:
+        """A round of timers: `looked` accounts, in the order of what was due by `as_of`.
+
+        `more`: it ended before all of them had their turn. `favourable_only`: adverse timers
+        waited.
+        """
+        until = rfc3339(as_of)
+        step = {"now": rfc3339(now), "as_of": until, "looked": looked, "more": more}
+        self._steps.append(step | ({"favourable_only": True} if favourable_only else {}))
+        self._idle = False
+
+    def decision(
+        self,
+        transaction: Transaction,
+        account: Account,
+        context: DecisionContext,
+        cause: Cause,
+        changes: Sequence[Change],
+        published: Sequence[Published],
+        deferred: Sequence[tuple[Event, list[Deferral]]],
+        ignored: str | None,
+    ) -> None:
+        """One cause and one account: transitions, events, deferrals, or why nothing happened."""
+        policy = context.policy
+        record = {
+            "kind": "decision",
+            "platform": context.ref.platform,
+            "account_id": context.ref.account_id,
+            "policy_version": policy.version if policy else None,
+            "policy_digest": policy.digest if policy else None,
+            "cause": cause,
+            "facts": facts_of(account, context),
+            "transitions": [_transition(change) for change in changes],
+            "events": [_event(event) for event in published],
+            "deferrals": [{"event": event, "by": by} for event, by in deferred],
+            "ignored": ignored,
+        }
+        self._write(transaction, context.ref.key, record, context.now)
+
+    def transaction(self, transaction: Transaction, now: int, reads: Mapping[str, int]) -> None:
+        """How far each input was read in the transaction that ends here, and in which steps."""
+        record = {
+            "kind": "transaction",
+            "edition": EDITION,
+            "opened_at": None if self._opened_at is None else rfc3339(self._opened_at),
+            "reads": dict(reads),
+            "steps": self._steps,
+        }
+        if self._cluster_changed_at is not None:
+            record["cluster_changed"] = rfc3339(self._cluster_changed_at)
+        self._steps, self._idle, self._opened_at = [], False, None
+        self._write(transaction, b"#transaction", record, now)
+
+    def policies(self, transaction: Transaction, now: int, policies: Mapping[str, Policy]) -> None:
+        """The policies under which the partition works from here on."""
+        named = {name: f"{policy.version}:{policy.digest}" for name, policy in policies.items()}
+        self._write(transaction, b"#policies", {"kind": "policies", "policies": named}, now)
+
+    def switch(
+        self, transaction: Transaction, now: int, change: SwitchChange, issued_at: int, cause: Cause
+    ) -> None:
+        """A brake was pulled or released."""
+        record = {
+            "kind": "switch",
+            "scope": change.scope,
+            "switch": change.switch,
+            "on": change.on,
+            "reason": change.reason,
+            "actor": change.actor,
+            "issued_at": rfc3339(issued_at),
+            "cause": cause,
+        }
+        self._write(transaction, b"#switch", record, now)
+
+    def refusal_guard(self, transaction: Transaction, now: int, trip: Trip, cause: Cause) -> None:
+        """The refusal guard of a platform tripped here."""
+        record = {
+            "kind": "refusal_guard",
+            "platform": trip.platform,
+            "reason": trip.reason,
+            "refused": trip.refused,
+            "cause": cause,
+        }
+        self._write(transaction, b"#refusal_guard", record, now)
+
+    def _write(
+        self, transaction: Transaction, key: bytes, record: dict[str, Any], now: int
+    ) -> None:
+        record["partition"] = self._partition
+        record["now"] = rfc3339(now)
+        transaction.send("decisions", key, self.chain.seal(record), _HEADERS)
+
+
+def facts_of(account: Account, context: DecisionContext) -> dict[str, Any]:
+    """The facts that a decision was made on."""
+    label = account.label
+    field = label_field(account, context.policy, context.time) if context.policy else None
+    return {
+        "followers": account.followers,
+        "observed_at": _instant(account.observed_at),
+        "eligibility": account.eligibility.name,
+        "live": account.live.state.name,
+        "shadow": account.shadow.state.name,
+        "label": None if label is None else label.text,
+        "label_source": None if label is None else label.source,
+        "label_observed_at": None if label is None else _instant(label.observed_at),
+        "field": field,
+        "dwell_from": _instant(account.dwell_from),
+        "exempt": account.exempt,
+        "closed": account.closed,
+        "hold": holding(account.hold, context.time),
+        "appeal": account.heard is not None and bool(account.heard.appeals),
+        "upheld": upheld(account),
+        "unclear": is_unclear(account),
+    }
+
+
+def _instant(instant: int | None) -> str | None:
+    return None if instant is None else rfc3339(instant)
+
+
+def _transition(change: Change) -> dict[str, Any]:
+    return {
+        "machine": change.machine,
+        "from_state": change.before.name,
+        "input": change.input,
+        "to_state": change.after.name,
+        "surface": change.surface,
+    }
+
+
+def _event(event: Published) -> dict[str, Any]:
+    return {
+        "event_id": event.event_id,
+        "event": event.draft.event,
+        "mode": event.draft.mode,
+        "sequence": event.sequence,
+        "reason": event.draft.reason,
+        "surface": event.draft.surface,
+    }

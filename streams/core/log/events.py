@@ -1,0 +1,74 @@
+"""From a draft to the record on the wire: ids, sequence, common fields, CloudEvents headers."""
+
+from typing import NamedTuple
+
+import msgspec
+
+from schemas.events import EVENT_TOPIC
+from schemas.words import Mode
+from streams.core.model import ids
+from streams.core.model.account import Account, next_ordinal
+from streams.core.model.change import Change, Draft
+from streams.core.model.instants import rfc3339
+from streams.core.rules.context import DecisionContext
+
+Headers = tuple[tuple[str, bytes], ...]
+_encode = msgspec.json.Encoder().encode
+
+
+class Published(NamedTuple):
+    """An event as it goes out; `topic` is without prefix."""
+
+    topic: str
+    value: bytes
+    headers: Headers
+    event_id: str
+    sequence: int
+    draft: Draft
+
+
+def publish(account: Account, change: Change, draft: Draft, context: DecisionContext) -> Published:
+    """Number an event and write it down.
+
+    The sequence counts per account and the event's own mode.
+    """
+    ref = context.ref
+    life = account.life(change.life_mode)
+    cycle = life.cycle
+    assert cycle is not None, draft
+    counted_ordinal = next_ordinal(cycle, draft.event, draft.surface)
+    ordinal = counted_ordinal if draft.ordinal is None else draft.ordinal
+    event_id = ids.derive(
+        *ref, change.life_mode, life.cycle_number, draft.event, draft.surface or "", ordinal
+    )
+    counted = account.life(draft.mode)
+    counted.sequence += 1
+    decided_at = rfc3339(context.now)
+    policy, terms = context.policy, cycle.terms
+    value = {
+        "event_id": event_id,
+        "event": draft.event,
+        "sequence": counted.sequence,
+        "platform": ref.platform,
+        "account_id": ref.account_id,
+        "cycle": life.cycle_number,
+        "invitation_id": ids.invitation_id(*ref, change.life_mode, life.cycle_number),
+        "mode": draft.mode,
+        "policy_version": policy.version if policy else terms.policy_version,
+        "policy_digest": policy.digest if policy else terms.policy_digest,
+        "decided_at": decided_at,
+        "reason": draft.reason,
+        **draft.data,
+    }
+    headers = (
+        ("ce_specversion", b"1.0"),
+        ("ce_id", event_id.encode()),
+        ("ce_source", f"/byline/{ref.platform}".encode()),
+        ("ce_type", f"byline.{draft.event}.v1".encode()),
+        ("ce_time", decided_at.encode()),
+        ("ce_subject", ref.account_id.encode()),
+        ("content-type", b"application/json"),
+    )
+    prefix = "shadow." if draft.mode is Mode.SHADOW else ""
+    topic = prefix + EVENT_TOPIC[draft.event]
+    return Published(topic, _encode(value), headers, event_id, counted.sequence, draft)

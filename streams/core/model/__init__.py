@@ -1,0 +1,1 @@
+"""The nouns: an account's state, a policy, ids, instants, and the ports of its surroundings."""

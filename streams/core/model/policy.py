@@ -1,0 +1,346 @@
+"""A policy as a frozen value: lines, fields, windows, consequences of one platform (contract 6).
+
+It refuses nonsense when it is made; reading it from YAML, with file and line, is the package
+`streams/policies`. All durations are milliseconds, all instants milliseconds UTC. What a platform
+did not announce is None.
+"""
+
+import hashlib
+import re
+from bisect import bisect_right
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from itertools import pairwise
+
+import msgspec
+
+from schemas.words import (
+    ID_PATTERN,
+    MAX_CATEGORY_LENGTH,
+    MAX_FOLLOWERS,
+    PLATFORM_PATTERN,
+    Field,
+    Level,
+    Mode,
+    Surface,
+)
+from streams.core.model.labels import folded_label
+
+ANSWERS = ("declined", "no_answer")
+"""What a consequence may follow from: a refusal, or silence to the end of the window."""
+
+PPM = 1_000_000
+
+SHANGHAI_OFFSET_MINUTES = 8 * 60
+MOST_REMINDERS = 10
+MAX_REFERENCE_LENGTH = 128
+
+MODE_ORDER = (Mode.OFF, Mode.SHADOW, Mode.ENFORCE)
+_rank = {mode: rank for rank, mode in enumerate(MODE_ORDER)}.__getitem__
+
+
+def weakest(*modes: Mode) -> Mode:
+    """The weakest of several modes wins."""
+    return min(modes, key=_rank)
+
+
+def _require(holds: bool, what: str) -> None:
+    """Refuse nonsense when a policy is made: a ValueError says what must hold."""
+    if not holds:
+        raise ValueError(what)
+
+
+_BLANK_LETTERS = frozenset("\u115f\u1160\u2800\u3164\uffa0")
+"""Fillers: letters to Unicode, and nothing to see."""
+
+
+def is_reference(text: str) -> bool:
+    """Whether a text can only be a reference to a document: one word without `@`.
+
+    So that neither a blank nor a sentence with somebody's name unlocks `enforce` and goes out in
+    every statement.
+    """
+    return (
+        1 <= len(text) <= MAX_REFERENCE_LENGTH
+        and text.isprintable()
+        and "@" not in text
+        and " " not in text
+        and not _BLANK_LETTERS.intersection(text)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What the owner is told and how long there is to answer; `reminders` precede the deadline."""
+
+    id: str
+    version: str
+    renew: bool
+    answer_window: int | None
+    reminders: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        window = self.answer_window
+        for text in (self.id, self.version):
+            _require(re.fullmatch(ID_PATTERN, text) is not None, "a notice id or version is an id")
+        _require(window is None or window > 0, "an answer window is longer than zero")
+        _require(len(self.reminders) <= MOST_REMINDERS, "a notice has at most ten reminders")
+        for reminder in self.reminders:
+            _require(reminder > 0, "a reminder is before the deadline")
+            _require(window is None or reminder <= window, "a reminder is within the window")
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """A follower line in force from an instant.
+
+    With `starts_at` None it is not in force, but counts for the floor.
+    """
+
+    name: str
+    followers: int
+    starts_at: int | None
+    answer_by: int | None
+    mode: Mode | None
+    utc_offset_minutes: int = field(default=SHANGHAI_OFFSET_MINUTES, compare=False)
+    """In which zone `from` is written, for statements to people; no part of the canonical form."""
+
+    def __post_init__(self) -> None:
+        _require(re.fullmatch(ID_PATTERN, self.name) is not None, "a phase's name is an id")
+        _require(1 <= self.followers <= MAX_FOLLOWERS, "a line is 1 to 10^10 followers")
+        if self.starts_at is not None and self.answer_by is not None:
+            _require(self.answer_by > self.starts_at, "answer_by is after the phase's start")
+
+
+@dataclass(frozen=True, slots=True)
+class Stability:
+    """How long a crossing must last, how far one must fall, how soon a new cycle may start."""
+
+    dwell: int
+    exit_ratio_ppm: int
+    leave_after: int
+    cool_down: int
+    max_age: int | None
+
+    def __post_init__(self) -> None:
+        for length in (self.dwell, self.leave_after, self.cool_down):
+            _require(length >= 0, "a duration is not negative")
+        _require(0 < self.exit_ratio_ppm <= PPM, "an exit ratio is above 0 and at most 1")
+        _require(self.max_age is None or self.max_age > 0, "max_age is longer than zero")
+
+
+@dataclass(frozen=True, slots=True)
+class Restriction:
+    """What happens on one surface."""
+
+    level: Level
+    mode: Mode | None
+
+
+@dataclass(frozen=True, slots=True)
+class Consequence:
+    """Restrictions by surface (None: not announced), on which answers, reviewed and ended when."""
+
+    surfaces: Mapping[Surface, Restriction] | None
+    on: frozenset[str]
+    review_after: int
+    expires_after: int
+
+    def __post_init__(self) -> None:
+        _require(self.on <= frozenset(ANSWERS), "a consequence follows declined or no_answer")
+        _require(
+            0 < self.review_after <= self.expires_after,
+            "a restriction is reviewed before it expires, and lasts longer than zero",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Guards:
+    """Rates, in parts per million, at which a platform's adverse events stop by themselves.
+
+    Each is taken over a sliding window of `window` milliseconds per partition, once at least
+    `minimum` cases are in it. None: that guard is not set.
+    """
+
+    window: int
+    minimum: int
+    undelivered_ppm: int | None
+    overturned_ppm: int | None
+    sudden_eligible_ppm: int | None
+    sudden_drop_ppm: int | None
+
+    def __post_init__(self) -> None:
+        _require(self.window > 0, "a guard's window is longer than zero")
+        _require(self.minimum >= 1, "a guard needs at least one case")
+        rates = (self.undelivered_ppm, self.overturned_ppm)
+        for rate in (*rates, self.sudden_eligible_ppm, self.sudden_drop_ppm):
+            _require(rate is None or 0 < rate <= PPM, "a guard's ratio is above 0 and at most 1")
+
+
+class InForce:
+    """The phases in force in a stretch of time, by the mode of the lives that they lead to."""
+
+    __slots__ = ("enforcing", "lowest", "lowest_enforcing", "names", "shadowing")
+
+    def __init__(self, enforcing: tuple[Phase, ...], shadowing: tuple[Phase, ...]) -> None:
+        self.enforcing = enforcing
+        self.shadowing = shadowing
+        self.lowest_enforcing = min(enforcing, key=_followers, default=None)
+        self.lowest = min(enforcing + shadowing, key=_followers, default=None)
+        self.names = {
+            Mode.ENFORCE: frozenset(phase.name for phase in enforcing),
+            Mode.SHADOW: frozenset(phase.name for phase in shadowing),
+        }
+
+
+def _followers(phase: Phase) -> int:
+    return phase.followers
+
+
+@dataclass(frozen=True)
+class Policy:
+    """One platform's rule; `digest` is of the canonical form, whatever the file's layout."""
+
+    platform: str
+    version: int
+    mode: Mode
+    notice: Notice
+    impact_assessment: str | None
+    approvals: tuple[tuple[str, int], ...]
+    phases: tuple[Phase, ...]
+    covered: frozenset[Field] | None
+    """None: any field."""
+    labels: Mapping[str, Field]
+    exempt_labels: frozenset[str]
+    stability: Stability
+    consequence: Consequence
+    keep_on_fall_below: bool
+    invitations_per_day: int
+    throttles_per_hour: int
+    rollout_percent: int
+    guards: Guards | None
+
+    def __post_init__(self) -> None:
+        _require(re.fullmatch(PLATFORM_PATTERN, self.platform) is not None, "a platform is a slug")
+        _require(self.version >= 1, "versions count from 1")
+        _require(bool(self.phases), "a policy has at least one phase")
+        _require(len({phase.name for phase in self.phases}) == len(self.phases), "one name a phase")
+        dated = [phase for phase in self.phases if phase.starts_at is not None]
+        dated.sort(key=lambda phase: phase.starts_at or 0)
+        for earlier, later in pairwise(dated):
+            _require(earlier.starts_at != later.starts_at, "two phases never start at once")
+            _require(later.followers < earlier.followers, "a later phase has a lower line")
+        _require(not self.exempt_labels & self.labels.keys(), "a label is covered or exempt")
+        for label in (*self.labels, *self.exempt_labels):
+            _require(1 <= len(label) <= MAX_CATEGORY_LENGTH, "a label is 1 to 64 characters")
+            _require(folded_label(label) != "", "a label has a character that can be seen")
+        _require(
+            len(self.known_labels) == len(self.labels) + len(self.exempt_labels),
+            "two labels are not alike",
+        )
+        reference = self.impact_assessment
+        _require(reference is None or is_reference(reference), "an impact assessment is one word")
+        actors = {actor for actor, _ in self.approvals}
+        _require(len({it.casefold() for it in actors}) == len(actors), "an actor has one spelling")
+        caps = (self.invitations_per_day, self.throttles_per_hour)
+        _require(min(caps) >= 0, "a cap is not negative")
+        _require(0 <= self.rollout_percent <= 100, "a roll-out is 0 to 100 per cent")
+        missing = ", ".join(self.missing_for_enforce)
+        _require(self.mode is not Mode.ENFORCE or not missing, f"enforce needs {missing}")
+
+    @property
+    def missing_for_enforce(self) -> tuple[str, ...]:
+        """The facts that are still null and without which nothing may be enforced."""
+        facts = {
+            "notice.answer_window": self.notice.answer_window,
+            "consequence.surfaces": self.consequence.surfaces,
+            "impact_assessment": self.impact_assessment,
+        }
+        return tuple(name for name, fact in facts.items() if fact is None)
+
+    @cached_property
+    def canonical(self) -> bytes:
+        """The policy as canonical JSON: keys sorted, sets sorted, integers only.
+
+        In which zone a time was written is no part of it: the instant counts.
+        """
+        plain = asdict(self)
+        for phase in plain["phases"]:
+            del phase["utc_offset_minutes"]
+        plain["covered"] = None if self.covered is None else sorted(self.covered)
+        plain["exempt_labels"] = sorted(self.exempt_labels)
+        plain["consequence"]["on"] = sorted(self.consequence.on)
+        return msgspec.json.encode(plain, order="sorted")
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the canonical form, in hex."""
+        return hashlib.sha256(self.canonical).hexdigest()
+
+    @cached_property
+    def floor(self) -> int:
+        """The lowest line of any phase, future ones included, times the exit ratio, rounded up."""
+        lowest = min(phase.followers for phase in self.phases)
+        return -(-lowest * self.stability.exit_ratio_ppm // 1_000_000)
+
+    @cached_property
+    def lines(self) -> tuple[int, ...]:
+        """The lines of all phases, future ones included, from low to high."""
+        return tuple(sorted(phase.followers for phase in self.phases))
+
+    def in_force(self, time: int) -> InForce:
+        """The phases that have begun."""
+        begun, stretches = self._stretches
+        return stretches[bisect_right(begun, time)]
+
+    @cached_property
+    def _stretches(self) -> tuple[list[int], list[InForce]]:
+        """The instants at which phases begin, and what is in force before, between and after."""
+        begun = sorted({one.starts_at for one in self.phases if one.starts_at is not None})
+        stretches = [InForce((), ())]
+        for start in begun:
+            by_mode: dict[Mode, list[Phase]] = {mode: [] for mode in Mode}
+            for one in self.phases:
+                if one.starts_at is not None and one.starts_at <= start:
+                    by_mode[self.phase_mode(one)].append(one)
+            enforcing, shadowing = by_mode[Mode.ENFORCE], by_mode[Mode.SHADOW]
+            stretches.append(InForce(tuple(enforcing), tuple(shadowing)))
+        return begun, stretches
+
+    def phase_mode(self, phase: Phase) -> Mode:
+        """The mode of a phase: its own or the policy's, the weaker."""
+        return weakest(self.mode, phase.mode or self.mode)
+
+    def surface_mode(self, restriction: Restriction, cycle_mode: Mode) -> Mode:
+        """The mode of a surface in a cycle of a mode: the weakest wins."""
+        return weakest(cycle_mode, self.mode, restriction.mode or self.mode)
+
+    def field_of(self, label: str | None) -> Field | None:
+        """The covered field that a label means, or None: unknown, exempt and uncovered labels."""
+        if label is None:
+            return None
+        if label in self.known_labels:
+            return self._fields.get(label)
+        return self._fields.get(folded_label(label))
+
+    def known_text(self, label: str) -> str | None:
+        """What is kept of a label: its text as it is compared; None if it is not in the map."""
+        if label in self.known_labels:
+            return label
+        text = folded_label(label)
+        return text if text in self.known_labels else None
+
+    @cached_property
+    def _fields(self) -> dict[str, Field]:
+        """The covered labels, as labels are compared."""
+        return {
+            folded_label(label): field
+            for label, field in self.labels.items()
+            if self.covered is None or field in self.covered
+        }
+
+    @cached_property
+    def known_labels(self) -> frozenset[str]:
+        """The labels in the policy's map, as labels are compared; no other's text is ever kept."""
+        return frozenset(map(folded_label, (*self.labels, *self.exempt_labels)))

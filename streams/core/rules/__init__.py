@@ -1,0 +1,1 @@
+"""What an input or an instant means for an account. Pure conditions and their effects."""

@@ -1,0 +1,197 @@
+"""What is due when: every timer of an account, and what its adverse events wait for.
+
+One list serves both questions, when to look again and what to do then, so that the two cannot
+differ.
+"""
+
+from typing import NamedTuple
+
+from schemas.words import Deferral, Event, Mode, Surface
+from streams.core.lifecycle import Eligibility, Invitation
+from streams.core.model import ids
+from streams.core.model.account import Account, Cycle
+from streams.core.model.policy import Policy
+from streams.core.model.timer import Timer
+from streams.core.rules.applicable_phase import ApplicablePhase, deferrals, standing_of
+from streams.core.rules.context import DecisionContext
+from streams.core.rules.milder import leaves_at
+from streams.core.rules.throttle import cycle_ends_at, ends_at, in_order, restrictable
+
+
+class Item(NamedTuple):
+    """Something to do at an instant; `since`: from when it has been waiting, for a fair order."""
+
+    at: int
+    timer: Timer
+    since: int
+    mode: Mode = Mode.ENFORCE
+    surface: Surface | None = None
+
+
+class Agenda(NamedTuple):
+    """The items of an account and the adverse events that are put off: event, what it waits for."""
+
+    items: list[Item]
+    deferred: list[tuple[Event, list[Deferral]]]
+
+    @property
+    def next_at(self) -> int | None:
+        """The earliest instant of an item."""
+        return min((item.at for item in self.items), default=None)
+
+    def since(self, at: int | None) -> int:
+        """From when the item at an instant has been waiting: the order among those due at once."""
+        return min((item.since for item in self.items if item.at == at), default=0)
+
+    def first(self, until: int, favourable_only: bool = False) -> Item | None:
+        """The item to do first among those due; at one instant the favourable ones come first.
+
+        `favourable_only`: what is adverse waits, and what is favourable passes it.
+        """
+        due = [
+            item
+            for item in self.items
+            if item.at <= until and not (favourable_only and item.timer.adverse)
+        ]
+        return min(due, key=lambda item: (item.at, item.timer.rank), default=None)
+
+
+def agenda_of(account: Account, context: DecisionContext) -> Agenda:
+    """Everything that this account waits for."""
+    agenda = Agenda([], [])
+    if account.hold is not None and account.hold.expires_at is not None:
+        _add(agenda, account.hold.expires_at, Timer.HOLD)
+    policy = context.policy
+    if policy is None or account.closed:
+        return agenda
+    _eligibility(agenda, account, policy, context)
+    for mode in (Mode.ENFORCE, Mode.SHADOW):
+        _cycle(agenda, account, policy, context, mode)
+    _issue(agenda, account, policy, context)
+    return agenda
+
+
+def _add(
+    agenda: Agenda, at: int, timer: Timer, mode: Mode = Mode.ENFORCE, surface: Surface | None = None
+) -> None:
+    agenda.items.append(Item(at, timer, at, mode, surface))
+
+
+def _eligibility(
+    agenda: Agenda, account: Account, policy: Policy, context: DecisionContext
+) -> None:
+    state = account.eligibility
+    if state is not Eligibility.OUTSIDE and account.label and account.label.valid_until:
+        _add(agenda, account.label.valid_until, Timer.LABEL)
+    if state is Eligibility.DWELLING and account.dwell_from is not None:
+        _add(agenda, account.dwell_from + policy.stability.dwell, Timer.DWELL)
+    leave_at = leaves_at(account, policy) if state is Eligibility.LEAVING else None
+    if leave_at is not None:
+        _add(agenda, leave_at, Timer.LEAVE)
+    for phase in policy.phases:
+        begins = phase.starts_at is not None and phase.starts_at > context.time
+        if begins and phase.starts_at is not None and account.above_line_since:
+            _add(agenda, phase.starts_at, Timer.PHASE)
+
+
+def _cycle(
+    agenda: Agenda, account: Account, policy: Policy, context: DecisionContext, mode: Mode
+) -> None:
+    life = account.life(mode)
+    cycle = life.cycle
+    if cycle is None:
+        return
+    if life.state in (Invitation.DELIVERED, Invitation.DECLINED):
+        _deadline(agenda, account, policy, context, mode, cycle)
+    if life.state in (Invitation.INVITED, Invitation.UNDELIVERED) and cycle.reissue_wanted:
+        item = Item(0, Timer.REISSUE, cycle.failed_at or cycle.issued_at, mode)
+        issued = Event.INVITATION_ISSUED
+        _offer(agenda, account, context, issued, mode, item, issued)
+    if life.state is not Invitation.EXPIRED:
+        return
+    ends = cycle_ends_at(cycle, policy)
+    if ends is not None and not cycle.throttles and not cycle.restriction_waived:
+        _add(agenda, ends, Timer.CYCLE, mode)
+    for surface, throttled in in_order(cycle.throttles):
+        end = ends_at(throttled, policy)
+        _add(agenda, end, Timer.EXPIRY, mode, surface)
+        if throttled.review_at < end and context.now < end:
+            item = Item(throttled.review_at, Timer.REVIEW, throttled.review_at, mode, surface)
+            _offer(agenda, account, context, Event.THROTTLE_RENEWED, mode, item)
+
+
+def _deadline(
+    agenda: Agenda,
+    account: Account,
+    policy: Policy,
+    context: DecisionContext,
+    mode: Mode,
+    cycle: Cycle,
+) -> None:
+    deadline = cycle.deadline_at
+    if deadline is None or cycle.delivered_at is None:
+        return
+    state = account.life(mode).state
+    if state is Invitation.DELIVERED:
+        left = cycle.terms.reminders[cycle.reminded_count :]
+        if left and deadline > context.now:
+            item = Item(deadline - left[0], Timer.REMINDER, deadline - left[0], mode)
+            _offer(agenda, account, context, Event.INVITATION_REMINDED, mode, item)
+    restricts = any(allowed is mode for _, allowed in restrictable(cycle, policy, mode).values())
+    item = Item(deadline, Timer.DEADLINE, deadline, mode)
+    capped = Event.THROTTLE_APPLIED if restricts else None
+    _offer(agenda, account, context, Event.INVITATION_EXPIRED, mode, item, capped)
+
+
+def _issue(agenda: Agenda, account: Account, policy: Policy, context: DecisionContext) -> None:
+    standing = issuable(account, policy, context)
+    if standing is None:
+        return
+    cool_down_until = account.life(standing.mode).cool_down_until or 0
+    since = max((account.dwell_from or 0) + policy.stability.dwell, cool_down_until)
+    item = Item(cool_down_until, Timer.ISSUE, since, standing.mode)
+    capped = Event.INVITATION_ISSUED
+    _offer(agenda, account, context, Event.INVITATION_ISSUED, standing.mode, item, capped)
+
+
+def issuable(account: Account, policy: Policy, context: DecisionContext) -> ApplicablePhase | None:
+    """The standing under which a new cycle may begin once nothing defers it; None if none may."""
+    if account.eligibility is not Eligibility.INSIDE:
+        return None
+    if account.live.state is not Invitation.NONE or account.shadow.state is not Invitation.NONE:
+        return None
+    if ids.bucket(*context.ref) >= policy.rollout_percent:
+        return None
+    return standing_of(account, policy, context.time)
+
+
+def _offer(
+    agenda: Agenda,
+    account: Account,
+    context: DecisionContext,
+    event: Event,
+    mode: Mode,
+    item: Item,
+    capped: Event | None = None,
+) -> None:
+    """Put an adverse item on the agenda, or what puts it off, or when to look again."""
+    if item.at > context.time:
+        agenda.items.append(item)
+        return
+    by = deferrals(account, context, event)
+    policy = context.policy
+    over = (
+        capped is not None
+        and policy is not None
+        and context.limits.cap_reached(policy, capped, mode, context.now)
+    )
+    if over and capped is not None:
+        by.append(Deferral.CAP)
+        agenda.items.append(item._replace(at=context.limits.retry_at(capped, context.now)))
+    closed_until = context.limits.guard_closed(context.ref.platform, context.now)
+    if closed_until is not None:
+        agenda.items.append(item._replace(at=closed_until))
+    if by:
+        agenda.deferred.append((event, by))
+    else:
+        agenda.items.append(item)

@@ -1,0 +1,187 @@
+"""The owner's word: a grant, a refusal, a withdrawal, and whether it belongs to the live cycle.
+
+Contract 3.3 and 3.6. A withdrawal counts in every state, whatever it names; a grant or refusal that
+does not fit is an unclear word.
+"""
+
+from msgspec.structs import replace
+
+from schemas.words import Answer, Event, Ignored, Mode
+from streams.core.inputs.decode import ConsentAnswer
+from streams.core.inputs.entry import SKEW
+from streams.core.inputs.heard import ANSWERS, Word, applied_at, is_stale, remember, repeated
+from streams.core.lifecycle import INVITATION, OPEN, Input, Invitation, row_of
+from streams.core.model import ids, notices
+from streams.core.model.account import Account, Cycle, Life
+from streams.core.model.change import Change, Draft
+from streams.core.model.instants import reckon, rfc3339
+from streams.core.rules.context import DecisionContext
+from streams.core.rules.invitation import (
+    Decided,
+    clock_stops,
+    delivery,
+    ending,
+    row_change,
+    void_notice,
+)
+from streams.core.rules.throttle import is_over, release_all
+from streams.core.rules.unclear import answered, unclear_answer
+
+_ANSWER_INPUT = {
+    Answer.GRANTED: Input.GRANTED,
+    Answer.DECLINED: Input.DECLINED,
+    Answer.WITHDRAWN: Input.WITHDRAWN,
+}
+
+
+def decide_answer(
+    account: Account, context: DecisionContext, answer: ConsentAnswer, word: Word
+) -> Decided:
+    """The owner's word on the live cycle; nobody answers a shadow notice."""
+    life, said = account.live, answer.answer
+    about = _about(answer)
+    if repeated(account, said, word, about):
+        return Ignored.REPEAT
+    agreed: str | None = None
+    if said is not Answer.WITHDRAWN:
+        if life.cycle is None or is_over(life, context.policy, word.entry):
+            return Ignored.NO_CYCLE
+        misfit = _misfit(life, life.cycle, context, answer, word)
+        if misfit is not None:
+            return misfit
+    if said is Answer.GRANTED and life.cycle is not None:
+        agreed = answer.notice_version or life.cycle.terms.notice_version
+    stale = is_stale(account, said, ANSWERS, word)
+    if not stale and agreed is not None and _says_nothing_new(life, context, agreed, word):
+        return Ignored.RECORDED
+    remember(account, said, word, not stale, about)
+    if stale:
+        taken_back = agreed is not None and life.state in OPEN
+        return _taken_back(account, context, word) if taken_back else Ignored.STALE
+    if life.cycle is not None:
+        # An operator's word that waited for the state is overtaken by the owner's.
+        life.cycle.reissue_wanted, life.cycle.extend_waits = False, None
+        answered(account, life.cycle, said, word)
+    input_ = _ANSWER_INPUT[said]
+    if life.cycle is None or row_of(life.state, input_) is None:
+        return Ignored.RECORDED
+    late = _after_the_deadline(account, life.cycle, context, word.entry)
+    return _answered(life, life.cycle, context, input_, word.at, late, agreed)
+
+
+def _about(answer: ConsentAnswer) -> int:
+    """What a grant or refusal is about, so that only one about the same is a repeat."""
+    named = (answer.invitation_id, answer.notice_version)
+    if answer.answer is Answer.WITHDRAWN or named == (None, None):
+        return 0
+    return ids.content_mark(*named)
+
+
+def _misfit(
+    life: Life, cycle: Cycle, context: DecisionContext, answer: ConsentAnswer, word: Word
+) -> Ignored | None:
+    """Why a grant or refusal does not belong to the cycle; None when it does.
+
+    One that entered after the cycle's first issue is an unclear word: its owner meant something.
+    """
+    issued_at = cycle.first_issued_at or 0
+    expected = ids.invitation_id(*context.ref, Mode.ENFORCE, life.cycle_number)
+    why: Ignored | None = None
+    if answer.invitation_id not in (None, expected):
+        why = Ignored.OTHER_CYCLE
+    elif answer.invitation_id is None and word.at < issued_at - SKEW:
+        # Nobody answers what has not been asked; clocks may be off by the allowed skew.
+        why = Ignored.BEFORE_ISSUE
+    elif answer.answer is Answer.GRANTED and not _shown(cycle, context, answer.notice_version):
+        why = Ignored.OTHER_NOTICE
+    if why is None:
+        return None
+    asked = why is Ignored.OTHER_NOTICE or word.entry > issued_at
+    return Ignored.UNCLEAR if asked and unclear_answer(cycle, word.entry, word.at) else why
+
+
+def _shown(cycle: Cycle, context: DecisionContext, version: str | None) -> bool:
+    """Whether a notice version is the cycle's own or was in force since its first issue."""
+    if version in (None, cycle.terms.notice_version):
+        return True
+    since = cycle.first_issued_at or cycle.issued_at
+    return notices.in_force_since(context.notices, version or "", since) is not None
+
+
+def _says_nothing_new(life: Life, context: DecisionContext, agreed: str, word: Word) -> bool:
+    """Whether a consent is in force and a grant is not later than it or for no newer notice."""
+    cycle = life.cycle
+    if life.state is not Invitation.GRANTED or cycle is None:
+        return False
+    before = cycle.consent or cycle.terms.notice_version
+    later = cycle.answered_at is None or word.at > cycle.answered_at
+    return not (later and notices.is_newer(context.notices, agreed, before))
+
+
+def _taken_back(account: Account, context: DecisionContext, word: Word) -> list[Change]:
+    """A grant that a withdrawal or refusal not earlier has overtaken: no consent, but the end."""
+    life = account.live
+    times = [applied_at(account, word_) for word_ in (Answer.DECLINED, Answer.WITHDRAWN)]
+    other = max(at for at in times if at is not None and at >= word.at)
+    draft = Draft(Event.CONSENT_WITHDRAWN, "answer", Mode.ENFORCE, {"answered_at": rfc3339(other)})
+    changes = ending(life, Mode.ENFORCE, context, Input.GRANT_TAKEN_BACK, "granted", draft)
+    return [replace(change, stale=True) for change in changes]
+
+
+def _after_the_deadline(
+    account: Account, cycle: Cycle, context: DecisionContext, entry: int
+) -> bool:
+    """Whether an answer entered after the deadline that was last said, while its clock ran."""
+    if cycle.deadline_at is None or entry <= cycle.deadline_at:
+        return False
+    undelivered = account.live.state in (Invitation.INVITED, Invitation.UNDELIVERED)
+    if undelivered and Event.INVITATION_EXPIRED in cycle.ordinals:
+        return False  # That deadline has acted, and the notice bounced: the answer opens a window.
+    counted_from = cycle.clock_from or cycle.issued_at
+    stops = clock_stops(account, cycle, context)
+    return not reckon(cycle.clock_base or cycle.deadline_at, counted_from, stops).stopped
+
+
+def _answered(
+    life: Life,
+    cycle: Cycle,
+    context: DecisionContext,
+    input_: Input,
+    at: int,
+    late: bool,
+    agreed: str | None,
+) -> list[Change]:
+    """The changes of a row that an answer takes."""
+    row = INVITATION[life.state][input_]
+    draft = _answer_draft(life, cycle, input_, at, agreed)
+    if row.next_state is Invitation.NONE:
+        return ending(life, Mode.ENFORCE, context, input_, "granted", draft)
+    drafts, effects = [draft], {"answered_at": at, "consent": agreed}
+    if input_ is Input.DECLINED:
+        effects["declined_late"] = late
+    if Event.INVITATION_DELIVERED in row.emits:
+        delivered, delivered_effects = delivery(cycle, Mode.ENFORCE, context, at, "answer")
+        drafts.insert(0, delivered)
+        effects |= delivered_effects
+    changes = [row_change(life, Mode.ENFORCE, input_, *drafts, sets_cycle=effects)]
+    if row.lifts:
+        changes += release_all(life, Mode.ENFORCE, context, "granted")
+    if agreed is not None and notices.renewed(context.notices, agreed):
+        # A newer notice that voids older consents is in force: the owner is to be asked anew.
+        granted = Life(life.cycle_number, life.sequence, Invitation.GRANTED, cycle=cycle)
+        changes += void_notice(granted, context)
+    return changes
+
+
+def _answer_draft(life: Life, cycle: Cycle, input_: Input, at: int, agreed: str | None) -> Draft:
+    answered_at = {"answered_at": rfc3339(at)}
+    if input_ is Input.GRANTED:
+        reason = "answer"
+        if life.state is Invitation.EXPIRED:
+            reason = "in_time" if at <= (cycle.deadline_at or 0) else "late"
+        return Draft(
+            Event.CONSENT_GRANTED, reason, Mode.ENFORCE, {"notice_version": agreed, **answered_at}
+        )
+    if life.state is Invitation.GRANTED:
+        return Draft(Event.CONSENT_WITHDRAWN, "answer", Mode.ENFORCE, answered_at)
+    return Draft(Event.CONSENT_DECLINED, "answer", Mode.ENFORCE, answered_at)

@@ -1,0 +1,107 @@
+"""The conditions that an account has to meet, read off its facts; nothing is decided here."""
+
+from typing import NamedTuple
+
+from schemas.words import Deferral, Event, Field, Mode
+from streams.core.lifecycle import Eligibility, Invitation
+from streams.core.model.account import Account, Hold
+from streams.core.model.policy import Phase, Policy
+from streams.core.rules.context import DecisionContext
+from streams.core.rules.milder import max_age
+from streams.core.rules.unclear import is_unclear
+
+
+class ApplicablePhase(NamedTuple):
+    """The phase that an account is in, and the mode of the life it leads there."""
+
+    phase: Phase
+    mode: Mode
+
+    @property
+    def line(self) -> int:
+        """The follower number that counts."""
+        return self.phase.followers
+
+
+def standing_of(account: Account, policy: Policy, time: int) -> ApplicablePhase | None:
+    """The phase with the lowest line among those in force, None when no phase is in force.
+
+    Where some phases enforce and lower ones only shadow, an account over an enforcing line (or with
+    a live cycle) is in the enforcing ones: a wider shadow phase never ends a live life.
+    """
+    in_force = policy.in_force(time)
+    enforcing, lowest = in_force.lowest_enforcing, in_force.lowest
+    if lowest is None:
+        return None
+    if enforcing is not None:
+        over = account.followers is not None and account.followers >= enforcing.followers
+        if over or account.live.state is not Invitation.NONE:
+            return ApplicablePhase(enforcing, Mode.ENFORCE)
+    return ApplicablePhase(lowest, policy.phase_mode(lowest))
+
+
+def label_field(account: Account, policy: Policy, time: int) -> Field | None:
+    """The covered field that the account's label means now."""
+    label = account.label
+    if label is None or (label.valid_until is not None and label.valid_until <= time):
+        return None
+    return policy.field_of(label.text)
+
+
+def failing(
+    account: Account, context: DecisionContext, standing: ApplicablePhase | None
+) -> str | None:
+    """Why an account cannot be inside, whatever its count; None when nothing stands against it."""
+    if account.closed:
+        return "closed"
+    if account.exempt:
+        return "exempted"
+    if context.policy is None or standing is None:
+        return "policy"
+    if label_field(account, context.policy, context.time) is None:
+        return "policy" if context.policy_changed else "label"
+    return None
+
+
+def holding(hold: Hold | None, time: int) -> bool:
+    """Whether a hold or an appeal is in force."""
+    return hold is not None and (hold.expires_at is None or hold.expires_at > time)
+
+
+def upheld(account: Account) -> bool:
+    """Whether the mark of an upheld appeal stands: no new cycle until a later word ends it."""
+    return account.heard is not None and account.heard.upheld_at is not None
+
+
+def stale(account: Account, context: DecisionContext) -> bool:
+    """Whether the count is older than `max_age` allows; a label carries its own expiry."""
+    limit = None if context.policy is None else max_age(account, context.policy)
+    if limit is None:
+        return False
+    if account.observed_at is None or account.followers is None:
+        return True
+    return account.observed_at + limit < context.now
+
+
+def deferrals(account: Account, context: DecisionContext, event: Event) -> list[Deferral]:
+    """What an adverse event of this account has to wait for, in the order of `Deferral`; empty:
+    nothing.
+    """
+    by = [Deferral(switch) for switch in context.switches.stopping(context.ref.platform, event)]
+    if context.cluster.since is not None:
+        by.append(Deferral.CLUSTER_CHANGED)
+    if holding(account.hold, context.time):
+        by.append(Deferral.HOLD)
+    if account.heard is not None and account.heard.appeals:
+        by.append(Deferral.APPEAL)
+    if event is Event.INVITATION_ISSUED and upheld(account):
+        by.append(Deferral.APPEAL_UPHELD)
+    if is_unclear(account):
+        by.append(Deferral.UNCLEAR_ANSWER)
+    if account.eligibility is Eligibility.LEAVING:
+        by.append(Deferral.LEAVING)
+    if stale(account, context):
+        by.append(Deferral.STALE)
+    if context.limits.guard_closed(context.ref.platform, context.now) is not None:
+        by.append(Deferral.GUARD)
+    return by

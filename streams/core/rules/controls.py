@@ -1,0 +1,214 @@
+"""An operator's word on one account: holds, lifts, extensions, reissues, appeals (contract 3.5)."""
+
+from schemas.words import Command, ControlReason, Ignored, Mode
+from streams.core.inputs.decode import Control
+from streams.core.inputs.heard import Word, heard_of, unhold_word
+from streams.core.lifecycle import OPEN, Input, Invitation, row_of
+from streams.core.model import marks
+from streams.core.model.account import MOST_CONTROLS, UNKNOWN_CONTENT, Account, Appeal
+from streams.core.model.change import Change
+from streams.core.model.ids import content_mark, control_mark
+from streams.core.model.instants import milliseconds
+from streams.core.rules import unclear
+from streams.core.rules.context import DecisionContext
+from streams.core.rules.facts import begin_hold, drop_expired_hold, end_mark, end_stop
+from streams.core.rules.invitation import LIVES, Decided, cancelled, ending, extend, row_change
+from streams.core.rules.throttle import release_all
+
+MOST_APPEALS = 16
+"""So many appeals of an account are open at once; a further one is an unclear word."""
+
+_CONTENT, _ID, _WIDTH = 1, 2, 24
+"""Where the digests of a remembered control stand, and how long an entry is."""
+
+_PROTECTING = frozenset(
+    {Command.HOLD, Command.LIFT, Command.EXTEND, Command.APPEAL_OPENED, Command.APPEAL_UPHELD}
+)
+_NOT_APPLIED = frozenset(
+    {
+        Ignored.REPEAT,
+        Ignored.STALE,
+        Ignored.OTHER_APPEAL,
+        Ignored.NO_UNTIL,
+        Ignored.NOT_LATER,
+        Ignored.UNCLEAR,
+    }
+)
+
+
+def decide_control(
+    account: Account, context: DecisionContext, control: Control, word: Word
+) -> Decided:
+    """What a control does now; one that is alike in every field to one that is remembered: nothing.
+
+    One that is applied clears up what could not be read of the controls before it.
+    """
+    if known_control(account, control, word):
+        return Ignored.REPEAT
+    decided = _decide(account, context, control, word)
+    counts = isinstance(decided, list) or decided not in _NOT_APPLIED
+    if counts and control.command is not Command.SETTLE:
+        unclear.applied(account, "controls", word)
+    return decided
+
+
+def known_control(account: Account, control: Control, word: Word) -> bool:
+    """Whether a control counted before; else it is remembered from here on.
+
+    Of one that the first edition heard only the id is known: then a word that protects counts.
+    """
+    heard = heard_of(account)
+    content, mark = _content(control), control_mark(control.control_id)
+    if marks.entries(heard.controls, _CONTENT, content, _WIDTH):
+        return True
+    if control.command not in _PROTECTING:
+        for at in marks.entries(heard.controls, _ID, mark, _WIDTH):
+            if marks.number(heard.controls, at, _CONTENT) == UNKNOWN_CONTENT:
+                return True
+    heard.controls = marks.remember(heard.controls, word.at, (content, mark), MOST_CONTROLS)
+    return False
+
+
+def _content(control: Control) -> int:
+    """A digest of every field but the account's; a time in another offset is the same."""
+    times = (control.issued_at, control.expires_at, control.until)
+    return content_mark(
+        control.control_id,
+        control.command,
+        control.actor,
+        control.approved_by,
+        control.bulk_id,
+        control.appeal_id,
+        control.reason,
+        *(time and time.timestamp() for time in times),
+    )
+
+
+def reused_id(account: Account, control: Control) -> bool:
+    """Whether two controls that are remembered have the id of this one."""
+    mark = control_mark(control.control_id)
+    return len(marks.entries(heard_of(account).controls, _ID, mark, _WIDTH)) > 1
+
+
+def _decide(account: Account, context: DecisionContext, control: Control, word: Word) -> Decided:
+    command = control.command
+    if command is Command.HOLD:
+        return _hold(account, control, word)
+    if command is Command.UNHOLD:
+        return _unhold(account, control, word)
+    if command is Command.SETTLE:
+        return unclear.settle(account, word)
+    if command is Command.APPEAL_OPENED:
+        return _open_appeal(account, control, word)
+    if command is Command.APPEAL_REJECTED:
+        return _reject(account, control, word)
+    return _rows(account, context, control, word)
+
+
+def _hold(account: Account, control: Control, word: Word) -> Ignored:
+    heard = heard_of(account)
+    until = None if control.expires_at is None else milliseconds(control.expires_at)
+    drop_expired_hold(account, word.at)
+    account.hold = begin_hold(account.hold, word.at, until)
+    heard.held_at = max(word.at, heard.held_at or word.at)
+    return Ignored.RECORDED
+
+
+def _unhold(account: Account, control: Control, word: Word) -> Ignored:
+    """End the hold; for reason `appeal` instead the mark of an upheld appeal, and no hold."""
+    heard = heard_of(account)
+    if control.reason is ControlReason.APPEAL:
+        end_mark(heard, word.at)
+        return Ignored.RECORDED
+    late = unhold_word(account, word)
+    if late is not None:
+        return late
+    hold, account.hold = account.hold, None
+    if hold is not None:
+        ends_at = word.until if hold.expires_at is None else min(word.until, hold.expires_at)
+        end_stop(account, hold.since, ends_at)
+    return Ignored.RECORDED
+
+
+def _open_appeal(account: Account, control: Control, word: Word) -> Ignored:
+    appeals = heard_of(account).appeals
+    name = control.appeal_id or ""
+    known = appeals.get(name)
+    if known is None and len(appeals) >= MOST_APPEALS:
+        unclear.unclear_word(account, unclear.APPEALS, word.entry, word.at)
+        return Ignored.UNCLEAR
+    if known is None:
+        known = Appeal(word.at, word.at)
+    appeals[name] = Appeal(min(known.since, word.at), max(known.opened_at, word.at))
+    return Ignored.RECORDED
+
+
+def _reject(account: Account, control: Control, word: Word) -> Ignored:
+    appeals = heard_of(account).appeals
+    name = control.appeal_id or ""
+    if name not in appeals:
+        return Ignored.OTHER_APPEAL
+    if word.at < appeals[name].opened_at:
+        return Ignored.STALE
+    end_stop(account, appeals.pop(name).since, word.until)
+    return Ignored.RECORDED
+
+
+def _rows(account: Account, context: DecisionContext, control: Control, word: Word) -> Decided:
+    mode = active_mode(account)
+    life = account.life(mode)
+    if control.command is Command.EXTEND:
+        if control.until is None:
+            return Ignored.NO_UNTIL
+        return extend(life, mode, milliseconds(control.until), word.at)
+    if control.command is Command.REISSUE:
+        return _reissue(account, mode, word)
+    if control.command is Command.LIFT:
+        return _lift(account, context, mode, Input.LIFT, "operator")
+    _uphold(account, control, word)
+    return _lift(account, context, mode, Input.APPEAL_UPHELD, "appeal")
+
+
+def _uphold(account: Account, control: Control, word: Word) -> None:
+    """The owner was right: the appeal is over, and the mark stays."""
+    heard = heard_of(account)
+    appeal = heard.appeals.pop(control.appeal_id or "", None)
+    if appeal is not None:
+        end_stop(account, appeal.since, word.until)
+    if heard.freed_at is None or heard.freed_at <= word.at:
+        heard.upheld_at = max(word.at, heard.upheld_at or word.at)
+
+
+def _reissue(account: Account, mode: Mode, word: Word) -> Ignored:
+    """The notice is to go out once more: as soon as the state of the cycle takes it."""
+    life = account.life(mode)
+    cycle = life.cycle
+    if cycle is None or life.state not in OPEN:
+        return Ignored.RECORDED
+    if word.at < cycle.issued_at:
+        return Ignored.STALE
+    cycle.reissue_wanted = True
+    return Ignored.WAITS if row_of(life.state, Input.REISSUE) is None else Ignored.RECORDED
+
+
+def _lift(
+    account: Account, context: DecisionContext, mode: Mode, input_: Input, reason: str
+) -> list[Change] | str:
+    life = account.life(mode)
+    row = row_of(life.state, input_)
+    if row is None:
+        return Ignored.RECORDED
+    if row.next_state is Invitation.NONE:
+        return ending(life, mode, context, input_, reason, cancelled(mode, reason))
+    spare = row_change(life, mode, input_, sets_cycle={"restriction_waived": True})
+    return [spare, *release_all(life, mode, context, reason)]
+
+
+def active_mode(account: Account) -> Mode:
+    """The mode of the life that an account leads now: the live one unless only the shadow one
+    goes.
+    """
+    for mode in LIVES:
+        if account.life(mode).state is not Invitation.NONE:
+            return mode
+    return Mode.ENFORCE

@@ -1,0 +1,231 @@
+"""One look at an account: which changes its facts and the time demand, in order, until all is in
+accord.
+
+Decide has all the conditions, `evolve` has none; both are pure. Timers act only where
+`moment.as_of` allows it: when all inputs have been read up to the end that they had then.
+"""
+
+from collections.abc import Callable
+
+from msgspec.structs import replace
+
+from schemas.words import Event, Mode
+from streams.core.lifecycle import (
+    INVITATION,
+    OPEN,
+    Eligibility,
+    Impossible,
+    Input,
+    Invitation,
+)
+from streams.core.model.account import Account
+from streams.core.model.change import Change, Draft
+from streams.core.model.instants import rfc3339
+from streams.core.model.policy import MOST_REMINDERS
+from streams.core.model.timer import Timer
+from streams.core.rules.agenda import Agenda, Item, agenda_of
+from streams.core.rules.applicable_phase import failing, standing_of
+from streams.core.rules.context import DecisionContext
+from streams.core.rules.eligibility import decide_eligibility, dwell_over, leave_over
+from streams.core.rules.facts import drop_expired_hold
+from streams.core.rules.invitation import (
+    LIVES,
+    decide_deadline,
+    decide_gone,
+    decide_new_notice,
+    issue,
+    reissue,
+    row_change,
+)
+from streams.core.rules.throttle import apply_all, decide_release, release, renew
+from streams.core.rules.waiting import take_kept
+
+Take = Callable[[Change], None]
+"""Makes a change: evolves the account and publishes the events."""
+
+_MOST_CHANGES = 200
+"""More changes in one look are a loop, and a loop is a bug."""
+
+
+def settle(account: Account, context: DecisionContext, take: Take) -> Agenda:
+    """Make all changes that are demanded now; returns what the account waits for afterwards."""
+    took = 0
+    entered = False
+    while True:
+        changes = decide(account, context)
+        if not changes:
+            agenda = agenda_of(account, context)
+            item = _actable(agenda, context, entered)
+            if item is None:
+                return agenda
+            changes = act(account, context, item)
+        for change in changes:
+            entered = entered or change.input is Input.DWELL_OVER
+            take(change)
+        took += len(changes)
+        if took > _MOST_CHANGES:
+            raise RuntimeError(f"an account does not settle: {changes[-1].input}")
+
+
+def _actable(agenda: Agenda, context: DecisionContext, entered: bool) -> Item | None:
+    """The item to act on: any that is due when timers may act; else only what an input opens
+    itself.
+
+    With a dwell of PT0S an input issues at once; a reissue is an operator's word, not a timer.
+    Neither where something of the account is due: that comes first, and waits for its inputs.
+    """
+    if context.as_of is not None:
+        return agenda.first(context.as_of, context.favourable_only)
+    if context.time < context.now:
+        return None
+    for item in agenda.items:
+        if item.at <= context.time and (
+            item.timer is Timer.REISSUE or (item.timer is Timer.ISSUE and entered)
+        ):
+            return item
+    return None
+
+
+def decide(account: Account, context: DecisionContext) -> list[Change]:
+    """The next changes that facts alone demand; empty when they are in accord."""
+    drop_expired_hold(account, context.time)
+    if account.eligibility is Eligibility.OUTSIDE:
+        gone = _decide_gone(account, context)
+        if gone:
+            return gone
+    take_kept(account, context.policy)
+    change = decide_eligibility(account, context)
+    if change is not None:
+        return [change]
+    gone = _decide_gone(account, context)
+    if gone:
+        return gone
+    voided = decide_new_notice(account, context)
+    if voided:
+        return voided
+    for mode in LIVES:
+        later = decide_deadline(account, context, mode)
+        if later is not None:
+            return [later]
+        released = decide_release(account, mode, context)
+        if released:
+            return released
+    return []
+
+
+def _decide_gone(account: Account, context: DecisionContext) -> list[Change]:
+    """End the open cycles that lost their ground; who has left is told so before a new dwell."""
+    for mode in LIVES:
+        reason = _gone(account, context, mode)
+        if reason is not None:
+            return decide_gone(account, context, mode, reason)
+    return []
+
+
+def _gone(account: Account, context: DecisionContext, mode: Mode) -> str | None:
+    """Why an open cycle of this mode has lost its ground; None when it has not."""
+    if account.life(mode).state not in OPEN:
+        return None
+    policy = context.policy
+    standing = standing_of(account, policy, context.time) if policy else None
+    if account.eligibility is Eligibility.OUTSIDE:
+        return failing(account, context, standing) or "left"
+    if standing is not None and standing.mode is not mode:
+        return "policy"
+    cycle = account.life(mode).cycle
+    if policy is not None and cycle is not None:
+        names = policy.in_force(context.time).names[mode]
+        return None if cycle.terms.phase in names else "policy"
+    return None
+
+
+def act(account: Account, context: DecisionContext, item: Item) -> list[Change]:
+    """What an item of the agenda does. Raises `Impossible` for a timer that its state does not
+    hold.
+    """
+    life = account.life(item.mode)
+    if item.timer is Timer.DWELL:
+        return [dwell_over(account)]
+    if item.timer is Timer.LEAVE:
+        return [leave_over(account)]
+    if item.timer is Timer.EXPIRY:
+        return _end_restriction(account, context, item)
+    if item.timer is Timer.CYCLE:
+        return _end_cycle(account, context, item.mode)
+    if item.timer is Timer.REVIEW and item.surface is not None:
+        return [renew(account, item.mode, context, item.surface)]
+    if item.timer is Timer.DEADLINE:
+        return _expire(account, context, item.mode)
+    if item.timer is Timer.REISSUE:
+        return reissue(life, item.mode, context)
+    if item.timer is Timer.REMINDER and life.cycle is not None:
+        return [_remind(account, context, item.mode)]
+    if item.timer is Timer.ISSUE and context.policy is not None:
+        standing = standing_of(account, context.policy, context.time)
+        if standing is not None:
+            return issue(account, context, standing)
+    raise Impossible(life.state, Input.DEADLINE_PASSED)
+
+
+def _remind(account: Account, context: DecisionContext, mode: Mode) -> Change:
+    """Of several reminders due at once the last alone is sent.
+
+    Its number is its place in the pinned list, which begins again behind it with each delivery.
+    """
+    life = account.life(mode)
+    cycle = life.cycle
+    assert cycle is not None
+    assert cycle.deadline_at is not None
+    reminders = cycle.terms.reminders
+    due = sum(cycle.deadline_at - before <= context.time for before in reminders)
+    place = max(due, cycle.reminded_count + 1)
+    earlier = cycle.ordinals.get(Event.INVITATION_DELIVERED, 1) - 1
+    ordinal = place + earlier * max(MOST_REMINDERS, len(reminders))
+    data = {"deadline_at": rfc3339(cycle.deadline_at)}
+    draft = Draft(Event.INVITATION_REMINDED, "reminder", mode, data, ordinal=ordinal)
+    effects = {"reminded_count": place}
+    return row_change(life, mode, Input.REMINDER_DUE, draft, sets_cycle=effects)
+
+
+def _expire(account: Account, context: DecisionContext, mode: Mode) -> list[Change]:
+    """The deadline has passed: expired, then applied for each surface that the terms allow."""
+    life = account.life(mode)
+    assert life.cycle is not None
+    assert life.cycle.deadline_at is not None
+    reason = "declined" if life.state is Invitation.DECLINED else "no_answer"
+    data = {"deadline_at": rfc3339(life.cycle.deadline_at)}
+    draft = Draft(Event.INVITATION_EXPIRED, reason, mode, data)
+    effects = {"expired_at": context.now}
+    change = row_change(life, mode, Input.DEADLINE_PASSED, draft, sets_cycle=effects)
+    applied = apply_all(account, mode, context, reason)
+    if any(applied_change.drafts[0].mode is mode for applied_change in applied):
+        change = replace(change, counts=Event.THROTTLE_APPLIED)
+    return [change, *applied]
+
+
+def _end_restriction(account: Account, context: DecisionContext, item: Item) -> list[Change]:
+    """A restriction's time is up; with the last one the cycle ends."""
+    life = account.life(item.mode)
+    assert life.cycle is not None
+    assert item.surface is not None
+    lifted = release(life, item.mode, context, item.surface, Input.EXPIRY_DUE, "ended")
+    if len(life.cycle.throttles) > 1:
+        return [lifted]
+    return [lifted, *_end_cycle(account, context, item.mode)]
+
+
+def _end_cycle(account: Account, context: DecisionContext, mode: Mode) -> list[Change]:
+    """An expired cycle in which nothing is restricted any more is over; nothing is said."""
+    life = account.life(mode)
+    row = INVITATION[life.state][Input.ENDED]
+    cool_down = context.policy.stability.cool_down if context.policy else 0
+    ended = Change(
+        "invitation",
+        life.state,
+        Input.ENDED,
+        row.next_state,
+        life_mode=mode,
+        life={"state": row.next_state, "cool_down_until": context.now + cool_down},
+        ends_cycle=True,
+    )
+    return [ended]

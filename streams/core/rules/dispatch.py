@@ -1,0 +1,59 @@
+"""An input about an account, and which part of the core says what it means."""
+
+from schemas.words import Change, Ignored
+from streams.core.inputs.decode import AccountChange, ConsentAnswer, Control, NoticeReceipt, Value
+from streams.core.inputs.heard import Word, word_of
+from streams.core.lifecycle import Input
+from streams.core.model.account import Account
+from streams.core.model.instants import milliseconds
+from streams.core.rules import unclear
+from streams.core.rules.answers import decide_answer
+from streams.core.rules.context import DecisionContext
+from streams.core.rules.controls import decide_control
+from streams.core.rules.facts import read_change
+from streams.core.rules.invitation import Decided, decide_departure, decide_past
+from streams.core.rules.receipts import decide_receipt
+
+_DEPARTURES = {
+    Change.CLOSED: (Input.CLOSED, "closed"),
+    Change.OWNER_CHANGED: (Input.OWNER_CHANGED, "owner_changed"),
+}
+
+
+def stated_time(value: NoticeReceipt | ConsentAnswer | Control | AccountChange, entry: int) -> Word:
+    """When a word was said: what it states, held to the moment of its entry."""
+    if isinstance(value, NoticeReceipt | ConsentAnswer):
+        return word_of(value.occurred_ms, entry)
+    stated = value.issued_at if isinstance(value, Control) else value.observed_at
+    return word_of(milliseconds(stated), entry)
+
+
+def decide_input(
+    account: Account, context: DecisionContext, value: Value | None, word: Word
+) -> Decided:
+    """What a receipt, an answer, a control or an account change does now."""
+    if isinstance(value, NoticeReceipt):
+        return decide_receipt(account, context, value, word)
+    if isinstance(value, ConsentAnswer):
+        return decide_answer(account, context, value, word)
+    if isinstance(value, Control):
+        return decide_control(account, context, value, word)
+    assert isinstance(value, AccountChange)
+    return _change(account, context, value.change, read_change(account, value, word), word)
+
+
+def _change(
+    account: Account, context: DecisionContext, change: Change, late: Ignored | None, word: Word
+) -> Decided:
+    """What follows from an account change, also from one that is stale."""
+    if late is Ignored.STALE:
+        if change is Change.EXEMPTED:
+            return decide_past(account, context, Input.GONE, "exempted", word.at)
+        if change in _DEPARTURES:
+            return decide_past(account, context, *_DEPARTURES[change], word.at)
+    if late is not None:
+        return late
+    unclear.applied(account, "account-changes", word)
+    if change in _DEPARTURES:
+        return decide_departure(account, context, *_DEPARTURES[change])
+    return []

@@ -1,0 +1,242 @@
+"""What an input says about an account, written down as facts; what follows is decided elsewhere.
+
+Facts with a time of their own are kept by that time: what is older than what is known is stale.
+"""
+
+from schemas.words import Cause, Change, Ignored
+from streams.core.inputs.decode import AccountChange, CategoryChange, FollowerCount
+from streams.core.inputs.heard import CLOSING, EXEMPTING, Word, heard_of, kept, take
+from streams.core.lifecycle import Eligibility, Invitation
+from streams.core.model.account import Account, Heard, Hold, Label, Life
+from streams.core.model.instants import milliseconds
+from streams.core.model.labels import folded_label
+from streams.core.model.policy import Policy
+from streams.core.rules.milder import shorter
+
+OPENING = frozenset({Cause.ORGANIC, Cause.OWNER_PURGE})
+"""Causes that may open a dwell: a correction or a purge by the platform does not."""
+
+
+def read_count(account: Account, reading: FollowerCount, policy: Policy) -> bool:
+    """Write a reading down; False when it is older than the one applied."""
+    observed_at, known_at = milliseconds(reading.observed_at), account.observed_at
+    if known_at is not None and observed_at <= known_at:
+        if observed_at < known_at:
+            return False
+        if account.followers is not None and account.followers <= reading.followers:
+            return True  # Of two counts of one instant the lower counts.
+    opening = reading.cause in OPENING
+    if observed_at == known_at and not opening:
+        # What the other count of this instant began, the one that counts does not.
+        for line in [line for line, run in account.above_line_since.items() if run == observed_at]:
+            del account.above_line_since[line]
+    set_count(account, observed_at, reading.followers, opening, policy)
+    return True
+
+
+def set_count(
+    account: Account, observed_at: int, followers: int, opening: bool, policy: Policy
+) -> None:
+    """The newest count, and what it begins and breaks of the runs over the lines.
+
+    Also of lines that this policy has not: a later one may have them again.
+    """
+    account.observed_at, account.followers, account.opening = observed_at, followers, opening
+    above_line_since, lines = account.above_line_since, policy.lines
+    if not above_line_since and followers < lines[0]:
+        return
+    if above_line_since and max(above_line_since) > followers:
+        for line in [line for line in above_line_since if line > followers]:
+            del above_line_since[line]
+    if opening:
+        for line in lines:
+            if line <= followers and line not in above_line_since:
+                above_line_since[line] = observed_at
+
+
+def ended(account: Account, observed_at: int) -> bool:
+    """Whether a reading, read once more, is from before a closing that made us forget it."""
+    return account.followers is None and observed_at <= (account.opened_at or -1)
+
+
+def begin_above_line(account: Account, policy: Policy, known: frozenset[int], since: int) -> None:
+    """A policy brought new lines: an account at or above one is over it from then on.
+
+    But for one that only a correction or a purge put there: it waits for another reading.
+    """
+    for line in policy.lines:
+        if line in known or account.followers is None or account.followers < line:
+            continue
+        if account.opening or any(run >= line for run in account.above_line_since):
+            account.above_line_since.setdefault(line, since)
+    for line in [line for line in account.above_line_since if line not in policy.lines]:
+        del account.above_line_since[line]
+
+
+def new_label(
+    known: Label | None, change: CategoryChange, policy: Policy, again: bool = False
+) -> Label | None:
+    """The label after a change; None when the change is older than what is known, or not newer
+    than one that was removed.
+
+    `since` goes back to where covered labels began to follow one another without a gap. `again`:
+    it is read once more because a new policy may know it.
+    """
+    observed_at = milliseconds(change.observed_at)
+    category, known_labels = change.category, policy.known_labels
+    text: str | None = category
+    if category not in known_labels:
+        text = folded_label(category)
+        if text not in known_labels:
+            text = None
+    valid_until = None if change.valid_until is None else milliseconds(change.valid_until)
+    since = observed_at
+    if known is not None:
+        if observed_at < known.observed_at or (known.removed and observed_at == known.observed_at):
+            return None
+        if observed_at == known.observed_at:
+            read = Label(text, observed_at, change.source, valid_until, since)
+            return _of_one_instant(known, read, category, again)
+        if policy.field_of(known.text) and policy.field_of(text):
+            unbroken = known.valid_until is None or known.valid_until >= observed_at
+            since = min(known.since, observed_at) if unbroken else observed_at
+    return Label(text, observed_at, change.source, valid_until, since)
+
+
+def _of_one_instant(known: Label, read: Label, category: str, again: bool) -> Label:
+    """Two labels of one instant: alike, the earlier end counts; else they contradict each other."""
+    if known.contradictory:
+        return known
+    if known.text is None and read.text is not None and again:
+        # Unknown before, and known to the new policy: nothing else is kept that it could differ
+        # from.
+        return read
+    if known.text not in (read.text, category):
+        return Label(
+            None, known.observed_at, known.source, None, known.observed_at, contradictory=True
+        )
+    ends = shorter(known.valid_until, read.valid_until)
+    return Label(known.text, known.observed_at, known.source, ends, known.since)
+
+
+def removed_label(known: Label) -> Label:
+    """What stays of a label that a tombstone removed: its time, against older ones to come."""
+    return Label(None, known.observed_at, known.source, None, known.observed_at, removed=True)
+
+
+def undone(account: Account | None, known: Label | None, observed_at: int) -> bool:
+    """Whether a label, read once more, was removed or ended by a closing after its first reading.
+
+    Its tombstone and the closing are not read once more, so it would come back for good.
+    """
+    if known is not None:
+        return known.removed and observed_at <= known.observed_at
+    return account is not None and observed_at <= (account.opened_at or -1)
+
+
+def read_change(account: Account, change: AccountChange, word: Word) -> Ignored | None:
+    """Write an account change down; why it counts for nothing, or None.
+
+    A word that protects may be a little older than the newest one of its kind, and counts.
+    """
+    name = change.change
+    if name in CLOSING:
+        late = take(account, name, CLOSING, word)
+        if late is None:
+            account.closed = name is Change.CLOSED
+            account.opened_at = max(word.at, account.opened_at or word.at)
+        return late
+    if name in EXEMPTING:
+        late = take(account, name, EXEMPTING, word)
+        if late is None:
+            account.exempt = name is Change.EXEMPTED
+            account.exempt_at = max(word.at, account.exempt_at or word.at)
+        return late
+    late = take(account, name, (name,), word)
+    if late is None:
+        account.owner_at = max(word.at, account.owner_at or word.at)
+        _forget_appeals(account, word)
+        end_mark(heard_of(account), word.at)
+    return late
+
+
+def _forget_appeals(account: Account, word: Word) -> None:
+    """Another owner: the appeals of the one before are over."""
+    appeals = heard_of(account).appeals
+    for name in [name for name, appeal in appeals.items() if appeal.opened_at < word.at]:
+        end_stop(account, appeals.pop(name).since, word.until)
+
+
+def end_mark(heard: Heard, at: int) -> None:
+    """End the mark of an appeal that was not upheld later; at one time the later in the log
+    counts.
+    """
+    heard.freed_at = max(at, heard.freed_at or at)
+    if heard.upheld_at is not None and heard.upheld_at <= at:
+        heard.upheld_at = None
+
+
+def begin_hold(hold: Hold | None, since: int, expires_at: int | None) -> Hold:
+    """A hold, or a second one on top: from the first's start to the later end."""
+    if hold is None:
+        return Hold(since, expires_at)
+    later = None
+    if hold.expires_at is not None and expires_at is not None:
+        later = max(hold.expires_at, expires_at)
+    return Hold(min(hold.since, since), later)
+
+
+def end_stop(account: Account, since: int, until: int) -> None:
+    """A hold, an appeal or an unclear word is over: its stretch stays with the open cycles, for
+    their clocks; but for what was over before the clock began, and can move nothing.
+    """
+    if account.heard is not None:
+        account.heard.paused_until = max(until, account.heard.paused_until or until)
+    for life in (account.live, account.shadow):
+        cycle = life.cycle
+        if cycle is None or life.state is Invitation.GRANTED:
+            continue
+        began = cycle.issued_at if cycle.delivered_at is None else cycle.delivered_at
+        known = tuple(stop for stop in cycle.stops if stop[1] > began)
+        cycle.stops = kept(known, since, until) if until > began else known
+
+
+def drop_expired_hold(account: Account, time: int) -> bool:
+    """End a hold whose time is up; True when one ended."""
+    hold = account.hold
+    if hold is None or hold.expires_at is None or hold.expires_at > time:
+        return False
+    end_stop(account, hold.since, hold.expires_at)
+    account.hold = None
+    return True
+
+
+def forget_count(account: Account) -> None:
+    """Below the floor nothing is remembered of an account but when it was last read."""
+    account.followers = None
+    account.label = account.kept_label = account.kept = None
+    account.above_line_since = {}
+    account.eligibility = Eligibility.OUTSIDE
+    account.dwell_from = account.leaving_since = None
+    account.deferred = None
+
+
+def remains(account: Account) -> Account:
+    """What is kept of a closed account, under the digest of its key."""
+    return Account(
+        observed_at=account.observed_at,
+        mark=account.mark,
+        live=_spent(account.live),
+        shadow=_spent(account.shadow),
+        closed=True,
+        opened_at=account.opened_at,
+        exempt=account.exempt,
+        exempt_at=account.exempt_at,
+        owner_at=account.owner_at,
+        hold=account.hold,
+        heard=account.heard,
+    )
+
+
+def _spent(life: Life) -> Life:
+    return Life(life.cycle_number, life.sequence, cool_down_until=life.cool_down_until)

@@ -1,0 +1,350 @@
+"""Conditions of the invitation machine: what a receipt, a control or a change of facts means.
+
+Each function looks at one input and returns the changes in order, or the word for why it counts for
+nothing. What waits for time is in `agenda`; what happens to surfaces in `throttle`.
+"""
+
+from typing import Any
+
+from msgspec.structs import replace
+
+from schemas.words import Event, Ignored, Mode
+from streams.core.inputs.entry import SKEW
+from streams.core.lifecycle import INVITATION, OPEN, Input, Invitation, row_of
+from streams.core.model.account import Account, Cycle, Life, Terms
+from streams.core.model.change import Change, Draft
+from streams.core.model.instants import reckon, rfc3339
+from streams.core.model.policy import Policy
+from streams.core.rules.applicable_phase import ApplicablePhase, label_field
+from streams.core.rules.context import DecisionContext
+from streams.core.rules.throttle import in_order, release_all
+from streams.core.rules.unclear import is_unclear, unclear_since
+
+Decided = list[Change] | str
+"""The changes, or the word for why an input counts for nothing."""
+
+LIVES = (Mode.ENFORCE, Mode.SHADOW)
+
+
+def row_change(
+    life: Life,
+    mode: Mode,
+    input_: Input,
+    *drafts: Draft,
+    sets_life: dict[str, Any] | None = None,
+    sets_cycle: dict[str, Any] | None = None,
+) -> Change:
+    """The change that a listed row makes of a life; the drafts must be what the row emits."""
+    row = INVITATION[life.state][input_]
+    assert tuple(draft.event for draft in drafts) == row.emits, (life.state, input_, drafts)
+    return Change(
+        "invitation",
+        life.state,
+        input_,
+        row.next_state,
+        drafts,
+        life_mode=mode,
+        life={"state": row.next_state, **(sets_life or {})},
+        cycle=sets_cycle or {},
+    )
+
+
+def ending(
+    life: Life,
+    mode: Mode,
+    context: DecisionContext,
+    input_: Input,
+    lift_reason: str,
+    *drafts: Draft,
+) -> list[Change]:
+    """The changes of a row that leads to NONE.
+
+    The event, the lifts, the cool-down, and oblivion.
+    """
+    row = INVITATION[life.state][input_]
+    until = None
+    if row.cool_down:
+        cool_down = context.policy.stability.cool_down if context.policy else 0
+        until = context.now + cool_down
+    change = row_change(life, mode, input_, *drafts, sets_life={"cool_down_until": until})
+    lifts = release_all(life, mode, context, lift_reason) if row.lifts else []
+    changes = [*lifts, change] if row.lifts_first else [change, *lifts]
+    changes[-1] = replace(changes[-1], ends_cycle=True)
+    return changes
+
+
+def terms_of(account: Account, policy: Policy, standing: ApplicablePhase, time: int) -> Terms:
+    """What an invitation issued now promises; pinned for the whole cycle."""
+    field = label_field(account, policy, time)
+    assert field is not None
+    assert account.label is not None
+    surfaces = {
+        surface: (restriction.level, policy.surface_mode(restriction, standing.mode))
+        for surface, restriction in in_order(policy.consequence.surfaces or {})
+    }
+    return Terms(
+        phase=standing.phase.name,
+        line=standing.line,
+        field=field,
+        field_source=account.label.source,
+        notice_id=policy.notice.id,
+        notice_version=policy.notice.version,
+        answer_window=policy.notice.answer_window,
+        answer_by=standing.phase.answer_by,
+        surfaces={name: terms for name, terms in surfaces.items() if terms[1] is not Mode.OFF},
+        on=tuple(sorted(policy.consequence.on)),
+        reminders=tuple(sorted(policy.notice.reminders, reverse=True)),
+        expires_after=policy.consequence.expires_after,
+        policy_version=policy.version,
+        policy_digest=policy.digest,
+        exit_ratio_ppm=policy.stability.exit_ratio_ppm,
+        leave_after=policy.stability.leave_after,
+        max_age=policy.stability.max_age,
+        keep=policy.keep_on_fall_below,
+        followers=account.followers,
+    )
+
+
+def issued_draft(terms: Terms, mode: Mode, reason: str) -> Draft:
+    """`invitation.issued` with what the terms promise."""
+    window = terms.answer_window
+    return Draft(
+        Event.INVITATION_ISSUED,
+        reason,
+        mode,
+        {
+            "phase": terms.phase,
+            "line": terms.line,
+            "field": terms.field,
+            "notice_id": terms.notice_id,
+            "notice_version": terms.notice_version,
+            "answer_window_seconds": None if window is None else window // 1000,
+            "answer_by": None if terms.answer_by is None else rfc3339(terms.answer_by),
+            "surfaces_at_stake": list(terms.surfaces),
+        },
+    )
+
+
+def issue(account: Account, context: DecisionContext, standing: ApplicablePhase) -> list[Change]:
+    """A new cycle; in a shadow life its notice counts as delivered at once."""
+    assert context.policy is not None
+    mode = standing.mode
+    life = account.life(mode)
+    terms = terms_of(account, context.policy, standing, context.time)
+    cycle = Cycle(terms=terms, issued_at=context.now, first_issued_at=context.now)
+    until = account.heard.paused_until if account.heard is not None else None
+    if until is not None and until > context.now:
+        # A stop that ended ahead of its entry, by a clock that runs fast: it ends when it says.
+        cycle.stops = ((context.now, until),)
+    change = row_change(
+        life,
+        mode,
+        Input.INSIDE,
+        issued_draft(terms, mode, "over_line"),
+        sets_life={
+            "cycle_number": life.cycle_number + 1,
+            "cycle": cycle,
+            "cool_down_until": None,
+        },
+    )
+    changes = [replace(change, counts=Event.INVITATION_ISSUED, account={"spent": True})]
+    if mode is Mode.SHADOW:
+        seen = Life(state=Invitation.INVITED, cycle=cycle)
+        draft, effects = delivery(cycle, mode, context, context.now, "projected")
+        changes.append(row_change(seen, mode, Input.PROJECTED, draft, sets_cycle=effects))
+    return changes
+
+
+def reissue(life: Life, mode: Mode, context: DecisionContext) -> list[Change]:
+    """The notice goes out once more, in the same cycle."""
+    assert life.cycle is not None
+    draft = issued_draft(life.cycle.terms, mode, "reissued")
+    effects = {"reissue_wanted": False, "issued_at": context.now}
+    change = row_change(life, mode, Input.REISSUE, draft, sets_cycle=effects)
+    return [replace(change, counts=Event.INVITATION_ISSUED)]
+
+
+def base_deadline(cycle: Cycle, policy: Policy | None, delivered_at: int) -> int | None:
+    """The deadline before any stop: the window as pinned, or the present one where it is milder."""
+    window, answer_by = cycle.terms.answer_window, cycle.terms.answer_by
+    if window is None:
+        return None
+    if policy is not None:
+        window = max(window, policy.notice.answer_window or 0)
+        for phase in policy.phases:
+            if phase.name == cycle.terms.phase and phase.answer_by is not None:
+                answer_by = max(answer_by or 0, phase.answer_by)
+    return max(delivered_at + window, answer_by or 0)
+
+
+def delivery(
+    cycle: Cycle, mode: Mode, context: DecisionContext, occurred_at: int, reason: str
+) -> tuple[Draft, dict[str, Any]]:
+    """The delivered event and what it sets: never before the issue, never an earlier deadline."""
+    delivered_at = max(occurred_at, cycle.issued_at)
+    base = base_deadline(cycle, context.policy, delivered_at)
+    floors = (cycle.deadline_at or 0, cycle.extended_to or 0)
+    deadline = None if base is None else max(base, *floors)
+    effects = {
+        "delivered_at": delivered_at,
+        "delivery_at": None if occurred_at == delivered_at else occurred_at,
+        "deadline_at": deadline,
+        "clock_base": deadline,
+        "clock_from": delivered_at,
+        "reminded_count": 0,
+    }
+    if deadline is not None:
+        window = deadline - delivered_at
+        effects["reminded_count"] = sum(before >= window for before in cycle.terms.reminders)
+    data = {
+        "delivered_at": rfc3339(delivered_at),
+        "deadline_at": None if deadline is None else rfc3339(deadline),
+    }
+    return Draft(Event.INVITATION_DELIVERED, reason, mode, data), effects
+
+
+def cancelled(mode: Mode, reason: str) -> Draft:
+    """`invitation.cancelled`."""
+    return Draft(Event.INVITATION_CANCELLED, reason, mode, {})
+
+
+def decide_departure(
+    account: Account, context: DecisionContext, input_: Input, reason: str
+) -> list[Change]:
+    """The account closed or changed its owner: open cycles are cancelled, consents voided."""
+    changes: list[Change] = []
+    for mode in LIVES:
+        changes += _departure(account.life(mode), mode, context, input_, reason)
+    return changes
+
+
+def decide_past(
+    account: Account, context: DecisionContext, input_: Input, reason: str, at: int
+) -> Decided:
+    """An account change that is not the newest any more, but was true when it was said.
+
+    It ends what began not clearly later: a cycle by its first issue, a consent by its answer (but
+    an exemption voids none).
+    """
+    changes: list[Change] = []
+    for mode in LIVES:
+        life = account.life(mode)
+        if life.cycle is None:
+            continue
+        began = life.cycle.first_issued_at or life.cycle.issued_at
+        if life.state is Invitation.GRANTED:
+            if input_ is Input.GONE:
+                continue
+            began = life.cycle.answered_at or began
+        if began <= at + SKEW:
+            changes += _departure(life, mode, context, input_, reason)
+    return [replace(change, stale=True) for change in changes] or Ignored.STALE
+
+
+def _departure(
+    life: Life, mode: Mode, context: DecisionContext, input_: Input, reason: str
+) -> list[Change]:
+    if life.state in OPEN:
+        return ending(life, mode, context, input_, reason, cancelled(mode, reason))
+    if life.state is Invitation.GRANTED:
+        draft = Draft(Event.CONSENT_VOIDED, reason, mode, {})
+        return ending(life, mode, context, input_, reason, draft)
+    return []
+
+
+def decide_gone(
+    account: Account, context: DecisionContext, mode: Mode, reason: str
+) -> list[Change]:
+    """The ground of an open cycle vanished."""
+    return ending(account.life(mode), mode, context, Input.GONE, reason, cancelled(mode, reason))
+
+
+def decide_new_notice(account: Account, context: DecisionContext) -> list[Change]:
+    """A consent to an older notice version is void when the policy renews."""
+    life, policy = account.live, context.policy
+    if life.state is not Invitation.GRANTED or life.cycle is None or policy is None:
+        return []
+    terms, notice = life.cycle.terms, policy.notice
+    agreed = life.cycle.consent or terms.notice_version
+    own = agreed != terms.notice_version or notice.id == terms.notice_id
+    if (agreed == notice.version and own) or not notice.renew:
+        return []
+    return void_notice(life, context) if policy.mode is Mode.ENFORCE else []
+
+
+def void_notice(life: Life, context: DecisionContext) -> list[Change]:
+    """The end of a consent to a notice that a renewing one has replaced."""
+    draft = Draft(Event.CONSENT_VOIDED, "notice", Mode.ENFORCE, {})
+    return ending(life, Mode.ENFORCE, context, Input.NEW_NOTICE, "policy", draft)
+
+
+def clock_stops(
+    account: Account, cycle: Cycle, context: DecisionContext
+) -> list[tuple[int, int | None]]:
+    """Every stretch in which the clock of this cycle stood still."""
+    stops: list[tuple[int, int | None]] = list(cycle.stops)
+    if account.hold is not None:
+        stops.append((account.hold.since, None))
+    if account.heard is not None:
+        stops += [(appeal.since, None) for appeal in account.heard.appeals.values()]
+    if is_unclear(account):
+        stops += [(since, None) for since in unclear_since(account)]
+    return stops + context.switches.stops(context.ref.platform) + context.cluster.stops()
+
+
+def decide_deadline(account: Account, context: DecisionContext, mode: Mode) -> Change | None:
+    """Move the deadline later for a stop that ended or a policy that became milder."""
+    life = account.life(mode)
+    cycle = life.cycle
+    if cycle is None or life.state not in (Invitation.DELIVERED, Invitation.DECLINED):
+        return None
+    if cycle.deadline_at is None or cycle.clock_base is None or cycle.clock_from is None:
+        return None
+    stops = clock_stops(account, cycle, context)
+    reckoned = reckon(cycle.clock_base, cycle.clock_from, stops)
+    if reckoned.stopped:
+        return None
+    if reckoned.deadline > cycle.deadline_at:
+        return _extended(life, mode, Input.CLOCK_RESUMED, "pause", reckoned.deadline, {})
+    assert cycle.delivered_at is not None
+    base = base_deadline(cycle, context.policy, cycle.delivered_at)
+    if base is None:
+        return None
+    milder = reckon(base, cycle.delivered_at, stops)
+    if milder.stopped or milder.deadline <= cycle.deadline_at:
+        return None
+    effects = {"clock_base": base, "clock_from": cycle.delivered_at}
+    pinned = base_deadline(cycle, None, cycle.delivered_at)
+    if base == pinned:
+        # What was promised and every stop together come out later than what an operator gave.
+        return _extended(life, mode, Input.CLOCK_RESUMED, "pause", milder.deadline, effects)
+    return _extended(life, mode, Input.MILDER_POLICY, "policy", milder.deadline, effects)
+
+
+def extend(life: Life, mode: Mode, until: int, issued_at: int) -> Decided:
+    """An operator gives longer; a date that is not later counts for nothing.
+
+    Before a delivery no deadline is known: none of the cycle will be before the date. After the
+    expiry it waits for another delivery.
+    """
+    cycle = life.cycle
+    if cycle is None or life.state not in OPEN:
+        return Ignored.RECORDED
+    if row_of(life.state, Input.EXTEND) is None:
+        cycle.extend_waits = max(until, cycle.extend_waits or 0)
+        return Ignored.WAITS
+    cycle.extended_to = max(until, cycle.extended_to or 0)
+    if life.state in (Invitation.INVITED, Invitation.UNDELIVERED):
+        return [row_change(life, mode, Input.EXTEND)]
+    if cycle.deadline_at is None or until <= cycle.deadline_at:
+        return Ignored.NOT_LATER
+    counted_from = max(issued_at, cycle.clock_from or issued_at)
+    effects = {"clock_base": until, "clock_from": counted_from}
+    return [_extended(life, mode, Input.EXTEND, "operator", until, effects)]
+
+
+def _extended(
+    life: Life, mode: Mode, input_: Input, reason: str, deadline: int, effects: dict[str, Any]
+) -> Change:
+    draft = Draft(Event.INVITATION_EXTENDED, reason, mode, {"deadline_at": rfc3339(deadline)})
+    return row_change(life, mode, input_, draft, sets_cycle={"deadline_at": deadline, **effects})

@@ -1,0 +1,97 @@
+"""What counts while a cycle is open: the milder of what was pinned at issue and the present policy.
+
+The terms of a cycle of the first edition lack the exit line, `leave_after`, `max_age` and
+`on_fall_below`; there the present policy's count (contract 5).
+"""
+
+from streams.core.lifecycle import OPEN
+from streams.core.model.account import Account, Cycle
+from streams.core.model.policy import PPM, Policy
+
+
+def open_cycle(account: Account) -> Cycle | None:
+    """The cycle that is open, live or shadow; None when none is. A consent in force is none."""
+    life = account.live
+    if life.cycle is not None and life.state in OPEN:
+        return life.cycle
+    life = account.shadow
+    return life.cycle if life.cycle is not None and life.state in OPEN else None
+
+
+def shorter(one: int | None, other: int | None) -> int | None:
+    """The shorter of two durations; None, no end, is the longest."""
+    if one is None or other is None:
+        return other if one is None else one
+    return min(one, other)
+
+
+def exit_line(line: int, exit_ratio_ppm: int) -> int:
+    """The least count that is not below the exit line of a line."""
+    return -(-line * exit_ratio_ppm // PPM)
+
+
+def cycle_exit_line(cycle: Cycle, policy: Policy) -> int:
+    """The higher exit line of a cycle: each line times its own ratio.
+
+    The present line is that of the phase which has the name of the cycle's.
+    """
+    ratio = policy.stability.exit_ratio_ppm
+    present = [
+        exit_line(phase.followers, ratio)
+        for phase in policy.phases
+        if phase.name == cycle.terms.phase
+    ]
+    return max([pinned_exit_line(cycle), *present])
+
+
+def pinned_exit_line(cycle: Cycle) -> int:
+    """The exit line of the terms alone; where they have no ratio nothing is below it."""
+    ratio = cycle.terms.exit_ratio_ppm
+    return 0 if ratio is None else exit_line(cycle.terms.line, ratio)
+
+
+def cycle_leave_after(cycle: Cycle, policy: Policy) -> int:
+    """How long a count below the exit line has to last, in milliseconds."""
+    present = policy.stability.leave_after
+    pinned = cycle.terms.exit_ratio_ppm is not None
+    return min(cycle.terms.leave_after, present) if pinned else present
+
+
+def cycle_keeps(cycle: Cycle, policy: Policy) -> bool:
+    """`on_fall_below: keep`, unless the terms or the policy say `close`."""
+    pinned = cycle.terms.exit_ratio_ppm is not None
+    return policy.keep_on_fall_below and (cycle.terms.keep or not pinned)
+
+
+def max_age(account: Account, policy: Policy) -> int | None:
+    """How old facts may be for an adverse event, in milliseconds; None: of any age."""
+    cycle = open_cycle(account)
+    present = policy.stability.max_age
+    if cycle is None or cycle.terms.exit_ratio_ppm is None:
+        return present
+    return shorter(cycle.terms.max_age, present)
+
+
+def is_below(account: Account, cycle: Cycle, policy: Policy) -> bool:
+    """Whether the count is below the exit line of an open cycle, and that matters."""
+    if account.followers is None or cycle_keeps(cycle, policy):
+        return False
+    return account.followers < cycle_exit_line(cycle, policy)
+
+
+def same_side(account: Account, before: int, after: int, policy: Policy) -> bool:
+    """Whether two counts lie on one side of the exit line of the open cycle, if one is open."""
+    cycle = open_cycle(account)
+    lowest = after if after < before else before
+    if cycle is None or (lowest >= policy.lines[-1] and lowest >= cycle.terms.line):
+        return True  # No exit line is above its line.
+    exits_at = cycle_exit_line(cycle, policy)
+    return (before < exits_at) is (after < exits_at)
+
+
+def leaves_at(account: Account, policy: Policy) -> int | None:
+    """When a leaving is over; None when the account is not leaving."""
+    cycle = open_cycle(account)
+    if account.leaving_since is None or cycle is None:
+        return None
+    return account.leaving_since + cycle_leave_after(cycle, policy)

@@ -1,0 +1,97 @@
+"""The notifier's word: the owner's notice was delivered, or failed (contract 3.6).
+
+A receipt speaks of an issued notice only. Failed counts also against a delivery that came first.
+"""
+
+from schemas.words import Event, Ignored, Mode, Outcome
+from streams.core.inputs.decode import NoticeReceipt
+from streams.core.inputs.entry import SKEW
+from streams.core.inputs.heard import Word
+from streams.core.lifecycle import Input, Invitation, row_of
+from streams.core.model import ids, marks
+from streams.core.model.account import Account, Cycle, Life
+from streams.core.model.change import Draft
+from streams.core.rules.context import DecisionContext
+from streams.core.rules.invitation import Decided, delivery, row_change
+from streams.core.rules.throttle import release_all
+
+MOST_RECEIPTS = 100
+"""So many receipts of a cycle are remembered: those with the latest time."""
+
+_WIDTH = 16
+"""How long the entry of a remembered receipt is."""
+
+
+def decide_receipt(
+    account: Account, context: DecisionContext, receipt: NoticeReceipt, word: Word
+) -> Decided:
+    """The notifier's word on the live cycle; a shadow notice is never sent."""
+    life = account.live
+    cycle = life.cycle
+    if cycle is None:
+        return Ignored.NO_CYCLE
+    expected = ids.invitation_id(*context.ref, Mode.ENFORCE, life.cycle_number)
+    if receipt.invitation_id != expected:
+        return Ignored.OTHER_CYCLE
+    # Also what counts for nothing is remembered: told again in another state it might count.
+    if not _first_told(cycle, receipt, word):
+        return Ignored.REPEAT
+    if receipt.outcome is Outcome.DELIVERED:
+        return _delivered(life, cycle, context, word)
+    return _failed(life, cycle, context, receipt, word)
+
+
+def _first_told(cycle: Cycle, receipt: NoticeReceipt, word: Word) -> bool:
+    """Remember a receipt; False where one alike in every field is remembered."""
+    mark = ids.content_mark(word.stated, receipt.outcome, receipt.failure)
+    told = (receipt.occurred_ms, str(receipt.outcome)) in cycle.told
+    if told or marks.entries(cycle.receipts, 1, mark, _WIDTH):
+        return False
+    cycle.receipts = marks.remember(cycle.receipts, word.at, (mark,), MOST_RECEIPTS)
+    return True
+
+
+def _delivered(life: Life, cycle: Cycle, context: DecisionContext, word: Word) -> Decided:
+    """Delivered, unless a failure is not older."""
+    if row_of(life.state, Input.RECEIPT_DELIVERED) is None:
+        return Ignored.RECORDED
+    if cycle.failed_at is not None and word.at <= cycle.failed_at:
+        return Ignored.STALE
+    draft, effects = delivery(cycle, Mode.ENFORCE, context, word.at, "receipt")
+    return [row_change(life, Mode.ENFORCE, Input.RECEIPT_DELIVERED, draft, sets_cycle=effects)]
+
+
+def _failed(
+    life: Life, cycle: Cycle, context: DecisionContext, receipt: NoticeReceipt, word: Word
+) -> Decided:
+    """Failed, also against a delivery that came first, and against an expiry nobody answered."""
+    if life.state is Invitation.UNDELIVERED:
+        cycle.failed_at = max(word.at, cycle.failed_at or word.at)
+    row = row_of(life.state, Input.RECEIPT_FAILED)
+    if row is None or (life.state is Invitation.EXPIRED and has_answered(cycle)):
+        return Ignored.RECORDED
+    if life.state is not Invitation.INVITED:
+        delivery_at = cycle.delivered_at if cycle.delivery_at is None else cycle.delivery_at
+        if cycle.failed_at is not None and word.at <= cycle.failed_at:
+            return Ignored.STALE
+        if word.at < (delivery_at or 0) - SKEW:
+            return Ignored.BEFORE_DELIVERY
+    draft = Draft(Event.INVITATION_UNDELIVERABLE, receipt.failure or "other", Mode.ENFORCE, {})
+    failed_at = max(word.at, cycle.failed_at or word.at)
+    waits = cycle.extend_waits or 0
+    effects = {
+        "failed_at": failed_at,
+        "delivered_at": None,
+        "delivery_at": None,
+        "extended_to": max(waits, cycle.extended_to or 0) or None,
+        "extend_waits": None,
+    }
+    change = row_change(life, Mode.ENFORCE, Input.RECEIPT_FAILED, draft, sets_cycle=effects)
+    if row.lifts:
+        return [change, *release_all(life, Mode.ENFORCE, context, "undeliverable")]
+    return [change]
+
+
+def has_answered(cycle: Cycle) -> bool:
+    """Whether a grant or a refusal of the cycle was applied, also one that was recorded only."""
+    return cycle.answered_by is not None or cycle.answered_at is not None

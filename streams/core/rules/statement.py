@@ -1,0 +1,114 @@
+"""The statement of reasons of a restriction: facts as bands, the rule, the dates, the way out.
+
+The machine-readable form is schemas/statement.py; `operate` renders it in Chinese and English.
+"""
+
+from bisect import bisect_right
+from typing import Any, get_args
+
+from schemas.statement import Band, Redress
+from schemas.words import Level, Surface
+from streams.core.model.account import Account, Life, Throttled
+from streams.core.model.instants import rfc3339
+from streams.core.model.policy import Policy
+from streams.core.rules.applicable_phase import label_field
+from streams.core.rules.milder import cycle_exit_line, cycle_keeps
+
+_BAND_STARTS = (100_000, 500_000, 1_000_000, 5_000_000, 10_000_000)
+_BANDS: tuple[str, ...] = get_args(Band)
+_REDRESS: tuple[str, ...] = get_args(Redress)
+
+EARNINGS = frozenset(
+    {
+        Surface.AD_SHARE,
+        Surface.TIPS,
+        Surface.REVENUE_SHARE,
+        Surface.PAID_CONTENT,
+        Surface.COMMERCE,
+    }
+)
+"""Surfaces whose restriction concerns money; the others concern reach."""
+
+
+def band(followers: int) -> str:
+    """The band of a count; raw counts do not leave Byline."""
+    return _BANDS[bisect_right(_BAND_STARTS, followers)]
+
+
+def statement(
+    account: Account,
+    life: Life,
+    policy: Policy,
+    reason: str,
+    surface: Surface,
+    throttled: Throttled,
+    throttle_id: str,
+    time: int,
+) -> dict[str, Any]:
+    """The value of `statement` in a `throttle.applied` event.
+
+    The ground is what was pinned at issue. The band is that of the count on which the invitation
+    rests, so that line, phase and band belong together however the count moved since; that it is
+    still not below `exit_line` is the condition of every restriction (None: with `on_fall_below:
+    keep` there is no such line). The field is the one that holds when the restriction begins.
+    """
+    cycle = life.cycle
+    assert cycle is not None
+    assert cycle.delivered_at is not None
+    assert cycle.deadline_at is not None
+    assert account.followers is not None
+    terms = cycle.terms
+    field = label_field(account, policy, time)
+    # Terms of the first edition have no count: it was at the line or above when they were pinned.
+    invited_with = max(terms.followers or account.followers, terms.line)
+    source = account.label.source if field is not None and account.label else terms.field_source
+    return {
+        "ground": {
+            "policy_version": terms.policy_version,
+            "policy_digest": terms.policy_digest,
+            "phase": terms.phase,
+            "line": terms.line,
+            "exit_line": None if cycle_keeps(cycle, policy) else cycle_exit_line(cycle, policy),
+            "notice_id": terms.notice_id,
+            "notice_version": terms.notice_version,
+            "impact_assessment": policy.impact_assessment,
+        },
+        "facts": {
+            "followers_band": band(invited_with),
+            "field": field or terms.field,
+            "field_source": source,
+        },
+        "delivered_at": rfc3339(cycle.delivered_at),
+        "deadline_at": rfc3339(cycle.deadline_at),
+        "answer": "declined" if reason == "declined" else "none",
+        "restriction": {
+            "surface": surface,
+            "level": throttled.level,
+            "effective_at": rfc3339(throttled.effective_at),
+            "review_at": rfc3339(throttled.review_at),
+            "expires_at": rfc3339(throttled.expires_at),
+        },
+        "automation": {
+            "automated_detection": "Yes",
+            "automated_decision": "AUTOMATED_DECISION_FULLY",
+        },
+        "redress": list(_REDRESS),
+        "dsa": _dsa(surface, throttled.level, throttle_id),
+    }
+
+
+def _dsa(surface: Surface, level: Level, puid: str) -> dict[str, Any]:
+    monetary = None
+    if surface in EARNINGS:
+        off = level is Level.OFF
+        monetary = "DECISION_MONETARY_SUSPENSION" if off else "DECISION_MONETARY_OTHER"
+    return {
+        "decision_visibility": []
+        if surface in EARNINGS
+        else ["DECISION_VISIBILITY_CONTENT_DEMOTED"],
+        "decision_monetary": monetary,
+        "decision_ground": "DECISION_GROUND_INCOMPATIBLE_CONTENT",
+        "account_type": None,
+        "source_type": "SOURCE_VOLUNTARY",
+        "puid": puid,
+    }

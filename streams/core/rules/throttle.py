@@ -1,0 +1,253 @@
+"""Conditions of the throttle machine: which surfaces are restricted, how, and when they are freed.
+
+Only surfaces that the cycle's pinned terms name *and* the present policy still names, at the milder
+of both levels, in the weaker of both modes.
+"""
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from schemas.words import Event, Level, Mode, Surface
+from streams.core.lifecycle import THROTTLE, Input, Invitation, Throttle
+from streams.core.model import ids
+from streams.core.model.account import Account, Cycle, Life, Throttled
+from streams.core.model.change import Change, Draft
+from streams.core.model.instants import rfc3339
+from streams.core.model.policy import Policy, weakest
+from streams.core.rules.context import DecisionContext
+from streams.core.rules.milder import shorter
+from streams.core.rules.statement import statement
+
+_T = TypeVar("_T")
+_SURFACES = tuple(Surface)
+
+
+def in_order(by_surface: Mapping[Surface, _T]) -> list[tuple[Surface, _T]]:
+    """Items by surface in the order of `schemas.words.Surface`, however they were written."""
+    return [(surface, by_surface[surface]) for surface in _SURFACES if surface in by_surface]
+
+
+def grounds(cycle: Cycle) -> frozenset[str]:
+    """What an expiry of this cycle restricts for: what `on` has to name, all of it.
+
+    A refusal that entered Kafka after the deadline is silence as well: a worker that was late must
+    not take for a refusal what a punctual one, at the deadline, has taken for none.
+    """
+    if cycle.answered_at is None:
+        return frozenset({"no_answer"})
+    if cycle.declined_late:
+        return frozenset({"declined", "no_answer"})
+    return frozenset({"declined"})
+
+
+def restrictable(
+    cycle: Cycle, policy: Policy | None, life_mode: Mode
+) -> dict[Surface, tuple[Level, Mode]]:
+    """The surfaces that an expiry of this cycle may restrict now."""
+    if policy is None or cycle.restriction_waived:
+        return {}
+    if not grounds(cycle) <= policy.consequence.on.intersection(cycle.terms.on):
+        return {}
+    present = policy.consequence.surfaces or {}
+    allowed: dict[Surface, tuple[Level, Mode]] = {}
+    for surface, (level, mode) in cycle.terms.surfaces.items():
+        restriction = present.get(surface)
+        if restriction is None:
+            continue
+        mode = weakest(mode, policy.surface_mode(restriction, life_mode))
+        if mode is not Mode.OFF:
+            milder = Level.LIMITED if Level.LIMITED in (level, restriction.level) else Level.OFF
+            allowed[surface] = (milder, mode)
+    return allowed
+
+
+def apply_all(
+    account: Account, life_mode: Mode, context: DecisionContext, reason: str
+) -> list[Change]:
+    """The restrictions that follow an expiry, in the order of `schemas.words.Surface`."""
+    life = account.life(life_mode)
+    cycle = life.cycle
+    assert cycle is not None
+    allowed = restrictable(cycle, context.policy, life_mode)
+    return [
+        _apply(account, life_mode, context, surface, level, mode, reason)
+        for surface, (level, mode) in in_order(allowed)
+    ]
+
+
+def _apply(
+    account: Account,
+    life_mode: Mode,
+    context: DecisionContext,
+    surface: Surface,
+    level: Level,
+    mode: Mode,
+    reason: str,
+) -> Change:
+    life = account.life(life_mode)
+    assert life.cycle is not None
+    assert context.policy is not None
+    terms = life.cycle.terms
+    expires_after = min(terms.expires_after, context.policy.consequence.expires_after)
+    expires_at = context.now + expires_after
+    ordinal = life.cycle.ordinals.get(f"{Event.THROTTLE_APPLIED}/{surface}", 0) + 1
+    throttled = Throttled(
+        level=level,
+        mode=mode,
+        ordinal=ordinal,
+        effective_at=context.now,
+        review_at=context.now + context.policy.consequence.review_after,
+        expires_at=expires_at,
+    )
+    data: dict[str, Any] = {
+        "throttle_id": throttle_id(context, life_mode, life, surface, ordinal),
+        "surface": surface,
+        "level": level,
+        "effective_at": rfc3339(throttled.effective_at),
+        "review_at": rfc3339(throttled.review_at),
+        "expires_at": rfc3339(throttled.expires_at),
+    }
+    data["statement"] = statement(
+        account,
+        life,
+        context.policy,
+        reason,
+        surface,
+        throttled,
+        data["throttle_id"],
+        context.time,
+    )
+    draft = Draft(Event.THROTTLE_APPLIED, reason, mode, data, surface)
+    return _change(Throttle.FREE, Input.APPLY, life_mode, surface, throttled, draft)
+
+
+def throttle_id(
+    context: DecisionContext, life_mode: Mode, life: Life, surface: Surface, ordinal: int
+) -> str:
+    """The id of a restriction, the same in its applied, renewed and lifted events."""
+    return ids.derive(*context.ref, life_mode, life.cycle_number, "throttle", surface, ordinal)
+
+
+def release(
+    life: Life,
+    life_mode: Mode,
+    context: DecisionContext,
+    surface: Surface,
+    input_: Input,
+    reason: str,
+) -> Change:
+    """Free one surface, for one of the reasons of `throttle.lifted`."""
+    assert life.cycle is not None
+    throttled = life.cycle.throttles[surface]
+    data = {
+        "throttle_id": throttle_id(context, life_mode, life, surface, throttled.ordinal),
+        "surface": surface,
+        "lifted_at": rfc3339(context.now),
+    }
+    draft = Draft(Event.THROTTLE_LIFTED, reason, throttled.mode, data, surface)
+    return _change(Throttle.THROTTLED, input_, life_mode, surface, None, draft)
+
+
+def release_all(life: Life, life_mode: Mode, context: DecisionContext, reason: str) -> list[Change]:
+    """Free every surface that this life restricts."""
+    throttles = life.cycle.throttles if life.cycle is not None else {}
+    return [
+        release(life, life_mode, context, surface, Input.RELEASE, reason)
+        for surface, _ in in_order(throttles)
+    ]
+
+
+def renew(account: Account, life_mode: Mode, context: DecisionContext, surface: Surface) -> Change:
+    """Reviewed, and the ground still holds: the next review moves, the end does not."""
+    life = account.life(life_mode)
+    assert life.cycle is not None
+    assert context.policy is not None
+    throttled = life.cycle.throttles[surface]
+    renewed = Throttled(
+        level=throttled.level,
+        mode=throttled.mode,
+        ordinal=throttled.ordinal,
+        effective_at=throttled.effective_at,
+        review_at=context.now + context.policy.consequence.review_after,
+        expires_at=throttled.expires_at,
+    )
+    data = {
+        "throttle_id": throttle_id(context, life_mode, life, surface, throttled.ordinal),
+        "surface": surface,
+        "review_at": rfc3339(renewed.review_at),
+    }
+    draft = Draft(Event.THROTTLE_RENEWED, "review", throttled.mode, data, surface)
+    return _change(Throttle.THROTTLED, Input.REVIEW_DUE, life_mode, surface, renewed, draft)
+
+
+def decide_release(account: Account, life_mode: Mode, context: DecisionContext) -> list[Change]:
+    """Free what a milder policy no longer restricts, or restricts less, than was applied."""
+    life = account.life(life_mode)
+    if life.cycle is None or not life.cycle.throttles or context.policy is None:
+        return []
+    allowed = restrictable(life.cycle, context.policy, life_mode)
+    return [
+        release(life, life_mode, context, surface, Input.RELEASE, "policy")
+        for surface, throttled in in_order(life.cycle.throttles)
+        if surface not in allowed or _milder(throttled, *allowed[surface])
+    ]
+
+
+def _milder(throttled: Throttled, level: Level, mode: Mode) -> bool:
+    """Whether less is allowed now than was applied; what is stricter does not reach back."""
+    lighter = throttled.level is Level.OFF and level is Level.LIMITED
+    weaker = throttled.mode is Mode.ENFORCE and mode is not Mode.ENFORCE
+    return lighter or weaker
+
+
+def cycle_ends_at(cycle: Cycle, policy: Policy | None) -> int | None:
+    """When an expired cycle ends by itself: with its last restriction, or where there is none after
+    the shorter of pinned and present `expires_after`. None: never.
+    """
+    if cycle.throttles:
+        return max(ends_at(throttled, policy) for throttled in cycle.throttles.values())
+    expired_at = cycle.deadline_at if cycle.expired_at is None else cycle.expired_at
+    present = None if policy is None else policy.consequence.expires_after
+    lasts = shorter(cycle.terms.expires_after, present)
+    return None if expired_at is None or lasts is None else expired_at + lasts
+
+
+def is_over(life: Life, policy: Policy | None, entry: int) -> bool:
+    """Whether an answer entered after the end of an expired cycle, though that has not acted yet.
+
+    It is applied after that end: like an answer without a cycle, for nothing can come after it.
+    """
+    if life.state is not Invitation.EXPIRED or life.cycle is None:
+        return False
+    if life.cycle.restriction_waived and not life.cycle.throttles:
+        return False
+    ends = cycle_ends_at(life.cycle, policy)
+    return ends is not None and entry > ends
+
+
+def ends_at(throttled: Throttled, policy: Policy | None) -> int:
+    """When a restriction ends: as it was said, or sooner where the present policy is milder."""
+    if policy is None:
+        return throttled.expires_at
+    return min(throttled.expires_at, throttled.effective_at + policy.consequence.expires_after)
+
+
+def _change(
+    state: Throttle,
+    input_: Input,
+    life_mode: Mode,
+    surface: Surface,
+    throttled: Throttled | None,
+    draft: Draft,
+) -> Change:
+    row = THROTTLE[state][input_]
+    return Change(
+        "throttle",
+        state,
+        input_,
+        row.next_state,
+        (draft,),
+        life_mode=life_mode,
+        surface=surface,
+        throttle=throttled,
+    )

@@ -1,0 +1,87 @@
+"""What came in late: a count or label that waits for an end, or that shows a dwell to be broken.
+
+What ends in the owner's favour ends at its own time (contract 5). What entered after that end is
+kept, and counts when the end has acted. A stale reading or label inside a dwell from which nothing
+was issued yet starts it anew (contract 3.4).
+"""
+
+from streams.core.inputs.decode import CategoryChange, FollowerCount
+from streams.core.lifecycle import Eligibility
+from streams.core.model.account import Account, Reading
+from streams.core.model.instants import milliseconds
+from streams.core.model.policy import Policy
+from streams.core.rules.facts import OPENING, set_count
+from streams.core.rules.milder import leaves_at
+
+
+def count_waits(account: Account, entry: int, policy: Policy) -> bool:
+    """Whether a reading entered after the end of a leaving that has not acted yet."""
+    if account.eligibility is not Eligibility.LEAVING:
+        return False
+    leave_at = leaves_at(account, policy)
+    return leave_at is not None and entry > leave_at
+
+
+def keep_count(account: Account, reading: FollowerCount) -> None:
+    """A reading that entered after the end of a leaving: it counts once that end has acted.
+
+    What it breaks is broken at once, also where a newer one comes after it.
+    """
+    observed_at = milliseconds(reading.observed_at)
+    if account.observed_at is not None and observed_at < account.observed_at:
+        return
+    for line in [line for line in account.above_line_since if line > reading.followers]:
+        del account.above_line_since[line]
+    known = account.kept
+    new = Reading(observed_at, reading.followers, reading.cause in OPENING)
+    if known is None or (-known.observed_at, known.followers) > (-observed_at, new.followers):
+        account.kept = new
+
+
+def take_kept(account: Account, policy: Policy | None) -> None:
+    """Let count what waited for the end of a leaving or of a label, once that end has acted."""
+    if account.aside is None:
+        return
+    if account.kept is not None and account.eligibility is not Eligibility.LEAVING:
+        kept, account.kept = account.kept, None
+        newest = account.observed_at is None or kept.observed_at >= account.observed_at
+        if newest and policy is not None:
+            set_count(account, *kept, policy)
+    if account.kept_label is not None and account.eligibility is Eligibility.OUTSIDE:
+        account.label, account.kept_label = account.kept_label, None
+
+
+def label_keeps(account: Account, entry: int) -> bool:
+    """Whether a label that entered then has to wait for the end of the one before."""
+    if account.eligibility is Eligibility.OUTSIDE or account.label is None:
+        return False
+    valid_until = account.label.valid_until
+    return account.kept_label is not None or (valid_until is not None and entry > valid_until)
+
+
+def reading_breaks(account: Account, reading: FollowerCount) -> bool:
+    """Whether a stale reading shows that a dwell was broken from which nothing was issued yet."""
+    return _dwells(account, milliseconds(reading.observed_at)) and (
+        reading.followers < account.line
+    )
+
+
+def label_breaks(account: Account, change: CategoryChange, policy: Policy) -> bool:
+    """The same of a stale label that is not covered."""
+    return _dwells(account, milliseconds(change.observed_at)) and (
+        policy.field_of(change.category) is None
+    )
+
+
+def _dwells(account: Account, at: int) -> bool:
+    if account.dwell_from is None or at <= account.dwell_from or account.spent:
+        return False
+    return account.live.cycle is None and account.shadow.cycle is None
+
+
+def restart_dwell(account: Account) -> None:
+    """No dwell begins before the newest reading and label; a correction alone begins none."""
+    label_at = account.label.observed_at if account.label is not None else 0
+    account.dwell_after = max(account.observed_at or 0, label_at, account.dwell_after)
+    if not account.opening:
+        account.above_line_since.pop(account.line, None)

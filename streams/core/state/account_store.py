@@ -1,0 +1,166 @@
+"""The accounts of a partition as they are kept: under their key, once closed under its digest."""
+
+from collections import Counter
+
+from streams.core.lifecycle import OPEN, Eligibility, Invitation
+from streams.core.model.account import (
+    Account,
+    AccountRef,
+    Label,
+    decode_account,
+    decode_label,
+    encode,
+)
+from streams.core.model.ids import pseudonym
+from streams.core.model.ports import ACCOUNTS, CATEGORIES, Stop, Transaction
+from streams.core.model.step_effects import StepEffects
+from streams.core.rules.facts import remains
+
+
+class AccountStore:
+    """Loads and saves accounts. `alive`.
+
+    Keys of those with something at stake.
+    """
+
+    def __init__(self, partition: int, effects: StepEffects) -> None:
+        self._partition = partition
+        self._effects = effects
+        self.alive: set[bytes] = set()
+        self.unconfirmed: dict[bytes, int] = {}
+        """Since when a live invitation waits for the word that its notice was delivered."""
+        self.tracked: Counter[str] = Counter()
+        self._closed = 0
+        """How many remains of closed accounts are kept: without any, no digest is looked for."""
+        self.rescan: dict[int, int] = {}
+        """Number of an input topic to the offset up to which it is being read once more."""
+
+    def add(self, key: bytes, account: Account, platform: str) -> None:
+        """An account that was found in the state at opening."""
+        self.tracked[platform] += 1
+        if has_stake(account):
+            self.alive.add(key)
+            self._confirm(key, account)
+
+    def _confirm(self, key: bytes, account: Account) -> None:
+        cycle = account.live.cycle
+        if cycle is not None and account.live.state is Invitation.INVITED:
+            self.unconfirmed[key] = cycle.issued_at
+        elif self.unconfirmed:
+            self.unconfirmed.pop(key, None)
+
+    @property
+    def has_remains(self) -> bool:
+        """Whether a key that is not kept may be that of a closed account."""
+        return self._closed > 0
+
+    def add_remains(self) -> None:
+        """What is left of a closed account was found in the state at opening."""
+        self._closed += 1
+
+    def load(
+        self, transaction: Transaction, key: bytes, platform: str, create: bool
+    ) -> Account | None:
+        """The account of a key.
+
+        A fresh one when it is not kept and shall be.
+        """
+        raw = transaction.get(ACCOUNTS, key)
+        if raw is None and self._closed:
+            raw = transaction.get(ACCOUNTS, pseudonym(key))
+        if raw is not None:
+            return decode_account(raw)
+        if not create:
+            return None
+        self.tracked[platform] += 1
+        account = Account()
+        account.label = self.label(transaction, key)
+        return account
+
+    def label(self, transaction: Transaction, key: bytes) -> Label | None:
+        """The label that is kept for a key, tracked or not."""
+        raw = transaction.get(CATEGORIES, key)
+        return decode_label(raw) if raw is not None else None
+
+    def mark(self, account: Account, topic: int, offset: int) -> None:
+        """Remember the offset that changes an account.
+
+        Raises `Stop` when it did so before.
+        """
+        last_topic, last_offset = account.mark
+        again_below = self.rescan.get(topic, 0) if self.rescan else 0
+        if topic == last_topic and again_below <= offset <= last_offset:
+            raise Stop(
+                f"partition {self._partition}: offset {offset} of input {topic} would be applied "
+                f"to an account that offset {last_offset} has changed already; the state is ahead "
+                "of the position, which must never be",
+                exit_code=70,
+            )
+        account.mark = (topic, offset)
+        self._effects.state_changed = True
+
+    def save(self, transaction: Transaction, account: Account, ref: AccountRef) -> None:
+        """Write an account down.
+
+        Of a closed one only what has to stay, under its digest.
+        """
+        key = ref.key
+        if account.closed:
+            digest = pseudonym(key)
+            fresh = not transaction.contains(ACCOUNTS, digest)
+            self.tracked[ref.platform] -= fresh
+            self._closed += fresh
+            transaction.put(ACCOUNTS, key, None)
+            transaction.put(CATEGORIES, key, None)
+            transaction.put(ACCOUNTS, digest, encode(remains(account)))
+            self.alive.discard(key)
+            self.unconfirmed.pop(key, None)
+            return
+        if account.opened_at is not None:
+            digest = pseudonym(key)
+            closed = transaction.contains(ACCOUNTS, digest)
+            self.tracked[ref.platform] += closed
+            self._closed -= closed
+            transaction.put(ACCOUNTS, digest, None)
+        transaction.put(ACCOUNTS, key, encode(account))
+        self._confirm(key, account)
+        if has_stake(account):
+            self.alive.add(key)
+        else:
+            self.alive.discard(key)
+
+
+def has_stake(account: Account) -> bool:
+    """Whether an account is more than a count.
+
+    It dwells, is inside, or has a cycle.
+    """
+    return (
+        account.eligibility is not Eligibility.OUTSIDE
+        or account.live.cycle is not None
+        or account.shadow.cycle is not None
+    )
+
+
+def idle(account: Account) -> bool:
+    """Whether a count can change nothing, because without a label nothing is at stake."""
+    return account.label is None and account.hold is None and not has_stake(account)
+
+
+def at_rest(account: Account) -> bool:
+    """Whether neither a count below every line nor a label can change anything: nothing is open.
+
+    Its count is known, and at or above the floor.
+    """
+    return (
+        not account.above_line_since
+        and account.hold is None
+        and account.deferred is None
+        and not has_stake(account)
+    )
+
+
+def binds(account: Account) -> bool:
+    """Whether an open invitation or a consent in force binds us to this account."""
+    states = (account.live.state, account.shadow.state)
+    return any(state in OPEN or state is Invitation.GRANTED for state in states)

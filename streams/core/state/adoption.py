@@ -1,0 +1,161 @@
+"""Taking up policies on a partition: no partition goes back to an older version, and none forgets.
+
+A partition remembers, for each platform, the version and digest that it worked under. A worker that
+comes with an older version, or with another text under the same version, is turned away: the
+version has to rise. So two workers with different files can never take turns at one partition.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from streams.core.model.instants import rfc3339
+from streams.core.model.notices import TakenUp, with_notice
+from streams.core.model.policy import Policy
+from streams.core.model.ports import Stop
+
+
+class Adopted(Struct, array_like=True):
+    """A policy as a partition took it up. `since` is 0 for a platform's first."""
+
+    version: int
+    digest: str
+    since: int
+    lines: tuple[int, ...]
+    floor: int
+    labels: tuple[str, ...]
+    looking: bool = False
+    covered: tuple[str, ...] | None = ()
+    """Fields; None: any. Empty where it was written down by a version that did not keep it."""
+    notices: tuple[TakenUp, ...] = ()
+    """The versions of the notice, in the order in which they were taken up."""
+
+
+class Adoption(NamedTuple):
+    """What taking up the present files means: what is remembered, what changed, what needs a
+    rescan.
+    """
+
+    adopted: dict[str, Adopted]
+    changed: dict[str, frozenset[int]]
+    """Platform to the lines that were known before."""
+    rescans: dict[str, str]
+    """Platform to why readings or labels that were not kept have to be read again."""
+
+
+def adopt(
+    known: Mapping[str, Adopted],
+    policies: Mapping[str, Policy],
+    partition: int,
+    now: int,
+    rescan: frozenset[str] = frozenset(),
+) -> Adoption:
+    """Take up policies; `rescan` are the platforms for which the operator has stated a rescan.
+
+    Raises `Stop` (2) when that would go back to an older version, or need a rescan that is not
+    stated.
+    """
+    adopted = dict(known)
+    changed: dict[str, frozenset[int]] = {}
+    rescans: dict[str, str] = {}
+    for platform, policy in policies.items():
+        before = known.get(platform)
+        if before is None:
+            adopted[platform] = _adopted(policy, since=0, looking=False, before=None)
+            continue
+        _refuse_older(before, policy, partition)
+        _refuse_shared_version(before, policy)
+        if before.digest == policy.digest:
+            if not before.notices:
+                notices = with_notice((), policy.notice, before.since)
+                adopted[platform] = replace(before, notices=notices)
+            if before.looking:
+                changed[platform] = frozenset(before.lines)
+            continue
+        adopted[platform] = _adopted(policy, since=now, looking=True, before=before)
+        changed[platform] = frozenset(before.lines)
+        reason = _needs_rescan(before, policy)
+        if reason is not None:
+            if platform not in rescan:
+                raise _refuse_silence(platform, reason)
+            rescans[platform] = reason
+    return Adoption(adopted, changed, rescans)
+
+
+def _adopted(policy: Policy, since: int, looking: bool, before: Adopted | None) -> Adopted:
+    return Adopted(
+        policy.version,
+        policy.digest,
+        since,
+        policy.lines,
+        policy.floor,
+        labels=tuple(sorted({*policy.labels, *policy.exempt_labels})),
+        looking=looking,
+        covered=None if policy.covered is None else tuple(sorted(policy.covered)),
+        notices=with_notice(before.notices if before else (), policy.notice, since),
+    )
+
+
+def _refuse_older(before: Adopted, policy: Policy, partition: int) -> None:
+    if policy.version < before.version:
+        raise Stop(
+            f"partition {partition} already works under version {before.version} of the policy "
+            f"for {policy.platform}, this worker has version {policy.version}; give this worker "
+            f"version {before.version} or a later one",
+            exit_code=2,
+        )
+    if policy.version == before.version and policy.digest != before.digest:
+        raise Stop(
+            f"the policy for {policy.platform} is another text than the one under which partition "
+            f"{partition} works (digest {policy.digest[:12]}, there {before.digest[:12]}), but "
+            f"both say version {policy.version}; raise the version of the changed file",
+            exit_code=2,
+        )
+
+
+def _refuse_shared_version(before: Adopted, policy: Policy) -> None:
+    """A grant names a version alone: two notices that share one could not be told apart."""
+    notice = policy.notice
+    for one in before.notices:
+        if one.version == notice.version and one.notice_id != notice.id:
+            raise Stop(
+                f"the notice {notice.id} of {policy.platform} has version {notice.version!r}, as "
+                f"{one.notice_id} had; give it a version that no other notice of the platform had",
+                exit_code=2,
+            )
+
+
+def _needs_rescan(before: Adopted, policy: Policy) -> str | None:
+    if policy.floor < before.floor:
+        return f"the floor falls from {before.floor} to {policy.floor}"
+    new = sorted(set(policy.labels) - set(before.labels))
+    if new:
+        return f"{len(new)} labels are new"
+    if before.covered is None or before.covered == ():
+        return None
+    if policy.covered is None:
+        return "any field is covered now"
+    wider = sorted(set(policy.covered) - set(before.covered))
+    return f"{', '.join(wider)} are covered now" if wider else None
+
+
+def _refuse_silence(platform: str, reason: str) -> Stop:
+    return Stop(
+        f"the new policy for {platform} needs what was not kept under the old one: {reason}. "
+        f"State it: `byline worker --rescan {platform}` (or BYLINE_RESCAN={platform}) reads "
+        "follower-counts and category-changes of each partition from the beginning, once",
+        exit_code=2,
+    )
+
+
+def refuse_missing(platform: str, open_count: int, since: int | None) -> Stop:
+    """What to say of a platform with open lives and no policy file."""
+    when = "" if since is None else f", taken up at {rfc3339(since)}"
+    return Stop(
+        f"{open_count} accounts of {platform} have an open invitation or a consent in force, but "
+        f"there is no policy file for {platform}{when}; put the file back, and end the platform "
+        "with `mode: off` in it",
+        exit_code=2,
+    )

@@ -1,0 +1,235 @@
+"""One look at one account.
+
+All that its facts and the time demand is done, written down, and sent.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from streams.core.limits.cluster import Cluster
+from streams.core.limits.partition_limits import PartitionLimits
+from streams.core.limits.switches import Switches
+from streams.core.log.decisions import Cause, DecisionLog
+from streams.core.log.events import Published, publish
+from streams.core.model.account import Account, AccountRef, decode_account
+from streams.core.model.change import Change
+from streams.core.model.policy import Policy
+from streams.core.model.ports import ACCOUNTS, Snapshot, Transaction
+from streams.core.model.step_effects import StepEffects
+from streams.core.rules import agenda as agendas
+from streams.core.rules.context import DecisionContext
+from streams.core.rules.decide import decide, settle
+from streams.core.rules.evolve import evolve
+from streams.core.rules.facts import begin_above_line, forget_count
+from streams.core.state.account_store import AccountStore, binds, has_stake
+from streams.core.state.adoption import Adopted, Adoption, refuse_missing
+from streams.core.state.schedule import Schedule
+
+POLICIES = b"#policies"
+
+
+class Evaluator:
+    """Looks at the accounts of a partition, and at each again when it is due."""
+
+    def __init__(
+        self,
+        policies: Mapping[str, Policy],
+        adoption: Adoption,
+        switches: Switches,
+        limits: PartitionLimits,
+        store: AccountStore,
+        decisions: DecisionLog,
+        effects: StepEffects,
+        cluster: Cluster,
+    ) -> None:
+        self._cluster = cluster
+        self._policies = policies
+        self.adoption = adoption
+        self._adopted: dict[str, Adopted] = adoption.adopted
+        self._switches = switches
+        self._limits = limits
+        self._store = store
+        self._decisions = decisions
+        self._effects = effects
+        self.schedule = Schedule()
+        self.relook: set[bytes] = set()
+
+    def open(self, snapshot: Snapshot, now: int) -> None:
+        """Read every account once: timers, who has something at stake, whose policy is missing.
+
+        Each with the eyes of its last look: what time has brought since then is due at its own
+        instants, and waits for what has not been read.
+        """
+        entries: list[tuple[int, int, bytes]] = []
+        passed: dict[bytes, int] = {}
+        orphans: Counter[str] = Counter()
+        for key, raw in snapshot.items(ACCOUNTS):
+            if key[:1] == b"#":
+                continue
+            if key[:1] == b"~":
+                self._store.add_remains()
+                continue
+            account = decode_account(raw)
+            ref = AccountRef.of(key)
+            self._store.add(key, account, ref.platform)
+            alive = has_stake(account)
+            seen = now if account.seen is None else min(account.seen, now)
+            if alive and ref.platform not in self._policies:
+                orphans[ref.platform] += binds(account)
+            if ref.platform in self.adoption.changed:
+                self.relook.add(key)
+                entries.append((now, 0, key))
+                passed[key] = seen
+            elif alive or account.above_line_since or account.hold is not None:
+                context = self.context(ref, now, None, time=seen)
+                agenda = agendas.agenda_of(account, context)
+                next_at = agenda.next_at
+                at = now if next_at == 0 or decide(account, context) else next_at
+                if at is not None:
+                    entries.append((at, agenda.since(next_at), key))
+                    if at <= seen or at != next_at:
+                        passed[key] = seen
+        for platform, count in orphans.items():
+            if count:
+                before = self._adopted.get(platform)
+                raise refuse_missing(platform, count, before.since if before else None)
+        self.schedule.fill(entries, passed)
+
+    def evaluate(
+        self,
+        transaction: Transaction,
+        account: Account,
+        ref: AccountRef,
+        now: int,
+        cause: Cause,
+        as_of: int | None = None,
+        changes: Sequence[Change] = (),
+        ignored: str | None = None,
+        reading: bool = False,
+        favourable_only: bool = False,
+    ) -> None:
+        """Take the changes of an input, then all that facts and time demand.
+
+        Save, schedule, log. `reading`: the input is a reading that counts.
+        """
+        key = ref.key
+        relook = key in self.relook
+        if relook and as_of is not None:
+            self.relook.discard(key)
+            self._new_lines(account, ref)
+        context = self.context(
+            ref, now, as_of, policy_changed=relook, reading=reading, favourable_only=favourable_only
+        )
+        taken: list[Change] = []
+        events: list[Published] = []
+
+        def take(change: Change) -> None:
+            taken.append(change)
+            events.extend(self._take(transaction, account, change, context))
+
+        for change in changes:
+            take(change)
+        agenda = settle(account, context, take)
+        policy = context.policy
+        below = policy is not None and (account.followers or 0) < policy.floor
+        if below and not account.remembered:
+            forget_count(account)
+            agenda = agendas.agenda_of(account, context)
+        deferred = ";".join(f"{event}:{'+'.join(by)}" for event, by in agenda.deferred) or None
+        news = agenda.deferred if deferred != account.deferred else []
+        account.deferred, account.seen = deferred, context.time
+        if "timer" in cause and taken:
+            cause["timer"] = str(taken[0].input)
+        if taken or news or ignored is not None:
+            self._decisions.decision(
+                transaction, account, context, cause, taken, events, news, ignored
+            )
+        for event, by in news:
+            self._effects.counts["deferred", ref.platform, event, "+".join(by)] += 1
+        self._store.save(transaction, account, ref)
+        if account.closed:
+            self.gone(key)
+        next_at = agenda.next_at
+        at = now if next_at == 0 else next_at
+        if as_of is not None and next_at is not None and next_at <= as_of:
+            if not favourable_only or agenda.first(as_of, favourable_only):
+                raise RuntimeError(f"a timer of {ref.platform} is due again: {agenda.items}")
+            assert at is not None
+            self.schedule.park(key, at, agenda.since(next_at), seen=context.time)
+            return
+        self.schedule.set(key, at, agenda.since(next_at), seen=context.time)
+
+    def _take(
+        self, transaction: Transaction, account: Account, change: Change, context: DecisionContext
+    ) -> list[Published]:
+        """Evolve the account, publish the events, count against caps and guards."""
+        evolve(account, change)
+        published = [publish(account, change, draft, context) for draft in change.drafts]
+        for event in published:
+            transaction.send(event.topic, context.ref.key, event.value, event.headers)
+            draft = event.draft
+            self._effects.counts[
+                "events", context.ref.platform, draft.event, draft.reason, draft.mode
+            ] += 1
+            self._effects.commit_soon = True
+        if change.ends_cycle:
+            account.life(change.life_mode).cycle = None
+        if context.policy is not None:
+            self._limits.count(context.policy, change, context.now)
+        return published
+
+    def _new_lines(self, account: Account, ref: AccountRef) -> None:
+        """A new policy was taken up: its new lines begin to run, and when all were seen it is
+        told.
+        """
+        policy, adopted = self._policies.get(ref.platform), self._adopted.get(ref.platform)
+        if policy is not None and adopted is not None:
+            lines = self.adoption.changed.get(ref.platform, frozenset(policy.lines))
+            begin_above_line(account, policy, lines, adopted.since)
+        self._all_looked_at()
+
+    def _all_looked_at(self) -> None:
+        if not self.relook:
+            for name in self.adoption.changed:
+                self._adopted[name].looking = False
+            self._effects.pending[POLICIES] = self._adopted
+
+    def expects(self, key: bytes) -> bool:
+        """Whether a key waits for an instant, or for the first look under a new policy."""
+        return key in self.relook or key in self.schedule
+
+    def gone(self, key: bytes) -> None:
+        """A key that was to be looked at is not kept any more."""
+        if key in self.relook:
+            self.relook.discard(key)
+            self._all_looked_at()
+
+    def context(
+        self,
+        ref: AccountRef,
+        now: int,
+        as_of: int | None,
+        policy_changed: bool = False,
+        time: int | None = None,
+        reading: bool = False,
+        favourable_only: bool = False,
+    ) -> DecisionContext:
+        """What a decision about an account is made with now."""
+        adopted = self._adopted.get(ref.platform)
+        if time is None:
+            time = self.schedule.bound(ref.key, now) if as_of is None else as_of
+        return DecisionContext(
+            ref=ref,
+            now=now,
+            as_of=as_of,
+            time=time,
+            policy=self._policies.get(ref.platform),
+            policy_since=adopted.since if adopted else 0,
+            policy_changed=policy_changed,
+            switches=self._switches,
+            limits=self._limits,
+            cluster=self._cluster,
+            reading=reading,
+            favourable_only=favourable_only,
+            notices=adopted.notices if adopted else (),
+        )

@@ -1,0 +1,119 @@
+"""What people and their systems say of an account, taken in: a word, what it does, what is counted.
+
+Words are account changes, receipts, answers and controls; counts and labels are no words.
+"""
+
+from collections.abc import Mapping
+
+from schemas.words import Ignored
+from streams.core.inputs.decode import AccountChange, ConsentAnswer, Control, NoticeReceipt, Value
+from streams.core.inputs.entry import entry_of
+from streams.core.lifecycle import Invitation
+from streams.core.limits.partition_limits import PartitionLimits
+from streams.core.model.account import Account, AccountRef
+from streams.core.model.policy import Policy
+from streams.core.model.ports import InputRecord, Transaction
+from streams.core.model.step_effects import StepEffects
+from streams.core.rules.controls import reused_id
+from streams.core.rules.dispatch import decide_input, stated_time
+from streams.core.rules.unclear import unclear_answer, unclear_word
+from streams.core.state.account_store import AccountStore
+from streams.core.state.evaluator import Evaluator
+from streams.core.state.reading import TOPIC_NUMBERS
+
+WORDS = (AccountChange, NoticeReceipt, ConsentAnswer, Control)
+
+
+class Hearing:
+    """Hears the words on the accounts of one partition."""
+
+    def __init__(
+        self,
+        policies: Mapping[str, Policy],
+        store: AccountStore,
+        evaluator: Evaluator,
+        limits: PartitionLimits,
+        effects: StepEffects,
+    ) -> None:
+        self._policies = policies
+        self._store = store
+        self._evaluator = evaluator
+        self._limits = limits
+        self._counts = effects.counts
+
+    def hear(
+        self,
+        transaction: Transaction,
+        now: int,
+        name: str,
+        record: InputRecord,
+        value: Value | None,
+    ) -> None:
+        """Apply a word; only a change or a control makes an account known."""
+        assert record.key is not None
+        assert isinstance(value, WORDS)
+        key, ref = record.key, AccountRef.of(record.key)
+        policy = self._policies[ref.platform]
+        creates = isinstance(value, AccountChange | Control)
+        account = self._store.load(transaction, key, policy.platform, creates)
+        if account is None:
+            self._counts["ignored", name, "untracked"] += 1
+            return
+        self._store.mark(account, TOPIC_NUMBERS[name], record.offset)
+        word = stated_time(value, entry_of(record, now))
+        if word.replaced:
+            self._counts["time_replaced", name] += 1
+        decided = decide_input(account, self._evaluator.context(ref, now, None), value, word)
+        ignored = decided if isinstance(decided, str) else None
+        changes = [] if isinstance(decided, str) else decided
+        stale = any(change.stale for change in changes)
+        self._count(name, account, value, Ignored.STALE if stale else ignored, policy, now)
+        cause = {"topic": name, "offset": record.offset}
+        self._evaluator.evaluate(
+            transaction, account, ref, now, cause, changes=changes, ignored=ignored
+        )
+
+    def refused(
+        self, transaction: Transaction, now: int, name: str, key: bytes, entry: int, offset: int
+    ) -> None:
+        """A record of a certain account was refused for its form (contract 3.6).
+
+        Of `consent-answers` it is an unclear word while a cycle is open or a consent in force, of
+        `account-changes` and `controls` at any time.
+        """
+        ref = AccountRef.of(key)
+        answers = name == "consent-answers"
+        account = self._store.load(transaction, key, ref.platform, create=not answers)
+        if account is None:
+            return
+        if not answers:
+            unclear_word(account, name, entry)
+        elif account.live.cycle is None or not unclear_answer(account.live.cycle, entry, None):
+            return
+        self._store.mark(account, TOPIC_NUMBERS[name], offset)
+        self._count_unclear(name, account, ref.platform)
+        cause = {"topic": name, "offset": offset}
+        self._evaluator.evaluate(transaction, account, ref, now, cause, ignored=Ignored.UNCLEAR)
+
+    def _count(
+        self,
+        name: str,
+        account: Account,
+        value: Value,
+        ignored: str | None,
+        policy: Policy,
+        now: int,
+    ) -> None:
+        """Count what a word was, beside what it did."""
+        if ignored is not None:
+            self._counts["ignored", name, ignored] += 1
+        if ignored == Ignored.UNCLEAR:
+            self._count_unclear(name, account, policy.platform)
+        if isinstance(value, Control) and ignored != Ignored.REPEAT:
+            self._limits.count_verdict(policy, value.command, now)
+            if reused_id(account, value):
+                self._counts["control_id_reused", policy.platform] += 1
+
+    def _count_unclear(self, name: str, account: Account, platform: str) -> None:
+        consent = "yes" if account.live.state is Invitation.GRANTED else "no"
+        self._counts["unclear", platform, name, consent] += 1

@@ -1,0 +1,88 @@
+"""A partition's refusal guard: what a trip does here at once and in the other partitions, and what
+ends it (contract 3.2).
+"""
+
+from collections.abc import Callable, Iterable
+
+from streams.core.inputs.decode import SwitchChange
+from streams.core.inputs.entry import entry_of
+from streams.core.inputs.heard import word_of
+from streams.core.inputs.refusal_guard import Counted, RefusalGuard, Trip
+from streams.core.limits.settling import BYLINE, settling_record
+from streams.core.limits.switches import BRAKES, Switches
+from streams.core.log.decisions import DecisionLog
+from streams.core.model.instants import milliseconds
+from streams.core.model.ports import InputRecord, Transaction
+from streams.core.model.step_effects import StepEffects
+
+REFUSALS = b"#refusals"
+
+
+class PartitionRefusals:
+    """What is refused in one partition, and what waits because of it.
+
+    `hasten` has what is at stake on a platform, or on all (`*`), looked at again.
+    """
+
+    def __init__(
+        self,
+        platforms: Iterable[str],
+        counted: Counted,
+        switches: Switches,
+        decisions: DecisionLog,
+        effects: StepEffects,
+        hasten: Callable[[str, int], None],
+    ) -> None:
+        self._settling = switches.settling
+        self._settling.forget(frozenset(platforms))
+        self._switches = switches
+        self._decisions = decisions
+        self._effects = effects
+        self._hasten = hasten
+        self.guard = RefusalGuard(
+            platforms, counted, self._settling.is_open, self._trip, self._changed
+        )
+
+    def settling(
+        self, transaction: Transaction, now: int, record: InputRecord, value: SwitchChange
+    ) -> None:
+        """A guard tripped in some partition, or a person has settled what was refused.
+
+        The record's place in the log alone counts. A pause runs from the earlier of the time and
+        the entry of the record that begins it to the later of both of the one that ends it.
+        """
+        word = word_of(milliseconds(value.issued_at), entry_of(record, now))
+        if word.replaced:
+            self._effects.counts["time_replaced", "switches"] += 1
+        if value.on:
+            state_changed = self._settling.settle(value.scope, word.until)
+        else:
+            own = word.stated if value.actor == BYLINE else None
+            state_changed = self._settling.unsettle(value.scope, word.at, own)
+        self._turned()
+        cause = {"topic": "switches", "offset": record.offset}
+        self._decisions.switch(transaction, now, value, word.until if value.on else word.at, cause)
+        for platform in state_changed:
+            self._hasten(platform, now)
+        if value.on:
+            self.guard.settled(transaction, now, state_changed, word.at)
+
+    def _trip(self, transaction: Transaction, now: int, trip: Trip) -> None:
+        """Stop a platform's adverse events here at once, and everywhere by a record of switches."""
+        self._settling.trip(trip.platform, now)
+        self._turned()
+        self._effects.commit_soon = True
+        self._effects.counts["refusals_tripped", trip.platform, trip.topic, trip.reason] += 1
+        cause = {"topic": trip.topic, "offset": trip.offset}
+        self._decisions.refusal_guard(transaction, now, trip, cause)
+        transaction.send("switches", *settling_record(trip.platform, now))
+        self._hasten(trip.platform, now)
+
+    def _turned(self) -> None:
+        self._switches.forget_reckoned()
+        self._effects.pending[BRAKES] = self._switches
+        self._effects.state_changed = True
+
+    def _changed(self) -> None:
+        self._effects.pending[REFUSALS] = self.guard.state
+        self._effects.state_changed = True
