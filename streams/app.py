@@ -49,7 +49,8 @@ def engine_config(settings: Settings, instance: Instance) -> EngineConfig:
         commit_interval_seconds=settings.commit_interval_seconds,
         broker_wait_seconds=settings.start_timeout_seconds,
         failpoint=settings.failpoint,
-        accepted_topics=settings.accepted_topics,
+        partitions=settings.partitions,
+        favourable_only=settings.favourable_only,
     )
 
 

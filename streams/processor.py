@@ -43,6 +43,19 @@ _SINGLE = frozenset(topic.name for topic in TOPICS if topic.single)
 _IN_MEMORY = {"accounts": True, "categories": False}
 
 
+def spec_of(names: TopicNames) -> ProcessorSpec:
+    """What Byline reads, keeps and writes under these names."""
+    switches = next(names.of(topic) for topic in INPUTS if topic.single)
+    outputs = tuple(map(names.of, (*OUTPUTS, DECISIONS, DEAD_LETTERS)))
+    return ProcessorSpec(
+        topics=tuple(names.of(topic) for topic in INPUTS if not topic.single),
+        broadcast=switches,
+        stores=tuple(StoreSpec(store, _IN_MEMORY[store]) for store in STORES),
+        output_topics=(*outputs, switches),
+        append_time=True,
+    )
+
+
 class _Ledger:
     """The engine's transaction as the core wants it: topics without prefix.
 
@@ -169,15 +182,7 @@ class BylineProcessor:
         self.partitions: WeakValueDictionary[int, Partition] = WeakValueDictionary()
         inputs: dict[str, InputName] = {names.of(topic): topic.name for topic in INPUTS}  # type: ignore[misc]
         self._names = inputs
-        switches = next(names.of(topic) for topic in INPUTS if topic.single)
-        outputs = tuple(map(names.of, (*OUTPUTS, DECISIONS, DEAD_LETTERS)))
-        self.spec = ProcessorSpec(
-            topics=tuple(names.of(topic) for topic in INPUTS if not topic.single),
-            broadcast=switches,
-            stores=tuple(StoreSpec(store, _IN_MEMORY[store]) for store in STORES),
-            output_topics=(*outputs, switches),
-            append_time=True,
-        )
+        self.spec = spec_of(names)
 
     def open(
         self, partition: int, partition_count: int, scan: Scan, transaction: Transaction, now: int

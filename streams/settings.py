@@ -24,7 +24,6 @@ from pydantic_settings import (
 
 from streams.settings_kubernetes import injected
 from streams.settings_values import (
-    Accepted,
     Expected,
     Flag,
     Length,
@@ -33,6 +32,7 @@ from streams.settings_values import (
     Name,
     OptionalMechanism,
     OptionalName,
+    Partitions,
     Port,
     Prefix,
     Protocol,
@@ -107,8 +107,11 @@ class Settings(BaseSettings):
     rescan: str = Field(
         "", description="platforms (a,b) whose new policy may read all readings and labels again"
     )
-    accept_topics: Accepted = Field(
-        "", description="topics made anew that are accepted: name=id, several separated by commas"
+    partitions: Partitions = Field(
+        None, description="how many are in use, where topics got more than the state was built with"
+    )
+    favourable_only: Flag = Field(
+        False, description="go on after inputs were lost, with nothing adverse (see byline worker)"
     )
     unconfirmed_after: Length = Field(
         "PT24H", description="an invitation without a receipt for longer is on the list unconfirmed"
@@ -143,11 +146,6 @@ class Settings(BaseSettings):
             if not injected(name, value)
         }
         return init_settings, env_settings, dotenv_settings
-
-    @property
-    def accepted_topics(self) -> dict[str, str]:
-        """The new ids of topics that were made anew and are accepted, by name."""
-        return dict(pair.split("=", 1) for pair in self.accept_topics.split(",") if pair)
 
     @validator(mode="after")
     def _consistent(self) -> Self:

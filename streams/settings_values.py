@@ -44,12 +44,9 @@ OptionalName = Annotated[Name | None, Expected(NAME_WORDS)]
 Prefix = Annotated[
     str, StringConstraints(pattern=r"^[A-Za-z0-9._-]*$", max_length=100), Expected(NAME_WORDS)
 ]
-Accepted = Annotated[
-    str,
-    StringConstraints(
-        pattern=r"^$|^[A-Za-z0-9._-]+=[A-Za-z0-9_-]{22}(,[A-Za-z0-9._-]+=[A-Za-z0-9_-]{22})*$"
-    ),
-    Expected("topic=id, several separated by commas"),
+Partitions = Annotated[
+    Annotated[int, Field(ge=1, le=100_000)] | None,
+    Expected("a number of partitions, from 1 to 100000"),
 ]
 Servers = Annotated[
     str,

@@ -13,6 +13,7 @@ import typer
 
 from streams.cli import (
     audit,
+    cluster,
     control,
     explain,
     index,
@@ -25,6 +26,7 @@ from streams.cli import (
     topics,
 )
 from streams.cli.say import complain, remember_settings_file
+from streams.engine.processor import Refusal
 from streams.instance import InstanceError
 from streams.local.errors import LocalKafkaError
 from streams.operate.errors import OperateError
@@ -33,7 +35,14 @@ from streams.settings import SettingsError
 
 EXIT_USAGE = 2
 EXIT_BUG = 70
-OURS_TO_EXPLAIN = (SettingsError, PolicyFaults, InstanceError, OperateError, LocalKafkaError)
+OURS_TO_EXPLAIN = (
+    SettingsError,
+    PolicyFaults,
+    InstanceError,
+    OperateError,
+    LocalKafkaError,
+    Refusal,
+)
 """Errors whose message is for the operator: said without a traceback."""
 
 app = typer.Typer(
@@ -63,6 +72,7 @@ people.register(app)
 index.register(app)
 explain.register(app)
 app.add_typer(topics.app, name="topics")
+app.add_typer(cluster.app, name="cluster")
 app.add_typer(policy.app, name="policy")
 app.add_typer(control.app, name="control")
 app.add_typer(switch.app, name="switch")

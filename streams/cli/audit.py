@@ -154,6 +154,7 @@ async def _audit(chosen: Settings, span: Span, found: Any, **options: Any) -> An
             span,
             take,
             require_approvals=chosen.require_approvals,
+            partitions=chosen.partitions,
             **options,
         )
 

@@ -23,6 +23,15 @@ def worker(
             " not kept."
         ),
     ] = None,
+    favourable_only: Annotated[
+        bool,
+        typer.Option(
+            "--favourable-only",
+            help="Go on although inputs were lost (a topic made anew, records deleted unread):"
+            " lifts, grants and withdrawals are served, nothing adverse happens, and nothing is"
+            " accepted by it.",
+        ),
+    ] = False,
 ) -> None:
     """Run a worker: as many as you like with the same application id share the partitions.
 
@@ -33,6 +42,8 @@ def worker(
     found = settings()
     if rescan:
         found = found.model_copy(update={"rescan": ",".join(rescan)})
+    if favourable_only:
+        found = found.model_copy(update={"favourable_only": True})
     raise typer.Exit(run_worker(found))
 
 

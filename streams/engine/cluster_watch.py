@@ -11,15 +11,17 @@ import logging
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
+from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from streams.engine.clock import Clock
 from streams.engine.config import EngineConfig
+from streams.engine.continuity import REBUILD, accept
 from streams.engine.metadata import UNKNOWN_TOPIC, View, view_topics
-from streams.engine.preflight import Cluster, changelogs, refuse_deletion
+from streams.engine.preflight import Cluster, changelogs, committed_of, refuse_deletion
 from streams.engine.processor import ProcessorSpec, Refusal
 
 EVERY_SECONDS = 2.0
@@ -66,6 +68,10 @@ class ClusterWatch:
         self._away_since: float | None = None
         self._away_told = False
         self._library_level: int | None = None
+        self.ends: Callable[[list[TopicPartition]], Awaitable[Mapping[TopicPartition, int]]]
+        """Asks where partitions end; set by the engine."""
+        if config.favourable_only:
+            self.changed = "started with --favourable-only"
 
     async def run(self) -> None:
         """Look every two seconds. Raises `Refusal` for what nobody can work on."""
@@ -136,7 +142,31 @@ class ClusterWatch:
         client = await self._connected()
         view = await view_topics(client._client, list(self._cluster.topics))
         if self.judge(view):
+            await self._look_beyond(client)
             self.looked_at = began
+
+    async def _look_beyond(self, client: AIOKafkaAdminClient) -> None:
+        """Whether something unread lies in partitions that are not in use."""
+        beyond = self._cluster.beyond
+        if not beyond or self.changed is not None:
+            return
+        moved = await committed_of(client, self._config.application_id, beyond)
+        ends = await self.ends(list(beyond))
+        left = {tp: ends[tp] - moved.get(tp, 0) for tp in beyond if ends[tp] > moved.get(tp, 0)}
+        if left:
+            listed = ", ".join(f"{tp.topic}[{tp.partition}] {n}" for tp, n in left.items())
+            self._hold_back(
+                f"records lie in partitions that are not in use: {listed}. Move them with `byline "
+                "cluster reroute`, have producers write to the old partitions alone, and start the "
+                "workers again"
+            )
+
+    def _hold_back(self, why: str) -> None:
+        self.changed = why
+        logger.error(
+            "%s. Until this worker is started again adverse events wait, favourable ones go on", why
+        )
+        self._on_change()
 
     async def _connected(self) -> AIOKafkaAdminClient:
         if self._client is None:
@@ -162,8 +192,9 @@ class ClusterWatch:
                 self._missing[name] += 1
                 if self._missing[name] >= MISSING_LOOKS:
                     raise Refusal(
-                        f"{name} was deleted while the worker ran. Restore it with what was in it; "
-                        "records of it that were unread are lost",
+                        f"{name} was deleted while the worker ran; what was in it and unread is "
+                        f"lost. `{self._config.topics_command}` makes it anew, and the next start "
+                        "says how to go on",
                         2,
                     )
                 continue
@@ -173,8 +204,8 @@ class ClusterWatch:
             if known.id and topic.id and topic.id != known.id:
                 raise Refusal(
                     f"{name} was deleted and made anew while the worker ran: its topic id was "
-                    f"{known.id}, now it is {topic.id}. What was in it and unread is lost. Restore "
-                    "the topic",
+                    f"{known.id}, now it is {topic.id}. What was in it and unread is lost. "
+                    f"{self._way_out(name, topic.id)}",
                     2,
                 )
         self._look_for_more(view)
@@ -200,13 +231,13 @@ class ClusterWatch:
         if not more:
             return
         listed = ", ".join(f"{name} {old} to {new}" for name, (old, new) in more.items())
-        self.changed = f"partitions were added: {listed}"
-        logger.error(
-            "%s. Nothing reads them, and keys lie elsewhere: adverse events wait from now on, "
-            "favourable ones go on. Stop whoever writes there; this worker will not start again",
-            self.changed,
+        self._hold_back(
+            f"partitions were added: {listed}; nothing reads them, and keys lie elsewhere. Stop "
+            "whoever writes there; the next start says how to go on"
         )
-        self._on_change()
+
+    def _way_out(self, name: str, topic_id: str) -> str:
+        return REBUILD if name in changelogs(self._config, self._spec) else accept(name, topic_id)
 
     def _more(self, view: View) -> Mapping[str, tuple[int, int]]:
         """Topics whose partitions have our keys, and have become more."""

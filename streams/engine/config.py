@@ -70,8 +70,10 @@ class EngineConfig:
     # Without progress for so long, though there is more, an input counts as hidden from us.
     unreachable_end_seconds: float = 60.0
 
-    # Topics that were made anew and are accepted, by name: their new ids.
-    accepted_topics: Mapping[str, str] = field(default_factory=dict)
+    # How many partitions are in use where the topics have more: as many as the state was built on.
+    partitions: int | None = None
+    # Go on where the state and the topics do not belong together, without anything adverse.
+    favourable_only: bool = False
     topics_command: str = "byline topics create"
     topics_apply_command: str = "byline topics apply"
     web_enabled: bool = False

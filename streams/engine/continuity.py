@@ -1,15 +1,35 @@
 """Whether the state and the topics still belong together: checked when a partition is opened.
 
-Each fault is named with what to do, exit code 2: going on would read nothing, or everything again.
+Each fault is named with its way out, exit code 2: going on would read nothing, or everything again.
+With `favourable_only` a partition goes on all the same where that is safe: where what is missing
+are inputs, which can only be a reason against what is adverse.
 """
 
-from collections.abc import Iterable, Mapping
+import logging
+from collections.abc import Collection, Iterable, Mapping
+
+import msgspec
 
 from streams.engine.metadata import Topic
 from streams.engine.position import FORMAT, Position
 from streams.engine.processor import Refusal
 
 SECOND_TIME = "A new application id is no way out: it would send every event a second time"
+MEANWHILE = "until then `byline worker --favourable-only` serves lifts, grants and withdrawals"
+REBUILD = (
+    "`byline cluster rebuild` makes the state anew, from a worker's disk or from the decision log "
+    "and the inputs, and says what is lost where these do not reach back"
+)
+
+logger = logging.getLogger(__name__)
+
+
+def accept(topic: str, topic_id: str) -> str:
+    """The way out of a topic that is another one than before."""
+    return (
+        "Restore what it held if you can, then accept it: `byline cluster accept "
+        f"{topic}={topic_id}` says what that means"
+    )
 
 
 def check_format(found: int, partition: int) -> None:
@@ -29,20 +49,22 @@ def check_position(
     application_id: str,
     known: Iterable[str],
     topics: Mapping[str, Topic],
-    accepted: Mapping[str, str],
-) -> list[str]:
-    """Refuse a state of other topics: `known` are the inputs, `topics` what there is by name.
+    changelogs: Collection[str],
+    favourable_only: bool = False,
+) -> Position:
+    """The position to go on from; `known` are the inputs, `topics` what there is by name.
 
-    What was made anew and is `accepted` by its new id is returned: it is read from its beginning.
-    Of brokers that give no topic ids nothing is compared.
+    Raises `Refusal` for the state of other topics. With `favourable_only` one that was made anew is
+    read from its beginning, once, and its old id is kept: it is not accepted by that. Of brokers
+    that give no topic ids nothing is compared.
     """
     if position.partitions != partition_count:
         raise Refusal(
             f"the state of partition {partition} was built with {position.partitions} partitions, "
             f"the topics now have {partition_count}: keys would be looked for in the wrong place. "
-            f"Kafka takes no partition back: make the topics anew with {position.partitions} "
-            "partitions, copy there by partition what they held, and accept them "
-            f"(BYLINE_ACCEPT_TOPICS). {SECOND_TIME}",
+            f"Set BYLINE_PARTITIONS={position.partitions} to go on with the old ones, have "
+            "producers write to these alone, and move what lies in the others with "
+            f"`byline cluster reroute`. {SECOND_TIME}",
             2,
         )
     strange = sorted(set(position.next) - set(known))
@@ -53,22 +75,35 @@ def check_position(
             "this prefix: one id works for one prefix alone",
             2,
         )
-    anew = []
+    reads, served = dict(position.next), dict[str, str]()
     for topic, topic_id in position.ids.items():
         now = topics.get(topic)
         if now is None or not now.id or now.id == topic_id:
             continue
-        anew.append(topic)
-        if accepted.get(topic) != now.id:
+        said = (
+            f"{topic} was deleted and made anew: partition {partition} has worked with topic id "
+            f"{topic_id}, now it is {now.id}. "
+        )
+        if topic in changelogs:
+            way_out = (
+                f"If it holds all that it held: `byline cluster accept {topic}={now.id} --read on`"
+            )
+            raise Refusal(f"{said}{way_out}. Else {REBUILD}. {SECOND_TIME}", 2)
+        if not favourable_only:
             raise Refusal(
-                f"{topic} was deleted and made anew: partition {partition} has worked with topic "
-                f"id {topic_id}, now it is {now.id}. What was in it and unread is lost, and "
-                "offsets mean something else. Restore what it held, then start once with "
-                f"BYLINE_ACCEPT_TOPICS={topic}={now.id}, and it is read from its "
-                f"beginning. {SECOND_TIME}",
+                f"{said}What was in it and unread is lost, and offsets mean something else. "
+                f"{accept(topic, now.id)}; {MEANWHILE}. {SECOND_TIME}",
                 2,
             )
-    return anew
+        if position.served.get(topic) != now.id:
+            logger.warning(
+                "partition %d: %s was made anew and is not accepted; it is read from its beginning",
+                partition,
+                topic,
+            )
+            reads.pop(topic, None)
+        served[topic] = now.id
+    return msgspec.structs.replace(position, next=reads, served=served)
 
 
 def check_stateless(partition: int, application_id: str, group_offsets: Mapping[str, int]) -> None:
@@ -77,22 +112,44 @@ def check_stateless(partition: int, application_id: str, group_offsets: Mapping[
         listed = ", ".join(f"{topic} {offset}" for topic, offset in sorted(group_offsets.items()))
         raise Refusal(
             f"partition {partition} has no state, but group {application_id} has read here "
-            f"({listed}): the changelogs were emptied or made anew. Restore them; going on would "
-            "send every event a second time",
+            f"({listed}): the changelogs were emptied or made anew. {REBUILD}. {SECOND_TIME}",
             2,
         )
 
 
 def check_bounds(
-    partition: int, reads: Mapping[str, int], bounds: Mapping[str, tuple[int, int]]
+    partition: int,
+    reads: Mapping[str, int],
+    bounds: Mapping[str, tuple[int, int]],
+    topics: Mapping[str, Topic],
 ) -> None:
     """Refuse a position outside of a topic (`bounds`: first offset and end, by topic)."""
     for topic, (begin, end) in bounds.items():
         next_ = reads.get(topic, begin)
         if not begin <= next_ <= end:
+            known = topics.get(topic)
             raise Refusal(
                 f"{topic}[{partition}] holds offsets {begin} to {end}, but {next_} is to be read "
-                "next: records were deleted unread, or the topic was recreated. Restore it. "
-                f"{SECOND_TIME}",
+                "next: records were deleted unread, or the topic was recreated. "
+                f"{accept(topic, known.id if known else '')}; {MEANWHILE}. {SECOND_TIME}",
                 2,
             )
+
+
+def within_bounds(
+    partition: int, reads: Mapping[str, int], bounds: Mapping[str, tuple[int, int]]
+) -> dict[str, int]:
+    """The same positions; one outside of its topic is moved to where that begins, or ends."""
+    moved = {}
+    for topic, (begin, end) in bounds.items():
+        next_ = reads.get(topic, begin)
+        moved[topic] = min(max(next_, begin), end)
+        if moved[topic] != next_:
+            logger.warning(
+                "partition %d: %s is read on at offset %d instead of %d: what lay between is lost",
+                partition,
+                topic,
+                moved[topic],
+                next_,
+            )
+    return moved

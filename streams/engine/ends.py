@@ -76,6 +76,11 @@ class EndOffsets:
             for number in partitions
         }
 
+    async def of(self, partitions: list[TopicPartition]) -> Mapping[TopicPartition, int]:
+        """Where these end."""
+        ends: Mapping[TopicPartition, int] = await self._consumer.end_offsets(partitions)
+        return ends
+
     async def broadcast_end(self) -> int:
         """The end of the broadcast topic; 0 when there is none."""
         if self._broadcast is None:

@@ -10,7 +10,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from streams.engine.continuity import check_bounds, check_position, check_stateless
+from streams.engine.continuity import (
+    check_bounds,
+    check_position,
+    check_stateless,
+    within_bounds,
+)
 from streams.engine.position import Position
 from streams.engine.processor import PartitionProcessor, Refusal
 from streams.engine.producer import TransactionalProducer
@@ -29,6 +34,8 @@ class Opened:
     overlay: Overlay
     committer: Committer
     reads: dict[str, int]
+    ids: dict[str, str]
+    served: dict[str, str]
     now_floor: int
     recovered_records: int
 
@@ -53,29 +60,26 @@ async def open_part(
         stores.close()
 
     on_open(close_stores)
-    records = await recover(config, stores, spec.stores, number)
+    records = await recover(config, stores, spec.stores, number, engine.cluster.ids())
     engine.failpoints.hit("after-recovery")
 
     position = read_position(stores, number)
+    cluster = engine.cluster
     if position is not None:
-        known = [*spec.topics, *filter(None, [spec.broadcast])]
-        cluster = engine.cluster
-        anew = check_position(
+        position = check_position(
             position,
             number,
             cluster.partition_count,
             config.application_id,
-            known,
+            [*spec.topics, *filter(None, [spec.broadcast])],
             cluster.topics,
-            config.accepted_topics,
+            [config.changelog(store.name) for store in spec.stores],
+            config.favourable_only,
         )
-        for topic in anew:
-            engine.log.warning("partition %d: %s is accepted as made anew", number, topic)
-            position.next.pop(topic, None)
     else:
-        check_stateless(number, config.application_id, engine.cluster.group_offsets(number))
+        check_stateless(number, config.application_id, cluster.group_offsets(number))
     bounds = await _bounds(engine, number)
-    reads = _reads(number, position, bounds)
+    reads = _reads(engine, number, position, bounds)
     engine.failpoints.hit("after-position")
     now_floor = position.now if position is not None else 0
     ahead_seconds = (now_floor - engine.clock.now()) / 1000
@@ -104,7 +108,12 @@ async def open_part(
     seconds = time.monotonic() - began
     engine.observer.recovered(number, records, seconds)
     engine.log.info("partition %d: ready, %d changelog records, %.2f s", number, records, seconds)
-    return Opened(processor, overlay, committer, reads, now_floor, records)
+    served = position.served if position is not None else {}
+    # What is read without being accepted keeps the id that is.
+    old = {topic: position.ids[topic] for topic in served} if position is not None else {}
+    return Opened(
+        processor, overlay, committer, reads, cluster.ids() | old, served, now_floor, records
+    )
 
 
 async def _bounds(engine: "Engine", number: int) -> dict[str, tuple[int, int]]:
@@ -119,10 +128,15 @@ async def _bounds(engine: "Engine", number: int) -> dict[str, tuple[int, int]]:
 
 
 def _reads(
-    number: int, position: Position | None, bounds: Mapping[str, tuple[int, int]]
+    engine: "Engine",
+    number: int,
+    position: Position | None,
+    bounds: Mapping[str, tuple[int, int]],
 ) -> dict[str, int]:
     """Where to read on. Raises `Refusal` when what comes next is not there any more."""
     known = position.next if position is not None else {}
+    if engine.config.favourable_only:
+        return within_bounds(number, known, bounds)
     reads = {topic: known.get(topic, begin) for topic, (begin, _) in bounds.items()}
-    check_bounds(number, reads, bounds)
+    check_bounds(number, reads, bounds, engine.cluster.topics)
     return reads

@@ -60,13 +60,14 @@ class Part:
         self._last_heal = -math.inf
         self._committed_at = time.monotonic()
         self._now_floor = 0
-        self._ids = engine.cluster.ids()
         self._told_of_change = False
         self._held_until = -math.inf
         self._to_close: list[Callable[[], Awaitable[None]]] = []
         self._processor: PartitionProcessor
         self._overlay: Overlay
         self._committer: Committer
+        self._ids: dict[str, str] = {}
+        self._served: dict[str, str] = {}
         self._task = spawn(self._live(), f"partition {number}")
 
     # From outside: the assignment, the router, the watchdog.
@@ -124,7 +125,8 @@ class Part:
         with suppress(KafkaError, OSError, TimeoutError):
             async with asyncio.timeout(self._config.hole_budget_seconds / 2):
                 bounds = (await self._engine.ends.bounds([self.number]))[self.number]
-                check_bounds(self.number, self.intake.reads, bounds)
+                topics = self._engine.cluster.topics
+                check_bounds(self.number, self.intake.reads, bounds, topics)
         end_process(f"partition {self.number}: a span is missing again after a seek ({detail})")
 
     def status(self) -> PartStatus:
@@ -150,6 +152,7 @@ class Part:
         self._overlay = opened.overlay
         self._committer = opened.committer
         self._now_floor = opened.now_floor
+        self._ids, self._served = opened.ids, opened.served
         self.intake.reads = opened.reads
         self.recovered_records = opened.recovered_records
         if self._overlay.dirty:
@@ -235,7 +238,7 @@ class Part:
         if dirty:
             self._processor.seal(overlay, now, dict(self.intake.reads))
         cluster, reads = self._engine.cluster, dict(self.intake.reads)
-        position = Position(FORMAT, cluster.partition_count, now, reads, self._ids)
+        position = Position(FORMAT, cluster.partition_count, now, reads, self._ids, self._served)
         offsets = {topic: self.intake.reads[topic] for topic in self._engine.processor.spec.topics}
         changes, outputs = overlay.change_count, overlay.output_count
         limit = self._config.transaction_timeout_seconds

@@ -15,7 +15,8 @@ class Position(msgspec.Struct, frozen=True):
 
     `partitions` is the partition count the state was built with: keys lie elsewhere under another.
     `ids` are the topics' ids, where the broker gives them; the first edition had none and passes
-    over them.
+    over them. `served`: topics that were made anew and are read without being accepted
+    (`--favourable-only`): the id that their `next` belongs to.
     """
 
     format: int
@@ -23,6 +24,7 @@ class Position(msgspec.Struct, frozen=True):
     now: int
     next: dict[str, int]
     ids: dict[str, str] = {}
+    served: dict[str, str] = {}
 
 
 _encoder = msgspec.json.Encoder()

@@ -7,7 +7,7 @@ human's business, said in one line with the command that mends it.
 import asyncio
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from aiokafka import TopicPartition
@@ -31,6 +31,10 @@ from streams.kafka.login import login_fault
 BATCH_MARGIN_BYTES = 4_096
 # A broker that has just come up may not know every topic yet.
 MISSING_PATIENCE_SECONDS = 3.0
+REROUTE = (
+    "move what lies in the others with `byline cluster reroute` when producers write to the old "
+    "ones alone"
+)
 MISSING_RIGHTS = (
     ClusterAuthorizationFailedError,
     GroupAuthorizationFailedError,
@@ -47,6 +51,8 @@ class Cluster:
     topics: Mapping[str, Topic]
     committed: Mapping[TopicPartition, int]
     """Where the group had read to."""
+    beyond: tuple[TopicPartition, ...] = ()
+    """Partitions of inputs that are there and not in use: nothing but `reroute` reads them."""
 
     def group_offsets(self, partition: int) -> dict[str, int]:
         """Where the group had read to in this partition of each input, as far as it had."""
@@ -120,7 +126,22 @@ async def _inspect(
     await refuse_deletion(client, changelogs(config, spec))
     await _refuse_other_applications(client, config, spec, partition_count)
     committed = await _committed(client, config.application_id, spec, partition_count)
-    return Cluster(view.cluster_id, partition_count, view.topics, committed)
+    beyond = partitions_beyond(spec, view, partition_count)
+    return Cluster(view.cluster_id, partition_count, view.topics, committed, beyond)
+
+
+def partitions_beyond(
+    spec: ProcessorSpec, view: View, partition_count: int
+) -> tuple[TopicPartition, ...]:
+    """The partitions of inputs that are not in use."""
+    used = dict.fromkeys(spec.topics, partition_count)
+    if spec.broadcast is not None:
+        used[spec.broadcast] = 1
+    return tuple(
+        TopicPartition(topic, number)
+        for topic, count in used.items()
+        for number in range(count, view.topics[topic].partitions)
+    )
 
 
 async def _complete_view(client: AIOKafkaAdminClient, needed: list[str]) -> View:
@@ -145,21 +166,30 @@ def _check(config: EngineConfig, spec: ProcessorSpec, view: View) -> int:
         )
     counts = {name: topic.partitions for name, topic in view.topics.items()}
     keyed = {topic: counts[topic] for topic in [*spec.topics, *changelogs(config, spec)]}
+    listed = ", ".join(f"{topic} {count}" for topic, count in keyed.items())
+    if config.partitions is not None:
+        if min(keyed.values()) < config.partitions:
+            raise Refusal(
+                f"BYLINE_PARTITIONS is {config.partitions}, but inputs and changelogs have: "
+                f"{listed}. It is the number before partitions were added, which all of them have",
+                2,
+            )
+        return config.partitions
     if len(set(keyed.values())) != 1:
-        listed = ", ".join(f"{topic} {count}" for topic, count in keyed.items())
         raise Refusal(
             f"inputs and changelogs must have the same number of partitions, but have: {listed}. "
-            f"Mend it with kafka-topics, or remove the wrong ones and run: {config.topics_command}",
+            f"Where partitions were added, set BYLINE_PARTITIONS={min(keyed.values())} to go on "
+            f"with the old ones, and {REROUTE}",
             2,
         )
+    (partition_count,) = set(keyed.values())
     if spec.broadcast is not None and counts[spec.broadcast] != 1:
         raise Refusal(
-            f"{spec.broadcast} must have one partition, it has {counts[spec.broadcast]}. Remove "
-            f"it and "
-            f"run: {config.topics_command}",
+            f"{spec.broadcast} must have one partition, it has {counts[spec.broadcast]}. Set "
+            f"BYLINE_PARTITIONS={partition_count} to go on with the first, and {REROUTE}",
             2,
         )
-    return next(iter(keyed.values()))
+    return partition_count
 
 
 async def _check_sizes(
@@ -222,7 +252,14 @@ async def _committed(
     partitions = [
         TopicPartition(topic, number) for topic in spec.topics for number in range(partition_count)
     ]
-    found = await client.list_consumer_group_offsets(group, partitions=partitions)
+    return await committed_of(client, group, partitions)
+
+
+async def committed_of(
+    client: AIOKafkaAdminClient, group: str, partitions: Iterable[TopicPartition]
+) -> dict[TopicPartition, int]:
+    """Where a group has read to, in those of the partitions where it has read."""
+    found = await client.list_consumer_group_offsets(group, partitions=list(partitions))
     return {tp: one.offset for tp, one in found.items() if one.offset >= 0}
 
 
@@ -246,6 +283,8 @@ async def _refuse_other_applications(
             raise Refusal(
                 f"application id {other} has worked on {next(iter(committed)).topic} and writes to "
                 f"the same outputs: {config.application_id} would send every event there a second "
-                f"time, under the same ids. Go on with {other}, or take another topic prefix",
+                f"time, under the same ids. Go on with {other} (BYLINE_APPLICATION_ID={other}), or "
+                f"take another topic prefix. `byline cluster retire {other}` says what it would "
+                "mean to end it for good",
                 2,
             )

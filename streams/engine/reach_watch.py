@@ -82,7 +82,8 @@ class ReachWatch:
             return
         self._outside[key] = self._outside.get(key, 0) + 1
         if self._outside[key] >= OUTSIDE_LOOKS:
-            check_bounds(key[1], {key[0]: position}, {key[0]: bounds})
+            topics = self._engine.cluster.topics
+            check_bounds(key[1], {key[0]: position}, {key[0]: bounds}, topics)
             raise Refusal(f"{key[0]}[{key[1]}] was cut to {bounds} while it was read", 2)
 
     def _judge_reach(self, key: Key, waits: bool, reads: int, end: int, now: float) -> None:

@@ -12,10 +12,11 @@ from collections.abc import Mapping, Sequence
 from aiokafka import TopicPartition
 
 from streams.engine.config import EngineConfig
-from streams.engine.continuity import SECOND_TIME, check_format
+from streams.engine.continuity import REBUILD, SECOND_TIME
 from streams.engine.fetching import read_spans
 from streams.engine.lanes import Desk, Lane
-from streams.engine.position import POSITION_KEY, Position, decode_format, decode_position
+from streams.engine.notes import decode_note, read_notes
+from streams.engine.position import POSITION_KEY, Position
 from streams.engine.processor import Record, Refusal, StoreSpec
 from streams.engine.stores import BrokenDiskError, PartitionStores
 from streams.kafka.consumer import TolerantConsumer
@@ -51,11 +52,16 @@ async def load_memory(stores: PartitionStores, specs: tuple[StoreSpec, ...]) -> 
 
 
 async def recover(
-    config: EngineConfig, stores: PartitionStores, specs: tuple[StoreSpec, ...], partition: int
+    config: EngineConfig,
+    stores: PartitionStores,
+    specs: tuple[StoreSpec, ...],
+    partition: int,
+    ids: Mapping[str, str],
 ) -> int:
     """Read what the changelogs hold beyond the disk; the number of records read.
 
-    Raises `Refusal` when a changelog ends before what the disk has already seen of it.
+    `ids` are the topics' present ids. Raises `Refusal` when a changelog ends before what the disk
+    has already seen of it, or is another one that nobody has accepted.
     """
     if stores.load_meta(config.state_max_age_seconds):
         try:
@@ -67,6 +73,7 @@ async def recover(
     consumer = plain_consumer(config, "read_committed", f"recovery-{partition}")
     await consumer.start()
     try:
+        await _leave_another_changelog(consumer, stores, list(topics), partition, ids)
         tps = {TopicPartition(topic, partition): store for topic, store in topics.items()}
         consumer.assign(list(tps))
         begins = await consumer.beginning_offsets(list(tps))
@@ -77,6 +84,37 @@ async def recover(
         return await _read(consumer, stores, tps, starts, ends)
     finally:
         await consumer.stop()
+
+
+async def _leave_another_changelog(
+    consumer: TolerantConsumer,
+    stores: PartitionStores,
+    changelogs: list[str],
+    partition: int,
+    ids: Mapping[str, str],
+) -> None:
+    """Wipe a disk of changelogs that were made anew since, when these have been accepted.
+
+    Raises `Refusal` when they have not: then the disk may be all that is left of the state.
+    """
+    if stores.meta.position is None:
+        return
+    known = decode_note(stores.meta.position, partition).ids
+    anew = [name for name in changelogs if known.get(name) and ids.get(name, "") != known[name]]
+    if not any(ids.get(name) for name in anew):
+        return
+    note = (await read_notes(consumer, changelogs[0], [partition])).get(partition)
+    if note is not None and all(note.ids.get(name) == ids[name] for name in anew):
+        logger.warning(
+            "partition %d: the disk is of %s before it was made anew", partition, ", ".join(anew)
+        )
+        stores.wipe()
+        return
+    raise Refusal(
+        f"{', '.join(anew)} was deleted and made anew: what this disk holds of partition "
+        f"{partition} is of the one before. {REBUILD}. {SECOND_TIME}",
+        2,
+    )
 
 
 def _starts(
@@ -91,15 +129,14 @@ def _starts(
             # Compaction leaves the beginning where it is, and Kafka deletes nothing by request.
             raise Refusal(
                 f"changelog {tp.topic}[{tp.partition}] begins at offset {begins[tp]}: records were "
-                "deleted by retention, and state with them. Set its cleanup.policy to compact and "
-                f"restore it. {SECOND_TIME}",
+                f"deleted by retention, and state with them. {REBUILD}. {SECOND_TIME}",
                 2,
             )
         if known.get(store, 0) > ends[tp]:
             raise Refusal(
                 f"changelog {tp.topic}[{tp.partition}] ends at {ends[tp]}, but this disk has seen "
-                f"it up to {known[store]}: the topic was recreated or lost records. Restore it, or "
-                "remove the data directory if the loss is intended",
+                f"it up to {known[store]}: the topic was recreated or lost records. {REBUILD}. "
+                f"{SECOND_TIME}",
                 2,
             )
     return {tp: known.get(store, 0) for tp, store in tps.items()}
@@ -122,8 +159,7 @@ async def _read(
             for first, last, _ in span.unreadable:
                 raise Refusal(
                     f"changelog {span.topic}[{span.partition}] holds a batch that cannot be read, "
-                    f"offsets {first} to {last}: state would be missing. Restore the topic from "
-                    "another replica or a backup",
+                    f"offsets {first} to {last}: state would be missing. {REBUILD}",
                     2,
                 )
             count += len(span.records)
@@ -152,5 +188,4 @@ def read_position(stores: PartitionStores, partition: int) -> Position | None:
     """
     if stores.meta.position is None:
         return None
-    check_format(decode_format(stores.meta.position), partition)
-    return decode_position(stores.meta.position)
+    return decode_note(stores.meta.position, partition)

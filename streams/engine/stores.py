@@ -39,7 +39,7 @@ from streams.engine.processor import StoreSpec
 logger = logging.getLogger(__name__)
 
 Change = tuple[bytes, bytes | None]
-_META = b"\xffmeta"
+META = b"\xffmeta"
 _FORMAT = 1
 ARENA_BLOCK_BYTES = 64 * 1024
 
@@ -145,7 +145,7 @@ class PartitionStores:
         compacted out of the changelog, so it must not be continued.
         """
         try:
-            raw = self._db.get(_META)
+            raw = self._db.get(META)
         except Exception as error:
             if not is_corrupt(error):
                 raise
@@ -255,7 +255,7 @@ class PartitionStores:
             {**self.meta.changelog_next, **changelog_next},
             position if position is not None else self.meta.position,
         )
-        batch.put(_META, msgspec.json.encode(self.meta))
+        batch.put(META, msgspec.json.encode(self.meta))
         try:
             self._db.write(batch, WriteOptions())
         except Exception as error:

@@ -75,7 +75,10 @@ class Engine:
         raise_file_limit(self.cluster.partition_count)
         self.watch = ClusterWatch(config, spec, self.clock, self.cluster, self._wake_all)
         self.ends = EndOffsets(config, self.clock, spec.topics, spec.broadcast, self.watch)
+        self.watch.ends = self.ends.of
         await self.ends.start()
+        # What a partition does at once waits for no look: the first one comes before it.
+        await self.watch.looked_since(self.clock.now())
         self._tasks.append(spawn(self.watch.run(), "watching the cluster"))
         self._tasks.append(spawn(self.ends.run(), "asking for ends"))
         if spec.broadcast is not None:

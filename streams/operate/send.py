@@ -15,6 +15,7 @@ from aiokafka.errors import KafkaError
 from aiokafka.partitioner import murmur2
 
 from schemas.inputs import InputName
+from schemas.topics import TOPICS
 from streams.operate.audit.reading import MissingTopicsError
 from streams.operate.clients import producer
 from streams.operate.errors import OperateError, UsageError
@@ -160,7 +161,7 @@ async def _produce(settings: Settings, topic: str, lines: Iterator[Line]) -> int
     waiting: list[asyncio.Future[Any]] = []
     async with producer(settings, linger_ms=5) as client:
         try:
-            partitions = await _partition_count(client, topic)
+            partitions = _in_use(settings, topic, await _partition_count(client, topic))
             for line in lines:
                 partition = partition_of(line.key, partitions)
                 waiting.append(await client.send(topic, line.value, line.key, partition))
@@ -175,6 +176,14 @@ async def _produce(settings: Settings, topic: str, lines: Iterator[Line]) -> int
                 " find the topic, and may this principal write to it?"
             ) from error
     return count
+
+
+def _in_use(settings: Settings, topic: str, there: int) -> int:
+    """Of the partitions that there are, those that workers read."""
+    names = names_of(settings)
+    if any(names.of(one) == topic for one in TOPICS if one.single):
+        return 1
+    return min(there, settings.partitions or there)
 
 
 async def _partition_count(client: AIOKafkaProducer, topic: str) -> int:

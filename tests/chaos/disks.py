@@ -6,7 +6,7 @@ import msgspec
 from rocksdict import AccessType, Options, Rdict, ReadOptions
 
 from schemas.topics import STORES
-from streams.engine.stores import _META, DiskMeta
+from streams.engine.stores import META, DiskMeta
 from tests.chaos.book import Book
 from tests.chaos.grounds import MAX_WORKERS, Site
 
@@ -36,7 +36,7 @@ def check_disks(book: Book, site: Site, counts: dict[str, int]) -> list[str]:
 def _contents(path: Path) -> tuple[DiskMeta, dict[str, dict[bytes, bytes]]] | None:
     db = Rdict(str(path), Options(raw_mode=True), access_type=AccessType.read_only())
     try:
-        raw = db.get(_META)
+        raw = db.get(META)
         if raw is None:
             return None
         tables: dict[str, dict[bytes, bytes]] = {store: {} for store in STORES}
@@ -44,7 +44,7 @@ def _contents(path: Path) -> tuple[DiskMeta, dict[str, dict[bytes, bytes]]] | No
         iterator.seek_to_first()
         while iterator.valid():
             key: bytes = iterator.key()
-            if key != _META:
+            if key != META:
                 tables[STORES[key[0]]][key[1:]] = iterator.value()
             iterator.next()
         return msgspec.json.decode(raw, type=DiskMeta), tables

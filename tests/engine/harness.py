@@ -19,7 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
 WORKER = Path(__file__).parent / "toy_worker.py"
@@ -92,6 +92,12 @@ class Worker:
             self.process.terminate()
         return self.exit_code(seconds)
 
+    def refuses(self, *words: str, seconds: float = 40) -> None:
+        """It ends with 2 and says these words."""
+        assert self.exit_code(seconds) == 2, self.log[-3000:]
+        for word in words:
+            assert word in self.log
+
     def kill(self) -> None:
         if self.process.poll() is None:
             self.process.kill()
@@ -143,6 +149,35 @@ class Toys:
 
     def admin(self, call: Callable[[AIOKafkaAdminClient], Any]) -> Any:
         return asyncio.run(self._admin(call))
+
+    def keyed(self) -> list[str]:
+        """The topics whose partitions have our keys."""
+        return [topic for topic, count in self.topics().items() if count > 1]
+
+    def grow(self, count: int, *topics: str) -> None:
+        """Give topics more partitions."""
+        more = {topic: NewPartitions(total_count=count) for topic in topics}
+        self.admin(lambda client: client.create_partitions(more))
+
+    def make_anew(self, topic: str, **config: str) -> None:
+        """Delete a topic and make it again, empty."""
+        self.admin(lambda client: client.delete_topics([topic]))
+        anew = NewTopic(topic, self.topics()[topic], 1, topic_configs=config)
+
+        def made() -> bool:
+            ((_, code, _),) = self.admin(lambda client: client.create_topics([anew])).topic_errors
+            return bool(code == 0)
+
+        wait_until(made, 10, f"{topic} made anew")
+
+    def mark(self, key: str, delay_ms: int) -> None:
+        """A timer of partition 0."""
+        self.produce("marks", key, str(delay_ms), 0)
+        self.flush()
+
+    def fired(self) -> set[str]:
+        """Whose timers have acted."""
+        return {key for rows in self.outputs(b"timer").values() for key, _ in rows}
 
     def worker(self, name: str = "one", **options: Any) -> Worker:
         worker = Worker(self, name, options)

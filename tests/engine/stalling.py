@@ -109,6 +109,26 @@ def stuck_thread() -> None:
     _after_start(stick, LATE_SECONDS)
 
 
+def ended_thread() -> None:
+    """The loop of the consumer's thread comes to its end."""
+
+    def end(engine: Engine) -> None:
+        loop = engine.consumer._thread.thread_loop
+        loop.call_soon_threadsafe(loop.stop)
+
+    _after_start(end, LATE_SECONDS)
+
+
+def look_at_thread() -> None:
+    """Nobody looks at the consumer's thread, and whoever asks it waits for ever."""
+    watchdog.Watchdog._check_thread = lambda self, thread: None  # type: ignore[method-assign]
+
+    async def patient(self: Any) -> Any:
+        return await self.call_thread(self._fetch)
+
+    SpanConsumerThread.fetch = patient  # type: ignore[method-assign]
+
+
 def half_assignment() -> None:
     """The leader forgets one topic of what it distributes."""
     assign = FixedAssignor._assign
@@ -196,6 +216,8 @@ ALL: dict[str, Callable[[], None]] = {
         dead_coordination,
         look_at_tasks,
         stuck_thread,
+        ended_thread,
+        look_at_thread,
         half_assignment,
         no_leaving,
         no_look,

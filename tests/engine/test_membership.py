@@ -60,7 +60,24 @@ def test_given_two_workers_of_one_instance_id_then_the_later_one_stays_out_until
     toys.assert_exact()
 
 
-def test_given_a_consumer_thread_that_stands_still_then_the_worker_ends(toys: Toys) -> None:
-    worker = toys.worker(**{"break": ["stuck_thread"]}, loop_stall_seconds=4).ready()
+@pytest.mark.parametrize("how", ["stuck_thread", "ended_thread"])
+def test_given_a_consumer_thread_that_stands_still_or_has_ended_then_the_worker_ends(
+    toys: Toys, how: str
+) -> None:
+    worker = toys.worker(**{"break": [how]}, loop_stall_seconds=4).ready()
     assert worker.exit_code() == 70
     assert "the consumer" in worker.log.rsplit("worker stops (70)", 1)[1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["stuck_thread", "ended_thread"])
+def test_without_a_look_at_the_thread_the_worker_lives_on_and_reads_nothing(
+    toys: Toys, how: str
+) -> None:
+    options = {"break": [how], "without": ["look_at_thread"]}
+    worker = toys.worker(**options, loop_stall_seconds=4).ready()
+    time.sleep(12)
+    toys.add(40)
+    time.sleep(8)
+    assert worker.process.poll() is None
+    assert sum(map(len, toys.seen().values())) == 0

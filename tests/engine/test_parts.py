@@ -25,11 +25,13 @@ from streams.engine.ends import Ends
 from streams.engine.failpoints import FailpointError, Failpoints
 from streams.engine.intake import Intake
 from streams.engine.lanes import Desk, Fetched, Lane
+from streams.engine.observer import NoObserver
 from streams.engine.pace import Pace
+from streams.engine.part import Part
 from streams.engine.position import POSITION_KEY, Position, decode_position, encode_position
 from streams.engine.processor import Refusal, Span, StoreSpec
 from streams.engine.stores import BrokenDiskError, DiskMemory, PartitionStores
-from streams.engine.transaction import Committer, Overlay
+from streams.engine.transaction import Committer, OffsetUnknown, Overlay
 from streams.kafka.stretches import KeptRecords, Taking
 from tests.core.given import Record
 
@@ -441,6 +443,92 @@ def test_a_record_that_no_batch_may_hold_is_named(tmp_path: Path) -> None:
     with pytest.raises(Refusal, match="under key b'k3' does not fit") as refused:
         committer._batches("t", [*small, (b"k3", b"v" * 901, ())], 0)
     assert refused.value.exit_code == 2
+
+
+async def test_a_batch_of_which_nobody_knows_where_it_lies_ends_the_transaction(
+    tmp_path: Path,
+) -> None:
+    """The broker answers a repeated batch with DUPLICATE_SEQUENCE_NUMBER, and no offset."""
+    done: list[str] = []
+
+    class Answered:
+        """What the broker said of each batch, in turn."""
+
+        def __init__(self, *offsets: int) -> None:
+            self.offsets = list(offsets)
+
+        def create_batch(self) -> BatchBuilder:
+            return BatchBuilder(900, 0, is_transactional=1)
+
+        async def begin_transaction(self) -> None:
+            done.append("begin")
+
+        async def send_batch(self, batch: Any, topic: str, *, partition: int) -> Any:
+            answer = asyncio.get_running_loop().create_future()
+            answer.set_result(SimpleNamespace(offset=self.offsets.pop(0)))
+            return answer
+
+        async def send_offsets_to_transaction(self, offsets: Any, group: str) -> None:
+            done.append("offsets")
+
+        async def commit_transaction(self) -> None:
+            done.append("commit")
+
+    stores = _stores(tmp_path / "p")
+    overlay = Overlay(stores, ("a", "b"), 0)
+    overlay.put("a", b"k", b"v")
+    logs = {"a": "t", "b": "u"}
+    unknown = Committer(Answered(-1), stores, 0, "app", logs, Failpoints(""), 900)
+    with pytest.raises(OffsetUnknown):
+        await unknown.commit(overlay, b"position", {"in": 1}, 0)
+    assert done == ["begin"]
+    assert stores.get("a", b"k") is None
+    known = Committer(Answered(7), stores, 0, "app", logs, Failpoints(""), 900)
+    await known.commit(overlay, b"position", {"in": 1}, 0)
+    assert done == ["begin", "begin", "offsets", "commit"]
+    assert stores.get("a", b"k") == b"v"
+    assert stores.meta.changelog_next == {"a": 9}
+
+
+async def test_what_waits_for_its_turn_has_not_begun_and_outlives_no_limit(tmp_path: Path) -> None:
+    """Twenty transactions of 0.1 s, one at a time, under a limit of 0.5 s each."""
+    config = EngineConfig(
+        application_id="a",
+        bootstrap_servers="b:1",
+        data_dir=tmp_path,
+        transaction_timeout_seconds=0.5,
+        concurrent_commits=1,
+    )
+    engine = SimpleNamespace(
+        config=config,
+        clock=Clock(),
+        cluster=SimpleNamespace(partition_count=20),
+        processor=SimpleNamespace(spec=SimpleNamespace(topics=())),
+        observer=NoObserver(),
+        commit_slots=asyncio.Semaphore(config.concurrent_commits),
+    )
+
+    class Slow:
+        """A broker that takes its time."""
+
+        async def commit(self, *_: Any) -> None:
+            await asyncio.sleep(0.1)
+
+    def part(number: int) -> Part:
+        one = Part.__new__(Part)
+        one.number, one._engine, one._config = number, engine, config  # type: ignore[assignment]
+        one._overlay = Overlay(_stores(tmp_path / str(number)), ("a", "b"), number)
+        one._overlay.put("a", b"k", b"v")
+        one._processor = SimpleNamespace(seal=lambda *_: None, committed=lambda: None)  # type: ignore[assignment]
+        one._committer = Slow()  # type: ignore[assignment]
+        one._pace, one._now_floor, one._committed_at = Pace(config), 0, time.monotonic()
+        one._ids, one._served = {}, {}
+        one.intake = Intake(Desk(1, 1), number, (), None, 1)
+        return one
+
+    parts = [part(number) for number in range(20)]
+    await asyncio.gather(*(one._commit() for one in parts))
+    assert all(one.last_commit_at is not None for one in parts)
 
 
 def test_last_words_that_nobody_reads_do_not_keep_a_process_alive() -> None:

@@ -45,11 +45,17 @@ class Span:
 
 
 class Reader:
-    """The topics under one prefix, read with one consumer."""
+    """The topics under one prefix, read with one consumer.
 
-    def __init__(self, consumer: TolerantConsumer, prefix: str) -> None:
+    `partitions`: how many are in use, where topics got more.
+    """
+
+    def __init__(
+        self, consumer: TolerantConsumer, prefix: str, partitions: int | None = None
+    ) -> None:
         self._consumer = consumer
         self._prefix = prefix
+        self._in_use = partitions
         self._partitions: dict[str, list[TopicPartition]] = {}
         self.unreadable: list[tuple[str, int, int, int, int]] = []
 
@@ -63,7 +69,9 @@ class Reader:
             if not found:
                 missing.append(self._prefix + name)
             self._partitions[name] = [
-                TopicPartition(self._prefix + name, number) for number in sorted(found or ())
+                TopicPartition(self._prefix + name, number)
+                for number in sorted(found or ())
+                if self._in_use is None or number < self._in_use
             ]
         if missing:
             raise MissingTopicsError(f"missing, or hidden from us: {', '.join(missing)}")
@@ -168,9 +176,13 @@ async def audit_topics(
     follow: bool = False,
     require_approvals: bool = False,
     progress: Callable[[Auditor], None] = lambda _: None,
+    partitions: int | None = None,
 ) -> Auditor:
-    """Audit what the span holds, then (`follow`) everything to come; `found` gets each breach."""
-    reader = Reader(consumer, prefix)
+    """Audit what the span holds, then (`follow`) everything to come; `found` gets each breach.
+
+    `partitions`: how many are in use, where topics got more.
+    """
+    reader = Reader(consumer, prefix, partitions)
     await reader.find(topic.name for topic in READS)
     late = None if span.start is None else span.start - EARLIER_MS
     side = reader.of(*ASIDE)

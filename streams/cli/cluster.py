@@ -1,0 +1,194 @@
+"""`byline cluster check|accept|reroute|rebuild|retire`: the way out of what a worker refuses."""
+
+import asyncio
+from collections import defaultdict
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from streams import rebuild as rebuilding
+from streams import upkeep
+from streams.cli.say import AsJson, say, say_json, say_table, settings
+from streams.engine.acceptance import Change, Reading
+from streams.operate import reroute as strays
+from streams.operate.errors import UsageError
+
+app = typer.Typer(
+    help="The way out when the cluster is not the one that the state was built on.",
+    no_args_is_help=True,
+)
+
+Yes = Annotated[bool, typer.Option("--yes", help="Do it; without, only say what it would do.")]
+
+
+@app.command()
+def check(as_json: AsJson = False) -> None:
+    """Whether the state and the topics belong together: exit 1 and each difference if not."""
+    found = asyncio.run(upkeep.check(settings()))
+    if as_json:
+        say_json({"ok": not found, "differences": [asdict(finding) for finding in found]})
+    else:
+        for finding in found:
+            say(str(finding))
+        if not found:
+            say("the state and the topics belong together")
+    raise typer.Exit(1 if found else 0)
+
+
+@app.command()
+def accept(
+    topics: Annotated[
+        list[str], typer.Argument(help="TOPIC=ID, as a worker's refusal names it; several.")
+    ],
+    read: Annotated[
+        Reading,
+        typer.Option(
+            help="From where inputs among them are read: their beginning; on, where reading had"
+            " stopped (the same records at the same offsets); or their end."
+        ),
+    ] = Reading.BEGINNING,
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Accept topics that were made anew, restored or moved, by their new ids.
+
+    Stop the workers first. It is written into the state of each partition, once; the next start
+    finds it there. Accepting a topic says that what was in the old one and unread is lost.
+    """
+    wanted = dict(_pair(word) for word in topics)
+    changes = asyncio.run(upkeep.accept(settings(), wanted, read, yes=yes))
+    if as_json:
+        say_json({"written": yes, "changes": [asdict(change) for change in changes]})
+        return
+    if not changes:
+        say("accepted already: nothing to write")
+        return
+    say_table(
+        ("topic", "partitions", "id before", "id now", "read on at", "unread"), _rows(changes)
+    )
+    say("written: start the workers" if yes else "nothing is written; --yes writes it")
+
+
+def _pair(word: str) -> tuple[str, str]:
+    topic, equals, topic_id = word.partition("=")
+    if not topic or not equals:
+        raise UsageError(f"{word} is not TOPIC=ID: a worker's refusal names both")
+    return topic, topic_id
+
+
+def _rows(changes: list[Change]) -> list[tuple[object, ...]]:
+    by_topic: dict[str, list[Change]] = defaultdict(list)
+    for change in changes:
+        by_topic[change.topic].append(change)
+    rows: list[tuple[object, ...]] = []
+    for topic, own in by_topic.items():
+        places = {f"{it.next_before}→{it.next_after}" for it in own if it.next_after is not None}
+        where = ", ".join(sorted(places)) or None
+        unread = sum(it.unread for it in own) if places else None
+        rows.append((topic, len(own), own[0].old_id or None, own[0].new_id, where, unread))
+    return rows
+
+
+@app.command()
+def reroute(yes: Yes = False, as_json: AsJson = False) -> None:
+    """Move records out of partitions that no worker reads, to the partitions of their keys.
+
+    For topics that got more partitions than BYLINE_PARTITIONS. Workers may run meanwhile; each
+    record is moved once. Exit 1 when something is left to be moved.
+    """
+    chosen = settings()
+    found = asyncio.run(strays.strays(chosen))
+    moved = asyncio.run(strays.move(chosen, found)) if yes else {}
+    if as_json:
+        say_json({"moved": dict(moved), "found": [asdict(it) | {"left": it.left} for it in found]})
+    elif not found:
+        say("nothing lies in partitions that are not in use")
+    elif yes:
+        for topic, count in moved.items():
+            say(f"{topic}: {count} records moved")
+        say("start the workers again: adverse events wait until then")
+    else:
+        say_table(
+            ("topic", "partition", "offsets"), ((it.topic, it.partition, it.left) for it in found)
+        )
+        say("nothing is moved; --yes moves it")
+    raise typer.Exit(1 if found and not yes else 0)
+
+
+@app.command()
+def rebuild(
+    disk: Annotated[
+        list[Path] | None,
+        typer.Option(help="A worker's DATA_DIR; several. Default: the one of these settings."),
+    ] = None,
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Make the state anew where the changelogs have lost it: exit 1 when some cannot be had.
+
+    Stop the workers first. Of each partition it takes a worker's disk, if that ends where the
+    decision log ends, else it replays the log over the inputs; either is proven by the log's
+    hashes. With --yes both changelogs are deleted, made anew and filled. The state of a partition
+    is held in memory, as a worker holds it.
+    """
+    chosen = settings()
+    done = asyncio.run(rebuilding.rebuild(chosen, disk or [chosen.data_dir], yes=yes))
+    if as_json:
+        rows = [
+            {"partition": it.partition, "source": it.kind, "keys": it.keys, "why": it.why}
+            for it in done.sources
+        ]
+        lost = None if done.lost is None else asdict(done.lost)
+        say_json({"written": done.written, "partitions": rows, "lost": lost})
+    else:
+        rows_of = ((it.partition, it.kind, it.keys, it.why or None) for it in done.sources)
+        say_table(("partition", "from", "keys", "why not"), rows_of)
+        _say_outcome(done)
+    raise typer.Exit(1 if done.lost is not None else 0)
+
+
+def _say_outcome(done: rebuilding.Rebuilt) -> None:
+    lost = done.lost
+    if lost is None:
+        say("written: start the workers" if done.written else "nothing is written; --yes writes it")
+        return
+    say(
+        f"of partitions {', '.join(map(str, lost.partitions))} neither a disk nor the inputs are "
+        f"whole, and nothing was changed. Lost with them: {lost.accounts} accounts that had events,"
+        f" of these {lost.open_invitations} with an open invitation, {lost.consents} with a consent"
+        f" in force, {lost.restrictions} restricted surfaces (the last ends by itself at "
+        f"{lost.last_expires_at or 'once'})"
+    )
+    say(
+        "Give the disks of other workers with --disk, or restore the changelogs or the inputs. If"
+        " nothing can be restored, start over under another BYLINE_TOPIC_PREFIX and"
+        " BYLINE_APPLICATION_ID: everybody over the line is asked anew, nobody stays restricted"
+    )
+
+
+@app.command()
+def retire(
+    application_id: Annotated[
+        str, typer.Argument(help="The one that shall not work here any more.")
+    ],
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """End another application id on these topics for good: deletes its changelogs, its state.
+
+    Only one application id works on a prefix. Retire the one whose state is of no use; the one that
+    goes on sends nothing a second time only if the events out there are its own.
+    """
+    done = asyncio.run(upkeep.retire(settings(), application_id, yes=yes))
+    if as_json:
+        say_json({"deleted": yes, **asdict(done)})
+        return
+    verb = "deleted" if yes else "would be deleted"
+    say(
+        f"{', '.join(done.changelogs)} {verb}: {done.offsets} offsets of state, built from "
+        f"{done.read} offsets of inputs"
+    )
+    if not yes:
+        say("nothing is deleted; --yes deletes it")

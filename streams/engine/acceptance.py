@@ -1,0 +1,244 @@
+"""Accepting topics that are others than before: the fact is written where the worker looks for it.
+
+While no worker runs the position of each partition is written anew, with the topics' new ids, in a
+transaction of its own under the partition's own fence. So it takes effect once: a command that was
+cut short is given again and does the rest, and one that is given twice finds nothing to do.
+"""
+
+import asyncio
+import time
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+from aiokafka import TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+
+from streams.engine.config import EngineConfig
+from streams.engine.continuity import REBUILD
+from streams.engine.membership import MembersRequest
+from streams.engine.metadata import View, view_topics
+from streams.engine.notes import read_notes
+from streams.engine.position import POSITION_KEY, Position, encode_position
+from streams.engine.preflight import changelogs, needed_topics
+from streams.engine.processor import ProcessorSpec, Refusal
+from streams.engine.producer import TransactionalProducer
+from streams.engine.recovery import plain_consumer
+
+MARGIN_SECONDS = 2.0
+
+
+class Reading(StrEnum):
+    """From where an input that is accepted is read."""
+
+    BEGINNING = "beginning"
+    """Nothing that it holds has been read."""
+    ON = "on"
+    """It holds the same records at the same offsets: reading goes on where it had stopped."""
+    END = "end"
+    """What it holds is not to be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What accepting a topic does to a partition: the ids, and where it is read (None: nowhere).
+
+    `unread`: how many offsets lie between where reading goes on and the end.
+    """
+
+    topic: str
+    partition: int
+    old_id: str
+    new_id: str
+    next_before: int | None
+    next_after: int | None
+    unread: int
+
+
+async def refuse_members(client: AIOKafkaAdminClient, group: str, session_seconds: float) -> None:
+    """Raises `Refusal` while a worker lives in the group: it would write over what we write.
+
+    One that has just ended of its refusal is in the group for a session more: that is waited for.
+    """
+    deadline = time.monotonic() + session_seconds + MARGIN_SECONDS
+    while members := await _members(client, group):
+        if time.monotonic() > deadline:
+            raise Refusal(f"workers of {group} run: {', '.join(members)}. Stop them first", 2)
+        await asyncio.sleep(0.5)
+
+
+async def _members(client: AIOKafkaAdminClient, group: str) -> list[str]:
+    node = await client.find_coordinator(group)
+    answer = await client._client.send(node, MembersRequest(group))
+    members = [member for one in answer.groups for member in one[5]]
+    return sorted(str(member[1] or member[0]) for member in members)
+
+
+async def read_positions(config: EngineConfig, spec: ProcessorSpec) -> dict[int, Position]:
+    """What the state of each partition says of itself; those without one are left out."""
+    changelog = config.changelog(spec.stores[0].name)
+    consumer = plain_consumer(config, "read_committed", "positions")
+    await consumer.start()
+    try:
+        cluster = await consumer._client.fetch_all_metadata()
+        numbers = cluster.partitions_for_topic(changelog) or ()
+        return await read_notes(consumer, changelog, sorted(numbers)) if numbers else {}
+    finally:
+        await consumer.stop()
+
+
+async def look(client: AIOKafkaAdminClient, config: EngineConfig, spec: ProcessorSpec) -> View:
+    """The topics as they are now."""
+    return await view_topics(client._client, needed_topics(config, spec))
+
+
+async def plan(
+    client: AIOKafkaAdminClient,
+    config: EngineConfig,
+    spec: ProcessorSpec,
+    wanted: Mapping[str, str],
+    reading: Reading,
+) -> list[Change]:
+    """What accepting `wanted` (topic to new id) would do; empty when it is accepted already.
+
+    Raises `Refusal` for an id that the topic has not, and for a changelog unless it is stated that
+    it holds what it held.
+    """
+    view = await look(client, config, spec)
+    for topic, topic_id in wanted.items():
+        _refuse_other_id(view, topic, topic_id)
+    positions = await read_positions(config, spec)
+    if not positions:
+        raise Refusal(f"{config.application_id} has no state here: there is nothing to accept", 2)
+    inputs = [*spec.topics, *filter(None, [spec.broadcast])]
+    asked = {
+        (topic, number): TopicPartition(topic, 0 if topic == spec.broadcast else number)
+        for topic in inputs
+        for number in positions
+        if topic in wanted
+    }
+    logs = [name for name in changelogs(config, spec) if name in wanted]
+    if logs and reading is not Reading.ON:
+        raise Refusal(
+            f"{', '.join(logs)} carries the state: it is accepted with --read on alone, which says "
+            f"that it holds all that it held. Else {REBUILD}",
+            2,
+        )
+    bounds = await bounds_of(config, set(asked.values()))
+    changes = []
+    for topic, topic_id in wanted.items():
+        for number, position in sorted(positions.items()):
+            place = asked.get((topic, number))
+            change = _change(
+                position, topic, number, topic_id, None if place is None else bounds[place], reading
+            )
+            if change is not None:
+                changes.append(change)
+    return changes
+
+
+def _refuse_other_id(view: View, topic: str, topic_id: str) -> None:
+    found = view.topics.get(topic)
+    if found is None or found.error:
+        raise Refusal(
+            f"{topic} is not one of the topics that workers read or write, or it is missing: "
+            "`byline topics check` lists them",
+            2,
+        )
+    if found.id != topic_id:
+        raise Refusal(f"the topic id of {topic} is {found.id or 'not known'}, not {topic_id}", 2)
+
+
+def _change(
+    position: Position,
+    topic: str,
+    number: int,
+    topic_id: str,
+    bounds: tuple[int, int] | None,
+    reading: Reading,
+) -> Change | None:
+    """None: this partition has accepted it already."""
+    old_id = position.ids.get(topic, "")
+    if bounds is None:
+        known = topic in position.ids and old_id == topic_id
+        return None if known else Change(topic, number, old_id, topic_id, None, None, 0)
+    begin, end = bounds
+    before = position.next.get(topic)
+    inside = before is not None and begin <= before <= end
+    if old_id == topic_id and inside:
+        return None
+    if position.served.get(topic) == topic_id and inside and reading is Reading.BEGINNING:
+        # It has been read by workers that held back what is adverse: from its beginning to here.
+        after = before
+    elif reading is Reading.BEGINNING:
+        after = begin
+    elif reading is Reading.END:
+        after = end
+    elif inside:
+        after = before
+    else:
+        raise Refusal(
+            f"{topic}[{number}] holds offsets {begin} to {end}, but {before} is to be read next: "
+            "it does not hold the same records at the same offsets. Accept it with --read "
+            "beginning, or with --read end",
+            2,
+        )
+    assert after is not None
+    return Change(topic, number, old_id, topic_id, before, after, end - after)
+
+
+async def bounds_of(
+    config: EngineConfig, places: Collection[TopicPartition]
+) -> dict[TopicPartition, tuple[int, int]]:
+    """The first offset and the end of each."""
+    if not places:
+        return {}
+    consumer = plain_consumer(config, "read_uncommitted", "bounds")
+    await consumer.start()
+    try:
+        begins = await consumer.beginning_offsets(list(places))
+        ends = await consumer.end_offsets(list(places))
+    finally:
+        await consumer.stop()
+    return {tp: (begins[tp], ends[tp]) for tp in places}
+
+
+async def write(config: EngineConfig, spec: ProcessorSpec, changes: Iterable[Change]) -> int:
+    """Write the changes, partition by partition; how many partitions were written."""
+    by_partition: dict[int, list[Change]] = {}
+    for change in changes:
+        by_partition.setdefault(change.partition, []).append(change)
+    for number, own in by_partition.items():
+        producer = TransactionalProducer(config, number)
+        await producer.start()
+        try:
+            # Read behind the fence: nobody else can write it any more.
+            position = (await read_positions(config, spec))[number]
+            await put_position(producer, config, spec, number, _with(position, own))
+        finally:
+            await producer.stop()
+    return len(by_partition)
+
+
+def _with(position: Position, changes: Iterable[Change]) -> Position:
+    reads, ids, served = dict(position.next), dict(position.ids), dict(position.served)
+    for change in changes:
+        ids[change.topic] = change.new_id
+        served.pop(change.topic, None)
+        if change.next_after is not None:
+            reads[change.topic] = change.next_after
+    return msgspec.structs.replace(position, next=reads, ids=ids, served=served)
+
+
+async def put_position(
+    producer: Any, config: EngineConfig, spec: ProcessorSpec, number: int, position: Position
+) -> None:
+    """One transaction that writes the position, and nothing else."""
+    changelog = config.changelog(spec.stores[0].name)
+    await producer.begin_transaction()
+    await producer.send_and_wait(
+        changelog, encode_position(position), POSITION_KEY, partition=number
+    )
+    await producer.commit_transaction()

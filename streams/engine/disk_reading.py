@@ -1,0 +1,57 @@
+"""A partition's tables on a disk, read without touching them: what a worker left behind."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from rocksdict import AccessType, Options, Rdict, ReadOptions
+
+from streams.engine.position import Position, decode_position
+from streams.engine.stores import META, DiskMeta
+
+
+@dataclass(frozen=True, slots=True)
+class Disk:
+    """All stores as the last transaction that the disk has seen left them, and its position."""
+
+    path: Path
+    position: Position
+    state: dict[str, dict[bytes, bytes]]
+
+
+def read_disk(path: Path, stores: list[str]) -> Disk | None:
+    """The tables in a folder; None when it cannot be read, or has no position.
+
+    `stores` are the names in the order of their specification.
+    """
+    try:
+        # rocksdict says what is wrong in text, of its own exceptions only.
+        db = Rdict(str(path), Options(raw_mode=True), access_type=AccessType.read_only())
+    except Exception:
+        return None
+    try:
+        return _read(path, db, stores)
+    except Exception:
+        return None
+    finally:
+        db.close()
+
+
+def _read(path: Path, db: Any, stores: list[str]) -> Disk | None:
+    raw = db.get(META)
+    meta = None if raw is None else msgspec.json.decode(raw, type=DiskMeta)
+    if meta is None or meta.position is None:
+        return None
+    state: dict[str, dict[bytes, bytes]] = {store: {} for store in stores}
+    iterator, seen_meta = db.iter(ReadOptions()), False
+    iterator.seek_to_first()
+    while iterator.valid():
+        key: bytes = iterator.key()
+        if key == META:
+            seen_meta = True
+        else:
+            state[stores[key[0]]][key[1:]] = iterator.value()
+        iterator.next()
+    # Behind the last store lies the meta record: only a disk that fails ends before it.
+    return Disk(path, decode_position(meta.position), state) if seen_meta else None

@@ -1,0 +1,216 @@
+"""The state of a partition from its decision log and its inputs: the core along the recorded steps.
+
+The log says in which steps the inputs were applied, at which instants, and under which policies.
+What the core writes into the log this time must be what stands there, record by record with the
+chain's hashes: then the state that it comes to is the one that was lost. Nothing is sent.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Protocol
+
+import msgspec
+
+from schemas.inputs import FIRST_EDITION_ORDER, INPUT_MODELS, InputName
+from schemas.topics import DECISIONS, STORES
+from streams.core.batches import offset_after
+from streams.core.clock import milliseconds
+from streams.core.ledger import Headers, InputRecord, Stop
+from streams.core.partition import ORDER, Partition, World
+from streams.core.policy import Policy
+
+TRANSACTION, POLICIES = b"#transaction", b"#policies"
+
+
+class ReplayError(Exception):
+    """The log and the inputs do not lead to one state; the message says where they part."""
+
+
+class Cursor(Protocol):
+    """One topic partition, read in order."""
+
+    async def upto(self, after: int) -> list[InputRecord]:
+        """What lies below `after` and has not been taken."""
+        ...
+
+    def restart(self) -> None:
+        """Begin again at the beginning."""
+        ...
+
+
+class Tables:
+    """The state in dictionaries; of what is sent the decisions are kept."""
+
+    def __init__(self) -> None:
+        self.state: dict[str, dict[bytes, bytes]] = {store: {} for store in STORES}
+        self.decisions: list[bytes | None] = []
+
+    def get(self, store: str, key: bytes) -> bytes | None:
+        """The value under `key`, or None."""
+        return self.state[store].get(key)
+
+    def contains(self, store: str, key: bytes) -> bool:
+        """Whether `key` has a value."""
+        return key in self.state[store]
+
+    def present(self, store: str, keys: Sequence[bytes | None]) -> set[bytes | None]:
+        """Which of these keys have a value."""
+        return {key for key in keys if key in self.state[store]}
+
+    def put(self, store: str, key: bytes, value: bytes | None) -> None:
+        """Set a value; None deletes it."""
+        if value is None:
+            self.state[store].pop(key, None)
+        else:
+            self.state[store][key] = value
+
+    def send(self, topic: str, key: bytes | None, value: bytes | None, headers: Headers) -> None:
+        """Sends nothing; keeps what went into the log."""
+        if topic == DECISIONS.name:
+            self.decisions.append(value)
+
+    def items(self, store: str) -> Iterator[tuple[bytes, bytes]]:
+        """Every key and value of a store."""
+        yield from list(self.state[store].items())
+
+
+class Replay:
+    """One partition. Feed it the log, transaction by transaction; then `state`, `reads`, `now`.
+
+    `texts` are the canonical policies by digest.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        partition: int,
+        cursors: Mapping[InputName, Cursor],
+        texts: Mapping[str, bytes],
+    ) -> None:
+        self.reads: dict[str, int] = {}
+        self.now = 0
+        self.transactions = 0
+        self._world = world
+        self._partition = partition
+        self._cursors = cursors
+        self._texts = texts
+        self._policies: dict[str, Policy] = {}
+        self._tables = Tables()
+        self._core: Partition | None = None
+        self._held_back = False
+
+    @property
+    def state(self) -> dict[str, dict[bytes, bytes]]:
+        """Every key and value, by store."""
+        return self._tables.state
+
+    async def transaction(self, log: Sequence[tuple[bytes | None, bytes | None]]) -> None:
+        """Apply one: keys and values of the log up to its closing record.
+
+        Raises ReplayError where what happens is not what happened.
+        """
+        closing = msgspec.json.decode(log[-1][1] or b"null")
+        now = _instant(closing["now"])
+        await self._pass_over(closing)
+        self._tables.decisions.clear()
+        try:
+            if closing["opened_at"] is not None:
+                self._open(log, _instant(closing["opened_at"]))
+            await self._steps(closing)
+            self._known.seal(self._tables, now, closing["reads"])
+        except Stop as stop:
+            raise self._parted(closing, stop.message) from stop
+        if self._tables.decisions != [value for _, value in log]:
+            raise self._parted(closing, "it would have been decided otherwise")
+        self.transactions += 1
+        self.now = now
+        self.reads.update(closing["reads"])
+
+    def _parted(self, closing: Mapping[str, Any], why: str) -> ReplayError:
+        place = f"partition {self._partition}, record {closing['number']} of the decision log"
+        return ReplayError(f"{place} ({closing['now']}): {why}")
+
+    @property
+    def _known(self) -> Partition:
+        if self._core is None:
+            raise ReplayError(
+                f"partition {self._partition}: the decision log does not begin with its beginning"
+            )
+        return self._core
+
+    def _open(self, log: Sequence[tuple[bytes | None, bytes | None]], at: int) -> None:
+        named = [msgspec.json.decode(value) for key, value in log if key == POLICIES and value]
+        for record in named:
+            digests = {p: word.partition(":")[2] for p, word in record["policies"].items()}
+            missing = [
+                platform for platform, digest in digests.items() if digest not in self._texts
+            ]
+            if missing:
+                raise ReplayError(
+                    f"the policy of {', '.join(missing)} is not in its topic any more"
+                )
+            self._policies = {
+                platform: msgspec.json.decode(self._texts[digest], type=Policy)
+                for platform, digest in digests.items()
+            }
+        # Whatever was read again had been stated, else the log would not go on.
+        rescan = frozenset(self._policies)
+        world = self._world._replace(policies=self._policies, rescan=rescan)
+        self._core = Partition(world, self._partition, self._tables, at)
+        self._core.take_up(self._tables, at)
+        self._held_back = False
+        names = {self._world.full_name(name): name for name in self._cursors}
+        reads = {names[topic]: after for topic, after in self.reads.items()}
+        for name in self._core.rewind(self._tables, reads):
+            self._cursors[name].restart()
+
+    async def _steps(self, closing: Mapping[str, Any]) -> None:
+        core = self._known
+        order = ORDER if closing.get("edition", 1) > 1 else FIRST_EDITION_ORDER
+        since = closing.get("cluster_changed")
+        for step in closing["steps"]:
+            at = _instant(step["now"])
+            if since is not None and not self._held_back and _instant(since) <= at:
+                self._held_back = True
+                core.cluster_changed(_instant(since))
+            if "as_of" not in step:
+                core.step(self._tables, at, await self._batches(closing, step["reads"]), order)
+                continue
+            favourable_only = step.get("favourable_only", False)
+            as_of = _instant(step["as_of"])
+            more = core.fire(self._tables, at, as_of, step["looked"], favourable_only)
+            if more != step["more"]:
+                raise self._parted(closing, "other timers would have been due")
+
+    async def _batches(
+        self, closing: Mapping[str, Any], reads: Mapping[str, Sequence[int]]
+    ) -> list[tuple[InputName, list[InputRecord]]]:
+        batches = []
+        for name, cursor in self._cursors.items():
+            topic = self._world.full_name(name)
+            if topic not in reads:
+                continue
+            first, after = reads[topic]
+            records = await cursor.upto(after)
+            if not records or records[0].offset != first or offset_after(records[-1]) != after:
+                words = f"{topic} {first} to {after - 1} is not there any more, or not all of it"
+                raise self._parted(closing, words)
+            batches.append((name, records))
+        return batches
+
+    async def _pass_over(self, closing: Mapping[str, Any]) -> None:
+        """Take what no step names: a worker that is gone read it, and it had no effect."""
+        goals = dict(closing["reads"])
+        for step in reversed(closing["steps"]):
+            goals.update({topic: first for topic, (first, _) in step.get("reads", {}).items()})
+        for name, cursor in self._cursors.items():
+            goal = goals.get(self._world.full_name(name))
+            if goal is not None:
+                await cursor.upto(goal)
+
+
+def _instant(text: str) -> int:
+    return milliseconds(datetime.fromisoformat(text))
+
+
+assert set(ORDER) == set(INPUT_MODELS)

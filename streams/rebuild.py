@@ -1,0 +1,316 @@
+"""`byline cluster rebuild`: the state anew, where the changelogs have lost it.
+
+Of each partition the first source that is proven is taken: a worker's disk whose chain ends where
+the decision log ends, else the replay of the log over the inputs. Where neither is whole it says
+what is lost, in numbers, and changes nothing. The changelogs are made anew and filled: a partition
+is written in transactions under its own fence, its position with the last one.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+from aiokafka import TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+
+from schemas.inputs import INPUT_MODELS, InputName
+from schemas.topics import DECISIONS, POLICIES, STORES, TopicNames
+from streams.core.batches import joined
+from streams.core.chain import Chain
+from streams.core.ledger import InputRecord
+from streams.core.partition import World
+from streams.engine import acceptance
+from streams.engine.config import EngineConfig
+from streams.engine.disk_reading import Disk, read_disk
+from streams.engine.position import FORMAT, Position
+from streams.engine.processor import ProcessorSpec, Refusal
+from streams.engine.producer import TransactionalProducer
+from streams.kafka.consumer import TolerantConsumer
+from streams.operate import topics
+from streams.operate.audit.reading import read_to_end
+from streams.operate.clients import admin_client, consumer
+from streams.operate.errors import UsageError
+from streams.operate.losses import Losses, losses
+from streams.operate.replay import TRANSACTION, Replay, ReplayError
+from streams.processor import partitioner
+from streams.settings import Settings
+from streams.upkeep import offline
+
+CHUNK_BYTES = 512 * 1024
+STALL_TAKES = 60
+APPEAR_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where the state of a partition comes from; `state` None: from nowhere, and `why`."""
+
+    partition: int
+    kind: str
+    position: Position | None = None
+    state: Mapping[str, Mapping[bytes, bytes]] | None = None
+    why: str = ""
+
+    @property
+    def keys(self) -> int:
+        """How many keys it has."""
+        return sum(map(len, (self.state or {}).values()))
+
+
+@dataclass(frozen=True, slots=True)
+class Rebuilt:
+    """What was found for each partition; `lost` where something has no source."""
+
+    sources: tuple[Source, ...]
+    lost: Losses | None = None
+    written: bool = False
+
+
+@dataclass(slots=True)
+class _Reading:
+    """One topic partition read in order; a `Cursor` of replay."""
+
+    client: TolerantConsumer
+    place: TopicPartition
+    begin: int
+    end: int
+    position: int = 0
+    held: list[InputRecord] = field(default_factory=list)
+
+    async def upto(self, after: int) -> list[InputRecord]:
+        """What lies below `after` and has not been taken."""
+        idle = 0
+        while self.position < min(after, self.end):
+            found = await self.client.take(0.5)
+            idle = 0 if found else idle + 1
+            if idle > STALL_TAKES:
+                raise ReplayError(f"{self.place.topic}[{self.place.partition}] cannot be read on")
+            for one in found:
+                self.held += joined(one.records, one.unreadable)
+                self.position = one.end
+        count = next((i for i, one in enumerate(self.held) if one.offset >= after), len(self.held))
+        taken, self.held = self.held[:count], self.held[count:]
+        return taken
+
+    def restart(self) -> None:
+        """Begin again at the beginning."""
+        self.client.seek(self.place, self.begin)
+        self.position, self.held = self.begin, []
+
+
+async def rebuild(settings: Settings, disks: list[Path], *, yes: bool) -> Rebuilt:
+    """Find a proven source for each partition; with `yes` and all found, write them.
+
+    `disks` are DATA_DIRs of workers. Raises `Refusal` while workers run.
+    """
+    config, spec = offline(settings)
+    names = TopicNames(settings.topic_prefix, settings.application_id)
+    async with admin_client(settings) as client:
+        await acceptance.refuse_members(
+            client, settings.application_id, settings.session_timeout_seconds
+        )
+        view = await acceptance.look(client, config, spec)
+        decisions = view.topics[names.of(DECISIONS)]
+    if decisions.error:
+        raise UsageError("the decision log is missing: without it no source can be proven")
+    count = settings.partitions or decisions.partitions
+    texts = await _policy_texts(settings)
+    held = _on_disks(settings, disks, spec)
+    sources = []
+    for number in range(count):
+        sources.append(await _source(settings, names, held.get(number, []), number, count, texts))
+    missing = [it.partition for it in sources if it.state is None]
+    if missing:
+        return Rebuilt(tuple(sources), await losses(settings, frozenset(missing)))
+    if yes:
+        await _write(settings, config, spec, sources)
+    return Rebuilt(tuple(sources), written=yes)
+
+
+async def _policy_texts(settings: Settings) -> dict[str, bytes]:
+    async with consumer(settings) as client:
+        read = read_to_end(client, settings.topic_prefix, [POLICIES.name])
+        return {(record.key or b"").decode(): record.value async for record in read if record.value}
+
+
+def _on_disks(settings: Settings, disks: list[Path], spec: ProcessorSpec) -> dict[int, list[Disk]]:
+    """What the disks hold, by partition."""
+    found: dict[int, list[Disk]] = {}
+    stores = [store.name for store in spec.stores]
+    for folder in disks:
+        for path in sorted(folder.glob(f"{settings.application_id}/*/state/partition-*")):
+            disk = read_disk(path, stores)
+            if disk is not None:
+                found.setdefault(int(path.name.rpartition("-")[2]), []).append(disk)
+    return found
+
+
+async def _source(
+    settings: Settings,
+    names: TopicNames,
+    held: list[Disk],
+    number: int,
+    count: int,
+    texts: Mapping[str, bytes],
+) -> Source:
+    replay = _Partition(settings, names, number, count, texts)
+    async with AsyncExitStack() as stack:
+        last = await replay.last_of_log(stack)
+        if last is None:
+            # No state either: what was read had no effect, and has none when it is read again.
+            nothing: dict[str, dict[bytes, bytes]] = {store: {} for store in STORES}
+            return Source(number, "nothing decided", Position(FORMAT, count, 0, {}), nothing)
+        for disk in held:
+            raw = disk.state["accounts"].get(b"#chain")
+            chain = msgspec.msgpack.decode(raw, type=Chain) if raw else Chain()
+            if (chain.number, chain.previous) == last:
+                return Source(number, f"disk {disk.path}", disk.position, disk.state)
+        try:
+            await replay.run(stack)
+        except ReplayError as error:
+            return Source(number, "lost", why=str(error))
+        done = replay.replay
+        position = Position(FORMAT, count, done.now, done.reads)
+        return Source(number, f"replay of {done.transactions} transactions", position, done.state)
+
+
+class _Partition:
+    """The log and the inputs of one partition, read through clients of their own."""
+
+    replay: Replay
+
+    def __init__(
+        self,
+        settings: Settings,
+        names: TopicNames,
+        number: int,
+        count: int,
+        texts: Mapping[str, bytes],
+    ) -> None:
+        self._settings, self._names = settings, names
+        self._number, self._count, self._texts = number, count, texts
+        self._log: list[tuple[bytes | None, bytes | None]] = []
+
+    async def last_of_log(self, stack: AsyncExitStack) -> tuple[int, str] | None:
+        """Number and hash of the log's last record; None where there is none."""
+        log = await self._reading(stack, self._names.of(DECISIONS), self._number)
+        self._log = [(it.key, it.value) for it in await log.upto(log.end)]
+        if not self._log:
+            return None
+        last = msgspec.json.decode(self._log[-1][1] or b"null")
+        return last["number"], last["hash"]
+
+    async def run(self, stack: AsyncExitStack) -> None:
+        """Replay. Raises ReplayError."""
+        cursors: dict[InputName, _Reading] = {}
+        for name in INPUT_MODELS:
+            home = 0 if name == "switches" else self._number
+            cursors[name] = await self._reading(stack, self._names.input(name), home)
+        world = World(
+            policies={},
+            partition_count=self._count,
+            partition_of=partitioner(self._count),
+            require_approvals=self._settings.require_approvals,
+            full_name=lambda name: self._names.prefix + name,
+        )
+        self.replay = Replay(world, self._number, cursors, self._texts)
+        async for transaction in self._transactions():
+            await self.replay.transaction(transaction)
+
+    async def _transactions(self) -> AsyncIterator[list[tuple[bytes | None, bytes | None]]]:
+        begin = 0
+        for place, (key, _) in enumerate(self._log, start=1):
+            if key == TRANSACTION:
+                yield self._log[begin:place]
+                begin = place
+
+    async def _reading(self, stack: AsyncExitStack, topic: str, partition: int) -> _Reading:
+        client = await stack.enter_async_context(consumer(self._settings))
+        place = TopicPartition(topic, partition)
+        client.assign([place])
+        begin = (await client.beginning_offsets([place]))[place]
+        end = (await client.end_offsets([place]))[place]
+        client.seek(place, begin)
+        return _Reading(client, place, begin, end, begin)
+
+
+async def _write(
+    settings: Settings,
+    config: EngineConfig,
+    spec: ProcessorSpec,
+    sources: list[Source],
+) -> None:
+    notes = await acceptance.read_positions(config, spec)
+    async with admin_client(settings) as client:
+        logs = [config.changelog(store.name) for store in spec.stores]
+        ids = await _make_anew(settings, client, config, spec, logs)
+    for source in sources:
+        assert source.position is not None
+        # An input that was made anew as well is for `accept`: it keeps the id that was read.
+        note = notes.get(source.partition)
+        known = source.position.ids or (note.ids if note is not None else {})
+        own = {name: known.get(name, now) for name, now in ids.items() if name not in logs}
+        own |= {name: ids[name] for name in logs if name in ids}
+        await _fill(config, spec, source, msgspec.structs.replace(source.position, ids=own))
+
+
+async def _make_anew(
+    settings: Settings,
+    client: AIOKafkaAdminClient,
+    config: EngineConfig,
+    spec: ProcessorSpec,
+    logs: list[str],
+) -> dict[str, str]:
+    """Delete the changelogs and make them again; every topic's id afterwards."""
+    before = (await acceptance.look(client, config, spec)).topics
+    there = [name for name in logs if not before[name].error]
+    if there:
+        response = await client.delete_topics(there)
+        refused = [topic for topic, code, *_ in response.topic_error_codes if code]
+        if refused:
+            raise Refusal(f"Kafka does not delete {', '.join(refused)}: nothing was changed", 2)
+    async with asyncio.timeout(APPEAR_SECONDS):
+        while True:
+            # It makes what is missing; a topic that is still being deleted is not, yet.
+            await topics.create(settings)
+            now = (await acceptance.look(client, config, spec)).topics
+            if not any(now[name].error or now[name].id == before[name].id for name in logs):
+                return {name: topic.id for name, topic in now.items() if topic.id}
+            await asyncio.sleep(0.5)
+
+
+async def _fill(
+    config: EngineConfig, spec: ProcessorSpec, source: Source, position: Position
+) -> None:
+    assert source.state is not None
+    producer = TransactionalProducer(config, source.partition)
+    await producer.start()
+    try:
+        for store in spec.stores:
+            topic = config.changelog(store.name)
+            for chunk in _chunks(source.state[store.name]):
+                await producer.begin_transaction()
+                waiting = [
+                    await producer.send(topic, value, key, source.partition) for key, value in chunk
+                ]
+                for future in waiting:
+                    await future
+                await producer.commit_transaction()
+        await acceptance.put_position(producer, config, spec, source.partition, position)
+    finally:
+        await producer.stop()
+
+
+def _chunks(table: Mapping[bytes, bytes]) -> list[list[tuple[bytes, bytes]]]:
+    chunks: list[list[tuple[bytes, bytes]]] = [[]]
+    size = 0
+    for key, value in table.items():
+        if size > CHUNK_BYTES:
+            chunks.append([])
+            size = 0
+        chunks[-1].append((key, value))
+        size += len(key) + len(value)
+    return [chunk for chunk in chunks if chunk]

@@ -1,0 +1,171 @@
+"""What `byline cluster` does: the engine's tools, used on Byline's own topics."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from aiokafka import TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+
+from schemas.topics import CHANGELOGS, INPUTS, TopicNames
+from streams.app import engine_config
+from streams.engine import acceptance
+from streams.engine.acceptance import Change, Reading
+from streams.engine.config import EngineConfig
+from streams.engine.metadata import View
+from streams.engine.position import Position
+from streams.engine.processor import ProcessorSpec
+from streams.instance import Instance
+from streams.operate.clients import admin_client
+from streams.operate.errors import UsageError
+from streams.processor import spec_of
+from streams.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing in which the state and the topics do not belong together, and its way out."""
+
+    topic: str
+    what: str
+    way_out: str
+
+    def __str__(self) -> str:
+        return f"{self.topic}: {self.what}; {self.way_out}"
+
+
+def offline(settings: Settings) -> tuple[EngineConfig, ProcessorSpec]:
+    """What the engine's tools need to know; no folder is claimed."""
+    nobody = Instance(folder=Path(), instance_id="", http_port=0, lock=-1)
+    names = TopicNames(settings.topic_prefix, settings.application_id)
+    return engine_config(settings, nobody), spec_of(names)
+
+
+async def check(settings: Settings) -> list[Finding]:
+    """Everything that a worker would refuse because it is another topic or place than before."""
+    config, spec = offline(settings)
+    async with admin_client(settings) as client:
+        view = await acceptance.look(client, config, spec)
+        positions = await acceptance.read_positions(config, spec)
+        found = list(_topics(settings, view, positions))
+        if not any(finding.what == "missing" for finding in found):
+            found += await _places(config, spec, view, positions)
+    return found
+
+
+def _topics(settings: Settings, view: View, positions: dict[int, Position]) -> Iterator[Finding]:
+    names = TopicNames(settings.topic_prefix, settings.application_id)
+    logs = {names.of(topic) for topic in CHANGELOGS}
+    for name, topic in view.topics.items():
+        if topic.error:
+            yield Finding(name, "missing", "`byline topics create` makes it")
+            continue
+        known = {p.ids[name] for p in positions.values() if name in p.ids} - {topic.id}
+        if known and topic.id:
+            command = f"`byline cluster accept {name}={topic.id}`"
+            restored = (
+                f"`byline cluster rebuild`; if it holds all that it held, {command} --read on"
+            )
+            way_out = restored if name in logs else command
+            yield Finding(name, f"made anew, its id was {', '.join(sorted(known))}", way_out)
+    built = {position.partitions for position in positions.values()}
+    in_use = settings.partitions
+    for name in (names.of(topic) for topic in (*INPUTS, *CHANGELOGS) if not topic.single):
+        count = view.topics[name].partitions
+        if built and not view.topics[name].error and count not in built and in_use not in built:
+            (number, *_) = sorted(built)
+            words = f"{count} partitions, the state was built with {number}"
+            yield Finding(name, words, f"set BYLINE_PARTITIONS={number}, then `… cluster reroute`")
+
+
+async def _places(
+    config: EngineConfig, spec: ProcessorSpec, view: View, positions: dict[int, Position]
+) -> list[Finding]:
+    logs = [config.changelog(store.name) for store in spec.stores]
+    home = dict.fromkeys(filter(None, [spec.broadcast]), 0)
+    inputs = {
+        (topic, number): TopicPartition(topic, home.get(topic, number))
+        for number, position in positions.items()
+        for topic in position.next
+        if topic in view.topics and number < view.topics[topic].partitions
+    }
+    numbers = range(min(view.topics[name].partitions for name in logs))
+    places = [TopicPartition(name, number) for name in logs for number in numbers]
+    bounds = await acceptance.bounds_of(config, {*inputs.values(), *places})
+    found = [
+        Finding(
+            f"{tp.topic}[{tp.partition}]",
+            f"begins at offset {bounds[tp][0]}: state was deleted",
+            "`byline cluster rebuild`",
+        )
+        for tp in places
+        if bounds[tp][0] > 0
+    ]
+    for (topic, number), tp in inputs.items():
+        (begin, end), next_ = bounds[tp], positions[number].next[topic]
+        now_id = view.topics[topic].id
+        if positions[number].ids.get(topic, now_id) == now_id and not begin <= next_ <= end:
+            words = f"holds offsets {begin} to {end}, partition {number} reads on at {next_}"
+            way_out = f"`byline cluster accept {topic}={now_id}`"
+            found.append(Finding(f"{topic}[{tp.partition}]", words, way_out))
+    return found
+
+
+async def accept(
+    settings: Settings, wanted: dict[str, str], reading: Reading, *, yes: bool
+) -> list[Change]:
+    """What accepting these topics changes; with `yes` it is written. Raises `Refusal`."""
+    config, spec = offline(settings)
+    async with admin_client(settings) as client:
+        if yes:
+            await acceptance.refuse_members(
+                client, settings.application_id, settings.session_timeout_seconds
+            )
+        changes = await acceptance.plan(client, config, spec, wanted, reading)
+    if yes:
+        await acceptance.write(config, spec, changes)
+    return changes
+
+
+@dataclass(frozen=True, slots=True)
+class Retired:
+    """An application id that shall not work here again: its changelogs, and what they hold."""
+
+    changelogs: tuple[str, ...]
+    offsets: int
+    read: int
+
+
+async def retire(settings: Settings, other: str, *, yes: bool) -> Retired:
+    """Delete the changelogs of another application id. Raises `Refusal` while its workers run,
+    UsageError when it is ours or has none.
+    """
+    if other == settings.application_id:
+        raise UsageError(f"{other} is the application id of these settings: nobody retires himself")
+    config, spec = offline(settings.model_copy(update={"application_id": other}))
+    names = TopicNames(settings.topic_prefix, other)
+    async with admin_client(settings) as client:
+        there = set(await client.list_topics())
+        logs = [names.of(topic) for topic in CHANGELOGS if names.of(topic) in there]
+        if not logs:
+            raise UsageError(f"{other} has no changelogs here: there is nothing to retire")
+        await acceptance.refuse_members(client, other, settings.session_timeout_seconds)
+        offsets = await _offsets(client, config, logs)
+        read = sum(
+            sum(position.next.values())
+            for position in (await acceptance.read_positions(config, spec)).values()
+        )
+        if yes:
+            await client.delete_topics(logs)
+    return Retired(tuple(logs), offsets, read)
+
+
+async def _offsets(client: AIOKafkaAdminClient, config: EngineConfig, logs: list[str]) -> int:
+    described = await client.describe_topics(logs)
+    places = [
+        TopicPartition(topic["topic"], part["partition"])
+        for topic in described
+        for part in topic["partitions"]
+    ]
+    bounds = await acceptance.bounds_of(config, places)
+    return sum(end - begin for begin, end in bounds.values())

@@ -1,0 +1,257 @@
+"""What is done to the cluster, and the way out that the worker's own sentence names."""
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from aiokafka import TopicPartition
+from aiokafka.admin import NewPartitions, RecordsToDelete
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from confluent_kafka import Consumer, Producer
+
+from schemas.topics import CHANGELOGS, DEAD_LETTERS, DECISIONS, INPUTS, OUTPUTS, TOPICS, Topic
+from streams.core.clock import rfc3339
+from tests.chaos.cluster.ground import PARTITIONS, Ground, wait
+
+RESTORED_SECONDS = 20.0
+"""What producers have sent in so many seconds is sent again to an input that was lost."""
+MORE = 8
+
+
+@dataclass(frozen=True)
+class Change:
+    """`strike` changes the cluster, under running workers or (`between`) while none runs.
+
+    `lead_out` does what the refusal says, with no worker running; `back`, where there is one, is
+    done when they run again. `whole`: whether the topics hold everything, for the auditor.
+    """
+
+    name: str
+    strike: Callable[[Ground], None]
+    lead_out: Callable[[Ground], None]
+    between: bool = False
+    stays: bool = False
+    whole: bool = True
+    settle: Callable[[Ground], None] | None = None
+
+
+def _did(ground: Ground, *words: str) -> str:
+    done = ground.byline(*words)
+    if done.returncode:
+        raise RuntimeError(f"byline {' '.join(words)}: {done.stdout}{done.stderr}")
+    return done.stdout
+
+
+# Partitions -----------------------------------------------------------------------------------
+
+
+def _grow(topics: tuple[Topic, ...]) -> Callable[[Ground], None]:
+    def strike(ground: Ground) -> None:
+        names = [ground.names.of(topic) for topic in topics if not topic.single]
+        more = {name: NewPartitions(total_count=MORE) for name in names}
+        ground.admin(lambda client: client.create_partitions(more))
+
+    return strike
+
+
+def _pin(ground: Ground) -> None:
+    ground.sender.pinned = True
+    ground.environment["BYLINE_PARTITIONS"] = str(PARTITIONS)
+
+
+def _reroute(ground: Ground) -> None:
+    """While they run; then an ordinary restart ends what is held back."""
+    _did(ground, "cluster", "reroute", "--yes")
+    ground.stop()
+    ground.start()
+
+
+# Topics ---------------------------------------------------------------------------------------
+
+
+def _delete(topic: Topic) -> Callable[[Ground], None]:
+    def strike(ground: Ground) -> None:
+        ground.admin(lambda client: client.delete_topics([ground.names.of(topic)]))
+
+    return strike
+
+
+def _make_anew(topic: Topic) -> Callable[[Ground], None]:
+    """With more records than before, where that is anybody's to send: inputs and switches."""
+
+    def strike(ground: Ground) -> None:
+        _delete(topic)(ground)
+        before = _count(ground, topic)
+        assert wait(lambda: _made(ground, topic), 30)
+        ground.listener.begin_again()
+        if topic.name == "switches":
+            for _ in range(before + 20):
+                off = {"scope": "weibo", "switch": "adverse_off", "on": False, "actor": "desk-1"}
+                off |= {"reason": "test", "issued_at": rfc3339(1_700_000_000_000)}
+                ground.sender.raw("switches", b"weibo:adverse_off", json.dumps(off).encode())
+        elif topic in INPUTS:
+            ground.sender.again(topic.name, RESTORED_SECONDS)
+            number = 0
+            while number < before + 200 and topic.name in ("follower-counts", "category-changes"):
+                number += 1
+                ground.traffic._reading()
+        ground.sender.flush()
+
+    return strike
+
+
+def _count(ground: Ground, topic: Topic) -> int:
+    return sum(1 for one in ground.sender.said if one.topic == topic.name)
+
+
+def _made(ground: Ground, topic: Topic) -> bool:
+    ground.byline("topics", "create")
+    checked = ground.byline("topics", "check")
+    return ground.names.of(topic) not in checked.stdout
+
+
+def _accept(topic: Topic) -> Callable[[Ground], None]:
+    def lead_out(ground: Ground) -> None:
+        assert wait(lambda: _made(ground, topic), 30)
+        ground.listener.begin_again()
+        if topic in INPUTS:
+            ground.sender.again(topic.name, RESTORED_SECONDS)
+        checked = ground.byline("cluster", "check")
+        name = re.escape(ground.names.of(topic))
+        found = re.findall(rf"`byline (cluster accept {name}=[\w-]+)`", checked.stdout)
+        if not found:
+            raise RuntimeError(f"cluster check: {checked.stdout}{checked.stderr}")
+        _did(ground, *found[0].split(), "--yes")
+
+    return lead_out
+
+
+def _rebuild(ground: Ground) -> None:
+    disks = [f"--disk={ground.folder}/disk-{number}" for number in range(len(ground.workers))]
+    if ground.byline("topics", "check").returncode:
+        assert wait(lambda: ground.byline("topics", "create").returncode == 0, 30)
+    _did(ground, "cluster", "rebuild", *disks, "--yes")
+
+
+def _cut(ground: Ground) -> None:
+    name = ground.names.changelog("accounts")
+    gone = {TopicPartition(name, n): RecordsToDelete(before_offset=5) for n in range(PARTITIONS)}
+    for cleanup in ("delete", "compact"):
+        change = ConfigResource(ConfigResourceType.TOPIC, name, {"cleanup.policy": cleanup})
+        ground.admin(lambda client, change=change: client.alter_configs([change]))
+        if cleanup == "delete":
+            ground.admin(lambda client: client.delete_records(gone, 10_000))
+
+
+def _cut_without_disks(ground: Ground) -> None:
+    import shutil
+
+    _cut(ground)
+    for number in range(len(ground.workers)):
+        shutil.rmtree(ground.folder / f"disk-{number}", ignore_errors=True)
+
+
+# Names ----------------------------------------------------------------------------------------
+
+
+def _swap(setting: str) -> Callable[[Ground], None]:
+    def strike(ground: Ground) -> None:
+        ground.environment[setting] = f"other-{ground.environment[setting]}"
+        _did(ground, "topics", "create", "--partitions", str(PARTITIONS))
+
+    return strike
+
+
+def _swap_back(setting: str) -> Callable[[Ground], None]:
+    def lead_out(ground: Ground) -> None:
+        ground.environment[setting] = ground.environment[setting].removeprefix("other-")
+
+    return lead_out
+
+
+# The state's format -----------------------------------------------------------------------------
+
+
+def _notes(ground: Ground) -> dict[int, dict[str, Any]]:
+    name = ground.names.changelog("accounts")
+    consumer = Consumer(
+        {
+            "bootstrap.servers": ground.bootstrap,
+            "group.id": f"{name}-reader",
+            "enable.partition.eof": True,
+            "enable.auto.commit": False,
+            "auto.offset.reset": "earliest",
+            "log_level": 0,
+        }
+    )
+    from confluent_kafka import TopicPartition as Place
+
+    consumer.assign([Place(name, number, 0) for number in range(PARTITIONS)])
+    found: dict[int, dict[str, Any]] = {}
+    open_parts = set(range(PARTITIONS))
+    while open_parts:
+        message = consumer.poll(10)
+        assert message is not None
+        if message.error():
+            open_parts.discard(message.partition())
+        elif message.key() == b"#next":
+            found[message.partition()] = json.loads(message.value())
+    consumer.close()
+    return found
+
+
+def _write_format(number: int) -> Callable[[Ground], None]:
+    def strike(ground: Ground) -> None:
+        producer = Producer({"bootstrap.servers": ground.bootstrap, "log_level": 0})
+        for partition, note in _notes(ground).items():
+            value = json.dumps(note | {"format": number})
+            name = ground.names.changelog("accounts")
+            producer.produce(name, value, b"#next", partition=partition)
+        producer.flush(10)
+
+    return strike
+
+
+KEYED_INPUTS = tuple(topic for topic in INPUTS if not topic.single)
+WATCHED = (*INPUTS, *OUTPUTS, DECISIONS, DEAD_LETTERS, *CHANGELOGS)
+
+CHANGES: tuple[Change, ...] = (
+    Change("partitions added: all keyed topics", _grow(TOPICS), _pin, stays=True, settle=_reroute),
+    Change("partitions added: inputs", _grow(KEYED_INPUTS), _pin, stays=True, settle=_reroute),
+    Change("partitions added between two starts", _grow(TOPICS), _pin, True, settle=_reroute),
+    *(
+        Change(
+            f"deleted: {topic.name}",
+            _delete(topic),
+            _rebuild if topic in CHANGELOGS else _accept(topic),
+            whole=topic in CHANGELOGS or topic == DEAD_LETTERS,
+        )
+        for topic in WATCHED
+    ),
+    *(
+        Change(
+            f"made anew: {topic.name}",
+            _make_anew(topic),
+            _rebuild if topic in CHANGELOGS else _accept(topic),
+            whole=topic in CHANGELOGS or topic == DEAD_LETTERS,
+        )
+        for topic in WATCHED
+    ),
+    Change("changelog cut; disks there", _cut, _rebuild, between=True),
+    Change("changelog cut; disks lost", _cut_without_disks, _rebuild, between=True),
+    Change(
+        "application id swapped",
+        _swap("BYLINE_APPLICATION_ID"),
+        _swap_back("BYLINE_APPLICATION_ID"),
+        between=True,
+    ),
+    Change(
+        "prefix swapped",
+        _swap("BYLINE_TOPIC_PREFIX"),
+        _swap_back("BYLINE_TOPIC_PREFIX"),
+        between=True,
+    ),
+    Change("format from the future", _write_format(99), _write_format(1), between=True),
+)

@@ -1,0 +1,249 @@
+"""What a worker refuses about its cluster has a way out: each one is gone here, to its end."""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiokafka import TopicPartition
+from aiokafka.admin import RecordsToDelete
+from harness import Toys, Worker, wait_until
+from toy import Toy
+
+from streams.engine import acceptance
+from streams.engine.acceptance import Change, Reading
+from streams.engine.config import EngineConfig
+from streams.engine.processor import Refusal
+from streams.local.kafka import KafkaCluster
+
+pytestmark = pytest.mark.kafka
+SESSION_SECONDS = 6.0
+
+
+@pytest.fixture(autouse=True)
+def short_sessions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who has just ended is gone from the group sooner."""
+    worker = Toys.worker
+
+    def short(self: Toys, name: str = "one", **options: Any) -> Worker:
+        return worker(self, name, session_timeout_seconds=SESSION_SECONDS, **options)
+
+    monkeypatch.setattr(Toys, "worker", short)
+
+
+def _offline(toys: Toys) -> tuple[EngineConfig, Any]:
+    config = EngineConfig(
+        application_id=toys.prefix, bootstrap_servers=toys.bootstrap, data_dir=Path()
+    )
+    return config, Toy(toys.prefix).spec
+
+
+def _ids(toys: Toys) -> dict[str, str]:
+    config, spec = _offline(toys)
+
+    def complete() -> dict[str, str]:
+        view = toys.admin(lambda client: acceptance.look(client, config, spec))
+        whole = not any(topic.error for topic in view.topics.values())
+        return {name: topic.id for name, topic in view.topics.items()} if whole else {}
+
+    found: dict[str, str] = wait_until(complete, 10, "every topic is there")
+    return found
+
+
+def _accept(
+    toys: Toys, wanted: Mapping[str, str], reading: Reading = Reading.BEGINNING, write: bool = True
+) -> list[Change]:
+    config, spec = _offline(toys)
+
+    async def act(client: Any) -> list[Change]:
+        await acceptance.refuse_members(client, config.application_id, SESSION_SECONDS)
+        return await acceptance.plan(client, config, spec, wanted, reading)
+
+    changes: list[Change] = toys.admin(act)
+    if write:
+        asyncio.run(acceptance.write(config, spec, changes))
+    return changes
+
+
+def _worked(toys: Toys, count: int = 40) -> None:
+    toys.add(count)
+    worker = toys.worker().ready()
+    toys.assert_exact()
+    assert worker.stop() == 0
+
+
+def _anew(toys: Toys, topic: str = "adds") -> str:
+    name = f"{toys.prefix}.{topic}"
+    toys.make_anew(name)
+    toys.sent = 0
+    return name
+
+
+def test_given_a_topic_made_anew_when_it_is_accepted_then_it_is_read_from_its_beginning_once(
+    toys: Toys,
+) -> None:
+    _worked(toys)
+    name = _anew(toys)
+    for number in range(4):
+        toys.produce("adds", f"anew{number}", "1", number)
+    toys.flush()
+    topic_id = _ids(toys)[name]
+    toys.worker("two").refuses(f"byline cluster accept {name}={topic_id}")
+    with pytest.raises(Refusal, match="the topic id of"):
+        _accept(toys, {name: "another"})
+    planned = _accept(toys, {name: topic_id}, write=False)
+    assert [(it.next_before, it.next_after, it.unread) for it in planned] == [(10, 0, 1)] * 4
+    toys.worker("two").refuses("was deleted and made anew")
+    assert _accept(toys, {name: topic_id}) == planned
+    assert _accept(toys, {name: topic_id}) == []
+    for again in ("three", "three"):
+        worker = toys.worker(again).ready()
+        wait_until(
+            lambda: len([1 for r in toys.outputs(b"add").values() for _ in r]) == 44, 20, "4 more"
+        )
+        with pytest.raises(Refusal, match="Stop them first"):
+            _accept(toys, {name: topic_id})
+        worker.stop()
+    anew = {key for rows in toys.outputs(b"add").values() for key, _ in rows if "anew" in key}
+    assert anew == {"anew0", "anew1", "anew2", "anew3"}
+    assert toys.worker("four").ready().stop() == 0
+
+
+def test_given_a_cluster_moved_when_all_is_accepted_as_it_was_then_nothing_is_read_twice(
+    make_toys: Callable[..., Toys], tmp_path: Path
+) -> None:
+    toys = make_toys(2).make_topics()
+    _worked(toys, 60)
+    with KafkaCluster(tmp_path / "elsewhere") as other:
+        moved = Toys(other.bootstrap, toys.prefix, tmp_path / "moved", 2)
+        moved.folder.mkdir()
+        moved.make_topics()
+        for topic in toys.topics():
+            for partition, messages in toys.read(topic).items():
+                for message in messages:
+                    moved._producer.produce(
+                        topic,
+                        message.value(),
+                        message.key(),
+                        partition=partition,
+                        headers=message.headers(),
+                    )
+        moved.flush()
+        moved.sent = toys.sent
+        moved.worker().refuses("byline cluster accept")
+        changes = _accept(moved, _ids(moved), Reading.ON)
+        assert {it.topic for it in changes} == set(moved.topics())
+        assert {it.unread for it in changes} == {0}
+        moved.add(60)
+        worker = moved.worker("two").ready()
+        moved.assert_exact()
+        worker.stop()
+        moved.close()
+
+
+def test_given_a_topic_of_other_records_then_it_is_not_accepted_as_the_same(toys: Toys) -> None:
+    _worked(toys)
+    name = _anew(toys)
+    with pytest.raises(Refusal, match="does not hold the same records at the same offsets"):
+        _accept(toys, {name: _ids(toys)[name]}, Reading.ON)
+
+
+def test_given_inputs_lost_then_favourable_only_serves_what_is_safe_and_accepts_nothing(
+    toys: Toys,
+) -> None:
+    _worked(toys)
+    name = _anew(toys)
+    toys.mark("adverse", 200)
+    toys.mark("fav", 200)
+    for number in range(4):
+        toys.produce("adds", f"anew{number}", "1", number)
+    toys.flush()
+    for again in ("two", "three"):
+        worker = toys.worker(again, favourable_only=True).ready()
+        assert worker.status["changed"] == "started with --favourable-only"
+        wait_until(lambda: "fav" in toys.fired(), 20, "the favourable timer")
+        time.sleep(3)
+        assert toys.fired() == {"fav"}
+        rows = [row for own in toys.outputs(b"add").values() for row in own]
+        assert len(rows) == 44
+        worker.stop()
+    toys.worker("four").refuses(f"{name} was deleted and made anew")
+    planned = _accept(toys, {name: _ids(toys)[name]})
+    assert {it.next_after for it in planned} == {1}
+    toys.worker("four").ready()
+    wait_until(lambda: toys.fired() == {"fav", "adverse"}, 20, "the adverse timer")
+    assert len([1 for own in toys.outputs(b"add").values() for _ in own]) == 44
+
+
+@pytest.mark.parametrize("way", ["accept", "favourable only"])
+def test_given_inputs_deleted_unread_then_there_is_a_way_on(toys: Toys, way: str) -> None:
+    _worked(toys, 100)
+    toys.add(100)
+    name = f"{toys.prefix}.adds"
+    gone = {TopicPartition(name, 1): RecordsToDelete(before_offset=40)}
+    toys.admin(lambda client: client.delete_records(gone, 10_000))
+    topic_id = _ids(toys)[name]
+    toys.worker().refuses("records were deleted unread", f"byline cluster accept {name}={topic_id}")
+    if way == "accept":
+        changes = _accept(toys, {name: topic_id})
+        assert [(it.partition, it.next_before, it.next_after) for it in changes] == [(1, 25, 40)]
+    worker = toys.worker("two", favourable_only=way != "accept").ready()
+    wait_until(lambda: sum(map(len, toys.seen().values())) == 185, 20, "all but what is lost")
+    worker.stop()
+
+
+@pytest.mark.parametrize("which", ["all", "one input", "the broadcast"])
+def test_given_partitions_added_when_the_old_ones_are_named_then_work_goes_on_with_them(
+    toys: Toys, which: str
+) -> None:
+    _worked(toys)
+    grown = {
+        "all": toys.keyed(),
+        "one input": [f"{toys.prefix}.adds"],
+        "the broadcast": [f"{toys.prefix}.factor"],
+    }[which]
+    toys.grow(6, *grown)
+    toys.worker().refuses("BYLINE_PARTITIONS=4")
+    toys.worker("two", partitions=5).refuses("4" if which == "all" else "BYLINE_PARTITIONS is 5")
+    worker = toys.worker("three", partitions=4).ready(parts=4)
+    toys.mark("adverse", 200)
+    wait_until(lambda: toys.fired() == {"adverse"}, 20, "the adverse timer")
+    toys.add(40)
+    toys.assert_exact()
+    assert worker.status["changed"] is None
+
+
+def test_given_a_record_in_a_partition_that_is_not_in_use_then_what_is_adverse_waits(
+    toys: Toys,
+) -> None:
+    _worked(toys)
+    toys.grow(6, *toys.keyed())
+    worker = toys.worker("two", partitions=4).ready(parts=4)
+    toys.produce("adds", "k", "1", 5)
+    # Due while the record lies there: no timer may act before somebody has looked.
+    toys.mark("adverse", 200)
+    toys.mark("fav", 200)
+    wait_until(lambda: "fav" in toys.fired(), 20, "the favourable timer")
+    said = wait_until(lambda: worker.status["changed"], 10, "it is seen")
+    assert f"{toys.prefix}.adds[5] 1" in said
+    assert "byline cluster reroute" in said
+    time.sleep(3)
+    assert toys.fired() == {"fav"}
+    worker.stop()
+    worker = toys.worker("three", partitions=4).ready(parts=4)
+    assert f"{toys.prefix}.adds[5] 1" in worker.status["changed"]
+    time.sleep(2)
+    assert toys.fired() == {"fav"}
+
+
+def test_given_a_changelog_made_anew_then_the_disk_is_left_and_used_no_more(toys: Toys) -> None:
+    _worked(toys)
+    changelog = f"{toys.prefix}-counts-changelog"
+    toys.make_anew(changelog, **{"cleanup.policy": "compact"})
+    worker = toys.worker()
+    worker.refuses(f"{changelog} was deleted and made anew", "byline cluster rebuild")
+    assert (toys.folder / "one" / "state" / "partition-0").is_dir()
+    with pytest.raises(Refusal, match="there is nothing to accept"):
+        _accept(toys, {changelog: _ids(toys)[changelog]}, Reading.ON)

@@ -1,0 +1,300 @@
+"""Every refusal of a changed cluster, and the commands that lead out of it, as they are told."""
+
+import asyncio
+import json
+import re
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiokafka import TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, RecordsToDelete
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+
+from schemas.topics import TOPICS
+from tests.worker.commands import audited, byline
+from tests.worker.harness import Estate, utc_now
+from tests.worker.policies import policy
+
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(300)]
+Events = dict[str, list[dict[str, Any]]]
+
+
+def admin(estate: Estate, call: Callable[[AIOKafkaAdminClient], Any]) -> Any:
+    async def act() -> Any:
+        client = AIOKafkaAdminClient(bootstrap_servers=estate.bootstrap)
+        await client.start()
+        try:
+            return await call(client)
+        finally:
+            await client.close()
+
+    return asyncio.run(act())
+
+
+def delete_records(estate: Estate, topic: str, before: dict[int, int]) -> None:
+    places = {TopicPartition(topic, n): RecordsToDelete(offset) for n, offset in before.items()}
+    admin(estate, lambda client: client.delete_records(places, 10_000))
+
+
+def cut(estate: Estate, changelog: str) -> None:
+    """Retention takes the first record of each partition, as it would with `delete`."""
+    for cleanup in ("delete", "compact"):
+        change = ConfigResource(ConfigResourceType.TOPIC, changelog, {"cleanup.policy": cleanup})
+        admin(estate, lambda client, change=change: client.alter_configs([change]))
+        if cleanup == "delete":
+            delete_records(estate, changelog, dict.fromkeys(range(estate.partitions), 1))
+
+
+def refused(estate: Estate, *words: str) -> str:
+    """Start a worker that ends with 2 within half a minute; all that it said."""
+    worker = estate.workers[0].start()
+    assert worker.process is not None
+    assert worker.process.wait(40) == 2
+    log = worker.log.read_text()
+    said = [line for line in log.splitlines() if line.startswith("worker stops (2)")][-1]
+    for word in words:
+        assert word in said
+    return said
+
+
+def again(estate: Estate) -> None:
+    estate.workers[0].start()
+    estate.wait_ready()
+
+
+def who(account: str) -> dict[str, str]:
+    return {"platform": "douyin" if account == "restricted" else "weibo", "account_id": account}
+
+
+def invite(estate: Estate, *accounts: str) -> None:
+    for account in accounts:
+        fact = {**who(account), "observed_at": utc_now()}
+        estate.put("category-changes", {**fact, "category": "财经"})
+        estate.put("follower-counts", {**fact, "followers": 1_500_000})
+
+
+def say(estate: Estate, events: Events, account: str, topic: str, **value: str) -> None:
+    key = f"{who(account)['platform']}:{account}"
+    (issued, *_) = [e for e in events[key] if e["event"] == "invitation.issued"]
+    about = {**who(account), "invitation_id": issued["invitation_id"], "occurred_at": utc_now()}
+    estate.put(topic, {**about, **value})
+
+
+@pytest.fixture
+def lived(make_estate: Callable[..., Estate]) -> Estate:
+    """A consent in force, a restriction and an open invitation; the worker has been stopped."""
+    estate = make_estate({"weibo": policy("weibo"), "douyin": policy("douyin", window="PT1S")})
+    estate.start()
+    invite(estate, "granted", "restricted", "open")
+    events = estate.wait_for(3)
+    for account in ("granted", "restricted", "open"):
+        say(estate, events, account, "notice-receipts", outcome="delivered")
+    events = estate.wait_for(6)
+    say(estate, events, "granted", "consent-answers", answer="granted")
+    estate.wait_for(10)
+    estate.drain()
+    estate.workers[0].stop()
+    return estate
+
+
+def kinds(events: Events) -> dict[str, list[str]]:
+    return {key.partition(":")[2]: [e["event"] for e in own] for key, own in events.items()}
+
+
+LIVED = {
+    "granted": ["invitation.issued", "invitation.delivered", "consent.granted"],
+    "restricted": [
+        "invitation.issued",
+        "invitation.delivered",
+        "invitation.expired",
+        "throttle.applied",
+        "throttle.applied",
+    ],
+    "open": ["invitation.issued", "invitation.delivered"],
+}
+
+
+def goes_on(estate: Estate, *, whole: bool = True) -> None:
+    """The state is whole: nobody is asked again, and each account goes on where it was."""
+    events = estate.events()
+    invite(estate, "granted", "restricted", "open")
+    say(estate, events, "restricted", "consent-answers", answer="granted")
+    say(estate, events, "open", "consent-answers", answer="granted")
+    estate.put(
+        "consent-answers", {**who("granted"), "answer": "withdrawn", "occurred_at": utc_now()}
+    )
+    estate.wait_for(15)
+    estate.drain()
+    time.sleep(1)
+    more = {
+        "granted": ["consent.withdrawn"],
+        "restricted": ["consent.granted", "throttle.lifted", "throttle.lifted"],
+        "open": ["consent.granted"],
+    }
+    assert kinds(estate.events()) == {key: LIVED[key] + more[key] for key in LIVED}
+    estate.workers[0].stop()
+    if whole:
+        assert audited(estate) == []
+
+
+@pytest.mark.parametrize("source", ["disk", "replay"])
+def test_given_a_changelog_cut_when_it_is_rebuilt_then_every_account_goes_on_where_it_was(
+    lived: Estate, source: str
+) -> None:
+    assert kinds(lived.events()) == LIVED
+    changelog = lived.names.changelog("accounts")
+    cut(lived, changelog)
+    if source == "replay":
+        shutil.rmtree(lived.folder / "data-0")
+    refused(lived, f"changelog {changelog}[", "begins at offset 1", "byline cluster rebuild")
+    checked = byline(lived, "cluster", "check")
+    assert checked.returncode == 1
+    assert "begins at offset 1: state was deleted; `byline cluster rebuild`" in checked.stdout
+    command = ("cluster", "rebuild", "--disk", str(lived.folder / "data-0"))
+    planned = byline(lived, *command, "--json")
+    assert planned.returncode == 0, planned.stderr
+    found = json.loads(planned.stdout)
+    assert {row["source"].partition(" ")[0] for row in found["partitions"]} - {"nothing"} == {
+        source
+    }
+    refused(lived, "begins at offset 1")
+    done = byline(lived, *command, "--yes")
+    assert done.returncode == 0, done.stderr
+    assert byline(lived, "cluster", "check").returncode == 0
+    assert byline(lived, "topics", "check").returncode == 0
+    again(lived)
+    goes_on(lived)
+
+
+def test_given_neither_disk_nor_inputs_then_what_is_lost_is_said_and_nothing_is_changed(
+    lived: Estate,
+) -> None:
+    cut(lived, lived.names.changelog("accounts"))
+    shutil.rmtree(lived.folder / "data-0")
+    readings = lived.read(["account-changes", "consent-answers"])
+    answers = {one.partition: one.offset + 1 for one in readings}
+    delete_records(lived, lived.names.prefix + "consent-answers", answers)
+    before = len(lived.read([lived.names.changelog("accounts")]))
+    done = byline(lived, "cluster", "rebuild", "--yes", "--json")
+    assert done.returncode == 1
+    found = json.loads(done.stdout)
+    (lost,) = [row for row in found["partitions"] if row["source"] == "lost"]
+    assert "is not there any more" in lost["why"]
+    assert found["lost"]["partitions"] == [lost["partition"]]
+    assert found["lost"]["consents"] == 1
+    assert len(lived.read([lived.names.changelog("accounts")])) == before
+    assert "1 with a consent in force" in byline(lived, "cluster", "rebuild").stdout
+
+
+def test_given_partitions_added_when_strays_are_rerouted_then_who_granted_is_not_restricted(
+    make_estate: Callable[..., Estate],
+) -> None:
+    estate = make_estate({"weibo": policy("weibo", window="PT20S")})
+    estate.start()
+    accounts = [f"a{number}" for number in range(8)]
+    invite(estate, *accounts)
+    events = estate.wait_for(8)
+    for account in accounts:
+        say(estate, events, account, "notice-receipts", outcome="delivered")
+    events = estate.wait_for(16)
+    keyed = [estate.names.of(topic) for topic in TOPICS if not topic.single]
+    more = {name: NewPartitions(total_count=8) for name in keyed}
+    admin(estate, lambda client: client.create_partitions(more))
+    # A new producer sees them, and hashes over eight.
+    estate.flush()
+    estate._producer = None
+    for account in accounts:
+        say(estate, events, account, "consent-answers", answer="granted")
+    estate.flush()
+    time.sleep(1)
+    assert estate.workers[0].stop() == 0
+    refused(estate, "BYLINE_PARTITIONS=4", "byline cluster reroute")
+    estate.more_settings["BYLINE_PARTITIONS"] = "4"
+    estate.workers[0].environment = estate.environment
+    again(estate)
+    time.sleep(22)
+    state = json.loads(estate.workers[0].page("/readyz")[1])
+    assert "byline cluster reroute" in state["cluster_changed"]
+    assert not [e for own in estate.events().values() for e in own if "expired" in e["event"]]
+    looked = byline(estate, "cluster", "reroute")
+    assert (looked.returncode, "--yes moves it" in looked.stdout) == (1, True)
+    moved = byline(estate, "cluster", "reroute", "--yes")
+    assert moved.returncode == 0, moved.stderr
+    assert byline(estate, "cluster", "reroute", "--yes").stdout.startswith("nothing lies in")
+    estate.wait_for(24)
+    estate.workers[0].stop()
+    again(estate)
+    assert json.loads(estate.workers[0].page("/readyz")[1])["cluster_changed"] is None
+    time.sleep(3)
+    ended = {key: [e["event"] for e in own][-1] for key, own in estate.events().items()}
+    assert set(ended.values()) == {"consent.granted"}
+    sent = byline(
+        estate,
+        "send",
+        "consent-answers",
+        "-",
+        text=json.dumps({**who("a0"), "answer": "withdrawn", "occurred_at": utc_now()}),
+    )
+    assert sent.returncode == 0, sent.stderr
+    estate.wait_for(25)
+    estate.workers[0].stop()
+    assert audited(estate) == []
+
+
+def test_given_an_input_made_anew_when_it_is_accepted_as_told_then_work_goes_on(
+    lived: Estate,
+) -> None:
+    name = lived.names.prefix + "consent-answers"
+    admin(lived, lambda client: client.delete_topics([name]))
+    refused(lived, f"missing topics: {name}", "byline topics create")
+    assert byline(lived, "topics", "create").returncode == 0
+    said = refused(lived, f"{name} was deleted and made anew")
+    (words,) = re.findall(rf"`byline (cluster accept {re.escape(name)}=[\w-]+)`", said)
+    assert f"byline {words}" in byline(lived, "cluster", "check").stdout
+    assert "--yes writes it" in byline(lived, *words.split()).stdout
+    refused(lived, "byline worker --favourable-only")
+    done = byline(lived, *words.split(), "--yes")
+    assert done.returncode == 0, done.stderr
+    assert byline(lived, *words.split(), "--yes").stdout.startswith("accepted already")
+    again(lived)
+    # For the auditor the answer that went with the topic was never given.
+    goes_on(lived, whole=False)
+
+
+def test_given_another_application_id_then_one_goes_on_and_the_other_is_retired(
+    make_estate: Callable[..., Estate], tmp_path: Path
+) -> None:
+    estate = make_estate({"weibo": policy("weibo")})
+    estate.start()
+    below = {**who("small"), "followers": 10, "observed_at": utc_now()}
+    estate.put("follower-counts", below)
+    estate.drain()
+    estate.workers[0].stop()
+    old = estate.names.application_id
+    estate.more_settings["BYLINE_APPLICATION_ID"] = f"{old}-b"
+    estate.workers[0].environment = estate.environment
+    assert byline(estate, "topics", "create").returncode == 0
+    refused(estate, f"application id {old} has worked on", f"BYLINE_APPLICATION_ID={old}")
+    # The advice, both ways: the old one still works …
+    estate.more_settings["BYLINE_APPLICATION_ID"] = old
+    estate.workers[0].environment = estate.environment
+    again(estate)
+    refusing = dict(estate.environment) | {"BYLINE_APPLICATION_ID": f"{old}-b"}
+    estate.more_settings["BYLINE_APPLICATION_ID"] = f"{old}-b"
+    running = byline(estate, "cluster", "retire", old, "--yes")
+    assert (running.returncode, "Stop them first" in running.stderr) == (2, True)
+    estate.workers[0].stop()
+    # … and the new one does when the old one is ended for good.
+    assert "would be deleted" in byline(estate, "cluster", "retire", old).stdout
+    refused_by = estate.workers[0]
+    refused_by.environment = refusing
+    refused(estate, f"application id {old} has worked on")
+    assert byline(estate, "cluster", "retire", old, "--yes").returncode == 0
+    again(estate)
+    invite(estate, "open")
+    estate.wait_for(1)
+    assert refused_by.stop() == 0
