@@ -61,7 +61,7 @@ def check_position(
     if position.partitions != partition_count:
         raise Refusal(
             f"the state of partition {partition} was built with {position.partitions} partitions, "
-            f"the topics now have {partition_count}: keys would be looked for in the wrong place. "
+            f"now {partition_count} are in use: keys would be looked for in the wrong place. "
             f"Set BYLINE_PARTITIONS={position.partitions} to go on with the old ones, have "
             "producers write to these alone, and move what lies in the others with "
             f"`byline cluster reroute`. {SECOND_TIME}",

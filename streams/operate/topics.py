@@ -116,7 +116,7 @@ async def check(settings: Settings) -> list[Difference]:
     names = names_of(settings)
     async with admin_client(settings) as client:
         existing = await _existing(client, (names.of(topic) for topic in TOPICS))
-    return list(differences(names, existing))
+    return list(differences(names, existing, settings.partitions))
 
 
 async def kept_too_short(settings: Settings) -> list[Difference]:
@@ -153,7 +153,7 @@ async def apply(settings: Settings, *, dry_run: bool = False) -> Applied:
     names = names_of(settings)
     async with admin_client(settings) as client:
         existing = await _existing(client, (names.of(topic) for topic in TOPICS))
-        found = list(differences(names, existing))
+        found = list(differences(names, existing, settings.partitions))
         mended = [it for it in found if it.is_setting]
         changes: dict[str, dict[str, str]] = {}
         for it in mended:
@@ -184,8 +184,13 @@ async def _await_settings(
             await asyncio.sleep(0.1)
 
 
-def differences(names: TopicNames, existing: Mapping[str, Existing]) -> Iterator[Difference]:
-    """The comparison itself: missing topics, partition counts, and each setting."""
+def differences(
+    names: TopicNames, existing: Mapping[str, Existing], in_use: int | None = None
+) -> Iterator[Difference]:
+    """The comparison itself: missing topics, partition counts, and each setting.
+
+    `in_use`: how many partitions of a topic are worked with, where there may be more.
+    """
     keyed = _common_count(names, existing)
     for topic in TOPICS:
         name = names.of(topic)
@@ -193,8 +198,8 @@ def differences(names: TopicNames, existing: Mapping[str, Existing]) -> Iterator
         if found is None:
             yield Difference(name, "missing", "there", "missing")
             continue
-        count = 1 if topic.single else keyed
-        if found.partitions != count:
+        count = 1 if topic.single else in_use or keyed
+        if found.partitions != count and (in_use is None or found.partitions < (count or 1)):
             yield Difference(name, PARTITIONS, str(count), str(found.partitions))
         yield from _wrong_settings(topic, name, found)
 

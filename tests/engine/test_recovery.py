@@ -97,7 +97,7 @@ def test_given_another_partition_count_then_the_worker_refuses(toys: Toys) -> No
     toys.admin(lambda client: client.create_partitions(more))
     worker = toys.worker("one")
     assert worker.exit_code() == 2
-    assert "was built with 4 partitions, the topics now have 6" in worker.log
+    assert "was built with 4 partitions, now 6 are in use" in worker.log
 
 
 def test_given_inputs_deleted_unread_then_the_worker_refuses(toys: Toys) -> None:
