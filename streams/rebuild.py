@@ -18,10 +18,10 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from schemas.inputs import INPUT_MODELS, InputName
 from schemas.topics import DECISIONS, POLICIES, STORES, TopicNames
-from streams.core.batches import joined
-from streams.core.chain import Chain
-from streams.core.ledger import InputRecord
-from streams.core.partition import World
+from streams.core.inputs.batches import joined
+from streams.core.log.chain import Chain
+from streams.core.model.ports import InputRecord
+from streams.core.partition import PartitionEnvironment
 from streams.engine import acceptance
 from streams.engine.config import EngineConfig
 from streams.engine.disk_reading import Disk, read_disk
@@ -209,14 +209,14 @@ class _Partition:
         for name in INPUT_MODELS:
             home = 0 if name == "switches" else self._number
             cursors[name] = await self._reading(stack, self._names.input(name), home)
-        world = World(
+        environment = PartitionEnvironment(
             policies={},
             partition_count=self._count,
             partition_of=partitioner(self._count),
             require_approvals=self._settings.require_approvals,
             full_name=lambda name: self._names.prefix + name,
         )
-        self.replay = Replay(world, self._number, cursors, self._texts)
+        self.replay = Replay(environment, self._number, cursors, self._texts)
         async for transaction in self._transactions():
             await self.replay.transaction(transaction)
 

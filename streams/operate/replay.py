@@ -13,11 +13,11 @@ import msgspec
 
 from schemas.inputs import FIRST_EDITION_ORDER, INPUT_MODELS, InputName
 from schemas.topics import DECISIONS, STORES
-from streams.core.batches import offset_after
-from streams.core.clock import milliseconds
-from streams.core.ledger import Headers, InputRecord, Stop
-from streams.core.partition import ORDER, Partition, World
-from streams.core.policy import Policy
+from streams.core.inputs.batches import offset_after
+from streams.core.model.instants import milliseconds
+from streams.core.model.policy import Policy
+from streams.core.model.ports import Headers, InputRecord, Stop
+from streams.core.partition import ORDER, Partition, PartitionEnvironment
 
 TRANSACTION, POLICIES = b"#transaction", b"#policies"
 
@@ -82,7 +82,7 @@ class Replay:
 
     def __init__(
         self,
-        world: World,
+        environment: PartitionEnvironment,
         partition: int,
         cursors: Mapping[InputName, Cursor],
         texts: Mapping[str, bytes],
@@ -90,7 +90,7 @@ class Replay:
         self.reads: dict[str, int] = {}
         self.now = 0
         self.transactions = 0
-        self._world = world
+        self._environment = environment
         self._partition = partition
         self._cursors = cursors
         self._texts = texts
@@ -155,11 +155,11 @@ class Replay:
             }
         # Whatever was read again had been stated, else the log would not go on.
         rescan = frozenset(self._policies)
-        world = self._world._replace(policies=self._policies, rescan=rescan)
-        self._core = Partition(world, self._partition, self._tables, at)
+        environment = self._environment._replace(policies=self._policies, rescan=rescan)
+        self._core = Partition(environment, self._partition, self._tables, at)
         self._core.take_up(self._tables, at)
         self._held_back = False
-        names = {self._world.full_name(name): name for name in self._cursors}
+        names = {self._environment.full_name(name): name for name in self._cursors}
         reads = {names[topic]: after for topic, after in self.reads.items()}
         for name in self._core.rewind(self._tables, reads):
             self._cursors[name].restart()
@@ -181,13 +181,16 @@ class Replay:
             more = core.fire(self._tables, at, as_of, step["looked"], favourable_only)
             if more != step["more"]:
                 raise self._parted(closing, "other timers would have been due")
+        if since is not None and not self._held_back:
+            self._held_back = True
+            core.cluster_changed(_instant(since))
 
     async def _batches(
         self, closing: Mapping[str, Any], reads: Mapping[str, Sequence[int]]
     ) -> list[tuple[InputName, list[InputRecord]]]:
         batches = []
         for name, cursor in self._cursors.items():
-            topic = self._world.full_name(name)
+            topic = self._environment.full_name(name)
             if topic not in reads:
                 continue
             first, after = reads[topic]
@@ -204,7 +207,7 @@ class Replay:
         for step in reversed(closing["steps"]):
             goals.update({topic: first for topic, (first, _) in step.get("reads", {}).items()})
         for name, cursor in self._cursors.items():
-            goal = goals.get(self._world.full_name(name))
+            goal = goals.get(self._environment.full_name(name))
             if goal is not None:
                 await cursor.upto(goal)
 

@@ -90,10 +90,10 @@ def perform(
         _again(change, ground, found)
         change.lead_out(ground)
         ground.start()
-        found["back"] = round(ground.serving() or -1.0, 1)
+        found["back"] = _back(ground)
         if change.settle is not None:
             change.settle(ground)
-            found["back"] = round(ground.serving() or -1.0, 1)
+            found["back"] = _back(ground)
         time.sleep(given.after)
         ground.traffic.stop()
         # What is open runs out, and nobody says anything more.
@@ -113,6 +113,15 @@ def perform(
         return found
     finally:
         ground.close()
+
+
+def _back(ground: Ground) -> float:
+    """How long until every partition is served again."""
+    seconds = ground.serving()
+    if seconds is None:
+        logs = [worker.log.read_text(errors="replace")[-1500:] for worker in ground.workers]
+        raise RuntimeError("the workers did not come back:\n" + "\n----\n".join(logs))
+    return round(seconds, 1)
 
 
 def _noticed(change: Change, ground: Ground, began: float) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from confluent_kafka import Consumer, Producer
 
 from schemas.topics import CHANGELOGS, DEAD_LETTERS, DECISIONS, INPUTS, OUTPUTS, TOPICS, Topic
-from streams.core.clock import rfc3339
+from streams.core.model.instants import rfc3339
 from tests.chaos.cluster.ground import PARTITIONS, Ground, wait
 
 RESTORED_SECONDS = 20.0

@@ -23,7 +23,9 @@ def judge(events: Events, said: list[Said], until: float) -> dict[str, list[str]
     """What was found wrong, by name. `until`: when the workers were told to stop."""
     by_account: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for _, event in events:
-        by_account[f"{event['platform']}:{event['account_id']}"].append(event)
+        # To a shadow nobody answers.
+        if event["mode"] == "enforce":
+            by_account[f"{event['platform']}:{event['account_id']}"].append(event)
     words: dict[str, list[tuple[str, Said, dict[str, Any]]]] = defaultdict(list)
     for one in said:
         if one.value:
