@@ -46,6 +46,30 @@ def test_what_is_favourable_passes_an_adverse_timer_that_waits() -> None:
     assert day.said() == lifted("ended")
 
 
+def test_what_is_favourable_passes_it_also_when_it_comes_due_later() -> None:
+    """Topics cannot be looked at for long: the deadline waits, and then the label ends."""
+    ends = START + DAY + 2 * WINDOW
+    day = Day().label("财经", valid_until=rfc3339(ends)).reads(1500).wait(HOUR).receipt()
+    day.said()
+    day.now += WINDOW
+    round_of(day, favourable_only=True)
+    assert day.said() == []
+    day.now = ends
+    round_of(day, favourable_only=True)
+    assert day.said() == ["cancelled label"]
+
+
+def test_a_pause_that_is_read_late_is_said_although_the_deadline_waits() -> None:
+    day = delivered()
+    day.now += WINDOW
+    round_of(day, favourable_only=True)
+    day.switch("adverse_off", True, at=day.now - HOUR)
+    day.switch("adverse_off", False)
+    assert day.said() == []
+    round_of(day, favourable_only=True)
+    assert day.said() == ["extended pause"]
+
+
 def test_an_ended_label_cancels_in_such_a_round() -> None:
     ends = START + DAY
     day = Day().label("财经", valid_until=rfc3339(ends)).reads(1500).wait(HOUR).receipt()

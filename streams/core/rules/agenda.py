@@ -39,6 +39,11 @@ class Agenda(NamedTuple):
         """The earliest instant of an item."""
         return min((item.at for item in self.items), default=None)
 
+    @property
+    def favourable_at(self) -> int | None:
+        """The earliest instant of an item that leads to nothing adverse."""
+        return min((item.at for item in self.items if not item.timer.adverse), default=None)
+
     def since(self, at: int | None) -> int:
         """From when the item at an instant has been waiting: the order among those due at once."""
         return min((item.since for item in self.items if item.at == at), default=0)

@@ -155,7 +155,8 @@ class Evaluator:
             if not favourable_only or agenda.first(as_of, favourable_only):
                 raise RuntimeError(f"a timer of {ref.platform} is due again: {agenda.items}")
             assert at is not None
-            self.schedule.park(key, at, agenda.since(next_at), seen=context.time)
+            since, passing = agenda.since(next_at), agenda.favourable_at
+            self.schedule.park(key, at, since, seen=context.time, favourable_at=passing)
             return
         self.schedule.set(key, at, agenda.since(next_at), seen=context.time)
 

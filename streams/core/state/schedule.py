@@ -28,6 +28,8 @@ class Schedule:
         """Due, but for adverse timers alone, which wait until the topics have been looked at."""
         self._parked_at: int | None = None
         """The earliest instant of those, or an earlier one."""
+        self._passing: dict[bytes, int] = {}
+        """Of those, when something favourable is due, which passes what waits."""
 
     def __len__(self) -> int:
         return len(self._at)
@@ -46,6 +48,7 @@ class Schedule:
         """
         self._seen.pop(key, None)
         parked = self._parked.pop(key, None)
+        self._passing.pop(key, None)
         if at is None:
             self._at.pop(key, None)
             return
@@ -60,27 +63,46 @@ class Schedule:
         if len(self._heap) > 2 * len(self._at) + _SMALL:
             counts: dict[bytes, Entry] = {}
             for entry in self._heap:
-                at, _, key = entry
-                if self._at.get(key) == at and key not in self._parked:
+                if self._counts(entry):
+                    key = entry[2]
                     counts[key] = min(entry, counts.get(key, entry))
             self._heap = list(counts.values())
             heapq.heapify(self._heap)
 
+    def _counts(self, entry: Entry) -> bool:
+        at, _, key = entry
+        return (self._passing if key in self._parked else self._at).get(key) == at
+
     def hasten(self, key: bytes, at: int) -> None:
-        """Look at `key` at an instant, unless it is due before."""
-        if self._at.get(key, at + 1) > at:
+        """Look at `key` at an instant, unless it is due before. What is parked stays so."""
+        if key in self._parked:
+            self._pass(key, min(at, self._passing.get(key, at)))
+        elif self._at.get(key, at + 1) > at:
             self.set(key, at)
 
-    def park(self, key: bytes, at: int, since: int, seen: int) -> None:
-        """Look at `key` at an instant that has passed, but not before `unpark`."""
+    def park(
+        self, key: bytes, at: int, since: int, seen: int, favourable_at: int | None = None
+    ) -> None:
+        """Look at `key` at an instant that has passed, but not before `unpark`; or before that at
+        `favourable_at`, when something is due that passes what waits.
+        """
         self._at[key] = at
         self._seen[key] = seen
         self._parked[key] = (at, since, key)
         self._parked_at = at if self._parked_at is None else min(at, self._parked_at)
+        self._passing.pop(key, None)
+        if favourable_at is not None:
+            self._pass(key, favourable_at)
+
+    def _pass(self, key: bytes, at: int) -> None:
+        if self._passing.get(key) != at:
+            self._passing[key] = at
+            self._push((at, self._parked[key][1], key))
 
     def unpark(self) -> None:
         """The topics have been looked at: what was parked is due like everything else."""
         parked, self._parked, self._parked_at = self._parked, {}, None
+        self._passing = {}
         for entry in parked.values():
             self._push(entry)
 
@@ -113,8 +135,8 @@ class Schedule:
         return due is not None and due <= until
 
     def _heaped(self) -> int | None:
-        heap, at, parked = self._heap, self._at, self._parked
-        while heap and (at.get(heap[0][2]) != heap[0][0] or heap[0][2] in parked):
+        heap = self._heap
+        while heap and not self._counts(heap[0]):
             heapq.heappop(heap)
         return heap[0][0] if heap else None
 
@@ -125,4 +147,6 @@ class Schedule:
         at, _, key = heapq.heappop(self._heap)
         del self._at[key]
         self._seen.pop(key, None)
+        self._parked.pop(key, None)
+        self._passing.pop(key, None)
         return at, key
