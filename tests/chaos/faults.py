@@ -1,7 +1,7 @@
 """What each fault does. Every one puts back what it took away; how it went is one line.
 
-Here are those that strike all workers, the brokers or the topics; beside it those of one process
-and of what it stands on.
+Here are those that strike all workers, the brokers or the topics; beside it those of one process,
+of what it stands on, of its requests and of the cluster's topics.
 """
 
 import time
@@ -10,14 +10,16 @@ from random import Random
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource
 
+from tests.chaos.faults_of_cluster import ClusterFaults
 from tests.chaos.faults_of_matter import MatterFaults
+from tests.chaos.faults_of_wire import WireFaults
 from tests.chaos.faults_of_workers import WorkerFaults
 from tests.chaos.grounds import APPLICATION, PREFIX
 from tests.chaos.schedule import SCALES, Fault
 from tests.chaos.sending import wire_time
 
 
-class Faults(WorkerFaults, MatterFaults):
+class Faults(WorkerFaults, MatterFaults, WireFaults, ClusterFaults):
     """All kinds; `strike` one, `wait` for those that were struck."""
 
     def _scale(self, fault: Fault) -> bool:

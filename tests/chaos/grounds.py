@@ -2,6 +2,7 @@
 
 With root each worker gets a network namespace behind a bridge and a tmpfs for its disk, so that
 its cable can be pulled and its disk filled; without, those faults are left out of the schedule.
+Where asked for, proxies stand between workers and brokers, and workers speak TLS.
 """
 
 import asyncio
@@ -15,8 +16,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from streams.local.kafka import KafkaCluster
+from streams.local.probe import HOST, free_port
 from streams.operate import topics
 from streams.settings import Settings
+from tests.chaos import tls
+from tests.chaos.between import Between
 
 POLICIES = Path(__file__).parent / "policies"
 ROOT = Path(__file__).parents[2]
@@ -47,7 +51,10 @@ def _may_isolate() -> bool:
 
 
 class Site:
-    """Brokers, folders and network of one run; a context manager that leaves nothing behind."""
+    """Brokers, folders and network of one run; a context manager that leaves nothing behind.
+
+    `wire`: proxies stand between workers and brokers. `encrypted`: workers speak TLS.
+    """
 
     def __init__(
         self,
@@ -57,30 +64,55 @@ class Site:
         partitions: int = 8,
         session_seconds: float = 8.0,
         isolate: bool | None = None,
+        wire: bool = False,
+        encrypted: bool = False,
     ) -> None:
         self.folder = folder or Path(tempfile.mkdtemp(prefix="chaos-"))
         self.partitions = partitions
         self.session_seconds = session_seconds
         self.isolated = _may_isolate() if isolate is None else isolate
+        self.between: Between | None = None
+        """The proxies, while they are there."""
         # The kernel takes its time to remove the networks of a site that is gone.
         serial = next(_SERIAL)
         self._number = (os.getpid() + 7 * serial) % 250 + 2
         self._tag = f"b{os.getpid() % 100_000}x{serial}"
-        config: dict[str, str] = {}
-        if self.isolated:
-            config = {
-                "listener.security.protocol.map": (
-                    "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,CABLE:PLAINTEXT"
-                )
-            }
-        self.kafka = KafkaCluster(self.folder / "kafka", brokers=brokers, config=config)
+        self._host = f"10.213.{self._number}.1" if self.isolated else HOST
+        self._wire, self._apart = wire, wire or encrypted or self.isolated
+        self._ways = [self._way(number) for number in range(brokers)]
+        self._certificates = (
+            tls.make(self.folder / "tls", (self._host, HOST)) if encrypted else None
+        )
+        self.kafka = KafkaCluster(self.folder / "kafka", brokers=brokers, config=self._config())
+
+    def _way(self, number: int) -> tuple[int, int]:
+        """Of a broker the port that workers know, and the one that it listens on."""
+        known = 9092 + number if self.isolated else free_port()
+        return known, free_port() if self._wire else known
+
+    def _config(self) -> dict[str, str]:
+        """What makes the brokers listen apart for the workers; nothing where they need not."""
+        if not self._apart:
+            return {}
+        speaks = "SSL" if self._certificates else "PLAINTEXT"
+        protocols = f"CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,CABLE:{speaks}"
+        more = self._certificates.listener("CABLE") if self._certificates else {}
+        return {
+            "listener.security.protocol.map": protocols,
+            "inter.broker.listener.name": "PLAINTEXT",
+            **more,
+        }
 
     def __enter__(self) -> "Site":
         try:
             if self.isolated:
                 self._lay_cables()
-                self._listen_on_the_bridge()
+            if self._apart:
+                self._listen_apart()
             self.kafka.start()
+            if self._wire:
+                context = self._certificates.tls if self._certificates else None
+                self.between = Between(self._host, self._ways, context)
             asyncio.run(topics.create(self.settings, self.partitions, None))
         except BaseException:
             self.__exit__()
@@ -88,6 +120,9 @@ class Site:
         return self
 
     def __exit__(self, *_: object) -> None:
+        if self.between is not None:
+            self.between.close()
+            self.between = None
         # kill -9 for those that a fault's thread brought back while we were ending.
         self.kafka.stop()
         if not self.isolated:
@@ -141,14 +176,22 @@ class Site:
             "BYLINE_HTTP_PORT": str(18_080 + number),
             "BYLINE_SESSION_TIMEOUT_SECONDS": str(self.session_seconds),
             "PYTHONUNBUFFERED": "1",
+            **self._trust(),
             **more,
         }
 
+    def _trust(self) -> dict[str, str]:
+        if self._certificates is None:
+            return {}
+        return {
+            "BYLINE_KAFKA_SECURITY_PROTOCOL": "SSL",
+            "BYLINE_KAFKA_SSL_CAFILE": str(self._certificates.authority),
+        }
+
     def _bootstrap_inside(self) -> str:
-        if not self.isolated:
+        if not self._apart:
             return self.kafka.bootstrap
-        address = f"10.213.{self._number}.1"
-        return ",".join(f"{address}:{9092 + number}" for number in range(self.kafka.brokers))
+        return ",".join(f"{self._host}:{known}" for known, _ in self._ways)
 
     def _lay_cables(self) -> None:
         bridge, net = f"{self._tag}b", f"10.213.{self._number}"
@@ -169,15 +212,16 @@ class Site:
             run(*inside, "link", "set", guest, "up")
             run(*inside, "link", "set", "lo", "up")
 
-    def _listen_on_the_bridge(self) -> None:
-        """A second listener beside the loopback's, on the bridge's address."""
+    def _listen_apart(self) -> None:
+        """A second listener for the workers: on the bridge's address, or behind a proxy on it."""
         self.kafka._lay_out()
-        address = f"10.213.{self._number}.1"
-        for number, node in enumerate(self.kafka._nodes):
+        listens = HOST if self._wire else self._host
+        for node, (known, behind) in zip(self.kafka._nodes, self._ways, strict=True):
             path = node.folder / "server.properties"
-            text = re.sub(
-                r"(?m)^((?:advertised\.)?listeners=.*)$",
-                rf"\1,CABLE://{address}:{9092 + number}",
-                path.read_text(),
-            )
+            text = path.read_text()
+            for name, where in (
+                ("listeners", f"{listens}:{behind}"),
+                ("advertised.listeners", f"{self._host}:{known}"),
+            ):
+                text = re.sub(rf"(?m)^({re.escape(name)}=.*)$", rf"\1,CABLE://{where}", text)
             path.write_text(text)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from streams.engine.failpoints import POINTS
+from tests.chaos.report import name_of
 from tests.chaos.wire.table import table
 
 HERE = Path(__file__).parent
@@ -18,10 +19,12 @@ def _load(name: str) -> Any:
 
 
 def runs() -> list[tuple[str, dict[str, Any]]]:
-    """The runs under random faults, by name."""
+    """The runs under random faults, by name; a run in parts is one for each."""
     found = []
     for path in sorted(RESULTS.glob("run-*.json")):
-        found.append((path.stem.removeprefix("run-"), json.loads(path.read_text())))
+        kept = json.loads(path.read_text())
+        parts = kept if isinstance(kept, list) else [kept]
+        found += [(path.stem.removeprefix("run-"), one) for one in parts]
     return found
 
 
@@ -39,8 +42,9 @@ def run_table() -> str:
         rows.append(
             (
                 name,
-                plan["seed"],
+                name_of(plan),
                 f"{plan['brokers']} / {plan['workers']}",
+                "yes" if plan.get("encrypted") else "no",
                 one["minutes_of_faults"],
                 f"{counts['inputs']:,}",
                 f"{counts['events']:,}",
@@ -53,18 +57,53 @@ def run_table() -> str:
                 one["violations"],
             )
         )
-    head = ("run", "seed", "brokers / workers", "minutes", "inputs", "events", "transactions")
-    more = ("faults", "starts", "drained, s", "longest stall, s", "recovery, s", "violations")
-    return _rows(head + more, rows)
+    rows += _sums()
+    head = ("run", "seed", "brokers / workers", "TLS", "minutes", "inputs", "events")
+    head += ("transactions", "faults", "starts", "drained, s", "longest stall, s")
+    return _rows((*head, "recovery, s", "violations"), rows)
+
+
+def _sums() -> list[tuple[Any, ...]]:
+    """The runs in parts, added up."""
+    rows = []
+    parts: dict[str, list[dict[str, Any]]] = {}
+    for name, one in runs():
+        parts.setdefault(name, []).append(one)
+    for name, own in parts.items():
+        if len(own) == 1:
+            continue
+        counts: Counter[str] = Counter()
+        for one in own:
+            counts.update(one["counts"])
+            counts.update({key: one[key] for key in ("faults", "starts", "violations")})
+        rows.append(
+            (
+                f"**{name}, all**",
+                f"{len(own)} parts",
+                "",
+                "",
+                round(sum(one["minutes_of_faults"] for one in own), 1),
+                *(f"**{counts[key]:,}**" for key in ("inputs", "events", "transactions")),
+                f"**{counts['faults']}**",
+                counts["starts"],
+                max(one["drained_seconds"] or 0 for one in own),
+                max(one["longest_stall_seconds"] for one in own),
+                "",
+                f"**{counts['violations']}**",
+            )
+        )
+    return rows
 
 
 def fault_table() -> str:
     """How often each kind struck, over all runs."""
     kinds: Counter[str] = Counter()
+    touched = sum(sum(one.get("touched", {}).values()) for _, one in runs())
     for _, one in runs():
         kinds.update(one["faults_by_kind"])
         kinds["kill at a fail-point"] += sum(one["failpoints"].values())
     rows = [*sorted(kinds.items()), ("**all**", sum(kinds.values()))]
+    rows.append(("requests of a transaction that these touched on the wire", f"{touched:,}"))
     return _rows(("fault", "times"), rows)
 
 

@@ -71,6 +71,8 @@ class Replay:
         self.breaches: list[str] = []
         self.transactions = 0
         self.openings = 0
+        self.trips: list[bytes] = []
+        """What the refusal guard has written to the topic of switches."""
         self.ledger = Ledger()
         self._world = PartitionEnvironment(
             policies=load_policies(POLICIES, require_approvals=False),
@@ -134,7 +136,9 @@ class Replay:
             )
         for topic, sent in self.ledger.keep():
             # All partitions write to the one of the switches: what is there is not in our order.
-            if topic != "switches":
+            if topic == "switches":
+                self.trips.append(sent[1] or b"")
+            else:
                 self._sent[topic].append(sent)
         for name, after in reads.items():
             self._next[name] = max(self._next[name], after)
@@ -143,13 +147,19 @@ class Replay:
         core = self._core
         assert core is not None
         order = ORDER if closing.get("edition", 1) > 1 else FIRST_EDITION_ORDER
+        noted = closing.get("cluster_changed")
+        changed_at = None if noted is None else _instant(noted)
         try:
             for step in steps:
                 at = _instant(step["now"])
+                if changed_at is not None and at >= changed_at:
+                    core.cluster_changed(changed_at)
                 if "as_of" in step:
                     self._fire(core, at, step)
                 else:
                     core.step(self.ledger, at, self._batches(step["reads"]), order)
+            if changed_at is not None:
+                core.cluster_changed(changed_at)
             core.seal(self.ledger, now, closing["reads"])
         except Stop as stop:
             self._say(f"transaction {closing['number']}: the core stops: {stop.message}")

@@ -8,7 +8,7 @@ def table(result: dict[str, Any]) -> str:
     plan, counts = result["plan"], result["counts"]
     lines = [
         "",
-        f"seed {plan['seed']}, {result['minutes_of_faults']} min of faults,"
+        f"seed {name_of(plan)}, {result['minutes_of_faults']} min of faults,"
         f" {result['sent']:,} inputs sent ({result['duplicates']:,} of them twice,"
         f" {result['garbage']:,} spoilt), {result['lives']:,} lives",
         *(f"  {name:34} {number:>10,}" for name, number in counts.items()),
@@ -18,6 +18,7 @@ def table(result: dict[str, Any]) -> str:
             f"  killed {point:27} {number:>10}"
             for point, number in sorted(result["failpoints"].items())
         ),
+        *(f"  wire: {what:28} {number:>10}" for what, number in result["touched"].items()),
         *(f"  left out: {kind} ({why})" for kind, why in result["left_out"].items()),
         *(f"  note: {note} ({number})" for note, number in result["notes"].items()),
         f"workers: {result['starts']} starts, exits {result['exits']}",
@@ -34,3 +35,9 @@ def table(result: dict[str, Any]) -> str:
         f"violations: {result['violations']}",
     ]
     return "\n".join(lines)
+
+
+def name_of(plan: dict[str, Any]) -> str:
+    """The seed, and the number of the part if it is one."""
+    number = plan.get("number")
+    return f"{plan['seed']}" if number is None else f"{plan['seed']}.{number}"

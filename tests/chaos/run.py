@@ -19,9 +19,14 @@ DRAIN_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run is made of; with the seed, all of its schedule."""
+    """What a run is made of; with the seed, all of its schedule.
+
+    `number`: of a part, where a run is cut into parts, each with a seed of its own. `encrypted`:
+    workers speak TLS.
+    """
 
     seed: int = 1
+    number: int | None = None
     minutes: float = 5.0
     every: float = 6.0
     kinds: tuple[str, ...] = tuple(KINDS)
@@ -31,26 +36,39 @@ class Plan:
     partitions: int = 8
     workers: int = 3
     folder: Path | None = None
+    encrypted: bool = False
     mutation: str = ""
     keep: Path | None = None
     points: tuple[str, ...] = POINTS
     settle_seconds: float = SETTLE_SECONDS
     drain_patience_seconds: float = 4 * DRAIN_SECONDS
 
+    @property
+    def key(self) -> str:
+        """What everything is drawn from."""
+        return str(self.seed) if self.number is None else f"{self.seed}.{self.number}"
+
 
 def perform(plan: Plan, say: Callable[[str], None] = print) -> dict[str, Any]:
     """Do it; the result as JSON: settings, counts, liveness, checks."""
-    site = Site(plan.folder, brokers=plan.brokers, partitions=plan.partitions)
+    wire = any(kind.startswith("wire") for kind in plan.kinds)
+    site = Site(
+        plan.folder,
+        brokers=plan.brokers,
+        partitions=plan.partitions,
+        wire=wire,
+        encrypted=plan.encrypted,
+    )
     kinds, left_out = _possible(plan, site)
-    with Stage(site, plan.seed, plan.rates, plan.mutation) as stage:
-        say(f"seed {plan.seed}, {plan.minutes} min, in {site.folder}")
+    with Stage(site, plan.key, plan.rates, plan.mutation) as stage:
+        say(f"seed {plan.key}, {plan.minutes} min, in {site.folder}")
         for kind, why in left_out.items():
             say(f"  left out: {kind} ({why})")
         stage.keep = plan.keep
         stage.begin(plan.workers)
         began = time.time()
         supervisor = stage.supervisor
-        supervisor.next_failpoint = FailpointQueue(plan.seed, plan.failpoints, plan.points)
+        supervisor.next_failpoint = FailpointQueue(plan.key, plan.failpoints, plan.points)
         faults = Faults(supervisor, stage.sender)
         _strike(plan, kinds, faults, say)
         over = time.time()
@@ -64,6 +82,7 @@ def perform(plan: Plan, say: Callable[[str], None] = print) -> dict[str, Any]:
         say("reading everything back")
         verdict = stage.end(plan.settle_seconds)
         return result | {
+            "touched": dict(site.between.touched) if site.between else {},
             "sent": stage.sender.sent,
             "duplicates": stage.sender.duplicates,
             "garbage": stage.sender.garbage,
@@ -93,7 +112,7 @@ def _strike(plan: Plan, kinds: list[str], faults: Faults, say: Callable[[str], N
     began = time.monotonic()
     supervisor = faults.supervisor
     end = plan.minutes * 60
-    for fault in draw(plan.seed, end, plan.every, kinds) if kinds else ():
+    for fault in draw(plan.key, end, plan.every, kinds) if kinds else ():
         wait = began + fault.at - time.monotonic()
         if wait > 0:
             time.sleep(wait)

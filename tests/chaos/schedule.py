@@ -26,6 +26,14 @@ KINDS: dict[str, float] = {
     "burst": 0.5,
     "narrow topic": 0.5,
     "zombie at a step": 4,
+    "wire held": 2,
+    "wire dropped": 1,
+    "wire repeated": 2,
+    "wire released late": 2,
+    "wire reset": 2,
+    "foreign topic": 1,
+    "acks anew": 1,
+    "topic settings": 1,
     "coordinator": 3,
     "broker stop": 2,
 }
@@ -57,7 +65,7 @@ class Fault:
     number: int
 
 
-def draw(seed: int, seconds: float, every: float, kinds: list[str]) -> list[Fault]:
+def draw(seed: int | str, seconds: float, every: float, kinds: list[str]) -> list[Fault]:
     """Faults over `seconds`, one each `every` seconds on average; the kinds take turns at first."""
     random = Random(f"faults-{seed}")
     weights = [KINDS[kind] for kind in kinds]
@@ -74,7 +82,9 @@ def draw(seed: int, seconds: float, every: float, kinds: list[str]) -> list[Faul
 class FailpointQueue:
     """Hands each starting worker the next point to die at; all points in turn, shuffled."""
 
-    def __init__(self, seed: int, share: float = 0.75, points: tuple[str, ...] = POINTS) -> None:
+    def __init__(
+        self, seed: int | str, share: float = 0.75, points: tuple[str, ...] = POINTS
+    ) -> None:
         self._points = points
         self._random = Random(f"failpoints-{seed}")
         self._share = share

@@ -11,6 +11,7 @@ from confluent_kafka import Message, Producer
 
 from schemas.inputs import INPUT_MODELS, input_key
 from tests.chaos.grounds import PREFIX
+from tests.oracle.records import partition_of
 
 TWICE, TWICE_LATER, GARBAGE = 0.03, 0.015, 0.02
 REPEATABLE = ("follower-counts", "category-changes", "controls", "notice-receipts")
@@ -38,8 +39,10 @@ WORDS = frozenset({"consent-answers", "account-changes", "controls"})
 class Sender:
     """One idempotent producer; `pause` sends late duplicates no more. Safe for several threads."""
 
-    def __init__(self, bootstrap: str, partitions: int, seed: int) -> None:
+    def __init__(self, bootstrap: str, partitions: int, seed: int | str) -> None:
         self.partitions = partitions
+        self.pinned = False
+        """Whether keys stay where they lie, whatever partitions a topic is given meanwhile."""
         self.sent = 0
         self.garbage = 0
         self.duplicates = 0
@@ -89,6 +92,8 @@ class Sender:
     def raw(self, name: str, key: bytes | None, value: bytes | None, partition: int = -1) -> None:
         """Anything at all."""
         kept = {"on_delivery": self._acked} if name == "consent-answers" else {}
+        if self.pinned and partition < 0 and key is not None and name != "switches":
+            partition = partition_of(key, self.partitions)
         while True:
             try:
                 self._producer.produce(PREFIX + name, value, key, partition=partition, **kept)
@@ -145,8 +150,6 @@ class Sender:
             self._later.append((at, "switches", b"*:refusals_settled", raw))
 
     def _elsewhere(self, name: str, key: bytes, value: bytes) -> None:
-        from tests.oracle.records import partition_of
-
         home = partition_of(key, self.partitions)
         self.raw(name, key, value, (home + 1) % self.partitions)
 

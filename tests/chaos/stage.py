@@ -24,7 +24,7 @@ READY_SECONDS = 120.0
 class Stage:
     """A context manager: brokers are up, nobody works and nothing is sent until one says so."""
 
-    def __init__(self, site: Site, seed: int, rates: Rates, mutation: str = "") -> None:
+    def __init__(self, site: Site, seed: int | str, rates: Rates, mutation: str = "") -> None:
         self.site, self._seed, self._rates, self._mutation = site, seed, rates, mutation
         self.keep: Path | None = None
         """Where to write down all that was read, to be judged again."""
@@ -101,4 +101,6 @@ class Stage:
             self.keep.write_bytes(pickle.dumps((book, self.sender.acked_at, until)))
         verdict = judge(book, self.site, self.sender.acked_at, until)
         verdict.breaches["sending"] = self.sender.failed
+        if self.site.between is not None:
+            verdict.breaches["asked again"] = self.site.between.asked_again
         return verdict

@@ -26,6 +26,8 @@ class Striking:
         self._busy = [threading.Lock() for _ in supervisor.slots]
         self._broker_lock = threading.Lock()
         self._fleet = threading.Lock()
+        self._wire_lock = threading.Lock()
+        self._topics_lock = threading.Lock()
         self._scaled = self._zombies = self._rolled = 0
         self.steps: Counter[str] = Counter()
         self._threads: list[threading.Thread] = []

@@ -20,11 +20,6 @@ def test_a_seed_reproduces_its_schedule() -> None:
     assert {fault.kind for fault in draw(11, 3_600, 3.0, kinds)} == set(kinds)
 
 
-@pytest.mark.xfail(
-    reason="the independent model does not yet follow refusal guards and unclear words under "
-    "faults as the second edition has them; audit and the chain hold (tests/chaos/README.in.md)",
-    strict=False,
-)
 @pytest.mark.timeout(1_500)
 def test_given_faults_of_every_kind_then_nobody_can_tell_from_what_comes_out() -> None:
     result = perform(

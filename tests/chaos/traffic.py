@@ -43,7 +43,7 @@ class _Living:
 class Traffic:
     """One thread that sends until `stop`; `hear` takes the events that come out."""
 
-    def __init__(self, sender: Sender, seed: int, rates: Rates) -> None:
+    def __init__(self, sender: Sender, seed: int | str, rates: Rates) -> None:
         self.sender, self.rates = sender, rates
         self.lives_begun = 0
         self._accounts = 0

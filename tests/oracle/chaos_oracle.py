@@ -8,7 +8,8 @@ For each account the model is run over every order that the contract permits, an
 * two inputs of different topics, sent within `lateness`, may have been applied in the order of
   topics (they were read together); within `race`, in either order (they were fetched apart);
 * a timer due within `lateness` of the end may not have acted yet. Cool-downs, reviews and ends of
-  restrictions count from a decision that may have been late itself, so for them it adds up.
+  restrictions count from a decision that may have been late itself, so for them it adds up, and an
+  answer that entered after such an end may have come before it in truth.
 
 A scenario keeps the number of outcomes small, best one, by these rules: the next input of an
 account is sent only when the effect of the one before it is visible, or else after a pause longer
@@ -26,12 +27,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from schemas.inputs import INPUT_MODELS
-from tests.oracle.model import Life, plain_id
+from schemas.words import Refused
+from tests.oracle.guard import is_unclear
+from tests.oracle.model import ENDS_BEFORE_ANSWERS, Life, plain_id
 from tests.oracle.policy import Policy
 from tests.oracle.records import Record
 
 ORDER = {name: place for place, name in enumerate(["policy", *INPUT_MODELS])}
-COUNTED_FROM_DECISIONS = ("cool_down", "throttle", "review")
+COUNTED_FROM_DECISIONS = ("cool_down", "throttle", "review", "ended")
 Seen = tuple[str, str, str | None]
 Outcome = tuple[tuple[Seen, ...], tuple[Seen, ...]]
 """Events as (event, reason, surface), those in `enforce` and those in `shadow`, each in order."""
@@ -43,12 +46,27 @@ class TooManyOutcomesError(Exception):
 
 @dataclass(frozen=True)
 class Sent:
-    """One input of one account, or a switch or policy that it shares with others."""
+    """One input of one account, or a switch or policy that it shares with others.
+
+    `refused`: its record was refused, and is an unclear word of the account.
+    """
 
     at: datetime
     name: str
     value: Any
     offset: int
+    refused: bool = False
+
+    def told(self, life: Life, late_ends: bool = False) -> Life:
+        """Tell it to a copy of a life, which has no time for its timers meanwhile."""
+        life = _copy(life)
+        life.late_ends = late_ends
+        if self.refused:
+            life.receive(self.at, "refused", self.name)
+        else:
+            life.receive(self.at, self.name, self.value)
+        life.late_ends = False
+        return life
 
 
 @dataclass(frozen=True)
@@ -65,20 +83,27 @@ def sent(
     policies: Mapping[str, Policy],
     *,
     prefix: str = "byline.",
-    refused: Iterable[tuple[str, int, int]] = (),
+    refused: Mapping[tuple[str, int, int], Refused] | Iterable[tuple[str, int, int]] = (),
 ) -> dict[str, list[Sent]]:
     """Inputs by account key, switches of its platform included, in the order of their timestamps.
 
-    `refused`: (topic, partition, offset) of dead letters, which take no effect.
+    `refused`: (topic, partition, offset) of dead letters, which take no effect; with the reason of
+    each, those that are unclear words of their account are among the inputs.
     """
-    without = set(refused)
+    without = dict(refused) if isinstance(refused, Mapping) else dict.fromkeys(refused)
     accounts: dict[str, list[Sent]] = defaultdict(list)
     switches: list[Sent] = []
     for record in inputs:
-        if (record.topic, record.partition, record.offset) in without or record.key is None:
+        if record.key is None:
             continue
         name = record.topic.removeprefix(prefix)
         at = datetime.fromtimestamp(record.timestamp_ms / 1000, UTC)
+        place = (record.topic, record.partition, record.offset)
+        if place in without:
+            key = record.key.decode("utf-8", "replace")
+            if is_unclear(name, key, without[place]):
+                accounts[key].append(Sent(at, name, None, record.offset, refused=True))
+            continue
         value = None if record.value is None else json.loads(record.value)
         one = Sent(at, name, value, record.offset)
         if name == "switches":
@@ -101,7 +126,10 @@ def expected(
     for key, own in sent(inputs, policies, **given).items():
         life = _begin(key, policies, ids)
         for one in own:
-            life.apply(one.at, one.name, one.value)
+            if one.refused:
+                life.apply(one.at, "refused", one.name)
+            else:
+                life.apply(one.at, one.name, one.value)
         life.advance(end)
         result[key] = [(*_seen(event), event["mode"]) for event in life.events]
     return result
@@ -225,9 +253,20 @@ def _branches(
         yield None
     for one in heads:
         if all(_may_precede(one, other, tolerance) for other in heads):
-            after = _copy(life)
-            after.receive(one.at, one.name, one.value)
-            yield after, {**read, one.name: read[one.name] + 1}
+            after = {**read, one.name: read[one.name] + 1}
+            yield one.told(life), after
+            if _may_end_later(life, one, tolerance):
+                yield one.told(life, late_ends=True), after
+
+
+def _may_end_later(life: Life, one: Sent, tolerance: Tolerance) -> bool:
+    """Whether an answer entered after an end that in truth came later: it counts from a decision
+    that may have been late.
+    """
+    if one.name != "consent-answers" or one.refused:
+        return False
+    ends = [(due, kind) for due, _, kind, _ in life.due_timers() if kind in ENDS_BEFORE_ANSWERS]
+    return any(one.at - _slack(life, kind, tolerance) < due < one.at for due, kind in ends)
 
 
 def _slack(life: Life, kind: str, tolerance: Tolerance) -> timedelta:

@@ -57,7 +57,7 @@ class RefusalGuard:
                 continue
             self.numbers[topic, platform] += 1
             if self.numbers[topic, platform] >= TRIPS_AT:
-                self._trip(now, topic, platform)
+                self.trip(now, topic, platform)
                 found.append(platform)
         return found
 
@@ -75,7 +75,7 @@ class RefusalGuard:
                 self.tripped.setdefault(platform, entered)
             elif platform in self.tripped and platform not in self._unread:
                 if issued_at < self._latest.get(platform, issued_at):
-                    self._trip(now, None, platform)
+                    self.trip(now, None, platform)
                     anew.append(platform)
                 else:
                     del self.tripped[platform]
@@ -94,11 +94,12 @@ class RefusalGuard:
         for platform in self._named(key) if known else self.platforms:
             self._latest[platform] = max(entered, self._latest.get(platform, entered))
             if platform not in self.tripped:
-                self._trip(now, topic, platform)
+                self.trip(now, topic, platform)
                 found.append(platform)
         return found
 
-    def _trip(self, now: datetime, topic: str | None, platform: str) -> None:
+    def trip(self, now: datetime, topic: str | None, platform: str) -> None:
+        """Defer here at once, and write the record that has it deferred everywhere."""
         if topic is not None:
             self.numbers[topic, platform] = 0
         self.tripped.setdefault(platform, now)
@@ -116,3 +117,9 @@ class RefusalGuard:
 def certain(key: str | None, reason: Refused) -> bool:
     """Whether it is sure which account a refused record is about."""
     return KEY.fullmatch(key or "") is not None and reason not in UNCERTAIN
+
+
+def is_unclear(topic: str, key: str | None, reason: Refused | None) -> bool:
+    """Whether a refused record is an unclear word of the account that it names."""
+    counted = reason is not None and reason != Refused.NOT_APPROVED
+    return counted and topic in WORDS and certain(key, Refused(reason))

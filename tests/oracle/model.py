@@ -27,6 +27,7 @@ from tests.oracle.words import Words
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 OPEN = ("INVITED", "UNDELIVERED", "DELIVERED", "DECLINED", "EXPIRED")
 ENDS_BEFORE_ANSWERS = ("throttle", "ended")
+"""Timers that act before an answer that entered after them."""
 
 
 class Caps(Protocol):
@@ -73,6 +74,8 @@ class Life(InputRules, AnswerRules, ControlRules, TermRules, TimerRules):
         self.patient = False
         """Led along by a worker: brakes and invitations that wait are looked at in its rounds."""
         self.look_at: datetime | None = None
+        self.late_ends = False
+        """What ends may have begun later than it was due: no answer is held against its end."""
         self.limit: datetime | None = None
         """Of a round: up to which instant time has passed for it, now being later."""
         self.favourable_only = False
@@ -113,10 +116,10 @@ class Life(InputRules, AnswerRules, ControlRules, TermRules, TimerRules):
         """Take one input with no look at the timers: for those who order both themselves."""
         self.clock = max(self.clock, now)
         entered = now if entered is None else entered
-        if name == "consent-answers":
+        if name == "consent-answers" and not self.late_ends:
             self._end_first(entered)
         cause = self.take(name, value, entered)
-        if self.patient and name in ("switches", "refusals"):
+        if self.patient and name in ("switches", "refusals", "cluster"):
             self._look_later(self.clock)
         else:
             self.look_again(cause)

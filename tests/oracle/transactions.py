@@ -15,7 +15,7 @@ from typing import Any
 
 from schemas.inputs import FIRST_EDITION_ORDER, INPUT_MODELS
 from schemas.words import Refused
-from tests.oracle.guard import WORDS, certain
+from tests.oracle.guard import is_unclear
 from tests.oracle.model import Life, plain_id
 from tests.oracle.policy import Policy, instant
 from tests.oracle.records import Record
@@ -49,8 +49,7 @@ def follow(
         reason = without.get(place)
         key = (record.key or b"").decode("utf-8", "replace")
         if place in without:
-            unclear = reason not in (None, Refused.NOT_APPROVED) and name in WORDS
-            if not unclear or reason is None or not certain(key, reason):
+            if not is_unclear(name, key, reason):
                 continue
             record = replace(record, value=REFUSED)
         elif record.key is None:

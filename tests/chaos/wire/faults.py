@@ -2,7 +2,7 @@
 
 import random
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tests.chaos.wire.frames import APIS, Request
@@ -39,7 +39,9 @@ class Fault:
 
 
 class Chance:
-    """Draws by a seed. `late_repeats` false: copies come right behind the request they copy."""
+    """Draws by a seed, of `kinds`. `late_repeats` false: copies come right behind the request that
+    they copy.
+    """
 
     def __init__(
         self,
@@ -47,8 +49,10 @@ class Chance:
         timeout_seconds: float,
         shares: Mapping[str, float] = SHARES,
         late_repeats: bool = True,
+        kinds: Sequence[str] = KINDS,
     ) -> None:
         self._seed, self._timeout, self._shares = seed, timeout_seconds, shares
+        self._kinds = kinds
         self._late_repeats = late_repeats
         self._numbers: dict[tuple[str, str], int] = defaultdict(int)
 
@@ -59,7 +63,7 @@ class Chance:
         draw = random.Random(f"{self._seed}:{at}:{self._numbers[at]}")
         if draw.random() >= self._shares.get(request.api, 0.0):
             return None
-        return self._make(draw, draw.choice(KINDS))
+        return self._make(draw, draw.choice(self._kinds))
 
     def _make(self, draw: random.Random, kind: str) -> Fault:
         if kind == "held":

@@ -12,9 +12,11 @@ reset          the connection breaks before the request, under way, or before th
 import asyncio
 import contextlib
 import socket
+import ssl
 import struct
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Protocol
 
 from streams.local.probe import HOST
@@ -32,11 +34,30 @@ class Faults(Protocol):
     def draw(self, request: Request) -> Fault | None: ...
 
 
-class Proxy:
-    """Listens on `port` and passes on to `broker_port`. `faults` None: everything passes."""
+@dataclass(frozen=True)
+class Tls:
+    """Contexts for both ways of the proxy: it is a server to its clients, the broker's client."""
 
-    def __init__(self, port: int, broker_port: int, faults: Faults | None = None) -> None:
+    server: ssl.SSLContext
+    client: ssl.SSLContext
+
+
+class Proxy:
+    """Listens on `host` and `port` and passes on to `broker_port`. `faults` None: all passes.
+
+    `tls`: both ways are encrypted, and only the proxy reads what passes.
+    """
+
+    def __init__(
+        self,
+        port: int,
+        broker_port: int,
+        faults: Faults | None = None,
+        host: str = HOST,
+        tls: Tls | None = None,
+    ) -> None:
         self.port, self.broker_port, self.faults = port, broker_port, faults
+        self._host, self._tls = host, tls
         self.touched = empty_table()
         self.passed: Counter[str] = Counter()
         self.versions: dict[str, int] = {}
@@ -48,8 +69,16 @@ class Proxy:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> "Proxy":
-        self._server = await asyncio.start_server(self._serve, HOST, self.port, limit=2**24)
+        context = None if self._tls is None else self._tls.server
+        self._server = await asyncio.start_server(
+            self._serve, self._host, self.port, limit=2**24, ssl=context
+        )
         return self
+
+    async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """A connection of its own to the broker."""
+        context = None if self._tls is None else self._tls.client
+        return await asyncio.open_connection(HOST, self.broker_port, limit=2**24, ssl=context)
 
     async def __aexit__(self, *_: object) -> None:
         assert self._server is not None
@@ -103,7 +132,7 @@ class Proxy:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            upstream = await asyncio.open_connection(HOST, self.broker_port, limit=2**24)
+            upstream = await self.connect()
         except OSError:
             reset(writer)
             return
@@ -259,7 +288,7 @@ class Link:
         await arrived.wait()
 
     async def _deliver_copy(self, request: Request) -> None:
-        reader, writer = await asyncio.open_connection(HOST, self._proxy.broker_port)
+        reader, writer = await self._proxy.connect()
         try:
             writer.write(framed(request.frame))
             await read_frame(reader)

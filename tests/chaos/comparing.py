@@ -1,0 +1,120 @@
+"""What came out against what the model says: who is followed, and where the two differ."""
+
+import json
+from collections import defaultdict
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from schemas.inputs import INPUT_MODELS
+from tests.chaos.apart import each_partition
+from tests.chaos.book import Book, bare
+from tests.chaos.following import Following, Ids, Refused
+from tests.oracle.policy import Policy, instant
+from tests.oracle.records import Record
+
+PASSING = ("invitation.reminded", "throttle.renewed")
+LATE = timedelta(seconds=60)
+
+
+def invitation_ids(outputs: list[Record]) -> Ids:
+    """The id that each cycle's invitation has: (key, mode, cycle) to it."""
+    ids = {}
+    for record in outputs:
+        value = json.loads(record.value or b"")
+        if value["event"] == "invitation.issued":
+            key = f"{value['platform']}:{value['account_id']}"
+            ids[key, value["mode"], value["cycle"]] = value["invitation_id"]
+    return ids
+
+
+def refused_places(book: Book) -> Refused:
+    """Where the refused inputs stand, by bare topic name, and the reason of each."""
+    places = {}
+    for record in book.all(["dead-letters"]):
+        value = json.loads(record.value or b"")
+        places[bare(value["topic"]), value["partition"], value["offset"]] = value["reason"]
+    return places
+
+
+def interesting(book: Book, refused: Refused, policies: Mapping[str, Policy]) -> set[str]:
+    """Accounts that can have events at all: of a platform we know, with more than readings."""
+    found = set()
+    for name in INPUT_MODELS:
+        if name in ("switches", "follower-counts"):
+            continue
+        for record in book.all([name]):
+            place = (name, record.partition, record.offset)
+            if place not in refused and record.key is not None:
+                key = record.key.decode()
+                if key.split(":")[0] in policies:
+                    found.add(key)
+    return found
+
+
+def follow(book: Book, policies: Mapping[str, Policy], until: datetime) -> tuple[list[str], int]:
+    """Differences between what came out and what the model says, and how many events it made."""
+    outputs = book.outputs
+    ids, refused = invitation_ids(outputs), refused_places(book)
+    worth = interesting(book, refused, policies)
+    breaches: list[str] = []
+    events: dict[str, list[dict[str, Any]]] = defaultdict(list)
+
+    def one(book: Book, partition: int) -> tuple[list[str], dict[str, list[dict[str, Any]]]]:
+        following = Following(book, partition, policies, ids, refused, worth)
+        found = following.run(until)
+        return found, {key: life.events for key, life in following.lives.items()}
+
+    for found, own in each_partition(book, one):
+        breaches += found
+        for key, made in own.items():
+            events[key] += made
+    found: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for record in outputs:
+        value = json.loads(record.value or b"")
+        found[f"{value['platform']}:{value['account_id']}"].append(value)
+    for key in sorted(found.keys() | events.keys()):
+        breaches += _differences(key, _ordered(found[key]), _ordered(events[key]), until)
+    return breaches, sum(map(len, events.values()))
+
+
+def _ordered(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return sorted(events, key=lambda one: (one["mode"], one["sequence"]))
+
+
+def _differences(
+    key: str, seen: list[dict[str, Any]], said: list[dict[str, Any]], until: datetime
+) -> list[str]:
+    """One account: the same events in the same order, at nearly the same instants.
+
+    Reminders and renewals are left out: of those a late worker sends fewer, and the model knows no
+    late worker. Instants may differ where a label is told again within a dwell: the model begins
+    anew then, the core does not (READINGS 6, CHOICES.md), and a late worker comes a round later.
+    Wire rules and replay judge both without leave.
+    """
+    seen, said = ([one for one in own if one["event"] not in PASSING] for own in (seen, said))
+    names = ("event", "reason", "mode", "cycle", "surface")
+    words = [[tuple(one.get(name) for name in names) for one in own] for own in (seen, said)]
+    more = said[len(seen) :]
+    if more and words[0] == words[1][: len(seen)] and until - more[0]["decided_at"] < LATE:
+        # The model was ahead by what the worker was late, and went on a little longer.
+        said, words[1] = said[: len(seen)], words[0]
+    if words[0] != words[1]:
+        at = next(
+            (i for i, (a, b) in enumerate(zip(*words, strict=False)) if a != b),
+            min(map(len, words)),
+        )
+        return [f"{key}: saw {words[0][at : at + 3]}, the model says {words[1][at : at + 3]}"]
+    wrong = []
+    for one, other in zip(seen, said, strict=True):
+        for name in ("decided_at", "deadline_at"):
+            if one.get(name) is None or other.get(name) is None:
+                continue
+            apart = abs(_to_ms(instant(one[name])) - _to_ms(instant(other[name])))
+            if apart > LATE:
+                wrong.append(f"{key}: {one['event']} has {name} {one[name]}, not {other[name]}")
+    return wrong
+
+
+def _to_ms(at: datetime) -> datetime:
+    return at.replace(microsecond=at.microsecond // 1000 * 1000)
