@@ -11,12 +11,12 @@ from tests.chaos.wire.faults import Chance
 from tests.chaos.wire.proxy import Proxy, Tls
 
 SHARES = {
-    "InitProducerId": 0.1,
-    "AddPartitionsToTxn": 0.05,
-    "AddOffsetsToTxn": 0.05,
-    "TxnOffsetCommit": 0.05,
-    "EndTxn": 0.05,
-    "Produce": 0.05,
+    "InitProducerId": 0.2,
+    "AddPartitionsToTxn": 0.1,
+    "AddOffsetsToTxn": 0.1,
+    "TxnOffsetCommit": 0.1,
+    "EndTxn": 0.1,
+    "Produce": 0.1,
 }
 """How many of the requests are touched while it strikes: some workers go on, some end."""
 HOLD_SECONDS = 4.0

@@ -5,6 +5,8 @@ import time
 from tests.chaos.schedule import Fault
 from tests.chaos.striking import Striking
 
+PATIENCE_SECONDS = 10.0
+
 
 class WireFaults(Striking):
     """Mixed into `Faults`; each strikes the requests of some seconds."""
@@ -17,6 +19,10 @@ class WireFaults(Striking):
             before = between.touched.total()
             between.strike(kind, f"{fault.number}-{kind}-{fault.seconds}")
             time.sleep(2 + 4 * fault.seconds)
+            # On a busy machine a transaction may be long in coming.
+            deadline = time.monotonic() + PATIENCE_SECONDS
+            while between.touched.total() == before and time.monotonic() < deadline:
+                time.sleep(0.1)
             between.calm()
             return between.touched.total() > before
         finally:

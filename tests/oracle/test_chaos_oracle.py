@@ -155,6 +155,21 @@ def test_a_chain_of_late_timers_is_permitted() -> None:
     assert compare(outputs, sent_at(told), POLICIES, at(350), Tolerance(lateness=3 * MINUTE)) != []
 
 
+def test_an_answer_may_come_before_an_end_that_counts_from_a_late_decision() -> None:
+    """Restricted half an hour late, so that the restriction also ends half an hour later."""
+    told = [*LIFE[:3], (325.0, "granted")]
+    life = Life(ENFORCE, invitation_id=lambda mode, cycle: f"i-{mode}-{cycle}")
+    for minute, record in zip((0, 5, 9, 325), sent_at(told), strict=True):
+        if minute > 99:
+            life.round(at(99), at(99))
+        name = record.topic.removeprefix("byline.")
+        life.apply(at(minute), name, json.loads(record.value or b""))
+    outputs = records_of(values_of(life))
+    late = Tolerance(lateness=40 * MINUTE)
+    assert compare(outputs, sent_at(told), POLICIES, at(326), late) == []
+    assert compare(outputs, sent_at(told), POLICIES, at(326), Tolerance()) != []
+
+
 def test_switches_reach_every_account_of_their_platform() -> None:
     told: Told = [*LIFE[:3], (20, "brake"), (50, "release"), (98, "granted")]
     assert breaches(told, told, 110) == []
