@@ -49,3 +49,15 @@ def test_the_licence_is_stated_and_its_text_is_there() -> None:
     assert project["license"] == "Apache-2.0"
     (text,) = project["license-files"]
     assert "Apache License" in (ROOT / text).read_text()
+
+
+def _pins(lock: str) -> set[str]:
+    return set(re.findall(r"^([a-z0-9.-]+==[^ ;]+)", (ROOT / lock).read_text(), re.M))
+
+
+def test_the_lock_of_the_runtime_is_part_of_the_one_for_development() -> None:
+    runtime = _pins("requirements-runtime.lock")
+    assert runtime < _pins("requirements.lock")
+    wanted = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    names = {re.split(r"[<>=~ \[]", it, maxsplit=1)[0].replace(".", "-") for it in wanted}
+    assert names <= {it.partition("==")[0] for it in runtime}
