@@ -6,8 +6,7 @@ The only place that builds the Faust app and joins the core to the engine.
 import asyncio
 import logging
 import time
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
@@ -17,12 +16,14 @@ from prometheus_client import CollectorRegistry
 from schemas.topics import POLICIES, TopicNames
 from streams import logs
 from streams.core.model.policy import Policy
-from streams.core.partition import Partition
 from streams.engine.chassis import EngineApp, build, run
 from streams.engine.config import EngineConfig
+from streams.engine.fatal import spawn
 from streams.engine.processor import Refusal
+from streams.gauges import follow, refresh
 from streams.instance import Instance, claim
 from streams.metrics import Metrics
+from streams.news import News
 from streams.operate.audit.reading import MissingTopicsError
 from streams.operate.published import published, shared_versions
 from streams.operate.topics import kept_too_short
@@ -108,7 +109,8 @@ def create_app(settings: Settings) -> EngineApp:
             "byline_policy_info", 1, policy.platform, str(policy.version), policy.digest[:12]
         )
     rescan = frozenset(settings.rescan.split(",")) if settings.rescan else frozenset()
-    processor = BylineProcessor(policies, names, metrics, settings.require_approvals, rescan)
+    news = News()
+    processor = BylineProcessor(policies, names, metrics, settings.require_approvals, rescan, news)
     app = build(engine_config(settings, instance), processor, metrics)
     app.byline_instance = instance
     unconfirmed_after = parse_duration(settings.unconfirmed_after)
@@ -123,8 +125,11 @@ def create_app(settings: Settings) -> EngineApp:
         await refuse_shared_versions(settings, policies)
         await publish_policies(settings, names, policies)
 
+    following: list[asyncio.Task[None]] = []
+
     async def serve() -> None:
         await site.start(settings.http_host, instance.http_port)
+        following.append(spawn(follow(news, app, processor), "looking for news"))
         _log.info(
             "worker %s: http://%s:%d/metrics, %d policies, data in %s",
             instance.instance_id,
@@ -138,57 +143,11 @@ def create_app(settings: Settings) -> EngineApp:
 
     @app.on_before_shutdown.connect  # type: ignore[untyped-decorator]
     async def leave(app: Any, **kwargs: Any) -> None:
+        for task in following:
+            task.cancel()
         await site.stop()
 
     return app
-
-
-def refresh(
-    metrics: Metrics, app: EngineApp, processor: BylineProcessor, unconfirmed_after: int
-) -> None:
-    """Bring the gauges up to date from the engine's status and the partitions of this worker.
-
-    `unconfirmed_after`: for how long nobody has to have heard of an invitation, in milliseconds.
-    """
-    status = app.engine.status()
-    now = app.engine.clock.now()
-    states = Counter({"recovering": 0, "running": 0, "suspended": 0})
-    states.update(part.state for part in status.parts)
-    for state, number in states.items():
-        metrics.show("byline_partitions", number, state)
-    metrics.show("byline_cluster_changed", int(status.cluster_changed is not None))
-    metrics.show("byline_blocked_inputs", len(status.blocked))
-    metrics.show("byline_kafka_away_seconds", status.away_seconds)
-    metrics.show("byline_lag_records", sum(part.lag for part in status.parts))
-    metrics.show("byline_queued_records", sum(part.queued_records for part in status.parts))
-    dues = [part.next_due_at for part in status.parts if part.next_due_at is not None]
-    overdue = max(0, now - min(dues)) / 1000 if dues else 0.0
-    metrics.show("byline_timers_overdue_seconds", overdue)
-    served = (processor.partitions.get(part.partition) for part in status.parts)
-    cores = [core for core in served if core is not None]
-    _show_accounts(metrics, cores, processor, now)
-    unconfirmed: Counter[str] = Counter(dict.fromkeys(processor.platforms, 0))
-    for core in cores:
-        unconfirmed.update(core.unconfirmed(now - unconfirmed_after))
-    for platform, number in unconfirmed.items():
-        metrics.show("byline_unconfirmed_invitations", number, platform)
-
-
-def _show_accounts(
-    metrics: Metrics, cores: Sequence[Partition], processor: BylineProcessor, now: int
-) -> None:
-    tracked: Counter[str] = Counter()
-    for core in cores:
-        tracked.update(core.tracked)
-    metrics.show("byline_waiting_accounts", sum(core.waiting for core in cores))
-    for platform, number in tracked.items():
-        metrics.show("byline_tracked_accounts", number, platform)
-    for platform in processor.platforms:
-        opens = [core.guard_closed(platform, now) or now for core in cores]
-        seconds = (max(opens, default=now) - now) / 1000
-        metrics.show("byline_guard_closed_seconds", seconds, platform)
-        waits = any(core.refusals_tripped(platform) for core in cores)
-        metrics.show("byline_refusal_guard_tripped", int(waits), platform)
 
 
 def run_worker(settings: Settings) -> int:

@@ -1,12 +1,36 @@
-"""Logging: lines for people or JSON for programs, to standard error; never a value of a record."""
+"""Logging: lines for people or JSON for programs, to standard error; never a value of a record.
+
+Whatever a process says goes one way out: log lines, warnings, what a library prints, the last words
+of a crash. A thread of its own writes them, so that a reader who is slow or gone holds nobody up:
+what finds no room is counted and left out.
+"""
 
 import logging
 import sys
 from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any
 
 import msgspec
 
-_encode = msgspec.json.Encoder().encode
+from streams.outlet import LineStream, Outlet
+
+FLUSH_SECONDS = 2.0
+_encode = msgspec.json.Encoder(enc_hook=str).encode
+_log = logging.getLogger("streams.logs")
+
+
+def _line(at: float, level: str, logger: str, message: str, traceback: str = "") -> str:
+    line = {
+        "at": datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds"),
+        "level": level,
+        "logger": logger,
+        # What is no text (half of a surrogate pair out of a file's name) must not stop a log.
+        "message": message.encode("utf-8", "replace").decode(),
+    }
+    if traceback:
+        line["traceback"] = traceback.encode("utf-8", "replace").decode()
+    return _encode(line).decode()
 
 
 class JsonFormatter(logging.Formatter):
@@ -14,25 +38,78 @@ class JsonFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """The record's instant, level, logger, message and traceback."""
-        line = {
-            "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
-            "level": record.levelname.lower(),
-            "logger": record.name,
-            "message": record.getMessage(),
-        }
-        if record.exc_info:
-            line["traceback"] = self.formatException(record.exc_info)
-        return _encode(line).decode()
+        traceback = self.formatException(record.exc_info) if record.exc_info else ""
+        level = record.levelname.lower()
+        return _line(record.created, level, record.name, record.getMessage(), traceback)
+
+
+class OutletHandler(logging.Handler):
+    """Hands lines to the outlet; `flush` waits a moment for them to be written."""
+
+    def __init__(self, outlet: Outlet) -> None:
+        super().__init__()
+        self.outlet = outlet
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """A line; one that cannot be formatted says so in its place."""
+        try:
+            text = self.format(record)
+        except Exception as error:
+            record.msg, record.args = f"a log line cannot be formatted: {error!r}", None
+            record.exc_info = None
+            text = self.format(record)
+        self.outlet.put(text + "\n")
+
+    def flush(self) -> None:
+        """Not longer than `FLUSH_SECONDS`."""
+        self.outlet.drain(FLUSH_SECONDS)
+
+
+_OUTLETS: dict[int, Outlet] = {}
+"""One for each descriptor, for as long as the process lives."""
 
 
 def configure(level: str, form: str) -> None:
     """Set logging up for this process. Libraries below `warning` say only what is a warning."""
-    handler = logging.StreamHandler(sys.__stderr__)
-    if form == "json":
-        handler.setFormatter(JsonFormatter())
-    else:
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s"))
+    formatter: logging.Formatter = JsonFormatter()
+    if form != "json":
+        formatter = logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s")
+    handler = OutletHandler(_outlet(2, formatter))
+    handler.setFormatter(formatter)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
     logging.getLogger("streams").setLevel(level.upper())
+    logging.captureWarnings(True)
+    as_json = form == "json"
+    sys.stderr = sys.__stderr__ = _stream("stderr", handler.outlet, as_json)  # type: ignore[misc]
+    out = _outlet(1, formatter)
+    sys.stdout = sys.__stdout__ = _stream("stdout", out, as_json)  # type: ignore[misc]
+    sys.excepthook = _uncaught
+
+
+def _outlet(descriptor: int, formatter: logging.Formatter) -> Outlet:
+    def left_out(count: int) -> str:
+        words = "%d lines were not written: nobody read them in time"
+        record = _log.makeRecord(_log.name, logging.WARNING, "", 0, words, (count,), None)
+        return formatter.format(record) + "\n"
+
+    outlet = _OUTLETS.setdefault(descriptor, Outlet(descriptor))
+    outlet.left_out = left_out
+    return outlet
+
+
+def _stream(name: str, outlet: Outlet, as_json: bool) -> Any:
+    level = "error" if name == "stderr" else "info"
+
+    def shaped(at: float, text: str) -> str:
+        return _line(at, level, name, text.rstrip("\n")) + "\n" if as_json else text
+
+    return LineStream(outlet, shaped)
+
+
+def _uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """The last words of a process that ends by an exception: one line, as every other."""
+    if issubclass(kind, KeyboardInterrupt):
+        return
+    logging.getLogger("streams").critical("%s", error, exc_info=(kind, error, trace))

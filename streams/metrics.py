@@ -106,6 +106,18 @@ SPECS: tuple[Spec, ...] = (
     ),
     Spec(
         "gauge",
+        "byline_guards_tripped",
+        "Guards that hold a platform's adverse events back: of refusals, and of its policy.",
+        ("platform",),
+    ),
+    Spec(
+        "gauge",
+        "byline_switch_on",
+        "1 while a switch is on in any partition of this worker; scope: a platform, or * for all.",
+        ("scope", "switch"),
+    ),
+    Spec(
+        "gauge",
         "byline_unconfirmed_invitations",
         "Invitations without a receipt for longer than UNCONFIRMED_AFTER: is the notifier alive?",
         ("platform",),
@@ -131,7 +143,32 @@ SPECS: tuple[Spec, ...] = (
         "Inputs' partitions that cannot be read to their end for a minute: a transaction hangs.",
     ),
     Spec("gauge", "byline_kafka_away_seconds", "How long Kafka has not answered; 0 while it does."),
-    Spec("gauge", "byline_lag_records", "Records behind the known ends of all inputs."),
+    Spec(
+        "gauge",
+        "byline_blocked_topic",
+        "1 while records of a topic are hidden behind an open transaction of another producer.",
+        ("topic",),
+    ),
+    Spec(
+        "gauge",
+        "byline_open_transaction_seconds",
+        "How long the transaction is open that hides records of a topic; gone when it ends.",
+        ("topic", "producer_id"),
+    ),
+    Spec("gauge", "byline_lag_records", "Records behind the broker's ends of all inputs."),
+    Spec("gauge", "byline_lag_seconds", "Age of the oldest unread record of all inputs."),
+    Spec(
+        "gauge",
+        "byline_topic_lag_records",
+        "Records behind the broker's end of an input, over the partitions of this worker.",
+        ("topic",),
+    ),
+    Spec(
+        "gauge",
+        "byline_topic_lag_seconds",
+        "Age of the oldest unread record of an input, hidden ones included.",
+        ("topic",),
+    ),
     Spec("gauge", "byline_queued_records", "Records fetched and not yet applied."),
     Spec("counter", "byline_transactions_total", "Transactions committed."),
     Spec("counter", "byline_state_changes_total", "Table changes committed."),
@@ -167,6 +204,7 @@ class Metrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self.registry = registry
         self._all: dict[str, Counter | Gauge | Histogram] = {}
+        self._only: dict[str, set[tuple[str, ...]]] = {}
         for spec in SPECS:
             if spec.kind == "counter":
                 metric: Counter | Gauge | Histogram = Counter(
@@ -191,6 +229,16 @@ class Metrics:
         metric = self._all[name]
         assert isinstance(metric, Gauge)
         (metric.labels(*labels) if labels else metric).set(value)
+
+    def show_only(self, name: str, values: Mapping[tuple[str, ...], float]) -> None:
+        """Set a gauge of the list for these labels, and take away what it showed for others."""
+        metric = self._all[name]
+        assert isinstance(metric, Gauge)
+        for labels in self._only.get(name, set()) - values.keys():
+            metric.remove(*labels)
+        self._only[name] = set(values)
+        for labels, value in values.items():
+            metric.labels(*labels).set(value)
 
     def observe(self, name: str, value: float) -> None:
         """Add a measurement, in seconds, to a histogram of the list."""

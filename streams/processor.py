@@ -25,6 +25,7 @@ from streams.engine.processor import (
     Transaction,
 )
 from streams.metrics import Metrics
+from streams.news import News
 
 _log = logging.getLogger("streams.processor")
 _JAVA_SEED = 0x9747B28C
@@ -86,12 +87,18 @@ class BylinePartition:
     """One partition of the core, run by the engine; `Stop` becomes the engine's `Refusal`."""
 
     def __init__(
-        self, partition: Partition, names: Mapping[str, InputName], prefix: str, metrics: Metrics
+        self,
+        partition: Partition,
+        names: Mapping[str, InputName],
+        prefix: str,
+        metrics: Metrics,
+        news: News | None = None,
     ) -> None:
         self.core = partition
         self._names = names
         self._prefix = prefix
         self._metrics = metrics
+        self._news = news
         self._ledger: _Ledger | None = None
 
     def _on(self, transaction: Transaction) -> _Ledger:
@@ -146,18 +153,9 @@ class BylinePartition:
         self.core.seal(self._on(transaction), now, reads)
 
     def committed(self) -> None:
-        """Show Prometheus what is durable now, and say which refusal guards tripped."""
-        for (kind, *labels), _ in self.core.counts.items():
-            if kind == "refusals_tripped":
-                platform, topic, reason = labels
-                _log.error(
-                    "refusal guard of %s tripped: %s refused in %s. Its adverse events wait until "
-                    "the dead letters are redriven or dismissed and `byline switch` turns "
-                    "refusals_settled on",
-                    platform,
-                    reason,
-                    topic,
-                )
+        """Show Prometheus, and tell the log, what is durable now."""
+        if self._news is not None:
+            self._news.committed(self.core.counts)
         self._metrics.add(self.core.counts)
         self.core.counts.clear()
 
@@ -172,8 +170,10 @@ class BylineProcessor:
         metrics: Metrics,
         require_approvals: bool,
         rescan: frozenset[str] = frozenset(),
+        news: News | None = None,
     ) -> None:
         self._rescan = rescan
+        self._news = news or News()
         self._policies = policies
         self.platforms = tuple(policies)
         self._topics = names
@@ -182,6 +182,8 @@ class BylineProcessor:
         self.partitions: WeakValueDictionary[int, Partition] = WeakValueDictionary()
         inputs: dict[str, InputName] = {names.of(topic): topic.name for topic in INPUTS}  # type: ignore[misc]
         self._names = inputs
+        self.input_names: Mapping[str, str] = inputs
+        """The inputs without prefix, by their full names."""
         self.spec = spec_of(names)
 
     def open(
@@ -200,8 +202,12 @@ class BylineProcessor:
             core = Partition(environment, partition, scan, now)
         except Stop as stop:
             raise Refusal(stop.message, stop.exit_code) from stop
-        opened = BylinePartition(core, self._names, self._topics.prefix, self._metrics)
-        core.take_up(_Ledger(transaction, self._topics.prefix), now)
+        prefix = self._topics.prefix
+        opened = BylinePartition(core, self._names, prefix, self._metrics, self._news)
+        for platform in sorted(core.adoption.taken_up & self._policies.keys()):
+            policy = self._policies[platform]
+            self._news.adopted(platform, policy.version, policy.digest, policy.mode)
+        core.take_up(_Ledger(transaction, prefix), now)
         for platform, reason in core.adoption.rescans.items():
             _log.warning(
                 "partition %d: %s is read again from the beginning, %s", partition, platform, reason

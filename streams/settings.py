@@ -217,6 +217,13 @@ def load(file: Path | None = None, kind: type[Settings] = Settings) -> Settings:
     return settings
 
 
+def wanted_log_format(file: Path | None = None) -> str:
+    """The format of log lines, known before the settings are: what is wrong with them is a line."""
+    name = variable("log_format")
+    in_file = dotenv_values(file) if file is not None and file.is_file() else {}
+    return "json" if (os.environ.get(name) or in_file.get(name)) == "json" else "text"
+
+
 def origins(file: Path | None = None) -> dict[str, str]:
     """Field → where its value comes from: `environment`, the file's name, or `default`."""
     in_file = {} if file is None else dotenv_values(file)

@@ -12,10 +12,10 @@ from streams.app import engine_config
 from streams.engine import acceptance
 from streams.engine.acceptance import Change, Reading
 from streams.engine.config import EngineConfig
-from streams.engine.metadata import View
 from streams.engine.position import Position
 from streams.engine.processor import ProcessorSpec
 from streams.instance import Instance
+from streams.kafka.requests.metadata import View
 from streams.operate.clients import admin_client
 from streams.operate.errors import UsageError
 from streams.processor import spec_of

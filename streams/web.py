@@ -1,12 +1,29 @@
-"""What a worker says of itself over HTTP: `/metrics`, `/healthz`, `/readyz`."""
+"""What a worker says of itself over HTTP: `/metrics`, `/healthz`, `/readyz`.
 
+A page of a worker is no web site: three paths, one request a connection, a time limit for each, and
+only a few at once. So nobody who reaches the port can hold the worker up or fill it.
+"""
+
+import asyncio
+import json
+import logging
 from collections.abc import Callable
+from http import HTTPStatus
 
-from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from streams.engine.observer import EngineStatus
 from streams.metrics import Metrics
+
+HEADER_BYTES = 8 * 1024
+HEADER_SECONDS = 5.0
+ANSWER_SECONDS = 10.0
+MOST_CONNECTIONS = 32
+JSON = "application/json; charset=utf-8"
+
+_log = logging.getLogger("streams.web")
+Page = tuple[HTTPStatus, str, bytes]
+"""Status, content type, body."""
 
 
 class HealthSite:
@@ -24,37 +41,83 @@ class HealthSite:
         self._metrics = metrics
         self._status = status
         self._refresh = refresh
-        self._runner: web.AppRunner | None = None
+        self._server: asyncio.Server | None = None
+        self._open: set[asyncio.Task[None]] = set()
+        self._pages: dict[str, Callable[[], Page]] = {
+            "/metrics": self._show_metrics,
+            "/healthz": self._show_health,
+            "/readyz": self._show_readiness,
+        }
 
     async def start(self, host: str, port: int) -> None:
         """Listen."""
-        app = web.Application()
-        app.add_routes(
-            [
-                web.get("/metrics", self._show_metrics),
-                web.get("/healthz", self._show_health),
-                web.get("/readyz", self._show_readiness),
-            ]
-        )
-        self._runner = web.AppRunner(app, access_log=None)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, host, port).start()
+        self._server = await asyncio.start_server(self._accept, host, port, limit=HEADER_BYTES)
 
     async def stop(self) -> None:
         """Listen no more."""
-        if self._runner is not None:
-            await self._runner.cleanup()
+        if self._server is not None:
+            self._server.close()
+        for task in list(self._open):
+            task.cancel()
 
-    async def _show_metrics(self, _: web.Request) -> web.Response:
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if len(self._open) >= MOST_CONNECTIONS:
+            writer.transport.abort()
+            return
+        task = asyncio.get_running_loop().create_task(self._serve(reader, writer))
+        self._open.add(task)
+        task.add_done_callback(self._open.discard)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One request, one answer, and the connection is over."""
+        try:
+            async with asyncio.timeout(HEADER_SECONDS):
+                head = await reader.readuntil(b"\r\n\r\n")
+            async with asyncio.timeout(ANSWER_SECONDS):
+                writer.write(self._answer(head))
+                await writer.drain()
+                writer.close()
+                await writer.wait_closed()
+        except (OSError, EOFError, TimeoutError, asyncio.LimitOverrunError):
+            # Too slow, too long, or gone: there is nobody to tell.
+            pass
+        except Exception:
+            _log.exception("a page could not be shown")
+        finally:
+            writer.transport.abort()
+
+    def _answer(self, head: bytes) -> bytes:
+        method, _, rest = head.partition(b" ")
+        path = rest.partition(b" ")[0].partition(b"?")[0].decode("latin-1")
+        if method not in (b"GET", b"HEAD"):
+            page = _sentence(HTTPStatus.METHOD_NOT_ALLOWED, "GET and HEAD are all there is")
+        elif path not in self._pages:
+            page = _sentence(HTTPStatus.NOT_FOUND, f"there are {', '.join(self._pages)}")
+        else:
+            page = self._pages[path]()
+        status, kind, body = page
+        lines = [
+            f"HTTP/1.1 {status.value} {status.phrase}",
+            f"Content-Type: {kind}",
+            f"Content-Length: {len(body)}",
+            "Cache-Control: no-store",
+            "X-Content-Type-Options: nosniff",
+            "Connection: close",
+        ]
+        if status is HTTPStatus.METHOD_NOT_ALLOWED:
+            lines.append("Allow: GET, HEAD")
+        answer = "\r\n".join([*lines, "", ""]).encode("latin-1")
+        return answer if method == b"HEAD" else answer + body
+
+    def _show_metrics(self) -> Page:
         self._refresh()
-        body = generate_latest(self._metrics.registry)
-        return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
+        return HTTPStatus.OK, CONTENT_TYPE_LATEST, generate_latest(self._metrics.registry)
 
-    async def _show_health(self, _: web.Request) -> web.Response:
+    def _show_health(self) -> Page:
         """Alive: the event loop answers. Whatever is worse ends the process."""
-        return web.json_response({"status": "alive"})
+        return HTTPStatus.OK, JSON, json.dumps({"status": "alive"}).encode()
 
-    async def _show_readiness(self, _: web.Request) -> web.Response:
+    def _show_readiness(self) -> Page:
         """200 when every partition of this worker is processing, else 503; with what it has.
 
         `cluster_changed` says why adverse events wait; favourable ones flow, so it is still ready.
@@ -67,8 +130,21 @@ class HealthSite:
             "generation": status.generation,
             "cluster_changed": status.cluster_changed,
             "blocked": list(status.blocked),
+            "open_transactions": [
+                {
+                    "topic": one.topic,
+                    "partition": one.partition,
+                    "producer_id": one.producer_id,
+                    "transactional_id": one.transactional_id,
+                }
+                for one in status.hiding
+            ],
             "ousted": status.ousted,
             "kafka_away_seconds": round(status.away_seconds, 1),
+            "lag": [
+                {"topic": one.topic, "records": one.records, "seconds": one.seconds}
+                for one in status.lags
+            ],
             "partitions": [
                 {
                     "partition": part.partition,
@@ -82,4 +158,9 @@ class HealthSite:
                 for part in status.parts
             ],
         }
-        return web.json_response(body, status=200 if status.ready else 503)
+        code = HTTPStatus.OK if status.ready else HTTPStatus.SERVICE_UNAVAILABLE
+        return code, JSON, json.dumps(body).encode()
+
+
+def _sentence(status: HTTPStatus, text: str) -> Page:
+    return status, "text/plain; charset=utf-8", f"{text}\n".encode()

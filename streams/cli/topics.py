@@ -1,6 +1,7 @@
-"""`byline topics create|check|apply|acl`."""
+"""`byline topics create|check|apply|acl|blocked`."""
 
 import asyncio
+import time
 from dataclasses import asdict
 from typing import Annotated
 
@@ -9,6 +10,8 @@ import typer
 from streams.cli.say import AsJson, say, say_json, say_table, settings
 from streams.operate import topics
 from streams.operate.acl import permissions
+from streams.operate.blocked import Blocked
+from streams.operate.blocked import blocked as find_blocked
 
 app = typer.Typer(help="The topics: make them, compare them, guard them.", no_args_is_help=True)
 
@@ -117,3 +120,47 @@ def acl(
         say("")
     for it in wanted:
         say(it.command(principal_prefix + it.role, chosen.kafka_bootstrap_servers))
+
+
+@app.command()
+def blocked(
+    longer_than: Annotated[
+        float, typer.Option(min=0, help="Seconds that a transaction may be open.")
+    ] = 10.0,
+    as_json: AsJson = False,
+) -> None:
+    """Which inputs nobody reads to their end, and whose open transaction hides it: exit 1 if any.
+
+    Workers go on by themselves when it ends. Kafka ends it after its own time-out, if the
+    transaction's coordinator still knows it.
+    """
+    found = asyncio.run(
+        find_blocked(settings(without_policies=True), int(time.time() * 1000), longer_than)
+    )
+    if as_json:
+        say_json({"ok": not found, "blocked": [asdict(it) for it in found]})
+        raise typer.Exit(1 if found else 0)
+    for it in found:
+        say(_blocked_words(it))
+    if not found:
+        say("no input is blocked")
+    raise typer.Exit(1 if found else 0)
+
+
+def _blocked_words(it: Blocked) -> str:
+    own = "" if it.transactional_id is None else f" ({it.transactional_id})"
+    words = (
+        f"{it.topic}[{it.partition}] is blocked at offset {it.offset}: producer {it.producer_id}"
+        f"{own} has had a transaction open for {it.open_seconds:.0f} s; {it.hidden} records lie"
+        " behind it"
+    )
+    if it.ends_within_seconds is not None:
+        return (
+            f"{words}. Kafka ends it within {it.ends_within_seconds:.0f} s if the producer does not"
+        )
+    bootstrap = settings(without_policies=True).kafka_bootstrap_servers
+    return (
+        f"{words}. No coordinator that you may ask knows it. End its producer; if it stays:"
+        f" kafka-transactions --bootstrap-server {bootstrap} abort --topic {it.topic}"
+        f" --partition {it.partition} --start-offset {it.offset}"
+    )

@@ -297,6 +297,10 @@ class Partition:
         """Until when a guard holds a platform's adverse events back; None when it does not."""
         return self._limits.guard_closed(platform, now)
 
+    def switches_on(self) -> list[tuple[str, str]]:
+        """Scope and switch of each brake that is on."""
+        return self._brakes.turned_on()
+
     def refusals_tripped(self, platform: str) -> bool:
         """Whether a platform's adverse events wait until what was refused is settled."""
         return self._switches.settling.is_open(platform)

@@ -20,9 +20,9 @@ from aiokafka.errors import KafkaError
 from streams.engine.clock import Clock
 from streams.engine.config import EngineConfig
 from streams.engine.continuity import REBUILD, accept
-from streams.engine.metadata import UNKNOWN_TOPIC, View, view_topics
 from streams.engine.preflight import Cluster, changelogs, committed_of, refuse_deletion
 from streams.engine.processor import ProcessorSpec, Refusal
+from streams.kafka.requests.metadata import UNKNOWN_TOPIC, View, view_topics
 
 EVERY_SECONDS = 2.0
 PATIENCE_SECONDS = 1.0

@@ -10,9 +10,9 @@ from collections.abc import Collection, Iterable, Mapping
 
 import msgspec
 
-from streams.engine.metadata import Topic
 from streams.engine.position import FORMAT, Position
 from streams.engine.processor import Refusal
+from streams.kafka.requests.metadata import Topic
 
 SECOND_TIME = "A new application id is no way out: it would send every event a second time"
 MEANWHILE = "until then `byline worker --favourable-only` serves lifts, grants and withdrawals"

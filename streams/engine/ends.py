@@ -18,6 +18,7 @@ from streams.engine.clock import Clock
 from streams.engine.cluster_watch import ClusterWatch
 from streams.engine.config import EngineConfig
 from streams.engine.recovery import plain_consumer
+from streams.kafka.requests.open_transactions import OpenTransaction, open_transactions
 
 # At most so often are ends asked for; timers are allowed a second.
 PACE_SECONDS = 0.1
@@ -88,6 +89,10 @@ class EndOffsets:
         tp = TopicPartition(self._broadcast, 0)
         ends: dict[TopicPartition, int] = await self._consumer.end_offsets([tp])
         return ends[tp]
+
+    async def hiding(self, places: Sequence[tuple[str, int]]) -> list[OpenTransaction]:
+        """The transactions that hide what lies behind them in these partitions."""
+        return await open_transactions(self._consumer._client, places)
 
     async def ask(self, partition: int) -> Ends:
         """The ends of partition `partition` of all topics, and of the broadcast topic."""

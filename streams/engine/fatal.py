@@ -36,9 +36,11 @@ def end_process(
         logger.critical("%s", message, exc_info=error)
         stream = sys.__stderr__
         if stream is not None:
-            stream.write(f"worker stops ({code}): {message}\n")
+            words = [f"worker stops ({code}): {message}\n"]
             if error is not None and not isinstance(error, Refusal):
-                traceback.print_exception(error, file=stream)
+                words += traceback.format_exception(error)
+            # At once: where each line is JSON, all of it is one.
+            stream.write("".join(words))
             stream.flush()
         logging.shutdown()
     finally:

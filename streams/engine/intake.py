@@ -1,6 +1,7 @@
 """What a partition number has read and what waits to be applied, of all its topics."""
 
 from streams.engine.broadcast import Broadcast
+from streams.engine.lag import LagBook
 from streams.engine.lanes import Desk, Fetched, Lane
 from streams.engine.processor import Span
 
@@ -57,10 +58,13 @@ class Intake:
         """How much of it."""
         return sum(lane.records for lane in self.lanes.values())
 
-    @property
-    def lag(self) -> int:
-        """Records, roughly, between what has been applied and the ends last seen."""
-        return sum(max(0, lane.end - self.reads[t]) for t, lane in self.lanes.items())
+    def lag(self, book: LagBook) -> int:
+        """Records, roughly, between what has been applied and the ends last seen by anybody."""
+        behind = 0
+        for topic, lane in self.lanes.items():
+            reads = self.reads[topic]
+            behind += max(lane.end - reads, book.records((topic, self._number), reads), 0)
+        return behind
 
     def take(self) -> list[Span]:
         """The next batch, in the order of the topics; `reads` moves with it.

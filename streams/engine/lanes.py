@@ -97,6 +97,14 @@ class Lane:
         self._count(-len(fetched.span.records), -fetched.size)
         return fetched.span
 
+    @property
+    def oldest_at(self) -> int | None:
+        """When the oldest record that waits came in (milliseconds UTC); None when none waits."""
+        for fetched in self.queue:
+            if fetched.span.records:
+                return fetched.span.records[0].timestamp
+        return None
+
     def close(self) -> None:
         """Forget what is queued; the lane is not in use any more."""
         self.closed = True

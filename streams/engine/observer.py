@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from typing import Protocol
 
+from streams.engine.lag import TopicLag
+from streams.kafka.requests.open_transactions import OpenTransaction
+
 
 class Observer(Protocol):
     """Receives what happened. Calls come from the event loop, are short, and must not raise."""
@@ -52,8 +55,9 @@ class NoObserver:
 class PartStatus:
     """One partition number of this worker as its health page shows it.
 
-    `state` is recovering, running or suspended. `lag` is records behind the known ends of all input
-    topics. `last_commit_at` is milliseconds UTC, None before the first commit of this process.
+    `state` is recovering, running or suspended. `lag` is records behind the ends that the broker
+    has of all input topics. `last_commit_at` is milliseconds UTC, None before the first commit of
+    this process.
     """
 
     partition: int
@@ -73,6 +77,8 @@ class EngineStatus:
     `cluster_changed` says what of the cluster is not as it was at the start: adverse events wait.
     `blocked` names inputs that cannot be read on for a minute. `away_seconds`: how long Kafka has
     not answered. `ousted`: another worker has our instance id, and this one stays out of the group.
+    `lags`: how far behind it is, by topic. `hiding`: transactions of others, open for some seconds,
+    behind which nothing can be read.
     """
 
     ready: bool
@@ -84,3 +90,5 @@ class EngineStatus:
     blocked: tuple[str, ...] = ()
     away_seconds: float = 0.0
     ousted: bool = False
+    lags: tuple[TopicLag, ...] = ()
+    hiding: tuple[OpenTransaction, ...] = ()

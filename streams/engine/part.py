@@ -135,7 +135,7 @@ class Part:
         return PartStatus(
             partition=self.number,
             state=self.state,
-            lag=self.intake.lag,
+            lag=self.intake.lag(self._engine.reach.lags),
             queued_records=self.intake.queued_records,
             recovered_records=self.recovered_records,
             last_commit_at=self.last_commit_at,

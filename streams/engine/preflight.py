@@ -22,9 +22,9 @@ from aiokafka.errors import (
 )
 
 from streams.engine.config import EngineConfig
-from streams.engine.metadata import UNKNOWN_TOPIC, Topic, View, view_topics
 from streams.engine.processor import ProcessorSpec, Refusal
 from streams.kafka.login import login_fault
+from streams.kafka.requests.metadata import UNKNOWN_TOPIC, Topic, View, view_topics
 
 # A record batch is a little larger than what the builder counts: headers of the batch and of
 # records.

@@ -10,9 +10,13 @@ import logging
 import time
 from typing import TYPE_CHECKING
 
+from aiokafka.errors import KafkaError
+
 from streams.engine.cluster_watch import Away
 from streams.engine.continuity import check_bounds
+from streams.engine.lag import Key, LagBook
 from streams.engine.processor import Refusal
+from streams.kafka.requests.open_transactions import OpenTransaction
 
 if TYPE_CHECKING:
     from streams.engine.part import Part
@@ -21,9 +25,10 @@ if TYPE_CHECKING:
 EVERY_SECONDS = 2.0
 LOOK_SECONDS = 5.0
 OUTSIDE_LOOKS = 2
+NAMED_SECONDS = 5.0
+"""Without progress for so long, though there is more, the broker is asked who hides it."""
 
 logger = logging.getLogger(__name__)
-Key = tuple[str, int]
 
 
 class ReachWatch:
@@ -31,10 +36,14 @@ class ReachWatch:
 
     def __init__(self, engine: "Engine") -> None:
         self._engine = engine
+        self.lags = LagBook()
         self._stuck: dict[Key, tuple[int, float]] = {}
         self._outside: dict[Key, int] = {}
         self.blocked: dict[Key, tuple[int, int]] = {}
-        """Topic and partition that cannot be read on: where, and to where it reaches."""
+        """What cannot be read on for a minute: at which offset, and to where it reaches."""
+        self.hiding: dict[Key, OpenTransaction] = {}
+        """Topic and its own partition: the transaction that hides what lies behind it."""
+        self._told: set[str] = set()
 
     async def run(self) -> None:
         """Look for as long as the worker lives. Raises `Refusal` for a position outside."""
@@ -44,6 +53,8 @@ class ReachWatch:
             try:
                 async with asyncio.timeout(LOOK_SECONDS):
                     await self._look(parts)
+                async with asyncio.timeout(LOOK_SECONDS):
+                    await self._name_who_hides()
             except Away as error:
                 logger.debug("no look at the ends: %r", error)
 
@@ -61,15 +72,18 @@ class ReachWatch:
             if part.state != "running" or part.number not in bounds:
                 continue
             for topic, (begin, end) in bounds[part.number].items():
-                seen.add((topic, part.number))
+                key = (topic, part.number)
+                seen.add(key)
                 lane = part.intake.lanes.get(topic)
                 reads = part.intake.reads[topic]
                 fetched = max(reads, lane.expected) if lane is not None else reads
                 # What had been read must lie before the end; what is next, not before the begin.
                 inside = begin <= fetched and before[part.number][topic] <= end
-                self._judge_position((topic, part.number), inside, fetched, (begin, end))
+                self._judge_position(key, inside, fetched, (begin, end))
+                self.lags.note(key, reads, end, now)
                 waits = end > reads and not (lane is not None and lane.queue)
-                self._judge_reach((topic, part.number), waits, reads, end, now)
+                self._judge_reach(key, waits, reads, end, now)
+        self.lags.keep(seen)
         for known in (self._stuck, self._outside, self.blocked):
             for key in [key for key in known if key not in seen]:
                 del known[key]
@@ -107,3 +121,40 @@ class ReachWatch:
             )
         if now - since >= patience:
             self.blocked[key] = (reads, end)
+
+    # ---- whose transaction it is ---------------------------------------------------------------
+
+    async def _name_who_hides(self) -> None:
+        """Ask for the transactions behind which nothing was read for some seconds; say it once."""
+        now, single = time.monotonic(), self._engine.processor.spec.broadcast
+        places = {
+            (topic, 0 if topic == single else number)
+            for (topic, number), (_, since) in self._stuck.items()
+            if now - since >= NAMED_SECONDS
+        }
+        found: list[OpenTransaction] = []
+        if places:
+            try:
+                found = await self._engine.ends.hiding(sorted(places))
+            except KafkaError as error:
+                logger.debug("nobody says whose transaction it is: %r", error)
+        self.hiding = {(one.topic, one.partition): one for one in found}
+        for topic in sorted({one.topic for one in found} - self._told):
+            self._told.add(topic)
+            self._tell(next(one for one in found if one.topic == topic))
+        for topic in sorted(self._told - {topic for topic, _ in places}):
+            self._told.remove(topic)
+            logger.info("%s is read to its end again: no open transaction hides any of it", topic)
+
+    def _tell(self, one: OpenTransaction) -> None:
+        own = "" if one.transactional_id is None else f", transactional id {one.transactional_id}"
+        logger.warning(
+            "%s[%d] is blocked at offset %d: producer %d%s has had a transaction open for %.0f s. "
+            "Nobody reads what lies behind it, and timers wait; `byline topics blocked` says more",
+            one.topic,
+            one.partition,
+            one.start_offset,
+            one.producer_id,
+            own,
+            one.open_seconds(self._engine.clock.now()),
+        )

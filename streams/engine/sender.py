@@ -8,8 +8,9 @@ what is late is refused. Three things are sent again all the same: what the coor
 "not now" (it is not late: it was answered), InitProducerId (each has an epoch of its own) and
 produce requests (their sequence numbers tell a second one from a first).
 
-Where the cluster has agreed on transactions in their second version (transaction_requests.py) each
-has an epoch of its own; then a request that the network repeats is refused as well.
+Where the cluster has agreed on transactions in their second version
+(streams/kafka/requests/transactions.py) each has an epoch of its own; then a request that the
+network repeats is refused as well.
 """
 
 import asyncio
@@ -37,11 +38,11 @@ from aiokafka.producer.sender import (
 )
 from aiokafka.producer.transaction_manager import PidAndEpoch, TransactionManager
 
-from streams.engine.transaction_requests import (
+from streams.kafka.requests.exact import Exact
+from streams.kafka.requests.transactions import (
     FEATURE,
     LEVEL,
     EndTxnRequest5,
-    Exact,
     Produce,
     TxnOffsetCommitRequest5,
     ask_versions,

@@ -134,6 +134,12 @@ class Engine:
         for part in self.assignment.parts.values():
             part.wake()
 
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """All topics that are read, the broadcast topic first."""
+        spec = self.processor.spec
+        return spec.topics if spec.broadcast is None else (spec.broadcast, *spec.topics)
+
     def status(self) -> EngineStatus:
         """For the health page; call it on the event loop."""
         if not hasattr(self, "watchdog"):
@@ -151,4 +157,6 @@ class Engine:
             blocked=tuple(f"{topic}[{number}]" for topic, number in sorted(self.reach.blocked)),
             away_seconds=watch.away_seconds,
             ousted=self.ousted,
+            lags=self.reach.lags.by_topic(self.inputs, assignment.parts.values(), self.clock.now()),
+            hiding=tuple(one for _, one in sorted(self.reach.hiding.items())),
         )

@@ -62,6 +62,8 @@ class Worker:
     port: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = None
     code: Path = ROOT
+    output: int | None = None
+    """A descriptor that it writes to in place of its log."""
 
     @property
     def log(self) -> Path:
@@ -80,8 +82,8 @@ class Worker:
                 [sys.executable, "-m", "streams", "worker"],
                 env=environment,
                 stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
+                stdout=log if self.output is None else self.output,
+                stderr=log if self.output is None else self.output,
                 cwd=self.code,
             )
         return self
@@ -149,11 +151,11 @@ class Estate:
         asyncio.run(topics.create(settings, self.partitions, 1))
         return self
 
-    def start(self, count: int = 1) -> "Estate":
+    def start(self, count: int = 1, output: int | None = None) -> "Estate":
         """Start workers and wait until all partitions are served."""
         for _ in range(count):
             number = len(self.workers)
-            worker = Worker(number, self.environment, self.folder, code=self.code)
+            worker = Worker(number, self.environment, self.folder, code=self.code, output=output)
             self.workers.append(worker.start())
         self.wait_ready()
         return self

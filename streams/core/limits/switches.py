@@ -143,6 +143,13 @@ class Switches(Struct, array_like=True, dict=True):
             by.append(Deferral.REFUSALS)
         return by
 
+    def turned_on(self) -> list[tuple[str, str]]:
+        """Scope and switch of each brake that is on."""
+        found = [
+            name.rpartition(":") for name, it in self.levers.items() if it.on_since is not None
+        ]
+        return [(scope, switch) for scope, _, switch in found]
+
     def forget_reckoned(self) -> None:
         """What was reckoned is not true any more: `settling` has changed."""
         self.__dict__.clear()

@@ -43,6 +43,8 @@ class Adoption(NamedTuple):
     """Platform to the lines that were known before."""
     rescans: dict[str, str]
     """Platform to why readings or labels that were not kept have to be read again."""
+    taken_up: frozenset[str] = frozenset()
+    """Platforms whose policy this partition did not work under before."""
 
 
 def adopt(
@@ -81,7 +83,12 @@ def adopt(
             if platform not in rescan:
                 raise _refuse_silence(platform, reason)
             rescans[platform] = reason
-    return Adoption(adopted, changed, rescans)
+    taken_up = {
+        name
+        for name, one in adopted.items()
+        if name not in known or known[name].digest != one.digest
+    }
+    return Adoption(adopted, changed, rescans, frozenset(taken_up))
 
 
 def _adopted(policy: Policy, since: int, looking: bool, before: Adopted | None) -> Adopted:

@@ -9,8 +9,7 @@ among the finalized features. Fields as in https://kafka.apache.org/protocol.
 from io import BytesIO
 from typing import Any
 
-from aiokafka.errors import IncompatibleBrokerVersion
-from aiokafka.protocol.api import Request, RequestStruct, Response, ResponseHeader_v0
+from aiokafka.protocol.api import RequestStruct, Response, ResponseHeader_v0
 from aiokafka.protocol.produce import ProduceRequest
 from aiokafka.protocol.types import (
     Boolean,
@@ -23,6 +22,8 @@ from aiokafka.protocol.types import (
     Schema,
     TaggedFields,
 )
+
+from streams.kafka.requests.exact import Exact
 
 FEATURE = "transaction.version"
 LEVEL = 2
@@ -212,29 +213,6 @@ class EndTxnRequest5(RequestStruct):  # type: ignore[misc]
         ("transaction_result", Boolean),
         ("tags", TaggedFields),
     )
-
-
-class Exact(Request[Any]):  # type: ignore[misc]
-    """A request in just one version; IncompatibleBrokerVersion where a broker has it not."""
-
-    API_KEY = -1
-
-    def __init__(self, struct: Any) -> None:
-        self.struct = struct
-
-    def build(self, request_struct_class: Any) -> Any:
-        """It is built already."""
-        return self.struct
-
-    def prepare(self, versions: dict[int, tuple[int, int]]) -> Any:
-        """The request as it goes out."""
-        lowest, highest = versions.get(self.struct.API_KEY, (0, -1))
-        if not lowest <= self.struct.API_VERSION <= highest:
-            raise IncompatibleBrokerVersion(
-                f"the broker has versions {lowest} to {highest} of API {self.struct.API_KEY},"
-                f" not {self.struct.API_VERSION}"
-            )
-        return self.struct
 
 
 class Produce(ProduceRequest):  # type: ignore[misc]

@@ -1,0 +1,96 @@
+"""How far behind the inputs this worker is: in records and in seconds, topic by topic.
+
+From the ends that the broker has (high watermarks), not from those that the consumer was told: what
+an open transaction of another producer hides counts, and so does what came in while nothing could
+be fetched. In seconds a topic is behind by the age of the oldest record that has not been read.
+"""
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from streams.engine.part import Part
+
+STALE_SECONDS = 10.0
+"""Ends that were seen longer ago say nothing: from then on the time since counts."""
+
+Key = tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class TopicLag:
+    """A topic, over the partitions of this worker: records behind in all, seconds in the worst."""
+
+    topic: str
+    records: int
+    seconds: float
+
+
+@dataclass(slots=True)
+class _Seen:
+    """Of a topic and partition: the end at the last look, and the first look that saw more than
+    has been read since (both `time.monotonic()`).
+    """
+
+    end: int
+    looked_at: float
+    behind_since: float | None = None
+    behind_end: int = 0
+
+
+class LagBook:
+    """Fed with each look at the ends, asked by the health page."""
+
+    def __init__(self) -> None:
+        self._seen: dict[Key, _Seen] = {}
+
+    def note(self, key: Key, reads: int, end: int, at: float) -> None:
+        """At `at` the partition reached to `end`, and had been read to `reads`."""
+        seen = self._seen.setdefault(key, _Seen(end, at))
+        seen.end, seen.looked_at = end, at
+        if reads >= end:
+            seen.behind_since = None
+        elif seen.behind_since is None or reads >= seen.behind_end:
+            seen.behind_since, seen.behind_end = at, end
+
+    def keep(self, keys: Iterable[Key]) -> None:
+        """Forget all partitions but these."""
+        kept = set(keys)
+        for key in [key for key in self._seen if key not in kept]:
+            del self._seen[key]
+
+    def records(self, key: Key, reads: int) -> int:
+        """Between what has been read and the end last seen; what is no record counts as well."""
+        seen = self._seen.get(key)
+        return 0 if seen is None else max(0, seen.end - reads)
+
+    def by_topic(
+        self, topics: Iterable[str], parts: "Iterable[Part]", clock_now: int
+    ) -> tuple[TopicLag, ...]:
+        """The lag of each topic over these partitions. `clock_now`: milliseconds UTC."""
+        own, now = list(parts), time.monotonic()
+        found = []
+        for topic in topics:
+            lags = [self._of(topic, part, clock_now, now) for part in own]
+            records = sum(records for records, _ in lags)
+            seconds = max((seconds for _, seconds in lags), default=0.0)
+            found.append(TopicLag(topic, records, round(seconds, 3)))
+        return tuple(found)
+
+    def _of(self, topic: str, part: "Part", clock_now: int, now: float) -> tuple[int, float]:
+        reads = part.intake.reads.get(topic)
+        if reads is None:
+            return 0, 0.0
+        lane, seen = part.intake.lanes.get(topic), self._seen.get((topic, part.number))
+        end = max(seen.end if seen is not None else 0, lane.end if lane is not None else 0)
+        seconds = 0.0
+        oldest = lane.oldest_at if lane is not None else None
+        if oldest is not None:
+            seconds = max(0.0, (clock_now - oldest) / 1000)
+        elif seen is not None and seen.behind_since is not None and reads < seen.end:
+            seconds = now - seen.behind_since
+        if seen is not None and now - seen.looked_at > STALE_SECONDS:
+            seconds = max(seconds, now - seen.looked_at)
+        return max(0, end - reads), seconds

@@ -1,0 +1,126 @@
+"""Gauges and news: what the partitions of this worker hold now, for Prometheus and for the log."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+
+from streams.core.partition import Partition
+from streams.engine.chassis import EngineApp
+from streams.engine.observer import EngineStatus
+from streams.metrics import Metrics
+from streams.news import Look, News
+from streams.processor import BylineProcessor
+
+LOOK_SECONDS = 1.0
+
+
+async def follow(news: News, app: EngineApp, processor: BylineProcessor) -> None:
+    """Look for news once a second, for as long as the worker lives."""
+    while True:
+        await asyncio.sleep(LOOK_SECONDS)
+        status = app.engine.status()
+        if status.parts:
+            news.look(look_of(status, processor, app.engine.clock.now()))
+
+
+def look_of(status: EngineStatus, processor: BylineProcessor, now: int) -> Look:
+    """What is in force in the partitions of this worker. `now`: milliseconds UTC."""
+    cores = _served(status, processor)
+    turned = [frozenset(core.switches_on()) for core in cores]
+    return Look(
+        on=frozenset.intersection(*turned) if turned else frozenset(),
+        somewhere=frozenset.union(*turned) if turned else frozenset(),
+        tripped=frozenset(
+            platform
+            for platform in processor.platforms
+            if any(core.refusals_tripped(platform) for core in cores)
+        ),
+        closed={platform: _closed(cores, platform, now) for platform in processor.platforms},
+        lags={
+            processor.input_names.get(one.topic, one.topic): (one.records, one.seconds)
+            for one in status.lags
+        },
+    )
+
+
+def refresh(
+    metrics: Metrics, app: EngineApp, processor: BylineProcessor, unconfirmed_after: int
+) -> None:
+    """Bring the gauges up to date from the engine's status and the partitions of this worker.
+
+    What belongs to partitions that have left is shown no more. `unconfirmed_after`: for how long
+    nobody has to have heard of an invitation, in milliseconds.
+    """
+    status = app.engine.status()
+    now = app.engine.clock.now()
+    _show_engine(metrics, status, processor, now)
+    cores = _served(status, processor)
+    tracked: Counter[str] = Counter(dict.fromkeys(processor.platforms, 0))
+    unconfirmed = tracked.copy()
+    for core in cores:
+        tracked.update(core.tracked)
+        unconfirmed.update(core.unconfirmed(now - unconfirmed_after))
+    metrics.show("byline_waiting_accounts", sum(core.waiting for core in cores))
+    metrics.show_only(
+        "byline_tracked_accounts", {(platform,): count for platform, count in tracked.items()}
+    )
+    for platform in processor.platforms:
+        metrics.show("byline_unconfirmed_invitations", unconfirmed[platform], platform)
+    _show_brakes(metrics, look_of(status, processor, now), processor.platforms)
+
+
+def _show_engine(
+    metrics: Metrics, status: EngineStatus, processor: BylineProcessor, now: int
+) -> None:
+    states = Counter({"recovering": 0, "running": 0, "suspended": 0})
+    states.update(part.state for part in status.parts)
+    for state, number in states.items():
+        metrics.show("byline_partitions", number, state)
+    metrics.show("byline_cluster_changed", int(status.cluster_changed is not None))
+    metrics.show("byline_blocked_inputs", len(status.blocked))
+    metrics.show("byline_kafka_away_seconds", status.away_seconds)
+    metrics.show("byline_lag_records", sum(part.lag for part in status.parts))
+    metrics.show("byline_queued_records", sum(part.queued_records for part in status.parts))
+    dues = [part.next_due_at for part in status.parts if part.next_due_at is not None]
+    overdue = max(0, now - min(dues)) / 1000 if dues else 0.0
+    metrics.show("byline_timers_overdue_seconds", overdue)
+    _show_lag(metrics, status, processor, now)
+
+
+def _show_lag(metrics: Metrics, status: EngineStatus, processor: BylineProcessor, now: int) -> None:
+    names = processor.input_names
+    lags = {one.topic: one for one in status.lags}
+    opened = {one.topic: one for one in status.hiding}
+    metrics.show("byline_lag_seconds", max((one.seconds for one in status.lags), default=0.0))
+    for topic, name in names.items():
+        lag = lags.get(topic)
+        metrics.show("byline_topic_lag_records", 0 if lag is None else lag.records, name)
+        metrics.show("byline_topic_lag_seconds", 0.0 if lag is None else lag.seconds, name)
+        metrics.show("byline_blocked_topic", int(topic in opened), name)
+    metrics.show_only(
+        "byline_open_transaction_seconds",
+        {
+            (names.get(one.topic, one.topic), str(one.producer_id)): one.open_seconds(now)
+            for one in status.hiding
+        },
+    )
+
+
+def _show_brakes(metrics: Metrics, now: Look, platforms: Sequence[str]) -> None:
+    metrics.show_only("byline_switch_on", dict.fromkeys(now.somewhere, 1.0))
+    for platform in platforms:
+        closed, tripped = now.closed[platform], platform in now.tripped
+        metrics.show("byline_guard_closed_seconds", closed, platform)
+        metrics.show("byline_refusal_guard_tripped", int(tripped), platform)
+        metrics.show("byline_guards_tripped", int(closed > 0) + int(tripped), platform)
+
+
+def _served(status: EngineStatus, processor: BylineProcessor) -> list[Partition]:
+    served = (processor.partitions.get(part.partition) for part in status.parts)
+    return [core for core in served if core is not None]
+
+
+def _closed(cores: Sequence[Partition], platform: str, now: int) -> float:
+    """Seconds until the last guard of a platform opens again; 0: none is tripped."""
+    opens = [core.guard_closed(platform, now) or now for core in cores]
+    return (max(opens, default=now) - now) / 1000

@@ -1,0 +1,105 @@
+"""`byline topics blocked`: which inputs nobody can read to their end, and who hides it.
+
+Workers read committed records only. What lies behind an open transaction of a producer of inputs is
+hidden from them until that ends, and the timers of the partition wait as long.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from aiokafka import TopicPartition
+from aiokafka.errors import (
+    IncompatibleBrokerVersion,
+    KafkaError,
+    TopicAuthorizationFailedError,
+)
+
+from schemas.topics import INPUTS
+from streams.kafka.consumer import TolerantConsumer
+from streams.kafka.requests.open_transactions import OpenTransaction, open_transactions
+from streams.operate.clients import consumer
+from streams.operate.errors import KafkaAbsentError, OperateError, UsageError
+from streams.operate.topics import names_of
+from streams.settings import Settings
+
+LOOK_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Blocked:
+    """A partition of an input with an open transaction.
+
+    `hidden`: records (roughly) that nobody can read because of it. `open_seconds`: for how long it
+    has been open; at least so long where no coordinator tells when it began. `ends_within_seconds`:
+    when the coordinator ends it by itself at the latest; None where no coordinator that we may ask
+    knows it: then it may hang for ever.
+    """
+
+    topic: str
+    partition: int
+    offset: int
+    hidden: int
+    producer_id: int
+    producer_epoch: int
+    transactional_id: str | None
+    open_seconds: float
+    ends_within_seconds: float | None
+
+
+async def blocked(settings: Settings, now: int, longer_than_seconds: float) -> list[Blocked]:
+    """The inputs' partitions with a transaction open for longer than so many seconds.
+
+    `now` is milliseconds UTC. Raises UsageError when an input topic is missing, OperateError when
+    Kafka does not tell.
+    """
+    names = names_of(settings)
+    wanted = [names.of(topic) for topic in INPUTS]
+    async with consumer(settings) as client:
+        try:
+            async with asyncio.timeout(LOOK_SECONDS):
+                found = await open_transactions(client._client, await _places(client, wanted))
+                ends = await client.end_offsets(
+                    [TopicPartition(one.topic, one.partition) for one in found]
+                )
+        except IncompatibleBrokerVersion as error:
+            raise OperateError(
+                "this Kafka does not tell whose transactions are open: it is older than 3.0"
+            ) from error
+        except TopicAuthorizationFailedError as error:
+            raise OperateError(
+                f"no right to read an input ({error}): `byline topics acl --role auditor` says what"
+                " is needed"
+            ) from error
+        except (KafkaError, TimeoutError) as error:
+            raise KafkaAbsentError(f"Kafka does not tell who has transactions: {error}") from error
+    rows = [_row(one, ends, now) for one in found]
+    return [row for row in rows if row.open_seconds >= longer_than_seconds]
+
+
+async def _places(client: TolerantConsumer, topics: list[str]) -> list[tuple[str, int]]:
+    """All partitions of these topics. All topics are listed: asking by name may make one."""
+    cluster = await client._client.fetch_all_metadata()
+    known = {topic: sorted(cluster.partitions_for_topic(topic) or ()) for topic in topics}
+    missing = [topic for topic, numbers in known.items() if not numbers]
+    if missing:
+        raise UsageError(f"missing topics: {', '.join(missing)}. `byline topics create` makes them")
+    return [(topic, number) for topic, numbers in known.items() for number in numbers]
+
+
+def _row(one: OpenTransaction, ends: Mapping[TopicPartition, int], now: int) -> Blocked:
+    within = None
+    if one.began_at is not None and one.timeout_ms is not None:
+        within = round(max(0, one.began_at + one.timeout_ms - now) / 1000, 1)
+    end = ends[TopicPartition(one.topic, one.partition)]
+    return Blocked(
+        one.topic,
+        one.partition,
+        one.start_offset,
+        max(0, end - one.start_offset),
+        one.producer_id,
+        one.producer_epoch,
+        one.transactional_id,
+        round(one.open_seconds(now), 1),
+        within,
+    )

@@ -1,0 +1,63 @@
+"""`python -m tests.chaos.soak --minutes 45`: what grows; exit 1 when something does."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from tests.chaos.soak.run import Plan, perform
+
+MOST_PERCENT_AN_HOUR = 2.0
+JUDGED = ("resident_kib", "descriptors")
+MOST_LOG_BYTES_AN_HOUR = 1024 * 1024
+"""Of both workers. A log of some kilobytes doubles with a few lines: its rate is judged instead."""
+
+
+def main() -> int:
+    """Parse, run, print."""
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos.soak", description=__doc__)
+    parser.add_argument("--minutes", type=float, default=45.0)
+    parser.add_argument("--rate", type=float, default=2_000.0, help="inputs a second")
+    parser.add_argument("--every", type=float, default=5.0, help="minutes between restarts")
+    parser.add_argument("--steady", type=float, default=10.0, help="minutes that are not judged")
+    parser.add_argument("--json", type=Path, help="where to write the result")
+    given = parser.parse_args()
+    result = perform(Plan(given.minutes, given.rate, given.every, given.steady))
+    if given.json:
+        given.json.write_text(json.dumps(result) + "\n")
+    print(table(result))
+    return 1 if faults(result) else 0
+
+
+def table(result: dict[str, Any]) -> str:
+    """The growth of each figure, by worker, as Markdown."""
+    lines = ["| worker | figure | mean | % an hour | ± |", "|---|---|---|---|---|"]
+    for worker, figures in result["growth"].items():
+        for figure, one in figures.items():
+            lines.append(
+                f"| {worker} | {figure} | {one['mean']:,.0f} | {one['percent_an_hour']:+.2f}"
+                f" | {one['give_or_take']:.2f} |"
+            )
+    log = f"log: {result['log_bytes_an_hour']:,} bytes an hour"
+    return "\n".join([*lines, "", log, *faults(result)])
+
+
+def faults(result: dict[str, Any]) -> list[str]:
+    """What rises too fast, and what came out wrong."""
+    found = [
+        f"{worker}: {figure} rises by {figures[figure]['percent_an_hour']} % an hour"
+        for worker, figures in result["growth"].items()
+        for figure in JUDGED
+        if figures[figure]["percent_an_hour"] >= MOST_PERCENT_AN_HOUR
+    ]
+    if result["log_bytes_an_hour"] > MOST_LOG_BYTES_AN_HOUR:
+        found.append(f"{result['log_bytes_an_hour']:,} bytes of log an hour")
+    for wrong in ("events_twice", "accounts_with_a_gap"):
+        if result[wrong]:
+            found.append(f"{wrong}: {result[wrong]}")
+    return found
+
+
+if __name__ == "__main__":
+    sys.exit(main())

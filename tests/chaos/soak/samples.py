@@ -1,0 +1,115 @@
+"""What a process takes, sampled; and how fast it grows, with its restarts taken into account."""
+
+import statistics
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+AGE_BIN_SECONDS = 10.0
+"""A process is compared with the processes before it when it is as old as they were."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One look at a worker: seconds since the begin, which of its processes and how old that was.
+
+    `log_bytes`: what this process has written. `disk_bytes`, `disk_files`: its data folder.
+    """
+
+    at: float
+    life: int
+    age: float
+    resident_kib: int
+    descriptors: int
+    threads: int
+    log_bytes: int
+    disk_bytes: int
+    disk_files: int
+
+    def as_dict(self) -> dict[str, float]:
+        """For the result."""
+        return asdict(self)
+
+
+def look(pid: int, data: Path, at: float, life: int, age: float, log_bytes: int) -> Sample | None:
+    """Sample a process; None when it has just ended."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+        descriptors = len(list(Path(f"/proc/{pid}/fd").iterdir()))
+    except OSError:
+        return None
+    fields = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
+    sizes = []
+    for path in data.rglob("*"):
+        try:
+            sizes.append(path.stat().st_size)
+        except OSError:
+            continue
+    return Sample(
+        round(at, 1),
+        life,
+        round(age, 1),
+        int(fields.get("VmRSS", "0 kB").split()[0]),
+        descriptors,
+        int(fields.get("Threads", "0")),
+        log_bytes,
+        sum(sizes),
+        len(sizes),
+    )
+
+
+@dataclass(frozen=True)
+class Growth:
+    """How a figure rises over the steady part.
+
+    `percent_an_hour`: the slope of the fit, of the mean. `give_or_take`: its standard error,
+    by leaving out one process (or one stretch) after the other.
+    """
+
+    mean: float
+    percent_an_hour: float
+    give_or_take: float
+    samples: int
+
+
+Figure = Callable[[Sample], float]
+
+
+def growth(samples: Sequence[Sample], figure: Figure, *, restarted: bool) -> Growth:
+    """The slope over time.
+
+    `restarted`: each process is compared with others of its age, so that what one of them takes
+    while it warms up does not count, and what is left behind by one for the next does. The other
+    worker goes on all the time: there the slope is of one process.
+    """
+    groups: dict[int, list[Sample]] = defaultdict(list)
+    for sample in samples:
+        groups[sample.life if restarted else int(sample.at // 300)].append(sample)
+    mean = statistics.fmean(map(figure, samples))
+    whole = _slope(samples, figure, restarted)
+    partial = []
+    for left_out in groups:
+        rest = [one for group, own in groups.items() if group != left_out for one in own]
+        partial.append(_slope(rest, figure, restarted))
+    error = 0.0
+    if len(partial) > 2:
+        centre = statistics.fmean(partial)
+        spread = sum((one - centre) ** 2 for one in partial)
+        error = (spread * (len(partial) - 1) / len(partial)) ** 0.5
+    scale = 3600 * 100 / mean if mean else 0.0
+    return Growth(round(mean, 1), round(whole * scale, 2), round(error * scale, 2), len(samples))
+
+
+def _slope(samples: Iterable[Sample], figure: Figure, by_age: bool) -> float:
+    """Least squares of the figure over time, a second; within each age where that is asked."""
+    bins: dict[int, list[tuple[float, float]]] = defaultdict(list)
+    for one in samples:
+        bins[int(one.age // AGE_BIN_SECONDS) if by_age else 0].append((one.at, figure(one)))
+    above = below = 0.0
+    for own in bins.values():
+        at_mean = statistics.fmean(at for at, _ in own)
+        value_mean = statistics.fmean(value for _, value in own)
+        above += sum((at - at_mean) * (value - value_mean) for at, value in own)
+        below += sum((at - at_mean) ** 2 for at, _ in own)
+    return above / below if below else 0.0

@@ -1,0 +1,188 @@
+"""What a worker says: each line JSON where that is asked, and nobody has to read it."""
+
+import fcntl
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from streams.outlet import MOST_LINES, Outlet
+from tests.worker.harness import ROOT, Estate
+from tests.worker.policies import policy
+
+SAYS_EVERYTHING = """
+import asyncio, logging, sys, threading, warnings
+from streams import logs
+logs.configure("info", "json")
+logging.getLogger("streams.x").info("a line\\nof two")
+logging.getLogger("aiokafka").warning("%s %s", "a library", 1)
+logging.getLogger("streams.x").info("%d", "no number")
+logging.getLogger("streams.x").info("half \\udce9")
+warnings.warn("a warning")
+print("printed", end=""); print(" in pieces")
+print("to stderr", file=sys.stderr)
+thread = threading.Thread(target=lambda: 1 / 0)
+thread.start(); thread.join()
+async def fails():
+    asyncio.get_running_loop().call_soon(lambda: 1 / 0)
+    await asyncio.sleep(0.01)
+asyncio.run(fails())
+raise ValueError("last words")
+"""
+
+FLOODS = """
+import logging, sys
+from streams import logs
+logs.configure("info", "json")
+for number in range(3_000):
+    logging.getLogger("streams.x").info("line %d of many", number)
+print("done", file=sys.stderr)
+"""
+
+
+def run(program: str, **more: Any) -> "subprocess.Popen[bytes]":
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.Popen([sys.executable, "-c", program], env=environment, **more)
+
+
+def objects(text: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def test_every_line_of_both_streams_is_json_whoever_says_it() -> None:
+    process = run(SAYS_EVERYTHING, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    out, err = (text.decode() for text in process.communicate(timeout=30))
+    assert process.returncode == 1
+    assert [line["message"] for line in objects(out)] == ["printed in pieces"]
+    lines = objects(err)
+    said = [line["message"] for line in lines]
+    assert said[:2] == ["a line\nof two", "a library 1"]
+    assert "a log line cannot be formatted" in said[2]
+    assert said[3] == "half ?"
+    assert "a warning" in said[4]
+    assert "to stderr" in said
+    assert sum("ZeroDivisionError" in json.dumps(line) for line in lines) == 2
+    assert (lines[-1]["level"], lines[-1]["message"]) == ("critical", "last words")
+    assert "ValueError: last words" in lines[-1]["traceback"]
+
+
+def test_a_pipe_that_nobody_reads_holds_nobody_up() -> None:
+    reader, writer = os.pipe()
+    process = run(FLOODS, stderr=writer)
+    os.close(writer)
+    assert process.wait(60) == 0
+    os.close(reader)
+
+
+def test_what_finds_no_room_is_counted() -> None:
+    reader, writer = os.pipe()
+    outlet = Outlet(writer)
+    for number in range(MOST_LINES + 5_000):
+        outlet.put(f"line {number} {'.' * 20}\n")
+    assert not outlet.drain(0.1)
+    text = b""
+    os.set_blocking(reader, False)
+    while not outlet.drain(0.01) or len(text) == 0:
+        with suppress(BlockingIOError):
+            text += os.read(reader, 65_536)
+    with suppress(BlockingIOError):
+        text += os.read(reader, 1_000_000)
+    lines = text.decode().splitlines()
+    (missed,) = [line for line in lines if line.endswith("were not written")]
+    assert len(lines) - 1 + int(missed.split()[0]) == MOST_LINES + 5_000
+    os.close(reader)
+
+
+@pytest.mark.parametrize("closed", ["1>&-", "2>&-", "1>&- 2>&-"])
+def test_a_stream_that_was_closed_before_takes_what_is_said(closed: str, tmp_path: Path) -> None:
+    opens_a_file = FLOODS + f"open({str(tmp_path / 'f')!r}, 'w').write('x')\n"
+    words = ["bash", "-c", f'"{sys.executable}" -c "$0" {closed}', opens_a_file]
+    done = subprocess.run(
+        words, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, timeout=30
+    )
+    assert done.returncode == 0
+    assert (tmp_path / "f").read_text() == "x"
+
+
+def _full_pipe() -> tuple[int, int]:
+    """A pipe in which there is no room: reader, writer."""
+    reader, writer = os.pipe()
+    fcntl.fcntl(writer, 1031, 4096)  # F_SETPIPE_SZ
+    os.set_blocking(writer, False)
+    try:
+        while True:
+            os.write(writer, b"." * 4096)
+    except BlockingIOError:
+        os.set_blocking(writer, True)
+    return reader, writer
+
+
+@pytest.mark.kafka
+def test_a_worker_works_and_stops_though_its_pipes_are_full(
+    make_estate: Callable[..., Estate],
+) -> None:
+    estate = make_estate({"weibo": policy("weibo")}, BYLINE_LOG_FORMAT="json")
+    reader, writer = _full_pipe()
+    estate.start(1, output=writer)
+    (worker,) = estate.workers
+    estate.put_raw("notice-receipts", "weibo:a", b"{]")
+    estate.drain()
+    assert worker.stop() == 0
+    os.close(reader)
+    os.close(writer)
+
+
+@pytest.mark.kafka
+def test_a_worker_works_and_stops_though_its_reader_is_gone(
+    make_estate: Callable[..., Estate],
+) -> None:
+    estate = make_estate({"weibo": policy("weibo")})
+    reader, writer = os.pipe()
+    os.close(reader)
+    estate.start(1, output=writer)
+    os.close(writer)
+    estate.put_raw("notice-receipts", "weibo:a", b"{]")
+    estate.drain()
+    assert estate.workers[0].stop() == 0
+
+
+@pytest.mark.kafka
+def test_a_worker_s_last_words_are_json_too(make_estate: Callable[..., Estate]) -> None:
+    estate = make_estate({"weibo": policy("weibo")}, BYLINE_LOG_FORMAT="json")
+    estate.more_settings["BYLINE_FAILPOINT"] = "after-step:raise:1"
+    estate.start(1)
+    (worker,) = estate.workers
+    estate.put_raw("notice-receipts", "weibo:a", b"{]")
+    estate.flush()
+    assert worker.process is not None
+    assert worker.process.wait(30) == 70
+    last = objects(worker.log.read_text())[-1]
+    assert last["message"].startswith("worker stops (70): ")
+    assert "Traceback" in last["message"]
+
+    (estate.policies / "weibo.yaml").write_text("platform: weibo\nversion: soon\n")
+    assert worker.start().process.wait(30) == 2  # type: ignore[union-attr]
+    assert "weibo.yaml" in objects(worker.log.read_text())[-1]["message"]
+
+    worker.environment["BYLINE_HTTP_PORTS"] = "1"
+    assert worker.start().process.wait(30) == 2  # type: ignore[union-attr]
+    assert "no such setting" in objects(worker.log.read_text())[-1]["message"]
+
+
+def test_wrong_words_are_a_line_too() -> None:
+    words = [sys.executable, "-m", "streams", "worker", "--bogus"]
+    done = subprocess.run(
+        words,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "BYLINE_LOG_FORMAT": "json"},
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert done.returncode == 2
+    assert "--bogus" in "".join(line["message"] for line in objects(done.stderr))
