@@ -55,7 +55,7 @@ async def blocked(settings: Settings, now: int, longer_than_seconds: float) -> l
     """
     names = names_of(settings)
     wanted = [names.of(topic) for topic in INPUTS]
-    async with consumer(settings) as client:
+    async with consumer(settings, committed=False) as client:
         try:
             async with asyncio.timeout(LOOK_SECONDS):
                 found = await open_transactions(client._client, await _places(client, wanted))

@@ -43,12 +43,17 @@ async def producer(settings: Settings, **options: Any) -> AsyncIterator[AIOKafka
 
 
 @asynccontextmanager
-async def consumer(settings: Settings) -> AsyncIterator[TolerantConsumer]:
-    """A consumer of committed records, of no group; KafkaAbsentError when no broker answers."""
+async def consumer(
+    settings: Settings, *, committed: bool = True
+) -> AsyncIterator[TolerantConsumer]:
+    """A consumer of no group, of committed records alone unless told otherwise.
+
+    Raises KafkaAbsentError when no broker answers.
+    """
     client = TolerantConsumer(
         **kafka_client_kwargs(settings),
         group_id=None,
-        isolation_level="read_committed",
+        isolation_level="read_committed" if committed else "read_uncommitted",
         enable_auto_commit=False,
         auto_offset_reset="earliest",
         fetch_max_wait_ms=50,

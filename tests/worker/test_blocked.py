@@ -63,7 +63,7 @@ def test_an_open_transaction_of_others_is_named_and_counted_until_it_ends(
     until(lambda: gauges(estate, "byline_blocked_topic")[topic] == 1, 15, "nothing is blocked")
 
     assert gauges(estate, "byline_topic_lag_records")[topic] == 7
-    assert gauges(estate, "byline_topic_lag_seconds")[topic] >= 5
+    assert gauges(estate, "byline_topic_lag_seconds")[topic] > 2
     assert gauges(estate, "byline_lag_records") == {"": 7}
     ((labels, seconds),) = gauges(estate, "byline_open_transaction_seconds").items()
     assert 'topic="consent-answers"' in labels
