@@ -28,9 +28,12 @@ def main() -> int:
         tempfile.TemporaryDirectory(prefix="poison-kafka-") as folder,
         KafkaCluster(Path(folder)) as kafka,
     ):
-        results = day(kafka.bootstrap, lambda poison: given.only in poison.name)
-    if given.json:
-        given.json.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n")
+
+        def keep(so_far: list[dict[str, Any]]) -> None:
+            if given.json:
+                given.json.write_text(json.dumps(so_far, indent=1, ensure_ascii=False) + "\n")
+
+        results = day(kafka.bootstrap, lambda poison: given.only in poison.name, keep)
     print(table(results))
     return 1 if any("failed" in one for one in results) else 0
 
@@ -40,7 +43,7 @@ COLUMNS = {
     "count": "how much",
     "read_seconds": "read, s",
     "invited": "invited elsewhere, s",
-    "lifted": "lifted, s (longest of 8)",
+    "lifted": "freed, s (longest of 5)",
     "held": "held / went on",
     "restart_seconds": "kill -9 and ready, s",
     "peak_mib": "peak, MiB",

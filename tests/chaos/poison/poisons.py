@@ -34,7 +34,8 @@ class Poison:
     """`send` it; `doubted` are the accounts that it holds; `heal` by commands alone.
 
     `count`: how much of it. `read`: whether all inputs can be read to their ends under it.
-    `everybody`: adverse events of all platforms are held.
+    `everybody`: adverse events of all platforms are held. `time_seconds`: within which the poison
+    has to be read, for then the time to answer is over.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Poison:
     heal: Callable[[Scene, Waiting], None]
     read: bool = True
     everybody: bool = False
+    time_seconds: float = 40.0
 
 
 def _raw(scene: Scene, topic: str, partition: int, batch: bytes) -> None:
@@ -233,6 +235,13 @@ POISONS: tuple[Poison, ...] = (
         _ends,
         read=False,
     ),
-    Poison("switches", _switches, 100_000, lambda waiting: waiting.of("weibo"), _release_brake),
-    Poison("controls on one key", _controls, 100_000, _victim, _unhold),
+    Poison(
+        "switches",
+        _switches,
+        100_000,
+        lambda waiting: waiting.of("weibo"),
+        _release_brake,
+        time_seconds=180.0,
+    ),
+    Poison("controls on one key", _controls, 100_000, _victim, _unhold, time_seconds=180.0),
 )

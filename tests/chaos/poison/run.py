@@ -6,13 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from schemas.topics import TopicNames
+from schemas.topics import OUTPUTS, TopicNames
 from tests.chaos.poison.poisons import POISONS, Poison, Waiting
 from tests.chaos.poison.scene import PARTITIONS, PLATFORMS, Scene
+from tests.chaos.soak.outputs import Outputs
 from tests.worker.harness import Estate
 from tests.worker.policies import policy
 
-WINDOW_SECONDS = 15.0
+WINDOW_SECONDS = 5.0
 READ_SECONDS = 240.0
 MOST_MIB = 400.0
 HELD_SECONDS = 3.0
@@ -36,20 +37,28 @@ def perform(
         (policies / f"{platform}.yaml").write_text(text, encoding="utf-8")
     names = TopicNames(f"poison{serial}.", f"poison{serial}")
     estate = Estate(bootstrap, names, policies, folder, PARTITIONS).create_topics()
+    scene = Scene(estate, window)
+    topics = [names.of(topic) for topic in OUTPUTS]
     try:
         estate.start(1)
-        return _act(Scene(estate, window), poison, count or poison.count)
+        outputs = Outputs(bootstrap, topics, PARTITIONS, scene.hear)
+        try:
+            return _act(scene, poison, count or poison.count)
+        finally:
+            outputs.close()
     finally:
         estate.stop()
 
 
 def _act(scene: Scene, poison: Poison, count: int) -> dict[str, Any]:
     places = [(platform, number) for platform in PLATFORMS for number in range(PARTITIONS)]
-    bound = {place: scene.names(*place, 2) for place in places}
-    scene.restricted(key for keys in bound.values() for key in keys)
+    bound = {place: scene.names(*place, 1)[0] for place in places}
+    (lifting,) = scene.names("weibo", 0, 1)
+    scene.restricted([*bound.values(), lifting])
     waiting = Waiting({place: scene.names(*place, 1)[0] for place in places})
     scene.delivered(waiting.of())
-    delivered_at = time.monotonic()
+    scene.extended(waiting.of(), poison.time_seconds)
+    over_at = time.monotonic() + poison.time_seconds
     doubted = poison.doubted(waiting)
     sure = [key for key in waiting.of() if key not in doubted]
 
@@ -61,22 +70,24 @@ def _act(scene: Scene, poison: Poison, count: int) -> dict[str, Any]:
     if poison.read:
         scene.estate.drain(READ_SECONDS)
     read = round(time.monotonic() - began, 1)
-    favourable = _favourable(scene, bound, poison)
+    assert time.monotonic() < over_at, "too slow a machine: their time was over before"
+    lifted = _favourable(scene, bound, lifting, poison)
     invited = _invited(scene, poison)
-    restart = scene.restart()
     peak = scene.peak_mib()
+    restart = scene.restart()
 
-    _until_over(scene, delivered_at)
+    time.sleep(max(0.0, over_at + 1.0 - time.monotonic()))
     flowed = scene.wait(lambda: scene.having("throttle.applied", sure), 60, "the others go on")
     before = scene.adverse(doubted)
     time.sleep(HELD_SECONDS)
+    # One each: that they were invited, before.
     assert scene.adverse(doubted) == before == len(doubted), "those in doubt were restricted"
     # The first process took the poison in, the second one what was left of it.
     memory = max(peak, scene.peak_mib())
     assert memory < MOST_MIB, f"{memory} MiB"
 
     poison.heal(scene, waiting)
-    patience = scene.window + 60
+    patience = poison.time_seconds + scene.window + 60
     back = scene.wait(lambda: scene.having("throttle.applied", doubted), patience, "back to normal")
     scene.estate.drain()
     scene.run("audit")
@@ -85,7 +96,7 @@ def _act(scene: Scene, poison: Poison, count: int) -> dict[str, Any]:
         "count": count,
         "sent_seconds": sent,
         "read_seconds": read if poison.read else None,
-        "lifted_seconds": favourable,
+        "lifted_seconds": lifted,
         "invited_seconds": invited,
         "restart_seconds": restart,
         "others_restricted": len(sure),
@@ -99,16 +110,16 @@ def _act(scene: Scene, poison: Poison, count: int) -> dict[str, Any]:
 
 
 def _favourable(
-    scene: Scene, bound: dict[tuple[str, int], list[str]], poison: Poison
+    scene: Scene, bound: dict[tuple[str, int], str], lifting: str, poison: Poison
 ) -> dict[str, float]:
     """Who is restricted is freed by an owner's grant or an operator's lift, also in doubt."""
     found = {}
-    for (platform, number), (granting, lifting) in bound.items():
+    for (platform, number), key in bound.items():
         if poison.read or number != 0:
-            found[f"granted {platform} {number}"] = scene.grants(granting)
-        began = time.monotonic()
-        scene.operator("control", "lift", lifting)
-        found[f"lift {platform} {number}"] = scene.lifted(lifting, began)
+            found[f"granted {platform} {number}"] = scene.grants(key)
+    scene.operator("control", "lift", lifting)
+    began = time.monotonic()
+    found["lift weibo 0"] = scene.lifted(lifting, began)
     return found
 
 
@@ -119,26 +130,27 @@ def _invited(scene: Scene, poison: Poison) -> float | None:
     (key,) = scene.names("douyin", 1, 1)
     began = time.monotonic()
     scene.crosses(key)
-    scene.wait(lambda: scene.having("invitation.issued", [key]), 30, "an invitation of another")
+    scene.wait(lambda: scene.having("invitation.issued", [key]), 60, "an invitation of another")
     return round(time.monotonic() - began, 2)
 
 
-def _until_over(scene: Scene, delivered_at: float) -> None:
-    """Until the time of those who wait has run out."""
-    time.sleep(max(0.0, delivered_at + scene.window + 1.0 - time.monotonic()))
-
-
 def day(
-    bootstrap: str, chosen: Callable[[Poison], bool], say: Callable[[str], None] = print
+    bootstrap: str,
+    chosen: Callable[[Poison], bool],
+    keep: Callable[[list[dict[str, Any]]], None],
 ) -> list[dict[str, Any]]:
-    """All chosen poisons, one after the other; a failed one says why under `failed`."""
+    """All chosen poisons, one after the other; a failed one says why under `failed`.
+
+    `keep` takes what there is after each.
+    """
     results: list[dict[str, Any]] = []
     for serial, poison in enumerate(one for one in POISONS if chosen(one)):
         with tempfile.TemporaryDirectory(prefix="poison-") as folder:
             try:
                 result = perform(poison, bootstrap, Path(folder), serial)
-            except (AssertionError, ValueError) as error:
-                result = {"poison": poison.name, "count": poison.count, "failed": str(error)}
-        say(f"{poison.name}: {result.get('failed', 'held')}")
+            except Exception as error:
+                result = {"poison": poison.name, "count": poison.count, "failed": repr(error)}
+        print(f"{poison.name}: {result.get('failed', 'held')}", flush=True)
         results.append(result)
+        keep(results)
     return results

@@ -2,8 +2,10 @@
 
 import re
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from tests.worker.harness import Estate, utc_now
 PARTITIONS = 2
 PLATFORMS = ("douyin", "weibo")
 ADVERSE = frozenset(map(str, ADVERSE_EVENTS))
-POLL_SECONDS = 0.2
+POLL_SECONDS = 0.05
 
 Event = dict[str, Any]
 
@@ -37,6 +39,11 @@ class Scene:
     window: float
     commands: list[Ran] = field(default_factory=list)
     _serial: int = 0
+    _events: dict[str, list[Event]] = field(default_factory=lambda: defaultdict(list))
+
+    def hear(self, event: Event) -> None:
+        """An event as it comes out."""
+        self._events[f"{event['platform']}:{event['account_id']}"].append(event)
 
     def names(self, platform: str, partition: int, count: int) -> list[str]:
         """New accounts that lie in a partition, as keys."""
@@ -65,18 +72,28 @@ class Scene:
         wanted = list(keys)
         for key in wanted:
             self.crosses(key)
-        self.wait(lambda: self.having("invitation.issued", wanted), 30, "invitations")
+        self.wait(lambda: self.having("invitation.issued", wanted), 60, "invitations")
         for key in wanted:
             issued = self.of(key, "invitation.issued")[-1]
             receipt = {"invitation_id": issued["invitation_id"], "outcome": "delivered"}
             self.say(key, "notice-receipts", **receipt, occurred_at=utc_now())
-        self.wait(lambda: self.having("invitation.delivered", wanted), 30, "deliveries")
+        self.wait(lambda: self.having("invitation.delivered", wanted), 60, "deliveries")
+
+    def extended(self, keys: Iterable[str], seconds: float) -> None:
+        """An operator gives them time until so many seconds from now."""
+        wanted = list(keys)
+        until = (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat()
+        for key in wanted:
+            word = {"control_id": f"time-{key}", "command": "extend", "actor": "op.2"}
+            more = {"reason": "test", "until": until, "issued_at": utc_now()}
+            self.say(key, "controls", **word, **more)
+        self.wait(lambda: self.having("invitation.extended", wanted), 60, "more time")
 
     def restricted(self, keys: Iterable[str]) -> None:
         """The same, and nobody answers."""
         wanted = list(keys)
         self.delivered(wanted)
-        self.wait(lambda: self.having("throttle.applied", wanted), self.window + 30, "restrictions")
+        self.wait(lambda: self.having("throttle.applied", wanted), self.window + 60, "restrictions")
 
     def grants(self, key: str) -> float:
         """A restricted owner agrees; seconds until all restrictions are lifted."""
@@ -88,7 +105,7 @@ class Scene:
         """Seconds since `began` until as many restrictions are lifted as were applied."""
         self.wait(
             lambda: len(self.of(key, "throttle.lifted")) >= len(self.of(key, "throttle.applied")),
-            30,
+            60,
             f"{key} is lifted",
         )
         return round(time.monotonic() - began, 2)
@@ -97,17 +114,15 @@ class Scene:
 
     def of(self, key: str, name: str = "") -> list[Event]:
         """The events of an account, of one name if one is given."""
-        return [one for one in self.estate.events().get(key, []) if name in ("", one["event"])]
+        return [one for one in list(self._events[key]) if name in ("", one["event"])]
 
     def having(self, name: str, keys: Iterable[str]) -> bool:
         """Whether each account has such an event."""
-        events = self.estate.events()
-        return all(any(one["event"] == name for one in events.get(key, [])) for key in keys)
+        return all(self.of(key, name) for key in keys)
 
     def adverse(self, keys: Iterable[str]) -> int:
         """How many adverse events accounts have."""
-        events = self.estate.events()
-        return sum(one["event"] in ADVERSE for key in keys for one in events.get(key, []))
+        return sum(one["event"] in ADVERSE for key in keys for one in self.of(key))
 
     def wait(self, true: Callable[[], bool], seconds: float, what: str) -> float:
         """Until it is true; how many seconds that took. Fails after so many."""
