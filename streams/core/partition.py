@@ -298,8 +298,8 @@ class Partition:
         return self._limits.guard_closed(platform, now)
 
     def switches_on(self) -> list[tuple[str, str]]:
-        """Scope and switch of each brake that is on."""
-        return self._brakes.turned_on()
+        """Scope and switch of each one that is on."""
+        return self._switches.turned_on()
 
     def refusals_tripped(self, platform: str) -> bool:
         """Whether a platform's adverse events wait until what was refused is settled."""

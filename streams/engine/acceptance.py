@@ -18,13 +18,13 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from streams.engine.config import EngineConfig
 from streams.engine.continuity import REBUILD
-from streams.engine.membership import MembersRequest
 from streams.engine.notes import read_notes
 from streams.engine.position import POSITION_KEY, Position, encode_position
 from streams.engine.preflight import changelogs, needed_topics
 from streams.engine.processor import ProcessorSpec, Refusal
 from streams.engine.producer import TransactionalProducer
 from streams.engine.recovery import plain_consumer
+from streams.kafka.requests.groups import MembersRequest
 from streams.kafka.requests.metadata import View, view_topics
 
 MARGIN_SECONDS = 2.0

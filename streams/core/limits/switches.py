@@ -144,7 +144,7 @@ class Switches(Struct, array_like=True, dict=True):
         return by
 
     def turned_on(self) -> list[tuple[str, str]]:
-        """Scope and switch of each brake that is on."""
+        """Scope and switch of each one that is on."""
         found = [
             name.rpartition(":") for name, it in self.levers.items() if it.on_since is not None
         ]
