@@ -16,7 +16,7 @@ from streams.engine.continuity import REBUILD, SECOND_TIME
 from streams.engine.fetching import read_spans
 from streams.engine.lanes import Desk, Lane
 from streams.engine.notes import decode_note, read_notes
-from streams.engine.position import POSITION_KEY, Position
+from streams.engine.position import FORMAT, POSITION_KEY, Position, decode_format
 from streams.engine.processor import Record, Refusal, StoreSpec
 from streams.engine.stores import BrokenDiskError, PartitionStores
 from streams.kafka.consumer import TolerantConsumer
@@ -97,9 +97,11 @@ async def _leave_another_changelog(
 
     Raises `Refusal` when they have not: then the disk may be all that is left of the state.
     """
-    if stores.meta.position is None:
+    raw = stores.meta.position
+    # Of a newer version: what the changelog holds beyond it decides.
+    if raw is None or decode_format(raw) > FORMAT:
         return
-    known = decode_note(stores.meta.position, partition).ids
+    known = decode_note(raw, partition).ids
     anew = [name for name in changelogs if known.get(name) and ids.get(name, "") != known[name]]
     if not any(ids.get(name) for name in anew):
         return

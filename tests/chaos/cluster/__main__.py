@@ -34,6 +34,7 @@ def main() -> int:
     )
     parser.add_argument("--live", type=float, default=25.0, help="seconds of life before a change")
     parser.add_argument("--after", type=float, default=30.0, help="seconds of life after it")
+    parser.add_argument("--folder", type=Path, help="where logs and disks are left behind")
     parser.add_argument("--json", type=Path, help="where the results are kept")
     given = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
@@ -43,7 +44,7 @@ def main() -> int:
     wanted = [one for one in CHANGES if given.only in one.name and one.name not in kept]
     lock = threading.Lock()
     with tempfile.TemporaryDirectory(prefix="changes-") as folder:
-        root = Path(folder)
+        root = given.folder or Path(folder)
         with KafkaCluster(root / "kafka") as kafka, ThreadPoolExecutor(given.at_once) as pool:
             zygote = Zygote()
 
@@ -106,6 +107,7 @@ def perform(
         found |= {
             "inputs": ground.sender.sent,
             "events": len(ground.listener.events),
+            "notes": ground.notes,
             "lives": ground.traffic.lives_begun,
             "breaches": {what: own[:10] for what, own in breaches.items() if own},
             "violations": sum(map(len, breaches.values())),

@@ -1,7 +1,9 @@
 """What is done to the cluster, and the way out that the worker's own sentence names."""
 
+import asyncio
 import json
 import re
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +14,10 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from confluent_kafka import Consumer, Producer
 
 from schemas.topics import CHANGELOGS, DEAD_LETTERS, DECISIONS, INPUTS, OUTPUTS, TOPICS, Topic
+from streams import rebuild, upkeep
 from streams.core.model.instants import rfc3339
+from streams.engine.acceptance import Reading
+from streams.operate import reroute, topics
 from tests.chaos.cluster.ground import PARTITIONS, Ground, wait
 
 RESTORED_SECONDS = 20.0
@@ -37,19 +42,12 @@ class Change:
     settle: Callable[[Ground], None] | None = None
 
 
-def _did(ground: Ground, *words: str) -> str:
-    done = ground.byline(*words)
-    if done.returncode:
-        raise RuntimeError(f"byline {' '.join(words)}: {done.stdout}{done.stderr}")
-    return done.stdout
-
-
 # Partitions -----------------------------------------------------------------------------------
 
 
-def _grow(topics: tuple[Topic, ...]) -> Callable[[Ground], None]:
+def _grow(which: tuple[Topic, ...]) -> Callable[[Ground], None]:
     def strike(ground: Ground) -> None:
-        names = [ground.names.of(topic) for topic in topics if not topic.single]
+        names = [ground.names.of(topic) for topic in which if not topic.single]
         more = {name: NewPartitions(total_count=MORE) for name in names}
         ground.admin(lambda client: client.create_partitions(more))
 
@@ -63,7 +61,7 @@ def _pin(ground: Ground) -> None:
 
 def _reroute(ground: Ground) -> None:
     """While they run; then an ordinary restart ends what is held back."""
-    _did(ground, "cluster", "reroute", "--yes")
+    asyncio.run(reroute.move(ground.settings, asyncio.run(reroute.strays(ground.settings))))
     ground.stop()
     ground.start()
 
@@ -107,9 +105,9 @@ def _count(ground: Ground, topic: Topic) -> int:
 
 
 def _made(ground: Ground, topic: Topic) -> bool:
-    ground.byline("topics", "create")
-    checked = ground.byline("topics", "check")
-    return ground.names.of(topic) not in checked.stdout
+    asyncio.run(topics.create(ground.settings))
+    wrong = asyncio.run(topics.check(ground.settings))
+    return ground.names.of(topic) not in {one.topic for one in wrong}
 
 
 def _accept(topic: Topic) -> Callable[[Ground], None]:
@@ -118,21 +116,21 @@ def _accept(topic: Topic) -> Callable[[Ground], None]:
         ground.listener.begin_again()
         if topic in INPUTS:
             ground.sender.again(topic.name, RESTORED_SECONDS)
-        checked = ground.byline("cluster", "check")
+        found = [str(one) for one in asyncio.run(upkeep.check(ground.settings))]
         name = re.escape(ground.names.of(topic))
-        found = re.findall(rf"`byline (cluster accept {name}=[\w-]+)`", checked.stdout)
-        if not found:
-            raise RuntimeError(f"cluster check: {checked.stdout}{checked.stderr}")
-        _did(ground, *found[0].split(), "--yes")
+        told = re.findall(rf"`byline cluster accept {name}=([\w-]+)`", " ".join(found))
+        wanted = {ground.names.of(topic): told[0]}
+        asyncio.run(upkeep.accept(ground.settings, wanted, Reading.BEGINNING, yes=True))
 
     return lead_out
 
 
 def _rebuild(ground: Ground) -> None:
-    disks = [f"--disk={ground.folder}/disk-{number}" for number in range(len(ground.workers))]
-    if ground.byline("topics", "check").returncode:
-        assert wait(lambda: ground.byline("topics", "create").returncode == 0, 30)
-    _did(ground, "cluster", "rebuild", *disks, "--yes")
+    disks = [ground.folder / f"disk-{number}" for number in range(len(ground.workers))]
+    done = asyncio.run(rebuild.rebuild(ground.settings, disks, yes=True))
+    if not done.written:
+        raise RuntimeError(f"not rebuilt: {[(it.kind, it.why) for it in done.sources]}")
+    ground.notes.append(", ".join(sorted({it.kind.partition(" ")[0] for it in done.sources})))
 
 
 def _cut(ground: Ground) -> None:
@@ -146,8 +144,6 @@ def _cut(ground: Ground) -> None:
 
 
 def _cut_without_disks(ground: Ground) -> None:
-    import shutil
-
     _cut(ground)
     for number in range(len(ground.workers)):
         shutil.rmtree(ground.folder / f"disk-{number}", ignore_errors=True)
@@ -159,7 +155,7 @@ def _cut_without_disks(ground: Ground) -> None:
 def _swap(setting: str) -> Callable[[Ground], None]:
     def strike(ground: Ground) -> None:
         ground.environment[setting] = f"other-{ground.environment[setting]}"
-        _did(ground, "topics", "create", "--partitions", str(PARTITIONS))
+        asyncio.run(topics.create(ground.settings, PARTITIONS, 1))
 
     return strike
 

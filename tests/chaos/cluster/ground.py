@@ -212,6 +212,8 @@ class Ground:
     ) -> None:
         folder.mkdir(parents=True)
         self.bootstrap, self.zygote, self.folder = bootstrap, zygote, folder
+        self.notes: list[str] = []
+        """What was remarkable on the way out."""
         self.names = TopicNames(f"{name}.", name)
         kept = {k: text for k, text in os.environ.items() if not k.startswith("BYLINE_")}
         self.environment = kept | {
@@ -223,7 +225,7 @@ class Ground:
         }
         asyncio.run(topics.create(self.settings, PARTITIONS, 1))
         self.workers = [Worker(self, number) for number in range(workers)]
-        rates = Rates(readings=40, lives=2.5, crowd=2_000, brakes_every=1e9)
+        rates = Rates(readings=25, lives=2.0, crowd=2_000, brakes_every=1e9)
         self.sender = PlainSender(bootstrap, self.names.prefix, seed)
         self.traffic = Traffic(self.sender, seed, rates)
         self.listener = Listener(bootstrap, self.names.prefix, self.traffic.hear)
@@ -233,11 +235,19 @@ class Ground:
         """The settings of a command."""
         return Settings(
             kafka_bootstrap_servers=self.bootstrap,
-            topic_prefix=self.names.prefix,
-            application_id=self.names.application_id,
+            topic_prefix=self.environment["BYLINE_TOPIC_PREFIX"],
+            application_id=self.environment["BYLINE_APPLICATION_ID"],
             policies=POLICIES,
+            session_timeout_seconds=8.0,
+            partitions=self.pinned_to,
             _env_file=None,
         )
+
+    @property
+    def pinned_to(self) -> int | None:
+        """The partitions in use, where that is stated."""
+        stated = self.environment.get("BYLINE_PARTITIONS")
+        return None if stated is None else int(stated)
 
     @property
     def keyed(self) -> list[str]:
