@@ -8,7 +8,7 @@ is written in transactions under its own fence, its position with the last one.
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -41,7 +41,7 @@ from streams.upkeep import offline
 
 CHUNK_BYTES = 512 * 1024
 STALL_TAKES = 60
-APPEAR_SECONDS = 30.0
+APPEAR_SECONDS = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,7 +275,8 @@ async def _make_anew(
     async with asyncio.timeout(APPEAR_SECONDS):
         while True:
             # It makes what is missing; a topic that is still being deleted is not, yet.
-            await topics.create(settings)
+            with suppress(TimeoutError):
+                await topics.create(settings)
             now = (await acceptance.look(client, config, spec)).topics
             if not any(now[name].error or now[name].id == before[name].id for name in logs):
                 return {name: topic.id for name, topic in now.items() if topic.id}

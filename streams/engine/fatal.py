@@ -33,7 +33,9 @@ def end_process(
     last_resort.daemon = True
     last_resort.start()
     try:
-        logger.critical("%s", message, exc_info=error)
+        # What a person has to change is said in a sentence.
+        ours = isinstance(error, Refusal)
+        logger.critical("%s", message, exc_info=None if ours else error)
         stream = sys.__stderr__
         if stream is not None:
             words = [f"worker stops ({code}): {message}\n"]

@@ -6,6 +6,7 @@ own. Each is added to the file when it is done, so that a run can be continued; 
 
 import argparse
 import json
+import os
 import signal
 import sys
 import tempfile
@@ -37,7 +38,8 @@ def main() -> int:
     parser.add_argument("--folder", type=Path, help="where logs and disks are left behind")
     parser.add_argument("--json", type=Path, help="where the results are kept")
     given = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    # Workers, lives and the broker end with the process that they are tied to.
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(143))
     kept: dict[str, dict[str, Any]] = {}
     if given.json and given.json.exists():
         kept = json.loads(given.json.read_text())

@@ -82,7 +82,7 @@ def _make_anew(topic: Topic) -> Callable[[Ground], None]:
     def strike(ground: Ground) -> None:
         _delete(topic)(ground)
         before = _count(ground, topic)
-        assert wait(lambda: _made(ground, topic), 30)
+        assert wait(lambda: _made(ground, topic), 60)
         ground.listener.begin_again()
         if topic.name == "switches":
             for _ in range(before + 20):
@@ -105,14 +105,15 @@ def _count(ground: Ground, topic: Topic) -> int:
 
 
 def _made(ground: Ground, topic: Topic) -> bool:
-    asyncio.run(topics.create(ground.settings))
+    if not ground.create_topics():
+        return False
     wrong = asyncio.run(topics.check(ground.settings))
     return ground.names.of(topic) not in {one.topic for one in wrong}
 
 
 def _accept(topic: Topic) -> Callable[[Ground], None]:
     def lead_out(ground: Ground) -> None:
-        assert wait(lambda: _made(ground, topic), 30)
+        assert wait(lambda: _made(ground, topic), 60)
         ground.listener.begin_again()
         if topic in INPUTS:
             ground.sender.again(topic.name, RESTORED_SECONDS)
@@ -155,7 +156,7 @@ def _cut_without_disks(ground: Ground) -> None:
 def _swap(setting: str) -> Callable[[Ground], None]:
     def strike(ground: Ground) -> None:
         ground.environment[setting] = f"other-{ground.environment[setting]}"
-        asyncio.run(topics.create(ground.settings, PARTITIONS, 1))
+        assert wait(ground.create_topics, 60)
 
     return strike
 

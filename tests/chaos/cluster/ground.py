@@ -17,11 +17,13 @@ from pathlib import Path
 from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
 from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
 
 from schemas.topics import OUTPUTS, TOPICS, TopicNames
 from streams.local.probe import free_port
 from streams.operate import topics
+from streams.operate.errors import OperateError
 from streams.settings import Settings
 from tests.chaos.grounds import POLICIES, ROOT
 from tests.chaos.sending import Sender
@@ -31,6 +33,7 @@ from tests.oracle.records import partition_of
 
 PARTITIONS = 4
 LIMIT_SECONDS = 180
+PATIENCE_SECONDS = 120.0
 
 
 @dataclass(frozen=True)
@@ -223,7 +226,7 @@ class Ground:
             "BYLINE_POLICIES": str(POLICIES),
             "BYLINE_SESSION_TIMEOUT_SECONDS": "8",
         }
-        asyncio.run(topics.create(self.settings, PARTITIONS, 1))
+        assert wait(self.create_topics, PATIENCE_SECONDS), "the topics never were there"
         self.workers = [Worker(self, number) for number in range(workers)]
         rates = Rates(readings=25, lives=2.0, crowd=2_000, brakes_every=1e9)
         self.sender = PlainSender(bootstrap, self.names.prefix, seed)
@@ -242,6 +245,14 @@ class Ground:
             partitions=self.pinned_to,
             _env_file=None,
         )
+
+    def create_topics(self) -> bool:
+        """Make what is missing; whether all is there. A busy machine takes its time."""
+        try:
+            asyncio.run(topics.create(self.settings, None if self.pinned_to else PARTITIONS, 1))
+        except (TimeoutError, KafkaError, OperateError):
+            return False
+        return True
 
     @property
     def pinned_to(self) -> int | None:
