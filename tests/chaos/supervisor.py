@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.chaos.grounds import ROOT, Site
-from tests.chaos.zygote import Child, Zygote
+from tests.support.zygote import BYLINE, Child, Order, Zygote
 
 BACKOFF_SECONDS = (0.2, 0.5, 1.0, 2.0)
 CALM_SECONDS = 10.0
@@ -178,7 +178,9 @@ class Supervisor:
             slot.process = self._spawn(slot.number, environment)
         else:
             space = self.site.namespace(slot.number) if self.site.isolated else ""
-            slot.process = self._zygote.start(environment, space, str(self.log(slot.number)))
+            log = str(self.log(slot.number))
+            order = Order(BYLINE, ["worker"], environment, log, log, namespace=space)
+            slot.process = self._zygote.start(order)
         slot.started_at = time.monotonic()
         self.starts += 1
 

@@ -11,8 +11,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable
@@ -21,6 +19,8 @@ from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+
+from tests.support import processes
 
 WORKER = Path(__file__).parent / "toy_worker.py"
 
@@ -52,13 +52,9 @@ class Worker:
             "status": str(self._status),
             **options,
         }
-        with self.log_path.open("a") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, str(WORKER), json.dumps(settings)],
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                cwd=WORKER.parents[2],
-            )
+        self.process = processes.start(
+            [json.dumps(settings)], os.environ, self.log_path, program=str(WORKER)
+        )
 
     @property
     def status(self) -> dict[str, Any]:

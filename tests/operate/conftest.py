@@ -1,9 +1,7 @@
 """What the operator's tests share: the command line's fixtures, and a worker in a process."""
 
 import os
-import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,8 +9,11 @@ from typing import Any
 
 import pytest
 
+from streams.local.probe import free_port
 from streams.settings import Settings, variable
 from tests.cli.conftest import byline, clean_environment, on_kafka
+from tests.support import processes
+from tests.support.zygote import Child
 
 __all__ = ["byline", "clean_environment", "on_kafka"]
 
@@ -49,14 +50,11 @@ def policies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def worker(on_kafka: Settings, policies: Path, tmp_path: Path) -> Iterator[Callable[[], Any]]:
     """Starts a real worker under this test's settings; it is stopped afterwards."""
-    started: list[subprocess.Popen[bytes]] = []
+    started: list[Child] = []
 
-    def start() -> subprocess.Popen[bytes]:
-        log = (tmp_path / "worker.log").open("ab")
-        environment = {**os.environ, variable("http_port"): str(_free_port())}
-        command = [sys.executable, "-m", "streams", "worker"]
-        root = Path(__file__).parents[2]
-        started.append(subprocess.Popen(command, stdout=log, stderr=log, env=environment, cwd=root))
+    def start() -> Child:
+        environment = {**os.environ, variable("http_port"): str(free_port())}
+        started.append(processes.start(["worker"], environment, tmp_path / "worker.log"))
         return started[-1]
 
     yield start
@@ -66,13 +64,6 @@ def worker(on_kafka: Settings, policies: Path, tmp_path: Path) -> Iterator[Calla
             process.wait(20)
         except subprocess.TimeoutExpired:
             process.kill()
-
-
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-        return port
 
 
 def until(true: Callable[[], Any], seconds: float, what: str) -> Any:

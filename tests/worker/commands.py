@@ -5,13 +5,16 @@ import subprocess
 import sys
 from typing import Any
 
-from tests.worker.harness import Estate
+from tests.support import processes
+from tests.worker.harness import ROOT, Estate
 
 LIMIT_SECONDS = 120
 
 
 def byline(estate: Estate, *words: str, text: str = "") -> subprocess.CompletedProcess[str]:
     """Run a command with the estate's settings; `text` is its standard input."""
+    if estate.code == ROOT:
+        return processes.run(words, estate.environment, text, LIMIT_SECONDS)
     return subprocess.run(
         [sys.executable, "-m", "streams", *words],
         env=estate.environment,

@@ -22,6 +22,8 @@ from schemas.topics import TOPICS, TopicNames
 from streams.local.probe import free_port
 from streams.operate import topics
 from streams.settings import Settings
+from tests.support import processes
+from tests.support.zygote import Child
 
 ROOT = Path(__file__).parents[2]
 """The checkout: whose code the workers run, unless told otherwise."""
@@ -60,7 +62,7 @@ class Worker:
     environment: dict[str, str]
     folder: Path
     port: int = field(default_factory=free_port)
-    process: subprocess.Popen[bytes] | None = None
+    process: subprocess.Popen[bytes] | Child | None = None
     code: Path = ROOT
     output: int | None = None
     """A descriptor that it writes to in place of its log."""
@@ -77,6 +79,9 @@ class Worker:
             "BYLINE_DATA_DIR": str(self.folder / f"data-{self.number}"),
             "BYLINE_HTTP_PORT": str(self.port),
         }
+        if self.code == ROOT:
+            self.process = processes.start(["worker"], environment, self.log)
+            return self
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "streams", "worker"],

@@ -22,7 +22,7 @@ from tests.chaos.cluster.changes import CHANGES, Change
 from tests.chaos.cluster.ground import Ground, wait
 from tests.chaos.cluster.judge import judge
 from tests.chaos.cluster.table import table
-from tests.chaos.zygote import Zygote
+from tests.support.zygote import Zygote
 
 
 def main() -> int:

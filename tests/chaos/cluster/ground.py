@@ -28,8 +28,8 @@ from streams.settings import Settings
 from tests.chaos.grounds import POLICIES, ROOT
 from tests.chaos.sending import Sender
 from tests.chaos.traffic import Rates, Traffic
-from tests.chaos.zygote import Child, Zygote
 from tests.oracle.records import partition_of
+from tests.support.zygote import BYLINE, Child, Order, Zygote
 
 PARTITIONS = 4
 LIMIT_SECONDS = 180
@@ -173,7 +173,9 @@ class Worker:
             "BYLINE_INSTANCE_ID": f"w{self._number}",
             "BYLINE_HTTP_PORT": str(self.port),
         }
-        self.process = self._ground.zygote.start(environment, "", str(self.log))
+        log = str(self.log)
+        order = Order(BYLINE, ["worker"], environment, log, log)
+        self.process = self._ground.zygote.start(order)
 
     @property
     def code(self) -> int | None:
