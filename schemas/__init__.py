@@ -1,4 +1,4 @@
-"""The wire: what goes in and what comes out, as contract sections 1 to 4 fix it.
+"""The wire: what goes in and what comes out. schemas/CONTRACT.md says what each part means.
 
 `words` closed vocabularies · `inputs` the seven inputs · `events` the three output streams ·
 `statement` the statement of reasons · `records` decisions, policies, dead letters ·

@@ -1,4 +1,7 @@
-"""The outputs (contract section 4): each event's value; its envelope is CloudEvents headers."""
+"""The outputs: the value of each event. Its envelope is in CloudEvents headers.
+
+schemas/CONTRACT.md, "Outputs".
+"""
 
 from datetime import datetime
 from typing import Annotated, Literal

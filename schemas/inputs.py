@@ -1,4 +1,6 @@
-"""The seven inputs (contract section 3).
+"""The seven inputs, and the acknowledgements of enforcing systems.
+
+schemas/CONTRACT.md, "Inputs" and "What is refused".
 
 Unknown fields are ignored and never copied; known name fields are refused before a model is asked.
 Times are RFC 3339 with an offset. These models are the contract; the fast decoder of

@@ -173,7 +173,9 @@ class SwitchRecord(_Chained):
 
 
 class RefusalGuardRecord(_Chained):
-    """The refusal guard of a platform tripped in this partition (contract 3.2).
+    """The refusal guard of a platform tripped in this partition.
+
+    schemas/CONTRACT.md, "The refusal guard".
 
     `refused`: how many refused records were counted; 1 for one whose account is not certain, which
     trips at once. `cause`: the refused record. It ends with a switch record `refusals_settled`.

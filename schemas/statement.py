@@ -1,7 +1,7 @@
 """The statement of reasons that every restriction carries.
 
-Modelled on article 17 of the EU Digital Services Act and the fields of its Transparency Database
-(domain report, section C); facts are bands, never raw counts, and there is no free text.
+It follows article 17 of the EU Digital Services Act and the fields of its Transparency Database
+(deploy/statement-of-reasons.md). Facts are bands, never raw counts. There is no free text.
 """
 
 from datetime import datetime

@@ -1,4 +1,7 @@
-"""Every topic: key, partitions, cleanup, retention, size (contract section 2), in one place."""
+"""Every topic in one place: key, partitions, cleanup, retention, size.
+
+schemas/CONTRACT.md, "Topics".
+"""
 
 from dataclasses import dataclass
 from typing import Literal

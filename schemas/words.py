@@ -278,7 +278,7 @@ EVENT_REASONS: dict[Event, tuple[str, ...]] = {
         "ended",
     ),
 }
-"""The closed list of reasons of each event (contract section 4)."""
+"""The closed list of reasons of each event (schemas/CONTRACT.md, "Outputs")."""
 
 
 @unique

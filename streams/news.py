@@ -64,7 +64,7 @@ class News:
             _log.info(words, platform, version, mode, digest[:12])
 
     def committed(self, counts: Mapping[tuple[str, ...], int]) -> None:
-        """What a transaction of a partition counted (see streams/core/progress.py)."""
+        """What a transaction of a partition counted (see streams/core/model/step_effects.py)."""
         for (kind, *labels), amount in counts.items():
             if kind == "dead_letters":
                 topic, reason = labels

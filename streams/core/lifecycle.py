@@ -1,13 +1,16 @@
-"""Every state and every transition of the three machines, and nothing else (contract section 5).
+"""Every state and every transition of the three machines, and nothing else.
+
+schemas/CONTRACT.md, "Eligibility", "Invitation" and "Throttle".
 
 Rules of this file:
 
-1. The machines are orthogonal: one eligibility and at most two lives (live, shadow) of an account,
-one throttle a surface. Their product is never spelled out. 2. A row says where an input leads and
-which events it emits, in order. Conditions live in `decide`, effects in `evolve`; neither may do
-what no row allows. 3. A pair that is not listed is *same, recorded only*. A timer of a state that
-does not hold it is impossible: a bug, which stops the worker (`Impossible`). 4. The diagrams of
-the README and the exhaustive tests are made from these tables.
+1. The machines are orthogonal. An account has one eligibility, at most two lives (live, shadow),
+   and one throttle per surface. Their product is written down nowhere.
+2. A row says where an input leads and which events it emits, in order. Conditions are in `decide`,
+   effects are in `evolve`; neither does what no row allows.
+3. A pair without a row is *same, recorded only*. A timer of a state that does not hold it is
+   impossible: a bug, which stops the worker (`Impossible`).
+4. The diagrams of LIFECYCLE.md and the exhaustive tests are made from these tables.
 """
 
 from collections.abc import Mapping

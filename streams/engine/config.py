@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineConfig:
-    """Settings of the engine with the defaults that were measured (design/engine.md).
+    """Settings of the engine, with measured defaults (streams/engine/DESIGN.md).
 
     `security` is handed to every aiokafka client as it is (security_protocol, ssl_context, sasl_…).
     `instance_id` makes the group membership static: a restart within `session_timeout_seconds` gets

@@ -2,7 +2,8 @@
 
 `name:action[:hit[:seconds]]`, several separated by commas: at the `hit`-th pass (default the first)
 through `name` do `kill` (SIGKILL to ourselves), `stop` (SIGSTOP), `sleep` (block the loop for
-`seconds`) or `raise`. Names follow "The path" of design/engine.md, in order:
+`seconds`) or `raise`. The names follow
+streams/engine/DESIGN.md, "The path from fetch to commit", "Recovery" and "Timers".
 """
 
 import os

@@ -166,7 +166,9 @@ class PartitionProcessor(Protocol):
         ...
 
     def cluster_changed(self, now: int) -> None:
-        """The cluster is seen to have changed under this worker (contract 7.1).
+        """The cluster is seen to have changed under this worker.
+
+        streams/engine/DESIGN.md, "What watches the cluster".
 
         From here on nothing adverse is decided and the clocks of answers stand still, until the
         first transaction after the next start. Called once, before a step or a round.

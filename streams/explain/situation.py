@@ -32,7 +32,7 @@ STOPS_CLOCK = frozenset(
         Deferral.UNCLEAR_ANSWER,
     }
 )
-"""Grounds that stop the clock of the answer, beside deferring (contract 5)."""
+"""Grounds that defer and also stop the clock of the answer (schemas/CONTRACT.md, "Deferring")."""
 
 ADVERSE = (
     Event.INVITATION_ISSUED,

@@ -127,7 +127,7 @@ class Writer:
         self._many(connection, "cycles", self._upserting(tables.cycles, first=FIRST), found)
 
     def _purge(self, connection: Connection, rows: Rows) -> None:
-        """Of a closed account the facts go: exact counts and labels (see deploy/personal-data)."""
+        """Deletes counts and labels of a closed account (deploy/personal-data.md)."""
         if not rows.closed:
             return
         table = tables.decisions

@@ -16,7 +16,7 @@ import aiokafka.record._crecords.legacy_records as compiled_legacy
 import cramjam
 
 MAX_BATCH_BYTES = 16 * 1024 * 1024
-"""What the records of one batch may take once unpacked (contract 3.1)."""
+"""Most bytes that the records of one batch may take once unpacked."""
 
 # Most batches unpack to a few times their size: the first buffer is made for that, and a batch that
 # fills it is tried again with the largest one.

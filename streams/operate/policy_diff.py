@@ -9,7 +9,7 @@ For `byline policy diff A B`:
 
 Stricter means that more accounts can be asked or restricted, sooner, longer or harder. What was
 pinned at issue (notice, window, surfaces, levels) gets stricter for new invitations only; what gets
-milder applies at once (contract section 5). `show` is in `policy_show.py`.
+milder applies at once (schemas/CONTRACT.md, "Terms"). `show` is in `policy_show.py`.
 """
 
 from collections.abc import Iterable, Iterator

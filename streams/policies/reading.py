@@ -1,4 +1,6 @@
-"""From a composed YAML document to a `Policy`: every key, range and relation of contract section 6.
+"""From a composed YAML document to a `Policy`: every key, range and relation.
+
+schemas/CONTRACT.md, "Policies".
 
 Each part is read into a maker, called only once the whole file is known to be sound. Phases, labels
 and surfaces are read in `scope.py`.

@@ -1,4 +1,4 @@
-"""Fields that carry a person's name or identity number are refused however they are spelt (3.1)."""
+"""Fields that carry a person's name or identity number are refused however they are spelt."""
 
 from typing import Any
 

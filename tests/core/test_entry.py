@@ -1,4 +1,7 @@
-"""The moment of entry, and the time that a word counts with (contract 3.1, 3.3)."""
+"""The moment of entry, and the time that a word counts with.
+
+schemas/CONTRACT.md, "The moment of entry" and "Which word is the newest".
+"""
 
 from schemas.words import EARLIEST_TIME_MS
 from streams.core.inputs.entry import SKEW, WordTime, entry_of, word_time

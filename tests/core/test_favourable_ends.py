@@ -1,4 +1,7 @@
-"""What ends in the owner's favour ends at its own time, however late it is read (contract 5)."""
+"""What ends in the owner's favour ends at its own time, however late it is read.
+
+schemas/CONTRACT.md, "Eligibility".
+"""
 
 import pytest
 

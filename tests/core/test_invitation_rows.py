@@ -1,4 +1,6 @@
-"""Every state of the invitation machine against every input: the rows of contract section 5.
+"""Every state of the invitation machine against every input.
+
+schemas/CONTRACT.md, "Invitation".
 
 What is not listed in `ROWS` is *same*, and nothing is said. The table here is written by hand from
 the contract, not from the code.

@@ -1,4 +1,7 @@
-"""Labels that look alike are alike (contract 3.4)."""
+"""Labels that look alike are alike.
+
+schemas/CONTRACT.md, "Labels and counts".
+"""
 
 from dataclasses import replace
 from typing import Any

@@ -1,6 +1,7 @@
 """While a cycle is open the milder of what was pinned at issue and the present policy counts.
 
-Contract 5: the higher exit line, the shorter `leave_after` and `max_age`, `close` before `keep`.
+The higher exit line, the shorter `leave_after` and `max_age`, `close` before `keep`.
+schemas/CONTRACT.md, "Eligibility".
 """
 
 from dataclasses import replace

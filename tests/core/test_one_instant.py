@@ -1,4 +1,7 @@
-"""Labels and counts of one instant, and what is read stale inside a dwell (contract 3.4)."""
+"""Labels and counts of one instant, and what is read stale inside a dwell.
+
+schemas/CONTRACT.md, "Labels and counts".
+"""
 
 import pytest
 

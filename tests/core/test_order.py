@@ -1,4 +1,7 @@
-"""Inputs that are read together are applied in the contract's order (section 2)."""
+"""Inputs that are read together are applied in the contract's order.
+
+schemas/CONTRACT.md, "Topics".
+"""
 
 from itertools import permutations
 from typing import Any

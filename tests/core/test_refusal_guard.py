@@ -1,4 +1,7 @@
-"""The refusal guard (contract 3.2): refusing stops nothing, one refused word restricts nobody."""
+"""The refusal guard: refusing stops nothing, and one refused word restricts nobody.
+
+schemas/CONTRACT.md, "The refusal guard".
+"""
 
 import json
 import time

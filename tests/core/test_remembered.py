@@ -1,4 +1,7 @@
-"""What is remembered of an account (contract 3.7), and what the first edition remembered."""
+"""What is remembered of an account, and what the first edition remembered.
+
+schemas/CONTRACT.md, "What is remembered".
+"""
 
 from typing import Any
 

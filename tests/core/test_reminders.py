@@ -1,4 +1,7 @@
-"""Reminders: numbered by their place and delivery, one at a time (contract 4 and 5)."""
+"""Reminders: numbered by their place and delivery, one at a time.
+
+schemas/CONTRACT.md, "Outputs" and "Timers".
+"""
 
 from dataclasses import replace
 

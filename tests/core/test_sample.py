@@ -1,4 +1,7 @@
-"""Below the floor a sample is checked whole (contract 3.1), and the rest leaves nothing."""
+"""Below the floor a sample is checked whole, and the rest leaves nothing.
+
+schemas/CONTRACT.md, "What is refused".
+"""
 
 import hashlib
 from typing import Any

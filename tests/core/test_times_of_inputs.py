@@ -1,4 +1,7 @@
-"""Which times an input may state (contract 3.1, 3.3): what is no date, and what has not been."""
+"""Which times an input may state: what is no date, and what has not been.
+
+schemas/CONTRACT.md, "What is refused" and "Which word is the newest".
+"""
 
 from typing import Any
 

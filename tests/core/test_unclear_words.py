@@ -1,4 +1,7 @@
-"""Answers that do not fit and words that cannot be read (contract 3.6), sentence by sentence."""
+"""Answers that do not fit and words that cannot be read, sentence by sentence.
+
+schemas/CONTRACT.md, "Answers, receipts, unclear words".
+"""
 
 from collections.abc import Callable
 from dataclasses import replace

@@ -12,12 +12,12 @@ Where the contract leaves a choice and the two read it differently, the historie
 * A stop of an account whose last record is stamped up to five minutes ahead reaches into a cycle
   that is issued meanwhile in the model, not in the core. What ends one is not stamped ahead here.
 * A late worker that reads a `reissue` lets the end of a label act before an older deadline or
-  review in the core, in due order in the model: both are allowed (7.1, an adverse event may be
+  review in the core, in due order in the model: both are allowed (an adverse event may be
   missing whose ground vanished meanwhile). Nobody reissues here while the worker sleeps.
 * Where a late worker finds a review and the end of a restriction or label both due, the core does
   not always go by due order. Nobody falls asleep here while something is restricted, nor for long.
 * A lower `correction` of the instant of an organic reading leaves that one's opening in the core;
-  in the model it alone counts (3.4). Of one instant all readings are organic here.
+  in the model it alone counts. Of one instant all readings are organic here.
 * A policy that turns `keep` into `close`, or moves a line, is none of these: an invited account
   below the exit line is LEAVING from then on in the model, cancelled at once in the core.
 * Which phase is said is not compared, and no policy withdraws one (READINGS 21).

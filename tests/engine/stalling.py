@@ -1,7 +1,8 @@
 """What stalls a worker or loses a span in silence, done on purpose, and the cures taken away.
 
 A toy worker is started with `break=[…]` and `without=[…]`. The causes are those of
-design/engine.md, "Stalls and lost spans"; test_cures.py shows each with and without its cure.
+streams/engine/DESIGN.md, "What the libraries really do"; test_cures.py shows each with and
+without its cure.
 """
 
 import asyncio

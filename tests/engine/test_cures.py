@@ -1,4 +1,7 @@
-"""Each stall and each lost span of design/engine.md: healed with its cure, and there without it."""
+"""Each stall and each lost span: healed with its cure, and there without it.
+
+streams/engine/DESIGN.md, "What the libraries really do".
+"""
 
 import time
 

@@ -1,4 +1,8 @@
-"""What the owner's word does to a life: contract sections 3.3 and 3.6, and its rows in 5."""
+"""What the owner's word does to a life.
+
+schemas/CONTRACT.md, "Which word is the newest", "Answers, receipts, unclear words" and
+"Invitation".
+"""
 
 from typing import Any
 

@@ -1,7 +1,7 @@
 """What must hold between the events of one account, judged by the output topics alone.
 
-It knows no input, no policy and no state: safety invariants 1, 2, 4, 7, 9 and 10 of domain
-section D, in the contract's words. `check_accounts` takes event values in any order.
+It knows no input, no policy and no state: safety invariants 1, 2, 4, 7, 9 and 10 of
+streams/operate/audit/INVARIANTS.md. `check_accounts` takes event values in any order.
 """
 
 from collections import defaultdict

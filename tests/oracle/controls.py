@@ -1,4 +1,7 @@
-"""What an operator's word does to a life: contract section 3.5 and its rows in 5."""
+"""What an operator's word does to a life.
+
+schemas/CONTRACT.md, "Controls and appeals" and "Invitation".
+"""
 
 import json
 from typing import Any

@@ -1,4 +1,7 @@
-"""Dead letters against the inputs they speak of: contract section 3.1."""
+"""Dead letters against the inputs they speak of.
+
+schemas/CONTRACT.md, "What is refused".
+"""
 
 import hashlib
 import json

@@ -1,4 +1,6 @@
-"""The facts about an account and the eligibility machine, read from contract sections 3.4 and 5.
+"""The facts about an account, and the eligibility machine.
+
+schemas/CONTRACT.md, "Labels and counts" and "Eligibility".
 
 OUTSIDE -> DWELLING -> INSIDE -> LEAVING. Numbers in brackets are those of READINGS.md.
 """

@@ -1,4 +1,6 @@
-"""The refusal guard of one partition: contract section 3.2.
+"""The refusal guard of one partition.
+
+schemas/CONTRACT.md, "The refusal guard".
 
 It counts refused and good records, and says which platforms trip. Numbers in brackets are those of
 READINGS.md.

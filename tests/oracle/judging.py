@@ -1,4 +1,7 @@
-"""Which input is refused, from the record, the wire models and contract section 3.1 alone."""
+"""Which input is refused, from the record, the wire models and the contract alone.
+
+schemas/CONTRACT.md, "What is refused".
+"""
 
 import json
 import unicodedata
@@ -83,7 +86,7 @@ def has_name(value: Any) -> bool:
 
 
 def _wrong_times(name: str, raw: dict[str, Any], record: Record) -> list[str]:
-    """Times that are refused. A word's own time never is: it is replaced by the entry (3.3)."""
+    """Times that are refused. A word's own time never is: it is replaced by the entry."""
     bounds = ("expires_at", "until", "valid_until")
     wrong = [one for one in bounds if raw.get(one) and instant(raw[one]) < EARLIEST]
     if name in OBSERVED:

@@ -1,4 +1,6 @@
-"""One account's life by contract section 5: a deliberately simple second implementation.
+"""One account's life: a deliberately simple second implementation.
+
+schemas/CONTRACT.md, "Eligibility", "Invitation" and "Throttle".
 
 Give it a totally ordered history, `apply(now, input, value, entered)` and `advance(until)`, and
 read `events` and `deferrals()`. Inputs of one instant are one batch: timers act between instants,

@@ -1,4 +1,6 @@
-"""A minimal reader of policy files (contract section 6): plain values, no refusals.
+"""A minimal reader of policy files: plain values, no refusals.
+
+schemas/CONTRACT.md, "Policies".
 
 Every scalar is read as text and converted here, so that no YAML library's idea of a time or of
 `off` comes between the file and the oracle.

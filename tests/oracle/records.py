@@ -21,7 +21,7 @@ class Record:
     """Whether the time stamp is the broker's (`LogAppendTime`), not the producer's."""
 
     def entered(self, now: datetime) -> datetime:
-        """The moment of entry (contract section 3.1), for a record that is read at `now`."""
+        """The moment of entry of a record that is read at `now`."""
         stamped = EPOCH + timedelta(milliseconds=self.timestamp_ms)
         return stamped if self.append_time else min(stamped, now)
 

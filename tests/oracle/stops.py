@@ -1,4 +1,7 @@
-"""When the clock of the answer stood still, as stretches of time (contract sections 3.3 and 5)."""
+"""When the clock of the answer stood still, as stretches of time.
+
+schemas/CONTRACT.md, "Which word is the newest" and "Deferring".
+"""
 
 from collections.abc import Iterable
 from datetime import datetime

@@ -1,4 +1,7 @@
-"""What an invitation pins, what a milder policy changes in it, and its deadline (section 5)."""
+"""What an invitation pins, what a milder policy changes in it, and its deadline.
+
+schemas/CONTRACT.md, "Terms" and "Eligibility".
+"""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

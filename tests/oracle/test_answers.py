@@ -1,4 +1,7 @@
-"""Answers, receipts, unclear words: contract section 3.6, sentence by sentence."""
+"""Answers, receipts, unclear words, sentence by sentence.
+
+schemas/CONTRACT.md, "Answers, receipts, unclear words".
+"""
 
 import pytest
 

@@ -1,4 +1,7 @@
-"""Controls and appeals: contract section 3.5, sentence by sentence."""
+"""Controls and appeals, sentence by sentence.
+
+schemas/CONTRACT.md, "Controls and appeals".
+"""
 
 import pytest
 

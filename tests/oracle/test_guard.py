@@ -1,4 +1,7 @@
-"""The refusal guard: contract section 3.2, sentence by sentence."""
+"""The refusal guard, sentence by sentence.
+
+schemas/CONTRACT.md, "The refusal guard".
+"""
 
 from datetime import datetime
 

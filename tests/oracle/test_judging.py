@@ -1,4 +1,7 @@
-"""What is refused, sentence by sentence: contract section 3.1."""
+"""What is refused, sentence by sentence.
+
+schemas/CONTRACT.md, "What is refused".
+"""
 
 from dataclasses import replace
 from datetime import timedelta

@@ -1,4 +1,7 @@
-"""Labels and counts: contract section 3.4, sentence by sentence."""
+"""Labels and counts, sentence by sentence.
+
+schemas/CONTRACT.md, "Labels and counts".
+"""
 
 from datetime import timedelta
 from decimal import Decimal

@@ -1,4 +1,7 @@
-"""The invitation and throttle tables of contract section 5, row by row, told to the model."""
+"""The tables of invitation and throttle, row by row, told to the model.
+
+schemas/CONTRACT.md, "Invitation" and "Throttle".
+"""
 
 from dataclasses import replace
 from datetime import timedelta

@@ -1,4 +1,7 @@
-"""A worker that was away judges as a punctual one would have: contract sections 5 and 3.1."""
+"""A worker that was away judges as a punctual one would have.
+
+schemas/CONTRACT.md, "Eligibility" and "The moment of entry".
+"""
 
 from datetime import timedelta
 from decimal import Decimal

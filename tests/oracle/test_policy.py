@@ -1,4 +1,4 @@
-"""The oracle's own policy reader, on the example of contract section 6."""
+"""The oracle's own policy reader, on an example with every key."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal

@@ -1,4 +1,7 @@
-"""Terms are pinned, the milder of pinned and present counts: contract sections 5 and 6."""
+"""Terms are pinned; the milder of pinned and present counts.
+
+schemas/CONTRACT.md, "Terms" and "Eligibility".
+"""
 
 from dataclasses import replace
 from datetime import timedelta

@@ -1,4 +1,7 @@
-"""Which word is the newest: contract section 3.3, sentence by sentence."""
+"""Which word is the newest, sentence by sentence.
+
+schemas/CONTRACT.md, "Which word is the newest".
+"""
 
 import pytest
 

@@ -1,4 +1,7 @@
-"""What time does to a life: every timer of contract section 5, in due order."""
+"""What time does to a life: every timer, in due order.
+
+schemas/CONTRACT.md, "Timers".
+"""
 
 from datetime import datetime, timedelta
 from typing import Any

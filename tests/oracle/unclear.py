@@ -1,4 +1,7 @@
-"""Unclear words of an account: contract section 3.6, and the seventeenth appeal of 3.5."""
+"""Unclear words of an account, and the seventeenth open appeal.
+
+schemas/CONTRACT.md, "Answers, receipts, unclear words" and "Controls and appeals".
+"""
 
 from dataclasses import dataclass
 from datetime import datetime

@@ -1,4 +1,6 @@
-"""The wire rules of contract section 4, record by record; each breach is one sentence.
+"""The rules of the wire, record by record; each breach is one sentence.
+
+schemas/CONTRACT.md, "Outputs".
 
 `check_outputs` takes every committed record of the six output topics; what must hold between the
 events of one account is in `audit.py`, which it calls.

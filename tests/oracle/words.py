@@ -1,4 +1,6 @@
-"""Which word is the newest: contract section 3.3, for account changes, answers, holds, switches.
+"""Which word is the newest: account changes, answers, holds, switches.
+
+schemas/CONTRACT.md, "Which word is the newest".
 
 Numbers in brackets are those of READINGS.md.
 """
@@ -10,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from tests.oracle.policy import instant
 
 SKEW = timedelta(minutes=5)
-"""By so much may another's clock be off (contract section 3)."""
+"""By so much may another's clock be off."""
 EARLIEST = datetime(2005, 1, 1, tzinfo=UTC)
 """A time before this one is a sentinel, not a date."""
 KINDS = {

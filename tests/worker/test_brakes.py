@@ -150,7 +150,7 @@ def _until_switch(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def pause_of(estate: Estate) -> tuple[str, str]:
-    """From when to when the switch stood: to the entry of its last record (contract 3.3)."""
+    """From when to when the switch stood: to the entry of its last record."""
     log = [record.json for record in estate.read(["decisions"])]
     turns = {it["on"]: it["issued_at"] for it in log if it["kind"] == "switch"}
     return turns[True], turns[False]

@@ -152,7 +152,7 @@ def delivered(estate: Estate, count: int) -> dict[str, float]:
 
 def stood_still(estate: Estate, names: list[str]) -> list[float]:
     """Each deadline was moved by just the pause: from the word of its hold to the entry of its
-    unhold (contract 3.3); where to.
+    unhold; where to.
     """
     spans: dict[str, list[float]] = {}
     for record in estate.read(["controls"]):

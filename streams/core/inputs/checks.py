@@ -132,7 +132,7 @@ class Horizon:
 def check_times(value: Value, entry: int) -> Refusal | None:
     """Times that are none: sentinels, and of a reading or label what is ahead of its entry.
 
-    The own time of a word is not refused (contract 3.3, `entry.py`).
+    The own time of a word is never refused: `entry.py` replaces it.
     """
     if isinstance(value, FollowerCount | CategoryChange):
         observed_at = milliseconds(value.observed_at)

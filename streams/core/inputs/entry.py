@@ -1,4 +1,6 @@
-"""When a record came in, and the time that a word counts with (contract 3.1, 3.3).
+"""When a record came in, and the time that a word counts with.
+
+schemas/CONTRACT.md, "The moment of entry" and "Which word is the newest".
 
 The moment of entry is what nobody outside can set: the broker's own time. What a producer states
 about itself is held to it.

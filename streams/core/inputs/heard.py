@@ -1,7 +1,8 @@
 """What was heard of an account: which word of a kind is the newest, and which says nothing new.
 
-Contract 3.3. A word is an account change, an answer, or the end of a hold. Words that protect give
-way only to what is clearly newer; any other gives way to what protects.
+A word is an account change, an answer, or the end of a hold. A protecting word gives way only to a
+clearly newer one; any other word gives way to a protecting one.
+schemas/CONTRACT.md, "Which word is the newest".
 """
 
 from typing import NamedTuple

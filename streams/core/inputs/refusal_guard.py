@@ -1,4 +1,6 @@
-"""The refusal guard (contract 3.2): what was refused is counted, and too much of it trips a guard.
+"""The refusal guard: it counts refused records, and trips when there are too many.
+
+schemas/CONTRACT.md, "The refusal guard".
 
 Refusing stops nothing. A platform whose inputs are refused in number, or an owner's or operator's
 word that is refused so that nobody can say whose it is, means that something may be missing: then

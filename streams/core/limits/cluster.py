@@ -1,4 +1,6 @@
-"""Whether the cluster has changed under the worker, and when it had (contract 5 and 7.1).
+"""Whether the cluster has changed under the worker, and since when.
+
+schemas/CONTRACT.md, "Deferring" and "Guarantees".
 
 From the transaction that notes it nothing adverse is decided and the clock of answers stands still,
 until the first transaction after the next start.

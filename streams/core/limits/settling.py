@@ -1,4 +1,6 @@
-"""Whether refused inputs of a platform wait to be settled (contract 3.2), and since when.
+"""Whether refused inputs of a platform wait to be settled, and since when.
+
+schemas/CONTRACT.md, "The refusal guard".
 
 Records `refusals_settled` turn it on (`on: false`) and off (`on: true`). Their place in the log
 alone counts: the last one for the platform or for `*`.

@@ -42,7 +42,9 @@ MOST_STOPS = 1000
 
 
 class SwitchState(Struct, array_like=True):
-    """One switch of one scope: since when it is on, and what was heard of it (contract 3.3).
+    """One switch of one scope: since when it is on, and what was heard of it.
+
+    schemas/CONTRACT.md, "Which word is the newest".
 
     `issued_at`: the last record's instant in the first edition. `on_at`: the time of the newest
     record that turned it on. `told_on`, `told_off`: time and stated time of the newest record of

@@ -58,7 +58,9 @@ class Appeal(Struct, array_like=True, gc=False):
 
 
 class Unclear(Struct, array_like=True, gc=False):
-    """Unclear words of one kind (contract 3.6): of the first and the newest what ends them.
+    """Unclear words of one kind: what ends them is known of the first and the newest.
+
+    schemas/CONTRACT.md, "Answers, receipts, unclear words".
 
     `since`: from when the clock stands still. `entry`: when the newest came in. `own`: the newest
     time that one of them states, where it could be read. `newest`: the time of the newest, its

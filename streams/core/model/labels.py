@@ -1,4 +1,6 @@
-"""How labels are compared (contract 3.4): what looks alike is alike.
+"""How labels are compared: labels that look alike are alike.
+
+schemas/CONTRACT.md, "Labels and counts".
 
 A platform's own category text may come with full-width letters, invisible characters or spaces at
 its ends. None of them makes it another label.

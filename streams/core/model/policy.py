@@ -1,4 +1,6 @@
-"""A policy as a frozen value: lines, fields, windows, consequences of one platform (contract 6).
+"""A policy as a frozen value: lines, fields, windows and consequences of one platform.
+
+schemas/CONTRACT.md, "Policies".
 
 It refuses nonsense when it is made; reading it from YAML, with file and line, is the package
 `streams/policies`. All durations are milliseconds, all instants milliseconds UTC. What a platform

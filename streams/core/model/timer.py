@@ -27,7 +27,7 @@ class Timer(StrEnum):
 
     @property
     def adverse(self) -> bool:
-        """Whether what it leads to is adverse: it waits for a look at the topics (contract 5)."""
+        """Whether it leads to something adverse. Then it waits for a look at the topics."""
         return self in _ADVERSE
 
 

@@ -1,7 +1,8 @@
 """The owner's word: a grant, a refusal, a withdrawal, and whether it belongs to the live cycle.
 
-Contract 3.3 and 3.6. A withdrawal counts in every state, whatever it names; a grant or refusal that
-does not fit is an unclear word.
+A withdrawal counts in every state, whatever it names. A grant or refusal that does not fit is an
+unclear word. schemas/CONTRACT.md, "Which word is the newest" and
+"Answers, receipts, unclear words".
 """
 
 from msgspec.structs import replace

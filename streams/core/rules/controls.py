@@ -1,4 +1,7 @@
-"""An operator's word on one account: holds, lifts, extensions, reissues, appeals (contract 3.5)."""
+"""What an operator says about one account: holds, lifts, extensions, reissues, appeals.
+
+schemas/CONTRACT.md, "Controls and appeals".
+"""
 
 from schemas.words import Command, ControlReason, Ignored, Mode
 from streams.core.inputs.decode import Control

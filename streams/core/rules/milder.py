@@ -1,7 +1,8 @@
 """What counts while a cycle is open: the milder of what was pinned at issue and the present policy.
 
 The terms of a cycle of the first edition lack the exit line, `leave_after`, `max_age` and
-`on_fall_below`; there the present policy's count (contract 5).
+`on_fall_below`; there those of the present policy count. schemas/CONTRACT.md,
+"Eligibility" and "Terms".
 """
 
 from streams.core.lifecycle import OPEN

@@ -1,4 +1,6 @@
-"""The notifier's word: the owner's notice was delivered, or failed (contract 3.6).
+"""What the notifier says: the owner's notice was delivered, or failed.
+
+schemas/CONTRACT.md, "Answers, receipts, unclear words".
 
 A receipt speaks of an issued notice only. Failed counts also against a delivery that came first.
 """

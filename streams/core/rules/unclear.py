@@ -1,7 +1,8 @@
 """Unclear words: somebody said something of an account that cannot be read or does not fit.
 
-Contract 3.6. Until it is cleared up, nothing adverse happens to the account, and the clock of the
-answer stands still. Of each kind the first and the newest are kept, however many there are.
+Until it is cleared up, nothing adverse happens to the account, and the clock of the answer stands
+still. Of each kind the first and the newest are kept, however many there are.
+schemas/CONTRACT.md, "Answers, receipts, unclear words".
 """
 
 from collections.abc import Iterator

@@ -1,8 +1,9 @@
-"""What came in late: a count or label that waits for an end, or that shows a dwell to be broken.
+"""What came in late: a count or label that waits for an end, or one that breaks a dwell.
 
-What ends in the owner's favour ends at its own time (contract 5). What entered after that end is
-kept, and counts when the end has acted. A stale reading or label inside a dwell from which nothing
-was issued yet starts it anew (contract 3.4).
+What ends in the owner's favour ends at its own time. An input that entered after that end is kept
+and counts once the end has acted (schemas/CONTRACT.md, "Eligibility"). A stale reading or label
+inside a dwell starts the dwell anew if nothing was issued from it yet (schemas/CONTRACT.md,
+"Labels and counts").
 """
 
 from streams.core.inputs.decode import CategoryChange, FollowerCount

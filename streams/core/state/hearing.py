@@ -76,7 +76,9 @@ class Hearing:
     def refused(
         self, transaction: Transaction, now: int, name: str, key: bytes, entry: int, offset: int
     ) -> None:
-        """A record of a certain account was refused for its form (contract 3.6).
+        """A record was refused for its form, and its account is certain.
+
+        schemas/CONTRACT.md, "Answers, receipts, unclear words".
 
         Of `consent-answers` it is an unclear word while a cycle is open or a consent in force, of
         `account-changes` and `controls` at any time.

@@ -1,5 +1,6 @@
-"""A partition's refusal guard: what a trip does here at once and in the other partitions, and what
-ends it (contract 3.2).
+"""A partition's refusal guard: what a trip does here and in other partitions, and what ends it.
+
+schemas/CONTRACT.md, "The refusal guard".
 """
 
 from collections.abc import Callable, Iterable

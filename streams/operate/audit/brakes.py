@@ -42,7 +42,7 @@ class Turn:
 
 @dataclass(slots=True)
 class Brakes:
-    """The switches of a partition; `refusals_settled` has a life of its own (contract 3.2)."""
+    """The switches of a partition; `refusals_settled` is judged in `guard.py`."""
 
     on: dict[tuple[str, str], tuple[int, str]] = field(default_factory=dict)
     pauses: dict[str, deque[list[int]]] = field(default_factory=dict)

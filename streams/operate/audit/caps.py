@@ -1,7 +1,7 @@
 """Counts what is capped, over all partitions: invitations a day, accounts throttled an hour.
 
-Hours and days are those of China (contract, section 5). A cap that changed within a day counts with
-its highest value.
+Hours and days are those of China (schemas/CONTRACT.md, "Caps"). A cap that changed within a day
+counts with its highest value.
 """
 
 from collections import defaultdict

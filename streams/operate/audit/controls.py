@@ -1,4 +1,7 @@
-"""What an operator's word does to what is known of an account (contract 3.5 and section 5)."""
+"""What an operator's word does to what is known of an account.
+
+schemas/CONTRACT.md, "Controls and appeals" and "Invitation".
+"""
 
 import hashlib
 

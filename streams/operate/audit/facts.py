@@ -1,4 +1,7 @@
-"""What labels and counts do to what is known of an account (contract 3.4, and section 5)."""
+"""What labels and counts do to what is known of an account.
+
+schemas/CONTRACT.md, "Labels and counts" and "Eligibility".
+"""
 
 from schemas.inputs import CategoryChange, FollowerCount
 from schemas.words import Cause

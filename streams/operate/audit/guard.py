@@ -1,4 +1,6 @@
-"""The refusal guard of one partition (contract 3.2): where it has to trip, where it must not.
+"""The refusal guard of one partition: where it has to trip, and where it must not.
+
+schemas/CONTRACT.md, "The refusal guard".
 
 Compaction takes records away, and the worker's filter takes readings below the floor, so that the
 count is known between two bounds: it has to trip when the lower one reaches the limit, and must not

@@ -187,7 +187,7 @@ class Account:
         return [cycle for cycle in self.cycles.values() if cycle.open]
 
     def heard_of(self, kind: str) -> Spoken:
-        """What was heard of this kind of word (contract 3.3)."""
+        """What was heard of this kind of word."""
         return self.spoken.setdefault(kind, Spoken(self.whole))
 
     def withdraw(self, at: int, place: str) -> None:

@@ -1,4 +1,7 @@
-"""What the notifier's word does: a delivery, or a failure that takes one back (contract 3.6)."""
+"""What the notifier's word does: a delivery, or a failure that takes one back.
+
+schemas/CONTRACT.md, "Answers, receipts, unclear words".
+"""
 
 import hashlib
 

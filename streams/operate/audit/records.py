@@ -31,7 +31,7 @@ class Record(NamedTuple):
         return f"{self.topic}[{self.partition}]@{self.offset}"
 
     def entered_at(self, now: int) -> int:
-        """The moment of entry (contract 3.1): the broker's stamp, else not after our clock."""
+        """The moment of entry: the broker's stamp, else not after our clock."""
         return self.timestamp if self.appended else min(self.timestamp, now)
 
 
@@ -47,7 +47,7 @@ class Breach:
 
     @property
     def invariant(self) -> int:
-        """The number of the invariant in the domain report, section D."""
+        """The number of the invariant in streams/operate/audit/INVARIANTS.md."""
         return RULES[self.name].invariant
 
     def as_dict(self) -> dict[str, Any]:

@@ -1,4 +1,7 @@
-"""Which inputs the contract refuses (section 3.1), judged a second time, from the bytes alone."""
+"""Which inputs the contract refuses, judged a second time from the bytes alone.
+
+schemas/CONTRACT.md, "What is refused".
+"""
 
 import re
 import unicodedata

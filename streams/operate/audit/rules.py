@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 
 class Rule(NamedTuple):
-    """A kind of breach: the invariant (domain report, section D) and what is wrong, in words."""
+    """A kind of breach: the number of its invariant (`INVARIANTS.md`), and what is wrong."""
 
     invariant: int
     says: str

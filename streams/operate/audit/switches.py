@@ -1,4 +1,6 @@
-"""The switches as their topic has them, judged by the contract (3.3) and not by the log.
+"""The switches as their topic has them, judged by the contract and not by the log.
+
+schemas/CONTRACT.md, "Which word is the newest".
 
 A partition's log says which switches it obeyed. This says which ones it had read, so that a brake
 that was read and not obeyed shows.

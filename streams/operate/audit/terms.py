@@ -11,7 +11,7 @@ from streams.operate.audit.odd import mapping
 
 UNKNOWN = "unknown"
 REFERENCE = re.compile(r"[^\s@]{1,128}")
-"""What an impact assessment is named by: one word, and nobody's address (contract 6)."""
+"""What an impact assessment is named by: one word, and nobody's address."""
 VARIATION_SELECTORS = frozenset(map(chr, (*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0))))
 LEVELS = {Level.LIMITED.value: 1, Level.OFF.value: 2}
 MODES = {"off": 0, "shadow": 1, "enforce": 2}
@@ -65,7 +65,7 @@ class Terms:
 
     @property
     def fit_to_enforce(self) -> bool:
-        """Whether nothing is missing that `enforce` needs (contract section 6)."""
+        """Whether nothing is missing that `enforce` needs (schemas/CONTRACT.md, "Policies")."""
         needed = (self.window, self.expires_after, self.review_after)
         named = REFERENCE.fullmatch(self.assessment or "") is not None
         return all(needed) and named and bool(self.levels)
@@ -76,7 +76,7 @@ class Terms:
         return field is not None and (self.covered is None or field in self.covered)
 
     def kept(self, label: str) -> str:
-        """A label as it is kept: an unknown one never as its text (contract 3.4)."""
+        """A label as it is kept: an unknown one never as its text."""
         text = folded(label)
         return text if text in self.labels or text in self.exempt_labels else UNKNOWN
 
@@ -147,7 +147,7 @@ def _terms(text: bytes, plain: dict[str, Any]) -> Terms:
 
 
 def folded(label: str) -> str:
-    """A label as labels are compared: NFKC, no invisible characters, trimmed (contract 3.4)."""
+    """A label as labels are compared: NFKC, no invisible characters, trimmed."""
     text = unicodedata.normalize("NFKC", label)
     seen = (it for it in text if it not in VARIATION_SELECTORS and unicodedata.category(it) != "Cf")
     return "".join(seen).strip()

@@ -1,4 +1,6 @@
-"""Unclear words (contract 3.6): what defers every adverse event of an account until it is settled.
+"""Unclear words: what defers every adverse event of an account until it is settled.
+
+schemas/CONTRACT.md, "Answers, receipts, unclear words".
 
 Kept are those beyond doubt: (a) `answers` while a cycle is open, (b) one kind a topic at any time,
 and `appeals` for those beyond the sixteen that may be open.

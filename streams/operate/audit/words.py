@@ -1,4 +1,6 @@
-"""Which word is the newest (contract 3.3): the auditor's own reckoning.
+"""Which word is the newest, as the auditor reckons it by itself.
+
+schemas/CONTRACT.md, "Which word is the newest".
 
 A word is `applied`, `stale`, a `repeat`, or `open`: the contract's text decides it by what is no
 longer known here, so nothing is asked because of it.

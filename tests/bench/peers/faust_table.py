@@ -1,7 +1,7 @@
 """Stock faust-streaming: an agent a topic, one shared table in memory, at_least_once.
 
 Its exactly_once is no fairer: it is slower still, and writes these outputs outside of the
-transaction (design/engine.md).
+transaction (streams/engine/DESIGN.md).
 """
 
 import faust

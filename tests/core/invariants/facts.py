@@ -1,4 +1,6 @@
-"""What the inputs say about an account, by the contract's section 3, for a reader of inputs alone.
+"""What the inputs say about an account, for a reader of inputs alone.
+
+schemas/CONTRACT.md, "Inputs".
 
 Only as much as the invariants need. Nothing is taken from the core but the policy, which is data.
 Here every record is read at the moment at which it enters Kafka, so that `now` is its entry.

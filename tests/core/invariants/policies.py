@@ -1,4 +1,7 @@
-"""Random policies, with every option of contract section 6, small enough to be crossed often."""
+"""Random policies, with every option, small enough to be crossed often.
+
+schemas/CONTRACT.md, "Policies".
+"""
 
 from dataclasses import replace
 from random import Random

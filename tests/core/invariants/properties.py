@@ -1,4 +1,4 @@
-"""The fifteen invariants of domain section D as named properties, in the contract's wording.
+"""The fifteen invariants of streams/operate/audit/INVARIANTS.md as named properties.
 
 `check` holds a trace against them. A property looks at one event before it is entered in the books
 (`of_event`), or at the books after a whole step (`of_step`); it yields what is wrong.

@@ -1,4 +1,7 @@
-"""Recorded inputs and the decision log give the same outputs, byte for byte (contract 7.3)."""
+"""Recorded inputs and the decision log give the same outputs, byte for byte.
+
+schemas/CONTRACT.md, "Guarantees".
+"""
 
 import hashlib
 import json

@@ -1,4 +1,6 @@
-"""Unclear words of an account (contract 3.6), for a reader of inputs alone.
+"""Unclear words of an account, for a reader of inputs alone.
+
+schemas/CONTRACT.md, "Answers, receipts, unclear words".
 
 One-sided: what is held here must hold the core back too; the core may be more careful.
 """

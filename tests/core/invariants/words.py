@@ -1,4 +1,6 @@
-"""Which word is the newest (contract 3.3), for a reader of inputs alone.
+"""Which word is the newest, for a reader of inputs alone.
+
+schemas/CONTRACT.md, "Which word is the newest".
 
 A word's time is the stated one, never later than its entry, which stands for sentinels and for
 times far ahead.
