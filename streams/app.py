@@ -116,7 +116,8 @@ def create_app(settings: Settings) -> EngineApp:
     unconfirmed_after = parse_duration(settings.unconfirmed_after)
 
     def bring_up_to_date() -> None:
-        refresh(metrics, app, processor, unconfirmed_after)
+        engine = app.engine
+        refresh(metrics, engine.status(), processor, engine.clock.now(), unconfirmed_after)
 
     site = HealthSite(metrics, app.engine.status, bring_up_to_date)
 

@@ -44,15 +44,17 @@ def look_of(status: EngineStatus, processor: BylineProcessor, now: int) -> Look:
 
 
 def refresh(
-    metrics: Metrics, app: EngineApp, processor: BylineProcessor, unconfirmed_after: int
+    metrics: Metrics,
+    status: EngineStatus,
+    processor: BylineProcessor,
+    now: int,
+    unconfirmed_after: int,
 ) -> None:
     """Bring the gauges up to date from the engine's status and the partitions of this worker.
 
-    What belongs to partitions that have left is shown no more. `unconfirmed_after`: for how long
-    nobody has to have heard of an invitation, in milliseconds.
+    What belongs to partitions that have left is shown no more. `now`: milliseconds UTC.
+    `unconfirmed_after`: for how long nobody has to have heard of an invitation, in milliseconds.
     """
-    status = app.engine.status()
-    now = app.engine.clock.now()
     _show_engine(metrics, status, processor, now)
     cores = _served(status, processor)
     tracked: Counter[str] = Counter(dict.fromkeys(processor.platforms, 0))

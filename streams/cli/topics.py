@@ -155,9 +155,7 @@ def _blocked_words(it: Blocked) -> str:
         " behind it"
     )
     if it.ends_within_seconds is not None:
-        return (
-            f"{words}. Kafka ends it within {it.ends_within_seconds:.0f} s if the producer does not"
-        )
+        return f"{words}. Kafka ends it by itself within {it.ends_within_seconds:.0f} s"
     bootstrap = settings(without_policies=True).kafka_bootstrap_servers
     return (
         f"{words}. No coordinator that you may ask knows it. End its producer; if it stays:"

@@ -35,8 +35,8 @@ class Broadcast:
         self._records: list[Record] = []
         self._unreadable: list[tuple[int, int, int]] = []
 
-    def after(self, start: int) -> Span | None:
-        """What follows `start`, None when nothing does."""
+    def after(self, start: int, most: int) -> Span | None:
+        """What follows `start`, at most so many records of it; None when nothing does."""
         if start >= self.end:
             return None
         if start < self.begin:
@@ -47,9 +47,11 @@ class Broadcast:
                 2,
             )
         first = bisect_left(self._records, start, key=_offset)
-        records = self._records[first:]
-        unreadable = tuple(batch for batch in self._unreadable if batch[1] >= start)
-        return Span(self.topic, 0, start, self.end, records, self.end, unreadable)
+        records = self._records[first : first + most]
+        rest = first + most
+        end = self._records[rest].offset if rest < len(self._records) else self.end
+        unreadable = tuple(it for it in self._unreadable if it[1] >= start and it[0] < end)
+        return Span(self.topic, 0, start, end, records, self.end, unreadable)
 
     async def run(self) -> None:
         """Follow the topic for as long as the worker lives."""

@@ -70,15 +70,18 @@ class Intake:
         """The next batch, in the order of the topics; `reads` moves with it.
 
         It is bounded, but every topic that has something gets its turn: an answer does not wait for
-        a backlog of another topic.
+        a backlog of another topic. Only the broadcast topic goes before all others: what it says
+        holds for every account.
         """
         spans: list[Span] = []
         broadcast = self._broadcast
         if broadcast is not None:
-            span = broadcast.after(self.reads[broadcast.topic])
+            span = broadcast.after(self.reads[broadcast.topic], self._batch_records)
             if span is not None:
                 spans.append(span)
                 self.reads[broadcast.topic] = span.end
+                if span.end < broadcast.end:
+                    return spans
         room = self._batch_records
         for topic in self._topics:
             lane = self.lanes.get(topic)

@@ -22,7 +22,7 @@ def hanging(estate: Estate, topic: str, partition: int, count: int) -> Producer:
         {
             "bootstrap.servers": estate.bootstrap,
             "transactional.id": name,
-            "transaction.timeout.ms": 120_000,
+            "transaction.timeout.ms": 600_000,
             "log_level": 0,
         }
     )
@@ -67,7 +67,7 @@ def test_an_open_transaction_of_others_is_named_and_counted_until_it_ends(
     assert gauges(estate, "byline_lag_records") == {"": 7}
     ((labels, seconds),) = gauges(estate, "byline_open_transaction_seconds").items()
     assert 'topic="consent-answers"' in labels
-    assert 5 <= seconds < 60
+    assert seconds >= 5
     told = byline(estate, "topics", "blocked", "--json", "--longer-than", "3")
     assert told.returncode == 1
     (blocked,) = json.loads(told.stdout)["blocked"]
@@ -75,10 +75,10 @@ def test_an_open_transaction_of_others_is_named_and_counted_until_it_ends(
     assert blocked["hidden"] == 7
     assert blocked["transactional_id"] == f"{estate.names.application_id}-desk"
     assert f'producer_id="{blocked["producer_id"]}"' in labels
-    assert 0 < blocked["ends_within_seconds"] < 120
+    assert 0 < blocked["ends_within_seconds"] < 600
     in_words = byline(estate, "topics", "blocked", "--longer-than", "3").stdout
     assert f"{answers}[1] is blocked at offset 0: producer {blocked['producer_id']}" in in_words
-    assert byline(estate, "topics", "blocked", "--longer-than", "100").returncode == 0
+    assert byline(estate, "topics", "blocked", "--longer-than", "500").returncode == 0
 
     producer.abort_transaction(10)
     until(lambda: gauges(estate, "byline_blocked_topic")[topic] == 0, 15, "it is still blocked")

@@ -23,9 +23,13 @@ def main() -> int:
     parser.add_argument("--steady", type=float, default=10.0, help="minutes that are not judged")
     parser.add_argument("--json", type=Path, help="where to write the result")
     given = parser.parse_args()
-    result = perform(Plan(given.minutes, given.rate, given.every, given.steady))
-    if given.json:
-        given.json.write_text(json.dumps(result) + "\n")
+
+    def keep(so_far: dict[str, Any]) -> None:
+        if given.json:
+            given.json.write_text(json.dumps(so_far) + "\n")
+
+    result = perform(Plan(given.minutes, given.rate, given.every, given.steady), keep)
+    keep(result)
     print(table(result))
     return 1 if faults(result) else 0
 

@@ -42,6 +42,8 @@ class Life:
     def __init__(self, worker: Worker) -> None:
         self.worker = worker
         self.samples: list[Sample] = []
+        self.unplanned: list[tuple[float, int]] = []
+        """When a process ended by itself, and its exit code."""
         self.life, self._started_at, self._log_base = -1, 0.0, 0
 
     def start(self) -> None:
@@ -56,7 +58,10 @@ class Life:
         process = self.worker.process
         assert process is not None
         if process.poll() is not None:
-            raise RuntimeError(f"worker {self.worker.number} ended with {process.returncode}")
+            # As a supervisor does; the machine may be too busy for its time limits.
+            self.unplanned.append((round(time.monotonic() - began, 1), process.returncode))
+            self.start()
+            return
         now = time.monotonic()
         taken = look(
             process.pid,
@@ -72,8 +77,11 @@ class Life:
             self.worker.page(page)
 
 
-def perform(plan: Plan, say: Callable[[str], None] = print) -> dict[str, Any]:
-    """Do it; the result as JSON."""
+Keep = Callable[[dict[str, Any]], None]
+
+
+def perform(plan: Plan, keep: Keep) -> dict[str, Any]:
+    """Do it; the result as JSON. `keep` takes what there is, again and again."""
     with tempfile.TemporaryDirectory(prefix="soak-") as name:
         folder = Path(name)
         with KafkaCluster(folder / "kafka") as kafka:
@@ -86,12 +94,12 @@ def perform(plan: Plan, say: Callable[[str], None] = print) -> dict[str, Any]:
                 {"BYLINE_LOG_FORMAT": "json"},
             ).create_topics()
             try:
-                return _soak(plan, estate, say)
+                return _soak(plan, estate, keep)
             finally:
                 estate.stop()
 
 
-def _soak(plan: Plan, estate: Estate, say: Callable[[str], None]) -> dict[str, Any]:
+def _soak(plan: Plan, estate: Estate, keep: Keep) -> dict[str, Any]:
     lives = [Life(Worker(number, estate.environment, estate.folder)) for number in range(2)]
     estate.workers = [life.worker for life in lives]
     for life in lives:
@@ -103,7 +111,12 @@ def _soak(plan: Plan, estate: Estate, say: Callable[[str], None]) -> dict[str, A
     try:
         traffic.start()
         began = time.monotonic()
-        restarts = _watch(plan, lives, began, say)
+        restarts: list[tuple[float, str]] = []
+
+        def keep_so_far() -> None:
+            keep(_result(plan, lives, restarts, traffic, outputs))
+
+        _watch(plan, lives, began, restarts, keep_so_far)
         traffic.stop()
         estate.drain()
         time.sleep(5.0)
@@ -115,10 +128,13 @@ def _soak(plan: Plan, estate: Estate, say: Callable[[str], None]) -> dict[str, A
 
 
 def _watch(
-    plan: Plan, lives: list[Life], began: float, say: Callable[[str], None]
-) -> list[tuple[float, str]]:
+    plan: Plan,
+    lives: list[Life],
+    began: float,
+    restarts: list[tuple[float, str]],
+    keep_so_far: Callable[[], None],
+) -> None:
     """Sample until the time is over, and restart the second worker: told to stop, then killed."""
-    restarts: list[tuple[float, str]] = []
     while (now := time.monotonic() - began) < plan.minutes * 60:
         if now >= (len(restarts) + 1) * plan.every * 60 and plan.minutes * 60 - now > 60:
             how = ("stopped", "killed")[len(restarts) % 2]
@@ -129,18 +145,13 @@ def _watch(
             else:
                 restarted.worker.stop()
             restarted.start()
-            lag = _lag(lives[0].worker)
             kib = [life.samples[-1].resident_kib for life in lives]
-            say(f"{now / 60:5.1f} min: {how}; resident {kib} KiB, lag of the other {lag}")
+            print(f"{now / 60:5.1f} min: {how}; resident {kib} KiB", flush=True)
+            if now > (plan.steady + plan.every) * 60:
+                keep_so_far()
         for life in lives:
             life.sample(began)
         time.sleep(SAMPLE_SECONDS)
-    return restarts
-
-
-def _lag(worker: Worker) -> int:
-    status, text = worker.page("/readyz")
-    return sum(part["lag"] for part in json.loads(text)["partitions"]) if status else -1
 
 
 FIGURES: dict[str, Callable[[Sample], float]] = {
@@ -162,18 +173,21 @@ def _result(
 ) -> dict[str, Any]:
     def calm(one: Sample) -> bool:
         early = one.age < SETTLED_SECONDS or one.at < plan.steady * 60
-        return not early and all(not at <= one.at < at + SETTLED_SECONDS for at, _ in restarts)
+        return not early and all(not at <= one.at < at + SETTLED_SECONDS for at, _ in turns)
+
+    turns = [*restarts, *(turn for life in lives for turn in life.unplanned)]
 
     found: dict[str, dict[str, Growth]] = {}
     for name, life in zip(("goes on", "restarted"), lives, strict=True):
         steady = [one for one in life.samples if calm(one)]
         found[name] = {
-            figure: growth(steady, take, restarted=name == "restarted")
+            figure: growth(steady, take, restarted=name == "restarted" or bool(life.unplanned))
             for figure, take in FIGURES.items()
         }
     return {
         "plan": plan.__dict__,
         "restarts": restarts,
+        "unplanned": [life.unplanned for life in lives],
         "inputs": dict(traffic.sent),
         "inputs_a_second": round(sum(traffic.sent.values()) / plan.minutes / 60, 1),
         "events": dict(outputs.events),
