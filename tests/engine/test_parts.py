@@ -18,6 +18,7 @@ from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from streams.engine import clock as clock_module
 from streams.engine import disk_faults
 from streams.engine import watchdog as watchdog_module
+from streams.engine.broadcast import Broadcast
 from streams.engine.chassis import choose_loop
 from streams.engine.clock import Clock
 from streams.engine.config import EngineConfig
@@ -330,6 +331,29 @@ def test_intake_gives_every_topic_its_turn_in_order() -> None:
     assert not intake.queued
     assert intake.receive(Fetched(first, span, 1)) is None
     assert not intake.queued
+
+
+def test_a_flood_of_the_broadcast_topic_is_read_in_batches_and_before_all_else(
+    tmp_path: Path,
+) -> None:
+    config = EngineConfig(application_id="a", bootstrap_servers="b", data_dir=tmp_path)
+    broadcast = Broadcast(config, "s", lambda: None)
+    broadcast._records = list(_span(0, 4).records) + list(_span(6, 9).records)
+    broadcast._unreadable = [(4, 5, 0)]
+    broadcast.end = 10
+    intake = Intake(Desk(100, 100_000), 0, ("t",), broadcast, batch_records=3)
+    intake.reads = {"s": 0, "t": 3}
+    (lane,) = intake.open_lanes()
+    assert intake.receive(Fetched(lane, _span(3, 8), 1)) is None
+    taken = [intake.take() for _ in range(4)]
+    assert [[(span.topic, span.start, span.end) for span in spans] for spans in taken] == [
+        [("s", 0, 3)],
+        [("s", 3, 8)],
+        [("s", 8, 10), ("t", 3, 8)],
+        [],
+    ]
+    assert [len(spans[0].records) for spans in taken[:3]] == [3, 3, 1]
+    assert [spans[0].unreadable for spans in taken[:3]] == [(), ((4, 5, 0),), ()]
 
 
 def test_a_disk_of_another_making_is_of_no_use(tmp_path: Path) -> None:
