@@ -6,11 +6,10 @@ The only place that builds the Faust app and joins the core to the engine.
 import asyncio
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import TopicAuthorizationFailedError
 from prometheus_client import CollectorRegistry
 
 from schemas.topics import POLICIES, TopicNames
@@ -25,12 +24,19 @@ from streams.instance import Instance, claim
 from streams.metrics import Metrics
 from streams.news import News
 from streams.operate.audit.reading import MissingTopicsError
+from streams.operate.errors import KafkaAbsentError, OperateError
 from streams.operate.published import published, shared_versions
 from streams.operate.topics import kept_too_short
 from streams.policies import load_policies
-from streams.policies.scalars import parse_duration
+from streams.policies.scalars import nearest, parse_duration
 from streams.processor import BylineProcessor
-from streams.settings import Settings, injected_names, kafka_client_kwargs, kafka_security
+from streams.settings import (
+    Settings,
+    SettingsError,
+    injected_names,
+    kafka_client_kwargs,
+    kafka_security,
+)
 from streams.web import HealthSite
 
 _log = logging.getLogger("streams.app")
@@ -80,15 +86,22 @@ async def refuse_short_retention(settings: Settings) -> None:
 
 async def refuse_shared_versions(settings: Settings, policies: Mapping[str, Policy]) -> None:
     """Raises `Refusal` while a notice has the version of another one that was in force."""
-    try:
-        faults = shared_versions(await published(settings), policies)
-    except MissingTopicsError as error:
-        raise Refusal(f"{error}: `byline topics create` makes them", 2) from error
-    except TopicAuthorizationFailedError as error:
-        words = "no right to read the topic of policies: `byline topics acl` says what is needed"
-        raise Refusal(words, 2) from error
+    faults = shared_versions(await published(settings), policies)
     if faults:
         raise Refusal("; ".join(faults), 2)
+
+
+def rescanned(settings: Settings, policies: Collection[str]) -> frozenset[str]:
+    """The platforms whose rescan is stated; SettingsError for one that has no policy."""
+    named = frozenset(settings.rescan.split(",")) if settings.rescan else frozenset()
+    faults = []
+    for name in sorted(named.difference(policies)):
+        near = nearest(name, policies)
+        hint = f"did you mean {near}?" if near else f"there are {', '.join(policies)}"
+        faults.append(f"BYLINE_RESCAN (--rescan): there is no policy of {name!r}; {hint}")
+    if faults:
+        raise SettingsError(faults)
+    return named
 
 
 def create_app(settings: Settings) -> EngineApp:
@@ -101,6 +114,7 @@ def create_app(settings: Settings) -> EngineApp:
         require_approvals=settings.require_approvals,
         now=int(time.time() * 1000),
     )
+    rescan = rescanned(settings, policies)
     instance = claim(settings)
     names = TopicNames(settings.topic_prefix, settings.application_id)
     metrics = Metrics(CollectorRegistry())
@@ -108,7 +122,6 @@ def create_app(settings: Settings) -> EngineApp:
         metrics.show(
             "byline_policy_info", 1, policy.platform, str(policy.version), policy.digest[:12]
         )
-    rescan = frozenset(settings.rescan.split(",")) if settings.rescan else frozenset()
     news = News()
     processor = BylineProcessor(policies, names, metrics, settings.require_approvals, rescan, news)
     app = build(engine_config(settings, instance), processor, metrics)
@@ -122,9 +135,16 @@ def create_app(settings: Settings) -> EngineApp:
     site = HealthSite(metrics, app.engine.status, bring_up_to_date)
 
     async def prepare() -> None:
-        await refuse_short_retention(settings)
-        await refuse_shared_versions(settings, policies)
-        await publish_policies(settings, names, policies)
+        try:
+            await refuse_short_retention(settings)
+            await refuse_shared_versions(settings, policies)
+            await publish_policies(settings, names, policies)
+        except MissingTopicsError as error:
+            raise Refusal(f"{error}: `byline topics create` makes them", 2) from error
+        except KafkaAbsentError as error:
+            raise Refusal(str(error), 70) from error
+        except OperateError as error:
+            raise Refusal(str(error), 2) from error
 
     following: list[asyncio.Task[None]] = []
 

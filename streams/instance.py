@@ -65,14 +65,16 @@ def claim(settings: Settings) -> Instance:
     if not named:
         folders = [home / f"worker-{number + 1}" for number in range(MAX_INSTANCES)]
     for number, folder in enumerate(folders):
-        lock = _lock(folder)
+        lock = _lock(settings.data_dir.absolute(), folder)
         if lock is None:
             continue
         try:
             instance_id = settings.instance_id or _kept_id(folder)
             port = _free_port(settings.http_host, settings.http_port, number)
-        except BaseException:
+        except BaseException as error:
             os.close(lock)
+            if isinstance(error, OSError):
+                raise _not_writable(folder, error) from error
             raise
         return Instance(folder, instance_id, port, lock)
     if named:
@@ -83,22 +85,36 @@ def claim(settings: Settings) -> Instance:
     raise InstanceError(f"all {MAX_INSTANCES} folders of {home} are taken by running workers")
 
 
-def _lock(folder: Path) -> int | None:
+def make_private(data_dir: Path) -> None:
+    """Make DATA_DIR for this user alone; one that is there keeps the rights that it was given.
+
+    Raises OSError.
+    """
+    data_dir.parent.mkdir(parents=True, exist_ok=True)
+    data_dir.mkdir(mode=0o700, exist_ok=True)
+
+
+def _lock(home: Path, folder: Path) -> int | None:
     """A descriptor that holds the lock, None when somebody else does."""
     try:
+        make_private(home)
         folder.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     except OSError as error:
-        raise InstanceError(
-            f"cannot write to {folder} ({error.strerror}): BYLINE_DATA_DIR has to name a directory"
-            " that this user may write to"
-        ) from error
+        raise _not_writable(folder, error) from error
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(descriptor)
         return None
     return descriptor
+
+
+def _not_writable(folder: Path, error: OSError) -> InstanceError:
+    return InstanceError(
+        f"cannot write to {folder} ({(error.strerror or str(error)).lower()}): BYLINE_DATA_DIR has"
+        " to name a directory that this user may write to"
+    )
 
 
 def _kept_id(folder: Path) -> str:

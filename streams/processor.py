@@ -10,7 +10,16 @@ from weakref import WeakValueDictionary
 from murmurhash2 import murmurhash2
 
 from schemas.inputs import InputName
-from schemas.topics import DEAD_LETTERS, DECISIONS, INPUTS, OUTPUTS, STORES, TOPICS, TopicNames
+from schemas.topics import (
+    DEAD_LETTERS,
+    DECISIONS,
+    INPUTS,
+    OUTPUTS,
+    POLICIES,
+    STORES,
+    TOPICS,
+    TopicNames,
+)
 from streams.core.inputs.batches import joined
 from streams.core.inputs.checker import Partitioner
 from streams.core.model.policy import Policy
@@ -54,6 +63,7 @@ def spec_of(names: TopicNames) -> ProcessorSpec:
         stores=tuple(StoreSpec(store, _IN_MEMORY[store]) for store in STORES),
         output_topics=(*outputs, switches),
         append_time=True,
+        beside=(names.of(POLICIES),),
     )
 
 
@@ -211,6 +221,13 @@ class BylineProcessor:
         for platform, reason in core.adoption.rescans.items():
             _log.warning(
                 "partition %d: %s is read again from the beginning, %s", partition, platform, reason
+            )
+        for platform in sorted(self._rescan.difference(core.adoption.rescans)):
+            _log.warning(
+                "partition %d: a rescan of %s is stated, but nothing of it was left out: it is not"
+                " read again",
+                partition,
+                platform,
             )
         self.partitions[partition] = core
         return opened

@@ -5,10 +5,10 @@ the environment wins over it. Nothing else in the product reads the environment.
 `BYLINE_…` name is refused, in either place, and all faults are told at once (SettingsError).
 """
 
+import contextlib
 import difflib
 import os
-import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -22,7 +22,9 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from streams.settings_checks import PREFIX, contradictions, password, tls_context, variable
 from streams.settings_kubernetes import injected
+from streams.settings_login import LoginFileError
 from streams.settings_values import (
     Expected,
     Flag,
@@ -41,7 +43,6 @@ from streams.settings_values import (
     SessionSeconds,
 )
 
-PREFIX = "BYLINE_"
 TOOL_VARIABLES = frozenset({"BYLINE_VENV", "BYLINE_PYTHON"})
 """Read by deploy/setup.sh, not by the product: known, so that they are not refused."""
 PACKAGE = Path(__file__).parent
@@ -82,6 +83,8 @@ class Settings(BaseSettings):
     kafka_ssl_cafile: Path | None = Field(None, description="whom to trust; else the system's")
     kafka_ssl_certfile: Path | None = Field(None, description="our certificate")
     kafka_ssl_keyfile: Path | None = Field(None, description="its key")
+    kafka_ssl_key_passphrase: SecretStr | None = Field(None, description="the key's, if it has one")
+    kafka_ssl_key_passphrase_file: Path | None = Field(None, description="or a file that holds it")
     application_id: Name = Field(
         "byline", description="consumer group; begins transactional ids and changelogs"
     )
@@ -166,45 +169,10 @@ SECRET_FIELDS = frozenset(
 )
 
 
-def variable(field: str) -> str:
-    """The environment's name of a field."""
-    return PREFIX + field.upper()
-
-
-def contradictions(settings: Settings) -> Iterator[str]:
-    """What does not fit together or is not there, each with what to do."""
-    protocol = settings.kafka_security_protocol
-    login = {
-        "kafka_sasl_mechanism": settings.kafka_sasl_mechanism,
-        "kafka_sasl_username": settings.kafka_sasl_username,
-        "kafka_sasl_password": settings.kafka_sasl_password or settings.kafka_sasl_password_file,
-    }
-    tls = ("kafka_ssl_cafile", "kafka_ssl_certfile", "kafka_ssl_keyfile")
-    given = variable("kafka_security_protocol") + f" is {protocol}"
-    for field, value in login.items():
-        if protocol.startswith("SASL") and not value:
-            yield f"{variable(field)}: missing; {given}, which logs in"
-        if not protocol.startswith("SASL") and value:
-            yield f"{variable(field)}: of no use; {given}, did you mean SASL_SSL?"
-    for field in tls:
-        if getattr(settings, field) and not protocol.endswith("SSL"):
-            yield f"{variable(field)}: of no use; {given}, did you mean SSL or SASL_SSL?"
-    if settings.kafka_sasl_password and settings.kafka_sasl_password_file:
-        yield f"{variable('kafka_sasl_password_file')}: give the password or a file, not both"
-    if bool(settings.kafka_ssl_certfile) != bool(settings.kafka_ssl_keyfile):
-        yield f"{variable('kafka_ssl_certfile')}: a certificate and its key go together"
-    for field in ("kafka_sasl_password_file", *tls):
-        path = getattr(settings, field)
-        if path and not (path.is_file() and os.access(path, os.R_OK)):
-            yield f"{variable(field)}: {path} is not a file that can be read"
-    if settings.needs_policies and not settings.policies.is_dir():
-        yield f"{variable('policies')}: {settings.policies} is not a directory"
-
-
 def load(file: Path | None = None, kind: type[Settings] = Settings) -> Settings:
     """Settings from the environment and `file`; SettingsError with every fault there is."""
-    if file is not None and not file.is_file():
-        raise SettingsError([f"--settings: {file} is not a file"])
+    if file is not None:
+        _refuse_unreadable(file)
     faults = list(_unknown_names(file))
     try:
         settings = kind(_env_file=file)
@@ -220,8 +188,20 @@ def load(file: Path | None = None, kind: type[Settings] = Settings) -> Settings:
 def wanted_log_format(file: Path | None = None) -> str:
     """The format of log lines, known before the settings are: what is wrong with them is a line."""
     name = variable("log_format")
-    in_file = dotenv_values(file) if file is not None and file.is_file() else {}
+    in_file: Mapping[str, str | None] = {}
+    with contextlib.suppress(OSError, UnicodeDecodeError):
+        in_file = dotenv_values(file) if file is not None and file.is_file() else {}
     return "json" if (os.environ.get(name) or in_file.get(name)) == "json" else "text"
+
+
+def _refuse_unreadable(file: Path) -> None:
+    if not file.is_file():
+        raise SettingsError([f"--settings: {file} is not a file"])
+    try:
+        file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        words = "is not UTF-8" if isinstance(error, UnicodeDecodeError) else "cannot be read"
+        raise SettingsError([f"--settings: {file} {words}"]) from error
 
 
 def origins(file: Path | None = None) -> dict[str, str]:
@@ -253,17 +233,20 @@ def masked(settings: Settings) -> dict[str, str | int | float | bool | None]:
 
 
 def kafka_security(settings: Settings) -> dict[str, Any]:
-    """What aiokafka's clients are told about protocol, TLS and login, and no more than needed."""
+    """What aiokafka's clients are told about protocol, TLS and login, and no more than needed.
+
+    Raises SettingsError when a file is not what it was when the settings were read.
+    """
     arguments: dict[str, Any] = {"security_protocol": settings.kafka_security_protocol}
-    if settings.kafka_security_protocol.endswith("SSL"):
-        context = ssl.create_default_context(cafile=settings.kafka_ssl_cafile)
-        if settings.kafka_ssl_certfile:
-            context.load_cert_chain(settings.kafka_ssl_certfile, settings.kafka_ssl_keyfile)
-        arguments["ssl_context"] = context
-    if settings.kafka_security_protocol.startswith("SASL"):
-        arguments["sasl_mechanism"] = settings.kafka_sasl_mechanism
-        arguments["sasl_plain_username"] = settings.kafka_sasl_username
-        arguments["sasl_plain_password"] = _password(settings)
+    try:
+        if settings.kafka_security_protocol.endswith("SSL"):
+            arguments["ssl_context"] = tls_context(settings)
+        if settings.kafka_security_protocol.startswith("SASL"):
+            arguments["sasl_mechanism"] = settings.kafka_sasl_mechanism
+            arguments["sasl_plain_username"] = settings.kafka_sasl_username
+            arguments["sasl_plain_password"] = password(settings)
+    except LoginFileError as error:
+        raise SettingsError([f"{variable(error.field)}: {error}"]) from error
     return arguments
 
 
@@ -271,13 +254,6 @@ def kafka_client_kwargs(settings: Settings) -> dict[str, Any]:
     """kafka_security() and `bootstrap_servers`: enough to make an aiokafka client."""
     servers = [server.strip() for server in settings.kafka_bootstrap_servers.split(",")]
     return {"bootstrap_servers": servers, **kafka_security(settings)}
-
-
-def _password(settings: Settings) -> str | None:
-    if settings.kafka_sasl_password_file is not None:
-        return settings.kafka_sasl_password_file.read_text().rstrip("\r\n")
-    secret = settings.kafka_sasl_password
-    return None if secret is None else secret.get_secret_value()
 
 
 def _unknown_names(file: Path | None) -> Iterator[str]:

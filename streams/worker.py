@@ -1,9 +1,17 @@
 """For Faust's own command line: `faust -A streams.worker worker -l info`.
 
-The same app as `byline worker`.
+The same app as `byline worker`; what a person has to change is said without a traceback here, too.
 """
 
+import sys
+
 from streams.app import create_app
+from streams.cli import EXIT_USAGE, OURS_TO_EXPLAIN
+from streams.cli.say import complain
 from streams.settings import load
 
-app = create_app(load())
+try:
+    app = create_app(load())
+except OURS_TO_EXPLAIN as error:
+    complain(str(error))
+    sys.exit(EXIT_USAGE)

@@ -1,6 +1,7 @@
 """Fixtures that every test may ask for.
 
 `kafka`         a real Kafka of one broker, started once a session when first asked for
+`guarded`       another one, with TLS, SCRAM and ACLs: each role of `byline topics acl` may log in
 `fresh_prefix`  a topic prefix no other test has: put it before every topic name
 `fresh_app`     an application id (group, transactional ids, changelogs) no other test has
 """
@@ -14,6 +15,9 @@ from pathlib import Path
 import pytest
 
 from streams.local.kafka import KafkaCluster
+from streams.operate.acl import permissions
+from streams.settings import Settings
+from tests.tls.cluster import GuardedKafka
 
 
 @dataclass(frozen=True)
@@ -22,6 +26,11 @@ class RunningKafka:
 
     bootstrap: str
     cluster: KafkaCluster
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--tls`: workers of the exactly-once, rebalance and liveness tests come in by TLS + SCRAM."""
+    parser.addoption("--tls", action="store_true", help="workers log in over TLS + SCRAM")
 
 
 @pytest.fixture(scope="session")
@@ -33,6 +42,20 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningKafka]:
     """
     with KafkaCluster(tmp_path_factory.mktemp("kafka")) as cluster:
         yield RunningKafka(cluster.bootstrap, cluster)
+
+
+@pytest.fixture(scope="session")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GuardedKafka]:
+    """The session's broker as it stands in production: each role has the rights that are printed.
+
+    They are for the prefix `byline.` and the application id `byline`; whoever takes one away gives
+    it back. The user `admin` may do everything.
+    """
+    granted = permissions(Settings())
+    users = tuple(sorted({it.role for it in granted}))
+    with GuardedKafka(tmp_path_factory.mktemp("guarded"), users) as made:
+        made.allow(granted)
+        yield made
 
 
 @pytest.fixture

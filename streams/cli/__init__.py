@@ -18,6 +18,7 @@ from streams.cli import (
     audit,
     cluster,
     control,
+    events,
     explain,
     index,
     kafka,
@@ -75,6 +76,7 @@ audit.register(app)
 people.register(app)
 index.register(app)
 explain.register(app)
+events.register(app)
 app.add_typer(topics.app, name="topics")
 app.add_typer(cluster.app, name="cluster")
 app.add_typer(policy.app, name="policy")

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,7 +24,8 @@ from streams.operate.bulk import (
     within,
 )
 from streams.operate.clients import consumer
-from streams.operate.errors import UsageError
+from streams.operate.effect import Effect, effect, not_known, pointless
+from streams.operate.errors import OperateError, UsageError
 from streams.operate.send import Sent, send_values
 from streams.settings import Settings
 
@@ -43,6 +44,9 @@ Yes = Annotated[bool, typer.Option("--yes", help="Do it; without, it is only cou
 AtMost = Annotated[int, typer.Option(min=1, help="Refuse when it names more accounts.")]
 AppealId = Annotated[str | None, typer.Option(help="Which appeal; none is the one without id.")]
 BulkId = Annotated[str | None, typer.Option(help="Default: derived from what is said.")]
+
+LOOK_SECONDS = 60.0
+"""For looking up the accounts once the word was sent."""
 
 HELP = {
     Command.HOLD: "Defer everything adverse, until unhold or --expires-at.",
@@ -75,13 +79,14 @@ def _command(command: Command) -> Callable[..., None]:
         order = Order(
             command, actor, reason, _now(), expires_at, until, approved_by, bulk_id, appeal_id
         )
-        order.check()
+        _refuse_pointless(order)
         named = within(checked(accounts), at_most)
         if len(named) > 1 or bulk_id is not None:
             dry_run = dry_run or not yes
             order = replace(order, bulk_id=bulk_id or default_bulk_id(named, order))
         chosen = settings(without_policies=True)
-        _report(_send(chosen, order, named, dry_run), order, dry_run, as_json)
+        sent = _send(chosen, order, named, dry_run)
+        _report(sent, order, dry_run, as_json, _looked_up(chosen, sent, order, named))
 
     run.__doc__ = f"{HELP[command]} More than one account is a bulk: without --yes only counted."
     return run
@@ -112,11 +117,12 @@ def bulk(
     order = Order(
         command, actor, reason, _now(), expires_at, until, approved_by, appeal_id=appeal_id
     )
-    order.check()
+    _refuse_pointless(order)
     accounts = within(checked(accounts_in(file)), at_most)
     order = replace(order, bulk_id=bulk_id or default_bulk_id(accounts, order))
     chosen = settings(without_policies=True)
-    _report(_send(chosen, order, accounts, not yes), order, not yes, as_json)
+    sent = _send(chosen, order, accounts, not yes)
+    _report(sent, order, not yes, as_json, _looked_up(chosen, sent, order, accounts))
 
 
 @app.command()
@@ -166,10 +172,51 @@ def _send(chosen: Settings, order: Order, accounts: list[str], dry_run: bool) ->
     )
 
 
-def _report(sent: Sent, order: Order, dry_run: bool, as_json: bool, **more: Any) -> None:
-    """What was sent or would be. A refused account keeps the others back: exit 1."""
-    if sent.warning is not None:
-        complain(sent.warning)
+def _refuse_pointless(order: Order) -> None:
+    """Exit 1, with nothing sent, where a time makes the word useless for every account."""
+    order.check()
+    try:
+        why = pointless(order, order.issued_at)
+    except ValueError as error:
+        raise UsageError(f"this is no time like 2026-01-31T12:00:00+08:00: {error}") from None
+    if why is not None:
+        complain(f"{why}; nothing was sent")
+        raise typer.Exit(1)
+
+
+def _looked_up(
+    chosen: Settings, sent: Sent, order: Order, accounts: list[str]
+) -> Effect | str | None:
+    """What stands against an effect, looked up when the word is on its way; or why nobody knows."""
+    if sent.refused:
+        return None
+
+    async def look() -> Effect:
+        async with consumer(chosen) as client, asyncio.timeout(LOOK_SECONDS):
+            return await effect(client, chosen, order, accounts)
+
+    try:
+        return asyncio.run(look())
+    except (OperateError, MissingTopicsError, TimeoutError) as error:
+        return not_known(str(error) or "Kafka takes too long")
+
+
+def _report(
+    sent: Sent,
+    order: Order,
+    dry_run: bool,
+    as_json: bool,
+    found: Effect | str | None = None,
+    **more: Any,
+) -> None:
+    """What was sent or would be. A refused account keeps the others back: exit 1.
+
+    Exit 1 as well where it is known that it can have no effect.
+    """
+    for warning in filter(None, [sent.warning, found if isinstance(found, str) else None]):
+        complain(warning)
+    known = found if isinstance(found, Effect) else None
+    without = known is not None and known.none
     if as_json:
         refused = [
             {"number": it.line, "reason": it.rejection.reason.value, "detail": it.rejection.words}
@@ -181,8 +228,9 @@ def _report(sent: Sent, order: Order, dry_run: bool, as_json: bool, **more: Any)
             "dry_run": dry_run,
         }
         said["warning"] = sent.warning
+        said["effect"] = None if known is None else asdict(known)
         say_json({**said, "count": sent.count, "refused": refused, **more})
-        raise typer.Exit(1 if sent.refused else 0)
+        raise typer.Exit(1 if sent.refused or without else 0)
     if sent.refused:
         rows = ((it.line, it.rejection.reason.value, it.rejection.words) for it in sent.refused)
         say_table(("account no.", "reason", "detail"), rows)
@@ -193,6 +241,11 @@ def _report(sent: Sent, order: Order, dry_run: bool, as_json: bool, **more: Any)
     say(f"{order.command.value}: {sent.count} {verb}{bulk_words}")
     if dry_run and order.bulk_id:
         say("a dry run: --yes sends them")
+    for warning in known.warnings() if known is not None else ():
+        complain(warning)
+    if without:
+        complain("as far as the workers know it can have no effect")
+        raise typer.Exit(1)
 
 
 def _now() -> int:

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from streams.cli.say import AsJson, say, say_json, settings
+from streams.instance import make_private
 from streams.local import daemon
 
 app = typer.Typer(
@@ -28,6 +29,8 @@ def start(
     as_json: AsJson = False,
 ) -> None:
     """Start it in the background and wait until it answers. Its jars are downloaded once."""
+    if data_dir is None:
+        make_private(settings().data_dir.absolute())
     found = daemon.start(_folder(data_dir), port)
     if as_json:
         say_json(asdict(found))

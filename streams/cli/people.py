@@ -18,6 +18,7 @@ from streams.operate.audit.reading import MissingTopicsError, read_to_end
 from streams.operate.clients import consumer
 from streams.operate.errors import UsageError
 from streams.operate.statements import read, render, zone_of
+from streams.operate.statements.restrictions import Restrictions
 from streams.operate.worklists import Row, WorkList, WorkLists, topics_of
 from streams.policies import PolicyFaults, load_policy
 from streams.policies.scalars import parse_duration
@@ -114,18 +115,34 @@ async def _read(chosen: Settings, which: WorkList) -> WorkLists:
 
 
 def statement(
-    event: Annotated[str, typer.Argument(help="An event id, or a file with the event's JSON.")],
+    event: Annotated[
+        str,
+        typer.Argument(
+            metavar="EVENT|PLATFORM:ACCOUNT",
+            help="An event id, a file with the event's JSON, or an account.",
+        ),
+    ],
     lang: Annotated[Language, typer.Option(help="Its language.")] = Language.ZH,
     as_json: AsJson = False,
 ) -> None:
-    """The statement of reasons of one restriction, as its owner may read it."""
+    """The statement of reasons of a restriction, as its owner may read it.
+
+    Of an account: of each restriction in force, else of those of its last cycle (with --json a
+    list).
+    """
     chosen, file = settings(without_policies=True), Path(event)
-    found = read(file.read_bytes()) if file.is_file() else asyncio.run(_find(chosen, event))
+    if file.is_file():
+        found, alone = [read(file.read_bytes())], True
+    else:
+        found, alone = asyncio.run(_find(chosen, event))
     if as_json:
-        say_json(found.statement.model_dump(mode="json"))
+        plain = [it.statement.model_dump(mode="json") for it in found]
+        say_json(plain[0] if alone else plain)
         return
-    zone = zone_of(_policy_of(chosen, found.platform), found.statement.ground.phase)
-    typer.echo(render(found, "zh" if lang is Language.ZH else "en", zone), nl=False)
+    for number, each in enumerate(found):
+        zone = zone_of(_policy_of(chosen, each.platform), each.statement.ground.phase)
+        typer.echo("\n" if number else "", nl=False)
+        typer.echo(render(each, "zh" if lang is Language.ZH else "en", zone), nl=False)
 
 
 def _policy_of(chosen: Settings, platform: str) -> Policy | None:
@@ -136,13 +153,23 @@ def _policy_of(chosen: Settings, platform: str) -> Policy | None:
         return None
 
 
-async def _find(chosen: Settings, event_id: str) -> ThrottleApplied:
+async def _find(chosen: Settings, wanted: str) -> tuple[list[ThrottleApplied], bool]:
+    """Statements of an event (alone: True) or of an account."""
     names = [topic.name for topic in OUTPUTS if topic.name.endswith("throttles")]
+    restrictions = Restrictions()
     try:
         async with consumer(chosen) as client:
             async for record in read_to_end(client, chosen.topic_prefix, names):
-                if plain_of(record).get("event_id") == event_id:
-                    return read(record.value or b"")
+                if record.key == wanted.encode():
+                    restrictions.feed(record)
+                elif plain_of(record).get("event_id") == wanted:
+                    return [read(record.value or b"")], True
     except MissingTopicsError as error:
         raise UsageError(f"{error}: `byline topics create` makes them") from error
-    raise UsageError(f"{event_id} is neither a file nor an event of {' or '.join(names)}")
+    found = restrictions.told(int(time.time() * 1000))
+    if found:
+        return found, False
+    raise UsageError(
+        f"{wanted} is neither a file nor an event of {' or '.join(names)}, nor an account that was"
+        " ever restricted"
+    )

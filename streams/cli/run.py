@@ -5,7 +5,8 @@ from typing import Annotated
 import typer
 
 from streams.cli.say import AsJson, say_json, say_table, settings, settings_file
-from streams.settings import Settings, masked, origins, variable
+from streams.settings import Settings, masked, origins
+from streams.settings_checks import variable
 
 
 def register(app: typer.Typer) -> None:

@@ -3,23 +3,34 @@
 import asyncio
 import time
 from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from schemas.topics import DEAD_LETTERS
+from schemas.inputs import SwitchChange
 from schemas.words import ControlReason, Switch
 from streams.cli.say import AsJson, complain, say, say_json, say_table, settings
-from streams.operate.audit.reading import MissingTopicsError, read_to_end
+from streams.operate.audit.reading import MissingTopicsError
 from streams.operate.audit.records import iso, stamp
+from streams.operate.brake import (
+    Covered,
+    Obeyed,
+    covered,
+    obeyed,
+    pulled_before,
+    without_effect,
+)
 from streams.operate.clients import consumer
-from streams.operate.errors import UsageError
-from streams.operate.in_force import Levers
-from streams.operate.send import send_values
+from streams.operate.errors import OperateError, UsageError
+from streams.operate.send import Sent, send_values
 from streams.settings import Settings
 
 app = typer.Typer(help="The brakes. Favourable events flow under every one.", no_args_is_help=True)
+
+AFTERWARDS_SECONDS = 60.0
+"""For what is looked up once the brake is on: what it covers, and what it changes."""
 
 HELP = {
     Switch.ADVERSE_OFF: "Defer everything adverse; the clock of the answer stops.",
@@ -37,14 +48,44 @@ class Turn(StrEnum):
     OFF = "off"
 
 
+@dataclass
+class Done:
+    """What came of turning a switch, for the screen and for a program."""
+
+    sent: Sent
+    covers: Covered | None = None
+    obeyed: Obeyed | None = None
+    warnings: list[str] = field(default_factory=list)
+
+    def as_dict(self) -> dict[str, Any]:
+        """For a program; `sent` is 0 in a dry run."""
+        return {
+            "covers": None if self.covers is None else self.covers._asdict(),
+            "obeyed": None if self.obeyed is None else asdict(self.obeyed),
+            "warnings": self.warnings,
+        }
+
+
 def _command(switch: Switch) -> Callable[..., None]:
     def run(
         turn: Turn,
         scope: Annotated[str, typer.Option(help="A platform, or '*' for all.")],
         actor: Annotated[str, typer.Option(help="Who turns it: an opaque id, no name.")],
         reason: Annotated[ControlReason, typer.Option(help="Why.")],
+        dry_run: Annotated[
+            bool,
+            typer.Option("--dry-run", help="Say what it would cover; turn nothing."),
+        ] = False,
+        wait: Annotated[
+            bool, typer.Option("--wait", help="Until every partition has obeyed; exit 1 if not.")
+        ] = False,
+        within: Annotated[
+            float, typer.Option(min=1, help="With --wait: seconds, at most.")
+        ] = AFTERWARDS_SECONDS,
         as_json: AsJson = False,
     ) -> None:
+        if wait and dry_run:
+            raise UsageError("--wait has nothing to wait for in a --dry-run")
         now = time.time()
         value = {
             "scope": scope,
@@ -54,18 +95,14 @@ def _command(switch: Switch) -> Callable[..., None]:
             "reason": reason.value,
             "issued_at": iso(int(now * 1000)),
         }
-        chosen = settings(without_policies=True)
-        sent = asyncio.run(send_values(chosen, "switches", [value], now))
-        if sent.warning is not None:
-            complain(sent.warning)
+        said = _Said(switch, scope, turn, dry_run, as_json)
+        done = asyncio.run(_turn(settings(without_policies=True), value, said, wait, within))
         if as_json:
-            say_json({"sent": sent.count, "warning": sent.warning, **value})
-        for refused in sent.refused:
-            complain(str(refused.rejection))
-        if sent.refused:
-            raise typer.Exit(1)
-        if not as_json:
-            say(f"{switch.value} is {turn.value} for {scope}")
+            sent = 0 if dry_run else done.sent.count
+            plain = {"sent": sent, "dry_run": dry_run, "warning": done.sent.warning}
+            say_json({**plain, **value, **done.as_dict()})
+        slow = done.obeyed is not None and done.obeyed.waiting
+        raise typer.Exit(1 if done.sent.refused or slow else 0)
 
     run.__doc__ = HELP[switch]
     return run
@@ -76,10 +113,82 @@ for _each in Switch:
     app.command(name=_each.value, hidden=True)(_command(_each))
 
 
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """Says on the screen what happens as it happens; nothing of it where JSON is asked for."""
+
+    switch: Switch
+    scope: str
+    turn: Turn
+    dry_run: bool
+    as_json: bool
+
+    def turned(self, sent: Sent) -> None:
+        if sent.warning is not None:
+            complain(sent.warning)
+        for refused in sent.refused:
+            complain(str(refused.rejection))
+        if not sent.refused and not self.as_json:
+            verb = "would be" if self.dry_run else "is"
+            say(f"{self.switch.value} {verb} {self.turn.value} for {self.scope}")
+
+    def looked(self, done: Done) -> None:
+        for warning in done.warnings:
+            complain(warning)
+        if self.as_json:
+            return
+        if done.covers is not None:
+            count = done.covers
+            say(
+                f"it covers {count.tracked:,} accounts whose state is kept: {count.invited:,} with"
+                f" an open invitation, {count.restricted:,} restricted"
+            )
+        if done.obeyed is not None:
+            self._obeyed(done.obeyed)
+
+    def _obeyed(self, obeyed: Obeyed) -> None:
+        if not obeyed.waiting:
+            say(f"all {obeyed.partitions} partitions have obeyed, after {obeyed.seconds:.1f} s")
+            return
+        numbers = ", ".join(map(str, obeyed.waiting))
+        complain(
+            f"{len(obeyed.waiting)} of {obeyed.partitions} partitions have not read it after"
+            f" {obeyed.seconds:.0f} s ({numbers}): is a worker running for each? The switch stands,"
+            " they obey it before anything else when they are"
+        )
+
+
+async def _turn(
+    chosen: Settings, value: dict[str, Any], said: _Said, wait: bool, within: float
+) -> Done:
+    """Send it, then look. Nothing that is looked up can keep a brake from being sent."""
+    sent = await send_values(chosen, "switches", [value], time.time(), dry_run=said.dry_run)
+    said.turned(sent)
+    done = Done(sent)
+    if sent.refused:
+        return done
+    end = sent.ends.get(0)
+    try:
+        async with consumer(chosen) as client:
+            if wait and end is not None:
+                done.obeyed = await obeyed(client, chosen, end, within)
+            async with asyncio.timeout(AFTERWARDS_SECONDS):
+                before = await pulled_before(client, chosen, None if end is None else end - 1)
+                done.warnings += without_effect(
+                    said.scope, said.switch, said.turn is Turn.ON, before
+                )
+                done.covers = await covered(client, chosen, said.scope)
+    except (OperateError, MissingTopicsError, TimeoutError) as error:
+        why = str(error) or "Kafka takes too long"
+        done.warnings.append(f"what it covers is not known: {why}")
+    said.looked(done)
+    return done
+
+
 @app.command(name="list")
 def show(as_json: AsJson = False) -> None:
     """Which brakes are on, for what, since when and by whom; and where refusals wait."""
-    _, pulled = asyncio.run(_levers(settings(without_policies=True))).brakes()
+    pulled = asyncio.run(_pulled(settings(without_policies=True)))
     running = [
         {**it.model_dump(mode="json"), "issued_at": iso(stamp(it.issued_at))} for it in pulled
     ]
@@ -93,13 +202,9 @@ def show(as_json: AsJson = False) -> None:
         say("no brake is on")
 
 
-async def _levers(chosen: Settings) -> Levers:
-    levers = Levers()
+async def _pulled(chosen: Settings) -> list[SwitchChange]:
     try:
         async with consumer(chosen) as client:
-            names = ["switches", DEAD_LETTERS.name]
-            async for record in read_to_end(client, chosen.topic_prefix, names):
-                levers.feed(record)
+            return await pulled_before(client, chosen, None)
     except MissingTopicsError as error:
         raise UsageError(f"{error}: `byline topics create` makes them") from error
-    return levers

@@ -13,6 +13,9 @@ from streams.operate.acl import permissions
 from streams.operate.blocked import Blocked
 from streams.operate.blocked import blocked as find_blocked
 
+ADMIN_LOGIN = "admin.properties"
+"""Kafka's own tools take their login from a file."""
+
 app = typer.Typer(help="The topics: make them, compare them, guard them.", no_args_is_help=True)
 
 
@@ -42,7 +45,10 @@ def create(
 
 @app.command()
 def check(as_json: AsJson = False) -> None:
-    """Compare what exists with what is needed: exit 1 and each difference when it differs."""
+    """Compare what exists with what is needed: exit 1 and each difference when it differs.
+
+    What this principal has no right to see is said, and is exit 2: nothing is known of it.
+    """
     found = asyncio.run(topics.check(settings()))
     if as_json:
         say_json({"ok": not found, "differences": [asdict(difference) for difference in found]})
@@ -53,9 +59,12 @@ def check(as_json: AsJson = False) -> None:
             say("`byline topics create` makes the missing ones")
         if any(difference.is_setting for difference in found):
             say("`byline topics apply` sets what is another setting; --dry-run says it first")
+        if any(difference.is_hidden for difference in found):
+            say("`byline topics acl --role administrator` says what is needed to see them")
         if not found:
             say("all topics are as they have to be")
-    raise typer.Exit(1 if found else 0)
+    hidden = any(difference.is_hidden for difference in found)
+    raise typer.Exit(2 if hidden else 1 if found else 0)
 
 
 @app.command()
@@ -92,6 +101,13 @@ def acl(
     commands: Annotated[
         bool, typer.Option("--commands", help="Only the kafka-acls command lines.")
     ] = False,
+    command_config: Annotated[
+        str | None,
+        typer.Option(
+            help="The file with the login of whoever grants them, for kafka-acls; default:"
+            f" {ADMIN_LOGIN} where Kafka wants a login or TLS."
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """The least privileges of each role: as a table and as kafka-acls command lines."""
@@ -118,8 +134,11 @@ def acl(
             ),
         )
         say("")
+    if command_config is None and chosen.kafka_security_protocol != "PLAINTEXT":
+        command_config = ADMIN_LOGIN
     for it in wanted:
-        say(it.command(principal_prefix + it.role, chosen.kafka_bootstrap_servers))
+        who = principal_prefix + it.role
+        say(it.command(who, chosen.kafka_bootstrap_servers, command_config))
 
 
 @app.command()

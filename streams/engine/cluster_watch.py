@@ -22,6 +22,7 @@ from streams.engine.config import EngineConfig
 from streams.engine.continuity import REBUILD, accept
 from streams.engine.preflight import Cluster, changelogs, committed_of, refuse_deletion
 from streams.engine.processor import ProcessorSpec, Refusal
+from streams.kafka.login import knock
 from streams.kafka.requests.metadata import UNKNOWN_TOPIC, View, view_topics
 
 EVERY_SECONDS = 2.0
@@ -84,7 +85,7 @@ class ClusterWatch:
                         if self._looks % SETTINGS_LOOKS == 0:
                             await self._check_settings()
                 except Away as error:
-                    self._no_answer(error)
+                    await self._no_answer(error)
                 else:
                     self._answered()
                 await asyncio.sleep(EVERY_SECONDS)
@@ -102,13 +103,16 @@ class ClusterWatch:
         """Whether Kafka has not answered for so long that it counts as gone."""
         return self.away_seconds >= AWAY_SECONDS
 
-    def _no_answer(self, error: BaseException) -> None:
+    async def _no_answer(self, error: BaseException) -> None:
+        """Note that Kafka is away; once, with the cause: a password may have been changed."""
         if self._away_since is None:
             self._away_since = time.monotonic()
             self._quiet(True)
         if self.away and not self._away_told:
             self._away_told = True
-            logger.error("Kafka does not answer (%s); waiting for it", type(error).__name__)
+            answer = await knock(self._config.client_arguments())
+            why = answer.fault or answer.silence or type(error).__name__
+            logger.error("Kafka does not answer (%s); waiting for it", why)
 
     def _answered(self) -> None:
         if self._away_since is None:

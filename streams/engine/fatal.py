@@ -14,6 +14,8 @@ from collections.abc import Callable, Coroutine
 from typing import Any, NoReturn
 
 from streams.engine.processor import Refusal
+from streams.engine.rights import refusal_of
+from streams.kafka.rights import RIGHTS_ERRORS
 
 logger = logging.getLogger(__name__)
 
@@ -27,20 +29,21 @@ def end_process(
 ) -> NoReturn:
     """Log `message`, repeat it on the real stderr (Faust redirects the other one) and exit.
 
-    Within `LAST_WORDS_SECONDS`, also when nobody reads what is written and the log is blocked.
+    Within `LAST_WORDS_SECONDS`, also when nobody reads what is written and the log is blocked. What
+    a person has to change is said without a traceback.
     """
     last_resort = threading.Timer(LAST_WORDS_SECONDS, os._exit, (code,))
     last_resort.daemon = True
     last_resort.start()
     try:
         # What a person has to change is said in a sentence.
-        ours = isinstance(error, Refusal)
-        logger.critical("%s", message, exc_info=None if ours else error)
+        traced = None if isinstance(error, Refusal) or code == EXIT_REFUSED else error
+        logger.critical("%s", message, exc_info=traced)
         stream = sys.__stderr__
         if stream is not None:
             words = [f"worker stops ({code}): {message}\n"]
-            if error is not None and not isinstance(error, Refusal):
-                words += traceback.format_exception(error)
+            if traced is not None:
+                words += traceback.format_exception(traced)
             # At once: where each line is JSON, all of it is one.
             stream.write("".join(words))
             stream.flush()
@@ -50,7 +53,12 @@ def end_process(
 
 
 def end_on(error: BaseException, doing: str) -> NoReturn:
-    """Exit as `error` demands: a `Refusal` with its own message and code, all else with 70."""
+    """Exit as `error` demands: a `Refusal` with its own message and code, all else with 70.
+
+    A right that was taken away is a human's business at any time, not only at the start.
+    """
+    if isinstance(error, RIGHTS_ERRORS):
+        error = refusal_of(error)
     if isinstance(error, Refusal):
         end_process(error.message, error, error.exit_code)
     end_process(f"{doing}: {type(error).__name__}: {error}", error)

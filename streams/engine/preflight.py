@@ -13,18 +13,20 @@ from dataclasses import dataclass
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import (
-    ClusterAuthorizationFailedError,
-    GroupAuthorizationFailedError,
-    KafkaError,
-    TopicAuthorizationFailedError,
-    for_code,
-)
+from aiokafka.errors import GroupAuthorizationFailedError, KafkaError, for_code
 
 from streams.engine.config import EngineConfig
 from streams.engine.processor import ProcessorSpec, Refusal
-from streams.kafka.login import login_fault
-from streams.kafka.requests.metadata import UNKNOWN_TOPIC, Topic, View, view_topics
+from streams.engine.rights import refusal_of, refuse_missing_rights
+from streams.kafka.login import knock
+from streams.kafka.requests.metadata import (
+    NO_RIGHT_TO_SEE,
+    UNKNOWN_TOPIC,
+    Topic,
+    View,
+    view_topics,
+)
+from streams.kafka.rights import RIGHTS_ERRORS
 
 # A record batch is a little larger than what the builder counts: headers of the batch and of
 # records.
@@ -34,11 +36,6 @@ MISSING_PATIENCE_SECONDS = 3.0
 REROUTE = (
     "move what lies in the others with `byline cluster reroute` when producers write to the old "
     "ones alone"
-)
-MISSING_RIGHTS = (
-    ClusterAuthorizationFailedError,
-    GroupAuthorizationFailedError,
-    TopicAuthorizationFailedError,
 )
 
 
@@ -80,35 +77,28 @@ async def inspect_cluster(
     config: EngineConfig, spec: ProcessorSpec, log: logging.Logger
 ) -> Cluster:
     """Wait for the broker, check the topics. Raises `Refusal`: 70 without broker, 2 for topics."""
-    deadline = time.monotonic() + config.broker_wait_seconds
+    servers, deadline = config.bootstrap_servers, time.monotonic() + config.broker_wait_seconds
     pause = 0.5
     while True:
-        client = AIOKafkaAdminClient(**config.client_arguments())
-        try:
-            await client.start()
-            return await _inspect(client, config, spec)
-        except MISSING_RIGHTS as error:
-            raise Refusal(
-                f"a right is missing ({error}): `byline topics acl` says what a worker needs", 2
-            ) from error
-        except (KafkaError, OSError, TimeoutError) as error:
-            if fault := await login_fault(config.client_arguments()):
-                raise Refusal(fault, 2) from error
-            if time.monotonic() + pause > deadline:
-                raise Refusal(
-                    f"no Kafka at {config.bootstrap_servers} after "
-                    f"{config.broker_wait_seconds:.0f} s: "
-                    f"{error}",
-                    70,
-                ) from error
-            log.warning(
-                "no Kafka at %s yet (%s), trying again in %.1f s",
-                config.bootstrap_servers,
-                type(error).__name__,
-                pause,
-            )
-        finally:
-            await client.close()
+        answer = await knock(config.client_arguments())
+        if answer.fault is not None:
+            raise Refusal(answer.fault, 2)
+        why = answer.silence
+        if why is None:
+            client = AIOKafkaAdminClient(**config.client_arguments())
+            try:
+                await client.start()
+                return await _inspect(client, config, spec)
+            except RIGHTS_ERRORS as error:
+                raise refusal_of(error) from error
+            except (KafkaError, OSError, TimeoutError) as error:
+                why = f"{type(error).__name__}: {error}"
+            finally:
+                await client.close()
+        if time.monotonic() + pause > deadline:
+            waited = f"{config.broker_wait_seconds:.0f} s"
+            raise Refusal(f"no Kafka at {servers} after {waited}: {why}", 70)
+        log.warning("no Kafka at %s yet (%s), trying again in %.1f s", servers, why, pause)
         await asyncio.sleep(pause)
         pause = min(pause * 1.5, 5.0)
 
@@ -117,7 +107,8 @@ async def _inspect(
     client: AIOKafkaAdminClient, config: EngineConfig, spec: ProcessorSpec
 ) -> Cluster:
     needed = needed_topics(config, spec)
-    view = await _complete_view(client, needed)
+    view = await _complete_view(client, [*needed, *spec.beside])
+    await refuse_missing_rights(client, config.application_id, view, _rights(config, spec))
     partition_count = _check(config, spec, view)
     written = [topic for topic in needed if topic != spec.broadcast or topic in spec.output_topics]
     await _check_sizes(client, config, written)
@@ -127,7 +118,8 @@ async def _inspect(
     await _refuse_other_applications(client, config, spec, partition_count)
     committed = await _committed(client, config.application_id, spec, partition_count)
     beyond = partitions_beyond(spec, view, partition_count)
-    return Cluster(view.cluster_id, partition_count, view.topics, committed, beyond)
+    watched = {name: view.topics[name] for name in needed}
+    return Cluster(view.cluster_id, partition_count, watched, committed, beyond)
 
 
 def partitions_beyond(
@@ -144,22 +136,33 @@ def partitions_beyond(
     )
 
 
+def _rights(config: EngineConfig, spec: ProcessorSpec) -> dict[str, set[str]]:
+    """What a worker has to be allowed, by topic."""
+    wanted = {name: {"DescribeConfigs"} for name in needed_topics(config, spec)}
+    for name in (*spec.topics, *changelogs(config, spec), *filter(None, [spec.broadcast])):
+        wanted[name].add("Read")
+    for name in (*changelogs(config, spec), *spec.output_topics):
+        wanted[name].add("Write")
+    return {**wanted, **{name: {"Read", "Write"} for name in spec.beside}}
+
+
 async def _complete_view(client: AIOKafkaAdminClient, needed: list[str]) -> View:
     """What the broker knows of the topics, asked again for a moment while it lacks some."""
     deadline = time.monotonic() + MISSING_PATIENCE_SECONDS
     while True:
-        view = await view_topics(client._client, needed)
+        view = await view_topics(client._client, needed, with_operations=True)
         for name, topic in view.topics.items():
-            if topic.error not in (0, UNKNOWN_TOPIC):
+            if topic.error not in (0, UNKNOWN_TOPIC, NO_RIGHT_TO_SEE):
                 raise for_code(topic.error)(f"no answer about {name}")
-        found = {name: topic for name, topic in view.topics.items() if topic.error == 0}
+        found = {name: it for name, it in view.topics.items() if it.error != UNKNOWN_TOPIC}
         if len(found) == len(needed) or time.monotonic() > deadline:
             return View(view.cluster_id, found)
         await asyncio.sleep(0.5)
 
 
 def _check(config: EngineConfig, spec: ProcessorSpec, view: View) -> int:
-    missing = [topic for topic in needed_topics(config, spec) if topic not in view.topics]
+    needed = [*needed_topics(config, spec), *spec.beside]
+    missing = [topic for topic in needed if topic not in view.topics]
     if missing:
         raise Refusal(
             f"missing topics: {', '.join(missing)}. Make them with: {config.topics_command}", 2

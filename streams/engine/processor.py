@@ -75,7 +75,9 @@ class ProcessorSpec:
     by offset. `broadcast` names a one-partition topic that every partition reads whole, before the
     others. `output_topics` are all topics it may send to (checked at start: existence, limits); the
     broadcast topic may be among them, every transaction may write to its one partition.
-    `append_time`: the inputs must carry the broker's timestamps (checked at start).
+    `append_time`: the inputs must carry the broker's timestamps (checked at start). `beside` are
+    topics that whoever runs the worker reads and writes itself: that they exist, and the rights to
+    them, are checked with the others'.
     """
 
     topics: tuple[str, ...]
@@ -83,6 +85,7 @@ class ProcessorSpec:
     stores: tuple[StoreSpec, ...]
     output_topics: tuple[str, ...] = field(default=())
     append_time: bool = False
+    beside: tuple[str, ...] = field(default=())
 
 
 class Transaction(Protocol):

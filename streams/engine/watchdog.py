@@ -13,7 +13,8 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from streams.engine.fatal import EXIT_RESTART, end_process
+from streams.engine.fatal import EXIT_RESTART, end_on, end_process
+from streams.kafka.rights import RIGHTS_ERRORS
 
 if TYPE_CHECKING:
     from streams.engine.worker import Engine
@@ -82,9 +83,11 @@ class Watchdog:
         ):
             if task.done():
                 error = None if task.cancelled() else task.exception()
+                _refuse_if_right_is_missing(error)
                 end_process(f"aiokafka's {name} ended: {error!r}", error)
         error = coordinator._pending_exception
         if error is not None:
+            _refuse_if_right_is_missing(error)
             end_process(f"aiokafka's coordinator failed: {error!r}", error)
 
     def _check_thread(self, thread: Any) -> None:
@@ -154,6 +157,11 @@ class Watchdog:
             if still >= limit:
                 end_process(f"the event loop has not turned for {limit} s", code=EXIT_RESTART)
                 os._exit(EXIT_RESTART)
+
+
+def _refuse_if_right_is_missing(error: BaseException | None) -> None:
+    if isinstance(error, RIGHTS_ERRORS):
+        end_on(error, "in the group")
 
 
 _malloc_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)

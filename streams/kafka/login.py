@@ -1,11 +1,14 @@
 """Why Kafka does not let us in: what a person has to mend, told apart from a broker that is away.
 
-aiokafka says "unable to bootstrap" of a wrong password, a bad certificate and a broker that is down
-alike. One connection of our own tells them apart.
+aiokafka says "unable to bootstrap" of a wrong password, a bad certificate, a port of something else
+and a broker that is down alike, some of them after half a minute. A few bytes of our own tell them
+apart within seconds; the login itself is then aiokafka's.
 """
 
+import asyncio
 import ssl
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from aiokafka.conn import collect_hosts, create_conn
@@ -17,35 +20,81 @@ from aiokafka.errors import (
     UnsupportedSaslMechanismError,
 )
 
-CONNECT_MS = 5_000
+from streams.kafka.greeting import STEP_SECONDS, Fault, Silence, greet
+
+LIMIT_SECONDS = 8.0
+"""For all servers together; whoever asks has ten seconds to say what is wrong."""
 
 
-async def login_fault(arguments: Mapping[str, Any]) -> str | None:
-    """One sentence on what is wrong with login or certificate; None when it is neither.
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came of knocking; with neither, Kafka lets us in.
 
-    `arguments` are those of an aiokafka client.
+    `fault`: what a person has to mend, in a sentence. `silence`: why nobody answers; waiting may
+    help.
     """
+
+    fault: str | None = None
+    silence: str | None = None
+
+
+async def knock(arguments: Mapping[str, Any]) -> Answer:
+    """Try to log in at each server until one lets us in; `arguments` are of an aiokafka client."""
+    first: Answer | None = None
+    servers = arguments["bootstrap_servers"]
+    try:
+        async with asyncio.timeout(LIMIT_SECONDS):
+            for host, port, _ in collect_hosts(servers, randomize=False):
+                answer = await _knock_at(host, port, arguments)
+                if answer == Answer():
+                    return answer
+                if first is None or (answer.fault and not first.fault):
+                    first = answer
+    except TimeoutError:
+        pass
+    return first or Answer(silence=f"no answer within {LIMIT_SECONDS:.0f} s")
+
+
+async def _knock_at(host: str, port: int, arguments: Mapping[str, Any]) -> Answer:
     connection = {
         name: value
         for name, value in arguments.items()
         if name in ("ssl_context", "security_protocol") or name.startswith("sasl_")
     }
-    for host, port, _ in collect_hosts(arguments["bootstrap_servers"]):
-        where = f"Kafka at {host}:{port}"
-        try:
-            found = await create_conn(host, port, request_timeout_ms=CONNECT_MS, **connection)
-        except (SaslAuthenticationFailed, AuthenticationFailedError):
-            user = connection.get("sasl_plain_username")
-            return f"{where} refuses the login of {user}: user name or password is wrong"
-        except (UnsupportedSaslMechanismError, IllegalSaslStateError):
-            mechanism = connection.get("sasl_mechanism")
-            return f"{where} knows no login by {mechanism}: set another SASL mechanism"
-        except ssl.SSLCertVerificationError as error:
-            return f"the certificate of {where} is not to be trusted: {error.verify_message}"
-        except ssl.SSLError as error:
-            return f"no TLS with {where}: {error.reason}. Check protocol, port and certificates"
-        except (KafkaError, OSError, TimeoutError):
-            continue
-        found.close()
-        return None
-    return None
+    logs_in = str(connection.get("security_protocol", "")).startswith("SASL")
+    context: ssl.SSLContext | None = connection.get("ssl_context")
+    try:
+        await asyncio.to_thread(greet, host, port, context, logs_in)
+        if logs_in:
+            await _log_in(host, port, connection)
+    except Fault as fault:
+        return Answer(fault=str(fault))
+    except Silence as silence:
+        return Answer(silence=str(silence))
+    return Answer()
+
+
+async def _log_in(host: str, port: int, connection: Mapping[str, Any]) -> None:
+    where = f"Kafka at {host}:{port}"
+    limit = int(STEP_SECONDS * 1000)
+    try:
+        found = await create_conn(host, port, request_timeout_ms=limit, **connection)
+    except (SaslAuthenticationFailed, AuthenticationFailedError) as error:
+        user = connection.get("sasl_plain_username")
+        raise Fault(
+            f"{where} refuses the login of {user}: user name or password is wrong"
+        ) from error
+    except UnsupportedSaslMechanismError as error:
+        mechanism = connection.get("sasl_mechanism")
+        raise Fault(
+            f"{where} knows no login by {mechanism}: set another BYLINE_KAFKA_SASL_MECHANISM"
+        ) from error
+    except IllegalSaslStateError as error:
+        protocol = "SSL" if connection.get("ssl_context") else "PLAINTEXT"
+        raise Fault(
+            f"{where} wants no login: set BYLINE_KAFKA_SECURITY_PROTOCOL to {protocol}, or name the"
+            " port for logins"
+        ) from error
+    except (KafkaError, OSError, TimeoutError) as error:
+        raise Silence(f"the connection broke while logging in ({type(error).__name__})") from error
+    found.close()

@@ -1,4 +1,8 @@
-"""`byline topics acl`: the least each principal has to be allowed, from the declared topics."""
+"""`byline topics acl`: the least each principal has to be allowed, from the declared topics.
+
+Read and Write bring Describe with them, AlterConfigs brings DescribeConfigs, and Write to any topic
+brings IdempotentWrite (since Kafka 3.0): none of these is granted by itself.
+"""
 
 import shlex
 from collections.abc import Iterator
@@ -19,8 +23,7 @@ from schemas.topics import (
 from streams.operate.topics import names_of
 from streams.settings import Settings
 
-Kind = Literal["topic", "group", "transactional-id", "cluster"]
-CLUSTER = "kafka-cluster"
+Kind = Literal["topic", "group", "transactional-id"]
 
 PRODUCERS: dict[str, tuple[InputName, ...]] = {
     "platform": ("follower-counts", "category-changes", "account-changes"),
@@ -31,10 +34,13 @@ PRODUCERS: dict[str, tuple[InputName, ...]] = {
 """Who sends what. A principal of its own for the operators: theirs is the word that overrules."""
 
 READ_AS_WELL: dict[str, tuple[str, ...]] = {
-    "operator": ("controls", "switches", "dead-letters", "invitations", "policies")
+    "operator": (
+        *("controls", "switches", "dead-letters", "policies"),
+        *(topic.name for topic in OUTPUTS),
+    )
 }
-"""What the work-lists, the list of brakes and the way back of a bulk are read from, beside the
-changelog of accounts: what an account waits for is known from its state alone.
+"""What the work-lists, statements, events, the list of brakes and the way back of a bulk are read
+from, beside the changelog of accounts: what an account waits for is known from its state alone.
 """
 
 CONSUMERS: dict[str, tuple[str, ...]] = {
@@ -55,12 +61,16 @@ class Permission:
     operations: tuple[str, ...]
     prefixed: bool = False
 
-    def command(self, principal: str, bootstrap: str) -> str:
-        """The line that grants it, for the kafka-acls that comes with Kafka."""
-        words = ["kafka-acls", "--bootstrap-server", bootstrap, "--add"]
-        words += ["--allow-principal", principal]
+    def command(self, principal: str, bootstrap: str, config: str | None = None) -> str:
+        """The line that grants it, for the kafka-acls that comes with Kafka.
+
+        `config`: the file with the login of whoever grants it, which kafka-acls is given.
+        """
+        words = ["kafka-acls", "--bootstrap-server", bootstrap]
+        words += ["--command-config", config] if config is not None else []
+        words += ["--add", "--allow-principal", principal]
         words += [part for it in self.operations for part in ("--operation", it)]
-        words += ["--cluster"] if self.kind == "cluster" else [f"--{self.kind}", self.name]
+        words += [f"--{self.kind}", self.name]
         if self.prefixed:
             words += ["--resource-pattern-type", "prefixed"]
         return shlex.join(words)
@@ -79,24 +89,22 @@ def permissions(settings: Settings) -> list[Permission]:
 
 
 def _worker(settings: Settings) -> Iterator[Permission]:
-    """The worker describes settings at start: a topic that is too small for a batch is refused.
+    """The worker looks at settings at start: a topic that is too small for a batch is refused.
 
     It writes to the switches what a tripped refusal guard says, and to no other input.
     """
-    names = names_of(settings)
-    look = ("Describe", "DescribeConfigs")
+    names, look = names_of(settings), "DescribeConfigs"
     for topic in INPUTS:
         writes = ("Write",) if topic.name == "switches" else ()
-        yield Permission("worker", "topic", names.of(topic), ("Read", *writes, *look))
+        yield Permission("worker", "topic", names.of(topic), ("Read", *writes, look))
     for topic in (*OUTPUTS, DECISIONS, DEAD_LETTERS):
-        yield Permission("worker", "topic", names.of(topic), ("Write", *look))
-    yield Permission("worker", "topic", names.of(POLICIES), ("Read", "Write", *look))
+        yield Permission("worker", "topic", names.of(topic), ("Write", look))
+    yield Permission("worker", "topic", names.of(POLICIES), ("Read", "Write"))
     for topic in CHANGELOGS:
-        yield Permission("worker", "topic", names.of(topic), ("Read", "Write", *look))
-    yield Permission("worker", "group", settings.application_id, ("Read", "Describe"))
+        yield Permission("worker", "topic", names.of(topic), ("Read", "Write", look))
+    yield Permission("worker", "group", settings.application_id, ("Read",))
     fence = f"{settings.application_id}-"
-    yield Permission("worker", "transactional-id", fence, ("Write", "Describe"), prefixed=True)
-    yield Permission("worker", "cluster", CLUSTER, ("IdempotentWrite",))
+    yield Permission("worker", "transactional-id", fence, ("Write",), prefixed=True)
 
 
 def _producers(settings: Settings) -> Iterator[Permission]:
@@ -104,32 +112,29 @@ def _producers(settings: Settings) -> Iterator[Permission]:
     for role, inputs in PRODUCERS.items():
         for name in inputs:
             reads = ("Read",) if name in READ_AS_WELL.get(role, ()) else ()
-            yield Permission(role, "topic", names.input(name), (*reads, "Write", "Describe"))
+            yield Permission(role, "topic", names.input(name), (*reads, "Write"))
         for topic in READ_AS_WELL.get(role, ()):
             if topic not in inputs:
-                yield Permission(role, "topic", settings.topic_prefix + topic, ("Read", "Describe"))
+                yield Permission(role, "topic", settings.topic_prefix + topic, ("Read",))
         if role in READ_AS_WELL:
-            yield Permission(role, "topic", names.changelog("accounts"), ("Read", "Describe"))
-        yield Permission(role, "cluster", CLUSTER, ("IdempotentWrite",))
+            yield Permission(role, "topic", names.changelog("accounts"), ("Read",))
 
 
 def _consumers(settings: Settings) -> Iterator[Permission]:
     for role, topics in CONSUMERS.items():
         for topic in topics:
-            yield Permission(role, "topic", settings.topic_prefix + topic, ("Read", "Describe"))
+            yield Permission(role, "topic", settings.topic_prefix + topic, ("Read",))
         group = f"{settings.application_id}-{role}"
-        yield Permission(role, "group", group, ("Read", "Describe"), prefixed=True)
+        yield Permission(role, "group", group, ("Read",), prefixed=True)
     acks = settings.topic_prefix + THROTTLE_ACKS.name
-    yield Permission("enforcer", "topic", acks, ("Write", "Describe"))
-    yield Permission("enforcer", "cluster", CLUSTER, ("IdempotentWrite",))
+    yield Permission("enforcer", "topic", acks, ("Write",))
 
 
 def _auditor(settings: Settings) -> Iterator[Permission]:
     """Reads everything, changes nothing; replay and audit need no group."""
     names = names_of(settings)
     for topic in TOPICS:
-        yield Permission("auditor", "topic", names.of(topic), ("Read", "Describe"))
-    yield Permission("auditor", "group", settings.application_id, ("Describe",))
+        yield Permission("auditor", "topic", names.of(topic), ("Read",))
 
 
 def _indexer(settings: Settings) -> Iterator[Permission]:
@@ -138,11 +143,11 @@ def _indexer(settings: Settings) -> Iterator[Permission]:
     for topic in TOPICS:
         busy = topic.role == "input" and topic.cleanup == "compact"
         if not busy and topic != CHANGELOGS[1]:
-            yield Permission("indexer", "topic", names.of(topic), ("Read", "Describe"))
+            yield Permission("indexer", "topic", names.of(topic), ("Read",))
 
 
 def _administrator(settings: Settings) -> Iterator[Permission]:
     """For `topics create`, `topics check` and `topics apply`."""
-    operations = ("Create", "Describe", "DescribeConfigs", "AlterConfigs")
+    operations = ("Create", "Describe", "AlterConfigs")
     for prefix in (settings.topic_prefix, f"{settings.application_id}-"):
         yield Permission("administrator", "topic", prefix, operations, prefixed=True)

@@ -2,29 +2,37 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaConnectionError, KafkaError
+from aiokafka.errors import (
+    ClusterAuthorizationFailedError,
+    KafkaConnectionError,
+    KafkaError,
+    NodeNotReadyError,
+    RequestTimedOutError,
+)
 
 from streams.kafka.consumer import TolerantConsumer
-from streams.kafka.login import login_fault
-from streams.operate.errors import KafkaAbsentError
+from streams.kafka.login import knock
+from streams.kafka.rights import RIGHTS_ERRORS, refused_in_words
+from streams.operate.errors import KafkaAbsentError, NoRightError
 from streams.settings import Settings, kafka_client_kwargs
 
-CONNECT_TIMEOUT_SECONDS = 15.0
+CONNECT_TIMEOUT_SECONDS = 8.0
 
 
 @asynccontextmanager
 async def admin_client(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
-    """An admin client; KafkaAbsentError when no broker answers."""
+    """An admin client; KafkaAbsentError when no broker answers, NoRightError for a right."""
     client = AIOKafkaAdminClient(**kafka_client_kwargs(settings))
     await _start(client, settings)
     try:
-        yield client
+        with _explained(settings):
+            yield client
     finally:
         await client.close()
 
@@ -37,7 +45,8 @@ async def producer(settings: Settings, **options: Any) -> AsyncIterator[AIOKafka
     )
     await _start(client, settings)
     try:
-        yield client
+        with _explained(settings):
+            yield client
     finally:
         await client.stop()
 
@@ -60,34 +69,57 @@ async def consumer(
     )
     await _start(client, settings)
     try:
-        yield client
+        with _explained(settings):
+            yield client
     finally:
         await client.stop()
 
 
 async def _start(client: Any, settings: Settings) -> None:
+    """Connect. Raises KafkaAbsentError, within ten seconds also where somebody else listens."""
     # aiokafka logs each address that does not answer; one sentence of ours says it all.
     log = logging.getLogger("aiokafka")
     level = log.level
     log.setLevel(logging.CRITICAL)
     try:
+        answer = await knock(kafka_client_kwargs(settings))
+        if answer.fault is not None:
+            raise KafkaAbsentError(answer.fault)
+        if answer.silence is not None:
+            raise _absent(settings, answer.silence)
         await asyncio.wait_for(client.start(), CONNECT_TIMEOUT_SECONDS)
-    except (KafkaConnectionError, TimeoutError, OSError) as error:
+    except BaseException as error:
         await _close(client)
-        if fault := await login_fault(kafka_client_kwargs(settings)):
-            raise KafkaAbsentError(fault) from error
-        raise KafkaAbsentError(
-            f"no Kafka answers at {settings.kafka_bootstrap_servers}: set"
-            " BYLINE_KAFKA_BOOTSTRAP_SERVERS, or start one here with `byline kafka start`"
-        ) from error
-    except KafkaError as error:
-        await _close(client)
-        raise KafkaAbsentError(
-            f"Kafka at {settings.kafka_bootstrap_servers} does not let us in ({error}): check"
-            " BYLINE_KAFKA_SECURITY_PROTOCOL and the login"
-        ) from error
+        if isinstance(error, ClusterAuthorizationFailedError):
+            # Whoever may write to no topic at all may not be an idempotent producer.
+            raise NoRightError("no right to Write to any topic") from error
+        if isinstance(error, KafkaError | TimeoutError | OSError):
+            raise _absent(settings, type(error).__name__) from error
+        raise
     finally:
         log.setLevel(level)
+
+
+def _absent(settings: Settings, why: str) -> KafkaAbsentError:
+    return KafkaAbsentError(
+        f"no Kafka answers at {settings.kafka_bootstrap_servers} ({why}): set"
+        " BYLINE_KAFKA_BOOTSTRAP_SERVERS, or start one here with `byline kafka start`"
+    )
+
+
+@contextmanager
+def _explained(settings: Settings) -> Iterator[None]:
+    """What goes wrong at work in words: a right that is missing, a broker that went away."""
+    try:
+        yield
+    except RIGHTS_ERRORS as error:
+        raise NoRightError(refused_in_words(error)) from error
+    except (KafkaConnectionError, NodeNotReadyError, RequestTimedOutError) as error:
+        raise KafkaAbsentError(
+            f"Kafka at {settings.kafka_bootstrap_servers} let us in and then did not answer"
+            f" ({type(error).__name__}): can the addresses that it gives for its brokers"
+            " (advertised.listeners) be reached from here?"
+        ) from error
 
 
 async def _close(client: Any) -> None:

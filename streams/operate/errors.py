@@ -2,6 +2,7 @@
 
 OperateError
 ├── UsageError         the command cannot be meant that way: the caller's (exit 2)
+├── NoRightError       Kafka does not allow this principal something: who grants rights (exit 2)
 └── KafkaAbsentError   no broker answers, or it refuses us: the cluster's or the settings' (exit 2)
 """
 
@@ -12,6 +13,13 @@ class OperateError(Exception):
 
 class UsageError(OperateError):
     """What was asked for does not exist or contradicts what is there."""
+
+
+class NoRightError(OperateError):
+    """Something is not allowed to this principal; `what` says what, the message how to mend it."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"{what}: `byline topics acl` says what each role needs")
 
 
 class KafkaAbsentError(OperateError):

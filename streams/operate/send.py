@@ -5,8 +5,9 @@ import contextlib
 import gzip
 import json
 import sys
+import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +17,21 @@ from aiokafka.partitioner import murmur2
 
 from schemas.inputs import InputName
 from schemas.topics import TOPICS
+from streams.kafka.requests.metadata import view_topics
+from streams.kafka.rights import RIGHTS_ERRORS, in_words, missing_rights
 from streams.operate.audit.reading import MissingTopicsError
 from streams.operate.clients import producer
-from streams.operate.errors import OperateError, UsageError
+from streams.operate.errors import NoRightError, OperateError, UsageError
 from streams.operate.published import published
 from streams.operate.send_check import SENT_MODELS, Checker, Line, Rejection
 from streams.operate.topics import names_of
 from streams.policies import PolicyFaults, load_policies
+from streams.policies.scalars import nearest
 from streams.settings import Settings
 
 IN_FLIGHT = 5_000
-TOPIC_TIMEOUT_SECONDS = 10.0
+TOPIC_PATIENCE_SECONDS = 3.0
+"""A topic that has just been made is not known to every broker yet."""
 STANDARD_INPUT = Path("-")
 
 
@@ -46,13 +51,14 @@ class RefusedLine:
 class Sent:
     """How many lines went (or, in a dry run, would go), and those that were refused.
 
-    `warning`: what could not be checked.
+    `warning`: what could not be checked. `ends`: by partition, the offset after the last one sent.
     """
 
     topic: str
     count: int
     refused: tuple[RefusedLine, ...]
     warning: str | None = None
+    ends: Mapping[int, int] = field(default_factory=dict)
 
 
 def partition_of(key: bytes, partitions: int) -> int:
@@ -64,7 +70,9 @@ def sent_name(settings: Settings, topic: str) -> str:
     """The topic that `topic` means, with or without the prefix; UsageError when none is sent to."""
     name = topic.removeprefix(settings.topic_prefix)
     if name not in SENT_MODELS:
-        raise UsageError(f"{topic} is not an input; there are {', '.join(SENT_MODELS)}")
+        near = nearest(name, SENT_MODELS)
+        hint = f"did you mean {near}? " if near else ""
+        raise UsageError(f"{topic} is not an input; {hint}there are {', '.join(SENT_MODELS)}")
     return name
 
 
@@ -121,7 +129,7 @@ async def send(
     if dry_run:
         count = sum(1 for _ in lines)
     else:
-        count = await _produce(settings, full_name, lines)
+        count, _ = await _produce(settings, full_name, lines)
     return Sent(full_name, count, tuple(refused))
 
 
@@ -153,29 +161,36 @@ async def send_values(
             good.append(outcome)
     if refused or dry_run:
         return Sent(full_name, 0 if refused else len(good), tuple(refused), warning)
-    return Sent(full_name, await _produce(settings, full_name, iter(good)), (), warning)
+    count, ends = await _produce(settings, full_name, iter(good))
+    return Sent(full_name, count, (), warning, ends)
 
 
-async def _produce(settings: Settings, topic: str, lines: Iterator[Line]) -> int:
+async def _produce(
+    settings: Settings, topic: str, lines: Iterator[Line]
+) -> tuple[int, dict[int, int]]:
+    """Send them; how many, and by partition the offset after the last."""
     count = 0
+    ends: dict[int, int] = {}
     waiting: list[asyncio.Future[Any]] = []
     async with producer(settings, linger_ms=5) as client:
         try:
-            partitions = _in_use(settings, topic, await _partition_count(client, topic))
+            partitions = _in_use(settings, topic, await partition_count(client, topic))
             for line in lines:
                 partition = partition_of(line.key, partitions)
                 waiting.append(await client.send(topic, line.value, line.key, partition))
                 count += 1
                 if len(waiting) >= IN_FLIGHT:
-                    await asyncio.gather(*waiting)
+                    _note(ends, await asyncio.gather(*waiting))
                     waiting.clear()
-            await asyncio.gather(*waiting)
+            _note(ends, await asyncio.gather(*waiting))
         except KafkaError as error:
+            if isinstance(error, RIGHTS_ERRORS):
+                raise NoRightError(f"no right to Write {topic}") from error
             raise OperateError(
                 f"Kafka does not take records for {topic} ({error}): does `byline topics check`"
-                " find the topic, and may this principal write to it?"
+                " find the topic?"
             ) from error
-    return count
+    return count, ends
 
 
 def _in_use(settings: Settings, topic: str, there: int) -> int:
@@ -186,14 +201,24 @@ def _in_use(settings: Settings, topic: str, there: int) -> int:
     return min(there, settings.partitions or there)
 
 
-async def _partition_count(client: AIOKafkaProducer, topic: str) -> int:
-    try:
-        async with asyncio.timeout(TOPIC_TIMEOUT_SECONDS):
-            return len(await client.partitions_for(topic))
-    except TimeoutError as error:
-        raise OperateError(
-            f"{topic} is missing (or hidden from this principal): `byline topics create` makes it"
-        ) from error
+def _note(ends: dict[int, int], acknowledged: Iterable[Any]) -> None:
+    for it in acknowledged:
+        ends[it.partition] = max(ends.get(it.partition, 0), it.offset + 1)
+
+
+async def partition_count(client: AIOKafkaProducer, topic: str) -> int:
+    """How many partitions it has; before a line is sent it is known that we may write there."""
+    deadline = time.monotonic() + TOPIC_PATIENCE_SECONDS
+    while True:
+        view = await view_topics(client.client, [topic], with_operations=True)
+        if missing := missing_rights(view, {topic: ("Write",)}):
+            raise NoRightError(in_words(missing))
+        found = view.topics.get(topic)
+        if found is not None and found.partitions:
+            return found.partitions
+        if time.monotonic() > deadline:
+            raise OperateError(f"{topic} is missing: `byline topics create` makes it")
+        await asyncio.sleep(0.2)
 
 
 def _good_lines(checker: Checker, file: Path, refused: list[RefusedLine]) -> Iterator[Line]:

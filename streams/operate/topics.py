@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -10,8 +10,9 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from schemas.topics import KEEP_FOR_EVER, TOPICS, Topic, TopicNames
 from streams.kafka.configs import set_topic_configs
+from streams.kafka.requests.metadata import NO_RIGHT_TO_SEE, view_topics
 from streams.operate.clients import admin_client
-from streams.operate.errors import OperateError, UsageError
+from streams.operate.errors import NoRightError, OperateError, UsageError
 from streams.settings import Settings
 
 DEFAULT_PARTITIONS = 8
@@ -26,13 +27,17 @@ KEEPING = frozenset({"retention.ms", "retention.bytes"})
 """Settings that say how long, and how much, Kafka keeps."""
 
 
+HIDDEN = "no right to see it"
+HIDDEN_SETTINGS = "no right to see its settings"
+
+
 @dataclass(frozen=True, slots=True)
 class Existing:
-    """A topic as the cluster has it."""
+    """A topic as the cluster has it; `config` None where we may not see its settings."""
 
     partitions: int
     replicas: int
-    config: Mapping[str, str]
+    config: Mapping[str, str] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +62,12 @@ class Difference:
     @property
     def is_setting(self) -> bool:
         """Whether it is a setting of the topic, which can be changed."""
-        return self.what not in ("missing", PARTITIONS)
+        return self.what not in ("missing", PARTITIONS, HIDDEN, HIDDEN_SETTINGS)
+
+    @property
+    def is_hidden(self) -> bool:
+        """Whether nothing is known, because this principal may not see it."""
+        return self.what in (HIDDEN, HIDDEN_SETTINGS)
 
     @property
     def value(self) -> str:
@@ -65,8 +75,8 @@ class Difference:
         return self.needed.removeprefix("at least ")
 
     def __str__(self) -> str:
-        if self.what == "missing":
-            return f"{self.topic}: missing"
+        if self.what == "missing" or self.is_hidden:
+            return f"{self.topic}: {self.what}"
         return f"{self.topic}: {self.what} is {self.found}, {self.needed} is needed"
 
 
@@ -83,11 +93,13 @@ async def create(
     `partitions` is for every topic but those that have one only; None takes what the existing
     ones have, else 8. `replicas` None takes 3, or as many as there are brokers. Raises UsageError
     when the existing topics have another number: topics of different counts would part an
-    account's records.
+    account's records. Raises NoRightError when it may not see whether a topic exists.
     """
     names = names_of(settings)
     async with admin_client(settings) as client:
         existing = await _existing(client, (names.of(topic) for topic in TOPICS))
+        if hidden := await _hidden(client, names, existing):
+            raise NoRightError(f"no right to Describe {', '.join(sorted(hidden))}")
         keyed = _common_count(names, existing)
         if partitions is not None and keyed is not None and keyed != partitions:
             raise UsageError(
@@ -116,7 +128,8 @@ async def check(settings: Settings) -> list[Difference]:
     names = names_of(settings)
     async with admin_client(settings) as client:
         existing = await _existing(client, (names.of(topic) for topic in TOPICS))
-    return list(differences(names, existing, settings.partitions))
+        hidden = await _hidden(client, names, existing)
+    return list(differences(names, existing, settings.partitions, hidden))
 
 
 async def kept_too_short(settings: Settings) -> list[Difference]:
@@ -153,7 +166,8 @@ async def apply(settings: Settings, *, dry_run: bool = False) -> Applied:
     names = names_of(settings)
     async with admin_client(settings) as client:
         existing = await _existing(client, (names.of(topic) for topic in TOPICS))
-        found = list(differences(names, existing, settings.partitions))
+        hidden = await _hidden(client, names, existing)
+        found = list(differences(names, existing, settings.partitions, hidden))
         mended = [it for it in found if it.is_setting]
         changes: dict[str, dict[str, str]] = {}
         for it in mended:
@@ -185,18 +199,23 @@ async def _await_settings(
 
 
 def differences(
-    names: TopicNames, existing: Mapping[str, Existing], in_use: int | None = None
+    names: TopicNames,
+    existing: Mapping[str, Existing],
+    in_use: int | None = None,
+    hidden: Collection[str] = (),
 ) -> Iterator[Difference]:
     """The comparison itself: missing topics, partition counts, and each setting.
 
-    `in_use`: how many partitions of a topic are worked with, where there may be more.
+    `in_use`: how many partitions of a topic are worked with, where there may be more. `hidden`:
+    topics of which we may not know whether they exist.
     """
     keyed = _common_count(names, existing)
     for topic in TOPICS:
         name = names.of(topic)
         found = existing.get(name)
         if found is None:
-            yield Difference(name, "missing", "there", "missing")
+            what = HIDDEN if name in hidden else "missing"
+            yield Difference(name, what, "there", what)
             continue
         count = 1 if topic.single else in_use or keyed
         if found.partitions != count and (in_use is None or found.partitions < (count or 1)):
@@ -205,6 +224,9 @@ def differences(
 
 
 def _wrong_settings(topic: Topic, name: str, found: Existing) -> Iterator[Difference]:
+    if found.config is None:
+        yield Difference(name, HIDDEN_SETTINGS, "DescribeConfigs", HIDDEN_SETTINGS)
+        return
     for setting, needed in topic.config.items():
         value = found.config.get(setting, "")
         if not _suffices(topic, setting, needed, value):
@@ -253,16 +275,27 @@ async def _existing(client: AIOKafkaAdminClient, wanted: Iterable[str]) -> dict[
     resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in described]
     configs: dict[str, dict[str, str]] = {}
     for response in await client.describe_configs(resources):
-        for _code, _message, _kind, name, entries in response.resources:
-            configs[name] = {entry[0]: entry[1] for entry in entries}
+        for code, _message, _kind, name, entries in response.resources:
+            if code == 0:
+                configs[name] = {entry[0]: entry[1] for entry in entries}
     return {
         name: Existing(
             len(partitions),
             min((len(partition["replicas"]) for partition in partitions), default=0),
-            configs.get(name, {}),
+            configs.get(name),
         )
         for name, partitions in described.items()
     }
+
+
+async def _hidden(
+    client: AIOKafkaAdminClient, names: TopicNames, existing: Mapping[str, Existing]
+) -> set[str]:
+    """Those of the topics that are not among the existing ones because we may not see them."""
+    absent = [names.of(topic) for topic in TOPICS if names.of(topic) not in existing]
+    view = await view_topics(client._client, absent) if absent else None
+    known = {} if view is None else view.topics
+    return {name for name, topic in known.items() if topic.error == NO_RIGHT_TO_SEE}
 
 
 async def _make(client: AIOKafkaAdminClient, wanted: list[NewTopic]) -> list[str]:

@@ -15,12 +15,15 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from confluent_kafka.admin import AdminClient
+
 from streams.local.kafka import KafkaCluster
 from streams.local.probe import HOST, free_port
 from streams.operate import topics
 from streams.settings import Settings
 from tests.chaos import tls
 from tests.chaos.between import Between
+from tests.tls.cluster import ADMIN, add_users, scram_listener, scram_login
 
 POLICIES = Path(__file__).parent / "policies"
 ROOT = Path(__file__).parents[2]
@@ -53,7 +56,8 @@ def _may_isolate() -> bool:
 class Site:
     """Brokers, folders and network of one run; a context manager that leaves nothing behind.
 
-    `wire`: proxies stand between workers and brokers. `encrypted`: workers speak TLS.
+    `wire`: proxies stand between workers and brokers. `encrypted`: workers log in over
+    TLS, by SCRAM.
     """
 
     def __init__(
@@ -94,9 +98,10 @@ class Site:
         """What makes the brokers listen apart for the workers; nothing where they need not."""
         if not self._apart:
             return {}
-        speaks = "SSL" if self._certificates else "PLAINTEXT"
+        speaks = "SASL_SSL" if self._certificates else "PLAINTEXT"
         protocols = f"CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,CABLE:{speaks}"
         more = self._certificates.listener("CABLE") if self._certificates else {}
+        more |= scram_listener("CABLE") if self._certificates else {}
         return {
             "listener.security.protocol.map": protocols,
             "inter.broker.listener.name": "PLAINTEXT",
@@ -110,6 +115,8 @@ class Site:
             if self._apart:
                 self._listen_apart()
             self.kafka.start()
+            if self._certificates:
+                add_users(AdminClient({"bootstrap.servers": self.kafka.bootstrap}), [ADMIN])
             if self._wire:
                 context = self._certificates.tls if self._certificates else None
                 self.between = Between(self._host, self._ways, context)
@@ -184,8 +191,8 @@ class Site:
         if self._certificates is None:
             return {}
         return {
-            "BYLINE_KAFKA_SECURITY_PROTOCOL": "SSL",
             "BYLINE_KAFKA_SSL_CAFILE": str(self._certificates.authority),
+            **scram_login(ADMIN),
         }
 
     def _bootstrap_inside(self) -> str:

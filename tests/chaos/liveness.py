@@ -101,11 +101,12 @@ def starts_at_once(stage: Stage, rounds: int) -> dict[str, Any]:
     }
 
 
-def perform(seed: int, starts: int) -> dict[str, Any]:
-    """All of it on one stage."""
-    with Stage(Site(), seed, RATES) as stage:
+def perform(seed: int, starts: int, tls: bool = False) -> dict[str, Any]:
+    """All of it on one stage; `tls`: the workers log in over TLS."""
+    with Stage(Site(encrypted=tls), seed, RATES) as stage:
         _calm(stage)
-        result: dict[str, Any] = {"seed": seed, "static_restart": static_restart(stage)}
+        result: dict[str, Any] = {"seed": seed, "tls": tls}
+        result["static_restart"] = static_restart(stage)
         result["rolling_restart"] = rolling_restart(stage)
         result["starts_at_once"] = starts_at_once(stage, starts)
         stage.supervisor.scale(3)
@@ -124,10 +125,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--starts", type=int, default=50)
+    parser.add_argument("--tls", action="store_true", help="workers log in over TLS + SCRAM")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    result = perform(given.seed, given.starts)
+    result = perform(given.seed, given.starts, given.tls)
     text = json.dumps(result, indent=1, ensure_ascii=False)
     if given.json:
         given.json.write_text(text + "\n")

@@ -13,8 +13,8 @@ pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.timeout(400)]
 
 
 @pytest.fixture(scope="module")
-def site() -> Iterator[Site]:
-    with Site(partitions=4) as site:
+def site(pytestconfig: pytest.Config) -> Iterator[Site]:
+    with Site(partitions=4, encrypted=pytestconfig.getoption("--tls")) as site:
         yield site
 
 

@@ -141,8 +141,8 @@ def test_no_kafka_is_said_in_one_sentence(byline: Byline, monkeypatch: pytest.Mo
     answer = byline("topics", "check")
     assert (answer.code, answer.err) == (
         2,
-        f"no Kafka answers at 127.0.0.1:{port}: set BYLINE_KAFKA_BOOTSTRAP_SERVERS,"
-        " or start one here with `byline kafka start`\n",
+        f"no Kafka answers at 127.0.0.1:{port} (connection refused): set"
+        " BYLINE_KAFKA_BOOTSTRAP_SERVERS, or start one here with `byline kafka start`\n",
     )
 
 

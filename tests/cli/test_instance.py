@@ -23,6 +23,15 @@ def test_a_second_worker_takes_the_next_folder_and_port(settings: Settings) -> N
         assert second.http_port > first.http_port
 
 
+def test_a_folder_that_is_made_is_for_its_user_alone(settings: Settings, tmp_path: Path) -> None:
+    fresh = settings.model_copy(update={"data_dir": tmp_path / "new" / "data"})
+    with claim(fresh):
+        assert fresh.data_dir.stat().st_mode & 0o777 == 0o700
+    settings.data_dir.chmod(0o750)
+    with claim(settings):
+        assert settings.data_dir.stat().st_mode & 0o777 == 0o750, "who made it has chosen"
+
+
 def test_the_id_is_kept_and_the_folder_is_free_again(settings: Settings) -> None:
     with claim(settings) as before:
         pass

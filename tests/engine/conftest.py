@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -11,13 +10,22 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from harness import Toys
 
+from tests.tls.ready import login
+
 
 @pytest.fixture
-def make_toys(kafka: Any, fresh_app: str, tmp_path: Path) -> Iterator[Callable[..., Toys]]:
+def make_toys(
+    request: pytest.FixtureRequest, fresh_app: str, tmp_path: Path
+) -> Iterator[Callable[..., Toys]]:
+    """Makes toys; with `--tls`, or the mark `tls`, their workers log in over TLS."""
     made: list[Toys] = []
+    over_tls = request.config.getoption("--tls") or request.node.get_closest_marker("tls")
+    kafka = request.getfixturevalue("guarded" if over_tls else "kafka")
+    bootstrap = kafka.plain if over_tls else kafka.bootstrap
+    way_in = login(kafka) if over_tls else {}
 
     def make(partitions: int = 4) -> Toys:
-        toys = Toys(kafka.bootstrap, fresh_app, tmp_path, partitions)
+        toys = Toys(bootstrap, fresh_app, tmp_path, partitions, way_in)
         made.append(toys)
         return toys
 

@@ -50,6 +50,7 @@ class Worker:
             "data_dir": str(toys.folder / name),
             "instance_id": name,
             "status": str(self._status),
+            **toys.login,
             **options,
         }
         self.process = processes.start(
@@ -103,8 +104,17 @@ class Worker:
 class Toys:
     """A set of topics with inputs of known content, and the workers on it."""
 
-    def __init__(self, bootstrap: str, prefix: str, folder: Path, partitions: int = 4) -> None:
+    def __init__(
+        self,
+        bootstrap: str,
+        prefix: str,
+        folder: Path,
+        partitions: int = 4,
+        login: dict[str, Any] | None = None,
+    ) -> None:
         self.bootstrap, self.prefix, self.folder = bootstrap, prefix, folder
+        self.login = login or {}
+        """How workers come in; what the tests read and write with comes in without."""
         self.partitions = partitions
         self.workers: list[Worker] = []
         self._producer = self._new_producer("none")

@@ -15,6 +15,7 @@ from toy import Toy
 
 from streams.engine.chassis import build, run
 from streams.engine.config import EngineConfig
+from streams.settings_login import TlsFiles
 
 
 def main() -> int:
@@ -31,6 +32,8 @@ def main() -> int:
     for name in (*options.pop("break", []), *options.pop("without", [])):
         stalling.ALL[name]()
     options["data_dir"] = Path(options["data_dir"])
+    if cafile := options.pop("cafile", None):
+        options["security"]["ssl_context"] = TlsFiles(Path(cafile), None, None).context()
     config = EngineConfig(**{"application_id": prefix, **options})
     app = build(config, Toy(prefix, every, append_time))
     if lose:

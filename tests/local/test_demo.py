@@ -33,7 +33,7 @@ def command(*options: str) -> list[str]:
 @pytest.mark.slow
 def test_the_demo_plays_on_a_real_kafka_and_leaves_nothing_behind(tmp_path: Path) -> None:
     done = subprocess.run(
-        command("--json"),
+        command("--json", "--keep"),
         env={**os.environ, "TMPDIR": str(tmp_path)},
         capture_output=True,
         text=True,
@@ -48,7 +48,31 @@ def test_the_demo_plays_on_a_real_kafka_and_leaves_nothing_behind(tmp_path: Path
     assert set(summary["events"]) == set(PLATFORMS)
     for event in Event:
         assert sum(counts[event.value]["live"] for counts in summary["events"].values()) > 0
+    told, _, stop = done.stderr.partition("To look around")[2].partition("To stop it all:")
+    try:
+        looked = in_a_new_shell(told.partition("\n")[2])
+        assert looked.returncode == 0, looked.stderr
+        # On a busy machine the worker may be slower than whoever looks.
+        again = in_a_new_shell(told.partition("\n")[2]) if "no such" in looked.stdout else looked
+        (event,) = [line for line in again.stdout.splitlines() if "wechat:by-hand" in line]
+        assert "invitation.issued" in event
+    finally:
+        stopped = in_a_new_shell(stop)
+    assert stopped.returncode == 0, stopped.stderr
     assert left_behind(tmp_path) == []
+
+
+def in_a_new_shell(lines: str) -> subprocess.CompletedProcess[str]:
+    """What was printed, typed into a shell that knows nothing of ours."""
+    known = {name: os.environ[name] for name in ("HOME", "PYTHONPATH") if name in os.environ}
+    return subprocess.run(
+        ["sh", "-eu", "-c", lines],
+        env={"PATH": "/usr/bin:/bin", **known},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
 
 
 def hear_interrupts() -> None:

@@ -133,6 +133,15 @@ def test_a_policy_that_does_not_load_is_told_whole(make_estate: Callable[..., Es
     assert "tipps" in ended.stderr
 
 
+def test_a_rescan_of_nobody_is_refused_with_the_name_that_was_meant(
+    make_estate: Callable[..., Estate],
+) -> None:
+    estate = make_estate({"weibo": policy("weibo")})
+    ended = byline(estate, "worker", "--rescan", "weibbo")
+    assert ended.returncode == 2
+    assert "there is no policy of 'weibbo'; did you mean weibo?" in ended.stderr
+
+
 def test_missing_topics_are_one_line_and_the_command_that_mends_it(
     make_estate: Callable[..., Estate],
 ) -> None:

@@ -36,8 +36,14 @@ def test_the_lines_by_hand_invite_under_the_shipped_age_of_facts(
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=240,
     )
     assert done.returncode == 0, done.stderr
     (event,) = estate.wait_for(1)["weibo:a1"]
     assert (event["event"], event["line"]) == ("invitation.issued", 1_000_000)
+    (told,) = [line for line in _lines_by_hand().splitlines() if "byline events" in line]
+    shown = subprocess.run(
+        ["sh", "-eu", "-c", told], env=environment, capture_output=True, text=True, timeout=120
+    )
+    assert "weibo:a1" in shown.stdout
+    assert "invitation.issued" in shown.stdout

@@ -18,18 +18,33 @@ from aiokafka.protocol.types import Boolean, CompactArray, CompactString, Schema
 
 NO_ID = bytes(16)
 UNKNOWN_TOPIC = 3
+NO_RIGHT_TO_SEE = 29
+"""Kafka's numbers for a topic that is not there, and for one of which we may not even know that."""
+NOT_ASKED = -(2**31)
+OPERATIONS = {"Read": 3, "Write": 4, "DescribeConfigs": 10}
+"""Operations as `byline topics acl` names them, and Kafka's numbers for them."""
+
+
+def allowed(bits: int, operation: str) -> bool:
+    """Whether an operation is among those that a broker said are allowed.
+
+    One that does not say (it is older, or was not asked) has refused nothing.
+    """
+    return bits == NOT_ASKED or bool(bits >> OPERATIONS[operation] & 1)
 
 
 @dataclass(frozen=True, slots=True)
 class Topic:
     """A topic as a broker knows it.
 
-    `id` is empty where the broker gives none; `error` is Kafka's number, 0 for none.
+    `id` is empty where the broker gives none; `error` is Kafka's number, 0 for none. `operations`:
+    what we may do, for `allowed`.
     """
 
     id: str
     partitions: int
     error: int = 0
+    operations: int = NOT_ASKED
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,10 +150,10 @@ def _topic10(content: Content) -> tuple[str, Topic]:
         content.skip_numbers()
         content.skip_numbers()
         content.skip_tags()
-    content.skip(4)
+    operations = content.number(">i")
     content.skip_tags()
     topic_id = "" if raw == NO_ID else base64.urlsafe_b64encode(raw).decode().rstrip("=")
-    return name, Topic(topic_id, max(0, count), error)
+    return name, Topic(topic_id, max(0, count), error, operations)
 
 
 class MetadataRequest10(RequestStruct):  # type: ignore[misc]
@@ -165,21 +180,25 @@ class TopicsRequest(Request[MetadataRequest_v5 | MetadataRequest10]):  # type: i
 
     API_KEY = 3
 
-    def __init__(self, topics: Sequence[str]) -> None:
+    def __init__(self, topics: Sequence[str], with_operations: bool = False) -> None:
         self._topics = list(topics)
+        self._with_operations = with_operations
 
     def build(self, request_struct_class: Any) -> Any:
         """The request in the version that the broker speaks."""
         if request_struct_class is MetadataRequest10:
             no_tags: dict[int, bytes] = {}
             named = [(NO_ID, topic, no_tags) for topic in self._topics]
-            return MetadataRequest10(named, False, False, False, {})
+            return MetadataRequest10(named, False, False, self._with_operations, {})
         return MetadataRequest_v5(self._topics, False)
 
 
-async def view_topics(client: Any, topics: Sequence[str]) -> View:
-    """Ask some broker (through an AIOKafkaClient). Raises KafkaError, OSError, TimeoutError."""
-    answer = await client.send(client.get_random_node(), TopicsRequest(topics))
+async def view_topics(client: Any, topics: Sequence[str], *, with_operations: bool = False) -> View:
+    """Ask some broker (through an AIOKafkaClient), on demand also what we may do with each topic.
+
+    Raises KafkaError, OSError, TimeoutError.
+    """
+    answer = await client.send(client.get_random_node(), TopicsRequest(topics, with_operations))
     if isinstance(answer, MetadataResponse10):
         return answer.view
     found = {

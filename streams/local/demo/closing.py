@@ -1,7 +1,10 @@
 """What is left on the screen at the end: the table, the checks, how to look further."""
 
+import shlex
+import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -24,7 +27,8 @@ byline policy show wechat
 now=$(date -u +%FT%TZ)
 who='"platform": "wechat", "account_id": "by-hand", "observed_at": "'$now'"'
 echo "{$who, \\"category\\": \\"财经\\"}" | byline send category-changes
-echo "{$who, \\"followers\\": 1000000}" | byline send follower-counts"""
+echo "{$who, \\"followers\\": 1000000}" | byline send follower-counts
+byline events --account wechat:by-hand"""
 """What to try; WeChat has no dwell in the demo, so the second input invites at once."""
 
 
@@ -108,7 +112,9 @@ def look_further(console: Console, stage: Stage, keep: bool) -> None:
     for name, text in places:
         console.print(Text.assemble((f"  {name:<10}", DIM), text), soft_wrap=True)
     console.print("To look around, and to invite an account by hand:", style="bold")
-    exports = (f"export {name}={value}" for name, value in stage.settings().items())
+    # A shell of its own knows neither our environment nor where we were installed.
+    exports = [f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH"]
+    exports += [f"export {name}={shlex.quote(it)}" for name, it in stage.settings().items()]
     for line in (*exports, *COMMANDS.splitlines()):
         console.print(Text(f"  {line}"), soft_wrap=True)
     console.print("To stop it all:", style="bold")

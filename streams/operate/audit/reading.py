@@ -13,11 +13,14 @@ from aiokafka import TopicPartition
 
 from schemas.topics import DECISIONS
 from streams.kafka.consumer import TolerantConsumer
+from streams.kafka.requests.metadata import view_topics
+from streams.kafka.rights import in_words, missing_rights
 from streams.kafka.stretches import Stretch
 from streams.operate.audit.auditor import ASIDE, READS, Auditor
 from streams.operate.audit.chain import Verified
 from streams.operate.audit.lineup import ORDER
 from streams.operate.audit.records import HOUR, MINUTE, Breach, Record
+from streams.operate.errors import NoRightError
 
 APPENDED = 1
 """Kafka's mark of a record that the broker stamped: LogAppendTime."""
@@ -33,7 +36,7 @@ LAG_MS = 24 * HOUR
 
 
 class MissingTopicsError(Exception):
-    """Topics that have to be read do not exist, or are hidden from this principal."""
+    """Topics that have to be read do not exist."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,21 +63,25 @@ class Reader:
         self.unreadable: list[tuple[str, int, int, int, int]] = []
 
     async def find(self, names: Iterable[str]) -> None:
-        """Look up the partitions; MissingTopicsError names the topics that are not there."""
-        # The public `topics()` forgets the partitions that it was told.
-        cluster = await self._consumer._client.fetch_all_metadata()
+        """Look up the partitions.
+
+        MissingTopicsError names the topics that are not there, NoRightError those that we may not
+        read.
+        """
+        wanted = {self._prefix + name: name for name in names}
+        view = await view_topics(self._consumer._client, [*wanted], with_operations=True)
+        hidden = missing_rights(view, dict.fromkeys(wanted, ("Read",)))
+        if hidden:
+            raise NoRightError(in_words(hidden))
         missing = []
-        for name in names:
-            found = cluster.partitions_for_topic(self._prefix + name)
-            if not found:
-                missing.append(self._prefix + name)
-            self._partitions[name] = [
-                TopicPartition(self._prefix + name, number)
-                for number in sorted(found or ())
-                if self._in_use is None or number < self._in_use
-            ]
+        for full, name in wanted.items():
+            topic = view.topics.get(full)
+            if topic is None or not topic.partitions:
+                missing.append(full)
+            count = 0 if topic is None else min(topic.partitions, self._in_use or topic.partitions)
+            self._partitions[name] = [TopicPartition(full, number) for number in range(count)]
         if missing:
-            raise MissingTopicsError(f"missing, or hidden from us: {', '.join(missing)}")
+            raise MissingTopicsError(f"missing: {', '.join(missing)}")
 
     def of(self, *names: str) -> list[TopicPartition]:
         """The partitions of these topics."""
@@ -258,15 +265,26 @@ async def verify_log(consumer: TolerantConsumer, prefix: str, from_number: int =
 
 
 async def read_to_end(
-    consumer: TolerantConsumer, prefix: str, names: Iterable[str]
+    consumer: TolerantConsumer,
+    prefix: str,
+    names: Iterable[str],
+    *,
+    start: int | None = None,
+    end: int | None = None,
+    holds: Callable[[int, int], bool] = lambda partition, partitions: True,
 ) -> AsyncIterator[Record]:
-    """Every committed record of these topics (named without prefix) up to the end there is now."""
+    """Every committed record of these topics (named without prefix) up to the end there is now.
+
+    `start`, `end`: instants (ms) of the records' own timestamps, both taken widely; None is all.
+    `holds`: which partitions are read, asked with a number and how many there are.
+    """
     reader = Reader(consumer, prefix)
     names = list(names)
     await reader.find(names)
-    partitions = reader.of(*names)
-    ends = await reader.ends(partitions)
-    await reader.seek(partitions, None)
+    groups = [reader.of(name) for name in names]
+    partitions = [it for group in groups for it in group if holds(it.partition, len(group))]
+    ends = await reader.ends(partitions, None if end is None else end + EARLIER_MS)
+    await reader.seek(partitions, None if start is None else max(start - EARLIER_MS, 0))
     loop = asyncio.get_running_loop()
     last = loop.time()
     while loop.time() - last < STALL_SECONDS:

@@ -1,0 +1,82 @@
+"""`byline events`: what went out, plainly from the topics."""
+
+import asyncio
+import json
+from typing import Annotated
+
+import typer
+
+from schemas.words import ACCOUNT_ID_PATTERN, Event
+from streams.cli.say import say, settings
+from streams.operate.audit.reading import MissingTopicsError
+from streams.operate.audit.records import millis
+from streams.operate.clients import consumer
+from streams.operate.errors import UsageError
+from streams.operate.events import Wanted, line_of, types_of
+from streams.operate.events import events as read_events
+from streams.policies.scalars import nearest
+from streams.settings import Settings
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the program."""
+    app.command()(events)
+
+
+def events(
+    account: Annotated[str | None, typer.Option(help="PLATFORM:ACCOUNT; in its order.")] = None,
+    platform: Annotated[str | None, typer.Option(help="Of one platform alone.")] = None,
+    types: Annotated[
+        list[str] | None,
+        typer.Option("--type", help="invitation.issued, issued, throttle, …; may be repeated."),
+    ] = None,
+    start: Annotated[str | None, typer.Option("--from", help="RFC 3339; default: all.")] = None,
+    end: Annotated[str | None, typer.Option("--to", help="RFC 3339; default: now.")] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print a JSON object a line for a program to read.")
+    ] = False,
+) -> None:
+    """The events that went out, live and shadow, from Kafka: committed ones, to its end now.
+
+    Printed as they are read, so that | head ends it. Of one account they come in their order, of
+    several in the order of each partition.
+    """
+    if account is not None and ":" not in account:
+        raise UsageError(f"--account is PLATFORM:ACCOUNT (an id is {ACCOUNT_ID_PATTERN})")
+    wanted = Wanted(
+        account, platform, _types(types or []), _time("--from", start), _time("--to", end)
+    )
+    count = asyncio.run(_print(settings(without_policies=True), wanted, as_json))
+    if not as_json and not count:
+        say("no such event")
+
+
+async def _print(chosen: Settings, wanted: Wanted, as_json: bool) -> int:
+    count = 0
+    try:
+        async with consumer(chosen) as client:
+            async for event in read_events(client, chosen, wanted):
+                count += 1
+                typer.echo(json.dumps(event, ensure_ascii=False) if as_json else line_of(event))
+    except MissingTopicsError as error:
+        raise UsageError(f"{error}: `byline topics create` makes them") from error
+    return count
+
+
+def _types(words: list[str]) -> frozenset[Event]:
+    try:
+        return types_of(words)
+    except ValueError as error:
+        word = str(error)
+        near = nearest(word, [part for it in Event for part in (it.value, *it.value.split("."))])
+        hint = f"did you mean {near}?" if near else f"there are {', '.join(Event)}"
+        raise UsageError(f"--type {word}: no such event; {hint}") from None
+
+
+def _time(option: str, text: str | None) -> int | None:
+    if text is None:
+        return None
+    try:
+        return millis(text)
+    except ValueError:
+        raise UsageError(f"{option} {text}: not a time like 2026-01-31T12:00:00+08:00") from None

@@ -1,0 +1,36 @@
+"""A right that a worker lacks: a human's business, said with every other one and what to do."""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from aiokafka.errors import GroupAuthorizationFailedError
+
+from streams.engine.processor import Refusal
+from streams.kafka.requests.metadata import View, allowed
+from streams.kafka.rights import group_operations, in_words, missing_rights, refused_in_words
+
+_CURE = "`byline topics acl --role worker` says what a worker needs"
+
+
+def refusal_of(error: BaseException) -> Refusal:
+    """What to say of one of `RIGHTS_ERRORS`."""
+    return Refusal(f"a right is missing: {refused_in_words(error)}. {_CURE}", 2)
+
+
+async def refuse_missing_rights(
+    client: Any, group: str, view: View, wanted: Mapping[str, Collection[str]]
+) -> None:
+    """Raises `Refusal` with every right that is missing, those too that are seldom needed.
+
+    `wanted`: operations by topic; `view` with operations; of the group it is Read. A right to write
+    would be missed at the first record alone, which may be weeks away.
+    """
+    missing = missing_rights(view, wanted)
+    try:
+        may_join = allowed(await group_operations(client, group), "Read")
+    except GroupAuthorizationFailedError:
+        may_join = False
+    if not may_join:
+        missing.setdefault("Read", []).append(f"the group {group}")
+    if missing:
+        raise Refusal(f"a right is missing: {in_words(missing)}. {_CURE}", 2)

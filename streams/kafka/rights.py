@@ -1,0 +1,101 @@
+"""Which rights are missing, as the brokers themselves say it: all of them, before one is needed.
+
+A right to write that is missing shows at the first record, which may be weeks later; so brokers are
+asked what they would allow (KIP-430: Metadata 8, DescribeGroups 3). Of transactional ids they do
+not tell: those are tried when a partition is opened.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from aiokafka.errors import (
+    ClusterAuthorizationFailedError,
+    GroupAuthorizationFailedError,
+    IncompatibleBrokerVersion,
+    TopicAuthorizationFailedError,
+    TransactionalIdAuthorizationFailed,
+    for_code,
+)
+from aiokafka.protocol.admin import DescribeGroupsRequest_v3, DescribeGroupsResponse_v3
+from aiokafka.protocol.api import Request
+
+from streams.kafka.requests.metadata import NO_RIGHT_TO_SEE, NOT_ASKED, View, allowed
+
+RIGHTS_ERRORS = (
+    ClusterAuthorizationFailedError,
+    GroupAuthorizationFailedError,
+    TopicAuthorizationFailedError,
+    TransactionalIdAuthorizationFailed,
+)
+"""What a broker answers to whom it does not allow something."""
+_KINDS = dict(zip(RIGHTS_ERRORS, ("cluster", "group", "topic", "transactional id"), strict=True))
+_SEVERAL = 3
+
+
+class _DescribeGroup(DescribeGroupsRequest_v3):  # type: ignore[misc]
+    # aiokafka reads the answer of this version as if it were of the one before.
+    RESPONSE_TYPE = DescribeGroupsResponse_v3
+
+
+class _Describe(Request[_DescribeGroup]):  # type: ignore[misc]
+    API_KEY = 15
+
+    def __init__(self, group: str) -> None:
+        self._group = group
+
+    def build(self, request_struct_class: Any) -> Any:
+        return request_struct_class([self._group], True)
+
+
+async def group_operations(client: Any, group: str) -> int:
+    """What we may do with a group (an AIOKafkaAdminClient asks), for `allowed`.
+
+    Raises KafkaError, among them GroupAuthorizationFailedError.
+    """
+    node = await client.find_coordinator(group)
+    try:
+        answer = await client._send_request_to_node(node, _Describe(group))
+    except (IncompatibleBrokerVersion, NotImplementedError):
+        return NOT_ASKED
+    ((error, *_rest, operations),) = answer.groups
+    if error:
+        raise for_code(error)(group)
+    return int(operations)
+
+
+def missing_rights(view: View, wanted: Mapping[str, Collection[str]]) -> dict[str, list[str]]:
+    """By operation, the topics for which it is wanted and not allowed; `view` with operations.
+
+    Of a topic that we may not even see every operation is missing.
+    """
+    missing: dict[str, list[str]] = defaultdict(list)
+    for topic, operations in wanted.items():
+        found = view.topics.get(topic)
+        if found is None:
+            continue
+        for operation in operations:
+            if found.error == NO_RIGHT_TO_SEE or not allowed(found.operations, operation):
+                missing[operation].append(topic)
+    return dict(missing)
+
+
+def in_words(missing: Mapping[str, Collection[str]]) -> str:
+    """`no right to Read byline.controls; no right to Write byline.consents, byline.throttles`."""
+    return "; ".join(
+        f"no right to {operation} {', '.join(sorted(names))}"
+        for operation, names in missing.items()
+    )
+
+
+def refused_in_words(error: BaseException) -> str:
+    """What a broker's refusal was about: `no right to the topic byline.throttles`."""
+    kind = next(word for known, word in _KINDS.items() if isinstance(error, known))
+    about: set[str] = set()
+    for argument in error.args:
+        about |= (
+            {*map(str, argument)} if isinstance(argument, set | list | tuple) else {str(argument)}
+        )
+    shown = sorted(about)[:_SEVERAL]
+    more = f" and {len(about) - _SEVERAL} more" if len(about) > _SEVERAL else ""
+    return f"no right to the {kind} {', '.join(shown)}{more}".rstrip()

@@ -1,0 +1,117 @@
+"""Whether a control can have an effect, as far as the workers know the account.
+
+Nothing here decides: the core does, when it reads the control. A word that nobody can act on is
+sent all the same, for the account may be on its way; but it is never called done.
+"""
+
+from collections import Counter
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from schemas.words import Command, ControlReason
+from streams.core.lifecycle import OPEN, Invitation
+from streams.core.model.account import Account, decode_account
+from streams.core.rules.controls import active_mode
+from streams.core.rules.unclear import is_unclear
+from streams.kafka.consumer import TolerantConsumer
+from streams.operate.account_states import CHANGELOG
+from streams.operate.audit.reading import read_to_end
+from streams.operate.audit.records import iso, millis
+from streams.operate.bulk import Order
+from streams.settings import Settings
+
+KEPT = frozenset({Command.HOLD, Command.APPEAL_OPENED, Command.APPEAL_UPHELD})
+"""Words that are kept for an account that nobody knows yet: they count when it comes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """Of how many accounts something is known to stand against an effect, and what.
+
+    `reasons`: how many accounts for each. `none`: it can have no effect at all, on any of them.
+    """
+
+    reasons: dict[str, int]
+    none: bool
+
+    def warnings(self) -> list[str]:
+        """Each in a sentence."""
+        return [f"{count} of them: {why}" for why, count in self.reasons.items()]
+
+
+def pointless(order: Order, now: int) -> str | None:
+    """Why an order is of no use, whatever the account is like; None when it may be."""
+    until, expires_at = order.until, order.expires_at
+    if until is not None and millis(until) <= now:
+        return f"--until {until} is past: a deadline only ever moves later"
+    if expires_at is not None and millis(expires_at) <= now:
+        return f"--expires-at {expires_at} is past: the hold would have ended"
+    return None
+
+
+async def effect(
+    client: TolerantConsumer, settings: Settings, order: Order, accounts: Collection[str]
+) -> Effect:
+    """Look the accounts up in the changelog. Raises MissingTopicsError, NoRightError."""
+    wanted = {account.encode() for account in accounts}
+    values: dict[bytes, bytes | None] = {}
+    async for record in read_to_end(client, f"{settings.application_id}-", [CHANGELOG]):
+        if record.key in wanted:
+            values[record.key] = record.value
+    return judged(order, {key.decode(): values.get(key) for key in wanted})
+
+
+def judged(order: Order, values: dict[str, bytes | None]) -> Effect:
+    """The same of accounts as the changelog has them; None: it has none."""
+    found = [
+        _against(order, None if raw is None else decode_account(raw)) for raw in values.values()
+    ]
+    reasons: Counter[str] = Counter(why for why in found if why is not None)
+    none = bool(found) and all(why is not None for why in found) and order.command not in KEPT
+    return Effect(dict(reasons.most_common()), none)
+
+
+def _against(order: Order, account: Account | None) -> str | None:
+    """What stands against an effect on one account."""
+    if account is None:
+        kept = " the word is kept until it comes" if order.command in KEPT else " nothing to act on"
+        return f"no worker knows the account; is the id right?{kept}"
+    command = order.command
+    if command is Command.UNHOLD:
+        return _no_hold(order, account)
+    if command is Command.SETTLE:
+        return None if is_unclear(account) else "no unclear word is there to settle"
+    if command is Command.APPEAL_REJECTED:
+        appeals = {} if account.heard is None else account.heard.appeals
+        name = order.appeal_id or ""
+        open_ones = ", ".join(sorted(repr(it) for it in appeals)) or "none"
+        return None if name in appeals else f"no such appeal is open (open: {open_ones})"
+    if command in (Command.LIFT, Command.EXTEND, Command.REISSUE):
+        return _no_cycle(order, account)
+    return None
+
+
+def _no_hold(order: Order, account: Account) -> str | None:
+    if order.reason is ControlReason.APPEAL:
+        marked = account.heard is not None and account.heard.upheld_at is not None
+        return None if marked else "no upheld appeal has left a mark to end"
+    return None if account.hold is not None else "no hold is in force"
+
+
+def _no_cycle(order: Order, account: Account) -> str | None:
+    """A lift, an extension and a reissue are about the open cycle alone."""
+    life = account.life(active_mode(account))
+    cycle = life.cycle
+    if cycle is None or life.state not in OPEN:
+        return f"no invitation is open (it stands at {life.state.name})"
+    if order.command is Command.EXTEND and order.until is not None:
+        if life.state is Invitation.EXPIRED:
+            return "its time is over: that counts only if the notice turns out to be undelivered"
+        if cycle.deadline_at is not None and millis(order.until) <= cycle.deadline_at:
+            return f"its deadline is later already ({iso(cycle.deadline_at)})"
+    return None
+
+
+def not_known(why: object) -> str:
+    """What to say where nobody could be asked."""
+    return f"whether it can have an effect is not known: {why}"

@@ -1,0 +1,116 @@
+"""Events as they lie in the output topics, filtered: from Kafka, to the ends there are now."""
+
+from collections.abc import AsyncIterator, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from schemas.topics import OUTPUTS
+from schemas.words import Event
+from streams.kafka.consumer import TolerantConsumer
+from streams.operate.audit.happened import plain_of
+from streams.operate.audit.reading import read_to_end
+from streams.operate.audit.records import Record, millis
+from streams.operate.send import partition_of
+from streams.settings import Settings
+
+NAMES = tuple(topic.name for topic in OUTPUTS)
+_DETAILS = ("surface", "level", "phase", "line", "deadline_at", "delivered_at", "expires_at")
+"""What a person wants to see of an event beside the common fields, where it has it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which events; None and empty ask for all. Instants are milliseconds, the end excluded.
+
+    `account` is `platform:account_id`.
+    """
+
+    account: str | None = None
+    platform: str | None = None
+    types: frozenset[Event] = frozenset()
+    start: int | None = None
+    end: int | None = None
+
+    def takes(self, record: Record, event: Mapping[str, Any]) -> bool:
+        """Whether a record of an output topic is one of these."""
+        key = (record.key or b"").decode(errors="replace")
+        if self.account is not None and key != self.account:
+            return False
+        if self.platform is not None and event.get("platform") != self.platform:
+            return False
+        if self.types and event.get("event") not in self.types:
+            return False
+        return self._in_time(event)
+
+    def _in_time(self, event: Mapping[str, Any]) -> bool:
+        if self.start is None and self.end is None:
+            return "event" in event
+        try:
+            at = millis(str(event["decided_at"]))
+        except (KeyError, ValueError):
+            return False
+        return (self.start is None or at >= self.start) and (self.end is None or at < self.end)
+
+
+def types_of(words: Iterable[str]) -> frozenset[Event]:
+    """What `invitation.issued`, `issued` or `throttle` mean; ValueError for a word of no event."""
+    found: set[Event] = set()
+    for word in words:
+        named = {it for it in Event if word in (it.value, *it.value.split("."))}
+        if not named:
+            raise ValueError(word)
+        found |= named
+    return frozenset(found)
+
+
+async def events(
+    client: TolerantConsumer, settings: Settings, wanted: Wanted
+) -> AsyncIterator[Mapping[str, Any]]:
+    """The events as they are read: of one account in their order, of several in each partition's.
+
+    Raises MissingTopicsError, NoRightError.
+    """
+    account = wanted.account
+
+    def holds(partition: int, partitions: int) -> bool:
+        return account is None or partition == partition_of(account.encode(), partitions)
+
+    read = read_to_end(
+        client, settings.topic_prefix, NAMES, start=wanted.start, end=wanted.end, holds=holds
+    )
+    kept: list[Mapping[str, Any]] = []
+    async for record in read:
+        event = plain_of(record)
+        if not wanted.takes(record, event):
+            continue
+        if account is None:
+            yield event
+        else:
+            kept.append(event)
+    for event in sorted(kept, key=_order):
+        yield event
+
+
+def _order(event: Mapping[str, Any]) -> tuple[str, str, int]:
+    return (
+        str(event.get("decided_at")),
+        str(event.get("mode")),
+        int(event.get("sequence") or 0),
+    )
+
+
+def line_of(event: Mapping[str, Any]) -> str:
+    """An event on a line: when, whose, what, why, and its id."""
+    account = f"{event.get('platform')}:{event.get('account_id')}"
+    shadow = " (shadow)" if event.get("mode") == "shadow" else ""
+    details = " ".join(f"{name}={event[name]}" for name in _DETAILS if event.get(name) is not None)
+    words = (
+        str(event.get("decided_at")),
+        f"{account:<24}",
+        f"{str(event.get('event')) + shadow:<24}",
+        str(event.get("reason")),
+        f"cycle={event.get('cycle')}",
+        details,
+        f"id={event.get('event_id')}",
+    )
+    return "  ".join(word for word in words if word)

@@ -1,0 +1,88 @@
+"""What does not fit together among the settings, or is not there, each with what to do."""
+
+import os
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from streams.settings_login import LoginFileError, TlsFiles, secret_in
+
+PREFIX = "BYLINE_"
+
+
+def variable(field: str) -> str:
+    """The environment's name of a field."""
+    return PREFIX + field.upper()
+
+
+def contradictions(settings: Any) -> Iterator[str]:
+    """What does not fit together or is not there, each with what to do."""
+    protocol = settings.kafka_security_protocol
+    login = {
+        "kafka_sasl_mechanism": settings.kafka_sasl_mechanism,
+        "kafka_sasl_username": settings.kafka_sasl_username,
+        "kafka_sasl_password": settings.kafka_sasl_password or settings.kafka_sasl_password_file,
+    }
+    tls = ("kafka_ssl_cafile", "kafka_ssl_certfile", "kafka_ssl_keyfile")
+    given = variable("kafka_security_protocol") + f" is {protocol}"
+    for field, value in login.items():
+        if protocol.startswith("SASL") and not value:
+            yield f"{variable(field)}: missing; {given}, which logs in"
+        if not protocol.startswith("SASL") and value:
+            yield f"{variable(field)}: of no use; {given}, did you mean SASL_SSL?"
+    keys = ("kafka_ssl_key_passphrase", "kafka_ssl_key_passphrase_file")
+    for field in (*tls, *keys):
+        if getattr(settings, field) and not protocol.endswith("SSL"):
+            yield f"{variable(field)}: of no use; {given}, did you mean SSL or SASL_SSL?"
+    for secret, word in (("kafka_sasl_password", "password"), (keys[0], "passphrase")):
+        if getattr(settings, secret) and getattr(settings, f"{secret}_file"):
+            yield f"{variable(secret + '_file')}: give the {word} or a file, not both"
+    if bool(settings.kafka_ssl_certfile) != bool(settings.kafka_ssl_keyfile):
+        yield f"{variable('kafka_ssl_certfile')}: a certificate and its key go together"
+    yield from _faults_of_files(settings, ("kafka_sasl_password_file", *tls, keys[1]))
+    if settings.needs_policies and not settings.policies.is_dir():
+        yield f"{variable('policies')}: {settings.policies} is not a directory"
+
+
+def _faults_of_files(settings: Any, fields: tuple[str, ...]) -> Iterator[str]:
+    """What is wrong with the files of the login: each by itself, then how they fit together."""
+    unread = False
+    for field in fields:
+        path = getattr(settings, field)
+        if path and not (path.is_file() and os.access(path, os.R_OK)):
+            unread = True
+            yield f"{variable(field)}: {path} is not a file that can be read"
+    if unread:
+        return
+    protocol = settings.kafka_security_protocol
+    for used, needed in ((password, "SASL" in protocol), (tls_context, protocol.endswith("SSL"))):
+        try:
+            if needed:
+                used(settings)
+        except LoginFileError as error:
+            yield f"{variable(error.field)}: {error}"
+
+
+def password(settings: Any) -> str | None:
+    """What to log in with, if anything. Raises LoginFileError."""
+    return _secret(settings, "kafka_sasl_password")
+
+
+def tls_context(settings: Any) -> ssl.SSLContext:
+    """The TLS of these settings. Raises LoginFileError."""
+    return TlsFiles(
+        settings.kafka_ssl_cafile,
+        settings.kafka_ssl_certfile,
+        settings.kafka_ssl_keyfile,
+        _secret(settings, "kafka_ssl_key_passphrase"),
+    ).context()
+
+
+def _secret(settings: Any, field: str) -> str | None:
+    """What is given itself or in a file. Raises LoginFileError."""
+    file: Path | None = getattr(settings, f"{field}_file")
+    if file is not None:
+        return secret_in(f"{field}_file", file)
+    secret = getattr(settings, field)
+    return None if secret is None else str(secret.get_secret_value())

@@ -1,0 +1,138 @@
+"""Each right by itself: without it something is said, so none of those printed is one too many."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from schemas.topics import TOPICS
+from streams.engine.preflight import inspect_cluster
+from streams.engine.processor import Refusal
+from streams.kafka.configs import set_topic_configs
+from streams.operate.acl import Permission
+from streams.operate.audit.reading import Reader
+from streams.operate.clients import admin_client, consumer, producer
+from streams.operate.errors import NoRightError, OperateError
+from streams.operate.send import partition_count
+from streams.operate.topics import check, create
+from tests.cli.guarded import GRANTED, SPEC, engine_config, login, topics
+from tests.tls.cluster import GuardedKafka
+
+__all__ = ["topics"]
+
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(180)]
+
+
+def each(*roles: str) -> list[Permission]:
+    """One operation at a time of what these roles are granted."""
+    return [
+        replace(it, operations=(operation,))
+        for it in GRANTED
+        if it.role in roles
+        for operation in it.operations
+    ]
+
+
+async def until_refused(attempt: Any, kind: type[Exception]) -> Exception:
+    """What is raised once the broker has heard that a right is gone."""
+    async with asyncio.timeout(10):
+        while True:
+            try:
+                await attempt()
+            except kind as refused:
+                return refused
+            await asyncio.sleep(0.05)
+
+
+@pytest.mark.slow
+async def test_without_any_one_right_a_worker_names_it_and_ends_with_2(
+    topics: GuardedKafka, tmp_path: Path
+) -> None:
+    config = engine_config(topics, tmp_path)
+    tried = 0
+    for right in each("worker"):
+        if right.kind == "transactional-id":
+            continue
+        topics.forbid([right])
+        try:
+            refused = await until_refused(
+                lambda: inspect_cluster(config, SPEC, logging.getLogger()), Refusal
+            )
+        finally:
+            topics.allow([right])
+        assert isinstance(refused, Refusal)
+        assert refused.exit_code == 2
+        assert right.name in refused.message, (right, refused.message)
+        assert f"no right to {right.operations[0]}" in refused.message, right
+        tried += 1
+    assert tried > 30
+
+
+@asynccontextmanager
+async def verbs(kafka: GuardedKafka, role: str) -> AsyncIterator[dict[str, Any]]:
+    """What a role does with a topic that it may read or write: as the verbs do it."""
+    settings = login(kafka, role)
+    sends = any("Write" in it.operations for it in GRANTED if it.role == role)
+    async with consumer(settings) as reads, AsyncExitStack() as stack:
+        writes = await stack.enter_async_context(producer(settings)) if sends else None
+
+        async def read(topic: str) -> None:
+            await Reader(reads, "").find([topic])
+
+        async def write(topic: str) -> None:
+            assert writes is not None
+            await partition_count(writes, topic)
+
+        yield {"Read": read, "Write": write}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("role", ["platform", "notifier", "consent-desk", "operator", "auditor"])
+async def test_without_any_one_right_a_verb_names_it(topics: GuardedKafka, role: str) -> None:
+    async with verbs(topics, role) as does:
+        for right in each(role):
+            if right.kind != "topic":
+                continue
+            (operation,) = right.operations
+            await does[operation](right.name)
+            topics.forbid([right])
+            try:
+                refused = await until_refused(
+                    lambda right=right: does[right.operations[0]](right.name), NoRightError
+                )
+            finally:
+                topics.allow([right])
+            assert f"no right to {operation} {right.name}" in str(refused)
+
+
+@pytest.mark.parametrize("operation", ["Create", "Describe", "AlterConfigs"])
+async def test_without_any_one_right_the_administrator_is_told(
+    topics: GuardedKafka, operation: str
+) -> None:
+    administrator = login(topics, "administrator")
+    rights = [it for it in each("administrator") if it.operations == (operation,)]
+    switched = {"byline.controls": {"max.message.bytes": "1000"}}
+    topics.forbid(rights)
+    try:
+        if operation == "Describe":
+            found = await check(administrator)
+            assert len(found) == len(TOPICS)
+            assert {it.what for it in found} == {"no right to see it"}
+            with pytest.raises(NoRightError, match="no right to Describe byline-accounts"):
+                await create(administrator)
+        elif operation == "AlterConfigs":
+            found = await check(administrator)
+            assert {it.what for it in found} == {"no right to see its settings"}
+            async with admin_client(administrator) as client:
+                assert await set_topic_configs(client, switched) != {}
+        else:
+            other = administrator.model_copy(update={"topic_prefix": "byline.other."})
+            with pytest.raises(OperateError, match="Kafka refuses to make byline"):
+                await create(other)
+    finally:
+        topics.allow(rights)
