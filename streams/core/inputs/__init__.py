@@ -1,1 +1,1 @@
-"""From bytes to inputs: decoding, checks, dead letters, which word of a kind is the newest."""
+"""From bytes to inputs: decoding, checks, dead letters, and which word of a kind is the newest."""

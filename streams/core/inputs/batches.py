@@ -1,4 +1,4 @@
-"""The records of one input as they are handed over together: decoded at once, sampled, joined."""
+"""The records of one input that are handed over together: decoded at once, sampled, joined."""
 
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
@@ -12,16 +12,16 @@ from streams.core.inputs.plain import UNREADABLE, Refusal
 from streams.core.model.ports import InputRecord, Records
 
 NOT_AT_ONCE = (TypeError, *UNREADABLE)
-"""What `decode_batch` raises when one of the records is no such input."""
+"""What `decode_batch` raises if one of the records is not a valid input."""
 
 _offset = attrgetter("offset")
 _SAMPLED_BITS = 10
 
 
 class UnreadableBatch(NamedTuple):
-    """A batch that does not unpack, where its first record would stand.
+    """A batch that does not unpack. It stands where its first record would stand.
 
-    Who wrote its time is not known, so that it counts as the producer's word.
+    Nobody knows who wrote its time, so the time counts as the producer's word.
     """
 
     offset: int
@@ -33,27 +33,28 @@ class UnreadableBatch(NamedTuple):
 
     @property
     def record_count(self) -> int:
-        """How many records it held, as far as its offsets say."""
+        """How many records the batch held, as far as its offsets say."""
         return self.last_offset - self.offset + 1
 
 
 def joined(records: Records, unreadable: Iterable[tuple[int, int, int]]) -> Records:
-    """Records and unreadable batches (first offset, last offset, timestamp) in order of offset."""
+    """Records and unreadable batches (first offset, last offset, timestamp), in order of offset."""
     batches: list[InputRecord] = [UnreadableBatch(*batch) for batch in unreadable]
     return sorted([*records, *batches], key=_offset) if batches else records
 
 
 def offset_after(record: InputRecord) -> int:
-    """The offset that is read next after a record."""
+    """The offset to read next after a record."""
     last = record.last_offset if isinstance(record, UnreadableBatch) else record.offset
     return last + 1
 
 
 def sampled(records: Sequence[InputRecord]) -> list[InputRecord]:
-    """The records that are checked whole also below the floor.
+    """The sampled records: those that are checked in full even below the floor.
 
-    Those whose offset mod 1,024 equals (offset div 1,024) mod 1,024: one of 1,024, and another
-    place in each stretch, so that no period of a producer can hide from it.
+    They are the records whose offset mod 1,024 equals (offset div 1,024) mod 1,024. That is one
+    record of 1,024, at another place in each stretch, so that a producer's regular pattern cannot
+    hide from it.
     """
     if not records:
         return []
@@ -74,7 +75,11 @@ def _sampled_in(block: int) -> int:
 
 
 def decode_batch(name: InputName, records: Records) -> list[Any]:
-    """A whole batch at once. Raises one of `NOT_AT_ONCE` when one of them is no such input."""
+    """Decode a whole batch at once.
+
+    Raises:
+        One of `NOT_AT_ONCE`: if one of the records is not a valid input.
+    """
     values = [record.value for record in records]
     if max(map(len, values)) > MAX_VALUE_BYTES:  # type: ignore[arg-type]
         raise TypeError("a value is too large")
@@ -82,7 +87,7 @@ def decode_batch(name: InputName, records: Records) -> list[Any]:
 
 
 def decode_all(name: InputName, records: Records) -> list[Value | Refusal | None]:
-    """The values of a batch, None for a tombstone: at once, or one by one when one is no input."""
+    """The values of a batch, None for a tombstone. Decodes one by one if the whole batch fails."""
     try:
         return decode_batch(name, records)
     except NOT_AT_ONCE:

@@ -1,5 +1,6 @@
-"""Whether a record may come in: its checks in the contract's order, and short cuts for the many
-records with which nothing is wrong.
+"""Whether a record may come in: its checks in the contract's order.
+
+Short cuts serve the many records with which nothing is wrong.
 """
 
 from bisect import bisect_left
@@ -36,16 +37,16 @@ from streams.core.model.ports import InputRecord, Records
 _offset = attrgetter("offset")
 
 Partitioner = Callable[[bytes], int]
-"""The partition that a key belongs to, as the Java client's default reckons it."""
+"""Gives the partition of a key, as the Java client's default partitioner does."""
 
 PROTECTS_NOBODY = frozenset(
     {Command.UNHOLD, Command.REISSUE, Command.SETTLE, Command.APPEAL_REJECTED}
 )
-"""Commands that in bulk need a second person, where approvals are required."""
+"""Commands that need a second person when they are given in bulk and approvals are required."""
 
 
 class Checker:
-    """Checks the records of one partition. `floors`: of every platform that has a policy."""
+    """Checks the records of one partition. `floors` has every platform that has a policy."""
 
     def __init__(
         self,
@@ -64,18 +65,19 @@ class Checker:
         return platform in self._floors
 
     def is_here(self, key: bytes) -> bool:
-        """Whether a key belongs into this partition."""
+        """Whether a key belongs to this partition."""
         return self._partition_of(key) == self._partition
 
     def is_high(self, reading: FollowerCount) -> bool:
-        """Whether a reading is at or above its platform's floor, or of no platform that we know."""
+        """Whether a reading is at or above the floor of its platform, or its platform is unknown."""
         return reading.followers >= self._floors.get(reading.platform, -1)
 
     def candidates(
         self, records: Records, tracked: Set[bytes | None], sample: Records
     ) -> list[tuple[InputRecord, FollowerCount | Refusal]]:
-        """Records of keys that are tracked, sampled, or put at or above the floor by some record,
-        if all can be decoded; else every one but tombstones.
+        """The records that may matter: tracked, sampled, or at or above the floor.
+
+        If one record of the batch cannot be decoded, the answer is every record but tombstones.
         """
         try:
             decoded = decode_batch("follower-counts", records)
@@ -96,7 +98,9 @@ class Checker:
         return [pair for pair in zip(records, decoded, strict=True) if pair[0].key in wanted]
 
     def good_labels(self, now: int, records: Records) -> list[CategoryChange] | None:
-        """A batch of labels if each of them is `good`: looked at as columns, at half the cost."""
+        """The values of a batch of labels, if each of them is `good`. It looks at columns, at half
+        the cost.
+        """
         try:
             labels: list[CategoryChange] = decode_batch("category-changes", records)
         except NOT_AT_ONCE:
@@ -120,7 +124,7 @@ class Checker:
         return labels if good else None
 
     def tombstone(self, name: InputName, record: InputRecord) -> Refusal | None:
-        """Why a record without a value is refused."""
+        """Why a record without a value is refused; None if it is not."""
         if name not in TOMBSTONES:
             return Refusal(Refused.NOT_JSON)
         if not valid_key(name, record.key) or record.key is None:
@@ -132,7 +136,7 @@ class Checker:
         return None
 
     def why_not(self, now: int, record: InputRecord, value: Value) -> Refusal | None:
-        """Why a record that could be decoded is refused."""
+        """Why a record that could be decoded is refused; None if it is not."""
         assert record.value is not None
         refusal = (
             check_fields(value, record.value)
@@ -153,9 +157,10 @@ class Checker:
         known: bool,
         horizon: Horizon,
     ) -> bool:
-        """Whether `why_not` is sure to find nothing, at a fraction of its cost.
+        """Whether `why_not` certainly finds nothing. It costs a fraction of `why_not`.
 
-        `known`: the key is that of a tracked account, and so well formed and of this partition.
+        `known`: the key is that of a tracked account, so it is well formed and belongs to this
+        partition.
         """
         key, raw, platform = record.key, record.value, value.platform
         observed_at = value.observed_at
@@ -179,7 +184,7 @@ class Checker:
         )
 
     def _elsewhere(self, value: Value, key: bytes | None) -> Refusal | None:
-        """A platform that we do not know, or a key that belongs into another partition."""
+        """Refuses an unknown platform, and a key that belongs to another partition."""
         if isinstance(value, SwitchChange):
             if value.scope != "*" and value.scope not in self._floors:
                 return Refusal(Refused.UNKNOWN_PLATFORM, "scope")
@@ -192,7 +197,7 @@ class Checker:
 
 
 def _alone(control: Control) -> bool:
-    """Whether one person alone took a protection from many accounts."""
+    """Whether one person alone took a protection away from many accounts."""
     if control.bulk_id is None or control.command not in PROTECTS_NOBODY:
         return False
     approved_by = control.approved_by
@@ -205,10 +210,10 @@ def _are_keys_of(
     ids: Sequence[str],
     platforms: Set[str],
 ) -> bool:
-    """Whether each key is that of its label; no id has a line's end inside.
+    """Whether each key is the one of its label, and no id contains the end of a line.
 
-    Of one platform all are compared at once: with as many lines on both sides no key has such an
-    end inside either.
+    All labels of one platform are compared at once. Both sides have equally many lines only if no
+    key contains the end of a line either.
     """
     if len(platforms) > 1 or None in keys:
         return [key_of(label.platform, label.account_id) for label in labels] == keys

@@ -1,6 +1,4 @@
-"""What is checked of a record that could be decoded: names, times, ids, and whether it stands where
-its key belongs.
-"""
+"""Checks of a decoded record: names, times, ids, and whether its key belongs where it stands."""
 
 import re
 from collections.abc import Sequence
@@ -31,7 +29,7 @@ _TIMES = frozenset({"observed_at", "occurred_at", "issued_at", *_ENDS})
 
 
 class _Form(NamedTuple):
-    """Decoders of an input that leave its times as text: for its fields alone, and for any."""
+    """Decoders that leave the times of an input as text: for its own fields, and for any."""
 
     exact: msgspec.json.Decoder[Any]
     loose: msgspec.json.Decoder[Any]
@@ -57,20 +55,20 @@ _FORMS = {struct: _form(struct) for struct in STRUCTS.values()}
 
 
 QUOTES: dict[type[Struct], int] = {FollowerCount: 14, CategoryChange: 16}
-"""How many quotation marks a record of a busy topic has that says only what it must.
+"""How many quotation marks a record of a busy topic has if it holds its required fields only.
 
-Each field that it must have takes two for its name and two for a text. So one that could be decoded
-and has no more of them has no other field, none twice, and no quotation mark inside a text.
+Each required field takes two for its name and two for a text value. A record that could be decoded
+and has no more than these has no further field, no field twice, and no quotation mark in a text.
 """
 
 says_time = re.compile(
     b'"observed_at": ?' + TIME_PATTERN.replace("^", '"').replace("$", '"').encode()
 ).search
-"""Whether an `observed_at` in the form of the contract stands in a record."""
+"""Whether a record holds an `observed_at` in the form that the contract requires."""
 
 
 def check_fields(value: Value, raw: bytes) -> Refusal | None:
-    """What the fast decoder does not see: name fields, and times in another form than RFC 3339."""
+    """Finds what the fast decoder passes over: name fields, and times that are not RFC 3339."""
     exact, loose, times = _FORMS[type(value)]
     try:
         form = exact.decode(raw)
@@ -88,7 +86,7 @@ def check_fields(value: Value, raw: bytes) -> Refusal | None:
 
 
 def check_place(value: Value, key: bytes | None) -> Refusal | None:
-    """Ids, and whether the key is the one that the value must have."""
+    """Checks the ids, and whether the key is the one that belongs to the value."""
     if isinstance(value, SwitchChange):
         if value.scope != "*" and not _PLATFORM.match(value.scope):
             return Refusal(Refused.BAD_ID, "scope")
@@ -107,10 +105,10 @@ EARLIEST = EPOCH + timedelta(milliseconds=EARLIEST_TIME_MS)
 
 
 class Horizon:
-    """The last time that readings and labels may state, at a fraction of the cost of reckoning it.
+    """The last time that readings and labels may state, at a fraction of the exact cost.
 
-    Records of one batch came in at nearly one moment: what is not after `latest` is not too far
-    ahead of any record that came in at `entry` or later.
+    The records of one batch came in at nearly the same moment. A time that is not after `latest` is
+    not too far ahead of any record that came in at `entry` or later.
     """
 
     __slots__ = ("_now", "entry", "latest")
@@ -121,7 +119,7 @@ class Horizon:
         self.latest = EPOCH
 
     def allows(self, timestamp: int, observed_at: datetime) -> bool:
-        """Whether a time is sure to be one; a record's entry is not before `timestamp` or `now`."""
+        """Whether a time is certainly in range; no entry is before `timestamp` or `now`."""
         if timestamp >= self.entry and EARLIEST <= observed_at <= self.latest:
             return True
         self.entry = min(timestamp, self._now)
@@ -130,7 +128,7 @@ class Horizon:
 
 
 def check_times(value: Value, entry: int) -> Refusal | None:
-    """Times that are none: sentinels, and of a reading or label what is ahead of its entry.
+    """Refuses times that cannot be: sentinels, and of readings and labels times ahead of the entry.
 
     The own time of a word is never refused: `entry.py` replaces it.
     """
@@ -148,13 +146,13 @@ def check_times(value: Value, entry: int) -> Refusal | None:
 
 
 valid_account_id = re.compile(ACCOUNT_ID_PATTERN.replace("$", r"\Z")).match
-"""Whether an account id is in the form that the contract gives it."""
+"""Whether an account id has the form that the contract requires."""
 
 _ids_by_line = re.compile(f"(?:{ACCOUNT_ID_PATTERN[1:-1]}\n)*").fullmatch
 
 
 def valid_account_ids(ids: Sequence[str]) -> bool:
-    """The same of many at once."""
+    """The same for many account ids at once."""
     lines = "\n".join([*ids, ""])
     # An id that has a line's end inside would pass for two.
     return _ids_by_line(lines) is not None and lines.count("\n") == len(ids)
@@ -165,7 +163,7 @@ _SWITCH_KEY = re.compile(rb"^(\*|[a-z][a-z0-9-]{1,31}):[a-z_]{1,32}\Z")
 
 
 def valid_key(name: InputName, key: bytes | None) -> bool:
-    """Whether a record's key is in the form that the contract gives its topic."""
+    """Whether a record's key has the form that the contract requires for its topic."""
     if key is None:
         return False
     return bool((_SWITCH_KEY if name == "switches" else _KEY).match(key))

@@ -1,8 +1,8 @@
-"""Bytes to inputs, fast; and for what cannot be an input, the reason.
+"""From bytes to inputs, fast. For bytes that are not a valid input: the reason.
 
-The pydantic models of `schemas/inputs.py` are the contract. These structs decode a hundred times
-the records in the same time, and tests/contracts holds them to the models, field by field. A whole
-batch is decoded at once; only when that fails is each record looked at by itself.
+The pydantic models of `schemas/inputs.py` are the contract. These structs decode a hundred records
+in the time that a model needs for one, and tests/contracts holds them to the models, field by
+field. A whole batch is decoded at once. Only if that fails is each record decoded by itself.
 """
 
 from datetime import datetime
@@ -68,7 +68,7 @@ class AccountChange(Struct, frozen=True, gc=False):
 
 
 class NoticeReceipt(Struct, frozen=True, gc=False):
-    """The notifier's word."""
+    """What the notifier says about a notice."""
 
     platform: str
     account_id: str
@@ -84,7 +84,7 @@ class NoticeReceipt(Struct, frozen=True, gc=False):
 
 
 class ConsentAnswer(Struct, frozen=True, gc=False):
-    """The owner's word."""
+    """What the owner answers."""
 
     platform: str
     account_id: str
@@ -100,7 +100,7 @@ class ConsentAnswer(Struct, frozen=True, gc=False):
 
 
 class Control(Struct, frozen=True, gc=False):
-    """An operator's word on one account."""
+    """What an operator says about one account."""
 
     platform: str
     account_id: str
@@ -117,7 +117,7 @@ class Control(Struct, frozen=True, gc=False):
 
 
 class SwitchChange(Struct, frozen=True, gc=False):
-    """A brake pulled or released."""
+    """A switch that is turned on or off."""
 
     scope: str
     switch: Switch
@@ -166,7 +166,7 @@ _ID_FIELDS = frozenset(
 
 
 def decode(name: InputName, raw: bytes) -> Value | Refusal:
-    """One record by itself: the input, or why it is none (form, types, ranges)."""
+    """Decodes one record: the input, or the reason why it is not one (form, types, ranges)."""
     if len(raw) > MAX_VALUE_BYTES:
         return Refusal(Refused.TOO_LARGE)
     try:
@@ -176,7 +176,7 @@ def decode(name: InputName, raw: bytes) -> Value | Refusal:
 
 
 def _why_not(name: InputName, raw: bytes) -> Refusal:
-    """The reason, field by field in the order of the model."""
+    """Finds the reason field by field, in the order of the model."""
     plain, refusal = read_plain(raw)
     if refusal is not None:
         return refusal

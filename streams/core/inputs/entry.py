@@ -2,8 +2,8 @@
 
 schemas/CONTRACT.md, "The moment of entry" and "Which word is the newest".
 
-The moment of entry is what nobody outside can set: the broker's own time. What a producer states
-about itself is held to it.
+Nobody outside can set the moment of entry: it is the broker's own time. The time that a producer
+states is limited by it.
 """
 
 from typing import NamedTuple
@@ -19,10 +19,10 @@ LOG_APPEND_TIME = 1
 
 
 class WordTime(NamedTuple):
-    """The time of a word, in milliseconds UTC: `at` is what it counts with.
+    """The time of a word, in milliseconds UTC. The word counts with `at`.
 
-    `stated` is what the record says. `replaced`: that was no time of the past (before 2005, or more
-    than PT5M ahead of the entry), so that `at` is the entry. A time up to PT5M ahead is cut to the
+    `stated` is what the record says. `replaced`: the stated time is not credible (before 2005, or
+    more than PT5M after the entry), so `at` is the entry. A time up to PT5M ahead is cut to the
     entry and is not replaced.
     """
 
@@ -34,7 +34,8 @@ class WordTime(NamedTuple):
 def entry_of(record: InputRecord, now: int) -> int:
     """A record's moment of entry, in milliseconds UTC; `now` is that of its transaction.
 
-    The broker's time where the broker set it; else the earlier of the record's time and our clock.
+    It is the broker's time where the broker set it, else the earlier of the record's time and our
+    clock.
     """
     timestamp = record.timestamp
     if record.timestamp_type == LOG_APPEND_TIME or timestamp < now:
@@ -43,12 +44,12 @@ def entry_of(record: InputRecord, now: int) -> int:
 
 
 def is_credible(stated: int, entry: int) -> bool:
-    """Whether a stated time can be one: not before 2005, not more than PT5M ahead of the entry."""
+    """Whether a stated time is credible: not before 2005, not more than PT5M ahead of the entry."""
     return EARLIEST_TIME_MS <= stated <= entry + SKEW
 
 
 def word_time(stated: int, entry: int) -> WordTime:
-    """The time of a word that states one: never later than its entry, the entry if it is none."""
+    """The time of a word: the stated one, never later than its entry; if not credible, the entry."""
     if not is_credible(stated, entry):
         return WordTime(entry, stated, replaced=True)
     return WordTime(min(stated, entry), stated, replaced=False)

@@ -1,8 +1,8 @@
-"""What was heard of an account: which word of a kind is the newest, and which says nothing new.
+"""What was heard of an account: which word of a kind is the newest, and which one is a repeat.
 
 A word is an account change, an answer, or the end of a hold. A protecting word gives way only to a
-clearly newer one; any other word gives way to a protecting one.
-schemas/CONTRACT.md, "Which word is the newest".
+clearly newer one; any other word gives way to a protecting one. schemas/CONTRACT.md, "Which word is
+the newest".
 """
 
 from typing import NamedTuple
@@ -13,7 +13,7 @@ from streams.core.model.account import Account, Heard, Said
 from streams.core.model.instants import bounded
 
 MOST_STOPS = 64
-"""So many stops of the clock of an account are kept."""
+"""How many stops of the clock Byline keeps of an account."""
 
 CLOSING = (Change.CLOSED, Change.REOPENED)
 EXEMPTING = (Change.EXEMPTED, Change.EXEMPTION_ENDED)
@@ -27,7 +27,7 @@ PROTECTING: frozenset[str] = frozenset(
         Answer.WITHDRAWN,
     }
 )
-"""Words that are stale only when clearly older: a clock may be off by the allowed skew."""
+"""Words that are stale only if they are clearly older: a clock may be off by the allowed skew."""
 
 
 Stops = tuple[tuple[int, int], ...]
@@ -36,8 +36,8 @@ Stops = tuple[tuple[int, int], ...]
 class Word(NamedTuple):
     """When something was said, in milliseconds UTC.
 
-    `at` is what it counts with, never later than `entry`. `replaced`: `stated` was no credible
-    time, so that `at` is the entry.
+    The word counts with `at`, which is never later than `entry`. `replaced`: `stated` is not
+    credible, so `at` is the entry.
     """
 
     at: int
@@ -47,25 +47,25 @@ class Word(NamedTuple):
 
     @property
     def until(self) -> int:
-        """Where a pause ends that this word ends: the later of what it states and its entry."""
+        """When a pause ends that this word ends: the later of its stated time and its entry."""
         return self.entry if self.replaced else max(self.stated, self.entry)
 
 
 def word_of(stated: int, entry: int) -> Word:
-    """The word that states a time and came in at another."""
+    """Makes the word that states a time and came in at another."""
     time = word_time(stated, entry)
     return Word(time.at, entry, stated, time.replaced)
 
 
 def heard_of(account: Account) -> Heard:
-    """What was heard of an account; begun where nothing was heard yet."""
+    """What was heard of an account; begins an empty record if nothing was heard yet."""
     if account.heard is None:
         account.heard = Heard()
     return account.heard
 
 
 def repeated(account: Account, name: str, word: Word, about: int = 0) -> bool:
-    """Whether it is the newest applied or stale one of the same word once more."""
+    """Whether a word repeats the newest applied or stale one of the same word."""
     said = account.heard.words.get(name) if account.heard is not None else None
     if said is None or (said.stated, said.about) != (word.stated, about):
         return False
@@ -73,16 +73,16 @@ def repeated(account: Account, name: str, word: Word, about: int = 0) -> bool:
 
 
 def applied_at(account: Account, *names: str) -> int | None:
-    """The time of the newest applied one of these words."""
+    """The time of the newest applied one among these words."""
     words = account.heard.words if account.heard is not None else {}
     times = [words[name].applied_at for name in names if name in words]
     return max((at for at in times if at is not None), default=None)
 
 
 def is_stale(account: Account, name: str, kind: tuple[str, ...], word: Word) -> bool:
-    """Whether a word is older than what counts: one that protects by more than the skew.
+    """Whether a word is older than the one that counts; a protecting one by more than the skew.
 
-    At one time the later in the log counts; of answers, the withdrawal.
+    Of two words of one time the later in the log counts; of answers, the withdrawal.
     """
     if name in PROTECTING:
         newest = applied_at(account, *kind)
@@ -95,7 +95,7 @@ def is_stale(account: Account, name: str, kind: tuple[str, ...], word: Word) -> 
 
 
 def remember(account: Account, name: str, word: Word, applied: bool, about: int = 0) -> None:
-    """Keep the newest applied or stale one of a word, and the time of the newest applied."""
+    """Keeps the newest applied or stale one of a word, and the time of the newest applied one."""
     words = heard_of(account).words
     said = words.setdefault(name, Said(word.at, word.stated, about))
     if word.at >= said.at:
@@ -105,7 +105,7 @@ def remember(account: Account, name: str, word: Word, applied: bool, about: int 
 
 
 def take(account: Account, name: str, kind: tuple[str, ...], word: Word) -> Ignored | None:
-    """Hear a word: why it counts for nothing, or None, and then it is the newest applied."""
+    """Hears a word. Returns why it does not count, or None; then it is the newest applied one."""
     if repeated(account, name, word):
         return Ignored.REPEAT
     stale = is_stale(account, name, kind, word)
@@ -114,12 +114,12 @@ def take(account: Account, name: str, kind: tuple[str, ...], word: Word) -> Igno
 
 
 def kept(known: Stops, since: int, until: int) -> Stops:
-    """The stops of an account with one more, at most as many as are kept."""
+    """The stops of an account with one more, limited to the number that is kept."""
     return tuple(bounded((*known, (since, until)), MOST_STOPS)) if until > since else known
 
 
 def unhold_word(account: Account, word: Word) -> Ignored | None:
-    """Why the end of a hold counts for nothing: it was heard, or a newer hold stands."""
+    """Why the end of a hold does not count: it is a repeat, or a newer hold stands. Else None."""
     heard = heard_of(account)
     if repeated(account, Command.UNHOLD, word):
         return Ignored.REPEAT

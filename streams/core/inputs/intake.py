@@ -1,7 +1,7 @@
-"""From records to inputs: what is refused becomes a dead letter and is told to the refusal guard.
+"""From records to inputs. A refused record becomes a dead letter and counts for the refusal guard.
 
-Refusing never stops a partition. A record that is being read once more (`before`: up to which
-offset) is refused and counted no second time.
+Refusing never stops a partition. `before` is the offset up to which a record is being read once
+more; such a record is refused without being counted a second time.
 """
 
 from collections.abc import Callable, Iterator
@@ -22,16 +22,17 @@ from streams.core.model.step_effects import StepEffects
 WORDS_OF_PEOPLE: frozenset[InputName] = frozenset(
     {"consent-answers", "account-changes", "controls"}
 )
-"""Inputs of which a refused record may be what protects an owner."""
+"""Inputs whose refused records may hold a word that protects an owner."""
 
 UnclearWord = Callable[[Transaction, int, str, bytes, int, int], None]
-"""Told of a refused word whose account is certain: ledger, now, topic, key, entry, offset."""
+"""Called with a refused word whose account is certain: transaction, now, topic, key, entry, offset.
+"""
 
 
 class Intake:
     """Checks the records of one partition.
 
-    `effects` counts dead letters. `on_unclear` is told each refused word whose account is certain.
+    `effects` counts dead letters. `on_unclear` gets each refused word whose account is certain.
     """
 
     def __init__(
@@ -53,8 +54,9 @@ class Intake:
     def readings(
         self, transaction: Transaction, now: int, records: Records, before: int = 0
     ) -> list[tuple[InputRecord, FollowerCount]]:
-        """The readings that matter, of a whole batch: at or above the floor, or of an account that
-        is tracked by then. Any other costs its decoding and a look-up, but for a sample.
+        """The readings of a batch that matter: at or above the floor, or of a tracked account.
+
+        Any other reading costs its decoding and a look-up, unless it is sampled.
         """
         tracked = transaction.present(ACCOUNTS, [record.key for record in records])
         sample = sampled(records)
@@ -92,7 +94,7 @@ class Intake:
     def inputs(
         self, transaction: Transaction, now: int, name: InputName, records: Records, before: int = 0
     ) -> Iterator[tuple[InputRecord, Value | None]]:
-        """The inputs of another topic, one by one; None stands for a tombstone."""
+        """The inputs of any other topic, one by one; None stands for a tombstone."""
         if name == "category-changes" and records and not self._guard.counts(name):
             labels = self._checker.good_labels(now, records)
             if labels is not None:
@@ -132,7 +134,7 @@ class Intake:
         refusal: Refusal,
         anonymous: bool = False,
     ) -> None:
-        """Write the dead letter, and count it. A refused switch is partition 0's alone."""
+        """Writes the dead letter and counts it. Only partition 0 does so for a refused switch."""
         if name == "switches" and self._partition != 0:
             return
         letter = dead_letter(self._full_name(name), self._partition, record, refusal, now)
@@ -157,7 +159,7 @@ class Intake:
         record: InputRecord,
         reason: Refused,
     ) -> None:
-        """One refused word restricts nobody: it is unclear for its account, or trips the guard."""
+        """Keeps one refused word from restricting anybody: it is unclear, or trips the guard."""
         key, entry = record.key, entry_of(record, now)
         if key is not None and valid_key(name, key) and not disagrees(key, record.value):
             if not self._checker.knows(platform_of(key)):

@@ -18,9 +18,9 @@ _encode = msgspec.json.Encoder().encode
 
 
 def letter_key(name: InputName, key: bytes | None, anonymous: bool) -> bytes:
-    """The key of a dead letter: the record's own if it is valid, else its digest.
+    """The key of a dead letter: the record's own key if it is valid, else its digest.
 
-    `anonymous`: its digest in any case, for nothing of an account below the floor is kept.
+    `anonymous`: the digest in any case, because nothing is kept of an account below the floor.
     """
     if key is not None and not anonymous and valid_key(name, key):
         return key
@@ -30,7 +30,7 @@ def letter_key(name: InputName, key: bytes | None, anonymous: bool) -> bytes:
 def dead_letter(
     topic: str, partition: int, record: InputRecord, refusal: Refusal, now: int
 ) -> bytes:
-    """The letter about a record. `topic` is its full name; `now` when it is refused."""
+    """The letter about a record. `topic` is its full name; `now` is when it is refused."""
     raw = record.value
     letter: dict[str, Any] = {
         "topic": topic,
@@ -48,9 +48,9 @@ def dead_letter(
 
 
 def disagrees(key: bytes, raw: bytes | None) -> bool:
-    """Whether a refused record says that it is about another account than its valid key.
+    """Whether a refused record names another account than its valid key does.
 
-    What it does not say, or not so that it could be read, disagrees with nothing.
+    A field that is missing or cannot be read disagrees with nothing.
     """
     if raw is None or len(raw) > MAX_VALUE_BYTES:
         return False

@@ -1,7 +1,7 @@
-"""What every record has to be before it can be an input: JSON, not too deep, without a name field.
+"""What every record must be before it can be an input: JSON, not too deep, without a name field.
 
-The fast decoder of decode.py skips fields that it does not know, and so does not see what is in
-them: bytes that are not UTF-8, numbers that nothing can hold, nesting without end, a person's name.
+The fast decoder (`decode.py`) skips unknown fields and does not see what they hold: bytes that are
+not UTF-8, numbers out of any range, endless nesting, a person's name.
 """
 
 import unicodedata
@@ -12,23 +12,23 @@ import msgspec
 from schemas.words import NAME_FIELDS, Refused
 
 MAX_DEPTH = 64
-"""Levels of nesting that an unknown field may have; more is not JSON that we read."""
+"""Levels of nesting that an unknown field may have. Deeper JSON is refused."""
 
 UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
-"""What a decoder raises for bytes that are no record: the record's fault, never ours."""
+"""What a decoder raises for bytes that are not a valid record: the record's fault, never ours."""
 
 _anything = msgspec.json.Decoder()
 
 
 class Refusal(NamedTuple):
-    """Why a record is refused, and at which field of the contract, if at one."""
+    """Why a record is refused, and the field of the contract at fault, if there is one."""
 
     reason: Refused
     field: str | None = None
 
 
 def read_plain(raw: bytes) -> tuple[Any, Refusal | None]:
-    """A record as plain JSON, and what is wrong with it whatever its fields should be."""
+    """Reads a record as plain JSON, and finds what is wrong with it whatever its fields should be."""
     try:
         plain = _anything.decode(raw)
     except UNREADABLE:
@@ -38,9 +38,9 @@ def read_plain(raw: bytes) -> tuple[Any, Refusal | None]:
 
 
 def folded(key: str) -> str:
-    """The key of a field as it is compared: after NFKC and case folding, letters and digits alone.
+    """The name of a field as it is compared: NFKC, case folded, letters and digits only.
 
-    So `realName`, `real-name`, `REAL NAME` and full-width letters are one key.
+    So `realName`, `real-name`, `REAL NAME` and full-width letters are one name.
     """
     if not key.isascii():
         # Folding may undo the form that a later letter needs, so it is put in form again.

@@ -2,9 +2,9 @@
 
 schemas/CONTRACT.md, "The refusal guard".
 
-Refusing stops nothing. A platform whose inputs are refused in number, or an owner's or operator's
-word that is refused so that nobody can say whose it is, means that something may be missing: then
-nothing adverse is done until a person has settled it.
+Refusing stops no partition. But if many inputs of a platform are refused, or one word of a person
+is refused and its account is not certain, then something may be missing. Nothing adverse happens
+until a person has settled it.
 """
 
 import re
@@ -20,11 +20,11 @@ from streams.core.model.ports import Transaction
 _NAMED = re.compile(f"({PLATFORM_PATTERN[1:-1]}):".encode()).match
 
 TRIPS_AT = 100
-"""Refused records of a topic and platform, less the good ones, at which the guard trips."""
+"""The guard trips at this number: refused records of a topic and platform, less the good ones."""
 
 
 class Uncertain(Struct, array_like=True):
-    """A refused word of which nobody can say whose it is: when it came in, and where it stands."""
+    """A refused word whose account is not certain: when it came in, and where it stands."""
 
     entry: int
     reason: Refused
@@ -35,8 +35,9 @@ class Uncertain(Struct, array_like=True):
 class Counted(Struct, array_like=True):
     """A partition's state under `#refusals`.
 
-    `numbers`: refused less good records, by topic and platform, where above 0. `uncertain`: the
-    newest word by platform that tripped the guard, or would have while it was tripped.
+    `numbers`: refused records less good ones, by topic and platform, where above 0. `uncertain`: by
+    platform the newest word that tripped the guard, or would have tripped it if it were not
+    tripped.
     """
 
     numbers: dict[InputName, dict[str, int]] = field(default_factory=dict)
@@ -44,7 +45,7 @@ class Counted(Struct, array_like=True):
 
 
 class Trip(NamedTuple):
-    """The guard of a platform trips: because of which record, and of how many refused ones."""
+    """The guard of a platform trips: the record that is the cause, and how many were refused."""
 
     platform: str
     reason: Refused
@@ -54,10 +55,10 @@ class Trip(NamedTuple):
 
 
 class RefusalGuard:
-    """Counts for one partition.
+    """Counts the records of one partition.
 
-    `is_tripped` says whether a platform waits to be settled; `trip` makes it so; `changed` is
-    called when the state has to be written.
+    `is_tripped` says whether a platform waits to be settled. `trip` trips its guard. `changed` is
+    called whenever the state has to be written.
     """
 
     def __init__(
@@ -76,11 +77,11 @@ class RefusalGuard:
         self._changed = changed
 
     def counts(self, name: InputName) -> bool:
-        """Whether good records of a topic have to be told: any number of it is above 0."""
+        """Whether good records of a topic must be reported: one of its numbers is above 0."""
         return name in self.state.numbers
 
     def good(self, name: InputName, key: bytes | None) -> None:
-        """A record that was not refused: one less."""
+        """A record was good: its number goes down by one."""
         numbers = self.state.numbers.get(name)
         if numbers is None:
             return
@@ -91,7 +92,7 @@ class RefusalGuard:
     def refused(
         self, transaction: Transaction, now: int, name: InputName, key: bytes | None, trip: Trip
     ) -> None:
-        """`trip.refused` records that were refused; `trip.platform` is not looked at."""
+        """Records were refused: `trip.refused` of them. `trip.platform` is not used."""
         for platform in self._named(key):
             if self._is_tripped(platform):
                 continue
@@ -105,9 +106,9 @@ class RefusalGuard:
     def uncertain(
         self, transaction: Transaction, now: int, key: bytes | None, word: Uncertain
     ) -> None:
-        """A refused word of a person whose account is not certain: it trips at once.
+        """A person's word was refused and its account is not certain: the guard trips at once.
 
-        It trips the platform that the key names if that has a policy, else all.
+        It trips for the platform that the key names if that has a policy, else for all platforms.
         """
         platform = platform_of(key)
         for one in (platform,) if platform in self._known else self._platforms:
@@ -123,9 +124,9 @@ class RefusalGuard:
     def settled(
         self, transaction: Transaction, now: int, platforms: Iterable[str], issued_at: int
     ) -> None:
-        """A record `on: true` has ended the deferral of platforms.
+        """A record `on: true` ends the deferral of platforms.
 
-        It was not meant for a word that came in after it was issued: that trips the guard anew.
+        If a word that trips at once came in after the record was issued, it trips the guard anew.
         """
         for platform in sorted(self._known.intersection(platforms)):
             word = self.state.uncertain.get(platform)
@@ -138,7 +139,7 @@ class RefusalGuard:
                 self._changed()
 
     def _named(self, key: bytes | None) -> tuple[str, ...]:
-        """The platforms for which a record counts, by its key."""
+        """The platforms that a record counts for, by its key."""
         platform = platform_of(key)
         if platform is None:
             return self._platforms
@@ -161,9 +162,9 @@ def _trip_of(platform: str, word: Uncertain) -> Trip:
 
 
 def platform_of(key: bytes | None) -> str | None:
-    """The platform that a key names before its colon, whatever stands behind; None: it names none.
+    """The platform that a key names before its colon, whatever follows; None if it names none.
 
-    The scope `*` of a switch is no platform.
+    The scope `*` of a switch is not a platform.
     """
     found = None if key is None else _NAMED(key)
     return None if found is None else found[1].decode()

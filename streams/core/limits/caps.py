@@ -1,7 +1,7 @@
-"""Caps that hold over all partitions without any of them asking another.
+"""Caps that hold over all partitions without any partition asking another.
 
-A cap is shared out: every partition gets an equal part, and the remainder goes to as many
-partitions, another lot each day, so that the parts add up to the cap exactly, whoever owns them.
+A cap is shared out. Each partition gets an equal part. The remainder goes to as many partitions,
+different ones each day. So the parts add up to the cap exactly, whoever owns the partitions.
 """
 
 from msgspec import Struct, field
@@ -14,15 +14,15 @@ CAPPED = frozenset({Event.INVITATION_ISSUED, Event.THROTTLE_APPLIED})
 
 
 def share(cap: int, partition: int, partition_count: int, day: int) -> int:
-    """What of a cap falls to a partition on a day."""
+    """A partition's share of a cap on a day."""
     each, remainder = divmod(cap, partition_count)
     return each + ((partition + day) % partition_count < remainder)
 
 
 class Caps(Struct, array_like=True):
-    """What a partition has used.
+    """What a partition has used of its shares.
 
-    `platform/mode/event` to the window's number and the count in it.
+    `used` maps `platform/mode/event` to a window's number and the count in it.
     """
 
     used: dict[str, tuple[int, int]] = field(default_factory=dict)
@@ -30,7 +30,7 @@ class Caps(Struct, array_like=True):
     def used_in(self, name: str, window: int) -> int:
         """The count of a window.
 
-        A clock that stepped back finds the later window still in force.
+        If the clock stepped back, the later window is still in force.
         """
         last_window, count = self.used.get(name, (window, 0))
         return count if last_window >= window else 0
@@ -50,7 +50,7 @@ def cap_of(policy: Policy, event: Event) -> int:
 
 
 def window_of(event: Event, now: int) -> int:
-    """The number of the window that an instant lies in: the day for invitations, else the hour."""
+    """The number of the window that contains an instant: a day for invitations, else an hour."""
     return day_of(now) if event is Event.INVITATION_ISSUED else hour_of(now)
 
 

@@ -1,11 +1,12 @@
-"""Guards: rates that stop a platform's adverse events by themselves, until a window has passed
-quietly.
+"""Guards: rates that stop a platform's adverse events until one whole window is quiet.
 
-Counted per partition over a sliding window of twelve parts; each asks for its share of the
-policy's `minimum` of cases, and for `LEAST_BAD` bad ones, for fewer are chance. `undelivered`:
-notices that bounced, of those issued. `overturned`: appeals upheld, of those decided.
-`sudden_eligible`: accounts that came inside, of those tracked. `sudden_drop`: accounts that lost
-over half their followers between two readings, of those tracked (a collector's fault looks so).
+Each partition counts over a sliding window of twelve parts. It asks for its share of the policy's
+`minimum` of cases, and for `LEAST_BAD` bad cases; fewer are chance.
+
+`undelivered`: notices that bounced, of those issued. `overturned`: appeals upheld, of those
+decided. `sudden_eligible`: accounts that came inside, of those tracked. `sudden_drop`: accounts
+that lost over half their followers between two readings, of those tracked; a faulty collector looks
+like this.
 """
 
 from enum import StrEnum, unique
@@ -16,7 +17,7 @@ from streams.core.model.policy import Guards, Policy
 
 PARTS = 12
 LEAST_BAD = 3
-"""Bad cases before a guard closes, unless the policy's `minimum` asks for fewer cases at all."""
+"""Bad cases before a guard trips, unless the policy's `minimum` is smaller than this."""
 
 
 @unique
@@ -30,15 +31,15 @@ class Guard(StrEnum):
 
 
 class Tally(Struct, array_like=True):
-    """Cases and bad ones by part of the window: the part's last instant, cases, bad.
+    """Cases and bad cases of each part of the window, with the last instant of the part.
 
-    By instants, not by number of part: a new policy may count over another window.
+    Parts are kept by instant, not by number, because a new policy may have another window.
     """
 
     parts: list[tuple[int, int, int]] = field(default_factory=list)
 
     def add(self, now: int, window: int, cases: int, bad: int) -> None:
-        """Count into the present part; what is older than the window is dropped."""
+        """Counts into the present part, and drops parts older than the window."""
         part = part_of(now, window)
         inside = [entry for entry in self.parts if part_of(entry[0], window) > part - PARTS]
         if inside and part_of(inside[-1][0], window) == part:
@@ -47,26 +48,26 @@ class Tally(Struct, array_like=True):
         self.parts = [*inside, (now, cases, bad)]
 
     def totals(self) -> tuple[int, int]:
-        """Cases and bad ones in the window that ends with the last count."""
+        """All cases and bad cases in the window that ends with the last count."""
         return sum(entry[1] for entry in self.parts), sum(entry[2] for entry in self.parts)
 
 
 def part_of(instant: int, window: int) -> int:
-    """The number of the twelfth of a window that an instant lies in."""
+    """The number of the twelfth of a window that contains an instant."""
     return instant // max(1, window // PARTS)
 
 
 class GuardBook(Struct, array_like=True):
     """All guards of a partition.
 
-    `platform/guard` to its tally, platform to when its guard opens.
+    `tallies`: by `platform/guard`. `closed`: by platform, until when its guard is tripped.
     """
 
     tallies: dict[str, Tally] = field(default_factory=dict)
     closed: dict[str, int] = field(default_factory=dict)
 
     def closed_until(self, platform: str, now: int) -> int | None:
-        """Until when adverse events of a platform are held back; None when they are not."""
+        """Until when a tripped guard holds back a platform's adverse events; None if no guard does."""
         until = self.closed.get(platform)
         return until if until is not None and until > now else None
 
@@ -80,7 +81,7 @@ class GuardBook(Struct, array_like=True):
         tracked: int,
         partition_count: int,
     ) -> bool:
-        """Count cases; True when the guard closes (or stays closed longer) because of it."""
+        """Counts cases. Returns True if the guard trips, or stays tripped longer, because of them."""
         guards = policy.guards
         limit = None if guards is None else _limit(guards, guard)
         if guards is None or limit is None:

@@ -1,4 +1,4 @@
-"""A partition's caps and guards: what may still go out, and what has to be counted for it."""
+"""A partition's caps and guards: what may still go out, and what is counted for it."""
 
 from collections.abc import Callable
 
@@ -15,7 +15,7 @@ CAPS, GUARDS = b"#caps", b"#guards"
 
 
 class PartitionLimits:
-    """Implements `context.Limits` for one partition number of so many."""
+    """Implements `context.Limits` for one partition number."""
 
     def __init__(
         self,
@@ -44,11 +44,11 @@ class PartitionLimits:
         return window_end(event, now)
 
     def guard_closed(self, platform: str, now: int) -> int | None:
-        """Until when a guard holds adverse events of a platform back."""
+        """Until when a guard holds back adverse events of a platform."""
         return self._guards.closed_until(platform, now)
 
     def count(self, policy: Policy, change: Change, now: int) -> None:
-        """Count what a change takes of the caps and says to the guards."""
+        """Counts what a change uses of the caps, and reports it to the guards."""
         if change.counts is not None:
             name = counter(policy, change.counts, change.life_mode)
             self._caps.take(name, window_of(change.counts, now))
@@ -61,14 +61,14 @@ class PartitionLimits:
             self._guard(policy, Guard.UNDELIVERED, now, 1, 0)
 
     def count_verdict(self, policy: Policy, command: Command, now: int) -> None:
-        """Say to the guard against overturned decisions how an appeal ended."""
+        """Reports to the guard `overturned` how an appeal ended."""
         if command is Command.APPEAL_UPHELD:
             self._guard(policy, Guard.OVERTURNED, now, 1, 1)
         elif command is Command.APPEAL_REJECTED:
             self._guard(policy, Guard.OVERTURNED, now, 1, 0)
 
     def count_reading(self, policy: Policy, before: int | None, after: int, now: int) -> None:
-        """Say to the guard against sudden drops that an account lost over half its followers."""
+        """Reports to the guard `sudden_drop` that an account lost over half its followers."""
         if before is not None and after * 2 < before:
             self._guard(policy, Guard.SUDDEN_DROP, now, 0, 1)
 

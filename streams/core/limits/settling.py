@@ -17,17 +17,18 @@ from streams.core.model.ports import Headers
 
 EVERYWHERE = "*"
 BYLINE = "byline"
-"""The actor of a record that a worker wrote, because a refusal guard tripped."""
+"""The actor of a record that a worker wrote because a refusal guard tripped."""
 
 MOST_STOPS = 1000
-"""Stretches that are kept of a platform; where there are more, the shortest gap is stopped too."""
+"""How many stretches of a platform are kept. If there are more, the shortest gap counts as stopped.
+"""
 
 
 class Track(Struct, array_like=True):
     """One platform: since when its adverse events are deferred, and the stretches before.
 
-    `awaits` is the instant at which this partition tripped the guard itself, until it has read its
-    own record of that: nothing ends the deferral before.
+    `awaits`: when this partition tripped the guard itself. Until it has read its own record of
+    that, nothing ends the deferral.
     """
 
     since: int | None = None
@@ -35,11 +36,11 @@ class Track(Struct, array_like=True):
     past: list[tuple[int, int]] = field(default_factory=list)
 
     def begin(self, at: int) -> None:
-        """Defer from an instant on; the earlier one where that is so already."""
+        """Defers from an instant on; from the earlier one if it defers already."""
         self.since = at if self.since is None else min(self.since, at)
 
     def end(self, at: int) -> None:
-        """Defer no more, and keep the stretch for the clocks of answers."""
+        """Ends the deferral, and keeps the stretch for the clocks of answers."""
         if self.since is not None and at > self.since:
             self.past = bounded((*self.past, (self.since, at)), MOST_STOPS)
         self.since = None
@@ -57,9 +58,9 @@ class Settling(Struct, array_like=True):
         track.awaits = now
 
     def unsettle(self, scope: str, since: int, own: int | None) -> list[str]:
-        """A record `on: false`: the platforms that are deferred from here on and were not before.
+        """Takes a record `on: false`. Returns the platforms that it begins to defer.
 
-        `since` is when its stretch begins. `own`: its `issued_at` if a worker wrote it.
+        `since` is when its stretch begins. `own` is its `issued_at` if a worker wrote it.
         """
         begun = []
         for platform, track in self._of(scope):
@@ -71,7 +72,7 @@ class Settling(Struct, array_like=True):
         return begun
 
     def settle(self, scope: str, until: int) -> list[str]:
-        """A record `on: true`: the platforms whose deferral ends. `until`: its stretch's end."""
+        """Takes a record `on: true`. Returns the platforms whose deferral ends, at `until`."""
         ended = []
         for platform, track in self._of(scope):
             if track.since is not None and track.awaits is None:
@@ -85,7 +86,7 @@ class Settling(Struct, array_like=True):
         return track is not None and track.since is not None
 
     def stops(self, platform: str) -> list[Stop]:
-        """When the clock of the answer stood still for it; the last stretch may be open."""
+        """The stretches in which its clock of the answer stood still; the last one may be open."""
         track = self.tracks.get(platform) or self.tracks.get(EVERYWHERE)
         if track is None:
             return []
@@ -93,20 +94,20 @@ class Settling(Struct, array_like=True):
         return stops if track.since is None else [*stops, (track.since, None)]
 
     def forget(self, platforms: Collection[str]) -> None:
-        """Await no record of a platform that has no policy any more: it would be refused."""
+        """Awaits no record for a platform without a policy: that record would be refused."""
         for platform, track in self.tracks.items():
             if platform not in platforms:
                 track.awaits = None
 
     def _of(self, scope: str) -> list[tuple[str, Track]]:
-        """The tracks that a record of a scope speaks of: its own, and for `*` every one."""
+        """The tracks that a record of a scope concerns: its own, and for `*` every one."""
         self._track(scope)
         if scope != EVERYWHERE:
             return [(scope, self.tracks[scope])]
         return list(self.tracks.items())
 
     def _track(self, scope: str) -> Track:
-        """The track of a scope; a platform's first one goes on from what was said of all."""
+        """The track of a scope. A platform's first track starts from what was last said for all."""
         if scope not in self.tracks:
             known = self.tracks.get(EVERYWHERE, Track())
             self.tracks[scope] = Track(known.since, None, list(known.past))

@@ -1,7 +1,7 @@
-"""The four switches, for one platform or for all, and the stretches of time in which they were on.
+"""The four switches, for one platform or for all, and the stretches in which they were on.
 
-A pause runs from the earlier of `issued_at` and entry of its first record to the later of both of
-its last, whenever they are read.
+A pause begins at the earlier of `issued_at` and entry of its first record, and ends at the later of
+both of its last record, whenever they are read.
 """
 
 from msgspec import Struct, field
@@ -38,7 +38,7 @@ CLOCK_STOPPING = (Switch.ADVERSE_OFF, Switch.ANSWERS_PAUSED)
 
 
 MOST_STOPS = 1000
-"""So many stops of a scope are kept."""
+"""How many stops of a scope are kept."""
 
 
 class SwitchState(Struct, array_like=True):
@@ -46,7 +46,7 @@ class SwitchState(Struct, array_like=True):
 
     schemas/CONTRACT.md, "Which word is the newest".
 
-    `issued_at`: the last record's instant in the first edition. `on_at`: the time of the newest
+    `issued_at`: instant of the last record, in the first edition. `on_at`: time of the newest
     record that turned it on. `told_on`, `told_off`: time and stated time of the newest record of
     each that was applied or stale. `past`: stretches that the first edition kept here.
     """
@@ -60,10 +60,10 @@ class SwitchState(Struct, array_like=True):
 
 
 class Switches(Struct, array_like=True, dict=True):
-    """All switches as far as a partition has read them. Keys are `scope:switch`.
+    """All switches, as far as a partition has read them. Keys are `scope:switch`.
 
-    `past`: by scope, the stretches in which the clock of the answer stood still, and that are over.
-    `settling`: the platforms whose refused inputs wait to be settled, by rules of their own.
+    `past`: by scope, the ended stretches in which the clock of the answer stood still. `settling`:
+    the platforms whose refused inputs wait to be settled; they follow rules of their own.
     """
 
     levers: dict[str, SwitchState] = field(default_factory=dict)
@@ -71,7 +71,7 @@ class Switches(Struct, array_like=True, dict=True):
     settling: Settling = field(default_factory=Settling)
 
     def __post_init__(self) -> None:
-        """Take over what the first edition kept."""
+        """Takes over what the first edition kept."""
         for name, lever in self.levers.items():
             if lever.issued_at >= 0:
                 self._carry_over(name, lever)
@@ -90,10 +90,10 @@ class Switches(Struct, array_like=True, dict=True):
         lever.issued_at, lever.past = -1, []
 
     def turn(self, scope: str, switch: Switch, on: bool, word: Word) -> Ignored | None:
-        """Apply a switch record; why it turns nothing, or None when the switch was turned.
+        """Applies a switch record. Returns why it turns nothing, or None if it turned the switch.
 
-        One that turns a switch on is never stale. One that turns it off is, when it is older than
-        one that turned it on.
+        A record that turns a switch on is never stale. One that turns it off is stale if it is
+        older than one that turned it on.
         """
         lever = self.levers.setdefault(f"{scope}:{switch}", SwitchState())
         told = lever.told_on if on else lever.told_off
@@ -132,7 +132,7 @@ class Switches(Struct, array_like=True, dict=True):
         return [self.levers[name] for name in names if name in self.levers]
 
     def stopping(self, platform: str, event: Event) -> list[Switch | Deferral]:
-        """What defers this event of this platform: switches that are on, and `refusals`."""
+        """What defers this event of this platform: the switches that are on, and `refusals`."""
         by: list[Switch | Deferral] = []
         if self.levers:
             by += [
@@ -146,20 +146,20 @@ class Switches(Struct, array_like=True, dict=True):
         return by
 
     def turned_on(self) -> list[tuple[str, str]]:
-        """Scope and switch of each one that is on."""
+        """Scope and switch of each switch that is on."""
         found = [
             name.rpartition(":") for name, it in self.levers.items() if it.on_since is not None
         ]
         return [(scope, switch) for scope, _, switch in found]
 
     def forget_reckoned(self) -> None:
-        """What was reckoned is not true any more: `settling` has changed."""
+        """Forgets results that no longer hold, because `settling` has changed."""
         self.__dict__.clear()
 
     def stops(self, platform: str) -> list[Stop]:
-        """When the clock of the answer stood still on a platform, in order.
+        """The stretches in which the clock of the answer stood still on a platform, in order.
 
-        The last may be open.
+        The last one may be open.
         """
         if not self.levers and not self.settling.tracks:
             return []

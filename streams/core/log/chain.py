@@ -1,8 +1,8 @@
-"""The decision log of a partition: each record names the one before it by hash, so that none can be
-changed, removed or moved unseen.
+"""The hash chain of a partition's decision log: each record names the one before it.
 
-The form is canonical JSON in the sense of RFC 8785 for the values that occur here: ASCII keys
-sorted, strings, integers, booleans and null, no white space.
+So no record can be changed, removed or moved unseen. The form is canonical JSON in the sense of RFC
+8785 for the values that occur here: sorted ASCII keys, strings, integers, booleans and null, no
+white space.
 """
 
 import hashlib
@@ -17,13 +17,13 @@ _HASH = "hash"
 
 
 class Chain(Struct, array_like=True):
-    """The end of a partition's chain: how many records it has, and the last one's hash."""
+    """The end of a partition's chain: how many records it has, and the hash of the last one."""
 
     number: int = 0
     previous: str = GENESIS
 
     def seal(self, record: dict[str, Any]) -> bytes:
-        """Add a record; its canonical bytes, with number, previous and hash."""
+        """Adds a record. Returns its canonical bytes, with number, previous and hash."""
         before = _canonical({name: record[name] for name in record if name < _HASH})
         after = _canonical(
             {

@@ -1,6 +1,4 @@
-"""The decision log: what is written down of each cause, account by account, in the partition's
-chain.
-"""
+"""The decision log: what each cause did to each account, in the partition's chain."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -21,16 +19,17 @@ from streams.core.rules.unclear import is_unclear
 
 _HEADERS = (("content-type", b"application/json"),)
 EDITION = 2
-"""The contract's edition whose rules and order of topics a transaction of this code follows."""
+"""The contract's edition whose rules and order of topics this code follows."""
 
 Cause = dict[str, Any]
 
 
 class DecisionLog:
-    """Writes the log of one partition; the chain's end is part of the partition's state.
+    """Writes the log of one partition. The end of the chain is part of the partition's state.
 
-    `opened_at`: when the partition was opened. The first transaction says so: what waits for time
-    is then looked at in the order of the state, and replay has to open it anew at that instant.
+    `opened_at`: when the partition was opened. The first transaction says so, because timers are
+    then evaluated in the order of the state, and a replay has to open the partition at that same
+    instant.
     """
 
     def __init__(self, partition: int, chain: Chain, opened_at: int) -> None:
@@ -42,8 +41,9 @@ class DecisionLog:
         self._cluster_changed_at: int | None = None
 
     def step(self, now: int, reads: Mapping[str, tuple[int, int]], state_changed: bool) -> None:
-        """Inputs that were applied together: of each topic the first offset and the next one to
-        come. Neighbours without effect become one, for nothing depends on their order.
+        """Notes inputs applied together: of each topic the first offset, and the next to come.
+
+        Neighbouring steps without effect become one; nothing depends on their order.
         """
         if self._idle and not state_changed:
             known = self._steps[-1]["reads"]
@@ -54,14 +54,14 @@ class DecisionLog:
             self._idle = not state_changed
 
     def cluster_changed(self, now: int) -> None:
-        """From here on every transaction says since when the cluster is seen to have changed."""
+        """From here on every transaction says since when the cluster is known to have changed."""
         self._cluster_changed_at, self._idle = now, False
 
     def fired(self, now: int, as_of: int, looked: int, more: bool, favourable_only: bool) -> None:
-        """A round of timers: `looked` accounts, in the order of what was due by `as_of`.
+        """Notes a round of timers: `looked` accounts, in the order of what was due by `as_of`.
 
-        `more`: it ended before all of them had their turn. `favourable_only`: adverse timers
-        waited.
+        `more`: the round ended before all due accounts had their turn. `favourable_only`: adverse
+        timers waited.
         """
         until = rfc3339(as_of)
         step = {"now": rfc3339(now), "as_of": until, "looked": looked, "more": more}
@@ -79,7 +79,7 @@ class DecisionLog:
         deferred: Sequence[tuple[Event, list[Deferral]]],
         ignored: str | None,
     ) -> None:
-        """One cause and one account: transitions, events, deferrals, or why nothing happened."""
+        """Writes what one cause did to one account, or why it did nothing."""
         policy = context.policy
         record = {
             "kind": "decision",
@@ -97,7 +97,7 @@ class DecisionLog:
         self._write(transaction, context.ref.key, record, context.now)
 
     def transaction(self, transaction: Transaction, now: int, reads: Mapping[str, int]) -> None:
-        """How far each input was read in the transaction that ends here, and in which steps."""
+        """Writes how far each input was read in the transaction that ends here, and in which steps."""
         record = {
             "kind": "transaction",
             "edition": EDITION,
@@ -111,14 +111,14 @@ class DecisionLog:
         self._write(transaction, b"#transaction", record, now)
 
     def policies(self, transaction: Transaction, now: int, policies: Mapping[str, Policy]) -> None:
-        """The policies under which the partition works from here on."""
+        """Writes the policies under which the partition works from here on."""
         named = {name: f"{policy.version}:{policy.digest}" for name, policy in policies.items()}
         self._write(transaction, b"#policies", {"kind": "policies", "policies": named}, now)
 
     def switch(
         self, transaction: Transaction, now: int, change: SwitchChange, issued_at: int, cause: Cause
     ) -> None:
-        """A brake was pulled or released."""
+        """Writes that a switch was turned."""
         record = {
             "kind": "switch",
             "scope": change.scope,
@@ -132,7 +132,7 @@ class DecisionLog:
         self._write(transaction, b"#switch", record, now)
 
     def refusal_guard(self, transaction: Transaction, now: int, trip: Trip, cause: Cause) -> None:
-        """The refusal guard of a platform tripped here."""
+        """Writes that the refusal guard of a platform tripped here."""
         record = {
             "kind": "refusal_guard",
             "platform": trip.platform,
@@ -151,7 +151,7 @@ class DecisionLog:
 
 
 def facts_of(account: Account, context: DecisionContext) -> dict[str, Any]:
-    """The facts that a decision was made on."""
+    """The facts that a decision was based on."""
     label = account.label
     field = label_field(account, context.policy, context.time) if context.policy else None
     return {

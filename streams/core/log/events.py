@@ -28,9 +28,9 @@ class Published(NamedTuple):
 
 
 def publish(account: Account, change: Change, draft: Draft, context: DecisionContext) -> Published:
-    """Number an event and write it down.
+    """Numbers an event and encodes it.
 
-    The sequence counts per account and the event's own mode.
+    The sequence counts by account and by the event's own mode.
     """
     ref = context.ref
     life = account.life(change.life_mode)
