@@ -1,7 +1,7 @@
-"""What of a change to a JSON Schema breaks who reads or writes by the old one.
+"""Which changes to a JSON Schema break programs that use the old one.
 
-Inputs are written by others: nothing new may be demanded. Outputs are read by others: nothing may
-go missing. For both, no field and no word of a closed list is ever taken away.
+Others write inputs: a change must not require anything new. Others read outputs: nothing may go
+missing. Both: no field, and no word of a closed list, is ever removed.
 """
 
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ _MOST = ("maximum", "maxLength")
 
 @dataclass
 class Shape:
-    """A schema flattened: what is known of each place in a value."""
+    """A flattened schema: what is known about each place in a value."""
 
     types: dict[str, set[str]] = field(default_factory=dict)
     words: dict[str, set[str]] = field(default_factory=dict)
@@ -22,7 +22,7 @@ class Shape:
 
 
 def shape_of(schema: dict[str, Any]) -> Shape:
-    """Flatten a schema; `$ref` into its own `$defs` are followed."""
+    """Flattens a schema, and follows `$ref` into its own `$defs`."""
     shape = Shape()
     _walk(schema, schema, "", shape)
     return shape
@@ -51,7 +51,7 @@ def _walk(schema: dict[str, Any], root: dict[str, Any], place: str, shape: Shape
 
 
 def breaks(before: dict[str, Any], after: dict[str, Any], is_input: bool) -> list[str]:
-    """Every breakage between two versions of a schema, in words; empty when there is none."""
+    """Every breaking difference between two versions of a schema, in words; or none."""
     old, new = shape_of(before), shape_of(after)
     found = [f"{place} is gone" for place in old.types if place not in new.types]
     found += [

@@ -58,7 +58,7 @@ class InvitationIssued(_Event):
 
 
 class InvitationDelivered(_Event):
-    """Notice reached the owner: the answer window runs from here."""
+    """Notice reached the owner. The answer window runs from here."""
 
     event: Literal[Event.INVITATION_DELIVERED]
     reason: Literal["receipt", "answer", "projected"]
@@ -67,7 +67,7 @@ class InvitationDelivered(_Event):
 
 
 class InvitationUndeliverable(_Event):
-    """Notice did not reach the owner: a work-list for people; such an account is not restricted."""
+    """Notice did not reach the owner. A work-list for people; such an account is not restricted."""
 
     event: Literal[Event.INVITATION_UNDELIVERABLE]
     reason: Literal["blocked", "invalid", "unreachable", "other"]
@@ -124,7 +124,7 @@ class ConsentDeclined(_Event):
 
 
 class ConsentWithdrawn(_Event):
-    """The owner takes consent back: the display ends. Restricts nothing by itself."""
+    """The owner withdraws the consent: the display ends. Nothing is restricted by this."""
 
     event: Literal[Event.CONSENT_WITHDRAWN]
     reason: Literal["answer"]
@@ -132,14 +132,14 @@ class ConsentWithdrawn(_Event):
 
 
 class ConsentVoided(_Event):
-    """The consent no longer holds, by no act of the owner: the display ends."""
+    """The consent no longer holds, although the owner did nothing: the display ends."""
 
     event: Literal[Event.CONSENT_VOIDED]
     reason: Literal["closed", "owner_changed", "notice"]
 
 
 class ThrottleApplied(_Event):
-    """One surface is restricted; at `expires_at` it is free even when nothing more is said."""
+    """One surface is restricted. At `expires_at` it is free, even without a further event."""
 
     event: Literal[Event.THROTTLE_APPLIED]
     reason: Literal["no_answer", "declined"]
@@ -153,7 +153,7 @@ class ThrottleApplied(_Event):
 
 
 class ThrottleRenewed(_Event):
-    """Reviewed and kept: only `review_at` moves."""
+    """Reviewed and kept. Only `review_at` moves."""
 
     event: Literal[Event.THROTTLE_RENEWED]
     reason: Literal["review"]

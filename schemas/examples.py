@@ -1,6 +1,6 @@
-"""One example a case: every input by its closed word, every event by its reason, every record.
+"""One example for each case: inputs by their closed word, events by reason, and every record.
 
-Made by hand, without a person's data; tests/contracts validates each against its schema.
+They are made by hand, without a person's data. tests/contracts validates each against its schema.
 """
 
 from typing import Any

@@ -1,9 +1,9 @@
 """`python -m schemas.export [--check]`: the wire as JSON Schema, AsyncAPI and examples.
 
-Writes `schemas/generated/`: one schema an input, event and record, one of the statement of reasons
-that a restriction carries, `asyncapi.json`, and one example a case under `examples/`. `--check`
-writes nothing and says what differs. What would break who reads or writes by the files that are
-there is refused, unless `--breaking` says that it is meant.
+Writes `schemas/generated/`: one schema for each input, event and record, and for the statement of
+reasons; `asyncapi.json`; and one example for each case under `examples/`. `--check` writes nothing
+and prints the differences. A change that breaks programs which use the present files is refused,
+unless `--breaking` says that it is meant.
 """
 
 import argparse
@@ -79,7 +79,7 @@ def _text(value: Any) -> str:
 
 
 def differences(there: Mapping[str, str]) -> list[str]:
-    """What of the files that are there is not what would be generated, in words."""
+    """Which of the present files differ from what would be generated, in words."""
     wanted = generated()
     found = [f"{path} is missing" for path in wanted if path not in there]
     found += [f"{path} is nothing's" for path in there if path not in wanted]
@@ -88,7 +88,7 @@ def differences(there: Mapping[str, str]) -> list[str]:
 
 
 def breakages(there: Mapping[str, str]) -> list[str]:
-    """What the new schemas break for who keeps to the ones that are there."""
+    """What the new schemas break for programs that use the present ones."""
     found = []
     new = schemas()
     for path, text in there.items():
@@ -114,7 +114,7 @@ def read() -> dict[str, str]:
 
 
 def write() -> int:
-    """Make the folder what it should be; returns how many files it holds."""
+    """Makes the folder what it should be. Returns how many files it holds."""
     wanted = generated()
     with as_file(files("schemas")) as package:
         folder = package / FOLDER
@@ -129,7 +129,7 @@ def write() -> int:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """0: done, or nothing differs; 1: it differs, or breaks."""
+    """Runs the command. 0: done, or nothing differs; 1: it differs, or breaks."""
     parser = argparse.ArgumentParser(prog="python -m schemas.export", description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing, say what differs")
     parser.add_argument("--breaking", action="store_true", help="the breakages are meant")

@@ -2,9 +2,9 @@
 
 schemas/CONTRACT.md, "Inputs" and "What is refused".
 
-Unknown fields are ignored and never copied; known name fields are refused before a model is asked.
-Times are RFC 3339 with an offset. These models are the contract; the fast decoder of
-`streams/core/inputs/decode.py` is held to them by tests/contracts.
+Unknown fields are ignored and never copied. Known name fields are refused before a model is asked.
+Times are RFC 3339 with an offset. These models are the contract; tests/contracts holds the fast
+decoder of `streams/core/inputs/decode.py` to them.
 """
 
 import re
@@ -40,7 +40,7 @@ _TIME = re.compile(TIME_PATTERN, re.ASCII)
 
 
 def _parse_time(value: Any) -> Any:
-    """A time to the microsecond, the nearest one, as the fast decoder has it."""
+    """A time, rounded to the nearest microsecond as in the fast decoder."""
     if isinstance(value, datetime):
         return value
     if not isinstance(value, str) or not _TIME.fullmatch(value):
@@ -102,7 +102,7 @@ class AccountChange(_Input):
 
 
 class NoticeReceipt(_Input):
-    """The notifier's word: the owner's notice was delivered, or failed."""
+    """What the notifier says: the owner's notice was delivered, or failed."""
 
     platform: Platform
     account_id: AccountId
@@ -113,7 +113,7 @@ class NoticeReceipt(_Input):
 
 
 class ConsentAnswer(_Input):
-    """The owner's word. Without `invitation_id`: on the open cycle or the consent in force."""
+    """What the owner answers; without `invitation_id`, to the open cycle or the consent."""
 
     platform: Platform
     account_id: AccountId
@@ -124,7 +124,7 @@ class ConsentAnswer(_Input):
 
 
 class Control(_Input):
-    """An operator's word on one account. `control_id` counts once."""
+    """What an operator says about one account. A control alike in every field counts once."""
 
     platform: Platform
     account_id: AccountId
@@ -152,7 +152,7 @@ class SwitchChange(_Input):
 
 
 class ThrottleAck(_Input):
-    """What an enforcing system did with a throttle event. Read by the index, never by the core."""
+    """What an enforcing system did with a throttle event. Only the index reads it."""
 
     platform: Platform
     account_id: AccountId
@@ -192,12 +192,10 @@ FIRST_EDITION_ORDER: tuple[InputName, ...] = (
     "notice-receipts",
     "consent-answers",
 )
-"""The order of decision logs whose transactions say no `edition`: they replay in it."""
+"""The order for decision logs whose transactions have no `edition`: they replay in it."""
 
 TOMBSTONES: frozenset[InputName] = frozenset({"category-changes", "follower-counts"})
-"""Inputs in which a record without a value is allowed: it removes the label, a reading's is
-ignored.
-"""
+"""Inputs that may be a tombstone. A label's tombstone removes it; a reading's is ignored."""
 
 
 def input_key(name: InputName, value: BaseModel) -> str:

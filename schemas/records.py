@@ -1,7 +1,8 @@
 """What Byline keeps for people: decisions, and dead letters.
 
-A decision record is canonical JSON (RFC 8785: keys sorted, no white space, integers only), chained
-by `previous` and `hash` per partition: `hash` is the SHA-256, in hex, of the record without `hash`.
+A decision record is canonical JSON (RFC 8785: sorted keys, no white space, integers only).
+`previous` and `hash` chain the records of a partition. `hash` is the SHA-256, in hex, of the record
+without `hash`.
 """
 
 from datetime import datetime
@@ -23,8 +24,9 @@ class _Record(BaseModel):
 class DeadLetter(_Record):
     """An input that was refused: where it came from and why, never what it said.
 
-    `field` is the name of the contract's field at fault where there is one, out of a closed list.
-    `last_offset`: of a batch that cannot be unpacked (`unreadable_batch`), whose first is `offset`.
+    `field` is the name of the contract's field at fault, if there is one; it is from a closed list.
+    `last_offset` is the last one of a batch that cannot be unpacked (`unreadable_batch`); `offset`
+    is its first.
     """
 
     topic: str
@@ -54,7 +56,7 @@ class TimerCause(_Record):
 
 
 class PolicyCause(_Record):
-    """A policy or a switch changed, and this account was looked at again."""
+    """A policy or switch changed, or the partition was opened: evaluated again."""
 
     changed: Literal["policy", "switch", "opening"]
 
@@ -112,7 +114,7 @@ class Decision(_Chained):
 
 
 class Step(_Record):
-    """Inputs applied together at `now`: of each topic the first offset and the next one to come.
+    """Inputs that were applied together at `now`: by topic the first offset, and the next to come.
 
     Neighbouring steps without effect are joined.
     """
@@ -122,10 +124,10 @@ class Step(_Record):
 
 
 class Round(_Record):
-    """`looked` accounts whose timers were due by `as_of`, in due order, looked at at `now`.
+    """A round of timers at `now`: `looked` accounts that were due by `as_of`, in due order.
 
-    `more`: others were due as well, and had to wait until inputs had had their turn.
-    `favourable_only`: adverse timers waited, because the topics had not been looked at since.
+    `more`: others were due too, and had to wait until inputs had their turn. `favourable_only`:
+    adverse timers waited, because the topics had not been looked at since.
     """
 
     now: datetime
@@ -138,10 +140,10 @@ class Round(_Record):
 class TransactionRecord(_Chained):
     """Closes a transaction that changed state or wrote something: how far each input was read.
 
-    `steps`: how it came about, so that replay can follow: state depends on what was read together.
-    `opened_at`: in the first transaction of a worker that took the partition over, when it opened
-    it. `edition`: of the contract whose rules and order of topics were applied. `cluster_changed`:
-    from when the cluster is seen to have changed under the worker, so that adverse events wait.
+    `steps`: what was read together; state depends on it, so a replay follows it. `opened_at`: when
+    a worker opened the partition, in its first transaction. `edition`: the edition of the contract
+    whose rules and order of topics were applied. `cluster_changed`: since when the cluster is known
+    to have changed, so that adverse events wait.
     """
 
     kind: Literal["transaction"]
@@ -160,7 +162,7 @@ class PolicyRecord(_Chained):
 
 
 class SwitchRecord(_Chained):
-    """A switch was turned; `cause` is its record in the topic of switches."""
+    """A switch was turned. `cause` is its record in the topic of switches."""
 
     kind: Literal["switch"]
     scope: str
@@ -177,8 +179,9 @@ class RefusalGuardRecord(_Chained):
 
     schemas/CONTRACT.md, "The refusal guard".
 
-    `refused`: how many refused records were counted; 1 for one whose account is not certain, which
-    trips at once. `cause`: the refused record. It ends with a switch record `refusals_settled`.
+    `refused`: how many refused records were counted; 1 for a word whose account is not certain,
+    which trips the guard at once. `cause`: the refused record. A switch record `refusals_settled`
+    ends it.
     """
 
     kind: Literal["refusal_guard"]

@@ -27,10 +27,10 @@ class _Part(BaseModel):
 
 
 class Ground(_Part):
-    """Which rule: the policy, its phase and the notice that announced it.
+    """Which rule: the policy, its phase, and the notice that announced it.
 
-    `exit_line`: the count below which nothing begins, and what is restricted ends; null where
-    falling below changes nothing, or in an event of version 0.1.0.
+    `exit_line`: the count below which no restriction begins, and every one ends. It is null if
+    falling below changes nothing, and in an event of version 0.1.0.
     """
 
     policy_version: int
@@ -46,7 +46,7 @@ class Ground(_Part):
 class Facts(_Part):
     """What was known: the count as a band, the field, and who says that the field holds.
 
-    The count is the one on which the invitation rests, never below the line.
+    The count is that on which the invitation rests, and never below the line.
     """
 
     followers_band: Band
@@ -65,7 +65,7 @@ class Restriction(_Part):
 
 
 class Automation(_Part):
-    """Degree of automation, in the DSA database's words."""
+    """The degree of automation, in the words of the DSA database."""
 
     automated_detection: Literal["Yes"]
     automated_decision: Literal["AUTOMATED_DECISION_FULLY"]

@@ -13,7 +13,7 @@ from schemas.words import Event
 DAY_MS = 86_400_000
 KEEP_FOR_EVER = -1
 EVENT_RETENTION_MS = 3 * 366 * DAY_MS
-"""Decisions are kept three years at least (PIPL art. 56); the same for what they speak of."""
+"""Decisions are kept for at least three years (PIPL art. 56); so is what they refer to."""
 COMPACTION_LAG_MS = 30 * DAY_MS
 
 Role = Literal["input", "output", "decisions", "policies", "dead-letters", "acks", "changelog"]
@@ -23,9 +23,9 @@ Role = Literal["input", "output", "decisions", "policies", "dead-letters", "acks
 class Topic:
     """A topic as it has to be. `name` is without prefix; `single` means one partition.
 
-    `retention_ms` is -1 for ever, None where compaction alone removes; `minimum_retention` says
-    that a shorter retention than this is refused, a longer one is not, and that no limit of size
-    may remove records before.
+    `retention_ms` is -1 for ever, and None if only compaction removes records. `minimum_retention`:
+    a longer retention is allowed and a shorter one is refused; no limit of size may remove records
+    before.
     """
 
     name: str
@@ -75,7 +75,7 @@ INPUTS: tuple[Topic, ...] = (
     _input("category-changes", "compact", "label in; a tombstone removes it"),
     _input("follower-counts", "compact", "readings in; a tombstone is ignored"),
 )
-"""In this order are inputs applied that are read together."""
+"""Inputs that are read together are applied in this order."""
 
 OUTPUTS: tuple[Topic, ...] = tuple(
     Topic(prefix + name, "output", "account", "delete", EVENT_RETENTION_MS, what)

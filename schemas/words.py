@@ -95,7 +95,7 @@ class Change(StrEnum):
 
 @unique
 class Outcome(StrEnum):
-    """The notifier's word on a notice."""
+    """What the notifier says about a notice."""
 
     DELIVERED = "delivered"
     FAILED = "failed"
@@ -113,7 +113,7 @@ class Failure(StrEnum):
 
 @unique
 class Answer(StrEnum):
-    """The owner's word."""
+    """What the owner answers."""
 
     GRANTED = "granted"
     DECLINED = "declined"
@@ -122,7 +122,7 @@ class Answer(StrEnum):
 
 @unique
 class Command(StrEnum):
-    """An operator's word on one account."""
+    """What an operator says about one account."""
 
     HOLD = "hold"
     UNHOLD = "unhold"
@@ -170,9 +170,9 @@ class AckOutcome(StrEnum):
 
 @unique
 class Deferral(StrEnum):
-    """What an adverse event waits for. The same words in the decision log, work-lists and metrics.
+    """What an adverse event waits for. Decision log, work-lists and metrics use the same words.
 
-    In this order where several hold at once.
+    If several hold at once, they are in this order.
     """
 
     ADVERSE_OFF = "adverse_off"
@@ -193,7 +193,7 @@ class Deferral(StrEnum):
 
 @unique
 class Ignored(StrEnum):
-    """Why an input about an account changed no machine of it (`ignored` of a decision)."""
+    """Why an input about an account took no row of a machine (`ignored` in a decision)."""
 
     RECORDED = "recorded"
     REPEAT = "duplicate"
@@ -338,8 +338,9 @@ _NAME_FIELDS = """
 """
 
 NAME_FIELDS = frozenset(_NAME_FIELDS.split())
-"""Keys that are known to carry a person's name or identity number.
+"""Names of fields that are known to carry a person's name or identity number.
 
-They are compared after NFKC, case folding and removal of all but letters and digits, at any depth
-(`streams/core/inputs/plain.py`): each stands here in one spelling, but in both Chinese scripts.
+They are compared after NFKC, case folding and removal of everything but letters and digits, at any
+depth (`streams/core/inputs/plain.py`). Each stands here in one spelling, and in both Chinese
+scripts.
 """

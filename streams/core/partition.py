@@ -1,7 +1,7 @@
-"""One partition of accounts: inputs and timers in, state, events and decisions out.
+"""One partition of accounts: inputs and timers in; state, events and decisions out.
 
-Everything about an account lies in one partition, so that a partition is a world of its own. Here
-the parts of the core are put together; conditions and effects are in `decide` and `evolve`.
+Everything about an account lies in one partition, so partitions do not depend on each other. This
+file puts the parts of the core together. Conditions are in `decide`, effects in `evolve`.
 """
 
 from collections import Counter
@@ -65,7 +65,7 @@ class PartitionEnvironment(NamedTuple):
 
 
 class Partition:
-    """The core's side of one partition number. Not safe for concurrent calls.
+    """The core's side of one partition number. It is not safe for concurrent calls.
 
     Whoever runs it takes and clears `counts` (see step_effects.py).
     """
@@ -141,8 +141,10 @@ class Partition:
         self._evaluator.open(snapshot, now)
 
     def take_up(self, transaction: Transaction, now: int) -> None:
-        """Write down what opening has changed: the policies that the partition works under, unless
-        they are the old ones, and the end of a stretch in which the cluster was seen to change.
+        """Writes down what opening has changed.
+
+        That is: the policies that the partition works under, if they are new, and the end of a
+        stretch in which the cluster had changed.
         """
         if not self._policies_told:
             self._policies_told = True
@@ -153,7 +155,7 @@ class Partition:
     def rewind(
         self, transaction: Transaction, reads: Mapping[InputName, int]
     ) -> frozenset[InputName]:
-        """The topics to read from their beginning once more, where a new policy needs it.
+        """The topics to read from their beginning once more, if a new policy needs it.
 
         `reads` is where reading would go on, by topic without prefix. Readings and labels that were
         applied before are older or the same, and change nothing.
@@ -174,10 +176,10 @@ class Partition:
         batches: Iterable[tuple[InputName, Records]],
         order: Sequence[InputName] = ORDER,
     ) -> bool:
-        """Apply batches in the order of their topics; True when an output waits to be seen.
+        """Applies batches in the order of their topics. Returns True if an output waits to be seen.
 
-        They may be handed over in any order. `order`: of a decision log of the first edition, its
-        own. A batch that does not unpack is among the records (see batches.py).
+        Batches may be handed over in any order. `order`: that of the edition of a decision log, in
+        a replay. A batch that does not unpack is among the records (see batches.py).
         """
         self._effects.begin()
         reads: dict[str, tuple[int, int]] = {}
@@ -224,7 +226,7 @@ class Partition:
             self._hasten(value.scope, now)
 
     def _hasten(self, scope: str, now: int) -> None:
-        """Look again at what is at stake on a platform, or on all."""
+        """Has everything at stake on a platform, or on all, evaluated again."""
         prefix = b"" if scope == "*" else scope.encode() + b":"
         for key in self._store.alive:
             if key.startswith(prefix):
@@ -237,8 +239,10 @@ class Partition:
         return self.schedule.due()
 
     def cluster_changed(self, now: int) -> None:
-        """The cluster is seen to have changed: from here on nothing adverse is decided, and the
-        clocks of answers stand still, until the partition is opened anew.
+        """Notes that the cluster has changed.
+
+        From here on nothing adverse is decided, and the clocks of answers stand still, until the
+        partition is opened anew.
         """
         if self._cluster.change(now):
             self._effects.pending[CLUSTER] = self._cluster
@@ -252,10 +256,10 @@ class Partition:
         limit: int,
         favourable_only: bool = False,
     ) -> bool:
-        """Look at up to `limit` accounts whose timers are due by `as_of`; True: more are due.
+        """Evaluates up to `limit` accounts whose timers are due by `as_of`. True: more are due.
 
-        `favourable_only`: what is due and adverse stays due, and is not looked at again before a
-        round that is not so.
+        `favourable_only`: adverse timers stay due, and are not evaluated again before a round
+        without this limit.
         """
         self._effects.begin()
         if not favourable_only:
@@ -284,7 +288,7 @@ class Partition:
         return more
 
     def seal(self, transaction: Transaction, now: int, reads: Mapping[str, int]) -> None:
-        """Close a transaction: how far each input was read, and the end of the chain."""
+        """Closes a transaction: writes how far each input was read, and the end of the chain."""
         self._decisions.transaction(transaction, now, reads)
         transaction.put(ACCOUNTS, _CHAIN, encode(self._decisions.chain))
 
@@ -294,7 +298,7 @@ class Partition:
         return len(self.schedule)
 
     def guard_closed(self, platform: str, now: int) -> int | None:
-        """Until when a guard holds a platform's adverse events back; None when it does not."""
+        """Until when a guard holds back a platform's adverse events; None if no guard does."""
         return self._limits.guard_closed(platform, now)
 
     def switches_on(self) -> list[tuple[str, str]]:
@@ -306,7 +310,7 @@ class Partition:
         return self._switches.settling.is_open(platform)
 
     def unconfirmed(self, before: int) -> Counter[str]:
-        """By platform, invitations sent before an instant of whose notice nothing was heard."""
+        """By platform, how many invitations from before an instant have no receipt yet."""
         waiting = (key for key, since in self._store.unconfirmed.items() if since <= before)
         return Counter(AccountRef.of(key).platform for key in waiting)
 

@@ -89,7 +89,7 @@ def load_paths(
 def _files(paths: Iterable[Path], faults: list[Fault]) -> list[tuple[Path, Path | None]]:
     """The files to read, each once, with the directory that it was found in, if in one.
 
-    A directory without any, or with `*.yml`, is a fault.
+    A directory with no policy, or with a `*.yml`, is a fault.
     """
     found: dict[Path, Path | None] = {}
     for path in paths:

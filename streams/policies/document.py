@@ -1,8 +1,8 @@
-"""A policy file as nodes with their lines, or a fault; what is no policy is refused unread.
+"""Composes a policy file into nodes with their lines, or finds a fault.
 
 Only a plain file of bounded size, nesting and number of values is read, so that no file costs more
-than two seconds. Nothing that a file holds is repeated before it is known to be a policy: whoever
-names the wrong file must not find a password in the log.
+than two seconds. Nothing in a file is repeated before the file is known to be a policy: if an
+operator names the wrong file, its password must not get into the log.
 """
 
 import os
@@ -24,9 +24,9 @@ from streams.policies.faults import Findings
 
 MAX_FILE_BYTES = 256 * 1024
 MAX_DEPTH = 32
-"""Lists and mappings in one another; a policy needs five."""
+"""How deep lists and mappings may be nested. A policy needs five levels."""
 MAX_VALUES = 40_000
-"""Keys, values and elements of one file; a policy has some hundred."""
+"""Keys, values and elements that one file may have. A policy has some hundred."""
 SMALLEST_POLICY = 3
 """A mapping with fewer keys of a policy than this is some other file."""
 
@@ -44,7 +44,7 @@ def read_document(
 ) -> Node | None:
     """The one document of a file, or None and a fault.
 
-    `keys`: those of a policy. `inside`: the directory that a link must not lead out of; a mounted
+    `keys`: those of a policy. `inside`: the directory that a link must not lead out of. A mounted
     ConfigMap is made of links within its directory.
     """
     raw = _bytes_of(path, findings, inside)
@@ -96,7 +96,7 @@ def _too_large(findings: Findings, what: str, at_most: str) -> None:
 
 
 class _TooLargeError(YAMLError):
-    """Deeper, or more, than is read; it says what, and how many are."""
+    """Raised for a file that is nested deeper, or has more values, than is read."""
 
 
 class _Scanner(Scanner):
@@ -117,7 +117,7 @@ class _Parser(Parser):
 
 
 class _Composer(Composer):
-    """Stops at what is too deep or too much; notes values that no text can hold."""
+    """Stops at too much depth or too many values; notes values that no text can hold."""
 
     def __init__(self, loader: Any = None) -> None:
         super().__init__(loader)
@@ -195,13 +195,13 @@ def _compose(text: str, size: int, findings: Findings) -> Node | None:
 
 
 def _without_content(problem: str) -> str:
-    """A parser's words without what they quote of the file; marks and its own tokens stay."""
+    """The words of a parser's message without its quotes from the file."""
     quotes = r"'(<[a-z ]+>|[^\w\s']{1,3}|\\t)'|'[^']*'"
     return re.sub(quotes, lambda it: it[0] if it[1] else "…", problem.splitlines()[0])
 
 
 def _is_policy(root: Node, findings: Findings, keys: frozenset[str]) -> bool:
-    """Whether this is meant to be a policy; if not, one fault that repeats nothing of it."""
+    """Whether this is meant to be a policy. If not: one fault that repeats nothing of the file."""
     if not isinstance(root, MappingNode):
         kind = "a list" if isinstance(root, SequenceNode) else "a text"
         findings.add(1, f"this is no policy: {kind} is not a mapping", "write key: value lines")

@@ -4,15 +4,15 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 MOST_FAULTS = 100
-"""So many faults are told; of the others only the number is."""
+"""How many faults are listed. Of the others only the number is given."""
 
 Cure = str | Callable[[], str]
-"""What to do about a fault; a function where finding the words takes time (a near name)."""
+"""What to do about a fault. It is a function if finding the words takes time (a near name)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing to mend: `message` says what is wrong, `cure` what to do. Lines count from 1."""
+    """One thing to mend. `message` says what is wrong, `cure` what to do. Lines count from 1."""
 
     file: str
     line: int
@@ -25,15 +25,15 @@ class Fault:
         return self.how if isinstance(self.how, str) else self.how()
 
     def __str__(self) -> str:
-        """One line, in the form that editors jump to."""
+        """One line, in the form in which editors jump to the place."""
         return printable(f"{self.file}:{self.line}: {self.message}; {self.cure}")
 
 
 class PolicyFaults(ValueError):
-    """Policies that were refused, with every fault at once. The operator's to mend, never ours.
+    """Policies were refused, with every fault at once. The operator has to mend them.
 
-    `faults`: the first 100, ordered by file and line; `more`: how many there are beside them.
-    `str()` of it has one line a fault, and one more where there are others.
+    `faults`: the first 100, in order of file and line. `more`: how many there are beside them.
+    `str()` of it has one line for each fault, and one more if there are others.
     """
 
     def __init__(self, faults: Iterable[Fault]) -> None:
@@ -47,7 +47,7 @@ class PolicyFaults(ValueError):
 
 
 class Wrong(ValueError):
-    """A value that cannot be read; whoever knows its place makes a `Fault` of it."""
+    """A value that cannot be read. Code that knows its place makes a `Fault` of it."""
 
     def __init__(self, message: str, cure: Cure) -> None:
         self.message = message
@@ -63,12 +63,12 @@ class Findings:
         self.faults: list[Fault] = []
 
     def add(self, line: int, message: str, cure: Cure) -> None:
-        """Note one fault and go on reading."""
+        """Notes one fault; reading goes on."""
         self.faults.append(Fault(self.file, line, message, cure))
 
 
 def printable(text: str) -> str:
-    """The text on one line: what a terminal would obey, or cannot show, is escaped."""
+    """The text on one line, with control characters and unprintable ones escaped."""
     if text.isprintable():
         return text
     return "".join(

@@ -2,8 +2,8 @@
 
 schemas/CONTRACT.md, "Policies".
 
-Each part is read into a maker, called only once the whole file is known to be sound. Phases, labels
-and surfaces are read in `scope.py`.
+Each part is read into a maker. Makers are called only after the whole file has proved to be without
+a fault. `scope.py` reads phases, labels and surfaces.
 """
 
 from collections.abc import Callable
@@ -47,7 +47,7 @@ KEYS = frozenset((*REQUIRED, *OPTIONAL))
 
 MOST_APPROVALS = 100
 MAX_COUNT = 10**9
-"""The greatest version, cap and number of cases; more is a slip of the pen."""
+"""The greatest version, cap and number of cases. A greater number is a slip of the pen."""
 
 T = TypeVar("T")
 Maker = Callable[[], T]
@@ -62,7 +62,7 @@ class Choice(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A file that was read: its platform even if faulty, and the maker of its policy."""
+    """A file that was read: its platform, even if it is faulty, and the maker of its policy."""
 
     platform: str
     platform_line: int
@@ -72,9 +72,9 @@ class Draft:
 def read_policy(
     root: Node, findings: Findings, *, require_approvals: bool, now: int | None = None
 ) -> Draft:
-    """Read one document; faults go to `findings`, and only without any may `make` be called.
+    """Reads one document. Faults go to `findings`; `make` may be called only if there are none.
 
-    `now`: this machine's clock, in milliseconds; None: no approval is held against it.
+    `now`: this machine's clock in milliseconds. None: no approval is held against it.
     """
     top = Section(root, "policy", 1, findings, required=REQUIRED, optional=OPTIONAL)
     mode = top.word("mode", Mode, Mode.OFF)

@@ -1,7 +1,7 @@
-"""The texts of a policy file: durations, instants, ratios, whole numbers. Exact, never a float.
+"""The texts of a policy file: durations, instants, ratios, integers. Exact, never a float.
 
-YAML 1.2 (core schema) says which plain texts are numbers, null, true and false; whatever is in
-quotes is text. Durations and instants may be written with quotes or without.
+YAML 1.2 (core schema) says which plain texts are numbers, null, true and false. Everything in
+quotes is text. Durations and instants may be written with or without quotes.
 """
 
 import difflib
@@ -25,13 +25,13 @@ DAY = 24 * HOUR
 WEEK = 7 * DAY
 
 SHOWN_LENGTH = 40
-"""So many characters of a value does a message repeat."""
+"""How many characters of a value a message repeats."""
 
 LONGEST_NAME = 64
-"""A longer text is no slip of the pen in any name of ours."""
+"""No name of ours is longer; a longer text is no misspelt name."""
 
 LONGEST = 36_525 * DAY
-"""A century: longer is a slip of the pen."""
+"""A century. A longer duration is a slip of the pen."""
 
 _DURATION = re.compile(
     r"P(?=.)(?:(?P<weeks>[0-9]{1,9})W"
@@ -67,7 +67,7 @@ def quoted(text: str) -> str:
 
 
 def one_of(text: str, names: Iterable[str]) -> Cure:
-    """The cure for a word that is not in a closed list: the nearest one, or all of them."""
+    """The cure for a word that is not in a closed list: the nearest word, or all words."""
     known = [str(name) for name in names]
 
     def cure() -> str:
@@ -171,7 +171,7 @@ def parse_ratio_ppm(text: str) -> int:
 
 
 def read_text(node: Node) -> str:
-    """A text; a number, date or truth value needs quotes to be one.
+    """A text. A number, date or boolean needs quotes to be one.
 
     Raises:
         Wrong: another type.
@@ -202,7 +202,7 @@ def read_whole(node: Node, low: int, high: int) -> int:
 
 
 def read_number(node: Node) -> str:
-    """The digits of a number, untouched, so that nothing is lost to a float.
+    """The digits of a number, unchanged, so that nothing is lost to a float.
 
     Raises:
         Wrong: another type.
@@ -226,7 +226,7 @@ def read_truth(node: Node) -> bool:
 def read_scalar(node: Node) -> str:
     """The bare text of a duration, an instant, a ratio or a word of a closed list.
 
-    `off` is read as the text it is in YAML 1.2, whatever a `%YAML 1.1` line would make of it.
+    `off` is the text that it is in YAML 1.2, even under a `%YAML 1.1` line.
 
     Raises:
         Wrong: null, a list or a mapping.
@@ -240,7 +240,7 @@ def read_word(node: Node, words: type[Word]) -> Word:
     """A word of a closed list.
 
     Raises:
-        Wrong: another word, with the nearest one or all of them.
+        Wrong: another word; the cure names the nearest one, or all of them.
     """
     text = read_scalar(node)
     try:
@@ -251,7 +251,7 @@ def read_word(node: Node, words: type[Word]) -> Word:
 
 
 def matching(pattern: str, kind: str) -> Callable[[Node], str]:
-    """A reader of texts that match a pattern; any other text is `not <kind>`."""
+    """Makes a reader of texts that match a pattern. It refuses any other text as `not <kind>`."""
 
     def read(node: Node) -> str:
         text = read_text(node)

@@ -36,7 +36,7 @@ _identifier = matching(ID_PATTERN, "an id")
 
 
 class Ground(StrEnum):
-    """What a consequence may follow from."""
+    """What a consequence may follow."""
 
     DECLINED = "declined"
     NO_ANSWER = "no_answer"
@@ -86,9 +86,9 @@ def _zone(section: Section) -> int:
 
 
 def _check_order(dated: list[tuple[int, int | None, Section]]) -> None:
-    """Each later phase has a start of its own and a lower line.
+    """Finds later phases without a start of their own, or without a lower line.
 
-    A phase whose line cannot be read is stepped over: the lines on both sides of it are compared.
+    A phase whose line cannot be read is passed over: the lines before and after it are compared.
     """
     dated.sort(key=lambda phase: phase[0])
     before: int | None = None
@@ -156,7 +156,7 @@ def _label(node: Node) -> str:
 
 
 def _unlike(label: str, line: int, seen: dict[str, tuple[str, int]]) -> None:
-    """Note a label; another one that is alike once both are compared as labels are is a fault."""
+    """Notes a label. A second one that is alike once labels are compared is a fault."""
     other, first = seen.setdefault(folded_label(label), (label, line))
     if other != label:
         what = f"the label {quoted(label)} is the same as {quoted(other)} (line {first})"
@@ -164,7 +164,7 @@ def _unlike(label: str, line: int, seen: dict[str, tuple[str, int]]) -> None:
 
 
 def read_consequence(section: Section) -> Callable[[], Consequence]:
-    """What follows a refusal or silence; surfaces that were not announced are None."""
+    """What follows a refusal or silence. Surfaces that were not announced are None."""
     surfaces: dict[Surface, Restriction] | None = None
     node = section.node("surfaces")
     if node is not None:

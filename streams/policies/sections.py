@@ -1,7 +1,7 @@
-"""One mapping of a policy file, read key by key, every fault noted with its line.
+"""Reads one mapping of a policy file key by key, and notes every fault with its line.
 
-A value that cannot be read is noted and replaced by a harmless one of its type, so that reading
-goes on and all faults are found at once. Nothing is built from a file with a fault.
+A value that cannot be read is noted and replaced by a harmless one of its type. So reading goes on,
+and all faults are found at once. Nothing is built from a file with a fault.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -45,7 +45,10 @@ def line_of(node: Node) -> int:
 def pairs(
     node: Node, where: str, line: int, findings: Findings
 ) -> Iterator[tuple[str, ScalarNode, Node]]:
-    """The keys and values of a mapping; no mapping, a key that is not text, a repeat are faults."""
+    """The keys and values of a mapping.
+
+    These are faults: no mapping, a key that is no text, a key that stands twice.
+    """
     if not isinstance(node, MappingNode):
         findings.add(line, f"{where}: {shown(node)} is not a mapping", "write key: value lines")
         return
@@ -104,11 +107,11 @@ class Section:
                     findings.add(line, f"{where}: {key!r} is missing", cure)
 
     def line(self, key: str) -> int:
-        """The line of a key, or of the section where the key is absent."""
+        """The line of a key; if the key is absent, the line of its section."""
         return self._lines.get(key, self._line)
 
     def fault(self, key: str, message: str, cure: Cure) -> None:
-        """Note a fault of one key's value."""
+        """Notes a fault in the value of one key."""
         self._unsound.add(key)
         self.findings.add(self.line(key), f"{self.path(key)}: {message}", cure)
 
@@ -129,7 +132,7 @@ class Section:
         return key not in self._values or self.null(key)
 
     def read(self, key: str, parse: Callable[[Node], T], harmless: T) -> T:
-        """A value; absent or unreadable, the harmless one (the fault is noted)."""
+        """A value. If it is absent or unreadable: the harmless one, and the fault is noted."""
         if key not in self._values:
             return harmless
         try:
@@ -139,7 +142,7 @@ class Section:
             return harmless
 
     def read_or_null(self, key: str, parse: Callable[[Node], T]) -> T | None:
-        """A value, or None where it is absent, null or unreadable."""
+        """A value; None if it is absent, null or unreadable."""
         return None if self.empty(key) else self.read(key, lambda node: parse(node), None)
 
     def text(self, key: str) -> str:
@@ -155,7 +158,7 @@ class Section:
         return self.read(key, lambda node: read_whole(node, low, high), low)
 
     def duration(self, key: str, *, zero: bool) -> int:
-        """A duration in milliseconds; `zero` says whether it may be none at all."""
+        """A duration in milliseconds. `zero` says whether it may be zero."""
         return self.read(key, lambda node: _duration(node, zero), 1)
 
     def duration_or_null(self, key: str) -> int | None:
@@ -183,7 +186,7 @@ class Section:
         return self.read_or_null(key, lambda node: read_word(node, words))
 
     def section(self, key: str, required: Iterable[str], optional: Iterable[str] = ()) -> "Section":
-        """A mapping under a key; where it is absent, one that reads as harmless everywhere."""
+        """A mapping under a key. If it is absent: one that reads as harmless everywhere."""
         node = self._values.get(key)
         if node is None:
             return Section(MappingNode("", []), key, self._line, self.findings, required=())
@@ -197,7 +200,7 @@ class Section:
         )
 
     def node(self, key: str) -> Node | None:
-        """The node under a key, or None where it is absent or null."""
+        """The node under a key; None if it is absent or null."""
         return None if self.empty(key) else self._values[key]
 
     def items(self, key: str) -> list[Node]:
@@ -211,14 +214,14 @@ class Section:
         return list(node.value)
 
     def some(self, key: str, most: int, what: str) -> list[Node]:
-        """The first elements of a list, at most so many; that there are more is a fault."""
+        """The first elements of a list, up to a limit. More of them are a fault."""
         nodes = self.items(key)
         if len(nodes) > most:
             self.fault(key, f"{len(nodes)} {what}, at most {most} are allowed", "leave some out")
         return nodes[:most]
 
     def each(self, key: str, parse: Callable[[Node], T]) -> list[tuple[int, T]]:
-        """The elements of a list that can be read, each with its line; a repeat is a fault."""
+        """The readable elements of a list, each with its line. A repeat is a fault."""
         found: dict[T, int] = {}
         for item in self.items(key):
             at = line_of(item)

@@ -69,7 +69,7 @@ class Checker:
         return self._partition_of(key) == self._partition
 
     def is_high(self, reading: FollowerCount) -> bool:
-        """Whether a reading is at or above the floor of its platform, or its platform is unknown."""
+        """Whether a reading is at or above its platform's floor, or the platform is unknown."""
         return reading.followers >= self._floors.get(reading.platform, -1)
 
     def candidates(

@@ -49,7 +49,7 @@ def is_credible(stated: int, entry: int) -> bool:
 
 
 def word_time(stated: int, entry: int) -> WordTime:
-    """The time of a word: the stated one, never later than its entry; if not credible, the entry."""
+    """The time of a word: as stated, never later than its entry; the entry if not credible."""
     if not is_credible(stated, entry):
         return WordTime(entry, stated, replaced=True)
     return WordTime(min(stated, entry), stated, replaced=False)

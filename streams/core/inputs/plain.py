@@ -28,7 +28,7 @@ class Refusal(NamedTuple):
 
 
 def read_plain(raw: bytes) -> tuple[Any, Refusal | None]:
-    """Reads a record as plain JSON, and finds what is wrong with it whatever its fields should be."""
+    """Reads a record as plain JSON, and finds what is wrong with it in any topic."""
     try:
         plain = _anything.decode(raw)
     except UNREADABLE:

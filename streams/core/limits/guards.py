@@ -67,7 +67,7 @@ class GuardBook(Struct, array_like=True):
     closed: dict[str, int] = field(default_factory=dict)
 
     def closed_until(self, platform: str, now: int) -> int | None:
-        """Until when a tripped guard holds back a platform's adverse events; None if no guard does."""
+        """Until when a tripped guard holds back a platform's adverse events; else None."""
         until = self.closed.get(platform)
         return until if until is not None and until > now else None
 
@@ -81,7 +81,7 @@ class GuardBook(Struct, array_like=True):
         tracked: int,
         partition_count: int,
     ) -> bool:
-        """Counts cases. Returns True if the guard trips, or stays tripped longer, because of them."""
+        """Counts cases. Returns True if the guard trips, or stays tripped longer, by them."""
         guards = policy.guards
         limit = None if guards is None else _limit(guards, guard)
         if guards is None or limit is None:

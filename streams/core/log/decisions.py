@@ -97,7 +97,7 @@ class DecisionLog:
         self._write(transaction, context.ref.key, record, context.now)
 
     def transaction(self, transaction: Transaction, now: int, reads: Mapping[str, int]) -> None:
-        """Writes how far each input was read in the transaction that ends here, and in which steps."""
+        """Writes how far the ending transaction read each input, and in which steps."""
         record = {
             "kind": "transaction",
             "edition": EDITION,

@@ -1,1 +1,1 @@
-"""The nouns: an account's state, a policy, ids, instants, and the ports of its surroundings."""
+"""The nouns: an account's state, a policy, ids, instants, and the ports to the surroundings."""

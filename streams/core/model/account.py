@@ -1,7 +1,7 @@
 """The state of one account, as it is kept under its key and in the changelog.
 
-All instants are milliseconds UTC. The encoding is MessagePack with fields by position; a new field
-is added at the end, with a default, so that an older record still reads.
+All instants are milliseconds UTC. The encoding is MessagePack with fields by position. A new field
+is added at the end and has a default, so that an older record can still be read.
 """
 
 from typing import NamedTuple
@@ -16,11 +16,11 @@ from streams.core.model.seldom import Seldom
 
 
 class Label(Struct, array_like=True, gc=False):
-    """A label. `text` None: a label that the policy does not know, whose text is never kept.
+    """A label. `text` is None for a label that the policy does not know; its text is never kept.
 
     `since`: from when labels of covered fields have followed one another without a gap. `removed`:
-    by a tombstone; what is kept is its time. `contradictory`: another label of the same instant
-    said something else, so that neither counts until a newer one.
+    a tombstone removed it, and only its time is kept. `contradictory`: another label of the same
+    instant said something else, so neither counts until a newer one.
     """
 
     text: str | None
@@ -33,15 +33,17 @@ class Label(Struct, array_like=True, gc=False):
 
 
 class Hold(Struct, array_like=True, gc=False):
-    """A person's stop: from `since` until it is ended or `expires_at`."""
+    """A person's stop: from `since` until somebody ends it, or until `expires_at`."""
 
     since: int
     expires_at: int | None
 
 
 class Said(Struct, array_like=True, gc=False):
-    """The newest applied or stale one of a word: its time, the time that it states, what it is
-    about (a digest), and the time of the newest applied one.
+    """The newest applied or stale one of a word.
+
+    It keeps its time, the time that it states, what it is about (a digest), and the time of the
+    newest applied one.
     """
 
     at: int
@@ -58,13 +60,13 @@ class Appeal(Struct, array_like=True, gc=False):
 
 
 class Unclear(Struct, array_like=True, gc=False):
-    """Unclear words of one kind: what ends them is known of the first and the newest.
+    """Unclear words of one kind: what is needed of the first and the newest to end them.
 
     schemas/CONTRACT.md, "Answers, receipts, unclear words".
 
     `since`: from when the clock stands still. `entry`: when the newest came in. `own`: the newest
-    time that one of them states, where it could be read. `newest`: the time of the newest, its
-    entry where its own could not be read.
+    time that one of them states, where it could be read. `newest`: the time of the newest, or its
+    entry if its own time could not be read.
     """
 
     since: int
@@ -74,14 +76,14 @@ class Unclear(Struct, array_like=True, gc=False):
 
 
 class Heard(Struct, array_like=True, gc=False):
-    """What people said of an account, and stays when it is closed.
+    """What people said about an account. It stays when the account is closed.
 
-    `words`: by word. `controls`: of those with the latest time their time, a digest of the whole
-    and one of the id (marks.py). `appeals`: the open ones by id. `upheld_at`: the newest verdict
-    for the owner, while its mark stands; `freed_at`: the newest word that ends such a mark.
-    `held_at`: the newest hold.
-    `unclear`: by topic, and `appeals` for those beyond the most that are kept. `paused_until`: the
-    latest end of a stop that is over, which may lie ahead of what comes next.
+    `words`: by word. `controls`: for those with the latest time, the time, a digest of the whole
+    and one of the id (marks.py). `appeals`: the open ones, by id. `upheld_at`: the newest verdict
+    for the owner, while its mark stands. `freed_at`: the newest word that ends such a mark.
+    `held_at`: the newest hold. `unclear`: by topic, and under `appeals` the openings beyond the
+    limit. `paused_until`: the latest end of a stop that is over; it may be later than what comes
+    next.
     """
 
     words: dict[str, Said] = field(default_factory=dict)
@@ -95,10 +97,11 @@ class Heard(Struct, array_like=True, gc=False):
 
 
 class Terms(Struct, array_like=True):
-    """What was promised at issue; stricter policies do not change it, milder ones do at once.
+    """What was promised at issue. Stricter policies do not change it; milder ones do at once.
 
-    The last five are pinned since the second edition: `exit_ratio_ppm` None means that none of them
-    is, and that the present policy's count. `followers`: the count on which the invitation rests.
+    The last five are pinned since the second edition. If `exit_ratio_ppm` is None, none of them is
+    pinned, and those of the present policy count. `followers`: the count on which the invitation
+    rests.
     """
 
     phase: str
@@ -134,7 +137,7 @@ class Throttled(Struct, array_like=True):
 
 
 class CycleAside(Struct, array_like=True):
-    """What is seldom to be said of a cycle, or late in its life (see seldom.py)."""
+    """Fields of a cycle that are rarely set, or late in its life (see seldom.py)."""
 
     extended_to: int | None = None
     unclear: Unclear | None = None
@@ -149,19 +152,19 @@ class CycleAside(Struct, array_like=True):
 class Cycle(Struct, array_like=True):
     """One invitation and what followed.
 
-    `deadline_at` is what the owner was told last. It is reckoned from `clock_base` by adding every
-    stop of the clock after `clock_from` (see instants.py); `stops` are the account's own, ended
-    ones. `receipts` are those that named it, so that none counts twice, by time and digest
-    (marks.py); `told` those that the first edition kept. `issued_at` moves with a reissue,
+    `deadline_at` is what the owner was told last. It is calculated from `clock_base` by adding
+    every stop of the clock after `clock_from` (see instants.py). `stops` are the account's own,
+    ended stops. `receipts`: time and digest of those that named the cycle, so that none counts
+    twice (marks.py); `told`: those that the first edition kept. `issued_at` moves with a reissue,
     `first_issued_at` does not. `reminded_count`: how many of the pinned reminders are done since
     the last delivery.
 
     Kept in `aside`: `expired_at`: when `invitation.expired` was decided. `delivery_at`: when the
-    delivery says that it was, where that is not `delivered_at`. `extended_to`: no deadline will be
-    before it. `answered_by`: entry and time of the last grant or refusal that was applied.
-    `consent`: the version of the notice that was agreed to. `unclear`: words on this cycle.
-    `extend_waits`: becomes `extended_to` where another delivery is possible again. `declined_late`:
-    the refusal entered after the deadline.
+    delivery says that it was, if that is not `delivered_at`. `extended_to`: no deadline will be
+    before it. `answered_by`: entry and time of the last applied grant or refusal. `consent`: the
+    notice version that was agreed to. `unclear`: words on this cycle. `extend_waits`: becomes
+    `extended_to` once another delivery is possible. `declined_late`: the refusal entered after the
+    deadline.
     """
 
     terms: Terms
@@ -194,7 +197,7 @@ class Cycle(Struct, array_like=True):
 
 
 class Reading(NamedTuple):
-    """A count that waits for the end of a leaving; `opening`: whether it may open a dwell."""
+    """A count that waits for the end of a leaving. `opening`: whether it may open a dwell."""
 
     observed_at: int
     followers: int
@@ -202,7 +205,7 @@ class Reading(NamedTuple):
 
 
 class AccountAside(Struct, array_like=True, gc=False):
-    """What is seldom to be said of an account (see seldom.py)."""
+    """Fields of an account that are rarely set (see seldom.py)."""
 
     kept: Reading | None = None
     kept_label: Label | None = None
@@ -211,7 +214,7 @@ class AccountAside(Struct, array_like=True, gc=False):
 
 
 class Life(Struct, array_like=True, gc=False):
-    """The cycles of one mode: the last number, the last sequence, where the present one stands."""
+    """The cycles of one mode: the last number, the last sequence, the state of the present one."""
 
     cycle_number: int = 0
     sequence: int = 0
@@ -221,17 +224,19 @@ class Life(Struct, array_like=True, gc=False):
 
 
 class Account(Struct, array_like=True, gc=False):
-    """All that is known of an account.
+    """Everything that is known about an account.
 
-    `above_line_since`: line to the `observed_at` of the first reading of the unbroken run at or
-    above it. `followers` None: no count is remembered. `opening`: whether the last reading may
-    open a dwell. `mark`: number of the input topic and offset that changed it last, so that a
-    double application cannot go unseen. `seen`: the instant up to which time has been let pass for
-    it. `kept`, `kept_label`: what came in after the end of a leaving or of a label, and waits until
-    that end has acted. `dwell_after`: no dwell begins before. `spent`: this dwell has led to an
-    invitation. These four are kept in `aside`.
-    `heard`: what people said of it. `appeal`, `controls` and `answered` are the first edition's and
-    are empty once its record was read.
+    `above_line_since`: by line, the `observed_at` of the first reading of the unbroken run at or
+    above it. `followers`: None if no count is remembered. `opening`: whether the last reading may
+    open a dwell. `mark`: topic number and offset of the last input that changed it, so that a
+    double application is seen. `seen`: the instant up to which time has passed for it.
+
+    Kept in `aside`: `kept`, `kept_label`: inputs that came in after the end of a leaving or of a
+    label, and wait until that end has acted. `dwell_after`: no dwell begins before. `spent`: this
+    dwell has led to an invitation.
+
+    `heard`: what people said about it. `appeal`, `controls` and `answered` belong to the first
+    edition; they are empty once its record was read.
     """
 
     followers: int | None = None
@@ -276,9 +281,7 @@ class Account(Struct, array_like=True, gc=False):
 
     @property
     def remembered(self) -> bool:
-        """Whether anything but a reading was ever heard of it, so that its count is kept at any
-        size.
-        """
+        """Whether more than a reading was ever heard of it; then its count is kept at any size."""
         return bool(
             self.live.cycle_number
             or self.shadow.cycle_number
@@ -290,14 +293,14 @@ class Account(Struct, array_like=True, gc=False):
 
 
 MOST_CONTROLS = 256
-"""So many controls of an account are remembered: those with the latest time."""
+"""How many controls of an account are remembered: those with the latest time."""
 
 UNKNOWN_CONTENT = -1
-"""Stands for the digest of a control of which only the id was kept."""
+"""Stands for the content digest of a control of which only the id was kept."""
 
 
 class AccountRef(NamedTuple):
-    """Whose state it is."""
+    """Which account a state belongs to."""
 
     platform: str
     account_id: str
@@ -309,7 +312,7 @@ class AccountRef(NamedTuple):
 
     @classmethod
     def of(cls, key: bytes) -> "AccountRef":
-        """From the Kafka key."""
+        """Reads the Kafka key."""
         platform, _, account_id = key.decode().partition(":")
         return cls(platform, account_id)
 
@@ -325,11 +328,11 @@ _decode_account = _accounts.decode
 
 _FIRST_EDITION_FIELDS = 23
 _ARRAY_16 = 0xDC
-"""How MessagePack begins an array of 16 fields or more; two bytes with their number follow."""
+"""How MessagePack begins an array of 16 fields or more. Two bytes with the number follow."""
 
 
 def decode_account(raw: bytes) -> Account:
-    """An account as it was encoded; what the first edition kept of words is carried over."""
+    """Decodes an account. What the first edition kept of words is carried over."""
     account = _decode_account(raw)
     if raw[2] > _FIRST_EDITION_FIELDS and raw[0] == _ARRAY_16:
         return account
@@ -339,17 +342,17 @@ def decode_account(raw: bytes) -> Account:
 
 
 def _of_first_edition(account: Account) -> bool:
-    """Whether words are kept of it in the form of the first edition, which had no `heard`."""
+    """Whether words are kept in the form of the first edition, which had no `heard`."""
     return bool(account.controls or account.answered or account.hold or account.appeal) or not (
         account.opened_at is account.exempt_at is account.owner_at is None
     )
 
 
 def carry_over(account: Account) -> None:
-    """What the first edition kept, in the form of the second.
+    """Turns what the first edition kept into the form of the second.
 
-    Of a control it kept a digest of the id alone: it counts as older than any other, and its
-    content as unknown.
+    Of a control it kept a digest of the id only. Such a control counts as older than any other, and
+    its content as unknown.
     """
     heard = Heard()
     marks = account.controls[-MOST_CONTROLS:]
@@ -378,7 +381,7 @@ def _carry(heard: Heard, word: str, at: int) -> None:
 
 
 def next_ordinal(cycle: Cycle, event: Event, surface: Surface | None) -> int:
-    """Count one more of an action in the cycle; the first is 1."""
+    """Counts one more of an action in the cycle; the first one is 1."""
     name = event if surface is None else f"{event}/{surface}"
     cycle.ordinals[name] = number = cycle.ordinals.get(name, 0) + 1
     return number

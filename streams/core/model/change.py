@@ -12,9 +12,7 @@ Machine = Literal["eligibility", "invitation", "throttle"]
 
 
 class Draft(NamedTuple):
-    """An event before it has its number: `mode` decides topic and sequence, `data` is its own
-    part.
-    """
+    """An event before it is numbered. `mode` decides topic and sequence; `data` is its own part."""
 
     event: Event
     reason: str
@@ -22,15 +20,15 @@ class Draft(NamedTuple):
     data: dict[str, Any]
     surface: Surface | None = None
     ordinal: int | None = None
-    """The number of the action in its cycle, where it is not simply one more."""
+    """The number of the action in its cycle, if it is not simply one more."""
 
 
 class Change(Struct, frozen=True, gc=False):
     """One row taken: what it sets, without a condition, on the account, the life and the cycle.
 
-    `life_mode` names the life concerned. `throttle` sets or, with None, removes the surface's
-    restriction. `ends_cycle`: the cycle is forgotten after the events went out. `stale`: the word
-    that led to it is stale, and counted so.
+    `life_mode` names the life. `throttle` sets the restriction of the surface, or removes it if
+    None. `ends_cycle`: the cycle is deleted after the events went out. `stale`: the word that led
+    to the change is stale, and is counted as stale.
     """
 
     machine: Machine

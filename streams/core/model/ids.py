@@ -1,4 +1,4 @@
-"""Ids are functions of what they name: any machine, partition count or run gives the same."""
+"""Ids are functions of what they name: every machine, partition count and run gives the same id."""
 
 import hashlib
 from functools import lru_cache
@@ -13,9 +13,10 @@ def derive(
     surface: str = "",
     ordinal: int = 1,
 ) -> str:
-    """The id of an action: 32 hex digits of the SHA-256 over all that identifies it.
+    """The id of an action: 32 hex digits of the SHA-256 over everything that identifies it.
 
-    `mode` is the mode of the cycle's life; a shadow surface of a live cycle keeps the live cycle's.
+    `mode` is the mode of the cycle's life. A shadow surface of a live cycle has the mode of the
+    live cycle.
     """
     text = "\n".join((platform, account_id, mode, str(cycle), action, surface, str(ordinal)))
     return hashlib.sha256(text.encode()).hexdigest()[:32]
@@ -23,21 +24,21 @@ def derive(
 
 @lru_cache(maxsize=1024)
 def invitation_id(platform: str, account_id: str, mode: str, cycle: int) -> str:
-    """The id of a cycle's invitation; a reissued one keeps it."""
+    """The id of a cycle's invitation. A reissued invitation keeps it."""
     return derive(platform, account_id, mode, cycle, "invitation")
 
 
 def bucket(platform: str, account_id: str) -> int:
-    """The account's place, 0 to 99, in a roll-out.
+    """The account's place in a roll-out, 0 to 99.
 
-    Fixed, so that a larger share keeps who is in.
+    It never changes, so a larger share keeps the accounts that are already in.
     """
     digest = hashlib.sha256(f"roll-out\n{platform}\n{account_id}".encode()).digest()
     return int.from_bytes(digest[:8], "big") % 100
 
 
 def pseudonym(key: bytes) -> bytes:
-    """The key under which a closed account's remains are kept."""
+    """The key under which the remains of a closed account are kept."""
     return b"~" + hashlib.sha256(key).hexdigest().encode()
 
 
@@ -47,7 +48,7 @@ def control_mark(control_id: str) -> int:
 
 
 def content_mark(*fields: object) -> int:
-    """All fields of an input as 8 bytes, to remember that one alike counted."""
+    """All fields of an input as 8 bytes, to recognise an input that is alike in every field."""
     return _eight_bytes("\n".join(str(one) for one in fields))
 
 

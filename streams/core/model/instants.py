@@ -2,7 +2,7 @@
 
 A stop is a stretch of time that does not count toward the answer window: a hold, an open appeal,
 the switches `adverse_off` and `answers_paused`. A stop that begins before the deadline moves the
-deadline by its whole length; deadlines therefore only ever move later.
+deadline by its whole length. So deadlines only ever move later.
 """
 
 from bisect import bisect_left
@@ -16,7 +16,7 @@ SECOND = 1000
 HOUR = 3600 * SECOND
 DAY = 24 * HOUR
 SHANGHAI_OFFSET = 8 * HOUR
-"""Asia/Shanghai has had no other offset since 1991; caps count its days and hours."""
+"""Asia/Shanghai has had this offset without a change since 1991. Caps count its days and hours."""
 
 Stop = tuple[int, int | None]
 
@@ -36,8 +36,8 @@ _LAST = milliseconds(datetime.max.replace(tzinfo=UTC))
 def rfc3339(instant: int) -> str:
     """Milliseconds UTC as on the wire: `2023-10-31T00:00:00.000Z`.
 
-    What lies outside the years that the form can say is said as its first or last instant.
-    Remembered: that of a decision, a deadline's, an account's are said again and again.
+    An instant outside the years that the form can express becomes its first or last instant.
+    Results are cached, because the same instants are written again and again.
     """
     instant = min(max(instant, _FIRST), _LAST)
     moment = datetime.fromtimestamp(instant // 1000, UTC)
@@ -45,14 +45,14 @@ def rfc3339(instant: int) -> str:
 
 
 class Reckoning(NamedTuple):
-    """A deadline and whether its clock stands still just now (then it will be later)."""
+    """A deadline, and whether its clock stands still at this moment (then it will be later)."""
 
     deadline: int
     stopped: bool
 
 
 def merge(stops: Iterable[Stop]) -> list[Stop]:
-    """The union of stops, in order; None ends never."""
+    """The union of stops, in order. A stop with the end None never ends."""
     merged: list[Stop] = []
     for start, end in sorted(stops, key=lambda stop: stop[0]):
         if end is not None and end <= start:
@@ -69,9 +69,10 @@ def merge(stops: Iterable[Stop]) -> list[Stop]:
 
 
 def bounded(stops: Iterable[tuple[int, int]], most: int) -> list[tuple[int, int]]:
-    """The union of stops, at most so many, in order.
+    """The union of stops in order, limited in number.
 
-    Where there are more, the shortest gap between two, of equals the earliest, counts as stopped.
+    If there are more, the shortest gap between two stops counts as stopped; of equal gaps, the
+    earliest.
     """
     union: list[tuple[int, int]] = [(start, end) for start, end in merge(stops) if end is not None]
     if len(union) <= most:
@@ -88,7 +89,7 @@ def bounded(stops: Iterable[tuple[int, int]], most: int) -> list[tuple[int, int]
 
 
 def add_stop(kept: list[tuple[int, int]], since: int, until: int, most: int) -> None:
-    """Add a stop to stops that `bounded` made; costs less than making them anew."""
+    """Adds a stop to stops that `bounded` made. It costs less than `bounded`."""
     at = bisect_left(kept, (since, since))
     while at > 0 and kept[at - 1][1] >= since:
         at -= 1

@@ -17,9 +17,9 @@ _SELECTORS = frozenset(
 
 @lru_cache(maxsize=4096)
 def folded_label(text: str) -> str:
-    """A label as it is compared: NFKC, without format characters and variation selectors, trimmed.
+    """A label as it is compared: NFKC, no format characters or variation selectors, trimmed.
 
-    An empty one is unknown, whatever the policy says.
+    An empty label is unknown, whatever the policy says.
     """
     if text.isascii():
         return text.strip()

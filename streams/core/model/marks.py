@@ -1,6 +1,7 @@
-"""A bounded memory of what was heard: its time and digests, those with the latest time.
+"""A bounded memory of what was heard: times and digests, of the entries with the latest time.
 
-One string of bytes, oldest first, so that it is read and written at once however full it is.
+It is one string of bytes, oldest entry first, so that it is read and written at once however full
+it is.
 """
 
 import struct
@@ -11,7 +12,7 @@ _Q = struct.Struct(">q")
 
 
 def remember(memory: bytes, time: int, digests: tuple[int, ...], most: int) -> bytes:
-    """The memory with one more entry; of more than `most` those with the latest time."""
+    """The memory with one more entry; if there are more than `most`, those with the latest time."""
     width = NUMBER * (1 + len(digests))
     entry = b"".join(_Q.pack(number) for number in (time, *digests))
     count = len(memory) // width
@@ -23,7 +24,7 @@ def remember(memory: bytes, time: int, digests: tuple[int, ...], most: int) -> b
 
 
 def entries(memory: bytes, place: int, digest: int, width: int) -> list[int]:
-    """The offsets of the entries in whose `place` (from 1) a digest stands."""
+    """The offsets of the entries that have a digest in `place` (from 1)."""
     wanted, found = _Q.pack(digest), []
     at = memory.find(wanted)
     while at >= 0:

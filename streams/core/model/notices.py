@@ -10,7 +10,7 @@ from msgspec import Struct
 from streams.core.model.policy import Notice
 
 MOST_NOTICES = 100
-"""So many versions of a platform are kept; a grant that names an older one is unclear."""
+"""How many versions of a platform are kept. A grant that names an older one is unclear."""
 
 
 class TakenUp(Struct, array_like=True):
@@ -35,12 +35,12 @@ def with_notice(known: tuple[TakenUp, ...], notice: Notice, since: int) -> tuple
 
 
 def find(notices: Notices, version: str) -> TakenUp | None:
-    """A version as it was taken up last; None where it never was, as far as is known."""
+    """A version as it was last taken up; None if it never was, as far as is known."""
     return next((one for one in reversed(notices) if one.version == version), None)
 
 
 def in_force_since(notices: Notices, version: str, since: int) -> TakenUp | None:
-    """A version that was in force at any time since an instant."""
+    """A version, if it was in force at any time since an instant; else None."""
     ends: int | None = None
     for one in reversed(notices):
         if ends is not None and ends <= since:
@@ -62,7 +62,7 @@ def renewed(notices: Notices, version: str) -> bool:
 
 
 def is_newer(notices: Notices, version: str, than: str) -> bool:
-    """Whether a version was taken up after another; one that is not known is older than all."""
+    """Whether a version was taken up after another. An unknown one counts as older than all."""
     one, other = find(notices, version), find(notices, than)
     if one is None or version == than:
         return False

@@ -2,9 +2,9 @@
 
 schemas/CONTRACT.md, "Policies".
 
-It refuses nonsense when it is made; reading it from YAML, with file and line, is the package
-`streams/policies`. All durations are milliseconds, all instants milliseconds UTC. What a platform
-did not announce is None.
+It refuses nonsense when it is made. The package `streams/policies` reads it from YAML, and names
+file and line. All durations are milliseconds, all instants milliseconds UTC. What a platform did
+not announce is None.
 """
 
 import hashlib
@@ -30,7 +30,7 @@ from schemas.words import (
 from streams.core.model.labels import folded_label
 
 ANSWERS = ("declined", "no_answer")
-"""What a consequence may follow from: a refusal, or silence to the end of the window."""
+"""What a consequence may follow: a refusal, or silence until the end of the window."""
 
 PPM = 1_000_000
 
@@ -48,20 +48,24 @@ def weakest(*modes: Mode) -> Mode:
 
 
 def _require(holds: bool, what: str) -> None:
-    """Refuse nonsense when a policy is made: a ValueError says what must hold."""
+    """Refuses nonsense when a policy is made.
+
+    Raises:
+        ValueError: says what must hold.
+    """
     if not holds:
         raise ValueError(what)
 
 
 _BLANK_LETTERS = frozenset("\u115f\u1160\u2800\u3164\uffa0")
-"""Fillers: letters to Unicode, and nothing to see."""
+"""Fillers: Unicode calls them letters, but there is nothing to see."""
 
 
 def is_reference(text: str) -> bool:
     """Whether a text can only be a reference to a document: one word without `@`.
 
-    So that neither a blank nor a sentence with somebody's name unlocks `enforce` and goes out in
-    every statement.
+    So neither a blank nor a sentence with a person's name can unlock `enforce` and go out in every
+    statement.
     """
     return (
         1 <= len(text) <= MAX_REFERENCE_LENGTH
@@ -74,7 +78,7 @@ def is_reference(text: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """What the owner is told and how long there is to answer; `reminders` precede the deadline."""
+    """What the owner is told, and how long there is to answer. Reminders precede the deadline."""
 
     id: str
     version: str
@@ -95,9 +99,9 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """A follower line in force from an instant.
+    """A follower line that is in force from an instant.
 
-    With `starts_at` None it is not in force, but counts for the floor.
+    If `starts_at` is None the phase is not in force, but it counts for the floor.
     """
 
     name: str
@@ -106,7 +110,7 @@ class Phase:
     answer_by: int | None
     mode: Mode | None
     utc_offset_minutes: int = field(default=SHANGHAI_OFFSET_MINUTES, compare=False)
-    """In which zone `from` is written, for statements to people; no part of the canonical form."""
+    """The zone in which `from` is written, for statements. Not part of the canonical form."""
 
     def __post_init__(self) -> None:
         _require(re.fullmatch(ID_PATTERN, self.name) is not None, "a phase's name is an id")
@@ -117,7 +121,7 @@ class Phase:
 
 @dataclass(frozen=True, slots=True)
 class Stability:
-    """How long a crossing must last, how far one must fall, how soon a new cycle may start."""
+    """How long a crossing lasts, how far an account falls, how soon a new cycle may start."""
 
     dwell: int
     exit_ratio_ppm: int
@@ -142,7 +146,7 @@ class Restriction:
 
 @dataclass(frozen=True, slots=True)
 class Consequence:
-    """Restrictions by surface (None: not announced), on which answers, reviewed and ended when."""
+    """Restrictions by surface (None: not announced), the answers they follow, review and end."""
 
     surfaces: Mapping[Surface, Restriction] | None
     on: frozenset[str]
@@ -161,8 +165,8 @@ class Consequence:
 class Guards:
     """Rates, in parts per million, at which a platform's adverse events stop by themselves.
 
-    Each is taken over a sliding window of `window` milliseconds per partition, once at least
-    `minimum` cases are in it. None: that guard is not set.
+    Each partition counts over a sliding window of `window` milliseconds, and judges once the window
+    holds at least `minimum` cases. None: that guard is not set.
     """
 
     window: int
@@ -202,7 +206,7 @@ def _followers(phase: Phase) -> int:
 
 @dataclass(frozen=True)
 class Policy:
-    """One platform's rule; `digest` is of the canonical form, whatever the file's layout."""
+    """One platform's rule. `digest` is that of the canonical form, not of the file's layout."""
 
     platform: str
     version: int
@@ -253,7 +257,7 @@ class Policy:
 
     @property
     def missing_for_enforce(self) -> tuple[str, ...]:
-        """The facts that are still null and without which nothing may be enforced."""
+        """The facts that are still null. While there is one, nothing may be enforced."""
         facts = {
             "notice.answer_window": self.notice.answer_window,
             "consequence.surfaces": self.consequence.surfaces,
@@ -265,7 +269,7 @@ class Policy:
     def canonical(self) -> bytes:
         """The policy as canonical JSON: keys sorted, sets sorted, integers only.
 
-        In which zone a time was written is no part of it: the instant counts.
+        The zone in which a time was written is not part of it; the instant is.
         """
         plain = asdict(self)
         for phase in plain["phases"]:
@@ -298,7 +302,7 @@ class Policy:
 
     @cached_property
     def _stretches(self) -> tuple[list[int], list[InForce]]:
-        """The instants at which phases begin, and what is in force before, between and after."""
+        """The instants at which phases begin, and what is in force before, between, after."""
         begun = sorted({one.starts_at for one in self.phases if one.starts_at is not None})
         stretches = [InForce((), ())]
         for start in begun:
@@ -311,7 +315,7 @@ class Policy:
         return begun, stretches
 
     def phase_mode(self, phase: Phase) -> Mode:
-        """The mode of a phase: its own or the policy's, the weaker."""
+        """The mode of a phase: the weaker of its own and the policy's."""
         return weakest(self.mode, phase.mode or self.mode)
 
     def surface_mode(self, restriction: Restriction, cycle_mode: Mode) -> Mode:
@@ -319,7 +323,7 @@ class Policy:
         return weakest(cycle_mode, self.mode, restriction.mode or self.mode)
 
     def field_of(self, label: str | None) -> Field | None:
-        """The covered field that a label means, or None: unknown, exempt and uncovered labels."""
+        """The covered field that a label means; None for unknown, exempt and uncovered labels."""
         if label is None:
             return None
         if label in self.known_labels:
@@ -327,7 +331,7 @@ class Policy:
         return self._fields.get(folded_label(label))
 
     def known_text(self, label: str) -> str | None:
-        """What is kept of a label: its text as it is compared; None if it is not in the map."""
+        """What is kept of a label: its text as it is compared, or None if it is not in the map."""
         if label in self.known_labels:
             return label
         text = folded_label(label)
@@ -344,5 +348,5 @@ class Policy:
 
     @cached_property
     def known_labels(self) -> frozenset[str]:
-        """The labels in the policy's map, as labels are compared; no other's text is ever kept."""
+        """The labels in the policy's map, as labels are compared. No other text is ever kept."""
         return frozenset(map(folded_label, (*self.labels, *self.exempt_labels)))

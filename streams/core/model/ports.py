@@ -1,6 +1,6 @@
 """What the core needs of whoever runs it: a place for state and outputs, and records to read.
 
-The engine's transaction and spans have this shape; so have the dictionaries of a backtest.
+The engine's transaction and spans have this shape. So have the dictionaries of a test.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,7 +13,7 @@ Headers = tuple[tuple[str, bytes], ...]
 
 
 class Transaction(Protocol):
-    """State by store and key, and what goes out. `topic` is the name without prefix."""
+    """State by store and key, and outputs. `topic` is the name without prefix."""
 
     def get(self, store: str, key: bytes) -> bytes | None:
         """The value under `key`, or None."""
@@ -70,7 +70,10 @@ Records = Sequence[InputRecord]
 
 
 class Stop(Exception):
-    """The core will not go on; a person (2) or a restart (70) has to change something first."""
+    """The core will not go on.
+
+    `exit_code` says who has to act first: 2 a person, 70 a restart.
+    """
 
     def __init__(self, message: str, exit_code: Literal[2, 70]) -> None:
         super().__init__(message)

@@ -1,7 +1,7 @@
-"""Fields of a record that seldom say anything, kept together so that most records need no room.
+"""Fields that are rarely set, kept together so that most records need no room for them.
 
-A record by position has room for every field. Those that nearly no record needs lie in a struct of
-their own, `aside`, which is there only where one of them was ever said.
+A record by position has room for every field. Fields that nearly no record needs are in a struct of
+their own, `aside`, which exists only if one of them was ever set.
 """
 
 from typing import Any, Generic, TypeVar
@@ -12,9 +12,9 @@ _T = TypeVar("_T")
 
 
 class Seldom(Generic[_T]):
-    """A field of a record that lies in its `aside`, read and written as if it were its own.
+    """A field that is kept in the record's `aside`, but is read and written as if it were its own.
 
-    `kind` is the struct of `aside`, every field of which has a default.
+    `kind` is the struct of `aside`; each of its fields has a default.
     """
 
     __slots__ = ("_kind", "_name", "_unsaid")

@@ -1,4 +1,4 @@
-"""What a partition has done since it was last asked: counts, state to write, haste."""
+"""What a partition has done since it was last asked: counts, state to write, need to commit."""
 
 from collections import Counter
 from typing import Any
@@ -11,8 +11,8 @@ class StepEffects:
     """Shared by the parts of a partition.
 
     `counts` gathers what the metrics show: a name and its labels to a number. `commit_soon`: an
-    output waits to be seen. `state_changed`: state has changed. `pending`: what is kept beside the
-    accounts, by its reserved key, and has changed.
+    output waits to be seen. `state_changed`: state has changed. `pending`: changed state beside the
+    accounts, by its reserved key.
     """
 
     def __init__(self) -> None:
@@ -22,14 +22,11 @@ class StepEffects:
         self.state_changed = False
 
     def begin(self) -> None:
-        """A step begins.
-
-        Nothing is urgent and nothing has moved yet.
-        """
+        """Begins a step: nothing waits to be seen, and no state has changed yet."""
         self.commit_soon = self.state_changed = False
 
     def flush(self, transaction: Transaction) -> None:
-        """Put what changed beside the accounts under its reserved key."""
+        """Writes changed state beside the accounts under its reserved keys."""
         for key, value in self.pending.items():
             transaction.put(ACCOUNTS, key, encode(value))
         self.pending.clear()

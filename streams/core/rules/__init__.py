@@ -1,1 +1,1 @@
-"""What an input or an instant means for an account. Pure conditions and their effects."""
+"""What an input or an instant means for an account: conditions and their effects, without I/O."""

@@ -1,7 +1,6 @@
 """What is due when: every timer of an account, and what its adverse events wait for.
 
-One list serves both questions, when to look again and what to do then, so that the two cannot
-differ.
+The same list says when to look again and what to do then, so that the two cannot differ.
 """
 
 from typing import NamedTuple
@@ -19,7 +18,7 @@ from streams.core.rules.throttle import cycle_ends_at, ends_at, in_order, restri
 
 
 class Item(NamedTuple):
-    """Something to do at an instant; `since`: from when it has been waiting, for a fair order."""
+    """Something to do at an instant. `since`: from when it has been waiting, for a fair order."""
 
     at: int
     timer: Timer
@@ -29,7 +28,7 @@ class Item(NamedTuple):
 
 
 class Agenda(NamedTuple):
-    """The items of an account and the adverse events that are put off: event, what it waits for."""
+    """The items of an account, and the deferred adverse events with what each waits for."""
 
     items: list[Item]
     deferred: list[tuple[Event, list[Deferral]]]
@@ -49,9 +48,9 @@ class Agenda(NamedTuple):
         return min((item.since for item in self.items if item.at == at), default=0)
 
     def first(self, until: int, favourable_only: bool = False) -> Item | None:
-        """The item to do first among those due; at one instant the favourable ones come first.
+        """The item to do first among those due. At one instant favourable items come first.
 
-        `favourable_only`: what is adverse waits, and what is favourable passes it.
+        `favourable_only`: adverse items wait, and favourable ones pass them.
         """
         due = [
             item
@@ -160,7 +159,7 @@ def _issue(agenda: Agenda, account: Account, policy: Policy, context: DecisionCo
 
 
 def issuable(account: Account, policy: Policy, context: DecisionContext) -> ApplicablePhase | None:
-    """The standing under which a new cycle may begin once nothing defers it; None if none may."""
+    """The phase under which a new cycle may begin once nothing defers it; None if none may."""
     if account.eligibility is not Eligibility.INSIDE:
         return None
     if account.live.state is not Invitation.NONE or account.shadow.state is not Invitation.NONE:
@@ -179,7 +178,7 @@ def _offer(
     item: Item,
     capped: Event | None = None,
 ) -> None:
-    """Put an adverse item on the agenda, or what puts it off, or when to look again."""
+    """Adds an adverse item; or, if it is deferred, what defers it or when to look again."""
     if item.at > context.time:
         agenda.items.append(item)
         return

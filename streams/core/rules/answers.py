@@ -1,8 +1,8 @@
-"""The owner's word: a grant, a refusal, a withdrawal, and whether it belongs to the live cycle.
+"""What the owner answers: a grant, a refusal, a withdrawal, and whether it belongs to the cycle.
 
 A withdrawal counts in every state, whatever it names. A grant or refusal that does not fit is an
-unclear word. schemas/CONTRACT.md, "Which word is the newest" and
-"Answers, receipts, unclear words".
+unclear word. schemas/CONTRACT.md, "Which word is the newest" and "Answers, receipts, unclear
+words".
 """
 
 from msgspec.structs import replace
@@ -38,7 +38,7 @@ _ANSWER_INPUT = {
 def decide_answer(
     account: Account, context: DecisionContext, answer: ConsentAnswer, word: Word
 ) -> Decided:
-    """The owner's word on the live cycle; nobody answers a shadow notice."""
+    """What an answer does to the live cycle. Nobody answers a shadow notice."""
     life, said = account.live, answer.answer
     about = _about(answer)
     if repeated(account, said, word, about):
@@ -71,7 +71,7 @@ def decide_answer(
 
 
 def _about(answer: ConsentAnswer) -> int:
-    """What a grant or refusal is about, so that only one about the same is a repeat."""
+    """What a grant or refusal is about: only one about the same can be a repeat."""
     named = (answer.invitation_id, answer.notice_version)
     if answer.answer is Answer.WITHDRAWN or named == (None, None):
         return 0
@@ -81,7 +81,7 @@ def _about(answer: ConsentAnswer) -> int:
 def _misfit(
     life: Life, cycle: Cycle, context: DecisionContext, answer: ConsentAnswer, word: Word
 ) -> Ignored | None:
-    """Why a grant or refusal does not belong to the cycle; None when it does.
+    """Why a grant or refusal does not belong to the cycle; None if it does.
 
     One that entered after the cycle's first issue is an unclear word: its owner meant something.
     """
@@ -102,7 +102,7 @@ def _misfit(
 
 
 def _shown(cycle: Cycle, context: DecisionContext, version: str | None) -> bool:
-    """Whether a notice version is the cycle's own or was in force since its first issue."""
+    """Whether a notice version is the cycle's own, or was in force since its first issue."""
     if version in (None, cycle.terms.notice_version):
         return True
     since = cycle.first_issued_at or cycle.issued_at
@@ -110,7 +110,7 @@ def _shown(cycle: Cycle, context: DecisionContext, version: str | None) -> bool:
 
 
 def _says_nothing_new(life: Life, context: DecisionContext, agreed: str, word: Word) -> bool:
-    """Whether a consent is in force and a grant is not later than it or for no newer notice."""
+    """Whether a consent is in force, and a grant is not later or names no newer notice."""
     cycle = life.cycle
     if life.state is not Invitation.GRANTED or cycle is None:
         return False
@@ -120,7 +120,7 @@ def _says_nothing_new(life: Life, context: DecisionContext, agreed: str, word: W
 
 
 def _taken_back(account: Account, context: DecisionContext, word: Word) -> list[Change]:
-    """A grant that a withdrawal or refusal not earlier has overtaken: no consent, but the end."""
+    """A grant that a withdrawal or refusal has overtaken: no consent, and the cycle ends."""
     life = account.live
     times = [applied_at(account, word_) for word_ in (Answer.DECLINED, Answer.WITHDRAWN)]
     other = max(at for at in times if at is not None and at >= word.at)
@@ -132,7 +132,7 @@ def _taken_back(account: Account, context: DecisionContext, word: Word) -> list[
 def _after_the_deadline(
     account: Account, cycle: Cycle, context: DecisionContext, entry: int
 ) -> bool:
-    """Whether an answer entered after the deadline that was last said, while its clock ran."""
+    """Whether an answer entered after the last communicated deadline, while its clock ran."""
     if cycle.deadline_at is None or entry <= cycle.deadline_at:
         return False
     undelivered = account.live.state in (Invitation.INVITED, Invitation.UNDELIVERED)

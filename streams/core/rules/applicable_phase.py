@@ -1,4 +1,4 @@
-"""The conditions that an account has to meet, read off its facts; nothing is decided here."""
+"""The conditions that an account has to meet, read from its facts. Nothing is decided here."""
 
 from typing import NamedTuple
 
@@ -12,7 +12,7 @@ from streams.core.rules.unclear import is_unclear
 
 
 class ApplicablePhase(NamedTuple):
-    """The phase that an account is in, and the mode of the life it leads there."""
+    """The phase that an account is in, and the mode of its life there."""
 
     phase: Phase
     mode: Mode
@@ -24,10 +24,10 @@ class ApplicablePhase(NamedTuple):
 
 
 def standing_of(account: Account, policy: Policy, time: int) -> ApplicablePhase | None:
-    """The phase with the lowest line among those in force, None when no phase is in force.
+    """The phase with the lowest line among those in force; None if no phase is in force.
 
-    Where some phases enforce and lower ones only shadow, an account over an enforcing line (or with
-    a live cycle) is in the enforcing ones: a wider shadow phase never ends a live life.
+    Some phases may enforce while lower ones only shadow. Then an account over an enforcing line, or
+    with a live cycle, is in the enforcing phase: a wider shadow phase never ends a live life.
     """
     in_force = policy.in_force(time)
     enforcing, lowest = in_force.lowest_enforcing, in_force.lowest
@@ -41,7 +41,7 @@ def standing_of(account: Account, policy: Policy, time: int) -> ApplicablePhase 
 
 
 def label_field(account: Account, policy: Policy, time: int) -> Field | None:
-    """The covered field that the account's label means now."""
+    """The covered field that the account's label means now; None if it means none."""
     label = account.label
     if label is None or (label.valid_until is not None and label.valid_until <= time):
         return None
@@ -51,7 +51,7 @@ def label_field(account: Account, policy: Policy, time: int) -> Field | None:
 def failing(
     account: Account, context: DecisionContext, standing: ApplicablePhase | None
 ) -> str | None:
-    """Why an account cannot be inside, whatever its count; None when nothing stands against it."""
+    """Why an account cannot be inside, whatever its count; None if nothing prevents it."""
     if account.closed:
         return "closed"
     if account.exempt:
@@ -69,12 +69,12 @@ def holding(hold: Hold | None, time: int) -> bool:
 
 
 def upheld(account: Account) -> bool:
-    """Whether the mark of an upheld appeal stands: no new cycle until a later word ends it."""
+    """Whether an upheld appeal keeps new cycles away, until a later word ends its mark."""
     return account.heard is not None and account.heard.upheld_at is not None
 
 
 def stale(account: Account, context: DecisionContext) -> bool:
-    """Whether the count is older than `max_age` allows; a label carries its own expiry."""
+    """Whether the count is older than `max_age` allows. A label has its own expiry."""
     limit = None if context.policy is None else max_age(account, context.policy)
     if limit is None:
         return False
@@ -84,9 +84,7 @@ def stale(account: Account, context: DecisionContext) -> bool:
 
 
 def deferrals(account: Account, context: DecisionContext, event: Event) -> list[Deferral]:
-    """What an adverse event of this account has to wait for, in the order of `Deferral`; empty:
-    nothing.
-    """
+    """What an adverse event of this account waits for, in the order of `Deferral`; else empty."""
     by = [Deferral(switch) for switch in context.switches.stopping(context.ref.platform, event)]
     if context.cluster.since is not None:
         by.append(Deferral.CLUSTER_CHANGED)

@@ -1,6 +1,4 @@
-"""Everything that a decision may know beside the account: the instant, the rule, the brakes, the
-caps.
-"""
+"""What a decision may know beside the account: the instant, policy, switches, caps, guards."""
 
 from typing import Protocol
 
@@ -15,7 +13,7 @@ from streams.core.model.policy import Policy
 
 
 class Limits(Protocol):
-    """Whether another event of a kind fits under the caps, and whether a guard has closed."""
+    """Whether another event fits under the caps, and whether a guard is tripped."""
 
     def cap_reached(self, policy: Policy, event: Event, mode: Mode, now: int) -> bool:
         """True when the partition's share of the cap is used up in this window."""
@@ -26,22 +24,22 @@ class Limits(Protocol):
         ...
 
     def guard_closed(self, platform: str, now: int) -> int | None:
-        """Until when a guard of this platform holds adverse events back; None when none does."""
+        """Until when a guard of this platform holds back adverse events; None if none does."""
         ...
 
 
 class DecisionContext(Struct, frozen=True):
     """What a decision is made with.
 
-    `now` becomes `decided_at`. `as_of` is set when timers may act: all inputs have been read up to
-    the end they had then, and only timers due until then go off. `time` is the instant that limits
-    in time are held against: `as_of`, or for an input the last one at which nothing of the account
-    was due, for what is due may be undone by inputs that have not been read. `policy_since`: when
-    the partition took up the present policy, 0 for its first. `policy_changed`: a new policy caused
-    this look.
-    `reading`: the record is a reading. `favourable_only`: what is due and adverse waits, because
-    the topics have not been looked at since. `notices`: the versions of the notice that the
-    partition took up.
+    `now` becomes `decided_at`. `as_of` is set if timers may act: all inputs have been read up to
+    the end they had then, and only timers due until then act. `time` is the instant that limits in
+    time are held against. It is `as_of`; for an input it is the last instant at which nothing of
+    the account was due, because inputs that have not been read may undo what is due.
+
+    `policy_since`: when the partition took up the present policy, 0 for its first.
+    `policy_changed`: a new policy caused this evaluation. `reading`: the record is a reading.
+    `favourable_only`: adverse timers wait, because the topics have not been looked at since.
+    `notices`: the versions of the notice that the partition took up.
     """
 
     ref: AccountRef

@@ -19,7 +19,7 @@ from streams.core.rules.invitation import LIVES, Decided, cancelled, ending, ext
 from streams.core.rules.throttle import release_all
 
 MOST_APPEALS = 16
-"""So many appeals of an account are open at once; a further one is an unclear word."""
+"""How many appeals of an account may be open at once. A further one is an unclear word."""
 
 _CONTENT, _ID, _WIDTH = 1, 2, 24
 """Where the digests of a remembered control stand, and how long an entry is."""
@@ -42,9 +42,9 @@ _NOT_APPLIED = frozenset(
 def decide_control(
     account: Account, context: DecisionContext, control: Control, word: Word
 ) -> Decided:
-    """What a control does now; one that is alike in every field to one that is remembered: nothing.
+    """What a control does now; nothing if one that is alike in every field is remembered.
 
-    One that is applied clears up what could not be read of the controls before it.
+    An applied control clears up the unreadable controls before it.
     """
     if known_control(account, control, word):
         return Ignored.REPEAT
@@ -56,9 +56,10 @@ def decide_control(
 
 
 def known_control(account: Account, control: Control, word: Word) -> bool:
-    """Whether a control counted before; else it is remembered from here on.
+    """Whether a control counted before. If not, it is remembered from here on.
 
-    Of one that the first edition heard only the id is known: then a word that protects counts.
+    Of a control that the first edition heard only the id is known; under it a protecting control
+    counts.
     """
     heard = heard_of(account)
     content, mark = _content(control), control_mark(control.control_id)
@@ -73,7 +74,7 @@ def known_control(account: Account, control: Control, word: Word) -> bool:
 
 
 def _content(control: Control) -> int:
-    """A digest of every field but the account's; a time in another offset is the same."""
+    """A digest of every field but the account's. A time in another offset is the same time."""
     times = (control.issued_at, control.expires_at, control.until)
     return content_mark(
         control.control_id,
@@ -88,7 +89,7 @@ def _content(control: Control) -> int:
 
 
 def reused_id(account: Account, control: Control) -> bool:
-    """Whether two controls that are remembered have the id of this one."""
+    """Whether two remembered controls have the id of this one."""
     mark = control_mark(control.control_id)
     return len(marks.entries(heard_of(account).controls, _ID, mark, _WIDTH)) > 1
 
@@ -118,7 +119,7 @@ def _hold(account: Account, control: Control, word: Word) -> Ignored:
 
 
 def _unhold(account: Account, control: Control, word: Word) -> Ignored:
-    """End the hold; for reason `appeal` instead the mark of an upheld appeal, and no hold."""
+    """Ends the hold; with the reason `appeal` instead the mark of an upheld appeal, and no hold."""
     heard = heard_of(account)
     if control.reason is ControlReason.APPEAL:
         end_mark(heard, word.at)
@@ -173,7 +174,7 @@ def _rows(account: Account, context: DecisionContext, control: Control, word: Wo
 
 
 def _uphold(account: Account, control: Control, word: Word) -> None:
-    """The owner was right: the appeal is over, and the mark stays."""
+    """The appeal was upheld: it is over, and its mark stays."""
     heard = heard_of(account)
     appeal = heard.appeals.pop(control.appeal_id or "", None)
     if appeal is not None:
@@ -183,7 +184,7 @@ def _uphold(account: Account, control: Control, word: Word) -> None:
 
 
 def _reissue(account: Account, mode: Mode, word: Word) -> Ignored:
-    """The notice is to go out once more: as soon as the state of the cycle takes it."""
+    """The notice goes out once more, as soon as the state of the cycle allows it."""
     life = account.life(mode)
     cycle = life.cycle
     if cycle is None or life.state not in OPEN:
@@ -208,9 +209,7 @@ def _lift(
 
 
 def active_mode(account: Account) -> Mode:
-    """The mode of the life that an account leads now: the live one unless only the shadow one
-    goes.
-    """
+    """The mode of the account's present life: live, unless only the shadow life has a cycle."""
     for mode in LIVES:
         if account.life(mode).state is not Invitation.NONE:
             return mode

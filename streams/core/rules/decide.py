@@ -1,8 +1,8 @@
-"""One look at an account: which changes its facts and the time demand, in order, until all is in
-accord.
+"""One evaluation of an account: the changes that facts and time demand, in order, to the last.
 
-Decide has all the conditions, `evolve` has none; both are pure. Timers act only where
-`moment.as_of` allows it: when all inputs have been read up to the end that they had then.
+`decide` has all conditions, `evolve` has none; both are pure. Timers act only where `context.as_of`
+allows it: all inputs have been read up to the end they had then. streams/core/LIFECYCLE.md, "From
+an input to events".
 """
 
 from collections.abc import Callable
@@ -44,11 +44,15 @@ Take = Callable[[Change], None]
 """Makes a change: evolves the account and publishes the events."""
 
 _MOST_CHANGES = 200
-"""More changes in one look are a loop, and a loop is a bug."""
+"""More changes in one evaluation are a loop, and a loop is a bug."""
 
 
 def settle(account: Account, context: DecisionContext, take: Take) -> Agenda:
-    """Make all changes that are demanded now; returns what the account waits for afterwards."""
+    """Makes all changes that are demanded now; returns what the account waits for afterwards.
+
+    Raises:
+        RuntimeError: there are more than 200 changes.
+    """
     took = 0
     entered = False
     while True:
@@ -68,11 +72,12 @@ def settle(account: Account, context: DecisionContext, take: Take) -> Agenda:
 
 
 def _actable(agenda: Agenda, context: DecisionContext, entered: bool) -> Item | None:
-    """The item to act on: any that is due when timers may act; else only what an input opens
-    itself.
+    """The item to act on now, or None.
 
-    With a dwell of PT0S an input issues at once; a reissue is an operator's word, not a timer.
-    Neither where something of the account is due: that comes first, and waits for its inputs.
+    If timers may act it is any item that is due. Otherwise it is only what an input itself allows:
+    with a dwell of PT0S an input issues at once, and a reissue is an operator's word. Even that
+    waits while something else of the account is due, because that comes first and waits for its
+    inputs.
     """
     if context.as_of is not None:
         return agenda.first(context.as_of, context.favourable_only)
@@ -87,7 +92,7 @@ def _actable(agenda: Agenda, context: DecisionContext, entered: bool) -> Item | 
 
 
 def decide(account: Account, context: DecisionContext) -> list[Change]:
-    """The next changes that facts alone demand; empty when they are in accord."""
+    """The next changes that facts alone demand; empty if there are none."""
     drop_expired_hold(account, context.time)
     if account.eligibility is Eligibility.OUTSIDE:
         gone = _decide_gone(account, context)
@@ -114,7 +119,7 @@ def decide(account: Account, context: DecisionContext) -> list[Change]:
 
 
 def _decide_gone(account: Account, context: DecisionContext) -> list[Change]:
-    """End the open cycles that lost their ground; who has left is told so before a new dwell."""
+    """Cancels open cycles whose conditions failed, before a new dwell may start."""
     for mode in LIVES:
         reason = _gone(account, context, mode)
         if reason is not None:
@@ -123,7 +128,7 @@ def _decide_gone(account: Account, context: DecisionContext) -> list[Change]:
 
 
 def _gone(account: Account, context: DecisionContext, mode: Mode) -> str | None:
-    """Why an open cycle of this mode has lost its ground; None when it has not."""
+    """Why an open cycle of this mode has lost its ground; None if it has not."""
     if account.life(mode).state not in OPEN:
         return None
     policy = context.policy
@@ -140,8 +145,10 @@ def _gone(account: Account, context: DecisionContext, mode: Mode) -> str | None:
 
 
 def act(account: Account, context: DecisionContext, item: Item) -> list[Change]:
-    """What an item of the agenda does. Raises `Impossible` for a timer that its state does not
-    hold.
+    """What an item of the agenda does.
+
+    Raises:
+        Impossible: the state does not hold this timer.
     """
     life = account.life(item.mode)
     if item.timer is Timer.DWELL:
@@ -168,9 +175,10 @@ def act(account: Account, context: DecisionContext, item: Item) -> list[Change]:
 
 
 def _remind(account: Account, context: DecisionContext, mode: Mode) -> Change:
-    """Of several reminders due at once the last alone is sent.
+    """Sends the last of the reminders that are due at once.
 
-    Its number is its place in the pinned list, which begins again behind it with each delivery.
+    Its number is its place in the pinned list. After each delivery the list begins again, with
+    higher numbers.
     """
     life = account.life(mode)
     cycle = life.cycle
@@ -204,7 +212,7 @@ def _expire(account: Account, context: DecisionContext, mode: Mode) -> list[Chan
 
 
 def _end_restriction(account: Account, context: DecisionContext, item: Item) -> list[Change]:
-    """A restriction's time is up; with the last one the cycle ends."""
+    """Ends a restriction whose time is up; with the last one the cycle ends."""
     life = account.life(item.mode)
     assert life.cycle is not None
     assert item.surface is not None
@@ -215,7 +223,7 @@ def _end_restriction(account: Account, context: DecisionContext, item: Item) -> 
 
 
 def _end_cycle(account: Account, context: DecisionContext, mode: Mode) -> list[Change]:
-    """An expired cycle in which nothing is restricted any more is over; nothing is said."""
+    """Ends an expired cycle in which nothing is restricted any more. No event says so."""
     life = account.life(mode)
     row = INVITATION[life.state][Input.ENDED]
     cool_down = context.policy.stability.cool_down if context.policy else 0

@@ -1,4 +1,4 @@
-"""An input about an account, and which part of the core says what it means."""
+"""Which part of the core says what an input means."""
 
 from schemas.words import Change, Ignored
 from streams.core.inputs.decode import AccountChange, ConsentAnswer, Control, NoticeReceipt, Value
@@ -21,7 +21,7 @@ _DEPARTURES = {
 
 
 def stated_time(value: NoticeReceipt | ConsentAnswer | Control | AccountChange, entry: int) -> Word:
-    """When a word was said: what it states, held to the moment of its entry."""
+    """When a word was said: the time that it states, limited by its moment of entry."""
     if isinstance(value, NoticeReceipt | ConsentAnswer):
         return word_of(value.occurred_ms, entry)
     stated = value.issued_at if isinstance(value, Control) else value.observed_at
@@ -45,7 +45,7 @@ def decide_input(
 def _change(
     account: Account, context: DecisionContext, change: Change, late: Ignored | None, word: Word
 ) -> Decided:
-    """What follows from an account change, also from one that is stale."""
+    """What follows from an account change, also from a stale one."""
     if late is Ignored.STALE:
         if change is Change.EXEMPTED:
             return decide_past(account, context, Input.GONE, "exempted", word.at)

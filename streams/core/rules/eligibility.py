@@ -1,7 +1,6 @@
-"""Conditions of the eligibility machine.
+"""Conditions of the eligibility machine: when an account falls under the rule, and when not.
 
-When an account falls under the rule, and when no longer. While a cycle is open it is the cycle's
-exit line that counts (milder.py), otherwise the line itself.
+While a cycle is open the exit line of the cycle counts (milder.py), otherwise the line itself.
 """
 
 from streams.core.lifecycle import ELIGIBILITY, Eligibility, Input
@@ -14,7 +13,7 @@ from streams.core.rules.milder import cycle_leave_after, is_below, open_cycle, p
 
 
 def decide_eligibility(account: Account, context: DecisionContext) -> Change | None:
-    """The next change that the facts demand by themselves; None when they are in accord."""
+    """The next change that the facts demand by themselves; None if they demand none."""
     policy = context.policy
     standing = standing_of(account, policy, context.time) if policy else None
     fails = failing(account, context, standing) is not None
@@ -67,7 +66,7 @@ def _dwell(account: Account, policy: Policy, standing: ApplicablePhase) -> Chang
 
 
 def conditions_fail(account: Account) -> Change:
-    """The account is outside at once; a dwell begins anew from the start."""
+    """The account is outside at once. A later dwell begins from its start."""
     return _change(account.eligibility, Input.CONDITIONS_FAIL, dwell_from=None, leaving_since=None)
 
 
@@ -84,7 +83,7 @@ def leave_over(account: Account) -> Change:
 def _without_cycle(
     account: Account, context: DecisionContext, policy: Policy, standing: ApplicablePhase
 ) -> Change | None:
-    """Inside and nothing open: a reading below the line, or a run that has not lasted, ends it."""
+    """Inside without an open cycle: a reading below the line, or a broken run, leads outside."""
     higher = standing.line > account.line
     if account.eligibility is Eligibility.LEAVING or (
         higher and not _lasted(account, context, policy, standing)
@@ -102,7 +101,7 @@ def _with_cycle(
     standing: ApplicablePhase,
     cycle: Cycle,
 ) -> Change | None:
-    """Inside or leaving with an open cycle; a line that rises ends nothing."""
+    """Inside or leaving with an open cycle. A line that rises ends nothing."""
     below = is_below(account, cycle, policy)
     if account.eligibility is Eligibility.LEAVING:
         if not below and context.reading:
@@ -121,7 +120,7 @@ def _with_cycle(
 
 
 def _leaving_since(account: Account, context: DecisionContext, cycle: Cycle) -> int | None:
-    """From when a leaving counts: the reading; where a policy put it there, the taking up."""
+    """From when a leaving counts: the reading; or the taking up, if a policy led into it."""
     if account.observed_at is None or account.followers is None:
         return account.observed_at
     by_the_terms = not cycle.terms.keep and account.followers < pinned_exit_line(cycle)
@@ -131,7 +130,7 @@ def _leaving_since(account: Account, context: DecisionContext, cycle: Cycle) -> 
 
 
 def _follow(account: Account, standing: ApplicablePhase) -> Change:
-    """The account's line is the lowest of the phases in force, down at once, up after a dwell."""
+    """Moves the account's line to the lowest one in force: down at once, up after a dwell."""
     lower = standing.line < account.line
     input_ = Input.LOWER_LINE if lower else Input.HIGHER_LINE
     return _change(account.eligibility, input_, line=standing.line)
@@ -140,7 +139,7 @@ def _follow(account: Account, standing: ApplicablePhase) -> Change:
 def _lasted(
     account: Account, context: DecisionContext, policy: Policy, standing: ApplicablePhase
 ) -> bool:
-    """Whether the run over a line that is higher than before has already lasted the dwell."""
+    """Whether the run over a line that is higher than before has lasted the dwell."""
     run = account.above_line_since.get(standing.line)
     return run is not None and run + policy.stability.dwell <= context.time
 

@@ -1,7 +1,4 @@
-"""The effect of a change on an account. No conditions of the domain.
-
-Whatever was decided is done.
-"""
+"""The effect of a change on an account, without any condition of the domain."""
 
 from schemas.words import Surface
 from streams.core.model.account import Account, Throttled
@@ -9,7 +6,7 @@ from streams.core.model.change import Change
 
 
 def evolve(account: Account, change: Change) -> None:
-    """Set what the change says on the account, its life, its cycle and its surfaces."""
+    """Sets what the change says on the account, its life, its cycle and its surfaces."""
     life = account.life(change.life_mode)
     for name, value in change.account.items():
         setattr(account, name, value)

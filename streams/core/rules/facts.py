@@ -1,6 +1,6 @@
-"""What an input says about an account, written down as facts; what follows is decided elsewhere.
+"""Writes down what an input says about an account. What follows is decided elsewhere.
 
-Facts with a time of their own are kept by that time: what is older than what is known is stale.
+Each fact is kept with its own time. An input older than the known fact is stale.
 """
 
 from schemas.words import Cause, Change, Ignored
@@ -14,11 +14,11 @@ from streams.core.model.policy import Policy
 from streams.core.rules.milder import shorter
 
 OPENING = frozenset({Cause.ORGANIC, Cause.OWNER_PURGE})
-"""Causes that may open a dwell: a correction or a purge by the platform does not."""
+"""Causes that may open a dwell. A correction, or a purge by the platform, may not."""
 
 
 def read_count(account: Account, reading: FollowerCount, policy: Policy) -> bool:
-    """Write a reading down; False when it is older than the one applied."""
+    """Writes a reading down; False if it is older than the applied one."""
     observed_at, known_at = milliseconds(reading.observed_at), account.observed_at
     if known_at is not None and observed_at <= known_at:
         if observed_at < known_at:
@@ -37,9 +37,9 @@ def read_count(account: Account, reading: FollowerCount, policy: Policy) -> bool
 def set_count(
     account: Account, observed_at: int, followers: int, opening: bool, policy: Policy
 ) -> None:
-    """The newest count, and what it begins and breaks of the runs over the lines.
+    """Keeps the newest count, and begins and breaks runs over the lines.
 
-    Also of lines that this policy has not: a later one may have them again.
+    It does so also for lines that this policy does not have: a later policy may have them again.
     """
     account.observed_at, account.followers, account.opening = observed_at, followers, opening
     above_line_since, lines = account.above_line_since, policy.lines
@@ -55,14 +55,14 @@ def set_count(
 
 
 def ended(account: Account, observed_at: int) -> bool:
-    """Whether a reading, read once more, is from before a closing that made us forget it."""
+    """Whether a reading that is read once more is from before a closing that deleted it."""
     return account.followers is None and observed_at <= (account.opened_at or -1)
 
 
 def begin_above_line(account: Account, policy: Policy, known: frozenset[int], since: int) -> None:
-    """A policy brought new lines: an account at or above one is over it from then on.
+    """Begins runs over the new lines of a policy, for an account at or above them.
 
-    But for one that only a correction or a purge put there: it waits for another reading.
+    A count that a correction or purge alone put there begins none; it waits for another reading.
     """
     for line in policy.lines:
         if line in known or account.followers is None or account.followers < line:
@@ -76,11 +76,11 @@ def begin_above_line(account: Account, policy: Policy, known: frozenset[int], si
 def new_label(
     known: Label | None, change: CategoryChange, policy: Policy, again: bool = False
 ) -> Label | None:
-    """The label after a change; None when the change is older than what is known, or not newer
-    than one that was removed.
+    """The label after a change; None if the change is older than what is known.
 
-    `since` goes back to where covered labels began to follow one another without a gap. `again`:
-    it is read once more because a new policy may know it.
+    It is also None if it is not newer than a removed one. `since` goes back to where covered labels
+    began to follow one another without a gap. `again`: the label is read once more, because a new
+    policy may know it.
     """
     observed_at = milliseconds(change.observed_at)
     category, known_labels = change.category, policy.known_labels
@@ -104,7 +104,7 @@ def new_label(
 
 
 def _of_one_instant(known: Label, read: Label, category: str, again: bool) -> Label:
-    """Two labels of one instant: alike, the earlier end counts; else they contradict each other."""
+    """Joins two labels of one instant: if alike, the earlier end counts; else they contradict."""
     if known.contradictory:
         return known
     if known.text is None and read.text is not None and again:
@@ -120,14 +120,14 @@ def _of_one_instant(known: Label, read: Label, category: str, again: bool) -> La
 
 
 def removed_label(known: Label) -> Label:
-    """What stays of a label that a tombstone removed: its time, against older ones to come."""
+    """What stays of a label that a tombstone removed: its time, against older labels to come."""
     return Label(None, known.observed_at, known.source, None, known.observed_at, removed=True)
 
 
 def undone(account: Account | None, known: Label | None, observed_at: int) -> bool:
-    """Whether a label, read once more, was removed or ended by a closing after its first reading.
+    """Whether a label that is read once more was removed, or ended by a closing, since then.
 
-    Its tombstone and the closing are not read once more, so it would come back for good.
+    Its tombstone and the closing are not read once more, so the label would come back for good.
     """
     if known is not None:
         return known.removed and observed_at <= known.observed_at
@@ -135,9 +135,9 @@ def undone(account: Account | None, known: Label | None, observed_at: int) -> bo
 
 
 def read_change(account: Account, change: AccountChange, word: Word) -> Ignored | None:
-    """Write an account change down; why it counts for nothing, or None.
+    """Writes an account change down. Returns why it does not count, or None.
 
-    A word that protects may be a little older than the newest one of its kind, and counts.
+    A protecting word may be a little older than the newest one of its kind, and still counts.
     """
     name = change.change
     if name in CLOSING:
@@ -161,15 +161,16 @@ def read_change(account: Account, change: AccountChange, word: Word) -> Ignored 
 
 
 def _forget_appeals(account: Account, word: Word) -> None:
-    """Another owner: the appeals of the one before are over."""
+    """Another owner: the appeals of the previous one are over."""
     appeals = heard_of(account).appeals
     for name in [name for name, appeal in appeals.items() if appeal.opened_at < word.at]:
         end_stop(account, appeals.pop(name).since, word.until)
 
 
 def end_mark(heard: Heard, at: int) -> None:
-    """End the mark of an appeal that was not upheld later; at one time the later in the log
-    counts.
+    """Ends the mark of an appeal that was not upheld later.
+
+    Of two words of one time the later in the log counts.
     """
     heard.freed_at = max(at, heard.freed_at or at)
     if heard.upheld_at is not None and heard.upheld_at <= at:
@@ -177,7 +178,7 @@ def end_mark(heard: Heard, at: int) -> None:
 
 
 def begin_hold(hold: Hold | None, since: int, expires_at: int | None) -> Hold:
-    """A hold, or a second one on top: from the first's start to the later end."""
+    """Adds a hold. A second one joins the first: from the first's start to the later end."""
     if hold is None:
         return Hold(since, expires_at)
     later = None
@@ -187,8 +188,9 @@ def begin_hold(hold: Hold | None, since: int, expires_at: int | None) -> Hold:
 
 
 def end_stop(account: Account, since: int, until: int) -> None:
-    """A hold, an appeal or an unclear word is over: its stretch stays with the open cycles, for
-    their clocks; but for what was over before the clock began, and can move nothing.
+    """Ends a hold, an appeal or an unclear word, and keeps its stretch for the open cycles' clocks.
+
+    A stretch that was over before the clock began can move nothing, and is not kept.
     """
     if account.heard is not None:
         account.heard.paused_until = max(until, account.heard.paused_until or until)
@@ -202,7 +204,7 @@ def end_stop(account: Account, since: int, until: int) -> None:
 
 
 def drop_expired_hold(account: Account, time: int) -> bool:
-    """End a hold whose time is up; True when one ended."""
+    """Ends a hold whose time is up; True if one ended."""
     hold = account.hold
     if hold is None or hold.expires_at is None or hold.expires_at > time:
         return False
@@ -212,7 +214,7 @@ def drop_expired_hold(account: Account, time: int) -> bool:
 
 
 def forget_count(account: Account) -> None:
-    """Below the floor nothing is remembered of an account but when it was last read."""
+    """Below the floor: deletes everything about the count but when it was last read."""
     account.followers = None
     account.label = account.kept_label = account.kept = None
     account.above_line_since = {}

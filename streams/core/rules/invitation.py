@@ -1,7 +1,7 @@
 """Conditions of the invitation machine: what a receipt, a control or a change of facts means.
 
-Each function looks at one input and returns the changes in order, or the word for why it counts for
-nothing. What waits for time is in `agenda`; what happens to surfaces in `throttle`.
+Each function looks at one input. It returns the changes in order, or the word that says why the
+input does not count. What waits for time is in `agenda`; what happens to surfaces is in `throttle`.
 """
 
 from typing import Any
@@ -21,7 +21,7 @@ from streams.core.rules.throttle import in_order, release_all
 from streams.core.rules.unclear import is_unclear, unclear_since
 
 Decided = list[Change] | str
-"""The changes, or the word for why an input counts for nothing."""
+"""The changes, or the word that says why an input does not count."""
 
 LIVES = (Mode.ENFORCE, Mode.SHADOW)
 
@@ -34,7 +34,7 @@ def row_change(
     sets_life: dict[str, Any] | None = None,
     sets_cycle: dict[str, Any] | None = None,
 ) -> Change:
-    """The change that a listed row makes of a life; the drafts must be what the row emits."""
+    """The change that a row makes to a life. The drafts must be what the row emits."""
     row = INVITATION[life.state][input_]
     assert tuple(draft.event for draft in drafts) == row.emits, (life.state, input_, drafts)
     return Change(
@@ -59,7 +59,7 @@ def ending(
 ) -> list[Change]:
     """The changes of a row that leads to NONE.
 
-    The event, the lifts, the cool-down, and oblivion.
+    They send the event and the lifts, start the cool-down, and delete the cycle.
     """
     row = INVITATION[life.state][input_]
     until = None
@@ -74,7 +74,7 @@ def ending(
 
 
 def terms_of(account: Account, policy: Policy, standing: ApplicablePhase, time: int) -> Terms:
-    """What an invitation issued now promises; pinned for the whole cycle."""
+    """What an invitation that is issued now promises; pinned for the whole cycle."""
     field = label_field(account, policy, time)
     assert field is not None
     assert account.label is not None
@@ -126,7 +126,7 @@ def issued_draft(terms: Terms, mode: Mode, reason: str) -> Draft:
 
 
 def issue(account: Account, context: DecisionContext, standing: ApplicablePhase) -> list[Change]:
-    """A new cycle; in a shadow life its notice counts as delivered at once."""
+    """Starts a cycle. In a shadow life its notice counts as delivered at once."""
     assert context.policy is not None
     mode = standing.mode
     life = account.life(mode)
@@ -156,7 +156,7 @@ def issue(account: Account, context: DecisionContext, standing: ApplicablePhase)
 
 
 def reissue(life: Life, mode: Mode, context: DecisionContext) -> list[Change]:
-    """The notice goes out once more, in the same cycle."""
+    """Sends the notice once more, in the same cycle."""
     assert life.cycle is not None
     draft = issued_draft(life.cycle.terms, mode, "reissued")
     effects = {"reissue_wanted": False, "issued_at": context.now}
@@ -165,7 +165,7 @@ def reissue(life: Life, mode: Mode, context: DecisionContext) -> list[Change]:
 
 
 def base_deadline(cycle: Cycle, policy: Policy | None, delivered_at: int) -> int | None:
-    """The deadline before any stop: the window as pinned, or the present one where it is milder."""
+    """The deadline before any stop: the pinned window, or the present one if it is milder."""
     window, answer_by = cycle.terms.answer_window, cycle.terms.answer_by
     if window is None:
         return None
@@ -180,7 +180,7 @@ def base_deadline(cycle: Cycle, policy: Policy | None, delivered_at: int) -> int
 def delivery(
     cycle: Cycle, mode: Mode, context: DecisionContext, occurred_at: int, reason: str
 ) -> tuple[Draft, dict[str, Any]]:
-    """The delivered event and what it sets: never before the issue, never an earlier deadline."""
+    """The delivered event and what it sets. Neither time is before what was said earlier."""
     delivered_at = max(occurred_at, cycle.issued_at)
     base = base_deadline(cycle, context.policy, delivered_at)
     floors = (cycle.deadline_at or 0, cycle.extended_to or 0)
@@ -211,7 +211,7 @@ def cancelled(mode: Mode, reason: str) -> Draft:
 def decide_departure(
     account: Account, context: DecisionContext, input_: Input, reason: str
 ) -> list[Change]:
-    """The account closed or changed its owner: open cycles are cancelled, consents voided."""
+    """The account closed or changed its owner: cancels open cycles, voids consents."""
     changes: list[Change] = []
     for mode in LIVES:
         changes += _departure(account.life(mode), mode, context, input_, reason)
@@ -221,10 +221,10 @@ def decide_departure(
 def decide_past(
     account: Account, context: DecisionContext, input_: Input, reason: str, at: int
 ) -> Decided:
-    """An account change that is not the newest any more, but was true when it was said.
+    """An account change that is no longer the newest, but was true when it was said.
 
-    It ends what began not clearly later: a cycle by its first issue, a consent by its answer (but
-    an exemption voids none).
+    It ends what did not begin clearly later: a cycle, by its first issue; a consent, by its answer.
+    An exemption voids no consent.
     """
     changes: list[Change] = []
     for mode in LIVES:
@@ -255,12 +255,12 @@ def _departure(
 def decide_gone(
     account: Account, context: DecisionContext, mode: Mode, reason: str
 ) -> list[Change]:
-    """The ground of an open cycle vanished."""
+    """Ends an open cycle that has lost its ground."""
     return ending(account.life(mode), mode, context, Input.GONE, reason, cancelled(mode, reason))
 
 
 def decide_new_notice(account: Account, context: DecisionContext) -> list[Change]:
-    """A consent to an older notice version is void when the policy renews."""
+    """Voids a consent to an older notice version if the policy renews."""
     life, policy = account.live, context.policy
     if life.state is not Invitation.GRANTED or life.cycle is None or policy is None:
         return []
@@ -273,7 +273,7 @@ def decide_new_notice(account: Account, context: DecisionContext) -> list[Change
 
 
 def void_notice(life: Life, context: DecisionContext) -> list[Change]:
-    """The end of a consent to a notice that a renewing one has replaced."""
+    """Ends a consent to a notice that a renewing one has replaced."""
     draft = Draft(Event.CONSENT_VOIDED, "notice", Mode.ENFORCE, {})
     return ending(life, Mode.ENFORCE, context, Input.NEW_NOTICE, "policy", draft)
 
@@ -293,7 +293,7 @@ def clock_stops(
 
 
 def decide_deadline(account: Account, context: DecisionContext, mode: Mode) -> Change | None:
-    """Move the deadline later for a stop that ended or a policy that became milder."""
+    """Moves the deadline later, for a stop that ended or a policy that became milder."""
     life = account.life(mode)
     cycle = life.cycle
     if cycle is None or life.state not in (Invitation.DELIVERED, Invitation.DECLINED):
@@ -322,10 +322,10 @@ def decide_deadline(account: Account, context: DecisionContext, mode: Mode) -> C
 
 
 def extend(life: Life, mode: Mode, until: int, issued_at: int) -> Decided:
-    """An operator gives longer; a date that is not later counts for nothing.
+    """An operator gives longer. A date that is not later does not count.
 
-    Before a delivery no deadline is known: none of the cycle will be before the date. After the
-    expiry it waits for another delivery.
+    Before a delivery no deadline is known; then no deadline of the cycle will be before the date.
+    After the expiry the date waits for another delivery.
     """
     cycle = life.cycle
     if cycle is None or life.state not in OPEN:

@@ -11,7 +11,7 @@ from streams.core.model.policy import PPM, Policy
 
 
 def open_cycle(account: Account) -> Cycle | None:
-    """The cycle that is open, live or shadow; None when none is. A consent in force is none."""
+    """The open cycle, live or shadow; None if there is none. A consent in force is none."""
     life = account.live
     if life.cycle is not None and life.state in OPEN:
         return life.cycle
@@ -20,21 +20,21 @@ def open_cycle(account: Account) -> Cycle | None:
 
 
 def shorter(one: int | None, other: int | None) -> int | None:
-    """The shorter of two durations; None, no end, is the longest."""
+    """The shorter of two durations. None means without end, and is the longest."""
     if one is None or other is None:
         return other if one is None else one
     return min(one, other)
 
 
 def exit_line(line: int, exit_ratio_ppm: int) -> int:
-    """The least count that is not below the exit line of a line."""
+    """The lowest count that is not below the exit line of a line."""
     return -(-line * exit_ratio_ppm // PPM)
 
 
 def cycle_exit_line(cycle: Cycle, policy: Policy) -> int:
-    """The higher exit line of a cycle: each line times its own ratio.
+    """The higher exit line of a cycle. Each line is taken times its own ratio.
 
-    The present line is that of the phase which has the name of the cycle's.
+    The present line is that of the phase with the name of the cycle's phase.
     """
     ratio = policy.stability.exit_ratio_ppm
     present = [
@@ -46,7 +46,7 @@ def cycle_exit_line(cycle: Cycle, policy: Policy) -> int:
 
 
 def pinned_exit_line(cycle: Cycle) -> int:
-    """The exit line of the terms alone; where they have no ratio nothing is below it."""
+    """The exit line of the terms alone. Without a pinned ratio, no count is below it."""
     ratio = cycle.terms.exit_ratio_ppm
     return 0 if ratio is None else exit_line(cycle.terms.line, ratio)
 
@@ -59,7 +59,7 @@ def cycle_leave_after(cycle: Cycle, policy: Policy) -> int:
 
 
 def cycle_keeps(cycle: Cycle, policy: Policy) -> bool:
-    """`on_fall_below: keep`, unless the terms or the policy say `close`."""
+    """True for `on_fall_below: keep`, unless the terms or the policy say `close`."""
     pinned = cycle.terms.exit_ratio_ppm is not None
     return policy.keep_on_fall_below and (cycle.terms.keep or not pinned)
 
@@ -74,14 +74,14 @@ def max_age(account: Account, policy: Policy) -> int | None:
 
 
 def is_below(account: Account, cycle: Cycle, policy: Policy) -> bool:
-    """Whether the count is below the exit line of an open cycle, and that matters."""
+    """Whether the count is below the exit line of an open cycle, and this has an effect."""
     if account.followers is None or cycle_keeps(cycle, policy):
         return False
     return account.followers < cycle_exit_line(cycle, policy)
 
 
 def same_side(account: Account, before: int, after: int, policy: Policy) -> bool:
-    """Whether two counts lie on one side of the exit line of the open cycle, if one is open."""
+    """Whether two counts lie on one side of the exit line of the open cycle, if there is one."""
     cycle = open_cycle(account)
     lowest = after if after < before else before
     if cycle is None or (lowest >= policy.lines[-1] and lowest >= cycle.terms.line):
@@ -91,7 +91,7 @@ def same_side(account: Account, before: int, after: int, policy: Policy) -> bool
 
 
 def leaves_at(account: Account, policy: Policy) -> int | None:
-    """When a leaving is over; None when the account is not leaving."""
+    """When a leaving is over; None if the account is not leaving."""
     cycle = open_cycle(account)
     if account.leaving_since is None or cycle is None:
         return None

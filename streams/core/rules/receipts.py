@@ -2,7 +2,7 @@
 
 schemas/CONTRACT.md, "Answers, receipts, unclear words".
 
-A receipt speaks of an issued notice only. Failed counts also against a delivery that came first.
+A receipt is about an issued notice only. `failed` also counts against an earlier delivery.
 """
 
 from schemas.words import Event, Ignored, Mode, Outcome
@@ -18,16 +18,16 @@ from streams.core.rules.invitation import Decided, delivery, row_change
 from streams.core.rules.throttle import release_all
 
 MOST_RECEIPTS = 100
-"""So many receipts of a cycle are remembered: those with the latest time."""
+"""How many receipts of a cycle are remembered: those with the latest time."""
 
 _WIDTH = 16
-"""How long the entry of a remembered receipt is."""
+"""The length of the entry of a remembered receipt."""
 
 
 def decide_receipt(
     account: Account, context: DecisionContext, receipt: NoticeReceipt, word: Word
 ) -> Decided:
-    """The notifier's word on the live cycle; a shadow notice is never sent."""
+    """What a receipt does to the live cycle. A shadow notice is never sent."""
     life = account.live
     cycle = life.cycle
     if cycle is None:
@@ -44,7 +44,7 @@ def decide_receipt(
 
 
 def _first_told(cycle: Cycle, receipt: NoticeReceipt, word: Word) -> bool:
-    """Remember a receipt; False where one alike in every field is remembered."""
+    """Remembers a receipt; False if one that is alike in every field is remembered."""
     mark = ids.content_mark(word.stated, receipt.outcome, receipt.failure)
     told = (receipt.occurred_ms, str(receipt.outcome)) in cycle.told
     if told or marks.entries(cycle.receipts, 1, mark, _WIDTH):
@@ -54,7 +54,7 @@ def _first_told(cycle: Cycle, receipt: NoticeReceipt, word: Word) -> bool:
 
 
 def _delivered(life: Life, cycle: Cycle, context: DecisionContext, word: Word) -> Decided:
-    """Delivered, unless a failure is not older."""
+    """Delivered, unless there is a failure that is not older."""
     if row_of(life.state, Input.RECEIPT_DELIVERED) is None:
         return Ignored.RECORDED
     if cycle.failed_at is not None and word.at <= cycle.failed_at:
@@ -66,7 +66,7 @@ def _delivered(life: Life, cycle: Cycle, context: DecisionContext, word: Word) -
 def _failed(
     life: Life, cycle: Cycle, context: DecisionContext, receipt: NoticeReceipt, word: Word
 ) -> Decided:
-    """Failed, also against a delivery that came first, and against an expiry nobody answered."""
+    """Failed: also against an earlier delivery, and against an expiry that nobody answered."""
     if life.state is Invitation.UNDELIVERED:
         cycle.failed_at = max(word.at, cycle.failed_at or word.at)
     row = row_of(life.state, Input.RECEIPT_FAILED)
@@ -95,5 +95,5 @@ def _failed(
 
 
 def has_answered(cycle: Cycle) -> bool:
-    """Whether a grant or a refusal of the cycle was applied, also one that was recorded only."""
+    """Whether a grant or refusal of the cycle was applied, even one that was only recorded."""
     return cycle.answered_by is not None or cycle.answered_at is not None

@@ -1,6 +1,6 @@
-"""The statement of reasons of a restriction: facts as bands, the rule, the dates, the way out.
+"""The statement of reasons of a restriction: facts as bands, policy, dates, and redress.
 
-The machine-readable form is schemas/statement.py; `operate` renders it in Chinese and English.
+The form for machines is in `schemas/statement.py`; `operate` puts it into Chinese and English.
 """
 
 from bisect import bisect_right
@@ -27,11 +27,11 @@ EARNINGS = frozenset(
         Surface.COMMERCE,
     }
 )
-"""Surfaces whose restriction concerns money; the others concern reach."""
+"""Surfaces whose restriction concerns money. The others concern reach."""
 
 
 def band(followers: int) -> str:
-    """The band of a count; raw counts do not leave Byline."""
+    """The band of a count. Raw counts do not leave Byline."""
     return _BANDS[bisect_right(_BAND_STARTS, followers)]
 
 
@@ -48,9 +48,9 @@ def statement(
     """The value of `statement` in a `throttle.applied` event.
 
     The ground is what was pinned at issue. The band is that of the count on which the invitation
-    rests, so that line, phase and band belong together however the count moved since; that it is
-    still not below `exit_line` is the condition of every restriction (None: with `on_fall_below:
-    keep` there is no such line). The field is the one that holds when the restriction begins.
+    rests, so that line, phase and band agree, however the count has moved since. Every restriction
+    requires that the count is still not below `exit_line`; with `on_fall_below: keep` there is no
+    such line, and it is None. The field is the one that holds when the restriction begins.
     """
     cycle = life.cycle
     assert cycle is not None

@@ -1,4 +1,4 @@
-"""Conditions of the throttle machine: which surfaces are restricted, how, and when they are freed.
+"""Conditions of the throttle machine: which surfaces are restricted, how, and until when.
 
 Only surfaces that the cycle's pinned terms name *and* the present policy still names, at the milder
 of both levels, in the weaker of both modes.
@@ -23,15 +23,15 @@ _SURFACES = tuple(Surface)
 
 
 def in_order(by_surface: Mapping[Surface, _T]) -> list[tuple[Surface, _T]]:
-    """Items by surface in the order of `schemas.words.Surface`, however they were written."""
+    """Items by surface, in the order of `schemas.words.Surface`, however they were written."""
     return [(surface, by_surface[surface]) for surface in _SURFACES if surface in by_surface]
 
 
 def grounds(cycle: Cycle) -> frozenset[str]:
-    """What an expiry of this cycle restricts for: what `on` has to name, all of it.
+    """What an expiry of this cycle restricts for: everything that `on` has to name.
 
-    A refusal that entered Kafka after the deadline is silence as well: a worker that was late must
-    not take for a refusal what a punctual one, at the deadline, has taken for none.
+    A refusal that entered Kafka after the deadline counts as silence as well. At the deadline a
+    punctual worker heard silence, so a late worker must not restrict for the refusal alone.
     """
     if cycle.answered_at is None:
         return frozenset({"no_answer"})
@@ -124,7 +124,7 @@ def _apply(
 def throttle_id(
     context: DecisionContext, life_mode: Mode, life: Life, surface: Surface, ordinal: int
 ) -> str:
-    """The id of a restriction, the same in its applied, renewed and lifted events."""
+    """The id of a restriction: the same in its applied, renewed and lifted events."""
     return ids.derive(*context.ref, life_mode, life.cycle_number, "throttle", surface, ordinal)
 
 
@@ -136,7 +136,7 @@ def release(
     input_: Input,
     reason: str,
 ) -> Change:
-    """Free one surface, for one of the reasons of `throttle.lifted`."""
+    """Frees one surface, for one of the reasons of `throttle.lifted`."""
     assert life.cycle is not None
     throttled = life.cycle.throttles[surface]
     data = {
@@ -149,7 +149,7 @@ def release(
 
 
 def release_all(life: Life, life_mode: Mode, context: DecisionContext, reason: str) -> list[Change]:
-    """Free every surface that this life restricts."""
+    """Frees every surface that this life restricts."""
     throttles = life.cycle.throttles if life.cycle is not None else {}
     return [
         release(life, life_mode, context, surface, Input.RELEASE, reason)
@@ -158,7 +158,7 @@ def release_all(life: Life, life_mode: Mode, context: DecisionContext, reason: s
 
 
 def renew(account: Account, life_mode: Mode, context: DecisionContext, surface: Surface) -> Change:
-    """Reviewed, and the ground still holds: the next review moves, the end does not."""
+    """Renews a restriction whose ground still holds: the next review moves, the end does not."""
     life = account.life(life_mode)
     assert life.cycle is not None
     assert context.policy is not None
@@ -181,7 +181,7 @@ def renew(account: Account, life_mode: Mode, context: DecisionContext, surface: 
 
 
 def decide_release(account: Account, life_mode: Mode, context: DecisionContext) -> list[Change]:
-    """Free what a milder policy no longer restricts, or restricts less, than was applied."""
+    """Frees what a milder policy no longer restricts, or restricts less than was applied."""
     life = account.life(life_mode)
     if life.cycle is None or not life.cycle.throttles or context.policy is None:
         return []
@@ -194,15 +194,17 @@ def decide_release(account: Account, life_mode: Mode, context: DecisionContext) 
 
 
 def _milder(throttled: Throttled, level: Level, mode: Mode) -> bool:
-    """Whether less is allowed now than was applied; what is stricter does not reach back."""
+    """Whether less is allowed now than was applied. A stricter policy does not reach back."""
     lighter = throttled.level is Level.OFF and level is Level.LIMITED
     weaker = throttled.mode is Mode.ENFORCE and mode is not Mode.ENFORCE
     return lighter or weaker
 
 
 def cycle_ends_at(cycle: Cycle, policy: Policy | None) -> int | None:
-    """When an expired cycle ends by itself: with its last restriction, or where there is none after
-    the shorter of pinned and present `expires_after`. None: never.
+    """When an expired cycle ends by itself; None: never.
+
+    It ends with its last restriction. Without any, it ends after the shorter of pinned and present
+    `expires_after`.
     """
     if cycle.throttles:
         return max(ends_at(throttled, policy) for throttled in cycle.throttles.values())
@@ -213,9 +215,9 @@ def cycle_ends_at(cycle: Cycle, policy: Policy | None) -> int | None:
 
 
 def is_over(life: Life, policy: Policy | None, entry: int) -> bool:
-    """Whether an answer entered after the end of an expired cycle, though that has not acted yet.
+    """Whether an answer entered after the end of an expired cycle that has not acted yet.
 
-    It is applied after that end: like an answer without a cycle, for nothing can come after it.
+    It is applied after that end, like an answer without a cycle, because nothing else can follow.
     """
     if life.state is not Invitation.EXPIRED or life.cycle is None:
         return False
@@ -226,7 +228,7 @@ def is_over(life: Life, policy: Policy | None, entry: int) -> bool:
 
 
 def ends_at(throttled: Throttled, policy: Policy | None) -> int:
-    """When a restriction ends: as it was said, or sooner where the present policy is milder."""
+    """When a restriction ends: as communicated, or earlier if the present policy is milder."""
     if policy is None:
         return throttled.expires_at
     return min(throttled.expires_at, throttled.effective_at + policy.consequence.expires_after)

@@ -1,8 +1,8 @@
-"""Unclear words: somebody said something of an account that cannot be read or does not fit.
+"""Unclear words: somebody said something about an account that cannot be read or does not fit.
 
 Until it is cleared up, nothing adverse happens to the account, and the clock of the answer stands
-still. Of each kind the first and the newest are kept, however many there are.
-schemas/CONTRACT.md, "Answers, receipts, unclear words".
+still. Of each kind the first and the newest are kept, however many there are. schemas/CONTRACT.md,
+"Answers, receipts, unclear words".
 """
 
 from collections.abc import Iterator
@@ -13,11 +13,11 @@ from streams.core.model.account import Account, Cycle, Unclear
 from streams.core.rules.facts import end_stop
 
 APPEALS = "appeals"
-"""Openings beyond the most appeals that are kept: only `settle` ends them."""
+"""The kind of openings beyond the limit of open appeals. Only `settle` ends them."""
 
 
 def added(known: Unclear | None, entry: int, own: int | None) -> Unclear:
-    """An unclear word on top of those known; `own`: its own time where that could be read."""
+    """Adds an unclear word to those known. `own`: its own time, if that could be read."""
     at = entry if own is None else own
     if known is None:
         return Unclear(at, entry, own, at)
@@ -31,7 +31,7 @@ def added(known: Unclear | None, entry: int, own: int | None) -> Unclear:
 
 
 def unclear_answer(cycle: Cycle, entry: int, own: int | None) -> bool:
-    """Keep an unclear answer (a); False where a later answer has cleared it up already."""
+    """Keeps an unclear answer (a); False if a later answer has cleared it up already."""
     if cycle.answered_by is not None:
         answer_entry, answer_at = cycle.answered_by
         if answer_entry > entry and (own is None or answer_at >= own):
@@ -41,7 +41,7 @@ def unclear_answer(cycle: Cycle, entry: int, own: int | None) -> bool:
 
 
 def unclear_word(account: Account, kind: str, entry: int, own: int | None = None) -> None:
-    """Keep an unclear word of a topic (b), or an opening beyond the most appeals."""
+    """Keeps an unclear word of a topic (b), or an opening beyond the limit of appeals."""
     unclear = heard_of(account).unclear
     unclear[kind] = added(unclear.get(kind), entry, own)
 
@@ -69,7 +69,7 @@ def applied(account: Account, topic: str, word: Word) -> None:
 
 
 def settle(account: Account, word: Word) -> Ignored:
-    """A person has looked into it: ends what is there and not later than the word."""
+    """A person has looked into it: ends what is known and not later than the word."""
     unclear = heard_of(account).unclear
     for kind in [kind for kind, known in unclear.items() if known.newest <= word.at]:
         end_stop(account, unclear.pop(kind).since, word.until)
@@ -82,7 +82,7 @@ def settle(account: Account, word: Word) -> Ignored:
 
 
 def unclear_since(account: Account) -> Iterator[int]:
-    """From when the clock stands still for each kind of unclear words."""
+    """From when the clock stands still, for each kind of unclear words."""
     if account.heard is not None:
         for known in account.heard.unclear.values():
             yield known.since
@@ -91,7 +91,7 @@ def unclear_since(account: Account) -> Iterator[int]:
 
 
 def is_unclear(account: Account) -> bool:
-    """Whether an unclear word defers what is adverse."""
+    """Whether an unclear word defers adverse events."""
     cycle = account.live.cycle
     if cycle is not None and cycle.unclear is not None:
         return True

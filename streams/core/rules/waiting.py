@@ -24,9 +24,9 @@ def count_waits(account: Account, entry: int, policy: Policy) -> bool:
 
 
 def keep_count(account: Account, reading: FollowerCount) -> None:
-    """A reading that entered after the end of a leaving: it counts once that end has acted.
+    """Keeps a reading that entered after the end of a leaving until that end has acted.
 
-    What it breaks is broken at once, also where a newer one comes after it.
+    It breaks runs at once, even if a newer reading comes after it.
     """
     observed_at = milliseconds(reading.observed_at)
     if account.observed_at is not None and observed_at < account.observed_at:
@@ -40,7 +40,7 @@ def keep_count(account: Account, reading: FollowerCount) -> None:
 
 
 def take_kept(account: Account, policy: Policy | None) -> None:
-    """Let count what waited for the end of a leaving or of a label, once that end has acted."""
+    """Lets the kept inputs count, once the end of the leaving or of the label has acted."""
     if account.aside is None:
         return
     if account.kept is not None and account.eligibility is not Eligibility.LEAVING:
@@ -61,14 +61,14 @@ def label_keeps(account: Account, entry: int) -> bool:
 
 
 def reading_breaks(account: Account, reading: FollowerCount) -> bool:
-    """Whether a stale reading shows that a dwell was broken from which nothing was issued yet."""
+    """Whether a stale reading breaks a dwell from which nothing was issued yet."""
     return _dwells(account, milliseconds(reading.observed_at)) and (
         reading.followers < account.line
     )
 
 
 def label_breaks(account: Account, change: CategoryChange, policy: Policy) -> bool:
-    """The same of a stale label that is not covered."""
+    """Whether a stale label that is not covered does so."""
     return _dwells(account, milliseconds(change.observed_at)) and (
         policy.field_of(change.category) is None
     )
@@ -81,7 +81,7 @@ def _dwells(account: Account, at: int) -> bool:
 
 
 def restart_dwell(account: Account) -> None:
-    """No dwell begins before the newest reading and label; a correction alone begins none."""
+    """Sets that no dwell begins before the newest reading and label; a correction begins none."""
     label_at = account.label.observed_at if account.label is not None else 0
     account.dwell_after = max(account.observed_at or 0, label_at, account.dwell_after)
     if not account.opening:

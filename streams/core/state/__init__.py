@@ -1,1 +1,1 @@
-"""A partition's accounts, policies and timers as they are kept, and the one look at an account."""
+"""The accounts, policies and timers of a partition, and the evaluation of one account."""

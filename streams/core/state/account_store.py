@@ -1,4 +1,4 @@
-"""The accounts of a partition as they are kept: under their key, once closed under its digest."""
+"""The accounts of a partition: each under its key; once closed, under the digest of its key."""
 
 from collections import Counter
 
@@ -18,9 +18,9 @@ from streams.core.rules.facts import remains
 
 
 class AccountStore:
-    """Loads and saves accounts. `alive`.
+    """Loads and saves accounts.
 
-    Keys of those with something at stake.
+    `alive`: the keys of accounts with something at stake.
     """
 
     def __init__(self, partition: int, effects: StepEffects) -> None:
@@ -28,15 +28,15 @@ class AccountStore:
         self._effects = effects
         self.alive: set[bytes] = set()
         self.unconfirmed: dict[bytes, int] = {}
-        """Since when a live invitation waits for the word that its notice was delivered."""
+        """By key, since when a live invitation waits for the word that its notice was delivered."""
         self.tracked: Counter[str] = Counter()
         self._closed = 0
-        """How many remains of closed accounts are kept: without any, no digest is looked for."""
+        """How many remains of closed accounts are kept. With none, no digest is looked for."""
         self.rescan: dict[int, int] = {}
-        """Number of an input topic to the offset up to which it is being read once more."""
+        """By topic number, the offset up to which the topic is being read once more."""
 
     def add(self, key: bytes, account: Account, platform: str) -> None:
-        """An account that was found in the state at opening."""
+        """Adds an account that was found in the state at opening."""
         self.tracked[platform] += 1
         if has_stake(account):
             self.alive.add(key)
@@ -55,16 +55,13 @@ class AccountStore:
         return self._closed > 0
 
     def add_remains(self) -> None:
-        """What is left of a closed account was found in the state at opening."""
+        """Notes remains of a closed account that were found in the state at opening."""
         self._closed += 1
 
     def load(
         self, transaction: Transaction, key: bytes, platform: str, create: bool
     ) -> Account | None:
-        """The account of a key.
-
-        A fresh one when it is not kept and shall be.
-        """
+        """The account of a key; a fresh one if it is not kept and is to be kept."""
         raw = transaction.get(ACCOUNTS, key)
         if raw is None and self._closed:
             raw = transaction.get(ACCOUNTS, pseudonym(key))
@@ -83,9 +80,10 @@ class AccountStore:
         return decode_label(raw) if raw is not None else None
 
     def mark(self, account: Account, topic: int, offset: int) -> None:
-        """Remember the offset that changes an account.
+        """Remembers the offset that changes an account.
 
-        Raises `Stop` when it did so before.
+        Raises:
+            Stop: this offset has changed it before.
         """
         last_topic, last_offset = account.mark
         again_below = self.rescan.get(topic, 0) if self.rescan else 0
@@ -100,10 +98,7 @@ class AccountStore:
         self._effects.state_changed = True
 
     def save(self, transaction: Transaction, account: Account, ref: AccountRef) -> None:
-        """Write an account down.
-
-        Of a closed one only what has to stay, under its digest.
-        """
+        """Writes an account down; of a closed one only what has to stay, under its digest."""
         key = ref.key
         if account.closed:
             digest = pseudonym(key)
@@ -131,10 +126,7 @@ class AccountStore:
 
 
 def has_stake(account: Account) -> bool:
-    """Whether an account is more than a count.
-
-    It dwells, is inside, or has a cycle.
-    """
+    """Whether an account has something at stake: it dwells, is inside, or has a cycle."""
     return (
         account.eligibility is not Eligibility.OUTSIDE
         or account.live.cycle is not None
@@ -148,9 +140,9 @@ def idle(account: Account) -> bool:
 
 
 def at_rest(account: Account) -> bool:
-    """Whether neither a count below every line nor a label can change anything: nothing is open.
+    """Whether a count below every line, or a label, can change nothing.
 
-    Its count is known, and at or above the floor.
+    That is so if nothing is open, and the count is known and at or above the floor.
     """
     return (
         not account.above_line_since
@@ -161,6 +153,6 @@ def at_rest(account: Account) -> bool:
 
 
 def binds(account: Account) -> bool:
-    """Whether an open invitation or a consent in force binds us to this account."""
+    """Whether an open invitation or a consent in force binds the platform to this account."""
     states = (account.live.state, account.shadow.state)
     return any(state in OPEN or state is Invitation.GRANTED for state in states)

@@ -1,8 +1,8 @@
-"""Taking up policies on a partition: no partition goes back to an older version, and none forgets.
+"""Taking up policies on a partition: no partition goes back to an older version.
 
-A partition remembers, for each platform, the version and digest that it worked under. A worker that
-comes with an older version, or with another text under the same version, is turned away: the
-version has to rise. So two workers with different files can never take turns at one partition.
+A partition remembers, for each platform, the version and digest that it worked under. A worker with
+an older version, or with another text under the same version, is turned away: the version has to
+rise. So two workers with different files can never take turns at one partition.
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ from streams.core.model.ports import Stop
 
 
 class Adopted(Struct, array_like=True):
-    """A policy as a partition took it up. `since` is 0 for a platform's first."""
+    """A policy as a partition took it up. `since` is 0 for a platform's first one."""
 
     version: int
     digest: str
@@ -28,23 +28,21 @@ class Adopted(Struct, array_like=True):
     labels: tuple[str, ...]
     looking: bool = False
     covered: tuple[str, ...] | None = ()
-    """Fields; None: any. Empty where it was written down by a version that did not keep it."""
+    """The covered fields; None: any. Empty if a version wrote it down that did not keep them."""
     notices: tuple[TakenUp, ...] = ()
     """The versions of the notice, in the order in which they were taken up."""
 
 
 class Adoption(NamedTuple):
-    """What taking up the present files means: what is remembered, what changed, what needs a
-    rescan.
-    """
+    """What taking up the present files means: what is remembered, changed, or needs a rescan."""
 
     adopted: dict[str, Adopted]
     changed: dict[str, frozenset[int]]
-    """Platform to the lines that were known before."""
+    """By platform, the lines that were known before."""
     rescans: dict[str, str]
-    """Platform to why readings or labels that were not kept have to be read again."""
+    """By platform, why readings or labels that were not kept have to be read again."""
     taken_up: frozenset[str] = frozenset()
-    """Platforms whose policy this partition did not work under before."""
+    """Platforms whose present policy is new to this partition."""
 
 
 def adopt(
@@ -54,10 +52,11 @@ def adopt(
     now: int,
     rescan: frozenset[str] = frozenset(),
 ) -> Adoption:
-    """Take up policies; `rescan` are the platforms for which the operator has stated a rescan.
+    """Takes up policies. `rescan`: platforms for which the operator has stated a rescan.
 
-    Raises `Stop` (2) when that would go back to an older version, or need a rescan that is not
-    stated.
+    Raises:
+        Stop: with code 2, if that would go back to an older version, or needs a rescan that is
+            not stated.
     """
     adopted = dict(known)
     changed: dict[str, frozenset[int]] = {}
@@ -123,7 +122,7 @@ def _refuse_older(before: Adopted, policy: Policy, partition: int) -> None:
 
 
 def _refuse_shared_version(before: Adopted, policy: Policy) -> None:
-    """A grant names a version alone: two notices that share one could not be told apart."""
+    """Refuses two notices with one version: a grant names only a version and could mean either."""
     notice = policy.notice
     for one in before.notices:
         if one.version == notice.version and one.notice_id != notice.id:
@@ -158,7 +157,7 @@ def _refuse_silence(platform: str, reason: str) -> Stop:
 
 
 def refuse_missing(platform: str, open_count: int, since: int | None) -> Stop:
-    """What to say of a platform with open lives and no policy file."""
+    """What to say about a platform with open lives and no policy file."""
     when = "" if since is None else f", taken up at {rfc3339(since)}"
     return Stop(
         f"{open_count} accounts of {platform} have an open invitation or a consent in force, but "

@@ -1,6 +1,6 @@
-"""One look at one account.
+"""The evaluation of one account.
 
-All that its facts and the time demand is done, written down, and sent.
+It does everything that the account's facts and the time demand, writes it down, and sends it.
 """
 
 from collections import Counter
@@ -29,7 +29,7 @@ POLICIES = b"#policies"
 
 
 class Evaluator:
-    """Looks at the accounts of a partition, and at each again when it is due."""
+    """Evaluates the accounts of a partition, and each one again when it is due."""
 
     def __init__(
         self,
@@ -55,10 +55,10 @@ class Evaluator:
         self.relook: set[bytes] = set()
 
     def open(self, snapshot: Snapshot, now: int) -> None:
-        """Read every account once: timers, who has something at stake, whose policy is missing.
+        """Reads every account once: its timers, what is at stake, whose policy is missing.
 
-        Each with the eyes of its last look: what time has brought since then is due at its own
-        instants, and waits for what has not been read.
+        Each account is taken as of its last evaluation. What time has brought since then is due at
+        its own instants, and waits for inputs that have not been read.
         """
         entries: list[tuple[int, int, bytes]] = []
         passed: dict[bytes, int] = {}
@@ -108,9 +108,9 @@ class Evaluator:
         reading: bool = False,
         favourable_only: bool = False,
     ) -> None:
-        """Take the changes of an input, then all that facts and time demand.
+        """Takes the changes of an input, then all that facts and time demand. Saves and logs.
 
-        Save, schedule, log. `reading`: the input is a reading that counts.
+        `reading`: the input is a reading that counts.
         """
         key = ref.key
         relook = key in self.relook
@@ -163,7 +163,7 @@ class Evaluator:
     def _take(
         self, transaction: Transaction, account: Account, change: Change, context: DecisionContext
     ) -> list[Published]:
-        """Evolve the account, publish the events, count against caps and guards."""
+        """Evolves the account, publishes the events, counts against caps and guards."""
         evolve(account, change)
         published = [publish(account, change, draft, context) for draft in change.drafts]
         for event in published:
@@ -180,9 +180,7 @@ class Evaluator:
         return published
 
     def _new_lines(self, account: Account, ref: AccountRef) -> None:
-        """A new policy was taken up: its new lines begin to run, and when all were seen it is
-        told.
-        """
+        """Starts the lines of a new policy; notes when all accounts were evaluated."""
         policy, adopted = self._policies.get(ref.platform), self._adopted.get(ref.platform)
         if policy is not None and adopted is not None:
             lines = self.adoption.changed.get(ref.platform, frozenset(policy.lines))
@@ -196,11 +194,11 @@ class Evaluator:
             self._effects.pending[POLICIES] = self._adopted
 
     def expects(self, key: bytes) -> bool:
-        """Whether a key waits for an instant, or for the first look under a new policy."""
+        """Whether a key waits for an instant, or for the first evaluation under a new policy."""
         return key in self.relook or key in self.schedule
 
     def gone(self, key: bytes) -> None:
-        """A key that was to be looked at is not kept any more."""
+        """Notes that a key that was to be evaluated is not kept any more."""
         if key in self.relook:
             self.relook.discard(key)
             self._all_looked_at()
@@ -215,7 +213,7 @@ class Evaluator:
         reading: bool = False,
         favourable_only: bool = False,
     ) -> DecisionContext:
-        """What a decision about an account is made with now."""
+        """What a decision about an account is made with at this moment."""
         adopted = self._adopted.get(ref.platform)
         if time is None:
             time = self.schedule.bound(ref.key, now) if as_of is None else as_of

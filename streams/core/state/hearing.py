@@ -1,6 +1,6 @@
-"""What people and their systems say of an account, taken in: a word, what it does, what is counted.
+"""What people and their systems say about an account: the word, what it does, what is counted.
 
-Words are account changes, receipts, answers and controls; counts and labels are no words.
+Words are account changes, receipts, answers and controls. Counts and labels are no words.
 """
 
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ WORDS = (AccountChange, NoticeReceipt, ConsentAnswer, Control)
 
 
 class Hearing:
-    """Hears the words on the accounts of one partition."""
+    """Hears the words about the accounts of one partition."""
 
     def __init__(
         self,
@@ -49,7 +49,7 @@ class Hearing:
         record: InputRecord,
         value: Value | None,
     ) -> None:
-        """Apply a word; only a change or a control makes an account known."""
+        """Applies a word. Only an account change or a control makes an account known."""
         assert record.key is not None
         assert isinstance(value, WORDS)
         key, ref = record.key, AccountRef.of(record.key)
@@ -80,8 +80,8 @@ class Hearing:
 
         schemas/CONTRACT.md, "Answers, receipts, unclear words".
 
-        Of `consent-answers` it is an unclear word while a cycle is open or a consent in force, of
-        `account-changes` and `controls` at any time.
+        Of `consent-answers` it is an unclear word while a cycle is open or a consent is in force;
+        of `account-changes` and `controls`, at any time.
         """
         ref = AccountRef.of(key)
         answers = name == "consent-answers"
@@ -106,7 +106,7 @@ class Hearing:
         policy: Policy,
         now: int,
     ) -> None:
-        """Count what a word was, beside what it did."""
+        """Counts what a word was, in addition to what it did."""
         if ignored is not None:
             self._counts["ignored", name, ignored] += 1
         if ignored == Ignored.UNCLEAR:

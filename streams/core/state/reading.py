@@ -1,4 +1,4 @@
-"""How counts and labels are read: the two busy topics, and who needs no look at all."""
+"""Reads counts and labels, the two busy topics, and skips accounts that need no evaluation."""
 
 from bisect import bisect_right
 from collections.abc import Mapping
@@ -36,7 +36,7 @@ TOPIC_NUMBERS: dict[str, int] = {
     "notice-receipts": 5,
     "consent-answers": 6,
 }
-"""The numbers by which input topics are named in the state."""
+"""The numbers that stand for input topics in the state."""
 
 _COUNTS, _LABELS = TOPIC_NUMBERS["follower-counts"], TOPIC_NUMBERS["category-changes"]
 
@@ -99,7 +99,7 @@ class Reader:
         reading: FollowerCount,
         again: bool,
     ) -> None:
-        """One reading; `again`: it is read once more."""
+        """One reading. `again`: it is being read once more."""
         key, policy = record.key, self._policies[reading.platform]
         assert key is not None
         followers = reading.followers
@@ -147,7 +147,7 @@ class Reader:
         name: InputName,
         record: InputRecord,
     ) -> None:
-        """A stale reading or label lies inside a dwell from which nothing has been issued yet."""
+        """Takes a stale reading or label that lies inside a dwell that has issued nothing yet."""
         assert record.key is not None
         restart_dwell(account)
         broken = conditions_fail(account)
@@ -155,7 +155,7 @@ class Reader:
         self._evaluator.evaluate(transaction, account, ref, now, cause, changes=[broken])
 
     def _at_rest(self, account: Account, key: bytes, policy: Policy) -> bool:
-        """Whether a look at the account would change nothing: below every line, and unbound."""
+        """Whether an evaluation would change nothing: below every line, and nothing open."""
         followers = account.followers
         if followers is None or followers < policy.floor:
             return False
@@ -169,7 +169,7 @@ class Reader:
         value: CategoryChange | None,
         tracked: bool,
     ) -> None:
-        """A label in, or out by a tombstone; kept for every account, copied where it is tracked."""
+        """Takes a label or a tombstone. Kept for every account, copied to a tracked one."""
         assert record.key is not None
         key = record.key
         platform = AccountRef.of(key).platform if value is None else value.platform
@@ -216,7 +216,7 @@ class Reader:
 
 
 def _unmoved(account: Account, before: int | None, after: int, policy: Policy) -> bool:
-    """Whether a reading lies between the same lines as the one before: nothing changes."""
+    """Whether a reading lies between the same lines as the one before, so that nothing changes."""
     if before is None or account.deferred is not None:
         return False
     if after * 2 < before or after < policy.floor:

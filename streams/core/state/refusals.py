@@ -22,7 +22,7 @@ REFUSALS = b"#refusals"
 class PartitionRefusals:
     """What is refused in one partition, and what waits because of it.
 
-    `hasten` has what is at stake on a platform, or on all (`*`), looked at again.
+    `hasten` has everything at stake on a platform, or on all (`*`), evaluated again.
     """
 
     def __init__(
@@ -47,10 +47,10 @@ class PartitionRefusals:
     def settling(
         self, transaction: Transaction, now: int, record: InputRecord, value: SwitchChange
     ) -> None:
-        """A guard tripped in some partition, or a person has settled what was refused.
+        """Takes a switch record of the guard: it tripped somewhere, or a person has settled it.
 
-        The record's place in the log alone counts. A pause runs from the earlier of the time and
-        the entry of the record that begins it to the later of both of the one that ends it.
+        Only the record's place in the log counts. A pause begins at the earlier of time and entry
+        of the record that begins it, and ends at the later of both of the record that ends it.
         """
         word = word_of(milliseconds(value.issued_at), entry_of(record, now))
         if word.replaced:
@@ -69,7 +69,7 @@ class PartitionRefusals:
             self.guard.settled(transaction, now, state_changed, word.at)
 
     def _trip(self, transaction: Transaction, now: int, trip: Trip) -> None:
-        """Stop a platform's adverse events here at once, and everywhere by a record of switches."""
+        """Defers a platform's adverse events here at once, and elsewhere by a switch record."""
         self._settling.trip(trip.platform, now)
         self._turned()
         self._effects.commit_soon = True

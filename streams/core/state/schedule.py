@@ -1,7 +1,7 @@
-"""The timers of a partition: a heap of instants, of which only the latest entry of a key counts.
+"""The timers of a partition: a heap of instants. Only the latest entry of a key counts.
 
-What an input is judged by must not run ahead of the timers: `bound` says up to which instant time
-has passed for a key without anything being due.
+An input must not be judged by an instant that runs ahead of the timers. `bound` says up to which
+instant time has passed for a key without anything being due.
 """
 
 import heapq
@@ -11,25 +11,27 @@ Entry = tuple[int, int, bytes]
 """An instant, from when the key has been waiting, and the key."""
 
 _SMALL = 64
-"""So many entries are not worth clearing."""
+"""The heap is not cleared below this number of entries."""
 
 
 class Schedule:
-    """When to look at which account next. Cost of a change is logarithmic in the accounts that
-    wait; entries that do not count any more are cleared away once they outnumber the others.
+    """When to evaluate which account next.
+
+    The cost of a change is logarithmic in the accounts that wait. Entries that do not count any
+    more are cleared away once they outnumber the others.
     """
 
     def __init__(self) -> None:
         self._heap: list[Entry] = []
         self._at: dict[bytes, int] = {}
         self._seen: dict[bytes, int] = {}
-        """Of keys for which time has passed up to another instant than just before that one."""
+        """By key, the instant up to which time has passed, if not just before its entry."""
         self._parked: dict[bytes, Entry] = {}
-        """Due, but for adverse timers alone, which wait until the topics have been looked at."""
+        """Keys with adverse timers alone that are due; they wait for a look at the topics."""
         self._parked_at: int | None = None
-        """The earliest instant of those, or an earlier one."""
+        """The earliest instant of the parked keys, or an earlier one."""
         self._passing: dict[bytes, int] = {}
-        """Of those, when something favourable is due, which passes what waits."""
+        """By parked key, when something favourable is due, which passes what waits."""
 
     def __len__(self) -> int:
         return len(self._at)
@@ -39,12 +41,14 @@ class Schedule:
 
     @property
     def entries(self) -> int:
-        """How many entries are held, whether they count or not."""
+        """How many entries the heap holds, whether they count or not."""
         return len(self._heap) + len(self._parked)
 
     def set(self, key: bytes, at: int | None, since: int = 0, seen: int = -1) -> None:
-        """Look at `key` at an instant; None: not at all. At one instant the longest waiting is
-        first. `seen`: the instant up to which time has been let pass for the key.
+        """Evaluate `key` at an instant; None: not at all.
+
+        At one instant the key that has waited longest comes first. `seen`: the instant up to which
+        time has passed for the key.
         """
         self._seen.pop(key, None)
         parked = self._parked.pop(key, None)
@@ -74,7 +78,7 @@ class Schedule:
         return (self._passing if key in self._parked else self._at).get(key) == at
 
     def hasten(self, key: bytes, at: int) -> None:
-        """Look at `key` at an instant, unless it is due before. What is parked stays so."""
+        """Evaluate `key` at an instant, unless it is due before. A parked key stays parked."""
         if key in self._parked:
             self._pass(key, min(at, self._passing.get(key, at)))
         elif self._at.get(key, at + 1) > at:
@@ -83,8 +87,10 @@ class Schedule:
     def park(
         self, key: bytes, at: int, since: int, seen: int, favourable_at: int | None = None
     ) -> None:
-        """Look at `key` at an instant that has passed, but not before `unpark`; or before that at
-        `favourable_at`, when something is due that passes what waits.
+        """Parks `key`: its instant has passed, but it is not evaluated before `unpark`.
+
+        It is evaluated before that at `favourable_at`, when something is due that passes what
+        waits.
         """
         self._at[key] = at
         self._seen[key] = seen
@@ -100,15 +106,17 @@ class Schedule:
             self._push((at, self._parked[key][1], key))
 
     def unpark(self) -> None:
-        """The topics have been looked at: what was parked is due like everything else."""
+        """The topics have been looked at: parked keys are due like all others."""
         parked, self._parked, self._parked_at = self._parked, {}, None
         self._passing = {}
         for entry in parked.values():
             self._push(entry)
 
     def fill(self, entries: Iterable[Entry], seen: dict[bytes, int]) -> None:
-        """Start with these entries; much cheaper than setting them one by one. `seen`: up to which
-        instant time has passed for a key, where that is not just before its entry's.
+        """Starts with these entries; much cheaper than setting them one by one.
+
+        `seen`: by key, the instant up to which time has passed, if it is not just before the key's
+        entry.
         """
         self._heap = list(entries)
         self._at = {key: at for at, _, key in self._heap}
@@ -123,7 +131,7 @@ class Schedule:
         return self._seen.get(key, at - 1)
 
     def due(self) -> int | None:
-        """The earliest instant that counts, of what is parked too."""
+        """The earliest instant that counts, parked keys included."""
         heaped, parked = self._heaped(), self._parked_at
         if heaped is None or parked is None:
             return parked if heaped is None else heaped
@@ -141,7 +149,7 @@ class Schedule:
         return heap[0][0] if heap else None
 
     def take(self, until: int) -> tuple[int, bytes] | None:
-        """Remove and return the earliest entry due by an instant; None when there is none."""
+        """Removes and returns the earliest entry due by an instant; None if there is none."""
         if not self.due_by(until):
             return None
         at, _, key = heapq.heappop(self._heap)
