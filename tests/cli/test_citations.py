@@ -93,7 +93,12 @@ def test_each_cited_file_exists() -> None:
     for path in (*MODULES, *DOCUMENTS):
         prose = prose_of(path)
         wrong += [f"{path}: {it}" for it in PATH.findall(prose) if not any(ROOT.glob(it))]
-        wrong += [f"{path}: {it}" for it in NAME.findall(prose) if it not in NAMES]
+        code = (ROOT / path).read_text(encoding="utf-8")
+        wrong += [
+            f"{path}: {it}"
+            for it in NAME.findall(prose)
+            if it not in NAMES and f'"{it}"' not in code  # what a module writes need not be there
+        ]
     assert not wrong
 
 
