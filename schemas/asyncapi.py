@@ -64,7 +64,7 @@ def _inputs() -> list[str]:
 
 
 def _records() -> list[str]:
-    return [*RECORD_MODELS, "dead-letter"]
+    return [*RECORD_MODELS, "dead-letter", "settlement"]
 
 
 def _verb(topic: Topic) -> str:
@@ -80,7 +80,7 @@ def _messages_of(topic: Topic) -> list[str]:
         return [event for event in Event if EVENT_TOPIC[event] == name]
     if topic.role == "decisions":
         return list(RECORD_MODELS)
-    return ["dead-letter"] if topic.role == "dead-letters" else []
+    return ["dead-letter", "settlement"] if topic.role == "dead-letters" else []
 
 
 def _channel(topic: Topic) -> Document:

@@ -215,6 +215,7 @@ def record_examples() -> dict[str, dict[str, Example]]:
             }
         },
         "dead-letter": {"bad_id": _dead_letter(), "unreadable_batch": _unreadable_batch()},
+        "settlement": {"redriven": _settlement("redriven"), "dismissed": _settlement("dismissed")},
     }
 
 
@@ -260,6 +261,19 @@ def _dead_letter() -> Example:
         "value_digest": _DIGEST,
         "value_bytes": 131,
         "refused_at": _AT,
+    }
+
+
+def _settlement(settled: str) -> Example:
+    return {
+        "settled": settled,
+        "topic": "byline.follower-counts",
+        "partition": 0,
+        "offset": 41,
+        "actor": "op.1",
+        "reason": "error_correction",
+        "at": _AT,
+        "changed": False,
     }
 
 

@@ -20,7 +20,7 @@ from schemas.compatibility import breaks
 from schemas.events import EVENT_MODELS
 from schemas.examples import ack_examples, event_examples, input_examples, record_examples
 from schemas.inputs import INPUT_MODELS, ThrottleAck
-from schemas.records import RECORD_MODELS, DeadLetter
+from schemas.records import RECORD_MODELS, DeadLetter, Settlement
 from schemas.statement import StatementOfReasons
 from schemas.topics import THROTTLE_ACKS
 
@@ -46,7 +46,11 @@ def schemas() -> dict[str, dict[str, Any]]:
     found[f"inputs/{ACKS}.json"] = ThrottleAck.model_json_schema()
     for event, event_model in EVENT_MODELS.items():
         found[f"events/{event}.v1.json"] = event_model.model_json_schema()
-    records: dict[str, type[BaseModel]] = {**RECORD_MODELS, "dead-letter": DeadLetter}
+    records: dict[str, type[BaseModel]] = {
+        **RECORD_MODELS,
+        "dead-letter": DeadLetter,
+        "settlement": Settlement,
+    }
     for kind, record in records.items():
         found[f"records/{kind}.json"] = record.model_json_schema()
     found[STATEMENT] = StatementOfReasons.model_json_schema()

@@ -41,6 +41,24 @@ class DeadLetter(_Record):
     refused_at: datetime
 
 
+class Settlement(_Record):
+    """A person has seen to a dead letter: what lay there was sent again, or dismissed.
+
+    Stands in the topic of dead letters under the letter's own key. `topic`, `partition`, `offset`
+    are those of the refused input, as the letter names it. One that is `redriven` is part of the
+    transaction that sent the record again; `changed`: a program of the operator's has changed it.
+    """
+
+    settled: Literal["redriven", "dismissed"]
+    topic: str
+    partition: int
+    offset: int
+    actor: Actor
+    reason: ControlReason
+    at: datetime
+    changed: bool = False
+
+
 class InputCause(_Record):
     """The record that caused a decision."""
 

@@ -119,6 +119,9 @@ class Settings(BaseSettings):
     unconfirmed_after: Length = Field(
         "PT24H", description="an invitation without a receipt for longer is on the list unconfirmed"
     )
+    acknowledged_within: Length = Field(
+        "PT15M", description="a throttle event without an acknowledgement for longer is listed"
+    )
     log_level: LogLevel = Field("info", description="the least that is logged")
     log_format: LogFormat = Field("text", description="for people or for programs")
     start_timeout_seconds: Seconds = Field(

@@ -10,14 +10,12 @@ import typer
 
 from schemas.words import ACCOUNT_ID_PATTERN, PLATFORM_PATTERN
 from streams.cli.say import AsJson, complain, say, say_json, settings
+from streams.cli.source import FromKafka, index_engine, now_ms
 from streams.core.model.instants import rfc3339
 from streams.explain.explanation import HEADINGS, Explanation, explain
 from streams.explain.gather import from_index, from_kafka
 from streams.explain.material import Material
 from streams.explain.sentences import Language
-from streams.index.database import open_engine, url_of
-from streams.index.errors import NoIndexFault
-from streams.index.schema import check
 from streams.operate.errors import UsageError
 from streams.settings import Settings
 
@@ -40,9 +38,7 @@ def register(app: typer.Typer) -> None:
 def explain_account(
     account: Annotated[str, typer.Argument(help="PLATFORM:ACCOUNT")],
     lang: Annotated[Lang, typer.Option(help="Its language.")] = Lang.EN,
-    kafka: Annotated[
-        bool, typer.Option("--kafka", help="Read the topics, also where there is an index.")
-    ] = False,
+    kafka: FromKafka = False,
     as_json: AsJson = False,
 ) -> None:
     """Why an account is where it is: what holds, what it waits for, who ends that, what happened.
@@ -54,7 +50,7 @@ def explain_account(
         raise UsageError(f"{account} is no account: write platform:account_id, as in weibo:a1")
     chosen = settings(without_policies=True)
     material = _material(chosen, account, kafka)
-    told = explain(material, int(time.time() * 1000))
+    told = explain(material, now_ms())
     language: Language = "zh" if lang is Lang.ZH else "en"
     if as_json:
         say_json(told.as_dict(language))
@@ -63,15 +59,9 @@ def explain_account(
 
 
 def _material(chosen: Settings, account: str, kafka: bool) -> Material:
-    if not kafka:
-        engine = open_engine(url_of(chosen))
-        try:
-            check(engine)
+    with index_engine(chosen, kafka) as engine:
+        if engine is not None:
             return from_index(engine, account)
-        except NoIndexFault:
-            pass
-        finally:
-            engine.dispose()
     return asyncio.run(from_kafka(chosen, account, _Progress()))
 
 

@@ -4,13 +4,15 @@ import asyncio
 import time
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast
 
 import typer
 
 from schemas.events import ThrottleApplied
 from schemas.topics import OUTPUTS
 from streams.cli.say import AsJson, say, say_json, say_table, settings
+from streams.cli.source import FromKafka, index_engine
+from streams.cli.unobeyed import by_platform, lists_of, show_unobeyed
 from streams.core.model.policy import Policy
 from streams.operate.account_states import CHANGELOG
 from streams.operate.audit.happened import plain_of
@@ -33,6 +35,7 @@ class Which(StrEnum):
     UNCLEAR = "unclear"
     PENDING = "pending"
     APPEALS = "appeals"
+    UNACKNOWLEDGED = "unacknowledged"
 
 
 class Language(StrEnum):
@@ -53,6 +56,8 @@ def worklist(
     within: Annotated[
         float, typer.Option(min=0, help="Hours: pending restrictions due by then.")
     ] = 24.0,
+    platform: Annotated[str | None, typer.Option(help="Of one platform alone.")] = None,
+    kafka: FromKafka = False,
     as_json: AsJson = False,
 ) -> None:
     """Accounts that need a person, as the workers know them.
@@ -60,20 +65,32 @@ def worklist(
     undeliverable: notices that failed, those that failed after a delivery apart. unconfirmed:
     invited, and no receipt for longer than UNCONFIRMED_AFTER. unclear: somebody's word could not be
     read or does not fit, first where a consent is in force. pending: what would be restricted, and
-    what it waits for. appeals: open ones.
+    what it waits for. appeals: open ones. unacknowledged: restrictions and lifts that no enforcing
+    system has said it carried out, where any says so; needs the index. From the index where there
+    is one, else from Kafka.
     """
     chosen = settings(without_policies=True)
-    lists = asyncio.run(_read(chosen, which.value))
     now = int(time.time() * 1000)
+    if which is Which.UNACKNOWLEDGED:
+        show_unobeyed(chosen, now, platform, as_json)
+        return
+    named = cast("WorkList", which.value)
+    with index_engine(chosen, kafka) as engine:
+        if engine is None:
+            lists = asyncio.run(_read(chosen, named))
+        else:
+            lists = lists_of(engine, named, now, quiet=as_json)
     hours = int(within * 3_600_000)
     span = parse_duration(chosen.unconfirmed_after) if which is Which.UNCONFIRMED else hours
-    rows = lists.rows(which.value, now, span)
+    rows = lists.rows(named, now, span)
+    if platform is not None:
+        rows = [row for row in rows if row.account.startswith(f"{platform}:")]
     if as_json:
         say_json([row.as_dict() for row in rows])
         return
     apart = [row for row in rows if row.after_delivery]
     _table(which, [row for row in rows if not row.after_delivery])
-    say(f"{len(rows) - len(apart)} {which.value}")
+    say(f"{len(rows) - len(apart)} {which.value}{by_platform(row.account for row in rows)}")
     if apart:
         _table(which, apart)
         say(f"{len(apart)} {which.value} after a delivery: many at once are a wave")

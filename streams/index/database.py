@@ -155,8 +155,13 @@ def _fault(url: URL, error: DBAPIError) -> Exception:
             f"{where} is damaged or no database ({first}): move it away and run `byline index`,"
             " which makes it anew from Kafka"
         )
-    if code in ("28P01", "28000", "3D000", "42501") or "authentication failed" in text:
+    if code in ("28P01", "28000", "3D000", "42501") or _refused(text):
         return IndexFault(f"{where} refuses us: {first}. Check BYLINE_DATABASE and its rights")
     if isinstance(error, OperationalError) or error.connection_invalidated:
         return DatabaseAway(f"{where} does not answer: {first}")
     return error
+
+
+def _refused(text: str) -> bool:
+    """Whether PostgreSQL did not let us in; before there is a connection it gives no code."""
+    return any(it in text for it in ("authentication failed", "does not exist", "no pg_hba.conf"))

@@ -20,6 +20,9 @@ from streams.operate.audit.records import Record
 from streams.operate.errors import UsageError
 
 LOOK_BACK_SECONDS = 5.0
+MOST_TOGETHER = 20_000
+LEAST_TOGETHER = 200
+"""Records that are taken together: of all partitions about the one, of each at least the other."""
 
 Wants = Callable[[str, bytes | None], bool]
 """Whether a record is to be projected: by its topic, without prefix, and its key."""
@@ -75,7 +78,8 @@ class Feed:
 
     async def take(self, seconds: float) -> list[Stretch]:
         """What has come, or nothing after so many seconds."""
-        return await self._client.take(seconds)
+        each = max(LEAST_TOGETHER, MOST_TOGETHER // max(1, len(self._partitions)))
+        return await self._client.take(seconds, each)
 
     def add(
         self,

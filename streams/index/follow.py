@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable
 
+from aiokafka.errors import KafkaError
 from sqlalchemy import Engine
 
 from streams.index import retention, schema
@@ -13,6 +14,7 @@ from streams.index.feed import Batch, Feed
 from streams.index.leader import Lead
 from streams.index.writer import Writer
 from streams.operate.clients import consumer
+from streams.operate.errors import KafkaAbsentError
 from streams.operate.topics import names_of
 from streams.policies.scalars import parse_duration
 from streams.settings import Settings
@@ -47,10 +49,14 @@ class Indexer:
         self.stopping = asyncio.Event()
         self.records = 0
         self._as_of: int | None = None
+        self._reading = False
         self._writing: asyncio.Task[None] | None = None
 
     async def run(self, follow: bool, rebuild: bool = False) -> None:
-        """Index. Raises what errors.py lists; while following, an absent database is awaited."""
+        """Index. Raises what errors.py lists, KafkaAbsentError, UsageError.
+
+        While following, a database that is away is awaited, and a broker that has been there.
+        """
         try:
             if not await self._led(follow):
                 return
@@ -62,10 +68,11 @@ class Indexer:
                     await self._pass(follow, rebuild)
                 except LostLeadError as error:
                     self._say(f"{error}: beginning again from its positions")
-                except DatabaseAway as error:
-                    if not follow:
+                except (DatabaseAway, KafkaError, KafkaAbsentError) as error:
+                    # At the start a person is there to read it; later nobody is.
+                    if not follow or not (self._reading or isinstance(error, DatabaseAway)):
                         raise
-                    await self._wait(f"{error}. Waiting")
+                    await self._wait(f"{error or type(error).__name__}. Waiting")
                 else:
                     return
                 rebuild = False
@@ -125,6 +132,7 @@ class Indexer:
                     self._say(says)
                     await asyncio.to_thread(self._writer.skip, place, begin, says, now_ms())
             feed.go_to({place: it.next_offset for place, it in self._writer.positions.items()})
+            self._reading = True
             await self._read(feed, follow)
 
     async def _read(self, feed: Feed, follow: bool) -> None:

@@ -22,8 +22,8 @@ from schemas.topics import (
     THROTTLE_ACKS,
     Topic,
 )
-from schemas.words import ACCOUNT_ID_PATTERN, PLATFORM_PATTERN, AckOutcome
-from streams.core.inputs.decode import DECODERS, Identifier, SwitchChange, instant_of
+from schemas.words import ACCOUNT_ID_PATTERN, PLATFORM_PATTERN, AckOutcome, ControlReason
+from streams.core.inputs.decode import DECODERS, Actor, Identifier, SwitchChange, instant_of
 from streams.core.limits.switches import EVERYWHERE
 from streams.core.model.account import decode_account
 from streams.core.model.instants import milliseconds
@@ -100,6 +100,16 @@ class _Letter(Struct, gc=False):
     last_offset: int | None = None
 
 
+class _Settlement(Struct, gc=False):
+    settled: str
+    topic: str
+    partition: int
+    offset: int
+    actor: Actor
+    reason: ControlReason
+    at: datetime
+
+
 class _Ack(Struct, gc=False):
     platform: str
     account_id: str
@@ -117,6 +127,7 @@ class _Policy(Struct, gc=False):
 _events = msgspec.json.Decoder(_Event)
 _decisions = msgspec.json.Decoder(_Decision)
 _letters = msgspec.json.Decoder(_Letter)
+_settlements = msgspec.json.Decoder(_Settlement)
 _acks = msgspec.json.Decoder(_Ack)
 _policies = msgspec.json.Decoder(_Policy)
 _transitions = msgspec.json.Decoder(list[_Transition])
@@ -262,6 +273,9 @@ def _named(it: Any) -> str:
 
 
 def _letter(record: Record, rows: Rows, full_prefix: str) -> None:
+    if b'"settled"' in (record.value or b""):
+        _settlement(record, rows, full_prefix)
+        return
     it = _letters.decode(record.value or b"")
     key = record.key or b""
     match = _KEY.fullmatch(key)
@@ -272,6 +286,17 @@ def _letter(record: Record, rows: Rows, full_prefix: str) -> None:
             *(record.partition, record.offset, key.decode(), key.decode() if match else None),
             *(platform, origin, it.partition, it.offset, it.last_offset, it.reason, it.field),
             *(it.value_bytes, milliseconds(it.timestamp), milliseconds(it.refused_at)),
+        )
+    )
+
+
+def _settlement(record: Record, rows: Rows, full_prefix: str) -> None:
+    it = _settlements.decode(record.value or b"")
+    origin = it.topic.removeprefix(full_prefix)
+    rows.settlements.append(
+        (
+            *(record.partition, record.offset, origin, it.partition, it.offset),
+            *(it.settled, it.actor, str(it.reason), milliseconds(it.at)),
         )
     )
 

@@ -107,6 +107,14 @@ decisions = Table(
     sqlite_with_rowid=False,
 )
 Index("decisions_account", decisions.c.account, decisions.c.now)
+Index(
+    "decisions_eligible",
+    decisions.c.now,
+    decisions.c.platform,
+    decisions.c.field,
+    sqlite_where=decisions.c.eligible,
+    postgresql_where=decisions.c.eligible,
+)
 """The decision log's decisions. `eligible`: the account came inside, from a dwell. `facts` are gone
 once the account was closed.
 """

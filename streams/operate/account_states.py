@@ -106,17 +106,18 @@ class States:
         raw = self._reserved.get(number, {})
         adopted = raw.get(ADOPTED)
         known = msgspec.msgpack.decode(adopted, type=dict[str, Adopted]) if adopted else {}
+        caps = _load(raw, CAPS, Caps)
         limits = PartitionLimits(
             number,
             self.partition_count,
-            _load(raw, CAPS, Caps),
+            caps,
             _load(raw, GUARDS, GuardBook),
             lambda _: 0,
             StepEffects(),
         )
         policies = {name: self._policy(it.digest) for name, it in known.items()}
         switches, cluster = _load(raw, BRAKES, Switches), _load(raw, CLUSTER, Cluster)
-        return Part(known, policies, switches, limits, cluster)
+        return Part(known, policies, switches, limits, cluster, caps)
 
     def _policy(self, digest: str) -> Policy | None:
         """The policy under a digest; None where its text is gone, or is no policy any more."""
@@ -134,6 +135,7 @@ class Part(NamedTuple):
     switches: Switches
     limits: PartitionLimits
     cluster: Cluster
+    caps: Caps
 
     def context(self, ref: AccountRef, now: int) -> DecisionContext:
         """What a decision about an account would be made with."""

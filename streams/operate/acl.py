@@ -77,13 +77,14 @@ class Permission:
 
 
 def permissions(settings: Settings) -> list[Permission]:
-    """All of them, by role: worker, who sends, who obeys, who reads, administrator."""
+    """All of them, by role: worker, who sends, obeys, reads, redrives, administrator."""
     return [
         *_worker(settings),
         *_producers(settings),
         *_consumers(settings),
         *_auditor(settings),
         *_indexer(settings),
+        *_redriver(settings),
         *_administrator(settings),
     ]
 
@@ -144,6 +145,19 @@ def _indexer(settings: Settings) -> Iterator[Permission]:
         busy = topic.role == "input" and topic.cleanup == "compact"
         if not busy and topic != CHANGELOGS[1]:
             yield Permission("indexer", "topic", names.of(topic), ("Read",))
+
+
+def _redriver(settings: Settings) -> Iterator[Permission]:
+    """Fetches refused records, sends them again, and marks their letters, in one transaction."""
+    names = names_of(settings)
+    for topic in INPUTS:
+        yield Permission("redriver", "topic", names.of(topic), ("Read", "Write", "Describe"))
+    letters = names.of(DEAD_LETTERS)
+    yield Permission("redriver", "topic", letters, ("Read", "Write", "Describe"))
+    yield Permission("redriver", "topic", names.of(POLICIES), ("Read", "Describe"))
+    fence = f"{settings.application_id}-redrive"
+    yield Permission("redriver", "transactional-id", fence, ("Write", "Describe"))
+    yield Permission("redriver", "cluster", CLUSTER, ("IdempotentWrite",))
 
 
 def _administrator(settings: Settings) -> Iterator[Permission]:

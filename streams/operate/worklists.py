@@ -67,13 +67,13 @@ class _Notice:
 class WorkLists:
     """Feed it every record of the changelog and of `topics_of` a list, each in order; then ask."""
 
-    _states: States = field(default_factory=States)
+    states: States = field(default_factory=States)
     _notices: dict[str, _Notice] = field(default_factory=dict)
 
     def feed(self, record: Record) -> None:
         """Take one record."""
         if record.topic in (CHANGELOG, POLICIES):
-            self._states.feed(record)
+            self.states.feed(record)
         elif record.topic == INVITATIONS and record.key is not None and record.value is not None:
             self._event(record.key.decode(errors="replace"), plain_of(record))
 
@@ -103,7 +103,7 @@ class WorkLists:
             "pending": lambda known: _pending(known, now + within),
             "appeals": _appeals,
         }
-        found = [row for known in self._states.known(now) for row in told[which](known)]
+        found = [row for known in self.states.known(now) for row in told[which](known)]
         found.sort(key=_order)
         return found
 

@@ -234,7 +234,9 @@ def test_the_worker_may_not_write_an_input_nor_read_an_output() -> None:
 
 def test_every_input_has_one_who_sends_it_and_no_one_obeys_shadow() -> None:
     others = [
-        it for it in permissions(Settings()) if it.role not in ("worker", "auditor", "indexer")
+        it
+        for it in permissions(Settings())
+        if it.role not in ("worker", "auditor", "indexer", "redriver")
     ]
     writers = [it.name for it in others if "Write" in it.operations and it.kind == "topic"]
     assert sorted(writers) == sorted(NAMES.of(topic) for topic in (*INPUTS, THROTTLE_ACKS))

@@ -17,8 +17,9 @@ from sqlalchemy import URL, Engine, insert, select
 
 from streams.index import tables
 from streams.index.database import open_engine, reading, url_of, writing
+from streams.local.kafka import KafkaCluster
 from streams.operate.topics import names_of
-from streams.settings import Settings, variable
+from streams.settings import Settings, SettingsWithoutPolicies, variable
 from tests.cli.conftest import Byline, byline, clean_environment, on_kafka
 from tests.index.filled import contents
 from tests.index.poured import pour, topics, two_lives
@@ -182,6 +183,32 @@ def test_an_account_is_explained_alike_with_an_index_and_without(
     chinese = byline("explain", "weibo:a4", "--lang", "zh")
     assert "现状" in chinese.out
     assert "throttles[0]@" in chinese.out
+
+
+def test_a_broker_that_goes_away_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, byline: Byline
+) -> None:
+    with KafkaCluster(tmp_path / "kafka") as cluster:
+        given = {"kafka_bootstrap_servers": cluster.bootstrap, "data_dir": str(tmp_path / "data")}
+        for name, value in given.items():
+            monkeypatch.setenv(variable(name), value)
+        settings = SettingsWithoutPolicies()
+        topics(settings)
+        records = two_lives()
+        pour(settings, records[:200])
+        engine = open_engine(url_of(settings))
+        process = indexer("--follow")
+        until(lambda: _as_of(engine), ROOMY, "all is read")
+        cluster.kill()
+        time.sleep(3)
+        cluster.start_broker()
+        pour(settings, records[200:])
+        until(lambda: _count(engine) == len(records), 2 * ROOMY, "the rest is read")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(ROOMY) == 0
+    done = byline("index")
+    assert done.code == 2
+    assert "no Kafka answers at" in done.err
 
 
 def test_without_topics_it_says_what_to_do(on_kafka: Settings, byline: Byline) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from schemas.records import DeadLetter
+from schemas.records import DeadLetter, Settlement
 from schemas.topics import DEAD_LETTERS, DECISIONS, INPUTS, OUTPUTS, POLICIES
 from streams.operate.audit import logbook
 from streams.operate.audit.happened import bare, plain_of
@@ -120,6 +120,9 @@ class Auditor(Judging):
             self.policies[digest] = terms
 
     def _dead_letter(self, record: Record) -> None:
+        if "settled" in plain_of(record):
+            self._settlement(record)
+            return
         try:
             it = DeadLetter.model_validate_json(record.value or b"", strict=True)
         except ValidationError:
@@ -134,6 +137,17 @@ class Auditor(Judging):
         if it.last_offset is not None:
             where = (topic, it.offset, it.last_offset, int(it.timestamp.timestamp() * 1000))
             self._of(it.partition).lineup.cannot_read(*where)
+
+    def _settlement(self, record: Record) -> None:
+        """What a person did with a letter: it has to be one, and under the letter's key."""
+        try:
+            Settlement.model_validate_json(record.value or b"", strict=True)
+            right = LETTER_KEY.fullmatch(record.key or b"") is not None
+        except ValidationError:
+            right = False
+        if not right:
+            wrong = Breach("dead_letter_wrong", "", record.timestamp, "", (record.place,))
+            self._found.append(wrong)
 
     def _switch(self, record: Record) -> None:
         if record.offset in self.switches:

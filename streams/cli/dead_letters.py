@@ -1,0 +1,230 @@
+"""`byline dead-letters …`: what was refused, and its way back."""
+
+import asyncio
+import shlex
+from collections import Counter
+from collections.abc import Callable, Coroutine
+from typing import Annotated, Any
+
+import typer
+
+from streams.cli.control import Actor, Reason, Yes
+from streams.cli.say import AsJson, complain, say, say_json, say_table, settings
+from streams.cli.source import now_ms
+from streams.letters import settle
+from streams.letters.masked import masked
+from streams.letters.origins import fetch
+from streams.letters.producer import redrive_producer
+from streams.letters.reading import Filter, Letter, Letters, origin_of, origins_of, read_letters
+from streams.operate.audit.records import millis
+from streams.operate.clients import consumer
+from streams.operate.errors import UsageError
+from streams.settings import Settings
+
+SHOWN = 100
+"""Rows of a table; --json has all."""
+
+app = typer.Typer(help="What was refused, and its way back.", no_args_is_help=True)
+
+Places = Annotated[
+    list[str] | None, typer.Argument(metavar="RECORD…", help="Where it lies: controls[3]@17.")
+]
+OfPlatform = Annotated[str | None, typer.Option("--platform", help="Whose key names it.")]
+OfTopic = Annotated[str | None, typer.Option("--topic", help="An input, without prefix.")]
+RefusedFor = Annotated[str | None, typer.Option("--refused-for", help="bad_id, not_json, …")]
+Start = Annotated[str | None, typer.Option("--from", help="RFC 3339: refused since.")]
+End = Annotated[str | None, typer.Option("--to", help="RFC 3339: refused before.")]
+All = Annotated[bool, typer.Option("--all", help="Every one that is not settled.")]
+
+
+@app.command(name="list")
+def show_list(
+    platform: OfPlatform = None,
+    topic: OfTopic = None,
+    refused_for: RefusedFor = None,
+    start: Start = None,
+    end: End = None,
+    settled: Annotated[bool, typer.Option("--settled", help="Those seen to as well.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """The dead letters that nobody has seen to: counted by reason, then the newest."""
+    wanted = _filter(platform, topic, refused_for, start, end)
+    found = [it for it in _letters().matching(wanted) if settled or it.settled is None]
+    found.sort(key=lambda it: it.refused_at, reverse=True)
+    if as_json:
+        say_json([_plain(it) for it in found])
+        return
+    counts = Counter((it.platform, it.origin.topic, it.reason) for it in found)
+    if counts:
+        say_table(
+            ("platform", "topic", "reason", "count"),
+            ((*key, count) for key, count in counts.most_common()),
+        )
+        say("")
+        columns = ("record", "reason", "field", "refused_at", "settled")
+        say_table(columns, ([_plain(it)[name] for name in columns] for it in found[:SHOWN]))
+    if len(found) > SHOWN:
+        say(f"… and {len(found) - SHOWN:,} more; --json has all")
+    say(f"{len(found):,} dead letters")
+
+
+@app.command()
+def show(record: Annotated[str, typer.Argument(metavar="RECORD")], as_json: AsJson = False) -> None:
+    """One refused record, fetched from where it lies; all but known fields is masked."""
+    origin = origin_of(record)
+    chosen = settings(without_policies=True)
+
+    async def run() -> dict[str, Any]:
+        async with consumer(chosen) as client:
+            letter = (await read_letters(client, chosen)).get(origin)
+            if letter is None:
+                raise UsageError(f"{record}: no dead letter speaks of it")
+            return masked(await anext(fetch(client, chosen, [letter])))
+
+    found = asyncio.run(run())
+    if as_json:
+        say_json(found)
+        return
+    value = found.pop("value", None)
+    for name, text in found.items():
+        say(f"{name}: {'–' if text is None else text}")
+    if isinstance(value, dict):
+        say("value:")
+        for name, text in value.items():
+            say(f"  {name}: {text}")
+    else:
+        say(f"value: {'–' if value is None else value}")
+
+
+@app.command()
+def redrive(
+    actor: Actor,
+    reason: Reason,
+    records: Places = None,
+    platform: OfPlatform = None,
+    topic: OfTopic = None,
+    refused_for: RefusedFor = None,
+    start: Start = None,
+    end: End = None,
+    every: All = False,
+    through: Annotated[
+        str | None,
+        typer.Option(help="A command: gets each value on stdin, prints what to send instead."),
+    ] = None,
+    key_from_value: Annotated[
+        bool, typer.Option("--key-from-value", help="Where key and value disagree, the value.")
+    ] = False,
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Send refused records again, mended or after the fix. Without --yes it only says so.
+
+    What would be refused again stays. Each record is sent once, however often this is killed.
+    """
+    wanted = _meant(records, every, _filter(platform, topic, refused_for, start, end))
+    command = tuple(shlex.split(through or ""))
+    order = settle.Order(actor, reason, wanted, now_ms(), command, key_from_value)
+    _settle(settle.redrive, order, "sent again", yes, as_json)
+
+
+@app.command()
+def dismiss(
+    actor: Actor,
+    reason: Reason,
+    records: Places = None,
+    platform: OfPlatform = None,
+    topic: OfTopic = None,
+    refused_for: RefusedFor = None,
+    start: Start = None,
+    end: End = None,
+    every: All = False,
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Say that a person has looked at refused records and nothing is to be sent."""
+    wanted = _meant(records, every, _filter(platform, topic, refused_for, start, end))
+    order = settle.Order(actor, reason, wanted, now_ms())
+    _settle(settle.dismiss, order, "dismissed", yes, as_json)
+
+
+Work = Callable[..., Coroutine[Any, Any, settle.Done]]
+
+
+def _settle(work: Work, order: settle.Order, what: str, yes: bool, as_json: bool) -> None:
+    chosen = settings(without_policies=True)
+
+    async def run() -> settle.Done:
+        if not yes:
+            async with consumer(chosen) as client:
+                return await work(client, chosen, order, None)
+        # The producer first: what is read after its start is final.
+        async with redrive_producer(chosen) as producer, consumer(chosen) as client:
+            return await work(client, chosen, order, producer)
+
+    done = asyncio.run(run())
+    if as_json:
+        left = [{"record": str(it.letter.origin), "why": it.why} for it in done.left]
+        said = {"dry_run": not yes, "settled": done.settled, "settled_before": done.before}
+        say_json({**said, "left": left})
+    else:
+        would = "" if yes else "would be "
+        say(f"{done.settled:,} {would}{what}, {done.before:,} were settled before")
+        for why, count in settle.lines_of(done.left):
+            complain(f"{count:,} stay: {why}")
+        if done.settled and not yes:
+            say("nothing was done: --yes does it")
+        elif done.settled:
+            say("when all are settled: `byline switch refusals-settled on --scope PLATFORM` …")
+    raise typer.Exit(1 if done.left else 0)
+
+
+def _letters() -> Letters:
+    chosen = settings(without_policies=True)
+
+    async def run(chosen: Settings) -> Letters:
+        async with consumer(chosen) as client:
+            return await read_letters(client, chosen)
+
+    return asyncio.run(run(chosen))
+
+
+def _meant(records: list[str] | None, every: bool, wanted: Filter) -> Filter:
+    if records:
+        if wanted != Filter() or every:
+            raise UsageError("name records, or say which by options, not both")
+        return Filter(origins=origins_of(records))
+    if wanted == Filter() and not every:
+        raise UsageError("say which: a RECORD, --platform, --topic, --refused-for, or --all")
+    return wanted
+
+
+def _filter(
+    platform: str | None,
+    topic: str | None,
+    refused_for: str | None,
+    start: str | None,
+    end: str | None,
+) -> Filter:
+    return Filter(platform, topic, refused_for, _time("--from", start), _time("--to", end))
+
+
+def _time(option: str, text: str | None) -> int | None:
+    if text is None:
+        return None
+    try:
+        return millis(text)
+    except ValueError:
+        raise UsageError(f"{option} {text}: not a time like 2026-01-31T12:00:00+08:00") from None
+
+
+def _plain(it: Letter) -> dict[str, Any]:
+    return {
+        "record": str(it.origin),
+        "platform": it.platform,
+        "topic": it.origin.topic,
+        "reason": it.reason,
+        "field": it.field,
+        "bytes": it.size,
+        "refused_at": it.refused_at,
+        "settled": it.settled,
+    }

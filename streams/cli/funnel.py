@@ -1,0 +1,70 @@
+"""`byline funnel`: how many, by step."""
+
+from typing import Annotated
+
+import typer
+
+from schemas.words import Mode
+from streams.cli.say import AsJson, say, say_json, say_table, settings
+from streams.cli.source import index_needed, now_ms
+from streams.core.model.instants import day_of, day_start
+from streams.index.fresh import freshness
+from streams.index.funnel import SPANS, STEPS, Asked, By, funnel, sums
+from streams.operate.audit.records import millis
+from streams.operate.errors import UsageError
+from streams.policies.scalars import format_duration
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the program."""
+    app.command(name="funnel")(show)
+
+
+def show(
+    start: Annotated[str | None, typer.Option("--from", help="RFC 3339; default: today.")] = None,
+    end: Annotated[str | None, typer.Option("--to", help="RFC 3339; default: now.")] = None,
+    by: Annotated[By, typer.Option(help="What is counted apart.")] = By.PLATFORM,
+    platform: Annotated[str | None, typer.Option(help="Of one platform alone.")] = None,
+    shadow: Annotated[bool, typer.Option("--shadow", help="Of shadow lives.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Eligible, invited, delivered, answered, restricted, released: counted when it happened.
+
+    Needs the index. Days begin in Shanghai. Medians say how long what ended in the period took.
+    """
+    chosen, now = settings(without_policies=True), now_ms()
+    asked = Asked(
+        day_start(day_of(now)) if start is None else _time("--from", start),
+        now + 1 if end is None else _time("--to", end),
+        by,
+        platform,
+        Mode.SHADOW if shadow else Mode.ENFORCE,
+    )
+    with index_needed(chosen) as connection:
+        fresh, lines = freshness(connection), funnel(connection, asked)
+    if as_json:
+        say_json({**fresh.as_dict(), "lines": [it.as_dict() for it in lines]})
+        return
+    say(fresh.text(now))
+    rows = [
+        (
+            it.group,
+            it.eligible,
+            *it.counts.values(),
+            *(None if span is None else format_duration(span) for span in it.medians.values()),
+        )
+        for it in lines
+    ]
+    if len(lines) > 1:
+        rows.append(("all", *sums(lines), *(None for _ in SPANS)))
+    if rows:
+        say_table((by.value, "eligible", *STEPS, *(f"median {it}" for it in SPANS)), rows)
+    else:
+        say("nothing happened in that time")
+
+
+def _time(option: str, text: str) -> int:
+    try:
+        return millis(text)
+    except ValueError:
+        raise UsageError(f"{option} {text}: not a time like 2026-01-31T12:00:00+08:00") from None

@@ -1,0 +1,88 @@
+"""`byline policy history`: which versions ran, since when, approved by whom."""
+
+import asyncio
+from contextlib import suppress
+from typing import Annotated
+
+import msgspec
+import typer
+
+from schemas.topics import DECISIONS, POLICIES
+from streams.cli.say import AsJson, say, say_json, say_table, settings
+from streams.cli.source import FromKafka, index_engine, now_ms
+from streams.index.database import reading
+from streams.index.fresh import freshness
+from streams.index.history import TakenUp, history, of_index, taken_up
+from streams.operate.audit.reading import MissingTopicsError, read_to_end
+from streams.operate.clients import consumer
+from streams.operate.errors import UsageError
+from streams.settings import Settings
+
+_KEY = b"#policies"
+"""Under this key the log says which policies a partition works under."""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the group of policies."""
+    app.command(name="history")(show)
+
+
+def show(
+    platform: Annotated[str | None, typer.Argument(help="Of one platform alone.")] = None,
+    kafka: FromKafka = False,
+    as_json: AsJson = False,
+) -> None:
+    """Which versions ran: since when, until when, in how many partitions, approved by whom.
+
+    As the decision log says it: from the index where there is one, else from Kafka.
+    """
+    chosen = settings(without_policies=True)
+    with index_engine(chosen, kafka) as engine:
+        if engine is None:
+            source = "from the topics themselves: there is no index"
+            lines, texts = asyncio.run(_read(chosen))
+        else:
+            with reading(engine) as connection:
+                source = freshness(connection).text(now_ms())
+                lines, texts = of_index(connection)
+    found = history(lines, texts, platform)
+    if as_json:
+        say_json([it.as_dict() for it in found])
+        return
+    say(source)
+    columns = ("platform", "version", "digest", "mode", "since", "until", "running", "approved by")
+    if found:
+        say_table(
+            columns,
+            (
+                (
+                    it.platform,
+                    it.version,
+                    it.digest[:12],
+                    it.mode,
+                    it.since,
+                    it.until,
+                    it.running,
+                    ", ".join(f"{actor} {at}" for actor, at in it.approvals) or None,
+                )
+                for it in found
+            ),
+        )
+    say(f"{len(found)} versions")
+
+
+async def _read(chosen: Settings) -> tuple[list[TakenUp], dict[str, bytes]]:
+    lines: list[TakenUp] = []
+    texts: dict[str, bytes] = {}
+    try:
+        async with consumer(chosen) as client:
+            topics = [DECISIONS.name, POLICIES.name]
+            async for record in read_to_end(client, chosen.topic_prefix, topics):
+                if record.topic == POLICIES.name:
+                    texts[(record.key or b"").decode()] = record.value or b""
+                elif record.key == _KEY:
+                    with suppress(msgspec.MsgspecError):
+                        lines.append(taken_up(record.partition, record.value or b""))
+    except MissingTopicsError as error:
+        raise UsageError(f"{error}: `byline topics create` makes them") from error
+    return lines, texts

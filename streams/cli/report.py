@@ -1,0 +1,48 @@
+"""`byline report`: a period's numbers, without an account."""
+
+from typing import Annotated
+
+import typer
+
+from streams.cli.say import say_json, settings
+from streams.cli.source import index_needed
+from streams.index.report import report
+from streams.index.report_forms import WRITE, Form
+from streams.operate.audit.records import millis
+from streams.operate.errors import UsageError
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the program."""
+    app.command(name="report")(show)
+
+
+def show(
+    start: Annotated[str, typer.Option("--from", help="RFC 3339: the first instant.")],
+    end: Annotated[str, typer.Option("--to", help="RFC 3339: the first instant after it.")],
+    platform: Annotated[str | None, typer.Option(help="Of one platform alone.")] = None,
+    form: Annotated[Form, typer.Option("--as", help="How it is written.")] = Form.MARKDOWN,
+) -> None:
+    """A period's numbers for a transparency report: by platform, field, event, surface and reason.
+
+    Counts and medians alone, of live events; no account and no id. Restrictions are also called
+    what the EU's DSA Transparency Database calls them. Needs the index.
+    """
+    first, last = _time("--from", start), _time("--to", end)
+    if last <= first:
+        raise UsageError("--to is not later than --from")
+    with index_needed(settings(without_policies=True)) as connection:
+        found = report(connection, first, last, platform)
+    if found.fresh.as_of is None or found.fresh.as_of < last:
+        typer.echo("the index does not reach to --to yet: numbers may rise", err=True)
+    if form is Form.JSON:
+        say_json(found.as_dict())
+    else:
+        typer.echo(WRITE[form](found), nl=False)
+
+
+def _time(option: str, text: str) -> int:
+    try:
+        return millis(text)
+    except ValueError:
+        raise UsageError(f"{option} {text}: not a time like 2026-01-31T12:00:00+08:00") from None

@@ -1,0 +1,204 @@
+"""`byline status`: the one page for three in the morning."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+import typer
+
+from schemas.words import Event
+from streams.cli.say import AsJson, say, say_json, say_table, settings
+from streams.cli.source import FromKafka, index_engine, now_ms
+from streams.core.model.instants import DAY, rfc3339
+from streams.core.model.policy import Policy
+from streams.index.database import reading
+from streams.index.fresh import freshness
+from streams.index.overview import Overview, overview
+from streams.index.refused import Wanted, counted
+from streams.index.states import feed_beside, feed_watched, partition_count
+from streams.operate.account_states import CHANGELOG, POLICIES
+from streams.operate.audit.reading import MissingTopicsError, read_to_end
+from streams.operate.clients import consumer
+from streams.operate.errors import KafkaAbsentError, UsageError
+from streams.operate.live import Live, live
+from streams.operate.worklists import WorkList, WorkLists
+from streams.policies import PolicyFaults, load_policies
+from streams.policies.scalars import parse_duration
+from streams.settings import Settings
+
+LISTS: tuple[WorkList, ...] = ("undeliverable", "unconfirmed", "unclear", "pending", "appeals")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the program."""
+    app.command(name="status")(show)
+
+
+def show(kafka: FromKafka = False, as_json: AsJson = False) -> None:
+    """What holds now: workers, lag, brakes, guards, caps, policies, refusals, work for people.
+
+    State from the index where there is one, else from Kafka; workers and lag from the broker. Exit
+    1 when a partition is served by nobody, 0 else.
+    """
+    chosen, now = settings(without_policies=True), now_ms()
+    lists = WorkLists()
+    refused: list[tuple[str | None, str, str, int]] | None = None
+    with index_engine(chosen, kafka) as engine:
+        if engine is None:
+            source = "from the topics themselves: there is no index"
+            asyncio.run(_feed(chosen, lists))
+        else:
+            with reading(engine) as connection:
+                source = freshness(connection).text(now)
+                lists.states.partition_count = partition_count(connection)
+                feed_beside(connection, lists.feed)
+                feed_watched(connection, lists.feed)
+                since = Wanted(start=now - DAY, settled=False)
+                refused = counted(connection, since)
+    found = overview(lists.states, _on_disk(chosen), now)
+    work = {which: len(lists.rows(which, now, _within(chosen, which))) for which in LISTS}
+    seen, why = _live(chosen)
+    served = seen is None or _served(seen)
+    if as_json:
+        say_json(_plain(source, found, work, refused, seen, why))
+    else:
+        _print(source, found, work, refused, now)
+        _print_live(seen, why, now)
+    raise typer.Exit(0 if served else 1)
+
+
+def _within(chosen: Settings, which: WorkList) -> int:
+    return parse_duration(chosen.unconfirmed_after) if which == "unconfirmed" else DAY
+
+
+def _on_disk(chosen: Settings) -> Mapping[str, Policy]:
+    """The files here; none where they are refused, which `byline policy check` explains."""
+    try:
+        return load_policies(chosen.policies, require_approvals=False)
+    except PolicyFaults:
+        return {}
+
+
+def _live(chosen: Settings) -> tuple[Live | None, str]:
+    try:
+        return asyncio.run(live(chosen)), ""
+    except KafkaAbsentError as error:
+        return None, str(error)
+
+
+def _served(seen: Live) -> bool:
+    has = {number for member in seen.members for number in member.partitions}
+    return {lag.partition for lag in seen.lags} <= has
+
+
+async def _feed(chosen: Settings, lists: WorkLists) -> None:
+    try:
+        async with consumer(chosen) as client:
+            async for record in read_to_end(client, f"{chosen.application_id}-", [CHANGELOG]):
+                lists.feed(record)
+            async for record in read_to_end(client, chosen.topic_prefix, [POLICIES]):
+                lists.feed(record)
+    except MissingTopicsError as error:
+        raise UsageError(f"{error}: `byline topics create` makes them") from error
+
+
+def _plain(
+    source: str,
+    found: Overview,
+    work: Mapping[WorkList, int],
+    refused: list[tuple[str | None, str, str, int]] | None,
+    seen: Live | None,
+    why: str,
+) -> dict[str, Any]:
+    names = ("platform", "topic", "reason", "count")
+    letters = None if refused is None else [dict(zip(names, it, strict=True)) for it in refused]
+    workers: dict[str, Any] = {"error": why}
+    if seen is not None:
+        lags = [{**it._asdict(), "waiting_since": _time(it.waiting_since)} for it in seen.lags]
+        workers = {
+            "group": seen.state,
+            "members": [it._asdict() for it in seen.members],
+            "partitions": lags,
+        }
+    said = {"source": source, **found.as_dict(), "waiting_for_people": dict(work)}
+    return {**said, "refused_in_a_day": letters, "workers": workers}
+
+
+def _time(at: int | None) -> str | None:
+    return None if at is None else rfc3339(at)
+
+
+def _print(
+    source: str,
+    found: Overview,
+    work: Mapping[WorkList, int],
+    refused: list[tuple[str | None, str, str, int]] | None,
+    now: int,
+) -> None:
+    say(f"{rfc3339(now)[:19]}Z, {source}")
+    say("")
+    if found.holding:
+        say("In force")
+        columns = ("what", "scope", "since", "until", "partitions")
+        of = found.partitions
+        say_table(
+            columns,
+            (
+                (it.what, it.scope, it.since, it.until, f"{it.partitions} of {of}")
+                for it in found.holding
+            ),
+        )
+    else:
+        say("No brake is on, no guard is tripped.")
+    say("")
+    say("Policies")
+    say_table(
+        ("platform", "version", "digest", "partitions", "file here"),
+        (
+            (it.platform, it.version, it.digest[:12], it.partitions, it.on_disk)
+            for it in found.running
+        ),
+    )
+    if found.caps:
+        say("")
+        say("Caps, this day and hour")
+        rows = ((it.platform, _cap(it.event), it.used, it.cap) for it in found.caps)
+        say_table(("platform", "of", "used", "cap"), rows)
+    say("")
+    say("Waiting for people: " + ", ".join(f"{count} {name}" for name, count in work.items()))
+    if refused is None:
+        say("Refused records: only the index counts them.")
+    elif not refused:
+        say("No refused record of the last 24 hours is unsettled.")
+    else:
+        say("Refused in the last 24 hours, and not settled")
+        say_table(("platform", "topic", "reason", "count"), refused)
+
+
+def _cap(event: str) -> str:
+    return "invitations a day" if event == Event.INVITATION_ISSUED else "throttles an hour"
+
+
+def _print_live(seen: Live | None, why: str, now: int) -> None:
+    say("")
+    if seen is None:
+        say(f"Workers: unknown. {why}")
+        return
+    say(f"Workers: {len(seen.members)}, group {seen.state}")
+    if seen.members:
+        rows = ((it.name, it.host, " ".join(map(str, it.partitions))) for it in seen.members)
+        say_table(("worker", "host", "partitions"), rows)
+    late = [it for it in seen.lags if it.behind]
+    if late:
+        say_table(
+            ("partition", "records behind", "the first waits for"),
+            ((it.partition, it.behind, _waits(it.waiting_since, now)) for it in late),
+        )
+    else:
+        say("All inputs are read.")
+    if not _served(seen):
+        say("Partitions without a worker: their inputs wait. Start `byline worker`.")
+
+
+def _waits(since: int | None, now: int) -> str | None:
+    return None if since is None else f"{max(0, now - since) / 1000:,.1f} s"

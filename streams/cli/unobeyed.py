@@ -1,0 +1,50 @@
+"""Work-lists out of the index, and the one that only the index has: what nobody acknowledged."""
+
+from collections import Counter
+from collections.abc import Iterable
+
+from sqlalchemy import Engine
+
+from streams.cli.say import say, say_json, say_table
+from streams.cli.source import index_needed
+from streams.index.database import reading
+from streams.index.fresh import freshness
+from streams.index.states import feed_list
+from streams.index.unobeyed import unobeyed
+from streams.operate.worklists import WorkList, WorkLists
+from streams.policies.scalars import parse_duration
+from streams.settings import Settings
+
+
+def lists_of(engine: Engine, which: WorkList, now: int, *, quiet: bool) -> WorkLists:
+    """A work-list as the index has it; says as of when, unless a program reads the answer."""
+    lists = WorkLists()
+    with reading(engine) as connection:
+        fresh = freshness(connection)
+        feed_list(connection, which, lists.feed)
+    if not quiet:
+        say(fresh.text(now))
+    return lists
+
+
+def show_unobeyed(chosen: Settings, now: int, platform: str | None, as_json: bool) -> None:
+    """Print what no enforcing system has acknowledged for longer than ACKNOWLEDGED_WITHIN."""
+    before = now - parse_duration(chosen.acknowledged_within)
+    with index_needed(chosen) as connection:
+        fresh, rows = freshness(connection), unobeyed(connection, before, platform)
+    if as_json:
+        say_json([row.as_dict() for row in rows])
+        return
+    say(fresh.text(now))
+    columns = ("account", "event", "surface", "since", "event_id", "failed")
+    if rows:
+        say_table(columns, ([getattr(row, name) for name in columns] for row in rows))
+    say(f"{len(rows)} unacknowledged{by_platform(row.account for row in rows)}")
+
+
+def by_platform(accounts: Iterable[str]) -> str:
+    """How many of each platform, where there are several."""
+    counts = Counter(account.partition(":")[0] for account in accounts)
+    if len(counts) < 2:
+        return ""
+    return ": " + ", ".join(f"{name} {counts[name]}" for name in sorted(counts))

@@ -1,0 +1,47 @@
+"""As of when an answer of the index is, and how far it is behind: part of each answer."""
+
+from typing import NamedTuple
+
+from sqlalchemy import Connection, select
+
+from streams.core.model.instants import rfc3339
+from streams.index import tables
+
+LATE_MS = 60_000
+"""An index that is older says so loudly: its indexer may not be running."""
+
+
+class Fresh(NamedTuple):
+    """`as_of`: all that Kafka held then is here, None where not all was read yet. `behind`: records
+    that were still to be read at `written_at`.
+    """
+
+    as_of: int | None
+    behind: int
+    written_at: int
+
+    def text(self, now: int) -> str:
+        """A sentence for a person."""
+        if self.as_of is None:
+            return (
+                f"from the index, which has not yet read all topics: {self.behind:,} records left"
+            )
+        ago = max(0, now - self.as_of) // 1000
+        late = "" if now - self.as_of <= LATE_MS else "; is `byline index --follow` running?"
+        return (
+            f"from the index as of {rfc3339(self.as_of)[:19]}Z, {ago:,} s ago,"
+            f" {self.behind:,} records behind{late}"
+        )
+
+    def as_dict(self) -> dict[str, object]:
+        """For a program to read."""
+        as_of = None if self.as_of is None else rfc3339(self.as_of)
+        return {"source": "index", "as_of": as_of, "behind": self.behind}
+
+
+def freshness(connection: Connection) -> Fresh:
+    """How fresh the index is."""
+    found = connection.execute(select(tables.freshness)).one_or_none()
+    if found is None:
+        return Fresh(None, 0, 0)
+    return Fresh(found.as_of, found.behind, found.written_at)

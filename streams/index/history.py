@@ -1,0 +1,125 @@
+"""Which policies ran: since when, in how many partitions, approved by whom."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import msgspec
+from sqlalchemy import Connection, select
+
+from streams.core.model.instants import milliseconds, rfc3339
+from streams.index import tables
+
+
+class TakenUp(NamedTuple):
+    """A line of the log: from `now` (ms) on a partition works under these policies, each platform's
+    as `version:digest`.
+    """
+
+    partition: int
+    now: int
+    policies: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One text of a platform's policy.
+
+    `since`, `until`: when the first partition took it up, and when the last one left it; None while
+    it runs. `running`: partitions that work under it now. `approvals`: actor and time.
+    """
+
+    platform: str
+    version: int
+    digest: str
+    mode: str
+    since: str
+    until: str | None
+    running: int
+    approvals: tuple[tuple[str, str], ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """For a program to read."""
+        return asdict(self)
+
+
+class _Log(msgspec.Struct):
+    now: datetime
+    policies: dict[str, str]
+
+
+class _Text(msgspec.Struct):
+    mode: str
+    approvals: list[tuple[str, int]]
+
+
+_log = msgspec.json.Decoder(_Log)
+_text = msgspec.json.Decoder(_Text)
+
+
+def taken_up(partition: int, raw: bytes) -> TakenUp:
+    """A record `policies` of the log. Raises MsgspecError where it is none."""
+    it = _log.decode(raw)
+    return TakenUp(partition, milliseconds(it.now), it.policies)
+
+
+def history(
+    lines: Iterable[TakenUp], texts: Mapping[str, bytes], platform: str | None = None
+) -> list[Version]:
+    """Every text that was ever in force, in order; `lines` of each partition in their order.
+
+    `texts`: by digest, the canonical form.
+    """
+    spans: dict[tuple[str, str], list[list[int | None]]] = {}
+    present: dict[tuple[str, int], str] = {}
+    for line in lines:
+        for name, text in line.policies.items():
+            known = present.get((name, line.partition))
+            if known == text:
+                continue
+            if known is not None:
+                _end(spans[name, known], line.now)
+            present[name, line.partition] = text
+            spans.setdefault((name, text), []).append([line.now, None])
+        gone = [it for it in present if it[1] == line.partition and it[0] not in line.policies]
+        for it in gone:
+            _end(spans[it[0], present.pop(it)], line.now)
+    found = [_version(name, text, times, texts) for (name, text), times in spans.items()]
+    found.sort(key=lambda it: (it.platform, it.since, it.version))
+    return [it for it in found if platform is None or it.platform == platform]
+
+
+def _end(times: list[list[int | None]], now: int) -> None:
+    """One partition fewer works under it: the one that has done so longest."""
+    open_ = next(it for it in times if it[1] is None)
+    open_[1] = now
+
+
+def _version(
+    platform: str, text: str, times: list[list[int | None]], texts: Mapping[str, bytes]
+) -> Version:
+    number, _, digest = text.partition(":")
+    raw = texts.get(digest)
+    read = None if raw is None else _text.decode(raw)
+    running = sum(end is None for _, end in times)
+    ends = [end for _, end in times if end is not None]
+    return Version(
+        platform,
+        int(number),
+        digest,
+        "unknown" if read is None else read.mode,
+        rfc3339(min(start for start, _ in times if start is not None)),
+        None if running else rfc3339(max(ends)),
+        running,
+        () if read is None else tuple((actor, rfc3339(at)) for actor, at in read.approvals),
+    )
+
+
+def of_index(connection: Connection) -> tuple[list[TakenUp], dict[str, bytes]]:
+    """The log's lines and the texts, as the index has them."""
+    log, policies = tables.log, tables.policies
+    mine = select(log).where(log.c.kind == "policies").order_by(log.c.partition, log.c.offset)
+    lines = [taken_up(it.partition, it.value.encode()) for it in connection.execute(mine)]
+    known = connection.execute(select(policies.c.digest, policies.c.value))
+    return lines, {it.digest: it.value.encode() for it in known}

@@ -1,0 +1,71 @@
+"""The dead letters: which, how many, and which of them nobody has seen to."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Select, and_, exists, func, select
+
+from streams.index import tables
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which letters: each None is any. Times in milliseconds, the end is not in it.
+
+    `settled`: whether a person has sent the record again or dismissed it.
+    """
+
+    platform: str | None = None
+    topic: str | None = None
+    reason: str | None = None
+    start: int | None = None
+    end: int | None = None
+    settled: bool | None = None
+
+
+def _settled() -> ColumnElement[bool]:
+    letters, settlements = tables.letters, tables.settlements
+    return exists().where(
+        and_(
+            settlements.c.topic == letters.c.topic,
+            settlements.c.origin_partition == letters.c.origin_partition,
+            settlements.c.origin_offset == letters.c.origin_offset,
+        )
+    )
+
+
+def _limits(wanted: Wanted) -> list[ColumnElement[bool]]:
+    letters = tables.letters
+    limits: list[ColumnElement[bool]] = []
+    for name in ("platform", "topic", "reason"):
+        value = getattr(wanted, name)
+        if value is not None:
+            limits.append(letters.c[name] == value)
+    if wanted.start is not None:
+        limits.append(letters.c.refused_at >= wanted.start)
+    if wanted.end is not None:
+        limits.append(letters.c.refused_at < wanted.end)
+    if wanted.settled is not None:
+        limits.append(_settled() if wanted.settled else ~_settled())
+    return limits
+
+
+def letters_of(connection: Connection, wanted: Wanted, most: int) -> list[Mapping[str, Any]]:
+    """The newest letters, at most so many."""
+    letters = tables.letters
+    statement: Select[Any] = select(letters, _settled().label("settled"))
+    statement = statement.where(and_(True, *_limits(wanted)))
+    order = (letters.c.refused_at.desc(), letters.c.partition, letters.c.offset.desc())
+    found = connection.execute(statement.order_by(*order).limit(most)).mappings()
+    return [dict(it) for it in found]
+
+
+def counted(connection: Connection, wanted: Wanted) -> list[tuple[str | None, str, str, int]]:
+    """How many letters there are of each platform, topic and reason, most first."""
+    letters = tables.letters
+    group = (letters.c.platform, letters.c.topic, letters.c.reason)
+    statement: Select[Any] = select(*group, func.count())
+    statement = statement.where(and_(True, *_limits(wanted))).group_by(*group)
+    found = [tuple(it) for it in connection.execute(statement)]
+    return sorted(found, key=lambda it: (-it[3], it[0] or "", it[1], it[2]))

@@ -1,0 +1,178 @@
+"""A period's numbers, for a transparency report: counts and medians alone, no account and no id.
+
+Live events only: what was in shadow touched nobody. An event counts in the period in which it was
+decided.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, astuple, dataclass
+from typing import Any, NamedTuple
+
+from sqlalchemy import JSON, Connection, and_, cast, func, select, type_coerce
+
+from schemas.topics import OUTPUTS
+from schemas.words import Command, Event, Level, Mode, Surface
+from streams.core.model.instants import rfc3339
+from streams.index import tables
+from streams.index.fresh import Fresh, freshness
+from streams.index.funnel import SPANS, Asked, By, funnel
+from streams.index.refused import Wanted, counted
+
+LIVE = tuple(topic.name for topic in OUTPUTS if not topic.name.startswith("shadow."))
+INCOME = frozenset(
+    {
+        *(Surface.AD_SHARE, Surface.TIPS, Surface.REVENUE_SHARE),
+        *(Surface.PAID_CONTENT, Surface.COMMERCE),
+    }
+)
+"""Surfaces of income; the others are of reach (deploy/statement-of-reasons.md)."""
+
+VERDICTS = (Command.APPEAL_OPENED, Command.APPEAL_UPHELD, Command.APPEAL_REJECTED)
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """How many events of one kind. `dsa`: the restriction in the words of the DSA's database."""
+
+    platform: str
+    field: str | None
+    event: str
+    surface: str | None
+    level: str | None
+    reason: str
+    dsa: str | None
+    count: int
+
+
+class Appeals(NamedTuple):
+    """What became of appeals, by operators' words; `overturned_ppm` of those decided."""
+
+    platform: str
+    opened: int
+    upheld: int
+    rejected: int
+    overturned_ppm: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """All numbers of a period (ms; the end is not in it)."""
+
+    start: str
+    end: str
+    fresh: Fresh
+    events: list[Counted]
+    appeals: list[Appeals]
+    medians: list[Mapping[str, Any]]
+    refused: list[Mapping[str, Any]]
+
+    def as_dict(self) -> dict[str, Any]:
+        """For a program to read."""
+        return {
+            "from": self.start,
+            "to": self.end,
+            **self.fresh.as_dict(),
+            "events": [asdict(it) for it in self.events],
+            "appeals": [it._asdict() for it in self.appeals],
+            "medians": list(self.medians),
+            "refused": list(self.refused),
+        }
+
+
+def report(connection: Connection, start: int, end: int, platform: str | None = None) -> Report:
+    """The numbers of a period, of one platform or all."""
+    return Report(
+        rfc3339(start),
+        rfc3339(end),
+        freshness(connection),
+        _events(connection, start, end, platform),
+        _appeals(connection, start, end, platform),
+        _medians(connection, Asked(start, end, By.PLATFORM, platform)),
+        [
+            {"platform": name, "topic": topic, "reason": reason, "count": count}
+            for name, topic, reason, count in counted(
+                connection, Wanted(platform=platform, start=start, end=end)
+            )
+        ],
+    )
+
+
+def dsa_of(event: str, surface: str | None, level: str | None) -> str | None:
+    """What a restriction is called in the DSA Transparency Database; None for what is none."""
+    if event != Event.THROTTLE_APPLIED or surface is None:
+        return None
+    if surface not in INCOME:
+        return "DECISION_VISIBILITY_CONTENT_DEMOTED"
+    return f"DECISION_MONETARY_{'SUSPENSION' if level == Level.OFF else 'OTHER'}"
+
+
+def _events(connection: Connection, start: int, end: int, platform: str | None) -> list[Counted]:
+    events, cycles = tables.events, tables.cycles
+    mine = and_(
+        cycles.c.account == events.c.account,
+        cycles.c.cycle == events.c.cycle,
+        cycles.c.mode == events.c.mode,
+    )
+    limits = [
+        events.c.topic.in_(LIVE),
+        events.c.mode == Mode.ENFORCE,
+        events.c.decided_at >= start,
+        events.c.decided_at < end,
+    ]
+    if platform is not None:
+        limits.append(events.c.platform == platform)
+    is_postgresql = connection.dialect.name == "postgresql"
+    said = cast(events.c.value, JSON) if is_postgresql else type_coerce(events.c.value, JSON)
+    level = said["level"].as_string()
+    group = (
+        *(events.c.platform, cycles.c.field, events.c.event, events.c.surface),
+        *(level, events.c.reason),
+    )
+    found = connection.execute(
+        select(*group, func.count())
+        .select_from(events.outerjoin(cycles, mine))
+        .where(and_(*limits))
+        .group_by(*group)
+    )
+    counts = [
+        Counted(name, field, event, surface, how, why, dsa_of(event, surface, how), count)
+        for name, field, event, surface, how, why, count in found
+    ]
+    return sorted(counts, key=lambda it: tuple(map(str, astuple(it))))
+
+
+def _appeals(connection: Connection, start: int, end: int, platform: str | None) -> list[Appeals]:
+    words = tables.words
+    limits = [
+        words.c.topic == "controls",
+        words.c.word.in_(VERDICTS),
+        words.c.entered_at >= start,
+        words.c.entered_at < end,
+    ]
+    found: dict[str, dict[str, int]] = {}
+    statement = select(words.c.account, words.c.word).where(and_(*limits))
+    for account, word in connection.execute(statement):
+        name = account.partition(":")[0]
+        if platform is None or name == platform:
+            counts = found.setdefault(name, dict.fromkeys(map(str, VERDICTS), 0))
+            counts[word] += 1
+    return [_verdicts(name, counts) for name, counts in sorted(found.items())]
+
+
+def _verdicts(platform: str, counts: Mapping[str, int]) -> Appeals:
+    opened, upheld, rejected = (counts[str(word)] for word in VERDICTS)
+    decided = upheld + rejected
+    overturned = upheld * 1_000_000 // decided if decided else None
+    return Appeals(platform, opened, upheld, rejected, overturned)
+
+
+def _medians(connection: Connection, asked: Asked) -> list[Mapping[str, Any]]:
+    found: list[Mapping[str, Any]] = []
+    for line in funnel(connection, asked):
+        spans = {f"{name}_seconds": _seconds(line.medians[name]) for name in SPANS}
+        found.append({"platform": line.group, "eligible": line.eligible, **spans})
+    return found
+
+
+def _seconds(milliseconds: int | None) -> int | None:
+    return None if milliseconds is None else milliseconds // 1000

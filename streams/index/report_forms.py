@@ -1,0 +1,96 @@
+"""A report as CSV, Markdown or HTML: the same tables in each, one after the other."""
+
+import csv
+import html
+import io
+from collections.abc import Callable, Iterable, Mapping
+from enum import StrEnum, unique
+from typing import Any
+
+from streams.index.report import Report
+
+
+@unique
+class Form(StrEnum):
+    """How a report is written."""
+
+    JSON = "json"
+    CSV = "csv"
+    MARKDOWN = "markdown"
+    HTML = "html"
+
+
+TITLES = {
+    "events": "What was decided",
+    "appeals": "Appeals",
+    "medians": "Who fell under the rule, and how long what took (median)",
+    "refused": "Refused records",
+}
+
+Table = tuple[str, list[str], list[list[str]]]
+
+
+def tables_of(report: Report) -> list[Table]:
+    """Title, columns, rows of each table that has rows."""
+    plain = report.as_dict()
+    found: list[Table] = []
+    for name, title in TITLES.items():
+        rows: list[Mapping[str, Any]] = plain[name]
+        if rows:
+            columns = list(rows[0])
+            found.append((title, columns, [[_cell(row[it]) for it in columns] for row in rows]))
+    return found
+
+
+def _cell(value: Any) -> str:
+    return "" if value is None else str(value)
+
+
+def as_csv(report: Report) -> str:
+    """Each table with its title in a line of its own, an empty line between two."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(["from", report.start, "to", report.end])
+    for title, columns, rows in tables_of(report):
+        out.write("\n")
+        writer.writerow([title])
+        writer.writerow(columns)
+        writer.writerows(rows)
+    return out.getvalue()
+
+
+def as_markdown(report: Report) -> str:
+    """Headings and tables."""
+    lines = [f"# From {report.start} to {report.end}"]
+    for title, columns, rows in tables_of(report):
+        lines += ["", f"## {title}", "", _row(columns), _row("---" for _ in columns)]
+        lines += [_row(cell.replace("|", "\\|") for cell in row) for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+def _row(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def as_html(report: Report) -> str:
+    """A page by itself."""
+    title = html.escape(f"From {report.start} to {report.end}")
+    parts = [f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>']
+    parts.append(f"<h1>{title}</h1>")
+    for heading, columns, rows in tables_of(report):
+        parts.append(f"<h2>{html.escape(heading)}</h2><table><thead>")
+        parts.append(_html_row("th", columns) + "</thead><tbody>")
+        parts += [_html_row("td", row) for row in rows]
+        parts.append("</tbody></table>")
+    return "\n".join(parts) + "</html>\n"
+
+
+def _html_row(tag: str, cells: Iterable[str]) -> str:
+    return "<tr>" + "".join(f"<{tag}>{html.escape(it)}</{tag}>" for it in cells) + "</tr>"
+
+
+WRITE: Mapping[Form, Callable[[Report], str]] = {
+    Form.CSV: as_csv,
+    Form.MARKDOWN: as_markdown,
+    Form.HTML: as_html,
+}

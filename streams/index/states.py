@@ -1,0 +1,59 @@
+"""The core's own state out of the index, as the records that it came from."""
+
+from collections.abc import Callable
+
+from sqlalchemy import Connection, and_, func, select
+
+from streams.core.lifecycle import Invitation
+from streams.index import tables
+from streams.index.projection import ACCOUNTS
+from streams.operate.account_states import CHANGELOG, POLICIES, RESERVED
+from streams.operate.audit.records import Record
+from streams.operate.worklists import INVITATIONS, WorkList
+
+Feed = Callable[[Record], None]
+POSITION = "#next"
+"""Under this key a partition keeps how far it has read (streams/engine/position.py)."""
+
+
+def partition_count(connection: Connection) -> int:
+    """How many partitions the accounts have."""
+    mine = tables.positions.c.topic == ACCOUNTS.name
+    return connection.scalar(select(func.count()).where(mine)) or 1
+
+
+def feed_beside(connection: Connection, feed: Feed) -> None:
+    """Policies, and what partitions keep beside their accounts."""
+    policies, states = tables.policies, tables.states
+    for it in connection.execute(select(policies)):
+        place = (POLICIES, 0, it.offset, it.published_at)
+        feed(Record(*place, it.digest.encode(), it.value.encode()))
+    wanted = [*(it.decode() for it in RESERVED), POSITION]
+    for it in connection.execute(select(states).where(states.c.key.in_(wanted))):
+        place = (CHANGELOG, it.partition, it.offset, it.written_at)
+        feed(Record(*place, it.key.encode(), bytes(it.value)))
+
+
+def feed_watched(connection: Connection, feed: Feed) -> None:
+    """The accounts that a person may have to look at."""
+    states = tables.states
+    for it in connection.execute(select(states).where(states.c.watched)):
+        place = (CHANGELOG, it.partition, it.offset, it.written_at)
+        feed(Record(*place, it.key.encode(), bytes(it.value)))
+
+
+def feed_list(connection: Connection, which: WorkList, feed: Feed) -> None:
+    """What a work-list is made of."""
+    feed_beside(connection, feed)
+    feed_watched(connection, feed)
+    if which != "undeliverable":
+        return
+    events, states = tables.events, tables.states
+    failed = select(states.c.key).where(
+        and_(states.c.watched, states.c.live == int(Invitation.UNDELIVERED))
+    )
+    mine = and_(events.c.topic == INVITATIONS, events.c.account.in_(failed))
+    order = (events.c.partition, events.c.offset)
+    for it in connection.execute(select(events).where(mine).order_by(*order)):
+        place = (it.topic, it.partition, it.offset, it.decided_at)
+        feed(Record(*place, it.account.encode(), it.value.encode()))

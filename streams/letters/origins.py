@@ -1,0 +1,99 @@
+"""The refused records themselves, fetched from where they lie: nobody has kept them.
+
+One that Kafka no longer has, or another record at its place, is told as gone.
+"""
+
+import asyncio
+import hashlib
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterable
+from typing import NamedTuple
+
+from aiokafka import TopicPartition
+
+from streams.kafka.consumer import TolerantConsumer
+from streams.letters.reading import UNREADABLE_BATCH, Letter
+from streams.settings import Settings
+
+STALL_SECONDS = 10.0
+NEAR = 20_000
+"""Offsets that are read over rather than looked up anew."""
+
+
+class Found(NamedTuple):
+    """A letter and the record of which it speaks; `gone`: why there is none."""
+
+    letter: Letter
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes], ...]
+    gone: str | None = None
+
+
+async def fetch(
+    client: TolerantConsumer, settings: Settings, letters: Iterable[Letter]
+) -> AsyncIterator[Found]:
+    """Each record of these letters, partition by partition, in order."""
+    by_place: dict[TopicPartition, list[Letter]] = defaultdict(list)
+    for letter in letters:
+        if letter.reason == UNREADABLE_BATCH:
+            yield _gone(letter, "its batch cannot be unpacked")
+        else:
+            topic = settings.topic_prefix + letter.origin.topic
+            by_place[TopicPartition(topic, letter.origin.partition)].append(letter)
+    for place, wanted in sorted(by_place.items()):
+        known = (await client._client.fetch_all_metadata()).partitions_for_topic(place.topic)
+        if place.partition not in (known or ()):
+            for letter in wanted:
+                yield _gone(letter, "its topic is gone")
+            continue
+        wanted.sort()
+        begin = (await client.beginning_offsets([place]))[place]
+        end = (await client.end_offsets([place]))[place]
+        async for found in _of(client, place, wanted, begin, end):
+            yield found
+
+
+async def _of(
+    client: TolerantConsumer, place: TopicPartition, wanted: list[Letter], begin: int, end: int
+) -> AsyncIterator[Found]:
+    client.assign([place])
+    position: int | None = None
+    index, loop = 0, asyncio.get_running_loop()
+    last = loop.time()
+    while index < len(wanted):
+        offset = wanted[index].origin.offset
+        if offset < begin or offset >= end:
+            what = "Kafka has dropped it" if offset < begin else "its topic was made anew"
+            yield _gone(wanted[index], what)
+            index += 1
+            continue
+        if position is None or not position <= offset <= position + NEAR:
+            client.seek(place, offset)
+            position = offset
+        stretches = await client.take(0.5)
+        if not stretches and loop.time() - last > STALL_SECONDS:
+            yield _gone(wanted[index], "it lies behind an open transaction")
+            index += 1
+            continue
+        for stretch in stretches:
+            last = loop.time()
+            at = {record.offset: record for record in stretch.records}
+            while index < len(wanted) and wanted[index].origin.offset < stretch.end:
+                yield _found(wanted[index], at.get(wanted[index].origin.offset))
+                index += 1
+            position = stretch.end
+
+
+def _found(letter: Letter, record: object) -> Found:
+    if record is None:
+        return _gone(letter, "Kafka has dropped it (compaction, or an aborted transaction)")
+    key, value = getattr(record, "key", None), getattr(record, "value", None)
+    digest = None if value is None else hashlib.sha256(value).hexdigest()
+    if digest != letter.digest:
+        return _gone(letter, "another record lies there: the topic was made anew")
+    return Found(letter, key, value, tuple(getattr(record, "headers", ())))
+
+
+def _gone(letter: Letter, why: str) -> Found:
+    return Found(letter, None, None, (), why)

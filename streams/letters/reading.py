@@ -1,0 +1,158 @@
+"""The dead letters, and which of them a person has seen to."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import msgspec
+from msgspec import Struct
+
+from schemas.topics import DEAD_LETTERS
+from streams.kafka.consumer import TolerantConsumer
+from streams.operate.audit.reading import MissingTopicsError, read_to_end
+from streams.operate.audit.records import Record, millis
+from streams.operate.errors import UsageError
+from streams.settings import Settings
+
+UNREADABLE_BATCH = "unreadable_batch"
+
+
+class Origin(NamedTuple):
+    """Where a refused record lies; the topic without prefix."""
+
+    topic: str
+    partition: int
+    offset: int
+
+    def __str__(self) -> str:
+        return f"{self.topic}[{self.partition}]@{self.offset}"
+
+
+class Letter(NamedTuple):
+    """A dead letter. `key` and `partition` are its own; `settled`: what a person did with it."""
+
+    origin: Origin
+    key: bytes
+    partition: int
+    reason: str
+    field: str | None
+    digest: str | None
+    size: int
+    refused_at: str
+    last_offset: int | None
+    settled: str | None = None
+
+    @property
+    def platform(self) -> str | None:
+        """The platform that its key names; None where that is a digest."""
+        name, colon, _ = self.key.decode(errors="replace").partition(":")
+        return name if colon else None
+
+
+class _Read(Struct):
+    topic: str
+    partition: int
+    offset: int
+    reason: str | None = None
+    field: str | None = None
+    value_digest: str | None = None
+    value_bytes: int = 0
+    refused_at: str = ""
+    last_offset: int | None = None
+    settled: str | None = None
+
+
+_decoder = msgspec.json.Decoder(_Read)
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which letters: each None is any. Times in milliseconds, the end is not in it."""
+
+    platform: str | None = None
+    topic: str | None = None
+    reason: str | None = None
+    start: int | None = None
+    end: int | None = None
+    origins: frozenset[Origin] = frozenset()
+
+    def takes(self, it: Letter) -> bool:
+        """Whether a letter is one of them."""
+        if self.origins and it.origin not in self.origins:
+            return False
+        if self.platform is not None and it.platform != self.platform:
+            return False
+        if self.topic is not None and it.origin.topic != self.topic:
+            return False
+        if self.reason is not None and it.reason != self.reason:
+            return False
+        at = millis(it.refused_at)
+        return not (
+            (self.start is not None and at < self.start)
+            or (self.end is not None and at >= self.end)
+        )
+
+
+@dataclass(slots=True)
+class Letters:
+    """Feed it the topic of dead letters, each partition in order."""
+
+    prefix: str
+    _letters: dict[Origin, Letter] = field(default_factory=dict)
+
+    def feed(self, record: Record) -> None:
+        """Take a record. One that is neither letter nor mark is left out: the auditor names it."""
+        try:
+            it = _decoder.decode(record.value or b"")
+        except msgspec.MsgspecError:
+            return
+        origin = Origin(it.topic.removeprefix(self.prefix), it.partition, it.offset)
+        if it.settled is not None:
+            known = self._letters.get(origin)
+            if known is not None:
+                self._letters[origin] = known._replace(settled=it.settled)
+        elif it.reason is not None:
+            self._letters[origin] = Letter(
+                origin,
+                record.key or b"",
+                record.partition,
+                it.reason,
+                it.field,
+                it.value_digest,
+                it.value_bytes,
+                it.refused_at,
+                it.last_offset,
+            )
+
+    def get(self, origin: Origin) -> Letter | None:
+        """The letter of a refused record."""
+        return self._letters.get(origin)
+
+    def matching(self, wanted: Filter) -> list[Letter]:
+        """The letters that a filter takes, in the order of the places of what was refused."""
+        return sorted(it for it in self._letters.values() if wanted.takes(it))
+
+
+async def read_letters(client: TolerantConsumer, settings: Settings) -> Letters:
+    """All letters up to the end there is now. UsageError where the topic is missing."""
+    letters = Letters(settings.topic_prefix)
+    try:
+        async for record in read_to_end(client, settings.topic_prefix, [DEAD_LETTERS.name]):
+            letters.feed(record)
+    except MissingTopicsError as error:
+        raise UsageError(f"{error}: `byline topics create` makes them") from error
+    return letters
+
+
+def origin_of(text: str) -> Origin:
+    """`controls[3]@17`, as lists and explanations write places. UsageError for another text."""
+    topic, bracket, rest = text.partition("[")
+    partition, at, offset = rest.partition("]@")
+    if not (bracket and at and partition.isdecimal() and offset.isdecimal()):
+        raise UsageError(f"{text} is no place of a record: write it as in controls[3]@17")
+    return Origin(topic, int(partition), int(offset))
+
+
+def origins_of(texts: Iterable[str]) -> frozenset[Origin]:
+    """Several of them."""
+    return frozenset(map(origin_of, texts))

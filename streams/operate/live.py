@@ -1,0 +1,114 @@
+"""What the broker says of the workers just now: who is in the group, and how far it is behind.
+
+By records and by time: how long the first record that was not read has been waiting.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from aiokafka import TopicPartition
+from aiokafka.coordinator.protocol import ConsumerProtocol
+
+from schemas.topics import INPUTS
+from streams.kafka.consumer import TolerantConsumer
+from streams.operate.clients import admin_client, consumer
+from streams.operate.topics import names_of
+from streams.settings import Settings
+
+FIRST_SECONDS = 3.0
+"""How long to wait for the first unread records."""
+
+_KEYED = tuple(topic for topic in INPUTS if not topic.single)
+
+
+class Member(NamedTuple):
+    """A worker: its name in the group, where it is, and the partition numbers that it has."""
+
+    name: str
+    host: str
+    partitions: tuple[int, ...]
+
+
+class Lag(NamedTuple):
+    """A partition number over all inputs: records not read, and since when the first of them waits
+    (ms; None where nothing waits, or it could not be read).
+    """
+
+    partition: int
+    behind: int
+    waiting_since: int | None
+
+
+class Live(NamedTuple):
+    """The group's state in Kafka's word, its members, and the lag of each partition."""
+
+    state: str
+    members: tuple[Member, ...]
+    lags: tuple[Lag, ...]
+
+
+async def live(settings: Settings) -> Live:
+    """Ask the broker. KafkaAbsentError when none answers."""
+    async with admin_client(settings) as admin:
+        state, members = "Unknown", list[Member]()
+        for answer in await admin.describe_consumer_groups([settings.application_id]):
+            for group in answer.groups:
+                state = group[2]
+                members += [_member(it) for it in group[5]]
+        committed = await admin.list_consumer_group_offsets(settings.application_id)
+    async with consumer(settings) as client:
+        lags = await _lags(client, settings, {it: at.offset for it, at in committed.items()})
+    return Live(state, tuple(sorted(members)), lags)
+
+
+def _member(raw: tuple[str, str, str, bytes, bytes]) -> Member:
+    member_id, _, host, _, assigned = raw
+    numbers: set[int] = set()
+    if assigned:
+        for _, partitions in ConsumerProtocol.ASSIGNMENT.decode(assigned).assignment:
+            numbers.update(partitions)
+    return Member(str(member_id), str(host).lstrip("/"), tuple(sorted(numbers)))
+
+
+async def _lags(
+    client: TolerantConsumer, settings: Settings, committed: Mapping[TopicPartition, int]
+) -> tuple[Lag, ...]:
+    names = names_of(settings)
+    cluster = await client._client.fetch_all_metadata()
+    found = [
+        TopicPartition(names.of(topic), number)
+        for topic in _KEYED
+        for number in cluster.partitions_for_topic(names.of(topic)) or ()
+    ]
+    ends = await client.end_offsets(found)
+    begins = await client.beginning_offsets(found)
+    next_ = {it: max(committed.get(it, 0), begins[it]) for it in found}
+    behind = {it: max(0, ends[it] - next_[it]) for it in found}
+    first = await _first_unread(client, {it: next_[it] for it, count in behind.items() if count})
+    lags = []
+    for number in sorted({it.partition for it in found}):
+        mine = [it for it in found if it.partition == number]
+        waiting = [first[it] for it in mine if it in first]
+        lags.append(Lag(number, sum(behind[it] for it in mine), min(waiting, default=None)))
+    return tuple(lags)
+
+
+async def _first_unread(
+    client: TolerantConsumer, starts: Mapping[TopicPartition, int]
+) -> dict[TopicPartition, int]:
+    """The time of the first record behind each of these offsets."""
+    if not starts:
+        return {}
+    client.assign(list(starts))
+    for it, at in starts.items():
+        client.seek(it, at)
+    found: dict[TopicPartition, int] = {}
+    loop = asyncio.get_running_loop()
+    until = loop.time() + FIRST_SECONDS
+    while len(found) < len(starts) and loop.time() < until:
+        for stretch in await client.take(0.3, 1):
+            place = TopicPartition(stretch.topic, stretch.partition)
+            if stretch.records:
+                found.setdefault(place, stretch.records[0].timestamp)
+    return found

