@@ -1,13 +1,18 @@
-"""`byline events`: what went out, plainly from the topics."""
+"""`byline events`: what went out, from the index where there is one, else from the topics."""
 
 import asyncio
 import json
 from typing import Annotated
 
 import typer
+from sqlalchemy import Engine
 
 from schemas.words import ACCOUNT_ID_PATTERN, Event
-from streams.cli.say import say, settings
+from streams.cli.say import complain, say, settings
+from streams.cli.source import FromKafka, index_engine, now_ms
+from streams.index.database import reading
+from streams.index.events import events as indexed_events
+from streams.index.fresh import freshness
 from streams.operate.audit.reading import MissingTopicsError
 from streams.operate.audit.records import millis
 from streams.operate.clients import consumer
@@ -32,23 +37,39 @@ def events(
     ] = None,
     start: Annotated[str | None, typer.Option("--from", help="RFC 3339; default: all.")] = None,
     end: Annotated[str | None, typer.Option("--to", help="RFC 3339; default: now.")] = None,
+    kafka: FromKafka = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print a JSON object a line for a program to read.")
     ] = False,
 ) -> None:
-    """The events that went out, live and shadow, from Kafka: committed ones, to its end now.
+    """The events that went out, live and shadow: from the index if there is one, else from Kafka.
 
     Printed as they are read, so that | head ends it. Of one account they come in their order, of
-    several in the order of each partition.
+    several by time; from Kafka, in the order of each partition.
     """
     if account is not None and ":" not in account:
         raise UsageError(f"--account is PLATFORM:ACCOUNT (an id is {ACCOUNT_ID_PATTERN})")
     wanted = Wanted(
         account, platform, _types(types or []), _time("--from", start), _time("--to", end)
     )
-    count = asyncio.run(_print(settings(without_policies=True), wanted, as_json))
+    chosen = settings(without_policies=True)
+    with index_engine(chosen, kafka) as engine:
+        if engine is None:
+            count = asyncio.run(_print(chosen, wanted, as_json))
+        else:
+            count = _print_indexed(engine, wanted, as_json)
     if not as_json and not count:
         say("no such event")
+
+
+def _print_indexed(engine: Engine, wanted: Wanted, as_json: bool) -> int:
+    count = 0
+    with reading(engine) as connection:
+        complain(freshness(connection).text(now_ms()))
+        for event in indexed_events(connection, wanted):
+            count += 1
+            typer.echo(json.dumps(event, ensure_ascii=False) if as_json else line_of(event))
+    return count
 
 
 async def _print(chosen: Settings, wanted: Wanted, as_json: bool) -> int:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import typer
+from aiokafka.errors import KafkaError
 
 from schemas.words import Event
 from streams.cli.say import AsJson, say, say_json, say_table, settings
@@ -84,6 +85,8 @@ def _live(chosen: Settings) -> tuple[Live | None, str]:
         return asyncio.run(live(chosen)), ""
     except KafkaAbsentError as error:
         return None, str(error)
+    except KafkaError as error:
+        return None, f"Kafka says {type(error).__name__}: may this principal look at the group?"
 
 
 def _served(seen: Live) -> bool:

@@ -139,25 +139,23 @@ def _auditor(settings: Settings) -> Iterator[Permission]:
 
 
 def _indexer(settings: Settings) -> Iterator[Permission]:
-    """Reads what an answer is made of, in no group: neither readings nor labels."""
+    """Reads what an answer is made of: neither readings nor labels; looks at the workers' group."""
     names = names_of(settings)
     for topic in TOPICS:
         busy = topic.role == "input" and topic.cleanup == "compact"
         if not busy and topic != CHANGELOGS[1]:
             yield Permission("indexer", "topic", names.of(topic), ("Read",))
+    yield Permission("indexer", "group", settings.application_id, ("Describe",))
 
 
 def _redriver(settings: Settings) -> Iterator[Permission]:
     """Fetches refused records, sends them again, and marks their letters, in one transaction."""
     names = names_of(settings)
-    for topic in INPUTS:
-        yield Permission("redriver", "topic", names.of(topic), ("Read", "Write", "Describe"))
-    letters = names.of(DEAD_LETTERS)
-    yield Permission("redriver", "topic", letters, ("Read", "Write", "Describe"))
-    yield Permission("redriver", "topic", names.of(POLICIES), ("Read", "Describe"))
+    for topic in (*INPUTS, DEAD_LETTERS):
+        yield Permission("redriver", "topic", names.of(topic), ("Read", "Write"))
+    yield Permission("redriver", "topic", names.of(POLICIES), ("Read",))
     fence = f"{settings.application_id}-redrive"
-    yield Permission("redriver", "transactional-id", fence, ("Write", "Describe"))
-    yield Permission("redriver", "cluster", CLUSTER, ("IdempotentWrite",))
+    yield Permission("redriver", "transactional-id", fence, ("Write",))
 
 
 def _administrator(settings: Settings) -> Iterator[Permission]:

@@ -12,6 +12,7 @@ from streams.core.lifecycle import Invitation
 from streams.core.model.instants import DAY, day_of
 from streams.index import schema
 from streams.index.database import open_engine, reading, writing
+from streams.index.events import events as indexed_events
 from streams.index.fresh import Fresh, freshness
 from streams.index.funnel import Asked, By, Line, funnel
 from streams.index.overview import overview
@@ -20,6 +21,7 @@ from streams.index.states import feed_beside, feed_list, partition_count
 from streams.index.unobeyed import unobeyed
 from streams.operate.account_states import States
 from streams.operate.audit.records import millis
+from streams.operate.events import Wanted as WantedEvents
 from streams.operate.worklists import WORK_LISTS, WorkLists
 from tests.core.given import HOUR, START, policy
 from tests.explain.test_explanation import ack
@@ -180,6 +182,26 @@ def test_what_is_in_force_is_seen_with_its_scope(tmp_path: Path) -> None:
     assert later.holding == []
     assert later.running[0].on_disk == "version 2"
     assert seen(filled(tmp_path / "none", tape), tape).running[0].on_disk == "missing"
+
+
+def test_events_are_found_as_the_topics_have_them(tmp_path: Path) -> None:
+    tape = RECORDINGS["clean"]()
+    engine = filled(tmp_path, tape)
+    middle = (START + tape.now) // 2
+
+    def found(**wanted: object) -> list[object]:
+        with reading(engine) as connection:
+            return list(indexed_events(connection, WantedEvents(**wanted)))  # type: ignore[arg-type]
+
+    assert found() == sorted(tape.events, key=lambda it: (it["decided_at"], it["account_id"]))
+    mine = [it for it in tape.events if it["account_id"] == "a3"]
+    assert found(account="weibo:a3") == mine != []
+    granted = [it for it in found() if it["event"] == "consent.granted"]  # type: ignore[index]
+    assert found(types=frozenset({"consent.granted"})) == granted
+    assert found(platform="douyin") == []
+    early = [it for it in found() if millis(it["decided_at"]) < middle]  # type: ignore[index]
+    assert found(end=middle) == early
+    assert found(start=middle) == [it for it in found() if it not in early]
 
 
 def test_an_answer_says_as_of_when_it_is() -> None:

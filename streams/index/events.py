@@ -1,0 +1,32 @@
+"""Events out of the index, as they went out: the same answers as from the topics, at once."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, and_, select
+
+from streams.index import tables
+from streams.operate.events import Wanted
+
+
+def events(connection: Connection, wanted: Wanted) -> Iterator[Mapping[str, Any]]:
+    """Those that are wanted: of one account in its order, of several by time."""
+    table = tables.events
+    limits = []
+    if wanted.account is not None:
+        limits.append(table.c.account == wanted.account)
+    if wanted.platform is not None:
+        limits.append(table.c.platform == wanted.platform)
+    if wanted.types:
+        limits.append(table.c.event.in_(wanted.types))
+    if wanted.start is not None:
+        limits.append(table.c.decided_at >= wanted.start)
+    if wanted.end is not None:
+        limits.append(table.c.decided_at < wanted.end)
+    order = (table.c.decided_at, table.c.mode, table.c.sequence, table.c.account)
+    if wanted.account is None:
+        order = (table.c.decided_at, table.c.account, table.c.mode, table.c.sequence)
+    statement = select(table.c.value).where(and_(True, *limits)).order_by(*order)
+    for value in connection.execution_options(yield_per=1_000).scalars(statement):
+        yield msgspec.json.decode(value)
