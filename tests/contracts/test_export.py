@@ -44,7 +44,7 @@ def test_there_is_a_schema_for_every_model() -> None:
     assert set(SCHEMAS) == {
         *(f"inputs/{name}.json" for name in (*INPUT_MODELS, export.ACKS)),
         *(f"events/{event}.v1.json" for event in EVENT_MODELS),
-        *(f"records/{kind}.json" for kind in (*RECORD_MODELS, "dead-letter")),
+        *(f"records/{kind}.json" for kind in (*RECORD_MODELS, "dead-letter", "settlement")),
     }
     assert set(export.schemas()) - set(SCHEMAS) == {STATEMENT}
     Draft202012Validator.check_schema(json.loads(FILES[STATEMENT]))
