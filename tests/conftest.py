@@ -6,18 +6,40 @@
 `fresh_app`     an application id (group, transactional ids, changelogs) no other test has
 """
 
+import functools
 import re
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import jgo
 import pytest
 
+from streams.local import node
 from streams.local.kafka import KafkaCluster
 from streams.operate.acl import permissions
 from streams.settings import Settings
 from tests.tls.cluster import GuardedKafka
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--kafka-version 3.3.2`: all Kafkas of this session are of another version."""
+    words = "run on this Kafka instead of the pinned one; its jars are downloaded once"
+    parser.addoption("--kafka-version", help=words)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Take the jars of the version that was asked for."""
+    version = config.getoption("--kafka-version")
+    if version:
+        endpoint = f"org.apache.kafka:kafka_2.13:{version}+org.slf4j:slf4j-simple:1.7.36"
+
+        @functools.cache
+        def class_path() -> tuple[Path, ...]:
+            return tuple(Path(jar.resolve()) for jar in jgo.resolve(endpoint))
+
+        node.class_path = class_path
 
 
 @dataclass(frozen=True)

@@ -56,6 +56,7 @@ PRIVATE: dict[str, tuple[str, ...]] = {
 """By module or class: names that must be there."""
 
 ATTRIBUTES: dict[str, tuple[str, ...]] = {
+    "aiokafka.admin.client:AIOKafkaAdminClient": ("_client",),
     "aiokafka.consumer.consumer:AIOKafkaConsumer": (
         "_client",
         "_closed",

@@ -24,6 +24,8 @@ from tests.chaos.cluster.judge import judge
 from tests.chaos.cluster.table import table
 from tests.support.zygote import Zygote
 
+SETTLE_SECONDS = 18.0
+
 
 def main() -> int:
     """Parse, run, print."""
@@ -33,6 +35,7 @@ def main() -> int:
     parser.add_argument(
         "--at-once", type=int, default=3, help="changes that are worked on together"
     )
+    parser.add_argument("--workers", type=int, default=2, help="of each change")
     parser.add_argument("--live", type=float, default=25.0, help="seconds of life before a change")
     parser.add_argument("--after", type=float, default=30.0, help="seconds of life after it")
     parser.add_argument("--folder", type=Path, help="where logs and disks are left behind")
@@ -73,8 +76,10 @@ def perform(
     change: Change, bootstrap: str, zygote: Zygote, folder: Path, name: str, given: Any
 ) -> dict[str, Any]:
     """Live, change, see what the workers do, lead out, live on, judge."""
-    ground = Ground(bootstrap, zygote, folder, name, given.seed)
-    found: dict[str, Any] = {"seed": given.seed, "live": given.live, "after": given.after}
+    ground = Ground(bootstrap, zygote, folder, name, given.seed, given.workers)
+    found: dict[str, Any] = {
+        name: getattr(given, name) for name in ("seed", "workers", "live", "after", "at_once")
+    }
     try:
         ground.start()
         if ground.serving() is None:
@@ -100,7 +105,7 @@ def perform(
         time.sleep(given.after)
         ground.traffic.stop()
         # What is open runs out, and nobody says anything more.
-        time.sleep(20.0)
+        time.sleep(SETTLE_SECONDS)
         until = time.time()
         ground.stop()
         breaches = judge(ground.listener.events, ground.sender.said, until)

@@ -218,6 +218,21 @@ CHANGES: tuple[Change, ...] = (
     Change("partitions added: all keyed topics", _grow(TOPICS), _pin, stays=True, settle=_reroute),
     Change("partitions added: inputs", _grow(KEYED_INPUTS), _pin, stays=True, settle=_reroute),
     Change("partitions added between two starts", _grow(TOPICS), _pin, True, settle=_reroute),
+    Change("changelog cut; disks there", _cut, _rebuild, between=True),
+    Change("changelog cut; disks lost", _cut_without_disks, _rebuild, between=True),
+    Change(
+        "application id swapped",
+        _swap("BYLINE_APPLICATION_ID"),
+        _swap_back("BYLINE_APPLICATION_ID"),
+        between=True,
+    ),
+    Change(
+        "prefix swapped",
+        _swap("BYLINE_TOPIC_PREFIX"),
+        _swap_back("BYLINE_TOPIC_PREFIX"),
+        between=True,
+    ),
+    Change("format from the future", _write_format(99), _write_format(1), between=True),
     *(
         Change(
             f"deleted: {topic.name}",
@@ -236,19 +251,4 @@ CHANGES: tuple[Change, ...] = (
         )
         for topic in WATCHED
     ),
-    Change("changelog cut; disks there", _cut, _rebuild, between=True),
-    Change("changelog cut; disks lost", _cut_without_disks, _rebuild, between=True),
-    Change(
-        "application id swapped",
-        _swap("BYLINE_APPLICATION_ID"),
-        _swap_back("BYLINE_APPLICATION_ID"),
-        between=True,
-    ),
-    Change(
-        "prefix swapped",
-        _swap("BYLINE_TOPIC_PREFIX"),
-        _swap_back("BYLINE_TOPIC_PREFIX"),
-        between=True,
-    ),
-    Change("format from the future", _write_format(99), _write_format(1), between=True),
 )

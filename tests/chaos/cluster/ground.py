@@ -205,7 +205,8 @@ class Worker:
         for number in (signal.SIGTERM, signal.SIGKILL):
             if self.process is None or self.code is not None:
                 return
-            os.kill(self.process.pid, number)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.process.pid, number)
             wait(lambda: self.code is not None, 30)
 
 
