@@ -116,6 +116,10 @@ class BylinePartition:
             self._ledger = _Ledger(transaction, self._prefix)
         return self._ledger
 
+    def made_anew(self, before: Mapping[str, int]) -> None:
+        """Inputs whose offsets begin again."""
+        self.core.made_anew({self._names[topic]: offset for topic, offset in before.items()})
+
     def rewind(self, transaction: Transaction, reads: Mapping[str, int]) -> frozenset[str]:
         """The topics that a new policy needs to be read from their beginning once more."""
         named = {self._names[topic]: next_ for topic, next_ in reads.items()}

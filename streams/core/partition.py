@@ -152,6 +152,15 @@ class Partition:
             self._decisions.policies(transaction, now, self._policies)
         self._effects.flush(transaction)
 
+    def made_anew(self, before: Mapping[InputName, int]) -> None:
+        """Inputs that were made anew, by topic without prefix: below the offset where reading of
+        the one before had stopped, an offset says nothing of what was applied.
+        """
+        for name, offset in before.items():
+            # Switches change no account.
+            if name in TOPIC_NUMBERS:
+                self._store.made_anew[TOPIC_NUMBERS[name]] = offset
+
     def rewind(
         self, transaction: Transaction, reads: Mapping[InputName, int]
     ) -> frozenset[InputName]:

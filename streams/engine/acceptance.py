@@ -17,7 +17,7 @@ from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
 from streams.engine.config import EngineConfig
-from streams.engine.continuity import REBUILD
+from streams.engine.continuity import REBUILD, since_when
 from streams.engine.notes import read_notes
 from streams.engine.position import POSITION_KEY, Position, encode_position
 from streams.engine.preflight import changelogs, needed_topics
@@ -224,12 +224,14 @@ async def write(config: EngineConfig, spec: ProcessorSpec, changes: Iterable[Cha
 
 def _with(position: Position, changes: Iterable[Change]) -> Position:
     reads, ids, served = dict(position.next), dict(position.ids), dict(position.served)
+    anew = dict(position.anew)
     for change in changes:
         ids[change.topic] = change.new_id
         served.pop(change.topic, None)
-        if change.next_after is not None:
+        if change.next_after is not None and change.next_after != change.next_before:
+            anew |= since_when(change.topic, change.next_before or 0, anew)
             reads[change.topic] = change.next_after
-    return msgspec.structs.replace(position, next=reads, ids=ids, served=served)
+    return msgspec.structs.replace(position, next=reads, ids=ids, served=served, anew=anew)
 
 
 async def put_position(

@@ -75,7 +75,7 @@ def check_position(
             "this prefix: one id works for one prefix alone",
             2,
         )
-    reads, served = dict(position.next), dict[str, str]()
+    reads, served, anew = dict(position.next), dict[str, str](), dict(position.anew)
     for topic, topic_id in position.ids.items():
         now = topics.get(topic)
         if now is None or not now.id or now.id == topic_id:
@@ -101,9 +101,16 @@ def check_position(
                 partition,
                 topic,
             )
-            reads.pop(topic, None)
+            anew |= since_when(topic, reads.pop(topic, 0), anew)
         served[topic] = now.id
-    return msgspec.structs.replace(position, next=reads, served=served)
+    # Beyond the old log's last offset there is no telling apart any more, and no need to.
+    anew = {topic: before for topic, before in anew.items() if reads.get(topic, 0) < before}
+    return msgspec.structs.replace(position, next=reads, served=served, anew=anew)
+
+
+def since_when(topic: str, next_: int, anew: Mapping[str, int]) -> dict[str, int]:
+    """How far the log of a topic that was made anew had been read, as `Position.anew` has it."""
+    return {topic: max(next_, anew.get(topic, 0))}
 
 
 def check_stateless(partition: int, application_id: str, group_offsets: Mapping[str, int]) -> None:

@@ -36,6 +36,7 @@ class Opened:
     reads: dict[str, int]
     ids: dict[str, str]
     served: dict[str, str]
+    anew: dict[str, int]
     now_floor: int
     recovered_records: int
 
@@ -103,6 +104,8 @@ async def open_part(
     processor = engine.processor.open(
         number, engine.cluster.partition_count, stores, overlay, max(engine.clock.now(), now_floor)
     )
+    anew = position.anew if position is not None else {}
+    processor.made_anew(anew)
     for topic in processor.rewind(overlay, reads):
         reads[topic] = bounds[topic][0]
     seconds = time.monotonic() - began
@@ -112,7 +115,7 @@ async def open_part(
     # What is read without being accepted keeps the id that is.
     old = {topic: position.ids[topic] for topic in served} if position is not None else {}
     return Opened(
-        processor, overlay, committer, reads, cluster.ids() | old, served, now_floor, records
+        processor, overlay, committer, reads, cluster.ids() | old, served, anew, now_floor, records
     )
 
 

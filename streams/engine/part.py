@@ -68,6 +68,7 @@ class Part:
         self._committer: Committer
         self._ids: dict[str, str] = {}
         self._served: dict[str, str] = {}
+        self._anew: dict[str, int] = {}
         self._task = spawn(self._live(), f"partition {number}")
 
     # From outside: the assignment, the router, the watchdog.
@@ -152,7 +153,7 @@ class Part:
         self._overlay = opened.overlay
         self._committer = opened.committer
         self._now_floor = opened.now_floor
-        self._ids, self._served = opened.ids, opened.served
+        self._ids, self._served, self._anew = opened.ids, opened.served, opened.anew
         self.intake.reads = opened.reads
         self.recovered_records = opened.recovered_records
         if self._overlay.dirty:
@@ -238,7 +239,9 @@ class Part:
         if dirty:
             self._processor.seal(overlay, now, dict(self.intake.reads))
         cluster, reads = self._engine.cluster, dict(self.intake.reads)
-        position = Position(FORMAT, cluster.partition_count, now, reads, self._ids, self._served)
+        position = Position(
+            FORMAT, cluster.partition_count, now, reads, self._ids, self._served, self._anew
+        )
         offsets = {topic: self.intake.reads[topic] for topic in self._engine.processor.spec.topics}
         changes, outputs = overlay.change_count, overlay.output_count
         limit = self._config.transaction_timeout_seconds

@@ -16,7 +16,8 @@ class Position(msgspec.Struct, frozen=True):
     `partitions` is the partition count the state was built with: keys lie elsewhere under another.
     `ids` are the topics' ids, where the broker gives them; the first edition had none and passes
     over them. `served`: topics that were made anew and are read without being accepted
-    (`--favourable-only`): the id that their `next` belongs to.
+    (`--favourable-only`): the id that their `next` belongs to. `anew`: inputs that were made anew,
+    and where reading of the one before had stopped; until that offset is reached once more.
     """
 
     format: int
@@ -25,6 +26,7 @@ class Position(msgspec.Struct, frozen=True):
     next: dict[str, int]
     ids: dict[str, str] = {}
     served: dict[str, str] = {}
+    anew: dict[str, int] = {}
 
 
 _encoder = msgspec.json.Encoder()

@@ -134,6 +134,13 @@ class Scan(Protocol):
 class PartitionProcessor(Protocol):
     """The processor of one partition number. Calls never overlap; instants are milliseconds UTC."""
 
+    def made_anew(self, before: Mapping[str, int]) -> None:
+        """Told once after opening: inputs that were made anew, whose offsets begin again.
+
+        `before` is where reading of the one before had stopped, by topic.
+        """
+        ...
+
     def rewind(self, transaction: Transaction, reads: Mapping[str, int]) -> Collection[str]:
         """Asked once after opening: topics to be read from their beginning once more, given the
         offsets at which reading would go on. None of them: an empty collection.

@@ -1,6 +1,9 @@
 """What is read a second time, or said a second time, must not undo what came after it."""
 
+import pytest
+
 from streams.core.model.policy import Phase
+from streams.core.model.ports import Stop
 from tests.core.given import HOUR, MINUTE, SECOND, START, Day, policy
 
 
@@ -20,6 +23,30 @@ def test_an_old_removal_read_again_in_a_rescan_removes_nothing() -> None:
     day._offsets["category-changes"] = again
     day.label(None)
     assert day.said() == ["cancelled label"]
+
+
+def test_the_words_of_a_topic_made_anew_count_though_its_offsets_were_there_before() -> None:
+    day = Day()
+    day.label("财经").reads(1200).wait(HOUR).receipt().wait(MINUTE)
+    before = day._offsets["notice-receipts"]
+    day.answer("declined").wait(MINUTE)
+    assert day.said()[-1] == "declined answer"
+    read = day._offsets["consent-answers"]
+    assert (before, read) == (1, 1)
+    day.open(policy())
+    day._offsets["consent-answers"] = 0
+    with pytest.raises(Stop, match="which must never be"):
+        day.answer("granted")
+    day.open(policy())
+    day.partition.made_anew({"consent-answers": read})
+    day._offsets["consent-answers"] = 0
+    day.answer("granted")
+    assert day.said() == ["granted answer"]
+    # Behind the old log's end an offset counts once, as ever.
+    day.answer("withdrawn")
+    day._offsets["consent-answers"] = read
+    with pytest.raises(Stop, match="which must never be"):
+        day.answer("withdrawn")
 
 
 def test_a_restriction_that_has_ended_is_not_renewed_by_a_late_round() -> None:

@@ -31,6 +31,8 @@ class ToyPart:
         self.factor = int(raw) if raw else 1
         self.changed_at: int | None = None
 
+    def made_anew(self, before: Mapping[str, int]) -> None: ...
+
     def rewind(self, transaction: Transaction, reads: Mapping[str, int]) -> tuple[str, ...]:
         """Reads nothing again."""
         return ()

@@ -19,7 +19,7 @@ from tests.worker.commands import audited, byline
 from tests.worker.harness import Estate, utc_now
 from tests.worker.policies import policy
 
-pytestmark = [pytest.mark.kafka, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.timeout(600)]
 Events = dict[str, list[dict[str, Any]]]
 
 
@@ -53,7 +53,7 @@ def refused(estate: Estate, *words: str) -> str:
     """Start a worker that ends with 2 within half a minute; all that it said."""
     worker = estate.workers[0].start()
     assert worker.process is not None
-    assert worker.process.wait(40) == 2
+    assert worker.process.wait(90) == 2
     log = worker.log.read_text()
     said = [line for line in log.splitlines() if line.startswith("worker stops (2)")][-1]
     for word in words:
@@ -87,7 +87,8 @@ def say(estate: Estate, events: Events, account: str, topic: str, **value: str) 
 @pytest.fixture
 def lived(make_estate: Callable[..., Estate]) -> Estate:
     """A consent in force, a restriction and an open invitation; the worker has been stopped."""
-    estate = make_estate({"weibo": policy("weibo"), "douyin": policy("douyin", window="PT1S")})
+    policies = {"weibo": policy("weibo"), "douyin": policy("douyin", window="PT1S")}
+    estate = make_estate(policies, BYLINE_SESSION_TIMEOUT_SECONDS="6")
     estate.start()
     invite(estate, "granted", "restricted", "open")
     events = estate.wait_for(3)
@@ -193,7 +194,8 @@ def test_given_neither_disk_nor_inputs_then_what_is_lost_is_said_and_nothing_is_
 def test_given_partitions_added_when_strays_are_rerouted_then_who_granted_is_not_restricted(
     make_estate: Callable[..., Estate],
 ) -> None:
-    estate = make_estate({"weibo": policy("weibo", window="PT20S")})
+    policies = {"weibo": policy("weibo", window="PT20S")}
+    estate = make_estate(policies, BYLINE_SESSION_TIMEOUT_SECONDS="6")
     estate.start()
     accounts = [f"a{number}" for number in range(8)]
     invite(estate, *accounts)
@@ -268,7 +270,7 @@ def test_given_an_input_made_anew_when_it_is_accepted_as_told_then_work_goes_on(
 def test_given_another_application_id_then_one_goes_on_and_the_other_is_retired(
     make_estate: Callable[..., Estate], tmp_path: Path
 ) -> None:
-    estate = make_estate({"weibo": policy("weibo")})
+    estate = make_estate({"weibo": policy("weibo")}, BYLINE_SESSION_TIMEOUT_SECONDS="6")
     estate.start()
     below = {**who("small"), "followers": 10, "observed_at": utc_now()}
     estate.put("follower-counts", below)

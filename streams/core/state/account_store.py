@@ -34,6 +34,8 @@ class AccountStore:
         """How many remains of closed accounts are kept. With none, no digest is looked for."""
         self.rescan: dict[int, int] = {}
         """By topic number, the offset up to which the topic is being read once more."""
+        self.made_anew: dict[int, int] = {}
+        """By number of a topic that was made anew, the offset up to which marks are of the old one."""
 
     def add(self, key: bytes, account: Account, platform: str) -> None:
         """Adds an account that was found in the state at opening."""
@@ -87,6 +89,8 @@ class AccountStore:
         """
         last_topic, last_offset = account.mark
         again_below = self.rescan.get(topic, 0) if self.rescan else 0
+        if self.made_anew:
+            again_below = max(again_below, self.made_anew.get(topic, 0))
         if topic == last_topic and again_below <= offset <= last_offset:
             raise Stop(
                 f"partition {self._partition}: offset {offset} of input {topic} would be applied "
