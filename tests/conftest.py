@@ -24,7 +24,10 @@ from tests.tls.cluster import GuardedKafka
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`--kafka-version 3.3.2`: all Kafkas of this session are of another version."""
+    """`--tls`: workers of the exactly-once, rebalance and liveness tests come in by TLS + SCRAM.
+    `--kafka-version 3.3.2`: all Kafkas of this session are of another version.
+    """
+    parser.addoption("--tls", action="store_true", help="workers log in over TLS + SCRAM")
     words = "run on this Kafka instead of the pinned one; its jars are downloaded once"
     parser.addoption("--kafka-version", help=words)
 
@@ -48,11 +51,6 @@ class RunningKafka:
 
     bootstrap: str
     cluster: KafkaCluster
-
-
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """`--tls`: workers of the exactly-once, rebalance and liveness tests come in by TLS + SCRAM."""
-    parser.addoption("--tls", action="store_true", help="workers log in over TLS + SCRAM")
 
 
 @pytest.fixture(scope="session")

@@ -35,7 +35,7 @@ class AccountStore:
         self.rescan: dict[int, int] = {}
         """By topic number, the offset up to which the topic is being read once more."""
         self.made_anew: dict[int, int] = {}
-        """By number of a topic that was made anew, the offset up to which marks are of the old one."""
+        """By number of a topic that was made anew, where reading of the old one had stopped."""
 
     def add(self, key: bytes, account: Account, platform: str) -> None:
         """Adds an account that was found in the state at opening."""
