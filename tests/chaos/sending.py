@@ -37,9 +37,14 @@ WORDS = frozenset({"consent-answers", "account-changes", "controls"})
 
 
 class Sender:
-    """One idempotent producer; `pause` sends late duplicates no more. Safe for several threads."""
+    """One idempotent producer. Safe for several threads.
 
-    def __init__(self, bootstrap: str, partitions: int, seed: int | str) -> None:
+    `producer`: something else to give records to; without Kafka there is no `bootstrap`.
+    """
+
+    def __init__(
+        self, bootstrap: str, partitions: int, seed: int | str, producer: Any = None
+    ) -> None:
         self.partitions = partitions
         self.pinned = False
         """Whether keys stay where they lie, whatever partitions a topic is given meanwhile."""
@@ -51,18 +56,7 @@ class Sender:
         self._random = Random(f"sender-{seed}")
         self._lock = threading.Lock()
         self._later: list[tuple[float, str, bytes, bytes | None]] = []
-        self._producer = Producer(
-            {
-                "bootstrap.servers": bootstrap,
-                "enable.idempotence": True,
-                "partitioner": "murmur2_random",
-                "linger.ms": 5,
-                "message.timeout.ms": 300_000,
-                "queue.buffering.max.messages": 1_000_000,
-                "message.max.bytes": 1_040_000,
-                "log_level": 2,
-            }
-        )
+        self._producer = producer or _producer(bootstrap)
 
     def send(self, name: str, value: dict[str, Any] | None, key: str | None = None) -> None:
         """A valid input; now and then twice, now and then followed by garbage."""
@@ -174,3 +168,18 @@ class Sender:
             self.failed.append(str(error))
             return
         self.acked_at[message.partition(), message.offset()] = time.time()
+
+
+def _producer(bootstrap: str) -> Producer:
+    return Producer(
+        {
+            "bootstrap.servers": bootstrap,
+            "enable.idempotence": True,
+            "partitioner": "murmur2_random",
+            "linger.ms": 5,
+            "message.timeout.ms": 300_000,
+            "queue.buffering.max.messages": 1_000_000,
+            "message.max.bytes": 1_040_000,
+            "log_level": 2,
+        }
+    )

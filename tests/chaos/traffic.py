@@ -66,8 +66,13 @@ class Traffic:
         """Send nothing more, release the brakes, and wait for the broker's word on the rest."""
         self._ending.set()
         self._thread.join()
+        self.release()
+
+    def release(self) -> None:
+        """Release the brakes, and wait for the broker's word on all that was sent."""
         for scope, switch in self._brakes:
             self._switch(scope, switch, on=False)
+        self._brakes = []
         self.sender.flush()
 
     def hear(self, key: str, event: dict[str, Any]) -> None:
@@ -75,26 +80,34 @@ class Traffic:
         self._heard.put((key, event))
 
     def _run(self) -> None:
-        last = time.monotonic()
-        owed = {"readings": 0.0, "lives": 0.0}
-        brake_at = last + self.rates.brakes_every
+        self.begin()
         while not self._ending.wait(TICK_SECONDS):
-            now = time.monotonic()
-            for name in owed:
-                owed[name] += (now - last) * getattr(self.rates, name)
-            last = now
-            while owed["readings"] >= 1:
-                owed["readings"] -= 1
-                self._reading()
-            while owed["lives"] >= 1:
-                owed["lives"] -= 1
-                self._begin(now)
-            self._listen(now)
-            self._advance(now)
-            self.sender.tick()
-            if now >= brake_at:
-                brake_at = now + self.rates.brakes_every * self._random.uniform(0.3, 1.2)
-                self._brake()
+            self.tick()
+
+    def begin(self) -> None:
+        """From this instant on things are owed."""
+        self._last = time.monotonic()
+        self._owed = {"readings": 0.0, "lives": 0.0}
+        self._brake_at = self._last + self.rates.brakes_every
+
+    def tick(self) -> None:
+        """Send what is due by now."""
+        now = time.monotonic()
+        for name in self._owed:
+            self._owed[name] += (now - self._last) * getattr(self.rates, name)
+        self._last = now
+        while self._owed["readings"] >= 1:
+            self._owed["readings"] -= 1
+            self._reading()
+        while self._owed["lives"] >= 1:
+            self._owed["lives"] -= 1
+            self._begin(now)
+        self._listen(now)
+        self._advance(now)
+        self.sender.tick()
+        if now >= self._brake_at:
+            self._brake_at = now + self.rates.brakes_every * self._random.uniform(0.3, 1.2)
+            self._brake()
 
     def _reading(self) -> None:
         dice = self._random

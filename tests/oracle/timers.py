@@ -80,6 +80,8 @@ class TimerRules:
         self.look_again("timer")
         self._act_all(as_of)
         self.limit, self.favourable_only = None, False
+        if favourable_only and self._waits_for_issue():
+            self._look_later(self.clock)
 
     def fire(self, due: datetime, kind: str, what: Any) -> None:
         """One timer acts, at its due instant or now if that is past."""
