@@ -114,3 +114,15 @@ def test_a_refusal_after_the_deadline_restricts_only_where_silence_does_too() ->
     story = delivered().sleeps().answers(70, "declined").wakes(80)
     assert len(story.then()) == 4
     assert len(story.policy(81, declined_alone).then()) == 2
+
+
+def test_what_a_round_for_favourable_events_passed_over_is_looked_at_in_the_next_one() -> None:
+    """The cool-down ends between two rounds, and the first of them could not look at the topics."""
+    story = invited().change(2, "owner_changed")
+    assert story.then() == ["cancelled owner_changed"]
+    life = story.life
+    life.round(at(33), at(33), favourable_only=True)
+    assert story.then() == []
+    assert [due for due, *_ in life.due_timers() if due <= at(33)] != []
+    life.round(at(34), at(34))
+    assert story.then() == ["issued over_line"]
