@@ -115,7 +115,7 @@ class Zygote:
             self._process.stdin.write(json.dumps(asdict(order)) + "\n")
             self._process.stdin.flush()
             while not self._answers:
-                if not self._told.wait(60):
+                if not self._told.wait(300):
                     raise RuntimeError("the zygote does not answer")
             pid = self._answers.pop()
             child = Child(pid, self._told)
