@@ -88,10 +88,13 @@ def claim(settings: Settings) -> Instance:
 def make_private(data_dir: Path) -> None:
     """Make DATA_DIR for this user alone; one that is there keeps the rights that it was given.
 
-    Raises OSError.
+    Raises InstanceError.
     """
-    data_dir.parent.mkdir(parents=True, exist_ok=True)
-    data_dir.mkdir(mode=0o700, exist_ok=True)
+    try:
+        data_dir.parent.mkdir(parents=True, exist_ok=True)
+        data_dir.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise _not_writable(data_dir, error) from error
 
 
 def _lock(home: Path, folder: Path) -> int | None:

@@ -31,6 +31,7 @@ def start(
     """Start it in the background and wait until it answers. Its jars are downloaded once."""
     if data_dir is None:
         make_private(settings().data_dir.absolute())
+    make_private(_folder(data_dir).absolute())
     found = daemon.start(_folder(data_dir), port)
     if as_json:
         say_json(asdict(found))

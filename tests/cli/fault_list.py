@@ -157,7 +157,6 @@ def rights(on: Ground) -> Iterator[Fault]:
     said = ("weibo:a1", "--actor", "op.1", "--reason", "incident")
     turn = ("--scope", "weibo", "--actor", "op.1", "--reason", "incident")
     reading = '{"platform": "weibo", "account_id": "a1", "followers": 1, "observed_at": "%s"}'
-    reading %= "2026-01-01T00:00:00Z"
     for verb, user, topic, operation, text in (
         (
             ("send", "follower-counts"),

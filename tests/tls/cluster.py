@@ -19,6 +19,7 @@ from confluent_kafka.admin import (
     UserScramCredentialUpsertion,
 )
 
+from streams.local.errors import BrokerFailedError
 from streams.local.kafka import KafkaCluster
 from streams.local.probe import HOST, free_port
 from streams.operate.acl import Permission
@@ -132,7 +133,11 @@ class GuardedKafka:
         return f"{HOST}:{self.ports[listener]}"
 
     def __enter__(self) -> Self:
-        self.cluster.start()
+        try:
+            self.cluster.start()
+        except BrokerFailedError:
+            # On a machine that is too busy; its data are there by now.
+            self.cluster.start()
         self.admin = AdminClient({"bootstrap.servers": self.plain, "log_level": 0})
         add_users(self.admin, [ADMIN, *self.users])
         return self
