@@ -104,7 +104,7 @@ def _soak(plan: Plan, estate: Estate, keep: Keep) -> dict[str, Any]:
     estate.workers = [life.worker for life in lives]
     for life in lives:
         life.start()
-    estate.wait_ready()
+    estate.wait_ready(180)
     traffic = Traffic(estate.bootstrap, estate.names.prefix, plan.rate)
     topics = [estate.names.of(topic) for topic in OUTPUTS]
     outputs = Outputs(estate.bootstrap, topics, PARTITIONS, traffic.hear)
