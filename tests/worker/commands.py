@@ -11,17 +11,19 @@ from tests.worker.harness import ROOT, Estate
 LIMIT_SECONDS = 120
 
 
-def byline(estate: Estate, *words: str, text: str = "") -> subprocess.CompletedProcess[str]:
+def byline(
+    estate: Estate, *words: str, text: str = "", limit: float = LIMIT_SECONDS
+) -> subprocess.CompletedProcess[str]:
     """Run a command with the estate's settings; `text` is its standard input."""
     if estate.code == ROOT:
-        return processes.run(words, estate.environment, text, LIMIT_SECONDS)
+        return processes.run(words, estate.environment, text, limit)
     return subprocess.run(
         [sys.executable, "-m", "streams", *words],
         env=estate.environment,
         input=text,
         capture_output=True,
         text=True,
-        timeout=LIMIT_SECONDS,
+        timeout=limit,
         cwd=estate.code,
     )
 

@@ -79,7 +79,7 @@ class Worker:
             "BYLINE_DATA_DIR": str(self.folder / f"data-{self.number}"),
             "BYLINE_HTTP_PORT": str(self.port),
         }
-        if self.code == ROOT:
+        if self.code == ROOT and self.output is None:
             self.process = processes.start(["worker"], environment, self.log)
             return self
         with self.log.open("ab") as log:

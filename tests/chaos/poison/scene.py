@@ -18,6 +18,7 @@ PARTITIONS = 2
 PLATFORMS = ("douyin", "weibo")
 ADVERSE = frozenset(map(str, ADVERSE_EVENTS))
 POLL_SECONDS = 0.05
+COMMAND_SECONDS = 600.0
 
 Event = dict[str, Any]
 
@@ -162,7 +163,7 @@ class Scene:
 
     def run(self, *words: str, code: int = 0) -> str:
         """A command as an operator types it; what it says. Fails on another exit code."""
-        done = byline(self.estate, *words)
+        done = byline(self.estate, *words, limit=COMMAND_SECONDS)
         said = f"byline {' '.join(words)}"
         self.commands.append(Ran(said, done.returncode, done.stdout))
         assert done.returncode == code, f"{said}: {done.returncode}\n{done.stdout}{done.stderr}"
