@@ -11,7 +11,7 @@ import pytest
 import typer
 
 from streams.app import create_app
-from streams.cli import app
+from streams.cli.program import app
 from streams.local.probe import free_port
 from streams.policies import PolicyFaults
 from streams.settings import Settings, variable
@@ -144,6 +144,12 @@ def test_no_kafka_is_said_in_one_sentence(byline: Byline, monkeypatch: pytest.Mo
         f"no Kafka answers at 127.0.0.1:{port} (connection refused): set"
         " BYLINE_KAFKA_BOOTSTRAP_SERVERS, or start one here with `byline kafka start`\n",
     )
+
+
+def test_a_worker_brings_no_database_s_client_along() -> None:
+    program = "import sys, streams.cli, streams.app; print('sqlalchemy' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout == "False\n", done.stderr
 
 
 def test_the_program_runs_as_a_module() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from streams.cli import app
+from streams.cli.program import app
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "deploy").glob("*.md"))]

@@ -197,7 +197,7 @@ def serve(mutation: str) -> None:
 
     import streams.app
     import streams.cli
-    import streams.cli.run
+    import streams.cli.program
     import streams.engine.chassis  # noqa: F401
 
     if mutation:

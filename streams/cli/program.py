@@ -1,0 +1,47 @@
+"""All commands there are, as one program.
+
+A worker does without them: what reads the index brings the client of a database along, which would
+take a fifth of a worker's memory for nothing.
+"""
+
+from streams.cli import (
+    audit,
+    cluster,
+    control,
+    dead_letters,
+    events,
+    explain,
+    funnel,
+    index,
+    kafka,
+    people,
+    policy,
+    policy_history,
+    report,
+    run,
+    send,
+    status,
+    switch,
+    topics,
+)
+from streams.cli.bare import bare_program
+
+app = bare_program()
+run.register(app)
+send.register(app)
+audit.register(app)
+people.register(app)
+index.register(app)
+explain.register(app)
+events.register(app)
+funnel.register(app)
+report.register(app)
+status.register(app)
+policy_history.register(policy.app)
+app.add_typer(topics.app, name="topics")
+app.add_typer(cluster.app, name="cluster")
+app.add_typer(policy.app, name="policy")
+app.add_typer(control.app, name="control")
+app.add_typer(switch.app, name="switch")
+app.add_typer(dead_letters.app, name="dead-letters")
+app.add_typer(kafka.app, name="kafka")
