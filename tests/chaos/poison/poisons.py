@@ -35,7 +35,7 @@ class Poison:
 
     `count`: how much of it. `read`: whether all inputs can be read to their ends under it.
     `everybody`: adverse events of all platforms are held. `time_seconds`: within which the poison
-    has to be read, for then the time to answer is over.
+    has to be sent, for then the time to answer is over.
     """
 
     name: str
@@ -241,7 +241,7 @@ POISONS: tuple[Poison, ...] = (
         100_000,
         lambda waiting: waiting.of("weibo"),
         _release_brake,
-        time_seconds=180.0,
+        time_seconds=90.0,
     ),
-    Poison("controls on one key", _controls, 100_000, _victim, _unhold, time_seconds=180.0),
+    Poison("controls on one key", _controls, 100_000, _victim, _unhold, time_seconds=90.0),
 )
