@@ -28,7 +28,7 @@ CITED = re.compile(r'([\w./-]+\.md)[`]?, ((?:"[^"]+"(?:, | and )?)+)')
 """A document and its headings: `schemas/CONTRACT.md`, "Words" and "Topics"."""
 PATH = re.compile(r"(?<![\w/.<-])((?:schemas|streams|deploy|tests)/[\w./*-]*\w)(?![\w/*<>{])")
 NAME = re.compile(r"(?<![\w/.*<-])([a-z_]\w*\.(?:py|md|yaml))\b(?!\()")
-LINK = re.compile(r"\[[^\]\n]*\]\(([^)\s]+)\)")
+LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 NUMBERED = re.compile(
     r"\bcontract(?:'s)?,? (?:sections? )?\d|\bcontract's section|\bdomain (?:report|section)|"
     r"\bdesign/[a-z]",
