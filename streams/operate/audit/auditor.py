@@ -1,4 +1,4 @@
-"""The whole auditor, pure: records in, breaches out. It holds one partition's accounts apart."""
+"""The whole auditor, pure: records in, breaches out. It keeps the accounts of partitions apart."""
 
 import hashlib
 import re
@@ -20,25 +20,25 @@ from streams.operate.audit.switches import switch_of
 from streams.operate.audit.terms import read_terms
 
 READS = (*INPUTS, *OUTPUTS, DECISIONS, POLICIES, DEAD_LETTERS)
-"""The topics that are read."""
+"""The topics that the auditor reads."""
 ASIDE = (POLICIES.name, DEAD_LETTERS.name, SWITCHES)
-"""Topics that belong to no partition's order: they may be read ahead of all others."""
+"""Topics outside the order of a partition. They may be read ahead of all others."""
 LETTER_KEY = re.compile(rb"[a-z][a-z0-9-]{1,31}:[A-Za-z0-9._~-]{1,64}|\*:[a-z_]+|[0-9a-f]{64}")
-"""The key of a dead letter: that of its record if it is one, else its digest."""
+"""The key of a dead letter: that of its record if it is valid, else its digest."""
 
 
 class Auditor(Judging):
-    """Feed it the records of every topic, each partition of a topic in order; ask it for breaches.
+    """Takes the records of every topic, each partition of a topic in order, and returns breaches.
 
-    `whole` says that the topics are read from their beginning: only then is a life without a
-    beginning a breach. `since` (ms): what was decided earlier is taken in and not reported.
-    `partition_count` None leaves the key's partition unchecked.
+    `whole`: the topics are read from their beginning. Only then is a life without a beginning a
+    breach. `since` (ms): what was decided earlier is taken in, but not reported. `partition_count`
+    None: the partition of a key is not checked.
     """
 
     # ---- in ------------------------------------------------------------------------------------
 
     def feed(self, record: Record) -> None:
-        """Take one record."""
+        """Takes one record."""
         if record.topic == POLICIES.name:
             self._policy(record)
         elif record.topic == DEAD_LETTERS.name:
@@ -51,18 +51,18 @@ class Auditor(Judging):
             self._of(record.partition).lineup.take(record)
 
     def reached(self, topic: str, partition: int, offset: int) -> None:
-        """Everything of this topic's partition below `offset` has been fed (markers have gaps)."""
+        """Everything in this topic's partition below `offset` has been fed. Markers leave gaps."""
         if topic not in ASIDE:
             lineup = self._of(partition).lineup
             lineup.reached[topic] = max(offset, lineup.reached.get(topic, 0))
 
     def cannot_read(self, topic: str, partition: int, first: int, last: int, at: int) -> None:
-        """A batch of these offsets does not unpack, or beyond all bounds; `at` is its time (ms)."""
+        """A batch of these offsets does not unpack, or grows too large. `at` is its time (ms)."""
         if topic in ORDER:
             self._of(partition).lineup.cannot_read(topic, first, last, at)
 
     def waits_for(self, topic: str, partition: int) -> bool:
-        """Whether more of this topic is needed before anything else can be judged."""
+        """Whether nothing more can be judged before more of this topic is read."""
         lineup = self._of(partition).lineup
         return lineup.waiting_for == topic or not lineup.buffered(topic)
 
@@ -73,7 +73,7 @@ class Auditor(Judging):
     # ---- out -----------------------------------------------------------------------------------
 
     def breaches(self) -> list[Breach]:
-        """Judge all that can be judged by now."""
+        """Judges everything that can be judged by now."""
         for partition in list(self.partitions.values()):
             partition.lineup.whole = self.whole
             for thing in partition.lineup.happened():
@@ -82,7 +82,7 @@ class Auditor(Judging):
         return [it for it in found if self.since is None or it.at >= self.since]
 
     def finish(self) -> list[Breach]:
-        """Everything has been fed: judge the rest."""
+        """Everything has been fed: judges the rest."""
         for partition in self.partitions.values():
             partition.lineup.complete = True
         found = self.breaches()
@@ -139,7 +139,7 @@ class Auditor(Judging):
             self._of(it.partition).lineup.cannot_read(*where)
 
     def _settlement(self, record: Record) -> None:
-        """What a person did with a letter: it has to be one, and under the letter's key."""
+        """Checks what a person did with a dead letter: it must exist, under the same key."""
         try:
             Settlement.model_validate_json(record.value or b"", strict=True)
             right = LETTER_KEY.fullmatch(record.key or b"") is not None
@@ -164,7 +164,7 @@ class Auditor(Judging):
 
 
 def audit(records: Iterable[Record], **options: Any) -> list[Breach]:
-    """Every breach in these records: each topic's partitions in order, else in any order."""
+    """Every breach in these records. Each partition of a topic is in order, else any order."""
     auditor = Auditor(**options)
     for record in records:
         auditor.feed(record)

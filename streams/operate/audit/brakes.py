@@ -1,4 +1,4 @@
-"""Switches as a partition's log saw them: which brakes are on, and when the clock stood still."""
+"""Switches as a partition's log saw them: which ones are on, and when the clock stood still."""
 
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -8,7 +8,7 @@ from schemas.words import Switch
 
 NEVER = 1 << 62
 REMEMBERED_PAUSES = 1_000
-"""The newest are enough: what is left out only makes the deadline that is asked for milder."""
+"""How many are kept. Without the older ones the required deadline is only earlier."""
 
 STOPPED_BY: dict[str, frozenset[str]] = {
     "adverse_off": frozenset(
@@ -29,8 +29,11 @@ CLOCK_STOPS = ("adverse_off", "answers_paused")
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A switch that was turned. `first` and `last` are the earlier and the later of what it says
-    and when it came in: a pause runs from the first of its start to the last of its end."""
+    """A switch that was turned.
+
+    `first` and `last` are the earlier and the later of its stated time and its entry. A pause runs
+    from the `first` of its start to the `last` of its end.
+    """
 
     scope: str
     switch: str
@@ -51,7 +54,7 @@ class Brakes:
     order: int = 0
 
     def turn(self, it: Turn) -> None:
-        """A switch was seen to turn."""
+        """Takes a switch that was turned."""
         if it.switch == Switch.REFUSALS_SETTLED:
             self._settle(it)
             return
@@ -74,19 +77,19 @@ class Brakes:
                 self._pause(scope, start, it.last)
 
     def tripped(self, platform: str) -> str | None:
-        """Where the last word on this platform's refusals lies, if it says that they are open."""
+        """Where the last word on this platform's refusals lies, if it leaves them open."""
         said = [it for it in self.settled.values() if it.scope in ("*", platform)]
         return said[-1].place if said and not said[-1].on else None
 
     def stopping(self, platform: str, event: str) -> str | None:
-        """Where the brake lies that forbids this adverse event now, if one does."""
+        """Where the switch lies that forbids this adverse event now; None if there is none."""
         for (scope, switch), (_, place) in self.on.items():
             if scope in ("*", platform) and event in STOPPED_BY[switch]:
                 return place
         return None
 
     def of(self, platform: str) -> Iterable[list[int]]:
-        """The pauses of the answer clock on a platform that are over."""
+        """The ended pauses of the answer clock on a platform."""
         return [*self.pauses.get("*", ()), *self.pauses.get(platform, ())]
 
     def _pause(self, scope: str, start: int, end: int) -> None:
@@ -95,9 +98,9 @@ class Brakes:
 
 
 def with_pauses(base: int, delivered_at: int, pauses: Iterable[list[int]]) -> int:
-    """The deadline when the clock stood still in these intervals.
+    """The deadline if the clock stood still in these intervals.
 
-    Each pause that begins before the deadline moves it; one that is not over yet moves nothing.
+    Each pause that begins before the deadline moves it. A pause that is not over yet moves nothing.
     """
     deadline, reached = base, delivered_at
     for start, end in sorted(_over(pauses)):

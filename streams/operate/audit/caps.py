@@ -14,13 +14,13 @@ from streams.operate.audit.terms import Terms
 CHINA_MS = 8 * HOUR
 DAY = 24 * HOUR
 KEPT = 4
-"""Spans of a kind that are kept of a platform: partitions are not judged at one pace."""
+"""How many spans of a kind are kept of a platform. Partitions are not judged at the same pace."""
 
 Span = tuple[str, str, int]
 
 
 class Caps:
-    """How many accounts were invited, or throttled, of each platform in each span."""
+    """How many accounts were invited, or throttled, by platform and span."""
 
     def __init__(self) -> None:
         self._seen: dict[Span, set[str]] = defaultdict(set)
@@ -28,7 +28,7 @@ class Caps:
         self._told: set[Span] = set()
 
     def take(self, event: object, terms: list[Terms]) -> Iterator[str]:
-        """Count an event; says so once when a span has more than its cap."""
+        """Counts an event. Reports once if a span has more than its cap."""
         match event:
             case InvitationIssued(reason="over_line", mode="enforce"):
                 span = (event.platform, "day", (stamp(event.decided_at) + CHINA_MS) // DAY)

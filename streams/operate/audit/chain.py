@@ -1,7 +1,8 @@
-"""The hash chain of the decision log: from any record on, finds what was changed, left out, moved.
+"""The hash chain of the decision log: finds what was changed, left out or moved.
 
-`hash` is the SHA-256 (hex) of the record's canonical form without `hash`: RFC 8785, in which keys
-are sorted by UTF-16 units; the log has strings, integers, booleans and null, no fractions.
+It starts at any record. `hash` is the SHA-256 (hex) of the record's canonical form without `hash`:
+RFC 8785, in which keys are sorted by UTF-16 units. The log has strings, integers, booleans and
+null, no fractions.
 """
 
 import hashlib
@@ -13,14 +14,14 @@ from typing import Any, Literal
 from streams.operate.audit.records import Record
 
 START = "0" * 64
-"""What the first record of a partition names as the one before it."""
+"""What the first record of a partition names as its predecessor."""
 
 Fault = Literal["changed", "missing", "moved", "twice", "unreadable", "broken"]
 
 
 @dataclass(frozen=True, slots=True)
 class Break:
-    """Where the chain does not hold, and how: `place` is the record that shows it."""
+    """Where the chain does not hold, and how. `place` is the record that shows it."""
 
     partition: int
     number: int | None
@@ -33,7 +34,8 @@ class Break:
 class Chain:
     """The chain of one partition, checked record by record.
 
-    `number` and `previous` are of the next record to come; None: the first one is taken on trust.
+    `number` and `previous` belong to the next record to come. None: the first record is taken on
+    trust.
     """
 
     partition: int
@@ -84,9 +86,9 @@ class Chain:
 
 @dataclass(slots=True)
 class Verified:
-    """The chains of all partitions, from a number of each on; what lies before it is passed over.
+    """The chains of all partitions, each from one number on. Earlier records are passed over.
 
-    `passed` has the last number that was passed over, of partitions that end before that number.
+    `passed`: the last number passed over, of partitions that end before that number.
     """
 
     from_number: int = 1
@@ -95,7 +97,7 @@ class Verified:
     breaks: list[Break] = field(default_factory=list)
 
     def take(self, record: Record, trusted: bool) -> None:
-        """The next record of its partition. `trusted`: it may begin a chain as it is."""
+        """Takes the next record of its partition. `trusted`: it may begin a chain as it is."""
         chain = self.chains.get(record.partition)
         if chain is None:
             if self._before(record):
@@ -122,7 +124,7 @@ class Verified:
 
 
 def verify(records: Iterable[Record], from_number: int = 1) -> list[Break]:
-    """Every break in these records of the log, each partition in order, from a number on."""
+    """Every break in these records of the log, from a number on. Each partition comes in order."""
     done = Verified(from_number)
     for record in records:
         done.take(record, trusted=False)
@@ -136,7 +138,7 @@ def digest(plain: dict[str, Any]) -> str:
 
 
 def _canonical(plain: dict[str, Any]) -> bytes | None:
-    """The canonical form; None when it has none: half of a character, too deep."""
+    """The canonical form; None if there is none: half of a character, or nested too deep."""
     try:
         return canonical(plain)
     except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""Checks on the events of consent: an answer of the owner behind each, and a withdrawal wins."""
+"""Checks the events of consent: an answer of the owner is behind each, and a withdrawal wins."""
 
 from collections.abc import Iterator
 
@@ -11,7 +11,7 @@ from streams.operate.audit.records import SECOND, iso, stamp
 
 
 def granted(moment: Moment, cycle: Cycle, event: ConsentGranted) -> Iterator[Finding]:
-    """Only after an explicit grant bound to this cycle and to a notice that was shown in it."""
+    """Checks a grant: explicit, of this cycle, to a notice that was shown in it."""
     account, at = moment.account, stamp(event.answered_at)
     word = next((it for it in reversed(cycle.grants) if it.at == at), None)
     account.said("grant_unheeded")
@@ -49,7 +49,7 @@ def granted(moment: Moment, cycle: Cycle, event: ConsentGranted) -> Iterator[Fin
 
 
 def _delivered(cycle: Cycle) -> Iterator[Finding]:
-    """Who answers has seen the notice: that is told first."""
+    """Checks that a delivery was published first: an owner who answers has seen the notice."""
     if cycle.terms is not None and cycle.state in ("INVITED", "UNDELIVERED"):
         yield "delivery_unheeded", f"answered, and {cycle.state}", (cycle.place,)
 
@@ -60,7 +60,7 @@ def _shown(moment: Moment, cycle: Cycle) -> list[str]:
 
 
 def _must_renew(moment: Moment, cycle: Cycle, event: ConsentGranted) -> None:
-    """A consent to a notice older than one that asks everybody anew is over at once."""
+    """Ends a consent at once if its notice is older than one that renews."""
     present = moment.present
     if moment.edition == 1 or present is None or not present.renew:
         return
@@ -71,7 +71,7 @@ def _must_renew(moment: Moment, cycle: Cycle, event: ConsentGranted) -> None:
 
 
 def declined(moment: Moment, cycle: Cycle, event: ConsentDeclined) -> Iterator[Finding]:
-    """Only after an explicit refusal; the window goes on."""
+    """Checks a refusal: explicit. The window goes on."""
     moment.account.said("refusal_unheeded")
     word, at = cycle.declined, stamp(event.answered_at)
     known = (word is not None and word.at == at) or at in moment.account.takebacks
@@ -85,9 +85,10 @@ def declined(moment: Moment, cycle: Cycle, event: ConsentDeclined) -> Iterator[F
 
 
 def withdrawn(moment: Moment, cycle: Cycle, event: ConsentWithdrawn) -> Iterator[Finding]:
-    """The consent is over, and so is the cycle.
+    """Checks a withdrawal: consent and cycle are over.
 
-    Of an open cycle: a grant was read after the withdrawal or refusal that outweighs it.
+    In an open cycle it means that a grant was read after the withdrawal or refusal that outweighs
+    it.
     """
     account, at = moment.account, stamp(event.answered_at)
     account.said("withdrawal_unheeded")
@@ -103,7 +104,7 @@ def withdrawn(moment: Moment, cycle: Cycle, event: ConsentWithdrawn) -> Iterator
 
 
 def voided(moment: Moment, cycle: Cycle, event: ConsentVoided) -> Iterator[Finding]:
-    """The consent no longer holds, by no act of the owner."""
+    """Checks a voided consent: it no longer holds, although the owner did nothing."""
     moment.account.said("withdrawal_unheeded")
     moment.account.said("consent_not_voided")
     cycle.state = "NONE"

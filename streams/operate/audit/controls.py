@@ -20,7 +20,7 @@ TAKES_LATER_DEADLINES = frozenset({"INVITED", "UNDELIVERED", "DELIVERED", "DECLI
 
 
 def control(account: Account, record: Record, value: Control, now: int) -> None:
-    """Take one operator's word into account."""
+    """Takes one operator's word into account."""
     said = Said(stamp(value.issued_at), record.entered_at(now))
     digest = hashlib.sha256(value.model_dump_json().encode()).hexdigest()
     if digest in account.controls:
@@ -60,7 +60,7 @@ def _remember(account: Account, digest: str, at: int) -> None:
 
 
 def _hold(account: Account, record: Record, value: Control, said: Said, now: int) -> None:
-    """A second hold on top of one moves its end later, never earlier."""
+    """Joins a second hold to the first. The end moves later, never earlier."""
     account.release_expired_hold(now)
     if account.heard_of("hold").hear("hold", said, protects=True, never_stale=True) != "applied":
         return
@@ -72,7 +72,7 @@ def _hold(account: Account, record: Record, value: Control, said: Said, now: int
 
 
 def _unhold(account: Account, value: Control, said: Said) -> None:
-    """Ends holds that are not newer; with reason `appeal`, the mark of an upheld one alone."""
+    """Ends holds that are not newer; with the reason `appeal` only the mark of an upheld appeal."""
     if value.reason is ControlReason.APPEAL:
         unmark(account, said.at)
         return
@@ -82,14 +82,14 @@ def _unhold(account: Account, value: Control, said: Said) -> None:
 
 
 def _mark(account: Account, record: Record, said: Said) -> None:
-    """An upheld appeal leaves a mark, unless what ends one is of a later time already."""
+    """An upheld appeal leaves a mark, unless a later word has ended such a mark already."""
     if said.at > account.unmarked_at:
         newest = account.upheld[0] if account.upheld else said.at
         account.upheld = (max(said.at, newest), record.place)
 
 
 def unmark(account: Account, at: int) -> None:
-    """The mark of an upheld appeal ends by what is not before it."""
+    """Ends the mark of an upheld appeal, by a word that is not earlier."""
     account.unmarked_at = max(account.unmarked_at, at)
     if account.upheld is not None and at >= account.upheld[0]:
         account.upheld = None
@@ -106,7 +106,7 @@ def _opened(account: Account, record: Record, value: Control, said: Said) -> Non
 
 
 def _closed(account: Account, number: str, said: Said | None) -> None:
-    """A verdict ends the appeal of its id; a rejection not one that was opened later."""
+    """Ends the appeal of its id. A rejection does not end one that was opened later."""
     opened = account.appeals.get(number)
     if opened is None or (said is not None and said.at < opened[0]):
         return

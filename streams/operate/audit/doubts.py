@@ -1,4 +1,4 @@
-"""People outrank the machine, and doubt stops what is adverse: what no adverse event may pass."""
+"""What stops every adverse event: people outrank the machine, and doubt is a reason to wait."""
 
 from collections.abc import Iterator
 
@@ -11,7 +11,7 @@ from streams.operate.audit.words import NEVER
 
 
 def people_and_doubts(moment: Moment, event: Event, at: int) -> Iterator[Finding]:
-    """People outrank the machine, and so do brakes."""
+    """Finds adverse events in spite of holds, appeals and switches."""
     account = moment.account
     if account.hold_place and account.holds_until > at:
         yield "acted_during_hold", "", (account.hold_place,)
@@ -30,7 +30,7 @@ def people_and_doubts(moment: Moment, event: Event, at: int) -> Iterator[Finding
 
 
 def _doubts(moment: Moment, at: int) -> Iterator[Finding]:
-    """Doubt stops adverse events: grounds that the second edition knows."""
+    """Finds adverse events in spite of doubts that the second edition knows."""
     account = moment.account
     for unclear in account.unclear.values():
         yield "acted_on_unclear_word", "", (unclear.place,)

@@ -1,4 +1,4 @@
-"""One event, judged: what holds for every event, then what holds for its kind."""
+"""Judges one event: first what holds for every event, then what holds for its kind."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -52,7 +52,7 @@ CHECKS: dict[type, Callable[[Moment, Cycle, Any], Iterator[Finding]]] = {
 
 
 OF_WORDS = frozenset({"delivery_without_word", "delivery_backdated", "consent_without_answer"})
-"""What is asked of the input that caused an event."""
+"""Checks the input that caused an event."""
 
 
 def judge(
@@ -122,7 +122,7 @@ def judge(
 
 
 def _unseen(partition: Partition, thing: Happened) -> bool:
-    """Whether the input behind an event entered before reading began: a worker may lag."""
+    """Whether the input behind an event entered before reading began. A worker may lag."""
     cause = thing.decided.plain["cause"] if thing.decided is not None else {}
     newest = partition.newest.get(bare(cause.get("topic", "")))
     return "offset" in cause and (newest is None or newest.offset != cause["offset"])
@@ -138,7 +138,7 @@ def _since(start: int | None, at: int) -> bool:
 
 
 def _envelope(record: Record, plain: Mapping[str, Any]) -> Iterator[Finding]:
-    """The key, the topic and the CloudEvents headers say the same as the value."""
+    """Checks that key, topic and CloudEvents headers agree with the value."""
     if record.key != f"{plain['platform']}:{plain['account_id']}".encode():
         yield "crossed_accounts", "the key is another account's", ()
     if record.topic.startswith("shadow.") != (plain["mode"] == "shadow"):
@@ -157,7 +157,7 @@ def _envelope(record: Record, plain: Mapping[str, Any]) -> Iterator[Finding]:
 
 
 def _accounted(thing: Happened, plain: Mapping[str, Any]) -> Iterator[Finding]:
-    """A decision names the event, of the same account, at the same instant, with the same words."""
+    """Checks the decision behind an event: same account, same instant, same words."""
     if thing.decided is None or thing.listed is None:
         yield "event_without_decision", "", ()
         return

@@ -17,9 +17,9 @@ TRUE_COUNTS = frozenset({Cause.ORGANIC, Cause.OWNER_PURGE})
 def label(
     account: Account, record: Record, value: CategoryChange, now: int, present: Terms | None
 ) -> None:
-    """A label: one that is not covered, or contradicts another of its instant, ends what is open.
+    """Takes a label. An uncovered or contradictory one ends what is open.
 
-    One that entered after the end of the label before does not undo that end.
+    A label that entered after the end of the one before does not undo that end.
     """
     at, text = stamp(value.observed_at), folded(value.category)
     until = None if value.valid_until is None else stamp(value.valid_until)
@@ -50,7 +50,7 @@ def label(
 
 
 def removed(account: Account, record: Record, now: int) -> None:
-    """A tombstone takes the label away; without one nobody is inside."""
+    """Takes a tombstone: the label is gone, and no account without a label is inside."""
     account.label_removed_at = max(account.label_removed_at, account.label_at)
     late = account.label_until is not None and record.entered_at(now) > account.label_until
     if late:
@@ -74,7 +74,7 @@ def _stale_label(
 
 
 def followed(account: Account) -> bool:
-    """Whether every count of this account is remembered; a closed one's may not be."""
+    """Whether every count of this account is remembered. Those of a closed account may not be."""
     changes = [account.spoken[it] for it in ("open", "exempt", "owner") if it in account.spoken]
     if any("closed" in heard.times for heard in changes):
         return False
@@ -85,7 +85,7 @@ def followed(account: Account) -> bool:
 def reading(
     account: Account, record: Record, value: FollowerCount, now: int, present: Terms | None
 ) -> None:
-    """A count: of an open cycle, below the exit line it is on its way out, else it is back."""
+    """Takes a count. With an open cycle it begins a leaving below the exit line, or ends one."""
     at = stamp(value.observed_at)
     if present is None:
         return
@@ -112,7 +112,7 @@ def reading(
 
 
 def adopt(account: Account, now: int, present: Terms) -> None:
-    """A policy is taken up: it may put an account on its way out, and never takes it back."""
+    """A policy is taken up. It may begin a leaving, and never ends one."""
     since, left_at = account.below_since, account.left_at
     stand(account, "", now, now, present)
     cycle = next(iter(account.open_cycles()), None)
@@ -123,9 +123,9 @@ def adopt(account: Account, now: int, present: Terms) -> None:
 
 
 def stand(account: Account, place: str, at: int, entered_at: int, present: Terms) -> None:
-    """See whether an account with an open cycle is on its way out, by its newest count.
+    """Decides by the newest count whether an account with an open cycle is leaving.
 
-    `at` is from when `leave_after` counts at the latest.
+    `at`: the latest instant from which `leave_after` counts.
     """
     cycle = next(iter(account.open_cycles()), None)
     if cycle is None or cycle.terms is None or account.followers is None:
@@ -141,9 +141,10 @@ def stand(account: Account, place: str, at: int, entered_at: int, present: Terms
 
 
 def _below(followers: int, cycle: Cycle, present: Terms) -> bool:
-    """Whether it is below the exit line: the higher one of what was pinned and the present.
+    """Whether the count is below the exit line: the higher one of pinned and present.
 
-    A cycle of the first edition did not pin all of it: there only what is below both is sure.
+    A cycle of the first edition did not pin all of it. There only a count below both lines is
+    certain.
     """
     assert cycle.terms is not None
     lines = [cycle.line * cycle.terms.exit_ppm]

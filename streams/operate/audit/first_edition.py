@@ -1,4 +1,4 @@
-"""What inputs did under the contract's first edition, for logs that say no edition."""
+"""What inputs did under the contract's first edition, for logs without an edition."""
 
 from schemas.inputs import (
     AccountChange,
@@ -24,13 +24,13 @@ KINDS = {
     Change.EXEMPTION_ENDED: "exempt",
     Change.OWNER_CHANGED: "owner",
 }
-"""Changes that speak of the same thing: the newest by its own time holds."""
+"""Changes about the same thing. The newest by its own time counts."""
 
 
 def follow(
     account: Account, record: Record, value: object, now: int, present: Terms | None
 ) -> None:
-    """Take one input into account. `present` are the terms that the platform has now."""
+    """Takes one input into account. `present` are the terms that the platform has now."""
     account.release_expired_hold(now)
     match value:
         case ConsentAnswer():
@@ -48,7 +48,7 @@ def follow(
 
 
 def must_end(account: Account, record: Record, why: str) -> None:
-    """Every restriction in force has to be lifted in this transaction."""
+    """Every restriction in force must be lifted in this transaction."""
     for cycle in account.cycles.values():
         for surface in cycle.active:
             account.due.append(Due("not_lifted", record.place, why, surface))
@@ -84,7 +84,7 @@ def _answer(account: Account, record: Record, value: ConsentAnswer) -> None:
 
 
 def _heard(account: Account, at: int, answer: str) -> bool:
-    """Whether an answer is older than the owner's newest, or that one once more.
+    """Whether an answer is older than the owner's newest, or repeats it.
 
     Of one instant a withdrawal wins over a grant.
     """
@@ -94,7 +94,7 @@ def _heard(account: Account, at: int, answer: str) -> bool:
 
 
 def _remember(account: Account, at: int, answer: str) -> None:
-    """The owner's newest answer; of one instant there may be several."""
+    """The owner's newest answers; several may be of one instant."""
     same = account.last_answers if at == account.last_answer_at else frozenset()
     account.last_answer_at, account.last_answers = at, same | {answer}
     known, said = account.heard_of("answers"), Said(at, at)
@@ -105,7 +105,7 @@ def _remember(account: Account, at: int, answer: str) -> None:
 
 
 def _meant_for(cycle: Cycle, value: ConsentAnswer, at: int) -> bool:
-    """Whether an answer is one to this cycle's notice: what was not asked yet, nobody answers."""
+    """Whether an answer is to this cycle's notice. An answer before the notice is to none."""
     if value.invitation_id not in (None, cycle.invitation_id):
         return False
     if cycle.terms is None:
@@ -123,7 +123,7 @@ def _receipt(account: Account, record: Record, value: NoticeReceipt) -> None:
 
 
 def _control(account: Account, record: Record, value: Control, now: int) -> None:
-    """A second hold on top of one moves its end later, never earlier."""
+    """Joins a second hold to the first. The end moves later, never earlier."""
     if value.control_id in account.controls:
         return
     account.controls[value.control_id] = 0
@@ -159,7 +159,7 @@ def _control(account: Account, record: Record, value: Control, now: int) -> None
 
 
 def _change(account: Account, record: Record, value: AccountChange) -> None:
-    """What is older than the last word of its kind, or says the same at its instant, is nothing."""
+    """Whether a word is older than the last one of its kind, or says the same at its instant."""
     at, change = stamp(value.observed_at), value.change
     kind = KINDS[change]
     last_at, last = account.changed.get(kind, (-NEVER, None))
@@ -205,7 +205,7 @@ def _reading(account: Account, value: FollowerCount, present: Terms | None) -> N
 
 
 def _line(account: Account, present: Terms) -> int:
-    """The lowest line that can apply: of the present policy and of the open cycles."""
+    """The lowest line that can apply, of the present policy and the open cycles."""
     lines = [phase.line for phase in present.phases.values() if phase.starts_at is not None]
     pinned = [cycle.line for cycle in account.cycles.values() if _restricts(cycle)]
     return min([*lines, *pinned], default=0)

@@ -2,9 +2,9 @@
 
 schemas/CONTRACT.md, "The refusal guard".
 
-Compaction takes records away, and the worker's filter takes readings below the floor, so that the
-count is known between two bounds: it has to trip when the lower one reaches the limit, and must not
-while the upper one has not.
+Compaction removes records, and the worker passes over readings below the floor. So the count is
+known only between two bounds. The guard has to trip when the lower bound reaches the limit, and
+must not trip while the upper bound is below it.
 """
 
 import re
@@ -25,7 +25,7 @@ NAMED = re.compile(PLATFORM_PATTERN.removesuffix("$") + ":")
 
 @dataclass(slots=True)
 class Missing:
-    """A trip that has to be told by the end of the transaction."""
+    """A trip that must be published by the end of the transaction."""
 
     platform: str
     place: str
@@ -36,10 +36,10 @@ class Missing:
 class RefusalGuard:
     """What one partition counted, and which platforms it tripped by itself.
 
-    `last` is the cause of a platform's last trip: settled by a word of before it, it trips anew.
-    `here` has the platforms whose own record in the log of switches was not read yet; `kept` the
-    entry of the last record that would have tripped a platform at once while it was tripped,
-    `again` all that may have.
+    `last`: the cause of a platform's last trip. An older word that settles it trips it anew.
+    `here`: platforms whose own record in the log of switches was not read yet. `kept`: by platform,
+    the entry of the last record that would have tripped it at once while it was tripped; `again`:
+    all that may have.
     """
 
     least: dict[tuple[str, str], int] = field(default_factory=dict)
@@ -53,7 +53,7 @@ class RefusalGuard:
     missing: dict[str, Missing] = field(default_factory=dict)
 
     def tripped(self, platform: str, brakes: Brakes) -> str | None:
-        """Where it stands that this platform is tripped in this partition."""
+        """Where it is written that this platform is tripped in this partition; None if nowhere."""
         return self.here.get(platform) or brakes.tripped(platform)
 
     def read(
@@ -68,9 +68,9 @@ class RefusalGuard:
         *,
         count: int = 1,
     ) -> None:
-        """One record of an input (or `count` that came in a batch which does not unpack).
+        """Takes one record of an input, or `count` records of a batch that does not unpack.
 
-        `refused` says what the worker did with it, None what cannot be known.
+        `refused` says what the worker did with it; None: that cannot be known.
         """
         platforms = sorted(policies)
         self._gap(record, platforms, count)
@@ -95,13 +95,13 @@ class RefusalGuard:
             self._elsewhere(record, platforms, brakes, now, whose == "lost")
 
     def skip(self, record: Record) -> None:
-        """A record that is not counted."""
+        """Takes a record that is not counted."""
         self.next_offsets[record.topic] = record.offset + 1
 
     def _elsewhere(
         self, record: Record, platforms: Iterable[str], brakes: Brakes, now: int, lost: bool
     ) -> None:
-        """The key names a platform that has no policy: all platforms are meant."""
+        """The key names a platform without a policy: all platforms are meant."""
         for platform in platforms:
             tripped = self.tripped(platform, brakes)
             possible = self.again if tripped else self.may_trip
@@ -114,7 +114,7 @@ class RefusalGuard:
                 self._must(platform, record.place, "an account that is not certain")
 
     def trip(self, platform: str, plain: Mapping[str, Any], place: str) -> str | None:
-        """A trip was told; what is wrong with it, if something is."""
+        """Takes a published trip. Returns what is wrong with it, or None."""
         topic = plain["cause"]["topic"].rsplit(".", 1)[-1]
         cause = f"{topic}[{plain['partition']}]@{plain['cause']['offset']}"
         known = cause in self.may_trip.pop(platform, ()) or cause == self.last.get(platform)
@@ -132,7 +132,7 @@ class RefusalGuard:
         return f"{plain['refused']} refused"
 
     def turned(self, scope: str, on: bool, issued_at: int, policies: Iterable[str]) -> None:
-        """A word on refusals was read from the log of switches."""
+        """Takes a word on refusals from the log of switches."""
         for platform in policies if scope == "*" else (scope,):
             self.here.pop(platform, None)
             entry, place = self.kept.get(platform, (None, ""))
@@ -143,7 +143,7 @@ class RefusalGuard:
                     del self.kept[platform]
 
     def not_told(self) -> list[Missing]:
-        """Trips that the transaction which is over now should have told."""
+        """Trips that the transaction which is now over should have published."""
         found, self.missing = list(self.missing.values()), {}
         self.may_trip.clear()
         return found
@@ -152,7 +152,7 @@ class RefusalGuard:
         self.missing.setdefault(platform, Missing(platform, place, why))
 
     def _gap(self, record: Record, platforms: Iterable[str], count: int) -> None:
-        """Records that are not there any more may have been good or bad."""
+        """Takes into account records that are gone: they may have been good or bad."""
         expected = self.next_offsets.get(record.topic, record.offset)
         gap = max(record.offset - expected, 0)
         self.next_offsets[record.topic] = record.offset + count
@@ -186,11 +186,11 @@ class RefusalGuard:
 
 
 def _platform_of(record: Record) -> str | None:
-    """The platform that a key names, as far as it names one."""
+    """The platform that a key names, if it names one."""
     found = NAMED.match(text(record.key))
     return None if found is None else found.group()[:-1]
 
 
 def _sure(record: Record, named: str | None) -> bool:
-    """Whether it is beyond doubt which platforms a record trips."""
+    """Whether it is certain which platforms a record trips."""
     return named is None or valid_key(record.key) is not None

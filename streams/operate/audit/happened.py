@@ -1,4 +1,4 @@
-"""One thing after the other: what the lineup gives out, and how records of the log are named."""
+"""What happened, one thing after the other, and how records of the log are named."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -17,11 +17,11 @@ class Decided(NamedTuple):
 
 
 class Happened(NamedTuple):
-    """One thing in its order: an input read, an event (with its decision), or a line of the log.
+    """One thing in its order: an input read, an event with its decision, or a record of the log.
 
-    `listed` is what the decision says of the event; None for an event that no decision names.
-    `edition` is the contract's under which the transaction was made, `out_of_turn` says that the
-    decision was made where only favourable timers act, `unread` how many records could not be read.
+    `listed`: what the decision says about the event; None if no decision names it. `edition`: that
+    of the contract under which the transaction was made. `out_of_turn`: only favourable timers
+    could act. `unread`: how many records could not be read.
     """
 
     kind: str

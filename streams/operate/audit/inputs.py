@@ -1,4 +1,4 @@
-"""Takes one input of the second edition: was it rightly refused, and what follows from it?"""
+"""Takes one input of the second edition: whether it was rightly refused, and what follows."""
 
 import hashlib
 from collections.abc import Iterator, Mapping
@@ -22,7 +22,7 @@ CREATES = ("controls", "account-changes")
 def take_input(
     partition: Partition, thing: Happened, letter: Mapping[str, Any] | None, setting: Setting
 ) -> Iterator[Breach]:
-    """Take one input; `letter` is its dead letter, if it has one."""
+    """Takes one input. `letter` is its dead letter, if it has one."""
     record, now = thing.record, thing.now
     assert record is not None
     key = text(record.key)
@@ -51,9 +51,10 @@ def take_input(
 
 
 def overtaken(record: Record, acted: tuple[int, str], now: int) -> Iterator[Breach]:
-    """A timer acts only when all has been read that had entered by its instant.
+    """Checks that a timer acted only after all inputs had been read that had entered by its
+    instant.
 
-    `acted`: for what instant an adverse one acted before this record was read, and where.
+    `acted`: the instant for which an adverse timer acted before this record was read, and where.
     """
     acted_for, place = acted
     if record.appended and record.timestamp + SKEW_MS < acted_for:
@@ -64,7 +65,7 @@ def overtaken(record: Record, acted: tuple[int, str], now: int) -> Iterator[Brea
 def take_unreadable(
     partition: Partition, thing: Happened, letter: Mapping[str, Any] | None, setting: Setting
 ) -> None:
-    """A batch that does not unpack is one dead letter, and counts as so many refused records."""
+    """Takes a batch that does not unpack: one dead letter, counted as that many refused records."""
     assert thing.record is not None
     if letter is None:
         why, place = f"{thing.unread} records that do not unpack", thing.record.place
@@ -121,7 +122,7 @@ def _refused(
     letter: Mapping[str, Any] | None,
     now: int,
 ) -> None:
-    """A refused word of the owner or the operator is unclear, if it is certain whose it is."""
+    """Takes a refused word of an owner or operator: it is unclear if its account is certain."""
     formal = letter is None or letter["reason"] != Refused.NOT_APPROVED
     if record.topic in AT_ONCE and formal and judged.whose == "certain":
         account = partition.account(text(record.key))

@@ -16,9 +16,9 @@ TIMES = ("observed_at", "occurred_at", "issued_at")
 def read_input(
     record: Record, now: int, partitions: int | None, require_approvals: bool
 ) -> BaseModel | None:
-    """The input's value, or None when the contract has it refused. `now` in milliseconds.
+    """The input's value; None if the contract refuses it. `now` is in milliseconds.
 
-    `partitions` is how many the topic has; None leaves the partition unchecked.
+    `partitions`: how many the topic has. None: the partition is not checked.
     """
     if record.value is None or record.key is None or len(record.value) > MAX_VALUE_BYTES:
         return None
@@ -41,7 +41,7 @@ def read_input(
 
 
 def _unapproved(control: Control) -> bool:
-    """A bulk control with one actor alone."""
+    """Whether this is a bulk control with one actor alone."""
     return control.bulk_id is not None and control.approved_by in (None, control.actor)
 
 

@@ -21,7 +21,7 @@ from streams.operate.audit.terms import MODES, Terms
 
 
 def issued(moment: Moment, event: InvitationIssued) -> Iterator[Finding]:
-    """A new cycle, or the same one again after `reissue`."""
+    """Checks an issued event: a new cycle, or the same one again after `reissue`."""
     account, mode = moment.account, event.mode.value
     before = account.cycles.get(mode)
     if event.reason == "reissued":
@@ -45,7 +45,7 @@ def issued(moment: Moment, event: InvitationIssued) -> Iterator[Finding]:
 
 
 def _reissued(moment: Moment, event: InvitationIssued, before: Cycle | None) -> Iterator[Finding]:
-    """The same cycle once more; its beginning may lie before what was read."""
+    """Checks the same cycle once more. Its beginning may lie before what was read."""
     waiting = ("UNDELIVERED",) if moment.edition == 1 else ("INVITED", "UNDELIVERED")
     waits = before is not None and event.cycle == before.number and before.state in waiting
     if not waits and (before is not None or moment.whole):
@@ -64,7 +64,7 @@ def _reissued(moment: Moment, event: InvitationIssued, before: Cycle | None) -> 
 
 
 def _dwelt(moment: Moment, event: InvitationIssued) -> Iterator[Finding]:
-    """Nothing that was read says that the account was below the line during the dwell."""
+    """Finds a reading below the line during the dwell, among those that were read."""
     if moment.terms is None:
         return
     begun, account = stamp(event.decided_at) - moment.terms.dwell, moment.account
@@ -129,7 +129,7 @@ def _phase(moment: Moment, event: InvitationIssued, terms: Terms | None) -> Iter
 
 
 def delivered(moment: Moment, cycle: Cycle, event: InvitationDelivered) -> Iterator[Finding]:
-    """The window runs from a receipt or an answer, never from less."""
+    """Checks a delivery: the window runs from a receipt or an answer, never from less."""
     at = stamp(event.delivered_at)
     word = cycle.receipt if event.reason == "receipt" else _first_answer(cycle)
     if word is None and event.reason == "answer":
@@ -187,7 +187,7 @@ def _later(
 def undeliverable(
     moment: Moment, cycle: Cycle, event: InvitationUndeliverable
 ) -> Iterator[Finding]:
-    """Not delivered after all: what was restricted on the strength of it is lifted."""
+    """A notice failed after all: what was restricted because of it must be lifted."""
     moment.account.said("bounce_unheeded")
     if cycle.state == "EXPIRED":
         must_lift(moment.account, cycle, moment.record.place, "the notice failed")
@@ -200,7 +200,7 @@ def undeliverable(
 
 
 def reminded(moment: Moment, cycle: Cycle, event: InvitationReminded) -> Iterator[Finding]:
-    """A reminder names the deadline that was said; each of the terms is sent once a delivery."""
+    """Checks a reminder: it names the last deadline, and is sent once a delivery."""
     yield from _later(moment, cycle, stamp(event.deadline_at))
     if moment.edition == 1 or cycle.terms is None:
         return
@@ -216,12 +216,12 @@ def reminded(moment: Moment, cycle: Cycle, event: InvitationReminded) -> Iterato
 
 
 def extended(moment: Moment, cycle: Cycle, event: InvitationExtended) -> Iterator[Finding]:
-    """Longer than was said before."""
+    """Checks an extension: it is longer than what was said before."""
     yield from _later(moment, cycle, stamp(event.deadline_at), strictly=True)
 
 
 def expired(moment: Moment, cycle: Cycle, event: InvitationExpired) -> Iterator[Finding]:
-    """The deadline passed, with no answer or after a refusal."""
+    """Checks an expiry: the deadline passed, with no answer or after a refusal."""
     deadline, at = stamp(event.deadline_at), stamp(event.decided_at)
     yield from _later(moment, cycle, deadline)
     if cycle.terms is not None and cycle.delivered_at is None:
@@ -251,7 +251,7 @@ def _stopped(moment: Moment, cycle: Cycle, deadline: int) -> Iterator[Finding]:
 
 
 def cancelled(moment: Moment, cycle: Cycle, event: InvitationCancelled) -> Iterator[Finding]:
-    """The cycle is over; what it restricted has to go in the same transaction."""
+    """A cycle is over: what it restricted must be lifted in the same transaction."""
     cycle.state = "NONE"
     cycle_ended(moment.account)
     unclear.cycle_over(moment.account, stamp(event.decided_at))

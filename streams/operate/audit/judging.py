@@ -24,8 +24,8 @@ SWITCHES = "switches"
 class Judging:
     """What was found so far, and what all partitions share: policies, dead letters, switches.
 
-    `whole` says that the topics are read from their beginning; `since` (ms): what was decided
-    earlier is taken in and not reported.
+    `whole`: the topics are read from their beginning. `since` (ms): what was decided earlier is
+    taken in, but not reported.
     """
 
     def __init__(
@@ -162,7 +162,7 @@ class Judging:
         self._unsaid(partition, now - GRACE_MS)
 
     def _unsaid(self, partition: Partition, before: int | None) -> None:
-        """Refused inputs whose dead letter did not come; a followed audit may read it later."""
+        """Refused inputs whose dead letter has not come. A followed audit may read it later."""
         waiting = []
         for seen, place, breach in partition.unsaid:
             if self.letters.pop(place, None) is not None:

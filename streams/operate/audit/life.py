@@ -1,8 +1,7 @@
-"""What the auditor knows of one account: bounded by the policy's surfaces and a few numbers.
+"""What the auditor knows about one account: bounded by the policy's surfaces and a few numbers.
 
-What restrains the machine (holds, appeals, unclear words) is held as a lower bound: it is there
-only where the contract leaves no doubt, and goes as soon as it may have gone. So what is reported
-as a breach is one.
+Holds, appeals and unclear words are kept as a lower bound: only where the contract leaves no doubt,
+and only until they may have ended. So everything that is reported as a breach is one.
 """
 
 from collections import OrderedDict, deque
@@ -21,7 +20,7 @@ REMEMBERED_STOPS = 256
 
 @dataclass(slots=True)
 class Restriction:
-    """A restriction in force: `mode` is the one it was announced in."""
+    """A restriction in force. `mode` is the one in which it was announced."""
 
     throttle_id: str
     mode: str

@@ -14,14 +14,14 @@ Finding = tuple[str, str, tuple[str, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """An event's record, its account, the policy it names, the present one, and the brakes.
+    """An event's record, its account, the policy it names, the present one, and the switches.
 
-    `brakes` are those that the log says were obeyed, `switches` those that had been read by then.
-    `facts` and `decision_place` are of the decision that accounts for it, if one does; `whole` says
-    that the topics were read from their beginning; `require_approvals`, that a policy in enforce
-    needs two people; `edition`, by which of the contract's the transaction was made. `refusals` and
-    `changed` name the records that say why the partition waits, `out_of_turn` that only favourable
-    timers may act here; `pauses` are those of the partition.
+    `brakes`: those that the log says were obeyed. `switches`: those that had been read by then.
+    `facts` and `decision_place`: of the decision behind it, if there is one. `whole`: the topics
+    were read from their beginning. `require_approvals`: a policy in enforce needs two people.
+    `edition`: that of the contract under which the transaction was made. `refusals`, `changed`: the
+    records that say why the partition waits. `out_of_turn`: only favourable timers may act here.
+    `pauses`: those of the partition.
     """
 
     record: Record

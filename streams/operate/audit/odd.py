@@ -6,7 +6,7 @@ from typing import Any
 BAD = object()
 """No JSON at all."""
 OPEN = object()
-"""JSON on which parsers of good repute differ: too deep, half a character, a number without end."""
+"""JSON that reputable parsers treat differently: too deep, half a character, an endless number."""
 DEEPEST = 100
 
 
@@ -36,7 +36,7 @@ _decode = json.JSONDecoder(parse_constant=_no_number).decode
 
 
 def _strange(value: Any) -> bool:
-    """Whether it is nested deeper than anybody needs, or holds half of a character."""
+    """Whether a value is nested too deep, or holds half of a character."""
     level: list[Any] = [value]
     for _ in range(DEEPEST):
         texts = [it for it in level if isinstance(it, str)]

@@ -1,4 +1,4 @@
-"""What has to be said some time: ends of restrictions, falls below the line, ends of labels."""
+"""What must be published within some time: ends of restrictions, of leavings, of labels."""
 
 import heapq
 from collections.abc import Iterator, Mapping
@@ -9,8 +9,10 @@ from streams.operate.audit.records import MINUTE, Breach, Record, iso, places
 from streams.operate.audit.terms import MODES, Terms
 
 GRACE_MS = 10 * MINUTE
-"""How long a worker that runs may leave something favourable unsaid. It counts from the first
-transaction after the due instant: while no worker runs, nobody can speak."""
+"""How long a running worker may delay something favourable.
+
+It counts from the first transaction after the due instant: while no worker runs, none can act.
+"""
 
 Kind = Literal["ends", "left", "label", "policy", "notice"]
 SAYS: dict[Kind, str] = {
@@ -24,7 +26,7 @@ NAMES: dict[Kind, str] = {"ends": "outlived_its_end", "notice": "consent_not_voi
 
 
 class Watch(NamedTuple):
-    """Something that is due at `at`; `place` is the record because of which."""
+    """Something that is due at `at`. `place` is the record that made it due."""
 
     at: int
     key: str
@@ -47,7 +49,7 @@ class Overdue:
     def late(
         self, now: int, accounts: Mapping[str, Account], present: Mapping[str, Terms], end: Record
     ) -> Iterator[Breach]:
-        """What is due for longer than the grace by now."""
+        """What has been due for longer than the grace period."""
         while self._coming and self._coming[0].at < now:
             self._passed.append((now, heapq.heappop(self._coming)))
         kept = []
@@ -85,14 +87,14 @@ def _stays(account: Account, it: Watch, present: Terms | None) -> list[str]:
 
 
 def _open(it: Watch, cycle: Cycle, present: Terms | None) -> bool:
-    """Whether an invitation should be over, of which nothing is restricted."""
+    """Whether an invitation without a restriction should be over."""
     if it.surface or cycle.active or cycle.terms is None or cycle.issued_at >= it.at:
         return False
     return it.kind in ("left", "label") or (it.kind == "policy" and gone(cycle, present))
 
 
 def _outdated(cycle: Cycle, it: Watch, present: Terms | None) -> bool:
-    """Whether this consent is still to the notice before the one that asks everybody anew."""
+    """Whether this consent is to a notice older than one that renews."""
     if present is None or not present.renew or cycle.place != it.place:
         return False
     return cycle.consented != present.notice_version
@@ -113,7 +115,7 @@ def _concerned(
 
 
 def withdrawn(cycle: Cycle, surface: str, held: Restriction, present: Terms | None) -> bool:
-    """Whether the present policy no longer knows what this restriction rests on."""
+    """Whether the present policy no longer has what this restriction rests on."""
     if present is None or cycle.terms is None or held.mode != "enforce":
         return False
     return surface not in present.levels or gone(cycle, present)

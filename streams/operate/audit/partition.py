@@ -13,7 +13,7 @@ from streams.operate.audit.switches import Switches
 from streams.operate.audit.terms import Terms
 
 RESCANNED = frozenset({"category-changes", "follower-counts"})
-"""Inputs that a change of policy may have read again: what the old one had not kept."""
+"""Inputs that a change of policy may have read again: those that the old policy had not kept."""
 
 
 class Partition:
@@ -41,7 +41,7 @@ class Partition:
         self.rescan: frozenset[str] = frozenset()
 
     def account(self, key: str) -> Account:
-        """What is known of an account."""
+        """What is known about an account."""
         found = self.accounts.get(key)
         if found is None:
             found = self.accounts[key] = Account(key, self.whole)
@@ -49,14 +49,15 @@ class Partition:
         return found
 
     def tripped(self, platform: str) -> str | None:
-        """Where it stands that the refusal guard of a platform is tripped: in its log, or in the
-        topic of switches as far as the partition has read it.
+        """Where it is written that the refusal guard of a platform is tripped.
+
+        That is its log, or the topic of switches as far as the partition has read it.
         """
         said = self.guard.tripped(platform, self.brakes)
         return said or self.switches.brakes.tripped(platform)
 
     def cluster(self, changed_at: int | None, opened_at: int | None, now: int, place: str) -> None:
-        """The cluster was seen to change, or a worker opened the partition anew since."""
+        """The cluster changed, or a worker has opened the partition anew since."""
         if opened_at is not None and self.changed_at is not None:
             self.pauses = [*self.pauses[-63:], [self.changed_since, opened_at]]
             self.changed_at = None
@@ -64,7 +65,7 @@ class Partition:
             self.changed_at, self.changed_since, self.changed_place = changed_at, now, place
 
     def link(self, record: Record, whole: bool) -> Iterator[Breach]:
-        """The log's chain holds; read from later on, its first record is taken on trust."""
+        """Checks the log's chain. If reading starts later, its first record is taken on trust."""
         if self.chain is None:
             trusted = not whole or record.offset > 0
             start = (None, None) if trusted else (1, START)

@@ -1,6 +1,6 @@
-"""What inputs do to what is known of an account, and what must be said because of them.
+"""What inputs do to what is known about an account, and what must be published because of them.
 
-By the contract's second edition; `first_edition` has what was before it.
+This is the contract's second edition; `first_edition` has what was before it.
 """
 
 from schemas.inputs import (
@@ -28,14 +28,14 @@ KINDS = {
     Change.EXEMPTION_ENDED: "exempt",
     Change.OWNER_CHANGED: "owner",
 }
-"""Changes that speak of the same thing are compared with each other."""
+"""Changes about the same thing are compared with each other."""
 PROTECT = frozenset({Change.CLOSED, Change.EXEMPTED, Change.OWNER_CHANGED})
 
 
 def follow(
     account: Account, record: Record, value: object, now: int, present: Terms | None
 ) -> None:
-    """Take one input into account. `present` are the terms that the platform has now."""
+    """Takes one input into account. `present` are the terms that the platform has now."""
     account.release_expired_hold(now)
     match value:
         case ConsentAnswer():
@@ -100,7 +100,7 @@ def _answer(
 
 
 def _withdrawn(account: Account, record: Record, said: Said) -> None:
-    """In every state, and without a cycle: no grant from before it counts any more."""
+    """Takes a withdrawal, in every state: no grant before it counts any more."""
     known = account.heard_of("answers")
     account.takebacks.append(said.at)
     cycle = account.answering()
@@ -145,7 +145,7 @@ def _renews(cycle: Cycle, word: Word) -> bool:
 
 
 def _too_late(account: Account, cycle: Cycle, record: Record, said: Said) -> None:
-    """A grant that is stale only because of a later withdrawal or refusal ends the cycle."""
+    """Whether a grant is stale only because of a later withdrawal or refusal: it ends the cycle."""
     known = account.heard_of("answers")
     other = max(known.protecting, known.withdrawn)
     if not cycle.open or cycle.terms is None or may_be_over(cycle, said):
@@ -155,7 +155,7 @@ def _too_late(account: Account, cycle: Cycle, record: Record, said: Said) -> Non
 
 
 def _belongs(cycle: Cycle, value: ConsentAnswer, said: Said) -> bool:
-    """Whether an answer is one to this cycle: what was not asked yet, nobody answers."""
+    """Whether an answer belongs to this cycle. An answer before the notice belongs to none."""
     if value.invitation_id is not None:
         return value.invitation_id == cycle.invitation_id
     return cycle.terms is None or said.at >= cycle.asked_at - SKEW_MS
@@ -204,7 +204,7 @@ def _void(account: Account, place: str, change: Change) -> None:
 
 
 def _new_owner(account: Account, said: Said) -> None:
-    """Appeals of the one before are over, and so is the mark of an upheld one."""
+    """The previous owner's appeals are over, and so is the mark of an upheld one."""
     for number, (opened, _) in list(account.appeals.items()):
         if opened <= said.at:
             del account.appeals[number]

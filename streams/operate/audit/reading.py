@@ -1,7 +1,7 @@
-"""Reads the topics for the auditor: committed records alone, no group, nothing written.
+"""Reads the topics for the auditor: committed records only, without a group or any writing.
 
-The log is read to an end that was taken first, everything else to one taken after it, so that what
-the log names is there. Records that only commit markers follow do not hold it up: positions count.
+The end of the log is taken first, and the ends of all other topics after it. So everything that the
+log names is there. Positions count, so records followed only by commit markers hold nothing up.
 """
 
 import asyncio
@@ -26,13 +26,13 @@ APPENDED = 1
 """Kafka's mark of a record that the broker stamped: LogAppendTime."""
 SETTLE_SECONDS = 1.0
 STALL_SECONDS = 30.0
-"""Without any progress for so long, what was not reached is taken to lie in an open transaction."""
+"""After this long without progress, unread records are taken to lie in an open transaction."""
 BUFFERED = 20_000
-"""Records of one topic's partition that may wait; beyond it is not read until it is needed."""
+"""How many records of one topic's partition may wait. Beyond it reading stops until needed."""
 EARLIER_MS = MINUTE
-"""How much earlier than asked reading begins, so that a transaction is not cut in two."""
+"""How much earlier than asked reading begins, so that no transaction is cut in two."""
 LAG_MS = 24 * HOUR
-"""How much earlier inputs are read: a worker may have read them later than they came."""
+"""How much earlier inputs are read: a worker may have read them long after they entered."""
 
 
 class MissingTopicsError(Exception):
@@ -41,7 +41,7 @@ class MissingTopicsError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """What to read: from and to an instant (ms); None is the beginning, or the end there is now."""
+    """What to read: from and to an instant (ms). None: from the beginning, to the present end."""
 
     start: int | None = None
     end: int | None = None
@@ -50,7 +50,7 @@ class Span:
 class Reader:
     """The topics under one prefix, read with one consumer.
 
-    `partitions`: how many are in use, where topics got more.
+    `partitions`: how many are in use, if topics have more.
     """
 
     def __init__(
@@ -63,10 +63,11 @@ class Reader:
         self.unreadable: list[tuple[str, int, int, int, int]] = []
 
     async def find(self, names: Iterable[str]) -> None:
-        """Look up the partitions.
+        """Looks up the partitions.
 
-        MissingTopicsError names the topics that are not there, NoRightError those that we may not
-        read.
+        Raises:
+            MissingTopicsError: names the topics that do not exist.
+            NoRightError: names the topics that may not be read.
         """
         wanted = {self._prefix + name: name for name in names}
         view = await view_topics(self._consumer._client, [*wanted], with_operations=True)
@@ -103,9 +104,9 @@ class Reader:
         at: int | None,
         resume: Mapping[TopicPartition, int] | None = None,
     ) -> bool:
-        """Read these from the beginning or an instant on; whether that is their true beginning.
+        """Reads these from the beginning or an instant on. True: it is the true beginning.
 
-        `resume` has others, and where to go on in them.
+        `resume`: other ones, and where to go on in them.
         """
         self._consumer.assign([*partitions, *(resume or ())])
         first = await self._consumer.beginning_offsets(partitions)
@@ -122,8 +123,9 @@ class Reader:
         return at is None and not any(first[it] for it in partitions if it.topic == log)
 
     async def poll(self, milliseconds: int = 300) -> list[Record]:
-        """Some records; batches that cannot be read are noted in `unreadable`: topic, partition,
-        first and last offset, and time.
+        """Takes some records. Unreadable batches are added to `unreadable`.
+
+        Each is noted as topic, partition, first and last offset, and time.
         """
         records: list[Record] = []
         for stretch in await self._consumer.take(milliseconds / 1000):
@@ -141,7 +143,7 @@ class Reader:
         return str(partition.topic).removeprefix(self._prefix)
 
     def pace(self, auditor: Auditor) -> None:
-        """Leave alone what waits in plenty, unless more of it is needed to go on."""
+        """Does not read what waits in plenty, unless more of it is needed to go on."""
         paused = self._consumer.paused()
         for it in self._consumer.assignment():
             name = self.name(it)
@@ -185,9 +187,9 @@ async def audit_topics(
     progress: Callable[[Auditor], None] = lambda _: None,
     partitions: int | None = None,
 ) -> Auditor:
-    """Audit what the span holds, then (`follow`) everything to come; `found` gets each breach.
+    """Audits what the span holds, then (`follow`) everything to come. `found` gets each breach.
 
-    `partitions`: how many are in use, where topics got more.
+    `partitions`: how many are in use, if topics have more.
     """
     reader = Reader(consumer, prefix, partitions)
     await reader.find(topic.name for topic in READS)
@@ -221,7 +223,7 @@ async def audit_topics(
 async def _step(
     reader: Reader, auditor: Auditor, log_ends: Mapping[int, int] | None = None
 ) -> bool:
-    """Take some records; of the log nothing behind its ends (by partition number)."""
+    """Takes some records; of the log none behind its ends (by partition number)."""
     records = await reader.poll()
     for batch in reader.unreadable:
         auditor.cannot_read(*batch)
@@ -238,7 +240,7 @@ async def _step(
 async def _read(
     reader: Reader, auditor: Auditor, ends: Mapping[Any, int], found: Found = lambda _: None
 ) -> None:
-    """Read up to these ends."""
+    """Reads up to these ends."""
     loop = asyncio.get_running_loop()
     log_ends = {it.partition: end for it, end in ends.items() if reader.name(it) == DECISIONS.name}
     seen: dict[TopicPartition, int] = {}
@@ -254,9 +256,9 @@ async def _read(
 
 
 async def verify_log(consumer: TolerantConsumer, prefix: str, from_number: int = 1) -> Verified:
-    """Verify the chain of every partition of the log.
+    """Verifies the chain of every partition of the log.
 
-    Where retention has taken the beginning, the first record that is left is taken on trust.
+    If retention has removed the beginning, the first record that is left is taken on trust.
     """
     done = Verified(from_number)
     async for record in read_to_end(consumer, prefix, [DECISIONS.name]):
@@ -273,9 +275,9 @@ async def read_to_end(
     end: int | None = None,
     holds: Callable[[int, int], bool] = lambda partition, partitions: True,
 ) -> AsyncIterator[Record]:
-    """Every committed record of these topics (named without prefix) up to the end there is now.
+    """Every committed record of these topics (named without prefix) up to the present end.
 
-    `start`, `end`: instants (ms) of the records' own timestamps, both taken widely; None is all.
+    `start`, `end`: instants (ms) of the records' own timestamps, both taken widely; None: all.
     `holds`: which partitions are read, asked with a number and how many there are.
     """
     reader = Reader(consumer, prefix)

@@ -13,7 +13,7 @@ from streams.operate.audit.words import SKEW_MS, Said
 
 
 def receipt(account: Account, record: Record, value: NoticeReceipt, now: int) -> None:
-    """Take a receipt into account; one alike in every field counts once."""
+    """Takes a receipt into account. One that is alike in every field counts once."""
     cycle = account.named(value.invitation_id)
     if cycle is None:
         return
@@ -53,5 +53,5 @@ def _bounces(cycle: Cycle, said: Said) -> bool:
 
 
 def may_be_over(cycle: Cycle, said: Said) -> bool:
-    """Whether it came in after the cycle may have ended by itself."""
+    """Whether a receipt came in after the cycle may have ended by itself."""
     return cycle.state == "EXPIRED" and said.entered_at + SECOND > cycle.may_end_at

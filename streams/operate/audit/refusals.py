@@ -34,7 +34,7 @@ Whose = Literal["certain", "lost", "open"]
 
 @lru_cache(maxsize=4096)
 def fold(name: str) -> str:
-    """A field's name as names are compared: letters and digits alone, without case."""
+    """A field's name as names are compared: letters and digits only, without case."""
     text = unicodedata.normalize("NFKC", name).casefold()
     return "".join(character for character in text if character.isalnum())
 
@@ -44,10 +44,10 @@ FOLDED_NAMES = frozenset(map(fold, NAME_FIELDS))
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What the refusals of a partition rest on: policies by platform, partitions, approvals.
+    """What the refusals of a partition depend on: policies by platform, partitions, approvals.
 
-    Without policies (`policies` empty: the log was not read from its beginning) no platform is
-    unknown; `partitions` None leaves the partition unchecked.
+    If `policies` is empty the log was not read from its beginning, and no platform is unknown.
+    `partitions` None: the partition is not checked.
     """
 
     policies: Mapping[str, Terms]
@@ -57,10 +57,11 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """`refused` None: the contract leaves it open here. `whose`: whether the account is certain.
+    """What is known about a record.
 
-    `value` is what can be read of it; of a record that is refused too, if its form is right.
-    `below` says that a reading is one that only the sample checks.
+    `refused` None: the contract leaves it open here. `whose`: whether the account is certain.
+    `value`: what can be read of it, also of a refused record if its form is right. `below`: a
+    reading that only the sample checks.
     """
 
     refused: bool | None
@@ -71,7 +72,7 @@ class Judged:
 
 
 def examine(record: Record, now: int, setting: Setting, tracked: bool) -> Judged:
-    """Judge one input record; `tracked` says that its account is one whose readings all count."""
+    """Judges one input record. `tracked`: all readings of its account count."""
     name: InputName = record.topic  # type: ignore[assignment]
     keyed = key_of(record, setting.partitions)
     if record.value is None:
@@ -140,7 +141,7 @@ def _fit(
 def _faults(
     name: InputName, value: Any, plain: Any, record: Record, now: int, setting: Setting
 ) -> Iterator[tuple[bool, str]]:
-    """What is wrong, and whether the contract leaves no doubt of it."""
+    """What is wrong, and whether the contract leaves no doubt about it."""
     if record.key != input_key(name, value).encode():
         yield True, "key and value disagree"
     elif not at_home(record, setting.partitions):
@@ -161,9 +162,9 @@ def _faults(
 
 
 def passed_over(record: Record, setting: Setting) -> bool:
-    """Whether a reading is below the floor and in order as far as all readings are checked.
+    """Whether a reading is below the floor, and passes the checks of all readings.
 
-    It is one that the worker drops, if it does not follow the account.
+    The worker drops it if it does not follow the account.
     """
     plain = parse(record.value or b"")
     if sampled(record.offset) or not isinstance(plain, dict):
@@ -175,7 +176,7 @@ def passed_over(record: Record, setting: Setting) -> bool:
 
 
 def unapproved(control: Control) -> bool:
-    """A bulk that protects nobody, with one actor alone."""
+    """Whether this is a bulk that protects nobody, with one actor alone."""
     bulk = control.bulk_id is not None and control.command in PROTECTS_NOBODY
     return bulk and control.approved_by in (None, control.actor)
 
@@ -206,7 +207,7 @@ def at_home(record: Record, partitions: int | None) -> bool:
 
 
 def _whose(keyed: str | None, plain: Mapping[str, Any] | None) -> Whose:
-    """Whether it is certain of which account a record speaks; a value may say another one."""
+    """Whether the account of a record is certain. Its value may name another one."""
     if keyed is None:
         return "lost"
     if plain is None:

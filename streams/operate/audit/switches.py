@@ -2,8 +2,8 @@
 
 schemas/CONTRACT.md, "Which word is the newest".
 
-A partition's log says which switches it obeyed. This says which ones it had read, so that a brake
-that was read and not obeyed shows.
+A partition's log says which switches it obeyed. This says which ones it had read. So a switch that
+was read and not obeyed is found.
 """
 
 from collections.abc import Mapping
@@ -27,12 +27,12 @@ class Switches:
     next_offset: int = 0
 
     def unread(self, upto: int, topic: Mapping[int, Record]) -> list[Record]:
-        """What is read now for the first time."""
+        """Reads what is new."""
         found = (topic.get(offset) for offset in range(self.next_offset, upto))
         return [it for it in found if it is not None]
 
     def read(self, upto: int, topic: Mapping[int, Record], now: int) -> None:
-        """Take what was read up to an offset; what is not at hand is passed over."""
+        """Takes what was read up to an offset, and passes over what is not at hand."""
         for offset in range(self.next_offset, upto):
             record = topic.get(offset)
             value = None if record is None else switch_of(record)

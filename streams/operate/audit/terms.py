@@ -60,7 +60,7 @@ class Terms:
 
     @property
     def approved(self) -> bool:
-        """Whether two different people stand behind it."""
+        """Whether two different people have approved it."""
         return len(self.approvers) >= 2
 
     @property
@@ -81,12 +81,12 @@ class Terms:
         return text if text in self.labels or text in self.exempt_labels else UNKNOWN
 
     def exit_line(self, phase: str) -> int | None:
-        """Millionths of followers below which an account of this phase leaves; None: no such."""
+        """Millionths of followers below which an account of this phase leaves, or None."""
         known = self.phases.get(phase)
         return None if known is None else known.line * self.exit_ppm
 
     def in_force(self, phase: str) -> bool:
-        """Whether a phase may still hold an open cycle: there is one of this name, with a start."""
+        """Whether a phase may still hold an open cycle: one of this name exists and has a start."""
         known = self.phases.get(phase)
         return self.mode != "off" and known is not None and known.starts_at is not None
 
@@ -98,7 +98,7 @@ class Terms:
 
 
 def read_terms(text: bytes) -> Terms | None:
-    """The terms in a canonical policy; None when it is not one."""
+    """The terms in a canonical policy; None if it is not one."""
     try:
         return _terms(text, mapping(text))
     except (ValueError, KeyError, TypeError, AttributeError):

@@ -1,4 +1,4 @@
-"""Checks on restrictions: notice first, smallest, ending, with true reasons; only ours lifted."""
+"""Checks restrictions: notice first, smallest, with an end and true reasons; only ours lifted."""
 
 from collections.abc import Iterator
 from typing import get_args
@@ -17,7 +17,7 @@ BANDS: tuple[str, ...] = get_args(Band)
 
 
 def applied(moment: Moment, cycle: Cycle, event: ThrottleApplied) -> Iterator[Finding]:
-    """A restriction: everything that has to be true before it may exist."""
+    """Checks a new restriction: everything that has to be true before it may exist."""
     at, surface = stamp(event.effective_at), event.surface.value
     if at < stamp(event.decided_at):
         yield "acts_backwards", f"decided at {iso(stamp(event.decided_at))}", ()
@@ -37,7 +37,7 @@ def applied(moment: Moment, cycle: Cycle, event: ThrottleApplied) -> Iterator[Fi
 
 
 def unrestricted_end(moment: Moment, cycle: Cycle) -> int | None:
-    """When an expired cycle of which nothing was restricted ended by itself; None: not at all."""
+    """When an expired cycle without a restriction ended by itself; None: it did not."""
     if moment.edition == 1 or cycle.edition == 1 or cycle.active or cycle.expired_at is None:
         return None
     terms = [it for it in (cycle.terms, moment.present) if it is not None]
@@ -92,7 +92,7 @@ def _extent(moment: Moment, cycle: Cycle, event: ThrottleApplied) -> Iterator[Fi
 
 
 def _follows(moment: Moment, cycle: Cycle, event: ThrottleApplied) -> Iterator[Finding]:
-    """The terms restrict for this reason; a refusal that came after the deadline was silence, too.
+    """Whether the terms restrict for this reason. A refusal after the deadline was silence, too.
 
     A milder policy counts at once, but not in the first edition.
     """
@@ -145,10 +145,10 @@ def _statement(moment: Moment, cycle: Cycle, event: ThrottleApplied) -> Iterator
 
 
 def _bands(moment: Moment, cycle: Cycle) -> set[str]:
-    """What the band may be: that of the count at issue; empty where that is not known.
+    """The bands that are right: that of the count at issue; empty if it is not known.
 
-    A cycle of the first edition did not pin it: there it is the count of the decision, and in the
-    second edition at least the line.
+    A cycle of the first edition did not pin it. There it is the count of the decision; in the
+    second edition it is at least the line.
     """
     if cycle.edition > 1:
         return set() if cycle.followers is None else {band(cycle.followers)}
@@ -164,7 +164,7 @@ def band(followers: int) -> str:
 
 
 def renewed(moment: Moment, cycle: Cycle, event: ThrottleRenewed) -> Iterator[Finding]:
-    """Reviewed and kept: only the review moves, and never after the end."""
+    """Checks a renewal: only the review moves, and never beyond the end."""
     running = cycle.active.get(event.surface.value)
     if running is None or running.throttle_id != event.throttle_id:
         if cycle.terms is not None:
@@ -176,7 +176,7 @@ def renewed(moment: Moment, cycle: Cycle, event: ThrottleRenewed) -> Iterator[Fi
 
 
 def ends_at(moment: Moment, running: Restriction) -> int:
-    """Where a restriction ends: as it said, or sooner if the policy has become milder since."""
+    """Where a restriction ends: as communicated, or earlier if the policy has become milder."""
     after = moment.present.expires_after if moment.present is not None else None
     if after is None or moment.edition == 1:
         return running.expires_at
@@ -184,7 +184,7 @@ def ends_at(moment: Moment, running: Restriction) -> int:
 
 
 def lifted(moment: Moment, cycle: Cycle, event: ThrottleLifted) -> Iterator[Finding]:
-    """One surface is free again: it must be one that we restricted."""
+    """Checks a lift: the surface must be one that Byline restricted."""
     account, surface = moment.account, event.surface.value
     running = cycle.active.pop(surface, None)
     if cycle.terms is not None and (running is None or running.throttle_id != event.throttle_id):

@@ -14,7 +14,7 @@ ANSWERS, APPEALS = "answers", "appeals"
 def raise_unclear(
     account: Account, kind: str, place: str, entered_at: int, said_at: int | None
 ) -> None:
-    """One more unclear word; of a refused record (`said_at` None) its entry is its time."""
+    """Adds an unclear word. A refused record (`said_at` None) counts with its entry."""
     at = entered_at if said_at is None else said_at
     known = account.unclear.get(kind)
     account.unclear[kind] = Unclear(
@@ -28,7 +28,7 @@ def raise_unclear(
 
 
 def refused_word(account: Account, topic: str, place: str, entered_at: int) -> None:
-    """A record of the owner's or the operator's words was refused, and its account is certain."""
+    """A word of an owner or operator was refused, and its account is certain."""
     if topic != "consent-answers":
         raise_unclear(account, topic, place, entered_at, None)
         return
@@ -40,13 +40,13 @@ def refused_word(account: Account, topic: str, place: str, entered_at: int) -> N
 def unheard_answer(
     account: Account, cycle: Cycle, place: str, entered_at: int, said_at: int
 ) -> None:
-    """A grant or refusal that is ignored, or names a notice that was never in force."""
+    """A grant or refusal was ignored, or names a notice that was never in force."""
     if cycle.open and not _answered_since(cycle, entered_at, said_at):
         raise_unclear(account, ANSWERS, place, entered_at, said_at)
 
 
 def _answered_since(cycle: Cycle, entered_at: int, said_at: int | None) -> bool:
-    """Whether an applied answer would have ended this one, had it been read first."""
+    """Whether an applied answer would have ended this one, if it had been read after it."""
     return any(
         word is not None
         and word.arrived_at >= entered_at
@@ -56,7 +56,7 @@ def _answered_since(cycle: Cycle, entered_at: int, said_at: int | None) -> bool:
 
 
 def answered(account: Account, at: int, entered_at: int) -> None:
-    """A granted or declined was applied: it ends what is older, and entered earlier."""
+    """A granted or declined was applied: it ends what is older and entered earlier."""
     known = account.unclear.get(ANSWERS)
     if known is None or entered_at < known.entered_at:
         return
@@ -79,5 +79,5 @@ def settled(account: Account, at: int) -> None:
 
 
 def cycle_over(account: Account, at: int) -> None:
-    """The cycle is over, and what was unclear of its answers with it."""
+    """The cycle is over, and with it what was unclear about its answers."""
     account.end_unclear(ANSWERS, at)

@@ -2,8 +2,8 @@
 
 schemas/CONTRACT.md, "Which word is the newest".
 
-A word is `applied`, `stale`, a `repeat`, or `open`: the contract's text decides it by what is no
-longer known here, so nothing is asked because of it.
+A word is `applied`, `stale`, a `repeat`, or `open`. It is `open` if the answer depends on something
+that is no longer known here; then nothing is demanded because of it.
 """
 
 from collections import deque
@@ -21,14 +21,14 @@ Heard = Literal["applied", "stale", "repeat", "open"]
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """When a word was said: as stated, and as it counts; `entered_at` is its moment of entry."""
+    """When a word was said: as stated, and as it counts. `entered_at` is its moment of entry."""
 
     stated: int
     entered_at: int
 
     @property
     def replaced(self) -> bool:
-        """Whether the stated time is none: before 2005, or too far ahead."""
+        """Whether the stated time is not credible: before 2005, or too far ahead."""
         return self.stated < EARLIEST_TIME_MS or self.stated > self.entered_at + SKEW_MS
 
     @property
@@ -38,7 +38,7 @@ class Said:
 
     @property
     def last(self) -> int:
-        """The later of what it says and when it came in: where a pause ends."""
+        """The later of stated time and entry: where a pause ends."""
         return self.entered_at if self.replaced else max(self.stated, self.entered_at)
 
 
@@ -46,8 +46,8 @@ class Said:
 class Spoken:
     """What was heard of one kind: the newest applied, the newest protecting, each stated time.
 
-    Not `complete`: what was said before reading began is not known. `perhaps` is the newest of
-    those of which the contract leaves open whether they count.
+    Not `complete`: what was said before reading began is unknown. `perhaps`: the newest of those
+    that may or may not count.
     """
 
     complete: bool = True
@@ -59,14 +59,14 @@ class Spoken:
     newest_of: dict[str, tuple[int, int, str]] = field(default_factory=dict)
 
     def repeats(self, word: str, said: Said, more: str = "") -> bool | None:
-        """Whether this is the newest of the same word once more; None: an older one, perhaps."""
+        """Whether this repeats the newest of the same word; None: perhaps an older one."""
         if (said.stated, more) not in self.times.get(word, ()):
             return False
         newest, last = self.newest_of[word][1:], self.times[word][-1]
         return True if newest == last == (said.stated, more) else None
 
     def sure(self, said: Said) -> bool:
-        """Whether nothing that is not known here can make this word stale."""
+        """Whether nothing unknown can make this word stale."""
         known = self.complete or said.at >= said.entered_at - SKEW_MS
         return known and said.at >= self.perhaps - SKEW_MS
 
@@ -75,20 +75,20 @@ class Spoken:
         return said.at < (self.newest - SKEW_MS if protects else self.protecting)
 
     def remember(self, word: str, said: Said, more: str = "") -> None:
-        """A word that is applied or stale can be repeated."""
+        """Notes a word that is applied or stale: it can be repeated."""
         kept = self.times.setdefault(word, deque(maxlen=REMEMBERED_WORDS))
         kept.append((said.stated, more))
         if said.at >= self.newest_of.get(word, (-NEVER, 0, ""))[0]:
             self.newest_of[word] = (said.at, said.stated, more)
 
     def apply(self, said: Said, protects: bool) -> None:
-        """A word that counts."""
+        """Notes a word that counts."""
         self.newest = max(self.newest, said.at)
         if protects:
             self.protecting = max(self.protecting, said.at)
 
     def hear(self, word: str, said: Said, protects: bool, never_stale: bool = False) -> Heard:
-        """Judge a word that has no other condition, and remember it."""
+        """Judges a word that has no other condition, and remembers it."""
         if not (protects and said.replaced):
             again = self.repeats(word, said)
             if again is not False:
