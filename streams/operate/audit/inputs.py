@@ -51,8 +51,7 @@ def take_input(
 
 
 def overtaken(record: Record, acted: tuple[int, str], now: int) -> Iterator[Breach]:
-    """Checks that a timer acted only after all inputs had been read that had entered by its
-    instant.
+    """Checks that no timer acted before an input that had entered by its instant.
 
     `acted`: the instant for which an adverse timer acted before this record was read, and where.
     """
