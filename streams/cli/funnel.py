@@ -9,10 +9,13 @@ from streams.cli.say import AsJson, say, say_json, say_table, settings
 from streams.cli.source import index_needed, now_ms
 from streams.core.model.instants import day_of, day_start
 from streams.index.fresh import freshness
-from streams.index.funnel import SPANS, STEPS, Asked, By, funnel, sums
+from streams.index.funnel import SPANS, STEPS, Asked, By, Line, funnel, sums
 from streams.operate.audit.records import millis
 from streams.operate.errors import UsageError
 from streams.policies.scalars import format_duration
+
+MOST_ACROSS = 8
+"""So many groups stand beside each other; more stand below each other."""
 
 
 def register(app: typer.Typer) -> None:
@@ -46,21 +49,39 @@ def show(
         say_json({**fresh.as_dict(), "lines": [it.as_dict() for it in lines]})
         return
     say(fresh.text(now))
-    rows = [
-        (
-            it.group,
-            it.eligible,
-            *it.counts.values(),
-            *(None if span is None else format_duration(span) for span in it.medians.values()),
-        )
-        for it in lines
-    ]
-    if len(lines) > 1:
-        rows.append(("all", *sums(lines), *(None for _ in SPANS)))
-    if rows:
-        say_table((by.value, "eligible", *STEPS, *(f"median {it}" for it in SPANS)), rows)
-    else:
+    if not lines:
         say("nothing happened in that time")
+    elif len(lines) <= MOST_ACROSS:
+        _across(lines)
+    else:
+        _down(by, lines)
+
+
+def _across(lines: list[Line]) -> None:
+    """A column for each group, and one for all: fits a narrow screen."""
+    several = len(lines) > 1
+    totals: list[object] = [*sums(lines), *(None for _ in SPANS)]
+    names = ("eligible", *STEPS, *(f"median {it}" for it in SPANS))
+    columns = [_cells(it) for it in lines]
+    say_table(
+        ("", *(it.group for it in lines), *(("all",) if several else ())),
+        (
+            (name, *(column[row] for column in columns), *((totals[row],) if several else ()))
+            for row, name in enumerate(names)
+        ),
+    )
+
+
+def _down(by: By, lines: list[Line]) -> None:
+    """A row for each group, and one for all."""
+    rows = [(it.group, *_cells(it)) for it in lines]
+    rows.append(("all", *sums(lines), *(None for _ in SPANS)))
+    say_table((by.value, "eligible", *STEPS, *(f"median {it}" for it in SPANS)), rows)
+
+
+def _cells(line: Line) -> list[object]:
+    spans = (None if it is None else format_duration(it) for it in line.medians.values())
+    return [line.eligible, *line.counts.values(), *spans]
 
 
 def _time(option: str, text: str) -> int:

@@ -26,10 +26,10 @@ class Fresh(NamedTuple):
             return (
                 f"from the index, which has not yet read all topics: {self.behind:,} records left"
             )
-        ago = max(0, now - self.as_of) // 1000
+        ago = _length(max(0, now - self.as_of) // 1000)
         late = "" if now - self.as_of <= LATE_MS else "; is `byline index --follow` running?"
         return (
-            f"from the index as of {rfc3339(self.as_of)[:19]}Z, {ago:,} s ago,"
+            f"from the index as of {rfc3339(self.as_of)[:19]}Z, {ago} ago,"
             f" {self.behind:,} records behind{late}"
         )
 
@@ -37,6 +37,14 @@ class Fresh(NamedTuple):
         """For a program to read."""
         as_of = None if self.as_of is None else rfc3339(self.as_of)
         return {"source": "index", "as_of": as_of, "behind": self.behind}
+
+
+def _length(seconds: int) -> str:
+    """A length of time in one unit, so that a person sees at once whether it is long."""
+    for size, name in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds // size:,} {name}"
+    return f"{seconds} s"
 
 
 def freshness(connection: Connection) -> Fresh:

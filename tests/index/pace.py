@@ -68,7 +68,8 @@ def played(records: int) -> Iterator[Record]:
     for step in steps:
         for account, number in zip(accounts, numbers, strict=True):
             value = (step.value or b"").replace(b'"p1"', b'"u' + account.encode() + b'"')
-            yield step._replace(key=f"weibo:u{account}".encode(), partition=number, value=value)
+            key = f"weibo:u{account}".encode()
+            yield step._replace(key=key, partition=number, value=value)
 
 
 def produce(settings: SettingsWithoutPolicies, records: int) -> int:

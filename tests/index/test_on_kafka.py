@@ -5,8 +5,6 @@ import json
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -24,24 +22,18 @@ from tests.cli.conftest import Byline, byline, clean_environment, on_kafka
 from tests.index.filled import contents
 from tests.index.poured import pour, topics, two_lives
 from tests.operate.conftest import until
+from tests.support import processes
+from tests.support.zygote import Child
 
 __all__ = ["byline", "clean_environment", "on_kafka"]
 pytestmark = pytest.mark.kafka
-ROOT = Path(__file__).parents[2]
 ROOMY = 60.0
 
 
-def indexer(*words: str, database: str | None = None) -> subprocess.Popen[str]:
-    """`byline index` as a process of its own."""
+def indexer(log: Path, *words: str, database: str | None = None) -> Child:
+    """`byline index` as a process of its own; what it says is added to a file."""
     environment = {**os.environ, **({variable("database"): database} if database else {})}
-    return subprocess.Popen(
-        [sys.executable, "-m", "streams", "index", *words],
-        env=environment,
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    return processes.start(["index", *words], environment, log)
 
 
 def at(path: Path) -> tuple[Engine, str]:
@@ -91,13 +83,13 @@ def test_killed_at_random_it_is_what_one_from_nothing_is(
         pour(
             on_kafka, records[number * len(records) // kills : (number + 1) * len(records) // kills]
         )
-        process = indexer("--follow", database=killed)
-        time.sleep(chance.uniform(0.8, 2.2))
+        process = indexer(tmp_path / "log", "--follow", database=killed)
+        time.sleep(chance.uniform(0.2, 2.2))
         process.kill()
         process.wait()
-    assert indexer(database=killed).wait(ROOMY) == 0
+    assert indexer(tmp_path / "log", database=killed).wait(ROOMY) == 0
     whole, url = at(tmp_path / "whole.sqlite")
-    assert indexer(database=url).wait(ROOMY) == 0
+    assert indexer(tmp_path / "log", database=url).wait(ROOMY) == 0
     assert rows_of(engine) == rows_of(whole)
 
 
@@ -107,12 +99,12 @@ def test_the_second_indexer_waits_until_the_first_is_gone(
     topics(on_kafka)
     records = two_lives()
     pour(on_kafka, records[:100])
-    first = indexer("--follow")
+    first = indexer(tmp_path / "first", "--follow")
     engine = open_engine(url_of(on_kafka))
     until(lambda: _as_of(engine), ROOMY, "the first one has read all")
-    second = indexer("--follow")
-    assert second.stdout is not None
-    assert "another indexer writes to" in second.stdout.readline()
+    said = tmp_path / "second"
+    second = indexer(said, "--follow")
+    until(lambda: "another indexer writes to" in said.read_text(), ROOMY, "it waits and says so")
     first.kill()
     first.wait()
     pour(on_kafka, records[100:])
@@ -197,7 +189,7 @@ def test_a_broker_that_goes_away_is_waited_for(
         records = two_lives()
         pour(settings, records[:200])
         engine = open_engine(url_of(settings))
-        process = indexer("--follow")
+        process = indexer(tmp_path / "log", "--follow")
         until(lambda: _as_of(engine), ROOMY, "all is read")
         cluster.kill()
         time.sleep(3)

@@ -3,7 +3,6 @@
 import json
 import os
 import random
-import subprocess
 import sys
 import time
 from collections import Counter
@@ -17,10 +16,10 @@ from tests.cli.conftest import Byline, byline, clean_environment, on_kafka
 from tests.index.poured import topics
 from tests.letters.refused import AT, CANARIES, answer, broken, poured, records_of
 from tests.operate.recording import Tape
+from tests.support import processes
 
 __all__ = ["byline", "clean_environment", "on_kafka"]
 pytestmark = pytest.mark.kafka
-ROOT = Path(__file__).parents[2]
 SAID = ("--actor", "op.1", "--reason", "error_correction")
 MEND = f"""{sys.executable} -c "import json, sys; it = json.load(sys.stdin);\
  it['occurred_at'] = '{AT}'; print(json.dumps(it))" """
@@ -136,20 +135,14 @@ def test_killed_at_random_each_is_sent_once_and_none_is_lost(
     mend = Path(refusing.data_dir) / "mend"
     mend.write_text(f'#!/bin/sh\nsed \'s/"answer"/"occurred_at": "{AT}", "answer"/\'\n')
     mend.chmod(0o755)
-    command = [sys.executable, "-m", "streams", "dead-letters", "redrive", "--all", *SAID]
-    command += ["--through", str(mend), "--yes"]
+    command = ["dead-letters", "redrive", "--all", *SAID, "--through", str(mend), "--yes"]
+    log = Path(refusing.data_dir) / "log"
     for _ in range(5):
-        process = subprocess.Popen(
-            command,
-            env={**os.environ},
-            cwd=ROOT,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.STDOUT,
-        )
-        time.sleep(chance.uniform(2.0, 5.0))
+        process = processes.start(command, os.environ, log)
+        time.sleep(chance.uniform(0.5, 4.0))
         process.kill()
-        process.wait()
-    last = subprocess.run(command, env={**os.environ}, cwd=ROOT, capture_output=True, text=True)
+        process.wait(30)
+    last = processes.run(command, os.environ, timeout=240)
     assert last.returncode == 0, last.stderr
     sent = Counter(it["account_id"] for _, it in records_of(refusing, "consent-answers"))
     assert set(sent.values()) == {2}, "the refused one, and one more"
