@@ -119,6 +119,12 @@ class Settings(BaseSettings):
     unconfirmed_after: Length = Field(
         "PT24H", description="an invitation without a receipt for longer is on the list unconfirmed"
     )
+    roles_file: Path | None = Field(
+        None, description="who may ask the read API: lines of SHA-256-OF-TOKEN ACTOR ROLE[,ROLE]"
+    )
+    access_retention: Length = Field(
+        "P1098D", description="how long it is kept who asked the read API about whom"
+    )
     acknowledged_within: Length = Field(
         "PT15M", description="a throttle event without an acknowledgement for longer is listed"
     )

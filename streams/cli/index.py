@@ -1,14 +1,26 @@
-"""`byline index`: the topics, projected into a database."""
+"""`byline index`: the topics, projected into a database, and answers out of it over HTTP."""
 
 import asyncio
 import signal
+from contextlib import AsyncExitStack
+from importlib.metadata import version
 from typing import Annotated
 
 import typer
+from aiohttp import web
+from sqlalchemy import Engine
 
 from streams.cli.say import complain, say, settings
+from streams.cli.source import now_ms
 from streams.index.database import open_engine, shown, url_of
 from streams.index.follow import Indexer
+from streams.index.schema import check
+from streams.operate.errors import UsageError
+from streams.policies.scalars import parse_duration
+from streams.serve.access import forget
+from streams.serve.api import make_app
+from streams.serve.roles import read_roles
+from streams.settings import Settings
 
 
 def register(app: typer.Typer) -> None:
@@ -24,25 +36,70 @@ def index(
         bool,
         typer.Option("--rebuild", help="Read all again; what Kafka no longer has is kept."),
     ] = False,
+    serve: Annotated[
+        bool,
+        typer.Option(
+            "--serve", help="Answer over HTTP until SIGTERM; reads no topics without --follow."
+        ),
+    ] = False,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Of --serve.")] = 9466,
 ) -> None:
     """Read outputs, decisions, dead letters, words and state into a database (BYLINE_DATABASE).
 
     Each record counts once, however often this is killed; a newer schema is taken up by itself. A
-    second indexer of the same database waits until the first has ended.
+    second indexer of the same database waits until the first has ended. --serve answers those whom
+    BYLINE_ROLES_FILE names, at BYLINE_HTTP_HOST; what it answers says /openapi.json.
     """
     chosen = settings(without_policies=True)
-    engine = open_engine(url_of(chosen), make=True)
+    if rebuild and serve and not follow:
+        raise UsageError("--rebuild reads topics: with --serve it needs --follow")
+    engine = open_engine(url_of(chosen), make=not serve or follow)
+    try:
+        count = asyncio.run(_run(chosen, engine, follow, rebuild, port if serve else None))
+    finally:
+        engine.dispose()
+    if count is not None:
+        say(f"{count:,} records read into {shown(engine.url)}")
 
-    async def run() -> int:
-        indexer = Indexer(chosen, engine, complain if follow else say)
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, indexer.stopping.set)
+
+async def _run(
+    chosen: Settings, engine: Engine, follow: bool, rebuild: bool, port: int | None
+) -> int | None:
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    async with AsyncExitStack() as stack:
+        if port is not None and not follow:
+            await _serve(chosen, engine, port, stack)
+            await stopping.wait()
+            return None
+        indexer = Indexer(chosen, engine, complain if follow else say, stopping)
+        if port is not None:
+            indexer.on_ready = lambda: _serve(chosen, engine, port, stack)
         await indexer.run(follow, rebuild)
         return indexer.records
 
+
+async def _serve(chosen: Settings, engine: Engine, port: int, stack: AsyncExitStack) -> None:
+    """Answer from now on, until the stack ends. UsageError where that cannot be."""
+    if chosen.roles_file is None:
+        raise UsageError(
+            "BYLINE_ROLES_FILE is missing: a file with a line SHA-256-OF-TOKEN ACTOR ROLE[,ROLE]"
+            " for each who may ask"
+        )
+    roles = read_roles(chosen.roles_file)
+    await asyncio.to_thread(check, engine)
+    kept = now_ms() - parse_duration(chosen.access_retention)
+    await asyncio.to_thread(forget, engine, kept)
+    unconfirmed = parse_duration(chosen.unconfirmed_after)
+    runner = web.AppRunner(make_app(engine, roles, now_ms, unconfirmed, version("byline")))
+    await runner.setup()
+    stack.push_async_callback(runner.cleanup)
+    site = web.TCPSite(runner, chosen.http_host, port)
     try:
-        count = asyncio.run(run())
-    finally:
-        engine.dispose()
-    say(f"{count:,} records read into {shown(engine.url)}")
+        await site.start()
+    except OSError as error:
+        raise UsageError(f"--port {port}: {error.strerror}") from error
+    host, bound = runner.addresses[0][:2]
+    say(f"answering at http://{host}:{bound}/v1")

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from aiokafka.errors import KafkaError
 from sqlalchemy import Engine
@@ -40,13 +40,17 @@ def now_ms() -> int:
 class Indexer:
     """Reads into one database until it is told to stop, or has all that was there at the start."""
 
-    def __init__(self, settings: Settings, engine: Engine, say: Say) -> None:
+    def __init__(
+        self, settings: Settings, engine: Engine, say: Say, stopping: asyncio.Event | None = None
+    ) -> None:
         self._settings = settings
         self._engine = engine
         self._say = say
         self._writer = Writer(engine)
         self._lead = Lead(engine)
-        self.stopping = asyncio.Event()
+        self.stopping = asyncio.Event() if stopping is None else stopping
+        self.on_ready: Callable[[], Awaitable[None]] | None = None
+        """Called once the tables are there."""
         self.records = 0
         self._as_of: int | None = None
         self._reading = False
@@ -63,6 +67,8 @@ class Indexer:
             says = await self._patient(follow, schema.bring_up, self._engine, now_ms())
             if isinstance(says, str):
                 self._say(says)
+            if self.on_ready is not None:
+                await self.on_ready()
             while not self.stopping.is_set():
                 try:
                     await self._pass(follow, rebuild)

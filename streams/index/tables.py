@@ -279,7 +279,20 @@ runs = Table(
 )
 """The index's own history: made, migrated, rebuilt, what Kafka had lost. Not from Kafka."""
 
-OWN = (runs,)
+accesses = Table(
+    "accesses",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    Column("actor", String(64), nullable=False),
+    Column("what", String(64), nullable=False),
+    _account(nullable=True),
+)
+Index("accesses_at", accesses.c.at)
+Index("accesses_account", accesses.c.account)
+"""Who asked the read API about whom, and when. Not from Kafka."""
+
+OWN = (runs, accesses)
 """Tables that do not come from Kafka: a rebuild leaves them alone, and so does every purge."""
 
 APPENDED = (events, decisions, log, words, letters, settlements, acks)

@@ -1,0 +1,198 @@
+"""The read API: the same answers as the commands', to those who may ask, and who asked is known."""
+
+import hashlib
+import json
+import os
+import re
+import signal
+import urllib.error
+import urllib.request
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp.test_utils import TestClient, TestServer
+from sqlalchemy import Engine, select
+
+from streams.explain.explanation import explain
+from streams.explain.gather import from_index
+from streams.index import tables
+from streams.index.database import FILE_NAME, reading
+from streams.index.retention import forget as forget_rows
+from streams.operate.errors import UsageError
+from streams.serve.access import forget
+from streams.serve.api import make_app
+from streams.serve.openapi import ROUTES, document
+from streams.serve.roles import Role, Who, read_roles, who_is
+from streams.settings import variable
+from tests.cli.conftest import clean_environment
+from tests.core.given import DAY, START
+from tests.index.filled import filled
+from tests.operate.conftest import until
+from tests.operate.recording import RECORDINGS, Tape
+from tests.support import processes
+
+__all__ = ["clean_environment"]
+TOKENS = {"all": "token-of-all", "numbers": "token-of-numbers"}
+Ask = Callable[..., Any]
+
+
+def digest(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+ROLES = {
+    digest(TOKENS["all"]): Who("desk.1", frozenset(Role)),
+    digest(TOKENS["numbers"]): Who("press.1", frozenset({Role.NUMBERS})),
+}
+
+
+@pytest.fixture
+def tape() -> Tape:
+    return RECORDINGS["clean"]()
+
+
+@pytest.fixture
+def engine(tape: Tape, tmp_path: Path) -> Engine:
+    return filled(tmp_path, tape)
+
+
+@pytest.fixture
+async def ask(engine: Engine, tape: Tape) -> AsyncIterator[Ask]:
+    """`await ask(path, token)`: status and answer."""
+    app = make_app(engine, ROLES, lambda: tape.now, DAY, "0")
+    async with TestClient(TestServer(app)) as client:
+
+        async def run(path: str, token: str | None = "all") -> tuple[int, Any]:
+            headers = {} if token is None else {"Authorization": f"Bearer {TOKENS[token]}"}
+            answer = await client.get(path, headers=headers)
+            return answer.status, await answer.json()
+
+        yield run
+
+
+def seen(engine: Engine) -> list[tuple[str, str, str | None]]:
+    table = tables.accesses
+    with reading(engine) as connection:
+        rows = connection.execute(select(table).order_by(table.c.id)).all()
+    return [(it.actor, it.what, it.account) for it in rows]
+
+
+async def test_answers_are_those_of_the_commands(ask: Ask, engine: Engine, tape: Tape) -> None:
+    status, told = await ask("/v1/accounts/weibo:a5?lang=zh")
+    assert (status, told) == (200, explain(from_index(engine, "weibo:a5"), tape.now).as_dict("zh"))
+    status, found = await ask("/v1/accounts/weibo:a3/events")
+    assert found["events"] == [it for it in tape.events if it["account_id"] == "a3"] != []
+    assert found["whole"] is True
+    status, listed = await ask("/v1/worklists/unconfirmed")
+    assert status == 200
+    assert listed["rows"]
+    assert all(row["account"].startswith("weibo:") for row in listed["rows"])
+    assert (await ask("/v1/worklists/unconfirmed?platform=douyin"))[1]["rows"] == []
+    status, counts = await ask("/v1/funnel?from=2023-12-01T00:00:00%2B08:00&by=field", "numbers")
+    assert counts["lines"][0]["group"] == "finance"
+    period = "from=2023-12-01T00:00:00Z&to=2025-01-01T00:00:00Z"
+    status, numbers = await ask(f"/v1/report?{period}", "numbers")
+    assert status == 200
+    assert sum(it["count"] for it in numbers["events"]) == len(tape.events)
+
+
+async def test_only_who_may_is_answered(ask: Ask, engine: Engine) -> None:
+    for path in ("/v1/accounts/weibo:a5", "/v1/worklists/pending", "/v1/funnel"):
+        assert (await ask(path, None))[0] == 401
+    for path in ("/v1/accounts/weibo:a5", "/v1/accounts/weibo:a5/events", "/v1/worklists/pending"):
+        status, said = await ask(path, "numbers")
+        assert (status, said["error"]) == (403, "this token lacks the role accounts")
+    assert seen(engine) == []
+
+
+async def test_who_asked_about_whom_is_written_down(ask: Ask, engine: Engine, tape: Tape) -> None:
+    await ask("/v1/accounts/weibo:a5")
+    await ask("/v1/worklists/pending")
+    await ask("/v1/funnel")
+    before = [
+        ("desk.1", "/v1/accounts/{account}", "weibo:a5"),
+        ("desk.1", "/v1/worklists/{list}", None),
+    ]
+    assert seen(engine) == before
+    forget_rows(engine, {}, tape.now)
+    assert seen(engine) == before, "a rebuild leaves it alone"
+    assert forget(engine, START) == 0
+    assert forget(engine, tape.now + 1) == 2
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("/v1/accounts/nonsense", "platform:account_id"),
+        ("/v1/accounts/weibo:a5?lang=fr", "en or zh"),
+        ("/v1/accounts/weibo:a5/events?from=yesterday", "from is a time like"),
+        ("/v1/worklists/mine", "there are the lists"),
+        ("/v1/funnel?by=weather", "by is platform"),
+        ("/v1/report?from=2024-01-01T00:00:00Z", "from and to are needed"),
+    ],
+)
+async def test_a_question_that_cannot_be_meant_is_refused(ask: Ask, path: str, said: str) -> None:
+    status, answer = await ask(path)
+    assert status == 400
+    assert said in answer["error"]
+
+
+async def test_the_document_describes_every_route(ask: Ask, engine: Engine) -> None:
+    status, told = await ask("/openapi.json", None)
+    assert (status, told) == (200, document("0"))
+    app = make_app(engine, ROLES, lambda: 0, DAY, "0")
+    routes = {it.resource.canonical for it in app.router.routes() if it.resource is not None}
+    assert routes == {*ROUTES, "/openapi.json"}
+    for path, (_, _, asked) in ROUTES.items():
+        named = {it["name"] for it in asked if it["in"] == "path"}
+        assert set(re.findall(r"{(\w+)}", path)) == named
+
+
+def test_the_file_of_roles_names_its_bad_lines_and_no_token(tmp_path: Path) -> None:
+    path = tmp_path / "roles"
+    good = f"# who\n\n{digest('x')} desk.1 accounts,numbers  # the desk\n"
+    path.write_text(good)
+    roles = read_roles(path)
+    assert who_is(roles, "Bearer x") == Who("desk.1", frozenset(Role))
+    assert who_is(roles, "bearer y") is who_is(roles, "x") is who_is(roles, None) is None
+    for line, said in (
+        ("x desk.1 accounts", "write SHA-256"),
+        (f"{digest('x')} desk@1 accounts", "opaque id"),
+        (f"{digest('x')} desk.1 everything", "roles are accounts, numbers"),
+    ):
+        path.write_text(good + line)
+        with pytest.raises(UsageError, match=said) as told:
+            read_roles(path)
+        assert ":4:" in str(told.value)
+    path.write_text("")
+    with pytest.raises(UsageError, match="names nobody"):
+        read_roles(path)
+
+
+def test_the_command_serves_until_it_is_told_to_stop(
+    tmp_path: Path, tape: Tape, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "byline").mkdir()
+    filled(tmp_path / "byline", tape, FILE_NAME).dispose()
+    roles = tmp_path / "roles"
+    roles.write_text(f"{digest('x')} desk.1 accounts\n")
+    monkeypatch.setenv(variable("data_dir"), str(tmp_path))
+    refused = processes.run(["index", "--serve"], os.environ)
+    assert refused.returncode == 2
+    assert "BYLINE_ROLES_FILE is missing" in refused.stderr
+    monkeypatch.setenv(variable("roles_file"), str(roles))
+    log = tmp_path / "log"
+    process = processes.start(["index", "--serve", "--port", "0"], os.environ, log)
+    said = until(
+        lambda: re.search(r"http://\S+", log.read_text() if log.exists() else ""), 60, "up"
+    )
+    url = f"{said.group()}/accounts/weibo:a5"
+    request = urllib.request.Request(url, headers={"Authorization": "Bearer x"})
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        assert json.load(answer)["account"] == "weibo:a5"
+    with pytest.raises(urllib.error.HTTPError, match="401"):
+        urllib.request.urlopen(url, timeout=30)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(60) == 0
