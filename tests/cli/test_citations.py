@@ -31,7 +31,7 @@ NAME = re.compile(r"(?<![\w/.*<-])([a-z_]\w*\.(?:py|md|yaml))\b(?!\()")
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 NUMBERED = re.compile(
     r"\bcontract(?:'s)?,? (?:sections? )?\d|\bcontract's section|\bdomain (?:report|section)|"
-    r"\bdesign/[a-z]",
+    r"\bdesign/[a-z]|§",
     re.IGNORECASE,
 )
 """How the project once spoke of documents that are not in it."""

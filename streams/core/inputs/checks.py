@@ -73,7 +73,7 @@ def check_fields(value: Value, raw: bytes) -> Refusal | None:
     try:
         form = exact.decode(raw)
     except UNREADABLE:
-        # Fields that it does not know: they may be anything, and have to be looked through.
+        # Unknown fields may hold anything, so they have to be searched.
         _, refusal = read_plain(raw)
         if refusal is not None:
             return refusal
@@ -154,7 +154,7 @@ _ids_by_line = re.compile(f"(?:{ACCOUNT_ID_PATTERN[1:-1]}\n)*").fullmatch
 def valid_account_ids(ids: Sequence[str]) -> bool:
     """The same for many account ids at once."""
     lines = "\n".join([*ids, ""])
-    # An id that has a line's end inside would pass for two.
+    # An id with the end of a line inside would look like two ids.
     return _ids_by_line(lines) is not None and lines.count("\n") == len(ids)
 
 

@@ -87,7 +87,7 @@ class Intake:
             if keep:
                 kept.append((record, value))  # type: ignore[arg-type]
                 if not known:
-                    # From here on it is tracked, for the readings behind it in this batch too.
+                    # The account is tracked from here on, also for later readings of this batch.
                     tracked.add(record.key)
         return kept
 

@@ -43,7 +43,7 @@ def folded(key: str) -> str:
     So `realName`, `real-name`, `REAL NAME` and full-width letters are one name.
     """
     if not key.isascii():
-        # Folding may undo the form that a later letter needs, so it is put in form again.
+        # Case folding may undo the normal form, so the text is normalised again.
         key = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", key).casefold())
     return "".join(filter(str.isalnum, key.casefold()))
 

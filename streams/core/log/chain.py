@@ -32,7 +32,7 @@ class Chain(Struct, array_like=True):
                 "previous": self.previous,
             }
         )
-        # What is hashed is the record without its hash: both parts, joined once and again.
+        # The hash is over the record without its hash: both parts joined, here and below.
         opening = before[:-1] + b"," if len(before) > 2 else b"{"
         self.previous = hashlib.sha256(opening + after[1:]).hexdigest()
         self.number += 1

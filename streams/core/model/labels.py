@@ -24,7 +24,7 @@ def folded_label(text: str) -> str:
     if text.isascii():
         return text.strip()
     kept = filter(_is_drawn, unicodedata.normalize("NFKC", text))
-    # Without what stood between them two letters may become one.
+    # Once a character between them is gone, two letters may combine into one.
     return unicodedata.normalize("NFKC", "".join(kept)).strip()
 
 

@@ -60,7 +60,7 @@ def decide_answer(
         taken_back = agreed is not None and life.state in OPEN
         return _taken_back(account, context, word) if taken_back else Ignored.STALE
     if life.cycle is not None:
-        # An operator's word that waited for the state is overtaken by the owner's.
+        # The owner's answer overtakes an operator's word that waited for the state.
         life.cycle.reissue_wanted, life.cycle.extend_waits = False, None
         answered(account, life.cycle, said, word)
     input_ = _ANSWER_INPUT[said]

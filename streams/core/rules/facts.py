@@ -27,7 +27,7 @@ def read_count(account: Account, reading: FollowerCount, policy: Policy) -> bool
             return True  # Of two counts of one instant the lower counts.
     opening = reading.cause in OPENING
     if observed_at == known_at and not opening:
-        # What the other count of this instant began, the one that counts does not.
+        # The other count of this instant began runs; the one that counts begins none.
         for line in [line for line, run in account.above_line_since.items() if run == observed_at]:
             del account.above_line_since[line]
     set_count(account, observed_at, reading.followers, opening, policy)
@@ -108,8 +108,7 @@ def _of_one_instant(known: Label, read: Label, category: str, again: bool) -> La
     if known.contradictory:
         return known
     if known.text is None and read.text is not None and again:
-        # Unknown before, and known to the new policy: nothing else is kept that it could differ
-        # from.
+        # The new policy knows what was unknown. No text was kept that this one could differ from.
         return read
     if known.text not in (read.text, category):
         return Label(

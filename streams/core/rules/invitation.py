@@ -134,7 +134,7 @@ def issue(account: Account, context: DecisionContext, standing: ApplicablePhase)
     cycle = Cycle(terms=terms, issued_at=context.now, first_issued_at=context.now)
     until = account.heard.paused_until if account.heard is not None else None
     if until is not None and until > context.now:
-        # A stop that ended ahead of its entry, by a clock that runs fast: it ends when it says.
+        # A fast clock may date the end of a stop after its entry: it ends at the stated time.
         cycle.stops = ((context.now, until),)
     change = row_change(
         life,
@@ -316,7 +316,7 @@ def decide_deadline(account: Account, context: DecisionContext, mode: Mode) -> C
     effects = {"clock_base": base, "clock_from": cycle.delivered_at}
     pinned = base_deadline(cycle, None, cycle.delivered_at)
     if base == pinned:
-        # What was promised and every stop together come out later than what an operator gave.
+        # The promised window and all stops together end later than the operator's date.
         return _extended(life, mode, Input.CLOCK_RESUMED, "pause", milder.deadline, effects)
     return _extended(life, mode, Input.MILDER_POLICY, "policy", milder.deadline, effects)
 

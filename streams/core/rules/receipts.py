@@ -35,7 +35,7 @@ def decide_receipt(
     expected = ids.invitation_id(*context.ref, Mode.ENFORCE, life.cycle_number)
     if receipt.invitation_id != expected:
         return Ignored.OTHER_CYCLE
-    # Also what counts for nothing is remembered: told again in another state it might count.
+    # A receipt that does not count is remembered, too: in another state it might count.
     if not _first_told(cycle, receipt, word):
         return Ignored.REPEAT
     if receipt.outcome is Outcome.DELIVERED:

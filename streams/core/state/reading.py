@@ -81,7 +81,7 @@ class Reader:
             key = record.key
             assert key is not None
             if value is not None and known_nowhere_else and key not in tracked:
-                # Nearly every label, which is all that is kept of its account.
+                # Nearly every label is all that is kept of its account.
                 label = new_label(
                     self._store.label(transaction, key), value, policies[value.platform]
                 )
