@@ -46,7 +46,8 @@ def test_the_readme_says_what_each_key_of_a_policy_means() -> None:
 
 def test_the_lines_of_the_readme_have_100_columns() -> None:
     lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
-    assert [line for line in lines if len(line) > 100] == []
+    # The row of a table cannot be folded.
+    assert [line for line in lines if len(line) > 100 and not line.startswith("|")] == []
 
 
 def _is_part(part: Any, whole: Any) -> bool:
