@@ -133,7 +133,8 @@ def _refuse_if_login_is_wanted(talk: socket.socket, where: str, tls: bool) -> No
 
 def _not_trusted(where: str, host: str, error: ssl.SSLCertVerificationError) -> str:
     """What is wrong with the broker's certificate, and who has to do what."""
-    says = f"the certificate of {where} is not to be trusted: {error.verify_message}"
+    found = error.verify_message.rstrip(".")
+    says = f"the certificate of {where} is not to be trusted: {found}"
     if error.verify_code in _EXPIRED:
         return f"{says}. Who runs the broker has to renew it"
     if error.verify_code in _WRONG_HOST:
