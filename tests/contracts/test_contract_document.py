@@ -19,6 +19,7 @@ from schemas.words import (
     Surface,
     Switch,
 )
+from streams.settings import Settings
 
 DOCUMENT = Path(__file__).parents[2] / "schemas" / "CONTRACT.md"
 COMMON = (
@@ -106,3 +107,9 @@ def test_every_ground_of_deferring_is_told() -> None:
     words = {Deferral.APPEAL_UPHELD: "upheld appeal", Deferral.STALE: "stale facts"}
     for ground in Deferral:
         assert words.get(ground, str(ground)) in said, ground
+
+
+def test_the_settings_that_are_told_exist() -> None:
+    told = {name for cells in rows("Commands and settings") for name in marked(cells[0])}
+    assert len(told) > 15
+    assert {name.lower() for name in told} <= set(Settings.model_fields)
