@@ -66,6 +66,8 @@ class Worker:
     code: Path = ROOT
     output: int | None = None
     """A descriptor that it writes to in place of its log."""
+    forked: bool = True
+    """From a process that has the imports; what is measured begins as a person begins it."""
 
     @property
     def log(self) -> Path:
@@ -79,7 +81,7 @@ class Worker:
             "BYLINE_DATA_DIR": str(self.folder / f"data-{self.number}"),
             "BYLINE_HTTP_PORT": str(self.port),
         }
-        if self.code == ROOT and self.output is None:
+        if self.code == ROOT and self.output is None and self.forked:
             self.process = processes.start(["worker"], environment, self.log)
             return self
         with self.log.open("ab") as log:
@@ -129,6 +131,7 @@ class Estate:
     more_settings: dict[str, str] = field(default_factory=dict)
     workers: list[Worker] = field(default_factory=list)
     code: Path = ROOT
+    forked: bool = True
     _producer: Producer | None = None
 
     @property
@@ -161,6 +164,7 @@ class Estate:
         for _ in range(count):
             number = len(self.workers)
             worker = Worker(number, self.environment, self.folder, code=self.code, output=output)
+            worker.forked = self.forked
             self.workers.append(worker.start())
         self.wait_ready()
         return self

@@ -36,7 +36,8 @@ def perform(
         text = policy(platform, window=f"PT{window:.0f}S")
         (policies / f"{platform}.yaml").write_text(text, encoding="utf-8")
     names = TopicNames(f"poison{serial}.", f"poison{serial}")
-    estate = Estate(bootstrap, names, policies, folder, PARTITIONS).create_topics()
+    estate = Estate(bootstrap, names, policies, folder, PARTITIONS, forked=False)
+    estate.create_topics()
     scene = Scene(estate, window)
     topics = [names.of(topic) for topic in OUTPUTS]
     try:

@@ -13,7 +13,7 @@ from typing import Any
 from schemas.topics import OUTPUTS, TopicNames
 from streams.local.kafka import KafkaCluster
 from tests.chaos.soak.outputs import Outputs
-from tests.chaos.soak.samples import Growth, Sample, growth, look
+from tests.chaos.soak.samples import Growth, Sample, floors, growth, look
 from tests.chaos.soak.traffic import Traffic
 from tests.worker.harness import Estate, Worker
 
@@ -23,6 +23,7 @@ PARTITIONS = 8
 SETTLED_SECONDS = 30.0
 """What a worker takes so soon after a restart, its own or the other's, is not compared."""
 
+HTTP_OK = 200
 PAGES = ("/metrics", "/readyz", "/healthz")
 
 
@@ -45,12 +46,14 @@ class Life:
         self.unplanned: list[tuple[float, int]] = []
         """When a process ended by itself, and its exit code."""
         self.life, self._started_at, self._log_base = -1, 0.0, 0
+        self._ready = False
 
     def start(self) -> None:
         """A new process on the same folder."""
         self._log_base = self.worker.log.stat().st_size if self.worker.log.exists() else 0
         self.worker.start()
         self.life += 1
+        self._ready = False
         self._started_at = time.monotonic()
 
     def sample(self, began: float) -> None:
@@ -63,6 +66,12 @@ class Life:
             self.start()
             return
         now = time.monotonic()
+        pages = {page: self.worker.page(page)[0] for page in PAGES}
+        if not self._ready and pages["/readyz"] != HTTP_OK:
+            return
+        if not self._ready:
+            # What it takes while it starts is not compared, however long that is.
+            self._ready, self._started_at = True, now
         taken = look(
             process.pid,
             self.worker.folder / f"data-{self.worker.number}",
@@ -73,8 +82,6 @@ class Life:
         )
         if taken is not None:
             self.samples.append(taken)
-        for page in PAGES:
-            self.worker.page(page)
 
 
 Keep = Callable[[dict[str, Any]], None]
@@ -100,7 +107,9 @@ def perform(plan: Plan, keep: Keep) -> dict[str, Any]:
 
 
 def _soak(plan: Plan, estate: Estate, keep: Keep) -> dict[str, Any]:
-    lives = [Life(Worker(number, estate.environment, estate.folder)) for number in range(2)]
+    lives = [
+        Life(Worker(number, estate.environment, estate.folder, forked=False)) for number in range(2)
+    ]
     estate.workers = [life.worker for life in lives]
     for life in lives:
         life.start()
@@ -171,25 +180,17 @@ def _result(
     traffic: Traffic,
     outputs: Outputs,
 ) -> dict[str, Any]:
-    def calm(one: Sample) -> bool:
-        early = one.age < SETTLED_SECONDS or one.at < plan.steady * 60
-        return not early and all(not at <= one.at < at + SETTLED_SECONDS for at, _ in turns)
-
-    turns = [*restarts, *(turn for life in lives for turn in life.unplanned)]
-
-    found: dict[str, dict[str, Growth]] = {}
-    for name, life in zip(("goes on", "restarted"), lives, strict=True):
-        steady = [one for one in life.samples if calm(one)]
-        found[name] = {
-            figure: growth(steady, take, restarted=name == "restarted" or bool(life.unplanned))
-            for figure, take in FIGURES.items()
-        }
+    turns = [at for at, _ in (*restarts, *(turn for life in lives for turn in life.unplanned))]
+    found = {
+        name: growths(plan, life.samples, turns, name == "restarted" or bool(life.unplanned))
+        for name, life in zip(("goes on", "restarted"), lives, strict=True)
+    }
     return {
         "plan": plan.__dict__,
         "restarts": restarts,
         "unplanned": [life.unplanned for life in lives],
         "inputs": dict(traffic.sent),
-        "inputs_a_second": round(sum(traffic.sent.values()) / plan.minutes / 60, 1),
+        "inputs_a_second": round(sum(traffic.sent.values()) / traffic.seconds, 1),
         "events": dict(outputs.events),
         "events_twice": outputs.order.twice,
         "accounts_with_a_gap": outputs.order.missing,
@@ -205,10 +206,27 @@ def _result(
         "log_bytes_by_stretch": _log_by_stretch(plan, lives[0].samples),
         "log_lines": _log_lines(lives),
         "samples": {
-            name: [one.as_dict() for one in life.samples[::15]]
+            name: [one.as_dict() for one in life.samples[::5]]
             for name, life in zip(("goes on", "restarted"), lives, strict=True)
         },
     }
+
+
+def growths(
+    plan: Plan, samples: list[Sample], turns: list[float], restarted: bool
+) -> dict[str, Growth]:
+    """How each figure rises over the steady part; `turns`: when a process ended."""
+
+    def calm(one: Sample) -> bool:
+        early = one.age < SETTLED_SECONDS or one.at < plan.steady * 60
+        return not early and all(not at <= one.at < at + SETTLED_SECONDS for at in turns)
+
+    steady = [one for one in samples if calm(one)]
+    found = {name: growth(steady, take, restarted=restarted) for name, take in FIGURES.items()}
+    resident = FIGURES["resident_kib"]
+    lowest = floors(steady, resident, restarted=restarted)
+    found["resident_floor_kib"] = growth(lowest, resident, restarted=restarted)
+    return found
 
 
 def _log_an_hour(plan: Plan, lives: list[Life]) -> int:

@@ -3,11 +3,13 @@
 import statistics
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 AGE_BIN_SECONDS = 10.0
 """A process is compared with the processes before it when it is as old as they were."""
+
+STRETCH_SECONDS = 300.0
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ def growth(samples: Sequence[Sample], figure: Figure, *, restarted: bool) -> Gro
     """
     groups: dict[int, list[Sample]] = defaultdict(list)
     for sample in samples:
-        groups[sample.life if restarted else int(sample.at // 300)].append(sample)
+        groups[sample.life if restarted else int(sample.at // STRETCH_SECONDS)].append(sample)
     mean = statistics.fmean(map(figure, samples))
     whole = _slope(samples, figure, restarted)
     partial = []
@@ -99,6 +101,18 @@ def growth(samples: Sequence[Sample], figure: Figure, *, restarted: bool) -> Gro
         error = (spread * (len(partial) - 1) / len(partial)) ** 0.5
     scale = 3600 * 100 / mean if mean else 0.0
     return Growth(round(mean, 1), round(whole * scale, 2), round(error * scale, 2), len(samples))
+
+
+def floors(samples: Sequence[Sample], figure: Figure, *, restarted: bool) -> list[Sample]:
+    """The lowest sample of each process, or of each stretch of one that goes on.
+
+    RocksDB fills its write buffers and empties them every few minutes: what memory never falls
+    below is what is kept.
+    """
+    groups: dict[int, list[Sample]] = defaultdict(list)
+    for sample in samples:
+        groups[sample.life if restarted else int(sample.at // STRETCH_SECONDS)].append(sample)
+    return [replace(min(own, key=figure), age=0.0) for own in groups.values()]
 
 
 def _slope(samples: Iterable[Sample], figure: Figure, by_age: bool) -> float:

@@ -35,6 +35,8 @@ class Traffic:
 
     def __init__(self, bootstrap: str, prefix: str, rate: float) -> None:
         self.sent: Counter[str] = Counter()
+        self.seconds = 0.0
+        """For how long it has been sending."""
         self._prefix, self._rate = prefix, rate
         self._later: list[tuple[float, int, str, str, dict[str, Any]]] = []
         self._serial = itertools.count()
@@ -131,6 +133,7 @@ class Traffic:
                 self._crowd(count, at)
                 count += 1
             self._producer.poll(0)
+            self.seconds = time.monotonic() - began
             time.sleep(SLICE_SECONDS)
 
     def _send_due(self, at: str) -> int:
