@@ -24,7 +24,7 @@ from streams.operate.bulk import (
     within,
 )
 from streams.operate.clients import consumer
-from streams.operate.effect import Effect, effect, not_known, pointless
+from streams.operate.effect import Effect, Ends, changelog_ends, effect, not_known, pointless
 from streams.operate.errors import OperateError, UsageError
 from streams.operate.send import Sent, send_values
 from streams.settings import Settings
@@ -46,6 +46,7 @@ AppealId = Annotated[str | None, typer.Option(help="Which appeal; none is the on
 BulkId = Annotated[str | None, typer.Option(help="Default: derived from what is said.")]
 
 LOOK_SECONDS = 60.0
+ENDS_SECONDS = 5.0
 """For looking up the accounts once the word was sent."""
 
 HELP = {
@@ -85,8 +86,9 @@ def _command(command: Command) -> Callable[..., None]:
             dry_run = dry_run or not yes
             order = replace(order, bulk_id=bulk_id or default_bulk_id(named, order))
         chosen = settings(without_policies=True)
+        ends = _ends_before(chosen)
         sent = _send(chosen, order, named, dry_run)
-        _report(sent, order, dry_run, as_json, _looked_up(chosen, sent, order, named))
+        _report(sent, order, dry_run, as_json, _looked_up(chosen, sent, order, named, ends))
 
     run.__doc__ = f"{HELP[command]} More than one account is a bulk: without --yes only counted."
     return run
@@ -121,8 +123,9 @@ def bulk(
     accounts = within(checked(accounts_in(file)), at_most)
     order = replace(order, bulk_id=bulk_id or default_bulk_id(accounts, order))
     chosen = settings(without_policies=True)
+    ends = _ends_before(chosen)
     sent = _send(chosen, order, accounts, not yes)
-    _report(sent, order, not yes, as_json, _looked_up(chosen, sent, order, accounts))
+    _report(sent, order, not yes, as_json, _looked_up(chosen, sent, order, accounts, ends))
 
 
 @app.command()
@@ -184,16 +187,31 @@ def _refuse_pointless(order: Order) -> None:
         raise typer.Exit(1)
 
 
+def _ends_before(chosen: Settings) -> Ends | str:
+    """Where the changelog ends before the word is sent; or why nobody knows."""
+
+    async def ask() -> Ends:
+        async with consumer(chosen) as client, asyncio.timeout(ENDS_SECONDS):
+            return await changelog_ends(client, chosen)
+
+    try:
+        return asyncio.run(ask())
+    except (OperateError, MissingTopicsError, TimeoutError) as error:
+        return not_known(str(error) or "Kafka takes too long")
+
+
 def _looked_up(
-    chosen: Settings, sent: Sent, order: Order, accounts: list[str]
+    chosen: Settings, sent: Sent, order: Order, accounts: list[str], ends: Ends | str
 ) -> Effect | str | None:
-    """What stands against an effect, looked up when the word is on its way; or why nobody knows."""
+    """What stood against an effect, looked up when the word is on its way; or why nobody knows."""
     if sent.refused:
         return None
+    if isinstance(ends, str):
+        return ends
 
     async def look() -> Effect:
         async with consumer(chosen) as client, asyncio.timeout(LOOK_SECONDS):
-            return await effect(client, chosen, order, accounts)
+            return await effect(client, chosen, order, accounts, ends)
 
     try:
         return asyncio.run(look())

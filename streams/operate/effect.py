@@ -5,7 +5,7 @@ sent all the same, for the account may be on its way; but it is never called don
 """
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from schemas.words import Command, ControlReason
@@ -15,7 +15,7 @@ from streams.core.rules.controls import active_mode
 from streams.core.rules.unclear import is_unclear
 from streams.kafka.consumer import TolerantConsumer
 from streams.operate.account_states import CHANGELOG
-from streams.operate.audit.reading import read_to_end
+from streams.operate.audit.reading import Reader, read_to_end
 from streams.operate.audit.records import iso, millis
 from streams.operate.bulk import Order
 from streams.settings import Settings
@@ -49,14 +49,36 @@ def pointless(order: Order, now: int) -> str | None:
     return None
 
 
+Ends = Mapping[int, int]
+"""Where each partition of the changelog ended before the word was sent."""
+
+
+async def changelog_ends(client: TolerantConsumer, settings: Settings) -> Ends:
+    """To be asked before the word is sent: a worker may have obeyed it by the time of the look.
+
+    Raises MissingTopicsError.
+    """
+    reader = Reader(client, f"{settings.application_id}-")
+    await reader.find([CHANGELOG])
+    found = await reader.ends(reader.of(CHANGELOG))
+    return {place.partition: end for place, end in found.items()}
+
+
 async def effect(
-    client: TolerantConsumer, settings: Settings, order: Order, accounts: Collection[str]
+    client: TolerantConsumer,
+    settings: Settings,
+    order: Order,
+    accounts: Collection[str],
+    ends: Ends,
 ) -> Effect:
-    """Look the accounts up in the changelog. Raises MissingTopicsError, NoRightError."""
+    """Look the accounts up in the changelog, as it was up to `ends`.
+
+    Raises MissingTopicsError, NoRightError.
+    """
     wanted = {account.encode() for account in accounts}
     values: dict[bytes, bytes | None] = {}
     async for record in read_to_end(client, f"{settings.application_id}-", [CHANGELOG]):
-        if record.key in wanted:
+        if record.key in wanted and record.offset < ends.get(record.partition, 0):
             values[record.key] = record.value
     return judged(order, {key.decode(): values.get(key) for key in wanted})
 

@@ -9,7 +9,8 @@ from schemas.words import Command, ControlReason
 from streams.core.model.ports import ACCOUNTS
 from streams.operate.audit.records import HOUR, iso
 from streams.operate.bulk import Order
-from streams.operate.effect import judged, pointless
+from streams.operate.clients import consumer, producer
+from streams.operate.effect import changelog_ends, effect, judged, pointless
 from streams.operate.topics import create
 from streams.settings import Settings
 from tests.cli.conftest import Byline
@@ -95,6 +96,32 @@ def test_what_is_past_is_not_sent(byline: Byline, monkeypatch: pytest.MonkeyPatc
     wrong = byline("control", "extend", "weibo:a1", *WHO, "--until", "tomorrow")
     assert wrong.code == 2
     assert "no time like 2026-01-31T12:00:00+08:00" in wrong.err
+
+
+@pytest.mark.kafka
+def test_what_a_worker_wrote_after_the_word_was_sent_does_not_stand_against_it(
+    on_kafka: Settings,
+) -> None:
+    tape = invited(Tape(), "a1").receipt(account="a1")
+    key = b"weibo:a1"
+    before = tape.tables.state[ACCOUNTS][key]
+    after = tape.answer("granted", "a1").tables.state[ACCOUNTS][key]
+    lift = Order(Command.LIFT, "op.1", ControlReason.TEST, tape.now)
+
+    async def run() -> list[bool]:
+        await create(on_kafka, 2, 1)
+        changelog = f"{on_kafka.application_id}-accounts-changelog"
+        async with producer(on_kafka) as writer, consumer(on_kafka) as client:
+            await writer.send_and_wait(changelog, before, key=key, partition=0)
+            ends = await changelog_ends(client, on_kafka)
+            await writer.send_and_wait(changelog, after, key=key, partition=0)
+            later = await changelog_ends(client, on_kafka)
+            looked = [
+                await effect(client, on_kafka, lift, ["weibo:a1"], it) for it in (ends, later)
+            ]
+        return [it.none for it in looked]
+
+    assert asyncio.run(run()) == [False, True]
 
 
 @pytest.mark.kafka

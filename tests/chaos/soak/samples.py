@@ -85,6 +85,8 @@ def growth(samples: Sequence[Sample], figure: Figure, *, restarted: bool) -> Gro
     while it warms up does not count, and what is left behind by one for the next does. The other
     worker goes on all the time: there the slope is of one process.
     """
+    if not samples:
+        return Growth(0.0, 0.0, 0.0, 0)
     groups: dict[int, list[Sample]] = defaultdict(list)
     for sample in samples:
         groups[sample.life if restarted else int(sample.at // STRETCH_SECONDS)].append(sample)
