@@ -1,6 +1,7 @@
 """Without the log: does each account show an outcome that the contract permits in any order?"""
 
 import json
+from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -8,7 +9,7 @@ from hashlib import sha256
 from typing import Any
 
 from schemas.words import Refused
-from tests.chaos.book import Book
+from tests.chaos.book import Book, bare
 from tests.chaos.comparing import PASSING, interesting, invitation_ids, refused_places
 from tests.chaos.grounds import PREFIX
 from tests.chaos.sending import QUIET_PLATFORM
@@ -21,10 +22,11 @@ from tests.oracle.chaos_oracle import (
     outcome,
     sent,
 )
-from tests.oracle.policy import Policy
+from tests.oracle.policy import Policy, instant
 from tests.oracle.records import Record, partition_of
 
-LATENESS = timedelta(seconds=120)
+LATENESS, LEEWAY = timedelta(seconds=120), timedelta(seconds=30)
+"""How late a worker may be anyhow, and by how much more than the latest read of a run."""
 RACE = timedelta(seconds=10)
 MOST_WAYS, MOST_ACCOUNTS, MOST_INPUTS = 400, 300, 9
 
@@ -51,7 +53,9 @@ def check_orders(
     for record in book.outputs:
         value = json.loads(record.value or b"")
         seen[f"{value['platform']}:{value['account_id']}"].append(value)
-    tolerance = Tolerance(LATENESS, RACE, MOST_WAYS)
+    late = latest_read(book)
+    counts["latest read of an input, seconds"] = round(late.total_seconds())
+    tolerance = Tolerance(max(LATENESS, late + LEEWAY), RACE, MOST_WAYS)
     breaches = []
     tally: Counter[str] = Counter()
     for key, history in sent(own, known, prefix=PREFIX, refused=places).items():
@@ -60,7 +64,10 @@ def check_orders(
             continue
         found = outcome(sorted(seen.get(key, []), key=lambda one: one["sequence"]))
         try:
-            permitted = allowed(_begin(key, known, ids), history, end, tolerance)
+            life = _begin(key, known, ids)
+            # A cool-down counts from a decision, and that may have been late.
+            life.patient = True
+            permitted = allowed(life, history, end, tolerance)
         except TooManyOutcomesError:
             tally["accounts with too many orders"] += 1
             continue
@@ -69,6 +76,23 @@ def check_orders(
             breaches.append(f"{key}: saw {found}, which is none of {len(permitted)} outcomes")
     counts.update(tally)
     return breaches
+
+
+def latest_read(book: Book) -> timedelta:
+    """How long after its entry an input was read, at most: what a crowded machine makes of it."""
+    latest = timedelta(0)
+    for record in book.all(["decisions"]):
+        if record.key != b"#transaction":
+            continue
+        for step in json.loads(record.value or b"")["steps"]:
+            for topic, (first, _) in step.get("reads", {}).items():
+                home = 0 if bare(topic) == "switches" else record.partition
+                log = book.of(bare(topic), home)
+                found = bisect_left(log, first, key=lambda one: one.offset)
+                if found < len(log):
+                    now = instant(step["now"])
+                    latest = max(latest, now - log[found].entered(now))
+    return latest
 
 
 def _notes_change(record: Record) -> bool:

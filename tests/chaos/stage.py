@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 from types import TracebackType
 
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from schemas.topics import INPUTS
 from tests.chaos.book import ends, open_book
@@ -83,7 +83,12 @@ class Stage:
         try:
             while time.monotonic() - began < seconds:
                 wanted = [TopicPartition(name, number) for name, number in places]
-                found = {(tp.topic, tp.partition): tp.offset for tp in group.committed(wanted, 20)}
+                try:
+                    committed = group.committed(wanted, 20)
+                except KafkaException:
+                    # A coordinator that is on its way, or a machine that is busy.
+                    continue
+                found = {(tp.topic, tp.partition): tp.offset for tp in committed}
                 if all(found[place] >= goal or goal == 0 for place, goal in goals.items()):
                     return time.monotonic() - began
                 time.sleep(0.25)

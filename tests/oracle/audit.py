@@ -5,7 +5,7 @@ streams/operate/audit/INVARIANTS.md. `check_accounts` takes event values in any 
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import Any
 
@@ -36,8 +36,7 @@ def _check_account(events: list[dict[str, Any]], from_start: bool) -> list[str]:
     lent = _lent_to_shadow(events)
     shadow = [event for event in events if event["mode"] == "shadow" and event not in lent]
     for mode, own in (("enforce", live + lent), ("shadow", shadow)):
-        # decided_at first: a live cycle's shadow surfaces count in the other sequence.
-        own.sort(key=lambda event: (event["decided_at"], event["mode"], event["sequence"]))
+        own.sort(key=_turns(own))
         cycles: dict[int, list[dict[str, Any]]] = defaultdict(list)
         for event in own:
             cycles[event["cycle"]].append(event)
@@ -49,6 +48,27 @@ def _check_account(events: list[dict[str, Any]], from_start: bool) -> list[str]:
             if number != max(cycles) and followed.open:
                 breaches.append(f"{mode} cycle {number}: still open when the next began")
     return breaches
+
+
+def _turns(events: list[dict[str, Any]]) -> Callable[[dict[str, Any]], Any]:
+    """An order of two sequences, which nothing but `decided_at` joins.
+
+    A live cycle's shadow surfaces count in the other sequence. Of one instant it is not told which
+    came first: what lifts a restriction of an earlier one may have.
+    """
+    applied = {
+        event["throttle_id"]: event["decided_at"]
+        for event in events
+        if event["event"] == "throttle.applied"
+    }
+
+    def turn(event: dict[str, Any]) -> Any:
+        begun = applied.get(event.get("throttle_id", ""), event["decided_at"])
+        lifts = event["event"] == "throttle.lifted" and event["mode"] == "shadow"
+        first = lifts and begun < event["decided_at"]
+        return event["decided_at"], not first, event["mode"], event["sequence"]
+
+    return turn
 
 
 def _lent_to_shadow(events: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -34,7 +34,7 @@ from tests.oracle.policy import Policy
 from tests.oracle.records import Record
 
 ORDER = {name: place for place, name in enumerate(["policy", *INPUT_MODELS])}
-COUNTED_FROM_DECISIONS = ("cool_down", "throttle", "review", "ended")
+COUNTED_FROM_DECISIONS = ("cool_down", "throttle", "review", "ended", "look")
 Seen = tuple[str, str, str | None]
 Outcome = tuple[tuple[Seen, ...], tuple[Seen, ...]]
 """Events as (event, reason, surface), those in `enforce` and those in `shadow`, each in order."""
