@@ -6,7 +6,8 @@ from decimal import Decimal
 
 import pytest
 
-from tests.oracle.given import ENFORCE, Story, at
+from tests.oracle.audit import check_accounts
+from tests.oracle.given import ENFORCE, Story, at, expired
 from tests.oracle.policy import Policy
 from tests.oracle.sample import PARTITIONS, records_of, values_of
 from tests.oracle.wire import check_outputs
@@ -90,3 +91,15 @@ def test_random_lives_have_no_breach(name: str) -> None:
         breaches = check_outputs(records_of(values), partitions=PARTITIONS)
         assert breaches == [], (seed, breaches)
     assert len(seen) > (12 if name == "shadow" else 25), seen
+
+
+def test_of_one_instant_nobody_says_whether_a_shadow_surface_was_lifted_first() -> None:
+    """A grant read after the withdrawal lifts what is restricted, then says withdrawn."""
+    story = expired(POLICIES["shadow surface"].but(dwell=timedelta(0)))
+    story.answers(70, "withdrawn").answers(71, "granted", occurred_at=at(69))
+    assert story.then() == [
+        "lifted granted hot-search",
+        "shadow lifted granted tips",
+        "withdrawn answer",
+    ]
+    assert check_accounts(values_of(story.life)) == []
