@@ -17,7 +17,7 @@ from tests.core.given import DAY, START, policy
 from tests.core.twin import Twin, minutes
 
 LIVES = int(os.environ.get("BYLINE_TEST_LIVES", "20"))
-"""Random lives a policy; more by hand: BYLINE_TEST_LIVES=1000."""
+"""Random lives a policy; more, by seed and in parts: `python -m tests.core.model_histories`."""
 
 SURFACES = {
     Surface.TIPS: Restriction(Level.OFF, None),
@@ -298,3 +298,8 @@ def test_random_lives_are_told_alike(name: str) -> None:
 def test_lives_under_changing_modes_are_told_alike(block: int) -> None:
     for seed in range(LIVES):
         tell(seed, MODES[block], MODES, steps=60)
+
+
+@pytest.mark.parametrize("seed", [259, 270])
+def test_a_policy_taken_up_on_a_changed_cluster_comes_before_what_waited(seed: int) -> None:
+    tell(seed, MODES[1], MODES, steps=60)

@@ -216,6 +216,8 @@ class Twin:
         def act() -> None:
             # To take up a policy is a new start, which ends a changed cluster as well.
             self.life.run_timers(instant(self.now), inclusive=False)
+            # What the changed cluster held back is looked at from now on, under the new policy.
+            self.life.clock = max(self.life.clock, instant(self.now))
             self.life.brakes.cluster(instant(self.now), changed=False)
             self.life.apply(instant(self.now), "policy", for_model(policy))
 
