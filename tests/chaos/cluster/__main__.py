@@ -80,6 +80,7 @@ def perform(
     found: dict[str, Any] = {
         name: getattr(given, name) for name in ("seed", "workers", "live", "after", "at_once")
     }
+    found["load"] = round(os.getloadavg()[0], 1)
     try:
         ground.start()
         if ground.serving() is None:
