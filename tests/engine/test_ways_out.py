@@ -77,6 +77,8 @@ def _worked(toys: Toys, count: int = 40) -> None:
 def _anew(toys: Toys, topic: str = "adds") -> str:
     name = f"{toys.prefix}.{topic}"
     toys.make_anew(name)
+    # A producer that was there before may know the topic that is gone.
+    toys.compress("none")
     toys.sent = 0
     return name
 
