@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from pydantic import SecretStr
 from sqlalchemy import URL, Engine, insert, text
 
@@ -22,6 +23,10 @@ LONG = "x" * 100_000
 def run_row(engine: Engine, says: str = "") -> None:
     with writing(engine) as connection:
         connection.execute(insert(tables.runs), {"at": 1, "what": "test", "says": says})
+
+
+def test_the_newest_migration_is_the_one_that_the_code_works_with() -> None:
+    assert ScriptDirectory.from_config(schema.config_of()).get_current_head() == schema.HEAD
 
 
 def test_the_migrations_make_the_tables_that_the_code_uses(tmp_path: Path) -> None:
@@ -58,7 +63,7 @@ def test_a_migration_that_is_cut_off_has_not_happened(
     with reading(engine) as connection:
         assert schema.revision_of(connection) is None
         assert connection.dialect.get_table_names(connection) == []
-    assert schema.bring_up(engine, 0) == f"schema {schema.head()} made"
+    assert schema.bring_up(engine, 0) == f"schema {schema.HEAD} made"
     assert schema.bring_up(engine, 0) is None
 
 

@@ -5,6 +5,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from alembic import command
 from sqlalchemy import URL, Engine, text
 
 from schemas.words import Mode
@@ -215,12 +216,12 @@ def test_an_index_of_an_older_version_is_brought_up_to_date_with_its_rows(tmp_pa
     tape = RECORDINGS["clean"]()
     engine = open_engine(URL.create("sqlite", database=str(tmp_path / "old.sqlite")))
     with writing(engine) as connection:
-        schema.command.upgrade(schema._config(connection), "0001")
+        command.upgrade(schema.config_of(connection), "0001")
     write(engine, all_of(tape))
     before = contents(engine)
     with pytest.raises(schema.SchemaFault, match="`byline index` brings it up to date"):
         schema.check(engine)
-    assert schema.bring_up(engine, 7) == f"schema 0001 → {schema.head()}"
+    assert schema.bring_up(engine, 7) == f"schema 0001 → {schema.HEAD}"
     schema.check(engine)
     assert contents(engine) == before
     (line,) = asked(engine, tape)

@@ -1,0 +1,110 @@
+"""kill -9 at random while letters are redriven: `python -m tests.letters.killed --kills 100`.
+
+The letters are of records that were refused for a platform without a policy, which has one now. In
+the end each record lies in its topic twice, the refused one and one more, and each letter has one
+mark. Prints one line of JSON; exit 1 where anything differs.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import random
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from streams.local.kafka import KafkaCluster
+from streams.operate.audit.records import Record
+from streams.operate.send import partition_of
+from streams.settings import SettingsWithoutPolicies, variable
+from tests.index.poured import pour
+from tests.letters.refused import AT, answer, records_of
+from tests.support import processes
+
+PARTITIONS = 4
+SAID = ("--actor", "op.1", "--reason", "error_correction", "--all", "--yes")
+
+
+def refused(count: int) -> Iterator[Record]:
+    """Records and the letters about them."""
+    offsets: Counter[int] = Counter()
+    for number in range(count):
+        key = f"weibo:a{number}".encode()
+        where = partition_of(key, PARTITIONS)
+        value = json.dumps(answer(f"a{number}")).encode()
+        offset, offsets[where] = offsets[where], offsets[where] + 1
+        yield Record("consent-answers", where, offset, 1, key, value)
+        letter = {
+            "topic": "byline.consent-answers",
+            "partition": where,
+            "offset": offset,
+            "last_offset": None,
+            "timestamp": AT,
+            "reason": "unknown_platform",
+            "field": "platform",
+            "value_digest": hashlib.sha256(value).hexdigest(),
+            "value_bytes": len(value),
+            "refused_at": AT,
+        }
+        yield Record("dead-letters", where, 0, 1, key, json.dumps(letter).encode())
+
+
+def main() -> int:
+    """Run so many kills, and then to the end."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kills", type=int, default=100)
+    parser.add_argument("--letters", type=int, default=100_000)
+    parser.add_argument("--seed", type=int, default=15)
+    options = parser.parse_args()
+    chance = random.Random(options.seed)
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory() as name, KafkaCluster(Path(name) / "kafka") as cluster:
+        log = Path(name) / "log"
+        environment = {
+            **os.environ,
+            variable("kafka_bootstrap_servers"): cluster.bootstrap,
+            variable("data_dir"): str(Path(name) / "data"),
+        }
+        settings = SettingsWithoutPolicies(kafka_bootstrap_servers=cluster.bootstrap)
+        made = processes.run(["topics", "create", "--partitions", str(PARTITIONS)], environment)
+        assert made.returncode == 0, made.stderr
+        pour(settings, refused(options.letters))
+        command = ["dead-letters", "redrive", *SAID]
+        running = 0
+        for _ in range(options.kills):
+            process = processes.start(command, environment, log)
+            time.sleep(chance.uniform(0.2, 12.0))
+            running += process.returncode is None
+            process.kill()
+            process.wait(60)
+        last = processes.run(command, environment, timeout=1_200)
+        assert last.returncode == 0, last.stderr
+        sent = Counter(it["account_id"] for _, it in records_of(settings, "consent-answers"))
+        marks = Counter(
+            (it["partition"], it["offset"])
+            for _, it in records_of(settings, "dead-letters")
+            if "settled" in it
+        )
+        found = {
+            "letters": options.letters,
+            "kills": options.kills,
+            "of_a_running_one": running,
+            "left_for_the_last_run": last.stdout.splitlines()[0],
+            "lost": sum(count < 2 for count in sent.values()),
+            "sent_twice": sum(count > 2 for count in sent.values()),
+            "marks_missing": options.letters - len(marks),
+            "marked_twice": sum(count > 1 for count in marks.values()),
+            "seconds": round(time.monotonic() - began),
+            "seed": options.seed,
+        }
+    print(json.dumps(found))
+    names = ("lost", "sent_twice", "marks_missing", "marked_twice")
+    return 1 if any(found[it] for it in names) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
