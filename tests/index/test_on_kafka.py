@@ -104,7 +104,8 @@ def test_the_second_indexer_waits_until_the_first_is_gone(
     until(lambda: _as_of(engine), ROOMY, "the first one has read all")
     said = tmp_path / "second"
     second = indexer(said, "--follow")
-    until(lambda: "another indexer writes to" in said.read_text(), ROOMY, "it waits and says so")
+    waits = "another indexer writes to"
+    until(lambda: said.exists() and waits in said.read_text(), ROOMY, "it waits and says so")
     first.kill()
     first.wait()
     pour(on_kafka, records[100:])
