@@ -30,14 +30,15 @@ SAID = ("--actor", "op.1", "--reason", "error_correction", "--all", "--yes")
 
 
 def refused(count: int) -> Iterator[Record]:
-    """Records and the letters about them."""
+    """Records and the letters about them, of now: retention removes what is old in a long run."""
+    now = int(time.time() * 1000)
     offsets: Counter[int] = Counter()
     for number in range(count):
         key = f"weibo:a{number}".encode()
         where = partition_of(key, PARTITIONS)
         value = json.dumps(answer(f"a{number}")).encode()
         offset, offsets[where] = offsets[where], offsets[where] + 1
-        yield Record("consent-answers", where, offset, 1, key, value)
+        yield Record("consent-answers", where, offset, now, key, value)
         letter = {
             "topic": "byline.consent-answers",
             "partition": where,
@@ -50,7 +51,7 @@ def refused(count: int) -> Iterator[Record]:
             "value_bytes": len(value),
             "refused_at": AT,
         }
-        yield Record("dead-letters", where, 0, 1, key, json.dumps(letter).encode())
+        yield Record("dead-letters", where, 0, now, key, json.dumps(letter).encode())
 
 
 def main() -> int:
