@@ -76,7 +76,7 @@ def test_while_the_clock_stands_still_it_says_why_since_when_and_what_is_left(
     assert runs.says["left"] == Length(2 * DAY), "as much as was left"
 
 
-@pytest.mark.parametrize(("word", "happens"), CASES, ids=lambda it: str(it))
+@pytest.mark.parametrize(("word", "happens"), CASES, ids=[str(word) for word, _ in CASES])
 def test_every_deferral_is_said_with_who_can_end_it(
     word: Deferral, happens: Callable[[Tape], object], tmp_path: Path
 ) -> None:
