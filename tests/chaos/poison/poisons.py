@@ -174,8 +174,9 @@ def _nothing(scene: Scene, waiting: Waiting) -> None:
     scene.run("worklist", "pending")
 
 
-def _settle_refusals(*scopes: str) -> Callable[[Scene, Waiting], None]:
+def _settle_refusals(reason: str, *scopes: str) -> Callable[[Scene, Waiting], None]:
     def heal(scene: Scene, waiting: Waiting) -> None:
+        assert reason in scene.run("dead-letters", "list")
         listed = scene.run("switch", "list")
         assert "refusals_settled" in listed
         for scope in scopes:
@@ -220,12 +221,16 @@ POISONS: tuple[Poison, ...] = (
         _bomb("consent-answers", "zstd"),
         200,
         Waiting.of,
-        _settle_refusals("*"),
+        _settle_refusals("unreadable_batch", "*"),
         everybody=True,
     ),
     Poison("deep JSON", _deep, 60_000, _victim, _settle_word),
     Poison(
-        "bad records", _bad, 2_000, lambda waiting: waiting.of("weibo"), _settle_refusals("weibo")
+        "bad records",
+        _bad,
+        2_000,
+        lambda waiting: waiting.of("weibo"),
+        _settle_refusals("not_json", "weibo"),
     ),
     Poison(
         "foreign open transaction",
