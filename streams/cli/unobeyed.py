@@ -5,10 +5,10 @@ from collections.abc import Iterable
 
 from sqlalchemy import Engine
 
-from streams.cli.say import say, say_json, say_table
+from streams.cli.say import complain, say, say_json, say_table
 from streams.cli.source import index_needed
 from streams.index.database import reading
-from streams.index.fresh import freshness
+from streams.index.fresh import Fresh, freshness
 from streams.index.states import feed_list
 from streams.index.unobeyed import unobeyed
 from streams.operate.worklists import WorkList, WorkLists
@@ -17,14 +17,23 @@ from streams.settings import Settings
 
 
 def lists_of(engine: Engine, which: WorkList, now: int, *, quiet: bool) -> WorkLists:
-    """A work-list as the index has it; says as of when, unless a program reads the answer."""
+    """A work-list as the index has it; says as of when.
+
+    `quiet`: a program reads the answer, and is told on standard error where it is late.
+    """
     lists = WorkLists()
     with reading(engine) as connection:
         fresh = freshness(connection)
         feed_list(connection, which, lists.feed)
+    _tell(fresh, now, quiet=quiet)
+    return lists
+
+
+def _tell(fresh: Fresh, now: int, *, quiet: bool) -> None:
     if not quiet:
         say(fresh.text(now))
-    return lists
+    elif fresh.late(now):
+        complain(fresh.text(now))
 
 
 def show_unobeyed(chosen: Settings, now: int, platform: str | None, as_json: bool) -> None:
@@ -32,10 +41,10 @@ def show_unobeyed(chosen: Settings, now: int, platform: str | None, as_json: boo
     before = now - parse_duration(chosen.acknowledged_within)
     with index_needed(chosen) as connection:
         fresh, rows = freshness(connection), unobeyed(connection, before, platform)
+    _tell(fresh, now, quiet=as_json)
     if as_json:
         say_json([row.as_dict() for row in rows])
         return
-    say(fresh.text(now))
     columns = ("account", "event", "surface", "since", "event_id", "failed")
     if rows:
         say_table(columns, ([getattr(row, name) for name in columns] for row in rows))

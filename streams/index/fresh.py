@@ -20,6 +20,10 @@ class Fresh(NamedTuple):
     behind: int
     written_at: int
 
+    def late(self, now: int) -> bool:
+        """Whether it may miss what a person has to know."""
+        return self.as_of is None or now - self.as_of > LATE_MS
+
     def text(self, now: int) -> str:
         """A sentence for a person."""
         if self.as_of is None:
@@ -27,7 +31,7 @@ class Fresh(NamedTuple):
                 f"from the index, which has not yet read all topics: {self.behind:,} records left"
             )
         ago = _length(max(0, now - self.as_of) // 1000)
-        late = "" if now - self.as_of <= LATE_MS else "; is `byline index --follow` running?"
+        late = "; is `byline index --follow` running?" if self.late(now) else ""
         return (
             f"from the index as of {rfc3339(self.as_of)[:19]}Z, {ago} ago,"
             f" {self.behind:,} records behind{late}"

@@ -210,6 +210,11 @@ def test_an_answer_says_as_of_when_it_is() -> None:
     assert "61 s ago, 0 records behind; is `byline index" in Fresh(0, 0, 0).text(61_000)
     assert "3 d ago" in Fresh(0, 0, 0).text(3 * DAY + HOUR)
     assert "has not yet read all topics: 9" in Fresh(None, 9, 0).text(0)
+    assert [it.late(60_001) for it in (Fresh(0, 0, 0), Fresh(1, 0, 0), Fresh(None, 0, 0))] == [
+        True,
+        False,
+        True,
+    ]
 
 
 def test_an_index_of_an_older_version_is_brought_up_to_date_with_its_rows(tmp_path: Path) -> None:
