@@ -251,7 +251,9 @@ def _control(twin: Twin, draw: random.Random) -> None:
         # A stop that ends ahead of its entry before there is a cycle: see twin.py.
         value["issued_at"] = min(value["issued_at"], rfc3339(twin.now))
     if command == "hold" and draw.random() < 0.8:
-        value["expires_at"] = rfc3339(twin.now + minutes(draw.choice([5, 30, 100])))
+        # One that is over before it is read and an extension behind it: see twin.py.
+        lengths = [5, 30, 100] if twin.unread is None else [500]
+        value["expires_at"] = rfc3339(twin.now + minutes(draw.choice(lengths)))
     if command == "extend":
         value["until"] = rfc3339(twin.now + minutes(draw.choice([5, 50, 80])))
     if command.startswith("appeal") and draw.random() < 0.4:

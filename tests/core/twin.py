@@ -16,6 +16,9 @@ Where the contract leaves a choice and the two read it differently, the historie
   missing whose ground vanished meanwhile). Nobody reissues here while the worker sleeps.
 * Where a late worker finds a review and the end of a restriction or label both due, the core does
   not always go by due order. Nobody falls asleep here while something is restricted, nor for long.
+* A late worker that reads a hold which is over by then, and behind it an operator's extension that
+  reaches further, says of the pause nothing in the core where something else was due before, and
+  says it first in the model: the deadline is the same. No hold is over here before it is read.
 * A lower `correction` of the instant of an organic reading leaves that one's opening in the core;
   in the model it alone counts. Of one instant all readings are organic here.
 * A policy that turns `keep` into `close`, or moves a line, is none of these: an invited account
