@@ -4,6 +4,10 @@
 `guarded`       another one, with TLS, SCRAM and ACLs: each role of `byline topics acl` may log in
 `fresh_prefix`  a topic prefix no other test has: put it before every topic name
 `fresh_app`     an application id (group, transactional ids, changelogs) no other test has
+
+Files run side by side (`sh tests/run.sh`), each in one process from its first test to its last,
+for its tests share what is slow to make. tests/chaos and tests/bench measure time and want as much
+of the machine as they can get: all their files are one after another, and they begin first.
 """
 
 import functools
@@ -43,6 +47,25 @@ def pytest_configure(config: pytest.Config) -> None:
             return tuple(Path(jar.resolve()) for jar in jgo.resolve(endpoint))
 
         node.class_path = class_path
+
+
+ONE_AFTER_ANOTHER = ("chaos", "bench")
+"""Folders whose files never run side by side."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Say which tests need a Kafka, which stay together, and begin with what takes longest."""
+    for item in items:
+        if {"kafka", "guarded"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.kafka)
+        item.add_marker(pytest.mark.xdist_group(_group(item)))
+    slow = {_group(item) for item in items if item.get_closest_marker("kafka")}
+    items.sort(key=lambda item: (_group(item) not in ONE_AFTER_ANOTHER, _group(item) not in slow))
+
+
+def _group(item: pytest.Item) -> str:
+    parts = item.path.relative_to(Path(__file__).parent).parts
+    return parts[0] if parts[0] in ONE_AFTER_ANOTHER else "/".join(parts)
 
 
 @dataclass(frozen=True)

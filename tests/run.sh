@@ -2,10 +2,20 @@
 # Every check there is: style, types, the direction of imports, then all tests, the slow ones and a
 # short run under fire too. The long runs have commands of their own (tests/chaos, tests/bench,
 # tests/core/invariants: each has a README).
-# Arguments go to pytest: sh tests/run.sh -k topics
+#
+#   sh tests/run.sh --quick      style, types, imports and every test that is quick and needs no Kafka
+#   sh tests/run.sh -k topics    arguments go to pytest
+#
+# Test files run in two processes (BYLINE_TEST_PROCESSES) side by side; tests/conftest.py says how.
 set -eu
 cd "$(dirname "$0")/.."
 . deploy/setup.sh
+
+quick=''
+if [ "${1:-}" = --quick ]; then
+  quick=yes
+  shift
+fi
 
 failed=''
 check() {
@@ -19,7 +29,12 @@ check style ruff check .
 check format ruff format --check .
 check types mypy
 check imports lint-imports --no-logo
-check tests python -m pytest "$@"
+set -- --numprocesses "${BYLINE_TEST_PROCESSES:-2}" --dist loadgroup --no-loadscope-reorder "$@"
+if [ "$quick" ]; then
+  check tests python -m pytest -m 'not kafka and not slow' "$@"
+else
+  check tests python -m pytest "$@"
+fi
 
 if [ -n "$failed" ]; then
   printf '\nfailed:%s\n' "$failed"
