@@ -75,6 +75,7 @@ class Appeals:
     def __init__(self) -> None:
         self.open: dict[str, int] = {}
         self.upheld_at: int | None = None
+        self.freed_at: int | None = None
 
     def heard(
         self, command: str, appeal_id: str | None, at: int, stated: int, now: int
@@ -86,7 +87,9 @@ class Appeals:
             return []
         since = self.open.get(name)
         if command == "appeal_upheld":
-            self.upheld_at = max(at, self.upheld_at or at)
+            # One that is older than a word which ends such a mark leaves none.
+            if self.freed_at is None or self.freed_at <= at:
+                self.upheld_at = max(at, self.upheld_at or at)
         elif since is not None and at < since:
             return []
         if since is None:
@@ -99,11 +102,11 @@ class Appeals:
         over = {name: since for name, since in self.open.items() if since < at}
         for name in over:
             del self.open[name]
-        if self.upheld_at is not None and at > self.upheld_at:
-            self.upheld_at = None
+        self.forgive(at)
         return [(since, now) for since in over.values()]
 
     def forgive(self, at: int) -> None:
-        """An `unhold` with reason `appeal`: the mark is over, if it is later."""
-        if self.upheld_at is not None and at > self.upheld_at:
+        """Another owner, or an `unhold` with reason `appeal`: ends a mark that is not later."""
+        self.freed_at = at if self.freed_at is None else max(at, self.freed_at)
+        if self.upheld_at is not None and at >= self.upheld_at:
             self.upheld_at = None
