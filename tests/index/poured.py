@@ -36,7 +36,14 @@ def two_lives() -> list[Record]:
 def pour(settings: Settings, records: Iterable[Record]) -> None:
     """Produce these, each to its partition; inputs get the broker's time, others their own."""
     names = names_of(settings)
-    producer = Producer({"bootstrap.servers": settings.kafka_bootstrap_servers, "log_level": 0})
+    producer = Producer(
+        {
+            "bootstrap.servers": settings.kafka_bootstrap_servers,
+            # Letters name offsets: nothing may come twice or out of order.
+            "enable.idempotence": True,
+            "log_level": 0,
+        }
+    )
     for it in records:
         producer.produce(
             names.of(_FULL.get(it.topic, CHANGELOGS[0])),
