@@ -53,6 +53,7 @@ ONE_AFTER_ANOTHER = ("chaos", "bench")
 """Folders whose files never run side by side."""
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Say which tests need a Kafka, which stay together, and begin with what takes longest."""
     for item in items:
