@@ -53,20 +53,33 @@ ONE_AFTER_ANOTHER = ("chaos", "bench")
 """Folders whose files never run side by side."""
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Say which tests need a Kafka, which stay together, and begin with what takes longest."""
+    """Mark the tests that need a Kafka, and begin with what takes longest."""
     for item in items:
         if {"kafka", "guarded"} & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.kafka)
-        item.add_marker(pytest.mark.xdist_group(_group(item)))
-    slow = {_group(item) for item in items if item.get_closest_marker("kafka")}
-    items.sort(key=lambda item: (_group(item) not in ONE_AFTER_ANOTHER, _group(item) not in slow))
+    slow = {_group(item.nodeid) for item in items if item.get_closest_marker("kafka")}
+    items.sort(
+        key=lambda it: (_group(it.nodeid) not in ONE_AFTER_ANOTHER, _group(it.nodeid) not in slow)
+    )
 
 
-def _group(item: pytest.Item) -> str:
-    parts = item.path.relative_to(Path(__file__).parent).parts
-    return parts[0] if parts[0] in ONE_AFTER_ANOTHER else "/".join(parts)
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Hand out whole files, and the folders that want the machine as one."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Files(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return _group(nodeid)
+
+    return Files(config, log)
+
+
+def _group(nodeid: str) -> str:
+    file = nodeid.partition("::")[0]
+    folder = file.split("/")[1]
+    return folder if folder in ONE_AFTER_ANOTHER else file
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ check style ruff check .
 check format ruff format --check .
 check types mypy
 check imports lint-imports --no-logo
-set -- --numprocesses "${BYLINE_TEST_PROCESSES:-2}" --dist loadgroup --no-loadscope-reorder "$@"
+set -- --numprocesses "${BYLINE_TEST_PROCESSES:-2}" --dist loadscope --no-loadscope-reorder "$@"
 if [ "$quick" ]; then
   check tests python -m pytest -m 'not kafka and not slow' "$@"
 else
