@@ -16,6 +16,7 @@ import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import jgo
 import pytest
@@ -59,9 +60,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if {"kafka", "guarded"} & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.kafka)
     slow = {_group(item.nodeid) for item in items if item.get_closest_marker("kafka")}
-    items.sort(
-        key=lambda it: (_group(it.nodeid) not in ONE_AFTER_ANOTHER, _group(it.nodeid) not in slow)
-    )
+    items.sort(key=lambda it: _rank(_group(it.nodeid), slow))
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -74,6 +73,10 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
             return _group(nodeid)
 
     return Files(config, log)
+
+
+def _rank(group: str, slow: set[str]) -> tuple[bool, bool]:
+    return group not in ONE_AFTER_ANOTHER, group not in slow
 
 
 def _group(nodeid: str) -> str:
