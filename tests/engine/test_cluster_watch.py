@@ -203,7 +203,9 @@ def test_given_a_state_of_a_newer_version_then_it_is_refused_and_one_without_ids
 def test_given_no_look_at_the_cluster_then_adverse_timers_wait_and_favourable_ones_act(
     toys: Toys,
 ) -> None:
-    worker = toys.worker(**{"break": ["no_look"]}).ready()
+    worker = toys.worker(**{"break": ["no_look"]})
+    wait_until(lambda: _served(worker) == 4, 40, "all partitions are served")
+    assert not worker.status["ready"], "Kafka does not answer"
     toys.mark("adverse", 300)
     toys.mark("fav", 300)
     wait_until(lambda: "fav" in toys.fired(), 10, "the favourable timer")
@@ -213,6 +215,10 @@ def test_given_no_look_at_the_cluster_then_adverse_timers_wait_and_favourable_on
     assert toys.fired() == {"fav"}
     toys.add(40)
     toys.assert_exact()
+
+
+def _served(worker: Worker) -> int:
+    return sum(state == "running" for state, _ in worker.status["parts"].values())
 
 
 def _cpu_seconds(worker: Worker) -> float:
