@@ -119,6 +119,8 @@ class Owner:
         self.told: set[tuple[str, ...]] = set()
         """Every answer that came in, by what makes it a repeat."""
         self.unclear = Unclear()
+        self.label_ran_out = False
+        """Its label's end is due, and has not acted: a newer label waits for that."""
 
     def life_of(self, event: Event) -> Life:
         """The life that an event belongs to; shadow surfaces of a live cycle to the live one."""
@@ -177,6 +179,8 @@ class Follower:
             policy = self.policies[platform]
             value = None if step.value is None else dict(step.value)
             facts = owner.facts
+            if step.topic == "category-changes" and step.now > (facts.label_until or INFINITY):
+                owner.label_ran_out = True
             before, known = facts.followers, facts.kept
             invited = any(life.is_open for life in owner.lives.values())
             self.owner_applied = facts.apply(step.topic, value, policy, step.now, invited)
@@ -190,6 +194,7 @@ class Follower:
                 invited = any(life.is_open for life in owner.lives.values())
                 owner.facts.settle(self.policies[platform], self.time, invited)
                 self._ended(owner, self.policies[platform])
+                owner.label_ran_out = owner.label_ran_out and self.more
         self.watch.logged(self.policies, step)
 
     def of(self, platform: str, account: str) -> Owner:
@@ -367,6 +372,8 @@ class Follower:
             cycle.throttles.pop(event["surface"], None)
             if event["reason"] == "ended" and not cycle.throttles:
                 self._over(owner, life, cycle, now, self.policy)
+            else:
+                self._ended(owner, self.policy)
         else:
             self._told(owner, life, cycle, event, now)
 

@@ -40,7 +40,8 @@ def exempt_is_released(follower: Follower, events: list[Event]) -> Faults:
     owner, value = follower.of(platform, account), step.value or {}
     unlabelled = follower.policy.field_of(owner.facts.label) is None or owner.facts.contradicted
     gone = owner.facts.closed or owner.facts.exempt or unlabelled
-    if gone or value.get("change") == "owner_changed":
+    waits = step.topic == "category-changes" and owner.label_ran_out
+    if not waits and (gone or value.get("change") == "owner_changed"):
         yield from _left_open(owner, events, value.get("change", step.topic))
 
 

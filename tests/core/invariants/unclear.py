@@ -13,6 +13,8 @@ class Unclear:
 
     def __init__(self) -> None:
         self._words: dict[str, tuple[int, int, int | None]] = {}
+        self._times: dict[str, int] = {}
+        """By topic the newest time: the stated one, or the entry where none could be read."""
 
     @property
     def waits(self) -> bool:
@@ -21,9 +23,12 @@ class Unclear:
 
     def add(self, topic: str, at: int, entry: int, timed: bool) -> None:
         """An unclear word; `timed`: its own time could be read."""
+        if topic not in self._words:
+            self._times.pop(topic, None)
         first, _, newest = self._words.get(topic, (at, entry, None))
         stated = at if timed and newest is None else max(at, newest or at) if timed else newest
         self._words[topic] = (min(first, at), entry, stated)
+        self._times[topic] = max(at, self._times.get(topic, at))
 
     def answered(self, at: int, entry: int) -> None:
         """A grant or refusal was applied: what entered before it, and is not newer, is clear."""
@@ -39,7 +44,7 @@ class Unclear:
 
     def settle(self, at: int) -> None:
         """A person has looked: what is not later than that is clear."""
-        for topic in [topic for topic, word in self._words.items() if word[1] <= at]:
+        for topic in [topic for topic in self._words if self._times[topic] <= at]:
             del self._words[topic]
 
     def forget_answers(self) -> None:
