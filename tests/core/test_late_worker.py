@@ -61,6 +61,16 @@ def late(day: Day, happened: Happened, until: int) -> list[str]:
     return day.fire().said()
 
 
+def one_by_one(day: Day, happened: Happened, until: int) -> list[str]:
+    """What is said when the worker slept, and reads each by itself before any timer acts."""
+    day.said()
+    day.now = until
+    for entered, topic, more in happened:
+        record = _record(day, entered, topic, more)
+        day.partition.step(day.tables, day.now, [(topic, [record])])
+    return day.fire().said()
+
+
 def restricted(said: list[str]) -> set[str]:
     """The surfaces that were restricted."""
     return {words.split()[1] for words in said if words.startswith("applied")}
@@ -203,6 +213,38 @@ def test_a_refusal_that_entered_after_the_deadline_restricts_where_silence_does_
         assert restricted is ("no_answer" in on), said
     else:
         assert restricted is (on == {"declined", "no_answer"}), said
+
+
+@pytest.mark.parametrize("how", [punctual, late, one_by_one])
+@pytest.mark.parametrize("word", ["extend", "hold"])
+def test_what_entered_after_the_deadline_makes_no_refusal_of_silence(
+    how: Callable[[Day, Happened, int], list[str]], word: str
+) -> None:
+    """The word moves the deadline of a late worker, and the refusal is before that one."""
+    consequence = replace(policy().consequence, on=frozenset({"declined"}))
+    day = delivered(policy(consequence=consequence))
+    deadline = day.now + WINDOW
+    words: dict[str, dict[str, Any]] = {
+        "extend": {"command": "extend", "until": rfc3339(deadline + 2 * DAY)},
+        "hold": {
+            "command": "hold",
+            "issued_at": rfc3339(deadline - HOUR),
+            "expires_at": rfc3339(deadline + DAY),
+        },
+    }
+    happened: Happened = [
+        (deadline + MINUTE, "controls", words[word]),
+        (deadline + HOUR, "consent-answers", {"answer": "declined"}),
+    ]
+    assert not restricted(how(day, happened, deadline + 4 * DAY))
+
+
+def test_a_refusal_of_before_its_own_window_restricts_only_where_silence_does_too() -> None:
+    """Read before the receipt of the same batch, and dated a window before its entry."""
+    consequence = replace(policy().consequence, on=frozenset({"declined"}))
+    day = invited(policy(consequence=consequence)).wait(2 * WINDOW)
+    said = day.answer("declined", at=day.now - WINDOW - HOUR).wait(HOUR).said()
+    assert not restricted(said)
 
 
 def test_a_refusal_after_a_bounce_past_the_expiry_is_within_its_own_window() -> None:

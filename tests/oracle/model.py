@@ -53,6 +53,9 @@ class NoCaps:
         """Nothing to count."""
 
 
+WORDS = ("notice-receipts", "consent-answers", "controls", "account-changes")
+
+
 def plain_id(mode: str, cycle: int) -> str:
     """The invitation id that test histories use."""
     return f"{mode}-{cycle}"
@@ -120,6 +123,8 @@ class Life(InputRules, AnswerRules, ControlRules, TermRules, TimerRules):
         entered = now if entered is None else entered
         if name == "consent-answers" and not self.late_ends:
             self._end_first(entered)
+        if name in WORDS:
+            self._note_overdue(entered)
         cause = self.take(name, value, entered)
         if self.patient and name in ("switches", "refusals", "cluster"):
             self._look_later(self.clock)

@@ -61,6 +61,7 @@ class TermRules:
         cycle["delivery_at"] = at
         cycle["delivered_at"] = max(at, cycle["issued_at"])
         cycle["deliveries"] += 1
+        cycle["overdue"] = False
         if cycle["window"] is None:
             cycle["deadline_at"] = None
         else:

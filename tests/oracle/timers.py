@@ -199,10 +199,19 @@ class TimerRules:
     def _ground(self) -> str:
         return "declined" if self.state == "DECLINED" else "no_answer"
 
+    def _note_overdue(self, entered: datetime) -> None:
+        """A word entered after the deadline, and is read before that acts: what it moves does not
+        make a refusal of the silence that a punctual worker had heard [73].
+        """
+        deadline = self.cycle["deadline_at"] if self.state == "DELIVERED" else None
+        if deadline is not None and entered > deadline and not self.brakes.stopped:
+            self.cycle["overdue"] = True
+
     def _grounds(self) -> frozenset[str]:
         """What `on` has to name: for a refusal that came after the deadline, silence too [45]."""
         refused_at, deadline = self.cycle["refused_at"], self.cycle["deadline_at"]
         late = self.state == "DECLINED" and refused_at is not None and refused_at > deadline
+        late = late or (self.state == "DECLINED" and self.cycle.get("overdue", False))
         return frozenset({"declined", "no_answer"} if late else {self._ground()})
 
     def _when_capped(self, deadline: datetime) -> datetime:

@@ -147,6 +147,7 @@ class CycleAside(Struct, array_like=True):
     answered_by: tuple[int, int] | None = None
     consent: str | None = None
     expired_at: int | None = None
+    overdue: bool = False
 
 
 class Cycle(Struct, array_like=True):
@@ -163,8 +164,8 @@ class Cycle(Struct, array_like=True):
     delivery says that it was, if that is not `delivered_at`. `extended_to`: no deadline will be
     before it. `answered_by`: entry and time of the last applied grant or refusal. `consent`: the
     notice version that was agreed to. `unclear`: words on this cycle. `extend_waits`: becomes
-    `extended_to` once another delivery is possible. `declined_late`: the refusal entered after the
-    deadline.
+    `extended_to` once another delivery is possible. `overdue`: the deadline passed before a word
+    entered that is read before the deadline acts. `declined_late`: so did the refusal.
     """
 
     terms: Terms
@@ -190,6 +191,7 @@ class Cycle(Struct, array_like=True):
     unclear = Seldom[Unclear | None](CycleAside)
     extend_waits = Seldom[int | None](CycleAside)
     declined_late = Seldom[bool](CycleAside)
+    overdue = Seldom[bool](CycleAside)
     delivery_at = Seldom[int | None](CycleAside)
     answered_by = Seldom[tuple[int, int] | None](CycleAside)
     consent = Seldom[str | None](CycleAside)

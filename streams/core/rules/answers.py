@@ -15,13 +15,13 @@ from streams.core.lifecycle import INVITATION, OPEN, Input, Invitation, row_of
 from streams.core.model import ids, notices
 from streams.core.model.account import Account, Cycle, Life
 from streams.core.model.change import Change, Draft
-from streams.core.model.instants import reckon, rfc3339
+from streams.core.model.instants import rfc3339
 from streams.core.rules.context import DecisionContext
 from streams.core.rules.invitation import (
     Decided,
-    clock_stops,
     delivery,
     ending,
+    entered_late,
     row_change,
     void_notice,
 )
@@ -66,8 +66,8 @@ def decide_answer(
     input_ = _ANSWER_INPUT[said]
     if life.cycle is None or row_of(life.state, input_) is None:
         return Ignored.RECORDED
-    late = _after_the_deadline(account, life.cycle, context, word.entry)
-    return _answered(life, life.cycle, context, input_, word.at, late, agreed)
+    late = life.cycle.overdue or entered_late(account, life.cycle, context, word.entry)
+    return _answered(life, life.cycle, context, input_, word, late, agreed)
 
 
 def _about(answer: ConsentAnswer) -> int:
@@ -129,41 +129,28 @@ def _taken_back(account: Account, context: DecisionContext, word: Word) -> list[
     return [replace(change, stale=True) for change in changes]
 
 
-def _after_the_deadline(
-    account: Account, cycle: Cycle, context: DecisionContext, entry: int
-) -> bool:
-    """Whether an answer entered after the last communicated deadline, while its clock ran."""
-    if cycle.deadline_at is None or entry <= cycle.deadline_at:
-        return False
-    undelivered = account.live.state in (Invitation.INVITED, Invitation.UNDELIVERED)
-    if undelivered and Event.INVITATION_EXPIRED in cycle.ordinals:
-        return False  # That deadline has acted, and the notice bounced: the answer opens a window.
-    counted_from = cycle.clock_from or cycle.issued_at
-    stops = clock_stops(account, cycle, context)
-    return not reckon(cycle.clock_base or cycle.deadline_at, counted_from, stops).stopped
-
-
 def _answered(
     life: Life,
     cycle: Cycle,
     context: DecisionContext,
     input_: Input,
-    at: int,
+    word: Word,
     late: bool,
     agreed: str | None,
 ) -> list[Change]:
     """The changes of a row that an answer takes."""
-    row = INVITATION[life.state][input_]
+    row, at = INVITATION[life.state][input_], word.at
     draft = _answer_draft(life, cycle, input_, at, agreed)
     if row.next_state is Invitation.NONE:
         return ending(life, Mode.ENFORCE, context, input_, "granted", draft)
     drafts, effects = [draft], {"answered_at": at, "consent": agreed}
-    if input_ is Input.DECLINED:
-        effects["declined_late"] = late
     if Event.INVITATION_DELIVERED in row.emits:
         delivered, delivered_effects = delivery(cycle, Mode.ENFORCE, context, at, "answer")
         drafts.insert(0, delivered)
         effects |= delivered_effects
+        late = late or word.entry > (delivered_effects["deadline_at"] or word.entry)
+    if input_ is Input.DECLINED:
+        effects["declined_late"] = late
     changes = [row_change(life, Mode.ENFORCE, input_, *drafts, sets_cycle=effects)]
     if row.lifts:
         changes += release_all(life, Mode.ENFORCE, context, "granted")

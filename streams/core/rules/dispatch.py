@@ -11,7 +11,12 @@ from streams.core.rules.answers import decide_answer
 from streams.core.rules.context import DecisionContext
 from streams.core.rules.controls import decide_control
 from streams.core.rules.facts import read_change
-from streams.core.rules.invitation import Decided, decide_departure, decide_past
+from streams.core.rules.invitation import (
+    Decided,
+    decide_departure,
+    decide_past,
+    note_overdue,
+)
 from streams.core.rules.receipts import decide_receipt
 
 _DEPARTURES = {
@@ -32,6 +37,7 @@ def decide_input(
     account: Account, context: DecisionContext, value: Value | None, word: Word
 ) -> Decided:
     """What a receipt, an answer, a control or an account change does now."""
+    note_overdue(account, context, word.entry)
     if isinstance(value, NoticeReceipt):
         return decide_receipt(account, context, value, word)
     if isinstance(value, ConsentAnswer):

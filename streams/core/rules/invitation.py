@@ -192,6 +192,7 @@ def delivery(
         "clock_base": deadline,
         "clock_from": delivered_at,
         "reminded_count": 0,
+        "overdue": False,
     }
     if deadline is not None:
         window = deadline - delivered_at
@@ -348,3 +349,28 @@ def _extended(
 ) -> Change:
     draft = Draft(Event.INVITATION_EXTENDED, reason, mode, {"deadline_at": rfc3339(deadline)})
     return row_change(life, mode, input_, draft, sets_cycle={"deadline_at": deadline, **effects})
+
+
+def entered_late(account: Account, cycle: Cycle, context: DecisionContext, entry: int) -> bool:
+    """Whether a word entered after the last communicated deadline, while its clock ran."""
+    if cycle.deadline_at is None or entry <= cycle.deadline_at:
+        return False
+    undelivered = account.live.state in (Invitation.INVITED, Invitation.UNDELIVERED)
+    if undelivered and Event.INVITATION_EXPIRED in cycle.ordinals:
+        return False  # That deadline has acted, and the notice bounced: the answer opens a window.
+    counted_from = cycle.clock_from or cycle.issued_at
+    stops = clock_stops(account, cycle, context)
+    return not reckon(cycle.clock_base or cycle.deadline_at, counted_from, stops).stopped
+
+
+def note_overdue(account: Account, context: DecisionContext, entry: int) -> None:
+    """Notes that the deadline had passed when a word entered that is read before it acts.
+
+    A punctual worker had expired the invitation by then. What the word changes, an extension or a
+    hold, must not turn silence into a refusal for a late one.
+    """
+    cycle = account.live.cycle
+    if cycle is None or account.live.state is not Invitation.DELIVERED:
+        return
+    if entered_late(account, cycle, context, entry):
+        cycle.overdue = True
