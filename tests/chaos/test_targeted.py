@@ -51,7 +51,7 @@ def _invited(stage: Stage, heard: Heard, count: int) -> list[Account]:
     for account in accounts:
         account.label()
         account.reads(1.5)
-    wait_for(lambda: heard.all(accounts, "invitation.issued"), 60)
+    wait_for(lambda: heard.all(accounts, "invitation.issued"), 150)
     for account in accounts:
         issued = heard.events[account.key]["invitation.issued"]
         account.invitation_id = issued["invitation_id"]

@@ -78,7 +78,7 @@ class Worker:
         wait_until(is_ready, seconds, f"{self.name} ready with {parts} parts")
         return self
 
-    def exit_code(self, seconds: float = 40) -> int:
+    def exit_code(self, seconds: float = 90) -> int:
         return self.process.wait(seconds)
 
     def signal(self, number: signal.Signals) -> None:

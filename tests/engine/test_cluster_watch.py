@@ -130,7 +130,7 @@ def test_given_a_changelog_set_to_delete_under_a_worker_then_it_ends(toys: Toys)
 
 
 def test_given_inputs_deleted_unread_under_a_worker_then_it_says_so(toys: Toys) -> None:
-    worker = toys.worker(failpoint="after-commit-before-store:sleep:3:4").ready()
+    worker = toys.worker(failpoint="after-commit-before-store:sleep:8:4").ready()
     toys.add(400)
     toys.assert_exact()
     gone = {TopicPartition(f"{toys.prefix}.adds", 1): RecordsToDelete(before_offset=500)}

@@ -151,9 +151,9 @@ def _ends(scene: Scene, waiting: Waiting) -> None:
     blocked = json.loads(scene.run("topics", "blocked", "--json", code=1))["blocked"]
     desk = f"{scene.estate.names.application_id}-consent-desk"
     assert [(one["partition"], one["transactional_id"]) for one in blocked] == [(0, desk)]
-    assert f"producer {blocked[0]['producer_id']}, transactional id {desk}" in (
-        scene.estate.workers[0].log.read_text()
-    )
+    named = f"producer {blocked[0]['producer_id']}, transactional id {desk}"
+    log = scene.estate.workers[0].log
+    scene.wait(lambda: named in log.read_text(), 30, "the worker names the producer")
     _hanging.pop(id(scene)).abort_transaction(30)
     scene.wait(lambda: not _blocked(scene), 20, "nothing is blocked")
     scene.run("topics", "blocked")
