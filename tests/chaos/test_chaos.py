@@ -12,8 +12,8 @@ from tests.chaos.traffic import Rates
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]
 MINUTES = float(os.environ.get("CHAOS_MINUTES", "4"))
 BEHIND = {"model", "orders"}
-"""On a busy machine, where inputs are read minutes late, these two differ in single accounts of tens
-of thousands of events (README.md); a run that differs in them alone is an expected failure."""
+"""On a busy machine, where inputs are read minutes late, these two differ in single accounts of
+tens of thousands of events (README.md): a run that differs in them alone is an expected failure."""
 
 
 def test_a_seed_reproduces_its_schedule() -> None:
