@@ -550,7 +550,7 @@ async def test_what_waits_for_its_turn_has_not_begun_and_outlives_no_limit(tmp_p
         one._processor = SimpleNamespace(seal=lambda *_: None, committed=lambda: None)  # type: ignore[assignment]
         one._committer = Slow()  # type: ignore[assignment]
         one._pace, one._now_floor, one._committed_at = Pace(config), 0, time.monotonic()
-        one._ids, one._served = {}, {}
+        one._ids, one._served, one._anew = {}, {}, {}
         one.intake = Intake(Desk(1, 1), number, (), None, 1)
         return one
 
