@@ -12,10 +12,11 @@ import typer
 from prometheus_client import CollectorRegistry, start_http_server
 
 from streams.cli.say import AsJson, complain, say, say_json, say_table, settings
+from streams.cli.times import time_of
 from streams.kafka.consumer import TolerantConsumer
 from streams.operate.audit.chain import Verified
 from streams.operate.audit.reading import MissingTopicsError, Span, audit_topics, verify_log
-from streams.operate.audit.records import Breach, millis
+from streams.operate.audit.records import Breach
 from streams.operate.audit.service import Metrics
 from streams.operate.clients import consumer
 from streams.operate.errors import UsageError
@@ -65,7 +66,7 @@ def audit(
         _chain(chosen, from_number, as_json)
     if from_number > 1:
         raise UsageError("--from-number goes with --chain: --from and --to take times")
-    span = Span(_time("--from", start), _time("--to", end))
+    span = Span(time_of("--from", start), time_of("--to", end))
     if follow:
         if end is not None:
             raise UsageError("--follow has no end: leave --to out")
@@ -166,12 +167,3 @@ async def _reading(chosen: Settings) -> AsyncIterator[TolerantConsumer]:
             yield client
     except MissingTopicsError as error:
         raise UsageError(f"{error}: `byline topics create` makes them") from error
-
-
-def _time(option: str, text: str | None) -> int | None:
-    if text is None:
-        return None
-    try:
-        return millis(text)
-    except ValueError:
-        raise UsageError(f"{option} {text}: not a time like 2026-01-31T12:00:00+08:00") from None

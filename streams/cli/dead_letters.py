@@ -11,12 +11,12 @@ import typer
 from streams.cli.control import Actor, Reason, Yes
 from streams.cli.say import AsJson, complain, say, say_json, say_table, settings
 from streams.cli.source import now_ms
+from streams.cli.times import time_of
 from streams.letters import settle
 from streams.letters.masked import masked
 from streams.letters.origins import fetch
 from streams.letters.producer import redrive_producer
 from streams.letters.reading import Filter, Letter, Letters, origin_of, origins_of, read_letters
-from streams.operate.audit.records import millis
 from streams.operate.clients import consumer
 from streams.operate.errors import UsageError
 from streams.settings import Settings
@@ -205,16 +205,7 @@ def _filter(
     start: str | None,
     end: str | None,
 ) -> Filter:
-    return Filter(platform, topic, refused_for, _time("--from", start), _time("--to", end))
-
-
-def _time(option: str, text: str | None) -> int | None:
-    if text is None:
-        return None
-    try:
-        return millis(text)
-    except ValueError:
-        raise UsageError(f"{option} {text}: not a time like 2026-01-31T12:00:00+08:00") from None
+    return Filter(platform, topic, refused_for, time_of("--from", start), time_of("--to", end))
 
 
 def _plain(it: Letter) -> dict[str, Any]:

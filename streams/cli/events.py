@@ -10,11 +10,11 @@ from sqlalchemy import Engine
 from schemas.words import ACCOUNT_ID_PATTERN, Event
 from streams.cli.say import complain, say, settings
 from streams.cli.source import FromKafka, index_engine, now_ms
+from streams.cli.times import time_of
 from streams.index.database import reading
 from streams.index.events import events as indexed_events
 from streams.index.fresh import freshness
 from streams.operate.audit.reading import MissingTopicsError
-from streams.operate.audit.records import millis
 from streams.operate.clients import consumer
 from streams.operate.errors import UsageError
 from streams.operate.events import Wanted, line_of, types_of
@@ -50,7 +50,7 @@ def events(
     if account is not None and ":" not in account:
         raise UsageError(f"--account is PLATFORM:ACCOUNT (an id is {ACCOUNT_ID_PATTERN})")
     wanted = Wanted(
-        account, platform, _types(types or []), _time("--from", start), _time("--to", end)
+        account, platform, _types(types or []), time_of("--from", start), time_of("--to", end)
     )
     chosen = settings(without_policies=True)
     with index_engine(chosen, kafka) as engine:
@@ -92,12 +92,3 @@ def _types(words: list[str]) -> frozenset[Event]:
         near = nearest(word, [part for it in Event for part in (it.value, *it.value.split("."))])
         hint = f"did you mean {near}?" if near else f"there are {', '.join(Event)}"
         raise UsageError(f"--type {word}: no such event; {hint}") from None
-
-
-def _time(option: str, text: str | None) -> int | None:
-    if text is None:
-        return None
-    try:
-        return millis(text)
-    except ValueError:
-        raise UsageError(f"{option} {text}: not a time like 2026-01-31T12:00:00+08:00") from None

@@ -7,11 +7,10 @@ import typer
 from schemas.words import Mode
 from streams.cli.say import AsJson, say, say_json, say_table, settings
 from streams.cli.source import index_needed, now_ms
+from streams.cli.times import time_of
 from streams.core.model.instants import day_of, day_start
 from streams.index.fresh import freshness
 from streams.index.funnel import SPANS, STEPS, Asked, By, Line, funnel, sums
-from streams.operate.audit.records import millis
-from streams.operate.errors import UsageError
 from streams.policies.scalars import format_duration
 
 MOST_ACROSS = 8
@@ -37,8 +36,8 @@ def show(
     """
     chosen, now = settings(without_policies=True), now_ms()
     asked = Asked(
-        day_start(day_of(now)) if start is None else _time("--from", start),
-        now + 1 if end is None else _time("--to", end),
+        day_start(day_of(now)) if start is None else time_of("--from", start),
+        now + 1 if end is None else time_of("--to", end),
         by,
         platform,
         Mode.SHADOW if shadow else Mode.ENFORCE,
@@ -82,10 +81,3 @@ def _down(by: By, lines: list[Line]) -> None:
 def _cells(line: Line) -> list[object]:
     spans = (None if it is None else format_duration(it) for it in line.medians.values())
     return [line.eligible, *line.counts.values(), *spans]
-
-
-def _time(option: str, text: str) -> int:
-    try:
-        return millis(text)
-    except ValueError:
-        raise UsageError(f"{option} {text}: not a time like 2026-01-31T12:00:00+08:00") from None

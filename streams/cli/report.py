@@ -6,9 +6,9 @@ import typer
 
 from streams.cli.say import say_json, settings
 from streams.cli.source import index_needed
+from streams.cli.times import time_of
 from streams.index.report import report
 from streams.index.report_forms import WRITE, Form
-from streams.operate.audit.records import millis
 from streams.operate.errors import UsageError
 
 
@@ -28,7 +28,7 @@ def show(
     Counts and medians alone, of live events; no account and no id. Restrictions are also called
     what the EU's DSA Transparency Database calls them. Needs the index.
     """
-    first, last = _time("--from", start), _time("--to", end)
+    first, last = time_of("--from", start), time_of("--to", end)
     if last <= first:
         raise UsageError("--to is not later than --from")
     with index_needed(settings(without_policies=True)) as connection:
@@ -39,10 +39,3 @@ def show(
         say_json(found.as_dict())
     else:
         typer.echo(WRITE[form](found), nl=False)
-
-
-def _time(option: str, text: str) -> int:
-    try:
-        return millis(text)
-    except ValueError:
-        raise UsageError(f"{option} {text}: not a time like 2026-01-31T12:00:00+08:00") from None
