@@ -5,14 +5,14 @@ one due timer to the next.
 """
 
 import json
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from schemas.inputs import InputName
 from streams.core.limits.cluster import CLUSTER
 from streams.core.model.account import AccountRef
 from streams.core.model.instants import DAY
+from streams.core.model.memory import StateInMemory
 from streams.core.model.policy import Policy
 from streams.core.model.ports import ACCOUNTS, Headers, Stop
 from streams.core.partition import Partition, PartitionEnvironment
@@ -57,31 +57,13 @@ class _Record(NamedTuple):
     timestamp_type: int = 1
 
 
-class _Tables:
-    """State in dictionaries; what goes out in a list."""
+class _Tables(StateInMemory):
+    """What goes out in a list."""
 
     def __init__(self, state: Mapping[bytes, bytes]) -> None:
-        self.state: dict[str, dict[bytes, bytes]] = defaultdict(dict)
+        super().__init__()
         self.state[ACCOUNTS] = dict(state)
         self.sent: list[Mapping[str, Any]] = []
-
-    def get(self, store: str, key: bytes) -> bytes | None:
-        return self.state[store].get(key)
-
-    def put(self, store: str, key: bytes, value: bytes | None) -> None:
-        if value is None:
-            self.state[store].pop(key, None)
-        else:
-            self.state[store][key] = value
-
-    def contains(self, store: str, key: bytes) -> bool:
-        return key in self.state[store]
-
-    def present(self, store: str, keys: Sequence[bytes | None]) -> set[bytes | None]:
-        return {key for key in keys if key in self.state[store]}
-
-    def items(self, store: str) -> Iterator[tuple[bytes, bytes]]:
-        return iter(list(self.state[store].items()))
 
     def send(self, topic: str, key: bytes | None, value: bytes | None, headers: Headers) -> None:
         if topic not in _NOT_EVENTS and value is not None:

@@ -5,16 +5,17 @@ What the core writes into the log this time must be what stands there, record by
 chain's hashes: then the state that it comes to is the one that was lost. Nothing is sent.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
 import msgspec
 
 from schemas.inputs import FIRST_EDITION_ORDER, INPUT_MODELS, InputName
-from schemas.topics import DECISIONS, STORES
+from schemas.topics import DECISIONS
 from streams.core.inputs.batches import offset_after
 from streams.core.model.instants import milliseconds
+from streams.core.model.memory import StateInMemory
 from streams.core.model.policy import Policy
 from streams.core.model.ports import Headers, InputRecord, Stop
 from streams.core.partition import ORDER, Partition, PartitionEnvironment
@@ -38,40 +39,17 @@ class Cursor(Protocol):
         ...
 
 
-class Tables:
-    """The state in dictionaries; of what is sent the decisions are kept."""
+class Tables(StateInMemory):
+    """Of what is sent the decisions are kept."""
 
     def __init__(self) -> None:
-        self.state: dict[str, dict[bytes, bytes]] = {store: {} for store in STORES}
+        super().__init__()
         self.decisions: list[bytes | None] = []
-
-    def get(self, store: str, key: bytes) -> bytes | None:
-        """The value under `key`, or None."""
-        return self.state[store].get(key)
-
-    def contains(self, store: str, key: bytes) -> bool:
-        """Whether `key` has a value."""
-        return key in self.state[store]
-
-    def present(self, store: str, keys: Sequence[bytes | None]) -> set[bytes | None]:
-        """Which of these keys have a value."""
-        return {key for key in keys if key in self.state[store]}
-
-    def put(self, store: str, key: bytes, value: bytes | None) -> None:
-        """Set a value; None deletes it."""
-        if value is None:
-            self.state[store].pop(key, None)
-        else:
-            self.state[store][key] = value
 
     def send(self, topic: str, key: bytes | None, value: bytes | None, headers: Headers) -> None:
         """Sends nothing; keeps what went into the log."""
         if topic == DECISIONS.name:
             self.decisions.append(value)
-
-    def items(self, store: str) -> Iterator[tuple[bytes, bytes]]:
-        """Every key and value of a store."""
-        yield from list(self.state[store].items())
 
 
 class Replay:

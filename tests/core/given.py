@@ -5,7 +5,7 @@ World-building only: the core under test is the shipped one, its ledger a few di
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -17,6 +17,7 @@ from streams.core.inputs.checker import Partitioner
 from streams.core.model.account import Account, decode_account
 from streams.core.model.ids import invitation_id
 from streams.core.model.instants import milliseconds, rfc3339
+from streams.core.model.memory import StateInMemory
 from streams.core.model.policy import (
     Consequence,
     Notice,
@@ -44,31 +45,13 @@ class Record(NamedTuple):
     timestamp_type: int = 1
 
 
-class Tables:
-    """State and outputs in dictionaries."""
+class Tables(StateInMemory):
+    """State and outputs in memory."""
 
     def __init__(self) -> None:
-        self.state: dict[str, dict[bytes, bytes]] = defaultdict(dict)
+        super().__init__()
         self.outputs: list[tuple[str, bytes | None, dict[str, Any], Headers]] = []
         self.raw: list[tuple[str, bytes | None, bytes | None, Headers]] = []
-
-    def get(self, store: str, key: bytes) -> bytes | None:
-        return self.state[store].get(key)
-
-    def put(self, store: str, key: bytes, value: bytes | None) -> None:
-        if value is None:
-            self.state[store].pop(key, None)
-        else:
-            self.state[store][key] = value
-
-    def contains(self, store: str, key: bytes) -> bool:
-        return key in self.state[store]
-
-    def present(self, store: str, keys: Sequence[bytes | None]) -> set[bytes | None]:
-        return {key for key in keys if key in self.state[store]}
-
-    def items(self, store: str) -> Iterator[tuple[bytes, bytes]]:
-        return iter(list(self.state[store].items()))
 
     def send(
         self, topic: str, key: bytes | None, value: bytes | None, headers: Headers = ()

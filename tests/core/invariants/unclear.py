@@ -9,12 +9,10 @@ TOPICS = ("consent-answers", "account-changes", "controls")
 
 
 class Unclear:
-    """By topic: when the first entered, when the newest did, and the newest stated time."""
+    """By topic: the first's time, the newest's entry, the newest stated time, the newest time."""
 
     def __init__(self) -> None:
-        self._words: dict[str, tuple[int, int, int | None]] = {}
-        self._times: dict[str, int] = {}
-        """By topic the newest time: the stated one, or the entry where none could be read."""
+        self._words: dict[str, tuple[int, int, int | None, int]] = {}
 
     @property
     def waits(self) -> bool:
@@ -23,12 +21,9 @@ class Unclear:
 
     def add(self, topic: str, at: int, entry: int, timed: bool) -> None:
         """An unclear word; `timed`: its own time could be read."""
-        if topic not in self._words:
-            self._times.pop(topic, None)
-        first, _, newest = self._words.get(topic, (at, entry, None))
+        first, _, newest, last = self._words.get(topic, (at, entry, None, at))
         stated = at if timed and newest is None else max(at, newest or at) if timed else newest
-        self._words[topic] = (min(first, at), entry, stated)
-        self._times[topic] = max(at, self._times.get(topic, at))
+        self._words[topic] = (min(first, at), entry, stated, max(last, at))
 
     def answered(self, at: int, entry: int) -> None:
         """A grant or refusal was applied: what entered before it, and is not newer, is clear."""
@@ -44,7 +39,7 @@ class Unclear:
 
     def settle(self, at: int) -> None:
         """A person has looked: what is not later than that is clear."""
-        for topic in [topic for topic in self._words if self._times[topic] <= at]:
+        for topic in [topic for topic, word in self._words.items() if word[3] <= at]:
             del self._words[topic]
 
     def forget_answers(self) -> None:

@@ -1,0 +1,38 @@
+"""State in dictionaries, for who runs the core without an engine: replay, explanation, tests."""
+
+from collections.abc import Iterator, Sequence
+
+from streams.core.model.ports import ACCOUNTS, CATEGORIES
+
+
+class StateInMemory:
+    """State by store and key, as `Transaction` and `Snapshot` want it.
+
+    `send` is left to who runs the core: what becomes of outputs differs.
+    """
+
+    def __init__(self) -> None:
+        self.state: dict[str, dict[bytes, bytes]] = {ACCOUNTS: {}, CATEGORIES: {}}
+
+    def get(self, store: str, key: bytes) -> bytes | None:
+        """The value under `key`, or None."""
+        return self.state[store].get(key)
+
+    def put(self, store: str, key: bytes, value: bytes | None) -> None:
+        """Sets a value; None deletes it."""
+        if value is None:
+            self.state[store].pop(key, None)
+        else:
+            self.state[store][key] = value
+
+    def contains(self, store: str, key: bytes) -> bool:
+        """Whether `key` has a value."""
+        return key in self.state[store]
+
+    def present(self, store: str, keys: Sequence[bytes | None]) -> set[bytes | None]:
+        """Which of these keys have a value."""
+        return {key for key in keys if key in self.state[store]}
+
+    def items(self, store: str) -> Iterator[tuple[bytes, bytes]]:
+        """Every key and value of a store, as it is now."""
+        return iter(list(self.state[store].items()))
