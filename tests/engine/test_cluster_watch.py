@@ -208,7 +208,7 @@ def test_given_no_look_at_the_cluster_then_adverse_timers_wait_and_favourable_on
 ) -> None:
     worker = toys.worker(**{"break": ["no_look"]})
     wait_until(lambda: _served(worker) == 4, 40, "all partitions are served")
-    assert not worker.status["ready"], "Kafka does not answer"
+    wait_until(lambda: not worker.status["ready"], 20, "Kafka counts as gone")
     toys.mark("adverse", 300)
     toys.mark("fav", 300)
     wait_until(lambda: "fav" in toys.fired(), 10, "the favourable timer")

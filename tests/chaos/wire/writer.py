@@ -78,7 +78,7 @@ class Life:
             await producer.start()
         path = self.config.data_dir / str(self.partition)
         stores = PartitionStores(path, SPECS, "wire", DiskMemory.of(2**20, 2**20))
-        await recover(self.config, stores, SPECS, self.partition)
+        await recover(self.config, stores, SPECS, self.partition, {})
         raw = stores.meta.position
         next_ = decode_position(raw).next[self.settings["inputs"]] if raw is not None else 0
         committer = Committer(
