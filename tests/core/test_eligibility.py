@@ -37,6 +37,36 @@ def test_dwell_runs_by_observed_at_not_by_arrival() -> None:
     assert day.wait(1).said() == [ISSUED]
 
 
+def test_a_stale_dip_before_any_dwell_lets_none_begin_before_the_newest_reading() -> None:
+    """Topics are read in any order: the label may come after readings that contradict."""
+    day = Day().reads(1500).wait(HOUR // 2).reads(1500).reads(999, at=START + MINUTE)
+    day.label("财经", at=START)
+    assert day.wait(HOUR - 1).said() == []
+    assert day.wait(1).said() == [ISSUED]
+
+
+def test_a_stale_dip_before_any_dwell_and_a_correction_as_newest_begin_none() -> None:
+    day = Day().reads(1500).wait(HOUR // 2).reads(1500, cause="correction")
+    day.reads(999, at=START + MINUTE).label("财经", at=START)
+    assert day.wait(DAY).said() == []
+
+
+def test_a_stale_dip_from_before_the_run_changes_nothing() -> None:
+    day = Day().reads(1500).wait(HOUR // 2).reads(1500).reads(999, at=START - MINUTE)
+    day.label("财经", at=START)
+    assert day.wait(HOUR // 2).said() == [ISSUED]
+
+
+@pytest.mark.parametrize("category", ["娱乐", "nobody knows"])
+def test_a_stale_label_before_any_dwell_lets_none_begin_before_the_newest_label(
+    category: str,
+) -> None:
+    day = Day().label("财经").wait(HOUR // 2).label("财经").label(category, at=START + MINUTE)
+    day.reads(1500, at=START)
+    assert day.wait(HOUR - 1).said() == []
+    assert day.wait(1).said() == [ISSUED]
+
+
 def test_every_reading_of_the_dwell_has_to_be_over_the_line() -> None:
     day = begun().wait(HOUR - 1).reads(999)
     assert day.wait(DAY).said() == []

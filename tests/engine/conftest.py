@@ -8,8 +8,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from harness import Toys
-
+from tests.engine.harness import Toys
 from tests.tls.ready import login
 
 

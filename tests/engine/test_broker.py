@@ -4,9 +4,9 @@ import time
 from pathlib import Path
 
 import pytest
-from harness import Toys, wait_until
 
 from streams.local.kafka import KafkaCluster
+from tests.engine.harness import Toys, wait_until
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]
 

@@ -10,7 +10,8 @@ import pytest
 from aiokafka import TopicPartition
 from aiokafka.admin import NewTopic, RecordsToDelete
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from harness import Toys, Worker, wait_until
+
+from tests.engine.harness import Toys, Worker, wait_until
 
 pytestmark = pytest.mark.kafka
 

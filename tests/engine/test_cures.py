@@ -6,7 +6,8 @@ streams/engine/DESIGN.md, "What the libraries really do".
 import time
 
 import pytest
-from harness import Toys, Worker
+
+from tests.engine.harness import Toys, Worker
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]
 PATIENCE_SECONDS = 12.0

@@ -5,9 +5,9 @@ import signal
 import time
 
 import pytest
-from harness import Toys, wait_until
 
 from streams.engine.failpoints import POINTS
+from tests.engine.harness import Toys, wait_until
 
 pytestmark = pytest.mark.kafka
 

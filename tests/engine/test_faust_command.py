@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from harness import Toys
+
+from tests.engine.harness import Toys
 
 pytestmark = pytest.mark.kafka
 

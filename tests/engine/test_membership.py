@@ -3,7 +3,8 @@
 import time
 
 import pytest
-from harness import Toys, wait_until
+
+from tests.engine.harness import Toys, wait_until
 
 pytestmark = pytest.mark.kafka
 LONG_SESSION = {"session_timeout_seconds": 25.0}

@@ -6,16 +6,16 @@ import resource
 from pathlib import Path
 from typing import Any
 
-import batches
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.consumer.fetcher import READ_COMMITTED, PartitionRecords
-from batches import batch, plain, record
-from harness import Toys, wait_until
 
 from streams.kafka import codecs
 from streams.kafka.batches import LARGE_BYTES, PlainRecord, read_tolerant
 from streams.kafka.stretches import KeptRecords, Taking, install
+from tests.engine import batches
+from tests.engine.batches import batch, plain, record
+from tests.engine.harness import Toys, wait_until
 
 NOT_UTF8 = ((b"\xff\xfe", b"\x00"),)
 MIB = 1024 * 1024

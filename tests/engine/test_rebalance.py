@@ -5,7 +5,8 @@ import time
 from collections.abc import Callable
 
 import pytest
-from harness import Toys, wait_until
+
+from tests.engine.harness import Toys, wait_until
 
 pytestmark = pytest.mark.kafka
 

@@ -4,7 +4,8 @@ import json
 import time
 
 import pytest
-from harness import Toys, Worker, wait_until
+
+from tests.engine.harness import Toys, Worker, wait_until
 
 pytestmark = pytest.mark.kafka
 

@@ -5,7 +5,8 @@ from collections.abc import Callable
 
 import pytest
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from harness import Toys
+
+from tests.engine.harness import Toys
 
 pytestmark = pytest.mark.kafka
 

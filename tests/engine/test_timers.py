@@ -4,7 +4,8 @@ import signal
 import time
 
 import pytest
-from harness import Toys, wait_until
+
+from tests.engine.harness import Toys, wait_until
 
 pytestmark = pytest.mark.kafka
 

@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.admin import RecordsToDelete
-from harness import Toys, Worker, wait_until
-from toy import Toy
 
 from streams.engine import acceptance
 from streams.engine.acceptance import Change, Reading
 from streams.engine.config import EngineConfig
 from streams.engine.processor import Refusal
 from streams.local.kafka import KafkaCluster
+from tests.engine.harness import Toys, Worker, wait_until
+from tests.engine.toy import Toy
 
 pytestmark = pytest.mark.kafka
 SESSION_SECONDS = 6.0

@@ -4,10 +4,9 @@ import json
 import os
 from pathlib import Path
 
-from toy import Toy
-
 from streams.engine.chassis import build
 from streams.engine.config import EngineConfig
+from tests.engine.toy import Toy
 
 options = json.loads(os.environ["TOY"])
 app = build(

@@ -8,14 +8,11 @@ import threading
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-import stalling
-from toy import Toy
-
 from streams.engine.chassis import build, run
 from streams.engine.config import EngineConfig
 from streams.settings_login import TlsFiles
+from tests.engine import stalling
+from tests.engine.toy import Toy
 
 
 def main() -> int:

@@ -45,6 +45,8 @@ class Facts:
         self.followers: int | None = None
         self.readings: list[tuple[datetime, int, bool]] = []
         """Applied, with the count and whether it may open a dwell [7]."""
+        self.dips: list[tuple[int, datetime, int]] = []
+        """Stale readings before any dwell: how many were applied before, time and count [74]."""
         self.reading_at: datetime | None = None
         self.label: str | None = None
         self.label_at: datetime | None = None
@@ -73,9 +75,11 @@ class Facts:
             return False
         if self.reading_at is not None and at < self.reading_at:
             phases = policy.in_force(now)
+            if self.state == "OUTSIDE":
+                self.dips.append((len(self.readings), at, count))
             if phases and count < phases[-1].followers and self._begin_anew(at):
                 # Older readings over the line count no more, and one that opens nothing opens none.
-                self.readings = self.readings[-1:]
+                self.readings, self.dips = self.readings[-1:], []
                 if not any(opens for _, _, opens in self.readings):
                     self._to("OUTSIDE")
             return False
@@ -84,7 +88,7 @@ class Facts:
         if count < policy.floor and not (kept or self.ever_changed):
             if self.followers is None and self.reading_at is None:
                 return False
-            self.followers, self.readings, self.reading_at = None, [], at
+            self.followers, self.readings, self.dips, self.reading_at = None, [], [], at
             return True
         if at == self.reading_at and self.readings:
             self.readings.pop()
@@ -107,6 +111,9 @@ class Facts:
         ):
             if policy.field_of(text) is None:
                 self._begin_anew(at)
+                before = self.label_since is not None and self.label_since < at
+                if self.state == "OUTSIDE" and before:
+                    self.label_since = self.label_at  # [74]
             return False
         until = instant(value["valid_until"]) if value.get("valid_until") else None
         if at == self.label_at and self.label is not None:
@@ -139,7 +146,7 @@ class Facts:
         self.ever_changed = True
         if change == "closed":
             self.closed = True
-            self.followers, self.readings = None, []
+            self.followers, self.readings, self.dips = None, [], []
             self.label = self.label_at = self.label_until = None
             self.contradictory = self.label_removed = False
         elif change == "exempted":
@@ -272,11 +279,14 @@ class Facts:
     def _since(self, policy: Policy, now: datetime, line: int) -> datetime | None:
         """From when all conditions hold by `observed_at`; None if no reading opened one [6, 7]."""
         run = None
-        for at, count, opens in reversed(self.readings):
+        for number, (at, count, opens) in enumerate(self.readings, 1):
             if count < line:
-                break
-            if opens:
+                run = None
+            elif opens and run is None:
                 run = at
+            for dip in (one for one in self.dips if one[0] == number):
+                if dip[2] < line and run is not None and run < dip[1]:
+                    run = at if opens else None
         if run is None:
             return None
         start = policy.in_force(now)[-1].start

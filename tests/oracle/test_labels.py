@@ -97,6 +97,15 @@ def test_a_stale_label_that_is_not_covered_starts_the_dwell_anew(text: str) -> N
     assert story.until(30).then() == ["issued over_line"]
 
 
+def test_before_any_dwell_a_stale_word_against_the_account_counts_as_well() -> None:
+    story = Story(DWELLING).reads(0, 1000).reads(10, 1000).reads(12, 999, observed_at=at(5))
+    assert story.label(13, observed_at=at(0)).until(29).then() == []
+    assert story.until(30).then() == ["issued over_line"]
+    story = Story(DWELLING).label(0).label(10).label(12, "娱乐", observed_at=at(5))
+    assert story.reads(13, 1000, observed_at=at(0)).until(29).then() == []
+    assert story.until(30).then() == ["issued over_line"]
+
+
 def test_a_dwell_that_was_over_but_invited_nobody_is_begun_anew_too() -> None:
     story = Story(DWELLING).switch(0, "invitations_off", True).label(0).reads(0, 1000).until(25)
     story.reads(26, 1000).reads(27, 999, observed_at=at(3)).switch(28, "invitations_off", False)

@@ -3,12 +3,15 @@
 What ends in the owner's favour ends at its own time. An input that entered after that end is kept
 and counts once the end has acted (schemas/CONTRACT.md, "Eligibility"). A stale reading or label
 inside a dwell starts the dwell anew if nothing was issued from it yet (schemas/CONTRACT.md,
-"Labels and counts").
+"Labels and counts"). Where no dwell has begun yet, it begins no earlier for that: the topics are
+read in any order.
 """
+
+from msgspec.structs import replace
 
 from streams.core.inputs.decode import CategoryChange, FollowerCount
 from streams.core.lifecycle import Eligibility
-from streams.core.model.account import Account, Reading
+from streams.core.model.account import Account, Label, Reading
 from streams.core.model.instants import milliseconds
 from streams.core.model.policy import Policy
 from streams.core.rules.facts import OPENING, set_count
@@ -72,6 +75,31 @@ def label_breaks(account: Account, change: CategoryChange, policy: Policy) -> bo
     return _dwells(account, milliseconds(change.observed_at)) and (
         policy.field_of(change.category) is None
     )
+
+
+def dips_before_dwell(account: Account, reading: FollowerCount) -> bool:
+    """Whether a stale reading, read before any dwell, begins the time above a line anew."""
+    if account.eligibility is not Eligibility.OUTSIDE:
+        return False
+    above, observed_at = account.above_line_since, milliseconds(reading.observed_at)
+    dipped = [line for line in above if line > reading.followers and above[line] < observed_at]
+    for line in dipped:
+        if account.opening and account.observed_at is not None:
+            above[line] = account.observed_at
+        else:
+            del above[line]
+    return bool(dipped)
+
+
+def gap_before_dwell(
+    account: Account | None, known: Label | None, change: CategoryChange, policy: Policy
+) -> Label | None:
+    """The label after a stale one that is not covered, read before any dwell; None if unchanged."""
+    if account is not None and account.eligibility is not Eligibility.OUTSIDE:
+        return None
+    if known is None or known.since >= milliseconds(change.observed_at):
+        return None
+    return None if policy.field_of(change.category) else replace(known, since=known.observed_at)
 
 
 def _dwells(account: Account, at: int) -> bool:

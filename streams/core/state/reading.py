@@ -19,6 +19,8 @@ from streams.core.rules.facts import ended, new_label, read_count, removed_label
 from streams.core.rules.milder import same_side
 from streams.core.rules.waiting import (
     count_waits,
+    dips_before_dwell,
+    gap_before_dwell,
     keep_count,
     label_breaks,
     label_keeps,
@@ -122,6 +124,9 @@ class Reader:
             if reading_breaks(account, reading):
                 self._store.mark(account, _COUNTS, record.offset)
                 self._break_dwell(transaction, account, now, "follower-counts", record)
+            elif dips_before_dwell(account, reading):
+                self._store.mark(account, _COUNTS, record.offset)
+                transaction.put(ACCOUNTS, key, encode(account))
             return
         self._store.mark(account, _COUNTS, record.offset)
         if len(account.above_line_since) == run_count and _unmoved(
@@ -192,10 +197,15 @@ class Reader:
             label = new_label(known, value, policy, again)
         if label is None:
             self._counts["stale", "category-changes", platform] += 1
-            if account is not None and value is not None and label_breaks(account, value, policy):
+            if value is None:
+                return
+            if account is not None and label_breaks(account, value, policy):
                 self._store.mark(account, number, record.offset)
                 self._break_dwell(transaction, account, now, "category-changes", record)
-            return
+                return
+            label = gap_before_dwell(account, known, value, policy)
+            if label is None:
+                return
         self._effects.state_changed = True
         transaction.put(CATEGORIES, key, encode(label))
         if account is None or account.followers is None:
