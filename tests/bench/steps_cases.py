@@ -37,7 +37,7 @@ except ModuleNotFoundError:
     from streams.core.policy import Consequence, Notice, Phase, Policy, Restriction, Stability
 
     from streams.core.partition import Partition
-    from streams.core.partition import World as PartitionEnvironment
+    from streams.core.partition import World as PartitionEnvironment  # type: ignore[attr-defined]
 
 DAY = 86_400_000
 NOW = int(datetime(2025, 3, 1, tzinfo=UTC).timestamp() * 1000)

@@ -65,8 +65,8 @@ def follow(book: Book, policies: Mapping[str, Policy], until: datetime) -> tuple
         found = following.run(until)
         return found, {key: life.events for key, life in following.lives.items()}
 
-    for found, own in each_partition(book, one):
-        breaches += found
+    for differing, own in each_partition(book, one):
+        breaches += differing
         for key, made in own.items():
             events[key] += made
     found: dict[str, list[dict[str, Any]]] = defaultdict(list)

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from streams.cli import main
-from streams.settings import Settings, variable
+from streams.settings import Settings
+from streams.settings_checks import variable
 from tests.conftest import RunningKafka
 
 

@@ -14,7 +14,8 @@ from streams.app import create_app
 from streams.cli.program import app
 from streams.local.probe import free_port
 from streams.policies import PolicyFaults
-from streams.settings import Settings, variable
+from streams.settings import Settings
+from streams.settings_checks import variable
 from tests.cli.conftest import Byline
 from tests.policies.given import written
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from pydantic import BaseModel
 
 from schemas.inputs import INPUT_MODELS, InputName, ThrottleAck
 from schemas.words import NAME_FIELDS, Refused
@@ -98,7 +99,8 @@ def test_other_fields_are_no_name_fields(key: str) -> None:
 
 def test_no_field_of_the_contract_is_a_name_field() -> None:
     names: set[str] = set()
-    for model in (*INPUT_MODELS.values(), ThrottleAck):
+    models: tuple[type[BaseModel], ...] = (*INPUT_MODELS.values(), ThrottleAck)
+    for model in models:
         names |= set(model.model_fields)
     assert not [name for name in names if has_name_field({name: 1})]
 

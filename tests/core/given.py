@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import msgspec
 
@@ -135,7 +135,7 @@ class Day:
 
     # ---- when ----------------------------------------------------------------------------------
 
-    def put(self, topic: str, key: str | None, value: Mapping[str, Any] | bytes | None) -> "Day":
+    def put(self, topic: str, key: str | None, value: Mapping[str, Any] | bytes | None) -> Self:
         """A raw record."""
         offset = self._offsets[topic]
         self._offsets[topic] += 1
@@ -146,19 +146,19 @@ class Day:
         self.partition.seal(self.tables, self.now, dict(self._offsets))
         return self
 
-    def entered(self, at: int) -> "Day":
+    def entered(self, at: int) -> Self:
         """The next record entered Kafka at an instant, and is read now."""
         self._entry = at
         return self
 
-    def _account(self, topic: str, account: str, **value: Any) -> "Day":
+    def _account(self, topic: str, account: str, **value: Any) -> Self:
         platform = value.pop("platform", PLATFORM)
         filled = {"platform": platform, "account_id": account, **value}
         return self.put(topic, f"{platform}:{account}", filled)
 
     def reads(
         self, followers: int, account: str = ACCOUNT, at: int | None = None, **more: Any
-    ) -> "Day":
+    ) -> Self:
         """A reading, observed now or at an instant."""
         observed_at = rfc3339(self.now if at is None else at)
         return self._account(
@@ -167,7 +167,7 @@ class Day:
 
     def label(
         self, category: str | None, account: str = ACCOUNT, at: int | None = None, **more: Any
-    ) -> "Day":
+    ) -> Self:
         """A label; None removes it."""
         if category is None:
             return self.put("category-changes", f"{PLATFORM}:{account}", None)
@@ -176,7 +176,7 @@ class Day:
             "category-changes", account, category=category, observed_at=observed_at, **more
         )
 
-    def change(self, word: str, account: str = ACCOUNT, at: int | None = None) -> "Day":
+    def change(self, word: str, account: str = ACCOUNT, at: int | None = None) -> Self:
         """An account change."""
         observed_at = rfc3339(self.now if at is None else at)
         return self._account("account-changes", account, change=word, observed_at=observed_at)
@@ -188,7 +188,7 @@ class Day:
         cycle: int = 1,
         at: int | None = None,
         **more: Any,
-    ) -> "Day":
+    ) -> Self:
         """The notifier's word on a cycle of the live life."""
         return self._account(
             "notice-receipts",
@@ -199,9 +199,7 @@ class Day:
             **more,
         )
 
-    def answer(
-        self, word: str, account: str = ACCOUNT, at: int | None = None, **more: Any
-    ) -> "Day":
+    def answer(self, word: str, account: str = ACCOUNT, at: int | None = None, **more: Any) -> Self:
         """The owner's word."""
         occurred_at = rfc3339(self.now if at is None else at)
         return self._account(
@@ -210,7 +208,7 @@ class Day:
 
     def control(
         self, command: str, account: str = ACCOUNT, at: int | None = None, **more: Any
-    ) -> "Day":
+    ) -> Self:
         """An operator's word."""
         self._controls += 1
         value = {
@@ -223,7 +221,7 @@ class Day:
         }
         return self._account("controls", account, **value)
 
-    def switch(self, name: str, on: bool, scope: str = "*", at: int | None = None) -> "Day":
+    def switch(self, name: str, on: bool, scope: str = "*", at: int | None = None) -> Self:
         """A brake."""
         value = {
             "scope": scope,
@@ -235,7 +233,7 @@ class Day:
         }
         return self.put("switches", f"{scope}:{name}", value)
 
-    def fire(self, limit: int = 1000) -> "Day":
+    def fire(self, limit: int = 1000) -> Self:
         """Let every timer that is due now act."""
         before = len(self.tables.raw)
         while self.partition.fire(self.tables, self.now, self.now, limit):
@@ -244,7 +242,7 @@ class Day:
             self.partition.seal(self.tables, self.now, dict(self._offsets))
         return self
 
-    def wait(self, milliseconds: int) -> "Day":
+    def wait(self, milliseconds: int) -> Self:
         """Time passes; a punctual worker acts at each instant that is due."""
         end = self.now + milliseconds
         while True:

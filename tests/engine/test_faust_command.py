@@ -24,8 +24,8 @@ def test_given_the_faust_command_then_the_same_app_runs_and_stops_with_0(toys: T
     }
     with (toys.folder / "faust.log").open("w") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "faust", "-A", "toy_faust", "worker", "-l", "info"],
-            env={**os.environ, "TOY": json.dumps(told), "PYTHONPATH": f"{HERE}:{HERE.parents[1]}"},
+            [sys.executable, "-m", "faust", "-A", "tests.engine.toy_faust", "worker", "-l", "info"],
+            env={**os.environ, "TOY": json.dumps(told), "PYTHONPATH": str(HERE.parents[1])},
             cwd=HERE,
             stdout=log,
             stderr=subprocess.STDOUT,

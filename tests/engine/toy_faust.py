@@ -1,4 +1,4 @@
-"""The toy for the `faust` command: `TOY='{…}' faust -A toy_faust worker`."""
+"""The toy for the `faust` command: `TOY='{…}' faust -A tests.engine.toy_faust worker`."""
 
 import json
 import os

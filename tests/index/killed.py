@@ -20,7 +20,8 @@ from sqlalchemy import URL, func, insert, select
 from streams.index import tables
 from streams.index.database import open_engine, reading, url_of, writing
 from streams.local.kafka import KafkaCluster
-from streams.settings import SettingsWithoutPolicies, variable
+from streams.settings import SettingsWithoutPolicies
+from streams.settings_checks import variable
 from tests.index.filled import contents
 from tests.index.pace import PARTITIONS, played
 from tests.index.poured import pour

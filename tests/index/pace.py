@@ -30,7 +30,8 @@ from streams.local.kafka import KafkaCluster
 from streams.operate.audit.records import Record
 from streams.operate.send import partition_of
 from streams.operate.topics import names_of
-from streams.settings import SettingsWithoutPolicies, variable
+from streams.settings import SettingsWithoutPolicies
+from streams.settings_checks import variable
 from tests.core.given import DAY, HOUR
 from tests.index.filled import all_of, empty
 from tests.operate.recording import Tape, invited

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from streams.index.database import FILE_NAME
-from streams.settings import variable
+from streams.settings_checks import variable
 from tests.cli.conftest import clean_environment
 from tests.index.filled import filled
 from tests.operate.recording import RECORDINGS

@@ -17,7 +17,8 @@ from streams.index import tables
 from streams.index.database import open_engine, reading, url_of, writing
 from streams.local.kafka import KafkaCluster
 from streams.operate.topics import names_of
-from streams.settings import Settings, SettingsWithoutPolicies, variable
+from streams.settings import Settings, SettingsWithoutPolicies
+from streams.settings_checks import variable
 from tests.cli.conftest import Byline, byline, clean_environment, on_kafka
 from tests.index.filled import contents
 from tests.index.poured import pour, topics, two_lives

@@ -20,7 +20,8 @@ from pathlib import Path
 from streams.local.kafka import KafkaCluster
 from streams.operate.audit.records import Record
 from streams.operate.send import partition_of
-from streams.settings import SettingsWithoutPolicies, variable
+from streams.settings import SettingsWithoutPolicies
+from streams.settings_checks import variable
 from tests.index.poured import pour
 from tests.letters.refused import AT, answer, records_of
 from tests.support import processes

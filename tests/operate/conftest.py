@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from streams.local.probe import free_port
-from streams.settings import Settings, variable
+from streams.settings import Settings
+from streams.settings_checks import variable
 from tests.cli.conftest import byline, clean_environment, on_kafka
 from tests.support import processes
 from tests.support.zygote import Child

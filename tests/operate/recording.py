@@ -4,7 +4,7 @@ import json
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Self
 
 from schemas.words import Mode, Surface
 from streams.core.inputs.batches import joined
@@ -26,7 +26,7 @@ class Tape(Day):
         self.published.update({it.digest: it.canonical for it in policies})
         super().open(*policies)
 
-    def put(self, topic: str, key: str | None, value: Mapping[str, Any] | bytes | None) -> "Tape":
+    def put(self, topic: str, key: str | None, value: Mapping[str, Any] | bytes | None) -> Self:
         offset = self._offsets[topic]
         raw = json.dumps(value).encode() if isinstance(value, Mapping) else value
         key_bytes = None if key is None else key.encode()
@@ -36,7 +36,7 @@ class Tape(Day):
         super().put(topic, key, raw)
         return self._echo()
 
-    def _echo(self) -> "Tape":
+    def _echo(self) -> Self:
         """What the partition wrote to the switches comes back to it, as to every worker."""
         said = [(key, value) for topic, key, value, _ in self.tables.raw if topic == "switches"]
         news, self._echoed = said[self._echoed :], len(said)
@@ -44,7 +44,7 @@ class Tape(Day):
             self.put("switches", (key or b"").decode(), value)
         return self
 
-    def unreadable(self, topic: str, count: int) -> "Tape":
+    def unreadable(self, topic: str, count: int) -> Self:
         """A batch of so many records that does not unpack."""
         first = self._offsets[topic]
         self._offsets[topic] += count
@@ -53,20 +53,20 @@ class Tape(Day):
         self.partition.seal(self.tables, self.now, dict(self._offsets))
         return self._echo()
 
-    def late(self, milliseconds: int) -> "Tape":
+    def late(self, milliseconds: int) -> Self:
         """Nobody works for a while; then what is due acts at once."""
         self.now += milliseconds
-        return self.fire()  # type: ignore[return-value]
+        return self.fire()
 
-    def days(self, count: int) -> "Tape":
+    def days(self, count: int) -> Self:
         """Days pass, with something to read on each: so many transactions."""
         for _ in range(count):
             self.wait(DAY).reads(1, "nobody")
         return self
 
-    def sealed(self) -> "Tape":
+    def sealed(self) -> Self:
         """Close what is open with an input that says nothing."""
-        return self.reads(1, "nobody")  # type: ignore[return-value]
+        return self.reads(1, "nobody")
 
     def records(self) -> list[Record]:
         """All topics, each in order: policies, inputs, outputs, the log."""
@@ -207,7 +207,7 @@ def moved() -> Tape:
     tape = Tape(policy(phases=(Phase("million", 1_000_000, START - 30 * DAY, None, None),)))
     for account in ("g1", "g2"):
         invited(tape, account, 1_200_000).receipt(account=account)
-    return tape.reads(960_000, "g1").reads(6_000_000, "g2").days(20)  # type: ignore[attr-defined, no-any-return]
+    return tape.reads(960_000, "g1").reads(6_000_000, "g2").days(20)
 
 
 RECORDINGS: dict[str, Callable[[], Tape]] = {

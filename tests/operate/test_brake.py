@@ -12,7 +12,8 @@ from schemas.inputs import SwitchChange
 from schemas.words import Switch
 from streams.operate.brake import without_effect
 from streams.operate.topics import create
-from streams.settings import Settings, variable
+from streams.settings import Settings
+from streams.settings_checks import variable
 from tests.cli.conftest import Byline
 
 WHO = ("--actor", "op.1", "--reason", "incident")

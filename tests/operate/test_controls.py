@@ -13,7 +13,8 @@ from streams.operate.bulk import Order, accounts_in, checked, way_back, within
 from streams.operate.errors import UsageError
 from streams.operate.send import partition_of
 from streams.operate.topics import create, names_of
-from streams.settings import Settings, variable
+from streams.settings import Settings
+from streams.settings_checks import variable
 from tests.cli.conftest import Byline
 from tests.core.given import policy
 from tests.operate.test_audit_on_kafka import committed

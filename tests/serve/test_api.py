@@ -25,7 +25,7 @@ from streams.serve.access import forget
 from streams.serve.api import make_app
 from streams.serve.openapi import ROUTES, document
 from streams.serve.roles import Role, Who, read_roles, who_is
-from streams.settings import variable
+from streams.settings_checks import variable
 from tests.cli.conftest import clean_environment
 from tests.core.given import DAY, START
 from tests.index.filled import filled
