@@ -53,6 +53,13 @@ def _may_isolate() -> bool:
     return True
 
 
+def _free_network(preferred: int) -> int:
+    """A number N so that 10.213.N.0/24 is nobody's: a run that was killed leaves its bridge."""
+    taken = set(map(int, re.findall(r" 10\.213\.(\d+)\.", run("ip", "-o", "-4", "addr"))))
+    numbers = ((preferred + more) % 250 + 2 for more in range(250))
+    return next(number for number in numbers if number not in taken)
+
+
 class Site:
     """Brokers, folders and network of one run; a context manager that leaves nothing behind.
 
@@ -77,10 +84,9 @@ class Site:
         self.isolated = _may_isolate() if isolate is None else isolate
         self.between: Between | None = None
         """The proxies, while they are there."""
-        # The kernel takes its time to remove the networks of a site that is gone.
         serial = next(_SERIAL)
-        self._number = (os.getpid() + 7 * serial) % 250 + 2
         self._tag = f"b{os.getpid() % 100_000}x{serial}"
+        self._number = _free_network(os.getpid() + 7 * serial) if self.isolated else 0
         self._host = f"10.213.{self._number}.1" if self.isolated else HOST
         self._wire, self._apart = wire, wire or encrypted or self.isolated
         self._ways = [self._way(number) for number in range(brokers)]
