@@ -13,6 +13,7 @@ from tests.index.filled import all_of
 from tests.operate.recording import RECORDINGS, Tape
 
 PARTITIONS = 2
+FLUSH_SECONDS = 300
 _FULL = {topic.name: topic for topic in TOPICS}
 SINGLE = frozenset(topic.name for topic in TOPICS if topic.single)
 
@@ -45,12 +46,13 @@ def pour(settings: Settings, records: Iterable[Record]) -> None:
         }
     )
     for it in records:
-        producer.produce(
-            names.of(_FULL.get(it.topic, CHANGELOGS[0])),
-            key=it.key,
-            value=it.value,
-            partition=it.partition,
-            timestamp=max(it.timestamp, 1),
-        )
+        name, at = names.of(_FULL.get(it.topic, CHANGELOGS[0])), max(it.timestamp, 1)
+        while True:
+            try:
+                producer.produce(name, it.value, it.key, it.partition, timestamp=at)
+                break
+            except BufferError:
+                # A broker on a busy machine is slower than we are: 100,000 records wait already.
+                producer.poll(0.5)
         producer.poll(0)
-    assert producer.flush(30) == 0
+    assert producer.flush(FLUSH_SECONDS) == 0
