@@ -2,8 +2,9 @@
 
 import copy
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -34,11 +35,12 @@ def lived(
     before = len(world.events)
     act(world)
     world.wait(AHEAD)
-    decisive = [
-        it
-        for it in world.events[before:]
-        if it["event"] in DECISIVE and it["account_id"] == account
-    ]
+    return first_of(world.events[before:], account)
+
+
+def first_of(events: Iterable[Mapping[str, Any]], account: str = "p1") -> Events:
+    """The first events that are an outcome, all of one instant."""
+    decisive = [it for it in events if it["event"] in DECISIVE and it["account_id"] == account]
     return tuple(
         (it["event"], it["reason"], it.get("surface"), it["mode"])
         for it in decisive
