@@ -7,40 +7,34 @@ is written in transactions under its own fence, its position with the last one.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
-from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
-from schemas.inputs import INPUT_MODELS, InputName
 from schemas.topics import DECISIONS, POLICIES, STORES, TopicNames
-from streams.core.inputs.batches import joined
 from streams.core.log.chain import Chain
-from streams.core.model.ports import InputRecord
-from streams.core.partition import PartitionEnvironment
 from streams.engine import acceptance
 from streams.engine.config import EngineConfig
 from streams.engine.disk_reading import Disk, read_disk
 from streams.engine.position import FORMAT, Position
 from streams.engine.processor import ProcessorSpec, Refusal
 from streams.engine.producer import TransactionalProducer
-from streams.kafka.consumer import TolerantConsumer
 from streams.operate import topics
 from streams.operate.audit.reading import read_to_end
 from streams.operate.clients import admin_client, consumer
 from streams.operate.errors import UsageError
 from streams.operate.losses import Losses, losses
-from streams.operate.replay import TRANSACTION, Replay, ReplayError
+from streams.operate.recorded import RecordedPartition
+from streams.operate.replay import ReplayError
 from streams.processor import partitioner
 from streams.settings import Settings
 from streams.upkeep import offline
 
 CHUNK_BYTES = 512 * 1024
-STALL_TAKES = 60
 APPEAR_SECONDS = 120.0
 
 
@@ -67,38 +61,6 @@ class Rebuilt:
     sources: tuple[Source, ...]
     lost: Losses | None = None
     written: bool = False
-
-
-@dataclass(slots=True)
-class _Reading:
-    """One topic partition read in order; a `Cursor` of replay."""
-
-    client: TolerantConsumer
-    place: TopicPartition
-    begin: int
-    end: int
-    position: int = 0
-    held: list[InputRecord] = field(default_factory=list)
-
-    async def upto(self, after: int) -> list[InputRecord]:
-        """What lies below `after` and has not been taken."""
-        idle = 0
-        while self.position < min(after, self.end):
-            found = await self.client.take(0.5)
-            idle = 0 if found else idle + 1
-            if idle > STALL_TAKES:
-                raise ReplayError(f"{self.place.topic}[{self.place.partition}] cannot be read on")
-            for one in found:
-                self.held += joined(one.records, one.unreadable)
-                self.position = one.end
-        count = next((i for i, one in enumerate(self.held) if one.offset >= after), len(self.held))
-        taken, self.held = self.held[:count], self.held[count:]
-        return taken
-
-    def restart(self) -> None:
-        """Begin again at the beginning."""
-        self.client.seek(self.place, self.begin)
-        self.position, self.held = self.begin, []
 
 
 async def rebuild(settings: Settings, disks: list[Path], *, yes: bool) -> Rebuilt:
@@ -156,7 +118,7 @@ async def _source(
     count: int,
     texts: Mapping[str, bytes],
 ) -> Source:
-    replay = _Partition(settings, names, number, count, texts)
+    replay = RecordedPartition(settings, names, number, count, texts, partitioner(count))
     async with AsyncExitStack() as stack:
         last = await replay.last_of_log(stack)
         if last is None:
@@ -175,66 +137,6 @@ async def _source(
         done = replay.replay
         position = Position(FORMAT, count, done.now, done.reads)
         return Source(number, f"replay of {done.transactions} transactions", position, done.state)
-
-
-class _Partition:
-    """The log and the inputs of one partition, read through clients of their own."""
-
-    replay: Replay
-
-    def __init__(
-        self,
-        settings: Settings,
-        names: TopicNames,
-        number: int,
-        count: int,
-        texts: Mapping[str, bytes],
-    ) -> None:
-        self._settings, self._names = settings, names
-        self._number, self._count, self._texts = number, count, texts
-        self._log: list[tuple[bytes | None, bytes | None]] = []
-
-    async def last_of_log(self, stack: AsyncExitStack) -> tuple[int, str] | None:
-        """Number and hash of the log's last record; None where there is none."""
-        log = await self._reading(stack, self._names.of(DECISIONS), self._number)
-        self._log = [(it.key, it.value) for it in await log.upto(log.end)]
-        if not self._log:
-            return None
-        last = msgspec.json.decode(self._log[-1][1] or b"null")
-        return last["number"], last["hash"]
-
-    async def run(self, stack: AsyncExitStack) -> None:
-        """Replay. Raises ReplayError."""
-        cursors: dict[InputName, _Reading] = {}
-        for name in INPUT_MODELS:
-            home = 0 if name == "switches" else self._number
-            cursors[name] = await self._reading(stack, self._names.input(name), home)
-        environment = PartitionEnvironment(
-            policies={},
-            partition_count=self._count,
-            partition_of=partitioner(self._count),
-            require_approvals=self._settings.require_approvals,
-            full_name=lambda name: self._names.prefix + name,
-        )
-        self.replay = Replay(environment, self._number, cursors, self._texts)
-        async for transaction in self._transactions():
-            await self.replay.transaction(transaction)
-
-    async def _transactions(self) -> AsyncIterator[list[tuple[bytes | None, bytes | None]]]:
-        begin = 0
-        for place, (key, _) in enumerate(self._log, start=1):
-            if key == TRANSACTION:
-                yield self._log[begin:place]
-                begin = place
-
-    async def _reading(self, stack: AsyncExitStack, topic: str, partition: int) -> _Reading:
-        client = await stack.enter_async_context(consumer(self._settings))
-        place = TopicPartition(topic, partition)
-        client.assign([place])
-        begin = (await client.beginning_offsets([place]))[place]
-        end = (await client.end_offsets([place]))[place]
-        client.seek(place, begin)
-        return _Reading(client, place, begin, end, begin)
 
 
 async def _write(

@@ -3,22 +3,19 @@
 import asyncio
 import signal
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
-from dataclasses import asdict
+from contextlib import suppress
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from prometheus_client import CollectorRegistry, start_http_server
 
+from streams.cli.chain import audited, verify_chain
 from streams.cli.say import AsJson, complain, say, say_json, say_table, settings
 from streams.cli.times import time_of
-from streams.kafka.consumer import TolerantConsumer
-from streams.operate.audit.chain import Verified
-from streams.operate.audit.reading import MissingTopicsError, Span, audit_topics, verify_log
+from streams.operate.audit.reading import Span, audit_topics
 from streams.operate.audit.records import Breach
 from streams.operate.audit.service import Metrics
-from streams.operate.clients import consumer
 from streams.operate.errors import UsageError
 from streams.settings import Settings
 
@@ -37,8 +34,17 @@ def audit(
     chain: Annotated[
         bool, typer.Option("--chain", help="Verify the hash chain of the decision log.")
     ] = False,
+    head: Annotated[
+        bool,
+        typer.Option("--head", help="Verify the chain and print its head, to be kept elsewhere."),
+    ] = False,
+    against: Annotated[
+        Path | None,
+        typer.Option(help="What --head --json printed once: is the log still the same up to it?"),
+    ] = None,
     from_number: Annotated[
-        int, typer.Option(min=1, help="With --chain: from this number of each partition on.")
+        int,
+        typer.Option(min=1, help="Of the chain: from this number of each partition on."),
     ] = 1,
     follow: Annotated[
         bool, typer.Option("--follow", help="Go on until SIGTERM, with metrics on --port.")
@@ -60,10 +66,10 @@ def audit(
     chosen = settings()
     if require_approvals:
         chosen = chosen.model_copy(update={"require_approvals": True})
-    if chain:
+    if chain or head or against is not None:
         if follow or start or end:
-            raise UsageError("--chain goes with --from-number only")
-        _chain(chosen, from_number, as_json)
+            raise UsageError("--chain, --head and --against go with --from-number only")
+        verify_chain(chosen, from_number, head, against, as_json)
     if from_number > 1:
         raise UsageError("--from-number goes with --chain: --from and --to take times")
     span = Span(time_of("--from", start), time_of("--to", end))
@@ -96,30 +102,6 @@ def _table(found: list[Breach]) -> None:
         say("no breach")
 
 
-def _chain(chosen: Settings, from_number: int, as_json: bool) -> None:
-    async def run() -> Verified:
-        async with _reading(chosen) as client:
-            return await verify_log(client, chosen.topic_prefix, from_number)
-
-    done: Verified = asyncio.run(run())
-    if from_number > 1 and not done.records:
-        last = max(done.passed.values(), default=0)
-        what = f"the log ends at number {last}: take {last} or less" if last else "the log is empty"
-        raise UsageError(f"--from-number {from_number}: nothing to verify, {what}")
-    breaks, count, short = done.breaks, done.records, sorted(done.passed.items())
-    if as_json:
-        shown = [asdict(it) for it in breaks]
-        say_json({"ok": not breaks, "records": count, "breaks": shown, "end_before": dict(short)})
-    else:
-        for partition, last in short:
-            say(f"partition {partition} ends at number {last}: nothing of it was verified")
-        if breaks:
-            columns = ("partition", "number", "place", "fault", "says")
-            say_table(columns, (asdict(it).values() for it in breaks[:SHOWN]))
-        say(f"{count} records read, {len(breaks)} breaks in the chain")
-    raise typer.Exit(1 if breaks else 0)
-
-
 def _follow(chosen: Settings, span: Span, port: int) -> None:
     registry = CollectorRegistry()
     metrics = Metrics(registry)
@@ -148,7 +130,7 @@ def _follow(chosen: Settings, span: Span, port: int) -> None:
 
 async def _audit(chosen: Settings, span: Span, found: Any, **options: Any) -> Any:
     take = found.extend if isinstance(found, list) else found
-    async with _reading(chosen) as client:
+    async with audited(chosen) as client:
         return await audit_topics(
             client,
             chosen.topic_prefix,
@@ -158,12 +140,3 @@ async def _audit(chosen: Settings, span: Span, found: Any, **options: Any) -> An
             partitions=chosen.partitions,
             **options,
         )
-
-
-@asynccontextmanager
-async def _reading(chosen: Settings) -> AsyncIterator[TolerantConsumer]:
-    try:
-        async with consumer(chosen) as client:
-            yield client
-    except MissingTopicsError as error:
-        raise UsageError(f"{error}: `byline topics create` makes them") from error

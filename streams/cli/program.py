@@ -10,6 +10,7 @@ from streams.cli import (
     control,
     dead_letters,
     events,
+    evidence,
     explain,
     funnel,
     index,
@@ -36,6 +37,7 @@ explain.register(app)
 events.register(app)
 funnel.register(app)
 report.register(app)
+evidence.register(app)
 status.register(app)
 policy_history.register(policy.app)
 app.add_typer(topics.app, name="topics")

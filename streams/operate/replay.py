@@ -27,6 +27,10 @@ class ReplayError(Exception):
     """The log and the inputs do not lead to one state; the message says where they part."""
 
 
+class RecordsGoneError(ReplayError):
+    """What would have to be read again is not there any more; nothing is said against the log."""
+
+
 class Cursor(Protocol):
     """One topic partition, read in order."""
 
@@ -105,13 +109,16 @@ class Replay:
         self.reads.update(closing["reads"])
 
     def _parted(self, closing: Mapping[str, Any], why: str) -> ReplayError:
+        return ReplayError(self._place(closing, why))
+
+    def _place(self, closing: Mapping[str, Any], why: str) -> str:
         place = f"partition {self._partition}, record {closing['number']} of the decision log"
-        return ReplayError(f"{place} ({closing['now']}): {why}")
+        return f"{place} ({closing['now']}): {why}"
 
     @property
     def _known(self) -> Partition:
         if self._core is None:
-            raise ReplayError(
+            raise RecordsGoneError(
                 f"partition {self._partition}: the decision log does not begin with its beginning"
             )
         return self._core
@@ -124,7 +131,7 @@ class Replay:
                 platform for platform, digest in digests.items() if digest not in self._texts
             ]
             if missing:
-                raise ReplayError(
+                raise RecordsGoneError(
                     f"the policy of {', '.join(missing)} is not in its topic any more"
                 )
             self._policies = {
@@ -175,7 +182,7 @@ class Replay:
             records = await cursor.upto(after)
             if not records or records[0].offset != first or offset_after(records[-1]) != after:
                 words = f"{topic} {first} to {after - 1} is not there any more, or not all of it"
-                raise self._parted(closing, words)
+                raise RecordsGoneError(self._place(closing, words))
             batches.append((name, records))
         return batches
 

@@ -7,7 +7,7 @@ null, no fractions.
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -35,7 +35,8 @@ class Chain:
     """The chain of one partition, checked record by record.
 
     `number` and `previous` belong to the next record to come. None: the first record is taken on
-    trust.
+    trust. `first`: the number of the first record, `began` and `ended` the instants of the first
+    and the last (as they say it).
     """
 
     partition: int
@@ -43,6 +44,9 @@ class Chain:
     previous: str | None = None
     records: int = 0
     skipped_to: int = 0
+    first: int | None = None
+    began: str | None = None
+    ended: str | None = None
 
     def check(self, record: Record) -> list[Break]:
         """Every fault that the next record of the partition shows."""
@@ -51,6 +55,9 @@ class Chain:
         if plain is None:
             return [self._break(record, None, "unreadable", "this is no record of the log")]
         number, found = plain["number"], []
+        self.ended = str(plain.get("now"))
+        if self.first is None:
+            self.first, self.began = number, self.ended
         if record.value != _canonical(plain):
             found.append(self._break(record, number, "changed", "it is not in canonical form"))
         elif digest(plain) != plain["hash"]:
@@ -88,10 +95,13 @@ class Chain:
 class Verified:
     """The chains of all partitions, each from one number on. Earlier records are passed over.
 
-    `passed`: the last number passed over, of partitions that end before that number.
+    `passed`: the last number passed over, of partitions that end before that number. `wanted`: a
+    number of each partition whose hash is to be noted in `hashes`.
     """
 
     from_number: int = 1
+    wanted: Mapping[int, int] = field(default_factory=dict)
+    hashes: dict[int, str] = field(default_factory=dict)
     chains: dict[int, Chain] = field(default_factory=dict)
     passed: dict[int, int] = field(default_factory=dict)
     breaks: list[Break] = field(default_factory=list)
@@ -106,6 +116,9 @@ class Verified:
             start = (None, None) if trusted or self.from_number > 1 else (1, START)
             chain = self.chains[record.partition] = Chain(record.partition, *start)
         self.breaks += chain.check(record)
+        wanted = self.wanted.get(record.partition)
+        if wanted is not None and chain.number == wanted + 1 and chain.previous is not None:
+            self.hashes[record.partition] = chain.previous
 
     @property
     def records(self) -> int:

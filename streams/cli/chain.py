@@ -1,0 +1,110 @@
+"""`byline audit --chain|--head|--against`: the hash chain of the decision log, and its anchor."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import NoReturn
+
+import typer
+
+from streams.cli.say import complain, say, say_json, say_table
+from streams.kafka.consumer import TolerantConsumer
+from streams.operate.audit.chain import Verified
+from streams.operate.audit.head import (
+    AnchorError,
+    Head,
+    Missed,
+    anchor_of,
+    heads_of,
+    missed,
+    read_anchor,
+    wanted_of,
+)
+from streams.operate.audit.reading import MissingTopicsError, verify_log
+from streams.operate.clients import consumer
+from streams.operate.errors import UsageError
+from streams.settings import Settings
+
+SHOWN = 200
+"""Rows of the table; --json has all."""
+
+
+def verify_chain(
+    chosen: Settings, from_number: int, head: bool, against: Path | None, as_json: bool
+) -> NoReturn:
+    """Verify, print what was found, and the head if that is wanted; exit 1 where it is not so."""
+    anchored = [] if against is None else _anchor(against)
+
+    async def run() -> Verified:
+        async with audited(chosen) as client:
+            wanted = wanted_of(anchored)
+            return await verify_log(client, chosen.topic_prefix, from_number, wanted)
+
+    done = asyncio.run(run())
+    if from_number > 1 and not done.records:
+        last = max(done.passed.values(), default=0)
+        what = f"the log ends at number {last}: take {last} or less" if last else "the log is empty"
+        raise UsageError(f"--from-number {from_number}: nothing to verify, {what}")
+    lacking = missed(done, anchored)
+    heads = heads_of(done) if head else None
+    if as_json:
+        _print_json(done, lacking, heads, against)
+    else:
+        _print(done, lacking, heads)
+        if against is not None and not lacking:
+            say(f"the log holds all {len(anchored)} anchored heads of {against}")
+    raise typer.Exit(1 if done.breaks or lacking else 0)
+
+
+def _anchor(path: Path) -> list[Head]:
+    try:
+        return read_anchor(path.read_bytes())
+    except OSError as error:
+        raise UsageError(f"--against {path}: {error.strerror}") from error
+    except AnchorError as error:
+        raise UsageError(f"--against {path}: {error}") from error
+
+
+def _print_json(
+    done: Verified, lacking: list[Missed], heads: list[Head] | None, against: Path | None
+) -> None:
+    said = {
+        "ok": not done.breaks and not lacking,
+        "records": done.records,
+        "breaks": [asdict(it) for it in done.breaks],
+        "end_before": dict(sorted(done.passed.items())),
+    }
+    if heads is not None:
+        said |= anchor_of(heads)
+    if against is not None:
+        said["missed"] = [asdict(it) for it in lacking]
+    say_json(said)
+
+
+def _print(done: Verified, lacking: list[Missed], heads: list[Head] | None) -> None:
+    for partition, last in sorted(done.passed.items()):
+        say(f"partition {partition} ends at number {last}: nothing of it was verified")
+    if done.breaks:
+        columns = ("partition", "number", "place", "fault", "says")
+        say_table(columns, (asdict(it).values() for it in done.breaks[:SHOWN]))
+    for it in lacking:
+        complain(f"partition {it.partition}, anchored number {it.number}: {it.says}")
+    if heads is not None:
+        say_table(
+            ("partition", "number", "hash", "at"),
+            ((it.partition, it.number, it.hash, it.at) for it in heads),
+        )
+        say(f"digest of all heads: {anchor_of(heads)['digest']}")
+    say(f"{done.records} records read, {len(done.breaks)} breaks in the chain")
+
+
+@asynccontextmanager
+async def audited(chosen: Settings) -> AsyncIterator[TolerantConsumer]:
+    """A client for the auditor; UsageError where a topic is missing."""
+    try:
+        async with consumer(chosen) as client:
+            yield client
+    except MissingTopicsError as error:
+        raise UsageError(f"{error}: `byline topics create` makes them") from error

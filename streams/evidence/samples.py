@@ -1,0 +1,111 @@
+"""Decisions of a period, drawn so that nobody can choose them, and decided anew by the core.
+
+Drawn are those whose hash, hashed together with the digest of the chain's head, is smallest: who
+writes the log cannot know which ones, and whoever has the file can draw them again.
+"""
+
+import hashlib
+import heapq
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from enum import StrEnum, unique
+from typing import Any
+
+import msgspec
+
+from schemas.topics import TopicNames
+from streams.operate.recorded import RecordedPartition, Transaction
+from streams.operate.replay import RecordsGoneError, ReplayError
+from streams.processor import partitioner
+from streams.settings import Settings
+
+
+@unique
+class Anew(StrEnum):
+    """What became of a decision that the core decides anew."""
+
+    SAME = "same"
+    OTHERWISE = "otherwise"
+    NOT_POSSIBLE = "not_possible"
+
+
+@dataclass(slots=True)
+class Sample:
+    """A decision, where it lies, and whether the core decides it anew, byte for byte.
+
+    `why`: where it came out otherwise, or what of the inputs is not there any more.
+    """
+
+    place: str
+    partition: int
+    number: int
+    record: Mapping[str, Any]
+    anew: Anew = Anew.NOT_POSSIBLE
+    why: str | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """As it stands in the file."""
+        found: dict[str, Any] = {"place": self.place, "decided_anew": self.anew}
+        if self.why is not None:
+            found["why"] = self.why
+        return {**found, "record": self.record}
+
+
+@dataclass(slots=True)
+class Draw:
+    """Feed it the hashes of all decisions; it keeps the lowest of them, for one head."""
+
+    head: str
+    most: int
+    _kept: list[tuple[int, int, int]] = field(default_factory=list)
+
+    def offer(self, partition: int, number: int, digest: str) -> None:
+        """A decision that may be drawn."""
+        rank = int(hashlib.sha256(f"{self.head}:{digest}".encode()).hexdigest(), 16)
+        it = (-rank, partition, number)
+        if len(self._kept) < self.most:
+            heapq.heappush(self._kept, it)
+        elif self._kept:
+            heapq.heappushpop(self._kept, it)
+
+    def drawn(self) -> set[tuple[int, int]]:
+        """Partition and number of each."""
+        return {(partition, number) for _, partition, number in self._kept}
+
+
+async def rederive(
+    settings: Settings, samples: Iterable[Sample], count: int, texts: Mapping[str, bytes]
+) -> None:
+    """Let the core decide the partitions of these anew, from their beginning; note what came out.
+
+    `count`: how many partitions there are. `texts`: the canonical policies by digest.
+    """
+    names = TopicNames(settings.topic_prefix, settings.application_id)
+    by_partition: dict[int, list[Sample]] = defaultdict(list)
+    for it in samples:
+        by_partition[it.partition].append(it)
+    for number, mine in sorted(by_partition.items()):
+        recorded = RecordedPartition(settings, names, number, count, texts, partitioner(count))
+        await _anew(recorded, mine)
+
+
+async def _anew(recorded: RecordedPartition, mine: list[Sample]) -> None:
+    seen: set[int] = set()
+    failed, why = Anew.OTHERWISE, "the log that was read again ends before it"
+    async with AsyncExitStack() as stack:
+        await recorded.last_of_log(stack)
+        try:
+            await recorded.run(stack, lambda transaction: seen.update(_numbers(transaction)))
+        except RecordsGoneError as error:
+            failed, why = Anew.NOT_POSSIBLE, str(error)
+        except ReplayError as error:
+            why = str(error)
+    for it in mine:
+        it.anew, it.why = (Anew.SAME, None) if it.number in seen else (failed, why)
+
+
+def _numbers(transaction: Transaction) -> Iterable[int]:
+    for _, value in transaction:
+        yield msgspec.json.decode(value or b"null")["number"]
