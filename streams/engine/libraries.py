@@ -67,6 +67,7 @@ ATTRIBUTES: dict[str, tuple[str, ...]] = {
     "aiokafka.consumer.fetcher:Fetcher": (
         "_closed",
         "_fetch_task",
+        "_pending_tasks",
         "_records",
         "_subscriptions",
         "_wait_consume_future",

@@ -1,10 +1,13 @@
 """The client that everything in Byline reads Kafka with."""
 
+import asyncio
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer
 
 from streams.kafka.stretches import Stretch, install, read_stretches
+
+CANCEL_SECONDS = 0.5
 
 
 class TolerantConsumer(AIOKafkaConsumer):  # type: ignore[misc]
@@ -16,6 +19,25 @@ class TolerantConsumer(AIOKafkaConsumer):  # type: ignore[misc]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         install()
         super().__init__(*args, **kwargs)
+
+    async def stop(self) -> None:
+        """End, also where aiokafka 0.14 would wait for ever or raise CancelledError.
+
+        Its fetching task, cancelled while it waits for requests of an assignment that is over,
+        takes that for their end and goes on; a request that has not begun yet passes on that it
+        was cancelled.
+        """
+        fetcher = self._fetcher
+        tasks: set[asyncio.Task[Any]] = set()
+        if fetcher is not None:
+            tasks = {fetcher._fetch_task, *fetcher._pending_tasks}
+        while tasks:
+            for task in tasks:
+                task.cancel()
+            _, tasks = await asyncio.wait(tasks, timeout=CANCEL_SECONDS)
+        if fetcher is not None:
+            fetcher._pending_tasks.clear()
+        await super().stop()
 
     async def take(self, timeout_seconds: float, max_records: int = 5_000) -> list[Stretch]:
         """What has been fetched, of each partition about `max_records`; headers are kept."""

@@ -1,5 +1,6 @@
 """No bytes end a worker: headers are not decoded, batches bounded, what is unreadable is said."""
 
+import asyncio
 import json
 import re
 import resource
@@ -12,6 +13,7 @@ from aiokafka.consumer.fetcher import READ_COMMITTED, PartitionRecords
 
 from streams.kafka import codecs
 from streams.kafka.batches import LARGE_BYTES, PlainRecord, read_tolerant
+from streams.kafka.consumer import TolerantConsumer
 from streams.kafka.stretches import KeptRecords, Taking, install
 from tests.engine import batches
 from tests.engine.batches import batch, plain, record
@@ -138,6 +140,28 @@ def test_every_reader_of_byline_is_the_tolerant_one() -> None:
         and path.name != "libraries.py"
     ]
     assert strict == []
+
+
+@pytest.mark.kafka
+async def test_a_reader_stops_at_whatever_instant_it_is_told_to(toys: Toys) -> None:
+    """aiokafka's own waits for ever where requests of the assignment before are under way."""
+    tps = [TopicPartition(f"{toys.prefix}.adds", number) for number in range(4)]
+    for turns in range(5):
+        reader = TolerantConsumer(
+            bootstrap_servers=toys.bootstrap, fetch_max_wait_ms=20_000, fetch_min_bytes=2**20
+        )
+        await reader.start()
+        reader.assign(tps)
+        for tp in tps:
+            reader.seek(tp, 0)
+        await asyncio.sleep(1.0)
+        reader.assign(tps)
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        stopping = asyncio.create_task(reader.stop())
+        await asyncio.wait([stopping], timeout=5)
+        assert stopping.done(), turns
+        assert stopping.exception() is None
 
 
 @pytest.mark.kafka
