@@ -15,9 +15,9 @@ from prometheus_client import CollectorRegistry
 from schemas.topics import POLICIES, TopicNames
 from streams import logs
 from streams.core.model.policy import Policy
-from streams.engine.chassis import EngineApp, build, run
 from streams.engine.config import EngineConfig
-from streams.engine.fatal import spawn
+from streams.engine.faust_app import EngineApp, build, run
+from streams.engine.process_exit import spawn
 from streams.engine.processor import Refusal
 from streams.gauges import follow, refresh
 from streams.instance import Instance, claim
@@ -172,7 +172,7 @@ def create_app(settings: Settings) -> EngineApp:
 
 
 def run_worker(settings: Settings) -> int:
-    """Run a worker until it is told to stop; the exit code (see streams/engine/chassis.py)."""
+    """Run a worker until it is told to stop; the exit code (see streams/engine/faust_app.py)."""
     logs.configure(settings.log_level, settings.log_format)
     if ignored := injected_names():
         _log.debug("ignored, Kubernetes has set them: %s", ", ".join(ignored))

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from streams.core.partition import Partition
-from streams.engine.chassis import EngineApp
+from streams.engine.faust_app import EngineApp
 from streams.engine.observer import EngineStatus
 from streams.metrics import Metrics
 from streams.news import Look, News
@@ -19,7 +19,7 @@ async def follow(news: News, app: EngineApp, processor: BylineProcessor) -> None
     while True:
         await asyncio.sleep(LOOK_SECONDS)
         status = app.engine.status()
-        if status.parts:
+        if status.partitions:
             news.look(look_of(status, processor, app.engine.clock.now()))
 
 
@@ -75,15 +75,15 @@ def _show_engine(
     metrics: Metrics, status: EngineStatus, processor: BylineProcessor, now: int
 ) -> None:
     states = Counter({"recovering": 0, "running": 0, "suspended": 0})
-    states.update(part.state for part in status.parts)
+    states.update(part.state for part in status.partitions)
     for state, number in states.items():
         metrics.show("byline_partitions", number, state)
     metrics.show("byline_cluster_changed", int(status.cluster_changed is not None))
     metrics.show("byline_blocked_inputs", len(status.blocked))
     metrics.show("byline_kafka_away_seconds", status.away_seconds)
-    metrics.show("byline_lag_records", sum(part.lag for part in status.parts))
-    metrics.show("byline_queued_records", sum(part.queued_records for part in status.parts))
-    dues = [part.next_due_at for part in status.parts if part.next_due_at is not None]
+    metrics.show("byline_lag_records", sum(part.lag for part in status.partitions))
+    metrics.show("byline_queued_records", sum(part.queued_records for part in status.partitions))
+    dues = [part.next_due_at for part in status.partitions if part.next_due_at is not None]
     overdue = max(0, now - min(dues)) / 1000 if dues else 0.0
     metrics.show("byline_timers_overdue_seconds", overdue)
     _show_lag(metrics, status, processor, now)
@@ -118,7 +118,7 @@ def _show_brakes(metrics: Metrics, now: Look, platforms: Sequence[str]) -> None:
 
 
 def _served(status: EngineStatus, processor: BylineProcessor) -> list[Partition]:
-    served = (processor.partitions.get(part.partition) for part in status.parts)
+    served = (processor.partitions.get(part.partition) for part in status.partitions)
     return [core for core in served if core is not None]
 
 

@@ -267,7 +267,7 @@ class Metrics:
         """A batch was applied."""
         self.observe("byline_batch_seconds", seconds)
 
-    def fired(self, partition: int, late_ms: int, seconds: float) -> None:
+    def timers_run(self, partition: int, late_ms: int, seconds: float) -> None:
         """A round of timers was run."""
         self.observe("byline_timer_delay_seconds", late_ms / 1000)
 
@@ -278,6 +278,6 @@ class Metrics:
         self.count("byline_outputs_total", outputs)
         self.observe("byline_transaction_seconds", seconds)
 
-    def healed(self, partition: int, reason: str) -> None:
+    def refetched(self, partition: int, reason: str) -> None:
         """A span had to be fetched again."""
         self.count("byline_healed_total", 1, reason)

@@ -1,6 +1,6 @@
 """The core as the engine's processor.
 
-The one place where spans become inputs and names get prefixes.
+The one place where batches become inputs and names get prefixes.
 """
 
 import logging
@@ -26,10 +26,10 @@ from streams.core.model.policy import Policy
 from streams.core.model.ports import Headers, Stop
 from streams.core.partition import Partition, PartitionEnvironment
 from streams.engine.processor import (
+    FetchedBatch,
     ProcessorSpec,
     Refusal,
     Scan,
-    Span,
     StoreSpec,
     Transaction,
 )
@@ -126,15 +126,15 @@ class BylinePartition:
         again = self.core.rewind(self._on(transaction), named)
         return frozenset(topic for topic, name in self._names.items() if name in again)
 
-    def step(self, transaction: Transaction, now: int, spans: Sequence[Span]) -> bool:
-        """Apply the spans; True when an output waits to be seen."""
+    def step(self, transaction: Transaction, now: int, batches: Sequence[FetchedBatch]) -> bool:
+        """Apply the batches; True when an output waits to be seen."""
         try:
             return self.core.step(
                 self._on(transaction),
                 now,
                 (
-                    (self._names[span.topic], joined(span.records, span.unreadable))
-                    for span in spans
+                    (self._names[batch.topic], joined(batch.records, batch.unreadable))
+                    for batch in batches
                 ),
             )
         except Stop as stop:
@@ -144,7 +144,7 @@ class BylinePartition:
         """The instant of the earliest timer."""
         return self.core.due()
 
-    def fire(
+    def run_timers(
         self,
         transaction: Transaction,
         now: int,
@@ -154,7 +154,7 @@ class BylinePartition:
     ) -> bool:
         """Act on timers due by `as_of`; True: more are due."""
         try:
-            return self.core.fire(self._on(transaction), now, as_of, limit, favourable_only)
+            return self.core.run_timers(self._on(transaction), now, as_of, limit, favourable_only)
         except Stop as stop:
             raise Refusal(stop.message, stop.exit_code) from stop
 
@@ -162,9 +162,9 @@ class BylinePartition:
         """Hold back what is adverse, and stop the clocks of answers, until the next start."""
         self.core.cluster_changed(now)
 
-    def seal(self, transaction: Transaction, now: int, reads: Mapping[str, int]) -> None:
+    def before_commit(self, transaction: Transaction, now: int, reads: Mapping[str, int]) -> None:
         """Close the transaction in the decision log."""
-        self.core.seal(self._on(transaction), now, reads)
+        self.core.before_commit(self._on(transaction), now, reads)
 
     def committed(self) -> None:
         """Show Prometheus, and tell the log, what is durable now."""

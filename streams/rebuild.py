@@ -3,7 +3,7 @@
 Of each partition the first source that is proven is taken: a worker's disk whose chain ends where
 the decision log ends, else the replay of the log over the inputs. Where neither is whole it says
 what is lost, in numbers, and changes nothing. The changelogs are made anew and filled: a partition
-is written in transactions under its own fence, its position with the last one.
+is written in transactions under its own fence, its checkpoint with the last one.
 """
 
 import asyncio
@@ -18,9 +18,9 @@ from aiokafka.admin import AIOKafkaAdminClient
 from schemas.topics import DECISIONS, POLICIES, STORES, TopicNames
 from streams.core.log.chain import Chain
 from streams.engine import acceptance
+from streams.engine.checkpoint import FORMAT, Checkpoint
 from streams.engine.config import EngineConfig
 from streams.engine.disk_reading import Disk, read_disk
-from streams.engine.position import FORMAT, Position
 from streams.engine.processor import ProcessorSpec, Refusal
 from streams.engine.producer import TransactionalProducer
 from streams.operate import topics
@@ -44,7 +44,7 @@ class Source:
 
     partition: int
     kind: str
-    position: Position | None = None
+    checkpoint: Checkpoint | None = None
     state: Mapping[str, Mapping[bytes, bytes]] | None = None
     why: str = ""
 
@@ -124,19 +124,19 @@ async def _source(
         if last is None:
             # No state either: what was read had no effect, and has none when it is read again.
             nothing: dict[str, dict[bytes, bytes]] = {store: {} for store in STORES}
-            return Source(number, "nothing decided", Position(FORMAT, count, 0, {}), nothing)
+            return Source(number, "nothing decided", Checkpoint(FORMAT, count, 0, {}), nothing)
         for disk in held:
             raw = disk.state["accounts"].get(b"#chain")
             chain = msgspec.msgpack.decode(raw, type=Chain) if raw else Chain()
             if (chain.number, chain.previous) == last:
-                return Source(number, f"disk {disk.path}", disk.position, disk.state)
+                return Source(number, f"disk {disk.path}", disk.checkpoint, disk.state)
         try:
             await replay.run(stack)
         except ReplayError as error:
             return Source(number, "lost", why=str(error))
         done = replay.replay
-        position = Position(FORMAT, count, done.now, done.reads)
-        return Source(number, f"replay of {done.transactions} transactions", position, done.state)
+        checkpoint = Checkpoint(FORMAT, count, done.now, done.reads)
+        return Source(number, f"replay of {done.transactions} transactions", checkpoint, done.state)
 
 
 async def _write(
@@ -145,18 +145,18 @@ async def _write(
     spec: ProcessorSpec,
     sources: list[Source],
 ) -> None:
-    notes = await acceptance.read_positions(config, spec)
+    notes = await acceptance.read_checkpoints(config, spec)
     async with admin_client(settings) as client:
         logs = [config.changelog(store.name) for store in spec.stores]
         ids = await _make_anew(settings, client, config, spec, logs)
     for source in sources:
-        assert source.position is not None
+        assert source.checkpoint is not None
         # An input that was made anew as well is for `accept`: it keeps the id that was read.
         note = notes.get(source.partition)
-        known = source.position.ids or (note.ids if note is not None else {})
+        known = source.checkpoint.ids or (note.ids if note is not None else {})
         own = {name: known.get(name, now) for name, now in ids.items() if name not in logs}
         own |= {name: ids[name] for name in logs if name in ids}
-        await _fill(config, spec, source, msgspec.structs.replace(source.position, ids=own))
+        await _fill(config, spec, source, msgspec.structs.replace(source.checkpoint, ids=own))
 
 
 async def _make_anew(
@@ -186,7 +186,7 @@ async def _make_anew(
 
 
 async def _fill(
-    config: EngineConfig, spec: ProcessorSpec, source: Source, position: Position
+    config: EngineConfig, spec: ProcessorSpec, source: Source, checkpoint: Checkpoint
 ) -> None:
     assert source.state is not None
     producer = TransactionalProducer(config, source.partition)
@@ -202,7 +202,7 @@ async def _fill(
                 for future in waiting:
                     await future
                 await producer.commit_transaction()
-        await acceptance.put_position(producer, config, spec, source.partition, position)
+        await acceptance.put_checkpoint(producer, config, spec, source.partition, checkpoint)
     finally:
         await producer.stop()
 

@@ -11,8 +11,8 @@ from schemas.topics import CHANGELOGS, INPUTS, TopicNames
 from streams.app import engine_config
 from streams.engine import acceptance
 from streams.engine.acceptance import Change, Reading
+from streams.engine.checkpoint import Checkpoint
 from streams.engine.config import EngineConfig
-from streams.engine.position import Position
 from streams.engine.processor import ProcessorSpec
 from streams.instance import Instance
 from streams.kafka.requests.metadata import View
@@ -46,21 +46,23 @@ async def check(settings: Settings) -> list[Finding]:
     config, spec = offline(settings)
     async with admin_client(settings) as client:
         view = await acceptance.look(client, config, spec)
-        positions = await acceptance.read_positions(config, spec)
-        found = list(_topics(settings, view, positions))
+        checkpoints = await acceptance.read_checkpoints(config, spec)
+        found = list(_topics(settings, view, checkpoints))
         if not any(finding.what == "missing" for finding in found):
-            found += await _places(config, spec, view, positions)
+            found += await _places(config, spec, view, checkpoints)
     return found
 
 
-def _topics(settings: Settings, view: View, positions: dict[int, Position]) -> Iterator[Finding]:
+def _topics(
+    settings: Settings, view: View, checkpoints: dict[int, Checkpoint]
+) -> Iterator[Finding]:
     names = TopicNames(settings.topic_prefix, settings.application_id)
     logs = {names.of(topic) for topic in CHANGELOGS}
     for name, topic in view.topics.items():
         if topic.error:
             yield Finding(name, "missing", "`byline topics create` makes it")
             continue
-        known = {p.ids[name] for p in positions.values() if name in p.ids} - {topic.id}
+        known = {p.ids[name] for p in checkpoints.values() if name in p.ids} - {topic.id}
         if known and topic.id:
             command = f"`byline cluster accept {name}={topic.id}`"
             restored = (
@@ -68,7 +70,7 @@ def _topics(settings: Settings, view: View, positions: dict[int, Position]) -> I
             )
             way_out = restored if name in logs else command
             yield Finding(name, f"made anew, its id was {', '.join(sorted(known))}", way_out)
-    built = {position.partitions for position in positions.values()}
+    built = {checkpoint.partitions for checkpoint in checkpoints.values()}
     in_use = settings.partitions
     for name in (names.of(topic) for topic in (*INPUTS, *CHANGELOGS) if not topic.single):
         count = view.topics[name].partitions
@@ -79,14 +81,14 @@ def _topics(settings: Settings, view: View, positions: dict[int, Position]) -> I
 
 
 async def _places(
-    config: EngineConfig, spec: ProcessorSpec, view: View, positions: dict[int, Position]
+    config: EngineConfig, spec: ProcessorSpec, view: View, checkpoints: dict[int, Checkpoint]
 ) -> list[Finding]:
     logs = [config.changelog(store.name) for store in spec.stores]
     home = dict.fromkeys(filter(None, [spec.broadcast]), 0)
     inputs = {
         (topic, number): TopicPartition(topic, home.get(topic, number))
-        for number, position in positions.items()
-        for topic in position.next
+        for number, checkpoint in checkpoints.items()
+        for topic in checkpoint.next
         if topic in view.topics and number < view.topics[topic].partitions
     }
     numbers = range(min(view.topics[name].partitions for name in logs))
@@ -102,9 +104,9 @@ async def _places(
         if bounds[tp][0] > 0
     ]
     for (topic, number), tp in inputs.items():
-        (begin, end), next_ = bounds[tp], positions[number].next[topic]
+        (begin, end), next_ = bounds[tp], checkpoints[number].next[topic]
         now_id = view.topics[topic].id
-        if positions[number].ids.get(topic, now_id) == now_id and not begin <= next_ <= end:
+        if checkpoints[number].ids.get(topic, now_id) == now_id and not begin <= next_ <= end:
             words = f"holds offsets {begin} to {end}, partition {number} reads on at {next_}"
             way_out = f"`byline cluster accept {topic}={now_id}`"
             found.append(Finding(f"{topic}[{tp.partition}]", words, way_out))
@@ -152,8 +154,8 @@ async def retire(settings: Settings, other: str, *, yes: bool) -> Retired:
         await acceptance.refuse_members(client, other, settings.session_timeout_seconds)
         offsets = await _offsets(client, config, logs)
         read = sum(
-            sum(position.next.values())
-            for position in (await acceptance.read_positions(config, spec)).values()
+            sum(checkpoint.next.values())
+            for checkpoint in (await acceptance.read_checkpoints(config, spec)).values()
         )
         if yes:
             await client.delete_topics(logs)

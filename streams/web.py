@@ -155,7 +155,7 @@ class HealthSite:
                     "last_commit_at": part.last_commit_at,
                     "next_due_at": part.next_due_at,
                 }
-                for part in status.parts
+                for part in status.partitions
             ],
         }
         code = HTTPStatus.OK if status.ready else HTTPStatus.SERVICE_UNAVAILABLE

@@ -257,7 +257,7 @@ class Partition:
             self._effects.pending[CLUSTER] = self._cluster
             self._decisions.cluster_changed(now)
 
-    def fire(
+    def run_timers(
         self,
         transaction: Transaction,
         now: int,
@@ -293,10 +293,10 @@ class Partition:
         self._effects.flush(transaction)
         more = self.schedule.due_by(as_of)
         if looked or not favourable_only:
-            self._decisions.fired(now, as_of, looked, more, favourable_only)
+            self._decisions.timers_run(now, as_of, looked, more, favourable_only)
         return more
 
-    def seal(self, transaction: Transaction, now: int, reads: Mapping[str, int]) -> None:
+    def before_commit(self, transaction: Transaction, now: int, reads: Mapping[str, int]) -> None:
         """Closes a transaction: writes how far each input was read, and the end of the chain."""
         self._decisions.transaction(transaction, now, reads)
         transaction.put(ACCOUNTS, _CHAIN, encode(self._decisions.chain))

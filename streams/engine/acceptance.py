@@ -1,6 +1,6 @@
 """Accepting topics that are others than before: the fact is written where the worker looks for it.
 
-While no worker runs the position of each partition is written anew, with the topics' new ids, in a
+While no worker runs the checkpoint of each partition is written anew, with the new topic ids, in a
 transaction of its own under the partition's own fence. So it takes effect once: a command that was
 cut short is given again and does the rest, and one that is given twice finds nothing to do.
 """
@@ -16,10 +16,10 @@ import msgspec
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
+from streams.engine.checkpoint import CHECKPOINT_KEY, Checkpoint, encode_checkpoint
 from streams.engine.config import EngineConfig
 from streams.engine.continuity import REBUILD, since_when
 from streams.engine.notes import read_notes
-from streams.engine.position import POSITION_KEY, Position, encode_position
 from streams.engine.preflight import changelogs, needed_topics
 from streams.engine.processor import ProcessorSpec, Refusal
 from streams.engine.producer import TransactionalProducer
@@ -76,10 +76,10 @@ async def _members(client: AIOKafkaAdminClient, group: str) -> list[str]:
     return sorted(str(member[1] or member[0]) for member in members)
 
 
-async def read_positions(config: EngineConfig, spec: ProcessorSpec) -> dict[int, Position]:
+async def read_checkpoints(config: EngineConfig, spec: ProcessorSpec) -> dict[int, Checkpoint]:
     """What the state of each partition says of itself; those without one are left out."""
     changelog = config.changelog(spec.stores[0].name)
-    consumer = plain_consumer(config, "read_committed", "positions")
+    consumer = plain_consumer(config, "read_committed", "checkpoints")
     await consumer.start()
     try:
         cluster = await consumer._client.fetch_all_metadata()
@@ -109,14 +109,14 @@ async def plan(
     view = await look(client, config, spec)
     for topic, topic_id in wanted.items():
         _refuse_other_id(view, topic, topic_id)
-    positions = await read_positions(config, spec)
-    if not positions:
+    checkpoints = await read_checkpoints(config, spec)
+    if not checkpoints:
         raise Refusal(f"{config.application_id} has no state here: there is nothing to accept", 2)
     inputs = [*spec.topics, *filter(None, [spec.broadcast])]
     asked = {
         (topic, number): TopicPartition(topic, 0 if topic == spec.broadcast else number)
         for topic in inputs
-        for number in positions
+        for number in checkpoints
         if topic in wanted
     }
     logs = [name for name in changelogs(config, spec) if name in wanted]
@@ -129,10 +129,15 @@ async def plan(
     bounds = await bounds_of(config, set(asked.values()))
     changes = []
     for topic, topic_id in wanted.items():
-        for number, position in sorted(positions.items()):
+        for number, checkpoint in sorted(checkpoints.items()):
             place = asked.get((topic, number))
             change = _change(
-                position, topic, number, topic_id, None if place is None else bounds[place], reading
+                checkpoint,
+                topic,
+                number,
+                topic_id,
+                None if place is None else bounds[place],
+                reading,
             )
             if change is not None:
                 changes.append(change)
@@ -152,7 +157,7 @@ def _refuse_other_id(view: View, topic: str, topic_id: str) -> None:
 
 
 def _change(
-    position: Position,
+    checkpoint: Checkpoint,
     topic: str,
     number: int,
     topic_id: str,
@@ -160,16 +165,16 @@ def _change(
     reading: Reading,
 ) -> Change | None:
     """None: this partition has accepted it already."""
-    old_id = position.ids.get(topic, "")
+    old_id = checkpoint.ids.get(topic, "")
     if bounds is None:
-        known = topic in position.ids and old_id == topic_id
+        known = topic in checkpoint.ids and old_id == topic_id
         return None if known else Change(topic, number, old_id, topic_id, None, None, 0)
     begin, end = bounds
-    before = position.next.get(topic)
+    before = checkpoint.next.get(topic)
     inside = before is not None and begin <= before <= end
     if old_id == topic_id and inside:
         return None
-    if position.served.get(topic) == topic_id and inside and reading is Reading.BEGINNING:
+    if checkpoint.served.get(topic) == topic_id and inside and reading is Reading.BEGINNING:
         # It has been read by workers that held back what is adverse: from its beginning to here.
         after = before
     elif reading is Reading.BEGINNING:
@@ -215,32 +220,32 @@ async def write(config: EngineConfig, spec: ProcessorSpec, changes: Iterable[Cha
         await producer.start()
         try:
             # Read behind the fence: nobody else can write it any more.
-            position = (await read_positions(config, spec))[number]
-            await put_position(producer, config, spec, number, _with(position, own))
+            checkpoint = (await read_checkpoints(config, spec))[number]
+            await put_checkpoint(producer, config, spec, number, _with(checkpoint, own))
         finally:
             await producer.stop()
     return len(by_partition)
 
 
-def _with(position: Position, changes: Iterable[Change]) -> Position:
-    reads, ids, served = dict(position.next), dict(position.ids), dict(position.served)
-    anew = dict(position.anew)
+def _with(checkpoint: Checkpoint, changes: Iterable[Change]) -> Checkpoint:
+    reads, ids, served = dict(checkpoint.next), dict(checkpoint.ids), dict(checkpoint.served)
+    anew = dict(checkpoint.anew)
     for change in changes:
         ids[change.topic] = change.new_id
         served.pop(change.topic, None)
         if change.next_after is not None and change.next_after != change.next_before:
             anew |= since_when(change.topic, change.next_before or 0, anew)
             reads[change.topic] = change.next_after
-    return msgspec.structs.replace(position, next=reads, ids=ids, served=served, anew=anew)
+    return msgspec.structs.replace(checkpoint, next=reads, ids=ids, served=served, anew=anew)
 
 
-async def put_position(
-    producer: Any, config: EngineConfig, spec: ProcessorSpec, number: int, position: Position
+async def put_checkpoint(
+    producer: Any, config: EngineConfig, spec: ProcessorSpec, number: int, checkpoint: Checkpoint
 ) -> None:
-    """One transaction that writes the position, and nothing else."""
+    """One transaction that writes the checkpoint, and nothing else."""
     changelog = config.changelog(spec.stores[0].name)
     await producer.begin_transaction()
     await producer.send_and_wait(
-        changelog, encode_position(position), POSITION_KEY, partition=number
+        changelog, encode_checkpoint(checkpoint), CHECKPOINT_KEY, partition=number
     )
     await producer.commit_transaction()

@@ -9,26 +9,26 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from streams.engine.fatal import end_on, end_process
-from streams.engine.part import Part
+from streams.engine.partition_task import PartitionTask
+from streams.engine.process_exit import end_on, end_process
 
 if TYPE_CHECKING:
     from streams.engine.worker import Engine
 
 
 class Assignment:
-    """The parts of this worker, stamped with the generation of the group they belong to."""
+    """The partition tasks of this worker, stamped with the generation of the group."""
 
     def __init__(self, engine: "Engine") -> None:
         self._engine = engine
-        self.parts: dict[int, Part] = {}
+        self.tasks: dict[int, PartitionTask] = {}
         self.generation = -1
         self.settled = False
         self.stopping = False
         self._changing = asyncio.Lock()
 
     async def revoked(self, partitions: Iterable[tuple[str, int]]) -> None:
-        """Finish what runs; the parts rest until the next generation says who stays."""
+        """Finish what runs; the partition tasks rest until the next generation says who stays."""
         try:
             self.settled = False
             await self._suspend_all(self._engine.config.revoke_budget_seconds)
@@ -38,7 +38,7 @@ class Assignment:
             end_on(error, "handing partitions over")
 
     async def assigned(self, partitions: Iterable[tuple[str, int]], generation: int) -> None:
-        """Keep, close and open parts and return at once: opening goes on in the parts' tasks."""
+        """Keep, close and open partitions and return at once: opening goes on in their tasks."""
         try:
             async with self._changing:
                 await self._assigned(set(partitions), generation)
@@ -66,8 +66,8 @@ class Assignment:
         kept = numbers if generation <= self.generation + 1 else set()
         # Letting go of a producer waits for the broker, which may be gone.
         async with asyncio.timeout(self._engine.config.revoke_budget_seconds):
-            for number in [n for n in self.parts if n not in kept]:
-                await self.parts.pop(number).close()
+            for number in [n for n in self.tasks if n not in kept]:
+                await self.tasks.pop(number).close()
         if self.stopping:
             return
         self.generation = generation
@@ -75,11 +75,11 @@ class Assignment:
         self._engine.observer.assigned(frozenset(numbers))
         self._engine.log.info("generation %d: partitions %s", generation, sorted(numbers))
         for number in sorted(numbers):
-            part = self.parts.get(number)
-            if part is None:
-                self.parts[number] = Part(self._engine, number)
+            task = self.tasks.get(number)
+            if task is None:
+                self.tasks[number] = PartitionTask(self._engine, number)
             else:
-                part.resume()
+                task.resume()
 
     async def stop(self) -> None:
         """Commit what has been applied and give everything up."""
@@ -87,19 +87,19 @@ class Assignment:
         try:
             async with self._changing:
                 await self._suspend_all(self._engine.config.stop_budget_seconds)
-                for part in self.parts.values():
-                    await part.close()
-                self.parts.clear()
+                for task in self.tasks.values():
+                    await task.close()
+                self.tasks.clear()
         except asyncio.CancelledError:
             raise
         except BaseException as error:
             end_on(error, "stopping")
 
     async def _suspend_all(self, budget_seconds: float) -> None:
-        if not self.parts:
+        if not self.tasks:
             return
-        tasks = [asyncio.ensure_future(part.suspend()) for part in self.parts.values()]
-        _, late = await asyncio.wait(tasks, timeout=budget_seconds)
+        suspending = [asyncio.ensure_future(task.suspend()) for task in self.tasks.values()]
+        _, late = await asyncio.wait(suspending, timeout=budget_seconds)
         if late:
             end_process(
                 f"{len(late)} partitions did not come to rest within {budget_seconds:.0f} s"

@@ -13,9 +13,9 @@ from operator import attrgetter
 from aiokafka import TopicPartition
 
 from streams.engine.config import EngineConfig
-from streams.engine.fetching import read_spans
-from streams.engine.lanes import Desk, Lane
-from streams.engine.processor import Record, Refusal, Span
+from streams.engine.fetch_queues import FetchBuffer, FetchQueue
+from streams.engine.fetching import read_batches
+from streams.engine.processor import FetchedBatch, Record, Refusal
 from streams.engine.recovery import plain_consumer
 from streams.kafka.consumer import TolerantConsumer
 
@@ -35,7 +35,7 @@ class Broadcast:
         self._records: list[Record] = []
         self._unreadable: list[tuple[int, int, int]] = []
 
-    def after(self, start: int, most: int) -> Span | None:
+    def after(self, start: int, most: int) -> FetchedBatch | None:
         """What follows `start`, at most so many records of it; None when nothing does."""
         if start >= self.end:
             return None
@@ -51,7 +51,7 @@ class Broadcast:
         rest = first + most
         end = self._records[rest].offset if rest < len(self._records) else self.end
         unreadable = tuple(it for it in self._unreadable if it[1] >= start and it[0] < end)
-        return Span(self.topic, 0, start, end, records, self.end, unreadable)
+        return FetchedBatch(self.topic, 0, start, end, records, self.end, unreadable)
 
     async def run(self) -> None:
         """Follow the topic for as long as the worker lives."""
@@ -69,14 +69,16 @@ class Broadcast:
         goal = (await consumer.end_offsets([tp]))[tp]
         consumer.seek(tp, self.begin)
         self.end = self.begin
-        lanes = {(self.topic, 0): Lane(Desk(1, 1), self.topic, 0, self.begin)}
+        queues = {(self.topic, 0): FetchQueue(FetchBuffer(1, 1), self.topic, 0, self.begin)}
         while True:
             if self.end >= goal:
                 self.caught_up.set()
-            for _, span, _ in await read_spans(consumer, lambda: lanes, 5_000, 1.0):
-                if span.start != self.end:
-                    raise RuntimeError(f"{self.topic}: read from {span.start}, expected {self.end}")
-                self._records.extend(span.records)
-                self._unreadable.extend(span.unreadable)
-                self.end = span.end
+            for _, batch, _ in await read_batches(consumer, lambda: queues, 5_000, 1.0):
+                if batch.start != self.end:
+                    raise RuntimeError(
+                        f"{self.topic}: read from {batch.start}, expected {self.end}"
+                    )
+                self._records.extend(batch.records)
+                self._unreadable.extend(batch.unreadable)
+                self.end = batch.end
                 self._on_growth()

@@ -37,7 +37,7 @@ class EngineConfig:
     # How long what waits to be seen lets inputs that have queued up join its transaction.
     gather_seconds: float = 0.3
     # Accounts in one round of timers: inputs of the partition wait for no more than that.
-    fire_limit: int = 300
+    timers_per_round: int = 300
     # Transactions at once: with more of them each takes so long that its limit may end it.
     concurrent_commits: int = 32
     # The broker forgets a transactional id after seven days without a transaction (its default).
@@ -63,7 +63,7 @@ class EngineConfig:
     revoke_budget_seconds: float = 8.0
     stop_budget_seconds: float = 20.0
     loop_stall_seconds: float = 60.0
-    hole_budget_seconds: float = 10.0
+    gap_budget_seconds: float = 10.0
     empty_assignment_seconds: float = 15.0
     unsettled_seconds: float = 180.0
     clock_jump_seconds: float = 10.0
@@ -92,7 +92,7 @@ class EngineConfig:
             raise ValueError("session_timeout_seconds must not exceed request_timeout_seconds")
         if self.poll_records > self.queue_records:
             raise ValueError("queue_records must hold at least one poll (poll_records)")
-        for name in ("commit_records", "poll_records", "fire_limit", "max_batch_bytes"):
+        for name in ("commit_records", "poll_records", "timers_per_round", "max_batch_bytes"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1")
 

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping
 
 import msgspec
 
-from streams.engine.position import FORMAT, Position
+from streams.engine.checkpoint import FORMAT, Checkpoint
 from streams.engine.processor import Refusal
 from streams.kafka.requests.metadata import Topic
 
@@ -42,8 +42,8 @@ def check_format(found: int, partition: int) -> None:
         )
 
 
-def check_position(
-    position: Position,
+def check_checkpoint(
+    checkpoint: Checkpoint,
     partition: int,
     partition_count: int,
     application_id: str,
@@ -51,23 +51,23 @@ def check_position(
     topics: Mapping[str, Topic],
     changelogs: Collection[str],
     favourable_only: bool = False,
-) -> Position:
-    """The position to go on from; `known` are the inputs, `topics` what there is by name.
+) -> Checkpoint:
+    """The checkpoint to go on from; `known` are the inputs, `topics` what there is by name.
 
     Raises `Refusal` for the state of other topics. With `favourable_only` one that was made anew is
     read from its beginning, once, and its old id is kept: it is not accepted by that. Of brokers
     that give no topic ids nothing is compared.
     """
-    if position.partitions != partition_count:
+    if checkpoint.partitions != partition_count:
         raise Refusal(
-            f"the state of partition {partition} was built with {position.partitions} partitions, "
-            f"now {partition_count} are in use: keys would be looked for in the wrong place. "
-            f"Set BYLINE_PARTITIONS={position.partitions} to go on with the old ones, have "
-            "producers write to these alone, and move what lies in the others with "
+            f"the state of partition {partition} was built with {checkpoint.partitions} "
+            f"partitions, now {partition_count} are in use: keys would be looked for in the wrong "
+            f"place. Set BYLINE_PARTITIONS={checkpoint.partitions} to go on with the old ones, "
+            "have producers write to these alone, and move what lies in the others with "
             f"`byline cluster reroute`. {SECOND_TIME}",
             2,
         )
-    strange = sorted(set(position.next) - set(known))
+    strange = sorted(set(checkpoint.next) - set(known))
     if strange:
         raise Refusal(
             f"the state of application id {application_id} belongs to other topics: it has read "
@@ -75,8 +75,8 @@ def check_position(
             "this prefix: one id works for one prefix alone",
             2,
         )
-    reads, served, anew = dict(position.next), dict[str, str](), dict(position.anew)
-    for topic, topic_id in position.ids.items():
+    reads, served, anew = dict(checkpoint.next), dict[str, str](), dict(checkpoint.anew)
+    for topic, topic_id in checkpoint.ids.items():
         now = topics.get(topic)
         if now is None or not now.id or now.id == topic_id:
             continue
@@ -95,7 +95,7 @@ def check_position(
                 f"{accept(topic, now.id)}; {MEANWHILE}. {SECOND_TIME}",
                 2,
             )
-        if position.served.get(topic) != now.id:
+        if checkpoint.served.get(topic) != now.id:
             logger.warning(
                 "partition %d: %s was made anew and is not accepted; it is read from its beginning",
                 partition,
@@ -105,7 +105,7 @@ def check_position(
         served[topic] = now.id
     # Beyond the old log's last offset there is no telling apart any more, and no need to.
     anew = {topic: before for topic, before in anew.items() if reads.get(topic, 0) < before}
-    return msgspec.structs.replace(position, next=reads, served=served, anew=anew)
+    return msgspec.structs.replace(checkpoint, next=reads, served=served, anew=anew)
 
 
 def since_when(topic: str, next_: int, anew: Mapping[str, int]) -> dict[str, int]:

@@ -7,21 +7,21 @@ from typing import Any
 import msgspec
 from rocksdict import AccessType, Options, Rdict, ReadOptions
 
-from streams.engine.position import Position, decode_position
+from streams.engine.checkpoint import Checkpoint, decode_checkpoint
 from streams.engine.stores import META, DiskMeta
 
 
 @dataclass(frozen=True, slots=True)
 class Disk:
-    """All stores as the last transaction that the disk has seen left them, and its position."""
+    """All stores as the last transaction that the disk has seen left them, and its checkpoint."""
 
     path: Path
-    position: Position
+    checkpoint: Checkpoint
     state: dict[str, dict[bytes, bytes]]
 
 
 def read_disk(path: Path, stores: list[str]) -> Disk | None:
-    """The tables in a folder; None when it cannot be read, or has no position.
+    """The tables in a folder; None when it cannot be read, or has no checkpoint.
 
     `stores` are the names in the order of their specification.
     """
@@ -54,4 +54,4 @@ def _read(path: Path, db: Any, stores: list[str]) -> Disk | None:
             state[stores[key[0]]][key[1:]] = iterator.value()
         iterator.next()
     # Behind the last store lies the meta record: only a disk that fails ends before it.
-    return Disk(path, decode_position(meta.position), state) if seen_meta else None
+    return Disk(path, decode_checkpoint(meta.position), state) if seen_meta else None

@@ -1,4 +1,4 @@
-"""From what was fetched to what the parts are handed: stretches become spans, each with its lane.
+"""From what was fetched to what the partitions are handed: batches, each with its queue.
 
 How bytes become records, and what happens to those that do not, is in streams/kafka.
 """
@@ -6,31 +6,31 @@ How bytes become records, and what happens to those that do not, is in streams/k
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from streams.engine.lanes import RECORD_OVERHEAD_BYTES, Fetched, Lane
-from streams.engine.processor import Span
+from streams.engine.fetch_queues import RECORD_OVERHEAD_BYTES, FetchQueue, QueuedBatch
+from streams.engine.processor import FetchedBatch
 from streams.kafka.stretches import read_stretches
 
-Lanes = Mapping[tuple[str, int], Lane]
+FetchQueues = Mapping[tuple[str, int], FetchQueue]
 
 
-async def read_spans(
-    consumer: Any, wanted: Callable[[], Lanes], max_records: int, timeout_seconds: float
-) -> list[Fetched]:
-    """The next spans of the wanted lanes, waiting up to `timeout_seconds` when there is none yet.
+async def read_batches(
+    consumer: Any, wanted: Callable[[], FetchQueues], max_records: int, timeout_seconds: float
+) -> list[QueuedBatch]:
+    """The next batches of the wanted queues, waiting up to `timeout_seconds` for the first.
 
-    Each goes with the lane that was wanted when it was taken.
+    Each goes with the queue that was wanted when it was taken.
     """
-    lanes: Lanes = {}
+    queues: FetchQueues = {}
 
-    def looked() -> Lanes:
-        nonlocal lanes
-        lanes = wanted()
-        return lanes
+    def looked() -> FetchQueues:
+        nonlocal queues
+        queues = wanted()
+        return queues
 
     found = await read_stretches(consumer, looked, max_records, timeout_seconds)
     fetched = []
     for topic, partition, start, end, records, high_water, size, unreadable in found:
-        span = Span(topic, partition, start, end, records, high_water, unreadable)
+        batch = FetchedBatch(topic, partition, start, end, records, high_water, unreadable)
         size += RECORD_OVERHEAD_BYTES * len(records)
-        fetched.append(Fetched(lanes[topic, partition], span, size))
+        fetched.append(QueuedBatch(queues[topic, partition], batch, size))
     return fetched

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from streams.engine.part import Part
+    from streams.engine.partition_task import PartitionTask
 
 STALE_SECONDS = 10.0
 """Ends that were seen longer ago say nothing: from then on the time since counts."""
@@ -67,26 +67,28 @@ class LagBook:
         return 0 if seen is None else max(0, seen.end - reads)
 
     def by_topic(
-        self, topics: Iterable[str], parts: "Iterable[Part]", clock_now: int
+        self, topics: Iterable[str], tasks: "Iterable[PartitionTask]", clock_now: int
     ) -> tuple[TopicLag, ...]:
         """The lag of each topic over these partitions. `clock_now`: milliseconds UTC."""
-        own, now = list(parts), time.monotonic()
+        own, now = list(tasks), time.monotonic()
         found = []
         for topic in topics:
-            lags = [self._of(topic, part, clock_now, now) for part in own]
+            lags = [self._of(topic, task, clock_now, now) for task in own]
             records = sum(records for records, _ in lags)
             seconds = max((seconds for _, seconds in lags), default=0.0)
             found.append(TopicLag(topic, records, round(seconds, 3)))
         return tuple(found)
 
-    def _of(self, topic: str, part: "Part", clock_now: int, now: float) -> tuple[int, float]:
-        reads = part.intake.reads.get(topic)
+    def _of(
+        self, topic: str, task: "PartitionTask", clock_now: int, now: float
+    ) -> tuple[int, float]:
+        reads = task.input_queue.reads.get(topic)
         if reads is None:
             return 0, 0.0
-        lane, seen = part.intake.lanes.get(topic), self._seen.get((topic, part.number))
-        end = max(seen.end if seen is not None else 0, lane.end if lane is not None else 0)
+        queue, seen = task.input_queue.queues.get(topic), self._seen.get((topic, task.number))
+        end = max(seen.end if seen is not None else 0, queue.end if queue is not None else 0)
         seconds = 0.0
-        oldest = lane.oldest_at if lane is not None else None
+        oldest = queue.oldest_at if queue is not None else None
         if oldest is not None:
             seconds = max(0.0, (clock_now - oldest) / 1000)
         elif seen is not None and seen.behind_since is not None and reads < seen.end:

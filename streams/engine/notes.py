@@ -9,8 +9,8 @@ from collections.abc import Iterable
 
 from aiokafka import TopicPartition
 
+from streams.engine.checkpoint import CHECKPOINT_KEY, Checkpoint, decode_checkpoint, decode_format
 from streams.engine.continuity import check_format
-from streams.engine.position import POSITION_KEY, Position, decode_format, decode_position
 from streams.kafka.consumer import TolerantConsumer
 
 FIRST_STRETCH = 2_000
@@ -18,15 +18,15 @@ FIRST_STRETCH = 2_000
 STALL_SECONDS = 30.0
 
 
-def decode_note(value: bytes, partition: int) -> Position:
+def decode_note(value: bytes, partition: int) -> Checkpoint:
     """A note read back. Raises `Refusal` for one that a newer version wrote."""
     check_format(decode_format(value), partition)
-    return decode_position(value)
+    return decode_checkpoint(value)
 
 
 async def read_notes(
     consumer: TolerantConsumer, changelog: str, partitions: Iterable[int]
-) -> dict[int, Position]:
+) -> dict[int, Checkpoint]:
     """The last note of each partition that has one. The consumer's assignment is changed.
 
     Raises `Refusal` for the note of a newer version, TimeoutError when a partition cannot be read
@@ -59,7 +59,7 @@ async def _read(
         while pending:
             for stretch in await consumer.take(0.5):
                 for record in stretch.records:
-                    if record.key == POSITION_KEY and record.value is not None:
+                    if record.key == CHECKPOINT_KEY and record.value is not None:
                         found[stretch.partition] = record.value
             for tp in list(pending):
                 if await consumer.position(tp) >= ends[tp]:

@@ -22,7 +22,7 @@ class Observer(Protocol):
         """A batch was applied: records by topic, and how long the processor took."""
         ...
 
-    def fired(self, partition: int, late_ms: int, seconds: float) -> None:
+    def timers_run(self, partition: int, late_ms: int, seconds: float) -> None:
         """A round of timers was run; `late_ms` is how long the earliest had been due."""
         ...
 
@@ -30,8 +30,8 @@ class Observer(Protocol):
         """A transaction is durable: table changes, output records, and how long the commit took."""
         ...
 
-    def healed(self, partition: int, reason: str) -> None:
-        """A partition had to seek back: a span was missing (`hole`) or the last one (`tail`)."""
+    def refetched(self, partition: int, reason: str) -> None:
+        """A partition had to seek back: a batch was missing (`hole`) or the last one (`tail`)."""
         ...
 
 
@@ -44,15 +44,15 @@ class NoObserver:
 
     def stepped(self, partition: int, topic_records: dict[str, int], seconds: float) -> None: ...
 
-    def fired(self, partition: int, late_ms: int, seconds: float) -> None: ...
+    def timers_run(self, partition: int, late_ms: int, seconds: float) -> None: ...
 
     def committed(self, partition: int, changes: int, outputs: int, seconds: float) -> None: ...
 
-    def healed(self, partition: int, reason: str) -> None: ...
+    def refetched(self, partition: int, reason: str) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
-class PartStatus:
+class PartitionStatus:
     """One partition number of this worker as its health page shows it.
 
     `state` is recovering, running or suspended. `lag` is records behind the ends that the broker
@@ -71,8 +71,8 @@ class PartStatus:
 
 @dataclass(frozen=True, slots=True)
 class EngineStatus:
-    """The worker: `ready` when its assignment is settled, every part of it is processing, and Kafka
-    lets it read every input to its end.
+    """The worker: `ready` when its assignment is settled, each of its partitions is processing, and
+    Kafka lets it read every input to its end.
 
     `cluster_changed` says what of the cluster is not as it was at the start: adverse events wait.
     `blocked` names inputs that cannot be read on for a minute. `away_seconds`: how long Kafka has
@@ -85,7 +85,7 @@ class EngineStatus:
     assignment_settled: bool
     stopping: bool
     generation: int
-    parts: tuple[PartStatus, ...]
+    partitions: tuple[PartitionStatus, ...]
     cluster_changed: str | None = None
     blocked: tuple[str, ...] = ()
     away_seconds: float = 0.0

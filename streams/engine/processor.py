@@ -38,7 +38,7 @@ class Record(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class FetchedBatch:
     """A stretch `[start, end)` of offsets of one topic partition with the records that lie in it.
 
     Offsets without a record (transaction markers, compacted records) are part of the stretch.
@@ -147,8 +147,8 @@ class PartitionProcessor(Protocol):
         """
         ...
 
-    def step(self, transaction: Transaction, now: int, spans: Sequence[Span]) -> bool:
-        """Apply the spans. True when something waits to be seen (an output, a dead letter).
+    def step(self, transaction: Transaction, now: int, batches: Sequence[FetchedBatch]) -> bool:
+        """Apply the batches. True when something waits to be seen (an output, a dead letter).
 
         The engine then commits soon; False lets it gather more first (bounded in records, bytes and
         a second).
@@ -159,7 +159,7 @@ class PartitionProcessor(Protocol):
         """The instant of the earliest timer, or None."""
         ...
 
-    def fire(
+    def run_timers(
         self,
         transaction: Transaction,
         now: int,
@@ -185,7 +185,7 @@ class PartitionProcessor(Protocol):
         """
         ...
 
-    def seal(self, transaction: Transaction, now: int, reads: Mapping[str, int]) -> None:
+    def before_commit(self, transaction: Transaction, now: int, reads: Mapping[str, int]) -> None:
         """Called once just before a transaction that holds changes or outputs is committed.
 
         `reads` are the positions (`next` offset per topic, the broadcast topic included) that go

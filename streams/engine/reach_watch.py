@@ -19,7 +19,7 @@ from streams.engine.processor import Refusal
 from streams.kafka.requests.open_transactions import OpenTransaction
 
 if TYPE_CHECKING:
-    from streams.engine.part import Part
+    from streams.engine.partition_task import PartitionTask
     from streams.engine.worker import Engine
 
 EVERY_SECONDS = 2.0
@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 
 
 class ReachWatch:
-    """Compares how far the parts have read with what the broker has, every two seconds."""
+    """Compares what the partitions have read with what the broker has, every two seconds."""
 
     def __init__(self, engine: "Engine") -> None:
         self._engine = engine
@@ -49,18 +49,18 @@ class ReachWatch:
         """Look for as long as the worker lives. Raises `Refusal` for a position outside."""
         while True:
             await asyncio.sleep(EVERY_SECONDS)
-            parts = [p for p in self._engine.assignment.parts.values() if p.state == "running"]
+            tasks = [p for p in self._engine.assignment.tasks.values() if p.state == "running"]
             try:
                 async with asyncio.timeout(LOOK_SECONDS):
-                    await self._look(parts)
+                    await self._look(tasks)
                 async with asyncio.timeout(LOOK_SECONDS):
                     await self._name_who_hides()
             except Away as error:
                 logger.debug("no look at the ends: %r", error)
 
-    async def _look(self, parts: "list[Part]") -> None:
+    async def _look(self, tasks: "list[PartitionTask]") -> None:
         ends, broadcast = self._engine.ends, self._engine.broadcast
-        before = {part.number: dict(part.intake.reads) for part in parts}
+        before = {task.number: dict(task.input_queue.reads) for task in tasks}
         bounds = await ends.bounds(list(before))
         if broadcast is not None:
             bound = (broadcast.begin, await ends.broadcast_end())
@@ -68,20 +68,20 @@ class ReachWatch:
                 bounds[number][broadcast.topic] = bound
         now = time.monotonic()
         seen: set[Key] = set()
-        for part in parts:
-            if part.state != "running" or part.number not in bounds:
+        for task in tasks:
+            if task.state != "running" or task.number not in bounds:
                 continue
-            for topic, (begin, end) in bounds[part.number].items():
-                key = (topic, part.number)
+            for topic, (begin, end) in bounds[task.number].items():
+                key = (topic, task.number)
                 seen.add(key)
-                lane = part.intake.lanes.get(topic)
-                reads = part.intake.reads[topic]
-                fetched = max(reads, lane.expected) if lane is not None else reads
+                queue = task.input_queue.queues.get(topic)
+                reads = task.input_queue.reads[topic]
+                fetched = max(reads, queue.expected) if queue is not None else reads
                 # What had been read must lie before the end; what is next, not before the begin.
-                inside = begin <= fetched and before[part.number][topic] <= end
+                inside = begin <= fetched and before[task.number][topic] <= end
                 self._judge_position(key, inside, fetched, (begin, end))
                 self.lags.note(key, reads, end, now)
-                waits = end > reads and not (lane is not None and lane.queue)
+                waits = end > reads and not (queue is not None and queue.batches)
                 self._judge_reach(key, waits, reads, end, now)
         self.lags.keep(seen)
         for known in (self._stuck, self._outside, self.blocked):

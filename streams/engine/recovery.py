@@ -11,12 +11,12 @@ from collections.abc import Mapping, Sequence
 
 from aiokafka import TopicPartition
 
+from streams.engine.checkpoint import CHECKPOINT_KEY, FORMAT, Checkpoint, decode_format
 from streams.engine.config import EngineConfig
 from streams.engine.continuity import REBUILD, SECOND_TIME
-from streams.engine.fetching import read_spans
-from streams.engine.lanes import Desk, Lane
+from streams.engine.fetch_queues import FetchBuffer, FetchQueue
+from streams.engine.fetching import read_batches
 from streams.engine.notes import decode_note, read_notes
-from streams.engine.position import FORMAT, POSITION_KEY, Position, decode_format
 from streams.engine.processor import Record, Refusal, StoreSpec
 from streams.engine.stores import BrokenDiskError, PartitionStores
 from streams.kafka.consumer import TolerantConsumer
@@ -151,40 +151,43 @@ async def _read(
     starts: Mapping[TopicPartition, int],
     ends: Mapping[TopicPartition, int],
 ) -> int:
-    desk = Desk(1, 1)
-    lanes = {(tp.topic, tp.partition): Lane(desk, tp.topic, tp.partition, starts[tp]) for tp in tps}
+    buffer = FetchBuffer(1, 1)
+    queues = {
+        (tp.topic, tp.partition): FetchQueue(buffer, tp.topic, tp.partition, starts[tp])
+        for tp in tps
+    }
     pending = {tp for tp in tps if starts[tp] < ends[tp]}
     count = 0
     while pending:
-        for _, span, _ in await read_spans(consumer, lambda: lanes, CHUNK_RECORDS, 1.0):
-            tp = TopicPartition(span.topic, span.partition)
-            for first, last, _ in span.unreadable:
+        for _, batch, _ in await read_batches(consumer, lambda: queues, CHUNK_RECORDS, 1.0):
+            tp = TopicPartition(batch.topic, batch.partition)
+            for first, last, _ in batch.unreadable:
                 raise Refusal(
-                    f"changelog {span.topic}[{span.partition}] holds a batch that cannot be read, "
-                    f"offsets {first} to {last}: state would be missing. {REBUILD}",
+                    f"changelog {batch.topic}[{batch.partition}] holds a batch that cannot be "
+                    f"read, offsets {first} to {last}: state would be missing. {REBUILD}",
                     2,
                 )
-            count += len(span.records)
-            _apply(stores, tps[tp], span.records, span.end)
-            if span.end >= ends[tp]:
+            count += len(batch.records)
+            _apply(stores, tps[tp], batch.records, batch.end)
+            if batch.end >= ends[tp]:
                 pending.discard(tp)
         await asyncio.sleep(0)
     return count
 
 
 def _apply(stores: PartitionStores, store: str, records: Sequence[Record], end: int) -> None:
-    position: bytes | None = None
+    checkpoint: bytes | None = None
     changes: list[tuple[bytes, bytes | None]] = []
     for record in records:
-        if record.key == POSITION_KEY:
-            position = record.value
+        if record.key == CHECKPOINT_KEY:
+            checkpoint = record.value
         elif record.key is not None:
             changes.append((record.key, record.value))
-    stores.apply([(store, changes)], position, {store: end})
+    stores.apply([(store, changes)], checkpoint, {store: end})
 
 
-def read_position(stores: PartitionStores, partition: int) -> Position | None:
-    """The position of the last transaction; None for a partition that never had one.
+def read_checkpoint(stores: PartitionStores, partition: int) -> Checkpoint | None:
+    """The checkpoint of the last transaction; None for a partition that never had one.
 
     Raises `Refusal` for one that a newer version wrote.
     """

@@ -1,4 +1,4 @@
-"""One batch, one Kafka transaction: the overlay a processor writes to, and how it becomes durable.
+"""One batch, one Kafka transaction: a processor's pending writes, and how they become durable.
 
 The order in `commit` is the heart of "exactly once" and each step of it has a fail-point in the
 tests: changelog and outputs are sent, every future is awaited (aiokafka commits a transaction
@@ -13,8 +13,8 @@ from typing import Any, Protocol
 
 from aiokafka import TopicPartition
 
+from streams.engine.checkpoint import CHECKPOINT_KEY
 from streams.engine.failpoints import Failpoints
-from streams.engine.position import POSITION_KEY
 from streams.engine.processor import Headers, Refusal
 from streams.engine.stores import PartitionStores
 
@@ -41,7 +41,7 @@ class OffsetUnknown(Exception):
     """The broker has a batch and does not say at which offset: the disk could not follow."""
 
 
-class Overlay:
+class PendingWrites:
     """What the running transaction has written so far; implements `processor.Transaction`."""
 
     def __init__(self, stores: PartitionStores, names: tuple[str, ...], partition: int) -> None:
@@ -81,7 +81,7 @@ class Overlay:
         return found
 
     def put(self, store: str, key: bytes, value: bytes | None) -> None:
-        if key == POSITION_KEY:
+        if key == CHECKPOINT_KEY:
             raise ValueError("the key #next is the engine's own")
         self.changes[store][key] = value
         self.size += len(key) + (len(value) if value is not None else 0)
@@ -141,16 +141,16 @@ class Committer:
         self._hit: Callable[[str], None] = failpoints.hit
 
     async def commit(
-        self, overlay: Overlay, position: bytes, offsets: Mapping[str, int], timestamp: int
+        self, pending: PendingWrites, checkpoint: bytes, offsets: Mapping[str, int], timestamp: int
     ) -> None:
-        """Make the overlay, the position and the group's offsets durable, all or nothing."""
+        """Make the writes, the checkpoint and the group's offsets durable, all or nothing."""
         hit, producer = self._hit, self._producer
         hit("before-begin")
         await producer.begin_transaction()
         hit("after-begin")
-        batches = self._changelog_batches(overlay, position, timestamp)
+        batches = self._changelog_batches(pending, checkpoint, timestamp)
         changelog_count = len(batches)
-        for (topic, partition), outputs in overlay.outputs.items():
+        for (topic, partition), outputs in pending.outputs.items():
             batches.append((topic, partition, self._batches(topic, outputs, timestamp)))
         groups = await asyncio.gather(*(self._send(*batch) for batch in batches))
         hit("after-sends")
@@ -165,20 +165,20 @@ class Committer:
         hit("after-commit-before-store")
         stores_by_topic = {topic: store for store, topic in self._changelogs.items()}
         self._stores.apply(
-            ((store, written.items()) for store, written in overlay.changes.items()),
-            position,
+            ((store, written.items()) for store, written in pending.changes.items()),
+            checkpoint,
             {stores_by_topic[batches[index][0]]: ends[index] for index in range(changelog_count)},
         )
         hit("after-store")
 
     def _changelog_batches(
-        self, overlay: Overlay, position: bytes, timestamp: int
+        self, pending: PendingWrites, checkpoint: bytes, timestamp: int
     ) -> list[tuple[str, int, list[tuple[Any, int]]]]:
         batches = []
         for store, topic in self._changelogs.items():
-            records: list[Output] = [(k, v, ()) for k, v in overlay.changes[store].items()]
+            records: list[Output] = [(k, v, ()) for k, v in pending.changes[store].items()]
             if store == self._first_store:
-                records.append((POSITION_KEY, position, ()))
+                records.append((CHECKPOINT_KEY, checkpoint, ()))
             if records:
                 batches.append((topic, self._partition, self._batches(topic, records, timestamp)))
         return batches

@@ -1,7 +1,7 @@
-"""Faust's aiokafka transport with our data path: whole spans, no offsets, no filters.
+"""Faust's aiokafka transport with our data path: whole batches, no offsets, no filters.
 
-The consumer yields one message for each poll, its value the spans. Faust never seeks, commits or
-pauses anything: positions are the parts' business.
+The consumer yields one message for each poll, its value the batches. Faust never seeks, commits or
+pauses anything: positions are the partition tasks' business.
 """
 
 import asyncio
@@ -16,10 +16,10 @@ from aiokafka.errors import ConsumerStoppedError, IllegalStateError
 from faust.transport.drivers import aiokafka as driver
 from faust.types.tuples import ConsumerMessage
 
-from streams.engine.fatal import end_on
-from streams.engine.fetching import read_spans
-from streams.engine.lanes import Fetched, Lane
+from streams.engine.fetch_queues import FetchQueue, QueuedBatch
+from streams.engine.fetching import read_batches
 from streams.engine.membership import MemberConsumer
+from streams.engine.process_exit import end_on
 
 if TYPE_CHECKING:
     from streams.engine.worker import Engine
@@ -29,7 +29,7 @@ BUSY_WAIT_SECONDS = 0.01
 IDLE_WAIT_SECONDS = 0.25
 
 
-class SpanConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
+class BatchConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
     """The thread that owns the aiokafka consumer; what is said to run there runs on its loop."""
 
     engine: "Engine"
@@ -73,15 +73,15 @@ class SpanConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
             await asyncio.sleep(0.2)
             await client.force_metadata_update()
 
-    async def fetch(self) -> list[Fetched]:
-        """The next spans of all lanes that may be served; empty after a moment without any."""
+    async def fetch(self) -> list[QueuedBatch]:
+        """The next batches of all queues that may be served; empty after a moment without any."""
         limit = self.engine.config.loop_stall_seconds
         try:
             async with asyncio.timeout(limit):
-                spans: list[Fetched] = await self.call_thread(self._fetch)
+                batches: list[QueuedBatch] = await self.call_thread(self._fetch)
         except TimeoutError as error:
             raise TimeoutError(f"the consumer gave nothing back for {limit:.0f} s") from error
-        return spans
+        return batches
 
     def knock(self) -> None:
         """Let the loop of the thread say that it turns: `turned_at` follows."""
@@ -98,38 +98,40 @@ class SpanConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         )
         await asyncio.wait_for(asyncio.wrap_future(leaving), 5.0)
 
-    async def _fetch(self) -> list[Fetched]:
+    async def _fetch(self) -> list[QueuedBatch]:
         consumer = self._ensure_consumer()
         if consumer._closed or consumer._fetcher._closed:
             raise ConsumerStoppedError()
         if consumer._subscription.reassignment_in_progress:
             await asyncio.sleep(BUSY_WAIT_SECONDS)
             return []
-        desk = self.engine.desk
-        wanted = desk.wanted()
+        buffer = self.engine.buffer
+        wanted = buffer.wanted()
         if not wanted:
             await asyncio.sleep(BUSY_WAIT_SECONDS)
             return []
-        patience = IDLE_WAIT_SECONDS if len(wanted) == len(desk.lanes) else BUSY_WAIT_SECONDS
-        return await read_spans(consumer, desk.wanted, self.engine.config.poll_records, patience)
+        patience = IDLE_WAIT_SECONDS if len(wanted) == len(buffer.queues) else BUSY_WAIT_SECONDS
+        return await read_batches(
+            consumer, buffer.wanted, self.engine.config.poll_records, patience
+        )
 
-    async def seek_lanes(self, lanes: list[Lane]) -> None:
-        """Fetch on from where the lanes start, and serve them from then on."""
-        await self.call_thread(self._seek_lanes, lanes)
+    async def seek_queues(self, queues: list[FetchQueue]) -> None:
+        """Fetch on from where the queues start, and serve them from then on."""
+        await self.call_thread(self._seek_queues, queues)
 
-    async def _seek_lanes(self, lanes: list[Lane]) -> None:
+    async def _seek_queues(self, queues: list[FetchQueue]) -> None:
         # No await in here: seeks take effect in the order they were asked for.
         consumer = self._ensure_consumer()
-        for lane in lanes:
-            if lane.closed:
+        for queue in queues:
+            if queue.closed:
                 # Suspended meanwhile: serving it now would fetch for nobody.
                 continue
             try:
-                consumer.seek(TopicPartition(lane.topic, lane.partition), lane.expected)
+                consumer.seek(TopicPartition(queue.topic, queue.partition), queue.expected)
             except IllegalStateError:
                 # Revoked meanwhile; whoever owns it next seeks for himself.
                 continue
-            self.engine.desk.lanes[lane.topic, lane.partition] = lane
+            self.engine.buffer.queues[queue.topic, queue.partition] = queue
 
     def positions(self) -> dict[tuple[str, int], int]:
         """How far each assigned partition was taken; read from any thread, for the tail check."""
@@ -145,8 +147,8 @@ class SpanConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         }
 
 
-class SpanConsumer(driver.Consumer):  # type: ignore[misc]
-    """Faust's consumer, handing over spans and telling the engine of rebalances first."""
+class BatchConsumer(driver.Consumer):  # type: ignore[misc]
+    """Faust's consumer, handing over batches and telling the engine of rebalances first."""
 
     engine: "Engine"
 
@@ -156,8 +158,8 @@ class SpanConsumer(driver.Consumer):  # type: ignore[misc]
         self._serial = itertools.count(1)
         self.engine.consumer = self
 
-    def _new_consumer_thread(self) -> SpanConsumerThread:
-        thread = SpanConsumerThread(self, loop=self.loop, beacon=self.beacon)
+    def _new_consumer_thread(self) -> BatchConsumerThread:
+        thread = BatchConsumerThread(self, loop=self.loop, beacon=self.beacon)
         thread.engine = self.engine
         return thread
 
@@ -190,7 +192,7 @@ class SpanConsumer(driver.Consumer):  # type: ignore[misc]
         if not fetched:
             return
         self.engine.failpoints.hit("after-fetch")
-        first = fetched[0].span
+        first = fetched[0].batch
         tp = self._new_topicpartition(first.topic, first.partition)
         # Faust drops a message whose offset is below the last one it saw of a partition, which
         # after a seek back would be all of them: a running number stands in for the offset.
@@ -215,7 +217,7 @@ class SpanConsumer(driver.Consumer):  # type: ignore[misc]
         )
 
     async def perform_seek(self) -> None:
-        """Nothing: the parts seek to their own positions."""
+        """Nothing: the partition tasks seek to their own positions."""
 
     async def seek_to_committed(self) -> Mapping[Any, int]:
         """Nothing, likewise."""
@@ -226,7 +228,7 @@ class SpanConsumer(driver.Consumer):  # type: ignore[misc]
         return False
 
 
-class SpanTransport(driver.Transport):  # type: ignore[misc]
+class BatchTransport(driver.Transport):  # type: ignore[misc]
     """Plugs the consumer in."""
 
-    Consumer: ClassVar[type[SpanConsumer]] = SpanConsumer
+    Consumer: ClassVar[type[BatchConsumer]] = BatchConsumer

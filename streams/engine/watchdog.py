@@ -13,7 +13,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from streams.engine.fatal import EXIT_RESTART, end_on, end_process
+from streams.engine.process_exit import EXIT_RESTART, end_on, end_process
 from streams.kafka.rights import RIGHTS_ERRORS
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ class Watchdog:
             self._unsettled_since = now
         elif now - self._unsettled_since > self._engine.config.unsettled_seconds:
             end_process("the group has not come to an assignment")
-        if not assignment.settled or assignment.parts or assignment.stopping:
+        if not assignment.settled or assignment.tasks or assignment.stopping:
             self._empty_since = None
             return
         others = self._engine.consumer.app.assignor.external_topic_distribution
@@ -128,24 +128,26 @@ class Watchdog:
             end_process("the group's leader assigns no partition to any member")
 
     def _check_tails(self) -> None:
-        """Nothing follows a lost last span to show the hole: compare with the consumer."""
-        lanes = self._engine.desk.lanes
-        if not lanes:
+        """Nothing follows a lost last batch to show the gap: compare with the consumer."""
+        queues = self._engine.buffer.queues
+        if not queues:
             self._tails.clear()
             return
         for key, position in self._engine.consumer._thread.positions().items():
-            lane = lanes.get(key)
-            if lane is None or lane.queue or position <= lane.expected:
+            queue = queues.get(key)
+            if queue is None or queue.batches or position <= queue.expected:
                 self._tails.pop(key, None)
                 continue
-            expected, ticks = self._tails.get(key, (lane.expected, 0))
-            ticks = ticks + 1 if expected == lane.expected else 0
-            self._tails[key] = (lane.expected, ticks)
+            expected, ticks = self._tails.get(key, (queue.expected, 0))
+            ticks = ticks + 1 if expected == queue.expected else 0
+            self._tails[key] = (queue.expected, ticks)
             if ticks >= TAIL_PATIENCE_TICKS:
                 self._tails.pop(key)
-                part = self._engine.assignment.parts.get(key[1])
-                if part is not None:
-                    part.heal("tail", f"{key[0]}: fetched to {position}, got to {lane.expected}")
+                task = self._engine.assignment.tasks.get(key[1])
+                if task is not None:
+                    task.refetch(
+                        "tail", f"{key[0]}: fetched to {position}, got to {queue.expected}"
+                    )
 
     def _watch_loop(self) -> None:
         """Counts its own wake-ups, not seconds: after a freeze the loop gets its chance first."""

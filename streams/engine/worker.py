@@ -1,4 +1,4 @@
-"""The engine of one worker process: what its parts share, and what its health is."""
+"""The engine of one worker process: what its partition tasks share, and what its health is."""
 
 import asyncio
 import gc
@@ -12,14 +12,13 @@ from streams.engine.clock import Clock
 from streams.engine.cluster_watch import ClusterWatch
 from streams.engine.config import EngineConfig
 from streams.engine.disk_faults import raise_file_limit
-from streams.engine.ends import EndOffsets
 from streams.engine.failpoints import Failpoints
-from streams.engine.fatal import spawn
-from streams.engine.lanes import Desk, Fetched, Lane
+from streams.engine.fetch_queues import FetchBuffer, FetchQueue, QueuedBatch
+from streams.engine.high_watermarks import HighWatermarkReader
 from streams.engine.library_log import thin_out
 from streams.engine.observer import EngineStatus, Observer
-from streams.engine.part import Part
 from streams.engine.preflight import Cluster, inspect_cluster
+from streams.engine.process_exit import spawn
 from streams.engine.processor import Processor
 from streams.engine.reach_watch import ReachWatch
 from streams.engine.stores import DiskMemory, PartitionStores
@@ -46,7 +45,7 @@ class Engine:
         self.observer = observer
         self.clock = Clock(config.clock_jump_seconds)
         self.failpoints = Failpoints(config.failpoint)
-        self.desk = Desk(config.queue_records, config.queue_bytes)
+        self.buffer = FetchBuffer(config.queue_records, config.queue_bytes)
         self.broadcast: Broadcast | None = None
         self.cluster: Cluster
         self.watch: ClusterWatch
@@ -57,7 +56,7 @@ class Engine:
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
-        """Check the cluster, then follow what all parts need. Ends the process when it refuses."""
+        """Check the cluster, then follow what partitions need. Ends the process when it refuses."""
         config, spec = self.config, self.processor.spec
         sys.setswitchinterval(SWITCH_SECONDS)
         # What was imported lives for good. Records begin to come in before the last partition is
@@ -74,7 +73,7 @@ class Engine:
         self.cluster = await inspect_cluster(config, spec, self.log)
         raise_file_limit(self.cluster.partition_count)
         self.watch = ClusterWatch(config, spec, self.clock, self.cluster, self._wake_all)
-        self.ends = EndOffsets(config, self.clock, spec.topics, spec.broadcast, self.watch)
+        self.ends = HighWatermarkReader(config, self.clock, spec.topics, spec.broadcast, self.watch)
         self.watch.ends = self.ends.of
         await self.ends.start()
         # What a partition does at once waits for no look: the first one comes before it.
@@ -99,15 +98,15 @@ class Engine:
             task.cancel()
         await asyncio.wait(self._tasks)
 
-    def route(self, fetched: Fetched) -> None:
-        """Hand a span to the part that asked for it; nobody's span is dropped."""
-        part = self.assignment.parts.get(fetched.lane.partition)
-        if part is not None:
-            part.receive(fetched)
+    def route(self, fetched: QueuedBatch) -> None:
+        """Hand a batch to the partition task that asked for it; nobody's batch is dropped."""
+        task = self.assignment.tasks.get(fetched.queue.partition)
+        if task is not None:
+            task.receive(fetched)
 
-    async def seek(self, lanes: list[Lane]) -> None:
-        """Position the consumer at the start of each lane and serve them."""
-        await self.consumer._thread.seek_lanes(lanes)
+    async def seek(self, queues: list[FetchQueue]) -> None:
+        """Position the consumer at the start of each queue and serve them."""
+        await self.consumer._thread.seek_queues(queues)
 
     def open_stores(self, partition: int) -> PartitionStores:
         """The partition's tables on this machine's disk."""
@@ -120,19 +119,19 @@ class Engine:
             self._disk_memory,
         )
 
-    def part_ready(self, part: Part) -> None:
+    def partition_ready(self) -> None:
         """After the last recovery the state is frozen for the garbage collector.
 
         What was frozen before and has left since is let go of first.
         """
-        if all(other.state != "recovering" for other in self.assignment.parts.values()):
+        if all(other.state != "recovering" for other in self.assignment.tasks.values()):
             gc.unfreeze()
             gc.collect()
             gc.freeze()
 
     def _wake_all(self) -> None:
-        for part in self.assignment.parts.values():
-            part.wake()
+        for task in self.assignment.tasks.values():
+            task.wake()
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -145,18 +144,18 @@ class Engine:
         if not hasattr(self, "watchdog"):
             return EngineStatus(False, False, False, -1, ())
         assignment, watch = self.assignment, self.watch
-        parts = tuple(part.status() for _, part in sorted(assignment.parts.items()))
-        ready = assignment.settled and all(part.state == "running" for part in parts)
+        statuses = tuple(task.status() for _, task in sorted(assignment.tasks.items()))
+        ready = assignment.settled and all(one.state == "running" for one in statuses)
         return EngineStatus(
             ready=ready and not assignment.stopping and not self.reach.blocked and not watch.away,
             assignment_settled=assignment.settled,
             stopping=assignment.stopping,
             generation=assignment.generation,
-            parts=parts,
+            partitions=statuses,
             cluster_changed=watch.changed,
             blocked=tuple(f"{topic}[{number}]" for topic, number in sorted(self.reach.blocked)),
             away_seconds=watch.away_seconds,
             ousted=self.ousted,
-            lags=self.reach.lags.by_topic(self.inputs, assignment.parts.values(), self.clock.now()),
+            lags=self.reach.lags.by_topic(self.inputs, assignment.tasks.values(), self.clock.now()),
             hiding=tuple(one for _, one in sorted(self.reach.hiding.items())),
         )

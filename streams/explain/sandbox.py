@@ -119,7 +119,7 @@ class Sandbox:
             if due is None or due > until:
                 return
             self.now = max(self.now, due)
-            self._partition.fire(self._tables, self.now, self.now, 100)
+            self._partition.run_timers(self._tables, self.now, self.now, 100)
             if decisive and any(it["event"] in DECISIVE for it in self._tables.sent):
                 return
 

@@ -13,7 +13,7 @@ from streams.operate.worklists import INVITATIONS, WorkList
 
 Feed = Callable[[Record], None]
 POSITION = "#next"
-"""Under this key a partition keeps how far it has read (streams/engine/position.py)."""
+"""Under this key a partition keeps how far it has read (streams/engine/checkpoint.py)."""
 
 
 def partition_count(connection: Connection) -> int:

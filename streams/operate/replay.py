@@ -99,7 +99,7 @@ class Replay:
             if closing["opened_at"] is not None:
                 self._open(log, _instant(closing["opened_at"]))
             await self._steps(closing)
-            self._known.seal(self._tables, now, closing["reads"])
+            self._known.before_commit(self._tables, now, closing["reads"])
         except Stop as stop:
             raise self._parted(closing, stop.message) from stop
         if self._tables.decisions != [value for _, value in log]:
@@ -163,7 +163,7 @@ class Replay:
                 continue
             favourable_only = step.get("favourable_only", False)
             as_of = _instant(step["as_of"])
-            more = core.fire(self._tables, at, as_of, step["looked"], favourable_only)
+            more = core.run_timers(self._tables, at, as_of, step["looked"], favourable_only)
             if more != step["more"]:
                 raise self._parted(closing, "other timers would have been due")
         if since is not None and not self._held_back:

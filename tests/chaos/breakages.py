@@ -53,20 +53,20 @@ def empty_assignment() -> None:
 
 
 def last_span_lost() -> None:
-    """What is fetched is lost once, and nothing follows that would show the hole."""
-    from streams.engine.lanes import Lane
+    """What is fetched is lost once, and nothing follows that would show the gap."""
+    from streams.engine.fetch_queues import FetchQueue
 
-    put = Lane.put
+    put = FetchQueue.put
     lost: set[str] = set()
 
     def losing(self: Any, fetched: Any) -> bool:
-        first = fetched.span.records and f"{self.topic}{self.partition}" not in lost
+        first = fetched.batch.records and f"{self.topic}{self.partition}" not in lost
         if first and self.topic.endswith("follower-counts"):
             lost.add(f"{self.topic}{self.partition}")
             return True
         return put(self, fetched)
 
-    Lane.put = losing  # type: ignore[method-assign]
+    FetchQueue.put = losing  # type: ignore[method-assign]
 
 
 BREAKAGES: dict[str, Callable[[], None]] = {

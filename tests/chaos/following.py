@@ -110,7 +110,7 @@ class Following:
             if "as_of" in step:
                 only = acted if step["more"] else None
                 favourable_only = step.get("favourable_only", False)
-                self._fire(now, instant(step["as_of"]), only, favourable_only)
+                self._run_timers(now, instant(step["as_of"]), only, favourable_only)
             else:
                 self._step(now, step["reads"], tuple(order))
         if changed_at is not None:
@@ -223,7 +223,7 @@ class Following:
         elif not due:
             self._set.pop(key, None)
 
-    def _fire(
+    def _run_timers(
         self, now: datetime, as_of: datetime, only: set[str] | None, favourable_only: bool
     ) -> None:
         """A round of timers. `only`: more were due, and these had their turn."""

@@ -11,8 +11,15 @@ from typing import Any
 
 from aiokafka import AIOKafkaProducer
 
-from streams.engine import ends, lanes, opening, part, producer, transaction
-from streams.engine.position import POSITION_KEY
+from streams.engine import (
+    fetch_queues,
+    high_watermarks,
+    partition_task,
+    producer,
+    restore,
+    transaction,
+)
+from streams.engine.checkpoint import CHECKPOINT_KEY
 
 Committer = transaction.Committer
 CAPTURED: dict[str, Any] = {}
@@ -34,15 +41,15 @@ async def _plain(committer: Any) -> AIOKafkaProducer:
 def _without_position() -> None:
     batches = Committer._changelog_batches
 
-    def without(self: Any, overlay: Any, position: bytes, timestamp: int) -> Any:
+    def without(self: Any, pending: Any, position: bytes, timestamp: int) -> Any:
         pack = self._batches
 
         def packed(topic: str, records: Any, at: int) -> Any:
-            return pack(topic, [one for one in records if one[0] != POSITION_KEY], at)
+            return pack(topic, [one for one in records if one[0] != CHECKPOINT_KEY], at)
 
         self._batches = packed
         try:
-            return batches(self, overlay, position, timestamp)
+            return batches(self, pending, position, timestamp)
         finally:
             self._batches = pack
 
@@ -55,19 +62,19 @@ def _position_beside(when: str) -> None:
     commit = Committer.commit
 
     async def beside(
-        self: Any, overlay: Any, position: bytes, offsets: Mapping[str, int], timestamp: int
+        self: Any, pending: Any, position: bytes, offsets: Mapping[str, int], timestamp: int
     ) -> None:
         topic = self._changelogs[self._first_store]
 
         async def tell() -> None:
             plain = await _plain(self)
             await plain.send_and_wait(
-                topic, position, POSITION_KEY, partition=self._partition, timestamp_ms=timestamp
+                topic, position, CHECKPOINT_KEY, partition=self._partition, timestamp_ms=timestamp
             )
 
         if when == "before":
             await tell()
-        await commit(self, overlay, position, offsets, timestamp)
+        await commit(self, pending, position, offsets, timestamp)
         if when == "after":
             await tell()
 
@@ -97,7 +104,7 @@ def futures_not_awaited() -> None:
 
 def init_after_position() -> None:
     """State and position are read first, the predecessor is fenced some seconds later."""
-    open_part = opening.open_part
+    restore_partition = restore.restore_partition
     start = producer.TransactionalProducer.start
 
     async def lazily(engine: Any, number: int, on_open: Any) -> Any:
@@ -108,7 +115,7 @@ def init_after_position() -> None:
 
         producer.TransactionalProducer.start = not_yet  # type: ignore[method-assign]
         try:
-            opened = await open_part(engine, number, on_open)
+            opened = await restore_partition(engine, number, on_open)
         finally:
             producer.TransactionalProducer.start = start  # type: ignore[method-assign]
         await asyncio.sleep(6)
@@ -116,11 +123,11 @@ def init_after_position() -> None:
             await start(one)
         return opened
 
-    part.open_part = lazily  # type: ignore[attr-defined]
+    partition_task.restore_partition = lazily  # type: ignore[attr-defined]
 
 
-def _shown(self: Any, overlay: Any, position: bytes, known: dict[str, int]) -> None:
-    changes = ((store, dict(own).items()) for store, own in overlay.changes.items())
+def _shown(self: Any, pending: Any, position: bytes, known: dict[str, int]) -> None:
+    changes = ((store, dict(own).items()) for store, own in pending.changes.items())
     self._stores.apply(changes, position, known)
 
 
@@ -129,18 +136,18 @@ def disk_before_commit() -> None:
     commit = Committer.commit
 
     async def early(
-        self: Any, overlay: Any, position: bytes, offsets: Mapping[str, int], timestamp: int
+        self: Any, pending: Any, position: bytes, offsets: Mapping[str, int], timestamp: int
     ) -> None:
         hit = self._hit
 
         def hooked(name: str) -> None:
             if name == "after-futures-before-offsets":
-                _shown(self, overlay, position, {})
+                _shown(self, pending, position, {})
             hit(name)
 
         self._hit = hooked
         try:
-            await commit(self, overlay, position, offsets, timestamp)
+            await commit(self, pending, position, offsets, timestamp)
         finally:
             self._hit = hit
 
@@ -152,60 +159,53 @@ def overlay_before_commit() -> None:
     commit = Committer.commit
 
     async def early(
-        self: Any, overlay: Any, position: bytes, offsets: Mapping[str, int], timestamp: int
+        self: Any, pending: Any, position: bytes, offsets: Mapping[str, int], timestamp: int
     ) -> None:
-        _shown(self, overlay, position, {})
+        _shown(self, pending, position, {})
         await asyncio.sleep(0.05)
-        await commit(self, overlay, position, offsets, timestamp)
+        await commit(self, pending, position, offsets, timestamp)
 
     Committer.commit = early  # type: ignore[method-assign]
 
 
 def _losing(share: float) -> None:
-    put = lanes.Lane.put
+    put = fetch_queues.FetchQueue.put
     dice = random.Random(os.getpid())
 
     def lossy(self: Any, fetched: Any) -> bool:
-        span = fetched.span
-        if span.records and dice.random() < share and self.expected == span.start:
+        batch = fetched.batch
+        if batch.records and dice.random() < share and self.expected == batch.start:
             return True
         return put(self, fetched)
 
-    lanes.Lane.put = lossy  # type: ignore[method-assign]
+    fetch_queues.FetchQueue.put = lossy  # type: ignore[method-assign]
 
 
 def spans_lost() -> None:
-    """No mutation but its ground: one span in 40 is lost on the way; the engine must heal it."""
+    """No mutation but its ground: one batch in 40 is lost on the way; the engine must heal it."""
     _losing(1 / 40)
 
 
 def hole_ignored() -> None:
-    """Spans are lost, and nobody minds."""
+    """Batches are lost, and nobody minds."""
 
     def careless(self: Any, fetched: Any) -> bool:
-        span = fetched.span
-        if span.end <= self.expected:
+        batch = fetched.batch
+        if batch.end <= self.expected:
             return True
-        self.end = max(self.end, span.high_water)
-        self.expected = span.end
-        self.queue.append(fetched)
-        self._count(len(span.records), fetched.size)
+        self.end = max(self.end, batch.high_water)
+        self.expected = batch.end
+        self.batches.append(fetched)
+        self._count(len(batch.records), fetched.size)
         return True
 
-    lanes.Lane.put = careless  # type: ignore[method-assign]
-    intake = part.Intake if hasattr(part, "Intake") else None
-    if intake is not None:
-
-        def unread(self: Any, span: Any) -> Any:
-            return span
-
-        intake._unread = unread  # type: ignore[attr-defined]
+    fetch_queues.FetchQueue.put = careless  # type: ignore[method-assign]
     _losing(1 / 40)
 
 
 def timers_do_not_wait() -> None:
     """Timers act at once, whatever has not been read yet."""
-    ends.Ends.reached = lambda self, reads: True  # type: ignore[method-assign]
+    high_watermarks.HighWatermarks.reached = lambda self, reads: True  # type: ignore[method-assign]
 
 
 def letters_outside() -> None:
@@ -213,11 +213,11 @@ def letters_outside() -> None:
     commit = Committer.commit
 
     async def outside(
-        self: Any, overlay: Any, position: bytes, offsets: Mapping[str, int], timestamp: int
+        self: Any, pending: Any, position: bytes, offsets: Mapping[str, int], timestamp: int
     ) -> None:
-        for place in [one for one in overlay.outputs if one[0].endswith("dead-letters")]:
+        for place in [one for one in pending.outputs if one[0].endswith("dead-letters")]:
             plain = await _plain(self)
-            for key, value, headers in overlay.outputs.pop(place):
+            for key, value, headers in pending.outputs.pop(place):
                 await plain.send_and_wait(
                     place[0],
                     value,
@@ -226,7 +226,7 @@ def letters_outside() -> None:
                     headers=list(headers),
                     timestamp_ms=timestamp,
                 )
-        await commit(self, overlay, position, offsets, timestamp)
+        await commit(self, pending, position, offsets, timestamp)
 
     Committer.commit = outside  # type: ignore[method-assign]
 

@@ -155,21 +155,21 @@ class Replay:
                 if changed_at is not None and at >= changed_at:
                     core.cluster_changed(changed_at)
                 if "as_of" in step:
-                    self._fire(core, at, step)
+                    self._run_timers(core, at, step)
                 else:
                     core.step(self.ledger, at, self._batches(step["reads"]), order)
             if changed_at is not None:
                 core.cluster_changed(changed_at)
-            core.seal(self.ledger, now, closing["reads"])
+            core.before_commit(self.ledger, now, closing["reads"])
         except Stop as stop:
             self._say(f"transaction {closing['number']}: the core stops: {stop.message}")
         return [sent[1] for topic, sent in self.ledger.sent if topic == DECISIONS.name]
 
-    def _fire(self, core: Partition, now: int, step: dict[str, Any]) -> None:
+    def _run_timers(self, core: Partition, now: int, step: dict[str, Any]) -> None:
         """A round as long as the log says; whether more were due is for the core to find again."""
         favourable_only = step.get("favourable_only", False)
         as_of, looked = _instant(step["as_of"]), step["looked"]
-        more = core.fire(self.ledger, now, as_of, looked, favourable_only)
+        more = core.run_timers(self.ledger, now, as_of, looked, favourable_only)
         if more != step["more"]:
             self._say(f"after the round of {step['now']} more were due: {more}, not {step['more']}")
 

@@ -170,7 +170,7 @@ class Worker:
         if due is None or due > now or not self._all_read():
             return
         limit = self._dice.choice([1000, 1000, 3])
-        core.fire(self._ledger, now, now - self._dice.choice([0, 0, 30]), limit, not looks)
+        core.run_timers(self._ledger, now, now - self._dice.choice([0, 0, 30]), limit, not looks)
         core.counts.clear()
 
     def _log(self, name: str) -> list[Record]:
@@ -192,7 +192,7 @@ class Worker:
     def _seal(self, now: int) -> None:
         assert self._core is not None
         reads = {PREFIX + name: after for name, after in self._next.items()}
-        self._core.seal(self._ledger, now, reads)
+        self._core.before_commit(self._ledger, now, reads)
         for name, (key, value, headers) in self._ledger.keep():
             home = 0 if name == "switches" else self._number
             append(self._book, name, home, key, value, now / 1000, dict(headers))

@@ -23,7 +23,7 @@ def days() -> list[Day]:
     told = []
     for state in STATES:
         for input_ in INPUTS:
-            told.append(INPUTS[input_](STATES[state]().wait(MINUTE)).fire())
+            told.append(INPUTS[input_](STATES[state]().wait(MINUTE)).run_timers())
     for seed in range(12):
         for mode in (Mode.ENFORCE, Mode.SHADOW):
             day = Day(policy(mode=mode))
@@ -37,7 +37,7 @@ def days() -> list[Day]:
     longer = policy(version=2, stability=policy().stability)
     day = delivered()
     day.open(longer)
-    told.append(day.fire())
+    told.append(day.run_timers())
     told.append(begun().put("controls", "weibo:a1", b"{").put("controls", None, b"{"))
     return told
 
@@ -168,7 +168,7 @@ def test_ids_are_functions_of_what_they_name_alone() -> None:
 
 
 def test_a_reissue_keeps_the_invitation_and_takes_an_id_of_its_own() -> None:
-    day = STATES["UNDELIVERED"]().control("reissue").fire()
+    day = STATES["UNDELIVERED"]().control("reissue").run_timers()
     issued = [event for event in day.events if event["event"] == "invitation.issued"]
     assert issued[0]["invitation_id"] == issued[1]["invitation_id"]
     assert issued[0]["event_id"] != issued[1]["event_id"]

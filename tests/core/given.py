@@ -143,7 +143,7 @@ class Day:
         entry, self._entry = self.now if self._entry is None else self._entry, None
         record = Record(offset, entry, None if key is None else key.encode(), raw)
         self.partition.step(self.tables, self.now, [(topic, [record])])  # type: ignore[list-item]
-        self.partition.seal(self.tables, self.now, dict(self._offsets))
+        self.partition.before_commit(self.tables, self.now, dict(self._offsets))
         return self
 
     def entered(self, at: int) -> Self:
@@ -233,13 +233,13 @@ class Day:
         }
         return self.put("switches", f"{scope}:{name}", value)
 
-    def fire(self, limit: int = 1000) -> Self:
+    def run_timers(self, limit: int = 1000) -> Self:
         """Let every timer that is due now act."""
         before = len(self.tables.raw)
-        while self.partition.fire(self.tables, self.now, self.now, limit):
+        while self.partition.run_timers(self.tables, self.now, self.now, limit):
             pass
         if len(self.tables.raw) > before:
-            self.partition.seal(self.tables, self.now, dict(self._offsets))
+            self.partition.before_commit(self.tables, self.now, dict(self._offsets))
         return self
 
     def wait(self, milliseconds: int) -> Self:
@@ -250,7 +250,7 @@ class Day:
             if due is None or due > end:
                 break
             self.now = max(self.now, due)
-            self.fire()
+            self.run_timers()
         self.now = end
         return self
 

@@ -75,7 +75,7 @@ def flooded(topic: InputName, count: int) -> Cost:
     who = {"platform": PLATFORM, "account_id": ACCOUNT, "observed_at": START - 2 * HOUR}
     run.put("category-changes", KEY, {**who, "category": "财经"})
     run.put("follower-counts", KEY, {**who, "followers": 1500})
-    run.fire()
+    run.run_timers()
     waiting = list(records(topic, count))
     began = time.process_time()
     for first in range(0, count, ROUND):

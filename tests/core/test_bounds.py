@@ -77,7 +77,7 @@ def run(day: Day, act: Act, first: int, count: int) -> float:
     day.tables.outputs.clear()
     day.tables.raw.clear()
     day._seen = 0
-    day.fire()
+    day.run_timers()
     return taken / count * 1e6
 
 

@@ -109,7 +109,7 @@ def test_a_shadow_life_has_a_count_of_its_own() -> None:
     crowd(day, ACCOUNTS[:2])
     assert len(day.said()) == 2
     day.open(brief(version=2, invitations_per_day=1))
-    assert "issued over_line" in day.wait(0).fire().said()
+    assert "issued over_line" in day.wait(0).run_timers().said()
 
 
 def test_a_roll_out_is_sticky() -> None:
@@ -133,6 +133,6 @@ def test_raising_the_share_invites_those_who_came_in_and_lowering_it_cancels_nob
     day = Day(brief(rollout_percent=5)).label("财经", name).reads(1500, name)
     assert day.wait(DAY).said() == []
     day.open(brief(rollout_percent=10, version=2))
-    assert day.fire().said() == [ISSUED]
+    assert day.run_timers().said() == [ISSUED]
     day.open(brief(rollout_percent=0, version=3))
     assert day.wait(DAY).said() == []

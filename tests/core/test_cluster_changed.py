@@ -17,7 +17,7 @@ def changed(day: Day) -> Day:
 def restarted(day: Day) -> Day:
     """The next start, after somebody has looked."""
     day.open(policy())
-    return day.fire()
+    return day.run_timers()
 
 
 def test_from_then_on_nothing_adverse_is_decided() -> None:
@@ -88,16 +88,16 @@ def test_replay_follows_a_change_and_rounds_before_the_topics_were_looked_at() -
             run.put(topic, f"{PLATFORM}:{name}", {**who, **more, "observed_at": run.now})
         run.wait(MINUTE)
     run.now += HOUR
-    run.partition.fire(run.memory, run.now, run.now - MINUTE, 1000, favourable_only=True)
-    run.partition.fire(run.memory, run.now, run.now, 1)
+    run.partition.run_timers(run.memory, run.now, run.now - MINUTE, 1000, favourable_only=True)
+    run.partition.run_timers(run.memory, run.now, run.now, 1)
     run._record("fire", run.now, "", "", None)
     run.now += MINUTE
     run.partition.cluster_changed(run.now)
-    run.fire()
+    run.run_timers()
     run.now += HOUR
     run.open()
-    run.fire()
-    run.seal()
+    run.run_timers()
+    run.before_commit()
     issued = [value for topic, _, value, _ in run.memory.raw if topic == "invitations"]
     assert len(issued) == 3
     log = [value for topic, _, value, _ in run.memory.raw if topic == "decisions" and value]

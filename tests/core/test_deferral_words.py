@@ -52,5 +52,5 @@ def test_a_cap_comes_last_and_the_mark_of_an_upheld_appeal_defers_the_issue_alon
 
 
 def test_when_a_ground_ends_conditions_are_checked_anew() -> None:
-    day = begun().control("hold").wait(2 * HOUR).reads(10).control("unhold").fire()
+    day = begun().control("hold").wait(2 * HOUR).reads(10).control("unhold").run_timers()
     assert day.said() == []

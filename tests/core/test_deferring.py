@@ -39,7 +39,7 @@ def test_each_switch_defers_its_own_events_and_no_other(
     switch: str, scope: str, event: str
 ) -> None:
     day, left = waiting_for(event)
-    day.switch(switch, True, scope=scope).fire()
+    day.switch(switch, True, scope=scope).run_timers()
     said = [words.split()[0] for words in day.wait(left).said()]
     assert (event in said) is (event not in DEFERS[switch])
     day.wait(HOUR).switch(switch, False, scope=scope).wait(DAY)
@@ -59,7 +59,7 @@ def test_a_pause_moves_the_deadline_by_its_exact_length_if_it_stops_the_clock(
     switch: str,
 ) -> None:
     day = delivered().wait(HOUR).switch(switch, True).wait(5 * HOUR + 7).switch(switch, False)
-    day.fire()
+    day.run_timers()
     length = 5 * HOUR + 7 if switch in STOPS else 0
     assert day.said() == (["extended pause"] if length else [])
     assert day.account().live.cycle.deadline_at == START + DEADLINE + length  # type: ignore[union-attr]
@@ -73,20 +73,20 @@ def test_a_pause_runs_from_the_earlier_time_of_its_first_record_to_the_later_of_
 ) -> None:
     day = delivered().wait(DAY)
     begun_at, ended_at = day.now - 3 * HOUR, day.now - HOUR
-    day.switch(switch, True, at=begun_at).switch(switch, False, at=ended_at).fire()
+    day.switch(switch, True, at=begun_at).switch(switch, False, at=ended_at).run_timers()
     assert day.said() == ["extended pause"]
     assert day.events[-1]["deadline_at"] == rfc3339(START + DEADLINE + 3 * HOUR)
     day.switch(switch, True, at=day.now + MINUTE)
-    day.switch(switch, False, at=day.now + 2 * MINUTE).fire()
+    day.switch(switch, False, at=day.now + 2 * MINUTE).run_timers()
     assert day.events[-1]["deadline_at"] == rfc3339(START + DEADLINE + 3 * HOUR + 2 * MINUTE)
 
 
 def test_a_deadline_that_passed_before_the_pause_is_not_moved_by_it() -> None:
     day = delivered().switch("throttles_off", True).wait(3 * DAY + HOUR)
     assert day.said() == ["reminded reminder"]
-    day.control("hold").wait(HOUR).control("unhold").fire()
+    day.control("hold").wait(HOUR).control("unhold").run_timers()
     assert day.said() == []
-    day.switch("throttles_off", False).fire()
+    day.switch("throttles_off", False).run_timers()
     assert day.said()[0] == "expired no_answer"
     expired_at = next(event for event in day.events if event["event"] == "invitation.expired")
     assert expired_at["deadline_at"] == rfc3339(START + DEADLINE)
@@ -124,14 +124,14 @@ def test_overlapping_stops_count_once() -> None:
     day.switch("adverse_off", True).wait(HOUR).control("unhold").wait(HOUR)
     day.control("appeal_rejected").wait(HOUR)
     assert day.said() == []
-    day.switch("adverse_off", False).fire()
+    day.switch("adverse_off", False).run_timers()
     assert day.said() == ["extended pause"]
     assert day.events[-1]["deadline_at"] == rfc3339(START + DEADLINE + 5 * HOUR)
 
 
 def test_two_stops_apart_add_up() -> None:
     day = delivered().control("hold").wait(HOUR).control("unhold").wait(HOUR)
-    day.switch("answers_paused", True).wait(HOUR).switch("answers_paused", False).fire()
+    day.switch("answers_paused", True).wait(HOUR).switch("answers_paused", False).run_timers()
     assert day.said() == ["extended pause", "extended pause"]
     assert day.events[-1]["deadline_at"] == rfc3339(START + DEADLINE + 2 * HOUR)
 
@@ -154,7 +154,7 @@ def test_a_second_hold_lasts_to_the_later_end_and_unhold_ends_both() -> None:
 def test_a_hold_that_ran_out_unseen_is_not_prolonged_by_the_next() -> None:
     day = delivered().control("hold", expires_at=rfc3339(START + 2 * HOUR))
     day.now = START + 10 * HOUR
-    day.control("hold").control("unhold").fire()
+    day.control("hold").control("unhold").run_timers()
     assert day.said() == ["extended pause"]
     stopped = 2 * HOUR - HOUR - MINUTE
     assert day.events[-1]["deadline_at"] == rfc3339(START + DEADLINE + stopped)
@@ -173,17 +173,17 @@ def test_an_answer_during_a_deferral_is_in_time() -> None:
 def test_conditions_are_checked_anew_when_a_deferral_ends() -> None:
     day = delivered().control("hold").wait(30 * DAY).change("exempted")
     assert day.said() == ["cancelled exempted"], "favourable events flow meanwhile"
-    assert day.control("unhold").fire().said() == []
+    assert day.control("unhold").run_timers().said() == []
 
 
 @pytest.mark.parametrize("brake", [("hold", "unhold"), ("appeal_opened", "appeal_rejected")])
 def test_a_hold_or_an_appeal_puts_off_the_issue_and_the_reissue(brake: tuple[str, str]) -> None:
     day = begun().control(brake[0]).wait(DAY)
     assert day.said() == []
-    assert day.control(brake[1]).fire().said() == [ISSUED]
+    assert day.control(brake[1]).run_timers().said() == [ISSUED]
     day = undelivered().control(brake[0]).control("reissue").wait(DAY)
     assert day.said() == []
-    assert day.control(brake[1]).fire().said() == ["issued reissued"]
+    assert day.control(brake[1]).run_timers().said() == ["issued reissued"]
     assert day.events[-1]["cycle"] == 1
 
 
@@ -208,7 +208,7 @@ def test_favourable_events_always_flow(brake: str) -> None:
 def test_a_deferred_reminder_is_made_up_for_unless_the_deadline_has_passed() -> None:
     day = delivered().wait(DAY).switch("answers_paused", True).wait(DAY + HOUR)
     assert day.said() == []
-    assert day.switch("answers_paused", False).fire().said() == ["extended pause"]
+    assert day.switch("answers_paused", False).run_timers().said() == ["extended pause"]
     assert day.wait(2 * DAY).said()[0] == "reminded reminder"
 
 
@@ -220,7 +220,7 @@ def test_a_deferral_is_written_down_once() -> None:
 
 def test_a_switch_turned_twice_says_nothing_new() -> None:
     day = delivered().switch("adverse_off", True).wait(HOUR).switch("adverse_off", True)
-    day.wait(HOUR).switch("adverse_off", False).switch("adverse_off", False).fire()
+    day.wait(HOUR).switch("adverse_off", False).switch("adverse_off", False).run_timers()
     assert day.said() == ["extended pause"]
     assert day.events[-1]["deadline_at"] == rfc3339(START + DEADLINE + 2 * HOUR)
 
@@ -243,7 +243,7 @@ def test_what_an_extension_and_a_pause_add_up_to_is_never_said_to_be_a_policys()
 def test_a_pause_that_ends_ahead_of_its_entry_counts_for_the_cycle_that_begins_meanwhile() -> None:
     day = Day(policy(stability=stability(dwell=0))).label("财经").control("hold").reads(1500)
     assert day.wait(HOUR).said() == []
-    day.control("unhold", at=day.now + 4 * MINUTE).fire()
+    day.control("unhold", at=day.now + 4 * MINUTE).run_timers()
     assert day.said() == [ISSUED]
     day.receipt()
     words = day.wait(4 * MINUTE).said()

@@ -130,12 +130,12 @@ def test_leaving_defers_what_is_adverse_and_coming_back_lets_it_act() -> None:
     day = delivered().wait(DAY).reads(10)
     assert day.wait(5 * DAY).said() == []
     applied = ["applied recommend-feed no_answer", "applied tips no_answer"]
-    assert day.reads(1500).fire().said() == ["expired no_answer", *applied]
+    assert day.reads(1500).run_timers().said() == ["expired no_answer", *applied]
 
 
 def test_a_leave_after_of_pt0s_is_outside_at_once() -> None:
     day = invited(policy(stability=stability(leave_after=0))).reads(899)
-    assert day.fire().said() == ["cancelled left"]
+    assert day.run_timers().said() == ["cancelled left"]
 
 
 def test_keep_means_that_falling_changes_nothing_once_invited() -> None:
@@ -252,10 +252,10 @@ def test_stale_facts_hold_back_until_a_fresh_reading_and_cancel_nothing() -> Non
     day = delivered(aging)
     assert day.wait(20 * DAY).said() == []
     assert day.account().deferred == "invitation.expired:stale"
-    assert day.reads(1500).fire().said()[0] == "expired no_answer"
+    assert day.reads(1500).run_timers().said()[0] == "expired no_answer"
     day = Day(aging).label("财经").reads(1500, at=START - 2 * DAY)
     assert day.wait(DAY).said() == []
-    assert day.reads(1500).fire().said() == [ISSUED]
+    assert day.reads(1500).run_timers().said() == [ISSUED]
 
 
 @pytest.mark.parametrize(("max_age", "expires"), [(DEADLINE, True), (DEADLINE - 1, False)])

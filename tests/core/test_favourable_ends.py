@@ -33,7 +33,7 @@ def test_a_reading_that_entered_after_the_end_of_leaving_does_not_undo_it() -> N
     day.entered(end + 1).reads(1500, at=end + 1)
     assert day.account().eligibility.name == "LEAVING"
     assert day.said() == [], "the end acts as every timer does"
-    assert day.fire().said() == ["cancelled left", *lifted("left")]
+    assert day.run_timers().said() == ["cancelled left", *lifted("left")]
 
 
 def test_a_reading_that_entered_before_it_comes_back_however_late_it_is_read() -> None:
@@ -41,7 +41,7 @@ def test_a_reading_that_entered_before_it_comes_back_however_late_it_is_read() -
     asleep(day, 9 * DAY)
     day.entered(end).reads(1500, at=end)
     assert day.account().eligibility.name == "INSIDE"
-    assert "cancelled left" not in day.fire().said()
+    assert "cancelled left" not in day.run_timers().said()
 
 
 def test_a_reading_that_only_says_that_it_is_old_undoes_nothing() -> None:
@@ -49,13 +49,13 @@ def test_a_reading_that_only_says_that_it_is_old_undoes_nothing() -> None:
     day, end = leaving(expired())
     asleep(day, 9 * DAY)
     day.entered(end + 1).reads(1500, at=end - DAY)
-    assert day.fire().said() == ["cancelled left", *lifted("left")]
+    assert day.run_timers().said() == ["cancelled left", *lifted("left")]
 
 
 def test_the_kept_reading_counts_after_the_end_and_the_dwell_begins_anew() -> None:
     day, end = leaving(delivered())
     asleep(day, 9 * DAY)
-    day.entered(end + HOUR).reads(1500, at=end + HOUR).fire()
+    day.entered(end + HOUR).reads(1500, at=end + HOUR).run_timers()
     account = day.account()
     assert account.kept is None
     assert (account.followers, account.observed_at) == (1500, end + HOUR)
@@ -66,7 +66,7 @@ def test_of_several_kept_readings_the_newest_counts_and_each_breaks_what_it_brea
     day, end = leaving(delivered())
     asleep(day, 9 * DAY)
     day.entered(end + 3).reads(1700, at=end + 3).entered(end + 4).reads(1600, at=end + 2)
-    day.entered(end + 5).reads(1400, at=end + 3).fire()
+    day.entered(end + 5).reads(1400, at=end + 3).run_timers()
     assert day.account().followers == 1400, "of one instant the lower"
 
 
@@ -74,7 +74,7 @@ def test_a_kept_reading_survives_a_restart() -> None:
     day, end = leaving(expired())
     asleep(day, 9 * DAY).entered(end + 1).reads(1500, at=end + 1)
     day.open(policy())
-    assert day.fire().said() == ["cancelled left", *lifted("left")]
+    assert day.run_timers().said() == ["cancelled left", *lifted("left")]
     assert day.account().followers == 1500
 
 
@@ -95,7 +95,7 @@ def test_a_punctual_worker_and_a_sleeping_one_agree_on_who_left() -> None:
         if sleeps:
             day.now = below_at + 9 * DAY
             back = below_at + 8 * DAY
-            day.entered(back).reads(1500, at=back).fire()
+            day.entered(back).reads(1500, at=back).run_timers()
         else:
             day.wait(8 * DAY).reads(1500).wait(DAY)
         told.append(day.said())
@@ -119,7 +119,7 @@ def test_a_label_that_entered_after_the_old_ones_end_does_not_undo_it() -> None:
     day = asleep(labelled(), 3 * DAY)
     day.entered(ENDS + 1).label("财经", at=ENDS - HOUR)
     assert day.said() == [], "the end acts as every timer does"
-    assert day.fire().said() == ["cancelled label", *lifted("label")]
+    assert day.run_timers().said() == ["cancelled label", *lifted("label")]
     account = day.account()
     assert account.kept_label is None
     assert account.label is not None
@@ -129,20 +129,22 @@ def test_a_label_that_entered_after_the_old_ones_end_does_not_undo_it() -> None:
 def test_a_label_that_entered_before_it_does() -> None:
     day = asleep(labelled(), 3 * DAY)
     day.entered(ENDS).label("财经", at=ENDS - HOUR)
-    assert "cancelled label" not in day.fire().said()
+    assert "cancelled label" not in day.run_timers().said()
 
 
 def test_a_removed_label_does_not_make_the_kept_one_count_earlier() -> None:
     day = asleep(labelled(), 3 * DAY)
     day.entered(ENDS + 1).label("财经", at=ENDS - HOUR).entered(ENDS + 2).label(None)
-    assert day.fire().said() == ["cancelled label", *lifted("label")]
+    assert day.run_timers().said() == ["cancelled label", *lifted("label")]
     assert day.account().label is not None
     assert day.account().label.removed
 
 
 def test_a_kept_label_may_end_too() -> None:
     day = asleep(labelled(), 3 * DAY)
-    day.entered(ENDS + 1).label("财经", at=ENDS - HOUR, valid_until=rfc3339(ENDS + HOUR)).fire()
+    day.entered(ENDS + 1).label(
+        "财经", at=ENDS - HOUR, valid_until=rfc3339(ENDS + HOUR)
+    ).run_timers()
     assert day.account().eligibility.name == "OUTSIDE"
 
 
@@ -155,7 +157,7 @@ def test_an_answer_that_entered_after_the_last_expires_at_is_applied_after_that_
     asleep(day, 25 * DAY)
     day.entered(end + 1).answer("granted", at=end)
     assert day.said() == []
-    assert day.fire().said() == lifted("ended")
+    assert day.run_timers().said() == lifted("ended")
     assert day.account().live.state.name == "NONE"
 
 
@@ -186,7 +188,7 @@ def test_the_shorter_of_pinned_and_present_expires_after_ends_it(present: int, d
     day = unrestricted()
     consequence = Consequence({}, frozenset(), 5 * DAY, present)
     day.open(policy(version=2, consequence=consequence))
-    day.fire().wait(days * DAY - 1)
+    day.run_timers().wait(days * DAY - 1)
     assert day.account().live.state.name == "EXPIRED"
     assert day.wait(1).account().live.state.name == "NONE"
 
@@ -196,7 +198,7 @@ def test_an_expired_cycle_whose_restrictions_a_policy_took_away_ends_as_well() -
     consequence = policy().consequence
     freed = Consequence({}, consequence.on, consequence.review_after, consequence.expires_after)
     day.open(policy(version=2, consequence=freed))
-    assert day.fire().said() == lifted("policy")
+    assert day.run_timers().said() == lifted("policy")
     assert day.wait(20 * DAY).account().live.state.name == "NONE"
     assert day.said() == []
 
@@ -212,7 +214,7 @@ def test_an_answer_that_entered_after_the_end_of_expires_after_is_applied_after_
     end = day.now + 20 * DAY
     asleep(day, 30 * DAY).entered(end + 1).answer("granted", at=end)
     assert day.said() == []
-    assert day.fire().said() == []
+    assert day.run_timers().said() == []
     day = unrestricted()
     asleep(day, 30 * DAY).entered(end).answer("granted", at=end)
     assert day.said() == ["granted late"]
@@ -223,12 +225,12 @@ def test_a_shorter_present_expires_after_ends_a_restriction_earlier() -> None:
     consequence = policy().consequence
     shorter = Consequence(consequence.surfaces, consequence.on, DAY, 3 * DAY)
     day.open(policy(version=2, consequence=shorter))
-    day.fire().said()
+    day.run_timers().said()
     said = day.wait(3 * DAY).said()
     assert [words for words in said if "renewed" not in words] == lifted("ended")
 
 
 def test_a_leave_after_of_pt0s_acts_on_the_reading_and_keeps_nothing() -> None:
-    day = invited(policy(stability=stability(leave_after=0))).wait(SECOND).reads(10).fire()
+    day = invited(policy(stability=stability(leave_after=0))).wait(SECOND).reads(10).run_timers()
     assert day.said() == ["cancelled left"]
     assert day.account().kept is None

@@ -10,9 +10,9 @@ from tests.core.states import ISSUED, WINDOW, begun, delivered, expired, lifted
 def round_of(day: Day, favourable_only: bool) -> bool:
     """One round of timers as the engine asks for it; whether more are due."""
     before = len(day.tables.raw)
-    more = day.partition.fire(day.tables, day.now, day.now, 1000, favourable_only)
+    more = day.partition.run_timers(day.tables, day.now, day.now, 1000, favourable_only)
     if len(day.tables.raw) > before:
-        day.partition.seal(day.tables, day.now, dict(day._offsets))
+        day.partition.before_commit(day.tables, day.now, dict(day._offsets))
     return more
 
 

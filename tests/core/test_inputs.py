@@ -53,9 +53,9 @@ KEY = f"{PLATFORM}:{ACCOUNT}".encode()
 @pytest.mark.parametrize("state", STATES)
 def test_an_input_delivered_twice_adds_nothing(state: str, act: Any) -> None:
     day = STATES[state]().wait(MINUTE)
-    act(day).fire()
+    act(day).run_timers()
     day.said()
-    act(act(day)).fire()
+    act(act(day)).run_timers()
     assert day.said() == []
 
 
@@ -76,10 +76,10 @@ def test_a_whole_life_sent_again_adds_nothing() -> None:
 
     told(day.wait(5 * HOUR))
     assert day.said()[-1] == "granted answer"
-    assert told(day).fire().said() == []
+    assert told(day).run_timers().said() == []
     day.answer("withdrawn").wait(MINUTE)
     assert day.said() == ["withdrawn answer"]
-    assert told(day).fire().said() == []
+    assert told(day).run_timers().said() == []
 
 
 def test_receipts_told_again_do_not_deliver_a_notice_that_bounced() -> None:
@@ -229,7 +229,7 @@ def test_exemption_and_holds_outlive_closing() -> None:
     day.label("财经").reads(1500)
     assert day.wait(10 * DAY).said() == []
     assert day.change("exemption_ended").wait(10 * DAY).said() == []
-    assert day.control("unhold").fire().said() == [ISSUED]
+    assert day.control("unhold").run_timers().said() == [ISSUED]
 
 
 def test_while_closed_readings_labels_and_answers_leave_nothing() -> None:

@@ -68,7 +68,7 @@ def _under(day: Day, mode: str = "enforce", notice: str = "") -> Day:
         new = replace(changed.notice, version="2", renew=notice == "renew")
         changed = replace(changed, notice=new)
     day.open(changed)
-    return day.fire()
+    return day.run_timers()
 
 
 def _taken_back(day: Day) -> Day:
@@ -174,7 +174,7 @@ def test_every_pair(state: str, input_: str) -> None:
     day.wait(MINUTE)
     assert day.said() == []
     logged = len(day.decisions)
-    INPUTS[input_](day).fire()
+    INPUTS[input_](day).run_timers()
     next_state, said = ROWS.get((state, input_), (state, []))
     assert day.said() == said
     if input_.split()[0] in RECORDED:
@@ -213,9 +213,9 @@ def test_each_legal_step_can_be_followed_by_every_input(state: str) -> None:
     """After each legal step an illegal one: nothing is impossible but a timer."""
     for first in INPUTS:
         day = STATES[state]()
-        INPUTS[first](day).fire()
+        INPUTS[first](day).run_timers()
         for second in ("receipt failed", "granted", "withdrawn", "reissue", "extend", "lift"):
-            INPUTS[second](day.wait(MINUTE)).fire()
+            INPUTS[second](day.wait(MINUTE)).run_timers()
 
 
 def test_delivered_at_is_never_before_the_issue_and_answer_by_only_prolongs() -> None:
@@ -301,7 +301,7 @@ def test_expiry_restricts_only_for_the_reasons_that_the_terms_name(
 def test_an_answer_given_in_time_beats_the_deadline_however_late_the_worker_runs() -> None:
     day = STATES["DELIVERED"]()
     day.now = START + DEADLINE + DAY
-    day.answer("granted", at=START + DEADLINE - 1).fire()
+    day.answer("granted", at=START + DEADLINE - 1).run_timers()
     assert day.said() == ["granted answer"]
 
 

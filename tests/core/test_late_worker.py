@@ -58,7 +58,7 @@ def late(day: Day, happened: Happened, until: int) -> list[str]:
     for entered, topic, more in happened:
         batches[topic].append(_record(day, entered, topic, more))
     day.partition.step(day.tables, day.now, list(batches.items()))
-    return day.fire().said()
+    return day.run_timers().said()
 
 
 def one_by_one(day: Day, happened: Happened, until: int) -> list[str]:
@@ -68,7 +68,7 @@ def one_by_one(day: Day, happened: Happened, until: int) -> list[str]:
     for entered, topic, more in happened:
         record = _record(day, entered, topic, more)
         day.partition.step(day.tables, day.now, [(topic, [record])])
-    return day.fire().said()
+    return day.run_timers().said()
 
 
 def restricted(said: list[str]) -> set[str]:
@@ -187,14 +187,14 @@ def test_a_bounce_read_after_the_deadline_restricts_nobody() -> None:
     day.now += WINDOW + DAY
     at = START + HOUR + MINUTE
     day.entered(at + HOUR).receipt("failed", at=at)
-    assert "expired no_answer" not in day.fire().said()
+    assert "expired no_answer" not in day.run_timers().said()
 
 
 def test_what_was_undelivered_and_given_up_is_freed_all_the_same() -> None:
     day = undelivered()
     day.now += 30 * DAY
     day.entered(START + 2 * HOUR).change("closed", at=START + 2 * HOUR)
-    assert day.fire().said() == ["cancelled closed"]
+    assert day.run_timers().said() == ["cancelled closed"]
 
 
 @pytest.mark.parametrize("how", [punctual, late], ids=["punctual", "late"])

@@ -22,7 +22,7 @@ def test_a_label_that_ran_out_meanwhile_waits_for_its_renewal_to_be_read() -> No
     _oversleep(day, ends + HOUR)
     assert day.receipt("failed", at=ends).said() == ["undeliverable other"]
     renewal = rfc3339(ends + 30 * DAY)
-    day.entered(ends).label("财经", at=ends - HOUR, valid_until=renewal).fire()
+    day.entered(ends).label("财经", at=ends - HOUR, valid_until=renewal).run_timers()
     assert day.said() == [], "the renewal was there in time"
 
 
@@ -30,15 +30,15 @@ def test_without_a_renewal_the_label_ends_when_timers_act() -> None:
     ends = START + DAY
     day = Day().label("财经", valid_until=rfc3339(ends)).reads(1500).wait(HOUR).receipt()
     _oversleep(day, ends + HOUR).receipt("failed", at=ends).said()
-    assert day.fire().said() == ["cancelled label"]
+    assert day.run_timers().said() == ["cancelled label"]
 
 
 def test_a_hold_that_ran_out_meanwhile_still_holds_an_input_back() -> None:
     day = undelivered().control("hold", expires_at=rfc3339(START + 3 * HOUR)).control("reissue")
     _oversleep(day, START + 5 * HOUR)
     assert day.receipt("failed", at=START + 4 * HOUR).said() == []
-    assert day.control("hold", at=START + 2 * HOUR).fire().said() == [], "it was prolonged"
-    assert day.control("unhold").fire().said() == ["issued reissued"]
+    assert day.control("hold", at=START + 2 * HOUR).run_timers().said() == [], "it was prolonged"
+    assert day.control("unhold").run_timers().said() == ["issued reissued"]
 
 
 def test_with_a_dwell_a_reading_that_comes_back_invites_nobody_by_itself() -> None:
@@ -46,7 +46,7 @@ def test_with_a_dwell_a_reading_that_comes_back_invites_nobody_by_itself() -> No
     day.reads(850).switch("invitations_off", False).wait(HOUR)
     exempted_at = day.now
     assert day.wait(HOUR).reads(1500).said() == []
-    assert day.change("exempted", at=exempted_at).fire().said() == []
+    assert day.change("exempted", at=exempted_at).run_timers().said() == []
 
 
 def test_a_phase_that_began_meanwhile_begins_when_timers_act() -> None:
@@ -58,7 +58,7 @@ def test_a_phase_that_began_meanwhile_begins_when_timers_act() -> None:
         if restarted:
             day.open(brief(phases=(Phase("first", 1000, begins, None, None),)))
         assert day.control("unhold").said() == []
-    assert day.fire().said() == [ISSUED]
+    assert day.run_timers().said() == [ISSUED]
 
 
 def test_an_overdue_look_does_not_turn_time_back_for_what_comes_next() -> None:

@@ -30,7 +30,7 @@ def line(followers: int) -> tuple[Phase, ...]:
 def taken_up(day: Day, new: Policy) -> Day:
     """A new policy is taken up and everybody looked at."""
     day.open(new)
-    return day.fire()
+    return day.run_timers()
 
 
 def state(day: Day) -> str:

@@ -263,7 +263,7 @@ def test_a_pause_runs_to_the_later_of_both_times_of_its_last_record() -> None:
 
 def test_a_pause_begins_with_the_entry_of_a_record_that_is_stamped_ahead() -> None:
     day = delivered().wait(DAY)
-    day.control("hold", at=day.now + 4 * MINUTE).wait(HOUR).control("unhold").fire()
+    day.control("hold", at=day.now + 4 * MINUTE).wait(HOUR).control("unhold").run_timers()
     assert day.events[-1]["deadline_at"] == rfc3339(START + DEADLINE + HOUR)
 
 

@@ -65,7 +65,7 @@ def test_a_stored_unknown_read_again_under_its_own_text_contradicts_nothing() ->
 def test_a_label_that_the_policy_dropped_read_again_contradicts_nothing_either() -> None:
     day = Day().label("财经", at=START).reads(1500).wait(MINUTE)
     day.open(policy(version=2, labels={"法律": Field.LAW}))
-    day.fire().label("财经", at=START)
+    day.run_timers().label("财经", at=START)
     assert not day.account().label.contradictory
 
 

@@ -94,7 +94,7 @@ def test_replay_follows_the_order_of_the_logs_edition() -> None:
     for name, records in together:
         inputs[name] += records  # type: ignore[arg-type]
     day.partition.step(day.tables, day.now, together)
-    day.partition.seal(day.tables, day.now, {})
+    day.partition.before_commit(day.tables, day.now, {})
     log = [value for topic, _, value, _ in day.tables.raw if topic == "decisions" and value]
     assert msgspec.json.decode(log[-1])["edition"] == 2
     policies = {one.digest: one for one in day.partition._policies.values()}

@@ -43,7 +43,7 @@ def touched(day: Day, event: str) -> list[str]:
 
 def test_five_hundred_deadlines_slept_through_are_let_out_by_the_hour(asleep: Day) -> None:
     first = hour_of(asleep.now)
-    assert hours(asleep.fire()) == {first: CAP}
+    assert hours(asleep.run_timers()) == {first: CAP}
     assert hours(asleep.wait(23 * HOUR)) == {first + number: CAP for number in range(1, 24)}
     assert hours(asleep.wait(10 * HOUR)) == {first + 24: SLEPT_THROUGH - 24 * CAP}
     assert touched(asleep, "invitation.expired") == NAMES, "who waited longest comes first"
@@ -52,16 +52,16 @@ def test_five_hundred_deadlines_slept_through_are_let_out_by_the_hour(asleep: Da
 def test_a_restart_in_between_lets_nobody_out_twice_or_early(asleep: Day) -> None:
     rule = brief(throttles_per_hour=CAP)
     first = hour_of(asleep.now)
-    assert hours(asleep.fire()) == {first: CAP}
+    assert hours(asleep.run_timers()) == {first: CAP}
     asleep.open(rule)
-    assert hours(asleep.fire()) == {}
+    assert hours(asleep.run_timers()) == {}
     asleep.now += HOUR
     asleep.open(rule)
-    assert hours(asleep.fire()) == {first + 1: CAP}
+    assert hours(asleep.run_timers()) == {first + 1: CAP}
 
 
 def test_conditions_are_looked_at_anew_when_its_turn_comes(asleep: Day) -> None:
-    asleep.fire()
+    asleep.run_timers()
     asleep.answer("granted", "o100").change("exempted", "o101").label("旅游", "o102")
     asleep.reads(10, "o103").control("hold", "o104")
     asleep.wait(40 * HOUR)
@@ -74,5 +74,5 @@ def test_conditions_are_looked_at_anew_when_its_turn_comes(asleep: Day) -> None:
 
 def test_what_arrived_while_it_slept_counts_before_any_deadline(asleep: Day) -> None:
     asleep.answer("granted", "o0", at=asleep.now - HOUR).change("closed", "o1")
-    asleep.fire()
+    asleep.run_timers()
     assert touched(asleep, "throttle.applied")[::2] == NAMES[2 : 2 + CAP]

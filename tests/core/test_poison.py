@@ -97,7 +97,7 @@ class Chaos:
             day.now -= self.draw.choice([1, 1000, MINUTE])
         if self.draw.random() < 0.3:
             as_of = day.now - self.draw.choice([0, 0, 1, 1000, HOUR])
-            while day.partition.fire(day.tables, day.now, as_of, 1):
+            while day.partition.run_timers(day.tables, day.now, as_of, 1):
                 pass
 
     def _input(self) -> None:

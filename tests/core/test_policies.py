@@ -20,7 +20,7 @@ def noticed(**changes: object) -> Policy:
 def test_a_shorter_window_is_for_the_next_invitation() -> None:
     day = delivered()
     day.open(noticed(answer_window=DAY, reminders=()))
-    assert day.fire().said() == []
+    assert day.run_timers().said() == []
     assert "expired no_answer" not in day.wait(WINDOW - 1).said()
     assert day.wait(1).said()[0] == "expired no_answer"
     day = invited()
@@ -32,15 +32,15 @@ def test_a_shorter_window_is_for_the_next_invitation() -> None:
 def test_a_longer_window_moves_the_deadline_at_once() -> None:
     day = delivered()
     day.open(noticed(answer_window=5 * DAY))
-    assert day.fire().said() == ["extended policy"]
+    assert day.run_timers().said() == ["extended policy"]
     assert day.events[-1]["deadline_at"] == rfc3339(START + DEADLINE + 2 * DAY)
 
 
 def test_a_longer_window_and_a_pause_both_count() -> None:
     day = delivered().control("hold").wait(DAY)
     day.open(noticed(answer_window=5 * DAY))
-    assert day.fire().said() == []
-    day.control("unhold").fire()
+    assert day.run_timers().said() == []
+    day.control("unhold").run_timers()
     assert day.events[-1]["deadline_at"] == rfc3339(START + DEADLINE + 3 * DAY)
 
 
@@ -48,7 +48,7 @@ def test_a_later_answer_by_moves_the_deadline_and_an_earlier_one_does_not() -> N
     phase = policy().phases[0]
     day = delivered()
     day.open(policy(version=2, phases=(replace(phase, answer_by=START + 9 * DAY),)))
-    assert day.fire().said() == ["extended policy"]
+    assert day.run_timers().said() == ["extended policy"]
     assert day.events[-1]["deadline_at"] == rfc3339(START + 9 * DAY)
     day.open(policy(version=3, phases=(replace(phase, answer_by=START + 2 * DAY),)))
     assert day.wait(DAY).said() == []
@@ -92,7 +92,7 @@ def test_a_shorter_expiry_ends_a_restriction_sooner_and_a_longer_one_not_later()
 def test_a_field_no_longer_covered_cancels_with_the_reason_policy() -> None:
     day = invited()
     day.open(policy(version=2, covered=frozenset({Field.LAW})))
-    assert day.fire().said() == ["cancelled policy"]
+    assert day.run_timers().said() == ["cancelled policy"]
 
 
 def test_lowering_a_line_invites_and_never_restricts() -> None:
@@ -119,7 +119,7 @@ def test_withdrawing_the_phase_of_an_open_cycle_cancels_it_even_if_another_is_in
     assert day.said() == [ISSUED]
     assert day.events[-1]["phase"] == "low"
     day.open(policy(version=2, phases=two_phases().phases[:1]))
-    assert day.fire().said() == ["cancelled policy"]
+    assert day.run_timers().said() == ["cancelled policy"]
     said = day.wait(10 * DAY).said()
     assert said == ([ISSUED] if count == 2500 else [])
 
@@ -162,7 +162,7 @@ def test_every_event_carries_the_version_and_digest_of_its_policy() -> None:
     day = delivered()
     second = noticed(answer_window=5 * DAY)
     day.open(second)
-    day.fire()
+    day.run_timers()
     assert {event["policy_digest"] for event in day.events[:-1]} == {policy().digest}
     assert day.events[-1]["policy_digest"] == second.digest
 
@@ -230,21 +230,21 @@ def test_what_was_applied_milder_stays_when_the_policy_becomes_stricter_again() 
     assert day.wait(WINDOW).said()[-1] == "applied tips no_answer"
     assert day.events[-1]["level"] == "limited"
     day.open(policy(version=3, consequence=replace(base, surfaces=stricter)))
-    assert day.fire().said() == []
+    assert day.run_timers().said() == []
 
 
 def test_a_policy_that_ends_a_platform_ends_its_lives_and_keeps_its_consents() -> None:
     day = granted().label("财经", "b2").reads(1500, "b2").wait(HOUR)
     day.said()
     day.open(policy(version=2, mode=Mode.OFF))
-    assert day.fire().said() == ["cancelled policy"]
+    assert day.run_timers().said() == ["cancelled policy"]
     assert day.account().live.state.name == "GRANTED"
 
 
 def test_a_cool_down_of_the_present_policy_counts() -> None:
     day = delivered()
     day.open(policy(version=2, stability=stability(cool_down=DAY)))
-    day.fire().control("lift")
+    day.run_timers().control("lift")
     assert day.wait(DAY).said() == ["cancelled operator", ISSUED]
 
 

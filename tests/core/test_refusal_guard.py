@@ -190,7 +190,7 @@ def test_while_tripped_adverse_events_wait_and_favourable_ones_flow() -> None:
     assert day.said() == []
     waits = [one["deferrals"] for one in day.decisions if one.get("deferrals")]
     assert waits[-1] == [{"event": "invitation.issued", "by": ["refusals"]}]
-    assert settle(hear(day)).fire().said() == [ISSUED]
+    assert settle(hear(day)).run_timers().said() == [ISSUED]
     day = refuse(expired(), 100)
     assert day.answer("granted").said()[-3:] == ["granted in_time", *lifted("granted")][-3:]
 
@@ -210,7 +210,7 @@ def test_until_its_own_record_has_been_read_nothing_ends_it() -> None:
     settle(day).wait(HOUR)
     settle(day, scope="*").wait(HOUR)
     assert day.said() == []
-    settle(hear(day)).fire()
+    settle(hear(day)).run_timers()
     assert day.said() == [ISSUED]
 
 
@@ -218,14 +218,14 @@ def test_other_partitions_wait_from_that_record_on() -> None:
     day = settle(begun(), on=False)
     assert day.wait(10 * DAY).said() == []
     assert sent(day) == []
-    assert settle(day).fire().said() == [ISSUED]
+    assert settle(day).run_timers().said() == [ISSUED]
 
 
 @pytest.mark.parametrize(("off", "on"), [("*", PLATFORM), (PLATFORM, "*"), ("*", "*")])
 def test_the_last_record_for_the_platform_or_for_all_decides(off: str, on: str) -> None:
     day = settle(begun(), on=False, scope=off).wait(HOUR)
     assert day.said() == []
-    assert settle(day, scope=on).fire().said() == [ISSUED]
+    assert settle(day, scope=on).run_timers().said() == [ISSUED]
     assert not day.partition.refusals_tripped(PLATFORM)
     settle(settle(day, on=False, scope=off), on=False, scope=on)
     assert day.partition.refusals_tripped(PLATFORM)
@@ -338,7 +338,7 @@ def test_an_on_issued_before_the_last_word_that_would_trip_at_once_trips_it_anew
     kinds = [one for one in day.decisions if one["kind"] == "refusal_guard"]
     assert (kinds[-1]["reason"], kinds[-1]["refused"]) == ("not_json", 1)
     assert kinds[-1]["cause"]["topic"] == "consent-answers"
-    settle(hear(day)).fire()
+    settle(hear(day)).run_timers()
     assert day.said() == [ISSUED]
     assert len(sent(day)) == 2
 
@@ -357,7 +357,7 @@ def unreadable(topic: InputName, first: int, last: int) -> Day:
     """A day on which a batch does not unpack."""
     day = Day()
     day.partition.step(day.tables, day.now, [(topic, joined([], [(first, last, day.now)]))])
-    day.partition.seal(day.tables, day.now, {})
+    day.partition.before_commit(day.tables, day.now, {})
     return day
 
 
@@ -431,7 +431,7 @@ def test_replay_refuses_trips_and_settles_as_it_was() -> None:
             encoded = None if key is None else key.encode()
             known.append(Record(len(known), day.now, encoded, raw))
         day.partition.step(day.tables, day.now, [(topic, known[first:])])
-        day.partition.seal(day.tables, day.now, {})
+        day.partition.before_commit(day.tables, day.now, {})
         day.now += MINUTE
 
     step("notice-receipts", *[(KEY, b"{")] * 60, ("douyin:a1", b"{"))

@@ -179,9 +179,9 @@ def test_its_appeal_its_hold_and_its_mark_of_words_are_carried_over() -> None:
 def test_its_open_appeal_defers_until_the_verdict_without_an_id() -> None:
     day = taken_up(record(appeal=[START + HOUR + MINUTE, None])).wait(5 * DAY)
     assert day.said() == []
-    day.control("appeal_rejected", appeal_id="a").fire()
+    day.control("appeal_rejected", appeal_id="a").run_timers()
     assert day.said() == []
-    assert day.control("appeal_rejected").fire().said() == ["extended pause"]
+    assert day.control("appeal_rejected").run_timers().said() == ["extended pause"]
 
 
 def test_of_its_controls_the_last_256_count_as_known_but_for_what_protects() -> None:

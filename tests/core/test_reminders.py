@@ -38,7 +38,7 @@ def test_a_reminders_number_is_its_place_in_the_pinned_list_longest_first() -> N
 def test_of_several_due_at_once_the_last_alone_is_sent() -> None:
     day = invited(reminding(DAY, 5 * DAY, 3 * DAY)).receipt()
     day.now += 8 * DAY
-    assert day.fire().said() == ["delivered receipt", "reminded reminder"]
+    assert day.run_timers().said() == ["delivered receipt", "reminded reminder"]
     assert ids(day) == [reminder(2)]
     day.wait(2 * DAY - 1)
     assert ids(day) == [reminder(2), reminder(3)]
@@ -53,7 +53,7 @@ def test_after_a_hold_the_last_due_alone_is_sent() -> None:
     )
     day.wait(20 * DAY)
     assert ids(day) == []
-    day.switch("answers_paused", False).fire()
+    day.switch("answers_paused", False).run_timers()
     assert ids(day) == [], "the deadline moved with the pause"
     day.wait(10 * DAY - 2 * HOUR)
     assert ids(day) == [reminder(1), reminder(2), reminder(3)]
@@ -63,7 +63,7 @@ def test_each_delivery_has_its_own_reminders_ten_numbers_on() -> None:
     day = invited(reminding(DAY, 3 * DAY)).wait(MINUTE).receipt().wait(8 * DAY)
     assert ids(day) == [reminder(1)]
     delivered_at = day.account().live.cycle.delivered_at
-    day.receipt("failed", at=delivered_at + MINUTE).control("reissue").fire().wait(MINUTE)
+    day.receipt("failed", at=delivered_at + MINUTE).control("reissue").run_timers().wait(MINUTE)
     assert day.account().live.state.name == "INVITED"
     day.receipt().wait(10 * DAY)
     assert ids(day) == [reminder(1), reminder(11), reminder(12)]
@@ -77,7 +77,7 @@ def test_a_reminder_not_after_the_delivery_is_none_and_keeps_its_place() -> None
 def test_none_is_sent_once_the_deadline_has_passed() -> None:
     day = invited(reminding(DAY, 3 * DAY)).receipt()
     day.now += 11 * DAY
-    assert "reminded reminder" not in day.fire().said()
+    assert "reminded reminder" not in day.run_timers().said()
 
 
 def test_a_list_longer_than_any_policy_may_have_stops_no_worker() -> None:
@@ -89,4 +89,4 @@ def test_a_list_longer_than_any_policy_may_have_stops_no_worker() -> None:
     day.tables.state[ACCOUNTS][key] = encode(account)
     day.receipt()
     day.now += 9 * DAY
-    assert len([words for words in day.fire().said() if words.startswith("reminded")]) == 1
+    assert len([words for words in day.run_timers().said() if words.startswith("reminded")]) == 1

@@ -96,4 +96,4 @@ def test_a_restart_in_the_middle_of_taking_up_a_policy_finishes_it(
     day = STATES["DELIVERED"]()
     for _ in range(3):
         day.open(policies[1])
-    assert day.fire().wait(2 * DAY).said() == ["reminded reminder"]
+    assert day.run_timers().wait(2 * DAY).said() == ["reminded reminder"]

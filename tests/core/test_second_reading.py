@@ -18,7 +18,7 @@ def test_an_old_removal_read_again_in_a_rescan_removes_nothing() -> None:
     wanted = day.partition.rewind(day.tables, {"category-changes": again})
     assert wanted == {"category-changes", "follower-counts"}
     day._offsets["category-changes"] = 1
-    day.label(None).fire()
+    day.label(None).run_timers()
     assert day.said() == []
     day._offsets["category-changes"] = again
     day.label(None)
@@ -57,10 +57,10 @@ def test_a_restriction_that_has_ended_is_not_renewed_by_a_late_round() -> None:
     day.wait(14 * 24 * HOUR)
     assert all(word.startswith("renewed") for word in day.said())
     day.now = end + SECOND
-    while day.partition.fire(day.tables, day.now, end - SECOND, 1000):
+    while day.partition.run_timers(day.tables, day.now, end - SECOND, 1000):
         pass
     assert day.said() == []
-    day.fire()
+    day.run_timers()
     assert day.said()[0].startswith("lifted")
 
 

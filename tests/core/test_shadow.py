@@ -100,7 +100,7 @@ def test_a_shadow_surface_of_a_live_cycle_writes_to_the_shadow_topic_alone() -> 
 def test_leaving_enforce_cancels_and_lifts_what_is_open(to: Mode) -> None:
     day = expired()
     day.open(next_version(to))
-    said = day.fire().said()
+    said = day.run_timers().said()
     assert said[:3] == [
         "cancelled policy",
         "lifted recommend-feed policy",
@@ -116,14 +116,14 @@ def test_leaving_enforce_keeps_a_consent_and_its_withdrawal_is_told_in_every_mod
         day.open(next_version(mode))
         assert day.wait(30 * DAY).said() == []
         assert day.account().live.state.name == "GRANTED"
-        assert day.answer("withdrawn").fire().said()[0] == "withdrawn answer"
+        assert day.answer("withdrawn").run_timers().said()[0] == "withdrawn answer"
 
 
 def test_from_shadow_to_enforce_the_live_life_starts_from_none() -> None:
     day = invited(SHADOW).wait(WINDOW)
     day.said()
     day.open(next_version(Mode.ENFORCE))
-    said = day.fire().said()
+    said = day.run_timers().said()
     assert said == ["cancelled policy (shadow)", *(w.format("policy") for w in LIFTED), ISSUED]
     live = day.events[-1]
     assert (live["cycle"], live["sequence"], live["mode"]) == (1, 1, "enforce")
@@ -132,7 +132,7 @@ def test_from_shadow_to_enforce_the_live_life_starts_from_none() -> None:
 def test_from_shadow_to_off_everything_of_it_ends() -> None:
     day = invited(SHADOW)
     day.open(next_version(Mode.OFF))
-    assert day.fire().said() == ["cancelled policy (shadow)"]
+    assert day.run_timers().said() == ["cancelled policy (shadow)"]
     assert day.wait(100 * DAY).said() == []
 
 
@@ -146,7 +146,7 @@ def test_off_does_nothing_and_going_on_from_it_does() -> None:
 def test_the_numbers_of_a_mode_go_on_after_the_other() -> None:
     day = Day(brief(mode=Mode.SHADOW)).label("财经").reads(1500)
     day.open(brief(version=2))
-    day.fire().wait(DAY)
+    day.run_timers().wait(DAY)
     day.open(brief(version=3, mode=Mode.SHADOW))
     day.wait(30 * DAY)
     for mode in ("shadow", "enforce"):

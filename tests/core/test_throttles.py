@@ -78,7 +78,7 @@ def test_every_way_out_frees_every_surface_once(end, reason: str) -> None:  # ty
     day = end(expired())
     said = [words for words in day.said() if words.startswith("lifted")]
     assert said == lifted(reason)
-    day.wait(MINUTE).control("lift").fire()
+    day.wait(MINUTE).control("lift").run_timers()
     assert day.said() == [], "and never twice"
 
 
@@ -106,7 +106,7 @@ def test_a_surface_that_a_new_policy_drops_is_freed_at_once() -> None:
     day = expired()
     kept = {Surface.TIPS: Restriction(Level.OFF, None)}
     day.open(with_surfaces(kept, version=2))
-    assert day.fire().said() == ["lifted recommend-feed policy"]
+    assert day.run_timers().said() == ["lifted recommend-feed policy"]
     assert day.wait(5 * DAY).said() == ["renewed tips review"]
 
 
@@ -149,7 +149,7 @@ def test_a_restriction_ends_at_expires_at_whatever_defers() -> None:
 def test_a_deferred_review_is_made_up_for_when_the_deferral_ends(brake: str) -> None:
     day = expired().switch(brake, True)
     assert day.wait(6 * DAY).said() == []
-    assert day.switch(brake, False).fire().said() == RENEWED
+    assert day.switch(brake, False).run_timers().said() == RENEWED
     assert day.events[-1]["review_at"] == "2024-01-15T01:01:00.000Z"
 
 

@@ -12,9 +12,9 @@ from tests.core.given import ACCOUNT, DAY, HOUR, MINUTE, PLATFORM, START, Day, R
 from tests.core.states import DEADLINE, ISSUED, begun, brief, delivered, expired
 
 
-def fire(day: Day, as_of: int) -> Day:
+def run_timers(day: Day, as_of: int) -> Day:
     """Let the timers act that are due by an instant."""
-    while day.partition.fire(day.tables, day.now, as_of, 1):
+    while day.partition.run_timers(day.tables, day.now, as_of, 1):
         pass
     return day
 
@@ -22,18 +22,18 @@ def fire(day: Day, as_of: int) -> Day:
 def test_a_timer_waits_until_everything_has_been_read_up_to_its_instant() -> None:
     day = delivered()
     day.now = START + DEADLINE - HOUR
-    assert fire(day, START + DEADLINE - DAY - 1).said() == []
-    assert fire(day, START + DEADLINE - DAY).said() == ["reminded reminder"]
+    assert run_timers(day, START + DEADLINE - DAY - 1).said() == []
+    assert run_timers(day, START + DEADLINE - DAY).said() == ["reminded reminder"]
     day.now = START + DEADLINE + HOUR
-    assert fire(day, START + DEADLINE - 1).said() == []
+    assert run_timers(day, START + DEADLINE - 1).said() == []
     day.answer("granted", at=START + DEADLINE)
-    assert fire(day, day.now).said() == ["granted answer"]
+    assert run_timers(day, day.now).said() == ["granted answer"]
 
 
 def test_what_is_decided_late_says_when_it_was_decided() -> None:
     day = delivered()
     day.now = START + DEADLINE + HOUR
-    said = fire(day, START + DEADLINE).said()
+    said = run_timers(day, START + DEADLINE).said()
     assert said[0] == "expired no_answer", "a reminder after the deadline would be none"
     applied = day.events[-1]
     assert applied["decided_at"] == applied["effective_at"] == rfc3339(day.now)
@@ -44,17 +44,17 @@ def test_after_a_long_absence_grounds_that_vanished_restrict_nobody() -> None:
     day = delivered()
     day.now = START + 30 * DAY
     day.change("exempted", at=START + DAY)
-    assert fire(day, day.now).said() == ["cancelled exempted"]
+    assert run_timers(day, day.now).said() == ["cancelled exempted"]
     day = begun()
     day.now = START + 30 * DAY
     day.reads(10, at=START + DAY)
-    assert fire(day, day.now).said() == []
+    assert run_timers(day, day.now).said() == []
 
 
 def test_an_end_that_passed_unseen_is_no_renewal() -> None:
     day = expired()
     day.now += 21 * DAY
-    said = fire(day, day.now).said()
+    said = run_timers(day, day.now).said()
     assert said == ["lifted recommend-feed ended", "lifted tips ended"]
 
 
@@ -64,7 +64,7 @@ def test_timers_of_several_accounts_act_in_due_order() -> None:
     for name in names:
         day.label("财经", name).reads(1500, name).wait(MINUTE)
     day.now += DAY
-    fire(day, day.now)
+    run_timers(day, day.now)
     assert [event["account_id"] for event in day.events] == names
 
 
@@ -74,9 +74,9 @@ def test_no_more_accounts_are_looked_at_than_asked() -> None:
         day.label("财经", name).reads(1500, name).receipt("delivered", name)
     day.now = START + 9 * DAY
     day.said()
-    assert day.partition.fire(day.tables, day.now, day.now, 2)
+    assert day.partition.run_timers(day.tables, day.now, day.now, 2)
     assert len([words for words in day.said() if words.startswith("expired")]) == 2
-    assert not day.partition.fire(day.tables, day.now, day.now, 2)
+    assert not day.partition.run_timers(day.tables, day.now, day.now, 2)
 
 
 def test_a_due_timer_is_no_news_when_nothing_follows_from_it() -> None:

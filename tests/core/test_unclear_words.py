@@ -47,7 +47,7 @@ def taken_up(day: Day, *versions: tuple[str, bool]) -> Day:
         changed = policy(version=number)
         notice = replace(changed.notice, version=version, renew=renew)
         day.wait(MINUTE).open(replace(changed, notice=notice))
-        day.fire()
+        day.run_timers()
     return day.wait(MINUTE)
 
 
@@ -138,9 +138,9 @@ def test_renewing_goes_by_the_notice_that_was_agreed_to() -> None:
     day = taken_up(delivered(), ("2", False)).answer("granted", notice_version="2")
     changed = policy(version=3)
     day.open(replace(changed, notice=replace(changed.notice, version="2", renew=True)))
-    assert day.fire().said() == ["granted answer"]
+    assert day.run_timers().said() == ["granted answer"]
     day.open(replace(policy(version=4), notice=replace(changed.notice, version="3", renew=True)))
-    assert day.fire().said()[0] == "voided notice"
+    assert day.run_timers().said()[0] == "voided notice"
 
 
 @pytest.mark.parametrize(
@@ -162,11 +162,11 @@ def test_a_grant_to_a_notice_that_a_renewing_one_replaced_is_void_at_once(
     assert day.said() == [*said, "voided notice"]
     life = day.account().live
     assert (life.state.name, life.cool_down_until) == ("NONE", None)
-    assert day.fire().said() == ["issued over_line"]
+    assert day.run_timers().said() == ["issued over_line"]
 
 
 def test_a_grant_to_the_renewing_notice_stands() -> None:
-    day = taken_up(delivered(), ("2", True)).answer("granted", notice_version="2").fire()
+    day = taken_up(delivered(), ("2", True)).answer("granted", notice_version="2").run_timers()
     assert day.said() == ["granted answer"]
 
 
@@ -226,7 +226,7 @@ def test_it_defers_everything_adverse_and_stops_the_clock(word: str) -> None:
     UNCLEAR[word](day).wait(10 * DAY)
     assert day.said() == []
     assert day.partition.counts["deferred", PLATFORM, "invitation.expired", "unclear_answer"] == 1
-    day.control("settle").fire()
+    day.control("settle").run_timers()
     assert day.said() == ["extended pause"]
     assert day.events[-1]["deadline_at"] == rfc3339(START + DEADLINE + 10 * DAY)
 
@@ -237,7 +237,7 @@ def test_it_defers_the_review_of_a_restriction(word: str) -> None:
     assert day.said() == []
     assert "unclear_answer" in (day.account().deferred or "")
     renewed = ["renewed recommend-feed review", "renewed tips review"]
-    assert day.control("settle").fire().said() == renewed
+    assert day.control("settle").run_timers().said() == renewed
 
 
 def test_the_clock_stops_from_the_time_that_the_word_states() -> None:
@@ -273,7 +273,7 @@ def test_a_refused_change_or_control_is_unclear_also_of_an_account_that_is_not_t
     assert is_unclear(day)
     day.label("财经").reads(1500).wait(DAY)
     assert day.said() == []
-    day.control("settle").fire()
+    day.control("settle").run_timers()
     assert day.said() == ["issued over_line"]
     unreadable(day, "consent-answers", "nobody")
     assert f"{PLATFORM}:nobody".encode() not in day.tables.state["accounts"]

@@ -86,7 +86,7 @@ def test_a_rejection_older_than_its_opening_does_nothing() -> None:
     day.control("appeal_rejected", appeal_id="a", at=day.now - 1)
     assert ignored(day) == "stale"
     assert deferred(day.wait(3 * DAY)) == {"appeal"}
-    day.control("appeal_rejected", appeal_id="a").fire()
+    day.control("appeal_rejected", appeal_id="a").run_timers()
     assert deferred(day) == set()
 
 
@@ -153,7 +153,7 @@ def test_a_verdict_ends_the_appeal_of_its_id_and_no_other() -> None:
     assert ignored(day) == "other_appeal"
     day.control("appeal_rejected", appeal_id="a")
     assert deferred(day.wait(4 * DAY)) == {"appeal"}, "that without an id is open"
-    day.control("appeal_rejected").fire()
+    day.control("appeal_rejected").run_timers()
     assert deferred(day) == set()
 
 
@@ -189,14 +189,14 @@ def test_after_an_upheld_appeal_no_new_cycle_begins() -> None:
 @pytest.mark.parametrize("reason", ["test", "owner_request"])
 def test_an_unhold_for_another_reason_does_not_end_the_mark(reason: str) -> None:
     day = upheld().control("unhold", reason=reason)
-    assert day.fire().said() == []
+    assert day.run_timers().said() == []
 
 
 def test_an_unhold_for_reason_appeal_that_is_later_ends_the_mark_and_no_hold() -> None:
     day = upheld().control("hold").control("unhold", reason="appeal", at=START + 2 * HOUR)
     assert day.account().hold is not None
-    assert deferred(day.fire()) == {"hold"}
-    day.control("unhold").fire()
+    assert deferred(day.run_timers()) == {"hold"}
+    day.control("unhold").run_timers()
     assert day.said() == ["issued over_line"]
 
 
@@ -204,7 +204,7 @@ def test_an_unhold_for_reason_appeal_that_is_earlier_ends_nothing() -> None:
     day = delivered().control("appeal_upheld")
     day.control("unhold", reason="appeal", at=day.now - 1).wait(30 * DAY)
     assert day.said() == ["cancelled appeal"]
-    day.control("unhold", reason="appeal").fire()
+    day.control("unhold", reason="appeal").run_timers()
     assert day.said() == ["issued over_line"]
 
 
@@ -248,9 +248,9 @@ def test_16_appeals_are_open_and_a_further_one_is_an_unclear_word_that_only_sett
         day.control("appeal_rejected", appeal_id=f"a{number}")
     day.control("appeal_rejected", appeal_id="one-more").wait(5 * DAY)
     assert deferred(day) == {"unclear_answer"}
-    day.control("settle", at=START + HOUR).fire()
+    day.control("settle", at=START + HOUR).run_timers()
     assert deferred(day) == {"unclear_answer"}, "a settle that is older ends nothing"
-    day.control("settle").fire()
+    day.control("settle").run_timers()
     assert deferred(day) == set()
 
 
@@ -263,7 +263,7 @@ def test_settle_ends_unclear_words_not_later_than_it_and_nothing_else() -> None:
         unreadable(day, topic)
     day.wait(MINUTE).control("settle", at=day.now - MINUTE - 1)
     assert "unclear_answer" in deferred(day.wait(4 * DAY))
-    day.control("settle").fire()
+    day.control("settle").run_timers()
     assert deferred(day) == {"hold", "appeal"}
 
 
@@ -276,7 +276,7 @@ def test_a_settle_that_is_older_clears_up_no_unreadable_control_either() -> None
 def test_verdicts_end_appeals_only_and_unhold_holds_only() -> None:
     day = declined().control("hold").control("appeal_opened").control("unhold")
     assert deferred(day.wait(WINDOW)) == {"appeal"}
-    day.control("hold").control("appeal_rejected").fire()
+    day.control("hold").control("appeal_rejected").run_timers()
     assert deferred(day) == {"hold"}
 
 

@@ -266,7 +266,7 @@ class Twin:
         if batch:
             spans = list(topics.items())
             self.day.partition.step(self.day.tables, self.now, spans)  # type: ignore[arg-type]
-            self.day.partition.seal(self.day.tables, self.now, dict(offsets))
+            self.day.partition.before_commit(self.day.tables, self.now, dict(offsets))
         take = self.life.receive if late else self.life.apply
 
         def act() -> None:
@@ -307,7 +307,7 @@ class Twin:
             self.input("switches", json.loads(raw or b""))
 
     def _step(self, act: Callable[[], None]) -> None:
-        self.day.fire()
+        self.day.run_timers()
         act()
         self.life.advance(instant(self.now))
         core_said = [Told.by_core(event) for event in self.day.fresh()]

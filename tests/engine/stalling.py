@@ -1,4 +1,4 @@
-"""What stalls a worker or loses a span in silence, done on purpose, and the cures taken away.
+"""What stalls a worker or loses a batch in silence, done on purpose, and the cures taken away.
 
 A toy worker is started with `break=[…]` and `without=[…]`. The causes are those of
 streams/engine/DESIGN.md, "What the libraries really do"; test_cures.py shows each with and
@@ -15,11 +15,11 @@ from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.errors import NodeNotReadyError
 from faust.assignor.partition_assignor import PartitionAssignor
 
-from streams.engine import cluster_watch, fetching, lanes, watchdog
+from streams.engine import cluster_watch, fetch_queues, fetching, watchdog
 from streams.engine.assignment import Assignment
 from streams.engine.assignor import FixedAssignor
 from streams.engine.membership import StaticMember
-from streams.engine.transport import SpanConsumerThread
+from streams.engine.transport import BatchConsumerThread
 from streams.engine.worker import Engine
 from streams.kafka import stretches
 
@@ -60,7 +60,7 @@ def metadata_gate() -> None:
     async def at_once(self: Any, topics: set[str]) -> None:
         self._ensure_consumer()._client.set_topics(topics)
 
-    SpanConsumerThread._wait_for_metadata = at_once  # type: ignore[method-assign]
+    BatchConsumerThread._wait_for_metadata = at_once  # type: ignore[method-assign]
 
 
 def fixed_assignor() -> None:
@@ -127,7 +127,7 @@ def look_at_thread() -> None:
     async def patient(self: Any) -> Any:
         return await self.call_thread(self._fetch)
 
-    SpanConsumerThread.fetch = patient  # type: ignore[method-assign]
+    BatchConsumerThread.fetch = patient  # type: ignore[method-assign]
 
 
 def half_assignment() -> None:
@@ -169,18 +169,18 @@ def tail_check() -> None:
 
 
 def span_check() -> None:
-    """Spans are taken as they come, whether or not one follows on the other."""
+    """Batches are taken as they come, whether or not one follows on the other."""
 
     def careless(self: Any, fetched: Any) -> bool:
-        span = fetched.span
-        if span.end > self.expected:
-            self.end = max(self.end, span.high_water)
-            self.expected = span.end
-            self.queue.append(fetched)
-            self._count(len(span.records), fetched.size)
+        batch = fetched.batch
+        if batch.end > self.expected:
+            self.end = max(self.end, batch.high_water)
+            self.expected = batch.end
+            self.batches.append(fetched)
+            self._count(len(batch.records), fetched.size)
         return True
 
-    lanes.Lane.put = careless  # type: ignore[method-assign]
+    fetch_queues.FetchQueue.put = careless  # type: ignore[method-assign]
 
 
 def late_assignment() -> None:
@@ -188,7 +188,7 @@ def late_assignment() -> None:
     stop = Assignment.stop
 
     async def stopped(self: Assignment) -> None:
-        numbers = list(self.parts)
+        numbers = list(self.tasks)
         topics = self._engine.processor.spec.topics
         await stop(self)
         await self.assigned([(topic, n) for topic in topics for n in numbers], self.generation + 1)

@@ -4,18 +4,18 @@ import time
 from types import SimpleNamespace
 from typing import Any
 
-from streams.engine.intake import Intake
+from streams.engine.fetch_queues import FetchBuffer, QueuedBatch
+from streams.engine.input_queue import InputQueue
 from streams.engine.lag import STALE_SECONDS, LagBook, TopicLag
-from streams.engine.lanes import Desk, Fetched
-from streams.engine.processor import Span
+from streams.engine.processor import FetchedBatch
 
 
 def part(number: int = 0, reads: int = 10) -> Any:
     """A partition that has read `t` so far."""
-    intake = Intake(Desk(100, 10_000), number, ("t",), None, batch_records=10)
-    intake.reads = {"t": reads}
-    intake.open_lanes()
-    return SimpleNamespace(number=number, intake=intake)
+    input_queue = InputQueue(FetchBuffer(100, 10_000), number, ("t",), None, batch_records=10)
+    input_queue.reads = {"t": reads}
+    input_queue.open_queues()
+    return SimpleNamespace(number=number, input_queue=input_queue)
 
 
 def lag(book: LagBook, *parts: Any, clock_now: int = 0) -> TopicLag:
@@ -36,14 +36,16 @@ def test_what_nobody_was_told_of_counts_from_the_broker_s_end() -> None:
 def test_the_oldest_record_that_waits_says_how_old_it_is() -> None:
     book, one = LagBook(), part()
     record = SimpleNamespace(offset=10, timestamp=50_000, timestamp_type=1, key=b"", value=b"")
-    one.intake.receive(Fetched(one.intake.lanes["t"], Span("t", 0, 10, 11, [record], 12), 1))
+    one.input_queue.receive(
+        QueuedBatch(one.input_queue.queues["t"], FetchedBatch("t", 0, 10, 11, [record], 12), 1)
+    )
     assert lag(book, one, clock_now=57_000) == TopicLag("t", 2, 7.0)
 
 
 def test_what_was_read_since_the_last_look_is_behind_no_more() -> None:
     book, one, now = LagBook(), part(), time.monotonic()
     book.note(("t", 0), 10, 20, now - 1.0)
-    one.intake.reads["t"] = 20
+    one.input_queue.reads["t"] = 20
     assert lag(book, one) == TopicLag("t", 0, 0.0)
 
 

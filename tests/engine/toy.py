@@ -14,7 +14,14 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from streams.engine.processor import ProcessorSpec, Refusal, Scan, Span, StoreSpec, Transaction
+from streams.engine.processor import (
+    FetchedBatch,
+    ProcessorSpec,
+    Refusal,
+    Scan,
+    StoreSpec,
+    Transaction,
+)
 
 
 def _favourable(key: bytes) -> bool:
@@ -37,34 +44,34 @@ class ToyPart:
         """Reads nothing again."""
         return ()
 
-    def step(self, transaction: Transaction, now: int, spans: Sequence[Span]) -> bool:
+    def step(self, transaction: Transaction, now: int, batches: Sequence[FetchedBatch]) -> bool:
         waiting = False
-        for span in spans:
-            for first, last, _ in span.unreadable:
-                value = json.dumps({"topic": span.topic, "first": first, "last": last}).encode()
+        for batch in batches:
+            for first, last, _ in batch.unreadable:
+                value = json.dumps({"topic": batch.topic, "first": first, "last": last}).encode()
                 transaction.send(self.toy.out, b"?", value, (("kind", b"unreadable"),))
                 waiting = True
-            if span.topic == self.toy.broadcast:
-                for record in span.records:
+            if batch.topic == self.toy.broadcast:
+                for record in batch.records:
                     self.factor = int(record.value or b"1")
                     transaction.put("counts", b"#factor", b"%d" % self.factor)
-            elif span.topic == self.toy.marks:
-                for record in span.records:
+            elif batch.topic == self.toy.marks:
+                for record in batch.records:
                     waiting |= self._mark(transaction, now, record)
             else:
-                waiting |= self._adds(transaction, span)
+                waiting |= self._adds(transaction, batch)
         return waiting
 
-    def _adds(self, transaction: Transaction, span: Span) -> bool:
+    def _adds(self, transaction: Transaction, batch: FetchedBatch) -> bool:
         every, out = self.toy.every, self.toy.out
         if every == 0:
             # The shape of real traffic: nearly every record is looked at and let go.
             contains = transaction.contains
-            keys = [record.key for record in span.records if record.key is not None]
+            keys = [record.key for record in batch.records if record.key is not None]
             sum(contains("counts", key) for key in keys)
             return False
         waiting = False
-        for record in span.records:
+        for record in batch.records:
             assert record.key is not None
             total = int(transaction.get("counts", record.key) or b"0")
             total += int(record.value or b"0") * self.factor
@@ -95,7 +102,7 @@ class ToyPart:
         held = self.changed_at is not None
         return next((due for due, key in sorted(self.timers) if not held or _favourable(key)), None)
 
-    def fire(
+    def run_timers(
         self,
         transaction: Transaction,
         now: int,
@@ -120,7 +127,7 @@ class ToyPart:
     def cluster_changed(self, now: int) -> None:
         self.changed_at = now
 
-    def seal(self, transaction: Transaction, now: int, reads: Mapping[str, int]) -> None:
+    def before_commit(self, transaction: Transaction, now: int, reads: Mapping[str, int]) -> None:
         value = json.dumps({"now": now, "reads": dict(reads)}).encode()
         transaction.send(self.toy.seals, b"seal", value)
 

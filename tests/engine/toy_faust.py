@@ -4,8 +4,8 @@ import json
 import os
 from pathlib import Path
 
-from streams.engine.chassis import build
 from streams.engine.config import EngineConfig
+from streams.engine.faust_app import build
 from tests.engine.toy import Toy
 
 options = json.loads(os.environ["TOY"])

@@ -8,8 +8,8 @@ import threading
 import time
 from pathlib import Path
 
-from streams.engine.chassis import build, run
 from streams.engine.config import EngineConfig
+from streams.engine.faust_app import build, run
 from streams.settings_login import TlsFiles
 from tests.engine import stalling
 from tests.engine.toy import Toy
@@ -41,11 +41,11 @@ def main() -> int:
 
 
 def _lose(app, first: int, count: int) -> None:  # type: ignore[no-untyped-def]
-    """Drop spans with adds on their way to the parts, as no transport should."""
+    """Drop batches with adds on their way to the partitions, as no transport should."""
     route, serial = app.engine.route, itertools.count(1)
 
     def leaky(fetched) -> None:  # type: ignore[no-untyped-def]
-        adds = fetched.span.topic.endswith(".adds") and fetched.span.records
+        adds = fetched.batch.topic.endswith(".adds") and fetched.batch.records
         if not (adds and first <= next(serial) < first + count):
             route(fetched)
 
@@ -64,7 +64,7 @@ def _tell(app, path: Path) -> None:  # type: ignore[no-untyped-def]
                 "blocked": list(status.blocked),
                 "away": status.away_seconds,
                 "ousted": status.ousted,
-                "parts": {p.partition: [p.state, p.lag] for p in status.parts},
+                "parts": {p.partition: [p.state, p.lag] for p in status.partitions},
             }
         except RuntimeError:
             continue

@@ -70,7 +70,7 @@ def applied(tape: Tape, change: Change, more: int = 0) -> Events:
                 world.wait(change.until + more - world.now - 1)
                 world.now += 1
                 if more:
-                    world.fire()
+                    world.run_timers()
             world.answer("granted", "p1")
 
     return lived(tape, act)

@@ -158,7 +158,7 @@ class Chance:
         how, milliseconds = self.draw.random(), self.draw.choice(WAITS)
         if self.asleep:
             # Who slept reads what lies there, and then acts, before more time passes.
-            self.tape.fire()
+            self.tape.run_timers()
             self.acted_at, self.asleep = self.tape.now, False
         if how < 0.7:
             self.tape.wait(milliseconds)
@@ -169,7 +169,7 @@ class Chance:
         else:
             self.tape.now += milliseconds
             tape = self.tape
-            while tape.partition.fire(tape.tables, tape.now, tape.now, 1000, True):
+            while tape.partition.run_timers(tape.tables, tape.now, tape.now, 1000, True):
                 pass
             self.acted_at, self.asleep = tape.now, True
             tape.sealed()

@@ -99,7 +99,7 @@ def leaving() -> Tape:
     tape.wait(5 * DAY).reads(2100, "k1").wait(MINUTE).sealed()
     tape.reads(100, "k5").wait(3 * DAY).sealed()
     tape.now += 6 * DAY
-    tape.label("财经", "k3").reads(2000, "k5").fire()
+    tape.label("财经", "k3").reads(2000, "k5").run_timers()
     tape.days(30)
     invited(tape, "k6").wait(HOUR).label(None, "k6")
     tape.label("财经", "k7").reads(2000, "k7").wait(30 * MINUTE)
@@ -151,7 +151,7 @@ def asleep() -> Tape:
     tape.wait(HOUR).receipt(account="n2").wait(DAY)
     tape.control("extend", "n3", until=iso(tape.now + 20 * DAY))
     tape.now += DAY
-    while tape.partition.fire(tape.tables, tape.now, tape.now, 1000, True):
+    while tape.partition.run_timers(tape.tables, tape.now, tape.now, 1000, True):
         pass
     tape.reads(1, "nobody").wait(30 * DAY).sealed()
     return tape.days(30)

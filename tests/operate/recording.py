@@ -50,13 +50,13 @@ class Tape(Day):
         self._offsets[topic] += count
         spans = [(topic, joined([], ((first, first + count - 1, self.now),)))]
         self.partition.step(self.tables, self.now, spans)  # type: ignore[arg-type]
-        self.partition.seal(self.tables, self.now, dict(self._offsets))
+        self.partition.before_commit(self.tables, self.now, dict(self._offsets))
         return self._echo()
 
     def late(self, milliseconds: int) -> Self:
         """Nobody works for a while; then what is due acts at once."""
         self.now += milliseconds
-        return self.fire()
+        return self.run_timers()
 
     def days(self, count: int) -> Self:
         """Days pass, with something to read on each: so many transactions."""

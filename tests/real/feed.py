@@ -94,7 +94,7 @@ class Replay:
             self.partition.step(
                 self.memory, self.now, [("category-changes", labels), ("follower-counts", counts)]
             )
-            self._fire()
+            self._run_timers()
             if seen is not None:
                 seen(self)
 
@@ -128,11 +128,11 @@ class Replay:
             if due is None or due > now:
                 break
             self.now = max(self.now, due)
-            self._fire()
+            self._run_timers()
         self.now = now
 
-    def _fire(self) -> None:
-        while self.partition.fire(self.memory, self.now, self.now, 10_000):
+    def _run_timers(self) -> None:
+        while self.partition.run_timers(self.memory, self.now, self.now, 10_000):
             pass
         for topic, _, raw, _ in self.memory.raw:
             if topic not in SIDE_TOPICS:

@@ -198,7 +198,7 @@ def serve(mutation: str) -> None:
     import streams.app
     import streams.cli
     import streams.cli.program
-    import streams.engine.chassis  # noqa: F401
+    import streams.engine.faust_app  # noqa: F401
 
     if mutation:
         from tests.chaos.breakages import BREAKAGES

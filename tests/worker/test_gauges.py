@@ -6,13 +6,13 @@ from prometheus_client import CollectorRegistry
 
 from schemas.topics import TopicNames
 from streams.engine.lag import TopicLag
-from streams.engine.observer import EngineStatus, PartStatus
+from streams.engine.observer import EngineStatus, PartitionStatus
 from streams.gauges import refresh
 from streams.kafka.requests.open_transactions import OpenTransaction
 from streams.metrics import Metrics
 from streams.processor import BylineProcessor
 from tests.core.given import PLATFORM, START, Record, policy
-from tests.worker.test_processor import PARTITION, Transaction, span
+from tests.worker.test_processor import PARTITION, Transaction, batch
 
 SWITCH = {"scope": PLATFORM, "switch": "adverse_off", "on": True, "actor": "op"}
 
@@ -35,8 +35,8 @@ def test_gauges_of_partitions_that_left_go_to_zero() -> None:
     partition = processor.open(PARTITION, 8, transaction, transaction, START)
     word = {**SWITCH, "reason": "test", "issued_at": "2026-01-01T00:00:00Z"}
     key, value = f"{PLATFORM}:adverse_off".encode(), json.dumps(word).encode()
-    partition.step(transaction, START, [span("switches", Record(0, START, key, value))])
-    part = PartStatus(PARTITION, "running", 7, 0, 0, None, None)
+    partition.step(transaction, START, [batch("switches", Record(0, START, key, value))])
+    part = PartitionStatus(PARTITION, "running", 7, 0, 0, None, None)
     hiding = OpenTransaction("byline.controls", PARTITION, 4001, 0, 0, 3, START - 9_000)
     lags = (TopicLag("byline.controls", 7, 9.0), TopicLag("byline.switches", 0, 0.0))
     owned = EngineStatus(True, True, False, 1, (part,), lags=lags, hiding=(hiding,))

@@ -1,4 +1,4 @@
-"""The core as the engine runs it: spans in, outputs to their partitions, what is counted shown."""
+"""The core as the engine runs it: batches in, outputs to their partitions, counts shown."""
 
 import json
 import logging
@@ -8,7 +8,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from schemas.topics import TopicNames
-from streams.engine.processor import Headers, Span
+from streams.engine.processor import FetchedBatch, Headers
 from streams.metrics import Metrics
 from streams.processor import BylinePartition, BylineProcessor
 from tests.core.given import PLATFORM, START, Record, Tables, policy
@@ -43,9 +43,11 @@ def opened() -> tuple[Transaction, BylinePartition, CollectorRegistry]:
     return transaction, processor.open(PARTITION, 8, transaction, transaction, START), registry
 
 
-def span(topic: str, *records: Record, unreadable: tuple[tuple[int, int, int], ...] = ()) -> Span:
+def batch(
+    topic: str, *records: Record, unreadable: tuple[tuple[int, int, int], ...] = ()
+) -> FetchedBatch:
     """A stretch of an input."""
-    return Span(f"byline.{topic}", PARTITION, 0, 500, records, 500, unreadable)
+    return FetchedBatch(f"byline.{topic}", PARTITION, 0, 500, records, 500, unreadable)
 
 
 def letters(transaction: Transaction) -> list[dict[str, Any]]:
@@ -57,7 +59,7 @@ def test_unreadable_batches_of_a_span_are_refused_where_they_stand() -> None:
     transaction, partition, _ = opened()
     bad = [Record(offset, START, b"weibo:a1", b"{") for offset in (0, 9, 20)]
     batches = ((1, 8, START), (10, 19, START))
-    assert partition.step(transaction, START, [span("notice-receipts", *bad, unreadable=batches)])
+    assert partition.step(transaction, START, [batch("notice-receipts", *bad, unreadable=batches)])
     told = [(one["offset"], one["last_offset"], one["reason"]) for one in letters(transaction)]
     assert told == [
         (0, None, "not_json"),
@@ -73,8 +75,8 @@ def test_a_record_for_the_switches_goes_to_their_one_partition_in_the_same_trans
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     transaction, partition, registry = opened()
-    partition.step(transaction, START, [span("controls", unreadable=((5, 6, START),))])
-    partition.seal(transaction, START, {})
+    partition.step(transaction, START, [batch("controls", unreadable=((5, 6, START),))])
+    partition.before_commit(transaction, START, {})
     assert ("byline.switches", 0) in transaction.places
     assert {place for topic, place in transaction.places if topic != "byline.switches"} == {3}
     (switch,) = [value for topic, _, value, _ in transaction.raw if topic == "byline.switches"]

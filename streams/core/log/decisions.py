@@ -57,7 +57,9 @@ class DecisionLog:
         """From here on every transaction says since when the cluster is known to have changed."""
         self._cluster_changed_at, self._idle = now, False
 
-    def fired(self, now: int, as_of: int, looked: int, more: bool, favourable_only: bool) -> None:
+    def timers_run(
+        self, now: int, as_of: int, looked: int, more: bool, favourable_only: bool
+    ) -> None:
         """Notes a round of timers: `looked` accounts, in the order of what was due by `as_of`.
 
         `more`: the round ended before all due accounts had their turn. `favourable_only`: adverse

@@ -26,15 +26,15 @@ from typing import Any
 import uvloop
 from aiokafka.producer.sender import Sender
 
+from streams.engine.checkpoint import FORMAT, Checkpoint, decode_checkpoint, encode_checkpoint
 from streams.engine.config import EngineConfig
 from streams.engine.failpoints import Failpoints
-from streams.engine.fatal import end_on
-from streams.engine.position import FORMAT, Position, decode_position, encode_position
+from streams.engine.process_exit import end_on
 from streams.engine.processor import StoreSpec
 from streams.engine.producer import TransactionalProducer
 from streams.engine.recovery import recover
 from streams.engine.stores import DiskMemory, PartitionStores
-from streams.engine.transaction import Committer, Overlay
+from streams.engine.transaction import Committer, PendingWrites
 
 KEYS = 20
 SPECS = (StoreSpec("counts", in_memory=True),)
@@ -80,7 +80,7 @@ class Life:
         stores = PartitionStores(path, SPECS, "wire", DiskMemory.of(2**20, 2**20))
         await recover(self.config, stores, SPECS, self.partition, {})
         raw = stores.meta.position
-        next_ = decode_position(raw).next[self.settings["inputs"]] if raw is not None else 0
+        next_ = decode_checkpoint(raw).next[self.settings["inputs"]] if raw is not None else 0
         committer = Committer(
             producer,
             stores,
@@ -90,24 +90,24 @@ class Life:
             Failpoints(""),
             self.config.max_batch_bytes,
         )
-        overlay = Overlay(stores, ("counts",), self.partition)
+        pending = PendingWrites(stores, ("counts",), self.partition)
         while self._wanted(next_):
-            next_ = await self._transaction(committer, overlay, next_)
+            next_ = await self._transaction(committer, pending, next_)
         await producer.stop()
 
-    async def _transaction(self, committer: Committer, overlay: Overlay, next_: int) -> int:
+    async def _transaction(self, committer: Committer, pending: PendingWrites, next_: int) -> int:
         end = min(self.settings["count"], next_ + self._many())
         for number in range(next_, end):
             key = b"k%d" % (number % KEYS)
-            overlay.put("counts", key, b"%d" % (int(overlay.get("counts", key) or b"0") + number))
+            pending.put("counts", key, b"%d" % (int(pending.get("counts", key) or b"0") + number))
             value = b"%d %d %d" % (number, next_, end)
-            overlay.send(self.settings["outputs"], key, value, (("pad", b"." * 100),))
+            pending.send(self.settings["outputs"], key, value, (("pad", b"." * 100),))
         now = int(time.time() * 1000)
-        where = Position(FORMAT, self.settings["partitions"], now, {self.settings["inputs"]: end})
+        where = Checkpoint(FORMAT, self.settings["partitions"], now, {self.settings["inputs"]: end})
         async with asyncio.timeout(self.config.transaction_timeout_seconds):
             offsets = {self.settings["inputs"]: end}
-            await committer.commit(overlay, encode_position(where), offsets, now)
-        overlay.clear()
+            await committer.commit(pending, encode_checkpoint(where), offsets, now)
+        pending.clear()
         return end
 
     def _wanted(self, next_: int) -> bool:

@@ -59,7 +59,7 @@ class History:
         for act in self.draw.choices(acts, weights, k=length):
             act(self, self.accounts[self.draw.randrange(len(self.accounts))])
         self.run.wait(self.draw.choice((0, HOUR, 6 * DAY)), hops=20)
-        self.run.fire()
+        self.run.run_timers()
         return self.run
 
     def lead(self, account: str, how_far: int) -> None:
@@ -224,7 +224,7 @@ def _switch(history: History, _: str) -> None:
 def _redelivery(history: History, _: str) -> None:
     """Any earlier input once more, when nothing else is due that could hide its effect."""
     if history.sent:
-        history.run.fire()
+        history.run.run_timers()
         topic, key, value = history.draw.choice(history.sent)
         history.run.put(topic, key, value, redelivered=True)
 
@@ -243,7 +243,7 @@ def _jump(history: History, _: str) -> None:
     history.run.now += history.draw.choice(_WAITS)
     if history.draw.random() < 0.3:
         back = history.draw.choice((0, 1, HOUR))
-        history.run.fire(history.run.now - back, favourable_only=history.draw.random() < 0.3)
+        history.run.run_timers(history.run.now - back, favourable_only=history.draw.random() < 0.3)
 
 
 def _restart(history: History, _: str) -> None:
@@ -255,7 +255,7 @@ def _policy(history: History, _: str) -> None:
         history.version += 1
         history.run.open(history.versions[history.version])
         if history.draw.random() < 0.7:
-            history.run.fire()
+            history.run.run_timers()
 
 
 _ACTS = (

@@ -222,7 +222,7 @@ def advance(run: Run, until: int) -> None:
         if due is None or due >= until:
             break
         run.now = max(run.now, due)
-        run.fire()
+        run.run_timers()
 
 
 def finish(run: Run) -> None:
@@ -260,13 +260,13 @@ def play_late(draw: Random, policy: Policy, told: list[Told], start: int) -> Run
         waiting = waiting[len(missed) :]
         if not missed:
             run.now = max(run.now, end)
-            run.fire()
+            run.run_timers()
             continue
         if draw.random() < 0.3:
             run.open()
         for part in _goes(draw, missed):
             step(run, max(run.now, end), part)
-        run.fire()
+        run.run_timers()
     _awake(run, waiting, None)
     finish(run)
     return run

@@ -113,7 +113,7 @@ def _take_up(run: Run, policy: Policy, at: int) -> bool:
     advance(run, at)
     run.now = max(run.now, at)
     run.open(policy)
-    run.fire()
+    run.run_timers()
     return True
 
 

@@ -74,7 +74,7 @@ def _transaction(
             core.cluster_changed(changed_at)
         if "as_of" in step:
             favourable_only = step.get("favourable_only", False)
-            core.fire(memory, now, instant(step["as_of"]), step["looked"], favourable_only)
+            core.run_timers(memory, now, instant(step["as_of"]), step["looked"], favourable_only)
             continue
         batches = []
         for topic, (first, after) in step["reads"].items():
@@ -84,4 +84,4 @@ def _transaction(
         core.step(memory, now, batches, order)  # type: ignore[arg-type]
     if changed_at is not None:
         core.cluster_changed(changed_at)
-    core.seal(memory, instant(record["now"]), record["reads"])
+    core.before_commit(memory, instant(record["now"]), record["reads"])

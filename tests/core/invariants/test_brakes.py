@@ -166,7 +166,7 @@ def test_a_larger_roll_out_keeps_who_is_in() -> None:
     run, first = invited(small)
     assert first == {f"a{n}" for n in range(400) if bucket("weibo", f"a{n}") < 5}
     run.open(replace(small, version=2, rollout_percent=10))
-    run.fire()
+    run.run_timers()
     events = _events(run)
     second = {event["account_id"] for event in _named(events, "invitation.issued")}
     assert first < second
@@ -174,5 +174,5 @@ def test_a_larger_roll_out_keeps_who_is_in() -> None:
     assert len(_named(events, "invitation.issued")) == len(second)
     assert not _named(events, "invitation.cancelled")
     run.open(replace(small, version=3, rollout_percent=0))
-    run.fire()
+    run.run_timers()
     assert not _named(_events(run), "invitation.cancelled"), "a smaller share ends nobody's cycle"

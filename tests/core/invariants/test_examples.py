@@ -14,7 +14,7 @@ def test_no_restriction_is_renewed_after_its_end() -> None:
     day = _delivered().wait(3 * DAY)
     day.said()
     day.now += 30 * DAY  # the worker was away past every review and the end
-    assert day.fire().said() == ["lifted recommend-feed ended", "lifted tips ended"]
+    assert day.run_timers().said() == ["lifted recommend-feed ended", "lifted tips ended"]
 
 
 def test_a_receipt_counts_once_whatever_came_between() -> None:

@@ -24,14 +24,14 @@ def test_the_log_of_random_histories_is_reproduced_byte_for_byte() -> None:
     supply = Supply(SEED)
     for number in range(HISTORIES):
         run = play(SEED, number, supply, sealed_after=1 + number % 3)
-        run.seal()
+        run.before_commit()
         assert _again(run, supply, number) == run.memory.raw, f"seed {SEED}, history {number}"
 
 
 def test_one_changed_input_shows() -> None:
     supply = Supply(SEED)
     run = play(SEED, 1, supply, sealed_after=1)
-    run.seal()
+    run.before_commit()
     first = run.records["follower-counts"][0]
     value = json.loads(first.value or b"")
     changed = first._replace(value=json.dumps(value | {"followers": 7}).encode())
@@ -41,7 +41,7 @@ def test_one_changed_input_shows() -> None:
 
 def test_the_chain_of_a_history_holds() -> None:
     run = play(SEED, 2, Supply(SEED), sealed_after=1)
-    run.seal()
+    run.before_commit()
     previous = "0" * 64
     for topic, _, raw, _ in run.memory.raw:
         if topic != "decisions":

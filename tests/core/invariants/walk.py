@@ -84,7 +84,7 @@ def _unlabel(run: Run, depth: int) -> None:
 def _next_due(run: Run, depth: int) -> None:
     due = run.partition.due()
     run.now = max(run.now + MINUTE, due or 0)
-    run.fire()
+    run.run_timers()
 
 
 def _oversleep(run: Run, depth: int) -> None:

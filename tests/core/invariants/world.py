@@ -115,7 +115,7 @@ class Run:
 
     def open(self, *policies: Policy) -> None:
         """Open the partition anew on its state: a restart, or with other policies."""
-        self.seal()
+        self.before_commit()
         if policies:
             self.policies = {policy.platform: policy for policy in policies}
         world = PartitionEnvironment(
@@ -157,11 +157,11 @@ class Run:
             value["issued_at"] = self.now
             self._record("input", None, topic, key.decode(), value)
 
-    def fire(self, as_of: int | None = None, favourable_only: bool = False) -> None:
+    def run_timers(self, as_of: int | None = None, favourable_only: bool = False) -> None:
         """Let every timer that is due act, in as many rounds as it takes."""
         as_of = self.now if as_of is None else as_of
         while True:
-            more = self.partition.fire(self.memory, self.now, as_of, 1000, favourable_only)
+            more = self.partition.run_timers(self.memory, self.now, as_of, 1000, favourable_only)
             self._record("fire", as_of, "", "", None, favourable_only=favourable_only)
             if not more:
                 return
@@ -171,10 +171,10 @@ class Run:
         self.partition.cluster_changed(self.now)
         self._record("cluster", None, "", "", None, cluster_changed=True)
 
-    def seal(self) -> None:
+    def before_commit(self) -> None:
         """End the transaction."""
         if self._unsealed:
-            self.partition.seal(self.memory, self.now, dict(self.offsets))
+            self.partition.before_commit(self.memory, self.now, dict(self.offsets))
             self._unsealed = 0
 
     def wait(self, milliseconds: int, hops: int = 40) -> None:
@@ -185,7 +185,7 @@ class Run:
             if due is None or due > end:
                 break
             self.now = max(self.now, due)
-            self.fire()
+            self.run_timers()
         self.now = end
 
     def note(self) -> Step:
@@ -218,7 +218,7 @@ class Run:
         if self._sealed_after is not None:
             self._unsealed += 1
             if self._unsealed >= self._sealed_after:
-                self.seal()
+                self.before_commit()
         fresh = self.memory.raw[self._taken :]
         self._taken = len(self.memory.raw)
         events = [

@@ -6,11 +6,11 @@ the truth about positions. The group's committed offsets are for tools.
 
 import msgspec
 
-POSITION_KEY = b"#next"
+CHECKPOINT_KEY = b"#next"
 FORMAT = 1
 
 
-class Position(msgspec.Struct, frozen=True):
+class Checkpoint(msgspec.Struct, frozen=True):
     """`next` offset for each topic, broadcast included, and the last transaction's `now`.
 
     `partitions` is the partition count the state was built with: keys lie elsewhere under another.
@@ -30,7 +30,7 @@ class Position(msgspec.Struct, frozen=True):
 
 
 _encoder = msgspec.json.Encoder()
-_decoder = msgspec.json.Decoder(Position)
+_decoder = msgspec.json.Decoder(Checkpoint)
 
 
 class _Head(msgspec.Struct):
@@ -40,9 +40,9 @@ class _Head(msgspec.Struct):
 _head_decoder = msgspec.json.Decoder(_Head)
 
 
-def encode_position(position: Position) -> bytes:
+def encode_checkpoint(checkpoint: Checkpoint) -> bytes:
     """The record's value."""
-    return _encoder.encode(position)
+    return _encoder.encode(checkpoint)
 
 
 def decode_format(value: bytes) -> int:
@@ -50,6 +50,6 @@ def decode_format(value: bytes) -> int:
     return _head_decoder.decode(value).format
 
 
-def decode_position(value: bytes) -> Position:
+def decode_checkpoint(value: bytes) -> Checkpoint:
     """The record read back; raises `msgspec.ValidationError` for what this version cannot read."""
     return _decoder.decode(value)

@@ -1,7 +1,8 @@
 """One task for one partition number: it owns that partition of every input, table and output.
 
-Life: init (fences the predecessor) -> recover -> position -> process, in this order; then suspended
-and resumed at rebalances, or closed. Errors are not handled here: `fatal.spawn` ends the process.
+Life: init (fences the predecessor) -> recover -> checkpoint -> process, in this order; then
+suspended and resumed at rebalances, or closed. Errors are not handled here: `process_exit.spawn`
+ends the process.
 """
 
 import asyncio
@@ -13,17 +14,17 @@ from typing import TYPE_CHECKING
 
 from aiokafka.errors import KafkaError
 
+from streams.engine.checkpoint import FORMAT, Checkpoint, encode_checkpoint
+from streams.engine.commit_policy import CommitPolicyState
 from streams.engine.continuity import check_bounds
-from streams.engine.ends import Ends
-from streams.engine.fatal import end_process, spawn
-from streams.engine.intake import Intake
-from streams.engine.lanes import Fetched
-from streams.engine.observer import PartStatus
-from streams.engine.opening import open_part
-from streams.engine.pace import Pace
-from streams.engine.position import FORMAT, Position, encode_position
-from streams.engine.processor import PartitionProcessor, Span
-from streams.engine.transaction import Committer, Overlay
+from streams.engine.fetch_queues import QueuedBatch
+from streams.engine.high_watermarks import HighWatermarks
+from streams.engine.input_queue import InputQueue
+from streams.engine.observer import PartitionStatus
+from streams.engine.process_exit import end_process, spawn
+from streams.engine.processor import FetchedBatch, PartitionProcessor
+from streams.engine.restore import restore_partition
+from streams.engine.transaction import Committer, PendingWrites
 
 if TYPE_CHECKING:
     from streams.engine.worker import Engine
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 HELD_MS = 1_000
 
 
-class Part:
+class PartitionTask:
     """A partition number in the hands of this worker."""
 
     def __init__(self, engine: "Engine", number: int) -> None:
@@ -41,8 +42,8 @@ class Part:
         self.state = "recovering"
         self.recovered_records = 0
         self.last_commit_at: int | None = None
-        self.intake = Intake(
-            engine.desk,
+        self.input_queue = InputQueue(
+            engine.buffer,
             number,
             engine.processor.spec.topics,
             engine.broadcast,
@@ -53,18 +54,18 @@ class Part:
         self._suspend = False
         self._quiet = asyncio.Event()
         self._wake = asyncio.Event()
-        self._pace = Pace(engine.config)
-        self._ends: Ends | None = None
+        self._commit_policy = CommitPolicyState(engine.config)
+        self._ends: HighWatermarks | None = None
         self._alarm_ms: int | None = None
         self._asking: asyncio.Task[None] | None = None
-        self._last_heal = -math.inf
+        self._last_refetch_at = -math.inf
         self._committed_at = time.monotonic()
         self._now_floor = 0
         self._told_of_change = False
         self._held_until = -math.inf
         self._to_close: list[Callable[[], Awaitable[None]]] = []
         self._processor: PartitionProcessor
-        self._overlay: Overlay
+        self._pending: PendingWrites
         self._committer: Committer
         self._ids: dict[str, str] = {}
         self._served: dict[str, str] = {}
@@ -77,17 +78,17 @@ class Part:
         """Something may have come in."""
         self._wake.set()
 
-    def receive(self, fetched: Fetched) -> None:
-        """A span from the consumer; one for a lane that is not in use any more is dropped."""
-        trouble = self.intake.receive(fetched)
+    def receive(self, fetched: QueuedBatch) -> None:
+        """A batch from the consumer; one for a queue that is not in use any more is dropped."""
+        trouble = self.input_queue.receive(fetched)
         if trouble is not None:
-            self.heal("hole", trouble)
+            self.refetch("hole", trouble)
         self._wake.set()
 
     async def suspend(self) -> None:
         """Finish and commit what has been applied, then rest until `resume` or `close`."""
         self._suspend = True
-        self.intake.drop_lanes()
+        self.input_queue.drop_queues()
         if self.state != "recovering":
             self._wake.set()
             await self._quiet.wait()
@@ -101,43 +102,43 @@ class Part:
         """Give the partition up. It must be suspended."""
         self._task.cancel()
         await asyncio.wait([self._task])
-        self.intake.drop_lanes()
+        self.input_queue.drop_queues()
         if self._asking is not None:
             self._asking.cancel()
         for release in self._to_close:
             await release()
 
-    def heal(self, reason: str, detail: str) -> None:
-        """Seek back to what has been applied; if that was just tried, the span is lost."""
+    def refetch(self, reason: str, detail: str) -> None:
+        """Seek back to what has been applied; if that was just tried, the batch is lost."""
         if self.state != "running":
             return
         now = time.monotonic()
-        if now - self._last_heal < self._config.hole_budget_seconds:
+        if now - self._last_refetch_at < self._config.gap_budget_seconds:
             spawn(self._give_up(detail), f"partition {self.number}: a span is missing")
             return
-        self._last_heal = now
-        self._engine.observer.healed(self.number, reason)
+        self._last_refetch_at = now
+        self._engine.observer.refetched(self.number, reason)
         self._engine.log.warning("partition %d: %s (%s), seeking back", self.number, reason, detail)
-        self.intake.drop_lanes()
+        self.input_queue.drop_queues()
         spawn(self._seek(), f"partition {self.number}: seek")
 
     async def _give_up(self, detail: str) -> None:
         """End the process; say so when what is to be read is not there any more."""
         with suppress(KafkaError, OSError, TimeoutError):
-            async with asyncio.timeout(self._config.hole_budget_seconds / 2):
+            async with asyncio.timeout(self._config.gap_budget_seconds / 2):
                 bounds = (await self._engine.ends.bounds([self.number]))[self.number]
                 topics = self._engine.cluster.topics
-                check_bounds(self.number, self.intake.reads, bounds, topics)
+                check_bounds(self.number, self.input_queue.reads, bounds, topics)
         end_process(f"partition {self.number}: a span is missing again after a seek ({detail})")
 
-    def status(self) -> PartStatus:
+    def status(self) -> PartitionStatus:
         """For the health page."""
         running = self.state == "running"
-        return PartStatus(
+        return PartitionStatus(
             partition=self.number,
             state=self.state,
-            lag=self.intake.lag(self._engine.reach.lags),
-            queued_records=self.intake.queued_records,
+            lag=self.input_queue.lag(self._engine.reach.lags),
+            queued_records=self.input_queue.queued_records,
             recovered_records=self.recovered_records,
             last_commit_at=self.last_commit_at,
             next_due_at=self._processor.due() if running else None,
@@ -148,18 +149,18 @@ class Part:
     async def _live(self) -> None:
         engine = self._engine
         async with engine.recovery_slots:
-            opened = await open_part(engine, self.number, self._keep_to_close)
-        self._processor = opened.processor
-        self._overlay = opened.overlay
-        self._committer = opened.committer
-        self._now_floor = opened.now_floor
-        self._ids, self._served, self._anew = opened.ids, opened.served, opened.anew
-        self.intake.reads = opened.reads
-        self.recovered_records = opened.recovered_records
-        if self._overlay.dirty:
-            self._pace.applied(False, True, time.monotonic())
+            restored = await restore_partition(engine, self.number, self._keep_to_close)
+        self._processor = restored.processor
+        self._pending = restored.pending
+        self._committer = restored.committer
+        self._now_floor = restored.now_floor
+        self._ids, self._served, self._anew = restored.ids, restored.served, restored.anew
+        self.input_queue.reads = restored.reads
+        self.recovered_records = restored.recovered_records
+        if self._pending.dirty:
+            self._commit_policy.applied(False, True, time.monotonic())
         self.state = "running"
-        engine.part_ready(self)
+        engine.partition_ready()
         while True:
             if self._suspend:
                 await self._rest()
@@ -171,8 +172,8 @@ class Part:
         self._to_close.append(release)
 
     async def _seek(self) -> None:
-        """Fetch from where the last applied span ended."""
-        await self._engine.seek(self.intake.open_lanes())
+        """Fetch from where the last applied batch ended."""
+        await self._engine.seek(self.input_queue.open_queues())
 
     # Processing.
 
@@ -192,15 +193,18 @@ class Part:
         """Apply, commit and fire until suspended."""
         while not self._suspend:
             self._wake.clear()
-            spans = self.intake.take()
-            if spans:
-                self._step(spans)
-            fired = await self._time()
-            if self._commit_due(more=bool(spans) and self.intake.queued) or self._idle_too_long():
+            batches = self.input_queue.take()
+            if batches:
+                self._step(batches)
+            timers_run = await self._time()
+            if (
+                self._commit_due(more=bool(batches) and self.input_queue.queued)
+                or self._idle_too_long()
+            ):
                 await self._commit()
-            elif not spans and not fired:
+            elif not batches and not timers_run:
                 await self._sleep()
-            if spans or fired:
+            if batches or timers_run:
                 # Let the router and the other partitions have their turn.
                 await asyncio.sleep(0)
         self._engine.failpoints.hit("on-revoke")
@@ -209,52 +213,54 @@ class Part:
     def _now(self) -> int:
         return max(self._engine.clock.now(), self._now_floor)
 
-    def _step(self, spans: list[Span]) -> None:
+    def _step(self, batches: list[FetchedBatch]) -> None:
         began = time.monotonic()
         self._tell_of_change()
-        waiting = self._processor.step(self._overlay, self._now(), spans)
+        waiting = self._processor.step(self._pending, self._now(), batches)
         counts: dict[str, int] = {}
-        for span in spans:
-            counts[span.topic] = counts.get(span.topic, 0) + len(span.records)
-        self._pace.applied(waiting, self._overlay.dirty, began)
+        for batch in batches:
+            counts[batch.topic] = counts.get(batch.topic, 0) + len(batch.records)
+        self._commit_policy.applied(waiting, self._pending.dirty, began)
         self._engine.observer.stepped(self.number, counts, time.monotonic() - began)
         self._engine.failpoints.hit("after-step")
 
     def _commit_due(self, more: bool) -> bool:
-        overlay = self._overlay
-        records = overlay.change_count + overlay.output_count
-        return self._pace.commit_due(more, records, overlay.size, time.monotonic())
+        pending = self._pending
+        records = pending.change_count + pending.output_count
+        return self._commit_policy.commit_due(more, records, pending.size, time.monotonic())
 
     def _idle_too_long(self) -> bool:
         """Whether the broker may soon forget our producer for want of a transaction."""
         return time.monotonic() - self._committed_at > self._config.idle_commit_seconds
 
     async def _commit(self) -> None:
-        """Commit the overlay with the position, or the position alone when that is all there is."""
-        overlay = self._overlay
-        dirty = overlay.dirty
-        if not dirty and not self._pace.moved and not self._idle_too_long():
+        """Commit the pending writes with the checkpoint, or the checkpoint alone."""
+        pending = self._pending
+        dirty = pending.dirty
+        if not dirty and not self._commit_policy.moved and not self._idle_too_long():
             return
         began, now = time.monotonic(), self._now()
         if dirty:
-            self._processor.seal(overlay, now, dict(self.intake.reads))
-        cluster, reads = self._engine.cluster, dict(self.intake.reads)
-        position = Position(
+            self._processor.before_commit(pending, now, dict(self.input_queue.reads))
+        cluster, reads = self._engine.cluster, dict(self.input_queue.reads)
+        checkpoint = Checkpoint(
             FORMAT, cluster.partition_count, now, reads, self._ids, self._served, self._anew
         )
-        offsets = {topic: self.intake.reads[topic] for topic in self._engine.processor.spec.topics}
-        changes, outputs = overlay.change_count, overlay.output_count
+        offsets = {
+            topic: self.input_queue.reads[topic] for topic in self._engine.processor.spec.topics
+        }
+        changes, outputs = pending.change_count, pending.output_count
         limit = self._config.transaction_timeout_seconds
         try:
             # The limit counts from the begin: what waits for its turn has not begun.
             async with self._engine.commit_slots, asyncio.timeout(limit):
-                await self._committer.commit(overlay, encode_position(position), offsets, now)
+                await self._committer.commit(pending, encode_checkpoint(checkpoint), offsets, now)
         except TimeoutError as error:
             raise TimeoutError(f"a transaction did not end within {limit:.0f} s") from error
-        overlay.clear()
+        pending.clear()
         self._now_floor = now
         self.last_commit_at = now
-        self._pace.committed()
+        self._commit_policy.committed()
         self._committed_at = time.monotonic()
         if dirty:
             self._processor.committed()
@@ -277,9 +283,9 @@ class Part:
             if self._asking is None:
                 self._asking = spawn(self._ask(), f"partition {self.number}: ends")
             return False
-        if not self._ends.reached(self.intake.reads):
+        if not self._ends.reached(self.input_queue.reads):
             return False
-        await self._fire(self._ends, due)
+        await self._run_timers(self._ends, due)
         return True
 
     async def _ask(self) -> None:
@@ -287,21 +293,25 @@ class Part:
         self._asking = None
         self._wake.set()
 
-    async def _fire(self, ends: Ends, due: int) -> None:
+    async def _run_timers(self, ends: HighWatermarks, due: int) -> None:
         """One round, in a transaction of its own; inputs get their turn before the next one."""
-        if self._overlay.dirty:
+        if self._pending.dirty:
             await self._commit()
         self._engine.failpoints.hit("before-fire")
         began, now = time.monotonic(), self._now()
         self._tell_of_change()
-        more = self._processor.fire(
-            self._overlay, now, ends.as_of, self._config.fire_limit, favourable_only=not ends.looked
+        more = self._processor.run_timers(
+            self._pending,
+            now,
+            ends.as_of,
+            self._config.timers_per_round,
+            favourable_only=not ends.looked,
         )
         if not more:
             self._ends = None
         self._engine.failpoints.hit("after-fire")
-        self._engine.observer.fired(self.number, now - due, time.monotonic() - began)
-        if self._overlay.dirty:
+        self._engine.observer.timers_run(self.number, now - due, time.monotonic() - began)
+        if self._pending.dirty:
             await self._commit()
         elif self._processor.due() == due:
             self._held_until = time.monotonic() + HELD_MS / 1000
@@ -314,7 +324,7 @@ class Part:
 
     async def _sleep(self) -> None:
         """Until something comes in, a commit is due, or a timer is."""
-        wait = self._pace.wait_seconds(time.monotonic())
+        wait = self._commit_policy.wait_seconds(time.monotonic())
         if self._alarm_ms is not None:
             wait = min(wait, self._alarm_ms / 1000)
         handle = asyncio.get_running_loop().call_later(max(wait, 0.001), self._wake.set)

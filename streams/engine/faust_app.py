@@ -1,7 +1,7 @@
 """The Faust app around the engine, and running it.
 
 Faust gives the worker, the group with its co-partitioning assignor, the agents and the signals; the
-one agent here only routes spans to the parts.
+one agent here only routes batches to the partition tasks.
 """
 
 import asyncio
@@ -18,16 +18,16 @@ from faust.serializers.schemas import Schema
 
 from streams.engine.assignor import FixedAssignor
 from streams.engine.config import EngineConfig
-from streams.engine.fatal import EXIT_RESTART, end_on
 from streams.engine.libraries import check_libraries
 from streams.engine.observer import NoObserver, Observer
+from streams.engine.process_exit import EXIT_RESTART, end_on
 from streams.engine.processor import Processor
-from streams.engine.transport import SpanTransport
+from streams.engine.transport import BatchTransport
 from streams.engine.worker import Engine
 
 
-class SpanSchema(Schema):  # type: ignore[misc]
-    """Passes spans through: they are not bytes, and nothing is to be decoded."""
+class BatchSchema(Schema):  # type: ignore[misc]
+    """Passes batches through: they are not bytes, and nothing is to be decoded."""
 
     def compile(self, app: Any, **kwargs: Any) -> Any:
         """A decoder that decodes nothing."""
@@ -40,7 +40,7 @@ class SpanSchema(Schema):  # type: ignore[misc]
 
 
 class EngineBoot(BootStrategy):  # type: ignore[misc]
-    """No producer of Faust's: everything is written through the parts' transactions."""
+    """No producer of Faust's: everything is written through the partitions' transactions."""
 
     enable_kafka_producer = False
 
@@ -62,8 +62,8 @@ class EngineApp(faust.App):  # type: ignore[misc]
     prepare: Callable[[], Awaitable[None]] | None = None
     """Awaited once the cluster has been checked, before the worker joins its group."""
 
-    def _new_transport(self) -> SpanTransport:
-        return SpanTransport(self.conf.broker_consumer, self)
+    def _new_transport(self) -> BatchTransport:
+        return BatchTransport(self.conf.broker_consumer, self)
 
     async def on_start(self) -> None:
         """Check the cluster before anything joins the group."""
@@ -135,9 +135,9 @@ def build(
     )
     app.engine = Engine(config, processor, observer or NoObserver())
     engine = app.engine
-    spans = app.topic(*processor.spec.topics, schema=SpanSchema(), acks=False, internal=False)
+    batches = app.topic(*processor.spec.topics, schema=BatchSchema(), acks=False, internal=False)
 
-    @app.agent(spans, name="route")  # type: ignore[untyped-decorator]
+    @app.agent(batches, name="route")  # type: ignore[untyped-decorator]
     async def route(stream: Any) -> None:
         try:
             async for poll in stream:
@@ -154,7 +154,7 @@ def run(app: EngineApp, loglevel: str | None = None) -> int:
 
     0 for a clean stop, 70 when something crashed inside Faust. What goes wrong in the engine does
     not come back here: the process ends with 2 for a `Refusal` that a human must resolve, with 70
-    for all else (see fatal.py). With `loglevel` None logging is left as it is.
+    for all else (see process_exit.py). With `loglevel` None logging is left as it is.
     """
     worker = app.Worker(
         loglevel=loglevel or "info",

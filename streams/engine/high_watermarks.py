@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Ends:
+class HighWatermarks:
     """The ends that all topics had at `as_of` or a moment later.
 
     `looked`: the cluster was looked at then as well, and had every topic.
@@ -42,7 +42,7 @@ class Ends:
         return all(reads.get(topic, 0) >= end for topic, end in self.ends.items())
 
 
-class EndOffsets:
+class HighWatermarkReader:
     """Answers all questions that have gathered with one request."""
 
     def __init__(
@@ -57,7 +57,7 @@ class EndOffsets:
         self._clock = clock
         self._topics = topics
         self._broadcast = broadcast
-        self._asked: dict[int, asyncio.Future[Ends]] = {}
+        self._asked: dict[int, asyncio.Future[HighWatermarks]] = {}
         self._wake = asyncio.Event()
         self._consumer = plain_consumer(config, "read_uncommitted", "ends")
 
@@ -94,7 +94,7 @@ class EndOffsets:
         """The transactions that hide what lies behind them in these partitions."""
         return await open_transactions(self._consumer._client, places)
 
-    async def ask(self, partition: int) -> Ends:
+    async def ask(self, partition: int) -> HighWatermarks:
         """The ends of partition `partition` of all topics, and of the broadcast topic."""
         future = self._asked.get(partition)
         if future is None:
@@ -136,5 +136,5 @@ class EndOffsets:
                 if self._broadcast is not None:
                     ends[self._broadcast] = offsets[TopicPartition(self._broadcast, 0)]
                 if not future.done():
-                    future.set_result(Ends(as_of, ends, looked))
+                    future.set_result(HighWatermarks(as_of, ends, looked))
             await asyncio.sleep(PACE_SECONDS)

@@ -19,21 +19,26 @@ from streams.engine import clock as clock_module
 from streams.engine import disk_faults
 from streams.engine import watchdog as watchdog_module
 from streams.engine.broadcast import Broadcast
-from streams.engine.chassis import choose_loop
+from streams.engine.checkpoint import (
+    CHECKPOINT_KEY,
+    Checkpoint,
+    decode_checkpoint,
+    encode_checkpoint,
+)
 from streams.engine.clock import Clock
+from streams.engine.commit_policy import CommitPolicyState
 from streams.engine.config import EngineConfig
-from streams.engine.ends import Ends
 from streams.engine.failpoints import FailpointError, Failpoints
-from streams.engine.intake import Intake
+from streams.engine.faust_app import choose_loop
+from streams.engine.fetch_queues import FetchBuffer, FetchQueue, QueuedBatch
+from streams.engine.high_watermarks import HighWatermarks
+from streams.engine.input_queue import InputQueue
 from streams.engine.lag import LagBook
-from streams.engine.lanes import Desk, Fetched, Lane
 from streams.engine.observer import NoObserver
-from streams.engine.pace import Pace
-from streams.engine.part import Part
-from streams.engine.position import POSITION_KEY, Position, decode_position, encode_position
-from streams.engine.processor import Refusal, Span, StoreSpec
+from streams.engine.partition_task import PartitionTask
+from streams.engine.processor import FetchedBatch, Refusal, StoreSpec
 from streams.engine.stores import BrokenDiskError, DiskMemory, PartitionStores
-from streams.engine.transaction import Committer, OffsetUnknown, Overlay
+from streams.engine.transaction import Committer, OffsetUnknown, PendingWrites
 from streams.kafka.stretches import KeptRecords, Taking
 from tests.core.given import Record
 
@@ -44,9 +49,9 @@ def _stores(path: Path, identity: str = "id") -> PartitionStores:
     return PartitionStores(path, SPECS, identity, DiskMemory.of(1 << 20, 1 << 22))
 
 
-def _span(start: int, end: int, high_water: int = 0) -> Span:
+def _batch(start: int, end: int, high_water: int = 0) -> FetchedBatch:
     records = [Record(offset, 0, b"k", b"v") for offset in range(start, end)]
-    return Span("t", 0, start, end, records, high_water)
+    return FetchedBatch("t", 0, start, end, records, high_water)
 
 
 @pytest.mark.parametrize(
@@ -85,52 +90,52 @@ def test_clock_tells_a_jump_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert abs(clock.drift_seconds()) < 1
 
 
-def test_lane_takes_what_follows_and_refuses_a_hole() -> None:
-    desk = Desk(100, 1000)
-    lane = Lane(desk, "t", 0, 10)
-    assert lane.put(Fetched(lane, _span(10, 20), 100))
-    assert lane.put(Fetched(lane, _span(20, 20), 0))
-    assert not lane.put(Fetched(lane, _span(21, 25), 10))
-    # A span that begins before what is due is of another log than the one that was read.
-    assert not lane.put(Fetched(lane, _span(19, 25), 10))
-    assert (lane.records, desk.queued_records, desk.queued_bytes) == (10, 10, 100)
-    assert lane.take().end == 20
-    lane.close()
-    assert (desk.queued_records, desk.queued_bytes) == (0, 0)
+def test_a_fetch_queue_takes_what_follows_and_refuses_a_gap() -> None:
+    buffer = FetchBuffer(100, 1000)
+    queue = FetchQueue(buffer, "t", 0, 10)
+    assert queue.put(QueuedBatch(queue, _batch(10, 20), 100))
+    assert queue.put(QueuedBatch(queue, _batch(20, 20), 0))
+    assert not queue.put(QueuedBatch(queue, _batch(21, 25), 10))
+    # A batch that begins before what is due is of another log than the one that was read.
+    assert not queue.put(QueuedBatch(queue, _batch(19, 25), 10))
+    assert (queue.records, buffer.queued_records, buffer.queued_bytes) == (10, 10, 100)
+    assert queue.take().end == 20
+    queue.close()
+    assert (buffer.queued_records, buffer.queued_bytes) == (0, 0)
 
 
-def test_desk_serves_an_empty_lane_even_when_full() -> None:
-    desk = Desk(20, 10_000)
-    full, empty = Lane(desk, "t", 0, 0), Lane(desk, "u", 0, 0)
-    desk.lanes = {("t", 0): full, ("u", 0): empty}
-    assert set(desk.wanted()) == {("t", 0), ("u", 0)}
-    full.put(Fetched(full, _span(0, 25), 100))
-    assert set(desk.wanted()) == {("u", 0)}
+def test_a_full_fetch_buffer_still_serves_an_empty_queue() -> None:
+    buffer = FetchBuffer(20, 10_000)
+    full, empty = FetchQueue(buffer, "t", 0, 0), FetchQueue(buffer, "u", 0, 0)
+    buffer.queues = {("t", 0): full, ("u", 0): empty}
+    assert set(buffer.wanted()) == {("t", 0), ("u", 0)}
+    full.put(QueuedBatch(full, _batch(0, 25), 100))
+    assert set(buffer.wanted()) == {("u", 0)}
 
 
-def test_overlay_reads_its_own_writes_and_clear_forgets_them(tmp_path: Path) -> None:
+def test_pending_writes_read_what_they_wrote_and_clear_forgets_them(tmp_path: Path) -> None:
     stores = _stores(tmp_path / "db")
     stores.apply([("a", [(b"k", b"old")]), ("b", [(b"k", b"disk")])], None, {"a": 1})
-    overlay = Overlay(stores, ("a", "b"), 3)
-    assert overlay.get("a", b"k") == b"old"
-    assert overlay.get("b", b"k") == b"disk"
-    overlay.put("a", b"k", None)
-    overlay.put("b", b"n", b"new")
-    assert overlay.get("a", b"k") is None
-    assert not overlay.contains("a", b"k")
-    assert overlay.contains("b", b"n")
-    overlay.put("a", b"n", b"new")
-    assert overlay.present("a", [b"k", b"n", b"x", None]) == {b"n"}
-    assert overlay.present("b", [b"k", b"n", b"x", None]) == {b"k", b"n"}
-    overlay.send("out", b"k", b"v")
-    overlay.send("out", b"k", b"v", partition=0)
-    assert set(overlay.outputs) == {("out", 3), ("out", 0)}
-    assert overlay.dirty
+    pending = PendingWrites(stores, ("a", "b"), 3)
+    assert pending.get("a", b"k") == b"old"
+    assert pending.get("b", b"k") == b"disk"
+    pending.put("a", b"k", None)
+    pending.put("b", b"n", b"new")
+    assert pending.get("a", b"k") is None
+    assert not pending.contains("a", b"k")
+    assert pending.contains("b", b"n")
+    pending.put("a", b"n", b"new")
+    assert pending.present("a", [b"k", b"n", b"x", None]) == {b"n"}
+    assert pending.present("b", [b"k", b"n", b"x", None]) == {b"k", b"n"}
+    pending.send("out", b"k", b"v")
+    pending.send("out", b"k", b"v", partition=0)
+    assert set(pending.outputs) == {("out", 3), ("out", 0)}
+    assert pending.dirty
     with pytest.raises(ValueError, match="#next"):
-        overlay.put("a", POSITION_KEY, b"x")
-    overlay.clear()
-    assert not overlay.dirty
-    assert overlay.get("a", b"k") == b"old"
+        pending.put("a", CHECKPOINT_KEY, b"x")
+    pending.clear()
+    assert not pending.dirty
+    assert pending.get("a", b"k") == b"old"
 
 
 def test_stores_keep_stores_apart_and_survive_reopening(tmp_path: Path) -> None:
@@ -158,13 +163,13 @@ def test_stores_of_no_use_are_wiped(tmp_path: Path, case: str) -> None:
     again.close()
 
 
-def test_position_is_read_back() -> None:
-    position = Position(1, 4, 123, {"t": 5})
-    assert decode_position(encode_position(position)) == position
+def test_a_checkpoint_is_read_back() -> None:
+    position = Checkpoint(1, 4, 123, {"t": 5})
+    assert decode_checkpoint(encode_checkpoint(position)) == position
 
 
-def test_ends_are_reached_when_all_topics_are() -> None:
-    ends = Ends(5, {"t": 3, "u": 0})
+def test_high_watermarks_are_reached_when_all_topics_are() -> None:
+    ends = HighWatermarks(5, {"t": 3, "u": 0})
     assert ends.reached({"t": 3})
     assert not ends.reached({"t": 2, "u": 9})
 
@@ -233,7 +238,7 @@ def test_watchdog_exits_when_nobody_is_assigned_anything(
     engine = SimpleNamespace(
         clock=Clock(),
         config=config,
-        assignment=SimpleNamespace(settled=True, parts={}, stopping=False),
+        assignment=SimpleNamespace(settled=True, tasks={}, stopping=False),
         consumer=SimpleNamespace(app=SimpleNamespace(assignor=assignor)),
         watch=SimpleNamespace(away=False),
         ousted=False,
@@ -247,24 +252,26 @@ def test_watchdog_exits_when_nobody_is_assigned_anything(
     assert said == ["the group's leader assigns no partition to any member"] * exits
 
 
-def test_pace_gathers_what_is_queued_and_no_longer_than_a_second(tmp_path: Path) -> None:
+def test_the_commit_policy_gathers_what_is_queued_and_no_longer_than_a_second(
+    tmp_path: Path,
+) -> None:
     config = EngineConfig(application_id="a", bootstrap_servers="b:1", data_dir=tmp_path)
-    pace = Pace(config)
-    assert not pace.commit_due(False, 0, 0, 0.0)
-    pace.applied(waiting=False, dirty=True, now=0.0)
-    assert not pace.commit_due(False, 10, 100, 0.9)
-    assert pace.commit_due(False, 10, 100, 1.0)
-    assert pace.commit_due(False, 10_000, 100, 0.1)
-    assert pace.commit_due(False, 10, 9_000_000, 0.1)
-    pace.applied(waiting=True, dirty=True, now=0.1)
-    assert pace.commit_due(False, 10, 100, 0.1)
-    assert not pace.commit_due(True, 10, 100, 0.1)
-    pace.applied(waiting=True, dirty=True, now=0.2)
-    assert not pace.commit_due(True, 10, 100, 0.39)
-    assert pace.commit_due(True, 10, 100, 0.4)
-    pace.committed()
-    assert not pace.moved
-    assert not pace.commit_due(False, 0, 0, 99.0)
+    policy = CommitPolicyState(config)
+    assert not policy.commit_due(False, 0, 0, 0.0)
+    policy.applied(waiting=False, dirty=True, now=0.0)
+    assert not policy.commit_due(False, 10, 100, 0.9)
+    assert policy.commit_due(False, 10, 100, 1.0)
+    assert policy.commit_due(False, 10_000, 100, 0.1)
+    assert policy.commit_due(False, 10, 9_000_000, 0.1)
+    policy.applied(waiting=True, dirty=True, now=0.1)
+    assert policy.commit_due(False, 10, 100, 0.1)
+    assert not policy.commit_due(True, 10, 100, 0.1)
+    policy.applied(waiting=True, dirty=True, now=0.2)
+    assert not policy.commit_due(True, 10, 100, 0.39)
+    assert policy.commit_due(True, 10, 100, 0.4)
+    policy.committed()
+    assert not policy.moved
+    assert not policy.commit_due(False, 0, 0, 99.0)
 
 
 @pytest.mark.parametrize("kind", ["plain", "marker", "aborted", "emptied", "cut"])
@@ -311,26 +318,26 @@ def test_unpacking_gives_each_record_once_and_passes_over_the_rest(kind: str) ->
     assert take(100) == []
 
 
-def test_intake_gives_every_topic_its_turn_in_order() -> None:
-    desk = Desk(100, 100_000)
-    intake = Intake(desk, 0, ("u", "t"), None, batch_records=5)
-    intake.reads = {"u": 0, "t": 3}
-    first, second = intake.open_lanes()
+def test_the_input_queue_gives_every_topic_its_turn_in_order() -> None:
+    buffer = FetchBuffer(100, 100_000)
+    inputs = InputQueue(buffer, 0, ("u", "t"), None, batch_records=5)
+    inputs.reads = {"u": 0, "t": 3}
+    first, second = inputs.open_queues()
     for start in (0, 10):
-        span = Span("u", 0, start, start + 10, _span(start, start + 10).records, 20)
-        assert intake.receive(Fetched(first, span, 1)) is None
-    assert intake.receive(Fetched(second, _span(3, 8, 9), 1)) is None
-    taken = intake.take()
-    assert [(span.topic, span.start, span.end) for span in taken] == [("u", 0, 10), ("t", 3, 8)]
+        batch = FetchedBatch("u", 0, start, start + 10, _batch(start, start + 10).records, 20)
+        assert inputs.receive(QueuedBatch(first, batch, 1)) is None
+    assert inputs.receive(QueuedBatch(second, _batch(3, 8, 9), 1)) is None
+    taken = inputs.take()
+    assert [(batch.topic, batch.start, batch.end) for batch in taken] == [("u", 0, 10), ("t", 3, 8)]
     assert [record.offset for record in taken[1].records] == [3, 4, 5, 6, 7]
     book = LagBook()
-    assert intake.lag(book) == 10 + 1
+    assert inputs.lag(book) == 10 + 1
     book.note(("t", 0), 8, 108, 0.0)
-    assert intake.lag(book) == 10 + 100
-    intake.open_lanes()
-    assert not intake.queued
-    assert intake.receive(Fetched(first, span, 1)) is None
-    assert not intake.queued
+    assert inputs.lag(book) == 10 + 100
+    inputs.open_queues()
+    assert not inputs.queued
+    assert inputs.receive(QueuedBatch(first, batch, 1)) is None
+    assert not inputs.queued
 
 
 def test_a_flood_of_the_broadcast_topic_is_read_in_batches_and_before_all_else(
@@ -338,22 +345,22 @@ def test_a_flood_of_the_broadcast_topic_is_read_in_batches_and_before_all_else(
 ) -> None:
     config = EngineConfig(application_id="a", bootstrap_servers="b", data_dir=tmp_path)
     broadcast = Broadcast(config, "s", lambda: None)
-    broadcast._records = list(_span(0, 4).records) + list(_span(6, 9).records)
+    broadcast._records = list(_batch(0, 4).records) + list(_batch(6, 9).records)
     broadcast._unreadable = [(4, 5, 0)]
     broadcast.end = 10
-    intake = Intake(Desk(100, 100_000), 0, ("t",), broadcast, batch_records=3)
-    intake.reads = {"s": 0, "t": 3}
-    (lane,) = intake.open_lanes()
-    assert intake.receive(Fetched(lane, _span(3, 8), 1)) is None
-    taken = [intake.take() for _ in range(4)]
-    assert [[(span.topic, span.start, span.end) for span in spans] for spans in taken] == [
+    inputs = InputQueue(FetchBuffer(100, 100_000), 0, ("t",), broadcast, batch_records=3)
+    inputs.reads = {"s": 0, "t": 3}
+    (queue,) = inputs.open_queues()
+    assert inputs.receive(QueuedBatch(queue, _batch(3, 8), 1)) is None
+    taken = [inputs.take() for _ in range(4)]
+    assert [[(batch.topic, batch.start, batch.end) for batch in batches] for batches in taken] == [
         [("s", 0, 3)],
         [("s", 3, 8)],
         [("s", 8, 10), ("t", 3, 8)],
         [],
     ]
-    assert [len(spans[0].records) for spans in taken[:3]] == [3, 3, 1]
-    assert [spans[0].unreadable for spans in taken[:3]] == [(), ((4, 5, 0),), ()]
+    assert [len(batches[0].records) for batches in taken[:3]] == [3, 3, 1]
+    assert [batches[0].unreadable for batches in taken[:3]] == [(), ((4, 5, 0),), ()]
 
 
 def test_a_disk_of_another_making_is_of_no_use(tmp_path: Path) -> None:
@@ -503,16 +510,16 @@ async def test_a_batch_of_which_nobody_knows_where_it_lies_ends_the_transaction(
             done.append("commit")
 
     stores = _stores(tmp_path / "p")
-    overlay = Overlay(stores, ("a", "b"), 0)
-    overlay.put("a", b"k", b"v")
+    pending = PendingWrites(stores, ("a", "b"), 0)
+    pending.put("a", b"k", b"v")
     logs = {"a": "t", "b": "u"}
     unknown = Committer(Answered(-1), stores, 0, "app", logs, Failpoints(""), 900)
     with pytest.raises(OffsetUnknown):
-        await unknown.commit(overlay, b"position", {"in": 1}, 0)
+        await unknown.commit(pending, b"position", {"in": 1}, 0)
     assert done == ["begin"]
     assert stores.get("a", b"k") is None
     known = Committer(Answered(7), stores, 0, "app", logs, Failpoints(""), 900)
-    await known.commit(overlay, b"position", {"in": 1}, 0)
+    await known.commit(pending, b"position", {"in": 1}, 0)
     assert done == ["begin", "begin", "offsets", "commit"]
     assert stores.get("a", b"k") == b"v"
     assert stores.meta.changelog_next == {"a": 9}
@@ -542,28 +549,29 @@ async def test_what_waits_for_its_turn_has_not_begun_and_outlives_no_limit(tmp_p
         async def commit(self, *_: Any) -> None:
             await asyncio.sleep(0.1)
 
-    def part(number: int) -> Part:
-        one = Part.__new__(Part)
+    def owned(number: int) -> PartitionTask:
+        one = PartitionTask.__new__(PartitionTask)
         one.number, one._engine, one._config = number, engine, config  # type: ignore[assignment]
-        one._overlay = Overlay(_stores(tmp_path / str(number)), ("a", "b"), number)
-        one._overlay.put("a", b"k", b"v")
-        one._processor = SimpleNamespace(seal=lambda *_: None, committed=lambda: None)  # type: ignore[assignment]
+        one._pending = PendingWrites(_stores(tmp_path / str(number)), ("a", "b"), number)
+        one._pending.put("a", b"k", b"v")
+        one._processor = SimpleNamespace(before_commit=lambda *_: None, committed=lambda: None)  # type: ignore[assignment]
         one._committer = Slow()  # type: ignore[assignment]
-        one._pace, one._now_floor, one._committed_at = Pace(config), 0, time.monotonic()
+        one._commit_policy = CommitPolicyState(config)
+        one._now_floor, one._committed_at = 0, time.monotonic()
         one._ids, one._served, one._anew = {}, {}, {}
-        one.intake = Intake(Desk(1, 1), number, (), None, 1)
+        one.input_queue = InputQueue(FetchBuffer(1, 1), number, (), None, 1)
         return one
 
-    parts = [part(number) for number in range(20)]
-    await asyncio.gather(*(one._commit() for one in parts))
-    assert all(one.last_commit_at is not None for one in parts)
+    tasks = [owned(number) for number in range(20)]
+    await asyncio.gather(*(one._commit() for one in tasks))
+    assert all(one.last_commit_at is not None for one in tasks)
 
 
 def test_last_words_that_nobody_reads_do_not_keep_a_process_alive() -> None:
     """The pipe is full and nobody reads it: the process ends all the same."""
     program = (
-        "from streams.engine import fatal; fatal.LAST_WORDS_SECONDS = 1.0\n"
-        "fatal.end_process('x' * 10_000_000, code=70)"
+        "from streams.engine import process_exit; process_exit.LAST_WORDS_SECONDS = 1.0\n"
+        "process_exit.end_process('x' * 10_000_000, code=70)"
     )
     process = subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.PIPE)
     assert process.wait(20) == 70

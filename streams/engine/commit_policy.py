@@ -8,7 +8,7 @@ effect may wait: state, outputs and position are lost together, and it replays t
 from streams.engine.config import EngineConfig
 
 
-class Pace:
+class CommitPolicyState:
     """What has been applied since the last commit."""
 
     def __init__(self, config: EngineConfig) -> None:

@@ -1,4 +1,4 @@
-"""Opening a partition: init, recover, position, in this order, and then the processor.
+"""Opening a partition: init, recover, checkpoint, in this order, and then the processor.
 
 The order is what makes a take-over safe: initialising the producer fences the predecessor and waits
 out its transaction, so what is read afterwards cannot change any more.
@@ -10,28 +10,28 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from streams.engine.checkpoint import Checkpoint
 from streams.engine.continuity import (
     check_bounds,
-    check_position,
+    check_checkpoint,
     check_stateless,
     within_bounds,
 )
-from streams.engine.position import Position
 from streams.engine.processor import PartitionProcessor, Refusal
 from streams.engine.producer import TransactionalProducer
-from streams.engine.recovery import read_position, recover
-from streams.engine.transaction import Committer, Overlay
+from streams.engine.recovery import read_checkpoint, recover
+from streams.engine.transaction import Committer, PendingWrites
 
 if TYPE_CHECKING:
     from streams.engine.worker import Engine
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
+class RestoredPartition:
     """A partition ready to be processed from `reads` on."""
 
     processor: PartitionProcessor
-    overlay: Overlay
+    pending: PendingWrites
     committer: Committer
     reads: dict[str, int]
     ids: dict[str, str]
@@ -41,9 +41,9 @@ class Opened:
     recovered_records: int
 
 
-async def open_part(
+async def restore_partition(
     engine: "Engine", number: int, on_open: Callable[[Callable[[], Awaitable[None]]], None]
-) -> Opened:
+) -> RestoredPartition:
     """Open partition `number`; `on_open` is told how to let go of each thing that was opened.
 
     Raises `Refusal` when the state and the topics do not fit together.
@@ -64,11 +64,11 @@ async def open_part(
     records = await recover(config, stores, spec.stores, number, engine.cluster.ids())
     engine.failpoints.hit("after-recovery")
 
-    position = read_position(stores, number)
+    checkpoint = read_checkpoint(stores, number)
     cluster = engine.cluster
-    if position is not None:
-        position = check_position(
-            position,
+    if checkpoint is not None:
+        checkpoint = check_checkpoint(
+            checkpoint,
             number,
             cluster.partition_count,
             config.application_id,
@@ -80,9 +80,9 @@ async def open_part(
     else:
         check_stateless(number, config.application_id, cluster.group_offsets(number))
     bounds = await _bounds(engine, number)
-    reads = _reads(engine, number, position, bounds)
+    reads = _reads(engine, number, checkpoint, bounds)
     engine.failpoints.hit("after-position")
-    now_floor = position.now if position is not None else 0
+    now_floor = checkpoint.now if checkpoint is not None else 0
     ahead_seconds = (now_floor - engine.clock.now()) / 1000
     if ahead_seconds > config.clock_jump_seconds:
         raise Refusal(
@@ -90,7 +90,7 @@ async def open_part(
             70,
         )
     names = tuple(store.name for store in spec.stores)
-    overlay = Overlay(stores, names, number)
+    pending = PendingWrites(stores, names, number)
     changelogs = {name: config.changelog(name) for name in names}
     committer = Committer(
         producer,
@@ -102,20 +102,20 @@ async def open_part(
         config.max_batch_bytes,
     )
     processor = engine.processor.open(
-        number, engine.cluster.partition_count, stores, overlay, max(engine.clock.now(), now_floor)
+        number, engine.cluster.partition_count, stores, pending, max(engine.clock.now(), now_floor)
     )
-    anew = position.anew if position is not None else {}
+    anew = checkpoint.anew if checkpoint is not None else {}
     processor.made_anew(anew)
-    for topic in processor.rewind(overlay, reads):
+    for topic in processor.rewind(pending, reads):
         reads[topic] = bounds[topic][0]
     seconds = time.monotonic() - began
     engine.observer.recovered(number, records, seconds)
     engine.log.info("partition %d: ready, %d changelog records, %.2f s", number, records, seconds)
-    served = position.served if position is not None else {}
+    served = checkpoint.served if checkpoint is not None else {}
     # What is read without being accepted keeps the id that is.
-    old = {topic: position.ids[topic] for topic in served} if position is not None else {}
-    return Opened(
-        processor, overlay, committer, reads, cluster.ids() | old, served, anew, now_floor, records
+    old = {topic: checkpoint.ids[topic] for topic in served} if checkpoint is not None else {}
+    return RestoredPartition(
+        processor, pending, committer, reads, cluster.ids() | old, served, anew, now_floor, records
     )
 
 
@@ -133,11 +133,11 @@ async def _bounds(engine: "Engine", number: int) -> dict[str, tuple[int, int]]:
 def _reads(
     engine: "Engine",
     number: int,
-    position: Position | None,
+    checkpoint: Checkpoint | None,
     bounds: Mapping[str, tuple[int, int]],
 ) -> dict[str, int]:
     """Where to read on. Raises `Refusal` when what comes next is not there any more."""
-    known = position.next if position is not None else {}
+    known = checkpoint.next if checkpoint is not None else {}
     if engine.config.favourable_only:
         return within_bounds(number, known, bounds)
     reads = {topic: known.get(topic, begin) for topic, (begin, _) in bounds.items()}
