@@ -18,7 +18,6 @@ from streams.core.model.policy import Policy
 from streams.engine.config import EngineConfig
 from streams.engine.faust_app import EngineApp, build, run
 from streams.engine.process_exit import spawn
-from streams.engine.processor import Refusal
 from streams.gauges import follow, refresh
 from streams.instance import Instance, claim
 from streams.metrics import Metrics
@@ -37,6 +36,7 @@ from streams.settings import (
     kafka_client_kwargs,
     kafka_security,
 )
+from streams.stop_worker import ExitCode, StopWorker
 from streams.web import HealthSite
 
 _log = logging.getLogger("streams.app")
@@ -77,18 +77,18 @@ async def publish_policies(
 
 
 async def refuse_short_retention(settings: Settings) -> None:
-    """Raises `Refusal` while the decision log may lose what the law wants kept (PIPL art. 56)."""
+    """Raises `StopWorker` while the decision log may lose what has to be kept (PIPL art. 56)."""
     faults = [str(fault) for fault in await kept_too_short(settings)]
     if faults:
         advice = "mend it with kafka-configs or `byline topics apply`, then start the worker"
-        raise Refusal(f"{'; '.join(faults)}: {advice}", 2)
+        raise StopWorker(f"{'; '.join(faults)}: {advice}", ExitCode.PERSON)
 
 
 async def refuse_shared_versions(settings: Settings, policies: Mapping[str, Policy]) -> None:
-    """Raises `Refusal` while a notice has the version of another one that was in force."""
+    """Raises `StopWorker` while a notice has the version of another one that was in force."""
     faults = shared_versions(await published(settings), policies)
     if faults:
-        raise Refusal("; ".join(faults), 2)
+        raise StopWorker("; ".join(faults), ExitCode.PERSON)
 
 
 def rescanned(settings: Settings, policies: Collection[str]) -> frozenset[str]:
@@ -140,11 +140,13 @@ def create_app(settings: Settings) -> EngineApp:
             await refuse_shared_versions(settings, policies)
             await publish_policies(settings, names, policies)
         except MissingTopicsError as error:
-            raise Refusal(f"{error}: `byline topics create` makes them", 2) from error
+            raise StopWorker(
+                f"{error}: `byline topics create` makes them", ExitCode.PERSON
+            ) from error
         except KafkaAbsentError as error:
-            raise Refusal(str(error), 70) from error
+            raise StopWorker(str(error), ExitCode.RESTART) from error
         except OperateError as error:
-            raise Refusal(str(error), 2) from error
+            raise StopWorker(str(error), ExitCode.PERSON) from error
 
     following: list[asyncio.Task[None]] = []
 

@@ -23,16 +23,9 @@ from schemas.topics import (
 from streams.core.inputs.batches import joined
 from streams.core.inputs.checker import Partitioner
 from streams.core.model.policy import Policy
-from streams.core.model.ports import Headers, Stop
+from streams.core.model.ports import Headers
 from streams.core.partition import Partition, PartitionEnvironment
-from streams.engine.processor import (
-    FetchedBatch,
-    ProcessorSpec,
-    Refusal,
-    Scan,
-    StoreSpec,
-    Transaction,
-)
+from streams.engine.processor import FetchedBatch, ProcessorSpec, Scan, StoreSpec, Transaction
 from streams.metrics import Metrics
 from streams.news import News
 
@@ -94,7 +87,7 @@ class _Ledger:
 
 
 class BylinePartition:
-    """One partition of the core, run by the engine; `Stop` becomes the engine's `Refusal`."""
+    """One partition of the core, run by the engine."""
 
     def __init__(
         self,
@@ -128,17 +121,14 @@ class BylinePartition:
 
     def step(self, transaction: Transaction, now: int, batches: Sequence[FetchedBatch]) -> bool:
         """Apply the batches; True when an output waits to be seen."""
-        try:
-            return self.core.step(
-                self._on(transaction),
-                now,
-                (
-                    (self._names[batch.topic], joined(batch.records, batch.unreadable))
-                    for batch in batches
-                ),
-            )
-        except Stop as stop:
-            raise Refusal(stop.message, stop.exit_code) from stop
+        return self.core.step(
+            self._on(transaction),
+            now,
+            (
+                (self._names[batch.topic], joined(batch.records, batch.unreadable))
+                for batch in batches
+            ),
+        )
 
     def due(self) -> int | None:
         """The instant of the earliest timer."""
@@ -153,10 +143,7 @@ class BylinePartition:
         favourable_only: bool = False,
     ) -> bool:
         """Act on timers due by `as_of`; True: more are due."""
-        try:
-            return self.core.run_timers(self._on(transaction), now, as_of, limit, favourable_only)
-        except Stop as stop:
-            raise Refusal(stop.message, stop.exit_code) from stop
+        return self.core.run_timers(self._on(transaction), now, as_of, limit, favourable_only)
 
     def cluster_changed(self, now: int) -> None:
         """Hold back what is adverse, and stop the clocks of answers, until the next start."""
@@ -212,10 +199,7 @@ class BylineProcessor:
             full_name=lambda name: self._topics.prefix + name,
             rescan=self._rescan,
         )
-        try:
-            core = Partition(environment, partition, scan, now)
-        except Stop as stop:
-            raise Refusal(stop.message, stop.exit_code) from stop
+        core = Partition(environment, partition, scan, now)
         prefix = self._topics.prefix
         opened = BylinePartition(core, self._names, prefix, self._metrics, self._news)
         for platform in sorted(core.adoption.taken_up & self._policies.keys()):

@@ -21,7 +21,7 @@ from streams.engine import acceptance
 from streams.engine.checkpoint import FORMAT, Checkpoint
 from streams.engine.config import EngineConfig
 from streams.engine.disk_reading import Disk, read_disk
-from streams.engine.processor import ProcessorSpec, Refusal
+from streams.engine.processor import ProcessorSpec
 from streams.engine.producer import TransactionalProducer
 from streams.operate import topics
 from streams.operate.audit.reading import read_to_end
@@ -32,6 +32,7 @@ from streams.operate.recorded import RecordedPartition
 from streams.operate.replay import ReplayError
 from streams.processor import partitioner
 from streams.settings import Settings
+from streams.stop_worker import ExitCode, StopWorker
 from streams.upkeep import offline
 
 CHUNK_BYTES = 512 * 1024
@@ -66,7 +67,7 @@ class Rebuilt:
 async def rebuild(settings: Settings, disks: list[Path], *, yes: bool) -> Rebuilt:
     """Find a proven source for each partition; with `yes` and all found, write them.
 
-    `disks` are DATA_DIRs of workers. Raises `Refusal` while workers run.
+    `disks` are DATA_DIRs of workers. Raises `StopWorker` while workers run.
     """
     config, spec = offline(settings)
     names = TopicNames(settings.topic_prefix, settings.application_id)
@@ -173,7 +174,9 @@ async def _make_anew(
         response = await client.delete_topics(there)
         refused = [topic for topic, code, *_ in response.topic_error_codes if code]
         if refused:
-            raise Refusal(f"Kafka does not delete {', '.join(refused)}: nothing was changed", 2)
+            raise StopWorker(
+                f"Kafka does not delete {', '.join(refused)}: nothing was changed", ExitCode.PERSON
+            )
     async with asyncio.timeout(APPEAR_SECONDS):
         while True:
             # It makes what is missing; a topic that is still being deleted is not, yet.

@@ -16,23 +16,23 @@ from streams import logs
 from streams.cli import run
 from streams.cli.bare import bare_program
 from streams.cli.say import complain
-from streams.engine.processor import Refusal
 from streams.instance import InstanceError
 from streams.local.errors import LocalKafkaError
 from streams.operate.errors import OperateError
 from streams.policies import PolicyFaults
 from streams.settings import SettingsError, wanted_log_format
 from streams.standard_streams import guarded_standard_streams
+from streams.stop_worker import ExitCode, StopWorker
 
-EXIT_USAGE = 2
-EXIT_BUG = 70
+EXIT_USAGE = ExitCode.PERSON
+EXIT_BUG = ExitCode.RESTART
 OURS_TO_EXPLAIN = (
     SettingsError,
     PolicyFaults,
     InstanceError,
     OperateError,
     LocalKafkaError,
-    Refusal,
+    StopWorker,
 )
 """Errors whose message is for the operator: said without a traceback."""
 

@@ -21,11 +21,12 @@ from streams.engine.config import EngineConfig
 from streams.engine.continuity import REBUILD, since_when
 from streams.engine.notes import read_notes
 from streams.engine.preflight import changelogs, needed_topics
-from streams.engine.processor import ProcessorSpec, Refusal
+from streams.engine.processor import ProcessorSpec
 from streams.engine.producer import TransactionalProducer
 from streams.engine.recovery import plain_consumer
 from streams.kafka.requests.groups import MembersRequest
 from streams.kafka.requests.metadata import View, view_topics
+from streams.stop_worker import ExitCode, StopWorker
 
 MARGIN_SECONDS = 2.0
 
@@ -58,14 +59,16 @@ class Change:
 
 
 async def refuse_members(client: AIOKafkaAdminClient, group: str, session_seconds: float) -> None:
-    """Raises `Refusal` while a worker lives in the group: it would write over what we write.
+    """Raises `StopWorker` while a worker lives in the group: it would write over what we write.
 
     One that has just ended of its refusal is in the group for a session more: that is waited for.
     """
     deadline = time.monotonic() + session_seconds + MARGIN_SECONDS
     while members := await _members(client, group):
         if time.monotonic() > deadline:
-            raise Refusal(f"workers of {group} run: {', '.join(members)}. Stop them first", 2)
+            raise StopWorker(
+                f"workers of {group} run: {', '.join(members)}. Stop them first", ExitCode.PERSON
+            )
         await asyncio.sleep(0.5)
 
 
@@ -103,15 +106,18 @@ async def plan(
 ) -> list[Change]:
     """What accepting `wanted` (topic to new id) would do; empty when it is accepted already.
 
-    Raises `Refusal` for an id that the topic has not, and for a changelog unless it is stated that
-    it holds what it held.
+    Raises `StopWorker` for an id that the topic has not, and for a changelog unless it is stated
+    that it holds what it held.
     """
     view = await look(client, config, spec)
     for topic, topic_id in wanted.items():
         _refuse_other_id(view, topic, topic_id)
     checkpoints = await read_checkpoints(config, spec)
     if not checkpoints:
-        raise Refusal(f"{config.application_id} has no state here: there is nothing to accept", 2)
+        raise StopWorker(
+            f"{config.application_id} has no state here: there is nothing to accept",
+            ExitCode.PERSON,
+        )
     inputs = [*spec.topics, *filter(None, [spec.broadcast])]
     asked = {
         (topic, number): TopicPartition(topic, 0 if topic == spec.broadcast else number)
@@ -121,10 +127,10 @@ async def plan(
     }
     logs = [name for name in changelogs(config, spec) if name in wanted]
     if logs and reading is not Reading.ON:
-        raise Refusal(
+        raise StopWorker(
             f"{', '.join(logs)} carries the state: it is accepted with --read on alone, which says "
             f"that it holds all that it held. Else {REBUILD}",
-            2,
+            ExitCode.PERSON,
         )
     bounds = await bounds_of(config, set(asked.values()))
     changes = []
@@ -147,13 +153,15 @@ async def plan(
 def _refuse_other_id(view: View, topic: str, topic_id: str) -> None:
     found = view.topics.get(topic)
     if found is None or found.error:
-        raise Refusal(
+        raise StopWorker(
             f"{topic} is not one of the topics that workers read or write, or it is missing: "
             "`byline topics check` lists them",
-            2,
+            ExitCode.PERSON,
         )
     if found.id != topic_id:
-        raise Refusal(f"the topic id of {topic} is {found.id or 'not known'}, not {topic_id}", 2)
+        raise StopWorker(
+            f"the topic id of {topic} is {found.id or 'not known'}, not {topic_id}", ExitCode.PERSON
+        )
 
 
 def _change(
@@ -184,11 +192,11 @@ def _change(
     elif inside:
         after = before
     else:
-        raise Refusal(
+        raise StopWorker(
             f"{topic}[{number}] holds offsets {begin} to {end}, but {before} is to be read next: "
             "it does not hold the same records at the same offsets. Accept it with --read "
             "beginning, or with --read end",
-            2,
+            ExitCode.PERSON,
         )
     assert after is not None
     return Change(topic, number, old_id, topic_id, before, after, end - after)

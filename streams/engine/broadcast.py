@@ -15,9 +15,10 @@ from aiokafka import TopicPartition
 from streams.engine.config import EngineConfig
 from streams.engine.fetch_queues import FetchBuffer, FetchQueue
 from streams.engine.fetching import read_batches
-from streams.engine.processor import FetchedBatch, Record, Refusal
+from streams.engine.processor import FetchedBatch, Record
 from streams.engine.recovery import plain_consumer
 from streams.kafka.consumer import TolerantConsumer
+from streams.stop_worker import ExitCode, StopWorker
 
 _offset = attrgetter("offset")
 
@@ -40,11 +41,11 @@ class Broadcast:
         if start >= self.end:
             return None
         if start < self.begin:
-            raise Refusal(
+            raise StopWorker(
                 f"{self.topic} begins at offset {self.begin}, but {start} has not been read: "
                 f"records of "
                 "it were deleted, and it must be kept for ever",
-                2,
+                ExitCode.PERSON,
             )
         first = bisect_left(self._records, start, key=_offset)
         records = self._records[first : first + most]

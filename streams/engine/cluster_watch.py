@@ -21,9 +21,10 @@ from streams.engine.clock import Clock
 from streams.engine.config import EngineConfig
 from streams.engine.continuity import REBUILD, accept
 from streams.engine.preflight import Cluster, changelogs, committed_of, refuse_deletion
-from streams.engine.processor import ProcessorSpec, Refusal
+from streams.engine.processor import ProcessorSpec
 from streams.kafka.login import knock
 from streams.kafka.requests.metadata import UNKNOWN_TOPIC, View, view_topics
+from streams.stop_worker import ExitCode, StopWorker
 
 EVERY_SECONDS = 2.0
 PATIENCE_SECONDS = 1.0
@@ -75,7 +76,7 @@ class ClusterWatch:
             self.changed = "started with --favourable-only"
 
     async def run(self) -> None:
-        """Look every two seconds. Raises `Refusal` for what nobody can work on."""
+        """Look every two seconds. Raises `StopWorker` for what nobody can work on."""
         try:
             while True:
                 try:
@@ -188,29 +189,29 @@ class ClusterWatch:
         await refuse_deletion(client, changelogs(self._config, self._spec))
 
     def judge(self, view: View) -> bool:
-        """Whether every topic is there. Raises `Refusal` when one is not the one it was."""
+        """Whether every topic is there. Raises `StopWorker` when one is not the one it was."""
         for name, known in self._cluster.topics.items():
             topic = view.topics.get(name)
             if topic is None or topic.error == UNKNOWN_TOPIC:
                 self._quiet(True)
                 self._missing[name] += 1
                 if self._missing[name] >= MISSING_LOOKS:
-                    raise Refusal(
+                    raise StopWorker(
                         f"{name} was deleted while the worker ran; what was in it and unread is "
                         f"lost. `{self._config.topics_command}` makes it anew, and the next start "
                         "says how to go on",
-                        2,
+                        ExitCode.PERSON,
                     )
                 continue
             if topic.error:
                 continue
             self._missing.pop(name, None)
             if known.id and topic.id and topic.id != known.id:
-                raise Refusal(
+                raise StopWorker(
                     f"{name} was deleted and made anew while the worker ran: its topic id was "
                     f"{known.id}, now it is {topic.id}. What was in it and unread is lost. "
                     f"{self._way_out(name, topic.id)}",
-                    2,
+                    ExitCode.PERSON,
                 )
         self._look_for_more(view)
         there = all(

@@ -11,8 +11,8 @@ from collections.abc import Collection, Iterable, Mapping
 import msgspec
 
 from streams.engine.checkpoint import FORMAT, Checkpoint
-from streams.engine.processor import Refusal
 from streams.kafka.requests.metadata import Topic
+from streams.stop_worker import ExitCode, StopWorker
 
 SECOND_TIME = "A new application id is no way out: it would send every event a second time"
 MEANWHILE = "until then `byline worker --favourable-only` serves lifts, grants and withdrawals"
@@ -35,10 +35,10 @@ def accept(topic: str, topic_id: str) -> str:
 def check_format(found: int, partition: int) -> None:
     """Refuse a state that a newer version wrote."""
     if found > FORMAT:
-        raise Refusal(
+        raise StopWorker(
             f"the state of partition {partition} has format {found}, this version knows formats "
             f"up to {FORMAT}: a newer version has written it. Start that version again",
-            2,
+            ExitCode.PERSON,
         )
 
 
@@ -54,26 +54,26 @@ def check_checkpoint(
 ) -> Checkpoint:
     """The checkpoint to go on from; `known` are the inputs, `topics` what there is by name.
 
-    Raises `Refusal` for the state of other topics. With `favourable_only` one that was made anew is
-    read from its beginning, once, and its old id is kept: it is not accepted by that. Of brokers
-    that give no topic ids nothing is compared.
+    Raises `StopWorker` for the state of other topics. With `favourable_only` a topic that was made
+    anew is read from its beginning, once, and its old id is kept: it is not accepted by that. Of
+    brokers that give no topic ids nothing is compared.
     """
     if checkpoint.partitions != partition_count:
-        raise Refusal(
+        raise StopWorker(
             f"the state of partition {partition} was built with {checkpoint.partitions} "
             f"partitions, now {partition_count} are in use: keys would be looked for in the wrong "
             f"place. Set BYLINE_PARTITIONS={checkpoint.partitions} to go on with the old ones, "
             "have producers write to these alone, and move what lies in the others with "
             f"`byline cluster reroute`. {SECOND_TIME}",
-            2,
+            ExitCode.PERSON,
         )
     strange = sorted(set(checkpoint.next) - set(known))
     if strange:
-        raise Refusal(
+        raise StopWorker(
             f"the state of application id {application_id} belongs to other topics: it has read "
             f"{', '.join(strange)}. Put the topic prefix back, or take another application id for "
             "this prefix: one id works for one prefix alone",
-            2,
+            ExitCode.PERSON,
         )
     reads, served, anew = dict(checkpoint.next), dict[str, str](), dict(checkpoint.anew)
     for topic, topic_id in checkpoint.ids.items():
@@ -88,12 +88,12 @@ def check_checkpoint(
             way_out = (
                 f"If it holds all that it held: `byline cluster accept {topic}={now.id} --read on`"
             )
-            raise Refusal(f"{said}{way_out}. Else {REBUILD}. {SECOND_TIME}", 2)
+            raise StopWorker(f"{said}{way_out}. Else {REBUILD}. {SECOND_TIME}", ExitCode.PERSON)
         if not favourable_only:
-            raise Refusal(
+            raise StopWorker(
                 f"{said}What was in it and unread is lost, and offsets mean something else. "
                 f"{accept(topic, now.id)}; {MEANWHILE}. {SECOND_TIME}",
-                2,
+                ExitCode.PERSON,
             )
         if checkpoint.served.get(topic) != now.id:
             logger.warning(
@@ -117,10 +117,10 @@ def check_stateless(partition: int, application_id: str, group_offsets: Mapping[
     """Refuse to begin where the group has been before (`group_offsets` by topic): state is lost."""
     if group_offsets:
         listed = ", ".join(f"{topic} {offset}" for topic, offset in sorted(group_offsets.items()))
-        raise Refusal(
+        raise StopWorker(
             f"partition {partition} has no state, but group {application_id} has read here "
             f"({listed}): the changelogs were emptied or made anew. {REBUILD}. {SECOND_TIME}",
-            2,
+            ExitCode.PERSON,
         )
 
 
@@ -135,11 +135,11 @@ def check_bounds(
         next_ = reads.get(topic, begin)
         if not begin <= next_ <= end:
             known = topics.get(topic)
-            raise Refusal(
+            raise StopWorker(
                 f"{topic}[{partition}] holds offsets {begin} to {end}, but {next_} is to be read "
                 "next: records were deleted unread, or the topic was recreated. "
                 f"{accept(topic, known.id if known else '')}; {MEANWHILE}. {SECOND_TIME}",
-                2,
+                ExitCode.PERSON,
             )
 
 

@@ -10,7 +10,7 @@ import resource
 import shutil
 from pathlib import Path
 
-from streams.engine.processor import Refusal
+from streams.stop_worker import ExitCode, StopWorker
 
 logger = logging.getLogger(__name__)
 
@@ -43,12 +43,12 @@ def is_shortage(error: BaseException) -> bool:
     return any(word in str(error) for word in SHORTAGES)
 
 
-def refusal(path: Path, error: BaseException) -> Refusal:
+def refusal(path: Path, error: BaseException) -> StopWorker:
     """What to say of a shortage."""
-    return Refusal(
+    return StopWorker(
         f"the state in {path} cannot be opened: {error}. It is left as it is. Free room or raise "
         "the limit that is named, and start again",
-        2,
+        ExitCode.PERSON,
     )
 
 

@@ -20,10 +20,11 @@ from streams.engine.assignor import FixedAssignor
 from streams.engine.config import EngineConfig
 from streams.engine.libraries import check_libraries
 from streams.engine.observer import NoObserver, Observer
-from streams.engine.process_exit import EXIT_RESTART, end_on
+from streams.engine.process_exit import end_on
 from streams.engine.processor import Processor
 from streams.engine.transport import BatchTransport
 from streams.engine.worker import Engine
+from streams.stop_worker import ExitCode
 
 
 class BatchSchema(Schema):  # type: ignore[misc]
@@ -153,8 +154,8 @@ def run(app: EngineApp, loglevel: str | None = None) -> int:
     """Run the worker until SIGTERM or SIGINT; the exit code.
 
     0 for a clean stop, 70 when something crashed inside Faust. What goes wrong in the engine does
-    not come back here: the process ends with 2 for a `Refusal` that a human must resolve, with 70
-    for all else (see process_exit.py). With `loglevel` None logging is left as it is.
+    not come back here: the process ends with the code of the `StopWorker`, or with 70 for all else
+    (see process_exit.py). With `loglevel` None logging is left as it is.
     """
     worker = app.Worker(
         loglevel=loglevel or "info",
@@ -168,5 +169,5 @@ def run(app: EngineApp, loglevel: str | None = None) -> int:
     try:
         worker.execute_from_commandline()
     except SystemExit as finished:
-        return EXIT_RESTART if finished.code else 0
+        return ExitCode.RESTART if finished.code else 0
     return 0

@@ -5,7 +5,7 @@
 
 from importlib.metadata import version
 
-from streams.engine.processor import Refusal
+from streams.stop_worker import ExitCode, StopWorker
 
 PINNED = {"aiokafka": "0.14.0", "faust-streaming": "0.15.3", "mode-streaming": "0.7.1"}
 
@@ -98,12 +98,12 @@ ATTRIBUTES: dict[str, tuple[str, ...]] = {
 
 
 def check_libraries() -> None:
-    """Raises `Refusal` when another version is installed than the one that was tested."""
+    """Raises `StopWorker` when another version is installed than the one that was tested."""
     for name, pinned in PINNED.items():
         found = version(name)
         if found != pinned:
-            raise Refusal(
+            raise StopWorker(
                 f"{name} {pinned} is needed, {found} is installed: its private parts are used "
                 "here. Install what requirements.lock says",
-                2,
+                ExitCode.PERSON,
             )

@@ -19,7 +19,7 @@ STALL_SECONDS = 30.0
 
 
 def decode_note(value: bytes, partition: int) -> Checkpoint:
-    """A note read back. Raises `Refusal` for one that a newer version wrote."""
+    """A note read back. Raises `StopWorker` for one that a newer version wrote."""
     check_format(decode_format(value), partition)
     return decode_checkpoint(value)
 
@@ -29,8 +29,8 @@ async def read_notes(
 ) -> dict[int, Checkpoint]:
     """The last note of each partition that has one. The consumer's assignment is changed.
 
-    Raises `Refusal` for the note of a newer version, TimeoutError when a partition cannot be read
-    to its end.
+    Raises `StopWorker` for the note of a newer version, TimeoutError when a partition cannot be
+    read to its end.
     """
     wanted = {TopicPartition(changelog, number) for number in partitions}
     consumer.assign(list(wanted))

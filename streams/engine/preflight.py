@@ -16,7 +16,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import GroupAuthorizationFailedError, KafkaError, for_code
 
 from streams.engine.config import EngineConfig
-from streams.engine.processor import ProcessorSpec, Refusal
+from streams.engine.processor import ProcessorSpec
 from streams.engine.rights import refusal_of, refuse_missing_rights
 from streams.kafka.login import knock
 from streams.kafka.requests.metadata import (
@@ -27,6 +27,7 @@ from streams.kafka.requests.metadata import (
     view_topics,
 )
 from streams.kafka.rights import RIGHTS_ERRORS
+from streams.stop_worker import ExitCode, StopWorker
 
 # A record batch is a little larger than what the builder counts: headers of the batch and of
 # records.
@@ -76,13 +77,13 @@ def needed_topics(config: EngineConfig, spec: ProcessorSpec) -> list[str]:
 async def inspect_cluster(
     config: EngineConfig, spec: ProcessorSpec, log: logging.Logger
 ) -> Cluster:
-    """Wait for the broker, check the topics. Raises `Refusal`: 70 without broker, 2 for topics."""
+    """Wait for the broker, check the topics. Raises `StopWorker`: 70 for a broker, 2 for topics."""
     servers, deadline = config.bootstrap_servers, time.monotonic() + config.broker_wait_seconds
     pause = 0.5
     while True:
         answer = await knock(config.client_arguments())
         if answer.fault is not None:
-            raise Refusal(answer.fault, 2)
+            raise StopWorker(answer.fault, ExitCode.PERSON)
         why = answer.silence
         if why is None:
             client = AIOKafkaAdminClient(**config.client_arguments())
@@ -97,7 +98,7 @@ async def inspect_cluster(
                 await client.close()
         if time.monotonic() + pause > deadline:
             waited = f"{config.broker_wait_seconds:.0f} s"
-            raise Refusal(f"no Kafka at {servers} after {waited}: {why}", 70)
+            raise StopWorker(f"no Kafka at {servers} after {waited}: {why}", ExitCode.RESTART)
         log.warning("no Kafka at %s yet (%s), trying again in %.1f s", servers, why, pause)
         await asyncio.sleep(pause)
         pause = min(pause * 1.5, 5.0)
@@ -164,33 +165,34 @@ def _check(config: EngineConfig, spec: ProcessorSpec, view: View) -> int:
     needed = [*needed_topics(config, spec), *spec.beside]
     missing = [topic for topic in needed if topic not in view.topics]
     if missing:
-        raise Refusal(
-            f"missing topics: {', '.join(missing)}. Make them with: {config.topics_command}", 2
+        raise StopWorker(
+            f"missing topics: {', '.join(missing)}. Make them with: {config.topics_command}",
+            ExitCode.PERSON,
         )
     counts = {name: topic.partitions for name, topic in view.topics.items()}
     keyed = {topic: counts[topic] for topic in [*spec.topics, *changelogs(config, spec)]}
     listed = ", ".join(f"{topic} {count}" for topic, count in keyed.items())
     if config.partitions is not None:
         if min(keyed.values()) < config.partitions:
-            raise Refusal(
+            raise StopWorker(
                 f"BYLINE_PARTITIONS is {config.partitions}, but inputs and changelogs have: "
                 f"{listed}. It is the number before partitions were added, which all of them have",
-                2,
+                ExitCode.PERSON,
             )
         return config.partitions
     if len(set(keyed.values())) != 1:
-        raise Refusal(
+        raise StopWorker(
             f"inputs and changelogs must have the same number of partitions, but have: {listed}. "
             f"Where partitions were added, set BYLINE_PARTITIONS={min(keyed.values())} to go on "
             f"with the old ones, and {REROUTE}",
-            2,
+            ExitCode.PERSON,
         )
     (partition_count,) = set(keyed.values())
     if spec.broadcast is not None and counts[spec.broadcast] != 1:
-        raise Refusal(
+        raise StopWorker(
             f"{spec.broadcast} must have one partition, it has {counts[spec.broadcast]}. Set "
             f"BYLINE_PARTITIONS={partition_count} to go on with the first, and {REROUTE}",
-            2,
+            ExitCode.PERSON,
         )
     return partition_count
 
@@ -198,41 +200,41 @@ def _check(config: EngineConfig, spec: ProcessorSpec, view: View) -> int:
 async def _check_sizes(
     client: AIOKafkaAdminClient, config: EngineConfig, topics: list[str]
 ) -> None:
-    """Raises `Refusal` when a full batch would be refused by one of the topics."""
+    """Raises `StopWorker` when a full batch would be refused by one of the topics."""
     needed = config.max_batch_bytes + BATCH_MARGIN_BYTES
     for topic, limit in (await _configs(client, topics, "max.message.bytes")).items():
         if int(limit) < needed:
-            raise Refusal(
+            raise StopWorker(
                 f"{topic} takes batches of {limit} bytes (max.message.bytes), {needed} are "
                 f"needed. Raise it, or remove the topic and run: {config.topics_command}",
-                2,
+                ExitCode.PERSON,
             )
 
 
 async def _check_times(
     client: AIOKafkaAdminClient, config: EngineConfig, topics: list[str]
 ) -> None:
-    """Raises `Refusal` when a producer sets the time at which its records come in."""
+    """Raises `StopWorker` when a producer sets the time at which its records come in."""
     for topic, kind in (await _configs(client, topics, "message.timestamp.type")).items():
         if kind != "LogAppendTime":
-            raise Refusal(
+            raise StopWorker(
                 f"{topic} has message.timestamp.type {kind}: a producer would say itself when its "
                 "records came in. It has to be LogAppendTime: "
                 f"`{config.topics_apply_command} --dry-run` says what "
                 f"`{config.topics_apply_command}` sets",
-                2,
+                ExitCode.PERSON,
             )
 
 
 async def refuse_deletion(client: AIOKafkaAdminClient, topics: list[str]) -> None:
-    """Raises `Refusal` when one of these changelogs may lose records."""
+    """Raises `StopWorker` when one of these changelogs may lose records."""
     for topic, policy in (await _configs(client, topics, "cleanup.policy")).items():
         if "delete" in policy:
-            raise Refusal(
+            raise StopWorker(
                 f"changelog {topic} has cleanup.policy {policy}: state that is older than its "
                 "retention would be deleted. Set cleanup.policy to compact "
                 "with `byline topics apply`",
-                2,
+                ExitCode.PERSON,
             )
 
 
@@ -269,7 +271,7 @@ async def committed_of(
 async def _refuse_other_applications(
     client: AIOKafkaAdminClient, config: EngineConfig, spec: ProcessorSpec, partition_count: int
 ) -> None:
-    """Raises `Refusal` when another application id has worked on our inputs.
+    """Raises `StopWorker` when another application id has worked on our inputs.
 
     It is known by its changelogs and its group, as far as we are allowed to see them.
     """
@@ -283,11 +285,11 @@ async def _refuse_other_applications(
         except GroupAuthorizationFailedError:
             continue
         if committed:
-            raise Refusal(
+            raise StopWorker(
                 f"application id {other} has worked on {next(iter(committed)).topic} and writes to "
                 f"the same outputs: {config.application_id} would send every event there a second "
                 f"time, under the same ids. Go on with {other} (BYLINE_APPLICATION_ID={other}), or "
                 f"take another topic prefix. `byline cluster retire {other}` says what it would "
                 "mean to end it for good",
-                2,
+                ExitCode.PERSON,
             )

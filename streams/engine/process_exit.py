@@ -13,19 +13,17 @@ import traceback
 from collections.abc import Callable, Coroutine
 from typing import Any, NoReturn
 
-from streams.engine.processor import Refusal
 from streams.engine.rights import refusal_of
 from streams.kafka.rights import RIGHTS_ERRORS
+from streams.stop_worker import ExitCode, StopWorker
 
 logger = logging.getLogger(__name__)
 
-EXIT_REFUSED = 2
-EXIT_RESTART = 70
 LAST_WORDS_SECONDS = 5.0
 
 
 def end_process(
-    message: str, error: BaseException | None = None, code: int = EXIT_RESTART
+    message: str, error: BaseException | None = None, code: ExitCode = ExitCode.RESTART
 ) -> NoReturn:
     """Log `message`, repeat it on the real stderr (Faust redirects the other one) and exit.
 
@@ -37,7 +35,7 @@ def end_process(
     last_resort.start()
     try:
         # What a person has to change is said in a sentence.
-        traced = None if isinstance(error, Refusal) or code == EXIT_REFUSED else error
+        traced = None if isinstance(error, StopWorker) or code == ExitCode.PERSON else error
         logger.critical("%s", message, exc_info=traced)
         stream = sys.__stderr__
         if stream is not None:
@@ -53,13 +51,13 @@ def end_process(
 
 
 def end_on(error: BaseException, doing: str) -> NoReturn:
-    """Exit as `error` demands: a `Refusal` with its own message and code, all else with 70.
+    """Exit as `error` demands: a `StopWorker` with its own message and code, all else with 70.
 
     A right that was taken away is a human's business at any time, not only at the start.
     """
     if isinstance(error, RIGHTS_ERRORS):
         error = refusal_of(error)
-    if isinstance(error, Refusal):
+    if isinstance(error, StopWorker):
         end_process(error.message, error, error.exit_code)
     end_process(f"{doing}: {type(error).__name__}: {error}", error)
 

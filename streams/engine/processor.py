@@ -11,7 +11,7 @@ engine never takes a step back, an error ends the process, and the next owner op
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Protocol
 
 Headers = tuple[tuple[str, bytes], ...]
 
@@ -199,7 +199,7 @@ class PartitionProcessor(Protocol):
 
 
 class Processor(Protocol):
-    """Makes partition processors. Raised errors end the process; a `Refusal` says how."""
+    """Makes partition processors. Raised errors end the process; a `StopWorker` says how."""
 
     spec: ProcessorSpec
 
@@ -211,15 +211,3 @@ class Processor(Protocol):
         What is written to `transaction` is committed with the first transaction of the partition.
         """
         ...
-
-
-class Refusal(Exception):
-    """The processor will not go on: the worker stops with `message`, committing nothing more.
-
-    `exit_code` 2: a human has to change something first; 70: a restart may help.
-    """
-
-    def __init__(self, message: str, exit_code: Literal[2, 70]) -> None:
-        super().__init__(message)
-        self.message = message
-        self.exit_code = exit_code

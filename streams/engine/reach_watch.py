@@ -15,8 +15,8 @@ from aiokafka.errors import KafkaError
 from streams.engine.cluster_watch import Away
 from streams.engine.continuity import check_bounds
 from streams.engine.lag import Key, LagBook
-from streams.engine.processor import Refusal
 from streams.kafka.requests.open_transactions import OpenTransaction
+from streams.stop_worker import ExitCode, StopWorker
 
 if TYPE_CHECKING:
     from streams.engine.partition_task import PartitionTask
@@ -46,7 +46,7 @@ class ReachWatch:
         self._told: set[str] = set()
 
     async def run(self) -> None:
-        """Look for as long as the worker lives. Raises `Refusal` for a position outside."""
+        """Look for as long as the worker lives. Raises `StopWorker` for a position outside."""
         while True:
             await asyncio.sleep(EVERY_SECONDS)
             tasks = [p for p in self._engine.assignment.tasks.values() if p.state == "running"]
@@ -98,7 +98,9 @@ class ReachWatch:
         if self._outside[key] >= OUTSIDE_LOOKS:
             topics = self._engine.cluster.topics
             check_bounds(key[1], {key[0]: position}, {key[0]: bounds}, topics)
-            raise Refusal(f"{key[0]}[{key[1]}] was cut to {bounds} while it was read", 2)
+            raise StopWorker(
+                f"{key[0]}[{key[1]}] was cut to {bounds} while it was read", ExitCode.PERSON
+            )
 
     def _judge_reach(self, key: Key, waits: bool, reads: int, end: int, now: float) -> None:
         topic, number = key

@@ -17,9 +17,10 @@ from streams.engine.continuity import REBUILD, SECOND_TIME
 from streams.engine.fetch_queues import FetchBuffer, FetchQueue
 from streams.engine.fetching import read_batches
 from streams.engine.notes import decode_note, read_notes
-from streams.engine.processor import Record, Refusal, StoreSpec
+from streams.engine.processor import Record, StoreSpec
 from streams.engine.stores import BrokenDiskError, PartitionStores
 from streams.kafka.consumer import TolerantConsumer
+from streams.stop_worker import ExitCode, StopWorker
 
 logger = logging.getLogger(__name__)
 
@@ -60,8 +61,8 @@ async def recover(
 ) -> int:
     """Read what the changelogs hold beyond the disk; the number of records read.
 
-    `ids` are the topics' present ids. Raises `Refusal` when a changelog ends before what the disk
-    has already seen of it, or is another one that nobody has accepted.
+    `ids` are the topics' present ids. Raises `StopWorker` when a changelog ends before what the
+    disk has already seen of it, or is another one that nobody has accepted.
     """
     if stores.load_meta(config.state_max_age_seconds):
         try:
@@ -95,7 +96,7 @@ async def _leave_another_changelog(
 ) -> None:
     """Wipe a disk of changelogs that were made anew since, when these have been accepted.
 
-    Raises `Refusal` when they have not: then the disk may be all that is left of the state.
+    Raises `StopWorker` when they have not: then the disk may be all that is left of the state.
     """
     raw = stores.meta.position
     # Of a newer version: what the changelog holds beyond it decides.
@@ -112,10 +113,10 @@ async def _leave_another_changelog(
         )
         stores.wipe()
         return
-    raise Refusal(
+    raise StopWorker(
         f"{', '.join(anew)} was deleted and made anew: what this disk holds of partition "
         f"{partition} is of the one before. {REBUILD}. {SECOND_TIME}",
-        2,
+        ExitCode.PERSON,
     )
 
 
@@ -129,17 +130,17 @@ def _starts(
     for tp, store in tps.items():
         if begins[tp] > 0:
             # Compaction leaves the beginning where it is, and Kafka deletes nothing by request.
-            raise Refusal(
+            raise StopWorker(
                 f"changelog {tp.topic}[{tp.partition}] begins at offset {begins[tp]}: records were "
                 f"deleted by retention, and state with them. {REBUILD}. {SECOND_TIME}",
-                2,
+                ExitCode.PERSON,
             )
         if known.get(store, 0) > ends[tp]:
-            raise Refusal(
+            raise StopWorker(
                 f"changelog {tp.topic}[{tp.partition}] ends at {ends[tp]}, but this disk has seen "
                 f"it up to {known[store]}: the topic was recreated or lost records. {REBUILD}. "
                 f"{SECOND_TIME}",
-                2,
+                ExitCode.PERSON,
             )
     return {tp: known.get(store, 0) for tp, store in tps.items()}
 
@@ -162,10 +163,10 @@ async def _read(
         for _, batch, _ in await read_batches(consumer, lambda: queues, CHUNK_RECORDS, 1.0):
             tp = TopicPartition(batch.topic, batch.partition)
             for first, last, _ in batch.unreadable:
-                raise Refusal(
+                raise StopWorker(
                     f"changelog {batch.topic}[{batch.partition}] holds a batch that cannot be "
                     f"read, offsets {first} to {last}: state would be missing. {REBUILD}",
-                    2,
+                    ExitCode.PERSON,
                 )
             count += len(batch.records)
             _apply(stores, tps[tp], batch.records, batch.end)
@@ -189,7 +190,7 @@ def _apply(stores: PartitionStores, store: str, records: Sequence[Record], end: 
 def read_checkpoint(stores: PartitionStores, partition: int) -> Checkpoint | None:
     """The checkpoint of the last transaction; None for a partition that never had one.
 
-    Raises `Refusal` for one that a newer version wrote.
+    Raises `StopWorker` for one that a newer version wrote.
     """
     if stores.meta.position is None:
         return None

@@ -17,10 +17,11 @@ from streams.engine.continuity import (
     check_stateless,
     within_bounds,
 )
-from streams.engine.processor import PartitionProcessor, Refusal
+from streams.engine.processor import PartitionProcessor
 from streams.engine.producer import TransactionalProducer
 from streams.engine.recovery import read_checkpoint, recover
 from streams.engine.transaction import Committer, PendingWrites
+from streams.stop_worker import ExitCode, StopWorker
 
 if TYPE_CHECKING:
     from streams.engine.worker import Engine
@@ -46,7 +47,7 @@ async def restore_partition(
 ) -> RestoredPartition:
     """Open partition `number`; `on_open` is told how to let go of each thing that was opened.
 
-    Raises `Refusal` when the state and the topics do not fit together.
+    Raises `StopWorker` when the state and the topics do not fit together.
     """
     config, spec, began = engine.config, engine.processor.spec, time.monotonic()
     producer = TransactionalProducer(config, number)
@@ -85,9 +86,9 @@ async def restore_partition(
     now_floor = checkpoint.now if checkpoint is not None else 0
     ahead_seconds = (now_floor - engine.clock.now()) / 1000
     if ahead_seconds > config.clock_jump_seconds:
-        raise Refusal(
+        raise StopWorker(
             f"the clock is {ahead_seconds:.0f} s behind the last transaction of partition {number}",
-            70,
+            ExitCode.RESTART,
         )
     names = tuple(store.name for store in spec.stores)
     pending = PendingWrites(stores, names, number)
@@ -136,7 +137,7 @@ def _reads(
     checkpoint: Checkpoint | None,
     bounds: Mapping[str, tuple[int, int]],
 ) -> dict[str, int]:
-    """Where to read on. Raises `Refusal` when what comes next is not there any more."""
+    """Where to read on. Raises `StopWorker` when what comes next is not there any more."""
     known = checkpoint.next if checkpoint is not None else {}
     if engine.config.favourable_only:
         return within_bounds(number, known, bounds)

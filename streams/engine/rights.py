@@ -5,22 +5,22 @@ from typing import Any
 
 from aiokafka.errors import GroupAuthorizationFailedError
 
-from streams.engine.processor import Refusal
 from streams.kafka.requests.metadata import View, allowed
 from streams.kafka.rights import group_operations, in_words, missing_rights, refused_in_words
+from streams.stop_worker import ExitCode, StopWorker
 
 _CURE = "`byline topics acl --role worker` says what a worker needs"
 
 
-def refusal_of(error: BaseException) -> Refusal:
+def refusal_of(error: BaseException) -> StopWorker:
     """What to say of one of `RIGHTS_ERRORS`."""
-    return Refusal(f"a right is missing: {refused_in_words(error)}. {_CURE}", 2)
+    return StopWorker(f"a right is missing: {refused_in_words(error)}. {_CURE}", ExitCode.PERSON)
 
 
 async def refuse_missing_rights(
     client: Any, group: str, view: View, wanted: Mapping[str, Collection[str]]
 ) -> None:
-    """Raises `Refusal` with every right that is missing, those too that are seldom needed.
+    """Raises `StopWorker` with every right that is missing, those too that are seldom needed.
 
     `wanted`: operations by topic; `view` with operations; of the group it is Read. A right to write
     would be missed at the first record alone, which may be weeks away.
@@ -33,4 +33,4 @@ async def refuse_missing_rights(
     if not may_join:
         missing.setdefault("Read", []).append(f"the group {group}")
     if missing:
-        raise Refusal(f"a right is missing: {in_words(missing)}. {_CURE}", 2)
+        raise StopWorker(f"a right is missing: {in_words(missing)}. {_CURE}", ExitCode.PERSON)

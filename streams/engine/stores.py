@@ -124,7 +124,7 @@ class PartitionStores:
     def _open_or_start_over(self) -> Rdict:
         """A disk that RocksDB calls corrupt is deleted; one that is full or forbidden is not.
 
-        Raises `Refusal` for the latter.
+        Raises `StopWorker` for the latter.
         """
         remove_if_marked(self._path)
         try:

@@ -15,8 +15,9 @@ from aiokafka import TopicPartition
 
 from streams.engine.checkpoint import CHECKPOINT_KEY
 from streams.engine.failpoints import Failpoints
-from streams.engine.processor import Headers, Refusal
+from streams.engine.processor import Headers
 from streams.engine.stores import PartitionStores
+from streams.stop_worker import ExitCode, StopWorker
 
 Output = tuple[bytes | None, bytes | None, Headers]
 
@@ -196,10 +197,10 @@ class Committer:
                 batch.append(timestamp=timestamp, key=key, value=value, headers=headers)
             if count == 0 and batch.size() > self._max_batch_bytes:
                 # A batch takes its first record whatever its size; the topic would not.
-                raise Refusal(
+                raise StopWorker(
                     f"a record of {batch.size()} bytes under key {key!r} does not fit into a batch "
                     f"to {topic} ({self._max_batch_bytes} bytes): restarting will not help",
-                    2,
+                    ExitCode.PERSON,
                 )
             count += 1
         packed.append((batch, count))

@@ -13,8 +13,9 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from streams.engine.process_exit import EXIT_RESTART, end_on, end_process
+from streams.engine.process_exit import end_on, end_process
 from streams.kafka.rights import RIGHTS_ERRORS
+from streams.stop_worker import ExitCode
 
 if TYPE_CHECKING:
     from streams.engine.worker import Engine
@@ -157,8 +158,8 @@ class Watchdog:
             still = still + 1 if self._ticks == seen else 0
             seen = self._ticks
             if still >= limit:
-                end_process(f"the event loop has not turned for {limit} s", code=EXIT_RESTART)
-                os._exit(EXIT_RESTART)
+                end_process(f"the event loop has not turned for {limit} s")
+                os._exit(ExitCode.RESTART)
 
 
 def _refuse_if_right_is_missing(error: BaseException | None) -> None:

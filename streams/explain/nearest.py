@@ -13,11 +13,11 @@ from schemas.words import MAX_FOLLOWERS, Answer, Mode
 from streams.core.lifecycle import OPEN, Invitation
 from streams.core.model.account import Account
 from streams.core.model.instants import SECOND, rfc3339
-from streams.core.model.ports import Stop
 from streams.core.rules.applicable_phase import label_field, standing_of
 from streams.core.rules.milder import cycle_exit_line, open_cycle
 from streams.explain.material import Material
 from streams.explain.sandbox import HORIZON, Outcome, Sandbox
+from streams.stop_worker import StopWorker
 
 
 @unique
@@ -70,7 +70,7 @@ def nearest(material: Material, now: int) -> Nearest | None:
 
     try:
         without = world().outcome()
-    except Stop:
+    except StopWorker:
         return None
     changes = tuple(_changes(world, known.account, without, now))
     return Nearest(without, changes)

@@ -14,10 +14,11 @@ from streams.core.model.account import AccountRef
 from streams.core.model.instants import DAY
 from streams.core.model.memory import StateInMemory
 from streams.core.model.policy import Policy
-from streams.core.model.ports import ACCOUNTS, Headers, Stop
+from streams.core.model.ports import ACCOUNTS, Headers
 from streams.core.partition import Partition, PartitionEnvironment
 from streams.explain.material import Material
 from streams.operate.audit.records import millis
+from streams.stop_worker import ExitCode, StopWorker
 
 HORIZON = 400 * DAY
 """So far ahead is looked."""
@@ -71,7 +72,7 @@ class _Tables(StateInMemory):
 
 
 class Sandbox:
-    """A world of one account, at an instant. Raises `Stop` where the core would not open it."""
+    """A partition of one account, at an instant. Raises `StopWorker` if the core refuses to open."""
 
     def __init__(self, material: Material, now: int) -> None:
         part = material.states.part(material.partition)
@@ -80,7 +81,7 @@ class Sandbox:
         }
         platform = material.ref.platform
         if platform not in policies:
-            raise Stop(f"the policy of {platform} is not known", 2)
+            raise StopWorker(f"the policy of {platform} is not known", ExitCode.PERSON)
         state = dict(material.states.reserved(material.partition))
         for record in (material.state, material.remains):
             if record is not None and record.key is not None and record.value is not None:

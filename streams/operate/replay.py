@@ -17,8 +17,9 @@ from streams.core.inputs.batches import offset_after
 from streams.core.model.instants import milliseconds
 from streams.core.model.memory import StateInMemory
 from streams.core.model.policy import Policy
-from streams.core.model.ports import Headers, InputRecord, Stop
+from streams.core.model.ports import Headers, InputRecord
 from streams.core.partition import ORDER, Partition, PartitionEnvironment
+from streams.stop_worker import StopWorker
 
 TRANSACTION, POLICIES = b"#transaction", b"#policies"
 
@@ -100,7 +101,7 @@ class Replay:
                 self._open(log, _instant(closing["opened_at"]))
             await self._steps(closing)
             self._known.before_commit(self._tables, now, closing["reads"])
-        except Stop as stop:
+        except StopWorker as stop:
             raise self._parted(closing, stop.message) from stop
         if self._tables.decisions != [value for _, value in log]:
             raise self._parted(closing, "it would have been decided otherwise")

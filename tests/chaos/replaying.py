@@ -15,9 +15,10 @@ from aiokafka.partitioner import murmur2
 from schemas.inputs import FIRST_EDITION_ORDER, INPUT_MODELS
 from schemas.topics import DEAD_LETTERS, DECISIONS, OUTPUTS, STORES
 from streams.core.model.instants import milliseconds
-from streams.core.model.ports import Headers, Stop
+from streams.core.model.ports import Headers
 from streams.core.partition import ORDER, Partition, PartitionEnvironment
 from streams.policies import load_policies
+from streams.stop_worker import StopWorker
 from tests.chaos.book import Book, bare
 from tests.chaos.grounds import POLICIES, PREFIX
 from tests.core.given import Record as InputRecord
@@ -161,7 +162,7 @@ class Replay:
             if changed_at is not None:
                 core.cluster_changed(changed_at)
             core.before_commit(self.ledger, now, closing["reads"])
-        except Stop as stop:
+        except StopWorker as stop:
             self._say(f"transaction {closing['number']}: the core stops: {stop.message}")
         return [sent[1] for topic, sent in self.ledger.sent if topic == DECISIONS.name]
 

@@ -13,9 +13,9 @@ from pydantic import SecretStr
 
 from schemas.topics import TOPICS
 from streams.engine.preflight import inspect_cluster
-from streams.engine.processor import Refusal
 from streams.operate.clients import admin_client
 from streams.operate.errors import KafkaAbsentError
+from streams.stop_worker import StopWorker
 from tests.cli.guarded import NAMES, SPEC, client_arguments, engine_config, login, topics
 from tests.tls.cluster import PASSWORD, GuardedKafka
 
@@ -49,7 +49,7 @@ async def test_what_a_person_has_to_mend_ends_a_worker_with_2_and_the_cause_at_o
 ) -> None:
     config = engine_config(topics, tmp_path, **security)
     async with asyncio.timeout(10):
-        with pytest.raises(Refusal, match=sentence) as refused:
+        with pytest.raises(StopWorker, match=sentence) as refused:
             await inspect_cluster(config, SPEC, logging.getLogger())
     assert refused.value.exit_code == 2
 

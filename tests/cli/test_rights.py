@@ -12,7 +12,6 @@ import pytest
 
 from schemas.topics import TOPICS
 from streams.engine.preflight import inspect_cluster
-from streams.engine.processor import Refusal
 from streams.kafka.configs import set_topic_configs
 from streams.operate.acl import Permission
 from streams.operate.audit.reading import Reader
@@ -20,6 +19,7 @@ from streams.operate.clients import admin_client, consumer, producer
 from streams.operate.errors import NoRightError, OperateError
 from streams.operate.send import partition_count
 from streams.operate.topics import check, create
+from streams.stop_worker import StopWorker
 from tests.cli.guarded import GRANTED, SPEC, engine_config, login, topics
 from tests.tls.cluster import GuardedKafka
 
@@ -61,11 +61,11 @@ async def test_without_any_one_right_a_worker_names_it_and_ends_with_2(
         topics.forbid([right])
         try:
             refused = await until_refused(
-                lambda: inspect_cluster(config, SPEC, logging.getLogger()), Refusal
+                lambda: inspect_cluster(config, SPEC, logging.getLogger()), StopWorker
             )
         finally:
             topics.allow([right])
-        assert isinstance(refused, Refusal)
+        assert isinstance(refused, StopWorker)
         assert refused.exit_code == 2
         assert right.name in refused.message, (right, refused.message)
         assert f"no right to {right.operations[0]}" in refused.message, right

@@ -10,7 +10,8 @@ from schemas.words import Mode
 from streams.core.model.account import decode_account
 from streams.core.model.ids import pseudonym
 from streams.core.model.instants import rfc3339
-from streams.core.model.ports import ACCOUNTS, CATEGORIES, Stop
+from streams.core.model.ports import ACCOUNTS, CATEGORIES
+from streams.stop_worker import StopWorker
 from tests.core.given import ACCOUNT, DAY, HOUR, MINUTE, PLATFORM, START, Day, policy
 from tests.core.states import (
     ISSUED,
@@ -277,7 +278,7 @@ def test_an_offset_applied_twice_is_a_bug_that_stops_the_worker() -> None:
     day._offsets["consent-answers"] = 5
     day.answer("granted")
     day._offsets["consent-answers"] = 5
-    with pytest.raises(Stop) as stopped:
+    with pytest.raises(StopWorker) as stopped:
         day.answer("withdrawn")
     assert stopped.value.exit_code == 70
 

@@ -7,7 +7,7 @@ import pytest
 from schemas.words import Field, Level, Mode, Surface
 from streams.core.model.instants import rfc3339
 from streams.core.model.policy import Phase, Policy, Restriction
-from streams.core.model.ports import Stop
+from streams.stop_worker import StopWorker
 from tests.core.given import DAY, HOUR, MINUTE, START, Day, policy, stability
 from tests.core.states import DEADLINE, ISSUED, WINDOW, delivered, expired, granted, invited
 
@@ -172,7 +172,7 @@ def test_every_event_carries_the_version_and_digest_of_its_policy() -> None:
 
 def test_no_partition_goes_back_to_an_older_policy() -> None:
     day = Day(policy(version=3))
-    with pytest.raises(Stop) as refused:
+    with pytest.raises(StopWorker) as refused:
         day.open(policy(version=2))
     assert refused.value.exit_code == 2
     assert "version 3" in refused.value.message
@@ -181,7 +181,7 @@ def test_no_partition_goes_back_to_an_older_policy() -> None:
 
 def test_another_text_under_the_same_version_is_refused() -> None:
     day = Day()
-    with pytest.raises(Stop) as refused:
+    with pytest.raises(StopWorker) as refused:
         day.open(policy(rollout_percent=50))
     assert "raise the version of the changed file" in refused.value.message
 
@@ -189,7 +189,7 @@ def test_another_text_under_the_same_version_is_refused() -> None:
 @pytest.mark.parametrize("state", [invited, granted, expired])
 def test_open_lives_of_a_platform_without_a_file_are_refused(state) -> None:  # type: ignore[no-untyped-def]
     day = state()
-    with pytest.raises(Stop) as refused:
+    with pytest.raises(StopWorker) as refused:
         day.open(policy(platform="douyin"))
     assert refused.value.exit_code == 2
     assert refused.value.message.startswith("1 accounts of weibo have an open invitation")
@@ -213,9 +213,9 @@ def test_a_lower_floor_or_a_new_label_asks_for_a_rescan() -> None:
 def test_fields_that_were_not_covered_ask_for_a_rescan() -> None:
     day = Day(policy(covered=frozenset({Field.LAW})))
     day.rescan = frozenset()
-    with pytest.raises(Stop, match="finance are covered now"):
+    with pytest.raises(StopWorker, match="finance are covered now"):
         day.open(policy(version=2, covered=frozenset({Field.LAW, Field.FINANCE})))
-    with pytest.raises(Stop, match="any field is covered now"):
+    with pytest.raises(StopWorker, match="any field is covered now"):
         day.open(policy(version=2))
     day.rescan = frozenset({"weibo"})
     day.open(policy(version=2))
@@ -253,7 +253,7 @@ def test_two_notices_of_a_platform_never_share_a_version() -> None:
     day.open(noticed(version="2"))
     for shared in ("1", "2"):
         other = noticed(id="another-notice", version=shared)
-        with pytest.raises(Stop, match=r"has version '.', as weibo-notice had; give it"):
+        with pytest.raises(StopWorker, match=r"has version '.', as weibo-notice had; give it"):
             day.open(replace(other, version=3))
     day.open(replace(noticed(id="another-notice", version="3"), version=3))
 

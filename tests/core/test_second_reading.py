@@ -3,7 +3,7 @@
 import pytest
 
 from streams.core.model.policy import Phase
-from streams.core.model.ports import Stop
+from streams.stop_worker import StopWorker
 from tests.core.given import HOUR, MINUTE, SECOND, START, Day, policy
 
 
@@ -35,7 +35,7 @@ def test_the_words_of_a_topic_made_anew_count_though_its_offsets_were_there_befo
     assert (before, read) == (1, 1)
     day.open(policy())
     day._offsets["consent-answers"] = 0
-    with pytest.raises(Stop, match="which must never be"):
+    with pytest.raises(StopWorker, match="which must never be"):
         day.answer("granted")
     day.open(policy())
     day.partition.made_anew({"consent-answers": read})
@@ -45,7 +45,7 @@ def test_the_words_of_a_topic_made_anew_count_though_its_offsets_were_there_befo
     # Behind the old log's end an offset counts once, as ever.
     day.answer("withdrawn")
     day._offsets["consent-answers"] = read
-    with pytest.raises(Stop, match="which must never be"):
+    with pytest.raises(StopWorker, match="which must never be"):
         day.answer("withdrawn")
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from streams.engine import libraries
-from streams.engine.processor import Refusal
+from streams.stop_worker import StopWorker
 
 
 def _found(name: str) -> Any:
@@ -23,7 +23,7 @@ def test_the_libraries_are_of_the_versions_that_were_tested() -> None:
 
 def test_given_another_version_then_the_worker_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(libraries.PINNED, "mode-streaming", "0.0.1")
-    with pytest.raises(Refusal, match=r"mode-streaming 0\.0\.1 is needed") as refused:
+    with pytest.raises(StopWorker, match=r"mode-streaming 0\.0\.1 is needed") as refused:
         libraries.check_libraries()
     assert refused.value.exit_code == 2
 

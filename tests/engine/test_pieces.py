@@ -36,10 +36,11 @@ from streams.engine.input_queue import InputQueue
 from streams.engine.lag import LagBook
 from streams.engine.observer import NoObserver
 from streams.engine.partition_task import PartitionTask
-from streams.engine.processor import FetchedBatch, Refusal, StoreSpec
+from streams.engine.processor import FetchedBatch, StoreSpec
 from streams.engine.stores import BrokenDiskError, DiskMemory, PartitionStores
 from streams.engine.transaction import Committer, OffsetUnknown, PendingWrites
 from streams.kafka.stretches import KeptRecords, Taking
+from streams.stop_worker import StopWorker
 from tests.core.given import Record
 
 SPECS = (StoreSpec("a", in_memory=True), StoreSpec("b", in_memory=False))
@@ -447,7 +448,7 @@ def test_a_machine_that_is_short_of_something_loses_no_disk(
 
     with monkeypatch.context() as patched:
         patched.setattr(PartitionStores, "_open", short)
-        with pytest.raises(Refusal, match="It is left as it is"):
+        with pytest.raises(StopWorker, match="It is left as it is"):
             _stores(tmp_path / "p")
     stores = _stores(tmp_path / "p")
     assert stores.load_meta(3600)
@@ -475,7 +476,7 @@ def test_a_record_that_no_batch_may_hold_is_named(tmp_path: Path) -> None:
     committer = Committer(sender, _stores(tmp_path), 0, "app", {"a": "t"}, Failpoints(""), 900)
     small = [(b"k1", b"v" * 300, ()), (b"k2", b"v" * 700, ())]
     assert [count for _, count in committer._batches("t", small, 0)] == [1, 1]
-    with pytest.raises(Refusal, match="under key b'k3' does not fit") as refused:
+    with pytest.raises(StopWorker, match="under key b'k3' does not fit") as refused:
         committer._batches("t", [*small, (b"k3", b"v" * 901, ())], 0)
     assert refused.value.exit_code == 2
 

@@ -13,8 +13,8 @@ from aiokafka.admin import RecordsToDelete
 from streams.engine import acceptance
 from streams.engine.acceptance import Change, Reading
 from streams.engine.config import EngineConfig
-from streams.engine.processor import Refusal
 from streams.local.kafka import KafkaCluster
+from streams.stop_worker import StopWorker
 from tests.engine.harness import Toys, Worker, wait_until
 from tests.engine.toy import Toy
 
@@ -93,7 +93,7 @@ def test_given_a_topic_made_anew_when_it_is_accepted_then_it_is_read_from_its_be
     toys.flush()
     topic_id = _ids(toys)[name]
     toys.worker("two").refuses(f"byline cluster accept {name}={topic_id}")
-    with pytest.raises(Refusal, match="the topic id of"):
+    with pytest.raises(StopWorker, match="the topic id of"):
         _accept(toys, {name: "another"})
     planned = _accept(toys, {name: topic_id}, write=False)
     assert [(it.next_before, it.next_after, it.unread) for it in planned] == [(10, 0, 1)] * 4
@@ -105,7 +105,7 @@ def test_given_a_topic_made_anew_when_it_is_accepted_then_it_is_read_from_its_be
         wait_until(
             lambda: len([1 for r in toys.outputs(b"add").values() for _ in r]) == 44, 20, "4 more"
         )
-        with pytest.raises(Refusal, match="Stop them first"):
+        with pytest.raises(StopWorker, match="Stop them first"):
             _accept(toys, {name: topic_id})
         worker.stop()
     anew = {key for rows in toys.outputs(b"add").values() for key, _ in rows if "anew" in key}
@@ -148,7 +148,7 @@ def test_given_a_cluster_moved_when_all_is_accepted_as_it_was_then_nothing_is_re
 def test_given_a_topic_of_other_records_then_it_is_not_accepted_as_the_same(toys: Toys) -> None:
     _worked(toys)
     name = _anew(toys)
-    with pytest.raises(Refusal, match="does not hold the same records at the same offsets"):
+    with pytest.raises(StopWorker, match="does not hold the same records at the same offsets"):
         _accept(toys, {name: _ids(toys)[name]}, Reading.ON)
 
 
@@ -250,5 +250,5 @@ def test_given_a_changelog_made_anew_then_the_disk_is_left_and_used_no_more(toys
     worker = toys.worker()
     worker.refuses(f"{changelog} was deleted and made anew", "byline cluster rebuild")
     assert (toys.folder / "one" / "state" / "partition-0").is_dir()
-    with pytest.raises(Refusal, match="there is nothing to accept"):
+    with pytest.raises(StopWorker, match="there is nothing to accept"):
         _accept(toys, {changelog: _ids(toys)[changelog]}, Reading.ON)

@@ -14,14 +14,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from streams.engine.processor import (
-    FetchedBatch,
-    ProcessorSpec,
-    Refusal,
-    Scan,
-    StoreSpec,
-    Transaction,
-)
+from streams.engine.processor import FetchedBatch, ProcessorSpec, Scan, StoreSpec, Transaction
+from streams.stop_worker import ExitCode, StopWorker
 
 
 def _favourable(key: bytes) -> bool:
@@ -84,7 +78,7 @@ class ToyPart:
 
     def _mark(self, transaction: Transaction, now: int, record: Any) -> bool:
         if record.value == b"boom":
-            raise Refusal("the toy was told to refuse", 2)
+            raise StopWorker("the toy was told to refuse", ExitCode.PERSON)
         if record.value == b"crash":
             raise RuntimeError("the toy was told to crash")
         if record.value and record.value.startswith(b"tell "):

@@ -4,7 +4,7 @@ The engine's transaction and spans have this shape. So have the dictionaries of 
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Literal, Protocol
+from typing import Protocol
 
 ACCOUNTS = "accounts"
 CATEGORIES = "categories"
@@ -67,15 +67,3 @@ class InputRecord(Protocol):
 
 
 Records = Sequence[InputRecord]
-
-
-class Stop(Exception):
-    """The core will not go on.
-
-    `exit_code` says who has to act first: 2 a person, 70 a restart.
-    """
-
-    def __init__(self, message: str, exit_code: Literal[2, 70]) -> None:
-        super().__init__(message)
-        self.message = message
-        self.exit_code: Literal[2, 70] = exit_code

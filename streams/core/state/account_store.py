@@ -12,9 +12,10 @@ from streams.core.model.account import (
     encode,
 )
 from streams.core.model.ids import pseudonym
-from streams.core.model.ports import ACCOUNTS, CATEGORIES, Stop, Transaction
+from streams.core.model.ports import ACCOUNTS, CATEGORIES, Transaction
 from streams.core.model.step_effects import StepEffects
 from streams.core.rules.facts import remains
+from streams.stop_worker import ExitCode, StopWorker
 
 
 class AccountStore:
@@ -85,18 +86,18 @@ class AccountStore:
         """Remembers the offset that changes an account.
 
         Raises:
-            Stop: this offset has changed it before.
+            StopWorker: this offset has changed it before.
         """
         last_topic, last_offset = account.mark
         again_below = self.rescan.get(topic, 0) if self.rescan else 0
         if self.made_anew:
             again_below = max(again_below, self.made_anew.get(topic, 0))
         if topic == last_topic and again_below <= offset <= last_offset:
-            raise Stop(
+            raise StopWorker(
                 f"partition {self._partition}: offset {offset} of input {topic} would be applied "
                 f"to an account that offset {last_offset} has changed already; the state is ahead "
                 "of the position, which must never be",
-                exit_code=70,
+                exit_code=ExitCode.RESTART,
             )
         account.mark = (topic, offset)
         self._effects.state_changed = True

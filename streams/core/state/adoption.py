@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from streams.core.model.instants import rfc3339
 from streams.core.model.notices import TakenUp, with_notice
 from streams.core.model.policy import Policy
-from streams.core.model.ports import Stop
+from streams.stop_worker import ExitCode, StopWorker
 
 
 class Adopted(Struct, array_like=True):
@@ -55,8 +55,8 @@ def adopt(
     """Takes up policies. `rescan`: platforms for which the operator has stated a rescan.
 
     Raises:
-        Stop: with code 2, if that would go back to an older version, or needs a rescan that is
-            not stated.
+        StopWorker: with code 2, if that would go back to an older version, or needs a rescan
+            that is not stated.
     """
     adopted = dict(known)
     changed: dict[str, frozenset[int]] = {}
@@ -106,18 +106,18 @@ def _adopted(policy: Policy, since: int, looking: bool, before: Adopted | None) 
 
 def _refuse_older(before: Adopted, policy: Policy, partition: int) -> None:
     if policy.version < before.version:
-        raise Stop(
+        raise StopWorker(
             f"partition {partition} already works under version {before.version} of the policy "
             f"for {policy.platform}, this worker has version {policy.version}; give this worker "
             f"version {before.version} or a later one",
-            exit_code=2,
+            exit_code=ExitCode.PERSON,
         )
     if policy.version == before.version and policy.digest != before.digest:
-        raise Stop(
+        raise StopWorker(
             f"the policy for {policy.platform} is another text than the one under which partition "
             f"{partition} works (digest {policy.digest[:12]}, there {before.digest[:12]}), but "
             f"both say version {policy.version}; raise the version of the changed file",
-            exit_code=2,
+            exit_code=ExitCode.PERSON,
         )
 
 
@@ -126,10 +126,10 @@ def _refuse_shared_version(before: Adopted, policy: Policy) -> None:
     notice = policy.notice
     for one in before.notices:
         if one.version == notice.version and one.notice_id != notice.id:
-            raise Stop(
+            raise StopWorker(
                 f"the notice {notice.id} of {policy.platform} has version {notice.version!r}, as "
                 f"{one.notice_id} had; give it a version that no other notice of the platform had",
-                exit_code=2,
+                exit_code=ExitCode.PERSON,
             )
 
 
@@ -147,21 +147,21 @@ def _needs_rescan(before: Adopted, policy: Policy) -> str | None:
     return f"{', '.join(wider)} are covered now" if wider else None
 
 
-def _refuse_silence(platform: str, reason: str) -> Stop:
-    return Stop(
+def _refuse_silence(platform: str, reason: str) -> StopWorker:
+    return StopWorker(
         f"the new policy for {platform} needs what was not kept under the old one: {reason}. "
         f"State it: `byline worker --rescan {platform}` (or BYLINE_RESCAN={platform}) reads "
         "follower-counts and category-changes of each partition from the beginning, once",
-        exit_code=2,
+        exit_code=ExitCode.PERSON,
     )
 
 
-def refuse_missing(platform: str, open_count: int, since: int | None) -> Stop:
+def refuse_missing(platform: str, open_count: int, since: int | None) -> StopWorker:
     """What to say about a platform with open lives and no policy file."""
     when = "" if since is None else f", taken up at {rfc3339(since)}"
-    return Stop(
+    return StopWorker(
         f"{open_count} accounts of {platform} have an open invitation or a consent in force, but "
         f"there is no policy file for {platform}{when}; put the file back, and end the platform "
         "with `mode: off` in it",
-        exit_code=2,
+        exit_code=ExitCode.PERSON,
     )
