@@ -7,20 +7,17 @@ race the first batch. aiokafka only logs what is raised there, so errors end the
 import asyncio
 from collections.abc import Iterable
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
+from streams.engine.context import EngineContext
 from streams.engine.partition_task import PartitionTask
 from streams.engine.process_exit import end_on, end_process
-
-if TYPE_CHECKING:
-    from streams.engine.worker import Engine
 
 
 class Assignment:
     """The partition tasks of this worker, stamped with the generation of the group."""
 
-    def __init__(self, engine: "Engine") -> None:
-        self._engine = engine
+    def __init__(self, context: EngineContext) -> None:
+        self._context = context
         self.tasks: dict[int, PartitionTask] = {}
         self.generation = -1
         self.settled = False
@@ -31,7 +28,7 @@ class Assignment:
         """Finish what runs; the partition tasks rest until the next generation says who stays."""
         try:
             self.settled = False
-            await self._suspend_all(self._engine.config.revoke_budget_seconds)
+            await self._suspend_all(self._context.config.revoke_budget_seconds)
         except asyncio.CancelledError:
             raise
         except BaseException as error:
@@ -50,34 +47,34 @@ class Assignment:
     async def _assigned(self, partitions: set[tuple[str, int]], generation: int) -> None:
         if self.stopping:
             return
-        topics = self._engine.processor.spec.topics
+        topics = self._context.processor.spec.topics
         # Partitions that were added under us are nobody's: keys lie elsewhere in them.
-        count = self._engine.cluster.partition_count
+        count = self._context.cluster.partition_count
         numbers = {number for topic, number in partitions if topic in topics and number < count}
         for number in numbers:
             if any((topic, number) not in partitions for topic in topics):
                 # The group would give us the same again when we come back.
                 with suppress(Exception):
-                    await self._engine.consumer._thread.leave()
+                    await self._context.member.leave()
                 end_process(
                     f"partition {number} was not assigned for all topics: {sorted(partitions)}"
                 )
         # A generation that was missed may have had another owner for what seems to be kept.
         kept = numbers if generation <= self.generation + 1 else set()
         # Letting go of a producer waits for the broker, which may be gone.
-        async with asyncio.timeout(self._engine.config.revoke_budget_seconds):
+        async with asyncio.timeout(self._context.config.revoke_budget_seconds):
             for number in [n for n in self.tasks if n not in kept]:
                 await self.tasks.pop(number).close()
         if self.stopping:
             return
         self.generation = generation
         self.settled = True
-        self._engine.observer.assigned(frozenset(numbers))
-        self._engine.log.info("generation %d: partitions %s", generation, sorted(numbers))
+        self._context.observer.assigned(frozenset(numbers))
+        self._context.log.info("generation %d: partitions %s", generation, sorted(numbers))
         for number in sorted(numbers):
             task = self.tasks.get(number)
             if task is None:
-                self.tasks[number] = PartitionTask(self._engine, number)
+                self.tasks[number] = PartitionTask(self._context, number)
             else:
                 task.resume()
 
@@ -86,7 +83,7 @@ class Assignment:
         self.stopping = True
         try:
             async with self._changing:
-                await self._suspend_all(self._engine.config.stop_budget_seconds)
+                await self._suspend_all(self._context.config.stop_budget_seconds)
                 for task in self.tasks.values():
                     await task.close()
                 self.tasks.clear()

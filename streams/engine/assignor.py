@@ -26,5 +26,5 @@ class FixedAssignor(PartitionAssignor):  # type: ignore[misc]
     """Distributes the partition numbers of the start, of all topics alike."""
 
     def _assign(self, cluster: Any, member_metadata: Any) -> Any:
-        count = self.app.engine.cluster.partition_count
+        count = self.app.engine.running.context.cluster.partition_count
         return super()._assign(_Fixed(count), member_metadata)

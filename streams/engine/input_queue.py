@@ -20,7 +20,7 @@ class InputQueue:
         self.reads: dict[str, int] = {}
         self.queues: dict[str, FetchQueue] = {}
         self._buffer = buffer
-        self._number = number
+        self.number = number
         self._topics = topics
         self._broadcast = broadcast
         self._batch_records = batch_records
@@ -29,7 +29,7 @@ class InputQueue:
         """New queues that start where the last applied batches ended; the old ones are void."""
         self.drop_queues()
         self.queues = {
-            topic: FetchQueue(self._buffer, topic, self._number, self.reads[topic])
+            topic: FetchQueue(self._buffer, topic, self.number, self.reads[topic])
             for topic in self._topics
         }
         return list(self.queues.values())
@@ -37,7 +37,7 @@ class InputQueue:
     def drop_queues(self) -> None:
         """Take nothing more, and forget what is queued."""
         for topic, queue in self.queues.items():
-            self._buffer.queues.pop((topic, self._number), None)
+            self._buffer.queues.pop((topic, self.number), None)
             queue.close()
         self.queues = {}
 
@@ -63,7 +63,7 @@ class InputQueue:
         behind = 0
         for topic, queue in self.queues.items():
             reads = self.reads[topic]
-            behind += max(queue.end - reads, book.records((topic, self._number), reads), 0)
+            behind += max(queue.end - reads, book.records((topic, self.number), reads), 0)
         return behind
 
     def take(self) -> list[FetchedBatch]:

@@ -6,12 +6,11 @@ be fetched. In seconds a topic is behind by the age of the oldest record that ha
 """
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-if TYPE_CHECKING:
-    from streams.engine.partition_task import PartitionTask
+from streams.engine.fetch_queues import FetchQueue
 
 STALE_SECONDS = 10.0
 """Ends that were seen longer ago say nothing: from then on the time since counts."""
@@ -38,6 +37,17 @@ class _Seen:
     looked_at: float
     behind_since: float | None = None
     behind_end: int = 0
+
+
+class Inputs(Protocol):
+    """What a partition has read of each topic, and what waits in its queues."""
+
+    @property
+    def number(self) -> int: ...
+    @property
+    def reads(self) -> Mapping[str, int]: ...
+    @property
+    def queues(self) -> Mapping[str, FetchQueue]: ...
 
 
 class LagBook:
@@ -67,25 +77,23 @@ class LagBook:
         return 0 if seen is None else max(0, seen.end - reads)
 
     def by_topic(
-        self, topics: Iterable[str], tasks: "Iterable[PartitionTask]", clock_now: int
+        self, topics: Iterable[str], inputs: Iterable[Inputs], clock_now: int
     ) -> tuple[TopicLag, ...]:
         """The lag of each topic over these partitions. `clock_now`: milliseconds UTC."""
-        own, now = list(tasks), time.monotonic()
+        own, now = list(inputs), time.monotonic()
         found = []
         for topic in topics:
-            lags = [self._of(topic, task, clock_now, now) for task in own]
+            lags = [self._of(topic, one, clock_now, now) for one in own]
             records = sum(records for records, _ in lags)
             seconds = max((seconds for _, seconds in lags), default=0.0)
             found.append(TopicLag(topic, records, round(seconds, 3)))
         return tuple(found)
 
-    def _of(
-        self, topic: str, task: "PartitionTask", clock_now: int, now: float
-    ) -> tuple[int, float]:
-        reads = task.input_queue.reads.get(topic)
+    def _of(self, topic: str, inputs: Inputs, clock_now: int, now: float) -> tuple[int, float]:
+        reads = inputs.reads.get(topic)
         if reads is None:
             return 0, 0.0
-        queue, seen = task.input_queue.queues.get(topic), self._seen.get((topic, task.number))
+        queue, seen = inputs.queues.get(topic), self._seen.get((topic, inputs.number))
         end = max(seen.end if seen is not None else 0, queue.end if queue is not None else 0)
         seconds = 0.0
         oldest = queue.oldest_at if queue is not None else None

@@ -9,16 +9,14 @@ of the group every second for ever.
 import asyncio
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.errors import KafkaError
 
+from streams.engine.context import GroupMember
 from streams.kafka.consumer import TolerantConsumer
 from streams.kafka.requests.groups import LeaveRequest, MembersRequest
-
-if TYPE_CHECKING:
-    from streams.engine.worker import Engine
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +24,8 @@ logger = logging.getLogger(__name__)
 class StaticMember(GroupCoordinator):  # type: ignore[misc]
     """aiokafka's coordinator of the worker's consumer, from when it has started."""
 
-    engine: "Engine"
+    member: GroupMember
+    data_dir: Path
 
     async def _maybe_leave_group(self) -> None:
         """Leave for good: others take over at once."""
@@ -74,8 +73,8 @@ class StaticMember(GroupCoordinator):  # type: ignore[misc]
                     self.group_id,
                     other,
                 )
-            elif not self.engine.ousted:
-                self.engine.ousted = True
+            elif not self.member.ousted:
+                self.member.ousted = True
                 logger.error(
                     "another worker with INSTANCE_ID %s lives in group %s: this one stays out of "
                     "it. Give each worker an INSTANCE_ID of its own, or none",
@@ -85,9 +84,9 @@ class StaticMember(GroupCoordinator):  # type: ignore[misc]
             seconds = self._session_timeout_ms / 1000 if not told else 2.0
             told = True
             await asyncio.wait([self._closing], timeout=seconds)
-        if self.engine.ousted:
+        if self.member.ousted:
             logger.warning("the other worker with our INSTANCE_ID is gone: joining")
-        self.engine.ousted = False
+        self.member.ousted = False
 
     async def _other_member(self) -> str | None:
         """Who is in the group under our instance id; None also when nobody can say."""
@@ -103,7 +102,7 @@ class StaticMember(GroupCoordinator):  # type: ignore[misc]
 
     @property
     def _note_path(self) -> Path:
-        return self.engine.config.data_dir / "member-id"
+        return self.data_dir / "member-id"
 
     def _noted(self) -> str | None:
         return self._note_path.read_text() if self._note_path.exists() else None
@@ -117,11 +116,13 @@ class StaticMember(GroupCoordinator):  # type: ignore[misc]
 class MemberConsumer(TolerantConsumer):
     """The consumer of the worker: a member of its group."""
 
-    engine: "Engine"
+    member: GroupMember
+    data_dir: Path
 
     async def start(self) -> None:
         """Connect; the group is joined with the subscription."""
         await super().start()
         # aiokafka makes its coordinator by name; it does nothing before there is a subscription.
         self._coordinator.__class__ = StaticMember
-        self._coordinator.engine = self.engine
+        self._coordinator.member = self.member
+        self._coordinator.data_dir = self.data_dir

@@ -10,12 +10,12 @@ import math
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from aiokafka.errors import KafkaError
 
 from streams.engine.checkpoint import FORMAT, Checkpoint, encode_checkpoint
 from streams.engine.commit_policy import CommitPolicyState
+from streams.engine.context import EngineContext
 from streams.engine.continuity import check_bounds
 from streams.engine.fetch_queues import QueuedBatch
 from streams.engine.high_watermarks import HighWatermarks
@@ -26,10 +26,6 @@ from streams.engine.processor import FetchedBatch, PartitionProcessor
 from streams.engine.restore import restore_partition
 from streams.engine.transaction import Committer, PendingWrites
 
-if TYPE_CHECKING:
-    from streams.engine.worker import Engine
-
-
 # How long a timer that was due and could not act waits until it is tried again.
 HELD_MS = 1_000
 
@@ -37,24 +33,24 @@ HELD_MS = 1_000
 class PartitionTask:
     """A partition number in the hands of this worker."""
 
-    def __init__(self, engine: "Engine", number: int) -> None:
+    def __init__(self, context: EngineContext, number: int) -> None:
         self.number = number
         self.state = "recovering"
         self.recovered_records = 0
         self.last_commit_at: int | None = None
         self.input_queue = InputQueue(
-            engine.buffer,
+            context.buffer,
             number,
-            engine.processor.spec.topics,
-            engine.broadcast,
-            engine.config.poll_records,
+            context.processor.spec.topics,
+            context.broadcast,
+            context.config.poll_records,
         )
-        self._engine = engine
-        self._config = engine.config
+        self._context = context
+        self._config = context.config
         self._suspend = False
         self._quiet = asyncio.Event()
         self._wake = asyncio.Event()
-        self._commit_policy = CommitPolicyState(engine.config)
+        self._commit_policy = CommitPolicyState(context.config)
         self._ends: HighWatermarks | None = None
         self._alarm_ms: int | None = None
         self._asking: asyncio.Task[None] | None = None
@@ -117,8 +113,9 @@ class PartitionTask:
             spawn(self._give_up(detail), f"partition {self.number}: a span is missing")
             return
         self._last_refetch_at = now
-        self._engine.observer.refetched(self.number, reason)
-        self._engine.log.warning("partition %d: %s (%s), seeking back", self.number, reason, detail)
+        self._context.observer.refetched(self.number, reason)
+        log = self._context.log
+        log.warning("partition %d: %s (%s), seeking back", self.number, reason, detail)
         self.input_queue.drop_queues()
         spawn(self._seek(), f"partition {self.number}: seek")
 
@@ -126,8 +123,8 @@ class PartitionTask:
         """End the process; say so when what is to be read is not there any more."""
         with suppress(KafkaError, OSError, TimeoutError):
             async with asyncio.timeout(self._config.gap_budget_seconds / 2):
-                bounds = (await self._engine.ends.bounds([self.number]))[self.number]
-                topics = self._engine.cluster.topics
+                bounds = (await self._context.watermarks.bounds([self.number]))[self.number]
+                topics = self._context.cluster.topics
                 check_bounds(self.number, self.input_queue.reads, bounds, topics)
         end_process(f"partition {self.number}: a span is missing again after a seek ({detail})")
 
@@ -137,7 +134,7 @@ class PartitionTask:
         return PartitionStatus(
             partition=self.number,
             state=self.state,
-            lag=self.input_queue.lag(self._engine.reach.lags),
+            lag=self.input_queue.lag(self._context.lags),
             queued_records=self.input_queue.queued_records,
             recovered_records=self.recovered_records,
             last_commit_at=self.last_commit_at,
@@ -147,9 +144,9 @@ class PartitionTask:
     # Life.
 
     async def _live(self) -> None:
-        engine = self._engine
-        async with engine.recovery_slots:
-            restored = await restore_partition(engine, self.number, self._keep_to_close)
+        context = self._context
+        async with context.recovery_slots:
+            restored = await restore_partition(context, self.number, self._keep_to_close)
         self._processor = restored.processor
         self._pending = restored.pending
         self._committer = restored.committer
@@ -160,7 +157,7 @@ class PartitionTask:
         if self._pending.dirty:
             self._commit_policy.applied(False, True, time.monotonic())
         self.state = "running"
-        engine.partition_ready()
+        context.on_restored()
         while True:
             if self._suspend:
                 await self._rest()
@@ -173,7 +170,7 @@ class PartitionTask:
 
     async def _seek(self) -> None:
         """Fetch from where the last applied batch ended."""
-        await self._engine.seek(self.input_queue.open_queues())
+        await self._context.member.seek(self.input_queue.open_queues())
 
     # Processing.
 
@@ -207,11 +204,11 @@ class PartitionTask:
             if batches or timers_run:
                 # Let the router and the other partitions have their turn.
                 await asyncio.sleep(0)
-        self._engine.failpoints.hit("on-revoke")
+        self._context.failpoints.hit("on-revoke")
         await self._commit()
 
     def _now(self) -> int:
-        return max(self._engine.clock.now(), self._now_floor)
+        return max(self._context.clock.now(), self._now_floor)
 
     def _step(self, batches: list[FetchedBatch]) -> None:
         began = time.monotonic()
@@ -221,8 +218,8 @@ class PartitionTask:
         for batch in batches:
             counts[batch.topic] = counts.get(batch.topic, 0) + len(batch.records)
         self._commit_policy.applied(waiting, self._pending.dirty, began)
-        self._engine.observer.stepped(self.number, counts, time.monotonic() - began)
-        self._engine.failpoints.hit("after-step")
+        self._context.observer.stepped(self.number, counts, time.monotonic() - began)
+        self._context.failpoints.hit("after-step")
 
     def _commit_due(self, more: bool) -> bool:
         pending = self._pending
@@ -242,18 +239,18 @@ class PartitionTask:
         began, now = time.monotonic(), self._now()
         if dirty:
             self._processor.before_commit(pending, now, dict(self.input_queue.reads))
-        cluster, reads = self._engine.cluster, dict(self.input_queue.reads)
+        cluster, reads = self._context.cluster, dict(self.input_queue.reads)
         checkpoint = Checkpoint(
             FORMAT, cluster.partition_count, now, reads, self._ids, self._served, self._anew
         )
         offsets = {
-            topic: self.input_queue.reads[topic] for topic in self._engine.processor.spec.topics
+            topic: self.input_queue.reads[topic] for topic in self._context.processor.spec.topics
         }
         changes, outputs = pending.change_count, pending.output_count
         limit = self._config.transaction_timeout_seconds
         try:
             # The limit counts from the begin: what waits for its turn has not begun.
-            async with self._engine.commit_slots, asyncio.timeout(limit):
+            async with self._context.commit_slots, asyncio.timeout(limit):
                 await self._committer.commit(pending, encode_checkpoint(checkpoint), offsets, now)
         except TimeoutError as error:
             raise TimeoutError(f"a transaction did not end within {limit:.0f} s") from error
@@ -264,7 +261,7 @@ class PartitionTask:
         self._committed_at = time.monotonic()
         if dirty:
             self._processor.committed()
-        self._engine.observer.committed(self.number, changes, outputs, time.monotonic() - began)
+        self._context.observer.committed(self.number, changes, outputs, time.monotonic() - began)
 
     # Timers.
 
@@ -289,7 +286,7 @@ class PartitionTask:
         return True
 
     async def _ask(self) -> None:
-        self._ends = await self._engine.ends.ask(self.number)
+        self._ends = await self._context.watermarks.ask(self.number)
         self._asking = None
         self._wake.set()
 
@@ -297,7 +294,7 @@ class PartitionTask:
         """One round, in a transaction of its own; inputs get their turn before the next one."""
         if self._pending.dirty:
             await self._commit()
-        self._engine.failpoints.hit("before-fire")
+        self._context.failpoints.hit("before-fire")
         began, now = time.monotonic(), self._now()
         self._tell_of_change()
         more = self._processor.run_timers(
@@ -309,8 +306,8 @@ class PartitionTask:
         )
         if not more:
             self._ends = None
-        self._engine.failpoints.hit("after-fire")
-        self._engine.observer.timers_run(self.number, now - due, time.monotonic() - began)
+        self._context.failpoints.hit("after-fire")
+        self._context.observer.timers_run(self.number, now - due, time.monotonic() - began)
         if self._pending.dirty:
             await self._commit()
         elif self._processor.due() == due:
@@ -318,7 +315,7 @@ class PartitionTask:
 
     def _tell_of_change(self) -> None:
         """Let the processor know, before it decides anything, that the cluster has changed."""
-        if self._engine.watch.changed is not None and not self._told_of_change:
+        if self._context.watch.changed is not None and not self._told_of_change:
             self._told_of_change = True
             self._processor.cluster_changed(self._now())
 

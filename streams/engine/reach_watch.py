@@ -8,19 +8,17 @@ from which unread records were deleted makes aiokafka start over somewhere else 
 import asyncio
 import logging
 import time
-from typing import TYPE_CHECKING
 
 from aiokafka.errors import KafkaError
 
+from streams.engine.assignment import Assignment
 from streams.engine.cluster_watch import Away
+from streams.engine.context import EngineContext
 from streams.engine.continuity import check_bounds
-from streams.engine.lag import Key, LagBook
+from streams.engine.lag import Key
+from streams.engine.partition_task import PartitionTask
 from streams.kafka.requests.open_transactions import OpenTransaction
 from streams.stop_worker import ExitCode, StopWorker
-
-if TYPE_CHECKING:
-    from streams.engine.partition_task import PartitionTask
-    from streams.engine.worker import Engine
 
 EVERY_SECONDS = 2.0
 LOOK_SECONDS = 5.0
@@ -34,9 +32,9 @@ logger = logging.getLogger(__name__)
 class ReachWatch:
     """Compares what the partitions have read with what the broker has, every two seconds."""
 
-    def __init__(self, engine: "Engine") -> None:
-        self._engine = engine
-        self.lags = LagBook()
+    def __init__(self, context: EngineContext, assignment: Assignment) -> None:
+        self._context = context
+        self._assignment = assignment
         self._stuck: dict[Key, tuple[int, float]] = {}
         self._outside: dict[Key, int] = {}
         self.blocked: dict[Key, tuple[int, int]] = {}
@@ -49,7 +47,7 @@ class ReachWatch:
         """Look for as long as the worker lives. Raises `StopWorker` for a position outside."""
         while True:
             await asyncio.sleep(EVERY_SECONDS)
-            tasks = [p for p in self._engine.assignment.tasks.values() if p.state == "running"]
+            tasks = [p for p in self._assignment.tasks.values() if p.state == "running"]
             try:
                 async with asyncio.timeout(LOOK_SECONDS):
                     await self._look(tasks)
@@ -58,8 +56,8 @@ class ReachWatch:
             except Away as error:
                 logger.debug("no look at the ends: %r", error)
 
-    async def _look(self, tasks: "list[PartitionTask]") -> None:
-        ends, broadcast = self._engine.ends, self._engine.broadcast
+    async def _look(self, tasks: list[PartitionTask]) -> None:
+        ends, broadcast = self._context.watermarks, self._context.broadcast
         before = {task.number: dict(task.input_queue.reads) for task in tasks}
         bounds = await ends.bounds(list(before))
         if broadcast is not None:
@@ -80,10 +78,10 @@ class ReachWatch:
                 # What had been read must lie before the end; what is next, not before the begin.
                 inside = begin <= fetched and before[task.number][topic] <= end
                 self._judge_position(key, inside, fetched, (begin, end))
-                self.lags.note(key, reads, end, now)
+                self._context.lags.note(key, reads, end, now)
                 waits = end > reads and not (queue is not None and queue.batches)
                 self._judge_reach(key, waits, reads, end, now)
-        self.lags.keep(seen)
+        self._context.lags.keep(seen)
         for known in (self._stuck, self._outside, self.blocked):
             for key in [key for key in known if key not in seen]:
                 del known[key]
@@ -96,7 +94,7 @@ class ReachWatch:
             return
         self._outside[key] = self._outside.get(key, 0) + 1
         if self._outside[key] >= OUTSIDE_LOOKS:
-            topics = self._engine.cluster.topics
+            topics = self._context.cluster.topics
             check_bounds(key[1], {key[0]: position}, {key[0]: bounds}, topics)
             raise StopWorker(
                 f"{key[0]}[{key[1]}] was cut to {bounds} while it was read", ExitCode.PERSON
@@ -110,7 +108,7 @@ class ReachWatch:
             if self.blocked.pop(key, None) is not None:
                 logger.warning("%s[%d] is read on, from offset %d", topic, number, reads)
             return
-        patience = self._engine.config.unreachable_end_seconds
+        patience = self._context.config.unreachable_end_seconds
         if now - since >= patience and key not in self.blocked:
             logger.error(
                 "%s[%d] cannot be read beyond offset %d, though it reaches to %d, for %.0f s: a "
@@ -128,7 +126,7 @@ class ReachWatch:
 
     async def _name_who_hides(self) -> None:
         """Ask for the transactions behind which nothing was read for some seconds; say it once."""
-        now, single = time.monotonic(), self._engine.processor.spec.broadcast
+        now, single = time.monotonic(), self._context.processor.spec.broadcast
         places = {
             (topic, 0 if topic == single else number)
             for (topic, number), (_, since) in self._stuck.items()
@@ -137,7 +135,7 @@ class ReachWatch:
         found: list[OpenTransaction] = []
         if places:
             try:
-                found = await self._engine.ends.hiding(sorted(places))
+                found = await self._context.watermarks.hiding(sorted(places))
             except KafkaError as error:
                 logger.debug("nobody says whose transaction it is: %r", error)
         self.hiding = {(one.topic, one.partition): one for one in found}
@@ -158,5 +156,5 @@ class ReachWatch:
             one.start_offset,
             one.producer_id,
             own,
-            one.open_seconds(self._engine.clock.now()),
+            one.open_seconds(self._context.clock.now()),
         )

@@ -8,9 +8,9 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from streams.engine.checkpoint import Checkpoint
+from streams.engine.context import EngineContext
 from streams.engine.continuity import (
     check_bounds,
     check_checkpoint,
@@ -22,9 +22,6 @@ from streams.engine.producer import TransactionalProducer
 from streams.engine.recovery import read_checkpoint, recover
 from streams.engine.transaction import Committer, PendingWrites
 from streams.stop_worker import ExitCode, StopWorker
-
-if TYPE_CHECKING:
-    from streams.engine.worker import Engine
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,30 +40,30 @@ class RestoredPartition:
 
 
 async def restore_partition(
-    engine: "Engine", number: int, on_open: Callable[[Callable[[], Awaitable[None]]], None]
+    context: EngineContext, number: int, on_open: Callable[[Callable[[], Awaitable[None]]], None]
 ) -> RestoredPartition:
     """Open partition `number`; `on_open` is told how to let go of each thing that was opened.
 
     Raises `StopWorker` when the state and the topics do not fit together.
     """
-    config, spec, began = engine.config, engine.processor.spec, time.monotonic()
+    config, spec, began = context.config, context.processor.spec, time.monotonic()
     producer = TransactionalProducer(config, number)
     on_open(producer.stop)
     async with asyncio.timeout(config.broker_wait_seconds):
         await producer.start()
-    engine.failpoints.hit("after-init")
+    context.failpoints.hit("after-init")
 
-    stores = engine.open_stores(number)
+    stores = context.open_stores(number)
 
     async def close_stores() -> None:
         stores.close()
 
     on_open(close_stores)
-    records = await recover(config, stores, spec.stores, number, engine.cluster.ids())
-    engine.failpoints.hit("after-recovery")
+    records = await recover(config, stores, spec.stores, number, context.cluster.ids())
+    context.failpoints.hit("after-recovery")
 
     checkpoint = read_checkpoint(stores, number)
-    cluster = engine.cluster
+    cluster = context.cluster
     if checkpoint is not None:
         checkpoint = check_checkpoint(
             checkpoint,
@@ -80,11 +77,11 @@ async def restore_partition(
         )
     else:
         check_stateless(number, config.application_id, cluster.group_offsets(number))
-    bounds = await _bounds(engine, number)
-    reads = _reads(engine, number, checkpoint, bounds)
-    engine.failpoints.hit("after-position")
+    bounds = await _bounds(context, number)
+    reads = _reads(context, number, checkpoint, bounds)
+    context.failpoints.hit("after-position")
     now_floor = checkpoint.now if checkpoint is not None else 0
-    ahead_seconds = (now_floor - engine.clock.now()) / 1000
+    ahead_seconds = (now_floor - context.clock.now()) / 1000
     if ahead_seconds > config.clock_jump_seconds:
         raise StopWorker(
             f"the clock is {ahead_seconds:.0f} s behind the last transaction of partition {number}",
@@ -99,19 +96,19 @@ async def restore_partition(
         number,
         config.application_id,
         changelogs,
-        engine.failpoints,
+        context.failpoints,
         config.max_batch_bytes,
     )
-    processor = engine.processor.open(
-        number, engine.cluster.partition_count, stores, pending, max(engine.clock.now(), now_floor)
+    processor = context.processor.open(
+        number, cluster.partition_count, stores, pending, max(context.clock.now(), now_floor)
     )
     anew = checkpoint.anew if checkpoint is not None else {}
     processor.made_anew(anew)
     for topic in processor.rewind(pending, reads):
         reads[topic] = bounds[topic][0]
     seconds = time.monotonic() - began
-    engine.observer.recovered(number, records, seconds)
-    engine.log.info("partition %d: ready, %d changelog records, %.2f s", number, records, seconds)
+    context.observer.recovered(number, records, seconds)
+    context.log.info("partition %d: ready, %d changelog records, %.2f s", number, records, seconds)
     served = checkpoint.served if checkpoint is not None else {}
     # What is read without being accepted keeps the id that is.
     old = {topic: checkpoint.ids[topic] for topic in served} if checkpoint is not None else {}
@@ -120,27 +117,27 @@ async def restore_partition(
     )
 
 
-async def _bounds(engine: "Engine", number: int) -> dict[str, tuple[int, int]]:
+async def _bounds(context: EngineContext, number: int) -> dict[str, tuple[int, int]]:
     """From where to where each input of the partition reaches now."""
-    bounds = (await engine.ends.bounds([number]))[number]
-    if engine.broadcast is not None:
-        await engine.broadcast.caught_up.wait()
+    bounds = (await context.watermarks.bounds([number]))[number]
+    if context.broadcast is not None:
+        await context.broadcast.caught_up.wait()
         # The predecessor may have read further than we have: what counts is what the broker has.
-        end = await engine.ends.broadcast_end()
-        bounds[engine.broadcast.topic] = (engine.broadcast.begin, end)
+        end = await context.watermarks.broadcast_end()
+        bounds[context.broadcast.topic] = (context.broadcast.begin, end)
     return bounds
 
 
 def _reads(
-    engine: "Engine",
+    context: EngineContext,
     number: int,
     checkpoint: Checkpoint | None,
     bounds: Mapping[str, tuple[int, int]],
 ) -> dict[str, int]:
     """Where to read on. Raises `StopWorker` when what comes next is not there any more."""
     known = checkpoint.next if checkpoint is not None else {}
-    if engine.config.favourable_only:
+    if context.config.favourable_only:
         return within_bounds(number, known, bounds)
     reads = {topic: known.get(topic, begin) for topic, (begin, _) in bounds.items()}
-    check_bounds(number, reads, bounds, engine.cluster.topics)
+    check_bounds(number, reads, bounds, context.cluster.topics)
     return reads

@@ -9,7 +9,7 @@ import itertools
 import math
 import time
 from collections.abc import AsyncIterator, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from aiokafka import TopicPartition
 from aiokafka.errors import ConsumerStoppedError, IllegalStateError
@@ -20,9 +20,7 @@ from streams.engine.fetch_queues import FetchQueue, QueuedBatch
 from streams.engine.fetching import read_batches
 from streams.engine.membership import MemberConsumer
 from streams.engine.process_exit import end_on
-
-if TYPE_CHECKING:
-    from streams.engine.worker import Engine
+from streams.engine.worker import Engine
 
 # How long a poll waits when partitions that have records may not be served (full queues).
 BUSY_WAIT_SECONDS = 0.01
@@ -32,7 +30,7 @@ IDLE_WAIT_SECONDS = 0.25
 class BatchConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
     """The thread that owns the aiokafka consumer; what is said to run there runs on its loop."""
 
-    engine: "Engine"
+    engine: Engine
     turned_at = math.inf
 
     def _create_worker_consumer(self, transport: Any) -> MemberConsumer:
@@ -55,7 +53,7 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
             heartbeat_interval_ms=int(config.heartbeat_interval_seconds * 1000),
             rebalance_timeout_ms=int(config.rebalance_timeout_seconds * 1000),
         )
-        consumer.engine = self.engine
+        consumer.member, consumer.data_dir = self.engine.member, config.data_dir
         return consumer
 
     async def subscribe(self, topics: Iterable[str]) -> None:
@@ -150,13 +148,13 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
 class BatchConsumer(driver.Consumer):  # type: ignore[misc]
     """Faust's consumer, handing over batches and telling the engine of rebalances first."""
 
-    engine: "Engine"
+    engine: Engine
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.engine = args[0].app.engine
         super().__init__(*args, **kwargs)
         self._serial = itertools.count(1)
-        self.engine.consumer = self
+        self.engine.member.consumer = self
 
     def _new_consumer_thread(self) -> BatchConsumerThread:
         thread = BatchConsumerThread(self, loop=self.loop, beacon=self.beacon)
@@ -165,12 +163,12 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
 
     async def on_partitions_revoked(self, revoked: set[Any]) -> None:
         """Ours first, then Faust's."""
-        await self.engine.assignment.revoked((tp.topic, tp.partition) for tp in revoked)
+        await self.engine.running.assignment.revoked((tp.topic, tp.partition) for tp in revoked)
         await super().on_partitions_revoked(revoked)
 
     async def on_partitions_assigned(self, assigned: set[Any], generation_id: int = 0) -> None:
         """Ours first, then Faust's."""
-        await self.engine.assignment.assigned(
+        await self.engine.running.assignment.assigned(
             [(tp.topic, tp.partition) for tp in assigned], generation_id
         )
         await super().on_partitions_assigned(assigned, generation_id)

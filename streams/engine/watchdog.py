@@ -11,14 +11,13 @@ import math
 import os
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from streams.engine.assignment import Assignment
+from streams.engine.context import EngineContext
 from streams.engine.process_exit import end_on, end_process
 from streams.kafka.rights import RIGHTS_ERRORS
 from streams.stop_worker import ExitCode
-
-if TYPE_CHECKING:
-    from streams.engine.worker import Engine
 
 TICK_SECONDS = 0.5
 # In looks, not seconds: a loop that was held up gets its chance to route what is under way.
@@ -28,8 +27,9 @@ TAIL_PATIENCE_TICKS = 5
 class Watchdog:
     """One task on the loop, and one thread that watches the loop itself."""
 
-    def __init__(self, engine: "Engine") -> None:
-        self._engine = engine
+    def __init__(self, context: EngineContext, assignment: Assignment) -> None:
+        self._context = context
+        self._assignment = assignment
         self._ticks = 0
         self._empty_since: float | None = None
         self._turned_at = math.nan
@@ -65,14 +65,15 @@ class Watchdog:
         timer.start()
 
     def _check_clock(self) -> None:
-        drift = self._engine.clock.drift_seconds()
-        if abs(drift) > self._engine.config.clock_jump_seconds:
+        drift = self._context.clock.drift_seconds()
+        if abs(drift) > self._context.config.clock_jump_seconds:
             end_process(f"the machine's clock jumped by {drift:.1f} s")
 
     def _check_consumer(self) -> None:
-        if not hasattr(self._engine, "consumer") or self._engine.assignment.stopping:
+        member = self._context.member
+        if member.consumer is None or self._assignment.stopping:
             return
-        thread = self._engine.consumer._thread
+        thread = member.consumer._thread
         consumer = thread._consumer
         if consumer is None or consumer._coordinator is None or consumer._fetcher is None:
             return
@@ -96,7 +97,7 @@ class Watchdog:
         worker = thread._thread
         if worker is not None and not worker.is_alive():
             end_process("the consumer's thread has ended: nothing would ever be read")
-        limit = self._engine.config.loop_stall_seconds
+        limit = self._context.config.loop_stall_seconds
         # In looks: the thread had its chances to turn while this loop did.
         self._thread_still = self._thread_still + 1 if thread.turned_at == self._turned_at else 0
         self._turned_at = thread.turned_at
@@ -109,32 +110,32 @@ class Watchdog:
 
         A rebalance that never ends is neither.
         """
-        assignment = self._engine.assignment
+        assignment, member = self._assignment, self._context.member
         now = time.monotonic()
-        waiting = self._engine.ousted or self._engine.watch.away
+        waiting = member.ousted or self._context.watch.away
         if assignment.settled or assignment.stopping or waiting:
             self._unsettled_since = now
-        elif now - self._unsettled_since > self._engine.config.unsettled_seconds:
+        elif now - self._unsettled_since > self._context.config.unsettled_seconds:
             end_process("the group has not come to an assignment")
         if not assignment.settled or assignment.tasks or assignment.stopping:
             self._empty_since = None
             return
-        others = self._engine.consumer.app.assignor.external_topic_distribution
+        others = member.consumer.app.assignor.external_topic_distribution
         if any(partitions for tps in others.values() for partitions in tps.values()):
             self._empty_since = None
             return
         if self._empty_since is None:
             self._empty_since = now
-        if now - self._empty_since > self._engine.config.empty_assignment_seconds:
+        if now - self._empty_since > self._context.config.empty_assignment_seconds:
             end_process("the group's leader assigns no partition to any member")
 
     def _check_tails(self) -> None:
         """Nothing follows a lost last batch to show the gap: compare with the consumer."""
-        queues = self._engine.buffer.queues
+        queues = self._context.buffer.queues
         if not queues:
             self._tails.clear()
             return
-        for key, position in self._engine.consumer._thread.positions().items():
+        for key, position in self._context.member.consumer._thread.positions().items():
             queue = queues.get(key)
             if queue is None or queue.batches or position <= queue.expected:
                 self._tails.pop(key, None)
@@ -144,7 +145,7 @@ class Watchdog:
             self._tails[key] = (queue.expected, ticks)
             if ticks >= TAIL_PATIENCE_TICKS:
                 self._tails.pop(key)
-                task = self._engine.assignment.tasks.get(key[1])
+                task = self._assignment.tasks.get(key[1])
                 if task is not None:
                     task.refetch(
                         "tail", f"{key[0]}: fetched to {position}, got to {queue.expected}"
@@ -153,7 +154,7 @@ class Watchdog:
     def _watch_loop(self) -> None:
         """Counts its own wake-ups, not seconds: after a freeze the loop gets its chance first."""
         seen, still = -1, 0
-        limit = int(self._engine.config.loop_stall_seconds)
+        limit = int(self._context.config.loop_stall_seconds)
         while not self._leaving.wait(1.0):
             still = still + 1 if self._ticks == seen else 0
             seen = self._ticks

@@ -72,7 +72,7 @@ class _Tables(StateInMemory):
 
 
 class Sandbox:
-    """A partition of one account, at an instant. Raises `StopWorker` if the core refuses to open."""
+    """A partition of one account, at an instant. Raises `StopWorker` if it cannot open."""
 
     def __init__(self, material: Material, now: int) -> None:
         part = material.states.part(material.partition)

@@ -25,7 +25,7 @@ def _later(act: Callable[[Engine], None]) -> None:
 
 
 def _consumer(engine: Engine) -> Any:
-    return engine.consumer._thread._consumer
+    return engine.member.consumer._thread._consumer
 
 
 def stuck_loop() -> None:

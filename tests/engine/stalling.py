@@ -72,7 +72,7 @@ def dead_fetch() -> None:
     """aiokafka's fetching task ends without a word."""
 
     def end(engine: Engine) -> None:
-        engine.consumer._thread._consumer._fetcher._fetch_task.cancel()
+        engine.member.consumer._thread._consumer._fetcher._fetch_task.cancel()
 
     _after_start(end, LATE_SECONDS)
 
@@ -81,7 +81,7 @@ def dead_coordination() -> None:
     """aiokafka's coordination task ends without a word."""
 
     def end(engine: Engine) -> None:
-        engine.consumer._thread._consumer._coordinator._coordination_task.cancel()
+        engine.member.consumer._thread._consumer._coordinator._coordination_task.cancel()
 
     _after_start(end, LATE_SECONDS)
 
@@ -105,7 +105,7 @@ def stuck_thread() -> None:
     """The loop of the consumer's thread stands still."""
 
     def stick(engine: Engine) -> None:
-        engine.consumer._thread.thread_loop.call_soon_threadsafe(time.sleep, 60)
+        engine.member.consumer._thread.thread_loop.call_soon_threadsafe(time.sleep, 60)
 
     _after_start(stick, LATE_SECONDS)
 
@@ -114,7 +114,7 @@ def ended_thread() -> None:
     """The loop of the consumer's thread comes to its end."""
 
     def end(engine: Engine) -> None:
-        loop = engine.consumer._thread.thread_loop
+        loop = engine.member.consumer._thread.thread_loop
         loop.call_soon_threadsafe(loop.stop)
 
     _after_start(end, LATE_SECONDS)
@@ -189,7 +189,7 @@ def late_assignment() -> None:
 
     async def stopped(self: Assignment) -> None:
         numbers = list(self.tasks)
-        topics = self._engine.processor.spec.topics
+        topics = self._context.processor.spec.topics
         await stop(self)
         await self.assigned([(topic, n) for topic in topics for n in numbers], self.generation + 1)
 

@@ -2,7 +2,6 @@
 
 import time
 from types import SimpleNamespace
-from typing import Any
 
 from streams.engine.fetch_queues import FetchBuffer, QueuedBatch
 from streams.engine.input_queue import InputQueue
@@ -10,15 +9,15 @@ from streams.engine.lag import STALE_SECONDS, LagBook, TopicLag
 from streams.engine.processor import FetchedBatch
 
 
-def part(number: int = 0, reads: int = 10) -> Any:
+def part(number: int = 0, reads: int = 10) -> InputQueue:
     """A partition that has read `t` so far."""
-    input_queue = InputQueue(FetchBuffer(100, 10_000), number, ("t",), None, batch_records=10)
-    input_queue.reads = {"t": reads}
-    input_queue.open_queues()
-    return SimpleNamespace(number=number, input_queue=input_queue)
+    queue = InputQueue(FetchBuffer(100, 10_000), number, ("t",), None, batch_records=10)
+    queue.reads = {"t": reads}
+    queue.open_queues()
+    return queue
 
 
-def lag(book: LagBook, *parts: Any, clock_now: int = 0) -> TopicLag:
+def lag(book: LagBook, *parts: InputQueue, clock_now: int = 0) -> TopicLag:
     (found,) = book.by_topic(["t"], parts, clock_now)
     return found
 
@@ -36,16 +35,14 @@ def test_what_nobody_was_told_of_counts_from_the_broker_s_end() -> None:
 def test_the_oldest_record_that_waits_says_how_old_it_is() -> None:
     book, one = LagBook(), part()
     record = SimpleNamespace(offset=10, timestamp=50_000, timestamp_type=1, key=b"", value=b"")
-    one.input_queue.receive(
-        QueuedBatch(one.input_queue.queues["t"], FetchedBatch("t", 0, 10, 11, [record], 12), 1)
-    )
+    one.receive(QueuedBatch(one.queues["t"], FetchedBatch("t", 0, 10, 11, [record], 12), 1))
     assert lag(book, one, clock_now=57_000) == TopicLag("t", 2, 7.0)
 
 
 def test_what_was_read_since_the_last_look_is_behind_no_more() -> None:
     book, one, now = LagBook(), part(), time.monotonic()
     book.note(("t", 0), 10, 20, now - 1.0)
-    one.input_queue.reads["t"] = 20
+    one.reads["t"] = 20
     assert lag(book, one) == TopicLag("t", 0, 0.0)
 
 

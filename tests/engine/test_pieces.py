@@ -28,6 +28,7 @@ from streams.engine.checkpoint import (
 from streams.engine.clock import Clock
 from streams.engine.commit_policy import CommitPolicyState
 from streams.engine.config import EngineConfig
+from streams.engine.context import GroupMember
 from streams.engine.failpoints import FailpointError, Failpoints
 from streams.engine.faust_app import choose_loop
 from streams.engine.fetch_queues import FetchBuffer, FetchQueue, QueuedBatch
@@ -213,9 +214,9 @@ def test_watchdog_exits_when_the_clock_jumps(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, seconds: float, exits: bool
 ) -> None:
     config = EngineConfig(application_id="a", bootstrap_servers="b:1", data_dir=tmp_path)
-    engine, said, real = SimpleNamespace(clock=Clock(), config=config), [], time.time
+    context, said, real = SimpleNamespace(clock=Clock(), config=config), [], time.time
     monkeypatch.setattr(watchdog_module, "end_process", said.append)
-    watchdog = watchdog_module.Watchdog(engine)  # type: ignore[arg-type]
+    watchdog = watchdog_module.Watchdog(context, SimpleNamespace())  # type: ignore[arg-type]
     watchdog._check_clock()
     monkeypatch.setattr(clock_module.time, "time", lambda: real() + seconds)
     watchdog._check_clock()
@@ -236,17 +237,16 @@ def test_watchdog_exits_when_nobody_is_assigned_anything(
         application_id="a", bootstrap_servers="b:1", data_dir=tmp_path, empty_assignment_seconds=0
     )
     assignor = SimpleNamespace(external_topic_distribution=distribution)
-    engine = SimpleNamespace(
+    assignment = SimpleNamespace(settled=True, tasks={}, stopping=False)
+    context = SimpleNamespace(
         clock=Clock(),
         config=config,
-        assignment=SimpleNamespace(settled=True, tasks={}, stopping=False),
-        consumer=SimpleNamespace(app=SimpleNamespace(assignor=assignor)),
+        member=GroupMember(SimpleNamespace(app=SimpleNamespace(assignor=assignor))),
         watch=SimpleNamespace(away=False),
-        ousted=False,
     )
     said: list[str] = []
     monkeypatch.setattr(watchdog_module, "end_process", said.append)
-    watchdog = watchdog_module.Watchdog(engine)  # type: ignore[arg-type]
+    watchdog = watchdog_module.Watchdog(context, assignment)  # type: ignore[arg-type]
     watchdog._check_assignment()
     time.sleep(0.01)
     watchdog._check_assignment()
@@ -535,7 +535,7 @@ async def test_what_waits_for_its_turn_has_not_begun_and_outlives_no_limit(tmp_p
         transaction_timeout_seconds=0.5,
         concurrent_commits=1,
     )
-    engine = SimpleNamespace(
+    context = SimpleNamespace(
         config=config,
         clock=Clock(),
         cluster=SimpleNamespace(partition_count=20),
@@ -552,7 +552,7 @@ async def test_what_waits_for_its_turn_has_not_begun_and_outlives_no_limit(tmp_p
 
     def owned(number: int) -> PartitionTask:
         one = PartitionTask.__new__(PartitionTask)
-        one.number, one._engine, one._config = number, engine, config  # type: ignore[assignment]
+        one.number, one._context, one._config = number, context, config  # type: ignore[assignment]
         one._pending = PendingWrites(_stores(tmp_path / str(number)), ("a", "b"), number)
         one._pending.put("a", b"k", b"v")
         one._processor = SimpleNamespace(before_commit=lambda *_: None, committed=lambda: None)  # type: ignore[assignment]

@@ -1,0 +1,74 @@
+"""What everything in one worker shares: a frozen value, made once, before the group is joined."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from streams.engine.broadcast import Broadcast
+from streams.engine.clock import Clock
+from streams.engine.cluster_watch import ClusterWatch
+from streams.engine.config import EngineConfig
+from streams.engine.failpoints import Failpoints
+from streams.engine.fetch_queues import FetchBuffer, FetchQueue
+from streams.engine.high_watermarks import HighWatermarkReader
+from streams.engine.lag import LagBook
+from streams.engine.observer import Observer
+from streams.engine.preflight import Cluster
+from streams.engine.processor import Processor
+from streams.engine.stores import DiskMemory, PartitionStores
+
+
+@dataclass(slots=True)
+class GroupMember:
+    """This worker in its group: what the consumer's side and the tasks know of each other."""
+
+    consumer: Any = None
+    """Faust's consumer, whose thread owns aiokafka's; None until Faust has made it."""
+    ousted: bool = False
+    """Another worker has our instance id: this one stays out of the group."""
+
+    async def seek(self, queues: list[FetchQueue]) -> None:
+        """Position the consumer at the start of each queue and serve them."""
+        await self.consumer._thread.seek_queues(queues)
+
+    async def leave(self) -> None:
+        """Leave the group for good."""
+        await self.consumer._thread.leave()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineContext:
+    """The settings, the cluster, and what watches and limits all partitions of a worker."""
+
+    config: EngineConfig
+    processor: Processor
+    observer: Observer
+    log: logging.Logger
+    clock: Clock
+    failpoints: Failpoints
+    buffer: FetchBuffer
+    member: GroupMember
+    cluster: Cluster
+    """As it was when the worker started."""
+    watch: ClusterWatch
+    watermarks: HighWatermarkReader
+    broadcast: Broadcast | None
+    lags: LagBook
+    disk_memory: DiskMemory
+    commit_slots: asyncio.Semaphore
+    recovery_slots: asyncio.Semaphore
+    on_restored: Callable[[], None]
+    """Called when a partition has been restored and begins to process."""
+
+    def open_stores(self, partition: int) -> PartitionStores:
+        """The partition's tables on this machine's disk."""
+        config, spec = self.config, self.processor.spec
+        stores = "+".join(store.name for store in spec.stores)
+        return PartitionStores(
+            config.data_dir / "state" / f"partition-{partition}",
+            spec.stores,
+            f"{self.cluster.cluster_id}/{config.application_id}/{partition}/{stores}",
+            self.disk_memory,
+        )
