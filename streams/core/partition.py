@@ -79,8 +79,8 @@ class Partition:
         self._effects = StepEffects()
         self.counts = self._effects.counts
         self._store = AccountStore(partition, self._effects)
-        again = snapshot.get(ACCOUNTS, _RESCAN)
-        self._store.rescan = msgspec.msgpack.decode(again, type=dict[int, int]) if again else {}
+        raw = snapshot.get(ACCOUNTS, _RESCAN)
+        self._store.rescan = msgspec.msgpack.decode(raw, type=dict[int, int]) if raw else {}
         self._switches = _load(snapshot, BRAKES, Switches)
         self._cluster = _load(snapshot, CLUSTER, Cluster)
         if self._cluster.restart(now):
@@ -237,7 +237,7 @@ class Partition:
     def _hasten(self, scope: str, now: int) -> None:
         """Has everything at stake on a platform, or on all, evaluated again."""
         prefix = b"" if scope == "*" else scope.encode() + b":"
-        for key in self._store.alive:
+        for key in self._store.active_keys:
             if key.startswith(prefix):
                 self.schedule.hasten(key, now)
 

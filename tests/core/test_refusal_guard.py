@@ -392,7 +392,7 @@ def test_the_records_beside_an_unreadable_batch_are_applied() -> None:
     batch = joined(records, [(1, 8, day.now)])
     day.partition.step(day.tables, day.now, [("follower-counts", batch)])
     assert day.account().followers == 1500
-    assert day.account().mark[1] == 9
+    assert day.account().last_applied[1] == 9
 
 
 # ---- the cost ----------------------------------------------------------------------------------

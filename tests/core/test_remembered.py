@@ -117,7 +117,7 @@ def record(state: int = 3, **changes: Any) -> bytes:
         "line": 1000,
         "dwell_from": START,
         "leaving_since": None,
-        "mark": [1, 0],
+        "last_applied": [1, 0],
         "live": [1, 2, state, None, cycle() if state else None],
         "shadow": [0, 0, 0, None, None],
         "closed": False,
@@ -130,8 +130,8 @@ def record(state: int = 3, **changes: Any) -> bytes:
         "controls": [],
         "answered": None,
         "deferred": None,
-        "opening": True,
-        "seen": START + HOUR + MINUTE,
+        "may_start_dwell": True,
+        "evaluated_until": START + HOUR + MINUTE,
     }
     return msgspec.msgpack.encode(list((fields | changes).values()))
 

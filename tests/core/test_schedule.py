@@ -41,7 +41,7 @@ def test_100_000_changes_of_one_key_cost_linear_time() -> None:
 
 def test_what_is_parked_is_due_but_not_taken_until_the_topics_were_looked_at() -> None:
     schedule = Schedule()
-    schedule.park(b"a", 5, 1, seen=9)
+    schedule.park(b"a", 5, 1, evaluated_until=9)
     schedule.set(b"b", 7)
     assert schedule.due() == 5
     assert schedule.take(9) == (7, b"b")
@@ -55,10 +55,10 @@ def test_what_is_parked_is_due_but_not_taken_until_the_topics_were_looked_at() -
 
 def test_what_is_parked_and_set_anew_counts_as_set() -> None:
     schedule = Schedule()
-    schedule.park(b"a", 5, 1, seen=9)
+    schedule.park(b"a", 5, 1, evaluated_until=9)
     schedule.set(b"a", 5)
     assert schedule.take(9) == (5, b"a")
-    schedule.park(b"a", 5, 1, seen=9)
+    schedule.park(b"a", 5, 1, evaluated_until=9)
     schedule.set(b"a", None)
     schedule.unpark()
     assert schedule.take(9) is None

@@ -156,9 +156,9 @@ class Cycle(Struct, array_like=True):
     `deadline_at` is what the owner was told last. It is calculated from `clock_base` by adding
     every stop of the clock after `clock_from` (see instants.py). `stops` are the account's own,
     ended stops. `receipts`: time and digest of those that named the cycle, so that none counts
-    twice (marks.py); `told`: those that the first edition kept. `issued_at` moves with a reissue,
-    `first_issued_at` does not. `reminded_count`: how many of the pinned reminders are done since
-    the last delivery.
+    twice (marks.py); `receipt_keys`: those that the first edition kept. `issued_at` moves with a
+    reissue, `first_issued_at` does not. `reminded_count`: how many of the pinned reminders are done
+    since the last delivery.
 
     Kept in `aside`: `expired_at`: when `invitation.expired` was decided. `delivery_at`: when the
     delivery says that it was, if that is not `delivered_at`. `extended_to`: no deadline will be
@@ -177,7 +177,7 @@ class Cycle(Struct, array_like=True):
     stops: tuple[tuple[int, int], ...] = ()
     reminded_count: int = 0
     answered_at: int | None = None
-    told: tuple[tuple[int, str], ...] = ()
+    receipt_keys: tuple[tuple[int, str], ...] = ()
     failed_at: int | None = None
     reissue_wanted: bool = False
     restriction_waived: bool = False
@@ -199,11 +199,11 @@ class Cycle(Struct, array_like=True):
 
 
 class Reading(NamedTuple):
-    """A count that waits for the end of a leaving. `opening`: whether it may open a dwell."""
+    """A count that waits for the end of a leaving."""
 
     observed_at: int
     followers: int
-    opening: bool
+    may_start_dwell: bool
 
 
 class AccountAside(Struct, array_like=True, gc=False):
@@ -229,9 +229,10 @@ class Account(Struct, array_like=True, gc=False):
     """Everything that is known about an account.
 
     `above_line_since`: by line, the `observed_at` of the first reading of the unbroken run at or
-    above it. `followers`: None if no count is remembered. `opening`: whether the last reading may
-    open a dwell. `mark`: topic number and offset of the last input that changed it, so that a
-    double application is seen. `seen`: the instant up to which time has passed for it.
+    above it. `followers`: None if no count is remembered. `may_start_dwell`: whether the last
+    reading may. `last_applied`: topic number and offset of the last input that changed the account,
+    so that a double application is seen. `evaluated_until`: the instant up to which time has passed
+    for it.
 
     Kept in `aside`: `kept`, `kept_label`: inputs that came in after the end of a leaving or of a
     label, and wait until that end has acted. `dwell_after`: no dwell begins before. `spent`: this
@@ -249,7 +250,7 @@ class Account(Struct, array_like=True, gc=False):
     line: int = 0
     dwell_from: int | None = None
     leaving_since: int | None = None
-    mark: tuple[int, int] = (-1, -1)
+    last_applied: tuple[int, int] = (-1, -1)
     live: Life = field(default_factory=Life)
     shadow: Life = field(default_factory=Life)
     closed: bool = False
@@ -262,8 +263,8 @@ class Account(Struct, array_like=True, gc=False):
     controls: tuple[int, ...] = ()
     answered: tuple[int, str] | None = None
     deferred: str | None = None
-    opening: bool = False
-    seen: int | None = None
+    may_start_dwell: bool = False
+    evaluated_until: int | None = None
     heard: Heard | None = None
     aside: AccountAside | None = None
 
@@ -277,9 +278,9 @@ class Account(Struct, array_like=True, gc=False):
         return self.live if mode is Mode.ENFORCE else self.shadow
 
     @property
-    def fresh(self) -> bool:
+    def never_applied(self) -> bool:
         """Whether no input was ever applied to it."""
-        return self.mark[0] < 0
+        return self.last_applied[0] < 0
 
     @property
     def remembered(self) -> bool:

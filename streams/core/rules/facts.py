@@ -25,30 +25,34 @@ def read_count(account: Account, reading: FollowerCount, policy: Policy) -> bool
             return False
         if account.followers is not None and account.followers <= reading.followers:
             return True  # Of two counts of one instant the lower counts.
-    opening = reading.cause in OPENING
-    if observed_at == known_at and not opening:
+    may_start_dwell = reading.cause in OPENING
+    if observed_at == known_at and not may_start_dwell:
         # The other count of this instant began runs; the one that counts begins none.
         for line in [line for line, run in account.above_line_since.items() if run == observed_at]:
             del account.above_line_since[line]
-    set_count(account, observed_at, reading.followers, opening, policy)
+    set_count(account, observed_at, reading.followers, may_start_dwell, policy)
     return True
 
 
 def set_count(
-    account: Account, observed_at: int, followers: int, opening: bool, policy: Policy
+    account: Account, observed_at: int, followers: int, may_start_dwell: bool, policy: Policy
 ) -> None:
     """Keeps the newest count, and begins and breaks runs over the lines.
 
     It does so also for lines that this policy does not have: a later policy may have them again.
     """
-    account.observed_at, account.followers, account.opening = observed_at, followers, opening
+    account.observed_at, account.followers, account.may_start_dwell = (
+        observed_at,
+        followers,
+        may_start_dwell,
+    )
     above_line_since, lines = account.above_line_since, policy.lines
     if not above_line_since and followers < lines[0]:
         return
     if above_line_since and max(above_line_since) > followers:
         for line in [line for line in above_line_since if line > followers]:
             del above_line_since[line]
-    if opening:
+    if may_start_dwell:
         for line in lines:
             if line <= followers and line not in above_line_since:
                 above_line_since[line] = observed_at
@@ -67,20 +71,20 @@ def begin_above_line(account: Account, policy: Policy, known: frozenset[int], si
     for line in policy.lines:
         if line in known or account.followers is None or account.followers < line:
             continue
-        if account.opening or any(run >= line for run in account.above_line_since):
+        if account.may_start_dwell or any(run >= line for run in account.above_line_since):
             account.above_line_since.setdefault(line, since)
     for line in [line for line in account.above_line_since if line not in policy.lines]:
         del account.above_line_since[line]
 
 
 def new_label(
-    known: Label | None, change: CategoryChange, policy: Policy, again: bool = False
+    known: Label | None, change: CategoryChange, policy: Policy, is_rescan: bool = False
 ) -> Label | None:
     """The label after a change; None if the change is older than what is known.
 
     It is also None if it is not newer than a removed one. `since` goes back to where covered labels
-    began to follow one another without a gap. `again`: the label is read once more, because a new
-    policy may know it.
+    began to follow one another without a gap. `is_rescan`: the label is read once more, because a
+    new policy may know it.
     """
     observed_at = milliseconds(change.observed_at)
     category, known_labels = change.category, policy.known_labels
@@ -96,18 +100,18 @@ def new_label(
             return None
         if observed_at == known.observed_at:
             read = Label(text, observed_at, change.source, valid_until, since)
-            return _of_one_instant(known, read, category, again)
+            return _of_one_instant(known, read, category, is_rescan)
         if policy.field_of(known.text) and policy.field_of(text):
             unbroken = known.valid_until is None or known.valid_until >= observed_at
             since = min(known.since, observed_at) if unbroken else observed_at
     return Label(text, observed_at, change.source, valid_until, since)
 
 
-def _of_one_instant(known: Label, read: Label, category: str, again: bool) -> Label:
+def _of_one_instant(known: Label, read: Label, category: str, is_rescan: bool) -> Label:
     """Joins two labels of one instant: if alike, the earlier end counts; else they contradict."""
     if known.contradictory:
         return known
-    if known.text is None and read.text is not None and again:
+    if known.text is None and read.text is not None and is_rescan:
         # The new policy knows what was unknown. No text was kept that this one could differ from.
         return read
     if known.text not in (read.text, category):
@@ -226,7 +230,7 @@ def remains(account: Account) -> Account:
     """What is kept of a closed account, under the digest of its key."""
     return Account(
         observed_at=account.observed_at,
-        mark=account.mark,
+        last_applied=account.last_applied,
         live=_spent(account.live),
         shadow=_spent(account.shadow),
         closed=True,

@@ -46,8 +46,8 @@ def decide_receipt(
 def _first_told(cycle: Cycle, receipt: NoticeReceipt, word: Word) -> bool:
     """Remembers a receipt; False if one that is alike in every field is remembered."""
     mark = ids.content_mark(word.stated, receipt.outcome, receipt.failure)
-    told = (receipt.occurred_ms, str(receipt.outcome)) in cycle.told
-    if told or marks.entries(cycle.receipts, 1, mark, _WIDTH):
+    known = (receipt.occurred_ms, str(receipt.outcome)) in cycle.receipt_keys
+    if known or marks.entries(cycle.receipts, 1, mark, _WIDTH):
         return False
     cycle.receipts = marks.remember(cycle.receipts, word.at, (mark,), MOST_RECEIPTS)
     return True

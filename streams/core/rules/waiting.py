@@ -84,7 +84,7 @@ def dips_before_dwell(account: Account, reading: FollowerCount) -> bool:
     above, observed_at = account.above_line_since, milliseconds(reading.observed_at)
     dipped = [line for line in above if line > reading.followers and above[line] < observed_at]
     for line in dipped:
-        if account.opening and account.observed_at is not None:
+        if account.may_start_dwell and account.observed_at is not None:
             above[line] = account.observed_at
         else:
             del above[line]
@@ -112,5 +112,5 @@ def restart_dwell(account: Account) -> None:
     """Sets that no dwell begins before the newest reading and label; a correction begins none."""
     label_at = account.label.observed_at if account.label is not None else 0
     account.dwell_after = max(account.observed_at or 0, label_at, account.dwell_after)
-    if not account.opening:
+    if not account.may_start_dwell:
         account.above_line_since.pop(account.line, None)

@@ -21,13 +21,13 @@ from streams.stop_worker import ExitCode, StopWorker
 class AccountStore:
     """Loads and saves accounts.
 
-    `alive`: the keys of accounts with something at stake.
+    `active_keys`: the keys of accounts with something at stake.
     """
 
     def __init__(self, partition: int, effects: StepEffects) -> None:
         self._partition = partition
         self._effects = effects
-        self.alive: set[bytes] = set()
+        self.active_keys: set[bytes] = set()
         self.unconfirmed: dict[bytes, int] = {}
         """By key, since when a live invitation waits for the word that its notice was delivered."""
         self.tracked: Counter[str] = Counter()
@@ -42,7 +42,7 @@ class AccountStore:
         """Adds an account that was found in the state at opening."""
         self.tracked[platform] += 1
         if has_stake(account):
-            self.alive.add(key)
+            self.active_keys.add(key)
             self._confirm(key, account)
 
     def _confirm(self, key: bytes, account: Account) -> None:
@@ -64,7 +64,7 @@ class AccountStore:
     def load(
         self, transaction: Transaction, key: bytes, platform: str, create: bool
     ) -> Account | None:
-        """The account of a key; a fresh one if it is not kept and is to be kept."""
+        """The account of a key; a new one if it is not kept and is to be kept."""
         raw = transaction.get(ACCOUNTS, key)
         if raw is None and self._closed:
             raw = transaction.get(ACCOUNTS, pseudonym(key))
@@ -82,13 +82,13 @@ class AccountStore:
         raw = transaction.get(CATEGORIES, key)
         return decode_label(raw) if raw is not None else None
 
-    def mark(self, account: Account, topic: int, offset: int) -> None:
+    def note_applied(self, account: Account, topic: int, offset: int) -> None:
         """Remembers the offset that changes an account.
 
         Raises:
             StopWorker: this offset has changed it before.
         """
-        last_topic, last_offset = account.mark
+        last_topic, last_offset = account.last_applied
         again_below = self.rescan.get(topic, 0) if self.rescan else 0
         if self.made_anew:
             again_below = max(again_below, self.made_anew.get(topic, 0))
@@ -99,7 +99,7 @@ class AccountStore:
                 "of the position, which must never be",
                 exit_code=ExitCode.RESTART,
             )
-        account.mark = (topic, offset)
+        account.last_applied = (topic, offset)
         self._effects.state_changed = True
 
     def save(self, transaction: Transaction, account: Account, ref: AccountRef) -> None:
@@ -107,13 +107,13 @@ class AccountStore:
         key = ref.key
         if account.closed:
             digest = pseudonym(key)
-            fresh = not transaction.contains(ACCOUNTS, digest)
-            self.tracked[ref.platform] -= fresh
-            self._closed += fresh
+            is_new = not transaction.contains(ACCOUNTS, digest)
+            self.tracked[ref.platform] -= is_new
+            self._closed += is_new
             transaction.put(ACCOUNTS, key, None)
             transaction.put(CATEGORIES, key, None)
             transaction.put(ACCOUNTS, digest, encode(remains(account)))
-            self.alive.discard(key)
+            self.active_keys.discard(key)
             self.unconfirmed.pop(key, None)
             return
         if account.opened_at is not None:
@@ -125,9 +125,9 @@ class AccountStore:
         transaction.put(ACCOUNTS, key, encode(account))
         self._confirm(key, account)
         if has_stake(account):
-            self.alive.add(key)
+            self.active_keys.add(key)
         else:
-            self.alive.discard(key)
+            self.active_keys.discard(key)
 
 
 def has_stake(account: Account) -> bool:

@@ -72,23 +72,23 @@ class Evaluator:
             account = decode_account(raw)
             ref = AccountRef.of(key)
             self._store.add(key, account, ref.platform)
-            alive = has_stake(account)
-            seen = now if account.seen is None else min(account.seen, now)
-            if alive and ref.platform not in self._policies:
+            has_stakes = has_stake(account)
+            until = now if account.evaluated_until is None else min(account.evaluated_until, now)
+            if has_stakes and ref.platform not in self._policies:
                 orphans[ref.platform] += binds(account)
             if ref.platform in self.adoption.changed:
                 self.relook.add(key)
                 entries.append((now, 0, key))
-                passed[key] = seen
-            elif alive or account.above_line_since or account.hold is not None:
-                context = self.context(ref, now, None, time=seen)
+                passed[key] = until
+            elif has_stakes or account.above_line_since or account.hold is not None:
+                context = self.context(ref, now, None, time=until)
                 agenda = agendas.agenda_of(account, context)
                 next_at = agenda.next_at
                 at = now if next_at == 0 or decide(account, context) else next_at
                 if at is not None:
                     entries.append((at, agenda.since(next_at), key))
-                    if at <= seen or at != next_at:
-                        passed[key] = seen
+                    if at <= until or at != next_at:
+                        passed[key] = until
         for platform, count in orphans.items():
             if count:
                 before = self._adopted.get(platform)
@@ -137,7 +137,7 @@ class Evaluator:
             agenda = agendas.agenda_of(account, context)
         deferred = ";".join(f"{event}:{'+'.join(by)}" for event, by in agenda.deferred) or None
         news = agenda.deferred if deferred != account.deferred else []
-        account.deferred, account.seen = deferred, context.time
+        account.deferred, account.evaluated_until = deferred, context.time
         if "timer" in cause and taken:
             cause["timer"] = str(taken[0].input)
         if taken or news or ignored is not None:
@@ -156,9 +156,9 @@ class Evaluator:
                 raise RuntimeError(f"a timer of {ref.platform} is due again: {agenda.items}")
             assert at is not None
             since, passing = agenda.since(next_at), agenda.favourable_at
-            self.schedule.park(key, at, since, seen=context.time, favourable_at=passing)
+            self.schedule.park(key, at, since, evaluated_until=context.time, favourable_at=passing)
             return
-        self.schedule.set(key, at, agenda.since(next_at), seen=context.time)
+        self.schedule.set(key, at, agenda.since(next_at), evaluated_until=context.time)
 
     def _take(
         self, transaction: Transaction, account: Account, change: Change, context: DecisionContext

@@ -59,7 +59,7 @@ class Hearing:
         if account is None:
             self._counts["ignored", name, "untracked"] += 1
             return
-        self._store.mark(account, TOPIC_NUMBERS[name], record.offset)
+        self._store.note_applied(account, TOPIC_NUMBERS[name], record.offset)
         word = stated_time(value, entry_of(record, now))
         if word.replaced:
             self._counts["time_replaced", name] += 1
@@ -92,7 +92,7 @@ class Hearing:
             unclear_word(account, name, entry)
         elif account.live.cycle is None or not unclear_answer(account.live.cycle, entry, None):
             return
-        self._store.mark(account, TOPIC_NUMBERS[name], offset)
+        self._store.note_applied(account, TOPIC_NUMBERS[name], offset)
         self._count_unclear(name, account, ref.platform)
         cause = {"topic": name, "offset": offset}
         self._evaluator.evaluate(transaction, account, ref, now, cause, ignored=Ignored.UNCLEAR)

@@ -99,36 +99,36 @@ class Reader:
         now: int,
         record: InputRecord,
         reading: FollowerCount,
-        again: bool,
+        is_rescan: bool,
     ) -> None:
-        """One reading. `again`: it is being read once more."""
+        """One reading. `is_rescan`: it is being read once more."""
         key, policy = record.key, self._policies[reading.platform]
         assert key is not None
         followers = reading.followers
         account = self._store.load(transaction, key, reading.platform, followers >= policy.floor)
         if account is None or account.closed:
             return
-        if again and ended(account, milliseconds(reading.observed_at)):
+        if is_rescan and ended(account, milliseconds(reading.observed_at)):
             return
         before, run_count = account.followers, len(account.above_line_since)
-        fresh = before is None and account.fresh
+        fresh = before is None and account.never_applied
         if account.eligibility is Eligibility.LEAVING and count_waits(
             account, entry_of(record, now), policy
         ):
             keep_count(account, reading)
-            self._store.mark(account, _COUNTS, record.offset)
+            self._store.note_applied(account, _COUNTS, record.offset)
             transaction.put(ACCOUNTS, key, encode(account))
             return
         if not read_count(account, reading, policy):
             self._counts["stale", "follower-counts", reading.platform] += 1
             if reading_breaks(account, reading):
-                self._store.mark(account, _COUNTS, record.offset)
+                self._store.note_applied(account, _COUNTS, record.offset)
                 self._break_dwell(transaction, account, now, "follower-counts", record)
             elif dips_before_dwell(account, reading):
-                self._store.mark(account, _COUNTS, record.offset)
+                self._store.note_applied(account, _COUNTS, record.offset)
                 transaction.put(ACCOUNTS, key, encode(account))
             return
-        self._store.mark(account, _COUNTS, record.offset)
+        self._store.note_applied(account, _COUNTS, record.offset)
         if len(account.above_line_since) == run_count and _unmoved(
             account, before, followers, policy
         ):
@@ -184,23 +184,27 @@ class Reader:
         if account is not None and account.closed:
             return
         number = _LABELS
-        again = record.offset < self._store.rescan.get(number, 0)
-        if value is None and again:
+        is_rescan = record.offset < self._store.rescan.get(number, 0)
+        if value is None and is_rescan:
             return  # An old removal, read once more: what was removed then may have come back.
         known = self._store.label(transaction, key)
-        if again and value is not None and undone(account, known, milliseconds(value.observed_at)):
+        if (
+            is_rescan
+            and value is not None
+            and undone(account, known, milliseconds(value.observed_at))
+        ):
             return
         label: Label | None
         if value is None:
             label = removed_label(known) if known is not None else None
         else:
-            label = new_label(known, value, policy, again)
+            label = new_label(known, value, policy, is_rescan)
         if label is None:
             self._counts["stale", "category-changes", platform] += 1
             if value is None:
                 return
             if account is not None and label_breaks(account, value, policy):
-                self._store.mark(account, number, record.offset)
+                self._store.note_applied(account, number, record.offset)
                 self._break_dwell(transaction, account, now, "category-changes", record)
                 return
             label = gap_before_dwell(account, known, value, policy)
@@ -210,7 +214,7 @@ class Reader:
         transaction.put(CATEGORIES, key, encode(label))
         if account is None or account.followers is None:
             return
-        self._store.mark(account, number, record.offset)
+        self._store.note_applied(account, number, record.offset)
         keeps = account.eligibility is not Eligibility.OUTSIDE and label_keeps(
             account, entry_of(record, now)
         )

@@ -24,7 +24,7 @@ class Schedule:
     def __init__(self) -> None:
         self._heap: list[Entry] = []
         self._at: dict[bytes, int] = {}
-        self._seen: dict[bytes, int] = {}
+        self._evaluated_until: dict[bytes, int] = {}
         """By key, the instant up to which time has passed, if not just before its entry."""
         self._parked: dict[bytes, Entry] = {}
         """Keys with adverse timers alone that are due; they wait for a look at the topics."""
@@ -44,20 +44,20 @@ class Schedule:
         """How many entries the heap holds, whether they count or not."""
         return len(self._heap) + len(self._parked)
 
-    def set(self, key: bytes, at: int | None, since: int = 0, seen: int = -1) -> None:
+    def set(self, key: bytes, at: int | None, since: int = 0, evaluated_until: int = -1) -> None:
         """Evaluate `key` at an instant; None: not at all.
 
-        At one instant the key that has waited longest comes first. `seen`: the instant up to which
-        time has passed for the key.
+        At one instant the key that has waited longest comes first. `evaluated_until`: the instant
+        up to which time has passed for the key.
         """
-        self._seen.pop(key, None)
+        self._evaluated_until.pop(key, None)
         parked = self._parked.pop(key, None)
         self._passing.pop(key, None)
         if at is None:
             self._at.pop(key, None)
             return
-        if at <= seen:
-            self._seen[key] = seen
+        if at <= evaluated_until:
+            self._evaluated_until[key] = evaluated_until
         if self._at.get(key) != at or parked is not None:
             self._at[key] = at
             self._push((at, since, key))
@@ -85,7 +85,12 @@ class Schedule:
             self.set(key, at)
 
     def park(
-        self, key: bytes, at: int, since: int, seen: int, favourable_at: int | None = None
+        self,
+        key: bytes,
+        at: int,
+        since: int,
+        evaluated_until: int,
+        favourable_at: int | None = None,
     ) -> None:
         """Parks `key`: its instant has passed, but it is not evaluated before `unpark`.
 
@@ -93,7 +98,7 @@ class Schedule:
         waits.
         """
         self._at[key] = at
-        self._seen[key] = seen
+        self._evaluated_until[key] = evaluated_until
         self._parked[key] = (at, since, key)
         self._parked_at = at if self._parked_at is None else min(at, self._parked_at)
         self._passing.pop(key, None)
@@ -112,15 +117,15 @@ class Schedule:
         for entry in parked.values():
             self._push(entry)
 
-    def fill(self, entries: Iterable[Entry], seen: dict[bytes, int]) -> None:
+    def fill(self, entries: Iterable[Entry], evaluated_until: dict[bytes, int]) -> None:
         """Starts with these entries; much cheaper than setting them one by one.
 
-        `seen`: by key, the instant up to which time has passed, if it is not just before the key's
-        entry.
+        `evaluated_until`: by key, the instant up to which time has passed, if it is not just before
+        the key's entry.
         """
         self._heap = list(entries)
         self._at = {key: at for at, _, key in self._heap}
-        self._seen = seen
+        self._evaluated_until = evaluated_until
         heapq.heapify(self._heap)
 
     def bound(self, key: bytes, now: int) -> int:
@@ -128,7 +133,7 @@ class Schedule:
         at = self._at.get(key)
         if at is None or at > now:
             return now
-        return self._seen.get(key, at - 1)
+        return self._evaluated_until.get(key, at - 1)
 
     def due(self) -> int | None:
         """The earliest instant that counts, parked keys included."""
@@ -154,7 +159,7 @@ class Schedule:
             return None
         at, _, key = heapq.heappop(self._heap)
         del self._at[key]
-        self._seen.pop(key, None)
+        self._evaluated_until.pop(key, None)
         self._parked.pop(key, None)
         self._passing.pop(key, None)
         return at, key

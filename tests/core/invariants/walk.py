@@ -175,7 +175,7 @@ def fingerprint(node: Node) -> bytes:
                 continue
             if store == "accounts" and key[:1] != b"#":
                 account = decode_account(raw)
-                account.mark, account.controls = (-1, -1), ()
+                account.last_applied, account.controls = (-1, -1), ()
                 raw = encode(account)
             digest.update(key + raw)
     for owner in node.follower.owners.values():
