@@ -2,7 +2,10 @@
 
 import asyncio
 import json
-from typing import Annotated
+import signal
+import sys
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import typer
 from sqlalchemy import Engine
@@ -19,6 +22,7 @@ from streams.operate.clients import consumer
 from streams.operate.errors import UsageError
 from streams.operate.events import Wanted, line_of, types_of
 from streams.operate.events import events as read_events
+from streams.operate.events import follow as follow_events
 from streams.policies.scalars import nearest
 from streams.settings import Settings
 
@@ -37,6 +41,9 @@ def events(
     ] = None,
     start: Annotated[str | None, typer.Option("--from", help="RFC 3339; default: all.")] = None,
     end: Annotated[str | None, typer.Option("--to", help="RFC 3339; default: now.")] = None,
+    follow: Annotated[
+        bool, typer.Option("--follow", help="From Kafka, as they come, until SIGTERM or Ctrl-C.")
+    ] = False,
     kafka: FromKafka = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print a JSON object a line for a program to read.")
@@ -45,7 +52,8 @@ def events(
     """The events that went out, live and shadow: from the index if there is one, else from Kafka.
 
     Printed as they are read, so that | head ends it. Of one account they come in their order, of
-    several by time; from Kafka, in the order of each partition.
+    several by time; from Kafka, in the order of each partition. --follow begins at --from, else
+    now, and needs no index.
     """
     if account is not None and ":" not in account:
         raise UsageError(f"--account is PLATFORM:ACCOUNT (an id is {ACCOUNT_ID_PATTERN})")
@@ -53,6 +61,11 @@ def events(
         account, platform, _types(types or []), time_of("--from", start), time_of("--to", end)
     )
     chosen = settings(without_policies=True)
+    if follow:
+        if end is not None:
+            raise UsageError("--follow has no end: leave --to out")
+        asyncio.run(_follow(chosen, wanted, as_json))
+        return
     with index_engine(chosen, kafka) as engine:
         if engine is None:
             count = asyncio.run(_print(chosen, wanted, as_json))
@@ -68,8 +81,25 @@ def _print_indexed(engine: Engine, wanted: Wanted, as_json: bool) -> int:
         complain(freshness(connection).text(now_ms()))
         for event in indexed_events(connection, wanted):
             count += 1
-            typer.echo(json.dumps(event, ensure_ascii=False) if as_json else line_of(event))
+            _say(event, as_json)
     return count
+
+
+def _say(event: Mapping[str, Any], as_json: bool) -> None:
+    typer.echo(json.dumps(event, ensure_ascii=False) if as_json else line_of(event))
+
+
+async def _follow(chosen: Settings, wanted: Wanted, as_json: bool) -> None:
+    stopping, loop = asyncio.Event(), asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    try:
+        async with consumer(chosen) as client:
+            async for event in follow_events(client, chosen, wanted, now_ms(), stopping):
+                _say(event, as_json)
+                sys.stdout.flush()
+    except MissingTopicsError as error:
+        raise UsageError(f"{error}: `byline topics create` makes them") from error
 
 
 async def _print(chosen: Settings, wanted: Wanted, as_json: bool) -> int:
@@ -78,7 +108,7 @@ async def _print(chosen: Settings, wanted: Wanted, as_json: bool) -> int:
         async with consumer(chosen) as client:
             async for event in read_events(client, chosen, wanted):
                 count += 1
-                typer.echo(json.dumps(event, ensure_ascii=False) if as_json else line_of(event))
+                _say(event, as_json)
     except MissingTopicsError as error:
         raise UsageError(f"{error}: `byline topics create` makes them") from error
     return count

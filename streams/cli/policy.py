@@ -10,7 +10,9 @@ from typing import Annotated
 import typer
 from ruamel.yaml import YAML
 
+from streams.cli.policy_running import show_running
 from streams.cli.say import AsJson, complain, say, say_json, say_table, settings
+from streams.cli.source import FromKafka
 from streams.operate.errors import UsageError
 from streams.operate.policy_diff import diff as compare
 from streams.operate.policy_diff import needs_rescan
@@ -26,16 +28,24 @@ def check(
         list[Path] | None,
         typer.Argument(help="Files or directories; default: the policies in force."),
     ] = None,
+    running: Annotated[
+        bool, typer.Option("--running", help="And compare them with what the workers run.")
+    ] = False,
+    kafka: FromKafka = False,
     as_json: AsJson = False,
 ) -> None:
-    """Load and refuse as the worker would: exit 1 and every fault when one is refused."""
+    """Load and refuse as the worker would: exit 1 and every fault when one is refused.
+
+    --running: from the index where there is one, else from Kafka, how each file stands to what the
+    partitions work under, and what it would change; exit 1 where anything differs.
+    """
     chosen = settings()
     try:
         found = load_paths(
             paths or [chosen.policies],
             require_approvals=chosen.require_approvals,
             now=int(time.time() * 1000),
-        ).values()
+        )
     except PolicyFaults as refused:
         if as_json:
             faults = [str(fault) for fault in refused.faults]
@@ -43,7 +53,10 @@ def check(
         else:
             complain(str(refused))
         raise typer.Exit(1) from None
-    rows = [(it.platform, it.version, it.mode.value, it.digest) for it in found]
+    if running:
+        show_running(chosen, found, kafka, as_json)
+        return
+    rows = [(it.platform, it.version, it.mode.value, it.digest) for it in found.values()]
     if as_json:
         names = ("platform", "version", "mode", "digest")
         say_json({"ok": True, "policies": [dict(zip(names, row, strict=True)) for row in rows]})

@@ -1,5 +1,6 @@
 """Events as they lie in the output topics, filtered: from Kafka, to the ends there are now."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -8,7 +9,7 @@ from schemas.topics import OUTPUTS
 from schemas.words import Event
 from streams.kafka.consumer import TolerantConsumer
 from streams.operate.audit.happened import plain_of
-from streams.operate.audit.reading import read_to_end
+from streams.operate.audit.reading import Reader, read_to_end
 from streams.operate.audit.records import Record, millis
 from streams.operate.send import partition_of
 from streams.settings import Settings
@@ -89,6 +90,35 @@ async def events(
             kept.append(event)
     for event in sorted(kept, key=_order):
         yield event
+
+
+async def follow(
+    client: TolerantConsumer,
+    settings: Settings,
+    wanted: Wanted,
+    now: int,
+    stopping: asyncio.Event,
+) -> AsyncIterator[Mapping[str, Any]]:
+    """The events from `wanted.start` on, else from now (ms), and then as they come, until told.
+
+    Each partition's in its order. Raises MissingTopicsError, NoRightError.
+    """
+    reader = Reader(client, settings.topic_prefix)
+    await reader.find(NAMES)
+    groups = [reader.of(name) for name in NAMES]
+    account = wanted.account
+    partitions = [
+        it
+        for group in groups
+        for it in group
+        if account is None or it.partition == partition_of(account.encode(), len(group))
+    ]
+    await reader.seek(partitions, now if wanted.start is None else max(wanted.start, 0))
+    while not stopping.is_set():
+        for record in await reader.poll():
+            event = plain_of(record)
+            if wanted.takes(record, event):
+                yield event
 
 
 def _order(event: Mapping[str, Any]) -> tuple[str, str, int]:

@@ -39,7 +39,8 @@ def test_the_report_equals_a_count_over_the_topics_by_an_independent_script(
     assert byline("index").code == 0
     source = SCRIPT.read_text()
     assert not [it for it in ("import streams", "from streams", "schemas") if it in source]
-    for end in (middle, json.loads(byline("events", "--json").out.splitlines()[40])["decided_at"]):
+    lines = byline("events", "--json").out.splitlines()
+    for end in (middle, json.loads(lines[len(lines) // 2])["decided_at"]):
         told = json.loads(byline("report", "--from", START, "--to", end, "--as", "json").out)
         where = (lives.kafka_bootstrap_servers, lives.topic_prefix)
         script = [sys.executable, str(SCRIPT), *where, START, end]
@@ -47,4 +48,4 @@ def test_the_report_equals_a_count_over_the_topics_by_an_independent_script(
         counted = json.loads(done.stdout)
         for name in ("events", "appeals", "medians", "refused"):
             assert ordered(told[name]) == ordered(counted[name]), (name, end)
-        assert sum(it["count"] for it in told["events"]) > 30
+        assert sum(it["count"] for it in told["events"]) >= 30

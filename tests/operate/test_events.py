@@ -2,6 +2,9 @@
 
 import asyncio
 import json
+import os
+import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +19,9 @@ from streams.operate.topics import create
 from streams.settings import Settings
 from tests.cli.conftest import Byline
 from tests.core.given import DAY, HOUR
+from tests.operate.conftest import until
 from tests.operate.recording import Tape, clean, invited
+from tests.support import processes
 
 PARTITIONS = 2
 
@@ -115,6 +120,33 @@ def test_a_statement_of_an_account_is_of_its_last_restrictions(
     nobody = byline("statement", "weibo:nobody")
     assert nobody.code == 2
     assert "nor an account that was ever restricted" in nobody.err
+
+
+@pytest.mark.kafka
+def test_followed_events_come_as_they_go_out_until_it_is_told_to_stop(
+    laid: list[dict[str, Any]], on_kafka: Settings, byline: Byline, tmp_path: Path
+) -> None:
+    said, plain = tmp_path / "said", tmp_path / "plain"
+    start = iso(millis(laid[-1]["decided_at"]))
+    mine = processes.start(
+        ["events", "--follow", "--account", "weibo:a4", "--from", start, "--json"], os.environ, said
+    )
+    new = processes.start(["events", "--follow", "--type", "applied"], os.environ, plain)
+    time.sleep(4)
+    tape = Tape()
+    tape.now = int(time.time() * 1000)
+    invited(tape, "a4").receipt(account="a4").wait(4 * DAY)
+    asyncio.run(_lay(on_kafka, tape))
+    wanted = [it["event_id"] for it in tape.events]
+    until(lambda: said.exists() and len(told(said.read_text())) >= len(wanted), 60, "all of them")
+    found = [it["event_id"] for it in told(said.read_text())]
+    assert sorted(found) == sorted(wanted)
+    until(lambda: plain.exists() and plain.read_text().count("\n") >= 2, 60, "the restrictions")
+    assert plain.read_text().count("throttle.applied") == 2
+    for process in (mine, new):
+        process.terminate()
+        assert process.wait(20) == 0
+    assert byline("events", "--follow", "--to", start).code == 2
 
 
 def test_what_is_in_force_comes_before_what_was() -> None:

@@ -1,0 +1,77 @@
+"""`byline policy check --running`: the files here against what the workers' partitions run."""
+
+import asyncio
+from collections.abc import Mapping
+
+import typer
+
+from streams.cli.say import say, say_json, say_table
+from streams.cli.source import index_engine, now_ms
+from streams.core.model.policy import Policy
+from streams.index.database import reading
+from streams.index.fresh import freshness
+from streams.index.states import feed_beside, partition_count
+from streams.operate.account_states import CHANGELOG, POLICIES, RESERVED, States
+from streams.operate.audit.reading import MissingTopicsError, read_to_end
+from streams.operate.clients import consumer
+from streams.operate.errors import UsageError
+from streams.operate.policy_running import SAYS, Compared, Runs, compare
+from streams.settings import Settings
+
+
+def show_running(chosen: Settings, files: Mapping[str, Policy], kafka: bool, as_json: bool) -> None:
+    """Print how each file stands to what runs; exit 1 where anything differs."""
+    source, states = _states(chosen, kafka)
+    found = compare(states, files)
+    same = all(it.runs is Runs.SAME for it in found)
+    if as_json:
+        say_json({"ok": same, "source": source, "policies": [it.as_dict() for it in found]})
+        raise typer.Exit(0 if same else 1)
+    say(source)
+    say_table(
+        ("platform", "file", "runs", "how"),
+        ((it.platform, _file(it), _running(it, states.partition_count), it.runs) for it in found),
+    )
+    for it in found:
+        if it.runs is not Runs.SAME:
+            say(f"{it.platform}: {SAYS[it.runs]}")
+            for difference in it.differences:
+                say(f"  {difference}")
+    raise typer.Exit(0 if same else 1)
+
+
+def _file(it: Compared) -> str | None:
+    return None if it.digest is None else f"{it.version} {it.digest[:12]}"
+
+
+def _running(it: Compared, count: int) -> str | None:
+    shown = (
+        f"{one.version} {one.digest[:12]} in {one.partitions} of {count}" for one in it.running
+    )
+    return ", ".join(shown) or None
+
+
+def _states(chosen: Settings, kafka: bool) -> tuple[str, States]:
+    states = States()
+    with index_engine(chosen, kafka) as engine:
+        if engine is None:
+            asyncio.run(_feed(chosen, states))
+            return "from the topics themselves", states
+        with reading(engine) as connection:
+            states.partition_count = partition_count(connection)
+            feed_beside(connection, states.feed)
+            return freshness(connection).text(now_ms()), states
+
+
+async def _feed(chosen: Settings, states: States) -> None:
+    """Of the changelog what partitions keep beside their accounts."""
+    try:
+        async with consumer(chosen) as client:
+            async for record in read_to_end(client, f"{chosen.application_id}-", [CHANGELOG]):
+                states.partition_count = max(states.partition_count, record.partition + 1)
+                if record.key in RESERVED:
+                    states.feed(record)
+            async for record in read_to_end(client, chosen.topic_prefix, [POLICIES]):
+                states.feed(record)
+    except MissingTopicsError as error:
+        raise UsageError(f"{error}: `byline topics create` makes them") from error
