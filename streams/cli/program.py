@@ -18,6 +18,7 @@ from streams.cli import (
     people,
     policy,
     policy_history,
+    propagation,
     report,
     run,
     send,
@@ -38,6 +39,7 @@ events.register(app)
 funnel.register(app)
 report.register(app)
 evidence.register(app)
+propagation.register(app)
 status.register(app)
 policy_history.register(policy.app)
 app.add_typer(topics.app, name="topics")

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from sqlalchemy import Engine
 
 from schemas.words import ACCOUNT_ID_PATTERN, PLATFORM_PATTERN
@@ -20,12 +21,15 @@ from streams.index.errors import IndexFault
 from streams.index.events import events
 from streams.index.fresh import freshness
 from streams.index.funnel import Asked, By, funnel
+from streams.index.propagation import Asked as Period
+from streams.index.propagation import systems
 from streams.index.report import report
 from streams.index.states import feed_list, partition_count
 from streams.operate.audit.records import millis
 from streams.operate.events import Wanted
 from streams.operate.worklists import WORK_LISTS, WorkLists
 from streams.serve.access import write_down
+from streams.serve.metrics import registry_of
 from streams.serve.openapi import ROUTES, document
 from streams.serve.roles import Role, Roles, who_is
 
@@ -42,9 +46,14 @@ class Asking(ValueError):
 
 
 def make_app(
-    engine: Engine, roles: Roles, clock: Callable[[], int], unconfirmed_ms: int, version: str
+    engine: Engine,
+    roles: Roles,
+    clock: Callable[[], int],
+    unconfirmed_ms: int,
+    acknowledged_ms: int,
+    version: str,
 ) -> web.Application:
-    """The application. `clock`: milliseconds; `unconfirmed_ms`: UNCONFIRMED_AFTER."""
+    """The application. `clock`: milliseconds; UNCONFIRMED_AFTER, ACKNOWLEDGED_WITHIN."""
     app = web.Application()
     queries: dict[str, Query] = {
         "/v1/accounts/{account}": _account,
@@ -52,6 +61,7 @@ def make_app(
         "/v1/worklists/{list}": partial(_worklist, unconfirmed_ms),
         "/v1/funnel": _funnel,
         "/v1/report": _report,
+        "/v1/propagation": partial(_propagation, acknowledged_ms),
     }
     for path, query in queries.items():
         app.router.add_get(path, _handler(engine, roles, clock, path, query))
@@ -60,7 +70,22 @@ def make_app(
         return web.json_response(document(version))
 
     app.router.add_get("/openapi.json", described)
+    app.router.add_get("/metrics", _metrics(registry_of(engine, clock, acknowledged_ms)))
     return app
+
+
+def _metrics(registry: CollectorRegistry) -> Handler:
+    """Numbers without a token, as a worker's are: no account is in them."""
+
+    async def handle(_: web.Request) -> web.Response:
+        try:
+            text = await asyncio.to_thread(generate_latest, registry)
+        except IndexFault as error:
+            _log.error("%s", error)
+            return _error(503, "the index does not answer: its log says why")
+        return web.Response(body=text, headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    return handle
 
 
 def _handler(
@@ -150,6 +175,19 @@ def _report(engine: Engine, asked: dict[str, str], now: int) -> Answer:
         raise Asking("from and to are needed, and to is later")
     with reading(engine) as connection:
         return report(connection, start, end, asked.get("platform")).as_dict()
+
+
+def _propagation(acknowledged_ms: int, engine: Engine, asked: dict[str, str], now: int) -> Answer:
+    start, end = _time(asked, "from"), _time(asked, "to")
+    period = Period(
+        now - DAY if start is None else start,
+        now if end is None else end,
+        now - acknowledged_ms,
+        asked.get("platform"),
+    )
+    with reading(engine) as connection:
+        found = [it.as_dict() for it in systems(connection, period)]
+        return {**freshness(connection).as_dict(), "systems": found}
 
 
 def _time(asked: dict[str, str], name: str) -> int | None:

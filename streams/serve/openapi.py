@@ -48,6 +48,11 @@ ROUTES: dict[str, tuple[str, Role, tuple[dict[str, Any], ...]]] = {
         Role.NUMBERS,
         (*PERIOD, PLATFORM),
     ),
+    "/v1/propagation": (
+        "Share and delay of acknowledgement by enforcing system: `byline propagation --json`.",
+        Role.NUMBERS,
+        (*PERIOD, PLATFORM),
+    ),
 }
 """Each route: what it answers, the role that may ask, and what it is asked with."""
 

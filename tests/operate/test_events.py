@@ -127,14 +127,15 @@ def test_followed_events_come_as_they_go_out_until_it_is_told_to_stop(
     laid: list[dict[str, Any]], on_kafka: Settings, byline: Byline, tmp_path: Path
 ) -> None:
     said, plain = tmp_path / "said", tmp_path / "plain"
-    start = iso(millis(laid[-1]["decided_at"]))
+    now = int(time.time() * 1000)
+    start = iso(now - 20 * DAY)
     mine = processes.start(
         ["events", "--follow", "--account", "weibo:a4", "--from", start, "--json"], os.environ, said
     )
     new = processes.start(["events", "--follow", "--type", "applied"], os.environ, plain)
     time.sleep(4)
     tape = Tape()
-    tape.now = int(time.time() * 1000)
+    tape.now = now - 10 * DAY
     invited(tape, "a4").receipt(account="a4").wait(4 * DAY)
     asyncio.run(_lay(on_kafka, tape))
     wanted = [it["event_id"] for it in tape.events]

@@ -23,11 +23,12 @@ from streams.index.retention import forget as forget_rows
 from streams.operate.errors import UsageError
 from streams.serve.access import forget
 from streams.serve.api import make_app
+from streams.serve.metrics import NAMES
 from streams.serve.openapi import ROUTES, document
 from streams.serve.roles import Role, Who, read_roles, who_is
 from streams.settings_checks import variable
 from tests.cli.conftest import clean_environment
-from tests.core.given import DAY, START
+from tests.core.given import DAY, HOUR, START
 from tests.index.filled import filled
 from tests.operate.conftest import until
 from tests.operate.recording import RECORDINGS, Tape
@@ -61,13 +62,14 @@ def engine(tape: Tape, tmp_path: Path) -> Engine:
 @pytest.fixture
 async def ask(engine: Engine, tape: Tape) -> AsyncIterator[Ask]:
     """`await ask(path, token)`: status and answer."""
-    app = make_app(engine, ROLES, lambda: tape.now, DAY, "0")
+    app = make_app(engine, ROLES, lambda: tape.now, DAY, HOUR, "0")
     async with TestClient(TestServer(app)) as client:
 
         async def run(path: str, token: str | None = "all") -> tuple[int, Any]:
             headers = {} if token is None else {"Authorization": f"Bearer {TOKENS[token]}"}
             answer = await client.get(path, headers=headers)
-            return answer.status, await answer.json()
+            plain = answer.content_type == "text/plain"
+            return answer.status, await (answer.text() if plain else answer.json())
 
         yield run
 
@@ -77,6 +79,16 @@ def seen(engine: Engine) -> list[tuple[str, str, str | None]]:
     with reading(engine) as connection:
         rows = connection.execute(select(table).order_by(table.c.id)).all()
     return [(it.actor, it.what, it.account) for it in rows]
+
+
+async def test_metrics_are_a_closed_list_and_name_no_account(ask: Ask, engine: Engine) -> None:
+    status, told = await ask("/metrics", None)
+    assert status == 200
+    named = {line.split()[2] for line in told.splitlines() if line.startswith("# HELP")}
+    assert named == set(NAMES)
+    assert "byline_index_as_of_timestamp_seconds 1" in told
+    assert "weibo:" not in told
+    assert seen(engine) == [], "numbers are nobody's"
 
 
 async def test_answers_are_those_of_the_commands(ask: Ask, engine: Engine, tape: Tape) -> None:
@@ -142,9 +154,9 @@ async def test_a_question_that_cannot_be_meant_is_refused(ask: Ask, path: str, s
 async def test_the_document_describes_every_route(ask: Ask, engine: Engine) -> None:
     status, told = await ask("/openapi.json", None)
     assert (status, told) == (200, document("0"))
-    app = make_app(engine, ROLES, lambda: 0, DAY, "0")
+    app = make_app(engine, ROLES, lambda: 0, DAY, HOUR, "0")
     routes = {it.resource.canonical for it in app.router.routes() if it.resource is not None}
-    assert routes == {*ROUTES, "/openapi.json"}
+    assert routes == {*ROUTES, "/openapi.json", "/metrics"}
     for path, (_, _, asked) in ROUTES.items():
         named = {it["name"] for it in asked if it["in"] == "path"}
         assert set(re.findall(r"{(\w+)}", path)) == named

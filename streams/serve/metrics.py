@@ -1,0 +1,111 @@
+"""What the index shows Prometheus at `/metrics`: a closed list, counts alone, no account.
+
+The database is asked at most once in `KEPT_SECONDS`, however often it is scraped.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import GaugeMetricFamily
+from sqlalchemy import Engine
+
+from streams.core.model.instants import DAY
+from streams.index.database import reading
+from streams.index.fresh import freshness
+from streams.index.propagation import Asked, systems
+from streams.index.unobeyed import SAID, unobeyed
+
+KEPT_SECONDS = 30.0
+MOST_SYSTEMS = 100
+"""More systems than that are not shown: each is a series of its own."""
+
+NAMES: dict[str, tuple[str, tuple[str, ...]]] = {
+    "byline_index_as_of_timestamp_seconds": (
+        "All that Kafka held then is in the index; absent until all was read once.",
+        (),
+    ),
+    "byline_index_behind_records": ("Records that were still to be read.", ()),
+    "byline_unacknowledged_events": (
+        "Newest throttle events of surfaces that no system acknowledged in ACKNOWLEDGED_WITHIN;"
+        " none while no system ever acknowledged anything.",
+        ("platform", "event"),
+    ),
+    "byline_acknowledged_ratio": (
+        "Of the throttle events of the last 24 hours that a system has to carry out, the share that"
+        " it acknowledged.",
+        ("system",),
+    ),
+    "byline_acknowledgement_delay_seconds": (
+        "How long a system took to acknowledge, in the last 24 hours.",
+        ("system", "quantile"),
+    ),
+    "byline_system_silent_seconds": (
+        "Since when a system that did acknowledge says nothing of newer events; 0 while it speaks.",
+        ("system",),
+    ),
+}
+"""Each metric: what it says, and its labels. All are gauges."""
+
+
+class IndexMetrics:
+    """A collector of the index's numbers, as of now."""
+
+    def __init__(self, engine: Engine, clock: Callable[[], int], within_ms: int) -> None:
+        self._engine, self._clock, self._within = engine, clock, within_ms
+        self._kept: list[GaugeMetricFamily] = []
+        self._asked_at: float | None = None
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """All of them; IndexFault where the database does not answer."""
+        now = time.monotonic()
+        if self._asked_at is None or now - self._asked_at >= KEPT_SECONDS:
+            self._kept = self._ask()
+            self._asked_at = now
+        yield from self._kept
+
+    def describe(self) -> list[Any]:
+        """Nothing in advance: a registry would ask the database."""
+        return []
+
+    def _ask(self) -> list[GaugeMetricFamily]:
+        now = self._clock()
+        gauges = {
+            name: GaugeMetricFamily(name, says, labels=labels)
+            for name, (says, labels) in NAMES.items()
+        }
+        with reading(self._engine) as connection:
+            fresh = freshness(connection)
+            late = unobeyed(connection, now - self._within)
+            spoke = systems(connection, Asked(now - DAY, now, now - self._within))
+        if fresh.as_of is not None:
+            gauges["byline_index_as_of_timestamp_seconds"].add_metric((), fresh.as_of / 1000)
+        gauges["byline_index_behind_records"].add_metric((), fresh.behind)
+        counts: dict[tuple[str, str], int] = {}
+        for duty in {
+            (platform, str(it)) for one in spoke for platform, _ in one.duties for it in SAID
+        }:
+            counts[duty] = 0
+        for it in late:
+            where = (it.account.partition(":")[0], it.event)
+            counts[where] = counts.get(where, 0) + 1
+        for labels, count in sorted(counts.items()):
+            gauges["byline_unacknowledged_events"].add_metric(labels, count)
+        for it in spoke[:MOST_SYSTEMS]:
+            if it.share_ppm is not None:
+                gauges["byline_acknowledged_ratio"].add_metric((it.system,), it.share_ppm / 1e6)
+            for quantile, ms in (("0.5", it.median_ms), ("0.95", it.p95_ms)):
+                if ms is not None:
+                    delay = gauges["byline_acknowledgement_delay_seconds"]
+                    delay.add_metric((it.system, quantile), ms / 1000)
+            silent = 0 if it.silent_since is None else (now - it.silent_since) / 1000
+            gauges["byline_system_silent_seconds"].add_metric((it.system,), silent)
+        return list(gauges.values())
+
+
+def registry_of(engine: Engine, clock: Callable[[], int], within_ms: int) -> CollectorRegistry:
+    """A registry with these alone."""
+    registry = CollectorRegistry()
+    registry.register(IndexMetrics(engine, clock, within_ms))
+    return registry
