@@ -4,7 +4,7 @@ The database is asked at most once in `KEPT_SECONDS`, however often it is scrape
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from prometheus_client import CollectorRegistry
@@ -14,7 +14,7 @@ from sqlalchemy import Engine
 from streams.core.model.instants import DAY
 from streams.index.database import reading
 from streams.index.fresh import freshness
-from streams.index.propagation import Asked, systems
+from streams.index.propagation import Asked, System, systems
 from streams.index.unobeyed import SAID, unobeyed
 
 KEPT_SECONDS = 30.0
@@ -87,21 +87,25 @@ class IndexMetrics:
             (platform, str(it)) for one in spoke for platform, _ in one.duties for it in SAID
         }:
             counts[duty] = 0
-        for it in late:
-            where = (it.account.partition(":")[0], it.event)
+        for event in late:
+            where = (event.account.partition(":")[0], event.event)
             counts[where] = counts.get(where, 0) + 1
         for labels, count in sorted(counts.items()):
             gauges["byline_unacknowledged_events"].add_metric(labels, count)
-        for it in spoke[:MOST_SYSTEMS]:
-            if it.share_ppm is not None:
-                gauges["byline_acknowledged_ratio"].add_metric((it.system,), it.share_ppm / 1e6)
-            for quantile, ms in (("0.5", it.median_ms), ("0.95", it.p95_ms)):
-                if ms is not None:
-                    delay = gauges["byline_acknowledgement_delay_seconds"]
-                    delay.add_metric((it.system, quantile), ms / 1000)
-            silent = 0 if it.silent_since is None else (now - it.silent_since) / 1000
-            gauges["byline_system_silent_seconds"].add_metric((it.system,), silent)
+        for system in spoke[:MOST_SYSTEMS]:
+            _add_system(gauges, system, now)
         return list(gauges.values())
+
+
+def _add_system(gauges: Mapping[str, GaugeMetricFamily], it: System, now: int) -> None:
+    if it.share_ppm is not None:
+        gauges["byline_acknowledged_ratio"].add_metric((it.system,), it.share_ppm / 1e6)
+    for quantile, ms in (("0.5", it.median_ms), ("0.95", it.p95_ms)):
+        if ms is not None:
+            delay = gauges["byline_acknowledgement_delay_seconds"]
+            delay.add_metric((it.system, quantile), ms / 1000)
+    silent = 0 if it.silent_since is None else (now - it.silent_since) / 1000
+    gauges["byline_system_silent_seconds"].add_metric((it.system,), silent)
 
 
 def registry_of(engine: Engine, clock: Callable[[], int], within_ms: int) -> CollectorRegistry:
