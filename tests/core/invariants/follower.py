@@ -141,8 +141,8 @@ class Follower:
         self.levers: dict[tuple[str, str], int] = {}
         self.lever_at: dict[tuple[str, str], int] = {}
         self.pauses: list[tuple[str, Stop]] = []
-        self.refusals: set[str] = set()
-        """Scopes whose refusal guard is tripped."""
+        self.tripped: dict[str, bool] = {}
+        """What the last record of the refusal guard said, by scope."""
         self.cluster_changed = False
         self.event_ids: set[str] = set()
         self.used: Counter[tuple[str, str, str, int]] = Counter()
@@ -287,13 +287,14 @@ class Follower:
                 self.pauses.append((lever[0], (since, until)))
 
     def _settled(self, scope: str, on: bool) -> None:
-        """A record of the refusal guard: the last one of a scope counts."""
-        if not on:
-            self.refusals.add(scope)
-        elif scope == "*":
-            self.refusals.clear()
-        else:
-            self.refusals.discard(scope)
+        """A record of the refusal guard: of a platform the last one for it or for all counts."""
+        if scope == "*":
+            self.tripped.clear()
+        self.tripped[scope] = not on
+
+    def refusal_guard(self, platform: str) -> bool:
+        """Whether it is tripped for the platform."""
+        return self.tripped.get(platform, self.tripped.get("*", False))
 
     def _refused(self, step: Step) -> None:
         """A refused word: of a known account an unclear one, else the guard of all trips."""
@@ -301,7 +302,7 @@ class Follower:
             return
         platform, _, account = step.key.partition(":")
         if platform not in self.policies or not account:
-            self.refusals.update(self.policies)
+            self.tripped.update(dict.fromkeys(self.policies, True))
             return
         owner = self.of(platform, account)
         if step.topic == "consent-answers":

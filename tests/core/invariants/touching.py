@@ -162,7 +162,7 @@ def doubt_defers(follower: Follower, _: str, event: Event) -> Faults:
     name = event["event"]
     if follower.owner.unclear.waits:
         yield f"{name} in spite of an unclear word"
-    if follower.refusals & {"*", event["platform"]}:
+    if follower.refusal_guard(event["platform"]):
         yield f"{name} in spite of the refusal guard"
     if follower.cluster_changed:
         yield f"{name} though the cluster has changed"
