@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 from prometheus_client import CollectorRegistry, start_http_server
 
+from streams.cli.bare import renamed
 from streams.cli.chain import audited, verify_chain
 from streams.cli.say import AsJson, complain, say, say_json, say_table, settings
 from streams.cli.times import time_of
@@ -25,7 +26,7 @@ SHOWN = 200
 
 def register(app: typer.Typer) -> None:
     """Add the command to the program."""
-    app.command()(audit)
+    app.command(context_settings=renamed(from_number="from-record"))(audit)
 
 
 def audit(
@@ -42,7 +43,7 @@ def audit(
         Path | None,
         typer.Option(help="What --head --json printed once: is the log still the same up to it?"),
     ] = None,
-    from_number: Annotated[
+    from_record: Annotated[
         int,
         typer.Option(min=1, help="Of the chain: from this number of each partition on."),
     ] = 1,
@@ -68,10 +69,10 @@ def audit(
         chosen = chosen.model_copy(update={"require_approvals": True})
     if chain or head or against is not None:
         if follow or start or end:
-            raise UsageError("--chain, --head and --against go with --from-number only")
-        verify_chain(chosen, from_number, head, against, as_json)
-    if from_number > 1:
-        raise UsageError("--from-number goes with --chain: --from and --to take times")
+            raise UsageError("--chain, --head and --against go with --from-record only")
+        verify_chain(chosen, from_record, head, against, as_json)
+    if from_record > 1:
+        raise UsageError("--from-record goes with --chain: --from and --to take times")
     span = Span(time_of("--from", start), time_of("--to", end))
     if follow:
         if end is not None:

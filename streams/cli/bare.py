@@ -1,7 +1,8 @@
 """The program before it has commands: its name, its help, the settings that all of them take."""
 
+from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -14,7 +15,6 @@ def bare_program() -> typer.Typer:
         name="byline",
         help="Front-end real-name display rules as a stream: invitations, consents and throttles.",
         no_args_is_help=True,
-        add_completion=False,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
@@ -22,10 +22,29 @@ def bare_program() -> typer.Typer:
     return app
 
 
+def renamed(**present: str) -> dict[str, Any]:
+    """Settings of a command that still takes options by a spelling of before, without showing it.
+
+    `present`: by the spelling of before, with underscores, the option of today without its dashes.
+    """
+    names = {old.replace("_", "-"): new for old, new in present.items()}
+    return {"token_normalize_func": lambda option: names.get(option, option)}
+
+
+def _say_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"byline {version('byline')}")
+        raise typer.Exit
+
+
 def _settings(
     settings: Annotated[
         Path | None,
         typer.Option(help="A file of BYLINE_… lines (dotenv); the environment wins over it."),
     ] = None,
+    asked: Annotated[
+        bool,
+        typer.Option("--version", help="Print the version.", is_eager=True, callback=_say_version),
+    ] = False,
 ) -> None:
     remember_settings_file(settings)

@@ -32,7 +32,7 @@ SHOWN = 200
 
 
 def verify_chain(
-    chosen: Settings, from_number: int, head: bool, against: Path | None, as_json: bool
+    chosen: Settings, from_record: int, head: bool, against: Path | None, as_json: bool
 ) -> NoReturn:
     """Verify, print what was found, and the head if that is wanted; exit 1 where it is not so."""
     anchored = [] if against is None else _anchor(against)
@@ -40,13 +40,13 @@ def verify_chain(
     async def run() -> Verified:
         async with audited(chosen) as client:
             wanted = wanted_of(anchored)
-            return await verify_log(client, chosen.topic_prefix, from_number, wanted)
+            return await verify_log(client, chosen.topic_prefix, from_record, wanted)
 
     done = asyncio.run(run())
-    if from_number > 1 and not done.records:
+    if from_record > 1 and not done.records:
         last = max(done.passed.values(), default=0)
         what = f"the log ends at number {last}: take {last} or less" if last else "the log is empty"
-        raise UsageError(f"--from-number {from_number}: nothing to verify, {what}")
+        raise UsageError(f"--from-record {from_record}: nothing to verify, {what}")
     lacking = missed(done, anchored)
     heads = heads_of(done) if head else None
     if as_json:

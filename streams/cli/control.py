@@ -11,10 +11,11 @@ import typer
 
 from schemas.topics import DEAD_LETTERS
 from schemas.words import Command, ControlReason
+from streams.cli.bare import renamed
 from streams.cli.say import AsJson, complain, say, say_json, say_table, settings
 from streams.operate.audit.reading import MissingTopicsError, read_to_end
 from streams.operate.bulk import (
-    AT_MOST,
+    MAX_ACCOUNTS,
     Order,
     WayBack,
     accounts_in,
@@ -41,7 +42,8 @@ Until = Annotated[str | None, typer.Option(help="RFC 3339: the new deadline of a
 ApprovedBy = Annotated[str | None, typer.Option(help="The second of two people.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Validate only.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do it; without, it is only counted.")]
-AtMost = Annotated[int, typer.Option(min=1, help="Refuse when it names more accounts.")]
+_RENAMED = renamed(at_most="max-accounts")
+MaxAccounts = Annotated[int, typer.Option(min=1, help="Refuse when it names more accounts.")]
 AppealId = Annotated[str | None, typer.Option(help="Which appeal; none is the one without id.")]
 BulkId = Annotated[str | None, typer.Option(help="Default: derived from what is said.")]
 
@@ -72,7 +74,7 @@ def _command(command: Command) -> Callable[..., None]:
         approved_by: ApprovedBy = None,
         bulk_id: BulkId = None,
         appeal_id: AppealId = None,
-        at_most: AtMost = AT_MOST,
+        max_accounts: MaxAccounts = MAX_ACCOUNTS,
         dry_run: DryRun = False,
         yes: Yes = False,
         as_json: AsJson = False,
@@ -81,7 +83,7 @@ def _command(command: Command) -> Callable[..., None]:
             command, actor, reason, _now(), expires_at, until, approved_by, bulk_id, appeal_id
         )
         _refuse_pointless(order)
-        named = within(checked(accounts), at_most)
+        named = within(checked(accounts), max_accounts)
         if len(named) > 1 or bulk_id is not None:
             dry_run = dry_run or not yes
             order = replace(order, bulk_id=bulk_id or default_bulk_id(named, order))
@@ -95,12 +97,12 @@ def _command(command: Command) -> Callable[..., None]:
 
 
 for _each in Command:
-    app.command(name=_each.value.replace("_", "-"))(_command(_each))
+    app.command(name=_each.value.replace("_", "-"), context_settings=_RENAMED)(_command(_each))
     if "_" in _each.value:
-        app.command(name=_each.value, hidden=True)(_command(_each))
+        app.command(name=_each.value, hidden=True, context_settings=_RENAMED)(_command(_each))
 
 
-@app.command()
+@app.command(context_settings=_RENAMED)
 def bulk(
     file: Annotated[Path, typer.Argument(help="A platform:account_id on each line.")],
     command: Annotated[Command, typer.Option(help="What to say of each account.")],
@@ -111,7 +113,7 @@ def bulk(
     approved_by: ApprovedBy = None,
     bulk_id: BulkId = None,
     appeal_id: AppealId = None,
-    at_most: AtMost = AT_MOST,
+    max_accounts: MaxAccounts = MAX_ACCOUNTS,
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
@@ -120,7 +122,7 @@ def bulk(
         command, actor, reason, _now(), expires_at, until, approved_by, appeal_id=appeal_id
     )
     _refuse_pointless(order)
-    accounts = within(checked(accounts_in(file)), at_most)
+    accounts = within(checked(accounts_in(file)), max_accounts)
     order = replace(order, bulk_id=bulk_id or default_bulk_id(accounts, order))
     chosen = settings(without_policies=True)
     ends = _ends_before(chosen)
@@ -128,13 +130,13 @@ def bulk(
     _report(sent, order, not yes, as_json, _looked_up(chosen, sent, order, accounts, ends))
 
 
-@app.command()
+@app.command(context_settings=_RENAMED)
 def undo(
     bulk_id: str,
     actor: Actor,
     reason: Reason,
     approved_by: ApprovedBy = None,
-    at_most: AtMost = AT_MOST,
+    max_accounts: MaxAccounts = MAX_ACCOUNTS,
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
@@ -152,7 +154,7 @@ def undo(
         else:
             say("nothing can be taken back")
         raise typer.Exit(1)
-    accounts = within(way.accounts, at_most)
+    accounts = within(way.accounts, max_accounts)
     order = Order(way.command, actor, reason, now, approved_by=approved_by)
     order = replace(order, bulk_id=f"undo-{bulk_id}"[:128])
     sent = _send(chosen, order, accounts, not yes)

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from streams.cli.control import Actor, Reason, Yes
+from streams.cli.names import OfPlatform, OfTopic
 from streams.cli.say import AsJson, complain, say, say_json, say_table, settings
 from streams.cli.source import now_ms
 from streams.cli.times import time_of
@@ -29,8 +30,6 @@ app = typer.Typer(help="What was refused, and its way back.", no_args_is_help=Tr
 Places = Annotated[
     list[str] | None, typer.Argument(metavar="RECORD…", help="Where it lies: controls[3]@17.")
 ]
-OfPlatform = Annotated[str | None, typer.Option("--platform", help="Whose key names it.")]
-OfTopic = Annotated[str | None, typer.Option("--topic", help="An input, without prefix.")]
 RefusedFor = Annotated[str | None, typer.Option("--refused-for", help="bad_id, not_json, …")]
 Start = Annotated[str | None, typer.Option("--from", help="RFC 3339: refused since.")]
 End = Annotated[str | None, typer.Option("--to", help="RFC 3339: refused before.")]

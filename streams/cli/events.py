@@ -11,6 +11,7 @@ import typer
 from sqlalchemy import Engine
 
 from schemas.words import ACCOUNT_ID_PATTERN, Event
+from streams.cli.names import OfPlatform
 from streams.cli.say import complain, say, settings
 from streams.cli.source import FromKafka, index_engine, now_ms
 from streams.cli.times import time_of
@@ -34,7 +35,7 @@ def register(app: typer.Typer) -> None:
 
 def events(
     account: Annotated[str | None, typer.Option(help="PLATFORM:ACCOUNT; in its order.")] = None,
-    platform: Annotated[str | None, typer.Option(help="Of one platform alone.")] = None,
+    platform: OfPlatform = None,
     types: Annotated[
         list[str] | None,
         typer.Option("--type", help="invitation.issued, issued, throttle, …; may be repeated."),

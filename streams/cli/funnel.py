@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from schemas.words import Mode
+from streams.cli.names import OfPlatform
 from streams.cli.say import AsJson, say, say_json, say_table, settings
 from streams.cli.source import index_needed, now_ms
 from streams.cli.times import time_of
@@ -26,7 +27,7 @@ def show(
     start: Annotated[str | None, typer.Option("--from", help="RFC 3339; default: today.")] = None,
     end: Annotated[str | None, typer.Option("--to", help="RFC 3339; default: now.")] = None,
     by: Annotated[By, typer.Option(help="What is counted apart.")] = By.PLATFORM,
-    platform: Annotated[str | None, typer.Option(help="Of one platform alone.")] = None,
+    platform: OfPlatform = None,
     shadow: Annotated[bool, typer.Option("--shadow", help="Of shadow lives.")] = False,
     as_json: AsJson = False,
 ) -> None:

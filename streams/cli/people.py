@@ -10,6 +10,8 @@ import typer
 
 from schemas.events import ThrottleApplied
 from schemas.topics import OUTPUTS
+from streams.cli.bare import renamed
+from streams.cli.names import OfPlatform
 from streams.cli.say import AsJson, say, say_json, say_table, settings
 from streams.cli.source import FromKafka, index_engine
 from streams.cli.unobeyed import by_platform, lists_of, show_unobeyed
@@ -47,16 +49,16 @@ class Language(StrEnum):
 
 def register(app: typer.Typer) -> None:
     """Add these commands to the program."""
-    app.command()(worklist)
+    app.command(context_settings=renamed(within="within-hours"))(worklist)
     app.command()(statement)
 
 
 def worklist(
     which: Which,
-    within: Annotated[
-        float, typer.Option(min=0, help="Hours: pending restrictions due by then.")
+    within_hours: Annotated[
+        float, typer.Option(min=0, help="Pending restrictions due by then.")
     ] = 24.0,
-    platform: Annotated[str | None, typer.Option(help="Of one platform alone.")] = None,
+    platform: OfPlatform = None,
     kafka: FromKafka = False,
     as_json: AsJson = False,
 ) -> None:
@@ -80,7 +82,7 @@ def worklist(
             lists = asyncio.run(_read(chosen, named))
         else:
             lists = lists_of(engine, named, now, quiet=as_json)
-    hours = int(within * 3_600_000)
+    hours = int(within_hours * 3_600_000)
     span = parse_duration(chosen.unconfirmed_after) if which is Which.UNCONFIRMED else hours
     rows = lists.rows(named, now, span)
     if platform is not None:

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from streams.cli.names import OfPlatform
 from streams.cli.say import say_json, settings
 from streams.cli.source import index_needed
 from streams.cli.times import time_of
@@ -20,7 +21,7 @@ def register(app: typer.Typer) -> None:
 def show(
     start: Annotated[str, typer.Option("--from", help="RFC 3339: the first instant.")],
     end: Annotated[str, typer.Option("--to", help="RFC 3339: the first instant after it.")],
-    platform: Annotated[str | None, typer.Option(help="Of one platform alone.")] = None,
+    platform: OfPlatform = None,
     form: Annotated[Form, typer.Option("--as", help="How it is written.")] = Form.MARKDOWN,
 ) -> None:
     """A period's numbers for a transparency report: by platform, field, event, surface and reason.

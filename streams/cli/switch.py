@@ -11,6 +11,7 @@ import typer
 
 from schemas.inputs import SwitchChange
 from schemas.words import ControlReason, Switch
+from streams.cli.bare import renamed
 from streams.cli.say import AsJson, complain, say, say_json, say_table, settings
 from streams.operate.audit.reading import MissingTopicsError
 from streams.operate.audit.records import iso, stamp
@@ -66,6 +67,9 @@ class Done:
         }
 
 
+_RENAMED = renamed(within="within-seconds")
+
+
 def _command(switch: Switch) -> Callable[..., None]:
     def run(
         turn: Turn,
@@ -79,8 +83,8 @@ def _command(switch: Switch) -> Callable[..., None]:
         wait: Annotated[
             bool, typer.Option("--wait", help="Until every partition has obeyed; exit 1 if not.")
         ] = False,
-        within: Annotated[
-            float, typer.Option(min=1, help="With --wait: seconds, at most.")
+        within_seconds: Annotated[
+            float, typer.Option(min=1, help="With --wait: at most so long.")
         ] = AFTERWARDS_SECONDS,
         as_json: AsJson = False,
     ) -> None:
@@ -96,7 +100,9 @@ def _command(switch: Switch) -> Callable[..., None]:
             "issued_at": iso(int(now * 1000)),
         }
         said = _Said(switch, scope, turn, dry_run, as_json)
-        done = asyncio.run(_turn(settings(without_policies=True), value, said, wait, within))
+        done = asyncio.run(
+            _turn(settings(without_policies=True), value, said, wait, within_seconds)
+        )
         if as_json:
             sent = 0 if dry_run else done.sent.count
             plain = {"sent": sent, "dry_run": dry_run, "warning": done.sent.warning}
@@ -109,8 +115,8 @@ def _command(switch: Switch) -> Callable[..., None]:
 
 
 for _each in Switch:
-    app.command(name=_each.value.replace("_", "-"))(_command(_each))
-    app.command(name=_each.value, hidden=True)(_command(_each))
+    app.command(name=_each.value.replace("_", "-"), context_settings=_RENAMED)(_command(_each))
+    app.command(name=_each.value, hidden=True, context_settings=_RENAMED)(_command(_each))
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,8 @@ from streams.operate.audit.records import Record, iso
 from streams.operate.errors import UsageError
 from streams.operate.in_force import Heard, Standing, heard, refused_place
 
-AT_MOST = 1_000
-"""How many accounts one command may name unless --at-most says otherwise."""
+MAX_ACCOUNTS = 1_000
+"""How many accounts one command may name unless --max-accounts says otherwise."""
 
 NEEDS_UNTIL = frozenset({Command.EXTEND})
 MAY_EXPIRE = frozenset({Command.HOLD})
@@ -92,10 +92,12 @@ def accounts_in(file: Path) -> list[str]:
     return found
 
 
-def within(accounts: Sequence[str], at_most: int) -> list[str]:
+def within(accounts: Sequence[str], max_accounts: int) -> list[str]:
     """The same accounts; UsageError when there are more than allowed."""
-    if len(accounts) > at_most:
-        raise UsageError(f"{len(accounts)} accounts are named, --at-most allows {at_most}")
+    if len(accounts) > max_accounts:
+        raise UsageError(
+            f"{len(accounts)} accounts are named, --max-accounts allows {max_accounts}"
+        )
     return list(accounts)
 
 

@@ -34,8 +34,8 @@ def test_a_real_workers_topics_hold_and_a_planted_record_does_not(
     part = byline("audit", "--from", now())
     assert part.code == 0, part.out
     last = max(json.loads(it.value)["number"] for it in asyncio.run(committed(lives, "decisions")))
-    assert byline("audit", "--chain", "--from-number", str(last)).code == 0
-    beyond = byline("audit", "--chain", "--from-number", str(last + 1000))
+    assert byline("audit", "--chain", "--from-record", str(last)).code == 0
+    beyond = byline("audit", "--chain", "--from-record", str(last + 1000))
     assert beyond.code == 2
     assert re.search(r"the log ends at number \d+: take \d+ or less", beyond.err)
     alone = json.loads(byline("audit", "--require-approvals", "--json").out)
@@ -120,7 +120,7 @@ def test_wrong_use_is_refused(byline: Byline, on_kafka: Settings) -> None:
     assert byline("audit", "--to", "tomorrow").code == 2
     assert byline("audit", "--follow", "--to", now()).code == 2
     assert byline("audit", "--chain", "--follow").code == 2
-    assert byline("audit", "--from-number", "7").code == 2
+    assert byline("audit", "--from-record", "7").code == 2
     missing = byline("audit")
     assert missing.code == 2
     assert "byline topics create" in missing.err

@@ -78,7 +78,7 @@ def test_a_brake_is_obeyed_by_all_or_says_who_has_not(
     assert (dry.code, "adverse_off would be on for weibo" in dry.out) == (0, True)
     assert "it covers 0 accounts whose state is kept" in dry.out
     assert json.loads(byline("switch", "list", "--json").out) == []
-    nobody = byline(*turn, "--wait", "--within", "1")
+    nobody = byline(*turn, "--wait", "--within-seconds", "1")
     assert nobody.code == 1
     assert "4 of 4 partitions have not read it after 1 s (0, 1, 2, 3)" in nobody.err
     worker()

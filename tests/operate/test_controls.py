@@ -68,7 +68,7 @@ def test_a_time_that_does_not_belong_is_refused(said: Order, words: str) -> None
 def test_a_file_is_read_once_each_and_never_beyond_its_cap(crowd: Path) -> None:
     named = accounts_in(crowd)
     assert within(named, 3) == ["weibo:a1", "weibo:a2", "weibo:a3"]
-    with pytest.raises(UsageError, match="3 accounts are named, --at-most allows 2"):
+    with pytest.raises(UsageError, match="3 accounts are named, --max-accounts allows 2"):
         within(named, 2)
     with pytest.raises(UsageError, match="account 2 is not platform:account_id"):
         checked(["weibo:a1", "a2"])
@@ -145,7 +145,7 @@ def test_several_accounts_in_one_command_are_a_bulk(
     counted = json.loads(byline(*several, "--json").out)
     assert (counted["dry_run"], counted["count"]) == (True, 3)
     assert counted["bulk_id"].startswith("bulk-")
-    assert byline(*several, "--at-most", "2").code == 2
+    assert byline(*several, "--max-accounts", "2").code == 2
     alone = json.loads(byline("control", "lift", "weibo:a1", *WHO, "--dry-run", "--json").out)
     assert alone["bulk_id"] is None
     monkeypatch.setenv(variable("require_approvals"), "true")
@@ -232,7 +232,7 @@ def test_a_bulk_is_counted_sent_and_taken_back(
     bulk = ("control", "bulk", str(crowd), "--command", "hold", "--bulk-id", "b7", *WHO)
     assert "a dry run" in byline(*bulk).out
     assert asyncio.run(committed(on_kafka, "controls")) == []
-    assert byline(*bulk, "--at-most", "2").code == 2
+    assert byline(*bulk, "--max-accounts", "2").code == 2
     assert "3 sent, bulk id b7" in byline(*bulk, "--yes").out
     sent = asyncio.run(committed(on_kafka, "controls"))
     assert all(it.partition == partition_of(it.key, 4) for it in sent)

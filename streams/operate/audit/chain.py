@@ -99,7 +99,7 @@ class Verified:
     number of each partition whose hash is to be noted in `hashes`.
     """
 
-    from_number: int = 1
+    from_record: int = 1
     wanted: Mapping[int, int] = field(default_factory=dict)
     hashes: dict[int, str] = field(default_factory=dict)
     chains: dict[int, Chain] = field(default_factory=dict)
@@ -113,7 +113,7 @@ class Verified:
             if self._before(record):
                 return
             self.passed.pop(record.partition, None)
-            start = (None, None) if trusted or self.from_number > 1 else (1, START)
+            start = (None, None) if trusted or self.from_record > 1 else (1, START)
             chain = self.chains[record.partition] = Chain(record.partition, *start)
         self.breaks += chain.check(record)
         wanted = self.wanted.get(record.partition)
@@ -126,19 +126,19 @@ class Verified:
         return sum(chain.records for chain in self.chains.values())
 
     def _before(self, record: Record) -> bool:
-        if self.from_number <= 1:
+        if self.from_record <= 1:
             return False
         plain = _parse(record.value)
         number = self.passed.get(record.partition, 0) if plain is None else plain["number"]
-        if number < self.from_number:
+        if number < self.from_record:
             self.passed[record.partition] = max(number, self.passed.get(record.partition, 0))
             return True
         return False
 
 
-def verify(records: Iterable[Record], from_number: int = 1) -> list[Break]:
+def verify(records: Iterable[Record], from_record: int = 1) -> list[Break]:
     """Every break in these records of the log, from a number on. Each partition comes in order."""
-    done = Verified(from_number)
+    done = Verified(from_record)
     for record in records:
         done.take(record, trusted=False)
     return done.breaks

@@ -258,7 +258,7 @@ async def _read(
 async def verify_log(
     consumer: TolerantConsumer,
     prefix: str,
-    from_number: int = 1,
+    from_record: int = 1,
     wanted: Mapping[int, int] | None = None,
 ) -> Verified:
     """Verifies the chain of every partition of the log.
@@ -266,7 +266,7 @@ async def verify_log(
     If retention has removed the beginning, the first record that is left is taken on trust.
     `wanted`: the number of a record of each partition whose hash is asked for.
     """
-    done = Verified(from_number, wanted or {})
+    done = Verified(from_record, wanted or {})
     async for record in read_to_end(consumer, prefix, [DECISIONS.name]):
         done.take(record, trusted=record.offset > 0)
     return done
