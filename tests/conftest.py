@@ -28,6 +28,9 @@ from streams.settings import Settings
 from tests.tls.cluster import GuardedKafka
 
 
+pytest.register_assert_rewrite("tests.engine.harness", "tests.worker.harness")
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     """`--tls`: workers of the exactly-once, rebalance and liveness tests come in by TLS + SCRAM.
     `--kafka-version 3.3.2`: all Kafkas of this session are of another version.

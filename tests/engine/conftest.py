@@ -1,12 +1,9 @@
 """Toys: topics and workers that are gone with the test."""
 
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
 
 from tests.engine.harness import Toys
 from tests.tls.ready import login

@@ -18,7 +18,16 @@ from pathlib import Path
 from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka import (
+    Consumer,
+    IsolationLevel,
+    KafkaError,
+    KafkaException,
+    Message,
+    Producer,
+    TopicPartition,
+)
+from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from tests.support import processes
 
@@ -251,6 +260,25 @@ class Toys:
         finally:
             consumer.close()
         return found
+
+    def settle(self) -> None:
+        """Wait until no transaction is open: a commit is answered before its end is written."""
+        client = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0})
+        tps = [
+            TopicPartition(name, n) for name, count in self.topics().items() for n in range(count)
+        ]
+
+        def ends(isolation: IsolationLevel) -> list[int]:
+            asked = client.list_offsets(
+                dict.fromkeys(tps, OffsetSpec.latest()), isolation_level=isolation
+            )
+            return [asked[tp].result(10).offset for tp in tps]
+
+        wait_until(
+            lambda: ends(IsolationLevel.READ_COMMITTED) == ends(IsolationLevel.READ_UNCOMMITTED),
+            30,
+            "no transaction is open",
+        )
 
     def lose_disk(self, name: str = "one") -> None:
         """The worker's machine is replaced by an empty one."""
