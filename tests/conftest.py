@@ -27,7 +27,6 @@ from streams.operate.acl import permissions
 from streams.settings import Settings
 from tests.tls.cluster import GuardedKafka
 
-
 pytest.register_assert_rewrite("tests.engine.harness", "tests.worker.harness")
 
 
