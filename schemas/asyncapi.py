@@ -2,10 +2,10 @@
 
 from typing import Any
 
+from schemas.enums import Event
 from schemas.events import EVENT_MODELS, EVENT_TOPIC
 from schemas.records import RECORD_MODELS
 from schemas.topics import KEEP_FOR_EVER, TOPICS, Topic, TopicNames
-from schemas.words import Event
 
 Document = dict[str, Any]
 

@@ -9,9 +9,9 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict
 from pydantic import Field as Constraint
 
+from schemas.enums import EVENT_REASONS, Event, Field, Level, Mode, Surface
 from schemas.inputs import AccountId, Identifier, Platform
 from schemas.statement import StatementOfReasons
-from schemas.words import EVENT_REASONS, Event, Field, Level, Mode, Surface
 
 EVENT_TOPIC: dict[Event, Literal["invitations", "consents", "throttles"]] = {
     event: (

@@ -5,9 +5,7 @@ They are made by hand, without a person's data. tests/contracts validates each a
 
 from typing import Any
 
-from schemas.events import EVENT_MODELS
-from schemas.inputs import InputName
-from schemas.words import (
+from schemas.enums import (
     EVENT_REASONS,
     AckOutcome,
     Answer,
@@ -17,6 +15,8 @@ from schemas.words import (
     Event,
     LabelSource,
 )
+from schemas.events import EVENT_MODELS
+from schemas.inputs import InputName
 
 Example = dict[str, Any]
 

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints
 from pydantic import Field as Constraint
 
-from schemas.words import (
+from schemas.enums import (
     ACCOUNT_ID_PATTERN,
     ACTOR_PATTERN,
     ID_PATTERN,

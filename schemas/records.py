@@ -11,8 +11,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict
 from pydantic import Field as Constraint
 
+from schemas.enums import ControlReason, Event, Mode, Refused, Surface, Switch
 from schemas.inputs import Actor, Identifier
-from schemas.words import ControlReason, Event, Mode, Refused, Surface, Switch
 
 Hex64 = Annotated[str, Constraint(pattern=r"^[0-9a-f]{64}$")]
 

@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from schemas.words import Field, LabelSource, Level, Surface
+from schemas.enums import Field, LabelSource, Level, Surface
 
 Band = Literal[
     "under-100000",

@@ -6,9 +6,9 @@ schemas/CONTRACT.md, "Topics".
 from dataclasses import dataclass
 from typing import Literal
 
+from schemas.enums import Event
 from schemas.events import EVENT_TOPIC
 from schemas.inputs import INPUT_MODELS, InputName
-from schemas.words import Event
 
 DAY_MS = 86_400_000
 KEEP_FOR_EVER = -1

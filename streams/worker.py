@@ -7,11 +7,11 @@ import sys
 
 from streams.app import create_app
 from streams.cli import EXIT_USAGE, OURS_TO_EXPLAIN
-from streams.cli.say import complain
+from streams.cli.output import echo_error
 from streams.settings import load
 
 try:
     app = create_app(load())
 except OURS_TO_EXPLAIN as error:
-    complain(str(error))
+    echo_error(str(error))
     sys.exit(EXIT_USAGE)

@@ -15,7 +15,7 @@ import typer
 from streams import logs
 from streams.cli import run
 from streams.cli.bare import bare_program
-from streams.cli.say import complain
+from streams.cli.output import echo_error
 from streams.instance import InstanceError
 from streams.local.errors import LocalKafkaError
 from streams.operate.errors import OperateError
@@ -44,10 +44,10 @@ def main(arguments: list[str] | None = None) -> None:
         try:
             _program(words)(args=words, prog_name="byline")
         except OURS_TO_EXPLAIN as error:
-            complain(str(error))
+            echo_error(str(error))
             sys.exit(EXIT_USAGE)
         except Exception:
-            complain(traceback.format_exc())
+            echo_error(traceback.format_exc())
             sys.exit(EXIT_BUG)
         finally:
             for handler in logging.getLogger().handlers:

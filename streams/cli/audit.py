@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry, start_http_server
 
 from streams.cli.bare import renamed
 from streams.cli.chain import audited, verify_chain
-from streams.cli.say import AsJson, complain, say, say_json, say_table, settings
+from streams.cli.output import AsJson, echo, echo_error, echo_json, echo_table, settings
 from streams.cli.times import time_of
 from streams.operate.audit.reading import Span, audit_topics
 from streams.operate.audit.records import Breach
@@ -82,10 +82,10 @@ def audit(
     done = asyncio.run(_audit(chosen, span, found))
     counts = {"decisions": done.decisions_seen, "events": done.events_seen}
     if as_json:
-        say_json({"ok": not found, **counts, "breaches": [it.as_dict() for it in found]})
+        echo_json({"ok": not found, **counts, "breaches": [it.as_dict() for it in found]})
     else:
         _table(found)
-        say(f"{done.decisions_seen} decisions and {done.events_seen} events judged")
+        echo(f"{done.decisions_seen} decisions and {done.events_seen} events judged")
     raise typer.Exit(1 if found else 0)
 
 
@@ -94,13 +94,13 @@ def _table(found: list[Breach]) -> None:
     if rows:
         columns = ("invariant", "breach", "account", "at", "detail")
         shown = [(*(row[name] for name in columns), " ".join(row["records"])) for row in rows]
-        say_table((*columns, "records"), shown)
+        echo_table((*columns, "records"), shown)
     if len(found) > SHOWN:
-        say(f"… and {len(found) - SHOWN} more; --json has all")
+        echo(f"… and {len(found) - SHOWN} more; --json has all")
     for name, count in Counter(it.name for it in found).most_common():
-        complain(f"{count} × {name}")
+        echo_error(f"{count} × {name}")
     if not found:
-        say("no breach")
+        echo("no breach")
 
 
 def _follow(chosen: Settings, span: Span, port: int) -> None:
@@ -114,7 +114,7 @@ def _follow(chosen: Settings, span: Span, port: int) -> None:
     def found(breaches: list[Breach]) -> None:
         metrics.found(breaches)
         for it in breaches:
-            complain(f"{it.as_dict()['at']} {it.name} {it.account} {' '.join(it.places)}")
+            echo_error(f"{it.as_dict()['at']} {it.name} {it.account} {' '.join(it.places)}")
 
     async def run() -> None:
         following = asyncio.ensure_future(
@@ -124,7 +124,7 @@ def _follow(chosen: Settings, span: Span, port: int) -> None:
         with suppress(asyncio.CancelledError):
             await following
 
-    say(f"following; metrics at http://{chosen.http_host}:{server.server_port}/metrics")
+    echo(f"following; metrics at http://{chosen.http_host}:{server.server_port}/metrics")
     asyncio.run(run())
     raise typer.Exit(0)
 

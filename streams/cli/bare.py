@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from streams.cli.say import remember_settings_file
+from streams.cli.output import remember_settings_file
 
 
 def bare_program() -> typer.Typer:

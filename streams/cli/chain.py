@@ -9,7 +9,7 @@ from typing import NoReturn
 
 import typer
 
-from streams.cli.say import complain, say, say_json, say_table
+from streams.cli.output import echo, echo_error, echo_json, echo_table
 from streams.kafka.consumer import TolerantConsumer
 from streams.operate.audit.chain import Verified
 from streams.operate.audit.head import (
@@ -54,7 +54,7 @@ def verify_chain(
     else:
         _print(done, lacking, heads)
         if against is not None and not lacking:
-            say(f"the log holds all {len(anchored)} anchored heads of {against}")
+            echo(f"the log holds all {len(anchored)} anchored heads of {against}")
     raise typer.Exit(1 if done.breaks or lacking else 0)
 
 
@@ -80,24 +80,24 @@ def _print_json(
         said |= anchor_of(heads)
     if against is not None:
         said["missed"] = [asdict(it) for it in lacking]
-    say_json(said)
+    echo_json(said)
 
 
 def _print(done: Verified, lacking: list[Missed], heads: list[Head] | None) -> None:
     for partition, last in sorted(done.passed.items()):
-        say(f"partition {partition} ends at number {last}: nothing of it was verified")
+        echo(f"partition {partition} ends at number {last}: nothing of it was verified")
     if done.breaks:
         columns = ("partition", "number", "place", "fault", "says")
-        say_table(columns, (asdict(it).values() for it in done.breaks[:SHOWN]))
+        echo_table(columns, (asdict(it).values() for it in done.breaks[:SHOWN]))
     for it in lacking:
-        complain(f"partition {it.partition}, anchored number {it.number}: {it.says}")
+        echo_error(f"partition {it.partition}, anchored number {it.number}: {it.says}")
     if heads is not None:
-        say_table(
+        echo_table(
             ("partition", "number", "hash", "at"),
             ((it.partition, it.number, it.hash, it.at) for it in heads),
         )
-        say(f"digest of all heads: {anchor_of(heads)['digest']}")
-    say(f"{done.records} records read, {len(done.breaks)} breaks in the chain")
+        echo(f"digest of all heads: {anchor_of(heads)['digest']}")
+    echo(f"{done.records} records read, {len(done.breaks)} breaks in the chain")
 
 
 @asynccontextmanager

@@ -10,7 +10,7 @@ import typer
 
 from streams import rebuild as rebuilding
 from streams import upkeep
-from streams.cli.say import AsJson, say, say_json, say_table, settings
+from streams.cli.output import AsJson, echo, echo_json, echo_table, settings
 from streams.engine.acceptance import Change, Reading
 from streams.operate import reroute as strays
 from streams.operate.errors import UsageError
@@ -28,12 +28,12 @@ def check(as_json: AsJson = False) -> None:
     """Whether the state and the topics belong together: exit 1 and each difference if not."""
     found = asyncio.run(upkeep.check(settings()))
     if as_json:
-        say_json({"ok": not found, "differences": [asdict(finding) for finding in found]})
+        echo_json({"ok": not found, "differences": [asdict(finding) for finding in found]})
     else:
         for finding in found:
-            say(str(finding))
+            echo(str(finding))
         if not found:
-            say("the state and the topics belong together")
+            echo("the state and the topics belong together")
     raise typer.Exit(1 if found else 0)
 
 
@@ -60,15 +60,15 @@ def accept(
     wanted = dict(_pair(word) for word in topics)
     changes = asyncio.run(upkeep.accept(settings(), wanted, read, yes=yes))
     if as_json:
-        say_json({"written": yes, "changes": [asdict(change) for change in changes]})
+        echo_json({"written": yes, "changes": [asdict(change) for change in changes]})
         return
     if not changes:
-        say("accepted already: nothing to write")
+        echo("accepted already: nothing to write")
         return
-    say_table(
+    echo_table(
         ("topic", "partitions", "id before", "id now", "read on at", "unread"), _rows(changes)
     )
-    say("written: start the workers" if yes else "nothing is written; --yes writes it")
+    echo("written: start the workers" if yes else "nothing is written; --yes writes it")
 
 
 def _pair(word: str) -> tuple[str, str]:
@@ -102,18 +102,18 @@ def reroute(yes: Yes = False, as_json: AsJson = False) -> None:
     found = asyncio.run(strays.strays(chosen))
     moved = asyncio.run(strays.move(chosen, found)) if yes else {}
     if as_json:
-        say_json({"moved": dict(moved), "found": [asdict(it) | {"left": it.left} for it in found]})
+        echo_json({"moved": dict(moved), "found": [asdict(it) | {"left": it.left} for it in found]})
     elif not found:
-        say("nothing lies in partitions that are not in use")
+        echo("nothing lies in partitions that are not in use")
     elif yes:
         for topic, count in moved.items():
-            say(f"{topic}: {count} records moved")
-        say("start the workers again: adverse events wait until then")
+            echo(f"{topic}: {count} records moved")
+        echo("start the workers again: adverse events wait until then")
     else:
-        say_table(
+        echo_table(
             ("topic", "partition", "offsets"), ((it.topic, it.partition, it.left) for it in found)
         )
-        say("nothing is moved; --yes moves it")
+        echo("nothing is moved; --yes moves it")
     raise typer.Exit(1 if found and not yes else 0)
 
 
@@ -141,10 +141,10 @@ def rebuild(
             for it in done.sources
         ]
         lost = None if done.lost is None else asdict(done.lost)
-        say_json({"written": done.written, "partitions": rows, "lost": lost})
+        echo_json({"written": done.written, "partitions": rows, "lost": lost})
     else:
         rows_of = ((it.partition, it.kind, it.keys, it.why or None) for it in done.sources)
-        say_table(("partition", "from", "keys", "why not"), rows_of)
+        echo_table(("partition", "from", "keys", "why not"), rows_of)
         _say_outcome(done)
     raise typer.Exit(1 if done.lost is not None else 0)
 
@@ -152,16 +152,18 @@ def rebuild(
 def _say_outcome(done: rebuilding.Rebuilt) -> None:
     lost = done.lost
     if lost is None:
-        say("written: start the workers" if done.written else "nothing is written; --yes writes it")
+        echo(
+            "written: start the workers" if done.written else "nothing is written; --yes writes it"
+        )
         return
-    say(
+    echo(
         f"of partitions {', '.join(map(str, lost.partitions))} neither a disk nor the inputs are "
         f"whole, and nothing was changed. Lost with them: {lost.accounts} accounts that had events,"
         f" of these {lost.open_invitations} with an open invitation, {lost.consents} with a consent"
         f" in force, {lost.restrictions} restricted surfaces (the last ends by itself at "
         f"{lost.last_expires_at or 'once'})"
     )
-    say(
+    echo(
         "Give the disks of other workers with --disk, or restore the changelogs or the inputs. If"
         " nothing can be restored, start over under another BYLINE_TOPIC_PREFIX and"
         " BYLINE_APPLICATION_ID: everybody over the line is asked anew, nobody stays restricted"
@@ -183,12 +185,12 @@ def retire(
     """
     done = asyncio.run(upkeep.retire(settings(), application_id, yes=yes))
     if as_json:
-        say_json({"deleted": yes, **asdict(done)})
+        echo_json({"deleted": yes, **asdict(done)})
         return
     verb = "deleted" if yes else "would be deleted"
-    say(
+    echo(
         f"{', '.join(done.changelogs)} {verb}: {done.offsets} offsets of state, built from "
         f"{done.read} offsets of inputs"
     )
     if not yes:
-        say("nothing is deleted; --yes deletes it")
+        echo("nothing is deleted; --yes deletes it")

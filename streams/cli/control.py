@@ -9,15 +9,15 @@ from typing import Annotated, Any
 
 import typer
 
+from schemas.enums import Command, ControlReason
 from schemas.topics import DEAD_LETTERS
-from schemas.words import Command, ControlReason
 from streams.cli.bare import renamed
-from streams.cli.say import AsJson, complain, say, say_json, say_table, settings
+from streams.cli.output import AsJson, echo, echo_error, echo_json, echo_table, settings
 from streams.operate.audit.reading import MissingTopicsError, read_to_end
 from streams.operate.bulk import (
     MAX_ACCOUNTS,
     Order,
-    WayBack,
+    UndoPlan,
     accounts_in,
     checked,
     default_bulk_id,
@@ -145,14 +145,14 @@ def undo(
     way = asyncio.run(_way_back(chosen, bulk_id, now))
     if not as_json:
         for account, why in way.left:
-            complain(f"{account}: {why}")
+            echo_error(f"{account}: {why}")
         for why, count in way.left_by_reason().items():
-            say(f"{count} left alone: {why}")
+            echo(f"{count} left alone: {why}")
     if way.command is None or not way.accounts:
         if as_json:
-            say_json({"sent": 0, "left": [list(it) for it in way.left]})
+            echo_json({"sent": 0, "left": [list(it) for it in way.left]})
         else:
-            say("nothing can be taken back")
+            echo("nothing can be taken back")
         raise typer.Exit(1)
     accounts = within(way.accounts, max_accounts)
     order = Order(way.command, actor, reason, now, approved_by=approved_by)
@@ -161,7 +161,7 @@ def undo(
     _report(sent, order, not yes, as_json, left=[list(it) for it in way.left])
 
 
-async def _way_back(chosen: Settings, bulk_id: str, now: int) -> WayBack:
+async def _way_back(chosen: Settings, bulk_id: str, now: int) -> UndoPlan:
     try:
         async with consumer(chosen) as client:
             read = read_to_end(client, chosen.topic_prefix, ["controls", DEAD_LETTERS.name])
@@ -185,7 +185,7 @@ def _refuse_pointless(order: Order) -> None:
     except ValueError as error:
         raise UsageError(f"this is no time like 2026-01-31T12:00:00+08:00: {error}") from None
     if why is not None:
-        complain(f"{why}; nothing was sent")
+        echo_error(f"{why}; nothing was sent")
         raise typer.Exit(1)
 
 
@@ -234,7 +234,7 @@ def _report(
     Exit 1 as well where it is known that it can have no effect.
     """
     for warning in filter(None, [sent.warning, found if isinstance(found, str) else None]):
-        complain(warning)
+        echo_error(warning)
     known = found if isinstance(found, Effect) else None
     without = known is not None and known.none
     if as_json:
@@ -249,22 +249,22 @@ def _report(
         }
         said["warning"] = sent.warning
         said["effect"] = None if known is None else asdict(known)
-        say_json({**said, "count": sent.count, "refused": refused, **more})
+        echo_json({**said, "count": sent.count, "refused": refused, **more})
         raise typer.Exit(1 if sent.refused or without else 0)
     if sent.refused:
         rows = ((it.line, it.rejection.reason.value, it.rejection.words) for it in sent.refused)
-        say_table(("account no.", "reason", "detail"), rows)
-        complain(f"{len(sent.refused)} refused, nothing was sent")
+        echo_table(("account no.", "reason", "detail"), rows)
+        echo_error(f"{len(sent.refused)} refused, nothing was sent")
         raise typer.Exit(1)
     verb = "would be sent" if dry_run else "sent"
     bulk_words = f", bulk id {order.bulk_id}" if order.bulk_id else ""
-    say(f"{order.command.value}: {sent.count} {verb}{bulk_words}")
+    echo(f"{order.command.value}: {sent.count} {verb}{bulk_words}")
     if dry_run and order.bulk_id:
-        say("a dry run: --yes sends them")
+        echo("a dry run: --yes sends them")
     for warning in known.warnings() if known is not None else ():
-        complain(warning)
+        echo_error(warning)
     if without:
-        complain("as far as the workers know it can have no effect")
+        echo_error("as far as the workers know it can have no effect")
         raise typer.Exit(1)
 
 

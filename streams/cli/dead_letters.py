@@ -10,7 +10,7 @@ import typer
 
 from streams.cli.control import Actor, Reason, Yes
 from streams.cli.names import OfPlatform, OfTopic
-from streams.cli.say import AsJson, complain, say, say_json, say_table, settings
+from streams.cli.output import AsJson, echo, echo_error, echo_json, echo_table, settings
 from streams.cli.source import now_ms
 from streams.cli.times import time_of
 from streams.letters import settle
@@ -51,20 +51,20 @@ def show_list(
     found = [it for it in _letters().matching(wanted) if settled or it.settled is None]
     found.sort(key=lambda it: it.refused_at, reverse=True)
     if as_json:
-        say_json([_plain(it) for it in found])
+        echo_json([_plain(it) for it in found])
         return
     counts = Counter((it.platform, it.origin.topic, it.reason) for it in found)
     if counts:
-        say_table(
+        echo_table(
             ("platform", "topic", "reason", "count"),
             ((*key, count) for key, count in counts.most_common()),
         )
-        say("")
+        echo("")
         columns = ("record", "reason", "field", "refused_at", "settled")
-        say_table(columns, ([_plain(it)[name] for name in columns] for it in found[:SHOWN]))
+        echo_table(columns, ([_plain(it)[name] for name in columns] for it in found[:SHOWN]))
     if len(found) > SHOWN:
-        say(f"… and {len(found) - SHOWN:,} more; --json has all")
-    say(f"{len(found):,} dead letters")
+        echo(f"… and {len(found) - SHOWN:,} more; --json has all")
+    echo(f"{len(found):,} dead letters")
 
 
 @app.command()
@@ -82,17 +82,17 @@ def show(record: Annotated[str, typer.Argument(metavar="RECORD")], as_json: AsJs
 
     found = asyncio.run(run())
     if as_json:
-        say_json(found)
+        echo_json(found)
         return
     value = found.pop("value", None)
     for name, text in found.items():
-        say(f"{name}: {'–' if text is None else text}")
+        echo(f"{name}: {'–' if text is None else text}")
     if isinstance(value, dict):
-        say("value:")
+        echo("value:")
         for name, text in value.items():
-            say(f"  {name}: {text}")
+            echo(f"  {name}: {text}")
     else:
-        say(f"value: {'–' if value is None else value}")
+        echo(f"value: {'–' if value is None else value}")
 
 
 @app.command()
@@ -164,16 +164,16 @@ def _settle(work: Work, order: settle.Order, what: str, yes: bool, as_json: bool
     if as_json:
         left = [{"record": str(it.letter.origin), "why": it.why} for it in done.left]
         said = {"dry_run": not yes, "settled": done.settled, "settled_before": done.before}
-        say_json({**said, "left": left})
+        echo_json({**said, "left": left})
     else:
         would = "" if yes else "would be "
-        say(f"{done.settled:,} {would}{what}, {done.before:,} were settled before")
+        echo(f"{done.settled:,} {would}{what}, {done.before:,} were settled before")
         for why, count in settle.lines_of(done.left):
-            complain(f"{count:,} stay: {why}")
+            echo_error(f"{count:,} stay: {why}")
         if done.settled and not yes:
-            say("nothing was done: --yes does it")
+            echo("nothing was done: --yes does it")
         elif done.settled:
-            say("when all are settled: `byline switch refusals-settled on --scope PLATFORM` …")
+            echo("when all are settled: `byline switch refusals-settled on --scope PLATFORM` …")
     raise typer.Exit(1 if done.left else 0)
 
 

@@ -10,9 +10,9 @@ from typing import Annotated, Any
 import typer
 from sqlalchemy import Engine
 
-from schemas.words import ACCOUNT_ID_PATTERN, Event
+from schemas.enums import ACCOUNT_ID_PATTERN, Event
 from streams.cli.names import OfPlatform
-from streams.cli.say import complain, say, settings
+from streams.cli.output import echo, echo_error, settings
 from streams.cli.source import FromKafka, index_engine, now_ms
 from streams.cli.times import time_of
 from streams.index.database import reading
@@ -73,13 +73,13 @@ def events(
         else:
             count = _print_indexed(engine, wanted, as_json)
     if not as_json and not count:
-        say("no such event")
+        echo("no such event")
 
 
 def _print_indexed(engine: Engine, wanted: Wanted, as_json: bool) -> int:
     count = 0
     with reading(engine) as connection:
-        complain(freshness(connection).text(now_ms()))
+        echo_error(freshness(connection).text(now_ms()))
         for event in indexed_events(connection, wanted):
             count += 1
             _say(event, as_json)

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from streams.cli.say import AsJson, complain, say, say_json, settings
+from streams.cli.output import AsJson, echo, echo_error, echo_json, settings
 from streams.cli.source import now_ms
 from streams.cli.times import time_of
 from streams.evidence.gathering import Asked, Evidence, gather
@@ -64,7 +64,7 @@ def evidence(
     content = json.dumps(found.as_dict(now, version("byline")), ensure_ascii=False, indent=2)
     digest = _write(file, content.encode() + b"\n", key)
     if as_json:
-        say_json({"file": str(file), "sha256": digest, "sound": found.sound, **_sums(found)})
+        echo_json({"file": str(file), "sha256": digest, "sound": found.sound, **_sums(found)})
     else:
         _print(file, digest, found, signed=key is not None)
     raise typer.Exit(0 if found.sound else 1)
@@ -102,10 +102,10 @@ def _sums(found: Evidence) -> dict[str, int]:
 
 def _print(file: Path, digest: str, found: Evidence, *, signed: bool) -> None:
     sums = _sums(found)
-    say(f"{file}: {sums['policies']} policies, {sums['decisions']:,} decisions in the period")
-    say(f"the chain of {sums['log_records']:,} records has {sums['breaks']} breaks")
-    say(f"the invariants have {sums['breaches']} breaches")
-    say(f"{sums['decided_anew']} of {sums['samples']} samples were decided anew, byte for byte")
+    echo(f"{file}: {sums['policies']} policies, {sums['decisions']:,} decisions in the period")
+    echo(f"the chain of {sums['log_records']:,} records has {sums['breaks']} breaks")
+    echo(f"the invariants have {sums['breaches']} breaches")
+    echo(f"{sums['decided_anew']} of {sums['samples']} samples were decided anew, byte for byte")
     for anew, why in sorted({(it.anew, it.why) for it in found.samples if it.why}):
-        complain(f"{anew.replace('_', ' ')}: {why}")
-    say(f"SHA-256 {digest}" + ("; signed" if signed else ""))
+        echo_error(f"{anew.replace('_', ' ')}: {why}")
+    echo(f"SHA-256 {digest}" + ("; signed" if signed else ""))

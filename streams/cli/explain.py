@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from schemas.words import ACCOUNT_ID_PATTERN, PLATFORM_PATTERN
-from streams.cli.say import AsJson, complain, say, say_json, settings
+from schemas.enums import ACCOUNT_ID_PATTERN, PLATFORM_PATTERN
+from streams.cli.output import AsJson, echo, echo_error, echo_json, settings
 from streams.cli.source import FromKafka, index_engine, now_ms
 from streams.core.model.instants import rfc3339
 from streams.explain.explanation import HEADINGS, Explanation, explain
@@ -53,7 +53,7 @@ def explain_account(
     told = explain(material, now_ms())
     language: Language = "zh" if lang is Lang.ZH else "en"
     if as_json:
-        say_json(told.as_dict(language))
+        echo_json(told.as_dict(language))
         return
     _print(told, language)
 
@@ -74,21 +74,21 @@ class _Progress:
     def __call__(self, read: int, of: int) -> None:
         if time.monotonic() - self._told >= TOLD_EVERY_SECONDS:
             self._told = time.monotonic()
-            complain(f"reading the topics: {read:,} of {of:,} records")
+            echo_error(f"reading the topics: {read:,} of {of:,} records")
 
 
 def _print(told: Explanation, language: Language) -> None:
-    say(told.account)
-    say(told.source.text(language))
+    echo(told.account)
+    echo(told.source.text(language))
     for name, sentences in told.sections.items():
         if not sentences:
             continue
-        say("")
-        say(HEADINGS[language][name])
+        echo("")
+        echo(HEADINGS[language][name])
         for it in sentences:
             at = "" if it.at is None else f"{_second(it.at)}  "
             places = f"  [{' '.join(map(str, it.places))}]" if it.places else ""
-            say(f"  {at}{it.text(language)}{places}")
+            echo(f"  {at}{it.text(language)}{places}")
 
 
 def _second(at: int) -> str:

@@ -4,9 +4,9 @@ from typing import Annotated
 
 import typer
 
-from schemas.words import Mode
+from schemas.enums import Mode
 from streams.cli.names import OfPlatform
-from streams.cli.say import AsJson, say, say_json, say_table, settings
+from streams.cli.output import AsJson, echo, echo_json, echo_table, settings
 from streams.cli.source import index_needed, now_ms
 from streams.cli.times import time_of
 from streams.core.model.instants import day_of, day_start
@@ -46,11 +46,11 @@ def show(
     with index_needed(chosen) as connection:
         fresh, lines = freshness(connection), funnel(connection, asked)
     if as_json:
-        say_json({**fresh.as_dict(), "lines": [it.as_dict() for it in lines]})
+        echo_json({**fresh.as_dict(), "lines": [it.as_dict() for it in lines]})
         return
-    say(fresh.text(now))
+    echo(fresh.text(now))
     if not lines:
-        say("nothing happened in that time")
+        echo("nothing happened in that time")
     elif len(lines) <= MOST_ACROSS:
         _across(lines)
     else:
@@ -63,7 +63,7 @@ def _across(lines: list[Line]) -> None:
     totals: list[object] = [*sums(lines), *(None for _ in SPANS)]
     names = ("eligible", *STEPS, *(f"median {it}" for it in SPANS))
     columns = [_cells(it) for it in lines]
-    say_table(
+    echo_table(
         ("", *(it.group for it in lines), *(("all",) if several else ())),
         (
             (name, *(column[row] for column in columns), *((totals[row],) if several else ()))
@@ -76,7 +76,7 @@ def _down(by: By, lines: list[Line]) -> None:
     """A row for each group, and one for all."""
     rows = [(it.group, *_cells(it)) for it in lines]
     rows.append(("all", *sums(lines), *(None for _ in SPANS)))
-    say_table((by.value, "eligible", *STEPS, *(f"median {it}" for it in SPANS)), rows)
+    echo_table((by.value, "eligible", *STEPS, *(f"median {it}" for it in SPANS)), rows)
 
 
 def _cells(line: Line) -> list[object]:

@@ -10,7 +10,7 @@ import typer
 from aiohttp import web
 from sqlalchemy import Engine
 
-from streams.cli.say import complain, say, settings
+from streams.cli.output import echo, echo_error, settings
 from streams.cli.source import now_ms
 from streams.index.database import open_engine, shown, url_of
 from streams.index.follow import Indexer
@@ -59,7 +59,7 @@ def index(
     finally:
         engine.dispose()
     if count is not None:
-        say(f"{count:,} records read into {shown(engine.url)}")
+        echo(f"{count:,} records read into {shown(engine.url)}")
 
 
 async def _run(
@@ -74,7 +74,7 @@ async def _run(
             await _serve(chosen, engine, port, stack)
             await stopping.wait()
             return None
-        indexer = Indexer(chosen, engine, complain if follow else say, stopping)
+        indexer = Indexer(chosen, engine, echo_error if follow else echo, stopping)
         if port is not None:
             indexer.on_ready = lambda: _serve(chosen, engine, port, stack)
         await indexer.run(follow, rebuild)
@@ -104,4 +104,4 @@ async def _serve(chosen: Settings, engine: Engine, port: int, stack: AsyncExitSt
     except OSError as error:
         raise UsageError(f"--port {port}: {error.strerror}") from error
     host, bound = runner.addresses[0][:2]
-    say(f"answering at http://{host}:{bound}/v1")
+    echo(f"answering at http://{host}:{bound}/v1")

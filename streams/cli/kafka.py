@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from streams.cli.say import AsJson, say, say_json, settings
+from streams.cli.output import AsJson, echo, echo_json, settings
 from streams.instance import make_private
 from streams.local import daemon
 
@@ -34,18 +34,18 @@ def start(
     make_private(_folder(data_dir).absolute())
     found = daemon.start(_folder(data_dir), port)
     if as_json:
-        say_json(asdict(found))
+        echo_json(asdict(found))
         return
-    say(f"Kafka answers at {found.bootstrap} (process {found.pid}, data in {found.data_dir})")
+    echo(f"Kafka answers at {found.bootstrap} (process {found.pid}, data in {found.data_dir})")
     if settings().kafka_bootstrap_servers not in (found.bootstrap, f"localhost:{_port(found)}"):
-        say(f"export BYLINE_KAFKA_BOOTSTRAP_SERVERS={found.bootstrap}")
+        echo(f"export BYLINE_KAFKA_BOOTSTRAP_SERVERS={found.bootstrap}")
 
 
 @app.command()
 def stop(data_dir: DataDir = None) -> None:
     """Stop it; its data stay."""
     stopped = daemon.stop(_folder(data_dir))
-    say("Kafka is stopped" if stopped else "no Kafka was running")
+    echo("Kafka is stopped" if stopped else "no Kafka was running")
 
 
 @app.command()
@@ -53,13 +53,13 @@ def status(data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """Whether it runs and answers: exit 0 if so, else 1."""
     found = daemon.status(_folder(data_dir))
     if as_json:
-        say_json(asdict(found))
+        echo_json(asdict(found))
     elif found.answers:
-        say(f"Kafka answers at {found.bootstrap} (process {found.pid}, data in {found.data_dir})")
+        echo(f"Kafka answers at {found.bootstrap} (process {found.pid}, data in {found.data_dir})")
     elif found.running:
-        say(f"Kafka is running (process {found.pid}) but does not answer; see {found.log}")
+        echo(f"Kafka is running (process {found.pid}) but does not answer; see {found.log}")
     else:
-        say(f"no Kafka is running in {found.data_dir}")
+        echo(f"no Kafka is running in {found.data_dir}")
     raise typer.Exit(0 if found.answers else 1)
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from schemas.topics import INPUTS
-from streams.cli.say import settings
+from streams.cli.output import settings
 from streams.operate.errors import UsageError
 from streams.policies.scalars import nearest
 

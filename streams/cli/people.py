@@ -12,7 +12,7 @@ from schemas.events import ThrottleApplied
 from schemas.topics import OUTPUTS
 from streams.cli.bare import renamed
 from streams.cli.names import OfPlatform
-from streams.cli.say import AsJson, say, say_json, say_table, settings
+from streams.cli.output import AsJson, echo, echo_json, echo_table, settings
 from streams.cli.source import FromKafka, index_engine
 from streams.cli.unobeyed import by_platform, lists_of, show_unobeyed
 from streams.core.model.policy import Policy
@@ -88,14 +88,14 @@ def worklist(
     if platform is not None:
         rows = [row for row in rows if row.account.startswith(f"{platform}:")]
     if as_json:
-        say_json([row.as_dict() for row in rows])
+        echo_json([row.as_dict() for row in rows])
         return
     apart = [row for row in rows if row.after_delivery]
     _table(which, [row for row in rows if not row.after_delivery])
-    say(f"{len(rows) - len(apart)} {which.value}{by_platform(row.account for row in rows)}")
+    echo(f"{len(rows) - len(apart)} {which.value}{by_platform(row.account for row in rows)}")
     if apart:
         _table(which, apart)
-        say(f"{len(apart)} {which.value} after a delivery: many at once are a wave")
+        echo(f"{len(apart)} {which.value} after a delivery: many at once are a wave")
 
 
 _COLUMNS: dict[Which, tuple[str, ...]] = {
@@ -109,7 +109,9 @@ _COLUMNS: dict[Which, tuple[str, ...]] = {
 
 def _table(which: Which, rows: list[Row]) -> None:
     if rows:
-        say_table(_COLUMNS[which], ([_cell(row, name) for name in _COLUMNS[which]] for row in rows))
+        echo_table(
+            _COLUMNS[which], ([_cell(row, name) for name in _COLUMNS[which]] for row in rows)
+        )
 
 
 def _cell(row: Row, name: str) -> str | None:
@@ -156,7 +158,7 @@ def statement(
         found, alone = asyncio.run(_find(chosen, event))
     if as_json:
         plain = [it.statement.model_dump(mode="json") for it in found]
-        say_json(plain[0] if alone else plain)
+        echo_json(plain[0] if alone else plain)
         return
     for number, each in enumerate(found):
         zone = zone_of(_policy_of(chosen, each.platform), each.statement.ground.phase)

@@ -10,8 +10,8 @@ from typing import Annotated
 import typer
 from ruamel.yaml import YAML
 
+from streams.cli.output import AsJson, echo, echo_error, echo_json, echo_table, settings
 from streams.cli.policy_running import show_running
-from streams.cli.say import AsJson, complain, say, say_json, say_table, settings
 from streams.cli.source import FromKafka
 from streams.operate.errors import UsageError
 from streams.operate.policy_diff import diff as compare
@@ -49,9 +49,9 @@ def check(
     except PolicyFaults as refused:
         if as_json:
             faults = [str(fault) for fault in refused.faults]
-            say_json({"ok": False, "faults": faults, "more": refused.more})
+            echo_json({"ok": False, "faults": faults, "more": refused.more})
         else:
-            complain(str(refused))
+            echo_error(str(refused))
         raise typer.Exit(1) from None
     if running:
         show_running(chosen, found, kafka, as_json)
@@ -59,9 +59,9 @@ def check(
     rows = [(it.platform, it.version, it.mode.value, it.digest) for it in found.values()]
     if as_json:
         names = ("platform", "version", "mode", "digest")
-        say_json({"ok": True, "policies": [dict(zip(names, row, strict=True)) for row in rows]})
+        echo_json({"ok": True, "policies": [dict(zip(names, row, strict=True)) for row in rows]})
     else:
-        say_table(("platform", "version", "mode", "digest"), rows)
+        echo_table(("platform", "version", "mode", "digest"), rows)
 
 
 @app.command()
@@ -75,7 +75,7 @@ def show(platform: str, as_json: AsJson = False) -> None:
         raise UsageError(f"no policy of {platform} in {chosen.policies}; {hint}")
     plain = effective(policies[platform])
     if as_json:
-        say_json(plain)
+        echo_json(plain)
         return
     text = io.StringIO()
     yaml = YAML(pure=True)
@@ -83,7 +83,7 @@ def show(platform: str, as_json: AsJson = False) -> None:
         type(None), lambda to, _: to.represent_scalar("tag:yaml.org,2002:null", "null")
     )
     yaml.dump(json.loads(json.dumps(plain)), text)
-    say(text.getvalue().rstrip())
+    echo(text.getvalue().rstrip())
 
 
 @app.command()
@@ -97,7 +97,7 @@ def diff(a: Path, b: Path, as_json: AsJson = False) -> None:
     except ValueError as error:
         raise UsageError(str(error)) from error
     if as_json:
-        say_json(
+        echo_json(
             {
                 "differences": [difference.as_dict() for difference in found],
                 "needs_rescan": needs_rescan(found),
@@ -105,6 +105,6 @@ def diff(a: Path, b: Path, as_json: AsJson = False) -> None:
         )
         return
     for difference in found:
-        say(str(difference))
+        echo(str(difference))
     if not found:
-        say("nothing changes")
+        echo("nothing changes")

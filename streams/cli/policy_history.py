@@ -8,7 +8,7 @@ import msgspec
 import typer
 
 from schemas.topics import DECISIONS, POLICIES
-from streams.cli.say import AsJson, say, say_json, say_table, settings
+from streams.cli.output import AsJson, echo, echo_json, echo_table, settings
 from streams.cli.source import FromKafka, index_engine, now_ms
 from streams.index.database import reading
 from streams.index.fresh import freshness
@@ -47,12 +47,12 @@ def show(
                 lines, texts = of_index(connection)
     found = history(lines, texts, platform)
     if as_json:
-        say_json([it.as_dict() for it in found])
+        echo_json([it.as_dict() for it in found])
         return
-    say(source)
+    echo(source)
     columns = ("platform", "version", "digest", "mode", "since", "until", "running", "approved by")
     if found:
-        say_table(
+        echo_table(
             columns,
             (
                 (
@@ -68,7 +68,7 @@ def show(
                 for it in found
             ),
         )
-    say(f"{len(found)} versions")
+    echo(f"{len(found)} versions")
 
 
 async def _read(chosen: Settings) -> tuple[list[TakenUp], dict[str, bytes]]:

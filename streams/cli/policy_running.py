@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import typer
 
-from streams.cli.say import say, say_json, say_table
+from streams.cli.output import echo, echo_json, echo_table
 from streams.cli.source import index_engine, now_ms
 from streams.core.model.policy import Policy
 from streams.index.database import reading
@@ -25,18 +25,18 @@ def show_running(chosen: Settings, files: Mapping[str, Policy], kafka: bool, as_
     found = compare(states, files)
     same = all(it.runs is Runs.SAME for it in found)
     if as_json:
-        say_json({"ok": same, "source": source, "policies": [it.as_dict() for it in found]})
+        echo_json({"ok": same, "source": source, "policies": [it.as_dict() for it in found]})
         raise typer.Exit(0 if same else 1)
-    say(source)
-    say_table(
+    echo(source)
+    echo_table(
         ("platform", "file", "runs", "how"),
         ((it.platform, _file(it), _running(it, states.partition_count), it.runs) for it in found),
     )
     for it in found:
         if it.runs is not Runs.SAME:
-            say(f"{it.platform}: {SAYS[it.runs]}")
+            echo(f"{it.platform}: {SAYS[it.runs]}")
             for difference in it.differences:
-                say(f"  {difference}")
+                echo(f"  {difference}")
     raise typer.Exit(0 if same else 1)
 
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from streams.cli.say import AsJson, complain, say, say_json, say_table, settings
+from streams.cli.output import AsJson, echo, echo_error, echo_json, echo_table, settings
 from streams.cli.source import index_needed, now_ms
 from streams.cli.times import time_of
 from streams.core.model.instants import DAY, rfc3339
@@ -43,16 +43,16 @@ def propagation(
         fresh, found = freshness(connection), systems(connection, asked)
     silent = [it for it in found if it.silent_since is not None]
     if as_json:
-        say_json({**fresh.as_dict(), "systems": [it.as_dict() for it in found]})
+        echo_json({**fresh.as_dict(), "systems": [it.as_dict() for it in found]})
         raise typer.Exit(1 if silent else 0)
-    say(fresh.text(now))
+    echo(fresh.text(now))
     if not found:
-        say("no enforcing system has ever acknowledged anything: silence means nothing")
+        echo("no enforcing system has ever acknowledged anything: silence means nothing")
     else:
         columns = ("system", "asked", "acknowledged", "share", "failed", "median", "95 of 100")
-        say_table((*columns, "for"), map(_row, found))
+        echo_table((*columns, "for"), map(_row, found))
     for it in silent:
-        complain(f"{it.system} has been silent since {rfc3339(it.silent_since or 0)}")
+        echo_error(f"{it.system} has been silent since {rfc3339(it.silent_since or 0)}")
     raise typer.Exit(1 if silent else 0)
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from streams.cli.names import OfPlatform
-from streams.cli.say import say_json, settings
+from streams.cli.output import echo_json, settings
 from streams.cli.source import index_needed
 from streams.cli.times import time_of
 from streams.index.report import report
@@ -37,6 +37,6 @@ def show(
     if found.fresh.as_of is None or found.fresh.as_of < last:
         typer.echo("the index does not reach to --to yet: numbers may rise", err=True)
     if form is Form.JSON:
-        say_json(found.as_dict())
+        echo_json(found.as_dict())
     else:
         typer.echo(WRITE[form](found), nl=False)

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from streams.cli.say import AsJson, say_json, say_table, settings, settings_file
+from streams.cli.output import AsJson, echo_json, echo_table, settings, settings_file
 from streams.settings import Settings, masked, origins
 from streams.settings_checks import variable
 
@@ -64,7 +64,7 @@ def show_settings(as_json: AsJson = False) -> None:
     values = masked(settings())
     sources = origins(settings_file())
     if as_json:
-        say_json(
+        echo_json(
             {
                 variable(field): {"value": value, "from": sources[field]}
                 for field, value in values.items()
@@ -72,7 +72,7 @@ def show_settings(as_json: AsJson = False) -> None:
         )
         return
     meaning = {name: field.description or "" for name, field in Settings.model_fields.items()}
-    say_table(
+    echo_table(
         ("setting", "value", "from", "meaning"),
         ((variable(name), values[name], sources[name], meaning[name]) for name in values),
     )

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from streams.cli.say import AsJson, complain, say, say_json, settings
+from streams.cli.output import AsJson, echo, echo_error, echo_json, settings
 from streams.operate.send import STANDARD_INPUT
 from streams.operate.send import send as send_lines
 
@@ -52,9 +52,9 @@ def send(
             }
             for it in done.refused
         ]
-        say_json({"topic": done.topic, "sent": done.count, "refused": refused})
+        echo_json({"topic": done.topic, "sent": done.count, "refused": refused})
     else:
         for it in done.refused:
-            complain(str(it))
-        say(f"{done.count} {verb} to {done.topic}, {len(done.refused)} refused")
+            echo_error(str(it))
+        echo(f"{done.count} {verb} to {done.topic}, {len(done.refused)} refused")
     raise typer.Exit(1 if done.refused else 0)

@@ -7,8 +7,8 @@ from typing import Any
 import typer
 from aiokafka.errors import KafkaError
 
-from schemas.words import Event
-from streams.cli.say import AsJson, say, say_json, say_table, settings
+from schemas.enums import Event
+from streams.cli.output import AsJson, echo, echo_json, echo_table, settings
 from streams.cli.source import FromKafka, index_engine, now_ms
 from streams.core.model.instants import DAY, rfc3339
 from streams.core.model.policy import Policy
@@ -61,7 +61,7 @@ def show(kafka: FromKafka = False, as_json: AsJson = False) -> None:
     seen, why = _live(chosen)
     served = seen is None or _served(seen)
     if as_json:
-        say_json(_plain(source, found, work, refused, seen, why))
+        echo_json(_plain(source, found, work, refused, seen, why))
     else:
         _print(source, found, work, refused, now)
         _print_live(seen, why, now)
@@ -138,13 +138,13 @@ def _print(
     refused: list[tuple[str | None, str, str, int]] | None,
     now: int,
 ) -> None:
-    say(f"{rfc3339(now)[:19]}Z, {source}")
-    say("")
+    echo(f"{rfc3339(now)[:19]}Z, {source}")
+    echo("")
     if found.holding:
-        say("In force")
+        echo("In force")
         columns = ("what", "scope", "since", "until", "partitions")
         of = found.partitions
-        say_table(
+        echo_table(
             columns,
             (
                 (it.what, it.scope, it.since, it.until, f"{it.partitions} of {of}")
@@ -152,10 +152,10 @@ def _print(
             ),
         )
     else:
-        say("No brake is on, no guard is tripped.")
-    say("")
-    say("Policies")
-    say_table(
+        echo("No brake is on, no guard is tripped.")
+    echo("")
+    echo("Policies")
+    echo_table(
         ("platform", "version", "digest", "partitions", "file here"),
         (
             (it.platform, it.version, it.digest[:12], it.partitions, it.on_disk)
@@ -163,19 +163,19 @@ def _print(
         ),
     )
     if found.caps:
-        say("")
-        say("Caps, this day and hour")
+        echo("")
+        echo("Caps, this day and hour")
         rows = ((it.platform, _cap(it.event), it.used, it.cap) for it in found.caps)
-        say_table(("platform", "of", "used", "cap"), rows)
-    say("")
-    say("Waiting for people: " + ", ".join(f"{count} {name}" for name, count in work.items()))
+        echo_table(("platform", "of", "used", "cap"), rows)
+    echo("")
+    echo("Waiting for people: " + ", ".join(f"{count} {name}" for name, count in work.items()))
     if refused is None:
-        say("Refused records: only the index counts them.")
+        echo("Refused records: only the index counts them.")
     elif not refused:
-        say("No refused record of the last 24 hours is unsettled.")
+        echo("No refused record of the last 24 hours is unsettled.")
     else:
-        say("Refused in the last 24 hours, and not settled")
-        say_table(("platform", "topic", "reason", "count"), refused)
+        echo("Refused in the last 24 hours, and not settled")
+        echo_table(("platform", "topic", "reason", "count"), refused)
 
 
 def _cap(event: str) -> str:
@@ -183,24 +183,24 @@ def _cap(event: str) -> str:
 
 
 def _print_live(seen: Live | None, why: str, now: int) -> None:
-    say("")
+    echo("")
     if seen is None:
-        say(f"Workers: unknown. {why}")
+        echo(f"Workers: unknown. {why}")
         return
-    say(f"Workers: {len(seen.members)}, group {seen.state}")
+    echo(f"Workers: {len(seen.members)}, group {seen.state}")
     if seen.members:
         rows = ((it.name, it.host, " ".join(map(str, it.partitions))) for it in seen.members)
-        say_table(("worker", "host", "partitions"), rows)
+        echo_table(("worker", "host", "partitions"), rows)
     late = [it for it in seen.lags if it.behind]
     if late:
-        say_table(
+        echo_table(
             ("partition", "records behind", "the first waits for"),
             ((it.partition, it.behind, _waits(it.waiting_since, now)) for it in late),
         )
     else:
-        say("All inputs are read.")
+        echo("All inputs are read.")
     if not _served(seen):
-        say("Partitions without a worker: their inputs wait. Start `byline worker`.")
+        echo("Partitions without a worker: their inputs wait. Start `byline worker`.")
 
 
 def _waits(since: int | None, now: int) -> str | None:

@@ -9,13 +9,16 @@ from typing import Annotated, Any
 
 import typer
 
+from schemas.enums import ControlReason, Switch
 from schemas.inputs import SwitchChange
-from schemas.words import ControlReason, Switch
 from streams.cli.bare import renamed
-from streams.cli.say import AsJson, complain, say, say_json, say_table, settings
+from streams.cli.output import AsJson, echo, echo_error, echo_json, echo_table, settings
 from streams.operate.audit.reading import MissingTopicsError
 from streams.operate.audit.records import iso, stamp
-from streams.operate.brake import (
+from streams.operate.clients import consumer
+from streams.operate.errors import OperateError, UsageError
+from streams.operate.send import Sent, send_values
+from streams.operate.switch_reach import (
     Covered,
     Obeyed,
     covered,
@@ -23,9 +26,6 @@ from streams.operate.brake import (
     pulled_before,
     without_effect,
 )
-from streams.operate.clients import consumer
-from streams.operate.errors import OperateError, UsageError
-from streams.operate.send import Sent, send_values
 from streams.settings import Settings
 
 app = typer.Typer(help="The brakes. Favourable events flow under every one.", no_args_is_help=True)
@@ -106,7 +106,7 @@ def _command(switch: Switch) -> Callable[..., None]:
         if as_json:
             sent = 0 if dry_run else done.sent.count
             plain = {"sent": sent, "dry_run": dry_run, "warning": done.sent.warning}
-            say_json({**plain, **value, **done.as_dict()})
+            echo_json({**plain, **value, **done.as_dict()})
         slow = done.obeyed is not None and done.obeyed.waiting
         raise typer.Exit(1 if done.sent.refused or slow else 0)
 
@@ -131,21 +131,21 @@ class _Said:
 
     def turned(self, sent: Sent) -> None:
         if sent.warning is not None:
-            complain(sent.warning)
+            echo_error(sent.warning)
         for refused in sent.refused:
-            complain(str(refused.rejection))
+            echo_error(str(refused.rejection))
         if not sent.refused and not self.as_json:
             verb = "would be" if self.dry_run else "is"
-            say(f"{self.switch.value} {verb} {self.turn.value} for {self.scope}")
+            echo(f"{self.switch.value} {verb} {self.turn.value} for {self.scope}")
 
     def looked(self, done: Done) -> None:
         for warning in done.warnings:
-            complain(warning)
+            echo_error(warning)
         if self.as_json:
             return
         if done.covers is not None:
             count = done.covers
-            say(
+            echo(
                 f"it covers {count.tracked:,} accounts whose state is kept: {count.invited:,} with"
                 f" an open invitation, {count.restricted:,} restricted"
             )
@@ -154,10 +154,10 @@ class _Said:
 
     def _obeyed(self, obeyed: Obeyed) -> None:
         if not obeyed.waiting:
-            say(f"all {obeyed.partitions} partitions have obeyed, after {obeyed.seconds:.1f} s")
+            echo(f"all {obeyed.partitions} partitions have obeyed, after {obeyed.seconds:.1f} s")
             return
         numbers = ", ".join(map(str, obeyed.waiting))
-        complain(
+        echo_error(
             f"{len(obeyed.waiting)} of {obeyed.partitions} partitions have not read it after"
             f" {obeyed.seconds:.0f} s ({numbers}): is a worker running for each? The switch stands,"
             " they obey it before anything else when they are"
@@ -199,13 +199,13 @@ def show(as_json: AsJson = False) -> None:
         {**it.model_dump(mode="json"), "issued_at": iso(stamp(it.issued_at))} for it in pulled
     ]
     if as_json:
-        say_json(running)
+        echo_json(running)
         return
     columns = ("scope", "switch", "issued_at", "actor", "reason")
     if running:
-        say_table(columns, ((it[name] for name in columns) for it in running))
+        echo_table(columns, ((it[name] for name in columns) for it in running))
     else:
-        say("no brake is on")
+        echo("no brake is on")
 
 
 async def _pulled(chosen: Settings) -> list[SwitchChange]:

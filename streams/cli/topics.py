@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from streams.cli.say import AsJson, say, say_json, say_table, settings
+from streams.cli.output import AsJson, echo, echo_json, echo_table, settings
 from streams.operate import topics
 from streams.operate.acl import permissions
 from streams.operate.blocked import Blocked
@@ -33,11 +33,11 @@ def create(
     """Make the missing topics with the right settings, leave existing ones."""
     done = asyncio.run(topics.create(settings(), partitions, replication_factor))
     if as_json:
-        say_json(asdict(done))
+        echo_json(asdict(done))
         return
     for name in done.made:
-        say(f"made {name}")
-    say(
+        echo(f"made {name}")
+    echo(
         f"{len(done.made)} topics made ({done.partitions} partitions, {done.replicas} replicas),"
         f" {len(done.left)} left as they were"
     )
@@ -51,18 +51,18 @@ def check(as_json: AsJson = False) -> None:
     """
     found = asyncio.run(topics.check(settings()))
     if as_json:
-        say_json({"ok": not found, "differences": [asdict(difference) for difference in found]})
+        echo_json({"ok": not found, "differences": [asdict(difference) for difference in found]})
     else:
         for difference in found:
-            say(str(difference))
+            echo(str(difference))
         if any(difference.what == "missing" for difference in found):
-            say("`byline topics create` makes the missing ones")
+            echo("`byline topics create` makes the missing ones")
         if any(difference.is_setting for difference in found):
-            say("`byline topics apply` sets what is another setting; --dry-run says it first")
+            echo("`byline topics apply` sets what is another setting; --dry-run says it first")
         if any(difference.is_hidden for difference in found):
-            say("`byline topics acl --role administrator` says what is needed to see them")
+            echo("`byline topics acl --role administrator` says what is needed to see them")
         if not found:
-            say("all topics are as they have to be")
+            echo("all topics are as they have to be")
     hidden = any(difference.is_hidden for difference in found)
     raise typer.Exit(2 if hidden else 1 if found else 0)
 
@@ -78,17 +78,17 @@ def apply(
     """
     done = asyncio.run(topics.apply(settings(), dry_run=dry_run))
     if as_json:
-        say_json({"dry_run": dry_run, **asdict(done)})
+        echo_json({"dry_run": dry_run, **asdict(done)})
         raise typer.Exit(1 if done.left else 0)
     for it in done.changed:
         verb = "would be set" if dry_run else "set"
-        say(f"{it.topic}: {it.what} {verb} to {it.value} (was {it.found or 'unknown'})")
+        echo(f"{it.topic}: {it.what} {verb} to {it.value} (was {it.found or 'unknown'})")
     for it in done.left:
-        say(f"{it}; left as it is")
+        echo(f"{it}; left as it is")
     if any(it.what == "missing" for it in done.left):
-        say("`byline topics create` makes the missing ones")
+        echo("`byline topics create` makes the missing ones")
     if not done.changed:
-        say("no setting has to change")
+        echo("no setting has to change")
     raise typer.Exit(1 if done.left else 0)
 
 
@@ -118,10 +118,10 @@ def acl(
         raise typer.BadParameter(f"there are {', '.join(roles)}", param_hint="--role")
     wanted = [permission for permission in known if role in (None, permission.role)]
     if as_json:
-        say_json([{"principal": principal_prefix + it.role, **asdict(it)} for it in wanted])
+        echo_json([{"principal": principal_prefix + it.role, **asdict(it)} for it in wanted])
         return
     if not commands:
-        say_table(
+        echo_table(
             ("principal", "resource", "name", "operations"),
             (
                 (
@@ -133,12 +133,12 @@ def acl(
                 for it in wanted
             ),
         )
-        say("")
+        echo("")
     if command_config is None and chosen.kafka_security_protocol != "PLAINTEXT":
         command_config = ADMIN_LOGIN
     for it in wanted:
         who = principal_prefix + it.role
-        say(it.command(who, chosen.kafka_bootstrap_servers, command_config))
+        echo(it.command(who, chosen.kafka_bootstrap_servers, command_config))
 
 
 @app.command()
@@ -157,12 +157,12 @@ def blocked(
         find_blocked(settings(without_policies=True), int(time.time() * 1000), longer_than)
     )
     if as_json:
-        say_json({"ok": not found, "blocked": [asdict(it) for it in found]})
+        echo_json({"ok": not found, "blocked": [asdict(it) for it in found]})
         raise typer.Exit(1 if found else 0)
     for it in found:
-        say(_blocked_words(it))
+        echo(_blocked_words(it))
     if not found:
-        say("no input is blocked")
+        echo("no input is blocked")
     raise typer.Exit(1 if found else 0)
 
 

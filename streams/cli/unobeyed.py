@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from sqlalchemy import Engine
 
-from streams.cli.say import complain, say, say_json, say_table
+from streams.cli.output import echo, echo_error, echo_json, echo_table
 from streams.cli.source import index_needed
 from streams.index.database import reading
 from streams.index.fresh import Fresh, freshness
@@ -31,9 +31,9 @@ def lists_of(engine: Engine, which: WorkList, now: int, *, quiet: bool) -> WorkL
 
 def _tell(fresh: Fresh, now: int, *, quiet: bool) -> None:
     if not quiet:
-        say(fresh.text(now))
+        echo(fresh.text(now))
     elif fresh.late(now):
-        complain(fresh.text(now))
+        echo_error(fresh.text(now))
 
 
 def show_unobeyed(chosen: Settings, now: int, platform: str | None, as_json: bool) -> None:
@@ -43,12 +43,12 @@ def show_unobeyed(chosen: Settings, now: int, platform: str | None, as_json: boo
         fresh, rows = freshness(connection), unobeyed(connection, before, platform)
     _tell(fresh, now, quiet=as_json)
     if as_json:
-        say_json([row.as_dict() for row in rows])
+        echo_json([row.as_dict() for row in rows])
         return
     columns = ("account", "event", "surface", "since", "event_id", "failed")
     if rows:
-        say_table(columns, ([getattr(row, name) for name in columns] for row in rows))
-    say(f"{len(rows)} unacknowledged{by_platform(row.account for row in rows)}")
+        echo_table(columns, ([getattr(row, name) for name in columns] for row in rows))
+    echo(f"{len(rows)} unacknowledged{by_platform(row.account for row in rows)}")
 
 
 def by_platform(accounts: Iterable[str]) -> str:

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from enum import IntEnum, StrEnum, unique
 from typing import NamedTuple
 
-from schemas.words import Event
+from schemas.enums import Event
 
 
 @unique

@@ -10,8 +10,8 @@ from typing import NamedTuple, TypeVar
 
 import msgspec
 
+from schemas.enums import Ignored, Switch
 from schemas.inputs import INPUT_MODELS, InputName
-from schemas.words import Ignored, Switch
 from streams.core.inputs.batches import offset_after
 from streams.core.inputs.checker import Checker, Partitioner
 from streams.core.inputs.decode import (

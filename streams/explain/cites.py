@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from schemas.words import Command, Deferral, Switch
+from schemas.enums import Command, Deferral, Switch
 from streams.core.limits.switches import EVERYWHERE
 from streams.explain.material import Material
 from streams.explain.sentences import Place

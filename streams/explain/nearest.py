@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum, unique
 
-from schemas.words import MAX_FOLLOWERS, Answer, Mode
+from schemas.enums import MAX_FOLLOWERS, Answer, Mode
 from streams.core.lifecycle import OPEN, Invitation
 from streams.core.model.account import Account
 from streams.core.model.instants import SECOND, rfc3339

@@ -5,7 +5,7 @@ Read off the core's own state with the core's own functions.
 
 from collections.abc import Iterator
 
-from schemas.words import Deferral, Event, Mode
+from schemas.enums import Deferral, Event, Mode
 from streams.core.lifecycle import Eligibility, Invitation
 from streams.core.model.account import Account, Cycle
 from streams.core.model.instants import merge, reckon

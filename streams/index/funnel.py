@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Column, Connection, Select, and_, func, literal, select
 
-from schemas.words import Mode
+from schemas.enums import Mode
 from streams.core.model.instants import DAY, SHANGHAI_OFFSET, day_start, rfc3339
 from streams.index import tables
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from schemas.words import Event, Mode
+from schemas.enums import Event, Mode
 from streams.core.limits.caps import cap_of, counter, window_of
 from streams.core.model.instants import rfc3339
 from streams.core.model.policy import Policy

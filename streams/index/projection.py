@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 from msgspec import Raw, Struct
 
+from schemas.enums import ACCOUNT_ID_PATTERN, PLATFORM_PATTERN, AckOutcome, ControlReason
 from schemas.topics import (
     CHANGELOGS,
     DEAD_LETTERS,
@@ -22,7 +23,6 @@ from schemas.topics import (
     THROTTLE_ACKS,
     Topic,
 )
-from schemas.words import ACCOUNT_ID_PATTERN, PLATFORM_PATTERN, AckOutcome, ControlReason
 from streams.core.inputs.decode import DECODERS, Actor, Identifier, SwitchChange, instant_of
 from streams.core.limits.switches import EVERYWHERE
 from streams.core.model.account import decode_account

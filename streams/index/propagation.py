@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, and_, case, func, select
 
-from schemas.words import AckOutcome, Mode
+from schemas.enums import AckOutcome, Mode
 from streams.core.model.instants import rfc3339
 from streams.index import tables
 from streams.index.unobeyed import SAID, THROTTLES

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import JSON, Connection, and_, cast, func, select, type_coerce
 
+from schemas.enums import Command, Event, Level, Mode, Surface
 from schemas.topics import OUTPUTS
-from schemas.words import Command, Event, Level, Mode, Surface
 from streams.core.model.instants import rfc3339
 from streams.index import tables
 from streams.index.fresh import Fresh, freshness

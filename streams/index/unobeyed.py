@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, exists, select
 
-from schemas.words import AckOutcome, Event, Mode
+from schemas.enums import AckOutcome, Event, Mode
 from streams.core.model.instants import rfc3339
 from streams.index import tables
 

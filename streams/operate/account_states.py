@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeVar
 
 import msgspec
 
-from schemas.words import Deferral, Event, Mode
+from schemas.enums import Deferral, Event, Mode
 from streams.core.lifecycle import Invitation
 from streams.core.limits.caps import Caps
 from streams.core.limits.cluster import CLUSTER, Cluster

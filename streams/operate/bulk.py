@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from schemas.enums import ACCOUNT_ID_PATTERN, Command, ControlReason
 from schemas.inputs import Control, input_key
-from schemas.words import ACCOUNT_ID_PATTERN, Command, ControlReason
 from streams.operate.audit.records import Record, iso
 from streams.operate.errors import UsageError
-from streams.operate.in_force import Heard, Standing, heard, refused_place
+from streams.operate.in_force import HoldInForce, ParsedControl, parsed_control, refused_place
 
 MAX_ACCOUNTS = 1_000
 """How many accounts one command may name unless --max-accounts says otherwise."""
@@ -119,7 +119,7 @@ def default_bulk_id(accounts: Iterable[str], order: Order) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class WayBack:
+class UndoPlan:
     """What undoing a bulk can do: accounts to send `command` to, and those it leaves, with why."""
 
     command: Command | None
@@ -137,15 +137,15 @@ class _Said:
 
     named: bool = False
     counted: Command | None = None
-    others: Standing = field(default_factory=Standing)
+    others: HoldInForce = field(default_factory=HoldInForce)
     last: Control | None = None
-    heard: set[Control] = field(default_factory=set)
+    parsed_control: set[Control] = field(default_factory=set)
 
     def hear(self, control: Control, mine: bool, refused: bool) -> None:
         self.named = self.named or mine
-        if refused or control in self.heard:
+        if refused or control in self.parsed_control:
             return
-        self.heard.add(control)
+        self.parsed_control.add(control)
         if mine:
             self.counted = control.command
         else:
@@ -166,7 +166,7 @@ class _Said:
         return None
 
 
-def way_back(records: Iterable[Record], bulk_id: str, now: int) -> WayBack:
+def way_back(records: Iterable[Record], bulk_id: str, now: int) -> UndoPlan:
     """How to take a bulk back at an instant (ms), from all controls and dead letters there are.
 
     Only a hold has an opposite. Nothing takes back a lift, an extension, a reissue or a verdict:
@@ -175,13 +175,13 @@ def way_back(records: Iterable[Record], bulk_id: str, now: int) -> WayBack:
     that somebody else's hold covers still, and one whose control was refused. UsageError when there
     is no such bulk.
     """
-    controls: list[Heard] = []
+    controls: list[ParsedControl] = []
     refused: set[str] = set()
     for record in records:
         place = refused_place(record)
         if place is not None:
             refused.add(place)
-        elif record.topic == "controls" and (found := heard(record)) is not None:
+        elif record.topic == "controls" and (found := parsed_control(record)) is not None:
             controls.append(found)
     said: dict[str, _Said] = {}
     for place, control in controls:
@@ -192,4 +192,4 @@ def way_back(records: Iterable[Record], bulk_id: str, now: int) -> WayBack:
         raise UsageError(f"no control has the bulk id {bulk_id}")
     accounts = tuple(key for key, reason in why.items() if reason is None)
     left = tuple((key, reason) for key, reason in why.items() if reason is not None)
-    return WayBack(Command.UNHOLD if accounts else None, accounts, left)
+    return UndoPlan(Command.UNHOLD if accounts else None, accounts, left)

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from schemas.words import Command, ControlReason
+from schemas.enums import Command, ControlReason
 from streams.core.lifecycle import OPEN, Invitation
 from streams.core.model.account import Account, decode_account
 from streams.core.rules.controls import active_mode

@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from schemas.enums import Event
 from schemas.topics import OUTPUTS
-from schemas.words import Event
 from streams.kafka.consumer import TolerantConsumer
 from streams.operate.audit.happened import plain_of
 from streams.operate.audit.reading import Reader, read_to_end

@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 from pydantic import ValidationError
 
+from schemas.enums import Command, ControlReason, Switch
 from schemas.inputs import Control, SwitchChange, input_key
 from schemas.topics import DEAD_LETTERS
-from schemas.words import Command, ControlReason, Switch
 from streams.core.inputs.heard import word_of
 from streams.core.limits.switches import EVERYWHERE, Switches
 from streams.core.model.account import Hold
@@ -21,7 +21,7 @@ from streams.operate.audit.happened import bare, plain_of
 from streams.operate.audit.records import Record, stamp
 
 
-class Heard(NamedTuple):
+class ParsedControl(NamedTuple):
     """A control that is as published, and where it lies."""
 
     place: str
@@ -29,7 +29,7 @@ class Heard(NamedTuple):
 
 
 @dataclass(slots=True)
-class Standing:
+class HoldInForce:
     """What is in force for one account, control after control. Times in milliseconds."""
 
     hold: Hold | None = None
@@ -54,7 +54,7 @@ class Standing:
         return None if ends is not None and ends <= at else self.hold
 
 
-def heard(record: Record) -> Heard | None:
+def parsed_control(record: Record) -> ParsedControl | None:
     """A record of the controls; None when it is not as published or its key is another's."""
     try:
         control = Control.model_validate_json(record.value or b"")
@@ -62,7 +62,7 @@ def heard(record: Record) -> Heard | None:
         return None
     if record.key != input_key("controls", control).encode():
         return None
-    return Heard(record.place, control)
+    return ParsedControl(record.place, control)
 
 
 def refused_place(record: Record) -> str | None:
@@ -74,8 +74,8 @@ def refused_place(record: Record) -> str | None:
 
 
 @dataclass(slots=True)
-class Levers:
-    """The brakes. Feed it switches and dead letters in any order, each topic in its own."""
+class SwitchesInForce:
+    """The switches. Feed it switches and dead letters in any order, each topic in its own."""
 
     _turned: list[tuple[Record, SwitchChange]] = field(default_factory=list)
     _refused: set[str] = field(default_factory=set)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 
-from schemas.words import Mode
+from schemas.enums import Mode
 from streams.core.model.policy import MODE_ORDER
 
 NEW_ONLY = "for new invitations only"

@@ -15,7 +15,7 @@ milder applies at once (schemas/CONTRACT.md, "Terms"). `show` is in `policy_show
 from collections.abc import Iterable, Iterator
 from math import inf
 
-from schemas.words import Field
+from schemas.enums import Field
 from streams.core.model.policy import Phase, Policy
 from streams.operate.policy_compare import (
     LOWERS_FLOOR,

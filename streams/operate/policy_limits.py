@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from math import inf
 
-from schemas.words import Level, Surface
+from schemas.enums import Level, Surface
 from streams.core.model.policy import Guards, Policy, Restriction
 from streams.operate.policy_compare import (
     NEW_ONLY,

@@ -7,7 +7,7 @@ Durations are ISO 8601, instants UTC; every mode is the one in effect, the weake
 
 from typing import Any
 
-from schemas.words import Mode
+from schemas.enums import Mode
 from streams.core.model.policy import Guards, Policy
 from streams.policies.scalars import format_duration, format_instant
 

@@ -7,9 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from schemas.inputs import INPUT_MODELS, TOMBSTONES, Control, ThrottleAck, input_key
-from schemas.topics import THROTTLE_ACKS
-from schemas.words import (
+from schemas.enums import (
     ACCOUNT_ID_PATTERN,
     ALLOWED_SKEW_SECONDS,
     EARLIEST_TIME_MS,
@@ -17,6 +15,8 @@ from schemas.words import (
     PLATFORM_PATTERN,
     Refused,
 )
+from schemas.inputs import INPUT_MODELS, TOMBSTONES, Control, ThrottleAck, input_key
+from schemas.topics import THROTTLE_ACKS
 from streams.core.inputs.checker import PROTECTS_NOBODY
 from streams.core.inputs.plain import has_name_field
 from streams.operate.errors import UsageError

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from schemas.words import Event, Mode
+from schemas.enums import Event, Mode
 from streams.core.lifecycle import Invitation
 from streams.core.model import ids
 from streams.core.model.account import AccountRef, Cycle

@@ -1,4 +1,4 @@
-"""Policies from YAML files: read whole, refused whole, every fault with file, line and cure.
+"""Policies from YAML files: read whole, refused whole, every fault with file, line and fix.
 
     policies = load_policies(Path("deploy/policies"), require_approvals=False)
     policy = load_policy(Path("deploy/policies/weibo.yaml"))
@@ -43,8 +43,8 @@ def load_policies(
         PolicyFaults: all that is wrong with any of them, or with the directory.
     """
     if not directory.is_dir():
-        cure = "name a directory of policy files"
-        raise PolicyFaults([Fault(str(directory), 1, "there is no such directory", cure)])
+        fix = "name a directory of policy files"
+        raise PolicyFaults([Fault(str(directory), 1, "there is no such directory", fix)])
     return load_paths([directory], require_approvals=require_approvals, now=now)
 
 
@@ -71,8 +71,8 @@ def load_paths(
     for path, draft in read:
         if draft.platform != path.stem:
             message = f"platform {draft.platform!r} is not the file's name"
-            cure = f"rename the file {draft.platform}.yaml, or write platform: {path.stem}"
-            faults.append(Fault(str(path), draft.platform_line, message, cure))
+            fix = f"rename the file {draft.platform}.yaml, or write platform: {path.stem}"
+            faults.append(Fault(str(path), draft.platform_line, message, fix))
         if draft.platform in drafts:
             message = f"platform {draft.platform!r} is in {first[draft.platform]} too"
             faults.append(
@@ -105,11 +105,11 @@ def _files(paths: Iterable[Path], faults: list[Fault]) -> list[tuple[Path, Path 
         files = [entry for entry in inside if entry.suffix == ".yaml"]
         for entry in inside:
             if entry.suffix == ".yml":
-                cure = f"rename it {entry.stem}.yaml"
-                faults.append(Fault(str(entry), 1, "a policy file ends in .yaml", cure))
+                fix = f"rename it {entry.stem}.yaml"
+                faults.append(Fault(str(entry), 1, "a policy file ends in .yaml", fix))
         if not files:
-            cure = "put a policy file there, PLATFORM.yaml"
-            faults.append(Fault(str(path), 1, "there is no policy file in it", cure))
+            fix = "put a policy file there, PLATFORM.yaml"
+            faults.append(Fault(str(path), 1, "there is no policy file in it", fix))
         for entry in files:
             found.setdefault(entry, path)
     return list(found.items())

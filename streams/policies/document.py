@@ -67,8 +67,8 @@ def _bytes_of(path: Path, findings: Findings, inside: Path | None) -> bytes | No
         if inside is not None:
             real = Path(os.path.realpath(path, strict=True))
             if not real.is_relative_to(os.path.realpath(inside, strict=True)):
-                cure = "put the file itself there, or a link to one inside the directory"
-                findings.add(1, "this is a link that leads out of the directory", cure)
+                fix = "put the file itself there, or a link to one inside the directory"
+                findings.add(1, "this is a link that leads out of the directory", fix)
                 return None
         mode = path.stat().st_mode
         for is_kind, kind in _KINDS.items():
@@ -91,8 +91,8 @@ def _bytes_of(path: Path, findings: Findings, inside: Path | None) -> bytes | No
 
 
 def _too_large(findings: Findings, what: str, at_most: str) -> None:
-    cure = "a policy is far smaller: name the right file"
-    findings.add(1, f"{what}, at most {at_most} are read", cure)
+    fix = "a policy is far smaller: name the right file"
+    findings.add(1, f"{what}, at most {at_most} are read", fix)
 
 
 class _TooLargeError(YAMLError):
@@ -167,7 +167,7 @@ class _Composer(Composer):
 def _compose(text: str, size: int, findings: Findings) -> Node | None:
     yaml = YAML(typ="safe", pure=True)
     yaml.Scanner, yaml.Parser, yaml.Composer = _Scanner, _Parser, _Composer
-    cure = "mend the YAML"
+    fix = "mend the YAML"
     try:
         root: Node | None = yaml.compose(text)
     except _TooLargeError as error:
@@ -177,14 +177,14 @@ def _compose(text: str, size: int, findings: Findings) -> Node | None:
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         what = _without_content(error.problem or error.context or "unreadable")
-        findings.add(mark.line + 1 if mark else 1, f"this is not YAML 1.2 ({what})", cure)
+        findings.add(mark.line + 1 if mark else 1, f"this is not YAML 1.2 ({what})", fix)
         return None
     except ReaderError as error:
         line = text[: error.position].count("\n") + 1
-        findings.add(line, "this is not YAML 1.2 (a control character)", cure)
+        findings.add(line, "this is not YAML 1.2 (a control character)", fix)
         return None
     except (YAMLError, RecursionError, ValueError) as error:
-        findings.add(1, f"this is not YAML 1.2 ({type(error).__name__})", cure)
+        findings.add(1, f"this is not YAML 1.2 ({type(error).__name__})", fix)
         return None
     if root is None:
         findings.add(1, "the file is empty", "write a policy")

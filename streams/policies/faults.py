@@ -6,27 +6,27 @@ from dataclasses import dataclass
 MOST_FAULTS = 100
 """How many faults are listed. Of the others only the number is given."""
 
-Cure = str | Callable[[], str]
+Fix = str | Callable[[], str]
 """What to do about a fault. It is a function if finding the words takes time (a near name)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing to mend. `message` says what is wrong, `cure` what to do. Lines count from 1."""
+    """One thing to mend. `message` says what is wrong, `fix` what to do. Lines count from 1."""
 
     file: str
     line: int
     message: str
-    how: Cure
+    how: Fix
 
     @property
-    def cure(self) -> str:
+    def fix(self) -> str:
         """What to do about it."""
         return self.how if isinstance(self.how, str) else self.how()
 
     def __str__(self) -> str:
         """One line, in the form in which editors jump to the place."""
-        return printable(f"{self.file}:{self.line}: {self.message}; {self.cure}")
+        return printable(f"{self.file}:{self.line}: {self.message}; {self.fix}")
 
 
 class PolicyFaults(ValueError):
@@ -46,12 +46,12 @@ class PolicyFaults(ValueError):
         super().__init__("\n".join(lines))
 
 
-class Wrong(ValueError):
+class InvalidValue(ValueError):
     """A value that cannot be read. Code that knows its place makes a `Fault` of it."""
 
-    def __init__(self, message: str, cure: Cure) -> None:
+    def __init__(self, message: str, fix: Fix) -> None:
         self.message = message
-        self.cure = cure
+        self.fix = fix
         super().__init__(message)
 
 
@@ -62,9 +62,9 @@ class Findings:
         self.file = file
         self.faults: list[Fault] = []
 
-    def add(self, line: int, message: str, cure: Cure) -> None:
+    def add(self, line: int, message: str, fix: Fix) -> None:
         """Notes one fault; reading goes on."""
-        self.faults.append(Fault(self.file, line, message, cure))
+        self.faults.append(Fault(self.file, line, message, fix))
 
 
 def printable(text: str) -> str:

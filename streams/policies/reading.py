@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from ruamel.yaml.nodes import MappingNode, Node
 
-from schemas.words import ACTOR_PATTERN, ALLOWED_SKEW_SECONDS, ID_PATTERN, PLATFORM_PATTERN, Mode
+from schemas.enums import ACTOR_PATTERN, ALLOWED_SKEW_SECONDS, ID_PATTERN, PLATFORM_PATTERN, Mode
 from streams.core.model.policy import (
     MAX_REFERENCE_LENGTH,
     MOST_REMINDERS,
@@ -24,7 +24,7 @@ from streams.core.model.policy import (
     Stability,
     is_reference,
 )
-from streams.policies.faults import Findings, Wrong
+from streams.policies.faults import Findings, InvalidValue
 from streams.policies.scalars import (
     SECOND,
     matching,
@@ -79,10 +79,10 @@ def read_policy(
     top = Section(root, "policy", 1, findings, required=REQUIRED, optional=OPTIONAL)
     mode = top.word("mode", Mode, Mode.OFF)
     platform = top.read("platform", _slug, "")
-    version = top.whole("version", 1, MAX_COUNT)
+    version = top.integer("version", 1, MAX_COUNT)
     impact_assessment = top.read_or_null("impact_assessment", _reference)
     keep = top.word("on_fall_below", Choice, Choice.CLOSE) is Choice.KEEP
-    rollout_percent = top.whole("rollout_percent", 0, 100)
+    rollout_percent = top.integer("rollout_percent", 0, 100)
     approvals = _approvals(top, now)
     notice_section = top.section(
         "notice", ("id", "version", "answer_window"), ("renew", "reminders")
@@ -100,14 +100,14 @@ def read_policy(
     )
     consequence = read_consequence(consequence_section)
     caps = top.section("caps", ("invitations_per_day", "throttles_per_hour"))
-    invitations = caps.whole("invitations_per_day", 0, MAX_COUNT)
-    throttles = caps.whole("throttles_per_hour", 0, MAX_COUNT)
+    invitations = caps.integer("invitations_per_day", 0, MAX_COUNT)
+    throttles = caps.integer("throttles_per_hour", 0, MAX_COUNT)
     guards = _guards(top)
     if mode is Mode.ENFORCE:
         _enforceable(top, notice_section, consequence_section)
         if require_approvals and len({actor.casefold() for actor, _ in approvals}) < 2:
-            cure = "add approvals: [{actor, at}, …]"
-            top.fault("approvals", "enforce needs the approval of two different actors", cure)
+            fix = "add approvals: [{actor, at}, …]"
+            top.fault("approvals", "enforce needs the approval of two different actors", fix)
     return Draft(
         platform,
         top.line("platform"),
@@ -155,12 +155,12 @@ _actor = matching(ACTOR_PATTERN, "an actor")
 
 def _reference(node: Node) -> str:
     text = read_text(node)
-    cure = "write the reference of your document, such as PIA-2023-17"
+    fix = "write the reference of your document, such as PIA-2023-17"
     if not text.strip():
-        raise Wrong("it is blank", f"{cure}, or null")
+        raise InvalidValue("it is blank", f"{fix}, or null")
     if not is_reference(text):
         what = f"no reference: one word of at most {MAX_REFERENCE_LENGTH} characters, without @"
-        raise Wrong(what, cure)
+        raise InvalidValue(what, fix)
     return text
 
 
@@ -185,7 +185,7 @@ def _approvals(top: Section, now: int | None) -> list[tuple[str, int]]:
 
 def _notice(section: Section) -> Maker[Notice]:
     window = section.duration_or_null("answer_window")
-    renew = section.truth("renew")
+    renew = section.boolean("renew")
     name = section.read("id", _identifier, "")
     version = section.read("version", _identifier, "")
     reminders = []
@@ -225,7 +225,7 @@ def _guards(top: Section) -> Maker[Guards] | None:
     return partial(
         Guards,
         window=section.duration("window", zero=False),
-        minimum=section.whole("minimum", 1, MAX_COUNT),
+        minimum=section.integer("minimum", 1, MAX_COUNT),
         undelivered_ppm=section.ratio_ppm_or_null("undelivered_ratio"),
         overturned_ppm=section.ratio_ppm_or_null("overturned_ratio"),
         sudden_eligible_ppm=section.ratio_ppm_or_null("sudden_eligible_ratio"),

@@ -16,7 +16,7 @@ from ruamel.yaml.nodes import Node, ScalarNode
 
 from schemas.inputs import TIME_PATTERN
 from streams.core.model.policy import PPM
-from streams.policies.faults import Cure, Wrong
+from streams.policies.faults import Fix, InvalidValue
 
 SECOND = 1_000
 MINUTE = 60 * SECOND
@@ -66,15 +66,15 @@ def quoted(text: str) -> str:
     return repr(text if len(text) <= SHOWN_LENGTH else text[:SHOWN_LENGTH] + "…")
 
 
-def one_of(text: str, names: Iterable[str]) -> Cure:
-    """The cure for a word that is not in a closed list: the nearest word, or all words."""
+def one_of(text: str, names: Iterable[str]) -> Fix:
+    """The fix for a word that is not in a closed list: the nearest word, or all words."""
     known = [str(name) for name in names]
 
-    def cure() -> str:
+    def fix() -> str:
         near = nearest(text, known)
         return f"did you mean {near!r}?" if near else f"use one of {', '.join(known)}"
 
-    return cure
+    return fix
 
 
 def nearest(text: str, names: Iterable[str]) -> str | None:
@@ -88,16 +88,16 @@ def parse_duration(text: str) -> int:
     """An ISO 8601 duration down to seconds (P2W, P3D, P1DT2H30M, PT0S), in milliseconds.
 
     Raises:
-        Wrong: not such a text, negative, longer than a century, or in years or months, which have
-            no fixed length.
+        InvalidValue: not such a text, negative, longer than a century, or in years or months, which
+            have no fixed length.
     """
     match = _DURATION.fullmatch(text)
     if match is None:
         if _CALENDAR.fullmatch(text):
-            raise Wrong(
+            raise InvalidValue(
                 f"{quoted(text)} has no fixed length", "write years and months in days: P30D"
             )
-        raise Wrong(
+        raise InvalidValue(
             f"{quoted(text)} is not a duration",
             "write ISO 8601 down to seconds: P3D, PT24H, P1DT2H30M",
         )
@@ -110,7 +110,7 @@ def parse_duration(text: str) -> int:
         + parts["seconds"] * SECOND
     )
     if length > LONGEST:
-        raise Wrong(f"{quoted(text)} is longer than a century", "write at most P36525D")
+        raise InvalidValue(f"{quoted(text)} is longer than a century", "write at most P36525D")
     return length
 
 
@@ -130,16 +130,18 @@ def parse_instant(text: str) -> int:
     """A time in RFC 3339 with an offset, in milliseconds UTC.
 
     Raises:
-        Wrong: not such a text, or no such day.
+        InvalidValue: not such a text, or no such day.
     """
-    cure = "write it with its offset: 2023-12-22T00:00:00+08:00"
+    fix = "write it with its offset: 2023-12-22T00:00:00+08:00"
     if re.fullmatch(TIME_PATTERN, text) is None:
-        raise Wrong(f"{quoted(text)} is not a time with an offset", cure)
+        raise InvalidValue(f"{quoted(text)} is not a time with an offset", fix)
     try:
         at = datetime.fromisoformat(re.sub(r"(\.[0-9]{1,6})[0-9]*", r"\1", text.upper()))
         return (at.astimezone(UTC) - _EPOCH) // timedelta(milliseconds=1)
     except (ValueError, OverflowError) as error:
-        raise Wrong(f"{quoted(text)} is no such time", "write a day of the calendar") from error
+        raise InvalidValue(
+            f"{quoted(text)} is no such time", "write a day of the calendar"
+        ) from error
 
 
 def offset_minutes(text: str) -> int:
@@ -158,15 +160,15 @@ def parse_ratio_ppm(text: str) -> int:
     """A ratio above 0 and at most 1, as parts per million, exactly.
 
     Raises:
-        Wrong: not a decimal number, out of range, or with more than six decimals.
+        InvalidValue: not a decimal number, out of range, or with more than six decimals.
     """
     if re.fullmatch(r"-?[0-9]{1,9}(\.[0-9]{1,30})?", text) is None:
-        raise Wrong(f"{quoted(text)} is not a ratio", "write a decimal number such as 0.95")
+        raise InvalidValue(f"{quoted(text)} is not a ratio", "write a decimal number such as 0.95")
     parts_per_million = Decimal(text) * PPM
     if not 0 < parts_per_million <= PPM:
-        raise Wrong(f"{text} is not above 0 and at most 1", "write a ratio such as 0.95")
+        raise InvalidValue(f"{text} is not above 0 and at most 1", "write a ratio such as 0.95")
     if parts_per_million != int(parts_per_million):
-        raise Wrong(f"{text} is finer than a millionth", "write at most six decimals")
+        raise InvalidValue(f"{text} is finer than a millionth", "write at most six decimals")
     return int(parts_per_million)
 
 
@@ -174,30 +176,30 @@ def read_text(node: Node) -> str:
     """A text. A number, date or boolean needs quotes to be one.
 
     Raises:
-        Wrong: another type.
+        InvalidValue: another type.
     """
     if tag(node) != "str":
-        cure = "write a text"
+        fix = "write a text"
         if isinstance(node, ScalarNode) and tag(node) != "null":
-            cure = f"put it in quotes: {shown(node)}"
-        raise Wrong(f"{shown(node)} is not text", cure)
+            fix = f"put it in quotes: {shown(node)}"
+        raise InvalidValue(f"{shown(node)} is not text", fix)
     return str(node.value)
 
 
-def read_whole(node: Node, low: int, high: int) -> int:
+def read_integer(node: Node, low: int, high: int) -> int:
     """A whole number from `low` to `high`.
 
     Raises:
-        Wrong: another type, or out of range.
+        InvalidValue: another type, or out of range.
     """
     if tag(node) != "int" or re.fullmatch(r"-?[0-9]{1,40}", str(node.value)) is None:
-        raise Wrong(
+        raise InvalidValue(
             f"{shown(node)} is not a whole number",
             "write digits alone, without quotes or separators",
         )
     number = int(node.value)
     if not low <= number <= high:
-        raise Wrong(f"{number} is out of range", f"write a number from {low} to {high}")
+        raise InvalidValue(f"{number} is out of range", f"write a number from {low} to {high}")
     return number
 
 
@@ -205,21 +207,21 @@ def read_number(node: Node) -> str:
     """The digits of a number, unchanged, so that nothing is lost to a float.
 
     Raises:
-        Wrong: another type.
+        InvalidValue: another type.
     """
     if tag(node) not in ("int", "float"):
-        raise Wrong(f"{shown(node)} is not a number", "write digits without quotes: 0.95")
+        raise InvalidValue(f"{shown(node)} is not a number", "write digits without quotes: 0.95")
     return str(node.value)
 
 
-def read_truth(node: Node) -> bool:
+def read_boolean(node: Node) -> bool:
     """True or false.
 
     Raises:
-        Wrong: another type; `yes` and `on` are texts in YAML 1.2.
+        InvalidValue: another type; `yes` and `on` are texts in YAML 1.2.
     """
     if tag(node) != "bool" or str(node.value).lower() not in ("true", "false"):
-        raise Wrong(f"{shown(node)} is neither true nor false", "write true or false")
+        raise InvalidValue(f"{shown(node)} is neither true nor false", "write true or false")
     return str(node.value).lower() == "true"
 
 
@@ -229,10 +231,10 @@ def read_scalar(node: Node) -> str:
     `off` is the text that it is in YAML 1.2, even under a `%YAML 1.1` line.
 
     Raises:
-        Wrong: null, a list or a mapping.
+        InvalidValue: null, a list or a mapping.
     """
     if not isinstance(node, ScalarNode) or tag(node) == "null":
-        raise Wrong(f"{shown(node)} stands where a value is needed", "write the value")
+        raise InvalidValue(f"{shown(node)} stands where a value is needed", "write the value")
     return str(node.value)
 
 
@@ -240,14 +242,14 @@ def read_word(node: Node, words: type[Word]) -> Word:
     """A word of a closed list.
 
     Raises:
-        Wrong: another word; the cure names the nearest one, or all of them.
+        InvalidValue: another word; the fix names the nearest one, or all of them.
     """
     text = read_scalar(node)
     try:
         return words(text)
     except ValueError as error:
         kind = words.__name__.lower()
-        raise Wrong(f"unknown {kind} {quoted(text)}", one_of(text, list(words))) from error
+        raise InvalidValue(f"unknown {kind} {quoted(text)}", one_of(text, list(words))) from error
 
 
 def matching(pattern: str, kind: str) -> Callable[[Node], str]:
@@ -256,7 +258,7 @@ def matching(pattern: str, kind: str) -> Callable[[Node], str]:
     def read(node: Node) -> str:
         text = read_text(node)
         if re.fullmatch(pattern, text) is None:
-            raise Wrong(f"{shown(node)} is not {kind}", f"write one that matches {pattern}")
+            raise InvalidValue(f"{shown(node)} is not {kind}", f"write one that matches {pattern}")
         return text
 
     return read

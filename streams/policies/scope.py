@@ -6,7 +6,7 @@ from functools import partial
 
 from ruamel.yaml.nodes import MappingNode, Node
 
-from schemas.words import (
+from schemas.enums import (
     ID_PATTERN,
     MAX_CATEGORY_LENGTH,
     MAX_FOLLOWERS,
@@ -17,7 +17,7 @@ from schemas.words import (
 )
 from streams.core.model.labels import folded_label
 from streams.core.model.policy import SHANGHAI_OFFSET_MINUTES, Consequence, Phase, Restriction
-from streams.policies.faults import Wrong
+from streams.policies.faults import InvalidValue
 from streams.policies.scalars import (
     matching,
     offset_minutes,
@@ -63,7 +63,7 @@ def read_phases(top: Section) -> Callable[[], tuple[Phase, ...]]:
         if section.sound("name") and name in names:
             section.fault("name", f"two phases are named {quoted(name)}", "give each its own name")
         names.add(name)
-        followers = section.whole("followers", 1, MAX_FOLLOWERS)
+        followers = section.integer("followers", 1, MAX_FOLLOWERS)
         starts_at = section.instant_or_null("from")
         zone = _zone(section) if starts_at is not None else SHANGHAI_OFFSET_MINUTES
         answer_by = section.instant_or_null("answer_by")
@@ -127,9 +127,9 @@ def read_fields(
                 _label(key)
                 _unlike(label, line_of(key), seen)
                 labels[label] = read_word(value, Field)
-            except Wrong as wrong:
+            except InvalidValue as wrong:
                 message = f"{where}.{label[:20]}: {wrong.message}"
-                section.findings.add(line_of(key), message, wrong.cure)
+                section.findings.add(line_of(key), message, wrong.fix)
     exempt_labels = section.each("exempt_labels", _label)
     for line, label in exempt_labels:
         if label in labels or seen.get(folded_label(label), ("", 0))[0] == label:
@@ -139,8 +139,8 @@ def read_fields(
             continue
         try:
             _unlike(label, line, seen)
-        except Wrong as wrong:
-            section.findings.add(line, f"fields.exempt_labels: {wrong.message}", wrong.cure)
+        except InvalidValue as wrong:
+            section.findings.add(line, f"fields.exempt_labels: {wrong.message}", wrong.fix)
     return covered, labels, frozenset(label for _, label in exempt_labels)
 
 
@@ -148,10 +148,12 @@ def _label(node: Node) -> str:
     text = read_text(node)
     if not 1 <= len(text) <= MAX_CATEGORY_LENGTH:
         what = f"a label of {len(text)} characters"
-        raise Wrong(what, f"write the platform's label, 1 to {MAX_CATEGORY_LENGTH} characters")
+        raise InvalidValue(
+            what, f"write the platform's label, 1 to {MAX_CATEGORY_LENGTH} characters"
+        )
     if not folded_label(text):
-        cure = "write the platform's label, as people see it"
-        raise Wrong(f"the label {quoted(text)} has no character that can be seen", cure)
+        fix = "write the platform's label, as people see it"
+        raise InvalidValue(f"the label {quoted(text)} has no character that can be seen", fix)
     return text
 
 
@@ -160,7 +162,9 @@ def _unlike(label: str, line: int, seen: dict[str, tuple[str, int]]) -> None:
     other, first = seen.setdefault(folded_label(label), (label, line))
     if other != label:
         what = f"the label {quoted(label)} is the same as {quoted(other)} (line {first})"
-        raise Wrong(what, "keep one: width, spaces and invisible characters make no other label")
+        raise InvalidValue(
+            what, "keep one: width, spaces and invisible characters make no other label"
+        )
 
 
 def read_consequence(section: Section) -> Callable[[], Consequence]:
@@ -200,6 +204,6 @@ def _restriction(node: Node, where: str, line: int, section: Section) -> Restric
         return Restriction(level, inner.word_or_null("mode", Mode))
     try:
         return Restriction(read_word(node, Level), None)
-    except Wrong as wrong:
-        section.findings.add(line, f"{where}: {wrong.message}", wrong.cure)
+    except InvalidValue as wrong:
+        section.findings.add(line, f"{where}: {wrong.message}", wrong.fix)
         return Restriction(Level.LIMITED, None)

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from streams.policies.faults import MOST_FAULTS, Cure, Findings, Wrong
+from streams.policies.faults import MOST_FAULTS, Findings, Fix, InvalidValue
 from streams.policies.scalars import (
     nearest,
     one_of,
@@ -18,11 +18,11 @@ from streams.policies.scalars import (
     parse_instant,
     parse_ratio_ppm,
     quoted,
+    read_boolean,
+    read_integer,
     read_number,
     read_scalar,
     read_text,
-    read_truth,
-    read_whole,
     read_word,
     shown,
     tag,
@@ -57,8 +57,8 @@ def pairs(
         at = line_of(key_node)
         try:
             key = read_text(key_node)
-        except Wrong as wrong:
-            findings.add(at, f"{where}: the key {wrong.message}", wrong.cure)
+        except InvalidValue as wrong:
+            findings.add(at, f"{where}: the key {wrong.message}", wrong.fix)
             continue
         if key in seen:
             first = f"first on line {seen[key]}"
@@ -103,17 +103,17 @@ class Section:
             meant = {nearest(key, known) for key in unknown[:MOST_FAULTS]}
             for key in required:
                 if key not in self._values and key not in meant:
-                    cure = f"add {key}, if only as null" if key in NULLABLE else f"add {key}"
-                    findings.add(line, f"{where}: {key!r} is missing", cure)
+                    fix = f"add {key}, if only as null" if key in NULLABLE else f"add {key}"
+                    findings.add(line, f"{where}: {key!r} is missing", fix)
 
     def line(self, key: str) -> int:
         """The line of a key; if the key is absent, the line of its section."""
         return self._lines.get(key, self._line)
 
-    def fault(self, key: str, message: str, cure: Cure) -> None:
+    def fault(self, key: str, message: str, fix: Fix) -> None:
         """Notes a fault in the value of one key."""
         self._unsound.add(key)
-        self.findings.add(self.line(key), f"{self.path(key)}: {message}", cure)
+        self.findings.add(self.line(key), f"{self.path(key)}: {message}", fix)
 
     def path(self, key: str) -> str:
         """The key as a message names it."""
@@ -137,8 +137,8 @@ class Section:
             return harmless
         try:
             return parse(self._values[key])
-        except Wrong as wrong:
-            self.fault(key, wrong.message, wrong.cure)
+        except InvalidValue as wrong:
+            self.fault(key, wrong.message, wrong.fix)
             return harmless
 
     def read_or_null(self, key: str, parse: Callable[[Node], T]) -> T | None:
@@ -149,13 +149,13 @@ class Section:
         """A text."""
         return self.read(key, read_text, "")
 
-    def truth(self, key: str) -> bool:
+    def boolean(self, key: str) -> bool:
         """True or false; absent or null is false."""
-        return bool(self.read_or_null(key, read_truth))
+        return bool(self.read_or_null(key, read_boolean))
 
-    def whole(self, key: str, low: int, high: int) -> int:
+    def integer(self, key: str, low: int, high: int) -> int:
         """A whole number from `low` to `high`."""
-        return self.read(key, lambda node: read_whole(node, low, high), low)
+        return self.read(key, lambda node: read_integer(node, low, high), low)
 
     def duration(self, key: str, *, zero: bool) -> int:
         """A duration in milliseconds. `zero` says whether it may be zero."""
@@ -227,8 +227,8 @@ class Section:
             at = line_of(item)
             try:
                 value = parse(item)
-            except Wrong as wrong:
-                self.findings.add(at, f"{self.path(key)}: {wrong.message}", wrong.cure)
+            except InvalidValue as wrong:
+                self.findings.add(at, f"{self.path(key)}: {wrong.message}", wrong.fix)
                 self._unsound.add(key)
                 continue
             if value in found:
@@ -243,5 +243,7 @@ def _duration(node: Node, zero: bool) -> int:
     text = read_scalar(node)
     length = parse_duration(text)
     if length == 0 and not zero:
-        raise Wrong(f"{quoted(text)} is no time at all", "write a duration longer than zero: P7D")
+        raise InvalidValue(
+            f"{quoted(text)} is no time at all", "write a duration longer than zero: P7D"
+        )
     return length

@@ -11,7 +11,7 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from sqlalchemy import Engine
 
-from schemas.words import ACCOUNT_ID_PATTERN, PLATFORM_PATTERN
+from schemas.enums import ACCOUNT_ID_PATTERN, PLATFORM_PATTERN
 from streams.core.model.instants import DAY, day_of, day_start
 from streams.explain.explanation import explain
 from streams.explain.gather import from_index

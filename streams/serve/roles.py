@@ -13,7 +13,7 @@ from enum import StrEnum, unique
 from pathlib import Path
 from typing import NamedTuple
 
-from schemas.words import ACTOR_PATTERN
+from schemas.enums import ACTOR_PATTERN
 from streams.operate.errors import UsageError
 
 

@@ -16,7 +16,10 @@ from typing import Any, NamedTuple
 
 from murmurhash2 import murmurhash2
 
-from schemas.words import Field, Level, Mode, Surface
+try:
+    from schemas.enums import Field, Level, Mode, Surface
+except ModuleNotFoundError:
+    from schemas.words import Field, Level, Mode, Surface  # type: ignore[no-redef]
 
 try:
     from streams.core.model.account import decode_account, encode

@@ -14,8 +14,8 @@ from copy import deepcopy
 from datetime import datetime, timedelta
 from typing import Any
 
+from schemas.enums import Refused as Because
 from schemas.inputs import FIRST_EDITION_ORDER, INPUT_MODELS
-from schemas.words import Refused as Because
 from tests.chaos.book import Book, bare
 from tests.oracle.guard import WORDS, RefusalGuard, certain
 from tests.oracle.model import Life, plain_id

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
-from schemas.words import Refused
+from schemas.enums import Refused
 from tests.chaos.book import Book, bare
 from tests.chaos.comparing import PASSING, interesting, invitation_ids, refused_places
 from tests.chaos.grounds import PREFIX

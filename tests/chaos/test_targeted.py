@@ -9,8 +9,8 @@ import pytest
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, NewPartitions
 
+from schemas.enums import ADVERSE_EVENTS
 from schemas.topics import INPUTS
-from schemas.words import ADVERSE_EVENTS
 from streams.engine.failpoints import POINTS
 from tests.chaos.faults import Faults
 from tests.chaos.grounds import APPLICATION, PREFIX, Site

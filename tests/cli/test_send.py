@@ -10,8 +10,8 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from confluent_kafka import Producer
 
+from schemas.enums import Refused
 from schemas.inputs import INPUT_MODELS
-from schemas.words import Refused
 from streams.operate.send import partition_of
 from streams.operate.send_check import Checker, Line, Rejection
 from streams.settings import Settings

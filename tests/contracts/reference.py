@@ -9,8 +9,8 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from schemas.enums import MAX_VALUE_BYTES
 from schemas.inputs import INPUT_MODELS, InputName, input_key
-from schemas.words import MAX_VALUE_BYTES
 from streams.core.inputs.checker import Checker
 from streams.core.inputs.checks import Horizon, check_fields, check_place
 from streams.core.inputs.decode import CategoryChange, FollowerCount, Value, decode

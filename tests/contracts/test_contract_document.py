@@ -3,10 +3,7 @@
 import re
 from pathlib import Path
 
-from schemas.events import EVENT_MODELS, EVENT_TOPIC
-from schemas.inputs import INPUT_MODELS, ThrottleAck
-from schemas.topics import INPUTS, TOPICS
-from schemas.words import (
+from schemas.enums import (
     ADVERSE_EVENTS,
     EVENT_REASONS,
     Change,
@@ -19,6 +16,9 @@ from schemas.words import (
     Surface,
     Switch,
 )
+from schemas.events import EVENT_MODELS, EVENT_TOPIC
+from schemas.inputs import INPUT_MODELS, ThrottleAck
+from schemas.topics import INPUTS, TOPICS
 from streams.settings import Settings
 
 DOCUMENT = Path(__file__).parents[2] / "schemas" / "CONTRACT.md"

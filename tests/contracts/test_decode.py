@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from schemas.enums import NAME_FIELDS, Refused
 from schemas.inputs import INPUT_MODELS, InputName
-from schemas.words import NAME_FIELDS, Refused
 from streams.core.inputs.decode import STRUCTS, decode
 from streams.core.inputs.plain import Refusal
 from tests.contracts.reference import (

@@ -11,11 +11,11 @@ from jsonschema import Draft202012Validator
 
 from schemas import export
 from schemas.compatibility import breaks
+from schemas.enums import EVENT_REASONS
 from schemas.events import EVENT_MODELS
 from schemas.inputs import INPUT_MODELS, ThrottleAck
 from schemas.records import RECORD_MODELS
 from schemas.topics import TOPICS
-from schemas.words import EVENT_REASONS
 from streams.core.inputs.plain import Refusal
 from tests.contracts.reference import by_the_core
 

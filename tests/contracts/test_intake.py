@@ -7,9 +7,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from schemas.enums import Refused
 from schemas.inputs import INPUT_MODELS, InputName
 from schemas.records import DeadLetter
-from schemas.words import Refused
 from streams.core.model.instants import rfc3339
 from tests.contracts.reference import GOOD
 from tests.contracts.test_decode import BYTES

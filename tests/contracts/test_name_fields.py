@@ -6,8 +6,8 @@ import msgspec
 import pytest
 from pydantic import BaseModel
 
+from schemas.enums import NAME_FIELDS, Refused
 from schemas.inputs import INPUT_MODELS, InputName, ThrottleAck
-from schemas.words import NAME_FIELDS, Refused
 from streams.core.inputs.plain import Refusal, folded, has_name_field
 from tests.contracts.reference import GOOD, by_the_core
 from tests.core.given import Day

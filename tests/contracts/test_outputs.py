@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from schemas.enums import EVENT_REASONS, Event, Failure, Mode, Switch
 from schemas.events import CLOUDEVENT_HEADERS, EVENT_MODELS, EVENT_TOPIC
 from schemas.inputs import SwitchChange, input_key
 from schemas.records import RECORD_MODELS, DeadLetter
-from schemas.words import EVENT_REASONS, Event, Failure, Mode, Switch
 from streams.core.log.chain import GENESIS, Chain
 from streams.core.model.instants import rfc3339
 from tests.core.given import DAY, HOUR, MINUTE, NOT_EVENTS, Day, policy

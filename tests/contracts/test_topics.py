@@ -1,5 +1,6 @@
 """The declared topics are the contract's table, no more and no fewer."""
 
+from schemas.enums import Event
 from schemas.inputs import INPUT_MODELS, TOMBSTONES
 from schemas.topics import (
     COMPACTION_LAG_MS,
@@ -8,7 +9,6 @@ from schemas.topics import (
     TOPICS,
     TopicNames,
 )
-from schemas.words import Event
 
 LONG = 3 * 365 * DAY_MS
 TABLE: dict[str, tuple[str, str]] = {

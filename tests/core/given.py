@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Self
 
 import msgspec
 
-from schemas.words import Field, Level, Mode, Surface
+from schemas.enums import Field, Level, Mode, Surface
 from streams.core.inputs.checker import Partitioner
 from streams.core.model.account import Account, decode_account
 from streams.core.model.ids import invitation_id

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 import msgspec
 import pytest
 
+from schemas.enums import Mode
 from schemas.inputs import InputName
-from schemas.words import Mode
 from streams.core.model.account import decode_account
 from streams.core.model.ids import invitation_id
 from streams.core.model.instants import rfc3339

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.words import Mode
+from schemas.enums import Mode
 from streams.core.limits.caps import share
 from streams.core.model.ids import bucket
 from streams.core.model.instants import day_of

@@ -1,6 +1,6 @@
 """What an adverse event waits for: the words of the contract, in their order, each by itself."""
 
-from schemas.words import Deferral
+from schemas.enums import Deferral
 from tests.core.given import DAY, HOUR, Day, policy, stability
 from tests.core.states import begun, delivered
 

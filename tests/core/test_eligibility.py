@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from schemas.words import Field, Mode
+from schemas.enums import Field, Mode
 from streams.core.model.policy import Phase
 from tests.core.given import DAY, HOUR, MINUTE, START, Day, policy, stability
 from tests.core.states import DEADLINE, ISSUED, WINDOW, begun, brief, delivered, expired, invited

@@ -3,7 +3,7 @@
 schemas/CONTRACT.md, "The moment of entry" and "Which word is the newest".
 """
 
-from schemas.words import EARLIEST_TIME_MS
+from schemas.enums import EARLIEST_TIME_MS
 from streams.core.inputs.entry import SKEW, WordTime, entry_of, word_time
 from tests.core.given import DAY, MINUTE, START, Record
 

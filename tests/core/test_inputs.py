@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from schemas.words import Mode
+from schemas.enums import Mode
 from streams.core.model.account import decode_account
 from streams.core.model.ids import pseudonym
 from streams.core.model.instants import rfc3339

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import pytest
 
-from schemas.words import Mode
+from schemas.enums import Mode
 from tests.core.given import DAY, MINUTE, START, Day, policy
 from tests.core.states import DEADLINE, STATES, lifted, unreadable
 

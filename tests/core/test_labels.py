@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from schemas.words import Field
+from schemas.enums import Field
 from streams.core.model.labels import folded_label
 from streams.core.model.ports import CATEGORIES
 from tests.core.given import HOUR, PLATFORM, Day, policy

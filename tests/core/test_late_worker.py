@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from schemas.enums import Mode
 from schemas.inputs import INPUT_MODELS, InputName
-from schemas.words import Mode
 from streams.core.model.ids import invitation_id
 from streams.core.model.instants import rfc3339
 from tests.core.given import ACCOUNT, DAY, HOUR, MINUTE, PLATFORM, START, Day, Record, policy

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from schemas.words import Field
+from schemas.enums import Field
 from streams.core.model.instants import rfc3339
 from streams.core.model.policy import Phase
 from tests.core.given import DAY, HOUR, MINUTE, START, Day, policy

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from schemas.words import Level, Mode, Surface
+from schemas.enums import Level, Mode, Surface
 from streams.core.model.instants import rfc3339
 from streams.core.model.policy import Consequence, Notice, Phase, Policy, Restriction, Stability
 from tests.core.given import DAY, START, policy

@@ -5,7 +5,7 @@ schemas/CONTRACT.md, "Which word is the newest".
 
 import pytest
 
-from schemas.words import Event, Switch
+from schemas.enums import Event, Switch
 from streams.core.model.instants import bounded, rfc3339
 from tests.core.given import DAY, HOUR, MINUTE, PLATFORM, SECOND, START, Day
 from tests.core.states import DEADLINE, STATES, delivered, expired, granted, invited, lifted

@@ -5,7 +5,7 @@ schemas/CONTRACT.md, "Labels and counts".
 
 import pytest
 
-from schemas.words import Field
+from schemas.enums import Field
 from streams.core.model.instants import rfc3339
 from tests.core.given import DAY, HOUR, MINUTE, START, Day, policy
 from tests.core.states import ISSUED, begun, delivered, invited

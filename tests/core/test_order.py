@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from schemas.enums import Mode
 from schemas.inputs import FIRST_EDITION_ORDER, InputName
-from schemas.words import Mode
 from streams.core.model.ids import invitation_id
 from streams.core.model.instants import rfc3339
 from streams.core.model.ports import Records

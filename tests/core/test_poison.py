@@ -11,9 +11,7 @@ from typing import Any
 
 import pytest
 
-from schemas.events import EVENT_MODELS
-from schemas.records import RECORD_MODELS
-from schemas.words import (
+from schemas.enums import (
     Answer,
     Cause,
     Change,
@@ -24,6 +22,8 @@ from schemas.words import (
     Mode,
     Switch,
 )
+from schemas.events import EVENT_MODELS
+from schemas.records import RECORD_MODELS
 from streams.core.model.ids import invitation_id
 from streams.core.model.instants import rfc3339
 from streams.core.model.policy import Guards, Phase

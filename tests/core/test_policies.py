@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from schemas.words import Field, Level, Mode, Surface
+from schemas.enums import Field, Level, Mode, Surface
 from streams.core.model.instants import rfc3339
 from streams.core.model.policy import Phase, Policy, Restriction
 from streams.stop_worker import StopWorker

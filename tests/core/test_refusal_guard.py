@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from schemas.enums import Refused
 from schemas.inputs import InputName
-from schemas.words import Refused
 from streams.core.inputs.batches import joined
 from streams.core.inputs.refusal_guard import TRIPS_AT, platform_of
 from streams.core.model.instants import rfc3339

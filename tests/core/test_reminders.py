@@ -5,7 +5,7 @@ schemas/CONTRACT.md, "Outputs" and "Timers".
 
 from dataclasses import replace
 
-from schemas.words import Event, Mode
+from schemas.enums import Event, Mode
 from streams.core.model.account import decode_account, encode
 from streams.core.model.ids import derive
 from streams.core.model.policy import Notice, Policy

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from schemas.words import Level, Mode, Surface
+from schemas.enums import Level, Mode, Surface
 from streams.core.model.policy import Policy, Restriction
 from tests.core.given import DAY, HOUR, START, Day, policy
 from tests.core.states import ISSUED, WINDOW, begun, brief, delivered, expired, granted, invited

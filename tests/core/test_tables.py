@@ -4,7 +4,7 @@ from enum import IntEnum
 
 import pytest
 
-from schemas.words import Event
+from schemas.enums import Event
 from streams.core.lifecycle import (
     ELIGIBILITY,
     INVITATION,

@@ -95,7 +95,7 @@ def test_what_entered_before_the_first_issue_is_not_unclear() -> None:
 
 
 def test_nobody_answers_a_shadow_notice() -> None:
-    from schemas.words import Mode
+    from schemas.enums import Mode
 
     day = Day(policy(mode=Mode.SHADOW)).label("财经").reads(1500).wait(HOUR).answer("granted")
     assert (ignored(day), is_unclear(unreadable(day, "consent-answers"))) == ("no_cycle", False)

@@ -33,8 +33,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from schemas.enums import Refused
 from schemas.inputs import INPUT_MODELS
-from schemas.words import Refused
 from streams.core.model import policy as core
 from streams.core.model.ids import invitation_id
 from streams.core.model.instants import rfc3339

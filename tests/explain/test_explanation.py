@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from schemas.words import Deferral
+from schemas.enums import Deferral
 from streams.explain.explanation import Explanation, explain
 from streams.explain.gather import from_index
 from streams.explain.sentences import LANGUAGES, Length

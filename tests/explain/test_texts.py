@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from schemas.words import Deferral, Ignored
+from schemas.enums import Deferral, Ignored
 from streams.core.lifecycle import Invitation
 from streams.core.model.timer import Timer
 from streams.explain import en, zh

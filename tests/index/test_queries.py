@@ -8,7 +8,7 @@ import pytest
 from alembic import command
 from sqlalchemy import URL, Engine, text
 
-from schemas.words import Mode
+from schemas.enums import Mode
 from streams.core.lifecycle import Invitation
 from streams.core.model.instants import DAY, day_of
 from streams.index import schema

@@ -4,8 +4,8 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from schemas.enums import Event
 from schemas.topics import TopicNames
-from schemas.words import Event
 from streams.local.demo.evidence import Evidence
 from streams.local.demo.reading import Raw
 from streams.local.demo.script import Story

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from schemas.words import Event
+from schemas.enums import Event
 from streams.local.demo.checks import CHECKS
 from streams.local.demo.stories import PLATFORMS
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from schemas.words import Event
+from schemas.enums import Event
 from streams.local.demo import closing
 from streams.local.demo.checks import CHECKS, run_checks
 from streams.local.demo.display import Display

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from schemas.enums import Mode, Refused
 from schemas.inputs import INPUT_MODELS
-from schemas.words import Mode, Refused
 from streams.local.demo.actors import Actors
 from streams.local.demo.chance import Chance
 from streams.local.demo.expect import as_told

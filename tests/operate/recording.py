@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Self
 
-from schemas.words import Mode, Surface
+from schemas.enums import Mode, Surface
 from streams.core.inputs.batches import joined
 from streams.core.model.policy import Consequence, Notice, Phase, Policy
 from streams.operate.audit.records import Record, iso, millis

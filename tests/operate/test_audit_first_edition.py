@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from streams.operate.audit.auditor import Auditor, audit
-from streams.operate.audit.lineup import ORDER, ORDERS
 from streams.operate.audit.records import Record
+from streams.operate.audit.replay_order import ORDER, ORDERS
 from tests.operate.breaches_of_notice import OF_NOTICE
 from tests.operate.planted import Planted, value
 
@@ -57,7 +57,7 @@ def test_inputs_that_are_read_together_come_in_the_order_of_the_edition() -> Non
         for record in together(edition):
             auditor.feed(record)
         partition = auditor.partitions[0]
-        seen = [it.record.topic for it in partition.lineup.happened() if it.kind == "input"]
+        seen = [it.record.topic for it in partition.replay_order.happened() if it.kind == "input"]
         assert tuple(seen) == order
     assert ORDERS[1].index("controls") < ORDERS[1].index("notice-receipts")
     assert ORDER.index("controls") > ORDER.index("consent-answers")

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from schemas.enums import Switch
 from schemas.inputs import SwitchChange
-from schemas.words import Switch
-from streams.operate.brake import without_effect
+from streams.operate.switch_reach import without_effect
 from streams.operate.topics import create
 from streams.settings import Settings
 from streams.settings_checks import variable

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from schemas.words import Command, ControlReason, Switch
+from schemas.enums import Command, ControlReason, Switch
 from streams.app import publish_policies
 from streams.operate.audit.records import HOUR, Record, iso
 from streams.operate.bulk import Order, accounts_in, checked, way_back, within

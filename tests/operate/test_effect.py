@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from schemas.words import Command, ControlReason
+from schemas.enums import Command, ControlReason
 from streams.core.model.ports import ACCOUNTS
 from streams.operate.audit.records import HOUR, iso
 from streams.operate.bulk import Order

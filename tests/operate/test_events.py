@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from schemas.words import Event
+from schemas.enums import Event
 from streams.operate.audit.records import Record, iso, millis
 from streams.operate.events import Wanted, line_of, types_of
 from streams.operate.send import partition_of

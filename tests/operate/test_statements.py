@@ -10,6 +10,7 @@ import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 
 from schemas import export
+from schemas.enums import Field, LabelSource, Level, Surface
 from schemas.export import STATEMENT
 from schemas.statement import (
     Automation,
@@ -19,7 +20,6 @@ from schemas.statement import (
     Restriction,
     StatementOfReasons,
 )
-from schemas.words import Field, LabelSource, Level, Surface
 from streams.core.model.policy import Phase
 from streams.operate.errors import UsageError
 from streams.operate.statements import LANGUAGES, Language, count_words, read, render, zone_of

@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from schemas.words import Deferral, Level, Mode, Surface, Switch
+from schemas.enums import Deferral, Level, Mode, Surface, Switch
 from streams.core.model.policy import Consequence, Guards, Restriction
 from streams.operate.account_states import CHANGELOG
 from streams.operate.audit.records import HOUR, Record, iso
-from streams.operate.in_force import Levers
+from streams.operate.in_force import SwitchesInForce
 from streams.operate.worklists import Row, WorkList, WorkLists, topics_of
 from tests.core.given import DAY, MINUTE, policy, stability
 from tests.operate.recording import Tape, invited
@@ -254,7 +254,7 @@ def test_no_deferral_that_can_hold_a_restriction_back_goes_unnamed() -> None:
 
 def test_a_brake_of_a_platform_that_nobody_knows_was_refused() -> None:
     tape = invited(Tape(), "p1").switch("adverse_off", True, scope="nowhere")
-    levers = Levers()
+    levers = SwitchesInForce()
     for record in tape.records():
         levers.feed(record)
     assert len(tape.dead_letters) == 1
@@ -266,7 +266,7 @@ def test_refusals_that_wait_are_in_force_until_they_are_settled() -> None:
     tape.switch("refusals_settled", False, scope="*").switch("adverse_off", True)
 
     def in_force() -> list[tuple[str, str]]:
-        levers = Levers()
+        levers = SwitchesInForce()
         for record in tape.records():
             levers.feed(record)
         return [(it.scope, it.switch) for it in levers.brakes()[1]]

@@ -6,7 +6,7 @@ schemas/CONTRACT.md, "Which word is the newest", "Answers, receipts, unclear wor
 
 from typing import Any
 
-from schemas.words import Ignored
+from schemas.enums import Ignored
 from tests.oracle.unclear import ANSWERS
 from tests.oracle.words import KINDS, SKEW, Said
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import Any
 
-from schemas.words import ADVERSE_EVENTS
+from schemas.enums import ADVERSE_EVENTS
 from tests.oracle.policy import instant
 
 

@@ -6,7 +6,7 @@ And how long they stop the clock of the answer. Numbers in brackets are those of
 from datetime import datetime
 from typing import Any
 
-from schemas.words import Deferral
+from schemas.enums import Deferral
 from tests.oracle.stops import MOST_OF_ACCOUNT, MOST_OF_SCOPE, Stretch, bounded, merged
 from tests.oracle.unclear import APPEALS, Unclear
 from tests.oracle.words import Said, Words

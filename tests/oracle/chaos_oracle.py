@@ -26,8 +26,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from schemas.enums import Refused
 from schemas.inputs import INPUT_MODELS
-from schemas.words import Refused
 from tests.oracle.guard import is_unclear
 from tests.oracle.model import ENDS_BEFORE_ANSWERS, Life, plain_id
 from tests.oracle.policy import Policy

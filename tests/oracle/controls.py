@@ -6,8 +6,8 @@ schemas/CONTRACT.md, "Controls and appeals" and "Invitation".
 import json
 from typing import Any
 
+from schemas.enums import Ignored
 from schemas.inputs import Control
-from schemas.words import Ignored
 from tests.oracle.policy import instant
 from tests.oracle.words import KINDS, Said
 

@@ -11,8 +11,8 @@ from decimal import Decimal
 
 from pydantic import ValidationError
 
+from schemas.enums import Refused
 from schemas.records import DeadLetter
-from schemas.words import Refused
 from tests.oracle.judging import judge, sampled
 from tests.oracle.records import Record, partition_of
 from tests.oracle.wire import wrong_times

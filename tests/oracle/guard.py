@@ -12,7 +12,7 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
-from schemas.words import Refused
+from schemas.enums import Refused
 from tests.oracle.policy import instant
 
 TRIPS_AT = 100

@@ -6,7 +6,7 @@ Answers are in `answers.py`, controls in `controls.py`.
 from datetime import datetime
 from typing import Any
 
-from schemas.words import Ignored
+from schemas.enums import Ignored
 from tests.oracle.policy import Policy
 from tests.oracle.words import KINDS, SKEW, Said
 

@@ -12,13 +12,13 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from schemas.inputs import INPUT_MODELS, TOMBSTONES, input_key
-from schemas.words import (
+from schemas.enums import (
     ALLOWED_SKEW_SECONDS,
     EARLIEST_TIME_MS,
     MAX_VALUE_BYTES,
     NAME_FIELDS,
 )
+from schemas.inputs import INPUT_MODELS, TOMBSTONES, input_key
 from tests.oracle.policy import instant
 from tests.oracle.records import EPOCH, Record, partition_of
 

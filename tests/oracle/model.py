@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-from schemas.words import Deferral, Ignored
+from schemas.enums import Deferral, Ignored
 from tests.oracle.answers import AnswerRules
 from tests.oracle.brakes import Brakes
 from tests.oracle.controls import ControlRules

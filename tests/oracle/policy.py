@@ -17,7 +17,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from schemas.words import Surface
+from schemas.enums import Surface
 
 MODES = ("off", "shadow", "enforce")
 LEVELS = ("limited", "off")

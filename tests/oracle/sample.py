@@ -4,8 +4,8 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
+from schemas.enums import Event
 from schemas.events import EVENT_TOPIC
-from schemas.words import Event
 from tests.oracle.model import Life
 from tests.oracle.records import Record, partition_of
 

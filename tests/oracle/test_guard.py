@@ -7,7 +7,7 @@ from datetime import datetime
 
 import pytest
 
-from schemas.words import Refused
+from schemas.enums import Refused
 from tests.oracle.given import Story, at, delivered, expired
 from tests.oracle.guard import RefusalGuard
 

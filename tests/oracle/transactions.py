@@ -13,8 +13,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from schemas.enums import Refused
 from schemas.inputs import FIRST_EDITION_ORDER, INPUT_MODELS
-from schemas.words import Refused
 from tests.oracle.guard import is_unclear
 from tests.oracle.model import Life, plain_id
 from tests.oracle.policy import Policy, instant

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from schemas.words import ADVERSE_EVENTS
+from schemas.enums import ADVERSE_EVENTS
 from tests.oracle.policy import Policy, instant
 from tests.oracle.records import Record
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from schemas.words import Field, Level, Mode, Surface
+from schemas.enums import Field, Level, Mode, Surface
 from streams.core.model.policy import Restriction
 from streams.policies import load_policy
 from tests.policies.given import GOOD, SHIPPED, loaded, written

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.operate.policy_show import ratio_words
-from streams.policies.faults import Wrong
+from streams.policies.faults import InvalidValue
 from streams.policies.scalars import (
     DAY,
     HOUR,
@@ -49,13 +49,13 @@ def test_a_duration_is_read_in_milliseconds(text: str, length: int) -> None:
     ],
 )
 def test_another_text_is_not_a_duration(text: str) -> None:
-    with pytest.raises(Wrong):
+    with pytest.raises(InvalidValue):
         parse_duration(text)
 
 
 @pytest.mark.parametrize("text", ["P1Y", "P6M", "P1Y2M3D", "P1MT1H"])
 def test_years_and_months_are_refused_for_having_no_length(text: str) -> None:
-    with pytest.raises(Wrong, match="has no fixed length"):
+    with pytest.raises(InvalidValue, match="has no fixed length"):
         parse_duration(text)
 
 
@@ -92,7 +92,7 @@ def test_a_ratio_is_read_without_rounding(ratio: Decimal) -> None:
     ["0", "0.0", "-0.5", "1.000001", "1.01", "2", "0.0000001", ".5", "5%", "1e-1", ".nan", ""],
 )
 def test_another_text_is_not_a_ratio(text: str) -> None:
-    with pytest.raises(Wrong):
+    with pytest.raises(InvalidValue):
         parse_ratio_ppm(text)
 
 
@@ -115,7 +115,7 @@ def test_instants_with_different_offsets_are_one_instant() -> None:
     ],
 )
 def test_another_text_is_not_an_instant(text: str) -> None:
-    with pytest.raises(Wrong):
+    with pytest.raises(InvalidValue):
         parse_instant(text)
 
 

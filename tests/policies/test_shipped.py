@@ -5,7 +5,7 @@ from shutil import copy
 
 import pytest
 
-from schemas.words import Field, Mode
+from schemas.enums import Field, Mode
 from streams.core.model.policy import Policy
 from streams.policies import load_policies, load_policy
 from tests.policies.given import HERE, SHIPPED

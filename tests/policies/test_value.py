@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from schemas.words import Field, Mode
+from schemas.enums import Field, Mode
 from streams.core.model.policy import Policy
 from streams.policies import load_policy
 from tests.policies.given import HERE

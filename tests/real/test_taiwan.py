@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from schemas.words import Field
+from schemas.enums import Field
 from streams.core.model.policy import Guards, Phase, Policy, Stability
 from tests.core.given import DAY, HOUR, policy
 from tests.real.feed import Reading, Replay, instant, partition_of, readings

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 from operator import attrgetter
 from typing import Any, NamedTuple
 
+from schemas.enums import MAX_VALUE_BYTES, Refused
 from schemas.inputs import InputName
-from schemas.words import MAX_VALUE_BYTES, Refused
 from streams.core.inputs.decode import DECODERS, Value, decode
 from streams.core.inputs.plain import UNREADABLE, Refusal
 from streams.core.model.ports import InputRecord, Records

@@ -7,8 +7,8 @@ from bisect import bisect_left
 from collections.abc import Callable, Sequence, Set
 from operator import attrgetter
 
+from schemas.enums import Command, Refused
 from schemas.inputs import TOMBSTONES, InputName
-from schemas.words import Command, Refused
 from streams.core.inputs.batches import NOT_AT_ONCE, decode_all, decode_batch
 from streams.core.inputs.checks import (
     EARLIEST,

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec import Struct
 
+from schemas.enums import ACCOUNT_ID_PATTERN, EARLIEST_TIME_MS, PLATFORM_PATTERN, Refused
 from schemas.inputs import TIME_PATTERN, InputName
-from schemas.words import ACCOUNT_ID_PATTERN, EARLIEST_TIME_MS, PLATFORM_PATTERN, Refused
 from streams.core.inputs.decode import (
     STRUCTS,
     CategoryChange,

@@ -11,8 +11,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
-from schemas.inputs import InputName
-from schemas.words import (
+from schemas.enums import (
     ACTOR_PATTERN,
     ID_PATTERN,
     MAX_CATEGORY_LENGTH,
@@ -29,6 +28,7 @@ from schemas.words import (
     Refused,
     Switch,
 )
+from schemas.inputs import InputName
 from streams.core.inputs.plain import UNREADABLE, Refusal, read_plain
 from streams.core.model.instants import milliseconds
 

@@ -8,7 +8,7 @@ states is limited by it.
 
 from typing import NamedTuple
 
-from schemas.words import ALLOWED_SKEW_SECONDS, EARLIEST_TIME_MS
+from schemas.enums import ALLOWED_SKEW_SECONDS, EARLIEST_TIME_MS
 from streams.core.model.ports import InputRecord
 
 SKEW = ALLOWED_SKEW_SECONDS * 1000

@@ -7,7 +7,7 @@ the newest".
 
 from typing import NamedTuple
 
-from schemas.words import Answer, Change, Command, Ignored
+from schemas.enums import Answer, Change, Command, Ignored
 from streams.core.inputs.entry import SKEW, word_time
 from streams.core.model.account import Account, Heard, Said
 from streams.core.model.instants import bounded

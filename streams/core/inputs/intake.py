@@ -6,8 +6,8 @@ more; such a record is refused without being counted a second time.
 
 from collections.abc import Callable, Iterator
 
+from schemas.enums import Refused
 from schemas.inputs import InputName
-from schemas.words import Refused
 from streams.core.inputs.batches import UnreadableBatch, decode_all, sampled
 from streams.core.inputs.checker import Checker
 from streams.core.inputs.checks import Horizon, valid_key

@@ -5,8 +5,8 @@ from typing import Any
 
 import msgspec
 
+from schemas.enums import MAX_VALUE_BYTES
 from schemas.inputs import InputName
-from schemas.words import MAX_VALUE_BYTES
 from streams.core.inputs.batches import UnreadableBatch
 from streams.core.inputs.checks import valid_key
 from streams.core.inputs.plain import Refusal, read_plain

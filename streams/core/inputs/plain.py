@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from schemas.words import NAME_FIELDS, Refused
+from schemas.enums import NAME_FIELDS, Refused
 
 MAX_DEPTH = 64
 """Levels of nesting that an unknown field may have. Deeper JSON is refused."""

@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 from msgspec import Struct, field
 
+from schemas.enums import PLATFORM_PATTERN, Refused
 from schemas.inputs import InputName
-from schemas.words import PLATFORM_PATTERN, Refused
 from streams.core.model.ports import Transaction
 
 _NAMED = re.compile(f"({PLATFORM_PATTERN[1:-1]}):".encode()).match

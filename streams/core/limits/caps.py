@@ -6,7 +6,7 @@ different ones each day. So the parts add up to the cap exactly, whoever owns th
 
 from msgspec import Struct, field
 
-from schemas.words import Event, Mode
+from schemas.enums import Event, Mode
 from streams.core.model.instants import day_of, day_start, hour_of, hour_start
 from streams.core.model.policy import Policy
 

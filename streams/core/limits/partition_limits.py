@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from schemas.words import Command, Event, Mode
+from schemas.enums import Command, Event, Mode
 from streams.core.lifecycle import Eligibility, Input
 from streams.core.limits.caps import Caps, cap_of, counter, share, window_end, window_of
 from streams.core.limits.guards import Guard, GuardBook

@@ -11,7 +11,7 @@ from collections.abc import Collection
 import msgspec
 from msgspec import Struct, field
 
-from schemas.words import ControlReason, Switch
+from schemas.enums import ControlReason, Switch
 from streams.core.model.instants import Stop, bounded, rfc3339
 from streams.core.model.ports import Headers
 

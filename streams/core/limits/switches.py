@@ -6,7 +6,7 @@ both of its last record, whenever they are read.
 
 from msgspec import Struct, field
 
-from schemas.words import ADVERSE_EVENTS, Deferral, Event, Ignored, Switch
+from schemas.enums import ADVERSE_EVENTS, Deferral, Event, Ignored, Switch
 from streams.core.inputs.heard import Word
 from streams.core.limits.settling import Settling
 from streams.core.model.instants import Stop, add_stop, merge

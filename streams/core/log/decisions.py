@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from schemas.words import Deferral, Event
+from schemas.enums import Deferral, Event
 from streams.core.inputs.decode import SwitchChange
 from streams.core.inputs.refusal_guard import Trip
 from streams.core.log.chain import Chain

@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 import msgspec
 
+from schemas.enums import Mode
 from schemas.events import EVENT_TOPIC
-from schemas.words import Mode
 from streams.core.model import ids
 from streams.core.model.account import Account, next_ordinal
 from streams.core.model.change import Change, Draft

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import msgspec
 from msgspec import Struct, field
 
-from schemas.words import Event, Field, LabelSource, Level, Mode, Surface
+from schemas.enums import Event, Field, LabelSource, Level, Mode, Surface
 from streams.core.lifecycle import Eligibility, Invitation
 from streams.core.model.marks import remember
 from streams.core.model.seldom import Seldom

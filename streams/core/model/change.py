@@ -5,7 +5,7 @@ from typing import Any, Literal, NamedTuple
 
 from msgspec import Struct, field
 
-from schemas.words import Event, Mode, Surface
+from schemas.enums import Event, Mode, Surface
 from streams.core.lifecycle import Input
 
 Machine = Literal["eligibility", "invitation", "throttle"]

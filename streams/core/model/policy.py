@@ -17,7 +17,7 @@ from itertools import pairwise
 
 import msgspec
 
-from schemas.words import (
+from schemas.enums import (
     ID_PATTERN,
     MAX_CATEGORY_LENGTH,
     MAX_FOLLOWERS,

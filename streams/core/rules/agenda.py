@@ -5,7 +5,7 @@ The same list says when to look again and what to do then, so that the two canno
 
 from typing import NamedTuple
 
-from schemas.words import Deferral, Event, Mode, Surface
+from schemas.enums import Deferral, Event, Mode, Surface
 from streams.core.lifecycle import Eligibility, Invitation
 from streams.core.model import ids
 from streams.core.model.account import Account, Cycle

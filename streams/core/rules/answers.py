@@ -7,7 +7,7 @@ words".
 
 from msgspec.structs import replace
 
-from schemas.words import Answer, Event, Ignored, Mode
+from schemas.enums import Answer, Event, Ignored, Mode
 from streams.core.inputs.decode import ConsentAnswer
 from streams.core.inputs.entry import SKEW
 from streams.core.inputs.heard import ANSWERS, Word, applied_at, is_stale, remember, repeated

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from schemas.words import Deferral, Event, Field, Mode
+from schemas.enums import Deferral, Event, Field, Mode
 from streams.core.lifecycle import Eligibility, Invitation
 from streams.core.model.account import Account, Hold
 from streams.core.model.policy import Phase, Policy

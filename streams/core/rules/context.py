@@ -4,7 +4,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from schemas.words import Event, Mode
+from schemas.enums import Event, Mode
 from streams.core.limits.cluster import Cluster
 from streams.core.limits.switches import Switches
 from streams.core.model.account import AccountRef

@@ -3,7 +3,7 @@
 schemas/CONTRACT.md, "Controls and appeals".
 """
 
-from schemas.words import Command, ControlReason, Ignored, Mode
+from schemas.enums import Command, ControlReason, Ignored, Mode
 from streams.core.inputs.decode import Control
 from streams.core.inputs.heard import Word, heard_of, unhold_word
 from streams.core.lifecycle import OPEN, Input, Invitation, row_of

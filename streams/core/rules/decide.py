@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
-from schemas.words import Event, Mode
+from schemas.enums import Event, Mode
 from streams.core.lifecycle import (
     INVITATION,
     OPEN,

@@ -1,6 +1,6 @@
 """Which part of the core says what an input means."""
 
-from schemas.words import Change, Ignored
+from schemas.enums import Change, Ignored
 from streams.core.inputs.decode import AccountChange, ConsentAnswer, Control, NoticeReceipt, Value
 from streams.core.inputs.heard import Word, word_of
 from streams.core.lifecycle import Input

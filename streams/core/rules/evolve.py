@@ -1,6 +1,6 @@
 """The effect of a change on an account, without any condition of the domain."""
 
-from schemas.words import Surface
+from schemas.enums import Surface
 from streams.core.model.account import Account, Throttled
 from streams.core.model.change import Change
 

@@ -3,7 +3,7 @@
 Each fact is kept with its own time. An input older than the known fact is stale.
 """
 
-from schemas.words import Cause, Change, Ignored
+from schemas.enums import Cause, Change, Ignored
 from streams.core.inputs.decode import AccountChange, CategoryChange, FollowerCount
 from streams.core.inputs.heard import CLOSING, EXEMPTING, Word, heard_of, kept, take
 from streams.core.lifecycle import Eligibility, Invitation

@@ -8,7 +8,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from schemas.words import Event, Ignored, Mode
+from schemas.enums import Event, Ignored, Mode
 from streams.core.inputs.entry import SKEW
 from streams.core.lifecycle import INVITATION, OPEN, Input, Invitation, row_of
 from streams.core.model.account import Account, Cycle, Life, Terms

@@ -5,7 +5,7 @@ schemas/CONTRACT.md, "Answers, receipts, unclear words".
 A receipt is about an issued notice only. `failed` also counts against an earlier delivery.
 """
 
-from schemas.words import Event, Ignored, Mode, Outcome
+from schemas.enums import Event, Ignored, Mode, Outcome
 from streams.core.inputs.decode import NoticeReceipt
 from streams.core.inputs.entry import SKEW
 from streams.core.inputs.heard import Word

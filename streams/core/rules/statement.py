@@ -6,8 +6,8 @@ The form for machines is in `schemas/statement.py`; `operate` puts it into Chine
 from bisect import bisect_right
 from typing import Any, get_args
 
+from schemas.enums import Level, Surface
 from schemas.statement import Band, Redress
-from schemas.words import Level, Surface
 from streams.core.model.account import Account, Life, Throttled
 from streams.core.model.instants import rfc3339
 from streams.core.model.policy import Policy

@@ -7,7 +7,7 @@ of both levels, in the weaker of both modes.
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from schemas.words import Event, Level, Mode, Surface
+from schemas.enums import Event, Level, Mode, Surface
 from streams.core.lifecycle import THROTTLE, Input, Invitation, Throttle
 from streams.core.model import ids
 from streams.core.model.account import Account, Cycle, Life, Throttled

@@ -7,7 +7,7 @@ still. Of each kind the first and the newest are kept, however many there are. s
 
 from collections.abc import Iterator
 
-from schemas.words import Answer, Ignored
+from schemas.enums import Answer, Ignored
 from streams.core.inputs.heard import Word, heard_of
 from streams.core.model.account import Account, Cycle, Unclear
 from streams.core.rules.facts import end_stop

@@ -5,7 +5,7 @@ Words are account changes, receipts, answers and controls. Counts and labels are
 
 from collections.abc import Mapping
 
-from schemas.words import Ignored
+from schemas.enums import Ignored
 from streams.core.inputs.decode import AccountChange, ConsentAnswer, Control, NoticeReceipt, Value
 from streams.core.inputs.entry import entry_of
 from streams.core.lifecycle import Invitation

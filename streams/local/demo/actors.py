@@ -14,9 +14,9 @@ from datetime import UTC, datetime
 
 from aiokafka import AIOKafkaProducer
 
+from schemas.enums import Mode
 from schemas.inputs import InputName
 from schemas.topics import TopicNames
-from schemas.words import Mode
 from streams.local.demo.chance import Chance
 from streams.local.demo.garbage import Garbage
 from streams.local.demo.policies import Compressed

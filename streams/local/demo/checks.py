@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
+from schemas.enums import Event, Mode
 from schemas.events import EVENT_MODELS, EVENT_TOPIC
-from schemas.words import Event, Mode
 from streams.local.demo.audited import auditor_finds_nothing
 from streams.local.demo.chain import broken_links
 from streams.local.demo.evidence import Evidence, by_account, place

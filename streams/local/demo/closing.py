@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from schemas.words import Event, Mode
+from schemas.enums import Event, Mode
 from streams.local.demo.checks import Check
 from streams.local.demo.display import BAD, DIM, GOOD, WIDE_COLUMNS, colour, number
 from streams.local.demo.evidence import Evidence

@@ -14,7 +14,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from schemas.words import ADVERSE_EVENTS, Event, Mode
+from schemas.enums import ADVERSE_EVENTS, Event, Mode
 from streams.local.demo.expect import as_told, collapse
 from streams.local.demo.script import Story
 from streams.local.demo.standing import Standing, standing

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from schemas.enums import Refused
 from schemas.inputs import InputName
-from schemas.words import Refused
 from streams.local.demo.chance import Chance
 
 PLANTED = ("王小明植", "Wang-Xiaoming-Planted", "11010519491231002X")

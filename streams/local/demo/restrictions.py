@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from schemas.words import Event
+from schemas.enums import Event
 from streams.local.demo.evidence import Evidence, instant, place
 from streams.local.demo.tally import Seen
 

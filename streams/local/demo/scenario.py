@@ -6,7 +6,7 @@ Everything here follows from the seed and the policies; nothing reads a clock.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from schemas.words import Answer, Failure
+from schemas.enums import Answer, Failure
 from streams.local.demo.chance import Chance
 from streams.local.demo.policies import Compressed
 from streams.local.demo.script import At, Step, Story, failed, label, reading, says

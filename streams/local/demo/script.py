@@ -8,8 +8,7 @@ account's owner would do. `live` and `shadow` say which events must follow, in o
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from schemas.inputs import InputName
-from schemas.words import (
+from schemas.enums import (
     Answer,
     Cause,
     Change,
@@ -20,6 +19,7 @@ from schemas.words import (
     Outcome,
     Switch,
 )
+from schemas.inputs import InputName
 
 
 @dataclass(frozen=True, slots=True)

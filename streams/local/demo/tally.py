@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from schemas.words import Mode
+from schemas.enums import Mode
 from streams.local.demo.script import Story
 
 LAST_COUNT = 200

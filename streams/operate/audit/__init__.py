@@ -1,11 +1,11 @@
 """The independent auditor: reads the topics alone and knows none of the core's code.
 
 Records: `records` what is fed in and what a breach is · `rules` the closed list of breaches · `odd`
-reads any bytes · `lineup` and `happened` put a partition's records in the order of its log ·
+reads any bytes · `replay_order` and `happened` put a partition's records in the order of its log ·
 `reading` Kafka · `chain` the hash chain.
-What is known: `life` an account · `partition` · `terms` what a policy promised · `words` which word
-is the newest · `brakes` and `switches` · `guard` the refusal guard · `unclear` words.
-What inputs do: `inputs` each one · `refusals` whether it is refused · `people`, `controls`,
+What is known: `account_state` an account · `partition` · `terms` what a policy promised · `words`
+which word is the newest · `switch_log` and `switches` · `guard` the refusal guard · `unclear`.
+What inputs do: `inputs` each one · `refusals` whether it is refused · `apply_inputs`, `controls`,
 `receipts`, `facts` by kind · `dues` what has to follow at once, `overdue` some time ·
 `first_edition` and `intake` for logs of the contract's first edition.
 The checks: `event_checks`, `doubts`, `invitations`, `consents`, `throttles`, `caps` on events,

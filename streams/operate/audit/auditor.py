@@ -12,10 +12,10 @@ from schemas.topics import DEAD_LETTERS, DECISIONS, INPUTS, OUTPUTS, POLICIES
 from streams.operate.audit import logbook
 from streams.operate.audit.happened import bare, plain_of
 from streams.operate.audit.judging import SWITCHES, Judging
-from streams.operate.audit.lineup import ORDER
 from streams.operate.audit.odd import text
 from streams.operate.audit.partition import Partition
 from streams.operate.audit.records import Breach, Record
+from streams.operate.audit.replay_order import ORDER
 from streams.operate.audit.switches import switch_of
 from streams.operate.audit.terms import read_terms
 
@@ -48,35 +48,35 @@ class Auditor(Judging):
         elif record.topic == DECISIONS.name:
             self._log(record)
         else:
-            self._of(record.partition).lineup.take(record)
+            self._of(record.partition).replay_order.take(record)
 
     def reached(self, topic: str, partition: int, offset: int) -> None:
         """Everything in this topic's partition below `offset` has been fed. Markers leave gaps."""
         if topic not in ASIDE:
-            lineup = self._of(partition).lineup
-            lineup.reached[topic] = max(offset, lineup.reached.get(topic, 0))
+            replay_order = self._of(partition).replay_order
+            replay_order.reached[topic] = max(offset, replay_order.reached.get(topic, 0))
 
     def cannot_read(self, topic: str, partition: int, first: int, last: int, at: int) -> None:
         """A batch of these offsets does not unpack, or grows too large. `at` is its time (ms)."""
         if topic in ORDER:
-            self._of(partition).lineup.cannot_read(topic, first, last, at)
+            self._of(partition).replay_order.cannot_read(topic, first, last, at)
 
     def waits_for(self, topic: str, partition: int) -> bool:
         """Whether nothing more can be judged before more of this topic is read."""
-        lineup = self._of(partition).lineup
-        return lineup.waiting_for == topic or not lineup.buffered(topic)
+        replay_order = self._of(partition).replay_order
+        return replay_order.waiting_for == topic or not replay_order.buffered(topic)
 
     def buffered(self, topic: str, partition: int) -> int:
         """How many records of a topic's partition wait for their order."""
-        return self._of(partition).lineup.buffered(topic)
+        return self._of(partition).replay_order.buffered(topic)
 
     # ---- out -----------------------------------------------------------------------------------
 
     def breaches(self) -> list[Breach]:
         """Judges everything that can be judged by now."""
         for partition in list(self.partitions.values()):
-            partition.lineup.whole = self.whole
-            for thing in partition.lineup.happened():
+            partition.replay_order.whole = self.whole
+            for thing in partition.replay_order.happened():
                 self.take(partition, thing)
         found, self._found = self._found, []
         return [it for it in found if self.since is None or it.at >= self.since]
@@ -84,14 +84,14 @@ class Auditor(Judging):
     def finish(self) -> list[Breach]:
         """Everything has been fed: judges the rest."""
         for partition in self.partitions.values():
-            partition.lineup.complete = True
+            partition.replay_order.complete = True
         found = self.breaches()
         for number, partition in self.partitions.items():
             self._unsaid(partition, None)
             for platform in self._trips if self.whole else ():
                 if self._trips[platform] > self._trips_said[platform]:
                     detail = f"{platform}: {self._trips[platform]} trips in all"
-                    at, where = partition.lineup.last_now, f"decisions[{number}]"
+                    at, where = partition.replay_order.last_now, f"decisions[{number}]"
                     self._found.append(Breach("guard_unsaid", "", at, detail, (where,)))
             self._trips.clear()
         return found + self.breaches()
@@ -103,11 +103,11 @@ class Auditor(Judging):
         self._found.extend(partition.link(record, self.whole))
         plain = logbook.logged(record)
         if plain is None:
-            partition.lineup.reached[record.topic] = record.offset + 1
+            partition.replay_order.reached[record.topic] = record.offset + 1
             it = Breach("log_unreadable", "", record.timestamp, "", (record.place,))
             self._found.append(it)
         else:
-            partition.lineup.take(record, plain)
+            partition.replay_order.take(record, plain)
 
     def _policy(self, record: Record) -> None:
         if record.value is None:
@@ -136,7 +136,7 @@ class Auditor(Judging):
         self.letters[f"{topic}[{it.partition}]@{it.offset}"] = plain_of(record)
         if it.last_offset is not None:
             where = (topic, it.offset, it.last_offset, int(it.timestamp.timestamp() * 1000))
-            self._of(it.partition).lineup.cannot_read(*where)
+            self._of(it.partition).replay_order.cannot_read(*where)
 
     def _settlement(self, record: Record) -> None:
         """Checks what a person did with a dead letter: it must exist, under the same key."""

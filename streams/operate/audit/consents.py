@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from schemas.events import ConsentDeclined, ConsentGranted, ConsentVoided, ConsentWithdrawn
 from streams.operate.audit import unclear
+from streams.operate.audit.account_state import Cycle, Due, Word
 from streams.operate.audit.dues import cycle_ended, must_lift
-from streams.operate.audit.life import Cycle, Due, Word
 from streams.operate.audit.moment import Finding, Moment
 from streams.operate.audit.records import SECOND, iso, stamp
 

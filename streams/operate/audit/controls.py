@@ -5,13 +5,13 @@ schemas/CONTRACT.md, "Controls and appeals" and "Invitation".
 
 import hashlib
 
+from schemas.enums import Command, ControlReason
 from schemas.inputs import Control
-from schemas.words import Command, ControlReason
 from streams.operate.audit import unclear
-from streams.operate.audit.brakes import NEVER
+from streams.operate.audit.account_state import Account
 from streams.operate.audit.dues import must_cancel, must_lift_all
-from streams.operate.audit.life import Account
 from streams.operate.audit.records import Record, stamp
+from streams.operate.audit.switch_log import NEVER
 from streams.operate.audit.words import Said
 
 REMEMBERED = 256

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from schemas.words import Event
-from streams.operate.audit.life import Account
+from schemas.enums import Event
+from streams.operate.audit.account_state import Account
 from streams.operate.audit.moment import Finding, Moment
 from streams.operate.audit.records import iso
 from streams.operate.audit.terms import Terms
@@ -20,7 +20,7 @@ def people_and_doubts(moment: Moment, event: Event, at: int) -> Iterator[Finding
     for place in (account.exempt_place, account.closed_place):
         if place:
             yield "acted_on_untouchable", "", (place,)
-    brake = moment.brakes.stopping(moment.platform, event.value)
+    brake = moment.switch_log.stopping(moment.platform, event.value)
     if moment.edition > 1 and brake is None:
         brake = moment.switches.stopping(moment.platform, event.value)
     if brake is not None:

@@ -1,6 +1,6 @@
 """What must be published by the end of a transaction, because of what was read in it."""
 
-from streams.operate.audit.life import Account, Cycle, Due
+from streams.operate.audit.account_state import Account, Cycle, Due
 
 
 def must_lift_all(account: Account, place: str, why: str) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from schemas.enums import ADVERSE_EVENTS, Event, Mode
 from schemas.events import (
     EVENT_MODELS,
     ConsentDeclined,
@@ -22,12 +23,11 @@ from schemas.events import (
     ThrottleLifted,
     ThrottleRenewed,
 )
-from schemas.words import ADVERSE_EVENTS, Event, Mode
 from streams.operate.audit import consents, invitations, throttles
+from streams.operate.audit.account_state import Account, Cycle
 from streams.operate.audit.caps import Caps
 from streams.operate.audit.doubts import people_and_doubts
 from streams.operate.audit.happened import Happened, bare
-from streams.operate.audit.life import Account, Cycle
 from streams.operate.audit.moment import Finding, Moment
 from streams.operate.audit.odd import mapping, text
 from streams.operate.audit.partition import Partition
@@ -85,8 +85,8 @@ def judge(
         event.platform,
         policies.get(event.policy_digest),
         partition.present.get(event.platform),
-        partition.brakes,
-        partition.switches.brakes,
+        partition.switch_log,
+        partition.switches.switch_log,
         decision.plain.get("facts", {}) if decision else {},
         decision.record.place if decision else "",
         whole,

@@ -3,12 +3,12 @@
 schemas/CONTRACT.md, "Labels and counts" and "Eligibility".
 """
 
+from schemas.enums import Cause
 from schemas.inputs import CategoryChange, FollowerCount
-from schemas.words import Cause
-from streams.operate.audit.brakes import NEVER
+from streams.operate.audit.account_state import Account, Cycle
 from streams.operate.audit.dues import must_end
-from streams.operate.audit.life import Account, Cycle
 from streams.operate.audit.records import Record, stamp
+from streams.operate.audit.switch_log import NEVER
 from streams.operate.audit.terms import Terms, folded
 
 TRUE_COUNTS = frozenset({Cause.ORGANIC, Cause.OWNER_PURGE})

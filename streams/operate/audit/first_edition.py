@@ -1,5 +1,6 @@
 """What inputs did under the contract's first edition, for logs without an edition."""
 
+from schemas.enums import ALLOWED_SKEW_SECONDS, Answer, Change, Command, Outcome
 from schemas.inputs import (
     AccountChange,
     CategoryChange,
@@ -8,10 +9,9 @@ from schemas.inputs import (
     FollowerCount,
     NoticeReceipt,
 )
-from schemas.words import ALLOWED_SKEW_SECONDS, Answer, Change, Command, Outcome
-from streams.operate.audit.brakes import NEVER
-from streams.operate.audit.life import Account, Cycle, Due, Word
+from streams.operate.audit.account_state import Account, Cycle, Due, Word
 from streams.operate.audit.records import SECOND, Record, iso, stamp
+from streams.operate.audit.switch_log import NEVER
 from streams.operate.audit.terms import Terms
 from streams.operate.audit.words import Said
 

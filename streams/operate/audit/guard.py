@@ -12,11 +12,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from schemas.words import PLATFORM_PATTERN, Refused
-from streams.operate.audit.brakes import Brakes
+from schemas.enums import PLATFORM_PATTERN, Refused
 from streams.operate.audit.odd import text
 from streams.operate.audit.records import Record
 from streams.operate.audit.refusals import Judged, valid_key
+from streams.operate.audit.switch_log import SwitchLog
 
 LIMIT = 100
 AT_ONCE = frozenset({"consent-answers", "account-changes", "controls"})
@@ -52,9 +52,9 @@ class RefusalGuard:
     may_trip: dict[str, set[str]] = field(default_factory=dict)
     missing: dict[str, Missing] = field(default_factory=dict)
 
-    def tripped(self, platform: str, brakes: Brakes) -> str | None:
+    def tripped(self, platform: str, switch_log: SwitchLog) -> str | None:
         """Where it is written that this platform is tripped in this partition; None if nowhere."""
-        return self.here.get(platform) or brakes.tripped(platform)
+        return self.here.get(platform) or switch_log.tripped(platform)
 
     def read(
         self,
@@ -64,7 +64,7 @@ class RefusalGuard:
         letter: Mapping[str, Any],
         now: int,
         policies: Iterable[str],
-        brakes: Brakes,
+        switch_log: SwitchLog,
         *,
         count: int = 1,
     ) -> None:
@@ -80,7 +80,7 @@ class RefusalGuard:
         at_once = record.topic in AT_ONCE and refused and whose != "certain"
         sure = whose == "lost" and _sure(record, named)
         for platform in concerned:
-            if self.tripped(platform, brakes):
+            if self.tripped(platform, switch_log):
                 if at_once:
                     self.again.setdefault(platform, set()).add(record.place)
                 if at_once and sure:
@@ -92,18 +92,18 @@ class RefusalGuard:
                     self._must(platform, record.place, "an account that is not certain")
             self._count(record, platform, judged, refused, letter, count)
         if at_once and named not in (None, *platforms):
-            self._elsewhere(record, platforms, brakes, now, whose == "lost")
+            self._elsewhere(record, platforms, switch_log, now, whose == "lost")
 
     def skip(self, record: Record) -> None:
         """Takes a record that is not counted."""
         self.next_offsets[record.topic] = record.offset + 1
 
     def _elsewhere(
-        self, record: Record, platforms: Iterable[str], brakes: Brakes, now: int, lost: bool
+        self, record: Record, platforms: Iterable[str], switch_log: SwitchLog, now: int, lost: bool
     ) -> None:
         """The key names a platform without a policy: all platforms are meant."""
         for platform in platforms:
-            tripped = self.tripped(platform, brakes)
+            tripped = self.tripped(platform, switch_log)
             possible = self.again if tripped else self.may_trip
             possible.setdefault(platform, set()).add(record.place)
             if valid_key(record.key) is None or not lost:

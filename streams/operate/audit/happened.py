@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from schemas.enums import Event
 from schemas.events import EVENT_TOPIC
-from schemas.words import Event
 from streams.operate.audit.odd import mapping
 from streams.operate.audit.records import Record
 

@@ -4,8 +4,8 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from schemas.words import Refused
-from streams.operate.audit import facts, people, unclear
+from schemas.enums import Refused
+from streams.operate.audit import apply_inputs, facts, unclear
 from streams.operate.audit.guard import AT_ONCE
 from streams.operate.audit.happened import Happened
 from streams.operate.audit.odd import text
@@ -70,7 +70,7 @@ def take_unreadable(
         why, place = f"{thing.unread} records that do not unpack", thing.record.place
         breach = Breach("refused_unsaid", "", thing.now, why, (place,))
         partition.unsaid.append((thing.now, place, breach))
-    where = (thing.now, setting.policies, partition.brakes)
+    where = (thing.now, setting.policies, partition.switch_log)
     partition.guard.read(thing.record, None, True, letter or NO_LETTER, *where, count=thing.unread)
 
 
@@ -110,7 +110,7 @@ def _count(
     if skipped and not refused:
         partition.guard.skip(record)
         return
-    where = (now, setting.policies, partition.brakes)
+    where = (now, setting.policies, partition.switch_log)
     partition.guard.read(record, judged, refused, letter or NO_LETTER, *where)
 
 
@@ -131,7 +131,7 @@ def _refused(
 def _follow(partition: Partition, key: str, record: Record, judged: Judged, now: int) -> None:
     account, present = partition.account(key), partition.present.get(key.partition(":")[0])
     left, until = account.left_at, account.label_until
-    people.follow(account, record, judged.value, now, present)
+    apply_inputs.follow(account, record, judged.value, now, present)
     if account.left_at is not None and account.left_at != left:
         partition.overdue.watch(account.left_at, key, "left", record.place)
     if account.label_until is not None and account.label_until != until:

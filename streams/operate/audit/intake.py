@@ -6,8 +6,8 @@ from typing import Any
 from aiokafka.partitioner import murmur2
 from pydantic import BaseModel, ValidationError
 
+from schemas.enums import ALLOWED_SKEW_SECONDS, MAX_VALUE_BYTES, NAME_FIELDS
 from schemas.inputs import INPUT_MODELS, Control, InputName, input_key
-from schemas.words import ALLOWED_SKEW_SECONDS, MAX_VALUE_BYTES, NAME_FIELDS
 from streams.operate.audit.records import Record, stamp
 
 TIMES = ("observed_at", "occurred_at", "issued_at")

@@ -12,11 +12,11 @@ from schemas.events import (
     InvitationUndeliverable,
 )
 from streams.operate.audit import unclear
-from streams.operate.audit.brakes import NEVER, with_pauses
+from streams.operate.audit.account_state import Cycle, Word
 from streams.operate.audit.dues import cycle_ended, must_lift
-from streams.operate.audit.life import Cycle, Word
 from streams.operate.audit.moment import Finding, Moment
 from streams.operate.audit.records import SECOND, iso, stamp
+from streams.operate.audit.switch_log import NEVER, with_pauses
 from streams.operate.audit.terms import MODES, Terms
 
 
@@ -244,7 +244,7 @@ def _stopped(moment: Moment, cycle: Cycle, deadline: int) -> Iterator[Finding]:
     base = earliest_deadline(cycle)
     if base is None or cycle.delivered_at is None or cycle.mode == "shadow":
         return
-    pauses = [*moment.account.stops, *moment.brakes.of(moment.platform), *moment.pauses]
+    pauses = [*moment.account.stops, *moment.switch_log.of(moment.platform), *moment.pauses]
     least = with_pauses(base, cycle.delivered_at, pauses)
     if deadline + SECOND < least:
         yield "stopped_clock_ran", f"not before {iso(least)}", (cycle.place,)

@@ -134,14 +134,14 @@ class Judging:
     ) -> None:
         now = millis(plain["now"])
         for topic, upto in plain["reads"].items():
-            before = partition.lineup.reads.get(topic, 0)
+            before = partition.replay_order.reads.get(topic, 0)
             if upto < before and topic in partition.rescan:
                 partition.rescan -= {topic}
                 before = upto
             if upto < before:
                 detail = f"{topic}: {upto} after {before}"
                 self._found.append(report("reads_moved_back", plain, detail, record.place))
-            partition.lineup.reads[topic] = max(upto, before)
+            partition.replay_order.reads[topic] = max(upto, before)
         if edition > 1:
             upto = plain["reads"].get(SWITCHES, 0)
             for it in partition.switches.unread(upto, self.switches):

@@ -5,16 +5,16 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from schemas.enums import ADVERSE_EVENTS
 from schemas.records import RECORD_MODELS
-from schemas.words import ADVERSE_EVENTS
 from streams.operate.audit import facts
-from streams.operate.audit.brakes import Turn
+from streams.operate.audit.account_state import Account
 from streams.operate.audit.dues import cycle_ended
 from streams.operate.audit.happened import bare, plain_of
-from streams.operate.audit.life import Account
 from streams.operate.audit.odd import mapping, text
 from streams.operate.audit.partition import RESCANNED, Partition
 from streams.operate.audit.records import SECOND, Breach, Record, millis, places, stamp
+from streams.operate.audit.switch_log import Turn
 from streams.operate.audit.switches import switch_of
 from streams.operate.audit.terms import Terms
 from streams.operate.audit.words import Said
@@ -45,7 +45,7 @@ def decision(
     """One decision: its cause is one that may act, and what it tells of the account is noted."""
     key, cause, known = key_of(plain), plain["cause"], plain.get("facts", {})
     if "offset" in cause and bare(cause["topic"]) != "switches":
-        before = partition.lineup.reads.get(bare(cause["topic"]), 0)
+        before = partition.replay_order.reads.get(bare(cause["topic"]), 0)
         again = bare(cause["topic"]) in partition.rescan
         if cause["offset"] < before and not again and (plain["events"] or plain["transitions"]):
             detail = f"{cause['topic']}@{cause['offset']}, {before} were read"
@@ -103,7 +103,7 @@ def _cause(
     if require_approvals and cause.topic == "controls":
         named = plain_of(cause)
         protects = named.get("command") not in ("unhold", "reissue", "settle", "appeal_rejected")
-        asked = named.get("bulk_id") and not (protects and partition.lineup.edition > 1)
+        asked = named.get("bulk_id") and not (protects and partition.replay_order.edition > 1)
         if asked and named.get("approved_by") in (None, named.get("actor")):
             yield report("unapproved_bulk", plain, "", *where)
 
@@ -113,7 +113,7 @@ def policies(
 ) -> None:
     """From here on the partition works under these policies."""
     partition.present = {}
-    partition.rescan = RESCANNED if partition.lineup.reads else frozenset()
+    partition.rescan = RESCANNED if partition.replay_order.reads else frozenset()
     for platform, named in plain["policies"].items():
         terms = known.get(str(named).partition(":")[2])
         if terms is not None:
@@ -161,12 +161,14 @@ def turned(
     first = last = issued_at
     found = topic.get(plain["cause"]["offset"])
     value = None if found is None else switch_of(found)
-    if found is not None and value is not None and partition.lineup.edition > 1:
+    if found is not None and value is not None and partition.replay_order.edition > 1:
         said = Said(stamp(value.issued_at), found.entered_at(millis(plain["now"])))
         first, last = said.at, said.last
     if plain["switch"] == "refusals_settled":
         partition.guard.turned(plain["scope"], plain["on"], issued_at, partition.present)
-    partition.brakes.turn(Turn(plain["scope"], plain["switch"], plain["on"], first, last, place))
+    partition.switch_log.turn(
+        Turn(plain["scope"], plain["switch"], plain["on"], first, last, place)
+    )
 
 
 def key_of(plain: Mapping[str, Any]) -> str:

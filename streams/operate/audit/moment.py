@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
-from streams.operate.audit.brakes import Brakes
-from streams.operate.audit.life import Account
+from streams.operate.audit.account_state import Account
 from streams.operate.audit.records import Record
+from streams.operate.audit.switch_log import SwitchLog
 from streams.operate.audit.terms import Terms
 
 Finding = tuple[str, str, tuple[str, ...]]
@@ -16,7 +16,7 @@ Finding = tuple[str, str, tuple[str, ...]]
 class Moment:
     """An event's record, its account, the policy it names, the present one, and the switches.
 
-    `brakes`: those that the log says were obeyed. `switches`: those that had been read by then.
+    `switch_log`: those that the log says were obeyed. `switches`: those that had been read by then.
     `facts` and `decision_place`: of the decision behind it, if there is one. `whole`: the topics
     were read from their beginning. `require_approvals`: a policy in enforce needs two people.
     `edition`: that of the contract under which the transaction was made. `refusals`, `changed`: the
@@ -29,8 +29,8 @@ class Moment:
     platform: str
     terms: Terms | None
     present: Terms | None
-    brakes: Brakes
-    switches: Brakes
+    switch_log: SwitchLog
+    switches: SwitchLog
     facts: dict[str, Any]
     decision_place: str
     whole: bool

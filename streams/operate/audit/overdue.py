@@ -4,7 +4,7 @@ import heapq
 from collections.abc import Iterator, Mapping
 from typing import Literal, NamedTuple
 
-from streams.operate.audit.life import Account, Cycle, Restriction
+from streams.operate.audit.account_state import Account, Cycle, Restriction
 from streams.operate.audit.records import MINUTE, Breach, Record, iso, places
 from streams.operate.audit.terms import MODES, Terms
 

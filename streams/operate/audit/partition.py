@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 
-from streams.operate.audit.brakes import NEVER, Brakes
+from streams.operate.audit.account_state import Account
 from streams.operate.audit.chain import START, Chain
 from streams.operate.audit.guard import RefusalGuard
-from streams.operate.audit.life import Account
-from streams.operate.audit.lineup import Lineup
 from streams.operate.audit.overdue import Overdue
 from streams.operate.audit.records import Breach, Record
+from streams.operate.audit.replay_order import ReplayOrder
+from streams.operate.audit.switch_log import NEVER, SwitchLog
 from streams.operate.audit.switches import Switches
 from streams.operate.audit.terms import Terms
 
@@ -21,9 +21,9 @@ class Partition:
 
     def __init__(self, number: int) -> None:
         self.whole = True
-        self.lineup = Lineup(number)
+        self.replay_order = ReplayOrder(number)
         self.accounts: dict[str, Account] = {}
-        self.brakes = Brakes()
+        self.switch_log = SwitchLog()
         self.switches = Switches()
         self.guard = RefusalGuard()
         self.unsaid: list[tuple[int, str, Breach]] = []
@@ -53,8 +53,8 @@ class Partition:
 
         That is its log, or the topic of switches as far as the partition has read it.
         """
-        said = self.guard.tripped(platform, self.brakes)
-        return said or self.switches.brakes.tripped(platform)
+        said = self.guard.tripped(platform, self.switch_log)
+        return said or self.switches.switch_log.tripped(platform)
 
     def cluster(self, changed_at: int | None, opened_at: int | None, now: int, place: str) -> None:
         """The cluster changed, or a worker has opened the partition anew since."""

@@ -18,8 +18,8 @@ from streams.kafka.rights import in_words, missing_rights
 from streams.kafka.stretches import Stretch
 from streams.operate.audit.auditor import ASIDE, READS, Auditor
 from streams.operate.audit.chain import Verified
-from streams.operate.audit.lineup import ORDER
 from streams.operate.audit.records import HOUR, MINUTE, Breach, Record
+from streams.operate.audit.replay_order import ORDER
 from streams.operate.errors import NoRightError
 
 APPENDED = 1

@@ -5,9 +5,9 @@ schemas/CONTRACT.md, "Answers, receipts, unclear words".
 
 import hashlib
 
+from schemas.enums import Outcome
 from schemas.inputs import NoticeReceipt
-from schemas.words import Outcome
-from streams.operate.audit.life import Account, Cycle, Due, Word
+from streams.operate.audit.account_state import Account, Cycle, Due, Word
 from streams.operate.audit.records import SECOND, Record, iso, stamp
 from streams.operate.audit.words import SKEW_MS, Said
 

@@ -14,8 +14,8 @@ from typing import Any, Literal
 import murmurhash2
 from pydantic import BaseModel, ValidationError
 
+from schemas.enums import EARLIEST_TIME_MS, MAX_VALUE_BYTES, NAME_FIELDS, Command
 from schemas.inputs import INPUT_MODELS, TOMBSTONES, Control, InputName, input_key
-from schemas.words import EARLIEST_TIME_MS, MAX_VALUE_BYTES, NAME_FIELDS, Command
 from streams.operate.audit.odd import BAD, OPEN, parse
 from streams.operate.audit.records import SECOND, Record, stamp
 from streams.operate.audit.terms import Terms

@@ -56,5 +56,5 @@ class Metrics:
         self.events.set(auditor.events_seen)
         partitions = auditor.partitions.values()
         self.accounts.set(sum(len(partition.accounts) for partition in partitions))
-        judged = [it.lineup.last_now for it in partitions if it.lineup.last_now]
+        judged = [it.replay_order.last_now for it in partitions if it.replay_order.last_now]
         self.judged_at.set(min(judged, default=0) / 1000)

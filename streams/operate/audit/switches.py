@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 
 from pydantic import ValidationError
 
+from schemas.enums import Switch
 from schemas.inputs import SwitchChange
-from schemas.words import Switch
-from streams.operate.audit.brakes import Brakes, Turn
 from streams.operate.audit.records import Record, stamp
+from streams.operate.audit.switch_log import SwitchLog, Turn
 from streams.operate.audit.words import Said, Spoken
 
 
@@ -22,7 +22,7 @@ from streams.operate.audit.words import Said, Spoken
 class Switches:
     """What a partition has read of the switches, up to `next_offset`."""
 
-    brakes: Brakes = field(default_factory=Brakes)
+    switch_log: SwitchLog = field(default_factory=SwitchLog)
     spoken: dict[tuple[str, str], Spoken] = field(default_factory=dict)
     next_offset: int = 0
 
@@ -49,7 +49,7 @@ class Switches:
             heard = known.hear(word, said, protects=value.on, never_stale=value.on)
             if heard != "applied" and (value.on or heard != "open"):
                 return
-        self.brakes.turn(it)
+        self.switch_log.turn(it)
 
 
 def switch_of(record: Record) -> SwitchChange | None:

@@ -6,7 +6,7 @@ import unicodedata
 from dataclasses import dataclass
 from typing import Any
 
-from schemas.words import Level, Surface
+from schemas.enums import Level, Surface
 from streams.operate.audit.odd import mapping
 
 UNKNOWN = "unknown"

@@ -6,8 +6,8 @@ from typing import get_args
 from schemas.events import ThrottleApplied, ThrottleLifted, ThrottleRenewed
 from schemas.statement import Band
 from streams.operate.audit import unclear
+from streams.operate.audit.account_state import Cycle, Restriction
 from streams.operate.audit.dues import cycle_ended
-from streams.operate.audit.life import Cycle, Restriction
 from streams.operate.audit.moment import Finding, Moment
 from streams.operate.audit.records import iso, stamp
 from streams.operate.audit.terms import LEVELS

@@ -6,7 +6,7 @@ Kept are those beyond doubt: (a) `answers` while a cycle is open, (b) one kind a
 and `appeals` for those beyond the sixteen that may be open.
 """
 
-from streams.operate.audit.life import Account, Cycle, Unclear
+from streams.operate.audit.account_state import Account, Cycle, Unclear
 
 ANSWERS, APPEALS = "answers", "appeals"
 

@@ -10,7 +10,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Literal
 
-from schemas.words import ALLOWED_SKEW_SECONDS, EARLIEST_TIME_MS
+from schemas.enums import ALLOWED_SKEW_SECONDS, EARLIEST_TIME_MS
 
 NEVER = 1 << 62
 SKEW_MS = ALLOWED_SKEW_SECONDS * 1000

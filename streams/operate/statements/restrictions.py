@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass, field
 
+from schemas.enums import Event
 from schemas.events import ThrottleApplied
-from schemas.words import Event
 from streams.operate.audit.happened import plain_of
 from streams.operate.audit.records import Record, stamp
 from streams.operate.statements import read

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from schemas.words import ADVERSE_EVENTS
+from schemas.enums import ADVERSE_EVENTS
 from streams.processor import partitioner
 from tests.worker.commands import byline
 from tests.worker.harness import Estate, utc_now

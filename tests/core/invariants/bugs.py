@@ -10,7 +10,7 @@ from unittest.mock import patch
 
 from msgspec.structs import replace
 
-from schemas.words import Outcome
+from schemas.enums import Outcome
 from streams.core.log.decisions import DecisionLog
 from streams.core.model.instants import Reckoning
 from streams.core.rules import answers, applicable_phase, decide, facts, receipts, throttle

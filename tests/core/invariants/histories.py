@@ -7,7 +7,7 @@ expired), for deep states are rare by chance alone, and then does a dozen random
 from random import Random
 from typing import Any
 
-from schemas.words import Mode
+from schemas.enums import Mode
 from streams.core.model.ids import invitation_id
 from streams.core.model.policy import Policy
 from tests.core.given import DAY, HOUR, MINUTE

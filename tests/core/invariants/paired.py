@@ -11,7 +11,7 @@ from dataclasses import replace
 from random import Random
 from typing import Any, NamedTuple
 
-from schemas.words import Mode
+from schemas.enums import Mode
 from streams.core.model.ids import invitation_id
 from streams.core.model.policy import Policy
 from tests.core.given import DAY, HOUR, MINUTE, Record

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from random import Random
 
-from schemas.words import Mode
+from schemas.enums import Mode
 from streams.core.model.policy import Policy
 from tests.core.given import START
 from tests.core.invariants.paired import (

@@ -7,7 +7,7 @@ from dataclasses import replace
 from random import Random
 from typing import Any
 
-from schemas.words import Field, Level, Mode, Surface
+from schemas.enums import Field, Level, Mode, Surface
 from streams.core.model.policy import (
     Consequence,
     Guards,

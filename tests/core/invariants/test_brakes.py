@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from schemas.words import Mode
+from schemas.enums import Mode
 from streams.core.model.ids import bucket, invitation_id
 from streams.core.model.instants import day_of, hour_of
 from streams.core.model.policy import Policy

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from schemas.words import Mode
+from schemas.enums import Mode
 from streams.core.model.account import decode_account, encode
 from streams.core.model.ids import invitation_id
 from streams.core.model.policy import Policy

@@ -1,6 +1,6 @@
 """Baidu: line 1,000,000; dwell 0; its brakes are pulled twice."""
 
-from schemas.words import Answer, Command, Event, Switch
+from schemas.enums import Answer, Command, Event, Switch
 from streams.local.demo.script import At, Later, Step, Story, control, says, switch
 from streams.local.demo.stories.common import (
     AGREED,

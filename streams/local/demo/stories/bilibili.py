@@ -1,6 +1,6 @@
 """Bilibili: line 500,000 with an announced date by which to answer; dwell 1 s."""
 
-from schemas.words import Answer, Command, ControlReason, Event
+from schemas.enums import Answer, Command, ControlReason, Event
 from streams.local.demo.script import FromDeadline, Story, control, says
 from streams.local.demo.stories.common import (
     APPLIED,

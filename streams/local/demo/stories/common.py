@@ -4,7 +4,7 @@ Lines, dwell and windows are those of `streams/local/demo/policies.py`: window 5
 before the deadline, review after 3 s, end after 6 s. Times are seconds of the demo's day.
 """
 
-from schemas.words import Answer, Event
+from schemas.enums import Answer, Event
 from streams.local.demo.script import At, On, Send, Step, delivered, label, reading, says
 
 ISSUED = Event.INVITATION_ISSUED

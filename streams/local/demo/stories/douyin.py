@@ -1,6 +1,6 @@
 """Douyin: line 500,000; dwell 2 s; leaves after 2 s below; cool-down 3 s."""
 
-from schemas.words import Answer, Cause, Event
+from schemas.enums import Answer, Cause, Event
 from streams.local.demo.script import At, Step, Story, delivered, label, reading, says
 from streams.local.demo.stories.common import (
     AGREED,

@@ -1,6 +1,6 @@
 """Kuaishou: everything in shadow, so nobody is told and nobody answers."""
 
-from schemas.words import Change
+from schemas.enums import Change
 from streams.local.demo.script import On, Step, Story, change
 from streams.local.demo.stories.common import DELIVERED, PROJECTED, REMINDED, crossing
 

@@ -1,6 +1,6 @@
 """WeChat: line 1,000,000; dwell 0: the input itself decides."""
 
-from schemas.words import Answer, Change, Command, Event, Failure
+from schemas.enums import Answer, Change, Command, Event, Failure
 from streams.local.demo.script import (
     At,
     Step,

@@ -1,6 +1,6 @@
 """Weibo: line 1,000,000, later 500,000; dwell 1 s; the fourth surface (tips) only in shadow."""
 
-from schemas.words import Answer
+from schemas.enums import Answer
 from streams.local.demo.script import At, Exempt, Step, Story, label, reading, says
 from streams.local.demo.stories.common import (
     AGREED,

@@ -1,6 +1,6 @@
 """Xiaohongshu: line 1,000,000; dwell 0."""
 
-from schemas.words import Answer, Change, Command, ControlReason, Event
+from schemas.enums import Answer, Change, Command, ControlReason, Event
 from streams.local.demo.script import (
     Story,
     change,

@@ -31,7 +31,7 @@ class _Planned:
 
 
 @dataclass(slots=True)
-class Lineup:
+class ReplayOrder:
     """The buffers of one partition."""
 
     partition: int

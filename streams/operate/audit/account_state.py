@@ -8,8 +8,8 @@ from collections import OrderedDict, deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from schemas.words import Change
-from streams.operate.audit.brakes import NEVER
+from schemas.enums import Change
+from streams.operate.audit.switch_log import NEVER
 from streams.operate.audit.terms import Terms
 from streams.operate.audit.words import Spoken
 

@@ -38,22 +38,22 @@ def settings(*, without_policies: bool = False) -> Settings:
     return load(settings_file(), SettingsWithoutPolicies if without_policies else Settings)
 
 
-def say(text: str) -> None:
+def echo(text: str) -> None:
     """A sentence on standard output, as it is."""
     _console().print(escape(text), soft_wrap=True, highlight=False)
 
 
-def complain(text: str) -> None:
+def echo_error(text: str) -> None:
     """A sentence on standard error."""
     Console(stderr=True).print(escape(text), soft_wrap=True, highlight=False, style="red")
 
 
-def say_json(value: Any) -> None:
+def echo_json(value: Any) -> None:
     """A JSON value on standard output."""
     typer.echo(json.dumps(value, ensure_ascii=False, indent=2))
 
 
-def say_table(headings: Iterable[str], rows: Iterable[Iterable[object]]) -> None:
+def echo_table(headings: Iterable[str], rows: Iterable[Iterable[object]]) -> None:
     """A table with these headings; None is shown as a dash."""
     table = Table(*headings, box=None, pad_edge=False, header_style="bold")
     for row in rows:

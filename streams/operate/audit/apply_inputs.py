@@ -3,6 +3,7 @@
 This is the contract's second edition; `first_edition` has what was before it.
 """
 
+from schemas.enums import Answer, Change
 from schemas.inputs import (
     AccountChange,
     CategoryChange,
@@ -11,11 +12,10 @@ from schemas.inputs import (
     FollowerCount,
     NoticeReceipt,
 )
-from schemas.words import Answer, Change
 from streams.operate.audit import facts, unclear
+from streams.operate.audit.account_state import Account, Cycle, Due, Word
 from streams.operate.audit.controls import control, unmark
 from streams.operate.audit.dues import must_cancel, must_end, must_lift
-from streams.operate.audit.life import Account, Cycle, Due, Word
 from streams.operate.audit.receipts import may_be_over, receipt
 from streams.operate.audit.records import Record, iso, stamp
 from streams.operate.audit.terms import Terms

@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from schemas.words import Switch
+from schemas.enums import Switch
 
 NEVER = 1 << 62
 REMEMBERED_PAUSES = 1_000
@@ -44,7 +44,7 @@ class Turn:
 
 
 @dataclass(slots=True)
-class Brakes:
+class SwitchLog:
     """The switches of a partition; `refusals_settled` is judged in `guard.py`."""
 
     on: dict[tuple[str, str], tuple[int, str]] = field(default_factory=dict)

@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 import msgspec
 
+from schemas.enums import Switch
 from schemas.inputs import SwitchChange
 from schemas.topics import DEAD_LETTERS
-from schemas.words import Switch
 from streams.core.lifecycle import OPEN
 from streams.core.limits.switches import EVERYWHERE
 from streams.core.model.account import decode_account
@@ -20,7 +20,7 @@ from streams.kafka.consumer import TolerantConsumer
 from streams.operate.account_states import CHANGELOG
 from streams.operate.audit.reading import Reader, read_to_end
 from streams.operate.audit.records import Record, iso, stamp
-from streams.operate.in_force import Levers
+from streams.operate.in_force import SwitchesInForce
 from streams.settings import Settings
 
 POSITION_KEY = b"#next"
@@ -59,7 +59,7 @@ async def pulled_before(
     client: TolerantConsumer, settings: Settings, offset: int | None
 ) -> list[SwitchChange]:
     """The brakes that were on before the record at `offset` of the switches; None: that are now."""
-    levers = Levers()
+    levers = SwitchesInForce()
     names = [SWITCHES, DEAD_LETTERS.name]
     async for record in read_to_end(client, settings.topic_prefix, names):
         if record.topic != SWITCHES or offset is None or record.offset < offset:
