@@ -208,6 +208,8 @@ class Ignored(StrEnum):
     OTHER_APPEAL = "other_appeal"
     WAITS = "waits"
     UNCLEAR = "unclear"
+    UNTRACKED = "untracked"
+    """Counted, never in a decision: nothing is known of the account, so there is none."""
 
 
 @unique
@@ -241,44 +243,39 @@ ADVERSE_EVENTS = frozenset(
 )
 """Issued, reminded, expired, applied, renewed; everything else is favourable."""
 
-EVENT_REASONS: dict[Event, tuple[str, ...]] = {
-    Event.INVITATION_ISSUED: ("over_line", "reissued"),
-    Event.INVITATION_DELIVERED: ("receipt", "answer", "projected"),
-    Event.INVITATION_UNDELIVERABLE: ("blocked", "invalid", "unreachable", "other"),
-    Event.INVITATION_REMINDED: ("reminder",),
-    Event.INVITATION_EXTENDED: ("operator", "pause", "policy"),
-    Event.INVITATION_EXPIRED: ("no_answer", "declined"),
-    Event.INVITATION_CANCELLED: (
-        "left",
-        "exempted",
-        "label",
-        "closed",
-        "owner_changed",
-        "policy",
-        "operator",
-        "appeal",
-    ),
-    Event.CONSENT_GRANTED: ("answer", "in_time", "late"),
-    Event.CONSENT_DECLINED: ("answer",),
-    Event.CONSENT_WITHDRAWN: ("answer",),
-    Event.CONSENT_VOIDED: ("closed", "owner_changed", "notice"),
-    Event.THROTTLE_APPLIED: ("no_answer", "declined"),
-    Event.THROTTLE_RENEWED: ("review",),
-    Event.THROTTLE_LIFTED: (
-        "granted",
-        "left",
-        "exempted",
-        "label",
-        "closed",
-        "owner_changed",
-        "policy",
-        "operator",
-        "appeal",
-        "undeliverable",
-        "ended",
-    ),
-}
-"""The closed list of reasons of each event (schemas/CONTRACT.md, "Outputs")."""
+
+@unique
+class Ground(StrEnum):
+    """Why an event goes out (`reason`). `schemas.events` says which event has which."""
+
+    OVER_LINE = "over_line"
+    REISSUED = "reissued"
+    RECEIPT = "receipt"
+    ANSWER = "answer"
+    PROJECTED = "projected"
+    BLOCKED = "blocked"
+    INVALID = "invalid"
+    UNREACHABLE = "unreachable"
+    OTHER = "other"
+    REMINDER = "reminder"
+    OPERATOR = "operator"
+    PAUSE = "pause"
+    POLICY = "policy"
+    NO_ANSWER = "no_answer"
+    DECLINED = "declined"
+    LEFT = "left"
+    EXEMPTED = "exempted"
+    LABEL = "label"
+    CLOSED = "closed"
+    OWNER_CHANGED = "owner_changed"
+    APPEAL = "appeal"
+    IN_TIME = "in_time"
+    LATE = "late"
+    NOTICE = "notice"
+    REVIEW = "review"
+    GRANTED = "granted"
+    UNDELIVERABLE = "undeliverable"
+    ENDED = "ended"
 
 
 @unique

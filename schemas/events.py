@@ -4,12 +4,12 @@ schemas/CONTRACT.md, "Outputs".
 """
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict
 from pydantic import Field as Constraint
 
-from schemas.enums import EVENT_REASONS, Event, Field, Level, Mode, Surface
+from schemas.enums import Event, Field, Ground, Level, Mode, Surface
 from schemas.inputs import AccountId, Identifier, Platform
 from schemas.statement import StatementOfReasons
 
@@ -46,7 +46,7 @@ class InvitationIssued(_Event):
     """The notifier must show the notice. A null `answer_window_seconds` exists in shadow only."""
 
     event: Literal[Event.INVITATION_ISSUED]
-    reason: Literal["over_line", "reissued"]
+    reason: Literal[Ground.OVER_LINE, Ground.REISSUED]
     phase: str
     line: int
     field: Field
@@ -61,7 +61,7 @@ class InvitationDelivered(_Event):
     """Notice reached the owner. The answer window runs from here."""
 
     event: Literal[Event.INVITATION_DELIVERED]
-    reason: Literal["receipt", "answer", "projected"]
+    reason: Literal[Ground.RECEIPT, Ground.ANSWER, Ground.PROJECTED]
     delivered_at: datetime
     deadline_at: datetime | None
 
@@ -70,14 +70,19 @@ class InvitationUndeliverable(_Event):
     """Notice did not reach the owner. A work-list for people; such an account is not restricted."""
 
     event: Literal[Event.INVITATION_UNDELIVERABLE]
-    reason: Literal["blocked", "invalid", "unreachable", "other"]
+    reason: Literal[
+        Ground.BLOCKED,
+        Ground.INVALID,
+        Ground.UNREACHABLE,
+        Ground.OTHER,
+    ]
 
 
 class InvitationReminded(_Event):
     """The notifier may now remind the owner."""
 
     event: Literal[Event.INVITATION_REMINDED]
-    reason: Literal["reminder"]
+    reason: Literal[Ground.REMINDER]
     deadline_at: datetime
 
 
@@ -85,7 +90,7 @@ class InvitationExtended(_Event):
     """The owner has longer than was said before."""
 
     event: Literal[Event.INVITATION_EXTENDED]
-    reason: Literal["operator", "pause", "policy"]
+    reason: Literal[Ground.OPERATOR, Ground.PAUSE, Ground.POLICY]
     deadline_at: datetime
 
 
@@ -93,7 +98,7 @@ class InvitationExpired(_Event):
     """The deadline passed with no answer, or after a refusal."""
 
     event: Literal[Event.INVITATION_EXPIRED]
-    reason: Literal["no_answer", "declined"]
+    reason: Literal[Ground.NO_ANSWER, Ground.DECLINED]
     deadline_at: datetime
 
 
@@ -102,7 +107,14 @@ class InvitationCancelled(_Event):
 
     event: Literal[Event.INVITATION_CANCELLED]
     reason: Literal[
-        "left", "exempted", "label", "closed", "owner_changed", "policy", "operator", "appeal"
+        Ground.LEFT,
+        Ground.EXEMPTED,
+        Ground.LABEL,
+        Ground.CLOSED,
+        Ground.OWNER_CHANGED,
+        Ground.POLICY,
+        Ground.OPERATOR,
+        Ground.APPEAL,
     ]
 
 
@@ -110,7 +122,7 @@ class ConsentGranted(_Event):
     """The owner agreed to this notice version."""
 
     event: Literal[Event.CONSENT_GRANTED]
-    reason: Literal["answer", "in_time", "late"]
+    reason: Literal[Ground.ANSWER, Ground.IN_TIME, Ground.LATE]
     notice_version: str
     answered_at: datetime
 
@@ -119,7 +131,7 @@ class ConsentDeclined(_Event):
     """The owner refused. The window is not shortened by it."""
 
     event: Literal[Event.CONSENT_DECLINED]
-    reason: Literal["answer"]
+    reason: Literal[Ground.ANSWER]
     answered_at: datetime
 
 
@@ -127,7 +139,7 @@ class ConsentWithdrawn(_Event):
     """The owner withdraws the consent: the display ends. Nothing is restricted by this."""
 
     event: Literal[Event.CONSENT_WITHDRAWN]
-    reason: Literal["answer"]
+    reason: Literal[Ground.ANSWER]
     answered_at: datetime
 
 
@@ -135,14 +147,14 @@ class ConsentVoided(_Event):
     """The consent no longer holds, although the owner did nothing: the display ends."""
 
     event: Literal[Event.CONSENT_VOIDED]
-    reason: Literal["closed", "owner_changed", "notice"]
+    reason: Literal[Ground.CLOSED, Ground.OWNER_CHANGED, Ground.NOTICE]
 
 
 class ThrottleApplied(_Event):
     """One surface is restricted. At `expires_at` it is free, even without a further event."""
 
     event: Literal[Event.THROTTLE_APPLIED]
-    reason: Literal["no_answer", "declined"]
+    reason: Literal[Ground.NO_ANSWER, Ground.DECLINED]
     throttle_id: Identifier
     surface: Surface
     level: Level
@@ -156,7 +168,7 @@ class ThrottleRenewed(_Event):
     """Reviewed and kept. Only `review_at` moves."""
 
     event: Literal[Event.THROTTLE_RENEWED]
-    reason: Literal["review"]
+    reason: Literal[Ground.REVIEW]
     throttle_id: Identifier
     surface: Surface
     review_at: datetime
@@ -167,17 +179,17 @@ class ThrottleLifted(_Event):
 
     event: Literal[Event.THROTTLE_LIFTED]
     reason: Literal[
-        "granted",
-        "left",
-        "exempted",
-        "label",
-        "closed",
-        "owner_changed",
-        "policy",
-        "operator",
-        "appeal",
-        "undeliverable",
-        "ended",
+        Ground.GRANTED,
+        Ground.LEFT,
+        Ground.EXEMPTED,
+        Ground.LABEL,
+        Ground.CLOSED,
+        Ground.OWNER_CHANGED,
+        Ground.POLICY,
+        Ground.OPERATOR,
+        Ground.APPEAL,
+        Ground.UNDELIVERABLE,
+        Ground.ENDED,
     ]
     throttle_id: Identifier
     surface: Surface
@@ -200,6 +212,12 @@ EVENT_MODELS: dict[Event, type[_Event]] = {
     Event.THROTTLE_RENEWED: ThrottleRenewed,
     Event.THROTTLE_LIFTED: ThrottleLifted,
 }
+
+EVENT_REASONS: dict[Event, tuple[Ground, ...]] = {
+    event: get_args(model.model_fields["reason"].annotation)
+    for event, model in EVENT_MODELS.items()
+}
+"""The closed list of reasons of each event (schemas/CONTRACT.md, "Outputs")."""
 
 CLOUDEVENT_HEADERS = (
     "ce_specversion",

@@ -6,7 +6,6 @@ They are made by hand, without a person's data. tests/contracts validates each a
 from typing import Any
 
 from schemas.enums import (
-    EVENT_REASONS,
     AckOutcome,
     Answer,
     Cause,
@@ -15,7 +14,7 @@ from schemas.enums import (
     Event,
     LabelSource,
 )
-from schemas.events import EVENT_MODELS
+from schemas.events import EVENT_MODELS, EVENT_REASONS
 from schemas.inputs import InputName
 
 Example = dict[str, Any]

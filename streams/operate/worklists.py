@@ -35,7 +35,7 @@ def topics_of(which: WorkList) -> tuple[str, ...]:
 class Row:
     """One account on a list. `since` and `due_at` as the wire writes times.
 
-    `waits_for`: words of `schemas.words.Deferral`. `after_delivery`: it failed after the notice had
+    `waits_for`: words of `schemas.enums.Deferral`. `after_delivery`: it failed after the notice had
     been delivered. `consent`: a consent is in force.
     """
 

@@ -5,7 +5,6 @@ from pathlib import Path
 
 from schemas.enums import (
     ADVERSE_EVENTS,
-    EVENT_REASONS,
     Change,
     Command,
     ControlReason,
@@ -16,7 +15,7 @@ from schemas.enums import (
     Surface,
     Switch,
 )
-from schemas.events import EVENT_MODELS, EVENT_TOPIC
+from schemas.events import EVENT_MODELS, EVENT_REASONS, EVENT_TOPIC
 from schemas.inputs import INPUT_MODELS, ThrottleAck
 from schemas.topics import INPUTS, TOPICS
 from streams.settings import Settings

@@ -11,8 +11,7 @@ from jsonschema import Draft202012Validator
 
 from schemas import export
 from schemas.compatibility import breaks
-from schemas.enums import EVENT_REASONS
-from schemas.events import EVENT_MODELS
+from schemas.events import EVENT_MODELS, EVENT_REASONS
 from schemas.inputs import INPUT_MODELS, ThrottleAck
 from schemas.records import RECORD_MODELS
 from schemas.topics import TOPICS

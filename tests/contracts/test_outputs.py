@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from schemas.enums import EVENT_REASONS, Event, Failure, Mode, Switch
-from schemas.events import CLOUDEVENT_HEADERS, EVENT_MODELS, EVENT_TOPIC
+from schemas.enums import Event, Failure, Mode, Switch
+from schemas.events import CLOUDEVENT_HEADERS, EVENT_MODELS, EVENT_REASONS, EVENT_TOPIC
 from schemas.inputs import SwitchChange, input_key
 from schemas.records import RECORD_MODELS, DeadLetter
 from streams.core.log.chain import GENESIS, Chain

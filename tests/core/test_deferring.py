@@ -46,6 +46,14 @@ def test_each_switch_defers_its_own_events_and_no_other(
     assert event in said + [words.split()[0] for words in day.said()], "nothing is dropped"
 
 
+def test_of_several_grounds_of_one_deferral_each_is_counted_by_itself() -> None:
+    day = delivered().control("hold").switch("adverse_off", True).wait(4 * DAY)
+    assert day.said() == []
+    counts = day.partition.counts
+    grounds = {key[-1]: n for key, n in counts.items() if key[0] == "deferred" and n}
+    assert grounds.keys() == {"adverse_off", "hold"}
+
+
 @pytest.mark.parametrize("switch", DEFERS)
 def test_a_switch_of_another_platform_defers_nothing_here(switch: str) -> None:
     other = Day()

@@ -30,7 +30,7 @@ MOST_APPEALS = 16
 
 
 class Brakes:
-    """Brakes on one account, in the words of `schemas.words.Deferral`."""
+    """Brakes on one account, in the words of `schemas.enums.Deferral`."""
 
     def __init__(self, platform: str) -> None:
         self.platform = platform

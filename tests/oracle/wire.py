@@ -14,8 +14,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from schemas.enums import EVENT_REASONS, Event
-from schemas.events import CLOUDEVENT_HEADERS, EVENT_MODELS, EVENT_TOPIC
+from schemas.enums import Event
+from schemas.events import CLOUDEVENT_HEADERS, EVENT_MODELS, EVENT_REASONS, EVENT_TOPIC
 from tests.oracle.audit import check_accounts
 from tests.oracle.records import Record, partition_of
 

@@ -5,7 +5,7 @@ from typing import Any, Literal, NamedTuple
 
 from msgspec import Struct, field
 
-from schemas.enums import Event, Mode, Surface
+from schemas.enums import Event, Ground, Mode, Surface
 from streams.core.lifecycle import Input
 
 Machine = Literal["eligibility", "invitation", "throttle"]
@@ -15,7 +15,7 @@ class Draft(NamedTuple):
     """An event before it is numbered. `mode` decides topic and sequence; `data` is its own part."""
 
     event: Event
-    reason: str
+    reason: Ground
     mode: Mode
     data: dict[str, Any]
     surface: Surface | None = None

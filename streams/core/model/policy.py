@@ -23,13 +23,14 @@ from schemas.enums import (
     MAX_FOLLOWERS,
     PLATFORM_PATTERN,
     Field,
+    Ground,
     Level,
     Mode,
     Surface,
 )
 from streams.core.model.labels import folded_label
 
-ANSWERS = ("declined", "no_answer")
+ANSWERS = (Ground.DECLINED, Ground.NO_ANSWER)
 """What a consequence may follow: a refusal, or silence until the end of the window."""
 
 PPM = 1_000_000

@@ -7,7 +7,7 @@ words".
 
 from msgspec.structs import replace
 
-from schemas.enums import Answer, Event, Ignored, Mode
+from schemas.enums import Answer, Event, Ground, Ignored, Mode
 from streams.core.inputs.decode import ConsentAnswer
 from streams.core.inputs.entry import SKEW
 from streams.core.inputs.heard import ANSWERS, Word, applied_at, is_stale, remember, repeated
@@ -124,8 +124,10 @@ def _taken_back(account: Account, context: DecisionContext, word: Word) -> list[
     life = account.live
     times = [applied_at(account, word_) for word_ in (Answer.DECLINED, Answer.WITHDRAWN)]
     other = max(at for at in times if at is not None and at >= word.at)
-    draft = Draft(Event.CONSENT_WITHDRAWN, "answer", Mode.ENFORCE, {"answered_at": rfc3339(other)})
-    changes = ending(life, Mode.ENFORCE, context, Input.GRANT_TAKEN_BACK, "granted", draft)
+    draft = Draft(
+        Event.CONSENT_WITHDRAWN, Ground.ANSWER, Mode.ENFORCE, {"answered_at": rfc3339(other)}
+    )
+    changes = ending(life, Mode.ENFORCE, context, Input.GRANT_TAKEN_BACK, Ground.GRANTED, draft)
     return [replace(change, stale=True) for change in changes]
 
 
@@ -142,10 +144,10 @@ def _answered(
     row, at = INVITATION[life.state][input_], word.at
     draft = _answer_draft(life, cycle, input_, at, agreed)
     if row.next_state is Invitation.NONE:
-        return ending(life, Mode.ENFORCE, context, input_, "granted", draft)
+        return ending(life, Mode.ENFORCE, context, input_, Ground.GRANTED, draft)
     drafts, effects = [draft], {"answered_at": at, "consent": agreed}
     if Event.INVITATION_DELIVERED in row.emits:
-        delivered, delivered_effects = delivery(cycle, Mode.ENFORCE, context, at, "answer")
+        delivered, delivered_effects = delivery(cycle, Mode.ENFORCE, context, at, Ground.ANSWER)
         drafts.insert(0, delivered)
         effects |= delivered_effects
         late = late or word.entry > (delivered_effects["deadline_at"] or word.entry)
@@ -153,7 +155,7 @@ def _answered(
         effects["declined_late"] = late
     changes = [row_change(life, Mode.ENFORCE, input_, *drafts, sets_cycle=effects)]
     if row.lifts:
-        changes += release_all(life, Mode.ENFORCE, context, "granted")
+        changes += release_all(life, Mode.ENFORCE, context, Ground.GRANTED)
     if agreed is not None and notices.renewed(context.notices, agreed):
         # A newer notice that voids older consents is in force: the owner is to be asked anew.
         granted = Life(life.cycle_number, life.sequence, Invitation.GRANTED, cycle=cycle)
@@ -164,12 +166,12 @@ def _answered(
 def _answer_draft(life: Life, cycle: Cycle, input_: Input, at: int, agreed: str | None) -> Draft:
     answered_at = {"answered_at": rfc3339(at)}
     if input_ is Input.GRANTED:
-        reason = "answer"
+        reason = Ground.ANSWER
         if life.state is Invitation.EXPIRED:
-            reason = "in_time" if at <= (cycle.deadline_at or 0) else "late"
+            reason = Ground.IN_TIME if at <= (cycle.deadline_at or 0) else Ground.LATE
         return Draft(
             Event.CONSENT_GRANTED, reason, Mode.ENFORCE, {"notice_version": agreed, **answered_at}
         )
     if life.state is Invitation.GRANTED:
-        return Draft(Event.CONSENT_WITHDRAWN, "answer", Mode.ENFORCE, answered_at)
-    return Draft(Event.CONSENT_DECLINED, "answer", Mode.ENFORCE, answered_at)
+        return Draft(Event.CONSENT_WITHDRAWN, Ground.ANSWER, Mode.ENFORCE, answered_at)
+    return Draft(Event.CONSENT_DECLINED, Ground.ANSWER, Mode.ENFORCE, answered_at)

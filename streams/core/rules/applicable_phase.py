@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from schemas.enums import Deferral, Event, Field, Mode
+from schemas.enums import Deferral, Event, Field, Ground, Mode
 from streams.core.lifecycle import Eligibility, Invitation
 from streams.core.model.account import Account, Hold
 from streams.core.model.policy import Phase, Policy
@@ -50,16 +50,16 @@ def label_field(account: Account, policy: Policy, time: int) -> Field | None:
 
 def failing(
     account: Account, context: DecisionContext, standing: ApplicablePhase | None
-) -> str | None:
+) -> Ground | None:
     """Why an account cannot be inside, whatever its count; None if nothing prevents it."""
     if account.closed:
-        return "closed"
+        return Ground.CLOSED
     if account.exempt:
-        return "exempted"
+        return Ground.EXEMPTED
     if context.policy is None or standing is None:
-        return "policy"
+        return Ground.POLICY
     if label_field(account, context.policy, context.time) is None:
-        return "policy" if context.policy_changed else "label"
+        return Ground.POLICY if context.policy_changed else Ground.LABEL
     return None
 
 

@@ -3,13 +3,12 @@
 schemas/CONTRACT.md, "Controls and appeals".
 """
 
-from schemas.enums import Command, ControlReason, Ignored, Mode
+from schemas.enums import Command, ControlReason, Ground, Ignored, Mode
 from streams.core.inputs.decode import Control
 from streams.core.inputs.heard import Word, heard_of, unhold_word
 from streams.core.lifecycle import OPEN, Input, Invitation, row_of
 from streams.core.model import marks
 from streams.core.model.account import MOST_CONTROLS, UNKNOWN_CONTENT, Account, Appeal
-from streams.core.model.change import Change
 from streams.core.model.ids import content_mark, control_mark
 from streams.core.model.instants import milliseconds
 from streams.core.rules import unclear
@@ -168,9 +167,9 @@ def _rows(account: Account, context: DecisionContext, control: Control, word: Wo
     if control.command is Command.REISSUE:
         return _reissue(account, mode, word)
     if control.command is Command.LIFT:
-        return _lift(account, context, mode, Input.LIFT, "operator")
+        return _lift(account, context, mode, Input.LIFT, Ground.OPERATOR)
     _uphold(account, control, word)
-    return _lift(account, context, mode, Input.APPEAL_UPHELD, "appeal")
+    return _lift(account, context, mode, Input.APPEAL_UPHELD, Ground.APPEAL)
 
 
 def _uphold(account: Account, control: Control, word: Word) -> None:
@@ -196,8 +195,8 @@ def _reissue(account: Account, mode: Mode, word: Word) -> Ignored:
 
 
 def _lift(
-    account: Account, context: DecisionContext, mode: Mode, input_: Input, reason: str
-) -> list[Change] | str:
+    account: Account, context: DecisionContext, mode: Mode, input_: Input, reason: Ground
+) -> Decided:
     life = account.life(mode)
     row = row_of(life.state, input_)
     if row is None:

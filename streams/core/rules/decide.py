@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
-from schemas.enums import Event, Mode
+from schemas.enums import Event, Ground, Mode
 from streams.core.lifecycle import (
     INVITATION,
     OPEN,
@@ -127,20 +127,20 @@ def _decide_gone(account: Account, context: DecisionContext) -> list[Change]:
     return []
 
 
-def _gone(account: Account, context: DecisionContext, mode: Mode) -> str | None:
+def _gone(account: Account, context: DecisionContext, mode: Mode) -> Ground | None:
     """Why an open cycle of this mode has lost its ground; None if it has not."""
     if account.life(mode).state not in OPEN:
         return None
     policy = context.policy
     standing = standing_of(account, policy, context.time) if policy else None
     if account.eligibility is Eligibility.OUTSIDE:
-        return failing(account, context, standing) or "left"
+        return failing(account, context, standing) or Ground.LEFT
     if standing is not None and standing.mode is not mode:
-        return "policy"
+        return Ground.POLICY
     cycle = account.life(mode).cycle
     if policy is not None and cycle is not None:
         names = policy.in_force(context.time).names[mode]
-        return None if cycle.terms.phase in names else "policy"
+        return None if cycle.terms.phase in names else Ground.POLICY
     return None
 
 
@@ -190,7 +190,7 @@ def _remind(account: Account, context: DecisionContext, mode: Mode) -> Change:
     earlier = cycle.ordinals.get(Event.INVITATION_DELIVERED, 1) - 1
     ordinal = place + earlier * max(MOST_REMINDERS, len(reminders))
     data = {"deadline_at": rfc3339(cycle.deadline_at)}
-    draft = Draft(Event.INVITATION_REMINDED, "reminder", mode, data, ordinal=ordinal)
+    draft = Draft(Event.INVITATION_REMINDED, Ground.REMINDER, mode, data, ordinal=ordinal)
     effects = {"reminded_count": place}
     return row_change(life, mode, Input.REMINDER_DUE, draft, sets_cycle=effects)
 
@@ -200,7 +200,7 @@ def _expire(account: Account, context: DecisionContext, mode: Mode) -> list[Chan
     life = account.life(mode)
     assert life.cycle is not None
     assert life.cycle.deadline_at is not None
-    reason = "declined" if life.state is Invitation.DECLINED else "no_answer"
+    reason = Ground.DECLINED if life.state is Invitation.DECLINED else Ground.NO_ANSWER
     data = {"deadline_at": rfc3339(life.cycle.deadline_at)}
     draft = Draft(Event.INVITATION_EXPIRED, reason, mode, data)
     effects = {"expired_at": context.now}
@@ -216,7 +216,7 @@ def _end_restriction(account: Account, context: DecisionContext, item: Item) -> 
     life = account.life(item.mode)
     assert life.cycle is not None
     assert item.surface is not None
-    lifted = release(life, item.mode, context, item.surface, Input.EXPIRY_DUE, "ended")
+    lifted = release(life, item.mode, context, item.surface, Input.EXPIRY_DUE, Ground.ENDED)
     if len(life.cycle.throttles) > 1:
         return [lifted]
     return [lifted, *_end_cycle(account, context, item.mode)]

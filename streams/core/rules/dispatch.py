@@ -1,6 +1,6 @@
 """Which part of the core says what an input means."""
 
-from schemas.enums import Change, Ignored
+from schemas.enums import Change, Ground, Ignored
 from streams.core.inputs.decode import AccountChange, ConsentAnswer, Control, NoticeReceipt, Value
 from streams.core.inputs.heard import Word, word_of
 from streams.core.lifecycle import Input
@@ -20,8 +20,8 @@ from streams.core.rules.invitation import (
 from streams.core.rules.receipts import decide_receipt
 
 _DEPARTURES = {
-    Change.CLOSED: (Input.CLOSED, "closed"),
-    Change.OWNER_CHANGED: (Input.OWNER_CHANGED, "owner_changed"),
+    Change.CLOSED: (Input.CLOSED, Ground.CLOSED),
+    Change.OWNER_CHANGED: (Input.OWNER_CHANGED, Ground.OWNER_CHANGED),
 }
 
 
@@ -54,7 +54,7 @@ def _change(
     """What follows from an account change, also from a stale one."""
     if late is Ignored.STALE:
         if change is Change.EXEMPTED:
-            return decide_past(account, context, Input.GONE, "exempted", word.at)
+            return decide_past(account, context, Input.GONE, Ground.EXEMPTED, word.at)
         if change in _DEPARTURES:
             return decide_past(account, context, *_DEPARTURES[change], word.at)
     if late is not None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from schemas.enums import Event, Ignored, Mode
+from schemas.enums import Event, Ground, Ignored, Mode
 from streams.core.inputs.entry import SKEW
 from streams.core.lifecycle import INVITATION, OPEN, Input, Invitation, row_of
 from streams.core.model.account import Account, Cycle, Life, Terms
@@ -20,8 +20,8 @@ from streams.core.rules.context import DecisionContext
 from streams.core.rules.throttle import in_order, release_all
 from streams.core.rules.unclear import is_unclear, unclear_since
 
-Decided = list[Change] | str
-"""The changes, or the word that says why an input does not count."""
+Decided = list[Change] | Ignored
+"""The changes, or why an input does not count."""
 
 LIVES = (Mode.ENFORCE, Mode.SHADOW)
 
@@ -54,7 +54,7 @@ def ending(
     mode: Mode,
     context: DecisionContext,
     input_: Input,
-    lift_reason: str,
+    lift_reason: Ground,
     *drafts: Draft,
 ) -> list[Change]:
     """The changes of a row that leads to NONE.
@@ -105,7 +105,7 @@ def terms_of(account: Account, policy: Policy, standing: ApplicablePhase, time: 
     )
 
 
-def issued_draft(terms: Terms, mode: Mode, reason: str) -> Draft:
+def issued_draft(terms: Terms, mode: Mode, reason: Ground) -> Draft:
     """`invitation.issued` with what the terms promise."""
     window = terms.answer_window
     return Draft(
@@ -140,7 +140,7 @@ def issue(account: Account, context: DecisionContext, standing: ApplicablePhase)
         life,
         mode,
         Input.INSIDE,
-        issued_draft(terms, mode, "over_line"),
+        issued_draft(terms, mode, Ground.OVER_LINE),
         sets_life={
             "cycle_number": life.cycle_number + 1,
             "cycle": cycle,
@@ -150,7 +150,7 @@ def issue(account: Account, context: DecisionContext, standing: ApplicablePhase)
     changes = [replace(change, counts=Event.INVITATION_ISSUED, account={"spent": True})]
     if mode is Mode.SHADOW:
         seen = Life(state=Invitation.INVITED, cycle=cycle)
-        draft, effects = delivery(cycle, mode, context, context.now, "projected")
+        draft, effects = delivery(cycle, mode, context, context.now, Ground.PROJECTED)
         changes.append(row_change(seen, mode, Input.PROJECTED, draft, sets_cycle=effects))
     return changes
 
@@ -158,7 +158,7 @@ def issue(account: Account, context: DecisionContext, standing: ApplicablePhase)
 def reissue(life: Life, mode: Mode, context: DecisionContext) -> list[Change]:
     """Sends the notice once more, in the same cycle."""
     assert life.cycle is not None
-    draft = issued_draft(life.cycle.terms, mode, "reissued")
+    draft = issued_draft(life.cycle.terms, mode, Ground.REISSUED)
     effects = {"reissue_wanted": False, "issued_at": context.now}
     change = row_change(life, mode, Input.REISSUE, draft, sets_cycle=effects)
     return [replace(change, counts=Event.INVITATION_ISSUED)]
@@ -178,7 +178,7 @@ def base_deadline(cycle: Cycle, policy: Policy | None, delivered_at: int) -> int
 
 
 def delivery(
-    cycle: Cycle, mode: Mode, context: DecisionContext, occurred_at: int, reason: str
+    cycle: Cycle, mode: Mode, context: DecisionContext, occurred_at: int, reason: Ground
 ) -> tuple[Draft, dict[str, Any]]:
     """The delivered event and what it sets. Neither time is before what was said earlier."""
     delivered_at = max(occurred_at, cycle.issued_at)
@@ -204,13 +204,13 @@ def delivery(
     return Draft(Event.INVITATION_DELIVERED, reason, mode, data), effects
 
 
-def cancelled(mode: Mode, reason: str) -> Draft:
+def cancelled(mode: Mode, reason: Ground) -> Draft:
     """`invitation.cancelled`."""
     return Draft(Event.INVITATION_CANCELLED, reason, mode, {})
 
 
 def decide_departure(
-    account: Account, context: DecisionContext, input_: Input, reason: str
+    account: Account, context: DecisionContext, input_: Input, reason: Ground
 ) -> list[Change]:
     """The account closed or changed its owner: cancels open cycles, voids consents."""
     changes: list[Change] = []
@@ -220,7 +220,7 @@ def decide_departure(
 
 
 def decide_past(
-    account: Account, context: DecisionContext, input_: Input, reason: str, at: int
+    account: Account, context: DecisionContext, input_: Input, reason: Ground, at: int
 ) -> Decided:
     """An account change that is no longer the newest, but was true when it was said.
 
@@ -243,7 +243,7 @@ def decide_past(
 
 
 def _departure(
-    life: Life, mode: Mode, context: DecisionContext, input_: Input, reason: str
+    life: Life, mode: Mode, context: DecisionContext, input_: Input, reason: Ground
 ) -> list[Change]:
     if life.state in OPEN:
         return ending(life, mode, context, input_, reason, cancelled(mode, reason))
@@ -254,7 +254,7 @@ def _departure(
 
 
 def decide_gone(
-    account: Account, context: DecisionContext, mode: Mode, reason: str
+    account: Account, context: DecisionContext, mode: Mode, reason: Ground
 ) -> list[Change]:
     """Ends an open cycle that has lost its ground."""
     return ending(account.life(mode), mode, context, Input.GONE, reason, cancelled(mode, reason))
@@ -275,8 +275,8 @@ def decide_new_notice(account: Account, context: DecisionContext) -> list[Change
 
 def void_notice(life: Life, context: DecisionContext) -> list[Change]:
     """Ends a consent to a notice that a renewing one has replaced."""
-    draft = Draft(Event.CONSENT_VOIDED, "notice", Mode.ENFORCE, {})
-    return ending(life, Mode.ENFORCE, context, Input.NEW_NOTICE, "policy", draft)
+    draft = Draft(Event.CONSENT_VOIDED, Ground.NOTICE, Mode.ENFORCE, {})
+    return ending(life, Mode.ENFORCE, context, Input.NEW_NOTICE, Ground.POLICY, draft)
 
 
 def clock_stops(
@@ -306,7 +306,7 @@ def decide_deadline(account: Account, context: DecisionContext, mode: Mode) -> C
     if reckoned.stopped:
         return None
     if reckoned.deadline > cycle.deadline_at:
-        return _extended(life, mode, Input.CLOCK_RESUMED, "pause", reckoned.deadline, {})
+        return _extended(life, mode, Input.CLOCK_RESUMED, Ground.PAUSE, reckoned.deadline, {})
     assert cycle.delivered_at is not None
     base = base_deadline(cycle, context.policy, cycle.delivered_at)
     if base is None:
@@ -318,8 +318,8 @@ def decide_deadline(account: Account, context: DecisionContext, mode: Mode) -> C
     pinned = base_deadline(cycle, None, cycle.delivered_at)
     if base == pinned:
         # The promised window and all stops together end later than the operator's date.
-        return _extended(life, mode, Input.CLOCK_RESUMED, "pause", milder.deadline, effects)
-    return _extended(life, mode, Input.MILDER_POLICY, "policy", milder.deadline, effects)
+        return _extended(life, mode, Input.CLOCK_RESUMED, Ground.PAUSE, milder.deadline, effects)
+    return _extended(life, mode, Input.MILDER_POLICY, Ground.POLICY, milder.deadline, effects)
 
 
 def extend(life: Life, mode: Mode, until: int, issued_at: int) -> Decided:
@@ -341,11 +341,11 @@ def extend(life: Life, mode: Mode, until: int, issued_at: int) -> Decided:
         return Ignored.NOT_LATER
     counted_from = max(issued_at, cycle.clock_from or issued_at)
     effects = {"clock_base": until, "clock_from": counted_from}
-    return [_extended(life, mode, Input.EXTEND, "operator", until, effects)]
+    return [_extended(life, mode, Input.EXTEND, Ground.OPERATOR, until, effects)]
 
 
 def _extended(
-    life: Life, mode: Mode, input_: Input, reason: str, deadline: int, effects: dict[str, Any]
+    life: Life, mode: Mode, input_: Input, reason: Ground, deadline: int, effects: dict[str, Any]
 ) -> Change:
     draft = Draft(Event.INVITATION_EXTENDED, reason, mode, {"deadline_at": rfc3339(deadline)})
     return row_change(life, mode, input_, draft, sets_cycle={"deadline_at": deadline, **effects})

@@ -5,7 +5,7 @@ schemas/CONTRACT.md, "Answers, receipts, unclear words".
 A receipt is about an issued notice only. `failed` also counts against an earlier delivery.
 """
 
-from schemas.enums import Event, Ignored, Mode, Outcome
+from schemas.enums import Event, Ground, Ignored, Mode, Outcome
 from streams.core.inputs.decode import NoticeReceipt
 from streams.core.inputs.entry import SKEW
 from streams.core.inputs.heard import Word
@@ -59,7 +59,7 @@ def _delivered(life: Life, cycle: Cycle, context: DecisionContext, word: Word) -
         return Ignored.RECORDED
     if cycle.failed_at is not None and word.at <= cycle.failed_at:
         return Ignored.STALE
-    draft, effects = delivery(cycle, Mode.ENFORCE, context, word.at, "receipt")
+    draft, effects = delivery(cycle, Mode.ENFORCE, context, word.at, Ground.RECEIPT)
     return [row_change(life, Mode.ENFORCE, Input.RECEIPT_DELIVERED, draft, sets_cycle=effects)]
 
 
@@ -78,7 +78,9 @@ def _failed(
             return Ignored.STALE
         if word.at < (delivery_at or 0) - SKEW:
             return Ignored.BEFORE_DELIVERY
-    draft = Draft(Event.INVITATION_UNDELIVERABLE, receipt.failure or "other", Mode.ENFORCE, {})
+    draft = Draft(
+        Event.INVITATION_UNDELIVERABLE, Ground(receipt.failure or Ground.OTHER), Mode.ENFORCE, {}
+    )
     failed_at = max(word.at, cycle.failed_at or word.at)
     waits = cycle.extend_waits or 0
     effects = {
@@ -90,7 +92,7 @@ def _failed(
     }
     change = row_change(life, Mode.ENFORCE, Input.RECEIPT_FAILED, draft, sets_cycle=effects)
     if row.lifts:
-        return [change, *release_all(life, Mode.ENFORCE, context, "undeliverable")]
+        return [change, *release_all(life, Mode.ENFORCE, context, Ground.UNDELIVERABLE)]
     return [change]
 
 

@@ -6,7 +6,7 @@ The form for machines is in `schemas/statement.py`; `operate` puts it into Chine
 from bisect import bisect_right
 from typing import Any, get_args
 
-from schemas.enums import Level, Surface
+from schemas.enums import Ground, Level, Surface
 from schemas.statement import Band, Redress
 from streams.core.model.account import Account, Life, Throttled
 from streams.core.model.instants import rfc3339
@@ -39,7 +39,7 @@ def statement(
     account: Account,
     life: Life,
     policy: Policy,
-    reason: str,
+    reason: Ground,
     surface: Surface,
     throttled: Throttled,
     throttle_id: str,
@@ -80,7 +80,7 @@ def statement(
         },
         "delivered_at": rfc3339(cycle.delivered_at),
         "deadline_at": rfc3339(cycle.deadline_at),
-        "answer": "declined" if reason == "declined" else "none",
+        "answer": "declined" if reason is Ground.DECLINED else "none",
         "restriction": {
             "surface": surface,
             "level": throttled.level,

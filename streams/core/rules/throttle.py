@@ -7,7 +7,7 @@ of both levels, in the weaker of both modes.
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from schemas.enums import Event, Level, Mode, Surface
+from schemas.enums import Event, Ground, Level, Mode, Surface
 from streams.core.lifecycle import THROTTLE, Input, Invitation, Throttle
 from streams.core.model import ids
 from streams.core.model.account import Account, Cycle, Life, Throttled
@@ -23,21 +23,21 @@ _SURFACES = tuple(Surface)
 
 
 def in_order(by_surface: Mapping[Surface, _T]) -> list[tuple[Surface, _T]]:
-    """Items by surface, in the order of `schemas.words.Surface`, however they were written."""
+    """Items by surface, in the order of `schemas.enums.Surface`, however they were written."""
     return [(surface, by_surface[surface]) for surface in _SURFACES if surface in by_surface]
 
 
-def grounds(cycle: Cycle) -> frozenset[str]:
+def grounds(cycle: Cycle) -> frozenset[Ground]:
     """What an expiry of this cycle restricts for: everything that `on` has to name.
 
     A refusal that entered Kafka after the deadline counts as silence as well. At the deadline a
     punctual worker heard silence, so a late worker must not restrict for the refusal alone.
     """
     if cycle.answered_at is None:
-        return frozenset({"no_answer"})
+        return frozenset({Ground.NO_ANSWER})
     if cycle.declined_late:
-        return frozenset({"declined", "no_answer"})
-    return frozenset({"declined"})
+        return frozenset({Ground.DECLINED, Ground.NO_ANSWER})
+    return frozenset({Ground.DECLINED})
 
 
 def restrictable(
@@ -62,9 +62,9 @@ def restrictable(
 
 
 def apply_all(
-    account: Account, life_mode: Mode, context: DecisionContext, reason: str
+    account: Account, life_mode: Mode, context: DecisionContext, reason: Ground
 ) -> list[Change]:
-    """The restrictions that follow an expiry, in the order of `schemas.words.Surface`."""
+    """The restrictions that follow an expiry, in the order of `schemas.enums.Surface`."""
     life = account.life(life_mode)
     cycle = life.cycle
     assert cycle is not None
@@ -82,7 +82,7 @@ def _apply(
     surface: Surface,
     level: Level,
     mode: Mode,
-    reason: str,
+    reason: Ground,
 ) -> Change:
     life = account.life(life_mode)
     assert life.cycle is not None
@@ -134,7 +134,7 @@ def release(
     context: DecisionContext,
     surface: Surface,
     input_: Input,
-    reason: str,
+    reason: Ground,
 ) -> Change:
     """Frees one surface, for one of the reasons of `throttle.lifted`."""
     assert life.cycle is not None
@@ -148,7 +148,9 @@ def release(
     return _change(Throttle.THROTTLED, input_, life_mode, surface, None, draft)
 
 
-def release_all(life: Life, life_mode: Mode, context: DecisionContext, reason: str) -> list[Change]:
+def release_all(
+    life: Life, life_mode: Mode, context: DecisionContext, reason: Ground
+) -> list[Change]:
     """Frees every surface that this life restricts."""
     throttles = life.cycle.throttles if life.cycle is not None else {}
     return [
@@ -176,7 +178,7 @@ def renew(account: Account, life_mode: Mode, context: DecisionContext, surface: 
         "surface": surface,
         "review_at": rfc3339(renewed.review_at),
     }
-    draft = Draft(Event.THROTTLE_RENEWED, "review", throttled.mode, data, surface)
+    draft = Draft(Event.THROTTLE_RENEWED, Ground.REVIEW, throttled.mode, data, surface)
     return _change(Throttle.THROTTLED, Input.REVIEW_DUE, life_mode, surface, renewed, draft)
 
 
@@ -187,7 +189,7 @@ def decide_release(account: Account, life_mode: Mode, context: DecisionContext) 
         return []
     allowed = restrictable(life.cycle, context.policy, life_mode)
     return [
-        release(life, life_mode, context, surface, Input.RELEASE, "policy")
+        release(life, life_mode, context, surface, Input.RELEASE, Ground.POLICY)
         for surface, throttled in in_order(life.cycle.throttles)
         if surface not in allowed or _milder(throttled, *allowed[surface])
     ]

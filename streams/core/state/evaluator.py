@@ -145,7 +145,8 @@ class Evaluator:
                 transaction, account, context, cause, taken, events, news, ignored
             )
         for event, by in news:
-            self._effects.counts["deferred", ref.platform, event, "+".join(by)] += 1
+            for ground in by:
+                self._effects.counts["deferred", ref.platform, event, ground] += 1
         self._store.save(transaction, account, ref)
         if account.closed:
             self.gone(key)

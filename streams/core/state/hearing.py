@@ -57,15 +57,15 @@ class Hearing:
         creates = isinstance(value, AccountChange | Control)
         account = self._store.load(transaction, key, policy.platform, creates)
         if account is None:
-            self._counts["ignored", name, "untracked"] += 1
+            self._counts["ignored", name, Ignored.UNTRACKED] += 1
             return
         self._store.note_applied(account, TOPIC_NUMBERS[name], record.offset)
         word = stated_time(value, entry_of(record, now))
         if word.replaced:
             self._counts["time_replaced", name] += 1
         decided = decide_input(account, self._evaluator.context(ref, now, None), value, word)
-        ignored = decided if isinstance(decided, str) else None
-        changes = [] if isinstance(decided, str) else decided
+        ignored = decided if isinstance(decided, Ignored) else None
+        changes = [] if isinstance(decided, Ignored) else decided
         stale = any(change.stale for change in changes)
         self._count(name, account, value, Ignored.STALE if stale else ignored, policy, now)
         cause = {"topic": name, "offset": record.offset}
@@ -102,16 +102,16 @@ class Hearing:
         name: str,
         account: Account,
         value: Value,
-        ignored: str | None,
+        ignored: Ignored | None,
         policy: Policy,
         now: int,
     ) -> None:
         """Counts what a word was, in addition to what it did."""
         if ignored is not None:
             self._counts["ignored", name, ignored] += 1
-        if ignored == Ignored.UNCLEAR:
+        if ignored is Ignored.UNCLEAR:
             self._count_unclear(name, account, policy.platform)
-        if isinstance(value, Control) and ignored != Ignored.REPEAT:
+        if isinstance(value, Control) and ignored is not Ignored.REPEAT:
             self._limits.count_verdict(policy, value.command, now)
             if reused_id(account, value):
                 self._counts["control_id_reused", policy.platform] += 1

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from schemas.enums import Ground
 from schemas.events import ConsentDeclined, ConsentGranted, ConsentVoided, ConsentWithdrawn
 from streams.operate.audit import unclear
 from streams.operate.audit.account_state import Cycle, Due, Word
@@ -36,7 +37,7 @@ def granted(moment: Moment, cycle: Cycle, event: ConsentGranted) -> Iterator[Fin
     elif moment.edition > 1 and at < account.heard_of("answers").protecting:
         yield "consent_after_withdrawal", "refused since", (cycle.place,)
     if cycle.state == "EXPIRED" and cycle.deadline_at is not None:
-        if (event.reason == "in_time") != (at <= cycle.deadline_at):
+        if (event.reason == Ground.IN_TIME) != (at <= cycle.deadline_at):
             detail = f"{event.reason}, the deadline is {iso(cycle.deadline_at)}"
             yield "decision_differs", detail, ()
         if word and word.arrived_at + SECOND < cycle.deadline_at and cycle.expired_place:

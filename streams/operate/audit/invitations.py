@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from schemas.enums import Ground
 from schemas.events import (
     InvitationCancelled,
     InvitationDelivered,
@@ -24,7 +25,7 @@ def issued(moment: Moment, event: InvitationIssued) -> Iterator[Finding]:
     """Checks an issued event: a new cycle, or the same one again after `reissue`."""
     account, mode = moment.account, event.mode.value
     before = account.cycles.get(mode)
-    if event.reason == "reissued":
+    if event.reason == Ground.REISSUED:
         yield from _reissued(moment, event, before)
         return
     for other in account.cycles.values():
@@ -131,18 +132,18 @@ def _phase(moment: Moment, event: InvitationIssued, terms: Terms | None) -> Iter
 def delivered(moment: Moment, cycle: Cycle, event: InvitationDelivered) -> Iterator[Finding]:
     """Checks a delivery: the window runs from a receipt or an answer, never from less."""
     at = stamp(event.delivered_at)
-    word = cycle.receipt if event.reason == "receipt" else _first_answer(cycle)
-    if word is None and event.reason == "answer":
+    word = cycle.receipt if event.reason == Ground.RECEIPT else _first_answer(cycle)
+    if word is None and event.reason == Ground.ANSWER:
         word = next((it for it in cycle.grants if it.at == at), None)
         if word is None and at in moment.account.takebacks:
             word = Word(at, at, cycle.place)
-    if event.reason == "projected":
+    if event.reason == Ground.PROJECTED:
         if event.mode.value != "shadow":
             yield "delivery_without_word", "projected in enforce", (cycle.place,)
     elif cycle.terms is not None:
         if word is None:
             yield "delivery_without_word", event.reason, (cycle.place,)
-        elif at < word.at or (at < cycle.issued_at and event.reason == "receipt"):
+        elif at < word.at or (at < cycle.issued_at and event.reason == Ground.RECEIPT):
             yield "delivery_backdated", f"the word says {iso(word.at)}", (word.place,)
     cycle.delivered_at, cycle.delivered_place = at, moment.record.place
     cycle.state, cycle.delivery = "DELIVERED", word
@@ -229,7 +230,7 @@ def expired(moment: Moment, cycle: Cycle, event: InvitationExpired) -> Iterator[
     if at < (cycle.deadline_at or deadline):
         yield "restricted_before_deadline", f"the deadline is {iso(deadline)}", (cycle.place,)
     if cycle.terms is not None:
-        if (event.reason == "declined") != (cycle.declined is not None):
+        if (event.reason == Ground.DECLINED) != (cycle.declined is not None):
             where = (cycle.declined.place,) if cycle.declined else (cycle.place,)
             yield "silence_mistaken", event.reason, where
         yield from _stopped(moment, cycle, deadline)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import get_args
 
+from schemas.enums import Ground
 from schemas.events import ThrottleApplied, ThrottleLifted, ThrottleRenewed
 from schemas.statement import Band
 from streams.operate.audit import unclear
@@ -65,7 +66,7 @@ def _ground(moment: Moment, cycle: Cycle, event: ThrottleApplied, at: int) -> It
         yield "restricted_before_deadline", iso(cycle.deadline_at or at), shown
     elif cycle.state != "EXPIRED":
         yield "restricted_before_deadline", f"the cycle is {cycle.state}", shown
-    if (event.reason == "declined") != (cycle.declined is not None) and _spoke_before(cycle):
+    if (event.reason == Ground.DECLINED) != (cycle.declined is not None) and _spoke_before(cycle):
         yield "silence_mistaken", event.reason, (cycle.place,)
 
 
@@ -100,7 +101,8 @@ def _follows(moment: Moment, cycle: Cycle, event: ThrottleApplied) -> Iterator[F
     if moment.edition > 1:
         on.append(moment.present.on if moment.present else None)
         late = word is not None and word.arrived_at > (cycle.deadline_at or word.arrived_at)
-        needed |= {"no_answer", "declined"} if late and event.reason == "declined" else set()
+        if late and event.reason == Ground.DECLINED:
+            needed |= {Ground.NO_ANSWER, Ground.DECLINED}
     if any(it is not None and not needed <= it for it in on):
         yield "restricted_without_notice", f"nothing follows from {event.reason}", ()
 
@@ -122,7 +124,7 @@ def _statement(moment: Moment, cycle: Cycle, event: ThrottleApplied) -> Iterator
     its = said.restriction
     told = (its.surface, its.level, its.effective_at, its.review_at, its.expires_at)
     true = (event.surface, event.level, event.effective_at, event.review_at, event.expires_at)
-    if told != true or (said.answer == "declined") != (event.reason == "declined"):
+    if told != true or (said.answer == "declined") != (event.reason == Ground.DECLINED):
         yield "statement_wrong", "the restriction or the answer", ()
     facts = moment.facts
     rightly = _bands(moment, cycle)
@@ -193,7 +195,7 @@ def lifted(moment: Moment, cycle: Cycle, event: ThrottleLifted) -> Iterator[Find
     over = cycle.state == "EXPIRED" or cycle.terms is None
     ends = unrestricted_end(moment, cycle)
     late = ends is not None and ends <= stamp(event.decided_at) and not cycle.barred
-    cycle.ended = cycle.ended or event.reason == "ended" or late
+    cycle.ended = cycle.ended or event.reason == Ground.ENDED or late
     if cycle.ended and not cycle.active and over:
         cycle.state = "NONE"
         cycle_ended(account)
