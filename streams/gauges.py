@@ -62,7 +62,7 @@ def refresh(
     for core in cores:
         tracked.update(core.tracked)
         unconfirmed.update(core.unconfirmed(now - unconfirmed_after))
-    metrics.show("byline_waiting_accounts", sum(core.waiting for core in cores))
+    metrics.show("byline_scheduled_accounts", sum(core.waiting for core in cores))
     metrics.show_only(
         "byline_tracked_accounts", {(platform,): count for platform, count in tracked.items()}
     )
@@ -112,7 +112,7 @@ def _show_brakes(metrics: Metrics, now: Look, platforms: Sequence[str]) -> None:
     metrics.show_only("byline_switch_on", dict.fromkeys(now.somewhere, 1.0))
     for platform in platforms:
         closed, tripped = now.closed[platform], platform in now.tripped
-        metrics.show("byline_guard_closed_seconds", closed, platform)
+        metrics.show("byline_guard_tripped_seconds", closed, platform)
         metrics.show("byline_refusal_guard_tripped", int(tripped), platform)
         metrics.show("byline_guards_tripped", int(closed > 0) + int(tripped), platform)
 
@@ -124,5 +124,5 @@ def _served(status: EngineStatus, processor: BylineProcessor) -> list[Partition]
 
 def _closed(cores: Sequence[Partition], platform: str, now: int) -> float:
     """Seconds until the last guard of a platform opens again; 0: none is tripped."""
-    opens = [core.guard_closed(platform, now) or now for core in cores]
+    opens = [core.guard_tripped_until(platform, now) or now for core in cores]
     return (max(opens, default=now) - now) / 1000

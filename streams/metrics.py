@@ -91,17 +91,22 @@ SPECS: tuple[Spec, ...] = (
         "Adverse events put off, by what they wait for.",
         ("platform", "event", "by"),
     ),
-    Spec("counter", "byline_timers_total", "Accounts looked at because of time.", ("platform",)),
     Spec(
         "counter",
-        "byline_guard_closed_total",
-        "Times a guard stopped (or kept stopped) a platform's adverse events.",
+        "byline_timer_evaluations_total",
+        "Accounts evaluated because a timer was due.",
+        ("platform",),
+    ),
+    Spec(
+        "counter",
+        "byline_guard_trips_total",
+        "Times a guard of a policy tripped, or stayed tripped for another window.",
         ("platform", "guard"),
     ),
     Spec(
         "gauge",
-        "byline_guard_closed_seconds",
-        "Seconds until a platform's guard opens again, the longest of the partitions; 0: open.",
+        "byline_guard_tripped_seconds",
+        "Seconds until a platform's guard resets, the longest of the partitions; 0: not tripped.",
         ("platform",),
     ),
     Spec(
@@ -123,7 +128,7 @@ SPECS: tuple[Spec, ...] = (
         ("platform",),
     ),
     Spec("gauge", "byline_tracked_accounts", "Accounts whose state is kept.", ("platform",)),
-    Spec("gauge", "byline_waiting_accounts", "Accounts that wait for an instant."),
+    Spec("gauge", "byline_scheduled_accounts", "Accounts with a timer."),
     Spec("gauge", "byline_timers_overdue_seconds", "How long the earliest timer has been due."),
     Spec(
         "gauge",
@@ -173,13 +178,30 @@ SPECS: tuple[Spec, ...] = (
     Spec("counter", "byline_transactions_total", "Transactions committed."),
     Spec("counter", "byline_state_changes_total", "Table changes committed."),
     Spec("counter", "byline_outputs_total", "Output records committed, all topics."),
-    Spec("histogram", "byline_transaction_seconds", "Time to commit a transaction."),
-    Spec("histogram", "byline_batch_seconds", "Time to apply a batch."),
+    Spec("histogram", "byline_transaction_duration_seconds", "Time to commit a transaction."),
+    Spec("histogram", "byline_batch_duration_seconds", "Time to apply a batch."),
     Spec("histogram", "byline_timer_delay_seconds", "How late timers acted."),
-    Spec("histogram", "byline_recovery_seconds", "Time to open a partition."),
+    Spec("histogram", "byline_recovery_duration_seconds", "Time to open a partition."),
     Spec("counter", "byline_recovered_records_total", "Changelog records read at opening."),
-    Spec("counter", "byline_healed_total", "Spans fetched again, by reason.", ("reason",)),
+    Spec(
+        "counter",
+        "byline_refetches_total",
+        "Batches fetched again, by reason: gap or tail.",
+        ("reason",),
+    ),
 )
+
+ALIASES: Mapping[str, str] = {
+    "byline_refetches_total": "byline_healed_total",
+    "byline_timer_evaluations_total": "byline_timers_total",
+    "byline_guard_trips_total": "byline_guard_closed_total",
+    "byline_guard_tripped_seconds": "byline_guard_closed_seconds",
+    "byline_scheduled_accounts": "byline_waiting_accounts",
+    "byline_transaction_duration_seconds": "byline_transaction_seconds",
+    "byline_batch_duration_seconds": "byline_batch_seconds",
+    "byline_recovery_duration_seconds": "byline_recovery_seconds",
+}
+"""What 0.2.0 called them: shown as well, so that a dashboard of before goes on."""
 
 _COUNTED: Mapping[str, str] = {
     "inputs": "byline_inputs_total",
@@ -192,8 +214,8 @@ _COUNTED: Mapping[str, str] = {
     "refusals_tripped": "byline_refusal_guard_trips_total",
     "events": "byline_events_total",
     "deferred": "byline_deferrals_total",
-    "timers": "byline_timers_total",
-    "guard_closed": "byline_guard_closed_total",
+    "timers": "byline_timer_evaluations_total",
+    "guard_trips": "byline_guard_trips_total",
 }
 """What the core counts, by its first word."""
 
@@ -203,48 +225,49 @@ class Metrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.registry = registry
-        self._all: dict[str, Counter | Gauge | Histogram] = {}
+        self._all: dict[str, tuple[Counter | Gauge | Histogram, ...]] = {}
         self._only: dict[str, set[tuple[str, ...]]] = {}
         for spec in SPECS:
-            if spec.kind == "counter":
-                metric: Counter | Gauge | Histogram = Counter(
-                    spec.name, spec.help, spec.labels, registry=registry
-                )
-            elif spec.kind == "gauge":
-                metric = Gauge(spec.name, spec.help, spec.labels, registry=registry)
-            else:
-                metric = Histogram(
-                    spec.name, spec.help, spec.labels, registry=registry, buckets=SECONDS_BUCKETS
-                )
-            self._all[spec.name] = metric
+            names = [spec.name, *filter(None, [ALIASES.get(spec.name)])]
+            self._all[spec.name] = tuple(self._made(spec, name) for name in names)
+
+    def _made(self, spec: Spec, name: str) -> Counter | Gauge | Histogram:
+        says = spec.help if name == spec.name else f"The former name of {spec.name}."
+        if spec.kind == "counter":
+            return Counter(name, says, spec.labels, registry=self.registry)
+        if spec.kind == "gauge":
+            return Gauge(name, says, spec.labels, registry=self.registry)
+        buckets = SECONDS_BUCKETS
+        return Histogram(name, says, spec.labels, registry=self.registry, buckets=buckets)
 
     def count(self, name: str, amount: float, *labels: str) -> None:
         """Add to a counter of the list."""
-        metric = self._all[name]
-        assert isinstance(metric, Counter)
-        (metric.labels(*labels) if labels else metric).inc(amount)
+        for metric in self._all[name]:
+            assert isinstance(metric, Counter)
+            (metric.labels(*labels) if labels else metric).inc(amount)
 
     def show(self, name: str, value: float, *labels: str) -> None:
         """Set a gauge of the list."""
-        metric = self._all[name]
-        assert isinstance(metric, Gauge)
-        (metric.labels(*labels) if labels else metric).set(value)
+        for metric in self._all[name]:
+            assert isinstance(metric, Gauge)
+            (metric.labels(*labels) if labels else metric).set(value)
 
     def show_only(self, name: str, values: Mapping[tuple[str, ...], float]) -> None:
         """Set a gauge of the list for these labels, and take away what it showed for others."""
-        metric = self._all[name]
-        assert isinstance(metric, Gauge)
-        for labels in self._only.get(name, set()) - values.keys():
-            metric.remove(*labels)
+        gone = self._only.get(name, set()) - values.keys()
         self._only[name] = set(values)
-        for labels, value in values.items():
-            metric.labels(*labels).set(value)
+        for metric in self._all[name]:
+            assert isinstance(metric, Gauge)
+            for labels in gone:
+                metric.remove(*labels)
+            for labels, value in values.items():
+                metric.labels(*labels).set(value)
 
     def observe(self, name: str, value: float) -> None:
         """Add a measurement, in seconds, to a histogram of the list."""
-        metric = self._all[name]
-        assert isinstance(metric, Histogram)
-        metric.observe(value)
+        for metric in self._all[name]:
+            assert isinstance(metric, Histogram)
+            metric.observe(value)
 
     def add(self, counts: Mapping[tuple[str, ...], int]) -> None:
         """What a partition of the core has counted since the last transaction."""
@@ -261,11 +284,11 @@ class Metrics:
     def recovered(self, partition: int, records: int, seconds: float) -> None:
         """A partition is ready."""
         self.count("byline_recovered_records_total", records)
-        self.observe("byline_recovery_seconds", seconds)
+        self.observe("byline_recovery_duration_seconds", seconds)
 
     def stepped(self, partition: int, topic_records: dict[str, int], seconds: float) -> None:
         """A batch was applied."""
-        self.observe("byline_batch_seconds", seconds)
+        self.observe("byline_batch_duration_seconds", seconds)
 
     def timers_run(self, partition: int, late_ms: int, seconds: float) -> None:
         """A round of timers was run."""
@@ -276,8 +299,8 @@ class Metrics:
         self.count("byline_transactions_total", 1)
         self.count("byline_state_changes_total", changes)
         self.count("byline_outputs_total", outputs)
-        self.observe("byline_transaction_seconds", seconds)
+        self.observe("byline_transaction_duration_seconds", seconds)
 
     def refetched(self, partition: int, reason: str) -> None:
         """A span had to be fetched again."""
-        self.count("byline_healed_total", 1, reason)
+        self.count("byline_refetches_total", 1, reason)

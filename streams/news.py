@@ -73,7 +73,7 @@ class News:
                     self._named[topic] += amount
             elif kind == "refusals_tripped":
                 self._trip(*labels)
-            elif kind == "guard_closed":
+            elif kind == "guard_trips":
                 self._close(*labels)
 
     def _trip(self, platform: str, topic: str, reason: str) -> None:

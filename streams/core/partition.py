@@ -306,9 +306,9 @@ class Partition:
         """How many accounts wait for an instant."""
         return len(self.schedule)
 
-    def guard_closed(self, platform: str, now: int) -> int | None:
+    def guard_tripped_until(self, platform: str, now: int) -> int | None:
         """Until when a guard holds back a platform's adverse events; None if no guard does."""
-        return self._limits.guard_closed(platform, now)
+        return self._limits.guard_tripped_until(platform, now)
 
     def switches_on(self) -> list[tuple[str, str]]:
         """Scope and switch of each one that is on."""

@@ -31,7 +31,7 @@ class Observer(Protocol):
         ...
 
     def refetched(self, partition: int, reason: str) -> None:
-        """A partition had to seek back: a batch was missing (`hole`) or the last one (`tail`)."""
+        """A partition had to seek back: a batch was missing (`gap`) or the last one (`tail`)."""
         ...
 
 

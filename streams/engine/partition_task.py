@@ -78,7 +78,7 @@ class PartitionTask:
         """A batch from the consumer; one for a queue that is not in use any more is dropped."""
         trouble = self.input_queue.receive(fetched)
         if trouble is not None:
-            self.refetch("hole", trouble)
+            self.refetch("gap", trouble)
         self._wake.set()
 
     async def suspend(self) -> None:

@@ -90,7 +90,7 @@ def _holding(parts: Iterable[Part], now: int) -> Iterable[Holding]:
         if part.cluster.since is not None:
             since["cluster_changed", "*"].append(part.cluster.since)
         for platform in part.adopted:
-            closed_until = part.limits.guard_closed(platform, now)
+            closed_until = part.limits.guard_tripped_until(platform, now)
             if closed_until is not None:
                 until["guard", platform].append(closed_until)
     for (what, scope), times in since.items():

@@ -1,4 +1,4 @@
-"""Each stall and each lost span: healed with its cure, and there without it.
+"""Each stall and each lost batch: mended with its cure, and there without it.
 
 streams/engine/DESIGN.md, "What the libraries really do".
 """
@@ -92,7 +92,7 @@ def test_without_the_span_check_a_lost_span_is_lost(toys: Toys) -> None:
         toys.add(200)
         time.sleep(0.1)
     assert _never_seen(toys, worker)
-    assert "hole" not in worker.log
+    assert "gap (" not in worker.log
 
 
 @pytest.mark.parametrize("without", [[], ["stopping_flag"]])

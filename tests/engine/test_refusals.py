@@ -87,7 +87,7 @@ def test_given_a_lost_span_then_it_is_fetched_again(toys: Toys) -> None:
         time.sleep(0.1)
     toys.assert_exact()
     log = toys.workers[0].log
-    assert "hole" in log or "tail" in log
+    assert "gap (" in log or "tail (" in log
 
 
 def test_given_the_last_span_is_lost_then_the_tail_check_finds_it(toys: Toys) -> None:

@@ -49,7 +49,7 @@ def _replay(
 
     def watch(seen: Replay) -> None:
         for name, *labels in seen.partition.counts:
-            if name == "guard_closed":
+            if name == "guard_trips":
                 closings[labels[0], labels[1]] += 1
         seen.partition.counts.clear()
 

@@ -9,7 +9,7 @@ from streams.engine.lag import TopicLag
 from streams.engine.observer import EngineStatus, PartitionStatus
 from streams.gauges import refresh
 from streams.kafka.requests.open_transactions import OpenTransaction
-from streams.metrics import Metrics
+from streams.metrics import ALIASES, SPECS, Metrics
 from streams.processor import BylineProcessor
 from tests.core.given import PLATFORM, START, Record, policy
 from tests.worker.test_processor import PARTITION, Transaction, batch
@@ -54,3 +54,25 @@ def test_gauges_of_partitions_that_left_go_to_zero() -> None:
     refresh(metrics, EngineStatus(False, True, False, 2, ()), processor, START, 0)
     assert shown(registry) == {}
     assert all("4001" not in str(family.samples) for family in registry.collect())
+
+
+def test_a_metric_is_shown_by_its_former_name_as_well() -> None:
+    registry = CollectorRegistry()
+    metrics = Metrics(registry)
+    metrics.add({("timers", PLATFORM): 2})
+    metrics.refetched(0, "gap")
+    metrics.committed(0, 1, 1, 0.2)
+    metrics.show("byline_scheduled_accounts", 7)
+    of, weibo = registry.get_sample_value, {"platform": PLATFORM}
+    for name, labels, value in (
+        ("byline_timer_evaluations_total", weibo, 2),
+        ("byline_timers_total", weibo, 2),
+        ("byline_refetches_total", {"reason": "gap"}, 1),
+        ("byline_healed_total", {"reason": "gap"}, 1),
+        ("byline_transaction_duration_seconds_count", {}, 1),
+        ("byline_transaction_seconds_count", {}, 1),
+        ("byline_scheduled_accounts", {}, 7),
+        ("byline_waiting_accounts", {}, 7),
+    ):
+        assert of(name, labels) == value, name
+    assert ALIASES.keys() <= {spec.name for spec in SPECS}

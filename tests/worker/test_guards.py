@@ -22,7 +22,7 @@ PLATFORMS = ("douyin", "weibo")
 def closed_seconds(worker: Worker) -> dict[str, float]:
     """The gauge by platform."""
     found = re.findall(
-        r'^byline_guard_closed_seconds\{platform="(\w+)"\} (\S+)$',
+        r'^byline_guard_tripped_seconds\{platform="(\w+)"\} (\S+)$',
         worker.page("/metrics")[1],
         re.MULTILINE,
     )

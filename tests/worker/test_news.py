@@ -64,7 +64,7 @@ def test_a_guard_is_told_when_it_trips_and_when_it_is_reset(said: Said) -> None:
     news.look(Look())
     assert said() == ["refusal guard of weibo is reset: what was refused is settled"]
 
-    news.committed({("guard_closed", "weibo", "undelivered"): 1})
+    news.committed({("guard_trips", "weibo", "undelivered"): 1})
     news.look(Look(closed={"weibo": 30.0}))
     assert said() == [
         "guard undelivered of weibo tripped: its adverse events wait for a quiet window"

@@ -43,7 +43,7 @@ class PartitionLimits:
         """When the next window begins."""
         return window_end(event, now)
 
-    def guard_closed(self, platform: str, now: int) -> int | None:
+    def guard_tripped_until(self, platform: str, now: int) -> int | None:
         """Until when a guard holds back adverse events of a platform."""
         return self._guards.closed_until(platform, now)
 
@@ -78,5 +78,5 @@ class PartitionLimits:
         tracked = self._tracked(policy.platform)
         closes = self._guards.count(policy, guard, now, cases, bad, tracked, self._partition_count)
         if closes:
-            self._effects.counts["guard_closed", policy.platform, guard] += 1
+            self._effects.counts["guard_trips", policy.platform, guard] += 1
         self._effects.pending[GUARDS] = self._guards

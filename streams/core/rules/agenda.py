@@ -192,7 +192,7 @@ def _offer(
     if over and capped is not None:
         by.append(Deferral.CAP)
         agenda.items.append(item._replace(at=context.limits.retry_at(capped, context.now)))
-    closed_until = context.limits.guard_closed(context.ref.platform, context.now)
+    closed_until = context.limits.guard_tripped_until(context.ref.platform, context.now)
     if closed_until is not None:
         agenda.items.append(item._replace(at=closed_until))
     if by:

@@ -100,6 +100,6 @@ def deferrals(account: Account, context: DecisionContext, event: Event) -> list[
         by.append(Deferral.LEAVING)
     if stale(account, context):
         by.append(Deferral.STALE)
-    if context.limits.guard_closed(context.ref.platform, context.now) is not None:
+    if context.limits.guard_tripped_until(context.ref.platform, context.now) is not None:
         by.append(Deferral.GUARD)
     return by

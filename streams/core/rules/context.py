@@ -23,7 +23,7 @@ class Limits(Protocol):
         """When the next window begins."""
         ...
 
-    def guard_closed(self, platform: str, now: int) -> int | None:
+    def guard_tripped_until(self, platform: str, now: int) -> int | None:
         """Until when a guard of this platform holds back adverse events; None if none does."""
         ...
 

@@ -220,7 +220,7 @@ BUGS: tuple[Bug, ...] = (
     Bug(
         13,
         "a closed guard holds nothing back",
-        {"streams.core.limits.partition_limits.PartitionLimits.guard_closed": _never_closed},
+        {"streams.core.limits.partition_limits.PartitionLimits.guard_tripped_until": _never_closed},
     ),
     Bug(
         13,
