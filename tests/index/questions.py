@@ -31,7 +31,7 @@ LATER = {
 MEND = f"""#!{sys.executable}
 import json, sys
 it = json.load(sys.stdin)
-it.setdefault("observed_at" if "followers" in it else "actor", sys.argv[1])
+it.setdefault("observed_at", sys.argv[1]) if "followers" in it else it.setdefault("actor", "op.1")
 print(json.dumps(it))
 """
 
@@ -40,7 +40,7 @@ print(json.dumps(it))
 class Question:
     """One question and a command that answers it: a pattern that its answer holds, its exit code.
 
-    `number` 0: a step between two questions, which stands in no table.
+    `text` empty: a second command for the same question.
     """
 
     number: int
@@ -64,8 +64,8 @@ def questions(who: Mapping[str, str], folder: Path) -> list[Question]:
     """All of them; `who`: an account in each state."""
     restricted, asked, day = who["restricted"], who["delivered"], who["day"]
     return [
-        Question(1, "Why was X invited?", f"byline explain {asked}", r"invitation\.issued.*over"),
-        Question(2, "Why was X restricted?", f"byline explain {restricted}", r"throttle\.applied"),
+        Question(1, "Why was X invited?", f"byline explain {asked}", r"invitation is issued"),
+        Question(2, "Why was X restricted?", f"byline explain {restricted}", r"restricted: "),
         Question(2, "", f"byline statement {restricted} --lang en", r"(?i)no answer|said no"),
         Question(3, "What happens to X next, and when?", f"byline explain {asked}", r"clock"),
         Question(
@@ -90,7 +90,6 @@ def questions(who: Mapping[str, str], folder: Path) -> list[Question]:
             f"byline switch adverse-off on --scope weibo {SAID} --wait",
             r"adverse",
         ),
-        Question(0, "", "byline index", r"records read|waiting"),
         Question(
             11, "Which switches are on, which guards tripped?", "byline status", r"adverse_off"
         ),
@@ -216,7 +215,6 @@ def table(answers: Iterable[Answered], folder: Path) -> str:
             _bare(it.line, folder)[:150].replace("|", "\\|"),
         )
         for it in answers
-        if it.question.number
     ]
     rows += [(number, "", "–", "", "", text) for number, text in LATER.items()]
     rows.sort(key=lambda row: int(row[0]))
