@@ -7,12 +7,16 @@ from collections.abc import Callable, Coroutine
 from typing import Annotated, Any
 
 import typer
+from sqlalchemy import Engine
 
 from streams.cli.control import Actor, Reason, Yes
 from streams.cli.names import OfPlatform, OfTopic
 from streams.cli.output import AsJson, echo, echo_error, echo_json, echo_table, settings
-from streams.cli.source import now_ms
+from streams.cli.source import FromKafka, index_engine, now_ms
 from streams.cli.times import time_of
+from streams.index.database import reading
+from streams.index.fresh import freshness
+from streams.index.refused import Wanted, listed
 from streams.letters import settle
 from streams.letters.masked import masked
 from streams.letters.origins import fetch
@@ -44,16 +48,24 @@ def show_list(
     start: Start = None,
     end: End = None,
     settled: Annotated[bool, typer.Option("--settled", help="Those seen to as well.")] = False,
+    kafka: FromKafka = False,
     as_json: AsJson = False,
 ) -> None:
-    """The dead letters that nobody has seen to: counted by reason, then the newest."""
+    """The dead letters that nobody has seen to: counted by reason, then the newest.
+
+    From the index where there is one, else from Kafka.
+    """
     wanted = _filter(platform, topic, refused_for, start, end)
-    found = [it for it in _letters().matching(wanted) if settled or it.settled is None]
-    found.sort(key=lambda it: it.refused_at, reverse=True)
+    chosen = settings(without_policies=True)
+    with index_engine(chosen, kafka) as engine:
+        if engine is None:
+            found = _read_letters(chosen, wanted, settled)
+        else:
+            found = _indexed_letters(engine, wanted, settled)
     if as_json:
-        echo_json([_plain(it) for it in found])
+        echo_json(found)
         return
-    counts = Counter((it.platform, it.origin.topic, it.reason) for it in found)
+    counts = Counter((it["platform"], it["topic"], it["reason"]) for it in found)
     if counts:
         echo_table(
             ("platform", "topic", "reason", "count"),
@@ -61,10 +73,30 @@ def show_list(
         )
         echo("")
         columns = ("record", "reason", "field", "refused_at", "settled")
-        echo_table(columns, ([_plain(it)[name] for name in columns] for it in found[:SHOWN]))
+        echo_table(columns, ([it[name] for name in columns] for it in found[:SHOWN]))
     if len(found) > SHOWN:
         echo(f"… and {len(found) - SHOWN:,} more; --json has all")
     echo(f"{len(found):,} dead letters")
+
+
+def _indexed_letters(engine: Engine, wanted: Filter, settled: bool) -> list[dict[str, Any]]:
+    asked = Wanted(
+        wanted.platform,
+        wanted.topic,
+        wanted.reason,
+        wanted.start,
+        wanted.end,
+        settled=None if settled else False,
+    )
+    with reading(engine) as connection:
+        echo_error(freshness(connection).text(now_ms()))
+        return listed(connection, asked)
+
+
+def _read_letters(chosen: Settings, wanted: Filter, settled: bool) -> list[dict[str, Any]]:
+    found = _letters(chosen).matching(wanted)
+    found.sort(key=lambda it: it.refused_at, reverse=True)
+    return [_plain(it) for it in found if settled or it.settled is None]
 
 
 @app.command()
@@ -177,14 +209,12 @@ def _settle(work: Work, order: settle.Order, what: str, yes: bool, as_json: bool
     raise typer.Exit(1 if done.left else 0)
 
 
-def _letters() -> Letters:
-    chosen = settings(without_policies=True)
-
-    async def run(chosen: Settings) -> Letters:
+def _letters(chosen: Settings) -> Letters:
+    async def run() -> Letters:
         async with consumer(chosen) as client:
             return await read_letters(client, chosen)
 
-    return asyncio.run(run(chosen))
+    return asyncio.run(run())
 
 
 def _meant(records: list[str] | None, every: bool, wanted: Filter) -> Filter:

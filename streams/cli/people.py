@@ -1,21 +1,24 @@
 """`byline worklist` and `byline statement`: what people have to look at, and what owners read."""
 
 import asyncio
-import time
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, cast
 
 import typer
+from sqlalchemy import Engine
 
 from schemas.events import ThrottleApplied
 from schemas.topics import OUTPUTS
 from streams.cli.bare import renamed
 from streams.cli.names import OfPlatform
-from streams.cli.output import AsJson, echo, echo_json, echo_table, settings
-from streams.cli.source import FromKafka, index_engine
+from streams.cli.output import AsJson, echo, echo_error, echo_json, echo_table, settings
+from streams.cli.source import FromKafka, index_engine, now_ms
 from streams.cli.unobeyed import by_platform, lists_of, show_unobeyed
 from streams.core.model.policy import Policy
+from streams.index.database import reading
+from streams.index.events import throttle_events
+from streams.index.fresh import freshness
 from streams.operate.account_states import CHANGELOG
 from streams.operate.audit.happened import plain_of
 from streams.operate.audit.reading import MissingTopicsError, read_to_end
@@ -27,6 +30,8 @@ from streams.operate.worklists import Row, WorkList, WorkLists, topics_of
 from streams.policies import PolicyFaults, load_policy
 from streams.policies.scalars import parse_duration
 from streams.settings import Settings
+
+THROTTLES = [topic.name for topic in OUTPUTS if topic.name.endswith("throttles")]
 
 
 class Which(StrEnum):
@@ -72,7 +77,7 @@ def worklist(
     is one, else from Kafka.
     """
     chosen = settings(without_policies=True)
-    now = int(time.time() * 1000)
+    now = now_ms()
     if which is Which.UNACKNOWLEDGED:
         show_unobeyed(chosen, now, platform, as_json)
         return
@@ -144,9 +149,12 @@ def statement(
         ),
     ],
     lang: Annotated[Language, typer.Option(help="Its language.")] = Language.ZH,
+    kafka: FromKafka = False,
     as_json: AsJson = False,
 ) -> None:
     """The statement of reasons of a restriction, as its owner may read it.
+
+    From the index where there is one, else from Kafka.
 
     Of an account: of each restriction in force, else of those of its last cycle (with --json a
     list).
@@ -155,7 +163,7 @@ def statement(
     if file.is_file():
         found, alone = [read(file.read_bytes())], True
     else:
-        found, alone = asyncio.run(_find(chosen, event))
+        found, alone = _find(chosen, event, kafka)
     if as_json:
         plain = [it.statement.model_dump(mode="json") for it in found]
         echo_json(plain[0] if alone else plain)
@@ -174,23 +182,45 @@ def _policy_of(chosen: Settings, platform: str) -> Policy | None:
         return None
 
 
-async def _find(chosen: Settings, wanted: str) -> tuple[list[ThrottleApplied], bool]:
-    """Statements of an event (alone: True) or of an account."""
-    names = [topic.name for topic in OUTPUTS if topic.name.endswith("throttles")]
+Found = tuple[list[ThrottleApplied], bool]
+"""Statements, and whether they are of an event, not of an account."""
+
+
+def _find(chosen: Settings, wanted: str, kafka: bool) -> Found:
+    """Statements of an event or of an account. UsageError where there is none."""
+    with index_engine(chosen, kafka) as engine:
+        if engine is None:
+            found, alone = asyncio.run(_find_read(chosen, wanted))
+        else:
+            found, alone = _find_indexed(engine, wanted)
+    if found:
+        return found, alone
+    raise UsageError(
+        f"{wanted} is neither a file nor an event of {' or '.join(THROTTLES)}, nor an account that"
+        " was ever restricted"
+    )
+
+
+def _find_indexed(engine: Engine, wanted: str) -> Found:
+    restrictions = Restrictions()
+    with reading(engine) as connection:
+        echo_error(freshness(connection).text(now_ms()))
+        for record in throttle_events(connection, wanted):
+            if record.key != wanted.encode():
+                return [read(record.value or b"")], True
+            restrictions.feed(record)
+    return restrictions.told(now_ms()), False
+
+
+async def _find_read(chosen: Settings, wanted: str) -> Found:
     restrictions = Restrictions()
     try:
         async with consumer(chosen) as client:
-            async for record in read_to_end(client, chosen.topic_prefix, names):
+            async for record in read_to_end(client, chosen.topic_prefix, THROTTLES):
                 if record.key == wanted.encode():
                     restrictions.feed(record)
                 elif plain_of(record).get("event_id") == wanted:
                     return [read(record.value or b"")], True
     except MissingTopicsError as error:
         raise UsageError(f"{error}: `byline topics create` makes them") from error
-    found = restrictions.told(int(time.time() * 1000))
-    if found:
-        return found, False
-    raise UsageError(
-        f"{wanted} is neither a file nor an event of {' or '.join(names)}, nor an account that was"
-        " ever restricted"
-    )
+    return restrictions.told(now_ms()), False

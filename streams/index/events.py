@@ -7,6 +7,7 @@ import msgspec
 from sqlalchemy import Connection, and_, select
 
 from streams.index import tables
+from streams.operate.audit.records import Record
 from streams.operate.events import Wanted
 
 
@@ -30,3 +31,14 @@ def events(connection: Connection, wanted: Wanted) -> Iterator[Mapping[str, Any]
     statement = select(table.c.value).where(and_(True, *limits)).order_by(*order)
     for value in connection.execution_options(yield_per=1_000).scalars(statement):
         yield msgspec.json.decode(value)
+
+
+def throttle_events(connection: Connection, wanted: str) -> Iterator[Record]:
+    """The throttle events of an account, live and shadow, in their order, or the one of an id."""
+    table = tables.events
+    mine = table.c.account == wanted if ":" in wanted else table.c.event_id == wanted
+    throttles = table.c.topic.in_(("throttles", "shadow.throttles"))
+    order = (table.c.topic, table.c.partition, table.c.offset)
+    for it in connection.execute(select(table).where(and_(throttles, mine)).order_by(*order)):
+        place = (it.topic, it.partition, it.offset, it.decided_at)
+        yield Record(*place, it.account.encode(), it.value.encode())

@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, exists, func, select
 
+from streams.core.model.instants import rfc3339
 from streams.index import tables
 
 
@@ -49,6 +50,39 @@ def _limits(wanted: Wanted) -> list[ColumnElement[bool]]:
     if wanted.settled is not None:
         limits.append(_settled() if wanted.settled else ~_settled())
     return limits
+
+
+def _how_settled() -> ColumnElement[str | None]:
+    """What a person did with a letter: the newest mark."""
+    letters, settlements = tables.letters, tables.settlements
+    mine = and_(
+        settlements.c.topic == letters.c.topic,
+        settlements.c.origin_partition == letters.c.origin_partition,
+        settlements.c.origin_offset == letters.c.origin_offset,
+    )
+    newest = select(settlements.c.settled).where(mine).order_by(settlements.c.offset.desc())
+    return newest.limit(1).scalar_subquery()
+
+
+def listed(connection: Connection, wanted: Wanted) -> list[dict[str, Any]]:
+    """The letters as `byline dead-letters list --json` shows them, the newest first."""
+    letters = tables.letters
+    statement: Select[Any] = select(letters, _how_settled().label("how"))
+    statement = statement.where(and_(True, *_limits(wanted)))
+    order = (letters.c.refused_at.desc(), letters.c.partition, letters.c.offset.desc())
+    return [
+        {
+            "record": f"{it.topic}[{it.origin_partition}]@{it.origin_offset}",
+            "platform": it.platform,
+            "topic": it.topic,
+            "reason": it.reason,
+            "field": it.field,
+            "bytes": it.value_bytes,
+            "refused_at": rfc3339(it.refused_at),
+            "settled": it.how,
+        }
+        for it in connection.execute(statement.order_by(*order))
+    ]
 
 
 def letters_of(connection: Connection, wanted: Wanted, most: int) -> list[Mapping[str, Any]]:

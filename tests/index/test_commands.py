@@ -25,6 +25,8 @@ LATE = "is `byline index --follow` running?"
         ("funnel", "--from", "2023-01-01T00:00:00Z"),
         ("events", "--account", "weibo:a3"),
         ("policy", "history"),
+        ("dead-letters", "list"),
+        ("statement", "weibo:a2", "--lang", "en"),
     ],
     ids=" ".join,
 )

@@ -86,6 +86,14 @@ def test_what_is_sent_again_is_marked_and_sent_no_second_time(
         assert (mark.settled, mark.actor, mark.changed) == ("redriven", "op.1", True)
     assert "0 sent again, 5 were settled before" in byline(*again, "--through", MEND, "--yes").out
     assert "0 dead letters" in byline("dead-letters", "list").out
+    read = json.loads(byline("dead-letters", "list", "--settled", "--json").out)
+    assert {it["settled"] for it in read} == {"redriven"}
+    assert byline("index").code == 0
+    for options in ((), ("--settled",), ("--settled", "--refused-for", "missing_field")):
+        listed = ("dead-letters", "list", "--json", *options)
+        indexed, kafka = (json.loads(byline(*listed, *it).out) for it in ((), ("--kafka",)))
+        assert indexed == kafka, options
+    assert "from the index as of" in byline("dead-letters", "list").err
     one = byline("dead-letters", "redrive", "consent-answers[0]@0", *SAID, "--yes")
     assert one.code == 2
     assert "settled already (redriven)" in one.err

@@ -117,6 +117,12 @@ def test_a_statement_of_an_account_is_of_its_last_restrictions(
     assert [it["restriction"]["surface"] for it in plain] == [it["surface"] for it in last]
     english = byline("statement", f"weibo:{account}", "--lang", "en").out
     assert all(it["throttle_id"] in english for it in last)
+    assert byline("index").code == 0
+    for wanted in (f"weibo:{account}", last[0]["event_id"]):
+        told_by = ("statement", wanted, "--lang", "en")
+        indexed, kafka = byline(*told_by), byline(*told_by, "--kafka")
+        assert indexed.out == kafka.out != "", wanted
+        assert "from the index as of" in indexed.err
     nobody = byline("statement", "weibo:nobody")
     assert nobody.code == 2
     assert "nor an account that was ever restricted" in nobody.err
