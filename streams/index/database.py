@@ -4,6 +4,7 @@ SQLite by default, one file with a write-ahead log, so that whoever asks never w
 writes; PostgreSQL where more than one machine asks.
 """
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -121,6 +122,36 @@ def reading(engine: Engine) -> Iterator[Connection]:
             connection = connection.execution_options(isolation_level="REPEATABLE READ")
         with connection.begin():
             yield connection
+
+
+class FileWatch:
+    """An SQLite file that is written to: whoever removes or replaces it leaves us a nameless one.
+
+    What is written there nobody reads. Other databases say themselves that they are gone.
+    """
+
+    def __init__(self, url: URL) -> None:
+        self._path = url.database if url.get_backend_name() == "sqlite" else None
+        self._where = shown(url)
+        self._seen: tuple[int, int] | None = None
+
+    def look(self) -> None:
+        """Raises IndexFault where the file is not the one of the first look."""
+        if self._path is None:
+            return
+        try:
+            found = os.stat(self._path)
+            now = (found.st_dev, found.st_ino)
+        except OSError:
+            now = None
+        if self._seen is None:
+            self._seen = now
+        elif now != self._seen:
+            what = "removed" if now is None else "replaced"
+            raise IndexFault(
+                f"{self._where} was {what} while it was written to: start `byline index` again,"
+                " which makes it anew from Kafka, or goes on in what is there now"
+            )
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from aiokafka.errors import KafkaError
 from sqlalchemy import Engine
 
 from streams.index import retention, schema
-from streams.index.database import shown
+from streams.index.database import FileWatch, shown
 from streams.index.errors import DatabaseAway, LostLeadError
 from streams.index.feed import Batch, Feed
 from streams.index.leader import Lead
@@ -144,6 +144,8 @@ class Indexer:
     async def _read(self, feed: Feed, follow: bool) -> None:
         """Take, project and write; the next batch is read while one is written."""
         read = dict(self._writer.positions)
+        file = FileWatch(self._engine.url)
+        file.look()
         batch, opened = Batch(), time.monotonic()
         looked_at, ends = now_ms(), await feed.ends()
         looked = moved = time.monotonic()
@@ -172,6 +174,7 @@ class Indexer:
                 if not behind:
                     await self._stopped(max(0.02, min(0.1, looked + LOOK_SECONDS - now)))
                 if now - looked >= LOOK_SECONDS:
+                    file.look()
                     looked_at, looked = now_ms(), now
                     ends = await feed.ends()
         finally:

@@ -13,10 +13,14 @@ from pydantic import SecretStr
 
 from schemas.topics import TOPICS
 from streams.engine.preflight import inspect_cluster
-from streams.operate.clients import admin_client
+from streams.index.feed import Feed
+from streams.index.projection import READ
+from streams.letters.producer import OutcomeUnknownError, in_transaction, redrive_producer
+from streams.operate.clients import admin_client, consumer
 from streams.operate.errors import KafkaAbsentError
+from streams.operate.live import live
 from streams.stop_worker import StopWorker
-from tests.cli.guarded import NAMES, SPEC, client_arguments, engine_config, login, topics
+from tests.cli.guarded import GRANTED, NAMES, SPEC, client_arguments, engine_config, login, topics
 from tests.tls.cluster import PASSWORD, GuardedKafka
 
 __all__ = ["topics"]
@@ -126,3 +130,40 @@ async def test_the_notifier_may_not_read_shadow_invitations(topics: GuardedKafka
     hidden = "byline.shadow.invitations"
     refusal = client.list_topics(hidden, timeout=10).topics[hidden].error
     assert refusal.code() == ConfluentError.TOPIC_AUTHORIZATION_FAILED
+
+
+async def test_who_redrives_sends_again_and_marks_in_one_transaction_and_decides_nothing(
+    topics: GuardedKafka,
+) -> None:
+    settings = login(topics, "redriver")
+    again = ("byline.consent-answers", 0, b"weibo:a", b"{}")
+    mark = ("byline.dead-letters", 0, b"weibo:a", b"{}")
+    async with redrive_producer(settings) as producer:
+        await in_transaction(producer, [again, mark])
+    async with redrive_producer(settings) as producer:
+        with pytest.raises(OutcomeUnknownError, match="TopicAuthorizationFailed"):
+            await in_transaction(producer, [("byline.decisions", 0, b"weibo:a", b"{}")])
+    fence = [it for it in GRANTED if (it.role, it.kind) == ("redriver", "transactional-id")]
+    topics.forbid(fence)
+    try:
+        with pytest.raises(KafkaAbsentError, match="`byline topics acl`, role redriver"):
+            async with asyncio.timeout(60), redrive_producer(settings):
+                pass
+    finally:
+        topics.allow(fence)
+
+
+async def test_who_indexes_reads_all_that_the_index_needs_and_writes_nothing(
+    topics: GuardedKafka,
+) -> None:
+    settings = login(topics, "indexer")
+    async with consumer(settings) as client:
+        feed = Feed(client, NAMES)
+        await feed.find()
+        assert {topic for topic, _ in await feed.ends()} == {topic.name for topic in READ}
+    seen = await live(settings)
+    assert seen.members == ()
+    async with AIOKafkaProducer(**client_arguments(topics, "indexer")) as producer:
+        for name in ("byline.decisions", "byline.throttle-acks"):
+            with pytest.raises(TopicAuthorizationFailedError):
+                await producer.send_and_wait(name, b"{}", b"weibo:a", 0)
