@@ -69,7 +69,8 @@ def listed(connection: Connection, wanted: Wanted) -> list[dict[str, Any]]:
     letters = tables.letters
     statement: Select[Any] = select(letters, _how_settled().label("how"))
     statement = statement.where(and_(True, *_limits(wanted)))
-    order = (letters.c.refused_at.desc(), letters.c.partition, letters.c.offset.desc())
+    origin = (letters.c.topic, letters.c.origin_partition, letters.c.origin_offset)
+    order = (letters.c.refused_at.desc(), *origin)
     return [
         {
             "record": f"{it.topic}[{it.origin_partition}]@{it.origin_offset}",
