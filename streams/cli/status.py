@@ -20,7 +20,7 @@ from streams.index.states import feed_beside, feed_watched, partition_count
 from streams.operate.account_states import CHANGELOG, POLICIES
 from streams.operate.audit.reading import MissingTopicsError, read_to_end
 from streams.operate.clients import consumer
-from streams.operate.errors import KafkaAbsentError, UsageError
+from streams.operate.errors import KafkaAbsentError, NoRightError, UsageError
 from streams.operate.live import Live, live
 from streams.operate.worklists import WorkList, WorkLists
 from streams.policies import PolicyFaults, load_policies
@@ -83,7 +83,7 @@ def _on_disk(chosen: Settings) -> Mapping[str, Policy]:
 def _live(chosen: Settings) -> tuple[Live | None, str]:
     try:
         return asyncio.run(live(chosen)), ""
-    except KafkaAbsentError as error:
+    except (KafkaAbsentError, NoRightError) as error:
         return None, str(error)
     except KafkaError as error:
         return None, f"Kafka says {type(error).__name__}: may this principal look at the group?"

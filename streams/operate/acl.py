@@ -139,12 +139,16 @@ def _auditor(settings: Settings) -> Iterator[Permission]:
 
 
 def _indexer(settings: Settings) -> Iterator[Permission]:
-    """Reads what an answer is made of: neither readings nor labels; looks at the workers' group."""
+    """Reads what an answer is made of: neither readings nor labels, of which it sees the ends.
+
+    Looks at the workers' group, so that `byline status` can say how far they are behind.
+    """
     names = names_of(settings)
     for topic in TOPICS:
         busy = topic.role == "input" and topic.cleanup == "compact"
-        if not busy and topic != CHANGELOGS[1]:
-            yield Permission("indexer", "topic", names.of(topic), ("Read",))
+        if topic != CHANGELOGS[1]:
+            operations = ("Describe",) if busy else ("Read",)
+            yield Permission("indexer", "topic", names.of(topic), operations)
     yield Permission("indexer", "group", settings.application_id, ("Describe",))
 
 

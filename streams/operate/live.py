@@ -5,19 +5,28 @@ By records and by time: how long the first record that was not read has been wai
 
 import asyncio
 from collections.abc import Mapping
-from typing import NamedTuple
+from contextlib import suppress
+from typing import Any, NamedTuple
 
 from aiokafka import TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.coordinator.protocol import ConsumerProtocol
+from aiokafka.errors import GroupCoordinatorNotAvailableError
 
 from schemas.topics import INPUTS
 from streams.kafka.consumer import TolerantConsumer
+from streams.kafka.requests.metadata import view_topics
+from streams.kafka.rights import in_words, missing_rights
 from streams.operate.clients import admin_client, consumer
+from streams.operate.errors import NoRightError
 from streams.operate.topics import names_of
 from streams.settings import Settings
 
 FIRST_SECONDS = 3.0
 """How long to wait for the first unread records."""
+
+COORDINATOR_TRIES = 10
+COORDINATOR_SECONDS = 0.5
 
 _KEYED = tuple(topic for topic in INPUTS if not topic.single)
 
@@ -49,10 +58,10 @@ class Live(NamedTuple):
 
 
 async def live(settings: Settings) -> Live:
-    """Ask the broker. KafkaAbsentError when none answers."""
+    """Ask the broker. KafkaAbsentError when none answers, NoRightError where inputs are hidden."""
     async with admin_client(settings) as admin:
         state, members = "Unknown", list[Member]()
-        for answer in await admin.describe_consumer_groups([settings.application_id]):
+        for answer in await _described(admin, settings.application_id):
             for group in answer.groups:
                 state = group[2]
                 members += [_member(it) for it in group[5]]
@@ -60,6 +69,15 @@ async def live(settings: Settings) -> Live:
     async with consumer(settings) as client:
         lags = await _lags(client, settings, {it: at.offset for it, at in committed.items()})
     return Live(state, tuple(sorted(members)), lags)
+
+
+async def _described(admin: AIOKafkaAdminClient, group: str) -> list[Any]:
+    """What the group's coordinator says. On a cluster that never had a group, asking makes one."""
+    for _ in range(COORDINATOR_TRIES - 1):
+        with suppress(GroupCoordinatorNotAvailableError):
+            return list(await admin.describe_consumer_groups([group]))
+        await asyncio.sleep(COORDINATOR_SECONDS)
+    return list(await admin.describe_consumer_groups([group]))
 
 
 def _member(raw: tuple[str, str, str, bytes, bytes]) -> Member:
@@ -74,18 +92,25 @@ def _member(raw: tuple[str, str, str, bytes, bytes]) -> Member:
 async def _lags(
     client: TolerantConsumer, settings: Settings, committed: Mapping[TopicPartition, int]
 ) -> tuple[Lag, ...]:
-    names = names_of(settings)
-    cluster = await client._client.fetch_all_metadata()
+    names = [names_of(settings).of(topic) for topic in _KEYED]
+    view = await view_topics(client._client, names, with_operations=True)
+    hidden = missing_rights(view, dict.fromkeys(names, ("Describe",)))
+    if hidden:
+        # Else what is hidden would count as read.
+        raise NoRightError(in_words(hidden))
+    closed = set(missing_rights(view, dict.fromkeys(names, ("Read",))).get("Read", ()))
     found = [
-        TopicPartition(names.of(topic), number)
-        for topic in _KEYED
-        for number in cluster.partitions_for_topic(names.of(topic)) or ()
+        TopicPartition(name, number)
+        for name in names
+        if name in view.topics
+        for number in range(view.topics[name].partitions)
     ]
     ends = await client.end_offsets(found)
     begins = await client.beginning_offsets(found)
     next_ = {it: max(committed.get(it, 0), begins[it]) for it in found}
     behind = {it: max(0, ends[it] - next_[it]) for it in found}
-    first = await _first_unread(client, {it: next_[it] for it, count in behind.items() if count})
+    open_ = {it: next_[it] for it, count in behind.items() if count and it.topic not in closed}
+    first = await _first_unread(client, open_)
     lags = []
     for number in sorted({it.partition for it in found}):
         mine = [it for it in found if it.partition == number]

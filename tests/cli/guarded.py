@@ -72,3 +72,14 @@ def engine_config(kafka: GuardedKafka, folder: Path, **security: str) -> EngineC
         data_dir=folder,
         security=logs_in,
     )
+
+
+async def until_refused(attempt: Any, kind: type[Exception]) -> Exception:
+    """What is raised once the broker has heard that a right is gone."""
+    async with asyncio.timeout(10):
+        while True:
+            try:
+                await attempt()
+            except kind as refused:
+                return refused
+            await asyncio.sleep(0.05)

@@ -17,10 +17,19 @@ from streams.index.feed import Feed
 from streams.index.projection import READ
 from streams.letters.producer import OutcomeUnknownError, in_transaction, redrive_producer
 from streams.operate.clients import admin_client, consumer
-from streams.operate.errors import KafkaAbsentError
+from streams.operate.errors import KafkaAbsentError, NoRightError
 from streams.operate.live import live
 from streams.stop_worker import StopWorker
-from tests.cli.guarded import GRANTED, NAMES, SPEC, client_arguments, engine_config, login, topics
+from tests.cli.guarded import (
+    GRANTED,
+    NAMES,
+    SPEC,
+    client_arguments,
+    engine_config,
+    login,
+    topics,
+    until_refused,
+)
 from tests.tls.cluster import PASSWORD, GuardedKafka
 
 __all__ = ["topics"]
@@ -161,8 +170,19 @@ async def test_who_indexes_reads_all_that_the_index_needs_and_writes_nothing(
         feed = Feed(client, NAMES)
         await feed.find()
         assert {topic for topic, _ in await feed.ends()} == {topic.name for topic in READ}
+    readings = "byline.follower-counts"
+    async with AIOKafkaProducer(**client_arguments(topics, "platform")) as producer:
+        await producer.send_and_wait(readings, b"{}", b"weibo:a", 0)
     seen = await live(settings)
-    assert seen.members == ()
+    behind = {it.partition: it.behind for it in seen.lags}
+    assert behind[0] >= 1, "what it may not read is not called read"
+    hidden = [it for it in GRANTED if (it.role, it.name) == ("indexer", readings)]
+    topics.forbid(hidden)
+    try:
+        refused = await until_refused(lambda: live(settings), NoRightError)
+    finally:
+        topics.allow(hidden)
+    assert f"no right to Describe {readings}" in str(refused)
     async with AIOKafkaProducer(**client_arguments(topics, "indexer")) as producer:
         for name in ("byline.decisions", "byline.throttle-acks"):
             with pytest.raises(TopicAuthorizationFailedError):

@@ -1,6 +1,5 @@
 """Each right by itself: without it something is said, so none of those printed is one too many."""
 
-import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -17,10 +16,11 @@ from streams.operate.acl import Permission
 from streams.operate.audit.reading import Reader
 from streams.operate.clients import admin_client, consumer, producer
 from streams.operate.errors import NoRightError, OperateError
+from streams.operate.live import live
 from streams.operate.send import partition_count
 from streams.operate.topics import check, create
 from streams.stop_worker import StopWorker
-from tests.cli.guarded import GRANTED, SPEC, engine_config, login, topics
+from tests.cli.guarded import GRANTED, SPEC, engine_config, login, topics, until_refused
 from tests.tls.cluster import GuardedKafka
 
 __all__ = ["topics"]
@@ -36,17 +36,6 @@ def each(*roles: str) -> list[Permission]:
         if it.role in roles
         for operation in it.operations
     ]
-
-
-async def until_refused(attempt: Any, kind: type[Exception]) -> Exception:
-    """What is raised once the broker has heard that a right is gone."""
-    async with asyncio.timeout(10):
-        while True:
-            try:
-                await attempt()
-            except kind as refused:
-                return refused
-            await asyncio.sleep(0.05)
 
 
 @pytest.mark.slow
@@ -84,11 +73,14 @@ async def verbs(kafka: GuardedKafka, role: str) -> AsyncIterator[dict[str, Any]]
         async def read(topic: str) -> None:
             await Reader(reads, "").find([topic])
 
+        async def describe(_: str) -> None:
+            await live(settings)
+
         async def write(topic: str) -> None:
             assert writes is not None
             await partition_count(writes, topic)
 
-        yield {"Read": read, "Write": write}
+        yield {"Read": read, "Write": write, "Describe": describe}
 
 
 @pytest.mark.slow
