@@ -71,7 +71,7 @@ def questions(who: Mapping[str, str], folder: Path) -> list[Question]:
         Question(
             4,
             "Who will be restricted in 24 hours, and what does each wait for?",
-            "byline worklist pending --within 24",
+            "byline worklist pending --within-hours 24",
             r"\d+ pending",
         ),
         Question(5, "How many, by platform, today?", "byline funnel", r"^restricted"),

@@ -21,7 +21,7 @@ UNKNOWN_TOPIC = 3
 NO_RIGHT_TO_SEE = 29
 """Kafka's numbers for a topic that is not there, and for one of which we may not even know that."""
 NOT_ASKED = -(2**31)
-OPERATIONS = {"Read": 3, "Write": 4, "DescribeConfigs": 10}
+OPERATIONS = {"Read": 3, "Write": 4, "Describe": 8, "DescribeConfigs": 10}
 """Operations as `byline topics acl` names them, and Kafka's numbers for them."""
 
 
