@@ -12,6 +12,7 @@ from streams.explain.explanation import SECTIONS
 from streams.explain.nearest import Kind
 from streams.explain.sandbox import DECISIVE
 from streams.explain.sentences import LANGUAGES, length
+from tests.explain.states import PAGE, page
 
 HOLES = re.compile(r"\{(\w+)\}")
 
@@ -44,3 +45,7 @@ def test_a_length_is_said_in_its_two_largest_units() -> None:
     assert length(90_061_000, "en") == "1 d 1 h"
     assert length(3_661_000, "zh") == "1 小时 1 分"
     assert length(999, "en") == "0 s"
+
+
+def test_the_page_of_states_is_what_is_said() -> None:
+    assert PAGE.read_text(encoding="utf-8") == page(), "python -m tests.explain.states --write"
