@@ -181,6 +181,7 @@ WORDS = {
     "ignored.other_appeal": "it is about another appeal",
     "ignored.waits": "it waits until it can act",
     "ignored.unclear": "it is unclear, and holds back what is adverse",
+    "ignored.untracked": "nothing is kept of the account",
     "on.declined": "a refusal",
     "on.no_answer": "silence",
     "invitation.issued": "an invitation is issued",

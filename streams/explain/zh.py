@@ -165,6 +165,7 @@ WORDS = {
     "ignored.other_appeal": "针对另一项申诉",
     "ignored.waits": "等待可以生效之时",
     "ignored.unclear": "含义不清，使不利处置暂缓",
+    "ignored.untracked": "该账号未被记录",
     "on.declined": "拒绝",
     "on.no_answer": "未答复",
     "invitation.issued": "发出邀请",

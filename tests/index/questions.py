@@ -75,7 +75,9 @@ def questions(who: Mapping[str, str], folder: Path) -> list[Question]:
             r"\d+ pending",
         ),
         Question(5, "How many, by platform, today?", "byline funnel", r"^restricted"),
-        Question(6, "Is it keeping up?", "byline status", r"All inputs are read|records behind"),
+        Question(
+            6, "Is it keeping up?", "byline status", r"^All inputs are read|the first waits for"
+        ),
         Question(7, "What was refused, and why?", "byline dead-letters list", r"\d+ dead letters"),
         Question(
             8,
