@@ -132,7 +132,12 @@ class Life(InputRules, AnswerRules, ControlRules, TermRules, TimerRules):
             self.look_again(cause)
 
     def _end_first(self, entered: datetime) -> None:
-        """What had ended before an answer entered has ended before it is applied."""
+        """What had ended before an answer entered has ended before it is applied.
+
+        No answer is applied to a shadow cycle: its ends are a matter of the rounds [75].
+        """
+        if self.state != "NONE" and self.cycle["mode"] == "shadow":
+            return
         for due, _, kind, what in self.due_timers():
             if kind in ENDS_BEFORE_ANSWERS and due < entered and due <= self.clock:
                 self.fire(due, kind, what)
