@@ -30,10 +30,9 @@ from streams.core.log.chain import Chain
 from streams.core.log.decisions import DecisionLog
 from streams.core.model.account import (
     AccountRef,
-    decode_account,
     encode,
 )
-from streams.core.model.instants import milliseconds, rfc3339
+from streams.core.model.instants import milliseconds
 from streams.core.model.policy import Policy
 from streams.core.model.ports import ACCOUNTS, Records, Snapshot, Transaction
 from streams.core.model.step_effects import StepEffects
@@ -273,23 +272,7 @@ class Partition:
         self._effects.begin()
         if not favourable_only:
             self.schedule.unpark()
-        looked = 0
-        for _ in range(limit):
-            entry = self.schedule.take(as_of)
-            if entry is None:
-                break
-            looked += 1
-            at, key = entry
-            raw = transaction.get(ACCOUNTS, key)
-            if raw is None:
-                self._evaluator.gone(key)
-                continue
-            account, ref = decode_account(raw), AccountRef.of(key)
-            cause = {"timer": "look", "due_at": rfc3339(at)}
-            self.counts["timers", ref.platform] += 1
-            self._evaluator.evaluate(
-                transaction, account, ref, now, cause, as_of=as_of, favourable_only=favourable_only
-            )
+        looked = self._evaluator.run_due(transaction, now, as_of, limit, favourable_only)
         self._effects.flush(transaction)
         more = self.schedule.due_by(as_of)
         if looked or not favourable_only:

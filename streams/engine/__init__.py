@@ -12,6 +12,8 @@ A map, in the order of imports; each line knows only what stands below it (a con
     partition_task    the task of one partition number: step, commit, run timers
     restore           opening a partition: fence, recover, checkpoint, processor
     membership        being a static member of the group
+    refetch           a gap between two batches: one seek back
+    timer_rounds      when timers may act
     context           what all of these share, as one frozen value
     input_queue       what a partition has read and what waits
     broadcast         the topic that every partition reads whole

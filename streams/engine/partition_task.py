@@ -6,28 +6,22 @@ ends the process.
 """
 
 import asyncio
-import math
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
-
-from aiokafka.errors import KafkaError
 
 from streams.engine.checkpoint import FORMAT, Checkpoint, encode_checkpoint
 from streams.engine.commit_policy import CommitPolicyState
 from streams.engine.context import EngineContext
-from streams.engine.continuity import check_bounds
 from streams.engine.fetch_queues import QueuedBatch
 from streams.engine.high_watermarks import HighWatermarks
 from streams.engine.input_queue import InputQueue
 from streams.engine.observer import PartitionStatus
-from streams.engine.process_exit import end_process, spawn
+from streams.engine.process_exit import spawn
 from streams.engine.processor import FetchedBatch, PartitionProcessor
+from streams.engine.refetch import Refetch
 from streams.engine.restore import restore_partition
+from streams.engine.timer_rounds import TimerRounds
 from streams.engine.transaction import Committer, PendingWrites
-
-# How long a timer that was due and could not act waits until it is tried again.
-HELD_MS = 1_000
 
 
 class PartitionTask:
@@ -51,14 +45,11 @@ class PartitionTask:
         self._quiet = asyncio.Event()
         self._wake = asyncio.Event()
         self._commit_policy = CommitPolicyState(context.config)
-        self._ends: HighWatermarks | None = None
-        self._alarm_ms: int | None = None
-        self._asking: asyncio.Task[None] | None = None
-        self._last_refetch_at = -math.inf
+        self._refetch = Refetch(context, self.input_queue)
+        self._rounds = TimerRounds(context, number, self.wake)
         self._committed_at = time.monotonic()
         self._now_floor = 0
         self._told_of_change = False
-        self._held_until = -math.inf
         self._to_close: list[Callable[[], Awaitable[None]]] = []
         self._processor: PartitionProcessor
         self._pending: PendingWrites
@@ -99,34 +90,14 @@ class PartitionTask:
         self._task.cancel()
         await asyncio.wait([self._task])
         self.input_queue.drop_queues()
-        if self._asking is not None:
-            self._asking.cancel()
+        self._rounds.close()
         for release in self._to_close:
             await release()
 
     def refetch(self, reason: str, detail: str) -> None:
-        """Seek back to what has been applied; if that was just tried, the batch is lost."""
-        if self.state != "running":
-            return
-        now = time.monotonic()
-        if now - self._last_refetch_at < self._config.gap_budget_seconds:
-            spawn(self._give_up(detail), f"partition {self.number}: a span is missing")
-            return
-        self._last_refetch_at = now
-        self._context.observer.refetched(self.number, reason)
-        log = self._context.log
-        log.warning("partition %d: %s (%s), seeking back", self.number, reason, detail)
-        self.input_queue.drop_queues()
-        spawn(self._seek(), f"partition {self.number}: seek")
-
-    async def _give_up(self, detail: str) -> None:
-        """End the process; say so when what is to be read is not there any more."""
-        with suppress(KafkaError, OSError, TimeoutError):
-            async with asyncio.timeout(self._config.gap_budget_seconds / 2):
-                bounds = (await self._context.watermarks.bounds([self.number]))[self.number]
-                topics = self._context.cluster.topics
-                check_bounds(self.number, self.input_queue.reads, bounds, topics)
-        end_process(f"partition {self.number}: a span is missing again after a seek ({detail})")
+        """Seek back to what has been applied; if that was just tried, the process ends."""
+        if self.state == "running":
+            self._refetch.start(reason, detail)
 
     def status(self) -> PartitionStatus:
         """For the health page."""
@@ -146,7 +117,7 @@ class PartitionTask:
     async def _live(self) -> None:
         context = self._context
         async with context.recovery_slots:
-            restored = await restore_partition(context, self.number, self._keep_to_close)
+            restored = await restore_partition(context, self.number, self._to_close.append)
         self._processor = restored.processor
         self._pending = restored.pending
         self._committer = restored.committer
@@ -162,42 +133,33 @@ class PartitionTask:
             if self._suspend:
                 await self._rest()
             else:
-                await self._seek()
+                await self._refetch.seek()
             await self._work()
-
-    def _keep_to_close(self, release: Callable[[], Awaitable[None]]) -> None:
-        self._to_close.append(release)
-
-    async def _seek(self) -> None:
-        """Fetch from where the last applied batch ended."""
-        await self._context.member.seek(self.input_queue.open_queues())
 
     # Processing.
 
     async def _rest(self) -> None:
         """Be quiet until resumed; closing cancels the task here."""
         self.state = "suspended"
-        self._ends = None
+        self._rounds.forget()
         self._quiet.set()
         while self._suspend:
             self._wake.clear()
             await self._wake.wait()
         self._quiet.clear()
         self.state = "running"
-        await self._seek()
+        await self._refetch.seek()
 
     async def _work(self) -> None:
-        """Apply, commit and fire until suspended."""
+        """Apply, commit and run timers until suspended."""
         while not self._suspend:
             self._wake.clear()
             batches = self.input_queue.take()
             if batches:
                 self._step(batches)
             timers_run = await self._time()
-            if (
-                self._commit_due(more=bool(batches) and self.input_queue.queued)
-                or self._idle_too_long()
-            ):
+            more = bool(batches) and self.input_queue.queued
+            if self._commit_due(more) or self._idle_too_long():
                 await self._commit()
             elif not batches and not timers_run:
                 await self._sleep()
@@ -237,15 +199,13 @@ class PartitionTask:
         if not dirty and not self._commit_policy.moved and not self._idle_too_long():
             return
         began, now = time.monotonic(), self._now()
-        if dirty:
-            self._processor.before_commit(pending, now, dict(self.input_queue.reads))
         cluster, reads = self._context.cluster, dict(self.input_queue.reads)
+        if dirty:
+            self._processor.before_commit(pending, now, dict(reads))
         checkpoint = Checkpoint(
             FORMAT, cluster.partition_count, now, reads, self._ids, self._served, self._anew
         )
-        offsets = {
-            topic: self.input_queue.reads[topic] for topic in self._context.processor.spec.topics
-        }
+        offsets = {topic: reads[topic] for topic in self._context.processor.spec.topics}
         changes, outputs = pending.change_count, pending.output_count
         limit = self._config.transaction_timeout_seconds
         try:
@@ -267,28 +227,12 @@ class PartitionTask:
 
     async def _time(self) -> bool:
         """Run a round of timers if some are due and their inputs are read; whether it did."""
-        due, now = self._processor.due(), self._now()
-        # What `_sleep` waits for must be decided by the same look at the clock.
-        self._alarm_ms = due - now if due is not None and due > now else None
-        if due is None or due > now:
+        due = self._processor.due()
+        ends = self._rounds.ready(due, self._now(), self.input_queue.reads)
+        if due is None or ends is None:
             return False
-        if time.monotonic() < self._held_until:
-            # What was due could not act; it is tried again, but not all the time.
-            self._alarm_ms = HELD_MS
-            return False
-        if self._ends is None or self._ends.as_of < due:
-            if self._asking is None:
-                self._asking = spawn(self._ask(), f"partition {self.number}: ends")
-            return False
-        if not self._ends.reached(self.input_queue.reads):
-            return False
-        await self._run_timers(self._ends, due)
+        await self._run_timers(ends, due)
         return True
-
-    async def _ask(self) -> None:
-        self._ends = await self._context.watermarks.ask(self.number)
-        self._asking = None
-        self._wake.set()
 
     async def _run_timers(self, ends: HighWatermarks, due: int) -> None:
         """One round, in a transaction of its own; inputs get their turn before the next one."""
@@ -305,13 +249,13 @@ class PartitionTask:
             favourable_only=not ends.looked,
         )
         if not more:
-            self._ends = None
+            self._rounds.forget()
         self._context.failpoints.hit("after-fire")
         self._context.observer.timers_run(self.number, now - due, time.monotonic() - began)
         if self._pending.dirty:
             await self._commit()
         elif self._processor.due() == due:
-            self._held_until = time.monotonic() + HELD_MS / 1000
+            self._rounds.hold()
 
     def _tell_of_change(self) -> None:
         """Let the processor know, before it decides anything, that the cluster has changed."""
@@ -322,8 +266,9 @@ class PartitionTask:
     async def _sleep(self) -> None:
         """Until something comes in, a commit is due, or a timer is."""
         wait = self._commit_policy.wait_seconds(time.monotonic())
-        if self._alarm_ms is not None:
-            wait = min(wait, self._alarm_ms / 1000)
+        alarm_ms = self._rounds.alarm_ms
+        if alarm_ms is not None:
+            wait = min(wait, alarm_ms / 1000)
         handle = asyncio.get_running_loop().call_later(max(wait, 0.001), self._wake.set)
         try:
             await self._wake.wait()

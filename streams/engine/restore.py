@@ -20,6 +20,7 @@ from streams.engine.continuity import (
 from streams.engine.processor import PartitionProcessor
 from streams.engine.producer import TransactionalProducer
 from streams.engine.recovery import read_checkpoint, recover
+from streams.engine.stores import PartitionStores
 from streams.engine.transaction import Committer, PendingWrites
 from streams.stop_worker import ExitCode, StopWorker
 
@@ -62,21 +63,7 @@ async def restore_partition(
     records = await recover(config, stores, spec.stores, number, context.cluster.ids())
     context.failpoints.hit("after-recovery")
 
-    checkpoint = read_checkpoint(stores, number)
-    cluster = context.cluster
-    if checkpoint is not None:
-        checkpoint = check_checkpoint(
-            checkpoint,
-            number,
-            cluster.partition_count,
-            config.application_id,
-            [*spec.topics, *filter(None, [spec.broadcast])],
-            cluster.topics,
-            [config.changelog(store.name) for store in spec.stores],
-            config.favourable_only,
-        )
-    else:
-        check_stateless(number, config.application_id, cluster.group_offsets(number))
+    cluster, checkpoint = context.cluster, _checkpoint(context, stores, number)
     bounds = await _bounds(context, number)
     reads = _reads(context, number, checkpoint, bounds)
     context.failpoints.hit("after-position")
@@ -114,6 +101,28 @@ async def restore_partition(
     old = {topic: checkpoint.ids[topic] for topic in served} if checkpoint is not None else {}
     return RestoredPartition(
         processor, pending, committer, reads, cluster.ids() | old, served, anew, now_floor, records
+    )
+
+
+def _checkpoint(context: EngineContext, stores: PartitionStores, number: int) -> Checkpoint | None:
+    """The checkpoint of the last transaction, checked; None for a partition without a state.
+
+    Raises `StopWorker` when it does not belong to these topics.
+    """
+    config, spec, cluster = context.config, context.processor.spec, context.cluster
+    checkpoint = read_checkpoint(stores, number)
+    if checkpoint is None:
+        check_stateless(number, config.application_id, cluster.group_offsets(number))
+        return None
+    return check_checkpoint(
+        checkpoint,
+        number,
+        cluster.partition_count,
+        config.application_id,
+        [*spec.topics, *filter(None, [spec.broadcast])],
+        cluster.topics,
+        [config.changelog(store.name) for store in spec.stores],
+        config.favourable_only,
     )
 
 

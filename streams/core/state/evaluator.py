@@ -13,6 +13,7 @@ from streams.core.log.decisions import Cause, DecisionLog
 from streams.core.log.events import Published, publish
 from streams.core.model.account import Account, AccountRef, decode_account
 from streams.core.model.change import Change
+from streams.core.model.instants import rfc3339
 from streams.core.model.policy import Policy
 from streams.core.model.ports import ACCOUNTS, Snapshot, Transaction
 from streams.core.model.step_effects import StepEffects
@@ -197,6 +198,27 @@ class Evaluator:
     def expects(self, key: bytes) -> bool:
         """Whether a key waits for an instant, or for the first evaluation under a new policy."""
         return key in self.relook or key in self.schedule
+
+    def run_due(
+        self, transaction: Transaction, now: int, as_of: int, limit: int, favourable_only: bool
+    ) -> int:
+        """Evaluates up to `limit` accounts that are due by `as_of`. Returns how many."""
+        for done in range(limit):
+            entry = self.schedule.take(as_of)
+            if entry is None:
+                return done
+            at, key = entry
+            raw = transaction.get(ACCOUNTS, key)
+            if raw is None:
+                self.gone(key)
+                continue
+            account, ref = decode_account(raw), AccountRef.of(key)
+            cause = {"timer": "look", "due_at": rfc3339(at)}
+            self._effects.counts["timers", ref.platform] += 1
+            self.evaluate(
+                transaction, account, ref, now, cause, as_of=as_of, favourable_only=favourable_only
+            )
+        return limit
 
     def gone(self, key: bytes) -> None:
         """Notes that a key that was to be evaluated is not kept any more."""
