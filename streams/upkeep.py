@@ -10,7 +10,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from schemas.topics import CHANGELOGS, INPUTS, TopicNames
 from streams.app import engine_config
 from streams.engine import acceptance
-from streams.engine.acceptance import Change, Reading
+from streams.engine.acceptance import AcceptedChange, ReadFrom
 from streams.engine.checkpoint import Checkpoint
 from streams.engine.config import EngineConfig
 from streams.engine.processor import ProcessorSpec
@@ -114,8 +114,8 @@ async def _places(
 
 
 async def accept(
-    settings: Settings, wanted: dict[str, str], reading: Reading, *, yes: bool
-) -> list[Change]:
+    settings: Settings, wanted: dict[str, str], reading: ReadFrom, *, yes: bool
+) -> list[AcceptedChange]:
     """What accepting these topics changes; with `yes` it is written. Raises `Refusal`."""
     config, spec = offline(settings)
     async with admin_client(settings) as client:

@@ -11,7 +11,7 @@ import typer
 from streams import rebuild as rebuilding
 from streams import upkeep
 from streams.cli.output import AsJson, echo, echo_json, echo_table, settings
-from streams.engine.acceptance import Change, Reading
+from streams.engine.acceptance import AcceptedChange, ReadFrom
 from streams.operate import reroute as strays
 from streams.operate.errors import UsageError
 
@@ -43,12 +43,12 @@ def accept(
         list[str], typer.Argument(help="TOPIC=ID, as a worker's refusal names it; several.")
     ],
     read: Annotated[
-        Reading,
+        ReadFrom,
         typer.Option(
             help="From where inputs among them are read: their beginning; on, where reading had"
             " stopped (the same records at the same offsets); or their end."
         ),
-    ] = Reading.BEGINNING,
+    ] = ReadFrom.BEGINNING,
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
@@ -78,8 +78,8 @@ def _pair(word: str) -> tuple[str, str]:
     return topic, topic_id
 
 
-def _rows(changes: list[Change]) -> list[tuple[object, ...]]:
-    by_topic: dict[str, list[Change]] = defaultdict(list)
+def _rows(changes: list[AcceptedChange]) -> list[tuple[object, ...]]:
+    by_topic: dict[str, list[AcceptedChange]] = defaultdict(list)
     for change in changes:
         by_topic[change.topic].append(change)
     rows: list[tuple[object, ...]] = []

@@ -16,7 +16,7 @@ from streams.cli.output import AsJson, echo, echo_error, echo_json, echo_table, 
 from streams.operate.audit.reading import MissingTopicsError, read_to_end
 from streams.operate.bulk import (
     MAX_ACCOUNTS,
-    Order,
+    BulkOrder,
     UndoPlan,
     accounts_in,
     checked,
@@ -79,7 +79,7 @@ def _command(command: Command) -> Callable[..., None]:
         yes: Yes = False,
         as_json: AsJson = False,
     ) -> None:
-        order = Order(
+        order = BulkOrder(
             command, actor, reason, _now(), expires_at, until, approved_by, bulk_id, appeal_id
         )
         _refuse_pointless(order)
@@ -118,7 +118,7 @@ def bulk(
     as_json: AsJson = False,
 ) -> None:
     """Say the same of many accounts. Without --yes it only counts: nothing is sent."""
-    order = Order(
+    order = BulkOrder(
         command, actor, reason, _now(), expires_at, until, approved_by, appeal_id=appeal_id
     )
     _refuse_pointless(order)
@@ -155,7 +155,7 @@ def undo(
             echo("nothing can be taken back")
         raise typer.Exit(1)
     accounts = within(way.accounts, max_accounts)
-    order = Order(way.command, actor, reason, now, approved_by=approved_by)
+    order = BulkOrder(way.command, actor, reason, now, approved_by=approved_by)
     order = replace(order, bulk_id=f"undo-{bulk_id}"[:128])
     sent = _send(chosen, order, accounts, not yes)
     _report(sent, order, not yes, as_json, left=[list(it) for it in way.left])
@@ -170,14 +170,14 @@ async def _way_back(chosen: Settings, bulk_id: str, now: int) -> UndoPlan:
         raise UsageError(str(error)) from error
 
 
-def _send(chosen: Settings, order: Order, accounts: list[str], dry_run: bool) -> Sent:
+def _send(chosen: Settings, order: BulkOrder, accounts: list[str], dry_run: bool) -> Sent:
     values = (order.value(account) for account in accounts)
     return asyncio.run(
         send_values(chosen, "controls", values, order.issued_at / 1000, dry_run=dry_run)
     )
 
 
-def _refuse_pointless(order: Order) -> None:
+def _refuse_pointless(order: BulkOrder) -> None:
     """Exit 1, with nothing sent, where a time makes the word useless for every account."""
     order.check()
     try:
@@ -203,7 +203,7 @@ def _ends_before(chosen: Settings) -> Ends | str:
 
 
 def _looked_up(
-    chosen: Settings, sent: Sent, order: Order, accounts: list[str], ends: Ends | str
+    chosen: Settings, sent: Sent, order: BulkOrder, accounts: list[str], ends: Ends | str
 ) -> Effect | str | None:
     """What stood against an effect, looked up when the word is on its way; or why nobody knows."""
     if sent.refused:
@@ -223,7 +223,7 @@ def _looked_up(
 
 def _report(
     sent: Sent,
-    order: Order,
+    order: BulkOrder,
     dry_run: bool,
     as_json: bool,
     found: Effect | str | None = None,

@@ -21,7 +21,7 @@ from streams.index.fresh import freshness
 from streams.operate.audit.reading import MissingTopicsError
 from streams.operate.clients import consumer
 from streams.operate.errors import UsageError
-from streams.operate.events import Wanted, line_of, types_of
+from streams.operate.events import WantedEvents, line_of, types_of
 from streams.operate.events import events as read_events
 from streams.operate.events import follow as follow_events
 from streams.policies.scalars import nearest
@@ -58,7 +58,7 @@ def events(
     """
     if account is not None and ":" not in account:
         raise UsageError(f"--account is PLATFORM:ACCOUNT (an id is {ACCOUNT_ID_PATTERN})")
-    wanted = Wanted(
+    wanted = WantedEvents(
         account, platform, _types(types or []), time_of("--from", start), time_of("--to", end)
     )
     chosen = settings(without_policies=True)
@@ -76,7 +76,7 @@ def events(
         echo("no such event")
 
 
-def _print_indexed(engine: Engine, wanted: Wanted, as_json: bool) -> int:
+def _print_indexed(engine: Engine, wanted: WantedEvents, as_json: bool) -> int:
     count = 0
     with reading(engine) as connection:
         echo_error(freshness(connection).text(now_ms()))
@@ -90,7 +90,7 @@ def _say(event: Mapping[str, Any], as_json: bool) -> None:
     typer.echo(json.dumps(event, ensure_ascii=False) if as_json else line_of(event))
 
 
-async def _follow(chosen: Settings, wanted: Wanted, as_json: bool) -> None:
+async def _follow(chosen: Settings, wanted: WantedEvents, as_json: bool) -> None:
     stopping, loop = asyncio.Event(), asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
@@ -103,7 +103,7 @@ async def _follow(chosen: Settings, wanted: Wanted, as_json: bool) -> None:
         raise UsageError(f"{error}: `byline topics create` makes them") from error
 
 
-async def _print(chosen: Settings, wanted: Wanted, as_json: bool) -> int:
+async def _print(chosen: Settings, wanted: WantedEvents, as_json: bool) -> int:
     count = 0
     try:
         async with consumer(chosen) as client:

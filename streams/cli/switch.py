@@ -19,7 +19,7 @@ from streams.operate.clients import consumer
 from streams.operate.errors import OperateError, UsageError
 from streams.operate.send import Sent, send_values
 from streams.operate.switch_reach import (
-    Covered,
+    CoveredBySwitch,
     Obeyed,
     covered,
     obeyed,
@@ -42,7 +42,7 @@ HELP = {
 }
 
 
-class Turn(StrEnum):
+class OnOff(StrEnum):
     """Which way a switch is turned."""
 
     ON = "on"
@@ -50,11 +50,11 @@ class Turn(StrEnum):
 
 
 @dataclass
-class Done:
+class Turned:
     """What came of turning a switch, for the screen and for a program."""
 
     sent: Sent
-    covers: Covered | None = None
+    covers: CoveredBySwitch | None = None
     obeyed: Obeyed | None = None
     warnings: list[str] = field(default_factory=list)
 
@@ -72,7 +72,7 @@ _RENAMED = renamed(within="within-seconds")
 
 def _command(switch: Switch) -> Callable[..., None]:
     def run(
-        turn: Turn,
+        turn: OnOff,
         scope: Annotated[str, typer.Option(help="A platform, or '*' for all.")],
         actor: Annotated[str, typer.Option(help="Who turns it: an opaque id, no name.")],
         reason: Annotated[ControlReason, typer.Option(help="Why.")],
@@ -94,7 +94,7 @@ def _command(switch: Switch) -> Callable[..., None]:
         value = {
             "scope": scope,
             "switch": switch.value,
-            "on": turn is Turn.ON,
+            "on": turn is OnOff.ON,
             "actor": actor,
             "reason": reason.value,
             "issued_at": iso(int(now * 1000)),
@@ -125,7 +125,7 @@ class _Said:
 
     switch: Switch
     scope: str
-    turn: Turn
+    turn: OnOff
     dry_run: bool
     as_json: bool
 
@@ -138,7 +138,7 @@ class _Said:
             verb = "would be" if self.dry_run else "is"
             echo(f"{self.switch.value} {verb} {self.turn.value} for {self.scope}")
 
-    def looked(self, done: Done) -> None:
+    def looked(self, done: Turned) -> None:
         for warning in done.warnings:
             echo_error(warning)
         if self.as_json:
@@ -166,11 +166,11 @@ class _Said:
 
 async def _turn(
     chosen: Settings, value: dict[str, Any], said: _Said, wait: bool, within: float
-) -> Done:
+) -> Turned:
     """Send it, then look. Nothing that is looked up can keep a brake from being sent."""
     sent = await send_values(chosen, "switches", [value], time.time(), dry_run=said.dry_run)
     said.turned(sent)
-    done = Done(sent)
+    done = Turned(sent)
     if sent.refused:
         return done
     end = sent.ends.get(0)
@@ -181,7 +181,7 @@ async def _turn(
             async with asyncio.timeout(AFTERWARDS_SECONDS):
                 before = await pulled_before(client, chosen, None if end is None else end - 1)
                 done.warnings += without_effect(
-                    said.scope, said.switch, said.turn is Turn.ON, before
+                    said.scope, said.switch, said.turn is OnOff.ON, before
                 )
                 done.covers = await covered(client, chosen, said.scope)
     except (OperateError, MissingTopicsError, TimeoutError) as error:

@@ -122,7 +122,7 @@ TIMERS = frozenset(
 )
 
 
-class Row(NamedTuple):
+class LifecycleRow(NamedTuple):
     """Where an input leads and what it emits, in order; `lifts`: then lifted for each surface.
 
     `lifts_first`: lifted for each surface comes before what is emitted.
@@ -142,112 +142,114 @@ class Impossible(Exception):
         super().__init__(f"{type(state).__name__} {state.name} cannot take the timer '{input_}'")
 
 
-Table = Mapping[IntEnum, Mapping[Input, Row]]
+Table = Mapping[IntEnum, Mapping[Input, LifecycleRow]]
 
 _E, _I, _T = Eligibility, Invitation, Throttle
 
 ELIGIBILITY: Table = {
-    _E.OUTSIDE: {Input.CONDITIONS_HOLD: Row(_E.DWELLING)},
+    _E.OUTSIDE: {Input.CONDITIONS_HOLD: LifecycleRow(_E.DWELLING)},
     _E.DWELLING: {
-        Input.DWELL_OVER: Row(_E.INSIDE),
-        Input.CONDITIONS_FAIL: Row(_E.OUTSIDE),
+        Input.DWELL_OVER: LifecycleRow(_E.INSIDE),
+        Input.CONDITIONS_FAIL: LifecycleRow(_E.OUTSIDE),
     },
     _E.INSIDE: {
-        Input.BELOW_EXIT: Row(_E.LEAVING),
-        Input.LOWER_LINE: Row(_E.INSIDE),
-        Input.HIGHER_LINE: Row(_E.INSIDE),
-        Input.CONDITIONS_FAIL: Row(_E.OUTSIDE),
+        Input.BELOW_EXIT: LifecycleRow(_E.LEAVING),
+        Input.LOWER_LINE: LifecycleRow(_E.INSIDE),
+        Input.HIGHER_LINE: LifecycleRow(_E.INSIDE),
+        Input.CONDITIONS_FAIL: LifecycleRow(_E.OUTSIDE),
     },
     _E.LEAVING: {
-        Input.NOT_BELOW_EXIT: Row(_E.INSIDE),
-        Input.LEAVE_OVER: Row(_E.OUTSIDE),
-        Input.CONDITIONS_FAIL: Row(_E.OUTSIDE),
+        Input.NOT_BELOW_EXIT: LifecycleRow(_E.INSIDE),
+        Input.LEAVE_OVER: LifecycleRow(_E.OUTSIDE),
+        Input.CONDITIONS_FAIL: LifecycleRow(_E.OUTSIDE),
     },
 }
 
 _ENDINGS = {
     **{
-        input_: Row(_I.NONE, (Event.INVITATION_CANCELLED,), lifts=True, cool_down=True)
+        input_: LifecycleRow(_I.NONE, (Event.INVITATION_CANCELLED,), lifts=True, cool_down=True)
         for input_ in (Input.GONE, Input.CLOSED, Input.OWNER_CHANGED)
     },
-    Input.GRANT_TAKEN_BACK: Row(
+    Input.GRANT_TAKEN_BACK: LifecycleRow(
         _I.NONE, (Event.CONSENT_WITHDRAWN,), lifts=True, cool_down=True, lifts_first=True
     ),
 }
 _LIFTABLE = {
-    input_: Row(_I.NONE, (Event.INVITATION_CANCELLED,), cool_down=True)
+    input_: LifecycleRow(_I.NONE, (Event.INVITATION_CANCELLED,), cool_down=True)
     for input_ in (Input.LIFT, Input.APPEAL_UPHELD)
 }
 _ANSWERED_UNSEEN = {
-    Input.GRANTED: Row(_I.GRANTED, (Event.INVITATION_DELIVERED, Event.CONSENT_GRANTED)),
-    Input.DECLINED: Row(_I.DECLINED, (Event.INVITATION_DELIVERED, Event.CONSENT_DECLINED)),
+    Input.GRANTED: LifecycleRow(_I.GRANTED, (Event.INVITATION_DELIVERED, Event.CONSENT_GRANTED)),
+    Input.DECLINED: LifecycleRow(_I.DECLINED, (Event.INVITATION_DELIVERED, Event.CONSENT_DECLINED)),
 }
 
 
-def _waiting(state: Invitation) -> dict[Input, Row]:
+def _waiting(state: Invitation) -> dict[Input, LifecycleRow]:
     """Rows that DELIVERED and DECLINED share: the clock of the answer runs in both."""
     return {
-        Input.GRANTED: Row(_I.GRANTED, (Event.CONSENT_GRANTED,)),
-        Input.DEADLINE_PASSED: Row(_I.EXPIRED, (Event.INVITATION_EXPIRED,)),
-        Input.EXTEND: Row(state, (Event.INVITATION_EXTENDED,)),
-        Input.CLOCK_RESUMED: Row(state, (Event.INVITATION_EXTENDED,)),
-        Input.MILDER_POLICY: Row(state, (Event.INVITATION_EXTENDED,)),
+        Input.GRANTED: LifecycleRow(_I.GRANTED, (Event.CONSENT_GRANTED,)),
+        Input.DEADLINE_PASSED: LifecycleRow(_I.EXPIRED, (Event.INVITATION_EXPIRED,)),
+        Input.EXTEND: LifecycleRow(state, (Event.INVITATION_EXTENDED,)),
+        Input.CLOCK_RESUMED: LifecycleRow(state, (Event.INVITATION_EXTENDED,)),
+        Input.MILDER_POLICY: LifecycleRow(state, (Event.INVITATION_EXTENDED,)),
         **_LIFTABLE,
         **_ENDINGS,
     }
 
 
 INVITATION: Table = {
-    _I.NONE: {Input.INSIDE: Row(_I.INVITED, (Event.INVITATION_ISSUED,))},
+    _I.NONE: {Input.INSIDE: LifecycleRow(_I.INVITED, (Event.INVITATION_ISSUED,))},
     _I.INVITED: {
-        Input.PROJECTED: Row(_I.DELIVERED, (Event.INVITATION_DELIVERED,)),
-        Input.RECEIPT_DELIVERED: Row(_I.DELIVERED, (Event.INVITATION_DELIVERED,)),
-        Input.RECEIPT_FAILED: Row(_I.UNDELIVERED, (Event.INVITATION_UNDELIVERABLE,)),
-        Input.REISSUE: Row(_I.INVITED, (Event.INVITATION_ISSUED,)),
-        Input.EXTEND: Row(_I.INVITED),
+        Input.PROJECTED: LifecycleRow(_I.DELIVERED, (Event.INVITATION_DELIVERED,)),
+        Input.RECEIPT_DELIVERED: LifecycleRow(_I.DELIVERED, (Event.INVITATION_DELIVERED,)),
+        Input.RECEIPT_FAILED: LifecycleRow(_I.UNDELIVERED, (Event.INVITATION_UNDELIVERABLE,)),
+        Input.REISSUE: LifecycleRow(_I.INVITED, (Event.INVITATION_ISSUED,)),
+        Input.EXTEND: LifecycleRow(_I.INVITED),
         **_ANSWERED_UNSEEN,
         **_LIFTABLE,
         **_ENDINGS,
     },
     _I.UNDELIVERED: {
-        Input.RECEIPT_DELIVERED: Row(_I.DELIVERED, (Event.INVITATION_DELIVERED,)),
-        Input.REISSUE: Row(_I.INVITED, (Event.INVITATION_ISSUED,)),
-        Input.EXTEND: Row(_I.UNDELIVERED),
+        Input.RECEIPT_DELIVERED: LifecycleRow(_I.DELIVERED, (Event.INVITATION_DELIVERED,)),
+        Input.REISSUE: LifecycleRow(_I.INVITED, (Event.INVITATION_ISSUED,)),
+        Input.EXTEND: LifecycleRow(_I.UNDELIVERED),
         **_ANSWERED_UNSEEN,
         **_LIFTABLE,
         **_ENDINGS,
     },
     _I.DELIVERED: {
-        Input.RECEIPT_FAILED: Row(_I.UNDELIVERED, (Event.INVITATION_UNDELIVERABLE,)),
-        Input.REMINDER_DUE: Row(_I.DELIVERED, (Event.INVITATION_REMINDED,)),
-        Input.DECLINED: Row(_I.DECLINED, (Event.CONSENT_DECLINED,)),
+        Input.RECEIPT_FAILED: LifecycleRow(_I.UNDELIVERED, (Event.INVITATION_UNDELIVERABLE,)),
+        Input.REMINDER_DUE: LifecycleRow(_I.DELIVERED, (Event.INVITATION_REMINDED,)),
+        Input.DECLINED: LifecycleRow(_I.DECLINED, (Event.CONSENT_DECLINED,)),
         **_waiting(_I.DELIVERED),
     },
     _I.DECLINED: _waiting(_I.DECLINED),
     _I.EXPIRED: {
-        Input.RECEIPT_FAILED: Row(_I.UNDELIVERED, (Event.INVITATION_UNDELIVERABLE,), lifts=True),
-        Input.GRANTED: Row(_I.GRANTED, (Event.CONSENT_GRANTED,), lifts=True),
-        Input.LIFT: Row(_I.EXPIRED, lifts=True),
-        Input.APPEAL_UPHELD: Row(_I.EXPIRED, lifts=True),
-        Input.ENDED: Row(_I.NONE, lifts=True, cool_down=True),
+        Input.RECEIPT_FAILED: LifecycleRow(
+            _I.UNDELIVERED, (Event.INVITATION_UNDELIVERABLE,), lifts=True
+        ),
+        Input.GRANTED: LifecycleRow(_I.GRANTED, (Event.CONSENT_GRANTED,), lifts=True),
+        Input.LIFT: LifecycleRow(_I.EXPIRED, lifts=True),
+        Input.APPEAL_UPHELD: LifecycleRow(_I.EXPIRED, lifts=True),
+        Input.ENDED: LifecycleRow(_I.NONE, lifts=True, cool_down=True),
         **_ENDINGS,
     },
     _I.GRANTED: {
-        Input.GRANTED: Row(_I.GRANTED, (Event.CONSENT_GRANTED,)),
-        Input.WITHDRAWN: Row(_I.NONE, (Event.CONSENT_WITHDRAWN,), cool_down=True),
-        Input.DECLINED: Row(_I.NONE, (Event.CONSENT_WITHDRAWN,), cool_down=True),
-        Input.CLOSED: Row(_I.NONE, (Event.CONSENT_VOIDED,), cool_down=True),
-        Input.OWNER_CHANGED: Row(_I.NONE, (Event.CONSENT_VOIDED,), cool_down=True),
-        Input.NEW_NOTICE: Row(_I.NONE, (Event.CONSENT_VOIDED,)),
+        Input.GRANTED: LifecycleRow(_I.GRANTED, (Event.CONSENT_GRANTED,)),
+        Input.WITHDRAWN: LifecycleRow(_I.NONE, (Event.CONSENT_WITHDRAWN,), cool_down=True),
+        Input.DECLINED: LifecycleRow(_I.NONE, (Event.CONSENT_WITHDRAWN,), cool_down=True),
+        Input.CLOSED: LifecycleRow(_I.NONE, (Event.CONSENT_VOIDED,), cool_down=True),
+        Input.OWNER_CHANGED: LifecycleRow(_I.NONE, (Event.CONSENT_VOIDED,), cool_down=True),
+        Input.NEW_NOTICE: LifecycleRow(_I.NONE, (Event.CONSENT_VOIDED,)),
     },
 }
 
 THROTTLE: Table = {
-    _T.FREE: {Input.APPLY: Row(_T.THROTTLED, (Event.THROTTLE_APPLIED,))},
+    _T.FREE: {Input.APPLY: LifecycleRow(_T.THROTTLED, (Event.THROTTLE_APPLIED,))},
     _T.THROTTLED: {
-        Input.REVIEW_DUE: Row(_T.THROTTLED, (Event.THROTTLE_RENEWED,)),
-        Input.EXPIRY_DUE: Row(_T.FREE, (Event.THROTTLE_LIFTED,)),
-        Input.RELEASE: Row(_T.FREE, (Event.THROTTLE_LIFTED,)),
+        Input.REVIEW_DUE: LifecycleRow(_T.THROTTLED, (Event.THROTTLE_RENEWED,)),
+        Input.EXPIRY_DUE: LifecycleRow(_T.FREE, (Event.THROTTLE_LIFTED,)),
+        Input.RELEASE: LifecycleRow(_T.FREE, (Event.THROTTLE_LIFTED,)),
     },
 }
 
@@ -264,7 +266,7 @@ _TABLE_OF: Mapping[type[IntEnum], Table] = {
 }
 
 
-def row_of(state: IntEnum, input_: Input) -> Row | None:
+def row_of(state: IntEnum, input_: Input) -> LifecycleRow | None:
     """The row of a state and an input; None: same, recorded only. Raises `Impossible`."""
     row = _TABLE_OF[type(state)][state].get(input_)
     if row is None and input_ in TIMERS:

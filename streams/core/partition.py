@@ -20,9 +20,9 @@ from streams.core.inputs.decode import (
 from streams.core.inputs.entry import entry_of
 from streams.core.inputs.heard import word_of
 from streams.core.inputs.intake import Intake
-from streams.core.inputs.refusal_guard import Counted
+from streams.core.inputs.refusal_guard import RefusalCounts
 from streams.core.limits.caps import Caps
-from streams.core.limits.cluster import CLUSTER, Cluster
+from streams.core.limits.cluster import CLUSTER, ClusterChange
 from streams.core.limits.guards import GuardBook
 from streams.core.limits.partition_limits import CAPS, GUARDS, PartitionLimits
 from streams.core.limits.switches import BRAKES, Switches
@@ -40,7 +40,7 @@ from streams.core.state.account_store import AccountStore
 from streams.core.state.adoption import Adopted, adopt
 from streams.core.state.evaluator import POLICIES, Evaluator
 from streams.core.state.hearing import Hearing
-from streams.core.state.reading import TOPIC_NUMBERS, Reader
+from streams.core.state.reading import TOPIC_NUMBERS, InputReader
 from streams.core.state.refusals import REFUSALS, PartitionRefusals
 
 _CHAIN, _RESCAN = b"#chain", b"#rescan"
@@ -81,7 +81,7 @@ class Partition:
         raw = snapshot.get(ACCOUNTS, _RESCAN)
         self._store.rescan = msgspec.msgpack.decode(raw, type=dict[int, int]) if raw else {}
         self._switches = _load(snapshot, BRAKES, Switches)
-        self._cluster = _load(snapshot, CLUSTER, Cluster)
+        self._cluster = _load(snapshot, CLUSTER, ClusterChange)
         if self._cluster.restart(now):
             self._effects.pending[CLUSTER] = self._cluster
         self._limits = PartitionLimits(
@@ -111,7 +111,7 @@ class Partition:
         self.schedule = self._evaluator.schedule
         self._refusals = PartitionRefusals(
             environment.policies,
-            _load(snapshot, REFUSALS, Counted),
+            _load(snapshot, REFUSALS, RefusalCounts),
             self._switches,
             self._decisions,
             self._effects,
@@ -129,7 +129,7 @@ class Partition:
             self._effects,
             self._hearing.refused,
         )
-        self._reader = Reader(
+        self._reader = InputReader(
             environment.policies,
             self._store,
             self._limits,

@@ -31,7 +31,7 @@ from streams.stop_worker import ExitCode, StopWorker
 MARGIN_SECONDS = 2.0
 
 
-class Reading(StrEnum):
+class ReadFrom(StrEnum):
     """From where an input that is accepted is read."""
 
     BEGINNING = "beginning"
@@ -43,7 +43,7 @@ class Reading(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class AcceptedChange:
     """What accepting a topic does to a partition: the ids, and where it is read (None: nowhere).
 
     `unread`: how many offsets lie between where reading goes on and the end.
@@ -102,8 +102,8 @@ async def plan(
     config: EngineConfig,
     spec: ProcessorSpec,
     wanted: Mapping[str, str],
-    reading: Reading,
-) -> list[Change]:
+    reading: ReadFrom,
+) -> list[AcceptedChange]:
     """What accepting `wanted` (topic to new id) would do; empty when it is accepted already.
 
     Raises `StopWorker` for an id that the topic has not, and for a changelog unless it is stated
@@ -126,7 +126,7 @@ async def plan(
         if topic in wanted
     }
     logs = [name for name in changelogs(config, spec) if name in wanted]
-    if logs and reading is not Reading.ON:
+    if logs and reading is not ReadFrom.ON:
         raise StopWorker(
             f"{', '.join(logs)} carries the state: it is accepted with --read on alone, which says "
             f"that it holds all that it held. Else {REBUILD}",
@@ -170,24 +170,24 @@ def _change(
     number: int,
     topic_id: str,
     bounds: tuple[int, int] | None,
-    reading: Reading,
-) -> Change | None:
+    reading: ReadFrom,
+) -> AcceptedChange | None:
     """None: this partition has accepted it already."""
     old_id = checkpoint.ids.get(topic, "")
     if bounds is None:
         known = topic in checkpoint.ids and old_id == topic_id
-        return None if known else Change(topic, number, old_id, topic_id, None, None, 0)
+        return None if known else AcceptedChange(topic, number, old_id, topic_id, None, None, 0)
     begin, end = bounds
     before = checkpoint.next.get(topic)
     inside = before is not None and begin <= before <= end
     if old_id == topic_id and inside:
         return None
-    if checkpoint.served.get(topic) == topic_id and inside and reading is Reading.BEGINNING:
+    if checkpoint.served.get(topic) == topic_id and inside and reading is ReadFrom.BEGINNING:
         # It has been read by workers that held back what is adverse: from its beginning to here.
         after = before
-    elif reading is Reading.BEGINNING:
+    elif reading is ReadFrom.BEGINNING:
         after = begin
-    elif reading is Reading.END:
+    elif reading is ReadFrom.END:
         after = end
     elif inside:
         after = before
@@ -199,7 +199,7 @@ def _change(
             ExitCode.PERSON,
         )
     assert after is not None
-    return Change(topic, number, old_id, topic_id, before, after, end - after)
+    return AcceptedChange(topic, number, old_id, topic_id, before, after, end - after)
 
 
 async def bounds_of(
@@ -218,9 +218,11 @@ async def bounds_of(
     return {tp: (begins[tp], ends[tp]) for tp in places}
 
 
-async def write(config: EngineConfig, spec: ProcessorSpec, changes: Iterable[Change]) -> int:
+async def write(
+    config: EngineConfig, spec: ProcessorSpec, changes: Iterable[AcceptedChange]
+) -> int:
     """Write the changes, partition by partition; how many partitions were written."""
-    by_partition: dict[int, list[Change]] = {}
+    by_partition: dict[int, list[AcceptedChange]] = {}
     for change in changes:
         by_partition.setdefault(change.partition, []).append(change)
     for number, own in by_partition.items():
@@ -235,7 +237,7 @@ async def write(config: EngineConfig, spec: ProcessorSpec, changes: Iterable[Cha
     return len(by_partition)
 
 
-def _with(checkpoint: Checkpoint, changes: Iterable[Change]) -> Checkpoint:
+def _with(checkpoint: Checkpoint, changes: Iterable[AcceptedChange]) -> Checkpoint:
     reads, ids, served = dict(checkpoint.next), dict(checkpoint.ids), dict(checkpoint.served)
     anew = dict(checkpoint.anew)
     for change in changes:

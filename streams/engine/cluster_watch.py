@@ -20,7 +20,7 @@ from aiokafka.errors import KafkaError
 from streams.engine.clock import Clock
 from streams.engine.config import EngineConfig
 from streams.engine.continuity import REBUILD, accept
-from streams.engine.preflight import Cluster, changelogs, committed_of, refuse_deletion
+from streams.engine.preflight import KnownCluster, changelogs, committed_of, refuse_deletion
 from streams.engine.processor import ProcessorSpec
 from streams.kafka.login import knock
 from streams.kafka.requests.metadata import UNKNOWN_TOPIC, View, view_topics
@@ -51,7 +51,7 @@ class ClusterWatch:
         config: EngineConfig,
         spec: ProcessorSpec,
         clock: Clock,
-        cluster: Cluster,
+        cluster: KnownCluster,
         on_change: Callable[[], None],
     ) -> None:
         self.looked_at = -math.inf

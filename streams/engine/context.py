@@ -15,7 +15,7 @@ from streams.engine.fetch_queues import FetchBuffer, FetchQueue
 from streams.engine.high_watermarks import HighWatermarkReader
 from streams.engine.lag import LagBook
 from streams.engine.observer import Observer
-from streams.engine.preflight import Cluster
+from streams.engine.preflight import KnownCluster
 from streams.engine.processor import Processor
 from streams.engine.stores import DiskMemory, PartitionStores
 
@@ -50,7 +50,7 @@ class EngineContext:
     failpoints: Failpoints
     buffer: FetchBuffer
     member: GroupMember
-    cluster: Cluster
+    cluster: KnownCluster
     """As it was when the worker started."""
     watch: ClusterWatch
     watermarks: HighWatermarkReader

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Mapping
 import msgspec
 
 from streams.engine.checkpoint import FORMAT, Checkpoint
-from streams.kafka.requests.metadata import Topic
+from streams.kafka.requests.metadata import TopicView
 from streams.stop_worker import ExitCode, StopWorker
 
 SECOND_TIME = "A new application id is no way out: it would send every event a second time"
@@ -48,7 +48,7 @@ def check_checkpoint(
     partition_count: int,
     application_id: str,
     known: Iterable[str],
-    topics: Mapping[str, Topic],
+    topics: Mapping[str, TopicView],
     changelogs: Collection[str],
     favourable_only: bool = False,
 ) -> Checkpoint:
@@ -128,7 +128,7 @@ def check_bounds(
     partition: int,
     reads: Mapping[str, int],
     bounds: Mapping[str, tuple[int, int]],
-    topics: Mapping[str, Topic],
+    topics: Mapping[str, TopicView],
 ) -> None:
     """Refuse a position outside of a topic (`bounds`: first offset and end, by topic)."""
     for topic, (begin, end) in bounds.items():

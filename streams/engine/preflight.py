@@ -22,7 +22,7 @@ from streams.kafka.login import knock
 from streams.kafka.requests.metadata import (
     NO_RIGHT_TO_SEE,
     UNKNOWN_TOPIC,
-    Topic,
+    TopicView,
     View,
     view_topics,
 )
@@ -41,12 +41,12 @@ REROUTE = (
 
 
 @dataclass(frozen=True, slots=True)
-class Cluster:
+class KnownCluster:
     """The cluster as it was when the worker started: what the watch compares it with."""
 
     cluster_id: str
     partition_count: int
-    topics: Mapping[str, Topic]
+    topics: Mapping[str, TopicView]
     committed: Mapping[TopicPartition, int]
     """Where the group had read to."""
     beyond: tuple[TopicPartition, ...] = ()
@@ -76,7 +76,7 @@ def needed_topics(config: EngineConfig, spec: ProcessorSpec) -> list[str]:
 
 async def inspect_cluster(
     config: EngineConfig, spec: ProcessorSpec, log: logging.Logger
-) -> Cluster:
+) -> KnownCluster:
     """Wait for the broker, check the topics. Raises `StopWorker`: 70 for a broker, 2 for topics."""
     servers, deadline = config.bootstrap_servers, time.monotonic() + config.broker_wait_seconds
     pause = 0.5
@@ -106,7 +106,7 @@ async def inspect_cluster(
 
 async def _inspect(
     client: AIOKafkaAdminClient, config: EngineConfig, spec: ProcessorSpec
-) -> Cluster:
+) -> KnownCluster:
     needed = needed_topics(config, spec)
     view = await _complete_view(client, [*needed, *spec.beside])
     await refuse_missing_rights(client, config.application_id, view, _rights(config, spec))
@@ -120,7 +120,7 @@ async def _inspect(
     committed = await _committed(client, config.application_id, spec, partition_count)
     beyond = partitions_beyond(spec, view, partition_count)
     watched = {name: view.topics[name] for name in needed}
-    return Cluster(view.cluster_id, partition_count, watched, committed, beyond)
+    return KnownCluster(view.cluster_id, partition_count, watched, committed, beyond)
 
 
 def partitions_beyond(

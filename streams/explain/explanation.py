@@ -7,7 +7,7 @@ from streams.core.model.instants import rfc3339
 from streams.explain import cites, en, zh
 from streams.explain.material import Material
 from streams.explain.nearest import Change, Kind, Nearest, nearest
-from streams.explain.sandbox import Outcome
+from streams.explain.sandbox import SandboxOutcome
 from streams.explain.sentences import At, Deed, Language, Place, Sentence
 from streams.explain.situation import Situation
 from streams.explain.timeline import obedience, timeline
@@ -98,7 +98,7 @@ def _change(change: Change, places: tuple[Place, ...]) -> Sentence:
     return Sentence(f"change.{key}", says, places)
 
 
-def _what(outcome: Outcome) -> tuple[Deed, ...]:
+def _what(outcome: SandboxOutcome) -> tuple[Deed, ...]:
     """The events of an outcome, each with its surfaces."""
     found: dict[str, list[str]] = {}
     for name, _, surface, _ in outcome.events:

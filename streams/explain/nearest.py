@@ -16,7 +16,7 @@ from streams.core.model.instants import SECOND, rfc3339
 from streams.core.rules.applicable_phase import label_field, standing_of
 from streams.core.rules.milder import cycle_exit_line, open_cycle
 from streams.explain.material import Material
-from streams.explain.sandbox import HORIZON, Outcome, Sandbox
+from streams.explain.sandbox import HORIZON, Sandbox, SandboxOutcome
 from streams.stop_worker import StopWorker
 
 
@@ -42,7 +42,7 @@ class Change:
     """
 
     kind: Kind
-    outcome: Outcome
+    outcome: SandboxOutcome
     by: int | None = None
     until: int | None = None
     label: str | None = None
@@ -52,7 +52,7 @@ class Change:
 class Nearest:
     """What happens without a change, and each change that would alter that."""
 
-    without: Outcome
+    without: SandboxOutcome
     changes: tuple[Change, ...]
 
 
@@ -76,7 +76,7 @@ def nearest(material: Material, now: int) -> Nearest | None:
     return Nearest(without, changes)
 
 
-def _changes(world: World, account: Account, without: Outcome, now: int) -> Iterator[Change]:
+def _changes(world: World, account: Account, without: SandboxOutcome, now: int) -> Iterator[Change]:
     sandbox = world()
     policy, ref = sandbox.policy, sandbox.ref
     standing = standing_of(account, policy, now)
@@ -127,7 +127,7 @@ def _counts(account: Account, sandbox: Sandbox, now: int) -> Iterator[tuple[Kind
 
 
 def _count(
-    world: World, account: Account, kind: Kind, followers: int, without: Outcome, now: int
+    world: World, account: Account, kind: Kind, followers: int, without: SandboxOutcome, now: int
 ) -> Change | None:
     known = account.followers or 0
     outcome = _read(world, followers, now)
@@ -139,19 +139,21 @@ def _count(
     return Change(kind, outcome, by=abs(followers - known))
 
 
-def _read(world: World, followers: int, now: int) -> Outcome:
+def _read(world: World, followers: int, now: int) -> SandboxOutcome:
     reading = {"followers": followers, "observed_at": rfc3339(now), "cause": "organic"}
     return world().put("follower-counts", now, **reading).outcome()
 
 
-def _labelled(world: World, kind: Kind, text: str, without: Outcome, now: int) -> Iterator[Change]:
+def _labelled(
+    world: World, kind: Kind, text: str, without: SandboxOutcome, now: int
+) -> Iterator[Change]:
     said = {"category": text, "observed_at": rfc3339(now)}
     outcome = world().put("category-changes", now, **said).outcome()
     if not outcome.same(without):
         yield Change(kind, outcome, label=text if kind is Kind.LABEL else None)
 
 
-def _grant(world: World, without: Outcome, now: int) -> Iterator[Change]:
+def _grant(world: World, without: SandboxOutcome, now: int) -> Iterator[Change]:
     """A grant now, and until when one would have the same outcome: found by halving, to a second.
 
     What it alters has to be the same at the last instant, and another thing a second later.
@@ -167,11 +169,11 @@ def _grant(world: World, without: Outcome, now: int) -> Iterator[Change]:
     yield Change(Kind.GRANT, outcome)
 
 
-def _answered(world: World, answer: Answer, at: int) -> Outcome:
+def _answered(world: World, answer: Answer, at: int) -> SandboxOutcome:
     return world().put("consent-answers", at, answer=answer, occurred_at=rfc3339(at)).outcome()
 
 
-def restricts(outcome: Outcome) -> bool:
+def restricts(outcome: SandboxOutcome) -> bool:
     """Whether a surface is restricted, not in shadow alone."""
     return any(
         name == "throttle.applied" and mode == Mode.ENFORCE for name, _, _, mode in outcome.events

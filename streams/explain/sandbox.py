@@ -39,13 +39,13 @@ DECISIVE = frozenset(
 """Events that are an outcome; a reminder is none."""
 
 
-class Outcome(NamedTuple):
+class SandboxOutcome(NamedTuple):
     """The first decisive events, all of one instant; empty: nothing would happen by itself."""
 
     at: int | None
     events: tuple[tuple[str, str, str | None, str], ...]
 
-    def same(self, other: "Outcome") -> bool:
+    def same(self, other: "SandboxOutcome") -> bool:
         """Whether the same would happen, whenever."""
         return self.events == other.events
 
@@ -124,17 +124,17 @@ class Sandbox:
             if decisive and any(it["event"] in DECISIVE for it in self._tables.sent):
                 return
 
-    def outcome(self) -> Outcome:
+    def outcome(self) -> SandboxOutcome:
         """What happens first that is an outcome."""
         if not any(it["event"] in DECISIVE for it in self._tables.sent):
             self._run(self.now + HORIZON, decisive=True)
         decisive = [it for it in self._tables.sent if it["event"] in DECISIVE]
         if not decisive:
-            return Outcome(None, ())
+            return SandboxOutcome(None, ())
         first = decisive[0]["decided_at"]
         events = tuple(
             (it["event"], it["reason"], it.get("surface"), it["mode"])
             for it in decisive
             if it["decided_at"] == first
         )
-        return Outcome(millis(first), events)
+        return SandboxOutcome(millis(first), events)

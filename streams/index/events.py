@@ -8,10 +8,10 @@ from sqlalchemy import Connection, and_, select
 
 from streams.index import tables
 from streams.operate.audit.records import Record
-from streams.operate.events import Wanted
+from streams.operate.events import WantedEvents
 
 
-def events(connection: Connection, wanted: Wanted) -> Iterator[Mapping[str, Any]]:
+def events(connection: Connection, wanted: WantedEvents) -> Iterator[Mapping[str, Any]]:
     """Those that are wanted: of one account in its order, of several by time."""
     table = tables.events
     limits = []

@@ -27,7 +27,7 @@ _ISSUER_UNKNOWN = frozenset({2, 18, 19, 20, 21})
 _OURS_REFUSED = ("CERTIFICATE", "UNKNOWN_CA", "ACCESS_DENIED")
 
 
-class Fault(Exception):
+class GreetingFault(Exception):
     """What a person has to mend, in a sentence."""
 
 
@@ -46,7 +46,7 @@ class _OtherTalk(Exception):
 def greet(host: str, port: int, context: ssl.SSLContext | None, logs_in: bool) -> None:
     """Ask who is there: with TLS if a context is given, as one who will log in or not.
 
-    Returns where a Kafka answers that expects just that; raises `Fault` or `Silence`.
+    Returns where a Kafka answers that expects just that; raises `GreetingFault` or `Silence`.
     """
     where = f"Kafka at {host}:{port}"
     try:
@@ -57,7 +57,7 @@ def greet(host: str, port: int, context: ssl.SSLContext | None, logs_in: bool) -
                 if not logs_in:
                     _refuse_if_login_is_wanted(talk, where, context is not None)
     except ssl.SSLCertVerificationError as error:
-        raise Fault(_not_trusted(where, host, error)) from error
+        raise GreetingFault(_not_trusted(where, host, error)) from error
     except ssl.SSLError as error:
         _judge_tls(host, port, error)
     except _OtherTalk as talk_of_others:
@@ -125,7 +125,7 @@ def _refuse_if_login_is_wanted(talk: socket.socket, where: str, tls: bool) -> No
         (length,) = struct.unpack_from(">h", answer, at)
         names.append(answer[at + 2 : at + 2 + length].decode(errors="replace"))
         at += 2 + length
-    raise Fault(
+    raise GreetingFault(
         f"{where} wants a login ({', '.join(names)}): set {PROTOCOL} to"
         f" {'SASL_SSL' if tls else 'SASL_PLAINTEXT'}, with user name and password"
     )
@@ -150,23 +150,23 @@ def _judge_tls(host: str, port: int, error: ssl.SSLError) -> None:
         _judge_end(host, port, ssl.create_default_context(), error)
     if "ALERT" in reason and any(word in reason for word in _OURS_REFUSED):
         words = reason.rpartition("ALERT_")[2].lower().replace("_", " ")
-        raise Fault(
+        raise GreetingFault(
             f"{where} does not take our certificate ({words}): BYLINE_KAFKA_SSL_CERTFILE and"
             " BYLINE_KAFKA_SSL_KEYFILE have to hold one that it trusts"
         ) from error
     if _talks_plain(host, port):
-        raise Fault(_without_tls(where)) from error
+        raise GreetingFault(_without_tls(where)) from error
     if _is_web(host, port):
         _judge_bytes(host, port, _WEB)
     words = reason.lower().replace("_", " ")
-    raise Fault(f"no TLS with {where} ({words}): check {PROTOCOL}, port and certificates")
+    raise GreetingFault(f"no TLS with {where} ({words}): check {PROTOCOL}, port and certificates")
 
 
 def _judge_bytes(host: str, port: int, first: bytes) -> None:
     if first.startswith(_TLS_ALERT):
-        raise Fault(_with_tls(f"Kafka at {host}:{port}"))
+        raise GreetingFault(_with_tls(f"Kafka at {host}:{port}"))
     what = "a web server" if _WEB.startswith(first[:5]) and first else "something that is no Kafka"
-    raise Fault(
+    raise GreetingFault(
         f"{what} answers at {host}:{port}: BYLINE_KAFKA_BOOTSTRAP_SERVERS has to name Kafka"
     )
 
@@ -174,9 +174,9 @@ def _judge_bytes(host: str, port: int, first: bytes) -> None:
 def _judge_end(host: str, port: int, context: ssl.SSLContext | None, error: BaseException) -> None:
     """The connection was closed in our face: does it listen for the other protocol?"""
     if context is None and _talks_tls(host, port):
-        raise Fault(_with_tls(f"Kafka at {host}:{port}")) from error
+        raise GreetingFault(_with_tls(f"Kafka at {host}:{port}")) from error
     if context is not None and _talks_plain(host, port):
-        raise Fault(_without_tls(f"Kafka at {host}:{port}")) from error
+        raise GreetingFault(_without_tls(f"Kafka at {host}:{port}")) from error
     if _is_web(host, port):
         _judge_bytes(host, port, _WEB)
     raise Silence("it closes the connection") from error

@@ -20,14 +20,14 @@ from aiokafka.errors import (
     UnsupportedSaslMechanismError,
 )
 
-from streams.kafka.greeting import STEP_SECONDS, Fault, Silence, greet
+from streams.kafka.greeting import STEP_SECONDS, GreetingFault, Silence, greet
 
 LIMIT_SECONDS = 8.0
 """For all servers together; whoever asks has ten seconds to say what is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class LoginAnswer:
     """What came of knocking; with neither, Kafka lets us in.
 
     `fault`: what a person has to mend, in a sentence. `silence`: why nobody answers; waiting may
@@ -38,24 +38,24 @@ class Answer:
     silence: str | None = None
 
 
-async def knock(arguments: Mapping[str, Any]) -> Answer:
+async def knock(arguments: Mapping[str, Any]) -> LoginAnswer:
     """Try to log in at each server until one lets us in; `arguments` are of an aiokafka client."""
-    first: Answer | None = None
+    first: LoginAnswer | None = None
     servers = arguments["bootstrap_servers"]
     try:
         async with asyncio.timeout(LIMIT_SECONDS):
             for host, port, _ in collect_hosts(servers, randomize=False):
                 answer = await _knock_at(host, port, arguments)
-                if answer == Answer():
+                if answer == LoginAnswer():
                     return answer
                 if first is None or (answer.fault and not first.fault):
                     first = answer
     except TimeoutError:
         pass
-    return first or Answer(silence=f"no answer within {LIMIT_SECONDS:.0f} s")
+    return first or LoginAnswer(silence=f"no answer within {LIMIT_SECONDS:.0f} s")
 
 
-async def _knock_at(host: str, port: int, arguments: Mapping[str, Any]) -> Answer:
+async def _knock_at(host: str, port: int, arguments: Mapping[str, Any]) -> LoginAnswer:
     connection = {
         name: value
         for name, value in arguments.items()
@@ -67,11 +67,11 @@ async def _knock_at(host: str, port: int, arguments: Mapping[str, Any]) -> Answe
         await asyncio.to_thread(greet, host, port, context, logs_in)
         if logs_in:
             await _log_in(host, port, connection)
-    except Fault as fault:
-        return Answer(fault=str(fault))
+    except GreetingFault as fault:
+        return LoginAnswer(fault=str(fault))
     except Silence as silence:
-        return Answer(silence=str(silence))
-    return Answer()
+        return LoginAnswer(silence=str(silence))
+    return LoginAnswer()
 
 
 async def _log_in(host: str, port: int, connection: Mapping[str, Any]) -> None:
@@ -81,17 +81,17 @@ async def _log_in(host: str, port: int, connection: Mapping[str, Any]) -> None:
         found = await create_conn(host, port, request_timeout_ms=limit, **connection)
     except (SaslAuthenticationFailed, AuthenticationFailedError) as error:
         user = connection.get("sasl_plain_username")
-        raise Fault(
+        raise GreetingFault(
             f"{where} refuses the login of {user}: user name or password is wrong"
         ) from error
     except UnsupportedSaslMechanismError as error:
         mechanism = connection.get("sasl_mechanism")
-        raise Fault(
+        raise GreetingFault(
             f"{where} knows no login by {mechanism}: set another BYLINE_KAFKA_SASL_MECHANISM"
         ) from error
     except IllegalSaslStateError as error:
         protocol = "SSL" if connection.get("ssl_context") else "PLAINTEXT"
-        raise Fault(
+        raise GreetingFault(
             f"{where} wants no login: set BYLINE_KAFKA_SECURITY_PROTOCOL to {protocol}, or name the"
             " port for logins"
         ) from error

@@ -20,7 +20,7 @@ from streams.letters.producer import RedriveProducer, in_transaction
 from streams.letters.reading import Filter, Letter, read_letters
 from streams.operate.errors import UsageError
 from streams.operate.send import known_platforms, partition_of
-from streams.operate.send_check import Checker, Line, Rejection
+from streams.operate.send_check import CheckedLine, LineChecker, Rejection
 from streams.settings import Settings
 
 MOST_TOGETHER = 200
@@ -174,7 +174,7 @@ def _plan(
         value = changed
     if value is None:
         return Left(letter, "it has no value, so nothing can be mended: it can only be dismissed")
-    checker = Checker(
+    checker = LineChecker(
         letter.origin.topic,
         platforms,
         order.now / 1000,
@@ -190,7 +190,7 @@ def _plan(
     return _again(letter, line, program is not None)
 
 
-def _again(letter: Letter, line: Line, changed: bool) -> Again:
+def _again(letter: Letter, line: CheckedLine, changed: bool) -> Again:
     assert line.value is not None
     return Again(letter, line.key, line.value, changed)
 

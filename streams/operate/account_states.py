@@ -13,7 +13,7 @@ import msgspec
 from schemas.enums import Deferral, Event, Mode
 from streams.core.lifecycle import Invitation
 from streams.core.limits.caps import Caps
-from streams.core.limits.cluster import CLUSTER, Cluster
+from streams.core.limits.cluster import CLUSTER, ClusterChange
 from streams.core.limits.guards import GuardBook
 from streams.core.limits.partition_limits import CAPS, GUARDS, PartitionLimits
 from streams.core.limits.switches import BRAKES, Switches
@@ -116,7 +116,7 @@ class States:
             StepEffects(),
         )
         policies = {name: self._policy(it.digest) for name, it in known.items()}
-        switches, cluster = _load(raw, BRAKES, Switches), _load(raw, CLUSTER, Cluster)
+        switches, cluster = _load(raw, BRAKES, Switches), _load(raw, CLUSTER, ClusterChange)
         return Part(known, policies, switches, limits, cluster, caps)
 
     def _policy(self, digest: str) -> Policy | None:
@@ -134,7 +134,7 @@ class Part(NamedTuple):
     policies: dict[str, Policy | None]
     switches: Switches
     limits: PartitionLimits
-    cluster: Cluster
+    cluster: ClusterChange
     caps: Caps
 
     def context(self, ref: AccountRef, now: int) -> DecisionContext:

@@ -25,7 +25,7 @@ ON_APPEALS = frozenset({Command.APPEAL_OPENED, Command.APPEAL_UPHELD, Command.AP
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class BulkOrder:
     """What is to be said of each account, by whom and why; times as the wire writes them."""
 
     command: Command
@@ -112,7 +112,7 @@ def checked(accounts: Iterable[str]) -> list[str]:
     return kept
 
 
-def default_bulk_id(accounts: Iterable[str], order: Order) -> str:
+def default_bulk_id(accounts: Iterable[str], order: BulkOrder) -> str:
     """An id of a bulk: a function of what it says and when."""
     words = [order.command.value, order.actor, str(order.issued_at), *accounts]
     return "bulk-" + hashlib.sha256("|".join(words).encode()).hexdigest()[:12]
@@ -132,7 +132,7 @@ class UndoPlan:
 
 
 @dataclass(slots=True)
-class _Said:
+class _SaidOf:
     """What was said of one account: in the bulk, by others, and of holds last of all."""
 
     named: bool = False
@@ -183,9 +183,9 @@ def way_back(records: Iterable[Record], bulk_id: str, now: int) -> UndoPlan:
             refused.add(place)
         elif record.topic == "controls" and (found := parsed_control(record)) is not None:
             controls.append(found)
-    said: dict[str, _Said] = {}
+    said: dict[str, _SaidOf] = {}
     for place, control in controls:
-        account = said.setdefault(input_key("controls", control), _Said())
+        account = said.setdefault(input_key("controls", control), _SaidOf())
         account.hear(control, control.bulk_id == bulk_id, place in refused)
     why = {key: it.why_left(bulk_id, now) for key, it in said.items() if it.named}
     if not why:

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from enum import IntEnum
 
-from streams.core.lifecycle import MACHINES, OPEN, Input, Invitation, Row, Table
+from streams.core.lifecycle import MACHINES, OPEN, Input, Invitation, LifecycleRow, Table
 
 END = "<!-- end of diagram -->"
 _HELD = re.compile(r"<!-- diagram: (\w+) -->\n(.*?)" + END, re.DOTALL)
@@ -50,7 +50,7 @@ def held_by(text: str) -> dict[str, str]:
     return {found[1]: found[2] for found in _HELD.finditer(text)}
 
 
-def _shared(table: Table) -> dict[Input, Row]:
+def _shared(table: Table) -> dict[Input, LifecycleRow]:
     """The rows that every open state has alike: one arrow, from all of them together."""
     states = [state for state in table if isinstance(state, Invitation) and state in OPEN]
     if not states:
@@ -63,7 +63,9 @@ def _shared(table: Table) -> dict[Input, Row]:
     }
 
 
-def _edges(table: Table, shared: dict[Input, Row]) -> Iterator[tuple[IntEnum, IntEnum, str]]:
+def _edges(
+    table: Table, shared: dict[Input, LifecycleRow]
+) -> Iterator[tuple[IntEnum, IntEnum, str]]:
     for state, rows in table.items():
         own = [(input_, row) for input_, row in rows.items() if shared.get(input_) != row]
         if shared and state not in OPEN:
@@ -72,7 +74,7 @@ def _edges(table: Table, shared: dict[Input, Row]) -> Iterator[tuple[IntEnum, In
             yield state, target, labels
 
 
-def _grouped(rows: Iterable[tuple[Input, Row]]) -> Iterator[tuple[IntEnum, str]]:
+def _grouped(rows: Iterable[tuple[Input, LifecycleRow]]) -> Iterator[tuple[IntEnum, str]]:
     """Rows that lead to the same state share an arrow."""
     by_target: dict[IntEnum, list[str]] = {}
     for input_, row in rows:
@@ -81,7 +83,7 @@ def _grouped(rows: Iterable[tuple[Input, Row]]) -> Iterator[tuple[IntEnum, str]]
         yield target, "<br/>".join(labels)
 
 
-def _label(input_: Input, row: Row) -> str:
+def _label(input_: Input, row: LifecycleRow) -> str:
     """What goes in, and what comes out of it."""
     said = [event.split(".")[1] for event in row.emits]
     if row.lifts:

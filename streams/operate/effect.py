@@ -17,7 +17,7 @@ from streams.kafka.consumer import TolerantConsumer
 from streams.operate.account_states import CHANGELOG
 from streams.operate.audit.reading import Reader, read_to_end
 from streams.operate.audit.records import iso, millis
-from streams.operate.bulk import Order
+from streams.operate.bulk import BulkOrder
 from streams.settings import Settings
 
 KEPT = frozenset({Command.HOLD, Command.APPEAL_OPENED, Command.APPEAL_UPHELD})
@@ -39,7 +39,7 @@ class Effect:
         return [f"{count} of them: {why}" for why, count in self.reasons.items()]
 
 
-def pointless(order: Order, now: int) -> str | None:
+def pointless(order: BulkOrder, now: int) -> str | None:
     """Why an order is of no use, whatever the account is like; None when it may be."""
     until, expires_at = order.until, order.expires_at
     if until is not None and millis(until) <= now:
@@ -67,7 +67,7 @@ async def changelog_ends(client: TolerantConsumer, settings: Settings) -> Ends:
 async def effect(
     client: TolerantConsumer,
     settings: Settings,
-    order: Order,
+    order: BulkOrder,
     accounts: Collection[str],
     ends: Ends,
 ) -> Effect:
@@ -83,7 +83,7 @@ async def effect(
     return judged(order, {key.decode(): values.get(key) for key in wanted})
 
 
-def judged(order: Order, values: dict[str, bytes | None]) -> Effect:
+def judged(order: BulkOrder, values: dict[str, bytes | None]) -> Effect:
     """The same of accounts as the changelog has them; None: it has none."""
     found = [
         _against(order, None if raw is None else decode_account(raw)) for raw in values.values()
@@ -93,7 +93,7 @@ def judged(order: Order, values: dict[str, bytes | None]) -> Effect:
     return Effect(dict(reasons.most_common()), none)
 
 
-def _against(order: Order, account: Account | None) -> str | None:
+def _against(order: BulkOrder, account: Account | None) -> str | None:
     """What stands against an effect on one account."""
     if account is None:
         kept = " the word is kept until it comes" if order.command in KEPT else " nothing to act on"
@@ -113,14 +113,14 @@ def _against(order: Order, account: Account | None) -> str | None:
     return None
 
 
-def _no_hold(order: Order, account: Account) -> str | None:
+def _no_hold(order: BulkOrder, account: Account) -> str | None:
     if order.reason is ControlReason.APPEAL:
         marked = account.heard is not None and account.heard.upheld_at is not None
         return None if marked else "no upheld appeal has left a mark to end"
     return None if account.hold is not None else "no hold is in force"
 
 
-def _no_cycle(order: Order, account: Account) -> str | None:
+def _no_cycle(order: BulkOrder, account: Account) -> str | None:
     """A lift, an extension and a reissue are about the open cycle alone."""
     life = account.life(active_mode(account))
     cycle = life.cycle

@@ -20,7 +20,7 @@ _DETAILS = ("surface", "level", "phase", "line", "deadline_at", "delivered_at", 
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class WantedEvents:
     """Which events; None and empty ask for all. Instants are milliseconds, the end excluded.
 
     `account` is `platform:account_id`.
@@ -65,7 +65,7 @@ def types_of(words: Iterable[str]) -> frozenset[Event]:
 
 
 async def events(
-    client: TolerantConsumer, settings: Settings, wanted: Wanted
+    client: TolerantConsumer, settings: Settings, wanted: WantedEvents
 ) -> AsyncIterator[Mapping[str, Any]]:
     """The events as they are read: of one account in their order, of several in each partition's.
 
@@ -95,7 +95,7 @@ async def events(
 async def follow(
     client: TolerantConsumer,
     settings: Settings,
-    wanted: Wanted,
+    wanted: WantedEvents,
     now: int,
     stopping: asyncio.Event,
 ) -> AsyncIterator[Mapping[str, Any]]:

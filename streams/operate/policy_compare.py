@@ -21,7 +21,7 @@ class Direction(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class PolicyDifference:
     """One thing that changes: the key in the file, the change in words, what follows from it."""
 
     where: str
@@ -44,10 +44,10 @@ class Difference:
         return f"{self.direction.value:<8}  {self.where}: {self.change}{note}"
 
 
-def plain(where: str, a: object, b: object) -> Iterator[Difference]:
+def plain(where: str, a: object, b: object) -> Iterator[PolicyDifference]:
     """A value that is neither stricter nor milder."""
     if a != b:
-        yield Difference(where, f"{word(a)} → {word(b)}", Direction.NEUTRAL)
+        yield PolicyDifference(where, f"{word(a)} → {word(b)}", Direction.NEUTRAL)
 
 
 def word(value: object) -> str:
@@ -67,7 +67,7 @@ def measure(
     stricter_up: bool,
     note: str = "",
     absent: str = "null",
-) -> Iterator[Difference]:
+) -> Iterator[PolicyDifference]:
     """A value whose size says which way it goes; `note` is added to what gets stricter."""
     if a == b:
         return
@@ -77,7 +77,7 @@ def measure(
         up = size(b) > size(a)
         direction = Direction.STRICTER if up is stricter_up else Direction.MILDER
     kept = note if direction is Direction.STRICTER else ""
-    yield Difference(where, f"{before} → {after}", direction, kept)
+    yield PolicyDifference(where, f"{before} → {after}", direction, kept)
 
 
 def size_or(absent: float) -> Callable[[int | None], float]:

@@ -21,8 +21,8 @@ from streams.operate.policy_compare import (
     LOWERS_FLOOR,
     NEW_ONLY,
     WIDENS_LABELS,
-    Difference,
     Direction,
+    PolicyDifference,
     listed,
     measure,
     plain,
@@ -33,15 +33,15 @@ from streams.operate.policy_limits import consequence, guards, limits, stability
 from streams.operate.policy_show import show
 from streams.policies.scalars import format_duration, format_instant
 
-__all__ = ["Difference", "Direction", "diff", "needs_rescan", "show"]
+__all__ = ["Direction", "PolicyDifference", "diff", "needs_rescan", "show"]
 
 
-def needs_rescan(differences: Iterable[Difference]) -> bool:
+def needs_rescan(differences: Iterable[PolicyDifference]) -> bool:
     """Whether readings and labels must be read again from the start for the new policy."""
     return any(difference.rescan for difference in differences)
 
 
-def diff(a: Policy, b: Policy) -> list[Difference]:
+def diff(a: Policy, b: Policy) -> list[PolicyDifference]:
     """What changes from `a` to `b`, in the order of the file; empty if nothing but layout does.
 
     Raises:
@@ -72,15 +72,15 @@ def _approvers(policy: Policy) -> str:
     return listed(actor for actor, _ in policy.approvals)
 
 
-def _notice(a: Policy, b: Policy) -> Iterator[Difference]:
+def _notice(a: Policy, b: Policy) -> Iterator[PolicyDifference]:
     yield from plain("notice.id", a.notice.id, b.notice.id)
     if b.notice.version != a.notice.version:
         change = f"{a.notice.version} → {b.notice.version}"
         if b.notice.renew:
             note = "voids consents to the old version"
-            yield Difference("notice.version", change, Direction.STRICTER, note)
+            yield PolicyDifference("notice.version", change, Direction.STRICTER, note)
         else:
-            yield Difference("notice.version", change, Direction.NEUTRAL, NEW_ONLY)
+            yield PolicyDifference("notice.version", change, Direction.NEUTRAL, NEW_ONLY)
     yield from plain("notice.renew", a.notice.renew, b.notice.renew)
     windows = (a.notice.answer_window, b.notice.answer_window)
     yield from measure(
@@ -95,19 +95,19 @@ def _notice(a: Policy, b: Policy) -> Iterator[Difference]:
     yield from plain("notice.reminders", *reminders)
 
 
-def _phases(a: Policy, b: Policy) -> Iterator[Difference]:
+def _phases(a: Policy, b: Policy) -> Iterator[PolicyDifference]:
     old, new = ({phase.name: phase for phase in policy.phases} for policy in (a, b))
     for name, phase in old.items():
         if name not in new:
             change = f"removed ({_phase_words(phase)})"
             direction = Direction.NEUTRAL if phase.starts_at is None else Direction.MILDER
-            yield Difference(f"phases.{name}", change, direction)
+            yield PolicyDifference(f"phases.{name}", change, direction)
     for name, phase in new.items():
         where = f"phases.{name}"
         if name not in old:
             change = f"added ({_phase_words(phase)})"
             direction = Direction.NEUTRAL if phase.starts_at is None else Direction.STRICTER
-            yield Difference(where, change, direction)
+            yield PolicyDifference(where, change, direction)
             continue
         before = old[name]
         yield from measure(
@@ -130,24 +130,24 @@ def _phase_words(phase: Phase) -> str:
     return f"{phase.followers} followers, {start}"
 
 
-def _fields(a: Policy, b: Policy) -> Iterator[Difference]:
+def _fields(a: Policy, b: Policy) -> Iterator[PolicyDifference]:
     if a.covered == b.covered:
         return
     before, after = (frozenset(Field) if p.covered is None else p.covered for p in (a, b))
     change = f"{_covered(a)} → {_covered(b)}"
     if after - before:
-        yield Difference("fields.covered", change, Direction.STRICTER, WIDENS_LABELS)
+        yield PolicyDifference("fields.covered", change, Direction.STRICTER, WIDENS_LABELS)
     elif before - after:
-        yield Difference("fields.covered", change, Direction.MILDER)
+        yield PolicyDifference("fields.covered", change, Direction.MILDER)
     else:
-        yield Difference("fields.covered", change, Direction.NEUTRAL)
+        yield PolicyDifference("fields.covered", change, Direction.NEUTRAL)
 
 
 def _covered(policy: Policy) -> str:
     return "any" if policy.covered is None else listed(policy.covered)
 
 
-def _labels(a: Policy, b: Policy) -> Iterator[Difference]:
+def _labels(a: Policy, b: Policy) -> Iterator[PolicyDifference]:
     """Labels whose own line in the file changed; what `covered` alone changes is said there."""
     for label in sorted({*a.labels, *b.labels, *a.exempt_labels, *b.exempt_labels}):
         before, after = _meaning(a, label), _meaning(b, label)
@@ -159,7 +159,7 @@ def _labels(a: Policy, b: Policy) -> Iterator[Difference]:
             direction, note = Direction.STRICTER, WIDENS_LABELS
         elif old is not None and new is None:
             direction = Direction.MILDER
-        yield Difference(f"fields.labels.{label}", f"{before} → {after}", direction, note)
+        yield PolicyDifference(f"fields.labels.{label}", f"{before} → {after}", direction, note)
 
 
 def _meaning(policy: Policy, label: str) -> str:
@@ -168,7 +168,7 @@ def _meaning(policy: Policy, label: str) -> str:
     return policy.labels.get(label, "unmapped")
 
 
-def _floor(a: Policy, b: Policy) -> Iterator[Difference]:
+def _floor(a: Policy, b: Policy) -> Iterator[PolicyDifference]:
     """The floor follows from lines and exit ratio; it decides which readings are kept at all."""
     floors = (a.floor, b.floor)
     yield from measure("floor", *floors, str, float, stricter_up=False, note=LOWERS_FLOOR)

@@ -7,8 +7,8 @@ from schemas.enums import Level, Surface
 from streams.core.model.policy import Guards, Policy, Restriction
 from streams.operate.policy_compare import (
     NEW_ONLY,
-    Difference,
     Direction,
+    PolicyDifference,
     listed,
     measure,
     plain,
@@ -19,7 +19,7 @@ from streams.operate.policy_show import ratio_words
 from streams.policies.scalars import format_duration
 
 
-def stability(a: Policy, b: Policy) -> Iterator[Difference]:
+def stability(a: Policy, b: Policy) -> Iterator[PolicyDifference]:
     """How long a crossing lasts, how far one falls, how soon a new cycle starts."""
     old, new = a.stability, b.stability
     for key, before, after, stricter_up in (
@@ -40,7 +40,7 @@ def stability(a: Policy, b: Policy) -> Iterator[Difference]:
     yield from measure("stability.exit_ratio", *ratios, ratio_words, float, stricter_up=False)
 
 
-def consequence(a: Policy, b: Policy) -> Iterator[Difference]:
+def consequence(a: Policy, b: Policy) -> Iterator[PolicyDifference]:
     """Surfaces, levels, grounds; review and end of a restriction."""
     old, new = a.consequence, b.consequence
     if (old.surfaces is None) != (new.surfaces is None):
@@ -60,7 +60,7 @@ def consequence(a: Policy, b: Policy) -> Iterator[Difference]:
         )
     if old.on != new.on:
         stricter = bool(new.on - old.on)
-        yield Difference(
+        yield PolicyDifference(
             "consequence.on",
             f"{listed(old.on)} → {listed(new.on)}",
             Direction.STRICTER if stricter else Direction.MILDER,
@@ -87,13 +87,13 @@ def _restriction_size(restriction: Restriction | None) -> float:
     return 2 * strength(restriction.mode) + (restriction.level is Level.OFF)
 
 
-def limits(a: Policy, b: Policy) -> Iterator[Difference]:
+def limits(a: Policy, b: Policy) -> Iterator[PolicyDifference]:
     """What falling below does, caps and roll-out."""
     if a.keep_on_fall_below != b.keep_on_fall_below:
         keeps = b.keep_on_fall_below
         change = "close → keep" if keeps else "keep → close"
         direction = Direction.STRICTER if keeps else Direction.MILDER
-        yield Difference("on_fall_below", change, direction)
+        yield PolicyDifference("on_fall_below", change, direction)
     for where, before, after in (
         ("caps.invitations_per_day", a.invitations_per_day, b.invitations_per_day),
         ("caps.throttles_per_hour", a.throttles_per_hour, b.throttles_per_hour),
@@ -102,12 +102,12 @@ def limits(a: Policy, b: Policy) -> Iterator[Difference]:
         yield from measure(where, before, after, str, float, stricter_up=True)
 
 
-def guards(a: Guards | None, b: Guards | None) -> Iterator[Difference]:
+def guards(a: Guards | None, b: Guards | None) -> Iterator[PolicyDifference]:
     """A guard stops adverse events: without it, or with a higher rate, they go on for longer."""
     if a is None or b is None:
         if a is not b:
             change = "removed" if b is None else "added"
-            yield Difference(
+            yield PolicyDifference(
                 "guards", change, Direction.STRICTER if b is None else Direction.MILDER
             )
         return

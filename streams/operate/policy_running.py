@@ -8,7 +8,7 @@ from typing import Any
 
 from streams.core.model.policy import Policy
 from streams.operate.account_states import Part, States
-from streams.operate.policy_diff import Difference, diff
+from streams.operate.policy_diff import PolicyDifference, diff
 
 
 @unique
@@ -63,7 +63,7 @@ class Compared:
     digest: str | None
     running: tuple[Under, ...]
     runs: Runs
-    differences: tuple[Difference, ...] = ()
+    differences: tuple[PolicyDifference, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """For a program to read."""

@@ -32,7 +32,7 @@ class RecordsGoneError(ReplayError):
     """What would have to be read again is not there any more; nothing is said against the log."""
 
 
-class Cursor(Protocol):
+class ReplayCursor(Protocol):
     """One topic partition, read in order."""
 
     async def upto(self, after: int) -> list[InputRecord]:
@@ -67,7 +67,7 @@ class Replay:
         self,
         environment: PartitionEnvironment,
         partition: int,
-        cursors: Mapping[InputName, Cursor],
+        cursors: Mapping[InputName, ReplayCursor],
         texts: Mapping[str, bytes],
     ) -> None:
         self.reads: dict[str, int] = {}

@@ -23,7 +23,7 @@ from streams.operate.audit.reading import MissingTopicsError
 from streams.operate.clients import producer
 from streams.operate.errors import NoRightError, OperateError, UsageError
 from streams.operate.published import published
-from streams.operate.send_check import SENT_MODELS, Checker, Line, Rejection
+from streams.operate.send_check import SENT_MODELS, CheckedLine, LineChecker, Rejection
 from streams.operate.topics import names_of
 from streams.policies import PolicyFaults, load_policies
 from streams.policies.scalars import nearest
@@ -116,7 +116,7 @@ async def send(
     """
     name = sent_name(settings, topic)
     platforms = load_policies(settings.policies, require_approvals=settings.require_approvals)
-    checker = Checker(
+    checker = LineChecker(
         name,
         platforms.keys(),
         now_seconds,
@@ -148,10 +148,12 @@ async def send_values(
     values = list(values)
     named = {str(value.get("platform") or value.get("scope")) for value in values} - {"*"}
     platforms = await known_platforms(settings, named)
-    checker = Checker(name, platforms, now_seconds, require_approvals=settings.require_approvals)
+    checker = LineChecker(
+        name, platforms, now_seconds, require_approvals=settings.require_approvals
+    )
     warning = UNCHECKED if platforms is None else None
     full_name = names_of(settings).input(name)
-    good: list[Line] = []
+    good: list[CheckedLine] = []
     refused: list[RefusedLine] = []
     for number, value in enumerate(values, start=1):
         outcome = checker.check(json.dumps(value, ensure_ascii=False).encode())
@@ -166,7 +168,7 @@ async def send_values(
 
 
 async def _produce(
-    settings: Settings, topic: str, lines: Iterator[Line]
+    settings: Settings, topic: str, lines: Iterator[CheckedLine]
 ) -> tuple[int, dict[int, int]]:
     """Send them; how many, and by partition the offset after the last."""
     count = 0
@@ -221,7 +223,9 @@ async def partition_count(client: AIOKafkaProducer, topic: str) -> int:
         await asyncio.sleep(0.2)
 
 
-def _good_lines(checker: Checker, file: Path, refused: list[RefusedLine]) -> Iterator[Line]:
+def _good_lines(
+    checker: LineChecker, file: Path, refused: list[RefusedLine]
+) -> Iterator[CheckedLine]:
     """The lines that pass; the others are added to `refused`. Empty lines are nothing."""
     label = "stdin" if file == STANDARD_INPUT else str(file)
     for number, raw in enumerate(_raw_lines(file), start=1):

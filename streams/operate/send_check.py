@@ -38,7 +38,7 @@ _EXPECTED = {
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class CheckedLine:
     """A line that may be sent: a value of None removes the label (a tombstone)."""
 
     key: bytes
@@ -56,7 +56,7 @@ class Rejection:
         return f"{self.reason.value}: {self.words}"
 
 
-class Checker:
+class LineChecker:
     """The contract's rules for one input topic, or for the acknowledgements.
 
     Values are never repeated in a refusal: one of them may be a person's name. `platforms` None:
@@ -81,7 +81,7 @@ class Checker:
         self._require_approvals = require_approvals
         self._tombstones = tombstones
 
-    def check(self, raw: bytes) -> Line | Rejection:
+    def check(self, raw: bytes) -> CheckedLine | Rejection:
         """The record, with the contract's fields alone: others are ignored and never copied."""
         if len(raw.strip()) > MAX_VALUE_BYTES:
             return Rejection(Refused.TOO_LARGE, f"over {MAX_VALUE_BYTES} bytes")
@@ -99,7 +99,7 @@ class Checker:
         except ValidationError as error:
             return _refusal(error)
 
-    def _checked(self, plain: dict[str, Any]) -> Line | Rejection:
+    def _checked(self, plain: dict[str, Any]) -> CheckedLine | Rejection:
         if self._tombstones:
             stand_in = {"category": "-", "followers": 0, "observed_at": "1970-01-01T00:00:00Z"}
             value = self._model.model_validate({**plain, **stand_in})
@@ -115,7 +115,7 @@ class Checker:
             )
         key = input_key(self._name, value).encode()  # type: ignore[arg-type]
         if self._tombstones:
-            return Line(key, None)
+            return CheckedLine(key, None)
         wrong_time = self._wrong_time(value)
         if wrong_time is not None:
             return wrong_time
@@ -125,7 +125,9 @@ class Checker:
             )
             return Rejection(Refused.NOT_APPROVED, words)
         kept = {field: plain[field] for field in self._model.model_fields if field in plain}
-        return Line(key, json.dumps(kept, ensure_ascii=False, separators=(",", ":")).encode())
+        return CheckedLine(
+            key, json.dumps(kept, ensure_ascii=False, separators=(",", ":")).encode()
+        )
 
     def _wrong_time(self, value: BaseModel) -> Rejection | None:
         dated = ("observed_at",) if self._name in DATED else ()

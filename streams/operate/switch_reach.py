@@ -30,7 +30,7 @@ LOOKED_BACK = 100
 """Offsets before the end of a changelog in which its last position lies, markers among them."""
 
 
-class Covered(NamedTuple):
+class CoveredBySwitch(NamedTuple):
     """Accounts of a scope: whose state is kept, those with an open invitation, those restricted."""
 
     tracked: int
@@ -38,7 +38,7 @@ class Covered(NamedTuple):
     restricted: int
 
 
-async def covered(client: TolerantConsumer, settings: Settings, scope: str) -> Covered:
+async def covered(client: TolerantConsumer, settings: Settings, scope: str) -> CoveredBySwitch:
     """Count the accounts that a switch of this scope is for, as the workers know them."""
     prefix = b"" if scope == EVERYWHERE else f"{scope}:".encode()
     known: dict[bytes, tuple[bool, bool]] = {}
@@ -52,7 +52,9 @@ async def covered(client: TolerantConsumer, settings: Settings, scope: str) -> C
         life = decode_account(record.value).live
         known[key] = (life.state in OPEN, life.cycle is not None and bool(life.cycle.throttles))
     invited = sum(is_open for is_open, _ in known.values())
-    return Covered(len(known), invited, sum(is_restricted for _, is_restricted in known.values()))
+    return CoveredBySwitch(
+        len(known), invited, sum(is_restricted for _, is_restricted in known.values())
+    )
 
 
 async def pulled_before(

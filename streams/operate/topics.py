@@ -51,7 +51,7 @@ class Created:
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class TopicDifference:
     """One thing that is not as it has to be: `needed` and `found` in Kafka's words."""
 
     topic: str
@@ -123,7 +123,7 @@ async def create(
     return Created(tuple(made), tuple(left), count, copies)
 
 
-async def check(settings: Settings) -> list[Difference]:
+async def check(settings: Settings) -> list[TopicDifference]:
     """Every difference between what exists and what is needed; none means that all is well."""
     names = names_of(settings)
     async with admin_client(settings) as client:
@@ -132,7 +132,7 @@ async def check(settings: Settings) -> list[Difference]:
     return list(differences(names, existing, settings.partitions, hidden))
 
 
-async def kept_too_short(settings: Settings) -> list[Difference]:
+async def kept_too_short(settings: Settings) -> list[TopicDifference]:
     """What would lose a record that the law wants kept: too short a time, a limit of size, or
     compaction. Raises KafkaAbsentError.
     """
@@ -153,8 +153,8 @@ async def kept_too_short(settings: Settings) -> list[Difference]:
 class Applied:
     """What apply() changed (or, in a dry run, would), and the differences that it cannot mend."""
 
-    changed: tuple[Difference, ...]
-    left: tuple[Difference, ...]
+    changed: tuple[TopicDifference, ...]
+    left: tuple[TopicDifference, ...]
 
 
 async def apply(settings: Settings, *, dry_run: bool = False) -> Applied:
@@ -203,7 +203,7 @@ def differences(
     existing: Mapping[str, Existing],
     in_use: int | None = None,
     hidden: Collection[str] = (),
-) -> Iterator[Difference]:
+) -> Iterator[TopicDifference]:
     """The comparison itself: missing topics, partition counts, and each setting.
 
     `in_use`: how many partitions of a topic are worked with, where there may be more. `hidden`:
@@ -215,24 +215,24 @@ def differences(
         found = existing.get(name)
         if found is None:
             what = HIDDEN if name in hidden else "missing"
-            yield Difference(name, what, "there", what)
+            yield TopicDifference(name, what, "there", what)
             continue
         count = 1 if topic.single else in_use or keyed
         if found.partitions != count and (in_use is None or found.partitions < (count or 1)):
-            yield Difference(name, PARTITIONS, str(count), str(found.partitions))
+            yield TopicDifference(name, PARTITIONS, str(count), str(found.partitions))
         yield from _wrong_settings(topic, name, found)
 
 
-def _wrong_settings(topic: Topic, name: str, found: Existing) -> Iterator[Difference]:
+def _wrong_settings(topic: Topic, name: str, found: Existing) -> Iterator[TopicDifference]:
     if found.config is None:
-        yield Difference(name, HIDDEN_SETTINGS, "DescribeConfigs", HIDDEN_SETTINGS)
+        yield TopicDifference(name, HIDDEN_SETTINGS, "DescribeConfigs", HIDDEN_SETTINGS)
         return
     for setting, needed in topic.config.items():
         value = found.config.get(setting, "")
         if not _suffices(topic, setting, needed, value):
             more = setting in AT_LEAST or (setting == "retention.ms" and topic.minimum_retention)
             words = f"at least {needed}" if more else needed
-            yield Difference(name, setting, words, value)
+            yield TopicDifference(name, setting, words, value)
 
 
 def _suffices(topic: Topic, setting: str, needed: str, found: str) -> bool:

@@ -12,7 +12,7 @@ from pathlib import Path
 from streams.core.model.policy import Policy
 from streams.policies.document import read_document
 from streams.policies.faults import Fault, Findings, PolicyFaults
-from streams.policies.reading import KEYS, Draft, read_policy
+from streams.policies.reading import KEYS, PolicyDraft, read_policy
 
 __all__ = ["Fault", "PolicyFaults", "load_paths", "load_policies", "load_policy"]
 
@@ -57,7 +57,7 @@ def load_paths(
         PolicyFaults: all that is wrong with any of them.
     """
     faults: list[Fault] = []
-    read: list[tuple[Path, Draft]] = []
+    read: list[tuple[Path, PolicyDraft]] = []
     for path, inside in _files(paths, faults):
         draft, findings = _read_file(
             path, inside=inside, require_approvals=require_approvals, now=now
@@ -66,7 +66,7 @@ def load_paths(
         if draft is not None and draft.platform:
             read.append((path, draft))
     read.sort(key=lambda file: file[1].platform != file[0].stem)
-    drafts: dict[str, Draft] = {}
+    drafts: dict[str, PolicyDraft] = {}
     first: dict[str, Path] = {}
     for path, draft in read:
         if draft.platform != path.stem:
@@ -117,7 +117,7 @@ def _files(paths: Iterable[Path], faults: list[Fault]) -> list[tuple[Path, Path 
 
 def _read_file(
     path: Path, *, require_approvals: bool, now: int | None, inside: Path | None = None
-) -> tuple[Draft | None, Findings]:
+) -> tuple[PolicyDraft | None, Findings]:
     findings = Findings(str(path))
     root = read_document(path, findings, KEYS, inside=inside)
     if root is None:

@@ -61,7 +61,7 @@ class Choice(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
+class PolicyDraft:
     """A file that was read: its platform, even if it is faulty, and the maker of its policy."""
 
     platform: str
@@ -71,7 +71,7 @@ class Draft:
 
 def read_policy(
     root: Node, findings: Findings, *, require_approvals: bool, now: int | None = None
-) -> Draft:
+) -> PolicyDraft:
     """Reads one document. Faults go to `findings`; `make` may be called only if there are none.
 
     `now`: this machine's clock in milliseconds. None: no approval is held against it.
@@ -108,7 +108,7 @@ def read_policy(
         if require_approvals and len({actor.casefold() for actor, _ in approvals}) < 2:
             fix = "add approvals: [{actor, at}, …]"
             top.fault("approvals", "enforce needs the approval of two different actors", fix)
-    return Draft(
+    return PolicyDraft(
         platform,
         top.line("platform"),
         lambda: Policy(

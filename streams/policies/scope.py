@@ -35,7 +35,7 @@ MOST_PHASES = 100
 _identifier = matching(ID_PATTERN, "an id")
 
 
-class Ground(StrEnum):
+class ScopeGround(StrEnum):
     """What a consequence may follow."""
 
     DECLINED = "declined"
@@ -182,7 +182,7 @@ def read_consequence(section: Section) -> Callable[[], Consequence]:
                 section.findings.add(line_of(key), message, one_of(name, list(Surface)))
                 continue
             surfaces[surface] = _restriction(value, f"{where}.{name}", line_of(key), section)
-    on = section.each("on", lambda item: read_word(item, Ground))
+    on = section.each("on", lambda item: read_word(item, ScopeGround))
     review_after = section.duration("review_after", zero=False)
     expires_after = section.duration("expires_after", zero=False)
     if section.sound("review_after", "expires_after") and review_after > expires_after:

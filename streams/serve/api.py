@@ -26,7 +26,7 @@ from streams.index.propagation import systems
 from streams.index.report import report
 from streams.index.states import feed_list, partition_count
 from streams.operate.audit.records import millis
-from streams.operate.events import Wanted
+from streams.operate.events import WantedEvents
 from streams.operate.worklists import WORK_LISTS, WorkLists
 from streams.serve.access import write_down
 from streams.serve.metrics import registry_of
@@ -131,7 +131,9 @@ def _account(engine: Engine, asked: dict[str, str], now: int) -> Answer:
 
 
 def _events(engine: Engine, asked: dict[str, str], now: int) -> Answer:
-    wanted = Wanted(account=asked["account"], start=_time(asked, "from"), end=_time(asked, "to"))
+    wanted = WantedEvents(
+        account=asked["account"], start=_time(asked, "from"), end=_time(asked, "to")
+    )
     found = []
     with reading(engine) as connection:
         fresh = freshness(connection)

@@ -13,7 +13,7 @@ from confluent_kafka import Producer
 from schemas.enums import Refused
 from schemas.inputs import INPUT_MODELS
 from streams.operate.send import partition_of
-from streams.operate.send_check import Checker, Line, Rejection
+from streams.operate.send_check import CheckedLine, LineChecker, Rejection
 from streams.settings import Settings
 from tests.cli.conftest import Byline
 
@@ -37,14 +37,14 @@ CONTROL = {
 }
 
 
-def check(value: Any, name: str = "follower-counts", **options: bool) -> Line | Rejection:
+def check(value: Any, name: str = "follower-counts", **options: bool) -> CheckedLine | Rejection:
     raw = value if isinstance(value, bytes) else json.dumps(value, ensure_ascii=False).encode()
-    return Checker(name, PLATFORMS, NOW, **options).check(raw)  # type: ignore[arg-type]
+    return LineChecker(name, PLATFORMS, NOW, **options).check(raw)  # type: ignore[arg-type]
 
 
 def test_a_good_line_keeps_the_contracts_fields_alone() -> None:
     line = check({**READING, "cause": "organic", "colour": "red"})
-    assert isinstance(line, Line)
+    assert isinstance(line, CheckedLine)
     assert line.key == b"weibo:a1"
     assert json.loads(line.value or b"") == {**READING, "cause": "organic"}
 
@@ -100,7 +100,7 @@ def test_a_bad_line_is_refused_in_these_words(value: Any, reason: Refused, words
 
 
 def test_a_bulk_needs_a_second_actor_when_approvals_are_required() -> None:
-    assert isinstance(check(CONTROL, "controls"), Line)
+    assert isinstance(check(CONTROL, "controls"), CheckedLine)
     for command in ("unhold", "reissue", "settle", "appeal_rejected"):
         bulk = {**CONTROL, "command": command}
         for second in ({}, {"approved_by": "op.1"}, {"approved_by": "OP.1"}):
@@ -108,13 +108,13 @@ def test_a_bulk_needs_a_second_actor_when_approvals_are_required() -> None:
             assert isinstance(refused, Rejection)
             assert refused.reason is Refused.NOT_APPROVED
         approved = {**bulk, "approved_by": "op.2"}
-        assert isinstance(check(approved, "controls", require_approvals=True), Line)
+        assert isinstance(check(approved, "controls", require_approvals=True), CheckedLine)
 
 
 def test_a_bulk_that_protects_needs_nobody_else() -> None:
     for command in ("hold", "lift", "appeal_opened", "appeal_upheld"):
         bulk = {**CONTROL, "command": command}
-        assert isinstance(check(bulk, "controls", require_approvals=True), Line)
+        assert isinstance(check(bulk, "controls", require_approvals=True), CheckedLine)
 
 
 def test_a_switch_may_be_for_all_platforms() -> None:
@@ -127,7 +127,7 @@ def test_a_switch_may_be_for_all_platforms() -> None:
         "issued_at": "2025-06-15T15:00:00Z",
     }
     line = check(value, "switches")
-    assert isinstance(line, Line)
+    assert isinstance(line, CheckedLine)
     assert line.key == b"*:adverse_off"
 
 
@@ -141,7 +141,7 @@ def test_an_acknowledgement_of_who_enforces_is_checked_too() -> None:
         "occurred_at": "2025-06-15T15:00:00Z",
     }
     line = check({**ack, "note": "x"}, "throttle-acks")
-    assert isinstance(line, Line)
+    assert isinstance(line, CheckedLine)
     assert (line.key, json.loads(line.value or b"")) == (b"weibo:a1", ack)
     refused = check({**ack, "outcome": "done"}, "throttle-acks")
     assert isinstance(refused, Rejection)
@@ -156,12 +156,12 @@ def test_a_near_platform_is_named() -> None:
 
 def test_a_platform_is_taken_as_given_where_nobody_knows_any() -> None:
     raw = json.dumps({**READING, "platform": "zhihu"}).encode()
-    assert isinstance(Checker("follower-counts", None, NOW).check(raw), Line)
+    assert isinstance(LineChecker("follower-counts", None, NOW).check(raw), CheckedLine)
 
 
 def test_a_words_time_is_replaced_by_the_worker_and_so_not_refused_here() -> None:
     for issued_at in ("2025-06-15T16:12:00Z", "0001-01-01T00:00:00Z"):
-        assert isinstance(check({**CONTROL, "issued_at": issued_at}, "controls"), Line)
+        assert isinstance(check({**CONTROL, "issued_at": issued_at}, "controls"), CheckedLine)
 
 
 @pytest.mark.parametrize(
@@ -183,7 +183,7 @@ def test_a_date_before_2005_is_refused(name: str, value: dict[str, Any], field: 
 
 def test_a_tombstone_has_a_key_and_nothing_else() -> None:
     value = {"platform": "weibo", "account_id": "a1"}
-    assert check(value, "category-changes", tombstones=True) == Line(b"weibo:a1", None)
+    assert check(value, "category-changes", tombstones=True) == CheckedLine(b"weibo:a1", None)
 
 
 @pytest.mark.kafka

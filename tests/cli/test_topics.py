@@ -20,8 +20,8 @@ from streams.kafka.configs import set_topic_configs
 from streams.operate.account_states import CHANGELOG
 from streams.operate.acl import permissions
 from streams.operate.topics import (
-    Difference,
     Existing,
+    TopicDifference,
     check,
     create,
     differences,
@@ -41,7 +41,7 @@ def as_needed(partitions: int = 4) -> dict[str, Existing]:
     }
 
 
-def changed(name: str, **config: str) -> list[Difference]:
+def changed(name: str, **config: str) -> list[TopicDifference]:
     existing = as_needed()
     topic = existing[name]
     renamed = {key.replace("_", "."): value for key, value in config.items()}
@@ -95,7 +95,7 @@ def test_each_setting_is_compared(topic: str, setting: str, value: str, needed: 
     existing = as_needed()
     found = existing[topic]
     existing[topic] = Existing(found.partitions, 1, {**found.config, setting: value})
-    assert list(differences(NAMES, existing)) == [Difference(topic, setting, needed, value)]
+    assert list(differences(NAMES, existing)) == [TopicDifference(topic, setting, needed, value)]
 
 
 def test_longer_than_long_is_long_too() -> None:

@@ -1,6 +1,6 @@
 """The cluster has changed: adverse events wait and clocks stand still until the next start."""
 
-from streams.core.limits.cluster import MOST_STOPS, Cluster
+from streams.core.limits.cluster import MOST_STOPS, ClusterChange
 from streams.core.model.instants import rfc3339
 from tests.core.given import DAY, HOUR, MINUTE, PLATFORM, START, Day, policy
 from tests.core.invariants.replay import recompute
@@ -68,7 +68,7 @@ def test_seen_again_it_is_the_same_change() -> None:
 
 
 def test_what_is_kept_of_past_changes_is_bounded() -> None:
-    cluster = Cluster()
+    cluster = ClusterChange()
     for number in range(MOST_STOPS + 50):
         cluster.change(number * 10)
         cluster.restart(number * 10 + 1)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from streams.core.limits.guards import Guard, GuardBook, Tally
+from streams.core.limits.guards import Guard, GuardBook, GuardTally
 from streams.core.model.policy import Guards
 from tests.core.given import DAY, HOUR, MINUTE, START, Day
 from tests.core.states import ISSUED, brief
@@ -99,7 +99,7 @@ def test_too_many_suddenly_eligible_close_the_guard() -> None:
 
 
 def test_a_new_window_counts_what_lies_in_it_and_no_more() -> None:
-    tally = Tally()
+    tally = GuardTally()
     for hour in range(5):
         tally.add(START + hour * HOUR, HOUR, 1, 1)
     tally.add(START + 5 * HOUR, DAY, 1, 0)

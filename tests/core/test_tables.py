@@ -16,7 +16,7 @@ from streams.core.lifecycle import (
     Impossible,
     Input,
     Invitation,
-    Row,
+    LifecycleRow,
     Throttle,
     row_of,
 )
@@ -66,7 +66,7 @@ def test_every_pair_is_a_row_or_same_or_impossible(state: IntEnum, input_: Input
     assert input_ in OWN[type(state)], "an input belongs to one machine"
 
 
-def _row(state: IntEnum, input_: Input) -> Row | None:
+def _row(state: IntEnum, input_: Input) -> LifecycleRow | None:
     try:
         return row_of(state, input_)
     except Impossible:

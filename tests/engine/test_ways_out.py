@@ -11,7 +11,7 @@ from aiokafka import TopicPartition
 from aiokafka.admin import RecordsToDelete
 
 from streams.engine import acceptance
-from streams.engine.acceptance import Change, Reading
+from streams.engine.acceptance import AcceptedChange, ReadFrom
 from streams.engine.config import EngineConfig
 from streams.local.kafka import KafkaCluster
 from streams.stop_worker import StopWorker
@@ -53,15 +53,18 @@ def _ids(toys: Toys) -> dict[str, str]:
 
 
 def _accept(
-    toys: Toys, wanted: Mapping[str, str], reading: Reading = Reading.BEGINNING, write: bool = True
-) -> list[Change]:
+    toys: Toys,
+    wanted: Mapping[str, str],
+    reading: ReadFrom = ReadFrom.BEGINNING,
+    write: bool = True,
+) -> list[AcceptedChange]:
     config, spec = _offline(toys)
 
-    async def act(client: Any) -> list[Change]:
+    async def act(client: Any) -> list[AcceptedChange]:
         await acceptance.refuse_members(client, config.application_id, SESSION_SECONDS)
         return await acceptance.plan(client, config, spec, wanted, reading)
 
-    changes: list[Change] = toys.admin(act)
+    changes: list[AcceptedChange] = toys.admin(act)
     if write:
         asyncio.run(acceptance.write(config, spec, changes))
     return changes
@@ -136,7 +139,7 @@ def test_given_a_cluster_moved_when_all_is_accepted_as_it_was_then_nothing_is_re
         moved.flush()
         moved.sent = toys.sent
         moved.worker().refuses("byline cluster accept")
-        changes = _accept(moved, _ids(moved), Reading.ON)
+        changes = _accept(moved, _ids(moved), ReadFrom.ON)
         assert {it.topic for it in changes} == set(moved.topics())
         assert {it.unread for it in changes} == {0}
         moved.add(60)
@@ -150,7 +153,7 @@ def test_given_a_topic_of_other_records_then_it_is_not_accepted_as_the_same(toys
     _worked(toys)
     name = _anew(toys)
     with pytest.raises(StopWorker, match="does not hold the same records at the same offsets"):
-        _accept(toys, {name: _ids(toys)[name]}, Reading.ON)
+        _accept(toys, {name: _ids(toys)[name]}, ReadFrom.ON)
 
 
 def test_given_inputs_lost_then_favourable_only_serves_what_is_safe_and_accepts_nothing(
@@ -252,4 +255,4 @@ def test_given_a_changelog_made_anew_then_the_disk_is_left_and_used_no_more(toys
     worker.refuses(f"{changelog} was deleted and made anew", "byline cluster rebuild")
     assert (toys.folder / "one" / "state" / "partition-0").is_dir()
     with pytest.raises(StopWorker, match="there is nothing to accept"):
-        _accept(toys, {changelog: _ids(toys)[changelog]}, Reading.ON)
+        _accept(toys, {changelog: _ids(toys)[changelog]}, ReadFrom.ON)

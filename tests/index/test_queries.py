@@ -22,7 +22,7 @@ from streams.index.states import feed_beside, feed_list, partition_count
 from streams.index.unobeyed import unobeyed
 from streams.operate.account_states import States
 from streams.operate.audit.records import millis
-from streams.operate.events import Wanted as WantedEvents
+from streams.operate.events import WantedEvents
 from streams.operate.worklists import WORK_LISTS, WorkLists
 from tests.core.given import HOUR, START, policy
 from tests.explain.test_explanation import ack

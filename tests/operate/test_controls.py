@@ -9,7 +9,7 @@ import pytest
 from schemas.enums import Command, ControlReason, Switch
 from streams.app import publish_policies
 from streams.operate.audit.records import HOUR, Record, iso
-from streams.operate.bulk import Order, accounts_in, checked, way_back, within
+from streams.operate.bulk import BulkOrder, accounts_in, checked, way_back, within
 from streams.operate.errors import UsageError
 from streams.operate.send import partition_of
 from streams.operate.topics import create, names_of
@@ -24,8 +24,8 @@ NOW = 1_750_000_000_000
 DAY = 24 * HOUR
 
 
-def order(command: Command = Command.HOLD, **more: str) -> Order:
-    return Order(command, "op.1", ControlReason.TEST, NOW, **more)
+def order(command: Command = Command.HOLD, **more: str) -> BulkOrder:
+    return BulkOrder(command, "op.1", ControlReason.TEST, NOW, **more)
 
 
 def test_an_appeal_and_its_verdict_may_have_an_id() -> None:
@@ -60,7 +60,7 @@ def test_a_control_says_what_was_meant_and_its_id_is_derived() -> None:
         (order(Command.SETTLE, appeal_id="a-7"), "settle has no --appeal-id: only an appeal"),
     ],
 )
-def test_a_time_that_does_not_belong_is_refused(said: Order, words: str) -> None:
+def test_a_time_that_does_not_belong_is_refused(said: BulkOrder, words: str) -> None:
     with pytest.raises(UsageError, match=words):
         said.check()
 

@@ -8,7 +8,7 @@ import pytest
 from schemas.enums import Command, ControlReason
 from streams.core.model.ports import ACCOUNTS
 from streams.operate.audit.records import HOUR, iso
-from streams.operate.bulk import Order
+from streams.operate.bulk import BulkOrder
 from streams.operate.clients import consumer, producer
 from streams.operate.effect import changelog_ends, effect, judged, pointless
 from streams.operate.topics import create
@@ -25,7 +25,7 @@ OPEN = "an open invitation"
 def against(tape: Tape, account: str, command: Command, **more: str) -> list[str]:
     """What stands against an effect on an account."""
     reason = ControlReason(more.pop("reason", "test"))
-    order = Order(command, "op.1", reason, tape.now, **more)
+    order = BulkOrder(command, "op.1", reason, tape.now, **more)
     raw = tape.tables.state[ACCOUNTS].get(f"weibo:{account}".encode())
     return list(judged(order, {f"weibo:{account}": raw}).reasons)
 
@@ -37,9 +37,9 @@ def test_a_word_about_an_account_that_nobody_knows_says_so_and_some_are_kept() -
     assert "kept until it comes" in hold
     (lift,) = against(tape, "nobody", Command.LIFT)
     assert "nothing to act on" in lift
-    order = Order(Command.HOLD, "op.1", ControlReason.TEST, tape.now)
+    order = BulkOrder(Command.HOLD, "op.1", ControlReason.TEST, tape.now)
     assert not judged(order, {"weibo:nobody": None}).none
-    order = Order(Command.LIFT, "op.1", ControlReason.TEST, tape.now)
+    order = BulkOrder(Command.LIFT, "op.1", ControlReason.TEST, tape.now)
     assert judged(order, {"weibo:nobody": None}).none
 
 
@@ -81,11 +81,11 @@ def test_what_ends_something_needs_it_to_be_there() -> None:
 def test_a_time_that_is_past_makes_a_word_useless() -> None:
     now = Tape().now
     past, ahead = iso(now - 1), iso(now + 1)
-    extend = Order(Command.EXTEND, "op.1", ControlReason.TEST, now, until=past)
+    extend = BulkOrder(Command.EXTEND, "op.1", ControlReason.TEST, now, until=past)
     assert "is past: a deadline only ever moves later" in (pointless(extend, now) or "")
-    hold = Order(Command.HOLD, "op.1", ControlReason.TEST, now, expires_at=past)
+    hold = BulkOrder(Command.HOLD, "op.1", ControlReason.TEST, now, expires_at=past)
     assert "is past: the hold would have ended" in (pointless(hold, now) or "")
-    good = Order(Command.EXTEND, "op.1", ControlReason.TEST, now, until=ahead)
+    good = BulkOrder(Command.EXTEND, "op.1", ControlReason.TEST, now, until=ahead)
     assert pointless(good, now) is None
 
 
@@ -106,7 +106,7 @@ def test_what_a_worker_wrote_after_the_word_was_sent_does_not_stand_against_it(
     key = b"weibo:a1"
     before = tape.tables.state[ACCOUNTS][key]
     after = tape.answer("granted", "a1").tables.state[ACCOUNTS][key]
-    lift = Order(Command.LIFT, "op.1", ControlReason.TEST, tape.now)
+    lift = BulkOrder(Command.LIFT, "op.1", ControlReason.TEST, tape.now)
 
     async def run() -> list[bool]:
         await create(on_kafka, 2, 1)

@@ -12,7 +12,7 @@ from aiokafka import AIOKafkaProducer
 
 from schemas.enums import Event
 from streams.operate.audit.records import Record, iso, millis
-from streams.operate.events import Wanted, line_of, types_of
+from streams.operate.events import WantedEvents, line_of, types_of
 from streams.operate.send import partition_of
 from streams.operate.statements.restrictions import Restrictions
 from streams.operate.topics import create
@@ -38,11 +38,13 @@ def test_a_time_holds_from_its_first_to_before_its_last() -> None:
     event = {"event": "invitation.issued", "decided_at": "2024-01-01T00:00:00.000Z"}
     record = Record("invitations", 0, 0, 0, b"weibo:a1", b"")
     at = millis(event["decided_at"])
-    assert Wanted(start=at, end=at + 1).takes(record, event)
-    assert not Wanted(start=at + 1).takes(record, event)
-    assert not Wanted(end=at).takes(record, event)
-    assert not Wanted(start=at).takes(record, {"event": "invitation.issued"}), "no event of ours"
-    assert not Wanted().takes(record, {}), "nor is this"
+    assert WantedEvents(start=at, end=at + 1).takes(record, event)
+    assert not WantedEvents(start=at + 1).takes(record, event)
+    assert not WantedEvents(end=at).takes(record, event)
+    assert not WantedEvents(start=at).takes(record, {"event": "invitation.issued"}), (
+        "no event of ours"
+    )
+    assert not WantedEvents().takes(record, {}), "nor is this"
 
 
 def test_a_line_has_what_a_person_looks_for() -> None:

@@ -33,7 +33,7 @@ PROTECTING: frozenset[str] = frozenset(
 Stops = tuple[tuple[int, int], ...]
 
 
-class Word(NamedTuple):
+class StatedWord(NamedTuple):
     """When something was said, in milliseconds UTC.
 
     The word counts with `at`, which is never later than `entry`. `replaced`: `stated` is not
@@ -51,10 +51,10 @@ class Word(NamedTuple):
         return self.entry if self.replaced else max(self.stated, self.entry)
 
 
-def word_of(stated: int, entry: int) -> Word:
+def word_of(stated: int, entry: int) -> StatedWord:
     """Makes the word that states a time and came in at another."""
     time = word_time(stated, entry)
-    return Word(time.at, entry, stated, time.replaced)
+    return StatedWord(time.at, entry, stated, time.replaced)
 
 
 def heard_of(account: Account) -> Heard:
@@ -64,7 +64,7 @@ def heard_of(account: Account) -> Heard:
     return account.heard
 
 
-def repeated(account: Account, name: str, word: Word, about: int = 0) -> bool:
+def repeated(account: Account, name: str, word: StatedWord, about: int = 0) -> bool:
     """Whether a word repeats the newest applied or stale one of the same word."""
     said = account.heard.words.get(name) if account.heard is not None else None
     if said is None or (said.stated, said.about) != (word.stated, about):
@@ -79,7 +79,7 @@ def applied_at(account: Account, *names: str) -> int | None:
     return max((at for at in times if at is not None), default=None)
 
 
-def is_stale(account: Account, name: str, kind: tuple[str, ...], word: Word) -> bool:
+def is_stale(account: Account, name: str, kind: tuple[str, ...], word: StatedWord) -> bool:
     """Whether a word is older than the one that counts; a protecting one by more than the skew.
 
     Of two words of one time the later in the log counts; of answers, the withdrawal.
@@ -94,7 +94,7 @@ def is_stale(account: Account, name: str, kind: tuple[str, ...], word: Word) -> 
     return withdrawn is not None and word.at <= withdrawn
 
 
-def remember(account: Account, name: str, word: Word, applied: bool, about: int = 0) -> None:
+def remember(account: Account, name: str, word: StatedWord, applied: bool, about: int = 0) -> None:
     """Keeps the newest applied or stale one of a word, and the time of the newest applied one."""
     words = heard_of(account).words
     said = words.setdefault(name, Said(word.at, word.stated, about))
@@ -104,7 +104,7 @@ def remember(account: Account, name: str, word: Word, applied: bool, about: int 
         said.applied_at = word.at
 
 
-def take(account: Account, name: str, kind: tuple[str, ...], word: Word) -> Ignored | None:
+def take(account: Account, name: str, kind: tuple[str, ...], word: StatedWord) -> Ignored | None:
     """Hears a word. Returns why it does not count, or None; then it is the newest applied one."""
     if repeated(account, name, word):
         return Ignored.REPEAT
@@ -118,7 +118,7 @@ def kept(known: Stops, since: int, until: int) -> Stops:
     return tuple(bounded((*known, (since, until)), MOST_STOPS)) if until > since else known
 
 
-def unhold_word(account: Account, word: Word) -> Ignored | None:
+def unhold_word(account: Account, word: StatedWord) -> Ignored | None:
     """Why the end of a hold does not count: it is a repeat, or a newer hold stands. Else None."""
     heard = heard_of(account)
     if repeated(account, Command.UNHOLD, word):

@@ -32,7 +32,7 @@ class Uncertain(Struct, array_like=True):
     offset: int
 
 
-class Counted(Struct, array_like=True):
+class RefusalCounts(Struct, array_like=True):
     """A partition's state under `#refusals`.
 
     `numbers`: refused records less good ones, by topic and platform, where above 0. `uncertain`: by
@@ -64,7 +64,7 @@ class RefusalGuard:
     def __init__(
         self,
         platforms: Iterable[str],
-        state: Counted,
+        state: RefusalCounts,
         is_tripped: Callable[[str], bool],
         trip: Callable[[Transaction, int, Trip], None],
         changed: Callable[[], None],

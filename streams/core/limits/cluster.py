@@ -17,7 +17,7 @@ MOST_STOPS = 1000
 """How many past stretches are kept. If there are more, the shortest gap counts as stopped."""
 
 
-class Cluster(Struct, array_like=True):
+class ClusterChange(Struct, array_like=True):
     """What a partition knows about changes of the cluster. Instants are milliseconds UTC.
 
     `since`: when the change was seen, None if there is none. `past`: stretches that have ended.

@@ -30,7 +30,7 @@ class Guard(StrEnum):
     SUDDEN_DROP = "sudden_drop"
 
 
-class Tally(Struct, array_like=True):
+class GuardTally(Struct, array_like=True):
     """Cases and bad cases of each part of the window, with the last instant of the part.
 
     Parts are kept by instant, not by number, because a new policy may have another window.
@@ -63,7 +63,7 @@ class GuardBook(Struct, array_like=True):
     `tallies`: by `platform/guard`. `closed`: by platform, until when its guard is tripped.
     """
 
-    tallies: dict[str, Tally] = field(default_factory=dict)
+    tallies: dict[str, GuardTally] = field(default_factory=dict)
     closed: dict[str, int] = field(default_factory=dict)
 
     def closed_until(self, platform: str, now: int) -> int | None:
@@ -86,7 +86,7 @@ class GuardBook(Struct, array_like=True):
         limit = None if guards is None else _limit(guards, guard)
         if guards is None or limit is None:
             return False
-        tally = self.tallies.setdefault(f"{policy.platform}/{guard}", Tally())
+        tally = self.tallies.setdefault(f"{policy.platform}/{guard}", GuardTally())
         tally.add(now, guards.window, cases, bad)
         if not bad:
             return False

@@ -6,7 +6,7 @@ from schemas.enums import Command, Event, Mode
 from streams.core.lifecycle import Eligibility, Input
 from streams.core.limits.caps import Caps, cap_of, counter, share, window_end, window_of
 from streams.core.limits.guards import Guard, GuardBook
-from streams.core.model.change import Change
+from streams.core.model.change import RowChange
 from streams.core.model.instants import day_of
 from streams.core.model.policy import Policy
 from streams.core.model.step_effects import StepEffects
@@ -47,7 +47,7 @@ class PartitionLimits:
         """Until when a guard holds back adverse events of a platform."""
         return self._guards.closed_until(platform, now)
 
-    def count(self, policy: Policy, change: Change, now: int) -> None:
+    def count(self, policy: Policy, change: RowChange, now: int) -> None:
         """Counts what a change uses of the caps, and reports it to the guards."""
         if change.counts is not None:
             name = counter(policy, change.counts, change.life_mode)

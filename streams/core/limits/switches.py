@@ -7,7 +7,7 @@ both of its last record, whenever they are read.
 from msgspec import Struct, field
 
 from schemas.enums import ADVERSE_EVENTS, Deferral, Event, Ignored, Switch
-from streams.core.inputs.heard import Word
+from streams.core.inputs.heard import StatedWord
 from streams.core.limits.settling import Settling
 from streams.core.model.instants import Stop, add_stop, merge
 
@@ -89,7 +89,7 @@ class Switches(Struct, array_like=True, dict=True):
             lever.on_at = lever.past[-1][0] if lever.past else None
         lever.issued_at, lever.past = -1, []
 
-    def turn(self, scope: str, switch: Switch, on: bool, word: Word) -> Ignored | None:
+    def turn(self, scope: str, switch: Switch, on: bool, word: StatedWord) -> Ignored | None:
         """Applies a switch record. Returns why it turns nothing, or None if it turned the switch.
 
         A record that turns a switch on is never stale. One that turns it off is stale if it is
@@ -115,7 +115,7 @@ class Switches(Struct, array_like=True, dict=True):
         self.__dict__.clear()
         return None
 
-    def _turn_on(self, lever: SwitchState, word: Word) -> Ignored | None:
+    def _turn_on(self, lever: SwitchState, word: StatedWord) -> Ignored | None:
         lever.on_at = max(word.at, lever.on_at or word.at)
         self.__dict__.clear()
         if lever.on_since is not None:

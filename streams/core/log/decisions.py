@@ -7,9 +7,9 @@ from schemas.enums import Deferral, Event
 from streams.core.inputs.decode import SwitchChange
 from streams.core.inputs.refusal_guard import Trip
 from streams.core.log.chain import Chain
-from streams.core.log.events import Published
+from streams.core.log.events import PublishedEvent
 from streams.core.model.account import Account
-from streams.core.model.change import Change
+from streams.core.model.change import RowChange
 from streams.core.model.instants import rfc3339
 from streams.core.model.policy import Policy
 from streams.core.model.ports import Transaction
@@ -76,8 +76,8 @@ class DecisionLog:
         account: Account,
         context: DecisionContext,
         cause: Cause,
-        changes: Sequence[Change],
-        published: Sequence[Published],
+        changes: Sequence[RowChange],
+        published: Sequence[PublishedEvent],
         deferred: Sequence[tuple[Event, list[Deferral]]],
         ignored: str | None,
     ) -> None:
@@ -180,7 +180,7 @@ def _instant(instant: int | None) -> str | None:
     return None if instant is None else rfc3339(instant)
 
 
-def _transition(change: Change) -> dict[str, Any]:
+def _transition(change: RowChange) -> dict[str, Any]:
     return {
         "machine": change.machine,
         "from_state": change.before.name,
@@ -190,7 +190,7 @@ def _transition(change: Change) -> dict[str, Any]:
     }
 
 
-def _event(event: Published) -> dict[str, Any]:
+def _event(event: PublishedEvent) -> dict[str, Any]:
     return {
         "event_id": event.event_id,
         "event": event.draft.event,

@@ -8,7 +8,7 @@ from schemas.enums import Mode
 from schemas.events import EVENT_TOPIC
 from streams.core.model import ids
 from streams.core.model.account import Account, next_ordinal
-from streams.core.model.change import Change, Draft
+from streams.core.model.change import EventDraft, RowChange
 from streams.core.model.instants import rfc3339
 from streams.core.rules.context import DecisionContext
 
@@ -16,7 +16,7 @@ Headers = tuple[tuple[str, bytes], ...]
 _encode = msgspec.json.Encoder().encode
 
 
-class Published(NamedTuple):
+class PublishedEvent(NamedTuple):
     """An event as it goes out; `topic` is without prefix."""
 
     topic: str
@@ -24,10 +24,12 @@ class Published(NamedTuple):
     headers: Headers
     event_id: str
     sequence: int
-    draft: Draft
+    draft: EventDraft
 
 
-def publish(account: Account, change: Change, draft: Draft, context: DecisionContext) -> Published:
+def publish(
+    account: Account, change: RowChange, draft: EventDraft, context: DecisionContext
+) -> PublishedEvent:
     """Numbers an event and encodes it.
 
     The sequence counts by account and by the event's own mode.
@@ -71,4 +73,4 @@ def publish(account: Account, change: Change, draft: Draft, context: DecisionCon
     )
     prefix = "shadow." if draft.mode is Mode.SHADOW else ""
     topic = prefix + EVENT_TOPIC[draft.event]
-    return Published(topic, _encode(value), headers, event_id, counted.sequence, draft)
+    return PublishedEvent(topic, _encode(value), headers, event_id, counted.sequence, draft)

@@ -11,7 +11,7 @@ from streams.core.lifecycle import Input
 Machine = Literal["eligibility", "invitation", "throttle"]
 
 
-class Draft(NamedTuple):
+class EventDraft(NamedTuple):
     """An event before it is numbered. `mode` decides topic and sequence; `data` is its own part."""
 
     event: Event
@@ -23,7 +23,7 @@ class Draft(NamedTuple):
     """The number of the action in its cycle, if it is not simply one more."""
 
 
-class Change(Struct, frozen=True, gc=False):
+class RowChange(Struct, frozen=True, gc=False):
     """One row taken: what it sets, without a condition, on the account, the life and the cycle.
 
     `life_mode` names the life. `throttle` sets the restriction of the surface, or removes it if
@@ -35,7 +35,7 @@ class Change(Struct, frozen=True, gc=False):
     before: IntEnum
     input: Input
     after: IntEnum
-    drafts: tuple[Draft, ...] = ()
+    drafts: tuple[EventDraft, ...] = ()
     account: dict[str, Any] = field(default_factory=dict)
     life_mode: Mode = Mode.ENFORCE
     life: dict[str, Any] = field(default_factory=dict)

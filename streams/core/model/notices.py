@@ -13,7 +13,7 @@ MOST_NOTICES = 100
 """How many versions of a platform are kept. A grant that names an older one is unclear."""
 
 
-class TakenUp(Struct, array_like=True):
+class NoticeTakenUp(Struct, array_like=True):
     """A version of the notice, and since when it is in force. `renew`: it voids older consents."""
 
     notice_id: str
@@ -22,24 +22,26 @@ class TakenUp(Struct, array_like=True):
     renew: bool
 
 
-Notices = Sequence[TakenUp]
+Notices = Sequence[NoticeTakenUp]
 
 
-def with_notice(known: tuple[TakenUp, ...], notice: Notice, since: int) -> tuple[TakenUp, ...]:
+def with_notice(
+    known: tuple[NoticeTakenUp, ...], notice: Notice, since: int
+) -> tuple[NoticeTakenUp, ...]:
     """The versions of a platform once a policy with this notice is in force."""
     if known and (known[-1].notice_id, known[-1].version) == (notice.id, notice.version):
         since = known[-1].since
         known = known[:-1]
-    taken_up = TakenUp(notice.id, notice.version, since, notice.renew)
+    taken_up = NoticeTakenUp(notice.id, notice.version, since, notice.renew)
     return (*known, taken_up)[-MOST_NOTICES:]
 
 
-def find(notices: Notices, version: str) -> TakenUp | None:
+def find(notices: Notices, version: str) -> NoticeTakenUp | None:
     """A version as it was last taken up; None if it never was, as far as is known."""
     return next((one for one in reversed(notices) if one.version == version), None)
 
 
-def in_force_since(notices: Notices, version: str, since: int) -> TakenUp | None:
+def in_force_since(notices: Notices, version: str, since: int) -> NoticeTakenUp | None:
     """A version, if it was in force at any time since an instant; else None."""
     ends: int | None = None
     for one in reversed(notices):

@@ -10,11 +10,11 @@ from msgspec.structs import replace
 from schemas.enums import Answer, Event, Ground, Ignored, Mode
 from streams.core.inputs.decode import ConsentAnswer
 from streams.core.inputs.entry import SKEW
-from streams.core.inputs.heard import ANSWERS, Word, applied_at, is_stale, remember, repeated
+from streams.core.inputs.heard import ANSWERS, StatedWord, applied_at, is_stale, remember, repeated
 from streams.core.lifecycle import INVITATION, OPEN, Input, Invitation, row_of
 from streams.core.model import ids, notices
 from streams.core.model.account import Account, Cycle, Life
-from streams.core.model.change import Change, Draft
+from streams.core.model.change import EventDraft, RowChange
 from streams.core.model.instants import rfc3339
 from streams.core.rules.context import DecisionContext
 from streams.core.rules.invitation import (
@@ -36,7 +36,7 @@ _ANSWER_INPUT = {
 
 
 def decide_answer(
-    account: Account, context: DecisionContext, answer: ConsentAnswer, word: Word
+    account: Account, context: DecisionContext, answer: ConsentAnswer, word: StatedWord
 ) -> Decided:
     """What an answer does to the live cycle. Nobody answers a shadow notice."""
     life, said = account.live, answer.answer
@@ -79,7 +79,7 @@ def _about(answer: ConsentAnswer) -> int:
 
 
 def _misfit(
-    life: Life, cycle: Cycle, context: DecisionContext, answer: ConsentAnswer, word: Word
+    life: Life, cycle: Cycle, context: DecisionContext, answer: ConsentAnswer, word: StatedWord
 ) -> Ignored | None:
     """Why a grant or refusal does not belong to the cycle; None if it does.
 
@@ -109,7 +109,7 @@ def _shown(cycle: Cycle, context: DecisionContext, version: str | None) -> bool:
     return notices.in_force_since(context.notices, version or "", since) is not None
 
 
-def _says_nothing_new(life: Life, context: DecisionContext, agreed: str, word: Word) -> bool:
+def _says_nothing_new(life: Life, context: DecisionContext, agreed: str, word: StatedWord) -> bool:
     """Whether a consent is in force, and a grant is not later or names no newer notice."""
     cycle = life.cycle
     if life.state is not Invitation.GRANTED or cycle is None:
@@ -119,12 +119,12 @@ def _says_nothing_new(life: Life, context: DecisionContext, agreed: str, word: W
     return not (later and notices.is_newer(context.notices, agreed, before))
 
 
-def _taken_back(account: Account, context: DecisionContext, word: Word) -> list[Change]:
+def _taken_back(account: Account, context: DecisionContext, word: StatedWord) -> list[RowChange]:
     """A grant that a withdrawal or refusal has overtaken: no consent, and the cycle ends."""
     life = account.live
     times = [applied_at(account, word_) for word_ in (Answer.DECLINED, Answer.WITHDRAWN)]
     other = max(at for at in times if at is not None and at >= word.at)
-    draft = Draft(
+    draft = EventDraft(
         Event.CONSENT_WITHDRAWN, Ground.ANSWER, Mode.ENFORCE, {"answered_at": rfc3339(other)}
     )
     changes = ending(life, Mode.ENFORCE, context, Input.GRANT_TAKEN_BACK, Ground.GRANTED, draft)
@@ -136,10 +136,10 @@ def _answered(
     cycle: Cycle,
     context: DecisionContext,
     input_: Input,
-    word: Word,
+    word: StatedWord,
     late: bool,
     agreed: str | None,
-) -> list[Change]:
+) -> list[RowChange]:
     """The changes of a row that an answer takes."""
     row, at = INVITATION[life.state][input_], word.at
     draft = _answer_draft(life, cycle, input_, at, agreed)
@@ -163,15 +163,17 @@ def _answered(
     return changes
 
 
-def _answer_draft(life: Life, cycle: Cycle, input_: Input, at: int, agreed: str | None) -> Draft:
+def _answer_draft(
+    life: Life, cycle: Cycle, input_: Input, at: int, agreed: str | None
+) -> EventDraft:
     answered_at = {"answered_at": rfc3339(at)}
     if input_ is Input.GRANTED:
         reason = Ground.ANSWER
         if life.state is Invitation.EXPIRED:
             reason = Ground.IN_TIME if at <= (cycle.deadline_at or 0) else Ground.LATE
-        return Draft(
+        return EventDraft(
             Event.CONSENT_GRANTED, reason, Mode.ENFORCE, {"notice_version": agreed, **answered_at}
         )
     if life.state is Invitation.GRANTED:
-        return Draft(Event.CONSENT_WITHDRAWN, Ground.ANSWER, Mode.ENFORCE, answered_at)
-    return Draft(Event.CONSENT_DECLINED, Ground.ANSWER, Mode.ENFORCE, answered_at)
+        return EventDraft(Event.CONSENT_WITHDRAWN, Ground.ANSWER, Mode.ENFORCE, answered_at)
+    return EventDraft(Event.CONSENT_DECLINED, Ground.ANSWER, Mode.ENFORCE, answered_at)

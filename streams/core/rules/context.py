@@ -5,10 +5,10 @@ from typing import Protocol
 from msgspec import Struct
 
 from schemas.enums import Event, Mode
-from streams.core.limits.cluster import Cluster
+from streams.core.limits.cluster import ClusterChange
 from streams.core.limits.switches import Switches
 from streams.core.model.account import AccountRef
-from streams.core.model.notices import TakenUp
+from streams.core.model.notices import NoticeTakenUp
 from streams.core.model.policy import Policy
 
 
@@ -51,7 +51,7 @@ class DecisionContext(Struct, frozen=True):
     policy_changed: bool
     switches: Switches
     limits: Limits
-    cluster: Cluster
+    cluster: ClusterChange
     reading: bool = False
     favourable_only: bool = False
-    notices: tuple[TakenUp, ...] = ()
+    notices: tuple[NoticeTakenUp, ...] = ()

@@ -5,7 +5,7 @@ schemas/CONTRACT.md, "Controls and appeals".
 
 from schemas.enums import Command, ControlReason, Ground, Ignored, Mode
 from streams.core.inputs.decode import Control
-from streams.core.inputs.heard import Word, heard_of, unhold_word
+from streams.core.inputs.heard import StatedWord, heard_of, unhold_word
 from streams.core.lifecycle import OPEN, Input, Invitation, row_of
 from streams.core.model import marks
 from streams.core.model.account import MOST_CONTROLS, UNKNOWN_CONTENT, Account, Appeal
@@ -39,7 +39,7 @@ _NOT_APPLIED = frozenset(
 
 
 def decide_control(
-    account: Account, context: DecisionContext, control: Control, word: Word
+    account: Account, context: DecisionContext, control: Control, word: StatedWord
 ) -> Decided:
     """What a control does now; nothing if one that is alike in every field is remembered.
 
@@ -54,7 +54,7 @@ def decide_control(
     return decided
 
 
-def known_control(account: Account, control: Control, word: Word) -> bool:
+def known_control(account: Account, control: Control, word: StatedWord) -> bool:
     """Whether a control counted before. If not, it is remembered from here on.
 
     Of a control that the first edition heard only the id is known; under it a protecting control
@@ -93,7 +93,9 @@ def reused_id(account: Account, control: Control) -> bool:
     return len(marks.entries(heard_of(account).controls, _ID, mark, _WIDTH)) > 1
 
 
-def _decide(account: Account, context: DecisionContext, control: Control, word: Word) -> Decided:
+def _decide(
+    account: Account, context: DecisionContext, control: Control, word: StatedWord
+) -> Decided:
     command = control.command
     if command is Command.HOLD:
         return _hold(account, control, word)
@@ -108,7 +110,7 @@ def _decide(account: Account, context: DecisionContext, control: Control, word: 
     return _rows(account, context, control, word)
 
 
-def _hold(account: Account, control: Control, word: Word) -> Ignored:
+def _hold(account: Account, control: Control, word: StatedWord) -> Ignored:
     heard = heard_of(account)
     until = None if control.expires_at is None else milliseconds(control.expires_at)
     drop_expired_hold(account, word.at)
@@ -117,7 +119,7 @@ def _hold(account: Account, control: Control, word: Word) -> Ignored:
     return Ignored.RECORDED
 
 
-def _unhold(account: Account, control: Control, word: Word) -> Ignored:
+def _unhold(account: Account, control: Control, word: StatedWord) -> Ignored:
     """Ends the hold; with the reason `appeal` instead the mark of an upheld appeal, and no hold."""
     heard = heard_of(account)
     if control.reason is ControlReason.APPEAL:
@@ -133,7 +135,7 @@ def _unhold(account: Account, control: Control, word: Word) -> Ignored:
     return Ignored.RECORDED
 
 
-def _open_appeal(account: Account, control: Control, word: Word) -> Ignored:
+def _open_appeal(account: Account, control: Control, word: StatedWord) -> Ignored:
     appeals = heard_of(account).appeals
     name = control.appeal_id or ""
     known = appeals.get(name)
@@ -146,7 +148,7 @@ def _open_appeal(account: Account, control: Control, word: Word) -> Ignored:
     return Ignored.RECORDED
 
 
-def _reject(account: Account, control: Control, word: Word) -> Ignored:
+def _reject(account: Account, control: Control, word: StatedWord) -> Ignored:
     appeals = heard_of(account).appeals
     name = control.appeal_id or ""
     if name not in appeals:
@@ -157,7 +159,9 @@ def _reject(account: Account, control: Control, word: Word) -> Ignored:
     return Ignored.RECORDED
 
 
-def _rows(account: Account, context: DecisionContext, control: Control, word: Word) -> Decided:
+def _rows(
+    account: Account, context: DecisionContext, control: Control, word: StatedWord
+) -> Decided:
     mode = active_mode(account)
     life = account.life(mode)
     if control.command is Command.EXTEND:
@@ -172,7 +176,7 @@ def _rows(account: Account, context: DecisionContext, control: Control, word: Wo
     return _lift(account, context, mode, Input.APPEAL_UPHELD, Ground.APPEAL)
 
 
-def _uphold(account: Account, control: Control, word: Word) -> None:
+def _uphold(account: Account, control: Control, word: StatedWord) -> None:
     """The appeal was upheld: it is over, and its mark stays."""
     heard = heard_of(account)
     appeal = heard.appeals.pop(control.appeal_id or "", None)
@@ -182,7 +186,7 @@ def _uphold(account: Account, control: Control, word: Word) -> None:
         heard.upheld_at = max(word.at, heard.upheld_at or word.at)
 
 
-def _reissue(account: Account, mode: Mode, word: Word) -> Ignored:
+def _reissue(account: Account, mode: Mode, word: StatedWord) -> Ignored:
     """The notice goes out once more, as soon as the state of the cycle allows it."""
     life = account.life(mode)
     cycle = life.cycle

@@ -19,7 +19,7 @@ from streams.core.lifecycle import (
     Invitation,
 )
 from streams.core.model.account import Account
-from streams.core.model.change import Change, Draft
+from streams.core.model.change import EventDraft, RowChange
 from streams.core.model.instants import rfc3339
 from streams.core.model.policy import MOST_REMINDERS
 from streams.core.model.timer import Timer
@@ -40,7 +40,7 @@ from streams.core.rules.invitation import (
 from streams.core.rules.throttle import apply_all, decide_release, release, renew
 from streams.core.rules.waiting import take_kept
 
-Take = Callable[[Change], None]
+Take = Callable[[RowChange], None]
 """Makes a change: evolves the account and publishes the events."""
 
 _MOST_CHANGES = 200
@@ -91,7 +91,7 @@ def _actable(agenda: Agenda, context: DecisionContext, entered: bool) -> Item | 
     return None
 
 
-def decide(account: Account, context: DecisionContext) -> list[Change]:
+def decide(account: Account, context: DecisionContext) -> list[RowChange]:
     """The next changes that facts alone demand; empty if there are none."""
     drop_expired_hold(account, context.time)
     if account.eligibility is Eligibility.OUTSIDE:
@@ -118,7 +118,7 @@ def decide(account: Account, context: DecisionContext) -> list[Change]:
     return []
 
 
-def _decide_gone(account: Account, context: DecisionContext) -> list[Change]:
+def _decide_gone(account: Account, context: DecisionContext) -> list[RowChange]:
     """Cancels open cycles whose conditions failed, before a new dwell may start."""
     for mode in LIVES:
         reason = _gone(account, context, mode)
@@ -144,7 +144,7 @@ def _gone(account: Account, context: DecisionContext, mode: Mode) -> Ground | No
     return None
 
 
-def act(account: Account, context: DecisionContext, item: Item) -> list[Change]:
+def act(account: Account, context: DecisionContext, item: Item) -> list[RowChange]:
     """What an item of the agenda does.
 
     Raises:
@@ -174,7 +174,7 @@ def act(account: Account, context: DecisionContext, item: Item) -> list[Change]:
     raise Impossible(life.state, Input.DEADLINE_PASSED)
 
 
-def _remind(account: Account, context: DecisionContext, mode: Mode) -> Change:
+def _remind(account: Account, context: DecisionContext, mode: Mode) -> RowChange:
     """Sends the last of the reminders that are due at once.
 
     Its number is its place in the pinned list. After each delivery the list begins again, with
@@ -190,19 +190,19 @@ def _remind(account: Account, context: DecisionContext, mode: Mode) -> Change:
     earlier = cycle.ordinals.get(Event.INVITATION_DELIVERED, 1) - 1
     ordinal = place + earlier * max(MOST_REMINDERS, len(reminders))
     data = {"deadline_at": rfc3339(cycle.deadline_at)}
-    draft = Draft(Event.INVITATION_REMINDED, Ground.REMINDER, mode, data, ordinal=ordinal)
+    draft = EventDraft(Event.INVITATION_REMINDED, Ground.REMINDER, mode, data, ordinal=ordinal)
     effects = {"reminded_count": place}
     return row_change(life, mode, Input.REMINDER_DUE, draft, sets_cycle=effects)
 
 
-def _expire(account: Account, context: DecisionContext, mode: Mode) -> list[Change]:
+def _expire(account: Account, context: DecisionContext, mode: Mode) -> list[RowChange]:
     """The deadline has passed: expired, then applied for each surface that the terms allow."""
     life = account.life(mode)
     assert life.cycle is not None
     assert life.cycle.deadline_at is not None
     reason = Ground.DECLINED if life.state is Invitation.DECLINED else Ground.NO_ANSWER
     data = {"deadline_at": rfc3339(life.cycle.deadline_at)}
-    draft = Draft(Event.INVITATION_EXPIRED, reason, mode, data)
+    draft = EventDraft(Event.INVITATION_EXPIRED, reason, mode, data)
     effects = {"expired_at": context.now}
     change = row_change(life, mode, Input.DEADLINE_PASSED, draft, sets_cycle=effects)
     applied = apply_all(account, mode, context, reason)
@@ -211,7 +211,7 @@ def _expire(account: Account, context: DecisionContext, mode: Mode) -> list[Chan
     return [change, *applied]
 
 
-def _end_restriction(account: Account, context: DecisionContext, item: Item) -> list[Change]:
+def _end_restriction(account: Account, context: DecisionContext, item: Item) -> list[RowChange]:
     """Ends a restriction whose time is up; with the last one the cycle ends."""
     life = account.life(item.mode)
     assert life.cycle is not None
@@ -222,12 +222,12 @@ def _end_restriction(account: Account, context: DecisionContext, item: Item) -> 
     return [lifted, *_end_cycle(account, context, item.mode)]
 
 
-def _end_cycle(account: Account, context: DecisionContext, mode: Mode) -> list[Change]:
+def _end_cycle(account: Account, context: DecisionContext, mode: Mode) -> list[RowChange]:
     """Ends an expired cycle in which nothing is restricted any more. No event says so."""
     life = account.life(mode)
     row = INVITATION[life.state][Input.ENDED]
     cool_down = context.policy.stability.cool_down if context.policy else 0
-    ended = Change(
+    ended = RowChange(
         "invitation",
         life.state,
         Input.ENDED,

@@ -2,7 +2,7 @@
 
 from schemas.enums import Change, Ground, Ignored
 from streams.core.inputs.decode import AccountChange, ConsentAnswer, Control, NoticeReceipt, Value
-from streams.core.inputs.heard import Word, word_of
+from streams.core.inputs.heard import StatedWord, word_of
 from streams.core.lifecycle import Input
 from streams.core.model.account import Account
 from streams.core.model.instants import milliseconds
@@ -25,7 +25,9 @@ _DEPARTURES = {
 }
 
 
-def stated_time(value: NoticeReceipt | ConsentAnswer | Control | AccountChange, entry: int) -> Word:
+def stated_time(
+    value: NoticeReceipt | ConsentAnswer | Control | AccountChange, entry: int
+) -> StatedWord:
     """When a word was said: the time that it states, limited by its moment of entry."""
     if isinstance(value, NoticeReceipt | ConsentAnswer):
         return word_of(value.occurred_ms, entry)
@@ -34,7 +36,7 @@ def stated_time(value: NoticeReceipt | ConsentAnswer | Control | AccountChange, 
 
 
 def decide_input(
-    account: Account, context: DecisionContext, value: Value | None, word: Word
+    account: Account, context: DecisionContext, value: Value | None, word: StatedWord
 ) -> Decided:
     """What a receipt, an answer, a control or an account change does now."""
     note_overdue(account, context, word.entry)
@@ -49,7 +51,11 @@ def decide_input(
 
 
 def _change(
-    account: Account, context: DecisionContext, change: Change, late: Ignored | None, word: Word
+    account: Account,
+    context: DecisionContext,
+    change: Change,
+    late: Ignored | None,
+    word: StatedWord,
 ) -> Decided:
     """What follows from an account change, also from a stale one."""
     if late is Ignored.STALE:

@@ -5,14 +5,14 @@ While a cycle is open the exit line of the cycle counts (milder.py), otherwise t
 
 from streams.core.lifecycle import ELIGIBILITY, Eligibility, Input
 from streams.core.model.account import Account, Cycle
-from streams.core.model.change import Change
+from streams.core.model.change import RowChange
 from streams.core.model.policy import Policy
 from streams.core.rules.applicable_phase import ApplicablePhase, failing, standing_of
 from streams.core.rules.context import DecisionContext
 from streams.core.rules.milder import cycle_leave_after, is_below, open_cycle, pinned_exit_line
 
 
-def decide_eligibility(account: Account, context: DecisionContext) -> Change | None:
+def decide_eligibility(account: Account, context: DecisionContext) -> RowChange | None:
     """The next change that the facts demand by themselves; None if they demand none."""
     policy = context.policy
     standing = standing_of(account, policy, context.time) if policy else None
@@ -34,7 +34,7 @@ def decide_eligibility(account: Account, context: DecisionContext) -> Change | N
 
 def _enter(
     account: Account, context: DecisionContext, policy: Policy, standing: ApplicablePhase
-) -> Change | None:
+) -> RowChange | None:
     run = account.above_line_since.get(standing.line)
     if run is None or account.label is None:
         return None
@@ -56,7 +56,7 @@ def _enter(
     )
 
 
-def _dwell(account: Account, policy: Policy, standing: ApplicablePhase) -> Change | None:
+def _dwell(account: Account, policy: Policy, standing: ApplicablePhase) -> RowChange | None:
     broken = account.above_line_since.get(account.line) is None
     if broken or standing.line > account.line:
         return conditions_fail(account)
@@ -65,24 +65,24 @@ def _dwell(account: Account, policy: Policy, standing: ApplicablePhase) -> Chang
     return None
 
 
-def conditions_fail(account: Account) -> Change:
+def conditions_fail(account: Account) -> RowChange:
     """The account is outside at once. A later dwell begins from its start."""
     return _change(account.eligibility, Input.CONDITIONS_FAIL, dwell_from=None, leaving_since=None)
 
 
-def dwell_over(account: Account) -> Change:
+def dwell_over(account: Account) -> RowChange:
     """The dwell has lasted: the account is inside."""
     return _change(account.eligibility, Input.DWELL_OVER)
 
 
-def leave_over(account: Account) -> Change:
+def leave_over(account: Account) -> RowChange:
     """The account stayed below the exit line for the whole time: it is outside."""
     return _change(account.eligibility, Input.LEAVE_OVER, dwell_from=None, leaving_since=None)
 
 
 def _without_cycle(
     account: Account, context: DecisionContext, policy: Policy, standing: ApplicablePhase
-) -> Change | None:
+) -> RowChange | None:
     """Inside without an open cycle: a reading below the line, or a broken run, leads outside."""
     higher = standing.line > account.line
     if account.eligibility is Eligibility.LEAVING or (
@@ -100,7 +100,7 @@ def _with_cycle(
     policy: Policy,
     standing: ApplicablePhase,
     cycle: Cycle,
-) -> Change | None:
+) -> RowChange | None:
     """Inside or leaving with an open cycle. A line that rises ends nothing."""
     below = is_below(account, cycle, policy)
     if account.eligibility is Eligibility.LEAVING:
@@ -129,7 +129,7 @@ def _leaving_since(account: Account, context: DecisionContext, cycle: Cycle) -> 
     return max(account.observed_at, context.policy_since)
 
 
-def _follow(account: Account, standing: ApplicablePhase) -> Change:
+def _follow(account: Account, standing: ApplicablePhase) -> RowChange:
     """Moves the account's line to the lowest one in force: down at once, up after a dwell."""
     lower = standing.line < account.line
     input_ = Input.LOWER_LINE if lower else Input.HIGHER_LINE
@@ -144,9 +144,9 @@ def _lasted(
     return run is not None and run + policy.stability.dwell <= context.time
 
 
-def _change(state: Eligibility, input_: Input, **account: int | None) -> Change:
+def _change(state: Eligibility, input_: Input, **account: int | None) -> RowChange:
     row = ELIGIBILITY[state][input_]
-    return Change(
+    return RowChange(
         "eligibility",
         state,
         input_,

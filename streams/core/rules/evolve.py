@@ -2,10 +2,10 @@
 
 from schemas.enums import Surface
 from streams.core.model.account import Account, Throttled
-from streams.core.model.change import Change
+from streams.core.model.change import RowChange
 
 
-def evolve(account: Account, change: Change) -> None:
+def evolve(account: Account, change: RowChange) -> None:
     """Sets what the change says on the account, its life, its cycle and its surfaces."""
     life = account.life(change.life_mode)
     for name, value in change.account.items():

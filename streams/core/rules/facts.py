@@ -5,7 +5,7 @@ Each fact is kept with its own time. An input older than the known fact is stale
 
 from schemas.enums import Cause, Change, Ignored
 from streams.core.inputs.decode import AccountChange, CategoryChange, FollowerCount
-from streams.core.inputs.heard import CLOSING, EXEMPTING, Word, heard_of, kept, take
+from streams.core.inputs.heard import CLOSING, EXEMPTING, StatedWord, heard_of, kept, take
 from streams.core.lifecycle import Eligibility, Invitation
 from streams.core.model.account import Account, Heard, Hold, Label, Life
 from streams.core.model.instants import milliseconds
@@ -137,7 +137,7 @@ def undone(account: Account | None, known: Label | None, observed_at: int) -> bo
     return account is not None and observed_at <= (account.opened_at or -1)
 
 
-def read_change(account: Account, change: AccountChange, word: Word) -> Ignored | None:
+def read_change(account: Account, change: AccountChange, word: StatedWord) -> Ignored | None:
     """Writes an account change down. Returns why it does not count, or None.
 
     A protecting word may be a little older than the newest one of its kind, and still counts.
@@ -163,7 +163,7 @@ def read_change(account: Account, change: AccountChange, word: Word) -> Ignored 
     return late
 
 
-def _forget_appeals(account: Account, word: Word) -> None:
+def _forget_appeals(account: Account, word: StatedWord) -> None:
     """Another owner: the appeals of the previous one are over."""
     appeals = heard_of(account).appeals
     for name in [name for name, appeal in appeals.items() if appeal.opened_at < word.at]:

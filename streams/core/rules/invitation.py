@@ -12,7 +12,7 @@ from schemas.enums import Event, Ground, Ignored, Mode
 from streams.core.inputs.entry import SKEW
 from streams.core.lifecycle import INVITATION, OPEN, Input, Invitation, row_of
 from streams.core.model.account import Account, Cycle, Life, Terms
-from streams.core.model.change import Change, Draft
+from streams.core.model.change import EventDraft, RowChange
 from streams.core.model.instants import reckon, rfc3339
 from streams.core.model.policy import Policy
 from streams.core.rules.applicable_phase import ApplicablePhase, label_field
@@ -20,7 +20,7 @@ from streams.core.rules.context import DecisionContext
 from streams.core.rules.throttle import in_order, release_all
 from streams.core.rules.unclear import is_unclear, unclear_since
 
-Decided = list[Change] | Ignored
+Decided = list[RowChange] | Ignored
 """The changes, or why an input does not count."""
 
 LIVES = (Mode.ENFORCE, Mode.SHADOW)
@@ -30,14 +30,14 @@ def row_change(
     life: Life,
     mode: Mode,
     input_: Input,
-    *drafts: Draft,
+    *drafts: EventDraft,
     sets_life: dict[str, Any] | None = None,
     sets_cycle: dict[str, Any] | None = None,
-) -> Change:
+) -> RowChange:
     """The change that a row makes to a life. The drafts must be what the row emits."""
     row = INVITATION[life.state][input_]
     assert tuple(draft.event for draft in drafts) == row.emits, (life.state, input_, drafts)
-    return Change(
+    return RowChange(
         "invitation",
         life.state,
         input_,
@@ -55,8 +55,8 @@ def ending(
     context: DecisionContext,
     input_: Input,
     lift_reason: Ground,
-    *drafts: Draft,
-) -> list[Change]:
+    *drafts: EventDraft,
+) -> list[RowChange]:
     """The changes of a row that leads to NONE.
 
     They send the event and the lifts, start the cool-down, and delete the cycle.
@@ -105,10 +105,10 @@ def terms_of(account: Account, policy: Policy, standing: ApplicablePhase, time: 
     )
 
 
-def issued_draft(terms: Terms, mode: Mode, reason: Ground) -> Draft:
+def issued_draft(terms: Terms, mode: Mode, reason: Ground) -> EventDraft:
     """`invitation.issued` with what the terms promise."""
     window = terms.answer_window
-    return Draft(
+    return EventDraft(
         Event.INVITATION_ISSUED,
         reason,
         mode,
@@ -125,7 +125,7 @@ def issued_draft(terms: Terms, mode: Mode, reason: Ground) -> Draft:
     )
 
 
-def issue(account: Account, context: DecisionContext, standing: ApplicablePhase) -> list[Change]:
+def issue(account: Account, context: DecisionContext, standing: ApplicablePhase) -> list[RowChange]:
     """Starts a cycle. In a shadow life its notice counts as delivered at once."""
     assert context.policy is not None
     mode = standing.mode
@@ -155,7 +155,7 @@ def issue(account: Account, context: DecisionContext, standing: ApplicablePhase)
     return changes
 
 
-def reissue(life: Life, mode: Mode, context: DecisionContext) -> list[Change]:
+def reissue(life: Life, mode: Mode, context: DecisionContext) -> list[RowChange]:
     """Sends the notice once more, in the same cycle."""
     assert life.cycle is not None
     draft = issued_draft(life.cycle.terms, mode, Ground.REISSUED)
@@ -179,7 +179,7 @@ def base_deadline(cycle: Cycle, policy: Policy | None, delivered_at: int) -> int
 
 def delivery(
     cycle: Cycle, mode: Mode, context: DecisionContext, occurred_at: int, reason: Ground
-) -> tuple[Draft, dict[str, Any]]:
+) -> tuple[EventDraft, dict[str, Any]]:
     """The delivered event and what it sets. Neither time is before what was said earlier."""
     delivered_at = max(occurred_at, cycle.issued_at)
     base = base_deadline(cycle, context.policy, delivered_at)
@@ -201,19 +201,19 @@ def delivery(
         "delivered_at": rfc3339(delivered_at),
         "deadline_at": None if deadline is None else rfc3339(deadline),
     }
-    return Draft(Event.INVITATION_DELIVERED, reason, mode, data), effects
+    return EventDraft(Event.INVITATION_DELIVERED, reason, mode, data), effects
 
 
-def cancelled(mode: Mode, reason: Ground) -> Draft:
+def cancelled(mode: Mode, reason: Ground) -> EventDraft:
     """`invitation.cancelled`."""
-    return Draft(Event.INVITATION_CANCELLED, reason, mode, {})
+    return EventDraft(Event.INVITATION_CANCELLED, reason, mode, {})
 
 
 def decide_departure(
     account: Account, context: DecisionContext, input_: Input, reason: Ground
-) -> list[Change]:
+) -> list[RowChange]:
     """The account closed or changed its owner: cancels open cycles, voids consents."""
-    changes: list[Change] = []
+    changes: list[RowChange] = []
     for mode in LIVES:
         changes += _departure(account.life(mode), mode, context, input_, reason)
     return changes
@@ -227,7 +227,7 @@ def decide_past(
     It ends what did not begin clearly later: a cycle, by its first issue; a consent, by its answer.
     An exemption voids no consent.
     """
-    changes: list[Change] = []
+    changes: list[RowChange] = []
     for mode in LIVES:
         life = account.life(mode)
         if life.cycle is None:
@@ -244,23 +244,23 @@ def decide_past(
 
 def _departure(
     life: Life, mode: Mode, context: DecisionContext, input_: Input, reason: Ground
-) -> list[Change]:
+) -> list[RowChange]:
     if life.state in OPEN:
         return ending(life, mode, context, input_, reason, cancelled(mode, reason))
     if life.state is Invitation.GRANTED:
-        draft = Draft(Event.CONSENT_VOIDED, reason, mode, {})
+        draft = EventDraft(Event.CONSENT_VOIDED, reason, mode, {})
         return ending(life, mode, context, input_, reason, draft)
     return []
 
 
 def decide_gone(
     account: Account, context: DecisionContext, mode: Mode, reason: Ground
-) -> list[Change]:
+) -> list[RowChange]:
     """Ends an open cycle that has lost its ground."""
     return ending(account.life(mode), mode, context, Input.GONE, reason, cancelled(mode, reason))
 
 
-def decide_new_notice(account: Account, context: DecisionContext) -> list[Change]:
+def decide_new_notice(account: Account, context: DecisionContext) -> list[RowChange]:
     """Voids a consent to an older notice version if the policy renews."""
     life, policy = account.live, context.policy
     if life.state is not Invitation.GRANTED or life.cycle is None or policy is None:
@@ -273,9 +273,9 @@ def decide_new_notice(account: Account, context: DecisionContext) -> list[Change
     return void_notice(life, context) if policy.mode is Mode.ENFORCE else []
 
 
-def void_notice(life: Life, context: DecisionContext) -> list[Change]:
+def void_notice(life: Life, context: DecisionContext) -> list[RowChange]:
     """Ends a consent to a notice that a renewing one has replaced."""
-    draft = Draft(Event.CONSENT_VOIDED, Ground.NOTICE, Mode.ENFORCE, {})
+    draft = EventDraft(Event.CONSENT_VOIDED, Ground.NOTICE, Mode.ENFORCE, {})
     return ending(life, Mode.ENFORCE, context, Input.NEW_NOTICE, Ground.POLICY, draft)
 
 
@@ -293,7 +293,7 @@ def clock_stops(
     return stops + context.switches.stops(context.ref.platform) + context.cluster.stops()
 
 
-def decide_deadline(account: Account, context: DecisionContext, mode: Mode) -> Change | None:
+def decide_deadline(account: Account, context: DecisionContext, mode: Mode) -> RowChange | None:
     """Moves the deadline later, for a stop that ended or a policy that became milder."""
     life = account.life(mode)
     cycle = life.cycle
@@ -346,8 +346,8 @@ def extend(life: Life, mode: Mode, until: int, issued_at: int) -> Decided:
 
 def _extended(
     life: Life, mode: Mode, input_: Input, reason: Ground, deadline: int, effects: dict[str, Any]
-) -> Change:
-    draft = Draft(Event.INVITATION_EXTENDED, reason, mode, {"deadline_at": rfc3339(deadline)})
+) -> RowChange:
+    draft = EventDraft(Event.INVITATION_EXTENDED, reason, mode, {"deadline_at": rfc3339(deadline)})
     return row_change(life, mode, input_, draft, sets_cycle={"deadline_at": deadline, **effects})
 
 

@@ -8,11 +8,11 @@ A receipt is about an issued notice only. `failed` also counts against an earlie
 from schemas.enums import Event, Ground, Ignored, Mode, Outcome
 from streams.core.inputs.decode import NoticeReceipt
 from streams.core.inputs.entry import SKEW
-from streams.core.inputs.heard import Word
+from streams.core.inputs.heard import StatedWord
 from streams.core.lifecycle import Input, Invitation, row_of
 from streams.core.model import ids, marks
 from streams.core.model.account import Account, Cycle, Life
-from streams.core.model.change import Draft
+from streams.core.model.change import EventDraft
 from streams.core.rules.context import DecisionContext
 from streams.core.rules.invitation import Decided, delivery, row_change
 from streams.core.rules.throttle import release_all
@@ -25,7 +25,7 @@ _WIDTH = 16
 
 
 def decide_receipt(
-    account: Account, context: DecisionContext, receipt: NoticeReceipt, word: Word
+    account: Account, context: DecisionContext, receipt: NoticeReceipt, word: StatedWord
 ) -> Decided:
     """What a receipt does to the live cycle. A shadow notice is never sent."""
     life = account.live
@@ -43,7 +43,7 @@ def decide_receipt(
     return _failed(life, cycle, context, receipt, word)
 
 
-def _first_told(cycle: Cycle, receipt: NoticeReceipt, word: Word) -> bool:
+def _first_told(cycle: Cycle, receipt: NoticeReceipt, word: StatedWord) -> bool:
     """Remembers a receipt; False if one that is alike in every field is remembered."""
     mark = ids.content_mark(word.stated, receipt.outcome, receipt.failure)
     known = (receipt.occurred_ms, str(receipt.outcome)) in cycle.receipt_keys
@@ -53,7 +53,7 @@ def _first_told(cycle: Cycle, receipt: NoticeReceipt, word: Word) -> bool:
     return True
 
 
-def _delivered(life: Life, cycle: Cycle, context: DecisionContext, word: Word) -> Decided:
+def _delivered(life: Life, cycle: Cycle, context: DecisionContext, word: StatedWord) -> Decided:
     """Delivered, unless there is a failure that is not older."""
     if row_of(life.state, Input.RECEIPT_DELIVERED) is None:
         return Ignored.RECORDED
@@ -64,7 +64,7 @@ def _delivered(life: Life, cycle: Cycle, context: DecisionContext, word: Word) -
 
 
 def _failed(
-    life: Life, cycle: Cycle, context: DecisionContext, receipt: NoticeReceipt, word: Word
+    life: Life, cycle: Cycle, context: DecisionContext, receipt: NoticeReceipt, word: StatedWord
 ) -> Decided:
     """Failed: also against an earlier delivery, and against an expiry that nobody answered."""
     if life.state is Invitation.UNDELIVERED:
@@ -78,7 +78,7 @@ def _failed(
             return Ignored.STALE
         if word.at < (delivery_at or 0) - SKEW:
             return Ignored.BEFORE_DELIVERY
-    draft = Draft(
+    draft = EventDraft(
         Event.INVITATION_UNDELIVERABLE, Ground(receipt.failure or Ground.OTHER), Mode.ENFORCE, {}
     )
     failed_at = max(word.at, cycle.failed_at or word.at)

@@ -80,7 +80,7 @@ def statement(
         },
         "delivered_at": rfc3339(cycle.delivered_at),
         "deadline_at": rfc3339(cycle.deadline_at),
-        "answer": "declined" if reason is Ground.DECLINED else "none",
+        "answer": "declined" if reason == Ground.DECLINED else "none",
         "restriction": {
             "surface": surface,
             "level": throttled.level,

@@ -11,7 +11,7 @@ from schemas.enums import Event, Ground, Level, Mode, Surface
 from streams.core.lifecycle import THROTTLE, Input, Invitation, Throttle
 from streams.core.model import ids
 from streams.core.model.account import Account, Cycle, Life, Throttled
-from streams.core.model.change import Change, Draft
+from streams.core.model.change import EventDraft, RowChange
 from streams.core.model.instants import rfc3339
 from streams.core.model.policy import Policy, weakest
 from streams.core.rules.context import DecisionContext
@@ -63,7 +63,7 @@ def restrictable(
 
 def apply_all(
     account: Account, life_mode: Mode, context: DecisionContext, reason: Ground
-) -> list[Change]:
+) -> list[RowChange]:
     """The restrictions that follow an expiry, in the order of `schemas.enums.Surface`."""
     life = account.life(life_mode)
     cycle = life.cycle
@@ -83,7 +83,7 @@ def _apply(
     level: Level,
     mode: Mode,
     reason: Ground,
-) -> Change:
+) -> RowChange:
     life = account.life(life_mode)
     assert life.cycle is not None
     assert context.policy is not None
@@ -117,7 +117,7 @@ def _apply(
         data["throttle_id"],
         context.time,
     )
-    draft = Draft(Event.THROTTLE_APPLIED, reason, mode, data, surface)
+    draft = EventDraft(Event.THROTTLE_APPLIED, reason, mode, data, surface)
     return _change(Throttle.FREE, Input.APPLY, life_mode, surface, throttled, draft)
 
 
@@ -135,7 +135,7 @@ def release(
     surface: Surface,
     input_: Input,
     reason: Ground,
-) -> Change:
+) -> RowChange:
     """Frees one surface, for one of the reasons of `throttle.lifted`."""
     assert life.cycle is not None
     throttled = life.cycle.throttles[surface]
@@ -144,13 +144,13 @@ def release(
         "surface": surface,
         "lifted_at": rfc3339(context.now),
     }
-    draft = Draft(Event.THROTTLE_LIFTED, reason, throttled.mode, data, surface)
+    draft = EventDraft(Event.THROTTLE_LIFTED, reason, throttled.mode, data, surface)
     return _change(Throttle.THROTTLED, input_, life_mode, surface, None, draft)
 
 
 def release_all(
     life: Life, life_mode: Mode, context: DecisionContext, reason: Ground
-) -> list[Change]:
+) -> list[RowChange]:
     """Frees every surface that this life restricts."""
     throttles = life.cycle.throttles if life.cycle is not None else {}
     return [
@@ -159,7 +159,9 @@ def release_all(
     ]
 
 
-def renew(account: Account, life_mode: Mode, context: DecisionContext, surface: Surface) -> Change:
+def renew(
+    account: Account, life_mode: Mode, context: DecisionContext, surface: Surface
+) -> RowChange:
     """Renews a restriction whose ground still holds: the next review moves, the end does not."""
     life = account.life(life_mode)
     assert life.cycle is not None
@@ -178,11 +180,11 @@ def renew(account: Account, life_mode: Mode, context: DecisionContext, surface: 
         "surface": surface,
         "review_at": rfc3339(renewed.review_at),
     }
-    draft = Draft(Event.THROTTLE_RENEWED, Ground.REVIEW, throttled.mode, data, surface)
+    draft = EventDraft(Event.THROTTLE_RENEWED, Ground.REVIEW, throttled.mode, data, surface)
     return _change(Throttle.THROTTLED, Input.REVIEW_DUE, life_mode, surface, renewed, draft)
 
 
-def decide_release(account: Account, life_mode: Mode, context: DecisionContext) -> list[Change]:
+def decide_release(account: Account, life_mode: Mode, context: DecisionContext) -> list[RowChange]:
     """Frees what a milder policy no longer restricts, or restricts less than was applied."""
     life = account.life(life_mode)
     if life.cycle is None or not life.cycle.throttles or context.policy is None:
@@ -242,10 +244,10 @@ def _change(
     life_mode: Mode,
     surface: Surface,
     throttled: Throttled | None,
-    draft: Draft,
-) -> Change:
+    draft: EventDraft,
+) -> RowChange:
     row = THROTTLE[state][input_]
-    return Change(
+    return RowChange(
         "throttle",
         state,
         input_,

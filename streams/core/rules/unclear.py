@@ -8,7 +8,7 @@ still. Of each kind the first and the newest are kept, however many there are. s
 from collections.abc import Iterator
 
 from schemas.enums import Answer, Ignored
-from streams.core.inputs.heard import Word, heard_of
+from streams.core.inputs.heard import StatedWord, heard_of
 from streams.core.model.account import Account, Cycle, Unclear
 from streams.core.rules.facts import end_stop
 
@@ -46,7 +46,7 @@ def unclear_word(account: Account, kind: str, entry: int, own: int | None = None
     unclear[kind] = added(unclear.get(kind), entry, own)
 
 
-def answered(account: Account, cycle: Cycle, answer: Answer, word: Word) -> None:
+def answered(account: Account, cycle: Cycle, answer: Answer, word: StatedWord) -> None:
     """A grant or refusal was applied: it clears up what came in before it and is not newer."""
     if answer is Answer.WITHDRAWN:
         return
@@ -59,7 +59,7 @@ def answered(account: Account, cycle: Cycle, answer: Answer, word: Word) -> None
         cycle.unclear = None
 
 
-def applied(account: Account, topic: str, word: Word) -> None:
+def applied(account: Account, topic: str, word: StatedWord) -> None:
     """A word of a topic was applied: it clears up what came in before it in that topic."""
     unclear = heard_of(account).unclear
     known = unclear.get(topic)
@@ -68,7 +68,7 @@ def applied(account: Account, topic: str, word: Word) -> None:
         del unclear[topic]
 
 
-def settle(account: Account, word: Word) -> Ignored:
+def settle(account: Account, word: StatedWord) -> Ignored:
     """A person has looked into it: ends what is known and not later than the word."""
     unclear = heard_of(account).unclear
     for kind in [kind for kind, known in unclear.items() if known.newest <= word.at]:

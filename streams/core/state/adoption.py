@@ -12,7 +12,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from streams.core.model.instants import rfc3339
-from streams.core.model.notices import TakenUp, with_notice
+from streams.core.model.notices import NoticeTakenUp, with_notice
 from streams.core.model.policy import Policy
 from streams.stop_worker import ExitCode, StopWorker
 
@@ -29,7 +29,7 @@ class Adopted(Struct, array_like=True):
     looking: bool = False
     covered: tuple[str, ...] | None = ()
     """The covered fields; None: any. Empty if a version wrote it down that did not keep them."""
-    notices: tuple[TakenUp, ...] = ()
+    notices: tuple[NoticeTakenUp, ...] = ()
     """The versions of the notice, in the order in which they were taken up."""
 
 

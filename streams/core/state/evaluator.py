@@ -6,13 +6,13 @@ It does everything that the account's facts and the time demand, writes it down,
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from streams.core.limits.cluster import Cluster
+from streams.core.limits.cluster import ClusterChange
 from streams.core.limits.partition_limits import PartitionLimits
 from streams.core.limits.switches import Switches
 from streams.core.log.decisions import Cause, DecisionLog
-from streams.core.log.events import Published, publish
+from streams.core.log.events import PublishedEvent, publish
 from streams.core.model.account import Account, AccountRef, decode_account
-from streams.core.model.change import Change
+from streams.core.model.change import RowChange
 from streams.core.model.instants import rfc3339
 from streams.core.model.policy import Policy
 from streams.core.model.ports import ACCOUNTS, Snapshot, Transaction
@@ -41,7 +41,7 @@ class Evaluator:
         store: AccountStore,
         decisions: DecisionLog,
         effects: StepEffects,
-        cluster: Cluster,
+        cluster: ClusterChange,
     ) -> None:
         self._cluster = cluster
         self._policies = policies
@@ -104,7 +104,7 @@ class Evaluator:
         now: int,
         cause: Cause,
         as_of: int | None = None,
-        changes: Sequence[Change] = (),
+        changes: Sequence[RowChange] = (),
         ignored: str | None = None,
         reading: bool = False,
         favourable_only: bool = False,
@@ -121,10 +121,10 @@ class Evaluator:
         context = self.context(
             ref, now, as_of, policy_changed=relook, reading=reading, favourable_only=favourable_only
         )
-        taken: list[Change] = []
-        events: list[Published] = []
+        taken: list[RowChange] = []
+        events: list[PublishedEvent] = []
 
-        def take(change: Change) -> None:
+        def take(change: RowChange) -> None:
             taken.append(change)
             events.extend(self._take(transaction, account, change, context))
 
@@ -163,8 +163,12 @@ class Evaluator:
         self.schedule.set(key, at, agenda.since(next_at), evaluated_until=context.time)
 
     def _take(
-        self, transaction: Transaction, account: Account, change: Change, context: DecisionContext
-    ) -> list[Published]:
+        self,
+        transaction: Transaction,
+        account: Account,
+        change: RowChange,
+        context: DecisionContext,
+    ) -> list[PublishedEvent]:
         """Evolves the account, publishes the events, counts against caps and guards."""
         evolve(account, change)
         published = [publish(account, change, draft, context) for draft in change.drafts]

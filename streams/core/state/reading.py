@@ -43,7 +43,7 @@ TOPIC_NUMBERS: dict[str, int] = {
 _COUNTS, _LABELS = TOPIC_NUMBERS["follower-counts"], TOPIC_NUMBERS["category-changes"]
 
 
-class Reader:
+class InputReader:
     """Reads the counts and labels of one partition."""
 
     def __init__(

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from streams.core.inputs.decode import SwitchChange
 from streams.core.inputs.entry import entry_of
 from streams.core.inputs.heard import word_of
-from streams.core.inputs.refusal_guard import Counted, RefusalGuard, Trip
+from streams.core.inputs.refusal_guard import RefusalCounts, RefusalGuard, Trip
 from streams.core.limits.settling import BYLINE, settling_record
 from streams.core.limits.switches import BRAKES, Switches
 from streams.core.log.decisions import DecisionLog
@@ -28,7 +28,7 @@ class PartitionRefusals:
     def __init__(
         self,
         platforms: Iterable[str],
-        counted: Counted,
+        counted: RefusalCounts,
         switches: Switches,
         decisions: DecisionLog,
         effects: StepEffects,

@@ -34,7 +34,7 @@ def allowed(bits: int, operation: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Topic:
+class TopicView:
     """A topic as a broker knows it.
 
     `id` is empty where the broker gives none; `error` is Kafka's number, 0 for none. `operations`:
@@ -52,7 +52,7 @@ class View:
     """The answer of one broker at one moment."""
 
     cluster_id: str
-    topics: Mapping[str, Topic]
+    topics: Mapping[str, TopicView]
 
 
 class Uuid(Boolean):  # type: ignore[misc]
@@ -139,7 +139,7 @@ class MetadataResponse10(Response):  # type: ignore[misc]
         return answer
 
 
-def _topic10(content: Content) -> tuple[str, Topic]:
+def _topic10(content: Content) -> tuple[str, TopicView]:
     error, name = content.number(">h"), content.text()
     raw = content.take(16)
     content.skip(1)
@@ -153,7 +153,7 @@ def _topic10(content: Content) -> tuple[str, Topic]:
     operations = content.number(">i")
     content.skip_tags()
     topic_id = "" if raw == NO_ID else base64.urlsafe_b64encode(raw).decode().rstrip("=")
-    return name, Topic(topic_id, max(0, count), error, operations)
+    return name, TopicView(topic_id, max(0, count), error, operations)
 
 
 class MetadataRequest10(RequestStruct):  # type: ignore[misc]
@@ -202,7 +202,7 @@ async def view_topics(client: Any, topics: Sequence[str], *, with_operations: bo
     if isinstance(answer, MetadataResponse10):
         return answer.view
     found = {
-        name: Topic("", len(partitions), error)
+        name: TopicView("", len(partitions), error)
         for error, name, _internal, partitions in answer.topics
     }
     return View(answer.cluster_id or "", found)

@@ -16,7 +16,7 @@ from confluent_kafka import Consumer, Producer
 from schemas.topics import CHANGELOGS, DEAD_LETTERS, DECISIONS, INPUTS, OUTPUTS, TOPICS, Topic
 from streams import rebuild, upkeep
 from streams.core.model.instants import rfc3339
-from streams.engine.acceptance import Reading
+from streams.engine.acceptance import ReadFrom
 from streams.operate import reroute, topics
 from tests.chaos.cluster.ground import PARTITIONS, Ground, wait
 
@@ -121,7 +121,7 @@ def _accept(topic: Topic) -> Callable[[Ground], None]:
         name = re.escape(ground.names.of(topic))
         told = re.findall(rf"`byline cluster accept {name}=([\w-]+)`", " ".join(found))
         wanted = {ground.names.of(topic): told[0]}
-        asyncio.run(upkeep.accept(ground.settings, wanted, Reading.BEGINNING, yes=True))
+        asyncio.run(upkeep.accept(ground.settings, wanted, ReadFrom.BEGINNING, yes=True))
 
     return lead_out
 

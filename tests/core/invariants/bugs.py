@@ -10,7 +10,7 @@ from unittest.mock import patch
 
 from msgspec.structs import replace
 
-from schemas.enums import Outcome
+from schemas.enums import Ignored, Outcome
 from streams.core.log.decisions import DecisionLog
 from streams.core.model.instants import Reckoning
 from streams.core.rules import answers, applicable_phase, decide, facts, receipts, throttle
@@ -57,7 +57,7 @@ def _silence_refuses(right: Function) -> Function:
 def _braked(right: Function) -> Function:
     def decide_answer(account: Any, context: Any, answer: Any, word: Any) -> Any:
         if context.switches.stopping(context.ref.platform, "invitation.issued"):
-            return "stopped"
+            return Ignored.WAITS
         return right(account, context, answer, word)
 
     return decide_answer
@@ -75,7 +75,7 @@ def _late_is_too_late(right: Function) -> Function:
     def decide_answer(account: Any, context: Any, answer: Any, word: Any) -> Any:
         cycle = account.live.cycle
         if cycle and cycle.deadline_at and answer.occurred_ms > cycle.deadline_at:
-            return "late"
+            return Ignored.STALE
         return right(account, context, answer, word)
 
     return decide_answer
