@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 import typer
@@ -19,13 +20,17 @@ from streams.index.refused import Wanted, counted
 from streams.index.states import feed_beside, feed_watched, partition_count
 from streams.operate.account_states import CHANGELOG, POLICIES
 from streams.operate.audit.reading import MissingTopicsError, read_to_end
+from streams.operate.blocked import Blocked, blocked
 from streams.operate.clients import consumer
-from streams.operate.errors import KafkaAbsentError, NoRightError, UsageError
+from streams.operate.errors import KafkaAbsentError, NoRightError, OperateError, UsageError
 from streams.operate.live import Live, live
 from streams.operate.worklists import WorkList, WorkLists
 from streams.policies import PolicyFaults, load_policies
 from streams.policies.scalars import parse_duration
 from streams.settings import Settings
+
+BLOCKED_SECONDS = 10.0
+"""A transaction of a producer of inputs that is open for longer is told."""
 
 LISTS: tuple[WorkList, ...] = ("undeliverable", "unconfirmed", "unclear", "pending", "appeals")
 
@@ -36,7 +41,7 @@ def register(app: typer.Typer) -> None:
 
 
 def show(kafka: FromKafka = False, as_json: AsJson = False) -> None:
-    """What holds now: workers, lag, brakes, guards, caps, policies, refusals, work for people.
+    """What holds now: workers, lag, blocked topics, brakes, guards, caps, policies, refusals, work.
 
     State from the index where there is one, else from Kafka; workers and lag from the broker. Exit
     1 when a partition is served by nobody, 0 else.
@@ -59,12 +64,15 @@ def show(kafka: FromKafka = False, as_json: AsJson = False) -> None:
     found = overview(lists.states, _on_disk(chosen), now)
     work = {which: len(lists.rows(which, now, _within(chosen, which))) for which in LISTS}
     seen, why = _live(chosen)
+    hidden, untold = _blocked(chosen, now)
     served = seen is None or _served(seen)
     if as_json:
-        echo_json(_plain(source, found, work, refused, seen, why))
+        blocked = {"error": untold} if hidden is None else [asdict(it) for it in hidden]
+        echo_json({**_plain(source, found, work, refused, seen, why), "blocked": blocked})
     else:
         _print(source, found, work, refused, now)
         _print_live(seen, why, now)
+        _print_blocked(hidden, untold)
     raise typer.Exit(0 if served else 1)
 
 
@@ -87,6 +95,14 @@ def _live(chosen: Settings) -> tuple[Live | None, str]:
         return None, str(error)
     except KafkaError as error:
         return None, f"Kafka says {type(error).__name__}: may this principal look at the group?"
+
+
+def _blocked(chosen: Settings, now: int) -> tuple[list[Blocked] | None, str]:
+    """Inputs that an open transaction hides; None and why where nobody tells."""
+    try:
+        return asyncio.run(blocked(chosen, now, BLOCKED_SECONDS)), ""
+    except OperateError as error:
+        return None, str(error)
 
 
 def _served(seen: Live) -> bool:
@@ -205,3 +221,21 @@ def _print_live(seen: Live | None, why: str, now: int) -> None:
 
 def _waits(since: int | None, now: int) -> str | None:
     return None if since is None else f"{max(0, now - since) / 1000:,.1f} s"
+
+
+def _print_blocked(hidden: list[Blocked] | None, untold: str) -> None:
+    if hidden is None:
+        echo(f"Blocked topics: unknown. {untold}")
+    elif not hidden:
+        echo("No input is hidden by an open transaction.")
+    else:
+        echo("Inputs that an open transaction hides; `byline topics blocked` says what to do")
+        columns = (
+            "topic",
+            "partition",
+            "hidden",
+            "producer_id",
+            "transactional_id",
+            "open_seconds",
+        )
+        echo_table(columns, ([getattr(it, name) for name in columns] for it in hidden))

@@ -58,6 +58,7 @@ def test_what_a_night_on_call_asks_has_an_answer(make_estate: Callable[..., Esta
     assert status["workers"]["group"] == "Stable"
     assert [it["behind"] for it in status["workers"]["partitions"]] == [0, 0, 0, 0]
     assert status["running"][0]["on_disk"] == "same"
+    assert status["blocked"] == []
     assert status["refused_in_a_day"][0]["topic"] == "consent-answers"
     assert status["waiting_for_people"]["unclear"] == 1
     (line,) = asked(estate, "funnel")["lines"]

@@ -4,6 +4,7 @@ import json
 import re
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from confluent_kafka import Producer
@@ -43,6 +44,12 @@ def gauges(estate: Estate, name: str) -> dict[str, float]:
     }
 
 
+def status(estate: Estate) -> dict[str, Any]:
+    """What `byline status` says."""
+    said: dict[str, Any] = json.loads(byline(estate, "status", "--json").stdout)
+    return said
+
+
 def until(true: Callable[[], bool], seconds: float, what: str) -> None:
     end = time.monotonic() + seconds
     while not true():
@@ -79,6 +86,9 @@ def test_an_open_transaction_of_others_is_named_and_counted_until_it_ends(
     in_words = byline(estate, "topics", "blocked", "--longer-than", "3").stdout
     assert f"{answers}[1] is blocked at offset 0: producer {blocked['producer_id']}" in in_words
     assert byline(estate, "topics", "blocked", "--longer-than", "500").returncode == 0
+    until(lambda: status(estate)["blocked"] != [], 40, "the page for the night does not say it")
+    (seen,) = status(estate)["blocked"]
+    assert (seen["topic"], seen["producer_id"]) == (answers, blocked["producer_id"])
 
     producer.abort_transaction(10)
     until(lambda: gauges(estate, "byline_blocked_topic")[topic] == 0, 15, "it is still blocked")
