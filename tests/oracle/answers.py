@@ -44,7 +44,7 @@ class AnswerRules:
 
     def _why_not(self, value: dict[str, Any], said: Said) -> Ignored | None:
         """Why a grant or a refusal answers nothing that was asked; it may be an unclear word."""
-        if not self._answers_count():
+        if self.over or not self._answers_count():
             return Ignored.NO_CYCLE
         first = self.cycle["first_issued_at"]
         late = said.entered > first

@@ -81,6 +81,8 @@ class Life(InputRules, AnswerRules, ControlRules, TermRules, TimerRules):
         self.look_at: datetime | None = None
         self.late_ends = False
         """What ends may have begun later than it was due: no answer is held against its end."""
+        self.over = False
+        """Whether the answer at hand entered after the end of what restricts."""
         self.limit: datetime | None = None
         """Of a round: up to which instant time has passed for it, now being later."""
         self.favourable_only = False
@@ -121,8 +123,8 @@ class Life(InputRules, AnswerRules, ControlRules, TermRules, TimerRules):
         """Take one input with no look at the timers: for those who order both themselves."""
         self.clock = max(self.clock, now)
         entered = now if entered is None else entered
-        if name == "consent-answers" and not self.late_ends:
-            self._end_first(entered)
+        answers = name == "consent-answers" and not self.late_ends
+        self.over = answers and self._over_by(entered)
         if name in WORDS:
             self._note_overdue(entered)
         cause = self.take(name, value, entered)
@@ -131,16 +133,15 @@ class Life(InputRules, AnswerRules, ControlRules, TermRules, TimerRules):
         else:
             self.look_again(cause)
 
-    def _end_first(self, entered: datetime) -> None:
-        """What had ended before an answer entered has ended before it is applied.
+    def _over_by(self, entered: datetime) -> bool:
+        """Whether what restricts had ended when an answer entered: it is one after that end.
 
-        No answer is applied to a shadow cycle: its ends are a matter of the rounds [75].
+        The end itself is a matter of the rounds: an answer read late does not hasten it [75].
         """
-        if self.state != "NONE" and self.cycle["mode"] == "shadow":
-            return
-        for due, _, kind, what in self.due_timers():
-            if kind in ENDS_BEFORE_ANSWERS and due < entered and due <= self.clock:
-                self.fire(due, kind, what)
+        return any(
+            kind in ENDS_BEFORE_ANSWERS and due < entered and due <= self.clock
+            for due, _, kind, _ in self.due_timers()
+        )
 
     def _behind(self) -> bool:
         """Whether something was due before and has not acted: it comes first."""

@@ -149,6 +149,8 @@ class TimerRules:
             if ends:
                 found.append((min(ends), "throttle", place))
             review_at = throttle["review_at"]
+            if ends and min(ends) <= self.clock:
+                continue  # What has ended is not renewed.
             if review_at is not None and not self._deferred("renewed", review_at):
                 found.append((review_at, "review", place))
         after = shorter(cycle["expires_after"], self.policy.expires_after)
