@@ -1,4 +1,4 @@
-"""Accepting topics that are others than before: the fact is written where the worker looks for it.
+"""Accepts topics that were replaced: writes their new ids into the checkpoints of the state.
 
 While no worker runs the checkpoint of each partition is written anew, with the new topic ids, in a
 transaction of its own under the partition's own fence. So it takes effect once: a command that was
@@ -32,7 +32,7 @@ MARGIN_SECONDS = 2.0
 
 
 class ReadFrom(StrEnum):
-    """From where an input that is accepted is read."""
+    """Where reading of an accepted input starts."""
 
     BEGINNING = "beginning"
     """Nothing that it holds has been read."""
@@ -80,7 +80,7 @@ async def _members(client: AIOKafkaAdminClient, group: str) -> list[str]:
 
 
 async def read_checkpoints(config: EngineConfig, spec: ProcessorSpec) -> dict[int, Checkpoint]:
-    """What the state of each partition says of itself; those without one are left out."""
+    """The checkpoint of each partition. Partitions without a state are left out."""
     changelog = config.changelog(spec.stores[0].name)
     consumer = plain_consumer(config, "read_committed", "checkpoints")
     await consumer.start()
@@ -172,7 +172,7 @@ def _change(
     bounds: tuple[int, int] | None,
     reading: ReadFrom,
 ) -> AcceptedChange | None:
-    """None: this partition has accepted it already."""
+    """The change for one partition. None if the partition has accepted the topic already."""
     old_id = checkpoint.ids.get(topic, "")
     if bounds is None:
         known = topic in checkpoint.ids and old_id == topic_id
@@ -205,7 +205,7 @@ def _change(
 async def bounds_of(
     config: EngineConfig, places: Collection[TopicPartition]
 ) -> dict[TopicPartition, tuple[int, int]]:
-    """The first offset and the end of each."""
+    """The first offset and the end offset of each partition."""
     if not places:
         return {}
     consumer = plain_consumer(config, "read_uncommitted", "bounds")

@@ -25,7 +25,7 @@ class Assignment:
         self._changing = asyncio.Lock()
 
     async def revoked(self, partitions: Iterable[tuple[str, int]]) -> None:
-        """Finish what runs; the partition tasks rest until the next generation says who stays."""
+        """Finish running transactions. Partition tasks pause until the next assignment."""
         try:
             self.settled = False
             await self._suspend_all(self._context.config.revoke_budget_seconds)

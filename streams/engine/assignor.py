@@ -1,4 +1,4 @@
-"""Faust's assignor, told how many partitions there are.
+"""Faust's assignor with the partition count that was checked at the start.
 
 It asks the leader's metadata, and groups topics by what that says. Metadata that lacks a topic for
 a moment, or shows partitions that were added to some, makes it hand out what fits nobody: a
@@ -23,7 +23,7 @@ class _Fixed:
 
 
 class FixedAssignor(PartitionAssignor):  # type: ignore[misc]
-    """Distributes the partition numbers of the start, of all topics alike."""
+    """Distributes the partition numbers of the start. All topics have the same ones."""
 
     def _assign(self, cluster: Any, member_metadata: Any) -> Any:
         count = self.app.engine.running.context.cluster.partition_count

@@ -37,7 +37,7 @@ class Broadcast:
         self._unreadable: list[tuple[int, int, int]] = []
 
     def after(self, start: int, most: int) -> FetchedBatch | None:
-        """What follows `start`, at most so many records of it; None when nothing does."""
+        """The records from `start` on, at most `most` of them. None if there are none."""
         if start >= self.end:
             return None
         if start < self.begin:

@@ -1,4 +1,4 @@
-"""How far a partition has been read, as it is kept beside the state it led to.
+"""How far a partition has been read. The record is kept beside the state.
 
 The record lies in the first store's changelog under `#next` and is part of every transaction: it is
 the truth about positions. The group's committed offsets are for tools.
@@ -41,15 +41,15 @@ _head_decoder = msgspec.json.Decoder(_Head)
 
 
 def encode_checkpoint(checkpoint: Checkpoint) -> bytes:
-    """The record's value."""
+    """Encode the record's value."""
     return _encoder.encode(checkpoint)
 
 
 def decode_format(value: bytes) -> int:
-    """The format alone, which every version can read."""
+    """Decode the format number alone. Every version can read it."""
     return _head_decoder.decode(value).format
 
 
 def decode_checkpoint(value: bytes) -> Checkpoint:
-    """The record read back; raises `msgspec.ValidationError` for what this version cannot read."""
+    """Decode the record. Raises `msgspec.ValidationError` if this version cannot read it."""
     return _decoder.decode(value)

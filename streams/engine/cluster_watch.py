@@ -35,7 +35,8 @@ MISSING_LOOKS = 3
 # Settings are asked for at each third look.
 SETTINGS_LOOKS = 3
 
-# Not ready within ten seconds: a look, its patience and this.
+# After these seconds without an answer Kafka counts as gone. With the interval of the checks
+# and their time limit, `/readyz` turns false within ten seconds.
 AWAY_SECONDS = 2.0
 
 logger = logging.getLogger(__name__)
@@ -76,7 +77,7 @@ class ClusterWatch:
             self.changed = "started with --favourable-only"
 
     async def run(self) -> None:
-        """Look every two seconds. Raises `StopWorker` for what nobody can work on."""
+        """Check every two seconds. Raises `StopWorker` if the worker cannot go on."""
         try:
             while True:
                 try:
@@ -123,7 +124,7 @@ class ClusterWatch:
         self._away_since, self._away_told = None, False
 
     async def looked_since(self, instant: int) -> bool:
-        """Whether a look was had that began at `instant` or later; waits a second for one."""
+        """Whether the topics were checked at `instant` or later. Waits a second for a check."""
         deadline = time.monotonic() + PATIENCE_SECONDS
         while self.looked_at < instant:
             left = deadline - time.monotonic()
@@ -137,7 +138,7 @@ class ClusterWatch:
         return True
 
     async def _shared_look(self) -> None:
-        """Join the look that is under way, or begin one."""
+        """Join the check that is running, or start one."""
         if self._look is None or self._look.done():
             self._look = asyncio.get_running_loop().create_task(self._take_look())
         await asyncio.shield(self._look)
@@ -221,7 +222,7 @@ class ClusterWatch:
         return there
 
     def _quiet(self, quiet: bool) -> None:
-        """While something is amiss aiokafka logs each attempt, a hundred lines a second."""
+        """Turn aiokafka's log down while Kafka is away: it logs a hundred lines a second."""
         if quiet and self._library_level is None:
             self._library_level = _aiokafka.level
             _aiokafka.setLevel(logging.CRITICAL)
@@ -245,7 +246,7 @@ class ClusterWatch:
         return REBUILD if name in changelogs(self._config, self._spec) else accept(name, topic_id)
 
     def _more(self, view: View) -> Mapping[str, tuple[int, int]]:
-        """Topics whose partitions have our keys, and have become more."""
+        """Keyed topics that have more partitions than at the start."""
         once = [self._spec.broadcast] if self._spec.broadcast is not None else []
         found = {}
         for name in (*self._spec.topics, *changelogs(self._config, self._spec), *once):

@@ -1,4 +1,4 @@
-"""When to commit: what one partition has gathered, with `now` (seconds) as an argument.
+"""When to commit. Counts what one partition has applied; `now` (seconds) is an argument.
 
 A transaction costs latency, not work, so it is made when something waits to be seen and what has
 queued up meanwhile is gathered first; else when much is dirty, or after a second. A stretch without
@@ -23,7 +23,7 @@ class CommitPolicyState:
         return self._moved_at is not None
 
     def applied(self, waiting: bool, dirty: bool, now: float) -> None:
-        """A batch was applied; `waiting`: something is to be seen soon."""
+        """Note an applied batch. `waiting`: an output or dead letter should be visible soon."""
         if waiting and self._waiting_since is None:
             self._waiting_since = now
         if self._moved_at is None:
@@ -50,6 +50,6 @@ class CommitPolicyState:
         return interval if since is None else since + interval - now
 
     def committed(self) -> None:
-        """Start gathering anew."""
+        """Note a commit: counting starts again."""
         self._moved_at = self._dirty_at = None
         self._waiting_since = None

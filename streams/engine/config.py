@@ -1,4 +1,4 @@
-"""Everything the engine can be told, as one frozen value that refuses nonsense when it is made."""
+"""All settings of the engine, as one frozen value. Invalid values raise ValueError."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -111,7 +111,7 @@ class EngineConfig:
         }
 
     def transactional_id(self, partition: int) -> str:
-        """The fence of a partition number: whoever initialised it last may write."""
+        """The transactional id of a partition number. Only its latest producer can write."""
         return f"{self.application_id}-{partition}"
 
     def changelog(self, store: str) -> str:

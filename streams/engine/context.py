@@ -22,7 +22,7 @@ from streams.engine.stores import DiskMemory, PartitionStores
 
 @dataclass(slots=True)
 class GroupMember:
-    """This worker in its group: what the consumer's side and the tasks know of each other."""
+    """The consumer and the membership of this worker in its group."""
 
     consumer: Any = None
     """Faust's consumer, whose thread owns aiokafka's; None until Faust has made it."""

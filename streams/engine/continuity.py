@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 
 def accept(topic: str, topic_id: str) -> str:
-    """The way out of a topic that is another one than before."""
+    """The sentence that tells an operator how to accept a replaced topic."""
     return (
         "Restore what it held if you can, then accept it: `byline cluster accept "
         f"{topic}={topic_id}` says what that means"
@@ -52,7 +52,9 @@ def check_checkpoint(
     changelogs: Collection[str],
     favourable_only: bool = False,
 ) -> Checkpoint:
-    """The checkpoint to go on from; `known` are the inputs, `topics` what there is by name.
+    """Check the checkpoint. Returns the one to go on from.
+
+    `known`: the inputs. `topics`: all topics, by name.
 
     Raises `StopWorker` for the state of other topics. With `favourable_only` a topic that was made
     anew is read from its beginning, once, and its old id is kept: it is not accepted by that. Of
@@ -109,12 +111,12 @@ def check_checkpoint(
 
 
 def since_when(topic: str, next_: int, anew: Mapping[str, int]) -> dict[str, int]:
-    """How far the log of a topic that was made anew had been read, as `Position.anew` has it."""
+    """How far the former log of a replaced topic had been read, as in `Checkpoint.anew`."""
     return {topic: max(next_, anew.get(topic, 0))}
 
 
 def check_stateless(partition: int, application_id: str, group_offsets: Mapping[str, int]) -> None:
-    """Refuse to begin where the group has been before (`group_offsets` by topic): state is lost."""
+    """Refuse a partition without state where the group has committed offsets: state is lost."""
     if group_offsets:
         listed = ", ".join(f"{topic} {offset}" for topic, offset in sorted(group_offsets.items()))
         raise StopWorker(
@@ -146,7 +148,7 @@ def check_bounds(
 def within_bounds(
     partition: int, reads: Mapping[str, int], bounds: Mapping[str, tuple[int, int]]
 ) -> dict[str, int]:
-    """The same positions; one outside of its topic is moved to where that begins, or ends."""
+    """The same positions. One outside of its topic is moved to the topic's begin or end."""
     moved = {}
     for topic, (begin, end) in bounds.items():
         next_ = reads.get(topic, begin)

@@ -1,4 +1,4 @@
-"""What is wrong with a disk, and what may be done about it.
+"""Faults of the disk, and what may be done about each.
 
 The tables on disk are a cache of the changelogs: one that is corrupt is made anew. One that cannot
 be opened because files or room are short is whole, and is never deleted. RocksDB says both in text,
@@ -33,18 +33,18 @@ MOST_FILES = 1_048_576
 
 
 def is_corrupt(error: BaseException) -> bool:
-    """Whether RocksDB says that what it has is damaged, and not that the machine is short."""
+    """Whether RocksDB reports damaged data, and not a shortage of the machine."""
     text = str(error)
     return text.startswith(("Corruption", "Invalid argument")) and not is_shortage(error)
 
 
 def is_shortage(error: BaseException) -> bool:
-    """Whether the machine is short of something or forbids it: a person has to act."""
+    """Whether files, space or rights are missing. A person has to act."""
     return any(word in str(error) for word in SHORTAGES)
 
 
 def refusal(path: Path, error: BaseException) -> StopWorker:
-    """What to say of a shortage."""
+    """The message for a shortage."""
     return StopWorker(
         f"the state in {path} cannot be opened: {error}. It is left as it is. Free room or raise "
         "the limit that is named, and start again",
@@ -73,7 +73,7 @@ def remove_if_marked(path: Path) -> None:
 
 
 def raise_file_limit(partitions: int) -> None:
-    """Take as many open files as the machine allows, and say so when these are too few."""
+    """Raise the limit of open files as far as allowed. Logs a warning if that is not enough."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = MOST_FILES if hard == resource.RLIM_INFINITY else hard
     if soft != resource.RLIM_INFINITY and soft < wanted:

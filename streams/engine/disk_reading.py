@@ -1,4 +1,4 @@
-"""A partition's tables on a disk, read without touching them: what a worker left behind."""
+"""Reads a partition's tables from the disk of a stopped worker, without changing them."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ from streams.engine.stores import META, DiskMeta
 
 @dataclass(frozen=True, slots=True)
 class Disk:
-    """All stores as the last transaction that the disk has seen left them, and its checkpoint."""
+    """All stores and the checkpoint, as of the last transaction on this disk."""
 
     path: Path
     checkpoint: Checkpoint

@@ -43,7 +43,7 @@ class FailpointError(Exception):
 
 
 class Failpoints:
-    """The points that are armed; passing any other one costs a look-up in an empty dictionary."""
+    """The points that are armed. Passing another point costs one dictionary look-up."""
 
     def __init__(self, text: str) -> None:
         self._armed: dict[str, _Point] = {}

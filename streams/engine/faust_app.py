@@ -28,7 +28,7 @@ from streams.stop_worker import ExitCode
 
 
 class BatchSchema(Schema):  # type: ignore[misc]
-    """Passes batches through: they are not bytes, and nothing is to be decoded."""
+    """A schema that hands batches on as they are."""
 
     def compile(self, app: Any, **kwargs: Any) -> Any:
         """A decoder that decodes nothing."""
@@ -41,13 +41,13 @@ class BatchSchema(Schema):  # type: ignore[misc]
 
 
 class EngineBoot(BootStrategy):  # type: ignore[misc]
-    """No producer of Faust's: everything is written through the partitions' transactions."""
+    """Starts no producer of Faust. The partitions' transactions write everything."""
 
     enable_kafka_producer = False
 
 
 class EngineWorker(faust.Worker):  # type: ignore[misc]
-    """Faust's worker without the second it sleeps before it closes the loop."""
+    """Faust's worker, but it does not sleep for a second before it closes the loop."""
 
     async def _sentinel_task(self) -> None:
         await asyncio.sleep(0)
@@ -86,7 +86,7 @@ class EngineApp(faust.App):  # type: ignore[misc]
 
 
 def choose_loop(config: EngineConfig) -> None:
-    """uvloop, but over TLS the standard loop.
+    """Choose uvloop, but the standard loop over TLS.
 
     Closing a TLS connection to Kafka on uvloop 0.23 often waits 30 s (6 of 9), never on the
     standard loop (0 of 9): partitions open in half a minute, and takeovers time out.

@@ -24,7 +24,7 @@ class QueuedBatch(NamedTuple):
 
 
 class FetchBuffer:
-    """The queues in use by topic and partition, and what all of them hold together.
+    """The queues in use by topic and partition, with the total of queued records and bytes.
 
     Written by the event loop, read by the consumer's thread, which only decides from it what to
     take next; a number that is a moment old does no harm.
@@ -99,14 +99,14 @@ class FetchQueue:
 
     @property
     def oldest_at(self) -> int | None:
-        """When the oldest record that waits came in (milliseconds UTC); None when none waits."""
+        """The timestamp of the oldest queued record (milliseconds UTC). None if none is queued."""
         for fetched in self.batches:
             if fetched.batch.records:
                 return fetched.batch.records[0].timestamp
         return None
 
     def close(self) -> None:
-        """Forget what is queued; the queue is not in use any more."""
+        """Drop all queued batches. The queue is no longer in use."""
         self.closed = True
         self._count(-self.records, -self.size)
         self.batches.clear()

@@ -1,4 +1,4 @@
-"""From what was fetched to what the partitions are handed: batches, each with its queue.
+"""Turns fetched records into batches, each with the queue that it was fetched for.
 
 How bytes become records, and what happens to those that do not, is in streams/kafka.
 """
@@ -16,7 +16,7 @@ FetchQueues = Mapping[tuple[str, int], FetchQueue]
 async def read_batches(
     consumer: Any, wanted: Callable[[], FetchQueues], max_records: int, timeout_seconds: float
 ) -> list[QueuedBatch]:
-    """The next batches of the wanted queues, waiting up to `timeout_seconds` for the first.
+    """Fetch the next batches of the wanted queues. Waits up to `timeout_seconds` for the first.
 
     Each goes with the queue that was wanted when it was taken.
     """

@@ -1,4 +1,4 @@
-"""Where the inputs end: asked before a timer may act, for all partitions in one request.
+"""The end offsets of the inputs. One request answers for all partitions.
 
 The ends are those of a `read_uncommitted` reader (high watermarks). The `read_committed` end would
 be too low: it stops at the oldest open transaction, and a record that another producer committed
@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class HighWatermarks:
-    """The ends that all topics had at `as_of` or a moment later.
+    """The end offsets of all topics at `as_of` or a moment later.
 
     `looked`: the cluster was looked at then as well, and had every topic.
     """
@@ -43,7 +43,7 @@ class HighWatermarks:
 
 
 class HighWatermarkReader:
-    """Answers all questions that have gathered with one request."""
+    """Answers all partitions that ask with one request."""
 
     def __init__(
         self,
@@ -66,7 +66,7 @@ class HighWatermarkReader:
         await self._consumer.start()
 
     async def bounds(self, partitions: Sequence[int]) -> dict[int, dict[str, tuple[int, int]]]:
-        """For each partition and input topic the first offset that is there, and the end."""
+        """The first and the end offset of each input topic, by partition."""
         tps = [TopicPartition(topic, number) for number in partitions for topic in self._topics]
         begins, ends = {}, {}
         if tps:
@@ -78,7 +78,7 @@ class HighWatermarkReader:
         }
 
     async def of(self, partitions: list[TopicPartition]) -> Mapping[TopicPartition, int]:
-        """Where these end."""
+        """The end offset of each of these partitions."""
         ends: Mapping[TopicPartition, int] = await self._consumer.end_offsets(partitions)
         return ends
 
@@ -91,7 +91,7 @@ class HighWatermarkReader:
         return ends[tp]
 
     async def hiding(self, places: Sequence[tuple[str, int]]) -> list[OpenTransaction]:
-        """The transactions that hide what lies behind them in these partitions."""
+        """The open transactions in these partitions. Records behind them cannot be read."""
         return await open_transactions(self._consumer._client, places)
 
     async def ask(self, partition: int) -> HighWatermarks:

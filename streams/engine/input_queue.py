@@ -1,4 +1,4 @@
-"""What a partition number has read and what waits to be applied, of all its topics."""
+"""How far each topic of a partition number has been applied, and what is queued."""
 
 from streams.engine.broadcast import Broadcast
 from streams.engine.fetch_queues import FetchBuffer, FetchQueue, QueuedBatch
@@ -35,14 +35,14 @@ class InputQueue:
         return list(self.queues.values())
 
     def drop_queues(self) -> None:
-        """Take nothing more, and forget what is queued."""
+        """Accept no more batches, and drop the queued ones."""
         for topic, queue in self.queues.items():
             self._buffer.queues.pop((topic, self.number), None)
             queue.close()
         self.queues = {}
 
     def receive(self, fetched: QueuedBatch) -> str | None:
-        """Queue a batch, or drop it if its queue is void; the trouble when it does not follow."""
+        """Queue a batch, or drop it if its queue is void. Returns a message if there is a gap."""
         queue = fetched.queue
         if self.queues.get(queue.topic) is not queue or queue.put(fetched):
             return None
@@ -55,11 +55,11 @@ class InputQueue:
 
     @property
     def queued_records(self) -> int:
-        """How much of it."""
+        """How many records wait to be applied."""
         return sum(queue.records for queue in self.queues.values())
 
     def lag(self, book: LagBook) -> int:
-        """Records, roughly, between what has been applied and the ends last seen by anybody."""
+        """About how many records lie between the applied offsets and the latest known ends."""
         behind = 0
         for topic, queue in self.queues.items():
             reads = self.reads[topic]
@@ -67,7 +67,7 @@ class InputQueue:
         return behind
 
     def take(self) -> list[FetchedBatch]:
-        """The next batch, in the order of the topics; `reads` moves with it.
+        """Take the next batches in the order of the topics, and move `reads`.
 
         It is bounded, but every topic that has something gets its turn: an answer does not wait for
         a backlog of another topic. Only the broadcast topic goes before all others: what it says

@@ -20,7 +20,7 @@ Key = tuple[str, int]
 
 @dataclass(frozen=True, slots=True)
 class TopicLag:
-    """A topic, over the partitions of this worker: records behind in all, seconds in the worst."""
+    """The lag of a topic: the sum of records, and the longest time, over our partitions."""
 
     topic: str
     records: int
@@ -51,13 +51,13 @@ class Inputs(Protocol):
 
 
 class LagBook:
-    """Fed with each look at the ends, asked by the health page."""
+    """The lag of every partition. The reach watch writes it, the health page reads it."""
 
     def __init__(self) -> None:
         self._seen: dict[Key, _Seen] = {}
 
     def note(self, key: Key, reads: int, end: int, at: float) -> None:
-        """At `at` the partition reached to `end`, and had been read to `reads`."""
+        """Note that at `at` the partition ended at `end` and had been read up to `reads`."""
         seen = self._seen.setdefault(key, _Seen(end, at))
         seen.end, seen.looked_at = end, at
         if reads >= end:
@@ -72,7 +72,7 @@ class LagBook:
             del self._seen[key]
 
     def records(self, key: Key, reads: int) -> int:
-        """Between what has been read and the end last seen; what is no record counts as well."""
+        """Offsets between what has been read and the last known end. Markers count as well."""
         seen = self._seen.get(key)
         return 0 if seen is None else max(0, seen.end - reads)
 

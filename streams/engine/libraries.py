@@ -1,4 +1,4 @@
-"""The three libraries whose private parts are leaned on: held to the versions that were tested.
+"""Checks that the three libraries with private parts in use have the tested versions.
 
 `PRIVATE` names what is used beyond their documents, for the test that finds it all there.
 """

@@ -1,4 +1,4 @@
-"""aiokafka logs each attempt of each of its clients: a hundred lines a second while Kafka is away.
+"""Limits aiokafka's log: while Kafka is away it writes a hundred lines a second.
 
 Some of its lines are wanted, so they are thinned out: at most `MOST_LINES` in `WINDOW_SECONDS`.
 """
@@ -11,7 +11,7 @@ WINDOW_SECONDS = 10.0
 
 
 class ThinnedOut(logging.Filter):
-    """Lets a few lines of aiokafka pass, and everything of anybody else."""
+    """A log filter: lets a few lines of aiokafka pass, and all lines of others."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -30,7 +30,7 @@ class ThinnedOut(logging.Filter):
 
 
 def thin_out() -> None:
-    """Put the filter before whatever writes the log; calling it again changes nothing."""
+    """Install the filter on all log handlers. A second call changes nothing."""
     for handler in logging.getLogger().handlers:
         if not any(isinstance(one, ThinnedOut) for one in handler.filters):
             handler.addFilter(ThinnedOut())

@@ -1,4 +1,4 @@
-"""Being a static member of the group: leaving it for good, and not throwing another worker out.
+"""Static group membership: leaves for good, and does not fence another living worker.
 
 aiokafka never lets a static member leave, so what it had waits out the session when a worker is
 taken away, and an assignment that was wrong is given to it again. And it does not know that the
@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 
 class StaticMember(GroupCoordinator):  # type: ignore[misc]
-    """aiokafka's coordinator of the worker's consumer, from when it has started."""
+    """aiokafka's group coordinator, extended for static members."""
 
     member: GroupMember
     data_dir: Path
@@ -89,7 +89,7 @@ class StaticMember(GroupCoordinator):  # type: ignore[misc]
         self.member.ousted = False
 
     async def _other_member(self) -> str | None:
-        """Who is in the group under our instance id; None also when nobody can say."""
+        """The member with our instance id. None if there is none, or if it is not known."""
         try:
             answer = await self._send_req(MembersRequest(self.group_id))
         except (KafkaError, NotImplementedError):

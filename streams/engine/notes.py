@@ -1,4 +1,4 @@
-"""The last note of each partition in a changelog: what its state says of itself (checkpoint.py).
+"""Reads the last checkpoint of each partition from a changelog (see checkpoint.py).
 
 Read from the end backwards, because it is part of every transaction: however long a changelog is,
 the last note lies near its end.

@@ -25,7 +25,7 @@ from streams.engine.transaction import Committer, PendingWrites
 
 
 class PartitionTask:
-    """A partition number in the hands of this worker."""
+    """Owns one partition number for this worker."""
 
     def __init__(self, context: EngineContext, number: int) -> None:
         self.number = number
@@ -59,10 +59,10 @@ class PartitionTask:
         self._anew: dict[str, int] = {}
         self._task = spawn(self._live(), f"partition {number}")
 
-    # From outside: the assignment, the router, the watchdog.
+    # Called by the assignment, the router and the watchdog.
 
     def wake(self) -> None:
-        """Something may have come in."""
+        """Wake the task: there may be something to do."""
         self._wake.set()
 
     def receive(self, fetched: QueuedBatch) -> None:
@@ -81,7 +81,7 @@ class PartitionTask:
             await self._quiet.wait()
 
     def resume(self) -> None:
-        """Go on after a rebalance that left the partition here."""
+        """Go on after a rebalance in which the partition stayed."""
         self._suspend = False
         self._wake.set()
 
@@ -139,7 +139,7 @@ class PartitionTask:
     # Processing.
 
     async def _rest(self) -> None:
-        """Be quiet until resumed; closing cancels the task here."""
+        """Pause until `resume`. `close` cancels the task here."""
         self.state = "suspended"
         self._rounds.forget()
         self._quiet.set()
@@ -264,7 +264,7 @@ class PartitionTask:
             self._processor.cluster_changed(self._now())
 
     async def _sleep(self) -> None:
-        """Until something comes in, a commit is due, or a timer is."""
+        """Sleep until something comes in, or a commit or a timer is due."""
         wait = self._commit_policy.wait_seconds(time.monotonic())
         alarm_ms = self._rounds.alarm_ms
         if alarm_ms is not None:

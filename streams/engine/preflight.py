@@ -1,4 +1,4 @@
-"""What must be true of the cluster before a worker joins the group.
+"""Checks the cluster before a worker joins the group.
 
 A broker that does not answer is waited for; topics that are missing or do not fit together are a
 human's business, said in one line with the command that mends it.
@@ -42,7 +42,7 @@ REROUTE = (
 
 @dataclass(frozen=True, slots=True)
 class KnownCluster:
-    """The cluster as it was when the worker started: what the watch compares it with."""
+    """The cluster at the start of the worker. The cluster watch compares with it."""
 
     cluster_id: str
     partition_count: int
@@ -53,7 +53,7 @@ class KnownCluster:
     """Partitions of inputs that are there and not in use: nothing but `reroute` reads them."""
 
     def group_offsets(self, partition: int) -> dict[str, int]:
-        """Where the group had read to in this partition of each input, as far as it had."""
+        """The committed offset of each input in this partition, where there is one."""
         return {tp.topic: o for tp, o in self.committed.items() if tp.partition == partition}
 
     def ids(self) -> dict[str, str]:
@@ -138,7 +138,7 @@ def partitions_beyond(
 
 
 def _rights(config: EngineConfig, spec: ProcessorSpec) -> dict[str, set[str]]:
-    """What a worker has to be allowed, by topic."""
+    """The rights that a worker needs, by topic."""
     wanted = {name: {"DescribeConfigs"} for name in needed_topics(config, spec)}
     for name in (*spec.topics, *changelogs(config, spec), *filter(None, [spec.broadcast])):
         wanted[name].add("Read")
@@ -148,7 +148,7 @@ def _rights(config: EngineConfig, spec: ProcessorSpec) -> dict[str, set[str]]:
 
 
 async def _complete_view(client: AIOKafkaAdminClient, needed: list[str]) -> View:
-    """What the broker knows of the topics, asked again for a moment while it lacks some."""
+    """The broker's view of the topics. Asks again for some seconds if topics are missing."""
     deadline = time.monotonic() + MISSING_PATIENCE_SECONDS
     while True:
         view = await view_topics(client._client, needed, with_operations=True)
@@ -239,7 +239,7 @@ async def refuse_deletion(client: AIOKafkaAdminClient, topics: list[str]) -> Non
 
 
 async def _configs(client: AIOKafkaAdminClient, topics: list[str], name: str) -> dict[str, str]:
-    """One setting of each topic; topics of which we may not know it are left out."""
+    """One setting of each topic. Topics whose settings we may not read are left out."""
     resources = [ConfigResource(ConfigResourceType.TOPIC, topic, {name: ""}) for topic in topics]
     found = {}
     for response in await client.describe_configs(resources) if resources else []:
@@ -253,7 +253,7 @@ async def _configs(client: AIOKafkaAdminClient, topics: list[str], name: str) ->
 async def _committed(
     client: AIOKafkaAdminClient, group: str, spec: ProcessorSpec, partition_count: int
 ) -> dict[TopicPartition, int]:
-    """Where a group has read to in our inputs."""
+    """The committed offsets of a group in our inputs."""
     partitions = [
         TopicPartition(topic, number) for topic in spec.topics for number in range(partition_count)
     ]
@@ -263,7 +263,7 @@ async def _committed(
 async def committed_of(
     client: AIOKafkaAdminClient, group: str, partitions: Iterable[TopicPartition]
 ) -> dict[TopicPartition, int]:
-    """Where a group has read to, in those of the partitions where it has read."""
+    """The committed offsets of a group, for partitions that have one."""
     found = await client.list_consumer_group_offsets(group, partitions=list(partitions))
     return {tp: one.offset for tp, one in found.items() if one.offset >= 0}
 

@@ -1,4 +1,4 @@
-"""What the engine asks of the code that it runs: the only thing the two know of each other.
+"""The interface between the engine and the code that it runs.
 
 The engine owns Kafka, transactions, positions, stores and time. A processor owns meaning. For
 every partition number that a worker is given the engine opens one `PartitionProcessor`; it lives
@@ -194,7 +194,7 @@ class PartitionProcessor(Protocol):
         ...
 
     def committed(self) -> None:
-        """The transaction that was sealed last is durable."""
+        """The transaction after the last `before_commit` is durable."""
         ...
 
 

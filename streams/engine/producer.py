@@ -7,7 +7,7 @@ from streams.engine.sender import Manager, OnceSender
 
 
 class TransactionalProducer(AIOKafkaProducer):  # type: ignore[misc]
-    """One for each partition number; starting it fences whoever had the number before."""
+    """The producer of one partition number. Its start fences the former producer."""
 
     def __init__(self, config: EngineConfig, partition: int) -> None:
         super().__init__(

@@ -125,7 +125,7 @@ class ReachWatch:
     # ---- whose transaction it is ---------------------------------------------------------------
 
     async def _name_who_hides(self) -> None:
-        """Ask for the transactions behind which nothing was read for some seconds; say it once."""
+        """Find open transactions that have blocked reading for some seconds, and log each once."""
         now, single = time.monotonic(), self._context.processor.spec.broadcast
         places = {
             (topic, 0 if topic == single else number)

@@ -1,4 +1,4 @@
-"""Bringing a partition's stores up to the last committed transaction.
+"""Restores a partition's stores up to the last committed transaction.
 
 Called when the producer has been initialised: the predecessor is fenced and its open transaction is
 settled, so the ends of the changelogs, read now, are final. Reading goes on until the *position*
@@ -28,7 +28,7 @@ CHUNK_RECORDS = 5_000
 
 
 def plain_consumer(config: EngineConfig, isolation: str, client: str) -> TolerantConsumer:
-    """A consumer outside of the group that goes where it is told."""
+    """A consumer without a group; its positions are set by hand."""
     return TolerantConsumer(
         **config.client_arguments(),
         client_id=f"{config.application_id}-{client}",
@@ -41,7 +41,7 @@ def plain_consumer(config: EngineConfig, isolation: str, client: str) -> Toleran
 
 
 async def load_memory(stores: PartitionStores, specs: tuple[StoreSpec, ...]) -> None:
-    """Fill the dictionaries of the in-memory stores from the disk, letting the loop breathe."""
+    """Fill the in-memory stores from the disk, and yield to the event loop now and then."""
     for spec in specs:
         if not spec.in_memory:
             continue
@@ -59,7 +59,7 @@ async def recover(
     partition: int,
     ids: Mapping[str, str],
 ) -> int:
-    """Read what the changelogs hold beyond the disk; the number of records read.
+    """Read the changelog records that the disk lacks. Returns their number.
 
     `ids` are the topics' present ids. Raises `StopWorker` when a changelog ends before what the
     disk has already seen of it, or is another one that nobody has accepted.
@@ -94,7 +94,7 @@ async def _leave_another_changelog(
     partition: int,
     ids: Mapping[str, str],
 ) -> None:
-    """Wipe a disk of changelogs that were made anew since, when these have been accepted.
+    """Wipe a disk whose changelogs were replaced, if the new ones have been accepted.
 
     Raises `StopWorker` when they have not: then the disk may be all that is left of the state.
     """

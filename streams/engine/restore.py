@@ -43,7 +43,7 @@ class RestoredPartition:
 async def restore_partition(
     context: EngineContext, number: int, on_open: Callable[[Callable[[], Awaitable[None]]], None]
 ) -> RestoredPartition:
-    """Open partition `number`; `on_open` is told how to let go of each thing that was opened.
+    """Open partition `number`. `on_open` receives a function to close each opened resource.
 
     Raises `StopWorker` when the state and the topics do not fit together.
     """
@@ -127,7 +127,7 @@ def _checkpoint(context: EngineContext, stores: PartitionStores, number: int) ->
 
 
 async def _bounds(context: EngineContext, number: int) -> dict[str, tuple[int, int]]:
-    """From where to where each input of the partition reaches now."""
+    """The first and the end offset of each input of the partition, as of now."""
     bounds = (await context.watermarks.bounds([number]))[number]
     if context.broadcast is not None:
         await context.broadcast.caught_up.wait()
@@ -143,7 +143,7 @@ def _reads(
     checkpoint: Checkpoint | None,
     bounds: Mapping[str, tuple[int, int]],
 ) -> dict[str, int]:
-    """Where to read on. Raises `StopWorker` when what comes next is not there any more."""
+    """The offsets to read on from. Raises `StopWorker` if a record to be read was deleted."""
     known = checkpoint.next if checkpoint is not None else {}
     if context.config.favourable_only:
         return within_bounds(number, known, bounds)

@@ -1,4 +1,4 @@
-"""A right that a worker lacks: a human's business, said with every other one and what to do."""
+"""Names every right that a worker lacks in one message, with what to do."""
 
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -13,14 +13,14 @@ _CURE = "`byline topics acl --role worker` says what a worker needs"
 
 
 def refusal_of(error: BaseException) -> StopWorker:
-    """What to say of one of `RIGHTS_ERRORS`."""
+    """The `StopWorker` for one of `RIGHTS_ERRORS`."""
     return StopWorker(f"a right is missing: {refused_in_words(error)}. {_CURE}", ExitCode.PERSON)
 
 
 async def refuse_missing_rights(
     client: Any, group: str, view: View, wanted: Mapping[str, Collection[str]]
 ) -> None:
-    """Raises `StopWorker` with every right that is missing, those too that are seldom needed.
+    """Raises `StopWorker` with all missing rights, including those that are rarely needed.
 
     `wanted`: operations by topic; `view` with operations; of the group it is Read. A right to write
     would be missed at the first record alone, which may be weeks away.

@@ -1,4 +1,4 @@
-"""What a producer sends for a transaction: a request whose outcome is not known ends it.
+"""Sends a transaction's requests. A request with an unknown outcome ends the producer.
 
 aiokafka sends a coordinator's request again under the same epoch when its connection broke or
 nothing came in time. The first one may still arrive, and then it commits the *next* transaction
@@ -59,11 +59,11 @@ OUTCOME_UNKNOWN = RequestTimedOutError.errno
 
 
 class NoAnswer(Exception):
-    """Whether a coordinator's request of a transaction took effect is not known."""
+    """A coordinator did not answer: whether the request took effect is unknown."""
 
 
 class _Once(BaseHandler):  # type: ignore[misc]
-    """A coordinator's request of a transaction: asked again after "not now", never after silence.
+    """A request to a coordinator. It is sent again after "not now", never after no answer.
 
     Raises `NoAnswer`.
     """
@@ -94,7 +94,7 @@ def _name(request: Any) -> str:
 
 
 def _codes(answer: Any) -> set[int]:
-    """Every error code of an answer, with 0 for what went well."""
+    """All error codes of a response; 0 means success."""
     if not hasattr(answer, "errors"):
         return {answer.error_code}
     return {code for _, partitions in answer.errors for _, code in partitions}
@@ -185,12 +185,12 @@ class _ProduceTwo(SendProduceReqHandler):  # type: ignore[misc]
 
 
 class Manager(TransactionManager):  # type: ignore[misc]
-    """aiokafka's state of the transaction; in the second version nothing is announced."""
+    """aiokafka's transaction state. The second version registers no partitions beforehand."""
 
     second = False
 
     def maybe_add_partition_to_txn(self, tp: Any) -> None:
-        """The partition will be written to."""
+        """Note that the transaction writes to the partition."""
         if self.second:
             assert self.is_in_transaction()
             self._txn_partitions.add(tp)
@@ -198,19 +198,19 @@ class Manager(TransactionManager):  # type: ignore[misc]
             super().maybe_add_partition_to_txn(tp)
 
     def add_offsets_to_txn(self, offsets: Any, group_id: str) -> Any:
-        """The group's offsets will be written."""
+        """Note that the transaction writes the group's offsets."""
         if self.second:
             self._txn_consumer_group = group_id
         return super().add_offsets_to_txn(offsets, group_id)
 
     def next_epoch(self, producer_id: int, epoch: int) -> None:
-        """The next transaction is another epoch's; there sequence numbers begin at 0."""
+        """Move to the next epoch. Its sequence numbers begin at 0."""
         self._pid_and_epoch = PidAndEpoch(producer_id, epoch)
         self._sequence_numbers.clear()
 
 
 class OnceSender(Sender):  # type: ignore[misc]
-    """aiokafka's, with the handlers above."""
+    """aiokafka's sender with the request handlers above."""
 
     async def start(self) -> None:
         """Ask which version of transactions the cluster has agreed on, then for an epoch."""

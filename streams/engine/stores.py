@@ -45,7 +45,7 @@ ARENA_BLOCK_BYTES = 64 * 1024
 
 
 class DiskMeta(msgspec.Struct, frozen=True):
-    """What the disk corresponds to: for each store the changelog offset to read on from."""
+    """The state that the disk holds: for each store the changelog offset to read on from."""
 
     format: int
     identity: str
@@ -55,7 +55,7 @@ class DiskMeta(msgspec.Struct, frozen=True):
 
 
 class DiskMemory(NamedTuple):
-    """What the databases of all partitions of a worker take of its memory together."""
+    """The memory that the databases of all partitions of a worker share."""
 
     cache: Cache
     write_buffers: WriteBufferManager
@@ -139,7 +139,7 @@ class PartitionStores:
             return self._open()
 
     def load_meta(self, max_age_seconds: float) -> bool:
-        """Read what the disk corresponds to; False (and an empty disk) when it is of no use.
+        """Read the disk's meta record. Returns False and wipes the disk if it cannot be used.
 
         A disk older than `max_age_seconds` may hold keys whose deletion has meanwhile been
         compacted out of the changelog, so it must not be continued.
@@ -183,7 +183,7 @@ class PartitionStores:
             table.clear()
 
     def reader(self, store: str) -> Callable[[bytes], bytes | None]:
-        """What gives the committed value of a key; good until the stores are wiped or closed."""
+        """A function from key to committed value, valid until the stores are wiped or closed."""
         table = self.memory.get(store)
         if table is not None:
             return table.get
@@ -263,7 +263,7 @@ class PartitionStores:
             raise
 
     def close(self) -> None:
-        """Let go of the files. What cannot be written out any more is in the changelogs."""
+        """Close the files. Data that cannot be written any more is in the changelogs."""
         try:
             self._db.close()
         except Exception as error:

@@ -1,4 +1,4 @@
-"""When a round of timers may run: its inputs have been read up to where they ended at that instant.
+"""When timers may run: all inputs have been read up to their ends at the due instant.
 
 So an answer that came in time is applied before the deadline that it answers.
 """
@@ -17,7 +17,7 @@ HELD_MS = 1_000
 
 
 class TimerRounds:
-    """Asks where the inputs of one partition end, and holds back what could not act."""
+    """Asks for the ends of one partition's inputs, and delays timers that could not act."""
 
     def __init__(self, context: EngineContext, number: int, on_answer: Callable[[], None]) -> None:
         self.alarm_ms: int | None = None
@@ -53,7 +53,7 @@ class TimerRounds:
         self._ends = None
 
     def hold(self) -> None:
-        """What is due could not act: let it wait for a second."""
+        """Delay the timers that are due for a second: they could not act."""
         self._held_until = time.monotonic() + HELD_MS / 1000
 
     def close(self) -> None:

@@ -39,7 +39,7 @@ class TransactionalSender(Protocol):
 
 
 class OffsetUnknown(Exception):
-    """The broker has a batch and does not say at which offset: the disk could not follow."""
+    """The broker has a batch but does not tell its offset, so the disk cannot be updated."""
 
 
 class PendingWrites:

@@ -28,7 +28,7 @@ IDLE_WAIT_SECONDS = 0.25
 
 
 class BatchConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
-    """The thread that owns the aiokafka consumer; what is said to run there runs on its loop."""
+    """The thread with the aiokafka consumer. `call_thread` runs code on its loop."""
 
     engine: Engine
     turned_at = math.inf
@@ -82,7 +82,7 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         return batches
 
     def knock(self) -> None:
-        """Let the loop of the thread say that it turns: `turned_at` follows."""
+        """Ask the thread's loop to update `turned_at`, as a sign of life."""
         self.thread_loop.call_soon_threadsafe(self._turned)
 
     def _turned(self) -> None:
@@ -127,12 +127,12 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
             try:
                 consumer.seek(TopicPartition(queue.topic, queue.partition), queue.expected)
             except IllegalStateError:
-                # Revoked meanwhile; whoever owns it next seeks for himself.
+                # The partition was revoked meanwhile. Its next owner seeks to its own position.
                 continue
             self.engine.buffer.queues[queue.topic, queue.partition] = queue
 
     def positions(self) -> dict[tuple[str, int], int]:
-        """How far each assigned partition was taken; read from any thread, for the tail check."""
+        """The consumer's position in each assigned partition. Any thread may call it."""
         subscription = self._ensure_consumer()._subscription.subscription
         assignment = subscription.assignment if subscription is not None else None
         if assignment is None:
@@ -162,12 +162,12 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         return thread
 
     async def on_partitions_revoked(self, revoked: set[Any]) -> None:
-        """Ours first, then Faust's."""
+        """Tell the engine first, then Faust."""
         await self.engine.running.assignment.revoked((tp.topic, tp.partition) for tp in revoked)
         await super().on_partitions_revoked(revoked)
 
     async def on_partitions_assigned(self, assigned: set[Any], generation_id: int = 0) -> None:
-        """Ours first, then Faust's."""
+        """Tell the engine first, then Faust."""
         await self.engine.running.assignment.assigned(
             [(tp.topic, tp.partition) for tp in assigned], generation_id
         )
@@ -215,18 +215,18 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         )
 
     async def perform_seek(self) -> None:
-        """Nothing: the partition tasks seek to their own positions."""
+        """Do nothing: the partition tasks seek to their own positions."""
 
     async def seek_to_committed(self) -> Mapping[Any, int]:
-        """Nothing, likewise."""
+        """Do nothing: the partition tasks seek."""
         return {}
 
     async def commit(self, topics: Any = None, start_new_transaction: bool = True) -> bool:
-        """Nothing: offsets are committed with the transactions."""
+        """Do nothing: transactions commit the offsets."""
         return False
 
 
 class BatchTransport(driver.Transport):  # type: ignore[misc]
-    """Plugs the consumer in."""
+    """The transport that uses this consumer."""
 
     Consumer: ClassVar[type[BatchConsumer]] = BatchConsumer

@@ -1,4 +1,4 @@
-"""What would otherwise stall in silence, each noticed and turned into an exit or a seek.
+"""Finds what would stall without an error, and ends the process or seeks back.
 
 aiokafka raises the errors of its background tasks from its own `getmany`, which Faust bypasses; a
 stuck loop keeps its membership because the heartbeats come from another thread; a leader without
@@ -40,7 +40,7 @@ class Watchdog:
         self._thread = threading.Thread(target=self._watch_loop, name="loop-watchdog", daemon=True)
 
     async def run(self) -> None:
-        """Look around twice a second for as long as the worker lives."""
+        """Run all checks twice a second for as long as the worker lives."""
         self._thread.start()
         try:
             while True:
@@ -55,7 +55,7 @@ class Watchdog:
             self._leaving.set()
 
     def stop_within(self, seconds: float) -> None:
-        """A stop that hangs (a broker that is gone) is cut short."""
+        """End the process if the stop takes longer, for example without a broker."""
 
         def cut() -> None:
             end_process(f"stopping took longer than {seconds:.0f} s")
@@ -106,7 +106,7 @@ class Watchdog:
         thread.knock()
 
     def _check_assignment(self) -> None:
-        """Nothing assigned to anybody is a broken leader; a worker too many is only a spare one.
+        """End the process if the leader assigns nothing to anybody, or a rebalance never ends.
 
         A rebalance that never ends is neither.
         """
@@ -130,7 +130,7 @@ class Watchdog:
             end_process("the group's leader assigns no partition to any member")
 
     def _check_tails(self) -> None:
-        """Nothing follows a lost last batch to show the gap: compare with the consumer."""
+        """Find a lost last batch: no later batch shows the gap, so compare with the consumer."""
         queues = self._context.buffer.queues
         if not queues:
             self._tails.clear()
@@ -172,6 +172,6 @@ _malloc_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
 
 
 def _give_back() -> None:
-    """Return to the system what fetched and written batches have left behind; glibc only."""
+    """Return freed memory to the system (glibc only)."""
     if _malloc_trim is not None:
         _malloc_trim(0)

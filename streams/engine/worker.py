@@ -1,4 +1,4 @@
-"""The engine of one worker process: what its partition tasks share, and what its health is."""
+"""The engine of one worker process: starts and stops everything, and reports its health."""
 
 import asyncio
 import gc
@@ -46,7 +46,7 @@ class RunningEngine:
 
 
 class Engine:
-    """Made before the loop runs, started with the app, stopped before its consumer."""
+    """The engine of a worker. The app starts it first, and stops it before the consumer."""
 
     def __init__(self, config: EngineConfig, processor: Processor, observer: Observer) -> None:
         if not processor.spec.stores:
@@ -139,7 +139,7 @@ class Engine:
             task.receive(fetched)
 
     def _freeze_restored(self) -> None:
-        """After the last recovery the state is frozen for the garbage collector.
+        """Exclude the restored state from garbage collection, after the last recovery.
 
         What was frozen before and has left since is let go of first.
         """

@@ -34,7 +34,7 @@ class At:
 
 @dataclass(frozen=True, slots=True)
 class Length:
-    """A length of time (ms)."""
+    """A duration in milliseconds."""
 
     ms: int
 

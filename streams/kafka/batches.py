@@ -50,7 +50,7 @@ class Unreadable(NamedTuple):
 
 
 class Rest(NamedTuple):
-    """What is left of a large batch: its bytes as fetched, and where to go on in them."""
+    """The unread rest of a large batch: its bytes, and the place to continue."""
 
     raw: bytes
     base_offset: int

@@ -88,7 +88,7 @@ class Stretch(NamedTuple):
 
 
 class Taking:
-    """What one drain takes of one fetched stretch."""
+    """Takes records from one fetched partition, up to a limit."""
 
     def __init__(self, pending: Any, max_records: int, keep_headers: bool) -> None:
         self.records: list[Any] = []
@@ -266,8 +266,8 @@ async def read_stretches(
 ) -> list[Stretch]:
     """`drain`, waiting up to `timeout_seconds` when there is nothing yet.
 
-    `wanted` is asked again after the wait: a seek may have put new lanes in the place of the old
-    ones, and what is then drained for an old lane would be lost.
+    `wanted` is asked again after the wait: a seek may have put new queues in the place of the old
+    ones, and what is then drained for an old queue would be lost.
     """
     fetcher = consumer._fetcher
     if fetcher._fetch_task.done():

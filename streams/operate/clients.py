@@ -1,4 +1,4 @@
-"""Kafka clients for commands: made from Settings, closed for sure, absent brokers said in words."""
+"""Kafka clients for commands: made from Settings, always closed, with clear errors."""
 
 import asyncio
 import logging

@@ -241,13 +241,13 @@ def _suffices(topic: Topic, setting: str, needed: str, found: str) -> bool:
     if setting in AT_LEAST:
         return found.lstrip("-").isdigit() and int(found) >= int(needed)
     if setting == "retention.ms" and needed != str(KEEP_FOR_EVER):
-        # Long is "at least so long": to shorten it would delete records.
+        # A long retention is a minimum: shortening it would delete records.
         return found == str(KEEP_FOR_EVER) or (found.isdigit() and int(found) >= int(needed))
     return False
 
 
 def _config(topic: Topic, copies: int) -> dict[str, str]:
-    """With three copies a write counts when two have it: one broker may be lost without a loss."""
+    """Settings of a topic. With three replicas two must acknowledge, so one broker may fail."""
     return {**topic.config, **({"min.insync.replicas": "2"} if copies >= 3 else {})}
 
 

@@ -64,7 +64,7 @@ class ApiVersionsRequest3(RequestStruct):  # type: ignore[misc]
     SCHEMA = Schema(("software", _TEXT), ("version", _TEXT), ("tags", TaggedFields))
 
     def parse_response_header(self, read_buffer: Any) -> Any:
-        """Always the first header: a client must be able to read it of any broker."""
+        """Parse the first version of the header: every broker sends it, whatever its version."""
         return ResponseHeader_v0.decode(read_buffer)
 
 

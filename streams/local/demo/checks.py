@@ -119,7 +119,7 @@ def stories_end_as_told(evidence: Evidence) -> Iterator[str]:
 
 
 def garbage_refused(evidence: Evidence) -> Iterator[str]:
-    """Every piece of garbage is one dead letter with its reason, and nothing else is."""
+    """Each invalid record has exactly one dead letter with its reason; valid ones have none."""
     found = Counter(str((item.json() or {}).get("reason")) for item in evidence.dead_letters)
     for reason in sorted(found.keys() | evidence.refusals.keys()):
         if found[reason] != evidence.refusals.get(reason, 0):

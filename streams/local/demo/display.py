@@ -221,7 +221,7 @@ class Display:
 
 
 def number(count: int, style: str) -> Text:
-    """A count; nothing is a quiet dot."""
+    """A count as text; 0 is shown as a dot."""
     return Text(f"{count:,}", style=style) if count else Text("·", style=DIM)
 
 

@@ -177,7 +177,7 @@ class Account:
         return None
 
     def answering(self) -> Cycle | None:
-        """The live cycle that may be answered: the last one, if it is not over."""
+        """The live cycle that an answer may belong to: the last one, if it has not ended."""
         cycle = self.cycles.get("enforce")
         return cycle if cycle and (cycle.open or cycle.state == "GRANTED") else None
 

@@ -105,7 +105,7 @@ def _remember(account: Account, at: int, answer: str) -> None:
 
 
 def _meant_for(cycle: Cycle, value: ConsentAnswer, at: int) -> bool:
-    """Whether an answer is to this cycle's notice. An answer before the notice is to none."""
+    """Whether an answer belongs to this cycle's notice. An answer before the notice does not."""
     if value.invitation_id not in (None, cycle.invitation_id):
         return False
     if cycle.terms is None:

@@ -192,5 +192,5 @@ def _platform_of(record: Record) -> str | None:
 
 
 def _sure(record: Record, named: str | None) -> bool:
-    """Whether it is certain which platforms a record trips."""
+    """Whether the platforms whose guard a record trips are known for certain."""
     return named is None or valid_key(record.key) is not None

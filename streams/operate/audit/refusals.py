@@ -193,7 +193,7 @@ def key_of(record: Record, partitions: int | None) -> str | None:
 
 
 def valid_key(key: bytes | None) -> str | None:
-    """A key as the contract has keys."""
+    """Whether a key has the form that the contract demands."""
     return key.decode() if key is not None and KEY.fullmatch(key) else None
 
 

@@ -76,7 +76,7 @@ class Terms:
         return field is not None and (self.covered is None or field in self.covered)
 
     def kept(self, label: str) -> str:
-        """A label as it is kept: an unknown one never as its text."""
+        """A label in the form that the state keeps: the text of an unknown label is dropped."""
         text = folded(label)
         return text if text in self.labels or text in self.exempt_labels else UNKNOWN
 
