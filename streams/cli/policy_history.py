@@ -9,7 +9,7 @@ import typer
 
 from schemas.topics import DECISIONS, POLICIES
 from streams.cli.output import AsJson, echo, echo_json, echo_table, settings
-from streams.cli.source import FromKafka, index_engine, now_ms
+from streams.cli.source import FromKafka, from_topics, index_engine, now_ms
 from streams.index.database import reading
 from streams.index.fresh import freshness
 from streams.index.history import TakenUp, history, of_index, taken_up
@@ -39,7 +39,7 @@ def show(
     chosen = settings(without_policies=True)
     with index_engine(chosen, kafka) as engine:
         if engine is None:
-            source = "from the topics themselves: there is no index"
+            source = from_topics(kafka)
             lines, texts = asyncio.run(_read(chosen))
         else:
             with reading(engine) as connection:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import typer
 
 from streams.cli.output import echo, echo_json, echo_table
-from streams.cli.source import index_engine, now_ms
+from streams.cli.source import from_topics, index_engine, now_ms
 from streams.core.model.policy import Policy
 from streams.index.database import reading
 from streams.index.fresh import freshness
@@ -56,7 +56,7 @@ def _states(chosen: Settings, kafka: bool) -> tuple[str, States]:
     with index_engine(chosen, kafka) as engine:
         if engine is None:
             asyncio.run(_feed(chosen, states))
-            return "from the topics themselves", states
+            return from_topics(kafka), states
         with reading(engine) as connection:
             states.partition_count = partition_count(connection)
             feed_beside(connection, states.feed)

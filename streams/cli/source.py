@@ -23,6 +23,11 @@ def now_ms() -> int:
     return int(time.time() * 1000)
 
 
+def from_topics(kafka: bool) -> str:
+    """Where an answer is from that no index gave; `kafka`: because that was asked for."""
+    return "from the topics themselves" + ("" if kafka else ": there is no index")
+
+
 @contextmanager
 def index_engine(chosen: Settings, kafka: bool = False) -> Iterator[Engine | None]:
     """The index; None where there is none, or Kafka was asked for. SchemaFault for another's."""

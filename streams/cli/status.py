@@ -10,7 +10,7 @@ from aiokafka.errors import KafkaError
 
 from schemas.enums import Event
 from streams.cli.output import AsJson, echo, echo_json, echo_table, settings
-from streams.cli.source import FromKafka, index_engine, now_ms
+from streams.cli.source import FromKafka, from_topics, index_engine, now_ms
 from streams.core.model.instants import DAY, rfc3339
 from streams.core.model.policy import Policy
 from streams.index.database import reading
@@ -51,7 +51,7 @@ def show(kafka: FromKafka = False, as_json: AsJson = False) -> None:
     refused: list[tuple[str | None, str, str, int]] | None = None
     with index_engine(chosen, kafka) as engine:
         if engine is None:
-            source = "from the topics themselves: there is no index"
+            source = from_topics(kafka)
             asyncio.run(_feed(chosen, lists))
         else:
             with reading(engine) as connection:

@@ -144,7 +144,7 @@ TEXTS = {
     "unobeyed": "No enforcing system has acknowledged {event} of {surface} since {at}.",
     "from_index": "From the index, as of {as_of}; {behind} records behind.",
     "from_index_unread": "From the index, which has not yet read all topics: {behind} are left.",
-    "from_kafka": "There is no index, so that the topics themselves were read, as of {as_of}.",
+    "from_kafka": "From the topics themselves, as of {as_of}: no index was asked.",
     "not_whole": "The topics could not be read to their ends: {behind} records are missing.",
 }
 

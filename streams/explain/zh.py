@@ -128,7 +128,7 @@ TEXTS = {
     "unobeyed": "自 {at} 起，没有执行系统回报已执行{surface}的{event}。",
     "from_index": "来自索引，截至 {as_of}；落后 {behind} 条记录。",
     "from_index_unread": "来自索引，它尚未读完所有主题：还剩 {behind} 条。",
-    "from_kafka": "没有索引，因此直接读取了主题，截至 {as_of}。",
+    "from_kafka": "直接读取主题（未查询索引），截至 {as_of}。",
     "not_whole": "主题未能读到末尾：缺少 {behind} 条记录。",
 }
 
