@@ -55,7 +55,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _program(words: list[str]) -> typer.Typer:
-    """What knows the command: for a worker no more than that, for all others everything.
+    """The program with the command: a small one for the worker, else all commands.
 
     Whatever a worker says is a log line of its format, also what is wrong with its settings.
     """

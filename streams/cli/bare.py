@@ -23,7 +23,7 @@ def bare_program() -> typer.Typer:
 
 
 def renamed(**present: str) -> dict[str, Any]:
-    """Settings of a command that still takes options by a spelling of before, without showing it.
+    """Settings of a command that accepts former spellings of options without showing them.
 
     `present`: by the spelling of before, with underscores, the option of today without its dashes.
     """

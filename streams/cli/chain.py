@@ -34,7 +34,7 @@ SHOWN = 200
 def verify_chain(
     chosen: Settings, from_record: int, head: bool, against: Path | None, as_json: bool
 ) -> NoReturn:
-    """Verify, print what was found, and the head if that is wanted; exit 1 where it is not so."""
+    """Verify the chain and print the result, and the head on request. Exit 1 for a break."""
     anchored = [] if against is None else _anchor(against)
 
     async def run() -> Verified:
@@ -102,7 +102,7 @@ def _print(done: Verified, lacking: list[Missed], heads: list[Head] | None) -> N
 
 @asynccontextmanager
 async def audited(chosen: Settings) -> AsyncIterator[TolerantConsumer]:
-    """A client for the auditor; UsageError where a topic is missing."""
+    """A client for the auditor. Raises UsageError if a topic is missing."""
     try:
         async with consumer(chosen) as client:
             yield client

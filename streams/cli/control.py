@@ -178,7 +178,7 @@ def _send(chosen: Settings, order: BulkOrder, accounts: list[str], dry_run: bool
 
 
 def _refuse_pointless(order: BulkOrder) -> None:
-    """Exit 1, with nothing sent, where a time makes the word useless for every account."""
+    """Exit 1 and send nothing if a time makes the command useless for every account."""
     order.check()
     try:
         why = pointless(order, order.issued_at)
@@ -190,7 +190,7 @@ def _refuse_pointless(order: BulkOrder) -> None:
 
 
 def _ends_before(chosen: Settings) -> Ends | str:
-    """Where the changelog ends before the word is sent; or why nobody knows."""
+    """The end of the changelog before the command is sent, or why it is not known."""
 
     async def ask() -> Ends:
         async with consumer(chosen) as client, asyncio.timeout(ENDS_SECONDS):
@@ -229,7 +229,7 @@ def _report(
     found: Effect | str | None = None,
     **more: Any,
 ) -> None:
-    """What was sent or would be. A refused account keeps the others back: exit 1.
+    """Print what was sent or would be sent. If one account is refused none is sent: exit 1.
 
     Exit 1 as well where it is known that it can have no effect.
     """

@@ -1,4 +1,4 @@
-"""Options that name a platform or a topic: a name that is nearly one of ours is a slip."""
+"""Options that name a platform or a topic. A misspelt name is refused with a hint."""
 
 from typing import Annotated
 
@@ -11,7 +11,7 @@ from streams.policies.scalars import nearest
 
 
 def _platform(word: str | None) -> str | None:
-    """The platform; UsageError when no policy is for it, and one is for nearly that name.
+    """The platform. Raises UsageError if it has no policy and its name is close to one that has.
 
     A name that is like none of ours is taken: its platform may have ended, and have its records.
     """
@@ -25,7 +25,7 @@ def _platform(word: str | None) -> str | None:
 
 
 def _topic(word: str | None) -> str | None:
-    """The input without prefix; UsageError when there is none of this name."""
+    """The input without prefix. Raises UsageError if there is no such input."""
     names = [topic.name for topic in INPUTS]
     if word is None or word in names:
         return word

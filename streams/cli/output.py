@@ -1,4 +1,4 @@
-"""How commands talk: tables and sentences for people, JSON for programs, complaints to stderr."""
+"""Output of commands: tables and sentences for people, JSON for programs, errors to stderr."""
 
 import json
 from collections.abc import Iterable
@@ -31,7 +31,7 @@ def settings_file() -> Path | None:
 
 
 def settings(*, without_policies: bool = False) -> Settings:
-    """The settings of this command; SettingsError with all that is wrong with them.
+    """The settings of this command. Raises SettingsError with every fault in them.
 
     `without_policies`: of a command that works whatever the policy files are like.
     """

@@ -1,4 +1,4 @@
-"""Where a question is answered from: the index where there is one, else Kafka."""
+"""Chooses where a question is answered from: the index if there is one, else Kafka."""
 
 import time
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ def from_topics(kafka: bool) -> str:
 
 @contextmanager
 def index_engine(chosen: Settings, kafka: bool = False) -> Iterator[Engine | None]:
-    """The index; None where there is none, or Kafka was asked for. SchemaFault for another's."""
+    """The index. None if there is none, or if Kafka was asked for. Raises SchemaFault."""
     if kafka:
         yield None
         return

@@ -41,7 +41,7 @@ def register(app: typer.Typer) -> None:
 
 
 def show(kafka: FromKafka = False, as_json: AsJson = False) -> None:
-    """What holds now: workers, lag, blocked topics, brakes, guards, caps, policies, refusals, work.
+    """What holds now: workers, lag, blocked topics, switches, guards, caps, policies, open work.
 
     State from the index where there is one, else from Kafka; workers and lag from the broker. Exit
     1 when a partition is served by nobody, 0 else.

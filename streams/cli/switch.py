@@ -1,4 +1,4 @@
-"""`byline switch …`: the brakes, for one platform or for all, and which are on."""
+"""`byline switch …`: turns switches for one platform or for all, and lists those that are on."""
 
 import asyncio
 import time
@@ -43,7 +43,7 @@ HELP = {
 
 
 class OnOff(StrEnum):
-    """Which way a switch is turned."""
+    """On or off."""
 
     ON = "on"
     OFF = "off"
@@ -51,7 +51,7 @@ class OnOff(StrEnum):
 
 @dataclass
 class Turned:
-    """What came of turning a switch, for the screen and for a program."""
+    """The result of turning a switch, for the screen and for a program."""
 
     sent: Sent
     covers: CoveredBySwitch | None = None
@@ -167,7 +167,7 @@ class _Said:
 async def _turn(
     chosen: Settings, value: dict[str, Any], said: _Said, wait: bool, within: float
 ) -> Turned:
-    """Send it, then look. Nothing that is looked up can keep a brake from being sent."""
+    """Send the switch, then look up its effect. A failed look-up never prevents the sending."""
     sent = await send_values(chosen, "switches", [value], time.time(), dry_run=said.dry_run)
     said.turned(sent)
     done = Turned(sent)
@@ -193,7 +193,7 @@ async def _turn(
 
 @app.command(name="list")
 def show(as_json: AsJson = False) -> None:
-    """Which brakes are on, for what, since when and by whom; and where refusals wait."""
+    """Which switches are on, for what, since when and by whom; and where refusals wait."""
     pulled = asyncio.run(_pulled(settings(without_policies=True)))
     running = [
         {**it.model_dump(mode="json"), "issued_at": iso(stamp(it.issued_at))} for it in pulled

@@ -13,7 +13,7 @@ from schemas.enums import MAX_FOLLOWERS, Answer, Mode
 from streams.core.lifecycle import OPEN, Invitation
 from streams.core.model.account import Account
 from streams.core.model.instants import SECOND, rfc3339
-from streams.core.rules.applicable_phase import label_field, standing_of
+from streams.core.rules.applicable_phase import label_field, phase_of
 from streams.core.rules.milder import cycle_exit_line, open_cycle
 from streams.explain.material import Material
 from streams.explain.sandbox import HORIZON, Sandbox, SandboxOutcome
@@ -79,7 +79,7 @@ def nearest(material: Material, now: int) -> Nearest | None:
 def _changes(world: World, account: Account, without: SandboxOutcome, now: int) -> Iterator[Change]:
     sandbox = world()
     policy, ref = sandbox.policy, sandbox.ref
-    standing = standing_of(account, policy, now)
+    standing = phase_of(account, policy, now)
     for kind, followers in _counts(account, sandbox, now):
         change = _count(world, account, kind, followers, without, now)
         if change is not None:

@@ -11,7 +11,7 @@ from streams.core.model.account import Account, Cycle
 from streams.core.model.instants import merge, reckon
 from streams.core.model.timer import Timer
 from streams.core.rules.agenda import agenda_of
-from streams.core.rules.applicable_phase import failing, label_field, standing_of
+from streams.core.rules.applicable_phase import failing, label_field, phase_of
 from streams.core.rules.context import DecisionContext
 from streams.core.rules.invitation import clock_stops
 from streams.core.rules.milder import cycle_exit_line, cycle_leave_after, leaves_at, open_cycle
@@ -95,7 +95,7 @@ class Situation:
         account, moment = self._account, self._moment
         policy, state = moment.policy, account.eligibility
         places = (*self._state, *self._policy)
-        standing = standing_of(account, policy, moment.now) if policy else None
+        standing = phase_of(account, policy, moment.now) if policy else None
         if state is Eligibility.OUTSIDE or policy is None:
             why = failing(account, moment, standing)
             if why is not None or standing is None:

@@ -1,4 +1,4 @@
-"""Reading one batch of records, whatever bytes its headers hold.
+"""Reads one batch of records, whatever bytes its headers hold.
 
 aiokafka's compiled reader is used first, it is six times faster. It decodes header names, so one
 that is not UTF-8 makes it raise for the whole batch; and it makes objects of all headers before
@@ -27,11 +27,11 @@ _headers = attrgetter("headers")
 
 
 class CorruptBatchError(Exception):
-    """The bytes of a batch do not hold the records that its head announces."""
+    """A batch whose bytes do not match the record count in its header."""
 
 
 class PlainRecord(NamedTuple):
-    """A record read here; `headers` are never read."""
+    """A record that was read here. Its headers are never decoded."""
 
     offset: int
     timestamp: int
@@ -70,7 +70,7 @@ class Piece(NamedTuple):
 
 
 def raw_batch(stretch: bytes, base_offset: int) -> bytes:
-    """The bytes of the batch that begins at `base_offset`, out of a fetched stretch."""
+    """The bytes of the batch that begins at `base_offset`, cut from the fetched bytes."""
     cursor = 0
     while cursor + _LOG_OVERHEAD <= len(stretch):
         found, length = _LENGTH.unpack_from(stretch, cursor)
@@ -160,7 +160,7 @@ _Place = tuple[int, int]
 def _walk(
     payload: bytes, cursor: int, count: int
 ) -> Iterator[tuple[int, int, int, _Place, _Place]]:
-    """Of each record where it begins, offset delta, time delta, the places of key and value.
+    """For each record its start, offset delta, time delta, and the positions of key and value.
 
     A place of -1 says that there is none.
     """

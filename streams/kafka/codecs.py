@@ -1,4 +1,4 @@
-"""Unpacking that ends: no batch becomes larger than `MAX_BATCH_BYTES` in memory.
+"""Unpacks with a limit: no batch becomes larger than `MAX_BATCH_BYTES` in memory.
 
 A few kilobytes of zstd can unpack to a gigabyte. aiokafka unpacks a batch whole before it looks at
 it; here gzip is read as a stream and the others are unpacked into a buffer that ends. `install`
@@ -30,7 +30,7 @@ class BatchTooLargeError(Exception):
 
 
 class _Unpacked(threading.local):
-    """What was unpacked last on this thread; aiokafka does not give it away."""
+    """The result of the last unpacking on this thread. aiokafka does not return it."""
 
     payload: bytes | None = None
 
@@ -48,7 +48,7 @@ def _too_large() -> BatchTooLargeError:
 
 
 def gzip_decode(payload: bytes) -> bytes:
-    """Unpack gzip, reading one byte more than may come out of it."""
+    """Unpack gzip. Reads one byte more than the limit, to notice when it is exceeded."""
     with gzip.GzipFile(fileobj=io.BytesIO(payload), mode="r") as stream:
         unpacked = stream.read(MAX_BATCH_BYTES + 1)
     if len(unpacked) > MAX_BATCH_BYTES:
@@ -67,7 +67,7 @@ def lz4_decode(payload: bytes) -> bytes:
 
 
 def _into_buffer(decompress_into: Callable[[bytes, bytearray], int], payload: bytes) -> bytes:
-    """Unpack into a buffer that ends. What does not fit is an error, as what is corrupt is."""
+    """Unpack into a buffer of limited size. Data that do not fit or are broken raise an error."""
     payload = bytes(payload)
     size = min(MAX_BATCH_BYTES, _FIRST_RATIO * len(payload) + 4_096)
     while True:
@@ -107,7 +107,7 @@ def _snappy_block(payload: bytes, room: int) -> bytes:
 
 
 def install() -> None:
-    """Put the bounded ones in the place of aiokafka's; calling it again changes nothing."""
+    """Replace aiokafka's codecs by these. A second call changes nothing."""
     for module in (compiled, compiled_legacy):
         for decode in (gzip_decode, snappy_decode, lz4_decode, zstd_decode):
             if hasattr(module, decode.__name__):
@@ -115,7 +115,7 @@ def install() -> None:
 
 
 def unpack(codec: int, payload: bytes) -> bytes:
-    """Unpack by the number that a batch's attributes give; ValueError for one that is not known."""
+    """Unpack with the codec of a batch's attributes. Raises ValueError for an unknown codec."""
     decoders = (bytes, gzip_decode, snappy_decode, lz4_decode, zstd_decode)
     if codec >= len(decoders):
         raise ValueError(f"unknown codec {codec}")

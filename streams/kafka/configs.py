@@ -1,4 +1,4 @@
-"""Setting single settings of topics: IncrementalAlterConfigs (Kafka 2.3), which aiokafka lacks.
+"""Sets single settings of topics by IncrementalAlterConfigs (Kafka 2.3), which aiokafka lacks.
 
 Its own AlterConfigs replaces all settings of a topic: what it is not told goes back to the default.
 """

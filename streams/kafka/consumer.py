@@ -11,7 +11,7 @@ CANCEL_SECONDS = 0.5
 
 
 class TolerantConsumer(AIOKafkaConsumer):  # type: ignore[misc]
-    """An aiokafka consumer whose reading no bytes can end.
+    """An aiokafka consumer that no record or batch can stop.
 
     Read with `take`: `getmany` and `getone` of aiokafka end at a batch that they cannot read.
     """
@@ -21,7 +21,7 @@ class TolerantConsumer(AIOKafkaConsumer):  # type: ignore[misc]
         super().__init__(*args, **kwargs)
 
     async def stop(self) -> None:
-        """End, also where aiokafka 0.14 would wait for ever or raise CancelledError.
+        """Stop the consumer, also where aiokafka 0.14 would hang or raise CancelledError.
 
         Its fetching task, cancelled while it waits for requests of an assignment that is over,
         takes that for their end and goes on; a request that has not begun yet passes on that it

@@ -1,4 +1,4 @@
-"""What answers at an address: a Kafka that talks as we do, another listener, or no Kafka at all.
+"""Finds out what listens at an address: a Kafka with our protocol, another one, or none.
 
 Blocking sockets and no client library: what a TLS alert or a stray answer says is lost in one.
 """
@@ -28,15 +28,15 @@ _OURS_REFUSED = ("CERTIFICATE", "UNKNOWN_CA", "ACCESS_DENIED")
 
 
 class GreetingFault(Exception):
-    """What a person has to mend, in a sentence."""
+    """A fault that a person has to fix, in one sentence."""
 
 
 class Silence(Exception):
-    """Nobody answers, and why; waiting may help."""
+    """No answer, with the reason. Waiting may help."""
 
 
 class _OtherTalk(Exception):
-    """Bytes came that are no answer of Kafka's: the first of them."""
+    """The answer is not Kafka's. Keeps its first bytes."""
 
     def __init__(self, first: bytes) -> None:
         super().__init__(first)
@@ -44,7 +44,7 @@ class _OtherTalk(Exception):
 
 
 def greet(host: str, port: int, context: ssl.SSLContext | None, logs_in: bool) -> None:
-    """Ask who is there: with TLS if a context is given, as one who will log in or not.
+    """Ask for the API versions: with TLS if a context is given, with or without a login.
 
     Returns where a Kafka answers that expects just that; raises `GreetingFault` or `Silence`.
     """
@@ -72,7 +72,7 @@ def greet(host: str, port: int, context: ssl.SSLContext | None, logs_in: bool) -
 
 @contextmanager
 def _connected(host: str, port: int) -> Iterator[socket.socket]:
-    """A connection; `Silence` when there is none to be had."""
+    """Open a connection. Raises `Silence` if that fails."""
     try:
         found = socket.create_connection((host, port), STEP_SECONDS)
     except socket.gaierror as error:
@@ -87,7 +87,7 @@ def _connected(host: str, port: int) -> Iterator[socket.socket]:
 
 
 def _ask(talk: socket.socket, api: int, body: bytes = b"") -> bytes:
-    """Send a request in its first version; the answer behind its head."""
+    """Send a request in its first version. Returns the body of the response."""
     name = b"byline"
     head = struct.pack(f">hhih{len(name)}s", api, 0, 1, len(name), name)
     talk.sendall(struct.pack(">i", len(head) + len(body)) + head + body)
@@ -111,7 +111,7 @@ def _read(talk: socket.socket, count: int) -> bytes:
 
 
 def _refuse_if_login_is_wanted(talk: socket.socket, where: str, tls: bool) -> None:
-    """A listener that wants a login answers the first question, and closes at the second."""
+    """Raise a fault if the listener wants a login: it closes at the second request."""
     mechanism = b"PLAIN"
     try:
         answer = _ask(talk, SASL_HANDSHAKE, struct.pack(">h", len(mechanism)) + mechanism)
@@ -172,7 +172,7 @@ def _judge_bytes(host: str, port: int, first: bytes) -> None:
 
 
 def _judge_end(host: str, port: int, context: ssl.SSLContext | None, error: BaseException) -> None:
-    """The connection was closed in our face: does it listen for the other protocol?"""
+    """Judge a connection that was closed at once: does the listener expect the other protocol?"""
     if context is None and _talks_tls(host, port):
         raise GreetingFault(_with_tls(f"Kafka at {host}:{port}")) from error
     if context is not None and _talks_plain(host, port):

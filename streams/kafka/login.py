@@ -1,4 +1,4 @@
-"""Why Kafka does not let us in: what a person has to mend, told apart from a broker that is away.
+"""Tells a login that a person has to fix from a broker that is away.
 
 aiokafka says "unable to bootstrap" of a wrong password, a bad certificate, a port of something else
 and a broker that is down alike, some of them after half a minute. A few bytes of our own tell them
@@ -28,7 +28,7 @@ LIMIT_SECONDS = 8.0
 
 @dataclass(frozen=True, slots=True)
 class LoginAnswer:
-    """What came of knocking; with neither, Kafka lets us in.
+    """The result of a login attempt. Without `fault` and `silence` it succeeded.
 
     `fault`: what a person has to mend, in a sentence. `silence`: why nobody answers; waiting may
     help.

@@ -1,4 +1,4 @@
-"""Which rights are missing, as the brokers themselves say it: all of them, before one is needed.
+"""Finds all missing rights before they are needed, from what the brokers report.
 
 A right to write that is missing shows at the first record, which may be weeks later; so brokers are
 asked what they would allow (KIP-430: Metadata 8, DescribeGroups 3). Of transactional ids they do

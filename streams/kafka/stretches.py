@@ -1,4 +1,4 @@
-"""Taking fetched records out of aiokafka's fetcher in whole stretches.
+"""Takes fetched records out of aiokafka's fetcher, as whole stretches of offsets.
 
 This stands in for `Fetcher.fetched_records` of aiokafka 0.14, which drops empty stretches (markers,
 compacted records), makes an 11-field object of every record, one by one, filters by a live set, and
@@ -34,7 +34,7 @@ logger = logging.getLogger(__name__)
 
 
 def check_aiokafka() -> None:
-    """Refuse another aiokafka than the one whose private parts are used here."""
+    """Refuse another version of aiokafka than the tested one: private parts are used here."""
     if aiokafka.__version__ != PINNED_AIOKAFKA:
         raise RuntimeError(
             f"aiokafka {PINNED_AIOKAFKA} is needed, {aiokafka.__version__} is installed"
@@ -65,14 +65,14 @@ class KeptRecords:
 
 
 def install() -> None:
-    """Let aiokafka keep what we need and unpack within bounds; again changes nothing."""
+    """Patch aiokafka to keep raw bytes and to unpack with limits. A second call changes nothing."""
     check_aiokafka()
     codecs.install()
     aiokafka_fetcher.MemoryRecords = KeptRecords
 
 
 class Stretch(NamedTuple):
-    """What was taken of a topic partition: the records in `[start, end)`, and what is unreadable.
+    """The records of a topic partition in `[start, end)`, and its unreadable batches.
 
     `size` is in bytes, unpacked, without what Python adds for each record.
     """
@@ -149,7 +149,7 @@ class Taking:
         return read_tolerant(raw_batch(self._pending._records.stretch, batch.base_offset), room)
 
     def _refuse_damaged(self, batch: Any) -> None:
-        """The checksum does not fit, so nothing in the batch is to be trusted."""
+        """Raise an error if the checksum does not match: nothing in the batch can be trusted."""
         if batch.is_control_batch:
             # Whether what a transaction wrote counts cannot be guessed.
             raise CorruptRecordException(
@@ -192,7 +192,7 @@ def drain(
     max_records: int,
     keep_headers: bool = False,
 ) -> list[Stretch]:
-    """What the fetcher holds for the wanted partitions (None: all), about `max_records` of each.
+    """Take about `max_records` of each wanted partition (None: all) from the fetcher.
 
     Runs on the consumer's loop. The position moves with what is taken, never without it: each piece
     of the log between two positions is in exactly one stretch. Raises what the broker answered

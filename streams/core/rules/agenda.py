@@ -11,7 +11,7 @@ from streams.core.model import ids
 from streams.core.model.account import Account, Cycle
 from streams.core.model.policy import Policy
 from streams.core.model.timer import Timer
-from streams.core.rules.applicable_phase import ApplicablePhase, deferrals, standing_of
+from streams.core.rules.applicable_phase import ApplicablePhase, deferrals, phase_of
 from streams.core.rules.context import DecisionContext
 from streams.core.rules.milder import leaves_at
 from streams.core.rules.throttle import cycle_ends_at, ends_at, in_order, restrictable
@@ -166,7 +166,7 @@ def issuable(account: Account, policy: Policy, context: DecisionContext) -> Appl
         return None
     if ids.bucket(*context.ref) >= policy.rollout_percent:
         return None
-    return standing_of(account, policy, context.time)
+    return phase_of(account, policy, context.time)
 
 
 def _offer(

@@ -23,7 +23,7 @@ class ApplicablePhase(NamedTuple):
         return self.phase.followers
 
 
-def standing_of(account: Account, policy: Policy, time: int) -> ApplicablePhase | None:
+def phase_of(account: Account, policy: Policy, time: int) -> ApplicablePhase | None:
     """The phase with the lowest line among those in force; None if no phase is in force.
 
     Some phases may enforce while lower ones only shadow. Then an account over an enforcing line, or

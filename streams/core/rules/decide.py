@@ -24,7 +24,7 @@ from streams.core.model.instants import rfc3339
 from streams.core.model.policy import MOST_REMINDERS
 from streams.core.model.timer import Timer
 from streams.core.rules.agenda import Agenda, Item, agenda_of
-from streams.core.rules.applicable_phase import failing, standing_of
+from streams.core.rules.applicable_phase import failing, phase_of
 from streams.core.rules.context import DecisionContext
 from streams.core.rules.eligibility import decide_eligibility, dwell_over, leave_over
 from streams.core.rules.facts import drop_expired_hold
@@ -132,7 +132,7 @@ def _gone(account: Account, context: DecisionContext, mode: Mode) -> Ground | No
     if account.life(mode).state not in OPEN:
         return None
     policy = context.policy
-    standing = standing_of(account, policy, context.time) if policy else None
+    standing = phase_of(account, policy, context.time) if policy else None
     if account.eligibility is Eligibility.OUTSIDE:
         return failing(account, context, standing) or Ground.LEFT
     if standing is not None and standing.mode is not mode:
@@ -168,7 +168,7 @@ def act(account: Account, context: DecisionContext, item: Item) -> list[RowChang
     if item.timer is Timer.REMINDER and life.cycle is not None:
         return [_remind(account, context, item.mode)]
     if item.timer is Timer.ISSUE and context.policy is not None:
-        standing = standing_of(account, context.policy, context.time)
+        standing = phase_of(account, context.policy, context.time)
         if standing is not None:
             return issue(account, context, standing)
     raise Impossible(life.state, Input.DEADLINE_PASSED)

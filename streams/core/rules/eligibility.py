@@ -7,7 +7,7 @@ from streams.core.lifecycle import ELIGIBILITY, Eligibility, Input
 from streams.core.model.account import Account, Cycle
 from streams.core.model.change import RowChange
 from streams.core.model.policy import Policy
-from streams.core.rules.applicable_phase import ApplicablePhase, failing, standing_of
+from streams.core.rules.applicable_phase import ApplicablePhase, failing, phase_of
 from streams.core.rules.context import DecisionContext
 from streams.core.rules.milder import cycle_leave_after, is_below, open_cycle, pinned_exit_line
 
@@ -15,7 +15,7 @@ from streams.core.rules.milder import cycle_leave_after, is_below, open_cycle, p
 def decide_eligibility(account: Account, context: DecisionContext) -> RowChange | None:
     """The next change that the facts demand by themselves; None if they demand none."""
     policy = context.policy
-    standing = standing_of(account, policy, context.time) if policy else None
+    standing = phase_of(account, policy, context.time) if policy else None
     fails = failing(account, context, standing) is not None
     state = account.eligibility
     if state is Eligibility.OUTSIDE:

@@ -7,7 +7,7 @@ from aiokafka.protocol.api import Request
 
 
 class Exact(Request[Any]):  # type: ignore[misc]
-    """A request in just one version; IncompatibleBrokerVersion where a broker has it not."""
+    """A request in one version only. Raises IncompatibleBrokerVersion if a broker lacks it."""
 
     API_KEY = -1
 
@@ -15,11 +15,11 @@ class Exact(Request[Any]):  # type: ignore[misc]
         self.struct = struct
 
     def build(self, request_struct_class: Any) -> Any:
-        """It is built already."""
+        """Return the request: it is built already."""
         return self.struct
 
     def prepare(self, versions: dict[int, tuple[int, int]]) -> Any:
-        """The request as it goes out."""
+        """The request in its wire form."""
         lowest, highest = versions.get(self.struct.API_KEY, (0, -1))
         if not lowest <= self.struct.API_VERSION <= highest:
             raise IncompatibleBrokerVersion(

@@ -1,4 +1,4 @@
-"""What the cluster says of topics: which there are, their ids, and how many partitions they have.
+"""Asks the cluster for its topics, with their ids and partition counts.
 
 aiokafka's own request is of version 5, which knows no topic ids: a topic that was deleted and made
 anew looks the same to it. Version 10 has them; brokers without it are asked as aiokafka does. No
@@ -60,19 +60,19 @@ class Uuid(Boolean):  # type: ignore[misc]
 
     @classmethod
     def encode(cls, value: bytes) -> bytes:
-        """As it is."""
+        """Encode the id: its bytes as they are."""
         return value
 
 
 class Content:
-    """Steps through a flexible answer. Its hundreds of partitions never become objects."""
+    """Reads a flexible response step by step, without an object for each partition."""
 
     def __init__(self, content: bytes) -> None:
         self._content = content
         self._at = 0
 
     def skip(self, count: int) -> None:
-        """Step over so many bytes."""
+        """Skip this number of bytes."""
         self._at += count
 
     def number(self, layout: str) -> int:
@@ -93,7 +93,7 @@ class Content:
                 return value
 
     def take(self, count: int) -> bytes:
-        """So many bytes."""
+        """Read this number of bytes."""
         found = self._content[self._at : self._at + count]
         self._at += count
         return found
@@ -123,7 +123,7 @@ class MetadataResponse10(Response):  # type: ignore[misc]
 
     @classmethod
     def decode(cls, data: BytesIO | bytes) -> "MetadataResponse10":
-        """Read it from behind its head."""
+        """Decode the body of the response."""
         content = Content(data if isinstance(data, bytes) else data.read())
         content.skip(4)
         for _ in range(content.length() - 1):

@@ -1,4 +1,4 @@
-"""Who has a transaction open in a partition (KIP-664): requests, and asking with them.
+"""Finds producers with an open transaction in a partition (KIP-664).
 
 DescribeProducers names the producers that a partition's leader knows. Their transactional ids and
 when their transactions began are known to the coordinators: ListTransactions and
@@ -182,7 +182,7 @@ class OpenTransaction(NamedTuple):
     timeout_ms: int | None = None
 
     def open_seconds(self, now: int) -> float:
-        """For how long it has been open; at least, where nobody says when it began."""
+        """How long it has been open, or at least open if its start is not known."""
         since = self.written_at if self.began_at is None else self.began_at
         return max(0, now - since) / 1000
 
@@ -190,7 +190,7 @@ class OpenTransaction(NamedTuple):
 async def open_transactions(
     client: Any, places: Iterable[tuple[str, int]]
 ) -> list[OpenTransaction]:
-    """The transactions that hide what lies behind them in these partitions, the first one each.
+    """The first open transaction in each of these partitions. Records behind it cannot be read.
 
     `client` is an AIOKafkaClient. Raises KafkaError (a right that is missing, a partition without
     leader, IncompatibleBrokerVersion before Kafka 3.0), OSError, TimeoutError.
@@ -207,7 +207,7 @@ async def open_transactions(
 async def _by_leader(
     client: Any, places: Iterable[tuple[str, int]]
 ) -> dict[int, dict[str, list[int]]]:
-    """The places by the broker that leads them."""
+    """Group the partitions by their leading broker."""
     leaders: dict[int, dict[str, list[int]]] = {}
     known = sorted(set(places))
     for topic in {topic for topic, _ in known}:
@@ -236,7 +236,7 @@ def _first(topic: str, described: Any) -> OpenTransaction | None:
 
 
 async def _named(client: Any, known: OpenTransaction) -> OpenTransaction:
-    """The same with what the coordinators tell of it, as far as they do."""
+    """Add what the coordinators know of each transaction."""
     listing = Exact(ListTransactionsRequest0([], [known.producer_id], _NO_TAGS))
     for broker in client.cluster.brokers():
         try:

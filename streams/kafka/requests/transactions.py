@@ -47,7 +47,7 @@ class ApiVersionsResponse3(Response):  # type: ignore[misc]
     )
 
     def level(self, feature: str) -> int:
-        """At which level the cluster has agreed on a feature; 0 when it has not."""
+        """The finalized level of a feature in the cluster; 0 if there is none."""
         raw = self.tags.get(FINALIZED_FEATURES_TAG)
         if raw is None:
             return 0
@@ -151,7 +151,7 @@ class TxnOffsetCommitResponse5(Response):  # type: ignore[misc]
 
     @property
     def errors(self) -> list[tuple[str, list[tuple[int, int]]]]:
-        """As the answer of the first version has them."""
+        """The errors in the form of the first version."""
         return [(topic, [each[:2] for each in found]) for topic, found, _ in self.topics]
 
 
@@ -216,10 +216,10 @@ class EndTxnRequest5(RequestStruct):  # type: ignore[misc]
 
 
 class Produce(ProduceRequest):  # type: ignore[misc]
-    """aiokafka asks by its class whether a request is answered, so it must be one of these."""
+    """A subclass of aiokafka's request: aiokafka checks the class to expect a response."""
 
     def prepare(self, versions: dict[int, tuple[int, int]]) -> Any:
-        """The request as it goes out."""
+        """The request in its wire form."""
         topics: list[Any] = [
             (topic, [(partition, messages, {}) for partition, messages in partitions], {})
             for topic, partitions in self._topics
