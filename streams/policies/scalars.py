@@ -238,18 +238,17 @@ def read_scalar(node: Node) -> str:
     return str(node.value)
 
 
-def read_word(node: Node, words: type[Word]) -> Word:
-    """A word of a closed list.
+def read_word(node: Node, words: type[Word], allowed: Iterable[Word] | None = None) -> Word:
+    """A word of a closed list, or of the part of it that is `allowed` here.
 
     Raises:
         InvalidValue: another word; the fix names the nearest one, or all of them.
     """
-    text = read_scalar(node)
-    try:
-        return words(text)
-    except ValueError as error:
-        kind = words.__name__.lower()
-        raise InvalidValue(f"unknown {kind} {quoted(text)}", one_of(text, list(words))) from error
+    text, known = read_scalar(node), list(words if allowed is None else allowed)
+    for word in known:
+        if word == text:
+            return word
+    raise InvalidValue(f"unknown {words.__name__.lower()} {quoted(text)}", one_of(text, known))
 
 
 def matching(pattern: str, kind: str) -> Callable[[Node], str]:

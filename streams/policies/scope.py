@@ -1,7 +1,6 @@
 """Whom a policy covers and what follows: phases, fields with their labels, surfaces."""
 
 from collections.abc import Callable
-from enum import StrEnum
 from functools import partial
 
 from ruamel.yaml.nodes import MappingNode, Node
@@ -11,12 +10,19 @@ from schemas.enums import (
     MAX_CATEGORY_LENGTH,
     MAX_FOLLOWERS,
     Field,
+    Ground,
     Level,
     Mode,
     Surface,
 )
 from streams.core.model.labels import folded_label
-from streams.core.model.policy import SHANGHAI_OFFSET_MINUTES, Consequence, Phase, Restriction
+from streams.core.model.policy import (
+    ANSWERS,
+    SHANGHAI_OFFSET_MINUTES,
+    Consequence,
+    Phase,
+    Restriction,
+)
 from streams.policies.faults import InvalidValue
 from streams.policies.scalars import (
     matching,
@@ -33,13 +39,6 @@ from streams.policies.sections import Section, line_of, pairs
 MOST_PHASES = 100
 
 _identifier = matching(ID_PATTERN, "an id")
-
-
-class ScopeGround(StrEnum):
-    """What a consequence may follow."""
-
-    DECLINED = "declined"
-    NO_ANSWER = "no_answer"
 
 
 def read_phases(top: Section) -> Callable[[], tuple[Phase, ...]]:
@@ -182,7 +181,7 @@ def read_consequence(section: Section) -> Callable[[], Consequence]:
                 section.findings.add(line_of(key), message, one_of(name, list(Surface)))
                 continue
             surfaces[surface] = _restriction(value, f"{where}.{name}", line_of(key), section)
-    on = section.each("on", lambda item: read_word(item, ScopeGround))
+    on = section.each("on", lambda item: read_word(item, Ground, ANSWERS))
     review_after = section.duration("review_after", zero=False)
     expires_after = section.duration("expires_after", zero=False)
     if section.sound("review_after", "expires_after") and review_after > expires_after:
