@@ -14,8 +14,12 @@ from streams.explain.gather import from_index
 from streams.index import schema, tables
 from streams.index.database import open_engine, reading, url_of, writing
 from streams.index.errors import DatabaseAway, IndexFault, LostLeadError
+from streams.index.events import throttle_events
 from streams.index.funnel import Asked, funnel
 from streams.index.leader import Lead
+from streams.index.propagation import Asked as Period
+from streams.index.propagation import systems
+from streams.index.refused import Wanted, listed
 from streams.index.report import report
 from streams.index.retention import forget, purge
 from streams.index.rows import Rows
@@ -63,6 +67,12 @@ def test_rows_and_answers_are_those_of_sqlite(engine: Engine, tmp_path: Path) ->
         assert funnel(one, asked) == funnel(two, asked) != []
         assert report(one, START, tape.now + 1).events == report(two, START, tape.now + 1).events
         assert unobeyed(one, tape.now) == unobeyed(two, tape.now) != []
+        period = Period(START, tape.now + 1, tape.now)
+        assert systems(one, period) == systems(two, period) != []
+        assert listed(one, Wanted()) == listed(two, Wanted()) != []
+        throttled = f"weibo:{applied['account_id']}"
+        found = list(throttle_events(one, throttled))
+        assert found == list(throttle_events(two, throttled)) != []
     for account in ("weibo:a1", "weibo:a5", "weibo:a13"):
         told = explain(from_index(engine, account), tape.now).as_dict("en")
         assert told == explain(from_index(other, account), tape.now).as_dict("en")
