@@ -1,4 +1,4 @@
-"""Which records show what: the newest that says it."""
+"""Finds the records that prove a statement: always the newest one."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -18,7 +18,7 @@ def of_row(row: Row, topic: str | None = None) -> Place:
 
 
 def origin_of(letter: Row) -> Place:
-    """Where the record lies of which a dead letter speaks."""
+    """The place of the record that a dead letter is about."""
     return Place(letter["topic"], letter["origin_partition"], letter["origin_offset"])
 
 
@@ -46,7 +46,7 @@ def of_event(material: Material, name: str, cycle: int, mode: str) -> tuple[Plac
 
 
 def of_ground(material: Material, ground: Deferral) -> tuple[Place, ...]:
-    """What put a deferral in force: a switch, an operator's word, or a word that is unclear."""
+    """The record behind a ground of deferral: a switch, a control, or an unclear word."""
     if ground is Deferral.REFUSALS:
         return _switch(material, Switch.REFUSALS_SETTLED, on=False)
     if ground in _SWITCHES:

@@ -17,7 +17,7 @@ LISTED = ("events", "decisions", "words", "letters", "acks")
 
 @dataclass(slots=True)
 class Material:
-    """What an explanation is made of.
+    """All data that an explanation uses.
 
     `state`: the newest record of the account in the changelog; None where it is not tracked.
     `as_of`: all that Kafka held then counts; None where nobody knows. `behind`: how many records
@@ -42,7 +42,7 @@ class Material:
 
     @property
     def ref(self) -> AccountRef:
-        """Whose it is."""
+        """The account."""
         return AccountRef.of(self.account.encode())
 
     def known(self, now: int) -> Known | None:

@@ -35,7 +35,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A change, and what would then happen first, instead of `Nearest.without`.
+    """A change, and the outcome that it would have instead of `Nearest.without`.
 
     `by`: followers, for a change of the count. `until`: the last instant at which it still has this
     outcome; None where it does not depend on when. `label`: the text of a label.
@@ -110,7 +110,7 @@ def _changes(world: World, account: Account, without: SandboxOutcome, now: int) 
 
 
 def _counts(account: Account, sandbox: Sandbox, now: int) -> Iterator[tuple[Kind, int]]:
-    """The counts at which something may turn: each line, and the count below it."""
+    """The counts at which the outcome may change: each line, and the count below it."""
     policy, followers = sandbox.policy, account.followers
     known = 0 if followers is None else followers
     lines = {phase.followers for phase in policy.phases if phase.starts_at is not None}

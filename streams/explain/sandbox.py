@@ -1,4 +1,4 @@
-"""What would happen to one account: the shipped core, alone with it, on a copy of its state.
+"""Runs the shipped core on a copy of one account's state, to see what would happen.
 
 Nothing here decides anything. Inputs are records, as a worker would read them, and time passes from
 one due timer to the next.
@@ -46,7 +46,7 @@ class SandboxOutcome(NamedTuple):
     events: tuple[tuple[str, str, str | None, str], ...]
 
     def same(self, other: "SandboxOutcome") -> bool:
-        """Whether the same would happen, whenever."""
+        """Whether the same events would happen, at any time."""
         return self.events == other.events
 
 
@@ -59,7 +59,7 @@ class _Record(NamedTuple):
 
 
 class _Tables(StateInMemory):
-    """What goes out in a list."""
+    """Tables in memory; output records go to a list."""
 
     def __init__(self, state: Mapping[bytes, bytes]) -> None:
         super().__init__()
@@ -125,7 +125,7 @@ class Sandbox:
                 return
 
     def outcome(self) -> SandboxOutcome:
-        """What happens first that is an outcome."""
+        """The first outcome if time passes."""
         if not any(it["event"] in DECISIVE for it in self._tables.sent):
             self._run(self.now + HORIZON, decisive=True)
         decisive = [it for it in self._tables.sent if it["event"] in DECISIVE]

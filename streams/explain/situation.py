@@ -153,7 +153,7 @@ class Situation:
             yield Sentence("restricted", says, (*self._state, *applied))
 
     def waits(self) -> Iterator[Sentence]:
-        """What is due when, and whether the clock of the answer runs."""
+        """What is due and when, and whether the answer clock runs."""
         account, now = self._account, self._moment.now
         agenda = agenda_of(account, self._moment)
         told = False

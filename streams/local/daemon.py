@@ -19,7 +19,7 @@ DEFAULT_PORT = 9092
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """What is known of the detached Kafka of one folder; `answers` only when it does."""
+    """The detached Kafka of one folder: where it is, and whether it answers."""
 
     running: bool
     answers: bool = False
@@ -31,7 +31,7 @@ class Status:
 
 
 def start(data_dir: Path, port: int | None = None) -> Status:
-    """Start it, or find it running; return when it answers.
+    """Start it unless it runs. Returns when it answers.
 
     `port` None takes 9092, or a free one when that is taken. Raises LocalKafkaError.
     """
@@ -61,7 +61,7 @@ def start(data_dir: Path, port: int | None = None) -> Status:
 
 
 def stop(data_dir: Path) -> bool:
-    """End it, SIGKILL after 15 s; False when none was running. Its data stay."""
+    """Stop it, with SIGKILL after 15 s. Returns False if none was running. Its data stay."""
     found = status(data_dir)
     if found.running and found.pid is not None:
         process = _process(found.pid)

@@ -1,4 +1,4 @@
-"""What can go wrong with the local Kafka, and whose fault it is.
+"""Errors of the local Kafka, and who has to act on each.
 
 LocalKafkaError
 ├── PackagesMissingError   the extra `local` is not installed: the caller's

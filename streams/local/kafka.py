@@ -46,7 +46,7 @@ class KafkaCluster:
         return ",".join(f"{HOST}:{node.port}" for node in self._nodes)
 
     def pid(self, broker: int = 0) -> int:
-        """The process id of a running broker; BrokerFailedError when it does not run."""
+        """The process id of a broker. Raises BrokerFailedError if it does not run."""
         return self._nodes[broker].pid
 
     def running(self, broker: int = 0) -> bool:
@@ -76,7 +76,7 @@ class KafkaCluster:
         return self
 
     def stop(self) -> None:
-        """SIGTERM to all, SIGKILL to those that are still there after 15 s."""
+        """Send SIGTERM to all brokers, and SIGKILL to those that still run after 15 s."""
         for node in self._nodes:
             node.signal(signal.SIGCONT)
             node.signal(signal.SIGTERM)
@@ -85,7 +85,7 @@ class KafkaCluster:
             node.end(max(0.0, deadline - time.monotonic()))
 
     def kill(self, broker: int = 0) -> None:
-        """kill -9, at once and without a word to anybody."""
+        """Kill the broker with SIGKILL, without a shutdown."""
         self._nodes[broker].signal(signal.SIGKILL)
         self._nodes[broker].end()
 

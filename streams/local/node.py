@@ -42,7 +42,7 @@ class Node:
 
     @property
     def pid(self) -> int:
-        """Its process id; BrokerFailedError when it does not run."""
+        """The process id. Raises BrokerFailedError if it does not run."""
         if self.process is None or self.process.poll() is not None:
             raise BrokerFailedError(f"the broker of {self.folder} is not running")
         return self.process.pid
@@ -76,7 +76,7 @@ class Node:
             )
 
     def signal(self, number: signal.Signals) -> None:
-        """Send a signal if it runs."""
+        """Send a signal to the process if it runs."""
         if self.running():
             os.kill(self.pid, number)
 
@@ -131,7 +131,7 @@ def _tie() -> Callable[[], None] | None:
 
 
 def _java(options: list[str]) -> list[str]:
-    """The command that runs a class of Kafka: quiet but for warnings, which go to the output."""
+    """The command that runs a class of Kafka. It logs warnings only, to the output."""
     logging = ["defaultLogLevel=warn", "showDateTime=true", "logFile=System.out"]
     return [
         str(java()),

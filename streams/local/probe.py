@@ -31,7 +31,7 @@ def free_port() -> int:
 
 
 def brokers_seen(port: int, timeout_seconds: float = 1.0) -> int:
-    """How many brokers the one on this port says are alive; 0 when it does not answer.
+    """How many brokers are alive according to the one on this port; 0 if it does not answer.
 
     One Kafka Metadata request by hand: no client library, no event loop, no retries.
     """

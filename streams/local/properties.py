@@ -1,4 +1,4 @@
-"""What a broker of the local Kafka is told: small, quick to start, strict about topics."""
+"""The settings of a local broker: small, quick to start, strict about topics."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What the workers know of accounts, read from the changelog: the core's own state and its reasons.
+"""Reads what the workers know of accounts from the changelog: state, and grounds of deferrals.
 
 Only accounts that a person may have to look at are held, so that millions fit in memory.
 """
@@ -41,7 +41,7 @@ _S = TypeVar("_S", bound=msgspec.Struct)
 
 
 class Known(NamedTuple):
-    """An account, and what a decision about it would be made with now."""
+    """An account, and the context in which the core would decide about it now."""
 
     ref: AccountRef
     account: Account
@@ -62,7 +62,7 @@ class Known(NamedTuple):
 
 @dataclass(slots=True)
 class States:
-    """Feed it the changelog of accounts and the topic of policies, then ask."""
+    """The state of all accounts. Feed it the changelog and the policies, then query it."""
 
     _accounts: dict[bytes, tuple[int, bytes]] = field(default_factory=dict)
     _reserved: dict[int, dict[bytes, bytes]] = field(default_factory=lambda: defaultdict(dict))
@@ -128,7 +128,7 @@ class States:
 
 
 class Part(NamedTuple):
-    """What counts for every account of a partition."""
+    """The state of a partition that concerns all of its accounts."""
 
     adopted: dict[str, Adopted]
     policies: dict[str, Policy | None]
@@ -138,7 +138,7 @@ class Part(NamedTuple):
     caps: Caps
 
     def context(self, ref: AccountRef, now: int) -> DecisionContext:
-        """What a decision about an account would be made with."""
+        """The context in which the core would decide about an account."""
         adopted = self.adopted.get(ref.platform)
         return DecisionContext(
             ref=ref,
@@ -156,7 +156,7 @@ class Part(NamedTuple):
 
 
 def interesting(account: Account) -> bool:
-    """Whether a person may have to look at it."""
+    """Whether the account may need a person."""
     appeals = account.heard is not None and bool(account.heard.appeals)
     return account.live.state in UNRESTRICTED or appeals or is_unclear(account)
 

@@ -62,7 +62,7 @@ class Permission:
     prefixed: bool = False
 
     def command(self, principal: str, bootstrap: str, config: str | None = None) -> str:
-        """The line that grants it, for the kafka-acls that comes with Kafka.
+        """The command line that grants it, for Kafka's own kafka-acls.
 
         `config`: the file with the login of whoever grants it, which kafka-acls is given.
         """
@@ -77,7 +77,7 @@ class Permission:
 
 
 def permissions(settings: Settings) -> list[Permission]:
-    """All of them, by role: worker, who sends, obeys, reads, redrives, administrator."""
+    """All permissions, by role: worker, senders, readers, redriver, administrator and others."""
     return [
         *_worker(settings),
         *_producers(settings),

@@ -1,4 +1,4 @@
-"""`byline topics blocked`: which inputs nobody can read to their end, and who hides it.
+"""`byline topics blocked`: inputs that cannot be read to their end, and who blocks them.
 
 Workers read committed records only. What lies behind an open transaction of a producer of inputs is
 hidden from them until that ends, and the timers of the partition wait as long.

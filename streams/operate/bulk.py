@@ -1,4 +1,4 @@
-"""Controls and switches that an operator sends: one account, many, and the way back.
+"""Controls that an operator sends to one account or many, and how to undo them.
 
 A control's id is a function of what it says, so that sending the same twice counts once.
 """
@@ -93,7 +93,7 @@ def accounts_in(file: Path) -> list[str]:
 
 
 def within(accounts: Sequence[str], max_accounts: int) -> list[str]:
-    """The same accounts; UsageError when there are more than allowed."""
+    """The same accounts. Raises UsageError if there are more than allowed."""
     if len(accounts) > max_accounts:
         raise UsageError(
             f"{len(accounts)} accounts are named, --max-accounts allows {max_accounts}"
@@ -102,7 +102,7 @@ def within(accounts: Sequence[str], max_accounts: int) -> list[str]:
 
 
 def checked(accounts: Iterable[str]) -> list[str]:
-    """The same accounts; UsageError when one is not `platform:account_id`."""
+    """The same accounts. Raises UsageError if one is not `platform:account_id`."""
     kept = list(dict.fromkeys(accounts))
     for number, account in enumerate(kept, start=1):
         if ":" not in account:
@@ -120,7 +120,7 @@ def default_bulk_id(accounts: Iterable[str], order: BulkOrder) -> str:
 
 @dataclass(frozen=True, slots=True)
 class UndoPlan:
-    """What undoing a bulk can do: accounts to send `command` to, and those it leaves, with why."""
+    """How a bulk can be undone: the accounts that get `command`, and the others with the reason."""
 
     command: Command | None
     accounts: tuple[str, ...]
@@ -154,7 +154,7 @@ class _SaidOf:
             self.last = control
 
     def why_left(self, bulk_id: str, now: int) -> str | None:
-        """Why the bulk's word stays; None when its opposite undoes it and nothing else."""
+        """Why the bulk's control cannot be undone here. None if its opposite undoes just that."""
         if self.counted is None:
             return "its control was refused: nothing to take back"
         if self.counted is not Command.HOLD:

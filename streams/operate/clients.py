@@ -76,7 +76,7 @@ async def consumer(
 
 
 async def _start(client: Any, settings: Settings) -> None:
-    """Connect. Raises KafkaAbsentError, within ten seconds also where somebody else listens."""
+    """Connect. Raises KafkaAbsentError within ten seconds, also if another server listens."""
     # aiokafka logs each address that does not answer; one sentence of ours says it all.
     log = logging.getLogger("aiokafka")
     level = log.level

@@ -51,7 +51,7 @@ def held_by(text: str) -> dict[str, str]:
 
 
 def _shared(table: Table) -> dict[Input, LifecycleRow]:
-    """The rows that every open state has alike: one arrow, from all of them together."""
+    """The rows that all open states share. They are drawn as one arrow."""
     states = [state for state in table if isinstance(state, Invitation) and state in OPEN]
     if not states:
         return {}

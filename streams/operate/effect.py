@@ -26,7 +26,7 @@ KEPT = frozenset({Command.HOLD, Command.APPEAL_OPENED, Command.APPEAL_UPHELD})
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """Of how many accounts something is known to stand against an effect, and what.
+    """How many accounts a control cannot affect, by the known reason.
 
     `reasons`: how many accounts for each. `none`: it can have no effect at all, on any of them.
     """
@@ -40,7 +40,7 @@ class Effect:
 
 
 def pointless(order: BulkOrder, now: int) -> str | None:
-    """Why an order is of no use, whatever the account is like; None when it may be."""
+    """Why a control is useless for every account. None if it may have an effect."""
     until, expires_at = order.until, order.expires_at
     if until is not None and millis(until) <= now:
         return f"--until {until} is past: a deadline only ever moves later"
@@ -84,7 +84,7 @@ async def effect(
 
 
 def judged(order: BulkOrder, values: dict[str, bytes | None]) -> Effect:
-    """The same of accounts as the changelog has them; None: it has none."""
+    """The same for accounts as the changelog has them. None: it does not have the account."""
     found = [
         _against(order, None if raw is None else decode_account(raw)) for raw in values.values()
     ]
@@ -94,7 +94,7 @@ def judged(order: BulkOrder, values: dict[str, bytes | None]) -> Effect:
 
 
 def _against(order: BulkOrder, account: Account | None) -> str | None:
-    """What stands against an effect on one account."""
+    """Why a control has no effect on one account. None if nothing is known against it."""
     if account is None:
         kept = " the word is kept until it comes" if order.command in KEPT else " nothing to act on"
         return f"no worker knows the account; is the id right?{kept}"
@@ -135,5 +135,5 @@ def _no_cycle(order: BulkOrder, account: Account) -> str | None:
 
 
 def not_known(why: object) -> str:
-    """What to say where nobody could be asked."""
+    """The message if the state could not be read."""
     return f"whether it can have an effect is not known: {why}"

@@ -1,4 +1,4 @@
-"""What an operator's command can fail with, and whose fault it is.
+"""Errors of an operator's command, and who has to act on each.
 
 OperateError
 ├── UsageError         the command cannot be meant that way: the caller's (exit 2)
