@@ -52,7 +52,7 @@ class EngineConfig:
     queue_bytes: int = 48 * 1024 * 1024
     max_batch_bytes: int = 900_000
 
-    # State. The two sizes are of the worker, whatever its partitions.
+    # State. The two sizes are for the whole worker, however many partitions it has.
     block_cache_bytes: int = 8 * 1024 * 1024
     write_buffer_bytes: int = 16 * 1024 * 1024
     state_max_age_seconds: float = 12 * 3600.0

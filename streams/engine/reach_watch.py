@@ -75,7 +75,8 @@ class ReachWatch:
                 queue = task.input_queue.queues.get(topic)
                 reads = task.input_queue.reads[topic]
                 fetched = max(reads, queue.expected) if queue is not None else reads
-                # What had been read must lie before the end; what is next, not before the begin.
+                # The offset read before this look must not exceed the end, and the next one must
+                # not lie before the first offset of the topic.
                 inside = begin <= fetched and before[task.number][topic] <= end
                 self._judge_position(key, inside, fetched, (begin, end))
                 self._context.lags.note(key, reads, end, now)

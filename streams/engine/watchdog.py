@@ -152,7 +152,10 @@ class Watchdog:
                     )
 
     def _watch_loop(self) -> None:
-        """Counts its own wake-ups, not seconds: after a freeze the loop gets its chance first."""
+        """End the process if the event loop stands still.
+
+        Counts wake-ups, not seconds: after a freeze of the process the loop runs first.
+        """
         seen, still = -1, 0
         limit = int(self._context.config.loop_stall_seconds)
         while not self._leaving.wait(1.0):

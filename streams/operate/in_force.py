@@ -66,7 +66,7 @@ def parsed_control(record: Record) -> ParsedControl | None:
 
 
 def refused_place(record: Record) -> str | None:
-    """Where the input lies that a dead letter refuses: `controls[3]@17`."""
+    """The place of the input that a dead letter refused, such as `controls[3]@17`."""
     plain = plain_of(record)
     if record.topic != DEAD_LETTERS.name or not {"topic", "partition", "offset"} <= plain.keys():
         return None

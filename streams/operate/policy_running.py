@@ -47,7 +47,7 @@ class Under:
     partitions: int
 
     def text(self) -> str:
-        """In a table."""
+        """The same as a cell of the table."""
         return f"{self.version} {self.digest[:12]} in {self.partitions}"
 
 

@@ -186,7 +186,7 @@ class Account:
         return [cycle for cycle in self.cycles.values() if cycle.open]
 
     def heard_of(self, kind: str) -> Spoken:
-        """What was heard of this kind of word."""
+        """The words of this kind that were read so far."""
         return self.spoken.setdefault(kind, Spoken(self.whole))
 
     def withdraw(self, at: int, place: str) -> None:

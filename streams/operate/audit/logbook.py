@@ -42,7 +42,7 @@ def logged(record: Record) -> Mapping[str, Any] | None:
 def decision(
     partition: Partition, record: Record, plain: Mapping[str, Any], require_approvals: bool
 ) -> Iterator[Breach]:
-    """One decision: its cause is one that may act, and what it tells of the account is noted."""
+    """Checks that the cause of a decision may act, and notes what it tells of the account."""
     key, cause, known = key_of(plain), plain["cause"], plain.get("facts", {})
     if "offset" in cause and bare(cause["topic"]) != "switches":
         before = partition.replay_order.reads.get(bare(cause["topic"]), 0)

@@ -54,7 +54,7 @@ class SwitchLog:
     order: int = 0
 
     def turn(self, it: Turn) -> None:
-        """Takes a switch that was turned."""
+        """Notes that a switch was turned on or off."""
         if it.switch == Switch.REFUSALS_SETTLED:
             self._settle(it)
             return
