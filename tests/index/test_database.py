@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from sqlalchemy import URL, Engine, insert, text
 
 from streams.index import database, schema, tables
-from streams.index.database import open_engine, reading, url_of, writing
+from streams.index.database import FileWatch, open_engine, reading, url_of, writing
 from streams.index.errors import DatabaseAway, IndexFault, NoIndexFault, SchemaFault
 from streams.index.leader import Lead
 from streams.settings import SettingsWithoutPolicies
@@ -145,3 +145,20 @@ def test_only_one_leads(tmp_path: Path) -> None:
     assert not other.take()
     one.release()
     assert other.take()
+
+
+def test_a_file_that_is_removed_or_replaced_while_it_is_written_to_is_noticed(
+    tmp_path: Path,
+) -> None:
+    engine = empty(tmp_path)
+    watch, path = FileWatch(engine.url), tmp_path / "index.sqlite"
+    watch.look()
+    run_row(engine)
+    watch.look()
+    kept = path.rename(tmp_path / "kept")
+    with pytest.raises(IndexFault, match="was removed while it was written to"):
+        watch.look()
+    path.write_bytes(kept.read_bytes())
+    with pytest.raises(IndexFault, match="was replaced while it was written to"):
+        watch.look()
+    FileWatch(url_of(SettingsWithoutPolicies(database=SecretStr("postgresql://host/x")))).look()
