@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from streams.evidence.samples import Draw
-from streams.operate.audit.chain import digest
+from streams.evidence.gathering import Asked, Evidence
+from streams.evidence.samples import Anew, Draw, Sample
+from streams.operate.audit.chain import Verified, digest
 from streams.operate.audit.head import Head, anchor_of
 from streams.settings import Settings
 from tests.cli.conftest import Byline
@@ -159,3 +160,17 @@ def test_what_cannot_sign_is_named(byline: Byline, tmp_path: Path) -> None:
     for key, said in (("key", "openssl genpkey"), ("none", "No such file")):
         done = byline("evidence", file, "--from", START, "--key", str(tmp_path / key))
         assert (done.code, said in done.err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("anew", "sound"), [(Anew.SAME, True), (Anew.NOT_POSSIBLE, True), (Anew.OTHERWISE, False)]
+)
+def test_only_a_sample_that_comes_out_otherwise_is_held_against_the_log(
+    anew: Anew, sound: bool
+) -> None:
+    """What Kafka no longer has cannot be decided anew: that is said, and nobody's fault."""
+    sample = Sample("decisions[0]@0", 0, 1, {}, anew, "why")
+    found = Evidence(Asked(0, 1), Verified(), samples=[sample])
+    assert found.sound is sound
+    (told,) = found.as_dict(0, "0")["samples"]
+    assert (told["decided_anew"], told["why"]) == (anew, "why")
