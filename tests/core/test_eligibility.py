@@ -7,7 +7,17 @@ import pytest
 from schemas.enums import Field, Mode
 from streams.core.model.policy import Phase
 from tests.core.given import DAY, HOUR, MINUTE, START, Day, policy, stability
-from tests.core.states import DEADLINE, ISSUED, WINDOW, begun, brief, delivered, expired, invited
+from tests.core.states import (
+    DEADLINE,
+    ISSUED,
+    WINDOW,
+    begun,
+    brief,
+    delivered,
+    expired,
+    granted,
+    invited,
+)
 
 
 def test_exactly_the_line_counts_and_one_reading_suffices() -> None:
@@ -65,6 +75,31 @@ def test_a_stale_label_before_any_dwell_lets_none_begin_before_the_newest_label(
     day.reads(1500, at=START)
     assert day.wait(HOUR - 1).said() == []
     assert day.wait(1).said() == [ISSUED]
+
+
+def test_a_stale_word_from_before_the_dwell_counts_where_its_cure_came_inside_it() -> None:
+    """At the start of the dwell the account was below the line, or had another label."""
+    day = Day().reads(1500).wait(HOUR // 2).label("财经", at=START + 2 * MINUTE).reads(1500)
+    day.reads(999, at=START + MINUTE)
+    assert day.wait(HOUR - 1).said() == []
+    assert day.wait(1).said() == [ISSUED]
+    day = Day().label("财经").wait(HOUR // 2).reads(1500, at=START + 2 * MINUTE).label("财经")
+    day.label("娱乐", at=START + MINUTE)
+    assert day.wait(HOUR - 1).said() == []
+    assert day.wait(1).said() == [ISSUED]
+
+
+def test_a_stale_reading_starts_the_dwell_anew_also_while_a_consent_is_in_force() -> None:
+    day = granted().reads(500).wait(MINUTE).reads(1500).wait(HOUR // 2).reads(1500)
+    began = day.now
+    day.reads(999, at=began - MINUTE)
+    assert day.account().dwell_from == began
+
+
+def test_a_stale_word_from_before_the_dwell_is_forgotten_where_its_cure_came_before_it() -> None:
+    day = Day().reads(1500).wait(2 * MINUTE).reads(1500).wait(MINUTE).label("财经")
+    day.reads(999, at=START + MINUTE)
+    assert day.wait(HOUR).said() == [ISSUED]
 
 
 def test_every_reading_of_the_dwell_has_to_be_over_the_line() -> None:

@@ -77,7 +77,9 @@ class Facts:
             phases = policy.in_force(now)
             if self.state == "OUTSIDE":
                 self.dips.append((len(self.readings), at, count))
-            if phases and count < phases[-1].followers and self._begin_anew(at):
+            below = bool(phases) and count < phases[-1].followers
+            run = self._run(phases[-1].followers) if below else None
+            if below and self._begin_anew(at, run, self.reading_at):
                 # Older readings over the line count no more, and one that opens nothing opens none.
                 self.readings, self.dips = self.readings[-1:], []
                 if not any(opens for _, _, opens in self.readings):
@@ -110,7 +112,7 @@ class Facts:
             at < self.label_at or (self.label_removed and at == self.label_at)
         ):
             if policy.field_of(text) is None:
-                self._begin_anew(at)
+                self._begin_anew(at, self.label_since, self.label_at)
                 before = self.label_since is not None and self.label_since < at
                 if self.state == "OUTSIDE" and before:
                     self.label_since = self.label_at  # [74]
@@ -159,13 +161,22 @@ class Facts:
             else:
                 self.exempt = False
 
-    def _begin_anew(self, at: datetime) -> bool:
-        """A stale fact against the account, dated within a dwell: the dwell runs again."""
+    def _begin_anew(self, at: datetime, stretch: datetime | None, newest: datetime | None) -> bool:
+        """A stale fact against the account, dated within a dwell: the dwell runs again.
+
+        Also one from before it that cuts the `stretch` of facts of its kind for the account, where
+        the newest of these was observed within the dwell [74].
+        """
         dwelt = self.state in ("DWELLING", "INSIDE") and not self.dwell_used
-        if not dwelt or self.dwell_since is None or at <= self.dwell_since:
+        if not dwelt or self.dwell_since is None:
             return False
-        newest = [one for one in (self.reading_at, self.label_at) if one is not None]
-        self.dwell_since = max([self.dwell_since, *newest])
+        if stretch is not None and self.policy_at is not None:
+            stretch = max(stretch, self.policy_at)
+        cuts = stretch is not None and newest is not None and stretch < at
+        if at <= self.dwell_since and not (cuts and newest > self.dwell_since):
+            return False
+        known = [one for one in (self.reading_at, self.label_at) if one is not None]
+        self.dwell_since = max([self.dwell_since, *known])
         self.state = "DWELLING"
         return True
 
@@ -278,6 +289,15 @@ class Facts:
 
     def _since(self, policy: Policy, now: datetime, line: int) -> datetime | None:
         """From when all conditions hold by `observed_at`; None if no reading opened one [6, 7]."""
+        run = self._run(line)
+        if run is None:
+            return None
+        start = policy.in_force(now)[-1].start
+        known = (run, self.label_since, self.changed_at, self.policy_at, start)
+        return max(at for at in known if at is not None)
+
+    def _run(self, line: int) -> datetime | None:
+        """From when all readings are over the line, begun by one that may [7, 74]."""
         run = None
         for number, (at, count, opens) in enumerate(self.readings, 1):
             if count < line:
@@ -287,8 +307,4 @@ class Facts:
             for dip in (one for one in self.dips if one[0] == number):
                 if dip[2] < line and run is not None and run < dip[1]:
                     run = at if opens else None
-        if run is None:
-            return None
-        start = policy.in_force(now)[-1].start
-        known = (run, self.label_since, self.changed_at, self.policy_at, start)
-        return max(at for at in known if at is not None)
+        return run

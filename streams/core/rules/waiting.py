@@ -15,7 +15,7 @@ from streams.core.model.account import Account, Label, Reading
 from streams.core.model.instants import milliseconds
 from streams.core.model.policy import Policy
 from streams.core.rules.facts import OPENING, set_count
-from streams.core.rules.milder import leaves_at
+from streams.core.rules.milder import leaves_at, open_cycle
 
 
 def count_waits(account: Account, entry: int, policy: Policy) -> bool:
@@ -63,18 +63,23 @@ def label_keeps(account: Account, entry: int) -> bool:
     return account.kept_label is not None or (valid_until is not None and entry > valid_until)
 
 
-def reading_breaks(account: Account, reading: FollowerCount) -> bool:
+def reading_breaks(account: Account, reading: FollowerCount, policy_since: int) -> bool:
     """Whether a stale reading breaks a dwell from which nothing was issued yet."""
-    return _dwells(account, milliseconds(reading.observed_at)) and (
-        reading.followers < account.line
-    )
+    since, newest = account.above_line_since.get(account.line), account.observed_at
+    if since is not None:
+        since = max(since, policy_since)
+    at = milliseconds(reading.observed_at)
+    return reading.followers < account.line and _dwells(account, at, since, newest)
 
 
-def label_breaks(account: Account, change: CategoryChange, policy: Policy) -> bool:
+def label_breaks(
+    account: Account, change: CategoryChange, policy: Policy, policy_since: int
+) -> bool:
     """Whether a stale label that is not covered does so."""
-    return _dwells(account, milliseconds(change.observed_at)) and (
-        policy.field_of(change.category) is None
-    )
+    if account.label is None or policy.field_of(change.category) is not None:
+        return False
+    known, at = account.label, milliseconds(change.observed_at)
+    return _dwells(account, at, max(known.since, policy_since), known.observed_at)
 
 
 def dips_before_dwell(account: Account, reading: FollowerCount) -> bool:
@@ -102,10 +107,18 @@ def gap_before_dwell(
     return None if policy.field_of(change.category) else replace(known, since=known.observed_at)
 
 
-def _dwells(account: Account, at: int) -> bool:
-    if account.dwell_from is None or at <= account.dwell_from or account.spent:
+def _dwells(account: Account, at: int, since: int | None, newest: int | None) -> bool:
+    """Whether something at `at` speaks against a dwell that has issued nothing yet.
+
+    It does inside the dwell. It does before it, too, where it lies behind `since`, from when all
+    inputs of its kind were over the line (or covered) under the present policy, and the `newest` of
+    these was observed only inside the dwell.
+    """
+    start = account.dwell_from
+    if start is None or account.spent or open_cycle(account) is not None:
         return False
-    return account.live.cycle is None and account.shadow.cycle is None
+    reaches_in = since is not None and newest is not None and since < at and start < newest
+    return at > start or reaches_in
 
 
 def restart_dwell(account: Account) -> None:

@@ -250,7 +250,7 @@ class Evaluator:
             as_of=as_of,
             time=time,
             policy=self._policies.get(ref.platform),
-            policy_since=adopted.since if adopted else 0,
+            policy_since=self.policy_since(ref.platform),
             policy_changed=policy_changed,
             switches=self._switches,
             limits=self._limits,
@@ -259,3 +259,8 @@ class Evaluator:
             favourable_only=favourable_only,
             notices=adopted.notices if adopted else (),
         )
+
+    def policy_since(self, platform: str) -> int:
+        """When this partition took up the present policy, 0 for its first; milliseconds UTC."""
+        adopted = self._adopted.get(platform)
+        return adopted.since if adopted else 0

@@ -121,7 +121,7 @@ class InputReader:
             return
         if not read_count(account, reading, policy):
             self._counts["stale", "follower-counts", reading.platform] += 1
-            if reading_breaks(account, reading):
+            if reading_breaks(account, reading, self._evaluator.policy_since(reading.platform)):
                 self._store.note_applied(account, _COUNTS, record.offset)
                 self._break_dwell(transaction, account, now, "follower-counts", record)
             elif dips_before_dwell(account, reading):
@@ -203,7 +203,8 @@ class InputReader:
             self._counts["stale", "category-changes", platform] += 1
             if value is None:
                 return
-            if account is not None and label_breaks(account, value, policy):
+            since = self._evaluator.policy_since(platform)
+            if account is not None and label_breaks(account, value, policy, since):
                 self._store.note_applied(account, number, record.offset)
                 self._break_dwell(transaction, account, now, "category-changes", record)
                 return
