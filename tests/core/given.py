@@ -233,10 +233,11 @@ class Day:
         }
         return self.put("switches", f"{scope}:{name}", value)
 
-    def run_timers(self, limit: int = 1000) -> Self:
-        """Let every timer that is due now act."""
+    def run_timers(self, limit: int = 1000, as_of: int | None = None) -> Self:
+        """Let every timer act that is due now, or was due by `as_of`."""
         before = len(self.tables.raw)
-        while self.partition.run_timers(self.tables, self.now, self.now, limit):
+        until = self.now if as_of is None else as_of
+        while self.partition.run_timers(self.tables, self.now, until, limit):
             pass
         if len(self.tables.raw) > before:
             self.partition.before_commit(self.tables, self.now, dict(self._offsets))

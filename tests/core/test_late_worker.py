@@ -15,7 +15,7 @@ from schemas.inputs import INPUT_MODELS, InputName
 from streams.core.model.ids import invitation_id
 from streams.core.model.instants import rfc3339
 from tests.core.given import ACCOUNT, DAY, HOUR, MINUTE, PLATFORM, START, Day, Record, policy
-from tests.core.states import WINDOW, delivered, expired, invited, undelivered
+from tests.core.states import DEADLINE, WINDOW, delivered, expired, invited, undelivered
 
 Happened = list[tuple[int, InputName, dict[str, Any]]]
 """When something entered, in which topic, and what; each states the instant of its entry."""
@@ -253,3 +253,20 @@ def test_a_refusal_after_a_bounce_past_the_expiry_is_within_its_own_window() -> 
     day.receipt("failed", at=day.now - HOUR).wait(HOUR).answer("declined")
     said = day.wait(WINDOW).said()
     assert restricted(said) == {"recommend-feed", "tips"}, said
+
+
+def test_what_ends_between_a_round_s_instant_and_its_now_lets_nothing_adverse_happen() -> None:
+    """A round of a slow worker acts up to an instant that may lie long before its own `now`."""
+    deadline = START + DEADLINE
+    day = delivered().wait(MINUTE).label("财经", valid_until=rfc3339(deadline + MINUTE))
+    day.now = deadline + 2 * MINUTE
+    assert day.run_timers(as_of=deadline).said() == [], "decided now it came after the label's end"
+    assert day.run_timers(as_of=deadline).said() == []
+    assert day.run_timers().said()[-1] == "cancelled label"
+
+
+def test_what_ends_after_a_round_s_now_holds_nothing_back() -> None:
+    deadline = START + DEADLINE
+    day = delivered().wait(MINUTE).label("财经", valid_until=rfc3339(deadline + 3 * MINUTE))
+    day.now = deadline + 2 * MINUTE
+    assert "expired no_answer" in day.run_timers(as_of=deadline).said()

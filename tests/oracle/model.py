@@ -267,7 +267,7 @@ class Life(InputRules, AnswerRules, ControlRules, TermRules, TimerRules):
     def may_issue(self) -> bool:
         """Whether nothing defers an invitation and the cap leaves one."""
         free = self.caps.next_free("issued", self.clock) <= self.clock
-        return free and not self.favourable_only and not self.defers("issued", self.clock)
+        return free and not self.adverse_waits() and not self.defers("issued", self.clock)
 
     def _reissue(self, waits: bool) -> None:
         if self.state not in ("INVITED", "UNDELIVERED") or self.cycle["reissue"] is None:

@@ -56,10 +56,30 @@ class TimerRules:
     def _act_all(self, as_of: datetime) -> None:
         while True:
             due = [one for one in self.due_timers() if one[0] <= as_of]
-            due = [one for one in due if not (self.favourable_only and one[2] in ADVERSE)]
+            due = [one for one in due if not (self.adverse_waits() and one[2] in ADVERSE)]
             if not due:
                 return
             self.fire(self.clock, due[0][2], due[0][3])
+
+    def adverse_waits(self) -> bool:
+        """Whether what is adverse waits for a later round: also for an end in the owner's favour
+        that lies behind `as_of`, but not behind the instant of the round [76].
+        """
+        if self.favourable_only or self.limit is None:
+            return self.favourable_only
+        return any(self.limit < end <= self.clock for end in self._ends())
+
+    def _ends(self) -> list[datetime]:
+        facts, cycle = self.facts, self.cycle
+        found = [facts.leave_due(self.policy, self.pinned)]
+        if facts.state != "OUTSIDE" and not facts.label_expired:
+            found.append(facts.label_until)
+        if self.state == "EXPIRED":
+            found += [
+                end for throttle in cycle["throttles"].values() for end in self._over(throttle)
+            ]
+            found.append(self._cycle_over())
+        return [end for end in found if end is not None]
 
     def _turn(self, one: Due) -> tuple[datetime, int, str]:
         due, rank, kind, what = one
@@ -79,8 +99,9 @@ class TimerRules:
         # Cool-downs and phases that ended or began meanwhile have no timer any more.
         self.look_again("timer")
         self._act_all(as_of)
+        waits = self.adverse_waits()
         self.limit, self.favourable_only = None, False
-        if favourable_only and self._waits_for_issue():
+        if waits and self._waits_for_issue():
             self._look_later(self.clock)
 
     def fire(self, due: datetime, kind: str, what: Any) -> None:
@@ -144,8 +165,7 @@ class TimerRules:
             throttle = cycle["throttles"].get(surface)
             if throttle is None:
                 continue
-            present = self._after(throttle["effective_at"], self.policy.expires_after)
-            ends = [one for one in (throttle["expires_at"], present) if one is not None]
+            ends = self._over(throttle)
             if ends:
                 found.append((min(ends), "throttle", place))
             review_at = throttle["review_at"]
@@ -153,10 +173,24 @@ class TimerRules:
                 continue  # What has ended is not renewed.
             if review_at is not None and not self._deferred("renewed", review_at):
                 found.append((review_at, "review", place))
-        after = shorter(cycle["expires_after"], self.policy.expires_after)
-        if not cycle["throttles"] and not cycle["released"] and after is not None:
-            found.append((cycle["expired_at"] + after, "ended", None))
+        over = self._cycle_over()
+        if over is not None:
+            found.append((over, "ended", None))
         return found
+
+    def _over(self, throttle: dict[str, Any]) -> list[datetime]:
+        """When a restriction ends: by itself, and by the policy of now."""
+        present = self._after(throttle["effective_at"], self.policy.expires_after)
+        return [one for one in (throttle["expires_at"], present) if one is not None]
+
+    def _cycle_over(self) -> datetime | None:
+        """When an expired cycle without a restriction ends."""
+        cycle = self.cycle
+        after = shorter(cycle["expires_after"], self.policy.expires_after)
+        if cycle["throttles"] or cycle["released"] or after is None:
+            return None
+        over: datetime = cycle["expired_at"] + after
+        return over
 
     @staticmethod
     def _after(at: datetime, length: timedelta | None) -> datetime | None:

@@ -30,6 +30,12 @@ class Timer(StrEnum):
         """Whether it leads to something adverse. Then it waits for a look at the topics."""
         return self in _ADVERSE
 
+    @property
+    def ends(self) -> bool:
+        """Whether it ends in the owner's favour what an adverse event would go on from."""
+        return self in _ENDS
 
+
+_ENDS = frozenset({Timer.LABEL, Timer.LEAVE, Timer.EXPIRY, Timer.CYCLE})
 _ADVERSE = frozenset({Timer.REVIEW, Timer.DEADLINE, Timer.REISSUE, Timer.REMINDER, Timer.ISSUE})
 _RANKS = {timer: rank for rank, timer in enumerate(Timer)}

@@ -59,6 +59,24 @@ class Agenda(NamedTuple):
         ]
         return min(due, key=lambda item: (item.at, item.timer.rank), default=None)
 
+    def to_do(self, context: DecisionContext) -> Item | None:
+        """The item to do in a round of timers, or None."""
+        assert context.as_of is not None
+        return self.first(context.as_of, self.adverse_waits(context))
+
+    def adverse_waits(self, context: DecisionContext) -> bool:
+        """Whether adverse items wait for a later round.
+
+        So it is in a round without them, and where something ends in the owner's favour before the
+        `now` of this round, though after the instant up to which it acts: what is adverse would be
+        decided after that end.
+        """
+        if context.favourable_only or context.as_of is None:
+            return context.favourable_only
+        return any(
+            item.timer.ends and context.as_of < item.at <= context.now for item in self.items
+        )
+
 
 def agenda_of(account: Account, context: DecisionContext) -> Agenda:
     """Everything that this account waits for."""

@@ -80,7 +80,7 @@ def _actable(agenda: Agenda, context: DecisionContext, entered: bool) -> Item | 
     inputs.
     """
     if context.as_of is not None:
-        return agenda.first(context.as_of, context.favourable_only)
+        return agenda.to_do(context)
     if context.time < context.now:
         return None
     for item in agenda.items:

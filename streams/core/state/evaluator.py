@@ -154,7 +154,7 @@ class Evaluator:
         next_at = agenda.next_at
         at = now if next_at == 0 else next_at
         if as_of is not None and next_at is not None and next_at <= as_of:
-            if not favourable_only or agenda.first(as_of, favourable_only):
+            if not agenda.adverse_waits(context) or agenda.to_do(context):
                 raise RuntimeError(f"a timer of {ref.platform} is due again: {agenda.items}")
             assert at is not None
             since, passing = agenda.since(next_at), agenda.favourable_at
