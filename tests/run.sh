@@ -6,7 +6,7 @@
 #   sh tests/run.sh --quick      style, types, imports and every test that is quick and needs no Kafka
 #   sh tests/run.sh -k topics    arguments go to pytest
 #
-# Test files run in three processes (BYLINE_TEST_PROCESSES) side by side, for most tests wait most of
+# Test files run in four processes (BYLINE_TEST_PROCESSES) side by side, for most tests wait most of
 # the time; tests/conftest.py says how.
 set -eu
 cd "$(dirname "$0")/.."
@@ -30,7 +30,7 @@ check style ruff check .
 check format ruff format --check .
 check types mypy
 check imports lint-imports --no-logo
-set -- --numprocesses "${BYLINE_TEST_PROCESSES:-3}" --dist loadscope --no-loadscope-reorder "$@"
+set -- --numprocesses "${BYLINE_TEST_PROCESSES:-4}" --dist loadscope --no-loadscope-reorder "$@"
 if [ "$quick" ]; then
   check tests python -m pytest -m 'not kafka and not slow' "$@"
 else
