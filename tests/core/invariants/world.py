@@ -5,12 +5,13 @@ came out, step by step. It is to `tests.core.given.Day` what a recorder is to a 
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import msgspec
 
 from streams.core.model.instants import rfc3339
+from streams.core.model.memory import StateInMemory
 from streams.core.model.policy import Policy
 from streams.core.model.ports import Headers
 from streams.core.partition import Partition, PartitionEnvironment
@@ -46,30 +47,12 @@ class Step(NamedTuple):
     favourable_only: bool = False
 
 
-class Memory:
+class Memory(StateInMemory):
     """State in dictionaries; outputs as raw records since the last `take`."""
 
     def __init__(self) -> None:
-        self.state: dict[str, dict[bytes, bytes]] = defaultdict(dict)
+        super().__init__()
         self.raw: list[Output] = []
-
-    def get(self, store: str, key: bytes) -> bytes | None:
-        return self.state[store].get(key)
-
-    def put(self, store: str, key: bytes, value: bytes | None) -> None:
-        if value is None:
-            self.state[store].pop(key, None)
-        else:
-            self.state[store][key] = value
-
-    def contains(self, store: str, key: bytes) -> bool:
-        return key in self.state[store]
-
-    def present(self, store: str, keys: Sequence[bytes | None]) -> set[bytes | None]:
-        return {key for key in keys if key in self.state[store]}
-
-    def items(self, store: str) -> Iterator[tuple[bytes, bytes]]:
-        return iter(list(self.state[store].items()))
 
     def send(
         self, topic: str, key: bytes | None, value: bytes | None, headers: Headers = ()
