@@ -87,12 +87,14 @@ def _differences(
 ) -> list[str]:
     """One account: the same events in the same order, at nearly the same instants.
 
-    Reminders and renewals are left out: of those a late worker sends fewer, and the model knows no
-    late worker. Instants may differ where a label is told again within a dwell: the model begins
-    anew then, the core does not (READINGS 6, CHOICES.md), and a late worker comes a round later.
-    Wire rules and replay judge both without leave.
+    Reminders, renewals and what makes a pause good are left out: of those a late worker sends
+    fewer, for it comes a look later, when there may be another one. What all pauses came to is
+    compared at the end (`_deadlines`). Instants may differ where a label is told again within a
+    dwell: the model begins anew then, the core does not (READINGS 6, CHOICES.md), and a late worker
+    comes a round later. Wire rules and replay judge both without leave.
     """
-    seen, said = ([one for one in own if one["event"] not in PASSING] for own in (seen, said))
+    wrong = [*_deadlines(key, seen, said)]
+    seen, said = ([one for one in own if not _passes(one)] for own in (seen, said))
     names = ("event", "reason", "mode", "cycle", "surface")
     words = [[tuple(one.get(name) for name in names) for one in own] for own in (seen, said)]
     more = said[len(seen) :]
@@ -105,7 +107,6 @@ def _differences(
             min(map(len, words)),
         )
         return [f"{key}: saw {words[0][at : at + 3]}, the model says {words[1][at : at + 3]}"]
-    wrong = []
     for one, other in zip(seen, said, strict=True):
         for name in ("decided_at", "deadline_at"):
             if one.get(name) is None or other.get(name) is None:
@@ -114,6 +115,33 @@ def _differences(
             if apart > LATE:
                 wrong.append(f"{key}: {one['event']} has {name} {one[name]}, not {other[name]}")
     return wrong
+
+
+def _passes(event: dict[str, Any]) -> bool:
+    pause = event["event"] == "invitation.extended" and event["reason"] == "pause"
+    return pause or event["event"] in PASSING
+
+
+def _deadlines(key: str, seen: list[dict[str, Any]], said: list[dict[str, Any]]) -> list[str]:
+    """Cycles that were delivered with one deadline and expired with two."""
+    ends = [_ends(own) for own in (seen, said)]
+    return [
+        f"{key}: {cycle} expired with the deadline {end}, not {ends[1][cycle]}"
+        for cycle, end in ends[0].items()
+        if cycle in ends[1] and ends[1][cycle] != end
+    ]
+
+
+def _ends(events: list[dict[str, Any]]) -> dict[tuple[str, int, datetime], datetime]:
+    """By mode, cycle and first deadline, the deadline that an invitation expired with."""
+    first, ends = {}, {}
+    for event in events:
+        life = event["mode"], event["cycle"]
+        if event["event"] == "invitation.delivered" and event["deadline_at"] is not None:
+            first[life] = _to_ms(instant(event["deadline_at"]))
+        elif event["event"] == "invitation.expired" and life in first:
+            ends[*life, first[life]] = _to_ms(instant(event["deadline_at"]))
+    return ends
 
 
 def _to_ms(at: datetime) -> datetime:

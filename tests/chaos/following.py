@@ -21,6 +21,7 @@ from tests.oracle.guard import WORDS, RefusalGuard, certain
 from tests.oracle.model import Life, plain_id
 from tests.oracle.policy import Policy, instant
 from tests.oracle.records import Record
+from tests.oracle.words import Said
 
 Ids = Mapping[tuple[str, str, int], str]
 Refused = Mapping[tuple[str, int, int], str]
@@ -48,6 +49,8 @@ class Following:
         """One of each platform, told what all are told: those born later have heard it."""
         self._due: list[tuple[datetime, str]] = []
         self._set: dict[str, datetime] = {}
+        self._told: set[str] = set()
+        """Accounts that are due because all are told something, and for nothing else."""
         self._guard = RefusalGuard(policies, partition)
         self._tripped: list[str] = []
         self._changed = False
@@ -84,7 +87,7 @@ class Following:
                 acted, told, self._tripped = set(), [], []
             elif record.key == b"#refusal_guard":
                 told.append(json.loads(record.value or b"")["platform"])
-            elif record.key is not None and record.key[:1] != b"#":
+            elif record.key is not None and record.key[:1] != b"#" and _of_timer(record):
                 acted.add(record.key.decode())
         for key, life in self.lives.items():
             # The end of a hold, or a look, needs no round where nothing comes of it.
@@ -99,7 +102,7 @@ class Following:
     def _transaction(self, closing: dict[str, Any], acted: set[str]) -> None:
         """All steps of one transaction, with what it notes of the cluster."""
         if closing.get("opened_at") is not None:
-            self._cluster(instant(closing["opened_at"]), changed=False)
+            self._open(instant(closing["opened_at"]))
         noted = closing.get("cluster_changed")
         changed_at = None if noted is None else instant(noted)
         order = INPUT_MODELS if closing.get("edition", 1) > 1 else FIRST_EDITION_ORDER
@@ -108,9 +111,8 @@ class Following:
             if changed_at is not None and now >= changed_at:
                 self._cluster(changed_at, changed=True)
             if "as_of" in step:
-                only = acted if step["more"] else None
                 favourable_only = step.get("favourable_only", False)
-                self._run_timers(now, instant(step["as_of"]), only, favourable_only)
+                self._run_timers(now, instant(step["as_of"]), acted, step["more"], favourable_only)
             else:
                 self._step(now, step["reads"], tuple(order))
         if changed_at is not None:
@@ -120,6 +122,23 @@ class Following:
         if changed != self._changed:
             self._changed = changed
             self._tell(at, "cluster", changed, at, None)
+
+    def _open(self, at: datetime) -> None:
+        """A partition is opened anew: who waits to be looked at, or for a first invitation since no
+        known instant, is due from now on.
+        """
+        self._cluster(at, changed=False)
+        for key, life in self.lives.items():
+            if key in self._told and self._settle(key, life):
+                continue
+            waits = ("invitation.issued", "issued") in life.overdue()
+            first = waits and (life.state != "NONE" or not life.cool_downs)
+            if key in self._told or (first and not life.defers("issued", at)):
+                self._set[key] = at
+                heapq.heappush(self._due, (at, key))
+            elif first:
+                self._set.pop(key, None)
+                self._schedule(key, life)
 
     # ---- inputs --------------------------------------------------------------------------------
 
@@ -174,20 +193,22 @@ class Following:
         if value["switch"] != "refusals_settled":
             self._tell(now, "switches", value, entered, scope)
             return
-        before = set(self._guard.tripped)
+        said, before = Said.of(value["issued_at"], entered), set(self._guard.tripped)
         anew = self._guard.switch(now, value, entered)
-        ended = (before - self._guard.tripped.keys()) | set(anew)
-        for platform in sorted(ended):
-            self._tell(now, "refusals", False, entered, platform)
-        for platform in sorted(self._guard.tripped.keys() - before):
-            self._tell(now, "refusals", True, entered, platform)
+        for platform in sorted((before - self._guard.tripped.keys()) | set(anew)):
+            self._tell(now, "refusals", False, said.last, platform)
+        for platform in sorted(self._guard.tripped.keys() - set(anew)):
+            if not value["on"] and scope in (None, platform):
+                self._tell(now, "refusals", True, said.at, platform)
         self._trips(now, anew)
 
     def _receive(self, now: datetime, key: str, name: str, value: Any, entered: datetime) -> None:
         if key not in self.lives:
             self.lives[key] = self._be_born(key)
-        self.lives[key].receive(now, name, value, entered)
-        self._schedule(key, self.lives[key])
+        life = self.lives[key]
+        life.receive(now, name, value, entered)
+        if key not in self._told or not self._settle(key, life):
+            self._schedule(key, life)
 
     def _tell(
         self, now: datetime, name: str, value: Any, entered: datetime, platform: str | None
@@ -200,10 +221,20 @@ class Following:
             if platform not in (None, key.split(":")[0]):
                 continue
             life.receive(now, name, value, entered)
+            if life.state == "NONE" and life.facts.state == "OUTSIDE":
+                life.look_at = None  # Nothing is at stake.
             # Looked at anew from now on, not by what is due since before the brake.
-            if self._set.get(key, now + OVERDUE) > now:
-                self._set[key] = now
-                heapq.heappush(self._due, (now, key))
+            elif self._hasten(key, now):
+                self._told.add(key)
+
+    def _settle(self, key: str, life: Life) -> bool:
+        """Whether one who was to be looked at has nothing that a look could bring."""
+        settled = life.state in ("INVITED", "UNDELIVERED") and not life.overdue()
+        if settled:
+            life.look_at = None
+            del self._set[key]
+            self._schedule(key, life)
+        return settled
 
     def _be_born(self, key: str) -> Life:
         ids, pattern = self._ids, self._unborn[key.split(":")[0]]
@@ -216,6 +247,7 @@ class Following:
     # ---- time ----------------------------------------------------------------------------------
 
     def _schedule(self, key: str, life: Life) -> None:
+        self._told.discard(key)
         due = life.due_timers()
         if due and self._set.get(key) != due[0][0]:
             self._set[key] = due[0][0]
@@ -223,17 +255,33 @@ class Following:
         elif not due:
             self._set.pop(key, None)
 
+    def _hasten(self, key: str, at: datetime) -> bool:
+        """Look at an account at an instant, unless that happens before."""
+        sooner = self._set.get(key, at + OVERDUE) > at
+        if sooner:
+            self._set[key] = at
+            heapq.heappush(self._due, (at, key))
+        return sooner
+
     def _run_timers(
-        self, now: datetime, as_of: datetime, only: set[str] | None, favourable_only: bool
+        self, now: datetime, as_of: datetime, acted: set[str], more: bool, favourable_only: bool
     ) -> None:
-        """A round of timers. `only`: more were due, and these had their turn."""
+        """A round of timers. `more`: more were due, and only those who acted had their turn.
+
+        Whom all are told of is due when that is read, which may be later than `as_of`: a worker
+        looks there all the same if something waited from before. It is looked at where it acted.
+        """
         put_off: list[tuple[datetime, str]] = []
         looked: list[str] = []
+        for key in self._told & acted:
+            if self._set[key] > as_of:
+                self._set[key] = as_of
+                heapq.heappush(self._due, (as_of, key))
         while self._due and self._due[0][0] <= as_of:
             at, key = heapq.heappop(self._due)
             if self._set.get(key) != at:
                 continue
-            if only is not None and key not in only:
+            if more and key not in acted:
                 put_off.append((at, key))
                 continue
             del self._set[key]
@@ -249,6 +297,10 @@ def _newborn(policy: Policy) -> Life:
     life = Life(policy)
     life.patient = True
     return life
+
+
+def _of_timer(decision: Record) -> bool:
+    return "timer" in json.loads(decision.value or b"")["cause"]
 
 
 def _trips_by_count(decisions: list[Record]) -> dict[tuple[str, int], list[str]]:

@@ -140,13 +140,13 @@ class Worker:
         if at < self._asleep_until or dice.random() >= lazy.acts:
             return
         now = round(at * 1000)
+        doomed = dice.random() < lazy.aborts
+        kept = {name: dict(own) for name, own in self._ledger.state.items()} if doomed else {}
         if self._core is None or dice.random() < lazy.opens:
             self._open(now)
         assert self._core is not None
         if dice.random() < lazy.changes:
             self._core.cluster_changed(now)
-        doomed = dice.random() < lazy.aborts
-        kept = {name: dict(own) for name, own in self._ledger.state.items()} if doomed else {}
         self._work(now, dice.random() < lazy.looks)
         if doomed:
             self._ledger.state, self._ledger.sent, self._ledger.touched = kept, [], False

@@ -4,10 +4,12 @@ from datetime import UTC, datetime
 
 import pytest
 
+from streams.core.limits.settling import Settling
 from tests.chaos import sending
 from tests.chaos.book import Book
 from tests.chaos.checks import policies
 from tests.chaos.comparing import follow
+from tests.chaos.harsh import harsh
 from tests.chaos.orders import check_orders
 from tests.chaos.replaying import Replay
 from tests.chaos.simulated import Laziness, simulate
@@ -40,3 +42,31 @@ def test_given_late_workers_and_refused_words_then_replay_model_and_orders_agree
 def _noted(book: Book, words: bytes) -> int:
     """Of how many transactions the log says this."""
     return sum(words in (one.value or b"") for one in book.all(["decisions"]))
+
+
+@pytest.mark.parametrize(
+    "seed",
+    [
+        pytest.param(10001, id="a leaving that waited while the clock stood still"),
+        pytest.param(10141, id="a brake that is told before an account is known"),
+        pytest.param(10192, id="a deadline and its receipt in one transaction"),
+        pytest.param(10226, id="a reissue read together with a switch"),
+        pytest.param(20031, id="a switch that is older than the trip before it"),
+        pytest.param(20073, id="a reissue after a switch and a receipt"),
+        pytest.param(20162, id="an extension before a pause"),
+        pytest.param(20672, id="a brake at the opening of a partition"),
+    ],
+)
+def test_given_workers_that_sleep_and_start_anew_then_the_model_says_what_the_core_does(
+    seed: int,
+) -> None:
+    breaches, events = harsh(seed)
+    assert breaches == []
+    assert events > 300
+
+
+def test_given_a_core_that_forgets_a_pause_then_the_model_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Settling, "stops", lambda self, platform: [])
+    assert any("expired with the deadline" in breach for breach in harsh(20031)[0])

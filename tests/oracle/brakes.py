@@ -73,7 +73,7 @@ class Brakes:
         if scope not in ("*", self.platform):
             return
         if switch == "refusals_settled":
-            self.refusals(said.entered, tripped=not value["on"])
+            self.refusals(said.last if value["on"] else said.at, tripped=not value["on"])
             return
         kind, word = (scope, switch), "on" if value["on"] else "off"
         if self.words.repeats(kind, word, said):
@@ -93,7 +93,8 @@ class Brakes:
     def refusals(self, at: datetime, tripped: bool) -> None:
         """The refusal guard of the platform trips, or is settled."""
         if tripped:
-            self.refusals_since = self.refusals_since or at
+            # A record of the log that is read after a trip here may be older than the trip.
+            self.refusals_since = min(at, self.refusals_since or at)
         elif self.refusals_since is not None:
             stops = [*self.scoped.get("refusals", []), (self.refusals_since, at)]
             self.scoped["refusals"] = bounded(stops, MOST_OF_SCOPE)

@@ -144,8 +144,8 @@ class Life(InputRules, AnswerRules, ControlRules, TermRules, TimerRules):
         )
 
     def _behind(self) -> bool:
-        """Whether something was due before and has not acted: it comes first."""
-        return any(due < self.clock for due, *_ in self.due_timers())
+        """Whether something is due that has not acted: it comes first."""
+        return any(due <= self.clock for due, *_ in self.due_timers())
 
     def _look_later(self, at: datetime) -> None:
         self.look_at = at if self.look_at is None else min(at, self.look_at)

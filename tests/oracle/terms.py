@@ -93,7 +93,9 @@ class TermRules:
         if self.state in ("DELIVERED", "DECLINED") and cycle["deadline_at"] is not None:
             base = self._promised(*self._milder())
             later = self._reckoned(base, cycle["delivered_at"])
-            if later is not None and later > cycle["deadline_at"]:
+            present = self._reckoned(*cycle["counted"])
+            # Milder is what ends after all pauses of the present deadline, one that goes on too.
+            if later and present and later > max(present, cycle["deadline_at"]):
                 cycle["counted"] = (base, cycle["delivered_at"])
                 milder = base > self._promised(cycle["window"], cycle["answer_by"])
                 self.extend(later, "policy" if milder else "pause")

@@ -26,7 +26,7 @@ ORDER = (
 )
 """Timers due at one instant act in this order: favourable first."""
 
-ADVERSE = frozenset({"dwell", "cool_down", "cap", "review", "deadline", "reminder", "look"})
+ADVERSE = frozenset({"cool_down", "cap", "review", "deadline", "reminder", "look"})
 """Timers that lead to adverse events alone: they wait for a look at the topics."""
 
 Due = tuple[datetime, int, str, Any]
@@ -89,12 +89,15 @@ class TimerRules:
         """A worker that was late: what is due by `as_of` acts in due order, all of it at `now`."""
         self.limit, self.favourable_only = as_of, favourable_only
         self.clock = max(self.clock, now)
-        if self.look_at is not None and not favourable_only:
+        look_at = self.look_at
+        if look_at is not None:
             # Conditions come before what is due: a pause that ended moves a deadline that passed.
             # An invitation that waited comes after it: what was due may have ended its ground.
             self.favourable_only = True
             self.fire(self.clock, "look", None)
-            self.favourable_only = False
+            self.favourable_only = favourable_only
+        if favourable_only:
+            self.look_at = look_at
         self._act_all(as_of)
         # Cool-downs and phases that ended or began meanwhile have no timer any more.
         self.look_again("timer")
