@@ -27,6 +27,7 @@ from streams.operate.bulk import (
 from streams.operate.clients import consumer
 from streams.operate.effect import Effect, Ends, changelog_ends, effect, not_known, pointless
 from streams.operate.errors import OperateError, UsageError
+from streams.operate.lines import name_of
 from streams.operate.send import Sent, send_values
 from streams.settings import Settings
 
@@ -104,7 +105,9 @@ for _each in Command:
 
 @app.command(context_settings=_RENAMED)
 def bulk(
-    file: Annotated[Path, typer.Argument(help="A platform:account_id on each line.")],
+    file: Annotated[
+        Path, typer.Argument(help="A platform:account_id on each line; - is standard input.")
+    ],
     command: Annotated[Command, typer.Option(help="What to say of each account.")],
     actor: Actor,
     reason: Reason,
@@ -122,12 +125,20 @@ def bulk(
         command, actor, reason, _now(), expires_at, until, approved_by, appeal_id=appeal_id
     )
     _refuse_pointless(order)
-    accounts = within(checked(accounts_in(file)), max_accounts)
+    lines = accounts_in(file)
+    accounts = within(lines, max_accounts)
     order = replace(order, bulk_id=bulk_id or default_bulk_id(accounts, order))
     chosen = settings(without_policies=True)
     ends = _ends_before(chosen)
-    sent = _send(chosen, order, accounts, not yes)
-    _report(sent, order, not yes, as_json, _looked_up(chosen, sent, order, accounts, ends))
+    sent = _at_lines(_send(chosen, order, accounts, not yes), file, list(lines.values()))
+    found = _looked_up(chosen, sent, order, accounts, ends)
+    _report(sent, order, not yes, as_json, found, "line")
+
+
+def _at_lines(sent: Sent, file: Path, lines: list[int]) -> Sent:
+    """The same, with refusals at the lines of the file instead of the numbers of accounts."""
+    found = (replace(it, file=name_of(file), line=lines[it.line - 1]) for it in sent.refused)
+    return replace(sent, refused=tuple(found))
 
 
 @app.command(context_settings=_RENAMED)
@@ -227,9 +238,12 @@ def _report(
     dry_run: bool,
     as_json: bool,
     found: Effect | str | None = None,
+    place: str = "account no.",
     **more: Any,
 ) -> None:
     """Print what was sent or would be sent. If one account is refused none is sent: exit 1.
+
+    `place`: what the number of a refusal counts.
 
     Exit 1 as well where it is known that it can have no effect.
     """
@@ -253,7 +267,7 @@ def _report(
         raise typer.Exit(1 if sent.refused or without else 0)
     if sent.refused:
         rows = ((it.line, it.rejection.reason.value, it.rejection.words) for it in sent.refused)
-        echo_table(("account no.", "reason", "detail"), rows)
+        echo_table((place, "reason", "detail"), rows)
         echo_error(f"{len(sent.refused)} refused, nothing was sent")
         raise typer.Exit(1)
     verb = "would be sent" if dry_run else "sent"

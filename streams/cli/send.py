@@ -8,8 +8,10 @@ from typing import Annotated
 import typer
 
 from streams.cli.output import AsJson, echo, echo_error, echo_json, settings
-from streams.operate.send import STANDARD_INPUT
+from streams.operate.lines import STANDARD_INPUT, name_of
 from streams.operate.send import send as send_lines
+
+INTERRUPTED = 130
 
 
 def register(app: typer.Typer) -> None:
@@ -35,7 +37,8 @@ def send(
 ) -> None:
     """Validate JSON lines against the contract and produce them with the right key and partition.
 
-    A line that the worker would refuse is not sent but named, with the reason; then exit is 1.
+    Each line is sent when it is read, so that a pipe that goes on (`tail -f`) is followed. A line
+    that the worker would refuse is not sent but named, with the reason; then exit is 1.
     Fields that the contract does not know are left out.
     """
     done = asyncio.run(
@@ -52,9 +55,16 @@ def send(
             }
             for it in done.refused
         ]
-        echo_json({"topic": done.topic, "sent": done.count, "refused": refused})
+        found = {"topic": done.topic, "sent": done.count, "refused": refused}
+        echo_json({**found, "stopped_after": done.stopped_after})
     else:
         for it in done.refused:
             echo_error(str(it))
         echo(f"{done.count} {verb} to {done.topic}, {len(done.refused)} refused")
+    if done.stopped_after is not None:
+        echo_error(
+            f"interrupted after line {done.stopped_after} of {name_of(file)}: the lines behind it"
+            " were not sent; to send all of them again does no harm, what says the same counts once"
+        )
+        raise typer.Exit(INTERRUPTED)
     raise typer.Exit(1 if done.refused else 0)

@@ -5,7 +5,7 @@ A control's id is a function of what it says, so that sending the same twice cou
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,9 @@ from schemas.inputs import Control, input_key
 from streams.operate.audit.records import Record, iso
 from streams.operate.errors import UsageError
 from streams.operate.in_force import HoldInForce, ParsedControl, parsed_control, refused_place
+from streams.operate.lines import name_of, read_text
 
+_NO_ACCOUNT = f"is not platform:account_id (an id is {ACCOUNT_ID_PATTERN})"
 MAX_ACCOUNTS = 1_000
 """How many accounts one command may name unless --max-accounts says otherwise."""
 
@@ -76,23 +78,25 @@ class BulkOrder:
         return {key: value for key, value in plain.items() if value is not None}
 
 
-def accounts_in(file: Path) -> list[str]:
-    """The accounts that a file names, one `platform:account_id` a line, `#` begins a comment.
+def accounts_in(file: Path) -> dict[str, int]:
+    """The accounts that a file (`-`: standard input) names, each with the line it stands in first.
 
-    A line named twice counts once. UsageError when it cannot be read or names none.
+    One `platform:account_id` a line, `#` begins a comment. A line named twice counts once.
+    UsageError when it cannot be read, names none, or has a line that is no account.
     """
-    try:
-        lines = file.read_text().splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{file} cannot be read ({error})") from error
-    bare = (line.partition("#")[0].strip() for line in lines)
-    found = list(dict.fromkeys(line for line in bare if line))
+    found: dict[str, int] = {}
+    for number, line in enumerate(read_text(file).splitlines(), start=1):
+        account = line.partition("#")[0].strip()
+        if account and ":" not in account:
+            raise UsageError(f"{name_of(file)}:{number} {_NO_ACCOUNT}")
+        if account:
+            found.setdefault(account, number)
     if not found:
-        raise UsageError(f"{file} names no account")
+        raise UsageError(f"{name_of(file)} names no account")
     return found
 
 
-def within(accounts: Sequence[str], max_accounts: int) -> list[str]:
+def within(accounts: Collection[str], max_accounts: int) -> list[str]:
     """The same accounts. Raises UsageError if there are more than allowed."""
     if len(accounts) > max_accounts:
         raise UsageError(
@@ -106,9 +110,7 @@ def checked(accounts: Iterable[str]) -> list[str]:
     kept = list(dict.fromkeys(accounts))
     for number, account in enumerate(kept, start=1):
         if ":" not in account:
-            raise UsageError(
-                f"account {number} is not platform:account_id (an id is {ACCOUNT_ID_PATTERN})"
-            )
+            raise UsageError(f"account {number} {_NO_ACCOUNT}")
     return kept
 
 

@@ -2,11 +2,9 @@
 
 import asyncio
 import contextlib
-import gzip
 import json
-import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +20,7 @@ from streams.kafka.rights import RIGHTS_ERRORS, in_words, missing_rights
 from streams.operate.audit.reading import MissingTopicsError
 from streams.operate.clients import producer
 from streams.operate.errors import NoRightError, OperateError, UsageError
+from streams.operate.lines import name_of, raw_lines
 from streams.operate.published import published
 from streams.operate.send_check import SENT_MODELS, CheckedLine, LineChecker, Rejection
 from streams.operate.topics import names_of
@@ -32,7 +31,6 @@ from streams.settings import Settings
 IN_FLIGHT = 5_000
 TOPIC_PATIENCE_SECONDS = 3.0
 """A topic that has just been made is not known to every broker yet."""
-STANDARD_INPUT = Path("-")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +50,7 @@ class Sent:
     """How many lines went (or, in a dry run, would go), and those that were refused.
 
     `warning`: what could not be checked. `ends`: by partition, the offset after the last one sent.
+    `stopped_after`: the last line that was sent or refused when somebody interrupted.
     """
 
     topic: str
@@ -59,6 +58,7 @@ class Sent:
     refused: tuple[RefusedLine, ...]
     warning: str | None = None
     ends: Mapping[int, int] = field(default_factory=dict)
+    stopped_after: int | None = None
 
 
 def partition_of(key: bytes, partitions: int) -> int:
@@ -110,6 +110,8 @@ async def send(
 ) -> Sent:
     """Send the good lines of a file (`-`: standard input; `.gz` is unpacked) and name the bad ones.
 
+    Each line is sent when it is read. Who interrupts hears how many went.
+
     `now_seconds` is the wall clock: times too far ahead of it are refused. With `tombstones` a line
     has only platform and account_id, and the record no value. Raises UsageError, PolicyFaults,
     KafkaAbsentError, or OperateError when Kafka refuses a record.
@@ -124,13 +126,13 @@ async def send(
         tombstones=tombstones,
     )
     full_name = settings.topic_prefix + name
-    refused: list[RefusedLine] = []
-    lines = _good_lines(checker, file, refused)
+    lines = _Lines(checker, file)
+    ends: dict[int, int] = {}
     if dry_run:
-        count = sum(1 for _ in lines)
+        count = len([line async for line in lines.good()])
     else:
-        count, _ = await _produce(settings, full_name, lines)
-    return Sent(full_name, count, tuple(refused))
+        count, ends = await _produce(settings, full_name, lines.good(), until_cancelled=True)
+    return Sent(full_name, count, tuple(lines.refused), None, ends, lines.stopped_after)
 
 
 async def send_values(
@@ -163,28 +165,43 @@ async def send_values(
             good.append(outcome)
     if refused or dry_run:
         return Sent(full_name, 0 if refused else len(good), tuple(refused), warning)
-    count, ends = await _produce(settings, full_name, iter(good))
+    count, ends = await _produce(settings, full_name, _each(good))
     return Sent(full_name, count, (), warning, ends)
 
 
+async def _each(lines: Iterable[CheckedLine]) -> AsyncIterator[CheckedLine]:
+    for line in lines:
+        yield line
+
+
 async def _produce(
-    settings: Settings, topic: str, lines: Iterator[CheckedLine]
+    settings: Settings,
+    topic: str,
+    lines: AsyncIterator[CheckedLine],
+    until_cancelled: bool = False,
 ) -> tuple[int, dict[int, int]]:
-    """Send them; how many, and by partition the offset after the last."""
+    """Send them; how many, and by partition the offset after the last.
+
+    `until_cancelled`: a cancellation ends the lines, and what was taken by then still goes out.
+    """
     count = 0
     ends: dict[int, int] = {}
     waiting: list[asyncio.Future[Any]] = []
     async with producer(settings, linger_ms=5) as client:
         try:
             partitions = _in_use(settings, topic, await partition_count(client, topic))
-            for line in lines:
-                partition = partition_of(line.key, partitions)
-                waiting.append(await client.send(topic, line.value, line.key, partition))
-                count += 1
-                if len(waiting) >= IN_FLIGHT:
-                    _note(ends, await asyncio.gather(*waiting))
-                    waiting.clear()
-            _note(ends, await asyncio.gather(*waiting))
+            try:
+                async for line in lines:
+                    partition = partition_of(line.key, partitions)
+                    waiting.append(await client.send(topic, line.value, line.key, partition))
+                    count += 1
+                    if len(waiting) >= IN_FLIGHT:
+                        await _note(ends, waiting)
+                        waiting.clear()
+            except asyncio.CancelledError:
+                if not until_cancelled:
+                    raise
+            await _note(ends, waiting)
         except KafkaError as error:
             if isinstance(error, RIGHTS_ERRORS):
                 raise NoRightError(f"no right to Write {topic}") from error
@@ -203,8 +220,11 @@ def _in_use(settings: Settings, topic: str, there: int) -> int:
     return min(there, settings.partitions or there)
 
 
-def _note(ends: dict[int, int], acknowledged: Iterable[Any]) -> None:
-    for it in acknowledged:
+async def _note(ends: dict[int, int], waiting: list[asyncio.Future[Any]]) -> None:
+    """Wait until all are acknowledged. A cancellation of this ends none of them."""
+    if waiting:
+        await asyncio.wait(waiting)
+    for it in [one.result() for one in waiting]:
         ends[it.partition] = max(ends.get(it.partition, 0), it.offset + 1)
 
 
@@ -223,27 +243,27 @@ async def partition_count(client: AIOKafkaProducer, topic: str) -> int:
         await asyncio.sleep(0.2)
 
 
-def _good_lines(
-    checker: LineChecker, file: Path, refused: list[RefusedLine]
-) -> Iterator[CheckedLine]:
-    """The lines that pass; the others are added to `refused`. Empty lines are nothing."""
-    label = "stdin" if file == STANDARD_INPUT else str(file)
-    for number, raw in enumerate(_raw_lines(file), start=1):
-        if not raw.strip():
-            continue
-        outcome = checker.check(raw)
-        if isinstance(outcome, Rejection):
-            refused.append(RefusedLine(label, number, outcome))
-        else:
-            yield outcome
+class _Lines:
+    """The lines of a file, checked: `good` are to be sent, the others are `refused`.
 
+    `stopped_after`: the number of the last line that was checked, if it was not the last of all.
+    """
 
-def _raw_lines(file: Path) -> Iterator[bytes]:
-    if file == STANDARD_INPUT:
-        yield from sys.stdin.buffer
-        return
-    try:
-        with gzip.open(file, "rb") if file.suffix == ".gz" else file.open("rb") as lines:
-            yield from lines
-    except OSError as error:
-        raise UsageError(f"{file} cannot be read ({error.strerror or error})") from error
+    def __init__(self, checker: LineChecker, file: Path) -> None:
+        self._checker, self._file = checker, file
+        self.refused: list[RefusedLine] = []
+        self.stopped_after: int | None = 0
+
+    async def good(self) -> AsyncIterator[CheckedLine]:
+        """Those that pass, one by one. Empty lines are nothing."""
+        number = 0
+        async for raw in raw_lines(self._file):
+            number += 1
+            if raw.strip():
+                outcome = self._checker.check(raw)
+                if isinstance(outcome, Rejection):
+                    self.refused.append(RefusedLine(name_of(self._file), number, outcome))
+                else:
+                    yield outcome
+            self.stopped_after = number
+        self.stopped_after = None

@@ -1,7 +1,11 @@
 """`byline send`: what goes, to which partition, and what is refused in which words."""
 
+import asyncio
 import gzip
 import json
+import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -270,6 +274,68 @@ def test_a_dry_run_needs_no_kafka_and_exits_1_for_a_bad_line(
             "detail": "platform is missing",
         }
     ]
+
+
+@pytest.mark.kafka
+async def test_a_line_of_a_pipe_goes_out_at_once_and_an_interrupted_command_says_how_many_did(
+    on_kafka: Settings,
+) -> None:
+    from streams.operate.topics import create
+
+    await create(on_kafka, 2)
+    words = (sys.executable, "-m", "streams", "send", "follower-counts", "-")
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), asyncio.subprocess.PIPE)
+    process = await asyncio.create_subprocess_exec(*words, **pipes)
+    assert process.stdin is not None
+    for number in range(3):
+        value = READING if number < 2 else {}
+        process.stdin.write(json.dumps(value).encode() + b"\n")
+    await process.stdin.drain()
+    topic = on_kafka.topic_prefix + "follower-counts"
+    bootstrap = on_kafka.kafka_bootstrap_servers
+    async with asyncio.timeout(30):
+        while len(await read_all(bootstrap, topic, 2)) < 2:
+            await asyncio.sleep(0.1)
+    await asyncio.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    async with asyncio.timeout(10):
+        out, err = await process.communicate()
+    assert process.returncode == 130
+    assert out.decode() == f"2 sent to {topic}, 1 refused\n"
+    assert err.decode().splitlines() == [
+        "stdin:3: missing_field: platform is missing",
+        "interrupted after line 3 of stdin: the lines behind it were not sent; to send all of them"
+        " again does no harm, what says the same counts once",
+    ]
+
+
+def test_a_bulk_from_a_pipe_names_the_line_that_is_no_account() -> None:
+    words = (sys.executable, "-m", "streams", "control", "bulk", "-", "--command", "hold")
+    said = ("--actor", "op.1", "--reason", "incident")
+    done = subprocess.run(
+        [*words, *said], input="# those\nweibo:a1\n\na2\n", text=True, capture_output=True
+    )
+    assert (done.returncode, done.stderr.startswith("stdin:4 is not platform:account_id")) == (
+        2,
+        True,
+    )
+
+
+@pytest.mark.kafka
+async def test_a_bulk_names_the_line_of_an_account_that_is_refused(
+    on_kafka: Settings, byline: Byline, tmp_path: Path
+) -> None:
+    from streams.operate.topics import create
+
+    await create(on_kafka, 2)
+    file = tmp_path / "crowd.txt"
+    file.write_text("# those of the fault\n\nweibo:a1\nweibo:a b\n")
+    said = ("--command", "hold", "--actor", "op.1", "--reason", "incident")
+    answer = await asyncio.to_thread(byline, "control", "bulk", str(file), *said)
+    assert answer.code == 1
+    heading, *rows = answer.out.splitlines()
+    assert heading.split()[0] == "line"
+    assert [row.split()[0] for row in rows if "account_id" in row] == ["4"]
 
 
 def test_wrong_use_is_said_and_exits_2(byline: Byline, tmp_path: Path) -> None:

@@ -68,6 +68,7 @@ def test_a_time_that_does_not_belong_is_refused(said: BulkOrder, words: str) -> 
 def test_a_file_is_read_once_each_and_never_beyond_its_cap(crowd: Path) -> None:
     named = accounts_in(crowd)
     assert within(named, 3) == ["weibo:a1", "weibo:a2", "weibo:a3"]
+    assert sorted(named.values()) == list(named.values())
     with pytest.raises(UsageError, match="3 accounts are named, --max-accounts allows 2"):
         within(named, 2)
     with pytest.raises(UsageError, match="account 2 is not platform:account_id"):
