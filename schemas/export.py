@@ -1,9 +1,9 @@
 """`python -m schemas.export [--check]`: the wire as JSON Schema, AsyncAPI and examples.
 
-Writes `schemas/generated/`: one schema for each input, event and record, and for the statement of
-reasons; `asyncapi.json`; and one example for each case under `examples/`. `--check` writes nothing
-and prints the differences. A change that breaks programs which use the present files is refused,
-unless `--breaking` says that it is meant.
+Writes `schemas/generated/`: one schema for each input, event and record, for the statement of
+reasons, for a policy and a file of policy tests; `asyncapi.json`; and one example for each case
+under `examples/`. `--check` writes nothing and prints the differences. A change that breaks
+programs which use the present files is refused, unless `--breaking` says that it is meant.
 """
 
 import argparse
@@ -20,6 +20,8 @@ from schemas.compatibility import breaks
 from schemas.events import EVENT_MODELS
 from schemas.examples import ack_examples, event_examples, input_examples, record_examples
 from schemas.inputs import INPUT_MODELS, ThrottleAck
+from schemas.policy_file import PolicyFile
+from schemas.policy_tests import PolicyTests
 from schemas.records import RECORD_MODELS, DeadLetter, Settlement
 from schemas.statement import StatementOfReasons
 from schemas.topics import THROTTLE_ACKS
@@ -27,6 +29,11 @@ from schemas.topics import THROTTLE_ACKS
 FOLDER = "generated"
 ACKS = THROTTLE_ACKS.name
 STATEMENT = "statement-of-reasons.v1.json"
+FILES_OF_PEOPLE: dict[str, type[BaseModel]] = {
+    "policy.json": PolicyFile,
+    "policy-test.json": PolicyTests,
+}
+"""What people write: editors check and complete it by these schemas."""
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
@@ -54,6 +61,8 @@ def schemas() -> dict[str, dict[str, Any]]:
     for kind, record in records.items():
         found[f"records/{kind}.json"] = record.model_json_schema()
     found[STATEMENT] = StatementOfReasons.model_json_schema()
+    for path, of_people in FILES_OF_PEOPLE.items():
+        found[path] = of_people.model_json_schema()
     return {
         path: {"$schema": _DIALECT, "$id": f"urn:byline:{path.removesuffix('.json')}", **schema}
         for path, schema in found.items()

@@ -18,6 +18,7 @@ from streams.cli import (
     people,
     policy,
     policy_history,
+    policy_test,
     propagation,
     report,
     run,
@@ -42,6 +43,7 @@ evidence.register(app)
 propagation.register(app)
 status.register(app)
 policy_history.register(policy.app)
+policy_test.register(policy.app)
 app.add_typer(topics.app, name="topics")
 app.add_typer(cluster.app, name="cluster")
 app.add_typer(policy.app, name="policy")

@@ -40,12 +40,17 @@ _KINDS = {
 
 
 def read_document(
-    path: Path, findings: Findings, keys: frozenset[str], *, inside: Path | None = None
+    path: Path,
+    findings: Findings,
+    keys: frozenset[str],
+    *,
+    inside: Path | None = None,
+    kind: str = "policy",
 ) -> Node | None:
     """The one document of a file, or None and a fault.
 
-    `keys`: those of a policy. `inside`: the directory that a link must not lead out of. A mounted
-    ConfigMap is made of links within its directory.
+    `keys`: those of a policy, or of the `kind` of file that is read. `inside`: the directory that a
+    link must not lead out of. A mounted ConfigMap is made of links within its directory.
     """
     raw = _bytes_of(path, findings, inside)
     if raw is None:
@@ -57,7 +62,7 @@ def read_document(
         findings.add(line, "this is not UTF-8", "save the file as UTF-8")
         return None
     root = _compose(text, len(raw), findings)
-    if root is not None and not _is_policy(root, findings, keys):
+    if root is not None and not _is_meant(root, findings, keys, kind):
         return None
     return root
 
@@ -200,15 +205,15 @@ def _without_content(problem: str) -> str:
     return re.sub(quotes, lambda it: it[0] if it[1] else "…", problem.splitlines()[0])
 
 
-def _is_policy(root: Node, findings: Findings, keys: frozenset[str]) -> bool:
-    """Whether this is meant to be a policy. If not: one fault that repeats nothing of the file."""
+def _is_meant(root: Node, findings: Findings, keys: frozenset[str], kind: str) -> bool:
+    """Whether this is meant to be such a file. If not: one fault that repeats nothing of it."""
     if not isinstance(root, MappingNode):
-        kind = "a list" if isinstance(root, SequenceNode) else "a text"
-        findings.add(1, f"this is no policy: {kind} is not a mapping", "write key: value lines")
+        what = "a list" if isinstance(root, SequenceNode) else "a text"
+        findings.add(1, f"this is no {kind}: {what} is not a mapping", "write key: value lines")
         return False
     names = {key.value for key, _ in root.value if isinstance(key, ScalarNode)}
     if len(names & keys) < SMALLEST_POLICY:
-        what = f"this is no policy: it has {len(names & keys)} of a policy's {len(keys)} keys"
-        findings.add(1, what, "name a policy file")
+        what = f"this is no {kind}: it has {len(names & keys)} of a {kind}'s {len(keys)} keys"
+        findings.add(1, what, f"name a {kind} file")
         return False
     return True

@@ -45,7 +45,9 @@ def test_there_is_a_schema_for_every_model() -> None:
         *(f"events/{event}.v1.json" for event in EVENT_MODELS),
         *(f"records/{kind}.json" for kind in (*RECORD_MODELS, "dead-letter", "settlement")),
     }
-    assert set(export.schemas()) - set(SCHEMAS) == {STATEMENT}
+    assert set(export.schemas()) - set(SCHEMAS) == {STATEMENT, *export.FILES_OF_PEOPLE}
+    for path in export.FILES_OF_PEOPLE:
+        Draft202012Validator.check_schema(json.loads(FILES[path]))
     Draft202012Validator.check_schema(json.loads(FILES[STATEMENT]))
 
 

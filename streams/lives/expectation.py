@@ -1,0 +1,189 @@
+"""What must follow: forms of events, and how what followed differs from them."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from schemas.enums import Event, Ground, Level, Mode, Surface
+from schemas.events import EVENT_MODELS
+from streams.core.model.instants import milliseconds
+from streams.lives.moments import Moments
+from streams.policies.faults import InvalidValue
+from streams.policies.scalars import one_of, quoted
+
+Published = Mapping[str, Any]
+
+_WORD_FIELDS = ("surface", "reason", "mode", "level")
+_WORDS = frozenset(str(word) for kind in (Surface, Ground, Mode, Level) for word in kind)
+_EVENTS = [str(event) for event in Event]
+_FIELDS = frozenset(
+    name for model in EVENT_MODELS.values() for name in model.model_fields if name != "statement"
+) | {"at", "account"}
+_TIMES = frozenset({"decided_at", "answer_by", *(name for name in _FIELDS if name.endswith("_at"))})
+_INNER = {"at": "decided_at", "account": "account_id"}
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """An event as a test writes it: the words that it has, and the values of its fields."""
+
+    event: str | None
+    words: tuple[str, ...]
+    fields: tuple[tuple[str, Any], ...]
+
+    def fits(self, event: Published) -> bool:
+        """Whether an event has everything that the form says."""
+        if self.event is not None and event["event"] != self.event:
+            return False
+        if self.words and not all(word in _words(event) for word in self.words):
+            return False
+        return all(_value(event, name) == value for name, value in self.fields)
+
+    def text(self, moments: Moments) -> str:
+        """The form as a person reads it."""
+        at = [moments.shown(value) for name, value in self.fields if name == "decided_at"]
+        rest = [_named(name, value, moments) for name, value in self.fields if name != "decided_at"]
+        return " ".join([*at, self.event or "any event", *self.words, *rest])
+
+
+def read_form(value: object, moments: Moments) -> Form:
+    """Reads one expected event. Raises InvalidValue: no such event, word, field or time."""
+    if isinstance(value, str):
+        return _short(value, moments)
+    assert isinstance(value, dict)
+    event, fields = None, []
+    for name, wanted in value.items():
+        if name == "event":
+            event = _event(str(wanted))
+            continue
+        if name not in _FIELDS:
+            raise InvalidValue(f"no event has a field {quoted(name)}", one_of(name, _FIELDS))
+        inner = str(_INNER.get(name, name))
+        if inner in _TIMES and wanted is not None:
+            wanted = moments.at(wanted)
+        fields.append((inner, wanted))
+    return Form(event, (), tuple(fields))
+
+
+def _short(text: str, moments: Moments) -> Form:
+    parts = text.split()
+    fields: tuple[tuple[str, Any], ...] = ()
+    if parts and parts[0][0] in "P0123456789":
+        fields = (("decided_at", moments.at(parts.pop(0))),)
+    if not parts:
+        raise InvalidValue(f"{quoted(text)} names no event", "write one such as invitation.issued")
+    event, *words = parts
+    for word in words:
+        if word not in _WORDS:
+            raise InvalidValue(
+                f"{quoted(word)} is no surface, reason, mode or level", one_of(word, _WORDS)
+            )
+    return Form(_event(event), tuple(words), fields)
+
+
+def _event(name: str) -> str:
+    if name not in _EVENTS:
+        raise InvalidValue(f"there is no event {quoted(name)}", one_of(name, _EVENTS))
+    return name
+
+
+def _words(event: Published) -> tuple[Any, ...]:
+    return tuple(event.get(name) for name in _WORD_FIELDS)
+
+
+def _value(event: Published, name: str) -> Any:
+    value = event.get(name)
+    return _instant(value) if name in _TIMES and value is not None else value
+
+
+def _instant(text: str) -> int:
+    return milliseconds(datetime.fromisoformat(text))
+
+
+def _named(name: str, value: Any, moments: Moments) -> str:
+    return f"{name}={moments.shown(value) if name in _TIMES and value is not None else value}"
+
+
+def shown(event: Published, moments: Moments, fields: Sequence[str] = ()) -> str:
+    """An event that followed, with the fields that a test asks for."""
+    words = [str(word) for word in _words(event) if word is not None]
+    at = moments.shown(_instant(event["decided_at"]))
+    rest = [
+        _named(name, _value(event, name), moments)
+        for name in fields
+        if name != "decided_at" and name in event
+    ]
+    return " ".join([at, event["event"], *words, *rest])
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """All that a test says about what follows. `events`: None says nothing of the whole."""
+
+    events: Sequence[Form] | None
+    include: Sequence[Form]
+    never: Sequence[Form]
+    counts: Mapping[str, int]
+
+    def difference(self, events: Sequence[Published], moments: Moments) -> list[str]:
+        """How the events differ, line by line; empty if they do not."""
+        lines: list[str] = []
+        if self.events is not None:
+            lines += _whole(self.events, events, moments)
+        place = 0
+        for form in self.include:
+            found = next((i for i in range(place, len(events)) if form.fits(events[i])), None)
+            if found is None:
+                lines.append(f"- {form.text(moments)}")
+                lines += [f"  {shown(event, moments, _asked(form))}" for event in events[place:]]
+                break
+            place = found + 1
+        for form in self.never:
+            lines += [
+                f"+ {shown(event, moments, _asked(form))}   (never: {form.text(moments)})"
+                for event in events
+                if form.fits(event)
+            ]
+        counted = Counter(event["event"] for event in events)
+        lines += [
+            f"- {wanted} of {name}, not {counted[name]}"
+            for name, wanted in self.counts.items()
+            if counted[name] != wanted
+        ]
+        return lines
+
+
+def _asked(form: Form) -> list[str]:
+    return [name for name, _ in form.fields]
+
+
+def _whole(forms: Sequence[Form], events: Sequence[Published], moments: Moments) -> list[str]:
+    """The lines of an exact comparison, as `diff` writes them; empty if all are equal."""
+    if len(forms) == len(events) and all(
+        form.fits(event) for form, event in zip(forms, events, strict=True)
+    ):
+        return []
+    # The longest common subsequence: length[i][j] is that of forms[i:] and events[j:].
+    rows, columns = len(forms), len(events)
+    length = [[0] * (columns + 1) for _ in range(rows + 1)]
+    for i in reversed(range(rows)):
+        for j in reversed(range(columns)):
+            same = forms[i].fits(events[j])
+            length[i][j] = (
+                length[i + 1][j + 1] + 1 if same else max(length[i + 1][j], length[i][j + 1])
+            )
+    lines, i, j = [], 0, 0
+    while i < rows or j < columns:
+        if i < rows and j < columns and forms[i].fits(events[j]):
+            lines.append(f"  {shown(events[j], moments)}")
+            i, j = i + 1, j + 1
+        elif j >= columns or (i < rows and length[i + 1][j] >= length[i][j + 1]):
+            lines.append(f"- {forms[i].text(moments)}")
+            i += 1
+        else:
+            asked = _asked(forms[min(i, rows - 1)]) if rows else []
+            lines.append(f"+ {shown(events[j], moments, asked)}")
+            j += 1
+    return lines

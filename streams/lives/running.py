@@ -1,0 +1,119 @@
+"""Runs suites: which tests hold, how the others differ, which rows of the machines they take."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from time import perf_counter
+from xml.etree import ElementTree
+
+from streams.core.lifecycle import MACHINES
+from streams.lives.leading import Policies, Row, lead
+from streams.lives.suite import Case, Suite
+from streams.policies.faults import printable
+from streams.stop_worker import StopWorker
+
+ROWS: frozenset[Row] = frozenset(
+    (machine, state.name, str(input_))
+    for machine, table in MACHINES.items()
+    for state, rows in table.items()
+    for input_ in rows
+)
+"""Every row of the three machines."""
+
+
+@dataclass(frozen=True, slots=True)
+class CaseResult:
+    """What came of one case. `difference`: line by line; empty if it holds."""
+
+    case: Case
+    difference: list[str]
+    rows: frozenset[Row]
+    seconds: float
+
+    @property
+    def holds(self) -> bool:
+        """Whether what had to follow has followed."""
+        return not self.difference
+
+
+@dataclass(slots=True)
+class SuiteResult:
+    """What came of a file of tests."""
+
+    suite: Suite
+    results: list[CaseResult] = field(default_factory=list)
+
+    @property
+    def failed(self) -> list[CaseResult]:
+        """The cases that do not hold."""
+        return [result for result in self.results if not result.holds]
+
+    @property
+    def seconds(self) -> float:
+        """How long the cases took."""
+        return sum(result.seconds for result in self.results)
+
+
+def run_case(case: Case, policies: Policies | None = None) -> CaseResult:
+    """Leads one life and compares. `policies` as in `lead`."""
+    began = perf_counter()
+    try:
+        outcome = lead(case, policies)
+        difference = case.expectation.difference(outcome.events, case.moments)
+        if difference and outcome.refused:
+            difference.append(f"  ({outcome.refused} of the inputs were refused)")
+        rows = outcome.rows
+    except StopWorker as stop:
+        difference, rows = [f"- the worker would stop: {stop.message}"], set()
+    return CaseResult(case, difference, frozenset(rows), perf_counter() - began)
+
+
+def run_suite(suite: Suite) -> SuiteResult:
+    """Runs every case of a file."""
+    return SuiteResult(suite, [run_case(case) for case in suite.cases])
+
+
+def rows_taken(suites: Sequence[SuiteResult]) -> dict[str, frozenset[Row]]:
+    """By platform, the rows of the machines that its cases take."""
+    taken: dict[str, set[Row]] = {}
+    for suite in suites:
+        for result in suite.results:
+            taken.setdefault(result.case.policy.platform, set()).update(result.rows)
+    return {platform: frozenset(rows) for platform, rows in sorted(taken.items())}
+
+
+def failure_text(result: CaseResult) -> str:
+    """A case that does not hold: where it stands, what was expected (-), what followed (+)."""
+    case = result.case
+    under = f" under {', '.join(case.under)}" if case.under else ""
+    head = f"{case.file}:{case.line}: {case.name}{under}"
+    return "\n".join(printable(line) for line in [head, *(f"    {it}" for it in result.difference)])
+
+
+def junit(suites: Sequence[SuiteResult]) -> bytes:
+    """The results as JUnit XML, which CI systems read."""
+    root = ElementTree.Element("testsuites")
+    for suite in suites:
+        element = ElementTree.SubElement(
+            root,
+            "testsuite",
+            name=str(suite.suite.path),
+            tests=str(len(suite.results)),
+            failures=str(len(suite.failed)),
+            errors="0",
+            time=f"{suite.seconds:.6f}",
+        )
+        for result in suite.results:
+            case = ElementTree.SubElement(
+                element,
+                "testcase",
+                classname=result.case.policy.platform,
+                name=printable(result.case.name),
+                file=result.case.file,
+                line=str(result.case.line),
+                time=f"{result.seconds:.6f}",
+            )
+            if not result.holds:
+                text = failure_text(result)
+                failure = ElementTree.SubElement(case, "failure", message=text.splitlines()[0])
+                failure.text = text
+    return bytes(ElementTree.tostring(root, encoding="utf-8", xml_declaration=True))
