@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from streams.settings import Settings, SettingsWithoutPolicies, load
 
@@ -54,8 +54,9 @@ def echo_json(value: Any) -> None:
 
 
 def echo_table(headings: Iterable[str], rows: Iterable[Iterable[object]]) -> None:
-    """A table with these headings; None is shown as a dash."""
-    table = Table(*headings, box=None, pad_edge=False, header_style="bold")
+    """A table with these headings; None is shown as a dash. What is too wide folds."""
+    columns = (Column(heading, overflow="fold") for heading in headings)
+    table = Table(*columns, box=None, pad_edge=False, header_style="bold")
     for row in rows:
         table.add_row(*("–" if cell is None else escape(str(cell)) for cell in row))
     _console().print(table)

@@ -6,6 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from rich.cells import cell_len
+
+from streams.cli.output import echo_table
 
 ROOT = Path(__file__).parents[2]
 BYLINE = f"{sys.executable} -m streams"
@@ -56,3 +59,20 @@ def test_an_answer_that_nobody_reads_is_no_answer() -> None:
 def test_a_complaint_that_cannot_be_written_is_no_traceback() -> None:
     done = shell(f"{BYLINE} policy show nowhere 2>/dev/full")
     assert (done.returncode, done.stdout) == (2, "")
+
+
+@pytest.mark.parametrize("width", [40, 80, 120])
+def test_a_table_folds_and_cuts_nothing(
+    width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setattr("streams.cli.output.PLAIN_WIDTH", width)
+    account, label = "weibo:" + "a1" * 30, "互联网时事评论" * 4
+    echo_table(("account", "label", "says"), [(account, label, "x" * 70), (None, None, None)])
+    lines = capsys.readouterr().out.splitlines()
+    assert max(cell_len(line) for line in lines) <= width
+    said = "".join(lines)
+    assert "…" not in said
+    assert all(said.count(letter) >= label.count(letter) for letter in label)
+    assert said.count("1") == account.count("1")
+    assert said.count("x") == 70
