@@ -71,6 +71,11 @@ def one_by_one(day: Day, happened: Happened, until: int) -> list[str]:
     return day.run_timers().said()
 
 
+def backwards(day: Day, happened: Happened, until: int) -> list[str]:
+    """What is said when the worker slept, and what it fetched first is what entered last."""
+    return one_by_one(day, happened[::-1], until)
+
+
 def restricted(said: list[str]) -> set[str]:
     """The surfaces that were restricted."""
     return {words.split()[1] for words in said if words.startswith("applied")}
@@ -270,3 +275,30 @@ def test_what_ends_after_a_round_s_now_holds_nothing_back() -> None:
     day = delivered().wait(MINUTE).label("财经", valid_until=rfc3339(deadline + 3 * MINUTE))
     day.now = deadline + 2 * MINUTE
     assert "expired no_answer" in day.run_timers(as_of=deadline).said()
+
+
+@pytest.mark.parametrize("how", [punctual, late, one_by_one, backwards])
+def test_a_refusal_read_before_an_earlier_receipt_makes_no_refusal_of_silence(
+    how: Callable[[Day, Happened, int], list[str]],
+) -> None:
+    """Its owner refused within the window, and it entered after the end of that."""
+    consequence = replace(policy().consequence, on=frozenset({"declined"}))
+    day = invited(policy(consequence=consequence))
+    delivered_at = day.now + HOUR
+    deadline = delivered_at + WINDOW
+    refused = {"answer": "declined", "occurred_at": rfc3339(deadline - HOUR)}
+    happened: Happened = [
+        (delivered_at, "notice-receipts", receipt("delivered")),
+        (deadline + MINUTE, "consent-answers", refused),
+    ]
+    assert not restricted(how(day, happened, deadline + 2 * WINDOW))
+
+
+def test_a_refusal_in_time_read_before_its_receipt_restricts() -> None:
+    consequence = replace(policy().consequence, on=frozenset({"declined"}))
+    day = invited(policy(consequence=consequence))
+    happened: Happened = [
+        (day.now + HOUR, "notice-receipts", receipt("delivered")),
+        (day.now + 2 * HOUR, "consent-answers", {"answer": "declined"}),
+    ]
+    assert restricted(backwards(day, happened, day.now + 3 * WINDOW))

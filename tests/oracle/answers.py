@@ -99,6 +99,7 @@ class AnswerRules:
             cycle["answered"] = True
             if self.state == "DELIVERED":
                 self.state, cycle["refused_at"] = "DECLINED", said.at
+                cycle["refusal_entered"] = said.entered
                 self.emit("consent.declined", "answer", answered_at=said.at)
 
     def _granted(self, value: dict[str, Any], said: Said) -> None:

@@ -160,6 +160,8 @@ class InputRules:
         if value["outcome"] == "delivered":
             if self.state in ("INVITED", "UNDELIVERED") and fresh:
                 self.deliver(said.at, "receipt")
+            elif self.state == "DECLINED":
+                self.delivered_before(said.at)
             return
         bounced = fresh and cycle["delivery_at"] is not None
         bounced = bounced and said.at >= cycle["delivery_at"] - SKEW

@@ -77,6 +77,17 @@ class TermRules:
         times = {name: cycle[name] for name in ("delivered_at", "deadline_at")}
         self.emit("invitation.delivered", reason, **times)
 
+    def delivered_before(self, at: datetime) -> None:
+        """A receipt that is read after a refusal, of a delivery before it [79]."""
+        cycle, at = self.cycle, max(at, self.cycle["issued_at"])
+        if cycle["window"] is None or at >= cycle["delivered_at"]:
+            return
+        window, answer_by = self._milder()
+        ends = (at + window, answer_by, cycle["promised"])
+        deadline = self._reckoned(max(end for end in ends if end is not None), at)
+        if deadline is not None and cycle["refusal_entered"] > deadline:
+            cycle["overdue"] = True
+
     def promise(self, until: datetime) -> None:
         """No deadline of the cycle will be before it."""
         self.cycle["promised"] = max(until, self.cycle["promised"] or until)

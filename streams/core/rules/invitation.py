@@ -374,3 +374,22 @@ def note_overdue(account: Account, context: DecisionContext, entry: int) -> None
         return
     if entered_late(account, cycle, context, entry):
         cycle.overdue = True
+
+
+def note_earlier_delivery(
+    account: Account, cycle: Cycle, context: DecisionContext, occurred_at: int
+) -> None:
+    """Notes that a refusal entered after the deadline of a delivery whose receipt is read after it.
+
+    What is fetched first is read first. A punctual worker had read the receipt, and had expired the
+    invitation without an answer by then: what was said so late makes no refusal of that silence.
+    """
+    delivered_at = max(occurred_at, cycle.issued_at)
+    base = base_deadline(cycle, context.policy, delivered_at)
+    if base is None or cycle.answered_by is None or delivered_at >= (cycle.delivered_at or 0):
+        return
+    stops = clock_stops(account, cycle, context)
+    reckoned = reckon(max(base, cycle.extended_to or 0), delivered_at, stops)
+    entry, _ = cycle.answered_by
+    if not reckoned.stopped and entry > reckoned.deadline:
+        cycle.declined_late = True

@@ -14,7 +14,7 @@ from streams.core.model import ids, marks
 from streams.core.model.account import Account, Cycle, Life
 from streams.core.model.change import EventDraft
 from streams.core.rules.context import DecisionContext
-from streams.core.rules.invitation import Decided, delivery, row_change
+from streams.core.rules.invitation import Decided, delivery, note_earlier_delivery, row_change
 from streams.core.rules.throttle import release_all
 
 MOST_RECEIPTS = 100
@@ -39,7 +39,7 @@ def decide_receipt(
     if not _first_told(cycle, receipt, word):
         return Ignored.REPEAT
     if receipt.outcome is Outcome.DELIVERED:
-        return _delivered(life, cycle, context, word)
+        return _delivered(account, cycle, context, word)
     return _failed(life, cycle, context, receipt, word)
 
 
@@ -53,9 +53,14 @@ def _first_told(cycle: Cycle, receipt: NoticeReceipt, word: StatedWord) -> bool:
     return True
 
 
-def _delivered(life: Life, cycle: Cycle, context: DecisionContext, word: StatedWord) -> Decided:
+def _delivered(
+    account: Account, cycle: Cycle, context: DecisionContext, word: StatedWord
+) -> Decided:
     """Delivered, unless there is a failure that is not older."""
+    life = account.live
     if row_of(life.state, Input.RECEIPT_DELIVERED) is None:
+        if life.state is Invitation.DECLINED:
+            note_earlier_delivery(account, cycle, context, word.at)
         return Ignored.RECORDED
     if cycle.failed_at is not None and word.at <= cycle.failed_at:
         return Ignored.STALE
