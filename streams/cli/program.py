@@ -6,6 +6,7 @@ take a fifth of a worker's memory for nothing.
 
 from streams.cli import (
     audit,
+    backtest,
     cluster,
     control,
     dead_letters,
@@ -33,6 +34,7 @@ app = bare_program()
 run.register(app)
 send.register(app)
 audit.register(app)
+backtest.register(app)
 people.register(app)
 index.register(app)
 explain.register(app)

@@ -16,11 +16,10 @@ import msgspec
 import pytest
 from aiokafka.partitioner import murmur2
 
+from streams.backtest.lead import LedPartition, LedRecord
 from streams.core.model.instants import milliseconds
 from streams.core.model.policy import Policy
-from streams.core.partition import Partition, PartitionEnvironment
-from tests.core.given import Record
-from tests.core.invariants.world import SIDE_TOPICS, Memory
+from tests.core.invariants.world import SIDE_TOPICS
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 _encode = msgspec.json.Encoder().encode
@@ -66,43 +65,37 @@ class Replay:
     def __init__(
         self, *policies: Policy, start: int, partition: int = 0, partition_count: int = 1
     ) -> None:
-        self.memory, self.now = Memory(), start
-        world = PartitionEnvironment(
-            policies={policy.platform: policy for policy in policies},
-            partition_count=partition_count,
-            partition_of=lambda _: partition,
-            require_approvals=False,
-            full_name=lambda name: "byline." + name,
-        )
-        self.partition = Partition(world, partition, self.memory, start)
-        self.partition.take_up(self.memory, start)
         self.events: list[dict[str, Any]] = []
+        named = {policy.platform: policy for policy in policies}
+        self._led = LedPartition(named, self._sent, start, partition, partition_count)
+        self.partition = self._led.partition
         self._labels: dict[tuple[str, str], str] = {}
         self._offsets = {"category-changes": 0, "follower-counts": 0}
 
     def feed(self, rows: Iterable[Reading], seen: Callable[["Replay"], None] | None = None) -> None:
         """Readings of one instant are one batch; `seen` is called after each."""
         for at, group in groupby(rows, key=lambda reading: reading.observed_at):
-            self._until(max(self.now, instant(at)))
-            counts: list[Record] = []
-            labels: list[Record] = []
+            now = max(self._led.now, instant(at))
+            counts: list[LedRecord] = []
+            labels: list[LedRecord] = []
             for reading in group:
-                labels.extend(self._label(reading))
+                labels.extend(self._label(reading, now))
                 value = reading._asdict()
                 del value["label"]
-                counts.append(self._record("follower-counts", reading, value))
-            self.partition.step(
-                self.memory, self.now, [("category-changes", labels), ("follower-counts", counts)]
-            )
-            self._run_timers()
+                counts.append(self._record("follower-counts", reading, now, value))
+            self._led.give(now, [("category-changes", labels), ("follower-counts", counts)])
             if seen is not None:
                 seen(self)
 
     def close(self, after: int) -> None:
         """Time passes without a reading."""
-        self._until(self.now + after)
+        self._led.until(self._led.now + after)
 
-    def _label(self, reading: Reading) -> Iterator[Record]:
+    def _sent(self, topic: str, key: bytes | None, value: bytes | None) -> None:
+        if topic not in SIDE_TOPICS:
+            self.events.append(msgspec.json.decode(value or b""))
+
+    def _label(self, reading: Reading, now: int) -> Iterator[LedRecord]:
         """A label where it differs from the one before; an empty one removes it."""
         who = (reading.platform, reading.account_id)
         if self._labels.get(who, "") == reading.label:
@@ -114,27 +107,12 @@ class Replay:
             "category": reading.label,
             "observed_at": reading.observed_at,
         }
-        yield self._record("category-changes", reading, value if reading.label else None)
+        yield self._record("category-changes", reading, now, value if reading.label else None)
 
-    def _record(self, topic: str, reading: Reading, value: dict[str, Any] | None) -> Record:
+    def _record(
+        self, topic: str, reading: Reading, now: int, value: dict[str, Any] | None
+    ) -> LedRecord:
         offset = self._offsets[topic]
         self._offsets[topic] = offset + 1
         key = f"{reading.platform}:{reading.account_id}".encode()
-        return Record(offset, self.now, key, None if value is None else _encode(value))
-
-    def _until(self, now: int) -> None:
-        while True:
-            due = self.partition.due()
-            if due is None or due > now:
-                break
-            self.now = max(self.now, due)
-            self._run_timers()
-        self.now = now
-
-    def _run_timers(self) -> None:
-        while self.partition.run_timers(self.memory, self.now, self.now, 10_000):
-            pass
-        for topic, _, raw, _ in self.memory.raw:
-            if topic not in SIDE_TOPICS:
-                self.events.append(msgspec.json.decode(raw or b""))
-        self.memory.raw.clear()
+        return LedRecord(offset, now, key, None if value is None else _encode(value))

@@ -1,0 +1,195 @@
+"""Files of readings, labels and words as DuckDB views, whatever their form.
+
+CSV, JSON lines (both also gzipped) and Parquet. What is no Parquet becomes one first, in a folder
+that is the caller's alone and goes with the run: it is decompressed and parsed once, and read by
+columns afterwards. Rows are numbered in the order of the files; the number is the row's offset.
+"""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from schemas.enums import EARLIEST_TIME_MS
+from streams.operate.errors import UsageError
+
+if TYPE_CHECKING:
+    import duckdb
+
+MEMORY = "700MB"
+"""What DuckDB may hold; beyond it spills into the run's folder."""
+INSTALL = "a backtest needs packages that are not installed: pip install 'byline[backtest]'"
+_ENDINGS = {".parquet": "parquet", ".csv": "csv", ".jsonl": "json", ".ndjson": "json"}
+FORMS = "a file that ends in .parquet, .csv, .jsonl or .ndjson (.gz too but for Parquet), or *"
+READING_COLUMNS = {"observed_at": True, "platform": True, "account_id": True, "followers": True}
+READING_MORE = {"category": False, "cause": False}
+LABEL_COLUMNS = {"observed_at": True, "platform": True, "account_id": True, "category": True}
+LABEL_MORE = {"source": False, "valid_until": False}
+
+
+def connect(folder: Path) -> duckdb.DuckDBPyConnection:
+    """A database in memory that spills into `folder`. Raises UsageError without the packages."""
+    try:
+        import duckdb
+        import pyarrow  # noqa: F401 - rows come out as Arrow's columns
+    except ImportError:
+        raise UsageError(INSTALL) from None
+    connection = duckdb.connect(":memory:")
+    for name, value in (
+        ("memory_limit", MEMORY),
+        ("temp_directory", str(folder / "spill")),
+        ("TimeZone", "UTC"),
+        ("enable_progress_bar", False),
+        ("autoinstall_known_extensions", False),
+        ("autoload_known_extensions", False),
+    ):
+        connection.execute(f"SET {name} = ?", [value])
+    return connection
+
+
+def files_of(option: str, path: str) -> tuple[str, list[str]]:
+    """The form (parquet, csv or json) and the files that a path or pattern names, in order."""
+    place = Path(path)
+    inside = f"{path}/*" if place.is_dir() else None
+    found = sorted(glob.glob(inside or path)) if inside or "*" in path else [path]
+    found = [it for it in found if not Path(it).name.startswith(("_", "."))]
+    if not found or not all(Path(it).exists() for it in found):
+        raise UsageError(f"{option} {path}: there is no such file; name {FORMS}")
+    forms = {_form(it) for it in found}
+    if len(forms) > 1 or None in forms:
+        raise UsageError(f"{option} {path}: name {FORMS}, all of one form")
+    return str(forms.pop()), found
+
+
+def _form(name: str) -> str | None:
+    lower = name.lower()
+    for ending, form in _ENDINGS.items():
+        if lower.endswith(ending) or (form != "parquet" and lower.endswith(f"{ending}.gz")):
+            return form
+    return None
+
+
+class Columns:
+    """Makes views over files. `folder` takes what is made of them."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
+        self._connection = connection
+        self._folder = folder
+
+    def view(self, name: str, option: str, path: str, wanted: Mapping[str, bool]) -> frozenset[str]:
+        """A view `name` with `row`, `at` (milliseconds; NULL if it is no time) and the columns.
+
+        `wanted`: by column, whether it must be there. Returns the ones that are.
+        Raises UsageError.
+        """
+        import duckdb
+
+        form, files = files_of(option, path)
+        try:
+            if form == "parquet":
+                relation, columns = self._parquet(files)
+            else:
+                relation, columns = self._other(form, files)
+            missing = [column for column, must in wanted.items() if must and column not in columns]
+            if missing:
+                there = ", ".join(sorted(columns))
+                raise UsageError(f"{option} {path}: no column {missing[0]}; there are {there}")
+            here = frozenset(columns) & frozenset(wanted)
+            picked = [
+                _typed(it, columns[it]) if it in here else f"NULL::VARCHAR AS {it}" for it in wanted
+            ]
+            entered = (
+                _instant("entered_at", columns["entered_at"]) if "entered_at" in columns else "NULL"
+            )
+            at = _instant("observed_at", columns["observed_at"])
+            select = (
+                f"SELECT row, coalesce({entered}, {at}) AS entered, {at} AS seen_at,"
+                f" {', '.join(picked)} FROM {relation}"
+            )
+            if form == "parquet":
+                self._connection.execute(f"CREATE VIEW {name} AS {select}")
+            else:
+                target = self._folder / f"{name}.parquet"
+                self._connection.execute(f"COPY ({select}) TO {quoted(str(target))}")
+                scan = f"SELECT * FROM read_parquet({quoted(str(target))})"
+                self._connection.execute(f"CREATE VIEW {name} AS {scan}")
+        except duckdb.Error as error:
+            first = str(error).strip().splitlines()[0]
+            raise UsageError(f"{option} {path}: cannot be read: {first}") from error
+        return here
+
+    def _parquet(self, files: Sequence[str]) -> tuple[str, dict[str, str]]:
+        names = f"[{', '.join(map(quoted, files))}]"
+        columns = self._described(f"SELECT * FROM read_parquet({names}, union_by_name = true)")
+        if len(files) == 1:
+            scan = f"read_parquet({names}, file_row_number = true)"
+            return f"(SELECT *, file_row_number AS row FROM {scan})", columns
+        sizes = self._connection.execute(
+            f"SELECT file_name, num_rows FROM parquet_file_metadata({names})"
+        ).fetchall()
+        counts, base = dict(sizes), 0
+        bases: list[tuple[str, int]] = []
+        for file in files:
+            bases.append((file, base))
+            base += counts[file]
+        number = " ".join(f"WHEN {quoted(file)} THEN {first}" for file, first in bases)
+        options = "union_by_name = true, file_row_number = true, filename = 'from_file'"
+        scan = f"read_parquet({names}, {options})"
+        return (
+            f"(SELECT *, file_row_number + CASE from_file {number} END AS row FROM {scan})",
+            columns,
+        )
+
+    def _other(self, form: str, files: Sequence[str]) -> tuple[str, dict[str, str]]:
+        names = f"[{', '.join(map(quoted, files))}]"
+        if form == "csv":
+            scan = f"read_csv({names}, header = true, all_varchar = true, union_by_name = true)"
+        else:
+            scan = f"read_json({names}, format = 'newline_delimited', union_by_name = true)"
+        columns = self._described(f"SELECT * FROM {scan}")
+        return f"(SELECT *, row_number() OVER () - 1 AS row FROM {scan})", columns
+
+    def _described(self, select: str) -> dict[str, str]:
+        rows = self._connection.execute(f"DESCRIBE {select}").fetchall()
+        return {str(row[0]): str(row[1]) for row in rows}
+
+
+def quoted(text: str) -> str:
+    """A text in SQL."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _instant(column: str, kind: str) -> str:
+    """A column as milliseconds UTC; a number is milliseconds already."""
+    if kind in ("BIGINT", "INTEGER", "UBIGINT", "HUGEINT"):
+        return f"{column}::BIGINT"
+    return f"epoch_ms(try_cast({column} AS TIMESTAMPTZ))"
+
+
+def _typed(column: str, kind: str) -> str:
+    if column == "followers":
+        return f"try_cast({column} AS BIGINT) AS {column}"
+    if column in ("observed_at", "valid_until"):
+        return f"{_instant(column, kind)} AS {column}"
+    return f"{column}::VARCHAR AS {column}"
+
+
+def usable(policies: Sequence[str]) -> str:
+    """Which readings are sound, as a condition; ids are looked at where a row passes the floor."""
+    names = ", ".join(map(quoted, policies))
+    return f"({fault(names)} IS NULL)"
+
+
+def fault(names: str) -> str:
+    """What is wrong with a row: the contract's reason, or NULL."""
+    return (
+        f"CASE WHEN platform IS NULL OR platform NOT IN ({names}) THEN 'unknown_platform'"
+        " WHEN followers IS NULL OR followers NOT BETWEEN 0 AND 10000000000 THEN 'out_of_range'"
+        f" WHEN entered IS NULL OR seen_at IS NULL OR seen_at < {EARLIEST_TIME_MS} THEN 'bad_time'"
+        " WHEN account_id IS NULL THEN 'bad_id' END"
+    )
+
+
+Row = tuple[Any, ...]

@@ -1,0 +1,93 @@
+"""The files that a backtest writes: whole or not at all, for their owner's eyes alone."""
+
+import csv
+import io
+import json
+import os
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from streams.backtest.against import Change
+from streams.backtest.tally import Tally
+from streams.operate.errors import UsageError
+
+ACCOUNT_COLUMNS = (
+    "policy",
+    "platform",
+    "account_id",
+    "phase",
+    "field",
+    "cycles",
+    "invited_at",
+    "last_event",
+    "last_reason",
+    "last_at",
+    "surface",
+    "level",
+    "mode",
+    "restricted_since",
+    "restricted_until",
+)
+CHANGE_COLUMNS = ("what", "under", "platform", "account_id", "at", "reason", "instead")
+
+
+def write(path: Path, text: str) -> None:
+    """Puts a text in place of a file at once, readable by its owner alone (it names accounts).
+
+    Raises UsageError where that cannot be.
+    """
+    try:
+        number, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+        try:
+            with os.fdopen(number, "w", encoding="utf-8") as file:
+                file.write(text)
+            os.replace(name, path)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        what = (error.strerror or str(error)).lower()
+        raise UsageError(f"{path} cannot be written: {what}") from error
+
+
+def writable(paths: Iterable[Path | None]) -> None:
+    """Refuses, before the work begins, a file whose folder is not there. Raises UsageError."""
+    for path in paths:
+        if path is not None and (not path.parent.is_dir() or path.is_dir()):
+            raise UsageError(f"{path} cannot be written: name a file in a folder that is there")
+
+
+def json_text(value: Any) -> str:
+    """A value as JSON for people and programs."""
+    return json.dumps(value, ensure_ascii=False, indent=1) + "\n"
+
+
+def accounts_csv(tallies: Iterable[Tally]) -> str:
+    """Every account that was invited, a line for each surface on which it is restricted."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(ACCOUNT_COLUMNS)
+    for tally in tallies:
+        for it in sorted(tally.accounts.values(), key=lambda one: one.account_id):
+            invited = it.first.get("invitation.issued")
+            base = (tally.name, it.platform, it.account_id, it.phase, it.field, it.cycles)
+            last = (invited.at if invited else "", it.last_event, it.last_reason, it.last_at)
+            for surface in sorted(it.restricted) or [""]:
+                more = ("", "", "", "")
+                if surface:
+                    one = it.restricted[surface]
+                    more = (one.level, one.mode, one.since, one.until)
+                writer.writerow((*base, *last, surface, *more))
+    return text.getvalue()
+
+
+def changes_csv(found: Iterable[Change]) -> str:
+    """What changes between two policies, a line each."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(CHANGE_COLUMNS)
+    for it in found:
+        writer.writerow([getattr(it, name) for name in CHANGE_COLUMNS])
+    return text.getvalue()

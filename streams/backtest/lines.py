@@ -1,0 +1,52 @@
+"""What the readings alone say of a line: who is near it, who flaps."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from streams.backtest.columns import quoted
+from streams.backtest.scan import Floors
+
+if TYPE_CHECKING:
+    import duckdb
+
+FROM_PERCENT, TO_PERCENT = 80, 120
+
+
+def near_lines(
+    connection: duckdb.DuckDBPyConnection, floors: Floors, sound: str
+) -> dict[str, list[tuple[int, int]]]:
+    """By platform the accounts by their highest reading, in steps of 5 per cent of the line.
+
+    From 80 on; whoever has 120 and more counts for 120.
+    """
+    line = _line(floors)
+    rows = connection.execute(
+        f"SELECT platform, least((highest * 20 // line) * 5, {TO_PERCENT}) AS step, count(*)"
+        f" FROM (SELECT platform, account_id, max(followers) AS highest, any_value({line}) AS line"
+        f" FROM readings WHERE {sound} AND followers * 100 >= {line} * {FROM_PERCENT}"
+        " GROUP BY ALL) GROUP BY ALL ORDER BY ALL"
+    ).fetchall()
+    found: dict[str, list[tuple[int, int]]] = {}
+    for platform, step, count in rows:
+        found.setdefault(platform, []).append((int(step), count))
+    return found
+
+
+def crossings(connection: duckdb.DuckDBPyConnection, floors: Floors) -> dict[str, list[int]]:
+    """By platform, how often accounts crossed the line upward: one number for each that did."""
+    rows = connection.execute(
+        "SELECT platform, count_if(over AND NOT coalesce(before, over)) AS ups FROM (SELECT *,"
+        " lag(over) OVER (PARTITION BY platform, account_id ORDER BY entered, row) AS before FROM"
+        f" (SELECT *, followers >= {_line(floors)} AS over FROM rows))"
+        " GROUP BY platform, account_id HAVING ups > 0 ORDER BY ALL"
+    ).fetchall()
+    found: dict[str, list[int]] = {}
+    for platform, ups in rows:
+        found.setdefault(platform, []).append(ups)
+    return found
+
+
+def _line(floors: Floors) -> str:
+    cases = " ".join(f"WHEN {quoted(name)} THEN {line}" for name, line in floors.line.items())
+    return f"CASE platform {cases} END"

@@ -1,0 +1,104 @@
+"""The report as one HTML file that needs nothing from outside: text, tables and drawn bars.
+
+Every bar carries its number and every series its name, so that nothing is said by colour alone.
+"""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from streams.backtest.sentences import first_line, headline, tables
+
+MOST_BARS = 70
+"""More columns than this are put together in equal stretches."""
+
+
+class Bar(NamedTuple):
+    """One column of a drawing: name, number, and its height in hundredths of the highest."""
+
+    name: str
+    number: int
+    height: float
+
+
+class Plot(NamedTuple):
+    """A drawing: title, what is counted, its columns, and a limit to draw (None: none)."""
+
+    title: str
+    unit: str
+    bars: list[Bar]
+    limit: int | None = None
+
+    @property
+    def limit_height(self) -> float | None:
+        """Where the limit lies, in hundredths; None if it is above the drawing."""
+        highest = max((bar.number for bar in self.bars), default=0)
+        if self.limit is None or not highest or self.limit > highest:
+            return None
+        return 100 * self.limit / highest
+
+
+def page(report: Mapping[str, Any], changes: Mapping[str, Any] | None = None) -> str:
+    """The whole file."""
+    environment = Environment(
+        loader=PackageLoader("streams.backtest", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    carried = report["carried"]
+    return environment.get_template("page.html.j2").render(
+        report=report,
+        first_line=first_line(report),
+        days=[
+            _plot(f"Readings of {name} by day", "readings", rows)
+            for name, rows in carried["days"].items()
+        ],
+        policies=[_of(policy) for policy in report["policies"]],
+        changes=changes,
+    )
+
+
+def _of(policy: Mapping[str, Any]) -> dict[str, Any]:
+    plots = [
+        _plot("The funnel", "events", list(policy["stages"].items())),
+        _plot(
+            "Highest reading in per cent of the line",
+            "accounts",
+            [
+                (f"{step}+" if step >= 120 else f"{step}–{step + 5}", n)
+                for step, n in policy["near_the_line"]["percent_and_accounts"]
+            ],
+        ),
+    ]
+    for name in ("invitation.issued", "throttle.applied"):
+        rows = [(month, n) for month, event, n in policy["months"] if event == name]
+        if rows:
+            plots.append(_plot(f"{name} by month", "events", rows))
+    for name, it in policy["load"].items():
+        if it["windows"]:
+            rows = [(at[:16].replace("T", " "), n) for at, n in it["windows"]]
+            title = f"{name.capitalize()} a {it['window']} (UTC start), cap {it['cap']:,}"
+            plots.append(_plot(title, "events", rows, it["cap"], highest_of_stretch=True))
+    return {"headline": headline(policy), "plots": plots, "tables": list(tables(policy))}
+
+
+def _plot(
+    title: str,
+    unit: str,
+    rows: list[Any],
+    limit: int | None = None,
+    *,
+    highest_of_stretch: bool = False,
+) -> Plot:
+    """Of many rows each column is a stretch: their sum, or their highest."""
+    size = -(-len(rows) // MOST_BARS) or 1
+    if size > 1:
+        put_together = max if highest_of_stretch else sum
+        parts = [rows[at : at + size] for at in range(0, len(rows), size)]
+        rows = [(part[0][0], put_together(n for _, n in part)) for part in parts]
+        title += f" ({'highest' if highest_of_stretch else 'sum'} of {size} each)"
+    highest = max((n for _, n in rows), default=0) or 1
+    return Plot(title, unit, [Bar(str(name), n, 100 * n / highest) for name, n in rows], limit)

@@ -1,0 +1,134 @@
+"""A backtest as plain values, in the form that `--json` writes (deploy/backtest.md)."""
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+from streams.backtest.run import Backtest
+from streams.backtest.scan import Carried
+from streams.backtest.tally import Tally, as_plain
+from streams.core.limits.caps import share
+from streams.core.model.instants import DAY, day_start, hour_start, rfc3339
+from streams.core.model.policy import Policy
+
+FORM = "byline-backtest/1"
+LEFT_OUT = (
+    "the refusal guard: rows of files that are refused are counted above and given to nobody",
+    "labels of accounts below the floor: they are known to no report and select nobody",
+    "caps and guards of several partitions: here one partition has each cap whole",
+)
+"""What a backtest does not say."""
+
+
+def report(found: Backtest) -> dict[str, Any]:
+    """Everything that was found; the same history gives the same values."""
+    asked = found.asked
+    return {
+        "form": FORM,
+        "history": {
+            "readings": asked.readings,
+            "labels": asked.labels,
+            "words": asked.words,
+            "model": None if asked.model is None else asked.model.words(),
+            "from": _instant(asked.start),
+            "to": _instant(asked.end),
+            "now": rfc3339(found.now),
+        },
+        "carried": carried(found.carried, [it.policy for it in found.tallies]),
+        "left_out": list(LEFT_OUT),
+        "policies": [_policy(found, it) for it in found.tallies],
+    }
+
+
+def carried(it: Carried, policies: Iterable[Policy]) -> dict[str, Any]:
+    """What the data can carry."""
+    known = list(policies)
+    return {
+        "rows": it.rows,
+        "readings": it.sound,
+        "left_out": dict(sorted(it.refused.items(), key=lambda one: (-one[1], one[0]))),
+        "accounts": it.accounts,
+        "accounts_exact": it.exact,
+        "first": _instant(it.first),
+        "last": _instant(it.last),
+        "accounts_that_matter": it.kept_accounts,
+        "readings_that_matter": it.kept_rows,
+        "days": {
+            name: [[_day(day), n] for day, n in days.items()] for name, days in it.days.items()
+        },
+        "gaps": {
+            name: [[_day(first), _day(last)] for first, last in it.gaps(name)] for name in it.days
+        },
+        "unknown_labels": {
+            name: sorted(
+                ([label, n] for label, n in unknown_labels(it, name, known).items()),
+                key=lambda one: (-one[1], one[0]),
+            )
+            for name in it.days
+        },
+        "words": dict(sorted(it.words.items())),
+    }
+
+
+def unknown_labels(it: Carried, platform: str, policies: Iterable[Policy]) -> Counter[str]:
+    """Labels of accounts that matter which none of a platform's policies knows."""
+    own = [policy for policy in policies if policy.platform == platform]
+    return Counter(
+        {
+            label: count
+            for label, count in it.labels.get(platform, Counter()).items()
+            if all(policy.known_text(label) is None for policy in own)
+        }
+    )
+
+
+def _policy(found: Backtest, tally: Tally) -> dict[str, Any]:
+    policy = tally.policy
+    ups = Counter(found.crossings.get(policy.platform, []))
+    return {
+        "policy": tally.name,
+        "platform": policy.platform,
+        "version": policy.version,
+        "digest": policy.digest,
+        "mode": policy.mode,
+        "stages": tally.stages(),
+        "invited_accounts": sum(tally.again().values()),
+        "funnel": as_plain(tally.funnel),
+        "months": as_plain(tally.months),
+        "reasons": as_plain(tally.reasons),
+        "invited_times": {str(times): n for times, n in sorted(tally.again().items())},
+        "near_the_line": {
+            "line": policy.lines[0],
+            "percent_and_accounts": [list(it) for it in found.near.get(policy.platform, [])],
+        },
+        "upward_crossings": {str(times): n for times, n in sorted(ups.items())},
+        "load": {
+            "invitations": _load(tally, "invitation.issued", policy.invitations_per_day),
+            "throttles": _load(tally, "throttle.applied", policy.throttles_per_hour),
+        },
+        "deferred": as_plain(tally.deferred),
+        "guard_trips": dict(sorted(tally.guard_trips.items())),
+        "refused_by_the_core": as_plain(tally.refused),
+        "restricted_accounts": len(tally.restricted_now()),
+        "restricted": as_plain(tally.surfaces()),
+    }
+
+
+def _load(tally: Tally, event: str, cap: int) -> dict[str, Any]:
+    window, most = tally.busiest(event)
+    start = day_start if event == "invitation.issued" else hour_start
+    return {
+        "window": "day" if event == "invitation.issued" else "hour",
+        "cap": share(cap, 0, 1, 0),
+        "busiest": None if not most else rfc3339(start(window)),
+        "most": most,
+        "windows": [[rfc3339(start(at)), n] for at, n in sorted(tally.busy[event].items())],
+    }
+
+
+def _instant(instant: int | None) -> str | None:
+    return None if instant is None else rfc3339(instant)
+
+
+def _day(number: int) -> str:
+    return rfc3339(number * DAY)[:10]

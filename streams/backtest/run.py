@@ -1,0 +1,272 @@
+"""A backtest from beginning to end: files found, rows kept, each policy led through them.
+
+Several policies share the scan: each has a partition of its own, and gets the rows of its platform.
+"""
+
+from __future__ import annotations
+
+import heapq
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from schemas.enums import Mode
+from schemas.inputs import InputName
+from streams.backtest import columns
+from streams.backtest.answers import AnswerModel, ModelWord
+from streams.backtest.columns import Columns, connect
+from streams.backtest.lead import LedPartition, LedRecord
+from streams.backtest.lines import crossings, near_lines
+from streams.backtest.scan import Carried, Floors, Scan
+from streams.backtest.tally import Tally
+from streams.backtest.words import load_words
+from streams.core.model.instants import rfc3339
+from streams.core.model.policy import Policy
+from streams.core.partition import ORDER
+from streams.operate.errors import UsageError
+
+if TYPE_CHECKING:
+    import duckdb
+
+Progress = Callable[[str, int, int], None]
+"""Told now and then: what is being done, how many rows are done, of how many (0: not known)."""
+Watch = Callable[[str, str, bytes | None, bytes | None], None]
+"""Sees every output: the policy's name, topic, key, value."""
+_TOLD_EVERY = 5_000
+_INTERRUPTED = "Query interrupted"
+"""What DuckDB says of a Ctrl-C that comes while it is at work."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What to run. Instants are milliseconds UTC, the end is not in it.
+
+    `policies` by a name that says which file each is. `model`: None where the words come from a
+    file. `everybody`: keep all accounts, as if nothing were filtered.
+    """
+
+    policies: Sequence[tuple[str, Policy]]
+    readings: str
+    labels: str | None = None
+    words: str | None = None
+    model: AnswerModel | None = None
+    start: int | None = None
+    end: int | None = None
+    now: int | None = None
+    everybody: bool = False
+
+
+@dataclass
+class Backtest:
+    """What came out."""
+
+    asked: Asked
+    carried: Carried
+    tallies: list[Tally]
+    now: int
+    near: dict[str, list[tuple[int, int]]]
+    crossings: dict[str, list[int]]
+    seconds: dict[str, float]
+    """How long the scan and the core took."""
+
+
+class Lane:
+    """One policy with its partition, and the words that the model still has to say."""
+
+    def __init__(
+        self, name: str, policy: Policy, start: int, model: AnswerModel | None, watch: Watch | None
+    ) -> None:
+        self.tally = Tally(name, policy)
+        self._watch, self._model = watch, model
+        self._said: list[tuple[int, int, ModelWord]] = []
+        self._offsets = dict.fromkeys(ORDER, 0)
+        self._number = 0
+        self.led = LedPartition({policy.platform: policy}, self._sent, start)
+
+    def _sent(self, topic: str, key: bytes | None, value: bytes | None) -> None:
+        if self._watch is not None:
+            self._watch(self.tally.name, topic, key, value)
+        if value is None or topic == "decisions":
+            return
+        self.tally.take(topic, value, self.led.now)
+        if self._model is not None and topic == "invitations":
+            self._ask(value)
+
+    def _ask(self, value: bytes) -> None:
+        event = msgspec.json.decode(value)
+        if event["event"] != "invitation.issued" or event["mode"] != Mode.ENFORCE:
+            return
+        assert self._model is not None
+        for word in self._model.answers(event, self.led.now):
+            self._number += 1
+            heapq.heappush(self._said, (word.at, self._number, word))
+
+    def give(self, at: int, batches: list[tuple[InputName, list[LedRecord]]]) -> None:
+        """The rows of one instant, after all that the model says until then."""
+        self._say_until(at - 1)
+        self.led.give(at, batches)
+
+    def end(self, now: int) -> None:
+        """Time passes until `now`, and that is the end."""
+        self._say_until(now)
+        self.led.until(now)
+        self.led.close()
+        self.tally.counted(self.led.partition.counts)
+
+    def _say_until(self, until: int) -> None:
+        while True:
+            # An issue that a timer brings may lead to a word before the ones that wait.
+            due = self.led.due()
+            first = self._said[0][0] if self._said else None
+            if first is None or first > until:
+                if due is None or due > until:
+                    return
+                self.led.until(due)
+            elif due is not None and due < first:
+                self.led.until(due)
+            else:
+                at, _, word = heapq.heappop(self._said)
+                # The data have offsets of their own; the model's never meet them.
+                offset = (1 << 40) + self._offsets[word.topic]
+                self._offsets[word.topic] += 1
+                self.led.give(at, [(word.topic, [LedRecord(offset, at, word.key, word.raw)])])
+
+
+@contextmanager
+def workplace(folder: Path) -> Iterator[Path]:
+    """A folder of one run inside `folder`, which only its owner may enter; removed at the end."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    folder.chmod(0o700)
+    place = Path(tempfile.mkdtemp(prefix="run-", dir=folder))
+    try:
+        yield place
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+
+
+def run(
+    asked: Asked, folder: Path, progress: Progress | None = None, watch: Watch | None = None
+) -> Backtest:
+    """Runs it. `folder` takes what is made on the way, and is left as it was.
+
+    Raises UsageError: files that cannot be read, no usable reading, packages that are missing.
+    """
+    tell = progress or (lambda what, done, total: None)
+    with workplace(folder) as place:
+        connection = connect(place)
+        try:
+            return _run(asked, connection, place, tell, watch)
+        except RuntimeError as error:
+            if str(error) != _INTERRUPTED:
+                raise
+            raise KeyboardInterrupt from None
+        finally:
+            connection.close()
+
+
+def _run(
+    asked: Asked,
+    connection: duckdb.DuckDBPyConnection,
+    place: Path,
+    tell: Progress,
+    watch: Watch | None,
+) -> Backtest:
+    began = time.monotonic()
+    tell("reads the files", 0, 0)
+    scan = _scan(asked, connection, place)
+    carried = scan.carried()
+    if not carried.sound or carried.first is None or carried.last is None:
+        raise UsageError(_nothing(asked, carried))
+    tell("looks for the accounts that matter", 0, 0)
+    scan.keep(carried, everybody=asked.everybody)
+    near = near_lines(connection, scan.floors, scan.sound())
+    ups = crossings(connection, scan.floors)
+    scanned = time.monotonic()
+    first = carried.first if asked.start is None else min(asked.start, carried.first)
+    lanes = [Lane(name, it, first, asked.model, watch) for name, it in asked.policies]
+    last = _lead(lanes, scan, carried, tell)
+    end = max(asked.now or 0, last or 0, carried.last)
+    if asked.now is not None and asked.now < end:
+        raise UsageError(
+            f"--now is before the last row, of {rfc3339(end)}: --to leaves out what is later"
+        )
+    for lane in lanes:
+        lane.end(end)
+    seconds = {"scan": scanned - began, "core": time.monotonic() - scanned}
+    tallies = [lane.tally for lane in lanes]
+    return Backtest(asked, carried, tallies, end, near, ups, seconds)
+
+
+def _nothing(asked: Asked, carried: Carried) -> str:
+    why = ", ".join(f"{count} {name}" for name, count in carried.refused.most_common()) or "none"
+    names = ", ".join(sorted({policy.platform for _, policy in asked.policies}))
+    return (
+        f"--readings {asked.readings}: no reading of {names} that can be used in this span (of"
+        f" {carried.rows} rows were left out: {why}); look at the platform column, and at --from"
+        " and --to"
+    )
+
+
+def _scan(asked: Asked, connection: duckdb.DuckDBPyConnection, place: Path) -> Scan:
+    files = Columns(connection, place)
+    wanted = columns.READING_COLUMNS | columns.READING_MORE
+    here = files.view("readings", "--readings", asked.readings, wanted)
+    if asked.labels is not None:
+        files.view("labels", "--labels", asked.labels, columns.LABEL_COLUMNS | columns.LABEL_MORE)
+    if asked.words is not None:
+        load_words(connection, "--answers", asked.words)
+    floor: dict[str, int] = {}
+    line: dict[str, int] = {}
+    for _, policy in asked.policies:
+        name = policy.platform
+        floor[name] = min(policy.floor, floor.get(name, policy.floor))
+        line[name] = min(policy.lines[0], line.get(name, policy.lines[0]))
+    return Scan(
+        connection,
+        Floors(floor, line),
+        has_category="category" in here,
+        has_labels=asked.labels is not None,
+        has_words=asked.words is not None,
+        span=(asked.start, asked.end),
+    )
+
+
+def _lead(lanes: list[Lane], scan: Scan, carried: Carried, tell: Progress) -> int | None:
+    """Gives every lane the rows of its platform, instant by instant; the last instant."""
+    of_platform: dict[str, list[Lane]] = {}
+    for lane in lanes:
+        of_platform.setdefault(lane.tally.policy.platform, []).append(lane)
+    pending: dict[str, list[tuple[InputName, list[LedRecord]]]] = {}
+    instant: int | None = None
+    done = 0
+
+    def give() -> None:
+        for platform, batches in pending.items():
+            for lane in of_platform.get(platform, ()):
+                assert instant is not None
+                lane.give(instant, batches)
+        pending.clear()
+
+    total = carried.kept_rows
+    for at, topic, platform, record in scan.inputs():
+        if at != instant:
+            give()
+            instant = at
+        batches = pending.setdefault(platform, [])
+        if not batches or batches[-1][0] != topic:
+            batches.append((topic, []))
+        batches[-1][1].append(record)
+        if topic == "follower-counts":
+            done += 1
+            if done % _TOLD_EVERY == 0:
+                tell("leads the core through the rows", done, total)
+    give()
+    tell("leads the core through the rows", total, total)
+    return instant

@@ -1,0 +1,120 @@
+"""What a report says in sentences and small tables, for terminal and page alike."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+Table = tuple[str, tuple[str, ...], Sequence[tuple[str, ...]]]
+"""Title, headings, rows."""
+_MOST_LABELS = 5
+_MOST_GAPS = 5
+
+
+def first_line(report: Mapping[str, Any]) -> str:
+    """What the data can carry, in one sentence."""
+    it = report["carried"]
+    about = "" if it["accounts_exact"] else "about "
+    left = ", ".join(f"{n:,} {name}" for name, n in it["left_out"].items())
+    return (
+        f"The data carry {it['readings']:,} readings of {about}{it['accounts']:,} accounts, "
+        f"{it['first'][:10]} to {it['last'][:10]} ({it['rows']:,} rows; left out:"
+        f" {left or 'none'}); {it['accounts_that_matter']:,} accounts with"
+        f" {it['readings_that_matter']:,} readings matter to the policies; {_gaps(it)};"
+        f" {_labels(it)}."
+    )
+
+
+def _gaps(it: Mapping[str, Any]) -> str:
+    named = [
+        f"{first} to {last} ({platform})" if first != last else f"{first} ({platform})"
+        for platform, gaps in it["gaps"].items()
+        for first, last in gaps
+    ]
+    if not named:
+        return "no day without a reading"
+    more = f" and {len(named) - _MOST_GAPS} more" if len(named) > _MOST_GAPS else ""
+    return f"no reading on {', '.join(named[:_MOST_GAPS])}{more}"
+
+
+def _labels(it: Mapping[str, Any]) -> str:
+    unknown = [
+        (n, label, platform) for platform, rows in it["unknown_labels"].items() for label, n in rows
+    ]
+    if not unknown:
+        return "no unknown label"
+    unknown.sort(key=lambda one: (-one[0], one[1]))
+    named = ", ".join(f"{label} ({n:,})" for n, label, _ in unknown[:_MOST_LABELS])
+    more = f" and {len(unknown) - _MOST_LABELS} more" if len(unknown) > _MOST_LABELS else ""
+    return f"{len(unknown)} unknown labels, by accounts: {named}{more}"
+
+
+def headline(policy: Mapping[str, Any]) -> str:
+    """One policy in a sentence."""
+    stages = policy["stages"]
+    return (
+        f"{policy['policy']} ({policy['platform']} v{policy['version']}, {policy['mode']}):"
+        f" {policy['invited_accounts']:,} accounts invited, {stages['consent.granted']:,} grants,"
+        f" {stages['consent.declined']:,} refusals, {stages['invitation.expired']:,} expired,"
+        f" {policy['restricted_accounts']:,} restricted at the end"
+    )
+
+
+def tables(policy: Mapping[str, Any]) -> Iterator[Table]:
+    """The tables of one policy; none is wider than 76 columns."""
+    yield (
+        "Funnel",
+        ("mode", "phase", "field", "step", "events"),
+        [(mode, phase, field, step, f"{n:,}") for mode, phase, field, step, n in policy["funnel"]],
+    )
+    near = policy["near_the_line"]
+    yield (
+        f"Accounts near the line of {near['line']:,}",
+        ("highest reading", "accounts", ""),
+        [
+            (_percent(step), f"{n:,}", _bar(n, near["percent_and_accounts"]))
+            for step, n in near["percent_and_accounts"]
+        ],
+    )
+    ups = policy["upward_crossings"]
+    if ups:
+        yield "Flapping: upward crossings of the line", ("times", "accounts"), _grouped(ups)
+    yield (
+        "Load against caps",
+        ("what", "cap", "busiest", "in it", "windows at cap"),
+        [
+            (
+                f"{name} a {it['window']}",
+                f"{it['cap']:,}",
+                (it["busiest"] or "–")[:16],
+                f"{it['most']:,}",
+                str(sum(n >= it["cap"] for _, n in it["windows"])),
+            )
+            for name, it in policy["load"].items()
+        ],
+    )
+    if policy["deferred"]:
+        yield (
+            "Held back",
+            ("event", "ground", "times"),
+            [(event, ground, f"{n:,}") for event, ground, n in policy["deferred"]],
+        )
+    if policy["restricted"]:
+        yield (
+            "Restricted at the end",
+            ("surface", "level", "mode", "accounts"),
+            [(*map(str, names), f"{n:,}") for *names, n in policy["restricted"]],
+        )
+
+
+def _percent(step: int) -> str:
+    return f"{step} % and more" if step >= 120 else f"{step} to {step + 5} %"
+
+
+def _bar(n: int, rows: list[list[int]]) -> str:
+    return "#" * max(1, round(30 * n / max(count for _, count in rows)))
+
+
+def _grouped(ups: Mapping[str, int]) -> list[tuple[str, ...]]:
+    groups = {"1": 0, "2 to 4": 0, "5 and more": 0}
+    for times, n in ups.items():
+        groups["1" if times == "1" else "2 to 4" if int(times) < 5 else "5 and more"] += n
+    return [(name, f"{n:,}") for name, n in groups.items()]

@@ -1,0 +1,65 @@
+"""Words of people from a file: answers, receipts, controls and account changes as JSON lines.
+
+Each line is the value of its topic, as `byline send` takes it; which topic it belongs to is known
+by the field that only this kind has.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from schemas.inputs import InputName
+from streams.backtest.columns import files_of, quoted
+from streams.core.partition import ORDER
+from streams.operate.errors import UsageError
+
+if TYPE_CHECKING:
+    import duckdb
+
+KINDS: dict[str, InputName] = {
+    "answer": "consent-answers",
+    "outcome": "notice-receipts",
+    "command": "controls",
+    "change": "account-changes",
+}
+"""The field that only one kind of word has, and the topic of that kind."""
+
+
+def load_words(connection: duckdb.DuckDBPyConnection, option: str, path: str) -> None:
+    """A table `words` of them, with the instant that each states as its moment of entry.
+
+    Raises UsageError: a line is none of these, or has no time or account.
+    """
+    import duckdb
+
+    form, files = files_of(option, path)
+    if form != "json":
+        raise UsageError(f"{option} {path}: words are JSON lines (.jsonl, also gzipped)")
+    names = f"[{', '.join(map(quoted, files))}]"
+    topics = " ".join(
+        f"WHEN json->>{quoted(name)} IS NOT NULL THEN {quoted(topic)}"
+        for name, topic in KINDS.items()
+    )
+    numbers = " ".join(f"WHEN {quoted(name)} THEN {at}" for at, name in enumerate(ORDER))
+    time = "coalesce(json->>'occurred_at', json->>'issued_at', json->>'observed_at')"
+    try:
+        connection.execute(
+            "CREATE TEMP TABLE words AS SELECT row, topic, CASE topic"
+            f" {numbers} END AS topic_number, entered, json->>'platform' AS platform,"
+            " json->>'account_id' AS account_id, json::VARCHAR AS value FROM (SELECT json,"
+            f" row_number() OVER () - 1 AS row, CASE {topics} END AS topic,"
+            f" epoch_ms(try_cast({time} AS TIMESTAMPTZ)) AS entered"
+            f" FROM read_ndjson_objects({names}))"
+        )
+        bad = connection.execute(
+            "SELECT row + 1 FROM words WHERE topic IS NULL OR entered IS NULL OR platform IS NULL"
+            " OR account_id IS NULL ORDER BY row LIMIT 1"
+        ).fetchone()
+    except duckdb.Error as error:
+        first = str(error).strip().splitlines()[0]
+        raise UsageError(f"{option} {path}: cannot be read: {first}") from error
+    if bad is not None:
+        raise UsageError(
+            f"{option} {path}: line {bad[0]} is no answer, receipt, control or account change with"
+            " platform, account_id and a time; write it as `byline send` takes it"
+        )

@@ -1,0 +1,231 @@
+"""`byline backtest`: what a policy would have done to history, and what changes under another."""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from streams.backtest import against as comparing
+from streams.backtest import files
+from streams.backtest.against import Change
+from streams.backtest.answers import read_model
+from streams.backtest.page import page
+from streams.backtest.report import report
+from streams.backtest.run import Asked, Backtest, run
+from streams.backtest.run import Progress as Tell
+from streams.backtest.sentences import first_line, headline, tables
+from streams.backtest.tally import Tally
+from streams.cli.output import echo, echo_error, echo_json, settings
+from streams.cli.times import time_of
+from streams.core.model.policy import Policy
+from streams.operate.errors import UsageError
+from streams.policies import load_policy
+
+STOPPED = 130
+SHOWN = 20
+"""Changes and accounts that the terminal shows; the files have all."""
+FOLDER = "backtest"
+"""In DATA_DIR: where a run keeps what it makes on the way."""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the program."""
+    app.command(name="backtest")(backtest)
+
+
+def backtest(
+    policies: Annotated[list[Path], typer.Argument(metavar="POLICY…", help="Policy files.")],
+    readings: Annotated[
+        str,
+        typer.Option(help="CSV, JSON lines (.gz too) or Parquet: a file, folder or pattern."),
+    ],
+    labels: Annotated[str | None, typer.Option(help="Labels, in the same forms.")] = None,
+    answers: Annotated[
+        str,
+        typer.Option(
+            help="A JSON-lines file of words, or a model:granted=0.6,declined=0.1,bounced=0.02,"
+            "delivery=PT1M,delay=P2D,seed=1; a bare model delivers all, and nobody answers."
+        ),
+    ] = "model",
+    start: Annotated[str | None, typer.Option("--from", help="RFC 3339: first instant.")] = None,
+    end: Annotated[str | None, typer.Option("--to", help="RFC 3339: the end, not in it.")] = None,
+    now: Annotated[
+        str | None, typer.Option(help="RFC 3339: the clock runs on to it; default: last row.")
+    ] = None,
+    against: Annotated[
+        Path | None, typer.Option(help="Another policy of the platform: say only what changes.")
+    ] = None,
+    as_json: Annotated[
+        Path | None, typer.Option("--json", help="Write the report there; - prints it.")
+    ] = None,
+    as_csv: Annotated[
+        Path | None, typer.Option("--csv", help="Write the accounts (or changes) there.")
+    ] = None,
+    as_html: Annotated[
+        Path | None, typer.Option("--html", help="Write one page that needs nothing else there.")
+    ] = None,
+) -> None:
+    """What policies would have done to history: the worker's own core under a simulated clock.
+
+    Line one is what the data can carry. With --against only what changes is said, each with its
+    first reason and instant. Nothing is sent anywhere. Needs the extra backtest.
+    """
+    printed = as_json == Path("-")
+    files.writable([None if printed else as_json, as_csv, as_html])
+    chosen = _named(policies, against)
+    asked = Asked(
+        policies=chosen,
+        readings=readings,
+        labels=labels,
+        words=None if _is_model(answers) else answers,
+        model=read_model(answers) if _is_model(answers) else None,
+        start=time_of("--from", start),
+        end=time_of("--to", end),
+        now=time_of("--now", now),
+    )
+    began = time.monotonic()
+    try:
+        with _progress() as tell:
+            found = run(asked, settings(without_policies=True).data_dir / FOLDER, tell)
+    except KeyboardInterrupt:
+        echo_error("stopped: nothing was written; run the same command again to begin anew")
+        raise typer.Exit(STOPPED) from None
+    plain = report(found)
+    changed = None
+    if against is not None:
+        a, b = found.tallies
+        changed = comparing.changes(a, b)
+        plain["against"] = comparing.as_plain(a, b, changed)
+    if as_csv is not None:
+        text = files.accounts_csv(found.tallies) if changed is None else files.changes_csv(changed)
+        files.write(as_csv, text)
+    if as_html is not None:
+        files.write(as_html, page(plain, plain.get("against")))
+    if as_json is not None and not printed:
+        files.write(as_json, files.json_text(plain))
+    if printed:
+        echo_json(plain)
+        return
+    _say(found, plain, changed, time.monotonic() - began)
+
+
+def _is_model(answers: str) -> bool:
+    return answers == "model" or answers.startswith("model:")
+
+
+def _named(policies: list[Path], against: Path | None) -> list[tuple[str, Policy]]:
+    """The policies by names that tell them apart. Raises UsageError and PolicyFaults."""
+    if against is not None and len(policies) != 1:
+        raise UsageError("--against compares one policy with another: name one before it")
+    paths = [*policies, *([] if against is None else [against])]
+    short = len({it.name for it in paths}) == len(paths)
+    named = [(it.name if short else str(it), load_policy(it)) for it in paths]
+    if len({name for name, _ in named}) < len(named):
+        raise UsageError("the same policy file is named twice")
+    if against is not None and named[0][1].platform != named[1][1].platform:
+        raise UsageError(
+            f"--against: {named[0][1].platform} and {named[1][1].platform} are two platforms"
+        )
+    return named
+
+
+@contextmanager
+def _progress() -> Iterator[Tell]:
+    """Rate and remaining time, on a terminal alone; nothing for a file or a pipe."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda what, done, total: None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(20), MofNCompleteColumn())
+    rate = TextColumn("{task.fields[rate]}")
+    with Progress(*columns, rate, TimeRemainingColumn(), console=console, transient=True) as bar:
+        task = bar.add_task("", total=None, rate="")
+        began: dict[str, float] = {}
+
+        def tell(what: str, done: int, total: int) -> None:
+            seconds = time.monotonic() - began.setdefault(what, time.monotonic())
+            rate = f"{done / seconds:,.0f} rows/s" if done and seconds > 0 else ""
+            bar.update(task, description=what, completed=done, total=total or None, rate=rate)
+
+        yield tell
+
+
+def _say(
+    found: Backtest, plain: dict[str, Any], changed: list[Change] | None, seconds: float
+) -> None:
+    console = Console()
+    echo(first_line(plain))
+    if plain["history"]["model"]:
+        echo(plain["history"]["model"] + ".")
+    if changed is None:
+        for tally, policy in zip(found.tallies, plain["policies"], strict=True):
+            echo("")
+            echo(headline(policy))
+            for title, headings, rows in tables(policy):
+                if rows:
+                    _table(console, title, headings, rows)
+            _restricted(console, tally)
+    else:
+        _changes(console, found, changed)
+    echo("")
+    echo("Left out: " + "; ".join(plain["left_out"]) + ".")
+    echo(
+        f"{plain['carried']['rows']:,} rows in {seconds:.1f} s; the clock stopped at"
+        f" {plain['history']['now']}"
+    )
+
+
+def _restricted(console: Console, tally: Tally) -> None:
+    rows = [
+        (it.account_id, surface, one.level, one.until[:16])
+        for it in tally.restricted_now()
+        for surface, one in sorted(it.restricted.items())
+    ]
+    rows.sort(key=lambda row: (row[3], row))
+    if rows:
+        title = "Who would be restricted, on which surface, until when"
+        _table(console, title, ("account", "surface", "level", "until"), rows[:SHOWN])
+    if len(rows) > SHOWN:
+        echo(f"… and {len(rows) - SHOWN:,} more; --csv has all")
+
+
+def _changes(console: Console, found: Backtest, changed: list[Change]) -> None:
+    a, b = (it.name for it in found.tallies)
+    echo("")
+    if not changed:
+        echo(f"Nothing changes from {a} to {b}.")
+        return
+    counts = comparing.summary(changed)
+    rows = [
+        (what, f"{counts[what, a]:,}", f"{counts[what, b]:,}")
+        for what in comparing.CHANGES
+        if counts[what, a] or counts[what, b]
+    ]
+    _table(console, "What changes", ("accounts", f"under {a} alone", f"under {b} alone"), rows)
+    shown = [
+        (it.what, it.under, it.account_id, it.at[:16], it.reason, it.instead or "never a word")
+        for it in changed[:SHOWN]
+    ]
+    headings = ("what", "under", "account", "first at", "reason", "under the other")
+    _table(console, "The accounts", headings, shown)
+    if len(changed) > SHOWN:
+        echo(f"… and {len(changed) - SHOWN:,} more; --csv has all")
+
+
+def _table(
+    console: Console, title: str, headings: tuple[str, ...], rows: Sequence[tuple[str, ...]]
+) -> None:
+    """A table that folds its cells where the terminal is narrow, and loses nothing."""
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    for heading in headings:
+        table.add_column(heading, overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    console.print()
+    console.print(table)
