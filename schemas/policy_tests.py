@@ -21,7 +21,7 @@ When = Annotated[
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,63}$")]
 Placeholder = Annotated[str, StringConstraints(pattern=PLACEHOLDER)]
 Scalar = str | int | float | bool | None
-Expected = str | dict[str, Scalar]
+Expected = str | dict[str, Scalar | list[str]]
 """`[AFTER] EVENT [WORD…]`, the words being its surface, reason, mode or level; or its fields."""
 
 
@@ -38,7 +38,7 @@ class Step(_Part):
 
     at: When = _key("When it enters: a duration after `start`, or a time.")
     account: str | None = _key("The account; default: that of the test.", default=None)
-    accounts: Annotated[int, Constraint(ge=1, le=10_000)] | None = _key(
+    accounts: Annotated[int, Constraint(ge=1, le=10_000)] | Placeholder | None = _key(
         "The same for so many accounts: the account's id with -1, -2, ….", default=None
     )
     followers: Annotated[int, Constraint(ge=0, le=MAX_FOLLOWERS)] | Placeholder | None = _key(

@@ -18,6 +18,7 @@ from streams.operate.policy_diff import diff as compare
 from streams.operate.policy_diff import needs_rescan
 from streams.operate.policy_show import show as effective
 from streams.policies import PolicyFaults, load_paths, load_policies, load_policy
+from streams.policies.warnings import warnings
 
 app = typer.Typer(help="The rules of each platform, one YAML file each.", no_args_is_help=True)
 
@@ -35,6 +36,8 @@ def check(
     as_json: AsJson = False,
 ) -> None:
     """Load and refuse as the worker would: exit 1 and every fault when one is refused.
+
+    What is allowed but probably a slip is a warning, and changes no exit code.
 
     --running: from the index where there is one, else from Kafka, how each file stands to what the
     partitions work under, and what it would change; exit 1 where anything differs.
@@ -57,11 +60,15 @@ def check(
         show_running(chosen, found, kafka, as_json)
         return
     rows = [(it.platform, it.version, it.mode.value, it.digest) for it in found.values()]
+    warned = [f"{it.platform}: {words}" for it in found.values() for words in warnings(it)]
     if as_json:
         names = ("platform", "version", "mode", "digest")
-        echo_json({"ok": True, "policies": [dict(zip(names, row, strict=True)) for row in rows]})
+        loaded = [dict(zip(names, row, strict=True)) for row in rows]
+        echo_json({"ok": True, "policies": loaded, "warnings": warned})
     else:
         echo_table(("platform", "version", "mode", "digest"), rows)
+        for words in warned:
+            echo(f"warning: {words}")
 
 
 @app.command()

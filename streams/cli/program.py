@@ -18,6 +18,7 @@ from streams.cli import (
     kafka,
     people,
     policy,
+    policy_explain,
     policy_history,
     policy_test,
     propagation,
@@ -45,6 +46,7 @@ evidence.register(app)
 propagation.register(app)
 status.register(app)
 policy_history.register(policy.app)
+policy_explain.register(policy.app)
 policy_test.register(policy.app)
 app.add_typer(topics.app, name="topics")
 app.add_typer(cluster.app, name="cluster")

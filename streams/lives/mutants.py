@@ -1,7 +1,8 @@
 """Changes one value of a policy after the other, and says which change no case notices.
 
-A change is made in the document that blocks and file make together, so that it also reaches the
-values that a block states. It is noticed when one case fails, or when the worker would stop.
+What is changed is each value that the file writes, and each that it leaves null. A change is made
+in the document that blocks and file make together, so that it also reaches the value that a block
+states in its place. It is noticed when one case fails, or when the worker would stop.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -47,27 +48,28 @@ class MutantResult(NamedTuple):
     noticed_by: str | None
 
 
-def run_mutants(suites: Sequence[Suite]) -> list[MutantResult]:
-    """Tries every change on all cases of each policy file. All cases must hold unchanged."""
+def run_mutants(suites: Sequence[Suite], only: str = "") -> list[MutantResult]:
+    """Tries every change on all cases of each policy file. All cases must hold unchanged.
+
+    `only`: changes whose words begin so.
+    """
     cases: dict[str, list[Case]] = {}
     for suite in suites:
         for case in suite.cases:
             cases.setdefault(str(case.policy.path.resolve()), []).append(case)
     results = []
     for theirs in cases.values():
-        results += _of_file(theirs)
+        results += _of_file(theirs, only)
     return sorted(results)
 
 
-def _of_file(cases: Sequence[Case]) -> list[MutantResult]:
+def _of_file(cases: Sequence[Case], only: str) -> list[MutantResult]:
     used = {blocks: case.policy for case in cases for blocks in _blocks(case)}
-    found: dict[str, Mutant] = {}
-    for blocks, file in used.items():
-        for mutant in mutants(file.document(blocks)):
-            found.setdefault(mutant.words, mutant)
     results = []
     killers: list[Case] = []
-    for mutant in found.values():
+    for mutant in mutants(cases[0].policy.root):
+        if not mutant.words.startswith(only):
+            continue
         changed = _Changed(mutant)
         if not any(changed.differs(file, blocks) for blocks, file in used.items()):
             continue
@@ -126,9 +128,12 @@ def mutants(root: Node) -> Iterator[Mutant]:
         for step in (-DAY, -SECOND, SECOND, DAY):
             yield _shifted(path, step)
     yield from _phases(root)
-    for path, by in ((("stability", "exit_ratio"), 0.01), *_guard_ratios(root)):
-        for signed in (-by, by):
-            yield Mutant(f"{_named(path)} {signed:+}", partial(_ratio, path, signed))
+    ratio: Path = ("stability", "exit_ratio")
+    for by_ratio in (-0.01, 0.01):
+        yield Mutant(f"{_named(ratio)} {by_ratio:+}", partial(_ratio, ratio, 1.0, by_ratio))
+    for path in _guard_ratios(root):
+        for factor in (0.5, 2.0):
+            yield Mutant(f"{_named(path)} × {factor}", partial(_ratio, path, factor, 0.0))
     yield from _words(root)
     yield from _fields(root)
     yield from _surfaces(root)
@@ -136,18 +141,22 @@ def mutants(root: Node) -> Iterator[Mutant]:
 
 def _whole_numbers(root: Node) -> Iterator[Mutant]:
     phases = child(root, "phases")
-    lines = range(len(phases.value)) if isinstance(phases, SequenceNode) else range(0)
-    for place in lines:
-        for step in (-1, 1):
+    for place, phase in enumerate(phases.value if isinstance(phases, SequenceNode) else ()):
+        # A line that is not in force decides the floor alone, which is rounded.
+        by = 1 if _in_force(phase) else 100
+        for step in (-by, by):
             path: Path = ("phases", place, "followers")
             yield Mutant(f"{_named(path)} {step:+}", partial(_number, path, 1, step))
     for key in ("invitations_per_day", "throttles_per_hour"):
         for factor, step in ((2, 0), (0, 0)):
             path = ("caps", key)
             yield Mutant(f"{_named(path)} × {factor}", partial(_number, path, factor, step))
-    for path, step in ((("rollout_percent",), -100), (("guards", "minimum"), 1)):
+    for path, step in (
+        (("rollout_percent",), -100),
+        (("guards", "minimum"), 10),
+        (("guards", "minimum"), -10),
+    ):
         yield Mutant(f"{_named(path)} {step:+}", partial(_number, path, 1, step))
-    yield Mutant("guards.minimum -1", partial(_number, ("guards", "minimum"), 1, -1))
 
 
 def _durations(root: Node) -> Iterator[Path]:
@@ -163,22 +172,28 @@ def _durations(root: Node) -> Iterator[Path]:
     yield ("guards", "window")
 
 
-def _guard_ratios(root: Node) -> Iterator[tuple[Path, float]]:
+def _guard_ratios(root: Node) -> Iterator[Path]:
     guards = child(root, "guards")
     if isinstance(guards, MappingNode):
         for key, _ in guards.value:
             if key.value.endswith("_ratio"):
-                yield ("guards", key.value), 0.02
+                yield ("guards", key.value)
 
 
 def _phases(root: Node) -> Iterator[Mutant]:
     phases = child(root, "phases")
-    for place in range(len(phases.value)) if isinstance(phases, SequenceNode) else ():
+    for place, phase in enumerate(phases.value if isinstance(phases, SequenceNode) else ()):
+        if not _in_force(phase):
+            continue
         for key in ("from", "answer_by"):
             path: Path = ("phases", place, key)
             for step in (-SECOND, SECOND):
                 yield Mutant(f"{_named(path)} {step // SECOND:+} s", partial(_instant, path, step))
             yield Mutant(f"{_named(path)} null", partial(_put, path, None))
+
+
+def _in_force(phase: Node) -> bool:
+    return plain(child(phase, "from") or phase) is not None
 
 
 def _words(root: Node) -> Iterator[Mutant]:
@@ -200,18 +215,19 @@ def _fields(root: Node) -> Iterator[Mutant]:
     fields = child(root, "fields")
     covered = plain(child(fields, "covered") or root)
     path: Path = ("fields", "covered")
-    names = [str(it) for it in Field]
-    now = names if covered == "any" else covered
-    for name in names:
+    now = [str(it) for it in Field] if covered == "any" else covered
+    labels = plain(child(fields, "labels") or root)
+    # A field that no label means changes nothing.
+    for name in sorted(set(labels.values())) if isinstance(labels, dict) else ():
         new = [it for it in now if it != name] if name in now else [*now, name]
         verb = "without" if name in now else "with"
         yield Mutant(f"fields.covered {verb} {name}", partial(_put, path, new))
-    labels = plain(child(fields, "labels") or root)
     for label, name in labels.items() if isinstance(labels, dict) else ():
         here = ("fields", "labels", label)
         other = next(it for it in now if it != name)
         yield Mutant(f"fields.labels.{label} {other}", partial(_put, here, other))
-        yield Mutant(f"fields.labels.{label} removed", partial(_remove, here))
+        if name in now:
+            yield Mutant(f"fields.labels.{label} removed", partial(_remove, here))
     exempt = child(fields, "exempt_labels")
     for label in plain(exempt) if isinstance(exempt, SequenceNode) else ():
         yield Mutant(f"fields.exempt_labels {label} covered", partial(_cover, label, now[0]))
@@ -221,8 +237,8 @@ def _surfaces(root: Node) -> Iterator[Mutant]:
     for surface in Surface:
         path: Path = ("consequence", "surfaces", str(surface))
         yield Mutant(f"{_named(path)} removed", partial(_remove, path))
-        yield Mutant(f"{_named(path)} limited", partial(_put, path, "limited"))
-        yield Mutant(f"{_named(path)} off", partial(_put, path, "off"))
+        yield Mutant(f"{_named(path)} added", partial(_added, path))
+        yield Mutant(f"{_named(path)} other level", partial(_other_level, path))
 
 
 def _named(path: Path) -> str:
@@ -262,13 +278,27 @@ def _instant(path: Path, step: int, root: Node) -> Node | None:
     return _with(root, path, format_instant(parse_instant(node.value) + step))
 
 
-def _ratio(path: Path, step: float, root: Node) -> Node | None:
+def _ratio(path: Path, factor: float, step: float, root: Node) -> Node | None:
     node = _at(root, path)
-    return None if node is None else _with(root, path, f"{float(node.value) + step:.6f}")
+    if node is None:
+        return None
+    return _with(root, path, f"{float(node.value) * factor + step:.6f}")
 
 
 def _put(path: Path, value: object, root: Node) -> Node | None:
     return _replaced(root, path, _node(value, root))
+
+
+def _added(path: Path, root: Node) -> Node | None:
+    there = child(child(child(root, "consequence"), "surfaces"), path[-1]) is not None
+    return None if there else _put(path, "limited", root)
+
+
+def _other_level(path: Path, root: Node) -> Node | None:
+    node = _at(root, path)
+    return (
+        None if node is None else _put(path, "off" if node.value == "limited" else "limited", root)
+    )
 
 
 def _remove(path: Path, root: Node) -> Node | None:

@@ -109,6 +109,10 @@ class SimulatedPartition:
             self._commit()
         raise RuntimeError(f"timers do not end before {to}")
 
+    def due(self) -> int | None:
+        """The instant of the earliest timer; None if none waits."""
+        return self._core.due()
+
     def taken(self) -> list[SentRecord]:
         """What was sent since the last call, in order."""
         sent, self._tables.sent = self._tables.sent, []

@@ -230,7 +230,8 @@ def _plain(step: Step) -> dict[str, Any]:
 
 
 def _checked(step: Mapping[str, Any]) -> Mapping[str, Any]:
-    followers = step.get("followers", 0)
-    if not isinstance(followers, int) or isinstance(followers, bool):
-        raise InvalidValue(f"followers: {followers!r} is not a whole number", "write digits")
+    for name in ("followers", "accounts"):
+        number = step.get(name, 0)
+        if not isinstance(number, int) or isinstance(number, bool):
+            raise InvalidValue(f"{name}: {number!r} is not a whole number", "write digits")
     return step

@@ -46,6 +46,7 @@ def test_the_commands_of_the_contract_are_there() -> None:
         "policy check",
         "policy show",
         "policy diff",
+        "policy explain",
         "policy test",
         "send",
         "kafka start",

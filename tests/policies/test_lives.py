@@ -8,11 +8,13 @@ import pytest
 from typer.testing import CliRunner
 
 from streams.cli.program import app
+from streams.lives.mutants import run_mutants
 from streams.lives.running import ROWS, failure_text, junit, rows_taken, run_suite
 from streams.lives.suite import read_suite
 from streams.policies import PolicyFaults
 from tests.policies.given import GOOD, SHIPPED
 
+SUITES = sorted((SHIPPED / "tests").glob("*.yaml"))
 HEAD = """
 policy: weibo.yaml
 start: 2024-02-01T00:00:00+08:00
@@ -138,6 +140,19 @@ def test_the_shipped_lives_hold_and_take_every_row_for_each_platform() -> None:
     assert sorted(taken) == sorted(path.stem for path in SHIPPED.glob("*.yaml"))
     for platform, rows in taken.items():
         assert rows == ROWS, (platform, ROWS - rows)
+
+
+@pytest.mark.parametrize("path", SUITES, ids=lambda path: path.stem)
+def test_what_ships_says_what_its_policy_does(path: Path) -> None:
+    assert [failure_text(it) for it in run_suite(read_suite(path)).failed] == []
+
+
+def test_a_sample_of_changes_of_shipped_policies_is_noticed() -> None:
+    """All of them: `python -m tests.policies.values`, values.md."""
+    suite = read_suite(SHIPPED / "tests" / "weibo.yaml")
+    results = run_mutants([suite], only="phases")
+    assert len(results) > 10
+    assert [it for it in results if it.noticed_by is None] == []
 
 
 def test_junit_names_each_case_and_what_differs(tmp_path: Path) -> None:

@@ -1,0 +1,88 @@
+"""`byline policy explain`: what a key of a policy means, its unit, and who decides it."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from streams.cli.output import AsJson, echo, echo_json, echo_table, settings
+from streams.lives.nodes import child, line_at, plain
+from streams.operate.errors import UsageError
+from streams.policies.document import read_document
+from streams.policies.faults import Findings
+from streams.policies.keys import PolicyKey, UnknownKey, all_keys, find
+from streams.policies.reading import KEYS
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the group of policies."""
+    app.command(name="explain")(explain)
+
+
+def explain(
+    key: Annotated[
+        str | None, typer.Argument(help="As notice.answer_window, or answer_window.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """What a key of a policy file means, its unit, who decides it, and what stands in each file.
+
+    Without KEY: all keys, one a line.
+    """
+    try:
+        found = all_keys() if key is None else find(key)
+    except UnknownKey as unknown:
+        raise UsageError(str(unknown)) from unknown
+    values = {} if key is None else {it.path: _values(it) for it in found}
+    if as_json:
+        echo_json([it.as_dict() | {"files": values.get(it.path, [])} for it in found])
+        return
+    if key is None:
+        echo_table(("key", "means"), ((it.path, it.means) for it in found))
+        return
+    for number, it in enumerate(found):
+        if number:
+            echo("")
+        _say(it, values[it.path])
+
+
+def _say(key: PolicyKey, values: list[dict[str, Any]]) -> None:
+    echo(f"{key.path}: {key.means}")
+    if key.unit is not None:
+        echo(f"  unit: {key.unit}")
+    echo(f"  may be: {key.allowed}" + ("" if key.required else "; may be absent"))
+    echo(f"  decided by: {key.source}")
+    for it in values:
+        comment = f"  # {it['comment']}" if it["comment"] else ""
+        echo(f"  {it['file']}:{it['line']}: {it['value']}{comment}")
+
+
+def _values(key: PolicyKey) -> list[dict[str, Any]]:
+    """What the files in force say at this place, with the comment on the line: its source."""
+    folder = settings(without_policies=True).policies
+    parts = key.path.split(".")
+    found = []
+    for path in sorted(folder.glob("*.yaml")) if folder.is_dir() else ():
+        root = read_document(path, Findings(str(path)), KEYS)
+        node = root
+        for part in parts:
+            node = child(node, part)
+        if root is None or node is None:
+            continue
+        line = line_at(root, parts)
+        value = plain(node)
+        shown = value if isinstance(value, str | int | float | None) else f"{len(value)} entries"
+        found.append(
+            {
+                "file": path.name,
+                "line": line,
+                "value": "null" if shown is None else shown,
+                "comment": _comment(path, line),
+            }
+        )
+    return found
+
+
+def _comment(path: Path, line: int) -> str:
+    text = path.read_text(encoding="utf-8").splitlines()[line - 1]
+    return text.partition(" # ")[2].strip()

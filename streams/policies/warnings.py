@@ -1,0 +1,53 @@
+"""What is allowed in a policy and yet is probably a slip. A warning refuses nothing."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from schemas.enums import Field, Mode
+from streams.core.model.labels import folded_label
+from streams.core.model.policy import Policy
+
+
+def warnings(policy: Policy) -> list[str]:
+    """Each slip in a sentence, with what to do."""
+    return [*_uncovered(policy), *_without_guards(policy), *_alike(policy)]
+
+
+def _uncovered(policy: Policy) -> Iterator[str]:
+    """Labels that mean a field which the rule does not cover."""
+    if policy.covered is None:
+        return
+    by_field: dict[Field, list[str]] = defaultdict(list)
+    for label, field in policy.labels.items():
+        if field not in policy.covered:
+            by_field[field].append(label)
+    for field, labels in sorted(by_field.items()):
+        named = ", ".join(sorted(labels))
+        yield (
+            f"fields.labels: {named}: {field} is not covered, so nobody is invited for it;"
+            " add it to fields.covered, or move the labels to exempt_labels"
+        )
+
+
+def _without_guards(policy: Policy) -> Iterator[str]:
+    if policy.mode is Mode.ENFORCE and policy.guards is None:
+        yield (
+            "guards: enforce without guards: no rate of bounces or appeals stops it by itself;"
+            " add guards, as the shipped policies have them"
+        )
+
+
+def _alike(policy: Policy) -> Iterator[str]:
+    """Labels that differ in spaces or case alone. The loader refuses those alike after NFKC."""
+    seen: dict[str, str] = {}
+    for label in sorted((*policy.labels, *policy.exempt_labels)):
+        bare = "".join(folded_label(label).split()).casefold()
+        other = seen.setdefault(bare, label)
+        if other == label:
+            continue
+        same = policy.labels.get(label) == policy.labels.get(other)
+        more = "" if same else ", and they mean different things"
+        yield (
+            f"fields: the labels {other!r} and {label!r} differ in spaces or case alone{more};"
+            " keep the one that the platform writes"
+        )
