@@ -1,0 +1,229 @@
+"""One account as a comparison of policies imagines it, and what becomes of it under a policy.
+
+The account's life is led through the core. What its surroundings do follows from what the core
+says: the notice is delivered as soon as it is issued, the owner answers at once or never, and a
+reading is there whenever something is due, unless the account is one of which no more is heard.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal, NamedTuple
+
+import msgspec
+
+from schemas.enums import Level, Mode
+from schemas.inputs import InputName
+from streams.core.model.instants import milliseconds, rfc3339
+from streams.core.model.policy import Policy
+from streams.lives.partition import SentRecord, SimulatedPartition
+
+Answer = Literal["silent", "declined"]
+NEVER = float("inf")
+_NOT_EVENTS = frozenset({"decisions", "dead-letters", "switches"})
+MOST_LOOKS = 500
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(dict[str, Any]).decode
+
+
+@dataclass(frozen=True, slots=True)
+class ImaginedAccount:
+    """An account. Instants and lengths are milliseconds.
+
+    `since`: from when label and count are there. `falls_to`: the count from the delivery on, for
+    `falls_for` (None: for good). `heard_once`: after the first reading no other comes. `lifted`: an
+    operator ends the first cycle at its delivery.
+    """
+
+    account_id: str
+    label: str
+    followers: int
+    since: int
+    answer: Answer = "silent"
+    falls_to: int | None = None
+    falls_for: int | None = None
+    heard_once: bool = False
+    lifted: bool = False
+
+
+class Restricted(NamedTuple):
+    """A restriction. Ranks: the greater, the stricter. `length`: milliseconds."""
+
+    mode: int
+    level: int
+    length: float
+
+
+class Fate(NamedTuple):
+    """What becomes of an account.
+
+    `enforced_at`, `invited_at`: the first invitation in enforce, and in any mode. `again_after`:
+    from the end of the first cycle to the next invitation, of an account whose cycle was lifted.
+    `time`: from delivery to deadline, by mode; without a deadline it is `NEVER`.
+    """
+
+    enforced_at: float
+    invited_at: float
+    again_after: float
+    time: dict[str, float]
+    restricted: dict[str, Restricted]
+    events: tuple[dict[str, Any], ...]
+
+
+class Put(NamedTuple):
+    """An input: its instant, topic, and what it says about the account."""
+
+    at: int
+    topic: InputName
+    value: dict[str, Any]
+
+
+def fate(policy: Policy, account: ImaginedAccount, until: int) -> tuple[Fate, list[Put]]:
+    """Leads the account until an instant. Returns its fate and the inputs that led there."""
+    life = _Life(policy, account)
+    life.run(until)
+    return read_fate(life.events, account), life.inputs
+
+
+def led_again(policy: Policy, account: ImaginedAccount, inputs: Sequence[Put], until: int) -> Fate:
+    """What becomes of the account under exactly these inputs."""
+    life = _Life(policy, account)
+    for put in sorted(inputs, key=lambda it: it.at):
+        life.partition.advance(put.at, inclusive=False)
+        life.put(put)
+    life.partition.advance(until)
+    life.take()
+    return read_fate(life.events, account)
+
+
+class _Life:
+    def __init__(self, policy: Policy, account: ImaginedAccount) -> None:
+        self._account, self._policy = account, policy
+        self._key = f"{policy.platform}:{account.account_id}".encode()
+        self.partition = SimulatedPartition({policy.platform: policy}, account.since)
+        self.inputs: list[Put] = []
+        self.events: list[dict[str, Any]] = []
+        self._followers = account.followers
+        self._read_at = -1
+        self._recovers_at: int | None = None
+        self._delivered = False
+
+    def put(self, put: Put) -> None:
+        """One input, now."""
+        self.inputs.append(put)
+        about = {"platform": self._policy.platform, "account_id": self._account.account_id}
+        self.partition.put([(put.topic, self._key, _encode({**about, **put.value}))])
+
+    def _say(self, topic: InputName, time: str, **value: Any) -> None:
+        now = self.partition.now
+        self.put(Put(now, topic, {**value, time: rfc3339(now)}))
+
+    def _read(self) -> None:
+        if self._read_at != self.partition.now:
+            self._read_at = self.partition.now
+            self._say("follower-counts", "observed_at", followers=self._followers)
+
+    def run(self, until: int) -> None:
+        partition, account = self.partition, self._account
+        self._say("category-changes", "observed_at", category=account.label)
+        self._read()
+        self._go_on()
+        for _ in range(MOST_LOOKS):
+            due = partition.due()
+            wake = min((it for it in (due, self._recovers_at) if it is not None), default=None)
+            if wake is None or wake > until:
+                return
+            partition.advance(wake, inclusive=False)
+            partition.now = max(partition.now, wake)
+            if self._recovers_at is not None and self._recovers_at <= partition.now:
+                self._followers, self._recovers_at = account.followers, None
+                self._read()
+            elif not account.heard_once:
+                self._read()
+            self._go_on()
+
+    def _go_on(self) -> None:
+        """Timers that are due now, and what follows on what they say."""
+        self.partition.advance(self.partition.now)
+        for event in self.take():
+            if event["event"] == "invitation.issued" and not self._delivered:
+                if event["mode"] == Mode.ENFORCE:
+                    self._deliver(event["invitation_id"])
+                self._fall_or_lift()
+        self.partition.advance(self.partition.now)
+        self.take()
+
+    def _deliver(self, invitation_id: str) -> None:
+        self._delivered = True
+        receipt = {"invitation_id": invitation_id, "outcome": "delivered"}
+        self._say("notice-receipts", "occurred_at", **receipt)
+        if self._account.answer == "declined":
+            self._say("consent-answers", "occurred_at", answer="declined")
+
+    def _fall_or_lift(self) -> None:
+        account = self._account
+        if account.falls_to is not None:
+            self._followers, self._read_at = account.falls_to, -1
+            if account.falls_for is not None:
+                self._recovers_at = self.partition.now + account.falls_for
+            self.partition.now += 1000
+            self._read()
+        if account.lifted and not any(it.topic == "controls" for it in self.inputs):
+            word = {"control_id": "c1", "command": "lift", "actor": "op", "reason": "test"}
+            self._say("controls", "issued_at", **word)
+
+    def take(self) -> list[dict[str, Any]]:
+        """The events since the last call."""
+        fresh = [_decode(sent.value or b"{}") for sent in _events(self.partition.taken())]
+        self.events += fresh
+        return fresh
+
+
+def _events(sent: Sequence[SentRecord]) -> Iterator[SentRecord]:
+    return (one for one in sent if one.topic not in _NOT_EVENTS)
+
+
+def _at(text: str) -> int:
+    return milliseconds(datetime.fromisoformat(text))
+
+
+_MODES = {Mode.SHADOW.value: 1, Mode.ENFORCE.value: 2}
+_LEVELS = {Level.LIMITED.value: 1, Level.OFF.value: 2}
+
+
+def read_fate(events: Sequence[dict[str, Any]], account: ImaginedAccount) -> Fate:
+    """The fate that events tell of."""
+    issued = [(it["mode"], _at(it["decided_at"])) for it in events if it["event"] == _ISSUED]
+    enforced = min((at for mode, at in issued if mode == Mode.ENFORCE), default=NEVER)
+    again = NEVER
+    if account.lifted:
+        ended = [_at(it["decided_at"]) for it in events if it["event"] == "invitation.cancelled"]
+        if ended:
+            again = min((at for _, at in issued if at > ended[0]), default=NEVER) - ended[0]
+    time: dict[str, float] = {}
+    restricted: dict[str, Restricted] = {}
+    for it in events:
+        if it["event"] == "invitation.delivered" and it["mode"] not in time:
+            end, begin = it["deadline_at"], _at(it["delivered_at"])
+            time[it["mode"]] = NEVER if end is None else _at(end) - begin
+        if it["event"] == "throttle.applied" and it["surface"] not in restricted:
+            length = _at(it["expires_at"]) - _at(it["effective_at"])
+            restricted[it["surface"]] = Restricted(_MODES[it["mode"]], _LEVELS[it["level"]], length)
+    return Fate(
+        enforced,
+        min((at for _, at in issued), default=NEVER),
+        again,
+        time,
+        restricted,
+        tuple(events),
+    )
+
+
+_ISSUED = "invitation.issued"
+
+
+def smaller_first(account: ImaginedAccount) -> tuple[int, int, int]:
+    """Orders accounts by how much has to be said about them."""
+    said = [account.falls_to, account.falls_for, account.heard_once or None, account.lifted or None]
+    more = sum(it is not None for it in said) + (account.answer != "silent")
+    return more, account.followers, account.since

@@ -1,0 +1,145 @@
+"""The accounts that stand for all accounts, of two policies: one for each region of the world.
+
+The numbers, times, lengths, labels and modes that stand in the two policies divide the accounts
+into regions. Within a region both policies treat every account alike, apart from the instant at
+which it came, and the regions of that instant are divided where the order of two events changes.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from itertools import pairwise, product
+
+from streams.core.model.ids import bucket
+from streams.core.model.instants import DAY, SECOND
+from streams.core.model.policy import Policy
+from streams.lives.account import Answer, ImaginedAccount, smaller_first
+
+Pair = tuple[Policy, Policy]
+ANSWERS: tuple[Answer, ...] = ("silent", "declined")
+LONG = 400 * DAY
+MOST_IDS = 10_000
+
+
+def representatives(a: Policy, b: Policy) -> list[ImaginedAccount]:
+    """An account of every region, the smallest first."""
+    pair = (a, b)
+    found: dict[ImaginedAccount, None] = {}
+    for account_id, label, followers in product(_ids(pair), _labels(pair), _lines(pair)):
+        for one in _of_place(pair, account_id, label, followers):
+            found[one] = None
+    return sorted(found, key=smaller_first)
+
+
+def horizon(a: Policy, b: Policy, account: ImaginedAccount) -> int:
+    """Until when both policies have said all that they say of an account's first cycle."""
+    pair = (a, b)
+    dates = [at for at in _dates(pair) if at > account.since]
+    longest = max(
+        it.stability.dwell
+        + (it.notice.answer_window or 0)
+        + it.stability.leave_after
+        + max(it.stability.cool_down, 0)
+        for it in pair
+    )
+    return max([account.since, *dates]) + longest + (account.falls_for or 0) + 2 * DAY
+
+
+def _of_place(pair: Pair, account_id: str, label: str, followers: int) -> Iterator[ImaginedAccount]:
+    base = ImaginedAccount(account_id, label, followers, 0)
+    for since in _instants(pair):
+        for answer in ANSWERS:
+            yield replace(base, since=since, answer=answer)
+    late = max(_dates(pair)) + LONG
+    yield replace(base, since=late, lifted=True)
+    for since in _instants_heard_once(pair, late):
+        yield replace(base, since=since, heard_once=True)
+    for falls_to, falls_for in product(_falls(pair, followers), _lengths_of_fall(pair)):
+        for answer in ANSWERS:
+            yield replace(base, since=late, answer=answer, falls_to=falls_to, falls_for=falls_for)
+
+
+def _ids(pair: Pair) -> list[str]:
+    """An id for each share of the roll-out that the two divide."""
+    shares = sorted({0, *(it.rollout_percent for it in pair)})
+    found = []
+    for low, high in pairwise(shares):
+        for number in range(1, MOST_IDS):
+            name = f"account-{number}"
+            if low <= bucket(pair[0].platform, name) < high:
+                found.append(name)
+                break
+    return found
+
+
+def _labels(pair: Pair) -> list[str]:
+    """The shortest label of each kind: covered by both, by the one, by the other."""
+    kinds: dict[tuple[bool, bool], str] = {}
+    for label in sorted({*pair[0].labels, *pair[1].labels}, key=lambda it: (len(it), it)):
+        kind = (pair[0].field_of(label) is not None, pair[1].field_of(label) is not None)
+        if any(kind):
+            kinds.setdefault(kind, label)
+    return list(kinds.values())
+
+
+def _lines(pair: Pair) -> list[int]:
+    return sorted({line for policy in pair for line in policy.lines})
+
+
+def _dates(pair: Pair) -> list[int]:
+    dates = {at for it in pair for phase in it.phases for at in (phase.starts_at, phase.answer_by)}
+    return sorted(at for at in dates if at is not None) or [0]
+
+
+def _between(cuts: Iterable[int]) -> list[int]:
+    """The cuts, an instant between each two, one before and one after all."""
+    ordered = sorted(set(cuts))
+    middles = [(one + other) // 2 // SECOND * SECOND for one, other in pairwise(ordered)]
+    return sorted({ordered[0] - DAY, *ordered, *middles, ordered[-1] + LONG})
+
+
+def _instants(pair: Pair) -> list[int]:
+    """When an account may come: cut where a phase begins, where two dwells end in another order,
+    and where a date counts instead of a window.
+    """
+    dwells = [it.stability.dwell for it in pair]
+    difference = dwells[0] - dwells[1]
+    offsets = {0, difference, -difference}
+    cuts = [at + offset for at in _dates(pair) for offset in offsets]
+    windows = {it.notice.answer_window or 0 for it in pair} | {0}
+    for policy in pair:
+        for phase in policy.phases:
+            if phase.starts_at is None or phase.answer_by is None:
+                continue
+            cuts += [phase.answer_by - dwell - window for dwell in dwells for window in windows]
+    return _between(cuts)
+
+
+def _instants_heard_once(pair: Pair, late: int) -> list[int]:
+    """Cut where a reading is just too old for an invitation when a phase begins."""
+    ages = {it.stability.max_age for it in pair} - {None}
+    if not ages:
+        return []
+    starts = [phase.starts_at for it in pair for phase in it.phases if phase.starts_at is not None]
+    cuts = [
+        start + policy.stability.dwell - age
+        for start in starts
+        for policy in pair
+        for age in ages
+        if age is not None
+    ]
+    return [*_between(cuts), late] if cuts else [late]
+
+
+def _falls(pair: Pair, followers: int) -> list[int]:
+    """Counts just at and just below each exit line."""
+    found = set()
+    for policy in pair:
+        for line in policy.lines:
+            exit_line = -(-line * policy.stability.exit_ratio_ppm // 1_000_000)
+            found |= {exit_line, exit_line - 1}
+    return sorted(it for it in found if 0 <= it < followers)
+
+
+def _lengths_of_fall(pair: Pair) -> list[int | None]:
+    leaves = {it.stability.leave_after for it in pair}
+    return [*sorted({max(leave, 2 * SECOND) + SECOND for leave in leaves} | {2 * SECOND}), None]

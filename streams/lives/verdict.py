@@ -1,0 +1,180 @@
+"""Whether a policy is stricter or milder than another, with a smallest account that shows it.
+
+Three questions: who is invited (and how soon), who is restricted (where, how strongly, for how
+long), and how long they have to answer. Both policies lead the same accounts, one of every region
+(regions.py), through the core. What depends on many accounts (caps, guards) and what restricts
+nobody (reminders, reviews, names of notices) is not judged; `NOT_JUDGED` names it.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from enum import StrEnum, unique
+from typing import Any
+
+from streams.core.model.policy import Policy
+from streams.lives.account import (
+    Fate,
+    ImaginedAccount,
+    Put,
+    Restricted,
+    fate,
+    led_again,
+)
+from streams.lives.regions import horizon, representatives
+
+
+@unique
+class Verdict(StrEnum):
+    """How the second policy stands to the first."""
+
+    EQUIVALENT = "equivalent"
+    STRICTER = "stricter"
+    MILDER = "milder"
+    INCOMPARABLE = "incomparable"
+
+
+@unique
+class Question(StrEnum):
+    """What is compared."""
+
+    INVITED = "who is invited"
+    RESTRICTED = "who is restricted"
+    TIME = "how long they have"
+
+
+NOT_JUDGED = (
+    "caps and guards (they bind many accounts together), reminders, reviews, names and versions of"
+    " notices, approvals"
+)
+
+Fates = Callable[[Policy, ImaginedAccount, int], tuple[Fate, list[Put]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """An account that the two policies treat otherwise. `inputs` lead to both fates, again."""
+
+    account: ImaginedAccount
+    inputs: tuple[Put, ...]
+    before: Fate
+    after: Fate
+    until: int
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The verdict of one question. `stricter`, `milder`: an account for each direction there is."""
+
+    question: Question
+    verdict: Verdict
+    stricter: Example | None
+    milder: Example | None
+
+
+def compare(a: Policy, b: Policy, fates: Fates = fate) -> list[Answered]:
+    """How `b` stands to `a`, for each question. `b` is read as a policy of the platform of `a`.
+
+    `fates`: what leads an account; a caller may remember what it has led before.
+    """
+    b = replace(b, platform=a.platform)
+    found: dict[tuple[Question, int], Example] = {}
+    for account in representatives(a, b) if a.canonical != b.canonical else ():
+        until = horizon(a, b, account)
+        one, one_inputs = fates(a, account, until)
+        other, other_inputs = fates(b, account, until)
+        for question, directions in differences(one, other):
+            for direction in directions:
+                if (question, direction) in found:
+                    continue
+                example = _example(a, b, account, [*one_inputs, *other_inputs], until)
+                if direction in dict(differences(example.before, example.after)).get(question, ()):
+                    found[question, direction] = example
+                else:
+                    found[question, direction] = Example(account, (), one, other, until)
+    return [_answered(question, found) for question in Question]
+
+
+def _answered(question: Question, found: dict[tuple[Question, int], Example]) -> Answered:
+    stricter, milder = found.get((question, 1)), found.get((question, -1))
+    verdict = Verdict.EQUIVALENT
+    if stricter and milder:
+        verdict = Verdict.INCOMPARABLE
+    elif stricter or milder:
+        verdict = Verdict.STRICTER if stricter else Verdict.MILDER
+    return Answered(question, verdict, stricter, milder)
+
+
+def _example(
+    a: Policy, b: Policy, account: ImaginedAccount, inputs: list[Put], until: int
+) -> Example:
+    """The same inputs for both: what either life needed."""
+    once: dict[str, Put] = {repr(put): put for put in inputs}
+    ordered = tuple(sorted(once.values(), key=lambda it: it.at))
+    before, after = (led_again(policy, account, ordered, until) for policy in (a, b))
+    return Example(account, ordered, before, after, until)
+
+
+def differences(one: Fate, other: Fate) -> Iterator[tuple[Question, set[int]]]:
+    """For each question, in which directions the other fate differs: 1 stricter, -1 milder."""
+    yield (
+        Question.INVITED,
+        _signs(
+            _sign(one.enforced_at, other.enforced_at),
+            _sign(one.invited_at, other.invited_at),
+            _sign(one.again_after, other.again_after),
+        ),
+    )
+    yield (
+        Question.RESTRICTED,
+        {
+            sign
+            for surface in one.restricted.keys() | other.restricted.keys()
+            for sign in _restrictions(one.restricted.get(surface), other.restricted.get(surface))
+        },
+    )
+    yield (
+        Question.TIME,
+        _signs(
+            *(
+                _sign(one.time[mode], other.time[mode])
+                for mode in one.time.keys() & other.time.keys()
+            )
+        ),
+    )
+
+
+def _sign(before: float, after: float) -> int:
+    """1: sooner or shorter, and so stricter."""
+    return (before > after) - (before < after)
+
+
+def _signs(*signs: int) -> set[int]:
+    return set(signs) - {0}
+
+
+_NOTHING = Restricted(0, 0, 0)
+
+
+def _restrictions(before: Restricted | None, after: Restricted | None) -> set[int]:
+    return _signs(
+        *(_sign(new, old) for old, new in zip(before or _NOTHING, after or _NOTHING, strict=True))
+    )
+
+
+def as_plain(answered: Answered) -> dict[str, Any]:
+    """For `--json`."""
+    examples = {"stricter": answered.stricter, "milder": answered.milder}
+    return {
+        "question": answered.question.value,
+        "verdict": answered.verdict.value,
+        "examples": {
+            name: None
+            if it is None
+            else {
+                "inputs": [{"topic": put.topic, **put.value} for put in it.inputs],
+                "before": list(it.before.events),
+                "after": list(it.after.events),
+            }
+            for name, it in examples.items()
+        },
+    }
