@@ -1,8 +1,9 @@
 """Files of readings, labels and words as DuckDB views, whatever their form.
 
-CSV, JSON lines (both also gzipped) and Parquet. What is no Parquet becomes one first, in a folder
-that is the caller's alone and goes with the run: it is decompressed and parsed once, and read by
-columns afterwards. Rows are numbered in the order of the files; the number is the row's offset.
+CSV, JSON lines (both also gzipped) and Parquet. What is no Parquet, or has its times as text, is
+written as Parquet first, in a folder that is the caller's alone and goes with the run: it is parsed
+once, and read by columns afterwards. Rows are numbered in the order of the files; the number is
+the row's offset.
 """
 
 from __future__ import annotations
@@ -108,7 +109,7 @@ class Columns:
                 f"SELECT row, coalesce({entered}, {at}) AS entered, {at} AS seen_at,"
                 f" {', '.join(picked)} FROM {relation}"
             )
-            if form == "parquet":
+            if form == "parquet" and columns["observed_at"] != "VARCHAR":
                 self._connection.execute(f"CREATE VIEW {name} AS {select}")
             else:
                 target = self._folder / f"{name}.parquet"

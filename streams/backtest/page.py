@@ -3,13 +3,16 @@
 Every bar carries its number and every series its name, so that nothing is said by colour alone.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from streams.backtest.sentences import first_line, headline, tables
+from streams.backtest.tally import Tally
 
+MOST_ROWS = 500
+"""Accounts that the page lists; `--csv` has all."""
 MOST_BARS = 70
 """More columns than this are put together in equal stretches."""
 
@@ -39,8 +42,12 @@ class Plot(NamedTuple):
         return 100 * self.limit / highest
 
 
-def page(report: Mapping[str, Any], changes: Mapping[str, Any] | None = None) -> str:
-    """The whole file."""
+def page(
+    report: Mapping[str, Any],
+    tallies: Sequence[Tally],
+    changes: Mapping[str, Any] | None = None,
+) -> str:
+    """The whole file. `tallies`: of the report's policies, for the accounts restricted."""
     environment = Environment(
         loader=PackageLoader("streams.backtest", "."),
         autoescape=True,
@@ -56,12 +63,15 @@ def page(report: Mapping[str, Any], changes: Mapping[str, Any] | None = None) ->
             _plot(f"Readings of {name} by day", "readings", rows)
             for name, rows in carried["days"].items()
         ],
-        policies=[_of(policy) for policy in report["policies"]],
+        policies=[
+            _of(policy, tally.restrictions())
+            for policy, tally in zip(report["policies"], tallies, strict=True)
+        ],
         changes=changes,
     )
 
 
-def _of(policy: Mapping[str, Any]) -> dict[str, Any]:
+def _of(policy: Mapping[str, Any], restrictions: Sequence[tuple[str, ...]]) -> dict[str, Any]:
     plots = [
         _plot("The funnel", "events", list(policy["stages"].items())),
         _plot(
@@ -82,7 +92,13 @@ def _of(policy: Mapping[str, Any]) -> dict[str, Any]:
             rows = [(at[:16].replace("T", " "), n) for at, n in it["windows"]]
             title = f"{name.capitalize()} a {it['window']} (UTC start), cap {it['cap']:,}"
             plots.append(_plot(title, "events", rows, it["cap"], highest_of_stretch=True))
-    return {"headline": headline(policy), "plots": plots, "tables": list(tables(policy))}
+    return {
+        "headline": headline(policy),
+        "plots": plots,
+        "tables": list(tables(policy)),
+        "restrictions": restrictions[:MOST_ROWS],
+        "more": max(len(restrictions) - MOST_ROWS, 0),
+    }
 
 
 def _plot(

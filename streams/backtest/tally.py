@@ -168,6 +168,15 @@ class Tally:
         """The accounts that are restricted at the end."""
         return [it for it in self.accounts.values() if it.restricted]
 
+    def restrictions(self) -> list[tuple[str, str, str, str, str, str]]:
+        """Account, surface, level, mode, since, until: what is in force at the end, by its end."""
+        found = [
+            (account.account_id, surface, it.level, it.mode, it.since, it.until)
+            for account in self.restricted_now()
+            for surface, it in account.restricted.items()
+        ]
+        return sorted(found, key=lambda row: (row[5], row))
+
     def surfaces(self) -> Counter[tuple[str, str, str]]:
         """By surface, level and mode the accounts that are restricted at the end."""
         return Counter(

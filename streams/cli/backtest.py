@@ -1,14 +1,12 @@
 """`byline backtest`: what a policy would have done to history, and what changes under another."""
 
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from streams.backtest import against as comparing
@@ -18,10 +16,10 @@ from streams.backtest.answers import read_model
 from streams.backtest.page import page
 from streams.backtest.report import report
 from streams.backtest.run import Asked, Backtest, run
-from streams.backtest.run import Progress as Tell
 from streams.backtest.sentences import first_line, headline, tables
 from streams.backtest.tally import Tally
-from streams.cli.output import echo, echo_error, echo_json, settings
+from streams.cli.backtest_source import CACHE, from_kafka, progress, say_cache, work_folder
+from streams.cli.output import echo, echo_error, echo_json
 from streams.cli.times import time_of
 from streams.core.model.policy import Policy
 from streams.operate.errors import UsageError
@@ -30,8 +28,6 @@ from streams.policies import load_policy
 STOPPED = 130
 SHOWN = 20
 """Changes and accounts that the terminal shows; the files have all."""
-FOLDER = "backtest"
-"""In DATA_DIR: where a run keeps what it makes on the way."""
 
 
 def register(app: typer.Typer) -> None:
@@ -40,12 +36,20 @@ def register(app: typer.Typer) -> None:
 
 
 def backtest(
-    policies: Annotated[list[Path], typer.Argument(metavar="POLICY…", help="Policy files.")],
-    readings: Annotated[
-        str,
-        typer.Option(help="CSV, JSON lines (.gz too) or Parquet: a file, folder or pattern."),
+    policies: Annotated[
+        list[Path],
+        typer.Argument(metavar="POLICY…", help="Policy files; or: cache list, cache clear."),
     ],
-    labels: Annotated[str | None, typer.Option(help="Labels, in the same forms.")] = None,
+    readings: Annotated[
+        str | None,
+        typer.Option(
+            help="CSV, JSON lines (.gz too) or Parquet: a file, folder or pattern; or kafka: the"
+            " topic follower-counts, recorded in a cache that the next run goes on with."
+        ),
+    ] = None,
+    labels: Annotated[
+        str | None, typer.Option(help="Labels, in the same forms; or kafka: category-changes.")
+    ] = None,
     answers: Annotated[
         str,
         typer.Option(
@@ -75,7 +79,14 @@ def backtest(
 
     Line one is what the data can carry. With --against only what changes is said, each with its
     first reason and instant. Nothing is sent anywhere. Needs the extra backtest.
+
+    byline backtest cache list | clear: what is recorded of Kafka's topics, and removing it.
     """
+    if policies[0] == Path(CACHE):
+        say_cache([str(it) for it in policies[1:]])
+        return
+    if readings is None:
+        raise UsageError("--readings is missing: a file, folder or pattern, or kafka")
     printed = as_json == Path("-")
     files.writable([None if printed else as_json, as_csv, as_html])
     chosen = _named(policies, against)
@@ -91,10 +102,14 @@ def backtest(
     )
     began = time.monotonic()
     try:
-        with _progress() as tell:
-            found = run(asked, settings(without_policies=True).data_dir / FOLDER, tell)
+        with progress() as tell:
+            asked = from_kafka(asked, tell)
+            found = run(asked, work_folder(), tell)
     except KeyboardInterrupt:
-        echo_error("stopped: nothing was written; run the same command again to begin anew")
+        echo_error(
+            "stopped: no report was written; run the same command again (what a cache has recorded"
+            " of Kafka in whole files is not read again)"
+        )
         raise typer.Exit(STOPPED) from None
     plain = report(found)
     changed = None
@@ -106,7 +121,7 @@ def backtest(
         text = files.accounts_csv(found.tallies) if changed is None else files.changes_csv(changed)
         files.write(as_csv, text)
     if as_html is not None:
-        files.write(as_html, page(plain, plain.get("against")))
+        files.write(as_html, page(plain, found.tallies, plain.get("against")))
     if as_json is not None and not printed:
         files.write(as_json, files.json_text(plain))
     if printed:
@@ -133,27 +148,6 @@ def _named(policies: list[Path], against: Path | None) -> list[tuple[str, Policy
             f"--against: {named[0][1].platform} and {named[1][1].platform} are two platforms"
         )
     return named
-
-
-@contextmanager
-def _progress() -> Iterator[Tell]:
-    """Rate and remaining time, on a terminal alone; nothing for a file or a pipe."""
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield lambda what, done, total: None
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(20), MofNCompleteColumn())
-    rate = TextColumn("{task.fields[rate]}")
-    with Progress(*columns, rate, TimeRemainingColumn(), console=console, transient=True) as bar:
-        task = bar.add_task("", total=None, rate="")
-        began: dict[str, float] = {}
-
-        def tell(what: str, done: int, total: int) -> None:
-            seconds = time.monotonic() - began.setdefault(what, time.monotonic())
-            rate = f"{done / seconds:,.0f} rows/s" if done and seconds > 0 else ""
-            bar.update(task, description=what, completed=done, total=total or None, rate=rate)
-
-        yield tell
 
 
 def _say(
@@ -183,11 +177,8 @@ def _say(
 
 def _restricted(console: Console, tally: Tally) -> None:
     rows = [
-        (it.account_id, surface, one.level, one.until[:16])
-        for it in tally.restricted_now()
-        for surface, one in sorted(it.restricted.items())
+        (who, surface, level, until[:16]) for who, surface, level, *_, until in tally.restrictions()
     ]
-    rows.sort(key=lambda row: (row[3], row))
     if rows:
         title = "Who would be restricted, on which surface, until when"
         _table(console, title, ("account", "surface", "level", "until"), rows[:SHOWN])

@@ -183,14 +183,15 @@ def test_against_says_only_what_changes_with_its_first_reason_and_instant(tmp_pa
 
 def test_the_page_needs_nothing_from_outside_and_says_everything_in_text(tmp_path: Path) -> None:
     found, _ = backtested(tmp_path, csv_file(tmp_path / "<r>.csv", rising("a1")))
-    text = page(report(found))
+    text = page(report(found), found.tallies)
     assert "http" not in text.replace('http-equiv="Content-Security-Policy"', "")
     assert "<script" not in text
     assert "src=" not in text.replace("default-src", "").replace("style-src", "")
     assert "&lt;r&gt;.csv" in text
     assert "1 accounts invited" in text
+    assert "<td>a1</td><td>recommend-feed</td><td>limited</td>" in text
     assert text.count("<svg") >= 5
-    assert page(report(found)) == text
+    assert page(report(found), found.tallies) == text
 
 
 def test_a_run_works_in_a_folder_of_its_owner_and_leaves_nothing_there(tmp_path: Path) -> None:

@@ -137,6 +137,15 @@ def test_ctrl_c_leaves_nothing_half_written_and_says_how_to_go_on(tmp_path: Path
     running.send_signal(signal.SIGINT)
     _, said = running.communicate(timeout=60)
     assert running.returncode == 130, said
-    assert "nothing was written; run the same command again" in said
+    assert "no report was written; run the same command again" in said
     assert not out.exists()
     assert os.listdir(work) == []
+
+
+def test_the_cache_is_listed_and_cleared_and_nothing_else(byline: Byline) -> None:
+    assert byline("backtest", "cache", "list").out == "0 topics in the cache\n"
+    assert byline("backtest", "cache", "clear").out == "0 topics removed from the cache\n"
+    wrong = byline("backtest", "cache", "burn")
+    assert (wrong.code, "cache list` or `byline backtest cache clear" in wrong.err) == (2, True)
+    missing = byline("backtest", str(SHIPPED / "weibo.yaml"))
+    assert (missing.code, "--readings is missing" in missing.err) == (2, True)

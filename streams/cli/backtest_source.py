@@ -1,0 +1,116 @@
+"""Where a backtest's rows come from beside files: Kafka's topics through a cache; and progress."""
+
+import asyncio
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from schemas.inputs import InputName
+from streams.backtest.cache import Cache, record
+from streams.backtest.run import Asked
+from streams.backtest.run import Progress as Tell
+from streams.cli.output import echo, echo_table, settings
+from streams.operate.clients import consumer
+from streams.operate.errors import UsageError
+
+KAFKA, CACHE = "kafka", "cache"
+FOLDER = "backtest"
+"""In DATA_DIR: where a run keeps what it makes on the way, and the cache."""
+
+
+def work_folder() -> Path:
+    """The folder of backtests in DATA_DIR."""
+    return settings(without_policies=True).data_dir / FOLDER
+
+
+def cache_of_settings() -> Cache:
+    """The cache in DATA_DIR."""
+    return Cache(work_folder() / CACHE)
+
+
+def from_kafka(asked: Asked, tell: Tell) -> Asked:
+    """Records the topics that are asked for, and names the files instead.
+
+    Raises KafkaAbsentError, NoRightError, UsageError.
+    """
+    wanted: list[InputName] = []
+    if asked.readings == KAFKA:
+        wanted.append("follower-counts")
+    if asked.labels == KAFKA:
+        wanted.append("category-changes")
+    if not wanted:
+        return asked
+    places = asyncio.run(_record(wanted, tell))
+    for name, place in places.items():
+        if not list(place.glob("*.parquet")):
+            raise UsageError(f"the topic {name} holds no record that can be read yet")
+    readings, labels = (places.get(it) for it in ("follower-counts", "category-changes"))
+    return replace(
+        asked,
+        readings=asked.readings if readings is None else f"{readings}/*.parquet",
+        labels=asked.labels if labels is None else f"{labels}/*.parquet",
+    )
+
+
+async def _record(wanted: list[InputName], tell: Tell) -> dict[str, Path]:
+    chosen = settings(without_policies=True)
+    places: dict[str, Path] = {}
+    async with consumer(chosen) as client:
+        for name in wanted:
+            topic = chosen.topic_prefix + name
+            cache = cache_of_settings()
+            places[name] = await record(client, topic, name, cache, tell)
+    return places
+
+
+def say_cache(words: list[str]) -> None:
+    """`byline backtest cache list` and `clear`. Raises UsageError for anything else."""
+    cache = cache_of_settings()
+    if words == ["clear"]:
+        echo(f"{cache.clear()} topics removed from the cache")
+        return
+    if words != ["list"]:
+        raise UsageError("say `byline backtest cache list` or `byline backtest cache clear`")
+    rows = [
+        (
+            it.topic,
+            it.cluster,
+            f"{it.rows:,}",
+            f"{sum((place / file['name']).stat().st_size for file in it.files) / 1e6:,.1f}",
+            " ".join(f"{number}:{after}" for number, after in sorted(it.next.items(), key=_number)),
+        )
+        for place, it in cache.manifests()
+    ]
+    if rows:
+        echo_table(("topic", "cluster", "records", "MB", "goes on from"), rows)
+    echo(f"{len(rows)} topics in the cache")
+
+
+def _number(one: tuple[str, int]) -> int:
+    return int(one[0])
+
+
+@contextmanager
+def progress() -> Iterator[Tell]:
+    """Rate and remaining time, on a terminal alone; nothing for a file or a pipe."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda what, done, total: None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(20), MofNCompleteColumn())
+    rate = TextColumn("{task.fields[rate]}")
+    with Progress(*columns, rate, TimeRemainingColumn(), console=console, transient=True) as bar:
+        task = bar.add_task("", total=None, rate="")
+        began: dict[str, float] = {}
+
+        def tell(what: str, done: int, total: int) -> None:
+            seconds = time.monotonic() - began.setdefault(what, time.monotonic())
+            rate = f"{done / seconds:,.0f} rows/s" if done and seconds > 0 else ""
+            bar.update(task, description=what, completed=done, total=total or None, rate=rate)
+
+        yield tell
