@@ -32,6 +32,8 @@ from streams.kafka.stretches import Stretch
 from streams.operate.errors import UsageError
 
 ROWS_A_FILE = 1_000_000
+MOST_DAYS = 30
+"""A cache that no run has brought up to date for so long is removed by the next one."""
 MANIFEST = "manifest.json"
 FORM = "byline-backtest-cache/1"
 _POLL_SECONDS = 0.3
@@ -77,6 +79,17 @@ class Cache:
         """What there is, by folder."""
         found = sorted(self._folder.glob(f"*/{MANIFEST}")) if self._folder.is_dir() else []
         return [(it.parent, read_manifest(it)) for it in found]
+
+    def expire(self, now_seconds: float) -> int:
+        """Removes what no run has recorded into for `MOST_DAYS`; how many topics that were."""
+        old = [
+            place
+            for place, _ in self.manifests()
+            if now_seconds - (place / MANIFEST).stat().st_mtime > MOST_DAYS * 86_400
+        ]
+        for place in old:
+            shutil.rmtree(place)
+        return len(old)
 
     def clear(self) -> int:
         """Removes all; how many there were."""

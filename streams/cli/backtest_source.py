@@ -29,8 +29,10 @@ def work_folder() -> Path:
 
 
 def cache_of_settings() -> Cache:
-    """The cache in DATA_DIR."""
-    return Cache(work_folder() / CACHE)
+    """The cache in DATA_DIR, without what is too old to be kept."""
+    cache = Cache(work_folder() / CACHE)
+    cache.expire(time.time())
+    return cache
 
 
 def from_kafka(asked: Asked, tell: Tell) -> Asked:
@@ -38,6 +40,7 @@ def from_kafka(asked: Asked, tell: Tell) -> Asked:
 
     Raises KafkaAbsentError, NoRightError, UsageError.
     """
+    cache_of_settings()
     wanted: list[InputName] = []
     if asked.readings == KAFKA:
         wanted.append("follower-counts")

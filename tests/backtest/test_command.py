@@ -7,10 +7,12 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
+from streams.backtest.cache import Manifest
 from streams.settings_checks import variable
 from tests.backtest.given import Row, csv_file, rising
 from tests.cli.conftest import Byline
@@ -149,3 +151,19 @@ def test_the_cache_is_listed_and_cleared_and_nothing_else(byline: Byline) -> Non
     assert (wrong.code, "cache list` or `byline backtest cache clear" in wrong.err) == (2, True)
     missing = byline("backtest", str(SHIPPED / "weibo.yaml"))
     assert (missing.code, "--readings is missing" in missing.err) == (2, True)
+
+
+def test_a_cache_that_nobody_goes_on_with_for_a_month_goes_with_the_next_run(
+    byline: Byline, tmp_path: Path
+) -> None:
+    place = tmp_path / "data" / "backtest" / "cache" / "byline.follower-counts-0123456789ab"
+    place.mkdir(parents=True)
+    manifest = place / "manifest.json"
+    manifest.write_text(json.dumps(asdict(Manifest("byline.follower-counts", "c", "t"))))
+    readings = _history(tmp_path / "r.csv")
+    words = ("backtest", str(SHIPPED / "weibo.yaml"), "--readings", str(readings))
+    for days, kept in ((29, True), (31, False)):
+        at = time.time() - days * 86_400
+        os.utime(manifest, (at, at))
+        assert byline(*words).code == 0
+        assert place.exists() is kept
