@@ -1,4 +1,4 @@
-"""`byline policy check|show|diff`."""
+"""`byline policy check|show`."""
 
 import difflib
 import io
@@ -14,10 +14,8 @@ from streams.cli.output import AsJson, echo, echo_error, echo_json, echo_table, 
 from streams.cli.policy_running import show_running
 from streams.cli.source import FromKafka
 from streams.operate.errors import UsageError
-from streams.operate.policy_diff import diff as compare
-from streams.operate.policy_diff import needs_rescan
 from streams.operate.policy_show import show as effective
-from streams.policies import PolicyFaults, load_paths, load_policies, load_policy
+from streams.policies import PolicyFaults, load_paths, load_policies
 from streams.policies.warnings import warnings
 
 app = typer.Typer(help="The rules of each platform, one YAML file each.", no_args_is_help=True)
@@ -91,27 +89,3 @@ def show(platform: str, as_json: AsJson = False) -> None:
     )
     yaml.dump(json.loads(json.dumps(plain)), text)
     echo(text.getvalue().rstrip())
-
-
-@app.command()
-def diff(a: Path, b: Path, as_json: AsJson = False) -> None:
-    """What changes from the policy file A to B, in words."""
-    chosen = settings()
-    before = load_policy(a, require_approvals=chosen.require_approvals)
-    after = load_policy(b, require_approvals=chosen.require_approvals)
-    try:
-        found = compare(before, after)
-    except ValueError as error:
-        raise UsageError(str(error)) from error
-    if as_json:
-        echo_json(
-            {
-                "differences": [difference.as_dict() for difference in found],
-                "needs_rescan": needs_rescan(found),
-            }
-        )
-        return
-    for difference in found:
-        echo(str(difference))
-    if not found:
-        echo("nothing changes")

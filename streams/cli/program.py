@@ -18,6 +18,7 @@ from streams.cli import (
     kafka,
     people,
     policy,
+    policy_diff,
     policy_explain,
     policy_history,
     policy_test,
@@ -46,6 +47,7 @@ evidence.register(app)
 propagation.register(app)
 status.register(app)
 policy_history.register(policy.app)
+policy_diff.register(policy.app)
 policy_explain.register(policy.app)
 policy_test.register(policy.app)
 app.add_typer(topics.app, name="topics")

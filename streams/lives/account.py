@@ -1,8 +1,9 @@
 """One account as a comparison of policies imagines it, and what becomes of it under a policy.
 
 The account's life is led through the core. What its surroundings do follows from what the core
-says: the notice is delivered as soon as it is issued, the owner answers at once or never, and a
-reading is there whenever something is due, unless the account is one of which no more is heard.
+says: the notice is delivered when it is issued, and the receipt of that comes a second later; the
+owner answers then or never; and a reading is there whenever something is due, unless the account is
+one of which no more is heard.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,7 +15,7 @@ import msgspec
 
 from schemas.enums import Level, Mode
 from schemas.inputs import InputName
-from streams.core.model.instants import milliseconds, rfc3339
+from streams.core.model.instants import SECOND, milliseconds, rfc3339
 from streams.core.model.policy import Policy
 from streams.lives.partition import SentRecord, SimulatedPartition
 
@@ -32,7 +33,7 @@ class ImaginedAccount:
 
     `since`: from when label and count are there. `falls_to`: the count from the delivery on, for
     `falls_for` (None: for good). `heard_once`: after the first reading no other comes. `lifted`: an
-    operator ends the first cycle at its delivery.
+    operator ends the first cycle at its delivery. An account has one of these three at most.
     """
 
     account_id: str
@@ -146,17 +147,21 @@ class _Life:
         """Timers that are due now, and what follows on what they say."""
         self.partition.advance(self.partition.now)
         for event in self.take():
-            if event["event"] == "invitation.issued" and not self._delivered:
+            if event["event"] == _ISSUED and not self._delivered:
+                # The receipt comes a second later, and says that the delivery was at once.
+                issued_at = self.partition.now
+                self.partition.advance(issued_at + SECOND, inclusive=False)
                 if event["mode"] == Mode.ENFORCE:
-                    self._deliver(event["invitation_id"])
+                    self._deliver(event["invitation_id"], issued_at)
                 self._fall_or_lift()
         self.partition.advance(self.partition.now)
         self.take()
 
-    def _deliver(self, invitation_id: str) -> None:
+    def _deliver(self, invitation_id: str, at: int) -> None:
         self._delivered = True
         receipt = {"invitation_id": invitation_id, "outcome": "delivered"}
-        self._say("notice-receipts", "occurred_at", **receipt)
+        value = {**receipt, "occurred_at": rfc3339(at)}
+        self.put(Put(self.partition.now, "notice-receipts", value))
         if self._account.answer == "declined":
             self._say("consent-answers", "occurred_at", answer="declined")
 
@@ -166,7 +171,6 @@ class _Life:
             self._followers, self._read_at = account.falls_to, -1
             if account.falls_for is not None:
                 self._recovers_at = self.partition.now + account.falls_for
-            self.partition.now += 1000
             self._read()
         if account.lifted and not any(it.topic == "controls" for it in self.inputs):
             word = {"control_id": "c1", "command": "lift", "actor": "op", "reason": "test"}
@@ -197,12 +201,11 @@ def read_fate(events: Sequence[dict[str, Any]], account: ImaginedAccount) -> Fat
     enforced = min((at for mode, at in issued if mode == Mode.ENFORCE), default=NEVER)
     again = NEVER
     if account.lifted:
-        ended = [_at(it["decided_at"]) for it in events if it["event"] == "invitation.cancelled"]
-        if ended:
-            again = min((at for _, at in issued if at > ended[0]), default=NEVER) - ended[0]
+        again = _again_after(events)
     time: dict[str, float] = {}
     restricted: dict[str, Restricted] = {}
-    for it in events:
+    # Of a later cycle the surroundings say nothing: nobody delivers its notice.
+    for it in (event for event in events if event["cycle"] == 1):
         if it["event"] == "invitation.delivered" and it["mode"] not in time:
             end, begin = it["deadline_at"], _at(it["delivered_at"])
             time[it["mode"]] = NEVER if end is None else _at(end) - begin
@@ -217,6 +220,17 @@ def read_fate(events: Sequence[dict[str, Any]], account: ImaginedAccount) -> Fat
         restricted,
         tuple(events),
     )
+
+
+def _again_after(events: Sequence[dict[str, Any]]) -> float:
+    """From the first cancellation to the next invitation."""
+    ended_at: int | None = None
+    for it in events:
+        if ended_at is None and it["event"] == "invitation.cancelled":
+            ended_at = _at(it["decided_at"])
+        elif ended_at is not None and it["event"] == _ISSUED:
+            return _at(it["decided_at"]) - ended_at
+    return NEVER
 
 
 _ISSUED = "invitation.issued"

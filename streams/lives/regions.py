@@ -17,6 +17,7 @@ from streams.lives.account import Answer, ImaginedAccount, smaller_first
 Pair = tuple[Policy, Policy]
 ANSWERS: tuple[Answer, ...] = ("silent", "declined")
 LONG = 400 * DAY
+QUARTER = 90 * DAY
 MOST_IDS = 10_000
 
 
@@ -41,7 +42,8 @@ def horizon(a: Policy, b: Policy, account: ImaginedAccount) -> int:
         + max(it.stability.cool_down, 0)
         for it in pair
     )
-    return max([account.since, *dates]) + longest + (account.falls_for or 0) + 2 * DAY
+    end = max([account.since, *dates]) + longest + (account.falls_for or 0) + 2 * DAY
+    return -(-end // QUARTER) * QUARTER
 
 
 def _of_place(pair: Pair, account_id: str, label: str, followers: int) -> Iterator[ImaginedAccount]:
@@ -98,36 +100,34 @@ def _between(cuts: Iterable[int]) -> list[int]:
 
 
 def _instants(pair: Pair) -> list[int]:
-    """When an account may come: cut where a phase begins, where two dwells end in another order,
-    and where a date counts instead of a window.
+    """When an account may come: cut where a phase begins at the start or the end of a dwell, where
+    two dwells end in another order, and where a date counts instead of a window.
     """
     dwells = [it.stability.dwell for it in pair]
     difference = dwells[0] - dwells[1]
-    offsets = {0, difference, -difference}
+    offsets = {0, difference, -difference, *(-dwell for dwell in dwells)}
     cuts = [at + offset for at in _dates(pair) for offset in offsets]
     windows = {it.notice.answer_window or 0 for it in pair} | {0}
-    for policy in pair:
-        for phase in policy.phases:
-            if phase.starts_at is None or phase.answer_by is None:
-                continue
-            cuts += [phase.answer_by - dwell - window for dwell in dwells for window in windows]
+    for date in {phase.answer_by for it in pair for phase in it.phases} - {None}:
+        cuts += [(date or 0) - dwell - window for dwell in dwells for window in windows]
     return _between(cuts)
 
 
 def _instants_heard_once(pair: Pair, late: int) -> list[int]:
-    """Cut where a reading is just too old for an invitation when a phase begins."""
-    ages = {it.stability.max_age for it in pair} - {None}
-    if not ages:
-        return []
-    starts = [phase.starts_at for it in pair for phase in it.phases if phase.starts_at is not None]
-    cuts = [
-        start + policy.stability.dwell - age
-        for start in starts
-        for policy in pair
-        for age in ages
-        if age is not None
-    ]
-    return [*_between(cuts), late] if cuts else [late]
+    """Cut where the only reading is just too old when an invitation, or its deadline, is due."""
+    cuts = []
+    for policy in pair:
+        age = policy.stability.max_age
+        if age is None:
+            continue
+        dwell, window = policy.stability.dwell, policy.notice.answer_window or 0
+        for phase in policy.phases:
+            if phase.starts_at is not None:
+                issued = phase.starts_at + dwell
+                cuts += [issued - age, issued + window - age]
+            if phase.answer_by is not None:
+                cuts.append(phase.answer_by - age)
+    return [*_between([*cuts, *_instants(pair)]), late] if cuts else []
 
 
 def _falls(pair: Pair, followers: int) -> list[int]:

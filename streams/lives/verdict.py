@@ -52,13 +52,23 @@ Fates = Callable[[Policy, ImaginedAccount, int], tuple[Fate, list[Put]]]
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """An account that the two policies treat otherwise. `inputs` lead to both fates, again."""
+    """An account that the two policies treat otherwise.
+
+    `inputs` lead to the fate under the first policy again, `inputs_after` to that under the second.
+    They are the same (`shared`) wherever both lives can be led by the same inputs.
+    """
 
     account: ImaginedAccount
     inputs: tuple[Put, ...]
+    inputs_after: tuple[Put, ...]
     before: Fate
     after: Fate
     until: int
+
+    @property
+    def shared(self) -> bool:
+        """Whether both lives are led by the same inputs."""
+        return self.inputs == self.inputs_after
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +94,16 @@ def compare(a: Policy, b: Policy, fates: Fates = fate) -> list[Answered]:
         other, other_inputs = fates(b, account, until)
         for question, directions in differences(one, other):
             for direction in directions:
-                if (question, direction) in found:
+                known = found.get((question, direction))
+                if known is not None and known.shared:
                     continue
                 example = _example(a, b, account, [*one_inputs, *other_inputs], until)
                 if direction in dict(differences(example.before, example.after)).get(question, ()):
                     found[question, direction] = example
-                else:
-                    found[question, direction] = Example(account, (), one, other, until)
+                elif known is None:
+                    found[question, direction] = Example(
+                        account, tuple(one_inputs), tuple(other_inputs), one, other, until
+                    )
     return [_answered(question, found) for question in Question]
 
 
@@ -111,7 +124,7 @@ def _example(
     once: dict[str, Put] = {repr(put): put for put in inputs}
     ordered = tuple(sorted(once.values(), key=lambda it: it.at))
     before, after = (led_again(policy, account, ordered, until) for policy in (a, b))
-    return Example(account, ordered, before, after, until)
+    return Example(account, ordered, ordered, before, after, until)
 
 
 def differences(one: Fate, other: Fate) -> Iterator[tuple[Question, set[int]]]:

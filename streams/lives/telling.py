@@ -1,0 +1,102 @@
+"""Tells the verdicts on two policies: lines for a terminal, Markdown for a pull request."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from streams.core.model.instants import rfc3339
+from streams.lives.account import Fate, ImaginedAccount
+from streams.lives.verdict import NOT_JUDGED, Answered, Example, Question
+from streams.policies.scalars import format_duration
+
+MOST_EVENTS = 8
+"""So many events of each life are shown."""
+
+_TELLING = {
+    Question.INVITED: ("invitation.issued", "invitation.cancelled"),
+    Question.RESTRICTED: ("invitation.expired", "invitation.cancelled", "throttle."),
+    Question.TIME: ("invitation.delivered", "invitation.extended"),
+}
+"""The events that answer a question: whole names, or how they begin."""
+
+
+def in_words(account: ImaginedAccount) -> str:
+    """An account as a sentence."""
+    said = [
+        f"{account.followers} followers and the label {account.label} since"
+        f" {_short(account.since)} (account id {account.account_id})"
+    ]
+    if account.falls_to is not None:
+        length = account.falls_for
+        back = " for good" if length is None else f" for {format_duration(length)}"
+        said.append(f"falls to {account.falls_to} when the notice is delivered,{back}")
+    if account.heard_once:
+        said.append("no later reading comes")
+    if account.lifted:
+        said.append("an operator lifts the invitation when it is delivered")
+    said.append("the owner refuses" if account.answer == "declined" else "the owner is silent")
+    return "; ".join(said)
+
+
+def text(answers: Sequence[Answered]) -> Iterator[str]:
+    """Lines for a terminal."""
+    for answer in answers:
+        yield f"{answer.question}: {answer.verdict}"
+        for direction, example in _examples(answer):
+            yield f"  {direction} for {in_words(example.account)}"
+            yield from (f"    before: {line}" for line in _told(answer.question, example.before))
+            yield from (f"    after:  {line}" for line in _told(answer.question, example.after))
+    yield f"not judged: {NOT_JUDGED}"
+
+
+def markdown(title: str, changes: Sequence[str], answers: Sequence[Answered]) -> Iterator[str]:
+    """A comment for a pull request."""
+    yield f"### {title}"
+    yield ""
+    yield "| question | the second policy is |"
+    yield "|---|---|"
+    for answer in answers:
+        yield f"| {answer.question} | **{answer.verdict}** |"
+    yield ""
+    yield from (f"* `{change}`" for change in changes)
+    if not changes:
+        yield "Nothing changes."
+    for answer in answers:
+        for direction, example in _examples(answer):
+            yield ""
+            yield f"**{answer.question}, {direction}**: {in_words(example.account)}"
+            yield ""
+            yield "| before | after |"
+            yield "|---|---|"
+            before, after = (
+                "<br>".join(_told(answer.question, it)) for it in (example.before, example.after)
+            )
+            yield f"| {before} | {after} |"
+    yield ""
+    yield f"Not judged: {NOT_JUDGED}."
+
+
+def _examples(answer: Answered) -> Iterator[tuple[str, Example]]:
+    for direction, example in (("stricter", answer.stricter), ("milder", answer.milder)):
+        if example is not None:
+            yield direction, example
+
+
+def _told(question: Question, fate: Fate) -> list[str]:
+    events = [it for it in fate.events if str(it["event"]).startswith(_TELLING[question])]
+    lines = [_line(it) for it in events[:MOST_EVENTS]]
+    if len(events) > MOST_EVENTS:
+        lines.append(f"and {len(events) - MOST_EVENTS} more")
+    return lines or ["nothing"]
+
+
+def _line(event: dict[str, Any]) -> str:
+    words = [event["decided_at"], event["event"], event.get("surface"), event["reason"]]
+    words += [event["mode"], event.get("level")]
+    for name in ("deadline_at", "expires_at"):
+        if name in event:
+            words.append(f"{name} {event[name] or 'none'}")
+    return " ".join(str(word) for word in words if word is not None)
+
+
+def _short(instant: int) -> str:
+    return rfc3339(instant).replace(".000Z", "Z")

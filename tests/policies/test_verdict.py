@@ -1,0 +1,133 @@
+"""`byline policy diff`: the verdict on two policies, and the account that shows it."""
+
+import json
+from itertools import combinations
+from pathlib import Path
+from time import process_time
+
+import pytest
+from typer.testing import CliRunner
+
+from streams.cli.program import app
+from streams.core.model.policy import Policy
+from streams.lives.account import led_again
+from streams.lives.telling import in_words, markdown, text
+from streams.lives.verdict import Question, Verdict, compare, differences
+from streams.policies import load_policies
+from tests.policies.given import SHIPPED, loaded, written
+from tests.policies.pairs import judge_family
+
+INVITED, RESTRICTED, TIME = Question
+ENFORCE = ("\nmode: shadow", "\nmode: enforce")
+GUARDS = ("guards: {window: PT1H, minimum: 50, undelivered_ratio: 0.2}", "")
+SAME, STRICTER, MILDER, NEITHER = Verdict
+
+CHANGES = [
+    ("P14D", "P13D", {RESTRICTED: STRICTER, TIME: STRICTER}),
+    ("P14D", "P15D", {RESTRICTED: MILDER, TIME: MILDER}),
+    ("followers: 500000", "followers: 499999", {INVITED: STRICTER, RESTRICTED: STRICTER}),
+    ("[finance, law]", "[finance]", {INVITED: MILDER, RESTRICTED: MILDER}),
+    ("法律: law", "法学: law", {INVITED: NEITHER, RESTRICTED: NEITHER}),
+    ("dwell: PT24H", "dwell: PT25H", {INVITED: MILDER, RESTRICTED: MILDER}),
+    ("exit_ratio: 0.95", "exit_ratio: 0.96", {RESTRICTED: MILDER}),
+    ("leave_after: P7D", "leave_after: P8D", {RESTRICTED: STRICTER}),
+    ("on_fall_below: close", "on_fall_below: keep", {RESTRICTED: STRICTER}),
+    ("cool_down: P30D", "cool_down: P31D", {INVITED: MILDER}),
+    ("max_age: P30D", "max_age: P10D", {INVITED: MILDER, RESTRICTED: MILDER}),
+    ("recommend-feed: limited", "search: limited", {RESTRICTED: NEITHER}),
+    ("[declined, no_answer]", "[declined]", {RESTRICTED: MILDER}),
+    ("expires_after: P90D", "expires_after: P80D", {RESTRICTED: MILDER}),
+    ("rollout_percent: 100", "rollout_percent: 50", {INVITED: MILDER, RESTRICTED: MILDER}),
+    ("review_after: P30D", "review_after: P20D", {}),
+]
+"""Whose count is heard once is restricted only while the reading is not too old: so a shorter dwell
+or window restricts more of them.
+"""
+
+
+def verdicts(a: Policy, b: Policy) -> dict[Question, Verdict]:
+    """What is not equivalent."""
+    return {it.question: it.verdict for it in compare(a, b) if it.verdict is not SAME}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "wanted"), CHANGES, ids=[f"{it[0]} {it[1]}" for it in CHANGES]
+)
+def test_a_change_goes_this_way_and_its_example_shows_it(
+    before: str, after: str, wanted: dict[Question, Verdict], tmp_path: Path
+) -> None:
+    a, b = loaded(tmp_path, ENFORCE, GUARDS), loaded(tmp_path, ENFORCE, GUARDS, (before, after))
+    answers = compare(a, b)
+    assert {it.question: it.verdict for it in answers if it.verdict is not SAME} == wanted
+    for answer in answers:
+        for direction, example in ((1, answer.stricter), (-1, answer.milder)):
+            if example is None:
+                continue
+            one = led_again(a, example.account, example.inputs, example.until)
+            other = led_again(b, example.account, example.inputs_after, example.until)
+            assert direction in dict(differences(one, other))[answer.question]
+            assert example.shared
+
+
+def test_going_back_goes_the_other_way(tmp_path: Path) -> None:
+    a, b = loaded(tmp_path, ENFORCE), loaded(tmp_path, ENFORCE, ("P14D", "P13D"))
+    assert verdicts(b, a) == {RESTRICTED: MILDER, TIME: MILDER}
+
+
+def test_enforce_instead_of_shadow_invites_and_restricts(tmp_path: Path) -> None:
+    a, b = loaded(tmp_path), loaded(tmp_path, ENFORCE)
+    assert verdicts(a, b) == {INVITED: STRICTER, RESTRICTED: STRICTER}
+
+
+def test_a_date_instead_of_a_window_is_milder_for_who_comes_early(tmp_path: Path) -> None:
+    early = "from: 2023-12-22T00:00:00+08:00"
+    dated = (early, f"{early}, answer_by: 2024-02-01T00:00:00+08:00")
+    shorter = loaded(tmp_path, ENFORCE, dated, ("P14D", "P5D"))
+    assert verdicts(loaded(tmp_path, ENFORCE), shorter)[TIME] == NEITHER
+
+
+def test_the_smallest_account_stands_at_the_line(tmp_path: Path) -> None:
+    lower = ("followers: 500000", "followers: 400000")
+    (invited, *_) = compare(loaded(tmp_path, ENFORCE), loaded(tmp_path, ENFORCE, lower))
+    assert invited.milder is None
+    assert invited.stricter is not None
+    assert invited.stricter.account.followers == 400000
+    assert in_words(invited.stricter.account).startswith("400000 followers and the label 法律")
+
+
+def test_random_pairs_agree_with_brute_force() -> None:
+    """A sample of `python -m tests.policies.pairs`; see pairs.md."""
+    result = judge_family((77, 5, 20))
+    assert result["counts"]["pairs"] == 10
+    assert result["contradictions"] == []
+
+
+def test_any_two_shipped_policies_take_less_than_five_seconds() -> None:
+    policies = load_policies(SHIPPED, require_approvals=False)
+    for a, b in list(combinations(policies.values(), 2))[::7]:
+        began = process_time()
+        compare(a, b)
+        assert process_time() - began < 5, (a.platform, b.platform)
+
+
+def test_what_is_told_names_before_and_after(tmp_path: Path) -> None:
+    answers = compare(loaded(tmp_path, ENFORCE), loaded(tmp_path, ENFORCE, ("P14D", "P13D")))
+    lines = list(text(answers))
+    assert "how long they have: stricter" in lines
+    assert any(line.startswith("    before: ") and "deadline_at" in line for line in lines)
+    page = "\n".join(markdown("weibo 3 → 4", ["a change"], answers))
+    assert "| how long they have | **stricter** |" in page
+
+
+def test_the_command_writes_text_json_and_markdown(tmp_path: Path) -> None:
+    a = written(tmp_path, ENFORCE)
+    (tmp_path / "new").mkdir()
+    b = written(tmp_path / "new", ENFORCE, ("P14D", "P13D"))
+    run = CliRunner().invoke
+    assert "how long they have: stricter" in run(app, ["policy", "diff", str(a), str(b)]).stdout
+    answer = json.loads(run(app, ["policy", "diff", str(a), str(b), "--json"]).stdout)
+    verdict = answer["verdicts"][2]
+    assert (verdict["question"], verdict["verdict"]) == ("how long they have", "stricter")
+    assert verdict["examples"]["stricter"]["inputs"][0]["topic"] == "category-changes"
+    page = run(app, ["policy", "diff", str(a), str(b), "--format", "markdown"]).stdout
+    assert page.startswith("### weibo 3 → weibo 3")
