@@ -26,7 +26,7 @@ EVENTS = "byline events --kafka --json"
 SAID = "--actor op.1 --reason incident"
 LATER = {
     9: 'with `backtest`, the issue "Know before you act"',
-    14: "`byline policy diff OLD NEW` says it; the smallest example comes with that issue",
+    14: "`byline policy diff OLD NEW` says it, with an account that shows it; no cluster is asked",
 }
 MEND = f"""#!{sys.executable}
 import json, sys
