@@ -66,7 +66,10 @@ def page(
         policies=[
             _of(policy, tally.restrictions())
             for policy, tally in zip(report["policies"], tallies, strict=True)
+            # With changes they alone are said.
+            if changes is None
         ],
+        most=MOST_ROWS,
         changes=changes,
     )
 

@@ -83,8 +83,12 @@ def test_against_another_version_says_only_what_changes(
     text = (SHIPPED / "weibo.yaml").read_text()
     other.write_text(text.replace("财经: finance", "财经趣闻: finance"))
     words = ("backtest", str(SHIPPED / "weibo.yaml"), "--against", str(other))
-    answer = byline(*words, "--readings", str(readings), "--csv", str(tmp_path / "c.csv"))
+    files = ("--csv", str(tmp_path / "c.csv"), "--html", str(tmp_path / "c.html"))
+    answer = byline(*words, "--readings", str(readings), *files)
     assert answer.code == 0
+    page = (tmp_path / "c.html").read_text()
+    assert "1 invited under" in page
+    assert "accounts invited" not in page
     (row,) = csv.DictReader((tmp_path / "c.csv").open())
     assert (row["what"], row["account_id"], row["reason"]) == ("invited", "a1", "over_line")
     same = byline(*words[:2], "--against", str(_copy(other, text)), "--readings", str(readings))
