@@ -23,7 +23,7 @@ def test_the_lives_under_other_regimes_hold() -> None:
         ("spain", "P62D", "P2M", "has no fixed length; write years and months in days"),
         ("spain", "followers: 1000000,", "followers: 1000000, income: 300000,", "unknown key"),
         ("spain", "followers: 1000000,", "followers: 1000000, videos: 24,", "unknown key"),
-        ("agcom", "followers: 500000,", "followers: 500000, views: 1000000,", "unknown key"),
+        ("agcom", "followers: 500000", "followers: 500000\n    views: 9", "unknown key"),
         ("agcom", "mode: shadow", "mode: enforce", "enforce needs it, and it is null"),
     ],
 )
