@@ -40,8 +40,6 @@ Progress = Callable[[str, int, int], None]
 Watch = Callable[[str, str, bytes | None, bytes | None], None]
 """Sees every output: the policy's name, topic, key, value."""
 _TOLD_EVERY = 5_000
-_INTERRUPTED = "Query interrupted"
-"""What DuckDB says of a Ctrl-C that comes while it is at work."""
 
 
 @dataclass(frozen=True)
@@ -163,10 +161,6 @@ def run(
         connection = connect(place)
         try:
             return _run(asked, connection, place, tell, watch)
-        except RuntimeError as error:
-            if str(error) != _INTERRUPTED:
-                raise
-            raise KeyboardInterrupt from None
         finally:
             connection.close()
 

@@ -18,7 +18,14 @@ from streams.backtest.report import report
 from streams.backtest.run import Asked, Backtest, run
 from streams.backtest.sentences import first_line, headline, tables
 from streams.backtest.tally import Tally
-from streams.cli.backtest_source import CACHE, from_kafka, progress, say_cache, work_folder
+from streams.cli.backtest_source import (
+    CACHE,
+    from_kafka,
+    interruptible,
+    progress,
+    say_cache,
+    work_folder,
+)
 from streams.cli.output import echo, echo_error, echo_json
 from streams.cli.times import time_of
 from streams.core.model.policy import Policy
@@ -102,7 +109,7 @@ def backtest(
     )
     began = time.monotonic()
     try:
-        with progress() as tell:
+        with interruptible(), progress() as tell:
             asked = from_kafka(asked, tell)
             found = run(asked, work_folder(), tell)
     except KeyboardInterrupt:

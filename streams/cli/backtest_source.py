@@ -1,11 +1,13 @@
 """Where a backtest's rows come from beside files: Kafka's topics through a cache; and progress."""
 
 import asyncio
+import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import FrameType
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -96,6 +98,26 @@ def say_cache(words: list[str]) -> None:
 
 def _number(one: tuple[str, int]) -> int:
     return int(one[0])
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Whatever an error a Ctrl-C becomes below (DuckDB and Arrow have several), it is one here."""
+    pressed: list[int] = []
+
+    def press(number: int, frame: FrameType | None) -> None:
+        pressed.append(number)
+        signal.default_int_handler(number, frame)
+
+    before = signal.signal(signal.SIGINT, press)
+    try:
+        yield
+    except Exception:
+        if pressed:
+            raise KeyboardInterrupt from None
+        raise
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager

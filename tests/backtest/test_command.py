@@ -128,7 +128,10 @@ def test_without_the_packages_it_says_what_to_install(
     assert "pip install 'byline[backtest]'" in answer.err
 
 
-def test_ctrl_c_leaves_nothing_half_written_and_says_how_to_go_on(tmp_path: Path) -> None:
+@pytest.mark.parametrize("after_seconds", [0.0, 0.1, 0.8])
+def test_ctrl_c_leaves_nothing_half_written_and_says_how_to_go_on(
+    tmp_path: Path, after_seconds: float
+) -> None:
     rows = [Row(n * 1000, f"a{n % 50}", 900_000 + n % 200_000) for n in range(150_000)]
     readings = csv_file(tmp_path / "r.csv", rows)
     out = tmp_path / "out.json"
@@ -139,7 +142,7 @@ def test_ctrl_c_leaves_nothing_half_written_and_says_how_to_go_on(tmp_path: Path
     deadline = time.monotonic() + 60
     while not (work.exists() and os.listdir(work)) and time.monotonic() < deadline:
         time.sleep(0.02)
-    time.sleep(0.5)
+    time.sleep(after_seconds)
     running.send_signal(signal.SIGINT)
     _, said = running.communicate(timeout=60)
     assert running.returncode == 130, said
