@@ -20,7 +20,7 @@ from tests.chaos.book import Book, bare
 from tests.oracle.guard import WORDS, RefusalGuard, certain
 from tests.oracle.model import Life, plain_id
 from tests.oracle.policy import Policy, instant
-from tests.oracle.records import Record
+from tests.oracle.records import Record, partition_of
 from tests.oracle.words import Said
 
 Ids = Mapping[tuple[str, str, int], str]
@@ -43,7 +43,7 @@ class Following:
     ) -> None:
         self.lives: dict[str, Life] = {}
         self.breaches: list[str] = []
-        self._partition = partition
+        self._partition, self._partitions = partition, book.partitions
         self._ids, self._worth, self._refused = ids, worth, refused
         self._unborn = {name: _newborn(policy) for name, policy in policies.items()}
         """One of each platform, told what all are told: those born later have heard it."""
@@ -175,8 +175,9 @@ class Following:
         tripped = list(self._counted.get((name, record.offset), ()))
         for platform in tripped:
             self._guard.trip(now, name, platform)
-        if name in WORDS and not certain(key, reason):
-            tripped += self._guard.refused(now, name, key, reason, entered)
+        at_home = partition_of(record.key or b"", self._partitions) == record.partition
+        if name in WORDS and not certain(key, reason, at_home):
+            tripped += self._guard.refused(now, name, key, reason, entered, at_home)
         elif name in WORDS and key in self._worth:
             assert key is not None
             self._receive(now, key, "refused", name, entered)

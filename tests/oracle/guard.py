@@ -43,15 +43,21 @@ class RefusalGuard:
                 self.numbers[topic, platform] -= 1
 
     def refused(
-        self, now: datetime, topic: str, key: str | None, reason: Refused, entered: datetime
+        self,
+        now: datetime,
+        topic: str,
+        key: str | None,
+        reason: Refused,
+        entered: datetime,
+        at_home: bool = True,
     ) -> list[str]:
-        """A refused record; the platforms that trip."""
+        """A refused record; the platforms that trip. `at_home`: it lies where its key belongs."""
         if reason == Refused.NOT_APPROVED:
             self.good(topic, key)
             return []
         if topic == "switches" and self.partition != 0:
             return []
-        if topic in WORDS and not certain(key, reason):
+        if topic in WORDS and not certain(key, reason, at_home):
             return self._at_once(now, topic, key, reason, entered)
         found = []
         for platform in self._named(key):
@@ -116,9 +122,12 @@ class RefusalGuard:
         return [named[1]] if named[1] in self.platforms else []
 
 
-def certain(key: str | None, reason: Refused) -> bool:
-    """Whether it is sure which account a refused record is about."""
-    return KEY.fullmatch(key or "") is not None and reason not in UNCERTAIN
+def certain(key: str | None, reason: Refused, at_home: bool = True) -> bool:
+    """Whether it is sure which account a refused record is about.
+
+    A record that is too large is refused for that, even if it also lies in a wrong partition.
+    """
+    return at_home and KEY.fullmatch(key or "") is not None and reason not in UNCERTAIN
 
 
 def is_unclear(topic: str, key: str | None, reason: Refused | None) -> bool:

@@ -95,6 +95,14 @@ def test_an_unclear_word_of_no_certain_account_trips_at_once(
     assert refuse(guard(), 1, key, topic=topic, reason=reason) == tripped
 
 
+@pytest.mark.parametrize(("at_home", "tripped"), [(True, []), (False, ["weibo"])])
+def test_a_word_that_is_too_large_trips_at_once_only_in_a_wrong_partition(
+    at_home: bool, tripped: list[str]
+) -> None:
+    too_large = ("consent-answers", "weibo:a", Refused.TOO_LARGE)
+    assert guard().refused(at(1), *too_large, at(1), at_home) == tripped
+
+
 def test_no_other_topic_trips_at_once() -> None:
     assert refuse(guard(), 1, None, reason=Refused.NOT_JSON) == []
 
