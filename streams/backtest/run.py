@@ -6,8 +6,9 @@ Several policies share the scan: each has a partition of its own, and gets the r
 from __future__ import annotations
 
 import heapq
+import os
 import shutil
-import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -142,8 +143,11 @@ def workplace(folder: Path) -> Iterator[Path]:
     """A folder of one run inside `folder`, which only its owner may enter; removed at the end."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     folder.chmod(0o700)
-    place = Path(tempfile.mkdtemp(prefix="run-", dir=folder))
+    place = folder / f"run-{os.getpid()}-{threading.get_ident()}"
     try:
+        # What a killed process of this number has left goes; a Ctrl-C from here on leaves nothing.
+        shutil.rmtree(place, ignore_errors=True)
+        place.mkdir(mode=0o700)
         yield place
     finally:
         shutil.rmtree(place, ignore_errors=True)

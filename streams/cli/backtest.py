@@ -109,7 +109,12 @@ def backtest(
     )
     began = time.monotonic()
     try:
-        with interruptible(), progress() as tell:
+        with interruptible() as check, progress() as show:
+
+            def tell(what: str, done: int, total: int) -> None:
+                check()
+                show(what, done, total)
+
             asked = from_kafka(asked, tell)
             found = run(asked, work_folder(), tell)
     except KeyboardInterrupt:

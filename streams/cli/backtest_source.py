@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -101,20 +101,27 @@ def _number(one: tuple[str, int]) -> int:
 
 
 @contextmanager
-def interruptible() -> Iterator[None]:
-    """Whatever an error a Ctrl-C becomes below (DuckDB and Arrow have several), it is one here."""
+def interruptible() -> Iterator[Callable[[], None]]:
+    """Whatever a Ctrl-C becomes below (DuckDB and Arrow make errors of it), it is one here.
+
+    Yields what raises it again where it was swallowed, as while a library is loaded.
+    """
     pressed: list[int] = []
 
     def press(number: int, frame: FrameType | None) -> None:
         pressed.append(number)
         signal.default_int_handler(number, frame)
 
+    def check() -> None:
+        if pressed:
+            raise KeyboardInterrupt
+
     before = signal.signal(signal.SIGINT, press)
     try:
-        yield
+        yield check
+        check()
     except Exception:
-        if pressed:
-            raise KeyboardInterrupt from None
+        check()
         raise
     finally:
         signal.signal(signal.SIGINT, before)
