@@ -145,7 +145,8 @@ def test_ctrl_c_leaves_nothing_half_written_and_says_how_to_go_on(
     time.sleep(after_seconds)
     running.send_signal(signal.SIGINT)
     _, said = running.communicate(timeout=60)
-    assert running.returncode == 130, said
+    # A process that ends by the signal itself is 130 to a shell as well.
+    assert running.returncode in (130, -signal.SIGINT), said
     assert "no report was written; run the same command again" in said
     assert not out.exists()
     assert os.listdir(work) == []
