@@ -243,9 +243,9 @@ def table(results: list[dict[str, Any]], size: int, accounts: int) -> str:
 def main() -> None:
     """Judges families one after the other; what is done is written down each time."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--families", type=int, default=8)
-    parser.add_argument("--size", type=int, default=52)
-    parser.add_argument("--accounts", type=int, default=100)
+    parser.add_argument("--families", type=int, default=2)
+    parser.add_argument("--size", type=int, default=101)
+    parser.add_argument("--accounts", type=int, default=60)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--out", type=Path, default=TABLE)
