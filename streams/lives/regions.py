@@ -55,9 +55,10 @@ def _of_place(pair: Pair, account_id: str, label: str, followers: int) -> Iterat
     yield replace(base, since=late, lifted=True)
     for since in _instants_heard_once(pair, late):
         yield replace(base, since=since, heard_once=True)
-    for falls_to, falls_for in product(_falls(pair, followers), _lengths_of_fall(pair)):
+    falls = product(_instants_of_fall(pair), _falls(pair, followers), _lengths_of_fall(pair))
+    for since, falls_to, falls_for in falls:
         for answer in ANSWERS:
-            yield replace(base, since=late, answer=answer, falls_to=falls_to, falls_for=falls_for)
+            yield replace(base, since=since, answer=answer, falls_to=falls_to, falls_for=falls_for)
 
 
 def _ids(pair: Pair) -> list[str]:
@@ -128,6 +129,14 @@ def _instants_heard_once(pair: Pair, late: int) -> list[int]:
             if phase.answer_by is not None:
                 cuts.append(phase.answer_by - age)
     return [*_between([*cuts, *_instants(pair)]), late] if cuts else []
+
+
+def _instants_of_fall(pair: Pair) -> list[int]:
+    """Cut where another line is in force when an account is invited."""
+    starts = [phase.starts_at for it in pair for phase in it.phases if phase.starts_at is not None]
+    dwells = {it.stability.dwell for it in pair} | {0}
+    cuts = {start - dwell for start in starts for dwell in dwells} or {0}
+    return [at for at in _between(cuts) if at not in cuts]
 
 
 def _falls(pair: Pair, followers: int) -> list[int]:
