@@ -91,6 +91,7 @@ def _policy(found: Backtest, tally: Tally) -> dict[str, Any]:
         "version": policy.version,
         "digest": policy.digest,
         "mode": policy.mode,
+        "begins_later": _begins_later(policy, found.now),
         "stages": tally.stages(),
         "invited_accounts": sum(tally.again().values()),
         "funnel": as_plain(tally.funnel),
@@ -112,6 +113,12 @@ def _policy(found: Backtest, tally: Tally) -> dict[str, Any]:
         "restricted_accounts": len(tally.restricted_now()),
         "restricted": as_plain(tally.surfaces()),
     }
+
+
+def _begins_later(policy: Policy, now: int) -> str | None:
+    """When the first phase begins, if that is after all of the history."""
+    starts = [phase.starts_at or 0 for phase in policy.phases]
+    return rfc3339(min(starts)) if starts and min(starts) > now else None
 
 
 def _load(tally: Tally, event: str, cap: int) -> dict[str, Any]:

@@ -49,7 +49,13 @@ def _labels(it: Mapping[str, Any]) -> str:
 
 def headline(policy: Mapping[str, Any]) -> str:
     """One policy in a sentence."""
-    stages = policy["stages"]
+    stages, begins = policy["stages"], policy["begins_later"]
+    if begins:
+        return (
+            f"{policy['policy']} ({policy['platform']} v{policy['version']}, {policy['mode']}):"
+            f" its first phase begins on {begins[:10]}, after all of the history: nobody can be"
+            " invited. A copy of it with an earlier `from` says whom it would have met"
+        )
     return (
         f"{policy['policy']} ({policy['platform']} v{policy['version']}, {policy['mode']}):"
         f" {policy['invited_accounts']:,} accounts invited, {stages['consent.granted']:,} grants,"

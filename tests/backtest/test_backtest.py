@@ -13,7 +13,7 @@ from streams.backtest.against import changes
 from streams.backtest.answers import AnswerModel, read_model
 from streams.backtest.page import page
 from streams.backtest.report import report
-from streams.backtest.sentences import first_line
+from streams.backtest.sentences import first_line, headline
 from streams.core.model.ids import invitation_id
 from streams.operate.errors import UsageError
 from tests.backtest.given import (
@@ -54,6 +54,14 @@ def test_an_account_over_the_line_is_invited_reminded_and_restricted_each_at_its
         rfc3339(issued + MINUTE + 2 * DAY),
         rfc3339(issued + MINUTE + 3 * DAY),
     ]
+
+
+def test_a_policy_that_begins_after_the_history_is_said_to(tmp_path: Path) -> None:
+    first = replace(policy().phases[0], starts_at=START + 400 * DAY)
+    later = policy(phases=(first,))
+    found, said = backtested(tmp_path, csv_file(tmp_path / "r.csv", rising("a1")), later)
+    assert events(said) == []
+    assert "begins on" in headline(report(found)["policies"][0])
 
 
 def test_every_form_of_a_history_gives_the_same_bytes(tmp_path: Path) -> None:
