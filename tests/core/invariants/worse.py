@@ -111,7 +111,7 @@ def late_is_worse(punctual: Run, late: Run, told: Sequence[Told]) -> tuple[bool,
                 faults.append(f"cycle {number}: {surface} is restricted by the late worker alone")
             elif restricted.lifted_at is None:
                 faults.append(f"cycle {number}: {surface} is never lifted by the late worker")
-            elif known.lifted_for != "ended" and restricted.lifted_for == "ended":
+            elif _runs_to_its_end(known, restricted):
                 faults.append(
                     f"cycle {number}: {surface} is lifted ({known.lifted_for}) by the punctual "
                     "worker, the late one lets it run to its end"
@@ -122,6 +122,13 @@ def late_is_worse(punctual: Run, late: Run, told: Sequence[Told]) -> tuple[bool,
         if on_time.granted and not slept.granted and slept.ended_at is None and not over:
             faults.append(f"cycle {number}: the grant counts for the punctual worker alone")
     return compared, faults
+
+
+def _runs_to_its_end(known: Restricted, restricted: Restricted) -> bool:
+    """Whether it ended by itself later than a punctual worker lifted it for a reason."""
+    assert restricted.lifted_at is not None
+    ended = known.lifted_for != "ended" and restricted.lifted_for == "ended"
+    return ended and (known.lifted_at is None or restricted.lifted_at > known.lifted_at)
 
 
 def stricter_reaches_back(before: Run, after: Run, changed_at: int) -> tuple[bool, list[str]]:
