@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from schemas.enums import EARLIEST_TIME_MS
+from streams.extras import to_install
 from streams.operate.errors import UsageError
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 MEMORY = "700MB"
 """What DuckDB may hold; beyond it spills into the run's folder."""
-INSTALL = "a backtest needs packages that are not installed: pip install 'byline[backtest]'"
+INSTALL = f"a backtest needs packages that are not installed: {to_install('backtest')}"
 _ENDINGS = {".parquet": "parquet", ".csv": "csv", ".jsonl": "json", ".ndjson": "json"}
 FORMS = "a file that ends in .parquet, .csv, .jsonl or .ndjson (.gz too but for Parquet), or *"
 READING_COLUMNS = {"observed_at": True, "platform": True, "account_id": True, "followers": True}

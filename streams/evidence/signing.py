@@ -3,6 +3,7 @@
 import hashlib
 from pathlib import Path
 
+from streams.extras import to_install
 from streams.operate.errors import UsageError
 
 
@@ -25,7 +26,7 @@ def sign(content: bytes, key_file: Path) -> tuple[bytes, str]:
         )
     except ModuleNotFoundError:
         raise UsageError(
-            "a signature needs a package that is not installed: pip install 'byline[signing]'"
+            f"a signature needs a package that is not installed: {to_install('signing')}"
         ) from None
     try:
         key = load_pem_private_key(key_file.read_bytes(), password=None)

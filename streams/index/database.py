@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
 
+from streams.extras import to_install
 from streams.index.errors import DatabaseAway, IndexFault
 from streams.settings import Settings
 
@@ -81,7 +82,7 @@ def open_engine(url: URL, *, make: bool = False) -> Engine:
         return create_engine(url, pool_pre_ping=True)
     except (ModuleNotFoundError, NoSuchModuleError):
         raise IndexFault(
-            "PostgreSQL needs a driver that is not installed: pip install 'byline[postgresql]'"
+            f"PostgreSQL needs a driver that is not installed: {to_install('postgresql')}"
         ) from None
     except OSError as error:
         raise IndexFault(

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from streams.extras import to_install
 from streams.local.errors import LocalKafkaError, PackagesMissingError
 from streams.local.kafka import KafkaCluster
 from streams.local.node import STOP_TIMEOUT_SECONDS
@@ -111,6 +112,6 @@ def _psutil() -> Any:
         import psutil
     except ImportError as error:
         raise PackagesMissingError(
-            "a local Kafka needs the package psutil: pip install 'byline[local]'"
+            f"a local Kafka needs the package psutil: {to_install('local')}"
         ) from error
     return psutil

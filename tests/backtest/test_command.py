@@ -125,7 +125,7 @@ def test_without_the_packages_it_says_what_to_install(
     readings = _history(tmp_path / "r.csv")
     answer = byline("backtest", str(SHIPPED / "weibo.yaml"), "--readings", str(readings))
     assert answer.code == 2
-    assert "pip install 'byline[backtest]'" in answer.err
+    assert "pip install '.[backtest]'" in answer.err
 
 
 @pytest.mark.parametrize("after_seconds", [0.0, 0.1, 0.8])

@@ -61,3 +61,14 @@ def test_the_lock_of_the_runtime_is_part_of_the_one_for_development() -> None:
     wanted = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
     names = {re.split(r"[<>=~ \[]", it, maxsplit=1)[0].replace(".", "-") for it in wanted}
     assert names <= {it.partition("==")[0] for it in runtime}
+
+
+def test_every_extra_that_a_message_names_is_one() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    said = [
+        found
+        for file in (ROOT / "streams").rglob("*.py")
+        for found in re.findall(r"to_install\(['\"](\w+)['\"]\)", file.read_text())
+    ]
+    assert len(said) >= 5
+    assert set(said) <= project["optional-dependencies"].keys()
