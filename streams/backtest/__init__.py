@@ -1,7 +1,9 @@
 """What a policy would have done to history: the same core, a simulated clock.
 
-`lead.py` runs one partition of the core through simulated time, `columns.py` and `scan.py` find the
-rows that matter with DuckDB, `answers.py` is the stated model of answers that the data lack,
-`run.py` puts them together. `tally.py` and `carried.py` are what is found, `against.py` compares
-two runs, `page.py`, `terminal.py` and `files.py` write it. It needs the extra `backtest`.
+`columns.py` reads histories, `cache.py` records topics, `scan.py` finds the rows that matter with
+DuckDB and `lines.py` who is near a line. `words.py` reads answers, and `answers.py` is the stated
+model of those that the data lack. `run.py` puts them together and leads the core
+(`streams/lives/partition.py`). `tally.py` is what is found, `report.py` its form, `sentences.py`
+and `page.py` what people read, `files.py` writes them, `against.py` compares two runs. It needs the
+extra `backtest`.
 """

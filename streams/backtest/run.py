@@ -23,7 +23,6 @@ from schemas.inputs import InputName
 from streams.backtest import columns
 from streams.backtest.answers import AnswerModel, ModelWord
 from streams.backtest.columns import Columns, connect
-from streams.backtest.lead import LedPartition, LedRecord
 from streams.backtest.lines import crossings, near_lines
 from streams.backtest.scan import Carried, Floors, Scan
 from streams.backtest.tally import Tally
@@ -31,6 +30,7 @@ from streams.backtest.words import load_words
 from streams.core.model.instants import rfc3339
 from streams.core.model.policy import Policy
 from streams.core.partition import ORDER
+from streams.lives.partition import SimulatedPartition, SimulatedRecord
 from streams.operate.errors import UsageError
 
 if TYPE_CHECKING:
@@ -87,7 +87,8 @@ class Lane:
         self._said: list[tuple[int, int, ModelWord]] = []
         self._offsets = dict.fromkeys(ORDER, 0)
         self._number = 0
-        self.led = LedPartition({policy.platform: policy}, self._sent, start)
+        self.led = SimulatedPartition({policy.platform: policy}, self._sent, start)
+        self.led.any_order()
 
     def _sent(self, topic: str, key: bytes | None, value: bytes | None) -> None:
         if self._watch is not None:
@@ -107,7 +108,7 @@ class Lane:
             self._number += 1
             heapq.heappush(self._said, (word.at, self._number, word))
 
-    def give(self, at: int, batches: list[tuple[InputName, list[LedRecord]]]) -> None:
+    def give(self, at: int, batches: list[tuple[InputName, list[SimulatedRecord]]]) -> None:
         """The rows of one instant, after all that the model says until then."""
         self._say_until(at - 1)
         self.led.give(at, batches)
@@ -135,7 +136,7 @@ class Lane:
                 # The data have offsets of their own; the model's never meet them.
                 offset = (1 << 40) + self._offsets[word.topic]
                 self._offsets[word.topic] += 1
-                self.led.give(at, [(word.topic, [LedRecord(offset, at, word.key, word.raw)])])
+                self.led.give(at, [(word.topic, [SimulatedRecord(offset, at, word.key, word.raw)])])
 
 
 @contextmanager
@@ -241,7 +242,7 @@ def _lead(lanes: list[Lane], scan: Scan, carried: Carried, tell: Progress) -> in
     of_platform: dict[str, list[Lane]] = {}
     for lane in lanes:
         of_platform.setdefault(lane.tally.policy.platform, []).append(lane)
-    pending: dict[str, list[tuple[InputName, list[LedRecord]]]] = {}
+    pending: dict[str, list[tuple[InputName, list[SimulatedRecord]]]] = {}
     instant: int | None = None
     done = 0
 

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from schemas.enums import ACCOUNT_ID_PATTERN, Cause
 from schemas.inputs import InputName
 from streams.backtest.columns import fault, quoted, usable
-from streams.backtest.lead import LedRecord
 from streams.core.partition import ORDER
+from streams.lives.partition import SimulatedRecord
 
 if TYPE_CHECKING:
     import duckdb
@@ -161,7 +161,7 @@ class Scan:
 
     # ---- rows in order -------------------------------------------------------------------------
 
-    def inputs(self) -> Iterator[tuple[int, InputName, str, LedRecord]]:
+    def inputs(self) -> Iterator[tuple[int, InputName, str, SimulatedRecord]]:
         """The inputs of the accounts kept: instant, topic, platform, record; in order of time.
 
         At one instant by topic in the contract's order, within a topic by row.
@@ -182,7 +182,7 @@ class Scan:
             columns: list[list[Any]] = [column.to_pylist() for column in batch.columns]
             for at, topic, row, platform, account, value in zip(*columns, strict=True):
                 key = f"{platform}:{account}".encode()
-                yield at, ORDER[topic], platform, LedRecord(row, at, key, value)
+                yield at, ORDER[topic], platform, SimulatedRecord(row, at, key, value)
 
     def _counts(self) -> str:
         """Readings as the JSON values that a topic would carry; ids need no escaping."""

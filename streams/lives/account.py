@@ -17,7 +17,7 @@ from schemas.enums import Level, Mode
 from schemas.inputs import InputName
 from streams.core.model.instants import SECOND, milliseconds, rfc3339
 from streams.core.model.policy import Policy
-from streams.lives.partition import SentRecord, SimulatedPartition
+from streams.lives.partition import Sent, SentRecord, SimulatedPartition
 
 Answer = Literal["silent", "declined"]
 NEVER = float("inf")
@@ -90,9 +90,9 @@ def led_again(policy: Policy, account: ImaginedAccount, inputs: Sequence[Put], u
     """What becomes of the account under exactly these inputs."""
     life = _Life(policy, account)
     for put in sorted(inputs, key=lambda it: it.at):
-        life.partition.advance(put.at, inclusive=False)
+        life.partition.until(put.at, inclusive=False)
         life.put(put)
-    life.partition.advance(until)
+    life.partition.until(until)
     life.take()
     return read_fate(life.events, account)
 
@@ -101,7 +101,8 @@ class _Life:
     def __init__(self, policy: Policy, account: ImaginedAccount) -> None:
         self._account, self._policy = account, policy
         self._key = f"{policy.platform}:{account.account_id}".encode()
-        self.partition = SimulatedPartition({policy.platform: policy}, account.since)
+        self._sent = Sent()
+        self.partition = SimulatedPartition({policy.platform: policy}, self._sent, account.since)
         self.inputs: list[Put] = []
         self.events: list[dict[str, Any]] = []
         self._followers = account.followers
@@ -134,7 +135,7 @@ class _Life:
             wake = min((it for it in (due, self._recovers_at) if it is not None), default=None)
             if wake is None or wake > until:
                 return
-            partition.advance(wake, inclusive=False)
+            partition.until(wake, inclusive=False)
             partition.now = max(partition.now, wake)
             if self._recovers_at is not None and self._recovers_at <= partition.now:
                 self._followers, self._recovers_at = account.followers, None
@@ -145,16 +146,16 @@ class _Life:
 
     def _go_on(self) -> None:
         """Timers that are due now, and what follows on what they say."""
-        self.partition.advance(self.partition.now)
+        self.partition.until(self.partition.now)
         for event in self.take():
             if event["event"] == _ISSUED and not self._delivered:
                 # The receipt comes a second later, and says that the delivery was at once.
                 issued_at = self.partition.now
-                self.partition.advance(issued_at + SECOND, inclusive=False)
+                self.partition.until(issued_at + SECOND, inclusive=False)
                 if event["mode"] == Mode.ENFORCE:
                     self._deliver(event["invitation_id"], issued_at)
                 self._fall_or_lift()
-        self.partition.advance(self.partition.now)
+        self.partition.until(self.partition.now)
         self.take()
 
     def _deliver(self, invitation_id: str, at: int) -> None:
@@ -178,7 +179,7 @@ class _Life:
 
     def take(self) -> list[dict[str, Any]]:
         """The events since the last call."""
-        fresh = [_decode(sent.value or b"{}") for sent in _events(self.partition.taken())]
+        fresh = [_decode(sent.value or b"{}") for sent in _events(self._sent.taken())]
         self.events += fresh
         return fresh
 

@@ -13,7 +13,7 @@ from streams.core.model.instants import rfc3339
 from streams.core.model.policy import Policy
 from streams.lives.expectation import Published
 from streams.lives.overlay import Blocks
-from streams.lives.partition import SimulatedPartition
+from streams.lives.partition import Sent, SimulatedPartition
 from streams.lives.suite import Case
 
 Row = tuple[str, str, str]
@@ -55,7 +55,8 @@ class _Leading:
         self._platform = case.policy.platform
         first = policies(case.under)
         begin = min(case.start, case.steps[0][0])
-        self._partition = SimulatedPartition({self._platform: first}, begin, count=case.partitions)
+        self._sent, named = Sent(), {self._platform: first}
+        self._partition = SimulatedPartition(named, self._sent, begin, count=case.partitions)
         self._outcome = Outcome([], set(), 0)
         self._refused = 0
         self._invited: dict[str, str] = {}
@@ -68,23 +69,23 @@ class _Leading:
                 self._take()
                 self._outcome.events.clear()
             # Inputs of an instant are read before its timers act.
-            partition.advance(at, inclusive=False)
+            partition.until(at, inclusive=False)
             if "policy" in step:
                 partition.take_up({self._platform: self._policies(step["policy"])})
             self._take()
             inputs = list(self._inputs(step, at))
             if inputs:
                 partition.put(inputs)
-            partition.advance(at)
+            partition.until(at)
         if len(self._case.steps) == self._case.given_count:
             self._take()
             self._outcome.events.clear()
-        partition.advance(self._case.until)
+        partition.until(self._case.until)
         self._take()
         return self._outcome._replace(refused=self._refused)
 
     def _take(self) -> None:
-        for sent in self._partition.taken():
+        for sent in self._sent.taken():
             if sent.topic == DECISIONS.name:
                 found = _decisions.decode(sent.value or b"{}").transitions
                 self._outcome.rows.update((it.machine, it.from_state, it.input) for it in found)

@@ -16,9 +16,9 @@ import msgspec
 import pytest
 from aiokafka.partitioner import murmur2
 
-from streams.backtest.lead import LedPartition, LedRecord
 from streams.core.model.instants import milliseconds
 from streams.core.model.policy import Policy
+from streams.lives.partition import SimulatedPartition, SimulatedRecord
 from tests.core.invariants.world import SIDE_TOPICS
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
@@ -67,7 +67,9 @@ class Replay:
     ) -> None:
         self.events: list[dict[str, Any]] = []
         named = {policy.platform: policy for policy in policies}
-        self._led = LedPartition(named, self._sent, start, partition, partition_count)
+        self._led = SimulatedPartition(
+            named, self._sent, start, number=partition, count=partition_count
+        )
         self.partition = self._led.partition
         self._labels: dict[tuple[str, str], str] = {}
         self._offsets = {"category-changes": 0, "follower-counts": 0}
@@ -76,8 +78,8 @@ class Replay:
         """Readings of one instant are one batch; `seen` is called after each."""
         for at, group in groupby(rows, key=lambda reading: reading.observed_at):
             now = max(self._led.now, instant(at))
-            counts: list[LedRecord] = []
-            labels: list[LedRecord] = []
+            counts: list[SimulatedRecord] = []
+            labels: list[SimulatedRecord] = []
             for reading in group:
                 labels.extend(self._label(reading, now))
                 value = reading._asdict()
@@ -95,7 +97,7 @@ class Replay:
         if topic not in SIDE_TOPICS:
             self.events.append(msgspec.json.decode(value or b""))
 
-    def _label(self, reading: Reading, now: int) -> Iterator[LedRecord]:
+    def _label(self, reading: Reading, now: int) -> Iterator[SimulatedRecord]:
         """A label where it differs from the one before; an empty one removes it."""
         who = (reading.platform, reading.account_id)
         if self._labels.get(who, "") == reading.label:
@@ -111,8 +113,8 @@ class Replay:
 
     def _record(
         self, topic: str, reading: Reading, now: int, value: dict[str, Any] | None
-    ) -> LedRecord:
+    ) -> SimulatedRecord:
         offset = self._offsets[topic]
         self._offsets[topic] = offset + 1
         key = f"{reading.platform}:{reading.account_id}".encode()
-        return LedRecord(offset, now, key, None if value is None else _encode(value))
+        return SimulatedRecord(offset, now, key, None if value is None else _encode(value))
