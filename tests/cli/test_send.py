@@ -1,6 +1,8 @@
 """`byline send`: what goes, to which partition, and what is refused in which words."""
 
 import asyncio
+import contextlib
+import functools
 import gzip
 import json
 import signal
@@ -285,21 +287,27 @@ async def test_a_line_of_a_pipe_goes_out_at_once_and_an_interrupted_command_says
     await create(on_kafka, 2)
     words = (sys.executable, "-m", "streams", "send", "follower-counts", "-")
     pipes = dict.fromkeys(("stdin", "stdout", "stderr"), asyncio.subprocess.PIPE)
-    process = await asyncio.create_subprocess_exec(*words, **pipes)
-    assert process.stdin is not None
-    for number in range(3):
-        value = READING if number < 2 else {}
-        process.stdin.write(json.dumps(value).encode() + b"\n")
-    await process.stdin.drain()
-    topic = on_kafka.topic_prefix + "follower-counts"
-    bootstrap = on_kafka.kafka_bootstrap_servers
-    async with asyncio.timeout(30):
-        while len(await read_all(bootstrap, topic, 2)) < 2:
-            await asyncio.sleep(0.1)
-    await asyncio.sleep(0.5)
-    process.send_signal(signal.SIGINT)
-    async with asyncio.timeout(10):
-        out, err = await process.communicate()
+    # Who runs the tests in the background has Ctrl-C ignored, and a child inherits that.
+    heard = functools.partial(signal.signal, signal.SIGINT, signal.default_int_handler)
+    process = await asyncio.create_subprocess_exec(*words, **pipes, preexec_fn=heard)
+    try:
+        assert process.stdin is not None
+        for number in range(3):
+            value = READING if number < 2 else {}
+            process.stdin.write(json.dumps(value).encode() + b"\n")
+        await process.stdin.drain()
+        topic = on_kafka.topic_prefix + "follower-counts"
+        bootstrap = on_kafka.kafka_bootstrap_servers
+        async with asyncio.timeout(60):
+            while len(await read_all(bootstrap, topic, 2)) < 2:
+                await asyncio.sleep(0.1)
+        await asyncio.sleep(0.5)
+        process.send_signal(signal.SIGINT)
+        async with asyncio.timeout(30):
+            out, err = await process.communicate()
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
     assert process.returncode == 130
     assert out.decode() == f"2 sent to {topic}, 1 refused\n"
     assert err.decode().splitlines() == [
