@@ -42,45 +42,56 @@ def register(app: typer.Typer) -> None:
     app.command(name="backtest")(backtest)
 
 
+PolicyFiles = Annotated[
+    list[Path],
+    typer.Argument(metavar="POLICY…", help="Policy files; or: cache list, cache clear."),
+]
+Readings = Annotated[
+    str | None,
+    typer.Option(
+        help="CSV, JSON lines (.gz too) or Parquet: a file, folder or pattern; or kafka: the"
+        " topic follower-counts, recorded in a cache that the next run goes on with."
+    ),
+]
+Labels = Annotated[
+    str | None, typer.Option(help="Labels, in the same forms; or kafka: category-changes.")
+]
+Answers = Annotated[
+    str,
+    typer.Option(
+        help="A JSON-lines file of words, or a model:granted=0.6,declined=0.1,bounced=0.02,"
+        "delivery=PT1M,delay=P2D,seed=1; a bare model delivers all, and nobody answers."
+    ),
+]
+Start = Annotated[str | None, typer.Option("--from", help="RFC 3339: first instant.")]
+End = Annotated[str | None, typer.Option("--to", help="RFC 3339: the end, not in it.")]
+Now = Annotated[
+    str | None, typer.Option(help="RFC 3339: the clock runs on to it; default: last row.")
+]
+Against = Annotated[
+    Path | None, typer.Option(help="Another policy of the platform: say only what changes.")
+]
+AsJsonFile = Annotated[
+    Path | None, typer.Option("--json", help="Write the report there; - prints it.")
+]
+AsCsv = Annotated[Path | None, typer.Option("--csv", help="Write the accounts (or changes) there.")]
+AsHtml = Annotated[
+    Path | None, typer.Option("--html", help="Write one page that needs nothing else there.")
+]
+
+
 def backtest(
-    policies: Annotated[
-        list[Path],
-        typer.Argument(metavar="POLICY…", help="Policy files; or: cache list, cache clear."),
-    ],
-    readings: Annotated[
-        str | None,
-        typer.Option(
-            help="CSV, JSON lines (.gz too) or Parquet: a file, folder or pattern; or kafka: the"
-            " topic follower-counts, recorded in a cache that the next run goes on with."
-        ),
-    ] = None,
-    labels: Annotated[
-        str | None, typer.Option(help="Labels, in the same forms; or kafka: category-changes.")
-    ] = None,
-    answers: Annotated[
-        str,
-        typer.Option(
-            help="A JSON-lines file of words, or a model:granted=0.6,declined=0.1,bounced=0.02,"
-            "delivery=PT1M,delay=P2D,seed=1; a bare model delivers all, and nobody answers."
-        ),
-    ] = "model",
-    start: Annotated[str | None, typer.Option("--from", help="RFC 3339: first instant.")] = None,
-    end: Annotated[str | None, typer.Option("--to", help="RFC 3339: the end, not in it.")] = None,
-    now: Annotated[
-        str | None, typer.Option(help="RFC 3339: the clock runs on to it; default: last row.")
-    ] = None,
-    against: Annotated[
-        Path | None, typer.Option(help="Another policy of the platform: say only what changes.")
-    ] = None,
-    as_json: Annotated[
-        Path | None, typer.Option("--json", help="Write the report there; - prints it.")
-    ] = None,
-    as_csv: Annotated[
-        Path | None, typer.Option("--csv", help="Write the accounts (or changes) there.")
-    ] = None,
-    as_html: Annotated[
-        Path | None, typer.Option("--html", help="Write one page that needs nothing else there.")
-    ] = None,
+    policies: PolicyFiles,
+    readings: Readings = None,
+    labels: Labels = None,
+    answers: Answers = "model",
+    start: Start = None,
+    end: End = None,
+    now: Now = None,
+    against: Against = None,
+    as_json: AsJsonFile = None,
+    as_csv: AsCsv = None,
+    as_html: AsHtml = None,
 ) -> None:
     """What policies would have done to history: the worker's own core under a simulated clock.
 
@@ -96,9 +107,8 @@ def backtest(
         raise UsageError("--readings is missing: a file, folder or pattern, or kafka")
     printed = as_json == Path("-")
     files.writable([None if printed else as_json, as_csv, as_html])
-    chosen = _named(policies, against)
     asked = Asked(
-        policies=chosen,
+        policies=_named(policies, against),
         readings=readings,
         labels=labels,
         words=None if _is_model(answers) else answers,
@@ -108,27 +118,13 @@ def backtest(
         now=time_of("--now", now),
     )
     began = time.monotonic()
-    try:
-        with interruptible() as check, progress() as show:
-
-            def tell(what: str, done: int, total: int) -> None:
-                check()
-                show(what, done, total)
-
-            asked = from_kafka(asked, tell)
-            found = run(asked, work_folder(), tell)
-    except KeyboardInterrupt:
-        echo_error(
-            "stopped: no report was written; run the same command again (what a cache has recorded"
-            " of Kafka in whole files is not read again)"
-        )
-        raise typer.Exit(STOPPED) from None
+    found = _led(asked)
     plain = report(found)
     changed = None
     if against is not None:
-        a, b = found.tallies
-        changed = comparing.changes(a, b)
-        plain["against"] = comparing.as_plain(a, b, changed)
+        before, after = found.tallies
+        changed = comparing.changes(before, after)
+        plain["against"] = comparing.as_plain(before, after, changed)
     if as_csv is not None:
         text = files.accounts_csv(found.tallies) if changed is None else files.changes_csv(changed)
         files.write(as_csv, text)
@@ -140,6 +136,24 @@ def backtest(
         echo_json(plain)
         return
     _say(found, plain, changed, time.monotonic() - began)
+
+
+def _led(asked: Asked) -> Backtest:
+    """What came of it; exit 130 if somebody stops it."""
+    try:
+        with interruptible() as check, progress() as show:
+
+            def tell(what: str, done: int, total: int) -> None:
+                check()
+                show(what, done, total)
+
+            return run(from_kafka(asked, tell), work_folder(), tell)
+    except KeyboardInterrupt:
+        echo_error(
+            "stopped: no report was written; run the same command again (what a cache has recorded"
+            " of Kafka in whole files is not read again)"
+        )
+        raise typer.Exit(STOPPED) from None
 
 
 def _is_model(answers: str) -> bool:
