@@ -53,6 +53,7 @@ def _noted(book: Book, words: bytes) -> int:
         pytest.param(10226, id="a reissue read together with a switch"),
         pytest.param(20031, id="a switch that is older than the trip before it"),
         pytest.param(20073, id="a reissue after a switch and a receipt"),
+        pytest.param(20072, id="a dwell that ends while something else defers"),
         pytest.param(20162, id="an extension before a pause"),
         pytest.param(20672, id="a brake at the opening of a partition"),
     ],

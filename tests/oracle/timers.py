@@ -104,7 +104,7 @@ class TimerRules:
         self._act_all(as_of)
         waits = self.adverse_waits()
         self.limit, self.favourable_only = None, False
-        if waits and self._waits_for_issue():
+        if waits and self._waits_for_issue() and not self.defers("issued", self.clock):
             self._look_later(self.clock)
 
     def fire(self, due: datetime, kind: str, what: Any) -> None:
