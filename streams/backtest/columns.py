@@ -11,7 +11,7 @@ from __future__ import annotations
 import glob
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from schemas.enums import EARLIEST_TIME_MS
 from streams.extras import to_install
@@ -192,6 +192,3 @@ def fault(names: str) -> str:
         f" WHEN entered IS NULL OR seen_at IS NULL OR seen_at < {EARLIEST_TIME_MS} THEN 'bad_time'"
         " WHEN account_id IS NULL THEN 'bad_id' END"
     )
-
-
-Row = tuple[Any, ...]

@@ -1,10 +1,13 @@
 """Lines of a file or of standard input, each as soon as it is there."""
 
 import asyncio
+import contextlib
 import gzip
 import sys
 import threading
+import zlib
 from collections.abc import AsyncIterator
+from concurrent.futures import CancelledError
 from pathlib import Path
 from typing import BinaryIO
 
@@ -35,38 +38,44 @@ async def raw_lines(file: Path) -> AsyncIterator[bytes]:
     A slow pipe is read beside the event loop, which goes on sending meanwhile. The last line may
     lack its line feed. Raises UsageError if the file cannot be read.
     """
-    rest = b""
+    parts: list[bytes] = []
     async for chunk in _chunks(file):
-        *whole, rest = (rest + chunk).split(b"\n")
-        for line in whole:
-            yield line
-    if rest:
-        yield rest
+        head, *tail = chunk.split(b"\n")
+        parts.append(head)
+        for line in tail:
+            yield b"".join(parts)
+            parts = [line]
+    if any(parts):
+        yield b"".join(parts)
 
 
 async def _chunks(file: Path) -> AsyncIterator[bytes]:
-    loop, queue = asyncio.get_running_loop(), asyncio.Queue[bytes | OSError](CHUNKS_AHEAD)
+    loop, queue = asyncio.get_running_loop(), asyncio.Queue[bytes | Exception](CHUNKS_AHEAD)
 
-    def put(item: bytes | OSError) -> None:
+    def put(item: bytes | Exception) -> None:
         asyncio.run_coroutine_threadsafe(queue.put(item), loop).result()
 
     def read() -> None:
+        end: bytes | Exception = b""
         try:
             with _opened(file) as stream:
                 while chunk := stream.read1(CHUNK_BYTES):  # type: ignore[attr-defined]
                     put(chunk)
-            put(b"")
-        except OSError as error:
-            put(error)
-        except RuntimeError:
-            return  # The loop is gone: nobody waits for more.
+        except Exception as error:
+            end = error
+        # Whatever ended it is told, unless the loop is gone: then nobody waits for more.
+        if not loop.is_closed():
+            with contextlib.suppress(RuntimeError, CancelledError):
+                put(end)
 
     # A thread of its own, and a daemon: who interrupts does not wait for the next line of a pipe.
     threading.Thread(target=read, name="lines", daemon=True).start()
     while item := await queue.get():
-        if isinstance(item, OSError):
-            why = item.strerror or item
+        if isinstance(item, (OSError, EOFError, zlib.error)):
+            why = getattr(item, "strerror", None) or item
             raise UsageError(f"{name_of(file)} cannot be read ({why})") from item
+        if isinstance(item, Exception):
+            raise item
         yield item
 
 

@@ -134,10 +134,8 @@ class Following:
             waits = ("invitation.issued", "issued") in life.overdue()
             first = waits and (life.state != "NONE" or not life.cool_downs)
             if key in self._told or (first and not life.defers("issued", at)):
-                self._set[key] = at
-                heapq.heappush(self._due, (at, key))
+                self._look_at(key, at)
             elif first:
-                self._set.pop(key, None)
                 self._schedule(key, life)
 
     # ---- inputs --------------------------------------------------------------------------------
@@ -233,7 +231,6 @@ class Following:
         settled = life.state in ("INVITED", "UNDELIVERED") and not life.overdue()
         if settled:
             life.look_at = None
-            del self._set[key]
             self._schedule(key, life)
         return settled
 
@@ -251,8 +248,7 @@ class Following:
         self._told.discard(key)
         due = life.due_timers()
         if due and self._set.get(key) != due[0][0]:
-            self._set[key] = due[0][0]
-            heapq.heappush(self._due, (due[0][0], key))
+            self._look_at(key, due[0][0])
         elif not due:
             self._set.pop(key, None)
 
@@ -260,9 +256,12 @@ class Following:
         """Look at an account at an instant, unless that happens before."""
         sooner = self._set.get(key, at + OVERDUE) > at
         if sooner:
-            self._set[key] = at
-            heapq.heappush(self._due, (at, key))
+            self._look_at(key, at)
         return sooner
+
+    def _look_at(self, key: str, at: datetime) -> None:
+        self._set[key] = at
+        heapq.heappush(self._due, (at, key))
 
     def _run_timers(
         self, now: datetime, as_of: datetime, acted: set[str], more: bool, favourable_only: bool
@@ -276,8 +275,7 @@ class Following:
         looked: list[str] = []
         for key in self._told & acted:
             if self._set[key] > as_of:
-                self._set[key] = as_of
-                heapq.heappush(self._due, (as_of, key))
+                self._look_at(key, as_of)
         while self._due and self._due[0][0] <= as_of:
             at, key = heapq.heappop(self._due)
             if self._set.get(key) != at:

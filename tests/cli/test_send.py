@@ -317,6 +317,23 @@ async def test_a_line_of_a_pipe_goes_out_at_once_and_an_interrupted_command_says
     ]
 
 
+def test_a_line_longer_than_what_is_read_at_once_stays_whole(
+    byline: Byline, tmp_path: Path
+) -> None:
+    file = tmp_path / "long.jsonl"
+    file.write_text(json.dumps({**READING, "note": "x" * 300_000}) + "\n" + json.dumps(READING))
+    answer = byline("send", "follower-counts", str(file), "--dry-run")
+    assert answer.err.startswith(f"{file}:1: too_large")
+    assert answer.out.startswith("1 would be sent")
+
+
+def test_a_packed_file_that_is_cut_off_is_said_to_be(byline: Byline, tmp_path: Path) -> None:
+    file = tmp_path / "cut.jsonl.gz"
+    file.write_bytes(gzip.compress((json.dumps(READING) + "\n").encode() * 10)[:-12])
+    answer = byline("send", "follower-counts", str(file), "--dry-run")
+    assert (answer.code, answer.err.startswith(f"{file} cannot be read (")) == (2, True), answer
+
+
 def test_a_bulk_from_a_pipe_names_the_line_that_is_no_account() -> None:
     words = (sys.executable, "-m", "streams", "control", "bulk", "-", "--command", "hold")
     said = ("--actor", "op.1", "--reason", "incident")
