@@ -10,9 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
@@ -23,6 +21,7 @@ from aiokafka import TopicPartition
 
 from schemas.inputs import InputName
 from streams.backtest.columns import INSTALL
+from streams.backtest.files import write
 from streams.core.inputs.decode import CategoryChange, FollowerCount, decode
 from streams.core.inputs.plain import Refusal
 from streams.core.model.instants import milliseconds
@@ -241,7 +240,7 @@ class _Recording:
             self._rows = []
         self._manifest.next = dict(self._next)
         self._manifest.left_out = {key: n for key, n in self._left_out.items() if n}
-        _put(self._place / MANIFEST, json.dumps(asdict(self._manifest), indent=1).encode())
+        write(self._place / MANIFEST, json.dumps(asdict(self._manifest), indent=1))
 
 
 def write_rows(path: Path, name: InputName, rows: list[tuple[Any, ...]]) -> None:
@@ -264,13 +263,4 @@ def write_rows(path: Path, name: InputName, rows: list[tuple[Any, ...]]) -> None
     ]
     buffer = pyarrow.BufferOutputStream()
     parquet.write_table(pyarrow.table(arrays, names=list(kinds)), buffer, compression="zstd")
-    _put(path, buffer.getvalue().to_pybytes())
-
-
-def _put(path: Path, raw: bytes) -> None:
-    number, name = tempfile.mkstemp(prefix=".", dir=path.parent)
-    with os.fdopen(number, "wb") as file:
-        file.write(raw)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(name, path)
+    write(path, buffer.getvalue().to_pybytes())

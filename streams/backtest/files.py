@@ -33,16 +33,18 @@ ACCOUNT_COLUMNS = (
 CHANGE_COLUMNS = ("what", "under", "platform", "account_id", "at", "reason", "instead")
 
 
-def write(path: Path, text: str) -> None:
-    """Puts a text in place of a file at once, readable by its owner alone (it names accounts).
+def write(path: Path, content: str | bytes) -> None:
+    """Puts text or bytes in place of a file at once, readable by its owner alone (it names accounts).
 
     Raises UsageError where that cannot be.
     """
     try:
         number, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
         try:
-            with os.fdopen(number, "w", encoding="utf-8") as file:
-                file.write(text)
+            with os.fdopen(number, "wb") as file:
+                file.write(content.encode() if isinstance(content, str) else content)
+                file.flush()
+                os.fsync(file.fileno())
             os.replace(name, path)
         except BaseException:
             Path(name).unlink(missing_ok=True)

@@ -42,7 +42,7 @@ def from_kafka(asked: Asked, tell: Tell) -> Asked:
 
     Raises KafkaAbsentError, NoRightError, UsageError.
     """
-    cache_of_settings()
+    cache = cache_of_settings()
     wanted: list[InputName] = []
     if asked.readings == KAFKA:
         wanted.append("follower-counts")
@@ -50,7 +50,7 @@ def from_kafka(asked: Asked, tell: Tell) -> Asked:
         wanted.append("category-changes")
     if not wanted:
         return asked
-    places = asyncio.run(_record(wanted, tell))
+    places = asyncio.run(_record(wanted, cache, tell))
     for name, place in places.items():
         if not list(place.glob("*.parquet")):
             raise UsageError(f"the topic {name} holds no record that can be read yet")
@@ -62,13 +62,12 @@ def from_kafka(asked: Asked, tell: Tell) -> Asked:
     )
 
 
-async def _record(wanted: list[InputName], tell: Tell) -> dict[str, Path]:
+async def _record(wanted: list[InputName], cache: Cache, tell: Tell) -> dict[str, Path]:
     chosen = settings(without_policies=True)
     places: dict[str, Path] = {}
     async with consumer(chosen) as client:
         for name in wanted:
             topic = chosen.topic_prefix + name
-            cache = cache_of_settings()
             places[name] = await record(client, topic, name, cache, tell)
     return places
 
