@@ -34,7 +34,7 @@ CHANGE_COLUMNS = ("what", "under", "platform", "account_id", "at", "reason", "in
 
 
 def write(path: Path, content: str | bytes) -> None:
-    """Puts text or bytes in place of a file at once, readable by its owner alone (it names accounts).
+    """Puts text or bytes in place of a file at once, for its owner alone: it names accounts.
 
     Raises UsageError where that cannot be.
     """
