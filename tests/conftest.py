@@ -25,6 +25,7 @@ from streams.local import node
 from streams.local.kafka import KafkaCluster
 from streams.operate.acl import permissions
 from streams.settings import Settings
+from tests.support import parts
 from tests.tls.cluster import GuardedKafka
 
 pytest.register_assert_rewrite("tests.engine.harness", "tests.worker.harness")
@@ -33,10 +34,28 @@ pytest.register_assert_rewrite("tests.engine.harness", "tests.worker.harness")
 def pytest_addoption(parser: pytest.Parser) -> None:
     """`--tls`: workers of the exactly-once, rebalance and liveness tests come in by TLS + SCRAM.
     `--kafka-version 3.3.2`: all Kafkas of this session are of another version.
+    `--all-parts`: a part that is absent (tests/support/parts.py) is a failure.
+    `--parts-line FILE`: the line about absent parts is written there too.
     """
     parser.addoption("--tls", action="store_true", help="workers log in over TLS + SCRAM")
     words = "run on this Kafka instead of the pinned one; its jars are downloaded once"
     parser.addoption("--kafka-version", help=words)
+    parser.addoption("--all-parts", action="store_true", help="a part that is absent fails a test")
+    parser.addoption("--parts-line", help="write the line about absent parts to this file too")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip or fail what wants a part that is absent."""
+    parts.demand(item, item.config.getoption("--all-parts"))
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """Say in one line which parts are absent, and how many tests were not run for them."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    line = parts.absent_line(it.longrepr[2] for it in skipped if isinstance(it.longrepr, tuple))
+    terminalreporter.write_line(line)
+    if config.getoption("--parts-line"):
+        Path(config.getoption("--parts-line")).write_text(f"{line}\n")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -90,7 +109,7 @@ def _rank(group: str, slow: set[str]) -> tuple[bool, bool]:
 
 def _group(nodeid: str) -> str:
     file = nodeid.partition("::")[0]
-    folder = file.split("/")[1]
+    folder = (*file.split("/"), "")[1]
     return folder if folder in ONE_AFTER_ANOTHER and not file.endswith(SIDE_BY_SIDE) else file
 
 
