@@ -24,6 +24,7 @@ from streams.cli import (
     policy_test,
     propagation,
     report,
+    rollout,
     run,
     send,
     status,
@@ -55,5 +56,6 @@ app.add_typer(cluster.app, name="cluster")
 app.add_typer(policy.app, name="policy")
 app.add_typer(control.app, name="control")
 app.add_typer(switch.app, name="switch")
+app.add_typer(rollout.app, name="rollout")
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(kafka.app, name="kafka")

@@ -1,0 +1,144 @@
+"""A test of two rates that may be looked at as often as one likes.
+
+It bets against "those let in by the change fare no worse than those before". Accounts come in
+blocks: `before` of the one group and `new` of the other, in the order in which their time was up.
+Before a block is looked at, p is what the rate of its stratum (the phase) was so far in both
+groups, and for each effect r of `EFFECTS` there are two rates a < p < b with
+
+    b = r a,    before·a + new·b = (before + new)·p
+
+(where r a would be more than halfway from p to 1, b is halfway). The block multiplies the wealth
+of this effect by
+
+    (a/p)^x (1-a / 1-p)^(before-x) · (b/p)^y (1-b / 1-p)^(new-y),
+
+x and y being how many of either group it happened to. The expectation of each factor is linear in
+the true rate, 1 where that is p. If both groups have one rate, the inequality of the means bounds
+the product's expectation by 1; if the new group's is lower, it is lower still. So the wealth is a
+test supermartingale whatever the rate is, and by Ville's inequality it ever reaches c with a
+probability of at most 1/c. The wealth of a rate is the mean over the effects. Three rates are
+judged side by side, so each has to reach three times 20 (Bonferroni, whatever the three have to do
+with one another): a false alarm in at most 5 of 100 roll-outs, over all rates and looks together.
+
+Sources:
+
+* R. Turner, A. Ly, P. Grünwald, "Generic E-variables for exact sequential k-sample tests that allow
+  for optional stopping", Journal of Statistical Planning and Inference 230 (2024), 106116: blocks,
+  the two rates around p, learning p as one goes.
+* R. Turner, P. Grünwald, "Safe Sequential Testing and Effect Estimation in Stratified Count Data",
+  AISTATS 2023: strata.
+* A. Ramdas, P. Grünwald, V. Vovk, G. Shafer, "Game-theoretic statistics and safe anytime-valid
+  inference", Statistical Science 38 (2023): Ville's inequality, means of wealth.
+
+`tests/rollout/README.md` has 10,000 simulated roll-outs.
+"""
+
+from functools import lru_cache
+from math import ceil, log, sqrt
+from typing import NamedTuple
+
+FALSE_ALARM = 0.05
+RATES = 3
+ALARM = RATES / FALSE_ALARM
+"""The wealth at which a rate of three is called higher."""
+
+EFFECTS: tuple[tuple[float, float], ...] = ((1.5, 0.25), (2.0, 0.5), (4.0, 0.25))
+"""How many times higher, and the share of the stake on it. A doubling is what is looked for."""
+
+FIRST_GUESS, GUESSED_FROM = 1, 10
+"""Before anything was seen a rate is 1 in 10. A wrong guess costs accounts, and makes no error."""
+
+LOWEST_BASE = 0.01
+"""A rate below it is taken for it where accounts are counted: a doubling of nothing is nothing."""
+
+POWER_QUANTILE = 0.8416
+"""Of the normal distribution: 80 in 100 are below."""
+
+_MOST_WEALTH = 1e200
+
+
+class Sizes(NamedTuple):
+    """How many of either group make a block; fixed before anything is seen."""
+
+    before: int = 1
+    new: int = 1
+
+
+class Bet:
+    """The wealth of one rate, block by block. `most`: the highest that it ever was."""
+
+    __slots__ = ("_seen", "_wealth", "blocks", "most", "sizes")
+
+    def __init__(self, sizes: Sizes) -> None:
+        self.sizes = sizes
+        self.blocks = 0
+        self.most = 1.0
+        self._wealth = [share for _, share in EFFECTS]
+        self._seen: dict[str, tuple[int, int]] = {}
+
+    def take(self, stratum: str, before: int, new: int) -> None:
+        """A block of a stratum: how many of either group it happened to."""
+        happened, accounts = self._seen.get(stratum, (FIRST_GUESS, GUESSED_FROM))
+        factors = _factors(happened, accounts, before, new, self.sizes)
+        self._wealth = [
+            min(its * factor, _MOST_WEALTH)
+            for its, factor in zip(self._wealth, factors, strict=True)
+        ]
+        self._seen[stratum] = (happened + before + new, accounts + sum(self.sizes))
+        self.blocks += 1
+        self.most = max(self.most, sum(self._wealth))
+
+    @property
+    def wealth(self) -> float:
+        """How much the stake of 1 has become."""
+        return sum(self._wealth)
+
+    @property
+    def alarm(self) -> bool:
+        """Whether the rate is called higher. Once it was, it stays so."""
+        return self.most >= ALARM
+
+
+@lru_cache(maxsize=1 << 17)
+def _factors(
+    happened: int, accounts: int, before: int, new: int, sizes: Sizes
+) -> tuple[float, ...]:
+    """What a block multiplies the wealth of each effect by."""
+    p = happened / accounts
+    found = []
+    for effect, _ in EFFECTS:
+        low, high = rates_around(p, effect, sizes)
+        factor = (low / p) ** before * ((1 - low) / (1 - p)) ** (sizes.before - before)
+        factor *= (high / p) ** new * ((1 - high) / (1 - p)) ** (sizes.new - new)
+        found.append(factor)
+    return tuple(found)
+
+
+def rates_around(p: float, effect: float, sizes: Sizes) -> tuple[float, float]:
+    """The rates of an effect, with the mean p over a block."""
+    before, new = sizes
+    low = p * (before + new) / (before + effect * new)
+    high = effect * low
+    most = (1 + p) / 2
+    if high <= most:
+        return low, high
+    return ((before + new) * p - new * most) / before, most
+
+
+def blocks_needed(base: float, sizes: Sizes, effect: float = 2.0) -> int:
+    """Blocks until a rate that is so many times a base rate is found in 80 of 100 roll-outs.
+
+    The logarithm of the wealth is taken for a walk with the drift and variance of one block under
+    these rates, that has to climb to ALARM from its share of the stake.
+    """
+    a = max(base, LOWEST_BASE)
+    b = min(effect * a, (1 + a) / 2)
+    p = (sizes.before * a + sizes.new * b) / sum(sizes)
+    drift = variance = 0.0
+    for count, rate in ((sizes.before, a), (sizes.new, b)):
+        won, lost = log(rate / p), log((1 - rate) / (1 - p))
+        drift += count * (rate * won + (1 - rate) * lost)
+        variance += count * rate * (1 - rate) * (won - lost) ** 2
+    climb = log(ALARM / max(share for each, share in EFFECTS if each <= max(effect, 1.5)))
+    spread = POWER_QUANTILE * sqrt(variance)
+    return ceil(((spread + sqrt(spread**2 + 4 * drift * climb)) / (2 * drift)) ** 2)

@@ -1,0 +1,350 @@
+"""The verdict on a roll-out: go on, hold, not enough yet. It is said, and nothing is done.
+
+* *hold*: a rate is higher among the new ones; or what it takes to tell is missing.
+* *not enough yet*: nothing is, but a doubling of some rate might not have been found so far.
+* *go on*: neither. A doubling of each rate would have been found in 80 of 100 roll-outs.
+* *nothing*: there is no change to look at: one version ever ran, or nobody is invited live.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum, unique
+from math import ceil
+from typing import Any
+
+from sqlalchemy import Connection
+
+from schemas.enums import Mode
+from streams.core.model.instants import rfc3339
+from streams.index.fresh import Fresh
+from streams.rollout.cohorts import (
+    WITHIN,
+    Change,
+    Cohorts,
+    LetIn,
+    Rate,
+    Version,
+    cohorts,
+    last_change,
+    versions,
+)
+from streams.rollout.sequential import ALARM, LOWEST_BASE, Bet, Sizes, blocks_needed
+
+MOST_IN_A_BLOCK = 4
+"""Blocks have at most so many of one group, however far the share was raised."""
+
+FEWEST_RECEIPTS = 0.5
+"""If fewer of the new ones have a receipt of any kind, nobody knows how many bounced."""
+
+
+@unique
+class Verdict(StrEnum):
+    """What an operator may do."""
+
+    GO_ON = "go on"
+    HOLD = "hold"
+    NOT_ENOUGH = "not enough yet"
+    NOTHING = "nothing to compare"
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Of how many accounts whose time was up it befell how many."""
+
+    accounts: int
+    befell: int
+
+    @property
+    def share(self) -> float | None:
+        """The rate; None of nobody."""
+        return self.befell / self.accounts if self.accounts else None
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """One rate. `evidence`: the most that a stake of 1 ever became; at `ALARM` it is higher.
+
+    `needed`: accounts that it takes to find a doubling of the base rate, before and new; `more`:
+    how many of these are still missing.
+    """
+
+    rate: Rate
+    within: int
+    before: Group
+    new: Group
+    evidence: float
+    higher: bool
+    base: float
+    needed: tuple[int, int]
+    more: tuple[int, int]
+
+    @property
+    def enough(self) -> bool:
+        """Whether a doubling would have been found."""
+        return not any(self.more)
+
+    def as_dict(self) -> dict[str, Any]:
+        """For a program to read."""
+        return {
+            "rate": self.rate.value,
+            "within_seconds": self.within // 1000,
+            **{
+                name: {"accounts": it.accounts, "befell": it.befell, "share": it.share}
+                for name, it in (("before", self.before), ("new", self.new))
+            },
+            "evidence": round(self.evidence, 3),
+            "alarm_at": ALARM,
+            "higher": self.higher,
+            "base": self.base,
+            "needed": dict(zip(("before", "new"), self.needed, strict=True)),
+            "more": dict(zip(("before", "new"), self.more, strict=True)),
+        }
+
+
+@dataclass(slots=True)
+class Status:
+    """What is said of one platform. `why`: the reasons of the verdict, as sentences."""
+
+    platform: str
+    change: Change | None
+    verdict: Verdict
+    why: list[str] = field(default_factory=list)
+    rates: list[Compared] = field(default_factory=list)
+
+    def as_dict(self) -> dict[str, Any]:
+        """For a program to read."""
+        return {
+            "platform": self.platform,
+            "verdict": self.verdict.value,
+            "why": self.why,
+            "change": None if self.change is None else _plain(self.change),
+            "rates": [it.as_dict() for it in self.rates],
+        }
+
+
+def status(
+    connection: Connection,
+    fresh: Fresh,
+    now: int,
+    platform: str | None = None,
+    within: Mapping[Rate, int] = WITHIN,
+    *,
+    raise_only: bool = False,
+) -> list[Status]:
+    """Of each platform that a policy was ever in force for, or of one."""
+    found = []
+    for name, known in versions(connection).items():
+        if platform is None or name == platform:
+            change = last_change(name, known, raise_only=raise_only)
+            found.append(_status(connection, fresh, now, name, known, change, within))
+    return found
+
+
+def _status(
+    connection: Connection,
+    fresh: Fresh,
+    now: int,
+    platform: str,
+    known: list[Version],
+    change: Change | None,
+    within: Mapping[Rate, int],
+) -> Status:
+    if change is None:
+        return Status(platform, None, Verdict.NOTHING, [_no_change(known)])
+    if change.after.mode != Mode.ENFORCE:
+        said = (
+            f"version {change.after.version} does not enforce: `byline shadow report` says what"
+            " shadow says"
+        )
+        return Status(platform, change, Verdict.NOTHING, [said])
+    groups = cohorts(connection, change)
+    as_of = fresh.as_of or 0
+    missing = [*_lacking(fresh, now, known, change), *_nobody(change, groups)]
+    rates = [_compared(rate, groups, change, as_of, within[rate]) for rate in Rate]
+    missing += _silent(groups, as_of, within[Rate.UNDELIVERED])
+    higher = [_higher(it) for it in rates if it.higher]
+    if missing or higher:
+        return Status(platform, change, Verdict.HOLD, higher + missing, rates)
+    if not all(it.enough for it in rates):
+        why = [_wanting(it) for it in rates if not it.enough]
+        return Status(platform, change, Verdict.NOT_ENOUGH, why, rates)
+    said = "a doubling of each rate would have been found by now in 80 of 100 roll-outs"
+    return Status(platform, change, Verdict.GO_ON, [said], rates)
+
+
+def _no_change(known: list[Version]) -> str:
+    if len(known) == 1:
+        return f"version {known[0].version} is the only one that was ever in force"
+    return "no version ever raised rollout_percent"
+
+
+def _lacking(fresh: Fresh, now: int, known: list[Version], change: Change) -> Iterable[str]:
+    """What is missing of the index and of the history of policies."""
+    if fresh.late(now):
+        yield "the index is behind: what it does not have may be what matters"
+    if change.after.since is None:
+        yield (
+            f"nobody knows when version {change.after.version} was taken up: the decision log that"
+            " the index has begins later"
+        )
+    newest = known[-1]
+    if newest.since is not None and not newest.running:
+        yield f"no partition works under version {newest.version}, the newest, any more"
+
+
+def _nobody(change: Change, groups: Mapping[str, Cohorts]) -> Iterable[str]:
+    """Where there is nobody to be compared with: anywhere, or in a phase with new ones."""
+    if not any(its.before for its in groups.values()):
+        yield (
+            f"nobody was let in before version {change.after.version}: this share is the first,"
+            " and nobody can be compared with it"
+        )
+        return
+    for phase, its in sorted(groups.items()):
+        if its.new and not its.before:
+            yield (
+                f"nobody was let in before in phase {phase}: {len(its.new):,} new accounts have"
+                " nobody to be compared with"
+            )
+
+
+def _silent(groups: Mapping[str, Cohorts], as_of: int, within: int) -> Iterable[str]:
+    """New ones without a word of the notifier: how many bounced nobody knows."""
+    ripe = [it for its in groups.values() for it in its.new if it.issued_at + within <= as_of]
+    heard = sum(it.receipt_at is not None for it in ripe)
+    if ripe and heard < FEWEST_RECEIPTS * len(ripe):
+        yield (
+            f"receipts are missing: of {len(ripe):,} new accounts {heard:,} have one; is the"
+            " notifier at work?"
+        )
+
+
+def sizes_of(change: Change) -> Sizes:
+    """The sizes of a block: as many of each group as the shares let in, 1 to 1 if they are alike.
+
+    They depend on the two policies alone, never on what befell anybody.
+    """
+    if not change.raised or not change.before.percent:
+        return Sizes()
+    old, new = change.before.percent, change.after.percent - change.before.percent
+    if old >= new:
+        return Sizes(min(MOST_IN_A_BLOCK, round(old / new)), 1)
+    return Sizes(1, min(MOST_IN_A_BLOCK, round(new / old)))
+
+
+def _compared(
+    rate: Rate, groups: Mapping[str, Cohorts], change: Change, as_of: int, within: int
+) -> Compared:
+    sizes = sizes_of(change)
+    bet = Bet(sizes)
+    accounts, befell = [0, 0], [0, 0]
+    blocks: list[tuple[int, str, int, int]] = []
+    for phase, its in groups.items():
+        if not (its.before and its.new):
+            continue
+        blocks += _blocks(rate, phase, its, sizes, as_of, within)
+        for at, group in enumerate((its.before, its.new)):
+            ripe = [it for it in group if it.issued_at + within <= as_of]
+            accounts[at] += len(ripe)
+            befell[at] += sum(it.befell(rate, within) for it in ripe)
+    # By time alone: an order that knows what befell somebody would be no honest one.
+    for _, phase, old, young in sorted(blocks, key=lambda it: it[:2]):
+        bet.take(phase, old, young)
+    before, new = (Group(*it) for it in zip(accounts, befell, strict=True))
+    base = before.share or 0.0
+    blocks_for = blocks_needed(base, sizes)
+    return Compared(
+        rate,
+        within,
+        before,
+        new,
+        bet.most,
+        bet.alarm,
+        base,
+        (blocks_for * sizes.before, blocks_for * sizes.new),
+        _more(max(0, blocks_for - bet.blocks), bet, before.accounts, new.accounts),
+    )
+
+
+def _more(lacking: int, bet: Bet, before: int, new: int) -> tuple[int, int]:
+    """Accounts that blocks still lack, before and new: those that no block has used yet count."""
+    sizes = bet.sizes
+    if not lacking:
+        return 0, 0
+    more = tuple(
+        max(0, (bet.blocks + lacking) * size - ripe)
+        for size, ripe in zip(sizes, (before, new), strict=True)
+    )
+    # What is spare lies in different phases: as many again.
+    return (more[0], more[1]) if any(more) else (lacking * sizes.before, lacking * sizes.new)
+
+
+def _blocks(
+    rate: Rate, phase: str, its: Cohorts, sizes: Sizes, as_of: int, within: int
+) -> Iterable[tuple[int, str, int, int]]:
+    """Whole blocks whose time was up: when that was, the phase, how many of each group it befell.
+
+    The first account whose time is not up ends them, so that a later look only adds to the end.
+    """
+
+    def ripe(group: list[LetIn]) -> list[LetIn]:
+        for at, it in enumerate(group):
+            if it.issued_at + within > as_of:
+                return group[:at]
+        return group
+
+    before, new = ripe(its.before), ripe(its.new)
+    for at in range(min(len(before) // sizes.before, len(new) // sizes.new)):
+        old = before[at * sizes.before : (at + 1) * sizes.before]
+        young = new[at * sizes.new : (at + 1) * sizes.new]
+        up = max(it.issued_at for it in (*old, *young)) + within
+        yield (
+            up,
+            phase,
+            sum(it.befell(rate, within) for it in old),
+            sum(it.befell(rate, within) for it in young),
+        )
+
+
+def _higher(it: Compared) -> str:
+    return (
+        f"{it.rate.value} is higher among the new ones: {percent(it.new.share)} of"
+        f" {it.new.accounts:,}, against {percent(it.before.share)} of {it.before.accounts:,}"
+        f" before (evidence {it.evidence:,.0f}, alarm at {ALARM:.0f})"
+    )
+
+
+def _wanting(it: Compared) -> str:
+    found = percent(it.base) if it.before.accounts else "an unknown rate"
+    below = f", taken for {percent(LOWEST_BASE)}" if it.base < LOWEST_BASE else ""
+    before, new = it.more
+    parts = [f"{new:,} more new accounts"] if new else []
+    parts += [f"{before:,} more of those before"] if before else []
+    return (
+        f"{it.rate.value}: at {found} before{below}, a doubling takes {it.needed[1]:,} new accounts"
+        f" and {it.needed[0]:,} from before; {' and '.join(parts)} must have been invited"
+        f" {ceil(it.within / 86_400_000)} days ago"
+    )
+
+
+def percent(share: float | None) -> str:
+    """A share for a person."""
+    return "–" if share is None else f"{share * 100:.1f} %"
+
+
+def _plain(change: Change) -> dict[str, Any]:
+    def version(it: Version) -> dict[str, Any]:
+        since = None if it.since is None else rfc3339(it.since)
+        return {
+            "version": it.version,
+            "rollout_percent": it.percent,
+            "mode": it.mode,
+            "since": since,
+            "partitions": it.running,
+        }
+
+    return {
+        "raised": change.raised,
+        "before": version(change.before),
+        "after": version(change.after),
+    }

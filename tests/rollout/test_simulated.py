@@ -1,0 +1,93 @@
+"""The test of a roll-out errs as seldom, and finds a doubling as soon, as it promises."""
+
+from itertools import product
+
+import pytest
+
+from streams.rollout import sequential
+from streams.rollout.sequential import (
+    ALARM,
+    EFFECTS,
+    FALSE_ALARM,
+    Bet,
+    Sizes,
+    blocks_needed,
+    rates_around,
+)
+from tests.rollout.simulated import MUST, NULL, WORSE, rollouts
+
+FEW = 200
+
+
+def test_false_alarms_are_few_over_all_three_rates_and_not_without_the_correction() -> None:
+    found = rollouts(NULL["three rates of 10 %"], FEW)
+    assert found.share <= FALSE_ALARM
+    assert found.uncorrected > FALSE_ALARM * FEW, "what the correction over three rates is for"
+
+
+def test_the_correction_is_that_of_three_rates() -> None:
+    assert ALARM * FALSE_ALARM == 3
+    assert sum(share for _, share in EFFECTS) == 1
+
+
+def test_a_doubling_is_found_within_500_accounts_a_side() -> None:
+    assert WORSE[MUST].blocks * max(WORSE[MUST].sizes) == 500
+    assert rollouts(WORSE[MUST], FEW).share >= 0.8
+
+
+@pytest.mark.parametrize("sizes", [Sizes(), Sizes(1, 4), Sizes(4, 1)])
+@pytest.mark.parametrize("p", [0.01, 0.1, 0.5, 0.9])
+def test_a_block_is_a_fair_bet_or_worse_for_whoever_says_that_it_is_higher(
+    p: float, sizes: Sizes
+) -> None:
+    """The expectation of each factor, summed over all outcomes, is at most 1."""
+    for effect, _ in EFFECTS:
+        low, high = rates_around(p, effect, sizes)
+        assert 0 < low < p < high < 1
+        assert sizes.before * low + sizes.new * high == pytest.approx(sum(sizes) * p)
+        for true in (0.0, 0.02, 0.1, 0.3, 0.5, 0.97, 1.0):
+            for new in (true, true * 0.7):
+                assert expectation(p, low, high, sizes, true, new) <= 1 + 1e-9
+
+
+def expectation(p: float, low: float, high: float, sizes: Sizes, true: float, new: float) -> float:
+    total = 0.0
+    for outcome in product((0, 1), repeat=sum(sizes)):
+        chance = factor = 1.0
+        for at, it in enumerate(outcome):
+            mine, bet = (true, low) if at < sizes.before else (new, high)
+            chance *= mine if it else 1 - mine
+            factor *= bet / p if it else (1 - bet) / (1 - p)
+        total += chance * factor
+    return total
+
+
+def test_a_rarer_thing_takes_more_accounts() -> None:
+    needed = [blocks_needed(base, Sizes()) for base in (0.2, 0.1, 0.05, 0.02, 0.01)]
+    assert needed == sorted(needed)
+    assert needed[1] < 500
+    assert blocks_needed(0, Sizes()) == needed[-1], "a doubling of nothing is nothing"
+    assert blocks_needed(0.9, Sizes()) > 0
+
+
+def test_once_higher_it_stays_so() -> None:
+    bet = Bet(Sizes())
+    for _ in range(40):
+        bet.take("", 0, 1)
+    assert bet.alarm
+    most = bet.most
+    for _ in range(400):
+        bet.take("", 1, 0)
+    assert bet.alarm
+    assert bet.wealth < 1 < most == bet.most
+
+
+def test_strata_have_rates_of_their_own() -> None:
+    mixed, apart = Bet(Sizes()), Bet(Sizes())
+    for _ in range(200):
+        mixed.take("", 0, 0)
+        apart.take("rare", 0, 0)
+        mixed.take("", 1, 1)
+        apart.take("common", 1, 1)
+    assert sequential.ALARM == ALARM
+    assert apart.most < ALARM

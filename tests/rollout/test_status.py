@@ -1,0 +1,218 @@
+"""A roll-out that was lived through the core and indexed: go on, hold, not enough yet."""
+
+import json
+import random
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+
+from schemas.enums import Mode
+from streams.core.model.policy import Phase
+from streams.index.database import FILE_NAME, reading
+from streams.index.fresh import Fresh
+from streams.rollout.cohorts import Rate
+from streams.rollout.status import Status, Verdict, status
+from streams.settings_checks import variable
+from tests.cli.conftest import Byline
+from tests.core.given import DAY, PLATFORM, START, policy
+from tests.index.filled import empty, write
+from tests.rollout.played import Played, Rates, ids
+
+SEED = 16
+FIRST = policy(rollout_percent=10, invitations_per_day=100_000)
+RAISED = policy(version=2, rollout_percent=20, invitations_per_day=100_000)
+
+
+def lived(before: int, new: int, rates: Rates, worse: Rates, ripe: int = 20 * DAY) -> Played:
+    """So many accounts before a raise from 10 to 20, and so many that it let in."""
+    chance = random.Random(SEED)
+    played = Played(FIRST)
+    old, young = ids(before, 0, 9), ids(new, 10, 19)
+    played.rise([*old, *young])
+    played.answer(old, rates, chance)
+    played.wait(20 * DAY)
+    played.take_up(RAISED)
+    played.answer(young, worse, chance)
+    played.wait(ripe)
+    return played
+
+
+def asked(engine: Engine, played: Played, late: int = 0, **more: object) -> Status:
+    with reading(engine) as connection:
+        fresh = Fresh(played.now, 0, played.now)
+        (found,) = status(connection, fresh, played.now + late, **more)  # type: ignore[arg-type]
+    return found
+
+
+def indexed(folder: Path, played: Played) -> Engine:
+    engine = empty(folder)
+    write(engine, played.records())
+    return engine
+
+
+THIRD = Rates(0.3, 0.3, 0.3)
+
+
+def test_a_raise_after_which_nothing_is_worse_goes_on(tmp_path: Path) -> None:
+    played = lived(150, 150, THIRD, THIRD)
+    found = asked(indexed(tmp_path, played), played)
+    assert found.verdict is Verdict.GO_ON, found.why
+    assert found.change is not None
+    assert (found.change.raised, found.change.before.percent) == (True, 10)
+    for it in found.rates:
+        assert (it.before.accounts, it.new.accounts, it.more) == (150, 150, (0, 0))
+        assert 20 < it.before.befell < 75, it
+
+
+@pytest.mark.parametrize(
+    ("rate", "worse"),
+    [
+        (Rate.UNDELIVERED, Rates(0.6, 0.1, 0.1)),
+        (Rate.DECLINED, Rates(0.1, 0.6, 0.1)),
+        (Rate.UPHELD, Rates(0.1, 0.1, 0.6)),
+    ],
+)
+def test_a_rate_that_is_higher_among_the_new_ones_holds(
+    rate: Rate, worse: Rates, tmp_path: Path
+) -> None:
+    played = lived(60, 60, Rates(0.1, 0.1, 0.1), worse)
+    found = asked(indexed(tmp_path, played), played)
+    assert found.verdict is Verdict.HOLD
+    assert [it.rate for it in found.rates if it.higher] == [rate]
+    assert found.why[0].startswith(f"{rate.value} is higher among the new ones")
+
+
+def test_too_few_are_said_with_how_many_more_it_takes(tmp_path: Path) -> None:
+    played = lived(60, 40, Rates(), Rates())
+    found = asked(indexed(tmp_path, played), played)
+    assert found.verdict is Verdict.NOT_ENOUGH
+    for it in found.rates:
+        assert it.more[1] == it.needed[1] - 40 > 0
+        assert it.more[0] == it.needed[0] - 60
+        assert it.before.share == it.base
+
+
+def test_an_account_counts_when_its_time_is_up_and_what_came_later_does_not(
+    tmp_path: Path,
+) -> None:
+    played = lived(30, 30, THIRD, THIRD, ripe=2 * DAY)
+    engine = indexed(tmp_path, played)
+    counted = {it.rate: (it.before.accounts, it.new.accounts) for it in asked(engine, played).rates}
+    assert counted == {
+        Rate.UNDELIVERED: (30, 30),
+        Rate.DECLINED: (30, 0),
+        Rate.UPHELD: (30, 0),
+    }
+    soon = asked(engine, played, within=dict.fromkeys(Rate, DAY // 2))
+    assert [it.new.befell for it in soon.rates][1:] == [0, 0]
+
+
+def test_a_later_look_only_adds_to_what_an_earlier_one_saw(tmp_path: Path) -> None:
+    played = lived(60, 60, Rates(0.1, 0.1, 0.1), Rates(0.4, 0.1, 0.1), ripe=40 * DAY)
+    engine = indexed(tmp_path, played)
+    evidence = []
+    with reading(engine) as connection:
+        for day in range(20, 80, 4):
+            at = START + day * DAY
+            (found,) = status(connection, Fresh(at, 0, at), at)
+            evidence.append([it.evidence for it in found.rates])
+    for earlier, later in pairwise(evidence):
+        assert all(a <= b for a, b in zip(earlier, later, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("what", "says"),
+    [
+        ("late", "the index is behind"),
+        ("silent", "receipts are missing"),
+        ("history", "nobody knows when version 2 was taken up"),
+        ("nobody", "nobody was let in before version 2"),
+    ],
+)
+def test_what_is_missing_means_hold(what: str, says: str, tmp_path: Path) -> None:
+    worse = Rates(0, 0, 0, silent=1.0 if what == "silent" else 0)
+    played = lived(0 if what == "nobody" else 20, 20, Rates(0, 0, 0), worse)
+    records = played.records()
+    if what == "history":
+        # A decision log of which only the end is left, as after its retention.
+        records = [
+            it for it in records if it.topic != "decisions" or b'"kind":"decision"' in it.value
+        ]
+    engine = empty(tmp_path)
+    write(engine, records)
+    found = asked(engine, played, late=2 * 60_000 if what == "late" else 0)
+    assert found.verdict is Verdict.HOLD
+    assert any(it.startswith(says) for it in found.why), found.why
+
+
+def test_a_phase_with_nobody_from_before_holds(tmp_path: Path) -> None:
+    played = Played(FIRST)
+    old = ids(10, 0, 9)
+    played.rise(old)
+    lower = (*FIRST.phases, Phase("second", 500, START + DAY, None, None))
+    played.take_up(policy(version=2, phases=lower, invitations_per_day=100_000))
+    played.wait(2 * DAY)
+    played.rise(ids(10, 0, 99, "v"), 700)
+    played.wait(20 * DAY)
+    found = asked(indexed(tmp_path, played), played)
+    assert found.verdict is Verdict.HOLD
+    assert any("nobody was let in before in phase second" in it for it in found.why), found.why
+
+
+def test_another_version_compares_by_the_version_and_the_raise_can_be_asked_for(
+    tmp_path: Path,
+) -> None:
+    played = lived(20, 20, Rates(), Rates())
+    played.take_up(policy(version=3, rollout_percent=20, invitations_per_day=50_000))
+    played.rise(ids(7, 0, 19, "w"))
+    played.wait(20 * DAY)
+    engine = indexed(tmp_path, played)
+    newest = asked(engine, played)
+    assert newest.change is not None
+    assert (newest.change.after.version, newest.change.raised) == (3, False)
+    assert {(it.before.accounts, it.new.accounts) for it in newest.rates} == {(40, 7)}
+    raised = asked(engine, played, raise_only=True)
+    assert raised.change is not None
+    assert (raised.change.after.version, raised.change.raised) == (2, True)
+    (before, new) = next((it.before.accounts, it.new.accounts) for it in raised.rates)
+    assert before + new == 47
+    assert new >= 20
+
+
+def test_one_version_and_shadow_have_nothing_to_compare(tmp_path: Path) -> None:
+    played = Played(FIRST)
+    played.rise(ids(3, 0, 9))
+    assert asked(indexed(tmp_path / "one", played), played).verdict is Verdict.NOTHING
+    played.take_up(policy(version=2, mode=Mode.SHADOW))
+    found = asked(indexed(tmp_path / "two", played), played)
+    assert found.verdict is Verdict.NOTHING
+    assert "byline shadow report" in found.why[0]
+
+
+def test_the_command_says_it_in_words_in_json_and_by_its_exit_code(
+    byline: Byline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable("data_dir"), str(tmp_path))
+    none = byline("rollout", "status")
+    assert none.code == 2
+    assert "there is no index" in none.err
+    played = lived(20, 20, Rates(), Rates())
+    (tmp_path / "byline").mkdir()
+    engine = empty(tmp_path / "byline", FILE_NAME)
+    write(engine, played.records())
+    engine.dispose()
+    told = byline("rollout", "status", "--within", "P3D")
+    assert told.code == 1
+    assert "weibo: hold" in told.out
+    assert "the index is behind" in told.out
+    assert "rollout_percent 10 → 20; new are the accounts in buckets 10 to 19" in told.out
+    plain = json.loads(byline("rollout", "status", "--json", "--platform", PLATFORM).out)
+    assert plain["source"] == "index"
+    (its,) = plain["platforms"]
+    assert (its["verdict"], its["change"]["after"]["rollout_percent"]) == ("hold", 20)
+    assert {it["rate"] for it in its["rates"]} == {rate.value for rate in Rate}
+    other = byline("rollout", "status", "--platform", "zhihu")
+    assert other.code == 0
+    assert byline("rollout", "status", "--within", "soon").code == 2
