@@ -28,7 +28,8 @@ from streams.core.model.instants import milliseconds
 from streams.kafka.consumer import TolerantConsumer
 from streams.kafka.requests.metadata import view_topics
 from streams.kafka.stretches import Stretch
-from streams.operate.errors import UsageError
+from streams.operate.ends import Ends, nothing_hidden
+from streams.operate.errors import EndHiddenError, UsageError
 
 ROWS_A_FILE = 1_000_000
 MOST_DAYS = 30
@@ -37,8 +38,6 @@ MANIFEST = "manifest.json"
 FORM = "byline-backtest-cache/1"
 _POLL_SECONDS = 0.3
 _PIECE = 20_000
-_STALLS = 200
-"""So many polls without a record, and without reaching the end, are an open transaction."""
 
 Told = Callable[[str, int, int], None]
 
@@ -118,6 +117,7 @@ async def record(
     """Brings the cache of a topic up to its present end; the folder with the files.
 
     Raises UsageError: no such topic, made anew, a file that is not what the manifest says.
+    EndHiddenError: an open transaction hides the end; what could be read is kept.
     """
     view = await view_topics(consumer._client, [topic])
     known_topic = view.topics.get(topic)
@@ -136,27 +136,25 @@ async def record(
         )
     verify(place, manifest)
     partitions = [TopicPartition(topic, number) for number in range(known_topic.partitions)]
+    high = await consumer.high_watermarks(partitions)
     ends = await consumer.end_offsets(partitions)
     first = await consumer.beginning_offsets(partitions)
-    goals: dict[int, int] = {}
     consumer.assign(partitions)
     for it in partitions:
         known = manifest.next.get(str(it.partition))
         consumer.seek(it, max(known or 0, first[it]))
-        goals[it.partition] = ends[it]
     recording = _Recording(place, manifest, name)
     recording.remove_strays()
-    stalled = 0
-    while stalled < _STALLS:
-        positions = {it.partition: await consumer.position(it) for it in partitions}
-        if all(positions[number] >= goal for number, goal in goals.items()):
-            break
-        stretches = await consumer.take(_POLL_SECONDS, _PIECE)
-        stalled = 0 if stretches else stalled + 1
-        for stretch in stretches:
+    wanted = Ends(ends)
+    while not wanted.reached({it: await consumer.position(it) for it in partitions}):
+        for stretch in await consumer.take(_POLL_SECONDS, _PIECE):
             recording.take(stretch)
-        told("records the topic", manifest.rows + recording.pending, sum(goals.values()))
+        told("records the topic", manifest.rows + recording.pending, sum(ends.values()))
     recording.close()
+    try:
+        await nothing_hidden(consumer, high)
+    except EndHiddenError as error:
+        raise EndHiddenError(f"{error}: what was recorded is kept, and gone on with") from None
     return place
 
 

@@ -82,11 +82,15 @@ def audit(
     done = asyncio.run(_audit(chosen, span, found))
     counts = {"decisions": done.decisions_seen, "events": done.events_seen}
     if as_json:
-        echo_json({"ok": not found, **counts, "breaches": [it.as_dict() for it in found]})
+        ok = not found and not done.hidden
+        breaches = [it.as_dict() for it in found]
+        echo_json({"ok": ok, **counts, "breaches": breaches, "hidden": done.hidden})
     else:
         _table(found)
         echo(f"{done.decisions_seen} decisions and {done.events_seen} events judged")
-    raise typer.Exit(1 if found else 0)
+    if done.hidden:
+        echo_error(done.hidden)
+    raise typer.Exit(1 if found else 2 if done.hidden else 0)
 
 
 def _table(found: list[Breach]) -> None:

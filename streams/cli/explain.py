@@ -16,7 +16,7 @@ from streams.explain.explanation import HEADINGS, Explanation, explain
 from streams.explain.gather import from_index, from_kafka
 from streams.explain.material import Material
 from streams.explain.sentences import Language
-from streams.operate.errors import UsageError
+from streams.operate.errors import EndHiddenError, UsageError
 from streams.settings import Settings
 
 TOLD_EVERY_SECONDS = 2.0
@@ -54,8 +54,10 @@ def explain_account(
     language: Language = "zh" if lang is Lang.ZH else "en"
     if as_json:
         echo_json(told.as_dict(language))
-        return
-    _print(told, language)
+    else:
+        _print(told, language)
+    if material.hidden:
+        raise EndHiddenError(material.hidden)
 
 
 def _material(chosen: Settings, account: str, kafka: bool) -> Material:

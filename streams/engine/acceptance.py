@@ -80,7 +80,10 @@ async def _members(client: AIOKafkaAdminClient, group: str) -> list[str]:
 
 
 async def read_checkpoints(config: EngineConfig, spec: ProcessorSpec) -> dict[int, Checkpoint]:
-    """The checkpoint of each partition. Partitions without a state are left out."""
+    """The checkpoint of each partition. Partitions without a state are left out.
+
+    Raises `StopWorker` when an open transaction hides the end of the changelog.
+    """
     changelog = config.changelog(spec.stores[0].name)
     consumer = plain_consumer(config, "read_committed", "checkpoints")
     await consumer.start()
@@ -88,6 +91,12 @@ async def read_checkpoints(config: EngineConfig, spec: ProcessorSpec) -> dict[in
         cluster = await consumer._client.fetch_all_metadata()
         numbers = cluster.partitions_for_topic(changelog) or ()
         return await read_notes(consumer, changelog, sorted(numbers)) if numbers else {}
+    except TimeoutError as error:
+        raise StopWorker(
+            f"{changelog} is not read to its end: an open transaction of a worker hides what"
+            " follows. It ends by itself; then run this again",
+            ExitCode.PERSON,
+        ) from error
     finally:
         await consumer.stop()
 

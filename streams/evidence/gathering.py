@@ -19,6 +19,7 @@ from streams.operate.audit.head import anchor_of, digest_of, heads_of
 from streams.operate.audit.reading import Span, audit_topics, read_to_end, verify_log
 from streams.operate.audit.records import Breach, Record, millis
 from streams.operate.clients import consumer
+from streams.operate.errors import EndHiddenError
 from streams.settings import Settings
 
 FORM = "byline-evidence/1"
@@ -119,7 +120,7 @@ class Evidence:
 async def gather(settings: Settings, asked: Asked) -> Evidence:
     """Read the topics: verify the log, judge the period, draw samples and decide them anew.
 
-    Raises MissingTopicsError, KafkaAbsentError, NoRightError.
+    Raises MissingTopicsError, KafkaAbsentError, NoRightError, EndHiddenError.
     """
     async with consumer(settings) as client:
         found = Evidence(asked, await verify_log(client, settings.topic_prefix))
@@ -142,6 +143,8 @@ async def gather(settings: Settings, asked: Asked) -> Evidence:
             require_approvals=settings.require_approvals,
             partitions=settings.partitions,
         )
+    if done.hidden:
+        raise EndHiddenError(done.hidden)
     found.judged = (done.decisions_seen, done.events_seen)
     return found
 

@@ -3,7 +3,6 @@
 From Kafka only the account's partition is read, and of that only what stands under its key.
 """
 
-import asyncio
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -20,11 +19,12 @@ from streams.index.writer import Position
 from streams.operate.account_states import CHANGELOG, POLICIES, RESERVED
 from streams.operate.audit.records import Record
 from streams.operate.clients import consumer
+from streams.operate.ends import Ends
+from streams.operate.errors import EndHiddenError
 from streams.operate.send import partition_of
 from streams.operate.topics import names_of
 from streams.settings import Settings
 
-STALL_SECONDS = 30.0
 _TIMES = {
     "events": "decided_at",
     "decisions": "now",
@@ -94,7 +94,7 @@ async def from_kafka(
         feed = Feed(client, names_of(settings))
         await feed.find()
         looked_at = int(time.time() * 1000)
-        ends = await feed.ends()
+        high, ends = await feed.high_watermarks(), await feed.ends()
         count = sum(topic == ACCOUNTS.name for topic, _ in ends)
         number = partition_of(account.encode(), count)
         single = {place for place in ends if sum(it[0] == place[0] for it in ends) == 1}
@@ -106,19 +106,21 @@ async def from_kafka(
         found.states.partition_count = count
         gathered = _Gathered(found)
         total = sum(end - begins[place] for place, end in ends.items())
-        moved = asyncio.get_running_loop().time()
+        wanted = Ends(ends)
         while left := sum(max(0, end - read[place].next_offset) for place, end in ends.items()):
             progress(total - left, total)
+            wanted.reached({place: it.next_offset for place, it in read.items()})
             stretches = await feed.take(0.3)
-            if stretches:
-                moved = asyncio.get_running_loop().time()
-            elif asyncio.get_running_loop().time() - moved > STALL_SECONDS:
-                found.whole, found.behind = False, left
-                break
             batch = Batch()
             feed.add(batch, stretches, read, gathered.wants)
             read.update(batch.moved)
             gathered.take(batch)
+        mine = {it: end for it, end in high.items() if feed.place(it) in ends}
+        try:
+            await feed.nothing_hidden(mine)
+        except EndHiddenError as error:
+            found.whole, found.hidden = False, str(error)
+            found.behind = sum(max(0, end - ends[feed.place(it)]) for it, end in mine.items())
         return gathered.done()
 
 

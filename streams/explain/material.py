@@ -21,8 +21,8 @@ class Material:
 
     `state`: the newest record of the account in the changelog; None where it is not tracked.
     `as_of`: all that Kafka held then counts; None where nobody knows. `behind`: how many records
-    were still to be read. `whole`: the topics were read to their ends. `acknowledged`: enforcing
-    systems say what they do, so that silence of theirs means something.
+    were still to be read. `whole`: the topics were read to their ends; `hidden`: why not.
+    `acknowledged`: enforcing systems say what they do, so that silence of theirs means something.
     """
 
     account: str
@@ -31,6 +31,7 @@ class Material:
     as_of: int | None
     behind: int = 0
     whole: bool = True
+    hidden: str = ""
     state: Record | None = None
     remains: Record | None = None
     states: States = field(default_factory=States)

@@ -5,6 +5,7 @@ Committed records alone, of no group. Positions are the database's.
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from aiokafka import TopicPartition
 
@@ -17,6 +18,7 @@ from streams.kafka.consumer import TolerantConsumer
 from streams.kafka.stretches import Stretch
 from streams.operate.audit.reading import APPENDED, MissingTopicsError, Reader
 from streams.operate.audit.records import Record
+from streams.operate.ends import nothing_hidden
 from streams.operate.errors import UsageError
 
 LOOK_BACK_SECONDS = 5.0
@@ -64,8 +66,16 @@ class Feed:
         found = await self._client.beginning_offsets(self._partitions)
         return {self.place(it): at for it, at in found.items()}
 
+    async def high_watermarks(self) -> Mapping[Any, int]:
+        """Where each partition ends now, what an open transaction hides included."""
+        return await self._client.high_watermarks(self._partitions)
+
+    async def nothing_hidden(self, high: Mapping[Any, int]) -> None:
+        """Raises EndHiddenError when an open transaction hides something below these ends."""
+        await nothing_hidden(self._client, high)
+
     async def ends(self) -> dict[Place, int]:
-        """Where each partition ends now."""
+        """Where each partition ends now, as far as it can be read."""
         found = await self._client.end_offsets(self._partitions)
         return {self.place(it): at for it, at in found.items()}
 

@@ -14,6 +14,7 @@ from streams.index.feed import Batch, Feed
 from streams.index.leader import Lead
 from streams.index.writer import Writer
 from streams.operate.clients import consumer
+from streams.operate.ends import Ends
 from streams.operate.errors import KafkaAbsentError
 from streams.operate.topics import names_of
 from streams.policies.scalars import parse_duration
@@ -24,8 +25,6 @@ BATCH_SECONDS = 0.5
 LOOK_SECONDS = 1.0
 """How often the ends of the topics are asked for, so that the index knows as of when it is."""
 TAKE_SECONDS = 0.2
-STALL_SECONDS = 30.0
-"""Without progress for so long, what was not reached lies in an open transaction."""
 AWAY_SECONDS = 5.0
 DAY_SECONDS = 86_400.0
 
@@ -57,7 +56,7 @@ class Indexer:
         self._writing: asyncio.Task[None] | None = None
 
     async def run(self, follow: bool, rebuild: bool = False) -> None:
-        """Index. Raises what errors.py lists, KafkaAbsentError, UsageError.
+        """Index. Raises what errors.py lists, KafkaAbsentError, UsageError, EndHiddenError.
 
         While following, a database that is away is awaited, and a broker that has been there.
         """
@@ -142,14 +141,18 @@ class Indexer:
             await self._read(feed, follow)
 
     async def _read(self, feed: Feed, follow: bool) -> None:
-        """Take, project and write; the next batch is read while one is written."""
+        """Take, project and write; the next batch is read while one is written.
+
+        Raises EndHiddenError: what could be read is written.
+        """
         read = dict(self._writer.positions)
         file = FileWatch(self._engine.url)
         file.look()
         batch, opened = Batch(), time.monotonic()
-        looked_at, ends = now_ms(), await feed.ends()
-        looked = moved = time.monotonic()
-        purged = -DAY_SECONDS if follow else moved
+        looked_at, high, ends = now_ms(), await feed.high_watermarks(), await feed.ends()
+        looked = time.monotonic()
+        purged = -DAY_SECONDS if follow else looked
+        wanted = Ends(ends)
         try:
             while not self.stopping.is_set():
                 stretches = await feed.take(TAKE_SECONDS)
@@ -157,7 +160,6 @@ class Indexer:
                 if stretches:
                     feed.add(batch, stretches, read)
                     read.update(batch.moved)
-                    moved = now
                 behind = sum(max(0, end - read[place].next_offset) for place, end in ends.items())
                 news = batch.moved or (not behind and self._as_of != looked_at)
                 if news and (
@@ -166,7 +168,7 @@ class Indexer:
                     self._as_of = self._as_of if behind else looked_at
                     await self._write(batch, behind)
                     batch, opened = Batch(), now
-                if not follow and (not behind or now - moved > STALL_SECONDS):
+                if not follow and wanted.reached({it: at.next_offset for it, at in read.items()}):
                     break
                 if now - purged >= DAY_SECONDS:
                     purged = now
@@ -176,11 +178,12 @@ class Indexer:
                 if now - looked >= LOOK_SECONDS:
                     file.look()
                     looked_at, looked = now_ms(), now
-                    ends = await feed.ends()
+                    ends = wanted.ends = await feed.ends()
         finally:
             await self._written()
         if not follow:
             await self._purge()
+            await feed.nothing_hidden(high)
 
     async def _write(self, batch: Batch, behind: int) -> None:
         """Begin to write a batch, once the one before it is written."""

@@ -1,9 +1,12 @@
 """The client that everything in Byline reads Kafka with."""
 
 import asyncio
+import copy
+from collections.abc import Iterable
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.consumer.fetcher import READ_UNCOMMITTED
 
 from streams.kafka.stretches import Stretch, install, read_stretches
 
@@ -38,6 +41,17 @@ class TolerantConsumer(AIOKafkaConsumer):  # type: ignore[misc]
         if fetcher is not None:
             fetcher._pending_tasks.clear()
         await super().stop()
+
+    async def high_watermarks(self, partitions: Iterable[TopicPartition]) -> dict[Any, int]:
+        """Where the partitions end, open transactions included, whatever this client reads.
+
+        `end_offsets` of a client that reads committed records gives where it can read to.
+        """
+        # The fetcher goes on with its own isolation: only the copy asks otherwise.
+        asking = copy.copy(self._fetcher)
+        asking._isolation_level = READ_UNCOMMITTED
+        found: dict[Any, int] = await asking.end_offsets(list(partitions), self._request_timeout_ms)
+        return found
 
     async def take(self, timeout_seconds: float, max_records: int = 5_000) -> list[Stretch]:
         """What has been fetched, of each partition about `max_records`; headers are kept."""

@@ -16,6 +16,7 @@ from streams.letters.reading import UNREADABLE_BATCH, Letter
 from streams.settings import Settings
 
 STALL_SECONDS = 10.0
+BEHIND = "it lies behind an open transaction (`byline topics blocked` says whose)"
 NEAR = 20_000
 """Offsets that are read over rather than looked up anew."""
 
@@ -73,7 +74,7 @@ async def _of(
             position = offset
         stretches = await client.take(0.5)
         if not stretches and loop.time() - last > STALL_SECONDS:
-            yield _gone(wanted[index], "it lies behind an open transaction")
+            yield _gone(wanted[index], BEHIND)
             index += 1
             continue
         for stretch in stretches:

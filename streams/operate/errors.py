@@ -3,6 +3,7 @@
 OperateError
 ├── UsageError         the command cannot be meant that way: the caller's (exit 2)
 ├── NoRightError       Kafka does not allow this principal something: who grants rights (exit 2)
+├── EndHiddenError     an open transaction hides a topic's end: who ends that transaction (exit 2)
 └── KafkaAbsentError   no broker answers, or it refuses us: the cluster's or the settings' (exit 2)
 """
 
@@ -24,3 +25,7 @@ class NoRightError(OperateError):
 
 class KafkaAbsentError(OperateError):
     """Kafka does not answer, or does not let us in."""
+
+
+class EndHiddenError(OperateError):
+    """A topic cannot be read to its end: an open transaction of its producer hides the rest."""

@@ -11,6 +11,7 @@ from streams.kafka.consumer import TolerantConsumer
 from streams.operate.audit.happened import plain_of
 from streams.operate.audit.reading import Reader, read_to_end
 from streams.operate.audit.records import Record, millis
+from streams.operate.errors import EndHiddenError
 from streams.operate.send import partition_of
 from streams.settings import Settings
 
@@ -69,7 +70,7 @@ async def events(
 ) -> AsyncIterator[Mapping[str, Any]]:
     """The events as they are read: of one account in their order, of several in each partition's.
 
-    Raises MissingTopicsError, NoRightError.
+    Raises MissingTopicsError, NoRightError, EndHiddenError once all that can be read was yielded.
     """
     account = wanted.account
 
@@ -80,16 +81,22 @@ async def events(
         client, settings.topic_prefix, NAMES, start=wanted.start, end=wanted.end, holds=holds
     )
     kept: list[Mapping[str, Any]] = []
-    async for record in read:
-        event = plain_of(record)
-        if not wanted.takes(record, event):
-            continue
-        if account is None:
-            yield event
-        else:
-            kept.append(event)
+    hidden: EndHiddenError | None = None
+    try:
+        async for record in read:
+            event = plain_of(record)
+            if not wanted.takes(record, event):
+                continue
+            if account is None:
+                yield event
+            else:
+                kept.append(event)
+    except EndHiddenError as error:
+        hidden = error
     for event in sorted(kept, key=_order):
         yield event
+    if hidden is not None:
+        raise hidden
 
 
 async def follow(

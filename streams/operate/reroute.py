@@ -16,13 +16,11 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from schemas.topics import INPUTS
 from streams.kafka.consumer import TolerantConsumer
 from streams.operate.clients import admin_client, consumer
+from streams.operate.ends import Ends, nothing_hidden
 from streams.operate.errors import UsageError
 from streams.operate.send import partition_of
 from streams.operate.topics import names_of
 from streams.settings import Settings, kafka_client_kwargs
-
-STALL_SECONDS = 60.0
-"""Without progress for so long, what was not reached is taken to lie in an open transaction."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +54,7 @@ async def strays(settings: Settings) -> list[Stray]:
         found = await admin.list_consumer_group_offsets(settings.application_id, partitions=places)
         moved = {tp: max(0, one.offset) for tp, one in found.items()}
         begins = await reader.beginning_offsets(places)
+        await nothing_hidden(reader, await reader.high_watermarks(places))
         ends = await reader.end_offsets(places)
     return [
         Stray(tp.topic, tp.partition, max(begins[tp], moved.get(tp, 0)), ends[tp])
@@ -105,19 +104,18 @@ async def _move(
     reader.assign([place])
     reader.seek(place, stray.next)
     position, moved = stray.next, 0
-    async with asyncio.timeout(STALL_SECONDS) as limit:
-        while position < stray.end:
-            stretches = await reader.take(0.5)
-            position = await reader.position(place)
-            records = [record for one in stretches for record in one.records]
-            if not stretches and position < stray.end:
-                continue
-            await producer.begin_transaction()
-            await _send(producer, stray.topic, records, count)
-            await producer.send_offsets_to_transaction({place: position}, settings.application_id)
-            await producer.commit_transaction()
-            moved += len(records)
-            limit.reschedule(asyncio.get_running_loop().time() + STALL_SECONDS)
+    wanted = Ends({place: stray.end})
+    while not wanted.reached({place: position}):
+        stretches = await reader.take(0.5)
+        position = await reader.position(place)
+        records = [record for one in stretches for record in one.records]
+        if not stretches and position < stray.end:
+            continue
+        await producer.begin_transaction()
+        await _send(producer, stray.topic, records, count)
+        await producer.send_offsets_to_transaction({place: position}, settings.application_id)
+        await producer.commit_transaction()
+        moved += len(records)
     return moved
 
 

@@ -45,6 +45,8 @@ class Judging:
         self.caps = Caps()
         self.events_seen = 0
         self.decisions_seen = 0
+        self.hidden: str | None = None
+        """What an open transaction hid, so that it was not judged."""
         self._found: list[Breach] = []
         self._trips: Counter[str] = Counter()
         self._trips_said: Counter[str] = Counter()

@@ -20,13 +20,12 @@ from streams.operate.audit.auditor import ASIDE, READS, Auditor
 from streams.operate.audit.chain import Verified
 from streams.operate.audit.records import HOUR, MINUTE, Breach, Record
 from streams.operate.audit.replay_order import ORDER
-from streams.operate.errors import NoRightError
+from streams.operate.ends import Ends, nothing_hidden
+from streams.operate.errors import EndHiddenError, NoRightError
 
 APPENDED = 1
 """Kafka's mark of a record that the broker stamped: LogAppendTime."""
 SETTLE_SECONDS = 1.0
-STALL_SECONDS = 30.0
-"""After this long without progress, unread records are taken to lie in an open transaction."""
 BUFFERED = 20_000
 """How many records of one topic's partition may wait. Beyond it reading stops until needed."""
 EARLIER_MS = MINUTE
@@ -60,6 +59,7 @@ class Reader:
         self._prefix = prefix
         self._in_use = partitions
         self._partitions: dict[str, list[TopicPartition]] = {}
+        self._high: dict[TopicPartition, int] = {}
         self.unreadable: list[tuple[str, int, int, int, int]] = []
 
     async def find(self, names: Iterable[str]) -> None:
@@ -89,14 +89,21 @@ class Reader:
         return [partition for name in names for partition in self._partitions[name]]
 
     async def ends(self, partitions: list[TopicPartition], at: int | None = None) -> dict[Any, int]:
-        """Where each ends: now, or at an instant."""
+        """Where each ends that can be read: now, or at an instant."""
+        high = await self._consumer.high_watermarks(partitions)
         ends: dict[Any, int] = await self._consumer.end_offsets(partitions)
         if at is not None:
             found = await self._consumer.offsets_for_times(dict.fromkeys(partitions, at))
             for partition, offset in found.items():
-                if offset is not None:
-                    ends[partition] = min(ends[partition], offset.offset)
+                if offset is not None and offset.offset < ends[partition]:
+                    ends[partition] = offset.offset
+                    del high[partition]
+        self._high |= high
         return ends
+
+    async def nothing_hidden(self) -> None:
+        """Raises EndHiddenError if what was asked for by `ends` was not all that there was."""
+        await nothing_hidden(self._consumer, self._high)
 
     async def seek(
         self,
@@ -211,6 +218,10 @@ async def audit_topics(
     if not follow:
         await _read(reader, auditor, ends, found)
         found(auditor.finish())
+        try:
+            await reader.nothing_hidden()
+        except EndHiddenError as error:
+            auditor.hidden = str(error)
         progress(auditor)
         return auditor
     while True:
@@ -241,16 +252,10 @@ async def _read(
     reader: Reader, auditor: Auditor, ends: Mapping[Any, int], found: Found = lambda _: None
 ) -> None:
     """Reads up to these ends."""
-    loop = asyncio.get_running_loop()
     log_ends = {it.partition: end for it, end in ends.items() if reader.name(it) == DECISIONS.name}
-    seen: dict[TopicPartition, int] = {}
-    last = loop.time()
-    while loop.time() - last < STALL_SECONDS:
-        positions = await reader.positions()
-        if all(positions.get(it, end) >= end for it, end in ends.items()):
-            return
-        if await _step(reader, auditor, log_ends) or positions != seen:
-            seen, last = positions, loop.time()
+    wanted = Ends(ends)
+    while not wanted.reached(await reader.positions()):
+        await _step(reader, auditor, log_ends)
         found(auditor.breaches())
         reader.pace(auditor)
 
@@ -283,6 +288,8 @@ async def read_to_end(
 ) -> AsyncIterator[Record]:
     """Every committed record of these topics (named without prefix) up to the present end.
 
+    Raises EndHiddenError at the end, when an open transaction hides what follows.
+
     `start`, `end`: instants (ms) of the records' own timestamps, both taken widely; None: all.
     `holds`: which partitions are read, asked with a number and how many there are.
     """
@@ -293,12 +300,8 @@ async def read_to_end(
     partitions = [it for group in groups for it in group if holds(it.partition, len(group))]
     ends = await reader.ends(partitions, None if end is None else end + EARLIER_MS)
     await reader.seek(partitions, None if start is None else max(start - EARLIER_MS, 0))
-    loop = asyncio.get_running_loop()
-    last = loop.time()
-    while loop.time() - last < STALL_SECONDS:
-        positions = await reader.positions()
-        if all(positions[it] >= end for it, end in ends.items()):
-            return
+    wanted = Ends(ends)
+    while not wanted.reached(await reader.positions()):
         for record in await reader.poll():
-            last = loop.time()
             yield record
+    await reader.nothing_hidden()
