@@ -2,7 +2,8 @@
 
 import os
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -86,3 +87,15 @@ def _secret(settings: Any, field: str) -> str | None:
         return secret_in(f"{field}_file", file)
     secret = getattr(settings, field)
     return None if secret is None else str(secret.get_secret_value())
+
+
+def secret_values(settings: Any, fields: Iterable[str]) -> Iterator[str]:
+    """Each secret among these fields that is given, itself or in a file that can be read."""
+    for field in fields:
+        secret = getattr(settings, field)
+        if secret is not None:
+            yield str(secret.get_secret_value())
+        file: Path | None = getattr(settings, f"{field}_file", None)
+        if file is not None:
+            with suppress(LoginFileError, OSError):
+                yield secret_in(f"{field}_file", file)

@@ -21,7 +21,7 @@ from streams.settings import Settings
 
 def show_running(chosen: Settings, files: Mapping[str, Policy], kafka: bool, as_json: bool) -> None:
     """Print how each file stands to what runs; exit 1 where anything differs."""
-    source, states = _states(chosen, kafka)
+    source, states = running_states(chosen, kafka)
     found = compare(states, files)
     same = all(it.runs is Runs.SAME for it in found)
     if as_json:
@@ -51,7 +51,8 @@ def _running(it: Compared, count: int) -> str | None:
     return ", ".join(shown) or None
 
 
-def _states(chosen: Settings, kafka: bool) -> tuple[str, States]:
+def running_states(chosen: Settings, kafka: bool) -> tuple[str, States]:
+    """Where it is known from, and what each partition works under."""
     states = States()
     with index_engine(chosen, kafka) as engine:
         if engine is None:

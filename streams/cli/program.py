@@ -10,6 +10,7 @@ from streams.cli import (
     cluster,
     control,
     dead_letters,
+    doctor,
     events,
     evidence,
     explain,
@@ -47,6 +48,7 @@ report.register(app)
 evidence.register(app)
 propagation.register(app)
 status.register(app)
+doctor.register(app)
 policy_history.register(policy.app)
 policy_diff.register(policy.app)
 policy_explain.register(policy.app)

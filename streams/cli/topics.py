@@ -167,17 +167,10 @@ def blocked(
 
 
 def _blocked_words(it: Blocked) -> str:
-    own = "" if it.transactional_id is None else f" ({it.transactional_id})"
-    words = (
-        f"{it.topic}[{it.partition}] is blocked at offset {it.offset}: producer {it.producer_id}"
-        f"{own} has had a transaction open for {it.open_seconds:.0f} s; {it.hidden} records lie"
-        " behind it"
-    )
     if it.ends_within_seconds is not None:
-        return f"{words}. Kafka ends it by itself within {it.ends_within_seconds:.0f} s"
+        return f"{it.what}. Kafka ends it by itself within {it.ends_within_seconds:.0f} s"
     bootstrap = settings(without_policies=True).kafka_bootstrap_servers
     return (
-        f"{words}. No coordinator that you may ask knows it. End its producer; if it stays:"
-        f" kafka-transactions --bootstrap-server {bootstrap} abort --topic {it.topic}"
-        f" --partition {it.partition} --start-offset {it.offset}"
+        f"{it.what}. No coordinator that you may ask knows it. End its producer; if it stays:"
+        f" {it.abort_command(bootstrap)}"
     )

@@ -72,18 +72,29 @@ def remove_if_marked(path: Path) -> None:
         mark.unlink()
 
 
+def _most_files() -> int:
+    """How many files may be open once the soft limit is raised as far as allowed."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return MOST_FILES if hard == resource.RLIM_INFINITY else hard
+
+
+def file_shortage(partitions: int) -> str | None:
+    """What is wrong with the limit of open files for so many partitions; None if it is enough."""
+    most, needed = _most_files(), FILES_OF_A_WORKER + FILES_OF_A_PARTITION * partitions
+    if most >= needed:
+        return None
+    return (
+        f"at most {most} files may be open, {needed} are needed where one worker has all"
+        f" {partitions} partitions"
+    )
+
+
 def raise_file_limit(partitions: int) -> None:
     """Raise the limit of open files as far as allowed. Logs a warning if that is not enough."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = MOST_FILES if hard == resource.RLIM_INFINITY else hard
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-    needed = FILES_OF_A_WORKER + FILES_OF_A_PARTITION * partitions
-    if wanted < needed:
-        logger.warning(
-            "at most %d files may be open, %d are needed where one worker has all %d partitions: "
-            "raise the hard limit (ulimit -Hn, LimitNOFILE of systemd)",
-            wanted,
-            needed,
-            partitions,
-        )
+    most = _most_files()
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    shortage = file_shortage(partitions)
+    if shortage is not None:
+        logger.warning("%s: raise the hard limit (ulimit -Hn, LimitNOFILE of systemd)", shortage)

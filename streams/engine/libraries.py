@@ -97,13 +97,20 @@ ATTRIBUTES: dict[str, tuple[str, ...]] = {
 """By class: what its objects carry, set in its own code."""
 
 
+def wrong_libraries() -> list[str]:
+    """Each library that is installed in another version than the one that was tested."""
+    return [
+        f"{name} {pinned} is needed, {found} is installed"
+        for name, pinned in PINNED.items()
+        if (found := version(name)) != pinned
+    ]
+
+
 def check_libraries() -> None:
     """Raises `StopWorker` when another version is installed than the one that was tested."""
-    for name, pinned in PINNED.items():
-        found = version(name)
-        if found != pinned:
-            raise StopWorker(
-                f"{name} {pinned} is needed, {found} is installed: its private parts are used "
-                "here. Install what requirements.lock says",
-                ExitCode.PERSON,
-            )
+    if faults := wrong_libraries():
+        raise StopWorker(
+            f"{'; '.join(faults)}: private parts are used here. Install what requirements.lock"
+            " says",
+            ExitCode.PERSON,
+        )

@@ -5,7 +5,7 @@ hidden from them until that ends, and the timers of the partition wait as long.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from aiokafka import TopicPartition
@@ -15,7 +15,7 @@ from aiokafka.errors import (
     TopicAuthorizationFailedError,
 )
 
-from schemas.topics import INPUTS
+from schemas.topics import INPUTS, Topic
 from streams.kafka.consumer import TolerantConsumer
 from streams.kafka.requests.open_transactions import OpenTransaction, open_transactions
 from streams.operate.clients import consumer
@@ -28,7 +28,7 @@ LOOK_SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Blocked:
-    """A partition of an input with an open transaction.
+    """A partition with an open transaction.
 
     `hidden`: records (roughly) that nobody can read because of it. `open_seconds`: for how long it
     has been open; at least so long where no coordinator tells when it began. `ends_within_seconds`:
@@ -46,15 +46,37 @@ class Blocked:
     open_seconds: float
     ends_within_seconds: float | None
 
+    @property
+    def what(self) -> str:
+        """Which partition is blocked, and by whom since when."""
+        own = "" if self.transactional_id is None else f" ({self.transactional_id})"
+        return (
+            f"{self.topic}[{self.partition}] is blocked at offset {self.offset}: producer"
+            f" {self.producer_id}{own} has had a transaction open for {self.open_seconds:.0f} s;"
+            f" {self.hidden} records lie behind it"
+        )
 
-async def blocked(settings: Settings, now: int, longer_than_seconds: float) -> list[Blocked]:
-    """The inputs' partitions with a transaction open for longer than so many seconds.
+    def abort_command(self, bootstrap: str) -> str:
+        """The command line of Kafka's own tool that ends a transaction that hangs."""
+        return (
+            f"kafka-transactions --bootstrap-server {bootstrap} abort --topic {self.topic}"
+            f" --partition {self.partition} --start-offset {self.offset}"
+        )
 
-    `now` is milliseconds UTC. Raises UsageError when an input topic is missing, OperateError when
-    Kafka does not tell.
+
+async def blocked(
+    settings: Settings,
+    now: int,
+    longer_than_seconds: float,
+    topics: Iterable[Topic] = INPUTS,
+) -> list[Blocked]:
+    """The partitions of inputs with a transaction open for longer than so many seconds.
+
+    `now` is milliseconds UTC. `topics`: look at these instead. Raises UsageError when a topic is
+    missing, OperateError when Kafka does not tell.
     """
     names = names_of(settings)
-    wanted = [names.of(topic) for topic in INPUTS]
+    wanted = [names.of(topic) for topic in topics]
     async with consumer(settings, committed=False) as client:
         try:
             async with asyncio.timeout(LOOK_SECONDS):

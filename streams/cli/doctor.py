@@ -1,0 +1,65 @@
+"""`byline doctor`: everything that an engineer would look at, in one table."""
+
+from typing import Annotated
+
+import typer
+
+from streams.cli.output import AsJson, echo, echo_json, echo_table, settings, settings_file
+from streams.cli.policy_running import running_states
+from streams.cli.source import now_ms
+from streams.doctor import LIMIT_SECONDS, Doctor, Seen
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the program."""
+    app.command()(doctor)
+
+
+def doctor(
+    role: Annotated[
+        str, typer.Option(help="Whose rights are asked for: a role of `byline topics acl`.")
+    ] = "worker",
+    auditor: Annotated[
+        str | None,
+        typer.Option(help="The metrics of `byline audit --follow`: http://HOST:9465/metrics."),
+    ] = None,
+    within_seconds: Annotated[
+        float, typer.Option(min=1, help="The longest that any one look may take.")
+    ] = LIMIT_SECONDS,
+    as_json: AsJson = False,
+) -> None:
+    """Look at settings, libraries, policies, disk, limits, Kafka, rights, topics, clock and more.
+
+    Exit 0 when all is well, 1 with what is not and what to do, 2 when the settings themselves are
+    refused. Each look is made by itself: one that fails hides no other. Nothing is changed.
+    """
+    chosen = settings(without_policies=True)
+    seen = Doctor(
+        chosen,
+        now_ms,
+        lambda: running_states(chosen, kafka=False),
+        settings_file(),
+        role,
+        auditor,
+        within_seconds,
+    ).examine()
+    wrong = sum(not it.is_well for it in seen)
+    if as_json:
+        looks = [one for it in seen for one in it.as_dicts()]
+        echo_json({"ok": not wrong, "looks": looks})
+    else:
+        _print(seen, wrong)
+    raise typer.Exit(1 if wrong else 0)
+
+
+def _print(seen: list[Seen], wrong: int) -> None:
+    echo_table(
+        ("look", "verdict", "found", "what to do"),
+        (
+            (it.look, finding.verdict, finding.found, finding.what_to_do or None)
+            for it in seen
+            for finding in it.findings
+        ),
+    )
+    echo("")
+    echo(f"{wrong} of {len(seen)} looks are not well" if wrong else "all is well")

@@ -1,0 +1,184 @@
+"""What is looked at in the cluster: brokers, rights, topics, state, clock, open transactions."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from aiokafka.errors import (
+    ClusterAuthorizationFailedError,
+    IncompatibleBrokerVersion,
+    TransactionalIdAuthorizationFailed,
+)
+
+from schemas.topics import CHANGELOGS, INPUTS
+from streams import upkeep
+from streams.doctor.looks import Finding, Verdict, well, wrong
+from streams.kafka.login import knock
+from streams.kafka.requests.metadata import OPERATIONS, allowed, view_topics
+from streams.kafka.requests.quorum import cluster_time
+from streams.kafka.rights import group_operations, in_words, missing_rights
+from streams.operate import topics
+from streams.operate.acl import Permission, permissions
+from streams.operate.blocked import blocked
+from streams.operate.clients import admin_client
+from streams.operate.errors import UsageError
+from streams.settings import Settings, kafka_client_kwargs
+
+BLOCKED_SECONDS = 10.0
+"""A transaction that is open for longer is told; one of a worker lasts a second or two."""
+SKEW_SECONDS = 10.0
+"""As far as a worker's clock may jump before the worker ends itself (EngineConfig)."""
+
+
+NOT_REACHED = Finding(Verdict.UNKNOWN, "not looked at: Kafka was not reached")
+"""What is told of each look that needs a Kafka where none answers."""
+
+
+class Reached(NamedTuple):
+    """The brokers that the cluster names, and how many partitions the keyed topics have (None
+    where they are not there).
+    """
+
+    brokers: int
+    partitions: int | None
+    findings: list[Finding]
+
+
+async def reach(settings: Settings) -> Reached:
+    """Log in, and knock at each broker under the address that it gives. Raises OperateError."""
+    names, arguments = topics.names_of(settings), kafka_client_kwargs(settings)
+    async with admin_client(settings) as client:
+        described = await client.describe_cluster()
+        name = names.of(CHANGELOGS[0])
+        view = await view_topics(client._client, [name])
+    found = []
+    for broker in described["brokers"]:
+        address = f"{broker['host']}:{broker['port']}"
+        answer = await knock({**arguments, "bootstrap_servers": [address]})
+        if why := answer.fault or answer.silence:
+            found.append(
+                wrong(
+                    f"broker {broker['node_id']} at {address}: {why}",
+                    "this address is what the broker gives itself (advertised.listeners): it has"
+                    " to be reached from here",
+                )
+            )
+    count = len(described["brokers"])
+    topic = view.topics.get(name)
+    partitions = topic.partitions if topic is not None and not topic.error else None
+    said = well(f"{count} brokers of cluster {view.cluster_id} at {arguments['bootstrap_servers']}")
+    return Reached(count, partitions, found or [said])
+
+
+async def rights(settings: Settings, role: str) -> list[Finding]:
+    """Whether we may do what `byline topics acl` grants a role. Raises OperateError."""
+    mine = [it for it in permissions(settings) if it.role == role]
+    if not mine:
+        known = sorted({it.role for it in permissions(settings)})
+        raise UsageError(f"there is no role {role}: there are {', '.join(known)}")
+    asked = {
+        it.name: [operation for operation in it.operations if operation in OPERATIONS]
+        for it in mine
+        if it.kind == "topic" and not it.prefixed
+    }
+    async with admin_client(settings) as client:
+        view = await view_topics(client._client, list(asked), with_operations=True)
+        missing = missing_rights(view, asked)
+        for it in mine:
+            if it.kind != "topic" and (operation := await _refused(client, it)):
+                missing.setdefault(operation, []).append(f"the {it.kind} {it.name}")
+    if missing:
+        cure = f"`byline topics acl --role {role} --commands` prints what grants it"
+        return [wrong(in_words({op: names}), cure) for op, names in missing.items()]
+    who = settings.kafka_sasl_username or "whoever we are to Kafka"
+    return [well(f"{who} may do what the role {role} needs")]
+
+
+async def _refused(client: object, it: Permission) -> str | None:
+    """The operation on a group or a transactional id that is not allowed."""
+    name = f"{it.name}doctor" if it.prefixed else it.name
+    (operation,) = it.operations
+    try:
+        if it.kind == "group":
+            return None if allowed(await group_operations(client, name), operation) else operation
+        await client.find_coordinator(name, 1)  # type: ignore[attr-defined]
+    except (ClusterAuthorizationFailedError, TransactionalIdAuthorizationFailed):
+        return operation
+    return None
+
+
+async def topics_and_settings(settings: Settings) -> list[Finding]:
+    """Every topic and setting that is not as it has to be. Raises OperateError."""
+    found = []
+    for it in await topics.check(settings):
+        if it.is_hidden:
+            cure = "`byline topics acl --role administrator` says what is needed to see it"
+            found.append(Finding(Verdict.FAILED, str(it), cure))
+        elif it.what == "missing":
+            found.append(wrong(str(it), "`byline topics create` makes it"))
+        elif it.is_setting:
+            found.append(wrong(str(it), "`byline topics apply` sets it; --dry-run says it first"))
+        else:
+            found.append(wrong(str(it), "`byline cluster check` says the way out"))
+    return found or [well("all topics are there, with the settings that are needed")]
+
+
+async def state(settings: Settings) -> list[Finding]:
+    """Whether state and topics belong together. Missing topics are told by another look."""
+    found = [it for it in await upkeep.check(settings) if it.what != "missing"]
+    told = [wrong(f"{it.topic}: {it.what}", it.way_out) for it in found]
+    return told or [well("the state and the topics belong together")]
+
+
+async def clock(settings: Settings, now: Callable[[], int]) -> list[Finding]:
+    """This machine's clock against the cluster's; `now` tells the first, in milliseconds UTC."""
+    async with admin_client(settings) as client:
+        try:
+            cluster = await cluster_time(client._client)
+        except ClusterAuthorizationFailedError:
+            return [
+                Finding(
+                    Verdict.UNKNOWN,
+                    "no right to Describe the cluster, whose clock is asked for",
+                    "grant it to who runs this (kafka-acls --operation Describe --cluster), or"
+                    " compare by hand; a worker judges deadlines by its own clock",
+                )
+            ]
+        except IncompatibleBrokerVersion:
+            cluster = None
+        here = now()
+    if cluster is None:
+        words = "this Kafka does not tell its time: it is older than 3.3, or not KRaft"
+        return [Finding(Verdict.UNKNOWN, words, "compare the clocks of both machines by hand")]
+    # The answer was written somewhere between the request and now.
+    difference = here - cluster.at_ms
+    off = difference if difference < 0 else max(0, difference - cluster.took_ms)
+    if abs(off) > 1000 * SKEW_SECONDS:
+        way = "ahead of" if off > 0 else "behind"
+        return [
+            wrong(
+                f"this machine's clock is {abs(off) / 1000:,.1f} s {way} the cluster's",
+                "set the clocks of both by NTP; workers judge deadlines by theirs, and Kafka says"
+                " when a record entered",
+            )
+        ]
+    return [well(f"{abs(off) / 1000:.1f} s from the cluster's clock")]
+
+
+async def transactions(settings: Settings, now: int) -> list[Finding]:
+    """Whose open transaction hides inputs or state, and how to end it. Raises OperateError."""
+    found = await blocked(settings, now, BLOCKED_SECONDS, (*INPUTS, *CHANGELOGS))
+    told = [
+        wrong(it.what, f"{_ending(it.ends_within_seconds)}: {it.abort_command(_servers(settings))}")
+        for it in found
+    ]
+    return told or [well(f"none has been open for {BLOCKED_SECONDS:.0f} s")]
+
+
+def _ending(within_seconds: float | None) -> str:
+    if within_seconds is None:
+        return "no coordinator that we may ask knows it. End its producer; if it stays"
+    return f"Kafka ends it by itself within {within_seconds:.0f} s. Sooner: end its producer, then"
+
+
+def _servers(settings: Settings) -> str:
+    return settings.kafka_bootstrap_servers

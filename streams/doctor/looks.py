@@ -1,0 +1,139 @@
+"""A look at one thing: made beside the others, within its time, and told whatever comes of it."""
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future
+from enum import StrEnum, unique
+from typing import Any, NamedTuple
+
+from streams.instance import InstanceError
+from streams.operate.errors import OperateError
+from streams.policies import PolicyFaults
+from streams.settings import SettingsError
+from streams.stop_worker import StopWorker
+
+OURS_TO_EXPLAIN = (OperateError, StopWorker, PolicyFaults, SettingsError, InstanceError)
+"""Errors whose message says what is wrong and what to do."""
+
+Scrub = Callable[[str], str]
+
+
+@unique
+class Verdict(StrEnum):
+    """What came of a look.
+
+    `failed`: nothing was seen, because the look broke or took too long; it counts as not well.
+    `unknown`: it cannot be known from here, and what to do says how it can.
+    """
+
+    WELL = "well"
+    WRONG = "wrong"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+
+    @property
+    def is_well(self) -> bool:
+        """Whether nobody has to act on it."""
+        return self in (Verdict.WELL, Verdict.UNKNOWN)
+
+
+class Finding(NamedTuple):
+    """One thing that a look found, and what a person does about it ("" where nothing)."""
+
+    verdict: Verdict
+    found: str
+    what_to_do: str = ""
+
+
+class Look(NamedTuple):
+    """`see` looks, and may take long, raise or hang. It finds at least one thing."""
+
+    name: str
+    see: Callable[[], Iterable[Finding]]
+
+
+class Seen(NamedTuple):
+    """What a look found, and how long it took."""
+
+    look: str
+    findings: tuple[Finding, ...]
+    seconds: float
+
+    @property
+    def is_well(self) -> bool:
+        """Whether nobody has to act on any of it."""
+        return all(it.verdict.is_well for it in self.findings)
+
+    def as_dicts(self) -> list[dict[str, Any]]:
+        """For a program to read: one for each finding."""
+        rest = {"look": self.look, "seconds": round(self.seconds, 2)}
+        return [{**rest, **it._asdict(), "verdict": str(it.verdict)} for it in self.findings]
+
+
+def well(found: str) -> Finding:
+    """All is as it has to be."""
+    return Finding(Verdict.WELL, found)
+
+
+def wrong(found: str, what_to_do: str) -> Finding:
+    """Somebody has to act."""
+    return Finding(Verdict.WRONG, found, what_to_do)
+
+
+def look_at(looks: Sequence[Look], limit_seconds: float, scrub: Scrub = str) -> list[Seen]:
+    """Make all of these looks side by side, each within so many seconds.
+
+    One that hangs is left behind in its thread, which ends with the process. `scrub` takes secrets
+    out of every text.
+    """
+    began = time.monotonic()
+    running = [(look, _started(look)) for look in looks]
+    seen = []
+    for look, (done, took) in running:
+        findings = _found(done, began + limit_seconds - time.monotonic(), limit_seconds)
+        clean = tuple(
+            it._replace(found=scrub(it.found), what_to_do=scrub(it.what_to_do)) for it in findings
+        )
+        seen.append(Seen(look.name, clean, took[0] if took else limit_seconds))
+    return seen
+
+
+def _started(look: Look) -> tuple[Future[list[Finding]], list[float]]:
+    """Begin a look in a thread of its own; the list gets its seconds when it is over."""
+    done: Future[list[Finding]] = Future()
+    took: list[float] = []
+    began = time.monotonic()
+
+    def run() -> None:
+        try:
+            found = list(look.see())
+        except BaseException as error:
+            took.append(time.monotonic() - began)
+            done.set_exception(error)
+        else:
+            took.append(time.monotonic() - began)
+            done.set_result(found)
+
+    threading.Thread(target=run, name=look.name, daemon=True).start()
+    return done, took
+
+
+def _found(
+    done: Future[list[Finding]], left_seconds: float, limit_seconds: float
+) -> Sequence[Finding]:
+    try:
+        return done.result(max(0.0, left_seconds))
+    except OURS_TO_EXPLAIN as error:
+        return [Finding(Verdict.FAILED, line) for line in str(error).splitlines()]
+    except BaseException as error:
+        if not done.done():
+            return [
+                Finding(
+                    Verdict.FAILED,
+                    f"no answer within {limit_seconds:g} s",
+                    "look again with a longer --within-seconds; is Kafka, or the disk, overloaded?",
+                )
+            ]
+        words = f"the look broke: {type(error).__name__}: {error}".rstrip(": ")
+        return [Finding(Verdict.FAILED, words, "look again; if it stays, it is a fault of Byline")]

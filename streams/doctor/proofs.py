@@ -1,0 +1,91 @@
+"""What is looked at in what runs: policies against their files, and the auditor's last word."""
+
+import asyncio
+from collections.abc import Iterator
+
+import aiohttp
+from prometheus_client.parser import text_string_to_metric_families
+
+from streams.core.model.instants import DAY, rfc3339
+from streams.doctor.looks import Finding, Verdict, well, wrong
+from streams.operate.account_states import States
+from streams.operate.errors import OperateError
+from streams.operate.policy_running import SAYS, Runs, compare
+from streams.policies import PolicyFaults, load_policies
+from streams.settings import Settings
+
+SILENT_MS = DAY
+"""An auditor that has judged nothing for longer is taken to have stopped."""
+BREACHES, JUDGED_AT = "byline_audit_breaches_total", "byline_audit_judged_timestamp_seconds"
+_SECONDS = 5.0
+
+
+def policies_against_running(settings: Settings, source: str, states: States) -> Iterator[Finding]:
+    """How each file stands to what the partitions work under; `source` says whence that is."""
+    try:
+        files = load_policies(settings.policies, require_approvals=False)
+    except PolicyFaults:
+        words = "the files are refused, see above: they cannot be compared with what runs"
+        yield Finding(Verdict.FAILED, words, "`byline policy check` names each fault")
+        return
+    found = compare(states, files)
+    if not any(it.running for it in found):
+        words = f"no worker has taken up any policy yet ({source})"
+        yield Finding(Verdict.UNKNOWN, words, "start `byline worker`")
+        return
+    differing = [it for it in found if it.runs is not Runs.SAME]
+    for it in differing:
+        cure = "`byline policy check --running` says what the file would change"
+        yield wrong(f"{it.platform}: {SAYS[it.runs]}", cure)
+    if not differing:
+        yield well(f"each partition works under the {len(found)} files here ({source})")
+
+
+def last_audit(url: str | None, now: int) -> Iterator[Finding]:
+    """What an auditor that goes on says at `url`; `now` is milliseconds UTC. No topic tells it."""
+    if url is None:
+        yield Finding(
+            Verdict.UNKNOWN,
+            "an audit leaves no trace in Kafka",
+            "`byline audit` judges all there is now; name the page of one that goes on"
+            " (`byline audit --follow`) with --auditor http://HOST:9465/metrics",
+        )
+        return
+    try:
+        values = _sums(asyncio.run(_page(url)))
+    except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+        raise OperateError(
+            f"no auditor answers at {url} ({type(error).__name__}): is `byline audit --follow`"
+            " running, and reachable from here?"
+        ) from error
+    judged_ms = round(1000 * values.get(JUDGED_AT, 0))
+    if BREACHES not in values or JUDGED_AT not in values:
+        yield wrong(f"what answers at {url} is no auditor", "--auditor names its /metrics")
+    elif values[BREACHES]:
+        words = f"the auditor at {url} found {values[BREACHES]:.0f} breaches since it began"
+        yield wrong(words, "`byline audit` names each, with its records; adverse-off stops more")
+    elif judged_ms == 0:
+        yield Finding(Verdict.UNKNOWN, f"the auditor at {url} has judged no decision yet")
+    elif now - judged_ms > SILENT_MS:
+        words = f"the auditor at {url} has judged nothing after {rfc3339(judged_ms)}"
+        yield wrong(words, "where decisions were made since, start it again")
+    else:
+        yield well(f"no breach up to {rfc3339(judged_ms)}, says {url}")
+
+
+async def _page(url: str) -> str:
+    async with (
+        aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(_SECONDS)) as session,
+        session.get(url) as answer,
+    ):
+        answer.raise_for_status()
+        return await answer.text()
+
+
+def _sums(text: str) -> dict[str, float]:
+    """Each metric of a page, added up over its labels."""
+    sums: dict[str, float] = {}
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            sums[sample.name] = sums.get(sample.name, 0.0) + sample.value
+    return sums
