@@ -82,6 +82,8 @@ byline_setup() {
     }
     printf '%s\n' "$byline_wants" >"$byline_stamp"
   fi
+  # Many containers forbid compiled modules to be kept; each process would compile all of them anew.
+  unset PYTHONDONTWRITEBYTECODE
   VIRTUAL_ENV=$byline_venv
   PATH=$byline_venv/bin:$PATH
   export VIRTUAL_ENV PATH

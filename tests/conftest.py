@@ -128,7 +128,7 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningKafka]:
     Shared by all tests of the session: use `fresh_prefix` and `fresh_app`. A test that kills the
     broker restarts it, or better makes a KafkaCluster of its own.
     """
-    with KafkaCluster(tmp_path_factory.mktemp("kafka")) as cluster:
+    with KafkaCluster(tmp_path_factory.mktemp("kafka"), brief=True) as cluster:
         yield RunningKafka(cluster.bootstrap, cluster)
 
 
@@ -141,7 +141,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GuardedKafka]:
     """
     granted = permissions(Settings())
     users = tuple(sorted({it.role for it in granted}))
-    with GuardedKafka(tmp_path_factory.mktemp("guarded"), users) as made:
+    with GuardedKafka(tmp_path_factory.mktemp("guarded"), users, brief=True) as made:
         made.allow(granted)
         yield made
 

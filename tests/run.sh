@@ -3,7 +3,7 @@
 # short run under fire too. The long runs have commands of their own (tests/chaos, tests/bench,
 # tests/core/invariants: each has a README).
 #
-#   sh tests/run.sh --quick      style, types, imports and every test that is quick and needs no Kafka
+#   sh tests/run.sh --quick      style, types, imports, and what is quick and needs no Kafka
 #   sh tests/run.sh -k topics    arguments go to pytest
 #   sh tests/run.sh --all-parts  fails where a program is absent that deploy/parts.sh brings
 #

@@ -13,9 +13,8 @@ from pathlib import Path
 import typer
 
 from streams import logs
-from streams.cli import run
-from streams.cli.bare import bare_program
 from streams.cli.output import echo_error
+from streams.cli.program import program_of
 from streams.instance import InstanceError
 from streams.local.errors import LocalKafkaError
 from streams.operate.errors import OperateError
@@ -55,7 +54,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _program(words: list[str]) -> typer.Typer:
-    """The program with the command: a small one for the worker, else all commands.
+    """The program with the command that is asked for; with all where that is none of ours.
 
     Whatever a worker says is a log line of its format, also what is wrong with its settings.
     """
@@ -64,15 +63,9 @@ def _program(words: list[str]) -> typer.Typer:
         words = words[2:]
     elif words[:1] and words[0].startswith("--settings="):
         file, words = Path(words[0].partition("=")[2]), words[1:]
-    if words[:1] != ["worker"]:
-        from streams.cli.program import app
-
-        return app
-    if "--help" not in words and "-h" not in words:
+    if words[:1] == ["worker"] and "--help" not in words and "-h" not in words:
         logs.configure("info", wanted_log_format(file))
-    program = bare_program()
-    run.register(program)
-    return program
+    return program_of(next(iter(words), None))
 
 
 def _settings_first(words: list[str]) -> list[str]:

@@ -1,63 +1,64 @@
-"""All commands there are, as one program.
+"""All commands there are, as one program; and of one command, only what it needs.
 
-A worker does without them: what reads the index brings the client of a database along, which would
-take a fifth of a worker's memory for nothing.
+An import costs every start its time: the client of a database, columns of Parquet and Faust come to
+two seconds. So a command brings its own modules alone, and a worker none of the others'.
 """
 
-from streams.cli import (
-    audit,
-    backtest,
-    cluster,
-    control,
-    dead_letters,
-    doctor,
-    events,
-    evidence,
-    explain,
-    funnel,
-    index,
-    kafka,
-    people,
-    policy,
-    policy_diff,
-    policy_explain,
-    policy_history,
-    policy_test,
-    propagation,
-    report,
-    rollout,
-    run,
-    send,
-    status,
-    switch,
-    topics,
-)
+from functools import cache
+from importlib import import_module
+
+import typer
+
 from streams.cli.bare import bare_program
 
-app = bare_program()
-run.register(app)
-send.register(app)
-audit.register(app)
-backtest.register(app)
-people.register(app)
-index.register(app)
-explain.register(app)
-events.register(app)
-funnel.register(app)
-report.register(app)
-evidence.register(app)
-propagation.register(app)
-status.register(app)
-doctor.register(app)
-policy_history.register(policy.app)
-policy_diff.register(policy.app)
-policy_explain.register(policy.app)
-policy_test.register(policy.app)
-app.add_typer(topics.app, name="topics")
-app.add_typer(cluster.app, name="cluster")
-app.add_typer(policy.app, name="policy")
-app.add_typer(control.app, name="control")
-app.add_typer(switch.app, name="switch")
-app.add_typer(rollout.app, name="rollout")
-app.add_typer(dead_letters.app, name="dead-letters")
-app.add_typer(kafka.app, name="kafka")
+COMMANDS: dict[str, tuple[str, ...]] = {
+    "run": ("worker", "demo", "settings"),
+    "send": ("send",),
+    "audit": ("audit",),
+    "backtest": ("backtest",),
+    "people": ("worklist", "statement"),
+    "index": ("index",),
+    "explain": ("explain",),
+    "events": ("events",),
+    "funnel": ("funnel",),
+    "report": ("report",),
+    "evidence": ("evidence",),
+    "propagation": ("propagation",),
+    "status": ("status",),
+    "doctor": ("doctor",),
+}
+"""By module, the commands that its `register` adds; in the order of `byline --help`."""
+
+GROUPS: dict[str, tuple[str, ...]] = {
+    "topics": (),
+    "cluster": (),
+    "policy": ("policy_history", "policy_diff", "policy_explain", "policy_test"),
+    "control": (),
+    "switch": (),
+    "rollout": (),
+    "dead-letters": (),
+    "kafka": (),
+}
+"""By name, the modules that add to the group beside its own, which has its `app`."""
+
+
+@cache
+def program_of(command: str | None = None) -> typer.Typer:
+    """The program with this command or group alone; with all where it is unknown or None."""
+    modules = [name for name, own in COMMANDS.items() if command in own]
+    groups = [name for name in GROUPS if name == command]
+    made = bare_program()
+    for name in modules or groups or COMMANDS:
+        if name in COMMANDS:
+            import_module(f"streams.cli.{name}").register(made)
+    for name in groups or ([] if modules else GROUPS):
+        made.add_typer(_group(name), name=name)
+    return made
+
+
+@cache
+def _group(name: str) -> typer.Typer:
+    app: typer.Typer = import_module(f"streams.cli.{name.replace('-', '_')}").app
+    for more in GROUPS[name]:
+        import_module(f"streams.cli.{more}").register(app)
+    return app

@@ -27,9 +27,10 @@ class KafkaCluster:
     """Kafka 4.2.0 as `brokers` processes; also a context manager that starts and stops it.
 
     `port`: of the first broker; None takes a free one, also for the others. `detached`: outlive
-    this process. `config`: further lines for server.properties. With three brokers everything is
-    replicated three times and needs two in sync, so that any one may be killed. Brokers are
-    numbered from 0. A broker comes back on its own port and data.
+    this process. `brief`: it lives for minutes, and costs half the processor time of one that is
+    made to be fast for hours. `config`: further lines for server.properties. With three brokers
+    everything is replicated three times and needs two in sync, so that any one may be killed.
+    Brokers are numbered from 0. A broker comes back on its own port and data.
     """
 
     data_dir: Path
@@ -37,6 +38,7 @@ class KafkaCluster:
     port: int | None = None
     heap_megabytes: int = 512
     detached: bool = False
+    brief: bool = False
     config: Mapping[str, str] = field(default_factory=dict)
     _nodes: list[Node] = field(default_factory=list, init=False, repr=False)
 
@@ -155,7 +157,8 @@ class KafkaCluster:
             ports[0] = (self.port, ports[0][1])
         for broker, own in enumerate(ports):
             folder = self.data_dir.absolute() / f"broker-{broker + 1}"
-            node = Node(folder, *own, self.heap_megabytes, tied=not self.detached)
+            tied = not self.detached
+            node = Node(folder, *own, self.heap_megabytes, tied, self.brief)
             node.configure(server_properties(broker, ports, node.data, self.config))
             self._nodes.append(node)
         if not self.detached:

@@ -128,6 +128,7 @@ def test_without_the_packages_it_says_what_to_install(
     assert "pip install '.[backtest]'" in answer.err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("after_seconds", [0.0, 0.1, 0.8])
 def test_ctrl_c_leaves_nothing_half_written_and_says_how_to_go_on(
     tmp_path: Path, after_seconds: float

@@ -93,7 +93,9 @@ class Site:
         self._certificates = (
             tls.make(self.folder / "tls", (self._host, HOST)) if encrypted else None
         )
-        self.kafka = KafkaCluster(self.folder / "kafka", brokers=brokers, config=self._config())
+        self.kafka = KafkaCluster(
+            self.folder / "kafka", brokers=brokers, brief=True, config=self._config()
+        )
 
     def _way(self, number: int) -> tuple[int, int]:
         """Of a broker the port that workers know, and the one that it listens on."""

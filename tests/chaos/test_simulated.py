@@ -15,6 +15,8 @@ from tests.chaos.replaying import Replay
 from tests.chaos.simulated import Laziness, simulate
 from tests.chaos.traffic import Rates
 
+pytestmark = pytest.mark.slow
+
 RATES = Rates(readings=5.0, lives=4.0, crowd=100, brakes_every=10.0)
 
 

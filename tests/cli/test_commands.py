@@ -5,13 +5,14 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 import typer
 
 from streams.app import create_app
-from streams.cli.program import app
+from streams.cli.program import COMMANDS, program_of
 from streams.local.probe import free_port
 from streams.policies import PolicyFaults
 from streams.settings import Settings
@@ -25,7 +26,7 @@ def paths(command: object, prefix: tuple[str, ...] = ()) -> list[tuple[str, ...]
     return [prefix, *(p for name, it in children.items() for p in paths(it, (*prefix, name)))]
 
 
-ALL = paths(typer.main.get_command(app))
+ALL = paths(typer.main.get_command(program_of()))
 
 
 @pytest.mark.parametrize("path", ALL, ids=[" ".join(path) or "byline" for path in ALL])
@@ -125,6 +126,7 @@ def test_how_many_faults_there_are_beside_the_first_hundred_is_said(
     assert (len(told["faults"]), told["more"]) == (100, 30)
 
 
+@pytest.mark.slow
 def test_a_policy_is_compared_with_another(byline: Byline, tmp_path: Path) -> None:
     shipped = Path("deploy/policies/weibo.yaml")
     assert byline("policy", "diff", str(shipped), str(shipped)).out == "nothing changes\n"
@@ -151,9 +153,51 @@ def test_no_kafka_is_said_in_one_sentence(byline: Byline, monkeypatch: pytest.Mo
 
 
 def test_a_worker_brings_no_database_s_client_along() -> None:
-    program = "import sys, streams.cli, streams.app; print('sqlalchemy' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    script = "import sys, streams.cli, streams.app; print('sqlalchemy' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.stdout == "False\n", done.stderr
+
+
+def test_each_command_is_the_same_with_its_own_modules_alone() -> None:
+    """Its options and its help; and nothing beside what its module brings."""
+    whole = described(typer.main.get_command(program_of()))
+    for command in {path[0] for path in whole if path}:
+        alone = described(typer.main.get_command(program_of(command)))
+        assert {path[0] for path in alone if path} <= {*beside(command)}, command
+        mine = {path: said for path, said in whole.items() if path[:1] == (command,)}
+        assert {path: said for path, said in alone.items() if path[:1] == (command,)} == mine
+
+
+def described(command: Any, prefix: tuple[str, ...] = ()) -> dict[tuple[str, ...], object]:
+    """By path, what a command says of itself and of its parameters."""
+    parameters = [(it.name, it.opts, getattr(it, "help", None)) for it in command.params]
+    found: dict[tuple[str, ...], object] = {prefix: (command.help, parameters)}
+    for name, child in getattr(command, "commands", {}).items():
+        found |= described(child, (*prefix, name))
+    return found
+
+
+def beside(command: str) -> tuple[str, ...]:
+    """The commands of the same module."""
+    return next((own for own in COMMANDS.values() if command in own), (command,))
+
+
+@pytest.mark.parametrize(
+    ("command", "heavy"),
+    [
+        ("send", ("sqlalchemy", "faust", "polars", "pyarrow", "jinja2")),
+        ("topics", ("sqlalchemy", "faust", "polars", "pyarrow")),
+        ("kafka", ("sqlalchemy", "faust", "polars", "pyarrow")),
+        ("audit", ("sqlalchemy", "faust", "polars", "pyarrow")),
+    ],
+)
+def test_a_command_brings_no_library_of_others_along(command: str, heavy: tuple[str, ...]) -> None:
+    script = (
+        "import sys; from streams.cli.program import program_of;"
+        f" program_of({command!r}); print(sorted({{*{heavy!r}}} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.stdout == "[]\n", done.stderr
 
 
 def test_the_program_runs_as_a_module() -> None:

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 import typer
 
-from streams.cli.program import app
+from streams.cli.program import program_of
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "deploy").glob("*.md"))]
 NAMED = re.compile(r"\bbyline ([a-z][a-z-]*)(?: ([a-z][a-z-]*))?((?: [^\n`|#]*)?)")
-COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+COMMANDS = typer.main.get_command(program_of()).commands  # type: ignore[attr-defined]
 
 
 def named(text: str) -> Iterator[tuple[str, str, str]]:

@@ -89,6 +89,7 @@ def flooded(topic: InputName, count: int) -> Cost:
     return Cost(size, run.partition.schedule.entries, seconds, run)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("topic", TURNS)
 def test_four_times_as_many_inputs_of_one_key_leave_no_more_behind(topic: InputName) -> None:
     few, many = flooded(topic, FEW), flooded(topic, MANY)

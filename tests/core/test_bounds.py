@@ -21,6 +21,8 @@ MANY = int(os.environ.get("BYLINE_TEST_BOUND", "4000"))
 
 ROUNDS = range(0, 1000, 200)
 
+pytestmark = pytest.mark.slow
+
 Act = Callable[[Day, int], object]
 
 KINDS: dict[str, Act] = {

@@ -34,14 +34,14 @@ from tests.support import processes
 WORKER = Path(__file__).parent / "toy_worker.py"
 
 
-def wait_until(true: Callable[[], Any], seconds: float, what: str) -> Any:
-    """Poll `true` until it is; fail after `seconds`."""
+def wait_until(true: Callable[[], Any], seconds: float, what: str, every: float = 0.1) -> Any:
+    """Ask `true` until it is, `every` so many seconds; fail after `seconds`."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         value = true()
         if value:
             return value
-        time.sleep(0.1)
+        time.sleep(every)
     raise AssertionError(f"not within {seconds} s: {what}")
 
 
@@ -240,6 +240,7 @@ class Toys:
                 "isolation.level": "read_committed",
                 "enable.auto.commit": False,
                 "enable.partition.eof": True,
+                "fetch.wait.max.ms": 20,
                 "auto.offset.reset": "earliest",
             }
         )
@@ -249,7 +250,7 @@ class Toys:
         pending = set(found)
         try:
             while pending:
-                for message in consumer.consume(1000, 0.05):
+                for message in consumer.consume(1000, 0.03):
                     error = message.error()
                     if error is None:
                         found[message.partition()].append(message)
@@ -331,7 +332,10 @@ class Toys:
     def assert_exact(self, seconds: float = 30) -> None:
         """Wait until all inputs have led to outputs, then compare every single one."""
         wait_until(
-            lambda: sum(map(len, self.seen().values())) >= self.sent, seconds, "an output for each"
+            lambda: sum(map(len, self.seen().values())) >= self.sent,
+            seconds,
+            "an output for each",
+            every=0.5,
         )
         assert self.seen() == self.expected()
 

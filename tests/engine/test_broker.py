@@ -12,7 +12,7 @@ pytestmark = [pytest.mark.kafka, pytest.mark.slow]
 
 
 def test_given_broker_restarts_then_outputs_are_exact(tmp_path: Path, fresh_app: str) -> None:
-    with KafkaCluster(tmp_path / "kafka") as cluster:
+    with KafkaCluster(tmp_path / "kafka", brief=True) as cluster:
         toys = Toys(cluster.bootstrap, fresh_app, tmp_path).make_topics()
         try:
             toys.worker().ready()
@@ -30,7 +30,7 @@ def test_given_broker_restarts_then_outputs_are_exact(tmp_path: Path, fresh_app:
 def test_given_an_outage_then_an_idle_worker_waits_and_says_so_once(
     tmp_path: Path, fresh_app: str
 ) -> None:
-    with KafkaCluster(tmp_path / "kafka") as cluster:
+    with KafkaCluster(tmp_path / "kafka", brief=True) as cluster:
         toys = Toys(cluster.bootstrap, fresh_app, tmp_path).make_topics()
         try:
             worker = toys.worker().ready()

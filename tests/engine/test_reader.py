@@ -118,6 +118,7 @@ def test_records_that_are_numbered_out_of_their_batch_are_unreadable() -> None:
         assert (records, unreadable) == ([], [(0, 2, 7)])
 
 
+@pytest.mark.slow
 def test_headers_are_let_go_of_and_a_batch_of_headers_fills_no_memory() -> None:
     records, _, _ = _take(batch(plain(2, headers=((b"n", b"x"),))))
     assert [one.headers for one in records] == [[], []]

@@ -28,6 +28,7 @@ def read(bootstrap: str, topic: str) -> list[tuple[str, int, Any]]:
             "isolation.level": "read_committed",
             "enable.auto.commit": False,
             "enable.partition.eof": True,
+            "fetch.wait.max.ms": 20,
         }
     )
     parts = set(reader.list_topics(topic, timeout=10).topics[topic].partitions)

@@ -39,7 +39,10 @@ def main() -> int:
     options = parser.parse_args()
     chance = random.Random(options.seed)
     began = time.monotonic()
-    with tempfile.TemporaryDirectory() as name, KafkaCluster(Path(name) / "kafka") as cluster:
+    with (
+        tempfile.TemporaryDirectory() as name,
+        KafkaCluster(Path(name) / "kafka", brief=True) as cluster,
+    ):
         folder = Path(name)
         log = folder / "log"
         environment = {

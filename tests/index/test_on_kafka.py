@@ -182,7 +182,7 @@ def test_an_account_is_explained_alike_with_an_index_and_without(
 def test_a_broker_that_goes_away_is_waited_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, byline: Byline
 ) -> None:
-    with KafkaCluster(tmp_path / "kafka") as cluster:
+    with KafkaCluster(tmp_path / "kafka", brief=True) as cluster:
         given = {"kafka_bootstrap_servers": cluster.bootstrap, "data_dir": str(tmp_path / "data")}
         for name, value in given.items():
             monkeypatch.setenv(variable(name), value)

@@ -58,6 +58,7 @@ def records_of(settings: Settings, name: str) -> list[tuple[bytes | None, Any]]:
             "enable.auto.commit": False,
             "isolation.level": "read_committed",
             "enable.partition.eof": True,
+            "fetch.wait.max.ms": 20,
             "log_level": 0,
         }
     )

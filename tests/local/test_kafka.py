@@ -84,7 +84,7 @@ def test_a_dead_port_sees_no_brokers() -> None:
 
 @pytest.fixture
 def three(tmp_path: Path) -> Iterator[KafkaCluster]:
-    with KafkaCluster(tmp_path / "three", brokers=3, heap_megabytes=320) as cluster:
+    with KafkaCluster(tmp_path / "three", brokers=3, heap_megabytes=320, brief=True) as cluster:
         yield cluster
 
 
@@ -100,7 +100,7 @@ async def test_three_brokers_survive_the_loss_of_one(three: KafkaCluster) -> Non
 
 
 def test_stop_is_prompt(tmp_path: Path) -> None:
-    cluster = KafkaCluster(tmp_path).start()
+    cluster = KafkaCluster(tmp_path, brief=True).start()
     started = time.monotonic()
     cluster.stop()
     assert not cluster.running()

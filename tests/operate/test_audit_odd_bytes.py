@@ -46,6 +46,7 @@ def sound() -> tuple[Record, ...]:
     return tuple(held().records())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", ODD)
 @pytest.mark.parametrize("name", [topic.name for topic in READS])
 def test_no_record_ends_the_audit(name: str, what: str) -> None:

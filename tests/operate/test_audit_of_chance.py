@@ -6,6 +6,7 @@ from streams.operate.audit.auditor import ASIDE, audit
 from tests.operate.chance import history
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first", range(0, 200, 20))
 def test_no_history_of_a_sound_core_has_a_breach(first: int) -> None:
     for seed in range(first, first + 20):

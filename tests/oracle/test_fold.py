@@ -90,6 +90,7 @@ def real(name: str, rules: Rules) -> tuple[list[Line], Seen]:
     return lines, fold(lines, rules)
 
 
+@pytest.mark.slow
 def test_reddit_crosses_both_lines_and_never_back() -> None:
     lines, seen = real("reddit_subscribers.csv.gz", Rules((500_000, 1_000_000)))
     highest: dict[str, int] = defaultdict(int)
@@ -99,6 +100,7 @@ def test_reddit_crosses_both_lines_and_never_back() -> None:
     assert seen.events == modelled(lines, Rules((500_000, 1_000_000)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cool_down", [timedelta(0), None])
 def test_taiwan_survives_its_collector_fault(cool_down: timedelta | None) -> None:
     rules = Rules((5_000, 10_000), leave_after=None, cool_down=cool_down)
@@ -109,6 +111,7 @@ def test_taiwan_survives_its_collector_fault(cool_down: timedelta | None) -> Non
     assert any(reason == "left" for own in at_once.events.values() for _, reason in own)
 
 
+@pytest.mark.slow
 def test_bilibili_flaps_within_seconds_and_its_clock_steps_back() -> None:
     rules = Rules((10_000_000,), exit_ratio=Decimal("0.999"))
     lines, seen = real("bilibili_10m_1s.csv.gz", rules)
@@ -120,6 +123,7 @@ def test_bilibili_flaps_within_seconds_and_its_clock_steps_back() -> None:
     assert all(len(own) == 1 for own in fold(lines, rules).events.values())
 
 
+@pytest.mark.slow
 def test_douyin_invites_by_label() -> None:
     lines, seen = real("douyin_bigv.csv.gz", Rules((500_000, 1_000_000), {"财经": "finance"}))
     assert seen.events == modelled(lines, Rules((500_000, 1_000_000), {"财经": "finance"}))

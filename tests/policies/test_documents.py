@@ -98,6 +98,7 @@ def test_nothing_is_repeated_of_a_file_that_is_no_policy(
     assert not recwarn.list
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text",
     [

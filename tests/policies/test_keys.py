@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from schemas import export
 from schemas.policy_file import SOURCES, PolicyFile
-from streams.cli.program import app
+from streams.cli.program import program_of
 from streams.lives.nodes import plain
 from streams.policies import PolicyFaults, load_policy
 from streams.policies.document import read_document
@@ -111,7 +111,7 @@ def test_a_key_is_found_by_its_last_part_and_a_slip_is_named() -> None:
 
 
 def test_explain_says_the_unit_and_the_source_in_each_file() -> None:
-    done = CliRunner().invoke(app, ["policy", "explain", "answer_window"])
+    done = CliRunner().invoke(program_of("policy"), ["policy", "explain", "answer_window"])
     assert done.exit_code == 0
     assert "unit: ISO 8601, days to seconds" in done.stdout
     assert "decided by: what the platform announced; null while it has not" in done.stdout
@@ -143,6 +143,6 @@ def test_labels_that_differ_in_spaces_alone_are_a_warning(tmp_path: Path) -> Non
 
 
 def test_check_prints_warnings_and_still_ends_well() -> None:
-    done = CliRunner().invoke(app, ["policy", "check", str(SHIPPED)])
+    done = CliRunner().invoke(program_of("policy"), ["policy", "check", str(SHIPPED)])
     assert done.exit_code == 0
     assert "warning: weibo: fields.labels: 政治: politics is not covered" in done.stdout

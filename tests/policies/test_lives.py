@@ -7,13 +7,14 @@ from xml.etree import ElementTree
 import pytest
 from typer.testing import CliRunner
 
-from streams.cli.program import app
+from streams.cli.program import program_of
 from streams.lives.mutants import run_mutants
 from streams.lives.running import ROWS, failure_text, junit, rows_taken, run_suite
 from streams.lives.suite import read_suite
 from streams.policies import PolicyFaults
 from tests.policies.given import GOOD, SHIPPED
 
+POLICY = program_of("policy")
 SUITES = sorted((SHIPPED / "tests").glob("*.yaml"))
 HEAD = """
 policy: weibo.yaml
@@ -166,7 +167,9 @@ def test_junit_names_each_case_and_what_differs(tmp_path: Path) -> None:
 
 def test_the_command_ends_with_1_when_a_test_does_not_hold(tmp_path: Path) -> None:
     path = suite_of(tmp_path, f"{INVITED}    events: []")
-    done = CliRunner().invoke(app, ["policy", "test", str(path), "--json", "--coverage"])
+    done = CliRunner().invoke(
+        program_of("policy"), ["policy", "test", str(path), "--json", "--coverage"]
+    )
     assert done.exit_code == 1
     answer = json.loads(done.stdout)
     assert (answer["ok"], answer["cases"], answer["rows"]["weibo"]["of"]) == (False, 1, len(ROWS))
@@ -175,7 +178,9 @@ def test_the_command_ends_with_1_when_a_test_does_not_hold(tmp_path: Path) -> No
 
 def test_a_value_counts_when_a_test_notices_its_change(tmp_path: Path) -> None:
     path = suite_of(tmp_path, f"{INVITED}    events: [P1D invitation.issued over_line]")
-    done = CliRunner().invoke(app, ["policy", "test", str(path), "--json", "--values"])
+    done = CliRunner().invoke(
+        program_of("policy"), ["policy", "test", str(path), "--json", "--values"]
+    )
     noticed = {it["change"]: it["noticed_by"] for it in json.loads(done.stdout)["values"]}
     assert noticed["stability.dwell +24 h"] == "invited"
     assert noticed["stability.cool_down +24 h"] is None

@@ -8,7 +8,7 @@ from time import process_time
 import pytest
 from typer.testing import CliRunner
 
-from streams.cli.program import app
+from streams.cli.program import program_of
 from streams.core.model.policy import Policy
 from streams.lives.account import led_again
 from streams.lives.telling import in_words, markdown, text
@@ -17,6 +17,7 @@ from streams.policies import load_policies
 from tests.policies.given import SHIPPED, loaded, written
 from tests.policies.pairs import family, judge_family
 
+POLICY = program_of("policy")
 INVITED, RESTRICTED, TIME = Question
 ENFORCE = ("\nmode: shadow", "\nmode: enforce")
 GUARDS = ("guards: {window: PT1H, minimum: 50, undelivered_ratio: 0.2}", "")
@@ -51,6 +52,7 @@ def verdicts(a: Policy, b: Policy) -> dict[Question, Verdict]:
     return {it.question: it.verdict for it in compare(a, b) if it.verdict is not SAME}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("before", "after", "wanted"), CHANGES, ids=[f"{it[0]} {it[1]}" for it in CHANGES]
 )
@@ -70,6 +72,7 @@ def test_a_change_goes_this_way_and_its_example_shows_it(
             assert example.shared or before.startswith("dwell")
 
 
+@pytest.mark.slow
 def test_going_back_goes_the_other_way(tmp_path: Path) -> None:
     a, b = loaded(tmp_path, ENFORCE), loaded(tmp_path, ENFORCE, ("P14D", "P13D"))
     assert verdicts(b, a) == {RESTRICTED: MILDER, TIME: MILDER}
@@ -80,6 +83,7 @@ def test_enforce_instead_of_shadow_invites_and_restricts(tmp_path: Path) -> None
     assert verdicts(a, b) == {INVITED: STRICTER, RESTRICTED: STRICTER}
 
 
+@pytest.mark.slow
 def test_a_date_instead_of_a_window_is_milder_for_who_comes_early(tmp_path: Path) -> None:
     early = "from: 2023-12-22T00:00:00+08:00"
     dated = (early, f"{early}, answer_by: 2024-02-01T00:00:00+08:00")
@@ -87,6 +91,7 @@ def test_a_date_instead_of_a_window_is_milder_for_who_comes_early(tmp_path: Path
     assert verdicts(loaded(tmp_path, ENFORCE), shorter)[TIME] == NEITHER
 
 
+@pytest.mark.slow
 def test_the_smallest_account_stands_at_the_line(tmp_path: Path) -> None:
     lower = ("followers: 500000", "followers: 400000")
     (invited, *_) = compare(loaded(tmp_path, ENFORCE), loaded(tmp_path, ENFORCE, lower))
@@ -96,6 +101,7 @@ def test_the_smallest_account_stands_at_the_line(tmp_path: Path) -> None:
     assert in_words(invited.stricter.account).startswith("400000 followers and the label 法律")
 
 
+@pytest.mark.slow
 def test_random_pairs_agree_with_brute_force() -> None:
     """A sample of `python -m tests.policies.pairs`; see pairs.md."""
     result = judge_family((77, 5, 20))
@@ -103,6 +109,7 @@ def test_random_pairs_agree_with_brute_force() -> None:
     assert result["contradictions"] == []
 
 
+@pytest.mark.slow
 def test_an_account_that_falls_before_a_later_phase_begins_is_a_region_of_its_own() -> None:
     """Brute force found it: a line of the first phase is left while the second has not begun."""
     relatives = family(1, 86)
@@ -111,6 +118,7 @@ def test_an_account_that_falls_before_a_later_phase_begins_is_a_region_of_its_ow
     assert answers[RESTRICTED] is NEITHER
 
 
+@pytest.mark.slow
 def test_any_two_shipped_policies_take_less_than_five_seconds() -> None:
     policies = load_policies(SHIPPED, require_approvals=False)
     for a, b in list(combinations(policies.values(), 2))[::7]:
@@ -128,15 +136,18 @@ def test_what_is_told_names_before_and_after(tmp_path: Path) -> None:
     assert "| how long they have | **stricter** |" in page
 
 
+@pytest.mark.slow
 def test_the_command_writes_text_json_and_markdown(tmp_path: Path) -> None:
     a = written(tmp_path, ENFORCE)
     (tmp_path / "new").mkdir()
     b = written(tmp_path / "new", ENFORCE, ("P14D", "P13D"))
     run = CliRunner().invoke
-    assert "how long they have: stricter" in run(app, ["policy", "diff", str(a), str(b)]).stdout
-    answer = json.loads(run(app, ["policy", "diff", str(a), str(b), "--json"]).stdout)
+    assert "how long they have: stricter" in run(POLICY, ["policy", "diff", str(a), str(b)]).stdout
+    answer = json.loads(run(POLICY, ["policy", "diff", str(a), str(b), "--json"]).stdout)
     verdict = answer["verdicts"][2]
     assert (verdict["question"], verdict["verdict"]) == ("how long they have", "stricter")
     assert verdict["examples"]["stricter"]["inputs"][0]["topic"] == "category-changes"
-    page = run(app, ["policy", "diff", str(a), str(b), "--format", "markdown"]).stdout
+    page = run(
+        program_of("policy"), ["policy", "diff", str(a), str(b), "--format", "markdown"]
+    ).stdout
     assert page.startswith("### weibo 3 → weibo 3")

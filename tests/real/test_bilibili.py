@@ -8,6 +8,8 @@ from streams.core.model.policy import Phase, Policy, Stability
 from tests.core.given import DAY, HOUR, MINUTE, policy
 from tests.real.feed import Reading, Replay, instant, readings
 
+pytestmark = pytest.mark.slow
+
 LINE = 10_000_000
 FAST = 300
 """More followers in a second than this is no flutter, but a gap between two polls."""

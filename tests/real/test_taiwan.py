@@ -14,6 +14,8 @@ from streams.core.model.policy import Guards, Phase, Policy, Stability
 from tests.core.given import DAY, HOUR, policy
 from tests.real.feed import Reading, Replay, instant, partition_of, readings
 
+pytestmark = pytest.mark.slow
+
 FAULT = "2026-07-15T22:51:29.000Z"
 OVER = "2026-07-16T00:01:57.000Z"
 SHIPPED_GUARDS = Guards(HOUR, 50, 200_000, 100_000, 50_000, 50_000)

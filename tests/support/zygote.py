@@ -197,8 +197,10 @@ def serve(mutation: str) -> None:
 
     import streams.app
     import streams.cli
-    import streams.cli.program
     import streams.engine.faust_app  # noqa: F401
+    from streams.cli.program import program_of
+
+    program_of()
 
     if mutation:
         from tests.chaos.breakages import BREAKAGES

@@ -114,13 +114,17 @@ class GuardedKafka:
 
     folder: Path
     users: tuple[str, ...] = (ADMIN,)
+    brief: bool = False
 
     def __post_init__(self) -> None:
         self.authority = Authority(self.folder / "certificates")
         self.ports = {name: free_port() for name in PROTOCOLS}
         self.client = self.authority.issue("client")
         self.cluster = KafkaCluster(
-            self.folder / "kafka", port=self.ports["PLAINTEXT"], config=self._config()
+            self.folder / "kafka",
+            port=self.ports["PLAINTEXT"],
+            brief=self.brief,
+            config=self._config(),
         )
 
     @property

@@ -20,7 +20,7 @@ LINES = (500_000, 1_000_000)
 @pytest.fixture
 def own_kafka(tmp_path: Path) -> Iterator[KafkaCluster]:
     """A broker that this test may kill."""
-    with KafkaCluster(tmp_path / "kafka") as cluster:
+    with KafkaCluster(tmp_path / "kafka", brief=True) as cluster:
         yield cluster
 
 

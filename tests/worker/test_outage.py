@@ -28,7 +28,7 @@ def test_given_an_outage_then_readyz_says_so_within_ten_seconds_and_healthz_answ
     folder = tmp_path / "policies"
     folder.mkdir()
     (folder / "weibo.yaml").write_text(policy("weibo"), encoding="utf-8")
-    with KafkaCluster(tmp_path / "kafka") as cluster:
+    with KafkaCluster(tmp_path / "kafka", brief=True) as cluster:
         names = TopicNames(f"{fresh_app}.", fresh_app)
         estate = Estate(cluster.bootstrap, names, folder, tmp_path, 2).create_topics()
         try:

@@ -53,7 +53,7 @@ class Stage:
 
     def __post_init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="byline-demo-"))
-        self.kafka = KafkaCluster(self.folder / "kafka", detached=self.keep)
+        self.kafka = KafkaCluster(self.folder / "kafka", detached=self.keep, brief=not self.keep)
 
     @property
     def bootstrap(self) -> str:

@@ -178,6 +178,7 @@ def _notes(ground: Ground) -> dict[int, dict[str, Any]]:
             "bootstrap.servers": ground.bootstrap,
             "group.id": f"{name}-reader",
             "enable.partition.eof": True,
+            "fetch.wait.max.ms": 20,
             "enable.auto.commit": False,
             "auto.offset.reset": "earliest",
             "log_level": 0,

@@ -36,4 +36,4 @@ def proxied(data_dir: Path) -> Proxied:
         "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,WIRE:PLAINTEXT,CONTROLLER:PLAINTEXT",
         "inter.broker.listener.name": "PLAINTEXT",
     }
-    return Proxied(KafkaCluster(data_dir, port=port, config=config), proxy, listener)
+    return Proxied(KafkaCluster(data_dir, port=port, brief=True, config=config), proxy, listener)

@@ -22,6 +22,7 @@ def first_catch(number: int, supply: Supply) -> int | None:
     return None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bug", BUGS, ids=lambda bug: f"{bug.number} {bug.what}")
 def test_a_seeded_mistake_is_found_by_its_own_property(bug: Bug) -> None:
     supply = Supply(SEED)

@@ -5,6 +5,8 @@ import pytest
 from tests.core.invariants.bugs import LATE_BUG, POLICY_BUG, Bug, planted
 from tests.core.invariants.pairs import PROPERTIES, Policies
 
+pytestmark = pytest.mark.slow
+
 SEED, HISTORIES, MOST = 20, 1_000, 12_000
 
 
