@@ -36,6 +36,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "control": (),
     "switch": (),
     "rollout": (),
+    "shadow": (),
     "dead-letters": (),
     "kafka": (),
 }

@@ -18,6 +18,11 @@ app = typer.Typer(no_args_is_help=True, help="Whether a roll-out may go on; noth
 GOOD = (Verdict.GO_ON, Verdict.NOTHING)
 
 
+@app.callback()
+def group() -> None:
+    """Keeps `status` a word of its own while it is the only one."""
+
+
 def _within(text: str | None) -> int | None:
     if text is None:
         return None

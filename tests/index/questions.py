@@ -25,7 +25,7 @@ PAGE = Path(__file__).with_name("questions.md")
 EVENTS = "byline events --kafka --json"
 SAID = "--actor op.1 --reason incident"
 LATER = {
-    9: 'with `backtest`, the issue "Know before you act"',
+    9: "`byline backtest` says it of readings, `byline shadow report` of the accounts of now",
     14: "`byline policy diff OLD NEW` says it, with an account that shows it; no cluster is asked",
 }
 MEND = f"""#!{sys.executable}

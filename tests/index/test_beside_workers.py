@@ -64,6 +64,11 @@ def test_what_a_night_on_call_asks_has_an_answer(make_estate: Callable[..., Esta
     (line,) = asked(estate, "funnel")["lines"]
     found = {name: line[name] for name in ("eligible", "invited", "delivered", "restricted")}
     assert found == {"eligible": 2, "invited": 2, "delivered": 2, "restricted": 2}
+    (rolled,) = asked(estate, "rollout", "status")["platforms"]
+    assert rolled["why"] == ["version 1 is the only one that was ever in force"]
+    (shadow,) = asked(estate, "shadow", "report", "--platform", "weibo")["platforms"]
+    assert shadow["sentence"] == "Nothing of weibo is in shadow: there is nothing to switch."
+    assert shadow["said"]["live"]["restricted"] == 2
     assert asked(estate, "worklist", "unclear") == unclear != []
     assert asked(estate, "worklist", "unclear", "--platform", "douyin") == []
     assert asked(estate, "worklist", "unacknowledged") == []

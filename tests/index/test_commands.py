@@ -25,6 +25,7 @@ LATE = "is `byline index --follow` running?"
         ("funnel", "--from", "2023-01-01T00:00:00Z"),
         ("events", "--account", "weibo:a3"),
         ("policy", "history"),
+        ("shadow", "report"),
         ("dead-letters", "list"),
         ("statement", "weibo:a2", "--lang", "en"),
     ],

@@ -10,12 +10,14 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import Engine, text
 
+from schemas.enums import Mode
 from streams.explain.explanation import explain
 from streams.explain.gather import from_index
 from streams.index import schema, tables
 from streams.index.database import open_engine, reading, url_of, writing
 from streams.index.errors import DatabaseAway, IndexFault, LostLeadError
 from streams.index.events import throttle_events
+from streams.index.fresh import Fresh
 from streams.index.funnel import Asked, funnel
 from streams.index.leader import Lead
 from streams.index.propagation import Asked as Period
@@ -26,8 +28,10 @@ from streams.index.retention import forget, purge
 from streams.index.rows import Rows
 from streams.index.unobeyed import unobeyed
 from streams.index.writer import Position, Writer
+from streams.rollout.status import status as rollout
 from streams.settings import SettingsWithoutPolicies
-from tests.core.given import START
+from streams.shadow.report import reports
+from tests.core.given import START, policy
 from tests.explain.test_explanation import ack
 from tests.index.filled import all_of, contents, filled, write
 from tests.operate.recording import RECORDINGS
@@ -71,6 +75,11 @@ def test_rows_and_answers_are_those_of_sqlite(engine: Engine, tmp_path: Path) ->
         period = Period(START, tape.now + 1, tape.now)
         assert systems(one, period) == systems(two, period) != []
         assert listed(one, Wanted()) == listed(two, Wanted()) != []
+        fresh = Fresh(tape.now, 0, tape.now)
+        assert rollout(one, fresh, tape.now) == rollout(two, fresh, tape.now) != []
+        shadowed = {"weibo": policy(version=2, mode=Mode.SHADOW)}
+        reported = [reports(it, fresh, shadowed, START, tape.now + 1) for it in (one, two)]
+        assert reported[0] == reported[1] != []
         throttled = f"weibo:{applied['account_id']}"
         found = list(throttle_events(one, throttled))
         assert found == list(throttle_events(two, throttled)) != []

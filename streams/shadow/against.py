@@ -1,0 +1,246 @@
+"""What shadow really said, beside what a backtest of the same time says; and why they may differ.
+
+The backtest is a report of `byline backtest … --json` (deploy/backtest.md has its form). Its period
+is from its first reading to the instant at which its clock stopped. A ground is named where it is a
+fact of these two: a policy that is another one, readings before the index begins, words of people.
+Which of them made a difference no count can say.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, func, select
+
+from schemas.enums import Mode
+from streams.core.model.instants import rfc3339
+from streams.index import tables
+from streams.index.fresh import Fresh
+from streams.index.history import history, of_index
+from streams.operate.audit.records import millis
+from streams.operate.errors import UsageError
+from streams.shadow.said import counted, invited, said
+
+FORM = "byline-backtest/1"
+STEPS = {
+    "invited": "invitation.issued",
+    "projected as delivered": "invitation.delivered",
+    "cancelled": "invitation.cancelled",
+    "expired": "invitation.expired",
+    "restrictions begun": "throttle.applied",
+    "restrictions ended": "throttle.lifted",
+}
+"""What is compared, and the event that is counted for it, in shadow alone."""
+
+
+class _Policy(msgspec.Struct):
+    platform: str
+    version: int
+    digest: str
+    mode: str
+    policy: str
+    funnel: list[tuple[str, str, str, str, int]]
+    invited_accounts: int
+    restricted: list[tuple[str, str, str, int]]
+
+
+class _History(msgspec.Struct):
+    now: str
+    start: str | None = msgspec.field(default=None, name="from")
+
+
+class _Carried(msgspec.Struct):
+    first: str
+    unknown_labels: dict[str, list[Any]] = msgspec.field(default_factory=dict)
+    left_out: dict[str, int] = msgspec.field(default_factory=dict)
+    gaps: dict[str, list[Any]] = msgspec.field(default_factory=dict)
+
+
+class BacktestReport(msgspec.Struct):
+    """What is read of such a report."""
+
+    form: str
+    history: _History
+    carried: _Carried
+    policies: list[_Policy]
+
+
+@dataclass(slots=True)
+class Compared:
+    """Of one platform: a row for each count (name, shadow, backtest), and the grounds."""
+
+    policy: str
+    start: int
+    end: int
+    rows: list[tuple[str, int, int]] = field(default_factory=list)
+    why: list[str] = field(default_factory=list)
+
+    @property
+    def differs(self) -> bool:
+        """Whether any count does."""
+        return any(one != other for _, one, other in self.rows)
+
+    def as_dict(self) -> dict[str, Any]:
+        """For a program to read."""
+        return {
+            "policy": self.policy,
+            "from": rfc3339(self.start),
+            "to": rfc3339(self.end),
+            "differs": self.differs,
+            "counts": [
+                {"what": what, "shadow": one, "backtest": other, "difference": one - other}
+                for what, one, other in self.rows
+            ],
+            "why": self.why,
+        }
+
+
+def read(path: Path) -> BacktestReport:
+    """A report from a file. Raises UsageError where it is none."""
+    try:
+        found = msgspec.json.decode(path.read_bytes(), type=BacktestReport)
+    except OSError as error:
+        raise UsageError(f"--backtest {path}: {error.strerror}") from None
+    except msgspec.MsgspecError as error:
+        raise UsageError(
+            f"--backtest {path} is no report of `byline backtest … --json {path.name}`: {error}"
+        ) from None
+    if found.form != FORM:
+        raise UsageError(f"--backtest {path} has the form {found.form}; this version reads {FORM}")
+    return found
+
+
+def against(
+    connection: Connection, fresh: Fresh, platform: str, report: BacktestReport
+) -> list[Compared]:
+    """Each policy of the platform in the report, beside what shadow said in its time."""
+    mine = [it for it in report.policies if it.platform == platform]
+    return [_compared(connection, fresh, report, it) for it in mine]
+
+
+def _compared(
+    connection: Connection, fresh: Fresh, report: BacktestReport, policy: _Policy
+) -> Compared:
+    start = millis(report.history.start or report.carried.first)
+    # The instant at which its clock stopped is in it.
+    end = millis(report.history.now) + 1
+    found = Compared(policy.policy, start, end)
+    events = counted(connection, policy.platform, start, end)
+    told = dict.fromkeys(STEPS.values(), 0)
+    for mode, _, _, event, count in policy.funnel:
+        if mode == Mode.SHADOW and event in told:
+            told[event] += count
+    if policy.mode == Mode.SHADOW:
+        accounts = invited(connection, policy.platform, start, end)
+        found.rows.append(("accounts invited", accounts, policy.invited_accounts))
+    found.rows += [(name, events[event], told[event]) for name, event in STEPS.items()]
+    now = said(connection, policy.platform, start, end).surfaces
+    would: dict[str, int] = {}
+    for surface, _, mode, count in policy.restricted:
+        if mode == Mode.SHADOW:
+            would[surface] = would.get(surface, 0) + count
+    for surface in sorted({*would, *now}):
+        one = now.get(surface, {}).get(Mode.SHADOW, (0, 0))[1]
+        if one or surface in would:
+            found.rows.append((f"restricted at the end: {surface}", one, would.get(surface, 0)))
+    if found.differs:
+        found.why = list(_grounds(connection, fresh, report, policy, found))
+    return found
+
+
+def _grounds(
+    connection: Connection,
+    fresh: Fresh,
+    report: BacktestReport,
+    policy: _Policy,
+    found: Compared,
+) -> Iterable[str]:
+    """Facts that may make a difference, the widest first."""
+    yield from _of_policies(connection, policy, found)
+    if fresh.as_of is None or fresh.as_of < found.end - 1:
+        yield "the index does not reach to the end of the backtest: shadow's numbers may rise"
+    begins = _begins(connection)
+    if begins is None or begins > found.start:
+        since = "nothing" if begins is None else f"nothing before {rfc3339(begins)[:19]}Z"
+        yield f"the index has {since}, and the backtest begins at {rfc3339(found.start)[:19]}Z"
+    if _known_before(connection, policy.platform, found.start):
+        yield (
+            "the backtest knows nothing before it begins: who was invited already, or over the"
+            " line for a while, is invited anew or later there"
+        )
+    yield from _of_data(report, policy.platform)
+    spoken = _words(connection, policy.platform, found.start, found.end)
+    if spoken:
+        named = ", ".join(f"{count:,} {topic}" for topic, count in sorted(spoken.items()))
+        yield (
+            f"in that time people said something ({named}): a backtest knows it only from --answers"
+        )
+    yield (
+        "a worker decides when a record entered and its timers ran, with a share of each cap a"
+        " partition; a backtest at each row's own time, with each cap whole"
+    )
+
+
+def _of_policies(connection: Connection, policy: _Policy, found: Compared) -> Iterable[str]:
+    lines, texts = of_index(connection)
+    ran = []
+    for it in history(lines, texts, policy.platform):
+        until = None if it.until is None else millis(it.until)
+        if millis(it.since) < found.end and (until is None or until > found.start):
+            ran.append(it)
+    if policy.mode == Mode.ENFORCE:
+        yield (
+            "the backtest is of a policy in enforce: what it would do is not in shadow, and is not"
+            " counted here"
+        )
+    if [it.digest for it in ran] != [policy.digest]:
+        named = ", ".join(f"version {it.version} ({it.digest[:12]}, {it.mode})" for it in ran)
+        yield (
+            f"the backtest is of version {policy.version} ({policy.digest[:12]}), and what ran was"
+            f" {named or 'not known'}"
+        )
+
+
+def _of_data(report: BacktestReport, platform: str) -> Iterable[str]:
+    carried = report.carried
+    unknown = len(carried.unknown_labels.get(platform, ()))
+    if unknown:
+        yield f"the backtest's data have {unknown:,} labels that the policy does not know"
+    left = sum(carried.left_out.values())
+    if left:
+        yield f"{left:,} rows of the backtest's data were left out"
+    gaps = len(carried.gaps.get(platform, ()))
+    if gaps:
+        yield f"the backtest's data have {gaps:,} stretches of days without a reading"
+
+
+def _begins(connection: Connection) -> int | None:
+    """The first instant of the decision log, as far as the index has it."""
+    firsts = (
+        connection.scalar(select(func.min(it.c.now))) for it in (tables.log, tables.decisions)
+    )
+    return min((int(it) for it in firsts if it is not None), default=None)
+
+
+def _known_before(connection: Connection, platform: str, start: int) -> bool:
+    decisions = tables.decisions
+    mine = select(decisions.c.now).where(decisions.c.platform == platform, decisions.c.now < start)
+    return connection.execute(mine.limit(1)).first() is not None
+
+
+def _words(connection: Connection, platform: str, start: int, end: int) -> Mapping[str, int]:
+    """By topic the words on accounts of the platform, and the switches."""
+    words = tables.words
+    mine = words.c.account.startswith(f"{platform}:", autoescape=True)
+    statement = (
+        select(words.c.topic, func.count())
+        .where(
+            mine | words.c.account.is_(None),
+            words.c.entered_at >= start,
+            words.c.entered_at < end,
+        )
+        .group_by(words.c.topic)
+    )
+    return {str(topic): int(count) for topic, count in connection.execute(statement)}

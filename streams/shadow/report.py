@@ -1,0 +1,185 @@
+"""The shadow report: what shadow said, what live does, what `enforce` would do now, a backtest.
+
+Built on the index, with the policy of the file, or the one that runs where there is no such file.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection
+
+from streams.core.model.instants import rfc3339
+from streams.core.model.policy import Policy
+from streams.index.fresh import Fresh
+from streams.index.overview import overview
+from streams.index.states import feed_beside, partition_count
+from streams.operate.account_states import States
+from streams.shadow.against import BacktestReport, Compared, against
+from streams.shadow.said import Said, said
+from streams.shadow.trial import Trial, in_shadow, tried, unproven
+
+ASSESSMENT = "impact_assessment"
+"""The one missing fact without which it can still be said who would be restricted."""
+
+
+@dataclass(slots=True)
+class ShadowReport:
+    """Of one platform. `on_disk`: the policy is that of the file; else it is the one that runs.
+
+    `told`: accounts of the trial's restricted ones that were ever sent a live notice; `unproven`:
+    of these, those whose newest notice has no proof of delivery. `brakes`: what holds adverse
+    events back now.
+    """
+
+    policy: Policy
+    on_disk: bool
+    said: Said
+    trial: Trial | None = None
+    told: int = 0
+    unproven: int = 0
+    brakes: list[str] = field(default_factory=list)
+    backtests: list[Compared] = field(default_factory=list)
+
+    @property
+    def platform(self) -> str:
+        """Whose it is."""
+        return self.policy.platform
+
+    @property
+    def differs(self) -> bool:
+        """Whether shadow and a backtest say different things."""
+        return any(it.differs for it in self.backtests)
+
+    def sentence(self) -> str:
+        """What an operator has to know before switching, in one sentence."""
+        name, trial = self.platform, self.trial
+        if trial is None:
+            return f"Nothing of {name} is in shadow: there is nothing to switch."
+        if trial.refused is not None:
+            return f"{name} cannot be switched to enforce: {trial.refused}."
+        missing = self.policy.missing_for_enforce
+        would = _would(self, with_restrictions=set(missing) <= {ASSESSMENT})
+        if missing:
+            named = ", ".join(missing)
+            return (
+                f"{name} cannot be switched to enforce yet, its policy lacks {named}; it {would}."
+            )
+        return f"Switching {name} to enforce now {would}."
+
+    def as_dict(self) -> dict[str, Any]:
+        """For a program to read."""
+        return {
+            "platform": self.platform,
+            "version": self.policy.version,
+            "digest": self.policy.digest,
+            "mode": self.policy.mode,
+            "policy": "file" if self.on_disk else "running",
+            "sentence": self.sentence(),
+            "said": self.said.as_dict(),
+            "enforce": self._enforce(),
+            "brakes": self.brakes,
+            "backtests": [it.as_dict() for it in self.backtests],
+        }
+
+    def _enforce(self) -> dict[str, Any] | None:
+        trial = self.trial
+        if trial is None:
+            return None
+        return {
+            "missing": list(self.policy.missing_for_enforce),
+            "refused": trial.refused,
+            "invited": len(trial.invited),
+            "restricted": len(trial.restricted),
+            "surfaces": trial.surfaces,
+            "without_proof_of_delivery": self.unproven,
+            "never_sent_a_notice": len(trial.restricted) - self.told,
+            "first_restriction_at": None if trial.first_at is None else rfc3339(trial.first_at),
+            "stale": trial.stale,
+            "looked_until": rfc3339(trial.until),
+        }
+
+
+def _would(it: ShadowReport, *, with_restrictions: bool) -> str:
+    trial = it.trial
+    assert trial is not None
+    invited = f"would invite {accounts(len(trial.invited))}"
+    if not with_restrictions:
+        return invited
+    count = len(trial.restricted)
+    if trial.first_at is None:
+        return f"{invited} and restrict nobody, even if nobody answers"
+    surfaces = f"{len(trial.surfaces)} surface{'s' if len(trial.surfaces) != 1 else ''}"
+    parts = [f"{invited} and, if nobody answers, would restrict {accounts(count)} on {surfaces}"]
+    if it.unproven:
+        parts.append(
+            f"{it.unproven:,} of them have no proof of delivery and will not be restricted until"
+            " there is one"
+        )
+    if count > it.told:
+        parts.append(
+            f"{count - it.told:,} of them were never sent a notice, and are restricted only after"
+            " proof that one came"
+        )
+    parts.append(f"the first restriction would be at {rfc3339(trial.first_at)[:19]}Z")
+    return "; ".join(parts)
+
+
+def accounts(count: int) -> str:
+    """How many, in words."""
+    if not count:
+        return "nobody"
+    return "1 account" if count == 1 else f"{count:,} accounts"
+
+
+def reports(
+    connection: Connection,
+    fresh: Fresh,
+    on_disk: Mapping[str, Policy],
+    start: int,
+    end: int,
+    platform: str | None = None,
+    backtest: BacktestReport | None = None,
+) -> list[ShadowReport]:
+    """Of each platform with anything in shadow, or with something that shadow said; or of one.
+
+    `start`, `end`: the period of what was said (ms; the end is not in it). What enforce would do is
+    told as of the index.
+    """
+    states = States(partition_count=partition_count(connection))
+    feed_beside(connection, states.feed)
+    running = _running(states)
+    found = []
+    for name in sorted({*on_disk, *running}):
+        if platform is not None and name != platform:
+            continue
+        policy = on_disk.get(name) or running[name]
+        told = said(connection, name, start, end)
+        if not in_shadow(policy) and told.shadow is None and platform is None:
+            continue
+        it = ShadowReport(policy, name in on_disk, told)
+        now = end if fresh.as_of is None else fresh.as_of
+        if in_shadow(policy):
+            it.trial = tried(connection, policy, now)
+            it.told, it.unproven = unproven(connection, name, it.trial.restricted)
+        it.brakes = list(_brakes(states, name, now))
+        if backtest is not None:
+            it.backtests = against(connection, fresh, name, backtest)
+        found.append(it)
+    return found
+
+
+def _running(states: States) -> dict[str, Policy]:
+    """By platform the newest policy that a partition works under, as far as its text is known."""
+    found: dict[str, Policy] = {}
+    for number in range(states.partition_count):
+        for name, policy in states.part(number).policies.items():
+            if policy is not None and (name not in found or found[name].version < policy.version):
+                found[name] = policy
+    return found
+
+
+def _brakes(states: States, platform: str, now: int) -> Iterable[str]:
+    for it in overview(states, {}, now).holding:
+        if it.scope in (platform, "*"):
+            yield f"{it.what} is in force for {it.scope}: what it holds back is not counted here"

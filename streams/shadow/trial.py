@@ -1,0 +1,287 @@
+"""What `enforce` would do now: the core's own state of every account, led on under it.
+
+The state is a copy out of the index, partition by partition, each with its share of the caps. Every
+invitation is delivered at once, nobody answers, and counts and labels stay as they are: so it is
+the most that could be restricted. Facts older than `max_age` count for nothing, as in a worker, and
+do not age meanwhile. Nothing is sent anywhere.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+import msgspec
+from sqlalchemy import Connection, select
+
+from schemas.enums import Event, Mode
+from streams.core.lifecycle import Invitation
+from streams.core.model import ids
+from streams.core.model.account import AccountRef, decode_account
+from streams.core.model.instants import DAY, HOUR, rfc3339
+from streams.core.model.policy import Phase, Policy
+from streams.core.model.ports import ACCOUNTS
+from streams.core.state.adoption import Adopted
+from streams.core.state.evaluator import POLICIES as ADOPTED
+from streams.index import tables
+from streams.index.states import feed_beside, partition_count
+from streams.lives.partition import Input, SimulatedPartition
+from streams.operate.account_states import States
+from streams.stop_worker import StopWorker
+
+PLACEHOLDER = "not-assessed-yet"
+MARGIN = 2 * DAY
+LONGEST = 400 * DAY
+"""So far ahead is looked at most, however low the caps are."""
+
+
+@dataclass(slots=True)
+class Trial:
+    """What came of it: by account, and by account and surface, the first instant (ms).
+
+    `stale`: over the line on facts older than `max_age`, left out. `until`: so far was looked.
+    `refused`: why a worker would not take the policy up; then nothing was tried.
+    """
+
+    invited: dict[str, int] = field(default_factory=dict)
+    applied: dict[tuple[str, str], int] = field(default_factory=dict)
+    stale: int = 0
+    until: int = 0
+    refused: str | None = None
+
+    @property
+    def restricted(self) -> set[str]:
+        """Accounts that would be restricted."""
+        return {account for account, _ in self.applied}
+
+    @property
+    def surfaces(self) -> dict[str, int]:
+        """By surface, how many."""
+        return dict(sorted(Counter(surface for _, surface in self.applied).items()))
+
+    @property
+    def first_at(self) -> int | None:
+        """The first restriction; None: there is none."""
+        return min(self.applied.values(), default=None)
+
+    def beyond(self, other: "Trial") -> "Trial":
+        """What happens here and not in the other one."""
+        return replace(
+            self,
+            invited={it: at for it, at in self.invited.items() if it not in other.invited},
+            applied={it: at for it, at in self.applied.items() if it not in other.applied},
+        )
+
+
+class _Event(msgspec.Struct, gc=False):
+    event: str
+    account_id: str
+    invitation_id: str
+    mode: str
+    surface: str | None = None
+
+
+_decode = msgspec.json.Decoder(_Event).decode
+
+
+def enforced(policy: Policy, version: int) -> Policy:
+    """The policy with everything that is in shadow in enforce; what is missing is filled in.
+
+    A window that was not announced is a day, surfaces that were not announced are none. Facts do
+    not age: `stale` accounts are left out beforehand.
+    """
+    notice, consequence = policy.notice, policy.consequence
+    if notice.answer_window is None:
+        notice = replace(notice, answer_window=DAY, reminders=())
+    surfaces = {
+        surface: replace(it, mode=None) if it.mode is Mode.SHADOW else it
+        for surface, it in (consequence.surfaces or {}).items()
+    }
+    return replace(
+        policy,
+        version=version,
+        mode=Mode.ENFORCE,
+        notice=notice,
+        impact_assessment=policy.impact_assessment or PLACEHOLDER,
+        phases=tuple(map(_woken, policy.phases)),
+        stability=replace(policy.stability, max_age=None),
+        consequence=replace(consequence, surfaces=surfaces),
+    )
+
+
+def _woken(phase: Phase) -> Phase:
+    return replace(phase, mode=None) if phase.mode is Mode.SHADOW else phase
+
+
+def in_shadow(policy: Policy) -> bool:
+    """Whether anything of a policy is in shadow: all of it, a phase, a surface."""
+    if policy.mode is not Mode.ENFORCE:
+        return policy.mode is Mode.SHADOW
+    surfaces = (policy.consequence.surfaces or {}).values()
+    modes = [*(it.mode for it in policy.phases), *(it.mode for it in surfaces)]
+    return Mode.SHADOW in modes
+
+
+def tried(connection: Connection, policy: Policy, now: int) -> Trial:
+    """Switch a platform to enforce at an instant: what follows that would not without it."""
+    found = _tried(connection, policy, now, enforce=True)
+    if policy.mode is not Mode.ENFORCE or found.refused is not None:
+        return found
+    return found.beyond(_tried(connection, policy, now, enforce=False))
+
+
+def _tried(connection: Connection, policy: Policy, now: int, *, enforce: bool) -> Trial:
+    states = States(partition_count=partition_count(connection))
+    feed_beside(connection, states.feed)
+    count = states.partition_count
+    parts = [states.part(number) for number in range(count)]
+    known = [it.adopted[policy.platform].version for it in parts if policy.platform in it.adopted]
+    version = max((policy.version, *known)) + 1
+    undated = replace(policy, version=version, stability=replace(policy.stability, max_age=None))
+    changed = enforced(policy, version) if enforce else undated
+    found = Trial()
+    try:
+        for number in range(count):
+            rows = _accounts(connection, policy, number, now, found)
+            beside = _pruned(states.reserved(number), policy.platform)
+            _Led(changed, {**rows, **beside}, now, (number, count), found).run()
+    except StopWorker as error:
+        return Trial(refused=str(error))
+    return found
+
+
+def _accounts(
+    connection: Connection, policy: Policy, number: int, now: int, found: Trial
+) -> dict[bytes, bytes]:
+    states = tables.states
+    mine = select(states.c.key, states.c.value).where(
+        states.c.partition == number,
+        states.c.key.startswith(f"{policy.platform}:", autoescape=True),
+    )
+    limit = policy.stability.max_age
+    kept: dict[bytes, bytes] = {}
+    for key, value in connection.execute(mine):
+        raw = bytes(value)
+        if limit is not None:
+            account = decode_account(raw)
+            seen = account.observed_at
+            over = account.followers is not None and account.followers >= policy.lines[0]
+            if over and (seen is None or seen + limit < now):
+                found.stale += 1
+                continue
+        kept[key.encode()] = raw
+    return kept
+
+
+def _pruned(beside: Mapping[bytes, bytes], platform: str) -> dict[bytes, bytes]:
+    """What a partition keeps beside its accounts, as if there were no other platform."""
+    kept = dict(beside)
+    if ADOPTED in kept:
+        known = msgspec.msgpack.decode(kept[ADOPTED], type=dict[str, Adopted])
+        mine = {name: it for name, it in known.items() if name == platform}
+        kept[ADOPTED] = msgspec.msgpack.encode(mine)
+    return kept
+
+
+class _Led:
+    """One partition, with a notifier that delivers everything at once."""
+
+    def __init__(
+        self,
+        policy: Policy,
+        state: Mapping[bytes, bytes],
+        now: int,
+        place: tuple[int, int],
+        found: Trial,
+    ) -> None:
+        self._policy, self._found = policy, found
+        self._issued: list[tuple[str, str]] = []
+        self._end = now + horizon(policy, len(state), now)
+        found.until = max(found.until, self._end)
+        self._led = SimulatedPartition({}, self._sent, now, number=place[0], count=place[1])
+        self._led.memory.state[ACCOUNTS].update(state)
+        for key, value in state.items():
+            self._wait_for(key, value)
+
+    def _wait_for(self, key: bytes, value: bytes) -> None:
+        """A live notice that is out and of which nobody has heard."""
+        if key[:1] == b"#":
+            return
+        account, ref = decode_account(value), AccountRef.of(key)
+        if account.live.state in (Invitation.INVITED, Invitation.UNDELIVERED):
+            number = account.live.cycle_number
+            invitation = ids.invitation_id(*ref, Mode.ENFORCE, number)
+            self._issued.append((ref.account_id, invitation))
+
+    def _sent(self, topic: str, key: bytes | None, value: bytes | None) -> None:
+        if topic not in _LIVE or value is None:
+            return
+        it, now = _decode(value), self._led.now
+        if it.event == Event.INVITATION_ISSUED:
+            self._issued.append((it.account_id, it.invitation_id))
+            self._found.invited.setdefault(it.account_id, now)
+        elif it.event == Event.THROTTLE_APPLIED and it.surface is not None:
+            self._found.applied.setdefault((it.account_id, it.surface), now)
+
+    def run(self) -> None:
+        """Until all windows have ended. Raises StopWorker where a worker would not start."""
+        led = self._led
+        led.take_up({self._policy.platform: self._policy})
+        # Offsets of the real topics, as accounts remember them, say nothing here.
+        led.any_order()
+        led.run_timers()
+        while True:
+            if self._issued:
+                issued, self._issued = self._issued, []
+                led.put([self._delivered(*it) for it in issued])
+            due = led.due()
+            if due is None or due > self._end:
+                return
+            led.until(due)
+
+    def _delivered(self, account_id: str, invitation_id: str) -> Input:
+        value = {
+            "platform": self._policy.platform,
+            "account_id": account_id,
+            "invitation_id": invitation_id,
+            "outcome": "delivered",
+            "occurred_at": rfc3339(self._led.now),
+        }
+        key = f"{self._policy.platform}:{account_id}".encode()
+        return ("notice-receipts", key, msgspec.json.encode(value))
+
+
+_LIVE = frozenset({"invitations", "throttles"})
+
+
+def horizon(policy: Policy, accounts: int, now: int) -> int:
+    """How far ahead is looked (ms): until all could be invited, and their windows have ended."""
+    longest = policy.notice.answer_window or 0
+    for phase in policy.phases:
+        if phase.answer_by is not None:
+            longest = max(longest, phase.answer_by - now)
+    longest += policy.stability.dwell + MARGIN
+    for cap, length in ((policy.invitations_per_day, DAY), (policy.throttles_per_hour, HOUR)):
+        if cap:
+            longest += -(-accounts // cap) * length
+    return min(longest, LONGEST)
+
+
+def unproven(connection: Connection, platform: str, accounts: Iterable[str]) -> tuple[int, int]:
+    """Of accounts: how many were ever sent a live notice, and the newest of how many of these has
+    no proof of delivery, because it failed or nobody ever heard of it.
+    """
+    cycles = tables.cycles
+    mine = select(
+        cycles.c.account, cycles.c.cycle, cycles.c.delivered_at, cycles.c.undeliverable_at
+    ).where(
+        cycles.c.platform == platform,
+        cycles.c.mode == Mode.ENFORCE,
+        cycles.c.issued_at.is_not(None),
+    )
+    newest: dict[str, tuple[int, bool]] = {}
+    for account, cycle, delivered, failed in connection.execute(mine):
+        if cycle >= newest.get(account, (0, False))[0]:
+            proof = delivered is not None and (failed is None or failed < delivered)
+            newest[account] = (cycle, proof)
+    told = [newest[name] for it in accounts if (name := f"{platform}:{it}") in newest]
+    return len(told), sum(not proof for _, proof in told)
