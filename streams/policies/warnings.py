@@ -14,18 +14,20 @@ def warnings(policy: Policy) -> list[str]:
 
 
 def _uncovered(policy: Policy) -> Iterator[str]:
-    """Labels that mean a field which the rule does not cover."""
+    """Name the labels that mean a field which the rule does not cover, in one sentence."""
     if policy.covered is None:
         return
     by_field: dict[Field, list[str]] = defaultdict(list)
     for label, field in policy.labels.items():
         if field not in policy.covered:
             by_field[field].append(label)
-    for field, labels in sorted(by_field.items()):
-        named = ", ".join(sorted(labels))
+    if by_field:
+        named = ", ".join(
+            f"{field} ({', '.join(sorted(labels))})" for field, labels in sorted(by_field.items())
+        )
         yield (
-            f"fields.labels: {named}: {field} is not covered, so nobody is invited for it;"
-            " add it to fields.covered, or move the labels to exempt_labels"
+            f"fields.labels: nobody is invited for what is not covered: {named};"
+            " add such a field to fields.covered, or move its labels to exempt_labels"
         )
 
 

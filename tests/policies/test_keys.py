@@ -119,10 +119,13 @@ def test_explain_says_the_unit_and_the_source_in_each_file() -> None:
 
 
 def test_labels_of_a_field_that_is_not_covered_are_a_warning(tmp_path: Path) -> None:
-    policy = loaded(tmp_path, ("财经: finance", "财经: finance, 育人: education"))
+    policy = loaded(
+        tmp_path, ("财经: finance", "财经: finance, 育人: education, 政: politics, 治: politics")
+    )
     assert warnings(policy) == [
-        "fields.labels: 育人: education is not covered, so nobody is invited for it;"
-        " add it to fields.covered, or move the labels to exempt_labels"
+        "fields.labels: nobody is invited for what is not covered: education (育人),"
+        " politics (政, 治); add such a field to fields.covered,"
+        " or move its labels to exempt_labels"
     ]
 
 

@@ -17,7 +17,7 @@ from streams.local.probe import HOST, free_port
 PARTITIONS = 4
 WORKERS = 2
 STOP_SECONDS = 10.0
-TOPICS_SECONDS = 60.0
+TOPICS_SECONDS = 180.0
 LOG_TAIL_LINES = 12
 
 
@@ -108,7 +108,10 @@ class Stage:
                 timeout=TOPICS_SECONDS,
             )
         except subprocess.TimeoutExpired as error:
-            raise StageError(f"byline topics create took over {TOPICS_SECONDS:.0f} s") from error
+            raise StageError(
+                f"byline topics create took over {TOPICS_SECONDS:.0f} s: other work keeps this"
+                " machine busy. End it, and start the demo again"
+            ) from error
         if done.returncode:
             raise StageError(f"byline topics create failed:\n{done.stdout}{done.stderr}")
 
