@@ -4,12 +4,12 @@ schemas/CONTRACT.md, "Eligibility", "Invitation" and "Throttle".
 
 Rules of this file:
 
-1. The machines are orthogonal. An account has one eligibility, at most two lives (live, shadow),
-   and one throttle per surface. Their product is written down nowhere.
-2. A row says where an input leads and which events it emits, in order. Conditions are in `decide`,
-   effects are in `evolve`; neither does what no row allows.
-3. A pair without a row is *same, recorded only*. A timer of a state that does not hold it is
-   impossible: a bug, which stops the worker (`Impossible`).
+1. The machines are independent. An account has one eligibility, at most two lives (live, shadow),
+   and one throttle per surface. No table holds their combinations.
+2. A row gives the next state for a state and an input, and the events that the transition emits,
+   in order. Conditions are in `decide`, effects in `evolve`; neither does what no row allows.
+3. A pair of state and input without a row changes nothing: the input is only recorded. A timer
+   that goes off in a state without a row for it is a bug, which stops the worker (`Impossible`).
 4. The diagrams of LIFECYCLE.md and the exhaustive tests are made from these tables.
 """
 
@@ -32,7 +32,10 @@ class Eligibility(IntEnum):
 
 @unique
 class Invitation(IntEnum):
-    """Where a cycle stands."""
+    """The state of a life's present cycle; NONE without one.
+
+    A cycle is one invitation and what follows from it.
+    """
 
     NONE = 0
     INVITED = 1
@@ -45,7 +48,7 @@ class Invitation(IntEnum):
 
 @unique
 class Throttle(IntEnum):
-    """Whether a surface of an account is restricted by us."""
+    """Whether Byline restricts a surface of an account."""
 
     FREE = 0
     THROTTLED = 1
@@ -60,12 +63,12 @@ OPEN = frozenset(
         Invitation.EXPIRED,
     }
 )
-"""States of a cycle that is neither over nor granted."""
+"""The states of a cycle that has not ended and in which no consent is in force."""
 
 
 @unique
 class Input(StrEnum):
-    """What the machines react to. The ones in `TIMERS` come from the clock alone."""
+    """The inputs of the machines. Those in `TIMERS` come from timers, never from a record."""
 
     CONDITIONS_HOLD = "conditions hold"
     CONDITIONS_FAIL = "conditions fail"
@@ -123,9 +126,10 @@ TIMERS = frozenset(
 
 
 class LifecycleRow(NamedTuple):
-    """Where an input leads and what it emits, in order; `lifts`: then lifted for each surface.
+    """A transition: the next state, and the events that it emits, in order.
 
-    `lifts_first`: lifted for each surface comes before what is emitted.
+    `lifts`: after them it emits `throttle.lifted` for each restricted surface; with `lifts_first`,
+    before them. `cool_down`: no new cycle may start before the policy's cool-down is over.
     """
 
     next_state: IntEnum
@@ -136,7 +140,7 @@ class LifecycleRow(NamedTuple):
 
 
 class Impossible(Exception):
-    """A timer went off in a state that does not hold it: a bug of ours, never of the input."""
+    """A timer went off in a state that has no row for it: a bug in Byline, not in an input."""
 
     def __init__(self, state: IntEnum, input_: Input) -> None:
         super().__init__(f"{type(state).__name__} {state.name} cannot take the timer '{input_}'")
@@ -185,7 +189,7 @@ _ANSWERED_UNSEEN = {
 
 
 def _waiting(state: Invitation) -> dict[Input, LifecycleRow]:
-    """Rows that DELIVERED and DECLINED share: the clock of the answer runs in both."""
+    """Returns the rows that DELIVERED and DECLINED share: in both the answer window runs."""
     return {
         Input.GRANTED: LifecycleRow(_I.GRANTED, (Event.CONSENT_GRANTED,)),
         Input.DEADLINE_PASSED: LifecycleRow(_I.EXPIRED, (Event.INVITATION_EXPIRED,)),
@@ -267,7 +271,11 @@ _TABLE_OF: Mapping[type[IntEnum], Table] = {
 
 
 def row_of(state: IntEnum, input_: Input) -> LifecycleRow | None:
-    """The row of a state and an input; None: same, recorded only. Raises `Impossible`."""
+    """Returns the row of a state and an input; None if the input changes nothing.
+
+    Raises:
+        Impossible: a timer has no row in this state.
+    """
     row = _TABLE_OF[type(state)][state].get(input_)
     if row is None and input_ in TIMERS:
         raise Impossible(state, input_)

@@ -1,7 +1,8 @@
-"""One partition of accounts: inputs and timers in; state, events and decisions out.
+"""Runs one partition of accounts: takes inputs and timers, writes state, events and decisions.
 
 Everything about an account lies in one partition, so partitions do not depend on each other. This
-file puts the parts of the core together. Conditions are in `decide`, effects in `evolve`.
+file puts the parts of the core together; the rules themselves are in `rules`. A topic name in this
+file has no prefix unless it is called full.
 """
 
 from collections import Counter
@@ -45,14 +46,17 @@ from streams.core.state.refusals import REFUSALS, PartitionRefusals
 
 _CHAIN, _RESCAN = b"#chain", b"#rescan"
 ORDER: tuple[InputName, ...] = tuple(INPUT_MODELS)
-"""Inputs that are read together are applied in this order."""
+"""The order in which topics are applied within one step."""
 
 RESCANNED: frozenset[InputName] = frozenset({"category-changes", "follower-counts"})
-"""Inputs of which Byline keeps only what the policy can use."""
+"""Topics to read again if a policy changes: Byline keeps only what the present policy can use."""
 
 
 class PartitionEnvironment(NamedTuple):
-    """What all partitions of a worker share."""
+    """What all partitions of a worker share.
+
+    `policies`: by platform. `full_name` adds the prefix to a topic's name.
+    """
 
     policies: Mapping[str, Policy]
     partition_count: int
@@ -60,13 +64,18 @@ class PartitionEnvironment(NamedTuple):
     require_approvals: bool
     full_name: Callable[[str], str]
     rescan: frozenset[str] = frozenset()
-    """Platforms for which the operator has stated that what was not kept is to be read again."""
+    """Platforms for which the operator allows that `RESCANNED` is read again."""
 
 
 class Partition:
-    """The core's side of one partition number. It is not safe for concurrent calls.
+    """Applies inputs and timers of one partition number. It is not safe for concurrent calls.
 
-    Whoever runs it takes and clears `counts` (see step_effects.py).
+    The caller reads and clears `counts` for the metrics (see step_effects.py). All instants are
+    milliseconds UTC.
+
+    Raises:
+        StopWorker: at opening, if a policy is older than the one in use, needs a rescan that the
+            operator has not allowed, or is missing for a platform with open cycles.
     """
 
     def __init__(
@@ -140,10 +149,10 @@ class Partition:
         self._evaluator.open(snapshot, now)
 
     def take_up(self, transaction: Transaction, now: int) -> None:
-        """Writes down what opening has changed.
+        """Writes what changed when the partition was opened.
 
-        That is: the policies that the partition works under, if they are new, and the end of a
-        stretch in which the cluster had changed.
+        That is: the policies, if one is new to the partition, and the end of a period in which the
+        cluster had changed.
         """
         if not self._policies_told:
             self._policies_told = True
@@ -152,8 +161,10 @@ class Partition:
         self._effects.flush(transaction)
 
     def made_anew(self, before: Mapping[InputName, int]) -> None:
-        """Inputs that were made anew, by topic without prefix: below the offset where reading of
-        the one before had stopped, an offset says nothing of what was applied.
+        """Notes topics that were deleted and created again since the partition last read them.
+
+        `before` holds, by topic, the offset at which reading of the old topic had stopped. Below
+        it, an offset of the new topic does not show that a record was applied before.
         """
         for name, offset in before.items():
             # Switches change no account.
@@ -163,10 +174,10 @@ class Partition:
     def rewind(
         self, transaction: Transaction, reads: Mapping[InputName, int]
     ) -> frozenset[InputName]:
-        """The topics to read from their beginning once more, if a new policy needs it.
+        """Returns the topics to read again from their beginning because a new policy needs it.
 
-        `reads` is where reading would go on, by topic without prefix. Readings and labels that were
-        applied before are older or the same, and change nothing.
+        `reads` holds, by topic, the offset at which reading would go on. A reading or label that
+        was applied before changes nothing when it is read again, because it is not newer.
         """
         if not self.adoption.rescans:
             return frozenset()
@@ -184,10 +195,12 @@ class Partition:
         batches: Iterable[tuple[InputName, Records]],
         order: Sequence[InputName] = ORDER,
     ) -> bool:
-        """Applies batches in the order of their topics. Returns True if an output waits to be seen.
+        """Applies batches of records, topic by topic.
 
-        Batches may be handed over in any order. `order`: that of the edition of a decision log, in
-        a replay. A batch that does not unpack is among the records (see batches.py).
+        Returns True if an event or dead letter was written, so that the caller commits soon.
+        `batches` may come in any order. `order` is the order of topics to apply; a replay gives
+        that of the edition in which the decision log was written. A compressed batch that cannot be
+        unpacked is one of the records (see batches.py).
         """
         self._effects.begin()
         reads: dict[str, tuple[int, int]] = {}
@@ -234,7 +247,10 @@ class Partition:
             self._hasten(value.scope, now)
 
     def _hasten(self, scope: str, now: int) -> None:
-        """Has everything at stake on a platform, or on all, evaluated again."""
+        """Schedules every account with something at stake for evaluation at `now`.
+
+        `scope` is a platform, or `*` for all.
+        """
         prefix = b"" if scope == "*" else scope.encode() + b":"
         for key in self._store.active_keys:
             if key.startswith(prefix):
@@ -243,14 +259,14 @@ class Partition:
     # ---- time ----------------------------------------------------------------------------------
 
     def due(self) -> int | None:
-        """The instant of the earliest timer."""
+        """Returns the instant of the earliest timer, None if there is none."""
         return self.schedule.due()
 
     def cluster_changed(self, now: int) -> None:
-        """Notes that the cluster has changed.
+        """Notes that the Kafka cluster has changed under this worker.
 
-        From here on nothing adverse is decided, and the clocks of answers stand still, until the
-        partition is opened anew.
+        From now on no adverse event is decided, and the answer windows of owners stand still, until
+        the partition is opened again.
         """
         if self._cluster.change(now):
             self._effects.pending[CLUSTER] = self._cluster
@@ -264,10 +280,10 @@ class Partition:
         limit: int,
         favourable_only: bool = False,
     ) -> bool:
-        """Evaluates up to `limit` accounts whose timers are due by `as_of`. True: more are due.
+        """Evaluates up to `limit` accounts whose timers are due by `as_of`.
 
-        `favourable_only`: adverse timers stay due, and are not evaluated again before a round
-        without this limit.
+        Returns True if more accounts are due. With `favourable_only` adverse timers stay due, and
+        their accounts are not evaluated again before a round without `favourable_only`.
         """
         self._effects.begin()
         if not favourable_only:
@@ -280,35 +296,38 @@ class Partition:
         return more
 
     def before_commit(self, transaction: Transaction, now: int, reads: Mapping[str, int]) -> None:
-        """Closes a transaction: writes how far each input was read, and the end of the chain."""
+        """Adds the closing record of a transaction to the decision log, and stores the chain's end.
+
+        `reads` holds, by topic, the offset to read next.
+        """
         self._decisions.transaction(transaction, now, reads)
         transaction.put(ACCOUNTS, _CHAIN, encode(self._decisions.chain))
 
     @property
     def waiting(self) -> int:
-        """How many accounts wait for an instant."""
+        """The number of accounts with a timer."""
         return len(self.schedule)
 
     def guard_tripped_until(self, platform: str, now: int) -> int | None:
-        """Until when a guard holds back a platform's adverse events; None if no guard does."""
+        """Returns until when a guard defers a platform's adverse events; None if no guard does."""
         return self._limits.guard_tripped_until(platform, now)
 
     def switches_on(self) -> list[tuple[str, str]]:
-        """Scope and switch of each one that is on."""
+        """Returns scope and switch of each switch that is on."""
         return self._switches.turned_on()
 
     def refusals_tripped(self, platform: str) -> bool:
-        """Whether a platform's adverse events wait until what was refused is settled."""
+        """Whether a platform's adverse events are deferred because of refused records."""
         return self._switches.settling.is_open(platform)
 
     def unconfirmed(self, before: int) -> Counter[str]:
-        """By platform, how many invitations from before an instant have no receipt yet."""
+        """Counts, by platform, the invitations issued up to `before` that have no receipt yet."""
         waiting = (key for key, since in self._store.unconfirmed.items() if since <= before)
         return Counter(AccountRef.of(key).platform for key in waiting)
 
     @property
     def tracked(self) -> Mapping[str, int]:
-        """Accounts by platform whose state is kept."""
+        """The number of accounts whose state is kept, by platform."""
         return self._store.tracked
 
 

@@ -1,4 +1,4 @@
-"""The records of one input that are handed over together: decoded at once, sampled, joined."""
+"""Functions on the records of one topic that are handed over together: decode, sample, join."""
 
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
@@ -12,16 +12,16 @@ from streams.core.inputs.plain import UNREADABLE, Refusal
 from streams.core.model.ports import InputRecord, Records
 
 NOT_AT_ONCE = (TypeError, *UNREADABLE)
-"""What `decode_batch` raises if one of the records is not a valid input."""
+"""The errors that `decode_batch` raises if one of the records is not a valid input."""
 
 _offset = attrgetter("offset")
 _SAMPLED_BITS = 10
 
 
 class UnreadableBatch(NamedTuple):
-    """A batch that does not unpack. It stands where its first record would stand.
+    """A Kafka batch that cannot be unpacked, in place of its records. Offsets are inclusive.
 
-    Nobody knows who wrote its time, so the time counts as the producer's word.
+    It is unknown who set its timestamp, so the timestamp counts as set by the producer (type 0).
     """
 
     offset: int
@@ -33,28 +33,28 @@ class UnreadableBatch(NamedTuple):
 
     @property
     def record_count(self) -> int:
-        """How many records the batch held, as far as its offsets say."""
+        """The number of offsets of the batch, taken as its number of records."""
         return self.last_offset - self.offset + 1
 
 
 def joined(records: Records, unreadable: Iterable[tuple[int, int, int]]) -> Records:
-    """Records and unreadable batches (first offset, last offset, timestamp), in order of offset."""
+    """Merges records and unreadable batches (first offset, last offset, timestamp) by offset."""
     batches: list[InputRecord] = [UnreadableBatch(*batch) for batch in unreadable]
     return sorted([*records, *batches], key=_offset) if batches else records
 
 
 def offset_after(record: InputRecord) -> int:
-    """The offset to read next after a record."""
+    """Returns the offset to read next after a record or unreadable batch."""
     last = record.last_offset if isinstance(record, UnreadableBatch) else record.offset
     return last + 1
 
 
 def sampled(records: Sequence[InputRecord]) -> list[InputRecord]:
-    """The sampled records: those that are checked in full even below the floor.
+    """Returns the sample: the readings that are checked in full even if they are below the floor.
 
-    They are the records whose offset mod 1,024 equals (offset div 1,024) mod 1,024. That is one
-    record of 1,024, at another place in each stretch, so that a producer's regular pattern cannot
-    hide from it.
+    It holds the records whose offset mod 1,024 equals (offset div 1,024) mod 1,024. That is one of
+    each 1,024 offsets, at another place in each such block, so that a producer's regular pattern
+    does not escape the sample. `records` must be ordered by offset.
     """
     if not records:
         return []
@@ -75,10 +75,10 @@ def _sampled_in(block: int) -> int:
 
 
 def decode_batch(name: InputName, records: Records) -> list[Any]:
-    """Decode a whole batch at once.
+    """Decodes a whole batch at once.
 
     Raises:
-        One of `NOT_AT_ONCE`: if one of the records is not a valid input.
+        One of `NOT_AT_ONCE`: one of the records is not a valid input, or is a tombstone.
     """
     values = [record.value for record in records]
     if max(map(len, values)) > MAX_VALUE_BYTES:  # type: ignore[arg-type]
@@ -87,7 +87,10 @@ def decode_batch(name: InputName, records: Records) -> list[Any]:
 
 
 def decode_all(name: InputName, records: Records) -> list[Value | Refusal | None]:
-    """The values of a batch, None for a tombstone. Decodes one by one if the whole batch fails."""
+    """Returns for each record its value, its refusal, or None for a tombstone.
+
+    Decodes the records one by one only if the whole batch fails.
+    """
     try:
         return decode_batch(name, records)
     except NOT_AT_ONCE:

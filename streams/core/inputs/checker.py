@@ -1,6 +1,8 @@
-"""Whether a record may come in: its checks in the contract's order.
+"""Decides whether a record is accepted: runs the checks in the order of the contract.
 
-Short cuts serve the many records with which nothing is wrong.
+Cheaper checks (`good`, `good_labels`) serve the many records that have no fault. The *floor* of a
+platform is the lowest follower count of which anything is kept; a *tracked* account is one whose
+state is kept.
 """
 
 from bisect import bisect_left
@@ -37,7 +39,7 @@ from streams.core.model.ports import InputRecord, Records
 _offset = attrgetter("offset")
 
 Partitioner = Callable[[bytes], int]
-"""Gives the partition of a key, as the Java client's default partitioner does."""
+"""Returns the partition of a key, as the Java client's default partitioner does."""
 
 PROTECTS_NOBODY = frozenset(
     {Command.UNHOLD, Command.REISSUE, Command.SETTLE, Command.APPEAL_REJECTED}
@@ -46,7 +48,11 @@ PROTECTS_NOBODY = frozenset(
 
 
 class Checker:
-    """Checks the records of one partition. `floors` has every platform that has a policy."""
+    """Checks the records of one partition.
+
+    `floors`: by platform with a policy, its floor. `require_approvals`: controls of
+    `PROTECTS_NOBODY` in bulk need a second person.
+    """
 
     def __init__(
         self,
@@ -65,7 +71,7 @@ class Checker:
         return platform in self._floors
 
     def is_here(self, key: bytes) -> bool:
-        """Whether a key belongs to this partition."""
+        """Whether the partitioner puts a key into this partition."""
         return self._partition_of(key) == self._partition
 
     def is_high(self, reading: FollowerCount) -> bool:
@@ -75,9 +81,11 @@ class Checker:
     def candidates(
         self, records: Records, tracked: Set[bytes | None], sample: Records
     ) -> list[tuple[InputRecord, FollowerCount | Refusal]]:
-        """The records that may matter: tracked, sampled, or at or above the floor.
+        """Returns the readings to check: of tracked accounts, sampled, or at or above the floor.
 
-        If one record of the batch cannot be decoded, the answer is every record but tombstones.
+        A key with one reading at or above the floor keeps all its readings. If one record of the
+        batch cannot be decoded, returns every record except tombstones. `tracked`: the keys of
+        tracked accounts.
         """
         try:
             decoded = decode_batch("follower-counts", records)
@@ -98,8 +106,9 @@ class Checker:
         return [pair for pair in zip(records, decoded, strict=True) if pair[0].key in wanted]
 
     def good_labels(self, now: int, records: Records) -> list[CategoryChange] | None:
-        """The values of a batch of labels, if each of them is `good`. It looks at columns, at half
-        the cost.
+        """Returns the values of a batch of labels if each of them is `good`, else None.
+
+        It checks field by field over all records, at half the cost of `good` for each record.
         """
         try:
             labels: list[CategoryChange] = decode_batch("category-changes", records)
@@ -124,7 +133,7 @@ class Checker:
         return labels if good else None
 
     def tombstone(self, name: InputName, record: InputRecord) -> Refusal | None:
-        """Why a record without a value is refused; None if it is not."""
+        """Returns why a record without a value is refused; None if it is accepted."""
         if name not in TOMBSTONES:
             return Refusal(Refused.NOT_JSON)
         if not valid_key(name, record.key) or record.key is None:
@@ -136,7 +145,10 @@ class Checker:
         return None
 
     def why_not(self, now: int, record: InputRecord, value: Value) -> Refusal | None:
-        """Why a record that could be decoded is refused; None if it is not."""
+        """Returns why a decoded record is refused; None if it is accepted.
+
+        `now`: milliseconds UTC.
+        """
         assert record.value is not None
         refusal = (
             check_fields(value, record.value)
@@ -157,10 +169,10 @@ class Checker:
         known: bool,
         horizon: Horizon,
     ) -> bool:
-        """Whether `why_not` certainly finds nothing. It costs a fraction of `why_not`.
+        """Whether a record certainly has no fault; False means that `why_not` has to check it.
 
-        `known`: the key is that of a tracked account, so it is well formed and belongs to this
-        partition.
+        It costs a fraction of `why_not`. `known`: the key is that of a tracked account, so it is
+        well formed and belongs to this partition.
         """
         key, raw, platform = record.key, record.value, value.platform
         observed_at = value.observed_at
@@ -184,7 +196,7 @@ class Checker:
         )
 
     def _elsewhere(self, value: Value, key: bytes | None) -> Refusal | None:
-        """Refuses an unknown platform, and a key that belongs to another partition."""
+        """Returns a refusal for an unknown platform or a key of another partition; else None."""
         if isinstance(value, SwitchChange):
             if value.scope != "*" and value.scope not in self._floors:
                 return Refusal(Refused.UNKNOWN_PLATFORM, "scope")
@@ -197,7 +209,7 @@ class Checker:
 
 
 def _alone(control: Control) -> bool:
-    """Whether one person alone took a protection away from many accounts."""
+    """Whether a bulk control that takes protection away has no approval by a second person."""
     if control.bulk_id is None or control.command not in PROTECTS_NOBODY:
         return False
     approved_by = control.approved_by
@@ -210,10 +222,9 @@ def _are_keys_of(
     ids: Sequence[str],
     platforms: Set[str],
 ) -> bool:
-    """Whether each key is the one of its label, and no id contains the end of a line.
+    """Whether each key belongs to its label, and no id or key contains a line feed.
 
-    All labels of one platform are compared at once. Both sides have equally many lines only if no
-    key contains the end of a line either.
+    Labels of one platform are compared as one text, with keys joined by line feeds.
     """
     if len(platforms) > 1 or None in keys:
         return [key_of(label.platform, label.account_id) for label in labels] == keys

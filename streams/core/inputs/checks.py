@@ -1,4 +1,7 @@
-"""Checks of a decoded record: names, times, ids, and whether its key belongs where it stands."""
+"""Single checks of a decoded record: name fields, times, ids, and whether its key fits its value.
+
+The *entry* of a record is when it was appended to Kafka, in milliseconds UTC (entry.py).
+"""
 
 import re
 from collections.abc import Sequence
@@ -29,7 +32,10 @@ _TIMES = frozenset({"observed_at", "occurred_at", "issued_at", *_ENDS})
 
 
 class _Form(NamedTuple):
-    """Decoders that leave the times of an input as text: for its own fields, and for any."""
+    """Decoders that return the time fields (`times`) of an input as text.
+
+    `exact` refuses unknown fields, `loose` skips them.
+    """
 
     exact: msgspec.json.Decoder[Any]
     loose: msgspec.json.Decoder[Any]
@@ -55,20 +61,23 @@ _FORMS = {struct: _form(struct) for struct in STRUCTS.values()}
 
 
 QUOTES: dict[type[Struct], int] = {FollowerCount: 14, CategoryChange: 16}
-"""How many quotation marks a record of a busy topic has if it holds its required fields only.
+"""The number of quotation marks in a record that holds its required fields only.
 
-Each required field takes two for its name and two for a text value. A record that could be decoded
-and has no more than these has no further field, no field twice, and no quotation mark in a text.
+Each required field has two for its name and two for a text value. A decoded record with exactly
+this number has no other field, no field twice, and no quotation mark in a text.
 """
 
 says_time = re.compile(
     b'"observed_at": ?' + TIME_PATTERN.replace("^", '"').replace("$", '"').encode()
 ).search
-"""Whether a record holds an `observed_at` in the form that the contract requires."""
+"""Searches a record for an `observed_at` in the form that the contract requires; else None."""
 
 
 def check_fields(value: Value, raw: bytes) -> Refusal | None:
-    """Finds what the fast decoder passes over: name fields, and times that are not RFC 3339."""
+    """Checks what the fast decoder does not: name fields, and times that are not RFC 3339.
+
+    Returns why the record is refused, None if it is not.
+    """
     exact, loose, times = _FORMS[type(value)]
     try:
         form = exact.decode(raw)
@@ -86,7 +95,10 @@ def check_fields(value: Value, raw: bytes) -> Refusal | None:
 
 
 def check_place(value: Value, key: bytes | None) -> Refusal | None:
-    """Checks the ids, and whether the key is the one that belongs to the value."""
+    """Checks the ids, and whether the key belongs to the value.
+
+    Returns why the record is refused, None if it is not.
+    """
     if isinstance(value, SwitchChange):
         if value.scope != "*" and not _PLATFORM.match(value.scope):
             return Refusal(Refused.BAD_ID, "scope")
@@ -105,10 +117,10 @@ EARLIEST = EPOCH + timedelta(milliseconds=EARLIEST_TIME_MS)
 
 
 class Horizon:
-    """The last time that readings and labels may state, at a fraction of the exact cost.
+    """Checks that readings and labels state no time too far ahead, at a fraction of the cost.
 
-    The records of one batch came in at nearly the same moment. A time that is not after `latest` is
-    not too far ahead of any record that came in at `entry` or later.
+    The records of one batch have nearly the same entry. A time that is not after `latest` is not
+    too far ahead for any record with the entry `entry` or later, so the limit is seldom computed.
     """
 
     __slots__ = ("_now", "entry", "latest")
@@ -119,7 +131,10 @@ class Horizon:
         self.latest = EPOCH
 
     def allows(self, timestamp: int, observed_at: datetime) -> bool:
-        """Whether a time is certainly in range; no entry is before `timestamp` or `now`."""
+        """Whether `observed_at` is certainly in range for a record with this Kafka timestamp.
+
+        The record's entry is `timestamp`, or `now` if that is earlier; the earlier one is used.
+        """
         if timestamp >= self.entry and EARLIEST <= observed_at <= self.latest:
             return True
         self.entry = min(timestamp, self._now)
@@ -128,9 +143,11 @@ class Horizon:
 
 
 def check_times(value: Value, entry: int) -> Refusal | None:
-    """Refuses times that cannot be: sentinels, and of readings and labels times ahead of the entry.
+    """Checks the times that a record states.
 
-    The own time of a word is never refused: `entry.py` replaces it.
+    Returns a refusal for a reading or label dated before 2005 or too far after its entry, and for
+    an end (`valid_until`, `expires_at`, `until`) before 2005; else None. The time of an account
+    change, answer, control, receipt or switch is never refused: `entry.py` replaces it.
     """
     if isinstance(value, FollowerCount | CategoryChange):
         observed_at = milliseconds(value.observed_at)
@@ -146,15 +163,15 @@ def check_times(value: Value, entry: int) -> Refusal | None:
 
 
 valid_account_id = re.compile(ACCOUNT_ID_PATTERN.replace("$", r"\Z")).match
-"""Whether an account id has the form that the contract requires."""
+"""Matches an account id of the form that the contract requires; else returns None."""
 
 _ids_by_line = re.compile(f"(?:{ACCOUNT_ID_PATTERN[1:-1]}\n)*").fullmatch
 
 
 def valid_account_ids(ids: Sequence[str]) -> bool:
-    """The same for many account ids at once."""
+    """Whether all account ids have the form that the contract requires."""
     lines = "\n".join([*ids, ""])
-    # An id with the end of a line inside would look like two ids.
+    # An id that contains a line feed would look like two ids.
     return _ids_by_line(lines) is not None and lines.count("\n") == len(ids)
 
 

@@ -1,8 +1,8 @@
-"""From bytes to inputs, fast. For bytes that are not a valid input: the reason.
+"""Decodes inputs fast, and finds the reason why bytes are not a valid input.
 
 The pydantic models of `schemas/inputs.py` are the contract. These structs decode a hundred records
-in the time that a model needs for one, and tests/contracts holds them to the models, field by
-field. A whole batch is decoded at once. Only if that fails is each record decoded by itself.
+in the time that a model needs for one; tests/contracts compares them with the models, field by
+field.
 """
 
 from datetime import datetime
@@ -38,7 +38,7 @@ Actor = Annotated[str, Meta(pattern=ACTOR_PATTERN.replace("$", r"\Z"))]
 
 
 class FollowerCount(Struct, frozen=True, gc=False):
-    """A reading."""
+    """A reading: one follower count at one instant."""
 
     platform: str
     account_id: str
@@ -48,7 +48,7 @@ class FollowerCount(Struct, frozen=True, gc=False):
 
 
 class CategoryChange(Struct, frozen=True, gc=False):
-    """A label."""
+    """A label: the platform's category text of an account."""
 
     platform: str
     account_id: str
@@ -59,7 +59,7 @@ class CategoryChange(Struct, frozen=True, gc=False):
 
 
 class AccountChange(Struct, frozen=True, gc=False):
-    """Closed, reopened, owner changed, exempted, exemption ended."""
+    """A change of the account: closed, reopened, owner changed, exempted, exemption ended."""
 
     platform: str
     account_id: str
@@ -68,7 +68,7 @@ class AccountChange(Struct, frozen=True, gc=False):
 
 
 class NoticeReceipt(Struct, frozen=True, gc=False):
-    """What the notifier says about a notice."""
+    """The notifier's receipt: a notice was delivered, or failed."""
 
     platform: str
     account_id: str
@@ -84,7 +84,7 @@ class NoticeReceipt(Struct, frozen=True, gc=False):
 
 
 class ConsentAnswer(Struct, frozen=True, gc=False):
-    """What the owner answers."""
+    """The owner's answer: granted, declined or withdrawn."""
 
     platform: str
     account_id: str
@@ -100,7 +100,7 @@ class ConsentAnswer(Struct, frozen=True, gc=False):
 
 
 class Control(Struct, frozen=True, gc=False):
-    """What an operator says about one account."""
+    """An operator's command about one account."""
 
     platform: str
     account_id: str
@@ -117,7 +117,7 @@ class Control(Struct, frozen=True, gc=False):
 
 
 class SwitchChange(Struct, frozen=True, gc=False):
-    """A switch that is turned on or off."""
+    """An operator's command that turns a switch on or off."""
 
     scope: str
     switch: Switch
@@ -166,7 +166,7 @@ _ID_FIELDS = frozenset(
 
 
 def decode(name: InputName, raw: bytes) -> Value | Refusal:
-    """Decodes one record: the input, or the reason why it is not one (form, types, ranges)."""
+    """Decodes one record. Returns the input, or why it is not one (format, types, ranges)."""
     if len(raw) > MAX_VALUE_BYTES:
         return Refusal(Refused.TOO_LARGE)
     try:
@@ -176,7 +176,7 @@ def decode(name: InputName, raw: bytes) -> Value | Refusal:
 
 
 def _why_not(name: InputName, raw: bytes) -> Refusal:
-    """Finds the reason field by field, in the order of the model."""
+    """Finds why bytes cannot be decoded: checks field by field, in the order of the model."""
     plain, refusal = read_plain(raw)
     if refusal is not None:
         return refusal
@@ -212,7 +212,7 @@ _OBSERVED, _OCCURRED = (
 
 
 def instant_of(value: Value) -> int:
-    """The input's own time in milliseconds UTC, whatever its field is called."""
+    """Returns the time that an input states, in milliseconds UTC, whatever its field is called."""
     if isinstance(value, _OBSERVED):
         return milliseconds(value.observed_at)
     if isinstance(value, _OCCURRED):
@@ -221,5 +221,5 @@ def instant_of(value: Value) -> int:
 
 
 def key_of(platform: str, account_id: str) -> bytes:
-    """The Kafka key of everything about an account."""
+    """Returns the Kafka key of all records about an account."""
     return f"{platform}:{account_id}".encode()

@@ -1,9 +1,10 @@
-"""When a record came in, and the time that a word counts with.
+"""The moment of entry of a record, and the time that a word counts with.
 
 schemas/CONTRACT.md, "The moment of entry" and "Which word is the newest".
 
-Nobody outside can set the moment of entry: it is the broker's own time. The time that a producer
-states is limited by it.
+The entry is when the broker appended the record; no producer can choose it. A word (a record in
+which somebody says something about an account) also states a time of its own, which is limited by
+its entry. All times are milliseconds UTC.
 """
 
 from typing import NamedTuple
@@ -12,18 +13,18 @@ from schemas.enums import ALLOWED_SKEW_SECONDS, EARLIEST_TIME_MS
 from streams.core.model.ports import InputRecord
 
 SKEW = ALLOWED_SKEW_SECONDS * 1000
-"""How far a stated time may lie ahead of the moment of entry, in milliseconds."""
+"""How far a stated time may be after the entry, in milliseconds."""
 
 LOG_APPEND_TIME = 1
 """Kafka's timestamp type of a record whose time the broker set when it appended it."""
 
 
 class WordTime(NamedTuple):
-    """The time of a word, in milliseconds UTC. The word counts with `at`.
+    """The times of a word: `at` is used to compare it with others, `stated` is in the record.
 
-    `stated` is what the record says. `replaced`: the stated time is not credible (before 2005, or
-    more than PT5M after the entry), so `at` is the entry. A time up to PT5M ahead is cut to the
-    entry and is not replaced.
+    `replaced`: the stated time is not credible (before 2005, or more than PT5M after the entry), so
+    `at` is the entry. If the stated time is up to PT5M after the entry, `at` is the entry too, but
+    `replaced` is False.
     """
 
     at: int
@@ -32,10 +33,10 @@ class WordTime(NamedTuple):
 
 
 def entry_of(record: InputRecord, now: int) -> int:
-    """A record's moment of entry, in milliseconds UTC; `now` is that of its transaction.
+    """Returns a record's entry.
 
-    It is the broker's time where the broker set it, else the earlier of the record's time and our
-    clock.
+    It is the record's timestamp if the broker set it, else the earlier of the timestamp and `now`,
+    the time of the transaction that reads the record.
     """
     timestamp = record.timestamp
     if record.timestamp_type == LOG_APPEND_TIME or timestamp < now:
@@ -44,12 +45,12 @@ def entry_of(record: InputRecord, now: int) -> int:
 
 
 def is_credible(stated: int, entry: int) -> bool:
-    """Whether a stated time is credible: not before 2005, not more than PT5M ahead of the entry."""
+    """Whether a stated time is credible: not before 2005, not more than PT5M after the entry."""
     return EARLIEST_TIME_MS <= stated <= entry + SKEW
 
 
 def word_time(stated: int, entry: int) -> WordTime:
-    """The time of a word: as stated, never later than its entry; the entry if not credible."""
+    """Returns the times of a word that states `stated` and has this entry."""
     if not is_credible(stated, entry):
         return WordTime(entry, stated, replaced=True)
     return WordTime(min(stated, entry), stated, replaced=False)

@@ -1,8 +1,9 @@
-"""What was heard of an account: which word of a kind is the newest, and which one is a repeat.
+"""Remembers the words about an account: which of a kind is the newest, and which is a repeat.
 
-A word is an account change, an answer, or the end of a hold. A protecting word gives way only to a
-clearly newer one; any other word gives way to a protecting one. schemas/CONTRACT.md, "Which word is
-the newest".
+A word here is an account change, an answer, or the end of a hold; its name is that of the change or
+answer, for instance `granted`. A protecting word is stale only if it is clearly older than the
+newest of its kind; any other word is stale if it is older than a protecting one.
+schemas/CONTRACT.md, "Which word is the newest". Times are milliseconds UTC.
 """
 
 from typing import NamedTuple
@@ -13,7 +14,7 @@ from streams.core.model.account import Account, Heard, Said
 from streams.core.model.instants import bounded
 
 MOST_STOPS = 64
-"""How many stops of the clock Byline keeps of an account."""
+"""How many ended stops of the answer window are kept of an account (model/instants.py)."""
 
 CLOSING = (Change.CLOSED, Change.REOPENED)
 EXEMPTING = (Change.EXEMPTED, Change.EXEMPTION_ENDED)
@@ -27,17 +28,18 @@ PROTECTING: frozenset[str] = frozenset(
         Answer.WITHDRAWN,
     }
 )
-"""Words that are stale only if they are clearly older: a clock may be off by the allowed skew."""
+"""Words that protect the owner: stale only if older by more than the allowed clock skew."""
 
 
 Stops = tuple[tuple[int, int], ...]
 
 
 class StatedWord(NamedTuple):
-    """When something was said, in milliseconds UTC.
+    """The times of a word.
 
-    The word counts with `at`, which is never later than `entry`. `replaced`: `stated` is not
-    credible, so `at` is the entry.
+    `stated` is in the record, `entry` is when the record was appended to Kafka. `at` is used to
+    compare words and is never later than `entry`. `replaced`: `stated` is not credible, so `at` is
+    the entry.
     """
 
     at: int
@@ -47,25 +49,32 @@ class StatedWord(NamedTuple):
 
     @property
     def until(self) -> int:
-        """When a pause ends that this word ends: the later of its stated time and its entry."""
+        """The end of a stop that this word ends: the later of stated time (if credible) and entry.
+
+        A stop is a period in which the owner's answer window stands still.
+        """
         return self.entry if self.replaced else max(self.stated, self.entry)
 
 
 def word_of(stated: int, entry: int) -> StatedWord:
-    """Makes the word that states a time and came in at another."""
+    """Returns the times of a word that states `stated` and has this entry."""
     time = word_time(stated, entry)
     return StatedWord(time.at, entry, stated, time.replaced)
 
 
 def heard_of(account: Account) -> Heard:
-    """What was heard of an account; begins an empty record if nothing was heard yet."""
+    """Returns `account.heard`, and creates it if it is missing."""
     if account.heard is None:
         account.heard = Heard()
     return account.heard
 
 
 def repeated(account: Account, name: str, word: StatedWord, about: int = 0) -> bool:
-    """Whether a word repeats the newest applied or stale one of the same word."""
+    """Whether a word states the same time and subject as the newest one of the same name.
+
+    `about`: a digest of the subject, 0 if there is none. A protecting word whose time was replaced
+    never counts as a repeat.
+    """
     said = account.heard.words.get(name) if account.heard is not None else None
     if said is None or (said.stated, said.about) != (word.stated, about):
         return False
@@ -73,16 +82,19 @@ def repeated(account: Account, name: str, word: StatedWord, about: int = 0) -> b
 
 
 def applied_at(account: Account, *names: str) -> int | None:
-    """The time of the newest applied one among these words."""
+    """Returns the time of the newest applied word with one of these names; None without one."""
     words = account.heard.words if account.heard is not None else {}
     times = [words[name].applied_at for name in names if name in words]
     return max((at for at in times if at is not None), default=None)
 
 
 def is_stale(account: Account, name: str, kind: tuple[str, ...], word: StatedWord) -> bool:
-    """Whether a word is older than the one that counts; a protecting one by more than the skew.
+    """Whether a word is older than the applied words of its kind, so that it must not be applied.
 
-    Of two words of one time the later in the log counts; of answers, the withdrawal.
+    `kind`: the names of words that contradict each other. A protecting word is stale if it is older
+    than the newest one by more than the skew; any other if it is older than a protecting one. With
+    equal times the word with the higher offset counts; only a grant never replaces a withdrawal of
+    the same time.
     """
     if name in PROTECTING:
         newest = applied_at(account, *kind)
@@ -95,7 +107,10 @@ def is_stale(account: Account, name: str, kind: tuple[str, ...], word: StatedWor
 
 
 def remember(account: Account, name: str, word: StatedWord, applied: bool, about: int = 0) -> None:
-    """Keeps the newest applied or stale one of a word, and the time of the newest applied one."""
+    """Records a word as heard; the older of two words of the same name is dropped.
+
+    `applied`: the word counts; False if it is stale.
+    """
     words = heard_of(account).words
     said = words.setdefault(name, Said(word.at, word.stated, about))
     if word.at >= said.at:
@@ -105,7 +120,7 @@ def remember(account: Account, name: str, word: StatedWord, applied: bool, about
 
 
 def take(account: Account, name: str, kind: tuple[str, ...], word: StatedWord) -> Ignored | None:
-    """Hears a word. Returns why it does not count, or None; then it is the newest applied one."""
+    """Records a word. Returns why it does not count (repeat or stale), or None if it counts."""
     if repeated(account, name, word):
         return Ignored.REPEAT
     stale = is_stale(account, name, kind, word)
@@ -114,12 +129,12 @@ def take(account: Account, name: str, kind: tuple[str, ...], word: StatedWord) -
 
 
 def kept(known: Stops, since: int, until: int) -> Stops:
-    """The stops of an account with one more, limited to the number that is kept."""
+    """Returns the stops of an account with one more, limited to `MOST_STOPS`."""
     return tuple(bounded((*known, (since, until)), MOST_STOPS)) if until > since else known
 
 
 def unhold_word(account: Account, word: StatedWord) -> Ignored | None:
-    """Why the end of a hold does not count: it is a repeat, or a newer hold stands. Else None."""
+    """Records the end of a hold. Returns why it does not count (repeat, newer hold), or None."""
     heard = heard_of(account)
     if repeated(account, Command.UNHOLD, word):
         return Ignored.REPEAT

@@ -1,7 +1,9 @@
-"""From records to inputs. A refused record becomes a dead letter and counts for the refusal guard.
+"""Turns records into inputs. A refused record becomes a dead letter and counts for the guard.
 
-Refusing never stops a partition. `before` is the offset up to which a record is being read once
-more; such a record is refused without being counted a second time.
+The guard is the refusal guard (refusal_guard.py). Refusing never stops a partition. `before`: in a
+rescan, records below this offset were read before; such a record is refused without a second dead
+letter, and counts neither as good nor as bad. A *word* is a record in which somebody says something
+about an account. A *tracked* account is one whose state is kept.
 """
 
 from collections.abc import Callable, Iterator
@@ -22,17 +24,20 @@ from streams.core.model.step_effects import StepEffects
 WORDS_OF_PEOPLE: frozenset[InputName] = frozenset(
     {"consent-answers", "account-changes", "controls"}
 )
-"""Inputs whose refused records may hold a word that protects an owner."""
+"""Topics in which a refused record may hold a word that protects an owner."""
 
 UnclearWord = Callable[[Transaction, int, str, bytes, int, int], None]
 """Called with a refused word whose account is certain: transaction, now, topic, key, entry, offset.
+
+`now` and `entry` (when the record was appended to Kafka) are milliseconds UTC.
 """
 
 
 class Intake:
-    """Checks the records of one partition.
+    """Checks the records of one partition, and refuses the bad ones.
 
-    `effects` counts dead letters. `on_unclear` gets each refused word whose account is certain.
+    `effects` counts dead letters. `on_unclear` is called with each refused word whose account is
+    certain. `full_name` adds the prefix to a topic's name.
     """
 
     def __init__(
@@ -54,9 +59,10 @@ class Intake:
     def readings(
         self, transaction: Transaction, now: int, records: Records, before: int = 0
     ) -> list[tuple[InputRecord, FollowerCount]]:
-        """The readings of a batch that matter: at or above the floor, or of a tracked account.
+        """Returns the accepted readings at or above the floor or of a tracked account.
 
-        Any other reading costs its decoding and a look-up, unless it is sampled.
+        Any other reading is dropped after decoding and a look-up, unless it is in the sample: then
+        it is checked, and refused if it is bad.
         """
         tracked = transaction.present(ACCOUNTS, [record.key for record in records])
         sample = sampled(records)
@@ -87,14 +93,17 @@ class Intake:
             if keep:
                 kept.append((record, value))  # type: ignore[arg-type]
                 if not known:
-                    # The account is tracked from here on, also for later readings of this batch.
+                    # The account becomes tracked, also for the later readings of this batch.
                     tracked.add(record.key)
         return kept
 
     def inputs(
         self, transaction: Transaction, now: int, name: InputName, records: Records, before: int = 0
     ) -> Iterator[tuple[InputRecord, Value | None]]:
-        """The inputs of any other topic, one by one; None stands for a tombstone."""
+        """Yields the accepted records of any other topic with their values; None for a tombstone.
+
+        Refuses bad records on the way.
+        """
         if name == "category-changes" and records and not self._guard.counts(name):
             labels = self._checker.good_labels(now, records)
             if labels is not None:
@@ -134,7 +143,11 @@ class Intake:
         refusal: Refusal,
         anonymous: bool = False,
     ) -> None:
-        """Writes the dead letter and counts it. Only partition 0 does so for a refused switch."""
+        """Writes a dead letter for a record, and counts the refusal.
+
+        Every partition reads `switches`; only partition 0 refuses its records. `anonymous`: the
+        letter has the digest of the key.
+        """
         if name == "switches" and self._partition != 0:
             return
         letter = dead_letter(self._full_name(name), self._partition, record, refusal, now)
@@ -159,7 +172,10 @@ class Intake:
         record: InputRecord,
         reason: Refused,
     ) -> None:
-        """Keeps one refused word from restricting anybody: it is unclear, or trips the guard."""
+        """Protects owners against a refused word.
+
+        If its account is certain, the word is unclear for that account; else the guard trips.
+        """
         key, entry = record.key, entry_of(record, now)
         if key is not None and valid_key(name, key) and not disagrees(key, record.value):
             if not self._checker.knows(platform_of(key)):

@@ -1,4 +1,4 @@
-"""Dead letters: where a refused input came from and why it was refused, never what it says."""
+"""Makes dead letters: where a refused record is and why it was refused, never its content."""
 
 import hashlib
 from typing import Any
@@ -18,9 +18,9 @@ _encode = msgspec.json.Encoder().encode
 
 
 def letter_key(name: InputName, key: bytes | None, anonymous: bool) -> bytes:
-    """The key of a dead letter: the record's own key if it is valid, else its digest.
+    """Returns the key of a dead letter: the record's key if it is valid, else a digest of it.
 
-    `anonymous`: the digest in any case, because nothing is kept of an account below the floor.
+    `anonymous`: always the digest, because nothing is kept of an account below the floor.
     """
     if key is not None and not anonymous and valid_key(name, key):
         return key
@@ -30,7 +30,10 @@ def letter_key(name: InputName, key: bytes | None, anonymous: bool) -> bytes:
 def dead_letter(
     topic: str, partition: int, record: InputRecord, refusal: Refusal, now: int
 ) -> bytes:
-    """The letter about a record. `topic` is its full name; `now` is when it is refused."""
+    """Returns the JSON of the dead letter of a record.
+
+    `topic` is its full name; `now` is when it is refused, in milliseconds UTC.
+    """
     raw = record.value
     letter: dict[str, Any] = {
         "topic": topic,
@@ -50,7 +53,7 @@ def dead_letter(
 def disagrees(key: bytes, raw: bytes | None) -> bool:
     """Whether a refused record names another account than its valid key does.
 
-    A field that is missing or cannot be read disagrees with nothing.
+    A field that is missing or cannot be read does not count as another one.
     """
     if raw is None or len(raw) > MAX_VALUE_BYTES:
         return False

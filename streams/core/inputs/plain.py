@@ -1,7 +1,7 @@
-"""What every record must be before it can be an input: JSON, not too deep, without a name field.
+"""Checks of a record in any topic: it is JSON, not nested too deep, and has no name field.
 
-The fast decoder (`decode.py`) skips unknown fields and does not see what they hold: bytes that are
-not UTF-8, numbers out of any range, endless nesting, a person's name.
+The fast decoder (`decode.py`) skips unknown fields. They may hold bytes that are not UTF-8, numbers
+out of range, deep nesting, or a person's name.
 """
 
 import unicodedata
@@ -12,10 +12,10 @@ import msgspec
 from schemas.enums import NAME_FIELDS, Refused
 
 MAX_DEPTH = 64
-"""Levels of nesting that an unknown field may have. Deeper JSON is refused."""
+"""The most levels of nesting in a record. Deeper JSON is refused."""
 
 UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
-"""What a decoder raises for bytes that are not a valid record: the record's fault, never ours."""
+"""The errors that a decoder raises for bytes that are not a valid record."""
 
 _anything = msgspec.json.Decoder()
 
@@ -28,7 +28,7 @@ class Refusal(NamedTuple):
 
 
 def read_plain(raw: bytes) -> tuple[Any, Refusal | None]:
-    """Reads a record as plain JSON, and finds what is wrong with it in any topic."""
+    """Decodes a record as plain JSON. Returns the value, and why it is refused or None."""
     try:
         plain = _anything.decode(raw)
     except UNREADABLE:
@@ -38,7 +38,7 @@ def read_plain(raw: bytes) -> tuple[Any, Refusal | None]:
 
 
 def folded(key: str) -> str:
-    """The name of a field as it is compared: NFKC, case folded, letters and digits only.
+    """Returns the normal form of a field name: NFKC, case folded, letters and digits only.
 
     So `realName`, `real-name`, `REAL NAME` and full-width letters are one name.
     """
@@ -52,12 +52,12 @@ _FOLDED_NAMES = frozenset(map(folded, NAME_FIELDS))
 
 
 def has_name_field(plain: Any) -> bool:
-    """Whether a known name field stands anywhere in a JSON value."""
+    """Whether a JSON value has a known name field at any level."""
     return _fault_in(plain) is Refused.NAME_FIELD
 
 
 def _fault_in(plain: Any) -> Refused | None:
-    """Whether a JSON value is nested too deep, or has a known name field anywhere."""
+    """Returns the fault of a JSON value: too deep, or a name field at any level; else None."""
     named, level = False, [plain]
     for _ in range(MAX_DEPTH + 1):
         if not level:

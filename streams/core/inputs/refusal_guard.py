@@ -1,10 +1,11 @@
-"""The refusal guard: it counts refused records, and trips when there are too many.
+"""The refusal guard: counts refused records, and trips when there are too many.
 
 schemas/CONTRACT.md, "The refusal guard".
 
-Refusing stops no partition. But if many inputs of a platform are refused, or one word of a person
-is refused and its account is not certain, then something may be missing. Nothing adverse happens
-until a person has settled it.
+Refusing a record stops no partition. But if many records of a platform are refused, or one word (a
+record in which a person says something) is refused and its account is not certain, then information
+may be missing. The guard defers all adverse events of the platform until a person has looked into
+it and sent a record `refusals_settled` with `on: true`.
 """
 
 import re
@@ -20,11 +21,11 @@ from streams.core.model.ports import Transaction
 _NAMED = re.compile(f"({PLATFORM_PATTERN[1:-1]}):".encode()).match
 
 TRIPS_AT = 100
-"""The guard trips at this number: refused records of a topic and platform, less the good ones."""
+"""The guard trips when a topic and platform have this many more refused than good records."""
 
 
 class Uncertain(Struct, array_like=True):
-    """A refused word whose account is not certain: when it came in, and where it stands."""
+    """A refused word whose account is not certain. `entry`: when it was appended to Kafka."""
 
     entry: int
     reason: Refused
@@ -33,11 +34,10 @@ class Uncertain(Struct, array_like=True):
 
 
 class RefusalCounts(Struct, array_like=True):
-    """A partition's state under `#refusals`.
+    """A partition's state under the key `#refusals`.
 
-    `numbers`: refused records less good ones, by topic and platform, where above 0. `uncertain`: by
-    platform the newest word that tripped the guard, or would have tripped it if it were not
-    tripped.
+    `numbers`: refused minus good records, by topic and platform, where above 0. `uncertain`: by
+    platform, the newest refused word whose account is not certain.
     """
 
     numbers: dict[InputName, dict[str, int]] = field(default_factory=dict)
@@ -45,7 +45,7 @@ class RefusalCounts(Struct, array_like=True):
 
 
 class Trip(NamedTuple):
-    """The guard of a platform trips: the record that is the cause, and how many were refused."""
+    """Why the guard of a platform trips: the last refused record, and the number of refusals."""
 
     platform: str
     reason: Refused
@@ -55,10 +55,10 @@ class Trip(NamedTuple):
 
 
 class RefusalGuard:
-    """Counts the records of one partition.
+    """Counts the good and refused records of one partition.
 
-    `is_tripped` says whether a platform waits to be settled. `trip` trips its guard. `changed` is
-    called whenever the state has to be written.
+    `is_tripped` says whether a platform's guard is tripped; `trip` trips it. `changed` is called
+    whenever the state has to be written.
     """
 
     def __init__(
@@ -77,11 +77,11 @@ class RefusalGuard:
         self._changed = changed
 
     def counts(self, name: InputName) -> bool:
-        """Whether good records of a topic must be reported: one of its numbers is above 0."""
+        """Whether good records of a topic must be reported because one of its counts is above 0."""
         return name in self.state.numbers
 
     def good(self, name: InputName, key: bytes | None) -> None:
-        """A record was good: its number goes down by one."""
+        """Counts a good record: lowers the count of its topic and platform by one."""
         numbers = self.state.numbers.get(name)
         if numbers is None:
             return
@@ -92,7 +92,10 @@ class RefusalGuard:
     def refused(
         self, transaction: Transaction, now: int, name: InputName, key: bytes | None, trip: Trip
     ) -> None:
-        """Records were refused: `trip.refused` of them. `trip.platform` is not used."""
+        """Counts `trip.refused` refused records, and trips the guard if there are too many.
+
+        The platform comes from `key`; `trip.platform` is not used.
+        """
         for platform in self._named(key):
             if self._is_tripped(platform):
                 continue
@@ -106,7 +109,7 @@ class RefusalGuard:
     def uncertain(
         self, transaction: Transaction, now: int, key: bytes | None, word: Uncertain
     ) -> None:
-        """A person's word was refused and its account is not certain: the guard trips at once.
+        """Trips the guard at once, for a refused word whose account is not certain.
 
         It trips for the platform that the key names if that has a policy, else for all platforms.
         """
@@ -124,9 +127,10 @@ class RefusalGuard:
     def settled(
         self, transaction: Transaction, now: int, platforms: Iterable[str], issued_at: int
     ) -> None:
-        """A record `on: true` ends the deferral of platforms.
+        """Notes that a record `on: true` issued at `issued_at` ended the deferral of platforms.
 
-        If a word that trips at once came in after the record was issued, it trips the guard anew.
+        If a word whose account is not certain entered after the record was issued, the guard trips
+        again.
         """
         for platform in sorted(self._known.intersection(platforms)):
             word = self.state.uncertain.get(platform)
@@ -139,7 +143,7 @@ class RefusalGuard:
                 self._changed()
 
     def _named(self, key: bytes | None) -> tuple[str, ...]:
-        """The platforms that a record counts for, by its key."""
+        """Returns the platforms that a record counts for: that of its key, or all if unknown."""
         platform = platform_of(key)
         if platform is None:
             return self._platforms
@@ -162,9 +166,6 @@ def _trip_of(platform: str, word: Uncertain) -> Trip:
 
 
 def platform_of(key: bytes | None) -> str | None:
-    """The platform that a key names before its colon, whatever follows; None if it names none.
-
-    The scope `*` of a switch is not a platform.
-    """
+    """Returns the text before a key's colon if it has the form of a platform; else None."""
     found = None if key is None else _NAMED(key)
     return None if found is None else found[1].decode()

@@ -1,1 +1,1 @@
-"""What holds adverse events back: switches, caps, guards, refused inputs, a changed cluster."""
+"""What defers adverse events: switches, caps, guards, refused inputs, a changed cluster."""

@@ -1,9 +1,10 @@
-"""Whether the cluster has changed under the worker, and since when.
+"""Keeps whether the Kafka cluster has changed under the worker, and since when.
 
 schemas/CONTRACT.md, "Deferring" and "Guarantees".
 
-From the transaction that notes a change nothing adverse is decided, and the clock of answers stands
-still, until the first transaction after the next start.
+From the transaction that notes a change, no adverse event is decided and the answer windows of
+owners stand still, until the first transaction after the partition is opened again. That time is
+called a stop of the clock (model/instants.py).
 """
 
 from msgspec import Struct, field
@@ -11,16 +12,17 @@ from msgspec import Struct, field
 from streams.core.model.instants import Stop, add_stop
 
 CLUSTER = b"#cluster"
-"""The reserved key under which a partition keeps this."""
+"""The reserved key under which a partition keeps its `ClusterChange`."""
 
 MOST_STOPS = 1000
-"""How many past stretches are kept. If there are more, the shortest gap counts as stopped."""
+"""How many past stops are kept. If there are more, the two with the shortest gap become one."""
 
 
 class ClusterChange(Struct, array_like=True):
     """What a partition knows about changes of the cluster. Instants are milliseconds UTC.
 
-    `since`: when the change was seen, None if there is none. `past`: stretches that have ended.
+    `since`: when the present change was seen, None if there is none. `past`: stops that have ended,
+    as start and end.
     """
 
     since: int | None = None
@@ -34,7 +36,7 @@ class ClusterChange(Struct, array_like=True):
         return True
 
     def restart(self, now: int) -> bool:
-        """The partition is opened anew. Returns True if that ends a stretch."""
+        """Notes that the partition is opened again. Returns True if that ends a stop."""
         if self.since is None:
             return False
         if now > self.since:
@@ -43,6 +45,6 @@ class ClusterChange(Struct, array_like=True):
         return True
 
     def stops(self) -> list[Stop]:
-        """The stretches in which the clock of the answer stood still; the last one may be open."""
+        """Returns the stops of the answer windows; the end of the last one may be open (None)."""
         stops: list[Stop] = [*self.past]
         return stops if self.since is None else [*stops, (self.since, None)]

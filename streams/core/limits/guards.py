@@ -1,12 +1,13 @@
-"""Guards: rates that stop a platform's adverse events until one whole window is quiet.
+"""Guards: if a rate of bad cases is too high, a platform's adverse events stop for one window.
 
-Each partition counts over a sliding window of twelve parts. It asks for its share of the policy's
-`minimum` of cases, and for `LEAST_BAD` bad cases; fewer are chance.
+Each partition counts over a sliding window of twelve parts. A guard trips only with at least the
+partition's share of the policy's `minimum` of cases, and at least `LEAST_BAD` bad ones; fewer may
+be chance. Each further bad case above the limit starts the window of deferral anew.
 
-`undelivered`: notices that bounced, of those issued. `overturned`: appeals upheld, of those
-decided. `sudden_eligible`: accounts that came inside, of those tracked. `sudden_drop`: accounts
-that lost over half their followers between two readings, of those tracked; a faulty collector looks
-like this.
+`undelivered`: failed notices, of those issued. `overturned`: appeals upheld, of those decided.
+`sudden_eligible`: accounts that became INSIDE, of those tracked. `sudden_drop`: accounts that lost
+over half their followers between two readings, of those tracked; a faulty collector produces such
+readings. A tracked account is one whose state is kept.
 """
 
 from enum import StrEnum, unique
@@ -17,12 +18,12 @@ from streams.core.model.policy import Guards, Policy
 
 PARTS = 12
 LEAST_BAD = 3
-"""Bad cases before a guard trips, unless the policy's `minimum` is smaller than this."""
+"""The fewest bad cases that trip a guard, unless the policy's `minimum` is smaller."""
 
 
 @unique
 class Guard(StrEnum):
-    """What a guard watches."""
+    """The guards; each watches one rate."""
 
     UNDELIVERED = "undelivered"
     OVERTURNED = "overturned"
@@ -31,15 +32,17 @@ class Guard(StrEnum):
 
 
 class GuardTally(Struct, array_like=True):
-    """Cases and bad cases of each part of the window, with the last instant of the part.
+    """The cases of one guard in a sliding window.
 
-    Parts are kept by instant, not by number, because a new policy may have another window.
+    `parts` holds, for each part of the window, the instant of its last case, the number of cases
+    and the number of bad ones. Parts are kept by instant, not by number, because a new policy may
+    have another window.
     """
 
     parts: list[tuple[int, int, int]] = field(default_factory=list)
 
     def add(self, now: int, window: int, cases: int, bad: int) -> None:
-        """Counts into the present part, and drops parts older than the window."""
+        """Adds cases at `now`, and drops parts older than `window` (milliseconds)."""
         part = part_of(now, window)
         inside = [entry for entry in self.parts if part_of(entry[0], window) > part - PARTS]
         if inside and part_of(inside[-1][0], window) == part:
@@ -48,26 +51,27 @@ class GuardTally(Struct, array_like=True):
         self.parts = [*inside, (now, cases, bad)]
 
     def totals(self) -> tuple[int, int]:
-        """All cases and bad cases in the window that ends with the last count."""
+        """Returns the cases and the bad cases in the window that ends with the last one."""
         return sum(entry[1] for entry in self.parts), sum(entry[2] for entry in self.parts)
 
 
 def part_of(instant: int, window: int) -> int:
-    """The number of the twelfth of a window that contains an instant."""
+    """Returns the number of the part of a window that contains an instant."""
     return instant // max(1, window // PARTS)
 
 
 class GuardBook(Struct, array_like=True):
-    """All guards of a partition.
+    """The guards of a partition: what they counted, and which of them are tripped.
 
-    `tallies`: by `platform/guard`. `closed`: by platform, until when its guard is tripped.
+    `tallies`: by `platform/guard`. `closed`: by platform, until when a guard defers its adverse
+    events.
     """
 
     tallies: dict[str, GuardTally] = field(default_factory=dict)
     closed: dict[str, int] = field(default_factory=dict)
 
     def closed_until(self, platform: str, now: int) -> int | None:
-        """Until when a tripped guard holds back a platform's adverse events; else None."""
+        """Returns until when a tripped guard defers a platform's adverse events; else None."""
         until = self.closed.get(platform)
         return until if until is not None and until > now else None
 
@@ -81,7 +85,11 @@ class GuardBook(Struct, array_like=True):
         tracked: int,
         partition_count: int,
     ) -> bool:
-        """Counts cases. Returns True if the guard trips, or stays tripped longer, by them."""
+        """Adds cases to a guard. Returns True if it trips, or stays tripped longer.
+
+        `tracked`: accounts of the platform in this partition whose state is kept. The guards
+        `sudden_eligible` and `sudden_drop` compare their bad cases with it.
+        """
         guards = policy.guards
         limit = None if guards is None else _limit(guards, guard)
         if guards is None or limit is None:

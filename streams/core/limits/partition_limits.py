@@ -1,4 +1,4 @@
-"""A partition's caps and guards: what may still go out, and what is counted for it."""
+"""A partition's caps and guards: whether an event may go out, and counting of those that do."""
 
 from collections.abc import Callable
 
@@ -34,21 +34,21 @@ class PartitionLimits:
         self._effects = effects
 
     def cap_reached(self, policy: Policy, event: Event, mode: Mode, now: int) -> bool:
-        """Whether this partition's share of a cap is used up."""
+        """Whether this partition's share of the cap on an event is used up in this window."""
         cap = cap_of(policy, event)
         part = share(cap, self._partition, self._partition_count, day_of(now))
         return self._caps.used_in(counter(policy, event, mode), window_of(event, now)) >= part
 
     def retry_at(self, event: Event, now: int) -> int:
-        """When the next window begins."""
+        """Returns the instant at which the cap's next window begins."""
         return window_end(event, now)
 
     def guard_tripped_until(self, platform: str, now: int) -> int | None:
-        """Until when a guard holds back adverse events of a platform."""
+        """Returns until when a guard defers a platform's adverse events; None if no guard does."""
         return self._guards.closed_until(platform, now)
 
     def count(self, policy: Policy, change: RowChange, now: int) -> None:
-        """Counts what a change uses of the caps, and reports it to the guards."""
+        """Counts a change against the caps and the guards."""
         if change.counts is not None:
             name = counter(policy, change.counts, change.life_mode)
             self._caps.take(name, window_of(change.counts, now))
@@ -61,14 +61,17 @@ class PartitionLimits:
             self._guard(policy, Guard.UNDELIVERED, now, 1, 0)
 
     def count_verdict(self, policy: Policy, command: Command, now: int) -> None:
-        """Reports to the guard `overturned` how an appeal ended."""
+        """Counts a decided appeal for the guard `overturned`; other commands do not count."""
         if command is Command.APPEAL_UPHELD:
             self._guard(policy, Guard.OVERTURNED, now, 1, 1)
         elif command is Command.APPEAL_REJECTED:
             self._guard(policy, Guard.OVERTURNED, now, 1, 0)
 
     def count_reading(self, policy: Policy, before: int | None, after: int, now: int) -> None:
-        """Reports to the guard `sudden_drop` that an account lost over half its followers."""
+        """Counts a reading for the guard `sudden_drop` if over half the followers are gone.
+
+        `before` and `after` are the follower counts of two readings of one account.
+        """
         if before is not None and after * 2 < before:
             self._guard(policy, Guard.SUDDEN_DROP, now, 0, 1)
 

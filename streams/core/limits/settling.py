@@ -1,9 +1,11 @@
-"""Whether refused inputs of a platform wait to be settled, and since when.
+"""Keeps for which platforms adverse events are deferred because records were refused.
 
 schemas/CONTRACT.md, "The refusal guard".
 
-Records `refusals_settled` turn it on (`on: false`) and off (`on: true`). Their place in the log
-alone counts: the last one for the platform or for `*`.
+The deferral begins with a switch record `refusals_settled` with `on: false`, and ends with one with
+`on: true`: a person has looked into the refused records. The last record for the platform or for
+`*` counts, by offset and not by time. While it lasts, the answer windows of owners stand still (a
+stop, see model/instants.py).
 """
 
 from collections.abc import Collection
@@ -17,18 +19,20 @@ from streams.core.model.ports import Headers
 
 EVERYWHERE = "*"
 BYLINE = "byline"
-"""The actor of a record that a worker wrote because a refusal guard tripped."""
+"""The actor in a record that a worker wrote because a refusal guard tripped."""
 
 MOST_STOPS = 1000
-"""How many stretches of a platform are kept. If there are more, the shortest gap counts as stopped.
+"""How many past stops of a platform are kept. If there are more, the two with the shortest gap
+become one.
 """
 
 
 class Track(Struct, array_like=True):
-    """One platform: since when its adverse events are deferred, and the stretches before.
+    """The deferral of one platform.
 
-    `awaits`: when this partition tripped the guard itself. Until it has read its own record of
-    that, nothing ends the deferral.
+    `since`: when it began, None if there is none. `awaits`: when this partition tripped the guard
+    itself; until the partition reads its own record of that, nothing ends the deferral. `past`:
+    start and end of earlier deferrals.
     """
 
     since: int | None = None
@@ -36,31 +40,35 @@ class Track(Struct, array_like=True):
     past: list[tuple[int, int]] = field(default_factory=list)
 
     def begin(self, at: int) -> None:
-        """Defers from an instant on; from the earlier one if it defers already."""
+        """Begins the deferral at an instant; an earlier start stays."""
         self.since = at if self.since is None else min(self.since, at)
 
     def end(self, at: int) -> None:
-        """Ends the deferral, and keeps the stretch for the clocks of answers."""
+        """Ends the deferral, and keeps it as a stop of the answer windows."""
         if self.since is not None and at > self.since:
             self.past = bounded((*self.past, (self.since, at)), MOST_STOPS)
         self.since = None
 
 
 class Settling(Struct, array_like=True):
-    """All platforms of a partition, as far as it has read the switches. `*` has a track too."""
+    """The deferrals of all platforms, as far as a partition has read the switches.
+
+    `tracks`: by platform; the scope `*` has one of its own.
+    """
 
     tracks: dict[str, Track] = field(default_factory=dict)
 
     def trip(self, platform: str, now: int) -> None:
-        """This partition tripped the platform's guard at `now` and has sent its record."""
+        """Defers a platform whose guard this partition tripped at `now`, with a record sent."""
         track = self._track(platform)
         track.begin(now)
         track.awaits = now
 
     def unsettle(self, scope: str, since: int, own: int | None) -> list[str]:
-        """Takes a record `on: false`. Returns the platforms that it begins to defer.
+        """Applies a record `on: false`. Returns the platforms whose deferral begins.
 
-        `since` is when its stretch begins. `own` is its `issued_at` if a worker wrote it.
+        `since` is when the deferral begins. `own` is the record's `issued_at` if a worker wrote
+        it, else None.
         """
         begun = []
         for platform, track in self._of(scope):
@@ -72,7 +80,7 @@ class Settling(Struct, array_like=True):
         return begun
 
     def settle(self, scope: str, until: int) -> list[str]:
-        """Takes a record `on: true`. Returns the platforms whose deferral ends, at `until`."""
+        """Applies a record `on: true`. Returns the platforms whose deferral ends, at `until`."""
         ended = []
         for platform, track in self._of(scope):
             if track.since is not None and track.awaits is None:
@@ -86,7 +94,7 @@ class Settling(Struct, array_like=True):
         return track is not None and track.since is not None
 
     def stops(self, platform: str) -> list[Stop]:
-        """The stretches in which its clock of the answer stood still; the last one may be open."""
+        """Returns the stops of a platform's answer windows; the end of the last may be None."""
         track = self.tracks.get(platform) or self.tracks.get(EVERYWHERE)
         if track is None:
             return []
@@ -94,20 +102,23 @@ class Settling(Struct, array_like=True):
         return stops if track.since is None else [*stops, (track.since, None)]
 
     def forget(self, platforms: Collection[str]) -> None:
-        """Awaits no record for a platform without a policy: that record would be refused."""
+        """Stops waiting for own records of platforms that are not in `platforms`.
+
+        Those have no policy any more, so the record would be refused and never come.
+        """
         for platform, track in self.tracks.items():
             if platform not in platforms:
                 track.awaits = None
 
     def _of(self, scope: str) -> list[tuple[str, Track]]:
-        """The tracks that a record of a scope concerns: its own, and for `*` every one."""
+        """Returns the tracks that a record of a scope concerns: its own, and for `*` all."""
         self._track(scope)
         if scope != EVERYWHERE:
             return [(scope, self.tracks[scope])]
         return list(self.tracks.items())
 
     def _track(self, scope: str) -> Track:
-        """The track of a scope. A platform's first track starts from what was last said for all."""
+        """Returns the track of a scope; a platform's first one starts as a copy of that of `*`."""
         if scope not in self.tracks:
             known = self.tracks.get(EVERYWHERE, Track())
             self.tracks[scope] = Track(known.since, None, list(known.past))
@@ -115,7 +126,7 @@ class Settling(Struct, array_like=True):
 
 
 def settling_record(platform: str, now: int) -> tuple[bytes, bytes, Headers]:
-    """The record `on: false` of a guard that trips at `now`: key, value and headers."""
+    """Makes the record `on: false` of a guard that trips at `now`: key, value and headers."""
     value = {
         "scope": platform,
         "switch": Switch.REFUSALS_SETTLED,

@@ -1,7 +1,9 @@
-"""The four switches, for one platform or for all, and the stretches in which they were on.
+"""Keeps the four switches, for one platform or for all, and the periods in which they were on.
 
-A pause begins at the earlier of `issued_at` and entry of its first record, and ends at the later of
-both of its last record, whenever they are read.
+A switch is on from the earlier of `issued_at` and entry (when the record was appended to Kafka) of
+the record that turns it on, until the later of both of the record that turns it off. While a switch
+of `CLOCK_STOPPING` is on, the answer windows of owners stand still (a stop, see model/instants.py).
+A `word` here is the time of a switch record (inputs/heard.py).
 """
 
 from msgspec import Struct, field
@@ -32,23 +34,26 @@ STOPPED_BY: dict[Switch, frozenset[Event]] = {
         {Event.INVITATION_REMINDED, Event.INVITATION_EXPIRED, Event.THROTTLE_APPLIED}
     ),
 }
-"""What each switch defers."""
+"""By switch, the events that it defers."""
 
 CLOCK_STOPPING = (Switch.ADVERSE_OFF, Switch.ANSWERS_PAUSED)
 
 
 MOST_STOPS = 1000
-"""How many stops of a scope are kept."""
+"""How many past stops of a scope are kept. If there are more, the two with the shortest gap become
+one.
+"""
 
 
 class SwitchState(Struct, array_like=True):
-    """One switch of one scope: since when it is on, and what was heard of it.
+    """One switch of one scope: since when it is on, and its newest records.
 
     schemas/CONTRACT.md, "Which word is the newest".
 
-    `issued_at`: instant of the last record, in the first edition. `on_at`: time of the newest
-    record that turned it on. `told_on`, `told_off`: time and stated time of the newest record of
-    each that was applied or stale. `past`: stretches that the first edition kept here.
+    `on_since`: None while it is off. `on_at`: time of the newest record that turned it on.
+    `told_on`, `told_off`: of the newest record with `on: true` and with `on: false`, applied or
+    stale, the time that counts and the time that it states. `issued_at` and `past` hold what the
+    first edition kept: the time of the last record, and ended periods.
     """
 
     on_since: int | None = None
@@ -60,10 +65,11 @@ class SwitchState(Struct, array_like=True):
 
 
 class Switches(Struct, array_like=True, dict=True):
-    """All switches, as far as a partition has read them. Keys are `scope:switch`.
+    """All switches, as far as a partition has read them.
 
-    `past`: by scope, the ended stretches in which the clock of the answer stood still. `settling`:
-    the platforms whose refused inputs wait to be settled; they follow rules of their own.
+    `levers`: by `scope:switch`. `past`: by scope, the ended stops of the answer windows.
+    `settling`: the deferrals because of refused records, which have rules of their own. The
+    instance dictionary caches the result of `stops` by platform.
     """
 
     levers: dict[str, SwitchState] = field(default_factory=dict)
@@ -71,7 +77,7 @@ class Switches(Struct, array_like=True, dict=True):
     settling: Settling = field(default_factory=Settling)
 
     def __post_init__(self) -> None:
-        """Takes over what the first edition kept."""
+        """Converts what the first edition kept."""
         for name, lever in self.levers.items():
             if lever.issued_at >= 0:
                 self._carry_over(name, lever)
@@ -90,10 +96,10 @@ class Switches(Struct, array_like=True, dict=True):
         lever.issued_at, lever.past = -1, []
 
     def turn(self, scope: str, switch: Switch, on: bool, word: StatedWord) -> Ignored | None:
-        """Applies a switch record. Returns why it turns nothing, or None if it turned the switch.
+        """Applies a switch record. Returns None if the switch was turned, else why it was not.
 
-        A record that turns a switch on is never stale. One that turns it off is stale if it is
-        older than one that turned it on.
+        A record with `on: true` is never stale. One with `on: false` is stale if it is older than
+        the newest with `on: true`.
         """
         lever = self.levers.setdefault(f"{scope}:{switch}", SwitchState())
         told = lever.told_on if on else lever.told_off
@@ -132,7 +138,7 @@ class Switches(Struct, array_like=True, dict=True):
         return [self.levers[name] for name in names if name in self.levers]
 
     def stopping(self, platform: str, event: Event) -> list[Switch | Deferral]:
-        """What defers this event of this platform: the switches that are on, and `refusals`."""
+        """Returns what defers this event of this platform: switches that are on, and `refusals`."""
         by: list[Switch | Deferral] = []
         if self.levers:
             by += [
@@ -146,21 +152,18 @@ class Switches(Struct, array_like=True, dict=True):
         return by
 
     def turned_on(self) -> list[tuple[str, str]]:
-        """Scope and switch of each switch that is on."""
+        """Returns scope and switch of each switch that is on."""
         found = [
             name.rpartition(":") for name, it in self.levers.items() if it.on_since is not None
         ]
         return [(scope, switch) for scope, _, switch in found]
 
     def forget_reckoned(self) -> None:
-        """Forgets results that no longer hold, because `settling` has changed."""
+        """Clears the cache of `stops`; needed when `settling` has changed."""
         self.__dict__.clear()
 
     def stops(self, platform: str) -> list[Stop]:
-        """The stretches in which the clock of the answer stood still on a platform, in order.
-
-        The last one may be open.
-        """
+        """Returns the stops of a platform's answer windows, in order; the last may have no end."""
         if not self.levers and not self.settling.tracks:
             return []
         known: list[Stop] | None = self.__dict__.get(platform)

@@ -1,1 +1,1 @@
-"""What is written down: the decision log with its chain, and events as they stand on the wire."""
+"""Output records: the decision log with its hash chain, and events in their wire format."""

@@ -1,8 +1,8 @@
 """The hash chain of a partition's decision log: each record names the one before it.
 
-So no record can be changed, removed or moved unseen. The form is canonical JSON in the sense of RFC
-8785 for the values that occur here: sorted ASCII keys, strings, integers, booleans and null, no
-white space.
+So a record that is changed, removed or moved is detected. The format is canonical JSON in the sense
+of RFC 8785 for the values that occur here: sorted ASCII keys, strings, integers, booleans and null,
+no white space.
 """
 
 import hashlib
@@ -23,7 +23,11 @@ class Chain(Struct, array_like=True):
     previous: str = GENESIS
 
     def seal(self, record: dict[str, Any]) -> bytes:
-        """Adds a record. Returns its canonical bytes, with number, previous and hash."""
+        """Adds a record to the chain.
+
+        Returns its canonical bytes, with the fields `number`, `previous` (the hash of the record
+        before) and `hash` added.
+        """
         before = _canonical({name: record[name] for name in record if name < _HASH})
         after = _canonical(
             {
@@ -32,7 +36,7 @@ class Chain(Struct, array_like=True):
                 "previous": self.previous,
             }
         )
-        # The hash is over the record without its hash: both parts joined, here and below.
+        # The hash covers the record without the field `hash`: what sorts before it, and after it.
         opening = before[:-1] + b"," if len(before) > 2 else b"{"
         self.previous = hashlib.sha256(opening + after[1:]).hexdigest()
         self.number += 1

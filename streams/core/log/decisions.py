@@ -1,4 +1,7 @@
-"""The decision log: what each cause did to each account, in the partition's chain."""
+"""Writes the decision log: what each cause did to each account, in the partition's hash chain.
+
+A *cause* is the input record (topic, offset) or the timer that led to a decision.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -25,11 +28,11 @@ Cause = dict[str, Any]
 
 
 class DecisionLog:
-    """Writes the log of one partition. The end of the chain is part of the partition's state.
+    """Writes the decision log of one partition. The chain's end is part of the partition's state.
 
-    `opened_at`: when the partition was opened. The first transaction says so, because timers are
-    then evaluated in the order of the state, and a replay has to open the partition at that same
-    instant.
+    `opened_at`: when the partition was opened, in milliseconds UTC. The record of the first
+    transaction states it, because a replay must open the partition at the same instant to evaluate
+    timers in the same order.
     """
 
     def __init__(self, partition: int, chain: Chain, opened_at: int) -> None:
@@ -41,9 +44,10 @@ class DecisionLog:
         self._cluster_changed_at: int | None = None
 
     def step(self, now: int, reads: Mapping[str, tuple[int, int]], state_changed: bool) -> None:
-        """Notes inputs applied together: of each topic the first offset, and the next to come.
+        """Notes a step: inputs that were applied together.
 
-        Neighbouring steps without effect become one; nothing depends on their order.
+        `reads` holds, by topic, the first offset applied and the offset to read next. Adjacent
+        steps that changed no state are joined into one, because their order does not matter.
         """
         if self._idle and not state_changed:
             known = self._steps[-1]["reads"]
@@ -54,16 +58,16 @@ class DecisionLog:
             self._idle = not state_changed
 
     def cluster_changed(self, now: int) -> None:
-        """From here on every transaction says since when the cluster is known to have changed."""
+        """Makes every later transaction record state when the cluster was seen to have changed."""
         self._cluster_changed_at, self._idle = now, False
 
     def timers_run(
         self, now: int, as_of: int, looked: int, more: bool, favourable_only: bool
     ) -> None:
-        """Notes a round of timers: `looked` accounts, in the order of what was due by `as_of`.
+        """Notes a round of timers, for the next transaction record.
 
-        `more`: the round ended before all due accounts had their turn. `favourable_only`: adverse
-        timers waited.
+        `looked`: how many of the accounts due by `as_of` were evaluated, in due order. `more`: some
+        due accounts were left for the next round. `favourable_only`: adverse timers were left out.
         """
         until = rfc3339(as_of)
         step = {"now": rfc3339(now), "as_of": until, "looked": looked, "more": more}
@@ -81,7 +85,11 @@ class DecisionLog:
         deferred: Sequence[tuple[Event, list[Deferral]]],
         ignored: str | None,
     ) -> None:
-        """Writes what one cause did to one account, or why it did nothing."""
+        """Writes what one cause did to one account, or why it did nothing.
+
+        `deferred`: adverse events that were held back, with the reasons. `ignored`: why the input
+        did not count, None if it did.
+        """
         policy = context.policy
         record = {
             "kind": "decision",
@@ -99,7 +107,10 @@ class DecisionLog:
         self._write(transaction, context.ref.key, record, context.now)
 
     def transaction(self, transaction: Transaction, now: int, reads: Mapping[str, int]) -> None:
-        """Writes how far the ending transaction read each input, and in which steps."""
+        """Writes the record that ends a transaction: its steps, and how far each input was read.
+
+        `reads` holds, by topic, the offset to read next.
+        """
         record = {
             "kind": "transaction",
             "edition": EDITION,
@@ -113,7 +124,7 @@ class DecisionLog:
         self._write(transaction, b"#transaction", record, now)
 
     def policies(self, transaction: Transaction, now: int, policies: Mapping[str, Policy]) -> None:
-        """Writes the policies under which the partition works from here on."""
+        """Writes which policies the partition uses from now on."""
         named = {name: f"{policy.version}:{policy.digest}" for name, policy in policies.items()}
         self._write(transaction, b"#policies", {"kind": "policies", "policies": named}, now)
 
@@ -134,7 +145,7 @@ class DecisionLog:
         self._write(transaction, b"#switch", record, now)
 
     def refusal_guard(self, transaction: Transaction, now: int, trip: Trip, cause: Cause) -> None:
-        """Writes that the refusal guard of a platform tripped here."""
+        """Writes that this partition tripped the refusal guard of a platform."""
         record = {
             "kind": "refusal_guard",
             "platform": trip.platform,
@@ -153,7 +164,7 @@ class DecisionLog:
 
 
 def facts_of(account: Account, context: DecisionContext) -> dict[str, Any]:
-    """The facts that a decision was based on."""
+    """Returns the facts about an account on which a decision was based, for the decision record."""
     label = account.label
     field = label_field(account, context.policy, context.time) if context.policy else None
     return {

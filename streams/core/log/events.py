@@ -1,4 +1,4 @@
-"""From a draft to the record on the wire: ids, sequence, common fields, CloudEvents headers."""
+"""Turns an event draft into a Kafka record: ids, sequence, common fields, CloudEvents headers."""
 
 from typing import NamedTuple
 
@@ -17,7 +17,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 class PublishedEvent(NamedTuple):
-    """An event as it goes out; `topic` is without prefix."""
+    """An event in its wire format. `topic` is without prefix."""
 
     topic: str
     value: bytes
@@ -30,9 +30,9 @@ class PublishedEvent(NamedTuple):
 def publish(
     account: Account, change: RowChange, draft: EventDraft, context: DecisionContext
 ) -> PublishedEvent:
-    """Numbers an event and encodes it.
+    """Gives an event its id and sequence number, and encodes it.
 
-    The sequence counts by account and by the event's own mode.
+    The sequence counts per account and mode; the mode is the event's own, not that of the life.
     """
     ref = context.ref
     life = account.life(change.life_mode)

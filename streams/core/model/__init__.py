@@ -1,1 +1,1 @@
-"""The nouns: an account's state, a policy, ids, instants, and the ports to the surroundings."""
+"""The data types: an account's state, a policy, ids, instants, and the protocols of the caller."""

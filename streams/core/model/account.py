@@ -1,7 +1,12 @@
-"""The state of one account, as it is kept under its key and in the changelog.
+"""The state of one account, as it is stored under its key and in the changelog.
 
 All instants are milliseconds UTC. The encoding is MessagePack with fields by position. A new field
 is added at the end and has a default, so that an older record can still be read.
+
+A *word* is an input record in which a person or a system says something about an account: an
+account change, an answer, a control, a receipt. Its *entry* is when it was appended to Kafka. The
+clock of an answer is the owner's answer window; it stands still during a *stop* (instants.py). The
+*first edition* is the state format before `heard` existed.
 """
 
 from typing import NamedTuple
@@ -16,11 +21,12 @@ from streams.core.model.seldom import Seldom
 
 
 class Label(Struct, array_like=True, gc=False):
-    """A label. `text` is None for a label that the policy does not know; its text is never kept.
+    """The platform's category text of an account.
 
-    `since`: from when labels of covered fields have followed one another without a gap. `removed`:
-    a tombstone removed it, and only its time is kept. `contradictory`: another label of the same
-    instant said something else, so neither counts until a newer one.
+    `text` is None for a label that the policy does not know; its text is never kept. `since`: from
+    when the account has had labels of covered fields without a gap. `removed`: a tombstone removed
+    the label, and only its time is kept. `contradictory`: two different labels have this same time,
+    so neither counts until a newer one comes.
     """
 
     text: str | None
@@ -33,17 +39,18 @@ class Label(Struct, array_like=True, gc=False):
 
 
 class Hold(Struct, array_like=True, gc=False):
-    """A person's stop: from `since` until somebody ends it, or until `expires_at`."""
+    """An operator's hold: nothing adverse from `since` until a person ends it, or `expires_at`."""
 
     since: int
     expires_at: int | None
 
 
 class Said(Struct, array_like=True, gc=False):
-    """The newest applied or stale one of a word.
+    """What is remembered of one kind of word, for instance `granted` or `closed`.
 
-    It keeps its time, the time that it states, what it is about (a digest), and the time of the
-    newest applied one.
+    `at`, `stated`, `about`: of the newest word that was applied or stale, the time that counts, the
+    time that it states, and a digest of what it is about. `applied_at`: the time of the newest word
+    that was applied.
     """
 
     at: int
@@ -53,20 +60,20 @@ class Said(Struct, array_like=True, gc=False):
 
 
 class Appeal(Struct, array_like=True, gc=False):
-    """An open appeal: since when the clock stands still for it, and when it was last opened."""
+    """An open appeal. `since`: from when it stops the clock. `opened_at`: its newest opening."""
 
     since: int
     opened_at: int
 
 
 class Unclear(Struct, array_like=True, gc=False):
-    """Unclear words of one kind: what is needed of the first and the newest to end them.
+    """The unclear words of one kind: records that cannot be read or do not fit.
 
     schemas/CONTRACT.md, "Answers, receipts, unclear words".
 
-    `since`: from when the clock stands still. `entry`: when the newest came in. `own`: the newest
-    time that one of them states, where it could be read. `newest`: the time of the newest, or its
-    entry if its own time could not be read.
+    Only what later ends them is kept. `since`: from when they stop the clock. `entry`: the latest
+    entry. `own`: the latest time that one of them states, None if no time could be read. `newest`:
+    the latest of their times, where a time that could not be read is replaced by the entry.
     """
 
     since: int
@@ -76,14 +83,14 @@ class Unclear(Struct, array_like=True, gc=False):
 
 
 class Heard(Struct, array_like=True, gc=False):
-    """What people said about an account. It stays when the account is closed.
+    """What is remembered of the words about an account. It is kept when the account is closed.
 
-    `words`: by word. `controls`: for those with the latest time, the time, a digest of the whole
-    and one of the id (marks.py). `appeals`: the open ones, by id. `upheld_at`: the newest verdict
-    for the owner, while its mark stands. `freed_at`: the newest word that ends such a mark.
-    `held_at`: the newest hold. `unclear`: by topic, and under `appeals` the openings beyond the
-    limit. `paused_until`: the latest end of a stop that is over; it may be later than what comes
-    next.
+    `words`: by kind of word. `controls`: of the controls with the latest times, the time, a digest
+    of the content and one of the id (marks.py). `appeals`: the open ones, by id. `upheld_at`: the
+    time of the newest upheld appeal, as long as it keeps new cycles away. `freed_at`: the time of
+    the newest word that ends this effect. `held_at`: the time of the newest hold. `unclear`: by
+    topic; under `appeals`, the appeals beyond the limit of open ones. `paused_until`: the latest
+    end of a stop that is over; it may lie in the future if a sender's clock is fast.
     """
 
     words: dict[str, Said] = field(default_factory=dict)
@@ -97,11 +104,12 @@ class Heard(Struct, array_like=True, gc=False):
 
 
 class Terms(Struct, array_like=True):
-    """What was promised at issue. Stricter policies do not change it; milder ones do at once.
+    """What an invitation promised when it was issued.
 
-    The last five are pinned since the second edition. If `exit_ratio_ppm` is None, none of them is
-    pinned, and those of the present policy count. `followers`: the count on which the invitation
-    rests.
+    A stricter policy does not change it; a milder one applies at once. The fields from
+    `exit_ratio_ppm` on are kept since the second edition. If `exit_ratio_ppm` is None they are
+    unknown, and the present policy's values apply. `followers`: the count at issue. Durations are
+    milliseconds, ratios parts per million.
     """
 
     phase: str
@@ -126,7 +134,10 @@ class Terms(Struct, array_like=True):
 
 
 class Throttled(Struct, array_like=True):
-    """A restriction in force. `ordinal` numbers the restrictions of this surface in the cycle."""
+    """A restriction in force on a surface.
+
+    `ordinal` counts the restrictions of this surface in the cycle, from 1.
+    """
 
     level: Level
     mode: Mode
@@ -137,7 +148,7 @@ class Throttled(Struct, array_like=True):
 
 
 class CycleAside(Struct, array_like=True):
-    """Fields of a cycle that are rarely set, or late in its life (see seldom.py)."""
+    """Fields of a cycle that are rarely set, or set late (see seldom.py); `Cycle` explains them."""
 
     extended_to: int | None = None
     unclear: Unclear | None = None
@@ -151,21 +162,22 @@ class CycleAside(Struct, array_like=True):
 
 
 class Cycle(Struct, array_like=True):
-    """One invitation and what followed.
+    """One invitation and what followed from it.
 
-    `deadline_at` is what the owner was told last. It is calculated from `clock_base` by adding
-    every stop of the clock after `clock_from` (see instants.py). `stops` are the account's own,
-    ended stops. `receipts`: time and digest of those that named the cycle, so that none counts
-    twice (marks.py); `receipt_keys`: those that the first edition kept. `issued_at` moves with a
-    reissue, `first_issued_at` does not. `reminded_count`: how many of the pinned reminders are done
-    since the last delivery.
+    `deadline_at` is the deadline that the owner was told last. It is `clock_base` plus the length
+    of every stop of the clock after `clock_from` (instants.py). `stops` are the ended stops of this
+    account alone. `receipts`: time and digest of the receipts that named the cycle, so that none
+    counts twice (marks.py); `receipt_keys`: those that the first edition kept. `issued_at` changes
+    with a reissue, `first_issued_at` does not. `reminded_count`: how many of the reminders in
+    `terms` were sent since the last delivery. `ordinals`: how often each action happened.
 
-    Kept in `aside`: `expired_at`: when `invitation.expired` was decided. `delivery_at`: when the
-    delivery says that it was, if that is not `delivered_at`. `extended_to`: no deadline will be
-    before it. `answered_by`: entry and time of the last applied grant or refusal. `consent`: the
-    notice version that was agreed to. `unclear`: words on this cycle. `extend_waits`: becomes
-    `extended_to` once another delivery is possible. `overdue`: the deadline passed before a word
-    entered that is read before the deadline acts. `declined_late`: so did the refusal.
+    Kept in `aside`: `expired_at`: when `invitation.expired` was decided. `delivery_at`: the time of
+    delivery that the receipt states, if it is not `delivered_at`. `extended_to`: the earliest
+    possible deadline, set by an operator. `extend_waits`: becomes `extended_to` once another
+    delivery is possible. `answered_by`: entry and time of the last applied grant or refusal.
+    `consent`: the notice version to which the owner agreed. `unclear`: unclear answers to this
+    invitation. `overdue`: a word entered after the deadline, but was read before the deadline's
+    timer ran. `declined_late`: the owner's refusal did so.
     """
 
     terms: Terms
@@ -199,7 +211,7 @@ class Cycle(Struct, array_like=True):
 
 
 class Reading(NamedTuple):
-    """A count that waits for the end of a leaving."""
+    """A reading that is kept aside until the account has left (AccountAside.kept)."""
 
     observed_at: int
     followers: int
@@ -207,7 +219,7 @@ class Reading(NamedTuple):
 
 
 class AccountAside(Struct, array_like=True, gc=False):
-    """Fields of an account that are rarely set (see seldom.py)."""
+    """Fields of an account that are rarely set (see seldom.py); `Account` explains them."""
 
     kept: Reading | None = None
     kept_label: Label | None = None
@@ -216,7 +228,7 @@ class AccountAside(Struct, array_like=True, gc=False):
 
 
 class Life(Struct, array_like=True, gc=False):
-    """The cycles of one mode: the last number, the last sequence, the state of the present one."""
+    """The cycles of one mode: the number of the last one, the last sequence, the present state."""
 
     cycle_number: int = 0
     sequence: int = 0
@@ -228,18 +240,20 @@ class Life(Struct, array_like=True, gc=False):
 class Account(Struct, array_like=True, gc=False):
     """Everything that is known about an account.
 
-    `above_line_since`: by line, the `observed_at` of the first reading of the unbroken run at or
-    above it. `followers`: None if no count is remembered. `may_start_dwell`: whether the last
-    reading may. `last_applied`: topic number and offset of the last input that changed the account,
-    so that a double application is seen. `evaluated_until`: the instant up to which time has passed
-    for it.
+    `followers`: the last count, None if none is kept. `line`: the follower line that applies to the
+    account. `above_line_since`: by line, the `observed_at` of the first reading since which all
+    readings were at or above that line. `may_start_dwell`: whether the cause of the last reading
+    allows a dwell to start. `last_applied`: topic number and offset of the last input that changed
+    the account, so that a repeated application is detected. `evaluated_until`: the instant as of
+    which the account was last evaluated. `deferred`: the adverse events that wait, with reasons, as
+    text.
 
-    Kept in `aside`: `kept`, `kept_label`: inputs that came in after the end of a leaving or of a
-    label, and wait until that end has acted. `dwell_after`: no dwell begins before. `spent`: this
-    dwell has led to an invitation.
+    Kept in `aside`: `kept`, `kept_label`: a reading and a label that entered after a leaving or the
+    old label had ended, but before that end was processed. `dwell_after`: the earliest start of a
+    dwell. `spent`: the present dwell has led to an invitation.
 
-    `heard`: what people said about it. `appeal`, `controls` and `answered` belong to the first
-    edition; they are empty once its record was read.
+    `heard`: what is remembered of words. `appeal`, `controls` and `answered` belong to the first
+    edition; they are emptied when such a record is read.
     """
 
     followers: int | None = None
@@ -274,17 +288,17 @@ class Account(Struct, array_like=True, gc=False):
     spent = Seldom[bool](AccountAside)
 
     def life(self, mode: Mode) -> Life:
-        """The life of a mode."""
+        """Returns the live life for `enforce`, else the shadow life."""
         return self.live if mode is Mode.ENFORCE else self.shadow
 
     @property
     def never_applied(self) -> bool:
-        """Whether no input was ever applied to it."""
+        """Whether no input was ever applied to the account."""
         return self.last_applied[0] < 0
 
     @property
     def remembered(self) -> bool:
-        """Whether more than a reading was ever heard of it; then its count is kept at any size."""
+        """Whether more than readings and labels are known; then the count is kept at any size."""
         return bool(
             self.live.cycle_number
             or self.shadow.cycle_number
@@ -296,14 +310,14 @@ class Account(Struct, array_like=True, gc=False):
 
 
 MOST_CONTROLS = 256
-"""How many controls of an account are remembered: those with the latest time."""
+"""How many controls of an account are remembered: those with the latest times."""
 
 UNKNOWN_CONTENT = -1
-"""Stands for the content digest of a control of which only the id was kept."""
+"""The content digest of a control of which the first edition kept only the id."""
 
 
 class AccountRef(NamedTuple):
-    """Which account a state belongs to."""
+    """The identity of an account."""
 
     platform: str
     account_id: str
@@ -315,7 +329,7 @@ class AccountRef(NamedTuple):
 
     @classmethod
     def of(cls, key: bytes) -> "AccountRef":
-        """Reads the Kafka key."""
+        """Parses a Kafka key."""
         platform, _, account_id = key.decode().partition(":")
         return cls(platform, account_id)
 
@@ -331,11 +345,11 @@ _decode_account = _accounts.decode
 
 _FIRST_EDITION_FIELDS = 23
 _ARRAY_16 = 0xDC
-"""How MessagePack begins an array of 16 fields or more. Two bytes with the number follow."""
+"""The first byte of a MessagePack array of 16 fields or more. Two bytes with the number follow."""
 
 
 def decode_account(raw: bytes) -> Account:
-    """Decodes an account. What the first edition kept of words is carried over."""
+    """Decodes an account, and converts a record of the first edition."""
     account = _decode_account(raw)
     if raw[2] > _FIRST_EDITION_FIELDS and raw[0] == _ARRAY_16:
         return account
@@ -345,17 +359,17 @@ def decode_account(raw: bytes) -> Account:
 
 
 def _of_first_edition(account: Account) -> bool:
-    """Whether words are kept in the form of the first edition, which had no `heard`."""
+    """Whether the account has words in the form of the first edition, which had no `heard`."""
     return bool(account.controls or account.answered or account.hold or account.appeal) or not (
         account.opened_at is account.exempt_at is account.owner_at is None
     )
 
 
 def carry_over(account: Account) -> None:
-    """Turns what the first edition kept into the form of the second.
+    """Converts the words of a first-edition account into `heard`.
 
-    Of a control it kept a digest of the id only. Such a control counts as older than any other, and
-    its content as unknown.
+    The first edition kept only a digest of a control's id. Such a control gets a time before all
+    others and `UNKNOWN_CONTENT`.
     """
     heard = Heard()
     marks = account.controls[-MOST_CONTROLS:]
@@ -384,7 +398,7 @@ def _carry(heard: Heard, word: str, at: int) -> None:
 
 
 def next_ordinal(cycle: Cycle, event: Event, surface: Surface | None) -> int:
-    """Counts one more of an action in the cycle; the first one is 1."""
+    """Counts an action in the cycle, and returns its number; the first one is 1."""
     name = event if surface is None else f"{event}/{surface}"
     cycle.ordinals[name] = number = cycle.ordinals.get(name, 0) + 1
     return number

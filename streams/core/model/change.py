@@ -1,4 +1,4 @@
-"""What a decision consists of: rows taken, with their effects and the events that they emit."""
+"""The parts of a decision: transitions (rows of lifecycle.py), their effects and their events."""
 
 from enum import IntEnum
 from typing import Any, Literal, NamedTuple
@@ -12,7 +12,10 @@ Machine = Literal["eligibility", "invitation", "throttle"]
 
 
 class EventDraft(NamedTuple):
-    """An event before it is numbered. `mode` decides topic and sequence; `data` is its own part."""
+    """An event before it has an id and a sequence number.
+
+    `mode` decides its topic and its sequence. `data` holds the fields that only this type has.
+    """
 
     event: Event
     reason: Ground
@@ -20,15 +23,15 @@ class EventDraft(NamedTuple):
     data: dict[str, Any]
     surface: Surface | None = None
     ordinal: int | None = None
-    """The number of the action in its cycle, if it is not simply one more."""
+    """The number of the action in its cycle; None: the next one."""
 
 
 class RowChange(Struct, frozen=True, gc=False):
-    """One row taken: what it sets, without a condition, on the account, the life and the cycle.
+    """One transition, with the fields that it sets on the account, the life and the cycle.
 
-    `life_mode` names the life. `throttle` sets the restriction of the surface, or removes it if
-    None. `ends_cycle`: the cycle is deleted after the events went out. `stale`: the word that led
-    to the change is stale, and is counted as stale.
+    `life_mode` selects the life. `throttle` becomes the restriction of `surface`; None removes it.
+    `ends_cycle`: the cycle is deleted once the events are sent. `counts`: the event type that the
+    change counts against a cap. `stale`: the input that led to the change is counted as stale.
     """
 
     machine: Machine

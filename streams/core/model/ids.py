@@ -1,4 +1,4 @@
-"""Ids are functions of what they name: every machine, partition count and run gives the same id."""
+"""Derives ids from what they name, so every machine, partition count and replay makes the same."""
 
 import hashlib
 from functools import lru_cache
@@ -13,10 +13,9 @@ def derive(
     surface: str = "",
     ordinal: int = 1,
 ) -> str:
-    """The id of an action: 32 hex digits of the SHA-256 over everything that identifies it.
+    """Returns the id of an action: 32 hex digits of the SHA-256 over everything that identifies it.
 
-    `mode` is the mode of the cycle's life. A shadow surface of a live cycle has the mode of the
-    live cycle.
+    `mode` is the mode of the cycle's life, also for a shadow surface of a live cycle.
     """
     text = "\n".join((platform, account_id, mode, str(cycle), action, surface, str(ordinal)))
     return hashlib.sha256(text.encode()).hexdigest()[:32]
@@ -24,31 +23,31 @@ def derive(
 
 @lru_cache(maxsize=1024)
 def invitation_id(platform: str, account_id: str, mode: str, cycle: int) -> str:
-    """The id of a cycle's invitation. A reissued invitation keeps it."""
+    """Returns the id of a cycle's invitation. A reissued invitation keeps it."""
     return derive(platform, account_id, mode, cycle, "invitation")
 
 
 def bucket(platform: str, account_id: str) -> int:
-    """The account's place in a roll-out, 0 to 99.
+    """Returns the account's bucket in a roll-out, 0 to 99.
 
-    It never changes, so a larger share keeps the accounts that are already in.
+    It never changes. So a roll-out of a larger percentage keeps the accounts of a smaller one.
     """
     digest = hashlib.sha256(f"roll-out\n{platform}\n{account_id}".encode()).digest()
     return int.from_bytes(digest[:8], "big") % 100
 
 
 def pseudonym(key: bytes) -> bytes:
-    """The key under which the remains of a closed account are kept."""
+    """Returns the key under which the state of a closed account is kept: `~` and a digest."""
     return b"~" + hashlib.sha256(key).hexdigest().encode()
 
 
 def control_mark(control_id: str) -> int:
-    """A control id as 8 bytes, to remember that it counted."""
+    """Returns a digest of a control id that fits into 8 bytes."""
     return _eight_bytes(control_id)
 
 
 def content_mark(*fields: object) -> int:
-    """All fields of an input as 8 bytes, to recognise an input that is alike in every field."""
+    """Returns a digest of an input's fields that fits into 8 bytes, to recognise a repeat."""
     return _eight_bytes("\n".join(str(one) for one in fields))
 
 

@@ -1,8 +1,9 @@
-"""Instants, the clock of an answer that can stop, and the days and hours of the caps.
+"""Instants, deadlines whose clock can stop, and the days and hours of the caps.
 
-A stop is a stretch of time that does not count toward the answer window: a hold, an open appeal,
-the switches `adverse_off` and `answers_paused`. A stop that begins before the deadline moves the
-deadline by its whole length. So deadlines only ever move later.
+Instants and durations are milliseconds, instants UTC. A stop is a period that does not count toward
+the owner's answer window: a hold, an open appeal, the switches `adverse_off` and `answers_paused`,
+and others. A stop that begins before the deadline moves the deadline by its whole length. So
+deadlines only ever move later.
 """
 
 from bisect import bisect_left
@@ -16,13 +17,13 @@ SECOND = 1000
 HOUR = 3600 * SECOND
 DAY = 24 * HOUR
 SHANGHAI_OFFSET = 8 * HOUR
-"""Asia/Shanghai has had this offset without a change since 1991. Caps count its days and hours."""
+"""The offset of Asia/Shanghai, unchanged since 1991. Caps count days and hours of this zone."""
 
 Stop = tuple[int, int | None]
 
 
 def milliseconds(instant: datetime) -> int:
-    """An aware datetime as milliseconds UTC, rounded down."""
+    """Returns an aware datetime as milliseconds UTC, rounded down."""
     delta = instant - EPOCH
     return delta.days * DAY + delta.seconds * SECOND + delta.microseconds // 1000
 
@@ -34,10 +35,9 @@ _LAST = milliseconds(datetime.max.replace(tzinfo=UTC))
 
 @lru_cache(maxsize=4096)
 def rfc3339(instant: int) -> str:
-    """Milliseconds UTC as on the wire: `2023-10-31T00:00:00.000Z`.
+    """Formats milliseconds UTC for output: `2023-10-31T00:00:00.000Z`.
 
-    An instant outside the years that the form can express becomes its first or last instant.
-    Results are cached, because the same instants are written again and again.
+    An instant before year 1 or after year 9999 becomes the first or last one that can be written.
     """
     instant = min(max(instant, _FIRST), _LAST)
     moment = datetime.fromtimestamp(instant // 1000, UTC)
@@ -45,14 +45,14 @@ def rfc3339(instant: int) -> str:
 
 
 class Reckoning(NamedTuple):
-    """A deadline, and whether its clock stands still at this moment (then it will be later)."""
+    """A deadline. `stopped`: its clock stands still now, so the final deadline will be later."""
 
     deadline: int
     stopped: bool
 
 
 def merge(stops: Iterable[Stop]) -> list[Stop]:
-    """The union of stops, in order. A stop with the end None never ends."""
+    """Joins overlapping stops, and returns them in order. The end None means: has not ended."""
     merged: list[Stop] = []
     for start, end in sorted(stops, key=lambda stop: stop[0]):
         if end is not None and end <= start:
@@ -69,10 +69,10 @@ def merge(stops: Iterable[Stop]) -> list[Stop]:
 
 
 def bounded(stops: Iterable[tuple[int, int]], most: int) -> list[tuple[int, int]]:
-    """The union of stops in order, limited in number.
+    """Joins overlapping stops, and limits them to `most`; those without an end are left out.
 
-    If there are more, the shortest gap between two stops counts as stopped; of equal gaps, the
-    earliest.
+    If there are more, the two stops with the shortest gap between them become one, and so on; of
+    equal gaps the earliest.
     """
     union: list[tuple[int, int]] = [(start, end) for start, end in merge(stops) if end is not None]
     if len(union) <= most:
@@ -89,7 +89,10 @@ def bounded(stops: Iterable[tuple[int, int]], most: int) -> list[tuple[int, int]
 
 
 def add_stop(kept: list[tuple[int, int]], since: int, until: int, most: int) -> None:
-    """Adds a stop to stops that `bounded` made. It costs less than `bounded`."""
+    """Adds a stop to a list that is ordered and disjoint, in place; at most `most` are kept.
+
+    The result is that of `bounded`, at less cost.
+    """
     at = bisect_left(kept, (since, since))
     while at > 0 and kept[at - 1][1] >= since:
         at -= 1
@@ -106,7 +109,10 @@ def add_stop(kept: list[tuple[int, int]], since: int, until: int, most: int) -> 
 
 
 def reckon(base: int, counted_from: int, stops: Sequence[Stop]) -> Reckoning:
-    """The deadline `base`, moved by every stop that begins before it, counted from an instant."""
+    """Moves the deadline `base` later by the length of every stop that begins before it.
+
+    Of a stop only the part after `counted_from` counts.
+    """
     if not stops:
         return Reckoning(base, stopped=False)
     deadline = base
@@ -123,20 +129,20 @@ def reckon(base: int, counted_from: int, stops: Sequence[Stop]) -> Reckoning:
 
 
 def day_of(instant: int) -> int:
-    """The number of the Shanghai day."""
+    """Returns the number of the Shanghai day that contains an instant."""
     return (instant + SHANGHAI_OFFSET) // DAY
 
 
 def hour_of(instant: int) -> int:
-    """The number of the Shanghai hour."""
+    """Returns the number of the Shanghai hour that contains an instant."""
     return (instant + SHANGHAI_OFFSET) // HOUR
 
 
 def day_start(number: int) -> int:
-    """The instant at which a Shanghai day begins."""
+    """Returns the instant at which a Shanghai day begins."""
     return number * DAY - SHANGHAI_OFFSET
 
 
 def hour_start(number: int) -> int:
-    """The instant at which a Shanghai hour begins."""
+    """Returns the instant at which a Shanghai hour begins."""
     return number * HOUR - SHANGHAI_OFFSET

@@ -1,9 +1,9 @@
-"""How labels are compared: labels that look alike are alike.
+"""Normalises labels, so that labels that look the same are equal.
 
 schemas/CONTRACT.md, "Labels and counts".
 
-A platform's own category text may come with full-width letters, invisible characters or spaces at
-its ends. None of them makes it another label.
+A platform's category text may have full-width letters, invisible characters, or spaces at its ends.
+None of them makes it another label.
 """
 
 import unicodedata
@@ -12,19 +12,18 @@ from functools import lru_cache
 _SELECTORS = frozenset(
     map(chr, (*range(0x180B, 0x180E), 0x180F, *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)))
 )
-"""Variation selectors: they choose how the letter before them is drawn."""
+"""Variation selectors: invisible characters that choose the shape of the letter before them."""
 
 
 @lru_cache(maxsize=4096)
 def folded_label(text: str) -> str:
-    """A label as it is compared: NFKC, no format characters or variation selectors, trimmed.
-
-    An empty label is unknown, whatever the policy says.
+    """Returns the normal form of a label: NFKC, no format characters or variation selectors, no
+    white space at the ends. An empty result never matches a label of a policy.
     """
     if text.isascii():
         return text.strip()
     kept = filter(_is_drawn, unicodedata.normalize("NFKC", text))
-    # Once a character between them is gone, two letters may combine into one.
+    # Normalised again: two letters may combine once an invisible character between them is gone.
     return unicodedata.normalize("NFKC", "".join(kept)).strip()
 
 

@@ -1,7 +1,8 @@
-"""A bounded memory of what was heard: times and digests, of the entries with the latest time.
+"""A bounded list of entries, each a time and one or more digests; those with the latest times stay.
 
-It is one string of bytes, oldest entry first, so that it is read and written at once however full
-it is.
+Byline recognises repeated receipts and controls with it. The list is one byte string, oldest entry
+first, so it decodes and encodes at constant cost. Every number takes `NUMBER` bytes. The `width`
+of an entry is its length in bytes; the `place` of a number in it is its index, 0 for the time.
 """
 
 import struct
@@ -12,7 +13,7 @@ _Q = struct.Struct(">q")
 
 
 def remember(memory: bytes, time: int, digests: tuple[int, ...], most: int) -> bytes:
-    """The memory with one more entry; if there are more than `most`, those with the latest time."""
+    """Returns the list with one more entry, cut to the `most` entries with the latest times."""
     width = NUMBER * (1 + len(digests))
     entry = b"".join(_Q.pack(number) for number in (time, *digests))
     count = len(memory) // width
@@ -24,7 +25,7 @@ def remember(memory: bytes, time: int, digests: tuple[int, ...], most: int) -> b
 
 
 def entries(memory: bytes, place: int, digest: int, width: int) -> list[int]:
-    """The offsets of the entries that have a digest in `place` (from 1)."""
+    """Returns the byte offsets of the entries that have `digest` at index `place` (from 1)."""
     wanted, found = _Q.pack(digest), []
     at = memory.find(wanted)
     while at >= 0:
@@ -35,10 +36,10 @@ def entries(memory: bytes, place: int, digest: int, width: int) -> list[int]:
 
 
 def number(memory: bytes, offset: int, place: int) -> int:
-    """The number in a place of the entry at an offset."""
+    """Returns the number at index `place` of the entry at a byte offset."""
     return int(_Q.unpack_from(memory, offset + place * NUMBER)[0])
 
 
 def count(memory: bytes, width: int) -> int:
-    """How many entries there are."""
+    """Returns the number of entries."""
     return len(memory) // width

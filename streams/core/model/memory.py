@@ -1,4 +1,4 @@
-"""State in dictionaries, for who runs the core without an engine: replay, explanation, tests."""
+"""State in dictionaries, for callers that run the core without an engine: replay, tests."""
 
 from collections.abc import Iterator, Sequence
 
@@ -6,9 +6,9 @@ from streams.core.model.ports import ACCOUNTS, CATEGORIES
 
 
 class StateInMemory:
-    """State by store and key, as `Transaction` and `Snapshot` want it.
+    """Implements `Transaction` and `Snapshot` in memory, except `send`.
 
-    `send` is left to who runs the core: what becomes of outputs differs.
+    A subclass adds `send`, because callers do different things with outputs.
     """
 
     def __init__(self) -> None:
@@ -34,5 +34,5 @@ class StateInMemory:
         return {key for key in keys if key in self.state[store]}
 
     def items(self, store: str) -> Iterator[tuple[bytes, bytes]]:
-        """Every key and value of a store, as it is now."""
+        """Iterates over a copy of all keys and values of a store."""
         return iter(list(self.state[store].items()))

@@ -1,6 +1,8 @@
-"""Which notices were in force when: what a grant that names a version has agreed to.
+"""Keeps which notice versions were in force when, to know what a grant of a version agrees to.
 
-A partition keeps, for each platform, the versions that it took up, in order.
+A notice is the text that an owner is shown. A partition keeps, for each platform, the versions in
+the order in which it took them up, that is, began to use a policy with them. Instants are
+milliseconds UTC.
 """
 
 from collections.abc import Sequence
@@ -14,7 +16,7 @@ MOST_NOTICES = 100
 
 
 class NoticeTakenUp(Struct, array_like=True):
-    """A version of the notice, and since when it is in force. `renew`: it voids older consents."""
+    """A notice version. `since`: when it came into force. `renew`: it voids older consents."""
 
     notice_id: str
     version: str
@@ -28,7 +30,10 @@ Notices = Sequence[NoticeTakenUp]
 def with_notice(
     known: tuple[NoticeTakenUp, ...], notice: Notice, since: int
 ) -> tuple[NoticeTakenUp, ...]:
-    """The versions of a platform once a policy with this notice is in force."""
+    """Returns the versions of a platform with `notice` as the newest.
+
+    If `notice` is the newest already, it keeps its time; only `renew` is updated.
+    """
     if known and (known[-1].notice_id, known[-1].version) == (notice.id, notice.version):
         since = known[-1].since
         known = known[:-1]
@@ -37,12 +42,12 @@ def with_notice(
 
 
 def find(notices: Notices, version: str) -> NoticeTakenUp | None:
-    """A version as it was last taken up; None if it never was, as far as is known."""
+    """Returns the latest entry of a version; None if it is not among those kept."""
     return next((one for one in reversed(notices) if one.version == version), None)
 
 
 def in_force_since(notices: Notices, version: str, since: int) -> NoticeTakenUp | None:
-    """A version, if it was in force at any time since an instant; else None."""
+    """Returns the entry of a version if it was in force at any time since `since`; else None."""
     ends: int | None = None
     for one in reversed(notices):
         if ends is not None and ends <= since:
@@ -64,7 +69,7 @@ def renewed(notices: Notices, version: str) -> bool:
 
 
 def is_newer(notices: Notices, version: str, than: str) -> bool:
-    """Whether a version was taken up after another. An unknown one counts as older than all."""
+    """Whether `version` was taken up after `than`. A version that is not kept is the oldest."""
     one, other = find(notices, version), find(notices, than)
     if one is None or version == than:
         return False

@@ -2,9 +2,11 @@
 
 schemas/CONTRACT.md, "Policies".
 
-It refuses nonsense when it is made. The package `streams/policies` reads it from YAML, and names
-file and line. All durations are milliseconds, all instants milliseconds UTC. What a platform did
-not announce is None.
+Each class here checks its values when it is made, and raises ValueError. The package
+`streams/policies` reads a policy from YAML, and reports file and line of an error. All durations
+are milliseconds, all instants milliseconds UTC. A value that the platform did not announce is None.
+A *line* is the follower number of a phase; a *label* is the platform's category text, and a *field*
+Byline's common term for it; a *surface* is a place where an account earns or is shown.
 """
 
 import hashlib
@@ -31,7 +33,7 @@ from schemas.enums import (
 from streams.core.model.labels import folded_label
 
 ANSWERS = (Ground.DECLINED, Ground.NO_ANSWER)
-"""What a consequence may follow: a refusal, or silence until the end of the window."""
+"""The causes of a restriction: a refusal, or no answer until the end of the window."""
 
 PPM = 1_000_000
 
@@ -44,29 +46,29 @@ _rank = {mode: rank for rank, mode in enumerate(MODE_ORDER)}.__getitem__
 
 
 def weakest(*modes: Mode) -> Mode:
-    """The weakest of several modes wins."""
+    """Returns the weakest of several modes: `off` before `shadow` before `enforce`."""
     return min(modes, key=_rank)
 
 
 def _require(holds: bool, what: str) -> None:
-    """Refuses nonsense when a policy is made.
+    """Checks a condition of a policy.
 
     Raises:
-        ValueError: says what must hold.
+        ValueError: it does not hold; the text `what` says what must hold.
     """
     if not holds:
         raise ValueError(what)
 
 
 _BLANK_LETTERS = frozenset("\u115f\u1160\u2800\u3164\uffa0")
-"""Fillers: Unicode calls them letters, but there is nothing to see."""
+"""Filler characters: Unicode classes them as letters, but they are blank."""
 
 
 def is_reference(text: str) -> bool:
-    """Whether a text can only be a reference to a document: one word without `@`.
+    """Whether a text has the form of a document reference: one printable word without `@`.
 
-    So neither a blank nor a sentence with a person's name can unlock `enforce` and go out in every
-    statement.
+    The text unlocks the mode `enforce` and is sent in every statement of reasons. So it must be
+    neither blank nor a sentence, which may contain a person's name.
     """
     return (
         1 <= len(text) <= MAX_REFERENCE_LENGTH
@@ -79,7 +81,11 @@ def is_reference(text: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """What the owner is told, and how long there is to answer. Reminders precede the deadline."""
+    """The notice to the owner, and the answer window.
+
+    `reminders`: how long before the deadline each reminder is sent, in milliseconds. `renew`: this
+    version voids consents to older ones.
+    """
 
     id: str
     version: str
@@ -100,9 +106,10 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """A follower line that is in force from an instant.
+    """A follower line that applies from `starts_at` on.
 
-    If `starts_at` is None the phase is not in force, but it counts for the floor.
+    If `starts_at` is None the phase is never in force, but it counts for the floor. `answer_by`:
+    the earliest possible deadline. `mode`: None means that of the policy.
     """
 
     name: str
@@ -111,7 +118,7 @@ class Phase:
     answer_by: int | None
     mode: Mode | None
     utc_offset_minutes: int = field(default=SHANGHAI_OFFSET_MINUTES, compare=False)
-    """The zone in which `from` is written, for statements. Not part of the canonical form."""
+    """The time zone of `from` in the policy file, for statements. Not in the canonical form."""
 
     def __post_init__(self) -> None:
         _require(re.fullmatch(ID_PATTERN, self.name) is not None, "a phase's name is an id")
@@ -122,7 +129,13 @@ class Phase:
 
 @dataclass(frozen=True, slots=True)
 class Stability:
-    """How long a crossing lasts, how far an account falls, how soon a new cycle may start."""
+    """The waiting times that keep short changes of the follower count from having an effect.
+
+    `dwell`: how long an account must stay at or above the line before an invitation.
+    `exit_ratio_ppm`: the exit line as a share of the line. `leave_after`: how long an account must
+    stay below the exit line to leave. `cool_down`: the time from the end of a cycle to a new one.
+    `max_age`: how old a reading may be for an adverse event.
+    """
 
     dwell: int
     exit_ratio_ppm: int
@@ -139,7 +152,7 @@ class Stability:
 
 @dataclass(frozen=True, slots=True)
 class Restriction:
-    """What happens on one surface."""
+    """The restriction of one surface. `mode`: None means that of the policy."""
 
     level: Level
     mode: Mode | None
@@ -147,7 +160,10 @@ class Restriction:
 
 @dataclass(frozen=True, slots=True)
 class Consequence:
-    """Restrictions by surface (None: not announced), the answers they follow, review and end."""
+    """The restrictions that may follow an expired invitation.
+
+    `surfaces`: by surface; None if not announced. `on`: the causes (see `ANSWERS`).
+    """
 
     surfaces: Mapping[Surface, Restriction] | None
     on: frozenset[str]
@@ -164,10 +180,10 @@ class Consequence:
 
 @dataclass(frozen=True, slots=True)
 class Guards:
-    """Rates, in parts per million, at which a platform's adverse events stop by themselves.
+    """Rates, in parts per million, above which a platform's adverse events stop by themselves.
 
-    Each partition counts over a sliding window of `window` milliseconds, and judges once the window
-    holds at least `minimum` cases. None: that guard is not set.
+    Each partition counts over a sliding window of `window` milliseconds. A guard can trip once the
+    window holds the partition's share of `minimum` cases. None: that guard is not set.
     """
 
     window: int
@@ -186,7 +202,10 @@ class Guards:
 
 
 class InForce:
-    """The phases in force in a stretch of time, by the mode of the lives that they lead to."""
+    """The phases in force in a period, by the mode of the lives that they lead to.
+
+    `names` holds the names of the phases by mode. `lowest` is the phase with the lowest line.
+    """
 
     __slots__ = ("enforcing", "lowest", "lowest_enforcing", "names", "shadowing")
 
@@ -207,7 +226,10 @@ def _followers(phase: Phase) -> int:
 
 @dataclass(frozen=True)
 class Policy:
-    """One platform's rule. `digest` is that of the canonical form, not of the file's layout."""
+    """The rules for one platform.
+
+    `labels` maps label texts to fields. `covered`: the fields to which the rule applies.
+    """
 
     platform: str
     version: int
@@ -217,7 +239,7 @@ class Policy:
     approvals: tuple[tuple[str, int], ...]
     phases: tuple[Phase, ...]
     covered: frozenset[Field] | None
-    """None: any field."""
+    """None means any field."""
     labels: Mapping[str, Field]
     exempt_labels: frozenset[str]
     stability: Stability
@@ -258,7 +280,7 @@ class Policy:
 
     @property
     def missing_for_enforce(self) -> tuple[str, ...]:
-        """The facts that are still null. While there is one, nothing may be enforced."""
+        """The names of required values that are None. With any, the mode cannot be `enforce`."""
         facts = {
             "notice.answer_window": self.notice.answer_window,
             "consequence.surfaces": self.consequence.surfaces,
@@ -270,7 +292,7 @@ class Policy:
     def canonical(self) -> bytes:
         """The policy as canonical JSON: keys sorted, sets sorted, integers only.
 
-        The zone in which a time was written is not part of it; the instant is.
+        Times are instants; the time zone in which they were written is left out.
         """
         plain = asdict(self)
         for phase in plain["phases"]:
@@ -297,13 +319,13 @@ class Policy:
         return tuple(sorted(phase.followers for phase in self.phases))
 
     def in_force(self, time: int) -> InForce:
-        """The phases that have begun."""
+        """Returns the phases that have begun at `time`."""
         begun, stretches = self._stretches
         return stretches[bisect_right(begun, time)]
 
     @cached_property
     def _stretches(self) -> tuple[list[int], list[InForce]]:
-        """The instants at which phases begin, and what is in force before, between, after."""
+        """The starts of phases, and the phases in force before, between and after them."""
         begun = sorted({one.starts_at for one in self.phases if one.starts_at is not None})
         stretches = [InForce((), ())]
         for start in begun:
@@ -316,15 +338,15 @@ class Policy:
         return begun, stretches
 
     def phase_mode(self, phase: Phase) -> Mode:
-        """The mode of a phase: the weaker of its own and the policy's."""
+        """Returns the mode of a phase: the weaker of its own and the policy's."""
         return weakest(self.mode, phase.mode or self.mode)
 
     def surface_mode(self, restriction: Restriction, cycle_mode: Mode) -> Mode:
-        """The mode of a surface in a cycle of a mode: the weakest wins."""
+        """Returns the mode of a surface in a cycle: the weakest of cycle, policy and surface."""
         return weakest(cycle_mode, self.mode, restriction.mode or self.mode)
 
     def field_of(self, label: str | None) -> Field | None:
-        """The covered field that a label means; None for unknown, exempt and uncovered labels."""
+        """Returns the covered field of a label; None for unknown, exempt and uncovered labels."""
         if label is None:
             return None
         if label in self.known_labels:
@@ -332,7 +354,7 @@ class Policy:
         return self._fields.get(folded_label(label))
 
     def known_text(self, label: str) -> str | None:
-        """What is kept of a label: its text as it is compared, or None if it is not in the map."""
+        """Returns the text to store for a label: its normal form, None if it is not in the map."""
         if label in self.known_labels:
             return label
         text = folded_label(label)
@@ -340,7 +362,7 @@ class Policy:
 
     @cached_property
     def _fields(self) -> dict[str, Field]:
-        """The covered labels, as labels are compared."""
+        """The fields of the covered labels, by normal form."""
         return {
             folded_label(label): field
             for label, field in self.labels.items()
@@ -349,5 +371,5 @@ class Policy:
 
     @cached_property
     def known_labels(self) -> frozenset[str]:
-        """The labels in the policy's map, as labels are compared. No other text is ever kept."""
+        """The normal forms of the labels in the policy's map. No other label text is ever kept."""
         return frozenset(map(folded_label, (*self.labels, *self.exempt_labels)))

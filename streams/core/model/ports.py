@@ -1,6 +1,6 @@
-"""What the core needs of whoever runs it: a place for state and outputs, and records to read.
+"""The protocols that a caller of the core implements: state, outputs, and records to read.
 
-The engine's transaction and spans have this shape. So have the dictionaries of a test.
+The engine's transactions and records fit them, and so do the dictionaries of a test (memory.py).
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,14 +13,17 @@ Headers = tuple[tuple[str, bytes], ...]
 
 
 class Transaction(Protocol):
-    """State by store and key, and outputs. `topic` is the name without prefix."""
+    """Reads and writes state by store and key, and sends outputs.
+
+    Topic names are without prefix.
+    """
 
     def get(self, store: str, key: bytes) -> bytes | None:
         """The value under `key`, or None."""
         ...
 
     def put(self, store: str, key: bytes, value: bytes | None) -> None:
-        """Set a value; None deletes it."""
+        """Sets a value; None deletes it."""
         ...
 
     def contains(self, store: str, key: bytes) -> bool:
@@ -32,12 +35,12 @@ class Transaction(Protocol):
         ...
 
     def send(self, topic: str, key: bytes | None, value: bytes | None, headers: Headers) -> None:
-        """An output record, to the partition's own number."""
+        """Sends a record to the partition of `topic` that has this partition's number."""
         ...
 
 
 class Snapshot(Protocol):
-    """Committed state, read through once when a partition is opened."""
+    """The committed state, read once when a partition is opened."""
 
     def items(self, store: str) -> Iterator[tuple[bytes, bytes]]:
         """Every key and value of a store."""

@@ -1,7 +1,7 @@
-"""Fields that are rarely set, kept together so that most records need no room for them.
+"""Stores rarely set fields apart, so that most records need no space for them.
 
-A record by position has room for every field. Fields that nearly no record needs are in a struct of
-their own, `aside`, which exists only if one of them was ever set.
+A record with fields by position has space for every field. Fields that few records need are in a
+second struct, `aside`, which exists only if one of them was ever set.
 """
 
 from typing import Any, Generic, TypeVar
@@ -12,7 +12,7 @@ _T = TypeVar("_T")
 
 
 class Seldom(Generic[_T]):
-    """A field that is kept in the record's `aside`, but is read and written as if it were its own.
+    """A descriptor that reads and writes a field of the record's `aside` like one of the record.
 
     `kind` is the struct of `aside`; each of its fields has a default.
     """

@@ -1,4 +1,4 @@
-"""What a partition has done since it was last asked: counts, state to write, need to commit."""
+"""Collects the side effects of a step: counts for metrics, state to write, need to commit."""
 
 from collections import Counter
 from typing import Any
@@ -8,11 +8,11 @@ from streams.core.model.ports import ACCOUNTS, Transaction
 
 
 class StepEffects:
-    """Shared by the parts of a partition.
+    """The effects of the present step, shared by the parts of a partition.
 
-    `counts` gathers what the metrics show: a name and its labels to a number. `commit_soon`: an
-    output waits to be seen. `state_changed`: state has changed. `pending`: changed state beside the
-    accounts, by its reserved key.
+    `counts`: for the metrics, by a name and its labels. `commit_soon`: an event or dead letter was
+    written, and its readers should not have to wait for it. `state_changed`: state has changed.
+    `pending`: changed state other than accounts, by its reserved key.
     """
 
     def __init__(self) -> None:
@@ -22,11 +22,11 @@ class StepEffects:
         self.state_changed = False
 
     def begin(self) -> None:
-        """Begins a step: nothing waits to be seen, and no state has changed yet."""
+        """Begins a step: resets `commit_soon` and `state_changed`."""
         self.commit_soon = self.state_changed = False
 
     def flush(self, transaction: Transaction) -> None:
-        """Writes changed state beside the accounts under its reserved keys."""
+        """Writes `pending` to the transaction, and clears it."""
         for key, value in self.pending.items():
             transaction.put(ACCOUNTS, key, encode(value))
         self.pending.clear()

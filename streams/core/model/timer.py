@@ -1,11 +1,11 @@
-"""The timers of an account, in the order in which those due at one instant act."""
+"""The kinds of timers of an account, in the order in which those due at one instant act."""
 
 from enum import StrEnum, unique
 
 
 @unique
 class Timer(StrEnum):
-    """What an account can wait for."""
+    """The kinds of timers; one that comes first here acts first."""
 
     HOLD = "hold-expires"
     LABEL = "label-expires"
@@ -22,17 +22,20 @@ class Timer(StrEnum):
 
     @property
     def rank(self) -> int:
-        """The place in this list."""
+        """The position in this list, from 0."""
         return _RANKS[self]
 
     @property
     def adverse(self) -> bool:
-        """Whether it leads to something adverse. Then it waits for a look at the topics."""
+        """Whether it leads to an adverse event.
+
+        Such a timer acts only when the ends of the input topics were looked up after it was due.
+        """
         return self in _ADVERSE
 
     @property
     def ends(self) -> bool:
-        """Whether it ends in the owner's favour what an adverse event would go on from."""
+        """Whether it ends, in the owner's favour, a state on which an adverse event depends."""
         return self in _ENDS
 
 

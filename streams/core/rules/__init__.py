@@ -1,1 +1,1 @@
-"""What an input or an instant means for an account: conditions and their effects, without I/O."""
+"""Decides what an input or the time changes on an account: conditions and effects, without I/O."""

@@ -1,6 +1,7 @@
-"""What is due when: every timer of an account, and what its adverse events wait for.
+"""Computes the agenda of an account: every timer, and the reasons that defer adverse events.
 
-The same list says when to look again and what to do then, so that the two cannot differ.
+The same list says when to evaluate the account again and what to do then, so the two always agree.
+Instants are milliseconds UTC.
 """
 
 from typing import NamedTuple
@@ -18,7 +19,7 @@ from streams.core.rules.throttle import cycle_ends_at, ends_at, in_order, restri
 
 
 class Item(NamedTuple):
-    """Something to do at an instant. `since`: from when it has been waiting, for a fair order."""
+    """A timer that acts at `at`. `since`: from when it has been waiting, for a fair order."""
 
     at: int
     timer: Timer
@@ -28,7 +29,7 @@ class Item(NamedTuple):
 
 
 class Agenda(NamedTuple):
-    """The items of an account, and the deferred adverse events with what each waits for."""
+    """The timers of an account, and the deferred adverse events with their reasons."""
 
     items: list[Item]
     deferred: list[tuple[Event, list[Deferral]]]
@@ -44,13 +45,16 @@ class Agenda(NamedTuple):
         return min((item.at for item in self.items if not item.timer.adverse), default=None)
 
     def since(self, at: int | None) -> int:
-        """From when the item at an instant has been waiting: the order among those due at once."""
+        """Returns since when the items at an instant have been waiting, 0 without one.
+
+        Accounts that are due at the same instant act in this order.
+        """
         return min((item.since for item in self.items if item.at == at), default=0)
 
     def first(self, until: int, favourable_only: bool = False) -> Item | None:
-        """The item to do first among those due. At one instant favourable items come first.
+        """Returns the first item due by `until`; None without one.
 
-        `favourable_only`: adverse items wait, and favourable ones pass them.
+        Items of one instant are in the order of `Timer`. `favourable_only` leaves out adverse ones.
         """
         due = [
             item
@@ -60,16 +64,16 @@ class Agenda(NamedTuple):
         return min(due, key=lambda item: (item.at, item.timer.rank), default=None)
 
     def to_do(self, context: DecisionContext) -> Item | None:
-        """The item to do in a round of timers, or None."""
+        """Returns the next item to do in a round of timers, or None."""
         assert context.as_of is not None
         return self.first(context.as_of, self.adverse_waits(context))
 
     def adverse_waits(self, context: DecisionContext) -> bool:
         """Whether adverse items wait for a later round.
 
-        So it is in a round without them, and where something ends in the owner's favour before the
-        `now` of this round, though after the instant up to which it acts: what is adverse would be
-        decided after that end.
+        They wait in a round for favourable items only. They also wait if an item that ends
+        something in the owner's favour lies after `as_of` but not after `now`: an adverse decision,
+        dated `now`, would come after that end.
         """
         if context.favourable_only or context.as_of is None:
             return context.favourable_only
@@ -79,7 +83,7 @@ class Agenda(NamedTuple):
 
 
 def agenda_of(account: Account, context: DecisionContext) -> Agenda:
-    """Everything that this account waits for."""
+    """Returns the agenda of an account."""
     agenda = Agenda([], [])
     if account.hold is not None and account.hold.expires_at is not None:
         _add(agenda, account.hold.expires_at, Timer.HOLD)
@@ -177,7 +181,7 @@ def _issue(agenda: Agenda, account: Account, policy: Policy, context: DecisionCo
 
 
 def issuable(account: Account, policy: Policy, context: DecisionContext) -> ApplicablePhase | None:
-    """The phase under which a new cycle may begin once nothing defers it; None if none may."""
+    """Returns the phase under which a new cycle may begin, if nothing defers it; else None."""
     if account.eligibility is not Eligibility.INSIDE:
         return None
     if account.live.state is not Invitation.NONE or account.shadow.state is not Invitation.NONE:
@@ -196,7 +200,7 @@ def _offer(
     item: Item,
     capped: Event | None = None,
 ) -> None:
-    """Adds an adverse item; or, if it is deferred, what defers it or when to look again."""
+    """Adds an adverse item to the agenda; if it is deferred, the reasons and when to try again."""
     if item.at > context.time:
         agenda.items.append(item)
         return

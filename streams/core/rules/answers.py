@@ -1,7 +1,8 @@
-"""What the owner answers: a grant, a refusal, a withdrawal, and whether it belongs to the cycle.
+"""Decides what the owner's answer changes: a grant, a refusal or a withdrawal.
 
-A withdrawal counts in every state, whatever it names. A grant or refusal that does not fit is an
-unclear word. schemas/CONTRACT.md, "Which word is the newest" and "Answers, receipts, unclear
+A withdrawal counts in every state, whichever invitation it names. A grant or refusal that does not
+fit the cycle is an unclear word, which defers adverse events. `word` holds the times of the answer
+(inputs/heard.py). schemas/CONTRACT.md, "Which word is the newest" and "Answers, receipts, unclear
 words".
 """
 
@@ -38,7 +39,7 @@ _ANSWER_INPUT = {
 def decide_answer(
     account: Account, context: DecisionContext, answer: ConsentAnswer, word: StatedWord
 ) -> Decided:
-    """What an answer does to the live cycle. Nobody answers a shadow notice."""
+    """Decides what an answer changes in the live cycle. Shadow notices get no answers."""
     life, said = account.live, answer.answer
     about = _about(answer)
     if repeated(account, said, word, about):
@@ -60,7 +61,7 @@ def decide_answer(
         taken_back = agreed is not None and life.state in OPEN
         return _taken_back(account, context, word) if taken_back else Ignored.STALE
     if life.cycle is not None:
-        # The owner's answer overtakes an operator's word that waited for the state.
+        # The owner's answer cancels an operator's reissue or extension that waits for a state.
         life.cycle.reissue_wanted, life.cycle.extend_waits = False, None
         answered(account, life.cycle, said, word)
     input_ = _ANSWER_INPUT[said]
@@ -71,7 +72,10 @@ def decide_answer(
 
 
 def _about(answer: ConsentAnswer) -> int:
-    """What a grant or refusal is about: only one about the same can be a repeat."""
+    """Returns a digest of invitation and notice that an answer names, to recognise a repeat.
+
+    It is 0 for a withdrawal and for an answer that names neither.
+    """
     named = (answer.invitation_id, answer.notice_version)
     if answer.answer is Answer.WITHDRAWN or named == (None, None):
         return 0
@@ -81,9 +85,10 @@ def _about(answer: ConsentAnswer) -> int:
 def _misfit(
     life: Life, cycle: Cycle, context: DecisionContext, answer: ConsentAnswer, word: StatedWord
 ) -> Ignored | None:
-    """Why a grant or refusal does not belong to the cycle; None if it does.
+    """Returns why a grant or refusal does not belong to the cycle; None if it does.
 
-    One that entered after the cycle's first issue is an unclear word: its owner meant something.
+    If it entered Kafka after the cycle's first issue, it is an unclear word: the owner may have
+    meant this invitation.
     """
     issued_at = cycle.first_issued_at or 0
     expected = ids.invitation_id(*context.ref, Mode.ENFORCE, life.cycle_number)
@@ -91,7 +96,7 @@ def _misfit(
     if answer.invitation_id not in (None, expected):
         why = Ignored.OTHER_CYCLE
     elif answer.invitation_id is None and word.at < issued_at - SKEW:
-        # Nobody answers what has not been asked; clocks may be off by the allowed skew.
+        # An answer from before the invitation cannot belong to it, beyond the allowed clock skew.
         why = Ignored.BEFORE_ISSUE
     elif answer.answer is Answer.GRANTED and not _shown(cycle, context, answer.notice_version):
         why = Ignored.OTHER_NOTICE
@@ -102,7 +107,10 @@ def _misfit(
 
 
 def _shown(cycle: Cycle, context: DecisionContext, version: str | None) -> bool:
-    """Whether a notice version is the cycle's own, or was in force since its first issue."""
+    """Whether the owner may have seen a notice version.
+
+    It is the cycle's own, or was in force at some time since the cycle's first issue.
+    """
     if version in (None, cycle.terms.notice_version):
         return True
     since = cycle.first_issued_at or cycle.issued_at
@@ -110,7 +118,10 @@ def _shown(cycle: Cycle, context: DecisionContext, version: str | None) -> bool:
 
 
 def _says_nothing_new(life: Life, context: DecisionContext, agreed: str, word: StatedWord) -> bool:
-    """Whether a consent is in force, and a grant is not later or names no newer notice."""
+    """Whether a consent is in force that a grant does not change.
+
+    The grant has no later time, or names no newer notice.
+    """
     cycle = life.cycle
     if life.state is not Invitation.GRANTED or cycle is None:
         return False
@@ -120,7 +131,7 @@ def _says_nothing_new(life: Life, context: DecisionContext, agreed: str, word: S
 
 
 def _taken_back(account: Account, context: DecisionContext, word: StatedWord) -> list[RowChange]:
-    """A grant that a withdrawal or refusal has overtaken: no consent, and the cycle ends."""
+    """Ends the open cycle for a grant that is older than a withdrawal or refusal: no consent."""
     life = account.live
     times = [applied_at(account, word_) for word_ in (Answer.DECLINED, Answer.WITHDRAWN)]
     other = max(at for at in times if at is not None and at >= word.at)
@@ -140,7 +151,10 @@ def _answered(
     late: bool,
     agreed: str | None,
 ) -> list[RowChange]:
-    """The changes of a row that an answer takes."""
+    """Makes the changes of an answer that has a transition.
+
+    `late`: it entered after the deadline. `agreed`: the notice version of a grant.
+    """
     row, at = INVITATION[life.state][input_], word.at
     draft = _answer_draft(life, cycle, input_, at, agreed)
     if row.next_state is Invitation.NONE:
@@ -157,7 +171,7 @@ def _answered(
     if row.lifts:
         changes += release_all(life, Mode.ENFORCE, context, Ground.GRANTED)
     if agreed is not None and notices.renewed(context.notices, agreed):
-        # A newer notice that voids older consents is in force: the owner is to be asked anew.
+        # A newer notice that voids older consents is in force, so the owner must be asked again.
         granted = Life(life.cycle_number, life.sequence, Invitation.GRANTED, cycle=cycle)
         changes += void_notice(granted, context)
     return changes

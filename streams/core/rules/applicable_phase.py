@@ -1,4 +1,7 @@
-"""The conditions that an account has to meet, read from its facts. Nothing is decided here."""
+"""Evaluates the conditions that an account has to meet, from its facts. It changes nothing.
+
+A phase is a follower line that applies from an instant on. Instants are milliseconds UTC.
+"""
 
 from typing import NamedTuple
 
@@ -19,15 +22,16 @@ class ApplicablePhase(NamedTuple):
 
     @property
     def line(self) -> int:
-        """The follower number that counts."""
+        """The follower number of the phase."""
         return self.phase.followers
 
 
 def phase_of(account: Account, policy: Policy, time: int) -> ApplicablePhase | None:
-    """The phase with the lowest line among those in force; None if no phase is in force.
+    """Returns the phase with the lowest line among those in force; None if no phase is in force.
 
-    Some phases may enforce while lower ones only shadow. Then an account over an enforcing line, or
-    with a live cycle, is in the enforcing phase: a wider shadow phase never ends a live life.
+    If a higher phase enforces while lower ones only shadow, an account that is at or above the
+    enforcing line, or has a live cycle, is in the enforcing phase. So a shadow phase never ends a
+    live cycle.
     """
     in_force = policy.in_force(time)
     enforcing, lowest = in_force.lowest_enforcing, in_force.lowest
@@ -41,7 +45,7 @@ def phase_of(account: Account, policy: Policy, time: int) -> ApplicablePhase | N
 
 
 def label_field(account: Account, policy: Policy, time: int) -> Field | None:
-    """The covered field that the account's label means now; None if it means none."""
+    """Returns the covered field of the account's label; None if it has none or is past its end."""
     label = account.label
     if label is None or (label.valid_until is not None and label.valid_until <= time):
         return None
@@ -51,7 +55,7 @@ def label_field(account: Account, policy: Policy, time: int) -> Field | None:
 def failing(
     account: Account, context: DecisionContext, standing: ApplicablePhase | None
 ) -> Ground | None:
-    """Why an account cannot be inside, whatever its count; None if nothing prevents it."""
+    """Returns why the rule cannot apply to an account, whatever its count; None if it can."""
     if account.closed:
         return Ground.CLOSED
     if account.exempt:
@@ -64,17 +68,17 @@ def failing(
 
 
 def holding(hold: Hold | None, time: int) -> bool:
-    """Whether a hold or an appeal is in force."""
+    """Whether a hold is in force."""
     return hold is not None and (hold.expires_at is None or hold.expires_at > time)
 
 
 def upheld(account: Account) -> bool:
-    """Whether an upheld appeal keeps new cycles away, until a later word ends its mark."""
+    """Whether an upheld appeal prevents new cycles, until a later word ends that effect."""
     return account.heard is not None and account.heard.upheld_at is not None
 
 
 def stale(account: Account, context: DecisionContext) -> bool:
-    """Whether the count is older than `max_age` allows. A label has its own expiry."""
+    """Whether the last reading is older than `max_age` allows, or no count is known."""
     limit = None if context.policy is None else max_age(account, context.policy)
     if limit is None:
         return False
@@ -84,7 +88,7 @@ def stale(account: Account, context: DecisionContext) -> bool:
 
 
 def deferrals(account: Account, context: DecisionContext, event: Event) -> list[Deferral]:
-    """What an adverse event of this account waits for, in the order of `Deferral`; else empty."""
+    """Returns the reasons that defer an adverse event of an account, in the order of `Deferral`."""
     by = [Deferral(switch) for switch in context.switches.stopping(context.ref.platform, event)]
     if context.cluster.since is not None:
         by.append(Deferral.CLUSTER_CHANGED)

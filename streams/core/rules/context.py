@@ -1,4 +1,4 @@
-"""What a decision may know beside the account: the instant, policy, switches, caps, guards."""
+"""The context of a decision besides the account: time, policy, switches, caps, guards."""
 
 from typing import Protocol
 
@@ -13,33 +13,34 @@ from streams.core.model.policy import Policy
 
 
 class Limits(Protocol):
-    """Whether another event fits under the caps, and whether a guard is tripped."""
+    """Answers whether a cap is used up and whether a guard is tripped."""
 
     def cap_reached(self, policy: Policy, event: Event, mode: Mode, now: int) -> bool:
-        """True when the partition's share of the cap is used up in this window."""
+        """Whether the partition's share of the cap is used up in the present window."""
         ...
 
     def retry_at(self, event: Event, now: int) -> int:
-        """When the next window begins."""
+        """Returns the instant at which the cap's next window begins."""
         ...
 
     def guard_tripped_until(self, platform: str, now: int) -> int | None:
-        """Until when a guard of this platform holds back adverse events; None if none does."""
+        """Returns until when a guard defers a platform's adverse events; None if no guard does."""
         ...
 
 
 class DecisionContext(Struct, frozen=True):
-    """What a decision is made with.
+    """The context of a decision about one account. Instants are milliseconds UTC.
 
-    `now` becomes `decided_at`. `as_of` is set if timers may act: all inputs have been read up to
-    the end they had then, and only timers due until then act. `time` is the instant that limits in
-    time are held against. It is `as_of`; for an input it is the last instant at which nothing of
-    the account was due, because inputs that have not been read may undo what is due.
+    `now` becomes `decided_at`. `as_of` is set in a round of timers: all input topics have been read
+    up to the ends that they had at `as_of`, and only timers due until then act. `time` is the
+    instant with which deadlines and other limits are compared. In a round of timers it is `as_of`.
+    For an input it is the last instant at which no timer of the account was due, because inputs
+    that are not read yet may cancel a due timer.
 
-    `policy_since`: when the partition took up the present policy, 0 for its first.
-    `policy_changed`: a new policy caused this evaluation. `reading`: the record is a reading.
-    `favourable_only`: adverse timers wait, because the topics have not been looked at since.
-    `notices`: the versions of the notice that the partition took up.
+    `policy_since`: when the partition began to use the present policy, 0 for its first.
+    `policy_changed`: a new policy caused this evaluation. `reading`: the input is a follower count.
+    `favourable_only`: adverse timers wait, because the ends of the topics were not looked up since
+    `as_of`. `notices`: the notice versions that the partition has used.
     """
 
     ref: AccountRef

@@ -1,6 +1,7 @@
-"""What an operator says about one account: holds, lifts, extensions, reissues, appeals.
+"""Decides what an operator's control changes: holds, lifts, extensions, reissues, appeals.
 
-schemas/CONTRACT.md, "Controls and appeals".
+schemas/CONTRACT.md, "Controls and appeals". `word` holds the times of the control
+(inputs/heard.py). A stop is a period in which the owner's answer window stands still.
 """
 
 from schemas.enums import Command, ControlReason, Ground, Ignored, Mode
@@ -21,7 +22,7 @@ MOST_APPEALS = 16
 """How many appeals of an account may be open at once. A further one is an unclear word."""
 
 _CONTENT, _ID, _WIDTH = 1, 2, 24
-"""Where the digests of a remembered control stand, and how long an entry is."""
+"""Indexes of the two digests of a remembered control, and the length of its entry (marks.py)."""
 
 _PROTECTING = frozenset(
     {Command.HOLD, Command.LIFT, Command.EXTEND, Command.APPEAL_OPENED, Command.APPEAL_UPHELD}
@@ -41,9 +42,9 @@ _NOT_APPLIED = frozenset(
 def decide_control(
     account: Account, context: DecisionContext, control: Control, word: StatedWord
 ) -> Decided:
-    """What a control does now; nothing if one that is alike in every field is remembered.
+    """Decides what a control changes; nothing if a control with the same content is remembered.
 
-    An applied control clears up the unreadable controls before it.
+    An applied control also ends the effect of unreadable controls that entered before it.
     """
     if known_control(account, control, word):
         return Ignored.REPEAT
@@ -55,10 +56,10 @@ def decide_control(
 
 
 def known_control(account: Account, control: Control, word: StatedWord) -> bool:
-    """Whether a control counted before. If not, it is remembered from here on.
+    """Whether a control was seen before. If not, remembers it.
 
-    Of a control that the first edition heard only the id is known; under it a protecting control
-    counts.
+    Of a control of the first edition only the id is known. A control with the same id is then a
+    repeat, unless it is a protecting one.
     """
     heard = heard_of(account)
     content, mark = _content(control), control_mark(control.control_id)
@@ -73,7 +74,7 @@ def known_control(account: Account, control: Control, word: StatedWord) -> bool:
 
 
 def _content(control: Control) -> int:
-    """A digest of every field but the account's. A time in another offset is the same time."""
+    """Returns a digest of every field except the account's; the zone of a time does not matter."""
     times = (control.issued_at, control.expires_at, control.until)
     return content_mark(
         control.control_id,
@@ -88,7 +89,7 @@ def _content(control: Control) -> int:
 
 
 def reused_id(account: Account, control: Control) -> bool:
-    """Whether two remembered controls have the id of this one."""
+    """Whether more than one remembered control has the id of this one."""
     mark = control_mark(control.control_id)
     return len(marks.entries(heard_of(account).controls, _ID, mark, _WIDTH)) > 1
 
@@ -120,7 +121,7 @@ def _hold(account: Account, control: Control, word: StatedWord) -> Ignored:
 
 
 def _unhold(account: Account, control: Control, word: StatedWord) -> Ignored:
-    """Ends the hold; with the reason `appeal` instead the mark of an upheld appeal, and no hold."""
+    """Ends the hold. With the reason `appeal` it ends instead the effect of an upheld appeal."""
     heard = heard_of(account)
     if control.reason is ControlReason.APPEAL:
         end_mark(heard, word.at)
@@ -177,7 +178,7 @@ def _rows(
 
 
 def _uphold(account: Account, control: Control, word: StatedWord) -> None:
-    """The appeal was upheld: it is over, and its mark stays."""
+    """Ends an upheld appeal, and keeps its effect: no new cycle begins."""
     heard = heard_of(account)
     appeal = heard.appeals.pop(control.appeal_id or "", None)
     if appeal is not None:
@@ -187,7 +188,7 @@ def _uphold(account: Account, control: Control, word: StatedWord) -> None:
 
 
 def _reissue(account: Account, mode: Mode, word: StatedWord) -> Ignored:
-    """The notice goes out once more, as soon as the state of the cycle allows it."""
+    """Marks the cycle for a reissue of its notice, as soon as its state allows it."""
     life = account.life(mode)
     cycle = life.cycle
     if cycle is None or life.state not in OPEN:
@@ -212,7 +213,7 @@ def _lift(
 
 
 def active_mode(account: Account) -> Mode:
-    """The mode of the account's present life: live, unless only the shadow life has a cycle."""
+    """Returns the mode that a control concerns: live, unless only the shadow life has a cycle."""
     for mode in LIVES:
         if account.life(mode).state is not Invitation.NONE:
             return mode

@@ -1,8 +1,8 @@
-"""One evaluation of an account: the changes that facts and time demand, in order, to the last.
+"""One evaluation of an account: makes all changes that its facts and the time require, in order.
 
-`decide` has all conditions, `evolve` has none; both are pure. Timers act only where `context.as_of`
-allows it: all inputs have been read up to the end they had then. streams/core/LIFECYCLE.md, "From
-an input to events".
+`decide` has all conditions, `evolve` has none. Timers act only up to `context.as_of`: all input
+topics have been read up to the ends that they had then. The *agenda* lists the timers of an
+account. streams/core/LIFECYCLE.md, "From an input to events".
 """
 
 from collections.abc import Callable
@@ -41,14 +41,14 @@ from streams.core.rules.throttle import apply_all, decide_release, release, rene
 from streams.core.rules.waiting import take_kept
 
 Take = Callable[[RowChange], None]
-"""Makes a change: evolves the account and publishes the events."""
+"""Applies a change to the account, and sends its events."""
 
 _MOST_CHANGES = 200
-"""More changes in one evaluation are a loop, and a loop is a bug."""
+"""The most changes in one evaluation. More can only be an endless loop, which is a bug."""
 
 
 def settle(account: Account, context: DecisionContext, take: Take) -> Agenda:
-    """Makes all changes that are demanded now; returns what the account waits for afterwards.
+    """Makes all changes that are required now. Returns the account's agenda afterwards.
 
     Raises:
         RuntimeError: there are more than 200 changes.
@@ -72,12 +72,11 @@ def settle(account: Account, context: DecisionContext, take: Take) -> Agenda:
 
 
 def _actable(agenda: Agenda, context: DecisionContext, entered: bool) -> Item | None:
-    """The item to act on now, or None.
+    """Returns the item of the agenda to act on now, or None.
 
-    If timers may act it is any item that is due. Otherwise it is only what an input itself allows:
-    with a dwell of PT0S an input issues at once, and a reissue is an operator's word. Even that
-    waits while something else of the account is due, because that comes first and waits for its
-    inputs.
+    In a round of timers it is any item that is due. After an input it can only be a reissue, or an
+    issue if the account has become INSIDE in this evaluation. Both wait while a timer of the
+    account is due, because that acts first and inputs before it may not be read yet.
     """
     if context.as_of is not None:
         return agenda.to_do(context)
@@ -92,7 +91,10 @@ def _actable(agenda: Agenda, context: DecisionContext, entered: bool) -> Item | 
 
 
 def decide(account: Account, context: DecisionContext) -> list[RowChange]:
-    """The next changes that facts alone demand; empty if there are none."""
+    """Returns the next changes that the facts require without a timer; empty if there are none.
+
+    It also ends an expired hold, and applies a reading or label that was kept aside.
+    """
     drop_expired_hold(account, context.time)
     if account.eligibility is Eligibility.OUTSIDE:
         gone = _decide_gone(account, context)
@@ -128,7 +130,7 @@ def _decide_gone(account: Account, context: DecisionContext) -> list[RowChange]:
 
 
 def _gone(account: Account, context: DecisionContext, mode: Mode) -> Ground | None:
-    """Why an open cycle of this mode has lost its ground; None if it has not."""
+    """Returns why an open cycle of this mode must be cancelled; None if it need not."""
     if account.life(mode).state not in OPEN:
         return None
     policy = context.policy
@@ -145,10 +147,10 @@ def _gone(account: Account, context: DecisionContext, mode: Mode) -> Ground | No
 
 
 def act(account: Account, context: DecisionContext, item: Item) -> list[RowChange]:
-    """What an item of the agenda does.
+    """Returns the changes that an item of the agenda makes.
 
     Raises:
-        Impossible: the state does not hold this timer.
+        Impossible: the account's state has no such timer.
     """
     life = account.life(item.mode)
     if item.timer is Timer.DWELL:
@@ -175,10 +177,10 @@ def act(account: Account, context: DecisionContext, item: Item) -> list[RowChang
 
 
 def _remind(account: Account, context: DecisionContext, mode: Mode) -> RowChange:
-    """Sends the last of the reminders that are due at once.
+    """Sends one reminder; if several are due at once, the last of them.
 
-    Its number is its place in the pinned list. After each delivery the list begins again, with
-    higher numbers.
+    Its ordinal is its place in the list of reminders in the terms. After each further delivery the
+    list begins again, with higher ordinals.
     """
     life = account.life(mode)
     cycle = life.cycle
@@ -196,7 +198,7 @@ def _remind(account: Account, context: DecisionContext, mode: Mode) -> RowChange
 
 
 def _expire(account: Account, context: DecisionContext, mode: Mode) -> list[RowChange]:
-    """The deadline has passed: expired, then applied for each surface that the terms allow."""
+    """Expires the invitation, then restricts each surface that may be restricted."""
     life = account.life(mode)
     assert life.cycle is not None
     assert life.cycle.deadline_at is not None
@@ -212,7 +214,7 @@ def _expire(account: Account, context: DecisionContext, mode: Mode) -> list[RowC
 
 
 def _end_restriction(account: Account, context: DecisionContext, item: Item) -> list[RowChange]:
-    """Ends a restriction whose time is up; with the last one the cycle ends."""
+    """Lifts a restriction whose time is up. The last one ends the cycle."""
     life = account.life(item.mode)
     assert life.cycle is not None
     assert item.surface is not None
@@ -223,7 +225,7 @@ def _end_restriction(account: Account, context: DecisionContext, item: Item) -> 
 
 
 def _end_cycle(account: Account, context: DecisionContext, mode: Mode) -> list[RowChange]:
-    """Ends an expired cycle in which nothing is restricted any more. No event says so."""
+    """Ends an expired cycle without a restriction in force. This emits no event."""
     life = account.life(mode)
     row = INVITATION[life.state][Input.ENDED]
     cool_down = context.policy.stability.cool_down if context.policy else 0

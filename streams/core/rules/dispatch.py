@@ -1,4 +1,4 @@
-"""Which part of the core says what an input means."""
+"""Passes an account change, receipt, answer or control to the module that decides about it."""
 
 from schemas.enums import Change, Ground, Ignored
 from streams.core.inputs.decode import AccountChange, ConsentAnswer, Control, NoticeReceipt, Value
@@ -28,7 +28,10 @@ _DEPARTURES = {
 def stated_time(
     value: NoticeReceipt | ConsentAnswer | Control | AccountChange, entry: int
 ) -> StatedWord:
-    """When a word was said: the time that it states, limited by its moment of entry."""
+    """Returns the times of an input: the time that it states, limited by its entry.
+
+    `entry`: when the record was appended to Kafka, in milliseconds UTC.
+    """
     if isinstance(value, NoticeReceipt | ConsentAnswer):
         return word_of(value.occurred_ms, entry)
     stated = value.issued_at if isinstance(value, Control) else value.observed_at
@@ -38,7 +41,10 @@ def stated_time(
 def decide_input(
     account: Account, context: DecisionContext, value: Value | None, word: StatedWord
 ) -> Decided:
-    """What a receipt, an answer, a control or an account change does now."""
+    """Decides what a receipt, an answer, a control or an account change changes.
+
+    Returns the changes in order, or why the input does not count.
+    """
     note_overdue(account, context, word.entry)
     if isinstance(value, NoticeReceipt):
         return decide_receipt(account, context, value, word)
@@ -57,7 +63,10 @@ def _change(
     late: Ignored | None,
     word: StatedWord,
 ) -> Decided:
-    """What follows from an account change, also from a stale one."""
+    """Decides what an account change changes. `late`: why it does not count, None if it does.
+
+    A stale closing, exemption or change of owner still ends a cycle that had begun by then.
+    """
     if late is Ignored.STALE:
         if change is Change.EXEMPTED:
             return decide_past(account, context, Input.GONE, Ground.EXEMPTED, word.at)

@@ -1,6 +1,8 @@
-"""Conditions of the eligibility machine: when an account falls under the rule, and when not.
+"""Conditions of the eligibility machine: when the rule applies to an account, and when not.
 
-While a cycle is open the exit line of the cycle counts (milder.py), otherwise the line itself.
+A *line* is the follower number of a phase. While a cycle is open, an account leaves below the
+cycle's exit line (milder.py), otherwise below the line itself. A *run* over a line is the time
+since which all readings were at or above it; it must last the *dwell* before an invitation.
 """
 
 from streams.core.lifecycle import ELIGIBILITY, Eligibility, Input
@@ -13,7 +15,7 @@ from streams.core.rules.milder import cycle_leave_after, is_below, open_cycle, p
 
 
 def decide_eligibility(account: Account, context: DecisionContext) -> RowChange | None:
-    """The next change that the facts demand by themselves; None if they demand none."""
+    """Returns the next change that the facts require without a timer; None if there is none."""
     policy = context.policy
     standing = phase_of(account, policy, context.time) if policy else None
     fails = failing(account, context, standing) is not None
@@ -66,24 +68,27 @@ def _dwell(account: Account, policy: Policy, standing: ApplicablePhase) -> RowCh
 
 
 def conditions_fail(account: Account) -> RowChange:
-    """The account is outside at once. A later dwell begins from its start."""
+    """Makes the account OUTSIDE at once; a dwell begins again from zero."""
     return _change(account.eligibility, Input.CONDITIONS_FAIL, dwell_from=None, leaving_since=None)
 
 
 def dwell_over(account: Account) -> RowChange:
-    """The dwell has lasted: the account is inside."""
+    """Makes the account INSIDE after its dwell."""
     return _change(account.eligibility, Input.DWELL_OVER)
 
 
 def leave_over(account: Account) -> RowChange:
-    """The account stayed below the exit line for the whole time: it is outside."""
+    """Makes the account OUTSIDE after it stayed below the exit line for `leave_after`."""
     return _change(account.eligibility, Input.LEAVE_OVER, dwell_from=None, leaving_since=None)
 
 
 def _without_cycle(
     account: Account, context: DecisionContext, policy: Policy, standing: ApplicablePhase
 ) -> RowChange | None:
-    """Inside without an open cycle: a reading below the line, or a broken run, leads outside."""
+    """Decides for an INSIDE or LEAVING account without an open cycle.
+
+    A reading below the line makes it OUTSIDE at once.
+    """
     higher = standing.line > account.line
     if account.eligibility is Eligibility.LEAVING or (
         higher and not _lasted(account, context, policy, standing)
@@ -101,7 +106,7 @@ def _with_cycle(
     standing: ApplicablePhase,
     cycle: Cycle,
 ) -> RowChange | None:
-    """Inside or leaving with an open cycle. A line that rises ends nothing."""
+    """Decides for an INSIDE or LEAVING account with an open cycle. A higher line ends nothing."""
     below = is_below(account, cycle, policy)
     if account.eligibility is Eligibility.LEAVING:
         if not below and context.reading:
@@ -120,7 +125,7 @@ def _with_cycle(
 
 
 def _leaving_since(account: Account, context: DecisionContext, cycle: Cycle) -> int | None:
-    """From when a leaving counts: the reading; or the taking up, if a policy led into it."""
+    """Returns when a leaving began: at the reading, or when a new policy caused it, with that."""
     if account.observed_at is None or account.followers is None:
         return account.observed_at
     by_the_terms = not cycle.terms.keep and account.followers < pinned_exit_line(cycle)
@@ -130,7 +135,7 @@ def _leaving_since(account: Account, context: DecisionContext, cycle: Cycle) -> 
 
 
 def _follow(account: Account, standing: ApplicablePhase) -> RowChange:
-    """Moves the account's line to the lowest one in force: down at once, up after a dwell."""
+    """Sets the account's line to that of the applicable phase."""
     lower = standing.line < account.line
     input_ = Input.LOWER_LINE if lower else Input.HIGHER_LINE
     return _change(account.eligibility, input_, line=standing.line)
@@ -139,7 +144,7 @@ def _follow(account: Account, standing: ApplicablePhase) -> RowChange:
 def _lasted(
     account: Account, context: DecisionContext, policy: Policy, standing: ApplicablePhase
 ) -> bool:
-    """Whether the run over a line that is higher than before has lasted the dwell."""
+    """Whether the run over the applicable line has lasted the dwell."""
     run = account.above_line_since.get(standing.line)
     return run is not None and run + policy.stability.dwell <= context.time
 

@@ -1,4 +1,4 @@
-"""The effect of a change on an account, without any condition of the domain."""
+"""Applies a change to an account. It has no condition of the domain."""
 
 from schemas.enums import Surface
 from streams.core.model.account import Account, Throttled
@@ -6,7 +6,7 @@ from streams.core.model.change import RowChange
 
 
 def evolve(account: Account, change: RowChange) -> None:
-    """Sets what the change says on the account, its life, its cycle and its surfaces."""
+    """Sets the fields that a change names on the account, its life, its cycle and its surfaces."""
     life = account.life(change.life_mode)
     for name, value in change.account.items():
         setattr(account, name, value)

@@ -1,6 +1,8 @@
-"""Writes down what an input says about an account. What follows is decided elsewhere.
+"""Stores the facts that an input states about an account. Consequences are decided elsewhere.
 
-Each fact is kept with its own time. An input older than the known fact is stale.
+Each fact is kept with the time that its record states. An input older than the stored fact is
+stale. A *run* over a line (the follower number of a phase) is the time since which all readings
+were at or above it (`Account.above_line_since`). Times are milliseconds UTC.
 """
 
 from schemas.enums import Cause, Change, Ignored
@@ -14,20 +16,23 @@ from streams.core.model.policy import Policy
 from streams.core.rules.milder import shorter
 
 OPENING = frozenset({Cause.ORGANIC, Cause.OWNER_PURGE})
-"""Causes that may open a dwell. A correction, or a purge by the platform, may not."""
+"""Causes of a reading that may start a dwell. A correction or a platform's purge may not."""
 
 
 def read_count(account: Account, reading: FollowerCount, policy: Policy) -> bool:
-    """Writes a reading down; False if it is older than the applied one."""
+    """Stores a reading. Returns False if it is older than the stored one.
+
+    Of two readings of one instant the lower one counts.
+    """
     observed_at, known_at = milliseconds(reading.observed_at), account.observed_at
     if known_at is not None and observed_at <= known_at:
         if observed_at < known_at:
             return False
         if account.followers is not None and account.followers <= reading.followers:
-            return True  # Of two counts of one instant the lower counts.
+            return True  # The stored count of this instant is not higher, so it stays.
     may_start_dwell = reading.cause in OPENING
     if observed_at == known_at and not may_start_dwell:
-        # The other count of this instant began runs; the one that counts begins none.
+        # The replaced count of this instant started runs; the cause of this one may start none.
         for line in [line for line, run in account.above_line_since.items() if run == observed_at]:
             del account.above_line_since[line]
     set_count(account, observed_at, reading.followers, may_start_dwell, policy)
@@ -37,9 +42,9 @@ def read_count(account: Account, reading: FollowerCount, policy: Policy) -> bool
 def set_count(
     account: Account, observed_at: int, followers: int, may_start_dwell: bool, policy: Policy
 ) -> None:
-    """Keeps the newest count, and begins and breaks runs over the lines.
+    """Stores the newest count, and begins and ends runs over the lines.
 
-    It does so also for lines that this policy does not have: a later policy may have them again.
+    It also ends runs over lines of an older policy, because a later policy may have them again.
     """
     account.observed_at, account.followers, account.may_start_dwell = (
         observed_at,
@@ -59,14 +64,15 @@ def set_count(
 
 
 def ended(account: Account, observed_at: int) -> bool:
-    """Whether a reading that is read once more is from before a closing that deleted it."""
+    """Whether a reading, in a rescan, is from before a closing that deleted the count."""
     return account.followers is None and observed_at <= (account.opened_at or -1)
 
 
 def begin_above_line(account: Account, policy: Policy, known: frozenset[int], since: int) -> None:
-    """Begins runs over the new lines of a policy, for an account at or above them.
+    """Begins runs at `since` over the lines of a policy that are not in `known`.
 
-    A count that a correction or purge alone put there begins none; it waits for another reading.
+    The count must be at or above the line. If only a correction or a purge brought it there, no run
+    begins before another reading. Runs over lines that the policy does not have are deleted.
     """
     for line in policy.lines:
         if line in known or account.followers is None or account.followers < line:
@@ -80,11 +86,11 @@ def begin_above_line(account: Account, policy: Policy, known: frozenset[int], si
 def new_label(
     known: Label | None, change: CategoryChange, policy: Policy, is_rescan: bool = False
 ) -> Label | None:
-    """The label after a change; None if the change is older than what is known.
+    """Returns the label after a change; None if the change is stale.
 
-    It is also None if it is not newer than a removed one. `since` goes back to where covered labels
-    began to follow one another without a gap. `is_rescan`: the label is read once more, because a
-    new policy may know it.
+    It is stale if it is older than the known label, or not newer than a removed one. The label's
+    `since` is when labels of covered fields began without a gap. `is_rescan`: the label was read
+    before, under an older policy.
     """
     observed_at = milliseconds(change.observed_at)
     category, known_labels = change.category, policy.known_labels
@@ -108,11 +114,11 @@ def new_label(
 
 
 def _of_one_instant(known: Label, read: Label, category: str, is_rescan: bool) -> Label:
-    """Joins two labels of one instant: if alike, the earlier end counts; else they contradict."""
+    """Joins two labels of one instant: if equal, the earlier end counts; else they contradict."""
     if known.contradictory:
         return known
     if known.text is None and read.text is not None and is_rescan:
-        # The new policy knows what was unknown. No text was kept that this one could differ from.
+        # Only the new policy knows the text; none was stored before, so there is no contradiction.
         return read
     if known.text not in (read.text, category):
         return Label(
@@ -123,14 +129,14 @@ def _of_one_instant(known: Label, read: Label, category: str, is_rescan: bool) -
 
 
 def removed_label(known: Label) -> Label:
-    """What stays of a label that a tombstone removed: its time, against older labels to come."""
+    """Returns what is kept of a removed label: its time, so that older labels stay stale."""
     return Label(None, known.observed_at, known.source, None, known.observed_at, removed=True)
 
 
 def undone(account: Account | None, known: Label | None, observed_at: int) -> bool:
-    """Whether a label that is read once more was removed, or ended by a closing, since then.
+    """Whether a label, in a rescan, was later removed by a tombstone or a closing.
 
-    Its tombstone and the closing are not read once more, so the label would come back for good.
+    The removal is not applied again in a rescan, so the label must not be stored again.
     """
     if known is not None:
         return known.removed and observed_at <= known.observed_at
@@ -138,9 +144,10 @@ def undone(account: Account | None, known: Label | None, observed_at: int) -> bo
 
 
 def read_change(account: Account, change: AccountChange, word: StatedWord) -> Ignored | None:
-    """Writes an account change down. Returns why it does not count, or None.
+    """Stores an account change. Returns why it does not count, or None if it counts.
 
-    A protecting word may be a little older than the newest one of its kind, and still counts.
+    A change that protects the owner counts even if it is older than the newest of its kind by up to
+    the allowed clock skew.
     """
     name = change.change
     if name in CLOSING:
@@ -164,16 +171,16 @@ def read_change(account: Account, change: AccountChange, word: StatedWord) -> Ig
 
 
 def _forget_appeals(account: Account, word: StatedWord) -> None:
-    """Another owner: the appeals of the previous one are over."""
+    """Ends the appeals of the previous owner."""
     appeals = heard_of(account).appeals
     for name in [name for name, appeal in appeals.items() if appeal.opened_at < word.at]:
         end_stop(account, appeals.pop(name).since, word.until)
 
 
 def end_mark(heard: Heard, at: int) -> None:
-    """Ends the mark of an appeal that was not upheld later.
+    """Ends the effect of an upheld appeal (no new cycles), unless it was upheld after `at`.
 
-    Of two words of one time the later in the log counts.
+    With equal times, the record with the higher offset counts.
     """
     heard.freed_at = max(at, heard.freed_at or at)
     if heard.upheld_at is not None and heard.upheld_at <= at:
@@ -181,7 +188,7 @@ def end_mark(heard: Heard, at: int) -> None:
 
 
 def begin_hold(hold: Hold | None, since: int, expires_at: int | None) -> Hold:
-    """Adds a hold. A second one joins the first: from the first's start to the later end."""
+    """Returns the hold joined with a new one: from the earlier start to the later end."""
     if hold is None:
         return Hold(since, expires_at)
     later = None
@@ -191,9 +198,9 @@ def begin_hold(hold: Hold | None, since: int, expires_at: int | None) -> Hold:
 
 
 def end_stop(account: Account, since: int, until: int) -> None:
-    """Ends a hold, an appeal or an unclear word, and keeps its stretch for the open cycles' clocks.
+    """Stores the period of an ended hold, appeal or unclear word as a stop of the open cycles.
 
-    A stretch that was over before the clock began can move nothing, and is not kept.
+    A stop that ended before the cycle's answer window began has no effect and is not kept.
     """
     if account.heard is not None:
         account.heard.paused_until = max(until, account.heard.paused_until or until)
@@ -207,7 +214,7 @@ def end_stop(account: Account, since: int, until: int) -> None:
 
 
 def drop_expired_hold(account: Account, time: int) -> bool:
-    """Ends a hold whose time is up; True if one ended."""
+    """Ends a hold that has expired at `time`. Returns True if one ended."""
     hold = account.hold
     if hold is None or hold.expires_at is None or hold.expires_at > time:
         return False
@@ -217,7 +224,7 @@ def drop_expired_hold(account: Account, time: int) -> bool:
 
 
 def forget_count(account: Account) -> None:
-    """Below the floor: deletes everything about the count but when it was last read."""
+    """Deletes the count and label of an account below the floor; keeps the reading's time."""
     account.followers = None
     account.label = account.kept_label = account.kept = None
     account.above_line_since = {}
@@ -227,7 +234,7 @@ def forget_count(account: Account) -> None:
 
 
 def remains(account: Account) -> Account:
-    """What is kept of a closed account, under the digest of its key."""
+    """Returns what is kept of a closed account, under the digest of its key."""
     return Account(
         observed_at=account.observed_at,
         last_applied=account.last_applied,

@@ -1,7 +1,9 @@
-"""Conditions of the invitation machine: what a receipt, a control or a change of facts means.
+"""Conditions of the invitation machine: what a receipt, a control or changed facts do to a cycle.
 
-Each function looks at one input. It returns the changes in order, or the word that says why the
-input does not count. What waits for time is in `agenda`; what happens to surfaces is in `throttle`.
+Each function handles one input. It returns the changes in order, or why the input does not count.
+Timers are in `agenda`, restrictions in `throttle`. The *terms* of a cycle are what its invitation
+promised. A *stop* is a period in which the answer window stands still (model/instants.py). An input
+*enters* when its record is appended to Kafka. Instants are milliseconds UTC.
 """
 
 from typing import Any
@@ -34,7 +36,7 @@ def row_change(
     sets_life: dict[str, Any] | None = None,
     sets_cycle: dict[str, Any] | None = None,
 ) -> RowChange:
-    """The change that a row makes to a life. The drafts must be what the row emits."""
+    """Makes the change for a row of the invitation table. The drafts must match what it emits."""
     row = INVITATION[life.state][input_]
     assert tuple(draft.event for draft in drafts) == row.emits, (life.state, input_, drafts)
     return RowChange(
@@ -57,9 +59,9 @@ def ending(
     lift_reason: Ground,
     *drafts: EventDraft,
 ) -> list[RowChange]:
-    """The changes of a row that leads to NONE.
+    """Makes the changes for a row that leads to NONE.
 
-    They send the event and the lifts, start the cool-down, and delete the cycle.
+    They send the event and the lifts of restrictions, start the cool-down, and delete the cycle.
     """
     row = INVITATION[life.state][input_]
     until = None
@@ -74,7 +76,7 @@ def ending(
 
 
 def terms_of(account: Account, policy: Policy, standing: ApplicablePhase, time: int) -> Terms:
-    """What an invitation that is issued now promises; pinned for the whole cycle."""
+    """Returns the terms of an invitation that is issued now; they are fixed for the whole cycle."""
     field = label_field(account, policy, time)
     assert field is not None
     assert account.label is not None
@@ -106,7 +108,7 @@ def terms_of(account: Account, policy: Policy, standing: ApplicablePhase, time: 
 
 
 def issued_draft(terms: Terms, mode: Mode, reason: Ground) -> EventDraft:
-    """`invitation.issued` with what the terms promise."""
+    """Makes the event `invitation.issued` for these terms."""
     window = terms.answer_window
     return EventDraft(
         Event.INVITATION_ISSUED,
@@ -126,7 +128,7 @@ def issued_draft(terms: Terms, mode: Mode, reason: Ground) -> EventDraft:
 
 
 def issue(account: Account, context: DecisionContext, standing: ApplicablePhase) -> list[RowChange]:
-    """Starts a cycle. In a shadow life its notice counts as delivered at once."""
+    """Starts a cycle. In the shadow life its notice counts as delivered at once."""
     assert context.policy is not None
     mode = standing.mode
     life = account.life(mode)
@@ -134,7 +136,7 @@ def issue(account: Account, context: DecisionContext, standing: ApplicablePhase)
     cycle = Cycle(terms=terms, issued_at=context.now, first_issued_at=context.now)
     until = account.heard.paused_until if account.heard is not None else None
     if until is not None and until > context.now:
-        # A fast clock may date the end of a stop after its entry: it ends at the stated time.
+        # A sender with a fast clock may have dated a stop's end in the future; that end counts.
         cycle.stops = ((context.now, until),)
     change = row_change(
         life,
@@ -165,7 +167,10 @@ def reissue(life: Life, mode: Mode, context: DecisionContext) -> list[RowChange]
 
 
 def base_deadline(cycle: Cycle, policy: Policy | None, delivered_at: int) -> int | None:
-    """The deadline before any stop: the pinned window, or the present one if it is milder."""
+    """Returns the deadline without any stop: by the terms, or by the policy if that is later.
+
+    None if the terms have no answer window.
+    """
     window, answer_by = cycle.terms.answer_window, cycle.terms.answer_by
     if window is None:
         return None
@@ -180,7 +185,11 @@ def base_deadline(cycle: Cycle, policy: Policy | None, delivered_at: int) -> int
 def delivery(
     cycle: Cycle, mode: Mode, context: DecisionContext, occurred_at: int, reason: Ground
 ) -> tuple[EventDraft, dict[str, Any]]:
-    """The delivered event and what it sets. Neither time is before what was said earlier."""
+    """Returns the event `invitation.delivered`, and the fields that it sets on the cycle.
+
+    `delivered_at` is not before the issue, and the deadline is not before an earlier one or an
+    extension.
+    """
     delivered_at = max(occurred_at, cycle.issued_at)
     base = base_deadline(cycle, context.policy, delivered_at)
     floors = (cycle.deadline_at or 0, cycle.extended_to or 0)
@@ -205,14 +214,14 @@ def delivery(
 
 
 def cancelled(mode: Mode, reason: Ground) -> EventDraft:
-    """`invitation.cancelled`."""
+    """Makes the event `invitation.cancelled`."""
     return EventDraft(Event.INVITATION_CANCELLED, reason, mode, {})
 
 
 def decide_departure(
     account: Account, context: DecisionContext, input_: Input, reason: Ground
 ) -> list[RowChange]:
-    """The account closed or changed its owner: cancels open cycles, voids consents."""
+    """Cancels open cycles and voids consents of an account that closed or changed its owner."""
     changes: list[RowChange] = []
     for mode in LIVES:
         changes += _departure(account.life(mode), mode, context, input_, reason)
@@ -222,10 +231,10 @@ def decide_departure(
 def decide_past(
     account: Account, context: DecisionContext, input_: Input, reason: Ground, at: int
 ) -> Decided:
-    """An account change that is no longer the newest, but was true when it was said.
+    """Decides for a stale account change, which was still true at its time `at`.
 
-    It ends what did not begin clearly later: a cycle, by its first issue; a consent, by its answer.
-    An exemption voids no consent.
+    It ends an open cycle that was first issued up to `at` plus the allowed clock skew, and voids a
+    consent that was answered up to then. An exemption voids no consent.
     """
     changes: list[RowChange] = []
     for mode in LIVES:
@@ -256,7 +265,7 @@ def _departure(
 def decide_gone(
     account: Account, context: DecisionContext, mode: Mode, reason: Ground
 ) -> list[RowChange]:
-    """Ends an open cycle that has lost its ground."""
+    """Cancels an open cycle whose conditions no longer hold."""
     return ending(account.life(mode), mode, context, Input.GONE, reason, cancelled(mode, reason))
 
 
@@ -274,7 +283,7 @@ def decide_new_notice(account: Account, context: DecisionContext) -> list[RowCha
 
 
 def void_notice(life: Life, context: DecisionContext) -> list[RowChange]:
-    """Ends a consent to a notice that a renewing one has replaced."""
+    """Voids the consent to a notice that a newer version with `renew` has replaced."""
     draft = EventDraft(Event.CONSENT_VOIDED, Ground.NOTICE, Mode.ENFORCE, {})
     return ending(life, Mode.ENFORCE, context, Input.NEW_NOTICE, Ground.POLICY, draft)
 
@@ -282,7 +291,7 @@ def void_notice(life: Life, context: DecisionContext) -> list[RowChange]:
 def clock_stops(
     account: Account, cycle: Cycle, context: DecisionContext
 ) -> list[tuple[int, int | None]]:
-    """Every stretch in which the clock of this cycle stood still."""
+    """Returns every stop of the cycle's answer window; the end None means: has not ended."""
     stops: list[tuple[int, int | None]] = list(cycle.stops)
     if account.hold is not None:
         stops.append((account.hold.since, None))
@@ -294,7 +303,7 @@ def clock_stops(
 
 
 def decide_deadline(account: Account, context: DecisionContext, mode: Mode) -> RowChange | None:
-    """Moves the deadline later, for a stop that ended or a policy that became milder."""
+    """Makes the change that moves the deadline later after a stop or a milder policy; else None."""
     life = account.life(mode)
     cycle = life.cycle
     if cycle is None or life.state not in (Invitation.DELIVERED, Invitation.DECLINED):
@@ -317,16 +326,16 @@ def decide_deadline(account: Account, context: DecisionContext, mode: Mode) -> R
     effects = {"clock_base": base, "clock_from": cycle.delivered_at}
     pinned = base_deadline(cycle, None, cycle.delivered_at)
     if base == pinned:
-        # The promised window and all stops together end later than the operator's date.
+        # The window of the terms plus all stops ends later than the date that an operator set.
         return _extended(life, mode, Input.CLOCK_RESUMED, Ground.PAUSE, milder.deadline, effects)
     return _extended(life, mode, Input.MILDER_POLICY, Ground.POLICY, milder.deadline, effects)
 
 
 def extend(life: Life, mode: Mode, until: int, issued_at: int) -> Decided:
-    """An operator gives longer. A date that is not later does not count.
+    """Extends the deadline to `until`, by an operator's control; an earlier date does not count.
 
-    Before a delivery no deadline is known; then no deadline of the cycle will be before the date.
-    After the expiry the date waits for another delivery.
+    Before a delivery there is no deadline; then `until` becomes the earliest possible one. After
+    the expiry, `until` is kept for another delivery.
     """
     cycle = life.cycle
     if cycle is None or life.state not in OPEN:
@@ -352,22 +361,22 @@ def _extended(
 
 
 def entered_late(account: Account, cycle: Cycle, context: DecisionContext, entry: int) -> bool:
-    """Whether a word entered after the last communicated deadline, while its clock ran."""
+    """Whether an input entered after the last communicated deadline, with the clock not stopped."""
     if cycle.deadline_at is None or entry <= cycle.deadline_at:
         return False
     undelivered = account.live.state in (Invitation.INVITED, Invitation.UNDELIVERED)
     if undelivered and Event.INVITATION_EXPIRED in cycle.ordinals:
-        return False  # That deadline has acted, and the notice bounced: the answer opens a window.
+        return False  # The invitation expired and its notice then failed: a new window follows.
     counted_from = cycle.clock_from or cycle.issued_at
     stops = clock_stops(account, cycle, context)
     return not reckon(cycle.clock_base or cycle.deadline_at, counted_from, stops).stopped
 
 
 def note_overdue(account: Account, context: DecisionContext, entry: int) -> None:
-    """Notes that the deadline had passed when a word entered that is read before it acts.
+    """Notes on the cycle that an input entered after the deadline, before the expiry was decided.
 
-    A punctual worker had expired the invitation by then. What the word changes, an extension or a
-    hold, must not turn silence into a refusal for a late one.
+    A worker without delay would have expired the invitation without an answer by then. If the input
+    moves the deadline (an extension, a hold), a later refusal must not count as one in time.
     """
     cycle = account.live.cycle
     if cycle is None or account.live.state is not Invitation.DELIVERED:
@@ -379,10 +388,11 @@ def note_overdue(account: Account, context: DecisionContext, entry: int) -> None
 def note_earlier_delivery(
     account: Account, cycle: Cycle, context: DecisionContext, occurred_at: int
 ) -> None:
-    """Notes that a refusal entered after the deadline of a delivery whose receipt is read after it.
+    """Notes on the cycle that the refusal entered too late for a delivery known only now.
 
-    What is fetched first is read first. A punctual worker had read the receipt, and had expired the
-    invitation without an answer by then: what was said so late makes no refusal of that silence.
+    The receipt of that delivery, read after the refusal, gives an earlier deadline. A worker
+    without delay would have expired the invitation without an answer by then, so the refusal counts
+    as late.
     """
     delivered_at = max(occurred_at, cycle.issued_at)
     base = base_deadline(cycle, context.policy, delivered_at)

@@ -1,8 +1,8 @@
-"""What counts while a cycle is open: the milder of what was pinned at issue and the present policy.
+"""Chooses, while a cycle is open, the milder of its terms and the present policy.
 
-The terms of a cycle of the first edition lack the exit line, `leave_after`, `max_age` and
-`on_fall_below`; there those of the present policy count. schemas/CONTRACT.md,
-"Eligibility" and "Terms".
+The terms are fixed at issue. Those of a cycle of the first edition lack the exit line,
+`leave_after`, `max_age` and `on_fall_below`; the present policy's values apply then.
+schemas/CONTRACT.md, "Eligibility" and "Terms".
 """
 
 from streams.core.lifecycle import OPEN
@@ -11,7 +11,7 @@ from streams.core.model.policy import PPM, Policy
 
 
 def open_cycle(account: Account) -> Cycle | None:
-    """The open cycle, live or shadow; None if there is none. A consent in force is none."""
+    """Returns the open cycle, live or shadow; None without one. A granted cycle is not open."""
     life = account.live
     if life.cycle is not None and life.state in OPEN:
         return life.cycle
@@ -20,21 +20,21 @@ def open_cycle(account: Account) -> Cycle | None:
 
 
 def shorter(one: int | None, other: int | None) -> int | None:
-    """The shorter of two durations. None means without end, and is the longest."""
+    """Returns the shorter of two durations. None means unlimited."""
     if one is None or other is None:
         return other if one is None else one
     return min(one, other)
 
 
 def exit_line(line: int, exit_ratio_ppm: int) -> int:
-    """The lowest count that is not below the exit line of a line."""
+    """Returns the exit line, rounded up: the lowest follower count that is not below it."""
     return -(-line * exit_ratio_ppm // PPM)
 
 
 def cycle_exit_line(cycle: Cycle, policy: Policy) -> int:
-    """The higher exit line of a cycle. Each line is taken times its own ratio.
+    """Returns the higher of two exit lines: by the terms and by the present policy.
 
-    The present line is that of the phase with the name of the cycle's phase.
+    The policy's is that of the phase with the name of the cycle's phase, if it has one.
     """
     ratio = policy.stability.exit_ratio_ppm
     present = [
@@ -46,26 +46,26 @@ def cycle_exit_line(cycle: Cycle, policy: Policy) -> int:
 
 
 def pinned_exit_line(cycle: Cycle) -> int:
-    """The exit line of the terms alone. Without a pinned ratio, no count is below it."""
+    """Returns the exit line of the terms; 0 if they have none."""
     ratio = cycle.terms.exit_ratio_ppm
     return 0 if ratio is None else exit_line(cycle.terms.line, ratio)
 
 
 def cycle_leave_after(cycle: Cycle, policy: Policy) -> int:
-    """How long a count below the exit line has to last, in milliseconds."""
+    """Returns how long the count must stay below the exit line to leave, in milliseconds."""
     present = policy.stability.leave_after
     pinned = cycle.terms.exit_ratio_ppm is not None
     return min(cycle.terms.leave_after, present) if pinned else present
 
 
 def cycle_keeps(cycle: Cycle, policy: Policy) -> bool:
-    """True for `on_fall_below: keep`, unless the terms or the policy say `close`."""
+    """Whether a cycle stays open below the exit line: terms and policy say to keep it."""
     pinned = cycle.terms.exit_ratio_ppm is not None
     return policy.keep_on_fall_below and (cycle.terms.keep or not pinned)
 
 
 def max_age(account: Account, policy: Policy) -> int | None:
-    """How old facts may be for an adverse event, in milliseconds; None: of any age."""
+    """Returns how old a reading may be for an adverse event, in milliseconds; None: any age."""
     cycle = open_cycle(account)
     present = policy.stability.max_age
     if cycle is None or cycle.terms.exit_ratio_ppm is None:
@@ -74,14 +74,14 @@ def max_age(account: Account, policy: Policy) -> int | None:
 
 
 def is_below(account: Account, cycle: Cycle, policy: Policy) -> bool:
-    """Whether the count is below the exit line of an open cycle, and this has an effect."""
+    """Whether the count is below the exit line of an open cycle that does not stay open there."""
     if account.followers is None or cycle_keeps(cycle, policy):
         return False
     return account.followers < cycle_exit_line(cycle, policy)
 
 
 def same_side(account: Account, before: int, after: int, policy: Policy) -> bool:
-    """Whether two counts lie on one side of the exit line of the open cycle, if there is one."""
+    """Whether two counts lie on the same side of the open cycle's exit line; True without one."""
     cycle = open_cycle(account)
     lowest = after if after < before else before
     if cycle is None or (lowest >= policy.lines[-1] and lowest >= cycle.terms.line):
@@ -91,7 +91,7 @@ def same_side(account: Account, before: int, after: int, policy: Policy) -> bool
 
 
 def leaves_at(account: Account, policy: Policy) -> int | None:
-    """When a leaving is over; None if the account is not leaving."""
+    """Returns the instant at which a leaving is over; None if the account is not leaving."""
     cycle = open_cycle(account)
     if account.leaving_since is None or cycle is None:
         return None

@@ -1,8 +1,7 @@
-"""What the notifier says: the owner's notice was delivered, or failed.
+"""Decides what a receipt of the notifier changes: the owner's notice was delivered, or failed.
 
-schemas/CONTRACT.md, "Answers, receipts, unclear words".
-
-A receipt is about an issued notice only. `failed` also counts against an earlier delivery.
+schemas/CONTRACT.md, "Answers, receipts, unclear words". `word` holds the times of the receipt
+(inputs/heard.py).
 """
 
 from schemas.enums import Event, Ground, Ignored, Mode, Outcome
@@ -18,16 +17,16 @@ from streams.core.rules.invitation import Decided, delivery, note_earlier_delive
 from streams.core.rules.throttle import release_all
 
 MOST_RECEIPTS = 100
-"""How many receipts of a cycle are remembered: those with the latest time."""
+"""How many receipts of a cycle are remembered: those with the latest times."""
 
 _WIDTH = 16
-"""The length of the entry of a remembered receipt."""
+"""The length in bytes of the entry of a remembered receipt (marks.py)."""
 
 
 def decide_receipt(
     account: Account, context: DecisionContext, receipt: NoticeReceipt, word: StatedWord
 ) -> Decided:
-    """What a receipt does to the live cycle. A shadow notice is never sent."""
+    """Decides what a receipt changes in the live cycle. Shadow notices are never sent."""
     life = account.live
     cycle = life.cycle
     if cycle is None:
@@ -35,7 +34,7 @@ def decide_receipt(
     expected = ids.invitation_id(*context.ref, Mode.ENFORCE, life.cycle_number)
     if receipt.invitation_id != expected:
         return Ignored.OTHER_CYCLE
-    # A receipt that does not count is remembered, too: in another state it might count.
+    # A receipt without effect is remembered too: its repeat might have one in a later state.
     if not _first_told(cycle, receipt, word):
         return Ignored.REPEAT
     if receipt.outcome is Outcome.DELIVERED:
@@ -44,7 +43,7 @@ def decide_receipt(
 
 
 def _first_told(cycle: Cycle, receipt: NoticeReceipt, word: StatedWord) -> bool:
-    """Remembers a receipt; False if one that is alike in every field is remembered."""
+    """Remembers a receipt. Returns False if one with the same content is remembered already."""
     mark = ids.content_mark(word.stated, receipt.outcome, receipt.failure)
     known = (receipt.occurred_ms, str(receipt.outcome)) in cycle.receipt_keys
     if known or marks.entries(cycle.receipts, 1, mark, _WIDTH):
@@ -56,7 +55,7 @@ def _first_told(cycle: Cycle, receipt: NoticeReceipt, word: StatedWord) -> bool:
 def _delivered(
     account: Account, cycle: Cycle, context: DecisionContext, word: StatedWord
 ) -> Decided:
-    """Delivered, unless there is a failure that is not older."""
+    """Decides for a receipt `delivered`. It is stale if a failure is known that is not older."""
     life = account.live
     if row_of(life.state, Input.RECEIPT_DELIVERED) is None:
         if life.state is Invitation.DECLINED:
@@ -71,7 +70,10 @@ def _delivered(
 def _failed(
     life: Life, cycle: Cycle, context: DecisionContext, receipt: NoticeReceipt, word: StatedWord
 ) -> Decided:
-    """Failed: also against an earlier delivery, and against an expiry that nobody answered."""
+    """Decides for a receipt `failed`.
+
+    It also cancels an earlier delivery, and an expiry without an answer.
+    """
     if life.state is Invitation.UNDELIVERED:
         cycle.failed_at = max(word.at, cycle.failed_at or word.at)
     row = row_of(life.state, Input.RECEIPT_FAILED)
@@ -102,5 +104,5 @@ def _failed(
 
 
 def has_answered(cycle: Cycle) -> bool:
-    """Whether a grant or refusal of the cycle was applied, even one that was only recorded."""
+    """Whether a grant or refusal of the cycle was applied, even without a transition."""
     return cycle.answered_by is not None or cycle.answered_at is not None

@@ -1,6 +1,6 @@
-"""The statement of reasons of a restriction: facts as bands, policy, dates, and redress.
+"""Makes the statement of reasons of a restriction: facts as bands, policy, dates, and redress.
 
-The form for machines is in `schemas/statement.py`; `operate` puts it into Chinese and English.
+`schemas/statement.py` defines its format; `operate` translates it into Chinese and English.
 """
 
 from bisect import bisect_right
@@ -31,7 +31,7 @@ EARNINGS = frozenset(
 
 
 def band(followers: int) -> str:
-    """The band of a count. Raw counts do not leave Byline."""
+    """Returns the band of a follower count. Exact counts do not leave Byline."""
     return _BANDS[bisect_right(_BAND_STARTS, followers)]
 
 
@@ -45,12 +45,12 @@ def statement(
     throttle_id: str,
     time: int,
 ) -> dict[str, Any]:
-    """The value of `statement` in a `throttle.applied` event.
+    """Returns the value of `statement` in a `throttle.applied` event.
 
-    The ground is what was pinned at issue. The band is that of the count on which the invitation
-    rests, so that line, phase and band agree, however the count has moved since. Every restriction
-    requires that the count is still not below `exit_line`; with `on_fall_below: keep` there is no
-    such line, and it is None. The field is the one that holds when the restriction begins.
+    `ground` states the terms, which are fixed at issue. The band is that of the count at issue, so
+    that line, phase and band agree whatever the count is now. A restriction requires that the count
+    is not below `exit_line`; with `on_fall_below: keep` there is no such line, and it is None. The
+    field is the present one. `time`: milliseconds UTC.
     """
     cycle = life.cycle
     assert cycle is not None
@@ -59,7 +59,7 @@ def statement(
     assert account.followers is not None
     terms = cycle.terms
     field = label_field(account, policy, time)
-    # Terms of the first edition have no count: it was at the line or above when they were pinned.
+    # Terms of the first edition have no count; at issue it was at or above the line.
     invited_with = max(terms.followers or account.followers, terms.line)
     source = account.label.source if field is not None and account.label else terms.field_source
     return {

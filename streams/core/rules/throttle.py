@@ -1,7 +1,7 @@
 """Conditions of the throttle machine: which surfaces are restricted, how, and until when.
 
-Only surfaces that the cycle's pinned terms name *and* the present policy still names, at the milder
-of both levels, in the weaker of both modes.
+A surface can be restricted only if the cycle's terms and the present policy both name it, at the
+milder of both levels and in the weaker of both modes. The terms are what the invitation promised.
 """
 
 from collections.abc import Mapping
@@ -23,15 +23,16 @@ _SURFACES = tuple(Surface)
 
 
 def in_order(by_surface: Mapping[Surface, _T]) -> list[tuple[Surface, _T]]:
-    """Items by surface, in the order of `schemas.enums.Surface`, however they were written."""
+    """Returns the items of a mapping in the order of `schemas.enums.Surface`."""
     return [(surface, by_surface[surface]) for surface in _SURFACES if surface in by_surface]
 
 
 def grounds(cycle: Cycle) -> frozenset[Ground]:
-    """What an expiry of this cycle restricts for: everything that `on` has to name.
+    """Returns the grounds on which an expiry restricts; the policy's `on` must name all of them.
 
-    A refusal that entered Kafka after the deadline counts as silence as well. At the deadline a
-    punctual worker heard silence, so a late worker must not restrict for the refusal alone.
+    For a refusal that entered Kafka after the deadline these are a refusal and no answer. A worker
+    without delay saw no answer at the deadline, so a late one must not restrict for the refusal
+    alone.
     """
     if cycle.answered_at is None:
         return frozenset({Ground.NO_ANSWER})
@@ -43,7 +44,7 @@ def grounds(cycle: Cycle) -> frozenset[Ground]:
 def restrictable(
     cycle: Cycle, policy: Policy | None, life_mode: Mode
 ) -> dict[Surface, tuple[Level, Mode]]:
-    """The surfaces that an expiry of this cycle may restrict now."""
+    """Returns level and mode of the surfaces that an expiry of this cycle may restrict now."""
     if policy is None or cycle.restriction_waived:
         return {}
     if not grounds(cycle) <= policy.consequence.on.intersection(cycle.terms.on):
@@ -64,7 +65,7 @@ def restrictable(
 def apply_all(
     account: Account, life_mode: Mode, context: DecisionContext, reason: Ground
 ) -> list[RowChange]:
-    """The restrictions that follow an expiry, in the order of `schemas.enums.Surface`."""
+    """Makes the restrictions that follow an expiry, in the order of `schemas.enums.Surface`."""
     life = account.life(life_mode)
     cycle = life.cycle
     assert cycle is not None
@@ -124,7 +125,7 @@ def _apply(
 def throttle_id(
     context: DecisionContext, life_mode: Mode, life: Life, surface: Surface, ordinal: int
 ) -> str:
-    """The id of a restriction: the same in its applied, renewed and lifted events."""
+    """Returns the id of a restriction: the same in its applied, renewed and lifted events."""
     return ids.derive(*context.ref, life_mode, life.cycle_number, "throttle", surface, ordinal)
 
 
@@ -136,7 +137,7 @@ def release(
     input_: Input,
     reason: Ground,
 ) -> RowChange:
-    """Frees one surface, for one of the reasons of `throttle.lifted`."""
+    """Lifts the restriction of one surface, for one of the reasons of `throttle.lifted`."""
     assert life.cycle is not None
     throttled = life.cycle.throttles[surface]
     data = {
@@ -151,7 +152,7 @@ def release(
 def release_all(
     life: Life, life_mode: Mode, context: DecisionContext, reason: Ground
 ) -> list[RowChange]:
-    """Frees every surface that this life restricts."""
+    """Lifts every restriction of this life."""
     throttles = life.cycle.throttles if life.cycle is not None else {}
     return [
         release(life, life_mode, context, surface, Input.RELEASE, reason)
@@ -162,7 +163,7 @@ def release_all(
 def renew(
     account: Account, life_mode: Mode, context: DecisionContext, surface: Surface
 ) -> RowChange:
-    """Renews a restriction whose ground still holds: the next review moves, the end does not."""
+    """Renews a restriction after its review: sets the next review, keeps the end."""
     life = account.life(life_mode)
     assert life.cycle is not None
     assert context.policy is not None
@@ -185,7 +186,7 @@ def renew(
 
 
 def decide_release(account: Account, life_mode: Mode, context: DecisionContext) -> list[RowChange]:
-    """Frees what a milder policy no longer restricts, or restricts less than was applied."""
+    """Lifts restrictions that the present policy allows no longer, or only in a milder form."""
     life = account.life(life_mode)
     if life.cycle is None or not life.cycle.throttles or context.policy is None:
         return []
@@ -198,17 +199,17 @@ def decide_release(account: Account, life_mode: Mode, context: DecisionContext) 
 
 
 def _milder(throttled: Throttled, level: Level, mode: Mode) -> bool:
-    """Whether less is allowed now than was applied. A stricter policy does not reach back."""
+    """Whether level or mode allowed now is milder than that of the restriction in force."""
     lighter = throttled.level is Level.OFF and level is Level.LIMITED
     weaker = throttled.mode is Mode.ENFORCE and mode is not Mode.ENFORCE
     return lighter or weaker
 
 
 def cycle_ends_at(cycle: Cycle, policy: Policy | None) -> int | None:
-    """When an expired cycle ends by itself; None: never.
+    """Returns when an expired cycle ends by itself; None: never.
 
-    It ends with its last restriction. Without any, it ends after the shorter of pinned and present
-    `expires_after`.
+    It ends with its last restriction. Without one, it ends after the shorter `expires_after` of
+    terms and present policy.
     """
     if cycle.throttles:
         return max(ends_at(throttled, policy) for throttled in cycle.throttles.values())
@@ -219,9 +220,10 @@ def cycle_ends_at(cycle: Cycle, policy: Policy | None) -> int | None:
 
 
 def is_over(life: Life, policy: Policy | None, entry: int) -> bool:
-    """Whether an answer entered after the end of an expired cycle that has not acted yet.
+    """Whether the record of an answer entered after its expired cycle had ended by time.
 
-    It is applied after that end, like an answer without a cycle, because nothing else can follow.
+    The timer of that end may not have acted yet. Such an answer belongs to no cycle. `entry`: when
+    the record was appended to Kafka, in milliseconds UTC.
     """
     if life.state is not Invitation.EXPIRED or life.cycle is None:
         return False
@@ -232,7 +234,7 @@ def is_over(life: Life, policy: Policy | None, entry: int) -> bool:
 
 
 def ends_at(throttled: Throttled, policy: Policy | None) -> int:
-    """When a restriction ends: as communicated, or earlier if the present policy is milder."""
+    """Returns when a restriction ends: as communicated, or earlier by a milder present policy."""
     if policy is None:
         return throttled.expires_at
     return min(throttled.expires_at, throttled.effective_at + policy.consequence.expires_after)

@@ -1,8 +1,9 @@
-"""Unclear words: somebody said something about an account that cannot be read or does not fit.
+"""Keeps unclear words: records about an account that cannot be read or do not fit.
 
-Until it is cleared up, nothing adverse happens to the account, and the clock of the answer stands
-still. Of each kind the first and the newest are kept, however many there are. schemas/CONTRACT.md,
-"Answers, receipts, unclear words".
+Until they are cleared up, no adverse event of the account is decided, and the owner's answer window
+stands still. Of each kind only times of the first and the newest are kept. The *entry* of a record
+is when it was appended to Kafka. schemas/CONTRACT.md, "Answers, receipts, unclear words", whose
+rows (a) and (b) are meant below.
 """
 
 from collections.abc import Iterator
@@ -13,11 +14,14 @@ from streams.core.model.account import Account, Cycle, Unclear
 from streams.core.rules.facts import end_stop
 
 APPEALS = "appeals"
-"""The kind of openings beyond the limit of open appeals. Only `settle` ends them."""
+"""The kind of unclear words for appeals beyond the limit. Only the command `settle` ends them."""
 
 
 def added(known: Unclear | None, entry: int, own: int | None) -> Unclear:
-    """Adds an unclear word to those known. `own`: its own time, if that could be read."""
+    """Returns the unclear words of a kind with one more.
+
+    `own`: the time that its record states, None if it could not be read. Milliseconds UTC.
+    """
     at = entry if own is None else own
     if known is None:
         return Unclear(at, entry, own, at)
@@ -31,7 +35,7 @@ def added(known: Unclear | None, entry: int, own: int | None) -> Unclear:
 
 
 def unclear_answer(cycle: Cycle, entry: int, own: int | None) -> bool:
-    """Keeps an unclear answer (a); False if a later answer has cleared it up already."""
+    """Keeps an unclear answer (a). Returns False if a later answer has already cleared it up."""
     if cycle.answered_by is not None:
         answer_entry, answer_at = cycle.answered_by
         if answer_entry > entry and (own is None or answer_at >= own):
@@ -41,13 +45,16 @@ def unclear_answer(cycle: Cycle, entry: int, own: int | None) -> bool:
 
 
 def unclear_word(account: Account, kind: str, entry: int, own: int | None = None) -> None:
-    """Keeps an unclear word of a topic (b), or an opening beyond the limit of appeals."""
+    """Keeps an unclear account change or control (b), or an appeal beyond the limit."""
     unclear = heard_of(account).unclear
     unclear[kind] = added(unclear.get(kind), entry, own)
 
 
 def answered(account: Account, cycle: Cycle, answer: Answer, word: StatedWord) -> None:
-    """A grant or refusal was applied: it clears up what came in before it and is not newer."""
+    """Notes an applied grant or refusal, which clears up unclear answers before it.
+
+    They must not have entered later, nor state a later time. A withdrawal clears up nothing.
+    """
     if answer is Answer.WITHDRAWN:
         return
     cycle.answered_by = (word.entry, word.at)
@@ -60,7 +67,7 @@ def answered(account: Account, cycle: Cycle, answer: Answer, word: StatedWord) -
 
 
 def applied(account: Account, topic: str, word: StatedWord) -> None:
-    """A word of a topic was applied: it clears up what came in before it in that topic."""
+    """Clears up the unclear words of a topic that did not enter after an applied word of it."""
     unclear = heard_of(account).unclear
     known = unclear.get(topic)
     if known is not None and word.entry >= known.entry:
@@ -69,7 +76,7 @@ def applied(account: Account, topic: str, word: StatedWord) -> None:
 
 
 def settle(account: Account, word: StatedWord) -> Ignored:
-    """A person has looked into it: ends what is known and not later than the word."""
+    """Clears up all unclear words that are not later than an operator's command `settle`."""
     unclear = heard_of(account).unclear
     for kind in [kind for kind, known in unclear.items() if known.newest <= word.at]:
         end_stop(account, unclear.pop(kind).since, word.until)
@@ -82,7 +89,7 @@ def settle(account: Account, word: StatedWord) -> Ignored:
 
 
 def unclear_since(account: Account) -> Iterator[int]:
-    """From when the clock stands still, for each kind of unclear words."""
+    """Yields, for each kind of unclear words, from when it stops the answer window."""
     if account.heard is not None:
         for known in account.heard.unclear.values():
             yield known.since

@@ -1,10 +1,11 @@
-"""What came in late: a count or label that waits for an end, or one that breaks a dwell.
+"""Handles readings and labels that are read before an earlier timer, or after newer ones.
 
-What ends in the owner's favour ends at its own time. An input that entered after that end is kept
-and counts once the end has acted (schemas/CONTRACT.md, "Eligibility"). A stale reading or label
-inside a dwell starts the dwell anew if nothing was issued from it yet (schemas/CONTRACT.md,
-"Labels and counts"). Where no dwell has begun yet, it begins no earlier for that: the topics are
-read in any order.
+A leaving and the end of a label favour the owner and take effect at their own time. A reading or
+label that entered Kafka after that time is kept aside until the timer has acted
+(schemas/CONTRACT.md, "Eligibility"). A stale reading or label that contradicts a dwell restarts the
+dwell if no invitation was issued from it (schemas/CONTRACT.md, "Labels and counts"). If it is read
+before the dwell begins, the dwell must not begin earlier either, because topics are read in any
+order. A *run* over a line is the time since which all readings were at or above it.
 """
 
 from msgspec.structs import replace
@@ -19,7 +20,7 @@ from streams.core.rules.milder import leaves_at, open_cycle
 
 
 def count_waits(account: Account, entry: int, policy: Policy) -> bool:
-    """Whether a reading entered after the end of a leaving that has not acted yet."""
+    """Whether a reading entered after a leaving was over by time, but its timer has not acted."""
     if account.eligibility is not Eligibility.LEAVING:
         return False
     leave_at = leaves_at(account, policy)
@@ -27,9 +28,10 @@ def count_waits(account: Account, entry: int, policy: Policy) -> bool:
 
 
 def keep_count(account: Account, reading: FollowerCount) -> None:
-    """Keeps a reading that entered after the end of a leaving until that end has acted.
+    """Keeps a reading aside until the timer of the leaving has acted.
 
-    It breaks runs at once, even if a newer reading comes after it.
+    It ends runs over higher lines at once. Of several readings the newest is kept; of one instant,
+    the lowest.
     """
     observed_at = milliseconds(reading.observed_at)
     if account.observed_at is not None and observed_at < account.observed_at:
@@ -43,7 +45,7 @@ def keep_count(account: Account, reading: FollowerCount) -> None:
 
 
 def take_kept(account: Account, policy: Policy | None) -> None:
-    """Lets the kept inputs count, once the end of the leaving or of the label has acted."""
+    """Applies the reading and label kept aside, if the end that they waited for has acted."""
     if account.aside is None:
         return
     if account.kept is not None and account.eligibility is not Eligibility.LEAVING:
@@ -56,7 +58,7 @@ def take_kept(account: Account, policy: Policy | None) -> None:
 
 
 def label_keeps(account: Account, entry: int) -> bool:
-    """Whether a label that entered then has to wait for the end of the one before."""
+    """Whether a label with this entry must be kept aside until the present label has ended."""
     if account.eligibility is Eligibility.OUTSIDE or account.label is None:
         return False
     valid_until = account.label.valid_until
@@ -64,7 +66,7 @@ def label_keeps(account: Account, entry: int) -> bool:
 
 
 def reading_breaks(account: Account, reading: FollowerCount, policy_since: int) -> bool:
-    """Whether a stale reading breaks a dwell from which nothing was issued yet."""
+    """Whether a stale reading below the line restarts a dwell without an invitation."""
     since, newest = account.above_line_since.get(account.line), account.observed_at
     if since is not None:
         since = max(since, policy_since)
@@ -75,7 +77,7 @@ def reading_breaks(account: Account, reading: FollowerCount, policy_since: int) 
 def label_breaks(
     account: Account, change: CategoryChange, policy: Policy, policy_since: int
 ) -> bool:
-    """Whether a stale label that is not covered does so."""
+    """Whether a stale label that is not covered restarts a dwell without an invitation."""
     if account.label is None or policy.field_of(change.category) is not None:
         return False
     known, at = account.label, milliseconds(change.observed_at)
@@ -83,7 +85,11 @@ def label_breaks(
 
 
 def dips_before_dwell(account: Account, reading: FollowerCount) -> bool:
-    """Whether a stale reading, read before any dwell, begins the time above a line anew."""
+    """Restarts runs over lines that a stale reading, read before any dwell, was below.
+
+    Returns True if it did. The run then starts at the newest reading, or ends if that may not start
+    a dwell.
+    """
     if account.eligibility is not Eligibility.OUTSIDE:
         return False
     above, observed_at = account.above_line_since, milliseconds(reading.observed_at)
@@ -99,7 +105,11 @@ def dips_before_dwell(account: Account, reading: FollowerCount) -> bool:
 def gap_before_dwell(
     account: Account | None, known: Label | None, change: CategoryChange, policy: Policy
 ) -> Label | None:
-    """The label after a stale one that is not covered, read before any dwell; None if unchanged."""
+    """Returns the label with a later `since` because of a stale label that is not covered.
+
+    None if nothing changes: the account is in a dwell or later, or the stale label is older than
+    `since`.
+    """
     if account is not None and account.eligibility is not Eligibility.OUTSIDE:
         return None
     if known is None or known.since >= milliseconds(change.observed_at):
@@ -108,11 +118,11 @@ def gap_before_dwell(
 
 
 def _dwells(account: Account, at: int, since: int | None, newest: int | None) -> bool:
-    """Whether something at `at` speaks against a dwell that has issued nothing yet.
+    """Whether an input dated `at` contradicts a dwell from which no invitation was issued yet.
 
-    It does inside the dwell. It does before it, too, where it lies behind `since`, from when all
-    inputs of its kind were over the line (or covered) under the present policy, and the `newest` of
-    these was observed only inside the dwell.
+    It does if `at` is inside the dwell. It also does if `at` is before the dwell, but after
+    `since`, from when inputs of its kind fulfilled the condition, and the `newest` of those inputs
+    is inside the dwell.
     """
     start = account.dwell_from
     if start is None or account.spent or open_cycle(account) is not None:
@@ -122,7 +132,10 @@ def _dwells(account: Account, at: int, since: int | None, newest: int | None) ->
 
 
 def restart_dwell(account: Account) -> None:
-    """Sets that no dwell begins before the newest reading and label; a correction begins none."""
+    """Sets the earliest start of a dwell to the time of the newest reading or label.
+
+    If the newest reading may not start a dwell, the run over the account's line ends.
+    """
     label_at = account.label.observed_at if account.label is not None else 0
     account.dwell_after = max(account.observed_at or 0, label_at, account.dwell_after)
     if not account.may_start_dwell:

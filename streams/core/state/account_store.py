@@ -1,4 +1,8 @@
-"""The accounts of a partition: each under its key; once closed, under the digest of its key."""
+"""Loads and saves the accounts of a partition: under the key; once closed, under its digest.
+
+A *tracked* account is one whose state is kept. The *remains* of a closed account are what is kept
+of it.
+"""
 
 from collections import Counter
 
@@ -19,9 +23,10 @@ from streams.stop_worker import ExitCode, StopWorker
 
 
 class AccountStore:
-    """Loads and saves accounts.
+    """Loads and saves accounts, and counts them.
 
-    `active_keys`: the keys of accounts with something at stake.
+    `active_keys`: the keys of accounts with something at stake (see `has_stake`). `tracked`: the
+    number of accounts by platform.
     """
 
     def __init__(self, partition: int, effects: StepEffects) -> None:
@@ -29,17 +34,17 @@ class AccountStore:
         self._effects = effects
         self.active_keys: set[bytes] = set()
         self.unconfirmed: dict[bytes, int] = {}
-        """By key, since when a live invitation waits for the word that its notice was delivered."""
+        """By key, since when a live invitation has no receipt; milliseconds UTC."""
         self.tracked: Counter[str] = Counter()
         self._closed = 0
-        """How many remains of closed accounts are kept. With none, no digest is looked for."""
+        """The number of closed accounts. With none, no key is looked up by its digest."""
         self.rescan: dict[int, int] = {}
-        """By topic number, the offset up to which the topic is being read once more."""
+        """By topic number, the offset below which the topic is read a second time."""
         self.made_anew: dict[int, int] = {}
-        """By number of a topic that was made anew, where reading of the old one had stopped."""
+        """By number of a topic that was deleted and created again, where reading had stopped."""
 
     def add(self, key: bytes, account: Account, platform: str) -> None:
-        """Adds an account that was found in the state at opening."""
+        """Registers an account that was read from the state at opening."""
         self.tracked[platform] += 1
         if has_stake(account):
             self.active_keys.add(key)
@@ -54,17 +59,17 @@ class AccountStore:
 
     @property
     def has_remains(self) -> bool:
-        """Whether a key that is not kept may be that of a closed account."""
+        """Whether there are closed accounts, which are stored under a digest of their key."""
         return self._closed > 0
 
     def add_remains(self) -> None:
-        """Notes remains of a closed account that were found in the state at opening."""
+        """Registers a closed account that was read from the state at opening."""
         self._closed += 1
 
     def load(
         self, transaction: Transaction, key: bytes, platform: str, create: bool
     ) -> Account | None:
-        """The account of a key; a new one if it is not kept and is to be kept."""
+        """Returns the account of a key. If it is not kept: a new one with `create`, else None."""
         raw = transaction.get(ACCOUNTS, key)
         if raw is None and self._closed:
             raw = transaction.get(ACCOUNTS, pseudonym(key))
@@ -78,15 +83,15 @@ class AccountStore:
         return account
 
     def label(self, transaction: Transaction, key: bytes) -> Label | None:
-        """The label that is kept for a key, tracked or not."""
+        """Returns the label that is kept for a key, whether the account is tracked or not."""
         raw = transaction.get(CATEGORIES, key)
         return decode_label(raw) if raw is not None else None
 
     def note_applied(self, account: Account, topic: int, offset: int) -> None:
-        """Remembers the offset that changes an account.
+        """Notes that the input at `offset` of a topic (by number) is applied to an account.
 
         Raises:
-            StopWorker: this offset has changed it before.
+            StopWorker: this or a later offset of the topic was already applied to it.
         """
         last_topic, last_offset = account.last_applied
         again_below = self.rescan.get(topic, 0) if self.rescan else 0
@@ -103,7 +108,7 @@ class AccountStore:
         self._effects.state_changed = True
 
     def save(self, transaction: Transaction, account: Account, ref: AccountRef) -> None:
-        """Writes an account down; of a closed one only what has to stay, under its digest."""
+        """Writes an account; of a closed one only its remains, under the digest of its key."""
         key = ref.key
         if account.closed:
             digest = pseudonym(key)
@@ -131,7 +136,7 @@ class AccountStore:
 
 
 def has_stake(account: Account) -> bool:
-    """Whether an account has something at stake: it dwells, is inside, or has a cycle."""
+    """Whether an account has something at stake: it is not OUTSIDE, or it has a cycle."""
     return (
         account.eligibility is not Eligibility.OUTSIDE
         or account.live.cycle is not None
@@ -140,14 +145,14 @@ def has_stake(account: Account) -> bool:
 
 
 def idle(account: Account) -> bool:
-    """Whether a count can change nothing, because without a label nothing is at stake."""
+    """Whether no reading can change anything: no label, no hold and nothing at stake."""
     return account.label is None and account.hold is None and not has_stake(account)
 
 
 def at_rest(account: Account) -> bool:
-    """Whether a count below every line, or a label, can change nothing.
+    """Whether a reading below every line, or a label, can change nothing: nothing is pending.
 
-    That is so if nothing is open, and the count is known and at or above the floor.
+    The caller checks that the count is known and at or above the floor.
     """
     return (
         not account.above_line_since
@@ -158,6 +163,6 @@ def at_rest(account: Account) -> bool:
 
 
 def binds(account: Account) -> bool:
-    """Whether an open invitation or a consent in force binds the platform to this account."""
+    """Whether an account has an open invitation or a consent in force."""
     states = (account.live.state, account.shadow.state)
     return any(state in OPEN or state is Invitation.GRANTED for state in states)

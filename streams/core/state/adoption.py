@@ -1,8 +1,9 @@
-"""Taking up policies on a partition: no partition goes back to an older version.
+"""Takes up policies on a partition; no partition goes back to an older policy version.
 
-A partition remembers, for each platform, the version and digest that it worked under. A worker with
-an older version, or with another text under the same version, is turned away: the version has to
-rise. So two workers with different files can never take turns at one partition.
+To take up a policy is to begin to use it. A partition remembers, for each platform, the version and
+digest of the policy in use. A worker with an older version, or with another text under the same
+version, is stopped with an error. So two workers with different files can never alternate on one
+partition. A *rescan* reads the busy topics again for records that were not kept.
 """
 
 from collections.abc import Mapping
@@ -18,7 +19,11 @@ from streams.stop_worker import ExitCode, StopWorker
 
 
 class Adopted(Struct, array_like=True):
-    """A policy as a partition took it up. `since` is 0 for a platform's first one."""
+    """What a partition remembers of the policy in use.
+
+    `since`: when the partition took it up, in milliseconds UTC; 0 for a platform's first policy.
+    `looking`: not all accounts were evaluated under it yet. `lines`, `labels`: those of the policy.
+    """
 
     version: int
     digest: str
@@ -28,21 +33,25 @@ class Adopted(Struct, array_like=True):
     labels: tuple[str, ...]
     looking: bool = False
     covered: tuple[str, ...] | None = ()
-    """The covered fields; None: any. Empty if a version wrote it down that did not keep them."""
+    """The covered fields; None: any. Empty if an older Byline wrote it, which did not keep them."""
     notices: tuple[NoticeTakenUp, ...] = ()
-    """The versions of the notice, in the order in which they were taken up."""
+    """The notice versions of the platform, in the order in which they were taken up."""
 
 
 class Adoption(NamedTuple):
-    """What taking up the present files means: what is remembered, changed, or needs a rescan."""
+    """The result of taking up policies.
+
+    `adopted`: what to remember, by platform. `changed`: platforms whose accounts must be evaluated
+    again.
+    """
 
     adopted: dict[str, Adopted]
     changed: dict[str, frozenset[int]]
-    """By platform, the lines that were known before."""
+    """By platform, the lines of the policy before."""
     rescans: dict[str, str]
-    """By platform, why readings or labels that were not kept have to be read again."""
+    """By platform, why readings or labels that were not kept must be read again."""
     taken_up: frozenset[str] = frozenset()
-    """Platforms whose present policy is new to this partition."""
+    """Platforms whose policy is new to this partition."""
 
 
 def adopt(
@@ -52,11 +61,15 @@ def adopt(
     now: int,
     rescan: frozenset[str] = frozenset(),
 ) -> Adoption:
-    """Takes up policies. `rescan`: platforms for which the operator has stated a rescan.
+    """Takes up policies.
+
+    `known`: what the partition remembers, by platform. `rescan`: platforms for which the operator
+    allows a rescan.
 
     Raises:
-        StopWorker: with code 2, if that would go back to an older version, or needs a rescan
-            that is not stated.
+        StopWorker: with code 2, if a policy is older than the one in use, has the same version with
+            another text, shares a notice version with another notice, or needs a rescan that the
+            operator has not allowed.
     """
     adopted = dict(known)
     changed: dict[str, frozenset[int]] = {}
@@ -122,7 +135,7 @@ def _refuse_older(before: Adopted, policy: Policy, partition: int) -> None:
 
 
 def _refuse_shared_version(before: Adopted, policy: Policy) -> None:
-    """Refuses two notices with one version: a grant names only a version and could mean either."""
+    """Refuses two notices with one version, because a grant names only the version."""
     notice = policy.notice
     for one in before.notices:
         if one.version == notice.version and one.notice_id != notice.id:
@@ -157,7 +170,7 @@ def _refuse_silence(platform: str, reason: str) -> StopWorker:
 
 
 def refuse_missing(platform: str, open_count: int, since: int | None) -> StopWorker:
-    """What to say about a platform with open lives and no policy file."""
+    """Makes the error for a platform that has open invitations or consents but no policy file."""
     when = "" if since is None else f", taken up at {rfc3339(since)}"
     return StopWorker(
         f"{open_count} accounts of {platform} have an open invitation or a consent in force, but "

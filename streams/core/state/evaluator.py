@@ -1,6 +1,8 @@
 """The evaluation of one account.
 
-It does everything that the account's facts and the time demand, writes it down, and sends it.
+To evaluate an account is to make every change that its facts and the time require, to save it, to
+send the events, and to log the decision. An account has something *at stake* if it is not OUTSIDE
+or has a cycle. The *agenda* of an account lists its timers.
 """
 
 from collections import Counter
@@ -30,7 +32,10 @@ POLICIES = b"#policies"
 
 
 class Evaluator:
-    """Evaluates the accounts of a partition, and each one again when it is due."""
+    """Evaluates the accounts of a partition, after inputs and when their timers are due.
+
+    `relook`: the keys of accounts that were not yet evaluated under a new policy.
+    """
 
     def __init__(
         self,
@@ -56,10 +61,13 @@ class Evaluator:
         self.relook: set[bytes] = set()
 
     def open(self, snapshot: Snapshot, now: int) -> None:
-        """Reads every account once: its timers, what is at stake, whose policy is missing.
+        """Reads every account of the partition once, and schedules its timers.
 
-        Each account is taken as of its last evaluation. What time has brought since then is due at
-        its own instants, and waits for inputs that have not been read.
+        Timers are computed as of each account's last evaluation, not as of `now`. So a timer that
+        became due meanwhile keeps its own instant, and the inputs before it are read first.
+
+        Raises:
+            StopWorker: a platform with open invitations or consents has no policy.
         """
         entries: list[tuple[int, int, bytes]] = []
         passed: dict[bytes, int] = {}
@@ -109,9 +117,11 @@ class Evaluator:
         reading: bool = False,
         favourable_only: bool = False,
     ) -> None:
-        """Takes the changes of an input, then all that facts and time demand. Saves and logs.
+        """Applies the changes of an input, then all that facts and time require; saves and logs.
 
-        `reading`: the input is a reading that counts.
+        `cause`: the input or timer, for the decision log. `as_of`: set in a round of timers; only
+        timers due until then act. `ignored`: why the input does not count. `reading`: the input is
+        a follower count that was applied. `favourable_only`: adverse timers do not act.
         """
         key = ref.key
         relook = key in self.relook
@@ -169,7 +179,7 @@ class Evaluator:
         change: RowChange,
         context: DecisionContext,
     ) -> list[PublishedEvent]:
-        """Evolves the account, publishes the events, counts against caps and guards."""
+        """Applies a change to the account, sends its events, counts it for caps and guards."""
         evolve(account, change)
         published = [publish(account, change, draft, context) for draft in change.drafts]
         for event in published:
@@ -186,7 +196,7 @@ class Evaluator:
         return published
 
     def _new_lines(self, account: Account, ref: AccountRef) -> None:
-        """Starts the lines of a new policy; notes when all accounts were evaluated."""
+        """Prepares an account for the lines of a new policy, and notes when it was the last one."""
         policy, adopted = self._policies.get(ref.platform), self._adopted.get(ref.platform)
         if policy is not None and adopted is not None:
             lines = self.adoption.changed.get(ref.platform, frozenset(policy.lines))
@@ -200,13 +210,13 @@ class Evaluator:
             self._effects.pending[POLICIES] = self._adopted
 
     def expects(self, key: bytes) -> bool:
-        """Whether a key waits for an instant, or for the first evaluation under a new policy."""
+        """Whether a key has a timer, or was not yet evaluated under a new policy."""
         return key in self.relook or key in self.schedule
 
     def run_due(
         self, transaction: Transaction, now: int, as_of: int, limit: int, favourable_only: bool
     ) -> int:
-        """Evaluates up to `limit` accounts that are due by `as_of`. Returns how many."""
+        """Evaluates up to `limit` accounts that are due by `as_of`. Returns their number."""
         for done in range(limit):
             entry = self.schedule.take(as_of)
             if entry is None:
@@ -225,7 +235,7 @@ class Evaluator:
         return limit
 
     def gone(self, key: bytes) -> None:
-        """Notes that a key that was to be evaluated is not kept any more."""
+        """Notes that the account of a key is no longer kept and needs no evaluation."""
         if key in self.relook:
             self.relook.discard(key)
             self._all_looked_at()
@@ -240,7 +250,7 @@ class Evaluator:
         reading: bool = False,
         favourable_only: bool = False,
     ) -> DecisionContext:
-        """What a decision about an account is made with at this moment."""
+        """Returns the context for a decision about an account at `now` (rules/context.py)."""
         adopted = self._adopted.get(ref.platform)
         if time is None:
             time = self.schedule.bound(ref.key, now) if as_of is None else as_of
@@ -261,6 +271,9 @@ class Evaluator:
         )
 
     def policy_since(self, platform: str) -> int:
-        """When this partition took up the present policy, 0 for its first; milliseconds UTC."""
+        """Returns when this partition began to use the present policy of a platform.
+
+        Milliseconds UTC; 0 for the first policy of the platform.
+        """
         adopted = self._adopted.get(platform)
         return adopted.since if adopted else 0

@@ -1,7 +1,4 @@
-"""What people and their systems say about an account: the word, what it does, what is counted.
-
-Words are account changes, receipts, answers and controls. Counts and labels are no words.
-"""
+"""Applies words, that is, account changes, receipts, answers and controls, to their accounts."""
 
 from collections.abc import Mapping
 
@@ -25,7 +22,7 @@ WORDS = (AccountChange, NoticeReceipt, ConsentAnswer, Control)
 
 
 class Hearing:
-    """Hears the words about the accounts of one partition."""
+    """Applies the words about the accounts of one partition."""
 
     def __init__(
         self,
@@ -49,7 +46,11 @@ class Hearing:
         record: InputRecord,
         value: Value | None,
     ) -> None:
-        """Applies a word. Only an account change or a control makes an account known."""
+        """Applies the word `value`, read from topic `name`, and evaluates its account.
+
+        If the account's state is not kept, an account change or a control creates it; a receipt or
+        an answer is ignored.
+        """
         assert record.key is not None
         assert isinstance(value, WORDS)
         key, ref = record.key, AccountRef.of(record.key)
@@ -76,12 +77,12 @@ class Hearing:
     def refused(
         self, transaction: Transaction, now: int, name: str, key: bytes, entry: int, offset: int
     ) -> None:
-        """A record was refused for its form, and its account is certain.
+        """Records an unclear word: a record that was refused for its form, of a certain account.
 
         schemas/CONTRACT.md, "Answers, receipts, unclear words".
 
-        Of `consent-answers` it is an unclear word while a cycle is open or a consent is in force;
-        of `account-changes` and `controls`, at any time.
+        A refused answer has an effect only while the account has a live cycle; an account change or
+        a control has it at any time. `entry`: when the record was appended to Kafka.
         """
         ref = AccountRef.of(key)
         answers = name == "consent-answers"
@@ -106,7 +107,7 @@ class Hearing:
         policy: Policy,
         now: int,
     ) -> None:
-        """Counts what a word was, in addition to what it did."""
+        """Counts a word for the metrics and for the guard `overturned`."""
         if ignored is not None:
             self._counts["ignored", name, ignored] += 1
         if ignored is Ignored.UNCLEAR:

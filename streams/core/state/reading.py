@@ -1,4 +1,7 @@
-"""Reads counts and labels, the two busy topics, and skips accounts that need no evaluation."""
+"""Applies readings and labels, the two busy topics, and skips accounts that need no evaluation.
+
+A reading is one follower count; a label is the platform's category text of an account.
+"""
 
 from bisect import bisect_right
 from collections.abc import Mapping
@@ -38,13 +41,13 @@ TOPIC_NUMBERS: dict[str, int] = {
     "notice-receipts": 5,
     "consent-answers": 6,
 }
-"""The numbers that stand for input topics in the state."""
+"""The number under which the state refers to each input topic."""
 
 _COUNTS, _LABELS = TOPIC_NUMBERS["follower-counts"], TOPIC_NUMBERS["category-changes"]
 
 
 class InputReader:
-    """Reads the counts and labels of one partition."""
+    """Applies the readings and labels of one partition."""
 
     def __init__(
         self,
@@ -64,14 +67,14 @@ class InputReader:
         self._counts = effects.counts
 
     def read_counts(self, transaction: Transaction, now: int, records: Records) -> None:
-        """A batch of follower-counts."""
+        """Applies a batch of `follower-counts`."""
         before = self._store.rescan.get(_COUNTS, 0)
         read = self._reading
         for record, reading in self._intake.readings(transaction, now, records, before):
             read(transaction, now, record, reading, record.offset < before)
 
     def read_labels(self, transaction: Transaction, now: int, records: Records) -> None:
-        """A batch of category-changes."""
+        """Applies a batch of `category-changes`."""
         tracked = transaction.present(ACCOUNTS, [record.key for record in records])
         known_nowhere_else = not (self._store.has_remains or self._store.rescan)
         policies = self._policies
@@ -83,7 +86,7 @@ class InputReader:
             key = record.key
             assert key is not None
             if value is not None and known_nowhere_else and key not in tracked:
-                # Nearly every label is all that is kept of its account.
+                # Most labels are of accounts of which nothing else is kept.
                 label = new_label(
                     self._store.label(transaction, key), value, policies[value.platform]
                 )
@@ -101,7 +104,7 @@ class InputReader:
         reading: FollowerCount,
         is_rescan: bool,
     ) -> None:
-        """One reading. `is_rescan`: it is being read once more."""
+        """Applies one reading. `is_rescan`: the offset was read before, under an older policy."""
         key, policy = record.key, self._policies[reading.platform]
         assert key is not None
         followers = reading.followers
@@ -152,7 +155,10 @@ class InputReader:
         name: InputName,
         record: InputRecord,
     ) -> None:
-        """Takes a stale reading or label that lies inside a dwell that has issued nothing yet."""
+        """Restarts the dwell of an account because of a stale reading or label inside it.
+
+        No invitation was issued from the dwell yet.
+        """
         assert record.key is not None
         restart_dwell(account)
         broken = conditions_fail(account)
@@ -160,7 +166,7 @@ class InputReader:
         self._evaluator.evaluate(transaction, account, ref, now, cause, changes=[broken])
 
     def _at_rest(self, account: Account, key: bytes, policy: Policy) -> bool:
-        """Whether an evaluation would change nothing: below every line, and nothing open."""
+        """Whether an evaluation would change nothing: below every line, and nothing pending."""
         followers = account.followers
         if followers is None or followers < policy.floor:
             return False
@@ -174,7 +180,11 @@ class InputReader:
         value: CategoryChange | None,
         tracked: bool,
     ) -> None:
-        """Takes a label or a tombstone. Kept for every account, copied to a tracked one."""
+        """Applies a label or a tombstone (`value` None).
+
+        The label of every account is stored; that of a tracked account (one with state) is copied
+        into its state.
+        """
         assert record.key is not None
         key = record.key
         platform = AccountRef.of(key).platform if value is None else value.platform
@@ -186,7 +196,7 @@ class InputReader:
         number = _LABELS
         is_rescan = record.offset < self._store.rescan.get(number, 0)
         if value is None and is_rescan:
-            return  # An old removal, read once more: what was removed then may have come back.
+            return  # A tombstone that was read before must not remove a label that came after it.
         known = self._store.label(transaction, key)
         if (
             is_rescan
@@ -231,7 +241,7 @@ class InputReader:
 
 
 def _unmoved(account: Account, before: int | None, after: int, policy: Policy) -> bool:
-    """Whether a reading lies between the same lines as the one before, so that nothing changes."""
+    """Whether two readings lie between the same lines, so that no evaluation is needed."""
     if before is None or account.deferred is not None:
         return False
     if after * 2 < before or after < policy.floor:

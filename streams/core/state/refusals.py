@@ -1,4 +1,4 @@
-"""A partition's refusal guard: what a trip does here and in other partitions, and what ends it.
+"""Connects a partition's refusal guard with the switches: begins and ends its deferrals.
 
 schemas/CONTRACT.md, "The refusal guard".
 """
@@ -20,9 +20,9 @@ REFUSALS = b"#refusals"
 
 
 class PartitionRefusals:
-    """What is refused in one partition, and what waits because of it.
+    """The refusal guard of one partition, with the deferrals that it causes.
 
-    `hasten` has everything at stake on a platform, or on all (`*`), evaluated again.
+    `hasten` schedules every account of a platform, or of all (`*`), for evaluation.
     """
 
     def __init__(
@@ -47,10 +47,12 @@ class PartitionRefusals:
     def settling(
         self, transaction: Transaction, now: int, record: InputRecord, value: SwitchChange
     ) -> None:
-        """Takes a switch record of the guard: it tripped somewhere, or a person has settled it.
+        """Applies a switch record `refusals_settled`.
 
-        Only the record's place in the log counts. A pause begins at the earlier of time and entry
-        of the record that begins it, and ends at the later of both of the record that ends it.
+        With `on: false` the guard tripped in some partition; with `on: true` a person has settled
+        the refusals. Records count in the order of their offsets. A deferral begins at the earlier
+        of `issued_at` and entry of the record that begins it, and ends at the later of both of the
+        record that ends it.
         """
         word = word_of(milliseconds(value.issued_at), entry_of(record, now))
         if word.replaced:
@@ -69,7 +71,7 @@ class PartitionRefusals:
             self.guard.settled(transaction, now, state_changed, word.at)
 
     def _trip(self, transaction: Transaction, now: int, trip: Trip) -> None:
-        """Defers a platform's adverse events here at once, and elsewhere by a switch record."""
+        """Defers a platform's adverse events: here at once, elsewhere by a switch record."""
         self._settling.trip(trip.platform, now)
         self._turned()
         self._effects.commit_soon = True

@@ -1,37 +1,40 @@
-"""The timers of a partition: a heap of instants. Only the latest entry of a key counts.
+"""The timers of a partition: a heap of entries, of which only the latest of a key is valid.
 
-An input must not be judged by an instant that runs ahead of the timers. `bound` says up to which
-instant time has passed for a key without anything being due.
+An input must not be decided as of an instant at which a timer of its account is already due but has
+not acted. `bound` returns the last instant before that. A key is *parked* if only adverse timers of
+it are due, and they must wait until the ends of the input topics were looked up again. Instants are
+milliseconds UTC.
 """
 
 import heapq
 from collections.abc import Iterable
 
 Entry = tuple[int, int, bytes]
-"""An instant, from when the key has been waiting, and the key."""
+"""When to evaluate, since when the key has been waiting, and the key."""
 
 _SMALL = 64
-"""The heap is not cleared below this number of entries."""
+"""The heap is not cleaned up below this number of invalid entries."""
 
 
 class Schedule:
-    """When to evaluate which account next.
+    """Keeps, for each account with a timer, when to evaluate it next.
 
-    The cost of a change is logarithmic in the accounts that wait. Entries that do not count any
-    more are cleared away once they outnumber the others.
+    A change costs O(log n) for n accounts. Invalid entries are removed once they outnumber the
+    valid ones.
     """
 
     def __init__(self) -> None:
         self._heap: list[Entry] = []
         self._at: dict[bytes, int] = {}
         self._evaluated_until: dict[bytes, int] = {}
-        """By key, the instant up to which time has passed, if not just before its entry."""
+        """By key, the result of `bound`, where it is not one millisecond before the entry."""
         self._parked: dict[bytes, Entry] = {}
-        """Keys with adverse timers alone that are due; they wait for a look at the topics."""
+        """The parked keys with their entries."""
         self._parked_at: int | None = None
-        """The earliest instant of the parked keys, or an earlier one."""
+        """A lower bound of the instants of the parked keys; None without any."""
         self._passing: dict[bytes, int] = {}
-        """By parked key, when something favourable is due, which passes what waits."""
+        """By parked key, when its next favourable timer is due; it acts although the key is parked.
+        """
 
     def __len__(self) -> int:
         return len(self._at)
@@ -41,14 +44,14 @@ class Schedule:
 
     @property
     def entries(self) -> int:
-        """How many entries the heap holds, whether they count or not."""
+        """The number of entries, valid and invalid, parked ones included."""
         return len(self._heap) + len(self._parked)
 
     def set(self, key: bytes, at: int | None, since: int = 0, evaluated_until: int = -1) -> None:
-        """Evaluate `key` at an instant; None: not at all.
+        """Schedules the evaluation of `key` for `at`, instead of any earlier plan; None: never.
 
-        At one instant the key that has waited longest comes first. `evaluated_until`: the instant
-        up to which time has passed for the key.
+        Of keys due at one instant the one with the earliest `since` comes first.
+        `evaluated_until`: the instant as of which the key was last evaluated.
         """
         self._evaluated_until.pop(key, None)
         parked = self._parked.pop(key, None)
@@ -78,7 +81,7 @@ class Schedule:
         return (self._passing if key in self._parked else self._at).get(key) == at
 
     def hasten(self, key: bytes, at: int) -> None:
-        """Evaluate `key` at an instant, unless it is due before. A parked key stays parked."""
+        """Schedules `key` for `at`, unless it is due before. A parked key stays parked."""
         if key in self._parked:
             self._pass(key, min(at, self._passing.get(key, at)))
         elif self._at.get(key, at + 1) > at:
@@ -92,10 +95,10 @@ class Schedule:
         evaluated_until: int,
         favourable_at: int | None = None,
     ) -> None:
-        """Parks `key`: its instant has passed, but it is not evaluated before `unpark`.
+        """Parks `key`: it is due at `at`, but is not evaluated before `unpark`.
 
-        It is evaluated before that at `favourable_at`, when something is due that passes what
-        waits.
+        `favourable_at`: when a favourable timer is due; the key is evaluated then although it is
+        parked.
         """
         self._at[key] = at
         self._evaluated_until[key] = evaluated_until
@@ -111,17 +114,17 @@ class Schedule:
             self._push((at, self._parked[key][1], key))
 
     def unpark(self) -> None:
-        """The topics have been looked at: parked keys are due like all others."""
+        """Makes the parked keys due like all others; called after a look at the topics' ends."""
         parked, self._parked, self._parked_at = self._parked, {}, None
         self._passing = {}
         for entry in parked.values():
             self._push(entry)
 
     def fill(self, entries: Iterable[Entry], evaluated_until: dict[bytes, int]) -> None:
-        """Starts with these entries; much cheaper than setting them one by one.
+        """Sets the initial entries; much cheaper than `set` for each.
 
-        `evaluated_until`: by key, the instant up to which time has passed, if it is not just before
-        the key's entry.
+        `evaluated_until`: by key, the result of `bound`, where it is not one millisecond before
+        the entry.
         """
         self._heap = list(entries)
         self._at = {key: at for at, _, key in self._heap}
@@ -129,21 +132,21 @@ class Schedule:
         heapq.heapify(self._heap)
 
     def bound(self, key: bytes, now: int) -> int:
-        """The last instant until `now` at which nothing of the key was due yet."""
+        """Returns the last instant, at most `now`, at which no timer of the key was due."""
         at = self._at.get(key)
         if at is None or at > now:
             return now
         return self._evaluated_until.get(key, at - 1)
 
     def due(self) -> int | None:
-        """The earliest instant that counts, parked keys included."""
+        """Returns the earliest instant of a valid entry, parked keys included; None without one."""
         heaped, parked = self._heaped(), self._parked_at
         if heaped is None or parked is None:
             return parked if heaped is None else heaped
         return min(heaped, parked)
 
     def due_by(self, until: int) -> bool:
-        """Whether `take` would give another entry."""
+        """Whether `take(until)` would return an entry."""
         due = self._heaped()
         return due is not None and due <= until
 
@@ -154,7 +157,7 @@ class Schedule:
         return heap[0][0] if heap else None
 
     def take(self, until: int) -> tuple[int, bytes] | None:
-        """Removes and returns the earliest entry due by an instant; None if there is none."""
+        """Removes the earliest entry due by `until`. Returns its instant and key, or None."""
         if not self.due_by(until):
             return None
         at, _, key = heapq.heappop(self._heap)
