@@ -91,6 +91,8 @@ def _print(it: ShadowReport) -> None:
             f"{trial.stale:,} accounts over the line are left out: their counts are older than"
             " max_age"
         )
+    if trial is not None and trial.unknown is not None:
+        echo(f"More accounts may follow that no worker has kept, for {trial.unknown}")
     for brake in it.brakes:
         echo(brake)
     echo_table(("said", "shadow", "live"), _steps(it))

@@ -96,6 +96,7 @@ class ShadowReport:
             "never_sent_a_notice": len(trial.restricted) - self.told,
             "first_restriction_at": None if trial.first_at is None else rfc3339(trial.first_at),
             "stale": trial.stale,
+            "unknown": trial.unknown,
             "looked_until": rfc3339(trial.until),
         }
 

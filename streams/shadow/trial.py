@@ -14,14 +14,10 @@ import msgspec
 from sqlalchemy import Connection, select
 
 from schemas.enums import Event, Mode
-from streams.core.lifecycle import Invitation
-from streams.core.model import ids
-from streams.core.model.account import AccountRef, decode_account
+from streams.core.model.account import decode_account
 from streams.core.model.instants import DAY, HOUR, rfc3339
 from streams.core.model.policy import Phase, Policy
 from streams.core.model.ports import ACCOUNTS
-from streams.core.state.adoption import Adopted
-from streams.core.state.evaluator import POLICIES as ADOPTED
 from streams.index import tables
 from streams.index.states import feed_beside, partition_count
 from streams.lives.partition import Input, SimulatedPartition
@@ -39,7 +35,8 @@ class Trial:
     """What came of it: by account, and by account and surface, the first instant (ms).
 
     `stale`: over the line on facts older than `max_age`, left out. `until`: so far was looked.
-    `refused`: why a worker would not take the policy up; then nothing was tried.
+    `refused`: why a worker would not take the policy up; then nothing was tried. `unknown`: why
+    some accounts cannot be known yet, for the policy reaches further than the one that runs.
     """
 
     invited: dict[str, int] = field(default_factory=dict)
@@ -47,6 +44,7 @@ class Trial:
     stale: int = 0
     until: int = 0
     refused: str | None = None
+    unknown: str | None = None
 
     @property
     def restricted(self) -> set[str]:
@@ -142,8 +140,8 @@ def _tried(connection: Connection, policy: Policy, now: int, *, enforce: bool) -
     try:
         for number in range(count):
             rows = _accounts(connection, policy, number, now, found)
-            beside = _pruned(states.reserved(number), policy.platform)
-            _Led(changed, {**rows, **beside}, now, (number, count), found).run()
+            state = {**rows, **states.reserved(number)}
+            _Led(changed, state, now, (number, count), found).run()
     except StopWorker as error:
         return Trial(refused=str(error))
     return found
@@ -172,16 +170,6 @@ def _accounts(
     return kept
 
 
-def _pruned(beside: Mapping[bytes, bytes], platform: str) -> dict[bytes, bytes]:
-    """What a partition keeps beside its accounts, as if there were no other platform."""
-    kept = dict(beside)
-    if ADOPTED in kept:
-        known = msgspec.msgpack.decode(kept[ADOPTED], type=dict[str, Adopted])
-        mine = {name: it for name, it in known.items() if name == platform}
-        kept[ADOPTED] = msgspec.msgpack.encode(mine)
-    return kept
-
-
 class _Led:
     """One partition, with a notifier that delivers everything at once."""
 
@@ -199,18 +187,6 @@ class _Led:
         found.until = max(found.until, self._end)
         self._led = SimulatedPartition({}, self._sent, now, number=place[0], count=place[1])
         self._led.memory.state[ACCOUNTS].update(state)
-        for key, value in state.items():
-            self._wait_for(key, value)
-
-    def _wait_for(self, key: bytes, value: bytes) -> None:
-        """A live notice that is out and of which nobody has heard."""
-        if key[:1] == b"#":
-            return
-        account, ref = decode_account(value), AccountRef.of(key)
-        if account.live.state in (Invitation.INVITED, Invitation.UNDELIVERED):
-            number = account.live.cycle_number
-            invitation = ids.invitation_id(*ref, Mode.ENFORCE, number)
-            self._issued.append((ref.account_id, invitation))
 
     def _sent(self, topic: str, key: bytes | None, value: bytes | None) -> None:
         if topic not in _LIVE or value is None:
@@ -226,6 +202,7 @@ class _Led:
         """Until all windows have ended. Raises StopWorker where a worker would not start."""
         led = self._led
         led.take_up({self._policy.platform: self._policy})
+        self._found.unknown = led.partition.adoption.rescans.get(self._policy.platform)
         # Offsets of the real topics, as accounts remember them, say nothing here.
         led.any_order()
         led.run_timers()

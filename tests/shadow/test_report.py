@@ -179,6 +179,9 @@ def test_old_facts_are_left_out_and_brakes_are_named(tmp_path: Path) -> None:
     invited(tape, "old")
     tape.wait(6 * DAY)
     invited(tape, "young")
+    aged = asked(indexed(tmp_path / "aged", [*tape.records(), *changelog(tape)]), tape.now)
+    assert aged.trial is not None
+    assert (set(aged.trial.invited), aged.trial.stale, aged.brakes) == ({"young"}, 1, [])
     tape.switch("adverse_off", True, scope="weibo")
     found = asked(indexed(tmp_path, [*tape.records(), *changelog(tape)]), tape.now)
     assert found.trial is not None
@@ -205,6 +208,31 @@ def test_the_file_counts_where_there_is_one_and_a_refusal_is_said(tmp_path: Path
     assert refused.startswith("weibo cannot be switched to enforce: the notice another of weibo")
     enforcing = asked(engine, played.now, policy(version=2), platform=PLATFORM)
     assert enforcing.sentence() == "Nothing of weibo is in shadow: there is nothing to switch."
+
+
+def test_a_file_that_reaches_further_says_that_more_may_follow(tmp_path: Path) -> None:
+    played = Played(SHADOW)
+    played.rise(ids(5, 0, 99))
+    phases = (Phase("first", 500, START - 30 * DAY, None, None),)
+    lower = replace(SHADOW, version=2, phases=phases)
+    found = asked(indexed(tmp_path, played.records()), played.now, lower).trial
+    assert found is not None
+    assert len(found.invited) == 5
+    assert found.unknown == "the floor falls from 900 to 450"
+
+
+def test_other_platforms_stay_as_they_are(tmp_path: Path) -> None:
+    tape = Tape(SHADOW, policy(platform="douyin"))
+    invited(tape, "a1")
+    for name in ("b1", "b2"):
+        tape.label("财经", name, platform="douyin").reads(2_000, name, platform="douyin")
+    tape.wait(2 * HOUR)
+    engine = indexed(tmp_path, [*tape.records(), *changelog(tape)])
+    found = asked(engine, tape.now)
+    assert found.platform == "weibo", "nothing of douyin is in shadow"
+    assert found.trial is not None
+    assert set(found.trial.invited) == {"a1"}
+    assert found.said.live is None
 
 
 @pytest.mark.parametrize("count", [2, 3])
