@@ -1,6 +1,7 @@
 """Checks that the three libraries with private parts in use have the tested versions.
 
-`PRIVATE` names what is used beyond their documents, for the test that finds it all there.
+`PRIVATE` and `ATTRIBUTES` name what is used beyond their documents, read in the versions of
+`PINNED`. Each name has a test of its own, and one finds what is used anywhere and not named here.
 """
 
 from importlib.metadata import version
@@ -10,6 +11,10 @@ from streams.stop_worker import ExitCode, StopWorker
 PINNED = {"aiokafka": "0.14.0", "faust-streaming": "0.15.3", "mode-streaming": "0.7.1"}
 
 PRIVATE: dict[str, tuple[str, ...]] = {
+    "aiokafka.admin.client:AIOKafkaAdminClient": (
+        "_send_request_to_node",
+        "_send_to_controller",
+    ),
     "aiokafka.consumer.fetcher:Fetcher": (
         "_create_fetch_waiter",
         "_notify",
@@ -27,6 +32,41 @@ PRIVATE: dict[str, tuple[str, ...]] = {
         "_on_join_complete",
         "_send_req",
         "reset_generation",
+    ),
+    "aiokafka.producer.sender": (
+        "BACKOFF_OVERRIDE",
+        "AddOffsetsToTxnHandler",
+        "AddPartitionsToTxnHandler",
+        "EndTxnHandler",
+        "TxnOffsetCommitHandler",
+    ),
+    "aiokafka.producer.sender:BaseHandler": (
+        "create_request",
+        "do",
+        "group",
+        "handle_error",
+        "handle_response",
+    ),
+    "aiokafka.producer.sender:Sender": (
+        "_do_add_offsets_to_txn",
+        "_do_add_partitions_to_txn",
+        "_do_txn_commit",
+        "_do_txn_offset_commit",
+        "_find_coordinator",
+        "_send_produce_req",
+        "_sender_routine",
+    ),
+    "aiokafka.producer.sender:SendProduceReqHandler": (
+        "_can_retry",
+        "create_request",
+        "handle_response",
+    ),
+    "aiokafka.producer.transaction_manager:TransactionManager": (
+        "add_offsets_to_txn",
+        "complete_transaction",
+        "is_empty_transaction",
+        "is_in_transaction",
+        "maybe_add_partition_to_txn",
     ),
     "aiokafka.record._crecords.default_records": (
         "gzip_decode",
@@ -62,6 +102,7 @@ ATTRIBUTES: dict[str, tuple[str, ...]] = {
         "_closed",
         "_coordinator",
         "_fetcher",
+        "_request_timeout_ms",
         "_subscription",
     ),
     "aiokafka.consumer.fetcher:Fetcher": (
@@ -90,6 +131,29 @@ ATTRIBUTES: dict[str, tuple[str, ...]] = {
         "_session_timeout_ms",
         "generation",
         "member_id",
+    ),
+    "aiokafka.producer.producer:AIOKafkaProducer": ("_sender", "_txn_manager"),
+    "aiokafka.producer.sender:BaseHandler": ("_sender",),
+    "aiokafka.producer.sender:EndTxnHandler": ("_commit_result",),
+    "aiokafka.producer.sender:Sender": (
+        "_in_flight",
+        "_message_accumulator",
+        "_muted_partitions",
+        "_retry_backoff",
+        "_txn_manager",
+    ),
+    "aiokafka.producer.sender:TxnOffsetCommitHandler": ("_group_id", "_offsets"),
+    "aiokafka.producer.transaction_manager:TransactionManager": (
+        "_pid_and_epoch",
+        "_sequence_numbers",
+        "_txn_consumer_group",
+        "_txn_partitions",
+    ),
+    "aiokafka.protocol.produce:ProduceRequest": (
+        "_required_acks",
+        "_timeout",
+        "_topics",
+        "_transactional_id",
     ),
     "faust.transport.drivers.aiokafka:AIOKafkaConsumerThread": ("_consumer",),
     "mode.threads:ServiceThread": ("_thread", "thread_loop"),
