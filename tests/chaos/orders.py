@@ -28,7 +28,7 @@ from tests.oracle.records import Record, partition_of
 LATENESS, LEEWAY = timedelta(seconds=120), timedelta(seconds=30)
 """How late a worker may be anyhow, and by how much more than the latest read of a run."""
 RACE = timedelta(seconds=10)
-MOST_WAYS, MOST_ACCOUNTS, MOST_INPUTS = 400, 300, 9
+MOST_WAYS, MOST_ACCOUNTS, MOST_INPUTS = 400, 150, 9
 
 
 def check_orders(

@@ -10,7 +10,7 @@ from typing import Any
 from streams.engine.failpoints import POINTS
 from tests.chaos.faults import Faults
 from tests.chaos.grounds import FAKETIME, Site
-from tests.chaos.schedule import ISOLATED, KINDS, MANY_BROKERS, FailpointQueue, draw
+from tests.chaos.schedule import ISOLATED, KINDS, MANY_BROKERS, FailpointQueue, Fault, draw
 from tests.chaos.stage import SETTLE_SECONDS, Stage
 from tests.chaos.traffic import Rates
 
@@ -124,6 +124,11 @@ def _strike(plan: Plan, kinds: list[str], faults: Faults, say: Callable[[str], N
             )
     time.sleep(max(0.0, began + end - time.monotonic()))
     faults.wait()
+    for number, kind in enumerate([kind for kind in kinds if not faults.done[kind]]):
+        # It found nobody to strike, or was not drawn in so short a time: each kind occurs.
+        say(f"  {kind}: at the end")
+        faults.strike(Fault(end, kind, number % plan.workers, 0.5, number))
+        faults.wait()
 
 
 def _liveness(plan: Plan, stage: Stage, faults: Faults, began: float) -> dict[str, Any]:

@@ -1,18 +1,17 @@
 """Keeps worker processes running as a container platform would: back-off, a record of each exit."""
 
-import os
 import signal
-import subprocess
 import sys
 import threading
 import time
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
-from tests.chaos.grounds import ROOT, Site
-from tests.support.zygote import BYLINE, Child, Order, Zygote
+from tests.chaos.grounds import Site
+from tests.support.running import Running
+from tests.support.zygote import Zygote
 
 BACKOFF_SECONDS = (0.2, 0.5, 1.0, 2.0)
 CALM_SECONDS = 10.0
@@ -30,26 +29,19 @@ class Exit:
     last_words: str = ""
 
 
-@dataclass
-class Slot:
+class Slot(Running):
     """One place for a worker; what it shall be started with the next time."""
 
-    number: int
-    wanted: bool = False
-    process: subprocess.Popen[bytes] | Child | None = None
-    started_at: float = 0.0
-    failures: int = 0
-    restart_at: float = 0.0
-    why: str = ""
-    armed: str = ""
-    extra: dict[str, str] = field(default_factory=dict)
-    lock: threading.RLock = field(default_factory=threading.RLock)
-
-    @property
-    def pid(self) -> int | None:
-        """Of the running process, None when there is none."""
-        process = self.process
-        return process.pid if process is not None and process.poll() is None else None
+    def __init__(self, number: int, log_path: Path) -> None:
+        super().__init__(log_path)
+        self.number = number
+        self.wanted = False
+        self.started_at = 0.0
+        self.failures = 0
+        self.restart_at = 0.0
+        self.why = self.armed = ""
+        self.extra: dict[str, str] = {}
+        self.lock = threading.RLock()
 
 
 class Supervisor:
@@ -63,7 +55,7 @@ class Supervisor:
     ) -> None:
         self.site = site
         self._zygote = Zygote(mutation)
-        self.slots = [Slot(number) for number in range(5)]
+        self.slots = [Slot(number, self.log(number)) for number in range(5)]
         self.exits: list[Exit] = []
         self.fired: Counter[str] = Counter()
         self.starts = 0
@@ -93,17 +85,9 @@ class Supervisor:
     def signal(self, slot: Slot, number: signal.Signals, why: str = "") -> bool:
         """Send a signal; `why` names the fault if the process should end of it."""
         with slot.lock:
-            pid = slot.pid
-            if pid is None:
-                return False
-            if why:
+            if why and slot.pid is not None:
                 slot.why = why
-            try:
-                os.kill(pid, number)
-            except ProcessLookupError:
-                # It has ended, and the zygote's word of it is still under way.
-                return False
-            return True
+            return slot.signal(number)
 
     def kill(self, slot: Slot, why: str = "kill") -> bool:
         """kill -9."""
@@ -155,17 +139,12 @@ class Supervisor:
         if not slot.why and process.returncode == -signal.SIGKILL and slot.armed:
             why = slot.armed
             self.fired[slot.armed.partition(":")[0]] += 1
-        words = "" if process.returncode in (0, -9) else self._last_words(slot.number)
+        words = "" if process.returncode in (0, -9) else slot.last_words or _end(slot.said)
         self.exits.append(Exit(slot.number, process.returncode, why, time.time(), lived, words))
         slot.failures = 0 if lived > CALM_SECONDS else slot.failures + 1
         pause = BACKOFF_SECONDS[min(slot.failures, len(BACKOFF_SECONDS) - 1)]
         slot.restart_at = time.monotonic() + pause
         slot.process, slot.why, slot.armed = None, "", ""
-
-    def _last_words(self, number: int) -> str:
-        lines = self.log(number).read_text(errors="replace").splitlines()
-        said = [line for line in lines[-200:] if line.startswith("worker stops")]
-        return said[-1] if said else "\n".join(lines[-3:])
 
     def _start(self, slot: Slot) -> None:
         self.site.prepare_disk(slot.number)
@@ -175,22 +154,14 @@ class Supervisor:
         slot.extra = {}
         environment = self.site.environment(slot.number, extra)
         if "LD_PRELOAD" in extra:
-            slot.process = self._spawn(slot.number, environment)
+            command = (sys.executable, "-m", "streams", "worker")
+            slot.spawn(environment, self.site.command(slot.number, *command))
         else:
             space = self.site.namespace(slot.number) if self.site.isolated else ""
-            log = str(self.log(slot.number))
-            order = Order(BYLINE, ["worker"], environment, log, log, namespace=space)
-            slot.process = self._zygote.start(order)
+            slot.fork(["worker"], environment, zygote=self._zygote, namespace=space)
         slot.started_at = time.monotonic()
         self.starts += 1
 
-    def _spawn(self, number: int, environment: dict[str, str]) -> subprocess.Popen[bytes]:
-        with self.log(number).open("ab") as log:
-            return subprocess.Popen(
-                self.site.command(number, sys.executable, "-m", "streams", "worker"),
-                stdout=log,
-                stderr=log,
-                stdin=subprocess.DEVNULL,
-                cwd=ROOT,
-                env=environment,
-            )
+
+def _end(said: str) -> str:
+    return "\n".join(said.splitlines()[-3:])

@@ -98,15 +98,14 @@ def test_given_a_backlog_then_an_answer_in_time_beats_its_deadline() -> None:
         _assert_fine(stage)
 
 
-@pytest.mark.parametrize("receipt_first", [True, False])
-def test_receipt_and_answer_may_come_in_either_order(receipt_first: bool) -> None:
+def test_receipt_and_answer_may_come_in_either_order() -> None:
     with Stage(Site(partitions=4), 2, QUIET) as stage:
         stage.begin(2)
         heard = Heard(stage)
-        accounts = _invited(stage, heard, 20)
-        for account in accounts:
+        accounts = _invited(stage, heard, 40)
+        for number, account in enumerate(accounts):
             words = [account.receipt, lambda one=account: one.answers("granted")]
-            for word in words if receipt_first else words[::-1]:
+            for word in words if number % 2 else words[::-1]:
                 word()
                 stage.sender.flush()
         wait_for(lambda: heard.all(accounts, "consent.granted"), 40)
@@ -141,33 +140,39 @@ def _overwrite_offsets(site: Site, back: bool) -> None:
     group.close()
 
 
-@pytest.mark.parametrize("back", [True, False])
-def test_stale_or_absurd_committed_offsets_change_nothing(back: bool) -> None:
+def test_stale_or_absurd_committed_offsets_change_nothing() -> None:
+    """First those of the beginning, then, after as much again, those past the end."""
     with Stage(Site(partitions=4), 3, BUSY) as stage:
         stage.begin(2)
-        time.sleep(10)
-        stage.supervisor.stop_all()
-        _overwrite_offsets(stage.site, back)
-        stage.supervisor.scale(2)
-        time.sleep(15)
-        _assert_fine(stage, 20)
+        for back in (True, False):
+            time.sleep(10)
+            stage.supervisor.stop_all()
+            _overwrite_offsets(stage.site, back)
+            at = time.time()
+            stage.supervisor.scale(2)
+            assert stage.heard_since(at, 60) is not None, "all partitions go on"
+        time.sleep(5)
+        _assert_fine(stage, 10)
 
 
 def test_a_zombie_that_wakes_inside_a_transaction_does_no_harm() -> None:
     """Frozen by itself in the middle of a step, replaced, woken: it must not get a word in.
 
-    The other steps have their turn in the long runs (README.md).
+    Two at a time, and a third worker that replaces both. The other steps have their turn in the
+    long runs (README.md).
     """
     steps = POINTS[POINTS.index("before-begin") : POINTS.index("after-store")]
     with Stage(Site(partitions=4), 4, BUSY) as stage:
-        stage.begin(2)
+        stage.begin(3)
         faults = Faults(stage.supervisor, stage.sender)
         for number, step in enumerate(steps):
             faults._zombies = POINTS.index(step)
             faults.strike(Fault(0.0, "zombie at a step", number % 2, 0.1, number))
-            faults.wait()
-        assert sum(faults.steps.values()) >= len(steps) - 1, (faults.steps, faults.notes)
-        _assert_fine(stage, 20)
+            time.sleep(0.5)  # Its thread has taken the step.
+            if number % 2:
+                faults.wait()
+        assert len(faults.steps) >= len(steps) - 1, (faults.steps, faults.notes)
+        _assert_fine(stage, 10)
 
 
 def test_workers_that_start_at_once_never_stall() -> None:
@@ -175,10 +180,10 @@ def test_workers_that_start_at_once_never_stall() -> None:
 
     with Stage(Site(partitions=8), 5, BUSY) as stage:
         stage.begin(2)
-        found = starts_at_once(stage, 6)
+        found = starts_at_once(stage, 4)
         assert found["stalled"] == [], found
         stage.supervisor.scale(3)
-        _assert_fine(stage, 20)
+        _assert_fine(stage, 10)
 
 
 def test_given_partitions_added_under_load_then_nothing_adverse_and_all_else_goes_on() -> None:

@@ -10,7 +10,6 @@ import itertools
 import json
 import os
 import shutil
-import signal
 import time
 from collections import defaultdict
 from collections.abc import Callable
@@ -29,7 +28,8 @@ from confluent_kafka import (
 )
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
-from tests.support import processes
+from tests.support.running import Running
+from tests.support.zygote import Child
 
 WORKER = Path(__file__).parent / "toy_worker.py"
 
@@ -45,12 +45,14 @@ def wait_until(true: Callable[[], Any], seconds: float, what: str, every: float 
     raise AssertionError(f"not within {seconds} s: {what}")
 
 
-class Worker:
+class Worker(Running):
     """A toy worker in a process of its own."""
 
+    process: Child
+
     def __init__(self, toys: "Toys", name: str, options: dict[str, Any]) -> None:
+        super().__init__(toys.folder / f"{name}.log")
         self.name = name
-        self.log_path = toys.folder / f"{name}.log"
         self._status = toys.folder / f"{name}.status"
         self._status.unlink(missing_ok=True)
         settings = {
@@ -62,9 +64,7 @@ class Worker:
             **toys.login,
             **options,
         }
-        self.process = processes.start(
-            [json.dumps(settings)], os.environ, self.log_path, program=str(WORKER)
-        )
+        self.fork([json.dumps(settings)], os.environ, program=str(WORKER))
 
     @property
     def status(self) -> dict[str, Any]:
@@ -76,7 +76,7 @@ class Worker:
 
     @property
     def log(self) -> str:
-        return self.log_path.read_text()
+        return self.said
 
     def ready(self, parts: int | None = None, seconds: float = 40) -> "Worker":
         def is_ready() -> bool:
@@ -88,26 +88,16 @@ class Worker:
         return self
 
     def exit_code(self, seconds: float = 90) -> int:
-        return self.process.wait(seconds)
-
-    def signal(self, number: signal.Signals) -> None:
-        os.kill(self.process.pid, number)
+        return self.ended(seconds)
 
     def stop(self, seconds: float = 40) -> int:
-        if self.process.poll() is None:
-            self.process.terminate()
-        return self.exit_code(seconds)
+        return super().stop(seconds)
 
     def refuses(self, *words: str, seconds: float = 40) -> None:
         """It ends with 2 and says these words."""
         assert self.exit_code(seconds) == 2, self.log[-3000:]
         for word in words:
             assert word in self.log
-
-    def kill(self) -> None:
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait()
 
 
 class Toys:

@@ -1,7 +1,6 @@
 """What the operator's tests share: the command line's fixtures, and a worker in a process."""
 
 import os
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,8 +12,7 @@ from streams.local.probe import free_port
 from streams.settings import Settings
 from streams.settings_checks import variable
 from tests.cli.conftest import byline, clean_environment, on_kafka
-from tests.support import processes
-from tests.support.zygote import Child
+from tests.support.running import Running
 
 __all__ = ["byline", "clean_environment", "on_kafka"]
 
@@ -51,20 +49,18 @@ def policies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def worker(on_kafka: Settings, policies: Path, tmp_path: Path) -> Iterator[Callable[[], Any]]:
     """Starts a real worker under this test's settings; it is stopped afterwards."""
-    started: list[Child] = []
+    started: list[Running] = []
 
-    def start() -> Child:
+    def start() -> Running:
         environment = {**os.environ, variable("http_port"): str(free_port())}
-        started.append(processes.start(["worker"], environment, tmp_path / "worker.log"))
-        return started[-1]
+        worker = Running(tmp_path / "worker.log")
+        worker.fork(["worker"], environment)
+        started.append(worker)
+        return worker
 
     yield start
-    for process in started:
-        process.terminate()
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.kill()
+    for one in started:
+        one.end(20)
 
 
 def until(true: Callable[[], Any], seconds: float, what: str) -> Any:

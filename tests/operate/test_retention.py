@@ -47,7 +47,7 @@ def test_a_log_kept_for_less_than_three_years_is_refused(
     asyncio.run(keep(on_kafka, retention_ms=str((3 * 365 - 1) * DAY_MS)))
     checked = until(lambda: (it := byline("topics", "check")).code == 1 and it, 20, "refused")
     assert f"at least {EVENT_RETENTION_MS} is needed" in checked.out
-    assert worker().wait(60) == 2
+    assert worker().ended(60) == 2
     faust_log = tmp_path / "faust.log"
     assert faust_worker(faust_log) == 2
     for log in (tmp_path / "worker.log", faust_log):
@@ -70,7 +70,7 @@ def test_a_log_that_a_size_or_compaction_cuts_is_refused(
     checked = byline("topics", "check")
     assert checked.code == 1
     assert all(it in checked.out for it in words)
-    assert worker().wait(60) == 2
+    assert worker().ended(60) == 2
     said = (tmp_path / "worker.log").read_text().replace("\n", " ")
     assert all(it in said for it in words)
 

@@ -16,7 +16,8 @@ from tests.support.zygote import BYLINE, ROOT, Child, Order, Zygote
 
 
 @functools.cache
-def _zygote() -> Zygote:
+def session_zygote() -> Zygote:
+    """The one that all tests of this process share; it ends with us."""
     made = Zygote()
     atexit.register(made.close)
     return made
@@ -30,7 +31,7 @@ def start(
     folder: Path = ROOT,
 ) -> Child:
     """Start `byline ARGUMENTS`, or a script of Python; both its outputs are added to `log`."""
-    return _zygote().start(
+    return session_zygote().start(
         Order(
             program,
             list(arguments),
@@ -65,7 +66,7 @@ def run(
             input=str(files["input"]) if text else os.devnull,
             folder=str(folder),
         )
-        child = _zygote().start(order)
+        child = session_zygote().start(order)
         try:
             code = child.wait(timeout)
         except subprocess.TimeoutExpired:

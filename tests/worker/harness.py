@@ -3,12 +3,7 @@
 import asyncio
 import json
 import os
-import signal
-import subprocess
-import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,11 +14,9 @@ from typing import Any, NamedTuple
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 from schemas.topics import TOPICS, TopicNames
-from streams.local.probe import free_port
 from streams.operate import topics
 from streams.settings import Settings
-from tests.support import processes
-from tests.support.zygote import Child
+from tests.support.running import ShippedWorker
 
 ROOT = Path(__file__).parents[2]
 """The checkout: whose code the workers run, unless told otherwise."""
@@ -54,25 +47,30 @@ def utc_now() -> str:
     return datetime.now(UTC).isoformat()
 
 
-@dataclass
-class Worker:
-    """One `byline worker` with a data folder and a log of its own."""
+class Worker(ShippedWorker):
+    """One `byline worker` with a data folder and a log of its own.
 
-    number: int
-    environment: dict[str, str]
-    folder: Path
-    port: int = field(default_factory=free_port)
-    process: subprocess.Popen[bytes] | Child | None = None
-    code: Path = ROOT
-    output: int | None = None
-    """A descriptor that it writes to in place of its log."""
-    forked: bool = True
-    """From a process that has the imports; what is measured begins as a person begins it."""
+    `output`: a descriptor that it writes to in place of its log. `forked`: what is measured begins
+    as a person begins it.
+    """
+
+    def __init__(
+        self,
+        number: int,
+        environment: dict[str, str],
+        folder: Path,
+        code: Path = ROOT,
+        output: int | None = None,
+        forked: bool = True,
+    ) -> None:
+        super().__init__(folder / f"worker-{number}.log")
+        self.number, self.environment, self.folder = number, environment, folder
+        self.code_folder, self.output, self.forked = code, output, forked
 
     @property
     def log(self) -> Path:
-        """All that it wrote, over all its starts."""
-        return self.folder / f"worker-{self.number}.log"
+        """The file with all that it wrote, over all its starts."""
+        return self.log_path
 
     def start(self) -> "Worker":
         """Start it, or start it again on the same folder."""
@@ -81,42 +79,11 @@ class Worker:
             "BYLINE_DATA_DIR": str(self.folder / f"data-{self.number}"),
             "BYLINE_HTTP_PORT": str(self.port),
         }
-        if self.code == ROOT and self.output is None and self.forked:
-            self.process = processes.start(["worker"], environment, self.log)
-            return self
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "streams", "worker"],
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=log if self.output is None else self.output,
-                stderr=log if self.output is None else self.output,
-                cwd=self.code,
-            )
+        if self.code_folder == ROOT and self.output is None and self.forked:
+            self.fork(["worker"], environment)
+        else:
+            self.spawn(environment, folder=self.code_folder, output=self.output)
         return self
-
-    def page(self, path: str) -> tuple[int, str]:
-        """A page of its site: status and text; status 0 when it does not listen."""
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as page:
-                return page.status, page.read().decode()
-        except urllib.error.HTTPError as error:
-            return error.code, error.read().decode()
-        except OSError:
-            return 0, ""
-
-    def kill(self) -> None:
-        """kill -9."""
-        assert self.process is not None
-        self.process.kill()
-        self.process.wait()
-
-    def stop(self, timeout: float = 30) -> int:
-        """SIGTERM; its exit code."""
-        assert self.process is not None
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(timeout)
 
 
 @dataclass
@@ -163,21 +130,14 @@ class Estate:
         """Start workers and wait until all partitions are served."""
         for _ in range(count):
             number = len(self.workers)
-            worker = Worker(number, self.environment, self.folder, code=self.code, output=output)
-            worker.forked = self.forked
+            worker = Worker(number, self.environment, self.folder, self.code, output, self.forked)
             self.workers.append(worker.start())
         self.wait_ready()
         return self
 
     def served(self) -> int:
         """How many partitions are running, over all workers."""
-        served = 0
-        for worker in self.workers:
-            status, text = worker.page("/readyz")
-            if status in (200, 503):
-                parts = json.loads(text)["partitions"]
-                served += sum(part["state"] == "running" for part in parts)
-        return served
+        return sum(len(worker.served()) for worker in self.workers)
 
     def wait_ready(self, timeout: float = 60) -> None:
         """Until every partition is served by somebody."""
@@ -222,12 +182,12 @@ class Estate:
         end = time.monotonic() + timeout
         while not done():
             for worker in self.workers:
-                code = worker.process.poll() if worker.process else None
+                code = worker.code
                 if code not in (None, -9, 0):
-                    tail = worker.log.read_text(errors="replace")[-3000:]
+                    tail = worker.said[-3000:]
                     raise AssertionError(f"worker {worker.number} ended with {code}:\n{tail}")
             if time.monotonic() > end:
-                logs = "\n".join(w.log.read_text(errors="replace")[-1500:] for w in self.workers)
+                logs = "\n".join(worker.said[-1500:] for worker in self.workers)
                 raise AssertionError(f"not {what} after {timeout} s; logs:\n{logs}")
             time.sleep(0.2)
 
@@ -387,8 +347,4 @@ class Estate:
     def stop(self) -> None:
         """End all workers."""
         for worker in self.workers:
-            if worker.process is not None and worker.process.poll() is None:
-                try:
-                    worker.stop()
-                except subprocess.TimeoutExpired:
-                    worker.kill()
+            worker.end()

@@ -129,7 +129,7 @@ def _back(ground: Ground) -> float:
     """How long until every partition is served again."""
     seconds = ground.serving()
     if seconds is None:
-        logs = [worker.log.read_text(errors="replace")[-1500:] for worker in ground.workers]
+        logs = [worker.log_path.read_text(errors="replace")[-1500:] for worker in ground.workers]
         raise RuntimeError("the workers did not come back:\n" + "\n----\n".join(logs))
     return round(seconds, 1)
 
@@ -151,7 +151,7 @@ def _noticed(change: Change, ground: Ground, began: float) -> dict[str, Any]:
     return {
         "seconds": seconds,
         "exit": ", ".join(codes) if ended else "nothing",
-        "words": ground.workers[0].words,
+        "words": ground.workers[0].last_words,
     }
 
 
@@ -167,7 +167,7 @@ def _again(change: Change, ground: Ground, found: dict[str, Any]) -> None:
     found["restart"] = {
         "seconds": round(time.monotonic() - began, 1),
         "exit": ", ".join(codes) if ended else "nothing",
-        "words": ground.workers[0].words,
+        "words": ground.workers[0].last_words,
     }
     ground.stop()
 

@@ -4,13 +4,10 @@ import asyncio
 import contextlib
 import json
 import os
-import signal
 import subprocess
 import sys
 import threading
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +26,8 @@ from tests.chaos.grounds import POLICIES, ROOT
 from tests.chaos.sending import Sender
 from tests.chaos.traffic import Rates, Traffic
 from tests.oracle.records import partition_of
-from tests.support.zygote import BYLINE, Child, Order, Zygote
+from tests.support.running import ShippedWorker
+from tests.support.zygote import Zygote
 
 PARTITIONS = 4
 LIMIT_SECONDS = 180
@@ -156,14 +154,12 @@ class Listener:
         self._thread.join()
 
 
-class Worker:
+class Worker(ShippedWorker):
     """A shipped worker with a folder, a log and a port of its own, started again on demand."""
 
     def __init__(self, ground: "Ground", number: int) -> None:
+        super().__init__(ground.folder / f"worker-{number}.log")
         self._ground, self._number = ground, number
-        self.log = ground.folder / f"worker-{number}.log"
-        self.process: Child | None = None
-        self.port = 0
 
     def start(self) -> None:
         """Start it."""
@@ -173,41 +169,7 @@ class Worker:
             "BYLINE_INSTANCE_ID": f"w{self._number}",
             "BYLINE_HTTP_PORT": str(self.port),
         }
-        log = str(self.log)
-        order = Order(BYLINE, ["worker"], environment, log, log)
-        self.process = self._ground.zygote.start(order)
-
-    @property
-    def code(self) -> int | None:
-        """How it ended; None while it runs."""
-        return None if self.process is None else self.process.poll()
-
-    @property
-    def words(self) -> str:
-        """The sentence that it ended with."""
-        lines = self.log.read_text(errors="replace").splitlines()
-        said = [line for line in lines if line.startswith("worker stops")]
-        return said[-1] if said else ""
-
-    def ready(self) -> dict[str, Any]:
-        """What it says of itself; empty when it does not answer."""
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/readyz", timeout=3) as page:
-                found: dict[str, Any] = json.loads(page.read())
-        except urllib.error.HTTPError as error:
-            found = json.loads(error.read())
-        except (OSError, ValueError):
-            found = {}
-        return found
-
-    def stop(self) -> None:
-        """SIGTERM, and kill -9 when that is not enough."""
-        for number in (signal.SIGTERM, signal.SIGKILL):
-            if self.process is None or self.code is not None:
-                return
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self.process.pid, number)
-            wait(lambda: self.code is not None, 30)
+        self.fork(["worker"], environment, zygote=self._ground.zygote)
 
 
 class Ground:
@@ -278,12 +240,7 @@ class Ground:
         began = time.monotonic()
 
         def all_served() -> bool:
-            running = [
-                part["partition"]
-                for worker in self.workers
-                for part in worker.ready().get("partitions", ())
-                if part["state"] == "running"
-            ]
+            running = [number for worker in self.workers for number in worker.served()]
             return sorted(running) == list(range(PARTITIONS))
 
         return time.monotonic() - began if wait(all_served, seconds) else None
@@ -291,7 +248,7 @@ class Ground:
     def stop(self) -> None:
         """Stop the workers."""
         for worker in self.workers:
-            worker.stop()
+            worker.end()
 
     def byline(self, *words: str) -> subprocess.CompletedProcess[str]:
         """A shipped command."""
