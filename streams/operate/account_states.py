@@ -1,6 +1,6 @@
-"""Reads what the workers know of accounts from the changelog: state, and grounds of deferrals.
+"""Reads the workers' state of accounts from the changelog, and what defers their adverse events.
 
-Only accounts that a person may have to look at are held, so that millions fit in memory.
+Only accounts that an operator may have to act on are kept, so that millions fit in memory.
 """
 
 from collections import defaultdict
@@ -33,24 +33,24 @@ POLICIES = "policies"
 UNRESTRICTED = frozenset(
     {Invitation.INVITED, Invitation.UNDELIVERED, Invitation.DELIVERED, Invitation.DECLINED}
 )
-"""Where an invitation is open and nothing has come of it yet."""
+"""States of an open invitation before a consent, an expiry or an end."""
 
 RESERVED = frozenset({BRAKES, CAPS, GUARDS, CLUSTER, ADOPTED})
-"""What is kept beside the accounts of a partition and counts for each of them."""
+"""Changelog keys of a partition's own state, which concerns all of its accounts."""
 _S = TypeVar("_S", bound=msgspec.Struct)
 
 
 class Known(NamedTuple):
-    """An account, and the context in which the core would decide about it now."""
+    """An account, and the context in which the core would decide about it at an instant."""
 
     ref: AccountRef
     account: Account
     context: DecisionContext
 
     def waits_for(self, event: Event, capped: Event | None = None) -> tuple[Deferral, ...]:
-        """What an adverse event of it would wait for, in the words of the decision log.
+        """Returns the grounds that defer an adverse event of the account now.
 
-        `capped`: the event whose cap counts.
+        `capped`: the event whose cap is checked as well.
         """
         found = deferrals(self.account, self.context, event)
         policy, now, limits = self.context.policy, self.context.now, self.context.limits
@@ -62,7 +62,7 @@ class Known(NamedTuple):
 
 @dataclass(slots=True)
 class States:
-    """The state of all accounts. Feed it the changelog and the policies, then query it."""
+    """The state of all accounts. Feed it the changelog and the topic of policies, then query it."""
 
     _accounts: dict[bytes, tuple[int, bytes]] = field(default_factory=dict)
     _reserved: dict[int, dict[bytes, bytes]] = field(default_factory=lambda: defaultdict(dict))
@@ -70,7 +70,7 @@ class States:
     partition_count: int = 1
 
     def feed(self, record: Record) -> None:
-        """Take one record of either topic."""
+        """Takes the next record of either topic."""
         if record.key is None:
             return
         if record.topic == POLICIES:
@@ -86,23 +86,23 @@ class States:
             self._accounts.pop(record.key, None)
 
     def known(self, now: int) -> Iterator[Known]:
-        """Every account that somebody may have to look at, as of an instant (ms)."""
+        """Yields every account that an operator may have to act on, as of `now` (ms)."""
         parts = {number: self.part(number) for number in range(self.partition_count)}
         for key, (partition, value) in self._accounts.items():
             ref = AccountRef.of(key)
             yield Known(ref, decode_account(value), parts[partition].context(ref, now))
 
     def of(self, key: bytes, partition: int, value: bytes, now: int) -> Known:
-        """One account, whether or not anybody may have to look at it."""
+        """Returns any account, from its key, partition and changelog value, as of `now` (ms)."""
         ref = AccountRef.of(key)
         return Known(ref, decode_account(value), self.part(partition).context(ref, now))
 
     def reserved(self, number: int) -> Mapping[bytes, bytes]:
-        """What a partition keeps beside its accounts, as it lies in the changelog."""
+        """Returns the raw changelog values of a partition's own state, by key in RESERVED."""
         return self._reserved.get(number, {})
 
     def part(self, number: int) -> "Part":
-        """What a partition knows beside its accounts."""
+        """Returns a partition's own state, decoded."""
         raw = self._reserved.get(number, {})
         adopted = raw.get(ADOPTED)
         known = msgspec.msgpack.decode(adopted, type=dict[str, Adopted]) if adopted else {}
@@ -120,7 +120,7 @@ class States:
         return Part(known, policies, switches, limits, cluster, caps)
 
     def _policy(self, digest: str) -> Policy | None:
-        """The policy under a digest; None where its text is gone, or is no policy any more."""
+        """Returns the policy of a digest; None if its text is missing or cannot be decoded."""
         try:
             return msgspec.json.decode(self._policies.get(digest, b""), type=Policy)
         except (msgspec.MsgspecError, ValueError):
@@ -138,7 +138,7 @@ class Part(NamedTuple):
     caps: Caps
 
     def context(self, ref: AccountRef, now: int) -> DecisionContext:
-        """The context in which the core would decide about an account."""
+        """Returns the context in which the core would decide about an account at `now` (ms)."""
         adopted = self.adopted.get(ref.platform)
         return DecisionContext(
             ref=ref,
@@ -156,7 +156,7 @@ class Part(NamedTuple):
 
 
 def interesting(account: Account) -> bool:
-    """Whether the account may need a person."""
+    """Returns whether an operator may have to act on the account."""
     appeals = account.heard is not None and bool(account.heard.appeals)
     return account.live.state in UNRESTRICTED or appeals or is_unclear(account)
 

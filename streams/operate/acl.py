@@ -1,7 +1,7 @@
-"""`byline topics acl`: the least each principal has to be allowed, from the declared topics.
+"""`byline topics acl`: lists the least rights that each principal needs, from the declared topics.
 
-Read and Write bring Describe with them, AlterConfigs brings DescribeConfigs, and Write to any topic
-brings IdempotentWrite (since Kafka 3.0): none of these is granted by itself.
+Some rights imply others and are not listed then: Read and Write imply Describe, AlterConfigs
+implies DescribeConfigs, Write to any topic implies IdempotentWrite (since Kafka 3.0).
 """
 
 import shlex
@@ -31,7 +31,7 @@ PRODUCERS: dict[str, tuple[InputName, ...]] = {
     "consent-desk": ("consent-answers",),
     "operator": ("controls", "switches"),
 }
-"""Who sends what. A principal of its own for the operators: theirs is the word that overrules."""
+"""The inputs that each role sends. Operators have a role of their own: they overrule the others."""
 
 READ_AS_WELL: dict[str, tuple[str, ...]] = {
     "operator": (
@@ -39,8 +39,9 @@ READ_AS_WELL: dict[str, tuple[str, ...]] = {
         *(topic.name for topic in OUTPUTS),
     )
 }
-"""What the work-lists, statements, events, the list of brakes and the way back of a bulk are read
-from, beside the changelog of accounts: what an account waits for is known from its state alone.
+"""The topics that a sending role also reads, beside the changelog of accounts.
+
+The operator's commands need them: work-lists, statements, events, switches, and undoing a bulk.
 """
 
 CONSUMERS: dict[str, tuple[str, ...]] = {
@@ -48,12 +49,15 @@ CONSUMERS: dict[str, tuple[str, ...]] = {
     "consent-desk": ("invitations", "consents"),
     "enforcer": ("throttles",),
 }
-"""Who obeys what. None of them may read a shadow topic."""
+"""The outputs that each consuming role acts on. None of them may read a shadow topic."""
 
 
 @dataclass(frozen=True, slots=True)
 class Permission:
-    """`role` may do `operations` on one resource; `prefixed`: on all whose name begins so."""
+    """A right of `role` to do `operations` on one resource.
+
+    `prefixed`: on every resource whose name begins with `name`.
+    """
 
     role: str
     kind: Kind
@@ -62,9 +66,9 @@ class Permission:
     prefixed: bool = False
 
     def command(self, principal: str, bootstrap: str, config: str | None = None) -> str:
-        """The command line that grants it, for Kafka's own kafka-acls.
+        """Returns the command line of Kafka's own kafka-acls that grants this right.
 
-        `config`: the file with the login of whoever grants it, which kafka-acls is given.
+        `config`: the file with the login of whoever runs it (`--command-config`).
         """
         words = ["kafka-acls", "--bootstrap-server", bootstrap]
         words += ["--command-config", config] if config is not None else []
@@ -77,7 +81,7 @@ class Permission:
 
 
 def permissions(settings: Settings) -> list[Permission]:
-    """All permissions, by role: worker, senders, readers, redriver, administrator and others."""
+    """Returns the permissions of all roles, those of one role together."""
     return [
         *_worker(settings),
         *_producers(settings),
@@ -90,9 +94,10 @@ def permissions(settings: Settings) -> list[Permission]:
 
 
 def _worker(settings: Settings) -> Iterator[Permission]:
-    """The worker looks at settings at start: a topic that is too small for a batch is refused.
+    """Yields the worker's permissions.
 
-    It writes to the switches what a tripped refusal guard says, and to no other input.
+    It needs DescribeConfigs because it refuses to start on topics with wrong settings. The
+    switches are the only input that it writes to: a tripped refusal guard does.
     """
     names, look = names_of(settings), "DescribeConfigs"
     for topic in INPUTS:
@@ -132,16 +137,17 @@ def _consumers(settings: Settings) -> Iterator[Permission]:
 
 
 def _auditor(settings: Settings) -> Iterator[Permission]:
-    """Reads everything, changes nothing; replay and audit need no group."""
+    """Yields the auditor's permissions: to read every topic. Audit and replay need no group."""
     names = names_of(settings)
     for topic in TOPICS:
         yield Permission("auditor", "topic", names.of(topic), ("Read",))
 
 
 def _indexer(settings: Settings) -> Iterator[Permission]:
-    """Reads what an answer is made of: neither readings nor labels, of which it sees the ends.
+    """Yields the indexer's permissions.
 
-    Looks at the workers' group, so that `byline status` can say how far they are behind.
+    The index does not contain readings and labels, so of these topics it sees only the ends. It
+    may look at the workers' group, so that `byline status` can say how far they are behind.
     """
     names = names_of(settings)
     for topic in TOPICS:
@@ -153,7 +159,10 @@ def _indexer(settings: Settings) -> Iterator[Permission]:
 
 
 def _redriver(settings: Settings) -> Iterator[Permission]:
-    """Fetches refused records, sends them again, and marks their letters, in one transaction."""
+    """Yields the redriver's permissions.
+
+    It reads refused records, sends them again and marks their dead letters, in one transaction.
+    """
     names = names_of(settings)
     for topic in (*INPUTS, DEAD_LETTERS):
         yield Permission("redriver", "topic", names.of(topic), ("Read", "Write"))
@@ -163,7 +172,7 @@ def _redriver(settings: Settings) -> Iterator[Permission]:
 
 
 def _administrator(settings: Settings) -> Iterator[Permission]:
-    """For `topics create`, `topics check` and `topics apply`."""
+    """Yields the permissions for `topics create`, `topics check` and `topics apply`."""
     operations = ("Create", "Describe", "AlterConfigs")
     for prefix in (settings.topic_prefix, f"{settings.application_id}-"):
         yield Permission("administrator", "topic", prefix, operations, prefixed=True)

@@ -1,7 +1,7 @@
-"""`byline topics blocked`: inputs that cannot be read to their end, and who blocks them.
+"""`byline topics blocked`: finds open transactions that keep inputs from being read to their end.
 
-Workers read committed records only. What lies behind an open transaction of a producer of inputs is
-hidden from them until that ends, and the timers of the partition wait as long.
+Workers read committed records only. An open transaction of a producer hides all records behind its
+first one until it ends, and the timers of the partition wait as long.
 """
 
 import asyncio
@@ -28,12 +28,12 @@ LOOK_SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Blocked:
-    """A partition with an open transaction.
+    """An open transaction in a partition.
 
-    `hidden`: records (roughly) that nobody can read because of it. `open_seconds`: for how long it
-    has been open; at least so long where no coordinator tells when it began. `ends_within_seconds`:
-    when the coordinator ends it by itself at the latest; None where no coordinator that we may ask
-    knows it: then it may hang for ever.
+    `offset`: its first record. `hidden`: how many offsets from there on cannot be read.
+    `open_seconds`: how long it has been open, or at least that long if no coordinator says when it
+    began. `ends_within_seconds`: after what time its coordinator aborts it; None: no coordinator
+    that we may ask knows it, so it may hang for ever.
     """
 
     topic: str
@@ -48,7 +48,7 @@ class Blocked:
 
     @property
     def what(self) -> str:
-        """Which partition is blocked, and by whom since when."""
+        """Says which partition is blocked, by which producer, and for how long."""
         own = "" if self.transactional_id is None else f" ({self.transactional_id})"
         return (
             f"{self.topic}[{self.partition}] is blocked at offset {self.offset}: producer"
@@ -57,7 +57,7 @@ class Blocked:
         )
 
     def abort_command(self, bootstrap: str) -> str:
-        """The command line of Kafka's own tool that ends a transaction that hangs."""
+        """Returns the command line of Kafka's own tool that aborts the transaction."""
         return (
             f"kafka-transactions --bootstrap-server {bootstrap} abort --topic {self.topic}"
             f" --partition {self.partition} --start-offset {self.offset}"
@@ -70,10 +70,11 @@ async def blocked(
     longer_than_seconds: float,
     topics: Iterable[Topic] = INPUTS,
 ) -> list[Blocked]:
-    """The partitions of inputs with a transaction open for longer than so many seconds.
+    """Returns the transactions in inputs that have been open for at least `longer_than_seconds`.
 
-    `now` is milliseconds UTC. `topics`: look at these instead. Raises UsageError when a topic is
-    missing, OperateError when Kafka does not tell.
+    `now`: ms since 1970. `topics`: look at these instead. Raises UsageError if a topic is missing,
+    KafkaAbsentError if Kafka does not answer, OperateError if it is too old or does not allow us to
+    ask.
     """
     names = names_of(settings)
     wanted = [names.of(topic) for topic in topics]
@@ -100,7 +101,10 @@ async def blocked(
 
 
 async def _places(client: TolerantConsumer, topics: list[str]) -> list[tuple[str, int]]:
-    """All partitions of these topics. All topics are listed: asking by name may make one."""
+    """Returns all partitions of these topics. Raises UsageError if one is missing.
+
+    It lists all topics of the cluster, because asking for a missing one by name may create it.
+    """
     cluster = await client._client.fetch_all_metadata()
     known = {topic: sorted(cluster.partitions_for_topic(topic) or ()) for topic in topics}
     missing = [topic for topic, numbers in known.items() if not numbers]

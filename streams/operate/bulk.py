@@ -1,6 +1,7 @@
-"""Controls that an operator sends to one account or many, and how to undo them.
+"""Makes the controls that an operator sends to one account or many, and plans how to undo them.
 
-A control's id is a function of what it says, so that sending the same twice counts once.
+Controls that are sent together have one bulk id. A control's id is a function of its content, so
+that one that is sent twice counts once.
 """
 
 import hashlib
@@ -28,7 +29,10 @@ ON_APPEALS = frozenset({Command.APPEAL_OPENED, Command.APPEAL_UPHELD, Command.AP
 
 @dataclass(frozen=True, slots=True)
 class BulkOrder:
-    """What is to be said of each account, by whom and why; times as the wire writes them."""
+    """The content of the controls: command, actor, reason, and their times.
+
+    `issued_at`: ms since 1970. `expires_at`, `until`: RFC 3339.
+    """
 
     command: Command
     actor: str
@@ -41,7 +45,7 @@ class BulkOrder:
     appeal_id: str | None = None
 
     def check(self) -> None:
-        """UsageError when a time is missing that the command needs, or given that it ignores."""
+        """Raises UsageError if an option is missing that the command needs, or given in vain."""
         word = self.command.value.replace("_", "-")
         if (self.until is not None) != (self.command in NEEDS_UNTIL):
             raise UsageError(f"{word} {'needs' if self.until is None else 'has no'} --until")
@@ -51,7 +55,7 @@ class BulkOrder:
             raise UsageError(f"{word} has no --appeal-id: only an appeal and its verdict have one")
 
     def value(self, account: str) -> dict[str, Any]:
-        """The control's value for `platform:account_id`."""
+        """Returns the JSON value of the control for `platform:account_id`."""
         platform, _, account_id = account.partition(":")
         identity = (
             account,
@@ -79,10 +83,10 @@ class BulkOrder:
 
 
 def accounts_in(file: Path) -> dict[str, int]:
-    """The accounts that a file (`-`: standard input) names, each with the line it stands in first.
+    """Returns the accounts that a file (`-`: standard input) names, each with its first line.
 
-    One `platform:account_id` a line, `#` begins a comment. A line named twice counts once.
-    UsageError when it cannot be read, names none, or has a line that is no account.
+    The file has one `platform:account_id` a line; `#` begins a comment. Raises UsageError if it
+    cannot be read, names no account, or has a line that is no account.
     """
     found: dict[str, int] = {}
     for number, line in enumerate(read_text(file).splitlines(), start=1):
@@ -97,7 +101,7 @@ def accounts_in(file: Path) -> dict[str, int]:
 
 
 def within(accounts: Collection[str], max_accounts: int) -> list[str]:
-    """The same accounts. Raises UsageError if there are more than allowed."""
+    """Returns the accounts as a list. Raises UsageError if there are more than `max_accounts`."""
     if len(accounts) > max_accounts:
         raise UsageError(
             f"{len(accounts)} accounts are named, --max-accounts allows {max_accounts}"
@@ -106,7 +110,7 @@ def within(accounts: Collection[str], max_accounts: int) -> list[str]:
 
 
 def checked(accounts: Iterable[str]) -> list[str]:
-    """The same accounts. Raises UsageError if one is not `platform:account_id`."""
+    """Returns the accounts without repeats. Raises UsageError if one has no `:`."""
     kept = list(dict.fromkeys(accounts))
     for number, account in enumerate(kept, start=1):
         if ":" not in account:
@@ -115,27 +119,34 @@ def checked(accounts: Iterable[str]) -> list[str]:
 
 
 def default_bulk_id(accounts: Iterable[str], order: BulkOrder) -> str:
-    """An id of a bulk: a function of what it says and when."""
+    """Returns a bulk id that is a function of command, actor, time and accounts."""
     words = [order.command.value, order.actor, str(order.issued_at), *accounts]
     return "bulk-" + hashlib.sha256("|".join(words).encode()).hexdigest()[:12]
 
 
 @dataclass(frozen=True, slots=True)
 class UndoPlan:
-    """How a bulk can be undone: the accounts that get `command`, and the others with the reason."""
+    """How to undo a bulk.
+
+    `accounts` get the `command`; None: there is nothing to send. `left` are the other accounts,
+    each with the reason.
+    """
 
     command: Command | None
     accounts: tuple[str, ...]
     left: tuple[tuple[str, str], ...]
 
     def left_by_reason(self) -> dict[str, int]:
-        """How many accounts are left alone for each reason."""
+        """Returns how many accounts are left alone for each reason."""
         return dict(Counter(why for _, why in self.left).most_common())
 
 
 @dataclass(slots=True)
 class _SaidOf:
-    """What was said of one account: in the bulk, by others, and of holds last of all."""
+    """The controls of one account: the bulk's own, the hold of others, and the last hold or unhold.
+
+    `named`: the bulk names the account. `counted`: the bulk's command, if it was not refused.
+    """
 
     named: bool = False
     counted: Command | None = None
@@ -156,7 +167,7 @@ class _SaidOf:
             self.last = control
 
     def why_left(self, bulk_id: str, now: int) -> str | None:
-        """Why the bulk's control cannot be undone here. None if its opposite undoes just that."""
+        """Returns why the bulk's control cannot be undone here; None: its opposite undoes it."""
         if self.counted is None:
             return "its control was refused: nothing to take back"
         if self.counted is not Command.HOLD:
@@ -169,13 +180,12 @@ class _SaidOf:
 
 
 def way_back(records: Iterable[Record], bulk_id: str, now: int) -> UndoPlan:
-    """How to take a bulk back at an instant (ms), from all controls and dead letters there are.
+    """Plans how to undo a bulk at `now` (ms), from all records of controls and dead letters.
 
-    Only a hold has an opposite. Nothing takes back a lift, an extension, a reissue or a verdict:
-    they have told the owner something.
-    Left alone is an account about which people spoke again since (another hold, or an unhold), one
-    that somebody else's hold covers still, and one whose control was refused. UsageError when there
-    is no such bulk.
+    Only a hold can be undone. A lift, an extension, a reissue or a verdict cannot: the owner has
+    been told. An account is left alone if it got another hold or an unhold since, if somebody
+    else's hold still covers it, or if its control was refused. Raises UsageError if no control has
+    this bulk id.
     """
     controls: list[ParsedControl] = []
     refused: set[str] = set()

@@ -1,4 +1,8 @@
-"""Kafka clients for commands: made from Settings, always closed, with clear errors."""
+"""Kafka clients for commands: made from Settings, always closed, with errors that say what to do.
+
+Inside their `async with` blocks a missing right raises NoRightError, and a broker that no longer
+answers raises KafkaAbsentError.
+"""
 
 import asyncio
 import logging
@@ -27,7 +31,7 @@ CONNECT_TIMEOUT_SECONDS = 8.0
 
 @asynccontextmanager
 async def admin_client(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
-    """An admin client; KafkaAbsentError when no broker answers, NoRightError for a right."""
+    """Yields a started admin client. Raises KafkaAbsentError, NoRightError."""
     client = AIOKafkaAdminClient(**kafka_client_kwargs(settings))
     await _start(client, settings)
     try:
@@ -39,7 +43,10 @@ async def admin_client(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]
 
 @asynccontextmanager
 async def producer(settings: Settings, **options: Any) -> AsyncIterator[AIOKafkaProducer]:
-    """An idempotent producer; KafkaAbsentError when no broker answers."""
+    """Yields a started idempotent producer. Raises KafkaAbsentError, NoRightError.
+
+    `options`: further arguments of AIOKafkaProducer.
+    """
     client = AIOKafkaProducer(
         **kafka_client_kwargs(settings), enable_idempotence=True, acks="all", **options
     )
@@ -55,9 +62,9 @@ async def producer(settings: Settings, **options: Any) -> AsyncIterator[AIOKafka
 async def consumer(
     settings: Settings, *, committed: bool = True
 ) -> AsyncIterator[TolerantConsumer]:
-    """A consumer of no group, of committed records alone unless told otherwise.
+    """Yields a started consumer without a group. Raises KafkaAbsentError, NoRightError.
 
-    Raises KafkaAbsentError when no broker answers.
+    `committed`: it reads committed records only.
     """
     client = TolerantConsumer(
         **kafka_client_kwargs(settings),
@@ -76,8 +83,13 @@ async def consumer(
 
 
 async def _start(client: Any, settings: Settings) -> None:
-    """Connect. Raises KafkaAbsentError within ten seconds, also if another server listens."""
-    # aiokafka logs each address that does not answer; one sentence of ours says it all.
+    """Starts a client, or closes it and raises.
+
+    Raises:
+        KafkaAbsentError: within ten seconds, also if what listens there is no Kafka.
+        NoRightError: the principal may write to no topic, which an idempotent producer needs.
+    """
+    # aiokafka logs every address that does not answer; our one error message is enough.
     log = logging.getLogger("aiokafka")
     level = log.level
     log.setLevel(logging.CRITICAL)
@@ -91,7 +103,7 @@ async def _start(client: Any, settings: Settings) -> None:
     except BaseException as error:
         await _close(client)
         if isinstance(error, ClusterAuthorizationFailedError):
-            # Whoever may write to no topic at all may not be an idempotent producer.
+            # Kafka lets only a principal that may write to some topic be an idempotent producer.
             raise NoRightError("no right to Write to any topic") from error
         if isinstance(error, KafkaError | TimeoutError | OSError):
             raise _absent(settings, type(error).__name__) from error
@@ -109,7 +121,7 @@ def _absent(settings: Settings, why: str) -> KafkaAbsentError:
 
 @contextmanager
 def _explained(settings: Settings) -> Iterator[None]:
-    """What goes wrong at work in words: a right that is missing, a broker that went away."""
+    """Turns aiokafka's errors of rights and connections into NoRightError and KafkaAbsentError."""
     try:
         yield
     except RIGHTS_ERRORS as error:

@@ -1,6 +1,6 @@
-"""`python -m streams.operate.diagrams`: the three machines as Mermaid, from the tables themselves.
+"""`python -m streams.operate.diagrams`: draws the three machines of an account as Mermaid.
 
-Each diagram stands between two marks, so that a document can hold it and a test can compare:
+Each diagram stands between two marks, so that a test can find it in a document and compare it:
 
     <!-- diagram: invitation -->  …  <!-- end of diagram -->
 """
@@ -18,12 +18,12 @@ _OPEN_STATES = "Open"
 
 
 def mark(machine: str) -> str:
-    """The mark that a diagram begins with."""
+    """Returns the mark that a diagram begins with."""
     return f"<!-- diagram: {machine} -->"
 
 
 def diagram(machine: str) -> str:
-    """One machine as a fenced Mermaid block. Raises KeyError for a machine that there is not."""
+    """Draws one machine as a fenced Mermaid block. Raises KeyError for an unknown machine."""
     table = MACHINES[machine]
     lines = ["stateDiagram-v2", f"    [*] --> {next(iter(table)).name}"]
     shared = _shared(table)
@@ -41,17 +41,17 @@ def diagram(machine: str) -> str:
 
 
 def document() -> str:
-    """All diagrams, each between its marks."""
+    """Returns all diagrams, each between its marks."""
     return "\n".join(f"{mark(machine)}\n{diagram(machine)}{END}\n" for machine in MACHINES)
 
 
 def held_by(text: str) -> dict[str, str]:
-    """The diagrams that a document holds between marks, by machine."""
+    """Returns the diagrams that a document has between marks, by machine."""
     return {found[1]: found[2] for found in _HELD.finditer(text)}
 
 
 def _shared(table: Table) -> dict[Input, LifecycleRow]:
-    """The rows that all open states share. They are drawn as one arrow."""
+    """Returns the rows that all open states have in common. Each is drawn as one arrow."""
     states = [state for state in table if isinstance(state, Invitation) and state in OPEN]
     if not states:
         return {}
@@ -75,7 +75,7 @@ def _edges(
 
 
 def _grouped(rows: Iterable[tuple[Input, LifecycleRow]]) -> Iterator[tuple[IntEnum, str]]:
-    """Rows that lead to the same state share an arrow."""
+    """Yields each next state with the labels of all rows that lead there: they share one arrow."""
     by_target: dict[IntEnum, list[str]] = {}
     for input_, row in rows:
         by_target.setdefault(row.next_state, []).append(_label(input_, row))
@@ -84,7 +84,7 @@ def _grouped(rows: Iterable[tuple[Input, LifecycleRow]]) -> Iterator[tuple[IntEn
 
 
 def _label(input_: Input, row: LifecycleRow) -> str:
-    """What goes in, and what comes out of it."""
+    """Returns an arrow's label: the input, and the events and cool-down that follow from it."""
     said = [event.split(".")[1] for event in row.emits]
     if row.lifts:
         said.insert(0 if row.lifts_first else len(said), "lifted for each surface")

@@ -1,7 +1,8 @@
-"""Whether a control can have an effect, as far as the workers know the account.
+"""Predicts from the workers' state whether a control can have an effect on its accounts.
 
-Nothing here decides: the core does, when it reads the control. A word that nobody can act on is
-sent all the same, for the account may be on its way; but it is never called done.
+This is only a warning for the operator. The core decides when it reads the control. A control that
+seems to have no effect is still sent, because inputs of the account may be on their way; but the
+command then does not report success.
 """
 
 from collections import Counter
@@ -21,26 +22,26 @@ from streams.operate.bulk import BulkOrder
 from streams.settings import Settings
 
 KEPT = frozenset({Command.HOLD, Command.APPEAL_OPENED, Command.APPEAL_UPHELD})
-"""Words that are kept for an account that nobody knows yet: they count when it comes."""
+"""Commands that the workers store even for an account that they do not know yet."""
 
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """How many accounts a control cannot affect, by the known reason.
+    """Which accounts a control cannot affect.
 
-    `reasons`: how many accounts for each. `none`: it can have no effect at all, on any of them.
+    `reasons`: the number of accounts for each reason. `none`: it can affect no account at all.
     """
 
     reasons: dict[str, int]
     none: bool
 
     def warnings(self) -> list[str]:
-        """Each in a sentence."""
+        """Returns one sentence for each reason."""
         return [f"{count} of them: {why}" for why, count in self.reasons.items()]
 
 
 def pointless(order: BulkOrder, now: int) -> str | None:
-    """Why a control is useless for every account. None if it may have an effect."""
+    """Returns why a control is useless for every account at `now` (ms), or None if it is not."""
     until, expires_at = order.until, order.expires_at
     if until is not None and millis(until) <= now:
         return f"--until {until} is past: a deadline only ever moves later"
@@ -50,12 +51,13 @@ def pointless(order: BulkOrder, now: int) -> str | None:
 
 
 Ends = Mapping[int, int]
-"""Where each partition of the changelog ended before the word was sent."""
+"""The end offset of each partition of the changelog before the control was sent."""
 
 
 async def changelog_ends(client: TolerantConsumer, settings: Settings) -> Ends:
-    """To be asked before the word is sent: a worker may have obeyed it by the time of the look.
+    """Returns the end offsets of the accounts' changelog.
 
+    Call it before the control is sent: later the changelog may show what the control itself did.
     Raises MissingTopicsError.
     """
     reader = Reader(client, f"{settings.application_id}-")
@@ -71,9 +73,9 @@ async def effect(
     accounts: Collection[str],
     ends: Ends,
 ) -> Effect:
-    """Look the accounts up in the changelog, as it was up to `ends`.
+    """Looks the accounts up in the changelog below `ends`; returns what the control can do.
 
-    Raises MissingTopicsError, NoRightError.
+    Raises MissingTopicsError, NoRightError, EndHiddenError.
     """
     wanted = {account.encode() for account in accounts}
     values: dict[bytes, bytes | None] = {}
@@ -84,7 +86,10 @@ async def effect(
 
 
 def judged(order: BulkOrder, values: dict[str, bytes | None]) -> Effect:
-    """The same for accounts as the changelog has them. None: it does not have the account."""
+    """Returns what the control can do, from the changelog's values by account.
+
+    A value of None means that the changelog does not have the account.
+    """
     found = [
         _against(order, None if raw is None else decode_account(raw)) for raw in values.values()
     ]
@@ -94,7 +99,7 @@ def judged(order: BulkOrder, values: dict[str, bytes | None]) -> Effect:
 
 
 def _against(order: BulkOrder, account: Account | None) -> str | None:
-    """Why a control has no effect on one account. None if nothing is known against it."""
+    """Returns why a control has no effect on one account, or None if it may have one."""
     if account is None:
         kept = " the word is kept until it comes" if order.command in KEPT else " nothing to act on"
         return f"no worker knows the account; is the id right?{kept}"
@@ -121,7 +126,7 @@ def _no_hold(order: BulkOrder, account: Account) -> str | None:
 
 
 def _no_cycle(order: BulkOrder, account: Account) -> str | None:
-    """A lift, an extension and a reissue are about the open cycle alone."""
+    """Returns why a lift, extend or reissue has no effect: they concern the open cycle alone."""
     life = account.life(active_mode(account))
     cycle = life.cycle
     if cycle is None or life.state not in OPEN:
@@ -135,5 +140,5 @@ def _no_cycle(order: BulkOrder, account: Account) -> str | None:
 
 
 def not_known(why: object) -> str:
-    """The message if the state could not be read."""
+    """Returns the message for a state that could not be read."""
     return f"whether it can have an effect is not known: {why}"

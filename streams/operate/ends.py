@@ -1,7 +1,7 @@
-"""Reading topics up to the ends that they have, and what can keep a reader from it.
+"""Reads topics up to their present ends, and finds what keeps a reader from reaching them.
 
-A reader of committed records sees a topic end at the first record of an open transaction. Nobody
-may take that for the end: whoever reads to the end asks afterwards whether anything was hidden.
+For a reader of committed records a topic seems to end at the first record of an open transaction.
+That is not its end. So whoever reads to the end calls `nothing_hidden` afterwards.
 """
 
 import asyncio
@@ -11,28 +11,28 @@ from streams.kafka.consumer import TolerantConsumer
 from streams.operate.errors import EndHiddenError, KafkaAbsentError
 
 STALL_SECONDS = 30.0
-"""For so long Kafka may give nothing, though it says that there is more."""
+"""How long Kafka may return nothing although the end is not reached."""
 PATIENCE_SECONDS = 20.0
-"""For so long a transaction may be on its way; a worker's ends before that, also a dead one's."""
+"""How long an open transaction is waited for. That of a worker, even a dead one, ends sooner."""
 _LOOK_SECONDS = 0.3
 _NAMED = 5
-"""So many partitions are named; of the others only the number."""
+"""How many partitions a message names; of the others it gives the number."""
 
 Place = tuple[str, int]
 """A topic's full name and a partition; aiokafka's TopicPartition is one."""
 
 
 class Ends:
-    """The ends to be reached, and how long nothing has moved. Needs a running event loop."""
+    """The end offsets to read to, and a check that reading moves on. Needs a running event loop."""
 
     def __init__(self, ends: Mapping[Place, int]) -> None:
         self.ends = ends
-        """By place, the offset after the last record that is wanted; may be moved on."""
+        """By partition, the offset after the last record to read. A caller may raise it later."""
         self._seen: dict[Place, int] = {}
         self._moved = asyncio.get_running_loop().time()
 
     def reached(self, positions: Mapping[Place, int]) -> bool:
-        """Whether all ends are reached. A place without an end is not read.
+        """Returns whether the positions have reached all ends. Other partitions are ignored.
 
         Raises KafkaAbsentError when no position has moved for `STALL_SECONDS`.
         """
@@ -52,10 +52,10 @@ class Ends:
 
 
 async def nothing_hidden(client: TolerantConsumer, high: Mapping[Place, int]) -> None:
-    """Returns once all below these high watermarks can be read, or has been aborted.
+    """Waits until no open transaction hides records below these high watermarks.
 
-    `client` reads committed records only. Raises EndHiddenError when an open transaction still
-    hides something after `PATIENCE_SECONDS`.
+    `client` reads committed records only. Raises EndHiddenError when one still does after
+    `PATIENCE_SECONDS`.
     """
     loop = asyncio.get_running_loop()
     until = loop.time() + PATIENCE_SECONDS

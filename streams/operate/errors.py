@@ -1,10 +1,10 @@
-"""Errors of an operator's command, and who has to act on each.
+"""Errors of an operator's command, with the exit code, and who has to act on each.
 
-OperateError
-├── UsageError         the command cannot be meant that way: the caller's (exit 2)
-├── NoRightError       Kafka does not allow this principal something: who grants rights (exit 2)
-├── EndHiddenError     an open transaction hides a topic's end: who ends that transaction (exit 2)
-└── KafkaAbsentError   no broker answers, or it refuses us: the cluster's or the settings' (exit 2)
+OperateError           the command was not carried out
+├── UsageError         wrong or contradictory arguments (2): the caller
+├── NoRightError       Kafka does not allow this principal something (2): whoever grants rights
+├── EndHiddenError     an open transaction hides a topic's end (2): whoever can end it
+└── KafkaAbsentError   no broker answers, or it refuses the login (2): cluster or settings
 """
 
 
@@ -13,19 +13,19 @@ class OperateError(Exception):
 
 
 class UsageError(OperateError):
-    """What was asked for does not exist or contradicts what is there."""
+    """The arguments ask for something that does not exist, or contradict what is there."""
 
 
 class NoRightError(OperateError):
-    """Something is not allowed to this principal; `what` says what, the message how to mend it."""
+    """Kafka does not allow this principal something. `what` names the missing right."""
 
     def __init__(self, what: str) -> None:
         super().__init__(f"{what}: `byline topics acl` says what each role needs")
 
 
 class KafkaAbsentError(OperateError):
-    """Kafka does not answer, or does not let us in."""
+    """Kafka does not answer, or refuses the login."""
 
 
 class EndHiddenError(OperateError):
-    """A topic cannot be read to its end: an open transaction of its producer hides the rest."""
+    """A topic cannot be read to its end, because a producer's open transaction hides the rest."""

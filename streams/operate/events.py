@@ -1,4 +1,4 @@
-"""Events as they lie in the output topics, filtered: from Kafka, to the ends there are now."""
+"""Reads and filters events from the output topics, up to their present ends or as they come."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping
@@ -17,14 +17,15 @@ from streams.settings import Settings
 
 NAMES = tuple(topic.name for topic in OUTPUTS)
 _DETAILS = ("surface", "level", "phase", "line", "deadline_at", "delivered_at", "expires_at")
-"""What a person wants to see of an event beside the common fields, where it has it."""
+"""The fields, beside the common ones, that a printed line shows if the event has them."""
 
 
 @dataclass(frozen=True, slots=True)
 class WantedEvents:
-    """Which events; None and empty ask for all. Instants are milliseconds, the end excluded.
+    """A filter of events; None and empty match all.
 
-    `account` is `platform:account_id`.
+    `account`: `platform:account_id`. `start`, `end`: ms since 1970, by `decided_at`; `end` is
+    excluded.
     """
 
     account: str | None = None
@@ -34,7 +35,7 @@ class WantedEvents:
     end: int | None = None
 
     def takes(self, record: Record, event: Mapping[str, Any]) -> bool:
-        """Whether a record of an output topic is one of these."""
+        """Returns whether a record of an output topic, with its parsed `event`, matches."""
         key = (record.key or b"").decode(errors="replace")
         if self.account is not None and key != self.account:
             return False
@@ -55,7 +56,10 @@ class WantedEvents:
 
 
 def types_of(words: Iterable[str]) -> frozenset[Event]:
-    """What `invitation.issued`, `issued` or `throttle` mean; ValueError for a word of no event."""
+    """Returns the events that words such as `invitation.issued`, `issued` or `throttle` name.
+
+    Raises ValueError, with the word, if one names no event.
+    """
     found: set[Event] = set()
     for word in words:
         named = {it for it in Event if word in (it.value, *it.value.split("."))}
@@ -68,9 +72,10 @@ def types_of(words: Iterable[str]) -> frozenset[Event]:
 async def events(
     client: TolerantConsumer, settings: Settings, wanted: WantedEvents
 ) -> AsyncIterator[Mapping[str, Any]]:
-    """The events as they are read: of one account in their order, of several in each partition's.
+    """Yields the matching events up to the present ends of the topics.
 
-    Raises MissingTopicsError, NoRightError, EndHiddenError once all that can be read was yielded.
+    Those of one account are sorted by their order; of several, each topic partition is in order.
+    Raises MissingTopicsError, NoRightError; EndHiddenError after all that can be read was yielded.
     """
     account = wanted.account
 
@@ -106,9 +111,10 @@ async def follow(
     now: int,
     stopping: asyncio.Event,
 ) -> AsyncIterator[Mapping[str, Any]]:
-    """The events from `wanted.start` on, else from now (ms), and then as they come, until told.
+    """Yields the matching events from `wanted.start`, else from `now` (ms) on, as they are written.
 
-    Each partition's in its order. Raises MissingTopicsError, NoRightError.
+    It ends when `stopping` is set. Each topic partition is in order. Raises MissingTopicsError,
+    NoRightError.
     """
     reader = Reader(client, settings.topic_prefix)
     await reader.find(NAMES)
@@ -137,7 +143,7 @@ def _order(event: Mapping[str, Any]) -> tuple[str, str, int]:
 
 
 def line_of(event: Mapping[str, Any]) -> str:
-    """An event on a line: when, whose, what, why, and its id."""
+    """Writes an event as one line: time, account, event, reason, cycle, details, id."""
     account = f"{event.get('platform')}:{event.get('account_id')}"
     shadow = " (shadow)" if event.get("mode") == "shadow" else ""
     details = " ".join(f"{name}={event[name]}" for name in _DETAILS if event.get(name) is not None)

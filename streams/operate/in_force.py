@@ -1,8 +1,8 @@
-"""What people's words leave in force: holds and brakes, as the core has them.
+"""Computes which holds and switches are in force, from controls, switches and dead letters alone.
 
-Read from controls, switches and dead letters alone. A refused record counts for nothing, a control
-alike in every field counts once, and a second hold moves the end of the first only later, as the
-core's own `begin_hold` says.
+A record that was refused (it has a dead letter) is ignored. Of controls that are equal in every
+field only one counts. A second hold can only move the end of the first to a later time, by the
+core's own `begin_hold`.
 """
 
 from dataclasses import dataclass, field
@@ -22,7 +22,7 @@ from streams.operate.audit.records import Record, stamp
 
 
 class ParsedControl(NamedTuple):
-    """A control that is as published, and where it lies."""
+    """A valid control, and its place (`controls[3]@17`)."""
 
     place: str
     control: Control
@@ -30,13 +30,13 @@ class ParsedControl(NamedTuple):
 
 @dataclass(slots=True)
 class HoldInForce:
-    """What is in force for one account, control after control. Times in milliseconds."""
+    """The hold in force of one account, updated control by control."""
 
     hold: Hold | None = None
     _heard: set[Control] = field(default_factory=set)
 
     def hear(self, control: Control) -> bool:
-        """Take the next control of the account; False when one like it was heard before."""
+        """Applies the next control of the account; returns False if it repeats an earlier one."""
         if control in self._heard:
             return False
         self._heard.add(control)
@@ -49,13 +49,13 @@ class HoldInForce:
         return True
 
     def hold_at(self, at: int) -> Hold | None:
-        """The hold that is in force at an instant."""
+        """Returns the hold that is in force at `at` (ms), or None."""
         ends = None if self.hold is None else self.hold.expires_at
         return None if ends is not None and ends <= at else self.hold
 
 
 def parsed_control(record: Record) -> ParsedControl | None:
-    """A record of the controls; None when it is not as published or its key is another's."""
+    """Parses a control; returns None if its form is wrong, or key and value disagree."""
     try:
         control = Control.model_validate_json(record.value or b"")
     except ValidationError:
@@ -66,7 +66,7 @@ def parsed_control(record: Record) -> ParsedControl | None:
 
 
 def refused_place(record: Record) -> str | None:
-    """The place of the input that a dead letter refused, such as `controls[3]@17`."""
+    """Returns the place of the input that a dead letter is about (`controls[3]@17`), else None."""
     plain = plain_of(record)
     if record.topic != DEAD_LETTERS.name or not {"topic", "partition", "offset"} <= plain.keys():
         return None
@@ -75,13 +75,13 @@ def refused_place(record: Record) -> str | None:
 
 @dataclass(slots=True)
 class SwitchesInForce:
-    """The switches. Feed it switches and dead letters in any order, each topic in its own."""
+    """The switches in force. It is fed switches and dead letters; each topic must be in order."""
 
     _turned: list[tuple[Record, SwitchChange]] = field(default_factory=list)
     _refused: set[str] = field(default_factory=set)
 
     def feed(self, record: Record) -> None:
-        """Take a record of the switches or a dead letter."""
+        """Takes the next record of the switches or of the dead letters."""
         place = refused_place(record)
         if place is not None:
             self._refused.add(place)
@@ -94,7 +94,10 @@ class SwitchesInForce:
                 self._turned.append((record, change))
 
     def brakes(self) -> tuple[Switches, list[SwitchChange]]:
-        """The brakes as the core has them, and the record that pulled each of those that are on."""
+        """Returns the state of the switches as the core has it, and the record that turned on each.
+
+        A tripped refusal guard counts as on; its record is `refusals_settled`, off.
+        """
         brakes = Switches()
         pulled: dict[tuple[str, str], SwitchChange] = {}
         for record, it in self._turned:
@@ -116,7 +119,7 @@ class SwitchesInForce:
         change: SwitchChange,
         pulled: dict[tuple[str, str], SwitchChange],
     ) -> None:
-        """Of `refusals_settled` the last record counts, and one for all settles each platform."""
+        """Applies a `refusals_settled` record: the last one counts, `*` resets every platform."""
         at = min(stamp(change.issued_at), record.timestamp)
         if change.on:
             brakes.settling.settle(change.scope, at)

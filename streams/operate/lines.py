@@ -1,4 +1,4 @@
-"""Lines of a file or of standard input, each as soon as it is there."""
+"""Reads lines of a file or of standard input, each as soon as it is available."""
 
 import asyncio
 import contextlib
@@ -16,16 +16,16 @@ from streams.operate.errors import UsageError
 STANDARD_INPUT = Path("-")
 CHUNK_BYTES = 1 << 16
 CHUNKS_AHEAD = 16
-"""How many chunks may be read before one of them is taken."""
+"""How many chunks may be read ahead of the caller."""
 
 
 def name_of(file: Path) -> str:
-    """What a person calls it."""
+    """Returns the file's name for messages."""
     return "stdin" if file == STANDARD_INPUT else str(file)
 
 
 def read_text(file: Path) -> str:
-    """All of a file, or of standard input. Raises UsageError if it cannot be read."""
+    """Returns the whole text of a file or of standard input. Raises UsageError if it cannot."""
     try:
         return sys.stdin.read() if file == STANDARD_INPUT else file.read_text()
     except (OSError, UnicodeDecodeError) as error:
@@ -33,10 +33,10 @@ def read_text(file: Path) -> str:
 
 
 async def raw_lines(file: Path) -> AsyncIterator[bytes]:
-    """The lines of a file (`-`: standard input; `.gz` is unpacked), without waiting for more.
+    """Yields the lines of a file (`-`: standard input; `.gz` is unpacked) as they become available.
 
-    A slow pipe is read beside the event loop, which goes on sending meanwhile. The last line may
-    lack its line feed. Raises UsageError if the file cannot be read.
+    A thread reads, so a slow pipe does not block the event loop. The last line may lack its line
+    feed. Raises UsageError if the file cannot be read.
     """
     parts: list[bytes] = []
     async for chunk in _chunks(file):
@@ -63,12 +63,12 @@ async def _chunks(file: Path) -> AsyncIterator[bytes]:
                     put(chunk)
         except Exception as error:
             end = error
-        # Whatever ended it is told, unless the loop is gone: then nobody waits for more.
+        # The reader must hear of the end or the error, unless the loop is gone: then none reads.
         if not loop.is_closed():
             with contextlib.suppress(RuntimeError, CancelledError):
                 put(end)
 
-    # A thread of its own, and a daemon: who interrupts does not wait for the next line of a pipe.
+    # A daemon thread, so that an interrupted command does not wait for the next line of a pipe.
     threading.Thread(target=read, name="lines", daemon=True).start()
     while item := await queue.get():
         if isinstance(item, (OSError, EOFError, zlib.error)):

@@ -1,6 +1,6 @@
-"""What the broker says of the workers just now: who is in the group, and how far it is behind.
+"""Asks the broker about the running workers: the members of their group, and its lag.
 
-By records and by time: how long the first record that was not read has been waiting.
+The lag is given in records, and as the time since when the first unread record has been waiting.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ from streams.operate.topics import names_of
 from streams.settings import Settings
 
 FIRST_SECONDS = 3.0
-"""How long to wait for the first unread records."""
+"""How long to wait until the first unread records have been fetched."""
 
 COORDINATOR_TRIES = 10
 COORDINATOR_SECONDS = 0.5
@@ -32,7 +32,7 @@ _KEYED = tuple(topic for topic in INPUTS if not topic.single)
 
 
 class Member(NamedTuple):
-    """A worker: its name in the group, where it is, and the partition numbers that it has."""
+    """A worker: its member id in the group, its host, and the partition numbers assigned to it."""
 
     name: str
     host: str
@@ -40,8 +40,10 @@ class Member(NamedTuple):
 
 
 class Lag(NamedTuple):
-    """A partition number over all inputs: records not read, and since when the first of them waits
-    (ms; None where nothing waits, or it could not be read).
+    """The lag of one partition number, over all inputs.
+
+    `behind`: unread records. `waiting_since`: the timestamp (ms) of the first of them; None if
+    there is none, or it could not be read.
     """
 
     partition: int
@@ -50,7 +52,7 @@ class Lag(NamedTuple):
 
 
 class Live(NamedTuple):
-    """The group's state in Kafka's word, its members, and the lag of each partition."""
+    """The workers' group: Kafka's name of its state, its members, the lag of each partition."""
 
     state: str
     members: tuple[Member, ...]
@@ -58,7 +60,12 @@ class Live(NamedTuple):
 
 
 async def live(settings: Settings) -> Live:
-    """Ask the broker. KafkaAbsentError when none answers, NoRightError where inputs are hidden."""
+    """Returns members and lag of the workers' group.
+
+    Raises:
+        KafkaAbsentError: no broker answers.
+        NoRightError: the inputs may not be seen.
+    """
     async with admin_client(settings) as admin:
         state, members = "Unknown", list[Member]()
         for answer in await _described(admin, settings.application_id):
@@ -72,7 +79,11 @@ async def live(settings: Settings) -> Live:
 
 
 async def _described(admin: AIOKafkaAdminClient, group: str) -> list[Any]:
-    """What the group's coordinator says. On a cluster that never had a group, asking makes one."""
+    """Returns the coordinator's description of the group.
+
+    The first request on a fresh cluster makes Kafka create the topic of groups; until then no
+    coordinator is available, so it is asked again.
+    """
     for _ in range(COORDINATOR_TRIES - 1):
         with suppress(GroupCoordinatorNotAvailableError):
             return list(await admin.describe_consumer_groups([group]))
@@ -96,7 +107,7 @@ async def _lags(
     view = await view_topics(client._client, names, with_operations=True)
     hidden = missing_rights(view, dict.fromkeys(names, ("Describe",)))
     if hidden:
-        # Else what is hidden would count as read.
+        # A topic that may not be seen would count as read to its end.
         raise NoRightError(in_words(hidden))
     closed = set(missing_rights(view, dict.fromkeys(names, ("Read",))).get("Read", ()))
     found = [
@@ -122,7 +133,10 @@ async def _lags(
 async def _first_unread(
     client: TolerantConsumer, starts: Mapping[TopicPartition, int]
 ) -> dict[TopicPartition, int]:
-    """The time of the first record behind each of these offsets."""
+    """Returns the timestamp (ms) of the first record from each of these offsets on.
+
+    Partitions whose record does not arrive within FIRST_SECONDS are left out.
+    """
     if not starts:
         return {}
     client.assign(list(starts))

@@ -1,4 +1,4 @@
-"""What is lost with the state of some partitions, in numbers, from the events that went out."""
+"""Counts from the published events what would be lost with the state of some partitions."""
 
 import json
 from collections.abc import Iterable
@@ -16,10 +16,10 @@ _ENDS_CONSENT = frozenset({"consent.withdrawn", "consent.voided"})
 
 @dataclass(frozen=True, slots=True)
 class Losses:
-    """Accounts of which something is known only from their events, by what that is.
+    """What the lost state of these partitions contained, by the events.
 
-    `restrictions`: surfaces that are restricted; each ends by itself at its `expires_at`, the last
-    of them at `last_expires_at`.
+    `accounts`: all that ever had an event. `restrictions`: restricted surfaces; each ends by itself
+    at its `expires_at`, the last of them at `last_expires_at` (RFC 3339).
     """
 
     partitions: tuple[int, ...]
@@ -50,7 +50,10 @@ class _Known:
 
 
 async def losses(settings: Settings, partitions: frozenset[int]) -> Losses:
-    """What the live events of these partitions say; of shadow ones nothing is lost to anybody."""
+    """Reads the live events of these partitions and counts them. Shadow events concern nobody.
+
+    Raises KafkaAbsentError, MissingTopicsError, NoRightError, EndHiddenError.
+    """
     names = [topic.name for topic in OUTPUTS if not topic.name.startswith("shadow.")]
     records: list[Record] = []
     async with consumer(settings) as client:
@@ -61,7 +64,7 @@ async def losses(settings: Settings, partitions: frozenset[int]) -> Losses:
 
 
 def count(records: Iterable[Record], partitions: frozenset[int]) -> Losses:
-    """The numbers, from events in any order: each account's are put in order by `sequence`."""
+    """Counts events that come in any order; `sequence` gives the order of an account's events."""
     events = [json.loads(record.value) for record in records if record.value]
     events.sort(key=lambda event: int(event["sequence"]))
     known: dict[str, _Known] = {}

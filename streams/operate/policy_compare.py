@@ -1,4 +1,7 @@
-"""The differences between two values: which way they go for the owners of accounts, in words."""
+"""Compares two values of a policy: the difference in words, and whether it is stricter.
+
+Stricter is meant for the owners of accounts.
+"""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
@@ -13,7 +16,7 @@ WIDENS_LABELS = "widens labels → rescan needed"
 
 
 class Direction(StrEnum):
-    """Which way a difference goes for the owners of accounts."""
+    """Whether a difference is stricter or milder for the owners of accounts."""
 
     STRICTER = "stricter"
     MILDER = "milder"
@@ -22,7 +25,7 @@ class Direction(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PolicyDifference:
-    """One thing that changes: the key in the file, the change in words, what follows from it."""
+    """One difference: the key in the file, the change in words, its direction, and a remark."""
 
     where: str
     change: str
@@ -31,27 +34,27 @@ class PolicyDifference:
 
     @property
     def rescan(self) -> bool:
-        """Whether inputs that were dropped under the old policy count under the new one."""
+        """Whether inputs must be read again, because the old policy dropped some that now count."""
         return self.note in (LOWERS_FLOOR, WIDENS_LABELS)
 
     def as_dict(self) -> dict[str, str | bool]:
-        """For a program to read."""
+        """Returns the difference as JSON of `byline policy diff --json`."""
         return {**asdict(self), "direction": self.direction.value, "rescan": self.rescan}
 
     def __str__(self) -> str:
-        """One line for a person."""
+        """Returns the difference as one printed line."""
         note = f" ({self.note})" if self.note else ""
         return f"{self.direction.value:<8}  {self.where}: {self.change}{note}"
 
 
 def plain(where: str, a: object, b: object) -> Iterator[PolicyDifference]:
-    """A value that is neither stricter nor milder."""
+    """Yields the difference of a value that has no direction, if `a` and `b` differ."""
     if a != b:
         yield PolicyDifference(where, f"{word(a)} → {word(b)}", Direction.NEUTRAL)
 
 
 def word(value: object) -> str:
-    """A value as a policy file writes it."""
+    """Writes a value as a policy file does."""
     if isinstance(value, bool):
         return str(value).lower()
     return "null" if value is None else str(value)
@@ -68,7 +71,11 @@ def measure(
     note: str = "",
     absent: str = "null",
 ) -> Iterator[PolicyDifference]:
-    """A value whose size says which way it goes; `note` is added to what gets stricter."""
+    """Yields the difference of a value whose size gives the direction, if `a` and `b` differ.
+
+    `words` and `size` give a value's text and number. `stricter_up`: a larger size is stricter.
+    `note` is added if the change is stricter. `absent`: the text for None.
+    """
     if a == b:
         return
     before, after = (absent if value is None else words(value) for value in (a, b))
@@ -81,15 +88,15 @@ def measure(
 
 
 def size_or(absent: float) -> Callable[[int | None], float]:
-    """The size of a number that may be absent."""
+    """Returns a size function for numbers that may be None, which has the size `absent`."""
     return lambda value: absent if value is None else value
 
 
 def strength(mode: Mode | None) -> float:
-    """A mode of its own can only weaken: without one it is as strong as can be."""
+    """Returns the rank of a mode. None is a phase or surface without its own: as `enforce`."""
     return MODE_ORDER.index(mode or Mode.ENFORCE)
 
 
 def listed(words: Iterable[str]) -> str:
-    """Several words in one order."""
+    """Joins words with commas, sorted; `none` if there are none."""
     return ", ".join(sorted(words)) or "none"

@@ -1,4 +1,4 @@
-"""What a change of policy does, in words: each difference stricter, milder or neutral.
+"""Compares two versions of a policy: each difference in words, stricter, milder or neutral.
 
 For `byline policy diff A B`:
 
@@ -7,9 +7,10 @@ For `byline policy diff A B`:
         difference.as_dict()          # the same for --json
     needs_rescan(differences)         # whether readings already dropped must be read again
 
-Stricter means that more accounts can be asked or restricted, sooner, longer or harder. What was
-pinned at issue (notice, window, surfaces, levels) gets stricter for new invitations only; what gets
-milder applies at once (schemas/CONTRACT.md, "Terms"). `show` is in `policy_show.py`.
+Stricter means that more accounts can be invited or restricted, sooner, longer or harder. For terms
+that are pinned at issue (notice, window, surfaces, levels) a stricter value applies to new
+invitations only, a milder one at once (schemas/CONTRACT.md, "Terms"). `show` is in
+`policy_show.py`.
 """
 
 from collections.abc import Iterable, Iterator
@@ -37,12 +38,12 @@ __all__ = ["Direction", "PolicyDifference", "diff", "needs_rescan", "show"]
 
 
 def needs_rescan(differences: Iterable[PolicyDifference]) -> bool:
-    """Whether readings and labels must be read again from the start for the new policy."""
+    """Returns whether readings and labels must be read again from the start for the new policy."""
     return any(difference.rescan for difference in differences)
 
 
 def diff(a: Policy, b: Policy) -> list[PolicyDifference]:
-    """What changes from `a` to `b`, in the order of the file; empty if nothing but layout does.
+    """Returns what changes from `a` to `b`, in the order of the file; empty if only layout does.
 
     Raises:
         ValueError: the two are not of one platform.
@@ -148,7 +149,7 @@ def _covered(policy: Policy) -> str:
 
 
 def _labels(a: Policy, b: Policy) -> Iterator[PolicyDifference]:
-    """Labels whose own line in the file changed; what `covered` alone changes is said there."""
+    """Yields labels that are mapped differently; `_fields` has what `covered` alone changes."""
     for label in sorted({*a.labels, *b.labels, *a.exempt_labels, *b.exempt_labels}):
         before, after = _meaning(a, label), _meaning(b, label)
         if before == after:
@@ -169,6 +170,9 @@ def _meaning(policy: Policy, label: str) -> str:
 
 
 def _floor(a: Policy, b: Policy) -> Iterator[PolicyDifference]:
-    """The floor follows from lines and exit ratio; it decides which readings are kept at all."""
+    """Yields the difference of the floor, the follower count below which readings are dropped.
+
+    It follows from the phases' lines and the exit ratio.
+    """
     floors = (a.floor, b.floor)
     yield from measure("floor", *floors, str, float, stricter_up=False, note=LOWERS_FLOOR)

@@ -1,4 +1,4 @@
-"""The differences in how long, how hard and how often: stability, consequence, caps, guards."""
+"""Compares stability, consequence, caps and guards of two versions of a policy."""
 
 from collections.abc import Iterator
 from math import inf
@@ -20,7 +20,7 @@ from streams.policies.scalars import format_duration
 
 
 def stability(a: Policy, b: Policy) -> Iterator[PolicyDifference]:
-    """How long a crossing lasts, how far one falls, how soon a new cycle starts."""
+    """Yields the differences of `stability`: dwell, exit ratio and the other times."""
     old, new = a.stability, b.stability
     for key, before, after, stricter_up in (
         ("dwell", old.dwell, new.dwell, False),
@@ -41,7 +41,7 @@ def stability(a: Policy, b: Policy) -> Iterator[PolicyDifference]:
 
 
 def consequence(a: Policy, b: Policy) -> Iterator[PolicyDifference]:
-    """Surfaces, levels, grounds; review and end of a restriction."""
+    """Yields the differences of `consequence`: surfaces, levels, grounds, review and end."""
     old, new = a.consequence, b.consequence
     if (old.surfaces is None) != (new.surfaces is None):
         words = ["null" if c.surfaces is None else "announced" for c in (old, new)]
@@ -81,14 +81,14 @@ def _restriction_words(restriction: Restriction) -> str:
 
 
 def _restriction_size(restriction: Restriction | None) -> float:
-    """Mode before level: `off` in shadow restricts nobody, `limited` in enforce does."""
+    """Returns how strong a restriction is. Mode outranks level: in shadow nobody is restricted."""
     if restriction is None:
         return -1
     return 2 * strength(restriction.mode) + (restriction.level is Level.OFF)
 
 
 def limits(a: Policy, b: Policy) -> Iterator[PolicyDifference]:
-    """What falling below does, caps and roll-out."""
+    """Yields the differences of `on_fall_below`, the caps and the roll-out percentage."""
     if a.keep_on_fall_below != b.keep_on_fall_below:
         keeps = b.keep_on_fall_below
         change = "close → keep" if keeps else "keep → close"
@@ -103,7 +103,10 @@ def limits(a: Policy, b: Policy) -> Iterator[PolicyDifference]:
 
 
 def guards(a: Guards | None, b: Guards | None) -> Iterator[PolicyDifference]:
-    """A guard stops adverse events: without it, or with a higher rate, they go on for longer."""
+    """Yields the differences of the guards.
+
+    A guard stops adverse events, so having none, or one with a higher rate, is stricter.
+    """
     if a is None or b is None:
         if a is not b:
             change = "removed" if b is None else "added"

@@ -1,4 +1,4 @@
-"""Policy files against what runs: which platform's partitions work under which text."""
+"""Compares policy files with the policies that the partitions work under."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from streams.operate.policy_diff import PolicyDifference, diff
 
 @unique
 class Runs(StrEnum):
-    """How a file stands to what runs."""
+    """How a platform's policy file relates to the policy that runs."""
 
     SAME = "same"
     PARTLY = "partly"
@@ -40,22 +40,22 @@ SAYS: Mapping[Runs, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Under:
-    """So many partitions work under this version and text."""
+    """How many partitions work under this version and digest of a policy."""
 
     version: int
     digest: str
     partitions: int
 
     def text(self) -> str:
-        """The same as a cell of the table."""
+        """Returns the same as a cell of the printed table."""
         return f"{self.version} {self.digest[:12]} in {self.partitions}"
 
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """A platform: the file's version and digest (None: there is none), and what runs.
+    """One platform: the file's version and digest (None: there is no file), and what runs.
 
-    `differences`: what the file would change, where the text that runs is known.
+    `differences`: what the file would change; empty if the text that runs is not known.
     """
 
     platform: str
@@ -66,13 +66,13 @@ class Compared:
     differences: tuple[PolicyDifference, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
-        """For a program to read."""
+        """Returns the same as JSON of `byline policy check --running`."""
         plain = asdict(self) | {"differences": [it.as_dict() for it in self.differences]}
         return {**plain, "says": SAYS[self.runs]}
 
 
 def compare(states: States, files: Mapping[str, Policy]) -> list[Compared]:
-    """Each platform that has a file or runs anywhere."""
+    """Compares each platform that has a file or runs in a partition, in order of names."""
     parts = [states.part(number) for number in range(states.partition_count)]
     platforms = {name for part in parts for name in part.adopted} | set(files)
     return [_compared(name, files.get(name), parts) for name in sorted(platforms)]

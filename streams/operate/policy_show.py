@@ -1,8 +1,9 @@
-"""The effective policy of a platform as plain data, for `byline policy show PLATFORM`.
+"""Shows the effective policy of a platform as plain data, for `byline policy show PLATFORM`.
 
     show(policies["weibo"])           # ready for --json, or to be printed key by key
 
-Durations are ISO 8601, instants UTC; every mode is the one in effect, the weakest having won.
+Durations are ISO 8601, instants UTC. Each mode is the effective one: the weakest of the policy's,
+the phase's and the surface's.
 """
 
 from typing import Any
@@ -15,7 +16,7 @@ Shown = dict[str, Any]
 
 
 def show(policy: Policy) -> Shown:
-    """All that is in effect, with the digest, the floor, and what enforce still needs."""
+    """Returns the effective policy with its digest, floor, and what it lacks for `enforce`."""
     return {
         "platform": policy.platform,
         "version": policy.version,
@@ -60,7 +61,7 @@ def show(policy: Policy) -> Shown:
 
 
 def ratio_words(ppm: int) -> str:
-    """A ratio as a policy file writes it: 950,000 parts per million are 0.95."""
+    """Writes a ratio as a policy file does: 950,000 parts per million are 0.95."""
     whole, rest = divmod(ppm, 1_000_000)
     return f"{whole}.{rest:06d}".rstrip("0").rstrip(".")
 

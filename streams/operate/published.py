@@ -1,4 +1,4 @@
-"""The policies that ever were in force, from the topic of policies, and what they forbid."""
+"""Reads the policies that were ever in force, and finds notice versions that were used before."""
 
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
@@ -13,7 +13,7 @@ from streams.settings import Settings
 
 
 class Published(NamedTuple):
-    """What is asked of a policy that was in force."""
+    """The parts of a policy that was in force that commands need."""
 
     platform: str
     version: int
@@ -22,9 +22,9 @@ class Published(NamedTuple):
 
 
 async def published(settings: Settings) -> list[Published]:
-    """Every policy in the topic, in its order; what is no policy is left out.
+    """Returns every policy in the topic of policies, in its order; skips unreadable records.
 
-    Raises KafkaAbsentError, MissingTopicsError.
+    Raises KafkaAbsentError, MissingTopicsError, NoRightError, EndHiddenError.
     """
     async with consumer(settings) as client:
         read = read_to_end(client, settings.topic_prefix, [POLICIES.name])
@@ -42,9 +42,9 @@ def _summary(value: bytes) -> Published | None:
 
 
 def shared_versions(before: Iterable[Published], policies: Mapping[str, Policy]) -> list[str]:
-    """Each notice that has the version of another notice of its platform, with what to do.
+    """Returns a message for each notice whose version another notice of its platform had before.
 
-    A grant names the version alone, so the two could not be told apart.
+    A grant names the version alone, so the two notices could not be told apart.
     """
     found = {}
     for one in before:

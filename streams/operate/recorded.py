@@ -1,4 +1,4 @@
-"""What a partition's topics hold, for replay: its log and its inputs, through a client each."""
+"""Reads the decision log and the inputs of one partition from Kafka and replays them."""
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack
@@ -21,13 +21,16 @@ from streams.settings import Settings
 STALL_TAKES = 60
 
 Transaction = list[tuple[bytes | None, bytes | None]]
-"""Keys and values of the log's records, up to its closing one."""
+"""Keys and values of one transaction's records in the log; the last one closes it."""
 Done = Callable[[Transaction], None]
 
 
 @dataclass(slots=True)
 class Cursor:
-    """One topic partition read in order; what replay reads from."""
+    """Reads one topic partition in order, from offset `begin` to `end`, for replay.
+
+    `held`: records that were fetched and not returned yet.
+    """
 
     client: TolerantConsumer
     place: TopicPartition
@@ -37,7 +40,10 @@ class Cursor:
     held: list[InputRecord] = field(default_factory=list)
 
     async def upto(self, after: int) -> list[InputRecord]:
-        """What lies below `after` and has not been taken."""
+        """Returns the records below offset `after` that no earlier call returned.
+
+        Raises RecordsGoneError if Kafka returns nothing for 30 seconds.
+        """
         idle = 0
         while self.position < min(after, self.end):
             found = await self.client.take(0.5)
@@ -53,13 +59,17 @@ class Cursor:
         return taken
 
     def restart(self) -> None:
-        """Begin again at the beginning."""
+        """Moves back to the beginning of the topic partition."""
         self.client.seek(self.place, self.begin)
         self.position, self.held = self.begin, []
 
 
 class RecordedPartition:
-    """The log and the inputs of one partition, read through clients of their own."""
+    """The log and the inputs of one partition; each topic is read by a client of its own.
+
+    Call `last_of_log` first, then `run`. `number`: of the partition, `count`: of all partitions.
+    `texts`: the canonical policies by digest. The clients live as long as the given `stack`.
+    """
 
     replay: Replay
 
@@ -78,7 +88,7 @@ class RecordedPartition:
         self._log: Transaction = []
 
     async def last_of_log(self, stack: AsyncExitStack) -> tuple[int, str] | None:
-        """Number and hash of the log's last record; None where there is none."""
+        """Reads the log; returns number and hash of its last record, or None if it is empty."""
         log = await self._reading(stack, self._names.of(DECISIONS), self._number)
         self._log = [(it.key, it.value) for it in await log.upto(log.end)]
         if not self._log:
@@ -87,7 +97,10 @@ class RecordedPartition:
         return last["number"], last["hash"]
 
     async def run(self, stack: AsyncExitStack, done: Done = lambda _: None) -> None:
-        """Replay. `done` gets each transaction that was decided alike. Raises ReplayError."""
+        """Replays the log; `done` is called with each transaction that came out the same.
+
+        Raises ReplayError.
+        """
         cursors: dict[InputName, Cursor] = {}
         for name in INPUT_MODELS:
             home = 0 if name == "switches" else self._number

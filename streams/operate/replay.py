@@ -1,8 +1,8 @@
-"""The state of a partition from its decision log and its inputs: the core along the recorded steps.
+"""Rebuilds the state of a partition from its decision log and its inputs.
 
 The log says in which steps the inputs were applied, at which instants, and under which policies.
-What the core writes into the log this time must be what stands there, record by record with the
-chain's hashes: then the state that it comes to is the one that was lost. Nothing is sent.
+Replay runs the core along these steps. What the core writes into the log must equal the recorded
+log byte for byte, hashes included; then the state is the one that was lost. Nothing is sent.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,42 +25,43 @@ TRANSACTION, POLICIES = b"#transaction", b"#policies"
 
 
 class ReplayError(Exception):
-    """The log and the inputs do not lead to one state; the message says where they part."""
+    """The core decides otherwise than the log says; the message names the record where."""
 
 
 class RecordsGoneError(ReplayError):
-    """What would have to be read again is not there any more; nothing is said against the log."""
+    """Records that replay needs are gone from Kafka. The log itself may be right."""
 
 
 class ReplayCursor(Protocol):
-    """One topic partition, read in order."""
+    """Reads one topic partition in order."""
 
     async def upto(self, after: int) -> list[InputRecord]:
-        """What lies below `after` and has not been taken."""
+        """Returns the records below offset `after` that no earlier call returned."""
         ...
 
     def restart(self) -> None:
-        """Begin again at the beginning."""
+        """Moves back to the beginning of the topic partition."""
         ...
 
 
 class Tables(StateInMemory):
-    """Of what is sent the decisions are kept."""
+    """Stores in memory that keep the decisions that the core sends, and drop its other records."""
 
     def __init__(self) -> None:
         super().__init__()
         self.decisions: list[bytes | None] = []
 
     def send(self, topic: str, key: bytes | None, value: bytes | None, headers: Headers) -> None:
-        """Sends nothing; keeps what went into the log."""
+        """Sends nothing; keeps the value if it is of the decision log."""
         if topic == DECISIONS.name:
             self.decisions.append(value)
 
 
 class Replay:
-    """One partition. Feed it the log, transaction by transaction; then `state`, `reads`, `now`.
+    """Replays one partition, transaction by transaction; then `state`, `reads` and `now` are set.
 
-    `texts` are the canonical policies by digest.
+    `cursors`: one for each input. `texts`: the canonical policies by digest. `reads`: the next
+    offset of each input, by full topic name. `now`: ms, of the last transaction.
     """
 
     def __init__(
@@ -84,13 +85,15 @@ class Replay:
 
     @property
     def state(self) -> dict[str, dict[bytes, bytes]]:
-        """Every key and value, by store."""
+        """Every key and value, by name of the store."""
         return self._tables.state
 
     async def transaction(self, log: Sequence[tuple[bytes | None, bytes | None]]) -> None:
-        """Apply one: keys and values of the log up to its closing record.
+        """Replays one transaction: keys and values of its records in the log, the last closes it.
 
-        Raises ReplayError where what happens is not what happened.
+        Raises:
+            ReplayError: the core decides otherwise than the log says.
+            RecordsGoneError: an input or policy that is needed is gone.
         """
         closing = msgspec.json.decode(log[-1][1] or b"null")
         now = _instant(closing["now"])
@@ -139,7 +142,8 @@ class Replay:
                 platform: msgspec.json.decode(self._texts[digest], type=Policy)
                 for platform, digest in digests.items()
             }
-        # Whatever was read again had been stated, else the log would not go on.
+        # After a change of policy a worker may read inputs again. Replay allows it for every
+        # platform: whether the worker really did so shows in the offsets that the log names.
         rescan = frozenset(self._policies)
         environment = self._environment._replace(policies=self._policies, rescan=rescan)
         self._core = Partition(environment, self._partition, self._tables, at)
@@ -188,7 +192,7 @@ class Replay:
         return batches
 
     async def _pass_over(self, closing: Mapping[str, Any]) -> None:
-        """Take what no step names: a worker that is gone read it, and it had no effect."""
+        """Skips the inputs that no step names: a worker read them before, without any effect."""
         goals = dict(closing["reads"])
         for step in reversed(closing["steps"]):
             goals.update({topic: first for topic, (first, _) in step.get("reads", {}).items()})

@@ -1,9 +1,9 @@
-"""`byline cluster reroute`: moves what lies in partitions that no worker reads to where it belongs.
+"""`byline cluster reroute`: moves records out of partitions that no worker reads.
 
-Where partitions were added, producers put records into them, and workers go on with the old ones
-(BYLINE_PARTITIONS). Each record is sent again to the partition of its key, in one transaction with
-the group's offsets of the partition that it came from: so each is moved once, whatever happens.
-It enters Kafka anew; what counts of it is the time that it states.
+After partitions were added to an input, producers write to them, while workers go on reading the
+old ones (BYLINE_PARTITIONS). Each record in an added partition is sent again to the partition of
+its key, in one transaction with the group's offset in the added partition. So each is moved exactly
+once, whatever fails. The record enters Kafka anew; the time that it states stays the same.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ from streams.settings import Settings, kafka_client_kwargs
 
 @dataclass(frozen=True, slots=True)
 class Stray:
-    """A partition that is not in use: where moving goes on, and its end."""
+    """A partition that no worker reads: the next offset to move, and its end offset."""
 
     topic: str
     partition: int
@@ -34,12 +34,15 @@ class Stray:
 
     @property
     def left(self) -> int:
-        """Offsets that have not been moved; commit markers count as well."""
+        """How many offsets are left to move; those of transaction markers are counted too."""
         return self.end - self.next
 
 
 async def strays(settings: Settings) -> list[Stray]:
-    """What is left to be moved, by partition. Raises UsageError without BYLINE_PARTITIONS."""
+    """Returns the partitions with records that are left to be moved.
+
+    Raises UsageError without BYLINE_PARTITIONS, EndHiddenError, KafkaAbsentError, NoRightError.
+    """
     used = _used(settings)
     async with consumer(settings) as reader, admin_client(settings) as admin:
         cluster = await reader._client.fetch_all_metadata()
@@ -64,7 +67,7 @@ async def strays(settings: Settings) -> list[Stray]:
 
 
 def _used(settings: Settings) -> dict[str, int]:
-    """How many partitions of each input are in use."""
+    """Returns how many partitions of each input workers read, by full topic name."""
     if settings.partitions is None:
         raise UsageError(
             "BYLINE_PARTITIONS is not set: it says how many partitions were there before some were"
@@ -75,10 +78,10 @@ def _used(settings: Settings) -> dict[str, int]:
 
 
 async def move(settings: Settings, found: list[Stray]) -> Mapping[str, int]:
-    """Move all of these; how many records, by topic."""
+    """Moves the records of these partitions; returns how many, by topic."""
     used = _used(settings)
     moved: dict[str, int] = {}
-    # Its transactional id keeps two that run at once apart: the later one ends the earlier one.
+    # Of two commands that run at once, the transactional id fences the earlier one off.
     producer = AIOKafkaProducer(
         **kafka_client_kwargs(settings), transactional_id=f"{settings.application_id}-reroute"
     )
@@ -120,7 +123,10 @@ async def _move(
 
 
 async def _send(producer: AIOKafkaProducer, topic: str, records: list[Any], count: int) -> None:
-    """Each to the partition of its key; one without goes to the first, where it is refused."""
+    """Sends each record to the partition of its key, among the `count` that workers read.
+
+    A record without a key goes to partition 0, where a worker refuses it.
+    """
     waiting = [
         await producer.send(
             topic,
@@ -135,5 +141,5 @@ async def _send(producer: AIOKafkaProducer, topic: str, records: list[Any], coun
 
 
 def _headers(record: Any) -> list[tuple[str, bytes]]:
-    """They are ignored everywhere; those whose names are no text are left behind."""
+    """Returns the headers to send, without those whose name is not UTF-8; nothing reads headers."""
     return [(name, value) for name, value in record.headers if isinstance(name, str)]

@@ -1,4 +1,4 @@
-"""`byline send TOPIC [FILE]`: JSON lines, validated, produced with the right key and partition."""
+"""`byline send TOPIC [FILE]`: checks JSON lines and sends each with the right key and partition."""
 
 import asyncio
 import contextlib
@@ -30,12 +30,12 @@ from streams.settings import Settings
 
 IN_FLIGHT = 5_000
 TOPIC_PATIENCE_SECONDS = 3.0
-"""A topic that has just been made is not known to every broker yet."""
+"""How long to wait for the topic: not every broker knows one that has just been created."""
 
 
 @dataclass(frozen=True, slots=True)
 class RefusedLine:
-    """A line that was not sent, where it is, and why."""
+    """A line that was not sent: its file, its number from 1, and why."""
 
     file: str
     line: int
@@ -47,10 +47,10 @@ class RefusedLine:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """How many lines went (or, in a dry run, would go), and those that were refused.
+    """The number of lines that were sent (or, in a dry run, would be), and the refused ones.
 
     `warning`: what could not be checked. `ends`: by partition, the offset after the last one sent.
-    `stopped_after`: the last line that was sent or refused when somebody interrupted.
+    `stopped_after`: if it was interrupted, the number of the last line that was sent or refused.
     """
 
     topic: str
@@ -62,12 +62,12 @@ class Sent:
 
 
 def partition_of(key: bytes, partitions: int) -> int:
-    """The partition that the Java client's default partitioner gives a key (murmur2)."""
+    """Returns the partition that the Java client's default partitioner gives a key (murmur2)."""
     return int((murmur2(key) & 0x7FFFFFFF) % partitions)
 
 
 def sent_name(settings: Settings, topic: str) -> str:
-    """The topic that `topic` means, with or without the prefix; UsageError when none is sent to."""
+    """Returns the name, without prefix, of a topic that can be sent to. Raises UsageError."""
     name = topic.removeprefix(settings.topic_prefix)
     if name not in SENT_MODELS:
         near = nearest(name, SENT_MODELS)
@@ -83,10 +83,10 @@ UNCHECKED = (
 
 
 async def known_platforms(settings: Settings, named: set[str]) -> set[str] | None:
-    """Platforms with a policy, as far as the named ones need it; None when nobody knows any.
+    """Returns the platforms that have a policy; None: no policy can be read.
 
-    A word of an operator must get through whatever the policy files of this machine are like. So
-    what they do not know is looked up in the topic of policies: what the workers run with.
+    An operator's control or switch must get through even if the policy files here are broken or
+    old. So if they lack one of the `named` platforms, the topic of policies is read too.
     """
     try:
         known = {*load_policies(settings.policies, require_approvals=False)}
@@ -108,13 +108,18 @@ async def send(
     dry_run: bool = False,
     tombstones: bool = False,
 ) -> Sent:
-    """Send the good lines of a file (`-`: standard input; `.gz` is unpacked) and name the bad ones.
+    """Sends the valid lines of a file (`-`: standard input; `.gz` is unpacked); lists the others.
 
-    Each line is sent when it is read. Who interrupts hears how many went.
+    Each line is sent as soon as it is read. If the task is cancelled, the result still says how
+    many were sent. `now_seconds`: the wall clock; times too far ahead of it are refused. With
+    `tombstones` a line has only platform and account_id, and the record no value.
 
-    `now_seconds` is the wall clock: times too far ahead of it are refused. With `tombstones` a line
-    has only platform and account_id, and the record no value. Raises UsageError, PolicyFaults,
-    KafkaAbsentError, or OperateError when Kafka refuses a record.
+    Raises:
+        UsageError: the topic cannot be sent to, or the file cannot be read.
+        PolicyFaults: the policy files are wrong.
+        KafkaAbsentError: no broker answers.
+        NoRightError: the topic may not be written.
+        OperateError: the topic is missing, or Kafka refuses a record.
     """
     name = sent_name(settings, topic)
     platforms = load_policies(settings.policies, require_approvals=settings.require_approvals)
@@ -143,9 +148,10 @@ async def send_values(
     *,
     dry_run: bool = False,
 ) -> Sent:
-    """Send values that a command made itself, all of them or none: one that the worker would refuse
-    keeps the others back. A refusal's line is the value's number, from 1. Raises like send(), but
-    never for a policy file.
+    """Sends values that a command made itself. If a worker would refuse one, it sends none.
+
+    In a refusal, `line` is the number of the value from 1. Raises what send() raises, except
+    PolicyFaults.
     """
     values = list(values)
     named = {str(value.get("platform") or value.get("scope")) for value in values} - {"*"}
@@ -180,9 +186,9 @@ async def _produce(
     lines: AsyncIterator[CheckedLine],
     until_cancelled: bool = False,
 ) -> tuple[int, dict[int, int]]:
-    """Send them; how many, and by partition the offset after the last.
+    """Sends records; returns how many, and by partition the offset after the last one.
 
-    `until_cancelled`: a cancellation ends the lines, and what was taken by then still goes out.
+    `until_cancelled`: a cancellation ends the reading of lines, and those already read are sent.
     """
     count = 0
     ends: dict[int, int] = {}
@@ -213,7 +219,7 @@ async def _produce(
 
 
 def _in_use(settings: Settings, topic: str, there: int) -> int:
-    """Of the partitions that there are, those that workers read."""
+    """Returns how many of a topic's existing partitions (`there`) workers read."""
     names = names_of(settings)
     if any(names.of(one) == topic for one in TOPICS if one.single):
         return 1
@@ -221,7 +227,10 @@ def _in_use(settings: Settings, topic: str, there: int) -> int:
 
 
 async def _note(ends: dict[int, int], waiting: list[asyncio.Future[Any]]) -> None:
-    """Wait until all are acknowledged. A cancellation of this ends none of them."""
+    """Waits until all records are acknowledged, and updates `ends` (next offset by partition).
+
+    Cancelling this does not cancel a send.
+    """
     if waiting:
         await asyncio.wait(waiting)
     for it in [one.result() for one in waiting]:
@@ -229,7 +238,10 @@ async def _note(ends: dict[int, int], waiting: list[asyncio.Future[Any]]) -> Non
 
 
 async def partition_count(client: AIOKafkaProducer, topic: str) -> int:
-    """How many partitions it has; before a line is sent it is known that we may write there."""
+    """Returns the number of partitions of a topic, once it exists and may be written.
+
+    Raises NoRightError if it may not be written, OperateError if it is missing.
+    """
     deadline = time.monotonic() + TOPIC_PATIENCE_SECONDS
     while True:
         view = await view_topics(client.client, [topic], with_operations=True)
@@ -244,9 +256,9 @@ async def partition_count(client: AIOKafkaProducer, topic: str) -> int:
 
 
 class _Lines:
-    """The lines of a file, checked: `good` are to be sent, the others are `refused`.
+    """Checks the lines of a file: `good` yields those to send, `refused` collects the others.
 
-    `stopped_after`: the number of the last line that was checked, if it was not the last of all.
+    `stopped_after`: the number of the last line that was checked; None once all were.
     """
 
     def __init__(self, checker: LineChecker, file: Path) -> None:
@@ -255,7 +267,7 @@ class _Lines:
         self.stopped_after: int | None = 0
 
     async def good(self) -> AsyncIterator[CheckedLine]:
-        """Those that pass, one by one. Empty lines are nothing."""
+        """Yields the valid lines one by one. Empty lines are skipped."""
         number = 0
         async for raw in raw_lines(self._file):
             number += 1

@@ -1,4 +1,4 @@
-"""A line of JSON → the record it becomes, or why the worker would refuse it."""
+"""Checks a line of JSON: returns the record to send, or why a worker would refuse it."""
 
 import json
 from collections.abc import Collection, Mapping
@@ -25,10 +25,10 @@ from streams.policies.scalars import nearest
 SENT_MODELS: Mapping[str, type[BaseModel]] = dict(
     [*INPUT_MODELS.items(), (THROTTLE_ACKS.name, ThrottleAck)]
 )
-"""What can be sent: the inputs, and the acknowledgements of those who enforce."""
+"""The model of each topic that can be sent to: the inputs and the throttle acknowledgements."""
 
 DATED = frozenset({"follower-counts", "category-changes"})
-"""Inputs whose `observed_at` is refused where it cannot be; a word's time is replaced instead."""
+"""Inputs that are refused for an impossible `observed_at`; in others a worker replaces the time."""
 
 ENDS = ("expires_at", "until", "valid_until")
 _EXPECTED = {
@@ -39,7 +39,7 @@ _EXPECTED = {
 
 @dataclass(frozen=True, slots=True)
 class CheckedLine:
-    """A line that may be sent: a value of None removes the label (a tombstone)."""
+    """A record to send; a value of None is a tombstone."""
 
     key: bytes
     value: bytes | None
@@ -47,7 +47,7 @@ class CheckedLine:
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """A line that the worker would refuse: its reason in the contract's words, and ours."""
+    """A line that a worker would refuse: the contract's reason, and the fault in words."""
 
     reason: Refused
     words: str
@@ -57,10 +57,11 @@ class Rejection:
 
 
 class LineChecker:
-    """The contract's rules for one input topic, or for the acknowledgements.
+    """Checks lines against the contract's rules for one topic.
 
-    Values are never repeated in a refusal: one of them may be a person's name. `platforms` None:
-    nobody knows which there are, and every one is taken as given.
+    A refusal never repeats a value: it may be a person's name. `platforms`: those with a policy;
+    None: they are not known, and every platform passes. `tombstones`: a line names only the account
+    and becomes a tombstone. Raises UsageError if the topic has no tombstones.
     """
 
     def __init__(
@@ -82,7 +83,7 @@ class LineChecker:
         self._tombstones = tombstones
 
     def check(self, raw: bytes) -> CheckedLine | Rejection:
-        """The record, with the contract's fields alone: others are ignored and never copied."""
+        """Returns the record to send, or the refusal. Fields outside the contract are dropped."""
         if len(raw.strip()) > MAX_VALUE_BYTES:
             return Rejection(Refused.TOO_LARGE, f"over {MAX_VALUE_BYTES} bytes")
         try:
@@ -144,7 +145,7 @@ class LineChecker:
 
 
 def _unapproved(control: Control) -> bool:
-    """Whether a bulk that protects nobody lacks the word of a second person."""
+    """Returns whether a bulk control that protects nobody lacks a second person's approval."""
     if control.bulk_id is None or control.command not in PROTECTS_NOBODY:
         return False
     second = control.approved_by
@@ -156,7 +157,7 @@ def _no_constant(word: str) -> None:
 
 
 def _refusal(error: ValidationError) -> Rejection:
-    """The first fault in words, and its reason as the worker would give it."""
+    """Returns the first fault in words, and the reason that a worker would give."""
     fault = error.errors(include_input=False, include_url=False)[0]
     field = str(fault["loc"][0]) if fault["loc"] else "value"
     kind = fault["type"]

@@ -1,6 +1,6 @@
-"""What a brake covers, what it changes, and when every partition has obeyed it.
+"""Finds which accounts a switch covers, what it changes, and which partitions have obeyed it.
 
-All of it is asked after the brake was sent: a brake waits for no reading.
+`byline switch` sends the switch first and reads all this afterwards, so that nothing delays it.
 """
 
 import asyncio
@@ -24,14 +24,14 @@ from streams.operate.in_force import SwitchesInForce
 from streams.settings import Settings
 
 POSITION_KEY = b"#next"
-"""Under it each partition writes how far it has read every input, with each transaction."""
+"""The changelog key under which a partition stores, in each transaction, its input positions."""
 SWITCHES = "switches"
 LOOKED_BACK = 100
-"""Offsets before the end of a changelog in which its last position lies, markers among them."""
+"""How many offsets before the end of a changelog to look for its last stored position."""
 
 
 class CoveredBySwitch(NamedTuple):
-    """Accounts of a scope: whose state is kept, those with an open invitation, those restricted."""
+    """Numbers of accounts: with stored state, with an open invitation, with a restriction."""
 
     tracked: int
     invited: int
@@ -39,7 +39,10 @@ class CoveredBySwitch(NamedTuple):
 
 
 async def covered(client: TolerantConsumer, settings: Settings, scope: str) -> CoveredBySwitch:
-    """Count the accounts that a switch of this scope is for, as the workers know them."""
+    """Counts the accounts that a switch of this scope (a platform, or `*`) covers.
+
+    It reads the workers' state. Raises MissingTopicsError, NoRightError, EndHiddenError.
+    """
     prefix = b"" if scope == EVERYWHERE else f"{scope}:".encode()
     known: dict[bytes, tuple[bool, bool]] = {}
     async for record in read_to_end(client, f"{settings.application_id}-", [CHANGELOG]):
@@ -60,7 +63,10 @@ async def covered(client: TolerantConsumer, settings: Settings, scope: str) -> C
 async def pulled_before(
     client: TolerantConsumer, settings: Settings, offset: int | None
 ) -> list[SwitchChange]:
-    """The brakes that were on before the record at `offset` of the switches; None: that are now."""
+    """Returns the switches in force before the record at `offset` of the switches; None: now.
+
+    Raises MissingTopicsError, NoRightError, EndHiddenError.
+    """
     levers = SwitchesInForce()
     names = [SWITCHES, DEAD_LETTERS.name]
     async for record in read_to_end(client, settings.topic_prefix, names):
@@ -72,7 +78,10 @@ async def pulled_before(
 def without_effect(
     scope: str, switch: Switch, on: bool, before: Iterable[SwitchChange]
 ) -> Iterator[str]:
-    """What of turning a switch changes nothing, or leaves something on that may be overlooked."""
+    """Yields a warning if turning a switch changes nothing, or if a similar one stays on.
+
+    `before`: the switches in force before.
+    """
     there = {(it.scope, it.switch): it for it in before}
     known = there.get((scope, switch))
     if switch is Switch.REFUSALS_SETTLED:
@@ -101,7 +110,7 @@ def _since(change: SwitchChange) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Obeyed:
-    """How many partitions there are, those that have not read the switch yet, and the wait."""
+    """The number of partitions, those that have not read the switch yet, and the seconds waited."""
 
     partitions: int
     waiting: tuple[int, ...]
@@ -111,10 +120,10 @@ class Obeyed:
 async def obeyed(
     client: TolerantConsumer, settings: Settings, offset: int, within_seconds: float
 ) -> Obeyed:
-    """Wait until every partition has read what lies before `offset` of the switches.
+    """Waits until every partition has read the switches up to `offset`, at most `within_seconds`.
 
-    A position ends each transaction's records in the changelog: of a partition at rest it is the
-    last thing there, one at work writes another soon.
+    Each transaction ends with the partition's positions in the changelog. So the last positions of
+    an idle partition are at the end of its changelog, and a busy one writes new ones soon.
     """
     loop = asyncio.get_running_loop()
     began = loop.time()
@@ -135,7 +144,7 @@ async def obeyed(
 
 
 def _position(record: Record, topic: str) -> int:
-    """How far a partition has read a topic, of a record that says so; else -1."""
+    """Returns the position in a topic that a changelog record stores; -1 if it stores none."""
     if record.key != POSITION_KEY or record.value is None:
         return -1
     try:

@@ -1,4 +1,7 @@
-"""`byline topics create`, `check` and `apply`: the cluster's topics against schemas/topics.py."""
+"""`byline topics create`, `check` and `apply`: compare the cluster with schemas/topics.py.
+
+Keyed topics all have the same number of partitions; single ones have one.
+"""
 
 import asyncio
 from collections import Counter
@@ -20,7 +23,7 @@ DEFAULT_REPLICAS = 3
 TOPIC_ALREADY_EXISTS = 36
 APPEAR_SECONDS = 10.0
 AT_LEAST = frozenset({"max.message.bytes", "min.compaction.lag.ms"})
-"""Settings of which more than what is needed does no harm."""
+"""Settings that may be larger than needed."""
 
 PARTITIONS = "the number of partitions"
 KEEPING = frozenset({"retention.ms", "retention.bytes"})
@@ -33,7 +36,7 @@ HIDDEN_SETTINGS = "no right to see its settings"
 
 @dataclass(frozen=True, slots=True)
 class Existing:
-    """A topic as the cluster has it; `config` None where we may not see its settings."""
+    """A topic of the cluster; `config` None: this principal may not see its settings."""
 
     partitions: int
     replicas: int
@@ -42,7 +45,7 @@ class Existing:
 
 @dataclass(frozen=True, slots=True)
 class Created:
-    """What create() made, with how many partitions and replicas, and what was there already."""
+    """The topics that create() made, their partitions and replicas, and those that existed."""
 
     made: tuple[str, ...]
     left: tuple[str, ...]
@@ -52,7 +55,10 @@ class Created:
 
 @dataclass(frozen=True, slots=True)
 class TopicDifference:
-    """One thing that is not as it has to be: `needed` and `found` in Kafka's words."""
+    """One difference of a topic. `what`: the setting, or what else differs.
+
+    `needed` and `found`: the values as Kafka writes them.
+    """
 
     topic: str
     what: str
@@ -61,12 +67,12 @@ class TopicDifference:
 
     @property
     def is_setting(self) -> bool:
-        """Whether it is a setting of the topic, which can be changed."""
+        """Whether the difference is in a setting of the topic, which apply() can change."""
         return self.what not in ("missing", PARTITIONS, HIDDEN, HIDDEN_SETTINGS)
 
     @property
     def is_hidden(self) -> bool:
-        """Whether nothing is known, because this principal may not see it."""
+        """Whether this principal may not see the topic or its settings, so nothing is known."""
         return self.what in (HIDDEN, HIDDEN_SETTINGS)
 
     @property
@@ -81,19 +87,24 @@ class TopicDifference:
 
 
 def names_of(settings: Settings) -> TopicNames:
-    """The full names under these settings."""
+    """Returns the full topic names under these settings."""
     return TopicNames(settings.topic_prefix, settings.application_id)
 
 
 async def create(
     settings: Settings, partitions: int | None = None, replicas: int | None = None
 ) -> Created:
-    """Make the missing topics with the right settings and leave the others alone.
+    """Makes the missing topics with the right settings and leaves the others alone.
 
-    `partitions` is for every topic but those that have one only; None takes what the existing
-    ones have, else 8. `replicas` None takes 3, or as many as there are brokers. Raises UsageError
-    when the existing topics have another number: topics of different counts would part an
-    account's records. Raises NoRightError when it may not see whether a topic exists.
+    `partitions`: of the keyed topics; None: as the existing ones have, else 8. `replicas` None: 3,
+    or as many as there are brokers.
+
+    Raises:
+        UsageError: the existing topics have another number of partitions, so an account's records
+            would not lie under one partition number; or there are fewer brokers than `replicas`.
+        NoRightError: this principal may not see whether a topic exists.
+        OperateError: Kafka refuses to make a topic.
+        KafkaAbsentError: no broker answers.
     """
     names = names_of(settings)
     async with admin_client(settings) as client:
@@ -124,7 +135,7 @@ async def create(
 
 
 async def check(settings: Settings) -> list[TopicDifference]:
-    """Every difference between what exists and what is needed; none means that all is well."""
+    """Returns every difference between what exists and what is needed. Raises KafkaAbsentError."""
     names = names_of(settings)
     async with admin_client(settings) as client:
         existing = await _existing(client, (names.of(topic) for topic in TOPICS))
@@ -133,8 +144,9 @@ async def check(settings: Settings) -> list[TopicDifference]:
 
 
 async def kept_too_short(settings: Settings) -> list[TopicDifference]:
-    """What would lose a record that the law wants kept: too short a time, a limit of size, or
-    compaction. Raises KafkaAbsentError.
+    """Returns the settings by which a topic with a minimum retention would lose records too early.
+
+    They are a short time, a limit of size, and compaction. Raises KafkaAbsentError.
     """
     names = names_of(settings)
     held = [topic for topic in TOPICS if topic.minimum_retention]
@@ -151,17 +163,17 @@ async def kept_too_short(settings: Settings) -> list[TopicDifference]:
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What apply() changed (or, in a dry run, would), and the differences that it cannot mend."""
+    """The differences that apply() mended (or, in a dry run, would), and those that it cannot."""
 
     changed: tuple[TopicDifference, ...]
     left: tuple[TopicDifference, ...]
 
 
 async def apply(settings: Settings, *, dry_run: bool = False) -> Applied:
-    """Make the changes of settings that check() names: those alone, each one by itself.
+    """Changes the settings that check() names, and no other setting.
 
-    Missing topics and numbers of partitions are left. A dry run has the broker check the changes
-    and changes nothing. Raises OperateError when the broker refuses one.
+    Missing topics and numbers of partitions are left as they are. In a dry run the broker only
+    checks the changes. Raises OperateError if the broker refuses one, KafkaAbsentError.
     """
     names = names_of(settings)
     async with admin_client(settings) as client:
@@ -184,7 +196,7 @@ async def apply(settings: Settings, *, dry_run: bool = False) -> Applied:
 async def _await_settings(
     client: AIOKafkaAdminClient, names: TopicNames, changed: set[str]
 ) -> None:
-    """Return when the brokers tell the new settings."""
+    """Waits until the brokers show the new settings. Raises TimeoutError."""
     async with asyncio.timeout(APPEAR_SECONDS):
         while True:
             existing = await _existing(client, changed)
@@ -204,10 +216,10 @@ def differences(
     in_use: int | None = None,
     hidden: Collection[str] = (),
 ) -> Iterator[TopicDifference]:
-    """The comparison itself: missing topics, partition counts, and each setting.
+    """Yields missing topics, wrong partition counts and wrong settings.
 
-    `in_use`: how many partitions of a topic are worked with, where there may be more. `hidden`:
-    topics of which we may not know whether they exist.
+    `in_use`: how many partitions of keyed topics the workers read; None: all. `hidden`: topics that
+    this principal may not see.
     """
     keyed = _common_count(names, existing)
     for topic in TOPICS:
@@ -247,12 +259,12 @@ def _suffices(topic: Topic, setting: str, needed: str, found: str) -> bool:
 
 
 def _config(topic: Topic, copies: int) -> dict[str, str]:
-    """Settings of a topic. With three replicas two must acknowledge, so one broker may fail."""
+    """Returns the settings of a new topic. With three replicas two must acknowledge a write."""
     return {**topic.config, **({"min.insync.replicas": "2"} if copies >= 3 else {})}
 
 
 def _common_count(names: TopicNames, existing: Mapping[str, Existing]) -> int | None:
-    """How many partitions the keyed topics have: the count of most, the larger in doubt."""
+    """Returns the partition count of most keyed topics, of two equally frequent ones the larger."""
     counts = Counter(
         existing[names.of(topic)].partitions
         for topic in TOPICS
@@ -262,8 +274,11 @@ def _common_count(names: TopicNames, existing: Mapping[str, Existing]) -> int | 
 
 
 async def _existing(client: AIOKafkaAdminClient, wanted: Iterable[str]) -> dict[str, Existing]:
-    """Those of the wanted topics that exist. All are listed: to ask for a missing one by name makes
-    it on a cluster that creates topics by itself."""
+    """Returns those of the wanted topics that exist, by name.
+
+    It lists all topics: asking for a missing one by name creates it on a cluster with
+    `auto.create.topics.enable`.
+    """
     needed = set(wanted)
     described = {
         topic["topic"]: topic["partitions"]
@@ -291,7 +306,7 @@ async def _existing(client: AIOKafkaAdminClient, wanted: Iterable[str]) -> dict[
 async def _hidden(
     client: AIOKafkaAdminClient, names: TopicNames, existing: Mapping[str, Existing]
 ) -> set[str]:
-    """Those of the topics that are not among the existing ones because we may not see them."""
+    """Returns the topics that are not in `existing` because this principal may not see them."""
     absent = [names.of(topic) for topic in TOPICS if names.of(topic) not in existing]
     view = await view_topics(client._client, absent) if absent else None
     known = {} if view is None else view.topics
@@ -299,7 +314,10 @@ async def _hidden(
 
 
 async def _make(client: AIOKafkaAdminClient, wanted: list[NewTopic]) -> list[str]:
-    """Create them and return when every broker that is asked knows them."""
+    """Creates the topics, and returns their names once a broker lists them.
+
+    Raises OperateError if Kafka refuses one, TimeoutError if one does not appear.
+    """
     if not wanted:
         return []
     made = []

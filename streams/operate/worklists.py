@@ -1,7 +1,12 @@
-"""Work-lists for people: whom a notice does not reach, who waits, whom nobody has heard of.
+"""Work-lists for people: accounts on which an operator may have to act.
 
-Read from the core's own state in the changelog, so that a list says what the workers know, and what
-an account waits for in the words of the decision log.
+* `undeliverable`: the notice failed;
+* `unconfirmed`: invited, and neither a receipt nor an answer came;
+* `unclear`: a refused or unclear word of the owner or an operator stops adverse events;
+* `pending`: a restriction will follow at the deadline;
+* `appeals`: open appeals.
+
+They are read from the workers' state in the changelog of accounts.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -27,16 +32,17 @@ ANSWERS = "consent-answers"
 
 
 def topics_of(which: WorkList) -> tuple[str, ...]:
-    """The topics, without prefix, that a list is read from beside the changelog."""
+    """Returns the topics, without prefix, that a list is read from beside the changelog."""
     return (POLICIES, INVITATIONS) if which == "undeliverable" else (POLICIES,)
 
 
 @dataclass(slots=True)
 class Row:
-    """One account on a list. `since` and `due_at` as the wire writes times.
+    """One account on a list. `since` and `due_at`: RFC 3339, UTC.
 
-    `waits_for`: words of `schemas.enums.Deferral`. `after_delivery`: it failed after the notice had
-    been delivered. `consent`: a consent is in force.
+    `waits_for`: the grounds that defer its restriction, of `schemas.enums.Deferral`.
+    `after_delivery`: the notice failed after it had been delivered. `consent`: a consent is in
+    force.
     """
 
     account: str
@@ -51,13 +57,13 @@ class Row:
     appeal_id: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """For a program to read."""
+        """Returns the row as JSON of `byline worklist --json`."""
         return asdict(self)
 
 
 @dataclass(slots=True)
 class _Notice:
-    """What the events say of the last notice of an account."""
+    """The last notice of an account, by its events: whether delivered, and why it failed."""
 
     delivered: bool = False
     failure: str = "other"
@@ -65,20 +71,24 @@ class _Notice:
 
 @dataclass(slots=True)
 class WorkLists:
-    """Feed it every record of the changelog and of `topics_of` a list, each in order; then ask."""
+    """Makes the lists of all accounts.
+
+    First it is fed every record of the changelog and of the topics in `topics_of`, those of each
+    topic in order.
+    """
 
     states: States = field(default_factory=States)
     _notices: dict[str, _Notice] = field(default_factory=dict)
 
     def feed(self, record: Record) -> None:
-        """Take one record."""
+        """Takes the next record of one of the topics."""
         if record.topic in (CHANGELOG, POLICIES):
             self.states.feed(record)
         elif record.topic == INVITATIONS and record.key is not None and record.value is not None:
             self._event(record.key.decode(errors="replace"), plain_of(record))
 
     def _event(self, key: str, event: Mapping[str, Any]) -> None:
-        """Take one event; a record that is none says nothing."""
+        """Updates the account's last notice by one event; ignores a record that is no event."""
         name = event.get("event")
         if name == Event.INVITATION_ISSUED:
             self._notices[key] = _Notice()
@@ -90,11 +100,11 @@ class WorkLists:
             self._notices.pop(key, None)
 
     def rows(self, which: WorkList, now: int, within: int) -> list[Row]:
-        """The list at an instant, the oldest or nearest first.
+        """Returns a list as of `now` (ms), the longest waiting or first due on top.
 
-        `within`, milliseconds: what of `pending` is due by then; for how long of `unconfirmed`
-        nothing has been heard. Of `undeliverable` those come last who failed after a delivery, of
-        `unclear` those first with a consent in force.
+        `within` (ms): `pending` has what is due within it; `unconfirmed` has notices that are at
+        least that old. In `undeliverable`, notices that failed after a delivery come last; in
+        `unclear`, accounts with a consent in force come first.
         """
         told: dict[WorkList, Callable[[Known], Iterable[Row]]] = {
             "undeliverable": self._undeliverable,
@@ -124,7 +134,7 @@ def _order(row: Row) -> tuple[bool, bool, str, str, str]:
 
 
 def _unconfirmed(known: Known, before: int) -> Iterator[Row]:
-    """Invited, and neither a receipt nor an answer since."""
+    """Yields an account that was invited by `before` (ms), without a receipt or answer since."""
     cycle = known.account.live.cycle
     if known.account.live.state is not Invitation.INVITED or cycle is None:
         return
@@ -147,7 +157,10 @@ def _unclear(known: Known) -> Iterator[Row]:
 
 
 def _pending(known: Known, until: int) -> Iterator[Row]:
-    """Would be restricted at its deadline: the policy and the terms let something follow."""
+    """Yields an account that would be restricted at its deadline, if that is by `until` (ms).
+
+    Surfaces are those that the pinned terms and the policy in force both restrict in enforce.
+    """
     life = known.account.live
     cycle = life.cycle
     if life.state not in (Invitation.DELIVERED, Invitation.DECLINED) or cycle is None:
@@ -158,7 +171,7 @@ def _pending(known: Known, until: int) -> Iterator[Row]:
     policy = known.context.policy
     allowed = restrictable(cycle, policy, Mode.ENFORCE)
     if policy is None and reason in cycle.terms.on:
-        allowed = cycle.terms.surfaces  # Its text is gone: better a row too many than none.
+        allowed = cycle.terms.surfaces  # The policy is unknown: a row too many is the safe choice.
     surfaces = [it for it, (_, mode) in in_order(allowed) if mode is Mode.ENFORCE]
     if not surfaces:
         return

@@ -1,7 +1,9 @@
-"""What the auditor knows about one account: bounded by the policy's surfaces and a few numbers.
+"""The auditor's state of one account, bounded in size.
 
-Holds, appeals and unclear words are kept as a lower bound: only where the contract leaves no doubt,
-and only until they may have ended. So everything that is reported as a breach is one.
+Holds, appeals and unclear words are kept only where the contract leaves no doubt that they exist,
+and only until they may have ended. So every breach that is reported because of them is one.
+Times are in ms, an `…_at` of -NEVER means never; a place (`throttles[3]@17`) is where a record
+lies, empty if there is none.
 """
 
 from collections import OrderedDict, deque
@@ -20,7 +22,7 @@ REMEMBERED_STOPS = 256
 
 @dataclass(slots=True)
 class Restriction:
-    """A restriction in force. `mode` is the one in which it was announced."""
+    """A restriction in force. `mode`: that of the event that applied it."""
 
     throttle_id: str
     mode: str
@@ -31,9 +33,10 @@ class Restriction:
 
 @dataclass(slots=True)
 class Word:
-    """An owner's or notifier's word on a cycle: its time, when it entered Kafka, where it lies.
+    """An answer or a receipt: its time (`at`), its entry into Kafka (`arrived_at`), its place.
 
-    `version` is the notice that it names; `other` the withdrawal or refusal that makes it stale.
+    `version`: the notice version that it names. `other`: the time of the withdrawal or refusal that
+    makes it stale.
     """
 
     at: int
@@ -45,7 +48,14 @@ class Word:
 
 @dataclass(slots=True)
 class Cycle:
-    """One invitation and all that follows. `terms` None: its issue was not seen."""
+    """One invitation and all that follows from it.
+
+    `terms`: the policy pinned at its issue; None: its issue was not read. `asked_at`: the first
+    issue, `issued_at`: the last. `versions`: the notice versions in force since. `floor_at`: the
+    deadline must not be before it; `waiting_floor_at`: the same, once the state takes it.
+    `may_end_at`: from when on it may have ended by itself. `barred`: the control that forbids it to
+    restrict.
+    """
 
     number: int
     invitation_id: str
@@ -101,7 +111,10 @@ class Cycle:
 
 @dataclass(slots=True)
 class Due:
-    """What must have been said by the end of the transaction: a breach's name, its record."""
+    """An event that must be published by the end of the transaction.
+
+    `name` is the breach that is reported if it is not, `place` the record that makes it due.
+    """
 
     name: str
     place: str
@@ -111,9 +124,9 @@ class Due:
 
 @dataclass(slots=True)
 class Unclear:
-    """Unclear words of one kind: the times of the first and the newest, where the newest lies.
+    """Unclear words of one kind: the times of the first and of the newest, and a place.
 
-    `said_at` is the newest's own time where it could be read; `entered_at` when it entered.
+    `said_at`: the latest stated time that could be read. `entered_at`: the latest entry into Kafka.
     """
 
     first: int
@@ -125,7 +138,13 @@ class Unclear:
 
 @dataclass(slots=True)
 class Account:
-    """One account, all modes; not `whole`: its life may have begun before reading did."""
+    """One account in all modes. `whole` is false if it may have inputs from before reading began.
+
+    `below_since` and `left_at`: since when it is below its exit line, and when it has left.
+    `below`: counts below the line and labels not covered (-1) that cut a dwell short. `stopped`:
+    what stops the answer clock now, and since when; `stops`: the ended stops (start, end).
+    `takebacks`: the times of withdrawals and refusals.
+    """
 
     key: str
     whole: bool = True
@@ -170,52 +189,52 @@ class Account:
     stopped: dict[str, int] = field(default_factory=dict)
 
     def named(self, invitation_id: str) -> Cycle | None:
-        """The cycle of that invitation, of those remembered (the last of each mode)."""
+        """Returns the cycle of that invitation if it is the last of its mode, else None."""
         for cycle in self.cycles.values():
             if cycle.invitation_id == invitation_id:
                 return cycle
         return None
 
     def answering(self) -> Cycle | None:
-        """The live cycle that an answer may belong to: the last one, if it has not ended."""
+        """Returns the cycle in enforce that an answer may belong to; None if it has ended."""
         cycle = self.cycles.get("enforce")
         return cycle if cycle and (cycle.open or cycle.state == "GRANTED") else None
 
     def open_cycles(self) -> Iterable[Cycle]:
-        """Every cycle that is open."""
+        """Returns the cycles that can still restrict."""
         return [cycle for cycle in self.cycles.values() if cycle.open]
 
     def heard_of(self, kind: str) -> Spoken:
-        """The words of this kind that were read so far."""
+        """Returns the words of this kind that were read so far."""
         return self.spoken.setdefault(kind, Spoken(self.whole))
 
     def withdraw(self, at: int, place: str) -> None:
-        """The owner said no more: the latest such word is kept, through all cycles."""
+        """Stores the owner's latest withdrawal, which outlives its cycle."""
         if at >= self.withdrawn_answer_at:
             self.withdrawn_answer_at, self.withdrawn_place = at, place
 
     def stop(self, why: str, at: int) -> None:
-        """The clock of the answer stands still from here, for this ground."""
+        """Stops the answer clock from `at` on, for the ground `why`."""
         self.stopped[why] = min(at, self.stopped.get(why, at))
 
     def go(self, why: str, at: int) -> None:
-        """This ground no longer stops the clock."""
+        """Ends the stop of the answer clock that has the ground `why`."""
         start = self.stopped.pop(why, None)
         if start is not None and at > start:
             self.stops.append([start, at])
 
     def release_expired_hold(self, at: int) -> None:
-        """A hold ends by itself at its `expires_at`."""
+        """Ends a hold whose `expires_at` has passed."""
         if self.hold_place and self.holds_until <= at:
             ended, self.hold_place = self.holds_until, ""
             self.holds_until = 0
             self.go("hold", ended)
 
     def said(self, name: str) -> None:
-        """What was due under this name has been said."""
+        """Removes what was due under this name: the event has been published."""
         self.due = [due for due in self.due if due.name != name]
 
     def end_unclear(self, kind: str, at: int) -> None:
-        """Unclear words of a kind are over."""
+        """Ends the unclear words of this kind, and their stop of the answer clock."""
         if self.unclear.pop(kind, None) is not None:
             self.go(f"unclear {kind}", at)

@@ -1,6 +1,7 @@
-"""What inputs do to what is known about an account, and what must be published because of them.
+"""Applies inputs to the auditor's state of an account, and notes what must be published.
 
-This is the contract's second edition; `first_edition` has what was before it.
+These are the rules of the contract's second edition; `first_edition` has those of the first. The
+package's docstring explains word, entry and place.
 """
 
 from schemas.enums import Answer, Change
@@ -28,14 +29,14 @@ KINDS = {
     Change.EXEMPTION_ENDED: "exempt",
     Change.OWNER_CHANGED: "owner",
 }
-"""Changes about the same thing are compared with each other."""
+"""The kind of each change. The newest word is found among changes of one kind."""
 PROTECT = frozenset({Change.CLOSED, Change.EXEMPTED, Change.OWNER_CHANGED})
 
 
 def follow(
     account: Account, record: Record, value: object, now: int, present: Terms | None
 ) -> None:
-    """Takes one input into account. `present` are the terms that the platform has now."""
+    """Applies one input to an account. `present`: the platform's policy in force, if it has one."""
     account.release_expired_hold(now)
     match value:
         case ConsentAnswer():
@@ -100,12 +101,12 @@ def _answer(
 
 
 def _withdrawn(account: Account, record: Record, said: Said) -> None:
-    """Takes a withdrawal, in every state: no grant before it counts any more."""
+    """Applies a withdrawal, whatever the state of the cycle: no earlier grant counts any more."""
     known = account.heard_of("answers")
     account.takebacks.append(said.at)
     cycle = account.answering()
     if cycle is not None:
-        # What waits for a state that takes it waits until an answer is applied.
+        # An `extend` that waits for a state in which it applies is dropped once an answer is there.
         cycle.waiting_floor_at = -NEVER
     if known.hear(Answer.WITHDRAWN, said, protects=True) != "applied":
         return
@@ -138,14 +139,14 @@ def _applied(account: Account, cycle: Cycle, answer: Answer, word: Word, record:
 
 
 def _renews(cycle: Cycle, word: Word) -> bool:
-    """Whether a grant is later than the one in force, and names a notice taken up after its own."""
+    """Returns whether a grant renews the one in force: it is later and names a newer notice."""
     if word.version is None or cycle.granted is None or word.at <= cycle.granted.at:
         return False
     return word.version != cycle.consented and word.version in cycle.versions[cycle.consents_from :]
 
 
 def _too_late(account: Account, cycle: Cycle, record: Record, said: Said) -> None:
-    """Whether a grant is stale only because of a later withdrawal or refusal: it ends the cycle."""
+    """Notes that a grant must end the open cycle although a later withdrawal or refusal exists."""
     known = account.heard_of("answers")
     other = max(known.protecting, known.withdrawn)
     if not cycle.open or cycle.terms is None or may_be_over(cycle, said):
@@ -155,14 +156,17 @@ def _too_late(account: Account, cycle: Cycle, record: Record, said: Said) -> Non
 
 
 def _belongs(cycle: Cycle, value: ConsentAnswer, said: Said) -> bool:
-    """Whether an answer belongs to this cycle. An answer before the notice belongs to none."""
+    """Returns whether an answer belongs to this cycle.
+
+    One without an `invitation_id` does unless it is more than PT5M older than the notice.
+    """
     if value.invitation_id is not None:
         return value.invitation_id == cycle.invitation_id
     return cycle.terms is None or said.at >= cycle.asked_at - SKEW_MS
 
 
 def _notice_known(cycle: Cycle, value: ConsentAnswer, present: Terms | None) -> bool:
-    """Whether the notice that a grant names was in force at any time since the first issue."""
+    """Returns whether the notice that a grant names was in force since the cycle's first issue."""
     if value.answer is not Answer.GRANTED or value.notice_version is None or cycle.terms is None:
         return True
     known = {*cycle.versions, present.notice_version if present else None}
@@ -204,7 +208,7 @@ def _void(account: Account, place: str, change: Change) -> None:
 
 
 def _new_owner(account: Account, said: Said) -> None:
-    """The previous owner's appeals are over, and so is the mark of an upheld one."""
+    """Ends appeals that were opened before the owner changed, and the mark of an upheld one."""
     for number, (opened, _) in list(account.appeals.items()):
         if opened <= said.at:
             del account.appeals[number]
@@ -213,7 +217,7 @@ def _new_owner(account: Account, said: Said) -> None:
 
 
 def _too_old(account: Account, change: Change, said: Said, place: str) -> None:
-    """A stale change still ends what was first issued, or given, before it."""
+    """Applies a stale change: it still ends cycles issued, and consents given, before its time."""
     for cycle in account.open_cycles():
         if cycle.terms is not None and cycle.asked_at <= said.at + SKEW_MS:
             must_cancel(account, cycle, place, f"stale {change.value}")

@@ -1,4 +1,4 @@
-"""The whole auditor, pure: records in, breaches out. It keeps the accounts of partitions apart."""
+"""The whole auditor, without I/O: records go in, breaches come out."""
 
 import hashlib
 import re
@@ -22,7 +22,7 @@ from streams.operate.audit.terms import read_terms
 READS = (*INPUTS, *OUTPUTS, DECISIONS, POLICIES, DEAD_LETTERS)
 """The topics that the auditor reads."""
 ASIDE = (POLICIES.name, DEAD_LETTERS.name, SWITCHES)
-"""Topics outside the order of a partition. They may be read ahead of all others."""
+"""Topics whose records have no place in a partition's order. They may be read before all others."""
 LETTER_KEY = re.compile(rb"[a-z][a-z0-9-]{1,31}:[A-Za-z0-9._~-]{1,64}|\*:[a-z_]+|[0-9a-f]{64}")
 """The key of a dead letter: that of its record if it is valid, else its digest."""
 
@@ -30,15 +30,15 @@ LETTER_KEY = re.compile(rb"[a-z][a-z0-9-]{1,31}:[A-Za-z0-9._~-]{1,64}|\*:[a-z_]+
 class Auditor(Judging):
     """Takes the records of every topic, each partition of a topic in order, and returns breaches.
 
-    `whole`: the topics are read from their beginning. Only then is a life without a beginning a
-    breach. `since` (ms): what was decided earlier is taken in, but not reported. `partition_count`
-    None: the partition of a key is not checked.
+    `whole`: the topics are read from their beginning. Only then is an event of an invitation that
+    was never issued a breach. `since` (ms): breaches before this instant are not reported.
+    `partition_count` None: the partition of a key is not checked.
     """
 
     # ---- in ------------------------------------------------------------------------------------
 
     def feed(self, record: Record) -> None:
-        """Takes one record."""
+        """Takes the next record of any topic in READS; `breaches` judges it later, in order."""
         if record.topic == POLICIES.name:
             self._policy(record)
         elif record.topic == DEAD_LETTERS.name:
@@ -51,29 +51,35 @@ class Auditor(Judging):
             self._of(record.partition).replay_order.take(record)
 
     def reached(self, topic: str, partition: int, offset: int) -> None:
-        """Everything in this topic's partition below `offset` has been fed. Markers leave gaps."""
+        """Notes that all records of this topic's partition below `offset` have been fed.
+
+        The offset of the last record does not show it: transaction markers take offsets too.
+        """
         if topic not in ASIDE:
             replay_order = self._of(partition).replay_order
             replay_order.reached[topic] = max(offset, replay_order.reached.get(topic, 0))
 
     def cannot_read(self, topic: str, partition: int, first: int, last: int, at: int) -> None:
-        """A batch of these offsets does not unpack, or grows too large. `at` is its time (ms)."""
+        """Notes a batch that does not unpack or grows too large.
+
+        `first` and `last` are its first and last offset, `at` is its timestamp (ms).
+        """
         if topic in ORDER:
             self._of(partition).replay_order.cannot_read(topic, first, last, at)
 
     def waits_for(self, topic: str, partition: int) -> bool:
-        """Whether nothing more can be judged before more of this topic is read."""
+        """Returns whether judging needs more of this topic's partition before it can go on."""
         replay_order = self._of(partition).replay_order
         return replay_order.waiting_for == topic or not replay_order.buffered(topic)
 
     def buffered(self, topic: str, partition: int) -> int:
-        """How many records of a topic's partition wait for their order."""
+        """Returns how many records of this topic's partition are read and not yet judged."""
         return self._of(partition).replay_order.buffered(topic)
 
     # ---- out -----------------------------------------------------------------------------------
 
     def breaches(self) -> list[Breach]:
-        """Judges everything that can be judged by now."""
+        """Judges every record whose order is known by now; returns the breaches found since."""
         for partition in list(self.partitions.values()):
             partition.replay_order.whole = self.whole
             for thing in partition.replay_order.happened():
@@ -82,7 +88,7 @@ class Auditor(Judging):
         return [it for it in found if self.since is None or it.at >= self.since]
 
     def finish(self) -> list[Breach]:
-        """Everything has been fed: judges the rest."""
+        """Judges the rest after the last record was fed; returns the remaining breaches."""
         for partition in self.partitions.values():
             partition.replay_order.complete = True
         found = self.breaches()
@@ -139,7 +145,7 @@ class Auditor(Judging):
             self._of(it.partition).replay_order.cannot_read(*where)
 
     def _settlement(self, record: Record) -> None:
-        """Checks what a person did with a dead letter: it must exist, under the same key."""
+        """Checks a person's settlement of a dead letter: its form, and the form of its key."""
         try:
             Settlement.model_validate_json(record.value or b"", strict=True)
             right = LETTER_KEY.fullmatch(record.key or b"") is not None
@@ -164,7 +170,7 @@ class Auditor(Judging):
 
 
 def audit(records: Iterable[Record], **options: Any) -> list[Breach]:
-    """Every breach in these records. Each partition of a topic is in order, else any order."""
+    """Returns every breach in these records. Only each partition of a topic must be in order."""
     auditor = Auditor(**options)
     for record in records:
         auditor.feed(record)

@@ -1,7 +1,7 @@
-"""Counts what is capped, over all partitions: invitations a day, accounts throttled an hour.
+"""Counts invitations a day and accounts throttled an hour, over all partitions.
 
-Hours and days are those of China (schemas/CONTRACT.md, "Caps"). A cap that changed within a day
-counts with its highest value.
+Hours and days are those of Asia/Shanghai (schemas/CONTRACT.md, "Caps"). If a cap changed within a
+span, its highest value counts. A span is one day or one hour of one platform.
 """
 
 from collections import defaultdict
@@ -14,13 +14,13 @@ from streams.operate.audit.terms import Terms
 CHINA_MS = 8 * HOUR
 DAY = 24 * HOUR
 KEPT = 4
-"""How many spans of a kind are kept of a platform. Partitions are not judged at the same pace."""
+"""How many older spans are kept of a platform and kind: some partitions are judged later."""
 
 Span = tuple[str, str, int]
 
 
 class Caps:
-    """How many accounts were invited, or throttled, by platform and span."""
+    """Counts the cycles that were invited or throttled in enforce, by span."""
 
     def __init__(self) -> None:
         self._seen: dict[Span, set[str]] = defaultdict(set)
@@ -28,7 +28,7 @@ class Caps:
         self._told: set[Span] = set()
 
     def take(self, event: object, terms: list[Terms]) -> Iterator[str]:
-        """Counts an event. Reports once if a span has more than its cap."""
+        """Counts an event under these policies; yields one text for a span that exceeds its cap."""
         match event:
             case InvitationIssued(reason="over_line", mode="enforce"):
                 span = (event.platform, "day", (stamp(event.decided_at) + CHINA_MS) // DAY)

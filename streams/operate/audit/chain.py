@@ -1,8 +1,9 @@
-"""The hash chain of the decision log: finds what was changed, left out or moved.
+"""Verifies the hash chain of the decision log: finds records that were changed, removed or moved.
 
-It starts at any record. `hash` is the SHA-256 (hex) of the record's canonical form without `hash`:
-RFC 8785, in which keys are sorted by UTF-16 units. The log has strings, integers, booleans and
-null, no fractions.
+Each record has a `number`, the `hash` of the record before it as `previous`, and its own `hash`:
+the SHA-256 (hex) of its canonical form without `hash`. The canonical form is RFC 8785, in which
+keys are sorted by UTF-16 units; the log has strings, integers, booleans and null, no fractions.
+Verification can start at any record.
 """
 
 import hashlib
@@ -14,14 +15,14 @@ from typing import Any, Literal
 from streams.operate.audit.records import Record
 
 START = "0" * 64
-"""What the first record of a partition names as its predecessor."""
+"""The value of `previous` in the first record of a partition."""
 
 Fault = Literal["changed", "missing", "moved", "twice", "unreadable", "broken"]
 
 
 @dataclass(frozen=True, slots=True)
 class Break:
-    """Where the chain does not hold, and how. `place` is the record that shows it."""
+    """One fault of the chain: what kind, in words, and the place of the record that shows it."""
 
     partition: int
     number: int | None
@@ -34,9 +35,10 @@ class Break:
 class Chain:
     """The chain of one partition, checked record by record.
 
-    `number` and `previous` belong to the next record to come. None: the first record is taken on
-    trust. `first`: the number of the first record, `began` and `ended` the instants of the first
-    and the last (as they say it).
+    `number` and `previous`: what the next record must have; None: the first record is not compared
+    with one before it. `records`: how many were checked. `skipped_to`: the number after the last
+    gap; a record below it that comes later was moved. `first`: the number of the first record.
+    `began` and `ended`: the `now` of the first and of the last, as text.
     """
 
     partition: int
@@ -49,7 +51,7 @@ class Chain:
     ended: str | None = None
 
     def check(self, record: Record) -> list[Break]:
-        """Every fault that the next record of the partition shows."""
+        """Checks the next record of the partition; returns its faults."""
         self.records += 1
         plain = _parse(record.value)
         if plain is None:
@@ -93,10 +95,10 @@ class Chain:
 
 @dataclass(slots=True)
 class Verified:
-    """The chains of all partitions, each from one number on. Earlier records are passed over.
+    """The result of verifying all partitions, each from record number `from_record` on.
 
-    `passed`: the last number passed over, of partitions that end before that number. `wanted`: a
-    number of each partition whose hash is to be noted in `hashes`.
+    `passed`: of partitions that end before that number, the last number there is. `wanted`: for
+    each partition the number of a record whose hash is put into `hashes`.
     """
 
     from_record: int = 1
@@ -107,7 +109,10 @@ class Verified:
     breaks: list[Break] = field(default_factory=list)
 
     def take(self, record: Record, trusted: bool) -> None:
-        """Takes the next record of its partition. `trusted`: it may begin a chain as it is."""
+        """Verifies the next record of its partition.
+
+        `trusted`: if it is the first one, it is not compared with a record before it.
+        """
         chain = self.chains.get(record.partition)
         if chain is None:
             if self._before(record):
@@ -122,7 +127,7 @@ class Verified:
 
     @property
     def records(self) -> int:
-        """How many were verified."""
+        """How many records were verified."""
         return sum(chain.records for chain in self.chains.values())
 
     def _before(self, record: Record) -> bool:
@@ -137,7 +142,7 @@ class Verified:
 
 
 def verify(records: Iterable[Record], from_record: int = 1) -> list[Break]:
-    """Every break in these records of the log, from a number on. Each partition comes in order."""
+    """Returns the faults of these records from a number on. Each partition must be in order."""
     done = Verified(from_record)
     for record in records:
         done.take(record, trusted=False)
@@ -145,13 +150,13 @@ def verify(records: Iterable[Record], from_record: int = 1) -> list[Break]:
 
 
 def digest(plain: dict[str, Any]) -> str:
-    """The hash that a record has to carry."""
+    """Returns the hash that a record must have: the one over all its other fields."""
     bare = {key: value for key, value in plain.items() if key != "hash"}
     return hashlib.sha256(canonical(bare)).hexdigest()
 
 
 def _canonical(plain: dict[str, Any]) -> bytes | None:
-    """The canonical form; None if there is none: half of a character, or nested too deep."""
+    """Returns the canonical form; None for half of a surrogate pair, or for too deep nesting."""
     try:
         return canonical(plain)
     except (ValueError, RecursionError):
@@ -159,7 +164,7 @@ def _canonical(plain: dict[str, Any]) -> bytes | None:
 
 
 def canonical(plain: Any) -> bytes:
-    """RFC 8785 for the values that the log has."""
+    """Returns the canonical form (RFC 8785) of a value without fractions."""
     return _text(plain).encode()
 
 

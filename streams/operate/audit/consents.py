@@ -1,4 +1,4 @@
-"""Checks the events of consent: an answer of the owner is behind each, and a withdrawal wins."""
+"""Checks consent events: an owner's answer is behind each, and a withdrawal outweighs a grant."""
 
 from collections.abc import Iterator
 
@@ -12,7 +12,7 @@ from streams.operate.audit.records import SECOND, iso, stamp
 
 
 def granted(moment: Moment, cycle: Cycle, event: ConsentGranted) -> Iterator[Finding]:
-    """Checks a grant: explicit, of this cycle, to a notice that was shown in it."""
+    """Checks a grant: an answer of this cycle says so, to a notice that was in force during it."""
     account, at = moment.account, stamp(event.answered_at)
     word = next((it for it in reversed(cycle.grants) if it.at == at), None)
     account.said("grant_unheeded")
@@ -50,18 +50,18 @@ def granted(moment: Moment, cycle: Cycle, event: ConsentGranted) -> Iterator[Fin
 
 
 def _delivered(cycle: Cycle) -> Iterator[Finding]:
-    """Checks that a delivery was published first: an owner who answers has seen the notice."""
+    """Checks that the delivery of the notice was published before an answer to it."""
     if cycle.terms is not None and cycle.state in ("INVITED", "UNDELIVERED"):
         yield "delivery_unheeded", f"answered, and {cycle.state}", (cycle.place,)
 
 
 def _shown(moment: Moment, cycle: Cycle) -> list[str]:
-    """The notices in force since the first issue."""
+    """Returns the versions of the notices that were in force since the cycle's first issue."""
     return [*cycle.versions, *((moment.present.notice_version,) if moment.present else ())]
 
 
 def _must_renew(moment: Moment, cycle: Cycle, event: ConsentGranted) -> None:
-    """Ends a consent at once if its notice is older than one that renews."""
+    """Demands the end of a consent whose notice is older than one in force with `renew: true`."""
     present = moment.present
     if moment.edition == 1 or present is None or not present.renew:
         return
@@ -72,7 +72,7 @@ def _must_renew(moment: Moment, cycle: Cycle, event: ConsentGranted) -> None:
 
 
 def declined(moment: Moment, cycle: Cycle, event: ConsentDeclined) -> Iterator[Finding]:
-    """Checks a refusal: explicit. The window goes on."""
+    """Checks a refusal: an answer says so. The answer window runs on."""
     moment.account.said("refusal_unheeded")
     word, at = cycle.declined, stamp(event.answered_at)
     known = (word is not None and word.at == at) or at in moment.account.takebacks
@@ -86,10 +86,9 @@ def declined(moment: Moment, cycle: Cycle, event: ConsentDeclined) -> Iterator[F
 
 
 def withdrawn(moment: Moment, cycle: Cycle, event: ConsentWithdrawn) -> Iterator[Finding]:
-    """Checks a withdrawal: consent and cycle are over.
+    """Checks a withdrawal; it ends the consent and the cycle.
 
-    In an open cycle it means that a grant was read after the withdrawal or refusal that outweighs
-    it.
+    In an open cycle the event means that a grant was read after a later withdrawal or refusal.
     """
     account, at = moment.account, stamp(event.answered_at)
     account.said("withdrawal_unheeded")
@@ -105,7 +104,7 @@ def withdrawn(moment: Moment, cycle: Cycle, event: ConsentWithdrawn) -> Iterator
 
 
 def voided(moment: Moment, cycle: Cycle, event: ConsentVoided) -> Iterator[Finding]:
-    """Checks a voided consent: it no longer holds, although the owner did nothing."""
+    """Takes a voided consent: the cycle is over. Nothing about it can be a breach."""
     moment.account.said("withdrawal_unheeded")
     moment.account.said("consent_not_voided")
     cycle.state = "NONE"

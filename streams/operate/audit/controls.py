@@ -1,6 +1,7 @@
-"""What an operator's word does to what is known of an account.
+"""Applies an operator's controls to the auditor's state of an account.
 
-schemas/CONTRACT.md, "Controls and appeals" and "Invitation".
+schemas/CONTRACT.md, "Controls and appeals" and "Invitation". The mark of an upheld appeal forbids
+new cycles of an account until an `unhold` with reason `appeal` or a new owner ends it.
 """
 
 import hashlib
@@ -20,7 +21,7 @@ TAKES_LATER_DEADLINES = frozenset({"INVITED", "UNDELIVERED", "DELIVERED", "DECLI
 
 
 def control(account: Account, record: Record, value: Control, now: int) -> None:
-    """Takes one operator's word into account."""
+    """Applies one control. One that repeats another in every field is ignored."""
     said = Said(stamp(value.issued_at), record.entered_at(now))
     digest = hashlib.sha256(value.model_dump_json().encode()).hexdigest()
     if digest in account.controls:
@@ -60,7 +61,7 @@ def _remember(account: Account, digest: str, at: int) -> None:
 
 
 def _hold(account: Account, record: Record, value: Control, said: Said, now: int) -> None:
-    """Joins a second hold to the first. The end moves later, never earlier."""
+    """Applies a hold. A second one can only move the end of the first to a later time."""
     account.release_expired_hold(now)
     if account.heard_of("hold").hear("hold", said, protects=True, never_stale=True) != "applied":
         return
@@ -72,7 +73,7 @@ def _hold(account: Account, record: Record, value: Control, said: Said, now: int
 
 
 def _unhold(account: Account, value: Control, said: Said) -> None:
-    """Ends holds that are not newer; with the reason `appeal` only the mark of an upheld appeal."""
+    """Ends the holds that are not newer. With reason `appeal` only the mark of an appeal."""
     if value.reason is ControlReason.APPEAL:
         unmark(account, said.at)
         return
@@ -82,14 +83,14 @@ def _unhold(account: Account, value: Control, said: Said) -> None:
 
 
 def _mark(account: Account, record: Record, said: Said) -> None:
-    """An upheld appeal leaves a mark, unless a later word has ended such a mark already."""
+    """Sets the mark of an upheld appeal, unless a later word has ended such a mark already."""
     if said.at > account.unmarked_at:
         newest = account.upheld[0] if account.upheld else said.at
         account.upheld = (max(said.at, newest), record.place)
 
 
 def unmark(account: Account, at: int) -> None:
-    """Ends the mark of an upheld appeal, by a word that is not earlier."""
+    """Ends the mark of an upheld appeal, if that is not later than `at` (ms)."""
     account.unmarked_at = max(account.unmarked_at, at)
     if account.upheld is not None and at >= account.upheld[0]:
         account.upheld = None
@@ -106,7 +107,7 @@ def _opened(account: Account, record: Record, value: Control, said: Said) -> Non
 
 
 def _closed(account: Account, number: str, said: Said | None) -> None:
-    """Ends the appeal of its id. A rejection does not end one that was opened later."""
+    """Ends the appeal of this id. `said`: a rejection, which ends no appeal opened after it."""
     opened = account.appeals.get(number)
     if opened is None or (said is not None and said.at < opened[0]):
         return

@@ -1,4 +1,4 @@
-"""What stops every adverse event: people outrank the machine, and doubt is a reason to wait."""
+"""Checks that no adverse event was published while a person or a doubt forbade it."""
 
 from collections.abc import Iterator
 
@@ -11,7 +11,7 @@ from streams.operate.audit.words import NEVER
 
 
 def people_and_doubts(moment: Moment, event: Event, at: int) -> Iterator[Finding]:
-    """Finds adverse events in spite of holds, appeals and switches."""
+    """Checks an adverse event against holds, appeals, exemptions, closings, switches and doubts."""
     account = moment.account
     if account.hold_place and account.holds_until > at:
         yield "acted_during_hold", "", (account.hold_place,)
@@ -30,7 +30,7 @@ def people_and_doubts(moment: Moment, event: Event, at: int) -> Iterator[Finding
 
 
 def _doubts(moment: Moment, at: int) -> Iterator[Finding]:
-    """Finds adverse events in spite of doubts that the second edition knows."""
+    """Checks an adverse event against the doubts that only the second edition knows."""
     account = moment.account
     for unclear in account.unclear.values():
         yield "acted_on_unclear_word", "", (unclear.place,)
@@ -52,7 +52,10 @@ def _doubts(moment: Moment, at: int) -> Iterator[Finding]:
 
 
 def _labelled(account: Account, present: Terms, at: int) -> bool:
-    """Whether the newest label, as far as it is known here, is one of a covered field."""
+    """Returns whether the newest label that was read means a covered field at `at` (ms).
+
+    If the newest label was not read, it is taken to, unless a label was removed.
+    """
     if account.label_read_at < account.label_at or account.label_at == -NEVER:
         return not account.label_gone
     if account.label_gone or account.label is None:

@@ -1,34 +1,38 @@
-"""What must be published by the end of a transaction, because of what was read in it."""
+"""Notes which events must be published by the end of a transaction, because of its inputs.
+
+Each is a `Due` of the account. `place` is the record that makes it due, `why` the detail that is
+reported if it is not published.
+"""
 
 from streams.operate.audit.account_state import Account, Cycle, Due
 
 
 def must_lift_all(account: Account, place: str, why: str) -> None:
-    """Every restriction in force must be lifted in this transaction."""
+    """Demands a lift of every restriction of the account."""
     for cycle in account.cycles.values():
         must_lift(account, cycle, place, why)
 
 
 def must_lift(account: Account, cycle: Cycle, place: str, why: str) -> None:
-    """Every restriction of this cycle must be lifted by the end of the transaction."""
+    """Demands a lift of every restriction of this cycle."""
     for surface in cycle.active:
         account.due.append(Due("not_lifted", place, why, surface))
 
 
 def must_cancel(account: Account, cycle: Cycle, place: str, why: str) -> None:
-    """This cycle is over, and its owner must be told."""
+    """Demands the event that cancels this cycle."""
     account.due.append(Due("not_cancelled", place, why))
 
 
 def must_end(account: Account, place: str, why: str) -> None:
-    """Everything that is open ends, and every restriction is lifted."""
+    """Demands that every open cycle is cancelled and every restriction lifted."""
     for cycle in account.open_cycles():
         must_cancel(account, cycle, place, why)
     must_lift_all(account, place, why)
 
 
 def cycle_ended(account: Account) -> None:
-    """The end of a cycle was published, so other reasons for its end count as published too."""
+    """Withdraws what an event that ended the cycle makes needless: everything named in OVER."""
     account.due = [it for it in account.due if it.name not in OVER]
 
 
@@ -38,4 +42,4 @@ OVER = frozenset(
         *("bounce_unheeded", "delivery_unheeded", "consent_not_voided"),
     }
 )
-"""Further events that count as published along with an event that ends the cycle."""
+"""The names of dues that are fulfilled by any event that ends the cycle."""

@@ -52,7 +52,7 @@ CHECKS: dict[type, Callable[[Moment, Cycle, Any], Iterator[Finding]]] = {
 
 
 OF_WORDS = frozenset({"delivery_without_word", "delivery_backdated", "consent_without_answer"})
-"""Checks the input that caused an event."""
+"""Breaches that can only be told if the receipt or answer behind an event was read."""
 
 
 def judge(
@@ -64,7 +64,10 @@ def judge(
     whole: bool,
     require_approvals: bool,
 ) -> Iterator[Breach]:
-    """Every breach that this event shows."""
+    """Checks one event, notes what follows from it, and yields its breaches.
+
+    `policies`: all published ones by digest. `whole`: the topics were read from their beginning.
+    """
     record = thing.record
     assert record is not None
     key, plain = text(record.key), mapping(record.value)
@@ -122,7 +125,7 @@ def judge(
 
 
 def _unseen(partition: Partition, thing: Happened) -> bool:
-    """Whether the input behind an event entered before reading began. A worker may lag."""
+    """Returns whether the input behind an event was not read: it entered before reading began."""
     cause = thing.decided.plain["cause"] if thing.decided is not None else {}
     newest = partition.newest.get(bare(cause.get("topic", "")))
     return "offset" in cause and (newest is None or newest.offset != cause["offset"])
@@ -157,7 +160,7 @@ def _envelope(record: Record, plain: Mapping[str, Any]) -> Iterator[Finding]:
 
 
 def _accounted(thing: Happened, plain: Mapping[str, Any]) -> Iterator[Finding]:
-    """Checks the decision behind an event: same account, same instant, same words."""
+    """Checks the decision that lists an event: same account, same instant, same fields."""
     if thing.decided is None or thing.listed is None:
         yield "event_without_decision", "", ()
         return

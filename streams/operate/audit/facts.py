@@ -1,6 +1,7 @@
-"""What labels and counts do to what is known of an account.
+"""Applies labels and follower counts to the auditor's state of an account.
 
-schemas/CONTRACT.md, "Labels and counts" and "Eligibility".
+schemas/CONTRACT.md, "Labels and counts" and "Eligibility". A line is the follower count from which
+on a phase applies; the exit line is the lower one below which an invited account starts to leave.
 """
 
 from schemas.enums import Cause
@@ -17,7 +18,7 @@ TRUE_COUNTS = frozenset({Cause.ORGANIC, Cause.OWNER_PURGE})
 def label(
     account: Account, record: Record, value: CategoryChange, now: int, present: Terms | None
 ) -> None:
-    """Takes a label. An uncovered or contradictory one ends what is open.
+    """Applies a label. An uncovered or contradictory one must end open cycles and restrictions.
 
     A label that entered after the end of the one before does not undo that end.
     """
@@ -40,7 +41,7 @@ def label(
         return
     if contradicts:
         account.label_gone = record.place
-    # What is over by the end of the label before ends at that instant, and not because of this one.
+    # If the label before had ended already, its end closes the cycle, and not the new label.
     if contradicts and not late:
         must_end(account, record.place, "two labels of one instant")
     elif not present.covers(value.category):
@@ -50,7 +51,7 @@ def label(
 
 
 def removed(account: Account, record: Record, now: int) -> None:
-    """Takes a tombstone: the label is gone, and no account without a label is inside."""
+    """Applies a tombstone of a label. The end of the label must end cycles and restrictions."""
     account.label_removed_at = max(account.label_removed_at, account.label_at)
     late = account.label_until is not None and record.entered_at(now) > account.label_until
     if late:
@@ -62,7 +63,7 @@ def removed(account: Account, record: Record, now: int) -> None:
 
 
 def _contradicts(one: str | None, other: str, present: Terms) -> bool:
-    """Whether two labels of one instant are kept as different texts."""
+    """Returns whether two labels of one instant contradict: a worker stores different texts."""
     return one is not None and one != other and present.kept(one) != present.kept(other)
 
 
@@ -74,7 +75,7 @@ def _stale_label(
 
 
 def followed(account: Account) -> bool:
-    """Whether every count of this account is remembered. Those of a closed account may not be."""
+    """Returns whether a worker certainly stores every count of this account."""
     changes = [account.spoken[it] for it in ("open", "exempt", "owner") if it in account.spoken]
     if any("closed" in heard.times for heard in changes):
         return False
@@ -85,12 +86,12 @@ def followed(account: Account) -> bool:
 def reading(
     account: Account, record: Record, value: FollowerCount, now: int, present: Terms | None
 ) -> None:
-    """Takes a count. With an open cycle it begins a leaving below the exit line, or ends one."""
+    """Applies a follower count. In an open cycle it may put the account below its exit line."""
     at = stamp(value.observed_at)
     if present is None:
         return
     if value.followers < present.lowest and not followed(account):
-        # Nobody remembers a count below the floor of an account that was never more than that.
+        # A worker does not store a count below the floor of an account that it does not follow.
         if at >= account.reading_at:
             account.reading_at, account.followers = at, None
             account.counted_at, account.forgotten_place = -NEVER, record.place
@@ -98,7 +99,7 @@ def reading(
     account.forgotten_place = ""
     lines = [it.line for it in present.phases.values() if it.starts_at is not None]
     counts = at >= account.reading_at or not account.last_cycles
-    # A stale one begins a dwell anew only while nothing has been issued from it.
+    # A stale count starts a dwell anew only while nothing has been issued.
     if counts and value.cause in TRUE_COUNTS and lines and value.followers < min(lines):
         account.below.append((at, value.followers, record.place))
     if at < account.reading_at:
@@ -112,7 +113,7 @@ def reading(
 
 
 def adopt(account: Account, now: int, present: Terms) -> None:
-    """A policy is taken up. It may begin a leaving, and never ends one."""
+    """Applies a new policy. It can put an account below its exit line, never back above it."""
     since, left_at = account.below_since, account.left_at
     stand(account, "", now, now, present)
     cycle = next(iter(account.open_cycles()), None)
@@ -125,7 +126,8 @@ def adopt(account: Account, now: int, present: Terms) -> None:
 def stand(account: Account, place: str, at: int, entered_at: int, present: Terms) -> None:
     """Decides by the newest count whether an account with an open cycle is leaving.
 
-    `at`: the latest instant from which `leave_after` counts.
+    An account that is below its exit line for `leave_after` has left. `at` (ms): from when that
+    counts at the latest; `entered_at` (ms): the entry of the count into Kafka.
     """
     cycle = next(iter(account.open_cycles()), None)
     if cycle is None or cycle.terms is None or account.followers is None:
@@ -141,10 +143,9 @@ def stand(account: Account, place: str, at: int, entered_at: int, present: Terms
 
 
 def _below(followers: int, cycle: Cycle, present: Terms) -> bool:
-    """Whether the count is below the exit line: the higher one of pinned and present.
+    """Returns whether the count is below the exit line: the higher one of pinned and present.
 
-    A cycle of the first edition did not pin all of it. There only a count below both lines is
-    certain.
+    A cycle of the first edition did not pin all of its terms. For it the count must be below both.
     """
     assert cycle.terms is not None
     lines = [cycle.line * cycle.terms.exit_ppm]

@@ -1,4 +1,4 @@
-"""What inputs did under the contract's first edition, for logs without an edition."""
+"""Applies inputs as the contract's first edition did, for transactions that name no edition."""
 
 from schemas.enums import ALLOWED_SKEW_SECONDS, Answer, Change, Command, Outcome
 from schemas.inputs import (
@@ -24,13 +24,13 @@ KINDS = {
     Change.EXEMPTION_ENDED: "exempt",
     Change.OWNER_CHANGED: "owner",
 }
-"""Changes about the same thing. The newest by its own time counts."""
+"""The kind of each change. Of one kind the newest by its own time counts."""
 
 
 def follow(
     account: Account, record: Record, value: object, now: int, present: Terms | None
 ) -> None:
-    """Takes one input into account. `present` are the terms that the platform has now."""
+    """Applies one input to an account. `present`: the platform's policy in force, if it has one."""
     account.release_expired_hold(now)
     match value:
         case ConsentAnswer():
@@ -48,7 +48,7 @@ def follow(
 
 
 def must_end(account: Account, record: Record, why: str) -> None:
-    """Every restriction in force must be lifted in this transaction."""
+    """Demands a lift of every restriction of the account by the end of the transaction."""
     for cycle in account.cycles.values():
         for surface in cycle.active:
             account.due.append(Due("not_lifted", record.place, why, surface))
@@ -58,7 +58,7 @@ def _answer(account: Account, record: Record, value: ConsentAnswer) -> None:
     at, said = stamp(value.occurred_at), value.answer
     withdraws = said is Answer.WITHDRAWN
     if withdraws:
-        # In every state, and without a cycle: no grant from before it counts any more.
+        # A withdrawal applies in every state and without a cycle: no earlier grant counts then.
         account.withdraw(at, record.place)
     if said is not Answer.GRANTED:
         account.takebacks.append(at)
@@ -84,9 +84,9 @@ def _answer(account: Account, record: Record, value: ConsentAnswer) -> None:
 
 
 def _heard(account: Account, at: int, answer: str) -> bool:
-    """Whether an answer is older than the owner's newest, or repeats it.
+    """Returns whether an answer is older than the owner's newest, or repeats it.
 
-    Of one instant a withdrawal wins over a grant.
+    Of two answers of one instant a withdrawal outweighs a grant.
     """
     then = account.last_answers if at == account.last_answer_at else frozenset()
     withdrawn = answer == "granted" and "withdrawn" in then
@@ -94,7 +94,7 @@ def _heard(account: Account, at: int, answer: str) -> bool:
 
 
 def _remember(account: Account, at: int, answer: str) -> None:
-    """The owner's newest answers; several may be of one instant."""
+    """Stores the owner's newest answer; several may have the same time."""
     same = account.last_answers if at == account.last_answer_at else frozenset()
     account.last_answer_at, account.last_answers = at, same | {answer}
     known, said = account.heard_of("answers"), Said(at, at)
@@ -105,7 +105,10 @@ def _remember(account: Account, at: int, answer: str) -> None:
 
 
 def _meant_for(cycle: Cycle, value: ConsentAnswer, at: int) -> bool:
-    """Whether an answer belongs to this cycle's notice. An answer before the notice does not."""
+    """Returns whether an answer belongs to this cycle and its notice.
+
+    One without an `invitation_id` does unless it is older than the notice by more than PT5M.
+    """
     if value.invitation_id not in (None, cycle.invitation_id):
         return False
     if cycle.terms is None:
@@ -123,7 +126,7 @@ def _receipt(account: Account, record: Record, value: NoticeReceipt) -> None:
 
 
 def _control(account: Account, record: Record, value: Control, now: int) -> None:
-    """Joins a second hold to the first. The end moves later, never earlier."""
+    """Applies a control. A second hold can only move the end of the first to a later time."""
     if value.control_id in account.controls:
         return
     account.controls[value.control_id] = 0
@@ -159,7 +162,7 @@ def _control(account: Account, record: Record, value: Control, now: int) -> None
 
 
 def _change(account: Account, record: Record, value: AccountChange) -> None:
-    """Whether a word is older than the last one of its kind, or says the same at its instant."""
+    """Applies an account change, unless it is older than the newest of its kind or repeats it."""
     at, change = stamp(value.observed_at), value.change
     kind = KINDS[change]
     last_at, last = account.changed.get(kind, (-NEVER, None))
@@ -205,7 +208,7 @@ def _reading(account: Account, value: FollowerCount, present: Terms | None) -> N
 
 
 def _line(account: Account, present: Terms) -> int:
-    """The lowest line that can apply, of the present policy and the open cycles."""
+    """Returns the lowest line of the present policy's phases and of the cycles that restrict."""
     lines = [phase.line for phase in present.phases.values() if phase.starts_at is not None]
     pinned = [cycle.line for cycle in account.cycles.values() if _restricts(cycle)]
     return min([*lines, *pinned], default=0)

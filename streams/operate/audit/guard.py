@@ -1,10 +1,12 @@
-"""The refusal guard of one partition: where it has to trip, and where it must not.
+"""The refusal guard of one partition: when it must trip, and when it must not.
 
-schemas/CONTRACT.md, "The refusal guard".
+schemas/CONTRACT.md, "The refusal guard". The guard stops a platform's adverse events after LIMIT
+refused inputs, or at once (AT_ONCE) after a refused record of an owner or operator whose account
+is not certain. A switch record `refusals_settled` says that it tripped (off) or is reset (on).
 
-Compaction removes records, and the worker passes over readings below the floor. So the count is
-known only between two bounds. The guard has to trip when the lower bound reaches the limit, and
-must not trip while the upper bound is below it.
+Compaction removes records, and the worker drops readings below the lowest line unchecked. So the
+auditor knows the count only between two bounds, `least` and `most`. The guard must trip when the
+lower bound reaches the limit, and must not trip while the upper bound is below it.
 """
 
 import re
@@ -34,12 +36,13 @@ class Missing:
 
 @dataclass(slots=True)
 class RefusalGuard:
-    """What one partition counted, and which platforms it tripped by itself.
+    """The counts of one partition, and the platforms whose guard it tripped itself.
 
-    `last`: the cause of a platform's last trip. An older word that settles it trips it anew.
-    `here`: platforms whose own record in the log of switches was not read yet. `kept`: by platform,
-    the entry of the last record that would have tripped it at once while it was tripped; `again`:
-    all that may have.
+    `here`: the place of a trip whose switch record has not been read yet, by platform. `last`: the
+    cause of a platform's last trip. `may_trip`: records of this transaction that may trip it at
+    once. `missing`: trips that must be published. While a platform is tripped, `kept` has the entry
+    (ms) and place of the last record that would trip it at once, `again` all that may: a reset that
+    was issued before such a record entered Kafka trips the guard anew.
     """
 
     least: dict[tuple[str, str], int] = field(default_factory=dict)
@@ -53,7 +56,7 @@ class RefusalGuard:
     missing: dict[str, Missing] = field(default_factory=dict)
 
     def tripped(self, platform: str, switch_log: SwitchLog) -> str | None:
-        """Where it is written that this platform is tripped in this partition; None if nowhere."""
+        """Returns the place of the record that says that this platform is tripped, or None."""
         return self.here.get(platform) or switch_log.tripped(platform)
 
     def read(
@@ -68,9 +71,10 @@ class RefusalGuard:
         *,
         count: int = 1,
     ) -> None:
-        """Takes one record of an input, or `count` records of a batch that does not unpack.
+        """Counts one record of an input, or `count` records of a batch that does not unpack.
 
-        `refused` says what the worker did with it; None: that cannot be known.
+        `judged`: the auditor's own judgement; None: the batch does not unpack. `refused`: whether
+        the worker refused it; None: that cannot be known. `letter`: its dead letter.
         """
         platforms = sorted(policies)
         self._gap(record, platforms, count)
@@ -95,13 +99,16 @@ class RefusalGuard:
             self._elsewhere(record, platforms, switch_log, now, whose == "lost")
 
     def skip(self, record: Record) -> None:
-        """Takes a record that is not counted."""
+        """Notes that a record was read that the guard does not count."""
         self.next_offsets[record.topic] = record.offset + 1
 
     def _elsewhere(
         self, record: Record, platforms: Iterable[str], switch_log: SwitchLog, now: int, lost: bool
     ) -> None:
-        """The key names a platform without a policy: all platforms are meant."""
+        """Applies a refused record whose key names a platform without a policy.
+
+        It trips all platforms at once if its account is not certain (`lost`) and its key is valid.
+        """
         for platform in platforms:
             tripped = self.tripped(platform, switch_log)
             possible = self.again if tripped else self.may_trip
@@ -114,7 +121,10 @@ class RefusalGuard:
                 self._must(platform, record.place, "an account that is not certain")
 
     def trip(self, platform: str, plain: Mapping[str, Any], place: str) -> str | None:
-        """Takes a published trip. Returns what is wrong with it, or None."""
+        """Applies a published trip of the guard. Returns what is wrong with it, or None.
+
+        `plain` is its record in the decision log, `place` where that lies.
+        """
         topic = plain["cause"]["topic"].rsplit(".", 1)[-1]
         cause = f"{topic}[{plain['partition']}]@{plain['cause']['offset']}"
         known = cause in self.may_trip.pop(platform, ()) or cause == self.last.get(platform)
@@ -132,7 +142,7 @@ class RefusalGuard:
         return f"{plain['refused']} refused"
 
     def turned(self, scope: str, on: bool, issued_at: int, policies: Iterable[str]) -> None:
-        """Takes a word on refusals from the log of switches."""
+        """Applies a `refusals_settled` switch record; `issued_at` is its stated time (ms)."""
         for platform in policies if scope == "*" else (scope,):
             self.here.pop(platform, None)
             entry, place = self.kept.get(platform, (None, ""))
@@ -143,7 +153,7 @@ class RefusalGuard:
                     del self.kept[platform]
 
     def not_told(self) -> list[Missing]:
-        """Trips that the transaction which is now over should have published."""
+        """Returns the trips that the ended transaction should have published, and forgets them."""
         found, self.missing = list(self.missing.values()), {}
         self.may_trip.clear()
         return found
@@ -152,7 +162,10 @@ class RefusalGuard:
         self.missing.setdefault(platform, Missing(platform, place, why))
 
     def _gap(self, record: Record, platforms: Iterable[str], count: int) -> None:
-        """Takes into account records that are gone: they may have been good or bad."""
+        """Widens the bounds by the records that compaction removed: each may have been good or bad.
+
+        `count`: how many offsets this record or batch takes.
+        """
         expected = self.next_offsets.get(record.topic, record.offset)
         gap = max(record.offset - expected, 0)
         self.next_offsets[record.topic] = record.offset + count
@@ -186,11 +199,11 @@ class RefusalGuard:
 
 
 def _platform_of(record: Record) -> str | None:
-    """The platform that a key names, if it names one."""
+    """Returns the platform that a key names, else None."""
     found = NAMED.match(text(record.key))
     return None if found is None else found.group()[:-1]
 
 
 def _sure(record: Record, named: str | None) -> bool:
-    """Whether the platforms whose guard a record trips are known for certain."""
+    """Returns whether it is certain which platforms' guards a refused record trips."""
     return named is None or valid_key(record.key) is not None

@@ -1,4 +1,4 @@
-"""What happened, one thing after the other, and how records of the log are named."""
+"""The steps of a partition in the order in which they took effect, and names of topics."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -10,18 +10,20 @@ from streams.operate.audit.records import Record
 
 
 class Decided(NamedTuple):
-    """A record of the log, parsed."""
+    """A record of the decision log and its parsed JSON."""
 
     record: Record
     plain: Mapping[str, Any]
 
 
 class Happened(NamedTuple):
-    """One thing in its order: an input read, an event with its decision, or a record of the log.
+    """One step: an input was read, an event published, or a record of the log written.
 
-    `listed`: what the decision says about the event; None if no decision names it. `edition`: that
-    of the contract under which the transaction was made. `out_of_turn`: only favourable timers
-    could act. `unread`: how many records could not be read.
+    `kind`: `input`, `unreadable` (a batch of `unread` records), `event`, `missing` (an event that a
+    decision lists and that is not there), `begin` and `end` of a transaction, or the record's own
+    kind. `listed`: what the decision says about the event; None if no decision lists it. `now`: ms,
+    of an input alone. `edition`: 1 or 2, the contract's edition under which the transaction was
+    made. `out_of_turn`: only favourable timers could act.
     """
 
     kind: str
@@ -35,16 +37,16 @@ class Happened(NamedTuple):
 
 
 def bare(topic: str) -> str:
-    """A topic's name without its prefix."""
+    """Returns a topic's name without its prefix."""
     return topic.rsplit(".", 1)[-1]
 
 
 def output_of(listed: Mapping[str, Any]) -> str:
-    """The topic (without prefix) of an event that a decision names."""
+    """Returns the topic (without prefix) of an event that a decision lists."""
     topic = EVENT_TOPIC[Event(listed["event"])]
     return f"shadow.{topic}" if listed["mode"] == "shadow" else topic
 
 
 def plain_of(record: Record) -> Mapping[str, Any]:
-    """A record's JSON object; empty when it has none."""
+    """Returns a record's JSON object; empty if its value is none."""
     return mapping(record.value)

@@ -1,8 +1,8 @@
-"""The head of the chain, to be kept where who can write the log cannot: an anchor.
+"""Anchors of the decision log: heads of its hash chain that are kept elsewhere.
 
-A chain that begins at any record is sound by itself: whoever may write the topic can write all of
-it anew. What was anchored elsewhere (a notary, a timestamp, another company's archive) has to be in
-the log still: the record of that number has that hash.
+Whoever may write the topic can write the whole log anew, with a chain that is sound in itself. An
+anchor shows that. It is kept where they cannot write: with a notary, a timestamp service, another
+company's archive. Later the record of that number must still have that hash.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ from streams.operate.audit.chain import Verified, canonical
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The last record of a partition of the log: its number, its hash, its own time."""
+    """The last record of a partition of the log: its number, its hash, and its `now` as text."""
 
     partition: int
     number: int
@@ -26,7 +26,7 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Missed:
-    """What was anchored and is not so: the partition, the number, and what is there instead."""
+    """An anchored record that is not in the log: partition, number, and what is there instead."""
 
     partition: int
     number: int
@@ -34,11 +34,11 @@ class Missed:
 
 
 class AnchorError(ValueError):
-    """This is no anchor; the message says why."""
+    """A text is no anchor; the message says why."""
 
 
 def heads_of(done: Verified) -> list[Head]:
-    """The heads of all partitions that have a record."""
+    """Returns the head of each partition that has a record."""
     return [
         Head(number, chain.number - 1, chain.previous, chain.ended or "")
         for number, chain in sorted(done.chains.items())
@@ -47,17 +47,17 @@ def heads_of(done: Verified) -> list[Head]:
 
 
 def digest_of(heads: list[Head]) -> str:
-    """One digest for all: SHA-256 of the canonical form of their list."""
+    """Returns the SHA-256 (hex) of the canonical form of the list of heads."""
     return hashlib.sha256(canonical([asdict(it) for it in heads])).hexdigest()
 
 
 def anchor_of(heads: list[Head]) -> dict[str, Any]:
-    """What is kept elsewhere; the digest alone is enough where there is little room."""
+    """Returns the anchor to keep elsewhere. Where there is little room its `digest` is enough."""
     return {"heads": [asdict(it) for it in heads], "digest": digest_of(heads)}
 
 
 def read_anchor(text: str | bytes) -> list[Head]:
-    """What `anchor_of` made. Raises AnchorError for another text, or one with another digest."""
+    """Parses what `anchor_of` made. Raises AnchorError for other text or a wrong digest."""
     try:
         plain = json.loads(text)
         heads = [
@@ -75,12 +75,12 @@ def read_anchor(text: str | bytes) -> list[Head]:
 
 
 def wanted_of(anchored: list[Head]) -> Mapping[int, int]:
-    """The number of each partition whose hash has to be looked at."""
+    """Returns the number of the anchored record of each partition, as `Verified.wanted`."""
     return {it.partition: it.number for it in anchored}
 
 
 def missed(done: Verified, anchored: list[Head]) -> list[Missed]:
-    """What of an anchor is not in the log that was verified."""
+    """Returns the anchored records that the verified log does not have."""
     found = []
     for it in anchored:
         there = done.hashes.get(it.partition)

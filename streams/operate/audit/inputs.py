@@ -1,4 +1,7 @@
-"""Takes one input of the second edition: whether it was rightly refused, and what follows."""
+"""Takes one input of the second edition: checks whether it was rightly refused, then applies it.
+
+A letter here is a dead letter: the record that says that an input was refused.
+"""
 
 import hashlib
 from collections.abc import Iterator, Mapping
@@ -22,7 +25,7 @@ CREATES = ("controls", "account-changes")
 def take_input(
     partition: Partition, thing: Happened, letter: Mapping[str, Any] | None, setting: Setting
 ) -> Iterator[Breach]:
-    """Takes one input. `letter` is its dead letter, if it has one."""
+    """Checks and applies one input. `letter` is its dead letter, if it has one."""
     record, now = thing.record, thing.now
     assert record is not None
     key = text(record.key)
@@ -51,9 +54,10 @@ def take_input(
 
 
 def overtaken(record: Record, acted: tuple[int, str], now: int) -> Iterator[Breach]:
-    """Checks that no timer acted before an input that had entered by its instant.
+    """Checks that no adverse timer acted before an input was read that had entered by its due time.
 
-    `acted`: the instant for which an adverse timer acted before this record was read, and where.
+    `acted`: the latest due time (ms) for which such a timer acted before this record was read, and
+    the place of the decision.
     """
     acted_for, place = acted
     if record.appended and record.timestamp + SKEW_MS < acted_for:
@@ -64,7 +68,10 @@ def overtaken(record: Record, acted: tuple[int, str], now: int) -> Iterator[Brea
 def take_unreadable(
     partition: Partition, thing: Happened, letter: Mapping[str, Any] | None, setting: Setting
 ) -> None:
-    """Takes a batch that does not unpack: one dead letter, counted as that many refused records."""
+    """Takes a batch that does not unpack. It has one dead letter for all its records.
+
+    The refusal guard counts each of its records as refused.
+    """
     assert thing.record is not None
     if letter is None:
         why, place = f"{thing.unread} records that do not unpack", thing.record.place
@@ -121,7 +128,7 @@ def _refused(
     letter: Mapping[str, Any] | None,
     now: int,
 ) -> None:
-    """Takes a refused word of an owner or operator: it is unclear if its account is certain."""
+    """Makes a refused word of an owner or operator an unclear one, if its account is certain."""
     formal = letter is None or letter["reason"] != Refused.NOT_APPROVED
     if record.topic in AT_ONCE and formal and judged.whose == "certain":
         account = partition.account(text(record.key))

@@ -1,4 +1,4 @@
-"""Which inputs counted under the contract's first edition: its refusals, judged a second time."""
+"""Decides which inputs the contract's first edition refused, independently of the core."""
 
 import json
 from typing import Any
@@ -16,9 +16,10 @@ TIMES = ("observed_at", "occurred_at", "issued_at")
 def read_input(
     record: Record, now: int, partitions: int | None, require_approvals: bool
 ) -> BaseModel | None:
-    """The input's value; None if the contract refuses it. `now` is in milliseconds.
+    """Returns the input's value; None if the contract refuses it. `now` is in milliseconds.
 
-    `partitions`: how many the topic has. None: the partition is not checked.
+    `partitions`: how many the topic has; None: the partition of the key is not checked.
+    `require_approvals`: a bulk control needs two people.
     """
     if record.value is None or record.key is None or len(record.value) > MAX_VALUE_BYTES:
         return None
@@ -41,7 +42,7 @@ def read_input(
 
 
 def _unapproved(control: Control) -> bool:
-    """Whether this is a bulk control with one actor alone."""
+    """Returns whether a bulk control lacks the approval of a second person."""
     return control.bulk_id is not None and control.approved_by in (None, control.actor)
 
 

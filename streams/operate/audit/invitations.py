@@ -1,4 +1,4 @@
-"""Checks on the events of invitations: notice, deadlines, order, terms."""
+"""Checks invitation events: notice, deadlines, order, terms."""
 
 from collections.abc import Iterator
 
@@ -46,7 +46,7 @@ def issued(moment: Moment, event: InvitationIssued) -> Iterator[Finding]:
 
 
 def _reissued(moment: Moment, event: InvitationIssued, before: Cycle | None) -> Iterator[Finding]:
-    """Checks the same cycle once more. Its beginning may lie before what was read."""
+    """Checks a reissue of the cycle `before`; None: its first issue was not read."""
     waiting = ("UNDELIVERED",) if moment.edition == 1 else ("INVITED", "UNDELIVERED")
     waits = before is not None and event.cycle == before.number and before.state in waiting
     if not waits and (before is not None or moment.whole):
@@ -65,7 +65,7 @@ def _reissued(moment: Moment, event: InvitationIssued, before: Cycle | None) -> 
 
 
 def _dwelt(moment: Moment, event: InvitationIssued) -> Iterator[Finding]:
-    """Finds a reading below the line during the dwell, among those that were read."""
+    """Checks that no count below the line and no uncovered label was read during the dwell."""
     if moment.terms is None:
         return
     begun, account = stamp(event.decided_at) - moment.terms.dwell, moment.account
@@ -130,7 +130,10 @@ def _phase(moment: Moment, event: InvitationIssued, terms: Terms | None) -> Iter
 
 
 def delivered(moment: Moment, cycle: Cycle, event: InvitationDelivered) -> Iterator[Finding]:
-    """Checks a delivery: the window runs from a receipt or an answer, never from less."""
+    """Checks a delivery: a receipt or an answer is behind it, and the window runs from its time.
+
+    In a shadow life the delivery is projected, with neither.
+    """
     at = stamp(event.delivered_at)
     word = cycle.receipt if event.reason == Ground.RECEIPT else _first_answer(cycle)
     if word is None and event.reason == Ground.ANSWER:
@@ -167,7 +170,7 @@ def _first_answer(cycle: Cycle) -> Word | None:
 
 
 def earliest_deadline(cycle: Cycle) -> int | None:
-    """The deadline that the notice promised: the window from delivery, or `answer_by` if later."""
+    """Returns the deadline (ms) by the notice: window after delivery, or `answer_by` if later."""
     if cycle.delivered_at is None or cycle.window is None:
         return cycle.answer_by
     return max(cycle.delivered_at + cycle.window, cycle.answer_by or 0)
@@ -188,7 +191,7 @@ def _later(
 def undeliverable(
     moment: Moment, cycle: Cycle, event: InvitationUndeliverable
 ) -> Iterator[Finding]:
-    """A notice failed after all: what was restricted because of it must be lifted."""
+    """Takes a failed notice. If the cycle had expired, its restrictions must be lifted."""
     moment.account.said("bounce_unheeded")
     if cycle.state == "EXPIRED":
         must_lift(moment.account, cycle, moment.record.place, "the notice failed")
@@ -201,7 +204,7 @@ def undeliverable(
 
 
 def reminded(moment: Moment, cycle: Cycle, event: InvitationReminded) -> Iterator[Finding]:
-    """Checks a reminder: it names the last deadline, and is sent once a delivery."""
+    """Checks a reminder: it is due, not one too many, and does not name an earlier deadline."""
     yield from _later(moment, cycle, stamp(event.deadline_at))
     if moment.edition == 1 or cycle.terms is None:
         return
@@ -217,12 +220,12 @@ def reminded(moment: Moment, cycle: Cycle, event: InvitationReminded) -> Iterato
 
 
 def extended(moment: Moment, cycle: Cycle, event: InvitationExtended) -> Iterator[Finding]:
-    """Checks an extension: it is longer than what was said before."""
+    """Checks an extension: its deadline is later than the one published before."""
     yield from _later(moment, cycle, stamp(event.deadline_at), strictly=True)
 
 
 def expired(moment: Moment, cycle: Cycle, event: InvitationExpired) -> Iterator[Finding]:
-    """Checks an expiry: the deadline passed, with no answer or after a refusal."""
+    """Checks an expiry: the notice was delivered, the deadline has passed, the reason is true."""
     deadline, at = stamp(event.deadline_at), stamp(event.decided_at)
     yield from _later(moment, cycle, deadline)
     if cycle.terms is not None and cycle.delivered_at is None:
@@ -252,7 +255,7 @@ def _stopped(moment: Moment, cycle: Cycle, deadline: int) -> Iterator[Finding]:
 
 
 def cancelled(moment: Moment, cycle: Cycle, event: InvitationCancelled) -> Iterator[Finding]:
-    """A cycle is over: what it restricted must be lifted in the same transaction."""
+    """Takes a cancelled invitation: its restrictions must be lifted in the same transaction."""
     cycle.state = "NONE"
     cycle_ended(moment.account)
     unclear.cycle_over(moment.account, stamp(event.decided_at))

@@ -1,4 +1,4 @@
-"""Judges one thing after the other, in the order in which a partition's records took effect."""
+"""Judges the steps of a partition one by one, in the order in which its records took effect."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -22,10 +22,11 @@ SWITCHES = "switches"
 
 
 class Judging:
-    """What was found so far, and what all partitions share: policies, dead letters, switches.
+    """Judges steps; holds what all partitions share: policies, dead letters, switches, caps.
 
-    `whole`: the topics are read from their beginning. `since` (ms): what was decided earlier is
-    taken in, but not reported.
+    `whole`: the topics are read from their beginning. `since` (ms): breaches before this instant
+    are not reported. `partition_count` None: the partition of a key is not checked.
+    `require_approvals`: bulk controls and policies in enforce need two people.
     """
 
     def __init__(
@@ -46,7 +47,7 @@ class Judging:
         self.events_seen = 0
         self.decisions_seen = 0
         self.hidden: str | None = None
-        """What an open transaction hid, so that it was not judged."""
+        """The message on an open transaction that hides the end of a topic, or None."""
         self._found: list[Breach] = []
         self._trips: Counter[str] = Counter()
         self._trips_said: Counter[str] = Counter()
@@ -164,7 +165,11 @@ class Judging:
         self._unsaid(partition, now - GRACE_MS)
 
     def _unsaid(self, partition: Partition, before: int | None) -> None:
-        """Refused inputs whose dead letter has not come. A followed audit may read it later."""
+        """Reports refused inputs that still have no dead letter.
+
+        Those seen at or after `before` (ms) wait, as their dead letter may be read later; None:
+        none waits.
+        """
         waiting = []
         for seen, place, breach in partition.unsaid:
             if self.letters.pop(place, None) is not None:

@@ -1,4 +1,4 @@
-"""Reads the decision log: what its records say, and what follows for a partition."""
+"""Reads the decision log, checks its records and applies them to a partition's state."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -23,7 +23,7 @@ TIMES = ("now", "issued_at", "opened_at", "cluster_changed", "as_of", "due_at")
 
 
 def logged(record: Record) -> Mapping[str, Any] | None:
-    """What a record of the log says; None when it is none that was ever published."""
+    """Parses a record of the log; returns None if it has no form that was ever published."""
     plain = mapping(record.value)
     model = RECORD_MODELS.get(str(plain.get("kind")))
     if model is None:
@@ -42,7 +42,7 @@ def logged(record: Record) -> Mapping[str, Any] | None:
 def decision(
     partition: Partition, record: Record, plain: Mapping[str, Any], require_approvals: bool
 ) -> Iterator[Breach]:
-    """Checks that the cause of a decision may act, and notes what it tells of the account."""
+    """Checks a decision's cause, and applies what its facts say of the account."""
     key, cause, known = key_of(plain), plain["cause"], plain.get("facts", {})
     if "offset" in cause and bare(cause["topic"]) != "switches":
         before = partition.replay_order.reads.get(bare(cause["topic"]), 0)
@@ -52,7 +52,8 @@ def decision(
             yield report("input_applied_twice", plain, detail, record.place)
         yield from _cause(partition, record, plain, require_approvals)
     _adverse_timer(partition, record, plain)
-    # Who is about to be told something for the first time has been read and labelled before.
+    # A decision that publishes something or starts a dwell rests on a label and a count, so its
+    # account becomes known here even if those inputs were not read.
     told = plain["events"] or _dwells(plain)
     account = partition.account(key) if told else partition.accounts.get(key)
     if account is None:
@@ -65,7 +66,7 @@ def decision(
 
 
 def _adverse_timer(partition: Partition, record: Record, plain: Mapping[str, Any]) -> None:
-    """Note for what instant a timer acted that told something adverse."""
+    """Stores the due instant of a timer that published an adverse event."""
     adverse = any(it["event"] in ADVERSE_EVENTS for it in plain["events"])
     if adverse and "due_at" in plain["cause"]:
         due_at = millis(plain["cause"]["due_at"])
@@ -77,7 +78,7 @@ def _dwells(plain: Mapping[str, Any]) -> bool:
 
 
 def _silent_end(account: Account, plain: Mapping[str, Any]) -> None:
-    """An expired cycle without a restriction ends, and nobody is told."""
+    """Ends an expired cycle without a restriction; no event says so."""
     over = any(
         (it["machine"], it["from_state"], it["to_state"]) == ("invitation", "EXPIRED", "NONE")
         for it in plain["transitions"]
@@ -93,7 +94,7 @@ def _silent_end(account: Account, plain: Mapping[str, Any]) -> None:
 def _cause(
     partition: Partition, record: Record, plain: Mapping[str, Any], require_approvals: bool
 ) -> Iterator[Breach]:
-    """The input that caused a decision is the account's own, and two people stand behind it."""
+    """Checks that a decision's input is of the same account, and a bulk control is approved."""
     cause = partition.newest.get(bare(plain["cause"]["topic"]))
     if cause is None or cause.offset != plain["cause"]["offset"]:
         return
@@ -111,7 +112,7 @@ def _cause(
 def policies(
     partition: Partition, plain: Mapping[str, Any], known: Mapping[str, Terms], edition: int
 ) -> None:
-    """From here on the partition works under these policies."""
+    """Puts the policies of a `policies` record in force; `known` has all of them by digest."""
     partition.present = {}
     partition.rescan = RESCANNED if partition.replay_order.reads else frozenset()
     for platform, named in plain["policies"].items():
@@ -126,7 +127,10 @@ def policies(
 
 
 def _adopt(partition: Partition, account: Account, terms: Terms, now: int) -> None:
-    """A milder policy acts at once; a phase, surface or mode that is gone ends what it carried."""
+    """Applies a new policy to an account: notes which ends are due because of it.
+
+    A milder policy counts at once. What rests on a phase, surface or mode that is gone must end.
+    """
     for cycle in account.cycles.values():
         if cycle.state == "NONE":
             continue
@@ -156,7 +160,10 @@ def _adopt(partition: Partition, account: Account, terms: Terms, now: int) -> No
 def turned(
     partition: Partition, plain: Mapping[str, Any], place: str, topic: Mapping[int, Record]
 ) -> None:
-    """The partition obeyed a switch."""
+    """Applies a record that says that the partition obeyed a switch.
+
+    `topic`: the records of the topic of switches by offset.
+    """
     issued_at = millis(plain["issued_at"])
     first = last = issued_at
     found = topic.get(plain["cause"]["offset"])
@@ -172,10 +179,10 @@ def turned(
 
 
 def key_of(plain: Mapping[str, Any]) -> str:
-    """Whose decision it is."""
+    """Returns the key of the account that a record of the log concerns; empty if none."""
     return f"{plain['platform']}:{plain['account_id']}" if "account_id" in plain else ""
 
 
 def report(name: str, plain: Mapping[str, Any], detail: str, *where: str) -> Breach:
-    """A breach that a record of the log shows."""
+    """Returns a breach that a record of the log shows. `where`: the places of the records."""
     return Breach(name, key_of(plain), millis(plain["now"]), detail, places(*where))

@@ -1,4 +1,4 @@
-"""The circumstances of one event, as the checks see them."""
+"""What the checks of one event are given beside the event itself."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -9,19 +9,21 @@ from streams.operate.audit.switch_log import SwitchLog
 from streams.operate.audit.terms import Terms
 
 Finding = tuple[str, str, tuple[str, ...]]
-"""A breach's name, what was expected, and the records that show it beside the event itself."""
+"""A breach before it is reported: its name in RULES, a detail, the places of further records."""
 
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """An event's record, its account, the policy it names, the present one, and the switches.
+    """The record of an event, and the state at the point of the log where it was published.
 
-    `switch_log`: those that the log says were obeyed. `switches`: those that had been read by then.
-    `facts` and `decision_place`: of the decision behind it, if there is one. `whole`: the topics
-    were read from their beginning. `require_approvals`: a policy in enforce needs two people.
-    `edition`: that of the contract under which the transaction was made. `refusals`, `changed`: the
-    records that say why the partition waits. `out_of_turn`: only favourable timers may act here.
-    `pauses`: those of the partition.
+    `terms`: the policy that the event names. `present`: the policy in force. `switch_log`: switches
+    that the decision log says were obeyed. `switches`: switches that had been read by then.
+    `facts` and `decision_place`: of the decision that lists the event, if there is one. `whole`:
+    the topics were read from their beginning. `require_approvals`: a policy in enforce needs two
+    people. `edition`: 1 or 2, that of the contract. `refusals`: the place of the record that says
+    that the refusal guard is tripped. `changed`: that of the record that says that the cluster
+    changed. `out_of_turn`: only favourable timers may act here. `pauses`: intervals (ms) in which a
+    change of the cluster stopped the clock of the answer.
     """
 
     record: Record

@@ -1,17 +1,21 @@
-"""Reads what others wrote without ever failing: odd bytes, deep JSON, strange numbers."""
+"""Parses bytes that anybody may have written, without ever raising an error."""
 
 import json
 from typing import Any
 
 BAD = object()
-"""No JSON at all."""
+"""The result of `parse` for bytes that are no JSON."""
 OPEN = object()
-"""JSON that reputable parsers treat differently: too deep, half a character, an endless number."""
+"""The result of `parse` for JSON that good parsers treat differently.
+
+It is nested too deep, has half of a surrogate pair, a number of too many digits or a byte order
+mark.
+"""
 DEEPEST = 100
 
 
 def parse(raw: bytes) -> Any:
-    """A JSON value, or BAD, or OPEN."""
+    """Parses JSON; returns its value, or BAD, or OPEN."""
     try:
         text = raw.decode()
     except UnicodeDecodeError:
@@ -23,7 +27,7 @@ def parse(raw: bytes) -> Any:
     except ValueError as error:
         endless = "Exceeds the limit" in str(error)
         return OPEN if endless or text.startswith("\ufeff") else BAD
-    # Half a character can only come as an escape, and depth takes brackets.
+    # The walk is slow. Half a surrogate pair can only come as an escape, and depth takes brackets.
     doubtful = "\\u" in text or text.count("[") + text.count("{") > DEEPEST
     return OPEN if doubtful and _strange(value) else value
 
@@ -36,7 +40,7 @@ _decode = json.JSONDecoder(parse_constant=_no_number).decode
 
 
 def _strange(value: Any) -> bool:
-    """Whether a value is nested too deep, or holds half of a character."""
+    """Returns whether a value is nested too deep, or has half of a surrogate pair."""
     level: list[Any] = [value]
     for _ in range(DEEPEST):
         texts = [it for it in level if isinstance(it, str)]
@@ -55,11 +59,11 @@ def _strange(value: Any) -> bool:
 
 
 def mapping(raw: bytes | None) -> dict[str, Any]:
-    """A JSON object; empty when there is none."""
+    """Parses a JSON object; returns an empty one for anything else."""
     value = parse(raw or b"")
     return value if isinstance(value, dict) else {}
 
 
 def text(raw: bytes | None) -> str:
-    """Bytes as text, whatever they are."""
+    """Decodes UTF-8; bytes that are none become U+FFFD."""
     return (raw or b"").decode(errors="replace")

@@ -1,4 +1,8 @@
-"""What must be published within some time: ends of restrictions, of leavings, of labels."""
+"""Finds restrictions, invitations and consents that should have ended some time ago.
+
+They end because a restriction expires, an account has been below its line for `leave_after`, a
+label is over, or a policy withdraws a phase, surface, mode or notice.
+"""
 
 import heapq
 from collections.abc import Iterator, Mapping
@@ -9,9 +13,9 @@ from streams.operate.audit.records import MINUTE, Breach, Record, iso, places
 from streams.operate.audit.terms import MODES, Terms
 
 GRACE_MS = 10 * MINUTE
-"""How long a running worker may delay something favourable.
+"""How long (ms) a running worker may delay a favourable event.
 
-It counts from the first transaction after the due instant: while no worker runs, none can act.
+It counts from the first transaction after the due instant, because no worker may run before it.
 """
 
 Kind = Literal["ends", "left", "label", "policy", "notice"]
@@ -26,7 +30,7 @@ NAMES: dict[Kind, str] = {"ends": "outlived_its_end", "notice": "consent_not_voi
 
 
 class Watch(NamedTuple):
-    """Something that is due at `at`. `place` is the record that made it due."""
+    """An end that is due at `at` (ms) for the account `key`. `place`: the record that set it."""
 
     at: int
     key: str
@@ -43,13 +47,20 @@ class Overdue:
         self._passed: list[tuple[int, Watch]] = []
 
     def watch(self, at: int, key: str, kind: Kind, place: str, surface: str = "") -> None:
-        """Surface `surface` of the account ends at `at`; with no surface, all of them."""
+        """Notes that the restriction of `surface` ends at `at` (ms).
+
+        An empty surface means all restrictions of the account, and its open invitations.
+        """
         heapq.heappush(self._coming, Watch(at, key, kind, surface, place))
 
     def late(
         self, now: int, accounts: Mapping[str, Account], present: Mapping[str, Terms], end: Record
     ) -> Iterator[Breach]:
-        """What has been due for longer than the grace period."""
+        """Yields a breach for each end that has been due for GRACE_MS and was not published.
+
+        `now` is the time (ms) of the transaction, `end` its record, `present` the policies in force
+        by platform.
+        """
         while self._coming and self._coming[0].at < now:
             self._passed.append((now, heapq.heappop(self._coming)))
         kept = []
@@ -69,7 +80,7 @@ class Overdue:
 
 
 def _stays(account: Account, it: Watch, present: Terms | None) -> list[str]:
-    """The restrictions, or the invitations, that should be gone and are still there."""
+    """Returns the places of the restrictions, else of the invitations, that should have ended."""
     if it.kind == "notice":
         given = (cycle for cycle in account.cycles.values() if cycle.state == "GRANTED")
         return [it.place for cycle in given if _outdated(cycle, it, present)]
@@ -87,14 +98,14 @@ def _stays(account: Account, it: Watch, present: Terms | None) -> list[str]:
 
 
 def _open(it: Watch, cycle: Cycle, present: Terms | None) -> bool:
-    """Whether an invitation without a restriction should be over."""
+    """Returns whether an open invitation without a restriction should have ended."""
     if it.surface or cycle.active or cycle.terms is None or cycle.issued_at >= it.at:
         return False
     return it.kind in ("left", "label") or (it.kind == "policy" and gone(cycle, present))
 
 
 def _outdated(cycle: Cycle, it: Watch, present: Terms | None) -> bool:
-    """Whether this consent is to a notice older than one that renews."""
+    """Returns whether a consent is to an older notice than the one in force, which asks anew."""
     if present is None or not present.renew or cycle.place != it.place:
         return False
     return cycle.consented != present.notice_version
@@ -115,14 +126,14 @@ def _concerned(
 
 
 def withdrawn(cycle: Cycle, surface: str, held: Restriction, present: Terms | None) -> bool:
-    """Whether the present policy no longer has what this restriction rests on."""
+    """Returns whether the policy in force has dropped this restriction's surface, phase or mode."""
     if present is None or cycle.terms is None or held.mode != "enforce":
         return False
     return surface not in present.levels or gone(cycle, present)
 
 
 def gone(cycle: Cycle, present: Terms | None) -> bool:
-    """Whether the phase of a live cycle is withdrawn, or no longer enforced."""
+    """Returns whether the phase of a cycle in enforce is withdrawn, or no longer enforced."""
     if present is None or cycle.mode != "enforce":
         return False
     if not present.in_force(cycle.phase):

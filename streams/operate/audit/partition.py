@@ -1,4 +1,4 @@
-"""What is known of one partition: accounts, brakes, policies in force, what is due."""
+"""The auditor's state of one partition: accounts, switches, policies in force, what is due."""
 
 from collections.abc import Iterator
 
@@ -13,11 +13,18 @@ from streams.operate.audit.switches import Switches
 from streams.operate.audit.terms import Terms
 
 RESCANNED = frozenset({"category-changes", "follower-counts"})
-"""Inputs that a change of policy may have read again: those that the old policy had not kept."""
+"""Inputs that a worker may read again after a change of policy: the old one dropped some."""
 
 
 class Partition:
-    """One partition of every topic: its accounts, its brakes, what is due."""
+    """One partition of every topic, under one number: they hold the same accounts.
+
+    `unsaid`: refused inputs whose dead letter has not been read. `acted_for`: the latest due
+    instant (ms) for which an adverse timer acted, and the place of its decision; `acted_before`:
+    the same before the transaction at hand. `changed_at`: since when a worker has noted a change of
+    the cluster. `touched`: the accounts of the transaction at hand. `newest`: the last input read,
+    by topic. `rescan`: the inputs that may be read again now.
+    """
 
     def __init__(self, number: int) -> None:
         self.whole = True
@@ -41,7 +48,7 @@ class Partition:
         self.rescan: frozenset[str] = frozenset()
 
     def account(self, key: str) -> Account:
-        """What is known about an account."""
+        """Returns the account of this key; makes it if it is not known."""
         found = self.accounts.get(key)
         if found is None:
             found = self.accounts[key] = Account(key, self.whole)
@@ -49,15 +56,19 @@ class Partition:
         return found
 
     def tripped(self, platform: str) -> str | None:
-        """Where it is written that the refusal guard of a platform is tripped.
+        """Returns the place of the record that says that a platform's refusal guard is tripped.
 
-        That is its log, or the topic of switches as far as the partition has read it.
+        It is in the decision log, or in the topic of switches as far as the partition has read it.
+        None: the guard is not tripped.
         """
         said = self.guard.tripped(platform, self.switch_log)
         return said or self.switches.switch_log.tripped(platform)
 
     def cluster(self, changed_at: int | None, opened_at: int | None, now: int, place: str) -> None:
-        """The cluster changed, or a worker has opened the partition anew since."""
+        """Notes that a worker saw the cluster change (`changed_at`), or started again after that.
+
+        All times are in ms; the pause of the answer clock runs from the one to `opened_at`.
+        """
         if opened_at is not None and self.changed_at is not None:
             self.pauses = [*self.pauses[-63:], [self.changed_since, opened_at]]
             self.changed_at = None
@@ -65,7 +76,10 @@ class Partition:
             self.changed_at, self.changed_since, self.changed_place = changed_at, now, place
 
     def link(self, record: Record, whole: bool) -> Iterator[Breach]:
-        """Checks the log's chain. If reading starts later, its first record is taken on trust."""
+        """Checks the next record of the log against the hash chain.
+
+        If reading does not start at the log's beginning, the first record is taken on trust.
+        """
         if self.chain is None:
             trusted = not whole or record.offset > 0
             start = (None, None) if trusted else (1, START)

@@ -1,7 +1,8 @@
-"""Reads the topics for the auditor: committed records only, without a group or any writing.
+"""Reads the topics for the auditor: committed records only, without a group, without writing.
 
-The end of the log is taken first, and the ends of all other topics after it. So everything that the
-log names is there. Positions count, so records followed only by commit markers hold nothing up.
+It asks for the ends of the decision log first and of all other topics after that, so that
+everything that the log names lies before those ends. It compares the consumer's positions with the
+ends, because the last offsets of a topic may be transaction markers.
 """
 
 import asyncio
@@ -27,29 +28,30 @@ APPENDED = 1
 """Kafka's mark of a record that the broker stamped: LogAppendTime."""
 SETTLE_SECONDS = 1.0
 BUFFERED = 20_000
-"""How many records of one topic's partition may wait. Beyond it reading stops until needed."""
+"""How many records of one topic's partition may be buffered before reading it is paused."""
 EARLIER_MS = MINUTE
-"""How much earlier than asked reading begins, so that no transaction is cut in two."""
+"""How much earlier (ms) than asked reading begins, so that no transaction is cut in two."""
 LAG_MS = 24 * HOUR
-"""How much earlier inputs are read: a worker may have read them long after they entered."""
+"""How much earlier (ms) reading of inputs begins: a worker may have read them late."""
 
 
 class MissingTopicsError(Exception):
-    """Topics that have to be read do not exist."""
+    """Topics that must be read do not exist; the message names them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """What to read: from and to an instant (ms). None: from the beginning, to the present end."""
+    """What to audit: from an instant to an instant (ms). None: from the beginning, to the end."""
 
     start: int | None = None
     end: int | None = None
 
 
 class Reader:
-    """The topics under one prefix, read with one consumer.
+    """Reads the topics under one prefix with one consumer.
 
-    `partitions`: how many are in use, if topics have more.
+    `partitions`: how many of each topic are read; None: all. `unreadable`: batches that did not
+    unpack, as topic, partition, first offset, last offset and timestamp (ms).
     """
 
     def __init__(
@@ -63,7 +65,7 @@ class Reader:
         self.unreadable: list[tuple[str, int, int, int, int]] = []
 
     async def find(self, names: Iterable[str]) -> None:
-        """Looks up the partitions.
+        """Looks up the partitions of these topics (named without prefix).
 
         Raises:
             MissingTopicsError: names the topics that do not exist.
@@ -85,11 +87,11 @@ class Reader:
             raise MissingTopicsError(f"missing: {', '.join(missing)}")
 
     def of(self, *names: str) -> list[TopicPartition]:
-        """The partitions of these topics."""
+        """Returns the partitions of these topics; `find` must have looked them up."""
         return [partition for name in names for partition in self._partitions[name]]
 
     async def ends(self, partitions: list[TopicPartition], at: int | None = None) -> dict[Any, int]:
-        """Where each ends that can be read: now, or at an instant."""
+        """Returns the end offset of each partition for a committed reader: now, or at `at` (ms)."""
         high = await self._consumer.high_watermarks(partitions)
         ends: dict[Any, int] = await self._consumer.end_offsets(partitions)
         if at is not None:
@@ -102,7 +104,7 @@ class Reader:
         return ends
 
     async def nothing_hidden(self) -> None:
-        """Raises EndHiddenError if what was asked for by `ends` was not all that there was."""
+        """Raises EndHiddenError if an open transaction hid records from the ends of `ends`."""
         await nothing_hidden(self._consumer, self._high)
 
     async def seek(
@@ -111,9 +113,10 @@ class Reader:
         at: int | None,
         resume: Mapping[TopicPartition, int] | None = None,
     ) -> bool:
-        """Reads these from the beginning or an instant on. True: it is the true beginning.
+        """Moves the consumer to the beginning of these partitions, or to the instant `at` (ms).
 
-        `resume`: other ones, and where to go on in them.
+        `resume`: further partitions to assign, and the offset of each. Returns True if the decision
+        log is read from its very first record on.
         """
         self._consumer.assign([*partitions, *(resume or ())])
         first = await self._consumer.beginning_offsets(partitions)
@@ -130,10 +133,7 @@ class Reader:
         return at is None and not any(first[it] for it in partitions if it.topic == log)
 
     async def poll(self, milliseconds: int = 300) -> list[Record]:
-        """Takes some records. Unreadable batches are added to `unreadable`.
-
-        Each is noted as topic, partition, first and last offset, and time.
-        """
+        """Returns the next records, after at most this time. Adds bad batches to `unreadable`."""
         records: list[Record] = []
         for stretch in await self._consumer.take(milliseconds / 1000):
             where = (stretch.topic.removeprefix(self._prefix), stretch.partition)
@@ -142,15 +142,18 @@ class Reader:
         return records
 
     async def positions(self) -> dict[TopicPartition, int]:
-        """How far each assigned partition has been read."""
+        """Returns the next offset to read of each assigned partition."""
         return {it: await self._consumer.position(it) for it in self._consumer.assignment()}
 
     def name(self, partition: TopicPartition) -> str:
-        """A topic's name without the prefix."""
+        """Returns the name of a partition's topic without the prefix."""
         return str(partition.topic).removeprefix(self._prefix)
 
     def pace(self, auditor: Auditor) -> None:
-        """Does not read what waits in plenty, unless more of it is needed to go on."""
+        """Pauses each partition with more than BUFFERED records waiting, and resumes the others.
+
+        One that the auditor needs in order to go on is never paused.
+        """
         paused = self._consumer.paused()
         for it in self._consumer.assignment():
             name = self.name(it)
@@ -194,9 +197,15 @@ async def audit_topics(
     progress: Callable[[Auditor], None] = lambda _: None,
     partitions: int | None = None,
 ) -> Auditor:
-    """Audits what the span holds, then (`follow`) everything to come. `found` gets each breach.
+    """Audits the span, then, with `follow`, everything that is written later, without an end.
 
-    `partitions`: how many are in use, if topics have more.
+    `found` is called with breaches as they are found; `progress` with the auditor, after each step
+    of following or once at the end. `partitions`: how many of each topic are read; None: all. An
+    open transaction that hides a topic's end is named in `Auditor.hidden`.
+
+    Raises:
+        MissingTopicsError: topics do not exist.
+        NoRightError: topics may not be read.
     """
     reader = Reader(consumer, prefix, partitions)
     await reader.find(topic.name for topic in READS)
@@ -234,7 +243,10 @@ async def audit_topics(
 async def _step(
     reader: Reader, auditor: Auditor, log_ends: Mapping[int, int] | None = None
 ) -> bool:
-    """Takes some records; of the log none behind its ends (by partition number)."""
+    """Feeds the next records to the auditor; returns whether there were any.
+
+    `log_ends`: the end offset of the log to stop at, by partition number; None: no end.
+    """
     records = await reader.poll()
     for batch in reader.unreadable:
         auditor.cannot_read(*batch)
@@ -251,7 +263,7 @@ async def _step(
 async def _read(
     reader: Reader, auditor: Auditor, ends: Mapping[Any, int], found: Found = lambda _: None
 ) -> None:
-    """Reads up to these ends."""
+    """Feeds all records before these end offsets to the auditor."""
     log_ends = {it.partition: end for it, end in ends.items() if reader.name(it) == DECISIONS.name}
     wanted = Ends(ends)
     while not wanted.reached(await reader.positions()):
@@ -266,10 +278,15 @@ async def verify_log(
     from_record: int = 1,
     wanted: Mapping[int, int] | None = None,
 ) -> Verified:
-    """Verifies the chain of every partition of the log.
+    """Verifies the hash chain of every partition of the log, from record number `from_record` on.
 
     If retention has removed the beginning, the first record that is left is taken on trust.
-    `wanted`: the number of a record of each partition whose hash is asked for.
+    `wanted`: for each partition the number of a record whose hash the result shall have.
+
+    Raises:
+        MissingTopicsError: the log does not exist.
+        NoRightError: the log may not be read.
+        EndHiddenError: an open transaction hides the end.
     """
     done = Verified(from_record, wanted or {})
     async for record in read_to_end(consumer, prefix, [DECISIONS.name]):
@@ -286,12 +303,16 @@ async def read_to_end(
     end: int | None = None,
     holds: Callable[[int, int], bool] = lambda partition, partitions: True,
 ) -> AsyncIterator[Record]:
-    """Every committed record of these topics (named without prefix) up to the present end.
+    """Yields every committed record of these topics (named without prefix) up to the present end.
 
-    Raises EndHiddenError at the end, when an open transaction hides what follows.
+    `start`, `end`: instants (ms) by the records' timestamps; None: all. Records up to EARLIER_MS
+    outside them come too. `holds`: called with a partition and the number of partitions of its
+    topic; returns whether to read it.
 
-    `start`, `end`: instants (ms) of the records' own timestamps, both taken widely; None: all.
-    `holds`: which partitions are read, asked with a number and how many there are.
+    Raises:
+        MissingTopicsError: topics do not exist.
+        NoRightError: topics may not be read.
+        EndHiddenError: after the last record, if an open transaction hides what follows.
     """
     reader = Reader(consumer, prefix)
     names = list(names)

@@ -1,4 +1,4 @@
-"""What the notifier's word does: a delivery, or a failure that takes one back.
+"""Applies the notifier's receipts: a delivery of a notice, or a failure that takes one back.
 
 schemas/CONTRACT.md, "Answers, receipts, unclear words".
 """
@@ -13,7 +13,7 @@ from streams.operate.audit.words import SKEW_MS, Said
 
 
 def receipt(account: Account, record: Record, value: NoticeReceipt, now: int) -> None:
-    """Takes a receipt into account. One that is alike in every field counts once."""
+    """Applies a receipt to the cycle that it names. One that repeats another exactly is ignored."""
     cycle = account.named(value.invitation_id)
     if cycle is None:
         return
@@ -40,7 +40,7 @@ def receipt(account: Account, record: Record, value: NoticeReceipt, now: int) ->
 
 
 def _bounces(cycle: Cycle, said: Said) -> bool:
-    """Whether a failure takes the delivery back, or says that there was none."""
+    """Returns whether a failure must make the cycle undeliverable."""
     if cycle.terms is None or may_be_over(cycle, said):
         return False
     if cycle.state == "INVITED":
@@ -53,5 +53,5 @@ def _bounces(cycle: Cycle, said: Said) -> bool:
 
 
 def may_be_over(cycle: Cycle, said: Said) -> bool:
-    """Whether a receipt came in after the cycle may have ended by itself."""
+    """Returns whether a word entered when the expired cycle may have ended by itself already."""
     return cycle.state == "EXPIRED" and said.entered_at + SECOND > cycle.may_end_at

@@ -1,4 +1,4 @@
-"""What is fed to the auditor, and what it answers: breaches out of the closed list in `rules`."""
+"""The auditor's input, records, and its output, breaches out of the closed list in `rules`."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -27,17 +27,23 @@ class Record(NamedTuple):
 
     @property
     def place(self) -> str:
-        """Where it lies: `throttles[3]@17`."""
+        """Where the record lies: topic, partition and offset, as in `throttles[3]@17`."""
         return f"{self.topic}[{self.partition}]@{self.offset}"
 
     def entered_at(self, now: int) -> int:
-        """The moment of entry: the broker's stamp, else not after our clock."""
+        """The moment of entry in ms: the broker's timestamp.
+
+        A producer's timestamp counts no later than `now`, the time of the transaction that read it.
+        """
         return self.timestamp if self.appended else min(self.timestamp, now)
 
 
 @dataclass(frozen=True, slots=True)
 class Breach:
-    """One breach: its name in RULES, whose account, when (ms), and the records that show it."""
+    """One breach: its name in RULES, the account's key, its time (ms), the records that show it.
+
+    `account` is empty for a breach of a partition.
+    """
 
     name: str
     account: str
@@ -51,7 +57,7 @@ class Breach:
         return RULES[self.name].invariant
 
     def as_dict(self) -> dict[str, Any]:
-        """For a program to read."""
+        """Returns the breach as a JSON object of `byline audit --json`."""
         return {
             "invariant": self.invariant,
             "breach": self.name,
@@ -64,22 +70,22 @@ class Breach:
 
 
 def millis(time: str) -> int:
-    """An RFC 3339 time of the wire in milliseconds."""
+    """Parses an RFC 3339 time; returns milliseconds since 1970. Raises ValueError."""
     return stamp(datetime.fromisoformat(time))
 
 
 def stamp(moment: datetime) -> int:
-    """An instant in milliseconds, cut as the wire cuts it."""
+    """Returns an instant in milliseconds since 1970; microseconds are cut off, as in outputs."""
     return int(moment.timestamp()) * 1000 + moment.microsecond // 1000
 
 
 def iso(at: int) -> str:
-    """Milliseconds as the wire writes them."""
+    """Formats milliseconds since 1970 as outputs do: UTC, milliseconds, `Z`."""
     moment = datetime.fromtimestamp(at / 1000, UTC)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def places(*found: "str | Record | None", more: Iterable[str] = ()) -> tuple[str, ...]:
-    """The places of records, without repeats, in order."""
+    """Returns the places of these records, without repeats, in order. Empty ones are left out."""
     named = [it.place if isinstance(it, Record) else it for it in found if it]
     return tuple(dict.fromkeys([*named, *more]))

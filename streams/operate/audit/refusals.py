@@ -1,6 +1,7 @@
-"""Which inputs the contract refuses, judged a second time from the bytes alone.
+"""Decides from the bytes alone which inputs the contract refuses, independently of the core.
 
-schemas/CONTRACT.md, "What is refused".
+schemas/CONTRACT.md, "What is refused". Of readings below the floor (the lowest line of any phase)
+a worker checks only a sample. So for some records the auditor cannot know what the worker did.
 """
 
 import re
@@ -24,7 +25,7 @@ from streams.operate.audit.words import SKEW_MS
 KEY = re.compile(rb"[a-z][a-z0-9-]{1,31}:[A-Za-z0-9._~-]{1,64}")
 SAMPLED = 1_024
 SEED = 0x9747B28C
-"""Of the Java client's partitioner."""
+"""The seed of the Java client's murmur2 partitioner."""
 ENDS = ("expires_at", "until", "valid_until")
 OBSERVED: frozenset[str] = frozenset({"follower-counts", "category-changes"})
 PROTECTS_NOBODY = {Command.UNHOLD, Command.REISSUE, Command.SETTLE, Command.APPEAL_REJECTED}
@@ -34,7 +35,7 @@ Whose = Literal["certain", "lost", "open"]
 
 @lru_cache(maxsize=4096)
 def fold(name: str) -> str:
-    """A field's name as names are compared: letters and digits only, without case."""
+    """Returns a field's name as names are compared: NFKC, letters and digits only, case folded."""
     text = unicodedata.normalize("NFKC", name).casefold()
     return "".join(character for character in text if character.isalnum())
 
@@ -44,10 +45,11 @@ FOLDED_NAMES = frozenset(map(fold, NAME_FIELDS))
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What the refusals of a partition depend on: policies by platform, partitions, approvals.
+    """What refusals in a partition depend on.
 
-    If `policies` is empty the log was not read from its beginning, and no platform is unknown.
-    `partitions` None: the partition is not checked.
+    `policies`: those in force by platform. If it is empty they are not known, and no platform
+    counts as unknown. `partitions`: how many an input topic has; None: the partition of a key is
+    not checked. `require_approvals`: a bulk control needs two people.
     """
 
     policies: Mapping[str, Terms]
@@ -57,11 +59,11 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """What is known about a record.
+    """The judgement of one input record.
 
-    `refused` None: the contract leaves it open here. `whose`: whether the account is certain.
-    `value`: what can be read of it, also of a refused record if its form is right. `below`: a
-    reading that only the sample checks.
+    `refused` None: the worker may refuse it or not. `whose`: its account is `certain`, or `lost`
+    (not certain), or `open` (the auditor cannot tell which). `value`: the input if its form is
+    right, even if it is refused. `below`: a reading below the floor. `why`: the fault in words.
     """
 
     refused: bool | None
@@ -72,7 +74,7 @@ class Judged:
 
 
 def examine(record: Record, now: int, setting: Setting, tracked: bool) -> Judged:
-    """Judges one input record. `tracked`: all readings of its account count."""
+    """Judges one input record, read at `now` (ms). `tracked`: a worker follows its account."""
     name: InputName = record.topic  # type: ignore[assignment]
     keyed = key_of(record, setting.partitions)
     if record.value is None:
@@ -141,7 +143,7 @@ def _fit(
 def _faults(
     name: InputName, value: Any, plain: Any, record: Record, now: int, setting: Setting
 ) -> Iterator[tuple[bool, str]]:
-    """What is wrong, and whether the contract leaves no doubt about it."""
+    """Yields each fault in words, and whether it is certain that the worker refuses it."""
     if record.key != input_key(name, value).encode():
         yield True, "key and value disagree"
     elif not at_home(record, setting.partitions):
@@ -162,9 +164,9 @@ def _faults(
 
 
 def passed_over(record: Record, setting: Setting) -> bool:
-    """Whether a reading is below the floor, and passes the checks of all readings.
+    """Returns whether a worker may drop this reading unchecked, if it does not follow the account.
 
-    The worker drops it if it does not follow the account.
+    It is below the floor, not in the sample, and passes the checks that every reading gets.
     """
     plain = parse(record.value or b"")
     if sampled(record.offset) or not isinstance(plain, dict):
@@ -176,29 +178,29 @@ def passed_over(record: Record, setting: Setting) -> bool:
 
 
 def unapproved(control: Control) -> bool:
-    """Whether this is a bulk that protects nobody, with one actor alone."""
+    """Returns whether a bulk control that protects nobody lacks a second person's approval."""
     bulk = control.bulk_id is not None and control.command in PROTECTS_NOBODY
     return bulk and control.approved_by in (None, control.actor)
 
 
 def sampled(offset: int) -> bool:
-    """Whether a reading below the floor is checked like all others."""
+    """Returns whether the reading at this offset is in the sample, which is checked like others."""
     return offset % SAMPLED == (offset // SAMPLED) % SAMPLED
 
 
 def key_of(record: Record, partitions: int | None) -> str | None:
-    """The account's key, if the record has one and lies where it belongs."""
+    """Returns the record's key if it is valid and the record lies in its partition, else None."""
     key = valid_key(record.key)
     return key if key is not None and at_home(record, partitions) else None
 
 
 def valid_key(key: bytes | None) -> str | None:
-    """Whether a key has the form that the contract demands."""
+    """Returns the key as text if it has the form of an account's key, else None."""
     return key.decode() if key is not None and KEY.fullmatch(key) else None
 
 
 def at_home(record: Record, partitions: int | None) -> bool:
-    """Whether a record lies in its key's partition."""
+    """Returns whether a record lies in the partition of its key."""
     if not partitions or record.key is None:
         return True
     return bool(
@@ -207,7 +209,7 @@ def at_home(record: Record, partitions: int | None) -> bool:
 
 
 def _whose(keyed: str | None, plain: Mapping[str, Any] | None) -> Whose:
-    """Whether the account of a record is certain. Its value may name another one."""
+    """Returns whether the account of a record is certain, by its valid key and its value."""
     if keyed is None:
         return "lost"
     if plain is None:

@@ -1,8 +1,8 @@
 """Puts one partition's records in the order in which they took effect.
 
-The decision log is the spine: each of its transactions says how far every input was read and which
-events went out. Inputs and events are buffered until the log accounts for them; what the log says
-is then compared with what is there.
+The decision log gives the order: the record that ends a transaction says how far every input was
+read, and its decisions list the events. Inputs and events are buffered until the log accounts for
+them. A transaction has steps: in each the worker read inputs, or let timers act.
 """
 
 from collections import deque
@@ -16,9 +16,9 @@ from streams.operate.audit.happened import Decided, Happened, bare, output_of, p
 from streams.operate.audit.records import Record, millis
 
 ORDER = tuple(name for name in INPUT_MODELS if name != "switches")
-"""The account's inputs in the order in which they are applied when read together."""
+"""The keyed inputs, in the order in which a worker applies them when it reads them together."""
 ORDERS = {1: tuple(name for name in FIRST_EDITION_ORDER if name != "switches"), 2: ORDER}
-"""The same by the edition of the contract under which a transaction was made."""
+"""The order of the inputs under each edition of the contract."""
 OUTPUT_TOPICS = frozenset(topic.name for topic in OUTPUTS)
 
 
@@ -32,7 +32,14 @@ class _Planned:
 
 @dataclass(slots=True)
 class ReplayOrder:
-    """The buffers of one partition."""
+    """The buffers of one partition.
+
+    `log`: records not yet handled. `group`: records of the transaction whose end has not come.
+    `reached`: the offset below which everything of a topic was fed; `reads`: the offset up to which
+    the worker has read it. `begun`: inputs whose first step has been seen, if reading does not
+    start at the beginning. `complete`: nothing more will be fed. `waiting_for`: the topic without
+    which the next transaction cannot be handled. `last_now`: the latest `now` (ms) handled.
+    """
 
     partition: int
     inputs: dict[str, deque[Record]] = field(default_factory=dict)
@@ -50,7 +57,7 @@ class ReplayOrder:
     edition: int = 1
 
     def take(self, record: Record, logged: Mapping[str, Any] | None = None) -> None:
-        """Buffer a record of this partition; `logged` is what a record of the log says."""
+        """Buffers a record of this partition. `logged`: the parsed JSON of a record of the log."""
         self.reached[record.topic] = record.offset + 1
         if logged is not None:
             self.log.append(Decided(record, logged))
@@ -61,20 +68,20 @@ class ReplayOrder:
             self.inputs.setdefault(record.topic, deque()).append(record)
 
     def cannot_read(self, topic: str, offset: int, last: int, timestamp: int) -> None:
-        """A batch that does not unpack, as its dead letter tells."""
+        """Buffers a batch that does not unpack: its first and last offset, and its time (ms)."""
         if offset < self.reads.get(topic, 0):
             return
         record = Record(topic, self.partition, offset, timestamp, None, None)
         self.unreadable.setdefault(topic, {})[offset] = (record, last - offset + 1)
 
     def buffered(self, topic: str) -> int:
-        """How many records of a topic wait."""
+        """Returns how many records of a topic are buffered."""
         if topic == "decisions":
             return len(self.log)
         return len(self.inputs.get(topic, ())) + len(self.outputs.get(topic, ()))
 
     def happened(self) -> Iterator[Happened]:
-        """Everything whose order is settled by now; what is not yet there is waited for."""
+        """Yields the steps of every transaction whose records have all been fed, in order."""
         while self.log:
             decided = self.log[0]
             if decided.plain.get("kind") != "transaction":
@@ -92,7 +99,7 @@ class ReplayOrder:
             yield from self._left_over()
 
     def _missing(self, transaction: Decided) -> str:
-        """The topic without which this transaction cannot be judged yet."""
+        """Returns a topic of which this transaction needs more records; empty if of none."""
         for topic, upto in transaction.plain["reads"].items():
             name = bare(topic)
             if name in ORDER and self.reached.get(name, 0) < upto:
@@ -137,7 +144,10 @@ class ReplayOrder:
         return Happened(kind, it.record, now=it.now, edition=self.edition, unread=it.unread)
 
     def _plan(self, end: Decided | None) -> tuple[list[_Planned], list[tuple[int, int]]]:
-        """The inputs of a transaction in the order of its steps; its timer steps (index, now)."""
+        """Returns a transaction's inputs in the order of its steps, and its timer steps.
+
+        A timer step is given as its index and its `now` in ms.
+        """
         planned: list[_Planned] = []
         timers: list[tuple[int, int]] = []
         if end is None:
@@ -155,7 +165,7 @@ class ReplayOrder:
         return planned, timers
 
     def _skip(self, topic: str, reads: Mapping[str, Any]) -> None:
-        """Read from later on: what an earlier transaction had read is none of this one's."""
+        """Drops buffered records that an earlier transaction, which was not fed, had read."""
         if self.whole or topic in self.begun:
             return
         for name, span in reads.items():
@@ -166,7 +176,10 @@ class ReplayOrder:
                     waiting.popleft()
 
     def _read(self, topic: str, upto: int) -> Iterator[tuple[Record, int]]:
-        """What was read of a topic up to an offset: records, and batches that do not unpack."""
+        """Yields what was read of a topic up to an offset, each with a count.
+
+        The count is 0 for a record, the number of records for a batch that does not unpack.
+        """
         waiting = self.inputs.get(topic, deque())
         odd = self.unreadable.get(topic, {})
         spans = sorted(offset for offset in odd if offset < upto)
@@ -180,7 +193,7 @@ class ReplayOrder:
     def _event(self, decided: Decided, listed: Mapping[str, Any]) -> Iterator[Happened]:
         waiting = self.outputs.get(output_of(listed), deque())
         ids = (event_id for event_id, _ in waiting)
-        # Nearly always the first of thousands that wait.
+        # The event is nearly always the first in the buffer, so the search ends at once.
         place = next(
             (at for at, event_id in enumerate(ids) if event_id == listed["event_id"]), None
         )
@@ -192,7 +205,7 @@ class ReplayOrder:
         yield Happened("event", waiting.popleft()[1], decided, listed)
 
     def _left_over(self) -> Iterator[Happened]:
-        """Events that no decision named, but for those newer than the log as it was read."""
+        """Yields events that no decision lists, unless they are newer than the log that was fed."""
         for waiting in self.outputs.values():
             while waiting:
                 record = waiting.popleft()[1]
@@ -201,7 +214,7 @@ class ReplayOrder:
 
 
 def _out_of_turn(end: Decided | None) -> set[str]:
-    """The instants at which only favourable timers acted, as the transaction says."""
+    """Returns the instants (text) of a transaction at which only favourable timers might act."""
     steps = end.plain.get("steps", ()) if end is not None else ()
     rounds = [it for it in steps if "as_of" in it]
     waits = {it["now"] for it in rounds if it.get("favourable_only")}
@@ -209,14 +222,17 @@ def _out_of_turn(end: Decided | None) -> set[str]:
 
 
 def _end(read: int | list[int]) -> int:
-    """How far a step read: it says from where, too."""
+    """Returns the offset up to which a step read: the number itself, or the last of a range."""
     return read if isinstance(read, int) else read[-1]
 
 
 def _upto(
     planned: list[_Planned], timers: list[tuple[int, int]], begun: int, plain: Mapping[str, Any]
 ) -> int:
-    """How many of the planned inputs came before this decision, or caused it."""
+    """Returns how many planned inputs took effect up to this decision, its own input included.
+
+    `begun` of them have been handled. A decision of a timer comes after the steps before its own.
+    """
     cause = plain["cause"]
     if "offset" in cause:
         for index in range(begun, len(planned)):

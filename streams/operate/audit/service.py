@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 
 
 class Metrics:
-    """What a followed audit shows. Alert on any rise of the breaches."""
+    """The metrics of `byline audit --follow`. Alert on any rise of `byline_audit_breaches`."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.breaches = Counter(
@@ -40,7 +40,7 @@ class Metrics:
             self.breaches.labels(str(rule.invariant), name)
 
     def found(self, breaches: Sequence[Breach]) -> None:
-        """Counts and logs each breach. The log names records, never what they say."""
+        """Counts and logs each breach. The log line names records by place, never their content."""
         for breach in breaches:
             self.breaches.labels(str(breach.invariant), breach.name).inc()
             log.error(
@@ -51,7 +51,7 @@ class Metrics:
             )
 
     def progress(self, auditor: Auditor) -> None:
-        """Shows how far the auditor has read."""
+        """Sets the gauges to how far the auditor has judged."""
         self.decisions.set(auditor.decisions_seen)
         self.events.set(auditor.events_seen)
         partitions = auditor.partitions.values()

@@ -1,4 +1,7 @@
-"""Switches as a partition's log saw them: which ones are on, and when the clock stood still."""
+"""The switches of one partition: which ones are on, and when they stopped the answer clock.
+
+The answer clock is the time that an owner has to answer. A pause is an interval in which it stands.
+"""
 
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -8,7 +11,7 @@ from schemas.enums import Switch
 
 NEVER = 1 << 62
 REMEMBERED_PAUSES = 1_000
-"""How many are kept. Without the older ones the required deadline is only earlier."""
+"""How many pauses are kept. Without the older ones the required deadline is only earlier."""
 
 STOPPED_BY: dict[str, frozenset[str]] = {
     "adverse_off": frozenset(
@@ -29,10 +32,10 @@ CLOCK_STOPS = ("adverse_off", "answers_paused")
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A switch that was turned.
+    """A switch that was turned on or off.
 
-    `first` and `last` are the earlier and the later of its stated time and its entry. A pause runs
-    from the `first` of its start to the `last` of its end.
+    `first` and `last` (ms) are the earlier and the later of its stated time and its entry into
+    Kafka. A pause runs from the `first` of its start to the `last` of its end.
     """
 
     scope: str
@@ -45,7 +48,12 @@ class Turn:
 
 @dataclass(slots=True)
 class SwitchLog:
-    """The switches of a partition; `refusals_settled` is judged in `guard.py`."""
+    """The switches of a partition.
+
+    `on`: since when (ms) and by which record, by scope and switch. `pauses`: ended pauses (start,
+    end) by scope. `settled`: the newest `refusals_settled` by scope, the newest last;
+    `unsettled_since`: when a tripped guard stopped the clock; `guard.py` judges these.
+    """
 
     on: dict[tuple[str, str], tuple[int, str]] = field(default_factory=dict)
     pauses: dict[str, deque[list[int]]] = field(default_factory=dict)
@@ -54,7 +62,7 @@ class SwitchLog:
     order: int = 0
 
     def turn(self, it: Turn) -> None:
-        """Notes that a switch was turned on or off."""
+        """Applies a switch that was turned on or off."""
         if it.switch == Switch.REFUSALS_SETTLED:
             self._settle(it)
             return
@@ -77,19 +85,22 @@ class SwitchLog:
                 self._pause(scope, start, it.last)
 
     def tripped(self, platform: str) -> str | None:
-        """Where the last word on this platform's refusals lies, if it leaves them open."""
+        """Returns the place of the platform's newest `refusals_settled` if it is off, else None.
+
+        It is off while the refusal guard is tripped.
+        """
         said = [it for it in self.settled.values() if it.scope in ("*", platform)]
         return said[-1].place if said and not said[-1].on else None
 
     def stopping(self, platform: str, event: str) -> str | None:
-        """Where the switch lies that forbids this adverse event now; None if there is none."""
+        """Returns the place of a switch that forbids this adverse event now, or None."""
         for (scope, switch), (_, place) in self.on.items():
             if scope in ("*", platform) and event in STOPPED_BY[switch]:
                 return place
         return None
 
     def of(self, platform: str) -> Iterable[list[int]]:
-        """The ended pauses of the answer clock on a platform."""
+        """Returns the ended pauses (start, end in ms) of the answer clock on a platform."""
         return [*self.pauses.get("*", ()), *self.pauses.get(platform, ())]
 
     def _pause(self, scope: str, start: int, end: int) -> None:
@@ -98,9 +109,10 @@ class SwitchLog:
 
 
 def with_pauses(base: int, delivered_at: int, pauses: Iterable[list[int]]) -> int:
-    """The deadline if the clock stood still in these intervals.
+    """Returns the deadline `base` (ms) moved later by the pauses after the delivery.
 
-    Each pause that begins before the deadline moves it. A pause that is not over yet moves nothing.
+    A pause that begins after the deadline, as moved by earlier ones, does not move it, nor does a
+    pause that has not ended.
     """
     deadline, reached = base, delivered_at
     for start, end in sorted(_over(pauses)):

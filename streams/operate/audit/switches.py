@@ -1,9 +1,9 @@
-"""The switches as their topic has them, judged by the contract and not by the log.
+"""The switches that a partition has read from their topic, judged by the contract.
 
 schemas/CONTRACT.md, "Which word is the newest".
 
-A partition's log says which switches it obeyed. This says which ones it had read. So a switch that
-was read and not obeyed is found.
+The decision log says which switches a partition obeyed. This module decides from the topic which
+ones it had to obey, so the auditor finds a switch that was read and not obeyed.
 """
 
 from collections.abc import Mapping
@@ -27,12 +27,12 @@ class Switches:
     next_offset: int = 0
 
     def unread(self, upto: int, topic: Mapping[int, Record]) -> list[Record]:
-        """Reads what is new."""
+        """Returns the records from `next_offset` up to this offset; `topic` has them by offset."""
         found = (topic.get(offset) for offset in range(self.next_offset, upto))
         return [it for it in found if it is not None]
 
     def read(self, upto: int, topic: Mapping[int, Record], now: int) -> None:
-        """Takes what was read up to an offset, and passes over what is not at hand."""
+        """Applies the switches up to this offset; skips those that `topic` does not have."""
         for offset in range(self.next_offset, upto):
             record = topic.get(offset)
             value = None if record is None else switch_of(record)
@@ -53,7 +53,7 @@ class Switches:
 
 
 def switch_of(record: Record) -> SwitchChange | None:
-    """A switch, if the record is one."""
+    """Parses a switch; returns None if the record is none."""
     try:
         return SwitchChange.model_validate_json(record.value or b"")
     except ValidationError:
@@ -61,5 +61,5 @@ def switch_of(record: Record) -> SwitchChange | None:
 
 
 def turn(value: SwitchChange, said: Said, place: str) -> Turn:
-    """What a switch record does."""
+    """Returns the turn of a switch that a record makes, with its times of pause."""
     return Turn(value.scope, value.switch.value, value.on, said.at, said.last, place)

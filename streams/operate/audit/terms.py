@@ -1,4 +1,4 @@
-"""What a policy promised: read from the canonical text in the topic of policies, nothing else."""
+"""Reads the terms of a policy from its canonical text in the topic of policies."""
 
 import hashlib
 import re
@@ -11,7 +11,7 @@ from streams.operate.audit.odd import mapping
 
 UNKNOWN = "unknown"
 REFERENCE = re.compile(r"[^\s@]{1,128}")
-"""What an impact assessment is named by: one word, and nobody's address."""
+"""The form of a reference to an impact assessment: one word without `@`."""
 VARIATION_SELECTORS = frozenset(map(chr, (*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0))))
 LEVELS = {Level.LIMITED.value: 1, Level.OFF.value: 2}
 MODES = {"off": 0, "shadow": 1, "enforce": 2}
@@ -19,7 +19,7 @@ MODES = {"off": 0, "shadow": 1, "enforce": 2}
 
 @dataclass(frozen=True, slots=True)
 class PhaseTerms:
-    """A phase: its line and since when (ms); a start of None means not in force."""
+    """A phase: its line (a follower count) and its start (ms); None: it is not in force."""
 
     line: int
     starts_at: int | None
@@ -29,7 +29,11 @@ class PhaseTerms:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """The parts of a policy that restrict what may be done to an account; durations in ms."""
+    """The parts of a policy that limit what may be done to an account; durations in ms.
+
+    `levels`: the level of each surface, by LEVELS. `exit_ppm`: the exit ratio in millionths.
+    `labels`: from folded label to field. `covered`: None means any field.
+    """
 
     digest: str
     platform: str
@@ -60,7 +64,7 @@ class Terms:
 
     @property
     def approved(self) -> bool:
-        """Whether two different people have approved it."""
+        """Whether two different people have approved the policy."""
         return len(self.approvers) >= 2
 
     @property
@@ -71,34 +75,34 @@ class Terms:
         return all(needed) and named and bool(self.levels)
 
     def covers(self, label: str) -> bool:
-        """Whether a label of the platform means a covered field."""
+        """Returns whether a label of the platform means a covered field."""
         field = self.labels.get(folded(label))
         return field is not None and (self.covered is None or field in self.covered)
 
     def kept(self, label: str) -> str:
-        """A label in the form that the state keeps: the text of an unknown label is dropped."""
+        """Returns a label as a worker's state stores it: an unknown one as UNKNOWN."""
         text = folded(label)
         return text if text in self.labels or text in self.exempt_labels else UNKNOWN
 
     def exit_line(self, phase: str) -> int | None:
-        """Millionths of followers below which an account of this phase leaves, or None."""
+        """Returns the exit line of a phase in millionths of a follower; None: no such phase."""
         known = self.phases.get(phase)
         return None if known is None else known.line * self.exit_ppm
 
     def in_force(self, phase: str) -> bool:
-        """Whether a phase may still hold an open cycle: one of this name exists and has a start."""
+        """Returns whether a phase may have an open cycle: it exists and has a start."""
         known = self.phases.get(phase)
         return self.mode != "off" and known is not None and known.starts_at is not None
 
     @property
     def lowest(self) -> int:
-        """The floor: the lowest line of any phase times the exit ratio."""
+        """The floor, a follower count: the lowest line of any phase times the exit ratio."""
         lines = [phase.line for phase in self.phases.values()]
         return min(lines, default=0) * self.exit_ppm // 1_000_000
 
 
 def read_terms(text: bytes) -> Terms | None:
-    """The terms in a canonical policy; None if it is not one."""
+    """Returns the terms of a canonical policy; None if the text is none."""
     try:
         return _terms(text, mapping(text))
     except (ValueError, KeyError, TypeError, AttributeError):
@@ -147,7 +151,7 @@ def _terms(text: bytes, plain: dict[str, Any]) -> Terms:
 
 
 def folded(label: str) -> str:
-    """A label as labels are compared: NFKC, no invisible characters, trimmed."""
+    """Returns a label in the form in which labels are compared: NFKC, no invisible characters."""
     text = unicodedata.normalize("NFKC", label)
     seen = (it for it in text if it not in VARIATION_SELECTORS and unicodedata.category(it) != "Cf")
     return "".join(seen).strip()

@@ -1,4 +1,4 @@
-"""Checks restrictions: notice first, smallest, with an end and true reasons; only ours lifted."""
+"""Checks throttle events: ground, extent, end and statement of reasons of each restriction."""
 
 from collections.abc import Iterator
 from typing import get_args
@@ -18,7 +18,7 @@ BANDS: tuple[str, ...] = get_args(Band)
 
 
 def applied(moment: Moment, cycle: Cycle, event: ThrottleApplied) -> Iterator[Finding]:
-    """Checks a new restriction: everything that has to be true before it may exist."""
+    """Checks a new restriction: its ground, surface and level, end, and statement of reasons."""
     at, surface = stamp(event.effective_at), event.surface.value
     if at < stamp(event.decided_at):
         yield "acts_backwards", f"decided at {iso(stamp(event.decided_at))}", ()
@@ -38,7 +38,7 @@ def applied(moment: Moment, cycle: Cycle, event: ThrottleApplied) -> Iterator[Fi
 
 
 def unrestricted_end(moment: Moment, cycle: Cycle) -> int | None:
-    """When an expired cycle without a restriction ended by itself; None: it did not."""
+    """Returns when (ms) an expired cycle without a restriction ends by itself; None: never."""
     if moment.edition == 1 or cycle.edition == 1 or cycle.active or cycle.expired_at is None:
         return None
     terms = [it for it in (cycle.terms, moment.present) if it is not None]
@@ -71,7 +71,7 @@ def _ground(moment: Moment, cycle: Cycle, event: ThrottleApplied, at: int) -> It
 
 
 def _spoke_before(cycle: Cycle) -> bool:
-    """Whether the owner's refusal, if any, was known when the deadline passed."""
+    """Returns whether the owner's refusal, if any, had entered Kafka by the expiry."""
     word = cycle.declined
     return word is None or cycle.expired_at is None or word.arrived_at <= cycle.expired_at
 
@@ -93,9 +93,9 @@ def _extent(moment: Moment, cycle: Cycle, event: ThrottleApplied) -> Iterator[Fi
 
 
 def _follows(moment: Moment, cycle: Cycle, event: ThrottleApplied) -> Iterator[Finding]:
-    """Whether the terms restrict for this reason. A refusal after the deadline was silence, too.
+    """Checks that the terms restrict for this reason; from the second edition on also the policy.
 
-    A milder policy counts at once, but not in the first edition.
+    A refusal that entered after the deadline must be a reason both as refusal and as silence.
     """
     needed, word, on = {event.reason}, cycle.declined, [cycle.terms.on if cycle.terms else None]
     if moment.edition > 1:
@@ -147,10 +147,10 @@ def _statement(moment: Moment, cycle: Cycle, event: ThrottleApplied) -> Iterator
 
 
 def _bands(moment: Moment, cycle: Cycle) -> set[str]:
-    """The bands that are right: that of the count at issue; empty if it is not known.
+    """Returns the bands that a statement may name; empty if the right one is not known.
 
-    A cycle of the first edition did not pin it. There it is the count of the decision; in the
-    second edition it is at least the line.
+    It is the band of the count at issue. A cycle of the first edition did not store that count:
+    there the count of the decision takes its place, raised to the line in the second edition.
     """
     if cycle.edition > 1:
         return set() if cycle.followers is None else {band(cycle.followers)}
@@ -161,12 +161,12 @@ def _bands(moment: Moment, cycle: Cycle) -> set[str]:
 
 
 def band(followers: int) -> str:
-    """The band that a count falls into."""
+    """Returns the band of the statement that a count falls into."""
     return BANDS[sum(1 for start in BAND_STARTS if followers >= start)]
 
 
 def renewed(moment: Moment, cycle: Cycle, event: ThrottleRenewed) -> Iterator[Finding]:
-    """Checks a renewal: only the review moves, and never beyond the end."""
+    """Checks a renewal: the restriction exists and has not ended."""
     running = cycle.active.get(event.surface.value)
     if running is None or running.throttle_id != event.throttle_id:
         if cycle.terms is not None:
@@ -178,7 +178,7 @@ def renewed(moment: Moment, cycle: Cycle, event: ThrottleRenewed) -> Iterator[Fi
 
 
 def ends_at(moment: Moment, running: Restriction) -> int:
-    """Where a restriction ends: as communicated, or earlier if the policy has become milder."""
+    """Returns when (ms) a restriction ends: as published, or earlier by a milder policy."""
     after = moment.present.expires_after if moment.present is not None else None
     if after is None or moment.edition == 1:
         return running.expires_at

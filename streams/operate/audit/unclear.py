@@ -1,9 +1,10 @@
-"""Unclear words: what defers every adverse event of an account until it is settled.
+"""Unclear words of an account: while there is one, every adverse event must wait.
 
-schemas/CONTRACT.md, "Answers, receipts, unclear words".
+schemas/CONTRACT.md, "Answers, receipts, unclear words". An unclear word is a record of an owner or
+operator that could not be applied: refused, or an answer that fits no notice.
 
-Kept are those beyond doubt: (a) `answers` while a cycle is open, (b) one kind a topic at any time,
-and `appeals` for those beyond the sixteen that may be open.
+Only certain cases are kept, by kind: `answers` while a cycle is open, the name of the topic for
+refused account changes and controls, `appeals` for appeals beyond the sixteen that may be open.
 """
 
 from streams.operate.audit.account_state import Account, Cycle, Unclear
@@ -14,7 +15,10 @@ ANSWERS, APPEALS = "answers", "appeals"
 def raise_unclear(
     account: Account, kind: str, place: str, entered_at: int, said_at: int | None
 ) -> None:
-    """Adds an unclear word. A refused record (`said_at` None) counts with its entry."""
+    """Adds an unclear word; times in ms. `said_at` None: its own time is unreadable, entry counts.
+
+    The clock of the answer stops from then on.
+    """
     at = entered_at if said_at is None else said_at
     known = account.unclear.get(kind)
     account.unclear[kind] = Unclear(
@@ -28,7 +32,10 @@ def raise_unclear(
 
 
 def refused_word(account: Account, topic: str, place: str, entered_at: int) -> None:
-    """A word of an owner or operator was refused, and its account is certain."""
+    """Makes a refused record of an owner or operator an unclear word of its account.
+
+    A refused answer becomes one only while a cycle is open that no later answer would have ended.
+    """
     if topic != "consent-answers":
         raise_unclear(account, topic, place, entered_at, None)
         return
@@ -40,13 +47,13 @@ def refused_word(account: Account, topic: str, place: str, entered_at: int) -> N
 def unheard_answer(
     account: Account, cycle: Cycle, place: str, entered_at: int, said_at: int
 ) -> None:
-    """A grant or refusal was ignored, or names a notice that was never in force."""
+    """Makes an answer that was ignored, or that fits no notice, an unclear word of its account."""
     if cycle.open and not _answered_since(cycle, entered_at, said_at):
         raise_unclear(account, ANSWERS, place, entered_at, said_at)
 
 
 def _answered_since(cycle: Cycle, entered_at: int, said_at: int | None) -> bool:
-    """Whether an applied answer would have ended this one, if it had been read after it."""
+    """Returns whether an answer was applied that ends an unclear one of these times (ms)."""
     return any(
         word is not None
         and word.arrived_at >= entered_at
@@ -56,7 +63,7 @@ def _answered_since(cycle: Cycle, entered_at: int, said_at: int | None) -> bool:
 
 
 def answered(account: Account, at: int, entered_at: int) -> None:
-    """A granted or declined was applied: it ends what is older and entered earlier."""
+    """Ends unclear answers that are older than an applied grant or refusal, and entered earlier."""
     known = account.unclear.get(ANSWERS)
     if known is None or entered_at < known.entered_at:
         return
@@ -65,19 +72,19 @@ def answered(account: Account, at: int, entered_at: int) -> None:
 
 
 def applied(account: Account, topic: str, entered_at: int) -> None:
-    """A word of this topic was applied: it ends what was refused there before."""
+    """Ends the unclear words of this topic: one that entered later was applied."""
     known = account.unclear.get(topic)
     if known is not None and entered_at >= known.entered_at:
         account.end_unclear(topic, entered_at)
 
 
 def settled(account: Account, at: int) -> None:
-    """A `settle` ends what is there and not later than its time."""
+    """Applies a `settle` control of time `at` (ms): ends the unclear words that are not later."""
     for kind, known in list(account.unclear.items()):
         if known.newest <= at:
             account.end_unclear(kind, at)
 
 
 def cycle_over(account: Account, at: int) -> None:
-    """The cycle is over, and with it what was unclear about its answers."""
+    """Ends the unclear answers of an account, because the cycle that they concern has ended."""
     account.end_unclear(ANSWERS, at)

@@ -1,9 +1,10 @@
-"""Which word is the newest, as the auditor reckons it by itself.
+"""Decides which word is the newest, independently of the core.
 
-schemas/CONTRACT.md, "Which word is the newest".
+schemas/CONTRACT.md, "Which word is the newest". A word is a record in which an owner, an operator
+or the notifier states something at a stated time; its entry is the instant it came into Kafka.
 
-A word is `applied`, `stale`, a `repeat`, or `open`. It is `open` if the answer depends on something
-that is no longer known here; then nothing is demanded because of it.
+A word is `applied`, `stale`, a `repeat`, or `open`. It is `open` if the decision depends on words
+that the auditor does not know; then the auditor demands nothing because of it.
 """
 
 from collections import deque
@@ -21,33 +22,35 @@ Heard = Literal["applied", "stale", "repeat", "open"]
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """When a word was said: as stated, and as it counts. `entered_at` is its moment of entry."""
+    """The times of a word in milliseconds: the stated one, and its entry into Kafka."""
 
     stated: int
     entered_at: int
 
     @property
     def replaced(self) -> bool:
-        """Whether the stated time is not credible: before 2005, or too far ahead."""
+        """Whether the stated time is not credible: before 2005, or more than PT5M after entry."""
         return self.stated < EARLIEST_TIME_MS or self.stated > self.entered_at + SKEW_MS
 
     @property
     def at(self) -> int:
-        """The time that counts: never later than the entry."""
+        """The time by which words are compared: the stated one, never later than the entry."""
         return self.entered_at if self.replaced else min(self.stated, self.entered_at)
 
     @property
     def last(self) -> int:
-        """The later of stated time and entry: where a pause ends."""
+        """The later of stated time and entry. A pause that this word ends lasts until then."""
         return self.entered_at if self.replaced else max(self.stated, self.entered_at)
 
 
 @dataclass(slots=True)
 class Spoken:
-    """What was heard of one kind: the newest applied, the newest protecting, each stated time.
+    """The words of one kind that were read: the newest applied, the newest protecting, the times.
 
-    Not `complete`: what was said before reading began is unknown. `perhaps`: the newest of those
-    that may or may not count.
+    A word protects if it is in the owner's favour (closed, exempted, declined, withdrawn …).
+    `complete` is false if words from before reading began are unknown. `perhaps` is the time of
+    the newest word of which the auditor cannot tell whether it was applied. `times` has the stated
+    times by word, `newest_of` the newest of each word (its time, its stated time, further fields).
     """
 
     complete: bool = True
@@ -59,36 +62,46 @@ class Spoken:
     newest_of: dict[str, tuple[int, int, str]] = field(default_factory=dict)
 
     def repeats(self, word: str, said: Said, more: str = "") -> bool | None:
-        """Whether this repeats the newest of the same word; None: perhaps an older one."""
+        """Returns whether this repeats the newest of the same word.
+
+        None: it repeats a word that may not be the newest. `more`: further fields to compare.
+        """
         if (said.stated, more) not in self.times.get(word, ()):
             return False
         newest, last = self.newest_of[word][1:], self.times[word][-1]
         return True if newest == last == (said.stated, more) else None
 
     def sure(self, said: Said) -> bool:
-        """Whether nothing unknown can make this word stale."""
+        """Returns whether no word that is unknown here can make this one stale."""
         known = self.complete or said.at >= said.entered_at - SKEW_MS
         return known and said.at >= self.perhaps - SKEW_MS
 
     def stale(self, said: Said, protects: bool) -> bool:
-        """Whether a word comes too late to count."""
+        """Returns whether a word is stale: older than a word that outweighs it.
+
+        One that `protects` may be up to PT5M older than the newest applied; any other must not be
+        older than the newest protecting one.
+        """
         return said.at < (self.newest - SKEW_MS if protects else self.protecting)
 
     def remember(self, word: str, said: Said, more: str = "") -> None:
-        """Notes a word that is applied or stale: it can be repeated."""
+        """Stores the stated time of an applied or stale word, so that `repeats` finds it."""
         kept = self.times.setdefault(word, deque(maxlen=REMEMBERED_WORDS))
         kept.append((said.stated, more))
         if said.at >= self.newest_of.get(word, (-NEVER, 0, ""))[0]:
             self.newest_of[word] = (said.at, said.stated, more)
 
     def apply(self, said: Said, protects: bool) -> None:
-        """Notes a word that counts."""
+        """Records that a word is applied; one that `protects` makes older others stale."""
         self.newest = max(self.newest, said.at)
         if protects:
             self.protecting = max(self.protecting, said.at)
 
     def hear(self, word: str, said: Said, protects: bool, never_stale: bool = False) -> Heard:
-        """Judges a word that has no other condition, and remembers it."""
+        """Judges a word by its times alone, and stores it.
+
+        `protects`: it is in the owner's favour. `never_stale`: it is applied however old it is.
+        """
         if not (protects and said.replaced):
             again = self.repeats(word, said)
             if again is not False:

@@ -1,12 +1,12 @@
-"""The statement of reasons for people: rendered in Chinese and English from templates.
+"""Renders the statement of reasons of a restriction for people, in Chinese and English.
 
-Only the event's machine-readable `statement` goes in, and only closed words, bands, times and ids
-come out: there is no free text and no name. Its JSON Schema is
+The input is the machine-readable `statement` of a `throttle.applied` event; the text has only words
+of closed lists, bands, times and ids, no free text and no name. The statement's JSON Schema is
 `schemas/generated/statement-of-reasons.v1.json`; `dsa` says what each part is called in the
 Transparency Database of the EU's Digital Services Act (article 17).
 
-Times are told in the zone in which the policy writes its own (`from` of the cycle's phase), with
-the offset; on the wire they are UTC.
+Times are written in the time zone of the policy (that of `from` of the cycle's phase), with the
+offset; in events they are UTC.
 """
 
 from datetime import datetime, timedelta, timezone
@@ -27,7 +27,8 @@ LANGUAGES: tuple[Language, ...] = ("zh", "en")
 
 @cache
 def _templates() -> Any:
-    # Every command imports this module, also the worker; only a statement needs the templates.
+    # Every command, also the worker, imports this module, but only a rendered statement needs
+    # Jinja: so it is imported late.
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     return Environment(
@@ -41,9 +42,9 @@ def _templates() -> Any:
 
 
 def zone_of(policy: Policy | None, phase: str) -> timezone:
-    """The zone in which a policy writes the start of a phase.
+    """Returns the time zone in which a policy writes the start of a phase.
 
-    Of a phase that it does not have, the first one's; without a policy, China's.
+    For an unknown phase it is that of the policy's first phase, without a policy that of China.
     """
     phases = () if policy is None else policy.phases
     named = [it for it in phases if it.name == phase] or [*phases]
@@ -52,7 +53,7 @@ def zone_of(policy: Policy | None, phase: str) -> timezone:
 
 
 def render(event: ThrottleApplied, language: Language, zone: timezone | None = None) -> str:
-    """The statement of one restriction, as its owner may read it; `zone` None is China's."""
+    """Renders the statement of one restriction for the account's owner; `zone` None is China's."""
     told_in = zone or zone_of(None, "")
     statement = event.statement
     words = WORDS[language]
@@ -68,7 +69,7 @@ def render(event: ThrottleApplied, language: Language, zone: timezone | None = N
 
 
 def read(text: str | bytes) -> ThrottleApplied:
-    """An event of a restriction from its JSON; UsageError says what is wrong with it."""
+    """Parses a `throttle.applied` event. Raises UsageError, which says what is wrong with it."""
     try:
         return ThrottleApplied.model_validate_json(text)
     except ValidationError as error:
@@ -80,7 +81,7 @@ def read(text: str | bytes) -> ThrottleApplied:
 
 
 def count_words(number: int, language: Language) -> str:
-    """A follower number of a rule as people say it: 50万, 1.5 million; exact, never rounded."""
+    """Writes a follower number as people say it: 50万, 1.5 million; exact, never rounded."""
     if language == "zh":
         return f"{_decimal(number, 10_000)}万" if number >= 10_000 else str(number)
     if number >= 1_000_000 and number % 100_000 == 0:
@@ -89,7 +90,7 @@ def count_words(number: int, language: Language) -> str:
 
 
 def _decimal(number: int, unit: int) -> str:
-    """The number in units, with as many decimals as it has."""
+    """Writes the number in units, with as many decimals as it needs to be exact."""
     whole, rest = divmod(number, unit)
     decimals = str(unit + rest)[1:].rstrip("0")
     return f"{whole}.{decimals}" if decimals else str(whole)

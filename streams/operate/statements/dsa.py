@@ -1,8 +1,8 @@
-"""What each part of a statement is called in the DSA Transparency Database, and what is not filled.
+"""Maps a statement of reasons to the attributes of the DSA Transparency Database.
 
-The database's attributes are those of its API
-(transparency.dsa.ec.europa.eu/page/api-documentation); deploy/statement-of-reasons.md says the same
-to people, and a test holds the two together.
+The attributes are those of the database's API
+(transparency.dsa.ec.europa.eu/page/api-documentation). deploy/statement-of-reasons.md has the same
+tables for people; a test compares the two.
 """
 
 FIELDS_OF_THE_DSA: dict[str, tuple[str, str]] = {
@@ -40,7 +40,7 @@ FIELDS_OF_THE_DSA: dict[str, tuple[str, str]] = {
     "automation.automated_decision": ("automated_decision", "`AUTOMATED_DECISION_FULLY`"),
     "redress": ("–", "article 17(3)(f) wants it told to the owner; the database has no field"),
 }
-"""Our field → the database's field, and how one becomes the other."""
+"""Field of the statement → the database's attribute, and how its value is made."""
 
 NOT_FILLED: dict[str, str] = {
     "category, category_addition, category_specification, category_specification_other": (
@@ -61,4 +61,4 @@ NOT_FILLED: dict[str, str] = {
     "decision_account, end_date_account_restriction": "the account is never suspended or closed",
     "source_identity": "nobody notified: the platform acts by itself",
 }
-"""The database's fields that Byline leaves to who submits, and why."""
+"""The database's attributes that Byline does not fill, each with the reason."""

@@ -1,4 +1,4 @@
-"""The restrictions of one account, from its throttle events: which are in force, which were."""
+"""Collects the restrictions of one account from its throttle events."""
 
 from dataclasses import dataclass, field
 
@@ -11,13 +11,16 @@ from streams.operate.statements import read
 
 @dataclass(slots=True)
 class Restrictions:
-    """Feed it the throttle events of one account, live and shadow, each topic in its order."""
+    """The restrictions of one account.
+
+    Its throttle events, live and shadow, are fed first, those of each topic in order.
+    """
 
     _applied: dict[str, ThrottleApplied] = field(default_factory=dict)
     _lifted: set[str] = field(default_factory=set)
 
     def feed(self, record: Record) -> None:
-        """Take one event; a renewal changes no statement."""
+        """Takes one throttle event. A renewal is ignored: it changes no statement."""
         event = plain_of(record)
         if event.get("event") == Event.THROTTLE_APPLIED:
             applied = read(record.value or b"")
@@ -26,7 +29,10 @@ class Restrictions:
             self._lifted.add(str(event.get("throttle_id")))
 
     def told(self, now: int) -> list[ThrottleApplied]:
-        """Those in force at an instant (ms), live ones first; else those of the last cycle."""
+        """Returns the restrictions in force at `now` (ms), else those of the last cycle.
+
+        Live ones come before shadow ones, then in the order of their events.
+        """
         in_force = [
             it
             for it in self._applied.values()

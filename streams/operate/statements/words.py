@@ -1,4 +1,4 @@
-"""Every closed word of a statement, in both languages; a test holds them complete."""
+"""Translates every closed-list value of a statement; a test checks that none is missing."""
 
 from collections.abc import Mapping
 
