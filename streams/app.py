@@ -20,6 +20,7 @@ from streams.engine.faust_app import EngineApp, build, run
 from streams.engine.process_exit import spawn
 from streams.gauges import follow, refresh
 from streams.instance import Instance, claim
+from streams.metric_series import first_series
 from streams.metrics import Metrics
 from streams.news import News
 from streams.operate.audit.reading import MissingTopicsError
@@ -118,6 +119,8 @@ def create_app(settings: Settings) -> EngineApp:
     instance = claim(settings)
     names = TopicNames(settings.topic_prefix, settings.application_id)
     metrics = Metrics(CollectorRegistry())
+    for name, labels in first_series(policies):
+        metrics.count(name, 0, *labels)
     for policy in policies.values():
         metrics.show(
             "byline_policy_info", 1, policy.platform, str(policy.version), policy.digest[:12]

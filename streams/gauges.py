@@ -86,6 +86,11 @@ def _show_engine(
     dues = [part.next_due_at for part in status.partitions if part.next_due_at is not None]
     overdue = max(0, now - min(dues)) / 1000 if dues else 0.0
     metrics.show("byline_timers_overdue_seconds", overdue)
+    ages = {(name,): one.newest_seconds() for name, one in processor.ages.items()}
+    metrics.show_only(
+        "byline_newest_record_age_seconds",
+        {labels: age for labels, age in ages.items() if age is not None},
+    )
     _show_lag(metrics, status, processor, now)
 
 
@@ -98,6 +103,7 @@ def _show_lag(metrics: Metrics, status: EngineStatus, processor: BylineProcessor
         lag = lags.get(topic)
         metrics.show("byline_topic_lag_records", 0 if lag is None else lag.records, name)
         metrics.show("byline_topic_lag_seconds", 0.0 if lag is None else lag.seconds, name)
+        metrics.show("byline_topic_position", 0 if lag is None else lag.position, name)
         metrics.show("byline_blocked_topic", int(topic in opened), name)
     metrics.show_only(
         "byline_open_transaction_seconds",

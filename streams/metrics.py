@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
 SECONDS_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
@@ -174,6 +174,19 @@ SPECS: tuple[Spec, ...] = (
         "Age of the oldest unread record of an input, hidden ones included.",
         ("topic",),
     ),
+    Spec(
+        "gauge",
+        "byline_topic_position",
+        "How far an input was read: the offsets to read next, summed over our partitions.",
+        ("topic",),
+    ),
+    Spec(
+        "gauge",
+        "byline_newest_record_age_seconds",
+        "Age, by this clock, of an input's newest record applied in the last minute; below 0: this"
+        " clock is behind the broker's; absent: none was applied.",
+        ("topic",),
+    ),
     Spec("gauge", "byline_queued_records", "Records fetched and not yet applied."),
     Spec("counter", "byline_transactions_total", "Transactions committed."),
     Spec("counter", "byline_state_changes_total", "Table changes committed."),
@@ -225,6 +238,9 @@ class Metrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.registry = registry
+        # Memory, CPU, open files, and when the process began: of a worker that keeps dying nothing
+        # else is left.
+        ProcessCollector(registry=registry)
         self._all: dict[str, tuple[Counter | Gauge | Histogram, ...]] = {}
         self._only: dict[str, set[tuple[str, ...]]] = {}
         for spec in SPECS:

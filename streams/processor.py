@@ -26,11 +26,14 @@ from streams.core.model.policy import Policy
 from streams.core.model.ports import Headers
 from streams.core.partition import Partition, PartitionEnvironment
 from streams.engine.processor import FetchedBatch, ProcessorSpec, Scan, StoreSpec, Transaction
+from streams.entry_ages import EntryAges
 from streams.metrics import Metrics
 from streams.news import News
 
 _log = logging.getLogger("streams.processor")
 _JAVA_SEED = 0x9747B28C
+_APPEND_TIME = 1
+"""Kafka's mark of a timestamp that the broker set."""
 
 
 def partitioner(partition_count: int) -> Partitioner:
@@ -96,8 +99,10 @@ class BylinePartition:
         prefix: str,
         metrics: Metrics,
         news: News | None = None,
+        ages: Mapping[str, EntryAges] | None = None,
     ) -> None:
         self.core = partition
+        self._ages = {} if ages is None else ages
         self._names = names
         self._prefix = prefix
         self._metrics = metrics
@@ -121,6 +126,10 @@ class BylinePartition:
 
     def step(self, transaction: Transaction, now: int, batches: Sequence[FetchedBatch]) -> bool:
         """Apply the batches; True when an output waits to be seen."""
+        for batch in batches:
+            ages = self._ages.get(self._names[batch.topic])
+            if ages and batch.records and batch.records[-1].timestamp_type == _APPEND_TIME:
+                ages.note(now, batch.records[-1].timestamp)
         return self.core.step(
             self._on(transaction),
             now,
@@ -175,6 +184,8 @@ class BylineProcessor:
     ) -> None:
         self._rescan = rescan
         self._news = news or News()
+        self.ages: Mapping[str, EntryAges] = {topic.name: EntryAges() for topic in INPUTS}
+        """How old the newest records of each input are when they are applied."""
         self._policies = policies
         self.platforms = tuple(policies)
         self._topics = names
@@ -201,7 +212,7 @@ class BylineProcessor:
         )
         core = Partition(environment, partition, scan, now)
         prefix = self._topics.prefix
-        opened = BylinePartition(core, self._names, prefix, self._metrics, self._news)
+        opened = BylinePartition(core, self._names, prefix, self._metrics, self._news, self.ages)
         for platform in sorted(core.adoption.taken_up & self._policies.keys()):
             policy = self._policies[platform]
             self._news.adopted(platform, policy.version, policy.digest, policy.mode)

@@ -122,7 +122,14 @@ def _follow(chosen: Settings, span: Span, port: int) -> None:
 
     async def run() -> None:
         following = asyncio.ensure_future(
-            _audit(chosen, span, found, follow=True, progress=metrics.progress)
+            _audit(
+                chosen,
+                span,
+                found,
+                follow=True,
+                progress=metrics.progress,
+                caught_up=metrics.caught_up,
+            )
         )
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, following.cancel)
         with suppress(asyncio.CancelledError):

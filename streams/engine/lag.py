@@ -20,11 +20,15 @@ Key = tuple[str, int]
 
 @dataclass(frozen=True, slots=True)
 class TopicLag:
-    """The lag of a topic: the sum of records, and the longest time, over our partitions."""
+    """The lag of a topic: the sum of records, and the longest time, over our partitions.
+
+    `position`: the sum of the offsets to read next.
+    """
 
     topic: str
     records: int
     seconds: float
+    position: int = 0
 
 
 @dataclass(slots=True)
@@ -86,7 +90,8 @@ class LagBook:
             lags = [self._of(topic, one, clock_now, now) for one in own]
             records = sum(records for records, _ in lags)
             seconds = max((seconds for _, seconds in lags), default=0.0)
-            found.append(TopicLag(topic, records, round(seconds, 3)))
+            position = sum(one.reads.get(topic, 0) for one in own)
+            found.append(TopicLag(topic, records, round(seconds, 3), position))
         return tuple(found)
 
     def _of(self, topic: str, inputs: Inputs, clock_now: int, now: float) -> tuple[int, float]:

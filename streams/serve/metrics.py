@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.core import GaugeMetricFamily
 from sqlalchemy import Engine
 
@@ -109,7 +109,8 @@ def _add_system(gauges: Mapping[str, GaugeMetricFamily], it: System, now: int) -
 
 
 def registry_of(engine: Engine, clock: Callable[[], int], within_ms: int) -> CollectorRegistry:
-    """A registry with these alone."""
+    """A registry with these, and what its process takes."""
     registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
     registry.register(IndexMetrics(engine, clock, within_ms))
     return registry

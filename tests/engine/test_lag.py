@@ -36,14 +36,14 @@ def test_the_oldest_record_that_waits_says_how_old_it_is() -> None:
     book, one = LagBook(), part()
     record = SimpleNamespace(offset=10, timestamp=50_000, timestamp_type=1, key=b"", value=b"")
     one.receive(QueuedBatch(one.queues["t"], FetchedBatch("t", 0, 10, 11, [record], 12), 1))
-    assert lag(book, one, clock_now=57_000) == TopicLag("t", 2, 7.0)
+    assert lag(book, one, clock_now=57_000) == TopicLag("t", 2, 7.0, position=10)
 
 
 def test_what_was_read_since_the_last_look_is_behind_no_more() -> None:
     book, one, now = LagBook(), part(), time.monotonic()
     book.note(("t", 0), 10, 20, now - 1.0)
     one.reads["t"] = 20
-    assert lag(book, one) == TopicLag("t", 0, 0.0)
+    assert lag(book, one) == TopicLag("t", 0, 0.0, position=20)
 
 
 def test_reading_on_moves_the_beginning_of_the_lag() -> None:

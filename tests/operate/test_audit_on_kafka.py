@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 import sys
+import time
 import urllib.request
 from pathlib import Path
 
@@ -86,6 +87,10 @@ def test_a_followed_audit_shows_a_planted_record_and_stops_when_told(
         sound = scraped(port)
         assert sum(it for name, it in sound.items() if "breaches_total" in name) == 0
         assert sound["byline_audit_accounts"] == 30
+        as_of = "byline_audit_as_of_timestamp_seconds"
+        until(lambda: scraped(port).get(as_of, 0) > time.time() - 30, 60, "all is read")
+        first = scraped(port)[as_of]
+        until(lambda: scraped(port)[as_of] > first, 30, "a quiet log is looked at again")
         assert errors.read_text() == ""
 
         records = asyncio.run(committed(lives, "throttles"))

@@ -6,11 +6,14 @@ ends, because the last offsets of a topic may be transaction markers.
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from aiokafka import TopicPartition
+from aiokafka.errors import KafkaError
 
 from schemas.topics import DECISIONS
 from streams.kafka.consumer import TolerantConsumer
@@ -31,6 +34,8 @@ BUFFERED = 20_000
 """How many records of one topic's partition may be buffered before reading it is paused."""
 EARLIER_MS = MINUTE
 """How much earlier (ms) than asked reading begins, so that no transaction is cut in two."""
+LOOK_SECONDS = 5.0
+"""How often a followed audit asks where the log ends."""
 LAG_MS = 24 * HOUR
 """How much earlier (ms) reading of inputs begins: a worker may have read them late."""
 
@@ -195,13 +200,15 @@ async def audit_topics(
     follow: bool = False,
     require_approvals: bool = False,
     progress: Callable[[Auditor], None] = lambda _: None,
+    caught_up: Callable[[float], None] = lambda _: None,
     partitions: int | None = None,
 ) -> Auditor:
     """Audits the span, then, with `follow`, everything that is written later, without an end.
 
     `found` is called with breaches as they are found; `progress` with the auditor, after each step
-    of following or once at the end. `partitions`: how many of each topic are read; None: all. An
-    open transaction that hides a topic's end is named in `Auditor.hidden`.
+    of following or once at the end; `caught_up`, some seconds apart, with the instant (seconds UTC)
+    up to which the decision log was read. `partitions`: how many of each topic are read; None: all.
+    An open transaction that hides a topic's end is named in `Auditor.hidden`.
 
     Raises:
         MissingTopicsError: topics do not exist.
@@ -233,11 +240,41 @@ async def audit_topics(
             auditor.hidden = str(error)
         progress(auditor)
         return auditor
+    look = _Look(reader, logs)
     while True:
         await _step(reader, auditor)
         found(auditor.breaches())
         progress(auditor)
+        instant = await look.caught_up()
+        if instant is not None:
+            caught_up(instant)
         reader.pace(auditor)
+
+
+class _Look:
+    """Whether a followed log has been read to its end; Kafka is asked every few seconds."""
+
+    def __init__(self, reader: Reader, logs: list[TopicPartition]) -> None:
+        self._reader, self._logs = reader, logs
+        self._ends: dict[Any, int] = {}
+        self._instant = 0.0
+        self._asked_at = -LOOK_SECONDS
+
+    async def caught_up(self) -> float | None:
+        """The instant of the last look, once all that lay in the log then has been read."""
+        now = asyncio.get_running_loop().time()
+        if not self._ends and now - self._asked_at >= LOOK_SECONDS:
+            self._asked_at, self._instant = now, time.time()
+            with suppress(KafkaError, OSError, TimeoutError):
+                async with asyncio.timeout(LOOK_SECONDS):
+                    self._ends = await self._reader.ends(self._logs)
+        if not self._ends:
+            return None
+        positions = await self._reader.positions()
+        if any(positions.get(it, end) < end for it, end in self._ends.items()):
+            return None
+        self._ends = {}
+        return self._instant
 
 
 async def _step(

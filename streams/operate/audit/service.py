@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Sequence
 
-from prometheus_client import CollectorRegistry, Counter, Gauge
+from prometheus_client import CollectorRegistry, Counter, Gauge, ProcessCollector
 
 from streams.operate.audit.auditor import Auditor
 from streams.operate.audit.records import Breach
@@ -36,6 +36,14 @@ class Metrics:
             "The instant up to which the slowest partition with decisions has been judged.",
             registry=registry,
         )
+        # Shown from the first time on: 0 would be 1970.
+        self.as_of = Gauge(
+            "byline_audit_as_of_timestamp_seconds",
+            "All that the decision log held then has been read; absent until all was read once.",
+            registry=None,
+        )
+        self._registry, self._caught_up = registry, False
+        ProcessCollector(registry=registry)
         for name, rule in RULES.items():
             self.breaches.labels(str(rule.invariant), name)
 
@@ -58,3 +66,10 @@ class Metrics:
         self.accounts.set(sum(len(partition.accounts) for partition in partitions))
         judged = [it.replay_order.last_now for it in partitions if it.replay_order.last_now]
         self.judged_at.set(min(judged, default=0) / 1000)
+
+    def caught_up(self, instant: float) -> None:
+        """Shows that all that lay in the log at an instant (seconds UTC) has been read."""
+        self.as_of.set(instant)
+        if not self._caught_up:
+            self._registry.register(self.as_of)
+            self._caught_up = True

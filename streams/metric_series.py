@@ -1,0 +1,69 @@
+"""Which values each label of a worker's metrics takes, and which series begin at nought.
+
+Every list is closed, so that nobody who writes to a topic can make series. A counter that an alert
+watches begins at nought with the worker: Prometheus sees no rise where the first value is 1.
+"""
+
+from collections.abc import Collection, Iterator, Mapping
+from itertools import product
+
+from schemas.enums import ADVERSE_EVENTS, Deferral, Event, Ignored, Mode, Refused, Switch
+from schemas.events import EVENT_REASONS
+from schemas.topics import INPUTS
+from streams.core.limits.guards import Guard
+
+TOPICS = tuple(topic.name for topic in INPUTS)
+CONSENT = ("yes", "no")
+_GROUNDS = tuple(sorted({str(ground) for grounds in EVENT_REASONS.values() for ground in grounds}))
+
+LABEL_VALUES: Mapping[str, tuple[str, ...]] = {
+    "topic": TOPICS,
+    "event": tuple(map(str, Event)),
+    "mode": (str(Mode.SHADOW), str(Mode.ENFORCE)),
+    "by": tuple(map(str, Deferral)),
+    "guard": tuple(map(str, Guard)),
+    "switch": tuple(map(str, Switch)),
+    "state": ("recovering", "running", "suspended"),
+    "consent": CONSENT,
+}
+"""Label -> all values there are, whatever the metric."""
+
+REASON_VALUES: Mapping[str, tuple[str, ...]] = {
+    "byline_ignored_inputs_total": tuple(map(str, Ignored)),
+    "byline_dead_letters_total": tuple(map(str, Refused)),
+    "byline_refusal_guard_trips_total": tuple(map(str, Refused)),
+    "byline_events_total": _GROUNDS,
+    "byline_refetches_total": ("gap", "tail"),
+}
+"""Metric -> the values of its label `reason`."""
+
+BOUNDED_BY: Mapping[str, str] = {
+    "platform": "the policy files of this worker",
+    "scope": "the policy files of this worker, and * for all",
+    "version": "the policy files of this worker",
+    "digest": "the policy files of this worker",
+    "producer_id": "transactions that are open now: at most one a partition of an input",
+}
+"""Label -> what bounds its values, where the list is not ours."""
+
+_CHECKED = (Event.INVITATION_ISSUED, Event.INVITATION_DELIVERED, Event.INVITATION_UNDELIVERABLE)
+_ANSWERED = (Event.CONSENT_GRANTED, Event.CONSENT_DECLINED)
+
+
+def first_series(platforms: Collection[str]) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Metric and labels of each series that a worker shows from its start, at nought."""
+    for topic in TOPICS:
+        yield "byline_inputs_total", (topic,)
+        yield "byline_name_fields_total", (topic,)
+        for reason in Refused:
+            yield "byline_dead_letters_total", (topic, str(reason))
+    for platform in platforms:
+        for guard in Guard:
+            yield "byline_guard_trips_total", (platform, str(guard))
+        for event in sorted(ADVERSE_EVENTS):
+            yield "byline_deferrals_total", (platform, str(event), str(Deferral.CAP))
+        for topic, consent in product(("consent-answers", "account-changes", "controls"), CONSENT):
+            yield "byline_unclear_words_total", (platform, topic, consent)
+        for event in (*_CHECKED, *_ANSWERED):
+            for ground in EVENT_REASONS[event]:
+                yield "byline_events_total", (platform, str(event), str(ground), str(Mode.ENFORCE))

@@ -1,0 +1,60 @@
+"""The pages of a worker, the index and the auditor, drawn without Kafka."""
+
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+
+from streams.metric_series import first_series
+from streams.metrics import SPECS, Metrics
+from streams.operate.audit.service import Metrics as AuditMetrics
+from streams.serve.metrics import NAMES
+
+PROCESS = (
+    "process_cpu_seconds_total",
+    "process_open_fds",
+    "process_resident_memory_bytes",
+    "process_start_time_seconds",
+)
+
+
+def worker_page() -> str:
+    """A worker's page from its start, with every metric of the list shown once."""
+    metrics = Metrics(CollectorRegistry())
+    for name, labels in first_series(["weibo", "zhihu"]):
+        metrics.count(name, 0, *labels)
+    for spec in SPECS:
+        values = [f"{label}-1" for label in spec.labels]
+        if spec.kind == "counter":
+            metrics.count(spec.name, 1, *values)
+        elif spec.kind == "gauge":
+            metrics.show(spec.name, 1, *values)
+        else:
+            metrics.observe(spec.name, 0.2)
+    return generate_latest(metrics.registry).decode()
+
+
+def auditor_page() -> str:
+    """A followed audit's page, once it has read all."""
+    registry = CollectorRegistry()
+    AuditMetrics(registry).caught_up(1_700_000_000.0)
+    return generate_latest(registry).decode()
+
+
+def exported() -> set[str]:
+    """Every name that one of the three shows, in a query's form."""
+    samples = {
+        sample.name
+        for page in (worker_page(), auditor_page())
+        for family in text_string_to_metric_families(page)
+        for sample in family.samples
+        if not sample.name.endswith("_created")
+    }
+    return samples | NAMES.keys()
+
+
+def kept(folder: Path, name: str, page: str) -> Path:
+    """The page in a file."""
+    file = folder / f"{name}.txt"
+    file.write_text(page)
+    return file

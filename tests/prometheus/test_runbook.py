@@ -1,0 +1,68 @@
+"""Each alert has its heading in the runbook, and each command there can be typed."""
+
+import re
+import shlex
+from typing import Any
+
+import pytest
+import typer
+from typer._click.exceptions import UsageError
+
+from streams.cli.program import program_of
+from tests.prometheus.rules import ROOT, alerts
+
+RUNBOOK = (ROOT / "deploy/runbook.md").read_text()
+PAGES: frozenset[str] = frozenset()
+"""Headings that belong to no alert."""
+PARTS = ("Means", "Owners", "Look at", "Do", "Ends")
+SECTIONS = dict(re.findall(r"^### (.+)\n((?:(?!^#).*\n)*)", RUNBOOK, re.M))
+
+
+def _commands() -> list[str]:
+    """Each `byline …` of a block or between backticks that is more than the name of a command."""
+    blocks = "".join(re.findall(r"```sh\n(.*?)```", RUNBOOK, re.S))
+    inline = re.findall(r"`([^`]+)`", re.sub(r"```.*?```", "", RUNBOOK, flags=re.S))
+    lines = [*blocks.splitlines(), *(" ".join(it.split()) for it in inline)]
+    return sorted({line.partition(" #")[0].strip() for line in lines if line.startswith("byline ")})
+
+
+def _parse(words: list[str]) -> None:
+    """Parse as the program would, and run nothing. Raises what typer says of a wrong line."""
+    command: Any = typer.main.get_command(program_of())
+    context, rest = None, words
+    while hasattr(command, "resolve_command"):
+        context = command.make_context(command.name, rest, parent=context)
+        taken = [*getattr(context, "_protected_args", ()), *context.args]
+        _, found, rest = command.resolve_command(context, taken)
+        assert found is not None
+        command = found
+    command.make_context(command.name, rest, parent=context)
+
+
+def test_every_alert_has_its_heading_and_every_heading_an_alert() -> None:
+    assert SECTIONS.keys() - PAGES == alerts().keys()
+    for rule in alerts().values():
+        anchor = rule["annotations"]["runbook"].partition("#")[2]
+        assert anchor in {heading.lower() for heading in SECTIONS}
+
+
+@pytest.mark.parametrize("alert", alerts())
+def test_a_heading_says_what_it_means_for_whom_and_what_to_do(alert: str) -> None:
+    assert tuple(re.findall(r"^\* \*\*(.+?):\*\*", SECTIONS[alert], re.M)) == PARTS
+    assert "`" in SECTIONS[alert]
+
+
+@pytest.mark.parametrize("line", _commands())
+def test_every_command_of_the_runbook_can_be_typed(line: str) -> None:
+    _parse(shlex.split(line)[1:])
+
+
+def test_a_command_that_is_not_there_is_told() -> None:
+    for line in ("topics unblock", "worklist nobody", "switch adverse-off on", "status --loud"):
+        with pytest.raises(UsageError):
+            _parse(line.split())
+
+
+def test_every_link_within_the_runbook_leads_to_a_heading() -> None:
+    for target in re.findall(r"\]\(#([^)]+)\)", RUNBOOK):
+        assert target in {heading.lower() for heading in SECTIONS}
