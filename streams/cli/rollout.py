@@ -12,7 +12,8 @@ from streams.index.fresh import freshness
 from streams.operate.errors import UsageError
 from streams.policies.scalars import format_duration, parse_duration
 from streams.rollout.cohorts import WITHIN, Rate
-from streams.rollout.status import Compared, Group, Status, Verdict, percent, status
+from streams.rollout.comparison import Compared, Group
+from streams.rollout.status import Status, Verdict, percent, status
 
 app = typer.Typer(no_args_is_help=True, help="Whether a roll-out may go on; nothing is done.")
 GOOD = (Verdict.GO_ON, Verdict.NOTHING)

@@ -42,7 +42,8 @@ RATES = 3
 ALARM = RATES / FALSE_ALARM
 """The wealth at which a rate of three is called higher."""
 
-EFFECTS: tuple[tuple[float, float], ...] = ((1.5, 0.25), (2.0, 0.5), (4.0, 0.25))
+DOUBLING, ITS_SHARE = 2.0, 0.5
+EFFECTS: tuple[tuple[float, float], ...] = ((1.5, 0.25), (DOUBLING, ITS_SHARE), (4.0, 0.25))
 """How many times higher, and the share of the stake on it. A doubling is what is looked for."""
 
 FIRST_GUESS, GUESSED_FROM = 1, 10
@@ -125,20 +126,20 @@ def rates_around(p: float, effect: float, sizes: Sizes) -> tuple[float, float]:
     return ((before + new) * p - new * most) / before, most
 
 
-def blocks_needed(base: float, sizes: Sizes, effect: float = 2.0) -> int:
-    """Blocks until a rate that is so many times a base rate is found in 80 of 100 roll-outs.
+def blocks_needed(base: float, sizes: Sizes) -> int:
+    """Blocks until a rate that is twice a base rate is found in 80 of 100 roll-outs.
 
     The logarithm of the wealth is taken for a walk with the drift and variance of one block under
     these rates, that has to climb to ALARM from its share of the stake.
     """
     a = max(base, LOWEST_BASE)
-    b = min(effect * a, (1 + a) / 2)
+    b = min(DOUBLING * a, (1 + a) / 2)
     p = (sizes.before * a + sizes.new * b) / sum(sizes)
     drift = variance = 0.0
     for count, rate in ((sizes.before, a), (sizes.new, b)):
         won, lost = log(rate / p), log((1 - rate) / (1 - p))
         drift += count * (rate * won + (1 - rate) * lost)
         variance += count * rate * (1 - rate) * (won - lost) ** 2
-    climb = log(ALARM / max(share for each, share in EFFECTS if each <= max(effect, 1.5)))
+    climb = log(ALARM / ITS_SHARE)
     spread = POWER_QUANTILE * sqrt(variance)
     return ceil(((spread + sqrt(spread**2 + 4 * drift * climb)) / (2 * drift)) ** 2)

@@ -16,8 +16,8 @@ from streams.index.overview import overview
 from streams.index.states import feed_beside, partition_count
 from streams.operate.account_states import States
 from streams.shadow.against import BacktestReport, Compared, against
-from streams.shadow.said import Said, said
-from streams.shadow.trial import Trial, in_shadow, tried, unproven
+from streams.shadow.said import Said, said, unproven
+from streams.shadow.trial import Trial, in_shadow, tried
 
 ASSESSMENT = "impact_assessment"
 """The one missing fact without which it can still be said who would be restricted."""

@@ -113,3 +113,24 @@ def invited(connection: Connection, platform: str, start: int, end: int) -> int:
         cycles.c.issued_at < end,
     )
     return connection.scalar(statement) or 0
+
+
+def unproven(connection: Connection, platform: str, accounts: Iterable[str]) -> tuple[int, int]:
+    """Of accounts: how many were ever sent a live notice, and the newest of how many of these has
+    no proof of delivery, because it failed or nobody ever heard of it.
+    """
+    cycles = tables.cycles
+    mine = select(
+        cycles.c.account, cycles.c.cycle, cycles.c.delivered_at, cycles.c.undeliverable_at
+    ).where(
+        cycles.c.platform == platform,
+        cycles.c.mode == Mode.ENFORCE,
+        cycles.c.issued_at.is_not(None),
+    )
+    newest: dict[str, tuple[int, bool]] = {}
+    for account, cycle, delivered, failed in connection.execute(mine):
+        if cycle >= newest.get(account, (0, False))[0]:
+            proof = delivered is not None and (failed is None or failed < delivered)
+            newest[account] = (cycle, proof)
+    told = [newest[name] for it in accounts if (name := f"{platform}:{it}") in newest]
+    return len(told), sum(not proof for _, proof in told)

@@ -7,7 +7,7 @@ do not age meanwhile. Nothing is sent anywhere.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import msgspec
@@ -241,24 +241,3 @@ def horizon(policy: Policy, accounts: int, now: int) -> int:
         if cap:
             longest += -(-accounts // cap) * length
     return min(longest, LONGEST)
-
-
-def unproven(connection: Connection, platform: str, accounts: Iterable[str]) -> tuple[int, int]:
-    """Of accounts: how many were ever sent a live notice, and the newest of how many of these has
-    no proof of delivery, because it failed or nobody ever heard of it.
-    """
-    cycles = tables.cycles
-    mine = select(
-        cycles.c.account, cycles.c.cycle, cycles.c.delivered_at, cycles.c.undeliverable_at
-    ).where(
-        cycles.c.platform == platform,
-        cycles.c.mode == Mode.ENFORCE,
-        cycles.c.issued_at.is_not(None),
-    )
-    newest: dict[str, tuple[int, bool]] = {}
-    for account, cycle, delivered, failed in connection.execute(mine):
-        if cycle >= newest.get(account, (0, False))[0]:
-            proof = delivered is not None and (failed is None or failed < delivered)
-            newest[account] = (cycle, proof)
-    told = [newest[name] for it in accounts if (name := f"{platform}:{it}") in newest]
-    return len(told), sum(not proof for _, proof in told)

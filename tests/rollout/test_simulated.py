@@ -4,7 +4,6 @@ from itertools import product
 
 import pytest
 
-from streams.rollout import sequential
 from streams.rollout.sequential import (
     ALARM,
     EFFECTS,
@@ -80,14 +79,3 @@ def test_once_higher_it_stays_so() -> None:
         bet.take("", 1, 0)
     assert bet.alarm
     assert bet.wealth < 1 < most == bet.most
-
-
-def test_strata_have_rates_of_their_own() -> None:
-    mixed, apart = Bet(Sizes()), Bet(Sizes())
-    for _ in range(200):
-        mixed.take("", 0, 0)
-        apart.take("rare", 0, 0)
-        mixed.take("", 1, 1)
-        apart.take("common", 1, 1)
-    assert sequential.ALARM == ALARM
-    assert apart.most < ALARM

@@ -6,6 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from rich.cells import cell_len
 from sqlalchemy import Engine
 
 from schemas.enums import Mode
@@ -13,7 +14,8 @@ from streams.core.model.ids import bucket
 from streams.core.model.policy import Phase
 from streams.index.database import FILE_NAME, reading
 from streams.index.fresh import Fresh
-from streams.rollout.cohorts import Rate
+from streams.rollout.cohorts import Change, Cohorts, LetIn, Rate, Version
+from streams.rollout.comparison import compared
 from streams.rollout.status import Status, Verdict, status
 from streams.settings_checks import variable
 from tests.cli.conftest import Byline
@@ -164,6 +166,28 @@ def test_a_phase_with_nobody_from_before_holds(tmp_path: Path) -> None:
     assert any("nobody was let in before in phase second" in it for it in found.why), found.why
 
 
+def test_phases_are_never_mixed() -> None:
+    """A phase in which more bounce has most of the new ones; in neither phase anything is worse."""
+    chance = random.Random(SEED)
+
+    def group(count: int, share: float) -> list[LetIn]:
+        drawn = [{Rate.UNDELIVERED: 1} if chance.random() < share else {} for _ in range(count)]
+        return [LetIn(f"weibo:u{at}", 0, 1, first) for at, first in enumerate(drawn)]
+
+    common, rare = (
+        Cohorts(group(400, 0.05), group(40, 0.05)),
+        Cohorts(group(40, 0.5), group(400, 0.5)),
+    )
+    change = Change(PLATFORM, Version(1, 10, "enforce", 0, 0), Version(2, 20, "enforce", 0, 1))
+
+    def alarm(groups: dict[str, Cohorts]) -> bool:
+        return compared(Rate.UNDELIVERED, groups, change, 3 * DAY, 3 * DAY).higher
+
+    assert not alarm({"common": common, "rare": rare})
+    mixed = Cohorts([*rare.before, *common.before], [*common.new, *rare.new])
+    assert alarm({"all": mixed}), "what mixing them would have said"
+
+
 def test_another_version_compares_by_the_version_and_the_raise_can_be_asked_for(
     tmp_path: Path,
 ) -> None:
@@ -220,3 +244,24 @@ def test_the_command_says_it_in_words_in_json_and_by_its_exit_code(
     other = byline("rollout", "status", "--platform", "zhihu")
     assert other.code == 0
     assert byline("rollout", "status", "--within", "soon").code == 2
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_a_fresh_index_and_nothing_worse_is_exit_0_and_the_table_folds(
+    width: int, byline: Byline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable("data_dir"), str(tmp_path))
+    monkeypatch.setattr("streams.cli.output.PLAIN_WIDTH", width)
+    played = lived(150, 150, THIRD, THIRD)
+    (tmp_path / "byline").mkdir()
+    engine = empty(tmp_path / "byline", FILE_NAME)
+    write(engine, played.records())
+    engine.dispose()
+    monkeypatch.setattr("streams.cli.rollout.now_ms", lambda: played.now)
+    told = byline("rollout", "status")
+    assert told.code == 0, told.out
+    assert "weibo: go on" in told.out
+    table = told.out.partition("roll-outs\n")[2].splitlines()
+    assert len(table) >= 4
+    assert max(cell_len(it) for it in table) <= width
+    assert "of 150" in told.out
