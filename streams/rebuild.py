@@ -28,9 +28,8 @@ from streams.operate.audit.reading import read_to_end
 from streams.operate.clients import admin_client, consumer
 from streams.operate.errors import UsageError
 from streams.operate.losses import Losses, losses
-from streams.operate.recorded import RecordedPartition
-from streams.operate.replay import ReplayError
-from streams.processor import partitioner
+from streams.replay.recorded import Clients, RecordedPartition
+from streams.replay.records import ReplayError
 from streams.settings import Settings
 from streams.stop_worker import ExitCode, StopWorker
 from streams.upkeep import offline
@@ -84,7 +83,7 @@ async def rebuild(settings: Settings, disks: list[Path], *, yes: bool) -> Rebuil
     held = _on_disks(settings, disks, spec)
     sources = []
     for number in range(count):
-        sources.append(await _source(settings, names, held.get(number, []), number, count, texts))
+        sources.append(await _source(settings, held.get(number, []), number, count, texts))
     missing = [it.partition for it in sources if it.state is None]
     if missing:
         return Rebuilt(tuple(sources), await losses(settings, frozenset(missing)))
@@ -113,15 +112,14 @@ def _on_disks(settings: Settings, disks: list[Path], spec: ProcessorSpec) -> dic
 
 async def _source(
     settings: Settings,
-    names: TopicNames,
     held: list[Disk],
     number: int,
     count: int,
     texts: Mapping[str, bytes],
 ) -> Source:
-    replay = RecordedPartition(settings, names, number, count, texts, partitioner(count))
     async with AsyncExitStack() as stack:
-        last = await replay.last_of_log(stack)
+        replay = RecordedPartition(settings, Clients(settings, stack), number, count, texts)
+        last = await replay.last_of_log()
         if last is None:
             # No state either: what was read had no effect, and has none when it is read again.
             nothing: dict[str, dict[bytes, bytes]] = {store: {} for store in STORES}
@@ -132,7 +130,7 @@ async def _source(
             if (chain.number, chain.previous) == last:
                 return Source(number, f"disk {disk.path}", disk.checkpoint, disk.state)
         try:
-            await replay.run(stack)
+            await replay.run()
         except ReplayError as error:
             return Source(number, "lost", why=str(error))
         done = replay.replay

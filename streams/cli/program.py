@@ -16,6 +16,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "send": ("send",),
     "audit": ("audit",),
     "backtest": ("backtest",),
+    "replay": ("replay",),
     "people": ("worklist", "statement"),
     "index": ("index",),
     "explain": ("explain",),

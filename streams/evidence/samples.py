@@ -15,10 +15,8 @@ from typing import Any
 
 import msgspec
 
-from schemas.topics import TopicNames
-from streams.operate.recorded import RecordedPartition, Transaction
-from streams.operate.replay import RecordsGoneError, ReplayError
-from streams.processor import partitioner
+from streams.replay.recorded import Clients, RecordedPartition, Transaction
+from streams.replay.records import RecordsGoneError, ReplayError
 from streams.settings import Settings
 
 
@@ -82,30 +80,28 @@ async def rederive(
 
     `count`: how many partitions there are. `texts`: the canonical policies by digest.
     """
-    names = TopicNames(settings.topic_prefix, settings.application_id)
     by_partition: dict[int, list[Sample]] = defaultdict(list)
     for it in samples:
         by_partition[it.partition].append(it)
-    for number, mine in sorted(by_partition.items()):
-        recorded = RecordedPartition(settings, names, number, count, texts, partitioner(count))
-        await _anew(recorded, mine)
+    async with AsyncExitStack() as stack:
+        clients = Clients(settings, stack)
+        for number, mine in sorted(by_partition.items()):
+            await _anew(RecordedPartition(settings, clients, number, count, texts), mine)
 
 
 async def _anew(recorded: RecordedPartition, mine: list[Sample]) -> None:
     seen: set[int] = set()
     failed, why = Anew.OTHERWISE, "the log that was read again ends before it"
-    async with AsyncExitStack() as stack:
-        await recorded.last_of_log(stack)
-        try:
-            await recorded.run(stack, lambda transaction: seen.update(_numbers(transaction)))
-        except RecordsGoneError as error:
-            failed, why = Anew.NOT_POSSIBLE, str(error)
-        except ReplayError as error:
-            why = str(error)
+    try:
+        await recorded.run(lambda transaction: seen.update(_numbers(transaction)))
+    except RecordsGoneError as error:
+        failed, why = Anew.NOT_POSSIBLE, str(error)
+    except ReplayError as error:
+        why = str(error)
     for it in mine:
         it.anew, it.why = (Anew.SAME, None) if it.number in seen else (failed, why)
 
 
 def _numbers(transaction: Transaction) -> Iterable[int]:
-    for _, value in transaction:
-        yield msgspec.json.decode(value or b"null")["number"]
+    for record in transaction:
+        yield msgspec.json.decode(record.value or b"null")["number"]

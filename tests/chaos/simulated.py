@@ -20,10 +20,10 @@ from schemas.inputs import INPUT_MODELS
 from schemas.topics import CHANGELOGS, DEAD_LETTERS, DECISIONS, INPUTS, OUTPUTS, STORES
 from streams.core.partition import Partition, PartitionEnvironment
 from streams.policies import load_policies
+from streams.replay.following import Tables
 from tests.chaos import lives, sending, traffic
 from tests.chaos.book import Book, bare
 from tests.chaos.grounds import POLICIES, PREFIX
-from tests.chaos.replaying import Ledger
 from tests.chaos.sending import Sender
 from tests.chaos.traffic import Rates, Traffic
 from tests.core.given import Record as InputRecord
@@ -119,7 +119,7 @@ class Worker:
 
     def __init__(self, book: Book, partition: int, traffic: Traffic, dice: Random) -> None:
         self._book, self._number, self._traffic, self._dice = book, partition, traffic, dice
-        self._ledger = Ledger()
+        self._ledger = Tables()
         self._core: Partition | None = None
         self._next = dict.fromkeys(INPUT_MODELS, 0)
         self._sealed = dict(self._next)
@@ -193,7 +193,9 @@ class Worker:
         assert self._core is not None
         reads = {PREFIX + name: after for name, after in self._next.items()}
         self._core.before_commit(self._ledger, now, reads)
-        for name, (key, value, headers) in self._ledger.keep():
+        sent, self._ledger.sent, self._ledger.touched = self._ledger.sent, [], False
+        self._ledger.asked.clear()
+        for name, key, value, headers in sent:
             home = 0 if name == "switches" else self._number
             append(self._book, name, home, key, value, now / 1000, dict(headers))
             if name in EVENTS and key is not None:

@@ -52,6 +52,7 @@ def test_the_demo_plays_on_a_real_kafka_and_leaves_nothing_behind(tmp_path: Path
     try:
         looked = in_a_new_shell(told.partition("\n")[2])
         assert looked.returncode == 0, looked.stderr
+        assert "4 of 4 partitions identical, byte for byte" in looked.stdout
         # On a busy machine the worker may be slower than whoever looks.
         again = in_a_new_shell(told.partition("\n")[2]) if "no such" in looked.stdout else looked
         (event,) = [line for line in again.stdout.splitlines() if "wechat:by-hand" in line]

@@ -18,6 +18,7 @@ from streams.operate.audit.head import Head, anchor_of
 from streams.settings import Settings
 from tests.cli.conftest import Byline
 from tests.operate.lives import START, committed, lives, now, produce
+from tests.replay import commanded
 
 __all__ = ["lives"]
 pytestmark = pytest.mark.kafka
@@ -59,6 +60,8 @@ def test_evidence_is_what_lies_in_the_topics_and_a_changed_log_is_found(
     private, public = key_pair(tmp_path)
     sound(lives, byline, tmp_path, private, public)
     anchored(byline, tmp_path)
+    commanded.alike(lives, byline)
+    commanded.changed_or_gone(lives, byline)
     log = asyncio.run(committed(lives, "decisions"))
     record = next(it for it in log if b'"kind":"decision"' in it.value)
     forged = record.value.replace(b'"followers":2000', b'"followers":2001')

@@ -24,6 +24,7 @@ SHOWN_FAULTS = 5
 COMMANDS = """\
 byline topics check
 byline policy show wechat
+byline replay
 now=$(date -u +%FT%TZ)
 who='"platform": "wechat", "account_id": "by-hand", "observed_at": "'$now'"'
 echo "{$who, \\"category\\": \\"财经\\"}" | byline send category-changes

@@ -1,20 +1,30 @@
 """Recomputing: recorded inputs and the decision log give the same outputs, byte for byte.
 
-`recompute` knows of a partition only what Kafka keeps: its inputs by topic and offset, its decision
-log, and the policies by digest. It follows the steps that each transaction names.
+`recompute` is the product's own replay (`streams/replay`) over what Kafka keeps of a partition: its
+inputs by topic and offset, its decision log, and the policies by digest.
 """
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import NamedTuple
 
-import msgspec
-
-from schemas.inputs import FIRST_EDITION_ORDER
+from schemas.inputs import INPUT_MODELS
 from streams.core.model.policy import Policy
 from streams.core.model.ports import InputRecord
-from streams.core.partition import ORDER, Partition, PartitionEnvironment
-from tests.core.invariants.follower import instant
-from tests.core.invariants.world import Memory, Output
+from streams.core.partition import Partition, PartitionEnvironment
+from streams.replay.following import TRANSACTION, Replay
+from streams.replay.records import RecordsInMemory
+from tests.core.invariants.world import Output
+
+
+class _Logged(NamedTuple):
+    """A record of the decision log."""
+
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    timestamp: int = 0
+    timestamp_type: int = 0
 
 
 def recompute(
@@ -28,60 +38,44 @@ def recompute(
 ) -> list[Output]:
     """Every output, decisions included, of playing the log's steps once more.
 
-    `inputs`: topic without prefix to its records, by offset. `policies`: by digest.
+    `inputs`: topic without prefix to its records, by offset. `policies`: by digest. Raises
+    ReplayError where the log would be another one.
     """
-    memory = Memory()
-    core: Partition | None = None
-    present: dict[str, Policy] = {}
-    for raw in decisions:
-        record = msgspec.json.decode(raw)
-        if record["kind"] == "policies":
-            present = {
-                platform: policies[named.split(":")[1]]
-                for platform, named in record["policies"].items()
-            }
-        elif record["kind"] == "transaction":
-            if record["opened_at"] is not None:
-                world = PartitionEnvironment(
-                    policies=present,
-                    partition_count=partition_count,
-                    partition_of=partition_of or (lambda _: partition),
-                    require_approvals=False,
-                    full_name=lambda name: prefix + name,
-                    rescan=frozenset(present),
-                )
-                opened_at = instant(record["opened_at"])
-                core = Partition(world, partition, memory, opened_at)
-                core.take_up(memory, opened_at)
-            assert core is not None, "a transaction before any opening"
-            _transaction(core, memory, inputs, record, prefix)
-    return memory.raw
+    environment = PartitionEnvironment(
+        policies={},
+        partition_count=partition_count,
+        partition_of=partition_of or (lambda _: partition),
+        require_approvals=False,
+        full_name=lambda name: prefix + name,
+    )
+    replay = _NeverAgain(
+        environment,
+        partition,
+        {name: RecordsInMemory(inputs.get(name, ())) for name in INPUT_MODELS},
+        {digest: policy.canonical for digest, policy in policies.items()},
+    )
+    made: list[Output] = []
+    for transaction in _transactions(decisions):
+        made += map(tuple, asyncio.run(replay.transaction(transaction)))
+    return made
 
 
-def _transaction(
-    core: Partition,
-    memory: Memory,
-    inputs: Mapping[str, Sequence[InputRecord]],
-    record: dict[str, Any],
-    prefix: str,
-) -> None:
-    order = ORDER if record.get("edition", 1) > 1 else FIRST_EDITION_ORDER
-    noted = record.get("cluster_changed")
-    changed_at = None if noted is None else instant(noted)
-    for step in record["steps"]:
-        now = instant(step["now"])
-        if changed_at is not None and now >= changed_at:
-            core.cluster_changed(changed_at)
-        if "as_of" in step:
-            favourable_only = step.get("favourable_only", False)
-            core.run_timers(memory, now, instant(step["as_of"]), step["looked"], favourable_only)
-            continue
-        batches = []
-        for topic, (first, after) in step["reads"].items():
-            name = topic.removeprefix(prefix)
-            records = [known for known in inputs[name] if first <= known.offset < after]
-            batches.append((name, records))
-        core.step(memory, now, batches, order)  # type: ignore[arg-type]
-    if changed_at is not None:
-        core.cluster_changed(changed_at)
-    core.before_commit(memory, instant(record["now"]), record["reads"])
+class _NeverAgain(Replay):
+    """The histories' partitions read nothing again when their policy changes."""
+
+    def _rewind(self, core: Partition, at: int) -> None:
+        pass
+
+
+def _transactions(decisions: Iterable[bytes]) -> Iterable[list[_Logged]]:
+    found: list[_Logged] = []
+    for offset, value in enumerate(decisions):
+        key = next((it for it in (TRANSACTION, b"#policies") if _kind(it) in value), b"")
+        found.append(_Logged(offset, key, value))
+        if key == TRANSACTION:
+            yield found
+            found = []
+
+
+def _kind(key: bytes) -> bytes:
+    return b'"kind":"' + key[1:] + b'"'

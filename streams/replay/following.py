@@ -1,0 +1,347 @@
+"""The core along the recorded steps of one partition: its decision log and its inputs.
+
+The log says in which steps the inputs were applied, at which instants, and under which policies.
+What the core writes into the log this time must be what stands there, record by record with the
+chain's hashes: then the state that it comes to is the one that was, and what it sends is what was
+sent. Whatever no step names must be without effect.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Protocol
+
+import msgspec
+
+from schemas.inputs import FIRST_EDITION_ORDER, INPUT_MODELS, InputName
+from schemas.topics import DECISIONS
+from streams.core.inputs.batches import offset_after
+from streams.core.model.instants import milliseconds
+from streams.core.model.memory import StateInMemory
+from streams.core.model.policy import Policy
+from streams.core.model.ports import ACCOUNTS, Headers, InputRecord
+from streams.core.partition import ORDER, Partition, PartitionEnvironment
+from streams.replay.records import (
+    Difference,
+    DifferentError,
+    RecordsGoneError,
+    RecordSource,
+    Sent,
+    in_words,
+)
+from streams.stop_worker import StopWorker
+
+TRANSACTION, POLICIES = b"#transaction", b"#policies"
+
+Batches = list[tuple[InputName, list[InputRecord]]]
+Order = Sequence[InputName]
+
+
+class Beside(Protocol):
+    """Is led along the same steps. `sent`: what the partition sent in the step before."""
+
+    def opened(
+        self, policies: Mapping[str, Policy], at: int, reads: Mapping[InputName, int]
+    ) -> None:
+        """The partition was opened anew, on the state that it had."""
+        ...
+
+    def stepped(self, at: int, batches: Batches, order: Order, sent: Sequence[Sent]) -> None:
+        """Inputs were applied."""
+        ...
+
+    def timers_ran(
+        self, at: int, as_of: int, looked: Sequence[bytes], favourable: bool, sent: Sequence[Sent]
+    ) -> None:
+        """A round of timers looked at these accounts, in this order."""
+        ...
+
+    def cluster_changed(self, at: int) -> None:
+        """The cluster was seen to have changed."""
+        ...
+
+    def closed(self, at: int) -> None:
+        """A transaction ended."""
+        ...
+
+
+class Tables(StateInMemory):
+    """State in dictionaries; what is sent is kept until it is taken."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sent: list[Sent] = []
+        self.touched = False
+        """Whether anything was written or sent since somebody set this back."""
+        self.asked: list[bytes] = []
+        """The accounts that were read, in order, since somebody cleared this."""
+
+    def get(self, store: str, key: bytes) -> bytes | None:
+        """The value under `key`, or None."""
+        if store == ACCOUNTS:
+            self.asked.append(key)
+        return self.state[store].get(key)
+
+    def put(self, store: str, key: bytes, value: bytes | None) -> None:
+        """Sets a value; None deletes it."""
+        self.touched = True
+        super().put(store, key, value)
+
+    def send(self, topic: str, key: bytes | None, value: bytes | None, headers: Headers) -> None:
+        """Sends nothing; keeps it."""
+        self.touched = True
+        self.sent.append(Sent(topic, key, value, headers))
+
+
+class Replay:
+    """Replays one partition, transaction by transaction; then `state`, `reads` and `now` are set.
+
+    `sources`: one for each input. `texts`: the canonical policies by digest. `beside` is led along
+    the same steps. `reads`: the next offset of each input, by full topic name. `now`: ms, of the
+    last transaction.
+    """
+
+    def __init__(
+        self,
+        environment: PartitionEnvironment,
+        partition: int,
+        sources: Mapping[InputName, RecordSource],
+        texts: Mapping[str, bytes],
+        beside: Beside | None = None,
+    ) -> None:
+        self.reads: dict[str, int] = {}
+        self.now = 0
+        self.transactions = self.openings = self.inputs = 0
+        self._environment = environment
+        self._partition = partition
+        self._sources = sources
+        self._texts = texts
+        self._beside = beside
+        self._policies: dict[str, Policy] = {}
+        self._tables = Tables()
+        self._core: Partition | None = None
+        self._held_back = False
+        self._told = 0
+
+    @property
+    def state(self) -> dict[str, dict[bytes, bytes]]:
+        """Every key and value, by store."""
+        return self._tables.state
+
+    @property
+    def lost(self) -> str | None:
+        """What compaction may have taken away of what was read; None: nothing."""
+        return next((it.lost for it in self._sources.values() if it.lost is not None), None)
+
+    async def transaction(self, log: Sequence[InputRecord]) -> list[Sent]:
+        """Replays one transaction: its records in the log, the last one closes it.
+
+        Returns all that the core sent.
+
+        Raises:
+            DifferentError: the core decides otherwise than the log says.
+            RecordsGoneError: an input or policy that is needed is gone.
+        """
+        if log[-1].key != TRANSACTION:
+            raise self._parted(log, "a record stands behind its last transaction")
+        if self._core is None and msgspec.json.decode(log[0].value or b"{}").get("number") != 1:
+            raise self._headless()
+        closing = msgspec.json.decode(log[-1].value or b"null")
+        now = _instant(closing["now"])
+        await self._pass_over(log, closing)
+        self._tables.sent, self._told = [], 0
+        self._tables.asked.clear()
+        try:
+            if closing["opened_at"] is not None:
+                self._open(log, _instant(closing["opened_at"]))
+            await self._steps(log, closing)
+            self._known.before_commit(self._tables, now, closing["reads"])
+        except StopWorker as stop:
+            raise self._parted(log, f"the core stops: {stop.message}") from stop
+        self._compare(log)
+        if self._beside is not None:
+            self._beside.closed(now)
+        self.transactions += 1
+        self.now = now
+        self.reads.update(closing["reads"])
+        return self._tables.sent
+
+    async def rest(self, now: int) -> None:
+        """Reads what is left of the inputs: it must have no effect. Raises DifferentError."""
+        if self._core is not None:
+            batches = [(name, await source.upto(1 << 62)) for name, source in self._sources.items()]
+            self._idle(batches, now, "the inputs behind the log's end have an effect")
+
+    def _compare(self, log: Sequence[InputRecord]) -> None:
+        made = [it.value for it in self._tables.sent if it.topic == DECISIONS.name]
+        for place in range(max(len(made), len(log))):
+            written = log[place].value if place < len(log) else None
+            value = made[place] if place < len(made) else None
+            if written != value:
+                why = "it would have been decided otherwise"
+                offset = log[place].offset if place < len(log) else None
+                raise DifferentError(
+                    Difference(
+                        self._full_log,
+                        self._partition,
+                        offset,
+                        why,
+                        in_words(written),
+                        in_words(value),
+                    )
+                )
+
+    @property
+    def _full_log(self) -> str:
+        return self._environment.full_name(DECISIONS.name)
+
+    def _parted(self, log: Sequence[InputRecord], why: str) -> DifferentError:
+        return DifferentError(Difference(self._full_log, self._partition, log[-1].offset, why))
+
+    @property
+    def _known(self) -> Partition:
+        if self._core is None:
+            raise self._headless()
+        return self._core
+
+    def _headless(self) -> RecordsGoneError:
+        return RecordsGoneError(
+            f"{self._full_log}[{self._partition}] does not begin with its beginning"
+        )
+
+    def _open(self, log: Sequence[InputRecord], at: int) -> None:
+        named = [msgspec.json.decode(it.value) for it in log if it.key == POLICIES and it.value]
+        for record in named:
+            digests = {p: word.partition(":")[2] for p, word in record["policies"].items()}
+            missing = [
+                platform for platform, digest in digests.items() if digest not in self._texts
+            ]
+            if missing:
+                raise RecordsGoneError(
+                    f"the policy of {', '.join(missing)} is not in its topic any more"
+                )
+            self._policies = {
+                platform: msgspec.json.decode(self._texts[digest], type=Policy)
+                for platform, digest in digests.items()
+            }
+        # After a change of policy a worker may read inputs again. Replay allows it for every
+        # platform: whether the worker really did so shows in the offsets that the log names.
+        rescan = frozenset(self._policies)
+        environment = self._environment._replace(policies=self._policies, rescan=rescan)
+        self._core = Partition(environment, self._partition, self._tables, at)
+        self._core.take_up(self._tables, at)
+        self._held_back = False
+        self.openings += 1
+        self._rewind(self._core, at)
+
+    def _rewind(self, core: Partition, at: int) -> None:
+        """Begin again with the topics of which a new policy needs what was never kept."""
+        names = {self._environment.full_name(name): name for name in self._sources}
+        reads = {names[topic]: after for topic, after in self.reads.items() if topic in names}
+        if self._beside is not None:
+            self._beside.opened(self._policies, at, reads)
+        for name in core.rewind(self._tables, reads):
+            self._sources[name].restart()
+
+    async def _steps(self, log: Sequence[InputRecord], closing: Mapping[str, Any]) -> None:
+        core = self._known
+        order = ORDER if closing.get("edition", 1) > 1 else FIRST_EDITION_ORDER
+        noted = closing.get("cluster_changed")
+        since = None if noted is None else _instant(noted)
+        for step in closing["steps"]:
+            at = _instant(step["now"])
+            if since is not None and since <= at:
+                self._hold_back(since)
+            if "as_of" in step:
+                self._run_timers(log, at, step)
+                continue
+            batches = await self._batches(step["reads"])
+            core.step(self._tables, at, batches, order)
+            if self._beside is not None:
+                self._beside.stepped(at, batches, order, self._news())
+        if since is not None:
+            self._hold_back(since)
+
+    def _run_timers(self, log: Sequence[InputRecord], at: int, step: Mapping[str, Any]) -> None:
+        """A round as long as the log says; whether more were due is for the core to find again."""
+        favourable = step.get("favourable_only", False)
+        as_of = _instant(step["as_of"])
+        self._tables.asked.clear()
+        more = self._known.run_timers(self._tables, at, as_of, step["looked"], favourable)
+        if more != step["more"]:
+            raise self._parted(log, f"after the timers of {step['now']} more were due: {more}")
+        if self._beside is not None:
+            self._beside.timers_ran(at, as_of, self._tables.asked, favourable, self._news())
+
+    def _hold_back(self, since: int) -> None:
+        if not self._held_back:
+            self._held_back = True
+            self._known.cluster_changed(since)
+            if self._beside is not None:
+                self._beside.cluster_changed(since)
+
+    def _news(self) -> list[Sent]:
+        """What was sent since it was asked last."""
+        begin, self._told = self._told, len(self._tables.sent)
+        return self._tables.sent[begin:]
+
+    async def _batches(self, reads: Mapping[str, Sequence[int]]) -> Batches:
+        batches: Batches = []
+        for name, source in self._sources.items():
+            topic = self._environment.full_name(name)
+            if topic not in reads:
+                continue
+            first, after = reads[topic]
+            records = await source.upto(after)
+            if not records or records[0].offset != first or offset_after(records[-1]) != after:
+                home = 0 if name == "switches" else self._partition
+                raise RecordsGoneError(
+                    f"{topic}[{home}]: offsets {first} to {after - 1} are not there any more, or"
+                    " not all of them"
+                )
+            self.inputs += len(records)
+            batches.append((name, records))
+        return batches
+
+    async def _pass_over(self, log: Sequence[InputRecord], closing: Mapping[str, Any]) -> None:
+        """Take what no step names: a worker that is gone read it, and it had no effect.
+
+        A worker that goes on names all that it reads: in its hands nothing may be passed over.
+        """
+        goals = dict(closing["reads"])
+        for step in reversed(closing["steps"]):
+            goals.update({topic: first for topic, (first, _) in step.get("reads", {}).items()})
+        batches: Batches = []
+        for name, source in self._sources.items():
+            goal = goals.get(self._environment.full_name(name))
+            if goal is not None:
+                records = await source.upto(goal)
+                if records:
+                    batches.append((name, records))
+        if batches and (closing["opened_at"] is None or self._core is None):
+            raise self._parted(log, f"inputs were passed over: {_spans(batches)}")
+        self._idle(batches, _instant(closing["now"]), "inputs passed over have an effect")
+
+    def _idle(self, batches: Batches, now: int, why: str) -> None:
+        full = [batch for batch in batches if batch[1]]
+        if not full:
+            return
+        self._tables.touched = False
+        self._known.step(self._tables, now, full)
+        if self._tables.touched:
+            raise DifferentError(
+                Difference(self._full_log, self._partition, None, f"{why}: {_spans(full)}")
+            )
+
+
+def _spans(batches: Batches) -> str:
+    return ", ".join(
+        f"{name} {records[0].offset} to {offset_after(records[-1]) - 1}"
+        for name, records in batches
+    )
+
+
+def _instant(text: str) -> int:
+    return milliseconds(datetime.fromisoformat(text))
+
+
+assert set(ORDER) == set(INPUT_MODELS)

@@ -1,0 +1,183 @@
+"""Replay of what a Kafka holds, partition by partition, in the memory of one."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from typing import Any
+
+from schemas.topics import DECISIONS, POLICIES, TopicNames
+from streams.kafka.consumer import TolerantConsumer
+from streams.operate.audit.reading import Reader, read_to_end
+from streams.operate.clients import consumer
+from streams.operate.ends import nothing_hidden
+from streams.operate.errors import EndHiddenError, UsageError
+from streams.processor import partitioner
+from streams.replay.elsewhere import Elsewhere
+from streams.replay.partition import PartitionReplay, replayed
+from streams.replay.recorded import Clients, RecordedPartition, transactions
+from streams.replay.records import Difference
+from streams.replay.written import COMPARED, Written
+from streams.settings import Settings
+
+_BY_BYLINE = b'"actor":"byline"'
+SETTLE_SECONDS = 0.5
+"""Between the end of outputs and that of the log: markers of one transaction are written apart."""
+
+Progress = Callable[[str, int, int], None]
+"""Told what is done, and how many offsets of the log of how many were replayed."""
+
+
+@dataclass(frozen=True, slots=True)
+class OtherCount:
+    """A recorded partition on another number of partitions."""
+
+    partition: int
+    events: int
+    binds: str | None
+    difference: Difference | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """For a program."""
+        plain = None if self.difference is None else self.difference.as_dict()
+        names = {"partition": self.partition, "events": self.events, "binds": self.binds}
+        return names | {"difference": plain}
+
+
+@dataclass(slots=True)
+class Replayed:
+    """What came of all partitions. `hidden`: an open transaction hides the end of the log."""
+
+    partition_count: int
+    partitions: list[PartitionReplay] = field(default_factory=list)
+    elsewhere: list[OtherCount] = field(default_factory=list)
+    switches: str | None = None
+    hidden: str | None = None
+
+    @property
+    def different(self) -> bool:
+        """Whether anything came out otherwise."""
+        parts = any(it.difference is not None for it in self.partitions)
+        return parts or any(it.difference for it in self.elsewhere) or self.switches is not None
+
+    @property
+    def lacks(self) -> bool:
+        """Whether something could not be replayed, or not be compared."""
+        parts = any(it.missing is not None for it in self.partitions)
+        return parts or self.hidden is not None or any(it.binds for it in self.elsewhere)
+
+
+async def replay_all(
+    settings: Settings,
+    now: int,
+    tell: Progress,
+    *,
+    account: str | None = None,
+    numbers: Sequence[int] = (),
+    other_count: int | None = None,
+) -> Replayed:
+    """Replay these partitions (none named: all), or that of an account.
+
+    `now`: ms. `other_count`: also on so many partitions. Raises MissingTopicsError, NoRightError,
+    KafkaAbsentError, UsageError.
+    """
+    names = TopicNames(settings.topic_prefix, settings.application_id)
+    async with AsyncExitStack() as stack:
+        client = await stack.enter_async_context(consumer(settings))
+        reader = Reader(client, settings.topic_prefix, settings.partitions)
+        await reader.find([DECISIONS.name, *(topic.name for topic in COMPARED)])
+        logs = reader.of(DECISIONS.name)
+        chosen = _chosen(len(logs), account, numbers)
+        _check_other(len(logs), other_count)
+        found = Replayed(len(logs))
+        high = await client.high_watermarks([logs[number] for number in chosen])
+        texts = {
+            (it.key or b"").decode(): it.value
+            async for it in read_to_end(client, settings.topic_prefix, [POLICIES.name])
+            if it.value
+        }
+        before = await _trips(client, settings)
+        ends = await client.end_offsets([logs[number] for number in chosen])
+        meter = _Meter(tell, sum(ends.values()))
+        clients = Clients(settings, stack)
+        for number in chosen:
+            recorded = RecordedPartition(settings, clients, number, len(logs), texts, now)
+            await _one(found, recorded, number, account, other_count, meter)
+        if len(chosen) == len(logs) and not found.different and not found.lacks:
+            found.switches = _compared(found, before, await _trips(client, settings), names)
+        try:
+            await nothing_hidden(client, high)
+        except EndHiddenError as error:
+            found.hidden = str(error)
+    return found
+
+
+class _Meter:
+    def __init__(self, tell: Progress, total: int) -> None:
+        self._tell, self._total, self._done = tell, total, 0
+
+    def __call__(self, count: int) -> None:
+        self._done += count
+        self._tell("replays", self._done, self._total)
+
+
+def _chosen(count: int, account: str | None, numbers: Sequence[int]) -> list[int]:
+    strange = [number for number in numbers if number >= count]
+    if strange:
+        raise UsageError(f"--partition {strange[0]}: there are {count}, 0 to {count - 1}")
+    own = [] if account is None else [partitioner(count)(account.encode())]
+    return sorted({*numbers, *own}) or list(range(count))
+
+
+def _check_other(count: int, other: int | None) -> None:
+    if other is not None and count % other == 0:
+        raise UsageError(
+            f"--partitions {other}: there are {count}, and each of {other} would hold whole ones of"
+            f" them, so that nothing is dealt out anew: take a number that does not divide {count}"
+        )
+
+
+async def _one(
+    found: Replayed,
+    recorded: RecordedPartition,
+    number: int,
+    account: str | None,
+    other_count: int | None,
+    meter: _Meter,
+) -> None:
+    environment = recorded.environment
+    beside = None
+    if other_count is not None:
+        beside = Elsewhere(environment, number, other_count, partitioner(other_count))
+    outputs = await recorded.outputs()
+    await asyncio.sleep(SETTLE_SECONDS)
+    log = await recorded.log()
+    await recorded.open(beside)
+    own = None if account is None else account.encode()
+    written = Written(number, outputs, environment.full_name, own)
+    found.partitions.append(
+        await replayed(number, recorded.replay, transactions(log), written, meter)
+    )
+    if beside is not None:
+        found.elsewhere.append(OtherCount(number, beside.events, beside.binds, beside.difference))
+
+
+async def _trips(client: TolerantConsumer, settings: Settings) -> Counter[bytes]:
+    """What the workers' refusal guards have written to the topic of switches."""
+    read = read_to_end(client, settings.topic_prefix, ["switches"])
+    return Counter([it.value async for it in read if it.value and _BY_BYLINE in it.value])
+
+
+def _compared(
+    found: Replayed, before: Counter[bytes], after: Counter[bytes], names: TopicNames
+) -> str | None:
+    made: Counter[bytes] = Counter()
+    for it in found.partitions:
+        made.update(it.trips)
+    topic = names.input("switches")
+    for value in before - made:
+        return f"{topic}: replay trips no such guard: {value.decode(errors='replace')}"
+    for value in made - after:
+        return f"{topic}: a guard tripped, and its record is missing: {value.decode()}"
+    return None

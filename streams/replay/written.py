@@ -1,0 +1,114 @@
+"""What stands in the topics of one partition, held to what replay sends, record by record."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from schemas.topics import DEAD_LETTERS, DECISIONS, OUTPUTS
+from streams.replay.records import Difference, DifferentError, RecordSource, Sent, in_words
+
+EVENTS = frozenset(topic.name for topic in OUTPUTS)
+COMPARED = (*OUTPUTS, DEAD_LETTERS)
+"""What workers write beside the log, each to the partition's own number."""
+
+
+class Digest:
+    """SHA-256 over events, in the order in which the core sends them."""
+
+    def __init__(self) -> None:
+        self._sha = hashlib.sha256()
+        self.count = 0
+
+    def take(self, it: Sent) -> None:
+        """An event: topic, key and value, each with its length before it."""
+        self.count += 1
+        for part in (it.topic.encode(), it.key or b"", it.value or b""):
+            self._sha.update(len(part).to_bytes(4, "big") + part)
+
+    def text(self) -> str:
+        """In hex."""
+        return self._sha.hexdigest()
+
+
+class Written:
+    """The outputs of one partition, by bare topic name, each in order of its offsets."""
+
+    def __init__(
+        self,
+        partition: int,
+        sources: Mapping[str, RecordSource],
+        full_name: Callable[[str], str],
+        account: bytes | None = None,
+    ) -> None:
+        self.events, self.of_account = Digest(), Digest()
+        self.dead_letters = 0
+        self.trips: Counter[bytes] = Counter()
+        """What the refusal guard sends to the topic of switches, where all partitions write."""
+        self._partition = partition
+        self._sources = sources
+        self._full_name = full_name
+        self.account = account
+
+    async def compare(self, sent: Sequence[Sent]) -> None:
+        """What a transaction sent. Raises DifferentError where something else is written."""
+        for it in sent:
+            if it.topic == "switches":
+                self.trips[it.value or b""] += 1
+            elif it.topic != DECISIONS.name:
+                await self._one(it)
+
+    async def finish(self) -> None:
+        """All was compared: nothing else may be there. Raises DifferentError."""
+        for topic, source in self._sources.items():
+            more = await self._next(topic, source.left)
+            if more is not None:
+                raise self._different(topic, more, None, "replay has no such record")
+
+    async def _one(self, it: Sent) -> None:
+        if it.topic in EVENTS:
+            self.events.take(it)
+            if it.key == self.account:
+                self.of_account.take(it)
+        else:
+            self.dead_letters += 1
+        source = self._sources.get(it.topic)
+        if source is None:
+            return
+        found = await self._next(it.topic, source.later)
+        if found is None:
+            raise self._different(it.topic, None, it, "it is missing")
+        if (found.key, found.value) != (it.key, it.value):
+            raise self._different(it.topic, found, it, "replay has another record")
+        if dict(found.headers) != dict(it.headers):
+            raise self._different(it.topic, found, it, "its headers differ")
+
+    async def _next(self, topic: str, take: Callable[[], Awaitable[Any]]) -> Any | None:
+        while True:
+            found = await take()
+            if found is None or topic != DEAD_LETTERS.name or not _is_mark(found.value):
+                return found
+
+    def _different(
+        self, topic: str, found: Any | None, it: Sent | None, why: str
+    ) -> DifferentError:
+        return DifferentError(
+            Difference(
+                self._full_name(topic),
+                self._partition,
+                None if found is None else found.offset,
+                why,
+                None if found is None else in_words(found.value),
+                None if it is None else in_words(it.value),
+            )
+        )
+
+
+def _is_mark(value: bytes | None) -> bool:
+    """Whether a person wrote it, to settle a dead letter."""
+    try:
+        return "settled" in msgspec.json.decode(value or b"{}")
+    except (msgspec.MsgspecError, TypeError):
+        return False
