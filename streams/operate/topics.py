@@ -124,7 +124,7 @@ async def create(
         copies = replicas or min(DEFAULT_REPLICAS, brokers)
         wanted = [
             NewTopic(
-                names.of(t), 1 if t.single else count, copies, topic_configs=_config(t, copies)
+                names.of(t), 1 if t.single else count, copies, topic_configs=config_of(t, copies)
             )
             for t in TOPICS
             if names.of(t) not in existing
@@ -258,7 +258,7 @@ def _suffices(topic: Topic, setting: str, needed: str, found: str) -> bool:
     return False
 
 
-def _config(topic: Topic, copies: int) -> dict[str, str]:
+def config_of(topic: Topic, copies: int) -> dict[str, str]:
     """Returns the settings of a new topic. With three replicas two must acknowledge a write."""
     return {**topic.config, **({"min.insync.replicas": "2"} if copies >= 3 else {})}
 

@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 
 from schemas.topics import TOPICS
+from streams.doctor import Doctor
 from streams.engine.preflight import inspect_cluster
 from streams.kafka.configs import set_topic_configs
+from streams.operate.account_states import States
 from streams.operate.acl import Permission
 from streams.operate.audit.reading import Reader
 from streams.operate.clients import admin_client, consumer, producer
@@ -131,3 +133,34 @@ async def test_without_any_one_right_the_administrator_is_told(
                 await create(other)
     finally:
         topics.allow(rights)
+
+
+def test_a_doctor_names_each_right_that_is_missing_and_looks_at_the_rest(
+    topics: GuardedKafka, tmp_path: Path
+) -> None:
+    settings = login(topics, "worker").model_copy(update={"data_dir": tmp_path})
+    lacking = [
+        it
+        for it in each("worker")
+        if it.name in ("byline.consents", "byline-")
+        or (it.name == "byline.controls" and it.operations == ("Read",))
+    ]
+    doctor = Doctor(settings, lambda: 0, lambda: ("nowhere", States()), limit_seconds=60)
+    topics.forbid(lacking)
+    try:
+        looks = {it.look: it for it in doctor.examine()}
+    finally:
+        topics.allow(lacking)
+    found = {(it.found, it.what_to_do) for it in looks["rights"].findings}
+    cure = "`byline topics acl --role worker --commands` prints what grants it"
+    assert found == {
+        ("no right to Read byline.controls", cure),
+        ("no right to Write byline.consents, the transactional-id byline-", cure),
+        ("no right to DescribeConfigs byline.consents", cure),
+    }
+    # Who may not ask for the cluster's time is told so, and that alone is no fault.
+    assert looks["clock"].is_well
+    assert "no right to Describe the cluster" in looks["clock"].findings[0].found
+    assert not looks["topics"].is_well
+    assert looks["libraries"].is_well
+    assert "right-worker" not in str(looks)

@@ -16,10 +16,14 @@ from pathlib import Path
 import pytest
 
 PARTS: Mapping[str, str] = {
+    "docker-compose": "docker-compose",
     "hadolint": "hadolint",
+    "kubernetes-validate": "kubernetes-validate",
     "kustomize": "kustomize",
     "prometheus": "prometheus",
+    "prometheus-operator-validate": "prometheus-operator-validate",
     "promtool": "promtool",
+    "strimzi-crd": "strimzi-crd",
     "systemd-analyze": "systemd-analyze",
 }
 """Name of a part -> its program."""

@@ -1,0 +1,79 @@
+"""deploy/compose.yaml: as Compose itself reads it, and as the rest of the project has it."""
+
+import os
+import re
+
+import pytest
+
+from tests.deploy.kinds import DEPLOY, IMAGE, documents, refuse_unknown_words, run, settings_in
+from tests.support.parts import program
+
+FILE = DEPLOY / "compose.yaml"
+(COMPOSE,) = documents(FILE)
+SERVICES = COMPOSE["services"]
+OURS = {name: it for name, it in SERVICES.items() if it["image"].startswith("byline:")}
+WORKERS = {name: it for name, it in OURS.items() if it["command"] == ["worker"]}
+
+
+@pytest.mark.part("docker-compose")
+def test_compose_itself_reads_it_and_says_nothing() -> None:
+    done = run(program("docker-compose"), "--file", FILE, "config", "--quiet")
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")
+
+
+def test_all_that_belongs_together_is_there() -> None:
+    assert len(WORKERS) == 3
+    assert {"kafka", "index", "auditor", "prometheus", "grafana"} <= SERVICES.keys()
+    for it in OURS.values():
+        refuse_unknown_words(it["command"])
+        settings_in(it["environment"])
+
+
+def test_each_worker_has_a_name_and_a_disk_of_its_own() -> None:
+    names = {it["environment"]["BYLINE_INSTANCE_ID"] for it in WORKERS.values()}
+    disks = {volume for it in WORKERS.values() for volume in it["volumes"] if "/lib/" in volume}
+    assert (len(names), len(disks)) == (3, 3)
+
+
+@pytest.mark.parametrize("name", sorted(set(SERVICES) - {"kafka"}))
+def test_a_container_can_write_nowhere_but_to_its_volume(name: str) -> None:
+    it = SERVICES[name]
+    assert (it["read_only"], it["cap_drop"]) == (True, ["ALL"])
+    assert it["security_opt"] == ["no-new-privileges:true"]
+
+
+def test_images_are_named_by_exact_version_and_a_digest_that_is_given() -> None:
+    for name, it in SERVICES.items():
+        short, _, digest = it["image"].partition("${")
+        assert IMAGE.fullmatch(short), name
+        assert name in OURS or re.fullmatch(r"[A-Z]+_DIGEST:-}", digest), name
+
+
+def test_every_port_is_of_this_machine_alone() -> None:
+    ports = [port for it in SERVICES.values() for port in it.get("ports", ())]
+    assert ports
+    assert all(port.startswith("127.0.0.1:") for port in ports)
+
+
+def test_prometheus_looks_at_what_runs() -> None:
+    (config,) = documents(DEPLOY / "prometheus" / "prometheus.yaml")
+    targets = {
+        target
+        for job in config["scrape_configs"]
+        for static in job["static_configs"]
+        for target in static["targets"]
+    }
+    hosts = {target.partition(":")[0] for target in targets}
+    assert {*WORKERS, "index", "auditor"} <= hosts <= SERVICES.keys()
+
+
+def test_what_is_mounted_from_the_checkout_is_there() -> None:
+    sources = [
+        volume.partition(":")[0]
+        for it in SERVICES.values()
+        for volume in it.get("volumes", ())
+        if volume.startswith("./")
+    ]
+    assert sources
+    for source in sources:
+        assert os.path.isdir(DEPLOY / source), source
