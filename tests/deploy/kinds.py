@@ -9,14 +9,14 @@ from typing import Any
 import typer
 from ruamel.yaml import YAML
 
-from streams.cli.program import app
+from streams.cli.program import program_of
 from streams.settings import Settings
 from streams.settings_checks import variable
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
 SETTINGS = {variable(field) for field in Settings.model_fields}
-COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+COMMANDS = typer.main.get_command(program_of()).commands  # type: ignore[attr-defined]
 
 IMAGE = re.compile(r"[a-z0-9/-]+:v?\d+(\.\d+)+[a-z0-9.-]*")
 """A short name and an exact version: no registry, no `latest`, no digest that nobody has seen."""
