@@ -1,7 +1,7 @@
-"""The database of the index: opened, held to its schema, and its errors in words.
+"""Opens the database of the index, and turns its errors into IndexFault and DatabaseAway.
 
-SQLite by default, one file with a write-ahead log, so that whoever asks never waits for whoever
-writes; PostgreSQL where more than one machine asks.
+It is SQLite by default: one file with a write-ahead log, so that readers never wait for the writer.
+It is PostgreSQL where several machines read.
 """
 
 import os
@@ -19,7 +19,7 @@ from streams.index.errors import DatabaseAway, IndexFault
 from streams.settings import Settings
 
 BUSY_MS = 10_000
-"""How long SQLite waits for another writer before it says that the database is locked."""
+"""How long SQLite waits for another writer before it reports that the database is locked."""
 CACHE_KIB = 128 * 1024
 FILE_NAME = "index.sqlite"
 _PRAGMAS = (
@@ -33,9 +33,9 @@ _PRAGMAS = (
 
 
 def url_of(settings: Settings) -> URL:
-    """Where the index is: `BYLINE_DATABASE`, or a file beside the workers' folders.
+    """Returns the address of the index: `BYLINE_DATABASE`, or a file beside the workers' folders.
 
-    Raises IndexFault for an address that is none.
+    Raises IndexFault if it is not the address of a supported database.
     """
     if settings.database is None:
         path = settings.data_dir / settings.application_id / FILE_NAME
@@ -61,14 +61,15 @@ def url_of(settings: Settings) -> URL:
 
 
 def shown(url: URL) -> str:
-    """The address as it may be printed: without its password."""
+    """Returns the address without its password, for printing."""
     return url.render_as_string(hide_password=True)
 
 
 def open_engine(url: URL, *, make: bool = False) -> Engine:
-    """An engine; `make`: the folder of an SQLite file is made where it is not there.
+    """Returns an engine that is not connected yet.
 
-    Nothing is connected to yet. Raises IndexFault where the driver or the folder is missing.
+    `make`: create the folder of an SQLite file if it is missing. Raises IndexFault if the driver is
+    not installed or the folder cannot be created.
     """
     try:
         if url.get_backend_name() == "sqlite":
@@ -92,7 +93,7 @@ def open_engine(url: URL, *, make: bool = False) -> Engine:
 
 
 def _prepare(connection: Any, _: Any) -> None:
-    # Transactions are begun by `_begin` alone, so that changes of the schema are part of them too.
+    # The driver's own transactions would leave changes of the schema out; `_begin` starts them.
     connection.isolation_level = None
     for pragma in _PRAGMAS:
         connection.execute(pragma)
@@ -105,9 +106,9 @@ def _begin(connection: Connection) -> None:
 
 @contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
-    """One transaction that writes; what the database says against it is a DatabaseAway or a fault.
+    """Opens a transaction that writes. Raises DatabaseAway or IndexFault.
 
-    SQLite: begun as a writer, so that it waits for another one at once and not in its middle.
+    In SQLite it takes the write lock when it begins, so that it cannot fail for it in its middle.
     """
     with told(engine.url), engine.connect() as connection:
         connection = connection.execution_options(byline_writes=True)
@@ -117,7 +118,7 @@ def writing(engine: Engine) -> Iterator[Connection]:
 
 @contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
-    """One transaction that reads: all that it reads is of one moment."""
+    """Opens a transaction that reads one snapshot. Raises DatabaseAway or IndexFault."""
     with told(engine.url), engine.connect() as connection:
         if engine.dialect.name == "postgresql":
             connection = connection.execution_options(isolation_level="REPEATABLE READ")
@@ -126,9 +127,10 @@ def reading(engine: Engine) -> Iterator[Connection]:
 
 
 class FileWatch:
-    """An SQLite file that is written to: whoever removes or replaces it leaves us a nameless one.
+    """Watches whether the SQLite file that is open for writing is still the one under its name.
 
-    What is written there nobody reads. Other databases say themselves that they are gone.
+    If somebody removes or replaces it, writing goes on in a file that nobody can read. Other
+    databases report themselves that they are gone, so for them nothing is watched.
     """
 
     def __init__(self, url: URL) -> None:
@@ -137,7 +139,7 @@ class FileWatch:
         self._seen: tuple[int, int] | None = None
 
     def look(self) -> None:
-        """Raises IndexFault where the file is not the one of the first look."""
+        """Raises IndexFault if the file is not the one that the first call saw."""
         if self._path is None:
             return
         try:
@@ -157,7 +159,7 @@ class FileWatch:
 
 @contextmanager
 def told(url: URL) -> Iterator[None]:
-    """Errors of the database in words. DatabaseAway for what may pass, IndexFault for what not."""
+    """Turns the driver's errors into DatabaseAway (it may pass) or IndexFault (it will not)."""
     try:
         yield
     except DBAPIError as error:
@@ -195,5 +197,5 @@ def _fault(url: URL, error: DBAPIError) -> Exception:
 
 
 def _refused(text: str) -> bool:
-    """Whether PostgreSQL did not let us in; before there is a connection it gives no code."""
+    """Returns whether PostgreSQL refused the login. Before a connection exists it gives no code."""
     return any(it in text for it in ("authentication failed", "does not exist", "no pg_hba.conf"))

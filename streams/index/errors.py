@@ -1,12 +1,12 @@
-"""What can be wrong with the index's database, and who has to act.
+"""Errors of the index's database, and who has to act.
 
 OperateError
-└── IndexFault          the database cannot be used as it is: the operator's (exit 2)
-    ├── SchemaFault     it was made by another version of Byline
+└── IndexFault          the database cannot be used as it is: the operator must act (exit 2)
+    ├── SchemaFault     its tables are those of another version of Byline
     ├── NoIndexFault    there is no index yet
-    ├── HistoryFault    it holds what Kafka does not: a topic was made anew or cut
-    └── DatabaseAway    it does not answer, is locked or full: whoever follows waits and tries again
-LostLeadError           somebody else has written: begin again from the positions that are there
+    ├── HistoryFault    it contains records that Kafka does not: a topic was recreated or cut
+    └── DatabaseAway    it does not answer, is locked or full; `--follow` waits and tries again
+LostLeadError           another indexer has written: start again from the positions in the database
 """
 
 from streams.operate.errors import OperateError
@@ -17,20 +17,20 @@ class IndexFault(OperateError):
 
 
 class SchemaFault(IndexFault):
-    """The tables are those of another version."""
+    """The tables are those of another version of Byline."""
 
 
 class NoIndexFault(IndexFault):
-    """Nothing was indexed yet."""
+    """There is no index yet: `byline index` has never run."""
 
 
 class HistoryFault(IndexFault):
-    """The index and Kafka tell different histories."""
+    """The index has records that Kafka does not have at these offsets."""
 
 
 class DatabaseAway(IndexFault):
-    """The database does not answer, is locked by somebody else, or is full; says which."""
+    """The database does not answer, is locked by another program, or is full."""
 
 
 class LostLeadError(Exception):
-    """Another indexer has moved the positions in between; nothing was written."""
+    """Another indexer has changed the positions meanwhile; nothing was written."""

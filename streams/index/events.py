@@ -1,4 +1,4 @@
-"""Events out of the index, as they went out: the same answers as from the topics, at once."""
+"""Reads events from the index: the same as from the output topics, but without reading Kafka."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -12,7 +12,7 @@ from streams.operate.events import WantedEvents
 
 
 def events(connection: Connection, wanted: WantedEvents) -> Iterator[Mapping[str, Any]]:
-    """Those that are wanted: of one account in its order, of several by time."""
+    """Yields the matching events: of one account in its order, of several by time."""
     table = tables.events
     limits = []
     if wanted.account is not None:
@@ -34,7 +34,10 @@ def events(connection: Connection, wanted: WantedEvents) -> Iterator[Mapping[str
 
 
 def throttle_events(connection: Connection, wanted: str) -> Iterator[Record]:
-    """The throttle events of an account, live and shadow, in their order, or the one of an id."""
+    """Yields the throttle events of an account (`platform:account_id`), or the one with this id.
+
+    Live ones come before shadow ones; each topic partition is in order.
+    """
     table = tables.events
     mine = table.c.account == wanted if ":" in wanted else table.c.event_id == wanted
     throttles = table.c.topic.in_(("throttles", "shadow.throttles"))

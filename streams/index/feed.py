@@ -1,6 +1,6 @@
-"""Kafka's side of the index: which partitions there are, where they begin and end, what comes next.
+"""Reads the indexed topics from Kafka: finds partitions and their ends, and takes records.
 
-Committed records alone, of no group. Positions are the database's.
+It reads committed records only and uses no consumer group: the positions are in the database.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -24,15 +24,15 @@ from streams.operate.errors import UsageError
 LOOK_BACK_SECONDS = 5.0
 MOST_TOGETHER = 20_000
 LEAST_TOGETHER = 200
-"""Records that are taken together: of all partitions about the one, of each at least the other."""
+"""Limits of one `take`: about MOST_TOGETHER records in all, at least LEAST_TOGETHER a partition."""
 
 Wants = Callable[[str, bytes | None], bool]
-"""Whether a record is to be projected: by its topic, without prefix, and its key."""
+"""Returns whether to index a record, from its topic (without prefix) and its key."""
 
 
 @dataclass(slots=True)
 class Batch:
-    """What was read since the last transaction: rows, and how far each partition was read."""
+    """What was read since the last write: rows, the new position of each partition, and a count."""
 
     rows: Rows = field(default_factory=Rows)
     moved: dict[Place, Position] = field(default_factory=dict)
@@ -49,7 +49,7 @@ class Feed:
         self._partitions: list[TopicPartition] = []
 
     async def find(self) -> None:
-        """Look up the partitions. Raises UsageError that names the topics that are not there."""
+        """Looks up the partitions. Raises UsageError, which names missing topics, NoRightError."""
         reader = Reader(self._client, "")
         try:
             await reader.find(self._short)
@@ -58,36 +58,36 @@ class Feed:
         self._partitions = reader.of(*self._short)
 
     def place(self, it: TopicPartition) -> Place:
-        """A partition as the index names it."""
+        """Returns a partition as the index names it: topic without prefix, and number."""
         return self._short[it.topic], it.partition
 
     async def begins(self) -> dict[Place, int]:
-        """The first offset that Kafka has of each partition."""
+        """Returns the first offset of each partition that Kafka still has."""
         found = await self._client.beginning_offsets(self._partitions)
         return {self.place(it): at for it, at in found.items()}
 
     async def high_watermarks(self) -> Mapping[Any, int]:
-        """Where each partition ends now, what an open transaction hides included."""
+        """Returns the end offset of each partition, including what an open transaction hides."""
         return await self._client.high_watermarks(self._partitions)
 
     async def nothing_hidden(self, high: Mapping[Any, int]) -> None:
-        """Raises EndHiddenError when an open transaction hides something below these ends."""
+        """Raises EndHiddenError if an open transaction hides records below these offsets."""
         await nothing_hidden(self._client, high)
 
     async def ends(self) -> dict[Place, int]:
-        """Where each partition ends now, as far as it can be read."""
+        """Returns the end offset of each partition up to which it can be read now."""
         found = await self._client.end_offsets(self._partitions)
         return {self.place(it): at for it, at in found.items()}
 
     def go_to(self, positions: Mapping[Place, int]) -> None:
-        """Read on from these offsets; partitions without one are not read."""
+        """Moves the consumer to these offsets; partitions without one are not read."""
         wanted = [it for it in self._partitions if self.place(it) in positions]
         self._client.assign(wanted)
         for it in wanted:
             self._client.seek(it, positions[self.place(it)])
 
     async def take(self, seconds: float) -> list[Stretch]:
-        """What has come, or nothing after so many seconds."""
+        """Returns the next records; an empty list if none come within so many seconds."""
         each = max(LEAST_TOGETHER, MOST_TOGETHER // max(1, len(self._partitions)))
         return await self._client.take(seconds, each)
 
@@ -98,7 +98,10 @@ class Feed:
         known: Mapping[Place, Position],
         wants: Wants | None = None,
     ) -> None:
-        """Project stretches into a batch. `known`: positions before it; `wants`: None, all."""
+        """Adds the rows of these records, and the new positions, to a batch.
+
+        `known`: the positions before the batch. `wants`: which records to index; None: all.
+        """
         for stretch in stretches:
             topic = self._short[stretch.topic]
             place = (topic, stretch.partition)
@@ -125,9 +128,10 @@ class Feed:
             batch.count += len(stretch.records)
 
     async def check(self, known: Mapping[Place, Position], ends: Mapping[Place, int]) -> None:
-        """Hold the last record of each partition to what was read of it.
+        """Checks that each partition still has the last record that the index has read of it.
 
-        Raises HistoryFault where a topic is another one, or shorter, than the one that was indexed.
+        `known`: the positions in the database. `ends`: the end offsets in Kafka. Raises
+        HistoryFault if a topic is gone, ends earlier, or has another record at that offset.
         """
         for place, position in sorted(known.items()):
             end = ends.get(place)

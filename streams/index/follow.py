@@ -1,4 +1,4 @@
-"""`byline index`: reads what the topics hold into the database, and with `--follow` what comes."""
+"""`byline index`: reads the topics into the database up to their ends, with `--follow` for ever."""
 
 import asyncio
 import time
@@ -23,7 +23,7 @@ from streams.settings import Settings
 BATCH_RECORDS = 20_000
 BATCH_SECONDS = 0.5
 LOOK_SECONDS = 1.0
-"""How often the ends of the topics are asked for, so that the index knows as of when it is."""
+"""How often the ends of the topics are asked for. They say as of when the index is complete."""
 TAKE_SECONDS = 0.2
 AWAY_SECONDS = 5.0
 DAY_SECONDS = 86_400.0
@@ -32,12 +32,15 @@ Say = Callable[[str], None]
 
 
 def now_ms() -> int:
-    """The present instant."""
+    """Returns the present time in ms since 1970."""
     return int(time.time() * 1000)
 
 
 class Indexer:
-    """Reads into one database until it is told to stop, or has all that was there at the start."""
+    """Reads the topics into one database, until `stopping` is set or the present ends are reached.
+
+    `say` prints one line for a person. `records`: how many were read.
+    """
 
     def __init__(
         self, settings: Settings, engine: Engine, say: Say, stopping: asyncio.Event | None = None
@@ -49,16 +52,23 @@ class Indexer:
         self._lead = Lead(engine)
         self.stopping = asyncio.Event() if stopping is None else stopping
         self.on_ready: Callable[[], Awaitable[None]] | None = None
-        """Called once the tables are there."""
+        """Called once the tables exist."""
         self.records = 0
         self._as_of: int | None = None
         self._reading = False
         self._writing: asyncio.Task[None] | None = None
 
     async def run(self, follow: bool, rebuild: bool = False) -> None:
-        """Index. Raises what errors.py lists, KafkaAbsentError, UsageError, EndHiddenError.
+        """Reads the topics into the database up to their present ends; with `follow`, goes on.
 
-        While following, a database that is away is awaited, and a broker that has been there.
+        `rebuild`: first delete what Kafka still has, so that it is read again. While following, it
+        waits for a database that does not answer, and for a broker that stops answering later.
+
+        Raises:
+            IndexFault and its kinds (errors.py): the database cannot be used.
+            KafkaAbsentError: no broker answers.
+            UsageError: topics are missing.
+            EndHiddenError: an open transaction hides the end of a topic; not while following.
         """
         try:
             if not await self._led(follow):
@@ -74,7 +84,7 @@ class Indexer:
                 except LostLeadError as error:
                     self._say(f"{error}: beginning again from its positions")
                 except (DatabaseAway, KafkaError, KafkaAbsentError) as error:
-                    # At the start a person is there to read it; later nobody is.
+                    # At the start a person reads the error; later it runs alone and must go on.
                     if not follow or not (self._reading or isinstance(error, DatabaseAway)):
                         raise
                     await self._wait(f"{error or type(error).__name__}. Waiting")
@@ -95,7 +105,10 @@ class Indexer:
         return True
 
     async def _patient(self, follow: bool, do: Callable[..., object], *what: object) -> object:
-        """Do something on the database; while following, until it answers."""
+        """Calls `do(*what)` in a thread; while following, again until the database answers.
+
+        Returns its result; None if it was told to stop meanwhile.
+        """
         while True:
             try:
                 return await asyncio.to_thread(do, *what)
@@ -118,7 +131,7 @@ class Indexer:
         return True
 
     async def _pass(self, follow: bool, rebuild: bool) -> None:
-        """From the database's positions to the end, or until told to stop."""
+        """Reads from the positions in the database to the end, or until told to stop."""
         async with consumer(self._settings) as client:
             feed = Feed(client, names_of(self._settings))
             await feed.find()
@@ -141,9 +154,9 @@ class Indexer:
             await self._read(feed, follow)
 
     async def _read(self, feed: Feed, follow: bool) -> None:
-        """Take, project and write; the next batch is read while one is written.
+        """Reads batches, turns records into rows and writes them; reads on while it writes.
 
-        Raises EndHiddenError: what could be read is written.
+        Raises EndHiddenError after all that can be read was written.
         """
         read = dict(self._writer.positions)
         file = FileWatch(self._engine.url)
@@ -186,7 +199,10 @@ class Indexer:
             await feed.nothing_hidden(high)
 
     async def _write(self, batch: Batch, behind: int) -> None:
-        """Begin to write a batch, once the one before it is written."""
+        """Starts to write a batch, once the batch before it is written.
+
+        `behind`: how many records are still to be read.
+        """
         await self._written()
         fresh = {"as_of": self._as_of, "behind": behind, "written_at": now_ms()}
         self.records += batch.count
@@ -200,7 +216,7 @@ class Indexer:
             await writing
 
     async def _purge(self) -> None:
-        """What is older than the index keeps goes, once what is being written is."""
+        """Deletes rows older than the setting INDEX_RETENTION, after the batch being written."""
         await self._written()
         kept = parse_duration(self._settings.index_retention)
         gone = await asyncio.to_thread(retention.purge, self._engine, now_ms() - kept)

@@ -1,4 +1,4 @@
-"""As of when an answer of the index is, and how far it is behind: part of each answer."""
+"""How fresh the index is: every answer from it says so."""
 
 from typing import NamedTuple
 
@@ -8,12 +8,14 @@ from streams.core.model.instants import rfc3339
 from streams.index import tables
 
 LATE_MS = 60_000
-"""An index that is older says so loudly: its indexer may not be running."""
+"""An answer from an index that is older than this warns: its indexer may not be running."""
 
 
 class Fresh(NamedTuple):
-    """`as_of`: all that Kafka held then is here, None where not all was read yet. `behind`: records
-    that were still to be read at `written_at`.
+    """The freshness of the index; times in ms.
+
+    `as_of`: the index has every record that Kafka had then; None: it never had all of them.
+    `behind`: how many records were still to be read at `written_at`.
     """
 
     as_of: int | None
@@ -21,11 +23,11 @@ class Fresh(NamedTuple):
     written_at: int
 
     def late(self, now: int) -> bool:
-        """Whether it may miss what a person has to know."""
+        """Returns whether the index is more than LATE_MS old at `now` (ms), or never complete."""
         return self.as_of is None or now - self.as_of > LATE_MS
 
     def text(self, now: int) -> str:
-        """A sentence for a person."""
+        """Returns a sentence on the freshness at `now` (ms)."""
         if self.as_of is None:
             return (
                 f"from the index, which has not yet read all topics: {self.behind:,} records left"
@@ -38,13 +40,13 @@ class Fresh(NamedTuple):
         )
 
     def as_dict(self) -> dict[str, object]:
-        """For a program to read."""
+        """Returns the fields that a JSON answer from the index begins with."""
         as_of = None if self.as_of is None else rfc3339(self.as_of)
         return {"source": "index", "as_of": as_of, "behind": self.behind}
 
 
 def _length(seconds: int) -> str:
-    """A length of time in one unit, so that a person sees at once whether it is long."""
+    """Writes a length of time in one unit, so that a person sees at once whether it is long."""
     for size, name in ((86_400, "d"), (3_600, "h"), (60, "min")):
         if seconds >= 2 * size:
             return f"{seconds // size:,} {name}"
@@ -52,7 +54,7 @@ def _length(seconds: int) -> str:
 
 
 def freshness(connection: Connection) -> Fresh:
-    """How fresh the index is."""
+    """Reads the freshness of the index."""
     found = connection.execute(select(tables.freshness)).one_or_none()
     if found is None:
         return Fresh(None, 0, 0)

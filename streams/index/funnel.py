@@ -1,7 +1,7 @@
 """The funnel: how many accounts became eligible, were invited, answered, restricted, released.
 
-Each is counted when it happened, not when its invitation was issued: today's restrictions are of
-invitations of last week. Days are Shanghai's.
+Each step counts in the period in which it happened, not in that of its invitation: today's
+restrictions belong to invitations of last week. Days are those of Asia/Shanghai.
 """
 
 from collections.abc import Iterator
@@ -28,19 +28,19 @@ STEPS: dict[str, str] = {
     "cancelled": "cancelled_at",
     "withdrawn": "withdrawn_at",
 }
-"""A step to the column of `cycles` that says when."""
+"""Step → the column of the table `cycles` with its time."""
 
 SPANS: dict[str, tuple[str, str]] = {
     "until_delivered": ("issued_at", "delivered_at"),
     "until_granted": ("delivered_at", "granted_at"),
     "restricted_for": ("restricted_at", "lifted_at"),
 }
-"""How long what took: from one column to another, of what ended in the period."""
+"""Name of a duration → the columns with its start and its end, which lies in the period."""
 
 
 @unique
 class By(StrEnum):
-    """What is counted apart."""
+    """What the counts are grouped by."""
 
     PLATFORM = "platform"
     PHASE = "phase"
@@ -50,7 +50,7 @@ class By(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A period (ms, the end is not in it), one platform or all, live or shadow."""
+    """The question: a period (ms, without its end), a platform (None: all), live or shadow."""
 
     start: int
     end: int
@@ -61,7 +61,7 @@ class Asked:
 
 @dataclass(slots=True)
 class Line:
-    """The counts of one group; medians in milliseconds, None where nothing ended."""
+    """The counts of one group; medians in ms, None if no such duration ended in the period."""
 
     group: str
     eligible: int = 0
@@ -69,7 +69,7 @@ class Line:
     medians: dict[str, int | None] = field(default_factory=lambda: dict.fromkeys(SPANS))
 
     def as_dict(self) -> dict[str, Any]:
-        """For a program to read; medians in seconds."""
+        """Returns the line as JSON of `byline funnel --json`; medians in seconds."""
         seconds = {
             f"median_{name}_seconds": None if it is None else it // 1000
             for name, it in self.medians.items()
@@ -78,7 +78,7 @@ class Line:
 
 
 def funnel(connection: Connection, asked: Asked) -> list[Line]:
-    """The lines of a period, by group; a group in which nothing happened has none."""
+    """Returns one line for each group in which something happened, in order of groups."""
     lines: dict[str, Line] = {}
 
     def line(group: Any) -> Line:
@@ -153,7 +153,7 @@ def _eligible(asked: Asked) -> Select[Any]:
 
 
 def sums(lines: list[Line]) -> Iterator[int]:
-    """The sum of each count over all lines, `eligible` first."""
+    """Yields the sum of each count over all lines, `eligible` first, then in the order of STEPS."""
     yield sum(it.eligible for it in lines)
     for step in STEPS:
         yield sum(it.counts[step] for it in lines)

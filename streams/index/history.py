@@ -1,4 +1,4 @@
-"""Which policies ran: since when, in how many partitions, approved by whom."""
+"""The history of policies: which version ran when, in how many partitions, approved by whom."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
@@ -13,8 +13,9 @@ from streams.index import tables
 
 
 class TakenUp(NamedTuple):
-    """A line of the log: from `now` (ms) on a partition works under these policies, each platform's
-    as `version:digest`.
+    """A `policies` record of the decision log: from `now` (ms) on a partition works under them.
+
+    `policies`: by platform, as `version:digest`.
     """
 
     partition: int
@@ -24,10 +25,11 @@ class TakenUp(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """One text of a platform's policy.
+    """One version of a platform's policy.
 
-    `since`, `until`: when the first partition took it up, and when the last one left it; None while
-    it runs. `running`: partitions that work under it now. `approvals`: actor and time.
+    `since`, `until`: when the first partition began to work under it, and when the last one stopped
+    (RFC 3339); None while it runs. `running`: how many partitions work under it now. `approvals`:
+    actor and time.
     """
 
     platform: str
@@ -40,7 +42,7 @@ class Version:
     approvals: tuple[tuple[str, str], ...]
 
     def as_dict(self) -> dict[str, Any]:
-        """For a program to read."""
+        """Returns the version as JSON of `byline policy history --json`."""
         return asdict(self)
 
 
@@ -59,7 +61,7 @@ _text = msgspec.json.Decoder(_Text)
 
 
 def taken_up(partition: int, raw: bytes) -> TakenUp:
-    """A record `policies` of the log. Raises MsgspecError where it is none."""
+    """Parses a `policies` record of the decision log. Raises MsgspecError if it is none."""
     it = _log.decode(raw)
     return TakenUp(partition, milliseconds(it.now), it.policies)
 
@@ -67,9 +69,10 @@ def taken_up(partition: int, raw: bytes) -> TakenUp:
 def history(
     lines: Iterable[TakenUp], texts: Mapping[str, bytes], platform: str | None = None
 ) -> list[Version]:
-    """Every text that was ever in force, in order; `lines` of each partition in their order.
+    """Returns every version that was ever in force, by platform and time.
 
-    `texts`: by digest, the canonical form.
+    `lines`: the `policies` records, those of each partition in order. `texts`: the canonical
+    policies by digest. `platform`: only this one.
     """
     spans: dict[tuple[str, str], list[list[int | None]]] = {}
     present: dict[tuple[str, int], str] = {}
@@ -91,7 +94,11 @@ def history(
 
 
 def _end(times: list[list[int | None]], now: int) -> None:
-    """One partition fewer works under it: the one that has done so longest."""
+    """Ends the oldest open span of a version: one partition stopped working under it at `now` (ms).
+
+    `times`: start and end of each partition's span. It does not matter which one is ended: only
+    the first start, the last end and the number of open spans are used.
+    """
     open_ = next(it for it in times if it[1] is None)
     open_[1] = now
 
@@ -117,7 +124,7 @@ def _version(
 
 
 def of_index(connection: Connection) -> tuple[list[TakenUp], dict[str, bytes]]:
-    """The log's lines and the texts, as the index has them."""
+    """Reads from the index the `policies` records of the log, and the policy texts by digest."""
     log, policies = tables.log, tables.policies
     mine = select(log).where(log.c.kind == "policies").order_by(log.c.partition, log.c.offset)
     lines = [taken_up(it.partition, it.value.encode()) for it in connection.execute(mine)]

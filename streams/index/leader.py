@@ -1,8 +1,8 @@
-"""One indexer writes, every other one of the same database waits.
+"""A lock by which one indexer writes to a database and every other one waits.
 
-SQLite: a lock of the kernel on a file beside the database, which ends with its process, however
-that ends. PostgreSQL: an advisory lock of a connection that is held open. Neither has to hold for
-the rows to be right: positions are moved only from where they are known to be (writer.py).
+In SQLite it is a file lock beside the database, which ends with its process, however that ends. In
+PostgreSQL it is an advisory lock of a connection that is kept open. The rows stay right even if the
+lock fails: writer.py changes a position only if it still is the one that it knows.
 """
 
 import fcntl
@@ -14,11 +14,11 @@ from sqlalchemy import Connection, Engine, text
 from streams.index.database import told
 
 _LOCK = 0x42796C696E65
-"""The number of the advisory lock, of Byline's alone ("Byline" in ASCII)."""
+"""The number of the advisory lock: "Byline" in ASCII, so that no other program uses it."""
 
 
 class Lead:
-    """The right to write. `take` says whether it could be had; `release` gives it back."""
+    """The right to write: `take` it before writing, `release` it afterwards."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -26,7 +26,7 @@ class Lead:
         self._connection: Connection | None = None
 
     def take(self) -> bool:
-        """Whether we lead from now on."""
+        """Tries to take the lock, without waiting; returns whether it did. Raises DatabaseAway."""
         if self._engine.dialect.name == "sqlite":
             return self._take_file(Path(f"{self._engine.url.database}.lead"))
         with told(self._engine.url):
@@ -48,7 +48,7 @@ class Lead:
         return True
 
     def release(self) -> None:
-        """Let another one lead."""
+        """Releases the lock, so that another indexer may write."""
         if self._file >= 0:
             os.close(self._file)
             self._file = -1

@@ -1,6 +1,7 @@
-"""What holds on the platforms now: brakes, guards, caps, policies, and how much waits for a person.
+"""Shows what is in force on the platforms now: switches, guards, policies, used caps.
 
-Read off the core's own state, partition by partition: what one has not read does not hold there.
+It is read from the workers' state, partition by partition, because a partition that has not read a
+switch or policy yet does not obey it.
 """
 
 from collections import Counter, defaultdict
@@ -19,7 +20,10 @@ CAPPED = (Event.INVITATION_ISSUED, Event.THROTTLE_APPLIED)
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """Something in force: what, for which scope, since or until when, in how many partitions."""
+    """A switch, a tripped guard or a cluster change in force.
+
+    `scope`: a platform or `*`. `since`, `until`: RFC 3339. `partitions`: in how many.
+    """
 
     what: str
     scope: str
@@ -30,9 +34,9 @@ class Holding:
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A policy: what partitions work under, and whether the file here is another one.
+    """A version of a policy that some partitions work under, and how the file here compares.
 
-    `on_disk`: `same`, `missing`, or the version of the file.
+    `on_disk`: `same`, `missing`, or `version N` of the file.
     """
 
     platform: str
@@ -44,7 +48,7 @@ class Running:
 
 @dataclass(frozen=True, slots=True)
 class Used:
-    """A cap: how much of it is used in this window, over all partitions."""
+    """A cap: how much of it is used in the present day or hour, over all partitions."""
 
     platform: str
     event: str
@@ -54,7 +58,7 @@ class Used:
 
 @dataclass(slots=True)
 class Overview:
-    """All of it, as of the state that was read."""
+    """What is in force, the policies that run, and the caps, as of the state that was read."""
 
     partitions: int
     holding: list[Holding] = field(default_factory=list)
@@ -62,12 +66,12 @@ class Overview:
     caps: list[Used] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
-        """For a program to read."""
+        """Returns the overview as JSON of `byline status --json`."""
         return asdict(self)
 
 
 def overview(states: States, on_disk: Mapping[str, Policy], now: int) -> Overview:
-    """What holds at an instant."""
+    """Returns what is in force at `now` (ms). `on_disk`: the policy files here, by platform."""
     parts = [states.part(number) for number in range(states.partition_count)]
     found = Overview(len(parts))
     found.holding = sorted(_holding(parts, now), key=lambda it: (it.scope, it.what))

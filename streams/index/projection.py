@@ -1,8 +1,8 @@
-"""What a record becomes: rows, out of known fields alone.
+"""Turns a record into rows of the index, from known fields only.
 
-Outputs, decisions and dead letters are Byline's own. What others wrote (`words`, `acks`) is decoded
-to the contract's fields, each a number, a time, a word of a closed list or an id, and kept only
-where it stands under its own key: no other text of theirs enters.
+Outputs, decisions and dead letters are Byline's own. Records that others wrote (`words`, `acks`)
+are decoded to the contract's fields: numbers, times, ids and values of closed lists. They are
+stored only if key and value agree. So no free text of others gets into the index.
 """
 
 import re
@@ -37,7 +37,7 @@ _WORDS = tuple(topic for topic in INPUTS if topic.cleanup == "delete")
 READ: tuple[Topic, ...] = (
     *(*_WORDS, *OUTPUTS, DECISIONS, DEAD_LETTERS, THROTTLE_ACKS, POLICIES, ACCOUNTS),
 )
-"""The topics that are indexed: all but readings and labels, of which the state has the newest."""
+"""The topics that are indexed: all but readings and labels; the accounts' state has the newest."""
 
 _NEXT = b"#next"
 _KEPT = RESERVED | {_NEXT}
@@ -147,13 +147,13 @@ MARKS = {
     "throttle.applied": "restricted_at",
     "throttle.lifted": "lifted_at",
 }
-"""Which column of `cycles` an event fills; what is not listed fills none."""
+"""Event → the column of `cycles` that its time goes into. Other events have no such column."""
 
 
 def project(record: Record, rows: Rows, full_prefix: str) -> None:
-    """Add what a record becomes. Raises one of `UNDECODABLE` where it is none of its topic's.
+    """Adds the rows of a record. Raises one of `UNDECODABLE` if its form is not that of its topic.
 
-    `full_prefix`: what stands before the names of topics inside of records.
+    `full_prefix`: the prefix of topic names that stand inside records.
     """
     topic, value = record.topic, record.value
     if topic == ACCOUNTS.name:
@@ -240,7 +240,7 @@ def _eligible(one: _Transition) -> bool:
 
 
 def _word(record: Record, rows: Rows) -> None:
-    """An input of a person or a notifier. What is none is a dead letter, and no row."""
+    """Adds an input of an owner, an operator or the notifier, unless its form is wrong."""
     if record.value is None or record.key is None:
         return
     try:
@@ -321,7 +321,7 @@ def _policy(record: Record, digest: str, value: bytes, rows: Rows) -> None:
 
 
 def _state(record: Record, rows: Rows) -> None:
-    """The newest record of a key; of what is kept beside the accounts, what an answer needs."""
+    """Adds a record of the accounts' changelog; skips a partition's keys that no query needs."""
     key = record.key
     if key is None or (key[:1] == b"#" and key not in _KEPT):
         return

@@ -1,8 +1,9 @@
-"""Who carries out what was decided: share and delay of acknowledgement, by enforcing system.
+"""Measures how enforcing systems carry out throttle events: share and delay of acknowledgements.
 
-A system is held to the platforms and surfaces of which it has ever acknowledged an event. As long
-as none has ever acknowledged anything, there is none, and silence means nothing. Once one has, its
-silence is told: since the first event that is newer than all it has acknowledged.
+A system is expected to carry out events of each platform and surface of which it has ever
+acknowledged an event: its duties. A system that never acknowledged anything is not known, so its
+silence means nothing. A known system is silent since the first event of its duties that is newer
+than all events it has acknowledged.
 """
 
 from collections import defaultdict
@@ -24,9 +25,9 @@ Duty = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A period (ms; the end is not in it) and a platform or all.
+    """The question: a period (ms, without its end), and a platform; None: all.
 
-    `before`: events decided later may still be acknowledged, and count neither way.
+    `before`: events decided at or after it (ms) do not count: they may still be acknowledged.
     """
 
     start: int
@@ -37,10 +38,12 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class System:
-    """An enforcing system in a period. Delays in milliseconds, None where it acknowledged nothing.
+    """An enforcing system in a period.
 
-    `asked`: events that it had to carry out. `failed`: of these it only ever said that it could
-    not. `silent_since`: None while it speaks.
+    `asked`: events that it had to carry out. `acknowledged`: events that it said it carried out.
+    `failed`: events for which it only ever reported a failure. `median_ms`, `p95_ms`: delay from
+    decision to acknowledgement; None: it acknowledged nothing. `silent_since` (ms): None: it is not
+    silent.
     """
 
     system: str
@@ -54,11 +57,11 @@ class System:
 
     @property
     def share_ppm(self) -> int | None:
-        """Acknowledged of asked, in millionths."""
+        """The share of acknowledged in asked events, in millionths; None: none were asked."""
         return self.acknowledged * 1_000_000 // self.asked if self.asked else None
 
     def as_dict(self) -> dict[str, Any]:
-        """For a program to read."""
+        """Returns the system as JSON of `byline propagation --json`."""
         since = None if self.silent_since is None else rfc3339(self.silent_since)
         duties = [{"platform": platform, "surface": surface} for platform, surface in self.duties]
         plain = asdict(self) | {"silent_since": since, "duties": duties}
@@ -66,14 +69,14 @@ class System:
 
 
 class _Heard(NamedTuple):
-    """What a system said of the events of the period."""
+    """A system's acknowledgements in the period: delays (ms), and the number of failures."""
 
     delays: list[int]
     failed: int
 
 
 def systems(connection: Connection, asked: Asked) -> list[System]:
-    """Every system that ever acknowledged an event, by name."""
+    """Returns every system that ever acknowledged an event, in order of names."""
     duties, newest = _duties(connection, asked.platform)
     if not duties:
         return []
@@ -113,7 +116,7 @@ def _mine() -> Any:
 def _duties(
     connection: Connection, platform: str | None
 ) -> tuple[Mapping[str, set[Duty]], Mapping[str, int]]:
-    """Of each system its duties, and when the newest event was decided that it spoke of."""
+    """Returns each system's duties, and when (ms) the newest event it acknowledged was decided."""
     events, acks = tables.events, tables.acks
     group = (acks.c.system, events.c.platform, events.c.surface)
     statement = select(*group, func.max(events.c.decided_at)).select_from(
@@ -130,7 +133,7 @@ def _duties(
 
 
 def _counts(connection: Connection, asked: Asked) -> Mapping[Duty, int]:
-    """How many events of the period each platform and surface has."""
+    """Counts the events of the period by platform and surface."""
     events = tables.events
     group = (events.c.platform, events.c.surface)
     limits = [
@@ -149,7 +152,10 @@ def _period(asked: Asked) -> list[Any]:
 
 
 def _heard(connection: Connection, asked: Asked) -> Mapping[str, _Heard]:
-    """Of each system the delay of its first acknowledgement of each event that it carried out."""
+    """Returns each system's acknowledgements of events in the period.
+
+    The delay of an event is the time (ms) from its decision to the system's first acknowledgement.
+    """
     events, acks = tables.events, tables.acks
     done = func.min(case((acks.c.outcome != AckOutcome.FAILED, acks.c.entered_at)))
     statement = (
@@ -174,7 +180,11 @@ def _heard(connection: Connection, asked: Asked) -> Mapping[str, _Heard]:
 def _silent_since(
     connection: Connection, duties: tuple[Duty, ...], newest: int, before: int
 ) -> int | None:
-    """The first event of its duties that is newer than all that it spoke of, and old enough."""
+    """Returns when (ms) the first event was decided since which a system is silent, or None.
+
+    The event is of its duties, newer than `newest`, the last one that it acknowledged, and was
+    decided before `before`. Times are in ms.
+    """
     events = tables.events
     limits = [
         events.c.topic == THROTTLES,

@@ -1,4 +1,7 @@
-"""The dead letters: which, how many, and which of them nobody has seen to."""
+"""Lists and counts dead letters, with whether a person has settled them.
+
+A letter is settled when a person has sent its record again (redriven) or dismissed it.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,9 +15,10 @@ from streams.index import tables
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which letters: each None is any. Times in milliseconds, the end is not in it.
+    """A filter of dead letters; None matches all.
 
-    `settled`: whether a person has sent the record again or dismissed it.
+    `start`, `end`: ms, by the time of the refusal; `end` is excluded. `settled`: whether a person
+    has settled it.
     """
 
     platform: str | None = None
@@ -53,7 +57,7 @@ def _limits(wanted: Wanted) -> list[ColumnElement[bool]]:
 
 
 def _how_settled() -> ColumnElement[str | None]:
-    """What a person did with a letter: the newest mark."""
+    """Returns the column with what a person last did with a letter: `redriven`, `dismissed`."""
     letters, settlements = tables.letters, tables.settlements
     mine = and_(
         settlements.c.topic == letters.c.topic,
@@ -65,7 +69,7 @@ def _how_settled() -> ColumnElement[str | None]:
 
 
 def listed(connection: Connection, wanted: Wanted) -> list[dict[str, Any]]:
-    """The letters as `byline dead-letters list --json` shows them, the newest first."""
+    """Returns the letters as `byline dead-letters list --json` shows them, the newest first."""
     letters = tables.letters
     statement: Select[Any] = select(letters, _how_settled().label("how"))
     statement = statement.where(and_(True, *_limits(wanted)))
@@ -87,7 +91,7 @@ def listed(connection: Connection, wanted: Wanted) -> list[dict[str, Any]]:
 
 
 def letters_of(connection: Connection, wanted: Wanted, most: int) -> list[Mapping[str, Any]]:
-    """The newest letters, at most so many."""
+    """Returns the newest letters as rows with `settled`, at most `most` of them."""
     letters = tables.letters
     statement: Select[Any] = select(letters, _settled().label("settled"))
     statement = statement.where(and_(True, *_limits(wanted)))
@@ -97,7 +101,7 @@ def letters_of(connection: Connection, wanted: Wanted, most: int) -> list[Mappin
 
 
 def counted(connection: Connection, wanted: Wanted) -> list[tuple[str | None, str, str, int]]:
-    """How many letters there are of each platform, topic and reason, most first."""
+    """Counts the letters by platform, topic and reason, the most frequent first."""
     letters = tables.letters
     group = (letters.c.platform, letters.c.topic, letters.c.reason)
     statement: Select[Any] = select(*group, func.count())

@@ -1,7 +1,7 @@
-"""A period's numbers, for a transparency report: counts and medians alone, no account and no id.
+"""The numbers of a period for a transparency report: counts and medians, never an account or an id.
 
-Live events only: what was in shadow touched nobody. An event counts in the period in which it was
-decided.
+It counts live events only, because shadow ones concern nobody. An event belongs to the period in
+which it was decided.
 """
 
 from collections.abc import Mapping
@@ -32,7 +32,10 @@ VERDICTS = (Command.APPEAL_OPENED, Command.APPEAL_UPHELD, Command.APPEAL_REJECTE
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """How many events of one kind. `dsa`: the restriction in the words of the DSA's database."""
+    """The number of events of one kind.
+
+    `dsa`: the name of the restriction in the DSA Transparency Database; None: no restriction.
+    """
 
     platform: str
     field: str | None
@@ -45,7 +48,10 @@ class Counted:
 
 
 class Appeals(NamedTuple):
-    """What became of appeals, by operators' words; `overturned_ppm` of those decided."""
+    """The appeals of a platform, by operators' controls.
+
+    `overturned_ppm`: the share of upheld ones in those decided, in millionths.
+    """
 
     platform: str
     opened: int
@@ -56,7 +62,7 @@ class Appeals(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """All numbers of a period (ms; the end is not in it)."""
+    """All numbers of a period. `start`, `end`: RFC 3339; the end is excluded."""
 
     start: str
     end: str
@@ -67,7 +73,7 @@ class Report:
     refused: list[Mapping[str, Any]]
 
     def as_dict(self) -> dict[str, Any]:
-        """For a program to read."""
+        """Returns the report as JSON of `byline report`."""
         return {
             "from": self.start,
             "to": self.end,
@@ -80,7 +86,7 @@ class Report:
 
 
 def report(connection: Connection, start: int, end: int, platform: str | None = None) -> Report:
-    """The numbers of a period, of one platform or all."""
+    """Returns the numbers of a period (ms, without its end), of one platform or all."""
     return Report(
         rfc3339(start),
         rfc3339(end),
@@ -98,7 +104,7 @@ def report(connection: Connection, start: int, end: int, platform: str | None = 
 
 
 def dsa_of(event: str, surface: str | None, level: str | None) -> str | None:
-    """What a restriction is called in the DSA Transparency Database; None for what is none."""
+    """Returns a restriction's name in the DSA Transparency Database; None for another event."""
     if event != Event.THROTTLE_APPLIED or surface is None:
         return None
     if surface not in INCOME:

@@ -1,4 +1,4 @@
-"""A report as CSV, Markdown or HTML: the same tables in each, one after the other."""
+"""Writes a report as CSV, Markdown or HTML; each has the same tables."""
 
 import csv
 import html
@@ -12,7 +12,7 @@ from streams.index.report import Report
 
 @unique
 class Form(StrEnum):
-    """How a report is written."""
+    """The format of a report."""
 
     JSON = "json"
     CSV = "csv"
@@ -31,7 +31,7 @@ Table = tuple[str, list[str], list[list[str]]]
 
 
 def tables_of(report: Report) -> list[Table]:
-    """Title, columns, rows of each table that has rows."""
+    """Returns title, columns and rows of each table that has rows."""
     plain = report.as_dict()
     found: list[Table] = []
     for name, title in TITLES.items():
@@ -47,7 +47,7 @@ def _cell(value: Any) -> str:
 
 
 def as_csv(report: Report) -> str:
-    """Each table with its title in a line of its own, an empty line between two."""
+    """Writes CSV: each table after a line with its title, with an empty line between two tables."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(["from", report.start, "to", report.end])
@@ -60,7 +60,7 @@ def as_csv(report: Report) -> str:
 
 
 def as_markdown(report: Report) -> str:
-    """Headings and tables."""
+    """Writes Markdown: a heading and a table each."""
     lines = [f"# From {report.start} to {report.end}"]
     for title, columns, rows in tables_of(report):
         lines += ["", f"## {title}", "", _row(columns), _row("---" for _ in columns)]
@@ -73,7 +73,7 @@ def _row(cells: Iterable[str]) -> str:
 
 
 def as_html(report: Report) -> str:
-    """A page by itself."""
+    """Writes an HTML page that needs no other file."""
     title = html.escape(f"From {report.start} to {report.end}")
     parts = [f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>']
     parts.append(f"<h1>{title}</h1>")

@@ -1,6 +1,6 @@
-"""What goes from the index: rows older than it keeps, and before a rebuild what Kafka still has.
+"""Deletes rows of the index: those that are too old, and before a rebuild those that Kafka has.
 
-Tables that do not come from Kafka are never touched here.
+Tables that are not made from Kafka's records are never touched here.
 """
 
 from collections.abc import Iterator, Mapping
@@ -38,13 +38,14 @@ ROWS_OF: tuple[tuple[Table, frozenset[str], str], ...] = (
     (tables.settlements, frozenset({DEAD_LETTERS.name}), "at"),
     (tables.acks, frozenset({THROTTLE_ACKS.name}), "entered_at"),
 )
-"""Each table of one row a record, the topics that it is made of, and the time of a row."""
+"""Each table that has one row for each record: table, topics, and the column with a row's time."""
 
 
 def purge(engine: Engine, before: int) -> int:
-    """Remove what is older than an instant; how many rows that were.
+    """Deletes rows older than `before` (ms); returns how many.
 
-    In a partition rows lie in the order of time, so that no more is looked at than goes.
+    A partition's rows are ordered by time. So it finds the first row to keep and deletes all before
+    it, without reading the rest.
     """
     gone = 0
     with writing(engine) as connection:
@@ -61,9 +62,10 @@ def purge(engine: Engine, before: int) -> int:
 
 
 def forget(engine: Engine, begins: Mapping[Place, int], now: int) -> None:
-    """Before a rebuild: remove what Kafka still has, so that it is read again.
+    """Deletes, before a rebuild, all rows whose records Kafka still has, and the positions.
 
-    Rows that lie before the first offset of Kafka stay, and what follows from them is made anew.
+    `begins`: the first offset that Kafka has of each partition. Rows before it stay, and `cycles`
+    is made anew from them. `now`: ms, for the table `runs`.
     """
     with writing(engine) as connection:
         for table, mine, _, place in _parts(connection):
@@ -81,7 +83,7 @@ def forget(engine: Engine, begins: Mapping[Place, int], now: int) -> None:
 def _parts(
     connection: Connection,
 ) -> Iterator[tuple[Table, ColumnElement[bool], str, Place]]:
-    """Each table and partition: its rows, the column of their time, and what they are made of."""
+    """Yields each table and partition: condition of its rows, column of their time, and place."""
     known = select(tables.positions.c.topic, tables.positions.c.partition)
     for topic, partition in connection.execute(known).all():
         for table, topics, time in ROWS_OF:
@@ -93,7 +95,7 @@ def _parts(
 
 
 def _kept(connection: Connection) -> Rows:
-    """What the events that stay say of their invitations."""
+    """Returns the rows of `cycles` that the remaining events make."""
     events, rows = tables.events, Rows()
     order = (events.c.topic, events.c.partition, events.c.offset)
     for it in connection.execute(select(*order, events.c.value).order_by(*order)):

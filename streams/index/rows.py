@@ -1,4 +1,4 @@
-"""The rows of one transaction of the database, gathered before any is written."""
+"""Collects the rows of one transaction of the database before it is written."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ Row = tuple[Any, ...]
 
 
 class Rows:
-    """What records have become, by table; where a later record replaces an earlier, the later."""
+    """The rows by table. In the dictionaries a later record replaces an earlier one of its key."""
 
     def __init__(self) -> None:
         self.events: list[Row] = []
@@ -20,8 +20,8 @@ class Rows:
         self.states: dict[tuple[int, str], Row | None] = {}
         self.cycles: dict[tuple[str, str], dict[str, Any]] = {}
         self.closed: list[tuple[str, int, int]] = []
-        """Account, partition and offset of each decision that finds it closed."""
+        """Account, partition and offset of each decision that says that its account is closed."""
 
     def cycle(self, account: str, invitation_id: str) -> dict[str, Any]:
-        """The columns that these records fill of an invitation."""
+        """Returns the columns of an invitation that these records fill, by name, to be updated."""
         return self.cycles.setdefault((account, invitation_id), {})

@@ -1,8 +1,8 @@
-"""The schema of the index: made, brought up to date by itself, and never by an older Byline.
+"""Creates the tables of the index and migrates them to this version of Byline.
 
-Migrations are Alembic's (`migrations/versions`), each in one transaction with the number of its
-revision: killed in the middle, it has not happened. Alembic is imported by who changes something
-alone: it takes a third of a second, and most commands only read.
+Migrations are Alembic's (`migrations/versions`). Each runs in one transaction with the number of
+its revision, so one that is killed has changed nothing. Alembic is imported only to change tables:
+the import takes a third of a second, and most commands only read.
 """
 
 from pathlib import Path
@@ -22,7 +22,7 @@ HEAD = "0003"
 
 
 def config_of(connection: Connection | None = None) -> Any:
-    """Alembic's configuration, with the connection in whose transaction it works."""
+    """Returns Alembic's configuration. Migrations run in the transaction of `connection`."""
     from alembic.config import Config
 
     config = Config()
@@ -32,7 +32,7 @@ def config_of(connection: Connection | None = None) -> Any:
 
 
 def revision_of(connection: Connection) -> str | None:
-    """The revision that the database is at; None where nothing was made yet."""
+    """Returns the revision of the database; None if it has no tables yet."""
     if not connection.dialect.has_table(connection, "alembic_version"):
         return None
     found = connection.scalar(text("SELECT version_num FROM alembic_version"))
@@ -40,9 +40,9 @@ def revision_of(connection: Connection) -> str | None:
 
 
 def bring_up(engine: Engine, now: int) -> str | None:
-    """Make the tables, or bring them up to date; says what was done, None where nothing was to do.
+    """Creates or migrates the tables; returns what was done in words, None if nothing was.
 
-    Raises SchemaFault for a database of a newer version.
+    `now`: ms, for the table `runs`. Raises SchemaFault for a database of a newer Byline.
     """
     with writing(engine) as connection:
         before = revision_of(connection)
@@ -75,9 +75,9 @@ def _refuse_newer(engine: Engine, revision: str | None) -> None:
 
 
 def check(engine: Engine) -> None:
-    """For whoever only reads: the index is there, and of this version.
+    """Checks, before reading, that the index exists and has the tables of this version.
 
-    Raises NoIndexFault or SchemaFault.
+    Raises NoIndexFault, SchemaFault, DatabaseAway.
     """
     none = NoIndexFault(f"there is no index at {shown(engine.url)}: `byline index` makes it")
     if engine.dialect.name == "sqlite" and not Path(engine.url.database or "").exists():

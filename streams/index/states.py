@@ -1,4 +1,8 @@
-"""The core's own state out of the index, as the records that it came from."""
+"""Reads the workers' state from the index, as the changelog records that it was made from.
+
+Each function passes records to `feed`, which is a method of `streams.operate.account_states` or
+`streams.operate.worklists`.
+"""
 
 from collections.abc import Callable
 
@@ -13,17 +17,17 @@ from streams.operate.worklists import INVITATIONS, WorkList
 
 Feed = Callable[[Record], None]
 POSITION = "#next"
-"""Under this key a partition keeps how far it has read (streams/engine/checkpoint.py)."""
+"""The key under which a partition stores its input positions (streams/engine/checkpoint.py)."""
 
 
 def partition_count(connection: Connection) -> int:
-    """How many partitions the accounts have."""
+    """Returns how many partitions the accounts' changelog has."""
     mine = tables.positions.c.topic == ACCOUNTS.name
     return connection.scalar(select(func.count()).where(mine)) or 1
 
 
 def feed_beside(connection: Connection, feed: Feed) -> None:
-    """Policies, and what partitions keep beside their accounts."""
+    """Feeds the policies and the partitions' own state: switches, caps, guards, positions."""
     policies, states = tables.policies, tables.states
     for it in connection.execute(select(policies)):
         place = (POLICIES, 0, it.offset, it.published_at)
@@ -35,7 +39,7 @@ def feed_beside(connection: Connection, feed: Feed) -> None:
 
 
 def feed_watched(connection: Connection, feed: Feed) -> None:
-    """The accounts that a person may have to look at."""
+    """Feeds the accounts that an operator may have to act on."""
     states = tables.states
     for it in connection.execute(select(states).where(states.c.watched)):
         place = (CHANGELOG, it.partition, it.offset, it.written_at)
@@ -43,7 +47,7 @@ def feed_watched(connection: Connection, feed: Feed) -> None:
 
 
 def feed_list(connection: Connection, which: WorkList, feed: Feed) -> None:
-    """What a work-list is made of."""
+    """Feeds all records that a work-list is made from."""
     feed_beside(connection, feed)
     feed_watched(connection, feed)
     if which != "undeliverable":

@@ -1,7 +1,7 @@
-"""What the index keeps: one table for each kind of record, and Kafka's positions beside them.
+"""The tables of the index: one for each kind of record, and Kafka's positions.
 
-Times are milliseconds UTC. Topics are named without prefix. `account` is `platform:account_id`.
-A row of a topic is known by where it lies, so that each answer can say it.
+Times are ms since 1970. Topics are named without prefix. `account` is `platform:account_id`. The
+primary key of a record's row is its place in Kafka, so that each answer can name the record.
 """
 
 from sqlalchemy import (
@@ -26,7 +26,7 @@ def _account(nullable: bool = False) -> Column[str]:
 
 
 def _place(*first: Column[str]) -> tuple[Column[str] | Column[int], ...]:
-    """Where a record lies, and that this is what the row is known by."""
+    """Returns the primary key of a record's row: `first`, partition and offset."""
     return (
         *first,
         Column("partition", Integer, primary_key=True, autoincrement=False),
@@ -50,9 +50,11 @@ positions = Table(
     Column("unreadable", BigInteger, nullable=False),
     sqlite_with_rowid=False,
 )
-"""How far each partition was read. `last_offset`, `last_at`: its last record and that one's time,
-by which a topic made anew is known. `first_offset`: where reading began. `unreadable`: records
-that could not be read.
+"""How far each partition was read.
+
+`last_offset`, `last_at`: offset and timestamp of the last record read; they show whether the topic
+was recreated. `first_offset`: where reading began. `unreadable`: how many records could not be
+decoded.
 """
 
 freshness = Table(
@@ -63,7 +65,9 @@ freshness = Table(
     Column("behind", BigInteger, nullable=False),
     Column("written_at", BigInteger, nullable=False),
 )
-"""One row. `as_of`: all that Kafka held then is here. `behind`: how many records were still to be
+"""The freshness of the index, in one row.
+
+`as_of`: the index has every record that Kafka had then. `behind`: how many records were still to be
 read at `written_at`.
 """
 
@@ -86,7 +90,7 @@ events = Table(
     sqlite_with_rowid=False,
 )
 Index("events_account", events.c.account, events.c.decided_at)
-"""The outputs, live and shadow; `value` is the record as it went out."""
+"""The events, live and shadow; `value` is the published JSON."""
 
 decisions = Table(
     "decisions",
@@ -115,8 +119,9 @@ Index(
     sqlite_where=decisions.c.eligible,
     postgresql_where=decisions.c.eligible,
 )
-"""The decision log's decisions. `eligible`: the account came inside, from a dwell. `facts` are gone
-once the account was closed.
+"""The decisions of the decision log.
+
+`eligible`: the account went from DWELLING to INSIDE. `facts`: null once the account was closed.
 """
 
 log = Table(
@@ -129,7 +134,7 @@ log = Table(
     Column("value", Text, nullable=False),
     sqlite_with_rowid=False,
 )
-"""What else the log says: policies taken up, switches turned, guards tripped, a changed cluster."""
+"""The log's other records: policies put in force, switches, tripped guards, a changed cluster."""
 
 words = Table(
     "words",
@@ -143,7 +148,10 @@ words = Table(
     sqlite_with_rowid=False,
 )
 Index("words_account", words.c.account, words.c.entered_at)
-"""What people and notifiers said: known fields alone. `account` None: a switch."""
+"""The inputs of owners, operators and the notifier, with known fields only.
+
+`account`: null for a switch. `word`: its command, answer, outcome, change or switch.
+"""
 
 letters = Table(
     "letters",
@@ -166,7 +174,7 @@ letters = Table(
 Index("letters_account", letters.c.account)
 Index("letters_refused_at", letters.c.refused_at)
 Index("letters_origin", letters.c.topic, letters.c.origin_partition, letters.c.origin_offset)
-"""The dead letters: where a refused record lies, and why it was refused."""
+"""The dead letters: the place of a refused record (`topic`, `origin_…`), and why it was refused."""
 
 settlements = Table(
     "settlements",
@@ -187,7 +195,7 @@ Index(
     settlements.c.origin_partition,
     settlements.c.origin_offset,
 )
-"""What people did with dead letters: sent again, or dismissed."""
+"""What persons did with dead letters: redriven (sent again) or dismissed."""
 
 acks = Table(
     "acks",
@@ -202,7 +210,7 @@ acks = Table(
     sqlite_with_rowid=False,
 )
 Index("acks_account", acks.c.account)
-"""What enforcing systems say that they did."""
+"""The acknowledgements of throttle events by enforcing systems."""
 
 policies = Table(
     "policies",
@@ -215,7 +223,7 @@ policies = Table(
     Column("value", Text, nullable=False),
     sqlite_with_rowid=False,
 )
-"""Every policy ever in force, in its canonical form."""
+"""Every policy that was ever in force, in its canonical form."""
 
 states = Table(
     "states",
@@ -235,8 +243,10 @@ Index(
     sqlite_where=states.c.watched,
     postgresql_where=states.c.watched,
 )
-"""The core's own state, newest record of each key. `live`: where the live invitation stands.
-`watched`: a person may have to look at it.
+"""The workers' state of accounts: the newest changelog record of each key.
+
+`live`: the state of the live invitation, as the number of `Invitation`. `watched`: an operator may
+have to act on the account.
 """
 
 cycles = Table(
@@ -265,8 +275,10 @@ cycles = Table(
     sqlite_with_rowid=False,
 )
 Index("cycles_issued_at", cycles.c.issued_at)
-"""One row an invitation: when each thing that can happen to it happened, the first issue and
-restriction, of the others the last. A surface may be in shadow while the invitation is not.
+"""One row for each invitation, with the time of each step.
+
+`issued_at` and `restricted_at` are those of the first issue and restriction, all others those of
+the last time. A surface may be restricted in shadow in a live invitation (`shadow_…`).
 """
 
 runs = Table(
@@ -277,7 +289,7 @@ runs = Table(
     Column("what", String(32), nullable=False),
     Column("says", Text, nullable=False),
 )
-"""The index's own history: made, migrated, rebuilt, what Kafka had lost. Not from Kafka."""
+"""The history of the index itself: made, migrated, rebuilt, gaps in Kafka. Not from Kafka."""
 
 accesses = Table(
     "accesses",
@@ -290,10 +302,10 @@ accesses = Table(
 )
 Index("accesses_at", accesses.c.at)
 Index("accesses_account", accesses.c.account)
-"""Who asked the read API about whom, and when. Not from Kafka."""
+"""Who asked the read API about which account, and when. Not from Kafka."""
 
 OWN = (runs, accesses)
-"""Tables that do not come from Kafka: a rebuild leaves them alone, and so does every purge."""
+"""Tables that are not made from Kafka's records: neither a rebuild nor a purge touches them."""
 
 APPENDED = (events, decisions, log, words, letters, settlements, acks)
-"""One row a record, known by its place."""
+"""Tables with one row for each record, to which rows are only added."""

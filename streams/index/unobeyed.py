@@ -1,7 +1,6 @@
-"""Restrictions that nobody applied, and lifts that nobody obeyed, by what enforcing systems say.
+"""Lists restrictions and lifts that no enforcing system has acknowledged.
 
-As long as no system has ever acknowledged anything, their silence means nothing, and nobody is
-listed.
+As long as no system has ever acknowledged an event, silence means nothing, and the list is empty.
 """
 
 from dataclasses import asdict, dataclass
@@ -19,7 +18,10 @@ SAID = (Event.THROTTLE_APPLIED, Event.THROTTLE_LIFTED)
 
 @dataclass(frozen=True, slots=True)
 class Unobeyed:
-    """The newest throttle event of a surface, which no system has said it has carried out."""
+    """The newest throttle event of a surface, if no system has acknowledged that it carried it out.
+
+    `since`: when it was decided (RFC 3339). `failed`: a system said that it could not.
+    """
 
     account: str
     event: str
@@ -34,8 +36,9 @@ class Unobeyed:
 
 
 def unobeyed(connection: Connection, before: int, platform: str | None = None) -> list[Unobeyed]:
-    """Those decided before an instant; lifts first, then the oldest first. `failed`: a system says
-    that it could not.
+    """Returns the events decided before `before` (ms) that no system carried out.
+
+    Lifts come first, then the oldest.
     """
     acks, events = tables.acks, tables.events
     if connection.scalar(select(acks.c.offset).limit(1)) is None:

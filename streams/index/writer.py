@@ -1,7 +1,7 @@
-"""Rows and positions, in one transaction of the database: exactly once, whatever ends when.
+"""Writes rows and Kafka's positions in one transaction of the database: each record exactly once.
 
-Positions are moved only from where this writer knows them to be. Whoever is not the leader any more
-finds them elsewhere, and writes nothing.
+The update of a position names the position that this writer knows. If another indexer has written
+meanwhile, the update finds no row, and nothing is written.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -32,7 +32,10 @@ Place = tuple[str, int]
 
 
 class Position(NamedTuple):
-    """Where reading goes on, and the last record before it: its offset and time."""
+    """A position in a partition: the next offset, the last record's offset and timestamp (ms).
+
+    `unreadable`: how many records before it could not be decoded.
+    """
 
     next_offset: int
     last_offset: int | None = None
@@ -41,7 +44,7 @@ class Position(NamedTuple):
 
 
 class Writer:
-    """Writes batches. Knows the positions that the database has."""
+    """Writes batches of rows. `positions`: those that the database has, by place."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -49,7 +52,7 @@ class Writer:
         self.positions: dict[Place, Position] = {}
 
     def load(self) -> None:
-        """Take the positions from the database."""
+        """Reads the positions from the database. Raises DatabaseAway, IndexFault."""
         table = tables.positions
         with writing(self._engine) as connection:
             self.positions = {
@@ -60,7 +63,7 @@ class Writer:
             }
 
     def begin(self, starts: Mapping[Place, int]) -> None:
-        """Partitions that were never read: reading begins at these offsets."""
+        """Adds the partitions that were never read, with the offset at which reading begins."""
         new = {place: at for place, at in starts.items() if place not in self.positions}
         if not new:
             return
@@ -81,7 +84,10 @@ class Writer:
         self.positions.update({place: Position(at) for place, at in new.items()})
 
     def skip(self, place: Place, to: int, says: str, now: int) -> None:
-        """Kafka no longer has what comes next: go on at `to`, and write down what is missing."""
+        """Moves a position over records that Kafka no longer has, and notes the gap in `runs`.
+
+        `to`: the next offset that Kafka has. `says`: the gap in words. `now`: ms.
+        """
         before = self.positions[place]
         after = before._replace(next_offset=to)
         with writing(self._engine) as connection:
@@ -90,9 +96,11 @@ class Writer:
         self.positions[place] = after
 
     def write(self, rows: Rows, moved: Mapping[Place, Position], fresh: Mapping[str, Any]) -> None:
-        """Rows, positions and how fresh the index is. LostLeadError when another one has written.
+        """Writes rows, new positions and the columns `fresh` of the table `freshness`.
 
-        `fresh`: columns of `freshness`.
+        Raises:
+            LostLeadError: another indexer has written meanwhile; nothing was written.
+            DatabaseAway, IndexFault: the database failed.
         """
         with writing(self._engine) as connection:
             for table in tables.APPENDED:
@@ -105,7 +113,7 @@ class Writer:
         self.positions.update(moved)
 
     def _replace(self, connection: Connection, rows: Rows) -> None:
-        """The newest state of each key, and policies."""
+        """Writes the newest state of each key, and the policies."""
         gone = [place for place, row in rows.states.items() if row is None]
         if gone:
             table = tables.states
@@ -121,7 +129,7 @@ class Writer:
         self._many(connection, "policies", self._upserting(tables.policies), published)
 
     def write_cycles(self, connection: Connection, rows: Rows) -> None:
-        """What events say of their invitations, on top of what is known."""
+        """Writes the columns of `cycles` that events fill; other columns keep their values."""
         names = [column.name for column in tables.cycles.columns][2:]
         found = [(*key, *map(about.get, names)) for key, about in rows.cycles.items()]
         self._many(connection, "cycles", self._upserting(tables.cycles, first=FIRST), found)
@@ -175,7 +183,7 @@ class Writer:
     def _many(
         self, connection: Connection, name: str, statement: Insert, rows: Sequence[Row]
     ) -> None:
-        """Many rows in one call of the driver, without a dictionary for each."""
+        """Writes many rows in one call; for SQLite without a dictionary for each row, for speed."""
         if not rows:
             return
         columns = tables.metadata.tables[name].columns
@@ -194,9 +202,10 @@ class Writer:
         connection.execute(self._upserting(table), [dict(row) for row in rows])
 
     def _upserting(self, table: Table, first: frozenset[str] = frozenset()) -> Any:
-        """Insert, or take over the columns that are not null; of `first` the older value stays.
+        """Returns an upsert statement.
 
-        Tables without `first` take over all columns.
+        Without `first` a new row replaces all columns. With it, a column is replaced only by a
+        value that is not null, and a column in `first` only if it was null.
         """
         made = postgresql if self._engine.dialect.name == "postgresql" else sqlite
         statement = made.insert(table)
@@ -214,4 +223,4 @@ class Writer:
 
 
 FIRST = frozenset({"issued_at", "restricted_at", "shadow_restricted_at"})
-"""Of these columns of `cycles` the first instant counts, of the others the last."""
+"""The columns of `cycles` that keep their first time; all others take the last one."""

@@ -1,4 +1,4 @@
-"""What Alembic runs: in the transaction of the connection that it is given."""
+"""Alembic's entry point: runs the migrations in the transaction of the given connection."""
 
 from alembic import context
 
