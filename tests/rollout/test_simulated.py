@@ -1,9 +1,12 @@
 """The test of a roll-out errs as seldom, and finds a doubling as soon, as it promises."""
 
+import random
 from itertools import product
 
 import pytest
 
+from streams.rollout.cohorts import Change, Cohorts, LetIn, Rate, Version
+from streams.rollout.comparison import compared
 from streams.rollout.sequential import (
     ALARM,
     EFFECTS,
@@ -13,7 +16,7 @@ from streams.rollout.sequential import (
     blocks_needed,
     rates_around,
 )
-from tests.rollout.simulated import MUST, NULL, WORSE, rollouts
+from tests.rollout.simulated import MUST, NULL, SEED, WORSE, rollouts
 
 FEW = 200
 
@@ -79,3 +82,25 @@ def test_once_higher_it_stays_so() -> None:
         bet.take("", 1, 0)
     assert bet.alarm
     assert bet.wealth < 1 < most == bet.most
+
+
+def test_blocks_are_made_without_a_look_at_what_befell_anybody() -> None:
+    """Roll-outs in bursts, in two phases, each looked at five times, where nothing is worse."""
+    chance, alarms = random.Random(SEED), 0
+    change = Change("weibo", Version(1, 10, "enforce", 0, 0), Version(2, 20, "enforce", 50, 1))
+
+    def group(count: int, start: int, share: float) -> list[LetIn]:
+        found = []
+        for number in range(count):
+            befell = {Rate.DECLINED: start} if chance.random() < share else {}
+            found.append(LetIn(f"weibo:u{number}", start + number // 40, None, befell))
+        return found
+
+    for _ in range(FEW):
+        groups = {
+            phase: Cohorts(group(200, 0, share), group(200, 50, share))
+            for phase, share in (("first", 0.1), ("second", 0.4))
+        }
+        looks = (compared(Rate.DECLINED, groups, change, at, 1) for at in range(50, 60, 2))
+        alarms += any(it.higher for it in looks)
+    assert alarms <= FEW / 40
