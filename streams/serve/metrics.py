@@ -15,6 +15,7 @@ from streams.core.model.instants import DAY
 from streams.index.database import reading
 from streams.index.fresh import freshness
 from streams.index.propagation import Asked, System, systems
+from streams.index.standing import standing
 from streams.index.unobeyed import SAID, unobeyed
 
 KEPT_SECONDS = 30.0
@@ -27,6 +28,14 @@ NAMES: dict[str, tuple[str, tuple[str, ...]]] = {
         (),
     ),
     "byline_index_behind_records": ("Records that were still to be read.", ()),
+    "byline_restricted_invitations": (
+        "Invitations in mode enforce with a restriction that was not lifted.",
+        ("platform",),
+    ),
+    "byline_deadlines_ahead": (
+        "Open invitations whose deadline passes within that time: 1h, 1d or 7d.",
+        ("platform", "within"),
+    ),
     "byline_unacknowledged_events": (
         "Newest throttle events of surfaces that no system acknowledged in ACKNOWLEDGED_WITHIN;"
         " none while no system ever acknowledged anything.",
@@ -77,11 +86,16 @@ class IndexMetrics:
         }
         with reading(self._engine) as connection:
             fresh = freshness(connection)
+            stands = standing(connection, now)
             late = unobeyed(connection, now - self._within)
             spoke = systems(connection, Asked(now - DAY, now, now - self._within))
         if fresh.as_of is not None:
             gauges["byline_index_as_of_timestamp_seconds"].add_metric((), fresh.as_of / 1000)
         gauges["byline_index_behind_records"].add_metric((), fresh.behind)
+        for one in stands:
+            gauges["byline_restricted_invitations"].add_metric((one.platform,), one.restricted)
+            for within, number in one.ahead.items():
+                gauges["byline_deadlines_ahead"].add_metric((one.platform, within), number)
         counts: dict[tuple[str, str], int] = {}
         for duty in {
             (platform, str(it)) for one in spoke for platform, _ in one.duties for it in SAID
