@@ -81,7 +81,7 @@ class WorkerFaults(Striking):
             if point == "on-revoke":
                 time.sleep(6)
                 self.supervisor.signal(slot, signal.SIGTERM, "zombie at a step")
-            stopped = self._stopped(slot, 25)
+            stopped = self._stopped(slot, 60)
             if stopped:
                 time.sleep((1.2 + fault.seconds) * self.site.session_seconds)
                 self.steps[point] += 1

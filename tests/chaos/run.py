@@ -15,6 +15,8 @@ from tests.chaos.stage import SETTLE_SECONDS, Stage
 from tests.chaos.traffic import Rates
 
 DRAIN_SECONDS = 60.0
+TRIES, START_SECONDS = 3, 20.0
+"""How often a kind that has not occurred is struck at the end, once all workers run again."""
 
 
 @dataclass(frozen=True)
@@ -124,10 +126,21 @@ def _strike(plan: Plan, kinds: list[str], faults: Faults, say: Callable[[str], N
             )
     time.sleep(max(0.0, began + end - time.monotonic()))
     faults.wait()
+    for _ in range(TRIES):
+        _strike_the_rest(plan, kinds, faults, say)
+
+
+def _strike_the_rest(
+    plan: Plan, kinds: list[str], faults: Faults, say: Callable[[str], None]
+) -> None:
+    """Kinds that found nobody to strike, or were not drawn in so short a time, one by one."""
     for number, kind in enumerate([kind for kind in kinds if not faults.done[kind]]):
-        # It found nobody to strike, or was not drawn in so short a time: each kind occurs.
         say(f"  {kind}: at the end")
-        faults.strike(Fault(end, kind, number % plan.workers, 0.5, number))
+        faults.supervisor.scale(plan.workers)
+        deadline = time.monotonic() + START_SECONDS
+        while len(faults.supervisor.running()) < plan.workers and time.monotonic() < deadline:
+            time.sleep(0.1)
+        faults.strike(Fault(plan.minutes * 60, kind, number % plan.workers, 0.5, number))
         faults.wait()
 
 

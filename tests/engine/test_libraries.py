@@ -1,6 +1,7 @@
 """What is used of aiokafka, Faust and mode beyond their documents is there, as named."""
 
 import ast
+import functools
 import importlib
 import inspect
 import re
@@ -47,11 +48,15 @@ def test_a_private_name_is_there(owner: str, name: str) -> None:
 
 @pytest.mark.parametrize(("owner", "name"), _pairs(libraries.ATTRIBUTES))
 def test_a_private_attribute_is_set_by_its_class(owner: str, name: str) -> None:
-    source = "".join(
-        inspect.getsource(one) for one in _found(owner).__mro__ if one.__module__ != "builtins"
-    )
+    source = _source(owner)
     sets = re.search(rf"\b(self\.)?{name}\b\s*(:[^=\n]+)?(,[^=\n]*)?=", source)
     assert sets or f"def {name}" in source, f"{owner} sets no {name} any more"
+
+
+@functools.cache
+def _source(owner: str) -> str:
+    classes = [one for one in _found(owner).__mro__ if one.__module__ != "builtins"]
+    return "".join(map(inspect.getsource, classes))
 
 
 LIBRARIES = {"aiokafka", "faust", "mode"}
