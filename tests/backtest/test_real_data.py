@@ -9,6 +9,7 @@ import pytest
 from tests.backtest.agreement import compared, file_of
 
 
+@pytest.mark.slow
 def test_a_backtest_agrees_with_the_oracle_over_real_readings(
     tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:

@@ -21,6 +21,7 @@ from tests.rollout.simulated import MUST, NULL, SEED, WORSE, rollouts
 FEW = 200
 
 
+@pytest.mark.slow
 def test_false_alarms_are_few_over_all_three_rates_and_not_without_the_correction() -> None:
     found = rollouts(NULL["three rates of 10 %"], FEW)
     assert found.share <= FALSE_ALARM

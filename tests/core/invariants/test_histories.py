@@ -1,5 +1,7 @@
 """A share of the long run, in every test run: random histories keep all fifteen invariants."""
 
+import pytest
+
 from tests.core.invariants.histories import NAME, Supply, play
 from tests.core.invariants.properties import check
 
@@ -7,6 +9,7 @@ SEED = 20
 HISTORIES = 1_200
 
 
+@pytest.mark.slow
 def test_random_histories_keep_the_invariants() -> None:
     supply = Supply(SEED)
     for number in range(HISTORIES):

@@ -23,6 +23,7 @@ def _again(run: Run, supply: Supply, number: int) -> list[object]:
     return list(recompute(run.records, decisions, policies))
 
 
+@pytest.mark.slow
 def test_the_log_of_random_histories_is_reproduced_byte_for_byte() -> None:
     supply = Supply(SEED)
     for number in range(HISTORIES):
