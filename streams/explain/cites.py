@@ -1,4 +1,4 @@
-"""Finds the records that prove a statement: always the newest one."""
+"""Finds the records that prove a sentence of an explanation; of several, the newest."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -13,17 +13,17 @@ CHANGELOG = "accounts-changelog"
 
 
 def of_row(row: Row, topic: str | None = None) -> Place:
-    """Where the record of a row lies; `topic`: of a table that has one topic alone."""
+    """Returns the place of an index row's record. `topic`: for tables without that column."""
     return Place(topic or row["topic"], row["partition"], row["offset"])
 
 
 def origin_of(letter: Row) -> Place:
-    """The place of the record that a dead letter is about."""
+    """Returns the place of the record that a dead letter is about."""
     return Place(letter["topic"], letter["origin_partition"], letter["origin_offset"])
 
 
 def of_state(material: Material) -> tuple[Place, ...]:
-    """The account's newest record in the changelog."""
+    """Returns the place of the account's newest record in the changelog, if it has one."""
     record = material.state or material.remains
     if record is None:
         return ()
@@ -31,13 +31,13 @@ def of_state(material: Material) -> tuple[Place, ...]:
 
 
 def of_policy(material: Material, digest: str | None) -> tuple[Place, ...]:
-    """A policy's record."""
+    """Returns the place of the record of the policy with this digest, if it is known."""
     offset = None if digest is None else material.policies.get(digest)
     return () if offset is None else (Place("policies", 0, offset),)
 
 
 def of_event(material: Material, name: str, cycle: int, mode: str) -> tuple[Place, ...]:
-    """The newest event of a name in a cycle."""
+    """Returns the place of the newest event of this name in a cycle, if there is one."""
 
     def fits(row: Row) -> bool:
         return bool((row["event"], row["cycle"], row["mode"]) == (name, cycle, mode))
@@ -46,7 +46,11 @@ def of_event(material: Material, name: str, cycle: int, mode: str) -> tuple[Plac
 
 
 def of_ground(material: Material, ground: Deferral) -> tuple[Place, ...]:
-    """The record behind a ground of deferral: a switch, a control, or an unclear word."""
+    """Returns the places of the records that defer adverse events on this ground.
+
+    It is a switch, a control or an unclear word (a record of an owner or operator that could not be
+    applied); for other grounds the account's state.
+    """
     if ground is Deferral.REFUSALS:
         return _switch(material, Switch.REFUSALS_SETTLED, on=False)
     if ground in _SWITCHES:
@@ -94,7 +98,7 @@ def _switch(material: Material, switch: Switch, on: bool) -> tuple[Place, ...]:
 
 
 def _newest(rows: list[Row], fits: Callable[[Row], bool]) -> tuple[Place, ...]:
-    """The last of the rows that fits; rows of decisions are of their own topic."""
+    """Returns the place of the last row that fits, if any. Rows without a topic are decisions."""
     for row in reversed(rows):
         if fits(row):
             return (of_row(row, row.get("topic") or "decisions"),)

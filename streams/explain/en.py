@@ -1,4 +1,4 @@
-"""The sentences of an explanation in English; `zh.py` has the same keys, and a test holds both."""
+"""The sentences of an explanation in English. `zh.py` has the same keys, which a test checks."""
 
 from streams.operate.statements.words import ENGLISH
 

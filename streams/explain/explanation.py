@@ -1,4 +1,4 @@
-"""Everything that there is to say of one account, in sentences by section."""
+"""Puts the explanation of one account together: sentences by section."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +18,11 @@ HEADINGS = {"en": en.HEADINGS, "zh": zh.HEADINGS}
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """What is said of an account as of an instant."""
+    """The explanation of an account as of `now` (ms).
+
+    `source`: the sentence on where the data comes from and how fresh it is. `sections`: by name, in
+    the order of SECTIONS.
+    """
 
     account: str
     now: int
@@ -26,7 +30,7 @@ class Explanation:
     sections: dict[str, list[Sentence]]
 
     def as_dict(self, language: Language) -> dict[str, Any]:
-        """For a program to read."""
+        """Returns the explanation as JSON of `byline explain --json`."""
         return {
             "account": self.account,
             "now": rfc3339(self.now),
@@ -39,7 +43,7 @@ class Explanation:
 
 
 def explain(material: Material, now: int) -> Explanation:
-    """The explanation of an account at an instant."""
+    """Returns the explanation of an account at `now` (ms)."""
     sections: dict[str, list[Sentence]] = {name: [] for name in SECTIONS}
     known = material.known(now)
     if known is None:
@@ -99,7 +103,7 @@ def _change(change: Change, places: tuple[Place, ...]) -> Sentence:
 
 
 def _what(outcome: SandboxOutcome) -> tuple[Deed, ...]:
-    """The events of an outcome, each with its surfaces."""
+    """Returns the events of an outcome, each once, with all its surfaces."""
     found: dict[str, list[str]] = {}
     for name, _, surface, _ in outcome.events:
         found.setdefault(name, []).extend([surface] if surface else [])

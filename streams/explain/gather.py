@@ -1,6 +1,7 @@
-"""Where the material of an explanation comes from: the index, or Kafka's own topics.
+"""Reads the data of an explanation from the index, or from Kafka's topics.
 
-From Kafka only the account's partition is read, and of that only what stands under its key.
+From Kafka it reads only the account's partition, and keeps only the records with its key and those
+that concern every account.
 """
 
 import time
@@ -34,11 +35,14 @@ _TIMES = {
 }
 
 Progress = Callable[[int, int], None]
-"""Told how many offsets of how many were read."""
+"""Called with the number of offsets read so far, and the number of all offsets to read."""
 
 
 def from_index(engine: Engine, account: str) -> Material:
-    """What the index has of an account, all of one moment."""
+    """Reads what the index has of an account, in one snapshot.
+
+    Raises DatabaseAway, IndexFault.
+    """
     with reading(engine) as connection:
         count = connection.scalar(
             select(func.count()).where(tables.positions.c.topic == ACCOUNTS.name)
@@ -89,7 +93,11 @@ def _mappings(connection: Connection, statement: Any) -> list[Mapping[str, Any]]
 async def from_kafka(
     settings: Settings, account: str, progress: Progress = lambda _, __: None
 ) -> Material:
-    """The same, read from the topics: of the account's partition, up to the end it has now."""
+    """Reads the same from the topics, up to the present ends of the account's partition.
+
+    If an open transaction hides an end, `whole` of the result is false and `hidden` says why.
+    Raises KafkaAbsentError, UsageError if topics are missing, NoRightError.
+    """
     async with consumer(settings) as client:
         feed = Feed(client, names_of(settings))
         await feed.find()
@@ -125,7 +133,7 @@ async def from_kafka(
 
 
 class _Gathered:
-    """Keeps of what was read what the account's explanation needs."""
+    """Keeps those of the records read that the explanation of an account needs."""
 
     def __init__(self, found: Material) -> None:
         self._found = found
@@ -135,7 +143,7 @@ class _Gathered:
         self._lists: dict[str, list[Mapping[str, Any]]] = {name: [] for name in LISTED}
 
     def wants(self, topic: str, key: bytes | None) -> bool:
-        """Whether a record can be about the account."""
+        """Returns whether a record may be needed, from its topic and key."""
         return key in self._wanted or topic in ("switches", "policies", "throttle-acks")
 
     def take(self, batch: Batch) -> None:
@@ -157,7 +165,7 @@ class _Gathered:
             self._lists[name] += [it for it in named if it["account"] == found.account]
 
     def done(self) -> Material:
-        """All of it, in order."""
+        """Returns the material with its rows in order of time."""
         for name, rows in self._lists.items():
             self._found.tables[name] = sorted(rows, key=_order(_TIMES[name]))
         return self._found

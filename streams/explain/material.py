@@ -1,6 +1,6 @@
-"""All that is known of one account: its state, what counts for its partition, and what was said.
+"""The data of an explanation: an account's state, its partition's own state, and its records.
 
-The same whether it comes from the index or from Kafka.
+It has the same form whether it comes from the index or from Kafka.
 """
 
 from collections.abc import Mapping
@@ -19,10 +19,13 @@ LISTED = ("events", "decisions", "words", "letters", "acks")
 class Material:
     """All data that an explanation uses.
 
-    `state`: the newest record of the account in the changelog; None where it is not tracked.
-    `as_of`: all that Kafka held then counts; None where nobody knows. `behind`: how many records
-    were still to be read. `whole`: the topics were read to their ends; `hidden`: why not.
-    `acknowledged`: enforcing systems say what they do, so that silence of theirs means something.
+    `as_of` (ms): it has every record that Kafka had then; None: not known. `behind`: how many
+    records were still to be read. `whole`: the topics were read to their ends; `hidden`: why not.
+    `state`: the account's newest record in the changelog; None: the workers have no state of it.
+    `remains`: what they keep of a closed account, under a digest of its key. `states`: the
+    partition's own state. `tables`: the account's rows, by name in LISTED. `switches`: rows of all
+    switches. `acknowledged`: some enforcing system has acknowledged events, so silence means
+    something.
     """
 
     account: str
@@ -38,27 +41,30 @@ class Material:
     tables: dict[str, list[Mapping[str, Any]]] = field(default_factory=dict)
     switches: list[Mapping[str, Any]] = field(default_factory=list)
     policies: dict[str, int] = field(default_factory=dict)
-    """Digest of a policy to where it lies in its topic."""
+    """Digest of a policy → the offset of its record."""
     acknowledged: bool = False
 
     @property
     def ref(self) -> AccountRef:
-        """The account."""
+        """The account's platform and id."""
         return AccountRef.of(self.account.encode())
 
     def known(self, now: int) -> Known | None:
-        """The account and what a decision about it would be made with; None: not tracked."""
+        """Returns the account with the context of a decision at `now` (ms); None: no state."""
         if self.state is None or self.state.value is None:
             return None
         return self.states.of(self.account.encode(), self.partition, self.state.value, now)
 
     def take_policy(self, record: Record) -> None:
-        """A record of the topic of policies."""
+        """Takes a record of the topic of policies."""
         self.policies[(record.key or b"").decode()] = record.offset
         self.states.feed(record)
 
     def take_state(self, record: Record, remains: bytes) -> None:
-        """A record of the changelog: the account's, its remains', or one of its partition."""
+        """Takes a record of the changelog if it is the account's, or of its partition's own state.
+
+        `remains`: the key under which the workers keep what is left of a closed account.
+        """
         key = record.key or b""
         if key == self.account.encode():
             self.state = record if record.value is not None else None

@@ -1,8 +1,8 @@
-"""The nearest change of each kind that would alter what happens to an account.
+"""Finds the smallest change of each kind that would alter what happens next to an account.
 
-Candidates are inputs. Each is applied to the shipped core, alone with the account (sandbox.py), and
-told only where the outcome is another one; where a change has a size, one unit less of it is
-applied as well, and has to leave the outcome as it was.
+A candidate is an input: another follower count, a label, an answer. Each is applied to the core
+itself in a sandbox, and is listed only if the outcome differs from that without it. A change of the
+count is listed only if one follower less of it would not alter the outcome.
 """
 
 from collections.abc import Callable, Iterator
@@ -22,7 +22,7 @@ from streams.stop_worker import StopWorker
 
 @unique
 class Kind(StrEnum):
-    """What is changed."""
+    """The kind of a change."""
 
     MORE = "more_followers"
     FEWER = "fewer_followers"
@@ -35,10 +35,10 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A change, and the outcome that it would have instead of `Nearest.without`.
+    """A change, and its outcome instead of `Nearest.without`.
 
-    `by`: followers, for a change of the count. `until`: the last instant at which it still has this
-    outcome; None where it does not depend on when. `label`: the text of a label.
+    `by`: by how many followers the count changes. `until`: the last instant (ms) at which the
+    change still has this outcome; None: it does not depend on the time. `label`: a label's text.
     """
 
     kind: Kind
@@ -50,7 +50,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Nearest:
-    """What happens without a change, and each change that would alter that."""
+    """The outcome without a change, and each change that would alter it."""
 
     without: SandboxOutcome
     changes: tuple[Change, ...]
@@ -60,7 +60,7 @@ World = Callable[[], Sandbox]
 
 
 def nearest(material: Material, now: int) -> Nearest | None:
-    """The nearest changes at an instant; None where the core cannot be asked."""
+    """Returns the smallest changes at `now` (ms); None if the core cannot run on the state."""
     known = material.known(now)
     if known is None:
         return None
@@ -110,7 +110,11 @@ def _changes(world: World, account: Account, without: SandboxOutcome, now: int) 
 
 
 def _counts(account: Account, sandbox: Sandbox, now: int) -> Iterator[tuple[Kind, int]]:
-    """The counts at which the outcome may change: each line, and the count below it."""
+    """Yields the counts at which the outcome may change, nearest first.
+
+    They are each line (the count from which on a phase applies, or the exit line) above the present
+    count, and one less than each line that the count has reached.
+    """
     policy, followers = sandbox.policy, account.followers
     known = 0 if followers is None else followers
     lines = {phase.followers for phase in policy.phases if phase.starts_at is not None}
@@ -154,9 +158,10 @@ def _labelled(
 
 
 def _grant(world: World, without: SandboxOutcome, now: int) -> Iterator[Change]:
-    """A grant now, and until when one would have the same outcome: found by halving, to a second.
+    """Yields a grant, with the last instant at which it has this outcome.
 
-    What it alters has to be the same at the last instant, and another thing a second later.
+    That can only be the instant of the outcome without it: there the grant must still have the same
+    outcome, and a second later another one.
     """
     outcome = _answered(world, Answer.GRANTED, now)
     if outcome.same(without):
@@ -174,7 +179,7 @@ def _answered(world: World, answer: Answer, at: int) -> SandboxOutcome:
 
 
 def restricts(outcome: SandboxOutcome) -> bool:
-    """Whether a surface is restricted, not in shadow alone."""
+    """Returns whether the outcome restricts a surface in enforce."""
     return any(
         name == "throttle.applied" and mode == Mode.ENFORCE for name, _, _, mode in outcome.events
     )

@@ -1,6 +1,6 @@
-"""Runs the shipped core on a copy of one account's state, to see what would happen.
+"""Runs the core on a copy of one account's state, to see what would happen.
 
-Nothing here decides anything. Inputs are records, as a worker would read them, and time passes from
+The core is the one that workers run. Inputs are given to it as records, and its clock moves from
 one due timer to the next.
 """
 
@@ -21,7 +21,7 @@ from streams.operate.audit.records import millis
 from streams.stop_worker import ExitCode, StopWorker
 
 HORIZON = 400 * DAY
-"""So far ahead is looked."""
+"""How far ahead (ms) timers are run."""
 MOST_LOOKS = 200
 _NOT_EVENTS = frozenset({"decisions", "dead-letters", "switches"})
 DECISIVE = frozenset(
@@ -36,17 +36,20 @@ DECISIVE = frozenset(
         "throttle.lifted",
     }
 )
-"""Events that are an outcome; a reminder is none."""
+"""The events that count as an outcome; a reminder does not."""
 
 
 class SandboxOutcome(NamedTuple):
-    """The first decisive events, all of one instant; empty: nothing would happen by itself."""
+    """The first decisive events, all of one instant `at` (ms); none: nothing would happen.
+
+    Each event is given as name, reason, surface and mode.
+    """
 
     at: int | None
     events: tuple[tuple[str, str, str | None, str], ...]
 
     def same(self, other: "SandboxOutcome") -> bool:
-        """Whether the same events would happen, at any time."""
+        """Returns whether the same events would happen, even if at another time."""
         return self.events == other.events
 
 
@@ -59,7 +62,7 @@ class _Record(NamedTuple):
 
 
 class _Tables(StateInMemory):
-    """Tables in memory; output records go to a list."""
+    """The core's stores in memory. Events that it sends are collected in `sent`."""
 
     def __init__(self, state: Mapping[bytes, bytes]) -> None:
         super().__init__()
@@ -72,7 +75,10 @@ class _Tables(StateInMemory):
 
 
 class Sandbox:
-    """A partition of one account, at an instant. Raises `StopWorker` if it cannot open."""
+    """A partition with one account, whose clock stands at `now` (ms).
+
+    Raises StopWorker if the policy is not known or the core cannot read the state.
+    """
 
     def __init__(self, material: Material, now: int) -> None:
         part = material.states.part(material.partition)
@@ -103,8 +109,9 @@ class Sandbox:
             self._partition.cluster_changed(now)
 
     def put(self, topic: InputName, at: int, **value: Any) -> "Sandbox":
-        """An input about the account, said and entered at an instant that is not before now."""
-        # An answer that enters at the instant of a deadline is read before the deadline acts.
+        """Applies an input about the account, stated and entered at `at` (ms), not before `now`."""
+        # An answer that enters at the instant of a deadline is read before the deadline acts, so
+        # only timers before `at` run first.
         self._run(at - 1)
         self.now = max(self.now, at)
         self._offset += 1
@@ -114,7 +121,10 @@ class Sandbox:
         return self
 
     def _run(self, until: int, decisive: bool = False) -> None:
-        """Let time pass; `decisive`: up to the first event that is an outcome."""
+        """Runs the timers that are due up to `until` (ms).
+
+        `decisive`: stop after the first event in DECISIVE.
+        """
         for _ in range(MOST_LOOKS):
             due = self._partition.due()
             if due is None or due > until:
@@ -125,7 +135,7 @@ class Sandbox:
                 return
 
     def outcome(self) -> SandboxOutcome:
-        """The first outcome if time passes."""
+        """Runs timers until the first decisive event, and returns the outcome."""
         if not any(it["event"] in DECISIVE for it in self._tables.sent):
             self._run(self.now + HORIZON, decisive=True)
         decisive = [it for it in self._tables.sent if it["event"] in DECISIVE]

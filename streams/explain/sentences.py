@@ -1,4 +1,4 @@
-"""A sentence of an explanation: what it says, in which language, and the records that show it."""
+"""A sentence of an explanation: its text in each language, and the records that prove it."""
 
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -15,7 +15,7 @@ _TEXTS = {"en": en.TEXTS, "zh": zh.TEXTS}
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a record lies."""
+    """The place of a record in Kafka."""
 
     topic: str
     partition: int
@@ -27,21 +27,21 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class At:
-    """An instant (ms), among what a sentence is filled with."""
+    """An instant (ms) as a value in a sentence."""
 
     ms: int
 
 
 @dataclass(frozen=True, slots=True)
 class Length:
-    """A duration in milliseconds."""
+    """A duration (ms) as a value in a sentence."""
 
     ms: int
 
 
 @dataclass(frozen=True, slots=True)
 class Deed:
-    """An event that would go out, and its surfaces."""
+    """An event that would be published, and its surfaces, as a value in a sentence."""
 
     event: str
     surfaces: tuple[str, ...] = ()
@@ -49,9 +49,11 @@ class Deed:
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """`key`: of a text in both languages; `says`: what it is filled with; `at`: when it happened.
+    """One sentence.
 
-    A filling is a number, an id, an instant, a length, or a word out of the closed lists.
+    `key`: of its text in `en.py` and `zh.py`. `says`: the values of the text's fields: numbers,
+    ids, instants, durations, and values of closed lists. `places`: the records that prove it. `at`:
+    when it happened (ms); None: it says what is so now.
     """
 
     key: str
@@ -60,12 +62,12 @@ class Sentence:
     at: int | None = None
 
     def text(self, language: Language) -> str:
-        """The sentence as a person reads it."""
+        """Returns the sentence in a language."""
         filled = {name: _filling(value, language) for name, value in self.says.items()}
         return _TEXTS[language][self.key].format(**filled)
 
     def as_dict(self, language: Language) -> dict[str, Any]:
-        """For a program to read."""
+        """Returns key, values, text, time and records as JSON."""
         return {
             "says": self.key,
             "with": {name: _plain(value) for name, value in self.says.items()},
@@ -104,7 +106,7 @@ def _filling(value: Any, language: Language) -> str:
 
 
 def length(milliseconds: int, language: Language) -> str:
-    """A length of time in its two largest units; seconds are the smallest."""
+    """Writes a duration in its two largest units; the smallest unit is a second."""
     units = ((DAY, "d"), (HOUR, "h"), (_MINUTE, "min"), (SECOND, "s"))
     found = []
     for size, name in units:

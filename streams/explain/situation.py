@@ -1,6 +1,6 @@
-"""What holds of an account now, what it waits for, what holds that back, and what was promised.
+"""Says what is so of an account now, what it waits for, what defers that, and its pinned terms.
 
-Read off the core's own state with the core's own functions.
+It reads the workers' state with the core's own functions.
 """
 
 from collections.abc import Iterator
@@ -32,7 +32,7 @@ STOPS_CLOCK = frozenset(
         Deferral.UNCLEAR_ANSWER,
     }
 )
-"""Grounds that defer and also stop the clock of the answer (schemas/CONTRACT.md, "Deferring")."""
+"""The grounds of deferral that also stop the answer clock (schemas/CONTRACT.md, "Deferring")."""
 
 ADVERSE = (
     Event.INVITATION_ISSUED,
@@ -43,7 +43,7 @@ ADVERSE = (
 
 
 class Situation:
-    """One account at one instant."""
+    """The sentences on one account at one instant."""
 
     def __init__(self, material: Material, known: Known) -> None:
         self._material = material
@@ -58,7 +58,7 @@ class Situation:
         return Sentence(key, says, self._state)
 
     def holds(self) -> Iterator[Sentence]:
-        """Count, label, eligibility, invitation, surfaces."""
+        """Yields sentences on count, label, eligibility, invitation and restrictions."""
         account, moment = self._account, self._moment
         if account.followers is None or account.observed_at is None:
             yield self._says("no_count")
@@ -153,7 +153,7 @@ class Situation:
             yield Sentence("restricted", says, (*self._state, *applied))
 
     def waits(self) -> Iterator[Sentence]:
-        """What is due and when, and whether the answer clock runs."""
+        """Yields sentences on what is due when, and on whether the answer clock runs."""
         account, now = self._account, self._moment.now
         agenda = agenda_of(account, self._moment)
         told = False
@@ -222,14 +222,14 @@ class Situation:
         return [it for it in Deferral if it in found]
 
     def deferrals(self) -> Iterator[Sentence]:
-        """Each ground that defers something of the account, and who can end it."""
+        """Yields a sentence for each ground that defers an adverse event, and who can end it."""
         account = f"{self._moment.ref.platform}:{self._moment.ref.account_id}"
         says = {"account": account, "platform": self._moment.ref.platform}
         for ground in self._grounds():
             yield Sentence(f"ground.{ground}", says, cites.of_ground(self._material, ground))
 
     def terms(self) -> Iterator[Sentence]:
-        """What was pinned when the invitation was issued."""
+        """Yields sentences on the terms that were pinned when the invitation was issued."""
         for mode in (Mode.ENFORCE, Mode.SHADOW):
             life = self._account.life(mode)
             if life.cycle is None:
@@ -280,7 +280,7 @@ _TOLD_BY = {
     Invitation.EXPIRED: Event.INVITATION_EXPIRED,
     Invitation.GRANTED: Event.CONSENT_GRANTED,
 }
-"""The event that says where an invitation stands."""
+"""State of an invitation → the event that put it there."""
 
 
 def _at(instant: int | None) -> At | str:

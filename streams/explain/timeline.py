@@ -1,4 +1,4 @@
-"""What happened to an account, record by record, in the order of time."""
+"""Says what happened to an account, record by record, in the order of time."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -13,7 +13,7 @@ Row = Mapping[str, Any]
 
 
 def timeline(material: Material) -> list[Sentence]:
-    """Inputs, refused and stale ones too, decisions, events, and what enforcing systems said."""
+    """Returns sentences on inputs (also refused and stale ones), decisions, events and acks."""
     refused = {cites.origin_of(row) for row in material.tables.get("letters", [])}
     found: list[tuple[int, int, int, Sentence]] = []
     tell = {
@@ -36,7 +36,7 @@ def timeline(material: Material) -> list[Sentence]:
 def _word(row: Row, refused: set[Any]) -> Iterator[Sentence]:
     place = cites.of_row(row)
     if place in refused:
-        return  # Its dead letter tells it.
+        return  # The sentence on its dead letter says it.
     said = json.loads(row["value"])
     says = {"topic": row["topic"], "word": row["word"]}
     if said.get("actor"):
@@ -62,7 +62,7 @@ def _decision(row: Row) -> Iterator[Sentence]:
     shown = tuple(places)
     for it in json.loads(row["transitions"] or "[]"):
         if it["machine"] == "throttle":
-            continue  # Its event tells it.
+            continue  # The sentence on its event says it.
         says = {
             "machine": it["machine"],
             "before": it["from_state"],
@@ -95,7 +95,10 @@ def _ack(row: Row) -> Iterator[Sentence]:
 
 
 def obedience(material: Material) -> Iterator[Sentence]:
-    """Whether the newest throttle event of each surface was acknowledged, where anybody does."""
+    """Yields whether the newest throttle event of each surface was acknowledged.
+
+    It yields nothing as long as no enforcing system has ever acknowledged an event.
+    """
     if not material.acknowledged:
         return
     newest = {

@@ -1,5 +1,5 @@
-"""The read API: the questions that the index answers, over HTTP, for those who may ask.
+"""The read API: queries on the index over HTTP, for holders of a token.
 
-roles.py says who may ask what, access.py writes down who asked about whom, api.py answers, and
-openapi.py describes it. It reads the index alone: neither Kafka nor the workers know of it.
+roles.py says which token may ask what, access.py logs who asked about which account, api.py
+answers, openapi.py describes the API. It reads only the index, never Kafka or a worker.
 """

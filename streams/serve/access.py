@@ -1,6 +1,6 @@
-"""Who asked about whom, and when: written down before the answer is given.
+"""Logs who asked about which account, and when, before the answer is given.
 
-The table is the index's own. It does not come from Kafka, and no rebuild touches it.
+The table of this log is not made from Kafka's records, so a rebuild of the index keeps it.
 """
 
 from sqlalchemy import Engine, delete, insert
@@ -10,14 +10,17 @@ from streams.index.database import writing
 
 
 def write_down(engine: Engine, at: int, actor: str, what: str, account: str | None) -> None:
-    """One line of the log. Raises DatabaseAway: then there is no answer either."""
+    """Adds one row to the log. `at`: ms. `what`: the route. `account`: None: of no single one.
+
+    Raises DatabaseAway or IndexFault; then the question must not be answered.
+    """
     row = {"at": at, "actor": actor, "what": what, "account": account}
     with writing(engine) as connection:
         connection.execute(insert(tables.accesses), row)
 
 
 def forget(engine: Engine, before: int) -> int:
-    """Remove lines from before an instant; how many."""
+    """Deletes rows from before `before` (ms); returns how many."""
     with writing(engine) as connection:
         old = tables.accesses.c.at < before
         return connection.execute(delete(tables.accesses).where(old)).rowcount

@@ -1,4 +1,4 @@
-"""The read API itself: routes to the same query functions that the commands call."""
+"""The routes of the read API. They call the same query functions as the commands."""
 
 import asyncio
 import logging
@@ -42,7 +42,7 @@ _log = logging.getLogger("streams.serve")
 
 
 class Asking(ValueError):
-    """The question cannot be meant; the message says why."""
+    """The parameters of a request are wrong; the message says how (status 400)."""
 
 
 def make_app(
@@ -53,7 +53,11 @@ def make_app(
     acknowledged_ms: int,
     version: str,
 ) -> web.Application:
-    """The application. `clock`: milliseconds; UNCONFIRMED_AFTER, ACKNOWLEDGED_WITHIN."""
+    """Returns the web application.
+
+    `clock` returns the present time in ms. `unconfirmed_ms` and `acknowledged_ms` are the settings
+    UNCONFIRMED_AFTER and ACKNOWLEDGED_WITHIN.
+    """
     app = web.Application()
     queries: dict[str, Query] = {
         "/v1/accounts/{account}": _account,
@@ -75,7 +79,7 @@ def make_app(
 
 
 def _metrics(registry: CollectorRegistry) -> Handler:
-    """Numbers without a token, as a worker's are: no account is in them."""
+    """Returns the handler of `/metrics`. It asks for no token: no account is in the metrics."""
 
     async def handle(_: web.Request) -> web.Response:
         try:
@@ -197,7 +201,7 @@ def _time(asked: dict[str, str], name: str) -> int | None:
     if text is None:
         return None
     try:
-        # A plus sign in a query stands for a blank.
+        # In a query string `+` means a blank, so the sign of a time's offset arrives as one.
         return millis(text.replace(" ", "+"))
     except ValueError:
         raise Asking(f"{name} is a time like 2026-01-31T12:00:00+08:00") from None

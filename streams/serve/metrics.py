@@ -1,6 +1,6 @@
-"""What the index shows Prometheus at `/metrics`: a closed list, counts alone, no account.
+"""The metrics of the index at `/metrics`: a closed list of numbers, without any account.
 
-The database is asked at most once in `KEPT_SECONDS`, however often it is scraped.
+The database is queried at most once in `KEPT_SECONDS`, however often Prometheus scrapes.
 """
 
 import time
@@ -20,7 +20,7 @@ from streams.index.unobeyed import SAID, unobeyed
 
 KEPT_SECONDS = 30.0
 MOST_SYSTEMS = 100
-"""More systems than that are not shown: each is a series of its own."""
+"""How many enforcing systems have metrics; each has a time series of its own."""
 
 NAMES: dict[str, tuple[str, tuple[str, ...]]] = {
     "byline_index_as_of_timestamp_seconds": (
@@ -55,11 +55,14 @@ NAMES: dict[str, tuple[str, tuple[str, ...]]] = {
         ("system",),
     ),
 }
-"""Each metric: what it says, and its labels. All are gauges."""
+"""Each metric: its help text and its labels. All are gauges."""
 
 
 class IndexMetrics:
-    """A collector of the index's numbers, as of now."""
+    """A Prometheus collector of the index's metrics.
+
+    `clock` returns the present time in ms. `within_ms`: the setting ACKNOWLEDGED_WITHIN.
+    """
 
     def __init__(self, engine: Engine, clock: Callable[[], int], within_ms: int) -> None:
         self._engine, self._clock, self._within = engine, clock, within_ms
@@ -67,7 +70,7 @@ class IndexMetrics:
         self._asked_at: float | None = None
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        """All of them; IndexFault where the database does not answer."""
+        """Yields all metrics. Raises IndexFault if the database does not answer."""
         now = time.monotonic()
         if self._asked_at is None or now - self._asked_at >= KEPT_SECONDS:
             self._kept = self._ask()
@@ -75,7 +78,7 @@ class IndexMetrics:
         yield from self._kept
 
     def describe(self) -> list[Any]:
-        """Nothing in advance: a registry would ask the database."""
+        """Returns nothing: otherwise registering the collector would query the database."""
         return []
 
     def _ask(self) -> list[GaugeMetricFamily]:
@@ -123,7 +126,7 @@ def _add_system(gauges: Mapping[str, GaugeMetricFamily], it: System, now: int) -
 
 
 def registry_of(engine: Engine, clock: Callable[[], int], within_ms: int) -> CollectorRegistry:
-    """A registry with these, and what its process takes."""
+    """Returns a registry with the index's metrics and those of the process."""
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     registry.register(IndexMetrics(engine, clock, within_ms))

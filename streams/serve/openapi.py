@@ -1,4 +1,4 @@
-"""What the read API is, as an OpenAPI document; a test holds it to the routes there are."""
+"""The OpenAPI document of the read API; a test compares it with the routes."""
 
 from typing import Any
 
@@ -54,11 +54,11 @@ ROUTES: dict[str, tuple[str, Role, tuple[dict[str, Any], ...]]] = {
         (*PERIOD, PLATFORM),
     ),
 }
-"""Each route: what it answers, the role that may ask, and what it is asked with."""
+"""Each route: its summary, the role that it needs, and its parameters."""
 
 
 def document(version: str) -> dict[str, Any]:
-    """The document, of a version of Byline."""
+    """Returns the OpenAPI document for a version of Byline."""
     return {
         "openapi": "3.1.0",
         "info": {"title": "Byline read API", "version": version},

@@ -1,9 +1,9 @@
-"""Who may ask: a file with a line for each token.
+"""Reads the file that says which token may ask what, with a line for each token:
 
     # SHA-256 of the token    actor      roles
     5e884898da28047151d0e5…   desk.1     accounts,numbers
 
-The token itself stands nowhere: `printf %s TOKEN | sha256sum` makes its digest.
+The file has only the digest of a token: `printf %s TOKEN | sha256sum` makes it.
 """
 
 import hashlib
@@ -19,25 +19,25 @@ from streams.operate.errors import UsageError
 
 @unique
 class Role(StrEnum):
-    """What may be asked: about single accounts, or numbers alone."""
+    """What a token may ask: about single accounts, or only numbers."""
 
     ACCOUNTS = "accounts"
     NUMBERS = "numbers"
 
 
 class Who(NamedTuple):
-    """Who asks: an opaque id, and what he may."""
+    """The holder of a token: an opaque id, and its roles."""
 
     actor: str
     roles: frozenset[Role]
 
 
 Roles = Mapping[str, Who]
-"""Digest of a token to whose it is."""
+"""SHA-256 (hex) of a token → its holder."""
 
 
 def read_roles(path: Path) -> Roles:
-    """The file. UsageError names each line that cannot be meant, never what stands in it."""
+    """Reads the file. Raises UsageError, which names the first bad line but not its text."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -61,9 +61,9 @@ def read_roles(path: Path) -> Roles:
 
 
 def who_is(roles: Roles, header: str | None) -> Who | None:
-    """Whose token an Authorization header brings; None for nobody's."""
+    """Returns the holder of the token in an Authorization header; None: none, or unknown."""
     kind, _, token = (header or "").partition(" ")
     if kind.lower() != "bearer" or not token:
         return None
-    # A look-up by digest: its time tells nothing about a token.
+    # The look-up is by digest, so its duration reveals nothing about a token.
     return roles.get(hashlib.sha256(token.strip().encode()).hexdigest())
