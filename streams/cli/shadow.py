@@ -57,7 +57,11 @@ def show(
     wanted = None if backtest is None else read(backtest)
     with index_needed(chosen) as connection:
         fresh = freshness(connection)
-        found = reports(connection, fresh, _on_disk(chosen), first, last, platform, wanted)
+        needed = chosen.require_approvals
+        files = _on_disk(chosen)
+        found = reports(
+            connection, fresh, files, first, last, platform, wanted, two_approvals=needed
+        )
     if wanted is not None and not any(it.backtests for it in found):
         raise UsageError(f"--backtest {backtest} has no policy of a platform that is reported here")
     if as_json:
@@ -93,8 +97,8 @@ def _print(it: ShadowReport) -> None:
         )
     if trial is not None and trial.unknown is not None:
         echo(f"More accounts may follow that no worker has kept, for {trial.unknown}")
-    for brake in it.brakes:
-        echo(brake)
+    for note in it.notes:
+        echo(f"Also: {note}")
     echo_table(("said", "shadow", "live"), _steps(it))
     if it.said.surfaces or (trial is not None and trial.applied):
         columns = ("accounts restricted", "shadow, ever", "shadow, now", "live, now", "by enforce")

@@ -28,8 +28,8 @@ class ShadowReport:
     """Of one platform. `on_disk`: the policy is that of the file; else it is the one that runs.
 
     `told`: accounts of the trial's restricted ones that were ever sent a live notice; `unproven`:
-    of these, those whose newest notice has no proof of delivery. `brakes`: what holds adverse
-    events back now.
+    of these, those whose newest notice has no proof of delivery. `notes`: what else stands between
+    the numbers and a switch, as sentences.
     """
 
     policy: Policy
@@ -38,7 +38,7 @@ class ShadowReport:
     trial: Trial | None = None
     told: int = 0
     unproven: int = 0
-    brakes: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     backtests: list[Compared] = field(default_factory=list)
 
     @property
@@ -78,7 +78,7 @@ class ShadowReport:
             "sentence": self.sentence(),
             "said": self.said.as_dict(),
             "enforce": self._enforce(),
-            "brakes": self.brakes,
+            "notes": self.notes,
             "backtests": [it.as_dict() for it in self.backtests],
         }
 
@@ -141,11 +141,13 @@ def reports(
     end: int,
     platform: str | None = None,
     backtest: BacktestReport | None = None,
+    *,
+    two_approvals: bool = False,
 ) -> list[ShadowReport]:
     """Of each platform with anything in shadow, or with something that shadow said; or of one.
 
     `start`, `end`: the period of what was said (ms; the end is not in it). What enforce would do is
-    told as of the index.
+    told as of the index. `two_approvals`: whether a policy in enforce needs them here.
     """
     states = States(partition_count=partition_count(connection))
     feed_beside(connection, states.feed)
@@ -154,16 +156,21 @@ def reports(
     for name in sorted({*on_disk, *running}):
         if platform is not None and name != platform:
             continue
-        policy = on_disk.get(name) or running[name]
+        file, runs = on_disk.get(name), running.get(name)
+        # No worker takes an older version up.
+        is_file = file is not None and (runs is None or file.version >= runs.version)
+        policy = file if is_file else runs
+        assert policy is not None
         told = said(connection, name, start, end)
         if not in_shadow(policy) and told.shadow is None and platform is None:
             continue
-        it = ShadowReport(policy, name in on_disk, told)
+        it = ShadowReport(policy, is_file, told)
         now = end if fresh.as_of is None else fresh.as_of
         if in_shadow(policy):
             it.trial = tried(connection, policy, now)
             it.told, it.unproven = unproven(connection, name, it.trial.restricted)
-        it.brakes = list(_brakes(states, name, now))
+            it.notes += _of_file(file, runs, two_approvals=two_approvals)
+        it.notes += _brakes(states, name, now)
         if backtest is not None:
             it.backtests = against(connection, fresh, name, backtest)
         found.append(it)
@@ -178,6 +185,25 @@ def _running(states: States) -> dict[str, Policy]:
             if policy is not None and (name not in found or found[name].version < policy.version):
                 found[name] = policy
     return found
+
+
+def _of_file(file: Policy | None, runs: Policy | None, *, two_approvals: bool) -> Iterable[str]:
+    """What a worker would say of the file, beside what it lacks."""
+    if file is None:
+        return
+    if runs is not None and file.version < runs.version:
+        yield (
+            f"the file has version {file.version} and is left alone: version {runs.version} runs,"
+            " and no worker goes back"
+        )
+    elif runs is not None and file.version == runs.version and file.digest != runs.digest:
+        yield (
+            f"the file is another text than what runs, and both say version {file.version}: a"
+            " worker takes it up once its version is raised"
+        )
+    actors = len({actor.casefold() for actor, _ in file.approvals})
+    if two_approvals and actors < 2:
+        yield f"enforce needs two approvals here (BYLINE_REQUIRE_APPROVALS), the file has {actors}"
 
 
 def _brakes(states: States, platform: str, now: int) -> Iterable[str]:

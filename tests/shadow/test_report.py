@@ -181,13 +181,13 @@ def test_old_facts_are_left_out_and_brakes_are_named(tmp_path: Path) -> None:
     invited(tape, "young")
     aged = asked(indexed(tmp_path / "aged", [*tape.records(), *changelog(tape)]), tape.now)
     assert aged.trial is not None
-    assert (set(aged.trial.invited), aged.trial.stale, aged.brakes) == ({"young"}, 1, [])
+    assert (set(aged.trial.invited), aged.trial.stale, aged.notes) == ({"young"}, 1, [])
     tape.switch("adverse_off", True, scope="weibo")
     found = asked(indexed(tmp_path, [*tape.records(), *changelog(tape)]), tape.now)
     assert found.trial is not None
     assert found.trial.stale == 1
     assert found.trial.invited == {}
-    assert found.brakes == [
+    assert found.notes == [
         "adverse_off is in force for weibo: what it holds back is not counted here"
     ]
 
@@ -208,6 +208,23 @@ def test_the_file_counts_where_there_is_one_and_a_refusal_is_said(tmp_path: Path
     assert refused.startswith("weibo cannot be switched to enforce: the notice another of weibo")
     enforcing = asked(engine, played.now, policy(version=2), platform=PLATFORM)
     assert enforcing.sentence() == "Nothing of weibo is in shadow: there is nothing to switch."
+
+
+def test_what_a_worker_would_say_of_the_file_is_said_too(tmp_path: Path) -> None:
+    played = Played(replace(SHADOW, version=2))
+    played.rise(ids(2, 0, 99))
+    engine = indexed(tmp_path, played.records())
+    older = asked(engine, played.now, SHADOW)
+    assert (older.on_disk, older.policy.version) == (False, 2)
+    assert older.notes[0].startswith("the file has version 1 and is left alone: version 2 runs")
+    shared = asked(engine, played.now, replace(SHADOW, version=2, rollout_percent=50))
+    assert shared.on_disk
+    assert shared.notes[0].startswith("the file is another text than what runs, and both say ver")
+    alone = replace(SHADOW, version=3, approvals=(("op.1", 1),))
+    assert asked(engine, played.now, alone).notes == []
+    assert asked(engine, played.now, alone, two_approvals=True).notes == [
+        "enforce needs two approvals here (BYLINE_REQUIRE_APPROVALS), the file has 1"
+    ]
 
 
 def test_a_file_that_reaches_further_says_that_more_may_follow(tmp_path: Path) -> None:
