@@ -1,36 +1,39 @@
-"""Exactly once on Faust and aiokafka; knows Kafka, and nothing of invitations. Design: DESIGN.md.
+"""Exactly-once processing on Faust and aiokafka. It knows Kafka, and no rule of the domain.
 
-A map, in the order of imports; each line knows only what stands below it (a contract of
-`lint-imports`):
+Design: DESIGN.md. The modules, in the order of imports; each imports only modules of lower lines
+(`lint-imports` checks it):
 
-    faust_app         the Faust app around the engine, and running it
+    faust_app         the Faust app around the engine, and its run
     transport         Faust's consumer: whole polls from the consumer's thread, rebalances
-    worker            the engine of one process: starts and stops all that follows
-    reach_watch       can each input be read to its end?
-    watchdog          what would stall in silence
-    assignment        which partition numbers are ours, and what a rebalance does to them
+    worker            the engine of one process: starts and stops the parts below
+    reach_watch       checks that each input can be read to its end
+    watchdog          finds stalls that raise no error
+    assignment        the partition numbers of this worker, and rebalances
     partition_task    the task of one partition number: step, commit, run timers
-    restore           opening a partition: fence, recover, checkpoint, processor
-    membership        being a static member of the group
+    restore           opens a partition: fence, recover, checkpoint, processor
+    membership        static membership of the group
     refetch           a gap between two batches: one seek back
     timer_rounds      when timers may act
-    context           what all of these share, as one frozen value
-    input_queue       what a partition has read and what waits
+    context           what the parts share, as one frozen value
+    input_queue       what a partition has read, and what is queued
     broadcast         the topic that every partition reads whole
-    high_watermarks   where the inputs end: timers wait for it
-    acceptance        taking a changed topic for the one that it was
-    recovery          reading the changelogs back
-    observer          what is reported
-    cluster_watch     is it still the cluster of the start?
-    transaction       one batch, one transaction: the pending writes, and their commit
-    fetching, fetch_queues, lag           from the consumer to the queues; how far behind
-    commit_policy, continuity, preflight  when to commit; does the state fit; before the start
+    high_watermarks   the ends of the inputs, for timers
+    acceptance        accepts topics that were deleted and created again
+    recovery          restores state from the changelogs
+    observer          what the engine reports
+    cluster_watch     checks that the cluster is the one of the start
+    transaction       the pending writes of a transaction, and their commit
+    fetching, fetch_queues, lag           from the consumer to the queues; consumer lag
+    commit_policy, continuity, preflight  when to commit; whether state fits; checks at the start
     stores, disk_reading, disk_faults     the tables on disk
-    producer, sender                      what is sent for a transaction
+    producer, sender                      the transactional producer and its requests
     checkpoint, notes                     how far a partition has been read
-    process_exit                          the one way out
-    processor                             what the engine asks of the code it runs
+    process_exit                          ends the process on an error
+    processor                             the interface of the code that the engine runs
     assignor, clock, config, failpoints, libraries, library_log, rights
 
-A worker ends with `streams.stop_worker.StopWorker` where its reason is known, with 70 for all else.
+Words: a *partition number* stands for the partitions with this number of all co-partitioned topics;
+a *processor* is the application's code; an event is *adverse* or *favourable* to an account's owner
+(streams/core). A worker ends with the exit code of a `streams.stop_worker.StopWorker` if the cause
+is known, else with 70.
 """

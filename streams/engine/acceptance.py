@@ -1,8 +1,8 @@
-"""Accepts topics that were replaced: writes their new ids into the checkpoints of the state.
+"""Accepts topics that were deleted and created again: writes their new ids into the checkpoints.
 
-While no worker runs the checkpoint of each partition is written anew, with the new topic ids, in a
-transaction of its own under the partition's own fence. So it takes effect once: a command that was
-cut short is given again and does the rest, and one that is given twice finds nothing to do.
+Workers must be stopped. The checkpoint of each partition is written with the new topic ids, in a
+transaction of its own, with the partition's transactional id, which fences other producers. A
+command that was interrupted can be repeated: it does the rest. Repeated again, it does nothing.
 """
 
 import asyncio
@@ -35,18 +35,19 @@ class ReadFrom(StrEnum):
     """Where reading of an accepted input starts."""
 
     BEGINNING = "beginning"
-    """Nothing that it holds has been read."""
+    """At the first offset: none of its records were read."""
     ON = "on"
-    """It holds the same records at the same offsets: reading goes on where it had stopped."""
+    """Where reading had stopped: it holds the same records at the same offsets as before."""
     END = "end"
-    """What it holds is not to be read."""
+    """At the end: its present records are skipped."""
 
 
 @dataclass(frozen=True, slots=True)
 class AcceptedChange:
-    """What accepting a topic does to a partition: the ids, and where it is read (None: nowhere).
+    """What accepting a topic changes in one partition's checkpoint.
 
-    `unread`: how many offsets lie between where reading goes on and the end.
+    `next_before`, `next_after`: the offset to read next, before and after; None for a topic that is
+    not read. `unread`: the number of offsets from `next_after` to the end.
     """
 
     topic: str
@@ -59,9 +60,12 @@ class AcceptedChange:
 
 
 async def refuse_members(client: AIOKafkaAdminClient, group: str, session_seconds: float) -> None:
-    """Raises `StopWorker` while a worker lives in the group: it would write over what we write.
+    """Waits until the group has no members; a running worker would overwrite the checkpoints.
 
-    One that has just ended of its refusal is in the group for a session more: that is waited for.
+    A worker that just ended stays in the group for one session time.
+
+    Raises:
+        StopWorker: the group still has members after `session_seconds` and a margin.
     """
     deadline = time.monotonic() + session_seconds + MARGIN_SECONDS
     while members := await _members(client, group):
@@ -80,9 +84,10 @@ async def _members(client: AIOKafkaAdminClient, group: str) -> list[str]:
 
 
 async def read_checkpoints(config: EngineConfig, spec: ProcessorSpec) -> dict[int, Checkpoint]:
-    """The checkpoint of each partition. Partitions without a state are left out.
+    """Reads the checkpoint of each partition that has one.
 
-    Raises `StopWorker` when an open transaction hides the end of the changelog.
+    Raises:
+        StopWorker: an open transaction hides the end of the changelog.
     """
     changelog = config.changelog(spec.stores[0].name)
     consumer = plain_consumer(config, "read_committed", "checkpoints")
@@ -102,7 +107,7 @@ async def read_checkpoints(config: EngineConfig, spec: ProcessorSpec) -> dict[in
 
 
 async def look(client: AIOKafkaAdminClient, config: EngineConfig, spec: ProcessorSpec) -> View:
-    """The topics as they are now."""
+    """Returns the broker's present view of the topics that workers read or write."""
     return await view_topics(client._client, needed_topics(config, spec))
 
 
@@ -113,10 +118,11 @@ async def plan(
     wanted: Mapping[str, str],
     reading: ReadFrom,
 ) -> list[AcceptedChange]:
-    """What accepting `wanted` (topic to new id) would do; empty when it is accepted already.
+    """Returns the changes that accepting `wanted` (topic to new id) makes; empty if none are left.
 
-    Raises `StopWorker` for an id that the topic has not, and for a changelog unless it is stated
-    that it holds what it held.
+    Raises:
+        StopWorker: the topic has another id, there is no state, `reading` does not fit the topic's
+            offsets, or a changelog is to be accepted without `ReadFrom.ON`.
     """
     view = await look(client, config, spec)
     for topic, topic_id in wanted.items():
@@ -181,7 +187,10 @@ def _change(
     bounds: tuple[int, int] | None,
     reading: ReadFrom,
 ) -> AcceptedChange | None:
-    """The change for one partition. None if the partition has accepted the topic already."""
+    """Returns the change for one partition; None if it has accepted the topic already.
+
+    `bounds`: first offset and end offset; None for a topic that is not read.
+    """
     old_id = checkpoint.ids.get(topic, "")
     if bounds is None:
         known = topic in checkpoint.ids and old_id == topic_id
@@ -192,7 +201,7 @@ def _change(
     if old_id == topic_id and inside:
         return None
     if checkpoint.served.get(topic) == topic_id and inside and reading is ReadFrom.BEGINNING:
-        # It has been read by workers that held back what is adverse: from its beginning to here.
+        # Workers with --favourable-only have read it from its beginning up to here.
         after = before
     elif reading is ReadFrom.BEGINNING:
         after = begin
@@ -214,7 +223,7 @@ def _change(
 async def bounds_of(
     config: EngineConfig, places: Collection[TopicPartition]
 ) -> dict[TopicPartition, tuple[int, int]]:
-    """The first offset and the end offset of each partition."""
+    """Returns the first offset and the end offset of each partition."""
     if not places:
         return {}
     consumer = plain_consumer(config, "read_uncommitted", "bounds")
@@ -230,7 +239,7 @@ async def bounds_of(
 async def write(
     config: EngineConfig, spec: ProcessorSpec, changes: Iterable[AcceptedChange]
 ) -> int:
-    """Write the changes, partition by partition; how many partitions were written."""
+    """Writes the changes, partition by partition. Returns the number of partitions."""
     by_partition: dict[int, list[AcceptedChange]] = {}
     for change in changes:
         by_partition.setdefault(change.partition, []).append(change)
@@ -238,7 +247,7 @@ async def write(
         producer = TransactionalProducer(config, number)
         await producer.start()
         try:
-            # Read behind the fence: nobody else can write it any more.
+            # Read after the producer's start: no other producer can write it any more.
             checkpoint = (await read_checkpoints(config, spec))[number]
             await put_checkpoint(producer, config, spec, number, _with(checkpoint, own))
         finally:
@@ -261,7 +270,7 @@ def _with(checkpoint: Checkpoint, changes: Iterable[AcceptedChange]) -> Checkpoi
 async def put_checkpoint(
     producer: Any, config: EngineConfig, spec: ProcessorSpec, number: int, checkpoint: Checkpoint
 ) -> None:
-    """One transaction that writes the checkpoint, and nothing else."""
+    """Writes a partition's checkpoint in a transaction of its own."""
     changelog = config.changelog(spec.stores[0].name)
     await producer.begin_transaction()
     await producer.send_and_wait(

@@ -1,7 +1,7 @@
-"""Which partition numbers this worker owns, and what a rebalance does to them.
+"""Opens, suspends and closes the partition tasks of this worker at rebalances.
 
-Called from the consumer's own rebalance callbacks, before Faust's: the signals that Faust offers
-race the first batch. aiokafka only logs what is raised there, so errors end the process here.
+It is called from the consumer's rebalance callbacks, because Faust's own signals may come after the
+first batch. aiokafka only logs an error in such a callback, so errors end the process here.
 """
 
 import asyncio
@@ -14,7 +14,10 @@ from streams.engine.process_exit import end_on, end_process
 
 
 class Assignment:
-    """The partition tasks of this worker, stamped with the generation of the group."""
+    """The partition tasks of this worker, with the group's generation.
+
+    `settled`: no rebalance is running. `stopping`: the worker shuts down.
+    """
 
     def __init__(self, context: EngineContext) -> None:
         self._context = context
@@ -25,7 +28,7 @@ class Assignment:
         self._changing = asyncio.Lock()
 
     async def revoked(self, partitions: Iterable[tuple[str, int]]) -> None:
-        """Finish running transactions. Partition tasks pause until the next assignment."""
+        """Commits and suspends all partition tasks until the next assignment."""
         try:
             self.settled = False
             await self._suspend_all(self._context.config.revoke_budget_seconds)
@@ -35,7 +38,10 @@ class Assignment:
             end_on(error, "handing partitions over")
 
     async def assigned(self, partitions: Iterable[tuple[str, int]], generation: int) -> None:
-        """Keep, close and open partitions and return at once: opening goes on in their tasks."""
+        """Resumes kept partition tasks, closes lost ones, and starts new ones.
+
+        Returns before new partitions are open.
+        """
         try:
             async with self._changing:
                 await self._assigned(set(partitions), generation)
@@ -48,20 +54,20 @@ class Assignment:
         if self.stopping:
             return
         topics = self._context.processor.spec.topics
-        # Partitions that were added under us are nobody's: keys lie elsewhere in them.
+        # Partitions that were added later are not used: keys map to other partitions there.
         count = self._context.cluster.partition_count
         numbers = {number for topic, number in partitions if topic in topics and number < count}
         for number in numbers:
             if any((topic, number) not in partitions for topic in topics):
-                # The group would give us the same again when we come back.
+                # A static member gets the same assignment again, unless it leaves the group.
                 with suppress(Exception):
                     await self._context.member.leave()
                 end_process(
                     f"partition {number} was not assigned for all topics: {sorted(partitions)}"
                 )
-        # A generation that was missed may have had another owner for what seems to be kept.
+        # In a missed generation another worker may have owned a partition that seems to be kept.
         kept = numbers if generation <= self.generation + 1 else set()
-        # Letting go of a producer waits for the broker, which may be gone.
+        # Closing a producer waits for the broker, which may be down.
         async with asyncio.timeout(self._context.config.revoke_budget_seconds):
             for number in [n for n in self.tasks if n not in kept]:
                 await self.tasks.pop(number).close()
@@ -79,7 +85,7 @@ class Assignment:
                 task.resume()
 
     async def stop(self) -> None:
-        """Commit what has been applied and give everything up."""
+        """Commits what has been applied, and closes all partition tasks."""
         self.stopping = True
         try:
             async with self._changing:

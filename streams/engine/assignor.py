@@ -1,9 +1,9 @@
 """Faust's assignor with the partition count that was checked at the start.
 
-It asks the leader's metadata, and groups topics by what that says. Metadata that lacks a topic for
-a moment, or shows partitions that were added to some, makes it hand out what fits nobody: a
-partition number without one of its topics, or one that holds other keys. The broker keeps such an
-assignment for a static member that comes back. What was checked at the start is the truth here.
+Faust's own assignor uses the group leader's metadata. If a topic is missing there for a moment, or
+has added partitions, it assigns a partition number without one of its topics, or one with other
+keys. The broker keeps such an assignment for a static member that restarts. So this assignor uses
+the partition count of the start.
 """
 
 from typing import Any
@@ -18,12 +18,12 @@ class _Fixed:
         self._partitions = set(range(partition_count))
 
     def partitions_for_topic(self, topic: str) -> set[int]:
-        """All of them, whatever the leader knows at this moment."""
+        """Returns the same partition numbers for every topic."""
         return set(self._partitions)
 
 
 class FixedAssignor(PartitionAssignor):  # type: ignore[misc]
-    """Distributes the partition numbers of the start. All topics have the same ones."""
+    """Distributes the partition numbers that were counted at the start."""
 
     def _assign(self, cluster: Any, member_metadata: Any) -> Any:
         count = self.app.engine.running.context.cluster.partition_count

@@ -1,8 +1,7 @@
-"""The broadcast topic: read whole by every worker, outside of the group, and kept in memory.
+"""The broadcast topic: every worker reads all of it, without the group, and keeps it in memory.
 
-Each partition number takes from it by its own position, so a record takes effect exactly once in
-each of them, and a partition that moves here has everything at hand. The topic is small by its
-nature.
+Each partition number has its own position in it, so a record takes effect exactly once in each of
+them, and a partition that moves to this worker can read it at once. The topic must be small.
 """
 
 import asyncio
@@ -24,7 +23,11 @@ _offset = attrgetter("offset")
 
 
 class Broadcast:
-    """The whole broadcast topic so far, and a signal when it grows."""
+    """The records of the broadcast topic, read continuously.
+
+    `begin` and `end`: the first offset, and the offset after the last one read. `caught_up` is set
+    once the end of the start was reached. `on_growth` is called when records were added.
+    """
 
     def __init__(self, config: EngineConfig, topic: str, on_growth: Callable[[], None]) -> None:
         self.topic = topic
@@ -37,7 +40,11 @@ class Broadcast:
         self._unreadable: list[tuple[int, int, int]] = []
 
     def after(self, start: int, most: int) -> FetchedBatch | None:
-        """The records from `start` on, at most `most` of them. None if there are none."""
+        """Returns up to `most` records from offset `start` on; None if there are none.
+
+        Raises:
+            StopWorker: records from `start` on were deleted from the topic.
+        """
         if start >= self.end:
             return None
         if start < self.begin:
@@ -55,7 +62,7 @@ class Broadcast:
         return FetchedBatch(self.topic, 0, start, end, records, self.end, unreadable)
 
     async def run(self) -> None:
-        """Follow the topic for as long as the worker lives."""
+        """Reads the topic until the task is cancelled."""
         consumer = plain_consumer(self._config, "read_committed", "broadcast")
         await consumer.start()
         try:

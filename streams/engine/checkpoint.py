@@ -1,7 +1,7 @@
-"""How far a partition has been read. The record is kept beside the state.
+"""The checkpoint of a partition: how far each input was read.
 
-The record lies in the first store's changelog under `#next` and is part of every transaction: it is
-the truth about positions. The group's committed offsets are for tools.
+It is a record with the key `#next` in the first store's changelog, written in every transaction.
+Workers go on from it. The group's committed offsets are written only for Kafka's tools.
 """
 
 import msgspec
@@ -11,13 +11,17 @@ FORMAT = 1
 
 
 class Checkpoint(msgspec.Struct, frozen=True):
-    """`next` offset for each topic, broadcast included, and the last transaction's `now`.
+    """The positions of a partition after a transaction.
 
-    `partitions` is the partition count the state was built with: keys lie elsewhere under another.
-    `ids` are the topics' ids, where the broker gives them; the first edition had none and passes
-    over them. `served`: topics that were made anew and are read without being accepted
-    (`--favourable-only`): the id that their `next` belongs to. `anew`: inputs that were made anew,
-    and where reading of the one before had stopped; until that offset is reached once more.
+    `now`: the transaction's time, milliseconds UTC. `next`: by topic, the offset to read next, the
+    broadcast topic included. `partitions`: the partition count with which the state was built; with
+    another one keys map to other partitions. `ids`: the topic ids that the state has accepted, if
+    the broker has ids; older Byline versions skip this field.
+
+    A topic that was deleted and created again has a new id. `served`: such topics that are read
+    without being accepted (`--favourable-only`), with the id to which their `next` belongs. `anew`:
+    such inputs, with the offset at which reading of the old topic had stopped; an entry is kept
+    until that offset is reached in the new topic.
     """
 
     format: int
@@ -41,15 +45,19 @@ _head_decoder = msgspec.json.Decoder(_Head)
 
 
 def encode_checkpoint(checkpoint: Checkpoint) -> bytes:
-    """Encode the record's value."""
+    """Encodes the value of the checkpoint record."""
     return _encoder.encode(checkpoint)
 
 
 def decode_format(value: bytes) -> int:
-    """Decode the format number alone. Every version can read it."""
+    """Decodes the format number alone, which every version can read."""
     return _head_decoder.decode(value).format
 
 
 def decode_checkpoint(value: bytes) -> Checkpoint:
-    """Decode the record. Raises `msgspec.ValidationError` if this version cannot read it."""
+    """Decodes the value of the checkpoint record.
+
+    Raises:
+        msgspec.ValidationError: this version cannot read it.
+    """
     return _decoder.decode(value)

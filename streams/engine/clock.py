@@ -1,17 +1,17 @@
-"""The engine's clock: milliseconds UTC that never run backwards, and a watch for jumps."""
+"""The engine's clock: milliseconds UTC that never decrease, with detection of jumps."""
 
 import time
 
 
 class ClockJumpedError(Exception):
-    """The wall clock was set: timers would act too early, or stand still. A restart may help."""
+    """The wall clock was set, so timers would act too early or not at all. A restart may help."""
 
 
 class Clock:
-    """Reads the wall clock; the processor gets its instants from here and from nowhere else.
+    """Reads the wall clock. All instants that a processor gets come from here.
 
-    Each reading is held against the monotonic clock: a watchdog that looks twice a second would
-    let timers act in between that are due in an hour, and write that hour into the state.
+    Each reading is compared with the monotonic clock. Without that, timers could act in the half
+    second between a jump of the wall clock and the watchdog's next check.
     """
 
     def __init__(self, jump_seconds: float = 10.0) -> None:
@@ -21,7 +21,11 @@ class Clock:
         self._checked = self._offset
 
     def now(self) -> int:
-        """Milliseconds since 1970 UTC, never less than before. Raises ClockJumpedError."""
+        """Returns milliseconds since 1970 UTC, never less than before.
+
+        Raises:
+            ClockJumpedError: the wall clock jumped by more than `jump_seconds`.
+        """
         seconds = time.time()
         offset = seconds - time.monotonic()
         if abs(offset - self._checked) > self._jump_seconds:
@@ -33,10 +37,9 @@ class Clock:
         return self._last
 
     def drift_seconds(self) -> float:
-        """How far the wall clock has moved against the monotonic one since the last call.
+        """Returns how far the wall clock moved against the monotonic one since the last call.
 
-        A slew of NTP is far below a second a minute; a jump means that instants are not to be
-        trusted.
+        NTP slews a clock by far less than a second per minute, so a larger drift is a jump.
         """
         offset = time.time() - time.monotonic()
         drift = offset - self._offset

@@ -1,9 +1,10 @@
-"""Whether the cluster is still the one that the worker started on: looked at while it lives.
+"""Checks every two seconds that the cluster is still as it was when the worker started.
 
-By requests of its own: aiokafka's consumer stops watching its topics when a static member comes
-back. A topic that is gone, was made anew or may lose state ends the worker with exit code 2 and its
-name. Partitions that were added do not: what they hold is unread, so nothing adverse is decided any
-more, but lifts and grants go on until somebody restarts the worker and is told what to do.
+It sends requests of its own, because aiokafka's consumer stops watching its topics when a static
+member comes back. If a topic is gone, was created again or may lose state, the worker ends with
+exit code 2. If partitions were added, it goes on: their records are not read, so no adverse event
+is decided any more, but favourable ones are, until a person restarts the worker. A *look* is one
+such check.
 """
 
 import asyncio
@@ -28,15 +29,15 @@ from streams.stop_worker import ExitCode, StopWorker
 
 EVERY_SECONDS = 2.0
 PATIENCE_SECONDS = 1.0
-"""How long a timer waits for a look; without one, what is favourable acts alone."""
+"""How long timers wait for a look; without one, only favourable timers act."""
 LOOK_SECONDS = 5.0
-# A broker that comes up does not know its topics for a moment.
+# A topic is missing only after three looks: a broker that starts does not know all topics at once.
 MISSING_LOOKS = 3
-# Settings are asked for at each third look.
+# Every third look also checks the settings of the changelogs.
 SETTINGS_LOOKS = 3
 
-# After these seconds without an answer Kafka counts as gone. With the interval of the checks
-# and their time limit, `/readyz` turns false within ten seconds.
+# Kafka counts as away after this time without an answer. With the interval and the time limit of
+# the looks, `/readyz` becomes false within ten seconds.
 AWAY_SECONDS = 2.0
 
 logger = logging.getLogger(__name__)
@@ -45,7 +46,7 @@ Away = (KafkaError, OSError, TimeoutError)
 
 
 class ClusterWatch:
-    """Compares the topics with what they were at the start."""
+    """Compares the topics with those of the start. `on_change` is called when they differ."""
 
     def __init__(
         self,
@@ -56,9 +57,9 @@ class ClusterWatch:
         on_change: Callable[[], None],
     ) -> None:
         self.looked_at = -math.inf
-        """When the last look began that found every topic: milliseconds UTC."""
+        """When the last look began that found every topic, in milliseconds UTC."""
         self.changed: str | None = None
-        """What has changed, as long as the worker lives."""
+        """What has changed since the start; None if nothing has. It is never reset."""
         self._config = config
         self._spec = spec
         self._clock = clock
@@ -72,12 +73,16 @@ class ClusterWatch:
         self._away_told = False
         self._library_level: int | None = None
         self.ends: Callable[[list[TopicPartition]], Awaitable[Mapping[TopicPartition, int]]]
-        """Asks where partitions end; set by the engine."""
+        """Returns the end offsets of partitions; set by the engine."""
         if config.favourable_only:
             self.changed = "started with --favourable-only"
 
     async def run(self) -> None:
-        """Check every two seconds. Raises `StopWorker` if the worker cannot go on."""
+        """Looks every two seconds.
+
+        Raises:
+            StopWorker: the worker cannot go on.
+        """
         try:
             while True:
                 try:
@@ -97,7 +102,7 @@ class ClusterWatch:
 
     @property
     def away_seconds(self) -> float:
-        """How long Kafka has not answered; 0 while it does."""
+        """The time since Kafka stopped answering, in seconds; 0 while it answers."""
         return 0.0 if self._away_since is None else time.monotonic() - self._away_since
 
     @property
@@ -106,7 +111,10 @@ class ClusterWatch:
         return self.away_seconds >= AWAY_SECONDS
 
     async def _no_answer(self, error: BaseException) -> None:
-        """Note that Kafka is away; once, with the cause: a password may have been changed."""
+        """Notes that Kafka does not answer, and logs it once, with the cause.
+
+        The cause may be one that a person must fix, for instance a changed password.
+        """
         if self._away_since is None:
             self._away_since = time.monotonic()
             self._quiet(True)
@@ -124,7 +132,7 @@ class ClusterWatch:
         self._away_since, self._away_told = None, False
 
     async def looked_since(self, instant: int) -> bool:
-        """Whether the topics were checked at `instant` or later. Waits a second for a check."""
+        """Whether a look began at `instant` or later and found every topic; waits up to 1 s."""
         deadline = time.monotonic() + PATIENCE_SECONDS
         while self.looked_at < instant:
             left = deadline - time.monotonic()
@@ -138,7 +146,7 @@ class ClusterWatch:
         return True
 
     async def _shared_look(self) -> None:
-        """Join the check that is running, or start one."""
+        """Waits for the look that is running, or starts one."""
         if self._look is None or self._look.done():
             self._look = asyncio.get_running_loop().create_task(self._take_look())
         await asyncio.shield(self._look)
@@ -152,7 +160,7 @@ class ClusterWatch:
             self.looked_at = began
 
     async def _look_beyond(self, client: AIOKafkaAdminClient) -> None:
-        """Whether something unread lies in partitions that are not in use."""
+        """Defers adverse events if partitions that are not in use have unread records."""
         beyond = self._cluster.beyond
         if not beyond or self.changed is not None:
             return
@@ -190,7 +198,11 @@ class ClusterWatch:
         await refuse_deletion(client, changelogs(self._config, self._spec))
 
     def judge(self, view: View) -> bool:
-        """Whether every topic is there. Raises `StopWorker` when one is not the one it was."""
+        """Compares a view of the topics with the start. Returns whether every topic is there.
+
+        Raises:
+            StopWorker: a topic was deleted, or deleted and created again.
+        """
         for name, known in self._cluster.topics.items():
             topic = view.topics.get(name)
             if topic is None or topic.error == UNKNOWN_TOPIC:
@@ -222,7 +234,7 @@ class ClusterWatch:
         return there
 
     def _quiet(self, quiet: bool) -> None:
-        """Turn aiokafka's log down while Kafka is away: it logs a hundred lines a second."""
+        """Silences aiokafka's log while Kafka is away, because it logs a hundred lines a second."""
         if quiet and self._library_level is None:
             self._library_level = _aiokafka.level
             _aiokafka.setLevel(logging.CRITICAL)
@@ -246,7 +258,7 @@ class ClusterWatch:
         return REBUILD if name in changelogs(self._config, self._spec) else accept(name, topic_id)
 
     def _more(self, view: View) -> Mapping[str, tuple[int, int]]:
-        """Keyed topics that have more partitions than at the start."""
+        """Returns the topics whose partition count changed, with the counts before and now."""
         once = [self._spec.broadcast] if self._spec.broadcast is not None else []
         found = {}
         for name in (*self._spec.topics, *changelogs(self._config, self._spec), *once):

@@ -1,15 +1,16 @@
-"""When to commit. Counts what one partition has applied; `now` (seconds) is an argument.
+"""Decides when a partition commits its transaction. Times are seconds of the monotonic clock.
 
-A transaction costs latency, not work, so it is made when something waits to be seen and what has
-queued up meanwhile is gathered first; else when much is dirty, or after a second. A stretch without
-effect may wait: state, outputs and position are lost together, and it replays to nothing.
+A commit is due soon if consumers should see an output; inputs that are already queued join that
+transaction. Else it is due when many changes have gathered, or after `commit_interval_seconds`.
+Uncommitted work is not lost: after a crash, position and state go back together and the inputs are
+read again. *Dirty* means that changes or outputs were written.
 """
 
 from streams.engine.config import EngineConfig
 
 
 class CommitPolicyState:
-    """What has been applied since the last commit."""
+    """What one partition has applied since its last commit."""
 
     def __init__(self, config: EngineConfig) -> None:
         self._config = config
@@ -23,7 +24,11 @@ class CommitPolicyState:
         return self._moved_at is not None
 
     def applied(self, waiting: bool, dirty: bool, now: float) -> None:
-        """Note an applied batch. `waiting`: an output or dead letter should be visible soon."""
+        """Notes an applied step.
+
+        `waiting`: it wrote an output that consumers should see soon. `dirty`: there are uncommitted
+        changes or outputs.
+        """
         if waiting and self._waiting_since is None:
             self._waiting_since = now
         if self._moved_at is None:
@@ -32,7 +37,11 @@ class CommitPolicyState:
             self._dirty_at = now
 
     def commit_due(self, more_queued: bool, dirty_records: int, size: int, now: float) -> bool:
-        """Whether to commit now; `more_queued` inputs are gathered first, up to the limits."""
+        """Whether to commit now.
+
+        `more_queued`: more inputs are queued; they are applied first, for up to `gather_seconds`.
+        `dirty_records` and `size`: number and bytes of uncommitted changes and outputs.
+        """
         config = self._config
         if self._moved_at is None:
             return False
@@ -44,12 +53,12 @@ class CommitPolicyState:
         return self.wait_seconds(now) <= 0
 
     def wait_seconds(self, now: float) -> float:
-        """How long until a commit is due by time alone."""
+        """Returns the seconds until a commit is due by time alone; not positive if it is due."""
         interval = self._config.commit_interval_seconds
         since = self._dirty_at if self._dirty_at is not None else self._moved_at
         return interval if since is None else since + interval - now
 
     def committed(self) -> None:
-        """Note a commit: counting starts again."""
+        """Notes a commit: resets all."""
         self._moved_at = self._dirty_at = None
         self._waiting_since = None

@@ -10,7 +10,7 @@ from typing import Any
 class EngineConfig:
     """Settings of the engine, with measured defaults (streams/engine/DESIGN.md).
 
-    `security` is handed to every aiokafka client as it is (security_protocol, ssl_context, sasl_…).
+    `security` goes unchanged to every aiokafka client (security_protocol, ssl_context, sasl_…).
     `instance_id` makes the group membership static: a restart within `session_timeout_seconds` gets
     the same partitions back without disturbing the others. `failpoint` is for tests, see
     failpoints.py.
@@ -22,23 +22,23 @@ class EngineConfig:
     instance_id: str | None = None
     security: Mapping[str, Any] = field(default_factory=dict)
 
-    # The group. A frozen worker is replaced after the session time; the broker aborts what it left
-    # open after the transaction time, hence the two are close to each other.
+    # The group. A frozen worker is replaced after the session time, and the broker aborts its open
+    # transaction after the transaction time; so the two are close to each other.
     session_timeout_seconds: float = 10.0
     heartbeat_interval_seconds: float = 2.0
     rebalance_timeout_seconds: float = 30.0
     request_timeout_seconds: float = 30.0
     transaction_timeout_seconds: float = 12.0
 
-    # When a transaction is committed although nothing waits to be seen.
+    # Limits at which a transaction is committed even if no consumer waits for an output of it.
     commit_records: int = 5_000
     commit_bytes: int = 8 * 1024 * 1024
     commit_interval_seconds: float = 1.0
-    # How long what waits to be seen lets inputs that have queued up join its transaction.
+    # How long a commit waits, after an output was written, for queued inputs to join it.
     gather_seconds: float = 0.3
-    # Accounts in one round of timers: inputs of the partition wait for no more than that.
+    # The most accounts in one round of timers; inputs of the partition wait meanwhile.
     timers_per_round: int = 300
-    # Transactions at once: with more of them each takes so long that its limit may end it.
+    # The most transactions at once; with more, each takes so long that it may exceed its limit.
     concurrent_commits: int = 32
     # The broker forgets a transactional id after seven days without a transaction (its default).
     idle_commit_seconds: float = 24 * 3600.0
@@ -58,7 +58,7 @@ class EngineConfig:
     state_max_age_seconds: float = 12 * 3600.0
     concurrent_recoveries: int = 3
 
-    # Patience, in seconds; what takes longer ends the process.
+    # Time limits, in seconds; if one is exceeded, the process ends.
     broker_wait_seconds: float = 60.0
     revoke_budget_seconds: float = 8.0
     stop_budget_seconds: float = 20.0
@@ -67,12 +67,12 @@ class EngineConfig:
     empty_assignment_seconds: float = 15.0
     unsettled_seconds: float = 180.0
     clock_jump_seconds: float = 10.0
-    # Without progress for so long, though there is more, an input counts as hidden from us.
+    # An input that has unread records counts as blocked after this time without progress.
     unreachable_end_seconds: float = 60.0
 
-    # How many partitions are in use where the topics have more: as many as the state was built on.
+    # The number of partitions in use if the topics have more: that with which the state was built.
     partitions: int | None = None
-    # Go on where the state and the topics do not belong together, without anything adverse.
+    # Go on if the state and the topics do not belong together, but decide no adverse event.
     favourable_only: bool = False
     topics_command: str = "byline topics create"
     topics_apply_command: str = "byline topics apply"
@@ -98,11 +98,11 @@ class EngineConfig:
 
     @property
     def servers(self) -> list[str]:
-        """The bootstrap servers, one by one."""
+        """The bootstrap servers as a list."""
         return [server.strip() for server in self.bootstrap_servers.split(",") if server.strip()]
 
     def client_arguments(self) -> dict[str, Any]:
-        """What every aiokafka client is made with."""
+        """Returns the arguments that every aiokafka client gets."""
         return {
             "bootstrap_servers": self.servers,
             "request_timeout_ms": int(self.request_timeout_seconds * 1000),
@@ -111,9 +111,11 @@ class EngineConfig:
         }
 
     def transactional_id(self, partition: int) -> str:
-        """The transactional id of a partition number. Only its latest producer can write."""
+        """Returns the transactional id of a partition number; Kafka fences all but its latest
+        producer.
+        """
         return f"{self.application_id}-{partition}"
 
     def changelog(self, store: str) -> str:
-        """The changelog topic of a store."""
+        """Returns the changelog topic of a store."""
         return f"{self.application_id}-{store}-changelog"

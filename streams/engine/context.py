@@ -1,4 +1,4 @@
-"""What everything in one worker shares: a frozen value, made once, before the group is joined."""
+"""The objects that all parts of a worker share; made once, before the worker joins its group."""
 
 import asyncio
 import logging
@@ -25,22 +25,22 @@ class GroupMember:
     """The consumer and the membership of this worker in its group."""
 
     consumer: Any = None
-    """Faust's consumer, whose thread owns aiokafka's; None until Faust has made it."""
+    """Faust's consumer, whose thread owns aiokafka's consumer; None until Faust has made it."""
     ousted: bool = False
-    """Another worker has our instance id: this one stays out of the group."""
+    """Another worker has the same instance id, so this one does not join the group."""
 
     async def seek(self, queues: list[FetchQueue]) -> None:
-        """Position the consumer at the start of each queue and serve them."""
+        """Seeks the consumer to the start of each queue, and starts to fill the queues."""
         await self.consumer._thread.seek_queues(queues)
 
     async def leave(self) -> None:
-        """Leave the group for good."""
+        """Leaves the group, so that its partitions are assigned to others at once."""
         await self.consumer._thread.leave()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineContext:
-    """The settings, the cluster, and what watches and limits all partitions of a worker."""
+    """Settings, cluster, watches and limits that all partitions of a worker share."""
 
     config: EngineConfig
     processor: Processor
@@ -60,10 +60,10 @@ class EngineContext:
     commit_slots: asyncio.Semaphore
     recovery_slots: asyncio.Semaphore
     on_restored: Callable[[], None]
-    """Called when a partition has been restored and begins to process."""
+    """Called when a partition is restored and begins to process."""
 
     def open_stores(self, partition: int) -> PartitionStores:
-        """The partition's tables on this machine's disk."""
+        """Opens the tables of a partition on this machine's disk."""
         config, spec = self.config, self.processor.spec
         stores = "+".join(store.name for store in spec.stores)
         return PartitionStores(

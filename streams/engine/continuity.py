@@ -1,8 +1,9 @@
-"""Whether the state and the topics still belong together: checked when a partition is opened.
+"""Checks, when a partition is opened, that its state and the topics still belong together.
 
-Each fault is named with its way out, exit code 2: going on would read nothing, or everything again.
-With `favourable_only` a partition goes on all the same where that is safe: where what is missing
-are inputs, which can only be a reason against what is adverse.
+Each error states what to do, with exit code 2, because going on would skip records or read all of
+them again. With `favourable_only` a partition goes on if only inputs are missing: a missing input
+could only speak against an adverse event, and adverse events are not decided in this mode. A topic
+is *made anew* if it was deleted and created again; it then has another topic id.
 """
 
 import logging
@@ -25,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 
 def accept(topic: str, topic_id: str) -> str:
-    """The sentence that tells an operator how to accept a replaced topic."""
+    """Returns the sentence that tells an operator how to accept a topic that was made anew."""
     return (
         "Restore what it held if you can, then accept it: `byline cluster accept "
         f"{topic}={topic_id}` says what that means"
@@ -33,7 +34,11 @@ def accept(topic: str, topic_id: str) -> str:
 
 
 def check_format(found: int, partition: int) -> None:
-    """Refuse a state that a newer version wrote."""
+    """Checks the format number of a checkpoint.
+
+    Raises:
+        StopWorker: a newer version wrote it.
+    """
     if found > FORMAT:
         raise StopWorker(
             f"the state of partition {partition} has format {found}, this version knows formats "
@@ -52,13 +57,15 @@ def check_checkpoint(
     changelogs: Collection[str],
     favourable_only: bool = False,
 ) -> Checkpoint:
-    """Check the checkpoint. Returns the one to go on from.
+    """Checks a checkpoint against the topics. Returns the checkpoint to go on from.
 
-    `known`: the inputs. `topics`: all topics, by name.
+    `known`: the names of the inputs. `topics`: the broker's view of all topics, by name. With
+    `favourable_only` an input that was made anew is read from its beginning, and its old id is kept
+    because it is not accepted yet. Without topic ids (old brokers) nothing is compared.
 
-    Raises `StopWorker` for the state of other topics. With `favourable_only` a topic that was made
-    anew is read from its beginning, once, and its old id is kept: it is not accepted by that. Of
-    brokers that give no topic ids nothing is compared.
+    Raises:
+        StopWorker: the state belongs to another partition count or to other topics, or a topic was
+            made anew and not accepted.
     """
     if checkpoint.partitions != partition_count:
         raise StopWorker(
@@ -105,18 +112,26 @@ def check_checkpoint(
             )
             anew |= since_when(topic, reads.pop(topic, 0), anew)
         served[topic] = now.id
-    # Beyond the old log's last offset there is no telling apart any more, and no need to.
+    # Beyond the offset that was reached in the old topic, the two need no distinction any more.
     anew = {topic: before for topic, before in anew.items() if reads.get(topic, 0) < before}
     return msgspec.structs.replace(checkpoint, next=reads, served=served, anew=anew)
 
 
 def since_when(topic: str, next_: int, anew: Mapping[str, int]) -> dict[str, int]:
-    """How far the former log of a replaced topic had been read, as in `Checkpoint.anew`."""
+    """Returns the entry of `Checkpoint.anew` for a topic that was made anew.
+
+    `next_`: the offset to read next in the old topic. `anew`: the entries so far; the higher offset
+    stays.
+    """
     return {topic: max(next_, anew.get(topic, 0))}
 
 
 def check_stateless(partition: int, application_id: str, group_offsets: Mapping[str, int]) -> None:
-    """Refuse a partition without state where the group has committed offsets: state is lost."""
+    """Checks that a partition without state was never read.
+
+    Raises:
+        StopWorker: the group has committed offsets there, so the state was lost.
+    """
     if group_offsets:
         listed = ", ".join(f"{topic} {offset}" for topic, offset in sorted(group_offsets.items()))
         raise StopWorker(
@@ -132,7 +147,13 @@ def check_bounds(
     bounds: Mapping[str, tuple[int, int]],
     topics: Mapping[str, TopicView],
 ) -> None:
-    """Refuse a position outside of a topic (`bounds`: first offset and end, by topic)."""
+    """Checks that the offset to read next lies within each topic.
+
+    `bounds`: by topic, the first offset and the end offset.
+
+    Raises:
+        StopWorker: an offset lies outside, so records were deleted or the topic was made anew.
+    """
     for topic, (begin, end) in bounds.items():
         next_ = reads.get(topic, begin)
         if not begin <= next_ <= end:
@@ -148,7 +169,7 @@ def check_bounds(
 def within_bounds(
     partition: int, reads: Mapping[str, int], bounds: Mapping[str, tuple[int, int]]
 ) -> dict[str, int]:
-    """The same positions. One outside of its topic is moved to the topic's begin or end."""
+    """Returns the offsets to read next, moved to the topic's first or end offset if outside."""
     moved = {}
     for topic, (begin, end) in bounds.items():
         next_ = reads.get(topic, begin)

@@ -1,8 +1,9 @@
-"""Faults of the disk, and what may be done about each.
+"""Tells disk faults apart, and reacts to them.
 
-The tables on disk are a cache of the changelogs: one that is corrupt is made anew. One that cannot
-be opened because files or room are short is whole, and is never deleted. RocksDB says both in text,
-and calls some of either kind "Invalid argument".
+The tables on disk are a cache of the changelogs, so corrupt ones are deleted and built again. If
+they cannot be opened because file descriptors, space or permissions are missing, they are intact
+and are never deleted. RocksDB reports both kinds only as text, and some of both as "Invalid
+argument".
 """
 
 import logging
@@ -14,7 +15,7 @@ from streams.stop_worker import ExitCode, StopWorker
 
 logger = logging.getLogger(__name__)
 
-# What stands in the message when the machine is short of something, or forbids it.
+# Texts of RocksDB's messages if a resource or a permission is missing.
 SHORTAGES = (
     "Too many open files",
     "No space left",
@@ -28,7 +29,7 @@ SHORTAGES = (
 )
 FILES_OF_A_WORKER = 300
 FILES_OF_A_PARTITION = 9
-"""Measured: 200 partitions take 1,625 descriptors."""
+"""Open files per partition. Measured: 200 partitions take 1,625 descriptors."""
 MOST_FILES = 1_048_576
 
 
@@ -39,12 +40,12 @@ def is_corrupt(error: BaseException) -> bool:
 
 
 def is_shortage(error: BaseException) -> bool:
-    """Whether files, space or rights are missing. A person has to act."""
+    """Whether file descriptors, space or permissions are missing, so that a person must act."""
     return any(word in str(error) for word in SHORTAGES)
 
 
 def refusal(path: Path, error: BaseException) -> StopWorker:
-    """The message for a shortage."""
+    """Makes the error for a missing resource or permission."""
     return StopWorker(
         f"the state in {path} cannot be opened: {error}. It is left as it is. Free room or raise "
         "the limit that is named, and start again",
@@ -57,14 +58,14 @@ def _mark_of(path: Path) -> Path:
 
 
 def mark_broken(path: Path, error: BaseException) -> None:
-    """Note that the folder is damaged, so that the next start makes it anew."""
+    """Marks the folder as damaged, if the error says so; the next start deletes it."""
     if is_corrupt(error):
         logger.error("%s is damaged and is made anew at the next start: %s", path, error)
         _mark_of(path).write_text(str(error))
 
 
 def remove_if_marked(path: Path) -> None:
-    """Delete a folder that was found damaged when it was last in use."""
+    """Deletes a folder that is marked as damaged."""
     mark = _mark_of(path)
     if mark.exists():
         logger.warning("%s was found damaged and is made anew: %s", path, mark.read_text())
@@ -90,7 +91,7 @@ def file_shortage(partitions: int) -> str | None:
 
 
 def raise_file_limit(partitions: int) -> None:
-    """Raise the limit of open files as far as allowed. Logs a warning if that is not enough."""
+    """Raises the limit of open files to the hard limit, and warns if that is not enough."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = _most_files()
     if soft != resource.RLIM_INFINITY and soft < most:

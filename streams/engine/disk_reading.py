@@ -13,7 +13,7 @@ from streams.engine.stores import META, DiskMeta
 
 @dataclass(frozen=True, slots=True)
 class Disk:
-    """All stores and the checkpoint, as of the last transaction on this disk."""
+    """The content of a disk as of its last transaction. `state`: by store, values by key."""
 
     path: Path
     checkpoint: Checkpoint
@@ -21,12 +21,12 @@ class Disk:
 
 
 def read_disk(path: Path, stores: list[str]) -> Disk | None:
-    """The tables in a folder; None when it cannot be read, or has no checkpoint.
+    """Reads the tables in a folder. Returns None if they are unreadable or have no checkpoint.
 
-    `stores` are the names in the order of their specification.
+    `stores`: the names of the stores, in the order of the processor's spec.
     """
     try:
-        # rocksdict says what is wrong in text, of its own exceptions only.
+        # rocksdict has no exception class that could be caught instead.
         db = Rdict(str(path), Options(raw_mode=True), access_type=AccessType.read_only())
     except Exception:
         return None
@@ -53,5 +53,5 @@ def _read(path: Path, db: Any, stores: list[str]) -> Disk | None:
         else:
             state[stores[key[0]]][key[1:]] = iterator.value()
         iterator.next()
-    # Behind the last store lies the meta record: only a disk that fails ends before it.
+    # The meta record has the last key; a scan that ends before it means a failing disk.
     return Disk(path, decode_checkpoint(meta.position), state) if seen_meta else None

@@ -1,8 +1,8 @@
-"""Named points at which a test can kill, freeze or delay the worker.
+"""Fail-points: named points at which a test can kill, freeze or delay the worker.
 
-`name:action[:hit[:seconds]]`, several separated by commas: at the `hit`-th pass (default the first)
-through `name` do `kill` (SIGKILL to ourselves), `stop` (SIGSTOP), `sleep` (block the loop for
-`seconds`) or `raise`. The names follow
+The setting is `name:action[:hit[:seconds]]`, several separated by commas. At the `hit`-th pass
+(default the first) through the point `name` the action is `kill` (SIGKILL to the process), `stop`
+(SIGSTOP), `sleep` (block the event loop for `seconds`) or `raise`. The names follow
 streams/engine/DESIGN.md, "The path from fetch to commit", "Recovery" and "Timers".
 """
 
@@ -43,7 +43,11 @@ class FailpointError(Exception):
 
 
 class Failpoints:
-    """The points that are armed. Passing another point costs one dictionary look-up."""
+    """The fail-points with an action. A pass through any other costs one dictionary look-up.
+
+    Raises:
+        ValueError: the text names an unknown point or action.
+    """
 
     def __init__(self, text: str) -> None:
         self._armed: dict[str, _Point] = {}
@@ -55,7 +59,7 @@ class Failpoints:
             self._armed[name] = _Point(action, int(hit or 1), float(seconds or 1.0))
 
     def hit(self, name: str) -> None:
-        """Pass the point `name`."""
+        """Passes the point `name`, and takes its action if it is due."""
         point = self._armed.get(name)
         if point is None:
             return

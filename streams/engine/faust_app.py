@@ -1,7 +1,7 @@
-"""The Faust app around the engine, and running it.
+"""Builds and runs the Faust app around the engine.
 
-Faust gives the worker, the group with its co-partitioning assignor, the agents and the signals; the
-one agent here only routes batches to the partition tasks.
+Faust provides the worker, the group with its co-partitioning assignor, the agents and the signals.
+The only agent here routes batches to the partition tasks.
 """
 
 import asyncio
@@ -28,10 +28,10 @@ from streams.stop_worker import ExitCode
 
 
 class BatchSchema(Schema):  # type: ignore[misc]
-    """A schema that hands batches on as they are."""
+    """A schema that passes batches on unchanged."""
 
     def compile(self, app: Any, **kwargs: Any) -> Any:
-        """A decoder that decodes nothing."""
+        """Returns a decoder that passes the message's value on."""
         create_event = app.create_event
 
         async def decode(message: Any, *, propagate: bool = False) -> Any:
@@ -41,33 +41,33 @@ class BatchSchema(Schema):  # type: ignore[misc]
 
 
 class EngineBoot(BootStrategy):  # type: ignore[misc]
-    """Starts no producer of Faust. The partitions' transactions write everything."""
+    """Starts no Faust producer, because the partitions' own transactions write everything."""
 
     enable_kafka_producer = False
 
 
 class EngineWorker(faust.Worker):  # type: ignore[misc]
-    """Faust's worker, but it does not sleep for a second before it closes the loop."""
+    """Faust's worker without its sleep of a second before it closes the loop."""
 
     async def _sentinel_task(self) -> None:
         await asyncio.sleep(0)
 
 
 class EngineApp(faust.App):  # type: ignore[misc]
-    """A Faust app whose data path is the engine's. `engine.status()` tells its health."""
+    """A Faust app that processes data with the engine. `engine.status()` returns its health."""
 
     BootStrategy = EngineBoot
     engine: Engine
     early: Callable[[], Awaitable[None]] | None = None
-    """Awaited first of all, before there is a broker: a worker that waits for one is alive."""
+    """Awaited first, before Kafka must be reachable: a worker that waits for Kafka is alive."""
     prepare: Callable[[], Awaitable[None]] | None = None
-    """Awaited once the cluster has been checked, before the worker joins its group."""
+    """Awaited after the checks of the cluster, before the worker joins its group."""
 
     def _new_transport(self) -> BatchTransport:
         return BatchTransport(self.conf.broker_consumer, self)
 
     async def on_start(self) -> None:
-        """Check the cluster before anything joins the group."""
+        """Checks the cluster and starts the engine, before the consumer joins the group."""
         try:
             if self.early is not None:
                 await self.early()
@@ -80,16 +80,16 @@ class EngineApp(faust.App):  # type: ignore[misc]
         await super().on_start()
 
     async def on_stop(self) -> None:
-        """Commit what has been applied while the consumer is still a member."""
+        """Stops the engine, which commits while the consumer is still a member of the group."""
         await self.engine.stop()
         await super().on_stop()
 
 
 def choose_loop(config: EngineConfig) -> None:
-    """Choose uvloop, but the standard loop over TLS.
+    """Sets the event loop policy: uvloop, but the standard loop if Kafka is reached over TLS.
 
-    Closing a TLS connection to Kafka on uvloop 0.23 often waits 30 s (6 of 9), never on the
-    standard loop (0 of 9): partitions open in half a minute, and takeovers time out.
+    On uvloop 0.23 the close of a TLS connection to Kafka often waits 30 s (6 of 9 times, 0 of 9 on
+    the standard loop), so that partitions take half a minute to open.
     """
     over_tls = str(config.security.get("security_protocol", "")).endswith("SSL")
     asyncio.set_event_loop_policy(None if over_tls else uvloop.EventLoopPolicy())
@@ -98,9 +98,9 @@ def choose_loop(config: EngineConfig) -> None:
 def build(
     config: EngineConfig, processor: Processor, observer: Observer | None = None
 ) -> EngineApp:
-    """The app, ready for `run` or for `faust -A module worker`.
+    """Makes the app, ready for `run` or for `faust -A module worker`.
 
-    Views, tasks and services may be added to it before it runs. It chooses the process's event loop
+    The caller may add views, tasks and services before it runs. It sets the process's event loop
     policy.
     """
     choose_loop(config)
@@ -123,7 +123,7 @@ def build(
         topic_allow_declare=False,
         topic_disable_leader=True,
         table_standby_replicas=1,
-        # Faust tells members apart by it when it distributes partitions.
+        # Faust distinguishes members by this URL when it distributes partitions.
         canonical_url=f"http://{config.instance_id or f'{socket.gethostname()}-{os.getpid()}'}",
         web_enabled=config.web_enabled,
         web_stats_enabled=False,
@@ -151,11 +151,11 @@ def build(
 
 
 def run(app: EngineApp, loglevel: str | None = None) -> int:
-    """Run the worker until SIGTERM or SIGINT; the exit code.
+    """Runs the worker until SIGTERM or SIGINT. Returns the exit code.
 
-    0 for a clean stop, 70 when something crashed inside Faust. What goes wrong in the engine does
-    not come back here: the process ends with the code of the `StopWorker`, or with 70 for all else
-    (see process_exit.py). With `loglevel` None logging is left as it is.
+    It is 0 for a clean stop, 70 for a crash inside Faust. An error in the engine does not return:
+    it ends the process at once, with the code of the `StopWorker` or with 70 (process_exit.py).
+    With `loglevel` None the logging configuration is not changed.
     """
     worker = app.Worker(
         loglevel=loglevel or "info",

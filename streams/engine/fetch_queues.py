@@ -1,8 +1,8 @@
-"""The short queues between fetching and applying, one for each topic of a partition number.
+"""The queues between fetch and processing, one for each topic of a partition number.
 
-A queue is also a ticket. Each seek makes new queues, batches carry the queue they were fetched for,
-and what arrives for a queue that is no longer in use is dropped: so nothing fetched before a seek
-or a rebalance can reach the processor, whatever raced.
+Each seek makes new queues, and each batch carries the queue for which it was fetched. A batch for a
+queue that is no longer in use is dropped. So no batch that was fetched before a seek or rebalance
+reaches the processor. Sizes are bytes.
 """
 
 from collections import deque
@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 from streams.engine.processor import FetchedBatch
 
-# What a queued record costs in memory beside its bytes, about: the record, its list of headers, two
-# integers, two bytes objects' headers.
+# About the memory of a queued record besides its bytes: the record, its list of headers, two
+# integers, the headers of two bytes objects.
 RECORD_OVERHEAD_BYTES = 300
 
 
@@ -24,10 +24,10 @@ class QueuedBatch(NamedTuple):
 
 
 class FetchBuffer:
-    """The queues in use by topic and partition, with the total of queued records and bytes.
+    """The queues in use, by topic and partition, with the total of queued records and bytes.
 
-    Written by the event loop, read by the consumer's thread, which only decides from it what to
-    take next; a number that is a moment old does no harm.
+    The event loop writes it. The consumer's thread reads it without a lock to choose what to fetch
+    next, for which slightly old numbers are good enough.
     """
 
     __slots__ = ("max_bytes", "max_records", "queued_bytes", "queued_records", "queues")
@@ -40,7 +40,10 @@ class FetchBuffer:
         self.queued_bytes = 0
 
     def wanted(self) -> "dict[tuple[str, int], FetchQueue]":
-        """The queues that may be served now. An empty one always may: every topic keeps moving."""
+        """Returns the queues to fetch for: those below their share of the limits, and empty ones.
+
+        Empty queues are always served, so that no topic stands still.
+        """
         full = self.queued_records >= self.max_records or self.queued_bytes >= self.max_bytes
         share = max(1, len(self.queues))
         records, size = self.max_records // min(share, 8), self.max_bytes // min(share, 8)
@@ -52,7 +55,10 @@ class FetchBuffer:
 
 
 class FetchQueue:
-    """Batches of a topic partition waiting to be applied; the next one starts at `expected`."""
+    """The batches of a topic partition that wait to be applied.
+
+    `expected`: the offset at which the next batch must start. `end`: the latest known end offset.
+    """
 
     __slots__ = (
         "_buffer",
@@ -78,10 +84,7 @@ class FetchQueue:
         self.batches: deque[QueuedBatch] = deque()
 
     def put(self, fetched: QueuedBatch) -> bool:
-        """Queue a batch; False when it does not begin exactly where the last one ended.
-
-        One that begins earlier is not of the log that was read so far.
-        """
+        """Queues a batch. Returns False, without queuing it, if it does not start at `expected`."""
         batch = fetched.batch
         self.end = max(self.end, batch.high_water)
         if batch.start != self.expected:
@@ -92,7 +95,7 @@ class FetchQueue:
         return True
 
     def take(self) -> FetchedBatch:
-        """The next batch in order."""
+        """Removes and returns the next batch."""
         fetched = self.batches.popleft()
         self._count(-len(fetched.batch.records), -fetched.size)
         return fetched.batch
@@ -106,7 +109,7 @@ class FetchQueue:
         return None
 
     def close(self) -> None:
-        """Drop all queued batches. The queue is no longer in use."""
+        """Drops all queued batches, and marks the queue as no longer in use."""
         self.closed = True
         self._count(-self.records, -self.size)
         self.batches.clear()

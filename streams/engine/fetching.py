@@ -1,6 +1,6 @@
-"""Turns fetched records into batches, each with the queue that it was fetched for.
+"""Fetches batches, each with the queue for which it was fetched.
 
-How bytes become records, and what happens to those that do not, is in streams/kafka.
+The decoding of records, and of batches that cannot be decoded, is in streams/kafka.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,9 +16,10 @@ FetchQueues = Mapping[tuple[str, int], FetchQueue]
 async def read_batches(
     consumer: Any, wanted: Callable[[], FetchQueues], max_records: int, timeout_seconds: float
 ) -> list[QueuedBatch]:
-    """Fetch the next batches of the wanted queues. Waits up to `timeout_seconds` for the first.
+    """Fetches the next batches for the queues that `wanted` returns, up to `max_records` records.
 
-    Each goes with the queue that was wanted when it was taken.
+    Waits up to `timeout_seconds` for the first batch. `wanted` is called when records are taken, so
+    each batch gets the queue in use at that moment.
     """
     queues: FetchQueues = {}
 

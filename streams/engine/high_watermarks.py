@@ -1,9 +1,9 @@
-"""The end offsets of the inputs. One request answers for all partitions.
+"""Asks for the end offsets of the inputs, with one request for all partitions.
 
-The ends are those of a `read_uncommitted` reader (high watermarks). The `read_committed` end would
-be too low: it stops at the oldest open transaction, and a record that another producer committed
-behind that point before `as_of` would not have been waited for. Waiting for the high watermark
-means that a timer waits until such a transaction is settled, at the latest by its own time-out.
+The ends are high watermarks, as a `read_uncommitted` consumer sees them. The `read_committed` end
+is too low: it stops at the oldest open transaction, though another producer may have committed
+records after that point. So a timer waits until such a transaction ends, at the latest by its
+time-out.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from streams.engine.config import EngineConfig
 from streams.engine.recovery import plain_consumer
 from streams.kafka.requests.open_transactions import OpenTransaction, open_transactions
 
-# At most so often are ends asked for; timers are allowed a second.
+# The shortest time between two requests; a timer may be late by a second.
 PACE_SECONDS = 0.1
 
 logger = logging.getLogger(__name__)
@@ -28,9 +28,9 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class HighWatermarks:
-    """The end offsets of all topics at `as_of` or a moment later.
+    """The end offsets of all topics, asked for at `as_of` (milliseconds UTC) or shortly after.
 
-    `looked`: the cluster was looked at then as well, and had every topic.
+    `looked`: the cluster watch checked at `as_of` or later that every topic exists.
     """
 
     as_of: int
@@ -38,12 +38,12 @@ class HighWatermarks:
     looked: bool = True
 
     def reached(self, reads: Mapping[str, int]) -> bool:
-        """Whether everything before these ends has been read."""
+        """Whether all records before these ends were read. `reads`: by topic, the next offset."""
         return all(reads.get(topic, 0) >= end for topic, end in self.ends.items())
 
 
 class HighWatermarkReader:
-    """Answers all partitions that ask with one request."""
+    """Answers the requests of all partitions for end offsets with one request to the broker."""
 
     def __init__(
         self,
@@ -62,11 +62,11 @@ class HighWatermarkReader:
         self._consumer = plain_consumer(config, "read_uncommitted", "ends")
 
     async def start(self) -> None:
-        """Connect."""
+        """Connects to Kafka."""
         await self._consumer.start()
 
     async def bounds(self, partitions: Sequence[int]) -> dict[int, dict[str, tuple[int, int]]]:
-        """The first and the end offset of each input topic, by partition."""
+        """Returns, by partition and input topic, the first offset and the end offset."""
         tps = [TopicPartition(topic, number) for number in partitions for topic in self._topics]
         begins, ends = {}, {}
         if tps:
@@ -78,12 +78,12 @@ class HighWatermarkReader:
         }
 
     async def of(self, partitions: list[TopicPartition]) -> Mapping[TopicPartition, int]:
-        """The end offset of each of these partitions."""
+        """Returns the end offset of each of these partitions."""
         ends: Mapping[TopicPartition, int] = await self._consumer.end_offsets(partitions)
         return ends
 
     async def broadcast_end(self) -> int:
-        """The end of the broadcast topic; 0 when there is none."""
+        """Returns the end offset of the broadcast topic; 0 if there is no such topic."""
         if self._broadcast is None:
             return 0
         tp = TopicPartition(self._broadcast, 0)
@@ -91,11 +91,11 @@ class HighWatermarkReader:
         return ends[tp]
 
     async def hiding(self, places: Sequence[tuple[str, int]]) -> list[OpenTransaction]:
-        """The open transactions in these partitions. Records behind them cannot be read."""
+        """Returns the open transactions in these partitions, which block `read_committed` reads."""
         return await open_transactions(self._consumer._client, places)
 
     async def ask(self, partition: int) -> HighWatermarks:
-        """The ends of partition `partition` of all topics, and of the broadcast topic."""
+        """Returns the ends of this partition of all input topics, and of the broadcast topic."""
         future = self._asked.get(partition)
         if future is None:
             future = asyncio.get_running_loop().create_future()
@@ -104,7 +104,7 @@ class HighWatermarkReader:
         return await asyncio.shield(future)
 
     async def run(self) -> None:
-        """Serve for as long as the worker lives."""
+        """Answers requests until the task is cancelled."""
         try:
             await self._serve()
         finally:
@@ -124,7 +124,7 @@ class HighWatermarkReader:
                     self._consumer.end_offsets(wanted), self._watch.looked_since(as_of)
                 )
             except (KafkaError, OSError) as error:
-                # The broker is away; who asked still waits.
+                # The broker is away; the requests stay and are tried again.
                 logger.debug("no ends: %r", error)
                 self._wake.set()
                 await asyncio.sleep(PACE_SECONDS)

@@ -1,4 +1,4 @@
-"""How far each topic of a partition number has been applied, and what is queued."""
+"""The inputs of one partition number: how far each topic was applied, and what is queued."""
 
 from streams.engine.broadcast import Broadcast
 from streams.engine.fetch_queues import FetchBuffer, FetchQueue, QueuedBatch
@@ -7,7 +7,7 @@ from streams.engine.processor import FetchedBatch
 
 
 class InputQueue:
-    """One partition number: its queues in use, and how far each topic was applied (`reads`)."""
+    """The queues of one partition number. `reads`: by topic, the next offset to apply."""
 
     def __init__(
         self,
@@ -26,7 +26,7 @@ class InputQueue:
         self._batch_records = batch_records
 
     def open_queues(self) -> list[FetchQueue]:
-        """New queues that start where the last applied batches ended; the old ones are void."""
+        """Replaces the queues by new ones that start at `reads`, and returns these."""
         self.drop_queues()
         self.queues = {
             topic: FetchQueue(self._buffer, topic, self.number, self.reads[topic])
@@ -35,14 +35,17 @@ class InputQueue:
         return list(self.queues.values())
 
     def drop_queues(self) -> None:
-        """Accept no more batches, and drop the queued ones."""
+        """Drops the queues with their batches, so that later batches for them are refused."""
         for topic, queue in self.queues.items():
             self._buffer.queues.pop((topic, self.number), None)
             queue.close()
         self.queues = {}
 
     def receive(self, fetched: QueuedBatch) -> str | None:
-        """Queue a batch, or drop it if its queue is void. Returns a message if there is a gap."""
+        """Queues a batch, or drops it if its queue is no longer in use.
+
+        Returns a description if the batch does not follow the one before, else None.
+        """
         queue = fetched.queue
         if self.queues.get(queue.topic) is not queue or queue.put(fetched):
             return None
@@ -50,16 +53,16 @@ class InputQueue:
 
     @property
     def queued(self) -> bool:
-        """Whether something waits to be applied."""
+        """Whether a batch waits to be applied."""
         return any(queue.batches for queue in self.queues.values())
 
     @property
     def queued_records(self) -> int:
-        """How many records wait to be applied."""
+        """The number of records that wait to be applied."""
         return sum(queue.records for queue in self.queues.values())
 
     def lag(self, book: LagBook) -> int:
-        """About how many records lie between the applied offsets and the latest known ends."""
+        """Returns the consumer lag: offsets between `reads` and the latest known ends."""
         behind = 0
         for topic, queue in self.queues.items():
             reads = self.reads[topic]
@@ -67,11 +70,11 @@ class InputQueue:
         return behind
 
     def take(self) -> list[FetchedBatch]:
-        """Take the next batches in the order of the topics, and move `reads`.
+        """Removes and returns the next batches, in the order of the topics, and advances `reads`.
 
-        It is bounded, but every topic that has something gets its turn: an answer does not wait for
-        a backlog of another topic. Only the broadcast topic goes before all others: what it says
-        holds for every account.
+        It stops after about `batch_records` records, but takes at least one batch of every topic,
+        so that no topic waits for the backlog of another. The broadcast topic comes first, and the
+        others wait until it is read to its end, because it concerns every account.
         """
         batches: list[FetchedBatch] = []
         broadcast = self._broadcast

@@ -1,8 +1,8 @@
-"""How far behind the inputs this worker is: in records and in seconds, topic by topic.
+"""Measures the consumer lag of this worker: in records and in seconds, topic by topic.
 
-From the ends that the broker has (high watermarks), not from those that the consumer was told: what
-an open transaction of another producer hides counts, and so does what came in while nothing could
-be fetched. In seconds a topic is behind by the age of the oldest record that has not been read.
+It uses the broker's high watermarks, not the ends that the consumer knows. So records that an open
+transaction hides count, and so do those that arrived while fetches failed. The lag in seconds is
+the age of the oldest unread record.
 """
 
 import time
@@ -13,14 +13,14 @@ from typing import Protocol
 from streams.engine.fetch_queues import FetchQueue
 
 STALE_SECONDS = 10.0
-"""Ends that were seen longer ago say nothing: from then on the time since counts."""
+"""If the ends were not seen for longer than this, the lag is at least the time since then."""
 
 Key = tuple[str, int]
 
 
 @dataclass(frozen=True, slots=True)
 class TopicLag:
-    """The lag of a topic: the sum of records, and the longest time, over our partitions.
+    """The lag of a topic over this worker's partitions: the sum of records, the longest time.
 
     `position`: the sum of the offsets to read next.
     """
@@ -33,8 +33,10 @@ class TopicLag:
 
 @dataclass(slots=True)
 class _Seen:
-    """Of a topic and partition: the end at the last look, and the first look that saw more than
-    has been read since (both `time.monotonic()`).
+    """What is known of a topic and partition; times are those of `time.monotonic()`.
+
+    `end`: the end offset at `looked_at`. `behind_since`: the earliest observation of an end,
+    `behind_end`, up to which records are still unread; None if all were read.
     """
 
     end: int
@@ -44,7 +46,7 @@ class _Seen:
 
 
 class Inputs(Protocol):
-    """What a partition has read of each topic, and what waits in its queues."""
+    """The inputs of one partition number: next offsets and queues, by topic."""
 
     @property
     def number(self) -> int: ...
@@ -55,13 +57,16 @@ class Inputs(Protocol):
 
 
 class LagBook:
-    """The lag of every partition. The reach watch writes it, the health page reads it."""
+    """The lag of every partition: written by the reach watch, read by the health page.
+
+    A key is a topic and a partition.
+    """
 
     def __init__(self) -> None:
         self._seen: dict[Key, _Seen] = {}
 
     def note(self, key: Key, reads: int, end: int, at: float) -> None:
-        """Note that at `at` the partition ended at `end` and had been read up to `reads`."""
+        """Notes the end offset and the next offset of a partition at `at` (`time.monotonic()`)."""
         seen = self._seen.setdefault(key, _Seen(end, at))
         seen.end, seen.looked_at = end, at
         if reads >= end:
@@ -70,20 +75,20 @@ class LagBook:
             seen.behind_since, seen.behind_end = at, end
 
     def keep(self, keys: Iterable[Key]) -> None:
-        """Forget all partitions but these."""
+        """Forgets all other partitions."""
         kept = set(keys)
         for key in [key for key in self._seen if key not in kept]:
             del self._seen[key]
 
     def records(self, key: Key, reads: int) -> int:
-        """Offsets between what has been read and the last known end. Markers count as well."""
+        """Returns the offsets between `reads` and the last known end, markers included."""
         seen = self._seen.get(key)
         return 0 if seen is None else max(0, seen.end - reads)
 
     def by_topic(
         self, topics: Iterable[str], inputs: Iterable[Inputs], clock_now: int
     ) -> tuple[TopicLag, ...]:
-        """The lag of each topic over these partitions. `clock_now`: milliseconds UTC."""
+        """Returns the lag of each topic over these partitions. `clock_now`: milliseconds UTC."""
         own, now = list(inputs), time.monotonic()
         found = []
         for topic in topics:

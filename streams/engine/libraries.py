@@ -1,7 +1,7 @@
-"""Checks that the three libraries with private parts in use have the tested versions.
+"""Checks the versions of the three libraries of which the engine uses private parts.
 
-`PRIVATE` and `ATTRIBUTES` name what is used beyond their documents, read in the versions of
-`PINNED`. Each name has a test of its own, and one finds what is used anywhere and not named here.
+`PRIVATE` and `ATTRIBUTES` list these parts, as they are in the versions of `PINNED`. Each name has
+a test, and one more test finds private parts that are used but not listed.
 """
 
 from importlib.metadata import version
@@ -93,7 +93,7 @@ PRIVATE: dict[str, tuple[str, ...]] = {
     ),
     "mode.threads:ServiceThread": ("on_thread_stop", "stop"),
 }
-"""By module or class: names that must be there."""
+"""By module or class, the private names in use."""
 
 ATTRIBUTES: dict[str, tuple[str, ...]] = {
     "aiokafka.admin.client:AIOKafkaAdminClient": ("_client",),
@@ -158,7 +158,7 @@ ATTRIBUTES: dict[str, tuple[str, ...]] = {
     "faust.transport.drivers.aiokafka:AIOKafkaConsumerThread": ("_consumer",),
     "mode.threads:ServiceThread": ("_thread", "thread_loop"),
 }
-"""By class: what its objects carry, set in its own code."""
+"""By class, the private attributes of its objects in use."""
 
 
 def wrong_libraries() -> list[str]:
@@ -171,7 +171,11 @@ def wrong_libraries() -> list[str]:
 
 
 def check_libraries() -> None:
-    """Raises `StopWorker` when another version is installed than the one that was tested."""
+    """Checks the installed versions.
+
+    Raises:
+        StopWorker: a version is not the tested one.
+    """
     if faults := wrong_libraries():
         raise StopWorker(
             f"{'; '.join(faults)}: private parts are used here. Install what requirements.lock"

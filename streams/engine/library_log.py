@@ -1,6 +1,6 @@
-"""Limits aiokafka's log: while Kafka is away it writes a hundred lines a second.
+"""Limits aiokafka's log, which has a hundred lines a second while Kafka is away.
 
-Some of its lines are wanted, so they are thinned out: at most `MOST_LINES` in `WINDOW_SECONDS`.
+At most `MOST_LINES` of its lines are written in `WINDOW_SECONDS`.
 """
 
 import logging
@@ -11,7 +11,7 @@ WINDOW_SECONDS = 10.0
 
 
 class ThinnedOut(logging.Filter):
-    """A log filter: lets a few lines of aiokafka pass, and all lines of others."""
+    """A log filter that passes a few lines of aiokafka, and all lines of other loggers."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,9 +1,9 @@
-"""Static group membership: leaves for good, and does not fence another living worker.
+"""Static group membership that can leave the group, and that does not fence another live worker.
 
-aiokafka never lets a static member leave, so what it had waits out the session when a worker is
-taken away, and an assignment that was wrong is given to it again. And it does not know that the
-broker replaces the older of two members with one instance id: the two would throw each other out
-of the group every second for ever.
+aiokafka never sends a leave request for a static member. So the partitions of a removed worker wait
+for its session to end, and a wrong assignment comes back after a restart. And if two workers have
+one instance id, the broker replaces the older member by the newer one; the two would do that to
+each other without end. The classes here fix both.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ class StaticMember(GroupCoordinator):  # type: ignore[misc]
     data_dir: Path
 
     async def _maybe_leave_group(self) -> None:
-        """Leave for good: others take over at once."""
+        """Sends a leave request, so that others take over at once."""
         if self._group_instance_id is None:
             await super()._maybe_leave_group()
             return
@@ -49,16 +49,16 @@ class StaticMember(GroupCoordinator):  # type: ignore[misc]
         return await super()._do_rejoin_group(subscription)
 
     async def _on_join_complete(self, generation: int, member_id: str, *rest: Any) -> None:
-        # Before anything is done with the assignment: whoever dies over it shall know itself again.
+        # Stored before the assignment is used: after a crash the restart must know its own member.
         if self._group_instance_id is not None:
             self._note(member_id)
         await super()._on_join_complete(generation, member_id, *rest)
 
     async def _wait_for_the_other(self) -> None:
-        """Do not join while another worker lives in the group under our instance id.
+        """Waits while another worker with the same instance id is in the group.
 
-        One that was noted in our own folder is us, before a restart; a dead one is gone after its
-        session.
+        A member whose id is stored in this worker's folder is this worker before a restart. A dead
+        member disappears after its session time.
         """
         told = False
         while not self._closing.done():
@@ -89,7 +89,7 @@ class StaticMember(GroupCoordinator):  # type: ignore[misc]
         self.member.ousted = False
 
     async def _other_member(self) -> str | None:
-        """The member with our instance id. None if there is none, or if it is not known."""
+        """Returns the id of the group's member with this instance id; None if none is known."""
         try:
             answer = await self._send_req(MembersRequest(self.group_id))
         except (KafkaError, NotImplementedError):
@@ -114,15 +114,15 @@ class StaticMember(GroupCoordinator):  # type: ignore[misc]
 
 
 class MemberConsumer(TolerantConsumer):
-    """The consumer of the worker: a member of its group."""
+    """The consumer of the worker, which is a member of its group."""
 
     member: GroupMember
     data_dir: Path
 
     async def start(self) -> None:
-        """Connect; the group is joined with the subscription."""
+        """Connects to Kafka. The consumer joins the group when it subscribes."""
         await super().start()
-        # aiokafka makes its coordinator by name; it does nothing before there is a subscription.
+        # aiokafka's coordinator class is hard-coded; it does nothing before the subscription.
         self._coordinator.__class__ = StaticMember
         self._coordinator.member = self.member
         self._coordinator.data_dir = self.data_dir

@@ -1,7 +1,6 @@
-"""Reads the last checkpoint of each partition from a changelog (see checkpoint.py).
+"""Reads the last checkpoint (here: note) of each partition from a changelog (checkpoint.py).
 
-Read from the end backwards, because it is part of every transaction: however long a changelog is,
-the last note lies near its end.
+It reads near the end first, because every transaction writes a note.
 """
 
 import asyncio
@@ -14,12 +13,16 @@ from streams.engine.continuity import check_format
 from streams.kafka.consumer import TolerantConsumer
 
 FIRST_STRETCH = 2_000
-"""Offsets; each further look goes back eight times as far."""
+"""How many offsets from the end are read first; each further attempt reads eight times as many."""
 STALL_SECONDS = 30.0
 
 
 def decode_note(value: bytes, partition: int) -> Checkpoint:
-    """A note read back. Raises `StopWorker` for one that a newer version wrote."""
+    """Decodes a note.
+
+    Raises:
+        StopWorker: a newer version wrote it.
+    """
     check_format(decode_format(value), partition)
     return decode_checkpoint(value)
 
@@ -27,10 +30,11 @@ def decode_note(value: bytes, partition: int) -> Checkpoint:
 async def read_notes(
     consumer: TolerantConsumer, changelog: str, partitions: Iterable[int]
 ) -> dict[int, Checkpoint]:
-    """The last note of each partition that has one. The consumer's assignment is changed.
+    """Reads the last note of each partition that has one. It changes the consumer's assignment.
 
-    Raises `StopWorker` for the note of a newer version, TimeoutError when a partition cannot be
-    read to its end.
+    Raises:
+        StopWorker: a newer version wrote a note.
+        TimeoutError: a partition could not be read to its end.
     """
     wanted = {TopicPartition(changelog, number) for number in partitions}
     consumer.assign(list(wanted))
@@ -53,7 +57,7 @@ async def read_notes(
 async def _read(
     consumer: TolerantConsumer, ends: dict[TopicPartition, int], found: dict[int, bytes]
 ) -> None:
-    """Read these to their ends; later notes take the place of earlier ones."""
+    """Reads partitions up to `ends`, and stores the last note of each in `found`."""
     pending = {tp for tp, end in ends.items() if await consumer.position(tp) < end}
     async with asyncio.timeout(STALL_SECONDS):
         while pending:

@@ -1,4 +1,4 @@
-"""What the engine reports of itself, once a batch; the application turns it into metrics."""
+"""What the engine reports about itself; the application turns it into metrics and a health page."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -8,35 +8,38 @@ from streams.kafka.requests.open_transactions import OpenTransaction
 
 
 class Observer(Protocol):
-    """Receives what happened. Calls come from the event loop, are short, and must not raise."""
+    """Receives reports. Calls come on the event loop; they must be short and must not raise."""
 
     def assigned(self, partitions: frozenset[int]) -> None:
-        """The worker now owns these partition numbers."""
+        """Reports that the worker now owns exactly these partition numbers."""
         ...
 
     def recovered(self, partition: int, records: int, seconds: float) -> None:
-        """A partition is ready: its changelogs were read (`records` of them) in `seconds`."""
+        """Reports that a partition was restored in `seconds`, from `records` changelog records."""
         ...
 
     def stepped(self, partition: int, topic_records: dict[str, int], seconds: float) -> None:
-        """A batch was applied: records by topic, and how long the processor took."""
+        """Reports an applied step: its records by topic, and how long the processor took."""
         ...
 
     def timers_run(self, partition: int, late_ms: int, seconds: float) -> None:
-        """A round of timers was run; `late_ms` is how long the earliest had been due."""
+        """Reports a round of timers; `late_ms` is how long the earliest had been due."""
         ...
 
     def committed(self, partition: int, changes: int, outputs: int, seconds: float) -> None:
-        """A transaction is durable: table changes, output records, and how long the commit took."""
+        """Reports a commit: its table changes and output records, and how long it took."""
         ...
 
     def refetched(self, partition: int, reason: str) -> None:
-        """A partition had to seek back: a batch was missing (`gap`) or the last one (`tail`)."""
+        """Reports that a partition had to seek back because a batch was missing.
+
+        `reason`: `gap` if it was between others, `tail` if it was the last one.
+        """
         ...
 
 
 class NoObserver:
-    """Reports to nobody."""
+    """Discards all reports."""
 
     def assigned(self, partitions: frozenset[int]) -> None: ...
 
@@ -55,9 +58,9 @@ class NoObserver:
 class PartitionStatus:
     """One partition number of this worker as its health page shows it.
 
-    `state` is recovering, running or suspended. `lag` is records behind the ends that the broker
-    has of all input topics. `last_commit_at` is milliseconds UTC, None before the first commit of
-    this process.
+    `state` is recovering, running or suspended. `lag` is the number of unread offsets of all input
+    topics, by the broker's high watermarks. `last_commit_at` and `next_due_at` (the earliest timer)
+    are milliseconds UTC, None if there is none in this process.
     """
 
     partition: int
@@ -71,14 +74,14 @@ class PartitionStatus:
 
 @dataclass(frozen=True, slots=True)
 class EngineStatus:
-    """The worker: `ready` when its assignment is settled, each of its partitions is processing, and
-    Kafka lets it read every input to its end.
+    """The health of a worker.
 
-    `cluster_changed` says what of the cluster is not as it was at the start: adverse events wait.
-    `blocked` names inputs that cannot be read on for a minute. `away_seconds`: how long Kafka has
-    not answered. `ousted`: another worker has our instance id, and this one stays out of the group.
-    `lags`: how far behind it is, by topic. `hiding`: transactions of others, open for some seconds,
-    behind which nothing can be read.
+    `ready`: no rebalance runs, all its partitions are processing, Kafka answers and no input is
+    blocked. `cluster_changed`: what has changed in the cluster since the start, so that adverse
+    events are deferred. `blocked`: inputs with unread records but no progress for a minute.
+    `away_seconds`: how long Kafka has not answered. `ousted`: another worker has the same instance
+    id, so this one does not join the group. `lags`: the lag by topic. `hiding`: open transactions
+    of other producers that block reading.
     """
 
     ready: bool

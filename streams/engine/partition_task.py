@@ -1,8 +1,8 @@
-"""One task for one partition number: it owns that partition of every input, table and output.
+"""The task of one partition number: it owns that partition of every input, table and output.
 
-Life: init (fences the predecessor) -> recover -> checkpoint -> process, in this order; then
-suspended and resumed at rebalances, or closed. Errors are not handled here: `process_exit.spawn`
-ends the process.
+It starts the producer (which fences the predecessor), recovers the state, checks the checkpoint and
+then processes; rebalances suspend, resume or close it. Errors are not handled here:
+`process_exit.spawn` ends the process.
 """
 
 import asyncio
@@ -62,18 +62,18 @@ class PartitionTask:
     # Called by the assignment, the router and the watchdog.
 
     def wake(self) -> None:
-        """Wake the task: there may be something to do."""
+        """Wakes the task to look for work."""
         self._wake.set()
 
     def receive(self, fetched: QueuedBatch) -> None:
-        """A batch from the consumer; one for a queue that is not in use any more is dropped."""
+        """Takes a batch from the consumer; one for a queue no longer in use is dropped."""
         trouble = self.input_queue.receive(fetched)
         if trouble is not None:
             self.refetch("gap", trouble)
         self._wake.set()
 
     async def suspend(self) -> None:
-        """Finish and commit what has been applied, then rest until `resume` or `close`."""
+        """Commits what has been applied. The task then waits for `resume` or `close`."""
         self._suspend = True
         self.input_queue.drop_queues()
         if self.state != "recovering":
@@ -81,12 +81,12 @@ class PartitionTask:
             await self._quiet.wait()
 
     def resume(self) -> None:
-        """Go on after a rebalance in which the partition stayed."""
+        """Continues after a rebalance in which this worker kept the partition."""
         self._suspend = False
         self._wake.set()
 
     async def close(self) -> None:
-        """Give the partition up. It must be suspended."""
+        """Ends the task and closes its producer and stores. It must be suspended."""
         self._task.cancel()
         await asyncio.wait([self._task])
         self.input_queue.drop_queues()
@@ -95,12 +95,12 @@ class PartitionTask:
             await release()
 
     def refetch(self, reason: str, detail: str) -> None:
-        """Seek back to what has been applied; if that was just tried, the process ends."""
+        """Seeks back to the last applied offset; if that was just done, ends the process."""
         if self.state == "running":
             self._refetch.start(reason, detail)
 
     def status(self) -> PartitionStatus:
-        """For the health page."""
+        """Returns the status for the health page."""
         running = self.state == "running"
         return PartitionStatus(
             partition=self.number,
@@ -139,7 +139,7 @@ class PartitionTask:
     # Processing.
 
     async def _rest(self) -> None:
-        """Pause until `resume`. `close` cancels the task here."""
+        """Waits until `resume`. `close` cancels the task here."""
         self.state = "suspended"
         self._rounds.forget()
         self._quiet.set()
@@ -151,7 +151,7 @@ class PartitionTask:
         await self._refetch.seek()
 
     async def _work(self) -> None:
-        """Apply, commit and run timers until suspended."""
+        """Applies inputs, commits and runs timers until suspended."""
         while not self._suspend:
             self._wake.clear()
             batches = self.input_queue.take()
@@ -164,7 +164,7 @@ class PartitionTask:
             elif not batches and not timers_run:
                 await self._sleep()
             if batches or timers_run:
-                # Let the router and the other partitions have their turn.
+                # Let the router and the other partitions run.
                 await asyncio.sleep(0)
         self._context.failpoints.hit("on-revoke")
         await self._commit()
@@ -189,11 +189,11 @@ class PartitionTask:
         return self._commit_policy.commit_due(more, records, pending.size, time.monotonic())
 
     def _idle_too_long(self) -> bool:
-        """Whether the broker may soon forget our producer for want of a transaction."""
+        """Whether the last commit is so old that the broker may soon drop the transactional id."""
         return time.monotonic() - self._committed_at > self._config.idle_commit_seconds
 
     async def _commit(self) -> None:
-        """Commit the pending writes with the checkpoint, or the checkpoint alone."""
+        """Commits the pending writes with the checkpoint, or the checkpoint alone."""
         pending = self._pending
         dirty = pending.dirty
         if not dirty and not self._commit_policy.moved and not self._idle_too_long():
@@ -209,7 +209,7 @@ class PartitionTask:
         changes, outputs = pending.change_count, pending.output_count
         limit = self._config.transaction_timeout_seconds
         try:
-            # The limit counts from the begin: what waits for its turn has not begun.
+            # The time limit does not include the wait for a commit slot.
             async with self._context.commit_slots, asyncio.timeout(limit):
                 await self._committer.commit(pending, encode_checkpoint(checkpoint), offsets, now)
         except TimeoutError as error:
@@ -226,7 +226,10 @@ class PartitionTask:
     # Timers.
 
     async def _time(self) -> bool:
-        """Run a round of timers if some are due and their inputs are read; whether it did."""
+        """Runs a round of timers if one is due and all inputs before it are read.
+
+        Returns whether it did.
+        """
         due = self._processor.due()
         ends = self._rounds.ready(due, self._now(), self.input_queue.reads)
         if due is None or ends is None:
@@ -235,7 +238,7 @@ class PartitionTask:
         return True
 
     async def _run_timers(self, ends: HighWatermarks, due: int) -> None:
-        """One round, in a transaction of its own; inputs get their turn before the next one."""
+        """Runs one round of timers, in a transaction of its own."""
         if self._pending.dirty:
             await self._commit()
         self._context.failpoints.hit("before-fire")
@@ -258,13 +261,13 @@ class PartitionTask:
             self._rounds.hold()
 
     def _tell_of_change(self) -> None:
-        """Let the processor know, before it decides anything, that the cluster has changed."""
+        """Tells the processor once that the cluster has changed, before its next decision."""
         if self._context.watch.changed is not None and not self._told_of_change:
             self._told_of_change = True
             self._processor.cluster_changed(self._now())
 
     async def _sleep(self) -> None:
-        """Sleep until something comes in, or a commit or a timer is due."""
+        """Sleeps until the task is woken, or a commit or a timer is due."""
         wait = self._commit_policy.wait_seconds(time.monotonic())
         alarm_ms = self._rounds.alarm_ms
         if alarm_ms is not None:

@@ -1,7 +1,7 @@
 """Checks the cluster before a worker joins the group.
 
-A broker that does not answer is waited for; topics that are missing or do not fit together are a
-human's business, said in one line with the command that mends it.
+It waits for a broker that does not answer. If topics are missing or do not fit together, it raises
+one error with the command that a person must run.
 """
 
 import asyncio
@@ -29,10 +29,10 @@ from streams.kafka.requests.metadata import (
 from streams.kafka.rights import RIGHTS_ERRORS
 from streams.stop_worker import ExitCode, StopWorker
 
-# A record batch is a little larger than what the builder counts: headers of the batch and of
+# A record batch is slightly larger than the batch builder's count, by the headers of batch and
 # records.
 BATCH_MARGIN_BYTES = 4_096
-# A broker that has just come up may not know every topic yet.
+# How long missing topics are asked for again: a broker that just started may not know all topics.
 MISSING_PATIENCE_SECONDS = 3.0
 REROUTE = (
     "move what lies in the others with `byline cluster reroute` when producers write to the old "
@@ -42,32 +42,33 @@ REROUTE = (
 
 @dataclass(frozen=True, slots=True)
 class KnownCluster:
-    """The cluster at the start of the worker. The cluster watch compares with it."""
+    """The cluster at the start of the worker, with which the cluster watch compares."""
 
     cluster_id: str
     partition_count: int
     topics: Mapping[str, TopicView]
     committed: Mapping[TopicPartition, int]
-    """Where the group had read to."""
+    """The group's committed offsets."""
     beyond: tuple[TopicPartition, ...] = ()
-    """Partitions of inputs that are there and not in use: nothing but `reroute` reads them."""
+    """Partitions of inputs that exist but are not in use; only `byline cluster reroute` reads them.
+    """
 
     def group_offsets(self, partition: int) -> dict[str, int]:
-        """The committed offset of each input in this partition, where there is one."""
+        """Returns the committed offset of each input in this partition, if there is one."""
         return {tp.topic: o for tp, o in self.committed.items() if tp.partition == partition}
 
     def ids(self) -> dict[str, str]:
-        """The ids of the topics that have one."""
+        """Returns the topic ids by name; topics without one (old brokers) are left out."""
         return {name: topic.id for name, topic in self.topics.items() if topic.id}
 
 
 def changelogs(config: EngineConfig, spec: ProcessorSpec) -> list[str]:
-    """The changelog topics."""
+    """Returns the changelog topics of the processor's stores."""
     return [config.changelog(store.name) for store in spec.stores]
 
 
 def needed_topics(config: EngineConfig, spec: ProcessorSpec) -> list[str]:
-    """Every topic that the worker reads or writes, once."""
+    """Returns every topic that the worker reads or writes, without duplicates."""
     once = [spec.broadcast] if spec.broadcast is not None else []
     return list(
         dict.fromkeys([*spec.topics, *changelogs(config, spec), *spec.output_topics, *once])
@@ -77,7 +78,12 @@ def needed_topics(config: EngineConfig, spec: ProcessorSpec) -> list[str]:
 async def inspect_cluster(
     config: EngineConfig, spec: ProcessorSpec, log: logging.Logger
 ) -> KnownCluster:
-    """Wait for the broker, check the topics. Raises `StopWorker`: 70 for a broker, 2 for topics."""
+    """Waits for the broker, checks the topics, and returns the cluster.
+
+    Raises:
+        StopWorker: with code 70 if no broker answers in time, with code 2 if a login, a right or
+            the topics are wrong.
+    """
     servers, deadline = config.bootstrap_servers, time.monotonic() + config.broker_wait_seconds
     pause = 0.5
     while True:
@@ -126,7 +132,7 @@ async def _inspect(
 def partitions_beyond(
     spec: ProcessorSpec, view: View, partition_count: int
 ) -> tuple[TopicPartition, ...]:
-    """The partitions of inputs that are not in use."""
+    """Returns the partitions of inputs that exist but are not in use."""
     used = dict.fromkeys(spec.topics, partition_count)
     if spec.broadcast is not None:
         used[spec.broadcast] = 1
@@ -138,7 +144,7 @@ def partitions_beyond(
 
 
 def _rights(config: EngineConfig, spec: ProcessorSpec) -> dict[str, set[str]]:
-    """The rights that a worker needs, by topic."""
+    """Returns the operations that a worker must be allowed, by topic."""
     wanted = {name: {"DescribeConfigs"} for name in needed_topics(config, spec)}
     for name in (*spec.topics, *changelogs(config, spec), *filter(None, [spec.broadcast])):
         wanted[name].add("Read")
@@ -148,7 +154,7 @@ def _rights(config: EngineConfig, spec: ProcessorSpec) -> dict[str, set[str]]:
 
 
 async def _complete_view(client: AIOKafkaAdminClient, needed: list[str]) -> View:
-    """The broker's view of the topics. Asks again for some seconds if topics are missing."""
+    """Returns the broker's view of the topics; asks again for some seconds if some are missing."""
     deadline = time.monotonic() + MISSING_PATIENCE_SECONDS
     while True:
         view = await view_topics(client._client, needed, with_operations=True)
@@ -200,7 +206,11 @@ def _check(config: EngineConfig, spec: ProcessorSpec, view: View) -> int:
 async def _check_sizes(
     client: AIOKafkaAdminClient, config: EngineConfig, topics: list[str]
 ) -> None:
-    """Raises `StopWorker` when a full batch would be refused by one of the topics."""
+    """Checks that every topic accepts a full batch.
+
+    Raises:
+        StopWorker: `max.message.bytes` of a topic is too small.
+    """
     needed = config.max_batch_bytes + BATCH_MARGIN_BYTES
     for topic, limit in (await _configs(client, topics, "max.message.bytes")).items():
         if int(limit) < needed:
@@ -214,7 +224,11 @@ async def _check_sizes(
 async def _check_times(
     client: AIOKafkaAdminClient, config: EngineConfig, topics: list[str]
 ) -> None:
-    """Raises `StopWorker` when a producer sets the time at which its records come in."""
+    """Checks that the broker sets the timestamps of the inputs.
+
+    Raises:
+        StopWorker: `message.timestamp.type` of a topic is not LogAppendTime.
+    """
     for topic, kind in (await _configs(client, topics, "message.timestamp.type")).items():
         if kind != "LogAppendTime":
             raise StopWorker(
@@ -227,7 +241,11 @@ async def _check_times(
 
 
 async def refuse_deletion(client: AIOKafkaAdminClient, topics: list[str]) -> None:
-    """Raises `StopWorker` when one of these changelogs may lose records."""
+    """Checks that these changelogs never delete records by retention.
+
+    Raises:
+        StopWorker: `cleanup.policy` of one contains `delete`.
+    """
     for topic, policy in (await _configs(client, topics, "cleanup.policy")).items():
         if "delete" in policy:
             raise StopWorker(
@@ -239,7 +257,7 @@ async def refuse_deletion(client: AIOKafkaAdminClient, topics: list[str]) -> Non
 
 
 async def _configs(client: AIOKafkaAdminClient, topics: list[str], name: str) -> dict[str, str]:
-    """One setting of each topic. Topics whose settings we may not read are left out."""
+    """Returns one setting of each topic. Topics whose settings may not be read are left out."""
     resources = [ConfigResource(ConfigResourceType.TOPIC, topic, {name: ""}) for topic in topics]
     found = {}
     for response in await client.describe_configs(resources) if resources else []:
@@ -253,7 +271,7 @@ async def _configs(client: AIOKafkaAdminClient, topics: list[str], name: str) ->
 async def _committed(
     client: AIOKafkaAdminClient, group: str, spec: ProcessorSpec, partition_count: int
 ) -> dict[TopicPartition, int]:
-    """The committed offsets of a group in our inputs."""
+    """Returns the committed offsets of a group in the inputs."""
     partitions = [
         TopicPartition(topic, number) for topic in spec.topics for number in range(partition_count)
     ]
@@ -263,7 +281,7 @@ async def _committed(
 async def committed_of(
     client: AIOKafkaAdminClient, group: str, partitions: Iterable[TopicPartition]
 ) -> dict[TopicPartition, int]:
-    """The committed offsets of a group, for partitions that have one."""
+    """Returns the committed offsets of a group, for partitions that have one."""
     found = await client.list_consumer_group_offsets(group, partitions=list(partitions))
     return {tp: one.offset for tp, one in found.items() if one.offset >= 0}
 
@@ -271,9 +289,12 @@ async def committed_of(
 async def _refuse_other_applications(
     client: AIOKafkaAdminClient, config: EngineConfig, spec: ProcessorSpec, partition_count: int
 ) -> None:
-    """Raises `StopWorker` when another application id has worked on our inputs.
+    """Checks that no other application id has processed the same inputs.
 
-    It is known by its changelogs and its group, as far as we are allowed to see them.
+    Another one is found by its changelogs and its group, if this worker may see them.
+
+    Raises:
+        StopWorker: there is another one.
     """
     tail = "-" + config.changelog(spec.stores[0].name).removeprefix(f"{config.application_id}-")
     for topic in await client.list_topics():

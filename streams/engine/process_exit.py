@@ -1,7 +1,7 @@
-"""The one way out when something went wrong: say why, then end the process at once.
+"""Ends the process at once after an error, with the reason in the log.
 
-Nothing is aborted or cleaned up. The next owner's InitProducerId settles an open transaction, and
-the positions in the changelog say what was done; a dying process can only make that harder to see.
+Nothing is aborted or cleaned up. The next owner's InitProducerId aborts an open transaction, and
+the checkpoint in the changelog says what was committed.
 """
 
 import asyncio
@@ -25,16 +25,16 @@ LAST_WORDS_SECONDS = 5.0
 def end_process(
     message: str, error: BaseException | None = None, code: ExitCode = ExitCode.RESTART
 ) -> NoReturn:
-    """Log `message`, repeat it on the real stderr (Faust redirects the other one) and exit.
+    """Logs `message`, writes it to the real stderr too (Faust redirects `sys.stderr`), and exits.
 
-    Within `LAST_WORDS_SECONDS`, also when nobody reads what is written and the log is blocked. What
-    a person has to change is said without a traceback.
+    The process ends within `LAST_WORDS_SECONDS`, even if writing blocks. A traceback is left out
+    for a `StopWorker` and for the exit code `PERSON`.
     """
     last_resort = threading.Timer(LAST_WORDS_SECONDS, os._exit, (code,))
     last_resort.daemon = True
     last_resort.start()
     try:
-        # What a person has to change is said in a sentence.
+        # The message of such an error already says what a person must change.
         traced = None if isinstance(error, StopWorker) or code == ExitCode.PERSON else error
         logger.critical("%s", message, exc_info=traced)
         stream = sys.__stderr__
@@ -42,7 +42,7 @@ def end_process(
             words = [f"worker stops ({code}): {message}\n"]
             if traced is not None:
                 words += traceback.format_exception(traced)
-            # At once: where each line is JSON, all of it is one.
+            # In one write: a log of JSON lines then gets one entry.
             stream.write("".join(words))
             stream.flush()
         logging.shutdown()
@@ -51,9 +51,9 @@ def end_process(
 
 
 def end_on(error: BaseException, doing: str) -> NoReturn:
-    """Exit as `error` demands: a `StopWorker` with its own message and code, all else with 70.
+    """Exits with the message and code of a `StopWorker`, or with 70 for any other error.
 
-    A right that was taken away is a human's business at any time, not only at the start.
+    A missing right becomes a `StopWorker` with exit code 2. `doing` names the failed activity.
     """
     if isinstance(error, RIGHTS_ERRORS):
         error = refusal_of(error)
@@ -72,12 +72,12 @@ async def _guard(work: Coroutine[Any, Any, None], doing: str) -> None:
 
 
 def spawn(work: Coroutine[Any, Any, None], doing: str) -> "asyncio.Task[None]":
-    """Run `work` as a task whose error ends the process, for asyncio would swallow it."""
+    """Runs `work` as a task whose error ends the process; asyncio alone would ignore it."""
     return asyncio.get_running_loop().create_task(_guard(work, doing), name=doing)
 
 
 def guarded(doing: str, call: Callable[[], None]) -> None:
-    """Run `call`; its error ends the process."""
+    """Runs `call`, whose error ends the process."""
     try:
         call()
     except BaseException as error:

@@ -1,12 +1,13 @@
 """The interface between the engine and the code that it runs.
 
-The engine owns Kafka, transactions, positions, stores and time. A processor owns meaning. For
-every partition number that a worker is given the engine opens one `PartitionProcessor`; it lives
-until the partition is revoked or the process ends, sees every record of that partition number
-exactly once, and answers with changes and outputs through the `Transaction` that it is handed.
+The engine handles Kafka, transactions, positions, stores and time. A processor handles the domain.
+For every partition number assigned to a worker the engine opens one `PartitionProcessor`. It lives
+until the partition is revoked or the process ends, gets every record of that partition number
+exactly once, and writes changes and outputs to the `Transaction` that it is given.
 
-What a processor keeps in memory beside the stores (timers, counters) it may change at once: the
-engine never takes a step back, an error ends the process, and the next owner opens a fresh one.
+A processor may keep other things in memory (timers, counters) and change them at once: the engine
+never undoes a step. An error ends the process, and the next owner opens a new processor. Instants
+are milliseconds UTC.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -17,12 +18,11 @@ Headers = tuple[tuple[str, bytes], ...]
 
 
 class Record(Protocol):
-    """One Kafka record as read. `timestamp` is in milliseconds UTC; key and value are raw bytes.
+    """A Kafka record. `timestamp` is in milliseconds UTC; key and value are raw bytes.
 
-    `timestamp_type` is 1 where the broker set the timestamp when it appended the record
-    (LogAppendTime), 0 where the producer did (CreateTime). Headers are never decoded.
-
-    aiokafka's compiled records have this shape and are handed on as they are.
+    `timestamp_type` is 1 if the broker set the timestamp when it appended the record
+    (LogAppendTime), 0 if the producer did (CreateTime). Headers are never decoded. aiokafka's
+    compiled records implement this protocol.
     """
 
     @property
@@ -39,12 +39,12 @@ class Record(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class FetchedBatch:
-    """A stretch `[start, end)` of offsets of one topic partition with the records that lie in it.
+    """The offsets `[start, end)` of one topic partition, with the records in that range.
 
-    Offsets without a record (transaction markers, compacted records) are part of the stretch.
-    `high_water` is the offset up to which the partition was known to reach when it was fetched.
-    `unreadable`: batches in the stretch that do not unpack, or grow beyond what may be held: first
-    offset, last offset and timestamp (milliseconds UTC) of each. `records` holds none of theirs.
+    The range includes offsets without a record (transaction markers, compacted records).
+    `high_water`: the high watermark known at the fetch. `unreadable`: Kafka batches in the range
+    that cannot be decompressed, or only to more than the limit: first offset, last offset and
+    timestamp (milliseconds UTC) of each. Their records are not in `records`.
     """
 
     topic: str
@@ -58,9 +58,9 @@ class FetchedBatch:
 
 @dataclass(frozen=True, slots=True)
 class StoreSpec:
-    """A table of the processor: bytes to bytes, one changelog topic, kept on disk.
+    """A table of the processor: bytes to bytes, with a changelog topic and a copy on disk.
 
-    `in_memory` keeps a complete copy in a dictionary as well, so that reading costs a look-up.
+    `in_memory`: a complete copy is also kept in a dictionary, for fast reads.
     """
 
     name: str
@@ -69,15 +69,13 @@ class StoreSpec:
 
 @dataclass(frozen=True, slots=True)
 class ProcessorSpec:
-    """What a processor reads and keeps.
+    """The topics and tables of a processor; the engine checks the topics at the start.
 
-    `topics` are co-partitioned; records of one batch are handed over in this order, within a topic
-    by offset. `broadcast` names a one-partition topic that every partition reads whole, before the
-    others. `output_topics` are all topics it may send to (checked at start: existence, limits); the
-    broadcast topic may be among them, every transaction may write to its one partition.
-    `append_time`: the inputs must carry the broker's timestamps (checked at start). `beside` are
-    topics that whoever runs the worker reads and writes itself: that they exist, and the rights to
-    them, are checked with the others'.
+    `topics`: the co-partitioned inputs; one step gets their batches in this order. `broadcast`: a
+    topic of one partition that every partition number reads whole, before the others.
+    `output_topics`: all topics to which it may send; the broadcast topic may be one of them.
+    `append_time`: the broker must set the timestamps of the inputs. `beside`: topics that other
+    code in the worker reads and writes; only their existence and the rights to them are checked.
     """
 
     topics: tuple[str, ...]
@@ -89,18 +87,18 @@ class ProcessorSpec:
 
 
 class Transaction(Protocol):
-    """Reads and writes of one step: reads see what earlier steps of the same transaction wrote."""
+    """Reads and writes in a transaction; reads see its own earlier writes."""
 
     def get(self, store: str, key: bytes) -> bytes | None:
         """The value under `key`, or None."""
         ...
 
     def put(self, store: str, key: bytes, value: bytes | None) -> None:
-        """Set the value under `key`; None deletes it."""
+        """Sets the value under `key`; None deletes it."""
         ...
 
     def contains(self, store: str, key: bytes) -> bool:
-        """Whether `key` has a value; for an in-memory store this costs a dictionary look-up."""
+        """Whether `key` has a value."""
         ...
 
     def present(self, store: str, keys: Sequence[bytes | None]) -> set[bytes | None]:
@@ -115,12 +113,12 @@ class Transaction(Protocol):
         headers: Headers = (),
         partition: int | None = None,
     ) -> None:
-        """An output record; it goes to the task's own partition number unless one is named."""
+        """Sends an output record; without `partition`, to the task's own partition number."""
         ...
 
 
 class Scan(Protocol):
-    """The committed content of the partition's stores, to read through once at opening."""
+    """The committed content of a partition's stores, for one read when it is opened."""
 
     def items(self, store: str) -> Iterator[tuple[bytes, bytes]]:
         """Every key and value of a store."""
@@ -135,28 +133,31 @@ class PartitionProcessor(Protocol):
     """The processor of one partition number. Calls never overlap; instants are milliseconds UTC."""
 
     def made_anew(self, before: Mapping[str, int]) -> None:
-        """Told once after opening: inputs that were made anew, whose offsets begin again.
+        """Tells the processor which inputs were deleted and created again, so offsets repeat.
 
-        `before` is where reading of the one before had stopped, by topic.
+        `before`: by topic, the offset at which reading of the old topic had stopped. Called once
+        after `open`.
         """
         ...
 
     def rewind(self, transaction: Transaction, reads: Mapping[str, int]) -> Collection[str]:
-        """Asked once after opening: topics to be read from their beginning once more, given the
-        offsets at which reading would go on. None of them: an empty collection.
+        """Returns the topics to read again from their beginning; usually none.
+
+        `reads`: by topic, the offset at which reading would go on. Called once after `open`.
         """
         ...
 
     def step(self, transaction: Transaction, now: int, batches: Sequence[FetchedBatch]) -> bool:
-        """Apply the batches. True when something waits to be seen (an output, a dead letter).
+        """Applies batches of records.
 
-        The engine then commits soon; False lets it gather more first (bounded in records, bytes and
-        a second).
+        Returns True if it wrote an output that consumers should see soon (an event, a dead letter);
+        the engine then commits soon. Else the engine may gather more changes first, within the
+        limits of `EngineConfig`.
         """
         ...
 
     def due(self) -> int | None:
-        """The instant of the earliest timer, or None."""
+        """Returns the instant of the earliest timer, or None."""
         ...
 
     def run_timers(
@@ -167,47 +168,48 @@ class PartitionProcessor(Protocol):
         limit: int,
         favourable_only: bool = False,
     ) -> bool:
-        """Act on at most `limit` timers due at or before `as_of`, in due order; True: more are due.
+        """Acts on at most `limit` timers due by `as_of`, in due order.
 
-        The engine calls it only when all topics have been read up to the end they had at `as_of` or
-        later. `favourable_only`: the cluster has not been looked at since `as_of`, so what is due
-        and adverse stays due; what is favourable passes it.
+        Returns True if more are due. All topics have been read up to the ends that they had at
+        `as_of` or later. `favourable_only`: the cluster was not checked since `as_of`, so timers
+        that lead to adverse events must wait; others act.
         """
         ...
 
     def cluster_changed(self, now: int) -> None:
-        """The cluster is seen to have changed under this worker.
+        """Tells the processor that the Kafka cluster has changed since the worker's start.
 
         streams/engine/DESIGN.md, "What watches the cluster".
 
-        From here on nothing adverse is decided and the clocks of answers stand still, until the
-        first transaction after the next start. Called once, before a step or a round.
+        From now on it must decide no adverse event, and answer windows stand still, until the next
+        start of the worker. Called at most once, before a step or a round of timers.
         """
         ...
 
     def before_commit(self, transaction: Transaction, now: int, reads: Mapping[str, int]) -> None:
-        """Called once just before a transaction that holds changes or outputs is committed.
+        """Prepares the commit of a transaction that has changes or outputs.
 
-        `reads` are the positions (`next` offset per topic, the broadcast topic included) that go
-        with it. It may put and send.
+        `reads`: by topic, the broadcast topic included, the next offset that is committed with it.
+        The processor may still write to the transaction.
         """
         ...
 
     def committed(self) -> None:
-        """The transaction after the last `before_commit` is durable."""
+        """Tells the processor that the transaction of the last `before_commit` is committed."""
         ...
 
 
 class Processor(Protocol):
-    """Makes partition processors. Raised errors end the process; a `StopWorker` says how."""
+    """Makes partition processors. An error that it raises ends the process (process_exit.py)."""
 
     spec: ProcessorSpec
 
     def open(
         self, partition: int, partition_count: int, scan: Scan, transaction: Transaction, now: int
     ) -> PartitionProcessor:
-        """Open a partition whose stores hold exactly what its last transaction left.
+        """Opens a partition.
 
-        What is written to `transaction` is committed with the first transaction of the partition.
+        `scan`: the state after its last committed transaction. Writes to `transaction` are
+        committed with its next one. `now`: milliseconds UTC.
         """
         ...

@@ -1,4 +1,4 @@
-"""The transactional producer: aiokafka's, with the sender of sender.py."""
+"""aiokafka's transactional producer with the sender of sender.py."""
 
 from aiokafka import AIOKafkaProducer
 
@@ -7,7 +7,7 @@ from streams.engine.sender import Manager, OnceSender
 
 
 class TransactionalProducer(AIOKafkaProducer):  # type: ignore[misc]
-    """The producer of one partition number. Its start fences the former producer."""
+    """The producer of one partition number. Its start fences the previous one."""
 
     def __init__(self, config: EngineConfig, partition: int) -> None:
         super().__init__(

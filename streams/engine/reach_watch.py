@@ -1,8 +1,8 @@
-"""Whether each input can be read to its end, and still holds what is to be read next.
+"""Checks every two seconds that each input can be read to its end and still has its unread records.
 
-A producer that hangs inside a transaction hides everything behind it from a `read_committed`
-reader: nothing fails, nothing lags by what the reader knows, and timers wait for ever. And a topic
-from which unread records were deleted makes aiokafka start over somewhere else in silence.
+If a producer hangs inside a transaction, a `read_committed` consumer cannot read beyond its start:
+no error is raised, the consumer's own lag is 0, and timers wait for ever. If unread records were
+deleted from a topic, aiokafka goes on at another offset without an error.
 """
 
 import asyncio
@@ -24,13 +24,16 @@ EVERY_SECONDS = 2.0
 LOOK_SECONDS = 5.0
 OUTSIDE_LOOKS = 2
 NAMED_SECONDS = 5.0
-"""Without progress for so long, though there is more, the broker is asked who hides it."""
+"""After this time without progress on unread records, the broker is asked for open transactions."""
 
 logger = logging.getLogger(__name__)
 
 
 class ReachWatch:
-    """Compares what the partitions have read with what the broker has, every two seconds."""
+    """Compares the partitions' positions with the broker's offsets.
+
+    A key is a topic and a partition number.
+    """
 
     def __init__(self, context: EngineContext, assignment: Assignment) -> None:
         self._context = context
@@ -38,13 +41,17 @@ class ReachWatch:
         self._stuck: dict[Key, tuple[int, float]] = {}
         self._outside: dict[Key, int] = {}
         self.blocked: dict[Key, tuple[int, int]] = {}
-        """What cannot be read on for a minute: at which offset, and to where it reaches."""
+        """Inputs without progress for a minute: the next offset, and the end offset."""
         self.hiding: dict[Key, OpenTransaction] = {}
-        """Topic and its own partition: the transaction that hides what lies behind it."""
+        """By topic and the topic's own partition, the open transaction that blocks reading."""
         self._told: set[str] = set()
 
     async def run(self) -> None:
-        """Look for as long as the worker lives. Raises `StopWorker` for a position outside."""
+        """Checks every two seconds.
+
+        Raises:
+            StopWorker: a position lies outside of its topic.
+        """
         while True:
             await asyncio.sleep(EVERY_SECONDS)
             tasks = [p for p in self._assignment.tasks.values() if p.state == "running"]
@@ -75,8 +82,8 @@ class ReachWatch:
                 queue = task.input_queue.queues.get(topic)
                 reads = task.input_queue.reads[topic]
                 fetched = max(reads, queue.expected) if queue is not None else reads
-                # The offset read before this look must not exceed the end, and the next one must
-                # not lie before the first offset of the topic.
+                # The position before this request must not be beyond the end, and the present one
+                # must not be before the topic's first offset.
                 inside = begin <= fetched and before[task.number][topic] <= end
                 self._judge_position(key, inside, fetched, (begin, end))
                 self._context.lags.note(key, reads, end, now)
@@ -126,7 +133,7 @@ class ReachWatch:
     # ---- whose transaction it is ---------------------------------------------------------------
 
     async def _name_who_hides(self) -> None:
-        """Find open transactions that have blocked reading for some seconds, and log each once."""
+        """Finds open transactions that have blocked reading for some seconds; logs each once."""
         now, single = time.monotonic(), self._context.processor.spec.broadcast
         places = {
             (topic, 0 if topic == single else number)

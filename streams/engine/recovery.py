@@ -1,8 +1,8 @@
-"""Restores a partition's stores up to the last committed transaction.
+"""Restores a partition's stores from the changelogs, up to the last committed transaction.
 
-Called when the producer has been initialised: the predecessor is fenced and its open transaction is
-settled, so the ends of the changelogs, read now, are final. Reading goes on until the *position*
-reaches the end; the last record lies before it, for behind it is a commit marker.
+It must run after the producer's start, which fences the predecessor and ends its transaction; then
+the ends of the changelogs are final. It reads until the consumer's position reaches the end, not
+until the last record, because commit markers follow that.
 """
 
 import asyncio
@@ -28,7 +28,10 @@ CHUNK_RECORDS = 5_000
 
 
 def plain_consumer(config: EngineConfig, isolation: str, client: str) -> TolerantConsumer:
-    """A consumer without a group; its positions are set by hand."""
+    """Makes a consumer without a group, which the caller must assign and seek.
+
+    `isolation`: `read_committed` or `read_uncommitted`. `client` is part of its client id.
+    """
     return TolerantConsumer(
         **config.client_arguments(),
         client_id=f"{config.application_id}-{client}",
@@ -41,7 +44,7 @@ def plain_consumer(config: EngineConfig, isolation: str, client: str) -> Toleran
 
 
 async def load_memory(stores: PartitionStores, specs: tuple[StoreSpec, ...]) -> None:
-    """Fill the in-memory stores from the disk, and yield to the event loop now and then."""
+    """Fills the in-memory stores from the disk, and yields to the event loop in between."""
     for spec in specs:
         if not spec.in_memory:
             continue
@@ -59,10 +62,13 @@ async def recover(
     partition: int,
     ids: Mapping[str, str],
 ) -> int:
-    """Read the changelog records that the disk lacks. Returns their number.
+    """Reads the changelog records that the disk does not have yet. Returns their number.
 
-    `ids` are the topics' present ids. Raises `StopWorker` when a changelog ends before what the
-    disk has already seen of it, or is another one that nobody has accepted.
+    `ids`: the present topic ids, by name.
+
+    Raises:
+        StopWorker: a changelog has lost records, has an unreadable batch, or was deleted and
+            created again without being accepted.
     """
     if stores.load_meta(config.state_max_age_seconds):
         try:
@@ -94,12 +100,13 @@ async def _leave_another_changelog(
     partition: int,
     ids: Mapping[str, str],
 ) -> None:
-    """Wipe a disk whose changelogs were replaced, if the new ones have been accepted.
+    """Deletes the disk's content if its changelogs were replaced and the new ones accepted.
 
-    Raises `StopWorker` when they have not: then the disk may be all that is left of the state.
+    Raises:
+        StopWorker: they were not accepted; the disk may then be the only copy of the state.
     """
     raw = stores.meta.position
-    # Of a newer version: what the changelog holds beyond it decides.
+    # The format of a newer version is refused later, from the changelog's own checkpoint.
     if raw is None or decode_format(raw) > FORMAT:
         return
     known = decode_note(raw, partition).ids
@@ -129,7 +136,7 @@ def _starts(
     known = stores.meta.changelog_next
     for tp, store in tps.items():
         if begins[tp] > 0:
-            # Compaction leaves the beginning where it is, and Kafka deletes nothing by request.
+            # Compaction does not move the first offset; only retention does.
             raise StopWorker(
                 f"changelog {tp.topic}[{tp.partition}] begins at offset {begins[tp]}: records were "
                 f"deleted by retention, and state with them. {REBUILD}. {SECOND_TIME}",
@@ -188,9 +195,10 @@ def _apply(stores: PartitionStores, store: str, records: Sequence[Record], end: 
 
 
 def read_checkpoint(stores: PartitionStores, partition: int) -> Checkpoint | None:
-    """The checkpoint of the last transaction; None for a partition that never had one.
+    """Returns the checkpoint of the last transaction; None if the partition never had one.
 
-    Raises `StopWorker` for one that a newer version wrote.
+    Raises:
+        StopWorker: a newer version wrote it.
     """
     if stores.meta.position is None:
         return None

@@ -1,4 +1,4 @@
-"""A gap between two fetched batches: one seek back; if it comes again, the process ends."""
+"""Handles a gap between two fetched batches: one seek back; if it is repeated, the process ends."""
 
 import asyncio
 import math
@@ -14,7 +14,7 @@ from streams.engine.process_exit import end_process, spawn
 
 
 class Refetch:
-    """Positions the consumer of one partition number where its last applied batches ended."""
+    """Seeks the consumer to the offsets that one partition number has to apply next."""
 
     def __init__(self, context: EngineContext, inputs: InputQueue) -> None:
         self._context = context
@@ -23,11 +23,14 @@ class Refetch:
         self._last_at = -math.inf
 
     async def seek(self) -> None:
-        """Fetch from where the last applied batch ended."""
+        """Makes the consumer fetch from the next offset to apply of each topic."""
         await self._context.member.seek(self._inputs.open_queues())
 
     def start(self, reason: str, detail: str) -> None:
-        """Seek back to what has been applied; if that was just tried, the batch is lost."""
+        """Seeks back after a missing batch; if that was just tried, ends the process.
+
+        `reason`: `gap` or `tail`, for the metrics. `detail`: for the log.
+        """
         context, number, now = self._context, self._number, time.monotonic()
         if now - self._last_at < context.config.gap_budget_seconds:
             spawn(self._give_up(detail), f"partition {number}: a span is missing")
@@ -39,7 +42,7 @@ class Refetch:
         spawn(self.seek(), f"partition {number}: seek")
 
     async def _give_up(self, detail: str) -> None:
-        """End the process; say so when what is to be read is not there any more."""
+        """Ends the process, with a specific message if the records to read were deleted."""
         context, number = self._context, self._number
         with suppress(KafkaError, OSError, TimeoutError):
             async with asyncio.timeout(context.config.gap_budget_seconds / 2):

@@ -1,7 +1,7 @@
-"""Opening a partition: init, recover, checkpoint, in this order, and then the processor.
+"""Opens a partition: starts the producer, recovers the state, checks the checkpoint, in this order.
 
-The order is what makes a take-over safe: initialising the producer fences the predecessor and waits
-out its transaction, so what is read afterwards cannot change any more.
+The order makes a take-over safe. The producer's start fences the predecessor and ends its open
+transaction, so what is read afterwards cannot change any more.
 """
 
 import asyncio
@@ -27,7 +27,11 @@ from streams.stop_worker import ExitCode, StopWorker
 
 @dataclass(frozen=True, slots=True)
 class RestoredPartition:
-    """A partition ready to be processed from `reads` on."""
+    """A partition that is ready to be processed.
+
+    `reads`: by topic, the offset to read next. `ids`, `served`, `anew`: as in `Checkpoint`.
+    `now_floor`: the time of the last transaction, milliseconds UTC; time must not go behind it.
+    """
 
     processor: PartitionProcessor
     pending: PendingWrites
@@ -43,9 +47,10 @@ class RestoredPartition:
 async def restore_partition(
     context: EngineContext, number: int, on_open: Callable[[Callable[[], Awaitable[None]]], None]
 ) -> RestoredPartition:
-    """Open partition `number`. `on_open` receives a function to close each opened resource.
+    """Opens partition `number`. It calls `on_open` with a function to close each opened resource.
 
-    Raises `StopWorker` when the state and the topics do not fit together.
+    Raises:
+        StopWorker: state and topics do not fit together, or the clock is behind the state.
     """
     config, spec, began = context.config, context.processor.spec, time.monotonic()
     producer = TransactionalProducer(config, number)
@@ -97,7 +102,7 @@ async def restore_partition(
     context.observer.recovered(number, records, seconds)
     context.log.info("partition %d: ready, %d changelog records, %.2f s", number, records, seconds)
     served = checkpoint.served if checkpoint is not None else {}
-    # What is read without being accepted keeps the id that is.
+    # A topic that is read without being accepted keeps its old id in the checkpoint.
     old = {topic: checkpoint.ids[topic] for topic in served} if checkpoint is not None else {}
     return RestoredPartition(
         processor, pending, committer, reads, cluster.ids() | old, served, anew, now_floor, records
@@ -105,9 +110,10 @@ async def restore_partition(
 
 
 def _checkpoint(context: EngineContext, stores: PartitionStores, number: int) -> Checkpoint | None:
-    """The checkpoint of the last transaction, checked; None for a partition without a state.
+    """Returns the checked checkpoint of the last transaction; None if the partition has no state.
 
-    Raises `StopWorker` when it does not belong to these topics.
+    Raises:
+        StopWorker: it does not belong to these topics, or the state was lost.
     """
     config, spec, cluster = context.config, context.processor.spec, context.cluster
     checkpoint = read_checkpoint(stores, number)
@@ -127,11 +133,11 @@ def _checkpoint(context: EngineContext, stores: PartitionStores, number: int) ->
 
 
 async def _bounds(context: EngineContext, number: int) -> dict[str, tuple[int, int]]:
-    """The first and the end offset of each input of the partition, as of now."""
+    """Returns the present first and end offset of each input of the partition."""
     bounds = (await context.watermarks.bounds([number]))[number]
     if context.broadcast is not None:
         await context.broadcast.caught_up.wait()
-        # The predecessor may have read further than we have: what counts is what the broker has.
+        # The predecessor may have read further than this worker's copy, so the broker is asked.
         end = await context.watermarks.broadcast_end()
         bounds[context.broadcast.topic] = (context.broadcast.begin, end)
     return bounds
@@ -143,7 +149,11 @@ def _reads(
     checkpoint: Checkpoint | None,
     bounds: Mapping[str, tuple[int, int]],
 ) -> dict[str, int]:
-    """The offsets to read on from. Raises `StopWorker` if a record to be read was deleted."""
+    """Returns, by topic, the offset to read next.
+
+    Raises:
+        StopWorker: it lies outside of the topic, so unread records were deleted.
+    """
     known = checkpoint.next if checkpoint is not None else {}
     if context.config.favourable_only:
         return within_bounds(number, known, bounds)

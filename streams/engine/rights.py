@@ -1,4 +1,4 @@
-"""Names every right that a worker lacks in one message, with what to do."""
+"""Reports all Kafka rights that a worker lacks in one message, with what to do."""
 
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -13,17 +13,20 @@ _CURE = "`byline topics acl --role worker` says what a worker needs"
 
 
 def refusal_of(error: BaseException) -> StopWorker:
-    """The `StopWorker` for one of `RIGHTS_ERRORS`."""
+    """Makes the `StopWorker` for one of `RIGHTS_ERRORS`."""
     return StopWorker(f"a right is missing: {refused_in_words(error)}. {_CURE}", ExitCode.PERSON)
 
 
 async def refuse_missing_rights(
     client: Any, group: str, view: View, wanted: Mapping[str, Collection[str]]
 ) -> None:
-    """Raises `StopWorker` with all missing rights, including those that are rarely needed.
+    """Checks the rights to topics (`wanted`: operations by topic) and the right to read the group.
 
-    `wanted`: operations by topic; `view` with operations; of the group it is Read. A right to write
-    would be missed at the first record alone, which may be weeks away.
+    `view` must have been asked for with operations. Without this check a missing right to write
+    would show only at the first record, perhaps weeks later.
+
+    Raises:
+        StopWorker: with all missing rights.
     """
     missing = missing_rights(view, wanted)
     try:

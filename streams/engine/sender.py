@@ -1,16 +1,15 @@
 """Sends a transaction's requests. A request with an unknown outcome ends the producer.
 
-aiokafka sends a coordinator's request again under the same epoch when its connection broke or
-nothing came in time. The first one may still arrive, and then it commits the *next* transaction
-while that is half written (KIP-890; tests/chaos/wire shows it). Here such a request raises
-`NoAnswer`; the process ends, and the next start's InitProducerId brings another epoch, under which
-what is late is refused. Three things are sent again all the same: what the coordinator answered
-"not now" (it is not late: it was answered), InitProducerId (each has an epoch of its own) and
-produce requests (their sequence numbers tell a second one from a first).
+If the connection breaks or no answer comes in time, aiokafka repeats a request to a coordinator
+under the same epoch. The first request may still arrive later, and then commits the *next*
+transaction while that is half written (KIP-890; tests/chaos/wire shows it). Here such a request
+raises `NoAnswer` and the process ends. The next start's InitProducerId gets a new epoch, so the
+broker refuses the late request. Three kinds are still repeated: requests that the coordinator
+answered with "not now", InitProducerId (each call gets a new epoch), and produce requests (the
+broker recognises repeats by their sequence numbers).
 
-Where the cluster has agreed on transactions in their second version
-(streams/kafka/requests/transactions.py) each has an epoch of its own; then a request that the
-network repeats is refused as well.
+In the second version of transactions (streams/kafka/requests/transactions.py) each transaction has
+its own epoch; then a request that the network repeats is refused as well.
 """
 
 import asyncio
@@ -52,20 +51,21 @@ from streams.kafka.requests.transactions import (
 # which takes 1-3 ms on one machine; aiokafka waits 20 ms before it asks again.
 RETRY_SECONDS = 0.004
 
-# The coordinator could not see its own write through in time: it may be done or not. (Of
-# COORDINATOR_NOT_AVAILABLE, which a coordinator that starts says too, the question is asked again:
-# it was answered, so no first one is under way, and each of the four asks for the same as before.)
+# With this error the coordinator's own write timed out, so it may have taken effect or not. After
+# COORDINATOR_NOT_AVAILABLE, which a starting coordinator answers too, the request is repeated: it
+# was answered, so none is still under way, and a repeat of the four requests here is harmless.
 OUTCOME_UNKNOWN = RequestTimedOutError.errno
 
 
 class NoAnswer(Exception):
-    """A coordinator did not answer: whether the request took effect is unknown."""
+    """A coordinator did not answer, so it is unknown whether the request took effect."""
 
 
 class _Once(BaseHandler):  # type: ignore[misc]
-    """A request to a coordinator. It is sent again after "not now", never after no answer.
+    """A request to a coordinator. It is repeated after the answer "not now", never without answer.
 
-    Raises `NoAnswer`.
+    Raises:
+        NoAnswer: the outcome is unknown.
     """
 
     async def do(self, node_id: int) -> bool:
@@ -94,7 +94,7 @@ def _name(request: Any) -> str:
 
 
 def _codes(answer: Any) -> set[int]:
-    """All error codes of a response; 0 means success."""
+    """Returns all error codes of a response; 0 means success."""
     if not hasattr(answer, "errors"):
         return {answer.error_code}
     return {code for _, partitions in answer.errors for _, code in partitions}
@@ -115,14 +115,15 @@ class _OffsetCommit(_Once, TxnOffsetCommitHandler):  # type: ignore[misc]
 
     def handle_response(self, resp: Any) -> float | None:
         if ConcurrentTransactions.errno in _codes(resp):
-            # In the second version it adds a partition to the transaction, so it may be too early.
+            # In the second version this request also adds a partition to the transaction, and the
+            # broker may still be writing the markers of the last one.
             return RETRY_SECONDS
         wait: float | None = super().handle_response(resp)
         return wait
 
 
 class _EndTxn(_Once, EndTxnHandler):  # type: ignore[misc]
-    """Commits or aborts."""
+    """Commits or aborts the transaction."""
 
 
 class _OffsetCommitTwo(_OffsetCommit):
@@ -175,22 +176,25 @@ class _ProduceTwo(SendProduceReqHandler):  # type: ignore[misc]
         )
 
     def handle_response(self, response: Any) -> None:
-        # What aiokafka reads of the eighth version is all that counts.
+        # aiokafka handles the fields of version 8, which are the first seven.
         topics = [(topic, [each[:7] for each in found]) for topic, found, _ in response.topics]
         super().handle_response(SimpleNamespace(API_VERSION=8, topics=topics))
 
     def _can_retry(self, error: Any, batch: Any) -> bool:
-        # The first batch of a transaction may find the last one's markers not written yet.
+        # The broker may still be writing the markers of the last transaction.
         return isinstance(error, ConcurrentTransactions) or super()._can_retry(error, batch)
 
 
 class Manager(TransactionManager):  # type: ignore[misc]
-    """aiokafka's transaction state. The second version registers no partitions beforehand."""
+    """aiokafka's transaction state; with `second`, that of the second version of transactions.
+
+    That version has no requests that register partitions and groups before they are written to.
+    """
 
     second = False
 
     def maybe_add_partition_to_txn(self, tp: Any) -> None:
-        """Note that the transaction writes to the partition."""
+        """Notes that the transaction writes to a partition."""
         if self.second:
             assert self.is_in_transaction()
             self._txn_partitions.add(tp)
@@ -198,13 +202,13 @@ class Manager(TransactionManager):  # type: ignore[misc]
             super().maybe_add_partition_to_txn(tp)
 
     def add_offsets_to_txn(self, offsets: Any, group_id: str) -> Any:
-        """Note that the transaction writes the group's offsets."""
+        """Notes that the transaction writes the group's offsets."""
         if self.second:
             self._txn_consumer_group = group_id
         return super().add_offsets_to_txn(offsets, group_id)
 
     def next_epoch(self, producer_id: int, epoch: int) -> None:
-        """Move to the next epoch. Its sequence numbers begin at 0."""
+        """Uses the next producer epoch, whose sequence numbers begin at 0."""
         self._pid_and_epoch = PidAndEpoch(producer_id, epoch)
         self._sequence_numbers.clear()
 
@@ -213,7 +217,7 @@ class OnceSender(Sender):  # type: ignore[misc]
     """aiokafka's sender with the request handlers above."""
 
     async def start(self) -> None:
-        """Ask which version of transactions the cluster has agreed on, then for an epoch."""
+        """Asks which version of transactions the cluster uses, then starts the sender."""
         self._txn_manager.second = await self._second_version()
         await super().start()
 
@@ -225,14 +229,14 @@ class OnceSender(Sender):  # type: ignore[misc]
             except IncompatibleBrokerVersion:
                 return False
             except KafkaError:
-                # Nobody there yet; whoever starts us limits the time.
+                # No broker answers yet; the caller of `start` limits the time.
                 await asyncio.sleep(self._retry_backoff)
 
     async def _sender_routine(self) -> None:
         try:
             await super()._sender_routine()
         except KafkaError as error:
-            # aiokafka says "unexpected error" of all that it does not know.
+            # aiokafka wraps errors that it does not know in a general one.
             if error.__cause__ is not None:
                 raise error.__cause__ from None
             raise
@@ -256,7 +260,7 @@ class OnceSender(Sender):  # type: ignore[misc]
             await commit(self, offsets, group_id).do(node_id)
 
     async def _do_txn_commit(self, commit_result: Any) -> None:
-        # Futures were awaited by `Committer`; this holds for any other caller too.
+        # `Committer` has awaited all batches already; other callers may not have.
         await self._message_accumulator.flush_for_commit()
         if self._txn_manager.is_empty_transaction():
             self._txn_manager.complete_transaction()

@@ -1,8 +1,8 @@
-"""The tables of one partition number on disk: one RocksDB, written once a transaction.
+"""The tables of one partition number on disk: one RocksDB, written once per transaction.
 
-The changes of all stores, the position and the changelog offsets they correspond to go into a
-single WriteBatch, so the disk is always some transaction's exact outcome. It is a cache of the
-changelogs: what is wrong with it is cured by deleting it.
+The changes of all stores, the checkpoint and the changelog offsets up to which the disk is complete
+go into one WriteBatch. So the disk always holds the state after some transaction. It is a cache of
+the changelogs and may be deleted at any time.
 """
 
 import logging
@@ -45,7 +45,12 @@ ARENA_BLOCK_BYTES = 64 * 1024
 
 
 class DiskMeta(msgspec.Struct, frozen=True):
-    """The state that the disk holds: for each store the changelog offset to read on from."""
+    """What the disk holds besides the tables.
+
+    `identity`: cluster, application, partition and stores. `written_at`: seconds UTC.
+    `changelog_next`: by store, the changelog offset to read next. `position`: the encoded
+    checkpoint.
+    """
 
     format: int
     identity: str
@@ -62,7 +67,7 @@ class DiskMemory(NamedTuple):
 
     @classmethod
     def of(cls, cache_bytes: int, write_buffer_bytes: int) -> "DiskMemory":
-        """With these limits; a database that would exceed the second writes its buffer out."""
+        """Makes it with limits in bytes; a database at the second limit flushes its buffer."""
         return cls(Cache(cache_bytes), WriteBufferManager(write_buffer_bytes, False))
 
 
@@ -70,8 +75,8 @@ def _options(memory: DiskMemory) -> Options:
     table = BlockBasedOptions()
     table.set_block_cache(memory.cache)
     table.set_bloom_filter(10, False)
-    # A filter is one block, soon of a megabyte: in the cache it would be read and checked for each
-    # key, and push out what is wanted. Kept aside they take under two bytes a key.
+    # A filter is one block of up to a megabyte. In the cache it would push out data blocks; outside
+    # of it the filters take under two bytes per key.
     table.set_cache_index_and_filter_blocks(False)
     options = Options(raw_mode=True)
     options.create_if_missing(True)
@@ -79,13 +84,13 @@ def _options(memory: DiskMemory) -> Options:
     options.set_write_buffer_manager(memory.write_buffers)
     options.set_write_buffer_size(memory.write_buffers.get_buffer_size() // 4)
     options.set_max_write_buffer_number(2)
-    # Most keys that are asked for are not there: a new account has no label yet.
+    # Most look-ups find nothing: a new account has no label yet.
     options.set_memtable_whole_key_filtering(True)
     options.set_memtable_prefix_bloom_ratio(0.01)
-    # What a nearly empty buffer takes counts too, of each partition.
+    # Each partition has buffers, so even a nearly empty one should be small.
     options.set_arena_block_size(ARENA_BLOCK_BYTES)
-    # Each label is written once or seldom and looked for rarely: what is merged by size is written
-    # over less often than what is merged level by level.
+    # Labels are written seldom and read rarely, so compaction should rewrite data as little as
+    # possible: universal compaction does it less often than levelled compaction.
     options.set_compaction_style(DBCompactionStyle.universal())
     options.set_max_background_jobs(2)
     options.set_max_open_files(64)
@@ -95,11 +100,17 @@ def _options(memory: DiskMemory) -> Options:
 
 
 class BrokenDiskError(Exception):
-    """What the disk holds cannot be read whole. It is a cache: start over from the changelog."""
+    """The disk cannot be read completely, so the state must be restored from the changelog."""
 
 
 class PartitionStores:
-    """All stores of one partition number. Reads see committed state only."""
+    """All stores of one partition number. Reads see committed state only.
+
+    `memory`: by store with `in_memory`, a complete copy. `meta`: what the disk states about itself.
+
+    Raises:
+        StopWorker: the disk cannot be opened because a resource or a permission is missing.
+    """
 
     def __init__(
         self,
@@ -122,9 +133,10 @@ class PartitionStores:
         return Rdict(str(self._path), _options(self._disk_memory))
 
     def _open_or_start_over(self) -> Rdict:
-        """A disk that RocksDB calls corrupt is deleted; one that is full or forbidden is not.
+        """Opens the database, and deletes it first if RocksDB calls it corrupt.
 
-        Raises `StopWorker` for the latter.
+        Raises:
+            StopWorker: a resource or a permission is missing; nothing is deleted.
         """
         remove_if_marked(self._path)
         try:
@@ -139,10 +151,10 @@ class PartitionStores:
             return self._open()
 
     def load_meta(self, max_age_seconds: float) -> bool:
-        """Read the disk's meta record. Returns False and wipes the disk if it cannot be used.
+        """Reads the meta record. Returns False, and deletes all data, if the disk cannot be used.
 
-        A disk older than `max_age_seconds` may hold keys whose deletion has meanwhile been
-        compacted out of the changelog, so it must not be continued.
+        A disk older than `max_age_seconds` cannot be used: it may hold keys whose tombstones
+        compaction has removed from the changelog meanwhile.
         """
         try:
             raw = self._db.get(META)
@@ -158,7 +170,7 @@ class PartitionStores:
         try:
             meta = msgspec.json.decode(raw, type=DiskMeta)
         except msgspec.DecodeError:
-            # Of another version, or damaged: in either case of no use.
+            # Written by another version, or damaged.
             self.wipe()
             return False
         age = time.time() - meta.written_at
@@ -173,7 +185,7 @@ class PartitionStores:
             self.wipe()
 
     def wipe(self) -> None:
-        """Start over with an empty disk."""
+        """Deletes all data, on disk and in memory."""
         with suppress(Exception):
             self._db.close()
         shutil.rmtree(self._path, ignore_errors=True)
@@ -183,7 +195,10 @@ class PartitionStores:
             table.clear()
 
     def reader(self, store: str) -> Callable[[bytes], bytes | None]:
-        """A function from key to committed value, valid until the stores are wiped or closed."""
+        """Returns a function that reads committed values by key.
+
+        It is valid until the stores are wiped or closed.
+        """
         table = self.memory.get(store)
         if table is not None:
             return table.get
@@ -199,11 +214,11 @@ class PartitionStores:
         return read
 
     def get(self, store: str, key: bytes) -> bytes | None:
-        """The committed value."""
+        """Returns the committed value of a key, or None."""
         return self.reader(store)(key)
 
     def items(self, store: str) -> Iterator[tuple[bytes, bytes]]:
-        """All committed keys and values of a store, in key order when it is not in memory."""
+        """Yields all committed keys and values of a store; in key order if it is not in memory."""
         table = self.memory.get(store)
         if table is not None:
             yield from table.items()
@@ -211,7 +226,11 @@ class PartitionStores:
         yield from self.items_on_disk(store)
 
     def items_on_disk(self, store: str) -> Iterator[tuple[bytes, bytes]]:
-        """The same, from the disk. Raises `BrokenDiskError` when that cannot be read to its end."""
+        """Yields all committed keys and values of a store from the disk, in key order.
+
+        Raises:
+            BrokenDiskError: the disk cannot be read to its end.
+        """
         prefix = self._prefix[store]
         once = ReadOptions()
         once.fill_cache(False)
@@ -223,7 +242,7 @@ class PartitionStores:
                 return
             yield key[1:], iterator.value()
             iterator.next()
-        # Behind the last store lies the meta record: only a disk that fails ends before it.
+        # The meta record has the last key; a scan that ends before it means a failing disk.
         if self.meta.changelog_next:
             mark_broken(self._path, Exception("Corruption: a scan ends before the last record"))
             raise BrokenDiskError(f"{self._path} cannot be read to its end")
@@ -234,7 +253,11 @@ class PartitionStores:
         position: bytes | None,
         changelog_next: dict[str, int],
     ) -> None:
-        """Make a transaction's outcome visible: in memory, and on disk in one write."""
+        """Applies a committed transaction: to memory, and to the disk in one write.
+
+        `position`: the encoded checkpoint; None keeps the last one. `changelog_next`: by store, the
+        changelog offset after the transaction.
+        """
         batch = WriteBatch(raw_mode=True)
         for store, pairs in changes:
             prefix = self._prefix[store]
@@ -263,7 +286,7 @@ class PartitionStores:
             raise
 
     def close(self) -> None:
-        """Close the files. Data that cannot be written any more is in the changelogs."""
+        """Closes the files. It raises nothing, because the changelogs have all data."""
         try:
             self._db.close()
         except Exception as error:

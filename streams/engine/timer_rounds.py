@@ -1,6 +1,6 @@
-"""When timers may run: all inputs have been read up to their ends at the due instant.
+"""Decides when timers may run: after all inputs were read up to the ends of the due instant.
 
-So an answer that came in time is applied before the deadline that it answers.
+So an answer that came in time is applied before its deadline acts.
 """
 
 import asyncio
@@ -12,16 +12,19 @@ from streams.engine.context import EngineContext
 from streams.engine.high_watermarks import HighWatermarks
 from streams.engine.process_exit import spawn
 
-# How long a timer that was due and could not act waits until it is tried again.
+# How long to wait before a timer that was due but could not act is tried again.
 HELD_MS = 1_000
 
 
 class TimerRounds:
-    """Asks for the ends of one partition's inputs, and delays timers that could not act."""
+    """Asks for the ends of one partition's inputs, and delays timers that could not act.
+
+    `on_answer` is called when the ends have arrived.
+    """
 
     def __init__(self, context: EngineContext, number: int, on_answer: Callable[[], None]) -> None:
         self.alarm_ms: int | None = None
-        """How long until a timer is due, or is tried again; None when none is set."""
+        """The time until a timer is due or is tried again, in milliseconds; None without one."""
         self._context = context
         self._number = number
         self._on_answer = on_answer
@@ -30,16 +33,17 @@ class TimerRounds:
         self._held_until = -math.inf
 
     def ready(self, due: int | None, now: int, reads: Mapping[str, int]) -> HighWatermarks | None:
-        """The ends up to which timers may act now; None when none is due or inputs are unread.
+        """Returns the ends that allow timers to act now; None if none is due or inputs are unread.
 
-        `due`: the earliest timer. `reads`: how far each input has been read.
+        `due`: the instant of the earliest timer. `reads`: by topic, the next offset to apply. If
+        the ends are not known yet, it asks for them.
         """
-        # What the task sleeps for must be decided by the same look at the clock.
+        # The task's sleep must be computed from the same `now` as this decision.
         self.alarm_ms = due - now if due is not None and due > now else None
         if due is None or due > now:
             return None
         if time.monotonic() < self._held_until:
-            # What was due could not act; it is tried again, but not all the time.
+            # The due timers could not act; they are tried again, but not continuously.
             self.alarm_ms = HELD_MS
             return None
         if self._ends is None or self._ends.as_of < due:
@@ -49,15 +53,15 @@ class TimerRounds:
         return self._ends if self._ends.reached(reads) else None
 
     def forget(self) -> None:
-        """The next round asks anew where the inputs end."""
+        """Discards the ends, so that the next round asks for them again."""
         self._ends = None
 
     def hold(self) -> None:
-        """Delay the timers that are due for a second: they could not act."""
+        """Delays the due timers, which could not act, for a second."""
         self._held_until = time.monotonic() + HELD_MS / 1000
 
     def close(self) -> None:
-        """Stop asking."""
+        """Cancels a running request."""
         if self._asking is not None:
             self._asking.cancel()
 

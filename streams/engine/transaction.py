@@ -1,9 +1,9 @@
-"""One batch, one Kafka transaction: a processor's pending writes, and how they become durable.
+"""A Kafka transaction: a processor's pending writes, and their commit.
 
-The order in `commit` is the heart of "exactly once" and each step of it has a fail-point in the
-tests: changelog and outputs are sent, every future is awaited (aiokafka commits a transaction
-although one of its batches failed), only then go the offsets, then the commit, and only then do
-memory and disk change.
+The order in `Committer.commit` gives "exactly once"; each step has a fail-point for the tests.
+Changelog and output records are sent; every send is awaited, because aiokafka would commit even if
+one failed; then the offsets are sent and the transaction is committed. Only then do memory and disk
+change.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ Output = tuple[bytes | None, bytes | None, Headers]
 
 
 class TransactionalSender(Protocol):
-    """What `commit` needs of a producer (aiokafka's AIOKafkaProducer has it)."""
+    """The methods of a producer that `Committer` uses; aiokafka's AIOKafkaProducer has them."""
 
     async def begin_transaction(self) -> None: ...
 
@@ -39,11 +39,14 @@ class TransactionalSender(Protocol):
 
 
 class OffsetUnknown(Exception):
-    """The broker has a batch but does not tell its offset, so the disk cannot be updated."""
+    """The broker has a batch but does not state its offset, so the disk cannot be updated."""
 
 
 class PendingWrites:
-    """What the running transaction has written so far; implements `processor.Transaction`."""
+    """The uncommitted writes of a partition; implements `processor.Transaction`.
+
+    `size`: bytes of keys and values.
+    """
 
     def __init__(self, stores: PartitionStores, names: tuple[str, ...], partition: int) -> None:
         self._partition = partition
@@ -102,16 +105,16 @@ class PendingWrites:
 
     @property
     def change_count(self) -> int:
-        """Keys that have been written."""
+        """The number of keys that have been written."""
         return sum(map(len, self.changes.values()))
 
     @property
     def dirty(self) -> bool:
-        """Whether anything has been written or sent."""
+        """Whether a key was written or an output sent."""
         return self.output_count > 0 or any(self.changes.values())
 
     def clear(self) -> None:
-        """Forget everything: it is committed."""
+        """Discards all writes, after their commit."""
         for written in self.changes.values():
             written.clear()
         self.outputs.clear()
@@ -144,7 +147,11 @@ class Committer:
     async def commit(
         self, pending: PendingWrites, checkpoint: bytes, offsets: Mapping[str, int], timestamp: int
     ) -> None:
-        """Make the writes, the checkpoint and the group's offsets durable, all or nothing."""
+        """Commits the writes, the checkpoint and the group's offsets in one Kafka transaction.
+
+        `offsets`: by topic, the offset to read next. `timestamp`: of all records, milliseconds UTC.
+        Afterwards it applies the changes to the stores.
+        """
         hit, producer = self._hit, self._producer
         hit("before-begin")
         await producer.begin_transaction()
@@ -185,7 +192,11 @@ class Committer:
         return batches
 
     def _batches(self, topic: str, records: list[Output], timestamp: int) -> list[tuple[Any, int]]:
-        """The records packed into batches, each with its count."""
+        """Packs records into batches. Returns each with its number of records.
+
+        Raises:
+            StopWorker: one record is too large for a batch.
+        """
         packed: list[tuple[Any, int]] = []
         batch, count = self._producer.create_batch(), 0
         for key, value, header_pairs in records:
@@ -196,7 +207,7 @@ class Committer:
                 batch, count = self._producer.create_batch(), 0
                 batch.append(timestamp=timestamp, key=key, value=value, headers=headers)
             if count == 0 and batch.size() > self._max_batch_bytes:
-                # A batch takes its first record whatever its size; the topic would not.
+                # A batch builder accepts its first record at any size, but the topic has a limit.
                 raise StopWorker(
                     f"a record of {batch.size()} bytes under key {key!r} does not fit into a batch "
                     f"to {topic} ({self._max_batch_bytes} bytes): restarting will not help",
@@ -216,12 +227,12 @@ class Committer:
         return futures
 
     async def _settled(self, futures: list[tuple[Any, int]]) -> int:
-        """Wait for every batch of one topic partition; the offset after the last record."""
+        """Awaits every batch of one topic partition. Returns the offset after the last record."""
         end = 0
         for future, count in futures:
             metadata = await future
             if metadata.offset < 0:
-                # DUPLICATE_SEQUENCE_NUMBER: it is there, but so long ago that nobody knows where.
+                # DUPLICATE_SEQUENCE_NUMBER: the broker has the batch but forgot its offset.
                 raise OffsetUnknown("a batch was sent again, and where it lies is not known")
             end = metadata.offset + count
         return end

@@ -1,7 +1,7 @@
-"""Faust's aiokafka transport with our data path: whole batches, no offsets, no filters.
+"""Faust's aiokafka transport, changed to pass whole batches to the engine.
 
-The consumer yields one message for each poll, its value the batches. Faust never seeks, commits or
-pauses anything: positions are the partition tasks' business.
+The consumer yields one message per poll, whose value is the list of batches. Faust itself never
+seeks, commits or pauses a partition; the partition tasks keep the positions.
 """
 
 import asyncio
@@ -22,13 +22,16 @@ from streams.engine.membership import MemberConsumer
 from streams.engine.process_exit import end_on
 from streams.engine.worker import Engine
 
-# How long a poll waits when partitions that have records may not be served (full queues).
+# How long a poll waits if some queues are full and their partitions are not fetched.
 BUSY_WAIT_SECONDS = 0.01
 IDLE_WAIT_SECONDS = 0.25
 
 
 class BatchConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
-    """The thread with the aiokafka consumer. `call_thread` runs code on its loop."""
+    """The thread with the aiokafka consumer. `call_thread` runs code on its event loop.
+
+    `turned_at`: when that loop last ran a callback (`time.monotonic()`).
+    """
 
     engine: Engine
     turned_at = math.inf
@@ -57,7 +60,7 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         return consumer
 
     async def subscribe(self, topics: Iterable[str]) -> None:
-        """Subscribe when every topic shows its partitions: a leader without assigns nothing."""
+        """Subscribes once the metadata has all topics; a leader without it assigns nothing."""
         wanted = set(topics)
         await self.call_thread(self._wait_for_metadata, wanted)
         await super().subscribe(wanted)
@@ -72,7 +75,11 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
             await client.force_metadata_update()
 
     async def fetch(self) -> list[QueuedBatch]:
-        """The next batches of all queues that may be served; empty after a moment without any."""
+        """Fetches the next batches of all queues with room; empty after a short wait without any.
+
+        Raises:
+            TimeoutError: the consumer's thread does not answer.
+        """
         limit = self.engine.config.loop_stall_seconds
         try:
             async with asyncio.timeout(limit):
@@ -82,14 +89,14 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         return batches
 
     def knock(self) -> None:
-        """Ask the thread's loop to update `turned_at`, as a sign of life."""
+        """Makes the thread's loop update `turned_at`, as a sign of life."""
         self.thread_loop.call_soon_threadsafe(self._turned)
 
     def _turned(self) -> None:
         self.turned_at = time.monotonic()
 
     async def leave(self) -> None:
-        """Leave the group for good: what was assigned must not be assigned again."""
+        """Leaves the group, so that its assignment does not come back after a restart."""
         coordinator = self._ensure_consumer()._coordinator
         leaving = asyncio.run_coroutine_threadsafe(
             coordinator._maybe_leave_group(), self.thread_loop
@@ -114,15 +121,15 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         )
 
     async def seek_queues(self, queues: list[FetchQueue]) -> None:
-        """Fetch on from where the queues start, and serve them from then on."""
+        """Seeks to the start of each queue, and fetches for these queues from then on."""
         await self.call_thread(self._seek_queues, queues)
 
     async def _seek_queues(self, queues: list[FetchQueue]) -> None:
-        # No await in here: seeks take effect in the order they were asked for.
+        # No await here, so that seeks take effect in the order of the calls.
         consumer = self._ensure_consumer()
         for queue in queues:
             if queue.closed:
-                # Suspended meanwhile: serving it now would fetch for nobody.
+                # The partition task was suspended meanwhile.
                 continue
             try:
                 consumer.seek(TopicPartition(queue.topic, queue.partition), queue.expected)
@@ -132,7 +139,7 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
             self.engine.buffer.queues[queue.topic, queue.partition] = queue
 
     def positions(self) -> dict[tuple[str, int], int]:
-        """The consumer's position in each assigned partition. Any thread may call it."""
+        """Returns the consumer's position in each assigned partition. It is thread-safe."""
         subscription = self._ensure_consumer()._subscription.subscription
         assignment = subscription.assignment if subscription is not None else None
         if assignment is None:
@@ -146,7 +153,7 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
 
 
 class BatchConsumer(driver.Consumer):  # type: ignore[misc]
-    """Faust's consumer, handing over batches and telling the engine of rebalances first."""
+    """Faust's consumer, which yields batches and tells the engine of rebalances before Faust."""
 
     engine: Engine
 
@@ -162,22 +169,22 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         return thread
 
     async def on_partitions_revoked(self, revoked: set[Any]) -> None:
-        """Tell the engine first, then Faust."""
+        """Suspends the engine's partition tasks, then tells Faust."""
         await self.engine.running.assignment.revoked((tp.topic, tp.partition) for tp in revoked)
         await super().on_partitions_revoked(revoked)
 
     async def on_partitions_assigned(self, assigned: set[Any], generation_id: int = 0) -> None:
-        """Tell the engine first, then Faust."""
+        """Gives the engine its partitions, then tells Faust."""
         await self.engine.running.assignment.assigned(
             [(tp.topic, tp.partition) for tp in assigned], generation_id
         )
         await super().on_partitions_assigned(assigned, generation_id)
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[Any, Any]]:  # noqa: ASYNC109
-        """One message for each poll that had something, its value the list of what was fetched.
+        """Yields one message per non-empty poll; its value is the list of fetched batches.
 
-        A message costs Faust two tasks and several turns of the loop, for each partition if there
-        were one for each.
+        Each message costs Faust two tasks and several turns of the loop, so there is one per poll
+        and not one per partition.
         """
         if not self.flow_active:
             await self.wait(self.can_resume_flow)
@@ -192,8 +199,8 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         self.engine.failpoints.hit("after-fetch")
         first = fetched[0].batch
         tp = self._new_topicpartition(first.topic, first.partition)
-        # Faust drops a message whose offset is below the last one it saw of a partition, which
-        # after a seek back would be all of them: a running number stands in for the offset.
+        # Faust drops a message whose offset is below the last one of the partition, which after a
+        # seek back would be all of them. So a running number is used instead of the offset.
         serial = next(self._serial)
         yield (
             tp,
@@ -215,18 +222,18 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         )
 
     async def perform_seek(self) -> None:
-        """Do nothing: the partition tasks seek to their own positions."""
+        """Does nothing: the partition tasks seek to their own positions."""
 
     async def seek_to_committed(self) -> Mapping[Any, int]:
-        """Do nothing: the partition tasks seek."""
+        """Does nothing: the partition tasks seek."""
         return {}
 
     async def commit(self, topics: Any = None, start_new_transaction: bool = True) -> bool:
-        """Do nothing: transactions commit the offsets."""
+        """Does nothing: the partitions' transactions commit the offsets."""
         return False
 
 
 class BatchTransport(driver.Transport):  # type: ignore[misc]
-    """The transport that uses this consumer."""
+    """The transport that uses `BatchConsumer`."""
 
     Consumer: ClassVar[type[BatchConsumer]] = BatchConsumer

@@ -1,8 +1,8 @@
-"""Finds what would stall without an error, and ends the process or seeks back.
+"""Finds stalls that raise no error, and ends the process or seeks back.
 
-aiokafka raises the errors of its background tasks from its own `getmany`, which Faust bypasses; a
-stuck loop keeps its membership because the heartbeats come from another thread; a leader without
-metadata assigns nothing to anybody; a clock that jumps would fire timers that are not due.
+aiokafka raises errors of its background tasks in `getmany`, which Faust does not call. A worker
+whose event loop hangs stays in the group, because another thread sends the heartbeats. A group
+leader without metadata assigns no partitions. A clock that jumps makes timers act too early.
 """
 
 import asyncio
@@ -20,12 +20,12 @@ from streams.kafka.rights import RIGHTS_ERRORS
 from streams.stop_worker import ExitCode
 
 TICK_SECONDS = 0.5
-# In looks, not seconds: a loop that was held up gets its chance to route what is under way.
+# In ticks, not seconds, so that a loop that was held up can first route batches under way.
 TAIL_PATIENCE_TICKS = 5
 
 
 class Watchdog:
-    """One task on the loop, and one thread that watches the loop itself."""
+    """Runs checks on the event loop, and watches the loop itself from a thread."""
 
     def __init__(self, context: EngineContext, assignment: Assignment) -> None:
         self._context = context
@@ -40,7 +40,7 @@ class Watchdog:
         self._thread = threading.Thread(target=self._watch_loop, name="loop-watchdog", daemon=True)
 
     async def run(self) -> None:
-        """Run all checks twice a second for as long as the worker lives."""
+        """Runs all checks twice a second until the task is cancelled."""
         self._thread.start()
         try:
             while True:
@@ -55,7 +55,7 @@ class Watchdog:
             self._leaving.set()
 
     def stop_within(self, seconds: float) -> None:
-        """End the process if the stop takes longer, for example without a broker."""
+        """Ends the process if stopping takes longer than this, for example without a broker."""
 
         def cut() -> None:
             end_process(f"stopping took longer than {seconds:.0f} s")
@@ -93,12 +93,12 @@ class Watchdog:
             end_process(f"aiokafka's coordinator failed: {error!r}", error)
 
     def _check_thread(self, thread: Any) -> None:
-        """The consumer's thread has a loop of its own, which may end or stand still as well."""
+        """Ends the process if the consumer's thread has ended or its event loop hangs."""
         worker = thread._thread
         if worker is not None and not worker.is_alive():
             end_process("the consumer's thread has ended: nothing would ever be read")
         limit = self._context.config.loop_stall_seconds
-        # In looks: the thread had its chances to turn while this loop did.
+        # Counted in ticks, not seconds: after a freeze of the process both loops need time to run.
         self._thread_still = self._thread_still + 1 if thread.turned_at == self._turned_at else 0
         self._turned_at = thread.turned_at
         if self._thread_still * TICK_SECONDS >= limit:
@@ -106,9 +106,8 @@ class Watchdog:
         thread.knock()
 
     def _check_assignment(self) -> None:
-        """End the process if the leader assigns nothing to anybody, or a rebalance never ends.
-
-        A rebalance that never ends is neither.
+        """Ends the process if the leader assigns no partition to any member, or a rebalance lasts
+        too long. It waits while Kafka is away or another worker has this instance id.
         """
         assignment, member = self._assignment, self._context.member
         now = time.monotonic()
@@ -130,7 +129,10 @@ class Watchdog:
             end_process("the group's leader assigns no partition to any member")
 
     def _check_tails(self) -> None:
-        """Find a lost last batch: no later batch shows the gap, so compare with the consumer."""
+        """Finds a lost last batch, by comparison of queues with the consumer's positions.
+
+        No later batch would show the gap.
+        """
         queues = self._context.buffer.queues
         if not queues:
             self._tails.clear()
@@ -152,9 +154,9 @@ class Watchdog:
                     )
 
     def _watch_loop(self) -> None:
-        """End the process if the event loop stands still.
+        """Ends the process if the event loop hangs; runs in a thread.
 
-        Counts wake-ups, not seconds: after a freeze of the process the loop runs first.
+        It counts wake-ups, not seconds, so that a freeze of the whole process does not count.
         """
         seen, still = -1, 0
         limit = int(self._context.config.loop_stall_seconds)
@@ -175,6 +177,6 @@ _malloc_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
 
 
 def _give_back() -> None:
-    """Return freed memory to the system (glibc only)."""
+    """Returns freed memory to the operating system (glibc only)."""
     if _malloc_trim is not None:
         _malloc_trim(0)

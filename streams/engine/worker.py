@@ -1,4 +1,4 @@
-"""The engine of one worker process: starts and stops everything, and reports its health."""
+"""The engine of one worker process: starts and stops its parts, and reports its health."""
 
 import asyncio
 import gc
@@ -26,27 +26,31 @@ from streams.engine.reach_watch import ReachWatch
 from streams.engine.stores import DiskMemory
 from streams.engine.watchdog import Watchdog
 
-# After recovery nearly all objects live for good; the collector need not walk them again and again.
+# After recovery nearly all objects live until the end, so the collector should rarely visit them.
 GC_THRESHOLDS = (100_000, 20, 100)
-# The consumer's thread and the loop take turns on the interpreter. At the default 5 ms each answer
-# of the broker may wait that long for its turn, several times a transaction.
+# The consumer's thread and the event loop share the interpreter lock. With the default switch
+# interval of 5 ms each broker response may wait that long, several times per transaction.
 SWITCH_SECONDS = 0.001
 
 
 @dataclass(frozen=True, slots=True)
 class RunningEngine:
-    """What there is once the cluster has been checked."""
+    """The parts of an engine that has started."""
 
     context: EngineContext
     assignment: Assignment
     reach: ReachWatch
     watchdog: Watchdog
     tasks: tuple[asyncio.Task[None], ...]
-    """What runs beside the partition tasks, for as long as the worker lives."""
+    """The tasks besides the partition tasks, which run until the worker stops."""
 
 
 class Engine:
-    """The engine of a worker. The app starts it first, and stops it before the consumer."""
+    """The engine of a worker. The app starts it before the consumer, and stops it before that.
+
+    Raises:
+        ValueError: the processor has no store, which the checkpoint needs.
+    """
 
     def __init__(self, config: EngineConfig, processor: Processor, observer: Observer) -> None:
         if not processor.spec.stores:
@@ -62,19 +66,27 @@ class Engine:
 
     @property
     def running(self) -> RunningEngine:
-        """What `start` has made. Raises RuntimeError before that."""
+        """The parts that `start` made.
+
+        Raises:
+            RuntimeError: the engine has not started.
+        """
         if self._running is None:
             raise RuntimeError("the engine has not started")
         return self._running
 
     async def start(self) -> None:
-        """Check the cluster, then follow what partitions need. Ends the process when it refuses."""
+        """Checks the cluster, then starts the tasks that all partitions need.
+
+        Raises:
+            StopWorker: the worker must not start on this cluster.
+        """
         spec = self.processor.spec
         _spare_the_interpreter()
         context = await self._make_context()
         watch, watermarks, broadcast = context.watch, context.watermarks, context.broadcast
         await watermarks.start()
-        # What a partition does at once waits for no look: the first one comes before it.
+        # Partitions decide at once when they open, so the first look must come before that.
         await watch.looked_since(self.clock.now())
         tasks = [
             spawn(watch.run(), "watching the cluster"),
@@ -90,7 +102,7 @@ class Engine:
         self._running = RunningEngine(context, assignment, reach, watchdog, tuple(tasks))
 
     async def _make_context(self) -> EngineContext:
-        """Check the cluster, and make what all partitions of the worker share."""
+        """Checks the cluster, and makes the objects that all partitions share."""
         config, spec = self.config, self.processor.spec
         log = logging.getLogger("streams.engine")
         cluster = await inspect_cluster(config, spec, log)
@@ -122,7 +134,7 @@ class Engine:
         )
 
     async def stop(self) -> None:
-        """Commit and let go of everything; the consumer leaves afterwards."""
+        """Commits and closes all partitions; the consumer leaves the group afterwards."""
         running = self._running
         if running is None:
             return
@@ -133,15 +145,15 @@ class Engine:
         await asyncio.wait(running.tasks)
 
     def route(self, fetched: QueuedBatch) -> None:
-        """Hand a batch to the partition task that asked for it; nobody's batch is dropped."""
+        """Passes a batch to its partition task; without such a task the batch is dropped."""
         task = self.running.assignment.tasks.get(fetched.queue.partition)
         if task is not None:
             task.receive(fetched)
 
     def _freeze_restored(self) -> None:
-        """Exclude the restored state from garbage collection, after the last recovery.
+        """Excludes the restored state from garbage collection, after the last recovery.
 
-        What was frozen before and has left since is let go of first.
+        Objects that were frozen earlier and are no longer used are freed first.
         """
         tasks = self.running.assignment.tasks.values()
         if all(task.state != "recovering" for task in tasks):
@@ -156,12 +168,12 @@ class Engine:
 
     @property
     def inputs(self) -> tuple[str, ...]:
-        """All topics that are read, the broadcast topic first."""
+        """All input topics, the broadcast topic first."""
         spec = self.processor.spec
         return spec.topics if spec.broadcast is None else (spec.broadcast, *spec.topics)
 
     def status(self) -> EngineStatus:
-        """For the health page; call it on the event loop."""
+        """Returns the health of the worker. It must be called on the event loop."""
         if self._running is None:
             return EngineStatus(False, False, False, -1, ())
         assignment, reach = self._running.assignment, self._running.reach
@@ -186,13 +198,13 @@ class Engine:
 
 
 def _spare_the_interpreter() -> None:
-    """Set what the interpreter spends on switching, collecting and logging."""
+    """Reduces what the interpreter spends on thread switches, garbage collection and logging."""
     sys.setswitchinterval(SWITCH_SECONDS)
-    # What was imported lives for good. Records begin to come in before the last partition is
-    # open, and each of them would count towards walking all that again.
+    # Imported modules live until the end, so the collector should not visit them while records
+    # come in.
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
-    # Below this aiokafka logs keys and values.
+    # At lower levels aiokafka logs keys and values.
     library = logging.getLogger("aiokafka")
     library.setLevel(max(logging.INFO, library.getEffectiveLevel()))
     thin_out()

@@ -1,5 +1,7 @@
-"""Reads Kafka: turns fetched bytes into records, for the worker and all commands alike.
+"""Access to Kafka beyond aiokafka: robust reading, checks of logins and rights, more requests.
 
-codecs.py bounds what a batch may unpack to, batches.py reads a batch whatever its headers hold,
-stretches.py takes what was fetched, consumer.py is the client that everything in Byline reads with.
+codecs.py limits the size of a decompressed batch, batches.py reads a batch whatever its headers
+hold, stretches.py takes fetched records from aiokafka, consumer.py is the consumer that all of
+Byline uses. greeting.py and login.py find faults of an address or a login; rights.py finds missing
+rights; configs.py sets topic settings; requests/ holds requests that aiokafka lacks.
 """

@@ -1,9 +1,9 @@
 """Reads one batch of records, whatever bytes its headers hold.
 
-aiokafka's compiled reader is used first, it is six times faster. It decodes header names, so one
-that is not UTF-8 makes it raise for the whole batch; and it makes objects of all headers before
-anybody can say stop. What it cannot read, or should not because much came out of it, is read here:
-headers are stepped over as bytes, for the length of a record says where the next one begins.
+aiokafka's compiled reader is used first, because it is six times faster. But it fails for the whole
+batch if a header name is not UTF-8, and it makes objects of all headers at once. Batches that it
+cannot read, and very large ones, are read by the Python code here, which skips headers without
+decoding them.
 
 The format is Kafka's, version 2 (org.apache.kafka.common.record.DefaultRecordBatch).
 """
@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from streams.kafka import codecs
 
 LARGE_BYTES = 2 * 1024 * 1024
-"""A batch that unpacks to more is read here and piece by piece, so that no queue holds it whole."""
+"""A batch with more decompressed bytes is read here in pieces, so that no queue holds all of it."""
 
 _HEADER = struct.Struct(">qiibIhiqqqhii")
 _LENGTH = struct.Struct(">qi")
@@ -27,11 +27,11 @@ _headers = attrgetter("headers")
 
 
 class CorruptBatchError(Exception):
-    """A batch whose bytes do not match the record count in its header."""
+    """The bytes of a batch contradict its header."""
 
 
 class PlainRecord(NamedTuple):
-    """A record that was read here. Its headers are never decoded."""
+    """A record that this module read; `headers` is always empty. `timestamp`: milliseconds UTC."""
 
     offset: int
     timestamp: int
@@ -42,7 +42,7 @@ class PlainRecord(NamedTuple):
 
 
 class Unreadable(NamedTuple):
-    """A batch that does not unpack: its first and last offset, and its time (milliseconds UTC)."""
+    """A batch that cannot be read: first and last offset, and timestamp (milliseconds UTC)."""
 
     first: int
     last: int
@@ -50,7 +50,11 @@ class Unreadable(NamedTuple):
 
 
 class Rest(NamedTuple):
-    """The unread rest of a large batch: its bytes, and the place to continue."""
+    """The unread rest of a large batch.
+
+    `raw`: the bytes of the whole batch. `resume_offset`: the offset to read next. `cursor`: its
+    place in the decompressed bytes. `left`: the number of records left.
+    """
 
     raw: bytes
     base_offset: int
@@ -62,7 +66,7 @@ class Rest(NamedTuple):
 
 
 class Piece(NamedTuple):
-    """Some records of a batch, the bytes that they took unpacked, and what is left of it."""
+    """Some records of a batch, their decompressed size in bytes, and the unread rest."""
 
     records: Sequence[Any]
     size: int
@@ -70,7 +74,11 @@ class Piece(NamedTuple):
 
 
 def raw_batch(stretch: bytes, base_offset: int) -> bytes:
-    """The bytes of the batch that begins at `base_offset`, cut from the fetched bytes."""
+    """Returns the bytes of the batch that begins at `base_offset`, from the fetched bytes.
+
+    Raises:
+        CorruptBatchError: there is no such batch.
+    """
     cursor = 0
     while cursor + _LOG_OVERHEAD <= len(stretch):
         found, length = _LENGTH.unpack_from(stretch, cursor)
@@ -82,10 +90,9 @@ def raw_batch(stretch: bytes, base_offset: int) -> bytes:
 
 
 def read_compiled(batch: Any, keep_headers: bool) -> Piece | None:
-    """All records of a batch by aiokafka's reader; None when it should be read in pieces.
+    """Reads all records of a batch with aiokafka's reader; None if the batch is too large for it.
 
-    Raises whatever that reader raises. Headers are let go of unless they are to be kept: no queue
-    shall hold what nobody reads.
+    Without `keep_headers` the headers are freed, to save memory. Raises what that reader raises.
     """
     codecs.last.payload = None
     iterator = iter(batch)
@@ -94,7 +101,7 @@ def read_compiled(batch: Any, keep_headers: bool) -> Piece | None:
         return None
     records = list(iterator)
     if payload is None:
-        # The broker looks at each record of a compressed batch alone.
+        # The broker checks the offsets inside compressed batches only, so check those of others.
         _check_offsets(list(map(_offset, records)), batch.base_offset, batch.next_offset)
     if not keep_headers and any(map(_headers, records)):
         deque(map(list.clear, map(_headers, records)), maxlen=0)
@@ -102,7 +109,13 @@ def read_compiled(batch: Any, keep_headers: bool) -> Piece | None:
 
 
 def _check_offsets(offsets: list[int], base: int, end: int) -> None:
-    """A producer numbers the records of its batch itself, and Kafka 4.1 takes any numbers."""
+    """Checks that the offsets of a batch's records lie in it, in order.
+
+    A producer chooses them, and Kafka 4.1 accepts any numbers.
+
+    Raises:
+        CorruptBatchError: they do not.
+    """
     if not offsets or (len(offsets) == end - base and offsets == list(range(base, end))):
         return
     if offsets[0] < base or offsets[-1] >= end:
@@ -112,10 +125,12 @@ def _check_offsets(offsets: list[int], base: int, end: int) -> None:
 
 
 def read_tolerant(raw: bytes, max_records: int) -> Piece:
-    """The first records of a batch: at most so many, and about `LARGE_BYTES` of them.
+    """Reads the first records of a batch: at most `max_records`, and about `LARGE_BYTES` of them.
 
-    The whole batch is checked first, so that either all of it is read or nothing. Raises
-    CorruptBatchError, and what its codec raises.
+    It checks the whole batch first, so that either all of it can be read or nothing.
+
+    Raises:
+        CorruptBatchError: the batch is damaged. Other errors come from its codec.
     """
     head = _HEADER.unpack_from(raw)
     base, attributes, last_delta, count = head[0], head[5], head[6], head[12]
@@ -129,7 +144,7 @@ def read_tolerant(raw: bytes, max_records: int) -> Piece:
 
 
 def read_rest(rest: Rest, max_records: int) -> Piece:
-    """The next records of a batch of which some were read; it is unpacked anew, not held."""
+    """Reads the next records of a partly read batch, which is decompressed again."""
     attributes = _HEADER.unpack_from(rest.raw)[5]
     return _piece(rest, codecs.unpack(attributes & 7, rest.raw[_HEADER.size :]), max_records)
 
@@ -160,9 +175,12 @@ _Place = tuple[int, int]
 def _walk(
     payload: bytes, cursor: int, count: int
 ) -> Iterator[tuple[int, int, int, _Place, _Place]]:
-    """For each record its start, offset delta, time delta, and the positions of key and value.
+    """Yields for each record its start, offset delta, time delta, and the places of key and value.
 
-    A place of -1 says that there is none.
+    A place is a start and an end in `payload`; -1 means null.
+
+    Raises:
+        CorruptBatchError: the records do not fit the payload.
     """
     try:
         for _ in range(count):
@@ -196,7 +214,7 @@ def _bytes(payload: bytes, place: _Place) -> bytes | None:
 
 
 def _varint(payload: bytes, cursor: int) -> tuple[int, int]:
-    """A zigzag number of up to 64 bits, and where it ends."""
+    """Decodes a zigzag varint of up to 64 bits. Returns it and the position after it."""
     byte = payload[cursor]
     cursor += 1
     value, shift = byte & 0x7F, 7

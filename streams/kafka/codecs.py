@@ -1,8 +1,8 @@
-"""Unpacks with a limit: no batch becomes larger than `MAX_BATCH_BYTES` in memory.
+"""Decompresses batches up to a limit of `MAX_BATCH_BYTES` in memory.
 
-A few kilobytes of zstd can unpack to a gigabyte. aiokafka unpacks a batch whole before it looks at
-it; here gzip is read as a stream and the others are unpacked into a buffer that ends. `install`
-puts these in the place of aiokafka's own, which its compiled readers look up by name at each batch.
+A few kilobytes of zstd can decompress to a gigabyte, and aiokafka has no limit. Here gzip is read
+as a stream, and the others are decompressed into a buffer of fixed size. `install` replaces
+aiokafka's codecs, which its compiled readers look up by name for each batch.
 """
 
 import gzip
@@ -16,21 +16,21 @@ import aiokafka.record._crecords.legacy_records as compiled_legacy
 import cramjam
 
 MAX_BATCH_BYTES = 16 * 1024 * 1024
-"""Most bytes that the records of one batch may take once unpacked."""
+"""The most decompressed bytes of one batch."""
 
-# Most batches unpack to a few times their size: the first buffer is made for that, and a batch that
-# fills it is tried again with the largest one.
+# The first buffer has room for eight times the compressed size, which is enough for most batches; a
+# batch that does not fit is tried again with the largest buffer.
 _FIRST_RATIO = 8
 _XERIAL_HEADER = b"\x82SNAPPY\x00"
 _XERIAL_HEADER_BYTES = 16
 
 
 class BatchTooLargeError(Exception):
-    """A batch unpacks to more than `MAX_BATCH_BYTES`."""
+    """A batch decompresses to more than `MAX_BATCH_BYTES`."""
 
 
 class _Unpacked(threading.local):
-    """The result of the last unpacking on this thread. aiokafka does not return it."""
+    """The last decompressed bytes on this thread, which aiokafka's readers do not return."""
 
     payload: bytes | None = None
 
@@ -48,7 +48,11 @@ def _too_large() -> BatchTooLargeError:
 
 
 def gzip_decode(payload: bytes) -> bytes:
-    """Unpack gzip. Reads one byte more than the limit, to notice when it is exceeded."""
+    """Decompresses gzip.
+
+    Raises:
+        BatchTooLargeError: the result exceeds the limit.
+    """
     with gzip.GzipFile(fileobj=io.BytesIO(payload), mode="r") as stream:
         unpacked = stream.read(MAX_BATCH_BYTES + 1)
     if len(unpacked) > MAX_BATCH_BYTES:
@@ -57,17 +61,17 @@ def gzip_decode(payload: bytes) -> bytes:
 
 
 def zstd_decode(payload: bytes) -> bytes:
-    """Unpack zstd."""
+    """Decompresses zstd. Raises cramjam.DecompressionError, also if the limit is exceeded."""
     return _done(_into_buffer(cramjam.zstd.decompress_into, payload))
 
 
 def lz4_decode(payload: bytes) -> bytes:
-    """Unpack lz4 frames."""
+    """Decompresses lz4 frames. Raises cramjam.DecompressionError, also beyond the limit."""
     return _done(_into_buffer(cramjam.lz4.decompress_into, payload))
 
 
 def _into_buffer(decompress_into: Callable[[bytes, bytearray], int], payload: bytes) -> bytes:
-    """Unpack into a buffer of limited size. Data that do not fit or are broken raise an error."""
+    """Decompresses into a buffer of limited size; data that do not fit raise an error."""
     payload = bytes(payload)
     size = min(MAX_BATCH_BYTES, _FIRST_RATIO * len(payload) + 4_096)
     while True:
@@ -83,7 +87,12 @@ def _into_buffer(decompress_into: Callable[[bytes, bytearray], int], payload: by
 
 
 def snappy_decode(payload: bytes) -> bytes:
-    """Unpack snappy, in the framing of the Java client or raw; the length stands in front."""
+    """Decompresses snappy, raw or in the framing of the Java client.
+
+    Raises:
+        BatchTooLargeError: the result exceeds the limit.
+        ValueError: the framing is broken.
+    """
     payload = bytes(payload)
     if not payload.startswith(_XERIAL_HEADER):
         return _done(_snappy_block(payload, MAX_BATCH_BYTES))
@@ -107,7 +116,7 @@ def _snappy_block(payload: bytes, room: int) -> bytes:
 
 
 def install() -> None:
-    """Replace aiokafka's codecs by these. A second call changes nothing."""
+    """Replaces aiokafka's codecs with these. A second call changes nothing."""
     for module in (compiled, compiled_legacy):
         for decode in (gzip_decode, snappy_decode, lz4_decode, zstd_decode):
             if hasattr(module, decode.__name__):
@@ -115,7 +124,11 @@ def install() -> None:
 
 
 def unpack(codec: int, payload: bytes) -> bytes:
-    """Unpack with the codec of a batch's attributes. Raises ValueError for an unknown codec."""
+    """Decompresses with the codec number of a batch's attributes.
+
+    Raises:
+        ValueError: the codec is unknown. Other errors come from the codec.
+    """
     decoders = (bytes, gzip_decode, snappy_decode, lz4_decode, zstd_decode)
     if codec >= len(decoders):
         raise ValueError(f"unknown codec {codec}")

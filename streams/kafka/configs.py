@@ -1,6 +1,6 @@
 """Sets single settings of topics by IncrementalAlterConfigs (Kafka 2.3), which aiokafka lacks.
 
-Its own AlterConfigs replaces all settings of a topic: what it is not told goes back to the default.
+aiokafka's AlterConfigs replaces all settings of a topic, and resets those that are not named.
 """
 
 from collections.abc import Mapping
@@ -76,9 +76,10 @@ async def set_topic_configs(
     *,
     validate_only: bool = False,
 ) -> dict[str, str]:
-    """Set these settings, by topic, and no others; what the broker refuses, by topic, in its words.
+    """Sets settings (`changes`: values by setting, by topic), and leaves all others.
 
-    `validate_only`: the broker says what it would refuse, and changes nothing.
+    Returns, by topic, the broker's message for what it refuses. With `validate_only` the broker
+    checks the changes but does not make them.
     """
     if not changes:
         return {}

@@ -1,4 +1,4 @@
-"""The client that everything in Byline reads Kafka with."""
+"""The Kafka consumer that all parts of Byline use."""
 
 import asyncio
 import copy
@@ -14,9 +14,9 @@ CANCEL_SECONDS = 0.5
 
 
 class TolerantConsumer(AIOKafkaConsumer):  # type: ignore[misc]
-    """An aiokafka consumer that no record or batch can stop.
+    """An aiokafka consumer that goes on after a record or batch that it cannot read.
 
-    Read with `take`: `getmany` and `getone` of aiokafka end at a batch that they cannot read.
+    Read with `take`, because aiokafka's `getmany` and `getone` fail at such a batch.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -24,11 +24,10 @@ class TolerantConsumer(AIOKafkaConsumer):  # type: ignore[misc]
         super().__init__(*args, **kwargs)
 
     async def stop(self) -> None:
-        """Stop the consumer, also where aiokafka 0.14 would hang or raise CancelledError.
+        """Stops the consumer, also in cases in which aiokafka 0.14 hangs or raises CancelledError.
 
-        Its fetching task, cancelled while it waits for requests of an assignment that is over,
-        takes that for their end and goes on; a request that has not begun yet passes on that it
-        was cancelled.
+        aiokafka's fetch task may miss its cancellation, and a request that has not begun passes the
+        cancellation on. So its tasks are cancelled here until all have ended.
         """
         fetcher = self._fetcher
         tasks: set[asyncio.Task[Any]] = set()
@@ -43,16 +42,19 @@ class TolerantConsumer(AIOKafkaConsumer):  # type: ignore[misc]
         await super().stop()
 
     async def high_watermarks(self, partitions: Iterable[TopicPartition]) -> dict[Any, int]:
-        """Where the partitions end, open transactions included, whatever this client reads.
+        """Returns the high watermarks of partitions, also for a `read_committed` consumer.
 
-        `end_offsets` of a client that reads committed records gives where it can read to.
+        `end_offsets` of such a consumer returns the lower offset up to which it can read.
         """
-        # The fetcher goes on with its own isolation: only the copy asks otherwise.
+        # Only this copy of the fetcher uses the other isolation level.
         asking = copy.copy(self._fetcher)
         asking._isolation_level = READ_UNCOMMITTED
         found: dict[Any, int] = await asking.end_offsets(list(partitions), self._request_timeout_ms)
         return found
 
     async def take(self, timeout_seconds: float, max_records: int = 5_000) -> list[Stretch]:
-        """What has been fetched, of each partition about `max_records`; headers are kept."""
+        """Returns fetched records with their headers, about `max_records` of each partition.
+
+        Waits up to `timeout_seconds` for the first.
+        """
         return await read_stretches(self, lambda: None, max_records, timeout_seconds, True)

@@ -1,6 +1,7 @@
-"""Finds out what listens at an address: a Kafka with our protocol, another one, or none.
+"""Finds out what listens at an address: a Kafka with the configured protocol, or something else.
 
-Blocking sockets and no client library: what a TLS alert or a stray answer says is lost in one.
+It uses blocking sockets and no client library, because a client library hides TLS alerts and
+answers of other protocols.
 """
 
 import socket
@@ -10,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 STEP_SECONDS = 3.0
-"""For one connection, handshake or answer."""
+"""The time limit of one connection, handshake or answer."""
 MOST_BYTES = 1_000_000
 
 API_VERSIONS, SASL_HANDSHAKE = 18, 17
@@ -23,7 +24,7 @@ _WEB = b"HTTP/"
 _EXPIRED = frozenset({9, 10})
 _WRONG_HOST = frozenset({62, 64})
 _ISSUER_UNKNOWN = frozenset({2, 18, 19, 20, 21})
-"""OpenSSL's numbers of what is wrong with a certificate (X509_V_ERR_…)."""
+"""OpenSSL's numbers of certificate errors (X509_V_ERR_…), in three groups."""
 _OURS_REFUSED = ("CERTIFICATE", "UNKNOWN_CA", "ACCESS_DENIED")
 
 
@@ -36,7 +37,7 @@ class Silence(Exception):
 
 
 class _OtherTalk(Exception):
-    """The answer is not Kafka's. Keeps its first bytes."""
+    """The answer is not of Kafka's protocol; `first` holds its first bytes."""
 
     def __init__(self, first: bytes) -> None:
         super().__init__(first)
@@ -44,9 +45,13 @@ class _OtherTalk(Exception):
 
 
 def greet(host: str, port: int, context: ssl.SSLContext | None, logs_in: bool) -> None:
-    """Ask for the API versions: with TLS if a context is given, with or without a login.
+    """Asks for the API versions, to check that Kafka listens with the expected protocol.
 
-    Returns where a Kafka answers that expects just that; raises `GreetingFault` or `Silence`.
+    `context`: use TLS with it; None: no TLS. `logs_in`: the client will log in by SASL.
+
+    Raises:
+        GreetingFault: something else is expected there, with what a person must change.
+        Silence: nothing answers.
     """
     where = f"Kafka at {host}:{port}"
     try:
@@ -72,7 +77,11 @@ def greet(host: str, port: int, context: ssl.SSLContext | None, logs_in: bool) -
 
 @contextmanager
 def _connected(host: str, port: int) -> Iterator[socket.socket]:
-    """Open a connection. Raises `Silence` if that fails."""
+    """Opens a connection.
+
+    Raises:
+        Silence: that fails.
+    """
     try:
         found = socket.create_connection((host, port), STEP_SECONDS)
     except socket.gaierror as error:
@@ -87,7 +96,11 @@ def _connected(host: str, port: int) -> Iterator[socket.socket]:
 
 
 def _ask(talk: socket.socket, api: int, body: bytes = b"") -> bytes:
-    """Send a request in its first version. Returns the body of the response."""
+    """Sends a request in its first version. Returns the body of the response.
+
+    Raises:
+        _OtherTalk: the answer is not of Kafka's protocol.
+    """
     name = b"byline"
     head = struct.pack(f">hhih{len(name)}s", api, 0, 1, len(name), name)
     talk.sendall(struct.pack(">i", len(head) + len(body)) + head + body)
@@ -111,7 +124,11 @@ def _read(talk: socket.socket, count: int) -> bytes:
 
 
 def _refuse_if_login_is_wanted(talk: socket.socket, where: str, tls: bool) -> None:
-    """Raise a fault if the listener wants a login: it closes at the second request."""
+    """Checks that the listener does not require a login.
+
+    Raises:
+        GreetingFault: it does, with its login mechanisms.
+    """
     mechanism = b"PLAIN"
     try:
         answer = _ask(talk, SASL_HANDSHAKE, struct.pack(">h", len(mechanism)) + mechanism)
@@ -132,7 +149,7 @@ def _refuse_if_login_is_wanted(talk: socket.socket, where: str, tls: bool) -> No
 
 
 def _not_trusted(where: str, host: str, error: ssl.SSLCertVerificationError) -> str:
-    """What is wrong with the broker's certificate, and who has to do what."""
+    """Returns what is wrong with the broker's certificate, and what a person must do."""
     found = error.verify_message.rstrip(".")
     says = f"the certificate of {where} is not to be trusted: {found}"
     if error.verify_code in _EXPIRED:
@@ -172,7 +189,12 @@ def _judge_bytes(host: str, port: int, first: bytes) -> None:
 
 
 def _judge_end(host: str, port: int, context: ssl.SSLContext | None, error: BaseException) -> None:
-    """Judge a connection that was closed at once: does the listener expect the other protocol?"""
+    """Raises the error for a connection that was closed at once.
+
+    Raises:
+        GreetingFault: the listener expects TLS, or none, or is a web server.
+        Silence: the reason is unknown.
+    """
     if context is None and _talks_tls(host, port):
         raise GreetingFault(_with_tls(f"Kafka at {host}:{port}")) from error
     if context is not None and _talks_plain(host, port):

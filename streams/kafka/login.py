@@ -1,8 +1,8 @@
-"""Tells a login that a person has to fix from a broker that is away.
+"""Distinguishes a login that a person has to fix from a broker that is down.
 
-aiokafka says "unable to bootstrap" of a wrong password, a bad certificate, a port of something else
-and a broker that is down alike, some of them after half a minute. A few bytes of our own tell them
-apart within seconds; the login itself is then aiokafka's.
+aiokafka reports "unable to bootstrap" for a wrong password, a bad certificate, a port of another
+service and a broker that is down, partly after half a minute. Requests of our own distinguish them
+within seconds; aiokafka does the login itself.
 """
 
 import asyncio
@@ -23,14 +23,14 @@ from aiokafka.errors import (
 from streams.kafka.greeting import STEP_SECONDS, GreetingFault, Silence, greet
 
 LIMIT_SECONDS = 8.0
-"""For all servers together; whoever asks has ten seconds to say what is wrong."""
+"""The time limit for all servers together; commands must report a fault within ten seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class LoginAnswer:
     """The result of a login attempt. Without `fault` and `silence` it succeeded.
 
-    `fault`: what a person has to mend, in a sentence. `silence`: why nobody answers; waiting may
+    `fault`: what a person has to fix, in a sentence. `silence`: why no broker answers; waiting may
     help.
     """
 
@@ -39,7 +39,10 @@ class LoginAnswer:
 
 
 async def knock(arguments: Mapping[str, Any]) -> LoginAnswer:
-    """Try to log in at each server until one lets us in; `arguments` are of an aiokafka client."""
+    """Tries to log in at each server until one accepts. `arguments`: of an aiokafka client.
+
+    Returns success, or the most useful of the failures.
+    """
     first: LoginAnswer | None = None
     servers = arguments["bootstrap_servers"]
     try:

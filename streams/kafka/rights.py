@@ -1,8 +1,8 @@
-"""Finds all missing rights before they are needed, from what the brokers report.
+"""Finds missing rights before they are needed, by asking the brokers which operations they allow.
 
-A right to write that is missing shows at the first record, which may be weeks later; so brokers are
-asked what they would allow (KIP-430: Metadata 8, DescribeGroups 3). Of transactional ids they do
-not tell: those are tried when a partition is opened.
+Without this a missing right to write would show only at the first record, perhaps weeks later.
+Brokers report allowed operations of topics and groups (KIP-430: Metadata 8, DescribeGroups 3), but
+not of transactional ids; these are tried when a partition is opened.
 """
 
 from collections import defaultdict
@@ -28,13 +28,13 @@ RIGHTS_ERRORS = (
     TopicAuthorizationFailedError,
     TransactionalIdAuthorizationFailed,
 )
-"""What a broker answers to whom it does not allow something."""
+"""The errors for missing rights."""
 _KINDS = dict(zip(RIGHTS_ERRORS, ("cluster", "group", "topic", "transactional id"), strict=True))
 _SEVERAL = 3
 
 
 class _DescribeGroup(DescribeGroupsRequest_v3):  # type: ignore[misc]
-    # aiokafka reads the answer of this version as if it were of the one before.
+    # aiokafka decodes the response of this version with the schema of an older one.
     RESPONSE_TYPE = DescribeGroupsResponse_v3
 
 
@@ -49,9 +49,12 @@ class _Describe(Request[_DescribeGroup]):  # type: ignore[misc]
 
 
 async def group_operations(client: Any, group: str) -> int:
-    """What we may do with a group (an AIOKafkaAdminClient asks), for `allowed`.
+    """Returns the allowed operations of a group as a bit field, for `allowed`.
 
-    Raises KafkaError, among them GroupAuthorizationFailedError.
+    `client` is an AIOKafkaAdminClient.
+
+    Raises:
+        KafkaError: among others GroupAuthorizationFailedError.
     """
     node = await client.find_coordinator(group)
     try:
@@ -65,9 +68,10 @@ async def group_operations(client: Any, group: str) -> int:
 
 
 def missing_rights(view: View, wanted: Mapping[str, Collection[str]]) -> dict[str, list[str]]:
-    """By operation, the topics for which it is wanted and not allowed; `view` with operations.
+    """Returns, by operation, the topics for which it is wanted but not allowed.
 
-    Of a topic that we may not even see every operation is missing.
+    `wanted`: operations by topic. `view` must have been asked for with operations. If a topic may
+    not even be described, all its operations are missing.
     """
     missing: dict[str, list[str]] = defaultdict(list)
     for topic, operations in wanted.items():
@@ -81,7 +85,7 @@ def missing_rights(view: View, wanted: Mapping[str, Collection[str]]) -> dict[st
 
 
 def in_words(missing: Mapping[str, Collection[str]]) -> str:
-    """`no right to Read byline.controls; no right to Write byline.consents, byline.throttles`."""
+    """Describes missing rights: `no right to Read byline.controls; no right to Write …`."""
     return "; ".join(
         f"no right to {operation} {', '.join(sorted(names))}"
         for operation, names in missing.items()
@@ -89,7 +93,7 @@ def in_words(missing: Mapping[str, Collection[str]]) -> str:
 
 
 def refused_in_words(error: BaseException) -> str:
-    """What a broker's refusal was about: `no right to the topic byline.throttles`."""
+    """Describes one of `RIGHTS_ERRORS`: `no right to the topic byline.throttles`."""
     kind = next(word for known, word in _KINDS.items() if isinstance(error, known))
     about: set[str] = set()
     for argument in error.args:

@@ -1,9 +1,9 @@
-"""Takes fetched records out of aiokafka's fetcher, as whole stretches of offsets.
+"""Takes fetched records out of aiokafka's fetcher, as ranges of offsets without gaps (stretches).
 
-This stands in for `Fetcher.fetched_records` of aiokafka 0.14, which drops empty stretches (markers,
-compacted records), makes an 11-field object of every record, one by one, filters by a live set, and
-ends at the first batch that it cannot read. The classes it leans on are private: `check_aiokafka`
-holds the version, tests/engine hold the behaviour.
+This replaces `Fetcher.fetched_records` of aiokafka 0.14, which drops offsets without records
+(markers, compacted records), makes an object of 11 fields of every record, and fails at the first
+batch that it cannot read. It uses private classes: `check_aiokafka` checks the version, and
+tests/engine the behaviour.
 """
 
 import asyncio
@@ -34,7 +34,11 @@ logger = logging.getLogger(__name__)
 
 
 def check_aiokafka() -> None:
-    """Refuse another version of aiokafka than the tested one: private parts are used here."""
+    """Checks that aiokafka has the tested version, because private parts are used here.
+
+    Raises:
+        RuntimeError: it has another version.
+    """
     if aiokafka.__version__ != PINNED_AIOKAFKA:
         raise RuntimeError(
             f"aiokafka {PINNED_AIOKAFKA} is needed, {aiokafka.__version__} is installed"
@@ -42,9 +46,9 @@ def check_aiokafka() -> None:
 
 
 class KeptRecords:
-    """aiokafka's MemoryRecords beside the bytes that they are read from.
+    """aiokafka's MemoryRecords together with the fetched bytes.
 
-    Whoever cannot read a batch needs its bytes, and the compiled class does not give them away.
+    The bytes are needed to read a batch that aiokafka cannot, and the compiled class hides them.
     """
 
     __slots__ = ("has_next", "next_batch", "rest", "size_in_bytes", "stretch", "taken")
@@ -60,21 +64,21 @@ class KeptRecords:
 
     @property
     def more(self) -> bool:
-        """Whether anything is left."""
+        """Whether a batch, or a rest of one, is left."""
         return self.rest is not None or self.has_next()
 
 
 def install() -> None:
-    """Patch aiokafka to keep raw bytes and to unpack with limits. A second call changes nothing."""
+    """Patches aiokafka to keep raw bytes and to limit decompression. A second call does nothing."""
     check_aiokafka()
     codecs.install()
     aiokafka_fetcher.MemoryRecords = KeptRecords
 
 
 class Stretch(NamedTuple):
-    """The records of a topic partition in `[start, end)`, and its unreadable batches.
+    """The records of a topic partition with offsets in `[start, end)`, and its unreadable batches.
 
-    `size` is in bytes, unpacked, without what Python adds for each record.
+    `high_water`: the high watermark. `size`: decompressed bytes, without Python's overhead.
     """
 
     topic: str
@@ -99,10 +103,10 @@ class Taking:
         self._keep_headers = keep_headers
 
     def run(self) -> None:
-        """Take whole batches until there are `max_records`, large ones in pieces.
+        """Takes batches until there are `max_records` records; large batches in pieces.
 
-        `next_fetch_offset` moves behind what was taken, also over batches without a record to give:
-        markers, aborted ones, emptied by compaction, unreadable.
+        `next_fetch_offset` advances past all of them, also past batches without a usable record:
+        markers, aborted, compacted or unreadable ones.
         """
         pending, stretch = self._pending, self._pending._records
         while len(self.records) < self._max_records and stretch.more:
@@ -118,13 +122,13 @@ class Taking:
                 self._take(batch)
 
     def _take(self, batch: Any) -> None:
-        """Take a batch, or what is left of one."""
+        """Takes a batch or the rest of one; if it cannot be read, notes it as unreadable."""
         pending = self._pending
         start, pending._records.rest = pending.next_fetch_offset, None
         try:
             piece = self._read(batch)
         except Exception as error:
-            # Whatever it is: bytes that somebody sent must not end whoever reads them.
+            # Any error counts: bytes from a producer must not stop a consumer.
             self._refuse(batch, f"{type(error).__name__}: {error}")
             return
         records = piece.records
@@ -149,9 +153,13 @@ class Taking:
         return read_tolerant(raw_batch(self._pending._records.stretch, batch.base_offset), room)
 
     def _refuse_damaged(self, batch: Any) -> None:
-        """Raise an error if the checksum does not match: nothing in the batch can be trusted."""
+        """Notes a batch with a wrong checksum as unreadable.
+
+        Raises:
+            CorruptRecordException: the batch is a transaction marker.
+        """
         if batch.is_control_batch:
-            # Whether what a transaction wrote counts cannot be guessed.
+            # Without the marker it is unknown whether the transaction was committed.
             raise CorruptRecordException(
                 f"{self._pending._tp}: the marker at offset {batch.base_offset} has a wrong "
                 "checksum"
@@ -175,7 +183,7 @@ class Taking:
 
 
 def _passed_over(pending: Any, batch: Any) -> bool:
-    """Whether a batch holds nothing for us: a marker, or of a transaction that was aborted."""
+    """Whether to skip a batch: it is a marker, or belongs to an aborted transaction."""
     if pending._isolation_level == READ_COMMITTED and batch.producer_id is not None:
         pending._consume_aborted_up_to(batch.base_offset)
         aborted = pending._aborted_producers
@@ -192,11 +200,10 @@ def drain(
     max_records: int,
     keep_headers: bool = False,
 ) -> list[Stretch]:
-    """Take about `max_records` of each wanted partition (None: all) from the fetcher.
+    """Takes about `max_records` of each wanted partition (None: all) from the fetcher.
 
-    Runs on the consumer's loop. The position moves with what is taken, never without it: each piece
-    of the log between two positions is in exactly one stretch. Raises what the broker answered
-    instead of records.
+    It must run on the consumer's loop. The position advances only with what is taken, so each
+    offset is in exactly one stretch. Raises the error that the broker returned instead of records.
     """
     stretches: list[Stretch] = []
     buffered = fetcher._records
@@ -214,7 +221,7 @@ def drain(
         state = result._assignment.state_value(tp)
         pending = result._partition_records
         kept: KeptRecords = pending._records
-        # Its own way of unpacking is not used.
+        # aiokafka's own iterator is not used.
         pending._records_iterator = None
         start, size = state.position, 0
         if not kept.taken:
@@ -248,7 +255,7 @@ def _release(fetcher: Any, tp: Any) -> None:
 
 
 async def wait_for_records(fetcher: Any, timeout_seconds: float) -> None:
-    """Return when the fetcher has something new, or after `timeout_seconds`."""
+    """Waits until the fetcher has new records, at most `timeout_seconds`."""
     waiter = fetcher._create_fetch_waiter()
     done, _ = await asyncio.wait([waiter], timeout=timeout_seconds)
     if not done:
@@ -264,10 +271,13 @@ async def read_stretches(
     timeout_seconds: float,
     keep_headers: bool = False,
 ) -> list[Stretch]:
-    """`drain`, waiting up to `timeout_seconds` when there is nothing yet.
+    """Takes fetched records like `drain`, and waits up to `timeout_seconds` if there are none yet.
 
-    `wanted` is asked again after the wait: a seek may have put new queues in the place of the old
-    ones, and what is then drained for an old queue would be lost.
+    It calls `wanted` again after the wait, because a seek may have replaced the caller's queues
+    meanwhile, and records for an old queue would be lost.
+
+    Raises:
+        RuntimeError: aiokafka's fetch task has ended. Other errors come from the broker.
     """
     fetcher = consumer._fetcher
     if fetcher._fetch_task.done():

@@ -1,4 +1,4 @@
-"""Requests that aiokafka does not ship, or ships in older versions only, by what they are about.
+"""Kafka requests that aiokafka lacks, or has in older versions only; one module per subject.
 
 Fields as in https://kafka.apache.org/protocol.
 """

@@ -1,4 +1,4 @@
-"""A request that is made in one version only."""
+"""A Kafka request in one fixed version."""
 
 from typing import Any
 
@@ -7,7 +7,11 @@ from aiokafka.protocol.api import Request
 
 
 class Exact(Request[Any]):  # type: ignore[misc]
-    """A request in one version only. Raises IncompatibleBrokerVersion if a broker lacks it."""
+    """A request in one fixed version.
+
+    Raises:
+        IncompatibleBrokerVersion: when it is sent to a broker without this version.
+    """
 
     API_KEY = -1
 
@@ -15,11 +19,11 @@ class Exact(Request[Any]):  # type: ignore[misc]
         self.struct = struct
 
     def build(self, request_struct_class: Any) -> Any:
-        """Return the request: it is built already."""
+        """Returns the request, which is built already."""
         return self.struct
 
     def prepare(self, versions: dict[int, tuple[int, int]]) -> Any:
-        """The request in its wire form."""
+        """Returns the request if the broker has its version (`versions`: range by API key)."""
         lowest, highest = versions.get(self.struct.API_KEY, (0, -1))
         if not lowest <= self.struct.API_VERSION <= highest:
             raise IncompatibleBrokerVersion(

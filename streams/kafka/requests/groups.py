@@ -1,4 +1,4 @@
-"""Requests of consumer groups with instance ids, which aiokafka does not ship."""
+"""Requests about consumer groups with instance ids, which aiokafka lacks."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ _text = String("utf-8")
 
 
 class LeaveGroupResponse3(Response):  # type: ignore[misc]
-    """Who was let go."""
+    """The members that left, each with an error code."""
 
     API_KEY = 13
     API_VERSION = 3
@@ -21,7 +21,7 @@ class LeaveGroupResponse3(Response):  # type: ignore[misc]
 
 
 class LeaveGroupRequest3(RequestStruct):  # type: ignore[misc]
-    """Members that leave, by instance id."""
+    """Removes members from a group, by member id and instance id."""
 
     API_KEY = 13
     API_VERSION = 3
@@ -32,7 +32,7 @@ class LeaveGroupRequest3(RequestStruct):  # type: ignore[misc]
 
 
 class LeaveRequest(Request[LeaveGroupRequest3]):  # type: ignore[misc]
-    """Leave a group as a static member."""
+    """Asks to leave a group as a static member."""
 
     API_KEY = 13
 
@@ -77,7 +77,7 @@ class DescribeGroupsResponse4(Response):  # type: ignore[misc]
 
 
 class DescribeGroupsRequest4(RequestStruct):  # type: ignore[misc]
-    """Ask for the members of groups, with their instance ids."""
+    """Asks for the members of groups, with their instance ids."""
 
     API_KEY = 15
     API_VERSION = 4
@@ -86,7 +86,7 @@ class DescribeGroupsRequest4(RequestStruct):  # type: ignore[misc]
 
 
 class MembersRequest(Request[DescribeGroupsRequest4]):  # type: ignore[misc]
-    """Ask for the members of one group."""
+    """Asks for the members of one group."""
 
     API_KEY = 15
 

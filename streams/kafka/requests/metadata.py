@@ -1,8 +1,8 @@
 """Asks the cluster for its topics, with their ids and partition counts.
 
-aiokafka's own request is of version 5, which knows no topic ids: a topic that was deleted and made
-anew looks the same to it. Version 10 has them; brokers without it are asked as aiokafka does. No
-request of these makes a topic, whatever the broker is set to.
+aiokafka's own request has version 5, without topic ids, so it cannot notice that a topic was
+deleted and created again. Version 10 has them; brokers without it get version 5. No request here
+creates a topic, even if the broker allows automatic creation.
 """
 
 import base64
@@ -19,26 +19,26 @@ from aiokafka.protocol.types import Boolean, CompactArray, CompactString, Schema
 NO_ID = bytes(16)
 UNKNOWN_TOPIC = 3
 NO_RIGHT_TO_SEE = 29
-"""Kafka's numbers for a topic that is not there, and for one of which we may not even know that."""
+"""Kafka's error codes for a topic that does not exist, and for one that may not be described."""
 NOT_ASKED = -(2**31)
 OPERATIONS = {"Read": 3, "Write": 4, "Describe": 8, "DescribeConfigs": 10}
-"""Operations as `byline topics acl` names them, and Kafka's numbers for them."""
+"""By the names of `byline topics acl`, Kafka's numbers of operations."""
 
 
 def allowed(bits: int, operation: str) -> bool:
-    """Whether an operation is among those that a broker said are allowed.
+    """Whether an operation is in a broker's bit field of allowed operations.
 
-    One that does not say (it is older, or was not asked) has refused nothing.
+    It counts as allowed if the broker is too old to report them, or was not asked.
     """
     return bits == NOT_ASKED or bool(bits >> OPERATIONS[operation] & 1)
 
 
 @dataclass(frozen=True, slots=True)
 class TopicView:
-    """A topic as a broker knows it.
+    """A topic as a broker reports it.
 
-    `id` is empty where the broker gives none; `error` is Kafka's number, 0 for none. `operations`:
-    what we may do, for `allowed`.
+    `id` is empty if the broker has no topic ids. `error` is Kafka's error code, 0 for none.
+    `operations`: the allowed operations as a bit field, for `allowed`.
     """
 
     id: str
@@ -49,7 +49,7 @@ class TopicView:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """The answer of one broker at one moment."""
+    """One broker's answer about topics, by name."""
 
     cluster_id: str
     topics: Mapping[str, TopicView]
@@ -60,29 +60,29 @@ class Uuid(Boolean):  # type: ignore[misc]
 
     @classmethod
     def encode(cls, value: bytes) -> bytes:
-        """Encode the id: its bytes as they are."""
+        """Returns the bytes of the id unchanged."""
         return value
 
 
 class Content:
-    """Reads a flexible response step by step, without an object for each partition."""
+    """Reads a response of Kafka's flexible format, without an object for each partition."""
 
     def __init__(self, content: bytes) -> None:
         self._content = content
         self._at = 0
 
     def skip(self, count: int) -> None:
-        """Skip this number of bytes."""
+        """Skips this number of bytes."""
         self._at += count
 
     def number(self, layout: str) -> int:
-        """A number of fixed size, as `struct` writes it."""
+        """Reads a number of fixed size; `layout` is its format for `struct`."""
         (found,) = struct.unpack_from(layout, self._content, self._at)
         self._at += struct.calcsize(layout)
         return int(found)
 
     def length(self) -> int:
-        """An unsigned number of variable length."""
+        """Reads an unsigned varint."""
         value = shift = 0
         while True:
             byte = self._content[self._at]
@@ -93,28 +93,28 @@ class Content:
                 return value
 
     def take(self, count: int) -> bytes:
-        """Read this number of bytes."""
+        """Reads this number of bytes."""
         found = self._content[self._at : self._at + count]
         self._at += count
         return found
 
     def text(self) -> str:
-        """A compact string; empty for null."""
+        """Reads a compact string; empty for null."""
         return self.take(max(0, self.length() - 1)).decode()
 
     def skip_tags(self) -> None:
-        """Tagged fields, which newer brokers may add."""
+        """Skips tagged fields, which newer brokers may add."""
         for _ in range(self.length()):
             self.length()
             self.skip(self.length())
 
     def skip_numbers(self) -> None:
-        """An array of 32-bit numbers."""
+        """Skips a compact array of 32-bit numbers."""
         self.skip(4 * max(0, self.length() - 1))
 
 
 class MetadataResponse10(Response):  # type: ignore[misc]
-    """The answer of version 10, read as far as it is needed: `view`."""
+    """A response of version 10, of which only `view` is decoded."""
 
     API_KEY = 3
     API_VERSION = 10
@@ -123,7 +123,7 @@ class MetadataResponse10(Response):  # type: ignore[misc]
 
     @classmethod
     def decode(cls, data: BytesIO | bytes) -> "MetadataResponse10":
-        """Decode the body of the response."""
+        """Decodes the body of the response."""
         content = Content(data if isinstance(data, bytes) else data.read())
         content.skip(4)
         for _ in range(content.length() - 1):
@@ -176,7 +176,7 @@ class MetadataRequest10(RequestStruct):  # type: ignore[misc]
 
 
 class TopicsRequest(Request[MetadataRequest_v5 | MetadataRequest10]):  # type: ignore[misc]
-    """Asks for these topics, with their ids where the broker knows them."""
+    """Asks for these topics, with their ids if the broker has them."""
 
     API_KEY = 3
 
@@ -185,7 +185,7 @@ class TopicsRequest(Request[MetadataRequest_v5 | MetadataRequest10]):  # type: i
         self._with_operations = with_operations
 
     def build(self, request_struct_class: Any) -> Any:
-        """The request in the version that the broker speaks."""
+        """Returns the request in the version that the broker supports."""
         if request_struct_class is MetadataRequest10:
             no_tags: dict[int, bytes] = {}
             named = [(NO_ID, topic, no_tags) for topic in self._topics]
@@ -194,9 +194,10 @@ class TopicsRequest(Request[MetadataRequest_v5 | MetadataRequest10]):  # type: i
 
 
 async def view_topics(client: Any, topics: Sequence[str], *, with_operations: bool = False) -> View:
-    """Ask some broker (through an AIOKafkaClient), on demand also what we may do with each topic.
+    """Asks a random broker for topics. `client` is an AIOKafkaClient.
 
-    Raises KafkaError, OSError, TimeoutError.
+    `with_operations`: also ask which operations are allowed. Raises KafkaError, OSError,
+    TimeoutError.
     """
     answer = await client.send(client.get_random_node(), TopicsRequest(topics, with_operations))
     if isinstance(answer, MetadataResponse10):

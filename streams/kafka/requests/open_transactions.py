@@ -1,8 +1,8 @@
 """Finds producers with an open transaction in a partition (KIP-664).
 
-DescribeProducers names the producers that a partition's leader knows. Their transactional ids and
-when their transactions began are known to the coordinators: ListTransactions and
-DescribeTransactions, which show us only what we have the right to see. Kafka 3.0 has all three.
+DescribeProducers returns the producers that a partition's leader knows. The transaction
+coordinators know the transactional ids and when the transactions began; ListTransactions and
+DescribeTransactions return what the client has the right to see. Kafka 3.0 has all three.
 """
 
 from collections.abc import Iterable
@@ -28,7 +28,7 @@ _NO_TAGS: dict[int, bytes] = {}
 
 
 class DescribeProducersResponse0(Response):  # type: ignore[misc]
-    """The producers of partitions; `txn_start_offset` is -1 without an open transaction."""
+    """The producers of partitions. `txn_start_offset` is -1 without an open transaction."""
 
     API_KEY = 61
     API_VERSION = 0
@@ -67,7 +67,7 @@ class DescribeProducersResponse0(Response):  # type: ignore[misc]
 
 
 class DescribeProducersRequest0(RequestStruct):  # type: ignore[misc]
-    """Ask a leader for the producers of its partitions."""
+    """Asks a leader for the producers of its partitions."""
 
     FLEXIBLE_VERSION = True
     API_KEY = 61
@@ -85,7 +85,7 @@ class DescribeProducersRequest0(RequestStruct):  # type: ignore[misc]
 
 
 class DescribeTransactionsResponse0(Response):  # type: ignore[misc]
-    """What a coordinator knows of transactions."""
+    """The state of transactions, from their coordinator."""
 
     API_KEY = 65
     API_VERSION = 0
@@ -117,7 +117,7 @@ class DescribeTransactionsResponse0(Response):  # type: ignore[misc]
 
 
 class DescribeTransactionsRequest0(RequestStruct):  # type: ignore[misc]
-    """Ask a coordinator about transactional ids."""
+    """Asks a coordinator about transactional ids."""
 
     FLEXIBLE_VERSION = True
     API_KEY = 65
@@ -127,7 +127,7 @@ class DescribeTransactionsRequest0(RequestStruct):  # type: ignore[misc]
 
 
 class ListTransactionsResponse0(Response):  # type: ignore[misc]
-    """The transactional ids that a coordinator has."""
+    """The transactional ids of a coordinator."""
 
     API_KEY = 66
     API_VERSION = 0
@@ -149,7 +149,7 @@ class ListTransactionsResponse0(Response):  # type: ignore[misc]
 
 
 class ListTransactionsRequest0(RequestStruct):  # type: ignore[misc]
-    """Ask a broker for the transactional ids of producers."""
+    """Asks a broker, as coordinator, for the transactional ids of producers."""
 
     FLEXIBLE_VERSION = True
     API_KEY = 66
@@ -163,11 +163,12 @@ class ListTransactionsRequest0(RequestStruct):  # type: ignore[misc]
 
 
 class OpenTransaction(NamedTuple):
-    """A transaction that a producer has open in a partition; instants in milliseconds UTC.
+    """An open transaction of a producer in a partition; instants are milliseconds UTC.
 
-    `start_offset`: nothing from there on can be read by a `read_committed` reader. `written_at`:
-    its last record. The rest is None where no coordinator knows it or we may not see it: a
-    transaction without a coordinator ends never by itself.
+    `start_offset`: a `read_committed` consumer can read nothing from there on. `written_at`: the
+    time of its last record. `transactional_id`, `began_at` and `timeout_ms` are None if no
+    coordinator knows the transaction, which then never ends by itself, or if the client may not see
+    it.
     """
 
     topic: str
@@ -182,7 +183,9 @@ class OpenTransaction(NamedTuple):
     timeout_ms: int | None = None
 
     def open_seconds(self, now: int) -> float:
-        """How long it has been open, or at least open if its start is not known."""
+        """Returns how long it has been open at `now`; if its start is unknown, the time since its
+        last record.
+        """
         since = self.written_at if self.began_at is None else self.began_at
         return max(0, now - since) / 1000
 
@@ -190,10 +193,10 @@ class OpenTransaction(NamedTuple):
 async def open_transactions(
     client: Any, places: Iterable[tuple[str, int]]
 ) -> list[OpenTransaction]:
-    """The first open transaction in each of these partitions. Records behind it cannot be read.
+    """Returns the first open transaction in each of these partitions (`places`), if there is one.
 
-    `client` is an AIOKafkaClient. Raises KafkaError (a right that is missing, a partition without
-    leader, IncompatibleBrokerVersion before Kafka 3.0), OSError, TimeoutError.
+    `client` is an AIOKafkaClient. Raises KafkaError (a missing right, a partition without leader,
+    IncompatibleBrokerVersion before Kafka 3.0), OSError, TimeoutError.
     """
     found = []
     for node, topics in (await _by_leader(client, places)).items():
@@ -207,7 +210,7 @@ async def open_transactions(
 async def _by_leader(
     client: Any, places: Iterable[tuple[str, int]]
 ) -> dict[int, dict[str, list[int]]]:
-    """Group the partitions by their leading broker."""
+    """Groups partitions by the node id of their leader, then by topic."""
     leaders: dict[int, dict[str, list[int]]] = {}
     known = sorted(set(places))
     for topic in {topic for topic, _ in known}:
@@ -236,7 +239,7 @@ def _first(topic: str, described: Any) -> OpenTransaction | None:
 
 
 async def _named(client: Any, known: OpenTransaction) -> OpenTransaction:
-    """Add what the coordinators know of each transaction."""
+    """Adds what a coordinator knows of a transaction; without one, returns it unchanged."""
     listing = Exact(ListTransactionsRequest0([], [known.producer_id], _NO_TAGS))
     for broker in client.cluster.brokers():
         try:

@@ -1,8 +1,8 @@
-"""Asks the cluster what time it is, without writing anything (KIP-836).
+"""Asks the cluster for its time, without writing anything (KIP-836).
 
-No request of Kafka is made for it. But the leader of the metadata quorum, asked about its replicas,
-says of itself that it was caught up just now, by its own clock. Kafka 3.3 with KRaft; it takes
-Describe on the cluster.
+Kafka has no request for the time. But the leader of the metadata quorum reports for each replica
+when it was last caught up, and for itself that is its present time. It needs Kafka 3.3 with KRaft,
+and the right Describe on the cluster.
 """
 
 import time
@@ -33,7 +33,7 @@ _REPLICAS = CompactArray(
 
 
 class DescribeQuorumResponse1(Response):  # type: ignore[misc]
-    """The replicas of the metadata log, by partition of it (there is one)."""
+    """The replicas of the metadata log's partitions (there is one)."""
 
     API_KEY = 55
     API_VERSION = 1
@@ -64,7 +64,7 @@ class DescribeQuorumResponse1(Response):  # type: ignore[misc]
 
 
 class DescribeQuorumRequest1(RequestStruct):  # type: ignore[misc]
-    """Ask about partitions of the metadata log."""
+    """Asks about partitions of the metadata log."""
 
     FLEXIBLE_VERSION = True
     API_KEY = 55
@@ -84,17 +84,20 @@ class DescribeQuorumRequest1(RequestStruct):  # type: ignore[misc]
 
 
 class ClusterTime(NamedTuple):
-    """The cluster's clock (milliseconds UTC) at an instant within the last `took_ms`."""
+    """The cluster's time in milliseconds UTC, read at some instant in the last `took_ms`."""
 
     at_ms: int
     took_ms: int
 
 
 async def cluster_time(client: Any) -> ClusterTime | None:
-    """What the leader of the quorum says that it is; None where it does not say.
+    """Returns the time of the quorum's leader; None if it reports none.
 
-    `client` is an AIOKafkaClient. Raises KafkaError: IncompatibleBrokerVersion where the cluster
-    has no such request, ClusterAuthorizationFailedError without Describe on the cluster.
+    `client` is an AIOKafkaClient.
+
+    Raises:
+        KafkaError: IncompatibleBrokerVersion if the cluster lacks the request,
+            ClusterAuthorizationFailedError without the right Describe on the cluster.
     """
     no_tags: dict[int, bytes] = {}
     wanted = [("__cluster_metadata", [(0, no_tags)], no_tags)]

@@ -1,9 +1,9 @@
-"""Requests of transactions in their second version (KIP-890), which aiokafka does not ship.
+"""Requests of the second version of transactions (KIP-890), which aiokafka lacks.
 
-Each transaction has an epoch of its own: the answer to EndTxn 5 brings the next one. Partitions and
-the group join a transaction by being written to (Produce 12, TxnOffsetCommit 5), so that the two
-requests that announced them fall away. Whether a cluster has it agreed upon says ApiVersions 3,
-among the finalized features. Fields as in https://kafka.apache.org/protocol.
+Each transaction has its own producer epoch: the response to EndTxn 5 contains the next one. A write
+(Produce 12, TxnOffsetCommit 5) adds its partition or group to the transaction, so the two requests
+that did that before are not needed. ApiVersions 3 reports among the finalized features whether the
+cluster uses this version. Fields as in https://kafka.apache.org/protocol.
 """
 
 from io import BytesIO
@@ -47,7 +47,7 @@ class ApiVersionsResponse3(Response):  # type: ignore[misc]
     )
 
     def level(self, feature: str) -> int:
-        """The finalized level of a feature in the cluster; 0 if there is none."""
+        """Returns the finalized level of a feature in the cluster; 0 if there is none."""
         raw = self.tags.get(FINALIZED_FEATURES_TAG)
         if raw is None:
             return 0
@@ -64,7 +64,7 @@ class ApiVersionsRequest3(RequestStruct):  # type: ignore[misc]
     SCHEMA = Schema(("software", _TEXT), ("version", _TEXT), ("tags", TaggedFields))
 
     def parse_response_header(self, read_buffer: Any) -> Any:
-        """Parse the first version of the header: every broker sends it, whatever its version."""
+        """Parses the header in its first version, which all brokers use for this response."""
         return ResponseHeader_v0.decode(read_buffer)
 
 
@@ -151,7 +151,7 @@ class TxnOffsetCommitResponse5(Response):  # type: ignore[misc]
 
     @property
     def errors(self) -> list[tuple[str, list[tuple[int, int]]]]:
-        """The errors in the form of the first version."""
+        """Error codes by topic and partition, in the format of the first version."""
         return [(topic, [each[:2] for each in found]) for topic, found, _ in self.topics]
 
 
@@ -216,10 +216,10 @@ class EndTxnRequest5(RequestStruct):  # type: ignore[misc]
 
 
 class Produce(ProduceRequest):  # type: ignore[misc]
-    """A subclass of aiokafka's request: aiokafka checks the class to expect a response."""
+    """Produce 12. It subclasses aiokafka's request, because aiokafka checks for that class."""
 
     def prepare(self, versions: dict[int, tuple[int, int]]) -> Any:
-        """The request in its wire form."""
+        """Returns the request; raises IncompatibleBrokerVersion if the broker lacks version 12."""
         topics: list[Any] = [
             (topic, [(partition, messages, {}) for partition, messages in partitions], {})
             for topic, partitions in self._topics
@@ -230,5 +230,5 @@ class Produce(ProduceRequest):  # type: ignore[misc]
 
 
 def ask_versions() -> Exact:
-    """ApiVersions 3. Some brokers refuse a name and a version that are empty."""
+    """Makes an ApiVersions 3 request. Some brokers refuse an empty client name or version."""
     return Exact(ApiVersionsRequest3("byline", "1", {}))
