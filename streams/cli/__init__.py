@@ -1,8 +1,8 @@
-"""`byline …`: parses, calls, prints. Each module here is a group of commands, none decides.
+"""The command line `byline …`: each module parses the options of commands, calls, and prints.
 
 Exit codes: 0 done · 1 the answer is no (a check failed, a line was refused) · 2 wrong use or
-configuration · 70 the worker gave up and wants to be restarted, or a bug of ours · 130 Ctrl-C ·
-141 nobody reads the output any more.
+configuration · 70 the worker gave up and wants to be restarted, or a bug in Byline · 130 Ctrl-C ·
+141 the reader of the output (a pipe) has ended.
 """
 
 import logging
@@ -33,11 +33,11 @@ OURS_TO_EXPLAIN = (
     LocalKafkaError,
     StopWorker,
 )
-"""Errors whose message is for the operator: said without a traceback."""
+"""Errors whose message is for the operator: it is printed without a traceback."""
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run one command and exit. `--settings FILE` may stand anywhere."""
+    """Runs one command and exits the process. `--settings FILE` may stand anywhere."""
     words = _settings_first(list(sys.argv[1:] if arguments is None else arguments))
     with guarded_standard_streams():
         try:
@@ -54,9 +54,9 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _program(words: list[str]) -> typer.Typer:
-    """The program with the command that is asked for; with all where that is none of ours.
+    """Returns the program with the command that is called; with all if there is no such command.
 
-    Whatever a worker says is a log line of its format, also what is wrong with its settings.
+    For a worker it configures logging first, so that errors of its settings are log lines too.
     """
     file = Path(words[1]) if words[:1] == ["--settings"] and len(words) > 1 else None
     if words[:1] == ["--settings"]:

@@ -1,4 +1,4 @@
-"""`byline audit`: the invariants, and the chain of the decision log, from the topics alone."""
+"""`byline audit`: checks the invariants and the decision log's hash chain from the topics alone."""
 
 import asyncio
 import signal
@@ -21,7 +21,7 @@ from streams.operate.errors import UsageError
 from streams.settings import Settings
 
 SHOWN = 200
-"""Rows of the table; --json has all."""
+"""How many rows the printed table has; --json has all."""
 
 
 def register(app: typer.Typer) -> None:
@@ -62,7 +62,7 @@ def audit(
 ) -> None:
     """Check from the topics alone that nobody was restricted by mistake: exit 1 on a breach.
 
-    Knows none of the core's code. Reads committed records only, writes nothing.
+    It shares no code with the core, reads committed records only, and writes nothing.
     """
     chosen = settings()
     if require_approvals:

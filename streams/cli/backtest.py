@@ -1,4 +1,4 @@
-"""`byline backtest`: what a policy would have done to history, and what changes under another."""
+"""`byline backtest`: runs policies over recorded history, and compares two of them."""
 
 import time
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ from streams.policies import load_policy
 
 STOPPED = 130
 SHOWN = 20
-"""Changes and accounts that the terminal shows; the files have all."""
+"""How many changes and accounts the terminal shows; the files have all."""
 
 
 def register(app: typer.Typer) -> None:
@@ -93,12 +93,13 @@ def backtest(
     as_csv: AsCsv = None,
     as_html: AsHtml = None,
 ) -> None:
-    """What policies would have done to history: the worker's own core under a simulated clock.
+    """Say what policies would have done to recorded history.
 
-    Line one is what the data can carry. With --against only what changes is said, each with its
-    first reason and instant. Nothing is sent anywhere. Needs the extra backtest.
+    It runs the workers' core under a simulated clock. The first line says what the data contain,
+    and with which gaps. --against prints only the accounts for which the two policies differ, each
+    with the first difference. Nothing is sent anywhere. Needs the extra backtest.
 
-    byline backtest cache list | clear: what is recorded of Kafka's topics, and removing it.
+    byline backtest cache list | clear: list or delete what was recorded of Kafka's topics.
     """
     if policies[0] == Path(CACHE):
         say_cache([str(it) for it in policies[1:]])
@@ -139,7 +140,7 @@ def backtest(
 
 
 def _led(asked: Asked) -> Backtest:
-    """What came of it; exit 130 if somebody stops it."""
+    """Runs the backtest; exits with 130 on Ctrl-C."""
     try:
         with interruptible() as check, progress() as show:
 
@@ -161,7 +162,7 @@ def _is_model(answers: str) -> bool:
 
 
 def _named(policies: list[Path], against: Path | None) -> list[tuple[str, Policy]]:
-    """The policies by names that tell them apart. Raises UsageError and PolicyFaults."""
+    """Loads the policies, each with a unique name. Raises UsageError and PolicyFaults."""
     if against is not None and len(policies) != 1:
         raise UsageError("--against compares one policy with another: name one before it")
     paths = [*policies, *([] if against is None else [against])]
@@ -238,7 +239,7 @@ def _changes(console: Console, found: Backtest, changed: list[Change]) -> None:
 def _table(
     console: Console, title: str, headings: tuple[str, ...], rows: Sequence[tuple[str, ...]]
 ) -> None:
-    """A table that folds its cells where the terminal is narrow, and loses nothing."""
+    """Prints a table; on a narrow terminal its cells are folded and not cut."""
     table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
     for heading in headings:
         table.add_column(heading, overflow="fold")

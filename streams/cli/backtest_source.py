@@ -1,4 +1,4 @@
-"""Where a backtest's rows come from beside files: Kafka's topics through a cache; and progress."""
+"""Records Kafka's topics into a cache for a backtest; progress bar and Ctrl-C of long commands."""
 
 import asyncio
 import signal
@@ -22,25 +22,25 @@ from streams.operate.errors import UsageError
 
 KAFKA, CACHE = "kafka", "cache"
 FOLDER = "backtest"
-"""In DATA_DIR: where a run keeps what it makes on the way, and the cache."""
+"""The folder in DATA_DIR for the temporary files of backtests and for their cache."""
 
 
 def work_folder() -> Path:
-    """The folder of backtests in DATA_DIR."""
+    """Returns the folder of backtests in DATA_DIR."""
     return settings(without_policies=True).data_dir / FOLDER
 
 
 def cache_of_settings() -> Cache:
-    """The cache in DATA_DIR, without what is too old to be kept."""
+    """Returns the cache in DATA_DIR, after deleting what is too old."""
     cache = Cache(work_folder() / CACHE)
     cache.expire(time.time())
     return cache
 
 
 def from_kafka(asked: Asked, tell: Tell) -> Asked:
-    """Records the topics that are asked for, and names the files instead.
+    """Records the Kafka topics that a backtest asks for; returns the question with files instead.
 
-    Raises KafkaAbsentError, NoRightError, UsageError.
+    `tell` is called with the progress. Raises KafkaAbsentError, NoRightError, UsageError.
     """
     cache = cache_of_settings()
     wanted: list[InputName] = []
@@ -73,7 +73,7 @@ async def _record(wanted: list[InputName], cache: Cache, tell: Tell) -> dict[str
 
 
 def say_cache(words: list[str]) -> None:
-    """`byline backtest cache list` and `clear`. Raises UsageError for anything else."""
+    """Runs `byline backtest cache list` or `clear`. Raises UsageError for other words."""
     cache = cache_of_settings()
     if words == ["clear"]:
         echo(f"{cache.clear()} topics removed from the cache")
@@ -101,9 +101,10 @@ def _number(one: tuple[str, int]) -> int:
 
 @contextmanager
 def interruptible() -> Iterator[Callable[[], None]]:
-    """Whatever a Ctrl-C becomes below (DuckDB and Arrow make errors of it), it is one here.
+    """Raises KeyboardInterrupt for a Ctrl-C in its block, even if a library turns it into an error.
 
-    Yields what raises it again where it was swallowed, as while a library is loaded.
+    DuckDB and Arrow do that, and a Ctrl-C while a library is loaded may be lost. So it yields a
+    function to call now and then, which raises KeyboardInterrupt if Ctrl-C was pressed.
     """
     pressed: list[int] = []
 
@@ -128,7 +129,10 @@ def interruptible() -> Iterator[Callable[[], None]]:
 
 @contextmanager
 def progress() -> Iterator[Tell]:
-    """Rate and remaining time, on a terminal alone; nothing for a file or a pipe."""
+    """Shows progress, rate and remaining time on a terminal; nothing in a file or a pipe.
+
+    Yields a function that takes what is being done, how much is done, and how much there is.
+    """
     console = Console(stderr=True)
     if not console.is_terminal:
         yield lambda what, done, total: None

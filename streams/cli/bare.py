@@ -1,4 +1,4 @@
-"""The program before it has commands: its name, its help, the settings that all of them take."""
+"""The program without its commands: name, help, and the options that all commands share."""
 
 from importlib.metadata import version
 from pathlib import Path
@@ -10,7 +10,7 @@ from streams.cli.output import remember_settings_file
 
 
 def bare_program() -> typer.Typer:
-    """A program to add commands to."""
+    """Returns a program to which commands are added."""
     app = typer.Typer(
         name="byline",
         help="Front-end real-name display rules as a stream: invitations, consents and throttles.",
@@ -23,9 +23,9 @@ def bare_program() -> typer.Typer:
 
 
 def renamed(**present: str) -> dict[str, Any]:
-    """Settings of a command that accepts former spellings of options without showing them.
+    """Returns the settings of a command that also accepts former names of options, unlisted.
 
-    `present`: by the spelling of before, with underscores, the option of today without its dashes.
+    `present`: former name (with underscores) → present name (with dashes, without the leading two).
     """
     names = {old.replace("_", "-"): new for old, new in present.items()}
     return {"token_normalize_func": lambda option: names.get(option, option)}

@@ -1,4 +1,4 @@
-"""`byline audit --chain|--head|--against`: the hash chain of the decision log, and its anchor."""
+"""`byline audit --chain|--head|--against`: verifies the decision log's hash chain and anchors."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -28,13 +28,17 @@ from streams.operate.errors import UsageError
 from streams.settings import Settings
 
 SHOWN = 200
-"""Rows of the table; --json has all."""
+"""How many rows the printed table has; --json has all."""
 
 
 def verify_chain(
     chosen: Settings, from_record: int, head: bool, against: Path | None, as_json: bool
 ) -> NoReturn:
-    """Verify the chain and print the result, and the head on request. Exit 1 for a break."""
+    """Verifies the hash chain, prints the result, and exits: 1 if something is wrong, else 0.
+
+    `head`: print the last hashes too. `against`: a file with an anchor that must be in the log.
+    Raises UsageError.
+    """
     anchored = [] if against is None else _anchor(against)
 
     async def run() -> Verified:
@@ -102,7 +106,7 @@ def _print(done: Verified, lacking: list[Missed], heads: list[Head] | None) -> N
 
 @asynccontextmanager
 async def audited(chosen: Settings) -> AsyncIterator[TolerantConsumer]:
-    """A client for the auditor. Raises UsageError if a topic is missing."""
+    """Yields a consumer for the auditor. Raises UsageError if a topic is missing."""
     try:
         async with consumer(chosen) as client:
             yield client

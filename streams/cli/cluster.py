@@ -1,4 +1,8 @@
-"""`byline cluster check|accept|reroute|rebuild|retire`: the way out of what a worker refuses."""
+"""`byline cluster …`: mends what a worker refuses to start on.
+
+check, accept, reroute, rebuild and retire deal with topics that were recreated, got more partitions
+or lost their records.
+"""
 
 import asyncio
 from collections import defaultdict
@@ -25,7 +29,7 @@ Yes = Annotated[bool, typer.Option("--yes", help="Do it; without, only say what 
 
 @app.command()
 def check(as_json: AsJson = False) -> None:
-    """Whether the state and the topics belong together: exit 1 and each difference if not."""
+    """Check whether the state was built from these topics: exit 1 and each difference if not."""
     found = asyncio.run(upkeep.check(settings()))
     if as_json:
         echo_json({"ok": not found, "differences": [asdict(finding) for finding in found]})
@@ -52,10 +56,10 @@ def accept(
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Accept topics that were made anew, restored or moved, by their new ids.
+    """Accept topics that were recreated, restored or moved, by their new ids.
 
-    Stop the workers first. It is written into the state of each partition, once; the next start
-    finds it there. Accepting a topic says that what was in the old one and unread is lost.
+    Stop the workers first. The new ids are written into the state of each partition, once, and the
+    next start uses them. Unread records of the old topic are given up.
     """
     wanted = dict(_pair(word) for word in topics)
     changes = asyncio.run(upkeep.accept(settings(), wanted, read, yes=yes))
@@ -95,8 +99,8 @@ def _rows(changes: list[AcceptedChange]) -> list[tuple[object, ...]]:
 def reroute(yes: Yes = False, as_json: AsJson = False) -> None:
     """Move records out of partitions that no worker reads, to the partitions of their keys.
 
-    For topics that got more partitions than BYLINE_PARTITIONS. Workers may run meanwhile; each
-    record is moved once. Exit 1 when something is left to be moved.
+    Use it if topics got more partitions than BYLINE_PARTITIONS. Workers may run meanwhile; each
+    record is moved once. Exit 1 if records are left to be moved.
     """
     chosen = settings()
     found = asyncio.run(strays.strays(chosen))
@@ -126,12 +130,12 @@ def rebuild(
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Make the state anew where the changelogs have lost it: exit 1 when some cannot be had.
+    """Rebuild the state if the changelogs have lost it: exit 1 if that is not possible.
 
-    Stop the workers first. Of each partition it takes a worker's disk, if that ends where the
-    decision log ends, else it replays the log over the inputs; either is proven by the log's
-    hashes. With --yes both changelogs are deleted, made anew and filled. The state of a partition
-    is held in memory, as a worker holds it.
+    Stop the workers first. For each partition it uses a worker's disk, if that is as new as the end
+    of the decision log; else it replays the log with the inputs. The log's hashes prove either.
+    With --yes both changelogs are deleted, created and filled. The state of one partition must fit
+    in memory, as in a worker.
     """
     chosen = settings()
     done = asyncio.run(rebuilding.rebuild(chosen, disk or [chosen.data_dir], yes=yes))
@@ -178,10 +182,10 @@ def retire(
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """End another application id on these topics for good: deletes its changelogs, its state.
+    """End another application id on these topics for good: delete its changelogs, its state.
 
-    Only one application id works on a prefix. Retire the one whose state is of no use; the one that
-    goes on sends nothing a second time only if the events out there are its own.
+    Only one application id may work on a prefix. Retire the one whose state is of no use. The one
+    that remains avoids sending events again only if it sent the present events itself.
     """
     done = asyncio.run(upkeep.retire(settings(), application_id, yes=yes))
     if as_json:

@@ -1,4 +1,4 @@
-"""`byline control …`: an operator's word on one account, on many, and the way back."""
+"""`byline control …`: sends an operator's controls on one or many accounts, and undoes bulks."""
 
 import asyncio
 import time
@@ -50,7 +50,7 @@ BulkId = Annotated[str | None, typer.Option(help="Default: derived from what is 
 
 LOOK_SECONDS = 60.0
 ENDS_SECONDS = 5.0
-"""For looking up the accounts once the word was sent."""
+"""How long to ask for the changelog's end before sending; LOOK_SECONDS: for the state after it."""
 
 HELP = {
     Command.HOLD: "Defer everything adverse, until unhold or --expires-at.",
@@ -120,7 +120,7 @@ def bulk(
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Say the same of many accounts. Without --yes it only counts: nothing is sent."""
+    """Send the same control for many accounts. Without --yes only count, and send nothing."""
     order = BulkOrder(
         command, actor, reason, _now(), expires_at, until, approved_by, appeal_id=appeal_id
     )
@@ -136,7 +136,7 @@ def bulk(
 
 
 def _at_lines(sent: Sent, file: Path, lines: list[int]) -> Sent:
-    """The same, with refusals at the lines of the file instead of the numbers of accounts."""
+    """Returns the result with the line numbers of the file instead of the accounts' numbers."""
     found = (replace(it, file=name_of(file), line=lines[it.line - 1]) for it in sent.refused)
     return replace(sent, refused=tuple(found))
 
@@ -151,7 +151,7 @@ def undo(
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Take a bulk back where that is possible (hold → unhold); say what cannot be. Needs --yes."""
+    """Undo a bulk of holds by unholds; list accounts where that is impossible. Needs --yes."""
     chosen, now = settings(without_policies=True), _now()
     way = asyncio.run(_way_back(chosen, bulk_id, now))
     if not as_json:
@@ -189,7 +189,7 @@ def _send(chosen: Settings, order: BulkOrder, accounts: list[str], dry_run: bool
 
 
 def _refuse_pointless(order: BulkOrder) -> None:
-    """Exit 1 and send nothing if a time makes the command useless for every account."""
+    """Exits with 1 if a time makes the command useless for every account. Raises UsageError."""
     order.check()
     try:
         why = pointless(order, order.issued_at)
@@ -201,7 +201,7 @@ def _refuse_pointless(order: BulkOrder) -> None:
 
 
 def _ends_before(chosen: Settings) -> Ends | str:
-    """The end of the changelog before the command is sent, or why it is not known."""
+    """Returns the changelog's ends before the control is sent, or why they are not known."""
 
     async def ask() -> Ends:
         async with consumer(chosen) as client, asyncio.timeout(ENDS_SECONDS):
@@ -216,7 +216,10 @@ def _ends_before(chosen: Settings) -> Ends | str:
 def _looked_up(
     chosen: Settings, sent: Sent, order: BulkOrder, accounts: list[str], ends: Ends | str
 ) -> Effect | str | None:
-    """What stood against an effect, looked up when the word is on its way; or why nobody knows."""
+    """Looks up, after sending, whether the control can have an effect.
+
+    Returns it, or why it is not known; None if nothing was sent. `ends`: from `_ends_before`.
+    """
     if sent.refused:
         return None
     if isinstance(ends, str):
@@ -241,11 +244,10 @@ def _report(
     place: str = "account no.",
     **more: Any,
 ) -> None:
-    """Print what was sent or would be sent. If one account is refused none is sent: exit 1.
+    """Prints what was sent, or would be; exits with 1 if a control was refused or has no effect.
 
-    `place`: what the number of a refusal counts.
-
-    Exit 1 as well where it is known that it can have no effect.
+    If one account is refused, none is sent. `found`: from `_looked_up`. `place`: what the number of
+    a refusal counts. `more`: further fields of the JSON.
     """
     for warning in filter(None, [sent.warning, found if isinstance(found, str) else None]):
         echo_error(warning)

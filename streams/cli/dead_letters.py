@@ -1,4 +1,7 @@
-"""`byline dead-letters …`: what was refused, and its way back."""
+"""`byline dead-letters …`: lists refused records, sends them again, or dismisses them.
+
+A dead letter is settled once a person has redriven (sent again) or dismissed its record.
+"""
 
 import asyncio
 import shlex
@@ -27,7 +30,7 @@ from streams.operate.errors import UsageError
 from streams.settings import Settings
 
 SHOWN = 100
-"""Rows of a table; --json has all."""
+"""How many rows the printed table has; --json has all."""
 
 app = typer.Typer(help="What was refused, and its way back.", no_args_is_help=True)
 
@@ -51,9 +54,9 @@ def show_list(
     kafka: FromKafka = False,
     as_json: AsJson = False,
 ) -> None:
-    """The dead letters that nobody has seen to: counted by reason, then the newest.
+    """List the dead letters that nobody has settled: counts by reason, then the newest ones.
 
-    From the index where there is one, else from Kafka.
+    They are read from the index if there is one, else from Kafka.
     """
     wanted = _filter(platform, topic, refused_for, start, end)
     chosen = settings(without_policies=True)
@@ -101,7 +104,7 @@ def _read_letters(chosen: Settings, wanted: Filter, settled: bool) -> list[dict[
 
 @app.command()
 def show(record: Annotated[str, typer.Argument(metavar="RECORD")], as_json: AsJson = False) -> None:
-    """One refused record, fetched from where it lies; all but known fields is masked."""
+    """Show one refused record, fetched from its topic; all but known fields is masked."""
     origin = origin_of(record)
     chosen = settings(without_policies=True)
 
@@ -148,9 +151,10 @@ def redrive(
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Send refused records again, mended or after the fix. Without --yes it only says so.
+    """Send refused records again, as they are or mended by --through. Without --yes only count.
 
-    What would be refused again stays. Each record is sent once, however often this is killed.
+    A record that would be refused again is not sent. Each is sent once, however often this is
+    killed.
     """
     wanted = _meant(records, every, _filter(platform, topic, refused_for, start, end))
     command = tuple(shlex.split(through or ""))
@@ -172,7 +176,7 @@ def dismiss(
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Say that a person has looked at refused records and nothing is to be sent."""
+    """Record that a person has looked at refused records and that they need not be sent."""
     wanted = _meant(records, every, _filter(platform, topic, refused_for, start, end))
     order = settle.Order(actor, reason, wanted, now_ms())
     _settle(settle.dismiss, order, "dismissed", yes, as_json)
@@ -188,7 +192,7 @@ def _settle(work: Work, order: settle.Order, what: str, yes: bool, as_json: bool
         if not yes:
             async with consumer(chosen) as client:
                 return await work(client, chosen, order, None)
-        # The producer first: what is read after its start is final.
+        # The producer starts first: it fences off an earlier one, so what is read then is final.
         async with redrive_producer(chosen) as producer, consumer(chosen) as client:
             return await work(client, chosen, order, producer)
 

@@ -1,4 +1,4 @@
-"""`byline doctor`: everything that an engineer would look at, in one table."""
+"""`byline doctor`: checks everything that an engineer would check, and prints one table."""
 
 from typing import Annotated
 
@@ -28,10 +28,10 @@ def doctor(
     ] = LIMIT_SECONDS,
     as_json: AsJson = False,
 ) -> None:
-    """Look at settings, libraries, policies, disk, limits, Kafka, rights, topics, clock and more.
+    """Check settings, libraries, policies, disk, limits, Kafka, rights, topics, clock and more.
 
-    Exit 0 when all is well, 1 with what is not and what to do, 2 when the settings themselves are
-    refused. Each look is made by itself: one that fails hides no other. Nothing is changed.
+    Exit 0: all is well; 1: something is not, and the table says what to do; 2: the settings are
+    refused. A check that fails does not stop the others. Nothing is changed.
     """
     chosen = settings(without_policies=True)
     seen = Doctor(

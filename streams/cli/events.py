@@ -1,4 +1,4 @@
-"""`byline events`: what went out, from the index where there is one, else from the topics."""
+"""`byline events`: prints the published events, from the index or from Kafka."""
 
 import asyncio
 import json
@@ -50,11 +50,11 @@ def events(
         bool, typer.Option("--json", help="Print a JSON object a line for a program to read.")
     ] = False,
 ) -> None:
-    """The events that went out, live and shadow: from the index if there is one, else from Kafka.
+    """Print the published events, live and shadow, from the index if there is one, else from Kafka.
 
-    Printed as they are read, so that | head ends it. Of one account they come in their order, of
-    several by time; from Kafka, in the order of each partition. --follow begins at --from, else
-    now, and needs no index.
+    They are printed as they are read, so `| head` ends it. Events of one account are in their
+    order, of several by time; from Kafka, each topic partition is in order. --follow begins at
+    --from, else now, and needs no index.
     """
     if account is not None and ":" not in account:
         raise UsageError(f"--account is PLATFORM:ACCOUNT (an id is {ACCOUNT_ID_PATTERN})")

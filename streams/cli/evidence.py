@@ -1,4 +1,4 @@
-"""`byline evidence`: a file for an auditor."""
+"""`byline evidence`: writes a file of proofs for an auditor."""
 
 import asyncio
 import hashlib
@@ -39,11 +39,11 @@ def evidence(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """A file for an auditor: policies in force and who approved them, counts, proofs.
+    """Write a file for an auditor: policies in force and who approved them, counts, proofs.
 
-    From the topics alone: the chain of the log verified from … to …, the invariants held to the
-    period, and samples, drawn by the chain's head, that the core decides anew. Beside FILE stand
-    FILE.sha256 and, with --key, FILE.sig. Exit 1 when something does not hold; FILE says what.
+    It reads only the topics. It verifies the hash chain of the decision log, checks the invariants
+    in the period, and lets the core decide samples again; the chain's head selects them. It also
+    writes FILE.sha256 and, with --key, FILE.sig. Exit 1 if something is wrong; FILE says what.
     """
     chosen, now = settings(without_policies=True), now_ms()
     asked = Asked(
@@ -56,7 +56,7 @@ def evidence(
     if taken:
         raise UsageError(f"{taken[0]} is there already: evidence is never written over")
     if key is not None:
-        sign(b"", key)  # What is wrong with the key is said before the topics are read.
+        sign(b"", key)  # A wrong key is reported before the topics are read, which takes long.
     try:
         found = asyncio.run(gather(chosen, asked))
     except MissingTopicsError as error:

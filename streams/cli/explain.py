@@ -1,4 +1,4 @@
-"""`byline explain`: everything that there is to say of one account."""
+"""`byline explain`: explains the state of one account."""
 
 import asyncio
 import re
@@ -41,10 +41,10 @@ def explain_account(
     kafka: FromKafka = False,
     as_json: AsJson = False,
 ) -> None:
-    """Why an account is where it is: what holds, what it waits for, who ends that, what happened.
+    """Explain an account: its state, what it waits for, who can end that, and what happened.
 
-    From the index where there is one, else from Kafka. Each sentence names the records that show
-    it: topic, partition, offset.
+    It reads the index if there is one, else Kafka. Each sentence names the records that prove it:
+    topic, partition, offset.
     """
     if re.fullmatch(_ACCOUNT, account) is None:
         raise UsageError(f"{account} is no account: write platform:account_id, as in weibo:a1")
@@ -68,7 +68,7 @@ def _material(chosen: Settings, account: str, kafka: bool) -> Material:
 
 
 class _Progress:
-    """Says now and then how far reading has come."""
+    """Prints every few seconds how far reading has come."""
 
     def __init__(self) -> None:
         self._told = time.monotonic()

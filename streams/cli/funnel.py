@@ -1,4 +1,4 @@
-"""`byline funnel`: how many, by step."""
+"""`byline funnel`: prints how many accounts took each step, from eligible to released."""
 
 from typing import Annotated
 
@@ -15,7 +15,7 @@ from streams.index.funnel import SPANS, STEPS, Asked, By, Line, funnel, sums
 from streams.policies.scalars import format_duration
 
 MOST_ACROSS = 8
-"""So many groups stand beside each other; more stand below each other."""
+"""Up to so many groups are printed as columns; more are printed as rows."""
 
 
 def register(app: typer.Typer) -> None:
@@ -31,9 +31,10 @@ def show(
     shadow: Annotated[bool, typer.Option("--shadow", help="Of shadow lives.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Eligible, invited, delivered, answered, restricted, released: counted when it happened.
+    """Count accounts by step: eligible, invited, delivered, answered, restricted, released.
 
-    Needs the index. Days begin in Shanghai. Medians say how long what ended in the period took.
+    Each step counts in the period in which it happened. Medians are of durations that ended in the
+    period. Days are those of Asia/Shanghai. Needs the index.
     """
     chosen, now = settings(without_policies=True), now_ms()
     asked = Asked(
@@ -58,7 +59,7 @@ def show(
 
 
 def _across(lines: list[Line]) -> None:
-    """A column for each group, and one for all: fits a narrow screen."""
+    """Prints a column for each group and one for all: this fits a narrow screen."""
     several = len(lines) > 1
     totals: list[object] = [*sums(lines), *(None for _ in SPANS)]
     names = ("eligible", *STEPS, *(f"median {it}" for it in SPANS))
@@ -73,7 +74,7 @@ def _across(lines: list[Line]) -> None:
 
 
 def _down(by: By, lines: list[Line]) -> None:
-    """A row for each group, and one for all."""
+    """Prints a row for each group and one for all."""
     rows = [(it.group, *_cells(it)) for it in lines]
     rows.append(("all", *sums(lines), *(None for _ in SPANS)))
     echo_table((by.value, "eligible", *STEPS, *(f"median {it}" for it in SPANS)), rows)

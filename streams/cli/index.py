@@ -1,4 +1,4 @@
-"""`byline index`: the topics, projected into a database, and answers out of it over HTTP."""
+"""`byline index`: copies the topics into a database, and serves the read API on it."""
 
 import asyncio
 import signal
@@ -44,11 +44,11 @@ def index(
     ] = False,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Of --serve.")] = 9466,
 ) -> None:
-    """Read outputs, decisions, dead letters, words and state into a database (BYLINE_DATABASE).
+    """Copy outputs, decisions, dead letters, inputs of people and state into BYLINE_DATABASE.
 
-    Each record counts once, however often this is killed; a newer schema is taken up by itself. A
-    second indexer of the same database waits until the first has ended. --serve answers those whom
-    BYLINE_ROLES_FILE names, at BYLINE_HTTP_HOST; what it answers says /openapi.json.
+    Each record is copied once, however often this is killed. An older schema is migrated. A second
+    indexer of the same database waits until the first has ended. --serve answers holders of a token
+    in BYLINE_ROLES_FILE, at BYLINE_HTTP_HOST; /openapi.json describes the API.
     """
     chosen = settings(without_policies=True)
     if rebuild and serve and not follow:
@@ -82,7 +82,11 @@ async def _run(
 
 
 async def _serve(chosen: Settings, engine: Engine, port: int, stack: AsyncExitStack) -> None:
-    """Answer from now on, until the stack ends. UsageError where that cannot be."""
+    """Starts the read API; it runs until `stack` is closed.
+
+    Raises UsageError if the roles file is missing or wrong or the port cannot be opened, IndexFault
+    if the index cannot be used.
+    """
     if chosen.roles_file is None:
         raise UsageError(
             "BYLINE_ROLES_FILE is missing: a file with a line SHA-256-OF-TOKEN ACTOR ROLE[,ROLE]"

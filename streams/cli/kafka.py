@@ -28,7 +28,7 @@ def start(
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Start it in the background and wait until it answers. Its jars are downloaded once."""
+    """Start Kafka in the background and wait until it answers. Its jars are downloaded once."""
     if data_dir is None:
         make_private(settings().data_dir.absolute())
     make_private(_folder(data_dir).absolute())
@@ -43,14 +43,14 @@ def start(
 
 @app.command()
 def stop(data_dir: DataDir = None) -> None:
-    """Stop it; its data stay."""
+    """Stop Kafka; its data stay."""
     stopped = daemon.stop(_folder(data_dir))
     echo("Kafka is stopped" if stopped else "no Kafka was running")
 
 
 @app.command()
 def status(data_dir: DataDir = None, as_json: AsJson = False) -> None:
-    """Whether it runs and answers: exit 0 if so, else 1."""
+    """Say whether Kafka runs and answers: exit 0 if so, else 1."""
     found = daemon.status(_folder(data_dir))
     if as_json:
         echo_json(asdict(found))

@@ -1,4 +1,4 @@
-"""Options that name a platform or a topic. A misspelt name is refused with a hint."""
+"""Options that name a platform or a topic, and refuse a misspelt name with a hint."""
 
 from typing import Annotated
 
@@ -11,9 +11,10 @@ from streams.policies.scalars import nearest
 
 
 def _platform(word: str | None) -> str | None:
-    """The platform. Raises UsageError if it has no policy and its name is close to one that has.
+    """Returns the platform. Raises UsageError if it has no policy and resembles one that has.
 
-    A name that is like none of ours is taken: its platform may have ended, and have its records.
+    Any other name without a policy is accepted: the platform may have ended, and its records may
+    still exist.
     """
     if word is None:
         return None
@@ -25,7 +26,7 @@ def _platform(word: str | None) -> str | None:
 
 
 def _topic(word: str | None) -> str | None:
-    """The input without prefix. Raises UsageError if there is no such input."""
+    """Returns the input, without prefix. Raises UsageError if there is no such input."""
     names = [topic.name for topic in INPUTS]
     if word is None or word in names:
         return word

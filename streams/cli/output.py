@@ -13,7 +13,7 @@ from rich.table import Column, Table
 from streams.settings import Settings, SettingsWithoutPolicies, load
 
 PLAIN_WIDTH = 200
-"""Columns of a table that goes to a file or a pipe, where nobody can say how wide it may be."""
+"""The width of a table that is printed to a file or a pipe, which has no width of its own."""
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a program to read.")]
 
@@ -21,40 +21,40 @@ _settings_file: list[Path | None] = [None]
 
 
 def remember_settings_file(file: Path | None) -> None:
-    """Keep what `--settings` named until a command asks for the settings."""
+    """Stores the file that `--settings` names, until a command loads the settings."""
     _settings_file[0] = file
 
 
 def settings_file() -> Path | None:
-    """What `--settings` named."""
+    """Returns the file that `--settings` names, or None."""
     return _settings_file[0]
 
 
 def settings(*, without_policies: bool = False) -> Settings:
-    """The settings of this command. Raises SettingsError with every fault in them.
+    """Loads the settings of this command. Raises SettingsError, which lists every fault.
 
-    `without_policies`: of a command that works whatever the policy files are like.
+    `without_policies`: do not check the policy files, for a command that can do without them.
     """
     return load(settings_file(), SettingsWithoutPolicies if without_policies else Settings)
 
 
 def echo(text: str) -> None:
-    """A sentence on standard output, as it is."""
+    """Prints a line on standard output, as it is."""
     _console().print(escape(text), soft_wrap=True, highlight=False)
 
 
 def echo_error(text: str) -> None:
-    """A sentence on standard error."""
+    """Prints a line on standard error."""
     Console(stderr=True).print(escape(text), soft_wrap=True, highlight=False, style="red")
 
 
 def echo_json(value: Any) -> None:
-    """A JSON value on standard output."""
+    """Prints a JSON value on standard output."""
     typer.echo(json.dumps(value, ensure_ascii=False, indent=2))
 
 
 def echo_table(headings: Iterable[str], rows: Iterable[Iterable[object]]) -> None:
-    """A table with these headings; None is shown as a dash. What is too wide folds."""
+    """Prints a table with these headings. None becomes a dash; a cell that is too wide folds."""
     columns = (Column(heading, overflow="fold") for heading in headings)
     table = Table(*columns, box=None, pad_edge=False, header_style="bold")
     for row in rows:

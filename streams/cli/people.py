@@ -1,4 +1,4 @@
-"""`byline worklist` and `byline statement`: what people have to look at, and what owners read."""
+"""`byline worklist`: accounts that need a person; `byline statement`: statements of reasons."""
 
 import asyncio
 from enum import StrEnum
@@ -35,7 +35,7 @@ THROTTLES = [topic.name for topic in OUTPUTS if topic.name.endswith("throttles")
 
 
 class Which(StrEnum):
-    """The work-lists there are."""
+    """The names of the work-lists."""
 
     UNDELIVERABLE = "undeliverable"
     UNCONFIRMED = "unconfirmed"
@@ -67,14 +67,14 @@ def worklist(
     kafka: FromKafka = False,
     as_json: AsJson = False,
 ) -> None:
-    """Accounts that need a person, as the workers know them.
+    """List accounts that need a person, by the workers' state.
 
-    undeliverable: notices that failed, those that failed after a delivery apart. unconfirmed:
-    invited, and no receipt for longer than UNCONFIRMED_AFTER. unclear: somebody's word could not be
-    read or does not fit, first where a consent is in force. pending: what would be restricted, and
-    what it waits for. appeals: open ones. unacknowledged: restrictions and lifts that no enforcing
-    system has said it carried out, where any says so; needs the index. From the index where there
-    is one, else from Kafka.
+    undeliverable: notices that failed; those that failed after a delivery come last. unconfirmed:
+    invited, without a receipt for longer than UNCONFIRMED_AFTER. unclear: a record of the owner or
+    an operator could not be read or does not fit; accounts with a consent in force come first.
+    pending: restrictions that will follow, and what they wait for. appeals: open appeals.
+    unacknowledged: restrictions and lifts that no enforcing system has acknowledged, if any system
+    ever did; needs the index. The others come from the index if there is one, else from Kafka.
     """
     chosen = settings(without_policies=True)
     now = now_ms()
@@ -152,12 +152,12 @@ def statement(
     kafka: FromKafka = False,
     as_json: AsJson = False,
 ) -> None:
-    """The statement of reasons of a restriction, as its owner may read it.
+    """Print the statement of reasons of a restriction for the account's owner.
 
-    From the index where there is one, else from Kafka.
+    It is read from the index if there is one, else from Kafka.
 
-    Of an account: of each restriction in force, else of those of its last cycle (with --json a
-    list).
+    For an account it prints the statements of all restrictions in force, else those of its last
+    cycle; with --json as a list.
     """
     chosen, file = settings(without_policies=True), Path(event)
     if file.is_file():
@@ -175,7 +175,7 @@ def statement(
 
 
 def _policy_of(chosen: Settings, platform: str) -> Policy | None:
-    """The platform's policy where it can be read: it says nothing but the zone of the times."""
+    """Returns the platform's policy, or None; it only gives the time zone of the statement."""
     try:
         return load_policy(chosen.policies / f"{platform}.yaml")
     except PolicyFaults:
@@ -183,11 +183,11 @@ def _policy_of(chosen: Settings, platform: str) -> Policy | None:
 
 
 Found = tuple[list[ThrottleApplied], bool]
-"""Statements, and whether they are of an event, not of an account."""
+"""Events with statements, and whether an event was asked for, not an account."""
 
 
 def _find(chosen: Settings, wanted: str, kafka: bool) -> Found:
-    """Statements of an event or of an account. UsageError where there is none."""
+    """Returns the statements of an event or an account. Raises UsageError if there are none."""
     with index_engine(chosen, kafka) as engine:
         if engine is None:
             found, alone = asyncio.run(_find_read(chosen, wanted))

@@ -1,4 +1,4 @@
-"""`byline policy check|show`."""
+"""`byline policy check|show`: checks policy files, and shows the effective policy."""
 
 import difflib
 import io
@@ -33,12 +33,12 @@ def check(
     kafka: FromKafka = False,
     as_json: AsJson = False,
 ) -> None:
-    """Load and refuse as the worker would: exit 1 and every fault when one is refused.
+    """Check policy files as a worker does: print every fault, exit 1 if a file is refused.
 
-    What is allowed but probably a slip is a warning, and changes no exit code.
+    What is allowed but probably a mistake is a warning, which does not change the exit code.
 
-    --running: from the index where there is one, else from Kafka, how each file stands to what the
-    partitions work under, and what it would change; exit 1 where anything differs.
+    --running compares each file with the policy that the partitions work under, from the index if
+    there is one, else from Kafka, and says what it would change; exit 1 if anything differs.
     """
     chosen = settings()
     try:
@@ -71,7 +71,7 @@ def check(
 
 @app.command()
 def show(platform: str, as_json: AsJson = False) -> None:
-    """The effective policy of a platform and its digest."""
+    """Show the effective policy of a platform and its digest."""
     chosen = settings()
     policies = load_policies(chosen.policies, require_approvals=chosen.require_approvals)
     if platform not in policies:

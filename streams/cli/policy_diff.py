@@ -1,4 +1,4 @@
-"""`byline policy diff`: what changes, which way it goes, and an account that shows it."""
+"""`byline policy diff`: prints what changes between two policies, with accounts as examples."""
 
 from dataclasses import replace
 from enum import StrEnum
@@ -16,7 +16,7 @@ from streams.policies import load_policy
 
 
 class DiffFormat(StrEnum):
-    """How the answer is written."""
+    """The format of the output."""
 
     TEXT = "text"
     MARKDOWN = "markdown"
@@ -35,11 +35,11 @@ def diff(
     ] = DiffFormat.TEXT,
     as_json: AsJson = False,
 ) -> None:
-    """What changes from the policy file A to B, in words, and which way it goes.
+    """Say what changes from policy file A to B, and whether B is stricter or milder.
 
-    For each of who is invited, who is restricted and how long they have: equivalent, stricter,
-    milder or incomparable, with a smallest account that both policies lead through the core. A
-    policy of another platform is read as one of A's.
+    It judges three questions: who is invited, who is restricted, how long they have to answer. B is
+    equivalent, stricter, milder or incomparable; a smallest account, on which the core was run
+    under both policies, shows it. If B is of another platform it is compared as if it were of A's.
     """
     chosen = settings()
     before = load_policy(a, require_approvals=chosen.require_approvals)

@@ -1,4 +1,4 @@
-"""`byline policy explain`: what a key of a policy means, its unit, and who decides it."""
+"""`byline policy explain`: says what a key of a policy means, its unit, and who decides it."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -25,9 +25,9 @@ def explain(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """What a key of a policy file means, its unit, who decides it, and what stands in each file.
+    """Say what a key of a policy file means, its unit, who decides it, and its value in each file.
 
-    Without KEY: all keys, one a line.
+    Without KEY: list all keys.
     """
     try:
         found = all_keys() if key is None else find(key)
@@ -58,7 +58,10 @@ def _say(key: PolicyKey, values: list[dict[str, Any]]) -> None:
 
 
 def _values(key: PolicyKey) -> list[dict[str, Any]]:
-    """What the files in force say at this place, with the comment on the line: its source."""
+    """Returns file, line, value and comment of this key in each policy file.
+
+    The comment on the line names the source of the value.
+    """
     folder = settings(without_policies=True).policies
     parts = key.path.split(".")
     found = []

@@ -1,4 +1,4 @@
-"""`byline policy history`: which versions ran, since when, approved by whom."""
+"""`byline policy history`: lists the versions of policies that ran, and who approved them."""
 
 import asyncio
 from contextlib import suppress
@@ -19,7 +19,7 @@ from streams.operate.errors import UsageError
 from streams.settings import Settings
 
 _KEY = b"#policies"
-"""Under this key the log says which policies a partition works under."""
+"""The key of the log's records that say which policies a partition works under."""
 
 
 def register(app: typer.Typer) -> None:
@@ -32,9 +32,9 @@ def show(
     kafka: FromKafka = False,
     as_json: AsJson = False,
 ) -> None:
-    """Which versions ran: since when, until when, in how many partitions, approved by whom.
+    """List the versions that ran: from when to when, in how many partitions, approved by whom.
 
-    As the decision log says it: from the index where there is one, else from Kafka.
+    It reads the decision log from the index if there is one, else from Kafka.
     """
     chosen = settings(without_policies=True)
     with index_engine(chosen, kafka) as engine:

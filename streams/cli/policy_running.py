@@ -1,4 +1,4 @@
-"""`byline policy check --running`: the files here against what the workers' partitions run."""
+"""`byline policy check --running`: compares policy files with what the partitions work under."""
 
 import asyncio
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ from streams.settings import Settings
 
 
 def show_running(chosen: Settings, files: Mapping[str, Policy], kafka: bool, as_json: bool) -> None:
-    """Print how each file stands to what runs; exit 1 where anything differs."""
+    """Prints how each file compares with what runs, and exits: 0 if all are the same, else 1."""
     source, states = running_states(chosen, kafka)
     found = compare(states, files)
     same = all(it.runs is Runs.SAME for it in found)
@@ -52,7 +52,11 @@ def _running(it: Compared, count: int) -> str | None:
 
 
 def running_states(chosen: Settings, kafka: bool) -> tuple[str, States]:
-    """Where it is known from, and what each partition works under."""
+    """Returns a sentence on the source, and what each partition works under.
+
+    `kafka`: read Kafka even if there is an index. Raises UsageError if topics are missing,
+    KafkaAbsentError, IndexFault.
+    """
     states = States()
     with index_engine(chosen, kafka) as engine:
         if engine is None:
@@ -65,7 +69,7 @@ def running_states(chosen: Settings, kafka: bool) -> tuple[str, States]:
 
 
 async def _feed(chosen: Settings, states: States) -> None:
-    """Of the changelog what partitions keep beside their accounts."""
+    """Reads the partitions' own state from the changelog, and the policies."""
     try:
         async with consumer(chosen) as client:
             async for record in read_to_end(client, f"{chosen.application_id}-", [CHANGELOG]):

@@ -1,4 +1,7 @@
-"""`byline policy test`: lives of accounts as YAML, and what must follow."""
+"""`byline policy test`: runs test cases of policies, which are lives of accounts in YAML.
+
+A life is the sequence of an account's inputs, with the events that must follow.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -42,10 +45,10 @@ def run(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Lead lives of accounts through the core and compare what follows: exit 1 if one differs.
+    """Run lives of accounts through the core and compare the events: exit 1 if one differs.
 
-    The core is the worker's, its clock is simulated. --values changes one value of a policy after
-    the other and leads the lives again: a value is exercised when a test fails then.
+    It is the core of the workers, with a simulated clock. --values changes the values of a policy
+    one by one and runs the lives again: a value is tested if a case fails then.
     """
     began = perf_counter()
     try:

@@ -1,7 +1,7 @@
-"""All commands there are, as one program; and of one command, only what it needs.
+"""Builds the program `byline` with all its commands, or with the one that is called.
 
-An import costs every start its time: the client of a database, columns of Parquet and Faust come to
-two seconds. So a command brings its own modules alone, and a worker none of the others'.
+Imports are slow: the database client, Parquet and Faust together take two seconds. So if the
+command is known, only its own modules are imported.
 """
 
 from functools import cache
@@ -28,7 +28,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "status": ("status",),
     "doctor": ("doctor",),
 }
-"""By module, the commands that its `register` adds; in the order of `byline --help`."""
+"""Module → the commands that its `register` adds, in the order of `byline --help`."""
 
 GROUPS: dict[str, tuple[str, ...]] = {
     "topics": (),
@@ -41,12 +41,12 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "dead-letters": (),
     "kafka": (),
 }
-"""By name, the modules that add to the group beside its own, which has its `app`."""
+"""Group → further modules that add commands to it; the group's own module has its `app`."""
 
 
 @cache
 def program_of(command: str | None = None) -> typer.Typer:
-    """The program with this command or group alone; with all where it is unknown or None."""
+    """Returns the program with only this command or group; with all if it is unknown or None."""
     modules = [name for name, own in COMMANDS.items() if command in own]
     groups = [name for name in GROUPS if name == command]
     made = bare_program()

@@ -1,4 +1,4 @@
-"""`byline propagation`: do the enforcing systems carry out what is decided?"""
+"""`byline propagation`: prints how enforcing systems acknowledge throttle events."""
 
 from typing import Annotated
 
@@ -26,11 +26,12 @@ def propagation(
     platform: Annotated[str | None, typer.Option(help="Of one platform alone.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """How much of what was decided each enforcing system acknowledges, and how soon.
+    """Print which share of the throttle events each enforcing system acknowledges, and how soon.
 
-    Needs the index. A system is held to the platforms and surfaces of which it ever acknowledged an
-    event; what is younger than ACKNOWLEDGED_WITHIN does not count yet. Exit 1 while one is silent.
-    `byline worklist unacknowledged` names the events that nobody has acknowledged.
+    A system is expected to acknowledge events of each platform and surface of which it ever
+    acknowledged one. Events younger than ACKNOWLEDGED_WITHIN do not count yet. Exit 1 while a
+    system is silent. `byline worklist unacknowledged` lists the events that none has acknowledged.
+    Needs the index.
     """
     chosen, now = settings(without_policies=True), now_ms()
     asked = Asked(

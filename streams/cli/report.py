@@ -1,4 +1,4 @@
-"""`byline report`: a period's numbers, without an account."""
+"""`byline report`: prints the numbers of a period, which name no account."""
 
 from typing import Annotated
 
@@ -24,10 +24,10 @@ def show(
     platform: OfPlatform = None,
     form: Annotated[Form, typer.Option("--as", help="How it is written.")] = Form.MARKDOWN,
 ) -> None:
-    """A period's numbers for a transparency report: by platform, field, event, surface and reason.
+    """Print a period's numbers for a transparency report, by platform, field, surface and reason.
 
-    Counts and medians alone, of live events; no account and no id. Restrictions are also called
-    what the EU's DSA Transparency Database calls them. Needs the index.
+    It has counts and medians of live events, and no account and no id. Restrictions also have the
+    names that the EU's DSA Transparency Database gives them. Needs the index.
     """
     first, last = time_of("--from", start), time_of("--to", end)
     if last <= first:

@@ -1,4 +1,4 @@
-"""`byline rollout status`: may the share be raised further?"""
+"""`byline rollout status`: says whether the share of accounts in a roll-out may be raised."""
 
 from typing import Annotated
 
@@ -21,7 +21,7 @@ GOOD = (Verdict.GO_ON, Verdict.NOTHING)
 
 @app.callback()
 def group() -> None:
-    """Keeps `status` a word of its own while it is the only one."""
+    """Makes typer keep `status` as a subcommand, although it is the only one."""
 
 
 def _within(text: str | None) -> int | None:
@@ -52,13 +52,13 @@ def show(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Whether those whom the last change of a policy let in fare worse than those before.
+    """Say whether accounts that the last policy change let in fare worse than those before.
 
-    Undelivered, declined and appeals upheld are compared, in the same phase and the same time after
-    the invitation, by a test that may be looked at as often as one likes: a false alarm in 5 of 100
-    roll-outs at most. Says go on, hold, or not enough yet, and how many accounts more it takes;
-    what is missing means hold. It never acts. Needs the index. Exit 0: go on everywhere, or nothing
-    to compare; 1: hold, or not enough yet.
+    It compares how many are undelivered, declined, or have an appeal upheld, in the same phase and
+    at the same time after the invitation. The statistical test may be repeated as often as you
+    like: at most 5 of 100 roll-outs give a false alarm. The answer is go on, hold, or not enough
+    yet, with how many more accounts are needed; missing data means hold. It changes nothing. Exit
+    0: go on everywhere, or nothing to compare; 1: hold, or not enough yet. Needs the index.
     """
     length = _within(within)
     spans = WITHIN if length is None else dict.fromkeys(Rate, length)

@@ -1,4 +1,4 @@
-"""`byline worker`, `byline demo`, `byline settings`."""
+"""`byline worker`, `byline demo`, `byline settings`: runs a worker, the demo, shows settings."""
 
 from typing import Annotated
 
@@ -34,9 +34,9 @@ def worker(
         ),
     ] = False,
 ) -> None:
-    """Run a worker: as many as you like with the same application id share the partitions.
+    """Run a worker. All workers with the same application id share the partitions.
 
-    Refused while the decision log is kept for less than three years, or may lose records before.
+    It does not start if Kafka may delete records of the decision log within three years.
     """
     from streams.app import run_worker
 
@@ -60,7 +60,7 @@ def demo(
 
 
 def show_settings(as_json: AsJson = False) -> None:
-    """The settings in force, where each comes from, secrets masked."""
+    """Show the settings in force and where each comes from; secrets are masked."""
     values = masked(settings())
     sources = origins(settings_file())
     if as_json:

@@ -1,4 +1,4 @@
-"""`byline send TOPIC [FILE]`."""
+"""`byline send TOPIC [FILE]`: sends JSON lines to an input."""
 
 import asyncio
 import time
@@ -37,9 +37,9 @@ def send(
 ) -> None:
     """Validate JSON lines against the contract and produce them with the right key and partition.
 
-    Each line is sent when it is read, so that a pipe that goes on (`tail -f`) is followed. A line
-    that the worker would refuse is not sent but named, with the reason; then exit is 1.
-    Fields that the contract does not know are left out.
+    Each line is sent as soon as it is read, so `tail -f` may feed it. A line that a worker would
+    refuse is not sent but listed with the reason, and the exit code is 1. Fields that the contract
+    does not know are left out.
     """
     done = asyncio.run(
         send_lines(settings(), topic, file, time.time(), dry_run=dry_run, tombstones=tombstones)

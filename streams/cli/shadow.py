@@ -1,4 +1,4 @@
-"""`byline shadow report`: what shadow said, and what `enforce` would do now."""
+"""`byline shadow report`: compares shadow events with live ones, and with `enforce` from now on."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,7 +25,7 @@ app = typer.Typer(no_args_is_help=True, help="Shadow, before it becomes live; no
 
 @app.callback()
 def group() -> None:
-    """Keeps `report` a word of its own while it is the only one."""
+    """Makes typer keep `report` as a subcommand, although it is the only one."""
 
 
 @app.command(name="report")
@@ -41,13 +41,13 @@ def show(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """What shadow said beside what live does, and what `enforce` would do now, by surface.
+    """Compare shadow with live, and say what `enforce` would do from now on, by surface.
 
-    The core is led on from the state in the index with everything of a platform in enforce: every
-    notice arrives, nobody answers, counts stay as they are. One sentence of each platform says what
-    to know before switching. With --backtest the counts of a backtest stand beside what shadow
-    really said in the same time, with why they may differ. Nothing is sent. Needs the index. Exit
-    1: shadow and the backtest differ.
+    For that the core runs on from the state in the index with the whole platform in enforce: every
+    notice arrives, nobody answers, counts stay as they are. One sentence for each platform says
+    what to know before switching. --backtest compares the counts of a backtest with what shadow
+    published in the same time, and says why they may differ. Nothing is sent. Exit 1: shadow and
+    the backtest differ. Needs the index.
     """
     chosen, now = settings(without_policies=True), now_ms()
     first = 0 if start is None else time_of("--from", start)
@@ -76,7 +76,7 @@ def show(
 
 
 def _on_disk(chosen: Settings) -> Mapping[str, Policy]:
-    """The files here; none where they are refused, which `byline policy check` explains."""
+    """Loads the policy files; returns none if they are refused (`byline policy check` says why)."""
     try:
         return load_policies(chosen.policies, require_approvals=False)
     except PolicyFaults:

@@ -1,4 +1,4 @@
-"""Chooses where a question is answered from: the index if there is one, else Kafka."""
+"""Chooses the source of a command's answer: the index if there is one, else Kafka."""
 
 import time
 from collections.abc import Iterator
@@ -19,18 +19,24 @@ FromKafka = Annotated[
 
 
 def now_ms() -> int:
-    """The present instant."""
+    """Returns the present time in ms since 1970."""
     return int(time.time() * 1000)
 
 
 def from_topics(kafka: bool) -> str:
-    """Where an answer is from that no index gave; `kafka`: because that was asked for."""
+    """Returns the sentence on the source of an answer read from Kafka.
+
+    `kafka`: the user asked for that; else there is no index.
+    """
     return "from the topics themselves" + ("" if kafka else ": there is no index")
 
 
 @contextmanager
 def index_engine(chosen: Settings, kafka: bool = False) -> Iterator[Engine | None]:
-    """The index. None if there is none, or if Kafka was asked for. Raises SchemaFault."""
+    """Opens the index; yields None if there is none, or if `kafka` asks for Kafka.
+
+    Raises SchemaFault, DatabaseAway, IndexFault.
+    """
     if kafka:
         yield None
         return
@@ -48,7 +54,10 @@ def index_engine(chosen: Settings, kafka: bool = False) -> Iterator[Engine | Non
 
 @contextmanager
 def index_needed(chosen: Settings) -> Iterator[Connection]:
-    """The index, of one moment, for a question that Kafka alone cannot answer; NoIndexFault."""
+    """Opens the index in one snapshot, for a question that only the index can answer.
+
+    Raises NoIndexFault, SchemaFault, DatabaseAway, IndexFault.
+    """
     engine = open_engine(url_of(chosen))
     try:
         check(engine)

@@ -1,4 +1,4 @@
-"""`byline status`: the one page for three in the morning."""
+"""`byline status`: prints on one page what an operator on call needs to know."""
 
 import asyncio
 from collections.abc import Mapping
@@ -30,7 +30,7 @@ from streams.policies.scalars import parse_duration
 from streams.settings import Settings
 
 BLOCKED_SECONDS = 10.0
-"""A transaction of a producer of inputs that is open for longer is told."""
+"""A producer's transaction in an input that is open for longer than this is listed."""
 
 LISTS: tuple[WorkList, ...] = ("undeliverable", "unconfirmed", "unclear", "pending", "appeals")
 
@@ -41,10 +41,10 @@ def register(app: typer.Typer) -> None:
 
 
 def show(kafka: FromKafka = False, as_json: AsJson = False) -> None:
-    """What holds now: workers, lag, blocked topics, switches, guards, caps, policies, open work.
+    """Show workers, lag, blocked topics, switches, guards, caps, policies and open work.
 
-    State from the index where there is one, else from Kafka; workers and lag from the broker. Exit
-    1 when a partition is served by nobody, 0 else.
+    The state comes from the index if there is one, else from Kafka; workers and lag come from the
+    broker. Exit 1 if a partition has no worker, else 0.
     """
     chosen, now = settings(without_policies=True), now_ms()
     lists = WorkLists()
@@ -81,7 +81,7 @@ def _within(chosen: Settings, which: WorkList) -> int:
 
 
 def _on_disk(chosen: Settings) -> Mapping[str, Policy]:
-    """The files here; none where they are refused, which `byline policy check` explains."""
+    """Loads the policy files; returns none if they are refused (`byline policy check` says why)."""
     try:
         return load_policies(chosen.policies, require_approvals=False)
     except PolicyFaults:
@@ -98,7 +98,7 @@ def _live(chosen: Settings) -> tuple[Live | None, str]:
 
 
 def _blocked(chosen: Settings, now: int) -> tuple[list[Blocked] | None, str]:
-    """Inputs that an open transaction hides; None and why where nobody tells."""
+    """Returns the inputs that an open transaction hides; None and the reason if Kafka won't say."""
     try:
         return asyncio.run(blocked(chosen, now, BLOCKED_SECONDS)), ""
     except OperateError as error:

@@ -31,7 +31,7 @@ from streams.settings import Settings
 app = typer.Typer(help="The brakes. Favourable events flow under every one.", no_args_is_help=True)
 
 AFTERWARDS_SECONDS = 60.0
-"""For what is looked up once the brake is on: what it covers, and what it changes."""
+"""How long to look up, after the switch was sent, what it covers and what it changes."""
 
 HELP = {
     Switch.ADVERSE_OFF: "Defer everything adverse; the clock of the answer stops.",
@@ -43,7 +43,7 @@ HELP = {
 
 
 class OnOff(StrEnum):
-    """On or off."""
+    """Whether a switch is turned on or off."""
 
     ON = "on"
     OFF = "off"
@@ -51,7 +51,7 @@ class OnOff(StrEnum):
 
 @dataclass
 class Turned:
-    """The result of turning a switch, for the screen and for a program."""
+    """The result of turning a switch."""
 
     sent: Sent
     covers: CoveredBySwitch | None = None
@@ -59,7 +59,7 @@ class Turned:
     warnings: list[str] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
-        """For a program; `sent` is 0 in a dry run."""
+        """Returns what was looked up as part of the command's JSON."""
         return {
             "covers": None if self.covers is None else self.covers._asdict(),
             "obeyed": None if self.obeyed is None else asdict(self.obeyed),
@@ -121,7 +121,7 @@ for _each in Switch:
 
 @dataclass(frozen=True, slots=True)
 class _Said:
-    """Says on the screen what happens as it happens; nothing of it where JSON is asked for."""
+    """Prints each step for a person as it happens; with JSON only errors and warnings."""
 
     switch: Switch
     scope: str
@@ -167,7 +167,10 @@ class _Said:
 async def _turn(
     chosen: Settings, value: dict[str, Any], said: _Said, wait: bool, within: float
 ) -> Turned:
-    """Send the switch, then look up its effect. A failed look-up never prevents the sending."""
+    """Sends the switch, then looks up its effect; so a failing look-up cannot delay the switch.
+
+    `within`: how many seconds to `wait` until every partition has obeyed.
+    """
     sent = await send_values(chosen, "switches", [value], time.time(), dry_run=said.dry_run)
     said.turned(sent)
     done = Turned(sent)
@@ -193,7 +196,7 @@ async def _turn(
 
 @app.command(name="list")
 def show(as_json: AsJson = False) -> None:
-    """Which switches are on, for what, since when and by whom; and where refusals wait."""
+    """List the switches that are on and the tripped refusal guards: scope, since when, by whom."""
     pulled = asyncio.run(_pulled(settings(without_policies=True)))
     running = [
         {**it.model_dump(mode="json"), "issued_at": iso(stamp(it.issued_at))} for it in pulled

@@ -1,4 +1,4 @@
-"""A time that an option names."""
+"""Parses a time that an option gives."""
 
 from typing import overload
 
@@ -11,7 +11,10 @@ def time_of(option: str, text: str) -> int: ...
 @overload
 def time_of(option: str, text: str | None) -> int | None: ...
 def time_of(option: str, text: str | None) -> int | None:
-    """Milliseconds UTC of an RFC 3339 text; None without one. Raises `UsageError`."""
+    """Parses an RFC 3339 time; returns ms since 1970, None for None. Raises UsageError.
+
+    `option`: its name, for the message.
+    """
     if text is None:
         return None
     try:

@@ -1,4 +1,4 @@
-"""`byline topics create|check|apply|acl|strimzi|blocked`."""
+"""`byline topics create|check|apply|acl|strimzi|blocked`: creates, checks and protects topics."""
 
 import asyncio
 import time
@@ -15,7 +15,7 @@ from streams.operate.blocked import blocked as find_blocked
 from streams.operate.strimzi import API_VERSION, as_yaml, kafka_topics, kafka_users
 
 ADMIN_LOGIN = "admin.properties"
-"""Kafka's own tools take their login from a file."""
+"""The file from which Kafka's own tools take their login, in the printed commands."""
 
 app = typer.Typer(help="The topics: make them, compare them, guard them.", no_args_is_help=True)
 
@@ -31,7 +31,7 @@ def create(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make the missing topics with the right settings, leave existing ones."""
+    """Create the missing topics with the right settings; leave existing ones as they are."""
     done = asyncio.run(topics.create(settings(), partitions, replication_factor))
     if as_json:
         echo_json(asdict(done))
@@ -46,9 +46,9 @@ def create(
 
 @app.command()
 def check(as_json: AsJson = False) -> None:
-    """Compare what exists with what is needed: exit 1 and each difference when it differs.
+    """Compare the topics with what is needed: exit 1 and each difference if they differ.
 
-    What this principal has no right to see is said, and is exit 2: nothing is known of it.
+    Topics that this principal has no right to see are listed, and the exit code is 2.
     """
     found = asyncio.run(topics.check(settings()))
     if as_json:
@@ -73,9 +73,10 @@ def apply(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say it, change nothing.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Set the settings that `check` names, each one by itself; exit 1 when something else is wrong.
+    """Change the settings that `check` names and no other; exit 1 if something else is wrong.
 
-    Run it while no worker runs: what was read before and after would have another time of entry.
+    Run it while no worker runs: a changed timestamp type would change the time at which unread
+    records count as entered.
     """
     done = asyncio.run(topics.apply(settings(), dry_run=dry_run))
     if as_json:
@@ -111,7 +112,7 @@ def acl(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """The least privileges of each role: as a table and as kafka-acls command lines."""
+    """Print the least privileges of each role, as a table and as kafka-acls command lines."""
     chosen = settings()
     known = permissions(chosen)
     roles = sorted({permission.role for permission in known})
@@ -162,9 +163,9 @@ def strimzi(
     ] = API_VERSION,
     as_json: AsJson = False,
 ) -> None:
-    """Topics and rights as KafkaTopic and KafkaUser resources, for a Kafka that Strimzi runs.
+    """Print topics and rights as KafkaTopic and KafkaUser resources for Strimzi.
 
-    From the same declarations as `create` and `acl`. Nothing is asked of Kafka, nothing changed.
+    They are made from the same declarations as `create` and `acl`, without connecting to Kafka.
     """
     chosen = settings(without_policies=True)
     made = []
@@ -185,10 +186,10 @@ def blocked(
     ] = 10.0,
     as_json: AsJson = False,
 ) -> None:
-    """Which inputs nobody reads to their end, and whose open transaction hides it: exit 1 if any.
+    """List inputs whose end an open transaction hides, and its producer: exit 1 if there are any.
 
-    Workers go on by themselves when it ends. Kafka ends it after its own time-out, if the
-    transaction's coordinator still knows it.
+    Workers go on by themselves once the transaction ends. Kafka aborts it after its time-out, if
+    the transaction's coordinator still knows it.
     """
     found = asyncio.run(
         find_blocked(settings(without_policies=True), int(time.time() * 1000), longer_than)

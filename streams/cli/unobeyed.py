@@ -1,4 +1,4 @@
-"""Work-lists out of the index, and the one that only the index has: what nobody acknowledged."""
+"""Reads work-lists from the index; prints the list of unacknowledged events, which only it has."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -17,9 +17,9 @@ from streams.settings import Settings
 
 
 def lists_of(engine: Engine, which: WorkList, now: int, *, quiet: bool) -> WorkLists:
-    """A work-list as the index has it; says as of when.
+    """Reads a work-list from the index, and prints how fresh the index is.
 
-    `quiet`: a program reads the answer, and is told on standard error where it is late.
+    `quiet`: a program reads the output; only a late index is reported, on standard error.
     """
     lists = WorkLists()
     with reading(engine) as connection:
@@ -37,7 +37,10 @@ def _tell(fresh: Fresh, now: int, *, quiet: bool) -> None:
 
 
 def show_unobeyed(chosen: Settings, now: int, platform: str | None, as_json: bool) -> None:
-    """Print what no enforcing system has acknowledged for longer than ACKNOWLEDGED_WITHIN."""
+    """Prints throttle events that no system has acknowledged for longer than ACKNOWLEDGED_WITHIN.
+
+    `now`: ms. `platform`: only this one; None: all.
+    """
     before = now - parse_duration(chosen.acknowledged_within)
     with index_needed(chosen) as connection:
         fresh, rows = freshness(connection), unobeyed(connection, before, platform)
@@ -52,7 +55,7 @@ def show_unobeyed(chosen: Settings, now: int, platform: str | None, as_json: boo
 
 
 def by_platform(accounts: Iterable[str]) -> str:
-    """How many of each platform, where there are several."""
+    """Returns the number of accounts by platform in words; empty if there is only one platform."""
     counts = Counter(account.partition(":")[0] for account in accounts)
     if len(counts) < 2:
         return ""
