@@ -1,10 +1,13 @@
 """What is looked at in the cluster: brokers, rights, topics, state, clock, open transactions."""
 
+import asyncio
 from collections.abc import Callable
 from typing import NamedTuple
 
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import (
     ClusterAuthorizationFailedError,
+    GroupAuthorizationFailedError,
     IncompatibleBrokerVersion,
     TransactionalIdAuthorizationFailed,
 )
@@ -21,6 +24,7 @@ from streams.operate.acl import Permission, permissions
 from streams.operate.blocked import blocked
 from streams.operate.clients import admin_client
 from streams.operate.errors import UsageError
+from streams.operate.live import COORDINATOR_MOVES, COORDINATOR_SECONDS, COORDINATOR_TRIES
 from streams.settings import Settings, kafka_client_kwargs
 
 BLOCKED_SECONDS = 10.0
@@ -29,6 +33,8 @@ SKEW_SECONDS = 10.0
 """As far as a worker's clock may jump before the worker ends itself (EngineConfig)."""
 
 
+TRANSACTIONS = 1
+"""Kafka's number for a coordinator of transactions, as against one of groups."""
 NOT_REACHED = Finding(Verdict.UNKNOWN, "not looked at: Kafka was not reached")
 """What is told of each look that needs a Kafka where none answers."""
 
@@ -93,16 +99,25 @@ async def rights(settings: Settings, role: str) -> list[Finding]:
     return [well(f"{who} may do what the role {role} needs")]
 
 
-async def _refused(client: object, it: Permission) -> str | None:
+async def _refused(client: AIOKafkaAdminClient, it: Permission) -> str | None:
     """The operation on a group or a transactional id that is not allowed."""
     name = f"{it.name}doctor" if it.prefixed else it.name
     (operation,) = it.operations
-    try:
-        if it.kind == "group":
-            return None if allowed(await group_operations(client, name), operation) else operation
-        await client.find_coordinator(name, 1)  # type: ignore[attr-defined]
-    except (ClusterAuthorizationFailedError, TransactionalIdAuthorizationFailed):
-        return operation
+    for tries_left in reversed(range(COORDINATOR_TRIES)):
+        try:
+            if it.kind == "group":
+                bits = await group_operations(client, name)
+                return None if allowed(bits, operation) else operation
+            await client.find_coordinator(name, TRANSACTIONS)
+        except (GroupAuthorizationFailedError, TransactionalIdAuthorizationFailed):
+            return operation
+        except COORDINATOR_MOVES:
+            if not tries_left:
+                raise
+            # On a cluster that never had a group or a transaction, asking makes their topic.
+            await asyncio.sleep(COORDINATOR_SECONDS)
+        else:
+            return None
     return None
 
 

@@ -6,12 +6,16 @@ first one until it ends, and the timers of the partition wait as long.
 
 import asyncio
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 from aiokafka import TopicPartition
 from aiokafka.errors import (
     IncompatibleBrokerVersion,
     KafkaError,
+    LeaderNotAvailableError,
+    NotLeaderForPartitionError,
     TopicAuthorizationFailedError,
 )
 
@@ -24,6 +28,8 @@ from streams.operate.topics import names_of
 from streams.settings import Settings
 
 LOOK_SECONDS = 30.0
+LEADER_TRIES = 10
+LEADER_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +87,7 @@ async def blocked(
     async with consumer(settings, committed=False) as client:
         try:
             async with asyncio.timeout(LOOK_SECONDS):
-                found = await open_transactions(client._client, await _places(client, wanted))
+                found = await _open(client._client, await _places(client, wanted))
                 ends = await client.end_offsets(
                     [TopicPartition(one.topic, one.partition) for one in found]
                 )
@@ -98,6 +104,16 @@ async def blocked(
             raise KafkaAbsentError(f"Kafka does not tell who has transactions: {error}") from error
     rows = [_row(one, ends, now) for one in found]
     return [row for row in rows if row.open_seconds >= longer_than_seconds]
+
+
+async def _open(client: Any, places: list[tuple[str, int]]) -> list[OpenTransaction]:
+    """Asks again while leaders move: of a topic that was just made, or when a broker has gone."""
+    for _ in range(LEADER_TRIES - 1):
+        with suppress(LeaderNotAvailableError, NotLeaderForPartitionError):
+            return await open_transactions(client, places)
+        await asyncio.sleep(LEADER_SECONDS)
+        await client.force_metadata_update()
+    return await open_transactions(client, places)
 
 
 async def _places(client: TolerantConsumer, topics: list[str]) -> list[tuple[str, int]]:

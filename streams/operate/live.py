@@ -11,7 +11,11 @@ from typing import Any, NamedTuple
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.coordinator.protocol import ConsumerProtocol
-from aiokafka.errors import GroupCoordinatorNotAvailableError
+from aiokafka.errors import (
+    GroupCoordinatorNotAvailableError,
+    GroupLoadInProgressError,
+    NotCoordinatorForGroupError,
+)
 
 from schemas.topics import INPUTS
 from streams.kafka.consumer import TolerantConsumer
@@ -27,6 +31,12 @@ FIRST_SECONDS = 3.0
 
 COORDINATOR_TRIES = 10
 COORDINATOR_SECONDS = 0.5
+COORDINATOR_MOVES = (
+    GroupCoordinatorNotAvailableError,
+    GroupLoadInProgressError,
+    NotCoordinatorForGroupError,
+)
+"""What a coordinator that is being made, loaded or moved answers: a moment later it is there."""
 
 _KEYED = tuple(topic for topic in INPUTS if not topic.single)
 
@@ -85,7 +95,7 @@ async def _described(admin: AIOKafkaAdminClient, group: str) -> list[Any]:
     coordinator is available, so it is asked again.
     """
     for _ in range(COORDINATOR_TRIES - 1):
-        with suppress(GroupCoordinatorNotAvailableError):
+        with suppress(*COORDINATOR_MOVES):
             return list(await admin.describe_consumer_groups([group]))
         await asyncio.sleep(COORDINATOR_SECONDS)
     return list(await admin.describe_consumer_groups([group]))

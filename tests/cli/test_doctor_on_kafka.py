@@ -185,14 +185,16 @@ def test_a_policy_on_disk_that_is_not_the_one_that_runs_is_named(
 ) -> None:
     """What runs is known from an index, as from the changelog."""
     file = estate.policies / "weibo.yaml"
-    filled(estate.data_dir, Tape(load_policy(file)), FILE_NAME).dispose()
+    folder = estate.data_dir / estate.application_id
+    folder.mkdir()
+    filled(folder, Tape(load_policy(file)), FILE_NAME).dispose()
     assert not not_well(examined(estate))
     file.write_text(POLICY.replace("version: 1\n", "version: 2\n").replace("PT3S", "PT9S"))
     try:
         found = not_well(examined(estate))
     finally:
         file.write_text(POLICY)
-        (estate.data_dir / FILE_NAME).unlink()
+        (folder / FILE_NAME).unlink()
     ((words, cure),) = found["policies that run"]
     assert set(found) == {"policies that run"}
     assert words.startswith("weibo: the file is newer: it counts once the workers are started")
