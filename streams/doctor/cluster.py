@@ -40,11 +40,8 @@ NOT_REACHED = Finding(Verdict.UNKNOWN, "not looked at: Kafka was not reached")
 
 
 class Reached(NamedTuple):
-    """The brokers that the cluster names, and how many partitions the keyed topics have (None
-    where they are not there).
-    """
+    """What was found, and how many partitions the keyed topics have (None where there are none)."""
 
-    brokers: int
     partitions: int | None
     findings: list[Finding]
 
@@ -71,8 +68,8 @@ async def reach(settings: Settings) -> Reached:
     count = len(described["brokers"])
     topic = view.topics.get(name)
     partitions = topic.partitions if topic is not None and not topic.error else None
-    said = well(f"{count} brokers of cluster {view.cluster_id} at {arguments['bootstrap_servers']}")
-    return Reached(count, partitions, found or [said])
+    said = well(f"cluster {view.cluster_id}; brokers reached: {count}")
+    return Reached(partitions, found or [said])
 
 
 async def rights(settings: Settings, role: str) -> list[Finding]:
@@ -95,7 +92,7 @@ async def rights(settings: Settings, role: str) -> list[Finding]:
     if missing:
         cure = f"`byline topics acl --role {role} --commands` prints what grants it"
         return [wrong(in_words({op: names}), cure) for op, names in missing.items()]
-    who = settings.kafka_sasl_username or "whoever we are to Kafka"
+    who = settings.kafka_sasl_username or "this principal"
     return [well(f"{who} may do what the role {role} needs")]
 
 

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from enum import StrEnum, unique
 from typing import Any, NamedTuple
 
@@ -17,6 +17,7 @@ OURS_TO_EXPLAIN = (OperateError, StopWorker, PolicyFaults, SettingsError, Instan
 """Errors whose message says what is wrong and what to do."""
 
 Scrub = Callable[[str], str]
+_OURS = "look again; if it stays, it is a fault of Byline"
 
 
 @unique
@@ -122,18 +123,18 @@ def _started(look: Look) -> tuple[Future[list[Finding]], list[float]]:
 def _found(
     done: Future[list[Finding]], left_seconds: float, limit_seconds: float
 ) -> Sequence[Finding]:
-    try:
-        return done.result(max(0.0, left_seconds))
-    except OURS_TO_EXPLAIN as error:
+    if not wait([done], max(0.0, left_seconds)).done:
+        return [
+            Finding(
+                Verdict.FAILED,
+                f"no answer within {limit_seconds:g} s",
+                "look again with a longer --within-seconds; is Kafka, or the disk, overloaded?",
+            )
+        ]
+    error = done.exception()
+    if error is None:
+        return done.result() or [Finding(Verdict.FAILED, "the look found nothing", _OURS)]
+    if isinstance(error, OURS_TO_EXPLAIN):
         return [Finding(Verdict.FAILED, line) for line in str(error).splitlines()]
-    except BaseException as error:
-        if not done.done():
-            return [
-                Finding(
-                    Verdict.FAILED,
-                    f"no answer within {limit_seconds:g} s",
-                    "look again with a longer --within-seconds; is Kafka, or the disk, overloaded?",
-                )
-            ]
-        words = f"the look broke: {type(error).__name__}: {error}".rstrip(": ")
-        return [Finding(Verdict.FAILED, words, "look again; if it stays, it is a fault of Byline")]
+    words = f"the look broke: {type(error).__name__}: {error}".rstrip(": ")
+    return [Finding(Verdict.FAILED, words, _OURS)]

@@ -42,8 +42,8 @@ def policies(settings: Settings, now: int) -> Iterator[Finding]:
             yield wrong(f"and {refused.more} more", "`byline policy check` names them")
         return
     slips = sum(len(list(warnings(policy))) for policy in found.values())
-    more = f"; {slips} warnings of `byline policy check`" if slips else ""
-    yield well(f"{len(found)} policies in {settings.policies}{more}")
+    more = f"; warnings of `byline policy check`: {slips}" if slips else ""
+    yield well(f"{settings.policies}: {', '.join(found)}{more}")
 
 
 def data_folder(folder: Path) -> Iterator[Finding]:

@@ -38,7 +38,7 @@ def policies_against_running(settings: Settings, source: str, states: States) ->
         cure = "`byline policy check --running` says what the file would change"
         yield wrong(f"{it.platform}: {SAYS[it.runs]}", cure)
     if not differing:
-        yield well(f"each partition works under the {len(found)} files here ({source})")
+        yield well(f"each partition works under the files here ({source})")
 
 
 def last_audit(url: str | None, now: int) -> Iterator[Finding]:
