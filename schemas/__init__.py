@@ -1,4 +1,6 @@
-"""The wire: what goes in and what comes out. schemas/CONTRACT.md says what each part means.
+"""The wire: the records that Byline reads from and writes to Kafka.
+
+schemas/CONTRACT.md says what each part means.
 
 `words` closed vocabularies · `inputs` the seven inputs · `events` the three output streams ·
 `statement` the statement of reasons · `records` decisions, policies, dead letters · `topics` every

@@ -26,7 +26,7 @@ _HEADERS: dict[str, str] = {
 
 
 def document() -> Document:
-    """The whole document. Payloads refer to the JSON Schemas beside it."""
+    """Returns the document. Its payloads refer to the JSON Schemas in the same folder."""
     channels = {topic.name: _channel(topic) for topic in TOPICS if _messages_of(topic)}
     return {
         "asyncapi": "3.0.0",
@@ -72,7 +72,7 @@ def _verb(topic: Topic) -> str:
 
 
 def _messages_of(topic: Topic) -> list[str]:
-    """The messages of a topic. Changelogs and policies are internal and have none."""
+    """Returns the names of a topic's messages. Changelogs and policies are internal: none."""
     if topic.role in _READ:
         return [topic.name]
     if topic.role == "output":

@@ -1,7 +1,7 @@
-"""Which changes to a JSON Schema break programs that use the old one.
+"""Finds changes to a JSON Schema that break programs written for the old one.
 
-Others write inputs: a change must not require anything new. Others read outputs: nothing may go
-missing. Both: no field, and no word of a closed list, is ever removed.
+Other programs write inputs, so a change must not require anything new of them. Other programs read
+outputs, so no field may become absent. In both, no field and no value of an enum may be removed.
 """
 
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ _MOST = ("maximum", "maxLength")
 
 @dataclass
 class Shape:
-    """A flattened schema: what is known about each place in a value."""
+    """A flattened schema: types, allowed values and limits by the path of a place in a value."""
 
     types: dict[str, set[str]] = field(default_factory=dict)
     words: dict[str, set[str]] = field(default_factory=dict)
@@ -51,7 +51,10 @@ def _walk(schema: dict[str, Any], root: dict[str, Any], place: str, shape: Shape
 
 
 def breaks(before: dict[str, Any], after: dict[str, Any], is_input: bool) -> list[str]:
-    """Every breaking difference between two versions of a schema, in words; or none."""
+    """Returns a sentence for each breaking difference between two versions of a schema.
+
+    `is_input`: the schema is of an input, which other programs write.
+    """
     old, new = shape_of(before), shape_of(after)
     found = [f"{place} is gone" for place in old.types if place not in new.types]
     found += [

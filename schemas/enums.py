@@ -1,4 +1,4 @@
-"""Closed vocabularies of the wire. A value that is not listed here never travels."""
+"""The enums of all inputs and outputs. No other value is ever read or written."""
 
 from enum import StrEnum, unique
 
@@ -11,7 +11,7 @@ MAX_FOLLOWERS = 10**10
 MAX_CATEGORY_LENGTH = 64
 MAX_VALUE_BYTES = 64 * 1024
 ALLOWED_SKEW_SECONDS = 300
-"""How far a time may lie ahead of the record's moment of entry (PT5M)."""
+"""How far a stated time may be after the record's entry, its append to Kafka (PT5M)."""
 EARLIEST_TIME_MS = 1_104_537_600_000
 """2005-01-01T00:00:00Z: an earlier time on the wire is a sentinel, not a date."""
 
@@ -27,7 +27,7 @@ class Mode(StrEnum):
 
 @unique
 class Field(StrEnum):
-    """Our common terms for what an account is about."""
+    """Byline's common terms for the subject of an account."""
 
     CURRENT_AFFAIRS = "current-affairs"
     SOCIETY = "society"
@@ -42,7 +42,7 @@ class Field(StrEnum):
 
 @unique
 class Surface(StrEnum):
-    """Where a restriction can act. Basic functions are not among them and cannot be restricted."""
+    """The places that a restriction can concern. Basic functions cannot be restricted."""
 
     RECOMMEND_FEED = "recommend-feed"
     HOT_SEARCH = "hot-search"
@@ -122,7 +122,7 @@ class Answer(StrEnum):
 
 @unique
 class Command(StrEnum):
-    """What an operator says about one account."""
+    """An operator's commands about one account."""
 
     HOLD = "hold"
     UNHOLD = "unhold"
@@ -150,7 +150,7 @@ class ControlReason(StrEnum):
 
 @unique
 class Switch(StrEnum):
-    """What an operator throws. `refusals_settled` ends a tripped refusal guard."""
+    """The switches of an operator. `refusals_settled` ends the deferral of the refusal guard."""
 
     ADVERSE_OFF = "adverse_off"
     INVITATIONS_OFF = "invitations_off"
@@ -170,9 +170,9 @@ class AckOutcome(StrEnum):
 
 @unique
 class Deferral(StrEnum):
-    """What an adverse event waits for. Decision log, work-lists and metrics use the same words.
+    """Why an adverse event is deferred. Decision log, work-lists and metrics use these words.
 
-    If several hold at once, they are in this order.
+    Several reasons at once are listed in this order.
     """
 
     ADVERSE_OFF = "adverse_off"
@@ -193,7 +193,7 @@ class Deferral(StrEnum):
 
 @unique
 class Ignored(StrEnum):
-    """Why an input about an account took no row of a machine (`ignored` in a decision)."""
+    """Why an input about an account caused no transition (`ignored` in a decision)."""
 
     RECORDED = "recorded"
     REPEAT = "duplicate"
@@ -209,7 +209,7 @@ class Ignored(StrEnum):
     WAITS = "waits"
     UNCLEAR = "unclear"
     UNTRACKED = "untracked"
-    """Counted, never in a decision: nothing is known of the account, so there is none."""
+    """Only in metrics: nothing is known of the account, so there is no decision record."""
 
 
 @unique
@@ -241,7 +241,7 @@ ADVERSE_EVENTS = frozenset(
         Event.THROTTLE_RENEWED,
     }
 )
-"""Issued, reminded, expired, applied, renewed; everything else is favourable."""
+"""The events to an owner's disadvantage; all others are favourable."""
 
 
 @unique
@@ -338,6 +338,5 @@ NAME_FIELDS = frozenset(_NAME_FIELDS.split())
 """Names of fields that are known to carry a person's name or identity number.
 
 They are compared after NFKC, case folding and removal of everything but letters and digits, at any
-depth (`streams/core/inputs/plain.py`). Each stands here in one spelling, and in both Chinese
-scripts.
+depth (`streams/core/inputs/plain.py`). Each is listed in one spelling, and in both Chinese scripts.
 """

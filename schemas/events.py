@@ -43,7 +43,7 @@ class _Event(BaseModel):
 
 
 class InvitationIssued(_Event):
-    """The notifier must show the notice. A null `answer_window_seconds` exists in shadow only."""
+    """The notifier must show this notice. `answer_window_seconds` is null only in shadow mode."""
 
     event: Literal[Event.INVITATION_ISSUED]
     reason: Literal[Ground.OVER_LINE, Ground.REISSUED]
@@ -58,7 +58,7 @@ class InvitationIssued(_Event):
 
 
 class InvitationDelivered(_Event):
-    """Notice reached the owner. The answer window runs from here."""
+    """The notice reached the owner. The answer window runs from `delivered_at`."""
 
     event: Literal[Event.INVITATION_DELIVERED]
     reason: Literal[Ground.RECEIPT, Ground.ANSWER, Ground.PROJECTED]
@@ -67,7 +67,7 @@ class InvitationDelivered(_Event):
 
 
 class InvitationUndeliverable(_Event):
-    """Notice did not reach the owner. A work-list for people; such an account is not restricted."""
+    """The notice did not reach the owner. A person must act; the account is not restricted."""
 
     event: Literal[Event.INVITATION_UNDELIVERABLE]
     reason: Literal[
@@ -87,7 +87,7 @@ class InvitationReminded(_Event):
 
 
 class InvitationExtended(_Event):
-    """The owner has longer than was said before."""
+    """The owner's deadline is later than announced before."""
 
     event: Literal[Event.INVITATION_EXTENDED]
     reason: Literal[Ground.OPERATOR, Ground.PAUSE, Ground.POLICY]
@@ -95,7 +95,7 @@ class InvitationExtended(_Event):
 
 
 class InvitationExpired(_Event):
-    """The deadline passed with no answer, or after a refusal."""
+    """The deadline has passed without an answer, or after a refusal."""
 
     event: Literal[Event.INVITATION_EXPIRED]
     reason: Literal[Ground.NO_ANSWER, Ground.DECLINED]
@@ -103,7 +103,7 @@ class InvitationExpired(_Event):
 
 
 class InvitationCancelled(_Event):
-    """The invitation is void."""
+    """The invitation no longer holds."""
 
     event: Literal[Event.INVITATION_CANCELLED]
     reason: Literal[
@@ -128,7 +128,7 @@ class ConsentGranted(_Event):
 
 
 class ConsentDeclined(_Event):
-    """The owner refused. The window is not shortened by it."""
+    """The owner refused. The deadline stays."""
 
     event: Literal[Event.CONSENT_DECLINED]
     reason: Literal[Ground.ANSWER]
@@ -136,7 +136,7 @@ class ConsentDeclined(_Event):
 
 
 class ConsentWithdrawn(_Event):
-    """The owner withdraws the consent: the display ends. Nothing is restricted by this."""
+    """The owner withdrew the consent: the display of the name ends. It causes no restriction."""
 
     event: Literal[Event.CONSENT_WITHDRAWN]
     reason: Literal[Ground.ANSWER]
@@ -144,14 +144,14 @@ class ConsentWithdrawn(_Event):
 
 
 class ConsentVoided(_Event):
-    """The consent no longer holds, although the owner did nothing: the display ends."""
+    """The consent no longer holds, without an act of the owner: the display of the name ends."""
 
     event: Literal[Event.CONSENT_VOIDED]
     reason: Literal[Ground.CLOSED, Ground.OWNER_CHANGED, Ground.NOTICE]
 
 
 class ThrottleApplied(_Event):
-    """One surface is restricted. At `expires_at` it is free, even without a further event."""
+    """One surface is restricted, until `expires_at` at the latest, even without another event."""
 
     event: Literal[Event.THROTTLE_APPLIED]
     reason: Literal[Ground.NO_ANSWER, Ground.DECLINED]
@@ -165,7 +165,7 @@ class ThrottleApplied(_Event):
 
 
 class ThrottleRenewed(_Event):
-    """Reviewed and kept. Only `review_at` moves."""
+    """A restriction was reviewed and stays. Only `review_at` changes."""
 
     event: Literal[Event.THROTTLE_RENEWED]
     reason: Literal[Ground.REVIEW]
@@ -175,7 +175,7 @@ class ThrottleRenewed(_Event):
 
 
 class ThrottleLifted(_Event):
-    """One surface is free again."""
+    """The restriction of one surface has ended."""
 
     event: Literal[Event.THROTTLE_LIFTED]
     reason: Literal[

@@ -1,6 +1,7 @@
-"""One example for each case: inputs by their closed word, events by reason, and every record.
+"""Examples of all records: inputs by enum value, events by reason, and each other record.
 
-They are made by hand, without a person's data. tests/contracts validates each against its schema.
+They are written by hand and hold no person's data. tests/contracts validates each against its
+schema.
 """
 
 from typing import Any
@@ -31,7 +32,7 @@ _OPERATOR = {"actor": "operator-1", "reason": "owner_request", "issued_at": _AT}
 
 
 def input_examples() -> dict[InputName, dict[str, Example]]:
-    """By input and case."""
+    """Returns the examples of inputs, by topic and case."""
     reading = {**_WHO, "followers": 1_000_000, "observed_at": _AT}
     label = {**_WHO, "category": "财经", "observed_at": _AT}
     answer = {**_WHO, "occurred_at": _AT, "invitation_id": _INVITATION, "notice_version": "1"}
@@ -68,7 +69,7 @@ def input_examples() -> dict[InputName, dict[str, Example]]:
 
 
 def ack_examples() -> dict[str, Example]:
-    """What enforcing systems did with throttle events, by outcome."""
+    """Returns examples of acknowledgements of throttle events, by outcome."""
     ack = {**_WHO, "event_id": _ID, "system": "recommender", "occurred_at": _AT}
     return {outcome: {**ack, "outcome": outcome} for outcome in AckOutcome}
 
@@ -145,11 +146,11 @@ _OWN: Example = {
     "lifted_at": _AT,
     "statement": _STATEMENT,
 }
-"""An example of every field that an event may have beside the common ones."""
+"""An example of every field that an event may have besides the common ones."""
 
 
 def event_examples() -> dict[Event, dict[str, Example]]:
-    """By event and reason."""
+    """Returns the examples of events, by event and reason."""
     return {
         event: {reason: _event(event, reason) for reason in reasons}
         for event, reasons in EVENT_REASONS.items()
@@ -177,7 +178,7 @@ def _event(event: Event, reason: str) -> Example:
 
 
 def record_examples() -> dict[str, dict[str, Example]]:
-    """By record and case: the decision log and the dead letters."""
+    """Returns examples of the decision log and of dead letters, by kind of record and case."""
     chained = {
         "number": 7,
         "partition": 0,

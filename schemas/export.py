@@ -33,12 +33,12 @@ FILES_OF_PEOPLE: dict[str, type[BaseModel]] = {
     "policy.json": PolicyFile,
     "policy-test.json": PolicyTests,
 }
-"""What people write: editors check and complete it by these schemas."""
+"""Schemas of the files that people write, for the checks and completion of editors."""
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 def generated() -> dict[str, str]:
-    """Every file of the folder, by its path in it, as text."""
+    """Returns the text of every file of `schemas/generated/`, by its path in that folder."""
     plain: dict[str, Any] = {**schemas(), "asyncapi.json": asyncapi.document()}
     for kind, name, case, example in _examples():
         plain[f"examples/{kind}/{name}/{case}.json"] = example
@@ -46,7 +46,7 @@ def generated() -> dict[str, str]:
 
 
 def schemas() -> dict[str, dict[str, Any]]:
-    """Every JSON Schema, by its path."""
+    """Returns every JSON Schema, by its path in `schemas/generated/`."""
     found: dict[str, dict[str, Any]] = {}
     for name, model in INPUT_MODELS.items():
         found[f"inputs/{name}.json"] = model.model_json_schema()
@@ -70,7 +70,7 @@ def schemas() -> dict[str, dict[str, Any]]:
 
 
 def schema_of(example: str) -> str:
-    """The path of the schema that an example is one of."""
+    """Returns the path of the schema of an example, given the example's path."""
     _, kind, name, _ = example.split("/")
     return f"{kind}/{name}.json"
 
@@ -92,7 +92,7 @@ def _text(value: Any) -> str:
 
 
 def differences(there: Mapping[str, str]) -> list[str]:
-    """Which of the present files differ from what would be generated, in words."""
+    """Returns a sentence for each file of `there` (text by path) that is not as generated."""
     wanted = generated()
     found = [f"{path} is missing" for path in wanted if path not in there]
     found += [f"{path} is nothing's" for path in there if path not in wanted]
@@ -101,7 +101,7 @@ def differences(there: Mapping[str, str]) -> list[str]:
 
 
 def breakages(there: Mapping[str, str]) -> list[str]:
-    """What the new schemas break for programs that use the present ones."""
+    """Returns a sentence for each change from `there` (text by path) that breaks programs."""
     found = []
     new = schemas()
     for path, text in there.items():
@@ -116,7 +116,7 @@ def breakages(there: Mapping[str, str]) -> list[str]:
 
 
 def read() -> dict[str, str]:
-    """The files that are there, by path."""
+    """Returns the present text of the files in `schemas/generated/`, by path."""
     with as_file(files("schemas")) as package:
         folder = package / FOLDER
         return {
@@ -127,7 +127,7 @@ def read() -> dict[str, str]:
 
 
 def write() -> int:
-    """Makes the folder what it should be. Returns how many files it holds."""
+    """Writes `schemas/generated/`, and removes other files there. Returns the number of files."""
     wanted = generated()
     with as_file(files("schemas")) as package:
         folder = package / FOLDER
@@ -142,7 +142,7 @@ def write() -> int:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command. 0: done, or nothing differs; 1: it differs, or breaks."""
+    """Runs the command. Returns 0 on success, 1 if files differ or a change breaks programs."""
     parser = argparse.ArgumentParser(prog="python -m schemas.export", description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing, say what differs")
     parser.add_argument("--breaking", action="store_true", help="the breakages are meant")

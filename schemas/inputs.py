@@ -2,9 +2,9 @@
 
 schemas/CONTRACT.md, "Inputs" and "What is refused".
 
-Unknown fields are ignored and never copied. Known name fields are refused before a model is asked.
-Times are RFC 3339 with an offset. These models are the contract; tests/contracts holds the fast
-decoder of `streams/core/inputs/decode.py` to them.
+Unknown fields are ignored and never copied. A record with a known name field is refused before it
+gets to a model. Times are RFC 3339 with an offset. These models are the contract; tests/contracts
+compares the fast decoder of `streams/core/inputs/decode.py` with them.
 """
 
 import re
@@ -40,7 +40,11 @@ _TIME = re.compile(TIME_PATTERN, re.ASCII)
 
 
 def _parse_time(value: Any) -> Any:
-    """A time, rounded to the nearest microsecond as in the fast decoder."""
+    """Parses a time, and rounds it to the nearest microsecond like the fast decoder.
+
+    Raises:
+        ValueError: it is not RFC 3339 with an offset, or outside of the years 1 to 9999.
+    """
     if isinstance(value, datetime):
         return value
     if not isinstance(value, str) or not _TIME.fullmatch(value):
@@ -93,7 +97,7 @@ class CategoryChange(_Input):
 
 
 class AccountChange(_Input):
-    """Closed, reopened, owner changed, exempted, exemption ended."""
+    """A change of the account: closed, reopened, owner changed, exempted, exemption ended."""
 
     platform: Platform
     account_id: AccountId
@@ -102,7 +106,7 @@ class AccountChange(_Input):
 
 
 class NoticeReceipt(_Input):
-    """What the notifier says: the owner's notice was delivered, or failed."""
+    """The notifier's receipt: the owner's notice was delivered, or failed."""
 
     platform: Platform
     account_id: AccountId
@@ -113,7 +117,7 @@ class NoticeReceipt(_Input):
 
 
 class ConsentAnswer(_Input):
-    """What the owner answers; without `invitation_id`, to the open cycle or the consent."""
+    """The owner's answer. Without `invitation_id` it concerns the open cycle or the consent."""
 
     platform: Platform
     account_id: AccountId
@@ -124,7 +128,7 @@ class ConsentAnswer(_Input):
 
 
 class Control(_Input):
-    """What an operator says about one account. A control alike in every field counts once."""
+    """An operator's command about one account. Controls with equal fields count once."""
 
     platform: Platform
     account_id: AccountId
@@ -181,7 +185,7 @@ INPUT_MODELS: dict[InputName, type[_Input]] = {
     "category-changes": CategoryChange,
     "follower-counts": FollowerCount,
 }
-"""Topic (without prefix) to model, in the order in which inputs read together are applied."""
+"""The models by topic (without prefix), in the order in which one step applies the topics."""
 
 FIRST_EDITION_ORDER: tuple[InputName, ...] = (
     "switches",
@@ -192,14 +196,14 @@ FIRST_EDITION_ORDER: tuple[InputName, ...] = (
     "notice-receipts",
     "consent-answers",
 )
-"""The order for decision logs whose transactions have no `edition`: they replay in it."""
+"""The order of topics for the replay of decision logs whose transactions have no `edition`."""
 
 TOMBSTONES: frozenset[InputName] = frozenset({"category-changes", "follower-counts"})
-"""Inputs that may be a tombstone. A label's tombstone removes it; a reading's is ignored."""
+"""Topics that accept tombstones. A label's tombstone removes the label; a reading's is ignored."""
 
 
 def input_key(name: InputName, value: BaseModel) -> str:
-    """The Kafka key that a record of this value has: `platform:account_id` or `scope:switch`."""
+    """Returns the Kafka key of a record with this value: `platform:account_id`, `scope:switch`."""
     if isinstance(value, SwitchChange):
         return f"{value.scope}:{value.switch}"
     return f"{value.platform}:{value.account_id}"  # type: ignore[attr-defined]

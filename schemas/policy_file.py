@@ -1,8 +1,8 @@
-"""A policy file, for editors and for `byline policy explain`: each key, its unit, who decides it.
+"""The schema of a policy file, for editors and for `byline policy explain`.
 
-schemas/CONTRACT.md, "Policies". The loader (streams/policies) reads the file and refuses it with
-line and fix; it also holds the relations between keys, which a JSON Schema cannot say. A test
-holds the two together.
+schemas/CONTRACT.md, "Policies". It gives each key with its unit and who decides its value. The
+loader (streams/policies) reads the file itself, reports errors with line and fix, and also checks
+relations between keys, which a JSON Schema cannot express. A test compares the two.
 """
 
 from typing import Annotated, Any, Literal
@@ -78,7 +78,7 @@ class NoticePart(_Part):
 
 
 class PhasePart(_Part):
-    """A follower line that is in force from an instant."""
+    """A follower line that applies from an instant on."""
 
     name: Identifier = _key(
         "Names the phase. A phase is known by its name: renamed is withdrawn.", "operator"
@@ -109,7 +109,7 @@ class PhasePart(_Part):
 
 
 class FieldsPart(_Part):
-    """Which labels of the platform mean a field that the rule covers."""
+    """Which of the platform's labels mean a field that the rule covers."""
 
     covered: Literal["any"] | list[Field] = _key(
         "The fields that the rule covers; any: every field. A label outside the map is not covered"
@@ -128,7 +128,7 @@ class FieldsPart(_Part):
 
 
 class StabilityPart(_Part):
-    """How long a crossing lasts, how far an account falls, how soon a new cycle may start."""
+    """The waiting times that keep short changes of the follower count from having an effect."""
 
     dwell: Duration = _key(
         "How long all conditions hold before an account is inside. PT0S: at once.",
@@ -167,7 +167,7 @@ class RestrictionPart(_Part):
 
 
 class ConsequencePart(_Part):
-    """What follows a refusal or silence."""
+    """The restrictions that follow a refusal or no answer."""
 
     surfaces: dict[Surface, Level | RestrictionPart] | None = _key(
         "What is restricted, and how strongly. null: not announced, and enforce is refused.",
@@ -185,7 +185,7 @@ class ConsequencePart(_Part):
 
 
 class CapsPart(_Part):
-    """How much may happen at most; what exceeds it waits."""
+    """The most events per period; further ones wait."""
 
     invitations_per_day: Count = _key(
         "Invitations of the platform a day, Asia/Shanghai, shared out over the partitions.",
@@ -200,7 +200,7 @@ class CapsPart(_Part):
 
 
 class GuardsPart(_Part):
-    """Rates at which the platform's adverse events stop by themselves, for each partition."""
+    """Rates above which the platform's adverse events stop by themselves, in each partition."""
 
     window: Duration = _key("Over how long each rate is counted.", "operator", _DURATION)
     minimum: Positive = _key("So many cases are needed before a guard judges.", "operator", "cases")

@@ -1,4 +1,6 @@
-"""A file of policy tests: lives of accounts, and the events that follow. `byline policy test`.
+"""The schema of a file of policy tests: inputs of accounts, and the events that must follow.
+
+`byline policy test` runs such a file.
 
 Times are durations after `start`, or RFC 3339. A text `$name` stands for a value of `each`, or of
 the policy's `values`.
@@ -22,7 +24,9 @@ Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,63}$")]
 Placeholder = Annotated[str, StringConstraints(pattern=PLACEHOLDER)]
 Scalar = str | int | float | bool | None
 Expected = str | dict[str, Scalar | list[str]]
-"""`[AFTER] EVENT [WORD…]`, the words being its surface, reason, mode or level; or its fields."""
+"""An expected event: `[AFTER] EVENT [WORD…]`, where a word is its surface, reason, mode or level;
+or its fields.
+"""
 
 
 def _key(means: str, **more: Any) -> Any:
@@ -34,7 +38,7 @@ class _Part(BaseModel):
 
 
 class Step(_Part):
-    """What happens at one instant. What is read together is applied in the order of the topics."""
+    """Inputs at one instant. Those of the same instant are applied in the order of the topics."""
 
     at: When = _key("When it enters: a duration after `start`, or a time.")
     account: str | None = _key("The account; default: that of the test.", default=None)
@@ -78,7 +82,7 @@ class Step(_Part):
 
 
 class Life(_Part):
-    """One test: inputs at their times, and what follows."""
+    """One test: inputs at their times, and the events that must follow."""
 
     name: str = _key("A sentence that says what must hold.", min_length=1)
     policies: list[Name] | None = _key("Only for these policies of the file.", default=None)

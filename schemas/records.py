@@ -1,8 +1,8 @@
-"""What Byline keeps for people: decisions, and dead letters.
+"""The records of the decision log and of the topic of dead letters.
 
-A decision record is canonical JSON (RFC 8785: sorted keys, no white space, integers only).
-`previous` and `hash` chain the records of a partition. `hash` is the SHA-256, in hex, of the record
-without `hash`.
+A record of the decision log is canonical JSON (RFC 8785: sorted keys, no white space, integers
+only). `hash` is the SHA-256, in hex, of the record without `hash`; `previous` is the `hash` of the
+partition's record before.
 """
 
 from datetime import datetime
@@ -22,11 +22,10 @@ class _Record(BaseModel):
 
 
 class DeadLetter(_Record):
-    """An input that was refused: where it came from and why, never what it said.
+    """A refused input: where it is and why it was refused, never its content.
 
-    `field` is the name of the contract's field at fault, if there is one; it is from a closed list.
-    `last_offset` is the last one of a batch that cannot be unpacked (`unreadable_batch`); `offset`
-    is its first.
+    `field`: the contract's field at fault, if there is one. `last_offset`: only for a batch that
+    cannot be unpacked (`unreadable_batch`), its last offset; `offset` is its first.
     """
 
     topic: str
@@ -42,11 +41,11 @@ class DeadLetter(_Record):
 
 
 class Settlement(_Record):
-    """A person has seen to a dead letter: what lay there was sent again, or dismissed.
+    """A mark that a person has handled a dead letter: the record was sent again, or dismissed.
 
-    Stands in the topic of dead letters under the letter's own key. `topic`, `partition`, `offset`
-    are those of the refused input, as the letter names it. One that is `redriven` is part of the
-    transaction that sent the record again; `changed`: a program of the operator's has changed it.
+    It is in the topic of dead letters, under the letter's key. `topic`, `partition` and `offset`
+    are those of the refused input. With `redriven`, it is written in the transaction that sends the
+    record again; `changed`: a program of the operator changed the record before.
     """
 
     settled: Literal["redriven", "dismissed"]
@@ -74,13 +73,13 @@ class TimerCause(_Record):
 
 
 class PolicyCause(_Record):
-    """A policy or switch changed, or the partition was opened: evaluated again."""
+    """A changed policy or switch, or the opening of the partition, that caused a decision."""
 
     changed: Literal["policy", "switch", "opening"]
 
 
 class Transition(_Record):
-    """One row of a lifecycle table that was taken."""
+    """A transition of one state machine (streams/core/lifecycle.py)."""
 
     machine: Literal["eligibility", "invitation", "throttle"]
     from_state: str
@@ -90,7 +89,7 @@ class Transition(_Record):
 
 
 class EmittedEvent(_Record):
-    """An event that went out in the same transaction."""
+    """An event that was sent in the same transaction."""
 
     event_id: Identifier
     event: Event
@@ -101,7 +100,7 @@ class EmittedEvent(_Record):
 
 
 class Deferral(_Record):
-    """An adverse event that waits, and what it waits for."""
+    """An adverse event that is deferred, with the reasons."""
 
     event: Event
     by: list[str]
@@ -116,7 +115,7 @@ class _Chained(_Record):
 
 
 class Decision(_Chained):
-    """What one cause did to one account. `ignored` says why an input changed nothing."""
+    """What one input or timer did to one account. `ignored`: why an input changed nothing."""
 
     kind: Literal["decision"]
     platform: str
@@ -132,9 +131,10 @@ class Decision(_Chained):
 
 
 class Step(_Record):
-    """Inputs that were applied together at `now`: by topic the first offset, and the next to come.
+    """Inputs that were applied together at `now`.
 
-    Neighbouring steps without effect are joined.
+    `reads`: by topic, the first offset applied and the offset to read next. Adjacent steps without
+    effect are joined.
     """
 
     now: datetime
@@ -142,10 +142,11 @@ class Step(_Record):
 
 
 class Round(_Record):
-    """A round of timers at `now`: `looked` accounts that were due by `as_of`, in due order.
+    """A round of timers at `now`.
 
-    `more`: others were due too, and had to wait until inputs had their turn. `favourable_only`:
-    adverse timers waited, because the topics had not been looked at since.
+    `looked`: the number of evaluated accounts, of those due by `as_of`, in due order. `more`:
+    further due accounts were left for the next round. `favourable_only`: adverse timers waited,
+    because the ends of the topics were not looked up since `as_of`.
     """
 
     now: datetime
@@ -156,12 +157,12 @@ class Round(_Record):
 
 
 class TransactionRecord(_Chained):
-    """Closes a transaction that changed state or wrote something: how far each input was read.
+    """The last record of a transaction that changed state or wrote something.
 
-    `steps`: what was read together; state depends on it, so a replay follows it. `opened_at`: when
-    a worker opened the partition, in its first transaction. `edition`: the edition of the contract
-    whose rules and order of topics were applied. `cluster_changed`: since when the cluster is known
-    to have changed, so that adverse events wait.
+    `reads`: by topic, the offset to read next. `steps`: the steps and rounds of timers, in order;
+    a replay repeats them. `opened_at`: when a worker opened the partition, in its first transaction
+    only. `edition`: the edition of the contract whose rules and order of topics were applied.
+    `cluster_changed`: when the cluster was seen to have changed, so that adverse events wait.
     """
 
     kind: Literal["transaction"]
@@ -173,14 +174,14 @@ class TransactionRecord(_Chained):
 
 
 class PolicyRecord(_Chained):
-    """From here on the partition works under these policies: platform to version and digest."""
+    """The policies that a partition uses from now on: by platform, version and digest."""
 
     kind: Literal["policies"]
     policies: dict[str, str]
 
 
 class SwitchRecord(_Chained):
-    """A switch was turned. `cause` is its record in the topic of switches."""
+    """A switch was turned on or off. `cause` is its record in the topic `switches`."""
 
     kind: Literal["switch"]
     scope: str
@@ -197,9 +198,9 @@ class RefusalGuardRecord(_Chained):
 
     schemas/CONTRACT.md, "The refusal guard".
 
-    `refused`: how many refused records were counted; 1 for a word whose account is not certain,
-    which trips the guard at once. `cause`: the refused record. A switch record `refusals_settled`
-    ends it.
+    `refused`: the number of refused records; 1 for a record of a person whose account is not
+    certain, which trips the guard at once. `cause`: the last refused record. A switch record
+    `refusals_settled` ends the deferral.
     """
 
     kind: Literal["refusal_guard"]

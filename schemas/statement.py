@@ -27,10 +27,10 @@ class _Part(BaseModel):
 
 
 class Ground(_Part):
-    """Which rule: the policy, its phase, and the notice that announced it.
+    """The rule: the policy, its phase, and the notice that announced it.
 
-    `exit_line`: the count below which no restriction begins, and every one ends. It is null if
-    falling below changes nothing, and in an event of version 0.1.0.
+    `exit_line`: the follower count below which no restriction begins and every one ends. It is null
+    if a fall below it changes nothing, and in events of version 0.1.0.
     """
 
     policy_version: int
@@ -44,9 +44,9 @@ class Ground(_Part):
 
 
 class Facts(_Part):
-    """What was known: the count as a band, the field, and who says that the field holds.
+    """The facts: the follower count as a band, the field, and who states the field.
 
-    The count is that on which the invitation rests, and never below the line.
+    The count is the one at the issue of the invitation, and never below the line.
     """
 
     followers_band: Band
@@ -55,7 +55,7 @@ class Facts(_Part):
 
 
 class Restriction(_Part):
-    """What is restricted and until when."""
+    """The restriction: surface, level and dates."""
 
     surface: Surface
     level: Level

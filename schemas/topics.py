@@ -21,11 +21,10 @@ Role = Literal["input", "output", "decisions", "policies", "dead-letters", "acks
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """A topic as it has to be. `name` is without prefix; `single` means one partition.
+    """The required settings of a topic. `name` is without prefix; `single` means one partition.
 
     `retention_ms` is -1 for ever, and None if only compaction removes records. `minimum_retention`:
-    a longer retention is allowed and a shorter one is refused; no limit of size may remove records
-    before.
+    a longer retention is allowed, a shorter one refused, and no size limit may remove records.
     """
 
     name: str
@@ -41,7 +40,7 @@ class Topic:
 
     @property
     def config(self) -> dict[str, str]:
-        """The topic's settings in Kafka's words."""
+        """The topic's settings by Kafka's names."""
         config = {
             "cleanup.policy": self.cleanup,
             "max.message.bytes": str(self.max_message_bytes),
@@ -75,7 +74,7 @@ INPUTS: tuple[Topic, ...] = (
     _input("category-changes", "compact", "label in; a tombstone removes it"),
     _input("follower-counts", "compact", "readings in; a tombstone is ignored"),
 )
-"""Inputs that are read together are applied in this order."""
+"""The input topics, in the order in which one step applies them."""
 
 OUTPUTS: tuple[Topic, ...] = tuple(
     Topic(prefix + name, "output", "account", "delete", EVENT_RETENTION_MS, what)
@@ -138,19 +137,19 @@ class TopicNames:
     application_id: str
 
     def of(self, topic: Topic) -> str:
-        """The full name of a declared topic."""
+        """Returns the full name of a topic of `TOPICS`."""
         if topic.role == "changelog":
             return f"{self.application_id}-{topic.name}"
         return self.prefix + topic.name
 
     def input(self, name: InputName) -> str:
-        """The full name of an input topic."""
+        """Returns the full name of an input topic."""
         return self.prefix + name
 
     def event(self, event: Event, shadow: bool) -> str:
-        """The full name of the topic that carries an event."""
+        """Returns the full name of the topic that carries an event."""
         return f"{self.prefix}{'shadow.' if shadow else ''}{EVENT_TOPIC[event]}"
 
     def changelog(self, store: str) -> str:
-        """The full name of a store's changelog."""
+        """Returns the full name of a store's changelog."""
         return f"{self.application_id}-{store}-changelog"

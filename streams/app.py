@@ -1,7 +1,4 @@
-"""The composition root.
-
-The only place that builds the Faust app and joins the core to the engine.
-"""
+"""The composition root: builds the Faust app of a worker and connects the core to the engine."""
 
 import asyncio
 import logging
@@ -44,7 +41,7 @@ _log = logging.getLogger("streams.app")
 
 
 def engine_config(settings: Settings, instance: Instance) -> EngineConfig:
-    """What the engine needs to know of the settings."""
+    """Makes the engine's configuration from the settings."""
     return EngineConfig(
         application_id=settings.application_id,
         bootstrap_servers=settings.kafka_bootstrap_servers,
@@ -65,7 +62,7 @@ def engine_config(settings: Settings, instance: Instance) -> EngineConfig:
 async def publish_policies(
     settings: Settings, names: TopicNames, policies: Mapping[str, Policy]
 ) -> None:
-    """Keep every policy that is ever in force: canonical JSON under its digest, compacted."""
+    """Writes each policy's canonical JSON, under its digest, to the topic of policies."""
     producer = AIOKafkaProducer(enable_idempotence=True, **kafka_client_kwargs(settings))
     await producer.start()
     try:
@@ -78,7 +75,11 @@ async def publish_policies(
 
 
 async def refuse_short_retention(settings: Settings) -> None:
-    """Raises `StopWorker` while the decision log may lose what has to be kept (PIPL art. 56)."""
+    """Checks that the decision log is kept long enough (PIPL art. 56).
+
+    Raises:
+        StopWorker: the topic's retention is too short.
+    """
     faults = [str(fault) for fault in await kept_too_short(settings)]
     if faults:
         advice = "mend it with kafka-configs or `byline topics apply`, then start the worker"
@@ -86,14 +87,24 @@ async def refuse_short_retention(settings: Settings) -> None:
 
 
 async def refuse_shared_versions(settings: Settings, policies: Mapping[str, Policy]) -> None:
-    """Raises `StopWorker` while a notice has the version of another one that was in force."""
+    """Checks that no two notices of a platform share a version, former policies included.
+
+    Raises:
+        StopWorker: two notices share one.
+    """
     faults = shared_versions(await published(settings), policies)
     if faults:
         raise StopWorker("; ".join(faults), ExitCode.PERSON)
 
 
 def rescanned(settings: Settings, policies: Collection[str]) -> frozenset[str]:
-    """The platforms whose rescan is stated; SettingsError for one that has no policy."""
+    """Returns the platforms for which the operator allows a rescan (BYLINE_RESCAN).
+
+    A rescan reads readings and labels again from the beginning.
+
+    Raises:
+        SettingsError: a platform has no policy.
+    """
     named = frozenset(settings.rescan.split(",")) if settings.rescan else frozenset()
     faults = []
     for name in sorted(named.difference(policies)):
@@ -106,9 +117,12 @@ def rescanned(settings: Settings, policies: Collection[str]) -> frozenset[str]:
 
 
 def create_app(settings: Settings) -> EngineApp:
-    """A worker of these settings: policies loaded, a folder claimed, everything joined.
+    """Makes a worker that is ready to run: loads the policies, and claims a folder and a port.
 
-    Raises `PolicyFaults`, `InstanceError` before anything is touched.
+    Raises:
+        PolicyFaults: a policy file is wrong.
+        SettingsError: `rescan` names a platform without a policy.
+        InstanceError: no folder or port is free.
     """
     policies = load_policies(
         settings.policies,
@@ -177,7 +191,7 @@ def create_app(settings: Settings) -> EngineApp:
 
 
 def run_worker(settings: Settings) -> int:
-    """Run a worker until it is told to stop; the exit code (see streams/engine/faust_app.py)."""
+    """Runs a worker until it is told to stop. Returns the exit code (engine/faust_app.py)."""
     logs.configure(settings.log_level, settings.log_format)
     if ignored := injected_names():
         _log.debug("ignored, Kubernetes has set them: %s", ", ".join(ignored))

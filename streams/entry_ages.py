@@ -1,4 +1,4 @@
-"""How this machine's clock stands against the broker's, told by the records that come in."""
+"""Compares this machine's clock with the broker's, by the timestamps of the input records."""
 
 import time
 from collections.abc import Callable
@@ -7,10 +7,11 @@ WINDOW_SECONDS = 30.0
 
 
 class EntryAges:
-    """The age of an input's newest record that was applied in the last half minute or minute.
+    """The smallest age of an input's records that were applied in the last 30 to 60 seconds.
 
-    A record's timestamp is the broker's (LogAppendTime). The record that waited least tells most:
-    below 0, this clock is behind the broker's; far above, it is ahead, or the worker lags.
+    The age is this clock minus the broker's timestamp (LogAppendTime). If the smallest is below 0,
+    this clock is behind the broker's; if it is far above 0, this clock is ahead, or the worker
+    lags.
     """
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
@@ -20,19 +21,19 @@ class EntryAges:
         self._before: int | None = None
 
     def note(self, now: int, entered_at: int) -> None:
-        """A record that entered at `entered_at` is applied at `now` (both milliseconds UTC)."""
+        """Notes a record with the timestamp `entered_at`, applied at `now`; milliseconds UTC."""
         self._turn()
         age = now - entered_at
         self._now = age if self._now is None else min(self._now, age)
 
     def newest_seconds(self) -> float | None:
-        """The least age; None where nothing was applied lately."""
+        """Returns the smallest age in seconds; None if no record was applied lately."""
         self._turn()
         ages = [age for age in (self._now, self._before) if age is not None]
         return min(ages) / 1000 if ages else None
 
     def _turn(self) -> None:
-        """Begin a new window where the present one is over."""
+        """Begins a new window of 30 seconds if the present one is over."""
         passed = self._monotonic() - self._began
         if passed < WINDOW_SECONDS:
             return

@@ -2,5 +2,5 @@
 
 
 def to_install(extra: str) -> str:
-    """How to install an extra. Byline is on no package index: it is installed from its folder."""
+    """Returns the command that installs an extra, from Byline's folder; no package index has it."""
     return f"pip install '.[{extra}]', in the folder of Byline's pyproject.toml, brings it"

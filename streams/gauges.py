@@ -1,4 +1,4 @@
-"""Gauges and news: what the partitions of this worker hold now, for Prometheus and for the log."""
+"""Sets a worker's gauges and logs changes, from the present state of its partitions."""
 
 import asyncio
 from collections import Counter
@@ -15,7 +15,7 @@ LOOK_SECONDS = 1.0
 
 
 async def follow(news: News, app: EngineApp, processor: BylineProcessor) -> None:
-    """Look for news once a second, for as long as the worker lives."""
+    """Logs what is new once a second (news.py), until the task is cancelled."""
     while True:
         await asyncio.sleep(LOOK_SECONDS)
         status = app.engine.status()
@@ -24,7 +24,7 @@ async def follow(news: News, app: EngineApp, processor: BylineProcessor) -> None
 
 
 def look_of(status: EngineStatus, processor: BylineProcessor, now: int) -> Look:
-    """What is in force in the partitions of this worker. `now`: milliseconds UTC."""
+    """Returns what is in force in this worker's partitions at `now` (milliseconds UTC)."""
     cores = _served(status, processor)
     turned = [frozenset(core.switches_on()) for core in cores]
     return Look(
@@ -50,10 +50,11 @@ def refresh(
     now: int,
     unconfirmed_after: int,
 ) -> None:
-    """Bring the gauges up to date from the engine's status and the partitions of this worker.
+    """Sets all gauges from the engine's status and this worker's partitions.
 
-    What belongs to partitions that have left is shown no more. `now`: milliseconds UTC.
-    `unconfirmed_after`: for how long nobody has to have heard of an invitation, in milliseconds.
+    Values of partitions that this worker no longer has are removed. `now`: milliseconds UTC.
+    `unconfirmed_after`: an invitation without a receipt counts as unconfirmed after this time, in
+    milliseconds.
     """
     _show_engine(metrics, status, processor, now)
     cores = _served(status, processor)
@@ -129,6 +130,6 @@ def _served(status: EngineStatus, processor: BylineProcessor) -> list[Partition]
 
 
 def _closed(cores: Sequence[Partition], platform: str, now: int) -> float:
-    """Seconds until the last guard of a platform opens again; 0: none is tripped."""
+    """Returns the seconds until no guard of a platform is tripped any more; 0: none is tripped."""
     opens = [core.guard_tripped_until(platform, now) or now for core in cores]
     return (max(opens, default=now) - now) / 1000

@@ -1,9 +1,9 @@
-"""Which worker of this host are we: a folder that nobody else has, the id kept in it, a port.
+"""Gives a worker of this host its own folder, its instance id and a free port.
 
-`DATA_DIR/<application id>/worker-1`, `worker-2`, …: the first that is not locked. The lock is the
-kernel's (flock): it ends with the process, however that ends. The id makes the group membership
-static, so a worker that comes back finds its partitions where they were; it is drawn once and kept,
-because two workers of one id would throw each other out of the group for ever.
+The folder is the first of `DATA_DIR/<application id>/worker-1`, `worker-2`, … that is not locked.
+The lock (flock) ends with the process in any case. The instance id is stored in the folder. It
+makes the group membership static, so a restarted worker gets its partitions back. It must be
+unique, because two workers with one id would remove each other from the group again and again.
 """
 
 import fcntl
@@ -23,12 +23,15 @@ PORTS_TRIED = 64
 
 
 class InstanceError(Exception):
-    """No folder or port can be had; the message says what to do. The operator's."""
+    """No folder or port is free; the message tells the operator what to do."""
 
 
 @dataclass
 class Instance:
-    """What claim() found. Hold on to it: the lock is given back by release() or at the end."""
+    """The folder, id and port of this worker. `lock` is the locked file descriptor.
+
+    The lock is held until `release` or the end of the process.
+    """
 
     folder: Path
     instance_id: str
@@ -36,7 +39,7 @@ class Instance:
     lock: int
 
     def release(self) -> None:
-        """Let another worker have the folder."""
+        """Releases the lock, so that another worker can have the folder."""
         if self.lock >= 0:
             os.close(self.lock)
             self.lock = -1
@@ -54,10 +57,12 @@ class Instance:
 
 
 def claim(settings: Settings) -> Instance:
-    """Lock a folder for this worker and find its id and a free port for its web server.
+    """Locks a folder for this worker, and finds its id and a free port for its web server.
 
-    With INSTANCE_ID set the folder is named after it, and a second worker of that name is refused.
-    Raises InstanceError.
+    If INSTANCE_ID is set, the folder is named after it.
+
+    Raises:
+        InstanceError: no folder or port is free, or a worker with this INSTANCE_ID runs.
     """
     home = settings.data_dir.absolute() / settings.application_id
     named = settings.instance_id is not None
@@ -86,9 +91,10 @@ def claim(settings: Settings) -> Instance:
 
 
 def make_private(data_dir: Path) -> None:
-    """Make DATA_DIR for this user alone; one that is there keeps the rights that it was given.
+    """Creates DATA_DIR, accessible to this user only; an existing one keeps its permissions.
 
-    Raises InstanceError.
+    Raises:
+        InstanceError: it cannot be created.
     """
     try:
         data_dir.parent.mkdir(parents=True, exist_ok=True)
@@ -98,7 +104,7 @@ def make_private(data_dir: Path) -> None:
 
 
 def _lock(home: Path, folder: Path) -> int | None:
-    """A descriptor that holds the lock, None when somebody else does."""
+    """Locks a folder. Returns the descriptor that holds the lock; None if it is locked already."""
     try:
         make_private(home)
         folder.mkdir(parents=True, exist_ok=True)
@@ -121,7 +127,10 @@ def _not_writable(folder: Path, error: OSError) -> InstanceError:
 
 
 def _kept_id(folder: Path) -> str:
-    """The id in the folder, made at the first time. The write is atomic: half an id is another."""
+    """Returns the instance id that is stored in the folder; makes one the first time.
+
+    The write is atomic, so that a crash never leaves a part of an id.
+    """
     path = folder / "instance-id"
     if path.exists() and (kept := path.read_text().strip()):
         return kept
@@ -134,7 +143,11 @@ def _kept_id(folder: Path) -> str:
 
 
 def _free_port(host: str, port: int, number: int) -> int:
-    """The port of the worker with this number, or the next one that nobody listens on."""
+    """Returns the first free port from `port + number` on; `number` is the worker's, from 0.
+
+    Raises:
+        InstanceError: none is free.
+    """
     for candidate in range(port + number, min(port + number + PORTS_TRIED, 65_536)):
         with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

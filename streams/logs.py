@@ -1,8 +1,8 @@
-"""Logging: lines for people or JSON for programs, to standard error; never a value of a record.
+"""Logging to standard error: lines for people or JSON for programs; never a value of a record.
 
-Whatever a process says goes one way out: log lines, warnings, what a library prints, the last words
-of a crash. A thread of its own writes them, so that a reader who is slow or gone holds nobody up:
-what finds no room is counted and left out.
+All output of a process takes this way: log lines, warnings, what libraries print, the traceback of
+a crash. A separate thread writes it, so that a reader who is slow or gone does not block the
+process. Lines that find no room in the queue are counted and dropped.
 """
 
 import logging
@@ -25,7 +25,7 @@ def _line(at: float, level: str, logger: str, message: str, traceback: str = "")
         "at": datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds"),
         "level": level,
         "logger": logger,
-        # What is no text (half of a surrogate pair out of a file's name) must not stop a log.
+        # A string that is not valid Unicode (a surrogate from a file's name) must not stop the log.
         "message": message.encode("utf-8", "replace").decode(),
     }
     if traceback:
@@ -34,24 +34,24 @@ def _line(at: float, level: str, logger: str, message: str, traceback: str = "")
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line."""
+    """Formats a log record as one line of JSON."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The record's instant, level, logger, message and traceback."""
+        """Returns the JSON with time, level, logger, message and traceback."""
         traceback = self.formatException(record.exc_info) if record.exc_info else ""
         level = record.levelname.lower()
         return _line(record.created, level, record.name, record.getMessage(), traceback)
 
 
 class OutletHandler(logging.Handler):
-    """Hands lines to the outlet; `flush` waits a moment for them to be written."""
+    """A log handler that queues lines for the outlet, which writes them in a thread."""
 
     def __init__(self, outlet: Outlet) -> None:
         super().__init__()
         self.outlet = outlet
 
     def emit(self, record: logging.LogRecord) -> None:
-        """A line; one that cannot be formatted says so in its place."""
+        """Queues a line; if it cannot be formatted, a line that says so."""
         try:
             text = self.format(record)
         except Exception as error:
@@ -61,16 +61,19 @@ class OutletHandler(logging.Handler):
         self.outlet.put(text + "\n")
 
     def flush(self) -> None:
-        """Not longer than `FLUSH_SECONDS`."""
+        """Waits until the queued lines are written, at most `FLUSH_SECONDS`."""
         self.outlet.drain(FLUSH_SECONDS)
 
 
 _OUTLETS: dict[int, Outlet] = {}
-"""One for each descriptor, for as long as the process lives."""
+"""The outlets by file descriptor; they live as long as the process."""
 
 
 def configure(level: str, form: str) -> None:
-    """Set logging up for this process. Libraries below `warning` say only what is a warning."""
+    """Configures logging, stdout and stderr of this process.
+
+    `level`: of Byline's own loggers; libraries log from `warning` on. `form`: `json` or `text`.
+    """
     formatter: logging.Formatter = JsonFormatter()
     if form != "json":
         formatter = logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s")
@@ -109,7 +112,7 @@ def _stream(name: str, outlet: Outlet, as_json: bool) -> Any:
 
 
 def _uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """The last words of a process that ends by an exception: one line, as every other."""
+    """Logs an exception that ends the process, as an entry like every other."""
     if issubclass(kind, KeyboardInterrupt):
         return
     logging.getLogger("streams").critical("%s", error, exc_info=(kind, error, trace))

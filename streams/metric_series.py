@@ -1,7 +1,7 @@
-"""Which values each label of a worker's metrics takes, and which series begin at nought.
+"""The values of the labels of a worker's metrics, and the series that exist from its start.
 
-Every list is closed, so that nobody who writes to a topic can make series. A counter that an alert
-watches begins at nought with the worker: Prometheus sees no rise where the first value is 1.
+Every list is closed, so that records cannot create series. A counter that an alert uses exists with
+0 from the start, because Prometheus sees no increase if the first value is 1.
 """
 
 from collections.abc import Collection, Iterator, Mapping
@@ -26,7 +26,7 @@ LABEL_VALUES: Mapping[str, tuple[str, ...]] = {
     "state": ("recovering", "running", "suspended"),
     "consent": CONSENT,
 }
-"""Label -> all values there are, whatever the metric."""
+"""By label, all its values in any metric."""
 
 REASON_VALUES: Mapping[str, tuple[str, ...]] = {
     "byline_ignored_inputs_total": tuple(map(str, Ignored)),
@@ -35,7 +35,7 @@ REASON_VALUES: Mapping[str, tuple[str, ...]] = {
     "byline_events_total": _GROUNDS,
     "byline_refetches_total": ("gap", "tail"),
 }
-"""Metric -> the values of its label `reason`."""
+"""By metric, the values of its label `reason`."""
 
 BOUNDED_BY: Mapping[str, str] = {
     "platform": "the policy files of this worker",
@@ -44,14 +44,14 @@ BOUNDED_BY: Mapping[str, str] = {
     "digest": "the policy files of this worker",
     "producer_id": "transactions that are open now: at most one a partition of an input",
 }
-"""Label -> what bounds its values, where the list is not ours."""
+"""By label, what bounds its values if Byline does not fix the list."""
 
 _CHECKED = (Event.INVITATION_ISSUED, Event.INVITATION_DELIVERED, Event.INVITATION_UNDELIVERABLE)
 _ANSWERED = (Event.CONSENT_GRANTED, Event.CONSENT_DECLINED)
 
 
 def first_series(platforms: Collection[str]) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Metric and labels of each series that a worker shows from its start, at nought."""
+    """Yields metric name and label values of each series that a worker exports from its start."""
     for topic in TOPICS:
         yield "byline_inputs_total", (topic,)
         yield "byline_name_fields_total", (topic,)

@@ -1,7 +1,7 @@
-"""The closed list of what Byline shows Prometheus; built on an injected registry.
+"""The metrics of a worker for Prometheus, in a registry that the caller gives.
 
-Names, types, labels and meaning stand in `SPECS`; tests hold the list, the page and the docs
-together.
+`SPECS` lists all of them with names, types, labels and meaning. Tests compare the list with the
+`/metrics` page and the documentation.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ SECONDS_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0,
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """One metric: what it counts or measures, and its labels (each from a closed list)."""
+    """The definition of a metric."""
 
     kind: Literal["counter", "gauge", "histogram"]
     name: str
@@ -214,7 +214,8 @@ ALIASES: Mapping[str, str] = {
     "byline_batch_duration_seconds": "byline_batch_seconds",
     "byline_recovery_duration_seconds": "byline_recovery_seconds",
 }
-"""What 0.2.0 called them: shown as well, so that a dashboard of before goes on."""
+"""Former names of metrics, by present name; both are exported, so that old dashboards still work.
+"""
 
 _COUNTED: Mapping[str, str] = {
     "inputs": "byline_inputs_total",
@@ -230,16 +231,15 @@ _COUNTED: Mapping[str, str] = {
     "timers": "byline_timer_evaluations_total",
     "guard_trips": "byline_guard_trips_total",
 }
-"""What the core counts, by its first word."""
+"""By the name under which the core counts, the metric."""
 
 
 class Metrics:
-    """All metrics of a worker on one registry; also what the engine reports to (its Observer)."""
+    """All metrics of a worker in one registry; it implements the engine's `Observer`."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.registry = registry
-        # Memory, CPU, open files, and when the process began: of a worker that keeps dying nothing
-        # else is left.
+        # Memory, CPU, open files and the process's start, which shows that a worker keeps crashing.
         ProcessCollector(registry=registry)
         self._all: dict[str, tuple[Counter | Gauge | Histogram, ...]] = {}
         self._only: dict[str, set[tuple[str, ...]]] = {}
@@ -257,19 +257,19 @@ class Metrics:
         return Histogram(name, says, spec.labels, registry=self.registry, buckets=buckets)
 
     def count(self, name: str, amount: float, *labels: str) -> None:
-        """Add to a counter of the list."""
+        """Adds to a counter of `SPECS`."""
         for metric in self._all[name]:
             assert isinstance(metric, Counter)
             (metric.labels(*labels) if labels else metric).inc(amount)
 
     def show(self, name: str, value: float, *labels: str) -> None:
-        """Set a gauge of the list."""
+        """Sets a gauge of `SPECS`."""
         for metric in self._all[name]:
             assert isinstance(metric, Gauge)
             (metric.labels(*labels) if labels else metric).set(value)
 
     def show_only(self, name: str, values: Mapping[tuple[str, ...], float]) -> None:
-        """Set a gauge of the list for these labels, and take away what it showed for others."""
+        """Sets a gauge of `SPECS` for these label values, and removes its other series."""
         gone = self._only.get(name, set()) - values.keys()
         self._only[name] = set(values)
         for metric in self._all[name]:
@@ -280,13 +280,13 @@ class Metrics:
                 metric.labels(*labels).set(value)
 
     def observe(self, name: str, value: float) -> None:
-        """Add a measurement, in seconds, to a histogram of the list."""
+        """Adds a measurement, in seconds, to a histogram of `SPECS`."""
         for metric in self._all[name]:
             assert isinstance(metric, Histogram)
             metric.observe(value)
 
     def add(self, counts: Mapping[tuple[str, ...], int]) -> None:
-        """What a partition of the core has counted since the last transaction."""
+        """Adds what a partition of the core counted in a transaction (see step_effects.py)."""
         for (kind, *labels), amount in counts.items():
             self.count(_COUNTED[kind], amount, *labels)
             if kind == "dead_letters" and labels[1] == "name_field":
@@ -295,28 +295,28 @@ class Metrics:
     # ---- the engine's observer -----------------------------------------------------------------
 
     def assigned(self, partitions: frozenset[int]) -> None:
-        """Shown by `partitions` from the engine's status."""
+        """Does nothing: the gauge `byline_partitions` is set from the engine's status."""
 
     def recovered(self, partition: int, records: int, seconds: float) -> None:
-        """A partition is ready."""
+        """Counts the restore of a partition."""
         self.count("byline_recovered_records_total", records)
         self.observe("byline_recovery_duration_seconds", seconds)
 
     def stepped(self, partition: int, topic_records: dict[str, int], seconds: float) -> None:
-        """A batch was applied."""
+        """Measures an applied step."""
         self.observe("byline_batch_duration_seconds", seconds)
 
     def timers_run(self, partition: int, late_ms: int, seconds: float) -> None:
-        """A round of timers was run."""
+        """Measures how late a round of timers ran."""
         self.observe("byline_timer_delay_seconds", late_ms / 1000)
 
     def committed(self, partition: int, changes: int, outputs: int, seconds: float) -> None:
-        """A transaction is durable."""
+        """Counts a committed transaction."""
         self.count("byline_transactions_total", 1)
         self.count("byline_state_changes_total", changes)
         self.count("byline_outputs_total", outputs)
         self.observe("byline_transaction_duration_seconds", seconds)
 
     def refetched(self, partition: int, reason: str) -> None:
-        """A span had to be fetched again."""
+        """Counts a seek back because a batch was missing."""
         self.count("byline_refetches_total", 1, reason)

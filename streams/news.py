@@ -1,7 +1,8 @@
-"""What an operator cares about, one line each: policies, switches, guards, refusals, lag.
+"""Logs what concerns an operator: changes of policies, switches, guards, refusals and lag.
 
-Partitions report what they committed, as numbers; once a second a look at them says what is new. So
-a hundred thousand refused records, or switches turned to and fro, make a few lines.
+Partitions report counts of what they committed. Once a second the state of all partitions is
+compared with what was logged before. So a hundred thousand refused records, or a switch that is
+turned often, make only a few lines.
 """
 
 import logging
@@ -11,10 +12,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 REFUSED_SECONDS = 60.0
-"""Refused inputs are told at once, and then not again for so long."""
+"""The shortest time between two lines about refused inputs."""
 
 LAG_SECONDS, CAUGHT_UP_SECONDS = 10.0, 2.0
-"""Further behind than the first is told, and again when it doubles; below the second, the end."""
+"""A lag is logged from the first value on, again when it doubles, and its end at the second."""
 
 NAME_FIELD = "name_field"
 _log = logging.getLogger("streams.news")
@@ -25,11 +26,11 @@ Turned = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What the partitions of this worker have in force now.
+    """The present state of this worker's partitions.
 
-    `on`: switches that are on in all of them, `somewhere`: in any. `tripped`: platforms whose
-    refusal guard is. `closed`: seconds until a policy's guard opens again, by platform. `lags`:
-    records and seconds behind, by topic.
+    `on`: switches that are on in all of them; `somewhere`: in at least one. `tripped`: platforms
+    whose refusal guard is tripped. `closed`: by platform, seconds until no guard of its policy is
+    tripped. `lags`: by topic, the lag in records and in seconds.
     """
 
     on: frozenset[Turned] = frozenset()
@@ -40,7 +41,7 @@ class Look:
 
 
 class News:
-    """Remembers what was told. Not safe for several threads."""
+    """Logs changes, and remembers what was logged. It is not thread-safe."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -57,14 +58,17 @@ class News:
     # ---- what partitions report ----------------------------------------------------------------
 
     def adopted(self, platform: str, version: int, digest: str, mode: str) -> None:
-        """A partition has taken up a policy that it did not work under before."""
+        """Logs a policy that is new to a partition, once for all partitions."""
         if self._policies.get(platform) != digest:
             self._policies[platform] = digest
             words = "policy of %s taken up: version %d, mode %s, digest %s"
             _log.info(words, platform, version, mode, digest[:12])
 
     def committed(self, counts: Mapping[tuple[str, ...], int]) -> None:
-        """What a transaction of a partition counted (see streams/core/model/step_effects.py)."""
+        """Takes the counts of a committed transaction (see streams/core/model/step_effects.py).
+
+        Guards that tripped are logged at once, refused records at the next `look`.
+        """
         for (kind, *labels), amount in counts.items():
             if kind == "dead_letters":
                 topic, reason = labels
@@ -97,7 +101,7 @@ class News:
     # ---- once a second -------------------------------------------------------------------------
 
     def look(self, now: Look) -> None:
-        """Say what is new."""
+        """Logs the differences between `now` and what was logged before."""
         self._tell_switches(now)
         self._tell_guards(now)
         self._tell_refused()
@@ -160,5 +164,5 @@ class News:
 
 
 def _listed(counted: Iterable[tuple[str, int]]) -> str:
-    """The largest first."""
+    """Joins descriptions with their counts, the largest count first."""
     return ", ".join(words for words, _ in sorted(counted, key=lambda one: (-one[1], one[0])))

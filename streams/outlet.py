@@ -1,7 +1,7 @@
-"""The way out of a process for its lines: a bounded queue, and a thread that writes it down.
+"""Writes the output lines of a process from a thread, through a bounded queue.
 
-A pipe that nobody reads fills up, and whoever writes to it stands still: a worker would stop
-working because its log is not read. Here only the thread stands still.
+A pipe that nobody reads fills up and blocks its writer, so a worker would stop because nobody reads
+its log. Here only the thread is blocked.
 """
 
 import io
@@ -16,10 +16,10 @@ MOST_BYTES = 8 * 1024 * 1024
 
 
 class Outlet:
-    """Lines to a descriptor, in order; when too many wait, further ones are left out and counted.
+    """Writes lines to a file descriptor, in order; if too many wait, drops and counts new ones.
 
-    `left_out` makes the line that says how many. A descriptor that is gone takes nothing any more,
-    and nobody is told: there is nowhere to tell it.
+    `left_out` makes the line that reports the number of dropped lines. After a write error all
+    further lines are dropped without a message.
     """
 
     def __init__(self, descriptor: int) -> None:
@@ -35,7 +35,7 @@ class Outlet:
         self._thread.start()
 
     def put(self, line: str) -> None:
-        """Queue a line with its end; returns at once."""
+        """Queues a line, which must end with a line feed, and returns at once."""
         raw = line.encode("utf-8", "replace")
         with self._changed:
             if self._gone:
@@ -48,7 +48,7 @@ class Outlet:
             self._changed.notify_all()
 
     def drain(self, seconds: float) -> bool:
-        """Wait until all lines are written, at most so long; whether they are."""
+        """Waits until all lines are written, at most `seconds`. Returns whether they are."""
         deadline = time.monotonic() + seconds
         with self._changed:
             while (self._lines or self._busy) and not self._gone:
@@ -86,15 +86,15 @@ class Outlet:
             try:
                 view = view[os.write(self._descriptor, view) :]
             except BlockingIOError:
-                # Somebody made the descriptor non-blocking: it is shared with other processes.
+                # The descriptor is shared, and another process may have made it non-blocking.
                 time.sleep(0.05)
 
 
 class LineStream(io.TextIOBase):
-    """Stands for standard output or error: what anybody prints goes to the outlet, line by line.
+    """Replaces standard output or error: passes what is printed to an outlet, in whole lines.
 
-    What is written at once and ends with a line's end stays together. `shape` makes a line of it,
-    given the instant (seconds) and the text.
+    A text that is written at once and ends with a line feed is passed as one. `shape` formats it,
+    given the time (seconds UTC) and the text.
     """
 
     def __init__(self, outlet: Outlet, shape: Callable[[float, str], str]) -> None:
@@ -104,11 +104,11 @@ class LineStream(io.TextIOBase):
         self._begun = ""
 
     def writable(self) -> bool:
-        """It is."""
+        """Returns True."""
         return True
 
     def write(self, text: str) -> int:
-        """Keep what is no whole line yet, hand on what is."""
+        """Passes whole lines to the outlet, and keeps an unfinished line for later."""
         whole, end, rest = (self._begun + text).rpartition("\n")
         self._begun = rest
         if end and whole.strip():

@@ -1,7 +1,4 @@
-"""The core as the engine's processor.
-
-The one place where batches become inputs and names get prefixes.
-"""
+"""Adapts the core to the engine's `Processor`: converts batches, adds prefixes to topic names."""
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -37,7 +34,7 @@ _APPEND_TIME = 1
 
 
 def partitioner(partition_count: int) -> Partitioner:
-    """Where the Java client's default partitioner puts a key: murmur2, in C."""
+    """Returns a function from key to partition, equal to the Java client's default (murmur2)."""
 
     def partition_of(key: bytes) -> int:
         return (murmurhash2(key, _JAVA_SEED) & 0x7FFFFFFF) % partition_count
@@ -50,7 +47,7 @@ _IN_MEMORY = {"accounts": True, "categories": False}
 
 
 def spec_of(names: TopicNames) -> ProcessorSpec:
-    """What Byline reads, keeps and writes under these names."""
+    """Returns the topics and stores of Byline for the engine."""
     switches = next(names.of(topic) for topic in INPUTS if topic.single)
     outputs = tuple(map(names.of, (*OUTPUTS, DECISIONS, DEAD_LETTERS)))
     return ProcessorSpec(
@@ -64,10 +61,10 @@ def spec_of(names: TopicNames) -> ProcessorSpec:
 
 
 class _Ledger:
-    """The engine's transaction as the core wants it: topics without prefix.
+    """Adapts the engine's transaction to the core's, which has topic names without prefix.
 
-    An output goes to the partition's own number, but to the one that a topic of a single partition
-    has.
+    An output goes to the partition with this partition's number, or to partition 0 of a topic that
+    has only one.
     """
 
     __slots__ = ("_prefix", "_send", "contains", "get", "present", "put", "transaction")
@@ -84,13 +81,16 @@ class _Ledger:
         self._prefix = prefix
 
     def send(self, topic: str, key: bytes | None, value: bytes | None, headers: Headers) -> None:
-        """An output record."""
+        """Sends an output record."""
         partition = 0 if topic in _SINGLE else None
         self._send(self._prefix + topic, key, value, headers, partition)
 
 
 class BylinePartition:
-    """One partition of the core, run by the engine."""
+    """Implements the engine's `PartitionProcessor` with a partition of the core.
+
+    `names`: by full topic name, the name without prefix.
+    """
 
     def __init__(
         self,
@@ -115,17 +115,20 @@ class BylinePartition:
         return self._ledger
 
     def made_anew(self, before: Mapping[str, int]) -> None:
-        """Inputs whose offsets begin again."""
+        """Tells the core which inputs were deleted and created again, so that offsets repeat.
+
+        `before`: by topic, the offset at which reading of the old topic had stopped.
+        """
         self.core.made_anew({self._names[topic]: offset for topic, offset in before.items()})
 
     def rewind(self, transaction: Transaction, reads: Mapping[str, int]) -> frozenset[str]:
-        """The topics that a new policy needs to be read from their beginning once more."""
+        """Returns the topics to read again from their beginning because a new policy needs it."""
         named = {self._names[topic]: next_ for topic, next_ in reads.items()}
         again = self.core.rewind(self._on(transaction), named)
         return frozenset(topic for topic, name in self._names.items() if name in again)
 
     def step(self, transaction: Transaction, now: int, batches: Sequence[FetchedBatch]) -> bool:
-        """Apply the batches; True when an output waits to be seen."""
+        """Applies the batches. Returns True if an event or dead letter was written."""
         for batch in batches:
             ages = self._ages.get(self._names[batch.topic])
             if ages and batch.records and batch.records[-1].timestamp_type == _APPEND_TIME:
@@ -140,7 +143,7 @@ class BylinePartition:
         )
 
     def due(self) -> int | None:
-        """The instant of the earliest timer."""
+        """Returns the instant of the earliest timer, None if there is none; milliseconds UTC."""
         return self.core.due()
 
     def run_timers(
@@ -151,19 +154,19 @@ class BylinePartition:
         limit: int,
         favourable_only: bool = False,
     ) -> bool:
-        """Act on timers due by `as_of`; True: more are due."""
+        """Acts on up to `limit` timers due by `as_of`. Returns True if more are due."""
         return self.core.run_timers(self._on(transaction), now, as_of, limit, favourable_only)
 
     def cluster_changed(self, now: int) -> None:
-        """Hold back what is adverse, and stop the clocks of answers, until the next start."""
+        """Defers adverse events, and stops the answer windows, until the next start."""
         self.core.cluster_changed(now)
 
     def before_commit(self, transaction: Transaction, now: int, reads: Mapping[str, int]) -> None:
-        """Close the transaction in the decision log."""
+        """Writes the closing record of the transaction to the decision log."""
         self.core.before_commit(self._on(transaction), now, reads)
 
     def committed(self) -> None:
-        """Show Prometheus, and tell the log, what is durable now."""
+        """Adds the counts of the committed transaction to the metrics and the log."""
         if self._news is not None:
             self._news.committed(self.core.counts)
         self._metrics.add(self.core.counts)
@@ -171,7 +174,10 @@ class BylinePartition:
 
 
 class BylineProcessor:
-    """Opens partitions of the core with the policies of this worker."""
+    """Implements the engine's `Processor`: opens partitions of the core with these policies.
+
+    `partitions`: the open partitions by number. `ages`: by input, the age of its newest records.
+    """
 
     def __init__(
         self,
@@ -195,13 +201,17 @@ class BylineProcessor:
         inputs: dict[str, InputName] = {names.of(topic): topic.name for topic in INPUTS}  # type: ignore[misc]
         self._names = inputs
         self.input_names: Mapping[str, str] = inputs
-        """The inputs without prefix, by their full names."""
+        """By full topic name of an input, its name without prefix."""
         self.spec = spec_of(names)
 
     def open(
         self, partition: int, partition_count: int, scan: Scan, transaction: Transaction, now: int
     ) -> BylinePartition:
-        """A partition on the state that its last transaction left."""
+        """Opens a partition with the state after its last transaction.
+
+        Raises:
+            StopWorker: its state does not fit the policies of this worker.
+        """
         environment = PartitionEnvironment(
             policies=self._policies,
             partition_count=partition_count,

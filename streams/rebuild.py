@@ -1,9 +1,10 @@
-"""`byline cluster rebuild`: the state anew, where the changelogs have lost it.
+"""`byline cluster rebuild`: builds the state again if the changelogs have lost it.
 
-Of each partition the first source that is proven is taken: a worker's disk whose chain ends where
-the decision log ends, else the replay of the log over the inputs. Where neither is whole it says
-what is lost, in numbers, and changes nothing. The changelogs are made anew and filled: a partition
-is written in transactions under its own fence, its checkpoint with the last one.
+For each partition it takes the first proven source: a worker's disk whose hash chain ends like the
+decision log, else a replay of the decision log and the inputs. If a partition has no complete
+source, it reports what is lost, in numbers, and changes nothing. Otherwise it deletes and creates
+the changelogs, and writes each partition's state in transactions that fence other producers, the
+checkpoint last.
 """
 
 import asyncio
@@ -40,7 +41,11 @@ APPEAR_SECONDS = 120.0
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where the state of a partition comes from; `state` None: from nowhere, and `why`."""
+    """The source of a partition's state.
+
+    `kind`: a description of the source. `state`: by store, values by key; None if there is no
+    complete source, and then `why` is the reason.
+    """
 
     partition: int
     kind: str
@@ -50,13 +55,13 @@ class Source:
 
     @property
     def keys(self) -> int:
-        """How many keys it has."""
+        """The number of keys in the state."""
         return sum(map(len, (self.state or {}).values()))
 
 
 @dataclass(frozen=True, slots=True)
 class Rebuilt:
-    """What was found for each partition; `lost` where something has no source."""
+    """The sources of all partitions. `lost`: what is lost if a partition has no source."""
 
     sources: tuple[Source, ...]
     lost: Losses | None = None
@@ -64,9 +69,13 @@ class Rebuilt:
 
 
 async def rebuild(settings: Settings, disks: list[Path], *, yes: bool) -> Rebuilt:
-    """Find a proven source for each partition; with `yes` and all found, write them.
+    """Finds a proven source for each partition; if all have one and `yes`, writes them.
 
-    `disks` are DATA_DIRs of workers. Raises `StopWorker` while workers run.
+    `disks`: DATA_DIRs of workers.
+
+    Raises:
+        StopWorker: workers run.
+        UsageError: the decision log is missing.
     """
     config, spec = offline(settings)
     names = TopicNames(settings.topic_prefix, settings.application_id)
@@ -99,7 +108,7 @@ async def _policy_texts(settings: Settings) -> dict[str, bytes]:
 
 
 def _on_disks(settings: Settings, disks: list[Path], spec: ProcessorSpec) -> dict[int, list[Disk]]:
-    """What the disks hold, by partition."""
+    """Returns the readable disks by partition."""
     found: dict[int, list[Disk]] = {}
     stores = [store.name for store in spec.stores]
     for folder in disks:
@@ -121,7 +130,7 @@ async def _source(
         replay = RecordedPartition(settings, Clients(settings, stack), number, count, texts)
         last = await replay.last_of_log()
         if last is None:
-            # No state either: what was read had no effect, and has none when it is read again.
+            # Nothing was ever decided, so there is no state; the inputs are read again.
             nothing: dict[str, dict[bytes, bytes]] = {store: {} for store in STORES}
             return Source(number, "nothing decided", Checkpoint(FORMAT, count, 0, {}), nothing)
         for disk in held:
@@ -150,7 +159,7 @@ async def _write(
         ids = await _make_anew(settings, client, config, spec, logs)
     for source in sources:
         assert source.checkpoint is not None
-        # An input that was made anew as well is for `accept`: it keeps the id that was read.
+        # An input that was deleted and created again keeps its old id: `accept` handles it.
         note = notes.get(source.partition)
         known = source.checkpoint.ids or (note.ids if note is not None else {})
         own = {name: known.get(name, now) for name, now in ids.items() if name not in logs}
@@ -165,7 +174,12 @@ async def _make_anew(
     spec: ProcessorSpec,
     logs: list[str],
 ) -> dict[str, str]:
-    """Delete the changelogs and make them again; every topic's id afterwards."""
+    """Deletes the changelogs and creates them again. Returns the new ids of all topics by name.
+
+    Raises:
+        StopWorker: Kafka refuses to delete them.
+        TimeoutError: they do not appear again in time.
+    """
     before = (await acceptance.look(client, config, spec)).topics
     there = [name for name in logs if not before[name].error]
     if there:
@@ -177,7 +191,7 @@ async def _make_anew(
             )
     async with asyncio.timeout(APPEAR_SECONDS):
         while True:
-            # It makes what is missing; a topic that is still being deleted is not, yet.
+            # It creates missing topics; a topic that is still being deleted does not count as such.
             with suppress(TimeoutError):
                 await topics.create(settings)
             now = (await acceptance.look(client, config, spec)).topics

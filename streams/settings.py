@@ -1,8 +1,8 @@
-"""The environment (`BYLINE_…`) or a file of such lines → frozen Settings, checked at start.
+"""Reads the settings from the environment (`BYLINE_…`) or a file, and checks them at the start.
 
-The file named by `--settings` is in dotenv form (`BYLINE_HTTP_PORT=8080`, `#` begins a comment);
-the environment wins over it. Nothing else in the product reads the environment. An unknown
-`BYLINE_…` name is refused, in either place, and all faults are told at once (SettingsError).
+The file named by `--settings` has dotenv format (`BYLINE_HTTP_PORT=8080`, `#` begins a comment);
+the environment overrides it. No other code of the product reads the environment. An unknown
+`BYLINE_…` name is an error in both places. All faults are reported at once (SettingsError).
 """
 
 import contextlib
@@ -44,14 +44,14 @@ from streams.settings_values import (
 )
 
 TOOL_VARIABLES = frozenset({"BYLINE_VENV", "BYLINE_PYTHON"})
-"""Read by deploy/setup.sh, not by the product: known, so that they are not refused."""
+"""Variables of deploy/setup.sh, which the product does not use but must not refuse."""
 PACKAGE = Path(__file__).parent
 CHECKOUT_POLICIES = PACKAGE.parent / "deploy" / "policies"
 WHEEL_POLICIES = PACKAGE / "shipped_policies"
 
 
 class SettingsError(Exception):
-    """The settings are refused; `faults` has one sentence for each reason. The operator's."""
+    """The settings are wrong. `faults` has one sentence for each fault, for the operator."""
 
     def __init__(self, faults: list[str]) -> None:
         self.faults = faults
@@ -63,9 +63,9 @@ def _shipped_policies() -> Path:
 
 
 class Settings(BaseSettings):
-    """Where the broker is, who we are, where to write: the same for all commands.
+    """The settings of all commands: how to reach Kafka, names, folders, limits.
 
-    A field is the environment's name without `BYLINE_`, in small letters.
+    A field's name is that of its environment variable without `BYLINE_`, in lower case.
     """
 
     model_config = SettingsConfigDict(
@@ -150,7 +150,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """As ever, without what Kubernetes has put into the environment."""
+        """Returns pydantic's usual sources, without variables that Kubernetes sets."""
         assert isinstance(env_settings, EnvSettingsSource)
         env_settings.env_vars = {
             name: value
@@ -168,7 +168,7 @@ class Settings(BaseSettings):
 
 
 class SettingsWithoutPolicies(Settings):
-    """The same for a command that needs no policy files: a brake works without them."""
+    """Settings for commands that need no policy files, for instance `byline switch`."""
 
     needs_policies: ClassVar[bool] = False
 
@@ -179,7 +179,11 @@ SECRET_FIELDS = frozenset(
 
 
 def load(file: Path | None = None, kind: type[Settings] = Settings) -> Settings:
-    """Settings from the environment and `file`; SettingsError with every fault there is."""
+    """Reads the settings from the environment and `file`.
+
+    Raises:
+        SettingsError: with all faults.
+    """
     if file is not None:
         _refuse_unreadable(file)
     faults = list(_unknown_names(file))
@@ -195,7 +199,10 @@ def load(file: Path | None = None, kind: type[Settings] = Settings) -> Settings:
 
 
 def wanted_log_format(file: Path | None = None) -> str:
-    """The format of log lines, known before the settings are: what is wrong with them is a line."""
+    """Returns the log format, `json` or `text`, without reading the other settings.
+
+    So that faults of the settings themselves can be logged in this format.
+    """
     name = variable("log_format")
     in_file: Mapping[str, str | None] = {}
     with contextlib.suppress(OSError, UnicodeDecodeError):
@@ -214,7 +221,7 @@ def _refuse_unreadable(file: Path) -> None:
 
 
 def origins(file: Path | None = None) -> dict[str, str]:
-    """Field → where its value comes from: `environment`, the file's name, or `default`."""
+    """Returns, by field, where its value comes from: `environment`, the file's name, `default`."""
     in_file = {} if file is None else dotenv_values(file)
     found = {}
     for field in Settings.model_fields:
@@ -232,19 +239,21 @@ def origins(file: Path | None = None) -> dict[str, str]:
 
 
 def injected_names() -> list[str]:
-    """Names in the environment that look like settings and were set by Kubernetes: ignored."""
+    """Returns the environment variables that look like settings but were set by Kubernetes."""
     return sorted(name for name, value in os.environ.items() if injected(name, value))
 
 
 def masked(settings: Settings) -> dict[str, str | int | float | bool | None]:
-    """Field → value for showing; a secret is `********`."""
+    """Returns the values by field, for display; a secret is `********`."""
     return settings.model_dump(mode="json")
 
 
 def kafka_security(settings: Settings) -> dict[str, Any]:
-    """What aiokafka's clients are told about protocol, TLS and login, and no more than needed.
+    """Returns the arguments of aiokafka's clients for protocol, TLS and login.
 
-    Raises SettingsError when a file is not what it was when the settings were read.
+    Raises:
+        SettingsError: a certificate or password file has become unusable since the settings were
+            read.
     """
     arguments: dict[str, Any] = {"security_protocol": settings.kafka_security_protocol}
     try:
@@ -260,7 +269,11 @@ def kafka_security(settings: Settings) -> dict[str, Any]:
 
 
 def kafka_client_kwargs(settings: Settings) -> dict[str, Any]:
-    """kafka_security() and `bootstrap_servers`: enough to make an aiokafka client."""
+    """Returns the arguments that an aiokafka client needs to connect.
+
+    Raises:
+        SettingsError: as `kafka_security`.
+    """
     servers = [server.strip() for server in settings.kafka_bootstrap_servers.split(",")]
     return {"bootstrap_servers": servers, **kafka_security(settings)}
 
@@ -287,7 +300,7 @@ def _unknown_names(file: Path | None) -> Iterator[str]:
 def _hidden_contradictions(
     file: Path | None, error: ValidationError, kind: type[Settings]
 ) -> Iterator[str]:
-    """What else is wrong: the same with the refused values left at their defaults."""
+    """Yields further faults, found with default values in place of the refused ones."""
     refused = {str(fault["loc"][0]) for fault in error.errors() if fault["loc"]}
     if not refused:
         return

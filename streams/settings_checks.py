@@ -1,4 +1,4 @@
-"""What does not fit together among the settings, or is not there, each with what to do."""
+"""Checks that settings fit together and that the files they name exist."""
 
 import os
 import ssl
@@ -13,12 +13,12 @@ PREFIX = "BYLINE_"
 
 
 def variable(field: str) -> str:
-    """The environment's name of a field."""
+    """Returns the environment variable of a field."""
     return PREFIX + field.upper()
 
 
 def contradictions(settings: Any) -> Iterator[str]:
-    """What does not fit together or is not there, each with what to do."""
+    """Yields a sentence for each fault, with what to do. `settings`: a `Settings`."""
     protocol = settings.kafka_security_protocol
     login = {
         "kafka_sasl_mechanism": settings.kafka_sasl_mechanism,
@@ -47,7 +47,7 @@ def contradictions(settings: Any) -> Iterator[str]:
 
 
 def _faults_of_files(settings: Any, fields: tuple[str, ...]) -> Iterator[str]:
-    """What is wrong with the files of the login: each by itself, then how they fit together."""
+    """Yields the faults of the login's files: of each alone, and if none, of all together."""
     unread = False
     for field in fields:
         path = getattr(settings, field)
@@ -66,12 +66,20 @@ def _faults_of_files(settings: Any, fields: tuple[str, ...]) -> Iterator[str]:
 
 
 def password(settings: Any) -> str | None:
-    """What to log in with, if anything. Raises LoginFileError."""
+    """Returns the password, from its setting or its file; None if there is none.
+
+    Raises:
+        LoginFileError: the file cannot be used.
+    """
     return _secret(settings, "kafka_sasl_password")
 
 
 def tls_context(settings: Any) -> ssl.SSLContext:
-    """The TLS of these settings. Raises LoginFileError."""
+    """Makes the TLS context of these settings.
+
+    Raises:
+        LoginFileError: a file cannot be used.
+    """
     return TlsFiles(
         settings.kafka_ssl_cafile,
         settings.kafka_ssl_certfile,
@@ -81,7 +89,11 @@ def tls_context(settings: Any) -> ssl.SSLContext:
 
 
 def _secret(settings: Any, field: str) -> str | None:
-    """What is given itself or in a file. Raises LoginFileError."""
+    """Returns a secret from its setting `field`, or from the file in `field`_file; None without.
+
+    Raises:
+        LoginFileError: the file cannot be used.
+    """
     file: Path | None = getattr(settings, f"{field}_file")
     if file is not None:
         return secret_in(f"{field}_file", file)
@@ -90,7 +102,7 @@ def _secret(settings: Any, field: str) -> str | None:
 
 
 def secret_values(settings: Any, fields: Iterable[str]) -> Iterator[str]:
-    """Each secret among these fields that is given, itself or in a file that can be read."""
+    """Yields the secrets of these fields, from settings and from files that can be read."""
     for field in fields:
         secret = getattr(settings, field)
         if secret is not None:

@@ -1,4 +1,4 @@
-"""What Kubernetes puts into the environment of every pod, and is none of our settings.
+"""Recognises environment variables that Kubernetes sets in every pod, which are no settings.
 
 For a Service named `byline` it sets BYLINE_SERVICE_HOST, BYLINE_PORT=tcp://… and more; for one
 named `byline-http` even BYLINE_HTTP_PORT=tcp://…, which is the name of a real setting.
@@ -14,7 +14,7 @@ _SCHEMES = ("tcp://", "udp://", "sctp://")
 
 
 def injected(name: str, value: str | None) -> bool:
-    """Whether Kubernetes has set this, and not a person."""
+    """Whether Kubernetes has set this variable, and not a person."""
     name = name.upper()
     if name.startswith("BYLINE") and name.endswith("_PORT") and (value or "").startswith(_SCHEMES):
         return True

@@ -1,7 +1,7 @@
-"""Files of a login → what aiokafka is told, or one sentence on what is wrong with a file.
+"""Reads the files of a Kafka login: certificates, keys and secrets.
 
-Looked at whenever settings are read, so that a bad file is named in under a second, before anything
-is connected. What is in a file is never repeated.
+They are checked whenever the settings are read, so that a bad file is reported within a second,
+before any connection. The content of a file is never part of a message.
 """
 
 import ssl
@@ -15,7 +15,7 @@ _EXPIRED, _NOT_YET = 10, 9
 
 
 class LoginFileError(Exception):
-    """A file cannot be used; `field` is the setting that names it, the message says why."""
+    """A file cannot be used. `field`: the setting that names it. The message says why."""
 
     def __init__(self, field: str, words: str) -> None:
         super().__init__(words)
@@ -24,9 +24,9 @@ class LoginFileError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class TlsFiles:
-    """Whom to trust (None: whom the system trusts), and our certificate with its key, if any.
+    """The files of TLS: trusted certificates, and the client's certificate with its key.
 
-    `passphrase`: of the key; None where it has none.
+    `cafile`: None means the system's trusted certificates. `passphrase`: of the key, None without.
     """
 
     cafile: Path | None
@@ -35,7 +35,11 @@ class TlsFiles:
     passphrase: str | None = None
 
     def context(self) -> ssl.SSLContext:
-        """The TLS of a client that checks whom it talks to. Raises `LoginFileError`."""
+        """Makes the context of a client that verifies the server.
+
+        Raises:
+            LoginFileError: a file cannot be used, or the client's certificate is not valid today.
+        """
         context = ssl.create_default_context()
         if self.cafile is not None:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -50,7 +54,11 @@ class TlsFiles:
 
 
 def secret_in(field: str, path: Path) -> str:
-    """The secret that a file holds: one line, without its end. Raises `LoginFileError`."""
+    """Returns the secret in a file: its only line, without the line end.
+
+    Raises:
+        LoginFileError: the file cannot be read, or holds more than one line. It names `field`.
+    """
     try:
         if not stat.S_ISREG(path.stat().st_mode):
             raise LoginFileError(field, f"{path} is not a file that can be read")
@@ -82,14 +90,14 @@ def _load_trusted(context: ssl.SSLContext, field: str, path: Path) -> None:
 
 
 class _Passphrase:
-    """Hands out the passphrase, and remembers that it was asked for."""
+    """A callback that gives OpenSSL the passphrase, and remembers that it was called."""
 
     def __init__(self, passphrase: str | None) -> None:
         self._passphrase = passphrase
         self.asked = False
 
     def __call__(self) -> str:
-        # Without a function of ours OpenSSL would ask on the terminal, and wait.
+        # Without a callback OpenSSL would ask on the terminal and wait.
         self.asked = True
         return self._passphrase or ""
 
@@ -117,12 +125,16 @@ def _load_key(
 
 
 def _check_dates(certfile: Path, keyfile: Path, passphrase: str | None) -> None:
-    """Refuse a certificate of ours that is not valid today: a handshake with ourselves tells."""
+    """Checks that the client's certificate is valid today, by a TLS handshake with itself.
+
+    Raises:
+        LoginFileError: it has expired or is not valid yet.
+    """
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server.load_cert_chain(certfile, keyfile, _Passphrase(passphrase))
     server.verify_mode = ssl.CERT_REQUIRED
     server.load_verify_locations(cafile=certfile)
-    # The certificate itself is trusted, whoever signed it: nothing but its dates may be wrong.
+    # The certificate itself is trusted, whoever signed it, so only its dates can be wrong.
     server.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     client.check_hostname, client.verify_mode = False, ssl.CERT_NONE
@@ -136,7 +148,7 @@ def _check_dates(certfile: Path, keyfile: Path, passphrase: str | None) -> None:
                 "kafka_ssl_certfile", f"the certificate {certfile} {when}"
             ) from error
     except ssl.SSLError:
-        # Whatever else two ends of ours do not agree on, a broker may.
+        # Other faults of this handshake may not occur with a broker.
         return
 
 

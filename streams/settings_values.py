@@ -1,4 +1,4 @@
-"""What a setting may be: each kind of value with the words of its refusal."""
+"""The types of setting values, each with the text that describes a valid value."""
 
 import re
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ NAME_WORDS = "letters, digits and . _ - only, at most 100"
 
 @dataclass(frozen=True)
 class Expected:
-    """What a value has to be, in the words of the refusal."""
+    """The description of a valid value, for error messages."""
 
     words: str
 

@@ -1,8 +1,8 @@
-"""Standard output and error of a command, whoever reads them, or nobody.
+"""Makes standard output and error of a command safe, whether or not they can be written to.
 
-`byline … | head` ends without a word when `head` has seen enough: exit code 141, as of any program
-that SIGPIPE ends. A full disk is said. A stream that was closed before we began takes what is
-written to it, and no file that is opened later gets its number.
+`byline … | head` ends without a message when `head` stops reading: exit code 141, like any program
+that SIGPIPE ends. A full disk is reported. A stream that was closed before the start is opened on
+/dev/null, so that no file that is opened later gets its descriptor.
 """
 
 import io
@@ -18,28 +18,32 @@ EXIT_READER_GONE = 141
 
 
 class Output(io.TextIOWrapper):
-    """Ends the command when what it says can be written no more."""
+    """A text stream that ends the command if it cannot be written to."""
 
     def write(self, text: str) -> int:
-        """Raises SystemExit when nobody reads any more, or there is no room."""
+        """Writes text.
+
+        Raises:
+            SystemExit: with 141 if the reader is gone, with 2 on any other error.
+        """
         try:
             return super().write(text)
         except OSError as error:
             raise self._over(error) from None
 
     def flush(self) -> None:
-        """Likewise."""
+        """Flushes the buffer. Raises SystemExit like `write`."""
         try:
             super().flush()
         except OSError as error:
             raise self._over(error) from None
 
     def close(self) -> None:
-        """Write what is left. The descriptor is the process's own and stays open."""
+        """Flushes the buffer. The descriptor belongs to the process and stays open."""
         self.flush()
 
     def _over(self, error: OSError) -> SystemExit:
-        # What is still in the buffer goes nowhere, also at the interpreter's own end.
+        # The rest of the buffer is discarded, also at the interpreter's exit.
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, self.fileno())
         os.close(nowhere)
@@ -52,7 +56,10 @@ class Output(io.TextIOWrapper):
 
 @contextmanager
 def guarded_standard_streams() -> Iterator[None]:
-    """For a whole command: what is closed is opened on nothing, what is open may go away."""
+    """Guards the standard streams while a command runs.
+
+    Closed descriptors are opened on /dev/null; stdout and stderr become `Output`.
+    """
     for descriptor in range(3):
         try:
             os.fstat(descriptor)

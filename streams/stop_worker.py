@@ -1,10 +1,10 @@
-"""The one exception that ends a worker on purpose, for the engine and the core alike."""
+"""The exception that ends a worker on purpose, for the engine and the core."""
 
 from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """Who has to act before a worker can go on."""
+    """The exit codes of a worker, by who has to act before it can go on."""
 
     PERSON = 2
     """A person has to change something first: a policy, a topic, a setting, the state."""
@@ -13,9 +13,9 @@ class ExitCode(IntEnum):
 
 
 class StopWorker(Exception):
-    """The worker will not go on: it commits nothing more, says `message` and exits.
+    """The worker must stop: it commits nothing more, logs `message` and exits with `exit_code`.
 
-    The message is for the operator: what is wrong, where, and what to do.
+    The message tells the operator what is wrong, where, and what to do.
     """
 
     def __init__(self, message: str, exit_code: ExitCode) -> None:

@@ -1,4 +1,4 @@
-"""What `byline cluster` does: the engine's tools, used on Byline's own topics."""
+"""Implements `byline cluster`: uses the engine's tools on Byline's topics."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ from streams.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing in which the state and the topics do not belong together, and its way out."""
+    """A difference between the state and the topics, and what to do about it."""
 
     topic: str
     what: str
@@ -35,14 +35,17 @@ class Finding:
 
 
 def offline(settings: Settings) -> tuple[EngineConfig, ProcessorSpec]:
-    """What the engine's tools need to know; no folder is claimed."""
+    """Returns the engine's configuration and spec for a tool; it claims no worker folder."""
     nobody = Instance(folder=Path(), instance_id="", http_port=0, lock=-1)
     names = TopicNames(settings.topic_prefix, settings.application_id)
     return engine_config(settings, nobody), spec_of(names)
 
 
 async def check(settings: Settings) -> list[Finding]:
-    """Everything that a worker would refuse because it is another topic or place than before."""
+    """Returns every difference between state and topics because of which a worker would not start.
+
+    A topic is missing, was created again, has another partition count, or lost unread records.
+    """
     config, spec = offline(settings)
     async with admin_client(settings) as client:
         view = await acceptance.look(client, config, spec)
@@ -116,7 +119,11 @@ async def _places(
 async def accept(
     settings: Settings, wanted: dict[str, str], reading: ReadFrom, *, yes: bool
 ) -> list[AcceptedChange]:
-    """What accepting these topics changes; with `yes` it is written. Raises `Refusal`."""
+    """Returns what accepting topics (`wanted`: ids by name) changes; with `yes`, writes it.
+
+    Raises:
+        StopWorker: it is not possible, or workers run (engine/acceptance.py).
+    """
     config, spec = offline(settings)
     async with admin_client(settings) as client:
         if yes:
@@ -131,7 +138,10 @@ async def accept(
 
 @dataclass(frozen=True, slots=True)
 class Retired:
-    """An application id that shall not work here again: its changelogs, and what they hold."""
+    """The changelogs of an application id that is to be retired.
+
+    `offsets`: the number of offsets in them. `read`: the sum of its positions in the inputs.
+    """
 
     changelogs: tuple[str, ...]
     offsets: int
@@ -139,8 +149,11 @@ class Retired:
 
 
 async def retire(settings: Settings, other: str, *, yes: bool) -> Retired:
-    """Delete the changelogs of another application id. Raises `Refusal` while its workers run,
-    UsageError when it is ours or has none.
+    """Finds the changelogs of another application id; with `yes`, deletes them.
+
+    Raises:
+        StopWorker: its workers run.
+        UsageError: it is the id of these settings, or has no changelogs.
     """
     if other == settings.application_id:
         raise UsageError(f"{other} is the application id of these settings: nobody retires himself")

@@ -1,7 +1,7 @@
-"""What a worker says of itself over HTTP: `/metrics`, `/healthz`, `/readyz`.
+"""The HTTP server of a worker: `/metrics`, `/healthz`, `/readyz`.
 
-A page of a worker is no web site: three paths, one request a connection, a time limit for each, and
-only a few at once. So nobody who reaches the port can hold the worker up or fill it.
+It serves one request per connection, with a time limit and few connections at once. So no client
+can slow the worker down or exhaust its memory.
 """
 
 import asyncio
@@ -27,10 +27,7 @@ Page = tuple[HTTPStatus, str, bytes]
 
 
 class HealthSite:
-    """The worker's own little site.
-
-    `refresh` brings the gauges up to date before they are shown.
-    """
+    """The HTTP server of a worker. It calls `refresh` before each `/metrics`, to set the gauges."""
 
     def __init__(
         self,
@@ -50,11 +47,11 @@ class HealthSite:
         }
 
     async def start(self, host: str, port: int) -> None:
-        """Listen."""
+        """Starts to listen."""
         self._server = await asyncio.start_server(self._accept, host, port, limit=HEADER_BYTES)
 
     async def stop(self) -> None:
-        """Listen no more."""
+        """Stops to listen, and closes open connections."""
         if self._server is not None:
             self._server.close()
         for task in list(self._open):
@@ -69,7 +66,7 @@ class HealthSite:
         task.add_done_callback(self._open.discard)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One request, one answer, and the connection is over."""
+        """Answers one request, and closes the connection."""
         try:
             async with asyncio.timeout(HEADER_SECONDS):
                 head = await reader.readuntil(b"\r\n\r\n")
@@ -79,7 +76,7 @@ class HealthSite:
                 writer.close()
                 await writer.wait_closed()
         except (OSError, EOFError, TimeoutError, asyncio.LimitOverrunError):
-            # Too slow, too long, or gone: there is nobody to tell.
+            # The client was too slow, sent too much, or is gone; it needs no answer.
             pass
         except Exception:
             _log.exception("a page could not be shown")
@@ -114,13 +111,13 @@ class HealthSite:
         return HTTPStatus.OK, CONTENT_TYPE_LATEST, generate_latest(self._metrics.registry)
 
     def _show_health(self) -> Page:
-        """Alive: the event loop answers. Whatever is worse ends the process."""
+        """Returns 200: the event loop runs. Worse faults end the process."""
         return HTTPStatus.OK, JSON, json.dumps({"status": "alive"}).encode()
 
     def _show_readiness(self) -> Page:
-        """200 when every partition of this worker is processing, else 503; with what it has.
+        """Returns 200 if the engine is ready (EngineStatus), else 503, with the details as JSON.
 
-        `cluster_changed` says why adverse events wait; favourable ones flow, so it is still ready.
+        A worker with `cluster_changed` is ready, because it still decides favourable events.
         """
         status = self._status()
         body = {

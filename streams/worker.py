@@ -1,6 +1,6 @@
-"""For Faust's own command line: `faust -A streams.worker worker -l info`.
+"""The app of `byline worker` for Faust's command line: `faust -A streams.worker worker -l info`.
 
-The same app as `byline worker`; what a person has to change is said without a traceback here, too.
+Errors that a person has to fix are printed without a traceback, like those of `byline worker`.
 """
 
 import sys
