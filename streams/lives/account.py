@@ -1,9 +1,8 @@
-"""One account as a comparison of policies imagines it, and what becomes of it under a policy.
+"""Runs an imagined account under a policy, for the comparison of policies.
 
-The account's life is led through the core. What its surroundings do follows from what the core
-says: the notice is delivered when it is issued, and the receipt of that comes a second later; the
-owner answers then or never; and a reading is there whenever something is due, unless the account is
-one of which no more is heard.
+Its inputs follow from the events of the core: the notice is delivered when it is issued, and the
+receipt comes a second later; the owner answers then or never; a new reading comes whenever a timer
+is due, unless the account has only one reading. The result is its fate.
 """
 
 from collections.abc import Iterator, Sequence
@@ -29,11 +28,11 @@ _decode = msgspec.json.Decoder(dict[str, Any]).decode
 
 @dataclass(frozen=True, slots=True)
 class ImaginedAccount:
-    """An account. Instants and lengths are milliseconds.
+    """An account. Instants and durations are in ms.
 
-    `since`: from when label and count are there. `falls_to`: the count from the delivery on, for
-    `falls_for` (None: for good). `heard_once`: after the first reading no other comes. `lifted`: an
-    operator ends the first cycle at its delivery. An account has one of these three at most.
+    `since`: when its label and its count come. `falls_to`: the count from the delivery on, for
+    `falls_for` (None: for good). `heard_once`: no reading comes after the first. `lifted`: an
+    operator lifts the first cycle at its delivery. An account has at most one of these three.
     """
 
     account_id: str
@@ -48,7 +47,7 @@ class ImaginedAccount:
 
 
 class Restricted(NamedTuple):
-    """A restriction. Ranks: the greater, the stricter. `length`: milliseconds."""
+    """A restriction. `mode`, `level`: ranks, a greater one is stricter. `length`: ms."""
 
     mode: int
     level: int
@@ -56,11 +55,11 @@ class Restricted(NamedTuple):
 
 
 class Fate(NamedTuple):
-    """What becomes of an account.
+    """What happens to an account; times in ms, NEVER if it does not happen.
 
     `enforced_at`, `invited_at`: the first invitation in enforce, and in any mode. `again_after`:
-    from the end of the first cycle to the next invitation, of an account whose cycle was lifted.
-    `time`: from delivery to deadline, by mode; without a deadline it is `NEVER`.
+    from the end of a lifted first cycle to the next invitation. `time`: by mode, from delivery to
+    deadline. `restricted`: by surface, its first restriction. `events`: all that were published.
     """
 
     enforced_at: float
@@ -72,7 +71,7 @@ class Fate(NamedTuple):
 
 
 class Put(NamedTuple):
-    """An input: its instant, topic, and what it says about the account."""
+    """An input: its instant (ms), topic, and value without platform and account id."""
 
     at: int
     topic: InputName
@@ -80,14 +79,14 @@ class Put(NamedTuple):
 
 
 def fate(policy: Policy, account: ImaginedAccount, until: int) -> tuple[Fate, list[Put]]:
-    """Leads the account until an instant. Returns its fate and the inputs that led there."""
+    """Runs the account until an instant (ms). Returns its fate and the inputs that it was given."""
     life = _Life(policy, account)
     life.run(until)
     return read_fate(life.events, account), life.inputs
 
 
 def led_again(policy: Policy, account: ImaginedAccount, inputs: Sequence[Put], until: int) -> Fate:
-    """What becomes of the account under exactly these inputs."""
+    """Runs the account with exactly these inputs until an instant (ms); returns its fate."""
     life = _Life(policy, account)
     for put in sorted(inputs, key=lambda it: it.at):
         life.partition.until(put.at, inclusive=False)
@@ -111,7 +110,7 @@ class _Life:
         self._delivered = False
 
     def put(self, put: Put) -> None:
-        """One input, now."""
+        """Applies one input now."""
         self.inputs.append(put)
         about = {"platform": self._policy.platform, "account_id": self._account.account_id}
         self.partition.put([(put.topic, self._key, _encode({**about, **put.value}))])
@@ -145,11 +144,11 @@ class _Life:
             self._go_on()
 
     def _go_on(self) -> None:
-        """Timers that are due now, and what follows on what they say."""
+        """Runs the timers that are due now, and gives the inputs that follow from their events."""
         self.partition.until(self.partition.now)
         for event in self.take():
             if event["event"] == _ISSUED and not self._delivered:
-                # The receipt comes a second later, and says that the delivery was at once.
+                # The receipt comes a second later and states the issue as time of delivery.
                 issued_at = self.partition.now
                 self.partition.until(issued_at + SECOND, inclusive=False)
                 if event["mode"] == Mode.ENFORCE:
@@ -178,7 +177,7 @@ class _Life:
             self._say("controls", "issued_at", **word)
 
     def take(self) -> list[dict[str, Any]]:
-        """The events since the last call."""
+        """Returns the events since the last call."""
         fresh = [_decode(sent.value or b"{}") for sent in _events(self._sent.taken())]
         self.events += fresh
         return fresh
@@ -197,7 +196,7 @@ _LEVELS = {Level.LIMITED.value: 1, Level.OFF.value: 2}
 
 
 def read_fate(events: Sequence[dict[str, Any]], account: ImaginedAccount) -> Fate:
-    """The fate that events tell of."""
+    """Derives the fate of an account from its events."""
     issued = [(it["mode"], _at(it["decided_at"])) for it in events if it["event"] == _ISSUED]
     enforced = min((at for mode, at in issued if mode == Mode.ENFORCE), default=NEVER)
     again = NEVER
@@ -205,7 +204,7 @@ def read_fate(events: Sequence[dict[str, Any]], account: ImaginedAccount) -> Fat
         again = _again_after(events)
     time: dict[str, float] = {}
     restricted: dict[str, Restricted] = {}
-    # Of a later cycle the surroundings say nothing: nobody delivers its notice.
+    # Only the first cycle counts: notices of later ones are never delivered here.
     for it in (event for event in events if event["cycle"] == 1):
         if it["event"] == "invitation.delivered" and it["mode"] not in time:
             end, begin = it["deadline_at"], _at(it["delivered_at"])
@@ -224,7 +223,7 @@ def read_fate(events: Sequence[dict[str, Any]], account: ImaginedAccount) -> Fat
 
 
 def _again_after(events: Sequence[dict[str, Any]]) -> float:
-    """From the first cancellation to the next invitation."""
+    """Returns the time (ms) from the first cancellation to the next invitation, or NEVER."""
     ended_at: int | None = None
     for it in events:
         if ended_at is None and it["event"] == "invitation.cancelled":
@@ -238,7 +237,7 @@ _ISSUED = "invitation.issued"
 
 
 def smaller_first(account: ImaginedAccount) -> tuple[int, int, int]:
-    """Orders accounts by how much has to be said about them."""
+    """Sort key by which simpler accounts come first."""
     said = [account.falls_to, account.falls_for, account.heard_once or None, account.lifted or None]
     more = sum(it is not None for it in said) + (account.answer != "silent")
     return more, account.followers, account.since

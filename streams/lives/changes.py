@@ -1,6 +1,6 @@
-"""The changes that are tried on a policy: each value that a file writes, or leaves null, in turn.
+"""Generates the changes that mutation testing tries on a policy, one value at a time.
 
-A change takes a document and returns another, or None where it says nothing of that document.
+A change takes a YAML document and returns a changed copy, or None if it does not apply to it.
 """
 
 from collections.abc import Iterator
@@ -28,14 +28,14 @@ _NULL = "tag:yaml.org,2002:null"
 
 
 class Mutant(NamedTuple):
-    """One change of a policy, in words and as a change of its document."""
+    """One change of a policy, in words and as a function on its document."""
 
     words: str
     change: Change
 
 
 def mutants(root: Node) -> Iterator[Mutant]:
-    """Every change of lines, times, ratios, durations, labels, surfaces, caps and the rest."""
+    """Yields every change of the values of a policy's document."""
     yield from _whole_numbers(root)
     for path in _durations(root):
         for step in (-DAY, -SECOND, SECOND, DAY):
@@ -55,7 +55,8 @@ def mutants(root: Node) -> Iterator[Mutant]:
 def _whole_numbers(root: Node) -> Iterator[Mutant]:
     phases = child(root, "phases")
     for place, phase in enumerate(phases.value if isinstance(phases, SequenceNode) else ()):
-        # A line that is not in force decides the floor alone, which is rounded.
+        # The line of a phase not in force only determines the floor, which is rounded down: a
+        # change by 1 might change nothing.
         by = 1 if _in_force(phase) else 100
         for step in (-by, by):
             path: Path = ("phases", place, "followers")
@@ -130,7 +131,7 @@ def _fields(root: Node) -> Iterator[Mutant]:
     path: Path = ("fields", "covered")
     now = [str(it) for it in Field] if covered == "any" else covered
     labels = plain(child(fields, "labels") or root)
-    # A field that no label means changes nothing.
+    # A field to which no label is mapped changes nothing.
     for name in sorted(set(labels.values())) if isinstance(labels, dict) else ():
         new = [it for it in now if it != name] if name in now else [*now, name]
         verb = "without" if name in now else "with"
@@ -219,7 +220,7 @@ def _remove(path: Path, root: Node) -> Node | None:
 
 
 def _cover(label: str, field: str, root: Node) -> Node | None:
-    """An exempt label becomes one that is covered."""
+    """Returns the document with an exempt label mapped to a field instead."""
     exempt = child(child(root, "fields"), "exempt_labels")
     if not isinstance(exempt, SequenceNode):
         return None
@@ -229,7 +230,7 @@ def _cover(label: str, field: str, root: Node) -> Node | None:
 
 
 def _with(root: Node, path: Path, text: str) -> Node | None:
-    """The document with the text of one scalar replaced, its type kept."""
+    """Returns the document with the text of one scalar replaced; its type stays."""
     old = _at(root, path)
     assert old is not None
     return _replaced(root, path, ScalarNode(old.tag, text, old.start_mark, old.end_mark))
@@ -243,7 +244,10 @@ def _node(value: object, like: Node) -> Node:
 
 
 def _replaced(node: Node | None, path: Path, new: Node | None) -> Node | None:
-    """A copy with what is at a path replaced, added or (None) removed; None: no such place."""
+    """Returns a copy with the node at a path replaced or added; `new` None: removed.
+
+    Returns None if there is no such path.
+    """
     if not path:
         return new
     first, rest = path[0], path[1:]

@@ -1,4 +1,7 @@
-"""What must follow: forms of events, and how what followed differs from them."""
+"""Expected events of a test: reads them, and compares them with the events that came.
+
+A form is an expected event: it fits every event that has all its words and field values.
+"""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -27,14 +30,18 @@ _INNER = {"at": "decided_at", "account": "account_id"}
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """An event as a test writes it: the words that it has, and the values of its fields."""
+    """An expected event.
+
+    `event`: its name; None: any. `words`: surface, reason, mode or level that it must have.
+    `fields`: names and values that it must have; times in ms.
+    """
 
     event: str | None
     words: tuple[str, ...]
     fields: tuple[tuple[str, Any], ...]
 
     def fits(self, event: Published) -> bool:
-        """Whether an event has everything that the form says."""
+        """Returns whether an event has everything that the form asks for."""
         if self.event is not None and event["event"] != self.event:
             return False
         if self.words and not all(word in _words(event) for word in self.words):
@@ -42,14 +49,14 @@ class Form:
         return all(_value(event, name) == value for name, value in self.fields)
 
     def text(self, moments: Moments) -> str:
-        """The form as a person reads it."""
+        """Returns the form as one printed line."""
         at = [moments.shown(value) for name, value in self.fields if name == "decided_at"]
         rest = [_named(name, value, moments) for name, value in self.fields if name != "decided_at"]
         return " ".join([*at, self.event or "any event", *self.words, *rest])
 
 
 def read_form(value: object, moments: Moments) -> Form:
-    """Reads one expected event. Raises InvalidValue: no such event, word, field or time."""
+    """Parses one expected event. Raises InvalidValue for an unknown event, word, field or time."""
     if isinstance(value, str):
         return _short(value, moments)
     assert isinstance(value, dict)
@@ -107,7 +114,7 @@ def _named(name: str, value: Any, moments: Moments) -> str:
 
 
 def shown(event: Published, moments: Moments, fields: Sequence[str] = ()) -> str:
-    """An event that followed, with the fields that a test asks for."""
+    """Returns an event as one printed line, with the fields that a test asks for."""
     words = [str(word) for word in _words(event) if word is not None]
     at = moments.shown(_instant(event["decided_at"]))
     rest = [
@@ -120,7 +127,11 @@ def shown(event: Published, moments: Moments, fields: Sequence[str] = ()) -> str
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """All that a test says about what follows. `events`: None says nothing of the whole."""
+    """What a test expects.
+
+    `events`: exactly these events; None: not checked. `include`: these in this order, among others.
+    `never`: no event fits one of these. `counts`: how many events of each name.
+    """
 
     events: Sequence[Form] | None
     include: Sequence[Form]
@@ -128,7 +139,7 @@ class Expectation:
     counts: Mapping[str, int]
 
     def difference(self, events: Sequence[Published], moments: Moments) -> list[str]:
-        """How the events differ, line by line; empty if they do not."""
+        """Returns the lines in which the events differ from the expectation; none: it holds."""
         lines: list[str] = []
         if self.events is not None:
             lines += _whole(self.events, events, moments)
@@ -160,7 +171,7 @@ def _asked(form: Form) -> list[str]:
 
 
 def _whole(forms: Sequence[Form], events: Sequence[Published], moments: Moments) -> list[str]:
-    """The lines of an exact comparison, as `diff` writes them; empty if all are equal."""
+    """Returns the lines of an exact comparison, as `diff` writes them; empty if all are equal."""
     if len(forms) == len(events) and all(
         form.fits(event) for form, event in zip(forms, events, strict=True)
     ):

@@ -1,4 +1,4 @@
-"""Leads the life of a test through the core, and says what followed."""
+"""Runs the life of a test case through the core, and collects the events."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
@@ -17,12 +17,12 @@ from streams.lives.partition import Sent, SimulatedPartition
 from streams.lives.suite import Case
 
 Row = tuple[str, str, str]
-"""A machine, the state before, the input: one row of the three tables."""
+"""A row of the state machines: machine, state before, input."""
 Policies = Callable[[Blocks], Policy]
 
 
 class Outcome(NamedTuple):
-    """What followed: events in order, rows of the machines taken, how many inputs were refused."""
+    """The result: events in order, rows of the state machines taken, number of refused inputs."""
 
     events: list[Published]
     rows: set[Row]
@@ -45,7 +45,10 @@ _encode = msgspec.json.Encoder().encode
 
 
 def lead(case: Case, policies: Policies | None = None) -> Outcome:
-    """Leads one life. `policies`: those to lead it under, by blocks; default: the case's own."""
+    """Runs one case. Raises StopWorker if a worker would stop.
+
+    `policies`: returns the policy for blocks; default: the case's own policies.
+    """
     return _Leading(case, policies or case.policy.under).run()
 
 

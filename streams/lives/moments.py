@@ -1,4 +1,4 @@
-"""Times of a test: durations after its start, or instants."""
+"""Parses the times of a test: durations after its start, or instants."""
 
 from typing import NamedTuple
 
@@ -13,17 +13,20 @@ from streams.policies.scalars import (
 
 
 class Moments(NamedTuple):
-    """The clock of one test. `start`: milliseconds UTC."""
+    """Parses and formats the times of one test. `start`: ms since 1970."""
 
     start: int
 
     @classmethod
     def of(cls, start: str) -> "Moments":
-        """Raises InvalidValue: not an instant."""
+        """Makes it of the start as RFC 3339. Raises InvalidValue for another text."""
         return cls(parse_instant(start))
 
     def at(self, text: object) -> int:
-        """An instant in milliseconds UTC. Raises InvalidValue: neither form."""
+        """Parses a duration after the start, or RFC 3339; returns ms since 1970.
+
+        Raises InvalidValue for anything else.
+        """
         if not isinstance(text, str):
             raise InvalidValue(f"{quoted(str(text))} is not a time", "write PT24H, or RFC 3339")
         if text.startswith("P"):
@@ -31,7 +34,7 @@ class Moments(NamedTuple):
         return parse_instant(text)
 
     def shown(self, instant: int) -> str:
-        """An instant as a duration after the start where it can be one."""
+        """Formats an instant (ms) as a duration after the start if possible, else as RFC 3339."""
         after = instant - self.start
         return (
             format_duration(after) if after >= 0 and after % 1000 == 0 else format_instant(instant)

@@ -1,8 +1,8 @@
-"""Changes one value of a policy after the other, and says which change no case notices.
+"""Mutation testing of policies: changes one value at a time, and finds those no case notices.
 
-What is changed is each value that the file writes, and each that it leaves null. A change is made
-in the document that blocks and file make together, so that it also reaches the value that a block
-states in its place. It is noticed when one case fails, or when the worker would stop.
+It changes each value that the file writes, and each that it leaves null. The change is made after
+the blocks of a test were merged into the file, so it also changes values that come from a block. A
+change is noticed if some case fails, or the worker would stop.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,7 +18,7 @@ from streams.policies.faults import PolicyFaults
 
 
 class MutantResult(NamedTuple):
-    """Whether a change was noticed. `noticed_by`: the first case that fails; None: no case does."""
+    """One change, and whether a case notices it. `noticed_by`: the first that fails; None: none."""
 
     platform: str
     change: str
@@ -26,9 +26,9 @@ class MutantResult(NamedTuple):
 
 
 def run_mutants(suites: Sequence[Suite], only: str = "") -> list[MutantResult]:
-    """Tries every change on all cases of each policy file. All cases must hold unchanged.
+    """Tries every change of each policy file on all its cases, which must all pass without it.
 
-    `only`: changes whose words begin so.
+    `only`: try only changes whose description begins so.
     """
     cases: dict[str, list[Case]] = {}
     for suite in suites:
@@ -67,7 +67,7 @@ def _blocks(case: Case) -> Iterator[Blocks]:
 
 def _first_to_fail(cases: Iterable[Case], changed: "_Changed") -> Case | None:
     for case in cases:
-        # A case whose policies the change does not touch goes on holding.
+        # A case passes as before if the change does not affect any of its policies.
         if not any(changed.differs(case.policy, blocks) for blocks in _blocks(case)):
             continue
         if not run_case(case, partial(changed.under, case.policy)).holds:
@@ -76,7 +76,7 @@ def _first_to_fail(cases: Iterable[Case], changed: "_Changed") -> Case | None:
 
 
 class _Changed:
-    """The policies of files with one change; where it is refused or says nothing, as they were."""
+    """Makes policies with one change. If the result is refused, the policy stays as it was."""
 
     def __init__(self, mutant: Mutant) -> None:
         self._mutant = mutant

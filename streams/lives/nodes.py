@@ -1,4 +1,4 @@
-"""YAML nodes as plain values, laid over each other, and found by their path."""
+"""Converts YAML nodes to plain values, merges them, and finds them by path."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,7 +10,7 @@ from streams.policies.sections import line_of
 
 
 def plain(node: Node) -> Any:
-    """A node as plain values. A time stays the text that it is; so does what has no plain type."""
+    """Converts a node to plain Python values. Times and other types stay texts."""
     if isinstance(node, MappingNode):
         return {str(key.value): plain(value) for key, value in node.value}
     if isinstance(node, SequenceNode):
@@ -31,7 +31,7 @@ def plain(node: Node) -> Any:
 
 
 def child(node: Node | None, key: str | int) -> Node | None:
-    """The value under a key, or the element at a place; None if there is none."""
+    """Returns the value under a key, or the element at an index; None if there is none."""
     if isinstance(node, MappingNode):
         return next((value for name, value in node.value if name.value == key), None)
     if isinstance(node, SequenceNode) and isinstance(key, int) and key < len(node.value):
@@ -41,7 +41,7 @@ def child(node: Node | None, key: str | int) -> Node | None:
 
 
 def line_at(root: Node, path: Sequence[str | int]) -> int:
-    """The line of what a path leads to, as far as it leads."""
+    """Returns the line of the node at a path; keys that do not exist are skipped."""
     node = root
     for key in path:
         deeper = child(node, key)
@@ -52,7 +52,7 @@ def line_at(root: Node, path: Sequence[str | int]) -> int:
 
 
 def laid_over(base: Node, over: Node) -> Node:
-    """`over` laid over `base`: mappings key by key, everything else is replaced."""
+    """Merges `over` into `base`: mappings key by key; anything else replaces what was there."""
     if not (isinstance(base, MappingNode) and isinstance(over, MappingNode)):
         return over
     new = {key.value: (key, value) for key, value in over.value}

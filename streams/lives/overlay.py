@@ -1,4 +1,7 @@
-"""The policies that lives are led under: a file as it stands, or under named blocks of a suite."""
+"""Makes the policies that lives run under: a policy file, with named blocks merged into it.
+
+A block is a part of a policy under `with:` in a file of tests.
+"""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -13,14 +16,16 @@ from streams.policies.reading import KEYS, read_policy
 
 Blocks = tuple[str, ...]
 Change = Callable[[Node], Node | None]
-"""Another form of a policy's document; None: this change says nothing of it."""
+"""Returns a changed copy of a policy's document; None: the change does not apply to it."""
 
 
 class TestedFile:
-    """One policy file, and the policies that blocks make of it.
+    """One policy file, and the policies that come of it with blocks merged in.
+
+    `blocks`: by name. `suite`: the path of the file of tests, for messages.
 
     Raises:
-        PolicyFaults: the file itself is refused.
+        PolicyFaults: the policy file itself is refused.
     """
 
     __test__ = False
@@ -37,24 +42,24 @@ class TestedFile:
         self.platform = self.under(()).platform
 
     def under(self, names: Blocks) -> Policy:
-        """The policy under blocks, laid over the file in this order.
+        """Returns the policy with these blocks merged into the file in this order.
 
         Raises:
-            PolicyFaults: what they make together is refused; the file named is that of the block.
+            PolicyFaults: the result is refused; the faults name the file of tests.
         """
         if names not in self._made:
             self._made[names] = _policy(self.document(names), self._where(names))
         return self._made[names]
 
     def document(self, names: Blocks) -> Node:
-        """The document that blocks make of the file."""
+        """Returns the YAML document with these blocks merged into the file."""
         root = self.root
         for name in names:
             root = laid_over(root, self._blocks[name])
         return root
 
     def changed(self, names: Blocks, change: Change) -> Policy | None:
-        """The policy under blocks with a change; None if it says nothing of it.
+        """Returns the policy with these blocks and a change; None if the change does not apply.
 
         Raises:
             PolicyFaults: the changed policy is refused.

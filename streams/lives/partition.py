@@ -1,9 +1,9 @@
-"""Leads one partition of the core through simulated time: inputs and timers at their own instants.
+"""Runs one partition of the core in simulated time, as a worker that is never late.
 
-It is a worker that is never late. Inputs are records as a worker reads them, in topics that are
-`LogAppendTime`. The clock is the latest instant that an input was given at, and never steps back.
-What was due before an input acts before it; what is due at the instant of an input acts after it,
-so that an answer at the deadline is in time. Nothing here decides anything.
+Inputs are records as a worker reads them, in topics with `LogAppendTime`. The clock is the latest
+instant at which an input was given, and never goes back. Timers that are due before an input act
+before it; timers that are due at its instant act after it, so that an answer at the deadline is in
+time.
 """
 
 from collections import defaultdict
@@ -17,20 +17,20 @@ from streams.core.model.ports import Headers, InputRecord
 from streams.core.partition import ORDER, Partition, PartitionEnvironment
 
 EVERY_TIMER = 10_000
-"""So many accounts are looked at in one round of timers; the rounds follow one another."""
+"""How many accounts one round of timers looks at. Rounds follow until no timer is due."""
 _STEPS = 500
-"""The decision log is closed after so many steps, so that it does not gather them for ever."""
+"""After how many steps the decision log is closed, as by a commit, so that memory is bounded."""
 _ANY_OFFSET = 1 << 62
 
 Sink = Callable[[str, bytes | None, bytes | None], None]
-"""Takes what the core sends: topic without prefix, key, value."""
+"""Called with each record that the core sends: topic without prefix, key, value."""
 Batch = tuple[InputName, Sequence[InputRecord]]
 Input = tuple[InputName, bytes | None, bytes | None]
-"""Topic without prefix, key, value."""
+"""An input record: topic without prefix, key, value."""
 
 
 class SimulatedRecord(NamedTuple):
-    """A record as the engine hands it over. `timestamp`: its entry, in milliseconds UTC."""
+    """A record as the engine passes it to the core. `timestamp`: its entry into Kafka, ms."""
 
     offset: int
     timestamp: int
@@ -40,7 +40,7 @@ class SimulatedRecord(NamedTuple):
 
 
 class SentRecord(NamedTuple):
-    """An output. `topic` is its name without prefix."""
+    """A record that the core sent. `topic`: without prefix."""
 
     topic: str
     key: bytes | None
@@ -48,7 +48,7 @@ class SentRecord(NamedTuple):
 
 
 class Sent:
-    """A sink that keeps what is sent until somebody takes it."""
+    """A sink that stores the records that are sent until `taken` returns them."""
 
     def __init__(self) -> None:
         self._kept: list[SentRecord] = []
@@ -57,13 +57,13 @@ class Sent:
         self._kept.append(SentRecord(topic, key, value))
 
     def taken(self) -> list[SentRecord]:
-        """What was sent since the last call, in order."""
+        """Returns the records sent since the last call, in order."""
         kept, self._kept = self._kept, []
         return kept
 
 
 class SimulatedState(StateInMemory):
-    """State in dictionaries; what is sent goes to a sink."""
+    """The core's stores in memory; records that it sends go to `sink`."""
 
     def __init__(self, sink: Sink) -> None:
         super().__init__()
@@ -72,14 +72,15 @@ class SimulatedState(StateInMemory):
     def send(
         self, topic: str, key: bytes | None, value: bytes | None, headers: Headers = ()
     ) -> None:
-        """Hands an output on."""
+        """Passes a record to the sink, without its headers."""
         self._sink(topic, key, value)
 
 
 class SimulatedPartition:
-    """One partition number with its state and its clock. `now` is in milliseconds UTC.
+    """One partition with its state and its clock. `now`: ms since 1970.
 
-    `number` and `count` say which part of the caps it has. Every key is taken as one of its own.
+    `number` and `count`: the partition's number and how many there are; they determine its share of
+    the caps. Every key is accepted, whatever partition it hashes to.
     """
 
     def __init__(
@@ -101,7 +102,7 @@ class SimulatedPartition:
         environment = PartitionEnvironment(
             policies=policies,
             partition_count=self._count,
-            # Whoever leads it hands over what belongs here.
+            # The caller gives only records that belong to this partition.
             partition_of=lambda _: self._number,
             require_approvals=False,
             full_name=lambda name: "byline." + name,
@@ -112,21 +113,23 @@ class SimulatedPartition:
         return partition
 
     def take_up(self, policies: Mapping[str, Policy]) -> None:
-        """Opens it anew on its state under other policies, as after a restart."""
+        """Restarts the partition on its state under other policies."""
         self.close()
         self.partition = self._opened(policies)
 
     def any_order(self) -> None:
-        """Records come in order of their time: that an offset is lower says nothing."""
+        """Accepts records whose offsets are not in order, because they come sorted by time."""
         self.partition.made_anew(dict.fromkeys(ORDER, _ANY_OFFSET))
 
     def due(self) -> int | None:
-        """The instant of the earliest timer; None if none waits."""
+        """Returns the instant (ms) of the earliest timer; None if there is none."""
         return self.partition.due()
 
     def until(self, instant: int, *, inclusive: bool = True) -> None:
-        """Time passes; every timer acts at its own instant. Not `inclusive`: those at the end
-        wait, for an input of that instant comes first.
+        """Moves the clock to `instant` (ms); every timer acts at its own instant.
+
+        Not `inclusive`: timers that are due at `instant` itself wait, because an input of that
+        instant comes first.
         """
         last = instant if inclusive else instant - 1
         while True:
@@ -138,7 +141,7 @@ class SimulatedPartition:
         self.now = max(self.now, instant)
 
     def give(self, instant: int, batches: Sequence[Batch]) -> None:
-        """Inputs of one instant, after all that was due before it and before what is due at it."""
+        """Applies inputs of one instant (ms): earlier timers act first, those of it afterwards."""
         self.until(instant, inclusive=False)
         self._step(batches)
         due = self.partition.due()
@@ -146,7 +149,7 @@ class SimulatedPartition:
             self.run_timers()
 
     def put(self, inputs: Sequence[Input]) -> None:
-        """Inputs that are read together now. What is due waits."""
+        """Applies inputs that are read together now, without running timers."""
         batches: dict[InputName, list[SimulatedRecord]] = defaultdict(list)
         for name, key, value in inputs:
             batches[name].append(SimulatedRecord(self._offsets[name], self.now, key, value))
@@ -154,13 +157,13 @@ class SimulatedPartition:
         self._step(list(batches.items()))
 
     def run_timers(self) -> None:
-        """Everything acts that is due now."""
+        """Runs every timer that is due now."""
         while self.partition.run_timers(self.memory, self.now, self.now, EVERY_TIMER):
             pass
         self._close_now_and_then()
 
     def close(self) -> None:
-        """Closes the decision log as a commit does."""
+        """Closes the decision log, as a commit does."""
         self._steps = 0
         self.partition.before_commit(self.memory, self.now, {})
 

@@ -1,8 +1,9 @@
-"""The accounts that stand for all accounts, of two policies: one for each region of the world.
+"""Generates the accounts on which two policies are compared: one for each region of accounts.
 
-The numbers, times, lengths, labels and modes that stand in the two policies divide the accounts
-into regions. Within a region both policies treat every account alike, apart from the instant at
-which it came, and the regions of that instant are divided where the order of two events changes.
+The numbers, times, durations, labels and modes in the two policies divide all possible accounts
+into regions. Each policy treats all accounts of one region alike, except that its events shift with
+the instant at which the account appears. A region ends where such a shift would change the order of
+two events.
 """
 
 from collections.abc import Iterable, Iterator
@@ -22,7 +23,7 @@ MOST_IDS = 10_000
 
 
 def representatives(a: Policy, b: Policy) -> list[ImaginedAccount]:
-    """An account of every region, the smallest first."""
+    """Returns an account of every region, the simplest first."""
     pair = (a, b)
     found: dict[ImaginedAccount, None] = {}
     for account_id, label, followers in product(_ids(pair), _labels(pair), _lines(pair)):
@@ -32,7 +33,7 @@ def representatives(a: Policy, b: Policy) -> list[ImaginedAccount]:
 
 
 def horizon(a: Policy, b: Policy, account: ImaginedAccount) -> int:
-    """Until when both policies have said all that they say of an account's first cycle."""
+    """Returns the instant (ms) until which an account must be run, so that its first cycle ends."""
     pair = (a, b)
     dates = [at for at in _dates(pair) if at > account.since]
     longest = max(
@@ -62,7 +63,7 @@ def _of_place(pair: Pair, account_id: str, label: str, followers: int) -> Iterat
 
 
 def _ids(pair: Pair) -> list[str]:
-    """An id for each share of the roll-out that the two divide."""
+    """Returns an account id for each part into which the two roll-out percentages divide all."""
     shares = sorted({0, *(it.rollout_percent for it in pair)})
     found = []
     for low, high in pairwise(shares):
@@ -75,7 +76,7 @@ def _ids(pair: Pair) -> list[str]:
 
 
 def _labels(pair: Pair) -> list[str]:
-    """The shortest label of each kind: covered by both, by the one, by the other."""
+    """Returns the shortest label that both policies cover, that only one covers, and the other."""
     kinds: dict[tuple[bool, bool], str] = {}
     for label in sorted({*pair[0].labels, *pair[1].labels}, key=lambda it: (len(it), it)):
         kind = (pair[0].field_of(label) is not None, pair[1].field_of(label) is not None)
@@ -94,15 +95,17 @@ def _dates(pair: Pair) -> list[int]:
 
 
 def _between(cuts: Iterable[int]) -> list[int]:
-    """The cuts, an instant between each two, one before and one after all."""
+    """Returns the cuts, an instant between each two of them, one before all and one after all."""
     ordered = sorted(set(cuts))
     middles = [(one + other) // 2 // SECOND * SECOND for one, other in pairwise(ordered)]
     return sorted({ordered[0] - DAY, *ordered, *middles, ordered[-1] + LONG})
 
 
 def _instants(pair: Pair) -> list[int]:
-    """When an account may come: cut where a phase begins at the start or the end of a dwell, where
-    two dwells end in another order, and where a date counts instead of a window.
+    """Returns the instants at which an account may appear.
+
+    Regions are cut where a phase begins at the start or the end of a dwell, where the dwells of the
+    two policies end in another order, and where `answer_by` counts instead of the window.
     """
     dwells = [it.stability.dwell for it in pair]
     difference = dwells[0] - dwells[1]
@@ -115,7 +118,10 @@ def _instants(pair: Pair) -> list[int]:
 
 
 def _instants_heard_once(pair: Pair, late: int) -> list[int]:
-    """Cut where the only reading is just too old when an invitation, or its deadline, is due."""
+    """Returns the instants for an account with a single reading.
+
+    Regions are cut where the reading is just too old when the invitation or its deadline is due.
+    """
     cuts = []
     for policy in pair:
         age = policy.stability.max_age
@@ -132,7 +138,10 @@ def _instants_heard_once(pair: Pair, late: int) -> list[int]:
 
 
 def _instants_of_fall(pair: Pair) -> list[int]:
-    """Cut where another line is in force when an account is invited."""
+    """Returns the instants for an account that falls below the line after its invitation.
+
+    Regions are cut where another line is in force at the invitation.
+    """
     starts = [phase.starts_at for it in pair for phase in it.phases if phase.starts_at is not None]
     dwells = {it.stability.dwell for it in pair} | {0}
     cuts = {start - dwell for start in starts for dwell in dwells} or {0}
@@ -140,7 +149,7 @@ def _instants_of_fall(pair: Pair) -> list[int]:
 
 
 def _falls(pair: Pair, followers: int) -> list[int]:
-    """Counts just at and just below each exit line."""
+    """Returns the counts to which an account falls: at each exit line, and one below it."""
     found = set()
     for policy in pair:
         for line in policy.lines:

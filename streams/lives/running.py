@@ -1,4 +1,4 @@
-"""Runs suites: which tests hold, how the others differ, which rows of the machines they take."""
+"""Runs suites of cases: which pass, how others differ, which rows of the machines they take."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,12 +17,16 @@ ROWS: frozenset[Row] = frozenset(
     for state, rows in table.items()
     for input_ in rows
 )
-"""Every row of the three machines."""
+"""Every row of the three state machines."""
 
 
 @dataclass(frozen=True, slots=True)
 class CaseResult:
-    """What came of one case. `difference`: line by line; empty if it holds."""
+    """The result of one case.
+
+    `difference`: lines in which the events differ from what is expected; empty if it passes.
+    `rows`: the rows of the state machines that it took.
+    """
 
     case: Case
     difference: list[str]
@@ -31,30 +35,30 @@ class CaseResult:
 
     @property
     def holds(self) -> bool:
-        """Whether what had to follow has followed."""
+        """Whether the case passes."""
         return not self.difference
 
 
 @dataclass(slots=True)
 class SuiteResult:
-    """What came of a file of tests."""
+    """The results of a file of tests."""
 
     suite: Suite
     results: list[CaseResult] = field(default_factory=list)
 
     @property
     def failed(self) -> list[CaseResult]:
-        """The cases that do not hold."""
+        """The results of cases that fail."""
         return [result for result in self.results if not result.holds]
 
     @property
     def seconds(self) -> float:
-        """How long the cases took."""
+        """How many seconds the cases took."""
         return sum(result.seconds for result in self.results)
 
 
 def run_case(case: Case, policies: Policies | None = None) -> CaseResult:
-    """Leads one life and compares. `policies` as in `lead`."""
+    """Runs one case and compares its events. `policies` as in `lead`."""
     began = perf_counter()
     try:
         outcome = lead(case, policies)
@@ -73,7 +77,7 @@ def run_suite(suite: Suite) -> SuiteResult:
 
 
 def rows_taken(suites: Sequence[SuiteResult]) -> dict[str, frozenset[Row]]:
-    """By platform, the rows of the machines that its cases take."""
+    """Returns, by platform, the rows of the state machines that its cases take."""
     taken: dict[str, set[Row]] = {}
     for suite in suites:
         for result in suite.results:
@@ -82,7 +86,7 @@ def rows_taken(suites: Sequence[SuiteResult]) -> dict[str, frozenset[Row]]:
 
 
 def failure_text(result: CaseResult) -> str:
-    """A case that does not hold: where it stands, what was expected (-), what followed (+)."""
+    """Describes a failed case: its place, the events that are expected (-) and that came (+)."""
     case = result.case
     under = f" under {', '.join(case.under)}" if case.under else ""
     head = f"{case.file}:{case.line}: {case.name}{under}"
@@ -90,7 +94,7 @@ def failure_text(result: CaseResult) -> str:
 
 
 def junit(suites: Sequence[SuiteResult]) -> bytes:
-    """The results as JUnit XML, which CI systems read."""
+    """Returns the results as JUnit XML, which CI systems read."""
     root = ElementTree.Element("testsuites")
     for suite in suites:
         element = ElementTree.SubElement(

@@ -1,4 +1,4 @@
-"""From a file of policy tests to the cases to run: one for each policy, test and row of `each`."""
+"""Reads a file of policy tests; makes one case for each policy, test and row of `each`."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -24,7 +24,7 @@ _PLACEHOLDER = re.compile(r"\$([a-z_][a-z0-9_-]*)")
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One life to lead. Times are milliseconds UTC."""
+    """One life to run, with its policy and what is expected. Times are in ms since 1970."""
 
     name: str
     file: str
@@ -36,7 +36,7 @@ class Case:
     start: int
     steps: list[tuple[int, Mapping[str, Any]]]
     given_count: int
-    """How many of the steps come before what is compared."""
+    """How many of the steps only set the scene: events up to there are not compared."""
     until: int
     expectation: Expectation
     moments: Moments
@@ -78,7 +78,7 @@ def read_suite(path: Path) -> Suite:
 
 
 def child_of(root: Node, part: str | int) -> bool:
-    """Whether a part of a place is a key that a person wrote, not a name of a model."""
+    """Returns whether a part of pydantic's location is a key of the file, not a model's name."""
     return isinstance(part, str) and child(root, part) is not None
 
 
@@ -206,7 +206,7 @@ def _one(path: Path, message: str, fix: str) -> Iterator[Any]:
 
 
 def _filled(value: Any, given: Mapping[str, Any]) -> Any:
-    """A value with each `$name` replaced. A text that is nothing else becomes the value itself."""
+    """Returns a value with each `$name` replaced. A text `$name` alone becomes the value itself."""
     if isinstance(value, dict):
         return {key: _filled(one, given) for key, one in value.items()}
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""Tells the verdicts on two policies: lines for a terminal, Markdown for a pull request."""
+"""Writes the verdicts on two policies as lines for a terminal, or Markdown for a pull request."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -9,18 +9,18 @@ from streams.lives.verdict import NOT_JUDGED, Answered, Example, Question
 from streams.policies.scalars import format_duration
 
 MOST_EVENTS = 8
-"""So many events of each life are shown."""
+"""How many events of each example are shown."""
 
 _TELLING = {
     Question.INVITED: ("invitation.issued", "invitation.cancelled"),
     Question.RESTRICTED: ("invitation.expired", "invitation.cancelled", "throttle."),
     Question.TIME: ("invitation.delivered", "invitation.extended"),
 }
-"""The events that answer a question: whole names, or how they begin."""
+"""The events that answer a question: names, or beginnings of names."""
 
 
 def in_words(account: ImaginedAccount) -> str:
-    """An account as a sentence."""
+    """Describes an account in a sentence."""
     said = [
         f"{account.followers} followers and the label {account.label} since"
         f" {_short(account.since)} (account id {account.account_id})"
@@ -38,7 +38,7 @@ def in_words(account: ImaginedAccount) -> str:
 
 
 def text(answers: Sequence[Answered]) -> Iterator[str]:
-    """Lines for a terminal."""
+    """Yields the verdicts and their examples as lines for a terminal."""
     for answer in answers:
         yield f"{answer.question}: {answer.verdict}"
         for direction, example in _examples(answer):
@@ -49,7 +49,7 @@ def text(answers: Sequence[Answered]) -> Iterator[str]:
 
 
 def markdown(title: str, changes: Sequence[str], answers: Sequence[Answered]) -> Iterator[str]:
-    """A comment for a pull request."""
+    """Yields the verdicts, changes and examples as Markdown for a pull request."""
     yield f"### {title}"
     yield ""
     yield "| question | the second policy is |"

@@ -1,9 +1,9 @@
-"""Whether a policy is stricter or milder than another, with a smallest account that shows it.
+"""Decides whether a policy is stricter or milder than another, with example accounts.
 
-Three questions: who is invited (and how soon), who is restricted (where, how strongly, for how
-long), and how long they have to answer. Both policies lead the same accounts, one of every region
-(regions.py), through the core. What depends on many accounts (caps, guards) and what restricts
-nobody (reminders, reviews, names of notices) is not judged; `NOT_JUDGED` names it.
+There are three questions: who is invited (and how soon), who is restricted (where, how strongly,
+for how long), and how long they have to answer. The core is run under both policies on the same
+accounts, one of every region (regions.py). What depends on many accounts (caps, guards) and what
+restricts nobody (reminders, reviews, names of notices) is not judged; `NOT_JUDGED` names it.
 """
 
 from collections.abc import Callable, Iterator
@@ -25,7 +25,7 @@ from streams.lives.regions import horizon, representatives
 
 @unique
 class Verdict(StrEnum):
-    """How the second policy stands to the first."""
+    """How the second policy compares with the first."""
 
     EQUIVALENT = "equivalent"
     STRICTER = "stricter"
@@ -52,10 +52,11 @@ Fates = Callable[[Policy, ImaginedAccount, int], tuple[Fate, list[Put]]]
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """An account that the two policies treat otherwise.
+    """An account that the two policies treat differently.
 
-    `inputs` lead to the fate under the first policy again, `inputs_after` to that under the second.
-    They are the same (`shared`) wherever both lives can be led by the same inputs.
+    `inputs` reproduce its fate `before`, under the first policy; `inputs_after` its fate `after`,
+    under the second. They are the same if one list of inputs shows the difference. `until`: the
+    instant (ms) up to which it was run.
     """
 
     account: ImaginedAccount
@@ -67,13 +68,13 @@ class Example:
 
     @property
     def shared(self) -> bool:
-        """Whether both lives are led by the same inputs."""
+        """Whether the same inputs show the difference under both policies."""
         return self.inputs == self.inputs_after
 
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """The verdict of one question. `stricter`, `milder`: an account for each direction there is."""
+    """The verdict on one question, with an example for each direction that there is."""
 
     question: Question
     verdict: Verdict
@@ -82,9 +83,9 @@ class Answered:
 
 
 def compare(a: Policy, b: Policy, fates: Fates = fate) -> list[Answered]:
-    """How `b` stands to `a`, for each question. `b` is read as a policy of the platform of `a`.
+    """Compares `b` with `a` for each question; `b` is treated as a policy of the platform of `a`.
 
-    `fates`: what leads an account; a caller may remember what it has led before.
+    `fates`: runs an account; a caller may pass a function that caches results.
     """
     b = replace(b, platform=a.platform)
     found: dict[tuple[Question, int], Example] = {}
@@ -120,7 +121,7 @@ def _answered(question: Question, found: dict[tuple[Question, int], Example]) ->
 def _example(
     a: Policy, b: Policy, account: ImaginedAccount, inputs: list[Put], until: int
 ) -> Example:
-    """The same inputs for both: what either life needed."""
+    """Runs the account under both policies on the same inputs, those of both runs together."""
     once: dict[str, Put] = {repr(put): put for put in inputs}
     ordered = tuple(sorted(once.values(), key=lambda it: it.at))
     before, after = (led_again(policy, account, ordered, until) for policy in (a, b))
@@ -128,7 +129,7 @@ def _example(
 
 
 def differences(one: Fate, other: Fate) -> Iterator[tuple[Question, set[int]]]:
-    """For each question, in which directions the other fate differs: 1 stricter, -1 milder."""
+    """Yields for each question the directions in which `other` differs: 1 stricter, -1 milder."""
     yield (
         Question.INVITED,
         _signs(
@@ -157,7 +158,7 @@ def differences(one: Fate, other: Fate) -> Iterator[tuple[Question, set[int]]]:
 
 
 def _sign(before: float, after: float) -> int:
-    """1: sooner or shorter, and so stricter."""
+    """Returns 1 if `after` is smaller (sooner or shorter, so stricter), -1 if greater, else 0."""
     return (before > after) - (before < after)
 
 
@@ -175,7 +176,7 @@ def _restrictions(before: Restricted | None, after: Restricted | None) -> set[in
 
 
 def as_plain(answered: Answered) -> dict[str, Any]:
-    """For `--json`."""
+    """Returns the verdict and its examples as JSON of `byline policy diff --json`."""
     examples = {"stricter": answered.stricter, "milder": answered.milder}
     return {
         "question": answered.question.value,

@@ -1,4 +1,4 @@
-"""Policies from YAML files: read whole, refused whole, every fault with file, line and fix.
+"""Loads policies from YAML files; refuses them with every fault at once: file, line and fix.
 
     policies = load_policies(Path("deploy/policies"), require_approvals=False)
     policy = load_policy(Path("deploy/policies/weibo.yaml"))
@@ -18,10 +18,10 @@ __all__ = ["Fault", "PolicyFaults", "load_paths", "load_policies", "load_policy"
 
 
 def load_policy(path: Path, *, require_approvals: bool = False, now: int | None = None) -> Policy:
-    """The policy in one file, whatever the file is called.
+    """Loads the policy in one file, whatever the file is called.
 
-    `now`: the clock of this machine in milliseconds, ahead of which no approval may be; None does
-    not ask (replay and backtest read policies of other days and machines).
+    `now`: the clock of this machine (ms). No approval may be more than PT5M ahead of it; None: that
+    is not checked (replay and backtest read policies of other days and machines).
 
     Raises:
         PolicyFaults: all that is wrong with it.
@@ -35,9 +35,9 @@ def load_policy(path: Path, *, require_approvals: bool = False, now: int | None 
 def load_policies(
     directory: Path, *, require_approvals: bool, now: int | None = None
 ) -> dict[str, Policy]:
-    """All policies of a directory, by platform: every `*.yaml`, each named after its platform.
+    """Loads all policies of a directory, by platform: every `*.yaml`, each named by its platform.
 
-    Files whose name starts with a dot are left alone. `now` as in `load_policy`.
+    Files whose name starts with a dot are skipped. `now` as in `load_policy`.
 
     Raises:
         PolicyFaults: all that is wrong with any of them, or with the directory.
@@ -51,7 +51,7 @@ def load_policies(
 def load_paths(
     paths: Iterable[Path], *, require_approvals: bool, now: int | None = None
 ) -> dict[str, Policy]:
-    """As `load_policies`, from files and directories together (`byline policy check PATH…`).
+    """Loads as `load_policies` does, from files and directories (`byline policy check PATH…`).
 
     Raises:
         PolicyFaults: all that is wrong with any of them.
@@ -87,9 +87,9 @@ def load_paths(
 
 
 def _files(paths: Iterable[Path], faults: list[Fault]) -> list[tuple[Path, Path | None]]:
-    """The files to read, each once, with the directory that it was found in, if in one.
+    """Returns the files to read, each once, with the directory in which it was found, or None.
 
-    A directory with no policy, or with a `*.yml`, is a fault.
+    A directory without a policy, or with a `*.yml`, is a fault.
     """
     found: dict[Path, Path | None] = {}
     for path in paths:

@@ -1,8 +1,8 @@
-"""Composes a policy file into nodes with their lines, or finds a fault.
+"""Parses a policy file into YAML nodes with their lines, or finds a fault.
 
-Only a plain file of bounded size, nesting and number of values is read, so that no file costs more
-than two seconds. Nothing in a file is repeated before the file is known to be a policy: if an
-operator names the wrong file, its password must not get into the log.
+Only a plain file of bounded size, nesting and number of values is read, so that no file takes more
+than two seconds. No message quotes a file before it is known to be a policy: if an operator names
+the wrong file, its password must not get into the log.
 """
 
 import os
@@ -28,7 +28,7 @@ MAX_DEPTH = 32
 MAX_VALUES = 40_000
 """Keys, values and elements that one file may have. A policy has some hundred."""
 SMALLEST_POLICY = 3
-"""A mapping with fewer keys of a policy than this is some other file."""
+"""A file with fewer of a policy's top-level keys than this is taken for another kind of file."""
 
 _KINDS = {
     stat.S_ISDIR: "a directory",
@@ -47,10 +47,11 @@ def read_document(
     inside: Path | None = None,
     kind: str = "policy",
 ) -> Node | None:
-    """The one document of a file, or None and a fault.
+    """Returns the YAML document of a file; None if it has a fault, which goes to `findings`.
 
-    `keys`: those of a policy, or of the `kind` of file that is read. `inside`: the directory that a
-    link must not lead out of. A mounted ConfigMap is made of links within its directory.
+    `keys`: the top-level keys of a policy, or of another `kind` of file. `inside`: the directory
+    that a link must not lead out of; None: not checked. (A mounted ConfigMap has links within its
+    directory.)
     """
     raw = _bytes_of(path, findings, inside)
     if raw is None:
@@ -80,7 +81,7 @@ def _bytes_of(path: Path, findings: Findings, inside: Path | None) -> bytes | No
             if is_kind(mode):
                 findings.add(1, f"this is {kind}", "name a plain file")
                 return None
-        # Not to wait, should it have become a pipe since it was looked at.
+        # Without O_NONBLOCK it would hang if the file has become a pipe since `stat`.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
         with open(descriptor, "rb") as file:
             size = os.fstat(descriptor).st_size
@@ -101,11 +102,11 @@ def _too_large(findings: Findings, what: str, at_most: str) -> None:
 
 
 class _TooLargeError(YAMLError):
-    """Raised for a file that is nested deeper, or has more values, than is read."""
+    """The file is nested too deep, or has too many values."""
 
 
 class _Scanner(Scanner):
-    # The base class looks these up anew for every character.
+    # The base class computes these properties for every character; caching makes it fast enough.
     @cached_property
     def reader(self) -> Any:
         return super().reader
@@ -122,11 +123,11 @@ class _Parser(Parser):
 
 
 class _Composer(Composer):
-    """Stops at too much depth or too many values; notes values that no text can hold."""
+    """Stops at too much depth or too many values; notes the lines with half a surrogate pair."""
 
     def __init__(self, loader: Any = None) -> None:
         super().__init__(loader)
-        # A warning would repeat the anchor's name.
+        # A warning would quote the anchor's name from the file.
         self.warn_double_anchors = False
         self.values = 0
         self.nesting = 0
@@ -200,13 +201,13 @@ def _compose(text: str, size: int, findings: Findings) -> Node | None:
 
 
 def _without_content(problem: str) -> str:
-    """The words of a parser's message without its quotes from the file."""
+    """Returns a parser's message without what it quotes from the file."""
     quotes = r"'(<[a-z ]+>|[^\w\s']{1,3}|\\t)'|'[^']*'"
     return re.sub(quotes, lambda it: it[0] if it[1] else "…", problem.splitlines()[0])
 
 
 def _is_meant(root: Node, findings: Findings, keys: frozenset[str], kind: str) -> bool:
-    """Whether this is meant to be such a file. If not: one fault that repeats nothing of it."""
+    """Returns whether this looks like a file of this kind; if not, notes a fault."""
     if not isinstance(root, MappingNode):
         what = "a list" if isinstance(root, SequenceNode) else "a text"
         findings.add(1, f"this is no {kind}: {what} is not a mapping", "write key: value lines")

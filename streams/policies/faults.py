@@ -1,13 +1,13 @@
-"""What is wrong with a policy file, where, and what to do about it."""
+"""Faults of a policy file: what is wrong, where, and what to do about it."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 MOST_FAULTS = 100
-"""How many faults are listed. Of the others only the number is given."""
+"""How many faults are listed; of the others only the number."""
 
 Fix = str | Callable[[], str]
-"""What to do about a fault. It is a function if finding the words takes time (a near name)."""
+"""What to do about a fault. It is a function if computing it takes time (the nearest name)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,19 +21,19 @@ class Fault:
 
     @property
     def fix(self) -> str:
-        """What to do about it."""
+        """What to do about the fault."""
         return self.how if isinstance(self.how, str) else self.how()
 
     def __str__(self) -> str:
-        """One line, in the form in which editors jump to the place."""
+        """Returns `file:line: message; fix`, the form from which editors jump to the place."""
         return printable(f"{self.file}:{self.line}: {self.message}; {self.fix}")
 
 
 class PolicyFaults(ValueError):
     """Policies were refused, with every fault at once. The operator has to mend them.
 
-    `faults`: the first 100, in order of file and line. `more`: how many there are beside them.
-    `str()` of it has one line for each fault, and one more if there are others.
+    `faults`: the first 100, in order of file and line. `more`: how many further faults there are.
+    `str()` of it has one line for each listed fault, and one with the number of further ones.
     """
 
     def __init__(self, faults: Iterable[Fault]) -> None:
@@ -47,7 +47,7 @@ class PolicyFaults(ValueError):
 
 
 class InvalidValue(ValueError):
-    """A value that cannot be read. Code that knows its place makes a `Fault` of it."""
+    """A value that cannot be read. The caller, which knows file and line, makes a `Fault` of it."""
 
     def __init__(self, message: str, fix: Fix) -> None:
         self.message = message

@@ -1,4 +1,4 @@
-"""The keys of a policy file: what each means, its unit, who decides it. `byline policy explain`."""
+"""Describes the keys of a policy file for `byline policy explain`, from the schema of the file."""
 
 import difflib
 from collections.abc import Iterator, Mapping
@@ -10,7 +10,11 @@ from schemas.policy_file import SOURCES, PolicyFile
 
 @dataclass(frozen=True, slots=True)
 class PolicyKey:
-    """One key. `path` is its place: `notice.answer_window`; a list's element has no number."""
+    """One key of a policy file.
+
+    `path`: where it stands, as `notice.answer_window`; elements of a list have no number. `means`:
+    its meaning. `source`: who decides the value. `allowed`: the values that it may have.
+    """
 
     path: str
     means: str
@@ -20,12 +24,12 @@ class PolicyKey:
     allowed: str
 
     def as_dict(self) -> dict[str, Any]:
-        """For `--json`."""
+        """Returns the key as JSON of `byline policy explain --json`."""
         return {name: getattr(self, name) for name in self.__slots__}
 
 
 class UnknownKey(ValueError):
-    """There is no such key; the message names near ones."""
+    """There is no such key; the message names a similar one."""
 
 
 def all_keys() -> list[PolicyKey]:
@@ -35,7 +39,7 @@ def all_keys() -> list[PolicyKey]:
 
 
 def find(name: str) -> list[PolicyKey]:
-    """The keys of a name: a whole path, or its last part. A mapping brings its own keys along.
+    """Returns the keys with this path, or with this last part of it; a mapping with all its keys.
 
     Raises:
         UnknownKey: there is none.
@@ -68,7 +72,7 @@ def _keys(root: Mapping[str, Any], part: Mapping[str, Any], before: str) -> Iter
 
 
 def _branches(root: Mapping[str, Any], plain: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """The forms that a value may have, references resolved."""
+    """Yields the schemas of the forms that a value may have, with references resolved."""
     if "$ref" in plain:
         yield from _branches(root, root["$defs"][plain["$ref"].rpartition("/")[2]])
         return

@@ -1,9 +1,9 @@
-"""From a composed YAML document to a `Policy`: every key, range and relation.
+"""Makes a `Policy` of a YAML document, and checks every key, range and relation.
 
 schemas/CONTRACT.md, "Policies".
 
-Each part is read into a maker. Makers are called only after the whole file has proved to be without
-a fault. `scope.py` reads phases, labels and surfaces.
+Each part is read into a maker, a function that makes it. Makers are called only if the whole file
+has no fault. `scope.py` reads phases, labels and surfaces.
 """
 
 from collections.abc import Callable
@@ -43,18 +43,18 @@ REQUIRED = (
 )
 OPTIONAL = ("approvals", "guards")
 KEYS = frozenset((*REQUIRED, *OPTIONAL))
-"""The keys of a policy."""
+"""The top-level keys of a policy."""
 
 MOST_APPROVALS = 100
 MAX_COUNT = 10**9
-"""The greatest version, cap and number of cases. A greater number is a slip of the pen."""
+"""The greatest version, cap, and `minimum` of guards. A greater number is surely a mistake."""
 
 T = TypeVar("T")
 Maker = Callable[[], T]
 
 
 class Choice(StrEnum):
-    """What falling below the line does once an account is invited."""
+    """What happens when an invited account falls below the line."""
 
     CLOSE = "close"
     KEEP = "keep"
@@ -62,7 +62,7 @@ class Choice(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PolicyDraft:
-    """A file that was read: its platform, even if it is faulty, and the maker of its policy."""
+    """A file that was read: its platform, even if the file has faults, and its policy's maker."""
 
     platform: str
     platform_line: int
@@ -74,7 +74,7 @@ def read_policy(
 ) -> PolicyDraft:
     """Reads one document. Faults go to `findings`; `make` may be called only if there are none.
 
-    `now`: this machine's clock in milliseconds. None: no approval is held against it.
+    `now`: this machine's clock (ms), ahead of which no approval may be; None: not checked.
     """
     top = Section(root, "policy", 1, findings, required=REQUIRED, optional=OPTIONAL)
     mode = top.word("mode", Mode, Mode.OFF)

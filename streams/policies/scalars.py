@@ -1,6 +1,6 @@
-"""The texts of a policy file: durations, instants, ratios, integers. Exact, never a float.
+"""Parses the scalars of a policy file: durations, instants, ratios, integers; never as floats.
 
-YAML 1.2 (core schema) says which plain texts are numbers, null, true and false. Everything in
+YAML 1.2 (core schema) says which plain scalars are numbers, null, true and false. Everything in
 quotes is text. Durations and instants may be written with or without quotes.
 """
 
@@ -25,13 +25,13 @@ DAY = 24 * HOUR
 WEEK = 7 * DAY
 
 SHOWN_LENGTH = 40
-"""How many characters of a value a message repeats."""
+"""How many characters of a value a message quotes."""
 
 LONGEST_NAME = 64
-"""No name of ours is longer; a longer text is no misspelt name."""
+"""The length of the longest name. A longer text cannot be a misspelt name."""
 
 LONGEST = 36_525 * DAY
-"""A century. A longer duration is a slip of the pen."""
+"""A century in ms. A longer duration is surely a mistake."""
 
 _DURATION = re.compile(
     r"P(?=.)(?:(?P<weeks>[0-9]{1,9})W"
@@ -53,7 +53,7 @@ def tag(node: Node) -> str:
 
 
 def shown(node: Node) -> str:
-    """The node as a message quotes it, shortened."""
+    """Returns the node as a message quotes it, shortened."""
     if not isinstance(node, ScalarNode):
         return "a list" if tag(node) == "seq" else "a mapping"
     if tag(node) == "null":
@@ -62,12 +62,12 @@ def shown(node: Node) -> str:
 
 
 def quoted(text: str) -> str:
-    """A text of the file in quotes, shortened."""
+    """Returns a text in quotes for a message, shortened."""
     return repr(text if len(text) <= SHOWN_LENGTH else text[:SHOWN_LENGTH] + "…")
 
 
 def one_of(text: str, names: Iterable[str]) -> Fix:
-    """The fix for a word that is not in a closed list: the nearest word, or all words."""
+    """Returns the fix for a word that is not in a closed list: the nearest word, else all words."""
     known = [str(name) for name in names]
 
     def fix() -> str:
@@ -78,7 +78,7 @@ def one_of(text: str, names: Iterable[str]) -> Fix:
 
 
 def nearest(text: str, names: Iterable[str]) -> str | None:
-    """The name that was probably meant, or None."""
+    """Returns the most similar name, or None if none is similar."""
     if len(text) > LONGEST_NAME:
         return None
     return next(iter(difflib.get_close_matches(text, list(names), n=1)), None)
@@ -151,7 +151,7 @@ def offset_minutes(text: str) -> int:
 
 
 def format_instant(milliseconds: int) -> str:
-    """A time as it goes out: RFC 3339, UTC, milliseconds, Z."""
+    """Formats ms since 1970 as outputs do: RFC 3339, UTC, milliseconds, `Z`."""
     at = _EPOCH + timedelta(milliseconds=milliseconds)
     return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
@@ -204,7 +204,7 @@ def read_integer(node: Node, low: int, high: int) -> int:
 
 
 def read_number(node: Node) -> str:
-    """The digits of a number, unchanged, so that nothing is lost to a float.
+    """Returns the digits of a number as text, so that no float loses precision.
 
     Raises:
         InvalidValue: another type.
@@ -226,9 +226,9 @@ def read_boolean(node: Node) -> bool:
 
 
 def read_scalar(node: Node) -> str:
-    """The bare text of a duration, an instant, a ratio or a word of a closed list.
+    """Returns a scalar's text, for a duration, an instant, a ratio or a word of a closed list.
 
-    `off` is the text that it is in YAML 1.2, even under a `%YAML 1.1` line.
+    `off` is a text here, as in YAML 1.2, even under a `%YAML 1.1` line.
 
     Raises:
         InvalidValue: null, a list or a mapping.

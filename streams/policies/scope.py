@@ -1,4 +1,7 @@
-"""Whom a policy covers and what follows: phases, fields with their labels, surfaces."""
+"""Reads from a policy file whom it covers and what follows: phases, fields, labels, surfaces.
+
+A line is the follower count from which on a phase applies.
+"""
 
 from collections.abc import Callable
 from functools import partial
@@ -42,7 +45,7 @@ _identifier = matching(ID_PATTERN, "an id")
 
 
 def read_phases(top: Section) -> Callable[[], tuple[Phase, ...]]:
-    """The phases in order of their start, those without one last."""
+    """Reads the phases. The returned function makes them, sorted by start; None comes last."""
     nodes = top.some("phases", MOST_PHASES, "phases")
     if not nodes and top.sound("phases"):
         top.fault("phases", "there is no phase", "write at least one: {name, followers, from}")
@@ -85,9 +88,9 @@ def _zone(section: Section) -> int:
 
 
 def _check_order(dated: list[tuple[int, int | None, Section]]) -> None:
-    """Finds later phases without a start of their own, or without a lower line.
+    """Notes a fault for each phase that starts with another one, or whose line is not lower.
 
-    A phase whose line cannot be read is passed over: the lines before and after it are compared.
+    Each line is compared with that of the phase before; phases with unreadable lines are skipped.
     """
     dated.sort(key=lambda phase: phase[0])
     before: int | None = None
@@ -108,7 +111,7 @@ def _check_order(dated: list[tuple[int, int | None, Section]]) -> None:
 def read_fields(
     section: Section,
 ) -> tuple[frozenset[Field] | None, dict[str, Field], frozenset[str]]:
-    """The fields covered (None: any), the labels that mean a field, the labels that are exempt."""
+    """Reads the covered fields (None: any), the field of each label, and the exempt labels."""
     covered: frozenset[Field] | None = None
     node = section.node("covered")
     if section.null("covered"):
@@ -157,7 +160,7 @@ def _label(node: Node) -> str:
 
 
 def _unlike(label: str, line: int, seen: dict[str, tuple[str, int]]) -> None:
-    """Notes a label. A second one that is alike once labels are compared is a fault."""
+    """Adds a label to `seen`. Raises InvalidValue if another one counts as the same label."""
     other, first = seen.setdefault(folded_label(label), (label, line))
     if other != label:
         what = f"the label {quoted(label)} is the same as {quoted(other)} (line {first})"
@@ -167,7 +170,10 @@ def _unlike(label: str, line: int, seen: dict[str, tuple[str, int]]) -> None:
 
 
 def read_consequence(section: Section) -> Callable[[], Consequence]:
-    """What follows a refusal or silence. Surfaces that were not announced are None."""
+    """Reads what follows a refusal or silence; the returned function makes it.
+
+    Surfaces that the platform has not announced are None.
+    """
     surfaces: dict[Surface, Restriction] | None = None
     node = section.node("surfaces")
     if node is not None:

@@ -1,7 +1,7 @@
 """Reads one mapping of a policy file key by key, and notes every fault with its line.
 
-A value that cannot be read is noted and replaced by a harmless one of its type. So reading goes on,
-and all faults are found at once. Nothing is built from a file with a fault.
+A value that cannot be read is noted as a fault and replaced by a harmless one of its type. So
+reading goes on, and all faults are found at once. No policy is made of a file with a fault.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -45,9 +45,10 @@ def line_of(node: Node) -> int:
 def pairs(
     node: Node, where: str, line: int, findings: Findings
 ) -> Iterator[tuple[str, ScalarNode, Node]]:
-    """The keys and values of a mapping.
+    """Yields key, key node and value of each entry of a mapping.
 
-    These are faults: no mapping, a key that is no text, a key that stands twice.
+    It is a fault if the node is no mapping, a key is no text, or a key stands twice. `where` and
+    `line`: the place of the mapping, for messages.
     """
     if not isinstance(node, MappingNode):
         findings.add(line, f"{where}: {shown(node)} is not a mapping", "write key: value lines")
@@ -71,7 +72,10 @@ def pairs(
 
 
 class Section:
-    """A mapping with a closed set of keys."""
+    """A mapping with a closed set of keys; an unknown or missing one is a fault.
+
+    Its methods read the value of a key. If that is missing or wrong they return a harmless value.
+    """
 
     def __init__(
         self,
@@ -116,15 +120,15 @@ class Section:
         self.findings.add(self.line(key), f"{self.path(key)}: {message}", fix)
 
     def path(self, key: str) -> str:
-        """The key as a message names it."""
+        """Returns the key as messages name it: with its section, except at the top level."""
         return key if self.where == "policy" else f"{self.where}.{key}"
 
     def sound(self, *keys: str) -> bool:
-        """Whether all these keys are there and were read without a fault."""
+        """Returns whether all these keys exist and were read without a fault."""
         return all(key in self._values and key not in self._unsound for key in keys)
 
     def null(self, key: str) -> bool:
-        """Whether a key is there and null: a fact that was not announced."""
+        """Returns whether a key exists and is null: the platform has not announced this fact."""
         return key in self._values and tag(self._values[key]) == "null"
 
     def empty(self, key: str) -> bool:
@@ -132,7 +136,10 @@ class Section:
         return key not in self._values or self.null(key)
 
     def read(self, key: str, parse: Callable[[Node], T], harmless: T) -> T:
-        """A value. If it is absent or unreadable: the harmless one, and the fault is noted."""
+        """Returns the parsed value. If it is absent or unreadable, returns `harmless`.
+
+        An unreadable value is noted as a fault.
+        """
         if key not in self._values:
             return harmless
         try:
@@ -186,7 +193,7 @@ class Section:
         return self.read_or_null(key, lambda node: read_word(node, words))
 
     def section(self, key: str, required: Iterable[str], optional: Iterable[str] = ()) -> "Section":
-        """A mapping under a key. If it is absent: one that reads as harmless everywhere."""
+        """Returns the mapping under a key; if it is absent, an empty one without faults."""
         node = self._values.get(key)
         if node is None:
             return Section(MappingNode("", []), key, self._line, self.findings, required=())
@@ -204,7 +211,7 @@ class Section:
         return None if self.empty(key) else self._values[key]
 
     def items(self, key: str) -> list[Node]:
-        """The elements of a list; absent or null is empty."""
+        """Returns the elements of a list; none if it is absent or null."""
         node = self.node(key)
         if node is None:
             return []
@@ -214,14 +221,14 @@ class Section:
         return list(node.value)
 
     def some(self, key: str, most: int, what: str) -> list[Node]:
-        """The first elements of a list, up to a limit. More of them are a fault."""
+        """Returns the first `most` elements of a list; more of them (`what`) are a fault."""
         nodes = self.items(key)
         if len(nodes) > most:
             self.fault(key, f"{len(nodes)} {what}, at most {most} are allowed", "leave some out")
         return nodes[:most]
 
     def each(self, key: str, parse: Callable[[Node], T]) -> list[tuple[int, T]]:
-        """The readable elements of a list, each with its line. A repeat is a fault."""
+        """Returns the readable elements of a list, each with its line. A repeat is a fault."""
         found: dict[T, int] = {}
         for item in self.items(key):
             at = line_of(item)

@@ -1,4 +1,4 @@
-"""What is allowed in a policy and yet is probably a slip. A warning refuses nothing."""
+"""Finds what is allowed in a policy but is probably a mistake. Warnings refuse nothing."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -9,12 +9,12 @@ from streams.core.model.policy import Policy
 
 
 def warnings(policy: Policy) -> list[str]:
-    """Each slip in a sentence, with what to do."""
+    """Returns one sentence for each probable mistake, with what to do."""
     return [*_uncovered(policy), *_without_guards(policy), *_alike(policy)]
 
 
 def _uncovered(policy: Policy) -> Iterator[str]:
-    """Name the labels that mean a field which the rule does not cover, in one sentence."""
+    """Yields one sentence with the labels that are mapped to a field that is not covered."""
     if policy.covered is None:
         return
     by_field: dict[Field, list[str]] = defaultdict(list)
@@ -40,7 +40,7 @@ def _without_guards(policy: Policy) -> Iterator[str]:
 
 
 def _alike(policy: Policy) -> Iterator[str]:
-    """Labels that differ in spaces or case alone. The loader refuses those alike after NFKC."""
+    """Yields labels that differ only in spaces or case. The loader refuses those equal in NFKC."""
     seen: dict[str, str] = {}
     for label in sorted((*policy.labels, *policy.exempt_labels)):
         bare = "".join(folded_label(label).split()).casefold()
