@@ -13,7 +13,7 @@ from aiokafka.partitioner import murmur2
 
 from schemas.inputs import INPUT_MODELS
 from tests.chaos.apart import each_partition
-from tests.chaos.auditing import audit
+from tests.chaos.auditing import audit, replay
 from tests.chaos.book import Book, bare
 from tests.chaos.comparing import follow, refused_places
 from tests.chaos.disks import check_disks
@@ -79,6 +79,7 @@ def judge(
     check("early timers", lambda: _early(book, verdict))
     if site is not None:
         check("audit", lambda: audit(site, verdict.counts))
+        check("byline replay", lambda: replay(site, verdict.counts))
         check("disks", lambda: check_disks(book, site, verdict.counts))
     return verdict
 
