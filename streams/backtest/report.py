@@ -35,7 +35,7 @@ def report(found: Backtest) -> dict[str, Any]:
             "now": rfc3339(found.now),
         },
         "carried": carried(found.carried, [it.policy for it in found.tallies]),
-        "left_out": list(LEFT_OUT),
+        "left_out": [*LEFT_OUT, *found.left_out],
         "policies": [_policy(found, it) for it in found.tallies],
     }
 

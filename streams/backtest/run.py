@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,7 +48,8 @@ class Asked:
     """What to run. Instants are milliseconds UTC, the end is not in it.
 
     `policies` by a name that says which file each is. `model`: None where the words come from a
-    file. `everybody`: keep all accounts, as if nothing were filtered.
+    file. `everybody`: keep all accounts, as if nothing were filtered. `shard`: of how many shards
+    the accounts of which one are led, without caps and guards.
     """
 
     policies: Sequence[tuple[str, Policy]]
@@ -60,6 +61,7 @@ class Asked:
     end: int | None = None
     now: int | None = None
     everybody: bool = False
+    shard: tuple[int, int] | None = None
 
 
 @dataclass
@@ -74,20 +76,31 @@ class Backtest:
     crossings: dict[str, list[int]]
     seconds: dict[str, float]
     """How long the scan and the core took."""
+    left_out: tuple[str, ...] = ()
+    """What merged shards do not say, beside what no backtest says."""
 
 
 class Lane:
     """One policy with its partition, and the words that the model still has to say."""
 
     def __init__(
-        self, name: str, policy: Policy, start: int, model: AnswerModel | None, watch: Watch | None
+        self,
+        name: str,
+        policy: Policy,
+        start: int,
+        model: AnswerModel | None,
+        watch: Watch | None,
+        *,
+        alone: bool = True,
     ) -> None:
+        """`alone`: no other shard has accounts that count for the same caps and guards."""
         self.tally = Tally(name, policy)
         self._watch, self._model = watch, model
         self._said: list[tuple[int, int, ModelWord]] = []
         self._offsets = dict.fromkeys(ORDER, 0)
         self._number = 0
-        self.led = SimulatedPartition({policy.platform: policy}, self._sent, start)
+        under = policy if alone else unlimited(policy)
+        self.led = SimulatedPartition({policy.platform: under}, self._sent, start)
         self.led.any_order()
 
     def _sent(self, topic: str, key: bytes | None, value: bytes | None) -> None:
@@ -184,13 +197,14 @@ def _run(
     if not carried.sound or carried.first is None or carried.last is None:
         raise UsageError(_nothing(asked, carried))
     tell("looks for the accounts that matter", 0, 0)
-    scan.keep(carried, everybody=asked.everybody)
+    last = scan.keep(carried, everybody=asked.everybody, shard=asked.shard)
     near = near_lines(connection, scan.floors, scan.sound())
     ups = crossings(connection, scan.floors)
     scanned = time.monotonic()
     first = carried.first if asked.start is None else min(asked.start, carried.first)
-    lanes = [Lane(name, it, first, asked.model, watch) for name, it in asked.policies]
-    last = _lead(lanes, scan, carried, tell)
+    alone = asked.shard is None
+    lanes = [Lane(name, it, first, asked.model, watch, alone=alone) for name, it in asked.policies]
+    _lead(lanes, scan, carried, tell)
     end = max(asked.now or 0, last or 0, carried.last)
     if asked.now is not None and asked.now < end:
         raise UsageError(
@@ -237,8 +251,14 @@ def _scan(asked: Asked, connection: duckdb.DuckDBPyConnection, place: Path) -> S
     )
 
 
-def _lead(lanes: list[Lane], scan: Scan, carried: Carried, tell: Progress) -> int | None:
-    """Gives every lane the rows of its platform, instant by instant; the last instant."""
+def unlimited(policy: Policy) -> Policy:
+    """The policy as a shard runs it: without caps and guards, which count over all accounts."""
+    most = 1 << 60
+    return replace(policy, invitations_per_day=most, throttles_per_hour=most, guards=None)
+
+
+def _lead(lanes: list[Lane], scan: Scan, carried: Carried, tell: Progress) -> None:
+    """Gives every lane the rows of its platform, instant by instant."""
     of_platform: dict[str, list[Lane]] = {}
     for lane in lanes:
         of_platform.setdefault(lane.tally.policy.platform, []).append(lane)
@@ -268,4 +288,3 @@ def _lead(lanes: list[Lane], scan: Scan, carried: Carried, tell: Progress) -> in
                 tell("leads the core through the rows", done, total)
     give()
     tell("leads the core through the rows", total, total)
-    return instant

@@ -19,6 +19,7 @@ from schemas.inputs import InputName
 from streams.backtest.columns import fault, quoted, usable
 from streams.core.partition import ORDER
 from streams.lives.partition import SimulatedRecord
+from streams.operate.send import partition_of
 
 if TYPE_CHECKING:
     import duckdb
@@ -86,6 +87,7 @@ class Scan:
         bounds = [] if start is None else [f"entered >= {start}"]
         bounds += [] if end is None else [f"entered < {end}"]
         self._within = " AND ".join(bounds) or "true"
+        self._own = "true"
 
     def carried(self) -> Carried:
         """One pass over all rows: how many, of whom, when, and what is wrong with the others."""
@@ -119,8 +121,14 @@ class Scan:
         """The condition under which a reading is taken at all."""
         return f"{usable(list(self.floors.floor))} AND {self._within}"
 
-    def keep(self, found: Carried, *, everybody: bool = False) -> None:
-        """Notes the accounts that matter; `everybody`: all of them, to compare."""
+    def keep(
+        self, found: Carried, *, everybody: bool = False, shard: tuple[int, int] | None = None
+    ) -> int | None:
+        """Notes the accounts that matter; `everybody`: all of them, to compare.
+
+        `shard`: of so many shards only the accounts of that one. Returns the last instant of a word
+        or a stated label, of all shards.
+        """
         cases = " ".join(
             f"WHEN {quoted(name)} THEN {floor}" for name, floor in self.floors.floor.items()
         )
@@ -131,6 +139,9 @@ class Scan:
             f" readings WHERE {self.sound()} AND {high} {words})"
             f" WHERE regexp_full_match(account_id, {quoted(ACCOUNT_ID_PATTERN[1:-1])})"
         )
+        last = self._last_stated()
+        if shard is not None:
+            self._keep_shard(*shard)
         ((found.kept_accounts,),) = self._connection.execute("SELECT count(*) FROM kept").fetchall()
         more = ", category" if self._has_category else ""
         self._connection.execute(
@@ -143,6 +154,29 @@ class Scan:
         if self._has_words:
             counted = "SELECT topic, count(*) FROM words GROUP BY topic"
             found.words = Counter(dict(self._connection.execute(counted).fetchall()))
+        return last
+
+    def _last_stated(self) -> int | None:
+        sources = [f"SELECT entered FROM words WHERE {self._within}"] * self._has_words
+        sources += [
+            "SELECT entered FROM labels SEMI JOIN kept USING (platform, account_id)"
+            f" WHERE {self._within}"
+        ] * self._has_labels
+        if not sources:
+            return None
+        query = f"SELECT max(entered) FROM ({' UNION ALL '.join(sources)})"
+        ((last,),) = self._connection.execute(query).fetchall()
+        return None if last is None else int(last)
+
+    def _keep_shard(self, number: int, count: int) -> None:
+        """Of the accounts kept, those whose keys a topic of `count` partitions has in `number`."""
+
+        def home(key: str) -> int:
+            return partition_of(key.encode(), count)
+
+        self._connection.create_function("home", home, ["VARCHAR"], "INTEGER")
+        self._own = f"home(platform || ':' || account_id) = {number}"
+        self._connection.execute(f"DELETE FROM kept WHERE NOT {self._own}")
 
     def _labels(self, found: Carried) -> None:
         sources = ["SELECT platform, account_id, category FROM rows"] * self._has_category
@@ -174,7 +208,7 @@ class Scan:
         if self._has_words:
             parts.append(
                 f"SELECT entered, topic_number AS topic, row, platform, account_id, encode(value)"
-                f" AS value FROM words WHERE {self._within}"
+                f" AS value FROM words WHERE {self._within} AND {self._own}"
             )
         query = f"{' UNION ALL '.join(parts)} ORDER BY entered, topic, row"
         reader = self._connection.sql(query).to_arrow_reader(CHUNK)

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from streams.backtest import against as comparing
-from streams.backtest import files
+from streams.backtest import files, shards
 from streams.backtest.against import Change
 from streams.backtest.answers import read_model
 from streams.backtest.page import page
@@ -33,6 +33,7 @@ from streams.operate.errors import UsageError
 from streams.policies import load_policy
 
 STOPPED = 130
+MERGE = "merge"
 SHOWN = 20
 """How many changes and accounts the terminal shows; the files have all."""
 
@@ -44,7 +45,9 @@ def register(app: typer.Typer) -> None:
 
 PolicyFiles = Annotated[
     list[Path],
-    typer.Argument(metavar="POLICY…", help="Policy files; or: cache list, cache clear."),
+    typer.Argument(
+        metavar="POLICY…", help="Policy files; or: cache list, cache clear; or: merge FILE…"
+    ),
 ]
 Readings = Annotated[
     str | None,
@@ -92,6 +95,12 @@ def backtest(
     as_json: AsJsonFile = None,
     as_csv: AsCsv = None,
     as_html: AsHtml = None,
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            help="K/N: the accounts of shard K (from 0) of N alone; --json takes what merge needs."
+        ),
+    ] = None,
 ) -> None:
     """Say what policies would have done to recorded history.
 
@@ -100,14 +109,24 @@ def backtest(
     with the first difference. Nothing is sent anywhere. Needs the extra backtest.
 
     byline backtest cache list | clear: list or delete what was recorded of Kafka's topics.
+    byline backtest merge FILE…: write the report of all shards, as one run would write it.
     """
     if policies[0] == Path(CACHE):
         say_cache([str(it) for it in policies[1:]])
         return
+    began = time.monotonic()
+    if policies[0] == Path(MERGE):
+        if (readings, labels, start, end, now, against, shard) != (None,) * 7:
+            raise UsageError("merge takes files of shards, --json, --csv and --html only")
+        files.writable([None if as_json == Path("-") else as_json, as_csv, as_html])
+        merged = shards.merge(policies[1:])
+        _write(merged.found, merged.against, as_json, as_csv, as_html, began)
+        return
     if readings is None:
         raise UsageError("--readings is missing: a file, folder or pattern, or kafka")
-    printed = as_json == Path("-")
-    files.writable([None if printed else as_json, as_csv, as_html])
+    if shard is not None and (as_json is None or as_csv or as_html):
+        raise UsageError("--shard goes with --json FILE; merge writes --csv and --html of all")
+    files.writable([None if as_json == Path("-") else as_json, as_csv, as_html])
     asked = Asked(
         policies=_named(policies, against),
         readings=readings,
@@ -117,12 +136,35 @@ def backtest(
         start=time_of("--from", start),
         end=time_of("--to", end),
         now=time_of("--now", now),
+        shard=None if shard is None else shards.read_shard(shard),
     )
-    began = time.monotonic()
     found = _led(asked)
+    if shard is None:
+        _write(found, against is not None, as_json, as_csv, as_html, began)
+        return
+    assert as_json is not None
+    plain = shards.shard_plain(found, against is not None)
+    if as_json == Path("-"):
+        echo_json(plain)
+        return
+    files.write(as_json, files.json_text(plain))
+    accounts = found.carried.kept_accounts
+    echo(f"shard {shard}: {accounts:,} accounts led in {time.monotonic() - began:.1f} s")
+
+
+def _write(
+    found: Backtest,
+    compared: bool,
+    as_json: Path | None,
+    as_csv: Path | None,
+    as_html: Path | None,
+    began: float,
+) -> None:
+    """The files that are asked for, and what the terminal says."""
+    printed = as_json == Path("-")
     plain = report(found)
     changed = None
-    if against is not None:
+    if compared:
         before, after = found.tallies
         changed = comparing.changes(before, after)
         plain["against"] = comparing.as_plain(before, after, changed)

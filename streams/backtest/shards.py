@@ -1,0 +1,197 @@
+"""Shards of a backtest: each leads its own accounts, and together they are the whole.
+
+An account belongs to the shard that its key's partition says, as if there were as many partitions
+as shards. Every shard reads the same files, and says the same of them; it leads the core through
+the rows of its accounts alone. What an account is told depends on others through caps, guards and
+refusals only. So a shard has none of the first two, and when the shards are merged the caps are
+counted over all of them: the report says where one would have held somebody back.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from streams.backtest.answers import AnswerModel
+from streams.backtest.run import Asked, Backtest
+from streams.backtest.scan import Carried
+from streams.backtest.tally import AccountOutcome, Tally
+from streams.core.model.policy import Policy
+from streams.operate.errors import UsageError
+
+FORM = "byline-backtest-shard/1"
+_COUNTERS = ("funnel", "months", "reasons", "deferred", "guard_trips", "refused")
+_OF_A_SHARD = ("kept_accounts", "kept_rows", "labels")
+"""Of what the data carry, what each shard counts of its own accounts."""
+
+
+@dataclass(frozen=True)
+class Merged:
+    """All shards together. `against`: the second policy is compared with the first."""
+
+    found: Backtest
+    against: bool
+
+
+def read_shard(text: str) -> tuple[int, int]:
+    """`K/N`: shard K (from 0 on) of N. Raises UsageError."""
+    number, _, count = text.partition("/")
+    if not (number.isdecimal() and count.isdecimal() and int(number) < int(count)):
+        raise UsageError(f"--shard {text}: write K/N, K from 0 to N - 1, as in 0/4")
+    return int(number), int(count)
+
+
+def shard_plain(found: Backtest, against: bool) -> dict[str, Any]:
+    """What came of a shard, for `merge`."""
+    asked = found.asked
+    assert asked.shard is not None
+    carried = _plain(found.carried)
+    return {
+        "form": FORM,
+        "shard": list(asked.shard),
+        "run": {
+            "readings": asked.readings,
+            "labels": asked.labels,
+            "words": asked.words,
+            "model": None if asked.model is None else asdict(asked.model),
+            "from": asked.start,
+            "to": asked.end,
+            "now": found.now,
+            "against": against,
+            "policies": [[it.name, it.policy.canonical.decode()] for it in found.tallies],
+            "carried": {name: it for name, it in carried.items() if name not in _OF_A_SHARD},
+            "near": found.near,
+        },
+        "carried": {name: carried[name] for name in _OF_A_SHARD},
+        "crossings": found.crossings,
+        "tallies": [_tally_plain(it) for it in found.tallies],
+    }
+
+
+def merge(paths: Sequence[Path]) -> Merged:
+    """The whole of these shards. Raises UsageError: they are not all of one run, or not once."""
+    if not paths:
+        raise UsageError("byline backtest merge: name the files of all shards")
+    shards = [_read(path) for path in paths]
+    first = shards[0]
+    for path, it in zip(paths, shards, strict=True):
+        if it["run"] != first["run"] or it["shard"][1] != first["shard"][1]:
+            raise UsageError(
+                f"{path} is not of the same run as {paths[0]}: policies, files, times and number of"
+                " shards must be alike"
+            )
+    count = first["shard"][1]
+    numbers = Counter(it["shard"][0] for it in shards)
+    wrong = [number for number in range(count) if numbers[number] != 1]
+    if wrong:
+        what = "missing" if not numbers[wrong[0]] else "named twice"
+        raise UsageError(f"shard {wrong[0]}/{count} is {what}")
+    shards.sort(key=lambda it: it["shard"][0])
+    return Merged(_whole(shards), first["run"]["against"])
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        plain: dict[str, Any] = msgspec.json.decode(path.read_bytes())
+        if plain["form"] != FORM:
+            raise ValueError("another form")
+    except (OSError, msgspec.MsgspecError, ValueError, KeyError, TypeError) as error:
+        raise UsageError(f"{path}: not a shard of this version ({error})") from None
+    return plain
+
+
+def _whole(shards: Sequence[dict[str, Any]]) -> Backtest:
+    run = shards[0]["run"]
+    policies = [
+        (name, msgspec.json.decode(text.encode(), type=Policy)) for name, text in run["policies"]
+    ]
+    tallies = [Tally(name, policy) for name, policy in policies]
+    for number, tally in enumerate(tallies):
+        for shard in shards:
+            _add(tally, shard["tallies"][number])
+    crossings: dict[str, list[int]] = {}
+    for shard in shards:
+        for platform, times in shard["crossings"].items():
+            crossings.setdefault(platform, []).extend(times)
+    asked = Asked(
+        policies=policies,
+        readings=run["readings"],
+        labels=run["labels"],
+        words=run["words"],
+        model=None if run["model"] is None else AnswerModel(**run["model"]),
+        start=run["from"],
+        end=run["to"],
+    )
+    near = {name: [(step, n) for step, n in rows] for name, rows in run["near"].items()}
+    return Backtest(
+        asked, _carried(shards), tallies, run["now"], near, crossings, {}, _left_out(tallies)
+    )
+
+
+def _carried(shards: Sequence[dict[str, Any]]) -> Carried:
+    plain = dict(shards[0]["run"]["carried"])
+    plain["refused"], plain["words"] = Counter(plain["refused"]), Counter(plain["words"])
+    plain["days"] = {
+        name: {int(day): n for day, n in days.items()} for name, days in plain["days"].items()
+    }
+    found = Carried(**plain)
+    for shard in shards:
+        own = shard["carried"]
+        found.kept_accounts += own["kept_accounts"]
+        found.kept_rows += own["kept_rows"]
+        for platform, labels in own["labels"].items():
+            found.labels.setdefault(platform, Counter()).update(labels)
+    return found
+
+
+def _plain(value: Any) -> Any:
+    """As JSON has it: keys are texts."""
+    return msgspec.json.decode(msgspec.json.encode(value))
+
+
+def _tally_plain(tally: Tally) -> dict[str, Any]:
+    plain: dict[str, Any] = {
+        name: [[key, count] for key, count in sorted(getattr(tally, name).items())]
+        for name in _COUNTERS
+    }
+    plain["busy"] = {name: sorted(counts.items()) for name, counts in tally.busy.items()}
+    plain["accounts"] = [msgspec.to_builtins(it) for it in tally.accounts.values()]
+    return plain
+
+
+def _add(tally: Tally, plain: dict[str, Any]) -> None:
+    for name in _COUNTERS:
+        counter = getattr(tally, name)
+        for key, count in plain[name]:
+            counter[tuple(key) if isinstance(key, list) else key] += count
+    for name, counts in plain["busy"].items():
+        tally.busy[name].update(dict(map(tuple, counts)))
+    for one in plain["accounts"]:
+        account = msgspec.convert(one, AccountOutcome)
+        tally.accounts[account.account_id] = account
+
+
+def _left_out(tallies: Sequence[Tally]) -> tuple[str, ...]:
+    """What the shards cannot say together."""
+    said = []
+    for tally in tallies:
+        policy = tally.policy
+        if policy.guards is not None:
+            said.append(f"the guards of {tally.name}: shards do not see each other's cases")
+        if tally.refused:
+            said.append(
+                f"what refused words do to others under {tally.name}: the refusal guard counts in"
+                " each shard alone"
+            )
+        caps = (policy.invitations_per_day, policy.throttles_per_hour)
+        for (event, counts), cap in zip(tally.busy.items(), caps, strict=True):
+            over = sum(n > cap for n in counts.values())
+            if over:
+                said.append(
+                    f"the cap on {event} of {tally.name}: {over} windows hold more than {cap:,};"
+                    " shards do not say who would have waited, a run in one does"
+                )
+    return tuple(said)
