@@ -1,9 +1,9 @@
-"""What a policy would have done to history: the same core, a simulated clock.
+"""Backtest: runs the core with a simulated clock over history under one or more policies.
 
-`columns.py` reads histories, `cache.py` records topics, `scan.py` finds the rows that matter with
-DuckDB and `lines.py` who is near a line. `words.py` reads answers, and `answers.py` is the stated
-model of those that the data lack. `run.py` puts them together and leads the core
-(`streams/lives/partition.py`). `tally.py` is what is found, `report.py` its form, `sentences.py`
-and `page.py` what people read, `files.py` writes them, `against.py` compares two runs. It needs the
-extra `backtest`.
+`columns.py` reads files, `cache.py` records topics, `scan.py` finds with DuckDB the rows that can
+matter, `lines.py` counts who is near a line. `words.py` reads answers from a file, `answers.py` is
+a model of answers for data without them. `run.py` puts them together and runs the core
+(`streams/lives/partition.py`). `tally.py` collects the result, `report.py` makes JSON of it,
+`sentences.py` and `page.py` text and HTML, `files.py` writes files, `against.py` compares two
+policies. It needs the extra `backtest`.
 """

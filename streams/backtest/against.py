@@ -1,4 +1,4 @@
-"""What changes between two policies over one history: nothing else is said."""
+"""Finds the accounts that two policies treat differently over one history."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -12,15 +12,15 @@ CHANGES = {
     "restricted": "throttle.applied",
     "released": "throttle.lifted",
 }
-"""What is compared, and the event that says it."""
+"""Kind of difference → the event that is compared."""
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """An account to which something happens under one policy alone.
+    """An account to which something happens under one policy but not under the other.
 
-    `under`: the policy's name. `at`, `reason`: of the first time. `instead`: what the other policy
-    says last of the account, None if it never says anything of it.
+    `what`: a key of CHANGES. `under`: the name of that policy. `at`, `reason`: of the first such
+    event. `instead`: the last event of the account under the other policy; None: it has none.
     """
 
     what: str
@@ -33,7 +33,7 @@ class Change:
 
 
 def changes(a: Tally, b: Tally) -> list[Change]:
-    """What happens under one of two policies alone, by kind, then policy, then instant."""
+    """Returns what happens under only one of two policies, by kind, then policy, then time."""
     found = [
         *_only(a, b),
         *_only(b, a),
@@ -67,12 +67,12 @@ def _instead(account: AccountOutcome | None) -> str | None:
 
 
 def summary(found: list[Change]) -> Counter[tuple[str, str]]:
-    """How many accounts by what and under which policy."""
+    """Counts the changes by kind and policy."""
     return Counter((it.what, it.under) for it in found)
 
 
 def as_plain(a: Tally, b: Tally, found: list[Change]) -> dict[str, Any]:
-    """For `--json`."""
+    """Returns the comparison as JSON of `byline backtest --against … --json`."""
     return {
         "a": a.name,
         "b": b.name,

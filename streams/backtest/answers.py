@@ -1,7 +1,7 @@
-"""The stated model of what the data do not have: receipts of the notifier, answers of the owner.
+"""A random model of what the data lack: receipts of the notifier and answers of owners.
 
-It draws from a digest of the seed and the invitation's id, and from nothing else. So an invitation
-gets the same answer whatever else is in the data, whoever else is invited, and in any order.
+Its random numbers are digests of the seed and the invitation's id. So an invitation gets the same
+answer whatever else is in the data, whoever else is invited, and in any order.
 """
 
 import hashlib
@@ -21,12 +21,12 @@ _SPAN = 1 << 64
 
 @dataclass(frozen=True)
 class AnswerModel:
-    """Shares are 0 to 1, times milliseconds.
+    """The parameters of the model. Shares are 0 to 1, times in ms.
 
-    `granted`, `declined`: of the owners whom the notice reaches; the rest is silent. `bounced`: of
-    the notices. `delivery`: after the issue. `delay`: mean of the exponential time from the
-    delivery to the answer. As it stands: every notice arrives after a minute and nobody answers,
-    so that everybody who could be restricted is.
+    `granted`, `declined`: shares of the owners whom the notice reaches; the others are silent.
+    `bounced`: share of the notices that fail. `delivery`: time from issue to delivery. `delay`:
+    mean of the exponential time from delivery to answer. By default every notice arrives after a
+    minute and nobody answers, so that everybody who can be restricted is.
     """
 
     granted: float = 0.0
@@ -37,7 +37,7 @@ class AnswerModel:
     seed: int = 1
 
     def words(self) -> str:
-        """The model in one sentence, for the report."""
+        """Describes the model in one sentence, for the report."""
         silent = 1 - self.granted - self.declined
         return (
             f"receipts and answers come from a model, not from data: {self.bounced:.2%} of notices"
@@ -48,7 +48,10 @@ class AnswerModel:
         )
 
     def answers(self, event: Mapping[str, Any], issued_at: int) -> Iterator["ModelWord"]:
-        """What follows an `invitation.issued` of a live life: a receipt, and perhaps an answer."""
+        """Yields what follows an `invitation.issued` in enforce: a receipt, perhaps an answer.
+
+        `issued_at`: ms.
+        """
         about = f"{event['invitation_id']}/{event['event_id']}"
         common = {name: event[name] for name in ("platform", "account_id", "invitation_id")}
         at = issued_at + self.delivery
@@ -67,14 +70,14 @@ class AnswerModel:
         yield ModelWord(later, "consent-answers", common | said)
 
     def _draw(self, about: str, what: str) -> float:
-        """A number from 0 up to 1, the same for the same seed, invitation and question."""
+        """Returns a number in [0, 1) that depends only on seed, invitation and question."""
         text = f"{self.seed}/{what}/{about}".encode()
         return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "big") / _SPAN
 
 
 @dataclass(frozen=True, slots=True)
 class ModelWord:
-    """A word that the model says at an instant."""
+    """A receipt or an answer of the model, stated and entered at `at` (ms)."""
 
     at: int
     topic: InputName
@@ -82,19 +85,19 @@ class ModelWord:
 
     @property
     def key(self) -> bytes:
-        """The Kafka key."""
+        """The key of its record."""
         return f"{self.value['platform']}:{self.value['account_id']}".encode()
 
     @property
     def raw(self) -> bytes:
-        """The value as it goes into the topic."""
+        """The value of its record."""
         return json.dumps(self.value).encode()
 
 
 def read_model(text: str) -> AnswerModel:
-    """`model` or `model:granted=0.6,declined=0.1,bounced=0.02,delivery=PT1M,delay=P2D,seed=1`.
+    """Parses the option `--answers`, such as `model` or `model:granted=0.6,delay=P2D,seed=1`.
 
-    Raises UsageError with what is wrong and what may stand there.
+    The names are those of AnswerModel. Raises UsageError, which says what is wrong and allowed.
     """
     given: dict[str, Any] = {}
     known = {it.name for it in fields(AnswerModel)}
@@ -105,7 +108,7 @@ def read_model(text: str) -> AnswerModel:
         given[name] = _value(name, value)
     model = AnswerModel(**given)
     shares = (model.granted, model.declined, model.bounced)
-    # A share that is no number between 0 and 1 would be a model that nobody stated.
+    # float() also accepts nan and inf; `all` refuses them, too.
     if not all(0 <= share <= 1 for share in shares) or model.granted + model.declined > 1:
         raise UsageError("--answers: shares are 0 to 1, granted and declined together at most 1")
     return model

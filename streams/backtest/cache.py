@@ -1,9 +1,9 @@
-"""Readings and labels of Kafka as Parquet files: recorded once, replayed as often as one likes.
+"""Records readings and labels from Kafka as Parquet files, so that backtests can read them again.
 
-A topic's cache is a folder with a manifest, which names the topic and its cluster, the files with
-their digests and rows, and of each partition the offset to go on from. A file counts once the
-manifest names it; both are put in place whole. So whatever stops a recording, the next one goes on
-where the last file ended. Only known columns are kept, of committed records that can be decoded.
+The cache of a topic is a folder with a manifest. That names the topic and its cluster, the files
+with their digests and rows, and the next offset of each partition. A file is valid once the
+manifest names it; both are written atomically. So whatever stops a recording, the next one goes on
+after the last file. Only known columns are kept, of committed records that can be decoded.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from streams.operate.errors import EndHiddenError, UsageError
 
 ROWS_A_FILE = 1_000_000
 MOST_DAYS = 30
-"""A cache that no run has brought up to date for so long is removed by the next one."""
+"""How many days a topic's cache is kept after its last recording."""
 MANIFEST = "manifest.json"
 FORM = "byline-backtest-cache/1"
 _POLL_SECONDS = 0.3
@@ -44,8 +44,10 @@ Told = Callable[[str, int, int], None]
 
 @dataclass
 class Manifest:
-    """What a cache holds. `cluster`, `topic_id`: Kafka's own ids. `next`: by partition number the
-    offset to go on from.
+    """The manifest of a topic's cache.
+
+    `cluster`, `topic_id`: Kafka's own ids. `next`: the next offset to record, by partition number.
+    `files`: name, rows and SHA-256 of each. `left_out`: records not recorded, by reason.
     """
 
     topic: str
@@ -58,28 +60,28 @@ class Manifest:
 
     @property
     def rows(self) -> int:
-        """How many records all files hold."""
+        """How many records all files have."""
         return sum(it["rows"] for it in self.files)
 
 
 class Cache:
-    """The caches of a folder, which its owner alone may enter."""
+    """A folder with the caches of topics, which only its owner may enter."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def place(self, topic: str, cluster: str) -> Path:
-        """The folder of a topic of a cluster."""
+        """Returns the folder of the cache of a topic of a cluster."""
         mark = hashlib.sha256(cluster.encode()).hexdigest()[:12]
         return self._folder / f"{topic}-{mark}"
 
     def manifests(self) -> list[tuple[Path, Manifest]]:
-        """What there is, by folder."""
+        """Returns folder and manifest of each topic's cache, by folder. Raises UsageError."""
         found = sorted(self._folder.glob(f"*/{MANIFEST}")) if self._folder.is_dir() else []
         return [(it.parent, read_manifest(it)) for it in found]
 
     def expire(self, now_seconds: float) -> int:
-        """Removes what no run has recorded into for `MOST_DAYS`; how many topics that were."""
+        """Deletes caches that were not recorded into for MOST_DAYS; returns how many."""
         old = [
             place
             for place, _ in self.manifests()
@@ -90,7 +92,7 @@ class Cache:
         return len(old)
 
     def clear(self) -> int:
-        """Removes all; how many there were."""
+        """Deletes all caches; returns how many there were."""
         known = self.manifests()
         if self._folder.is_dir():
             shutil.rmtree(self._folder)
@@ -98,7 +100,7 @@ class Cache:
 
 
 def read_manifest(path: Path) -> Manifest:
-    """A manifest. Raises UsageError: it is none of ours."""
+    """Reads a manifest. Raises UsageError if it is none of this version."""
     try:
         plain = json.loads(path.read_text())
         if plain["form"] != FORM:
@@ -114,10 +116,13 @@ def read_manifest(path: Path) -> Manifest:
 async def record(
     consumer: TolerantConsumer, topic: str, name: InputName, cache: Cache, told: Told
 ) -> Path:
-    """Brings the cache of a topic up to its present end; the folder with the files.
+    """Records a topic up to its present end; returns the folder with the files.
 
-    Raises UsageError: no such topic, made anew, a file that is not what the manifest says.
-    EndHiddenError: an open transaction hides the end; what could be read is kept.
+    `told` is called with the progress.
+
+    Raises:
+        UsageError: the topic is missing or was recreated, or a file differs from the manifest.
+        EndHiddenError: an open transaction hides the end; what could be read is kept.
     """
     view = await view_topics(consumer._client, [topic])
     known_topic = view.topics.get(topic)
@@ -159,7 +164,7 @@ async def record(
 
 
 def verify(place: Path, manifest: Manifest) -> None:
-    """Holds every file to its digest. Raises UsageError."""
+    """Checks the digest of every file. Raises UsageError if one differs."""
     for it in manifest.files:
         path = place / it["name"]
         if not path.exists() or digest_of(path) != it["sha256"]:
@@ -170,13 +175,13 @@ def verify(place: Path, manifest: Manifest) -> None:
 
 
 def digest_of(path: Path) -> str:
-    """SHA-256 of a file, in hex."""
+    """Returns the SHA-256 of a file in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 class _Recording:
-    """Rows on their way into files."""
+    """Collects rows and writes them to files."""
 
     def __init__(self, place: Path, manifest: Manifest, name: InputName) -> None:
         self._place, self._manifest, self._name = place, manifest, name
@@ -186,18 +191,18 @@ class _Recording:
 
     @property
     def pending(self) -> int:
-        """Rows that no file holds yet."""
+        """How many rows are not in a file yet."""
         return len(self._rows)
 
     def remove_strays(self) -> None:
-        """Removes what a recording left that was stopped before the manifest named it."""
+        """Deletes files that the manifest does not name: their recording was stopped."""
         named = {it["name"] for it in self._manifest.files} | {MANIFEST}
         for path in self._place.iterdir():
             if path.name not in named:
                 path.unlink()
 
     def take(self, stretch: Stretch) -> None:
-        """A stretch of one partition."""
+        """Takes consecutive records of one partition."""
         for one in stretch.records:
             self._take(one)
         self._left_out["unreadable_batch"] += len(stretch.unreadable)
@@ -228,7 +233,7 @@ class _Recording:
             self._rows.append((one.timestamp, at, *who, value.category, source, end))
 
     def close(self) -> None:
-        """Writes what is there as a file, then the manifest that names it."""
+        """Writes the collected rows to a file, then the manifest that names it."""
         if self._rows:
             name = f"part-{len(self._manifest.files) + 1:06}.parquet"
             write_rows(self._place / name, self._name, self._rows)
@@ -242,7 +247,7 @@ class _Recording:
 
 
 def write_rows(path: Path, name: InputName, rows: list[tuple[Any, ...]]) -> None:
-    """A Parquet file, put in place whole. Raises UsageError without pyarrow."""
+    """Writes a Parquet file atomically. Raises UsageError if pyarrow is not installed."""
     try:
         import pyarrow
         from pyarrow import parquet

@@ -1,9 +1,9 @@
-"""Files of readings, labels and words as DuckDB views, whatever their form.
+"""Makes DuckDB views of files with readings, labels or words.
 
-CSV, JSON lines (both also gzipped) and Parquet. What is no Parquet, or has its times as text, is
-written as Parquet first, in a folder that is the caller's alone and goes with the run: it is parsed
-once, and read by columns afterwards. Rows are numbered in the order of the files; the number is
-the row's offset.
+They may be CSV, JSON lines (both also gzipped) or Parquet. Other files than Parquet, and Parquet
+with times as text, are converted to Parquet first, in a folder that is deleted after the run: so
+they are parsed once, and read by columns afterwards. Rows are numbered in the order of the files;
+the number serves as the row's offset.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import duckdb
 
 MEMORY = "700MB"
-"""What DuckDB may hold; beyond it spills into the run's folder."""
+"""How much memory DuckDB may use; beyond that it spills to the run's folder."""
 INSTALL = f"a backtest needs packages that are not installed: {to_install('backtest')}"
 _ENDINGS = {".parquet": "parquet", ".csv": "csv", ".jsonl": "json", ".ndjson": "json"}
 FORMS = "a file that ends in .parquet, .csv, .jsonl or .ndjson (.gz too but for Parquet), or *"
@@ -32,7 +32,10 @@ LABEL_MORE = {"source": False, "valid_until": False}
 
 
 def connect(folder: Path) -> duckdb.DuckDBPyConnection:
-    """A database in memory that spills into `folder`. Raises UsageError without the packages."""
+    """Opens a database in memory that spills to `folder`.
+
+    Raises UsageError if the packages of the extra `backtest` are not installed.
+    """
     try:
         import duckdb
         import pyarrow  # noqa: F401 - rows come out as Arrow's columns
@@ -52,7 +55,10 @@ def connect(folder: Path) -> duckdb.DuckDBPyConnection:
 
 
 def files_of(option: str, path: str) -> tuple[str, list[str]]:
-    """The form (parquet, csv or json) and the files that a path or pattern names, in order."""
+    """Returns the form (parquet, csv or json) and the files that a path or pattern names, sorted.
+
+    `option`: the option of the command, for messages. Raises UsageError.
+    """
     place = Path(path)
     inside = f"{path}/*" if place.is_dir() else None
     found = sorted(glob.glob(inside or path)) if inside or "*" in path else [path]
@@ -74,17 +80,17 @@ def _form(name: str) -> str | None:
 
 
 class Columns:
-    """Makes views over files. `folder` takes what is made of them."""
+    """Makes views of files. `folder`: where converted files are put."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
         self._connection = connection
         self._folder = folder
 
     def view(self, name: str, option: str, path: str, wanted: Mapping[str, bool]) -> frozenset[str]:
-        """A view `name` with `row`, `at` (milliseconds; NULL if it is no time) and the columns.
+        """Makes a view `name` with `row`, `entered`, `seen_at` (ms; NULL: no time) and the columns.
 
-        `wanted`: by column, whether it must be there. Returns the ones that are.
-        Raises UsageError.
+        `entered` is `entered_at` if there is such a column, else `observed_at`, as `seen_at`.
+        `wanted`: column → whether it must exist. Returns those that exist. Raises UsageError.
         """
         import duckdb
 
@@ -159,12 +165,12 @@ class Columns:
 
 
 def quoted(text: str) -> str:
-    """A text in SQL."""
+    """Quotes a text as an SQL literal."""
     return "'" + text.replace("'", "''") + "'"
 
 
 def _instant(column: str, kind: str) -> str:
-    """A column as milliseconds UTC; a number is milliseconds already."""
+    """Returns the SQL expression of a column as ms since 1970; a number is in ms already."""
     if kind in ("BIGINT", "INTEGER", "UBIGINT", "HUGEINT"):
         return f"{column}::BIGINT"
     return f"epoch_ms(try_cast({column} AS TIMESTAMPTZ))"
@@ -179,13 +185,16 @@ def _typed(column: str, kind: str) -> str:
 
 
 def usable(policies: Sequence[str]) -> str:
-    """Which readings are sound, as a condition; ids are looked at where a row passes the floor."""
+    """Returns the SQL condition of usable readings. Ids are checked later, for fewer rows."""
     names = ", ".join(map(quoted, policies))
     return f"({fault(names)} IS NULL)"
 
 
 def fault(names: str) -> str:
-    """What is wrong with a row: the contract's reason, or NULL."""
+    """Returns the SQL expression of what is wrong with a row; NULL: nothing.
+
+    `names`: the known platforms as SQL literals.
+    """
     return (
         f"CASE WHEN platform IS NULL OR platform NOT IN ({names}) THEN 'unknown_platform'"
         " WHEN followers IS NULL OR followers NOT BETWEEN 0 AND 10000000000 THEN 'out_of_range'"

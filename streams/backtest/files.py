@@ -1,4 +1,4 @@
-"""The files that a backtest writes: whole or not at all, for their owner's eyes alone."""
+"""Writes the files of a backtest: each whole or not at all, readable by its owner only."""
 
 import csv
 import io
@@ -34,9 +34,9 @@ CHANGE_COLUMNS = ("what", "under", "platform", "account_id", "at", "reason", "in
 
 
 def write(path: Path, content: str | bytes) -> None:
-    """Puts text or bytes in place of a file at once, for its owner alone: it names accounts.
+    """Writes a file atomically, readable by its owner only, because it names accounts.
 
-    Raises UsageError where that cannot be.
+    Raises UsageError if it cannot be written.
     """
     try:
         number, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
@@ -55,19 +55,22 @@ def write(path: Path, content: str | bytes) -> None:
 
 
 def writable(paths: Iterable[Path | None]) -> None:
-    """Refuses, before the work begins, a file whose folder is not there. Raises UsageError."""
+    """Checks before the work begins that these files can be written. Raises UsageError."""
     for path in paths:
         if path is not None and (not path.parent.is_dir() or path.is_dir()):
             raise UsageError(f"{path} cannot be written: name a file in a folder that is there")
 
 
 def json_text(value: Any) -> str:
-    """A value as JSON for people and programs."""
+    """Returns a value as indented JSON."""
     return json.dumps(value, ensure_ascii=False, indent=1) + "\n"
 
 
 def accounts_csv(tallies: Iterable[Tally]) -> str:
-    """Every account that was invited, a line for each surface on which it is restricted."""
+    """Returns CSV of every account that was invited, a line for each surface restricted at the end.
+
+    An account without a restriction has one line.
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(ACCOUNT_COLUMNS)
@@ -86,7 +89,7 @@ def accounts_csv(tallies: Iterable[Tally]) -> str:
 
 
 def changes_csv(found: Iterable[Change]) -> str:
-    """What changes between two policies, a line each."""
+    """Returns CSV of the changes between two policies, one line each."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(CHANGE_COLUMNS)

@@ -1,4 +1,7 @@
-"""What the readings alone say of a line: who is near it, who flaps."""
+"""Counts from the readings alone how many accounts are near a line, and how often they cross it.
+
+A line is the follower count from which on a phase applies: here the lowest of a platform.
+"""
 
 from __future__ import annotations
 
@@ -16,9 +19,10 @@ FROM_PERCENT, TO_PERCENT = 80, 120
 def near_lines(
     connection: duckdb.DuckDBPyConnection, floors: Floors, sound: str
 ) -> dict[str, list[tuple[int, int]]]:
-    """By platform the accounts by their highest reading, in steps of 5 per cent of the line.
+    """Counts accounts by platform and by their highest reading in per cent of the line.
 
-    From 80 on; whoever has 120 and more counts for 120.
+    Returns (per cent, accounts) in steps of 5 per cent, from 80; the last step is 120 and more.
+    `sound`: the SQL condition of usable readings.
     """
     line = _line(floors)
     rows = connection.execute(
@@ -34,7 +38,7 @@ def near_lines(
 
 
 def crossings(connection: duckdb.DuckDBPyConnection, floors: Floors) -> dict[str, list[int]]:
-    """By platform, how often accounts crossed the line upward: one number for each that did."""
+    """Returns, by platform, how often each account crossed the line upward; only those that did."""
     rows = connection.execute(
         "SELECT platform, count_if(over AND NOT coalesce(before, over)) AS ups FROM (SELECT *,"
         " lag(over) OVER (PARTITION BY platform, account_id ORDER BY entered, row) AS before FROM"

@@ -1,6 +1,6 @@
-"""The report as one HTML file that needs nothing from outside: text, tables and drawn bars.
+"""Writes the report as one HTML file that needs no other file: text, tables and bar charts.
 
-Every bar carries its number and every series its name, so that nothing is said by colour alone.
+Every bar has its number and every series its name, so that colour alone never carries meaning.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,13 +12,13 @@ from streams.backtest.sentences import first_line, headline, tables
 from streams.backtest.tally import Tally
 
 MOST_ROWS = 500
-"""Accounts that the page lists; `--csv` has all."""
+"""How many accounts the page lists; `--csv` has all."""
 MOST_BARS = 70
-"""More columns than this are put together in equal stretches."""
+"""How many bars a chart may have; of more rows, several consecutive ones are put together."""
 
 
 class Bar(NamedTuple):
-    """One column of a drawing: name, number, and its height in hundredths of the highest."""
+    """One bar of a chart: name, number, and its height in per cent of the highest."""
 
     name: str
     number: int
@@ -26,7 +26,7 @@ class Bar(NamedTuple):
 
 
 class Plot(NamedTuple):
-    """A drawing: title, what is counted, its columns, and a limit to draw (None: none)."""
+    """A bar chart: title, what is counted, its bars, and a limit to draw as a line, or None."""
 
     title: str
     unit: str
@@ -35,7 +35,7 @@ class Plot(NamedTuple):
 
     @property
     def limit_height(self) -> float | None:
-        """Where the limit lies, in hundredths; None if it is above the drawing."""
+        """The height of the limit in per cent of the highest bar; None if it is above that."""
         highest = max((bar.number for bar in self.bars), default=0)
         if self.limit is None or not highest or self.limit > highest:
             return None
@@ -47,7 +47,11 @@ def page(
     tallies: Sequence[Tally],
     changes: Mapping[str, Any] | None = None,
 ) -> str:
-    """The whole file. `tallies`: of the report's policies, for the accounts restricted."""
+    """Returns the HTML file.
+
+    `tallies`: of the report's policies, for the restricted accounts. `changes`: the comparison of
+    two policies; if it is given, the page shows it and not each policy.
+    """
     environment = Environment(
         loader=PackageLoader("streams.backtest", "."),
         autoescape=True,
@@ -66,7 +70,7 @@ def page(
         policies=[
             _of(policy, tally.restrictions())
             for policy, tally in zip(report["policies"], tallies, strict=True)
-            # With changes they alone are said.
+            # A comparison replaces the parts on each policy.
             if changes is None
         ],
         most=MOST_ROWS,
@@ -112,7 +116,11 @@ def _plot(
     *,
     highest_of_stretch: bool = False,
 ) -> Plot:
-    """Of many rows each column is a stretch: their sum, or their highest."""
+    """Makes a bar chart of rows (name, number).
+
+    If there are more than MOST_BARS rows, a bar stands for several consecutive rows: for their sum
+    or, with `highest_of_stretch`, for the highest of them. `limit`: a number to draw as a line.
+    """
     size = -(-len(rows) // MOST_BARS) or 1
     if size > 1:
         put_together = max if highest_of_stretch else sum

@@ -1,4 +1,4 @@
-"""A backtest as plain values, in the form that `--json` writes (deploy/backtest.md)."""
+"""Makes the report of a backtest, in the form that `--json` writes (deploy/backtest.md)."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -17,11 +17,11 @@ LEFT_OUT = (
     "labels of accounts below the floor: they are known to no report and select nobody",
     "caps and guards of several partitions: here one partition has each cap whole",
 )
-"""What a backtest does not say."""
+"""What a backtest does not cover."""
 
 
 def report(found: Backtest) -> dict[str, Any]:
-    """Everything that was found; the same history gives the same values."""
+    """Returns the report as plain values; the same history always gives the same ones."""
     asked = found.asked
     return {
         "form": FORM,
@@ -41,7 +41,7 @@ def report(found: Backtest) -> dict[str, Any]:
 
 
 def carried(it: Carried, policies: Iterable[Policy]) -> dict[str, Any]:
-    """What the data can carry."""
+    """Returns what the data contain: rows, accounts, period, gaps, unknown labels."""
     known = list(policies)
     return {
         "rows": it.rows,
@@ -71,7 +71,7 @@ def carried(it: Carried, policies: Iterable[Policy]) -> dict[str, Any]:
 
 
 def unknown_labels(it: Carried, platform: str, policies: Iterable[Policy]) -> Counter[str]:
-    """Labels of accounts that matter which none of a platform's policies knows."""
+    """Returns the labels that none of a platform's policies maps or exempts, with accounts."""
     own = [policy for policy in policies if policy.platform == platform]
     return Counter(
         {
@@ -116,7 +116,7 @@ def _policy(found: Backtest, tally: Tally) -> dict[str, Any]:
 
 
 def _begins_later(policy: Policy, now: int) -> str | None:
-    """When the first phase begins, if that is after all of the history."""
+    """Returns when the first phase begins (RFC 3339), if that is after all of the history."""
     starts = [phase.starts_at or 0 for phase in policy.phases]
     return rfc3339(min(starts)) if starts and min(starts) > now else None
 

@@ -1,6 +1,7 @@
-"""A backtest from beginning to end: files found, rows kept, each policy led through them.
+"""Runs a backtest from beginning to end: reads files, selects rows, runs the core on them.
 
-Several policies share the scan: each has a partition of its own, and gets the rows of its platform.
+Several policies share one scan of the data. Each has a simulated partition of its own, which gets
+the rows of its platform; such a partition with its result is called a lane.
 """
 
 from __future__ import annotations
@@ -37,9 +38,9 @@ if TYPE_CHECKING:
     import duckdb
 
 Progress = Callable[[str, int, int], None]
-"""Told now and then: what is being done, how many rows are done, of how many (0: not known)."""
+"""Called now and then with what is being done, and how many rows of how many (0: unknown)."""
 Watch = Callable[[str, str, bytes | None, bytes | None], None]
-"""Sees every output: the policy's name, topic, key, value."""
+"""Called with every record that the core sends: the policy's name, topic, key, value."""
 _TOLD_EVERY = 5_000
 
 
@@ -48,8 +49,8 @@ class Asked:
     """What to run. Instants are milliseconds UTC, the end is not in it.
 
     `policies` by a name that says which file each is. `model`: None where the words come from a
-    file. `everybody`: keep all accounts, as if nothing were filtered. `shard`: of how many shards
-    the accounts of which one are led, without caps and guards.
+    file. `everybody`: run all accounts, also those that cannot matter. `shard`: (number, count) of
+    the shard whose accounts are run, without caps and guards; None: all accounts.
     """
 
     policies: Sequence[tuple[str, Policy]]
@@ -66,7 +67,7 @@ class Asked:
 
 @dataclass
 class Backtest:
-    """What came out."""
+    """The result of a backtest. `now`: the instant (ms) at which the clock stopped."""
 
     asked: Asked
     carried: Carried
@@ -75,13 +76,13 @@ class Backtest:
     near: dict[str, list[tuple[int, int]]]
     crossings: dict[str, list[int]]
     seconds: dict[str, float]
-    """How long the scan and the core took."""
+    """How many seconds the scan and the core took."""
     left_out: tuple[str, ...] = ()
-    """What merged shards do not say, beside what no backtest says."""
+    """What merged shards do not cover, in sentences, beside what no backtest covers."""
 
 
 class Lane:
-    """One policy with its partition, and the words that the model still has to say."""
+    """One policy with its simulated partition, its result, and the model's answers to come."""
 
     def __init__(
         self,
@@ -93,7 +94,10 @@ class Lane:
         *,
         alone: bool = True,
     ) -> None:
-        """`alone`: no other shard has accounts that count for the same caps and guards."""
+        """`alone`: this partition has all accounts, so that caps and guards can be applied.
+
+        `start`: ms. `model`: None: there are no model answers. `watch` sees every record sent.
+        """
         self.tally = Tally(name, policy)
         self._watch, self._model = watch, model
         self._said: list[tuple[int, int, ModelWord]] = []
@@ -122,12 +126,12 @@ class Lane:
             heapq.heappush(self._said, (word.at, self._number, word))
 
     def give(self, at: int, batches: list[tuple[InputName, list[SimulatedRecord]]]) -> None:
-        """The rows of one instant, after all that the model says until then."""
+        """Applies the rows of one instant (ms), after the model's answers from before it."""
         self._say_until(at - 1)
         self.led.give(at, batches)
 
     def end(self, now: int) -> None:
-        """Time passes until `now`, and that is the end."""
+        """Runs the clock to `now` (ms) with all timers and answers, and closes the tally."""
         self._say_until(now)
         self.led.until(now)
         self.led.close()
@@ -135,7 +139,8 @@ class Lane:
 
     def _say_until(self, until: int) -> None:
         while True:
-            # An issue that a timer brings may lead to a word before the ones that wait.
+            # A timer may issue an invitation, whose answer may come before those that wait. So
+            # timers that are due before the next answer act first.
             due = self.led.due()
             first = self._said[0][0] if self._said else None
             if first is None or first > until:
@@ -146,7 +151,7 @@ class Lane:
                 self.led.until(due)
             else:
                 at, _, word = heapq.heappop(self._said)
-                # The data have offsets of their own; the model's never meet them.
+                # Offsets of the model's answers must differ from those of the data.
                 offset = (1 << 40) + self._offsets[word.topic]
                 self._offsets[word.topic] += 1
                 self.led.give(at, [(word.topic, [SimulatedRecord(offset, at, word.key, word.raw)])])
@@ -154,12 +159,12 @@ class Lane:
 
 @contextmanager
 def workplace(folder: Path) -> Iterator[Path]:
-    """A folder of one run inside `folder`, which only its owner may enter; removed at the end."""
+    """Makes a folder for one run inside `folder`, for its owner only; deletes it at the end."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     folder.chmod(0o700)
     place = folder / f"run-{os.getpid()}-{threading.get_ident()}"
     try:
-        # What a killed process of this number has left goes; a Ctrl-C from here on leaves nothing.
+        # A killed process with the same id may have left such a folder.
         shutil.rmtree(place, ignore_errors=True)
         place.mkdir(mode=0o700)
         yield place
@@ -170,9 +175,9 @@ def workplace(folder: Path) -> Iterator[Path]:
 def run(
     asked: Asked, folder: Path, progress: Progress | None = None, watch: Watch | None = None
 ) -> Backtest:
-    """Runs it. `folder` takes what is made on the way, and is left as it was.
+    """Runs a backtest. `folder`: for temporary files, which are deleted at the end.
 
-    Raises UsageError: files that cannot be read, no usable reading, packages that are missing.
+    Raises UsageError: a file cannot be read, no reading is usable, or packages are missing.
     """
     tell = progress or (lambda what, done, total: None)
     with workplace(folder) as place:
@@ -252,13 +257,13 @@ def _scan(asked: Asked, connection: duckdb.DuckDBPyConnection, place: Path) -> S
 
 
 def unlimited(policy: Policy) -> Policy:
-    """The policy as a shard runs it: without caps and guards, which count over all accounts."""
+    """Returns the policy for a shard: without caps and guards, which need all accounts."""
     most = 1 << 60
     return replace(policy, invitations_per_day=most, throttles_per_hour=most, guards=None)
 
 
 def _lead(lanes: list[Lane], scan: Scan, carried: Carried, tell: Progress) -> None:
-    """Gives every lane the rows of its platform, instant by instant."""
+    """Gives every lane the rows of its platform, instant by instant, and tells the progress."""
     of_platform: dict[str, list[Lane]] = {}
     for lane in lanes:
         of_platform.setdefault(lane.tally.policy.platform, []).append(lane)

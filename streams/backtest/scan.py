@@ -1,9 +1,10 @@
-"""Which rows matter, found by columns, and those rows in the order of time.
+"""Selects the rows that matter with DuckDB, and yields them in the order of time.
 
+A floor is the follower count below which a worker drops readings of accounts that it does not know.
 An account matters if one of its readings is at or above the lowest floor of its platform's
-policies, or if there is a word on it (answer, receipt, control, account change). Labels select
-nobody. Of every other account the core would drop each reading and remember nothing but a label,
-so nothing that it decides depends on them; a property test holds the two runs to one another.
+policies, or if there is a word on it (answer, receipt, control, account change); a label alone does
+not count. Of every other account the core would drop each reading and store at most a label, so no
+decision depends on it; a property test compares runs with and without these accounts.
 """
 
 from __future__ import annotations
@@ -25,14 +26,14 @@ if TYPE_CHECKING:
     import duckdb
 
 CHUNK = 20_000
-"""Rows that are taken out of DuckDB at a time."""
+"""How many rows are fetched from DuckDB at a time."""
 EXACT_ROWS = 5_000_000
-"""Of up to so many rows accounts are counted exactly, of more about (HyperLogLog, 2 to 3 %)."""
+"""Up to so many rows accounts are counted exactly, beyond it about (HyperLogLog, 2 to 3 %)."""
 _DAY = 86_400_000
 
 
 class Floors(NamedTuple):
-    """By platform the lowest floor and the lowest line of all policies of the run."""
+    """The lowest floor and the lowest line of all policies of the run, by platform."""
 
     floor: Mapping[str, int]
     line: Mapping[str, int]
@@ -40,7 +41,12 @@ class Floors(NamedTuple):
 
 @dataclass
 class Carried:
-    """What the data can carry: the first line of every report."""
+    """What the data contain, for the first line of every report.
+
+    `sound`: usable readings. `refused`: the other rows, by fault. `accounts`: those with a usable
+    reading, counted exactly if `exact`. `kept_accounts`, `kept_rows`: those that matter, and their
+    readings. `first`, `last`: entry of the first and last usable reading (ms).
+    """
 
     rows: int = 0
     sound: int = 0
@@ -52,21 +58,22 @@ class Carried:
     last: int | None = None
     refused: Counter[str] = field(default_factory=Counter)
     days: dict[str, dict[int, int]] = field(default_factory=dict)
-    """By platform and UTC day (days since 1970) the sound readings."""
+    """Number of usable readings, by platform and UTC day (days since 1970)."""
     labels: dict[str, Counter[str]] = field(default_factory=dict)
-    """By platform and label the accounts kept that once had it."""
+    """Number of accounts that matter and once had a label, by platform and label."""
     words: Counter[str] = field(default_factory=Counter)
 
     def gaps(self, platform: str) -> list[tuple[int, int]]:
-        """The days without any reading between the first and the last: first and last of each."""
+        """Returns the first and last day of each gap: days without any reading of the platform."""
         known = sorted(self.days.get(platform, {}))
         return [(before + 1, after - 1) for before, after in pairwise(known) if after - before > 1]
 
 
 class Scan:
-    """The views `readings`, and perhaps `labels` and `words`, of a connection.
+    """Queries on the view `readings` of a connection, and perhaps `labels` and `words`.
 
-    `span`: the first instant taken and the first not taken any more (milliseconds, or None).
+    `has_category`: readings have a column of labels. `span`: first instant and end (ms, excluded)
+    of the rows to take; None: no limit.
     """
 
     def __init__(
@@ -90,7 +97,7 @@ class Scan:
         self._own = "true"
 
     def carried(self) -> Carried:
-        """One pass over all rows: how many, of whom, when, and what is wrong with the others."""
+        """Counts in one pass all rows by platform, day and fault, and the accounts."""
         found = Carried()
         names = ", ".join(map(quoted, self.floors.floor))
         (total,) = self._connection.execute("SELECT count(*) FROM readings").fetchall()[0]
@@ -118,16 +125,16 @@ class Scan:
         return found
 
     def sound(self) -> str:
-        """The condition under which a reading is taken at all."""
+        """Returns the SQL condition of usable readings in the span."""
         return f"{usable(list(self.floors.floor))} AND {self._within}"
 
     def keep(
         self, found: Carried, *, everybody: bool = False, shard: tuple[int, int] | None = None
     ) -> int | None:
-        """Notes the accounts that matter; `everybody`: all of them, to compare.
+        """Selects the accounts that matter, with their rows, and counts them in `found`.
 
-        `shard`: of so many shards only the accounts of that one. Returns the last instant of a word
-        or a stated label, of all shards.
+        `everybody`: select all accounts, for comparison. `shard`: (number, count); only the
+        accounts of this shard. Returns the entry (ms) of the last word or label of any shard.
         """
         cases = " ".join(
             f"WHEN {quoted(name)} THEN {floor}" for name, floor in self.floors.floor.items()
@@ -169,7 +176,7 @@ class Scan:
         return None if last is None else int(last)
 
     def _keep_shard(self, number: int, count: int) -> None:
-        """Of the accounts kept, those whose keys a topic of `count` partitions has in `number`."""
+        """Keeps only accounts whose key lies in partition `number` of a topic of `count`."""
 
         def home(key: str) -> int:
             return partition_of(key.encode(), count)
@@ -196,9 +203,9 @@ class Scan:
     # ---- rows in order -------------------------------------------------------------------------
 
     def inputs(self) -> Iterator[tuple[int, InputName, str, SimulatedRecord]]:
-        """The inputs of the accounts kept: instant, topic, platform, record; in order of time.
+        """Yields the inputs of the accounts that matter: instant (ms), topic, platform, record.
 
-        At one instant by topic in the contract's order, within a topic by row.
+        They are in order of time; at one instant by topic in the contract's order, then by row.
         """
         parts = [self._counts()]
         if self._has_category:
@@ -219,7 +226,7 @@ class Scan:
                 yield at, ORDER[topic], platform, SimulatedRecord(row, at, key, value)
 
     def _counts(self) -> str:
-        """Readings as the JSON values that a topic would carry; ids need no escaping."""
+        """Returns SQL that makes JSON values of readings as in the topic; ids need no escaping."""
         causes = ", ".join(quoted(str(cause)) for cause in Cause)
         return (
             f"SELECT entered, {ORDER.index('follower-counts')} AS topic, row, platform, account_id,"
@@ -230,7 +237,10 @@ class Scan:
         )
 
     def _changed_labels(self) -> str:
-        """A label where a reading's differs from the one before; an empty one removes it."""
+        """Returns SQL that makes a label of each reading whose label differs from the one before.
+
+        An empty label becomes a tombstone.
+        """
         before = "lag(category) OVER (PARTITION BY platform, account_id ORDER BY entered, row)"
         return (
             f"SELECT entered, {ORDER.index('category-changes')} AS topic, row, platform,"
@@ -243,7 +253,7 @@ class Scan:
         )
 
     def _stated_labels(self) -> str:
-        """Labels of a file of their own."""
+        """Returns SQL that makes JSON values of the labels in a separate file."""
         return (
             f"SELECT entered, {ORDER.index('category-changes')} AS topic, row, platform,"
             " account_id, CASE WHEN coalesce(category, '') = '' THEN NULL ELSE"

@@ -1,4 +1,4 @@
-"""What a report says in sentences and small tables, for terminal and page alike."""
+"""Writes a report as sentences and small tables, for the terminal and the HTML page."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -10,7 +10,7 @@ _MOST_GAPS = 5
 
 
 def first_line(report: Mapping[str, Any]) -> str:
-    """What the data can carry, in one sentence."""
+    """Describes the data in one sentence: accounts, readings, period, gaps, unknown labels."""
     it = report["carried"]
     about = "" if it["accounts_exact"] else "about "
     left = ", ".join(f"{n:,} {name}" for name, n in it["left_out"].items())
@@ -48,7 +48,7 @@ def _labels(it: Mapping[str, Any]) -> str:
 
 
 def headline(policy: Mapping[str, Any]) -> str:
-    """One policy in a sentence."""
+    """Returns the numbers of one policy in a sentence."""
     stages, begins = policy["stages"], policy["begins_later"]
     if begins:
         return (
@@ -65,7 +65,7 @@ def headline(policy: Mapping[str, Any]) -> str:
 
 
 def tables(policy: Mapping[str, Any]) -> Iterator[Table]:
-    """The tables of one policy; none is wider than 76 columns."""
+    """Yields the tables of one policy; none is wider than 76 columns."""
     yield (
         "Funnel",
         ("mode", "phase", "field", "step", "events"),

@@ -1,10 +1,10 @@
-"""Shards of a backtest: each leads its own accounts, and together they are the whole.
+"""Shards of a backtest: each runs a part of the accounts, and merging them gives the whole report.
 
-An account belongs to the shard that its key's partition says, as if there were as many partitions
-as shards. Every shard reads the same files, and says the same of them; it leads the core through
-the rows of its accounts alone. What an account is told depends on others through caps, guards and
-refusals only. So a shard has none of the first two, and when the shards are merged the caps are
-counted over all of them: the report says where one would have held somebody back.
+An account belongs to the shard with the number that its key's partition would have, if there were
+as many partitions as shards. Every shard reads the same files, but runs the core only on the rows
+of its accounts. The events of an account depend on other accounts only through caps, guards and
+refusals. So a shard applies no caps and guards. When shards are merged, the events are counted
+against the caps, and the report says where a cap would have deferred some.
 """
 
 from collections import Counter
@@ -25,19 +25,19 @@ from streams.operate.errors import UsageError
 FORM = "byline-backtest-shard/1"
 _COUNTERS = ("funnel", "months", "reasons", "deferred", "guard_trips", "refused")
 _OF_A_SHARD = ("kept_accounts", "kept_rows", "labels")
-"""Of what the data carry, what each shard counts of its own accounts."""
+"""The fields of Carried that each shard counts for its own accounts only."""
 
 
 @dataclass(frozen=True)
 class Merged:
-    """All shards together. `against`: the second policy is compared with the first."""
+    """The result of all shards. `against`: the second policy is to be compared with the first."""
 
     found: Backtest
     against: bool
 
 
 def read_shard(text: str) -> tuple[int, int]:
-    """`K/N`: shard K (from 0 on) of N. Raises UsageError."""
+    """Parses `K/N`: shard K (from 0) of N. Raises UsageError."""
     number, _, count = text.partition("/")
     if not (number.isdecimal() and count.isdecimal() and int(number) < int(count)):
         raise UsageError(f"--shard {text}: write K/N, K from 0 to N - 1, as in 0/4")
@@ -45,7 +45,7 @@ def read_shard(text: str) -> tuple[int, int]:
 
 
 def shard_plain(found: Backtest, against: bool) -> dict[str, Any]:
-    """What came of a shard, for `merge`."""
+    """Returns the result of a shard as JSON, for `merge`."""
     asked = found.asked
     assert asked.shard is not None
     carried = _plain(found.carried)
@@ -72,7 +72,10 @@ def shard_plain(found: Backtest, against: bool) -> dict[str, Any]:
 
 
 def merge(paths: Sequence[Path]) -> Merged:
-    """The whole of these shards. Raises UsageError: they are not all of one run, or not once."""
+    """Merges the files of all shards of one run.
+
+    Raises UsageError if a shard is missing, named twice, unreadable or of another run.
+    """
     if not paths:
         raise UsageError("byline backtest merge: name the files of all shards")
     shards = [_read(path) for path in paths]
@@ -148,7 +151,7 @@ def _carried(shards: Sequence[dict[str, Any]]) -> Carried:
 
 
 def _plain(value: Any) -> Any:
-    """As JSON has it: keys are texts."""
+    """Returns a value as it is after JSON: keys are texts."""
     return msgspec.json.decode(msgspec.json.encode(value))
 
 
@@ -175,7 +178,7 @@ def _add(tally: Tally, plain: dict[str, Any]) -> None:
 
 
 def _left_out(tallies: Sequence[Tally]) -> tuple[str, ...]:
-    """What the shards cannot say together."""
+    """Returns sentences on what merged shards cannot show."""
     said = []
     for tally in tallies:
         policy = tally.policy

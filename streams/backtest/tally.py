@@ -1,7 +1,7 @@
-"""What one policy did to history, gathered from the events that it sent.
+"""Collects the result of one policy from the events that the core sent under it.
 
-Kept are counts, and of each account that was ever invited its first and last words: as much memory
-as there are accounts with something to say, however many readings there are.
+It keeps counts, and for each account with an event its first and last events. So its memory grows
+with these accounts, not with the readings.
 """
 
 from collections import Counter
@@ -32,18 +32,18 @@ STAGES = (
     "throttle.applied",
     "throttle.lifted",
 )
-"""The events that are a step of the funnel, in order."""
+"""The events that are steps of the funnel, in order."""
 
 
 class FirstTime(NamedTuple):
-    """When something happened first, and its reason."""
+    """The time (RFC 3339) and reason of the first event of a kind."""
 
     at: str
     reason: str
 
 
 class Restricted(NamedTuple):
-    """A restriction in force: since when, until when at most (RFC 3339), how much, which mode."""
+    """A restriction in force: since, latest end (both RFC 3339), level, mode."""
 
     since: str
     until: str
@@ -53,7 +53,7 @@ class Restricted(NamedTuple):
 
 @dataclass(slots=True)
 class AccountOutcome:
-    """One account that was invited at least once. `cycles`: how often in all."""
+    """The result of one account with at least one event. `cycles`: how often it was invited."""
 
     platform: str
     account_id: str
@@ -64,9 +64,9 @@ class AccountOutcome:
     last_reason: str = ""
     last_at: str = ""
     first: dict[str, FirstTime] = made(default_factory=dict)
-    """By event its first time."""
+    """Event → its first time."""
     restricted: dict[str, Restricted] = made(default_factory=dict)
-    """By surface what is in force at the end."""
+    """Surface → the restriction in force at the end."""
 
 
 class _Event(msgspec.Struct, frozen=True, gc=False):
@@ -87,30 +87,30 @@ _decode = msgspec.json.Decoder(_Event).decode
 
 
 class Tally:
-    """Takes the events of one policy."""
+    """Counts the events under one policy. `name`: that by which reports call the policy."""
 
     def __init__(self, name: str, policy: Policy) -> None:
         self.name, self.policy = name, policy
         self.accounts: dict[str, AccountOutcome] = {}
         self.funnel: Counter[tuple[str, str, str, str]] = Counter()
-        """By mode, phase, field and event."""
+        """Number of events by mode, phase, field and event."""
         self.months: Counter[tuple[str, str]] = Counter()
-        """By month (UTC) and event."""
+        """Number of events by month (UTC) and event."""
         self.busy: dict[str, Counter[int]] = {
             "invitation.issued": Counter(),
             "throttle.applied": Counter(),
         }
-        """By capped event the count in each of the cap's windows (Shanghai days and hours)."""
+        """Capped event → its number in each window of the cap (days or hours of Asia/Shanghai)."""
         self.reasons: Counter[tuple[str, str]] = Counter()
         self.deferred: Counter[tuple[str, str]] = Counter()
-        """By event and ground, how often an account began to wait."""
+        """How often an account's event was deferred, by event and ground."""
         self.guard_trips: Counter[str] = Counter()
         self.refused: Counter[tuple[str, str]] = Counter()
-        """By topic and reason the inputs that the core itself refused."""
+        """Number of inputs that the core refused, by topic and reason."""
         self._waiting: dict[str, set[str]] = {}
 
     def take(self, topic: str, value: bytes, now: int) -> None:
-        """One output of the core at an instant."""
+        """Takes one record that the core sent at `now` (ms); ignores what is no event."""
         if topic not in EVENT_TOPICS:
             return
         event = _decode(value)
@@ -145,7 +145,7 @@ class Tally:
             account.restricted.pop(surface, None)
 
     def counted(self, counts: Mapping[tuple[str, ...], int]) -> None:
-        """What the core counted beside its events."""
+        """Adds the counters of the core: deferrals, guard trips, dead letters."""
         for (name, *labels), number in counts.items():
             if name == "deferred":
                 self.deferred[labels[1], labels[2]] += number
@@ -157,19 +157,22 @@ class Tally:
     # ---- summaries -----------------------------------------------------------------------------
 
     def total(self, event: str) -> int:
-        """How often an event went out."""
+        """Returns how often an event was published."""
         return sum(count for (*_, name), count in self.funnel.items() if name == event)
 
     def stages(self) -> dict[str, int]:
-        """The funnel over all phases and fields."""
+        """Returns the funnel over all phases and fields: the number of each event in STAGES."""
         return {name: self.total(name) for name in STAGES}
 
     def restricted_now(self) -> list[AccountOutcome]:
-        """The accounts that are restricted at the end."""
+        """Returns the accounts that are restricted at the end."""
         return [it for it in self.accounts.values() if it.restricted]
 
     def restrictions(self) -> list[tuple[str, str, str, str, str, str]]:
-        """Account, surface, level, mode, since, until: what is in force at the end, by its end."""
+        """Returns the restrictions in force at the end, sorted by when they end.
+
+        Each is account, surface, level, mode, since, until.
+        """
         found = [
             (account.account_id, surface, it.level, it.mode, it.since, it.until)
             for account in self.restricted_now()
@@ -178,7 +181,7 @@ class Tally:
         return sorted(found, key=lambda row: (row[5], row))
 
     def surfaces(self) -> Counter[tuple[str, str, str]]:
-        """By surface, level and mode the accounts that are restricted at the end."""
+        """Counts the accounts restricted at the end by surface, level and mode."""
         return Counter(
             (surface, it.level, it.mode)
             for account in self.accounts.values()
@@ -186,7 +189,7 @@ class Tally:
         )
 
     def busiest(self, event: str) -> tuple[int, int]:
-        """The fullest window of a capped event: its number and its count; (0, 0) if none."""
+        """Returns number and count of the window with most events of a kind; (0, 0) if none."""
         counts = self.busy[event]
         if not counts:
             return 0, 0
@@ -194,10 +197,10 @@ class Tally:
         return window, counts[window]
 
     def again(self) -> Counter[int]:
-        """How many accounts were invited once, twice, …"""
+        """Counts the accounts by how often they were invited."""
         return Counter(it.cycles for it in self.accounts.values() if it.cycles)
 
 
 def as_plain(value: Any) -> Any:
-    """Counters with tuple keys as lists, for JSON."""
+    """Returns a counter with tuple keys as lists, for JSON."""
     return [[*key, count] for key, count in sorted(value.items())]

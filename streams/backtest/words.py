@@ -1,7 +1,7 @@
-"""Words of people from a file: answers, receipts, controls and account changes as JSON lines.
+"""Loads words from a file: answers, receipts, controls and account changes as JSON lines.
 
-Each line is the value of its topic, as `byline send` takes it; which topic it belongs to is known
-by the field that only this kind has.
+Each line is the value of a record, as `byline send` takes it. Its topic follows from the field that
+only records of that topic have.
 """
 
 from __future__ import annotations
@@ -22,13 +22,14 @@ KINDS: dict[str, InputName] = {
     "command": "controls",
     "change": "account-changes",
 }
-"""The field that only one kind of word has, and the topic of that kind."""
+"""Field that only one kind of word has → the topic of that kind."""
 
 
 def load_words(connection: duckdb.DuckDBPyConnection, option: str, path: str) -> None:
-    """A table `words` of them, with the instant that each states as its moment of entry.
+    """Creates the table `words`. The time that a word states is also its entry into Kafka.
 
-    Raises UsageError: a line is none of these, or has no time or account.
+    `option`, `path`: the option of the command and its value. Raises UsageError if a line is no
+    such word, or has no time or account.
     """
     import duckdb
 

@@ -160,7 +160,10 @@ def _write(
     as_html: Path | None,
     began: float,
 ) -> None:
-    """The files that are asked for, and what the terminal says."""
+    """Writes the files that are asked for, and prints the result.
+
+    `compared`: the second policy is compared with the first. `began`: `time.monotonic()`.
+    """
     printed = as_json == Path("-")
     plain = report(found)
     changed = None
