@@ -52,7 +52,7 @@ class _Part(BaseModel):
 
 
 class NoticePart(_Part):
-    """What the owner is told, and how long there is to answer."""
+    """The notice to the owner, and the answer window."""
 
     id: Identifier = _key("Names the notice that invites; it stands in every event.", "operator")
     version: Identifier = _key(

@@ -47,11 +47,11 @@ class HealthSite:
         }
 
     async def start(self, host: str, port: int) -> None:
-        """Starts to listen."""
+        """Starts listening."""
         self._server = await asyncio.start_server(self._accept, host, port, limit=HEADER_BYTES)
 
     async def stop(self) -> None:
-        """Stops to listen, and closes open connections."""
+        """Stops listening, and closes open connections."""
         if self._server is not None:
             self._server.close()
         for task in list(self._open):

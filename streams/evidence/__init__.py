@@ -1,5 +1,5 @@
-"""A file for an auditor: what ran, what was decided, and how far it can be proven.
+"""Makes an evidence file for an auditor: policies, decisions, and how far they can be proven.
 
-samples.py draws decisions that nobody can choose and lets the core decide them anew, gathering.py
-reads the topics and puts the file together, signing.py gives it a digest and a signature.
+samples.py draws random decisions and lets the core decide them again, gathering.py reads the topics
+and assembles the file, signing.py adds a digest and a signature.
 """

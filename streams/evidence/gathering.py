@@ -1,4 +1,4 @@
-"""What the file says, out of the topics alone: policies, counts, chain, invariants, samples."""
+"""Collects the content of the evidence file from the topics: policies, counts, chain, samples."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -29,7 +29,10 @@ MOST_BREACHES = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A period (ms; the end is not in it), one platform or all, and how many samples."""
+    """What the file covers: a period, one platform or all (None), and the number of samples.
+
+    `start` and `end`: milliseconds UTC; `end` is exclusive.
+    """
 
     start: int
     end: int
@@ -37,7 +40,7 @@ class Asked:
     samples: int = 20
 
     def takes(self, plain: Mapping[str, Any]) -> bool:
-        """Whether a decision is of it."""
+        """Whether a record of the decision log is a decision of this period and platform."""
         if plain.get("kind") != "decision":
             return False
         if self.platform is not None and plain.get("platform") != self.platform:
@@ -49,7 +52,11 @@ class Asked:
 
 @dataclass(slots=True)
 class Evidence:
-    """All that was found; `as_dict` is what is written."""
+    """The collected evidence; `as_dict` is the content of the file.
+
+    `judged`: the numbers of decisions and events that the auditor judged. `events`: counts by
+    platform, mode, event, surface and reason.
+    """
 
     asked: Asked
     verified: Verified
@@ -63,16 +70,16 @@ class Evidence:
 
     @property
     def sound(self) -> bool:
-        """The chain holds, no invariant is broken, and no sample came out otherwise."""
+        """Whether the hash chain holds, no invariant is broken, and no sample differs."""
         otherwise = any(it.anew is Anew.OTHERWISE for it in self.samples)
         return not (self.verified.breaks or self.breaches or otherwise)
 
     def came_out(self, anew: Anew) -> int:
-        """How many samples came out so."""
+        """Returns the number of samples with this result."""
         return sum(it.anew is anew for it in self.samples)
 
     def as_dict(self, made_at: int, version: str) -> dict[str, Any]:
-        """What is written. `version`: Byline's."""
+        """Returns the content of the file. `made_at`: milliseconds UTC. `version`: Byline's."""
         names = ("platform", "mode", "event", "surface", "reason")
         counts = [
             {**dict(zip(names, key, strict=True)), "count": count}
@@ -118,9 +125,13 @@ class Evidence:
 
 
 async def gather(settings: Settings, asked: Asked) -> Evidence:
-    """Read the topics: verify the log, judge the period, draw samples and decide them anew.
+    """Reads the topics, verifies the log, audits the period, and decides samples again.
 
-    Raises MissingTopicsError, KafkaAbsentError, NoRightError, EndHiddenError.
+    Raises:
+        MissingTopicsError: a topic is missing.
+        KafkaAbsentError: Kafka does not answer.
+        NoRightError: a right is missing.
+        EndHiddenError: an open transaction hides the end of a topic.
     """
     async with consumer(settings) as client:
         found = Evidence(asked, await verify_log(client, settings.topic_prefix))
@@ -176,7 +187,7 @@ def _count(found: Evidence, draw: Draw, lines: list[TakenUp], record: Record) ->
 
 
 def _verified(found: Evidence, partition: int, plain: Mapping[str, Any]) -> bool:
-    """Whether a record was there when the chain was verified: workers go on meanwhile."""
+    """Whether the verified chain includes a record; workers may have written it later."""
     chain = found.verified.chains.get(partition)
     last = None if chain is None else chain.number
     return last is not None and plain["number"] < last
@@ -188,7 +199,7 @@ async def _texts(client: TolerantConsumer, settings: Settings) -> dict[str, byte
 
 
 def _policies(found: Evidence, lines: list[TakenUp], texts: Mapping[str, bytes]) -> None:
-    """Those that were in force at any time of the period, each with its text."""
+    """Adds the policies that were in force at any time of the period, with their text."""
     asked = found.asked
     for it in history(lines, texts, asked.platform):
         ended = it.until is not None and millis(it.until) <= asked.start

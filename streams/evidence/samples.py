@@ -1,7 +1,7 @@
-"""Decisions of a period, drawn so that nobody can choose them, and decided anew by the core.
+"""Draws sample decisions of a period, and lets the core decide them again.
 
-Drawn are those whose hash, hashed together with the digest of the chain's head, is smallest: who
-writes the log cannot know which ones, and whoever has the file can draw them again.
+The samples are the decisions with the smallest hash over the digest of the chain's head and their
+own hash. So the writer of the log cannot choose them, and a reader of the file can draw them again.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ from streams.settings import Settings
 
 @unique
 class Anew(StrEnum):
-    """What became of a decision that the core decides anew."""
+    """The result of deciding a sample again: equal, different, or not possible."""
 
     SAME = "same"
     OTHERWISE = "otherwise"
@@ -31,9 +31,9 @@ class Anew(StrEnum):
 
 @dataclass(slots=True)
 class Sample:
-    """A decision, where it lies, and whether the core decides it anew, byte for byte.
+    """A sample decision, its place, and whether the core decides it again, byte for byte.
 
-    `why`: where it came out otherwise, or what of the inputs is not there any more.
+    `why`: the difference, or which inputs Kafka no longer has; None if it is the same.
     """
 
     place: str
@@ -44,7 +44,7 @@ class Sample:
     why: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """As it stands in the file."""
+        """Returns the sample as it is written to the file."""
         found: dict[str, Any] = {"place": self.place, "decided_anew": self.anew}
         if self.why is not None:
             found["why"] = self.why
@@ -53,14 +53,14 @@ class Sample:
 
 @dataclass(slots=True)
 class Draw:
-    """Feed it the hashes of all decisions; it keeps the lowest of them, for one head."""
+    """Draws `most` of the decisions that it is offered. `head`: the digest of the chain's head."""
 
     head: str
     most: int
     _kept: list[tuple[int, int, int]] = field(default_factory=list)
 
     def offer(self, partition: int, number: int, digest: str) -> None:
-        """A decision that may be drawn."""
+        """Offers a decision, by partition, number in the chain, and hash."""
         rank = int(hashlib.sha256(f"{self.head}:{digest}".encode()).hexdigest(), 16)
         it = (-rank, partition, number)
         if len(self._kept) < self.most:
@@ -69,16 +69,16 @@ class Draw:
             heapq.heappushpop(self._kept, it)
 
     def drawn(self) -> set[tuple[int, int]]:
-        """Partition and number of each."""
+        """Returns partition and number of each drawn decision."""
         return {(partition, number) for _, partition, number in self._kept}
 
 
 async def rederive(
     settings: Settings, samples: Iterable[Sample], count: int, texts: Mapping[str, bytes]
 ) -> None:
-    """Let the core decide the partitions of these anew, from their beginning; note what came out.
+    """Replays the partitions of the samples from their beginning, and sets each sample's result.
 
-    `count`: how many partitions there are. `texts`: the canonical policies by digest.
+    `count`: the number of partitions. `texts`: the canonical policies by digest.
     """
     by_partition: dict[int, list[Sample]] = defaultdict(list)
     for it in samples:

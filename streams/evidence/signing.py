@@ -1,4 +1,4 @@
-"""The digest of a file and its signature, as sha256sum and openssl check them."""
+"""Makes the digest and the signature of a file, in the formats of sha256sum and openssl."""
 
 import hashlib
 from pathlib import Path
@@ -8,14 +8,16 @@ from streams.operate.errors import UsageError
 
 
 def digest_line(content: bytes, name: str) -> str:
-    """As `sha256sum --check` reads it."""
+    """Returns the line with the SHA-256 of a file that `sha256sum --check` reads."""
     return f"{hashlib.sha256(content).hexdigest()}  {name}\n"
 
 
 def sign(content: bytes, key_file: Path) -> tuple[bytes, str]:
-    """An Ed25519 signature (64 bytes) and the public key in PEM, to be handed over another way.
+    """Signs content. Returns an Ed25519 signature (64 bytes) and the public key in PEM.
 
-    Raises UsageError for a file that is no private Ed25519 key without a passphrase.
+    Raises:
+        UsageError: the package for signatures is missing, or the file is not a private Ed25519 key
+            without a passphrase.
     """
     try:
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey

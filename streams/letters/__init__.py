@@ -1,6 +1,7 @@
-"""Dead letters and their way back: what was refused is shown, sent again, or dismissed.
+"""Handles dead letters: shows the refused records, sends them again, or dismisses them.
 
-reading.py reads the letters and what became of them, origins.py fetches the refused records, whose
-payload nobody keeps, masked.py prints one without what may be a person's, settle.py sends again and
-marks in one transaction.
+A dead letter names a refused record but does not contain it. reading.py reads the letters and their
+marks, origins.py fetches the refused records from their topics, masked.py hides text that may be
+personal, settle.py sends records again and marks their letters, in one transaction. A letter is
+*settled* once it has the mark `redriven` or `dismissed`.
 """

@@ -1,7 +1,7 @@
-"""A refused record as it may be shown: what the contract knows, and nothing else of what it says.
+"""Masks a refused record for display, because it may contain personal data.
 
-A field is shown where its value is what the contract allows: a number, a time, a word of a closed
-list, an id. All other text, the names of unknown fields among it, may be a person's, and is masked.
+A field is shown if it is of the contract and its value is valid: a number, a time, an enum value,
+an id. All other text is masked, names of unknown fields included.
 """
 
 import json
@@ -15,11 +15,11 @@ from streams.letters.origins import Found
 from streams.operate.send_check import SENT_MODELS
 
 FREE_TEXT = frozenset({"category"})
-"""Fields of the contract whose value may be any text."""
+"""Fields of the contract that may hold any text; they are always masked."""
 
 
 def masked(found: Found) -> dict[str, Any]:
-    """What may be shown of a record."""
+    """Returns what may be shown of a refused record and its dead letter."""
     letter = found.letter
     said: dict[str, Any] = {
         "record": str(letter.origin),
@@ -43,7 +43,7 @@ def masked(found: Found) -> dict[str, Any]:
 
 
 def _key(found: Found) -> str | None:
-    """The key where it is the letter's own, which names an account; else how long it is."""
+    """Returns the key if it is that of the letter, which is a valid one; else only its length."""
     if found.key is None:
         return None
     same = found.key == found.letter.key

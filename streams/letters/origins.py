@@ -1,6 +1,6 @@
-"""The refused records themselves, fetched from where they lie: nobody has kept them.
+"""Fetches the refused records of dead letters from their topics.
 
-One that Kafka no longer has, or another record at its place, is told as gone.
+A record that Kafka no longer has, or in whose place is another one, is returned as gone.
 """
 
 import asyncio
@@ -18,11 +18,11 @@ from streams.settings import Settings
 STALL_SECONDS = 10.0
 BEHIND = "it lies behind an open transaction (`byline topics blocked` says whose)"
 NEAR = 20_000
-"""Offsets that are read over rather than looked up anew."""
+"""Up to this many offsets to the next record, reading on is used instead of a seek."""
 
 
 class Found(NamedTuple):
-    """A letter and the record of which it speaks; `gone`: why there is none."""
+    """A dead letter with its refused record. `gone`: why there is no record, None if there is."""
 
     letter: Letter
     key: bytes | None
@@ -34,7 +34,7 @@ class Found(NamedTuple):
 async def fetch(
     client: TolerantConsumer, settings: Settings, letters: Iterable[Letter]
 ) -> AsyncIterator[Found]:
-    """Each record of these letters, partition by partition, in order."""
+    """Yields the refused record of each letter, partition by partition, in order of offset."""
     by_place: dict[TopicPartition, list[Letter]] = defaultdict(list)
     for letter in letters:
         if letter.reason == UNREADABLE_BATCH:

@@ -1,7 +1,8 @@
-"""The producer that sends refused records again: one for an application, the newest wins.
+"""The transactional producer that sends refused records again.
 
-Starting it ends whatever another one of it had begun (InitProducerId): that transaction is then
-committed or it never was, so that what is read after the start tells which letters are settled.
+All redrives of an application use one transactional id, so a new one fences an older one. Its start
+(InitProducerId) ends an open transaction of the older one. So what is read after the start shows
+which letters are settled.
 """
 
 import asyncio
@@ -18,16 +19,16 @@ from streams.settings import Settings, kafka_client_kwargs
 
 TRANSACTION_MS = 30_000
 STEP_SECONDS = 40.0
-"""A step of a transaction that takes longer is given up: its outcome is not known."""
+"""The time limit of a transaction; if it is exceeded, the outcome is unknown."""
 
 
 def transactional_id(settings: Settings) -> str:
-    """Under this id the second redriver fences the first."""
+    """Returns the transactional id of all redrives of an application."""
     return f"{settings.application_id}-redrive"
 
 
 class RedriveProducer(AIOKafkaProducer):  # type: ignore[misc]
-    """aiokafka's, with the worker's sender, which never asks a coordinator twice."""
+    """aiokafka's producer with the sender of the worker (engine/sender.py)."""
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(
@@ -42,12 +43,16 @@ class RedriveProducer(AIOKafkaProducer):  # type: ignore[misc]
 
 
 class OutcomeUnknownError(OperateError):
-    """Whether the last transaction was committed is not known; the next start finds it out."""
+    """It is unknown whether the last transaction was committed; the next start resolves it."""
 
 
 @asynccontextmanager
 async def redrive_producer(settings: Settings) -> AsyncIterator[RedriveProducer]:
-    """A started one. KafkaAbsentError when no broker answers."""
+    """Starts a producer, and stops it at the end.
+
+    Raises:
+        KafkaAbsentError: no broker answers, or it gives no transactional id.
+    """
     client = RedriveProducer(settings)
     try:
         await asyncio.wait_for(client.start(), CONNECT_TIMEOUT_SECONDS + STEP_SECONDS)
@@ -67,7 +72,11 @@ async def redrive_producer(settings: Settings) -> AsyncIterator[RedriveProducer]
 async def in_transaction(
     client: RedriveProducer, records: list[tuple[str, int, bytes | None, bytes | None]]
 ) -> None:
-    """Produce these (topic, partition, key, value) in one transaction: all, or none of them."""
+    """Sends records (topic, partition, key, value) in one transaction.
+
+    Raises:
+        OutcomeUnknownError: it is unknown whether the transaction was committed.
+    """
 
     async def run() -> None:
         await client.begin_transaction()

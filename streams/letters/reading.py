@@ -1,4 +1,4 @@
-"""The dead letters, and which of them a person has seen to."""
+"""Reads the dead letters, and whether each is settled (redriven or dismissed by a person)."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ UNREADABLE_BATCH = "unreadable_batch"
 
 
 class Origin(NamedTuple):
-    """Where a refused record lies; the topic without prefix."""
+    """The place of a refused record. `topic` is without prefix."""
 
     topic: str
     partition: int
@@ -29,7 +29,11 @@ class Origin(NamedTuple):
 
 
 class Letter(NamedTuple):
-    """A dead letter. `key` and `partition` are its own; `settled`: what a person did with it."""
+    """A dead letter.
+
+    `key` and `partition` are those of the letter itself. `settled`: `redriven`, `dismissed` or
+    None.
+    """
 
     origin: Origin
     key: bytes
@@ -44,7 +48,7 @@ class Letter(NamedTuple):
 
     @property
     def platform(self) -> str | None:
-        """The platform that its key names; None where that is a digest."""
+        """The platform in the letter's key; None if the key is a digest."""
         name, colon, _ = self.key.decode(errors="replace").partition(":")
         return name if colon else None
 
@@ -67,7 +71,7 @@ _decoder = msgspec.json.Decoder(_Read)
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which letters: each None is any. Times in milliseconds, the end is not in it."""
+    """Selects dead letters. None means any. Times are milliseconds UTC; `end` is exclusive."""
 
     platform: str | None = None
     topic: str | None = None
@@ -77,7 +81,7 @@ class Filter:
     origins: frozenset[Origin] = frozenset()
 
     def takes(self, it: Letter) -> bool:
-        """Whether a letter is one of them."""
+        """Whether the filter selects a letter."""
         if self.origins and it.origin not in self.origins:
             return False
         if self.platform is not None and it.platform != self.platform:
@@ -95,13 +99,16 @@ class Filter:
 
 @dataclass(slots=True)
 class Letters:
-    """Feed it the topic of dead letters, each partition in order."""
+    """The dead letters by the place of their refused record.
+
+    Feed it all records of the topic of dead letters, each partition in order.
+    """
 
     prefix: str
     _letters: dict[Origin, Letter] = field(default_factory=dict)
 
     def feed(self, record: Record) -> None:
-        """Take a record. One that is neither letter nor mark is left out: the auditor names it."""
+        """Takes a letter or a mark; other records are ignored here, and reported by the auditor."""
         try:
             it = _decoder.decode(record.value or b"")
         except msgspec.MsgspecError:
@@ -125,16 +132,20 @@ class Letters:
             )
 
     def get(self, origin: Origin) -> Letter | None:
-        """The letter of a refused record."""
+        """Returns the letter of a refused record, or None."""
         return self._letters.get(origin)
 
     def matching(self, wanted: Filter) -> list[Letter]:
-        """The letters that a filter takes, in the order of the places of what was refused."""
+        """Returns the letters that a filter selects, ordered by place of the refused record."""
         return sorted(it for it in self._letters.values() if wanted.takes(it))
 
 
 async def read_letters(client: TolerantConsumer, settings: Settings) -> Letters:
-    """All letters up to the end there is now. UsageError where the topic is missing."""
+    """Reads all dead letters up to the topic's present end.
+
+    Raises:
+        UsageError: the topic is missing.
+    """
     letters = Letters(settings.topic_prefix)
     try:
         async for record in read_to_end(client, settings.topic_prefix, [DEAD_LETTERS.name]):
@@ -145,7 +156,11 @@ async def read_letters(client: TolerantConsumer, settings: Settings) -> Letters:
 
 
 def origin_of(text: str) -> Origin:
-    """`controls[3]@17`, as lists and explanations write places. UsageError for another text."""
+    """Parses a place like `controls[3]@17`.
+
+    Raises:
+        UsageError: the text has another form.
+    """
     topic, bracket, rest = text.partition("[")
     partition, at, offset = rest.partition("]@")
     if not (bracket and at and partition.isdecimal() and offset.isdecimal()):
@@ -154,5 +169,5 @@ def origin_of(text: str) -> Origin:
 
 
 def origins_of(texts: Iterable[str]) -> frozenset[Origin]:
-    """Several of them."""
+    """Parses several places. Raises UsageError like `origin_of`."""
     return frozenset(map(origin_of, texts))

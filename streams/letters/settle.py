@@ -1,8 +1,8 @@
-"""Sending refused records again, and dismissing them: each letter is settled once.
+"""Sends refused records again, or dismisses them, and marks their dead letters as settled.
 
-The mark and the record sent again are one transaction. Letters are read after the producer has
-started, so that nothing another one began can still be open: killed anywhere, the next run goes on
-with exactly what is not settled.
+A record and the mark of its letter are written in one transaction. Letters are read after the
+producer has started, when no transaction of an earlier run can still be open. So a run that was
+killed can be repeated: it goes on with the letters that are not settled.
 """
 
 import subprocess
@@ -24,7 +24,7 @@ from streams.operate.send_check import CheckedLine, LineChecker, Rejection
 from streams.settings import Settings
 
 MOST_TOGETHER = 200
-"""Letters of one transaction."""
+"""The most letters in one transaction."""
 PROGRAM_SECONDS = 30.0
 _SINGLE = frozenset(topic.name for topic in TOPICS if topic.single)
 _encode = msgspec.json.Encoder().encode
@@ -32,10 +32,11 @@ _encode = msgspec.json.Encoder().encode
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What is to be done, by whom, why, and with which letters.
+    """A person's order to settle letters: by whom, why, and which.
 
-    `through`: a program that is given each value on its standard input and prints what to send in
-    its place. `rekey`: a record whose key is another's than its value says goes by its value.
+    `now`: milliseconds UTC. `through`: a command that gets each value on standard input and prints
+    the value to send instead. `rekey`: a record whose key does not match its value gets the key
+    that matches.
     """
 
     actor: str
@@ -56,7 +57,7 @@ class Again(NamedTuple):
 
 
 class Left(NamedTuple):
-    """A letter that stays as it is, and why."""
+    """A letter that is not settled, and why."""
 
     letter: Letter
     why: str
@@ -64,7 +65,10 @@ class Left(NamedTuple):
 
 @dataclass(slots=True)
 class Done:
-    """What was done, or in a dry run would be."""
+    """The result, in a dry run the expected one.
+
+    `settled`: letters settled now. `before`: letters that were settled already. `left`: the others.
+    """
 
     settled: int = 0
     before: int = 0
@@ -72,11 +76,16 @@ class Done:
 
 
 Program = Callable[[bytes], bytes | str]
-"""What to send in the place of a value; a text says why nothing."""
+"""A function from a value to the value to send instead, or to a text that says why there is none.
+"""
 
 
 def program_of(command: tuple[str, ...]) -> Program:
-    """A program of the operator's. UsageError where it cannot be started."""
+    """Makes a `Program` of an operator's command.
+
+    Raises:
+        UsageError: when it is called and the command cannot be started.
+    """
 
     def run(value: bytes) -> bytes | str:
         try:
@@ -100,7 +109,10 @@ async def redrive(
     order: Order,
     producer: RedriveProducer | None,
 ) -> Done:
-    """Send the refused records of these letters again. Without a producer nothing is sent."""
+    """Sends the refused records of the selected letters again, and marks the letters.
+
+    `producer`: None for a dry run.
+    """
     letters, done = await _open_letters(client, settings, order)
     platforms = await known_platforms(settings, {it.platform or "" for it in letters} - {""})
     counts = await _partition_counts(client, settings)
@@ -126,7 +138,10 @@ async def dismiss(
     order: Order,
     producer: RedriveProducer | None,
 ) -> Done:
-    """Mark these letters as dismissed: a person has looked, and nothing is sent."""
+    """Marks the selected letters as dismissed, without sending their records.
+
+    `producer`: None for a dry run.
+    """
     letters, done = await _open_letters(client, settings, order)
     done.settled = len(letters)
     for start in range(0, len(letters), MOST_TOGETHER):
@@ -142,7 +157,11 @@ async def dismiss(
 async def _open_letters(
     client: TolerantConsumer, settings: Settings, order: Order
 ) -> tuple[list[Letter], Done]:
-    """The letters that nobody has seen to. UsageError for a place at which nothing was refused."""
+    """Returns the selected letters that are not settled.
+
+    Raises:
+        UsageError: a place has no dead letter, or its only letter is settled already.
+    """
     known = await read_letters(client, settings)
     for origin in sorted(order.wanted.origins):
         letter = known.get(origin)
@@ -162,7 +181,7 @@ def _plan(
     platforms: set[str] | None,
     program: Program | None,
 ) -> Again | Left:
-    """What to send for a letter, or why it stays."""
+    """Returns the record to send for a letter, or why it is not settled."""
     letter = found.letter
     if found.gone is not None:
         return Left(letter, f"{found.gone}: it can only be dismissed")
@@ -239,7 +258,7 @@ async def _partition_counts(client: TolerantConsumer, settings: Settings) -> dic
 
 
 def lines_of(left: list[Left]) -> Iterator[tuple[str, int]]:
-    """Why letters stay, each reason with how many."""
+    """Yields the reasons why letters are not settled, with the number of letters, largest first."""
     counts: dict[str, int] = {}
     for it in left:
         counts[it.why] = counts.get(it.why, 0) + 1

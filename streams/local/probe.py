@@ -1,4 +1,4 @@
-"""Free ports, and one small request that tells whether a broker answers and sees its peers."""
+"""Finds free ports, and asks a broker how many brokers it sees."""
 
 import secrets
 import socket
@@ -6,13 +6,13 @@ import struct
 
 HOST = "127.0.0.1"
 LOWEST_PORT, HIGHEST_PORT = 12_000, 32_000
-"""Below the kernel's ephemeral range: a client that keeps reconnecting to a dead broker may
-otherwise be given that very port for its own end, and the broker cannot come back."""
+"""The range is below the kernel's ephemeral ports. Otherwise a client that reconnects to a stopped
+broker may get that port as its own, and the broker could not start again."""
 METADATA_API, METADATA_VERSION = 3, 1
 
 
 def is_free(port: int) -> bool:
-    """Whether a server could listen on this port of the loopback now."""
+    """Whether a server could listen on this port of the loopback interface now."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -23,7 +23,7 @@ def is_free(port: int) -> bool:
 
 
 def free_port() -> int:
-    """A port of the loopback that nobody listens on. Somebody may take it before you do."""
+    """Returns a free port of the loopback interface. Another process may still take it first."""
     while True:
         port = LOWEST_PORT + secrets.randbelow(HIGHEST_PORT - LOWEST_PORT)
         if is_free(port):
@@ -31,9 +31,9 @@ def free_port() -> int:
 
 
 def brokers_seen(port: int, timeout_seconds: float = 1.0) -> int:
-    """How many brokers are alive according to the one on this port; 0 if it does not answer.
+    """Returns how many live brokers the broker on this port sees; 0 if it does not answer.
 
-    One Kafka Metadata request by hand: no client library, no event loop, no retries.
+    It sends one Metadata request, without a client library and without retries.
     """
     header = struct.pack(">hhih", METADATA_API, METADATA_VERSION, 1, -1)
     request = header + struct.pack(">i", 0)

@@ -1,4 +1,4 @@
-"""The settings of a local broker: small, quick to start, strict about topics."""
+"""The settings of a local broker: small, quick to start, without automatic topic creation."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,7 +11,11 @@ COORDINATOR_PARTITIONS = 8
 def server_properties(
     broker: int, ports: Sequence[tuple[int, int]], data: Path, extra: Mapping[str, str]
 ) -> dict[str, str]:
-    """`server.properties` of one node out of `ports`, each the client's and the controller's."""
+    """Returns `server.properties` of one node.
+
+    `ports`: of every node, the port for clients and that of the controller. `data`: the folder for
+    logs. `extra`: further settings, which win.
+    """
     port, controller_port = ports[broker]
     voters = ",".join(f"{number + 1}@{HOST}:{own}" for number, (_, own) in enumerate(ports))
     replicas = str(min(3, len(ports)))
@@ -30,14 +34,14 @@ def server_properties(
         "offsets.topic.replication.factor": replicas,
         "transaction.state.log.replication.factor": replicas,
         "transaction.state.log.min.isr": in_sync,
-        # Fifty partitions each, the defaults, are what makes a first group and transaction slow.
+        # With the default of 50 partitions each, the first group and transaction are slow.
         "offsets.topic.num.partitions": str(COORDINATOR_PARTITIONS),
         "transaction.state.log.num.partitions": str(COORDINATOR_PARTITIONS),
         "group.initial.rebalance.delay.ms": "0",
         "group.min.session.timeout.ms": "1000",
-        # A transaction whose producer died is looked for each second, not each ten.
+        # Timed-out transactions are aborted within a second, not within ten.
         "transaction.abort.timed.out.transaction.cleanup.interval.ms": "1000",
-        # A broker that was killed may register again only when its former session is over.
+        # A killed broker can register again only when its old session is over.
         "broker.session.timeout.ms": "3000",
         "broker.heartbeat.interval.ms": "500",
         "log.cleaner.dedupe.buffer.size": str(16 * 1024 * 1024),

@@ -1,9 +1,11 @@
 """`byline demo`: a scripted day on seven platforms, through a real Kafka and the shipped worker.
 
-`script` the words · `stories` the named storylines · `scenario`, `garbage` the whole day as data ·
-`policies` compressed time · `actors` notifier, owners, operators · `reading` consumers ·
-`gather`, `checks`, `audited` what is proved afterwards · `tally`, `display`, `closing` what is
-shown · `stage` the processes · `perform` the whole.
+A *storyline* is the script of one account; a *day* is all of them, in about half a minute.
+
+`script` the types of a storyline · `stories` the named storylines · `scenario`, `garbage` the whole
+day as data · `policies` the policies with short durations · `actors` notifier, owners and operators
+· `reading` consumers · `gather`, `checks`, `audited` the checks afterwards · `tally`, `display`,
+`closing` the output · `stage` the processes · `perform` the whole run.
 """
 
 from dataclasses import dataclass
@@ -13,9 +15,10 @@ DEFAULT_SEED = 2023
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What a caller may ask for.
+    """The options of the demo.
 
-    `keep`: leave Kafka and the workers running. `seed`: which day. `json`: the summary as JSON.
+    `keep`: leave Kafka and the workers running. `seed`: of the pseudo-random day. `json`: print the
+    summary as JSON.
     """
 
     keep: bool = False
@@ -24,9 +27,10 @@ class Options:
 
 
 def run(options: Options) -> int:
-    """Play the day; 0 when every check holds, 1 when one does not or the demo could not be played.
+    """Runs the demo. Returns the exit code.
 
-    130 after Ctrl-C. Whatever happens, nothing stays behind unless `keep` asks for it.
+    It is 0 if every check passes, 1 if one fails or the demo could not run, and 130 after Ctrl-C.
+    All processes and files are removed in any case, unless `keep` is set.
     """
     from streams.local.demo.perform import play_demo
 

@@ -1,7 +1,7 @@
-"""The notifier, the owners and the operators: they read Byline's live topics and send its inputs.
+"""Plays the notifier, the owners and the operators: reads Byline's events and sends its inputs.
 
-As a platform's own systems would, they know an invitation only from the events that they read
-(`read_committed`), and nobody is told of a shadow one.
+Like a platform's own systems, they know an invitation only from the events that they read
+(`read_committed`), and they do not react to shadow events.
 """
 
 import asyncio
@@ -46,17 +46,20 @@ TIME_FIELD: Mapping[InputName, str] = {
     "consent-answers": "occurred_at",
 }
 AGAIN = 0.3
-"""The share of inputs that are sent twice, beside the first of every kind."""
+"""The share of inputs that are sent twice; the first one of every kind is always sent twice."""
 
 
 def wire_time(instant: float) -> str:
-    """An instant in seconds as RFC 3339, milliseconds, UTC."""
+    """Formats seconds UTC as RFC 3339 with milliseconds."""
     return datetime.fromtimestamp(instant, UTC).isoformat(timespec="milliseconds")
 
 
 @dataclass(slots=True)
 class Memory:
-    """What the platform's systems know of one account from the live events."""
+    """What the actors know about one account from its events.
+
+    `deadline`: seconds UTC. `counts`: events by type.
+    """
 
     invitation_id: str | None = None
     deadline: float | None = None
@@ -65,7 +68,7 @@ class Memory:
 
 @dataclass
 class Actors:
-    """Plays a day. `clock` gives seconds UTC; `begin` is the instant at which the day begins."""
+    """Sends the inputs of a day. `clock` returns seconds UTC; `begin`: when the day begins."""
 
     producer: AIOKafkaProducer
     names: TopicNames
@@ -84,7 +87,7 @@ class Actors:
     _number: int = field(default=0, init=False)
 
     async def play(self) -> None:
-        """Send everything that waits for a time, and whatever `saw` adds; runs until cancelled."""
+        """Sends all inputs when they are due, those that `saw` adds included; until cancelled."""
         for story in self.day.stories.values():
             for index, step in enumerate(story.steps):
                 if isinstance(step.when, At):
@@ -107,7 +110,7 @@ class Actors:
             await asyncio.sleep(TICK_SECONDS)
 
     def saw(self, seen: Seen) -> None:
-        """An event was read: remember what a live one tells, and plan what follows from it."""
+        """Takes an event that was read: remembers its data, plans the steps that wait for it."""
         story = self.day.stories.get(seen.key)
         if story is None:
             return
@@ -130,7 +133,7 @@ class Actors:
         heapq.heappush(self._due, (at, self._number, index, story))
 
     async def _send(self, index: int, story: Story, now: float) -> None:
-        """One input, and sometimes the very same again: at least once for every kind."""
+        """Sends the input of a step; twice if it is the first of its kind, others by chance."""
         send = story.steps[index].send
         value = self.compose(index, story, send, now)
         who = {"platform": story.platform, "account_id": story.account_id}
@@ -145,7 +148,7 @@ class Actors:
     def compose(
         self, index: int, story: Story, send: Send, now: float
     ) -> Mapping[str, object] | None:
-        """The value of an input at `now`; None is a tombstone."""
+        """Returns the value of an input that is sent at `now` (seconds UTC); None: a tombstone."""
         if send.fields is None:
             return None
         memory = self._memory.get(story.key, Memory())

@@ -1,4 +1,4 @@
-"""The shipped auditor, held to the day: what `byline audit` would say of the records read back."""
+"""Runs the auditor of `byline audit` over the records of the demo."""
 
 from collections.abc import Iterable, Iterator
 
@@ -10,7 +10,10 @@ from streams.operate.audit.records import Record
 
 
 def auditor_finds_nothing(evidence: Evidence) -> Iterator[str]:
-    """No breach of an invariant, no break in the chain, and no decision that was not judged."""
+    """Checks that the auditor finds no breach of an invariant and has judged every decision.
+
+    Yields a sentence for each fault.
+    """
     auditor = Auditor(partition_count=evidence.partitions)
     for record in evidence.records:
         auditor.feed(record)
@@ -22,7 +25,7 @@ def auditor_finds_nothing(evidence: Evidence) -> Iterator[str]:
 
 
 def for_the_auditor(records: Iterable[Raw], names: TopicNames) -> list[Record]:
-    """Records as the auditor reads them: topics without their prefix, no key or value as None."""
+    """Converts records for the auditor: topics without prefix, empty keys and values as None."""
     return [
         Record(
             item.topic.removeprefix(names.prefix),

@@ -1,4 +1,4 @@
-"""The hash chain of `byline.decisions`, verified with nothing but its definition."""
+"""Verifies the hash chain of `byline.decisions`, without code of the core."""
 
 import hashlib
 import json
@@ -9,7 +9,7 @@ from streams.local.demo.reading import Raw
 
 
 def broken_links(decisions: Sequence[Raw]) -> Iterator[str]:
-    """Every record whose hash, number or predecessor is not what the chain asks for."""
+    """Yields a sentence for every record with a wrong hash, number or `previous`."""
     partitions: dict[int, list[Raw]] = defaultdict(list)
     for record in decisions:
         partitions[record.partition].append(record)
@@ -33,6 +33,6 @@ def broken_links(decisions: Sequence[Raw]) -> Iterator[str]:
 
 
 def digest(value: dict[str, object]) -> str:
-    """SHA-256, in hex, of a record without its hash, as canonical JSON (RFC 8785)."""
+    """Returns the SHA-256, in hex, of a record without `hash` as canonical JSON (RFC 8785)."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()

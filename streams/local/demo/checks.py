@@ -1,7 +1,8 @@
-"""What the demo proves about itself, on the records read back from Kafka from the beginning.
+"""The checks of the demo, on all records read back from Kafka.
 
-Every check is a plain function over `Evidence`; `tests/local/test_demo_checks.py` shows each one
-failing. They know the contract alone and share no code with the core.
+Every check is a function over `Evidence` that yields a sentence for each fault;
+`tests/local/test_demo_checks.py` shows each one failing. They use only the contract, and no code of
+the core.
 """
 
 import json
@@ -24,7 +25,10 @@ from streams.local.demo.restrictions import no_restriction_before_its_deadline
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A statement about the day, and the faults that were found; none means that it holds."""
+    """The result of a check: a statement about the day, and the faults that were found.
+
+    `looked_at`: the number of things checked; `what`: what they are.
+    """
 
     statement: str
     looked_at: int
@@ -33,18 +37,18 @@ class Check:
 
     @property
     def passed(self) -> bool:
-        """Whether it holds, on something."""
+        """Whether there are no faults, and at least one thing was checked."""
         return not self.faults and self.looked_at > 0
 
 
 def every_event_type_seen(evidence: Evidence) -> Iterator[str]:
-    """Every event of the contract was written to a live topic at least once."""
+    """Checks that every event type was written to a live topic at least once."""
     seen = {item.event for item in evidence.events if item.mode == Mode.ENFORCE}
     yield from (f"{event.value} was never written" for event in Event if event.value not in seen)
 
 
 def events_keep_to_the_contract(evidence: Evidence) -> Iterator[str]:
-    """Value, key, headers and topic of every event are what `schemas/` says."""
+    """Checks value, key, headers and topic of every event against `schemas/`."""
     for item in evidence.events:
         if item.event not in set(Event):
             yield f"{place(item)}: {item.event} is no event"
@@ -74,13 +78,13 @@ def events_keep_to_the_contract(evidence: Evidence) -> Iterator[str]:
 
 
 def no_event_twice(evidence: Evidence) -> Iterator[str]:
-    """No event id was written twice, on any topic."""
+    """Checks that no event id was written twice, on any topic."""
     counts = Counter(str(item.value.get("event_id")) for item in evidence.events)
     yield from (f"{event_id} {count} times" for event_id, count in counts.items() if count > 1)
 
 
 def sequences_rise_by_one(evidence: Evidence) -> Iterator[str]:
-    """`sequence` rises by one, from one, with each event of an account and mode."""
+    """Checks that `sequence` counts 1, 2, … over the events of an account and mode."""
     for (key, mode), items in by_account(evidence.events).items():
         found = [item.value.get("sequence") for item in items]
         if found != list(range(1, len(found) + 1)):
@@ -88,7 +92,9 @@ def sequences_rise_by_one(evidence: Evidence) -> Iterator[str]:
 
 
 def exempt_and_unlabelled_untouched(evidence: Evidence) -> Iterator[str]:
-    """Nothing was written about accounts that the storylines leave alone or nobody labelled."""
+    """Checks that no event was written about accounts without one in their storyline or without a
+    covered label.
+    """
     for key, mode in by_account(evidence.events):
         platform = key.partition(":")[0]
         covered = evidence.covered[platform]
@@ -100,7 +106,7 @@ def exempt_and_unlabelled_untouched(evidence: Evidence) -> Iterator[str]:
 
 
 def shadow_stays_in_shadow(evidence: Evidence) -> Iterator[str]:
-    """Shadow events are on shadow topics alone, live ones on live topics alone."""
+    """Checks that shadow events are only on shadow topics, and live ones only on live topics."""
     for item in evidence.events:
         shadow = item.topic.startswith(f"{evidence.names.prefix}shadow.")
         if (item.mode == Mode.SHADOW) != shadow:
@@ -108,7 +114,7 @@ def shadow_stays_in_shadow(evidence: Evidence) -> Iterator[str]:
 
 
 def stories_end_as_told(evidence: Evidence) -> Iterator[str]:
-    """Every account's events are, in order, those that its storyline says."""
+    """Checks that every account's events are, in order, those of its storyline."""
     accounts = by_account(evidence.events)
     for key, story in evidence.stories.items():
         for mode, expected in ((Mode.ENFORCE, story.live), (Mode.SHADOW, story.shadow)):
@@ -119,7 +125,7 @@ def stories_end_as_told(evidence: Evidence) -> Iterator[str]:
 
 
 def garbage_refused(evidence: Evidence) -> Iterator[str]:
-    """Each invalid record has exactly one dead letter with its reason; valid ones have none."""
+    """Checks that each invalid record has one dead letter with its reason, and valid ones none."""
     found = Counter(str((item.json() or {}).get("reason")) for item in evidence.dead_letters)
     for reason in sorted(found.keys() | evidence.refusals.keys()):
         if found[reason] != evidence.refusals.get(reason, 0):
@@ -127,7 +133,7 @@ def garbage_refused(evidence: Evidence) -> Iterator[str]:
 
 
 def planted_names_nowhere(evidence: Evidence) -> Iterator[str]:
-    """No planted name is in any output, dead letter, decision, changelog, log or metric."""
+    """Checks that no planted name is in any record that Byline wrote, nor in a log or metric."""
     needles = [form for name in PLANTED for form in _forms(name)]
     for what, text in evidence.texts:
         if any(needle in text for needle in needles):
@@ -135,12 +141,12 @@ def planted_names_nowhere(evidence: Evidence) -> Iterator[str]:
 
 
 def decisions_are_chained(evidence: Evidence) -> Iterator[str]:
-    """Each decision names the one before it, and its hash is that of its content."""
+    """Checks the hash chain of the decisions."""
     yield from broken_links(evidence.decisions)
 
 
 def run_checks(evidence: Evidence) -> list[Check]:
-    """All checks, in the order in which they are shown."""
+    """Runs all checks, in the order in which they are shown."""
     checks = []
     for function, statement, what, count in CHECKS:
         checks.append(Check(statement, count(evidence), what, tuple(function(evidence))))
@@ -148,7 +154,7 @@ def run_checks(evidence: Evidence) -> list[Check]:
 
 
 def _forms(name: str) -> Iterator[bytes]:
-    """A name as text and as JSON writes it outside ASCII, in both cases of the digits."""
+    """Yields a name as text and with JSON escapes, in lower and upper case of the hex digits."""
     escaped = json.dumps(name)[1:-1]
     yield from {form.encode() for form in (name, escaped, escaped.upper().replace("\\U", "\\u"))}
 

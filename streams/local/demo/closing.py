@@ -1,4 +1,4 @@
-"""What is left on the screen at the end: the table, the checks, how to look further."""
+"""Prints the end of the demo: the table of events, the checks, and how to look further."""
 
 import shlex
 import sys
@@ -30,18 +30,21 @@ who='"platform": "wechat", "account_id": "by-hand", "observed_at": "'$now'"'
 echo "{$who, \\"category\\": \\"财经\\"}" | byline send category-changes
 echo "{$who, \\"followers\\": 1000000}" | byline send follower-counts
 byline events --account wechat:by-hand"""
-"""What to try; WeChat has no dwell in the demo, so the second input invites at once."""
+"""Commands to try. WeChat has no dwell in the demo, so the second input invites at once."""
 
 
 def counts(evidence: Evidence) -> Counter[tuple[str, str, str]]:
-    """Events by platform, type and mode, from the records that were read back."""
+    """Counts the events that were read back, by platform, type and mode."""
     return Counter(
         (str(item.value.get("platform")), item.event, item.mode) for item in evidence.events
     )
 
 
 def table(found: Counter[tuple[str, str, str]], platforms: Sequence[str], wide: bool) -> Table:
-    """Event types down, platforms across; shadow events behind a plus, dim."""
+    """Makes a table with a row per event type and a column per platform.
+
+    Shadow events are shown in grey after a plus. `wide`: the terminal has room for full names.
+    """
     grid = Table(box=None, padding=(0, 2 if wide else 1, 0, 0), header_style="bold")
     grid.add_column("event", no_wrap=True)
     for platform in (*platforms, "all"):
@@ -69,7 +72,10 @@ def show(
     platforms: Sequence[str],
     seconds: float,
 ) -> None:
-    """The table, then every check with its mark and, where it failed, what was found."""
+    """Prints the table, then every check with its mark and its faults.
+
+    `seconds`: the time since the start of the demo.
+    """
     console.print()
     console.print(table(counts(evidence), platforms, console.width >= WIDE_COLUMNS))
     console.print(Text("numbers behind a + are shadow events: decided, written apart", style=DIM))
@@ -97,7 +103,7 @@ def show(
 
 
 def look_further(console: Console, stage: Stage, keep: bool) -> None:
-    """With `keep` the addresses and commands; else how to keep it next time."""
+    """Prints addresses and commands to look around; without `keep`, how to keep everything."""
     console.print()
     if not keep:
         console.print("Everything is stopped and removed. To look around afterwards:")
@@ -113,7 +119,7 @@ def look_further(console: Console, stage: Stage, keep: bool) -> None:
     for name, text in places:
         console.print(Text.assemble((f"  {name:<10}", DIM), text), soft_wrap=True)
     console.print("To look around, and to invite an account by hand:", style="bold")
-    # A shell of its own knows neither our environment nor where we were installed.
+    # Another shell has neither this environment nor the path of this installation.
     exports = [f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH"]
     exports += [f"export {name}={shlex.quote(it)}" for name, it in stage.settings().items()]
     for line in (*exports, *COMMANDS.splitlines()):
@@ -125,7 +131,7 @@ def look_further(console: Console, stage: Stage, keep: bool) -> None:
 def summary(
     evidence: Evidence, checks: Sequence[Check], platforms: Sequence[str], more: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """The same for a program."""
+    """Returns the table and the checks as a dictionary for JSON, with the entries of `more`."""
     found = counts(evidence)
     return {
         **more,

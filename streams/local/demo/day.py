@@ -1,4 +1,4 @@
-"""Playing the day: actors, consumer, worker probes and display side by side, until all is told."""
+"""Runs a day: actors, consumer, worker probes and display at the same time, until all is done."""
 
 import asyncio
 import time
@@ -23,16 +23,16 @@ from streams.local.demo.tally import Tally
 
 LINGER_MS = 5
 SETTLE_SECONDS = 1.0
-"""How long nothing more may come once everything is told."""
+"""How long to wait for unexpected events once all expected ones were seen."""
 LONGEST_SECONDS = 90.0
 QUIET_SECONDS = 12.0
-"""Longer than anything in the script waits: when nothing came for so long, nothing will."""
+"""The day ends after this time without an event; no step of a storyline waits that long."""
 AHEAD_SECONDS = 3_600.0
 
 
 @dataclass
 class Play:
-    """One day and everything that belongs to it."""
+    """A day with the processes, policies and output that it needs."""
 
     stage: Stage
     names: TopicNames
@@ -44,10 +44,13 @@ class Play:
     rubbish: tuple[garbage.Garbage, ...] = ()
 
     async def run(self) -> None:
-        """Play until every storyline is told and the last of the script is sent.
+        """Runs the day until all inputs are sent and every storyline has its expected events.
 
-        Gives up, without an error, when nothing comes any more or after 90 s: the checks then
-        say what is missing. Raises StageError when a worker ends.
+        It also ends, without an error, after a time without events or after 90 s; the checks then
+        report what is missing.
+
+        Raises:
+            StageError: a worker ends.
         """
         begin = time.time() + 0.2
         self.rubbish = garbage.garbage(

@@ -1,6 +1,6 @@
-"""The demo on a terminal: the funnel by platform, the last events, the workers, the clock.
+"""Shows the running demo: the funnel by platform, the last events, the workers, the clock.
 
-On a terminal the picture is redrawn in place; elsewhere plain lines are printed as things happen.
+On a terminal the picture is redrawn in place; elsewhere plain lines are printed.
 """
 
 import statistics
@@ -35,7 +35,7 @@ FUNNEL: Sequence[tuple[str, str, Event]] = (
     ("restricted", "restr.", Event.THROTTLE_APPLIED),
     ("lifted", "lift.", Event.THROTTLE_LIFTED),
 )
-"""Title, title on a narrow terminal, and the event that an account has to have had."""
+"""The columns of the funnel: title, title on a narrow terminal, and the event that is counted."""
 GOOD, BAD, DIM = "green", "red", "bright_black"
 STYLES = {
     Standing.AGREED: GOOD,
@@ -48,7 +48,7 @@ STYLES = {
 
 
 def colour(event: str) -> str:
-    """Adverse is warm, consent green, the rest calm."""
+    """Returns the colour of an event type: red for restrictions, yellow for other adverse ones."""
     if event in (Event.THROTTLE_APPLIED, Event.THROTTLE_RENEWED):
         return BAD
     if event in ADVERSE_EVENTS:
@@ -60,7 +60,7 @@ def colour(event: str) -> str:
 
 @dataclass
 class Display:
-    """Shows a running day. `modes` by platform; `seconds` is how long the day is meant to last."""
+    """Shows a running day. `modes`: by platform. `seconds`: the expected duration of the day."""
 
     console: Console
     tally: Tally
@@ -74,7 +74,7 @@ class Display:
     _finished: set[str] = field(default_factory=set, init=False)
 
     def open(self) -> None:
-        """Take the terminal, if there is one."""
+        """Starts drawing, if the output is a terminal."""
         if self.console.is_terminal:
             self._live = Live(
                 console=self.console, auto_refresh=False, transient=True, screen=False
@@ -82,12 +82,12 @@ class Display:
             self._live.start()
 
     def close(self) -> None:
-        """Give the terminal back; the picture is gone, so that the summary stands alone."""
+        """Stops drawing, and removes the picture."""
         if self._live is not None:
             self._live.stop()
 
     def show(self, now: float) -> None:
-        """Draw the picture at `now` seconds of the day, or print what is new."""
+        """Draws the picture at `now` seconds of the day; without a terminal, prints what is new."""
         if self._live is not None:
             self._live.update(self.picture(now), refresh=True)
             return
@@ -105,7 +105,7 @@ class Display:
             self.console.print(self._line(now), soft_wrap=True)
 
     def told(self) -> set[str]:
-        """The accounts whose events, so far, are all that their storyline tells."""
+        """Returns the keys of accounts with all events of their storyline."""
         return {
             key
             for key, story in self.stories.items()
@@ -114,7 +114,7 @@ class Display:
         }
 
     def picture(self, now: float) -> RenderableType:
-        """Everything at once."""
+        """Returns the whole picture at `now` seconds of the day."""
         rows = max(MIN_EVENT_ROWS, self.console.height - FIXED_ROWS)
         return Group(
             self._header(now), self._funnel(), Text(), self._events(rows), Text(), self._footer()
@@ -164,14 +164,14 @@ class Display:
         return table
 
     def _standing(self, platform: str, mode: Mode) -> Text:
-        """A block for each account that has been in a cycle, coloured by where it stands now."""
+        """Returns a coloured block for each account with events, by its present state."""
         keys = [key for key, story in self.stories.items() if story.platform == platform]
         lives = [self.tally.tokens(key, mode) for key in keys]
         stands = sorted(standing(tokens) for tokens in lives if tokens)
         return Text.assemble(*(("■", STYLES[stand]) for stand in stands))
 
     def _events(self, rows: int) -> Table:
-        """The last events of the named storylines; the crowd shows in the funnel alone."""
+        """Returns the last events of the named storylines, without those of the crowd."""
         wide = self.console.width >= WIDE_COLUMNS
         table = Table.grid(expand=True, padding=(0, 1))
         for width in (7, 11, 10, 41)[: 4 if wide else 3]:
@@ -221,7 +221,7 @@ class Display:
 
 
 def number(count: int, style: str) -> Text:
-    """A count as text; 0 is shown as a dot."""
+    """Formats a count; 0 becomes a dot."""
     return Text(f"{count:,}", style=style) if count else Text("·", style=DIM)
 
 

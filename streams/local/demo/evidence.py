@@ -1,4 +1,4 @@
-"""What the checks look at: the records of a day, read back from Kafka from the beginning."""
+"""The input of the checks: all records of a day, read back from Kafka."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -14,29 +14,29 @@ from streams.operate.audit.records import Record
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """All that the checks look at."""
+    """All data that the checks use. Keys are Kafka keys."""
 
     names: TopicNames
     stories: Mapping[str, Story]
     events: Sequence[Seen]
     dead_letters: Sequence[Raw]
     refusals: Mapping[str, int]
-    """How many dead letters of each reason the planted garbage must have left."""
+    """By reason, how many dead letters the invalid records must have caused."""
     decisions: Sequence[Raw]
     texts: Sequence[tuple[str, bytes]]
-    """Everything that must hold no name, with what it is: records, logs, metrics."""
+    """Everything in which no name may be, with a description: records, logs, metrics."""
     covered: Mapping[str, frozenset[str]]
-    """By platform: the labels that mean a covered field."""
+    """By platform, the labels that mean a covered field."""
     labels: Mapping[str, frozenset[str]]
-    """By key: every label text that was ever sent about the account."""
+    """By key, every label text that was sent about the account."""
     records: Sequence[Record]
     """Every input, event, decision, policy and dead letter, for the auditor."""
     partitions: int
-    """How many partitions each keyed topic has."""
+    """The number of partitions of each keyed topic."""
 
 
 def by_account(events: Sequence[Seen]) -> dict[tuple[str, str], list[Seen]]:
-    """Events by key and mode, in the order of `sequence`."""
+    """Groups events by key and mode, each group in the order of `sequence`."""
     accounts: dict[tuple[str, str], list[Seen]] = defaultdict(list)
     for item in events:
         accounts[item.key, item.mode].append(item)
@@ -46,10 +46,10 @@ def by_account(events: Sequence[Seen]) -> dict[tuple[str, str], list[Seen]]:
 
 
 def place(item: Seen | Raw) -> str:
-    """Where a record is."""
+    """Returns the place of a record: `topic[partition]@offset`."""
     return f"{item.topic}[{item.partition}]@{item.offset}"
 
 
 def instant(text: object) -> datetime:
-    """A time of the wire."""
+    """Parses an ISO 8601 time from a record."""
     return datetime.fromisoformat(str(text))

@@ -1,4 +1,4 @@
-"""Whether an account's events are what its storyline says must follow."""
+"""Compares an account's events with those that its storyline expects."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -6,12 +6,12 @@ from itertools import groupby
 
 
 def collapse(tokens: Iterable[str]) -> tuple[str, ...]:
-    """Equal neighbours count once: one event a surface, in whatever order of surfaces."""
+    """Removes repeats of adjacent tokens: events of several surfaces become one."""
     return tuple(token for token, _ in groupby(tokens))
 
 
 def as_told(expected: Sequence[str], tokens: Iterable[str]) -> bool:
-    """Whether `tokens`, in order, are the expected ones; those ending in `?` may be missing."""
+    """Whether `tokens` are the expected ones, in order; an expected one with `?` may be missing."""
     pattern = "".join(
         f"(?:{re.escape(token.removesuffix('?'))} )" + ("?" if token.endswith("?") else "")
         for token in expected

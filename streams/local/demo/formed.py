@@ -1,4 +1,4 @@
-"""Whether decisions and dead letters have the form that `schemas/records.py` gives them."""
+"""Checks decisions and dead letters against the models of `schemas/records.py`."""
 
 from collections.abc import Iterator, Mapping
 
@@ -17,7 +17,7 @@ KINDS: Mapping[str, type[BaseModel]] = {
 
 
 def records_keep_to_the_contract(evidence: Evidence) -> Iterator[str]:
-    """Every decision and every dead letter is what its model says."""
+    """Checks every decision and dead letter against its model; yields a sentence for each fault."""
     for record in evidence.decisions:
         kind = str((record.json() or {}).get("kind"))
         if kind in KINDS:

@@ -1,7 +1,7 @@
-"""What must be refused, and names planted where Byline must not copy them from.
+"""Records that Byline must refuse, and records with planted names that it must not copy.
 
-A name stands in every kind of place: a known name field, an id, a key, a label that no policy maps,
-an unknown field, text that is not JSON, a record that is too large, an id that nobody issued.
+There is a name in every kind of place: a known name field, an id, a key, a label that no policy
+maps, an unknown field, text that is not JSON, a record that is too large, an id of no invitation.
 """
 
 import json
@@ -22,7 +22,11 @@ SENTINEL = "1970-01-01T00:00:00Z"
 
 @dataclass(frozen=True, slots=True)
 class Garbage:
-    """A record as bytes. `reason` None: accepted, and without any effect."""
+    """A record to send at `at` seconds of the day.
+
+    `reason`: why it must be refused; None: it is accepted, but has no effect. `wrong_partition`:
+    send it to a partition that its key does not belong to.
+    """
 
     at: float
     topic: InputName
@@ -33,7 +37,7 @@ class Garbage:
 
 
 def garbage(chance: Chance, now: str, ahead: str) -> tuple[Garbage, ...]:
-    """All of it; `now` is a time that has come, `ahead` one that is far from it."""
+    """Returns all such records. `now`: the present time; `ahead`: one far in the future."""
     account = chance.account_id("weibo", "garbage")
     base: dict[str, Any] = {"platform": "weibo", "account_id": account}
     reading = {**base, "followers": FOLLOWERS, "observed_at": now}

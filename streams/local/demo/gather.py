@@ -1,4 +1,4 @@
-"""The evidence of a day: everything that Byline wrote, read back from the beginning."""
+"""Collects the evidence of a day: reads everything back that Byline wrote and got."""
 
 from collections import Counter, defaultdict
 
@@ -15,7 +15,7 @@ WRITTEN = (*OUTPUTS, DECISIONS, POLICIES, DEAD_LETTERS, *CHANGELOGS)
 
 
 async def gather(play: Play) -> Evidence:
-    """Everything that Byline wrote, and what was sent to it, from the beginning."""
+    """Reads all records of all topics, the logs and the metrics pages, for the checks."""
     names = play.names
     records = await _records(play.stage.bootstrap, names)
     by_topic: dict[str, list[Raw]] = defaultdict(list)
@@ -39,7 +39,7 @@ async def gather(play: Play) -> Evidence:
 
 
 async def _records(bootstrap: str, names: TopicNames) -> list[Raw]:
-    """All records of all topics; the log first, so that whatever it names is there as well."""
+    """Reads all records; the decision log first, so that every record it names is read too."""
     log = {names.of(DECISIONS): PARTITIONS}
     others = {names.of(topic): partitions(topic) for topic in (*READS, *CHANGELOGS)}
     decisions = await read_back(bootstrap, log)

@@ -1,4 +1,4 @@
-"""The demo from beginning to end: stage, day, evidence, checks, closing; and tidying up."""
+"""Runs the demo from beginning to end: processes, day, checks, output, and removal of all of it."""
 
 import asyncio
 import contextlib
@@ -30,14 +30,14 @@ from streams.settings import CHECKOUT_POLICIES, WHEEL_POLICIES
 READY_SECONDS = 120.0
 READY_POLL_SECONDS = 0.1
 DAY_SECONDS = 28.0
-"""How long a day is expected to last, for the progress bar."""
+"""The expected duration of a day, for the progress bar."""
 INTERRUPTED = 130
 PLAIN_COLUMNS = 120
-"""The width of what goes into a file or a pipe."""
+"""The width of the output to a file or a pipe."""
 
 
 def play_demo(options: Options) -> int:
-    """Everything; see `streams.local.demo.run`."""
+    """Runs the demo; see `streams.local.demo.run`."""
     console = Console(stderr=options.json, highlight=False)
     if not console.is_terminal:
         console.width = PLAIN_COLUMNS
@@ -118,7 +118,7 @@ async def _until_ready(stage: Stage) -> None:
 
 @contextlib.contextmanager
 def _step(console: Console, what: str) -> Iterator[None]:
-    """A line for something that takes a moment, with how long it took."""
+    """Shows a step while it runs, and prints it with its duration afterwards."""
     began = time.monotonic()
     if console.is_terminal:
         with console.status(f"{what} …"):
@@ -130,7 +130,7 @@ def _step(console: Console, what: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _terminated_as_interrupted() -> Iterator[None]:
-    """SIGTERM tidies up as Ctrl-C does; afterwards both mean what they meant before."""
+    """Makes SIGTERM act like Ctrl-C; restores both signal handlers afterwards."""
 
     def interrupt(_signal: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt

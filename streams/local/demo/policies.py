@@ -1,7 +1,7 @@
-"""The seven shipped policies in compressed time: seconds for days, labels, fields, surfaces kept.
+"""Writes the seven shipped policies with short durations: seconds instead of days.
 
-What a platform did not announce (window, surfaces, an impact assessment) is filled in as an
-operator would have to; all but one enforce, so that the demo shows what follows.
+Labels, fields and surfaces stay. What a platform did not announce (window, surfaces, an impact
+assessment) is filled in, as an operator would have to. All but one have the mode `enforce`.
 """
 
 from collections.abc import Mapping
@@ -13,13 +13,17 @@ from typing import Any
 from ruamel.yaml import YAML
 
 LIMITED = {"recommend-feed": "limited", "revenue-share": "off"}
-"""The surfaces of a platform that announced none."""
+"""The surfaces that are filled in for a platform that announced none."""
 ANNOUNCED = "2023-10-31T00:00:00+08:00"
 
 
 @dataclass(frozen=True, slots=True)
 class Tempo:
-    """One platform's compressed time. `later_from` and `answer_by` are seconds after the start."""
+    """The demo's values for one platform's policy. Seconds count from the start of the demo.
+
+    `later_from`: when the last phase begins. `answer_by`: the date before which no answer is due.
+    `shadow_surface`: a surface that gets the mode `shadow`.
+    """
 
     mode: str = "enforce"
     dwell: str = "PT0S"
@@ -42,7 +46,10 @@ TEMPI: Mapping[str, Tempo] = {
 
 @dataclass(frozen=True, slots=True)
 class Compressed:
-    """What the demo has to know of a policy that it wrote."""
+    """The values of a written policy that the demo needs to plan its storylines.
+
+    `line`: the lowest follower line in force at the start. `later_at` and `answer_by`: seconds UTC.
+    """
 
     platform: str
     mode: str
@@ -56,9 +63,12 @@ class Compressed:
 
 
 def compress(shipped: Path, folder: Path, now: float) -> dict[str, Compressed]:
-    """Write the policies into `folder`; `now` is the instant, in seconds, from which phases count.
+    """Writes the policies into `folder`. Returns their values by platform.
 
-    Raises FileNotFoundError when one of the seven is not shipped.
+    `shipped`: the folder of the shipped policies. `now`: seconds UTC, from which phases count.
+
+    Raises:
+        FileNotFoundError: one of the seven is not shipped.
     """
     yaml = YAML(typ="safe", pure=True)
     yaml.default_flow_style = False
@@ -104,7 +114,7 @@ def _quicken(policy: dict[str, Any], tempo: Tempo, now: float) -> None:
 
 
 def _reschedule(phases: list[dict[str, Any]], tempo: Tempo, now: float) -> None:
-    """The first phase keeps its date; the last starts, and is to be answered, within the demo."""
+    """Sets the dates of phases: the first keeps its own, the last one begins within the demo."""
     for phase in phases:
         phase.pop("answer_by", None)
         phase.pop("mode", None)

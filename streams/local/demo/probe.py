@@ -1,4 +1,4 @@
-"""How the workers are: `/readyz`, asked as a scheduler would."""
+"""Asks the workers for `/readyz`, as Kubernetes would."""
 
 import asyncio
 import contextlib
@@ -14,7 +14,7 @@ READY = 200
 
 
 def get(port: int, path: str) -> tuple[int, bytes]:
-    """Status and body of a page of a worker; status 0 when nobody answers."""
+    """Returns status and body of a worker's page; status 0 if it does not answer."""
     connection = http.client.HTTPConnection(HOST, port, timeout=TIMEOUT_SECONDS)
     try:
         connection.request("GET", path)
@@ -27,7 +27,7 @@ def get(port: int, path: str) -> tuple[int, bytes]:
 
 
 async def look_at(worker: Worker) -> None:
-    """Bring what is known of a worker up to date: every partition of it has to be processing."""
+    """Updates a worker's readiness, partitions and lag from its `/readyz`."""
     status, page = await asyncio.to_thread(get, worker.port, "/readyz")
     worker.ready = status == READY
     with contextlib.suppress(ValueError, KeyError, TypeError):
@@ -37,7 +37,7 @@ async def look_at(worker: Worker) -> None:
 
 
 async def watch_workers(workers: list[Worker]) -> None:
-    """Look at all workers, again and again, until cancelled."""
+    """Updates all workers every half second, until cancelled."""
     while True:
         await asyncio.gather(*(look_at(worker) for worker in workers))
         await asyncio.sleep(EVERY_SECONDS)

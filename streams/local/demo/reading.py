@@ -1,4 +1,4 @@
-"""Reading Kafka as a consumer of Byline would: `read_committed`, without a group."""
+"""Reads Kafka as a consumer of Byline's events would: `read_committed`, without a group."""
 
 import json
 from collections.abc import AsyncIterator, Mapping
@@ -16,7 +16,7 @@ POLL_SECONDS = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Raw:
-    """One record as bytes."""
+    """A record as bytes."""
 
     topic: str
     partition: int
@@ -25,16 +25,16 @@ class Raw:
     value: bytes
     headers: tuple[tuple[str, bytes], ...]
     timestamp: int
-    """Kafka's, in milliseconds."""
+    """Kafka's timestamp, in milliseconds UTC."""
 
     @property
     def everything(self) -> bytes:
-        """Key, value and headers in one piece, to search in."""
+        """Key, value and headers joined, for a search."""
         heads = b"\n".join(name.encode() + b"=" + value for name, value in self.headers)
         return b"\n".join((self.key, self.value, heads))
 
     def json(self) -> Any:
-        """The value parsed; None when it is no JSON."""
+        """Returns the parsed value; None if it is not JSON."""
         try:
             return json.loads(self.value)
         except ValueError:
@@ -42,7 +42,7 @@ class Raw:
 
 
 async def _poll(consumer: TolerantConsumer) -> list[Raw]:
-    """What has come in, in the order of each partition."""
+    """Returns newly fetched records, each partition in order."""
     return [
         Raw(
             stretch.topic,
@@ -59,7 +59,7 @@ async def _poll(consumer: TolerantConsumer) -> list[Raw]:
 
 
 def seen(record: Raw) -> Seen:
-    """An event out of a record; one that cannot be read has an empty value."""
+    """Converts a record to an event; its value is empty if it is not a JSON object."""
     value = record.json()
     return Seen(
         record.topic,
@@ -72,7 +72,7 @@ def seen(record: Raw) -> Seen:
 
 
 async def open_consumer(bootstrap: str, topics: Mapping[str, int]) -> TolerantConsumer:
-    """A started consumer at the beginning of every partition of the topics (name to number)."""
+    """Starts a consumer at the beginning of every partition. `topics`: partition count by name."""
     consumer = TolerantConsumer(
         bootstrap_servers=bootstrap,
         isolation_level="read_committed",
@@ -97,14 +97,17 @@ async def open_consumer(bootstrap: str, topics: Mapping[str, int]) -> TolerantCo
 
 
 async def follow(consumer: TolerantConsumer) -> AsyncIterator[Raw]:
-    """Every record as it is committed, for ever."""
+    """Yields every committed record, without end."""
     while True:
         for record in await _poll(consumer):
             yield record
 
 
 async def read_back(bootstrap: str, topics: Mapping[str, int]) -> list[Raw]:
-    """Everything that is committed in the topics, from the beginning to the end as of now."""
+    """Reads all committed records of topics, up to their present ends.
+
+    `topics`: partition count by name.
+    """
     consumer = await open_consumer(bootstrap, topics)
     try:
         ends = await consumer.end_offsets(list(consumer.assignment()))

@@ -1,4 +1,4 @@
-"""No restriction before its deadline: the check that matters most to owners."""
+"""The check that no restriction comes before its deadline."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -12,7 +12,7 @@ from streams.local.demo.tally import Seen
 
 @dataclass(slots=True)
 class Told:
-    """What the owner of one invitation was told."""
+    """What the events of one invitation told its owner: window and deadlines."""
 
     window: timedelta = timedelta(0)
     answer_by: datetime | None = None
@@ -21,7 +21,10 @@ class Told:
 
 
 def no_restriction_before_its_deadline(evidence: Evidence) -> Iterator[str]:
-    """A restriction follows a delivered notice and the whole window, extensions included."""
+    """Checks that a restriction follows a delivered notice and the whole window with extensions.
+
+    Yields a sentence for each fault.
+    """
     told = _told(evidence.events)
     for item in evidence.events:
         if item.event == Event.THROTTLE_APPLIED:

@@ -1,6 +1,7 @@
-"""The whole day as data: named storylines, a crowd of ordinary accounts, noise below the line.
+"""Plans the day as data: named storylines, a crowd of ordinary accounts, readings below the line.
 
-Everything here follows from the seed and the policies; nothing reads a clock.
+All of it is derived from the seed and the policies; nothing reads a clock. Times are seconds of the
+day.
 """
 
 from collections.abc import Iterator, Mapping
@@ -31,16 +32,16 @@ NOISE_COUNT = 20_000
 NOISE_ACCOUNTS = 900
 NOISE_SECONDS = 24.0
 NEAR = 0.97
-"""The share of noisy accounts that stay below every floor."""
+"""The share of accounts with noise readings that stay below every floor."""
 CROWD = ("grants",) * 5 + ("silent",) * 2 + ("refuses",) * 2 + ("late", "bounces", "below")
 STAYS_RESTRICTED = ("silent", "refuses")
 CROWD_FROM: Mapping[str, tuple[float, float]] = {"baidu": (11.5, 12.5)}
-"""When a platform's crowd arrives, where it is not 1 to 9: Baidu's comes after the pause."""
+"""When a platform's crowd arrives; default 1 to 9. Baidu's comes after the pause of answers."""
 
 
 @dataclass(frozen=True, slots=True)
 class Noise:
-    """One of thousands of readings below the line."""
+    """One of thousands of readings below the line, without any effect."""
 
     at: float
     platform: str
@@ -50,7 +51,7 @@ class Noise:
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """All that is played but the garbage."""
+    """All inputs of a day, except the invalid records."""
 
     stories: Mapping[str, Story]
     """By Kafka key."""
@@ -58,14 +59,14 @@ class Day:
 
     @property
     def untouched(self) -> frozenset[str]:
-        """The keys of the storylines about which no event may ever be written."""
+        """The keys of the storylines without any expected event."""
         return frozenset(
             key for key, story in self.stories.items() if not story.live and not story.shadow
         )
 
 
 def plan(policies: Mapping[str, Compressed], chance: Chance) -> Day:
-    """The day that a seed gives on these policies."""
+    """Plans the day for these policies and this seed."""
     named = [
         replace(story, account_id=chance.account_id(story.platform, story.name)) for story in NAMED
     ]
@@ -136,7 +137,7 @@ def _expecting(story: Story, behaviour: str, policy: Compressed) -> Story:
 
 
 def _noise(chance: Chance) -> Iterator[Noise]:
-    """Readings below every line: most far below the floor, a few between the floor and the line."""
+    """Yields readings below every line: most far below the floor, a few between floor and line."""
     accounts = [
         (platform, chance.account_id(platform, "noise", number), _size(chance, platform, number))
         for platform in PLATFORMS

@@ -1,8 +1,8 @@
-"""The words in which the demo's storylines are written: what is sent, when, and what must follow.
+"""The types of the demo's storylines: what is sent, when, and which events must follow.
 
-A `Story` is data about one account. Its steps wait for a time of the day (`At`) or for an event
-that Byline emits about the account (`On`); the second kind is what a platform's own notifier and an
-account's owner would do. `live` and `shadow` say which events must follow, in order.
+A `Story` is the script of one account. Its steps wait for a time of the day (`At`) or for an event
+that Byline emits about the account (`On`), as a platform's notifier and an account's owner do.
+`live` and `shadow` list the events that must follow, in order.
 """
 
 from collections.abc import Mapping
@@ -24,16 +24,16 @@ from schemas.inputs import InputName
 
 @dataclass(frozen=True, slots=True)
 class At:
-    """Seconds after the day begins."""
+    """A step's time: seconds after the day begins."""
 
     seconds: float
 
 
 @dataclass(frozen=True, slots=True)
 class On:
-    """The `nth` event of a type about the account, and how many seconds later to act.
+    """A step's trigger: `after` seconds after the `nth` event of a type about the account.
 
-    `shadow`: an event in shadow; no notifier and no owner knows of it, it only times the script.
+    `shadow`: a shadow event; it only triggers steps that no notifier or owner would do.
     """
 
     event: Event
@@ -44,31 +44,31 @@ class On:
 
 @dataclass(frozen=True, slots=True)
 class Later:
-    """A time so many seconds after the input is sent."""
+    """A time value: this many seconds after the input is sent."""
 
     seconds: float
 
 
 @dataclass(frozen=True, slots=True)
 class FromDeadline:
-    """A time so many seconds after (below zero: before) the deadline last told."""
+    """A time value: this many seconds after (below zero: before) the last communicated deadline."""
 
     seconds: float
 
 
 @dataclass(frozen=True, slots=True)
 class Covered:
-    """One of the labels that the platform's policy maps to a covered field."""
+    """A label value: one that the platform's policy maps to a covered field."""
 
 
 @dataclass(frozen=True, slots=True)
 class Exempt:
-    """One of the labels that the platform's policy exempts."""
+    """A label value: one that the platform's policy exempts."""
 
 
 @dataclass(frozen=True, slots=True)
 class LastInvitation:
-    """The invitation that Byline last issued to the account."""
+    """A value: the id of the invitation that Byline last issued to the account."""
 
 
 Value = str | int | bool | Later | FromDeadline | Covered | Exempt | LastInvitation
@@ -76,9 +76,9 @@ Value = str | int | bool | Later | FromDeadline | Covered | Exempt | LastInvitat
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """One input. Platform, account and the topic's own time are filled in when it is sent.
+    """An input to send. Platform, account and time are filled in when it is sent.
 
-    `fields` None is a tombstone; `happened` is the time of the input, which is otherwise now.
+    `fields`: None is a tombstone. `happened`: the time that the input states; None: the present.
     """
 
     topic: InputName
@@ -87,7 +87,7 @@ class Send:
 
     @property
     def kind(self) -> str:
-        """What it is, in a word or two: the topic and its closed word."""
+        """The kind of input: topic and enum value, for instance `consent-answers granted`."""
         fields = self.fields or {}
         words = ("answer", "outcome", "change", "command", "cause", "switch")
         word = next((str(fields[name]) for name in words if name in fields), "")
@@ -96,7 +96,7 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A send and what it waits for."""
+    """An input, and the time or event that it waits for."""
 
     when: At | On
     send: Send
@@ -104,10 +104,11 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """One account's day: `tells` in a sentence, and the events that must follow.
+    """The script of one account's day. `tells`: a description for the display.
 
-    Expected events are written `event:reason` without the topic's word, as `issued:over_line`;
-    equal neighbours count once (surfaces), and a `?` at the end makes one optional.
+    `live` and `shadow`: the expected events, as `event:reason` without the topic's part, for
+    instance `issued:over_line`. Adjacent equal events (of several surfaces) are written once, and a
+    `?` at the end makes an event optional.
     """
 
     name: str
@@ -118,7 +119,7 @@ class Story:
     shadow: tuple[str, ...] = ()
     account_id: str = field(default="")
     named: bool = True
-    """Whether it is told by itself, or one of the crowd."""
+    """Whether it is a named storyline, and not one of the crowd."""
 
     @property
     def key(self) -> str:
@@ -127,12 +128,12 @@ class Story:
 
 
 def reading(followers: int, cause: Cause = Cause.ORGANIC) -> Send:
-    """A follower count."""
+    """Makes an input with a follower count."""
     return Send("follower-counts", {"followers": followers, "cause": cause.value})
 
 
 def label(category: Value | None = None, valid_for: float | None = None) -> Send:
-    """A label, by default a covered one; `valid_for` seconds if it ends."""
+    """Makes an input with a label, by default a covered one; `valid_for`: seconds until its end."""
     fields: dict[str, Value] = {"category": category or Covered(), "source": "verified"}
     if valid_for is not None:
         fields["valid_until"] = Later(valid_for)
@@ -140,22 +141,22 @@ def label(category: Value | None = None, valid_for: float | None = None) -> Send
 
 
 def unlabel() -> Send:
-    """A tombstone: the label is gone."""
+    """Makes a tombstone that removes the label."""
     return Send("category-changes", None)
 
 
 def change(what: Change) -> Send:
-    """Something happened to the account."""
+    """Makes an input with an account change."""
     return Send("account-changes", {"change": what.value})
 
 
 def delivered() -> Send:
-    """The notifier's receipt: the owner has the notice."""
+    """Makes the notifier's receipt `delivered`."""
     return _receipt({"outcome": Outcome.DELIVERED.value})
 
 
 def failed(failure: Failure) -> Send:
-    """The notifier's receipt: the notice bounced."""
+    """Makes the notifier's receipt `failed`."""
     return _receipt({"outcome": Outcome.FAILED.value, "failure": failure.value})
 
 
@@ -164,7 +165,7 @@ def _receipt(fields: dict[str, Value]) -> Send:
 
 
 def says(answer: Answer, happened: Later | FromDeadline | None = None, bare: bool = False) -> Send:
-    """The owner's word; `bare` leaves out which invitation it answers."""
+    """Makes the owner's answer. `happened`: its time. `bare`: it names no invitation."""
     fields: dict[str, Value] = {"answer": answer.value}
     if not bare:
         fields["invitation_id"] = LastInvitation()
@@ -176,13 +177,13 @@ def control(
     reason: ControlReason = ControlReason.OPERATOR_REQUEST,
     **more: Value,
 ) -> Send:
-    """An operator's word on the account; its id is derived when it is sent."""
+    """Makes an operator's control with the further fields `more`; its id is set when it is sent."""
     fields: dict[str, Value] = {"command": command.value, "actor": "desk-3", "reason": reason.value}
     return Send("controls", {**fields, **more})
 
 
 def switch(which: Switch, on: bool) -> Send:
-    """A brake of the story's platform, pulled or released."""
+    """Makes an input that turns a switch of the storyline's platform on or off."""
     return Send(
         "switches",
         {"switch": which.value, "on": on, "actor": "desk-1", "reason": ControlReason.TEST.value},

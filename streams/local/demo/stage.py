@@ -1,4 +1,4 @@
-"""What the day is played on: a temporary folder, a real Kafka, the topics, two shipped workers."""
+"""The processes of the demo: a real Kafka, its topics and two workers, in a temporary folder."""
 
 import os
 import shutil
@@ -38,12 +38,12 @@ rm -rf "$(dirname "$0")"
 
 
 class StageError(Exception):
-    """Something that the demo stands on did not come up, or went away; the message says what."""
+    """Topics or workers of the demo could not be started, or ended; the message says which."""
 
 
 @dataclass
 class Stage:
-    """Start in the order of its methods; `stop` undoes whatever was started, in any state."""
+    """Starts the processes, in the order of its methods. `stop` ends what was started so far."""
 
     keep: bool
     folder: Path = field(init=False)
@@ -57,21 +57,21 @@ class Stage:
 
     @property
     def bootstrap(self) -> str:
-        """Where Kafka is."""
+        """The bootstrap servers of the demo's Kafka."""
         return self.kafka.bootstrap
 
     @property
     def policies(self) -> Path:
-        """The folder with the compressed policies."""
+        """The folder of the demo's policies."""
         return self.folder / "policies"
 
     @property
     def logs(self) -> list[Path]:
-        """One file a worker, with all that it wrote to its outputs."""
+        """The log files: one per worker, with its stdout and stderr."""
         return [self.folder / f"{worker.name}.log" for worker in self.workers]
 
     def environment(self, worker: Worker | None = None) -> dict[str, str]:
-        """The settings of a worker (or of a command): what the demo says, and no other BYLINE_."""
+        """Returns the environment of a worker or command, without other BYLINE_ variables."""
         inherited = {
             name: value
             for name, value in os.environ.items()  # noqa: TID251 handed on, not read
@@ -80,7 +80,7 @@ class Stage:
         return {**inherited, **self.settings(worker)}
 
     def settings(self, worker: Worker | None = None) -> dict[str, str]:
-        """The BYLINE_ variables alone."""
+        """Returns only the BYLINE_ variables of a worker or command."""
         settings = {
             "BYLINE_KAFKA_BOOTSTRAP_SERVERS": self.bootstrap,
             "BYLINE_POLICIES": str(self.policies),
@@ -92,11 +92,15 @@ class Stage:
         return settings
 
     def start_kafka(self) -> None:
-        """Bring up the broker; raises the errors of `streams.local.errors`."""
+        """Starts the broker. Raises the errors of `streams.local.errors`."""
         self.kafka.start()
 
     def create_topics(self) -> None:
-        """With the shipped command, as an operator would."""
+        """Creates the topics with `byline topics create`, like an operator.
+
+        Raises:
+            StageError: it fails or takes too long.
+        """
         self.policies.mkdir(exist_ok=True)
         try:
             done = subprocess.run(  # noqa: S603
@@ -116,7 +120,7 @@ class Stage:
             raise StageError(f"byline topics create failed:\n{done.stdout}{done.stderr}")
 
     def start_workers(self) -> None:
-        """Start the workers; they are not ready yet."""
+        """Starts the workers, and does not wait until they are ready."""
         for number in range(1, WORKERS + 1):
             worker = Worker(name=f"worker-{number}", pid=0, port=free_port())
             (self.folder / worker.name).mkdir()
@@ -134,7 +138,11 @@ class Stage:
             self._processes.append(process)
 
     def look(self) -> None:
-        """Raise StageError when a worker has ended, with the end of its log."""
+        """Checks that all workers run.
+
+        Raises:
+            StageError: one has ended, with the end of its log.
+        """
         for worker, process in zip(self.workers, self._processes, strict=True):
             worker.gone = process.poll()
             if worker.gone is not None:
@@ -144,7 +152,7 @@ class Stage:
                 raise StageError(f"{worker.name} ended with exit code {worker.gone}:\n{text}")
 
     def stop(self) -> None:
-        """End the workers, then Kafka, by process id, and remove the folder."""
+        """Ends the workers, then Kafka, and removes the folder."""
         for process in self._processes:
             if process.poll() is None:
                 process.terminate()
@@ -159,7 +167,7 @@ class Stage:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def write_stop_script(self) -> Path:
-        """A script in the folder that ends everything that `keep` leaves, the folder included."""
+        """Writes a script that ends all processes and removes the folder. Returns its path."""
         script = self.folder / "stop.sh"
         workers = " ".join(str(worker.pid) for worker in self.workers)
         script.write_text(STOP_SCRIPT.format(workers=workers, kafka=self.kafka.pid()))
@@ -167,5 +175,5 @@ class Stage:
 
 
 def partitions(topic: Topic) -> int:
-    """How many partitions a topic of the demo has."""
+    """Returns the partition count of a topic in the demo."""
     return 1 if topic.single else PARTITIONS

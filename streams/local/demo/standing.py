@@ -1,11 +1,11 @@
-"""Where an account stands after its events, for the blocks of the picture."""
+"""The state of an account after its events, for the coloured blocks of the display."""
 
 from collections.abc import Sequence
 from enum import IntEnum
 
 
 class Standing(IntEnum):
-    """In the order in which the blocks are drawn."""
+    """The states, in the order in which the blocks are drawn."""
 
     AGREED = 0
     NOTIFIED = 1
@@ -26,11 +26,11 @@ AFTER = {
     "withdrawn": Standing.OVER,
     "voided": Standing.OVER,
 }
-"""Every other event leaves it where it was."""
+"""By event, the state after it; other events do not change the state."""
 
 
 def standing(tokens: Sequence[str]) -> Standing:
-    """The place after events, given as tokens in their order; a lift leaves a consent standing."""
+    """Returns the state after events, given as tokens in order; a lift does not end a consent."""
     now = Standing.INVITED
     for token in tokens:
         word = token.split(":")[0]

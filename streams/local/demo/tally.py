@@ -1,4 +1,4 @@
-"""What the demo has seen so far: counts by platform and event, the last events, the workers."""
+"""The running totals of the demo: counts by platform and event, the last events, the workers."""
 
 from bisect import insort
 from collections import Counter, defaultdict, deque
@@ -15,7 +15,7 @@ LATEST_DELAYS = 200
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One event as read from Kafka."""
+    """An event as read from Kafka."""
 
     topic: str
     partition: int
@@ -26,23 +26,23 @@ class Seen:
 
     @property
     def event(self) -> str:
-        """Its type, for example `invitation.issued`."""
+        """The type of the event, for example `invitation.issued`."""
         return str(self.value.get("event"))
 
     @property
     def mode(self) -> str:
-        """`enforce` or `shadow`, as the event itself says."""
+        """The mode that the event states: `enforce` or `shadow`."""
         return str(self.value.get("mode"))
 
     @property
     def token(self) -> str:
-        """`issued:over_line`, the form in which a storyline says what must follow."""
+        """The event in the notation of storylines, for example `issued:over_line`."""
         return f"{self.event.split('.')[-1]}:{self.value.get('reason')}"
 
 
 @dataclass(slots=True)
 class Worker:
-    """One worker process as seen from outside."""
+    """The observed state of a worker process."""
 
     name: str
     pid: int
@@ -51,12 +51,12 @@ class Worker:
     partitions: list[int] = field(default_factory=list)
     lag: int | None = None
     gone: int | None = None
-    """Its exit code, once it has ended."""
+    """The exit code, once the process has ended."""
 
 
 @dataclass(slots=True)
 class Tally:
-    """The running totals. Everything in it came out of Kafka, but for what was sent."""
+    """The running totals: of what was sent, and of what was read from Kafka."""
 
     sent: Counter[str] = field(default_factory=Counter)
     """Inputs by topic."""
@@ -74,19 +74,19 @@ class Tally:
     lives: dict[tuple[str, str], list[tuple[int, str]]] = field(
         default_factory=lambda: defaultdict(list)
     )
-    """Sequence and token of an account's events, by key and mode, in that order."""
+    """By key and mode, sequence and token of each event, in the order of `sequence`."""
 
     delays: deque[float] = field(default_factory=lambda: deque(maxlen=LATEST_DELAYS))
-    """Seconds from a decision to its event being read here, committed; the latest."""
+    """Of the latest events, the seconds from the decision until the event was read here."""
 
     def input(self, topic: str, platform: str, account_id: str) -> None:
-        """An input was sent."""
+        """Counts a sent input."""
         self.sent[topic] += 1
         if account_id:
             self.accounts[platform].add(account_id)
 
     def saw(self, at: float, seen: Seen, story: Story | None) -> None:
-        """An event was read, `at` seconds of the day."""
+        """Counts an event that was read at `at` seconds of the day."""
         platform = str(seen.value.get("platform"))
         self.events[platform, seen.event, seen.mode] += 1
         self.reached[platform, seen.event].add(seen.key)
@@ -94,5 +94,8 @@ class Tally:
         self.last.appendleft((at, seen, story))
 
     def tokens(self, key: str, mode: Mode) -> list[str]:
-        """An account's events so far, by `sequence`: three topics come as they like."""
+        """Returns the tokens of an account's events so far, in the order of `sequence`.
+
+        The events come from three topics, so they may be read in another order.
+        """
         return [token for _, token in self.lives.get((key, mode.value), ())]

@@ -1,4 +1,4 @@
-"""Baidu: line 1,000,000; dwell 0; its brakes are pulled twice."""
+"""Baidu: line 1,000,000; dwell 0; two switches are turned on and off."""
 
 from schemas.enums import Answer, Command, Event, Switch
 from streams.local.demo.script import At, Later, Step, Story, control, says, switch

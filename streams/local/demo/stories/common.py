@@ -1,7 +1,7 @@
-"""What many storylines share: the notifier's receipt, the owner's yes, what follows from silence.
+"""Steps and expected events that many storylines share.
 
-Lines, dwell and windows are those of `streams/local/demo/policies.py`: window 5 s, one reminder 2 s
-before the deadline, review after 3 s, end after 6 s. Times are seconds of the demo's day.
+The durations are those of `streams/local/demo/policies.py`: window 5 s, one reminder 2 s before the
+deadline, review after 3 s, end of a restriction after 6 s. Times are seconds of the demo's day.
 """
 
 from schemas.enums import Answer, Event
@@ -14,9 +14,10 @@ GRANTED = Event.CONSENT_GRANTED
 
 INVITED = ("issued:over_line", "delivered:receipt")
 REMINDED, RENEWED = "reminded:reminder?", "renewed:review?"
-"""Byline leaves these out when it comes so late that the deadline or the end has passed."""
+"""Optional, because Byline leaves them out if the deadline or the end has already passed."""
 PAUSED = "extended:pause?"
-"""On Baidu, whose answers are paused for a while: an invitation may be open then, or not yet."""
+"""On Baidu, where answers are paused for a while; optional, because the invitation may come later.
+"""
 NOTIFIED = (*INVITED, REMINDED)
 SILENT = (*NOTIFIED, "expired:no_answer", "applied:no_answer")
 RESTRICTED = (*SILENT, RENEWED)
@@ -37,22 +38,22 @@ RECEIPT = Step(On(ISSUED), delivered())
 
 
 def crossing(at: float, followers: int) -> tuple[Step, ...]:
-    """A labelled account reads so many followers."""
+    """Returns the steps of an account that gets a covered label and a reading at `at`."""
     return (Step(At(at), label()), Step(At(at), reading(followers)))
 
 
 def then(event: Event, after: float, send: Send, nth: int = 1) -> Step:
-    """An input that follows an event."""
+    """Returns a step that sends an input `after` seconds after the `nth` event of a type."""
     return Step(On(event, after, nth), send)
 
 
 def grants(after: float = 0.6, nth: int = 1) -> Step:
-    """The owner agrees a moment after the notice."""
+    """Returns the step of an owner who agrees `after` seconds after the delivery."""
     return then(DELIVERED, after, says(Answer.GRANTED), nth)
 
 
 def pausable(expected: tuple[str, ...]) -> tuple[str, ...]:
-    """The same on a platform whose answers are paused: wherever a reminder may be."""
+    """Adds an optional extension around each reminder, for a platform with a pause of answers."""
     return tuple(
         token
         for one in expected

@@ -1,4 +1,4 @@
-"""Kuaishou: everything in shadow, so nobody is told and nobody answers."""
+"""Kuaishou: all in shadow mode, so no notice is sent and no owner answers."""
 
 from schemas.enums import Change
 from streams.local.demo.script import On, Step, Story, change

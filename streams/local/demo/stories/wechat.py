@@ -1,4 +1,4 @@
-"""WeChat: line 1,000,000; dwell 0: the input itself decides."""
+"""WeChat: line 1,000,000; dwell 0, so a reading invites at once."""
 
 from schemas.enums import Answer, Change, Command, Event, Failure
 from streams.local.demo.script import (
