@@ -5,5 +5,6 @@ matter, `lines.py` counts who is near a line. `words.py` reads answers from a fi
 a model of answers for data without them. `run.py` puts them together and runs the core
 (`streams/lives/partition.py`). `tally.py` collects the result, `report.py` makes JSON of it,
 `sentences.py` and `page.py` text and HTML, `files.py` writes files, `against.py` compares two
-policies. It needs the extra `backtest`.
+policies, `shards.py` splits a backtest by accounts and merges the parts. It needs the extra
+`backtest`.
 """

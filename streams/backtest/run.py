@@ -46,11 +46,13 @@ _TOLD_EVERY = 5_000
 
 @dataclass(frozen=True)
 class Asked:
-    """What to run. Instants are milliseconds UTC, the end is not in it.
+    """What to run. Instants are in ms since 1970; `start` and `end` (excluded) limit the rows.
 
-    `policies` by a name that says which file each is. `model`: None where the words come from a
-    file. `everybody`: run all accounts, also those that cannot matter. `shard`: (number, count) of
-    the shard whose accounts are run, without caps and guards; None: all accounts.
+    `policies`: each with the name of its file. `readings`, `labels`, `words`: paths or patterns of
+    files. `model`: the model of answers; None: they come from `words`. `now`: the clock runs on to
+    it; None: to the last row. `everybody`: run all accounts, also those that cannot matter.
+    `shard`: (number, count) of the shard whose accounts are run, without caps and guards; None: all
+    accounts.
     """
 
     policies: Sequence[tuple[str, Policy]]

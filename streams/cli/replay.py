@@ -1,4 +1,4 @@
-"""`byline replay`: recorded inputs and decisions through the core, held to what Kafka holds."""
+"""`byline replay`: runs the core on recorded inputs and compares its output with Kafka's topics."""
 
 import asyncio
 import re
@@ -19,7 +19,7 @@ from streams.replay.whole import Replayed, replay_all
 
 _ACCOUNT = f"{PLATFORM_PATTERN[1:-1]}:{ACCOUNT_ID_PATTERN[1:-1]}"
 SHOWN = 1_500
-"""Characters of a value that the terminal shows; --json has all."""
+"""How many characters of a value the terminal shows; --json has all."""
 
 
 def register(app: typer.Typer) -> None:
@@ -43,12 +43,12 @@ def replay(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Lead the core through the recorded inputs along the decision log: does the same come out?
+    """Run the core on the recorded inputs, as the decision log says, and compare its output.
 
-    Every decision, event and dead letter is compared with what stands in Kafka, byte for byte.
-    Exit 0: identical; 1: something differs; 2: Kafka no longer holds what is needed, or, with
-    --partitions, a cap or guard held something back, so that it cannot be compared. Nothing is
-    sent anywhere. Two runs over the same topics print the same digests.
+    Every decision, event and dead letter is compared with Kafka's topics, byte for byte. Nothing is
+    sent anywhere. Exit 0: all are identical; 1: something differs; 2: Kafka no longer has what is
+    needed, or, with --partitions, a cap or guard deferred something, so that it cannot be compared.
+    Two runs over the same topics print the same digests.
     """
     if account is not None and re.fullmatch(_ACCOUNT, account) is None:
         raise UsageError(f"{account} is no account: write platform:account_id, as in weibo:a1")

@@ -75,8 +75,8 @@ def apply(
 ) -> None:
     """Change the settings that `check` names and no other; exit 1 if something else is wrong.
 
-    Run it while no worker runs: a changed timestamp type would change the time at which unread
-    records count as entered.
+    Run it while no worker runs: a change of the timestamp type also changes by which clock records
+    count as entered.
     """
     done = asyncio.run(topics.apply(settings(), dry_run=dry_run))
     if as_json:

@@ -1,4 +1,4 @@
-"""How many owners are restricted now, and how many deadlines lie ahead, by platform."""
+"""Counts by platform the owners who are restricted now, and the deadlines that lie ahead."""
 
 from typing import NamedTuple
 
@@ -9,12 +9,14 @@ from streams.core.model.instants import DAY, HOUR
 from streams.index import tables
 
 AHEAD: dict[str, int] = {"1h": HOUR, "1d": DAY, "7d": 7 * DAY}
-"""Within how long a deadline passes, by name (milliseconds)."""
+"""Name of a time span → its length in ms. Deadlines that pass within it are counted."""
 
 
 class Standing(NamedTuple):
-    """Of a platform, in mode enforce. `restricted`: invitations with a restriction that was not
-    lifted. `ahead`: open invitations whose deadline passes within that time, by name of `AHEAD`.
+    """The counts of a platform.
+
+    `restricted`: invitations with a live restriction that was not lifted. `ahead`: open invitations
+    in enforce whose deadline passes within a span, by its name in AHEAD.
     """
 
     platform: str
@@ -23,7 +25,7 @@ class Standing(NamedTuple):
 
 
 def standing(connection: Connection, now: int) -> list[Standing]:
-    """Every platform that ever invited anybody. `now`: milliseconds UTC."""
+    """Returns the counts of every platform with an invitation. `now`: ms since 1970."""
     it = tables.cycles.c
     waits = and_(
         it.mode == str(Mode.ENFORCE),

@@ -31,7 +31,7 @@ class Unobeyed:
     failed: bool
 
     def as_dict(self) -> dict[str, Any]:
-        """For a program to read."""
+        """Returns the event as JSON of `byline worklist unacknowledged --json`."""
         return asdict(self)
 
 

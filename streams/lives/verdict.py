@@ -35,7 +35,7 @@ class Verdict(StrEnum):
 
 @unique
 class Question(StrEnum):
-    """What is compared."""
+    """The questions on which two policies are compared."""
 
     INVITED = "who is invited"
     RESTRICTED = "who is restricted"

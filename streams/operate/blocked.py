@@ -107,7 +107,10 @@ async def blocked(
 
 
 async def _open(client: Any, places: list[tuple[str, int]]) -> list[OpenTransaction]:
-    """Asks again while leaders move: of a topic that was just made, or when a broker has gone."""
+    """Asks for open transactions, again while a partition has no leader.
+
+    A topic that was just created has none, nor a partition whose broker has failed.
+    """
     for _ in range(LEADER_TRIES - 1):
         with suppress(LeaderNotAvailableError, NotLeaderForPartitionError):
             return await open_transactions(client, places)

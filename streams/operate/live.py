@@ -36,7 +36,7 @@ COORDINATOR_MOVES = (
     GroupLoadInProgressError,
     NotCoordinatorForGroupError,
 )
-"""What a coordinator that is being made, loaded or moved answers: a moment later it is there."""
+"""Errors of a coordinator that is being created, loaded or moved; it can be asked again soon."""
 
 _KEYED = tuple(topic for topic in INPUTS if not topic.single)
 

@@ -1,8 +1,9 @@
-"""`byline topics strimzi`: the declared topics and rights as resources of the Strimzi operator.
+"""`byline topics strimzi`: prints the declared topics and rights as resources for Strimzi.
 
-From what `topics create` and `topics acl` are made of, so that none of the three can differ. A
-`KafkaTopic` is what its operator keeps to; a `KafkaUser` logs in by SCRAM and has the rights of one
-role. The operator keeps its password in a Secret of the same name.
+Strimzi is a Kubernetes operator for Kafka. The resources are made from the same declarations as
+`topics create` and `topics acl` use, so the three cannot differ. Strimzi makes a topic of each
+`KafkaTopic`, and of each `KafkaUser` a user with a SCRAM login, the rights of one role, and its
+password in a Secret of the same name.
 """
 
 import io
@@ -17,7 +18,7 @@ from streams.operate.topics import config_of, names_of
 from streams.settings import Settings
 
 API_VERSION = "kafka.strimzi.io/v1"
-"""Of Strimzi 0.49 and later; `v1beta2` of earlier ones has the same fields."""
+"""The version of the resources since Strimzi 0.49; `v1beta2` before it has the same fields."""
 
 _KINDS = {"topic": "topic", "group": "group", "transactional-id": "transactionalId"}
 
@@ -27,7 +28,10 @@ Resource = dict[str, Any]
 def kafka_topics(
     settings: Settings, cluster: str, partitions: int, replicas: int, api_version: str = API_VERSION
 ) -> list[Resource]:
-    """A `KafkaTopic` for each declared topic. `cluster` is the name of the `Kafka` resource."""
+    """Returns a `KafkaTopic` for each declared topic.
+
+    `cluster`: the name of the `Kafka` resource. `partitions`: of keyed topics.
+    """
     names = names_of(settings)
     return [
         {
@@ -49,7 +53,10 @@ def kafka_users(
     user_prefix: str = "byline-",
     api_version: str = API_VERSION,
 ) -> list[Resource]:
-    """A `KafkaUser` for each role of `byline topics acl`, named by the prefix and the role."""
+    """Returns a `KafkaUser` for each role of `byline topics acl`, named by prefix and role.
+
+    `cluster`: the name of the `Kafka` resource.
+    """
     granted = permissions(settings)
     roles = dict.fromkeys(it.role for it in granted)
     return [
@@ -68,7 +75,7 @@ def kafka_users(
 
 
 def as_yaml(resources: Iterable[Resource]) -> str:
-    """Documents of one stream, in their order."""
+    """Returns the resources as one YAML stream, a document for each."""
     text = io.StringIO()
     yaml = YAML(pure=True)
     yaml.default_flow_style = False

@@ -77,7 +77,7 @@ class TopicDifference:
 
     @property
     def value(self) -> str:
-        """The value to set."""
+        """The value to which the setting must be changed."""
         return self.needed.removeprefix("at least ")
 
     def __str__(self) -> str:

@@ -68,7 +68,7 @@ class Findings:
 
 
 def printable(text: str) -> str:
-    """The text on one line, with control characters and unprintable ones escaped."""
+    """Returns a text with control characters and unprintable ones escaped, so it is one line."""
     if text.isprintable():
         return text
     return "".join(

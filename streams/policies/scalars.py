@@ -47,7 +47,7 @@ _TAG = "tag:yaml.org,2002:"
 
 
 def tag(node: Node) -> str:
-    """The YAML 1.2 type of a node: str, int, float, bool, null, timestamp, seq, map or other."""
+    """Returns the YAML 1.2 type of a node: str, int, float, bool, null, seq, map, other …"""
     name = str(node.tag)
     return name.removeprefix(_TAG) if name.startswith(_TAG) else "other"
 
@@ -85,7 +85,7 @@ def nearest(text: str, names: Iterable[str]) -> str | None:
 
 
 def parse_duration(text: str) -> int:
-    """An ISO 8601 duration down to seconds (P2W, P3D, P1DT2H30M, PT0S), in milliseconds.
+    """Parses an ISO 8601 duration down to seconds (P2W, P3D, P1DT2H30M, PT0S); returns ms.
 
     Raises:
         InvalidValue: not such a text, negative, longer than a century, or in years or months, which
@@ -115,7 +115,7 @@ def parse_duration(text: str) -> int:
 
 
 def format_duration(milliseconds: int) -> str:
-    """The shortest ISO 8601 text of a duration; `parse_duration` reads it back."""
+    """Returns the shortest ISO 8601 text of a duration in ms; `parse_duration` reads it back."""
     days, rest = divmod(milliseconds, DAY)
     hours, rest = divmod(rest, HOUR)
     minutes, rest = divmod(rest, MINUTE)
@@ -127,7 +127,7 @@ def format_duration(milliseconds: int) -> str:
 
 
 def parse_instant(text: str) -> int:
-    """A time in RFC 3339 with an offset, in milliseconds UTC.
+    """Parses a time in RFC 3339 with an offset; returns ms since 1970.
 
     Raises:
         InvalidValue: not such a text, or no such day.
@@ -145,7 +145,7 @@ def parse_instant(text: str) -> int:
 
 
 def offset_minutes(text: str) -> int:
-    """The offset from UTC of a time that `parse_instant` reads, in minutes."""
+    """Returns the offset from UTC, in minutes, of a time that `parse_instant` accepts."""
     offset = datetime.fromisoformat(re.sub(r"\.[0-9]+", "", text.upper())).utcoffset()
     return 0 if offset is None else int(offset.total_seconds()) // 60
 
@@ -157,7 +157,7 @@ def format_instant(milliseconds: int) -> str:
 
 
 def parse_ratio_ppm(text: str) -> int:
-    """A ratio above 0 and at most 1, as parts per million, exactly.
+    """Parses a ratio above 0 and at most 1; returns it in parts per million, exactly.
 
     Raises:
         InvalidValue: not a decimal number, out of range, or with more than six decimals.
@@ -173,7 +173,7 @@ def parse_ratio_ppm(text: str) -> int:
 
 
 def read_text(node: Node) -> str:
-    """A text. A number, date or boolean needs quotes to be one.
+    """Returns a text. A number, date or boolean is one only in quotes.
 
     Raises:
         InvalidValue: another type.
@@ -187,7 +187,7 @@ def read_text(node: Node) -> str:
 
 
 def read_integer(node: Node, low: int, high: int) -> int:
-    """A whole number from `low` to `high`.
+    """Returns a whole number from `low` to `high`.
 
     Raises:
         InvalidValue: another type, or out of range.
@@ -215,7 +215,7 @@ def read_number(node: Node) -> str:
 
 
 def read_boolean(node: Node) -> bool:
-    """True or false.
+    """Returns true or false.
 
     Raises:
         InvalidValue: another type; `yes` and `on` are texts in YAML 1.2.
@@ -239,7 +239,7 @@ def read_scalar(node: Node) -> str:
 
 
 def read_word(node: Node, words: type[Word], allowed: Iterable[Word] | None = None) -> Word:
-    """A word of a closed list, or of the part of it that is `allowed` here.
+    """Returns a word of a closed list, or of the part of it that is `allowed` here.
 
     Raises:
         InvalidValue: another word; the fix names the nearest one, or all of them.

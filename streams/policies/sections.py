@@ -153,11 +153,11 @@ class Section:
         return None if self.empty(key) else self.read(key, lambda node: parse(node), None)
 
     def text(self, key: str) -> str:
-        """A text."""
+        """Returns a text."""
         return self.read(key, read_text, "")
 
     def boolean(self, key: str) -> bool:
-        """True or false; absent or null is false."""
+        """Returns true or false; absent or null is false."""
         return bool(self.read_or_null(key, read_boolean))
 
     def integer(self, key: str, low: int, high: int) -> int:

@@ -1,1 +1,1 @@
-"""How the schema came to be: one file a revision, run in order by Alembic."""
+"""The migrations of the schema: one file for each revision, run in order by Alembic."""

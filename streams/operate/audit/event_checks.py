@@ -1,4 +1,4 @@
-"""Judges one event: first what holds for every event, then what holds for its kind."""
+"""Checks one event: first by the rules for every event, then by those for its kind."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any

@@ -19,7 +19,7 @@ from streams.operate.audit.words import SKEW_MS
 
 NO_LETTER: Mapping[str, Any] = {}
 CREATES = ("controls", "account-changes")
-"""Inputs after which an account is remembered at any count."""
+"""Inputs after which a worker stores an account's state whatever its follower count."""
 
 
 def take_input(

@@ -40,7 +40,7 @@ class Watch(NamedTuple):
 
 
 class Overdue:
-    """The due instants of one partition."""
+    """The ends that are due in one partition, and a check that they were published."""
 
     def __init__(self) -> None:
         self._coming: list[Watch] = []

@@ -35,7 +35,7 @@ BUFFERED = 20_000
 EARLIER_MS = MINUTE
 """How much earlier (ms) than asked reading begins, so that no transaction is cut in two."""
 LOOK_SECONDS = 5.0
-"""How often a followed audit asks where the log ends."""
+"""How often (s) a followed audit asks Kafka where the log ends."""
 LAG_MS = 24 * HOUR
 """How much earlier (ms) reading of inputs begins: a worker may have read them late."""
 
@@ -252,7 +252,7 @@ async def audit_topics(
 
 
 class _Look:
-    """Whether a followed log has been read to its end; Kafka is asked every few seconds."""
+    """Finds out whether a followed log was read to its end; asks Kafka every LOOK_SECONDS."""
 
     def __init__(self, reader: Reader, logs: list[TopicPartition]) -> None:
         self._reader, self._logs = reader, logs
@@ -261,7 +261,10 @@ class _Look:
         self._asked_at = -LOOK_SECONDS
 
     async def caught_up(self) -> float | None:
-        """The instant of the last look, once all that lay in the log then has been read."""
+        """Returns when (seconds since 1970) Kafka was last asked for the ends, if they are reached.
+
+        None: they are not reached yet, or Kafka does not answer.
+        """
         now = asyncio.get_running_loop().time()
         if not self._ends and now - self._asked_at >= LOOK_SECONDS:
             self._asked_at, self._instant = now, time.time()

@@ -68,7 +68,7 @@ class Metrics:
         self.judged_at.set(min(judged, default=0) / 1000)
 
     def caught_up(self, instant: float) -> None:
-        """Shows that all that lay in the log at an instant (seconds UTC) has been read."""
+        """Notes that everything that was in the log at an instant (seconds since 1970) was read."""
         self.as_of.set(instant)
         if not self._caught_up:
             self._registry.register(self.as_of)

@@ -20,7 +20,7 @@ from streams.operate.audit.words import Said, Spoken
 
 @dataclass(slots=True)
 class Switches:
-    """What a partition has read of the switches, up to `next_offset`."""
+    """The switches that a partition had to obey, from the records before `next_offset`."""
 
     switch_log: SwitchLog = field(default_factory=SwitchLog)
     spoken: dict[tuple[str, str], Spoken] = field(default_factory=dict)

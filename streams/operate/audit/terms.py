@@ -69,7 +69,7 @@ class Terms:
 
     @property
     def fit_to_enforce(self) -> bool:
-        """Whether nothing is missing that `enforce` needs (schemas/CONTRACT.md, "Policies")."""
+        """Whether it has everything that `enforce` needs (schemas/CONTRACT.md, "Policies")."""
         needed = (self.window, self.expires_after, self.review_after)
         named = REFERENCE.fullmatch(self.assessment or "") is not None
         return all(needed) and named and bool(self.levels)

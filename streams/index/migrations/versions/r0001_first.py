@@ -1,6 +1,6 @@
 """The first schema of the index.
 
-What a table is for says tables.py; this file says how it came to be, and is never changed.
+tables.py says what each table is for. A migration's code is never changed afterwards.
 """
 
 import sqlalchemy as sa
