@@ -11,7 +11,7 @@ Document = dict[str, Any]
 
 NAMES = TopicNames("byline.", "byline")
 _READ = ("input", "acks")
-"""Roles of topics that others write to."""
+"""Roles of topics that other programs write to."""
 
 _DIALECT = "application/schema+json;version=draft-2020-12"
 _HEADERS: dict[str, str] = {

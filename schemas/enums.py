@@ -75,7 +75,7 @@ class Cause(StrEnum):
 
 @unique
 class LabelSource(StrEnum):
-    """Who says that the label holds."""
+    """Who states the label."""
 
     DECLARED = "declared"
     PLATFORM = "platform"
@@ -95,7 +95,7 @@ class Change(StrEnum):
 
 @unique
 class Outcome(StrEnum):
-    """What the notifier says about a notice."""
+    """The notifier's result for a notice."""
 
     DELIVERED = "delivered"
     FAILED = "failed"
@@ -113,7 +113,7 @@ class Failure(StrEnum):
 
 @unique
 class Answer(StrEnum):
-    """What the owner answers."""
+    """The owner's answers."""
 
     GRANTED = "granted"
     DECLINED = "declined"

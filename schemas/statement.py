@@ -72,7 +72,7 @@ class Automation(_Part):
 
 
 class DsaFields(_Part):
-    """The same in the attribute names of the DSA Transparency Database, where they exist."""
+    """The restriction in the attribute names of the DSA Transparency Database, if they exist."""
 
     decision_visibility: list[Literal["DECISION_VISIBILITY_CONTENT_DEMOTED"]]
     decision_monetary: Literal["DECISION_MONETARY_SUSPENSION", "DECISION_MONETARY_OTHER"] | None

@@ -201,7 +201,7 @@ def load(file: Path | None = None, kind: type[Settings] = Settings) -> Settings:
 def wanted_log_format(file: Path | None = None) -> str:
     """Returns the log format, `json` or `text`, without reading the other settings.
 
-    So that faults of the settings themselves can be logged in this format.
+    It lets a command log faults of the settings themselves in this format.
     """
     name = variable("log_format")
     in_file: Mapping[str, str | None] = {}

@@ -57,7 +57,7 @@ def secret_in(field: str, path: Path) -> str:
     """Returns the secret in a file: its only line, without the line end.
 
     Raises:
-        LoginFileError: the file cannot be read, or holds more than one line. It names `field`.
+        LoginFileError: the file is unreadable, empty, too large, or has more than one line.
     """
     try:
         if not stat.S_ISREG(path.stat().st_mode):

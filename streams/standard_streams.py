@@ -14,7 +14,7 @@ from typing import Any, TextIO
 
 EXIT_USAGE = 2
 EXIT_READER_GONE = 141
-"""128 and SIGPIPE's number."""
+"""The exit code of a program that SIGPIPE ends: 128 plus its number, 13."""
 
 
 class Output(io.TextIOWrapper):

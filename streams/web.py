@@ -23,7 +23,7 @@ JSON = "application/json; charset=utf-8"
 
 _log = logging.getLogger("streams.web")
 Page = tuple[HTTPStatus, str, bytes]
-"""Status, content type, body."""
+"""An HTTP response: status, content type, body."""
 
 
 class HealthSite:

@@ -75,7 +75,8 @@ class Partition:
 
     Raises:
         StopWorker: at opening, if a policy is older than the one in use, needs a rescan that the
-            operator has not allowed, or is missing for a platform with open cycles.
+            operator has not allowed, or is missing for a platform with open invitations or
+            consents.
     """
 
     def __init__(
@@ -167,7 +168,7 @@ class Partition:
         it, an offset of the new topic does not show that a record was applied before.
         """
         for name, offset in before.items():
-            # Switches change no account.
+            # No account keeps an offset of the topic `switches`, so it needs no entry.
             if name in TOPIC_NUMBERS:
                 self._store.made_anew[TOPIC_NUMBERS[name]] = offset
 

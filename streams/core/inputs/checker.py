@@ -1,8 +1,8 @@
 """Decides whether a record is accepted: runs the checks in the order of the contract.
 
 Cheaper checks (`good`, `good_labels`) serve the many records that have no fault. The *floor* of a
-platform is the lowest follower count of which anything is kept; a *tracked* account is one whose
-state is kept.
+platform is its lowest line times the exit ratio, below which no count is kept; a *tracked* account
+is one whose state is kept.
 """
 
 from bisect import bisect_left

@@ -107,9 +107,9 @@ def is_stale(account: Account, name: str, kind: tuple[str, ...], word: StatedWor
 
 
 def remember(account: Account, name: str, word: StatedWord, applied: bool, about: int = 0) -> None:
-    """Records a word as heard; the older of two words of the same name is dropped.
+    """Keeps the newest word of a name, and the time of the newest applied one.
 
-    `applied`: the word counts; False if it is stale.
+    `applied`: the word counts; False if it is stale. `about`: as in `repeated`.
     """
     words = heard_of(account).words
     said = words.setdefault(name, Said(word.at, word.stated, about))

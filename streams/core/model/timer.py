@@ -22,7 +22,7 @@ class Timer(StrEnum):
 
     @property
     def rank(self) -> int:
-        """The position in this list, from 0."""
+        """The position in this enum, from 0."""
         return _RANKS[self]
 
     @property

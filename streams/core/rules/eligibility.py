@@ -125,7 +125,7 @@ def _with_cycle(
 
 
 def _leaving_since(account: Account, context: DecisionContext, cycle: Cycle) -> int | None:
-    """Returns when a leaving began: at the reading, or when a new policy caused it, with that."""
+    """Returns when a leaving began: the time of the reading, or of a new policy that caused it."""
     if account.observed_at is None or account.followers is None:
         return account.observed_at
     by_the_terms = not cycle.terms.keep and account.followers < pinned_exit_line(cycle)

@@ -57,7 +57,7 @@ def play_demo(options: Options) -> int:
             return INTERRUPTED
         finally:
             if not keep:
-                signal.signal(signal.SIGINT, signal.SIG_IGN)  # tidying up is not interrupted
+                signal.signal(signal.SIGINT, signal.SIG_IGN)  # ignore Ctrl-C while stopping
                 stage.stop()
     return 0 if passed else 1
 

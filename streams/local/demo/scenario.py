@@ -81,7 +81,7 @@ def _crowd(policy: Compressed, chance: Chance) -> Iterator[Story]:
     first, last = CROWD_FROM.get(platform, (1.0, 9.0))
     for number, behaviour in enumerate(CROWD):
         if platform == "douyin" and behaviour in STAYS_RESTRICTED:
-            behaviour = "late"  # its cool-down is short: at the end they would be invited again
+            behaviour = "late"  # its cool-down is so short that they would be invited again
         at = chance.between(first, last, platform, "at", number)
         over = 1.0 + 4.0 * chance.draw(platform, "over", number) ** 2
         followers = int((0.7 if behaviour == "below" else over) * policy.line)
