@@ -7,7 +7,7 @@ Every list is closed, so that records cannot create series. A counter that an al
 from collections.abc import Collection, Iterator, Mapping
 from itertools import product
 
-from schemas.enums import ADVERSE_EVENTS, Deferral, Event, Ignored, Mode, Refused, Switch
+from schemas.enums import ADVERSE_EVENTS, Deferral, Event, Ground, Ignored, Mode, Refused, Switch
 from schemas.events import EVENT_REASONS
 from schemas.topics import INPUTS
 from streams.core.limits.guards import Guard
@@ -47,6 +47,8 @@ BOUNDED_BY: Mapping[str, str] = {
 """By label, what bounds its values if Byline does not fix the list."""
 
 _CHECKED = (Event.INVITATION_ISSUED, Event.INVITATION_DELIVERED, Event.INVITATION_UNDELIVERABLE)
+_ENDED = (Event.INVITATION_CANCELLED, Event.THROTTLE_LIFTED)
+_OVERTURNED = (Ground.APPEAL, Ground.OPERATOR)
 _ANSWERED = (Event.CONSENT_GRANTED, Event.CONSENT_DECLINED)
 
 
@@ -67,3 +69,5 @@ def first_series(platforms: Collection[str]) -> Iterator[tuple[str, tuple[str, .
         for event in (*_CHECKED, *_ANSWERED):
             for ground in EVENT_REASONS[event]:
                 yield "byline_events_total", (platform, str(event), str(ground), str(Mode.ENFORCE))
+        for event, ground in product(_ENDED, _OVERTURNED):
+            yield "byline_events_total", (platform, str(event), str(ground), str(Mode.ENFORCE))

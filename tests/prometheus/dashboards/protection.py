@@ -82,11 +82,10 @@ PROTECTION = Board(
                 "short",
                 {
                     "{{topic}} {{reason}}": "sum by (topic, reason)"
-                    " (increase(byline_ignored_inputs_total[1h])) > 0",
+                    " (increase(byline_ignored_inputs_total[1h]))",
                     "{{topic}} time replaced": "sum by (topic)"
-                    " (increase(byline_times_replaced_total[1h])) > 0",
-                    "{{topic}} stale": "sum by (topic)"
-                    " (increase(byline_stale_inputs_total[1h])) > 0",
+                    " (increase(byline_times_replaced_total[1h]))",
+                    "{{topic}} stale": "sum by (topic) (increase(byline_stale_inputs_total[1h]))",
                 },
                 "Repeats, stale words, times that no one can believe: of an hour.",
             ),

@@ -1,0 +1,103 @@
+"""The shipped rules in a real Prometheus beside a real worker: faults fire alerts, and they end.
+
+Durations are divided by one factor (`tests/prometheus/running.py`): a day takes a minute.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from streams.local.probe import free_port
+from tests.prometheus import faults
+from tests.prometheus.faults import Stage
+from tests.prometheus.running import Panels, Prometheus, Watch
+from tests.worker.conftest import make_estate
+from tests.worker.harness import Estate
+from tests.worker.policies import policy
+
+__all__ = ["make_estate"]
+pytestmark = [
+    pytest.mark.part("prometheus"),
+    pytest.mark.kafka,
+    pytest.mark.slow,
+    pytest.mark.timeout(600),
+]
+
+POLICIES = {
+    "weibo": policy("weibo", window="PT2S"),
+    "bilibili": policy("bilibili"),
+    "kuaishou": policy("kuaishou", invitations_per_day=1),
+    "douyin": policy("douyin", mode="shadow"),
+}
+FIRED = {
+    "BylineAuditBreach",
+    "BylineAuditorSilent",
+    "BylineCapReached",
+    "BylineDeadLetters",
+    "BylineIndexSilent",
+    "BylineNameField",
+    "BylineNoProgress",
+    "BylineReadingsSilent",
+    "BylineRefusalGuardTripped",
+    "BylineSwitchOn",
+    "BylineTopicBlocked",
+    "BylineUnclearWords",
+    "BylineWorkersMissing",
+}
+HURRIED = {"BylinePartitionsNotRunning", "BylineDeadlinesOverdue", "BylineTransactionsSlow"}
+"""They allow for minutes, of which milliseconds are left here: they may fire on a busy machine."""
+
+
+@pytest.fixture
+def stage(make_estate: Callable[..., Estate], tmp_path: Path) -> Iterator[Stage]:
+    """One worker with one partition, a Prometheus that looks at it, and lives that were led."""
+    roles = tmp_path / "roles"
+    roles.write_text(f"{'0' * 64} desk.1 accounts,numbers\n")
+    settings = {"BYLINE_ROLES_FILE": str(roles), "BYLINE_ACKNOWLEDGED_WITHIN": "PT1S"}
+    estate = make_estate(POLICIES, partitions=1, **settings).start(1)
+    faults.lead_lives(estate)
+    auditor, index = free_port(), free_port()
+    worker = estate.workers[0]
+    targets = {"byline-worker": worker.port, "byline-auditor": auditor, "byline-index": index}
+    folder = tmp_path / "prometheus"
+    folder.mkdir()
+    with Prometheus(folder, targets) as prometheus:
+        made = Stage(estate, Watch(prometheus), Panels(prometheus), auditor, index)
+        yield made
+    made.close()
+
+
+def test_each_fault_fires_its_alert_and_its_end_resolves_it(stage: Stage) -> None:
+    watch = stage.watch
+    watch.fires("BylineAuditorSilent", 30)
+    watch.fires("BylineIndexSilent", 30)
+    faults.invite(stage)
+    stage.switch("weibo", "adverse_off", True)
+    switched_at = time.monotonic()
+    faults.somebody_audits_and_indexes(stage)
+
+    # While the switch is on: every other fault, one after another.
+    for fault in (
+        faults.readings_end,
+        faults.a_name_comes_in,
+        faults.a_producer_sends_rubbish,
+        faults.a_cap_is_reached,
+        faults.a_withdrawal_is_garbled,
+        faults.a_transaction_is_left_open,
+        faults.the_log_is_written_to,
+    ):
+        fault(stage)
+
+    # It has been on for a day of this clock, not before.
+    watch.fires("BylineSwitchOn", 90)
+    assert time.monotonic() - switched_at > 60
+    stage.panels.look()
+    assert stage.panels.empty == {}, "panels of the dashboards without a series"
+    stage.switch("weibo", "adverse_off", False)
+    watch.ends("BylineSwitchOn", 20)
+
+    faults.a_worker_dies(stage)
+    print("\n".join(["", *watch.told]))
+    assert watch.ever - HURRIED == FIRED
