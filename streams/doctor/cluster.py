@@ -16,7 +16,13 @@ from schemas.topics import CHANGELOGS, INPUTS
 from streams import upkeep
 from streams.doctor.looks import Finding, Verdict, well, wrong
 from streams.kafka.login import knock
-from streams.kafka.requests.metadata import OPERATIONS, allowed, view_topics
+from streams.kafka.requests.metadata import (
+    OPERATIONS,
+    UNKNOWN_TOPIC,
+    View,
+    allowed,
+    view_topics,
+)
 from streams.kafka.requests.quorum import cluster_time
 from streams.kafka.rights import group_operations, in_words, missing_rights
 from streams.operate import topics
@@ -85,7 +91,9 @@ async def rights(settings: Settings, role: str) -> list[Finding]:
     }
     async with admin_client(settings) as client:
         view = await view_topics(client._client, list(asked), with_operations=True)
-        missing = missing_rights(view, asked)
+        # Of a topic that is not there nothing is known; another look says that it is missing.
+        there = {name: it for name, it in asked.items() if _is_there(view, name)}
+        missing = missing_rights(view, there)
         for it in mine:
             if it.kind != "topic" and (operation := await _refused(client, it)):
                 missing.setdefault(operation, []).append(f"the {it.kind} {it.name}")
@@ -94,6 +102,11 @@ async def rights(settings: Settings, role: str) -> list[Finding]:
         return [wrong(in_words({op: names}), cure) for op, names in missing.items()]
     who = settings.kafka_sasl_username or "this principal"
     return [well(f"{who} may do what the role {role} needs")]
+
+
+def _is_there(view: View, topic: str) -> bool:
+    found = view.topics.get(topic)
+    return found is not None and found.error != UNKNOWN_TOPIC
 
 
 async def _refused(client: AIOKafkaAdminClient, it: Permission) -> str | None:

@@ -8,7 +8,7 @@ import pytest
 from aiokafka.admin import NewTopic
 from confluent_kafka import Producer
 
-from schemas.topics import THROTTLE_ACKS
+from schemas.topics import THROTTLE_ACKS, TOPICS
 from streams.cli.policy_running import running_states
 from streams.doctor import Doctor, Seen
 from streams.index.database import FILE_NAME
@@ -75,6 +75,17 @@ def test_an_estate_that_is_as_it_has_to_be_is_well(
     assert (answer.code, answer.out.endswith("all is well\n")) == (0, True), answer.out
     assert "s from the cluster's clock" in answer.out
     assert "no worker has taken up any policy yet" in answer.out
+
+
+def test_where_no_topic_was_made_yet_each_is_named_and_no_right_is_missed(
+    estate: Settings,
+) -> None:
+    looks = examined(estate.model_copy(update={"topic_prefix": "none.", "application_id": "none"}))
+    found = not_well(looks)
+    assert len(found["topics"]) == len(TOPICS)
+    # What cannot be looked at without topics says so by itself.
+    assert set(found) == {"topics", "open transactions", "policies that run"}
+    assert all("`byline topics create` makes" in str(it) for it in found.values())
 
 
 async def _set(settings: Settings, topic: str, **config: str) -> None:

@@ -5,66 +5,43 @@ Packages are fetched as everywhere in this project, by the hashes of the lock.
 
 import json
 import os
-import shutil
 import subprocess
-import sys
 import tomllib
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.deploy.kinds import ROOT
+from tests.deploy.wheel import NOBODY, as_nobody, common_ground, image, interpreter, own_folder
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
-NOBODY = 65_534
 Byline = Callable[..., subprocess.CompletedProcess[str]]
 
 
-def image(*words: str | Path) -> None:
-    """A step of deploy/image.sh."""
-    done = subprocess.run(
-        ["sh", ROOT / "deploy" / "image.sh", *words],
-        env={**os.environ, "BYLINE_PYTHON": sys.executable},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-
-
 @pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+def installed() -> Iterator[tuple[Path, Path]]:
     """The wheel and the environment that it is installed in."""
-    folder = tmp_path_factory.mktemp("image")
-    for path in (folder, folder.parent):
-        path.chmod(0o755)
-    image("wheel", folder / "dist")
-    image("install", folder / "byline", folder / "dist")
-    (wheel,) = (folder / "dist").glob("byline-*.whl")
-    return wheel, folder / "byline"
+    try:
+        interpreter()
+    except LookupError as error:
+        pytest.skip(str(error))
+    with common_ground() as folder:
+        image("wheel", folder / "dist")
+        image("install", folder / "byline", folder / "dist")
+        (wheel,) = (folder / "dist").glob("byline-*.whl")
+        own_folder(folder / "data")
+        yield wheel, folder / "byline"
 
 
 @pytest.fixture
-def byline(installed: tuple[Path, Path], tmp_path: Path) -> Byline:
-    """`byline("--version")` of the wheel, as nobody, with the environment mounted read-only.
-
-    Who is not root, or may not mount, runs it as himself where nothing is writable by its mode.
-    """
+def byline(installed: tuple[Path, Path]) -> Byline:
+    """`byline("--version")` of the wheel, as nobody, with the environment mounted read-only."""
     _, environment = installed
-    data = tmp_path / "data"
-    data.mkdir(mode=0o700)
-    inside = [str(environment / "bin" / "byline")]
-    if os.geteuid() == 0:
-        os.chown(data, NOBODY, NOBODY)
-        for path in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
-            path.chmod(0o755)
-        inside = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", *inside]
-        if may_mount():
-            script = 'mount --bind "$0" "$0" && mount -o remount,ro,bind "$0" && exec "$@"'
-            inside = ["unshare", "--mount", "sh", "-euc", script, str(environment), *inside]
+    data = environment.parent / "data"
+    inside = [*as_nobody(environment), str(environment / "bin" / "byline")]
 
     def run(*words: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -85,13 +62,6 @@ def byline(installed: tuple[Path, Path], tmp_path: Path) -> Byline:
         )
 
     return run
-
-
-def may_mount() -> bool:
-    """Whether this machine lets us have mounts of our own."""
-    program = shutil.which("unshare")
-    words = [program or "false", "--mount", "sh", "-c", "mount --bind /tmp /tmp"]
-    return subprocess.run(words, capture_output=True, check=False).returncode == 0
 
 
 def test_the_wheel_holds_the_program_and_its_policies_and_no_test(
@@ -122,6 +92,22 @@ def test_it_runs_as_another_user_on_a_read_only_tree(byline: Byline) -> None:
     policies = json.loads(checked.stdout)["policies"]
     assert len(policies) == 7
     assert {it["mode"] for it in policies} == {"shadow"}
+
+
+def test_who_runs_it_can_write_nowhere_in_it(installed: tuple[Path, Path]) -> None:
+    """And starts itself anew, as the demo starts its workers."""
+    _, environment = installed
+    program = (
+        "import os, subprocess, sys, pathlib\n"
+        "print(os.getuid(), subprocess.run([sys.executable, '-c', '']).returncode)\n"
+        "for place in (sys.prefix, sys.prefix + '/bin', sys.path[-1]):\n"
+        "    try: pathlib.Path(place, 'new').touch()\n"
+        "    except OSError: print('refused')\n"
+    )
+    words = [*as_nobody(environment), str(environment / "bin" / "python"), "-c", program]
+    done = subprocess.run(words, cwd="/", capture_output=True, text=True, check=False)
+    user = NOBODY if os.geteuid() == 0 else os.geteuid()
+    assert done.stdout.split() == [str(user), "0", *["refused"] * 3], done.stderr
 
 
 def test_its_doctor_finds_only_that_there_is_no_kafka(byline: Byline) -> None:
