@@ -6,7 +6,7 @@
 #   sh deploy/parts.sh                all parts
 #   sh deploy/parts.sh prometheus     those named: prometheus (with promtool), kustomize,
 #                                     kubernetes-validate, docker-compose, hadolint, systemd-analyze,
-#                                     strimzi-crd, prometheus-operator-validate
+#                                     strimzi-crd, prometheus-operator-validate, moto-server
 #
 # Exit code 1: a part could not be had; each is named with the reason. Debian 12's packages and
 # versions; where another release is installed set PROMETHEUS_DEB, or put your own on the PATH.
@@ -21,6 +21,7 @@ DOCKER_COMPOSE=5.6.1.0
 KUBERNETES_VALIDATE=1.37.0
 STRIMZI=1.2.0
 PROMETHEUS_OPERATOR_MODELS=6.0.0
+MOTO=5.2.5
 
 bin=$VIRTUAL_ENV/bin
 work=$(mktemp -d)
@@ -132,6 +133,14 @@ NODE
   chmod 755 "$bin/prometheus-operator-validate"
 }
 
+# A server that stands for object storage. Its many packages are kept apart from those of the lock.
+part_moto_server() {
+  "$bin/python" -m venv "$VIRTUAL_ENV/moto"
+  "$VIRTUAL_ENV/moto/bin/python" -m pip install --quiet --disable-pip-version-check \
+    --only-binary :all: "moto[s3]==$MOTO" flask flask-cors || return 1
+  ln -sf ../moto/bin/moto_server "$bin/moto_server"
+}
+
 # Part of systemd itself: a machine with another init has none.
 part_systemd_analyze() {
   command -v systemd-analyze >/dev/null || {
@@ -141,7 +150,7 @@ part_systemd_analyze() {
 }
 
 all='prometheus kustomize kubernetes-validate docker-compose hadolint systemd-analyze strimzi-crd
-prometheus-operator-validate'
+prometheus-operator-validate moto-server'
 # shellcheck disable=SC2086
 [ $# -gt 0 ] || set -- $all
 for part; do

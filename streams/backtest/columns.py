@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from schemas.enums import EARLIEST_TIME_MS
+from streams.backtest.objects import fetched, in_storage
 from streams.extras import to_install
 from streams.operate.errors import UsageError
 
@@ -94,7 +95,11 @@ class Columns:
         """
         import duckdb
 
-        form, files = files_of(option, path)
+        if in_storage(path):
+            named = [*wanted, "entered_at"]
+            form, files = "parquet", fetched(option, path, named, self._folder / f"{name}-fetched")
+        else:
+            form, files = files_of(option, path)
         try:
             if form == "parquet":
                 relation, columns = self._parquet(files)

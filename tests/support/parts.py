@@ -20,6 +20,7 @@ PARTS: Mapping[str, str] = {
     "hadolint": "hadolint",
     "kubernetes-validate": "kubernetes-validate",
     "kustomize": "kustomize",
+    "moto-server": "moto_server",
     "prometheus": "prometheus",
     "prometheus-operator-validate": "prometheus-operator-validate",
     "promtool": "promtool",
