@@ -12,11 +12,11 @@ from schemas.inputs import InputName
 from streams.core.limits.cluster import CLUSTER
 from streams.core.model.account import AccountRef
 from streams.core.model.instants import DAY
-from streams.core.model.memory import StateInMemory
 from streams.core.model.policy import Policy
-from streams.core.model.ports import ACCOUNTS, Headers
+from streams.core.model.ports import ACCOUNTS
 from streams.core.partition import Partition, PartitionEnvironment
 from streams.explain.material import Material
+from streams.lives.partition import SimulatedRecord, SimulatedState
 from streams.operate.audit.records import millis
 from streams.stop_worker import ExitCode, StopWorker
 
@@ -53,23 +53,13 @@ class SandboxOutcome(NamedTuple):
         return self.events == other.events
 
 
-class _Record(NamedTuple):
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
-    timestamp_type: int = 1
+class _Events:
+    """A sink that keeps the events, decoded."""
 
-
-class _Tables(StateInMemory):
-    """The core's stores in memory. Events that it sends are collected in `sent`."""
-
-    def __init__(self, state: Mapping[bytes, bytes]) -> None:
-        super().__init__()
-        self.state[ACCOUNTS] = dict(state)
+    def __init__(self) -> None:
         self.sent: list[Mapping[str, Any]] = []
 
-    def send(self, topic: str, key: bytes | None, value: bytes | None, headers: Headers) -> None:
+    def __call__(self, topic: str, key: bytes | None, value: bytes | None) -> None:
         if topic not in _NOT_EVENTS and value is not None:
             self.sent.append(json.loads(value))
 
@@ -96,7 +86,9 @@ class Sandbox:
         self.policy = policies[platform]
         self.now = now
         self._offset = 1 << 60
-        self._tables = _Tables(state)
+        self._events = _Events()
+        self._tables = SimulatedState(self._events)
+        self._tables.state[ACCOUNTS] = dict(state)
         world = PartitionEnvironment(
             policies=policies,
             partition_count=material.states.partition_count,
@@ -116,7 +108,7 @@ class Sandbox:
         self.now = max(self.now, at)
         self._offset += 1
         filled = {"platform": self.ref.platform, "account_id": self.ref.account_id, **value}
-        record = _Record(self._offset, at, self.ref.key, json.dumps(filled).encode())
+        record = SimulatedRecord(self._offset, at, self.ref.key, json.dumps(filled).encode())
         self._partition.step(self._tables, at, [(topic, [record])])
         return self
 
@@ -131,14 +123,14 @@ class Sandbox:
                 return
             self.now = max(self.now, due)
             self._partition.run_timers(self._tables, self.now, self.now, 100)
-            if decisive and any(it["event"] in DECISIVE for it in self._tables.sent):
+            if decisive and any(it["event"] in DECISIVE for it in self._events.sent):
                 return
 
     def outcome(self) -> SandboxOutcome:
         """Runs timers until the first decisive event, and returns the outcome."""
-        if not any(it["event"] in DECISIVE for it in self._tables.sent):
+        if not any(it["event"] in DECISIVE for it in self._events.sent):
             self._run(self.now + HORIZON, decisive=True)
-        decisive = [it for it in self._tables.sent if it["event"] in DECISIVE]
+        decisive = [it for it in self._events.sent if it["event"] in DECISIVE]
         if not decisive:
             return SandboxOutcome(None, ())
         first = decisive[0]["decided_at"]
