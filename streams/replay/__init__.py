@@ -1,6 +1,9 @@
-"""Replay: recorded inputs and the decision log through the core, and what comes out compared.
+"""Replay: runs the core on recorded inputs as the decision log says, and compares its output.
 
-`following.py` leads the core along the steps of one partition's log. `written.py` holds what it
-sends to what stands in the topics. `elsewhere.py` does the same on another number of partitions.
-`partition.py` puts them together for one partition, `recorded.py` and `whole.py` for Kafka.
+`following.py` runs the core along the steps of one partition's log. `written.py` compares what the
+core sends with the topics. `elsewhere.py` runs the same inputs on another number of partitions.
+`partition.py` puts these together for one partition, `recorded.py` reads a partition from Kafka,
+`whole.py` replays all partitions. `records.py` has errors, sources and differences.
+
+A step is a batch of inputs, or a round of timers, inside a transaction of the log.
 """

@@ -1,10 +1,10 @@
-"""The same history on another number of partitions: what an account is told does not depend on it.
+"""Replays the same history on another number of partitions: the events must be the same.
 
-The accounts of a recorded partition are dealt out anew, each group to a core of its own that knows
-itself as one of so many partitions. It is led along the recorded steps: the same inputs at the same
-instants, and in a round of timers its share of the accounts that were looked at. What each account
-is sent must be the same, byte for byte. Caps are shared out by the number of partitions, and guards
-count per partition: from where one of them holds something back nothing is compared any more.
+The accounts of a recorded partition are split into groups, one for each partition of the other
+number. Each group has a core of its own, which is run along the recorded steps: the same inputs at
+the same instants, and in a round of timers its share of the accounts that were looked at. The
+events of each account must be equal, byte for byte. Caps are shared out by the number of
+partitions, and guards count per partition: once one of them defers something, comparing stops.
 """
 
 import math
@@ -25,13 +25,13 @@ from streams.replay.written import EVENTS
 
 _BINDING = {Deferral.CAP.value, Deferral.GUARD.value}
 _MARKS = (b'"cap"', b'"guard"', b'"refusal_guard"')
-"""One of these stands in every decision that tells of a cap or guard; they may stand in others."""
+"""Each decision that a cap or guard defers contains one of these; other records may, too."""
 
 _Said = Mapping[bytes | None, Sequence[tuple[str, bytes | None]]]
 
 
 class _Group:
-    """The accounts of a recorded partition that one of the other partitions would have."""
+    """The accounts of a recorded partition that are in partition `number` of the other count."""
 
     def __init__(self, number: int) -> None:
         self.number = number
@@ -39,7 +39,7 @@ class _Group:
         self.core: Partition | None = None
 
     def do(self, act: Callable[[Partition, Tables], object]) -> list[Sent]:
-        """Let the core act; what it sent."""
+        """Calls `act` on the core and its stores; returns the records that it sent."""
         assert self.core is not None
         act(self.core, self.tables)
         sent, self.tables.sent = self.tables.sent, []
@@ -48,9 +48,10 @@ class _Group:
 
 
 class Elsewhere:
-    """Is led beside the replay of one partition. `count`: the other number of partitions.
+    """Runs the other number of partitions beside the replay of one partition.
 
-    `events` were compared; `binds` says where a cap or guard ended that; `difference` is the first.
+    `count`: the other number. `events`: how many were compared. `binds`: where a cap or guard ended
+    the comparison, in words, or None. `difference`: the first one, or None.
     """
 
     def __init__(
@@ -71,13 +72,13 @@ class Elsewhere:
 
     @property
     def over(self) -> bool:
-        """Whether nothing is compared any more."""
+        """Whether the comparison has ended."""
         return self.binds is not None or self.difference is not None
 
     def opened(
         self, policies: Mapping[str, Policy], at: int, reads: Mapping[InputName, int]
     ) -> None:
-        """The partition was opened anew, on the state that it had."""
+        """Opens the core of each group, on the state that it had."""
         environment = self._environment._replace(
             policies=policies,
             rescan=frozenset(policies),
@@ -94,7 +95,7 @@ class Elsewhere:
             group.do(take_up)
 
     def stepped(self, at: int, batches: Batches, order: Order, sent: Sequence[Sent]) -> None:
-        """Inputs were applied."""
+        """Applies the inputs to the groups and compares what they send."""
         if self.over:
             return
         dealt = self._dealt(batches)
@@ -109,7 +110,7 @@ class Elsewhere:
     def timers_ran(
         self, at: int, as_of: int, looked: Sequence[bytes], favourable: bool, sent: Sequence[Sent]
     ) -> None:
-        """A round of timers looked at these accounts, in this order."""
+        """Runs each group's share of a round of timers and compares what they send."""
         if self.over:
             return
         shares = Counter(self._partition_of(key) for key in looked)
@@ -124,20 +125,20 @@ class Elsewhere:
         self._compare(sent, made)
 
     def cluster_changed(self, at: int) -> None:
-        """The cluster was seen to have changed."""
+        """Tells the core of each group that the cluster has changed."""
         for group in self._groups.values():
             group.do(lambda core, _: core.cluster_changed(at))
 
     def closed(self, at: int) -> None:
-        """A transaction ended."""
+        """Closes the transaction of each group."""
         if not self.over:
             for group in self._groups.values():
                 group.do(lambda core, tables: core.before_commit(tables, at, {}))
 
     def _dealt(self, batches: Batches) -> dict[int, Batches]:
-        """Each record to the group of its account; switches to all.
+        """Returns the inputs of each group: the records of its accounts, and all switches.
 
-        One whose key is not of this partition is refused wherever it lies, and told to nobody.
+        A record whose key does not belong to this partition is left out: it is refused anyway.
         """
         dealt: dict[int, Batches] = defaultdict(list)
         home = self._environment.partition_of
@@ -197,7 +198,7 @@ def _by_account(sent: Sequence[Sent]) -> _Said:
 
 
 def _binding(sent: Sequence[Sent]) -> str | None:
-    """Where a cap or guard has held something back, in words."""
+    """Returns in words where a cap or guard has deferred something; None: nowhere."""
     for it in sent:
         if it.topic != DECISIONS.name or not any(mark in (it.value or b"") for mark in _MARKS):
             continue

@@ -1,9 +1,8 @@
-"""The core along the recorded steps of one partition: its decision log and its inputs.
+"""Runs the core along the recorded steps of one partition: its decision log and its inputs.
 
 The log says in which steps the inputs were applied, at which instants, and under which policies.
-What the core writes into the log this time must be what stands there, record by record with the
-chain's hashes: then the state that it comes to is the one that was, and what it sends is what was
-sent. Whatever no step names must be without effect.
+What the core writes into the log now must equal the recorded log byte for byte, hashes included;
+then its state is the one that the worker had. Inputs that no step names must have no effect.
 """
 
 from collections.abc import Mapping, Sequence
@@ -37,46 +36,53 @@ Order = Sequence[InputName]
 
 
 class Beside(Protocol):
-    """Is led along the same steps. `sent`: what the partition sent in the step before."""
+    """Something that is run along the same steps. `sent`: what the partition sent in the step."""
 
     def opened(
         self, policies: Mapping[str, Policy], at: int, reads: Mapping[InputName, int]
     ) -> None:
-        """The partition was opened anew, on the state that it had."""
+        """Called when a worker opened the partition, on the state that it had.
+
+        `at`: ms. `reads`: the next offset of each input.
+        """
         ...
 
     def stepped(self, at: int, batches: Batches, order: Order, sent: Sequence[Sent]) -> None:
-        """Inputs were applied."""
+        """Called after inputs were applied at `at` (ms), in this order of topics."""
         ...
 
     def timers_ran(
         self, at: int, as_of: int, looked: Sequence[bytes], favourable: bool, sent: Sequence[Sent]
     ) -> None:
-        """A round of timers looked at these accounts, in this order."""
+        """Called after a round of timers, which looked at the accounts `looked`, in this order.
+
+        `at`: its time (ms). `as_of`: up to which due time (ms) timers could act. `favourable`: only
+        favourable timers could act.
+        """
         ...
 
     def cluster_changed(self, at: int) -> None:
-        """The cluster was seen to have changed."""
+        """Called when the worker saw at `at` (ms) that the cluster had changed."""
         ...
 
     def closed(self, at: int) -> None:
-        """A transaction ended."""
+        """Called when a transaction ended at `at` (ms)."""
         ...
 
 
 class Tables(StateInMemory):
-    """State in dictionaries; what is sent is kept until it is taken."""
+    """The core's stores in memory; records that it sends are collected in `sent`."""
 
     def __init__(self) -> None:
         super().__init__()
         self.sent: list[Sent] = []
         self.touched = False
-        """Whether anything was written or sent since somebody set this back."""
+        """Whether anything was written or sent since it was last set to False."""
         self.asked: list[bytes] = []
-        """The accounts that were read, in order, since somebody cleared this."""
+        """The keys of the accounts that were read, in order, since it was last cleared."""
 
     def get(self, store: str, key: bytes) -> bytes | None:
-        """The value under `key`, or None."""
+        """Returns the value of a key, or None; notes it in `asked` if it is an account's."""
         if store == ACCOUNTS:
             self.asked.append(key)
         return self.state[store].get(key)
@@ -87,7 +93,7 @@ class Tables(StateInMemory):
         super().put(store, key, value)
 
     def send(self, topic: str, key: bytes | None, value: bytes | None, headers: Headers) -> None:
-        """Sends nothing; keeps it."""
+        """Adds a record to `sent`."""
         self.touched = True
         self.sent.append(Sent(topic, key, value, headers))
 
@@ -95,9 +101,10 @@ class Tables(StateInMemory):
 class Replay:
     """Replays one partition, transaction by transaction; then `state`, `reads` and `now` are set.
 
-    `sources`: one for each input. `texts`: the canonical policies by digest. `beside` is led along
+    `sources`: one for each input. `texts`: the canonical policies by digest. `beside`: is run along
     the same steps. `reads`: the next offset of each input, by full topic name. `now`: ms, of the
-    last transaction.
+    last transaction. `openings`: how often a worker opened the partition. `inputs`: records
+    applied.
     """
 
     def __init__(
@@ -124,12 +131,12 @@ class Replay:
 
     @property
     def state(self) -> dict[str, dict[bytes, bytes]]:
-        """Every key and value, by store."""
+        """Every key and value, by name of the store."""
         return self._tables.state
 
     @property
     def lost(self) -> str | None:
-        """What compaction may have taken away of what was read; None: nothing."""
+        """The first offsets that compaction may have removed, in words; None: there are none."""
         return next((it.lost for it in self._sources.values() if it.lost is not None), None)
 
     async def transaction(self, log: Sequence[InputRecord]) -> list[Sent]:
@@ -166,7 +173,10 @@ class Replay:
         return self._tables.sent
 
     async def rest(self, now: int) -> None:
-        """Reads what is left of the inputs: it must have no effect. Raises DifferentError."""
+        """Applies the inputs after the log's end, at `now` (ms).
+
+        Raises DifferentError if they have an effect.
+        """
         if self._core is not None:
             batches = [(name, await source.upto(1 << 62)) for name, source in self._sources.items()]
             self._idle(batches, now, "the inputs behind the log's end have an effect")
@@ -234,7 +244,7 @@ class Replay:
         self._rewind(self._core, at)
 
     def _rewind(self, core: Partition, at: int) -> None:
-        """Begin again with the topics of which a new policy needs what was never kept."""
+        """Moves back the inputs that a new policy needs from their beginning."""
         names = {self._environment.full_name(name): name for name in self._sources}
         reads = {names[topic]: after for topic, after in self.reads.items() if topic in names}
         if self._beside is not None:
@@ -262,7 +272,10 @@ class Replay:
             self._hold_back(since)
 
     def _run_timers(self, log: Sequence[InputRecord], at: int, step: Mapping[str, Any]) -> None:
-        """A round as long as the log says; whether more were due is for the core to find again."""
+        """Runs a round of timers over as many accounts as the log says.
+
+        The core must find again whether more timers were due.
+        """
         favourable = step.get("favourable_only", False)
         as_of = _instant(step["as_of"])
         self._tables.asked.clear()
@@ -280,7 +293,7 @@ class Replay:
                 self._beside.cluster_changed(since)
 
     def _news(self) -> list[Sent]:
-        """What was sent since it was asked last."""
+        """Returns the records sent since the last call."""
         begin, self._told = self._told, len(self._tables.sent)
         return self._tables.sent[begin:]
 
@@ -303,9 +316,10 @@ class Replay:
         return batches
 
     async def _pass_over(self, log: Sequence[InputRecord], closing: Mapping[str, Any]) -> None:
-        """Take what no step names: a worker that is gone read it, and it had no effect.
+        """Applies inputs that no step names; they must have no effect.
 
-        A worker that goes on names all that it reads: in its hands nothing may be passed over.
+        Such inputs were read by a worker that then ended. A worker that goes on names all inputs
+        that it reads, so they may only lie before a partition is opened. Raises DifferentError.
         """
         goals = dict(closing["reads"])
         for step in reversed(closing["steps"]):

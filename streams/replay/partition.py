@@ -1,4 +1,4 @@
-"""One partition replayed and compared: what came of it."""
+"""Replays one partition, compares its output with the topics, and returns the result."""
 
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
@@ -13,15 +13,18 @@ from streams.replay.records import Difference, DifferentError, RecordsGoneError
 from streams.replay.written import Written
 
 Tell = Callable[[int], None]
-"""Told how many records of the log were replayed."""
+"""Called with the number of the log's records that were replayed since the last call."""
 
 
 @dataclass(slots=True)
 class PartitionReplay:
-    """What came of one partition. `missing`: what Kafka no longer holds of what is needed.
+    """The result of replaying one partition.
 
-    `sha256` is over its events, `head` the hash of the last decision. `trips`: what the refusal
-    guard sends to the topic of switches.
+    `openings`: how often a worker opened the partition. `sha256`: of all its events. `head`: the
+    hash of the last record of the log that was replayed. `difference`: the first one; None: there
+    is none. `missing`: what Kafka no longer has, in words; None: nothing. `of_account`: number and
+    SHA-256 of the events of one account. `trips`: records that the refusal guard sends to the topic
+    of switches.
     """
 
     partition: int
@@ -40,11 +43,11 @@ class PartitionReplay:
 
     @property
     def identical(self) -> bool:
-        """Whether all of it came out as it stands in Kafka."""
+        """Whether the whole log was replayed and everything equals what is in Kafka."""
         return self.difference is None and self.missing is None
 
     def as_dict(self) -> dict[str, Any]:
-        """For a program."""
+        """Returns the result as JSON of `byline replay --json`."""
         plain: dict[str, Any] = {
             name: getattr(self, name)
             for name in (
@@ -67,9 +70,11 @@ async def replayed(
     *,
     drained_at: int | None = None,
 ) -> PartitionReplay:
-    """Replay a partition up to the end of its log, or to the first difference.
+    """Replays a partition up to the end of its log, or to the first difference.
 
-    `drained_at` (ms): workers have read all inputs, so what the log leaves out has no effect.
+    `log`: the log's records by transaction. `written`: the topics to compare with. `drained_at`
+    (ms): the workers had read all inputs by then, so inputs after the log's end must have no
+    effect; None: these are not checked.
     """
     found = PartitionReplay(number)
     try:
@@ -87,7 +92,7 @@ async def replayed(
         found.difference = error.difference
         lost = replay.lost
         if lost is not None:
-            # What differs may come from what is not there any more: nothing is said against it.
+            # The difference may come from inputs that compaction removed, so it is no difference.
             found.missing = f"{lost} are not there any more (compaction?); then {error}"
             found.difference = None
     found.inputs, found.openings = replay.inputs, replay.openings

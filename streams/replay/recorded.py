@@ -1,4 +1,4 @@
-"""One partition as Kafka holds it: its log, its inputs and its outputs, each read in order."""
+"""Reads one partition from Kafka: its decision log, inputs and outputs, each in order."""
 
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
@@ -23,19 +23,20 @@ from streams.settings import Settings
 
 TAKE_SECONDS = 0.5
 LAST_STRETCH = 2_000
-"""Offsets before its end in which the last record of a log is looked for at first."""
+"""How many offsets before the log's end its last record is looked for at first."""
 _COMPACTED: frozenset[str] = frozenset(it.name for it in INPUTS if it.cleanup == "compact")
 
 Transaction = list[InputRecord]
-"""The log's records of one transaction, up to its closing one."""
+"""The log's records of one transaction; the last one closes it."""
 Done = Callable[[Transaction], None]
 
 
 class Cursor:
-    """One topic partition read in order; what replay reads from.
+    """Reads one topic partition in order, for replay.
 
-    `end`: where it ended when reading began. `compacts_before` (ms): holes before a record of that
-    time may be compaction's; None: the topic is not compacted.
+    `end`: its end offset when reading began. `compacts_before` (ms): compaction may have removed
+    records that are older; None: the topic is not compacted. `lost`: the first offsets that it may
+    have removed, in words.
     """
 
     def __init__(
@@ -66,7 +67,10 @@ class Cursor:
         return taken
 
     async def following(self) -> Any | None:
-        """The next record before `end`; None: there is none. Raises KafkaAbsentError."""
+        """Returns the next record before the known end; None: there is none.
+
+        Raises KafkaAbsentError.
+        """
         while not self._held and self._position < self._last_end:
             await self._read(self._position + 1)
         if not self._held or self._held[0].offset >= self._last_end:
@@ -74,7 +78,7 @@ class Cursor:
         return self._held.popleft()
 
     async def later(self) -> Any | None:
-        """The next record, also one that was written since reading began; None: there is none."""
+        """Returns the next record, even one written after reading began; None: there is none."""
         found = await self.following()
         if found is None:
             now = (await self._client.end_offsets([self.place]))[self.place]
@@ -84,7 +88,7 @@ class Cursor:
         return found
 
     async def left(self) -> Any | None:
-        """The next record that was there when reading began; None: all were taken."""
+        """Returns the next record that existed when reading began; None: there is none."""
         self._last_end = self.end
         return await self.following()
 
@@ -93,7 +97,7 @@ class Cursor:
         self.seek(self.begin)
 
     def seek(self, offset: int) -> None:
-        """Go on at an offset."""
+        """Moves to an offset."""
         self._client.seek(self.place, offset)
         self._position = offset
         self._held.clear()
@@ -120,16 +124,16 @@ class Cursor:
 
 
 class Clients:
-    """A client for each topic, so that replay reads each at its own pace; closed with `stack`."""
+    """One client for each topic, so that each is read at its own pace; `stack` closes them."""
 
     def __init__(self, settings: Settings, stack: AsyncExitStack) -> None:
         self._settings, self._stack = settings, stack
         self._clients: dict[str, TolerantConsumer] = {}
 
     async def at(self, topic: str, partition: int, compacts_before: int | None = None) -> Cursor:
-        """A partition from its beginning to its present end; the topic's cursor before it is over.
+        """Returns a cursor over a partition from its beginning to its present end.
 
-        Raises KafkaAbsentError.
+        It ends the topic's previous cursor: they share a client. Raises KafkaAbsentError.
         """
         client = self._clients.get(topic)
         if client is None:
@@ -144,9 +148,11 @@ class Clients:
 
 
 class RecordedPartition:
-    """The log, inputs and outputs of one partition.
+    """The log, inputs and outputs of one partition in Kafka.
 
-    `now` (ms) says how far back compaction reaches; None: nobody asks.
+    `number`: of the partition, `count`: of all partitions. `texts`: the canonical policies by
+    digest. `now` (ms): compaction may have removed inputs older than its lag before it; None: that
+    is not checked. `replay`: set by `open`.
     """
 
     replay: Replay
@@ -172,7 +178,7 @@ class RecordedPartition:
         )
 
     async def last_of_log(self) -> tuple[int, str] | None:
-        """Number and hash of the log's last record; None where there is none."""
+        """Returns number and hash of the log's last record; None if the log is empty."""
         log = await self.log()
         length = LAST_STRETCH
         while log.end > log.begin:
@@ -198,11 +204,14 @@ class RecordedPartition:
             done(transaction)
 
     async def log(self) -> Cursor:
-        """The decision log, up to the end that it has now. The inputs are opened after it."""
+        """Opens the decision log up to its present end.
+
+        Call it before `open`, so that the inputs that it names lie before their ends.
+        """
         return await self._clients.at(self._names.of(DECISIONS), self._number)
 
     async def open(self, beside: Beside | None = None) -> None:
-        """Open the inputs; `replay` is there afterwards."""
+        """Opens the inputs and sets `replay`. `beside`: is run along the same steps."""
         compacts = None if self._now is None else self._now - COMPACTION_LAG_MS
         sources: dict[InputName, Cursor] = {}
         for name in INPUT_MODELS:
@@ -212,7 +221,7 @@ class RecordedPartition:
         self.replay = Replay(self.environment, self._number, sources, self._texts, beside)
 
     async def outputs(self) -> dict[str, Cursor]:
-        """What workers write beside the log, by bare topic name."""
+        """Opens the outputs and dead letters; returns them by topic name without prefix."""
         return {
             topic.name: await self._clients.at(self._names.of(topic), self._number)
             for topic in COMPARED
@@ -220,7 +229,7 @@ class RecordedPartition:
 
 
 async def transactions(log: Any) -> AsyncIterator[Transaction]:
-    """The log's records by transaction. The last one lacks its closing record if the log does."""
+    """Yields the log's records by transaction. The last one may lack its closing record."""
     found: Transaction = []
     while (record := await log.following()) is not None:
         found.append(record)

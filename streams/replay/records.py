@@ -1,4 +1,9 @@
-"""Where a replay's records come from, and how it says that something is not as it was."""
+"""Sources of records for replay, and its errors and differences.
+
+ReplayError              the log and the inputs do not lead to the recorded output
+├── RecordsGoneError     records that are needed are gone from Kafka
+└── DifferentError       the core's output differs from what is recorded
+"""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -17,9 +22,10 @@ class RecordsGoneError(ReplayError):
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """The first thing that replay has otherwise. `offset` None: behind the last record.
+    """The first difference between a topic and the replay.
 
-    `written`: what stands in the topic; `replayed`: what the core gives now. None: nothing.
+    `offset`: of the record in the topic; None: after the last one. `written`: the value in the
+    topic, `replayed`: the core's; None: there is no such record.
     """
 
     topic: str
@@ -31,18 +37,18 @@ class Difference:
 
     @property
     def place(self) -> str:
-        """Where it is."""
+        """The place of the difference, as `throttles[3]@17`."""
         return f"{self.topic}[{self.partition}]" + (
             "" if self.offset is None else f"@{self.offset}"
         )
 
     def as_dict(self) -> dict[str, Any]:
-        """For a program."""
+        """Returns the difference as JSON of `byline replay --json`."""
         return asdict(self)
 
 
 class DifferentError(ReplayError):
-    """Replay and record differ: `difference` says where, and both values."""
+    """The core's output differs from what is recorded; `difference` has the place and values."""
 
     def __init__(self, difference: Difference) -> None:
         super().__init__(f"{difference.place}: {difference.why}")
@@ -50,7 +56,7 @@ class DifferentError(ReplayError):
 
 
 class Sent(NamedTuple):
-    """What the core sends. `topic` is its name without prefix."""
+    """A record that the core sends. `topic`: without prefix."""
 
     topic: str
     key: bytes | None
@@ -79,12 +85,12 @@ class RecordSource(Protocol):
 
     @property
     def lost(self) -> str | None:
-        """What compaction may have removed of what was read, in words; None: nothing."""
+        """The first offsets that compaction may have removed, in words; None: there are none."""
         ...
 
 
 class RecordsInMemory:
-    """A source of records that are there already."""
+    """A source of records in memory."""
 
     lost: str | None = None
 
@@ -114,5 +120,5 @@ class RecordsInMemory:
 
 
 def in_words(value: bytes | None) -> str | None:
-    """A value as it can be shown."""
+    """Returns a value as text for messages; bytes that are not UTF-8 are escaped."""
     return None if value is None else value.decode(errors="backslashreplace")

@@ -1,4 +1,4 @@
-"""Replay of what a Kafka holds, partition by partition, in the memory of one."""
+"""Replays all partitions that Kafka has, one after the other; memory holds one at a time."""
 
 import asyncio
 from collections import Counter
@@ -23,15 +23,21 @@ from streams.settings import Settings
 
 _BY_BYLINE = b'"actor":"byline"'
 SETTLE_SECONDS = 0.5
-"""Between the end of outputs and that of the log: markers of one transaction are written apart."""
+"""How long to wait between asking for the ends of the outputs and of the log.
+
+The markers of one transaction are not written at the same instant in all topics.
+"""
 
 Progress = Callable[[str, int, int], None]
-"""Told what is done, and how many offsets of the log of how many were replayed."""
+"""Called with what is being done, how many offsets of the log are replayed, and of how many."""
 
 
 @dataclass(frozen=True, slots=True)
 class OtherCount:
-    """A recorded partition on another number of partitions."""
+    """The result for a recorded partition on another number of partitions.
+
+    `events`: how many were compared. `binds`: where a cap or guard ended the comparison.
+    """
 
     partition: int
     events: int
@@ -39,7 +45,7 @@ class OtherCount:
     difference: Difference | None
 
     def as_dict(self) -> dict[str, Any]:
-        """For a program."""
+        """Returns the result as JSON of `byline replay --partitions … --json`."""
         plain = None if self.difference is None else self.difference.as_dict()
         names = {"partition": self.partition, "events": self.events, "binds": self.binds}
         return names | {"difference": plain}
@@ -47,7 +53,12 @@ class OtherCount:
 
 @dataclass(slots=True)
 class Replayed:
-    """What came of all partitions. `hidden`: an open transaction hides the end of the log."""
+    """The result for all partitions.
+
+    `elsewhere`: on the other number of partitions. `switches`: a difference in what the refusal
+    guards sent to the topic of switches. `hidden`: the message on an open transaction that hides
+    the end of the log. Both are None if there is none.
+    """
 
     partition_count: int
     partitions: list[PartitionReplay] = field(default_factory=list)
@@ -57,7 +68,7 @@ class Replayed:
 
     @property
     def different(self) -> bool:
-        """Whether anything came out otherwise."""
+        """Whether anything differs from what is recorded."""
         parts = any(it.difference is not None for it in self.partitions)
         return parts or any(it.difference for it in self.elsewhere) or self.switches is not None
 
@@ -77,10 +88,10 @@ async def replay_all(
     numbers: Sequence[int] = (),
     other_count: int | None = None,
 ) -> Replayed:
-    """Replay these partitions (none named: all), or that of an account.
+    """Replays the partitions `numbers` and that of an account; if neither is named, all.
 
-    `now`: ms. `other_count`: also on so many partitions. Raises MissingTopicsError, NoRightError,
-    KafkaAbsentError, UsageError.
+    `now`: ms. `other_count`: replay also on this number of partitions. Raises MissingTopicsError,
+    NoRightError, KafkaAbsentError, UsageError.
     """
     names = TopicNames(settings.topic_prefix, settings.application_id)
     async with AsyncExitStack() as stack:
@@ -164,7 +175,7 @@ async def _one(
 
 
 async def _trips(client: TolerantConsumer, settings: Settings) -> Counter[bytes]:
-    """What the workers' refusal guards have written to the topic of switches."""
+    """Returns the records that the workers' refusal guards wrote to the topic of switches."""
     read = read_to_end(client, settings.topic_prefix, ["switches"])
     return Counter([it.value async for it in read if it.value and _BY_BYLINE in it.value])
 

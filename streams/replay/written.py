@@ -1,4 +1,4 @@
-"""What stands in the topics of one partition, held to what replay sends, record by record."""
+"""Compares the output topics of one partition with what replay sends, record by record."""
 
 import hashlib
 from collections import Counter
@@ -12,29 +12,33 @@ from streams.replay.records import Difference, DifferentError, RecordSource, Sen
 
 EVENTS = frozenset(topic.name for topic in OUTPUTS)
 COMPARED = (*OUTPUTS, DEAD_LETTERS)
-"""What workers write beside the log, each to the partition's own number."""
+"""The topics that workers write beside the log, each under the partition's own number."""
 
 
 class Digest:
-    """SHA-256 over events, in the order in which the core sends them."""
+    """The SHA-256 of events, in the order in which the core sends them."""
 
     def __init__(self) -> None:
         self._sha = hashlib.sha256()
         self.count = 0
 
     def take(self, it: Sent) -> None:
-        """An event: topic, key and value, each with its length before it."""
+        """Adds an event: topic, key and value, each after its length in four bytes."""
         self.count += 1
         for part in (it.topic.encode(), it.key or b"", it.value or b""):
             self._sha.update(len(part).to_bytes(4, "big") + part)
 
     def text(self) -> str:
-        """In hex."""
+        """Returns the digest in hex."""
         return self._sha.hexdigest()
 
 
 class Written:
-    """The outputs of one partition, by bare topic name, each in order of its offsets."""
+    """The outputs of one partition, read in order and compared.
+
+    `sources`: by topic name without prefix. `account`: the key of an account whose events have a
+    digest of their own, `of_account`.
+    """
 
     def __init__(
         self,
@@ -46,14 +50,17 @@ class Written:
         self.events, self.of_account = Digest(), Digest()
         self.dead_letters = 0
         self.trips: Counter[bytes] = Counter()
-        """What the refusal guard sends to the topic of switches, where all partitions write."""
+        """What the refusal guard sends to the topic of switches, to which all partitions write."""
         self._partition = partition
         self._sources = sources
         self._full_name = full_name
         self.account = account
 
     async def compare(self, sent: Sequence[Sent]) -> None:
-        """What a transaction sent. Raises DifferentError where something else is written."""
+        """Compares what a transaction sent with the next records of each topic.
+
+        Raises DifferentError at the first record that differs.
+        """
         for it in sent:
             if it.topic == "switches":
                 self.trips[it.value or b""] += 1
@@ -61,7 +68,7 @@ class Written:
                 await self._one(it)
 
     async def finish(self) -> None:
-        """All was compared: nothing else may be there. Raises DifferentError."""
+        """Checks that the topics have no further records. Raises DifferentError."""
         for topic, source in self._sources.items():
             more = await self._next(topic, source.left)
             if more is not None:
@@ -107,7 +114,7 @@ class Written:
 
 
 def _is_mark(value: bytes | None) -> bool:
-    """Whether a person wrote it, to settle a dead letter."""
+    """Returns whether a dead-letter record is a person's settlement of a dead letter."""
     try:
         return "settled" in msgspec.json.decode(value or b"{}")
     except (msgspec.MsgspecError, TypeError):

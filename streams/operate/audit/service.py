@@ -36,7 +36,7 @@ class Metrics:
             "The instant up to which the slowest partition with decisions has been judged.",
             registry=registry,
         )
-        # Shown from the first time on: 0 would be 1970.
+        # The gauge is registered with its first value: before that, it would show 1970 (0).
         self.as_of = Gauge(
             "byline_audit_as_of_timestamp_seconds",
             "All that the decision log held then has been read; absent until all was read once.",
