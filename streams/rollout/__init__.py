@@ -1,6 +1,9 @@
-"""Is a roll-out safe to go on with? Those whom the last change let in, beside those before them.
+"""Judges whether a roll-out may go on: compares accounts that the last change let in with others.
 
-`cohorts.py` reads who was let in by what out of the index, `sequential.py` is the test,
-`comparison.py` feeds it, and `status.py` gives the verdict: go on, hold, not enough yet. Nothing
-here acts.
+`cohorts.py` reads both groups from the index, `sequential.py` is the statistical test,
+`comparison.py` applies it to one rate, and `status.py` gives the verdict: go on, hold, or not
+enough yet. Nothing here changes anything.
+
+A rate is the share of accounts to which something happens within a time after the invitation:
+undelivered, declined, appeal upheld.
 """

@@ -1,16 +1,16 @@
-"""Who was let in by the last change of a platform's policy, and who before; read from the index.
+"""Reads from the index which accounts the last change of a policy let in, and which were before.
 
-An account counts once, by its first live invitation, in the phase of that.
+An account counts once, by its first live invitation, in the phase of that invitation.
 
-* The change is the newest version that partitions work under, or, where that is asked for, the
-  newest one that raised `rollout_percent`.
-* If it raised `rollout_percent` from P, it let in the accounts whose bucket is P or more: the
-  core's own `bucket`, which never changes. Who has a lower one would have been let in without it,
-  and belongs to those before, also when invited after it.
-* Any other change let in whoever was first invited under it or a later version.
+* The change is the newest version of the policy, or, if that is asked for, the newest version that
+  raised `rollout_percent`.
+* If it raised `rollout_percent` from P, it let in the accounts whose bucket (a number of the core's
+  that never changes) is P or more. An account with a lower bucket would have been let in without
+  it, and so belongs to the group before, even if it was invited afterwards.
+* Any other change let in the accounts that were first invited under it or a later version.
 
-Of those before, the newest before the change come first, then who came after it: this order is
-known from the moment of the change, and what is found later is added at its end.
+The group before has a fixed order: first those invited before the change, the newest first, then
+those invited after it, the oldest first. So accounts that are found later come at its end.
 """
 
 from collections.abc import Iterable, Mapping
@@ -32,7 +32,7 @@ from streams.operate.audit.records import millis
 
 @unique
 class Rate(StrEnum):
-    """What may befall more of the new ones than of those before."""
+    """What may happen to more of the new accounts than of those before."""
 
     UNDELIVERED = "undelivered"
     DECLINED = "declined"
@@ -44,11 +44,15 @@ WITHIN: Mapping[Rate, int] = {
     Rate.DECLINED: 7 * DAY,
     Rate.UPHELD: 14 * DAY,
 }
-"""So long after the first issue it counts (ms). An account is looked at when that is over."""
+"""Until how long (ms) after the first issue an event counts. Only then the account is judged."""
 
 
 class LetIn(NamedTuple):
-    """An account: when it was first invited, and when something first happened to it (ms)."""
+    """An account of a cohort; times in ms.
+
+    `issued_at`: its first invitation. `receipt_at`: the first delivery or failure of the notice.
+    `first`: when each rate's event first happened to it.
+    """
 
     account: str
     issued_at: int
@@ -56,13 +60,17 @@ class LetIn(NamedTuple):
     first: Mapping[Rate, int]
 
     def befell(self, rate: Rate, within: int) -> bool:
-        """Whether it happened in time."""
+        """Returns whether the event of a rate happened within this time (ms) after the issue."""
         at = self.first.get(rate)
         return at is not None and self.issued_at <= at <= self.issued_at + within
 
 
 class Version(NamedTuple):
-    """A version that ran. `since`: when the first partition took it up; None: not known."""
+    """A version of a policy.
+
+    `percent`: its `rollout_percent`. `since`: when (ms) the first partition began to work under it;
+    None: not known. `running`: how many partitions work under it now.
+    """
 
     version: int
     percent: int
@@ -73,7 +81,7 @@ class Version(NamedTuple):
 
 @dataclass(slots=True)
 class Change:
-    """A version and the one that ran before it. `raised`: it let in a larger share."""
+    """A version of a policy and the one before it."""
 
     platform: str
     before: Version
@@ -81,13 +89,13 @@ class Change:
 
     @property
     def raised(self) -> bool:
-        """Whether accounts are told apart by their bucket."""
+        """Whether it raised `rollout_percent`; then the bucket of an account decides its group."""
         return self.after.percent > self.before.percent
 
 
 @dataclass(slots=True)
 class Cohorts:
-    """Both groups of one phase, each in its order."""
+    """Both groups of accounts of one phase, each in its fixed order."""
 
     before: list[LetIn] = field(default_factory=list)
     new: list[LetIn] = field(default_factory=list)
@@ -108,9 +116,9 @@ _issued = msgspec.json.Decoder(_Issued)
 
 
 def versions(connection: Connection) -> dict[str, list[Version]]:
-    """Every version of each platform that was ever in force, in order.
+    """Returns the versions of each platform's policy that were ever in force, in order.
 
-    A text under a version that another one has too counts by the one that ran last.
+    If two texts have one version number, the one that was published last counts.
     """
     lines, texts = of_index(connection)
     ran = {(it.platform, it.digest): it for it in history(lines, texts)}
@@ -126,7 +134,7 @@ def versions(connection: Connection) -> dict[str, list[Version]]:
 
 
 def last_change(platform: str, known: list[Version], *, raise_only: bool) -> Change | None:
-    """The change to look at; None if there is none."""
+    """Returns the last change; None if there is none. `raise_only`: of `rollout_percent`."""
     for before, after in reversed(list(pairwise(known))):
         if not raise_only or after.percent > before.percent:
             return Change(platform, before, after)
@@ -134,7 +142,7 @@ def last_change(platform: str, known: list[Version], *, raise_only: bool) -> Cha
 
 
 def cohorts(connection: Connection, change: Change) -> dict[str, Cohorts]:
-    """Both groups of each phase that anybody was invited in."""
+    """Returns both groups for each phase in which an account was invited."""
     since = change.after.since or 0
     found: dict[str, Cohorts] = {}
     befell = _befell(connection, change.platform)
@@ -179,7 +187,10 @@ def _first_issues(connection: Connection, platform: str) -> Iterable[tuple[str, 
 
 
 def _befell(connection: Connection, platform: str) -> dict[tuple[str, Rate | None], int]:
-    """By account and rate the first time; under None the first proof that a notice came or not."""
+    """Returns when (ms) each rate's event first happened, by account and rate.
+
+    Under the rate None: the first delivery or failure of the account's notice.
+    """
     events, words = tables.events, tables.words
     first = func.min(events.c.decided_at)
     statement = (

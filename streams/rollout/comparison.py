@@ -1,4 +1,7 @@
-"""One rate of those before and of the new ones, block by block, and how many more it takes."""
+"""Compares one rate of both groups block by block, and says how many more accounts are needed.
+
+A block is a fixed number of accounts of each group, which the test takes at once.
+"""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -8,28 +11,30 @@ from streams.rollout.cohorts import Change, Cohorts, LetIn, Rate
 from streams.rollout.sequential import ALARM, Bet, Sizes, blocks_needed
 
 MOST_IN_A_BLOCK = 4
-"""Blocks have at most so many of one group, however far the share was raised."""
+"""How many accounts of one group a block has at most, however far the share was raised."""
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Of how many accounts whose time was up it befell how many."""
+    """How many accounts of a group are judged, and to how many of them it happened."""
 
     accounts: int
     befell: int
 
     @property
     def share(self) -> float | None:
-        """The rate; None of nobody."""
+        """The rate; None if no account is judged yet."""
         return self.befell / self.accounts if self.accounts else None
 
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """One rate. `evidence`: the most that a stake of 1 ever became; at `ALARM` it is higher.
+    """The comparison of one rate.
 
-    `needed`: accounts that it takes to find a doubling of the base rate, before and new; `more`:
-    how many of these are still missing.
+    `within`: ms after the invitation. `evidence`: the most that a stake of 1 ever became in the
+    test. `higher`: it reached ALARM, so the rate is higher among the new accounts. `base`: the rate
+    before. `needed`: how many accounts, before and new, it takes to find a doubling of that;
+    `more`: how many of these are still missing.
     """
 
     rate: Rate
@@ -44,11 +49,11 @@ class Compared:
 
     @property
     def enough(self) -> bool:
-        """Whether a doubling would have been found."""
+        """Whether there are enough accounts to find a doubling."""
         return not any(self.more)
 
     def as_dict(self) -> dict[str, Any]:
-        """For a program to read."""
+        """Returns the comparison as JSON of `byline rollout status --json`."""
         return {
             "rate": self.rate.value,
             "within_seconds": self.within // 1000,
@@ -66,9 +71,10 @@ class Compared:
 
 
 def sizes_of(change: Change) -> Sizes:
-    """The sizes of a block: as many of each group as the shares let in, 1 to 1 if they are alike.
+    """Returns the sizes of a block, in proportion to the shares that the two versions let in.
 
-    They depend on the two policies alone, never on what befell anybody.
+    They depend only on the two policies, never on what happened to accounts, else the test would
+    not be valid.
     """
     if not change.raised or not change.before.percent:
         return Sizes()
@@ -81,7 +87,10 @@ def sizes_of(change: Change) -> Sizes:
 def compared(
     rate: Rate, groups: Mapping[str, Cohorts], change: Change, as_of: int, within: int
 ) -> Compared:
-    """One rate over all phases that have both groups, as of an instant; each phase by itself."""
+    """Compares one rate as of `as_of` (ms), over all phases that have both groups.
+
+    A block has accounts of one phase only. `within`: ms after the invitation.
+    """
     sizes = sizes_of(change)
     bet = Bet(sizes)
     accounts, befell = [0, 0], [0, 0]
@@ -94,7 +103,7 @@ def compared(
             ripe = [it for it in group if it.issued_at + within <= as_of]
             accounts[at] += len(ripe)
             befell[at] += sum(it.befell(rate, within) for it in ripe)
-    # By time alone: an order that knows what befell somebody would be no honest one.
+    # The blocks are ordered by time only: an order that depends on results would bias the test.
     for _, phase, old, young in sorted(blocks, key=lambda it: it[:2]):
         bet.take(phase, old, young)
     before, new = (Group(*it) for it in zip(accounts, befell, strict=True))
@@ -114,7 +123,10 @@ def compared(
 
 
 def _more(lacking: int, bet: Bet, before: int, new: int) -> tuple[int, int]:
-    """Accounts that blocks still lack, before and new: those that no block has used yet count."""
+    """Returns how many accounts, before and new, `lacking` blocks still need.
+
+    Accounts that are judged but in no block yet are subtracted.
+    """
     sizes = bet.sizes
     if not lacking:
         return 0, 0
@@ -122,16 +134,17 @@ def _more(lacking: int, bet: Bet, before: int, new: int) -> tuple[int, int]:
         max(0, (bet.blocks + lacking) * size - ripe)
         for size, ripe in zip(sizes, (before, new), strict=True)
     )
-    # What is spare lies in different phases: as many again.
+    # If there seem to be enough, they are in different phases and make no block: ask for as many.
     return (more[0], more[1]) if any(more) else (lacking * sizes.before, lacking * sizes.new)
 
 
 def _blocks(
     rate: Rate, phase: str, its: Cohorts, sizes: Sizes, as_of: int, within: int
 ) -> Iterable[tuple[int, str, int, int]]:
-    """Whole blocks whose time was up: when that was, the phase, how many of each group it befell.
+    """Yields the complete blocks: when (ms) the last account could be judged, phase, both counts.
 
-    The first account whose time is not up ends them, so that a later look only adds to the end.
+    The first account of a group that cannot be judged yet ends them, so that a later look only adds
+    blocks at the end.
     """
 
     def ripe(group: list[LetIn]) -> list[LetIn]:

@@ -1,9 +1,9 @@
-"""A test of two rates that may be looked at as often as one likes.
+"""A sequential test of two rates, whose result may be looked at as often as one likes.
 
-It bets against "those let in by the change fare no worse than those before". Accounts come in
-blocks: `before` of the one group and `new` of the other, in the order in which their time was up.
-Before a block is looked at, p is what the rate of its stratum (the phase) was so far in both
-groups, and for each effect r of `EFFECTS` there are two rates a < p < b with
+It bets against the hypothesis that the accounts let in by the change fare no worse than those
+before. Accounts come in blocks: `before` of the one group and `new` of the other, in the order in
+which they could be judged. Before a block is used, p is the rate so far in its stratum (the phase),
+over both groups, and for each effect r of `EFFECTS` there are two rates a < p < b with
 
     b = r a,    before·a + new·b = (before + new)·p
 
@@ -40,33 +40,33 @@ from typing import NamedTuple
 FALSE_ALARM = 0.05
 RATES = 3
 ALARM = RATES / FALSE_ALARM
-"""The wealth at which a rate of three is called higher."""
+"""The wealth at which one of the three rates is called higher."""
 
 DOUBLING, ITS_SHARE = 2.0, 0.5
 EFFECTS: tuple[tuple[float, float], ...] = ((1.5, 0.25), (DOUBLING, ITS_SHARE), (4.0, 0.25))
-"""How many times higher, and the share of the stake on it. A doubling is what is looked for."""
+"""Each effect (how many times higher) and its share of the stake. A doubling is the target."""
 
 FIRST_GUESS, GUESSED_FROM = 1, 10
-"""Before anything was seen a rate is 1 in 10. A wrong guess costs accounts, and makes no error."""
+"""The guess of a rate before the first block: 1 in 10. A wrong guess only costs more accounts."""
 
 LOWEST_BASE = 0.01
-"""A rate below it is taken for it where accounts are counted: a doubling of nothing is nothing."""
+"""The lowest base rate for counting needed accounts: the doubling of 0 could never be found."""
 
 POWER_QUANTILE = 0.8416
-"""Of the normal distribution: 80 in 100 are below."""
+"""The 80 per cent quantile of the normal distribution, for a power of 80 in 100."""
 
 _MOST_WEALTH = 1e200
 
 
 class Sizes(NamedTuple):
-    """How many of either group make a block; fixed before anything is seen."""
+    """How many accounts of each group make a block; fixed before any result is seen."""
 
     before: int = 1
     new: int = 1
 
 
 class Bet:
-    """The wealth of one rate, block by block. `most`: the highest that it ever was."""
+    """The wealth of one rate, block by block. `most`: its highest value. `blocks`: how many."""
 
     __slots__ = ("_seen", "_wealth", "blocks", "most", "sizes")
 
@@ -78,7 +78,7 @@ class Bet:
         self._seen: dict[str, tuple[int, int]] = {}
 
     def take(self, stratum: str, before: int, new: int) -> None:
-        """A block of a stratum: how many of either group it happened to."""
+        """Takes a block of a stratum: to how many accounts of each group it happened."""
         happened, accounts = self._seen.get(stratum, (FIRST_GUESS, GUESSED_FROM))
         factors = _factors(happened, accounts, before, new, self.sizes)
         self._wealth = [
@@ -91,12 +91,12 @@ class Bet:
 
     @property
     def wealth(self) -> float:
-        """How much the stake of 1 has become."""
+        """What the stake of 1 is worth now."""
         return sum(self._wealth)
 
     @property
     def alarm(self) -> bool:
-        """Whether the rate is called higher. Once it was, it stays so."""
+        """Whether the rate is called higher; once it is, it stays so."""
         return self.most >= ALARM
 
 
@@ -104,7 +104,7 @@ class Bet:
 def _factors(
     happened: int, accounts: int, before: int, new: int, sizes: Sizes
 ) -> tuple[float, ...]:
-    """What a block multiplies the wealth of each effect by."""
+    """Returns the factor by which a block multiplies the wealth of each effect."""
     p = happened / accounts
     found = []
     for effect, _ in EFFECTS:
@@ -116,7 +116,7 @@ def _factors(
 
 
 def rates_around(p: float, effect: float, sizes: Sizes) -> tuple[float, float]:
-    """The rates of an effect, with the mean p over a block."""
+    """Returns the rates a and b of an effect, whose mean over a block is p."""
     before, new = sizes
     low = p * (before + new) / (before + effect * new)
     high = effect * low
@@ -127,10 +127,10 @@ def rates_around(p: float, effect: float, sizes: Sizes) -> tuple[float, float]:
 
 
 def blocks_needed(base: float, sizes: Sizes) -> int:
-    """Blocks until a rate that is twice a base rate is found in 80 of 100 roll-outs.
+    """Returns how many blocks it takes to find a doubled rate in 80 of 100 roll-outs.
 
-    The logarithm of the wealth is taken for a walk with the drift and variance of one block under
-    these rates, that has to climb to ALARM from its share of the stake.
+    It treats the logarithm of the wealth as a random walk with the drift and variance of one block
+    under these rates, which has to climb from its share of the stake to ALARM.
     """
     a = max(base, LOWEST_BASE)
     b = min(DOUBLING * a, (1 + a) / 2)

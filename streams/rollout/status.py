@@ -1,9 +1,9 @@
-"""The verdict on a roll-out: go on, hold, not enough yet. It is said, and nothing is done.
+"""Gives the verdict on a roll-out: go on, hold, not enough yet, or nothing. It changes nothing.
 
-* *hold*: a rate is higher among the new ones; or what it takes to tell is missing.
-* *not enough yet*: nothing is, but a doubling of some rate might not have been found so far.
-* *go on*: neither. A doubling of each rate would have been found in 80 of 100 roll-outs.
-* *nothing*: there is no change to look at: one version ever ran, or nobody is invited live.
+* *hold*: a rate is higher among the new accounts, or data that the comparison needs are missing.
+* *not enough yet*: no rate is higher, but there are too few accounts to find a doubling of some.
+* *go on*: no rate is higher, and a doubling would have been found in 80 of 100 roll-outs.
+* *nothing*: there is no change: only one version ever ran, or nobody is invited live.
 """
 
 from collections.abc import Iterable, Mapping
@@ -31,12 +31,12 @@ from streams.rollout.comparison import Compared, compared
 from streams.rollout.sequential import ALARM, LOWEST_BASE
 
 FEWEST_RECEIPTS = 0.5
-"""If fewer of the new ones have a receipt of any kind, nobody knows how many bounced."""
+"""The least share of new accounts with a receipt; with fewer, the undelivered rate is not known."""
 
 
 @unique
 class Verdict(StrEnum):
-    """What an operator may do."""
+    """The verdict on a roll-out."""
 
     GO_ON = "go on"
     HOLD = "hold"
@@ -46,7 +46,7 @@ class Verdict(StrEnum):
 
 @dataclass(slots=True)
 class Status:
-    """What is said of one platform. `why`: the reasons of the verdict, as sentences."""
+    """The verdict for one platform. `why`: its reasons, as sentences."""
 
     platform: str
     change: Change | None
@@ -55,7 +55,7 @@ class Status:
     rates: list[Compared] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
-        """For a program to read."""
+        """Returns the verdict as JSON of `byline rollout status --json`."""
         return {
             "platform": self.platform,
             "verdict": self.verdict.value,
@@ -74,7 +74,11 @@ def status(
     *,
     raise_only: bool = False,
 ) -> list[Status]:
-    """Of each platform that a policy was ever in force for, or of one."""
+    """Returns the verdict for each platform that ever had a policy in force, or for one.
+
+    `now`: ms. `within`: ms after the invitation, by rate. `raise_only`: judge the last raise of
+    `rollout_percent`.
+    """
     found = []
     for name, known in versions(connection).items():
         if platform is None or name == platform:
@@ -122,7 +126,7 @@ def _no_change(known: list[Version]) -> str:
 
 
 def _lacking(fresh: Fresh, now: int, known: list[Version], change: Change) -> Iterable[str]:
-    """What is missing of the index and of the history of policies."""
+    """Yields what is missing in the index and in the history of policies, as sentences."""
     if fresh.late(now):
         yield "the index is behind: what it does not have may be what matters"
     if change.after.since is None:
@@ -136,7 +140,7 @@ def _lacking(fresh: Fresh, now: int, known: list[Version], change: Change) -> It
 
 
 def _nobody(change: Change, groups: Mapping[str, Cohorts]) -> Iterable[str]:
-    """Where there is nobody to be compared with: anywhere, or in a phase with new ones."""
+    """Yields a sentence if there is no group before, at all or in a phase with new accounts."""
     if not any(its.before for its in groups.values()):
         yield (
             f"nobody was let in before version {change.after.version}: this share is the first,"
@@ -152,7 +156,7 @@ def _nobody(change: Change, groups: Mapping[str, Cohorts]) -> Iterable[str]:
 
 
 def _silent(groups: Mapping[str, Cohorts], as_of: int, within: int) -> Iterable[str]:
-    """New ones without a word of the notifier: how many bounced nobody knows."""
+    """Yields a sentence if too few new accounts have a receipt of the notifier."""
     ripe = [it for its in groups.values() for it in its.new if it.issued_at + within <= as_of]
     heard = sum(it.receipt_at is not None for it in ripe)
     if ripe and heard < FEWEST_RECEIPTS * len(ripe):
@@ -184,7 +188,7 @@ def _wanting(it: Compared) -> str:
 
 
 def percent(share: float | None) -> str:
-    """A share for a person."""
+    """Formats a share in per cent."""
     return "–" if share is None else f"{share * 100:.1f} %"
 
 
