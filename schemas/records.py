@@ -15,6 +15,7 @@ from schemas.enums import ControlReason, Event, Mode, Refused, Surface, Switch
 from schemas.inputs import Actor, Identifier
 
 Hex64 = Annotated[str, Constraint(pattern=r"^[0-9a-f]{64}$")]
+Hex8 = Annotated[str, Constraint(pattern=r"^[0-9a-f]{8}$")]
 
 
 class _Record(BaseModel):
@@ -25,7 +26,9 @@ class DeadLetter(_Record):
     """A refused input: where it is and why it was refused, never its content.
 
     `field`: the contract's field at fault, if there is one. `last_offset`: only for a batch that
-    cannot be unpacked (`unreadable_batch`), its last offset; `offset` is its first.
+    cannot be unpacked (`unreadable_batch`), its last offset; `offset` is its first. `digest_key`:
+    the name of the `ID_KEY` under which `value_digest` is an HMAC-SHA-256; without one it is the
+    SHA-256 of the value.
     """
 
     topic: str
@@ -36,6 +39,7 @@ class DeadLetter(_Record):
     reason: Refused
     field: str | None
     value_digest: Hex64 | None
+    digest_key: Hex8 | None = None
     value_bytes: int
     refused_at: datetime
 

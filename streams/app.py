@@ -34,6 +34,7 @@ from streams.settings import (
     kafka_client_kwargs,
     kafka_security,
 )
+from streams.settings_checks import id_key
 from streams.stop_worker import ExitCode, StopWorker
 from streams.web import HealthSite
 
@@ -140,7 +141,8 @@ def create_app(settings: Settings) -> EngineApp:
             "byline_policy_info", 1, policy.platform, str(policy.version), policy.digest[:12]
         )
     news = News()
-    processor = BylineProcessor(policies, names, metrics, settings.require_approvals, rescan, news)
+    approvals, key = settings.require_approvals, id_key(settings)
+    processor = BylineProcessor(policies, names, metrics, approvals, rescan, news, key)
     app = build(engine_config(settings, instance), processor, metrics)
     app.byline_instance = instance
     unconfirmed_after = parse_duration(settings.unconfirmed_after)

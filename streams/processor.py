@@ -187,7 +187,9 @@ class BylineProcessor:
         require_approvals: bool,
         rescan: frozenset[str] = frozenset(),
         news: News | None = None,
+        id_key: bytes | None = None,
     ) -> None:
+        self._id_key = id_key
         self._rescan = rescan
         self._news = news or News()
         self.ages: Mapping[str, EntryAges] = {topic.name: EntryAges() for topic in INPUTS}
@@ -219,6 +221,7 @@ class BylineProcessor:
             require_approvals=self._require_approvals,
             full_name=lambda name: self._topics.prefix + name,
             rescan=self._rescan,
+            id_key=self._id_key,
         )
         core = Partition(environment, partition, scan, now)
         prefix = self._topics.prefix

@@ -104,6 +104,10 @@ class Settings(BaseSettings):
     )
     http_host: str = Field("127.0.0.1", description="where /metrics, /healthz and /readyz listen")
     http_port: Port = Field(8080, description="and on which port; a second worker takes the next")
+    id_key: SecretStr | None = Field(
+        None, description="a secret: no one else can compute invitation ids and digests of letters"
+    )
+    id_key_file: Path | None = Field(None, description="or a file that holds it")
     require_approvals: Flag = Field(
         False, description="ask two actors for a policy in enforce, a second one for a bulk"
     )

@@ -10,6 +10,8 @@ from typing import Any
 from streams.settings_login import LoginFileError, TlsFiles, secret_in
 
 PREFIX = "BYLINE_"
+SHORTEST_ID_KEY = 16
+"""In bytes: shorter ones could be found by trying all."""
 
 
 def variable(field: str) -> str:
@@ -36,12 +38,14 @@ def contradictions(settings: Any) -> Iterator[str]:
     for field in (*tls, *keys):
         if getattr(settings, field) and not protocol.endswith("SSL"):
             yield f"{variable(field)}: of no use; {given}, did you mean SSL or SASL_SSL?"
-    for secret, word in (("kafka_sasl_password", "password"), (keys[0], "passphrase")):
+    secrets = (("kafka_sasl_password", "password"), (keys[0], "passphrase"), ("id_key", "key"))
+    for secret, word in secrets:
         if getattr(settings, secret) and getattr(settings, f"{secret}_file"):
             yield f"{variable(secret + '_file')}: give the {word} or a file, not both"
     if bool(settings.kafka_ssl_certfile) != bool(settings.kafka_ssl_keyfile):
         yield f"{variable('kafka_ssl_certfile')}: a certificate and its key go together"
     yield from _faults_of_files(settings, ("kafka_sasl_password_file", *tls, keys[1]))
+    yield from _faults_of_id_key(settings)
     if settings.needs_policies and not settings.policies.is_dir():
         yield f"{variable('policies')}: {settings.policies} is not a directory"
 
@@ -63,6 +67,31 @@ def _faults_of_files(settings: Any, fields: tuple[str, ...]) -> Iterator[str]:
                 used(settings)
         except LoginFileError as error:
             yield f"{variable(error.field)}: {error}"
+
+
+def _faults_of_id_key(settings: Any) -> Iterator[str]:
+    """Names what is wrong with `ID_KEY`: a file that cannot be read, a key that is too short."""
+    try:
+        key = id_key(settings)
+    except LoginFileError as error:
+        yield f"{variable(error.field)}: {error}"
+        return
+    if key is not None and len(key) < SHORTEST_ID_KEY:
+        field = "id_key" if settings.id_key_file is None else "id_key_file"
+        yield (
+            f"{variable(field)}: {len(key)} bytes are too few for a key, give at least"
+            f" {SHORTEST_ID_KEY}: openssl rand -hex 32"
+        )
+
+
+def id_key(settings: Any) -> bytes | None:
+    """Returns the secret under which invitation ids and digests of dead letters are made.
+
+    Raises:
+        LoginFileError: its file cannot be read.
+    """
+    key = _secret(settings, "id_key")
+    return None if key is None else key.encode()
 
 
 def password(settings: Any) -> str | None:

@@ -19,6 +19,7 @@ from streams.operate.audit.records import Breach
 from streams.operate.audit.service import Metrics
 from streams.operate.errors import UsageError
 from streams.settings import Settings
+from streams.settings_checks import id_key
 
 SHOWN = 200
 """How many rows the printed table has; --json has all."""
@@ -84,10 +85,16 @@ def audit(
     if as_json:
         ok = not found and not done.hidden
         breaches = [it.as_dict() for it in found]
-        echo_json({"ok": ok, **counts, "breaches": breaches, "hidden": done.hidden})
+        skipped = {"digests_skipped": done.digests_skipped}
+        echo_json({"ok": ok, **counts, **skipped, "breaches": breaches, "hidden": done.hidden})
     else:
         _table(found)
         echo(f"{done.decisions_seen} decisions and {done.events_seen} events judged")
+        if done.digests_skipped:
+            echo(
+                f"{done.digests_skipped} digests of refused records not checked: they were made"
+                " under another ID_KEY"
+            )
     if done.hidden:
         echo_error(done.hidden)
     raise typer.Exit(1 if found else 2 if done.hidden else 0)
@@ -149,6 +156,7 @@ async def _audit(chosen: Settings, span: Span, found: Any, **options: Any) -> An
             span,
             take,
             require_approvals=chosen.require_approvals,
+            id_key=id_key(chosen),
             partitions=chosen.partitions,
             **options,
         )

@@ -65,6 +65,8 @@ class PartitionEnvironment(NamedTuple):
     full_name: Callable[[str], str]
     rescan: frozenset[str] = frozenset()
     """Platforms for which the operator allows that `RESCANNED` is read again."""
+    id_key: bytes | None = None
+    """The setting `ID_KEY` (model/ids.py)."""
 
 
 class Partition:
@@ -94,14 +96,7 @@ class Partition:
         self._cluster = _load(snapshot, CLUSTER, ClusterChange)
         if self._cluster.restart(now):
             self._effects.pending[CLUSTER] = self._cluster
-        self._limits = PartitionLimits(
-            partition,
-            environment.partition_count,
-            _load(snapshot, CAPS, Caps),
-            _load(snapshot, GUARDS, GuardBook),
-            lambda platform: self._store.tracked[platform],
-            self._effects,
-        )
+        self._limits = _limits(environment, partition, snapshot, self._store, self._effects)
         known = snapshot.get(ACCOUNTS, POLICIES)
         adopted = msgspec.msgpack.decode(known, type=dict[str, Adopted]) if known else {}
         self.adoption = adopt(adopted, environment.policies, partition, now, environment.rescan)
@@ -117,6 +112,7 @@ class Partition:
             self._decisions,
             self._effects,
             self._cluster,
+            environment.id_key,
         )
         self.schedule = self._evaluator.schedule
         self._refusals = PartitionRefusals(
@@ -125,7 +121,7 @@ class Partition:
             self._switches,
             self._decisions,
             self._effects,
-            self._hasten,
+            self._evaluator.hasten,
         )
         self._hearing = Hearing(
             environment.policies, self._store, self._evaluator, self._limits, self._effects
@@ -138,6 +134,7 @@ class Partition:
             self._refusals.guard,
             self._effects,
             self._hearing.refused,
+            environment.id_key,
         )
         self._reader = InputReader(
             environment.policies,
@@ -245,17 +242,7 @@ class Partition:
             self._decisions.switch(
                 transaction, now, value, word.at if value.on else word.until, cause
             )
-            self._hasten(value.scope, now)
-
-    def _hasten(self, scope: str, now: int) -> None:
-        """Schedules every account with something at stake for evaluation at `now`.
-
-        `scope` is a platform, or `*` for all.
-        """
-        prefix = b"" if scope == "*" else scope.encode() + b":"
-        for key in self._store.active_keys:
-            if key.startswith(prefix):
-                self.schedule.hasten(key, now)
+            self._evaluator.hasten(value.scope, now)
 
     # ---- time ----------------------------------------------------------------------------------
 
@@ -330,6 +317,24 @@ class Partition:
     def tracked(self) -> Mapping[str, int]:
         """The number of accounts whose state is kept, by platform."""
         return self._store.tracked
+
+
+def _limits(
+    environment: PartitionEnvironment,
+    partition: int,
+    snapshot: Snapshot,
+    store: AccountStore,
+    effects: StepEffects,
+) -> PartitionLimits:
+    """Returns the caps and guards of a partition as they were stored."""
+    return PartitionLimits(
+        partition,
+        environment.partition_count,
+        _load(snapshot, CAPS, Caps),
+        _load(snapshot, GUARDS, GuardBook),
+        lambda platform: store.tracked[platform],
+        effects,
+    )
 
 
 _S = TypeVar("_S", bound=msgspec.Struct)

@@ -21,6 +21,7 @@ from streams.operate.audit.records import Breach, Record, millis
 from streams.operate.clients import consumer
 from streams.operate.errors import EndHiddenError
 from streams.settings import Settings
+from streams.settings_checks import id_key
 
 FORM = "byline-evidence/1"
 _TAKEN_UP = b"#policies"
@@ -153,6 +154,7 @@ async def gather(settings: Settings, asked: Asked) -> Evidence:
             found.breaches.extend,
             require_approvals=settings.require_approvals,
             partitions=settings.partitions,
+            id_key=id_key(settings),
         )
     if done.hidden:
         raise EndHiddenError(done.hidden)

@@ -27,7 +27,7 @@ def masked(found: Found) -> dict[str, Any]:
         "field": letter.field,
         "refused_at": letter.refused_at,
         "bytes": letter.size,
-        "sha256": letter.digest,
+        "sha256" if letter.digest_key is None else "hmac_sha256": letter.digest,
         "settled": letter.settled,
     }
     if found.gone is not None:

@@ -4,19 +4,21 @@ A record that Kafka no longer has, or in whose place is another one, is returned
 """
 
 import asyncio
-import hashlib
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable
 from typing import NamedTuple
 
 from aiokafka import TopicPartition
 
+from streams.core.model.ids import key_name, keyed_digest
 from streams.kafka.consumer import TolerantConsumer
 from streams.letters.reading import UNREADABLE_BATCH, Letter
 from streams.settings import Settings
+from streams.settings_checks import id_key
 
 STALL_SECONDS = 10.0
 BEHIND = "it lies behind an open transaction (`byline topics blocked` says whose)"
+OTHER_KEY = "whether it is still the same record is known under another ID_KEY alone, named"
 NEAR = 20_000
 """Up to this many offsets to the next record, reading on is used instead of a seek."""
 
@@ -51,12 +53,18 @@ async def fetch(
         wanted.sort()
         begin = (await client.beginning_offsets([place]))[place]
         end = (await client.end_offsets([place]))[place]
-        async for found in _of(client, place, wanted, begin, end):
+        key = id_key(settings)
+        async for found in _of(client, place, wanted, begin, end, key):
             yield found
 
 
 async def _of(
-    client: TolerantConsumer, place: TopicPartition, wanted: list[Letter], begin: int, end: int
+    client: TolerantConsumer,
+    place: TopicPartition,
+    wanted: list[Letter],
+    begin: int,
+    end: int,
+    key: bytes | None,
 ) -> AsyncIterator[Found]:
     client.assign([place])
     position: int | None = None
@@ -81,16 +89,20 @@ async def _of(
             last = loop.time()
             at = {record.offset: record for record in stretch.records}
             while index < len(wanted) and wanted[index].origin.offset < stretch.end:
-                yield _found(wanted[index], at.get(wanted[index].origin.offset))
+                yield _found(wanted[index], at.get(wanted[index].origin.offset), key)
                 index += 1
             position = stretch.end
 
 
-def _found(letter: Letter, record: object) -> Found:
+def _found(letter: Letter, record: object, id_key: bytes | None) -> Found:
     if record is None:
         return _gone(letter, "Kafka has dropped it (compaction, or an aborted transaction)")
     key, value = getattr(record, "key", None), getattr(record, "value", None)
-    digest = None if value is None else hashlib.sha256(value).hexdigest()
+    if letter.digest_key is None:
+        id_key = None
+    elif id_key is None or key_name(id_key) != letter.digest_key:
+        return _gone(letter, f"{OTHER_KEY} {letter.digest_key}: give that one, or dismiss it")
+    digest = None if value is None else keyed_digest(value, id_key)
     if digest != letter.digest:
         return _gone(letter, "another record lies there: the topic was made anew")
     return Found(letter, key, value, tuple(getattr(record, "headers", ())))

@@ -32,7 +32,8 @@ class Letter(NamedTuple):
     """A dead letter.
 
     `key` and `partition` are those of the letter itself. `settled`: `redriven`, `dismissed` or
-    None.
+    None. `digest_key`: the name of the `ID_KEY` under which `digest` is an HMAC; None: `digest` is
+    a plain SHA-256.
     """
 
     origin: Origin
@@ -45,6 +46,7 @@ class Letter(NamedTuple):
     refused_at: str
     last_offset: int | None
     settled: str | None = None
+    digest_key: str | None = None
 
     @property
     def platform(self) -> str | None:
@@ -60,6 +62,7 @@ class _Read(Struct):
     reason: str | None = None
     field: str | None = None
     value_digest: str | None = None
+    digest_key: str | None = None
     value_bytes: int = 0
     refused_at: str = ""
     last_offset: int | None = None
@@ -129,6 +132,7 @@ class Letters:
                 it.value_bytes,
                 it.refused_at,
                 it.last_offset,
+                digest_key=it.digest_key,
             )
 
     def get(self, origin: Origin) -> Letter | None:

@@ -15,7 +15,6 @@ from typing import Any, Literal
 
 from schemas.enums import Event, Mode
 from streams.core.lifecycle import Invitation
-from streams.core.model import ids
 from streams.core.model.account import AccountRef, Cycle
 from streams.core.rules.throttle import in_order, restrictable
 from streams.core.rules.unclear import unclear_since
@@ -194,8 +193,7 @@ def _row(known: Known, cycle: Cycle | None, since: int, reason: str) -> Row:
     account = _name(known.ref)
     if cycle is None:
         return Row(account, iso(since), reason)
-    number = known.account.live.cycle_number
-    invitation_id = ids.invitation_id(*known.ref, Mode.ENFORCE, number)
+    invitation_id = known.account.live.invitation_id(known.ref, Mode.ENFORCE)
     surfaces = tuple(surface for surface, _ in in_order(cycle.terms.surfaces))
     return Row(account, iso(since), reason, None, surfaces, (), invitation_id)
 

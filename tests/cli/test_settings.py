@@ -14,6 +14,7 @@ from streams.settings import (
     origins,
     variable,
 )
+from streams.settings_checks import id_key
 
 
 @pytest.fixture(autouse=True)
@@ -159,6 +160,26 @@ def test_no_secret_is_shown(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
     monkeypatch.delenv("BYLINE_KAFKA_SASL_PASSWORD")
     monkeypatch.setenv("BYLINE_KAFKA_SASL_PASSWORD_FILE", str(secret))
     assert kafka_client_kwargs(load())["sasl_plain_password"] == "hunter2"
+
+
+def test_a_key_of_ids_is_given_once_and_is_long_enough(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert id_key(load()) is None
+    monkeypatch.setenv("BYLINE_ID_KEY", "too short")
+    (fault,) = refusal()
+    assert fault == (
+        "BYLINE_ID_KEY: 9 bytes are too few for a key, give at least 16: openssl rand -hex 32"
+    )
+    secret = tmp_path / "secret"
+    secret.write_text("0123456789abcdef\n")
+    monkeypatch.setenv("BYLINE_ID_KEY_FILE", str(secret))
+    assert refusal() == ["BYLINE_ID_KEY_FILE: give the key or a file, not both"]
+    monkeypatch.delenv("BYLINE_ID_KEY")
+    assert id_key(load()) == b"0123456789abcdef"
+    assert "0123456789abcdef" not in str(masked(load()))
+    monkeypatch.setenv("BYLINE_ID_KEY_FILE", "/nowhere")
+    assert refusal() == ["BYLINE_ID_KEY_FILE: /nowhere is not a file that can be read"]
 
 
 def test_tls_makes_a_context_that_checks_the_host(monkeypatch: pytest.MonkeyPatch) -> None:

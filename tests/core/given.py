@@ -110,6 +110,7 @@ class Day:
     ) -> None:
         self.tables = Tables()
         self.rescan = frozenset({PLATFORM})
+        self.id_key: bytes | None = None
         self.now = START
         self._offsets: dict[str, int] = defaultdict(int)
         self._partition = partition
@@ -129,6 +130,7 @@ class Day:
             require_approvals=self._require_approvals,
             full_name=lambda name: "byline." + name,
             rescan=self.rescan,
+            id_key=self.id_key,
         )
         self.partition = Partition(world, self._partition, self.tables, self.now)
         self.partition.take_up(self.tables, self.now)

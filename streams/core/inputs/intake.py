@@ -37,7 +37,8 @@ class Intake:
     """Checks the records of one partition, and refuses the bad ones.
 
     `effects` counts dead letters. `on_unclear` is called with each refused word whose account is
-    certain. `full_name` adds the prefix to a topic's name.
+    certain. `full_name` adds the prefix to a topic's name. `id_key`: the setting `ID_KEY`, for the
+    digests in dead letters.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class Intake:
         guard: RefusalGuard,
         effects: StepEffects,
         on_unclear: UnclearWord,
+        id_key: bytes | None = None,
     ) -> None:
         self._partition = partition
         self._checker = checker
@@ -55,6 +57,7 @@ class Intake:
         self._guard = guard
         self._effects = effects
         self._on_unclear = on_unclear
+        self._id_key = id_key
 
     def readings(
         self, transaction: Transaction, now: int, records: Records, before: int = 0
@@ -150,8 +153,10 @@ class Intake:
         """
         if name == "switches" and self._partition != 0:
             return
-        letter = dead_letter(self._full_name(name), self._partition, record, refusal, now)
-        key = letter_key(name, record.key, anonymous)
+        letter = dead_letter(
+            self._full_name(name), self._partition, record, refusal, now, self._id_key
+        )
+        key = letter_key(name, record.key, anonymous, self._id_key)
         transaction.send("dead-letters", key, letter, HEADERS)
         self._effects.counts["dead_letters", name, refusal.reason] += 1
         self._effects.commit_soon = self._effects.state_changed = True

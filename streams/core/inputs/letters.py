@@ -1,6 +1,5 @@
 """Makes dead letters: where a refused record is and why it was refused, never its content."""
 
-import hashlib
 from typing import Any
 
 import msgspec
@@ -10,6 +9,7 @@ from schemas.inputs import InputName
 from streams.core.inputs.batches import UnreadableBatch
 from streams.core.inputs.checks import valid_key
 from streams.core.inputs.plain import Refusal, read_plain
+from streams.core.model.ids import key_name, keyed_digest
 from streams.core.model.instants import rfc3339
 from streams.core.model.ports import Headers, InputRecord
 
@@ -17,22 +17,32 @@ HEADERS: Headers = (("content-type", b"application/json"),)
 _encode = msgspec.json.Encoder().encode
 
 
-def letter_key(name: InputName, key: bytes | None, anonymous: bool) -> bytes:
+def letter_key(
+    name: InputName, key: bytes | None, anonymous: bool, id_key: bytes | None = None
+) -> bytes:
     """Returns the key of a dead letter: the record's key if it is valid, else a digest of it.
 
     `anonymous`: always the digest, because nothing is kept of an account below the floor.
+    `id_key`: the setting `ID_KEY`; with it the digest is an HMAC (ids.py).
     """
     if key is not None and not anonymous and valid_key(name, key):
         return key
-    return hashlib.sha256(key or b"").hexdigest().encode()
+    return keyed_digest(key or b"", id_key).encode()
 
 
 def dead_letter(
-    topic: str, partition: int, record: InputRecord, refusal: Refusal, now: int
+    topic: str,
+    partition: int,
+    record: InputRecord,
+    refusal: Refusal,
+    now: int,
+    id_key: bytes | None = None,
 ) -> bytes:
     """Returns the JSON of the dead letter of a record.
 
     `topic` is its full name; `now` is when it is refused, in milliseconds UTC.
+    `id_key`: the setting `ID_KEY`; with it the value's digest is an HMAC, and `digest_key` names
+    the key.
     """
     raw = record.value
     letter: dict[str, Any] = {
@@ -43,10 +53,12 @@ def dead_letter(
         "timestamp": rfc3339(max(0, record.timestamp)),
         "reason": refusal.reason,
         "field": refusal.field,
-        "value_digest": None if raw is None else hashlib.sha256(raw).hexdigest(),
+        "value_digest": None if raw is None else keyed_digest(raw, id_key),
         "value_bytes": 0 if raw is None else len(raw),
         "refused_at": rfc3339(now),
     }
+    if id_key is not None:
+        letter["digest_key"] = key_name(id_key)
     return _encode(letter)
 
 

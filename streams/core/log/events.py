@@ -54,7 +54,7 @@ def publish(
         "platform": ref.platform,
         "account_id": ref.account_id,
         "cycle": life.cycle_number,
-        "invitation_id": ids.invitation_id(*ref, change.life_mode, life.cycle_number),
+        "invitation_id": life.invitation_id(ref, change.life_mode),
         "mode": draft.mode,
         "policy_version": policy.version if policy else terms.policy_version,
         "policy_digest": policy.digest if policy else terms.policy_digest,

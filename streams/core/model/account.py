@@ -16,6 +16,7 @@ from msgspec import Struct, field
 
 from schemas.enums import Event, Field, LabelSource, Level, Mode, Surface
 from streams.core.lifecycle import Eligibility, Invitation
+from streams.core.model import ids
 from streams.core.model.marks import remember
 from streams.core.model.seldom import Seldom
 
@@ -159,6 +160,7 @@ class CycleAside(Struct, array_like=True):
     consent: str | None = None
     expired_at: int | None = None
     overdue: bool = False
+    keyed_id: str | None = None
 
 
 class Cycle(Struct, array_like=True):
@@ -177,7 +179,8 @@ class Cycle(Struct, array_like=True):
     delivery is possible. `answered_by`: entry and time of the last applied grant or refusal.
     `consent`: the notice version to which the owner agreed. `unclear`: unclear answers to this
     invitation. `overdue`: a word entered after the deadline, but was read before the deadline's
-    timer ran. `declined_late`: the owner's refusal did so.
+    timer ran. `declined_late`: the owner's refusal did so. `keyed_id`: the invitation's id, if it
+    was issued under the setting `ID_KEY`; the cycle keeps it when the key changes.
     """
 
     terms: Terms
@@ -208,6 +211,7 @@ class Cycle(Struct, array_like=True):
     answered_by = Seldom[tuple[int, int] | None](CycleAside)
     consent = Seldom[str | None](CycleAside)
     expired_at = Seldom[int | None](CycleAside)
+    keyed_id = Seldom[str | None](CycleAside)
 
 
 class Reading(NamedTuple):
@@ -235,6 +239,12 @@ class Life(Struct, array_like=True, gc=False):
     state: Invitation = Invitation.NONE
     cool_down_until: int | None = None
     cycle: Cycle | None = None
+
+    def invitation_id(self, ref: "AccountRef", mode: Mode) -> str:
+        """Returns the id of the last cycle's invitation; `mode` is that of this life."""
+        if self.cycle is not None and self.cycle.keyed_id is not None:
+            return self.cycle.keyed_id
+        return ids.invitation_id(ref.platform, ref.account_id, mode, self.cycle_number)
 
 
 class Account(Struct, array_like=True, gc=False):

@@ -1,6 +1,11 @@
-"""Derives ids from what they name, so every machine, partition count and replay makes the same."""
+"""Derives ids from what they name, so every machine, partition count and replay makes the same.
+
+The setting `ID_KEY` is a secret. With it an invitation's id and the digests in dead letters cannot
+be computed by somebody who only knows account ids. Everything else is derived without it.
+"""
 
 import hashlib
+import hmac
 from functools import lru_cache
 
 
@@ -22,9 +27,30 @@ def derive(
 
 
 @lru_cache(maxsize=1024)
-def invitation_id(platform: str, account_id: str, mode: str, cycle: int) -> str:
-    """Returns the id of a cycle's invitation. A reissued invitation keeps it."""
-    return derive(platform, account_id, mode, cycle, "invitation")
+def invitation_id(
+    platform: str, account_id: str, mode: str, cycle: int, key: bytes | None = None
+) -> str:
+    """Returns the id of a cycle's invitation. A reissued invitation keeps it.
+
+    `key`: the setting `ID_KEY`; with it the id is the HMAC of the same text.
+    """
+    if key is None:
+        return derive(platform, account_id, mode, cycle, "invitation")
+    text = "\n".join((platform, account_id, mode, str(cycle), "invitation"))
+    return keyed_digest(text.encode(), key)[:32]
+
+
+def keyed_digest(data: bytes, key: bytes | None) -> str:
+    """Returns 64 hex digits: the HMAC-SHA-256 of data under `key`, or its SHA-256 without a key."""
+    if key is None:
+        return hashlib.sha256(data).hexdigest()
+    return hmac.new(key, data, hashlib.sha256).hexdigest()
+
+
+@lru_cache(maxsize=16)
+def key_name(key: bytes) -> str:
+    """Returns 8 hex digits that tell one `ID_KEY` from another, and nothing else about it."""
+    return keyed_digest(b"byline: the name of this key", key)[:8]
 
 
 def bucket(platform: str, account_id: str) -> int:

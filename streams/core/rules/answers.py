@@ -91,7 +91,7 @@ def _misfit(
     meant this invitation.
     """
     issued_at = cycle.first_issued_at or 0
-    expected = ids.invitation_id(*context.ref, Mode.ENFORCE, life.cycle_number)
+    expected = life.invitation_id(context.ref, Mode.ENFORCE)
     why: Ignored | None = None
     if answer.invitation_id not in (None, expected):
         why = Ignored.OTHER_CYCLE

@@ -41,6 +41,7 @@ class DecisionContext(Struct, frozen=True):
     `policy_changed`: a new policy caused this evaluation. `reading`: the input is a follower count.
     `favourable_only`: adverse timers wait, because the ends of the topics were not looked up since
     `as_of`. `notices`: the notice versions that the partition has used.
+    `id_key`: the setting `ID_KEY`, for the ids of new invitations.
     """
 
     ref: AccountRef
@@ -56,3 +57,4 @@ class DecisionContext(Struct, frozen=True):
     reading: bool = False
     favourable_only: bool = False
     notices: tuple[NoticeTakenUp, ...] = ()
+    id_key: bytes | None = None

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from schemas.enums import Event, Ground, Ignored, Mode
 from streams.core.inputs.entry import SKEW
 from streams.core.lifecycle import INVITATION, OPEN, Input, Invitation, row_of
+from streams.core.model import ids
 from streams.core.model.account import Account, Cycle, Life, Terms
 from streams.core.model.change import EventDraft, RowChange
 from streams.core.model.instants import reckon, rfc3339
@@ -134,6 +135,9 @@ def issue(account: Account, context: DecisionContext, standing: ApplicablePhase)
     life = account.life(mode)
     terms = terms_of(account, context.policy, standing, context.time)
     cycle = Cycle(terms=terms, issued_at=context.now, first_issued_at=context.now)
+    if context.id_key is not None:
+        number = life.cycle_number + 1
+        cycle.keyed_id = ids.invitation_id(*context.ref, mode, number, context.id_key)
     until = account.heard.paused_until if account.heard is not None else None
     if until is not None and until > context.now:
         # A sender with a fast clock may have dated a stop's end in the future; that end counts.

@@ -31,7 +31,7 @@ def decide_receipt(
     cycle = life.cycle
     if cycle is None:
         return Ignored.NO_CYCLE
-    expected = ids.invitation_id(*context.ref, Mode.ENFORCE, life.cycle_number)
+    expected = life.invitation_id(context.ref, Mode.ENFORCE)
     if receipt.invitation_id != expected:
         return Ignored.OTHER_CYCLE
     # A receipt without effect is remembered too: its repeat might have one in a later state.

@@ -47,6 +47,7 @@ class Evaluator:
         decisions: DecisionLog,
         effects: StepEffects,
         cluster: ClusterChange,
+        id_key: bytes | None = None,
     ) -> None:
         self._cluster = cluster
         self._policies = policies
@@ -57,6 +58,7 @@ class Evaluator:
         self._store = store
         self._decisions = decisions
         self._effects = effects
+        self._id_key = id_key
         self.schedule = Schedule()
         self.relook: set[bytes] = set()
 
@@ -234,6 +236,16 @@ class Evaluator:
             )
         return limit
 
+    def hasten(self, scope: str, now: int) -> None:
+        """Schedules every account with something at stake for evaluation at `now`.
+
+        `scope` is a platform, or `*` for all.
+        """
+        prefix = b"" if scope == "*" else scope.encode() + b":"
+        for key in self._store.active_keys:
+            if key.startswith(prefix):
+                self.schedule.hasten(key, now)
+
     def gone(self, key: bytes) -> None:
         """Notes that the account of a key is no longer kept and needs no evaluation."""
         if key in self.relook:
@@ -268,6 +280,7 @@ class Evaluator:
             reading=reading,
             favourable_only=favourable_only,
             notices=adopted.notices if adopted else (),
+            id_key=self._id_key,
         )
 
     def policy_since(self, platform: str) -> int:

@@ -4,6 +4,7 @@ A letter here is a dead letter: the record that says that an input was refused.
 """
 
 import hashlib
+import hmac
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -18,6 +19,8 @@ from streams.operate.audit.refusals import Judged, Setting, examine, passed_over
 from streams.operate.audit.words import SKEW_MS
 
 NO_LETTER: Mapping[str, Any] = {}
+KEY_NAME = b"byline: the name of this key"
+"""What is made an HMAC of, to name an `ID_KEY` in a dead letter (schemas/CONTRACT.md)."""
 CREATES = ("controls", "account-changes")
 """Inputs after which a worker stores an account's state whatever its follower count."""
 
@@ -36,7 +39,7 @@ def take_input(
         return
     yield from overtaken(record, partition.acted_for, now)
     judged = examine(record, now, setting, known is not None and facts.followed(known))
-    yield from _refusal(partition, record, judged, letter, now)
+    yield from _refusal(partition, record, judged, letter, now, setting.id_key)
     _count(partition, record, judged, letter, now, setting)
     refused = letter is not None or judged.refused
     speaks = record.topic in CREATES or (refused and record.topic in AT_ONCE)
@@ -87,6 +90,7 @@ def _refusal(
     judged: Judged,
     letter: Mapping[str, Any] | None,
     now: int,
+    id_key: bytes | None,
 ) -> Iterator[Breach]:
     key = text(record.key)
     if letter is None:
@@ -97,9 +101,22 @@ def _refusal(
     if judged.refused is False:
         yield Breach("refused_wrongly", key, now, str(letter["reason"]), (record.place,))
     digest = letter.get("value_digest")
-    own = hashlib.sha256(record.value or b"").hexdigest()
-    if digest is not None and record.value is not None and digest != own:
+    if digest is None or record.value is None:
+        return
+    own = _digest(record.value, letter.get("digest_key"), id_key)
+    if own is None:
+        partition.digests_skipped += 1
+    elif digest != own:
         yield Breach("refused_wrongly", key, now, "another record's digest", (record.place,))
+
+
+def _digest(value: bytes, key_name: str | None, id_key: bytes | None) -> str | None:
+    """The digest that a dead letter must have; None if it was made under a key that is not ours."""
+    if key_name is None:
+        return hashlib.sha256(value).hexdigest()
+    if id_key is None or key_name != hmac.digest(id_key, KEY_NAME, "sha256").hex()[:8]:
+        return None
+    return hmac.digest(id_key, value, "sha256").hex()
 
 
 def _count(

@@ -26,7 +26,8 @@ class Judging:
 
     `whole`: the topics are read from their beginning. `since` (ms): breaches before this instant
     are not reported. `partition_count` None: the partition of a key is not checked.
-    `require_approvals`: bulk controls and policies in enforce need two people.
+    `require_approvals`: bulk controls and policies in enforce need two people. `id_key`: the
+    setting `ID_KEY`, without which the digests that were made under it are not checked.
     """
 
     def __init__(
@@ -36,6 +37,7 @@ class Judging:
         partition_count: int | None = None,
         require_approvals: bool = False,
         since: int | None = None,
+        id_key: bytes | None = None,
     ) -> None:
         self.whole = whole
         self.since = since
@@ -53,6 +55,12 @@ class Judging:
         self._trips_said: Counter[str] = Counter()
         self._partition_count = partition_count
         self._require_approvals = require_approvals
+        self._id_key = id_key
+
+    @property
+    def digests_skipped(self) -> int:
+        """How many dead letters have a digest under an `ID_KEY` that this auditor has not."""
+        return sum(it.digests_skipped for it in self.partitions.values())
 
     def take(self, partition: Partition, thing: Happened) -> None:
         decided, record = thing.decided, thing.record
@@ -95,7 +103,9 @@ class Judging:
                 self._end(partition, plain, record, thing.edition)
 
     def _setting(self, partition: Partition) -> Setting:
-        return Setting(partition.present, self._partition_count, self._require_approvals)
+        return Setting(
+            partition.present, self._partition_count, self._require_approvals, self._id_key
+        )
 
     def _begin(self, partition: Partition, plain: Mapping[str, Any], place: str) -> None:
         opened, changed = plain.get("opened_at"), plain.get("cluster_changed")

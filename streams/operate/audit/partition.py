@@ -33,6 +33,8 @@ class Partition:
         self.switch_log = SwitchLog()
         self.switches = Switches()
         self.guard = RefusalGuard()
+        self.digests_skipped = 0
+        """Dead letters whose digest was made under another `ID_KEY`, or one that is not given."""
         self.unsaid: list[tuple[int, str, Breach]] = []
         self.acted_for: tuple[int, str] = (-NEVER, "")
         self.acted_before = self.acted_for

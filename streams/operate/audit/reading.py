@@ -202,6 +202,7 @@ async def audit_topics(
     progress: Callable[[Auditor], None] = lambda _: None,
     caught_up: Callable[[float], None] = lambda _: None,
     partitions: int | None = None,
+    id_key: bytes | None = None,
 ) -> Auditor:
     """Audits the span, then, with `follow`, everything that is written later, without an end.
 
@@ -221,7 +222,10 @@ async def audit_topics(
     main = [it for topic in READS for it in reader.of(topic.name) if it not in side]
     logs = reader.of(DECISIONS.name)
     auditor = Auditor(
-        partition_count=len(logs), require_approvals=require_approvals, since=span.start
+        partition_count=len(logs),
+        require_approvals=require_approvals,
+        since=span.start,
+        id_key=id_key,
     )
     ends = await reader.ends(logs, span.end)
     await asyncio.sleep(SETTLE_SECONDS)

@@ -50,11 +50,13 @@ class Setting:
     `policies`: those in force by platform. If it is empty they are not known, and no platform
     counts as unknown. `partitions`: how many an input topic has; None: the partition of a key is
     not checked. `require_approvals`: a bulk control needs two people.
+    `id_key`: the setting `ID_KEY`, for the digests of dead letters.
     """
 
     policies: Mapping[str, Terms]
     partitions: int | None
     require_approvals: bool
+    id_key: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
