@@ -7,6 +7,7 @@ file has no prefix unless it is called full.
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple, TypeVar
 
 import msgspec
@@ -115,13 +116,14 @@ class Partition:
             environment.id_key,
         )
         self.schedule = self._evaluator.schedule
+        self._hasten = partial(self.schedule.hasten_all, self._store.active_keys)
         self._refusals = PartitionRefusals(
             environment.policies,
             _load(snapshot, REFUSALS, RefusalCounts),
             self._switches,
             self._decisions,
             self._effects,
-            self._evaluator.hasten,
+            self._hasten,
         )
         self._hearing = Hearing(
             environment.policies, self._store, self._evaluator, self._limits, self._effects
@@ -242,7 +244,7 @@ class Partition:
             self._decisions.switch(
                 transaction, now, value, word.at if value.on else word.until, cause
             )
-            self._evaluator.hasten(value.scope, now)
+            self._hasten(value.scope, now)
 
     # ---- time ----------------------------------------------------------------------------------
 

@@ -236,16 +236,6 @@ class Evaluator:
             )
         return limit
 
-    def hasten(self, scope: str, now: int) -> None:
-        """Schedules every account with something at stake for evaluation at `now`.
-
-        `scope` is a platform, or `*` for all.
-        """
-        prefix = b"" if scope == "*" else scope.encode() + b":"
-        for key in self._store.active_keys:
-            if key.startswith(prefix):
-                self.schedule.hasten(key, now)
-
     def gone(self, key: bytes) -> None:
         """Notes that the account of a key is no longer kept and needs no evaluation."""
         if key in self.relook:

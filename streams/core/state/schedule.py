@@ -87,6 +87,16 @@ class Schedule:
         elif self._at.get(key, at + 1) > at:
             self.set(key, at)
 
+    def hasten_all(self, keys: Iterable[bytes], scope: str, at: int) -> None:
+        """Schedules those of these keys that belong to `scope` for `at`, unless due before.
+
+        `scope` is a platform, or `*` for all.
+        """
+        prefix = b"" if scope == "*" else scope.encode() + b":"
+        for key in keys:
+            if key.startswith(prefix):
+                self.hasten(key, at)
+
     def park(
         self,
         key: bytes,
