@@ -1,6 +1,7 @@
 """`byline replay`: runs the core on recorded inputs and compares its output with Kafka's topics."""
 
 import asyncio
+import json
 import re
 import time
 from typing import Annotated, Any
@@ -152,3 +153,17 @@ def _say_difference(difference: Difference | None) -> None:
     if difference.written is not None or difference.replayed is not None:
         echo_error(f"  in Kafka: {(difference.written or 'nothing')[:SHOWN]}")
         echo_error(f"  replayed: {(difference.replayed or 'nothing')[:SHOWN]}")
+    if _under_another_key(difference):
+        echo_error("  it was made under another ID_KEY than the one given: replay it with that one")
+
+
+def _under_another_key(difference: Difference) -> bool:
+    """Whether the two differ in what is made under the setting `ID_KEY`."""
+    texts = (difference.written or "null", difference.replayed or "null")
+    try:
+        written, replayed = (json.loads(text) for text in texts)
+    except ValueError:
+        return False
+    if not isinstance(written, dict) or not isinstance(replayed, dict):
+        return False
+    return any(written.get(it) != replayed.get(it) for it in ("invitation_id", "digest_key"))

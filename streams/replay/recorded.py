@@ -20,6 +20,7 @@ from streams.processor import partitioner
 from streams.replay.following import TRANSACTION, Beside, Replay
 from streams.replay.written import COMPARED
 from streams.settings import Settings
+from streams.settings_checks import id_key
 
 TAKE_SECONDS = 0.5
 LAST_STRETCH = 2_000
@@ -175,6 +176,7 @@ class RecordedPartition:
             partition_of=partitioner(count),
             require_approvals=settings.require_approvals,
             full_name=lambda name: settings.topic_prefix + name,
+            id_key=id_key(settings),
         )
 
     async def last_of_log(self) -> tuple[int, str] | None:
