@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Collection, Mapping
+from functools import partial
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
@@ -133,13 +134,7 @@ def create_app(settings: Settings) -> EngineApp:
     rescan = rescanned(settings, policies)
     instance = claim(settings)
     names = TopicNames(settings.topic_prefix, settings.application_id)
-    metrics = Metrics(CollectorRegistry())
-    for name, labels in first_series(policies):
-        metrics.count(name, 0, *labels)
-    for policy in policies.values():
-        metrics.show(
-            "byline_policy_info", 1, policy.platform, str(policy.version), policy.digest[:12]
-        )
+    metrics = _metrics(policies)
     news = News()
     approvals, key = settings.require_approvals, id_key(settings)
     processor = BylineProcessor(policies, names, metrics, approvals, rescan, news, key)
@@ -152,20 +147,6 @@ def create_app(settings: Settings) -> EngineApp:
         refresh(metrics, engine.status(), processor, engine.clock.now(), unconfirmed_after)
 
     site = HealthSite(metrics, app.engine.status, bring_up_to_date)
-
-    async def prepare() -> None:
-        try:
-            await refuse_short_retention(settings)
-            await refuse_shared_versions(settings, policies)
-            await publish_policies(settings, names, policies)
-        except MissingTopicsError as error:
-            raise StopWorker(
-                f"{error}: `byline topics create` makes them", ExitCode.PERSON
-            ) from error
-        except KafkaAbsentError as error:
-            raise StopWorker(str(error), ExitCode.RESTART) from error
-        except OperateError as error:
-            raise StopWorker(str(error), ExitCode.PERSON) from error
 
     following: list[asyncio.Task[None]] = []
 
@@ -181,7 +162,7 @@ def create_app(settings: Settings) -> EngineApp:
             instance.folder,
         )
 
-    app.early, app.prepare = serve, prepare
+    app.early, app.prepare = serve, partial(_prepare, settings, names, policies)
 
     @app.on_before_shutdown.connect  # type: ignore[untyped-decorator]
     async def leave(app: Any, **kwargs: Any) -> None:
@@ -190,6 +171,36 @@ def create_app(settings: Settings) -> EngineApp:
         await site.stop()
 
     return app
+
+
+def _metrics(policies: Mapping[str, Policy]) -> Metrics:
+    """Returns metrics in which every series that these policies can have is there, at zero."""
+    metrics = Metrics(CollectorRegistry())
+    for name, labels in first_series(policies):
+        metrics.count(name, 0, *labels)
+    for policy in policies.values():
+        metrics.show(
+            "byline_policy_info", 1, policy.platform, str(policy.version), policy.digest[:12]
+        )
+    return metrics
+
+
+async def _prepare(settings: Settings, names: TopicNames, policies: Mapping[str, Policy]) -> None:
+    """Checks topics and policy versions against Kafka, and publishes the policies.
+
+    Raises:
+        StopWorker: something is missing or does not fit, or no Kafka answers.
+    """
+    try:
+        await refuse_short_retention(settings)
+        await refuse_shared_versions(settings, policies)
+        await publish_policies(settings, names, policies)
+    except MissingTopicsError as error:
+        raise StopWorker(f"{error}: `byline topics create` makes them", ExitCode.PERSON) from error
+    except KafkaAbsentError as error:
+        raise StopWorker(str(error), ExitCode.RESTART) from error
+    except OperateError as error:
+        raise StopWorker(str(error), ExitCode.PERSON) from error
 
 
 def run_worker(settings: Settings) -> int:

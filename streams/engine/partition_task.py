@@ -226,10 +226,7 @@ class PartitionTask:
     # Timers.
 
     async def _time(self) -> bool:
-        """Runs a round of timers if one is due and all inputs before it are read.
-
-        Returns whether it did.
-        """
+        """Runs a round of timers if one is due and its inputs are read. Returns whether it did."""
         due = self._processor.due()
         ends = self._rounds.ready(due, self._now(), self.input_queue.reads)
         if due is None or ends is None:
