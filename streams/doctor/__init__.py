@@ -1,10 +1,11 @@
-"""`byline doctor`: everything that an engineer would look at, in one go, each look by itself.
+"""`byline doctor`: makes all checks that an engineer would make, side by side.
 
-    seen = examine(settings, now=…, running=…)
+    seen = Doctor(settings, now, running).examine()
 
-The looks are those of other commands (`topics check`, `topics acl`, `topics blocked`, `cluster
-check`, `policy check`), made side by side. None may hide another: one that breaks or takes too long
-says so in its own row. Nothing is written but an empty file in the data folder, gone at once.
+A check is called a look. Most looks are those of other commands (`topics check`, `topics acl`,
+`topics blocked`, `cluster check`, `policy check`). A look that breaks or takes too long says so in
+its own row and does not stop the others. Nothing is written except an empty file in the data
+folder, which is deleted at once.
 """
 
 import asyncio
@@ -26,16 +27,16 @@ from streams.settings_checks import secret_values
 __all__ = ["LIMIT_SECONDS", "Doctor", "Finding", "Seen", "Verdict"]
 
 LIMIT_SECONDS = 30.0
-"""For each look; they are made side by side, in two rounds."""
+"""How long each look may take. They run side by side, in two rounds."""
 MASK = "********"
 
 
 class Doctor(NamedTuple):
-    """Whom to look at, and as whom.
+    """All looks at one installation.
 
-    `now`: this machine's clock in milliseconds UTC. `running`: what the partitions work under, and
-    where that is known from. `role`: whose rights are asked for. `auditor`: the metrics of `byline
-    audit --follow`.
+    `now`: returns this machine's clock (ms). `running`: returns a sentence on its source, and what
+    the partitions work under. `role`: the role of `byline topics acl` whose rights are checked.
+    `auditor`: the address of the metrics of `byline audit --follow`.
     """
 
     settings: Settings
@@ -47,7 +48,7 @@ class Doctor(NamedTuple):
     limit_seconds: float = LIMIT_SECONDS
 
     def examine(self) -> list[Seen]:
-        """Make all looks; those that need a Kafka only where one is reached."""
+        """Makes all looks; those that need Kafka only if it answers."""
         reached: list[cluster.Reached] = []
 
         def reach() -> list[Finding]:
@@ -71,7 +72,7 @@ class Doctor(NamedTuple):
         return look_at(looks, self.limit_seconds, self._scrub)
 
     def _here(self) -> list[Look]:
-        """What needs no Kafka."""
+        """Returns the looks that need no Kafka."""
         settings = self.settings
         return [
             Look("settings", self._settings),
@@ -81,7 +82,7 @@ class Doctor(NamedTuple):
         ]
 
     def _there(self) -> list[Look]:
-        """What is asked of Kafka."""
+        """Returns the looks that need Kafka."""
         settings = self.settings
         return [
             Look("rights", lambda: asyncio.run(cluster.rights(settings, self.role))),
@@ -99,12 +100,12 @@ class Doctor(NamedTuple):
         ]
 
     def _settings(self) -> Iterable[Finding]:
-        """They are read by now: what is wrong with them ends a command before it begins."""
+        """Counts the given settings. They are valid, else the command would have ended before."""
         given = sum(origin != "default" for origin in origins(self.settings_file).values())
         return [well(f"{given} of {len(origins(self.settings_file))} given, and they fit together")]
 
     def _scrub(self, text: str) -> str:
-        """The text without any secret of the settings, whoever repeated it."""
+        """Returns a text with every secret of the settings masked."""
         for secret in sorted(self._secrets(), key=len, reverse=True):
             text = text.replace(secret, MASK)
         return text

@@ -1,4 +1,4 @@
-"""What is looked at in the cluster: brokers, rights, topics, state, clock, open transactions."""
+"""The doctor's looks at the cluster: brokers, rights, topics, state, clock, open transactions."""
 
 import asyncio
 from collections.abc import Callable
@@ -34,26 +34,29 @@ from streams.operate.live import COORDINATOR_MOVES, COORDINATOR_SECONDS, COORDIN
 from streams.settings import Settings, kafka_client_kwargs
 
 BLOCKED_SECONDS = 10.0
-"""A transaction that is open for longer is told; one of a worker lasts a second or two."""
+"""A transaction that is open for longer is reported; a worker's lasts a second or two."""
 SKEW_SECONDS = 10.0
-"""As far as a worker's clock may jump before the worker ends itself (EngineConfig)."""
+"""The largest accepted difference of clocks: a worker ends itself if its clock jumps by more."""
 
 
 TRANSACTIONS = 1
-"""Kafka's number for a coordinator of transactions, as against one of groups."""
+"""Kafka's number for the coordinator of transactions; that of groups is 0."""
 NOT_REACHED = Finding(Verdict.UNKNOWN, "not looked at: Kafka was not reached")
-"""What is told of each look that needs a Kafka where none answers."""
+"""The finding of each look that needs Kafka, if Kafka does not answer."""
 
 
 class Reached(NamedTuple):
-    """What was found, and how many partitions the keyed topics have (None where there are none)."""
+    """The findings, and how many partitions the keyed topics have; None: there are none yet."""
 
     partitions: int | None
     findings: list[Finding]
 
 
 async def reach(settings: Settings) -> Reached:
-    """Log in, and knock at each broker under the address that it gives. Raises OperateError."""
+    """Logs in, and connects to each broker at the address that it advertises.
+
+    Raises OperateError.
+    """
     names, arguments = topics.names_of(settings), kafka_client_kwargs(settings)
     async with admin_client(settings) as client:
         described = await client.describe_cluster()
@@ -79,7 +82,10 @@ async def reach(settings: Settings) -> Reached:
 
 
 async def rights(settings: Settings, role: str) -> list[Finding]:
-    """Whether we may do what `byline topics acl` grants a role. Raises OperateError."""
+    """Checks that this principal has the rights that `byline topics acl` lists for a role.
+
+    Raises OperateError.
+    """
     mine = [it for it in permissions(settings) if it.role == role]
     if not mine:
         known = sorted({it.role for it in permissions(settings)})
@@ -91,7 +97,7 @@ async def rights(settings: Settings, role: str) -> list[Finding]:
     }
     async with admin_client(settings) as client:
         view = await view_topics(client._client, list(asked), with_operations=True)
-        # Of a topic that is not there nothing is known; another look says that it is missing.
+        # The rights on a missing topic are not known; another look reports that it is missing.
         there = {name: it for name, it in asked.items() if _is_there(view, name)}
         missing = missing_rights(view, there)
         for it in mine:
@@ -110,7 +116,7 @@ def _is_there(view: View, topic: str) -> bool:
 
 
 async def _refused(client: AIOKafkaAdminClient, it: Permission) -> str | None:
-    """The operation on a group or a transactional id that is not allowed."""
+    """Returns the operation on a group or transactional id that is not allowed, or None."""
     name = f"{it.name}doctor" if it.prefixed else it.name
     (operation,) = it.operations
     for tries_left in reversed(range(COORDINATOR_TRIES)):
@@ -124,7 +130,7 @@ async def _refused(client: AIOKafkaAdminClient, it: Permission) -> str | None:
         except COORDINATOR_MOVES:
             if not tries_left:
                 raise
-            # On a cluster that never had a group or a transaction, asking makes their topic.
+            # On a fresh cluster the first request makes Kafka create its internal topic; wait.
             await asyncio.sleep(COORDINATOR_SECONDS)
         else:
             return None
@@ -132,7 +138,7 @@ async def _refused(client: AIOKafkaAdminClient, it: Permission) -> str | None:
 
 
 async def topics_and_settings(settings: Settings) -> list[Finding]:
-    """Every topic and setting that is not as it has to be. Raises OperateError."""
+    """Checks every topic and its settings. Raises OperateError."""
     found = []
     for it in await topics.check(settings):
         if it.is_hidden:
@@ -148,14 +154,14 @@ async def topics_and_settings(settings: Settings) -> list[Finding]:
 
 
 async def state(settings: Settings) -> list[Finding]:
-    """Whether state and topics belong together. Missing topics are told by another look."""
+    """Checks that the state was built from these topics. Another look reports missing topics."""
     found = [it for it in await upkeep.check(settings) if it.what != "missing"]
     told = [wrong(f"{it.topic}: {it.what}", it.way_out) for it in found]
     return told or [well("the state and the topics belong together")]
 
 
 async def clock(settings: Settings, now: Callable[[], int]) -> list[Finding]:
-    """This machine's clock against the cluster's; `now` tells the first, in milliseconds UTC."""
+    """Compares this machine's clock (`now`, ms) with the cluster's. Raises OperateError."""
     async with admin_client(settings) as client:
         try:
             cluster = await cluster_time(client._client)
@@ -174,7 +180,7 @@ async def clock(settings: Settings, now: Callable[[], int]) -> list[Finding]:
     if cluster is None:
         words = "this Kafka does not tell its time: it is older than 3.3, or not KRaft"
         return [Finding(Verdict.UNKNOWN, words, "compare the clocks of both machines by hand")]
-    # The answer was written somewhere between the request and now.
+    # The cluster read its clock some time between the request and now: so much is uncertain.
     difference = here - cluster.at_ms
     off = difference if difference < 0 else max(0, difference - cluster.took_ms)
     if abs(off) > 1000 * SKEW_SECONDS:
@@ -190,7 +196,10 @@ async def clock(settings: Settings, now: Callable[[], int]) -> list[Finding]:
 
 
 async def transactions(settings: Settings, now: int) -> list[Finding]:
-    """Whose open transaction hides inputs or state, and how to end it. Raises OperateError."""
+    """Finds open transactions that hide inputs or state, and says how to end them.
+
+    Raises OperateError.
+    """
     found = await blocked(settings, now, BLOCKED_SECONDS, (*INPUTS, *CHANGELOGS))
     told = [
         wrong(it.what, f"{_ending(it.ends_within_seconds)}: {it.abort_command(_servers(settings))}")

@@ -1,4 +1,4 @@
-"""A look at one thing: made beside the others, within its time, and told whatever comes of it."""
+"""Runs looks (checks) side by side, each within a time limit, and collects their findings."""
 
 import threading
 import time
@@ -22,10 +22,10 @@ _OURS = "look again; if it stays, it is a fault of Byline"
 
 @unique
 class Verdict(StrEnum):
-    """What came of a look.
+    """The verdict of a finding.
 
-    `failed`: nothing was seen, because the look broke or took too long; it counts as not well.
-    `unknown`: it cannot be known from here, and what to do says how it can.
+    `wrong`: somebody must act. `failed`: the look broke or took too long, which counts as not well.
+    `unknown`: it cannot be known from here; `what_to_do` says how it can.
     """
 
     WELL = "well"
@@ -35,12 +35,12 @@ class Verdict(StrEnum):
 
     @property
     def is_well(self) -> bool:
-        """Whether nobody has to act on it."""
+        """Whether nobody has to act: it is well or unknown."""
         return self in (Verdict.WELL, Verdict.UNKNOWN)
 
 
 class Finding(NamedTuple):
-    """One thing that a look found, and what a person does about it ("" where nothing)."""
+    """One thing that a look found, and what a person must do about it; "": nothing."""
 
     verdict: Verdict
     found: str
@@ -48,14 +48,14 @@ class Finding(NamedTuple):
 
 
 class Look(NamedTuple):
-    """`see` looks, and may take long, raise or hang. It finds at least one thing."""
+    """One check. `see` returns at least one finding; it may take long, raise an error, or hang."""
 
     name: str
     see: Callable[[], Iterable[Finding]]
 
 
 class Seen(NamedTuple):
-    """What a look found, and how long it took."""
+    """The findings of a look, and how many seconds it took."""
 
     look: str
     findings: tuple[Finding, ...]
@@ -63,30 +63,30 @@ class Seen(NamedTuple):
 
     @property
     def is_well(self) -> bool:
-        """Whether nobody has to act on any of it."""
+        """Whether nobody has to act on any finding."""
         return all(it.verdict.is_well for it in self.findings)
 
     def as_dicts(self) -> list[dict[str, Any]]:
-        """For a program to read: one for each finding."""
+        """Returns the findings as JSON objects of `byline doctor --json`."""
         rest = {"look": self.look, "seconds": round(self.seconds, 2)}
         return [{**rest, **it._asdict(), "verdict": str(it.verdict)} for it in self.findings]
 
 
 def well(found: str) -> Finding:
-    """All is as it has to be."""
+    """Returns a finding that all is as it has to be."""
     return Finding(Verdict.WELL, found)
 
 
 def wrong(found: str, what_to_do: str) -> Finding:
-    """Somebody has to act."""
+    """Returns a finding on which somebody must act."""
     return Finding(Verdict.WRONG, found, what_to_do)
 
 
 def look_at(looks: Sequence[Look], limit_seconds: float, scrub: Scrub = str) -> list[Seen]:
-    """Make all of these looks side by side, each within so many seconds.
+    """Runs all these looks side by side, each within `limit_seconds`.
 
-    One that hangs is left behind in its thread, which ends with the process. `scrub` takes secrets
-    out of every text.
+    One that hangs is left in its thread, which ends with the process. `scrub` masks secrets in
+    every text.
     """
     began = time.monotonic()
     running = [(look, _started(look)) for look in looks]
@@ -101,7 +101,7 @@ def look_at(looks: Sequence[Look], limit_seconds: float, scrub: Scrub = str) -> 
 
 
 def _started(look: Look) -> tuple[Future[list[Finding]], list[float]]:
-    """Begin a look in a thread of its own; the list gets its seconds when it is over."""
+    """Starts a look in a thread of its own. The list gets its duration (s) when it has ended."""
     done: Future[list[Finding]] = Future()
     took: list[float] = []
     began = time.monotonic()

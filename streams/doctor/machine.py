@@ -1,4 +1,4 @@
-"""What is looked at on this machine: libraries, policy files, the data folder, open files."""
+"""The doctor's looks at this machine: libraries, policy files, data folder, open files."""
 
 import os
 import shutil
@@ -15,13 +15,13 @@ from streams.policies.warnings import warnings
 from streams.settings import Settings
 
 LEAST_FREE_BYTES = 1 << 30
-"""Below this a worker has no room for the log and the state of a busy day."""
+"""With less free space a worker has no room for the log and the state of a busy day."""
 PRIVATE = 0o700
 MEGABYTE = 1_000_000
 
 
 def libraries() -> Iterator[Finding]:
-    """The libraries whose private parts are used: each has the version that was tested."""
+    """Checks the versions of libraries whose private parts Byline uses: only one was tested."""
     faults = wrong_libraries()
     for words in faults:
         yield wrong(words, "install what requirements-runtime.lock says")
@@ -30,7 +30,7 @@ def libraries() -> Iterator[Finding]:
 
 
 def policies(settings: Settings, now: int) -> Iterator[Finding]:
-    """The policy files, as a worker would load them. `now` is milliseconds UTC."""
+    """Loads the policy files as a worker would. `now`: ms since 1970."""
     try:
         found = load_policies(
             settings.policies, require_approvals=settings.require_approvals, now=now
@@ -47,7 +47,7 @@ def policies(settings: Settings, now: int) -> Iterator[Finding]:
 
 
 def data_folder(folder: Path) -> Iterator[Finding]:
-    """The data folder: there, ours, closed to others, writable, with room on its disk."""
+    """Checks that the data folder exists, is owned by us, private and writable, and has room."""
     try:
         state = folder.stat()
     except FileNotFoundError:
@@ -94,7 +94,7 @@ def _faults_of_mode(folder: Path, state: os.stat_result) -> Iterator[Finding]:
 
 
 def _faults_of_writing(folder: Path) -> Iterator[Finding]:
-    """Tries it: neither a mode nor a right says that a file system is mounted read-only."""
+    """Writes a temporary file: modes and owner do not show a file system mounted read-only."""
     try:
         with tempfile.TemporaryFile(dir=folder, prefix=".doctor-"):
             pass
@@ -103,7 +103,10 @@ def _faults_of_writing(folder: Path) -> Iterator[Finding]:
 
 
 def _faults_of_space(folder: Path, held_bytes: int) -> Iterator[Finding]:
-    """RocksDB writes what it merges anew before it deletes the old: as much again must be free."""
+    """Checks the free space. RocksDB writes merged files before it deletes the old ones.
+
+    So as much as the folder holds must be free.
+    """
     free, needed = shutil.disk_usage(folder).free, max(LEAST_FREE_BYTES, held_bytes)
     if free < needed:
         yield wrong(
@@ -117,7 +120,7 @@ def _held_bytes(folder: Path) -> int:
     held = 0
     for parent, _, names in os.walk(folder):
         for name in names:
-            # RocksDB deletes files while we look.
+            # RocksDB may delete a file while the folder is read.
             try:
                 held += Path(parent, name).lstat().st_size
             except OSError:
@@ -130,7 +133,7 @@ def _words(error: OSError) -> str:
 
 
 def open_files(partitions: int) -> Iterator[Finding]:
-    """The hard limit of open files: a worker raises the soft one by itself."""
+    """Checks the hard limit of open files; a worker raises the soft limit by itself."""
     shortage = file_shortage(partitions)
     if shortage is not None:
         yield wrong(shortage, "raise the hard limit (ulimit -Hn, LimitNOFILE of systemd)")

@@ -1,4 +1,4 @@
-"""What is looked at in what runs: policies against their files, and the auditor's last word."""
+"""The doctor's looks at what runs: the policies in force, and the last result of the auditor."""
 
 import asyncio
 from collections.abc import Iterator
@@ -15,13 +15,16 @@ from streams.policies import PolicyFaults, load_policies
 from streams.settings import Settings
 
 SILENT_MS = DAY
-"""An auditor that has judged nothing for longer is taken to have stopped."""
+"""An auditor that has judged nothing for longer (ms) is taken to have stopped."""
 BREACHES, JUDGED_AT = "byline_audit_breaches_total", "byline_audit_judged_timestamp_seconds"
 _SECONDS = 5.0
 
 
 def policies_against_running(settings: Settings, source: str, states: States) -> Iterator[Finding]:
-    """How each file stands to what the partitions work under; `source` says whence that is."""
+    """Compares each policy file with what the partitions work under.
+
+    `source`: the sentence on where `states` comes from.
+    """
     try:
         files = load_policies(settings.policies, require_approvals=False)
     except PolicyFaults:
@@ -42,7 +45,10 @@ def policies_against_running(settings: Settings, source: str, states: States) ->
 
 
 def last_audit(url: str | None, now: int) -> Iterator[Finding]:
-    """What an auditor that goes on says at `url`; `now` is milliseconds UTC. No topic tells it."""
+    """Reads the metrics of `byline audit --follow` at `url`. `now`: ms. Raises OperateError.
+
+    An audit leaves no trace in Kafka, so there is no other way to know its result.
+    """
     if url is None:
         yield Finding(
             Verdict.UNKNOWN,
@@ -83,7 +89,7 @@ async def _page(url: str) -> str:
 
 
 def _sums(text: str) -> dict[str, float]:
-    """Each metric of a page, added up over its labels."""
+    """Returns each metric of a page, added up over its labels."""
     sums: dict[str, float] = {}
     for family in text_string_to_metric_families(text):
         for sample in family.samples:

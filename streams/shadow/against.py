@@ -1,9 +1,9 @@
-"""What shadow really said, beside what a backtest of the same time says; and why they may differ.
+"""Compares what shadow published with a backtest of the same period, and says why they may differ.
 
 The backtest is a report of `byline backtest … --json` (deploy/backtest.md has its form). Its period
-is from its first reading to the instant at which its clock stopped. A ground is named where it is a
-fact of these two: a policy that is another one, readings before the index begins, words of people.
-Which of them made a difference no count can say.
+is from its first reading to the instant at which its clock stopped. A possible reason is named if
+it is a fact of these two: another policy, readings from before the index begins, words (records of
+owners and operators). The counts cannot say which of them really made the difference.
 """
 
 from collections.abc import Iterable, Mapping
@@ -32,7 +32,7 @@ STEPS = {
     "restrictions begun": "throttle.applied",
     "restrictions ended": "throttle.lifted",
 }
-"""What is compared, and the event that is counted for it, in shadow alone."""
+"""Name of a count → the event that is counted, in shadow only."""
 
 
 class _Policy(msgspec.Struct):
@@ -59,7 +59,7 @@ class _Carried(msgspec.Struct):
 
 
 class BacktestReport(msgspec.Struct):
-    """What is read of such a report."""
+    """The parts of a backtest's report that are used here."""
 
     form: str
     history: _History
@@ -69,7 +69,11 @@ class BacktestReport(msgspec.Struct):
 
 @dataclass(slots=True)
 class Compared:
-    """Of one platform: a row for each count (name, shadow, backtest), and the grounds."""
+    """The comparison of one policy in the backtest with shadow.
+
+    `start`, `end`: the period (ms, without its end). `rows`: name, count of shadow, count of the
+    backtest. `why`: possible reasons of a difference, as sentences.
+    """
 
     policy: str
     start: int
@@ -79,11 +83,11 @@ class Compared:
 
     @property
     def differs(self) -> bool:
-        """Whether any count does."""
+        """Whether any count differs."""
         return any(one != other for _, one, other in self.rows)
 
     def as_dict(self) -> dict[str, Any]:
-        """For a program to read."""
+        """Returns the comparison as JSON of `byline shadow report --json`."""
         return {
             "policy": self.policy,
             "from": rfc3339(self.start),
@@ -98,7 +102,7 @@ class Compared:
 
 
 def read(path: Path) -> BacktestReport:
-    """A report from a file. Raises UsageError where it is none."""
+    """Reads a backtest's report from a file. Raises UsageError if it is none."""
     try:
         found = msgspec.json.decode(path.read_bytes(), type=BacktestReport)
     except OSError as error:
@@ -115,7 +119,7 @@ def read(path: Path) -> BacktestReport:
 def against(
     connection: Connection, fresh: Fresh, platform: str, report: BacktestReport
 ) -> list[Compared]:
-    """Each policy of the platform in the report, beside what shadow said in its time."""
+    """Compares each policy of the platform in the report with shadow in the report's period."""
     mine = [it for it in report.policies if it.platform == platform]
     return [_compared(connection, fresh, report, it) for it in mine]
 
@@ -124,7 +128,7 @@ def _compared(
     connection: Connection, fresh: Fresh, report: BacktestReport, policy: _Policy
 ) -> Compared:
     start = millis(report.history.start or report.carried.first)
-    # The instant at which its clock stopped is in it.
+    # The period includes the instant at which the backtest's clock stopped.
     end = millis(report.history.now) + 1
     found = Compared(policy.policy, start, end)
     events = counted(connection, policy.platform, start, end)
@@ -157,7 +161,7 @@ def _grounds(
     policy: _Policy,
     found: Compared,
 ) -> Iterable[str]:
-    """Facts that may make a difference, the widest first."""
+    """Yields facts that may cause the difference, those with the widest effect first."""
     yield from _of_policies(connection, policy, found)
     if fresh.as_of is None or fresh.as_of < found.end - 1:
         yield "the index does not reach to the end of the backtest: shadow's numbers may rise"
@@ -217,7 +221,7 @@ def _of_data(report: BacktestReport, platform: str) -> Iterable[str]:
 
 
 def _begins(connection: Connection) -> int | None:
-    """The first instant of the decision log, as far as the index has it."""
+    """Returns the time (ms) of the oldest record of the decision log in the index, or None."""
     firsts = (
         connection.scalar(select(func.min(it.c.now))) for it in (tables.log, tables.decisions)
     )
@@ -231,7 +235,7 @@ def _known_before(connection: Connection, platform: str, start: int) -> bool:
 
 
 def _words(connection: Connection, platform: str, start: int, end: int) -> Mapping[str, int]:
-    """By topic the words on accounts of the platform, and the switches."""
+    """Counts by topic the words on accounts of the platform, and the switches, in a period (ms)."""
     words = tables.words
     mine = words.c.account.startswith(f"{platform}:", autoescape=True)
     statement = (

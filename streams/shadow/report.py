@@ -1,6 +1,7 @@
-"""The shadow report: what shadow said, what live does, what `enforce` would do now, a backtest.
+"""Makes the shadow report: counts of shadow and live, what `enforce` would do, and a backtest.
 
-Built on the index, with the policy of the file, or the one that runs where there is no such file.
+It reads the index. The policy is that of the file here, or the running one if there is no file or
+an older one.
 """
 
 from collections.abc import Iterable, Mapping
@@ -20,16 +21,17 @@ from streams.shadow.said import Said, said, unproven
 from streams.shadow.trial import Trial, in_shadow, tried
 
 ASSESSMENT = "impact_assessment"
-"""The one missing fact without which it can still be said who would be restricted."""
+"""The only fact whose absence from a policy does not change who would be restricted."""
 
 
 @dataclass(slots=True)
 class ShadowReport:
-    """Of one platform. `on_disk`: the policy is that of the file; else it is the one that runs.
+    """The report on one platform.
 
-    `told`: accounts of the trial's restricted ones that were ever sent a live notice; `unproven`:
-    of these, those whose newest notice has no proof of delivery. `notes`: what else stands between
-    the numbers and a switch, as sentences.
+    `on_disk`: the policy is that of the file; else the running one. `said`: what was published.
+    `trial`: what `enforce` would do; None: nothing of the platform is in shadow. `told`: how many
+    accounts that the trial restricts ever got a live notice; `unproven`: for how many of these the
+    newest notice has no proof of delivery. `notes`: what else may change the numbers, as sentences.
     """
 
     policy: Policy
@@ -43,16 +45,16 @@ class ShadowReport:
 
     @property
     def platform(self) -> str:
-        """Whose it is."""
+        """The platform of the policy."""
         return self.policy.platform
 
     @property
     def differs(self) -> bool:
-        """Whether shadow and a backtest say different things."""
+        """Whether shadow and a backtest differ in any count."""
         return any(it.differs for it in self.backtests)
 
     def sentence(self) -> str:
-        """What an operator has to know before switching, in one sentence."""
+        """Says in one sentence what an operator has to know before switching to enforce."""
         name, trial = self.platform, self.trial
         if trial is None:
             return f"Nothing of {name} is in shadow: there is nothing to switch."
@@ -68,7 +70,7 @@ class ShadowReport:
         return f"Switching {name} to enforce now {would}."
 
     def as_dict(self) -> dict[str, Any]:
-        """For a program to read."""
+        """Returns the report as JSON of `byline shadow report --json`."""
         return {
             "platform": self.platform,
             "version": self.policy.version,
@@ -127,7 +129,7 @@ def _would(it: ShadowReport, *, with_restrictions: bool) -> str:
 
 
 def accounts(count: int) -> str:
-    """How many, in words."""
+    """Writes a number of accounts in words."""
     if not count:
         return "nobody"
     return "1 account" if count == 1 else f"{count:,} accounts"
@@ -144,10 +146,11 @@ def reports(
     *,
     two_approvals: bool = False,
 ) -> list[ShadowReport]:
-    """Of each platform with anything in shadow, or with something that shadow said; or of one.
+    """Returns a report on each platform with anything in shadow, or with shadow events; or on one.
 
-    `start`, `end`: the period of what was said (ms; the end is not in it). What enforce would do is
-    told as of the index. `two_approvals`: whether a policy in enforce needs them here.
+    `on_disk`: the policy files here, by platform. `start`, `end`: the period of the events (ms,
+    without its end). The trial starts from the state in the index. `two_approvals`: a policy in
+    enforce needs two approvals here.
     """
     states = States(partition_count=partition_count(connection))
     feed_beside(connection, states.feed)
@@ -157,7 +160,7 @@ def reports(
         if platform is not None and name != platform:
             continue
         file, runs = on_disk.get(name), running.get(name)
-        # No worker takes an older version up.
+        # A worker never goes back to an older version, so an older file does not count.
         is_file = file is not None and (runs is None or file.version >= runs.version)
         policy = file if is_file else runs
         assert policy is not None
@@ -178,7 +181,7 @@ def reports(
 
 
 def _running(states: States) -> dict[str, Policy]:
-    """By platform the newest policy that a partition works under, as far as its text is known."""
+    """Returns, by platform, the newest policy that any partition works under and that is known."""
     found: dict[str, Policy] = {}
     for number in range(states.partition_count):
         for name, policy in states.part(number).policies.items():
@@ -188,7 +191,7 @@ def _running(states: States) -> dict[str, Policy]:
 
 
 def _of_file(file: Policy | None, runs: Policy | None, *, two_approvals: bool) -> Iterable[str]:
-    """What a worker would say of the file, beside what it lacks."""
+    """Yields why a worker would not use the file's policy, beside facts that it lacks."""
     if file is None:
         return
     if runs is not None and file.version < runs.version:

@@ -1,4 +1,4 @@
-"""What shadow said in a period, beside what live did: by step, and by surface."""
+"""Counts the events of shadow and live in a period, by step of the funnel and by surface."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -17,21 +17,21 @@ SHADOW_TOPICS = tuple(topic.name for topic in OUTPUTS if topic.name.startswith("
 
 @dataclass(slots=True)
 class Said:
-    """Of one platform. `shadow`, `live`: the lines of the funnel; None: nothing happened.
+    """The counts of one platform in a period.
 
-    `surfaces`: by surface and mode the accounts that were restricted at any time of the period, and
-    those that still are at its end. An account is in one mode; a surface of its own may be in
-    shadow.
+    `shadow`, `live`: the lines of the funnel; None: nothing happened. `surfaces`: by surface and
+    mode, how many accounts got a restriction in the period, and how many are restricted at its end.
+    An account is in one mode, but a surface of a live account may be in shadow.
     """
 
     shadow: Line | None
     live: Line | None
     surfaces: dict[str, dict[str, tuple[int, int]]] = field(default_factory=dict)
     restricted: dict[str, tuple[int, int]] = field(default_factory=dict)
-    """By mode, over all surfaces: ever in the period, and at its end."""
+    """The same over all surfaces, by mode."""
 
     def as_dict(self) -> dict[str, Any]:
-        """For a program to read."""
+        """Returns the counts as JSON of `byline shadow report --json`."""
 
         def pair(it: tuple[int, int]) -> dict[str, int]:
             return {"ever": it[0], "at_the_end": it[1]}
@@ -48,11 +48,11 @@ class Said:
 
 
 def said(connection: Connection, platform: str, start: int, end: int) -> Said:
-    """What went out from `start` to `end` (ms, the end is not in it)."""
+    """Counts the events of a platform from `start` to `end` (ms, without it)."""
     lines = {}
     for mode in (Mode.SHADOW, Mode.ENFORCE):
         found = funnel(connection, Asked(start, end, platform=platform, mode=mode))
-        # Who became eligible did so whatever the mode.
+        # A line whose only count is `eligible` says nothing of its mode: that count has none.
         lines[mode] = found[0] if found and any(found[0].counts.values()) else None
     told = Said(lines[Mode.SHADOW], lines[Mode.ENFORCE])
     ever: dict[tuple[str, str], set[str]] = {}
@@ -88,7 +88,7 @@ def _throttles(connection: Connection, platform: str, end: int) -> Iterable[Any]
 
 
 def counted(connection: Connection, platform: str, start: int, end: int) -> Counter[str]:
-    """By event, how many went out in shadow."""
+    """Counts the shadow events of a period by name."""
     events = tables.events
     statement = (
         select(events.c.event, func.count())
@@ -104,7 +104,7 @@ def counted(connection: Connection, platform: str, start: int, end: int) -> Coun
 
 
 def invited(connection: Connection, platform: str, start: int, end: int) -> int:
-    """Accounts that shadow invited at least once."""
+    """Counts the accounts that were invited in shadow in a period, each once."""
     cycles = tables.cycles
     statement = select(func.count(func.distinct(cycles.c.account))).where(
         cycles.c.platform == platform,
@@ -116,8 +116,10 @@ def invited(connection: Connection, platform: str, start: int, end: int) -> int:
 
 
 def unproven(connection: Connection, platform: str, accounts: Iterable[str]) -> tuple[int, int]:
-    """Of accounts: how many were ever sent a live notice, and the newest of how many of these has
-    no proof of delivery, because it failed or nobody ever heard of it.
+    """Returns two counts of these accounts (ids without platform).
+
+    The first: those that ever got a live notice. The second: those of them whose newest notice has
+    no proof of delivery, because it failed or no receipt or answer came.
     """
     cycles = tables.cycles
     mine = select(

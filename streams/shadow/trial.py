@@ -1,9 +1,9 @@
-"""What `enforce` would do now: the core's own state of every account, led on under it.
+"""Tries what `enforce` would do: runs the core in enforce on the present state of every account.
 
-The state is a copy out of the index, partition by partition, each with its share of the caps. Every
-invitation is delivered at once, nobody answers, and counts and labels stay as they are: so it is
-the most that could be restricted. Facts older than `max_age` count for nothing, as in a worker, and
-do not age meanwhile. Nothing is sent anywhere.
+The state is a copy from the index, partition by partition, each with its share of the caps. Every
+invitation is delivered at once, nobody answers, and counts and labels stay as they are; so the
+result is the most that could be restricted. Accounts over the line whose facts are older than
+`max_age` are left out; the facts of others do not age meanwhile. Nothing is sent anywhere.
 """
 
 from collections import Counter
@@ -27,16 +27,17 @@ from streams.stop_worker import StopWorker
 PLACEHOLDER = "not-assessed-yet"
 MARGIN = 2 * DAY
 LONGEST = 400 * DAY
-"""So far ahead is looked at most, however low the caps are."""
+"""How far ahead (ms) the trial runs at most, however low the caps are."""
 
 
 @dataclass(slots=True)
 class Trial:
-    """What came of it: by account, and by account and surface, the first instant (ms).
+    """The result of a trial; times in ms.
 
-    `stale`: over the line on facts older than `max_age`, left out. `until`: so far was looked.
-    `refused`: why a worker would not take the policy up; then nothing was tried. `unknown`: why
-    some accounts cannot be known yet, for the policy reaches further than the one that runs.
+    `invited`: the first invitation by account. `applied`: the first restriction by account and
+    surface. `stale`: accounts over the line that were left out because of old facts. `until`: how
+    far the trial ran. `refused`: why a worker would refuse the policy; then nothing was tried.
+    `unknown`: why some accounts are not known yet: the policy covers more than the running one.
     """
 
     invited: dict[str, int] = field(default_factory=dict)
@@ -48,21 +49,21 @@ class Trial:
 
     @property
     def restricted(self) -> set[str]:
-        """Accounts that would be restricted."""
+        """The accounts that would be restricted."""
         return {account for account, _ in self.applied}
 
     @property
     def surfaces(self) -> dict[str, int]:
-        """By surface, how many."""
+        """The number of restricted accounts by surface."""
         return dict(sorted(Counter(surface for _, surface in self.applied).items()))
 
     @property
     def first_at(self) -> int | None:
-        """The first restriction; None: there is none."""
+        """The time (ms) of the first restriction; None: there is none."""
         return min(self.applied.values(), default=None)
 
     def beyond(self, other: "Trial") -> "Trial":
-        """What happens here and not in the other one."""
+        """Returns what happens in this trial but not in the other one."""
         return replace(
             self,
             invited={it: at for it, at in self.invited.items() if it not in other.invited},
@@ -82,10 +83,10 @@ _decode = msgspec.json.Decoder(_Event).decode
 
 
 def enforced(policy: Policy, version: int) -> Policy:
-    """The policy with everything that is in shadow in enforce; what is missing is filled in.
+    """Returns the policy with everything that is in shadow put in enforce, and with what it lacks.
 
-    A window that was not announced is a day, surfaces that were not announced are none. Facts do
-    not age: `stale` accounts are left out beforehand.
+    A missing window becomes a day, missing surfaces none, a missing assessment a placeholder.
+    `max_age` is removed, because accounts with old facts are left out before.
     """
     notice, consequence = policy.notice, policy.consequence
     if notice.answer_window is None:
@@ -111,7 +112,7 @@ def _woken(phase: Phase) -> Phase:
 
 
 def in_shadow(policy: Policy) -> bool:
-    """Whether anything of a policy is in shadow: all of it, a phase, a surface."""
+    """Returns whether anything of a policy is in shadow: all of it, a phase or a surface."""
     if policy.mode is not Mode.ENFORCE:
         return policy.mode is Mode.SHADOW
     surfaces = (policy.consequence.surfaces or {}).values()
@@ -120,7 +121,7 @@ def in_shadow(policy: Policy) -> bool:
 
 
 def tried(connection: Connection, policy: Policy, now: int) -> Trial:
-    """Switch a platform to enforce at an instant: what follows that would not without it."""
+    """Returns what would follow only from switching a platform to enforce at `now` (ms)."""
     found = _tried(connection, policy, now, enforce=True)
     if policy.mode is not Mode.ENFORCE or found.refused is not None:
         return found
@@ -171,7 +172,7 @@ def _accounts(
 
 
 class _Led:
-    """One partition, with a notifier that delivers everything at once."""
+    """Runs one partition, with a notifier that delivers every notice at once."""
 
     def __init__(
         self,
@@ -199,11 +200,11 @@ class _Led:
             self._found.applied.setdefault((it.account_id, it.surface), now)
 
     def run(self) -> None:
-        """Until all windows have ended. Raises StopWorker where a worker would not start."""
+        """Runs it until all answer windows have ended. Raises StopWorker if a worker would stop."""
         led = self._led
         led.take_up({self._policy.platform: self._policy})
         self._found.unknown = led.partition.adoption.rescans.get(self._policy.platform)
-        # Offsets of the real topics, as accounts remember them, say nothing here.
+        # Accounts store offsets of the real topics, which do not fit those of the trial.
         led.any_order()
         led.run_timers()
         while True:
@@ -231,7 +232,7 @@ _LIVE = frozenset({"invitations", "throttles"})
 
 
 def horizon(policy: Policy, accounts: int, now: int) -> int:
-    """How far ahead is looked (ms): until all could be invited, and their windows have ended."""
+    """Returns how far ahead (ms) to run: until all could be invited and their windows are over."""
     longest = policy.notice.answer_window or 0
     for phase in policy.phases:
         if phase.answer_by is not None:
