@@ -1,6 +1,6 @@
 """The setting ID_KEY: invitation ids and digests of dead letters that nobody else can compute.
 
-schemas/CONTRACT.md, "Ids".
+schemas/CONTRACT.md, "Outputs".
 """
 
 import hashlib
