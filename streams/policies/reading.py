@@ -74,7 +74,8 @@ def read_policy(
 ) -> PolicyDraft:
     """Reads one document. Faults go to `findings`; `make` may be called only if there are none.
 
-    `now`: this machine's clock (ms), ahead of which no approval may be; None: not checked.
+    `now`: this machine's clock (ms). No approval may be more than PT5M ahead of it; None: not
+    checked.
     """
     top = Section(root, "policy", 1, findings, required=REQUIRED, optional=OPTIONAL)
     mode = top.word("mode", Mode, Mode.OFF)
