@@ -19,8 +19,8 @@ from schemas.topics import DECISIONS
 from streams.core.inputs.checker import Partitioner
 from streams.core.model.policy import Policy
 from streams.core.partition import Partition, PartitionEnvironment
-from streams.replay.following import Batches, Order, Tables
 from streams.replay.records import Difference, Sent, in_words
+from streams.replay.tables import Batches, Order, Tables
 from streams.replay.written import EVENTS
 
 _BINDING = {Deferral.CAP.value, Deferral.GUARD.value}

@@ -5,9 +5,9 @@ What the core writes into the log now must equal the recorded log byte for byte,
 then its state is the one that the worker had. Inputs that no step names must have no effect.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
@@ -15,9 +15,8 @@ from schemas.inputs import FIRST_EDITION_ORDER, INPUT_MODELS, InputName
 from schemas.topics import DECISIONS
 from streams.core.inputs.batches import offset_after
 from streams.core.model.instants import milliseconds
-from streams.core.model.memory import StateInMemory
 from streams.core.model.policy import Policy
-from streams.core.model.ports import ACCOUNTS, Headers, InputRecord
+from streams.core.model.ports import InputRecord
 from streams.core.partition import ORDER, Partition, PartitionEnvironment
 from streams.replay.records import (
     Difference,
@@ -27,75 +26,13 @@ from streams.replay.records import (
     Sent,
     in_words,
 )
+from streams.replay.tables import Batches, Beside, Tables
 from streams.stop_worker import StopWorker
 
 TRANSACTION, POLICIES = b"#transaction", b"#policies"
-
-Batches = list[tuple[InputName, list[InputRecord]]]
-Order = Sequence[InputName]
-
-
-class Beside(Protocol):
-    """Something that is run along the same steps. `sent`: what the partition sent in the step."""
-
-    def opened(
-        self, policies: Mapping[str, Policy], at: int, reads: Mapping[InputName, int]
-    ) -> None:
-        """Called when a worker opened the partition, on the state that it had.
-
-        `at`: ms. `reads`: the next offset of each input.
-        """
-        ...
-
-    def stepped(self, at: int, batches: Batches, order: Order, sent: Sequence[Sent]) -> None:
-        """Called after inputs were applied at `at` (ms), in this order of topics."""
-        ...
-
-    def timers_ran(
-        self, at: int, as_of: int, looked: Sequence[bytes], favourable: bool, sent: Sequence[Sent]
-    ) -> None:
-        """Called after a round of timers, which looked at the accounts `looked`, in this order.
-
-        `at`: its time (ms). `as_of`: up to which due time (ms) timers could act. `favourable`: only
-        favourable timers could act.
-        """
-        ...
-
-    def cluster_changed(self, at: int) -> None:
-        """Called when the worker saw at `at` (ms) that the cluster had changed."""
-        ...
-
-    def closed(self, at: int) -> None:
-        """Called when a transaction ended at `at` (ms)."""
-        ...
-
-
-class Tables(StateInMemory):
-    """The core's stores in memory; records that it sends are collected in `sent`."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.sent: list[Sent] = []
-        self.touched = False
-        """Whether anything was written or sent since it was last set to False."""
-        self.asked: list[bytes] = []
-        """The keys of the accounts that were read, in order, since it was last cleared."""
-
-    def get(self, store: str, key: bytes) -> bytes | None:
-        """Returns the value of a key, or None; notes it in `asked` if it is an account's."""
-        if store == ACCOUNTS:
-            self.asked.append(key)
-        return self.state[store].get(key)
-
-    def put(self, store: str, key: bytes, value: bytes | None) -> None:
-        """Sets a value; None deletes it."""
-        self.touched = True
-        super().put(store, key, value)
-
-    def send(self, topic: str, key: bytes | None, value: bytes | None, headers: Headers) -> None:
-        """Adds a record to `sent`."""
-        self.touched = True
-        self.sent.append(Sent(topic, key, value, headers))
+PIECE = 100_000
+"""So many records of an input are in memory at a time. A step that had an effect never has more: a
+worker queues 30,000. Steps without one are joined in the log, however long that becomes."""
 
 
 class Replay:
@@ -177,8 +114,10 @@ class Replay:
 
         Raises DifferentError if they have an effect.
         """
-        if self._core is not None:
-            batches = [(name, await source.upto(1 << 62)) for name, source in self._sources.items()]
+        while self._core is not None:
+            batches = await self._taken(dict.fromkeys(self._sources, 1 << 62))
+            if not batches:
+                return
             self._idle(batches, now, "the inputs behind the log's end have an effect")
 
     def _compare(self, log: Sequence[InputRecord]) -> None:
@@ -264,10 +203,10 @@ class Replay:
             if "as_of" in step:
                 self._run_timers(log, at, step)
                 continue
-            batches = await self._batches(step["reads"])
-            core.step(self._tables, at, batches, order)
-            if self._beside is not None:
-                self._beside.stepped(at, batches, order, self._news())
+            async for batches in self._pieces(step["reads"]):
+                core.step(self._tables, at, batches, order)
+                if self._beside is not None:
+                    self._beside.stepped(at, batches, order, self._news())
         if since is not None:
             self._hold_back(since)
 
@@ -297,23 +236,41 @@ class Replay:
         begin, self._told = self._told, len(self._tables.sent)
         return self._tables.sent[begin:]
 
-    async def _batches(self, reads: Mapping[str, Sequence[int]]) -> Batches:
-        batches: Batches = []
-        for name, source in self._sources.items():
-            topic = self._environment.full_name(name)
-            if topic not in reads:
-                continue
-            first, after = reads[topic]
-            records = await source.upto(after)
-            if not records or records[0].offset != first or offset_after(records[-1]) != after:
-                home = 0 if name == "switches" else self._partition
-                raise RecordsGoneError(
-                    f"{topic}[{home}]: offsets {first} to {after - 1} are not there any more, or"
-                    " not all of them"
-                )
-            self.inputs += len(records)
-            batches.append((name, records))
-        return batches
+    async def _pieces(self, reads: Mapping[str, Sequence[int]]) -> AsyncIterator[Batches]:
+        """The inputs of a step; a long one, in which nothing had an effect, in pieces.
+
+        Raises RecordsGoneError where they are not all there.
+        """
+        spans = {
+            name: reads[self._environment.full_name(name)]
+            for name in self._sources
+            if self._environment.full_name(name) in reads
+        }
+        reached: dict[InputName, int] = {}
+        while batches := await self._taken({name: span[1] for name, span in spans.items()}):
+            for name, records in batches:
+                if name not in reached and records[0].offset != spans[name][0]:
+                    raise self._gone(name, spans[name])
+                reached[name] = offset_after(records[-1])
+                self.inputs += len(records)
+            yield batches
+        for name, span in spans.items():
+            if reached.get(name) != span[1]:
+                raise self._gone(name, span)
+
+    def _gone(self, name: InputName, span: Sequence[int]) -> RecordsGoneError:
+        home = 0 if name == "switches" else self._partition
+        return RecordsGoneError(
+            f"{self._environment.full_name(name)}[{home}]: offsets {span[0]} to {span[1] - 1} are"
+            " not there any more, or not all of them"
+        )
+
+    async def _taken(self, goals: Mapping[InputName, int]) -> Batches:
+        """The next records below these offsets, of each input at most `PIECE`."""
+        found = [
+            (name, await self._sources[name].upto(goal, PIECE)) for name, goal in goals.items()
+        ]
+        return [(name, records) for name, records in found if records]
 
     async def _pass_over(self, log: Sequence[InputRecord], closing: Mapping[str, Any]) -> None:
         """Applies inputs that no step names; they must have no effect.
@@ -321,29 +278,22 @@ class Replay:
         Such inputs were read by a worker that then ended. A worker that goes on names all inputs
         that it reads, so they may only lie before a partition is opened. Raises DifferentError.
         """
-        goals = dict(closing["reads"])
+        named = dict(closing["reads"])
         for step in reversed(closing["steps"]):
-            goals.update({topic: first for topic, (first, _) in step.get("reads", {}).items()})
-        batches: Batches = []
-        for name, source in self._sources.items():
-            goal = goals.get(self._environment.full_name(name))
-            if goal is not None:
-                records = await source.upto(goal)
-                if records:
-                    batches.append((name, records))
-        if batches and (closing["opened_at"] is None or self._core is None):
-            raise self._parted(log, f"inputs were passed over: {_spans(batches)}")
-        self._idle(batches, _instant(closing["now"]), "inputs passed over have an effect")
+            named.update({topic: first for topic, (first, _) in step.get("reads", {}).items()})
+        full = {self._environment.full_name(name): name for name in self._sources}
+        goals = {full[topic]: goal for topic, goal in named.items() if topic in full}
+        while batches := await self._taken(goals):
+            if closing["opened_at"] is None or self._core is None:
+                raise self._parted(log, f"inputs were passed over: {_spans(batches)}")
+            self._idle(batches, _instant(closing["now"]), "inputs passed over have an effect")
 
     def _idle(self, batches: Batches, now: int, why: str) -> None:
-        full = [batch for batch in batches if batch[1]]
-        if not full:
-            return
         self._tables.touched = False
-        self._known.step(self._tables, now, full)
+        self._known.step(self._tables, now, batches)
         if self._tables.touched:
             raise DifferentError(
-                Difference(self._full_log, self._partition, None, f"{why}: {_spans(full)}")
+                Difference(self._full_log, self._partition, None, f"{why}: {_spans(batches)}")
             )
 
 

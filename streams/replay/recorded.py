@@ -17,7 +17,8 @@ from streams.kafka.consumer import TolerantConsumer
 from streams.operate.clients import consumer
 from streams.operate.ends import Ends
 from streams.processor import partitioner
-from streams.replay.following import TRANSACTION, Beside, Replay
+from streams.replay.following import TRANSACTION, Replay
+from streams.replay.tables import Beside
 from streams.replay.written import COMPARED
 from streams.settings import Settings
 from streams.settings_checks import id_key
@@ -56,14 +57,16 @@ class Cursor:
         self._held: deque[InputRecord] = deque()
         self._last_end = end
 
-    async def upto(self, after: int) -> list[InputRecord]:
-        """Returns the records below `after` that no earlier call returned.
+    async def upto(self, after: int, most: int) -> list[InputRecord]:
+        """Returns up to `most` records below `after` that no earlier call returned.
 
         Raises KafkaAbsentError if Kafka returns nothing for 30 seconds.
         """
-        await self._read(min(after, self.end))
-        taken = []
-        while self._held and self._held[0].offset < after:
+        goal = min(after, self.end)
+        while len(self._held) < most and self._position < goal:
+            await self._read(self._position + 1)
+        taken: list[InputRecord] = []
+        while self._held and len(taken) < most and self._held[0].offset < after:
             taken.append(self._held.popleft())
         return taken
 
@@ -185,7 +188,7 @@ class RecordedPartition:
         length = LAST_STRETCH
         while log.end > log.begin:
             log.seek(max(log.begin, log.end - length))
-            found = await log.upto(log.end)
+            found = await log.upto(log.end, length)
             if found:
                 last = msgspec.json.decode(found[-1].value or b"null")
                 return last["number"], last["hash"]

@@ -67,8 +67,8 @@ class Sent(NamedTuple):
 class RecordSource(Protocol):
     """Reads one topic partition in order."""
 
-    async def upto(self, after: int) -> list[InputRecord]:
-        """Returns the records below offset `after` that no earlier call returned."""
+    async def upto(self, after: int, most: int) -> list[InputRecord]:
+        """Returns up to `most` records below offset `after` that no earlier call returned."""
         ...
 
     async def later(self) -> Any | None:
@@ -98,10 +98,11 @@ class RecordsInMemory:
         self._records = records
         self._taken = 0
 
-    async def upto(self, after: int) -> list[InputRecord]:
-        """Returns the records below offset `after` that no earlier call returned."""
+    async def upto(self, after: int, most: int) -> list[InputRecord]:
+        """Returns up to `most` records below offset `after` that no earlier call returned."""
         begin = self._taken
-        while self._taken < len(self._records) and self._records[self._taken].offset < after:
+        end = min(len(self._records), begin + most)
+        while self._taken < end and self._records[self._taken].offset < after:
             self._taken += 1
         return list(self._records[begin : self._taken])
 

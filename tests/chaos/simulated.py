@@ -20,7 +20,7 @@ from schemas.inputs import INPUT_MODELS
 from schemas.topics import CHANGELOGS, DEAD_LETTERS, DECISIONS, INPUTS, OUTPUTS, STORES
 from streams.core.partition import Partition, PartitionEnvironment
 from streams.policies import load_policies
-from streams.replay.following import Tables
+from streams.replay.tables import Tables
 from tests.chaos import lives, sending, traffic
 from tests.chaos.book import Book, bare
 from tests.chaos.grounds import POLICIES, PREFIX
