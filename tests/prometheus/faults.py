@@ -52,7 +52,8 @@ def eventually(holds: Callable[[], Any], what: str, within: float = 30.0) -> Non
         time.sleep(0.2)
 
 
-def _of(estate: Estate, key: str, event: str) -> list[dict[str, Any]]:
+def events_of(estate: Estate, key: str, event: str) -> list[dict[str, Any]]:
+    """The events of one kind about one account."""
     return [it for it in estate.events().get(key, []) if it["event"] == event]
 
 
@@ -70,9 +71,11 @@ def lead_lives(estate: Estate) -> None:
             weibo.hears(record)
             bilibili.hears(record)
     bilibili.answers("a0", "granted")
-    eventually(lambda: _of(estate, "weibo:a0", "throttle.applied"), "nobody was restricted", 60)
-    eventually(lambda: _of(estate, "bilibili:a0", "consent.granted"), "nobody agreed")
-    event_id = _of(estate, "weibo:a0", "throttle.applied")[0]["event_id"]
+    eventually(
+        lambda: events_of(estate, "weibo:a0", "throttle.applied"), "nobody was restricted", 60
+    )
+    eventually(lambda: events_of(estate, "bilibili:a0", "consent.granted"), "nobody agreed")
+    event_id = events_of(estate, "weibo:a0", "throttle.applied")[0]["event_id"]
     ack = {"event_id": event_id, "outcome": "applied", "system": "feed"}
     weibo.say("throttle-acks", "a0", occurred_at=utc_now(), **ack)
     weibo.say("category-changes", "a0", category="财经", observed_at="2020-01-01T00:00:00Z")

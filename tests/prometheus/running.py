@@ -140,11 +140,13 @@ def _only_look() -> None:
 
 
 class Watch:
-    """Which alerts fired (`ever`), and how long a fault or its end took to show (`told`)."""
+    """When each alert was first seen firing (`first`, of `time.monotonic`), and how long a fault or
+    its end took to show (`told`).
+    """
 
     def __init__(self, prometheus: Prometheus) -> None:
         self._prometheus = prometheus
-        self.ever: set[str] = set()
+        self.first: dict[str, float] = {}
         self.told: list[str] = []
 
     def fires(self, alert: str, within: float, meanwhile: Callable[[], None] = _only_look) -> None:
@@ -164,7 +166,8 @@ class Watch:
         while True:
             meanwhile()
             now = self._prometheus.firing()
-            self.ever |= now
+            for one in now - self.first.keys():
+                self.first[one] = time.monotonic()
             passed = time.monotonic() - began
             if (alert in now) is fires:
                 self.told.append(f"{alert} {word} after {passed:.1f} s")
