@@ -8,7 +8,7 @@ from enum import StrEnum, unique
 from typing import Any, NamedTuple
 
 from streams.instance import InstanceError
-from streams.operate.errors import OperateError
+from streams.operate.errors import NoRightError, OperateError
 from streams.policies import PolicyFaults
 from streams.settings import SettingsError
 from streams.stop_worker import StopWorker
@@ -17,6 +17,7 @@ OURS_TO_EXPLAIN = (OperateError, StopWorker, PolicyFaults, SettingsError, Instan
 """Errors whose message says what is wrong and what to do."""
 
 Scrub = Callable[[str], str]
+SEE_MORE = "look with a login that may see it, as an administrator's or an auditor's"
 _OURS = "look again; if it stays, it is a fault of Byline"
 
 
@@ -134,6 +135,9 @@ def _found(
     error = done.exception()
     if error is None:
         return done.result() or [Finding(Verdict.FAILED, "the look found nothing", _OURS)]
+    if isinstance(error, NoRightError):
+        # Whether it is due to the role says the look at rights.
+        return [Finding(Verdict.UNKNOWN, str(error), SEE_MORE)]
     if isinstance(error, OURS_TO_EXPLAIN):
         return [Finding(Verdict.FAILED, line) for line in str(error).splitlines()]
     words = f"the look broke: {type(error).__name__}: {error}".rstrip(": ")

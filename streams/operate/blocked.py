@@ -21,9 +21,10 @@ from aiokafka.errors import (
 
 from schemas.topics import INPUTS, Topic
 from streams.kafka.consumer import TolerantConsumer
+from streams.kafka.requests.metadata import NO_RIGHT_TO_SEE, view_topics
 from streams.kafka.requests.open_transactions import OpenTransaction, open_transactions
 from streams.operate.clients import consumer
-from streams.operate.errors import KafkaAbsentError, OperateError, UsageError
+from streams.operate.errors import KafkaAbsentError, NoRightError, OperateError, UsageError
 from streams.operate.topics import names_of
 from streams.settings import Settings
 
@@ -96,10 +97,7 @@ async def blocked(
                 "this Kafka does not tell whose transactions are open: it is older than 3.0"
             ) from error
         except TopicAuthorizationFailedError as error:
-            raise OperateError(
-                f"no right to read an input ({error}): `byline topics acl --role auditor` says what"
-                " is needed"
-            ) from error
+            raise NoRightError(f"no right to read an input ({error})") from error
         except (KafkaError, TimeoutError) as error:
             raise KafkaAbsentError(f"Kafka does not tell who has transactions: {error}") from error
     rows = [_row(one, ends, now) for one in found]
@@ -127,6 +125,11 @@ async def _places(client: TolerantConsumer, topics: list[str]) -> list[tuple[str
     cluster = await client._client.fetch_all_metadata()
     known = {topic: sorted(cluster.partitions_for_topic(topic) or ()) for topic in topics}
     missing = [topic for topic, numbers in known.items() if not numbers]
+    view = await view_topics(client._client, missing) if missing else None
+    told = {} if view is None else view.topics
+    hidden = [name for name, topic in told.items() if topic.error == NO_RIGHT_TO_SEE]
+    if hidden:
+        raise NoRightError(f"no right to Describe {', '.join(sorted(hidden))}")
     if missing:
         raise UsageError(f"missing topics: {', '.join(missing)}. `byline topics create` makes them")
     return [(topic, number) for topic, numbers in known.items() for number in numbers]

@@ -1,6 +1,7 @@
 """Each right by itself: without it something is said, so none of those printed is one too many."""
 
 import logging
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
@@ -162,6 +163,22 @@ def test_a_doctor_names_each_right_that_is_missing_and_looks_at_the_rest(
     # Who may not ask for the cluster's time is told so, and that alone is no fault.
     assert looks["clock"].is_well
     assert "no right to Describe the cluster" in looks["clock"].findings[0].found
-    assert not looks["topics"].is_well
-    assert looks["libraries"].is_well
+    assert not looks["rights"].is_well
     assert "right-worker" not in str(looks)
+
+
+@pytest.mark.parametrize("role", ["worker", "indexer", "auditor", "administrator"])
+def test_with_all_that_its_role_is_granted_a_doctor_finds_all_well(
+    topics: GuardedKafka, tmp_path: Path, role: str
+) -> None:
+    """What a role may not see by design is unknown, and no fault."""
+    settings = login(topics, role).model_copy(update={"data_dir": tmp_path})
+    tmp_path.chmod(0o700)
+    now = round(time.time() * 1000)
+    doctor = Doctor(
+        settings, lambda: now, lambda: ("nowhere", States()), role=role, limit_seconds=60
+    )
+    looks = doctor.examine()
+    assert [it for it in looks if not it.is_well] == []
+    unseen = [it.found for look in looks if look.look == "topics" for it in look.findings]
+    assert ("byline.throttle-acks: no right to see it" in unseen) is (role == "worker")

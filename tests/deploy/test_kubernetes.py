@@ -17,7 +17,7 @@ from tests.support.parts import program
 
 KUBERNETES = DEPLOY / "kubernetes"
 OVERLAYS = ("development", "production")
-VERSIONS = ("1.30", "1.33")
+VERSIONS = ("1.30", "1.33", "1.37")
 
 
 @cache
