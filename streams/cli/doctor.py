@@ -8,6 +8,7 @@ from streams.cli.output import AsJson, echo, echo_json, echo_table, settings, se
 from streams.cli.policy_running import running_states
 from streams.cli.source import now_ms
 from streams.doctor import LIMIT_SECONDS, Doctor, Seen
+from streams.operate.acl import permissions
 
 
 def register(app: typer.Typer) -> None:
@@ -34,6 +35,9 @@ def doctor(
     refused. A check that fails does not stop the others. Nothing is changed.
     """
     chosen = settings(without_policies=True)
+    roles = sorted({permission.role for permission in permissions(chosen)})
+    if role not in roles:
+        raise typer.BadParameter(f"there are {', '.join(roles)}", param_hint="--role")
     seen = Doctor(
         chosen,
         now_ms,

@@ -29,7 +29,6 @@ from streams.operate import topics
 from streams.operate.acl import Permission, permissions
 from streams.operate.blocked import blocked
 from streams.operate.clients import admin_client
-from streams.operate.errors import UsageError
 from streams.operate.live import COORDINATOR_MOVES, COORDINATOR_SECONDS, COORDINATOR_TRIES
 from streams.settings import Settings, kafka_client_kwargs
 
@@ -87,9 +86,6 @@ async def rights(settings: Settings, role: str) -> list[Finding]:
     Raises OperateError.
     """
     mine = [it for it in permissions(settings) if it.role == role]
-    if not mine:
-        known = sorted({it.role for it in permissions(settings)})
-        raise UsageError(f"there is no role {role}: there are {', '.join(known)}")
     asked = {
         it.name: [operation for operation in it.operations if operation in OPERATIONS]
         for it in mine

@@ -91,6 +91,11 @@ def test_settings_that_are_refused_end_it_with_2(
     assert "BYLINE_KAFKA_SASL_MECHANISM: of no use" in answer.err
 
 
+def test_a_role_that_there_is_not_is_wrong_use(byline: Byline) -> None:
+    answer = byline("doctor", "--role", "workers")
+    assert (answer.code, "there are administrator, auditor" in answer.err) == (2, True)
+
+
 def test_a_broken_policy_is_named_with_its_line(
     byline: Byline, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
