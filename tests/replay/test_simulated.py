@@ -7,8 +7,10 @@ from functools import cache
 import pytest
 
 from streams.core.log import events
+from streams.core.model.policy import Policy
+from streams.policies import load_policies
 from streams.replay.records import RecordsInMemory
-from tests.chaos import sending
+from tests.chaos import replaying, sending
 from tests.chaos import simulated as sim
 from tests.chaos.book import Book
 from tests.chaos.replaying import Replay
@@ -73,6 +75,26 @@ def test_where_a_guard_trips_it_says_that_it_cannot_be_compared(
     told = [replay.elsewhere for replay in replays if replay.elsewhere is not None]
     assert [it.difference for it in told] == [None, None]
     assert any((it.binds or "").startswith("the refusal guard of ") for it in told)
+
+
+def test_where_a_cap_binds_it_says_so_whoever_has_the_smaller_share(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def capped(*words: object, **named: object) -> dict[str, Policy]:
+        policies = load_policies(*words, **named)
+        return {name: replace(it, invitations_per_day=30) for name, it in policies.items()}
+
+    monkeypatch.setattr(sim, "load_policies", capped)
+    monkeypatch.setattr(replaying, "load_policies", capped)
+    monkeypatch.setattr(sending, "GARBAGE", 0.0)
+    book = simulate(31, 30.0, 2, RATES, LAZY, settle_seconds=40.0)[0]
+    replays = [Replay(book, number, 5) for number in range(2)]
+    assert [replay.run() for replay in replays] == [[], []], "a live cap replays alike"
+    for replay in replays:
+        assert replay.elsewhere is not None
+        assert replay.elsewhere.difference is None
+        assert (replay.elsewhere.binds or "").startswith("a cap of ")
+        assert 0 < replay.elsewhere.events < replay.found.events
 
 
 def test_a_core_that_decides_otherwise_is_told_by_place_and_both_values(
