@@ -43,8 +43,8 @@ from streams.settings_values import (
     SessionSeconds,
 )
 
-TOOL_VARIABLES = frozenset({"BYLINE_VENV", "BYLINE_PYTHON"})
-"""Variables of deploy/setup.sh, which the product does not use but must not refuse."""
+TOOL_VARIABLES = frozenset({"BYLINE_VENV", "BYLINE_PYTHON", "BYLINE_TEST_PROCESSES"})
+"""Variables of deploy/setup.sh and tests/run.sh: the product neither uses nor refuses them."""
 PACKAGE = Path(__file__).parent
 CHECKOUT_POLICIES = PACKAGE.parent / "deploy" / "policies"
 WHEEL_POLICIES = PACKAGE / "shipped_policies"

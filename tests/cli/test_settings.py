@@ -1,5 +1,6 @@
 """Settings: what is refused, in which words; what is kept secret."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -252,3 +253,15 @@ def test_a_name_of_ones_own_that_only_looks_like_kubernetes_is_refused(
 def test_a_host_may_have_an_underscore(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BYLINE_KAFKA_BOOTSTRAP_SERVERS", "host_with_underscore:9092")
     assert load().kafka_bootstrap_servers == "host_with_underscore:9092"
+
+
+def test_variables_of_our_own_scripts_are_no_settings_and_are_not_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    root = Path(__file__).parents[2]
+    scripts = [root / "tests/run.sh", *(root / "deploy").glob("*.sh")]
+    named = {name for it in scripts for name in re.findall(r"BYLINE_[A-Z_]+", it.read_text())}
+    assert named
+    for name in named:
+        monkeypatch.setenv(name, "2")
+    load()

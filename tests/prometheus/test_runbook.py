@@ -9,8 +9,10 @@ import typer
 from typer._click.exceptions import UsageError
 
 from streams.cli.program import program_of
+from tests.cli.conftest import clean_environment
 from tests.prometheus.rules import ROOT, alerts
 
+__all__ = ["clean_environment"]
 RUNBOOK = (ROOT / "deploy/runbook.md").read_text()
 PAGES: frozenset[str] = frozenset()
 """Headings that belong to no alert."""
