@@ -38,7 +38,7 @@ REASON_VALUES: Mapping[str, tuple[str, ...]] = {
 """By metric, the values of its label `reason`."""
 
 BOUNDED_BY: Mapping[str, str] = {
-    "platform": "the policy files of this worker",
+    "platform": "the policy files of this worker; * where all trip the refusal guard",
     "scope": "the policy files of this worker, and * for all",
     "version": "the policy files of this worker",
     "digest": "the policy files of this worker",

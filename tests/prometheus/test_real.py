@@ -8,8 +8,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from streams.local.probe import free_port
+from streams.metric_series import LABEL_VALUES, REASON_VALUES
+from streams.metrics import ALIASES
 from tests.prometheus import faults
 from tests.prometheus import faults_of_programme as programme
 from tests.prometheus.faults import Stage
@@ -84,6 +87,20 @@ def stage(make_estate: Callable[..., Estate], tmp_path: Path) -> Iterator[Stage]
     made.close()
 
 
+def _hold_to_the_lists(page: str) -> None:
+    """Every label of a worker's page has a value of its list, or one of a policy file."""
+    bounded = {"platform": {*POLICIES, "*"}, "scope": {*POLICIES, "*"}, "version": {"1"}}
+    for family in text_string_to_metric_families(page):
+        for sample in family.samples:
+            counter = sample.name.removesuffix("_created").removesuffix("_total") + "_total"
+            name = {new: old for old, new in ALIASES.items()}.get(counter, counter)
+            for label, value in sample.labels.items():
+                if label in ("le", "digest", "producer_id"):
+                    continue
+                known = REASON_VALUES.get(name) if label == "reason" else LABEL_VALUES.get(label)
+                assert value in (known or bounded[label]), (sample.name, label, value)
+
+
 def test_each_fault_fires_its_alert_and_its_end_resolves_it(stage: Stage) -> None:
     watch = stage.watch
     watch.fires("BylineAuditorSilent", 30)
@@ -117,6 +134,7 @@ def test_each_fault_fires_its_alert_and_its_end_resolves_it(stage: Stage) -> Non
     stage.switch("weibo", "adverse_off", False)
     watch.ends("BylineSwitchOn", 20)
 
+    _hold_to_the_lists(stage.estate.workers[0].page("/metrics")[1])
     faults.a_worker_dies(stage)
     print("\n".join(["", *watch.told]))
     assert watch.first.keys() - HURRIED == FIRED
