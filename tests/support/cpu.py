@@ -17,7 +17,8 @@ from typing import Any
 import psutil
 import pytest
 
-FOLDER = "BYLINE_TEST_CPU"
+FOLDER = "CPU_BY_TEST_FILE"
+"""Not a name of ours: a worker refuses settings that it does not know."""
 SHOWN = 40
 _before = 0.0
 
