@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from streams.core.model.instants import rfc3339
+from streams.core.model.instants import DAY, rfc3339
 from streams.core.model.policy import Policy
 from streams.index.fresh import Fresh
 from streams.index.overview import overview
@@ -100,6 +100,7 @@ class ShadowReport:
             "stale": trial.stale,
             "unknown": trial.unknown,
             "looked_until": rfc3339(trial.until),
+            "cut": trial.cut,
         }
 
 
@@ -173,6 +174,7 @@ def reports(
             it.trial = tried(connection, policy, now)
             it.told, it.unproven = unproven(connection, name, it.trial.restricted)
             it.notes += _of_file(file, runs, two_approvals=two_approvals)
+            it.notes += _of_trial(it.trial, now)
         it.notes += _brakes(states, name, now)
         if backtest is not None:
             it.backtests = against(connection, fresh, name, backtest)
@@ -207,6 +209,15 @@ def _of_file(file: Policy | None, runs: Policy | None, *, two_approvals: bool) -
     actors = len({actor.casefold() for actor, _ in file.approvals})
     if two_approvals and actors < 2:
         yield f"enforce needs two approvals here (BYLINE_REQUIRE_APPROVALS), the file has {actors}"
+
+
+def _of_trial(trial: Trial, now: int) -> Iterable[str]:
+    if trial.cut:
+        days = (trial.until - now) // DAY
+        yield (
+            f"the caps may let in the last accounts only after {days:,} days, where the trial"
+            " ended: the numbers are of those days"
+        )
 
 
 def _brakes(states: States, platform: str, now: int) -> Iterable[str]:

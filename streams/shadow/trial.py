@@ -36,7 +36,8 @@ class Trial:
 
     `invited`: the first invitation by account. `applied`: the first restriction by account and
     surface. `stale`: accounts over the line that were left out because of old facts. `until`: how
-    far the trial ran. `refused`: why a worker would refuse the policy; then nothing was tried.
+    far the trial ran; `cut`: some accounts may have to wait for longer than that, because of caps.
+    `refused`: why a worker would refuse the policy; then nothing was tried.
     `unknown`: why some accounts are not known yet: the policy covers more than the running one.
     """
 
@@ -44,6 +45,7 @@ class Trial:
     applied: dict[tuple[str, str], int] = field(default_factory=dict)
     stale: int = 0
     until: int = 0
+    cut: bool = False
     refused: str | None = None
     unknown: str | None = None
 
@@ -184,8 +186,10 @@ class _Led:
     ) -> None:
         self._policy, self._found = policy, found
         self._issued: list[tuple[str, str]] = []
-        self._end = now + horizon(policy, len(state), now)
+        length = horizon(policy, len(state), place[1], now)
+        self._end = now + min(length, LONGEST)
         found.until = max(found.until, self._end)
+        found.cut |= length > LONGEST
         self._led = SimulatedPartition({}, self._sent, now, number=place[0], count=place[1])
         self._led.memory.state[ACCOUNTS].update(state)
 
@@ -231,8 +235,11 @@ class _Led:
 _LIVE = frozenset({"invitations", "throttles"})
 
 
-def horizon(policy: Policy, accounts: int, now: int) -> int:
-    """Returns how far ahead (ms) to run: until all could be invited and their windows are over."""
+def horizon(policy: Policy, accounts: int, partitions: int, now: int) -> int:
+    """Returns how long (ms) it takes until all could be invited and their windows are over.
+
+    `accounts`: of one partition, which has its share of each cap. `partitions`: how many there are.
+    """
     longest = policy.notice.answer_window or 0
     for phase in policy.phases:
         if phase.answer_by is not None:
@@ -240,5 +247,17 @@ def horizon(policy: Policy, accounts: int, now: int) -> int:
     longest += policy.stability.dwell + MARGIN
     for cap, length in ((policy.invitations_per_day, DAY), (policy.throttles_per_hour, HOUR)):
         if cap:
-            longest += -(-accounts // cap) * length
-    return min(longest, LONGEST)
+            longest += _waiting(cap, length, accounts, partitions)
+    return longest
+
+
+def _waiting(cap: int, length: int, accounts: int, partitions: int) -> int:
+    """Returns how long (ms) the last of so many accounts of a partition waits for its cap at most.
+
+    `length`: of a window of the cap (ms). Where the cap is smaller than the number of partitions, a
+    partition has 1 on as many days of its turn as the cap says, and else nothing.
+    """
+    each = cap // partitions
+    if each:
+        return -(-accounts // each) * length
+    return -(-accounts // (cap * DAY // length)) * partitions * DAY

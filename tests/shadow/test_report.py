@@ -268,3 +268,36 @@ def test_each_partition_has_its_share_of_the_caps(count: int, tmp_path: Path) ->
     assert len(trial.invited) == 4 * count
     days = Counter((at + 8 * HOUR) // DAY for at in trial.invited.values())
     assert max(days.values()) == count
+
+
+@pytest.mark.parametrize(("cap", "accounts"), [(2, 12), (1, 12), (4, 24)])
+def test_the_trial_goes_on_until_each_partition_s_share_has_let_in_all(
+    cap: int, accounts: int, tmp_path: Path
+) -> None:
+    """A partition with all accounts has still only its share, here half of the cap."""
+    capped = replace(SHADOW, invitations_per_day=cap)
+    played = Played(capped)
+    played.rise(ids(accounts, 0, 99))
+    empty_one = Played(capped)
+    empty_one.wait(played.now - empty_one.now)
+    beside = [it._replace(partition=1) for it in empty_one.records() if it.topic != "policies"]
+    found = asked(indexed(tmp_path, [*played.records(), *beside]), played.now)
+    assert found.trial is not None
+    assert len(found.trial.invited) == len(found.trial.restricted) == accounts
+    assert found.notes == []
+
+
+def test_a_trial_that_the_caps_make_too_long_says_that_it_ended_before(tmp_path: Path) -> None:
+    capped = replace(SHADOW, invitations_per_day=1)
+    played = Played(capped)
+    played.rise(ids(12, 0, 99))
+    engine = indexed(tmp_path, played.records())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("streams.shadow.trial.LONGEST", 8 * DAY)
+        found = asked(engine, played.now)
+    assert found.trial is not None
+    assert len(found.trial.invited) < 12
+    assert found.notes == [
+        "the caps may let in the last accounts only after 8 days, where the trial ended: the"
+        " numbers are of those days"
+    ]
