@@ -13,7 +13,7 @@ from streams.operate.errors import UsageError
 from streams.policies.scalars import format_duration, parse_duration
 from streams.rollout.cohorts import WITHIN, Rate
 from streams.rollout.comparison import Compared, Group
-from streams.rollout.status import Status, Verdict, percent, status
+from streams.rollout.status import BEHIND, Status, Verdict, percent, status
 
 app = typer.Typer(no_args_is_help=True, help="Whether a roll-out may go on; nothing is done.")
 GOOD = (Verdict.GO_ON, Verdict.NOTHING)
@@ -71,10 +71,12 @@ def show(
     else:
         echo(fresh.text(now))
         if not found:
-            echo("no policy was ever in force here")
+            echo("no policy was ever in force here" + (f"; {BEHIND}" if fresh.late(now) else ""))
         for it in found:
             _print(it)
-    raise typer.Exit(0 if all(it.verdict in GOOD for it in found) else 1)
+    # Of an index that lacks something, having nothing is no answer.
+    good = all(it.verdict in GOOD for it in found) and (bool(found) or not fresh.late(now))
+    raise typer.Exit(0 if good else 1)
 
 
 def _print(it: Status) -> None:

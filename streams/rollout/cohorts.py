@@ -146,9 +146,14 @@ def cohorts(connection: Connection, change: Change) -> dict[str, Cohorts]:
     since = change.after.since or 0
     found: dict[str, Cohorts] = {}
     befell = _befell(connection, change.platform)
+    upheld = _upheld(connection, change.platform)
     for account, issued_at, text in _first_issues(connection, change.platform):
         phase = found.setdefault(text.phase, Cohorts())
         first = {rate: at for rate in Rate if (at := befell.get((account, rate))) is not None}
+        # An appeal of before the invitation must not hide one of after it.
+        after = [at for at in upheld.get(account, ()) if at >= issued_at]
+        if after:
+            first[Rate.UPHELD] = after[0]
         its = LetIn(account, issued_at, befell.get((account, None)), first)
         (phase.new if _is_new(change, account, text.policy_version) else phase.before).append(its)
     for phase in found.values():
@@ -191,7 +196,7 @@ def _befell(connection: Connection, platform: str) -> dict[tuple[str, Rate | Non
 
     Under the rate None: the first delivery or failure of the account's notice.
     """
-    events, words = tables.events, tables.words
+    events = tables.events
     first = func.min(events.c.decided_at)
     statement = (
         select(events.c.account, events.c.event, first)
@@ -211,17 +216,24 @@ def _befell(connection: Connection, platform: str) -> dict[tuple[str, Rate | Non
             found[account, rate] = at
         if rate is not Rate.DECLINED:
             found[account, None] = min(at, found.get((account, None), at))
-    upheld = (
-        select(words.c.account, func.min(words.c.entered_at))
+    return found
+
+
+def _upheld(connection: Connection, platform: str) -> dict[str, list[int]]:
+    """Returns, by account, when (ms) an appeal was upheld, in order."""
+    words = tables.words
+    statement = (
+        select(words.c.account, words.c.entered_at)
         .where(
             words.c.topic == "controls",
             words.c.word == Command.APPEAL_UPHELD,
             words.c.account.startswith(f"{platform}:", autoescape=True),
         )
-        .group_by(words.c.account)
+        .order_by(words.c.entered_at)
     )
-    for account, at in connection.execute(upheld):
-        found[account, Rate.UPHELD] = at
+    found: dict[str, list[int]] = {}
+    for account, at in connection.execute(statement):
+        found.setdefault(account, []).append(at)
     return found
 
 

@@ -52,6 +52,9 @@ FIRST_GUESS, GUESSED_FROM = 1, 10
 LOWEST_BASE = 0.01
 """The lowest base rate for counting needed accounts: the doubling of 0 could never be found."""
 
+HIGHEST_BASE = 0.99
+"""The highest one: of what happens to everybody before, nothing could be found to happen more."""
+
 POWER_QUANTILE = 0.8416
 """The 80 per cent quantile of the normal distribution, for a power of 80 in 100."""
 
@@ -132,7 +135,7 @@ def blocks_needed(base: float, sizes: Sizes) -> int:
     It treats the logarithm of the wealth as a random walk with the drift and variance of one block
     under these rates, which has to climb from its share of the stake to ALARM.
     """
-    a = max(base, LOWEST_BASE)
+    a = min(max(base, LOWEST_BASE), HIGHEST_BASE)
     b = min(DOUBLING * a, (1 + a) / 2)
     p = (sizes.before * a + sizes.new * b) / sum(sizes)
     drift = variance = 0.0

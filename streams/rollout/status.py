@@ -3,7 +3,8 @@
 * *hold*: a rate is higher among the new accounts, or data that the comparison needs are missing.
 * *not enough yet*: no rate is higher, but there are too few accounts to find a doubling of some.
 * *go on*: no rate is higher, and a doubling would have been found in 80 of 100 roll-outs.
-* *nothing*: there is no change: only one version ever ran, or nobody is invited live.
+* *nothing*: there is no change: only one version ever ran, or nobody is invited live. Only an index
+  that is up to date can say so; of another one it is *hold*.
 """
 
 from collections.abc import Iterable, Mapping
@@ -28,8 +29,9 @@ from streams.rollout.cohorts import (
     versions,
 )
 from streams.rollout.comparison import Compared, compared
-from streams.rollout.sequential import ALARM, LOWEST_BASE
+from streams.rollout.sequential import ALARM, HIGHEST_BASE, LOWEST_BASE
 
+BEHIND = "the index is behind: what it does not have may be what matters"
 FEWEST_RECEIPTS = 0.5
 """The least share of new accounts with a receipt; with fewer, the undelivered rate is not known."""
 
@@ -97,13 +99,13 @@ def _status(
     within: Mapping[Rate, int],
 ) -> Status:
     if change is None:
-        return Status(platform, None, Verdict.NOTHING, [_no_change(known)])
+        return _nothing(fresh, now, platform, None, _no_change(known))
     if change.after.mode != Mode.ENFORCE:
         said = (
             f"version {change.after.version} does not enforce: `byline shadow report` says what"
             " shadow says"
         )
-        return Status(platform, change, Verdict.NOTHING, [said])
+        return _nothing(fresh, now, platform, change, said)
     groups = cohorts(connection, change)
     as_of = fresh.as_of or 0
     missing = [*_lacking(fresh, now, known, change), *_nobody(change, groups)]
@@ -119,6 +121,12 @@ def _status(
     return Status(platform, change, Verdict.GO_ON, [said], rates)
 
 
+def _nothing(fresh: Fresh, now: int, platform: str, change: Change | None, why: str) -> Status:
+    if fresh.late(now):
+        return Status(platform, change, Verdict.HOLD, [BEHIND, f"in the index, {why}"])
+    return Status(platform, change, Verdict.NOTHING, [why])
+
+
 def _no_change(known: list[Version]) -> str:
     if len(known) == 1:
         return f"version {known[0].version} is the only one that was ever in force"
@@ -128,7 +136,7 @@ def _no_change(known: list[Version]) -> str:
 def _lacking(fresh: Fresh, now: int, known: list[Version], change: Change) -> Iterable[str]:
     """Yields what is missing in the index and in the history of policies, as sentences."""
     if fresh.late(now):
-        yield "the index is behind: what it does not have may be what matters"
+        yield BEHIND
     if change.after.since is None:
         yield (
             f"nobody knows when version {change.after.version} was taken up: the decision log that"
@@ -176,7 +184,8 @@ def _higher(it: Compared) -> str:
 
 def _wanting(it: Compared) -> str:
     found = percent(it.base) if it.before.accounts else "an unknown rate"
-    below = f", taken for {percent(LOWEST_BASE)}" if it.base < LOWEST_BASE else ""
+    taken = min(max(it.base, LOWEST_BASE), HIGHEST_BASE)
+    below = f", taken for {percent(taken)}" if it.base != taken else ""
     before, new = it.more
     parts = [f"{new:,} more new accounts"] if new else []
     parts += [f"{before:,} more of those before"] if before else []

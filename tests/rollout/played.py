@@ -122,13 +122,14 @@ class Played:
         self.wait(DAY)
         right = [it for it in named if drawn[it][2] < rates.upheld]
         for command in ("appeal_opened", "appeal_upheld"):
-            self.say("controls", [self._control(it, command) for it in right])
+            self.say("controls", [self.control(it, command) for it in right])
             self.wait(MINUTE)
 
-    def _control(self, account: str, command: str) -> Mapping[str, Any]:
+    def control(self, account: str, command: str, mark: str = "") -> Mapping[str, Any]:
+        """An operator's word of now, for a reason of an appeal."""
         return {
             "account_id": account,
-            "control_id": f"{account}-{command}",
+            "control_id": f"{account}-{command}{mark}",
             "command": command,
             "appeal_id": f"{account}-1",
             "actor": "op.1",

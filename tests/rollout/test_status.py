@@ -219,6 +219,51 @@ def test_one_version_and_shadow_have_nothing_to_compare(tmp_path: Path) -> None:
     assert "byline shadow report" in found.why[0]
 
 
+def test_an_index_that_is_behind_never_says_that_there_is_nothing_to_compare(
+    tmp_path: Path,
+) -> None:
+    """The version that it lacks may be the raise, and the one that enforces."""
+    played = Played(FIRST)
+    played.rise(ids(3, 0, 9))
+    found = asked(indexed(tmp_path / "one", played), played, late=2 * 60_000)
+    assert found.verdict is Verdict.HOLD
+    assert found.why[0].startswith("the index is behind")
+    assert found.why[1] == "in the index, version 1 is the only one that was ever in force"
+    played.take_up(policy(version=2, mode=Mode.SHADOW))
+    engine = indexed(tmp_path / "two", played)
+    assert asked(engine, played, late=2 * 60_000).verdict is Verdict.HOLD
+
+
+def test_of_what_befell_everybody_before_it_is_said_how_many_more_it_takes(
+    tmp_path: Path,
+) -> None:
+    """One account from before, whose notice failed, is a rate of 100 %."""
+    all_fail = Rates(1, 0, 0)
+    played = lived(1, 1, all_fail, all_fail)
+    found = asked(indexed(tmp_path, played), played)
+    assert found.verdict is Verdict.NOT_ENOUGH
+    assert found.why[0].startswith("undelivered: at 100.0 % before, taken for 99.0 %, a doubl")
+
+
+def test_an_appeal_upheld_before_the_invitation_does_not_hide_one_upheld_after_it(
+    tmp_path: Path,
+) -> None:
+    played = Played(FIRST)
+    (account,) = ids(1, 0, 9)
+    played.say("controls", [played.control(account, "appeal_upheld", "before")])
+    played.wait(DAY)
+    played.say("controls", [played.control(account, "unhold", "between")])
+    played.rise([account])
+    played.wait(DAY)
+    played.say("controls", [played.control(account, "appeal_upheld", "after")])
+    played.take_up(RAISED)
+    played.rise(ids(1, 10, 19))
+    played.wait(20 * DAY)
+    found = asked(indexed(tmp_path, played), played)
+    upheld = next(it for it in found.rates if it.rate is Rate.UPHELD)
+    assert (upheld.before.accounts, upheld.before.befell) == (1, 1)
+
+
 def test_the_command_says_it_in_words_in_json_and_by_its_exit_code(
     byline: Byline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -242,7 +287,9 @@ def test_the_command_says_it_in_words_in_json_and_by_its_exit_code(
     assert (its["verdict"], its["change"]["after"]["rollout_percent"]) == ("hold", 20)
     assert {it["rate"] for it in its["rates"]} == {rate.value for rate in Rate}
     other = byline("rollout", "status", "--platform", "zhihu")
-    assert other.code == 0
+    assert (other.code, "the index is behind" in other.out) == (1, True)
+    monkeypatch.setattr("streams.cli.rollout.now_ms", lambda: played.now)
+    assert byline("rollout", "status", "--platform", "zhihu").code == 0
     assert byline("rollout", "status", "--within", "soon").code == 2
 
 
