@@ -302,3 +302,38 @@ def test_a_refusal_in_time_read_before_its_receipt_restricts() -> None:
         (day.now + 2 * HOUR, "consent-answers", {"answer": "declined"}),
     ]
     assert restricted(backwards(day, happened, day.now + 3 * WINDOW))
+
+
+REFUSAL_ALONE = policy(consequence=replace(policy().consequence, on=frozenset({"declined"})))
+"""Silence restricts nobody under it; so what restricts is a refusal."""
+
+
+@pytest.mark.parametrize("how", [punctual, late, one_by_one])
+def test_a_bounce_that_entered_after_the_end_of_an_expired_cycle_does_not_revive_it(
+    how: Callable[[Day, Happened, int], list[str]],
+) -> None:
+    """A refusal behind it would be one to an invitation that was over."""
+    day = delivered(REFUSAL_ALONE).wait(WINDOW)
+    over = day.now + REFUSAL_ALONE.consequence.expires_after
+    refused = {"answer": "declined", "invitation_id": INVITATION}
+    happened: Happened = [
+        (over + HOUR, "notice-receipts", receipt("failed")),
+        (over + 2 * HOUR, "consent-answers", refused),
+    ]
+    said = how(day, happened, over + 2 * HOUR + 2 * WINDOW)
+    assert not restricted(said)
+    assert "undeliverable other" not in said
+
+
+@pytest.mark.parametrize("how", [punctual, late, one_by_one])
+def test_a_refusal_after_a_bounce_in_time_is_within_its_own_window(
+    how: Callable[[Day, Happened, int], list[str]],
+) -> None:
+    """No deadline runs while the notice has not arrived: none can have passed."""
+    day = delivered(REFUSAL_ALONE)
+    deadline = START + DEADLINE
+    happened: Happened = [
+        (deadline - HOUR, "notice-receipts", receipt("failed")),
+        (deadline + HOUR, "consent-answers", {"answer": "declined"}),
+    ]
+    assert restricted(how(day, happened, deadline + 2 * WINDOW)) == {"recommend-feed", "tips"}

@@ -280,3 +280,41 @@ def test_a_line_that_comes_back_does_not_bring_back_what_was_over_it_before() ->
     day.open(third)
     said = day.wait(40 * DAY).said()
     assert said == ["cancelled left"], "nobody is invited at 890 followers under a line of 1,500"
+
+
+# ---- the window ---------------------------------------------------------------------------------
+
+REFUSAL_ALONE = replace(policy().consequence, on=frozenset({"declined"}))
+
+
+def longer(days: int, **changes: object) -> Policy:
+    """Version 2 with another window."""
+    return second(notice=replace(policy().notice, answer_window=days * DAY), **changes)
+
+
+@pytest.mark.parametrize("told", [False, True])
+def test_a_longer_window_makes_no_refusal_of_what_was_silence_by_the_terms(told: bool) -> None:
+    """By the terms the window was over without an answer when the refusal entered."""
+    on = policy(consequence=REFUSAL_ALONE)
+    day = delivered(on) if told else invited(on)
+    issued = day.now
+    taken_up(day, longer(20, consequence=REFUSAL_ALONE)).wait(WINDOW + DAY)
+    day.answer("declined", at=issued + HOUR)
+    assert day.said()[-1] == "declined answer"
+    assert not restricts(day.wait(30 * DAY))
+
+
+@pytest.mark.parametrize("told", [False, True])
+def test_under_a_longer_window_a_refusal_within_the_terms_is_a_refusal(told: bool) -> None:
+    on = policy(consequence=REFUSAL_ALONE)
+    day = delivered(on) if told else invited(on)
+    taken_up(day, longer(20, consequence=REFUSAL_ALONE)).wait(DAY).answer("declined")
+    day.said()
+    assert restricts(day.wait(30 * DAY))
+
+
+def test_where_silence_restricts_too_the_longer_window_is_all_that_changes() -> None:
+    day = delivered()
+    taken_up(day, longer(20)).wait(WINDOW + DAY).answer("declined")
+    assert not restricts(day.wait(10 * DAY))
+    assert restricts(day.wait(10 * DAY))

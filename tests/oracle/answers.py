@@ -100,6 +100,7 @@ class AnswerRules:
             if self.state == "DELIVERED":
                 self.state, cycle["refused_at"] = "DECLINED", said.at
                 cycle["refusal_entered"] = said.entered
+                self.refused_within_policy()
                 self.emit("consent.declined", "answer", answered_at=said.at)
 
     def _granted(self, value: dict[str, Any], said: Said) -> None:

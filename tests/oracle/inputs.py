@@ -163,6 +163,8 @@ class InputRules:
             elif self.state == "DECLINED":
                 self.delivered_before(said.at)
             return
+        if self.over and self.state == "EXPIRED":
+            return  # It is one after the end of the cycle [81].
         bounced = fresh and cycle["delivery_at"] is not None
         bounced = bounced and said.at >= cycle["delivery_at"] - SKEW
         silent = self.state == "EXPIRED" and not cycle["answered"]

@@ -123,8 +123,8 @@ class Life(InputRules, AnswerRules, ControlRules, TermRules, TimerRules):
         """Take one input with no look at the timers: for those who order both themselves."""
         self.clock = max(self.clock, now)
         entered = now if entered is None else entered
-        answers = name == "consent-answers" and not self.late_ends
-        self.over = answers and self._over_by(entered)
+        speaks = name in ("consent-answers", "notice-receipts") and not self.late_ends
+        self.over = speaks and self._over_by(entered)
         if name in WORDS:
             self._note_overdue(entered)
         cause = self.take(name, value, entered)

@@ -82,8 +82,20 @@ class TermRules:
         cycle, at = self.cycle, max(at, self.cycle["issued_at"])
         if cycle["window"] is None or at >= cycle["delivered_at"]:
             return
-        window, answer_by = self._milder()
-        ends = (at + window, answer_by, cycle["promised"])
+        self._late_by_terms(at)
+
+    def refused_within_policy(self) -> None:
+        """What the present policy alone makes longer makes no refusal of a silence [80]."""
+        window, answer_by = self.cycle["window"], self.cycle["answer_by"]
+        if window is None:
+            return
+        if self._promised(*self._milder()) != self._promised(window, answer_by):
+            self._late_by_terms(self.cycle["delivered_at"])
+
+    def _late_by_terms(self, at: datetime) -> None:
+        """Whether the refusal entered after the deadline that the terms give for a delivery."""
+        cycle = self.cycle
+        ends = (at + cycle["window"], cycle["answer_by"], cycle["promised"])
         deadline = self._reckoned(max(end for end in ends if end is not None), at)
         if deadline is not None and cycle["refusal_entered"] > deadline:
             cycle["overdue"] = True

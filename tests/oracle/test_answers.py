@@ -206,3 +206,14 @@ def test_settle_must_not_be_older_than_the_newest() -> None:
     story = delivered().refused(5).refused(9)
     assert unclear(story.control(10, "settle", issued_at=at(8)))
     assert not unclear(story.control(11, "settle", issued_at=at(9)))
+
+
+def test_a_window_that_only_the_present_policy_gives_makes_no_refusal_of_silence() -> None:
+    alone = ENFORCE.but(on=frozenset({"declined"}))
+    longer = alone.but(window=10 * ENFORCE.window, version=2)
+    story = delivered(alone).policy(5, longer).answers(100, "declined")
+    story.until(700)
+    assert [words for words in story.then() if words.startswith("applied")] == []
+    story = delivered(alone).policy(5, longer).answers(50, "declined")
+    story.until(700)
+    assert [words for words in story.then() if words.startswith("applied")] != []

@@ -22,6 +22,7 @@ from streams.core.rules.invitation import (
     Decided,
     delivery,
     ending,
+    entered_after_terms,
     entered_late,
     row_change,
     void_notice,
@@ -67,8 +68,7 @@ def decide_answer(
     input_ = _ANSWER_INPUT[said]
     if life.cycle is None or row_of(life.state, input_) is None:
         return Ignored.RECORDED
-    late = life.cycle.overdue or entered_late(account, life.cycle, context, word.entry)
-    return _answered(life, life.cycle, context, input_, word, late, agreed)
+    return _answered(account, life.cycle, context, input_, word, agreed)
 
 
 def _about(answer: ConsentAnswer) -> int:
@@ -143,19 +143,21 @@ def _taken_back(account: Account, context: DecisionContext, word: StatedWord) ->
 
 
 def _answered(
-    life: Life,
+    account: Account,
     cycle: Cycle,
     context: DecisionContext,
     input_: Input,
     word: StatedWord,
-    late: bool,
     agreed: str | None,
 ) -> list[RowChange]:
     """Makes the changes of an answer that has a transition.
 
-    `late`: it entered after the deadline. `agreed`: the notice version of a grant.
+    `agreed`: the notice version of a grant.
     """
+    life = account.live
     row, at = INVITATION[life.state][input_], word.at
+    late = cycle.overdue or entered_late(account, cycle, context, word.entry)
+    delivered_at = cycle.delivered_at
     draft = _answer_draft(life, cycle, input_, at, agreed)
     if row.next_state is Invitation.NONE:
         return ending(life, Mode.ENFORCE, context, input_, Ground.GRANTED, draft)
@@ -164,9 +166,11 @@ def _answered(
         delivered, delivered_effects = delivery(cycle, Mode.ENFORCE, context, at, Ground.ANSWER)
         drafts.insert(0, delivered)
         effects |= delivered_effects
+        delivered_at = delivered_effects["delivered_at"]
         late = late or word.entry > (delivered_effects["deadline_at"] or word.entry)
-    if input_ is Input.DECLINED:
-        effects["declined_late"] = late
+    if input_ is Input.DECLINED and delivered_at is not None:
+        by_terms = entered_after_terms(account, cycle, context, delivered_at, word.entry)
+        effects["declined_late"] = late or by_terms
     changes = [row_change(life, Mode.ENFORCE, input_, *drafts, sets_cycle=effects)]
     if row.lifts:
         changes += release_all(life, Mode.ENFORCE, context, Ground.GRANTED)

@@ -368,9 +368,8 @@ def entered_late(account: Account, cycle: Cycle, context: DecisionContext, entry
     """Whether an input entered after the last communicated deadline, with the clock not stopped."""
     if cycle.deadline_at is None or entry <= cycle.deadline_at:
         return False
-    undelivered = account.live.state in (Invitation.INVITED, Invitation.UNDELIVERED)
-    if undelivered and Event.INVITATION_EXPIRED in cycle.ordinals:
-        return False  # The invitation expired and its notice then failed: a new window follows.
+    if account.live.state in (Invitation.INVITED, Invitation.UNDELIVERED):
+        return False  # No deadline is running: another delivery gives a new window.
     counted_from = cycle.clock_from or cycle.issued_at
     stops = clock_stops(account, cycle, context)
     return not reckon(cycle.clock_base or cycle.deadline_at, counted_from, stops).stopped
@@ -399,11 +398,34 @@ def note_earlier_delivery(
     as late.
     """
     delivered_at = max(occurred_at, cycle.issued_at)
-    base = base_deadline(cycle, context.policy, delivered_at)
-    if base is None or cycle.answered_by is None or delivered_at >= (cycle.delivered_at or 0):
+    if cycle.answered_by is None or delivered_at >= (cycle.delivered_at or 0):
         return
+    entry, _ = cycle.answered_by
+    if _entered_after(account, cycle, context, delivered_at, entry):
+        cycle.declined_late = True
+
+
+def entered_after_terms(
+    account: Account, cycle: Cycle, context: DecisionContext, delivered_at: int, entry: int
+) -> bool:
+    """Whether only the present policy gives so long that an answer entered within the window.
+
+    By the terms alone the invitation would have expired without an answer. A policy that gives more
+    time must not turn that silence into a refusal.
+    """
+    present = base_deadline(cycle, context.policy, delivered_at)
+    if present == base_deadline(cycle, None, delivered_at):
+        return False
+    return _entered_after(account, cycle, context, delivered_at, entry)
+
+
+def _entered_after(
+    account: Account, cycle: Cycle, context: DecisionContext, delivered_at: int, entry: int
+) -> bool:
+    """Whether an input entered after the deadline that the terms give for a delivery."""
+    base = base_deadline(cycle, None, delivered_at)
+    if base is None:
+        return False
     stops = clock_stops(account, cycle, context)
     reckoned = reckon(max(base, cycle.extended_to or 0), delivered_at, stops)
-    entry, _ = cycle.answered_by
-    if not reckoned.stopped and entry > reckoned.deadline:
-        cycle.declined_late = True
+    return not reckoned.stopped and entry > reckoned.deadline

@@ -14,7 +14,7 @@ from streams.core.model.account import Account, Cycle, Life
 from streams.core.model.change import EventDraft
 from streams.core.rules.context import DecisionContext
 from streams.core.rules.invitation import Decided, delivery, note_earlier_delivery, row_change
-from streams.core.rules.throttle import release_all
+from streams.core.rules.throttle import is_over, release_all
 
 MOST_RECEIPTS = 100
 """How many receipts of a cycle are remembered: those with the latest times."""
@@ -72,8 +72,11 @@ def _failed(
 ) -> Decided:
     """Decides for a receipt `failed`.
 
-    It also cancels an earlier delivery, and an expiry without an answer.
+    It also cancels an earlier delivery, and an expiry without an answer. One that entered after the
+    expired cycle had ended by time changes nothing: that end may not have acted yet.
     """
+    if is_over(life, context.policy, word.entry):
+        return Ignored.RECORDED
     if life.state is Invitation.UNDELIVERED:
         cycle.failed_at = max(word.at, cycle.failed_at or word.at)
     row = row_of(life.state, Input.RECEIPT_FAILED)

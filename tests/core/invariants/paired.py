@@ -89,8 +89,8 @@ class Teller:
 
     def send(self, topic: str, key: str, value: dict[str, Any] | None) -> None:
         """A record enters Kafka now and is read at once."""
+        advance(self.run, self.run.now + 1)
         self.run.now += 1
-        advance(self.run, self.run.now)
         self.told.append(Told(self.run.now, topic, key, value))
         step(self.run, self.run.now, [self.told[-1]])
 
