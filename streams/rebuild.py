@@ -128,7 +128,10 @@ async def _source(
 ) -> Source:
     async with AsyncExitStack() as stack:
         replay = RecordedPartition(settings, Clients(settings, stack), number, count, texts)
-        last = await replay.last_of_log()
+        try:
+            last = await replay.last_of_log()
+        except ReplayError as error:
+            return Source(number, "lost", why=str(error))
         if last is None:
             # Nothing was ever decided, so there is no state; the inputs are read again.
             nothing: dict[str, dict[bytes, bytes]] = {store: {} for store in STORES}

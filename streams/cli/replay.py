@@ -103,7 +103,8 @@ def _say(found: Replayed, account: str | None, partitions: int | None, seconds: 
     ]
     echo_table((*columns, "outcome", "SHA-256 of the events"), rows)
     for it in found.partitions:
-        if it.of_account is not None and account is not None and it.of_account[0]:
+        told = it.of_account is not None and (it.of_account[0] or len(found.partitions) == 1)
+        if it.of_account is not None and told:
             echo(f"{account}: {it.of_account[0]} events, SHA-256 {it.of_account[1]}")
         _say_difference(it.difference)
         if it.missing is not None:
@@ -133,7 +134,9 @@ def _say_sum(found: Replayed, partitions: int | None, seconds: float) -> None:
     )
     if partitions is not None:
         told = sum(it.events for it in found.elsewhere)
-        whole = sum(it.binds is None and it.difference is None for it in found.elsewhere)
+        # A replay that ended before the log's end has compared no more than its beginning.
+        both = zip(found.partitions, found.elsewhere, strict=True)
+        whole = sum(here.identical and not (it.binds or it.difference) for here, it in both)
         echo(
             f"on {partitions} partitions instead of {found.partition_count}: {told:,} events"
             f" compared, {whole} of {len(found.elsewhere)} partitions identical"

@@ -121,12 +121,15 @@ class Replay:
             self._idle(batches, now, "the inputs behind the log's end have an effect")
 
     def _compare(self, log: Sequence[InputRecord]) -> None:
-        made = [it.value for it in self._tables.sent if it.topic == DECISIONS.name]
+        made = [(it.key, it.value) for it in self._tables.sent if it.topic == DECISIONS.name]
         for place in range(max(len(made), len(log))):
-            written = log[place].value if place < len(log) else None
-            value = made[place] if place < len(made) else None
-            if written != value:
+            kept = (log[place].key, log[place].value) if place < len(log) else (None, None)
+            sent = made[place] if place < len(made) else (None, None)
+            if kept != sent:
+                written, value = kept[1], sent[1]
                 why = "it would have been decided otherwise"
+                if written == value:
+                    why = f"its key is {in_words(kept[0])}, and not {in_words(sent[0])}"
                 offset = log[place].offset if place < len(log) else None
                 raise DifferentError(
                     Difference(

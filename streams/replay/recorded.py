@@ -18,6 +18,7 @@ from streams.operate.clients import consumer
 from streams.operate.ends import Ends
 from streams.processor import partitioner
 from streams.replay.following import TRANSACTION, Replay
+from streams.replay.records import RecordsGoneError
 from streams.replay.tables import Beside
 from streams.replay.written import COMPARED
 from streams.settings import Settings
@@ -56,6 +57,8 @@ class Cursor:
         self._position = begin
         self._held: deque[InputRecord] = deque()
         self._last_end = end
+        self._seen_at: int | None = None
+        """The timestamp (ms) of the record read last, of which all that follow are not older."""
 
     async def upto(self, after: int, most: int) -> list[InputRecord]:
         """Returns up to `most` records below `after` that no earlier call returned.
@@ -105,26 +108,38 @@ class Cursor:
         self._client.seek(self.place, offset)
         self._position = offset
         self._held.clear()
+        self._seen_at = None
 
     async def _read(self, goal: int) -> None:
         wanted = Ends({self.place: goal})
         while not wanted.reached({self.place: self._position}):
             for one in await self._client.take(TAKE_SECONDS):
                 records = joined(one.records, one.unreadable)
-                self._note_holes(one.start, records)
+                self._note_holes(one.start, one.end, records)
                 self._held.extend(records)
                 self._position = one.end
 
-    def _note_holes(self, start: int, records: Iterable[InputRecord]) -> None:
+    def _note_holes(self, start: int, end: int, records: Iterable[InputRecord]) -> None:
+        """Notes a hole whose records may have been old enough for compaction.
+
+        They were not older than the record before the hole. That after it may be much younger.
+        """
         if self._compacts_before is None or self.lost is not None:
             return
         expected = start
         for record in records:
-            if record.offset > expected and record.timestamp < self._compacts_before:
-                place = f"{self.place.topic}[{self.place.partition}]"
-                self.lost = f"{place}: offsets {expected} to {record.offset - 1}"
+            if record.offset > expected and self._note(expected, record.offset - 1):
                 return
-            expected = offset_after(record)
+            expected, self._seen_at = offset_after(record), record.timestamp
+        if end > expected:
+            self._note(expected, end - 1)
+
+    def _note(self, first: int, last: int) -> bool:
+        assert self._compacts_before is not None
+        if self._seen_at is not None and self._seen_at >= self._compacts_before:
+            return False
+        self.lost = f"{self.place.topic}[{self.place.partition}]: offsets {first} to {last}"
+        return True
 
 
 class Clients:
@@ -183,7 +198,10 @@ class RecordedPartition:
         )
 
     async def last_of_log(self) -> tuple[int, str] | None:
-        """Returns number and hash of the log's last record; None if the log is empty."""
+        """Returns number and hash of the log's last record; None if nothing was ever written.
+
+        Raises RecordsGoneError if the log had records and has none any more.
+        """
         log = await self.log()
         length = LAST_STRETCH
         while log.end > log.begin:
@@ -195,6 +213,8 @@ class RecordedPartition:
             if length >= log.end - log.begin:
                 break
             length *= 8
+        if log.begin > 0:
+            raise all_gone(log.place, log.begin)
         return None
 
     async def run(self, done: Done = lambda _: None) -> None:
@@ -234,12 +254,28 @@ class RecordedPartition:
 
 
 async def transactions(log: Any) -> AsyncIterator[Transaction]:
-    """Yields the log's records by transaction. The last one may lack its closing record."""
+    """Yields the log's records by transaction. The last one may lack its closing record.
+
+    Raises RecordsGoneError if the log had records and has none any more: a log of which the
+    beginning is gone shows that by its first record, this one by nothing.
+    """
     found: Transaction = []
+    empty = True
     while (record := await log.following()) is not None:
+        empty = False
         found.append(record)
         if record.key == TRANSACTION:
             yield found
             found = []
     if found:
         yield found
+    if empty and log.begin > 0:
+        raise all_gone(log.place, log.begin)
+
+
+def all_gone(place: TopicPartition, begin: int) -> RecordsGoneError:
+    """Returns the error for a log that has no record left, although it begins at `begin`."""
+    return RecordsGoneError(
+        f"{place.topic}[{place.partition}] is empty, and begins at offset {begin}: what was before"
+        " is not there any more"
+    )

@@ -84,6 +84,11 @@ class RecordSource(Protocol):
         ...
 
     @property
+    def begin(self) -> int:
+        """The first offset that is there; what was before it has been deleted."""
+        ...
+
+    @property
     def lost(self) -> str | None:
         """The first offsets that compaction may have removed, in words; None: there are none."""
         ...
@@ -93,6 +98,7 @@ class RecordsInMemory:
     """A source of records in memory."""
 
     lost: str | None = None
+    begin: int = 0
 
     def __init__(self, records: Sequence[Any]) -> None:
         self._records = records

@@ -8,7 +8,14 @@ from typing import Any
 import msgspec
 
 from schemas.topics import DEAD_LETTERS, DECISIONS, OUTPUTS
-from streams.replay.records import Difference, DifferentError, RecordSource, Sent, in_words
+from streams.replay.records import (
+    Difference,
+    DifferentError,
+    RecordsGoneError,
+    RecordSource,
+    Sent,
+    in_words,
+)
 
 EVENTS = frozenset(topic.name for topic in OUTPUTS)
 COMPARED = (*OUTPUTS, DEAD_LETTERS)
@@ -59,7 +66,8 @@ class Written:
     async def compare(self, sent: Sequence[Sent]) -> None:
         """Compares what a transaction sent with the next records of each topic.
 
-        Raises DifferentError at the first record that differs.
+        Raises DifferentError at the first record that differs, RecordsGoneError if it may differ
+        only because the beginning of its topic was deleted.
         """
         for it in sent:
             if it.topic == "switches":
@@ -85,9 +93,15 @@ class Written:
         if source is None:
             return
         found = await self._next(it.topic, source.later)
+        alike = found is not None and (found.key, found.value) == (it.key, it.value)
+        if not alike and source.begin > 0:
+            raise RecordsGoneError(
+                f"{self._full_name(it.topic)}[{self._partition}]: offsets 0 to {source.begin - 1}"
+                " are not there any more"
+            )
         if found is None:
             raise self._different(it.topic, None, it, "it is missing")
-        if (found.key, found.value) != (it.key, it.value):
+        if not alike:
             raise self._different(it.topic, found, it, "replay has another record")
         if dict(found.headers) != dict(it.headers):
             raise self._different(it.topic, found, it, "its headers differ")
