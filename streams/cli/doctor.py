@@ -31,8 +31,9 @@ def doctor(
 ) -> None:
     """Check settings, libraries, policies, disk, limits, Kafka, rights, topics, clock and more.
 
-    Exit 0: all is well; 1: something is not, and the table says what to do; 2: the settings are
-    refused. A check that fails does not stop the others. Nothing is changed.
+    Exit 0: nothing is wrong, and the last line names what cannot be known from here; 1: something
+    is not well, and the table says what to do; 2: the settings are refused. A check that fails does
+    not stop the others. Nothing is changed.
     """
     chosen = settings(without_policies=True)
     roles = sorted({permission.role for permission in permissions(chosen)})
@@ -48,15 +49,16 @@ def doctor(
         within_seconds,
     ).examine()
     wrong = sum(not it.is_well for it in seen)
+    unknown = [it.look for it in seen if it.is_unknown]
     if as_json:
         looks = [one for it in seen for one in it.as_dicts()]
-        echo_json({"ok": not wrong, "looks": looks})
+        echo_json({"ok": not wrong, "unknown": unknown, "looks": looks})
     else:
-        _print(seen, wrong)
+        _print(seen, wrong, unknown)
     raise typer.Exit(1 if wrong else 0)
 
 
-def _print(seen: list[Seen], wrong: int) -> None:
+def _print(seen: list[Seen], wrong: int, unknown: list[str]) -> None:
     echo_table(
         ("look", "verdict", "found", "what to do"),
         (
@@ -66,4 +68,9 @@ def _print(seen: list[Seen], wrong: int) -> None:
         ),
     )
     echo("")
-    echo(f"{wrong} of {len(seen)} looks are not well" if wrong else "all is well")
+    if wrong:
+        echo(f"{wrong} of {len(seen)} looks are not well")
+    elif unknown:
+        echo(f"nothing is wrong; not known from here: {', '.join(unknown)}")
+    else:
+        echo("all is well")

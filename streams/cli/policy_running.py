@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import typer
 
@@ -21,7 +22,7 @@ from streams.settings import Settings
 
 def show_running(chosen: Settings, files: Mapping[str, Policy], kafka: bool, as_json: bool) -> None:
     """Prints how each file compares with what runs, and exits: 0 if all are the same, else 1."""
-    source, states = running_states(chosen, kafka)
+    source, states, _ = running_states(chosen, kafka)
     found = compare(states, files)
     same = all(it.runs is Runs.SAME for it in found)
     if as_json:
@@ -51,7 +52,15 @@ def _running(it: Compared, count: int) -> str | None:
     return ", ".join(shown) or None
 
 
-def running_states(chosen: Settings, kafka: bool) -> tuple[str, States]:
+class Running(NamedTuple):
+    """What each partition works under. `late`: the source is an index that is behind."""
+
+    source: str
+    states: States
+    late: bool = False
+
+
+def running_states(chosen: Settings, kafka: bool) -> Running:
     """Returns a sentence on the source, and what each partition works under.
 
     `kafka`: read Kafka even if there is an index. Raises UsageError if topics are missing,
@@ -61,11 +70,12 @@ def running_states(chosen: Settings, kafka: bool) -> tuple[str, States]:
     with index_engine(chosen, kafka) as engine:
         if engine is None:
             asyncio.run(_feed(chosen, states))
-            return from_topics(kafka), states
+            return Running(from_topics(kafka), states)
         with reading(engine) as connection:
             states.partition_count = partition_count(connection)
             feed_beside(connection, states.feed)
-            return freshness(connection).text(now_ms()), states
+            fresh, now = freshness(connection), now_ms()
+            return Running(fresh.text(now), states, fresh.late(now))
 
 
 async def _feed(chosen: Settings, states: States) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
@@ -34,14 +35,14 @@ MASK = "********"
 class Doctor(NamedTuple):
     """All looks at one installation.
 
-    `now`: returns this machine's clock (ms). `running`: returns a sentence on its source, and what
-    the partitions work under. `role`: the role of `byline topics acl` whose rights are checked.
-    `auditor`: the address of the metrics of `byline audit --follow`.
+    `now`: returns this machine's clock (ms). `running`: returns a sentence on its source, what the
+    partitions work under, and whether the source is behind. `role`: the role of `byline topics acl`
+    whose rights are checked. `auditor`: the address of the metrics of `byline audit --follow`.
     """
 
     settings: Settings
     now: Callable[[], int]
-    running: Callable[[], tuple[str, States]]
+    running: Callable[[], tuple[str, States, bool]]
     settings_file: Path | None = None
     role: str = "worker"
     auditor: str | None = None
@@ -116,4 +117,8 @@ class Doctor(NamedTuple):
         if url is not None:
             with suppress(ArgumentError):
                 found |= {str(make_url(url.get_secret_value()).password or "")}
+        if self.auditor is not None:
+            with suppress(ValueError):
+                # As it stands there: what is printed is the address as it was given.
+                found |= {urlsplit(self.auditor).password or ""}
         return found - {""}

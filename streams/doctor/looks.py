@@ -67,6 +67,11 @@ class Seen(NamedTuple):
         """Whether nobody has to act on any finding."""
         return all(it.verdict.is_well for it in self.findings)
 
+    @property
+    def is_unknown(self) -> bool:
+        """Whether some of it cannot be known from here."""
+        return any(it.verdict is Verdict.UNKNOWN for it in self.findings)
+
     def as_dicts(self) -> list[dict[str, Any]]:
         """Returns the findings as JSON objects of `byline doctor --json`."""
         rest = {"look": self.look, "seconds": round(self.seconds, 2)}

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 
-from streams.core.model.instants import DAY, rfc3339
+from streams.core.model.instants import rfc3339
 from streams.doctor.looks import Finding, Verdict, well, wrong
 from streams.operate.account_states import States
 from streams.operate.errors import OperateError
@@ -14,16 +14,21 @@ from streams.operate.policy_running import SAYS, Runs, compare
 from streams.policies import PolicyFaults, load_policies
 from streams.settings import Settings
 
-SILENT_MS = DAY
-"""An auditor that has judged nothing for longer (ms) is taken to have stopped."""
+SILENT_MS = 600_000
+"""An auditor that has not read the log to its end for longer (ms) is taken to have stopped."""
 BREACHES, JUDGED_AT = "byline_audit_breaches_total", "byline_audit_judged_timestamp_seconds"
+AS_OF = "byline_audit_as_of_timestamp_seconds"
+"""The auditor has read what the log held then; absent until it has read all of it once."""
 _SECONDS = 5.0
 
 
-def policies_against_running(settings: Settings, source: str, states: States) -> Iterator[Finding]:
+def policies_against_running(
+    settings: Settings, source: str, states: States, late: bool
+) -> Iterator[Finding]:
     """Compares each policy file with what the partitions work under.
 
-    `source`: the sentence on where `states` comes from.
+    `source`: the sentence on where `states` comes from. `late`: that is behind, so that it cannot
+    show that all is well.
     """
     try:
         files = load_policies(settings.policies, require_approvals=False)
@@ -40,7 +45,10 @@ def policies_against_running(settings: Settings, source: str, states: States) ->
     for it in differing:
         cure = "`byline policy check --running` says what the file would change"
         yield wrong(f"{it.platform}: {SAYS[it.runs]}", cure)
-    if not differing:
+    if not differing and late:
+        words = f"each partition worked under the files here, and the index is behind ({source})"
+        yield Finding(Verdict.UNKNOWN, words, "`byline policy check --running --kafka` asks Kafka")
+    elif not differing:
         yield well(f"each partition works under the files here ({source})")
 
 
@@ -70,11 +78,15 @@ def last_audit(url: str | None, now: int) -> Iterator[Finding]:
     elif values[BREACHES]:
         words = f"the auditor at {url} found {values[BREACHES]:.0f} breaches since it began"
         yield wrong(words, "`byline audit` names each, with its records; adverse-off stops more")
+    elif AS_OF not in values:
+        words = f"the auditor at {url} has not read all of the log yet, and found no breach so far"
+        yield Finding(Verdict.UNKNOWN, words, "ask again when it has")
+    elif now - round(1000 * values[AS_OF]) > SILENT_MS:
+        read = rfc3339(round(1000 * values[AS_OF]))
+        words = f"the auditor at {url} has not read the log to its end since {read}"
+        yield wrong(words, "its own log says what holds it; start it again")
     elif judged_ms == 0:
         yield Finding(Verdict.UNKNOWN, f"the auditor at {url} has judged no decision yet")
-    elif now - judged_ms > SILENT_MS:
-        words = f"the auditor at {url} has judged nothing after {rfc3339(judged_ms)}"
-        yield wrong(words, "where decisions were made since, start it again")
     else:
         yield well(f"no breach up to {rfc3339(judged_ms)}, says {url}")
 

@@ -14,13 +14,19 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry, start_http_server
 
-from streams.doctor import machine
-from streams.doctor.looks import Finding, Look, Verdict, look_at, well
+from streams.cli import doctor
+from streams.doctor import machine, proofs
+from streams.doctor.looks import Finding, Look, Seen, Verdict, look_at, well
 from streams.engine import libraries
 from streams.local.probe import free_port
+from streams.operate.account_states import CHANGELOG, POLICIES, States
 from streams.operate.audit.service import Metrics
+from streams.policies import load_policy
+from streams.settings import SettingsWithoutPolicies, load
 from streams.settings_checks import variable
 from tests.cli.conftest import Answer, Byline
+from tests.index.filled import changelog
+from tests.operate.recording import Tape
 from tests.policies.given import written
 
 SHIPPED = Path(__file__).parents[2] / "deploy" / "policies"
@@ -225,6 +231,10 @@ def test_no_secret_is_printed(
         assert "/nowhere/" in answer.out
         for word in ("of-the-file", "in-the-url"):
             assert word not in answer.out + answer.err
+    page = f"http://op:of-the-page@127.0.0.1:{free_port()}/metrics"
+    answer = byline("doctor", "--auditor", page)
+    assert "no auditor answers at http://op:****" in answer.out.replace("\n", "")
+    assert "of-the-page" not in answer.out + answer.err
 
 
 @pytest.fixture
@@ -248,12 +258,21 @@ def test_the_last_audit_is_what_a_followed_one_says(
         (finding,) = looks(byline("doctor", "--json", "--auditor", page))["last audit"]
         return finding
 
-    assert said()["verdict"] == "unknown"
+    assert "has not read all of the log yet" in said()["found"]
     metrics.judged_at.set(time.time() - 60)
+    assert said()["verdict"] == "unknown", "what it has not read yet may be what matters"
+    metrics.caught_up(time.time() - 30)
     assert (said()["verdict"], said()["found"].startswith("no breach up to 20")) == ("well", True)
     metrics.judged_at.set(time.time() - 2 * 86_400)
-    assert (said()["verdict"], "has judged nothing after" in said()["found"]) == ("wrong", True)
-    metrics.judged_at.set(time.time())
+    assert said()["verdict"] == "well", "nothing was decided since"
+    metrics.caught_up(time.time() - 3_600)
+    metrics.judged_at.set(time.time() - 3_600)
+    assert (said()["verdict"], "has not read the log to its end since" in said()["found"]) == (
+        *("wrong", True),
+    )
+    metrics.caught_up(time.time())
+    metrics.judged_at.set(0)
+    assert "has judged no decision yet" in said()["found"]
     metrics.breaches.labels("1", next(iter(metrics.breaches._metrics))[1]).inc(2)
     assert (said()["verdict"], "found 2 breaches" in said()["found"]) == ("wrong", True)
 
@@ -271,3 +290,31 @@ def test_an_auditor_that_is_silent_or_none_is_named(byline: Byline) -> None:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+def test_all_is_well_is_only_said_where_everything_could_be_looked_at(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    unknown = Finding(Verdict.UNKNOWN, "no right to see it", "ask an administrator")
+    seen = [Seen("topics", (well("good"),), 0.1), Seen("clock", (well("good"), unknown), 0.1)]
+    doctor._print(seen, 0, ["clock"])
+    assert capsys.readouterr().out.endswith("\nnothing is wrong; not known from here: clock\n")
+    assert [it.look for it in seen if it.is_unknown] == ["clock"]
+    doctor._print(seen[:1], 0, [])
+    assert capsys.readouterr().out.endswith("\nall is well\n")
+
+
+def test_an_index_that_is_behind_does_not_show_that_the_policies_run(tmp_path: Path) -> None:
+    file = written(tmp_path)
+    policy = load_policy(file)
+    states = States(partition_count=1)
+    tape = Tape(policy)
+    for record in [*tape.wait(1).sealed().records(), *changelog(tape)]:
+        if record.topic in (CHANGELOG, POLICIES):
+            states.feed(record)
+    chosen = load(kind=SettingsWithoutPolicies).model_copy(update={"policies": tmp_path})
+    verdicts = [
+        [it.verdict for it in proofs.policies_against_running(chosen, "from it", states, late)]
+        for late in (False, True)
+    ]
+    assert verdicts == [[Verdict.WELL], [Verdict.UNKNOWN]]
