@@ -101,7 +101,8 @@ class Replay:
             self._known.before_commit(self._tables, now, closing["reads"])
         except StopWorker as stop:
             raise self._parted(log, f"the core stops: {stop.message}") from stop
-        self._compare(log)
+        made = [it for it in self._tables.sent if it.topic == DECISIONS.name]
+        _compare(made, log, self._full_log, self._partition)
         if self._beside is not None:
             self._beside.closed(now)
         self.transactions += 1
@@ -119,28 +120,6 @@ class Replay:
             if not batches:
                 return
             self._idle(batches, now, "the inputs behind the log's end have an effect")
-
-    def _compare(self, log: Sequence[InputRecord]) -> None:
-        made = [(it.key, it.value) for it in self._tables.sent if it.topic == DECISIONS.name]
-        for place in range(max(len(made), len(log))):
-            kept = (log[place].key, log[place].value) if place < len(log) else (None, None)
-            sent = made[place] if place < len(made) else (None, None)
-            if kept != sent:
-                written, value = kept[1], sent[1]
-                why = "it would have been decided otherwise"
-                if written == value:
-                    why = f"its key is {in_words(kept[0])}, and not {in_words(sent[0])}"
-                offset = log[place].offset if place < len(log) else None
-                raise DifferentError(
-                    Difference(
-                        self._full_log,
-                        self._partition,
-                        offset,
-                        why,
-                        in_words(written),
-                        in_words(value),
-                    )
-                )
 
     @property
     def _full_log(self) -> str:
@@ -298,6 +277,20 @@ class Replay:
             raise DifferentError(
                 Difference(self._full_log, self._partition, None, f"{why}: {_spans(batches)}")
             )
+
+
+def _compare(made: Sequence[Sent], log: Sequence[InputRecord], topic: str, partition: int) -> None:
+    """Compares the log's records with those that the core sent. Raises DifferentError."""
+    for place in range(max(len(made), len(log))):
+        kept = (log[place].key, log[place].value) if place < len(log) else (None, None)
+        sent = (made[place].key, made[place].value) if place < len(made) else (None, None)
+        if kept != sent:
+            why = "it would have been decided otherwise"
+            if kept[1] == sent[1]:
+                why = f"its key is {in_words(kept[0])}, and not {in_words(sent[0])}"
+            offset = log[place].offset if place < len(log) else None
+            written, value = in_words(kept[1]), in_words(sent[1])
+            raise DifferentError(Difference(topic, partition, offset, why, written, value))
 
 
 def _spans(batches: Batches) -> str:
