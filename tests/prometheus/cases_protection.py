@@ -43,6 +43,17 @@ PROTECTION = [
     ),
     Case("BylineAuditorSilent", {'up{job="byline-worker"}': "1x30"}, fires=15, says=SILENT),
     Case("BylineAuditorSilent", {'up{job="byline-auditor"}': "0x30"}, fires=15, says=SILENT),
+    # It lives and never comes to the end of the log, so that it has no such time at all.
+    Case(
+        "BylineAuditorSilent",
+        {
+            "byline_audit_as_of_timestamp_seconds": "_x400 24000+60x100",
+            'up{job="byline-auditor"}': "1x500",
+        },
+        fires=380,
+        quiet=(350, 450),
+        says=SILENT,
+    ),
     Case(
         "BylineAuditorSilent",
         {

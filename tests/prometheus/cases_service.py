@@ -219,6 +219,18 @@ SERVICE = [
         says="The index is not kept up: answers of byline explain, events and funnel are old;"
         " start byline index --follow",
     ),
+    # It lives and never comes to the end of the topics, so that it has no such time at all.
+    Case(
+        "BylineIndexSilent",
+        {
+            "byline_index_as_of_timestamp_seconds": "_x400 24000+60x100",
+            'up{job="byline-index"}': "1x500",
+        },
+        fires=380,
+        quiet=(350, 450),
+        says="The index is not kept up: answers of byline explain, events and funnel are old;"
+        " start byline index --follow",
+    ),
     Case(
         "BylineIndexSilent",
         {'up{job="byline-index"}': "1x4 0x30"},
