@@ -116,7 +116,9 @@ class Doctor(NamedTuple):
         url = self.settings.database
         if url is not None:
             with suppress(ArgumentError):
+                # As the driver has it, and as it stands in the address.
                 found |= {str(make_url(url.get_secret_value()).password or "")}
+                found |= {urlsplit(url.get_secret_value()).password or ""}
         if self.auditor is not None:
             with suppress(ValueError):
                 # As it stands there: what is printed is the address as it was given.

@@ -1,7 +1,7 @@
 """The doctor's looks at the cluster: brokers, rights, topics, state, clock, open transactions."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from aiokafka.admin import AIOKafkaAdminClient
@@ -17,6 +17,7 @@ from streams import upkeep
 from streams.doctor.looks import SEE_MORE, Finding, Verdict, well, wrong
 from streams.kafka.login import knock
 from streams.kafka.requests.metadata import (
+    NOT_ASKED,
     OPERATIONS,
     UNKNOWN_TOPIC,
     View,
@@ -102,8 +103,38 @@ async def rights(settings: Settings, role: str) -> list[Finding]:
     if missing:
         cure = f"`byline topics acl --role {role} --commands` prints what grants it"
         return [wrong(in_words({op: names}), cure) for op, names in missing.items()]
-    who = settings.kafka_sasl_username or "this principal"
-    return [well(f"{who} may do what the role {role} needs")]
+    return _all_allowed(settings.kafka_sasl_username or "this principal", role, mine, view, there)
+
+
+def _all_allowed(
+    who: str,
+    role: str,
+    mine: Sequence[Permission],
+    view: View,
+    there: Mapping[str, Sequence[str]],
+) -> list[Finding]:
+    """Returns that nothing asked for is missing, and what could not be asked for."""
+    silent = any(view.topics[name].operations == NOT_ASKED for name in there)
+    unasked = [
+        f"{operation} the topics {it.name}…" if it.prefixed else f"{operation} {it.name}"
+        for it in mine
+        for operation in it.operations
+        if it.kind == "topic" and (it.prefixed or operation not in OPERATIONS)
+    ]
+    if len(there) < sum(it.kind == "topic" and not it.prefixed for it in mine):
+        unasked.append("use the topics that are missing")
+    if silent:
+        unasked.append("use its topics, of which this Kafka is too old to tell")
+    found = []
+    if not silent and (there or any(it.kind != "topic" for it in mine)):
+        less = ", as far as that can be asked for" if unasked else ""
+        found.append(well(f"{who} may do what the role {role} needs{less}"))
+    if unasked:
+        words = f"not known: whether {who} may {', '.join(unasked)}"
+        found.append(
+            Finding(Verdict.UNKNOWN, words, "the commands that need it name what is refused")
+        )
+    return found
 
 
 def _is_there(view: View, topic: str) -> bool:

@@ -1,5 +1,6 @@
 """`byline doctor` on estates that are broken in one way each: it names that, and hides nothing."""
 
+import asyncio
 import json
 import os
 import resource
@@ -7,17 +8,20 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry, start_http_server
+from pydantic import SecretStr
 
 from streams.cli import doctor
-from streams.doctor import machine, proofs
+from streams.doctor import Doctor, cluster, machine, proofs
 from streams.doctor.looks import Finding, Look, Seen, Verdict, look_at, well
 from streams.engine import libraries
+from streams.kafka.requests.metadata import NOT_ASKED, TopicView, View
 from streams.local.probe import free_port
 from streams.operate.account_states import CHANGELOG, POLICIES, States
 from streams.operate.audit.service import Metrics
@@ -318,3 +322,49 @@ def test_an_index_that_is_behind_does_not_show_that_the_policies_run(tmp_path: P
         for late in (False, True)
     ]
     assert verdicts == [[Verdict.WELL], [Verdict.UNKNOWN]]
+
+
+def test_a_password_of_the_database_is_masked_as_it_is_and_as_its_address_has_it() -> None:
+    url = SecretStr("postgresql://it:p%40ss-word@127.0.0.1/none")
+    chosen = load(kind=SettingsWithoutPolicies).model_copy(update={"database": url})
+    whole = Doctor(chosen, lambda: 0, lambda: ("nowhere", States(), False))
+    assert whole._scrub("p%40ss-word, p@ss-word") == "********, ********"
+
+
+@pytest.mark.parametrize(
+    ("role", "operations", "verdicts", "says"),
+    [
+        ("worker", 0xFFFF, [Verdict.WELL], "may do what the role worker needs"),
+        ("worker", NOT_ASKED, [Verdict.UNKNOWN], "this Kafka is too old to tell"),
+        ("administrator", 0xFFFF, [Verdict.UNKNOWN], "may Create the topics byline.…"),
+    ],
+)
+def test_a_right_that_cannot_be_asked_for_is_unknown_and_not_there(
+    role: str,
+    operations: int,
+    verdicts: list[Verdict],
+    says: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Client:
+        _client = None
+
+        async def find_coordinator(self, *_: Any) -> None: ...
+
+    @asynccontextmanager
+    async def client(_: Any) -> AsyncIterator[Client]:
+        yield Client()
+
+    async def view(_: Any, topics: list[str], **__: Any) -> View:
+        return View("c", {name: TopicView("", 1, 0, operations) for name in topics})
+
+    async def group(*_: Any) -> int:
+        return operations
+
+    monkeypatch.setattr(cluster, "admin_client", client)
+    monkeypatch.setattr(cluster, "view_topics", view)
+    monkeypatch.setattr(cluster, "group_operations", group)
+    chosen = load(kind=SettingsWithoutPolicies)
+    found = asyncio.run(cluster.rights(chosen, role))
+    assert [it.verdict for it in found] == verdicts
+    assert says in found[0].found

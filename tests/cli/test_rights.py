@@ -146,7 +146,7 @@ def test_a_doctor_names_each_right_that_is_missing_and_looks_at_the_rest(
         if it.name in ("byline.consents", "byline-")
         or (it.name == "byline.controls" and it.operations == ("Read",))
     ]
-    doctor = Doctor(settings, lambda: 0, lambda: ("nowhere", States()), limit_seconds=60)
+    doctor = Doctor(settings, lambda: 0, lambda: ("nowhere", States(), False), limit_seconds=60)
     topics.forbid(lacking)
     try:
         looks = {it.look: it for it in doctor.examine()}
@@ -176,7 +176,7 @@ def test_with_all_that_its_role_is_granted_a_doctor_finds_all_well(
     tmp_path.chmod(0o700)
     now = round(time.time() * 1000)
     doctor = Doctor(
-        settings, lambda: now, lambda: ("nowhere", States()), role=role, limit_seconds=60
+        settings, lambda: now, lambda: ("nowhere", States(), False), role=role, limit_seconds=60
     )
     looks = doctor.examine()
     assert [it for it in looks if not it.is_well] == []
