@@ -100,14 +100,20 @@ class Tally:
             "invitation.issued": Counter(),
             "throttle.applied": Counter(),
         }
-        """Capped event → its number in each window of the cap (days or hours of Asia/Shanghai)."""
+        """Capped event → what the cap counts, in each window (days or hours of Asia/Shanghai).
+
+        Of restrictions a cap counts accounts: however many surfaces, and none that is only shadow.
+        """
         self.reasons: Counter[tuple[str, str]] = Counter()
         self.deferred: Counter[tuple[str, str]] = Counter()
         """How often an account's event was deferred, by event and ground."""
         self.guard_trips: Counter[str] = Counter()
         self.refused: Counter[tuple[str, str]] = Counter()
         """Number of inputs that the core refused, by topic and reason."""
-        self._waiting: dict[str, set[str]] = {}
+        self._lives: dict[str, str] = {}
+        """Account → the mode of its cycle."""
+        self._restricted_at: dict[str, str] = {}
+        """Account → when its last restriction was counted."""
 
     def take(self, topic: str, value: bytes, now: int) -> None:
         """Takes one record that the core sent at `now` (ms); ignores what is no event."""
@@ -121,6 +127,7 @@ class Tally:
         if event.event == "invitation.issued":
             account.phase, account.field = event.phase or "", event.field or ""
             account.cycles += event.reason != "reissued"
+            self._lives[event.account_id] = event.mode
         account.last_event, account.last_reason = event.event, event.reason
         account.last_at = event.decided_at
         account.first.setdefault(event.event, FirstTime(event.decided_at, event.reason))
@@ -128,9 +135,19 @@ class Tally:
         self.funnel[event.mode, account.phase, account.field, event.event] += 1
         self.months[event.decided_at[:7], event.event] += 1
         self.reasons[event.event, event.reason] += 1
-        if event.event in self.busy:
+        if event.event in self.busy and not self._counted_before(event):
             window = day_of(now) if event.event == "invitation.issued" else hour_of(now)
             self.busy[event.event][window] += 1
+
+    def _counted_before(self, event: _Event) -> bool:
+        """Whether the cap does not count an event, because its account was counted or is live."""
+        if event.event != "throttle.applied":
+            return False
+        name, at = event.account_id, event.decided_at
+        if event.mode != self._lives.get(name) or self._restricted_at.get(name) == at:
+            return True
+        self._restricted_at[name] = at
+        return False
 
     @staticmethod
     def _restrict(account: AccountOutcome, event: _Event) -> None:

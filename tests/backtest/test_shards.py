@@ -112,6 +112,27 @@ def test_a_cap_that_would_bind_over_all_shards_is_named_though_none_of_them_reac
     assert report(merged)["left_out"] == [*LEFT_OUT, said]
 
 
+def test_a_cap_on_restrictions_counts_accounts_and_not_their_surfaces(tmp_path: Path) -> None:
+    given_policy = policy(stability=stability(dwell=0), throttles_per_hour=3, guards=None)
+    assert given_policy.consequence.surfaces is not None
+    assert len(given_policy.consequence.surfaces) == 2
+    rows = [Row(0, f"c{number}", 1_500) for number in range(3)]
+    readings = parquet_file(tmp_path / "r.parquet", rows)
+    more = {"model": AnswerModel(), "now": START + 10 * DAY}
+    whole, _ = backtested(tmp_path, readings, given_policy, **more)
+    (plain,) = report(whole)["policies"]
+    assert plain["stages"]["throttle.applied"] == 6
+    assert plain["deferred"] == []
+    assert (plain["load"]["throttles"]["cap"], plain["load"]["throttles"]["most"]) == (3, 3)
+    parts = [
+        backtested(tmp_path, readings, given_policy, shard=(number, 2), **more)[0]
+        for number in range(2)
+    ]
+    merged = _merged(tmp_path, parts)
+    assert merged.left_out == (), "nobody had to wait"
+    assert _files(merged) == _files(whole)
+
+
 def test_the_command_merges_what_its_shards_wrote(byline: Byline, tmp_path: Path) -> None:
     rows = [row for number in range(9) for row in rising(f"d{number}")]
     readings = str(parquet_file(tmp_path / "r.parquet", rows))
