@@ -68,25 +68,29 @@ def fetched(option: str, path: str, columns: Iterable[str], folder: Path) -> lis
 
 
 def _names(storage: Any, path: str) -> list[str]:
+    """Returns the paths of the Parquet files that a path names, in order.
+
+    Raises UsageError if it names anything else as well, as a local folder does: what is passed over
+    in silence would be missed in the report.
+    """
     from pyarrow import fs
 
     folder, _, last = path.rpartition("/")
     if "*" in last:
         there = storage.get_file_info(fs.FileSelector(folder))
-        names = [it.path for it in there if it.is_file and fnmatchcase(it.base_name, last)]
+        found = [it for it in there if fnmatchcase(it.base_name, last)]
     else:
         (one,) = storage.get_file_info([path.rstrip("/")])
-        if one.is_file:
-            names = [one.path]
-        else:
-            selector = fs.FileSelector(path.rstrip("/"), allow_not_found=True)
-            names = [it.path for it in storage.get_file_info(selector) if it.is_file]
-    hidden = ("_", ".")
-    return sorted(
-        name
-        for name in names
-        if name.endswith(".parquet") and not name.rpartition("/")[2].startswith(hidden)
-    )
+        selector = fs.FileSelector(path.rstrip("/"), allow_not_found=True)
+        found = [one] if one.is_file else storage.get_file_info(selector)
+    found = [it for it in found if not it.base_name.startswith(("_", "."))]
+    for it in found:
+        if not (it.is_file and it.base_name.endswith(".parquet")):
+            raise UsageError(
+                f"{SCHEME}{it.path} is no Parquet file (.parquet): name a folder of such files"
+                " alone, or a pattern that takes no others"
+            )
+    return sorted(it.path for it in found)
 
 
 def _fetch(storage: Any, name: str, wanted: list[str], local: str) -> None:

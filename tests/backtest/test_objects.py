@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from pyarrow import fs
 
+from streams.backtest.objects import _names
 from streams.backtest.report import report
 from streams.local.probe import free_port
 from streams.operate.errors import UsageError
@@ -87,3 +88,21 @@ def test_a_backtest_of_objects_is_that_of_the_same_files(storage: Storage, tmp_p
         backtested(tmp_path, f"s3://no-such-bucket/x/*.parquet{where}")
     with pytest.raises(UsageError, match="no option key; there are endpoint_override"):
         backtested(tmp_path, "s3://history/days?key=1")
+
+
+@pytest.mark.parametrize("other", ["year=2025/", "part-9.csv", "part-9.parquet/"])
+def test_what_is_no_parquet_file_is_refused_and_not_passed_over(other: str, tmp_path: Path) -> None:
+    """As in a local folder; through the interface that object storage has, too."""
+    days = tmp_path / "days"
+    days.mkdir()
+    first = parquet_file(days / "part-1.parquet", ROWS[0])
+    (days / "_SUCCESS").touch()
+    assert _names(fs.LocalFileSystem(), str(days)) == [str(first)]
+    if other.endswith("/"):
+        (days / other).mkdir()
+    else:
+        (days / other).touch()
+    for path in (days, days / "*"):
+        with pytest.raises(UsageError, match="is no Parquet file"):
+            _names(fs.LocalFileSystem(), str(path))
+    assert _names(fs.LocalFileSystem(), str(days / "part-1.*")) == [str(first)]
