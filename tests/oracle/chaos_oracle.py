@@ -260,10 +260,10 @@ def _branches(
 
 
 def _may_end_later(life: Life, one: Sent, tolerance: Tolerance) -> bool:
-    """Whether an answer entered after an end that in truth came later: it counts from a decision
+    """Whether a word entered after an end that in truth came later: it counts from a decision
     that may have been late.
     """
-    if one.name != "consent-answers" or one.refused:
+    if one.name not in ("consent-answers", "notice-receipts") or one.refused:
         return False
     ends = [(due, kind) for due, _, kind, _ in life.due_timers() if kind in ENDS_BEFORE_ANSWERS]
     return any(one.at - _slack(life, kind, tolerance) < due < one.at for due, kind in ends)
