@@ -175,6 +175,8 @@ def reports(
             it.told, it.unproven = unproven(connection, name, it.trial.restricted)
             it.notes += _of_file(file, runs, two_approvals=two_approvals)
             it.notes += _of_trial(it.trial, now)
+        if fresh.as_of is None:
+            it.notes.append("the index has not read all topics yet: more may follow, of everything")
         it.notes += _brakes(states, name, now)
         if backtest is not None:
             it.backtests = against(connection, fresh, name, backtest)

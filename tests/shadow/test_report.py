@@ -301,3 +301,12 @@ def test_a_trial_that_the_caps_make_too_long_says_that_it_ended_before(tmp_path:
         "the caps may let in the last accounts only after 8 days, where the trial ended: the"
         " numbers are of those days"
     ]
+
+
+def test_an_index_that_never_had_all_says_that_more_may_follow(tmp_path: Path) -> None:
+    """Of an empty one `enforce` would invite nobody, and that must not be all that is said."""
+    engine = empty(tmp_path)
+    with reading(engine) as connection:
+        (found,) = reports(connection, Fresh(None, 40, START), {PLATFORM: SHADOW}, 0, START)
+    assert "would invite nobody" in found.sentence()
+    assert found.notes == ["the index has not read all topics yet: more may follow, of everything"]
