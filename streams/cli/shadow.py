@@ -47,7 +47,7 @@ def show(
     notice arrives, nobody answers, counts stay as they are. One sentence for each platform says
     what to know before switching. --backtest compares the counts of a backtest with what shadow
     published in the same time, and says why they may differ. Nothing is sent. Exit 1: shadow and
-    the backtest differ. Needs the index.
+    the backtest differ, or the index does not reach to the backtest's end. Needs the index.
     """
     chosen, now = settings(without_policies=True), now_ms()
     first = 0 if start is None else time_of("--from", start)
@@ -127,7 +127,8 @@ def _surfaces(it: ShadowReport) -> list[tuple[object, ...]]:
 
 def _print_backtest(it: Compared) -> None:
     echo("")
-    echo(f"Beside the backtest of {it.policy}: " + ("it differs" if it.differs else "the same"))
+    same = "the same" if it.reaches else "the same so far"
+    echo(f"Beside the backtest of {it.policy}: " + ("it differs" if it.differs else same))
     columns = ("in shadow", "shadow", "backtest", "difference")
     echo_table(columns, ((what, one, other, one - other) for what, one, other in it.rows))
     if it.why:

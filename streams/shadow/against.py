@@ -24,6 +24,7 @@ from streams.operate.errors import UsageError
 from streams.shadow.said import counted, invited, said
 
 FORM = "byline-backtest/1"
+NOT_REACHED = "the index does not reach to the end of the backtest: shadow's numbers may rise"
 STEPS = {
     "invited": "invitation.issued",
     "projected as delivered": "invitation.delivered",
@@ -72,7 +73,8 @@ class Compared:
     """The comparison of one policy in the backtest with shadow.
 
     `start`, `end`: the period (ms, without its end). `rows`: name, count of shadow, count of the
-    backtest. `why`: possible reasons of a difference, as sentences.
+    backtest. `reaches`: the index has all of the period. `why`: possible reasons of a difference,
+    as sentences.
     """
 
     policy: str
@@ -80,6 +82,7 @@ class Compared:
     end: int
     rows: list[tuple[str, int, int]] = field(default_factory=list)
     why: list[str] = field(default_factory=list)
+    reaches: bool = True
 
     @property
     def differs(self) -> bool:
@@ -93,6 +96,7 @@ class Compared:
             "from": rfc3339(self.start),
             "to": rfc3339(self.end),
             "differs": self.differs,
+            "index_reaches_to_the_end": self.reaches,
             "counts": [
                 {"what": what, "shadow": one, "backtest": other, "difference": one - other}
                 for what, one, other in self.rows
@@ -149,22 +153,24 @@ def _compared(
         one = now.get(surface, {}).get(Mode.SHADOW, (0, 0))[1]
         if one or surface in would:
             found.rows.append((f"restricted at the end: {surface}", one, would.get(surface, 0)))
+    found.reaches = fresh.as_of is not None and fresh.as_of >= found.end - 1
+    if not found.reaches:
+        found.why = [NOT_REACHED]
     if found.differs:
-        found.why = list(_grounds(connection, fresh, report, policy, found))
+        found.why = list(_grounds(connection, report, policy, found))
     return found
 
 
 def _grounds(
     connection: Connection,
-    fresh: Fresh,
     report: BacktestReport,
     policy: _Policy,
     found: Compared,
 ) -> Iterable[str]:
     """Yields facts that may cause the difference, those with the widest effect first."""
     yield from _of_policies(connection, policy, found)
-    if fresh.as_of is None or fresh.as_of < found.end - 1:
-        yield "the index does not reach to the end of the backtest: shadow's numbers may rise"
+    if not found.reaches:
+        yield NOT_REACHED
     begins = _begins(connection)
     if begins is None or begins > found.start:
         since = "nothing" if begins is None else f"nothing before {rfc3339(begins)[:19]}Z"

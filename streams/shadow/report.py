@@ -50,8 +50,8 @@ class ShadowReport:
 
     @property
     def differs(self) -> bool:
-        """Whether shadow and a backtest differ in any count."""
-        return any(it.differs for it in self.backtests)
+        """Whether shadow and a backtest differ in any count, or may once the index has all."""
+        return any(it.differs or not it.reaches for it in self.backtests)
 
     def sentence(self) -> str:
         """Says in one sentence what an operator has to know before switching to enforce."""

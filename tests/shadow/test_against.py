@@ -16,7 +16,8 @@ from streams.core.model.policy import Phase, Policy
 from streams.index.database import FILE_NAME, reading
 from streams.index.fresh import Fresh
 from streams.settings_checks import variable
-from streams.shadow.against import Compared, against, read
+from streams.shadow.against import NOT_REACHED, Compared, against, read
+from streams.shadow.report import reports
 from tests.backtest.given import Row, backtested, csv_file, rising
 from tests.cli.conftest import Byline
 from tests.core.given import DAY, HOUR, PLATFORM, START, policy
@@ -116,6 +117,22 @@ def test_each_ground_is_a_fact_of_the_two(what: str, says: str, tmp_path: Path) 
     found = compared(indexed(tmp_path, played), played, written(tmp_path, asked, under))
     assert found.differs
     assert any(it.startswith(says) for it in found.why), found.why
+
+
+@pytest.mark.parametrize("as_of", [None, START + DAY])
+def test_counts_of_an_index_that_ends_before_the_backtest_are_the_same_so_far(
+    as_of: int | None, tmp_path: Path
+) -> None:
+    """Nothing in either, and the days that the index lacks may have had something."""
+    low = [Row(number * DAY, "a1", 950) for number in range(4)]
+    played = worked(low[:2], SHADOW)
+    engine, path = indexed(tmp_path, played), written(tmp_path, low, SHADOW)
+    with reading(engine) as connection:
+        fresh = Fresh(as_of, 5, START)
+        (found,) = reports(connection, fresh, {}, 0, START, PLATFORM, read(path))
+    (beside,) = found.backtests
+    assert (beside.differs, beside.reaches, found.differs) == (False, False, True)
+    assert beside.why == [NOT_REACHED]
 
 
 @pytest.mark.parametrize("width", [80, 120])
