@@ -36,7 +36,7 @@ check types mypy
 check imports lint-imports --no-logo
 parts=$(mktemp)
 trap 'rm -f "$parts"' EXIT
-set -- --parts-line "$parts" --dist loadscope --no-loadscope-reorder "$@"
+set -- --parts-line="$parts" --dist loadscope --no-loadscope-reorder "$@"
 if [ "$quick" ]; then
   # Nothing waits here: as many processes as there are processors.
   processes=$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
