@@ -15,7 +15,7 @@ from streams.core.model.ports import InputRecord
 from streams.core.partition import PartitionEnvironment
 from streams.kafka.consumer import TolerantConsumer
 from streams.operate.clients import consumer
-from streams.operate.ends import Ends
+from streams.operate.ends import Ends, nothing_hidden
 from streams.processor import partitioner
 from streams.replay.following import TRANSACTION, Replay
 from streams.replay.records import RecordsGoneError
@@ -85,9 +85,14 @@ class Cursor:
         return self._held.popleft()
 
     async def later(self) -> Any | None:
-        """Returns the next record, even one written after reading began; None: there is none."""
+        """Returns the next record, even one written after reading began; None: there is none.
+
+        The marker of a worker's transaction may stand in one topic and not yet in another. So it
+        waits for what an open transaction hides. Raises EndHiddenError.
+        """
         found = await self.following()
         if found is None:
+            await nothing_hidden(self._client, await self._client.high_watermarks([self.place]))
             now = (await self._client.end_offsets([self.place]))[self.place]
             if now > self._last_end:
                 self._last_end = now

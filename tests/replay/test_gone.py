@@ -139,3 +139,26 @@ def test_an_emptied_log_is_told_by_its_own_error() -> None:
 
     with pytest.raises(RecordsGoneError):
         asyncio.run(read())
+
+
+class _Marking(_Broker):
+    """A partition to which a worker's transaction wrote, whose marker comes only when asked for."""
+
+    asked = 0
+
+    async def high_watermarks(self, places: list[TopicPartition]) -> dict[TopicPartition, int]:
+        return dict.fromkeys(places, 2)
+
+    async def end_offsets(self, places: list[TopicPartition]) -> dict[TopicPartition, int]:
+        self.asked += 1
+        return dict.fromkeys(places, 2 if self.asked > 2 else 0)
+
+
+def test_an_output_whose_marker_is_not_there_yet_is_waited_for_and_not_missing() -> None:
+    async def read() -> Any:
+        broker = _Marking((0, 2, [_Kept(0, 5_000)]))
+        return await Cursor(broker, PLACE, 0, 0).later()  # type: ignore[arg-type]
+
+    found = asyncio.run(read())
+    assert found is not None
+    assert found.offset == 0
