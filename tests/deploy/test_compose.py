@@ -77,3 +77,13 @@ def test_what_is_mounted_from_the_checkout_is_there() -> None:
     assert sources
     for source in sources:
         assert os.path.isdir(DEPLOY / source), source
+
+
+def test_no_secret_that_the_documents_make_in_the_checkout_can_be_committed() -> None:
+    defaults = [re.sub(r".*:-(.*)}", r"\1", it["file"]) for it in COMPOSE["secrets"].values()]
+    made = [str((DEPLOY / it).relative_to(DEPLOY.parent)) for it in defaults]
+    assert made == ["deploy/roles", "deploy/grafana-password"]
+    assert "> id.key" in (DEPLOY / "threat-model.md").read_text()
+    wanted = {*made, "id.key", "deploy/id.key"}
+    done = run("git", "-C", DEPLOY.parent, "check-ignore", "--no-index", *sorted(wanted))
+    assert set(done.stdout.split()) == wanted
