@@ -118,7 +118,8 @@ _issued = msgspec.json.Decoder(_Issued)
 def versions(connection: Connection) -> dict[str, list[Version]]:
     """Returns the versions of each platform's policy that were ever in force, in order.
 
-    If two texts have one version number, the one that was published last counts.
+    If two texts have one version number, the one that was published last counts. A version that was
+    published and never taken up, for a later one was, is left out: it let nobody in.
     """
     lines, texts = of_index(connection)
     ran = {(it.platform, it.digest): it for it in history(lines, texts)}
@@ -130,7 +131,20 @@ def versions(connection: Connection) -> dict[str, list[Version]]:
         since, running = (None, 0) if known is None else (millis(known.since), known.running)
         version = Version(it.version, text.rollout_percent, text.mode, since, running)
         found.setdefault(it.platform, {})[it.version] = version
-    return {name: [its[key] for key in sorted(its)] for name, its in sorted(found.items())}
+    return {
+        name: _taken_up([its[key] for key in sorted(its)]) for name, its in sorted(found.items())
+    }
+
+
+def _taken_up(known: list[Version]) -> list[Version]:
+    """Leaves out versions between two that ran, which did not run themselves.
+
+    Before the first that is known to have run the decision log may begin too late to tell.
+    """
+    ran = [at for at, it in enumerate(known) if it.since is not None]
+    if not ran:
+        return known
+    return [it for at, it in enumerate(known) if it.since is not None or not ran[0] < at < ran[-1]]
 
 
 def last_change(platform: str, known: list[Version], *, raise_only: bool) -> Change | None:

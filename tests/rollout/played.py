@@ -64,9 +64,13 @@ class Played:
         assert self.part is not None
         return self.part.now
 
+    def publish(self, policy: Policy) -> None:
+        """A worker starts with another policy, and ends before it takes it up."""
+        self._published[policy.digest] = policy.canonical
+
     def take_up(self, policy: Policy) -> None:
         """Another policy from now on."""
-        self._published[policy.digest] = policy.canonical
+        self.publish(policy)
         assert self.part is not None
         self.part.take_up({PLATFORM: policy})
         self.part.run_timers()

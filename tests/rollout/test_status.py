@@ -209,6 +209,20 @@ def test_another_version_compares_by_the_version_and_the_raise_can_be_asked_for(
     assert (before, new) == (20 + len(late), 27 - len(late))
 
 
+def test_a_version_that_no_partition_took_up_is_no_change(tmp_path: Path) -> None:
+    """Published by a worker that ended before it worked; the next version has the same share."""
+    played = Played(FIRST)
+    played.rise(ids(5, 0, 9))
+    played.publish(RAISED)
+    played.wait(DAY)
+    played.take_up(policy(version=3, rollout_percent=20, invitations_per_day=100_000))
+    played.rise(ids(5, 10, 19))
+    played.wait(20 * DAY)
+    change = asked(indexed(tmp_path, played), played).change
+    assert change is not None
+    assert (change.before.version, change.after.version, change.raised) == (1, 3, True)
+
+
 def test_one_version_and_shadow_have_nothing_to_compare(tmp_path: Path) -> None:
     played = Played(FIRST)
     played.rise(ids(3, 0, 9))
