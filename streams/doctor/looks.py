@@ -144,6 +144,7 @@ def _found(
         # Whether it is due to the role says the look at rights.
         return [Finding(Verdict.UNKNOWN, str(error), SEE_MORE)]
     if isinstance(error, OURS_TO_EXPLAIN):
-        return [Finding(Verdict.FAILED, line) for line in str(error).splitlines()]
+        lines = str(error).splitlines() or [f"the look broke: {type(error).__name__}"]
+        return [Finding(Verdict.FAILED, line) for line in lines]
     words = f"the look broke: {type(error).__name__}: {error}".rstrip(": ")
     return [Finding(Verdict.FAILED, words, _OURS)]

@@ -25,6 +25,7 @@ from streams.kafka.requests.metadata import NOT_ASKED, TopicView, View
 from streams.local.probe import free_port
 from streams.operate.account_states import CHANGELOG, POLICIES, States
 from streams.operate.audit.service import Metrics
+from streams.operate.errors import OperateError
 from streams.policies import load_policy
 from streams.settings import SettingsWithoutPolicies, load
 from streams.settings_checks import variable
@@ -216,6 +217,15 @@ def test_a_look_that_breaks_and_one_that_hangs_hide_no_other() -> None:
     )
     assert broken.found == "the look broke: RuntimeError: with the password *** in it"
     assert hung.found == "no answer within 0.5 s"
+
+
+def test_a_look_that_fails_without_a_word_is_not_well() -> None:
+    def breaks() -> list[Finding]:
+        raise OperateError
+
+    (seen,) = look_at([Look("breaks", breaks)], 5)
+    assert not seen.is_well
+    assert seen.findings == (Finding(Verdict.FAILED, "the look broke: OperateError"),)
 
 
 def test_no_secret_is_printed(
