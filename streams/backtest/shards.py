@@ -101,6 +101,10 @@ def _read(path: Path) -> dict[str, Any]:
         plain: dict[str, Any] = msgspec.json.decode(path.read_bytes())
         if plain["form"] != FORM:
             raise ValueError("another form")
+        _, count = plain["shard"]
+        lacking = {"run", "carried", "crossings", "tallies"} - plain.keys()
+        if lacking or count < 1 or not isinstance(plain["run"], dict):
+            raise ValueError("a part of it is missing")
     except (OSError, msgspec.MsgspecError, ValueError, KeyError, TypeError) as error:
         raise UsageError(f"{path}: not a shard of this version ({error})") from None
     return plain

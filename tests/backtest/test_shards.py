@@ -14,6 +14,7 @@ from streams.backtest.answers import AnswerModel
 from streams.backtest.page import page
 from streams.backtest.report import LEFT_OUT, report
 from streams.backtest.run import Backtest
+from streams.operate.errors import UsageError
 from tests.backtest.given import Row, backtested, json_file, parquet_file, policy, rising
 from tests.backtest.test_filter import POLICIES, ROWS, WORDS, _word
 from tests.cli.conftest import Byline
@@ -171,3 +172,20 @@ def test_a_life_of_another_shard_ends_at_the_same_instant(tmp_path: Path) -> Non
     for number in range(4):
         found, _ = backtested(tmp_path, readings, asked, shard=(number, 4), **more)
         assert found.now == START + 50 * DAY
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{}",
+        '{"form":"byline-backtest-shard/1"}',
+        '{"form":"byline-backtest-shard/1","shard":[0,1],"run":{}}',
+        '{"form":"byline-backtest-shard/1","shard":[0,0],"run":{},"carried":{},"crossings":{}',
+    ],
+)
+def test_a_file_of_which_a_part_is_missing_is_refused(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "0.json"
+    path.write_text(text)
+    with pytest.raises(UsageError, match="not a shard of this version"):
+        shards.merge([path])
