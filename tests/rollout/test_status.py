@@ -209,6 +209,16 @@ def test_another_version_compares_by_the_version_and_the_raise_can_be_asked_for(
     assert (before, new) == (20 + len(late), 27 - len(late))
 
 
+def test_a_newest_version_under_which_nobody_works_any_more_holds(tmp_path: Path) -> None:
+    played = Played(FIRST)
+    played.take_up(RAISED)
+    assert played.part is not None
+    played.part.take_up({})
+    found = asked(indexed(tmp_path, played), played)
+    assert found.verdict is Verdict.HOLD
+    assert "no partition works under version 2, the newest, any more" in found.why
+
+
 def test_a_version_that_no_partition_took_up_is_no_change(tmp_path: Path) -> None:
     """Published by a worker that ended before it worked; the next version has the same share."""
     played = Played(FIRST)
