@@ -16,7 +16,7 @@ from streams.index.database import FILE_NAME, reading
 from streams.index.fresh import Fresh
 from streams.rollout.cohorts import Change, Cohorts, LetIn, Rate, Version
 from streams.rollout.comparison import compared
-from streams.rollout.status import Status, Verdict, status
+from streams.rollout.status import Status, Verdict, _lacking, status
 from streams.settings_checks import variable
 from tests.cli.conftest import Byline
 from tests.core.given import DAY, PLATFORM, START, policy
@@ -209,14 +209,14 @@ def test_another_version_compares_by_the_version_and_the_raise_can_be_asked_for(
     assert (before, new) == (20 + len(late), 27 - len(late))
 
 
-def test_a_newest_version_under_which_nobody_works_any_more_holds(tmp_path: Path) -> None:
-    played = Played(FIRST)
-    played.take_up(RAISED)
-    assert played.part is not None
-    played.part.take_up({})
-    found = asked(indexed(tmp_path, played), played)
-    assert found.verdict is Verdict.HOLD
-    assert "no partition works under version 2, the newest, any more" in found.why
+def test_a_newest_version_under_which_nobody_works_any_more_is_told() -> None:
+    known = [Version(1, 10, "enforce", START, 0), Version(2, 20, "enforce", START + DAY, 0)]
+    change, fresh = Change(PLATFORM, *known), Fresh(START, 0, START)
+    assert list(_lacking(fresh, START, known, change)) == [
+        "no partition works under version 2, the newest, any more"
+    ]
+    running = [known[0], known[1]._replace(running=1)]
+    assert list(_lacking(fresh, START, running, Change(PLATFORM, *running))) == []
 
 
 def test_a_version_that_no_partition_took_up_is_no_change(tmp_path: Path) -> None:
