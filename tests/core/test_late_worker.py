@@ -337,3 +337,32 @@ def test_a_refusal_after_a_bounce_in_time_is_within_its_own_window(
         (deadline + HOUR, "consent-answers", {"answer": "declined"}),
     ]
     assert restricted(how(day, happened, deadline + 2 * WINDOW)) == {"recommend-feed", "tips"}
+
+
+@pytest.mark.parametrize("how", [punctual, late])
+def test_a_refusal_read_behind_a_later_bounce_belongs_to_the_window_that_it_ended(
+    how: Callable[[Day, Happened, int], list[str]],
+) -> None:
+    """The invitation had expired in silence; receipts are read before answers."""
+    day = delivered(REFUSAL_ALONE).wait(WINDOW + MINUTE)
+    happened: Happened = [
+        (day.now + HOUR, "consent-answers", {"answer": "declined"}),
+        (day.now + 2 * HOUR, "notice-receipts", receipt("failed")),
+        (day.now + 3 * HOUR, "notice-receipts", receipt("delivered")),
+    ]
+    assert not restricted(how(day, happened, day.now + 2 * WINDOW))
+
+
+@pytest.mark.parametrize("how", [punctual, late])
+def test_a_refusal_read_behind_a_later_receipt_belongs_to_its_own_window(
+    how: Callable[[Day, Happened, int], list[str]],
+) -> None:
+    """It proves the delivery at its own time, and entered after the window of that."""
+    day = invited(REFUSAL_ALONE)
+    entered = day.now + WINDOW + 2 * HOUR
+    refused = {"answer": "declined", "occurred_at": rfc3339(day.now + HOUR)}
+    happened: Happened = [
+        (entered, "consent-answers", refused),
+        (entered + MINUTE, "notice-receipts", receipt("delivered")),
+    ]
+    assert not restricted(how(day, happened, entered + 2 * WINDOW))

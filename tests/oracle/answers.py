@@ -94,12 +94,14 @@ class AnswerRules:
             self.emit("consent.withdrawn", "answer", answered_at=said.at)
             self.end_cycle()
         elif answer == "declined":
+            misplaced = self.read_out_of_place(said.at, said.entered)
             if self.state in ("INVITED", "UNDELIVERED"):
                 self.deliver(said.at, "answer")
             cycle["answered"] = True
             if self.state == "DELIVERED":
                 self.state, cycle["refused_at"] = "DECLINED", said.at
                 cycle["refusal_entered"] = said.entered
+                cycle["overdue"] = cycle["overdue"] or misplaced
                 self.refused_within_policy()
                 self.emit("consent.declined", "answer", answered_at=said.at)
 

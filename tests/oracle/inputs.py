@@ -160,6 +160,7 @@ class InputRules:
         if value["outcome"] == "delivered":
             if self.state in ("INVITED", "UNDELIVERED") and fresh:
                 self.deliver(said.at, "receipt")
+                cycle["delivery_entered"] = said.entered
             elif self.state == "DECLINED":
                 self.delivered_before(said.at)
             return
@@ -171,7 +172,15 @@ class InputRules:
         if self.state == "UNDELIVERED":
             cycle["failed_at"] = max(said.at, cycle["failed_at"])
         elif self.state == "INVITED" or (bounced and (self.state == "DELIVERED" or silent)):
+            self._note_bounce(said.entered)
             self._undeliverable(value.get("failure") or "other", said.at)
+
+    def _note_bounce(self, entered: datetime) -> None:
+        """When the last notice failed, and the earliest deadline that such a failure ended [82]."""
+        cycle = self.cycle
+        if cycle["deadline_at"] is not None:
+            known, deadline = cycle["bounced"] or (entered, cycle["deadline_at"])
+            cycle["bounced"] = (max(entered, known), min(cycle["deadline_at"], deadline))
 
     def _undeliverable(self, failure: str, at: datetime) -> None:
         cycle = self.cycle

@@ -46,6 +46,8 @@ class TermRules:
             "failed_at": None,
             "answered": False,
             "refused_at": None,
+            "bounced": None,
+            "delivery_entered": None,
             "consent": 0,
             "consent_at": None,
             "reissue": None,
@@ -62,6 +64,7 @@ class TermRules:
         cycle["delivered_at"] = max(at, cycle["issued_at"])
         cycle["deliveries"] += 1
         cycle["overdue"] = False
+        cycle["delivery_entered"] = None
         if cycle["window"] is None:
             cycle["deadline_at"] = None
         else:
@@ -93,12 +96,27 @@ class TermRules:
             self._late_by_terms(self.cycle["delivered_at"])
 
     def _late_by_terms(self, at: datetime) -> None:
-        """Whether the refusal entered after the deadline that the terms give for a delivery."""
+        if self._after_terms(at, self.cycle["refusal_entered"]):
+            self.cycle["overdue"] = True
+
+    def _after_terms(self, at: datetime, entered: datetime) -> bool:
+        """Whether a refusal entered after the deadline that the terms give for a delivery."""
         cycle = self.cycle
+        if cycle["window"] is None:
+            return False
         ends = (at + cycle["window"], cycle["answer_by"], cycle["promised"])
         deadline = self._reckoned(max(end for end in ends if end is not None), at)
-        if deadline is not None and cycle["refusal_entered"] > deadline:
-            cycle["overdue"] = True
+        return deadline is not None and entered > deadline
+
+    def read_out_of_place(self, at: datetime, entered: datetime) -> bool:
+        """A refusal that entered before receipts that were read first: it belongs to the window of
+        then, and may be too late for that [82].
+        """
+        bounced, delivered = self.cycle["bounced"], self.cycle["delivery_entered"]
+        if bounced is not None and entered < bounced[0]:
+            return entered > bounced[1]
+        before = delivered is not None and entered < delivered
+        return before and self._after_terms(max(at, self.cycle["issued_at"]), entered)
 
     def promise(self, until: datetime) -> None:
         """No deadline of the cycle will be before it."""

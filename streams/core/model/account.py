@@ -161,6 +161,8 @@ class CycleAside(Struct, array_like=True):
     expired_at: int | None = None
     overdue: bool = False
     keyed_id: str | None = None
+    delivery_entry: int | None = None
+    bounced: tuple[int, int] | None = None
 
 
 class Cycle(Struct, array_like=True):
@@ -181,6 +183,8 @@ class Cycle(Struct, array_like=True):
     invitation. `overdue`: a word entered after the deadline, but was read before the deadline's
     timer ran. `declined_late`: the owner's refusal did so. `keyed_id`: the invitation's id, if it
     was issued under the setting `ID_KEY`; the cycle keeps it when the key changes.
+    `delivery_entry`: when the receipt entered that began the present window. `bounced`: of the
+    deliveries that failed, the latest entry of such a receipt and the earliest deadline then.
     """
 
     terms: Terms
@@ -212,6 +216,8 @@ class Cycle(Struct, array_like=True):
     consent = Seldom[str | None](CycleAside)
     expired_at = Seldom[int | None](CycleAside)
     keyed_id = Seldom[str | None](CycleAside)
+    delivery_entry = Seldom[int | None](CycleAside)
+    bounced = Seldom[tuple[int, int] | None](CycleAside)
 
 
 class Reading(NamedTuple):

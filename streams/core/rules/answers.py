@@ -24,6 +24,7 @@ from streams.core.rules.invitation import (
     ending,
     entered_after_terms,
     entered_late,
+    read_out_of_place,
     row_change,
     void_notice,
 )
@@ -156,7 +157,11 @@ def _answered(
     """
     life = account.live
     row, at = INVITATION[life.state][input_], word.at
-    late = cycle.overdue or entered_late(account, cycle, context, word.entry)
+    late = (
+        cycle.overdue
+        or entered_late(account, cycle, context, word.entry)
+        or read_out_of_place(account, cycle, context, at, word.entry)
+    )
     delivered_at = cycle.delivered_at
     draft = _answer_draft(life, cycle, input_, at, agreed)
     if row.next_state is Invitation.NONE:

@@ -206,6 +206,7 @@ def delivery(
         "clock_from": delivered_at,
         "reminded_count": 0,
         "overdue": False,
+        "delivery_entry": None,
     }
     if deadline is not None:
         window = deadline - delivered_at
@@ -417,6 +418,21 @@ def entered_after_terms(
     if present == base_deadline(cycle, None, delivered_at):
         return False
     return _entered_after(account, cycle, context, delivered_at, entry)
+
+
+def read_out_of_place(
+    account: Account, cycle: Cycle, context: DecisionContext, at: int, entry: int
+) -> bool:
+    """Whether a refusal entered before receipts that were read first, and too late for its window.
+
+    A worker without delay would have read it in its place: under the delivery that later bounced,
+    or before any. `at`: the time that the refusal states. Milliseconds UTC.
+    """
+    if cycle.bounced is not None and entry < cycle.bounced[0]:
+        return entry > cycle.bounced[1]
+    if cycle.delivery_entry is not None and entry < cycle.delivery_entry:
+        return _entered_after(account, cycle, context, max(at, cycle.issued_at), entry)
+    return False
 
 
 def _entered_after(

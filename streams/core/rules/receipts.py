@@ -64,6 +64,7 @@ def _delivered(
     if cycle.failed_at is not None and word.at <= cycle.failed_at:
         return Ignored.STALE
     draft, effects = delivery(cycle, Mode.ENFORCE, context, word.at, Ground.RECEIPT)
+    effects["delivery_entry"] = word.entry
     return [row_change(life, Mode.ENFORCE, Input.RECEIPT_DELIVERED, draft, sets_cycle=effects)]
 
 
@@ -99,11 +100,20 @@ def _failed(
         "delivery_at": None,
         "extended_to": max(waits, cycle.extended_to or 0) or None,
         "extend_waits": None,
+        "bounced": _bounced(cycle, word.entry),
     }
     change = row_change(life, Mode.ENFORCE, Input.RECEIPT_FAILED, draft, sets_cycle=effects)
     if row.lifts:
         return [change, *release_all(life, Mode.ENFORCE, context, Ground.UNDELIVERABLE)]
     return [change]
+
+
+def _bounced(cycle: Cycle, entry: int) -> tuple[int, int] | None:
+    """Returns the latest entry of a failure of the cycle, and the earliest deadline that ended."""
+    if cycle.deadline_at is None:
+        return None
+    known_entry, known_deadline = cycle.bounced or (entry, cycle.deadline_at)
+    return max(entry, known_entry), min(cycle.deadline_at, known_deadline)
 
 
 def has_answered(cycle: Cycle) -> bool:
