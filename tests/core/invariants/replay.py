@@ -5,8 +5,9 @@ inputs by topic and offset, its decision log, and the policies by digest.
 """
 
 import asyncio
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from schemas.inputs import INPUT_MODELS
 from streams.core.model.policy import Policy
@@ -70,12 +71,15 @@ class _NeverAgain(Replay):
 def _transactions(decisions: Iterable[bytes]) -> Iterable[list[_Logged]]:
     found: list[_Logged] = []
     for offset, value in enumerate(decisions):
-        key = next((it for it in (TRANSACTION, b"#policies") if _kind(it) in value), b"")
+        key = _key(json.loads(value))
         found.append(_Logged(offset, key, value))
         if key == TRANSACTION:
             yield found
             found = []
 
 
-def _kind(key: bytes) -> bytes:
-    return b'"kind":"' + key[1:] + b'"'
+def _key(plain: Mapping[str, Any]) -> bytes:
+    """The key under which a record of the log stands: its account's, else its kind."""
+    if plain["kind"] == "decision":
+        return f"{plain['platform']}:{plain['account_id']}".encode()
+    return f"#{plain['kind']}".encode()
