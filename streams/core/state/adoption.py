@@ -36,6 +36,9 @@ class Adopted(Struct, array_like=True):
     """The covered fields; None: any. Empty if an older Byline wrote it, which did not keep them."""
     notices: tuple[NoticeTakenUp, ...] = ()
     """The notice versions of the platform, in the order in which they were taken up."""
+    absent: bool = False
+    """Whether there is no file of the platform now. That it went and came back is told in the log:
+    what the partition does with inputs of the platform depends on it, so replay has to know."""
 
 
 class Adoption(NamedTuple):
@@ -82,9 +85,8 @@ def adopt(
         _refuse_older(before, policy, partition)
         _refuse_shared_version(before, policy)
         if before.digest == policy.digest:
-            if not before.notices:
-                notices = with_notice((), policy.notice, before.since)
-                adopted[platform] = replace(before, notices=notices)
+            notices = before.notices or with_notice((), policy.notice, before.since)
+            adopted[platform] = replace(before, notices=notices, absent=False)
             if before.looking:
                 changed[platform] = frozenset(before.lines)
             continue
@@ -95,6 +97,8 @@ def adopt(
             if platform not in rescan:
                 raise _refuse_silence(platform, reason)
             rescans[platform] = reason
+    for platform in known.keys() - policies.keys():
+        adopted[platform] = replace(known[platform], absent=True)
     taken_up = {
         name
         for name, one in adopted.items()
