@@ -105,7 +105,8 @@ class States:
         """Returns a partition's own state, decoded."""
         raw = self._reserved.get(number, {})
         adopted = raw.get(ADOPTED)
-        known = msgspec.msgpack.decode(adopted, type=dict[str, Adopted]) if adopted else {}
+        every = msgspec.msgpack.decode(adopted, type=dict[str, Adopted]) if adopted else {}
+        known = {name: it for name, it in every.items() if not it.absent}
         caps = _load(raw, CAPS, Caps)
         limits = PartitionLimits(
             number,
@@ -128,7 +129,10 @@ class States:
 
 
 class Part(NamedTuple):
-    """The state of a partition that concerns all of its accounts."""
+    """The state of a partition that concerns all of its accounts.
+
+    `adopted`: what it works under, by platform; a platform without a file any more is not in it.
+    """
 
     adopted: dict[str, Adopted]
     policies: dict[str, Policy | None]

@@ -56,6 +56,17 @@ def test_a_file_that_no_partition_has_taken_up_runs_nowhere() -> None:
     assert (weibo.runs, douyin.platform, douyin.runs) == (Runs.SAME, "zhihu", Runs.NOWHERE)
 
 
+def test_a_platform_whose_file_the_workers_have_no_more_does_not_run() -> None:
+    other = policy(platform="zhihu")
+    tape = Tape(ONE, other).label("财经")
+    tape.open(ONE)
+    tape.label("法律")
+    (weibo,) = compare(states(tape), {"weibo": ONE})
+    assert weibo.runs is Runs.SAME
+    _, zhihu = compare(states(tape), {"weibo": ONE, "zhihu": other})
+    assert (zhihu.runs, zhihu.running) == (Runs.NOWHERE, ())
+
+
 def test_the_command_says_what_a_file_would_change_and_exits_1(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
