@@ -49,7 +49,11 @@ def storage(monkeypatch: pytest.MonkeyPatch) -> Iterator[Storage]:
 def _ready(server: subprocess.Popen[bytes], port: int) -> fs.S3FileSystem:
     until = time.monotonic() + 60
     found = fs.S3FileSystem(
-        allow_bucket_creation=True, endpoint_override=f"127.0.0.1:{port}", scheme="http"
+        allow_bucket_creation=True,
+        # A small object goes in one request; moto now and then refuses parts of one.
+        allow_delayed_open=True,
+        endpoint_override=f"127.0.0.1:{port}",
+        scheme="http",
     )
     while True:
         try:

@@ -4,6 +4,7 @@ import json
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -241,6 +242,10 @@ def test_a_frozen_kafka_runs_but_does_not_answer(byline: Byline, tmp_path: Path)
     process = psutil.Process(started["pid"])
     try:
         process.send_signal(signal.SIGSTOP)
+        end = time.monotonic() + 10
+        while process.status() != psutil.STATUS_STOPPED:  # each thread stops when it runs next
+            assert time.monotonic() < end, process.status()
+            time.sleep(0.01)
         answer = byline("kafka", "status", *folder)
         assert (answer.code, "does not answer" in answer.out) == (1, True)
     finally:
