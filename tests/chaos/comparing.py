@@ -1,6 +1,7 @@
 """What came out against what the model says: who is followed, and where the two differ."""
 
 import json
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -11,10 +12,13 @@ from tests.chaos.apart import each_partition
 from tests.chaos.book import Book, bare
 from tests.chaos.following import Following, Ids, Refused
 from tests.oracle.policy import Policy, instant
-from tests.oracle.records import Record
+from tests.oracle.records import Record, partition_of
 
 PASSING = ("invitation.reminded", "throttle.renewed")
-LATE = timedelta(seconds=60)
+LATE, LEEWAY = timedelta(seconds=60), timedelta(seconds=30)
+"""How late a worker may be anyhow, and by how much more than the latest read of a run: a step that
+the model does a moment earlier comes a stall later from a worker that stalls in between."""
+EXPLAINED, MOST_LINES = 3, 40
 
 
 def invitation_ids(outputs: list[Record]) -> Ids:
@@ -73,9 +77,61 @@ def follow(book: Book, policies: Mapping[str, Policy], until: datetime) -> tuple
     for record in outputs:
         value = json.loads(record.value or b"")
         found[f"{value['platform']}:{value['account_id']}"].append(value)
+    late = max(LATE, latest_read(book) + LEEWAY)
     for key in sorted(found.keys() | events.keys()):
-        breaches += _differences(key, _ordered(found[key]), _ordered(events[key]), until)
+        wrong = _differences(key, _ordered(found[key]), _ordered(events[key]), until, late)
+        if wrong and len(breaches) < EXPLAINED:
+            wrong[0] += "".join(f"\n        {line}" for line in history(book, key))
+        breaches += wrong
     return breaches, sum(map(len, events.values()))
+
+
+def latest_read(book: Book) -> timedelta:
+    """How long after its entry an input was read, at most: what a crowded machine makes of it."""
+    latest = timedelta(0)
+    for record in book.all(["decisions"]):
+        if record.key != b"#transaction":
+            continue
+        for step in json.loads(record.value or b"")["steps"]:
+            for topic, (first, _) in step.get("reads", {}).items():
+                home = 0 if bare(topic) == "switches" else record.partition
+                log = book.of(bare(topic), home)
+                found = bisect_left(log, first, key=lambda one: one.offset)
+                if found < len(log):
+                    now = instant(step["now"])
+                    latest = max(latest, now - log[found].entered(now))
+    return latest
+
+
+def history(book: Book, key: str) -> list[str]:
+    """What the log knows of an account: its inputs, its decisions, and the steps around them.
+
+    A run cannot be had again: what a breach was about has to stand in its report.
+    """
+    partition = partition_of(key.encode(), book.partitions)
+    lines = [
+        f"input {name}@{it.offset} entered {it.timestamp_ms}: {(it.value or b'null')[:200]!r}"
+        for name in INPUT_MODELS
+        for it in book.of(name, partition)
+        if it.key == key.encode()
+    ]
+    own = False
+    for record in book.of("decisions", partition):
+        value = json.loads(record.value or b"{}")
+        if record.key == key.encode():
+            own = True
+            told = [event["event"] for event in value["events"]]
+            lines.append(
+                f"{value['now']} by {value['cause']}: {told}, deferred {value['deferrals']},"
+                f" {value['facts']['live']}, ignored {value['ignored']}"
+            )
+        elif record.key == b"#transaction" and own:
+            own = False
+            opened = value.get("opened_at")
+            lines.append(f"{value['now']} opened {opened}, steps {value['steps']}"[:1_000])
+        elif record.key in (b"#refusal_guard", b"#switch"):
+            lines.append(f"{value['now']} {record.key.decode()}: {value.get('platform')}")
+    return lines[:MOST_LINES]
 
 
 def _ordered(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -83,7 +139,11 @@ def _ordered(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _differences(
-    key: str, seen: list[dict[str, Any]], said: list[dict[str, Any]], until: datetime
+    key: str,
+    seen: list[dict[str, Any]],
+    said: list[dict[str, Any]],
+    until: datetime,
+    late: timedelta,
 ) -> list[str]:
     """One account: the same events in the same order, at nearly the same instants.
 
@@ -98,7 +158,7 @@ def _differences(
     names = ("event", "reason", "mode", "cycle", "surface")
     words = [[tuple(one.get(name) for name in names) for one in own] for own in (seen, said)]
     more = said[len(seen) :]
-    if more and words[0] == words[1][: len(seen)] and until - more[0]["decided_at"] < LATE:
+    if more and words[0] == words[1][: len(seen)] and until - more[0]["decided_at"] < late:
         # The model was ahead by what the worker was late, and went on a little longer.
         said, words[1] = said[: len(seen)], words[0]
     if words[0] != words[1]:
@@ -112,7 +172,7 @@ def _differences(
             if one.get(name) is None or other.get(name) is None:
                 continue
             apart = abs(_to_ms(instant(one[name])) - _to_ms(instant(other[name])))
-            if apart > LATE:
+            if apart > late:
                 wrong.append(f"{key}: {one['event']} has {name} {one[name]}, not {other[name]}")
     return wrong
 

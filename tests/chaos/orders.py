@@ -1,7 +1,6 @@
 """Without the log: does each account show an outcome that the contract permits in any order?"""
 
 import json
-from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -9,8 +8,15 @@ from hashlib import sha256
 from typing import Any
 
 from schemas.enums import Refused
-from tests.chaos.book import Book, bare
-from tests.chaos.comparing import PASSING, interesting, invitation_ids, refused_places
+from tests.chaos.book import Book
+from tests.chaos.comparing import (
+    LEEWAY,
+    PASSING,
+    interesting,
+    invitation_ids,
+    latest_read,
+    refused_places,
+)
 from tests.chaos.grounds import PREFIX
 from tests.chaos.sending import QUIET_PLATFORM
 from tests.oracle.chaos_oracle import (
@@ -22,11 +28,11 @@ from tests.oracle.chaos_oracle import (
     outcome,
     sent,
 )
-from tests.oracle.policy import Policy, instant
+from tests.oracle.policy import Policy
 from tests.oracle.records import Record, partition_of
 
-LATENESS, LEEWAY = timedelta(seconds=120), timedelta(seconds=30)
-"""How late a worker may be anyhow, and by how much more than the latest read of a run."""
+LATENESS = timedelta(seconds=120)
+"""How late a worker may be anyhow."""
 RACE = timedelta(seconds=10)
 MOST_WAYS, MOST_ACCOUNTS, MOST_INPUTS = 400, 150, 9
 
@@ -76,23 +82,6 @@ def check_orders(
             breaches.append(f"{key}: saw {found}, which is none of {len(permitted)} outcomes")
     counts.update(tally)
     return breaches
-
-
-def latest_read(book: Book) -> timedelta:
-    """How long after its entry an input was read, at most: what a crowded machine makes of it."""
-    latest = timedelta(0)
-    for record in book.all(["decisions"]):
-        if record.key != b"#transaction":
-            continue
-        for step in json.loads(record.value or b"")["steps"]:
-            for topic, (first, _) in step.get("reads", {}).items():
-                home = 0 if bare(topic) == "switches" else record.partition
-                log = book.of(bare(topic), home)
-                found = bisect_left(log, first, key=lambda one: one.offset)
-                if found < len(log):
-                    now = instant(step["now"])
-                    latest = max(latest, now - log[found].entered(now))
-    return latest
 
 
 def _notes_change(record: Record) -> bool:
