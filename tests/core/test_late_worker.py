@@ -294,6 +294,23 @@ def test_a_refusal_read_before_an_earlier_receipt_makes_no_refusal_of_silence(
     assert not restricted(how(day, happened, deadline + 2 * WINDOW))
 
 
+@pytest.mark.parametrize("how", [punctual, late])
+def test_a_receipt_that_entered_after_the_refusal_makes_it_no_later(
+    how: Callable[[Day, Happened, int], list[str]],
+) -> None:
+    """It speaks of a delivery before the one that the refusal answers."""
+    consequence = replace(policy().consequence, on=frozenset({"declined"}))
+    day = invited(policy(consequence=consequence))
+    early = {**receipt("delivered"), "occurred_at": rfc3339(day.now + HOUR)}
+    refused = day.now + WINDOW + 5 * HOUR
+    happened: Happened = [
+        (day.now + DAY, "notice-receipts", receipt("delivered")),
+        (refused, "consent-answers", {"answer": "declined"}),
+        (refused + HOUR, "notice-receipts", early),
+    ]
+    assert restricted(how(day, happened, refused + 2 * WINDOW)) == {"recommend-feed", "tips"}
+
+
 def test_a_refusal_in_time_read_before_its_receipt_restricts() -> None:
     consequence = replace(policy().consequence, on=frozenset({"declined"}))
     day = invited(policy(consequence=consequence))

@@ -162,7 +162,7 @@ class InputRules:
                 self.deliver(said.at, "receipt")
                 cycle["delivery_entered"] = said.entered
             elif self.state == "DECLINED":
-                self.delivered_before(said.at)
+                self.delivered_before(said.at, said.entered)
             return
         if self.over and self.state == "EXPIRED":
             return  # It is one after the end of the cycle [81].

@@ -80,10 +80,10 @@ class TermRules:
         times = {name: cycle[name] for name in ("delivered_at", "deadline_at")}
         self.emit("invitation.delivered", reason, **times)
 
-    def delivered_before(self, at: datetime) -> None:
+    def delivered_before(self, at: datetime, entered: datetime) -> None:
         """A receipt that is read after a refusal, of a delivery before it [79]."""
         cycle, at = self.cycle, max(at, self.cycle["issued_at"])
-        if cycle["window"] is None or at >= cycle["delivered_at"]:
+        if entered >= cycle["refusal_entered"] or at >= cycle["delivered_at"]:
             return
         self._late_by_terms(at)
 

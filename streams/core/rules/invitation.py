@@ -390,19 +390,19 @@ def note_overdue(account: Account, context: DecisionContext, entry: int) -> None
 
 
 def note_earlier_delivery(
-    account: Account, cycle: Cycle, context: DecisionContext, occurred_at: int
+    account: Account, cycle: Cycle, context: DecisionContext, occurred_at: int, entry: int
 ) -> None:
     """Notes on the cycle that the refusal entered too late for a delivery known only now.
 
-    The receipt of that delivery, read after the refusal, gives an earlier deadline. A worker
+    The receipt of that delivery entered before the refusal and gives an earlier deadline. A worker
     without delay would have expired the invitation without an answer by then, so the refusal counts
     as late.
     """
     delivered_at = max(occurred_at, cycle.issued_at)
     if cycle.answered_by is None or delivered_at >= (cycle.delivered_at or 0):
         return
-    entry, _ = cycle.answered_by
-    if _entered_after(account, cycle, context, delivered_at, entry):
+    answered, _ = cycle.answered_by
+    if entry < answered and _entered_after(account, cycle, context, delivered_at, answered):
         cycle.declined_late = True
 
 

@@ -59,7 +59,7 @@ def _delivered(
     life = account.live
     if row_of(life.state, Input.RECEIPT_DELIVERED) is None:
         if life.state is Invitation.DECLINED:
-            note_earlier_delivery(account, cycle, context, word.at)
+            note_earlier_delivery(account, cycle, context, word.at, word.entry)
         return Ignored.RECORDED
     if cycle.failed_at is not None and word.at <= cycle.failed_at:
         return Ignored.STALE
