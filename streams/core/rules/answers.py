@@ -6,6 +6,8 @@ fit the cycle is an unclear word, which defers adverse events. `word` holds the 
 words".
 """
 
+from typing import Any
+
 from msgspec.structs import replace
 
 from schemas.enums import Answer, Event, Ground, Ignored, Mode
@@ -22,12 +24,10 @@ from streams.core.rules.invitation import (
     Decided,
     delivery,
     ending,
-    entered_after_terms,
-    entered_late,
-    read_out_of_place,
     row_change,
     void_notice,
 )
+from streams.core.rules.lateness import refused_too_late
 from streams.core.rules.throttle import is_over, release_all
 from streams.core.rules.unclear import answered, unclear_answer
 
@@ -157,25 +157,17 @@ def _answered(
     """
     life = account.live
     row, at = INVITATION[life.state][input_], word.at
-    late = (
-        cycle.overdue
-        or entered_late(account, cycle, context, word.entry)
-        or read_out_of_place(account, cycle, context, at, word.entry)
-    )
-    delivered_at = cycle.delivered_at
     draft = _answer_draft(life, cycle, input_, at, agreed)
     if row.next_state is Invitation.NONE:
         return ending(life, Mode.ENFORCE, context, input_, Ground.GRANTED, draft)
     drafts, effects = [draft], {"answered_at": at, "consent": agreed}
+    delivered: dict[str, Any] = {}
     if Event.INVITATION_DELIVERED in row.emits:
-        delivered, delivered_effects = delivery(cycle, Mode.ENFORCE, context, at, Ground.ANSWER)
-        drafts.insert(0, delivered)
-        effects |= delivered_effects
-        delivered_at = delivered_effects["delivered_at"]
-        late = late or word.entry > (delivered_effects["deadline_at"] or word.entry)
-    if input_ is Input.DECLINED and delivered_at is not None:
-        by_terms = entered_after_terms(account, cycle, context, delivered_at, word.entry)
-        effects["declined_late"] = late or by_terms
+        event, delivered = delivery(cycle, Mode.ENFORCE, context, at, Ground.ANSWER)
+        drafts.insert(0, event)
+        effects |= delivered
+    if input_ is Input.DECLINED:
+        effects["declined_late"] = refused_too_late(account, cycle, context, word, delivered)
     changes = [row_change(life, Mode.ENFORCE, input_, *drafts, sets_cycle=effects)]
     if row.lifts:
         changes += release_all(life, Mode.ENFORCE, context, Ground.GRANTED)

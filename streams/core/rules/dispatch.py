@@ -15,8 +15,8 @@ from streams.core.rules.invitation import (
     Decided,
     decide_departure,
     decide_past,
-    note_overdue,
 )
+from streams.core.rules.lateness import note_overdue
 from streams.core.rules.receipts import decide_receipt
 
 _DEPARTURES = {

@@ -13,7 +13,8 @@ from streams.core.model import ids, marks
 from streams.core.model.account import Account, Cycle, Life
 from streams.core.model.change import EventDraft
 from streams.core.rules.context import DecisionContext
-from streams.core.rules.invitation import Decided, delivery, note_earlier_delivery, row_change
+from streams.core.rules.invitation import Decided, delivery, row_change
+from streams.core.rules.lateness import note_earlier_delivery
 from streams.core.rules.throttle import is_over, release_all
 
 MOST_RECEIPTS = 100

@@ -243,10 +243,7 @@ BUGS: tuple[Bug, ...] = (
 LATE_BUG = Bug(
     13,
     "a late worker knows of a refusal that a punctual one had not heard at the deadline",
-    {
-        "streams.core.rules.answers.entered_late": lambda *_: False,
-        "streams.core.rules.invitation.entered_late": lambda *_: False,
-    },
+    {"streams.core.rules.lateness._entered_late": lambda *_: False},
 )
 POLICY_BUG = Bug(
     11,

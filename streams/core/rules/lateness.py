@@ -1,0 +1,123 @@
+"""Whether a refusal came too late: then it restricts only where silence does too.
+
+A worker without delay may have expired the invitation before the refusal entered. A late worker
+reads both at once, and must not take that silence for a refusal (throttle.grounds). Instants are
+milliseconds UTC; an input *enters* when its record is appended to Kafka.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from streams.core.inputs.heard import StatedWord
+from streams.core.lifecycle import Invitation
+from streams.core.model.account import Account, Cycle
+from streams.core.model.instants import reckon
+from streams.core.rules.context import DecisionContext
+from streams.core.rules.invitation import base_deadline, clock_stops
+
+
+def refused_too_late(
+    account: Account,
+    cycle: Cycle,
+    context: DecisionContext,
+    word: StatedWord,
+    delivered: Mapping[str, Any],
+) -> bool:
+    """Whether a refusal entered after the end of its window.
+
+    `delivered`: what the refusal sets on the cycle because it proves the delivery; empty if a
+    receipt had proved it.
+    """
+    entry = word.entry
+    if cycle.overdue or _entered_late(account, cycle, context, entry):
+        return True
+    if _read_out_of_place(account, cycle, context, word.at, entry):
+        return True
+    if delivered and entry > (delivered["deadline_at"] or entry):
+        return True
+    delivered_at = delivered.get("delivered_at", cycle.delivered_at)
+    return delivered_at is not None and _entered_after_terms(
+        account, cycle, context, delivered_at, entry
+    )
+
+
+def _entered_late(account: Account, cycle: Cycle, context: DecisionContext, entry: int) -> bool:
+    """Whether an input entered after the last communicated deadline, with the clock not stopped."""
+    if cycle.deadline_at is None or entry <= cycle.deadline_at:
+        return False
+    if account.live.state in (Invitation.INVITED, Invitation.UNDELIVERED):
+        return False  # No deadline is running: another delivery gives a new window.
+    counted_from = cycle.clock_from or cycle.issued_at
+    stops = clock_stops(account, cycle, context)
+    return not reckon(cycle.clock_base or cycle.deadline_at, counted_from, stops).stopped
+
+
+def note_overdue(account: Account, context: DecisionContext, entry: int) -> None:
+    """Notes on the cycle that an input entered after the deadline, before the expiry was decided.
+
+    A worker without delay would have expired the invitation without an answer by then. If the input
+    moves the deadline (an extension, a hold), a later refusal must not count as one in time.
+    """
+    cycle = account.live.cycle
+    if cycle is None or account.live.state is not Invitation.DELIVERED:
+        return
+    if _entered_late(account, cycle, context, entry):
+        cycle.overdue = True
+
+
+def note_earlier_delivery(
+    account: Account, cycle: Cycle, context: DecisionContext, occurred_at: int, entry: int
+) -> None:
+    """Notes on the cycle that the refusal entered too late for a delivery known only now.
+
+    The receipt of that delivery entered before the refusal and gives an earlier deadline. A worker
+    without delay would have expired the invitation without an answer by then, so the refusal counts
+    as late.
+    """
+    delivered_at = max(occurred_at, cycle.issued_at)
+    if cycle.answered_by is None or delivered_at >= (cycle.delivered_at or 0):
+        return
+    answered, _ = cycle.answered_by
+    if entry < answered and _entered_after(account, cycle, context, delivered_at, answered):
+        cycle.declined_late = True
+
+
+def _entered_after_terms(
+    account: Account, cycle: Cycle, context: DecisionContext, delivered_at: int, entry: int
+) -> bool:
+    """Whether only the present policy gives so long that an answer entered within the window.
+
+    By the terms alone the invitation would have expired without an answer. A policy that gives more
+    time must not turn that silence into a refusal.
+    """
+    present = base_deadline(cycle, context.policy, delivered_at)
+    if present == base_deadline(cycle, None, delivered_at):
+        return False
+    return _entered_after(account, cycle, context, delivered_at, entry)
+
+
+def _read_out_of_place(
+    account: Account, cycle: Cycle, context: DecisionContext, at: int, entry: int
+) -> bool:
+    """Whether a refusal entered before receipts that were read first, and too late for its window.
+
+    A worker without delay would have read it in its place: under the delivery that later bounced,
+    or before any. `at`: the time that the refusal states. Milliseconds UTC.
+    """
+    if cycle.bounced is not None and entry < cycle.bounced[0]:
+        return entry > cycle.bounced[1]
+    if cycle.delivery_entry is not None and entry < cycle.delivery_entry:
+        return _entered_after(account, cycle, context, max(at, cycle.issued_at), entry)
+    return False
+
+
+def _entered_after(
+    account: Account, cycle: Cycle, context: DecisionContext, delivered_at: int, entry: int
+) -> bool:
+    """Whether an input entered after the deadline that the terms give for a delivery."""
+    base = base_deadline(cycle, None, delivered_at)
+    if base is None:
+        return False
+    stops = clock_stops(account, cycle, context)
+    reckoned = reckon(max(base, cycle.extended_to or 0), delivered_at, stops)
+    return not reckoned.stopped and entry > reckoned.deadline
