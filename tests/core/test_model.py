@@ -305,3 +305,7 @@ def test_lives_under_changing_modes_are_told_alike(block: int) -> None:
 @pytest.mark.parametrize("seed", [259, 270])
 def test_a_policy_taken_up_on_a_changed_cluster_comes_before_what_waited(seed: int) -> None:
     tell(seed, MODES[1], MODES, steps=60)
+
+
+def test_a_cycle_that_a_policy_ends_has_no_pause_made_good_before() -> None:
+    tell(7003, MODES[0], MODES, steps=60)

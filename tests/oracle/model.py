@@ -176,10 +176,10 @@ class Life(InputRules, AnswerRules, ControlRules, TermRules, TimerRules):
         self._stand(cause)
         if self.state in OPEN:
             self._close_if_lost(cause)
-        # In one step with what ends the cycle: a later deadline of it is not worth a word.
-        self._end_pause()
         if self.state in OPEN:
             self._change_mode()
+        # In one step with what ends the cycle: a later deadline of it is not worth a word.
+        self._end_pause()
         if self.state in OPEN:
             self._soften()
         self._renew_notice()

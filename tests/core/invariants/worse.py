@@ -34,6 +34,7 @@ class Cycle:
 
     issued_at: int
     ended_at: int | None = None
+    delivered_for: str | None = None
     granted: bool = False
     expired: bool = False
     restricted: dict[str, Restricted] = field(default_factory=dict)
@@ -54,6 +55,8 @@ def cycles_of(run: Run) -> dict[int, Cycle]:
             elif name == "throttle.lifted":
                 known = cycle.restricted[event["surface"]]
                 known.lifted_at, known.lifted_for = at, event["reason"]
+            elif name == "invitation.delivered":
+                cycle.delivered_for = event["reason"]
             elif name == "consent.granted":
                 cycle.granted = True
             elif name == "invitation.expired":
@@ -97,12 +100,32 @@ def _speaks_of(item: Told, invitation_id: str, cycle: Cycle) -> bool:
     return bool(named == invitation_id)
 
 
+def _delivered_twice(told: Sequence[Told], on_time: Cycle, slept: Cycle) -> bool:
+    """Whether a refusal of before the delivery proves it for the late worker, a receipt otherwise.
+
+    The owner says that notice was there before the notifier says so. Both deadlines follow from
+    what somebody stated, and which counts is which topic is read first. That is no lateness: a
+    punctual worker may read the two in either order.
+    """
+    if (on_time.delivered_for, slept.delivered_for) != ("receipt", "answer"):
+        return False
+    said = [(item, item.value) for item in told if item.value is not None]
+    return any(
+        value.get("answer") == "declined"
+        and earlier.get("outcome") == "delivered"
+        and receipt.entry < refusal.entry
+        and value["occurred_at"] < earlier["occurred_at"]
+        for refusal, value in said
+        for receipt, earlier in said
+    )
+
+
 def late_is_worse(punctual: Run, late: Run, told: Sequence[Told]) -> tuple[bool, list[str]]:
     """Whether there was something to compare, and what the late worker did worse."""
     compared, faults = False, []
     for number, on_time, slept in common(punctual, late):
         named = ids.invitation_id("weibo", "a", "enforce", number)
-        if not _possible(told, named, on_time, slept):
+        if not _possible(told, named, on_time, slept) or _delivered_twice(told, on_time, slept):
             continue
         compared = compared or bool(on_time.restricted or slept.restricted)
         for surface, restricted in slept.restricted.items():
