@@ -1,7 +1,9 @@
-"""Finds changes to a JSON Schema that break programs written for the old one.
+"""Finds changes to a JSON Schema or the AsyncAPI document that break programs for the old one.
 
 Other programs write inputs, so a change must not require anything new of them. Other programs read
-outputs, so no field may become absent. In both, no field and no value of an enum may be removed.
+outputs, so no field may become absent or take another type. In both, no field and no value of an
+enum may be removed. An output may get new fields and new words: consumers skip those that they do
+not know (deploy/consumers.md).
 """
 
 from dataclasses import dataclass, field
@@ -73,7 +75,50 @@ def breaks(before: dict[str, Any], after: dict[str, Any], is_input: bool) -> lis
     else:
         known = old.required & new.types.keys()
         found += [f"{place} may now be absent" for place in sorted(known - new.required)]
+        found += [
+            f"{place} may now be {', '.join(sorted(more))}"
+            for place, types in old.types.items()
+            if (more := new.types.get(place, types) - types)
+        ]
     return found
+
+
+def document_breaks(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
+    """Returns a sentence for each breaking difference between two AsyncAPI documents.
+
+    Looks at channels, their addresses and messages, at operations, and at headers. What a message
+    holds is in the schemas.
+    """
+    found = []
+    for name, channel in before["channels"].items():
+        now = after["channels"].get(name)
+        if now is None:
+            found.append(f"channel {name} is gone")
+            continue
+        if now["address"] != channel["address"]:
+            found.append(f"channel {name} is now {now['address']}")
+        gone = channel["messages"].keys() - now["messages"].keys()
+        found += [f"channel {name} no longer carries {message}" for message in sorted(gone)]
+    for name, operation in before["operations"].items():
+        if after["operations"].get(name, {}).get("action") != operation["action"]:
+            found.append(f"operation {name} is gone")
+    messages = after["components"]["messages"]
+    for name, message in before["components"]["messages"].items():
+        if name in messages:
+            found += _header_breaks(name, message.get("headers"), messages[name].get("headers"))
+    return found
+
+
+def _header_breaks(
+    name: str, before: dict[str, Any] | None, after: dict[str, Any] | None
+) -> list[str]:
+    old = (before or {}).get("properties", {})
+    new, required = (after or {}).get("properties", {}), (after or {}).get("required", [])
+    return [
+        f"message {name} no longer promises the header {header}"
+        for header in old
+        if header not in required or old[header].get("const") != new[header].get("const")
+    ]
 
 
 def _narrower(old: Shape, new: Shape) -> list[str]:

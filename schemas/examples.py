@@ -6,6 +6,7 @@ schema.
 
 from typing import Any
 
+from schemas.cures import CURES
 from schemas.enums import (
     AckOutcome,
     Answer,
@@ -14,6 +15,7 @@ from schemas.enums import (
     Command,
     Event,
     LabelSource,
+    Refused,
 )
 from schemas.events import EVENT_MODELS, EVENT_REASONS
 from schemas.inputs import InputName
@@ -214,7 +216,11 @@ def record_examples() -> dict[str, dict[str, Example]]:
                 "cause": cause,
             }
         },
-        "dead-letter": {"bad_id": _dead_letter(), "unreadable_batch": _unreadable_batch()},
+        "dead-letter": {
+            "bad_id": _dead_letter(),
+            "wrong_partition": _wrong_partition(),
+            "unreadable_batch": _unreadable_batch(),
+        },
         "settlement": {"redriven": _settlement("redriven"), "dismissed": _settlement("dismissed")},
     }
 
@@ -275,6 +281,11 @@ def _settlement(settled: str) -> Example:
         "at": _AT,
         "changed": False,
     }
+
+
+def _wrong_partition() -> Example:
+    cure = CURES[Refused.WRONG_PARTITION]
+    return {**_dead_letter(), "reason": "wrong_partition", "field": None, "cure": cure}
 
 
 def _unreadable_batch() -> Example:

@@ -3,7 +3,9 @@
 Writes `schemas/generated/`: one schema for each input, event and record, for the statement of
 reasons, for a policy and a file of policy tests; `asyncapi.json`; and one example for each case
 under `examples/`. `--check` writes nothing and prints the differences. A change that breaks
-programs which use the present files is refused, unless `--breaking` says that it is meant.
+programs which use the present files, or those of a release, is refused, unless `--breaking` says
+that it is meant. `--release VERSION` keeps what is generated as what that version told others, in
+`schemas/released/VERSION.json`.
 """
 
 import argparse
@@ -16,7 +18,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from schemas import asyncapi
-from schemas.compatibility import breaks
+from schemas.compatibility import breaks, document_breaks
 from schemas.events import EVENT_MODELS
 from schemas.examples import ack_examples, event_examples, input_examples, record_examples
 from schemas.inputs import INPUT_MODELS, ThrottleAck
@@ -27,6 +29,8 @@ from schemas.statement import StatementOfReasons
 from schemas.topics import THROTTLE_ACKS
 
 FOLDER = "generated"
+RELEASED = "released"
+ASYNCAPI = "asyncapi.json"
 ACKS = THROTTLE_ACKS.name
 STATEMENT = "statement-of-reasons.v1.json"
 FILES_OF_PEOPLE: dict[str, type[BaseModel]] = {
@@ -39,7 +43,7 @@ _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 def generated() -> dict[str, str]:
     """Returns the text of every file of `schemas/generated/`, by its path in that folder."""
-    plain: dict[str, Any] = {**schemas(), "asyncapi.json": asyncapi.document()}
+    plain: dict[str, Any] = {**schemas(), ASYNCAPI: asyncapi.document()}
     for kind, name, case, example in _examples():
         plain[f"examples/{kind}/{name}/{case}.json"] = example
     return {path: _text(value) for path, value in sorted(plain.items())}
@@ -105,14 +109,58 @@ def breakages(there: Mapping[str, str]) -> list[str]:
     found = []
     new = schemas()
     for path, text in there.items():
-        if path.startswith(("inputs/", "events/", "records/")) or path == STATEMENT:
-            if path not in new:
-                found.append(f"{path} is gone")
-                continue
-            is_input = path.startswith("inputs/")
-            broken = breaks(json.loads(text), new[path], is_input)
-            found += [f"{path}: {what}" for what in broken]
+        if path == ASYNCAPI:
+            broken = document_breaks(json.loads(text), asyncapi.document())
+        elif not _told_to_others(path):
+            continue
+        elif path not in new:
+            found.append(f"{path} is gone")
+            continue
+        else:
+            broken = breaks(json.loads(text), new[path], path.startswith("inputs/"))
+        found += [f"{path}: {what}" for what in broken]
     return found
+
+
+def _told_to_others(path: str) -> bool:
+    return path.startswith(("inputs/", "events/", "records/")) or path == STATEMENT
+
+
+def releases() -> dict[str, dict[str, str]]:
+    """Returns what each release told others: version -> path -> text of schema or document."""
+    with as_file(files("schemas")) as package:
+        return {
+            path.stem: {
+                name: json.dumps(plain)
+                for name, plain in json.loads(path.read_text(encoding="utf-8")).items()
+            }
+            for path in sorted((package / RELEASED).glob("*.json"))
+        }
+
+
+def broken_releases() -> list[str]:
+    """Returns a sentence for each present difference that breaks programs of a release."""
+    return [
+        f"breaks {version}: {what}"
+        for version, told in releases().items()
+        for what in breakages(told)
+    ]
+
+
+def release(version: str) -> str:
+    """Keeps what is generated now as what this version told others. Returns the file's name.
+
+    Raises:
+        FileExistsError: the version was released before; what it told is not changed any more.
+    """
+    told = {path: plain for path, plain in schemas().items() if _told_to_others(path)}
+    told[ASYNCAPI] = asyncapi.document()
+    with as_file(files("schemas")) as package:
+        place = package / RELEASED / f"{version}.json"
+        with place.open("x", encoding="utf-8") as file:
+            json.dump(told, file, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+            file.write("\n")
+    return place.name
 
 
 def read() -> dict[str, str]:
@@ -146,9 +194,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m schemas.export", description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing, say what differs")
     parser.add_argument("--breaking", action="store_true", help="the breakages are meant")
+    parser.add_argument("--release", metavar="VERSION", help="keep it as what VERSION told others")
     options = parser.parse_args(arguments)
     there = read()
     wrong = [] if options.breaking else [f"breaks: {what}" for what in breakages(there)]
+    wrong += [] if options.breaking else broken_releases()
     if options.check:
         wrong = differences(there) + wrong
     for line in wrong:
@@ -156,6 +206,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if wrong or options.check:
         return 1 if wrong else 0
     sys.stdout.write(f"{write()} files in schemas/{FOLDER}\n")
+    if options.release:
+        sys.stdout.write(f"{release(options.release)} in schemas/{RELEASED}\n")
     return 0
 
 

@@ -69,6 +69,22 @@ Identifier = Annotated[str, StringConstraints(pattern=ID_PATTERN)]
 Actor = Annotated[str, StringConstraints(pattern=ACTOR_PATTERN)]
 
 
+def whole_number(value: Any) -> Any:
+    """Returns an integer for a number with a fraction or an exponent whose value is whole.
+
+    JSON has one kind of number: `1000000.0` and `1e6` are the integer 1000000, as JSON Schema has
+    it. Everything else is returned as it is.
+    """
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Count = Annotated[
+    int,
+    Constraint(strict=True, ge=0, le=MAX_FOLLOWERS),
+    BeforeValidator(whole_number),
+]
+
+
 class _Input(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -78,7 +94,7 @@ class FollowerCount(_Input):
 
     platform: Platform
     account_id: AccountId
-    followers: Annotated[int, Constraint(strict=True, ge=0, le=MAX_FOLLOWERS)]
+    followers: Count
     observed_at: Time
     cause: Cause = Cause.ORGANIC
 

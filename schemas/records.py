@@ -28,7 +28,8 @@ class DeadLetter(_Record):
     `field`: the contract's field at fault, if there is one. `last_offset`: only for a batch that
     cannot be unpacked (`unreadable_batch`), its last offset; `offset` is its first. `digest_key`:
     the name of the `ID_KEY` under which `value_digest` is an HMAC-SHA-256; without one it is the
-    SHA-256 of the value.
+    SHA-256 of the value. `cure`: what the producer has to set (schemas/cures.py), where one setting
+    of a client is the cause; letters of versions up to 0.2.0 have none.
     """
 
     topic: str
@@ -42,6 +43,7 @@ class DeadLetter(_Record):
     digest_key: Hex8 | None = None
     value_bytes: int
     refused_at: datetime
+    cure: str | None = None
 
 
 class Settlement(_Record):

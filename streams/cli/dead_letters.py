@@ -12,6 +12,8 @@ from typing import Annotated, Any
 import typer
 from sqlalchemy import Engine
 
+from schemas.cures import CURES
+from schemas.enums import Refused
 from streams.cli.control import Actor, Reason, Yes
 from streams.cli.names import OfPlatform, OfTopic
 from streams.cli.output import AsJson, echo, echo_error, echo_json, echo_table, settings
@@ -77,6 +79,8 @@ def show_list(
         echo("")
         columns = ("record", "reason", "field", "refused_at", "settled")
         echo_table(columns, ([it[name] for name in columns] for it in found[:SHOWN]))
+    for reason in sorted({it["reason"] for it in found} & set(CURES)):
+        echo(f"{reason}: {CURES[Refused(reason)]}")
     if len(found) > SHOWN:
         echo(f"… and {len(found) - SHOWN:,} more; --json has all")
     echo(f"{len(found):,} dead letters")

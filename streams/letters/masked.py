@@ -10,6 +10,8 @@ from typing import Any
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from schemas.cures import CURES
+from schemas.enums import Refused
 from streams.core.inputs.plain import read_plain
 from streams.letters.origins import Found
 from streams.operate.send_check import SENT_MODELS
@@ -30,6 +32,8 @@ def masked(found: Found) -> dict[str, Any]:
         "sha256" if letter.digest_key is None else "hmac_sha256": letter.digest,
         "settled": letter.settled,
     }
+    if letter.reason in CURES:
+        said["cure"] = CURES[Refused(letter.reason)]
     if found.gone is not None:
         return {**said, "gone": found.gone}
     said["key"] = _key(found)

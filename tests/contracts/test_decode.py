@@ -308,7 +308,9 @@ def test_a_name_field_is_refused_wherever_it_stands_and_however_it_is_written(fi
     [
         ("follower-counts", {"followers": -1}, Refused.OUT_OF_RANGE, "followers"),
         ("follower-counts", {"followers": 10**10 + 1}, Refused.OUT_OF_RANGE, "followers"),
-        ("follower-counts", {"followers": 1.0}, Refused.WRONG_TYPE, "followers"),
+        ("follower-counts", {"followers": 1.5}, Refused.WRONG_TYPE, "followers"),
+        ("follower-counts", {"followers": 1e11}, Refused.OUT_OF_RANGE, "followers"),
+        ("follower-counts", {"followers": 1e6, "cause": "magic"}, Refused.WRONG_TYPE, "cause"),
         ("follower-counts", {"followers": True}, Refused.WRONG_TYPE, "followers"),
         ("follower-counts", {"observed_at": "now"}, Refused.WRONG_TYPE, "observed_at"),
         ("follower-counts", {"cause": "magic"}, Refused.WRONG_TYPE, "cause"),
@@ -338,3 +340,36 @@ def test_a_missing_field_is_named() -> None:
                 rest = {key: value for key, value in GOOD[name].items() if key != field}
                 refusal = by_the_core(name, msgspec.json.encode(rest))
                 assert refusal == Refusal(Refused.MISSING_FIELD, field)
+
+
+WHOLE = {
+    "1000000.0": 1_000_000,
+    "1e6": 1_000_000,
+    "1.5E+3": 1_500,
+    "-0.0": 0,
+    "1e10": 10**10,
+    "10000000000.0": 10**10,
+    "1e-400": 0,
+}
+FRACTIONS = ("1.5", "1e-3", "-1.0", "1e10000", "10000000001.0", '"1e6"', "[1e6]", "true")
+
+
+@pytest.mark.parametrize("written", WHOLE)
+def test_a_count_with_a_whole_value_is_an_integer_however_it_is_written(written: str) -> None:
+    raw = msgspec.json.encode(BARE["follower-counts"]).replace(b"1500", written.encode())
+    value = by_the_core("follower-counts", raw)
+    assert not isinstance(value, Refusal)
+    assert (value.followers, type(value.followers)) == (WHOLE[written], int)
+    same, said = alike("follower-counts", raw)
+    assert same, said
+
+
+@pytest.mark.parametrize("written", FRACTIONS)
+def test_a_count_with_another_value_is_none_however_often_it_is_written(written: str) -> None:
+    good = msgspec.json.encode(BARE["follower-counts"])
+    bad = good.replace(b"1500", written.encode())
+    twice = good.replace(b'"followers":1500', b'"followers":%s,"followers":1e6' % written.encode())
+    for raw in (bad, twice):
+        assert isinstance(by_the_core("follower-counts", raw), Refusal)
+        same, said = alike("follower-counts", raw)
+        assert same, said

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from schemas.cures import CURES
 from schemas.enums import Refused
 from schemas.inputs import INPUT_MODELS, InputName
 from schemas.records import DeadLetter
@@ -99,6 +100,15 @@ def test_a_key_that_belongs_elsewhere_is_refused(name: InputName) -> None:
     assert day.put(name, KEY, GOOD[name]).dead_letters[0]["reason"] == "wrong_partition"
     if name == "category-changes":
         assert day.put(name, KEY, None).dead_letters[1]["reason"] == "wrong_partition"
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "switches"])
+def test_the_first_letter_of_another_partitioner_says_how_to_set_it(name: InputName) -> None:
+    day = Day(partition_count=2, partition_of=lambda _: 1).put(name, KEY, GOOD[name])
+    letter = DeadLetter.model_validate(day.dead_letters[0])
+    assert letter.cure == CURES[Refused.WRONG_PARTITION]
+    assert "librdkafka (confluent-kafka, kcat, rdkafka): partitioner=murmur2_random" in letter.cure
+    assert "cure" not in put(name, KEY, b"{").dead_letters[0]
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -28,8 +28,9 @@ from schemas.enums import (
     Refused,
     Switch,
 )
-from schemas.inputs import InputName
+from schemas.inputs import InputName, whole_number
 from streams.core.inputs.plain import UNREADABLE, Refusal, read_plain
+from streams.core.inputs.whole_counts import whole_counts
 from streams.core.model.instants import milliseconds
 
 Time = Annotated[datetime, Meta(tz=True)]
@@ -149,6 +150,8 @@ STRUCTS: dict[InputName, type[Struct]] = {
 DECODERS: dict[str, msgspec.json.Decoder[Any]] = {
     name: msgspec.json.Decoder(struct) for name, struct in STRUCTS.items()
 }
+
+_whole_counts = whole_counts(FollowerCount)
 _ID_FIELDS = frozenset(
     {
         "platform",
@@ -172,7 +175,19 @@ def decode(name: InputName, raw: bytes) -> Value | Refusal:
     try:
         return DECODERS[name].decode(raw)  # type: ignore[no-any-return]
     except UNREADABLE:
-        return _why_not(name, raw)
+        whole = _with_whole_count(raw) if name == "follower-counts" else None
+        return whole or _why_not(name, raw)
+
+
+def _with_whole_count(raw: bytes) -> FollowerCount | None:
+    """Decodes a reading whose count is written like `1000000.0` or `1e6`; None: it is not one."""
+    try:
+        found = _whole_counts.decode(raw)
+    except UNREADABLE:
+        return None
+    return FollowerCount(
+        found.platform, found.account_id, int(found.followers), found.observed_at, found.cause
+    )
 
 
 def _why_not(name: InputName, raw: bytes) -> Refusal:
@@ -187,7 +202,7 @@ def _why_not(name: InputName, raw: bytes) -> Refusal:
             if info.required:
                 return Refusal(Refused.MISSING_FIELD, info.name)
             continue
-        value = plain[info.name]
+        value = whole_number(plain[info.name]) if info.name == "followers" else plain[info.name]
         try:
             msgspec.convert(value, info.type)
         except msgspec.ValidationError:

@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 
+from schemas.cures import CURES
 from schemas.enums import MAX_VALUE_BYTES
 from schemas.inputs import InputName
 from streams.core.inputs.batches import UnreadableBatch
@@ -42,7 +43,7 @@ def dead_letter(
 
     `topic` is its full name; `now` is when it is refused, in milliseconds UTC.
     `id_key`: the setting `ID_KEY`; with it the value's digest is an HMAC, and `digest_key` names
-    the key.
+    the key. A reason with a cure (schemas/cures.py) brings it along.
     """
     raw = record.value
     letter: dict[str, Any] = {
@@ -59,7 +60,16 @@ def dead_letter(
     }
     if id_key is not None:
         letter["digest_key"] = key_name(id_key)
+    if refusal.reason in CURES:
+        letter["cure"] = CURES[refusal.reason]
     return _encode(letter)
+
+
+def without_cure(letter: bytes) -> bytes:
+    """Returns the JSON of a dead letter as a worker wrote it that knew no cures."""
+    plain = msgspec.json.decode(letter)
+    plain.pop("cure", None)
+    return _encode(plain)
 
 
 def disagrees(key: bytes, raw: bytes | None) -> bool:

@@ -16,7 +16,7 @@ import murmurhash2
 from pydantic import BaseModel, ValidationError
 
 from schemas.enums import EARLIEST_TIME_MS, MAX_VALUE_BYTES, NAME_FIELDS, Command
-from schemas.inputs import INPUT_MODELS, TOMBSTONES, Control, InputName, input_key
+from schemas.inputs import INPUT_MODELS, TOMBSTONES, Control, InputName, input_key, whole_number
 from streams.operate.audit.odd import BAD, OPEN, parse
 from streams.operate.audit.records import SECOND, Record, stamp
 from streams.operate.audit.terms import Terms
@@ -173,7 +173,7 @@ def passed_over(record: Record, setting: Setting) -> bool:
     plain = parse(record.value or b"")
     if sampled(record.offset) or not isinstance(plain, dict):
         return False
-    followers, terms = plain.get("followers"), None
+    followers, terms = whole_number(plain.get("followers")), None
     if isinstance(plain.get("platform"), str):
         terms = setting.policies.get(plain["platform"])
     return type(followers) is int and terms is not None and 0 <= followers < terms.lowest
