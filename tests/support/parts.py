@@ -16,8 +16,12 @@ from pathlib import Path
 import pytest
 
 PARTS: Mapping[str, str] = {
+    "contracts-node": "contracts-node",
     "docker-compose": "docker-compose",
     "hadolint": "hadolint",
+    "jdk": "javac",
+    "kafka-tools": "kafka-console-consumer.sh",
+    "kcat": "kcat",
     "kubernetes-validate": "kubernetes-validate",
     "kustomize": "kustomize",
     "moto-server": "moto_server",
