@@ -124,7 +124,8 @@ class Settings(BaseSettings):
         "PT24H", description="an invitation without a receipt for longer is on the list unconfirmed"
     )
     roles_file: Path | None = Field(
-        None, description="who may ask the read API: lines of SHA-256-OF-TOKEN ACTOR ROLE[,ROLE]"
+        None,
+        description="who may ask read API and console: lines of SHA-256-OF-TOKEN ACTOR ROLE[,ROLE]",
     )
     access_retention: Length = Field(
         "P1098D", description="how long it is kept who asked the read API about whom"

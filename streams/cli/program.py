@@ -19,6 +19,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "replay": ("replay",),
     "people": ("worklist", "statement"),
     "index": ("index",),
+    "console": ("console",),
     "explain": ("explain",),
     "events": ("events",),
     "funnel": ("funnel",),

@@ -304,7 +304,45 @@ Index("accesses_at", accesses.c.at)
 Index("accesses_account", accesses.c.account)
 """Who asked the read API about which account, and when. Not from Kafka."""
 
-OWN = (runs, accesses)
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    Column("holder", String(80), nullable=False),
+    Column("actor", String(64), nullable=False),
+    Column("made_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Column("revoked_at", BigInteger),
+)
+"""The console's sessions. Not from Kafka.
+
+`digest`: SHA-256 of the session's id, which only the browser has. `holder`: its line in the roles
+file, by the digest there.
+"""
+
+proposals = Table(
+    "proposals",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("made_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Column("actor", String(64), nullable=False),
+    Column("topic", String(64), nullable=False),
+    Column("word", String(32), nullable=False),
+    Column("asked", Text, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("decided_at", BigInteger),
+    Column("decided_by", String(64)),
+    Column("outcome", Text),
+)
+Index("proposals_made_at", proposals.c.made_at)
+"""What persons prepared in the console, and what became of it. Not from Kafka.
+
+`topic`, `word`: the input and its command or switch. `asked`: its content as JSON. `state`: of
+`streams.console.proposals.State`. `outcome`: what was sent, as JSON.
+"""
+
+OWN = (runs, accesses, sessions, proposals)
 """Tables that are not made from Kafka's records: neither a rebuild nor a purge touches them."""
 
 APPENDED = (events, decisions, log, words, letters, settlements, acks)

@@ -1,14 +1,17 @@
-"""Reads the file that says which token may ask what, with a line for each token:
+"""Reads the file that says who may ask and do what, with a line for each token or person:
 
     # SHA-256 of the token    actor      roles
     5e884898da28047151d0e5…   desk.1     accounts,numbers
+    user:2bd806c97f0e00af…    desk.2     operator
 
-The file has only the digest of a token: `printf %s TOKEN | sha256sum` makes it.
+The file has only the digest of a token: `printf %s TOKEN | sha256sum` makes it. A line with `user:`
+is for the console behind a proxy that signs people in: the digest is that of the name that the
+proxy states, so that the file holds no e-mail address. Such a line is nobody's token.
 """
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum, unique
 from pathlib import Path
 from typing import NamedTuple
@@ -19,10 +22,32 @@ from streams.operate.errors import UsageError
 
 @unique
 class Role(StrEnum):
-    """What a token may ask: about single accounts, or only numbers."""
+    """What its holder may see and do; the read API knows the first two alone."""
 
     ACCOUNTS = "accounts"
     NUMBERS = "numbers"
+    VIEWER = "viewer"
+    OPERATOR = "operator"
+    APPROVER = "approver"
+    AUDITOR = "auditor"
+
+
+USER = "user:"
+_SEES = frozenset({Role.ACCOUNTS, Role.NUMBERS, Role.VIEWER})
+INCLUDES: Mapping[Role, frozenset[Role]] = {
+    Role.ACCOUNTS: frozenset({Role.ACCOUNTS}),
+    Role.NUMBERS: frozenset({Role.NUMBERS}),
+    Role.VIEWER: _SEES,
+    Role.OPERATOR: _SEES | {Role.OPERATOR},
+    Role.APPROVER: _SEES | {Role.APPROVER},
+    Role.AUDITOR: _SEES | {Role.AUDITOR},
+}
+"""Each role → the roles that its holder has.
+
+accounts: single accounts, work-lists, dead letters. numbers: counts, policies, reports. viewer:
+both. operator: may act, or propose where a second person is required. approver: may approve or
+refuse what another proposed. auditor: sees who looked at which account.
+"""
 
 
 class Who(NamedTuple):
@@ -33,7 +58,12 @@ class Who(NamedTuple):
 
 
 Roles = Mapping[str, Who]
-"""SHA-256 (hex) of a token → its holder."""
+"""SHA-256 (hex) of a token, or `user:` and that of a stated name → its holder."""
+
+
+def held(named: Iterable[str]) -> frozenset[Role]:
+    """Returns all roles that these named ones include. Raises ValueError for an unknown one."""
+    return frozenset().union(*(INCLUDES[Role(it)] for it in named))
 
 
 def read_roles(path: Path) -> Roles:
@@ -47,17 +77,27 @@ def read_roles(path: Path) -> Roles:
         words = line.partition("#")[0].split()
         if not words:
             continue
-        if len(words) != 3 or re.fullmatch("[0-9a-f]{64}", words[0]) is None:
-            raise UsageError(f"{path}:{number}: write SHA-256-OF-TOKEN ACTOR ROLE[,ROLE]")
+        if len(words) != 3 or re.fullmatch("(user:)?[0-9a-f]{64}", words[0]) is None:
+            raise UsageError(f"{path}:{number}: write [user:]SHA-256-OF-TOKEN ACTOR ROLE[,ROLE]")
         if re.fullmatch(ACTOR_PATTERN, words[1]) is None:
             raise UsageError(f"{path}:{number}: the actor is an opaque id: letters, digits, . _ -")
-        known = {it.value for it in Role}
-        if not set(words[2].split(",")) <= known:
-            raise UsageError(f"{path}:{number}: roles are {', '.join(sorted(known))}")
-        found[words[0]] = Who(words[1], frozenset(map(Role, words[2].split(","))))
+        try:
+            found[words[0]] = Who(words[1], held(words[2].split(",")))
+        except ValueError:
+            raise UsageError(f"{path}:{number}: roles are {', '.join(sorted(Role))}") from None
     if not found:
         raise UsageError(f"{path} names nobody: write SHA-256-OF-TOKEN ACTOR ROLE[,ROLE]")
     return found
+
+
+def token_key(token: str) -> str:
+    """Returns the key of a token's holder in Roles."""
+    return hashlib.sha256(token.strip().encode()).hexdigest()
+
+
+def user_key(name: str) -> str:
+    """Returns the key in Roles of a person whom a proxy has signed in under this name."""
+    return USER + hashlib.sha256(name.encode()).hexdigest()
 
 
 def who_is(roles: Roles, header: str | None) -> Who | None:
@@ -66,4 +106,4 @@ def who_is(roles: Roles, header: str | None) -> Who | None:
     if kind.lower() != "bearer" or not token:
         return None
     # The look-up is by digest, so its duration reveals nothing about a token.
-    return roles.get(hashlib.sha256(token.strip().encode()).hexdigest())
+    return roles.get(token_key(token))

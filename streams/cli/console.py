@@ -1,0 +1,121 @@
+"""`byline console`: pages for people, on the index."""
+
+import asyncio
+import signal
+from contextlib import suppress
+from typing import Annotated, Any
+
+import typer
+
+from streams.cli.output import echo, settings
+from streams.cli.source import now_ms
+from streams.extras import to_install
+from streams.index.database import open_engine, url_of
+from streams.index.schema import check
+from streams.operate.errors import UsageError
+from streams.operate.send import Sent, send_values
+from streams.settings import Settings
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the program."""
+    app.command()(console)
+
+
+def console(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Where it listens.")] = 9467,
+    proxy: Annotated[
+        list[str] | None,
+        typer.Option(help="A proxy that signs people in: its address or network; repeat it."),
+    ] = None,
+    user_header: Annotated[
+        str, typer.Option(help="The header in which such a proxy states who asks.")
+    ] = "X-Forwarded-User",
+) -> None:
+    """Show pages for people at BYLINE_HTTP_HOST until SIGTERM: why, what is due, what can be done.
+
+    It reads the index, which has to be there, and asks who may by BYLINE_ROLES_FILE. A token of
+    that file signs in at 127.0.0.1 alone. Behind --proxy, and only from there, whom the proxy
+    states is signed in, by a line of the file that begins with user:.
+    """
+    chosen = settings(without_policies=True)
+    try:
+        from streams.console.app import make_app
+        from streams.console.peers import peers_of
+        from streams.console.role_file import RoleFile
+        from streams.console.sessions import key_in
+        from streams.console.site import Console
+    except ModuleNotFoundError as error:
+        raise UsageError(f"{error.name} is missing: {to_install('console')}") from None
+    if chosen.roles_file is None:
+        raise UsageError(
+            "BYLINE_ROLES_FILE is missing: a file with a line SHA-256-OF-TOKEN ACTOR ROLE[,ROLE]"
+            " for each who may ask"
+        )
+    engine = open_engine(url_of(chosen))
+    try:
+        check(engine)
+        made = Console(
+            engine,
+            chosen,
+            RoleFile(chosen.roles_file),
+            now_ms,
+            key_in(chosen.data_dir / chosen.application_id),
+            _sender(chosen),
+            peers_of(proxy or [], user_header),
+        )
+        asyncio.run(_serve(make_app(made), chosen.http_host, port))
+    finally:
+        engine.dispose()
+
+
+def _sender(chosen: Settings) -> Any:
+    """Returns the function that sends values to an input, from a thread without an event loop."""
+
+    def send(topic: Any, values: list[dict[str, Any]], now: int) -> Sent:
+        return asyncio.run(send_values(chosen, topic, values, now / 1000))
+
+    return send
+
+
+async def _serve(app: Any, host: str, port: int) -> None:
+    """Serves until SIGTERM or SIGINT. Raises UsageError if the port cannot be opened."""
+    import socket
+
+    import uvicorn
+
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise UsageError(f"--port {port}: {error.strerror}") from error
+    config = uvicorn.Config(
+        app,
+        proxy_headers=False,
+        server_header=False,
+        access_log=False,
+        log_config=None,
+        lifespan="off",
+        limit_concurrency=200,
+        timeout_keep_alive=15,
+        timeout_graceful_shutdown=5,
+        h11_max_incomplete_event_size=32 * 1024,
+    )
+    server = uvicorn.Server(config)
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    # Uvicorn's own handlers would end the process with the signal, instead of with 0.
+    serving = asyncio.ensure_future(server._serve(sockets=[listener]))
+    bound = listener.getsockname()
+    echo(f"open http://{host if ':' not in host else f'[{host}]'}:{bound[1]}/")
+    waiting = asyncio.ensure_future(stopping.wait())
+    await asyncio.wait({serving, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    server.should_exit = True
+    with suppress(SystemExit):
+        await serving
+    waiting.cancel()

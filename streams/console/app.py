@@ -1,0 +1,202 @@
+"""The web application: checks each request against the table of routes, then makes the page.
+
+The order of the checks is fixed: who asks, the token of the form, the role, the log of accesses.
+Every answer, also of a fault, gets the same headers of security.
+"""
+
+import hmac
+import logging
+from collections import defaultdict
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from http import HTTPStatus
+from urllib.parse import parse_qs, quote, urlsplit
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route as Bound
+
+from streams.console import sessions
+from streams.console.cookies import carry
+from streams.console.render import page
+from streams.console.routes import ROUTES, Open, Route
+from streams.console.site import Asked, Console, Refusal
+from streams.console.view import view_of
+from streams.index.errors import DatabaseAway, IndexFault
+from streams.serve.access import write_down
+from streams.serve.roles import USER, user_key
+
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self';"
+    " form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+}
+MOST_FORM_BYTES = 256 * 1024
+MOST_FIELDS = 5_000
+_log = logging.getLogger("streams.console")
+Form = dict[str, list[str]]
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+def make_app(console: Console) -> Starlette:
+    """Returns the application."""
+    by_path: dict[str, dict[str, Route]] = defaultdict(dict)
+    for route in ROUTES:
+        by_path[route.path][route.method] = route
+    bound = [
+        Bound(path, _handler(console, routes), methods=[*routes], name=path)
+        for path, routes in by_path.items()
+    ]
+    bound.append(Bound("/metrics", console.counting.handler(), methods=["GET"], name="/metrics"))
+
+    async def missing(request: Request, error: Exception) -> Response:
+        status = error.status_code if isinstance(error, HTTPException) else 500
+        key = "error.method" if status == HTTPStatus.METHOD_NOT_ALLOWED else "error.missing"
+        asked = await run_in_threadpool(_anonymous, console, request)
+        answer = page(asked, "refusal.html", {"key": key}, status=status)
+        if isinstance(error, HTTPException):
+            answer.headers.update(error.headers or {})
+        return _finished(asked, answer)
+
+    return Starlette(routes=bound, exception_handlers={HTTPException: missing})
+
+
+def _handler(console: Console, routes: dict[str, Route]) -> Handler:
+    async def handle(request: Request) -> Response:
+        route = routes["GET" if request.method == "HEAD" else request.method]
+        form = await _form(request) if request.method == "POST" else {}
+        asked, answer = await run_in_threadpool(_answer, console, request, route, form)
+        console.counting.answer(route.path, answer.status_code)
+        return _finished(asked, answer)
+
+    return handle
+
+
+async def _form(request: Request) -> Form | None:
+    """Returns the fields of a form; None: it is too large or of another kind."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip()
+    if kind != "application/x-www-form-urlencoded":
+        return None
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MOST_FORM_BYTES:
+            return None
+    try:
+        return parse_qs(body.decode(), keep_blank_values=True, max_num_fields=MOST_FIELDS)
+    except ValueError:
+        return None
+
+
+def _answer(
+    console: Console, request: Request, route: Route, form: Form | None
+) -> tuple[Asked, Response]:
+    """Makes the answer, in a thread of its own; a fault becomes a page that says what to do."""
+    asked = _anonymous(console, request)
+    try:
+        asked = _identified(console, request, form or {})
+        if request.method == "POST":
+            _guard(asked, form)
+        if route.needs is not Open.ANYBODY and asked.who is None:
+            if request.method != "POST":
+                target = f"{request.url.path}?{request.url.query}".rstrip("?")
+                return asked, RedirectResponse(f"/sign-in?next={quote(target)}", 303)
+            raise Refusal(401, "error.signed_out")
+        if not isinstance(route.needs, Open) and not asked.has(route.needs):
+            raise Refusal(403, "error.role", role=str(route.needs))
+        if route.logged:
+            _write_down(asked, route)
+        return asked, route.page(asked)
+    except Refusal as refusal:
+        answer = _refused(asked, refusal)
+    except DatabaseAway as error:
+        _log.error("%s", error)
+        answer = page(asked, "refusal.html", {"key": "error.away"}, status=503)
+    except IndexFault as error:
+        _log.error("%s", error)
+        answer = page(asked, "refusal.html", {"key": "error.index"}, status=503)
+    except Exception:
+        _log.exception("a page of the console could not be made: %s", route.path)
+        answer = page(asked, "refusal.html", {"key": "error.bug"}, status=500)
+    return asked, answer
+
+
+def _refused(asked: Asked, refusal: Refusal) -> Response:
+    said = {"key": refusal.key, "says": refusal.says}
+    return page(asked, "refusal.html", said, status=refusal.status)
+
+
+def _anonymous(console: Console, request: Request) -> Asked:
+    now = console.clock()
+    cookies = sessions.Cookies(console.key, now // 1000)
+    session = cookies.id_in(request.cookies.get(sessions.COOKIE)) or sessions.new_id()
+    return Asked(console, request, now, session, None, None, view_of(request), {})
+
+
+def _identified(console: Console, request: Request, form: Form) -> Asked:
+    """Returns the request with who asks, as long as the roles file has him.
+
+    Behind a proxy that is whom it states, and a session of that name is begun if there is none. A
+    session by token does not count there, and one by proxy counts nowhere else.
+    """
+    plain = replace(_anonymous(console, request), form=form)
+    host = None if request.client is None else request.client.host
+    found = sessions.find(console.engine, plain.session, plain.now)
+    by_proxy = console.peers.trusts(host)
+    if not by_proxy:
+        if found is None or found.holder.startswith(USER):
+            return plain
+        return replace(plain, who=console.roles().get(found.holder), holder=found.holder)
+    stated = console.peers.stated(host, request.headers)
+    if stated is None:
+        return plain
+    holder = user_key(stated)
+    who = console.roles().get(holder)
+    if who is None:
+        return replace(plain, holder=holder)
+    if found is None or found.holder != holder:
+        session = sessions.begin(console.engine, holder, who.actor, plain.now)
+        plain = replace(plain, session=session)
+    return replace(plain, who=who, holder=holder)
+
+
+def _guard(asked: Asked, form: Form | None) -> None:
+    """Refuses a POST that is not of a form of this session and this site."""
+    if form is None:
+        raise Refusal(400, "error.form")
+    origin = asked.request.headers.get("origin")
+    if origin is not None and urlsplit(origin).netloc != asked.request.headers.get("host"):
+        raise Refusal(403, "error.guard")
+    wanted = sessions.guard_of(asked.console.key, asked.session)
+    if not hmac.compare_digest(asked.said("guard").encode(), wanted.encode()):
+        raise Refusal(403, "error.guard")
+
+
+def _write_down(asked: Asked, route: Route) -> None:
+    account = asked.request.path_params.get("account") or None
+    what = f"console {route.path}"[:64]
+    write_down(asked.console.engine, asked.now, asked.actor, what, account)
+
+
+def _finished(asked: Asked, answer: Response) -> Response:
+    """Gives an answer the headers of security and the browser's cookie."""
+    for name, value in HEADERS.items():
+        answer.headers[name] = value
+    answer.headers.setdefault("Cache-Control", "no-store")
+    given = answer.headers.getlist("set-cookie")
+    if not asked.request.url.path.startswith("/static/") and not any(
+        it.startswith(f"{sessions.COOKIE}=") for it in given
+    ):
+        carry(asked, answer, asked.session)
+    return answer

@@ -1,0 +1,89 @@
+"""The overview: the funnel, what is in force, what is due, and how old the data is."""
+
+from collections import Counter
+from typing import Any
+
+from sqlalchemy import Connection
+from starlette.responses import Response
+
+from schemas.enums import Mode
+from streams.console.charts import Bar, bars
+from streams.console.render import page
+from streams.console.site import Asked
+from streams.core.model.instants import DAY, HOUR, SHANGHAI_OFFSET, day_of, day_start, rfc3339
+from streams.index.database import reading
+from streams.index.fresh import freshness
+from streams.index.funnel import STEPS, By, Line, funnel
+from streams.index.funnel import Asked as Period
+from streams.index.overview import overview
+from streams.index.refused import Wanted, counted
+from streams.index.standing import standing
+from streams.index.states import feed_beside, feed_watched, partition_count
+from streams.operate.audit.records import millis
+from streams.operate.worklists import Row, WorkLists
+
+DAYS = (7, 14, 30)
+DRAWN = ("invited", "granted", "declined", "restricted", "released")
+"""The steps that have small drawings over time."""
+BOX = (280, 36)
+"""Width and height of a small drawing."""
+
+
+def show(asked: Asked) -> Response:
+    """Shows the overview of the last days, live or in shadow."""
+    days = int(asked.query("days")) if asked.query("days") in map(str, DAYS) else DAYS[1]
+    mode = Mode.SHADOW if asked.query("mode") == "shadow" else Mode.ENFORCE
+    lists, now = WorkLists(), asked.now
+    start = day_start(day_of(now) - days + 1)
+    with reading(asked.console.engine) as connection:
+        fresh = freshness(connection)
+        lists.states.partition_count = partition_count(connection)
+        feed_beside(connection, lists.feed)
+        feed_watched(connection, lists.feed)
+        refused = counted(connection, Wanted(start=now - DAY, settled=False))
+        stands = standing(connection, now)
+        lines = funnel(connection, Period(start, now + 1, By.PLATFORM, None, mode))
+        drawn = [_drawn(connection, start, now, it.group, mode, days) for it in lines]
+    pending = lists.rows("pending", now, DAY)
+    values = {
+        "fresh": fresh,
+        "late": fresh.late(now),
+        "days": days,
+        "spans": DAYS,
+        "mode": str(mode),
+        "steps": tuple(STEPS),
+        "lines": lines,
+        "drawn": drawn,
+        "box": BOX,
+        "found": overview(lists.states, {}, now),
+        "millis": millis,
+        "stands": stands,
+        "refused": refused,
+        "pending": len(pending),
+        "hours": _by_hour(pending, now),
+        "work": {it: len(lists.rows(it, now, 0)) for it in ("unclear", "appeals")},
+    }
+    return page(asked, "overview.html", values)
+
+
+def _drawn(
+    connection: Connection, start: int, now: int, platform: str, mode: Mode, days: int
+) -> dict[str, Any]:
+    """Returns the small drawings of a platform: by step, a bar for each day."""
+    found = {
+        it.group: it for it in funnel(connection, Period(start, now + 1, By.DAY, platform, mode))
+    }
+    names = [rfc3339(start + number * DAY + SHANGHAI_OFFSET)[:10] for number in range(days)]
+    steps = {step: _bars(found, names, step) for step in DRAWN}
+    return {"platform": platform, "steps": steps, "names": names, "lines": found}
+
+
+def _bars(found: dict[str, Line], names: list[str], step: str) -> list[Bar]:
+    counts = [(it, found[it].counts[step] if it in found else 0) for it in names]
+    return bars(counts, *BOX)
+
+
+def _by_hour(rows: list[Row], now: int) -> list[tuple[int, int]]:
+    """Returns start (ms) and number of the restrictions due in each hour that has any."""
+    counts = Counter(max(now, millis(it.due_at)) // HOUR for it in rows if it.due_at)
+    return [(hour * HOUR, count) for hour, count in sorted(counts.items())]

@@ -1,0 +1,70 @@
+"""The policies: what runs in how many partitions, its history, and each version in words."""
+
+from typing import Any
+
+import msgspec
+from starlette.responses import Response
+
+from streams.console.render import page
+from streams.console.site import Asked, Refusal
+from streams.core.model.policy import Policy
+from streams.index.database import reading
+from streams.index.fresh import freshness
+from streams.index.history import Version, history, of_index
+from streams.operate.audit.records import millis
+from streams.operate.policy_diff import diff
+from streams.operate.policy_show import show as shown
+
+
+def show(asked: Asked) -> Response:
+    """Shows every version that ever ran, the present ones apart."""
+    with reading(asked.console.engine) as connection:
+        fresh = freshness(connection)
+        versions = history(*of_index(connection))
+    values = {
+        "running": [it for it in versions if it.running],
+        "ended": [it for it in reversed(versions) if not it.running],
+        "millis": millis,
+        "fresh": fresh,
+        "late": fresh.late(asked.now),
+    }
+    return page(asked, "policies.html", values)
+
+
+def one(asked: Asked) -> Response:
+    """Shows one version as it takes effect, and what it changed."""
+    digest = asked.path("digest")
+    with reading(asked.console.engine) as connection:
+        fresh = freshness(connection)
+        lines, texts = of_index(connection)
+    policy = _decoded(texts.get(digest))
+    if policy is None:
+        raise Refusal(404, "error.policy")
+    versions = history(lines, texts, policy.platform)
+    mine = next((it for it in versions if it.digest == digest), None)
+    before = _before(versions, digest)
+    previous = None if before is None else _decoded(texts.get(before.digest))
+    changes = [] if previous is None else [it.as_dict() for it in diff(previous, policy)]
+    values: dict[str, Any] = {
+        "policy": shown(policy),
+        "version": mine,
+        "before": before,
+        "changes": changes,
+        "millis": millis,
+        "fresh": fresh,
+        "late": fresh.late(asked.now),
+    }
+    return page(asked, "policy.html", values)
+
+
+def _decoded(text: bytes | None) -> Policy | None:
+    try:
+        return None if text is None else msgspec.json.decode(text, type=Policy)
+    except (msgspec.MsgspecError, ValueError):
+        return None
+
+
+def _before(versions: list[Version], digest: str) -> Version | None:
+    """Returns the version that ran before this one; None: there was none."""
+    numbers = [number for number, it in enumerate(versions) if it.digest == digest]
+    return versions[numbers[0] - 1] if numbers and numbers[0] > 0 else None

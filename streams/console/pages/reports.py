@@ -1,0 +1,92 @@
+"""A period's numbers for a transparency report, and the log of who looked at which account."""
+
+import json
+
+from sqlalchemy import Connection, select
+from starlette.responses import Response
+
+from streams.console import zones
+from streams.console.render import page
+from streams.console.site import Asked, Refusal
+from streams.core.model.instants import DAY, day_of, day_start
+from streams.index import tables
+from streams.index.database import reading
+from streams.index.fresh import freshness
+from streams.index.report import Report, report
+from streams.index.report_forms import WRITE, Form, tables_of
+
+KINDS = {
+    Form.JSON: "application/json",
+    Form.CSV: "text/csv; charset=utf-8",
+    Form.MARKDOWN: "text/markdown; charset=utf-8",
+    Form.HTML: "text/html; charset=utf-8",
+}
+MOST_ROWS = 500
+
+
+def _period(asked: Asked) -> tuple[int, int]:
+    """Returns the days that are asked for (ms, without the end); at first the last seven."""
+    today = day_start(day_of(asked.now))
+    try:
+        start, end = (
+            zones.instant(f"{asked.query(name)}T00:00:00", asked.view.zone)
+            if asked.query(name)
+            else other
+            for name, other in (("from", today - 6 * DAY), ("to", today + DAY))
+        )
+    except ValueError:
+        raise Refusal(400, "error.day") from None
+    if end <= start:
+        raise Refusal(400, "error.period")
+    return start, end
+
+
+def _made(asked: Asked, connection: Connection) -> Report:
+    start, end = _period(asked)
+    return report(connection, start, end, asked.query("platform") or None)
+
+
+def show(asked: Asked) -> Response:
+    """Shows the tables of a report."""
+    with reading(asked.console.engine) as connection:
+        fresh = freshness(connection)
+        made = _made(asked, connection)
+    start, end = _period(asked)
+    values = {
+        "start": zones.moment(start, asked.view.zone)[:10],
+        "end": zones.moment(end, asked.view.zone)[:10],
+        "platform": asked.query("platform"),
+        "tables": tables_of(made),
+        "forms": tuple(Form),
+        "fresh": fresh,
+        "late": fresh.late(asked.now),
+    }
+    return page(asked, "reports.html", values)
+
+
+def download(asked: Asked) -> Response:
+    """Returns a report as a file."""
+    form = next((it for it in Form if it == asked.query("as")), Form.JSON)
+    with reading(asked.console.engine) as connection:
+        made = _made(asked, connection)
+    plain = made.as_dict()
+    text = json.dumps(plain, ensure_ascii=False, indent=2)
+    body = text if form is Form.JSON else WRITE[form](made)
+    name = f"byline-{made.start[:10]}-{made.end[:10]}.{'md' if form is Form.MARKDOWN else form}"
+    saved = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return Response(body, headers={"Content-Type": KINDS[form], **saved})
+
+
+def accesses(asked: Asked) -> Response:
+    """Shows who looked at which account, the newest first."""
+    table = tables.accesses
+    statement = select(table).order_by(table.c.id.desc()).limit(MOST_ROWS)
+    for name in ("actor", "account"):
+        if asked.query(name):
+            statement = statement.where(table.c[name] == asked.query(name))
+    with reading(asked.console.engine) as connection:
+        fresh = freshness(connection)
+        rows = [dict(it) for it in connection.execute(statement).mappings()]
+    chosen = {name: asked.query(name) for name in ("actor", "account")}
+    values = {"rows": rows, "chosen": chosen, "fresh": fresh, "late": fresh.late(asked.now)}
+    return page(asked, "accesses.html", values)

@@ -1,0 +1,81 @@
+"""Signing in with a token, signing out, and the choice of language, theme and zone."""
+
+from starlette.responses import RedirectResponse, Response
+
+from streams.console import sessions
+from streams.console.cookies import carry, remember
+from streams.console.peers import local
+from streams.console.render import page
+from streams.console.site import Asked, Refusal
+from streams.console.view import chosen
+from streams.serve.roles import token_key
+
+
+def _target(text: str) -> str:
+    """Returns a path of this site to go on with; `/` for anything that could lead elsewhere."""
+    plain = text.startswith("/") and not text.startswith(("//", "/\\", "/sign-"))
+    return text if plain and text.isprintable() and "\\" not in text else "/"
+
+
+def _host(asked: Asked) -> str:
+    return "" if asked.request.client is None else asked.request.client.host
+
+
+def form(asked: Asked) -> Response:
+    """Shows the form, or says why nobody can sign in from there."""
+    return _form(asked, None)
+
+
+def _form(asked: Asked, fault: str | None, status: int = 200) -> Response:
+    host = _host(asked)
+    stated = asked.holder if asked.console.peers.trusts(host) else None
+    possible = local(host) and not asked.console.peers.trusts(host)
+    target = _target(asked.said("next") or asked.query("next"))
+    values = {"fault": fault, "possible": possible, "stated": stated, "target": target}
+    return page(asked, "sign_in.html", values, status=status)
+
+
+def enter(asked: Asked) -> Response:
+    """Begins a session of a token's holder, under a new id."""
+    console, host = asked.console, _host(asked)
+    if console.peers.trusts(host) or not local(host):
+        raise Refusal(403, "error.not_local")
+    if not console.attempts.allowed(host, asked.now):
+        raise Refusal(429, "error.too_often")
+    holder = token_key(asked.said("token"))
+    who = console.roles().get(holder)
+    if who is None:
+        console.attempts.failed(host, asked.now)
+        console.counting.refused_sign_in()
+        return _form(asked, "sign_in.nobody", 403)
+    session = sessions.begin(console.engine, holder, who.actor, asked.now)
+    answer = RedirectResponse(_target(asked.said("next")), 303)
+    carry(asked, answer, session)
+    return answer
+
+
+def leave(asked: Asked) -> Response:
+    """Ends the session."""
+    sessions.end(asked.console.engine, asked.session, asked.now)
+    return _left(asked)
+
+
+def leave_everywhere(asked: Asked) -> Response:
+    """Ends every session of the person."""
+    if asked.holder is not None:
+        sessions.end_all(asked.console.engine, asked.holder, asked.now)
+    return _left(asked)
+
+
+def _left(asked: Asked) -> Response:
+    answer = RedirectResponse("/sign-in", 303)
+    carry(asked, answer, sessions.new_id())
+    return answer
+
+
+def view(asked: Asked) -> Response:
+    """Remembers language, theme and zone, and goes back to the page."""
+    answer = RedirectResponse(_target(asked.said("next")), 303)
+    said = asked.said
+    remember(asked, answer, chosen(said("language"), said("theme"), said("zone")))
+    return answer

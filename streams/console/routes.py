@@ -1,0 +1,68 @@
+"""The table of all routes. tests/console/matrix.py has a row for each, with who may.
+
+`needs` is the role without which a route answers 403; SIGNED_IN: any; ANYBODY: nobody has to be
+signed in. `account`: the part of the path with an account, which is written into the log of
+accesses before the page is made. Every POST needs the token of its form.
+"""
+
+from collections.abc import Callable
+from enum import StrEnum, unique
+from typing import NamedTuple
+
+from starlette.responses import Response
+
+from streams.console.pages import (
+    account,
+    letters,
+    overview,
+    policies,
+    reports,
+    sign_in,
+    static,
+    worklists,
+)
+from streams.console.site import Asked
+from streams.serve.roles import Role
+
+Page = Callable[[Asked], Response]
+
+
+@unique
+class Open(StrEnum):
+    """What a route needs that needs no role."""
+
+    ANYBODY = "anybody"
+    SIGNED_IN = "signed in"
+
+
+class Route(NamedTuple):
+    """One route, as the table of this file explains it."""
+
+    method: str
+    path: str
+    page: Page
+    needs: Role | Open
+    logged: bool = False
+
+
+ROUTES = (
+    Route("GET", "/static/{name}", static.show, Open.ANYBODY),
+    Route("GET", "/healthz", static.alive, Open.ANYBODY),
+    Route("GET", "/readyz", static.ready, Open.ANYBODY),
+    Route("GET", "/sign-in", sign_in.form, Open.ANYBODY),
+    Route("POST", "/sign-in", sign_in.enter, Open.ANYBODY),
+    Route("POST", "/view", sign_in.view, Open.ANYBODY),
+    Route("POST", "/sign-out", sign_in.leave, Open.SIGNED_IN),
+    Route("POST", "/sign-out-everywhere", sign_in.leave_everywhere, Open.SIGNED_IN),
+    Route("GET", "/", overview.show, Role.NUMBERS),
+    Route("GET", "/accounts", account.search, Role.ACCOUNTS, logged=True),
+    Route("GET", "/accounts/{account}", account.show, Role.ACCOUNTS, logged=True),
+    Route("GET", "/worklists/{list}", worklists.show, Role.ACCOUNTS, logged=True),
+    Route("GET", "/dead-letters", letters.show, Role.ACCOUNTS, logged=True),
+    Route("GET", "/policies", policies.show, Role.NUMBERS),
+    Route("GET", "/policies/{digest}", policies.one, Role.NUMBERS),
+    Route("GET", "/reports", reports.show, Role.NUMBERS),
+    Route("GET", "/reports/download", reports.download, Role.NUMBERS),
+    Route("GET", "/accesses", reports.accesses, Role.AUDITOR),
+)
+"""Every route. `logged`: who asked is written down before the page is made."""

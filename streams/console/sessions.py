@@ -1,0 +1,132 @@
+"""Sessions: a signed cookie with an id, and a row in the database that can be revoked.
+
+The cookie is signed and as old as its last request, so an idle session ends after IDLE_SECONDS. The
+row ends after LONGEST_MS and when the person signs out. The row has the digest of the id alone, so
+nobody who reads the database can take a session over. A browser without a session has an id, too:
+its form of signing in is guarded by it. Signing in always gives a new id.
+"""
+
+import hashlib
+import hmac
+import os
+import secrets
+from pathlib import Path
+from typing import NamedTuple
+
+from itsdangerous import BadSignature, TimestampSigner
+from sqlalchemy import Engine, delete, insert, select, update
+
+from streams.core.model.instants import HOUR
+from streams.index import tables
+from streams.index.database import reading, writing
+from streams.operate.errors import UsageError
+
+COOKIE = "byline_console"
+IDLE_SECONDS = 30 * 60
+LONGEST_MS = 8 * HOUR
+KEY_FILE = "console.key"
+
+
+class Session(NamedTuple):
+    """A session that is in force: its holder's key in Roles, and the actor when it began."""
+
+    holder: str
+    actor: str
+
+
+class Cookies(TimestampSigner):
+    """Signs session ids. `now_seconds` is the age's clock, as an argument of the caller's."""
+
+    def __init__(self, key: bytes, now_seconds: int) -> None:
+        super().__init__(key, salt="byline-console")
+        self._now = now_seconds
+
+    def get_timestamp(self) -> int:
+        """Returns the present time in seconds."""
+        return self._now
+
+    def id_in(self, cookie: str | None) -> str | None:
+        """Returns the id in a cookie; None: it is missing, forged or too old."""
+        try:
+            return self.unsign(cookie or "", max_age=IDLE_SECONDS).decode()
+        except (BadSignature, UnicodeDecodeError):
+            return None
+
+
+def new_id() -> str:
+    """Returns an id that nobody can guess."""
+    return secrets.token_urlsafe(32)
+
+
+def guard_of(key: bytes, session: str) -> str:
+    """Returns the CSRF token of a session: every form of it has it."""
+    return hmac.new(key, b"form|" + session.encode(), hashlib.sha256).hexdigest()
+
+
+def _digest(session: str) -> str:
+    return hashlib.sha256(session.encode()).hexdigest()
+
+
+def begin(engine: Engine, holder: str, actor: str, now: int) -> str:
+    """Begins a session; returns its id. Deletes those that have ended. `now`: ms."""
+    session, table = new_id(), tables.sessions
+    row = {
+        "digest": _digest(session),
+        "holder": holder,
+        "actor": actor,
+        "made_at": now,
+        "expires_at": now + LONGEST_MS,
+    }
+    with writing(engine) as connection:
+        connection.execute(delete(table).where(table.c.expires_at <= now))
+        connection.execute(insert(table), row)
+    return session
+
+
+def find(engine: Engine, session: str, now: int) -> Session | None:
+    """Returns the session with this id; None: there is none, or it has ended."""
+    table = tables.sessions
+    with reading(engine) as connection:
+        it = connection.execute(select(table).where(table.c.digest == _digest(session))).first()
+    if it is None or it.revoked_at is not None or it.expires_at <= now:
+        return None
+    return Session(it.holder, it.actor)
+
+
+def end(engine: Engine, session: str, now: int) -> None:
+    """Ends the session with this id."""
+    table = tables.sessions
+    mine = update(table).where(table.c.digest == _digest(session))
+    with writing(engine) as connection:
+        connection.execute(mine.values(revoked_at=now))
+
+
+def end_all(engine: Engine, holder: str, now: int) -> None:
+    """Ends every session of a holder."""
+    table = tables.sessions
+    mine = update(table).where(table.c.holder == holder, table.c.revoked_at.is_(None))
+    with writing(engine) as connection:
+        connection.execute(mine.values(revoked_at=now))
+
+
+def key_in(folder: Path) -> bytes:
+    """Reads the key that signs cookies, or makes it. Raises UsageError if neither is possible.
+
+    Who deletes the file ends every session.
+    """
+    path = folder / KEY_FILE
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            opened = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:
+            key = path.read_bytes()
+        else:
+            key = secrets.token_bytes(32)
+            with os.fdopen(opened, "wb") as file:
+                file.write(key)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be made or read: {error.strerror}") from None
+    if len(key) < 32:
+        raise UsageError(f"{path} is too short to sign with: delete it, a new one is made")
+    return key

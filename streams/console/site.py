@@ -1,0 +1,91 @@
+"""What every page gets: the console's parts, and what is asked by whom."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Engine
+from starlette.requests import Request
+
+from streams.console.attempts import Attempts
+from streams.console.counting import Counting
+from streams.console.peers import Peers
+from streams.console.view import View
+from streams.operate.send import Sent
+from streams.serve.roles import Role, Roles, Who
+from streams.settings import Settings
+
+Send = Callable[[str, list[dict[str, Any]], int], Sent]
+"""Sends values to an input (topic without prefix, values, present time in ms), as send_values().
+
+It raises OperateError.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Console:
+    """The console's parts.
+
+    `roles`: returns who may ask, as the file says now. `clock`: returns the present time in ms.
+    `key`: signs cookies. `peers`: the proxies whose word on who asks is taken.
+    """
+
+    engine: Engine
+    settings: Settings
+    roles: Callable[[], Roles]
+    clock: Callable[[], int]
+    key: bytes
+    send: Send
+    peers: Peers = field(default_factory=Peers)
+    attempts: Attempts = field(default_factory=Attempts)
+    counting: Counting = field(default_factory=Counting)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One request: what is asked, when (ms), by whom (None: nobody is signed in).
+
+    `session`: the id in the browser's cookie, of a session or of a visit without one. `holder`: the
+    key of `who` in Roles. `form`: the fields of a POST, each with all its values.
+    """
+
+    console: Console
+    request: Request
+    now: int
+    session: str
+    who: Who | None
+    holder: str | None
+    view: View
+    form: Mapping[str, list[str]]
+
+    @property
+    def actor(self) -> str:
+        """The signed-in person's id; empty: nobody."""
+        return "" if self.who is None else self.who.actor
+
+    def path(self, name: str) -> str:
+        """Returns a part of the path."""
+        return str(self.request.path_params[name])
+
+    def query(self, name: str) -> str:
+        """Returns a parameter of the query, without blanks around it; empty: not given."""
+        return self.request.query_params.get(name, "").strip()
+
+    def said(self, name: str) -> str:
+        """Returns a field of the form, without blanks around it; empty: not given."""
+        return self.form.get(name, [""])[0].strip()
+
+    def has(self, role: Role) -> bool:
+        """Returns whether the person has a role."""
+        return self.who is not None and role in self.who.roles
+
+
+class Refusal(Exception):
+    """The request is not carried out: a page says what happened and what to do.
+
+    `status`: of HTTP. `key`: of the sentence in words.py. `says`: the values of its fields.
+    """
+
+    def __init__(self, status: int, key: str, **says: object) -> None:
+        super().__init__(key)
+        self.status, self.key, self.says = status, key, says

@@ -1,0 +1,42 @@
+"""How a person sees the pages: language, theme and time zone, kept in a cookie of its own."""
+
+from typing import NamedTuple
+
+from starlette.requests import Request
+
+from streams.console.zones import DEFAULT_ZONE, ZONES
+from streams.explain.sentences import Language
+
+COOKIE = "byline_view"
+THEMES = ("auto", "light", "dark")
+YEAR_SECONDS = 365 * 86_400
+
+
+class View(NamedTuple):
+    """Language, theme and zone, each of a closed list."""
+
+    language: Language = "en"
+    theme: str = "auto"
+    zone: str = DEFAULT_ZONE
+
+    def cookie(self) -> str:
+        """Returns the view as the text of a cookie."""
+        return f"{self.language}.{self.theme}.{self.zone.replace('/', ':')}"
+
+
+def view_of(request: Request) -> View:
+    """Returns the view that a browser asks for; what is not on a list is the default."""
+    words = request.cookies.get(COOKIE, "").split(".")
+    if len(words) == 3:
+        return chosen(words[0], words[1], words[2].replace(":", "/"))
+    wanted = request.headers.get("accept-language", "").lower()
+    return View(language="zh" if wanted.startswith("zh") else "en")
+
+
+def chosen(language: str, theme: str, zone: str) -> View:
+    """Returns the view of these choices; what is not on a list is the default."""
+    return View(
+        "zh" if language == "zh" else "en",
+        theme if theme in THEMES else "auto",
+        zone if zone in ZONES else DEFAULT_ZONE,
+    )

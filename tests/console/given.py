@@ -1,0 +1,119 @@
+"""A console on a recording's index, and browsers of people with each role."""
+
+import hashlib
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine
+from starlette.testclient import TestClient
+
+from streams.console.app import make_app
+from streams.console.peers import Peers
+from streams.console.site import Console
+from streams.operate.send import Sent
+from streams.serve.roles import Who, held, token_key, user_key
+from streams.settings import SettingsWithoutPolicies
+
+TOKENS = {
+    "accounts": "token-of-accounts",
+    "numbers": "token-of-numbers",
+    "viewer": "token-of-viewer",
+    "operator": "token-of-operator",
+    "operator.2": "token-of-operator-2",
+    "approver": "token-of-approver",
+    "auditor": "token-of-auditor",
+}
+"""Person → token. A person's id is its name here, its role what stands before a full stop."""
+
+ROLES = {token_key(token): Who(name, held([name.split(".")[0]])) for name, token in TOKENS.items()}
+STATED = "somebody@example.org"
+"""Whom the proxy of the tests states; a viewer."""
+PROXY = "10.9.8.7"
+ROLES |= {user_key(STATED): Who("viewer.9", held(["viewer"]))}
+
+
+@dataclass
+class Ground:
+    """A console, what it was told to send, and a clock that the test moves."""
+
+    engine: Engine
+    now: int
+    folder: Path
+    roles: dict[str, Who] = field(default_factory=lambda: dict(ROLES))
+    sent: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    failing: Exception | None = None
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        settings = SettingsWithoutPolicies(data_dir=self.folder, **self.options)
+        self.console = Console(
+            self.engine,
+            settings,
+            lambda: self.roles,
+            lambda: self.now,
+            b"k" * 32,
+            self._send,
+            Peers(tuple(map(network, [PROXY])), "x-forwarded-user"),
+        )
+        self.app = make_app(self.console)
+
+    def _send(self, topic: str, values: list[dict[str, Any]], _: int) -> Sent:
+        """What Kafka would take: the offset after each partition's last record is told."""
+        if self.failing is not None:
+            raise self.failing
+        self.sent += [(topic, it) for it in values]
+        return Sent(f"byline.{topic}", len(values), (), None, {0: len(self.sent)})
+
+    def browser(self, host: str = "127.0.0.1", **headers: str) -> TestClient:
+        """A browser without a session."""
+        client = (host, 50_000)
+        return TestClient(
+            self.app,
+            "http://127.0.0.1:9467",
+            client=client,
+            headers=headers,
+            follow_redirects=False,
+        )
+
+    def signed_in(self, name: str) -> TestClient:
+        """A browser of this person."""
+        browser = self.browser()
+        page = browser.get("/sign-in")
+        done = browser.post("/sign-in", data={"guard": guard(page), "token": TOKENS[name]})
+        assert done.status_code == 303, done.text
+        return browser
+
+
+def network(address: str) -> Any:
+    import ipaddress
+
+    return ipaddress.ip_network(address)
+
+
+def guard(page: Any) -> str:
+    """The token of the page's forms."""
+    found = re.search(r'name="guard" value="([0-9a-f]{64})"', page.text)
+    assert found is not None, page.text
+    return found[1]
+
+
+def digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def texts(value: Any) -> Iterator[str]:
+    """Every text in a value of JSON."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for it in value.values():
+            yield from texts(it)
+    elif isinstance(value, list | tuple):
+        for it in value:
+            yield from texts(it)
+
+
+Browse = Callable[..., Any]

@@ -1,0 +1,39 @@
+"""Who may what: a row for each route and method. test_access.py asks all of it, and all beside it.
+
+A row names the persons (given.TOKENS) whom the console answers; `*`: also who is not signed in.
+"""
+
+ALL = ("accounts", "numbers", "viewer", "operator", "approver", "auditor")
+ANYBODY = ("*", *ALL)
+NUMBERS = ("numbers", "viewer", "operator", "approver", "auditor")
+ACCOUNTS = ("accounts", "viewer", "operator", "approver", "auditor")
+
+MATRIX: dict[tuple[str, str], tuple[str, ...]] = {
+    ("GET", "/static/{name}"): ANYBODY,
+    ("GET", "/healthz"): ANYBODY,
+    ("GET", "/readyz"): ANYBODY,
+    ("GET", "/metrics"): ANYBODY,
+    ("GET", "/sign-in"): ANYBODY,
+    ("POST", "/sign-in"): ANYBODY,
+    ("POST", "/view"): ANYBODY,
+    ("POST", "/sign-out"): ALL,
+    ("POST", "/sign-out-everywhere"): ALL,
+    ("GET", "/"): NUMBERS,
+    ("GET", "/accounts"): ACCOUNTS,
+    ("GET", "/accounts/{account}"): ACCOUNTS,
+    ("GET", "/worklists/{list}"): ACCOUNTS,
+    ("GET", "/dead-letters"): ACCOUNTS,
+    ("GET", "/policies"): NUMBERS,
+    ("GET", "/policies/{digest}"): NUMBERS,
+    ("GET", "/reports"): NUMBERS,
+    ("GET", "/reports/download"): NUMBERS,
+    ("GET", "/accesses"): ("auditor",),
+}
+
+PLACES = {
+    "{name}": "console.css",
+    "{account}": "weibo:a5",
+    "{list}": "pending",
+    "{digest}": "0" * 64,
+}
+"""What stands in a path's place in the tests."""

@@ -1,0 +1,88 @@
+"""The command: serves until it is told to stop, and says what is missing."""
+
+import hashlib
+import os
+import re
+import signal
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from streams.console.peers import peers_of
+from streams.console.role_file import RoleFile
+from streams.console.sessions import KEY_FILE, key_in
+from streams.index.database import FILE_NAME
+from streams.operate.errors import UsageError
+from streams.settings_checks import variable
+from tests.cli.conftest import clean_environment
+from tests.console.given import digest
+from tests.index.filled import filled
+from tests.operate.conftest import until
+from tests.operate.recording import Tape
+from tests.support import processes
+
+__all__ = ["clean_environment"]
+HTMX = "d6fdc75f204e6bdefa99b69bf1e6d4ac69b8a364f77929f45c13476b4000f717"
+
+
+def test_the_command_serves_until_it_is_told_to_stop(
+    tmp_path: Path, tape: Tape, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable("data_dir"), str(tmp_path))
+    roles = tmp_path / "roles"
+    roles.write_text(f"{digest('x')} desk.1 viewer\n")
+    refused = processes.run(["console"], os.environ)
+    assert (refused.returncode, "BYLINE_ROLES_FILE is missing" in refused.stderr) == (2, True)
+    monkeypatch.setenv(variable("roles_file"), str(roles))
+    refused = processes.run(["console"], os.environ)
+    assert refused.returncode == 2
+    assert "there is no index at" in refused.stderr
+    assert "`byline index` makes it" in refused.stderr
+    (tmp_path / "byline").mkdir(exist_ok=True)
+    filled(tmp_path / "byline", tape, FILE_NAME).dispose()
+    log = tmp_path / "log"
+    process = processes.start(["console", "--port", "0"], os.environ, log)
+    said = until(
+        lambda: re.search(r"open (http://127\.0\.0\.1:\d+)/", log.read_text()), 60, "it serves"
+    )
+    with urllib.request.urlopen(f"{said[1]}/sign-in", timeout=10) as answer:
+        assert b"Token" in answer.read()
+        assert "server" not in {it.lower() for it in answer.headers}
+    with urllib.request.urlopen(f"{said[1]}/readyz", timeout=10) as answer:
+        assert answer.status == 200
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(20) == 0, log.read_text()
+    assert (tmp_path / "byline" / KEY_FILE).stat().st_mode & 0o777 == 0o600
+
+
+def test_wrong_peers_and_keys_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no address or network"):
+        peers_of(["proxy.example"], "x")
+    key = key_in(tmp_path)
+    assert key_in(tmp_path) == key
+    (tmp_path / KEY_FILE).write_bytes(b"short")
+    with pytest.raises(UsageError, match="too short to sign with"):
+        key_in(tmp_path)
+
+
+def test_the_roles_file_is_read_again_and_a_broken_one_lets_nobody_in(tmp_path: Path) -> None:
+    path = tmp_path / "roles"
+    path.write_text(f"{digest('x')} desk.1 viewer\n")
+    roles = RoleFile(path)
+    assert len(roles()) == 1
+    path.write_text(f"{digest('x')} desk.1 viewer\n{digest('y')} desk.2 operator\n")
+    assert len(roles()) == 2
+    path.write_text("nonsense")
+    assert roles() == {}
+    path.unlink()
+    assert roles() == {}
+    path.write_text(f"{digest('x')} desk.1 viewer\n")
+    assert len(roles()) == 1
+
+
+def test_what_is_not_ours_is_what_the_document_says() -> None:
+    file = Path("streams/console/static/htmx.min.js")
+    assert hashlib.sha256(file.read_bytes()).hexdigest() == HTMX
+    assert HTMX in Path("deploy/console.md").read_text()
+    assert "Zero-Clause BSD" in Path("streams/console/static/htmx.LICENSE").read_text()

@@ -1,0 +1,228 @@
+"""What the pages show: what the commands say, in both languages, and never anything unescaped."""
+
+import html
+import re
+from pathlib import Path
+
+import pytest
+from sqlalchemy import update
+
+from streams.console.words import WORDS
+from streams.core.model.instants import DAY
+from streams.explain.explanation import explain
+from streams.explain.gather import from_index
+from streams.index import tables
+from streams.index.database import writing
+from tests.console.given import Ground, guard
+from tests.operate.recording import RECORDINGS, Tape
+
+TEMPLATES = Path("streams/console/templates")
+
+
+def plain(text: str) -> str:
+    """The text of a page, without its marks."""
+    return html.unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]*>", "", text)))
+
+
+def test_the_page_of_an_account_says_what_explain_says(ground: Ground) -> None:
+    text = plain(ground.signed_in("viewer").get("/accounts/weibo:a5").text)
+    found = explain(from_index(ground.engine, "weibo:a5"), ground.now)
+    for name in ("now", "waits", "deferrals", "terms", "nearest"):
+        for it in found.sections[name]:
+            first = it.text("en").replace("`", "").split(" on 20")[0].split(" since 20")[0]
+            assert first.split(": 20")[0] in text, it.text("en")
+    place = found.sections["timeline"][-1].places[0]
+    assert f"{place.topic}[{place.partition}]@{place.offset}" in text
+
+
+def test_times_are_in_the_zone_that_the_person_chose(ground: Ground) -> None:
+    browser = ground.signed_in("viewer")
+    assert "+08:00" in browser.get("/accounts/weibo:a5").text
+    form = {"guard": guard(browser.get("/")), "language": "zh", "theme": "dark"}
+    browser.post("/view", data={**form, "zone": "UTC", "next": "/accounts/weibo:a5"})
+    page = browser.get("/accounts/weibo:a5").text
+    # A statement of reasons keeps the zone of its policy, as the owner reads it.
+    assert "+08:00" not in re.sub(r"<pre.*?</pre>", "", page, flags=re.S)
+    assert "+00:00" in page
+    assert '<html lang="zh" data-theme="dark">' in page
+    assert WORDS["account.waits"][1] in page
+
+
+def test_a_browser_in_chinese_is_answered_in_chinese(ground: Ground) -> None:
+    page = ground.browser(**{"Accept-Language": "zh-CN,zh;q=0.9"}).get("/sign-in").text
+    assert WORDS["sign_in.title"][1] in page
+
+
+def test_every_recorded_account_has_its_page_in_both_languages(ground: Ground, tape: Tape) -> None:
+    browser = ground.signed_in("viewer")
+    form = {"guard": guard(browser.get("/")), "theme": "auto", "zone": "UTC"}
+    for language in ("en", "zh"):
+        browser.post("/view", data={**form, "language": language})
+        for number in range(1, 16):
+            page = browser.get(f"/accounts/weibo:a{number}")
+            assert page.status_code == 200, number
+            for kind in ("inputs", "refused", "decisions", "events", "acks", "nonsense"):
+                assert browser.get(f"/accounts/weibo:a{number}?kind={kind}").status_code == 200
+
+
+def test_the_statement_of_reasons_is_there_in_both_languages(ground: Ground) -> None:
+    page = plain(ground.signed_in("viewer").get("/accounts/weibo:a5").text)
+    assert "recommend-feed" in page
+    assert "理由" in page
+
+
+def test_search_finds_by_key_beginning_and_bare_id(ground: Ground) -> None:
+    browser = ground.signed_in("viewer")
+
+    def asked(text: str):
+        return browser.get("/accounts", params={"q": text})
+
+    assert asked("weibo:a5").headers["location"] == "/accounts/weibo:a5"
+    found = re.findall(r'href="/accounts/(weibo:[^"]+)"', asked("a1").text)
+    assert found == sorted(["weibo:a1", *(f"weibo:a1{it}" for it in range(6))])
+    assert re.findall(r'href="/accounts/(weibo:[^"]+)"', asked("a15").text) == ["weibo:a15"]
+    assert "No account begins with" in asked("weibo:zz").text
+    for hostile in ("<b>x</b>", "weibo:%", "weibo:_", "' OR 1=1 --", "张三"):
+        text = asked(hostile).text
+        assert WORDS["search.fault"][0] in text or "No account begins" in text, hostile
+        assert "<b>x" not in text
+    assert "No account begins with" in asked("weibo:~").text
+
+
+def test_an_account_that_nobody_knows_is_said_to_be_unknown(ground: Ground) -> None:
+    answer = ground.signed_in("viewer").get("/accounts/weibo:nobody-knows")
+    assert answer.status_code == 200
+    assert "Nothing is kept of weibo:nobody-knows" in plain(answer.text)
+    assert ground.signed_in("viewer").get("/accounts/nonsense").status_code == 400
+
+
+def test_a_clock_that_stands_still_is_drawn_with_its_stretches(tmp_path: Path) -> None:
+    from tests.index.filled import filled
+
+    recorded = Tape()
+    for name in ("k1", "k2"):
+        recorded.label("财经", name).reads(2000, name).wait(2 * 3_600_000).receipt(account=name)
+    recorded.wait(DAY).control("hold", "k1").wait(DAY).control("unhold", "k1").wait(3_600_000)
+    recorded.control("hold", "k2").wait(3_600_000).reads(1, "nobody")
+    there = Ground(filled(tmp_path, recorded), recorded.now, tmp_path)
+    browser = there.signed_in("viewer")
+    went_on, still = (browser.get(f"/accounts/weibo:{it}").text for it in ("k1", "k2"))
+    assert went_on.count('class="stop"') == still.count('class="stop"') == 1
+    assert "left to answer" in went_on
+    assert "The clock stands still" in still
+    assert "not before" in still
+
+
+def test_lists_are_sorted_filtered_and_say_what_to_do_when_empty(ground: Ground) -> None:
+    browser = ground.signed_in("viewer")
+    shown = browser.get("/worklists/unconfirmed?by=account&down=1").text
+    found = re.findall(r'<td><a href="/accounts/(weibo:[^"]+)"', shown)
+    assert found == sorted(found, reverse=True) != []
+    assert "There is no such page" in browser.get("/worklists/mine").text
+    for name in ("undeliverable", "unclear", "appeals", "pending", "unacknowledged"):
+        page = browser.get(f"/worklists/{name}").text
+        assert "<td>" in page or html.escape(WORDS[f"list.none.{name}"][0]) in page, name
+
+
+def test_numbers_policies_and_reports_are_shown(ground: Ground) -> None:
+    browser = ground.signed_in("numbers")
+    ground_days = browser.get("/?days=30").text
+    assert "<svg" in ground_days or "Nothing happened" in ground_days
+    assert browser.get("/?mode=shadow").status_code == 200
+    listed = browser.get("/policies").text
+    digest = re.search(r'/policies/([0-9a-f]{64})"', listed)[1]
+    shown = browser.get(f"/policies/{digest}").text
+    assert "answer_window" in shown
+    report = "/reports?from=2023-12-01&to=2025-01-01"
+    assert "consent.granted" in browser.get(report).text
+    for form in ("json", "csv", "markdown", "html"):
+        file = browser.get(f"{report.replace('?', '/download?')}&as={form}")
+        assert file.headers["content-disposition"].startswith("attachment")
+    assert browser.get("/reports?from=x").status_code == 400
+    assert browser.get("/reports?from=2024-01-02&to=2024-01-01").status_code == 400
+
+
+def test_what_a_policy_changed_is_shown(tmp_path: Path) -> None:
+    from tests.index.filled import filled
+
+    recorded = RECORDINGS["stricter"]()
+    there = Ground(filled(tmp_path, recorded), recorded.now, tmp_path)
+    browser = there.signed_in("viewer")
+    digests = re.findall(r'/policies/([0-9a-f]{64})"', browser.get("/policies").text)
+    assert len(digests) == 3
+    pages = [browser.get(f"/policies/{it}").text for it in digests]
+    assert sum("answer_window" in it and "stricter" in it for it in pages) >= 1
+    assert sum("No version ran before it" in it for it in pages) == 1
+
+
+def test_old_data_is_marked_with_its_age(ground: Ground) -> None:
+    browser = ground.signed_in("viewer")
+    assert 'class="age"' in browser.get("/accounts/weibo:a5").text
+    ground.now += 20 * 60_000
+    page = browser.get("/accounts/weibo:a5").text
+    assert 'class="age late"' in page
+    assert "20 min ago" in page
+
+
+def test_what_is_hostile_is_escaped_in_every_field(ground: Ground, tape: Tape) -> None:
+    """Every text of every table becomes a mark-up of its own; no page lets it through."""
+    evil = "<img src=x onerror=alert(1)>\"'"
+    kept = {
+        ("events", "topic"), ("events", "account"), ("events", "event"), ("events", "value"),
+        ("decisions", "account"), ("decisions", "cause"), ("decisions", "transitions"),
+        ("decisions", "deferrals"), ("decisions", "facts"), ("words", "topic"),
+        ("words", "account"), ("words", "value"), ("letters", "account"), ("letters", "platform"),
+        ("acks", "account"), ("log", "kind"), ("log", "value"), ("policies", "digest"),
+        ("policies", "value"), ("states", "key"), ("cycles", "account"), ("cycles", "mode"),
+        ("positions", "topic"), ("events", "mode"), ("events", "platform"),
+        ("decisions", "platform"), ("decisions", "ignored"), ("sessions", "digest"),
+        ("sessions", "holder"),
+    }  # fmt: skip
+    viewer = ground.signed_in("auditor")
+    viewer.get("/accounts/weibo:a5")
+    with writing(ground.engine) as connection:
+        for table in tables.metadata.sorted_tables:
+            for column in table.columns:
+                if (table.name, column.name) in kept or column.primary_key:
+                    continue
+                if "TEXT" in str(column.type) or "VARCHAR" in str(column.type):
+                    connection.execute(update(table).values({column.name: evil}))
+    paths = ["/", "/?days=30", "/accounts?q=weibo:a", "/policies", "/reports?from=2023-12-01"]
+    paths += ["/dead-letters?show=all", "/accesses", "/worklists/unconfirmed"]
+    paths += [f"/accounts/weibo:a{number}" for number in range(1, 16)]
+    seen = 0
+    for path in paths:
+        answer = viewer.get(path)
+        assert answer.status_code == 200, path
+        assert "<img" not in answer.text, path
+        seen += html.escape(evil, quote=False) in answer.text.replace("&#34;", '"').replace(
+            "&#39;", "'"
+        )
+    assert seen >= 5, "the texts were shown"
+    for path in (f"/accounts?q={evil}", f"/accesses?actor={evil}", f"/worklists/{evil}"):
+        assert "<img" not in viewer.get(path).text
+
+
+def test_every_word_of_the_templates_is_there_in_both_languages_and_none_is_spare() -> None:
+    text = "".join(it.read_text() for it in TEMPLATES.glob("*.html"))
+    named = set(re.findall(r"\bt\(\s*['\"]([a-z_.]+[a-z_])['\"]", text))
+    begun = tuple(re.findall(r"\bt\(\s*['\"]([a-z_.]+\.)['\"] ~", text))
+    sources = "".join(it.read_text() for it in Path("streams/console").rglob("*.py"))
+    assert named <= WORDS.keys(), named - WORDS.keys()
+    spare = {
+        key
+        for key in WORDS
+        if key not in named and not key.startswith(begun) and sources.count(f'"{key}"') < 2
+    }
+    assert not spare, spare
+    for key, (english, chinese) in WORDS.items():
+        assert re.findall(r"{\w+}", english).sort() == re.findall(r"{\w+}", chinese).sort(), key
+        assert set(re.findall(r"{(\w+)}", english)) == set(re.findall(r"{(\w+)}", chinese)), key
+        assert english != chinese or not english.isascii(), key
+
+
+@pytest.mark.parametrize("path", ["/nowhere", "/accounts/weibo:a5/x"])
+def test_a_page_that_is_not_there_says_so(ground: Ground, path: str) -> None:
+    answer = ground.signed_in("viewer").get(path)
+    assert answer.status_code == 404
+    assert "There is no such page" in answer.text
