@@ -89,6 +89,7 @@ async def _serve(app: Any, host: str, port: int) -> None:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
+        listener.listen(128)
     except OSError as error:
         listener.close()
         raise UsageError(f"--port {port}: {error.strerror}") from error

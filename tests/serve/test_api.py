@@ -168,9 +168,11 @@ def test_the_file_of_roles_names_its_bad_lines_and_no_token(tmp_path: Path) -> N
     path.write_text(good)
     roles = read_roles(path)
     assert who_is(roles, "Bearer x") == Who("desk.1", held(["accounts", "numbers"]))
+    path.write_text(f"user:{digest('x')} desk.1 viewer\n")
+    assert who_is(read_roles(path), "Bearer x") is None, "a name that a proxy states is no token"
     assert who_is(roles, "bearer y") is who_is(roles, "x") is who_is(roles, None) is None
     for line, said in (
-        ("x desk.1 accounts", "write SHA-256"),
+        ("x desk.1 accounts", "SHA-256-OF-TOKEN ACTOR"),
         (f"{digest('x')} desk@1 accounts", "opaque id"),
         (
             f"{digest('x')} desk.1 everything",
