@@ -5,11 +5,13 @@ It is PostgreSQL where several machines read.
 """
 
 import os
+import socket
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary, WeakSet
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
@@ -22,6 +24,14 @@ BUSY_MS = 10_000
 """How long SQLite waits for another writer before it reports that the database is locked."""
 CACHE_KIB = 128 * 1024
 FILE_NAME = "index.sqlite"
+CONNECTING = {
+    "connect_timeout": 10,
+    "keepalives_idle": 30,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,
+}
+"""PostgreSQL's parameters by which a machine that vanished is noticed; those of the address win."""
 _PRAGMAS = (
     f"PRAGMA busy_timeout={BUSY_MS}",
     "PRAGMA journal_mode=WAL",
@@ -80,7 +90,12 @@ def open_engine(url: URL, *, make: bool = False) -> Engine:
             event.listen(engine, "connect", _prepare)
             event.listen(engine, "begin", _begin)
             return engine
-        return create_engine(url, pool_pre_ping=True)
+        given = {name: it for name, it in CONNECTING.items() if name not in url.query}
+        engine = create_engine(url, pool_pre_ping=True, connect_args=given)
+        open_now: WeakSet[Any] = WeakSet()
+        _OPEN[engine] = open_now
+        event.listen(engine, "connect", lambda connection, _: open_now.add(connection))
+        return engine
     except (ModuleNotFoundError, NoSuchModuleError):
         raise IndexFault(
             f"PostgreSQL needs a driver that is not installed: {to_install('postgresql')}"
@@ -104,15 +119,31 @@ def _begin(connection: Connection) -> None:
     connection.exec_driver_sql(f"BEGIN {mode}")
 
 
+_OPEN: WeakKeyDictionary[Engine, WeakSet[Any]] = WeakKeyDictionary()
+
+
+def cut(engine: Engine) -> None:
+    """Cuts all connections to PostgreSQL, so that calls which wait for an answer end with an error.
+
+    Nothing is asked of the server, which may be frozen. What was not committed is undone by it.
+    """
+    for connection in list(_OPEN.get(engine, ())):
+        with suppress(Exception), socket.socket(fileno=os.dup(connection.fileno())) as it:
+            it.shutdown(socket.SHUT_RDWR)
+
+
 @contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
     """Opens a transaction that writes. Raises DatabaseAway or IndexFault.
 
     In SQLite it takes the write lock when it begins, so that it cannot fail for it in its middle.
+    In PostgreSQL it waits as long for any lock of another program.
     """
     with told(engine.url), engine.connect() as connection:
         connection = connection.execution_options(byline_writes=True)
         with connection.begin():
+            if engine.dialect.name == "postgresql":
+                connection.exec_driver_sql(f"SET LOCAL lock_timeout = {BUSY_MS}")
             yield connection
 
 
@@ -166,18 +197,22 @@ def told(url: URL) -> Iterator[None]:
         raise _fault(url, error) from error
 
 
+_LOCKED = (
+    f"another program has locked {{}} for over {BUSY_MS // 1000} s: end it ({{}}) or let it finish"
+)
+
+
 def _fault(url: URL, error: DBAPIError) -> Exception:
     original, where = error.orig, shown(url)
     text = str(original).strip()
     code = getattr(original, "sqlstate", None)
     first = text.splitlines()[0] if text else type(original).__name__
     if "disk is full" in text or code == "53100":
-        return DatabaseAway(f"no space is left for {where}: free some; nothing is lost")
+        return DatabaseAway(f"no space is left for {where}: free some; nothing is lost", "full")
     if isinstance(original, sqlite3.OperationalError) and "locked" in text:
-        return DatabaseAway(
-            f"another program has locked {where} for over {BUSY_MS // 1000} s: end it (a shell of"
-            " sqlite3, a backup) or let it finish"
-        )
+        return DatabaseAway(_LOCKED.format(where, "a shell of sqlite3, a backup"), "locked")
+    if code == "55P03":
+        return DatabaseAway(_LOCKED.format(where, "a shell of psql, a backup"), "locked")
     if "readonly" in text or "read-only" in text:
         return IndexFault(f"{where} cannot be written: give this user the right to, or another one")
     if "unable to open" in text:

@@ -29,7 +29,14 @@ class HistoryFault(IndexFault):
 
 
 class DatabaseAway(IndexFault):
-    """The database does not answer, is locked by another program, or is full."""
+    """The database does not answer, is locked by another program, or is full.
+
+    `kind`: which of these: `away`, `locked` or `full`.
+    """
+
+    def __init__(self, says: str, kind: str = "away") -> None:
+        super().__init__(says)
+        self.kind = kind
 
 
 class LostLeadError(Exception):

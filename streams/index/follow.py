@@ -12,6 +12,7 @@ from streams.index.database import FileWatch, shown
 from streams.index.errors import DatabaseAway, LostLeadError
 from streams.index.feed import Batch, Feed
 from streams.index.leader import Lead
+from streams.index.outage import KAFKA, Outage, Say
 from streams.index.writer import Writer
 from streams.operate.clients import consumer
 from streams.operate.ends import Ends
@@ -25,10 +26,7 @@ BATCH_SECONDS = 0.5
 LOOK_SECONDS = 1.0
 """How often the ends of the topics are asked for. They say as of when the index is complete."""
 TAKE_SECONDS = 0.2
-AWAY_SECONDS = 5.0
 DAY_SECONDS = 86_400.0
-
-Say = Callable[[str], None]
 
 
 def now_ms() -> int:
@@ -56,7 +54,9 @@ class Indexer:
         self.records = 0
         self._as_of: int | None = None
         self._reading = False
+        self._rebuild = False
         self._writing: asyncio.Task[None] | None = None
+        self._outage = Outage(engine, say, self.stopping, follow=False)
 
     async def run(self, follow: bool, rebuild: bool = False) -> None:
         """Reads the topics into the database up to their present ends; with `follow`, goes on.
@@ -70,77 +70,66 @@ class Indexer:
             UsageError: topics are missing.
             EndHiddenError: an open transaction hides the end of a topic; not while following.
         """
+        self._rebuild = rebuild
+        self._outage = Outage(self._engine, self._say, self.stopping, follow)
         try:
-            if not await self._led(follow):
+            if not await self._led():
                 return
-            says = await self._patient(follow, schema.bring_up, self._engine, now_ms())
-            if isinstance(says, str):
+            says = await self._outage.patient(schema.bring_up, self._engine, now_ms())
+            if says is not None:
                 self._say(says)
-            if self.on_ready is not None:
-                await self.on_ready()
+            await self._ready(follow)
             while not self.stopping.is_set():
                 try:
-                    await self._pass(follow, rebuild)
+                    if await self._led():
+                        await self._pass(follow)
                 except LostLeadError as error:
                     self._say(f"{error}: beginning again from its positions")
                 except (DatabaseAway, KafkaError, KafkaAbsentError) as error:
                     # At the start a person reads the error; later it runs alone and must go on.
                     if not follow or not (self._reading or isinstance(error, DatabaseAway)):
                         raise
-                    await self._wait(f"{error or type(error).__name__}. Waiting")
+                    await self._outage.wait(error)
                 else:
                     return
-                rebuild = False
         finally:
             self._lead.release()
 
-    async def _led(self, follow: bool) -> bool:
-        told = False
-        while not await self._patient(follow, self._lead.take):
-            if not told:
-                self._say(f"another indexer writes to {shown(self._engine.url)}: waiting for it")
-                told = True
-            if await self._stopped(1.0):
-                return False
-        return True
-
-    async def _patient(self, follow: bool, do: Callable[..., object], *what: object) -> object:
-        """Calls `do(*what)` in a thread; while following, again until the database answers.
-
-        Returns its result; None if it was told to stop meanwhile.
-        """
-        while True:
+    async def _ready(self, follow: bool) -> None:
+        ready = self.on_ready is None
+        while self.on_ready is not None and not ready and not self.stopping.is_set():
             try:
-                return await asyncio.to_thread(do, *what)
+                await self.on_ready()
+                ready = True
             except DatabaseAway as error:
                 if not follow:
                     raise
-                await self._wait(f"{error}. Waiting")
-                if self.stopping.is_set():
-                    return None
+                await self._outage.wait(error)
 
-    async def _wait(self, says: str) -> None:
-        self._say(says)
-        await self._stopped(AWAY_SECONDS)
-
-    async def _stopped(self, seconds: float) -> bool:
-        try:
-            await asyncio.wait_for(self.stopping.wait(), seconds)
-        except TimeoutError:
-            return False
+    async def _led(self) -> bool:
+        """Waits for the right to write, which ends with a connection; False: told to stop."""
+        told = False
+        while not await self._outage.patient(self._lead.take):
+            if not told and not self.stopping.is_set():
+                self._say(f"another indexer writes to {shown(self._engine.url)}: waiting for it")
+                told = True
+            if await self._outage.stopped(1.0):
+                return False
         return True
 
-    async def _pass(self, follow: bool, rebuild: bool) -> None:
+    async def _pass(self, follow: bool) -> None:
         """Reads from the positions in the database to the end, or until told to stop."""
         async with consumer(self._settings) as client:
             feed = Feed(client, names_of(self._settings))
             await feed.find()
             begins, ends = await feed.begins(), await feed.ends()
-            if rebuild:
-                await asyncio.to_thread(retention.forget, self._engine, begins, now_ms())
-            await asyncio.to_thread(self._writer.load)
+            self._outage.back(KAFKA)
+            if self._rebuild:
+                await self._outage.asked(retention.forget, self._engine, begins, now_ms())
+                self._rebuild = False
+            await self._outage.asked(self._writer.load)
             await feed.check(self._writer.positions, ends)
-            await asyncio.to_thread(self._writer.begin, begins)
+            await self._outage.asked(self._writer.begin, begins)
             for place, begin in begins.items():
                 at = self._writer.positions[place].next_offset
                 if at < begin:
@@ -148,7 +137,7 @@ class Indexer:
                         f"{place[0]}[{place[1]}]: Kafka no longer has offsets {at} to {begin - 1}"
                     )
                     self._say(says)
-                    await asyncio.to_thread(self._writer.skip, place, begin, says, now_ms())
+                    await self._outage.asked(self._writer.skip, place, begin, says, now_ms())
             feed.go_to({place: it.next_offset for place, it in self._writer.positions.items()})
             self._reading = True
             await self._read(feed, follow)
@@ -187,7 +176,7 @@ class Indexer:
                     purged = now
                     await self._purge()
                 if not behind:
-                    await self._stopped(max(0.02, min(0.1, looked + LOOK_SECONDS - now)))
+                    await self._outage.stopped(max(0.02, min(0.1, looked + LOOK_SECONDS - now)))
                 if now - looked >= LOOK_SECONDS:
                     file.look()
                     looked_at, looked = now_ms(), now
@@ -213,12 +202,13 @@ class Indexer:
     async def _written(self) -> None:
         writing, self._writing = self._writing, None
         if writing is not None:
-            await writing
+            await self._outage.answer(writing)
+            self._outage.written()
 
     async def _purge(self) -> None:
         """Deletes rows older than the setting INDEX_RETENTION, after the batch being written."""
         await self._written()
         kept = parse_duration(self._settings.index_retention)
-        gone = await asyncio.to_thread(retention.purge, self._engine, now_ms() - kept)
+        gone = await self._outage.asked(retention.purge, self._engine, now_ms() - kept)
         if gone:
             self._say(f"{gone} rows were older than {self._settings.index_retention} and are gone")

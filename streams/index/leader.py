@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import DBAPIError
 
 from streams.index.database import told
 
@@ -26,9 +27,14 @@ class Lead:
         self._connection: Connection | None = None
 
     def take(self) -> bool:
-        """Tries to take the lock, without waiting; returns whether it did. Raises DatabaseAway."""
+        """Tries to take the lock, without waiting; returns whether it has it. Raises DatabaseAway.
+
+        It may be called again: a lock of PostgreSQL may have ended with its connection.
+        """
         if self._engine.dialect.name == "sqlite":
-            return self._take_file(Path(f"{self._engine.url.database}.lead"))
+            return self._file >= 0 or self._take_file(Path(f"{self._engine.url.database}.lead"))
+        if self._holds():
+            return True
         with told(self._engine.url):
             connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
             if connection.scalar(text("SELECT pg_try_advisory_lock(:it)"), {"it": _LOCK}):
@@ -36,6 +42,16 @@ class Lead:
                 return True
             connection.close()
             return False
+
+    def _holds(self) -> bool:
+        """Returns whether the connection that has the lock still answers; else gives it up."""
+        if self._connection is None:
+            return False
+        try:
+            self._connection.scalar(text("SELECT 1"))
+        except DBAPIError:
+            self.release()
+        return self._connection is not None
 
     def _take_file(self, path: Path) -> bool:
         file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

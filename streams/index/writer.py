@@ -4,28 +4,16 @@ The update of a position names the position that this writer knows. If another i
 meanwhile, the update finds no row, and nothing is written.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from sqlalchemy import (
-    Connection,
-    Engine,
-    Table,
-    and_,
-    bindparam,
-    delete,
-    func,
-    insert,
-    select,
-    update,
-)
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.sql.dml import Insert
+from sqlalchemy import Connection, Engine, and_, bindparam, delete, insert, select, update
 
 from streams.index import tables
+from streams.index.bulk import Bulk
 from streams.index.database import writing
 from streams.index.errors import LostLeadError
-from streams.index.rows import Row, Rows
+from streams.index.rows import Rows
 
 Place = tuple[str, int]
 """A topic, without prefix, and a partition."""
@@ -48,7 +36,7 @@ class Writer:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._sql: dict[str, str] = {}
+        self._bulk = Bulk(engine)
         self.positions: dict[Place, Position] = {}
 
     def load(self) -> None:
@@ -104,12 +92,14 @@ class Writer:
         """
         with writing(self._engine) as connection:
             for table in tables.APPENDED:
-                self._many(connection, table.name, insert(table), getattr(rows, table.name))
+                self._bulk.add(connection, table, getattr(rows, table.name))
             self._replace(connection, rows)
             self.write_cycles(connection, rows)
             self._purge(connection, rows)
             self._move(connection, moved)
-            self._upsert(connection, tables.freshness, [{"id": 1, **fresh}])
+            row = {"id": 1, **fresh}
+            named = [row[it.name] for it in tables.freshness.columns]
+            self._bulk.replace(connection, tables.freshness, [tuple(named)])
         self.positions.update(moved)
 
     def _replace(self, connection: Connection, rows: Rows) -> None:
@@ -124,15 +114,15 @@ class Writer:
                 [{"p": partition, "k": key} for partition, key in gone],
             )
         kept = [(*place, *row) for place, row in rows.states.items() if row is not None]
-        self._many(connection, "states", self._upserting(tables.states), kept)
+        self._bulk.replace(connection, tables.states, kept)
         published = [(digest, *row) for digest, row in rows.policies.items()]
-        self._many(connection, "policies", self._upserting(tables.policies), published)
+        self._bulk.replace(connection, tables.policies, published)
 
     def write_cycles(self, connection: Connection, rows: Rows) -> None:
         """Writes the columns of `cycles` that events fill; other columns keep their values."""
         names = [column.name for column in tables.cycles.columns][2:]
         found = [(*key, *map(about.get, names)) for key, about in rows.cycles.items()]
-        self._many(connection, "cycles", self._upserting(tables.cycles, first=FIRST), found)
+        self._bulk.replace(connection, tables.cycles, found, FIRST)
 
     def _purge(self, connection: Connection, rows: Rows) -> None:
         """Deletes counts and labels of a closed account (deploy/personal-data.md)."""
@@ -179,47 +169,6 @@ class Writer:
         ]
         if found and connection.execute(statement, found).rowcount != len(found):
             raise LostLeadError("another indexer writes into this database")
-
-    def _many(
-        self, connection: Connection, name: str, statement: Insert, rows: Sequence[Row]
-    ) -> None:
-        """Writes many rows in one call; for SQLite without a dictionary for each row, for speed."""
-        if not rows:
-            return
-        columns = tables.metadata.tables[name].columns
-        if self._engine.dialect.name != "sqlite":
-            keys = [column.name for column in columns]
-            connection.execute(statement, [dict(zip(keys, row, strict=True)) for row in rows])
-            return
-        if name not in self._sql:
-            filled = statement.values([bindparam(it.name) for it in columns])
-            self._sql[name] = str(filled.compile(dialect=self._engine.dialect))
-        connection.exec_driver_sql(self._sql[name], list(rows))
-
-    def _upsert(
-        self, connection: Connection, table: Table, rows: Iterable[Mapping[str, Any]]
-    ) -> None:
-        connection.execute(self._upserting(table), [dict(row) for row in rows])
-
-    def _upserting(self, table: Table, first: frozenset[str] = frozenset()) -> Any:
-        """Returns an upsert statement.
-
-        Without `first` a new row replaces all columns. With it, a column is replaced only by a
-        value that is not null, and a column in `first` only if it was null.
-        """
-        made = postgresql if self._engine.dialect.name == "postgresql" else sqlite
-        statement = made.insert(table)
-        keys = [column.name for column in table.primary_key]
-        sets: dict[str, Any] = {}
-        for column in table.columns:
-            new = statement.excluded[column.name]
-            if column.name in keys:
-                continue
-            if column.name in first:
-                sets[column.name] = func.coalesce(column, new)
-            else:
-                sets[column.name] = func.coalesce(new, column) if first else new
-        return statement.on_conflict_do_update(index_elements=keys, set_=sets)
 
 
 FIRST = frozenset({"issued_at", "restricted_at", "shadow_restricted_at"})

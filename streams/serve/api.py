@@ -73,7 +73,11 @@ def make_app(
     async def described(_: web.Request) -> web.Response:
         return web.json_response(document(version))
 
+    async def alive(_: web.Request) -> web.Response:
+        return web.json_response({"alive": True})
+
     app.router.add_get("/openapi.json", described)
+    app.router.add_get("/healthz", alive)
     app.router.add_get("/metrics", _metrics(registry_of(engine, clock, acknowledged_ms)))
     return app
 

@@ -38,7 +38,13 @@ from tests.operate.recording import Tape, invited
 
 PARTITIONS = 8
 BATCH = 20_000
-_TOPICS = {topic.name: topic for topic in TOPICS}
+TOPIC = {topic.name: topic for topic in TOPICS} | {it.name: it for it in CHANGELOGS}
+PRODUCING = {
+    "compression.type": "lz4",
+    "linger.ms": 50,
+    "queue.buffering.max.messages": 500_000,
+    "log_level": 0,
+}
 
 
 def life() -> list[Record]:
@@ -76,18 +82,10 @@ def played(records: int) -> Iterator[Record]:
 def produce(settings: SettingsWithoutPolicies, records: int) -> int:
     """Put them into the topics."""
     names = names_of(settings)
-    producer = Producer(
-        {
-            "bootstrap.servers": settings.kafka_bootstrap_servers,
-            "compression.type": "lz4",
-            "linger.ms": 50,
-            "queue.buffering.max.messages": 500_000,
-            "log_level": 0,
-        }
-    )
+    producer = Producer(PRODUCING | {"bootstrap.servers": settings.kafka_bootstrap_servers})
     count = 0
     for it in played(records):
-        name = names.of(_TOPICS[it.topic])
+        name = names.of(TOPIC[it.topic])
         while True:
             try:
                 producer.produce(name, it.value, it.key, it.partition, timestamp=it.timestamp)

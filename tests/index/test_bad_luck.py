@@ -3,19 +3,22 @@
 import os
 import signal
 import sqlite3
+import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
-from sqlalchemy import Engine, func, select
+from sqlalchemy import URL, Engine, func, select
 
 from streams.index import tables
 from streams.index.database import BUSY_MS, open_engine, reading, url_of
 from streams.operate.topics import names_of
 from streams.settings import Settings
+from streams.settings_checks import variable
 from tests.cli.conftest import Byline, byline, clean_environment, on_kafka
 from tests.index.poured import pour, topics, two_lives
 from tests.operate.conftest import until
@@ -65,8 +68,48 @@ def test_a_database_that_somebody_locks_is_waited_for_and_nothing_is_lost(
     assert count(engine) == len(records) // 2, "whoever reads is not locked out"
     shell.execute("COMMIT")
     until(lambda: count(engine) == len(records), ROOMY, "it goes on")
+    until(lambda: "answers again" in said.read_text(), ROOMY, "it says that it is back")
+    assert said.read_text().count(wanted) == 1
     process.terminate()
     assert process.wait(30) == 0
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A file system of 16 MB, on which the index is."""
+    if os.geteuid() != 0:
+        pytest.skip("a file system of its own takes root")
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m", "byline", str(folder)], check=True)
+    monkeypatch.setenv(variable("database"), f"sqlite:///{folder}/index.sqlite")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def test_a_disk_that_is_full_is_waited_for_and_nothing_is_lost(
+    small_disk: Path, on_kafka: Settings, tmp_path: Path
+) -> None:
+    topics(on_kafka)
+    records, said = two_lives(), tmp_path / "said"
+    process = processes.start(["index", "--follow"], os.environ, said)
+    url = URL.create("sqlite", database=str(small_disk / "index.sqlite"))
+    engine = open_engine(url)
+    pour(on_kafka, records[: len(records) // 2])
+    until(lambda: count(engine) == len(records) // 2, ROOMY, "the first half is read")
+    with suppress(OSError), (small_disk / "filler").open("wb", buffering=0) as filler:
+        while True:
+            filler.write(bytes(4096))
+    pour(on_kafka, records[len(records) // 2 :])
+    until(lambda: "no space is left" in said.read_text(), ROOMY, "it says that it is full")
+    assert process.poll() is None
+    (small_disk / "filler").unlink()
+    until(lambda: count(engine) == len(records), ROOMY, "it goes on")
+    until(lambda: "answers again" in said.read_text(), ROOMY, "it says that it is back")
+    assert said.read_text().count("no space is left") == 1
+    process.terminate()
+    assert process.wait(30) == 0
+    engine.dispose()
 
 
 def test_a_file_that_is_taken_away_ends_the_indexer_with_what_to_do(

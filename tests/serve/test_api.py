@@ -156,7 +156,8 @@ async def test_the_document_describes_every_route(ask: Ask, engine: Engine) -> N
     assert (status, told) == (200, document("0"))
     app = make_app(engine, ROLES, lambda: 0, DAY, HOUR, "0")
     routes = {it.resource.canonical for it in app.router.routes() if it.resource is not None}
-    assert routes == {*ROUTES, "/openapi.json", "/metrics"}
+    assert routes == {*ROUTES, "/openapi.json", "/metrics", "/healthz"}
+    assert await ask("/healthz", None) == (200, {"alive": True})
     for path, (_, _, asked) in ROUTES.items():
         named = {it["name"] for it in asked if it["in"] == "path"}
         assert set(re.findall(r"{(\w+)}", path)) == named

@@ -1,0 +1,240 @@
+"""An index of millions of decisions, made in minutes: each account's rows are copies of one life.
+
+The database itself makes the copies, step by step for all accounts, so that no account's rows lie
+beside each other. Their offsets are below 0: what a Kafka holds, which begins at 0, comes after.
+"""
+
+import hashlib
+import random
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import (
+    Column,
+    Connection,
+    Engine,
+    Integer,
+    MetaData,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+    delete,
+    func,
+    insert,
+    literal,
+    select,
+)
+
+from schemas.topics import CHANGELOGS
+from streams.index import tables
+from streams.index.projection import project
+from streams.index.rows import Row, Rows
+from streams.operate.audit.records import Record
+from streams.operate.send import partition_of
+from tests.core.given import DAY, HOUR, MINUTE
+from tests.index.filled import all_of
+from tests.operate.recording import Tape, invited
+
+PARTITIONS = 8
+COPIES, BARE = -10_000_000_000, -1_000_000_000
+"""Where the offsets of copies begin, and those of rows of the bare insert."""
+WHO = "p1"
+SHARES = {"near": 70, "granted": 15, "restricted": 15}
+"""Of 100 accounts, how many lead which life."""
+_COPIED = (tables.decisions, tables.events, tables.words)
+_STATE = CHANGELOGS[0].name
+
+people = Table(
+    "people_of_a_proof",
+    MetaData(),
+    Column("partition", Integer, primary_key=True, autoincrement=False),
+    Column("kind", SmallInteger, primary_key=True, autoincrement=False),
+    Column("rank", Integer, primary_key=True, autoincrement=False),
+    Column("name", String(32), nullable=False),
+)
+
+
+@dataclass(frozen=True)
+class Life:
+    """What one account's records are: in their order, its state after each decision."""
+
+    steps: list[Record]
+    of_partition: list[Record]
+    """Of no account: the partition's own state, and the policies."""
+
+    @property
+    def decisions(self) -> int:
+        """How many."""
+        return sum(it.topic == "decisions" for it in self.steps)
+
+
+def _flaps(tape: Tape, times: int) -> Tape:
+    tape.label("财经", WHO)
+    for _ in range(times):
+        tape.reads(1_500, WHO).wait(MINUTE).reads(500, WHO).wait(MINUTE)
+    return tape
+
+
+def _life(tape: Tape) -> Life:
+    records = all_of(tape)
+    mine = [it for it in records if it.key == f"weibo:{WHO}".encode()]
+    (state,) = [it for it in mine if it.topic == _STATE]
+    steps = []
+    for it in mine:
+        if it.topic != _STATE:
+            steps += [it, state] if it.topic == "decisions" else [it]
+    wanted = [it for it in records if it.topic == "policies" or it.key in (b"#policies", b"#caps")]
+    return Life(steps, [it for it in wanted if it.topic in ("policies", _STATE)])
+
+
+def lives() -> dict[str, Life]:
+    """Each of about ten decisions: one not yet invited, one that agreed late, one restricted."""
+    granted = invited(_flaps(Tape(), 2), WHO).receipt(account=WHO)
+    granted.wait(4 * DAY).answer("granted", WHO).wait(HOUR)
+    restricted = invited(_flaps(Tape(), 2), WHO).receipt(account=WHO).wait(4 * DAY)
+    return {
+        "near": _life(_flaps(Tape(), 5).reads(1_500, WHO)),
+        "granted": _life(granted),
+        "restricted": _life(restricted),
+    }
+
+
+def names(accounts: int, seed: int) -> Iterator[tuple[int, int, int, str]]:
+    """Partition, kind (its place in SHARES), rank there and id of each account."""
+    ranks: dict[tuple[int, int], int] = {}
+    for number in range(accounts):
+        name = "u" + hashlib.sha256(f"{seed}:{number}".encode()).hexdigest()[:12]
+        kind, share = 0, number * 37 % 100
+        for it in SHARES.values():
+            if share < it:
+                break
+            share -= it
+            kind += 1
+        place = (partition_of(f"weibo:{name}".encode(), PARTITIONS), kind)
+        ranks[place] = ranks.get(place, -1) + 1
+        yield *place, ranks[place], name
+
+
+def grow(engine: Engine, accounts: int, seed: int) -> int:
+    """Fills an index that has no row yet; returns how many records it stands for."""
+    told = lives()
+    indices = [it for table in (*_COPIED, tables.states, tables.cycles) for it in table.indexes]
+    with engine.begin() as connection:
+        for it in indices:
+            it.drop(connection)
+        people.metadata.create_all(connection)
+        found = [dict(zip(people.columns.keys(), it, strict=True)) for it in names(accounts, seed)]
+        for start in range(0, accounts, 50_000):
+            connection.execute(insert(people), found[start : start + 50_000])
+    count = 0
+    for partition in range(PARTITIONS):
+        with engine.begin() as connection:
+            count += _fill(connection, told, partition)
+    with engine.begin() as connection:
+        for it in indices:
+            it.create(connection)
+    return count
+
+
+def reset(engine: Engine) -> None:
+    """Takes away what an earlier run added to the copies. States stay as that run left them."""
+    with engine.begin() as connection:
+        connection.execute(delete(tables.positions))
+        for table in tables.APPENDED:
+            for partition in range(PARTITIONS):
+                added = table.c.offset >= BARE
+                connection.execute(delete(table).where(table.c.partition == partition, added))
+
+
+def _fill(connection: Connection, told: Mapping[str, Life], partition: int) -> int:
+    """All rows of one partition."""
+    offsets = dict.fromkeys(("decisions", *("invitations", "consents", "throttles")), COPIES)
+    count, sizes = 0, {}
+    for kind in range(len(SHARES)):
+        mine = (people.c.partition == partition, people.c.kind == kind)
+        size = connection.scalar(select(func.count()).select_from(people).where(*mine))
+        sizes[kind] = size or 0
+    longest = max(len(it.steps) for it in told.values())
+    for step in range(longest):
+        for kind, name in enumerate(SHARES):
+            steps = told[name].steps
+            if step >= len(steps):
+                continue
+            record, count = steps[step], count + sizes[kind]
+            if record.topic == _STATE:
+                continue
+            at = offsets.setdefault(record.topic, COPIES)
+            offsets[record.topic] += sizes[kind]
+            rows = Rows()
+            project(record, rows, "byline.")
+            for table in _COPIED:
+                for row in getattr(rows, table.name):
+                    _copy(connection, table, row, partition, kind, at)
+    for kind, name in enumerate(SHARES):
+        _newest(connection, told[name], partition, kind)
+    return count
+
+
+def _newest(connection: Connection, life: Life, partition: int, kind: int) -> None:
+    """The state of each account, its invitation, and once for all the partition's own state."""
+    rows = Rows()
+    for it in life.steps:
+        project(it, rows, "byline.")
+    ((_, state),) = rows.states.items()
+    assert state is not None
+    key = f"weibo:{WHO}"
+    _copy(connection, tables.states, (0, key, *state), partition, kind, COPIES)
+    for place, about in rows.cycles.items():
+        columns = [it.name for it in tables.cycles.columns][2:]
+        _copy(connection, tables.cycles, (*place, *map(about.get, columns)), partition, kind, 0)
+    if kind:
+        return
+    own = Rows()
+    for it in life.of_partition:
+        project(it, own, "byline.")
+    for (_, name), its in own.states.items():
+        assert its is not None
+        connection.execute(insert(tables.states).values((partition, name, *its)))
+    if partition == 0:
+        for digest, policy in own.policies.items():
+            connection.execute(insert(tables.policies).values((digest, *policy)))
+
+
+def _copy(
+    connection: Connection, table: Table, row: Row, partition: int, kind: int, at: int
+) -> None:
+    """One row for each account of a partition and kind, in the order of their ranks."""
+    made: list[Any] = []
+    for column, value in zip(table.columns, row, strict=True):
+        if column.name == "partition":
+            made.append(literal(partition, column.type))
+        elif column.name == "offset":
+            made.append(literal(at, column.type) + people.c.rank)
+        elif value == f"weibo:{WHO}":
+            made.append(literal("weibo:", Text) + people.c.name)
+        elif isinstance(value, str) and f'"{WHO}"' in value:
+            quoted = literal('"', Text) + people.c.name + literal('"', Text)
+            made.append(func.replace(literal(value, Text), literal(f'"{WHO}"', Text), quoted))
+        else:
+            made.append(literal(value, column.type))
+    mine = (people.c.partition == partition, people.c.kind == kind)
+    source = select(*made).where(*mine).order_by(people.c.rank)
+    connection.execute(insert(table).from_select([it.name for it in table.columns], source))
+
+
+def going_on(accounts: int, records: int, seed: int) -> Iterator[Record]:
+    """About so many records of accounts chosen at random, step by step, as Kafka has them."""
+    told = list(lives().values())
+    everyone = list(names(accounts, 15))
+    a_life = sum(share * len(it.steps) for share, it in zip(SHARES.values(), told, strict=True))
+    chosen = random.Random(seed).sample(everyone, min(accounts, records * 100 // a_life))
+    for step in range(max(len(it.steps) for it in told)):
+        for partition, kind, _, name in chosen:
+            steps = told[kind].steps
+            if step < len(steps):
+                it, quoted = steps[step], b'"' + name.encode() + b'"'
+                value = (it.value or b"").replace(f'"{WHO}"'.encode(), quoted)
+                key = f"weibo:{name}".encode()
+                yield it._replace(key=key, partition=partition, value=value)
