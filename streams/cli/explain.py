@@ -3,6 +3,7 @@
 import asyncio
 import re
 import time
+from collections.abc import Iterator
 from enum import StrEnum
 from typing import Annotated
 
@@ -55,7 +56,8 @@ def explain_account(
     if as_json:
         echo_json(told.as_dict(language))
     else:
-        _print(told, language)
+        for line in printed(told, language):
+            echo(line)
     if material.hidden:
         raise EndHiddenError(material.hidden)
 
@@ -79,18 +81,19 @@ class _Progress:
             echo_error(f"reading the topics: {read:,} of {of:,} records")
 
 
-def _print(told: Explanation, language: Language) -> None:
-    echo(told.account)
-    echo(told.source.text(language))
+def printed(told: Explanation, language: Language) -> Iterator[str]:
+    """Yields the lines that the command prints."""
+    yield told.account
+    yield told.source.text(language)
     for name, sentences in told.sections.items():
         if not sentences:
             continue
-        echo("")
-        echo(HEADINGS[language][name])
+        yield ""
+        yield HEADINGS[language][name]
         for it in sentences:
             at = "" if it.at is None else f"{_second(it.at)}  "
             places = f"  [{' '.join(map(str, it.places))}]" if it.places else ""
-            echo(f"  {at}{it.text(language)}{places}")
+            yield f"  {at}{it.text(language)}{places}"
 
 
 def _second(at: int) -> str:

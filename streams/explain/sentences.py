@@ -4,12 +4,13 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from streams.core.model.instants import DAY, HOUR, SECOND, rfc3339
-from streams.explain import en, zh
+from streams.explain import en, vocabulary, zh
 
 Language = Literal["en", "zh"]
 LANGUAGES: tuple[Language, ...] = ("en", "zh")
 _MINUTE = 60 * SECOND
 _WORDS = {"en": en.WORDS, "zh": zh.WORDS}
+_TERMS = {"en": vocabulary.ENGLISH, "zh": vocabulary.CHINESE}
 _TEXTS = {"en": en.TEXTS, "zh": zh.TEXTS}
 
 
@@ -45,6 +46,23 @@ class Deed:
 
     event: str
     surfaces: tuple[str, ...] = ()
+
+
+class Term(str):
+    """A word of a closed list (vocabulary.py), said in the language of the text.
+
+    `kind` tells words apart that are alike on the wire: a reason, a topic's speaker, what is said.
+    """
+
+    __slots__ = ("kind",)
+
+    def __new__(cls, word: str, kind: str = "") -> "Term":
+        """Returns a word of a list that has this kind."""
+        made = super().__new__(cls, word)
+        made.kind = f"{kind}." if kind else ""
+        return made
+
+    kind: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +115,16 @@ def _filling(value: Any, language: Language) -> str:
         return length(value.ms, language)
     if isinstance(value, Deed):
         event = _filling(value.event, language)
-        return f"{event} ({_filling(value.surfaces, language)})" if value.surfaces else event
+        surfaces = _filling(value.surfaces, language)
+        around = f"（{surfaces}）" if language == "zh" else f" ({surfaces})"
+        return f"{event}{around}" if value.surfaces else event
+    if isinstance(value, Term):
+        return _TERMS[language].get(f"{value.kind}{value}", f"`{value}`")
     if isinstance(value, int):
         return f"{value:,}"
     if isinstance(value, tuple):
-        return ", ".join(_filling(it, language) for it in value)
+        between = "、" if language == "zh" else ", "
+        return between.join(_filling(it, language) for it in value)
     return _WORDS[language].get(str(value), str(value))
 
 

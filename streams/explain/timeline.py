@@ -6,7 +6,7 @@ from typing import Any
 
 from streams.explain import cites
 from streams.explain.material import Material
-from streams.explain.sentences import At, Length, Place, Sentence
+from streams.explain.sentences import At, Length, Place, Sentence, Term
 
 _ORDER = {"words": 0, "letters": 1, "decisions": 2, "events": 3, "acks": 4}
 Row = Mapping[str, Any]
@@ -38,7 +38,7 @@ def _word(row: Row, refused: set[Any]) -> Iterator[Sentence]:
     if place in refused:
         return  # The sentence on its dead letter says it.
     said = json.loads(row["value"])
-    says = {"topic": row["topic"], "word": row["word"]}
+    says = {"topic": Term(row["topic"], "from"), "word": Term(row["word"], "word")}
     if said.get("actor"):
         yield Sentence("said_by", {**says, "actor": said["actor"]}, (place,), row["entered_at"])
     else:
@@ -64,12 +64,13 @@ def _decision(row: Row) -> Iterator[Sentence]:
         if it["machine"] == "throttle":
             continue  # The sentence on its event says it.
         says = {
-            "machine": it["machine"],
-            "before": it["from_state"],
-            "after": it["to_state"],
-            "input": it["input"],
+            "machine": Term(it["machine"]),
+            "before": Term(it["from_state"]),
+            "after": Term(it["to_state"]),
+            "input": Term(it["input"]),
         }
-        yield Sentence("taken", says, shown, at)
+        same = says["before"] == says["after"]
+        yield Sentence("taken_same" if same else "taken", says, shown, at)
     for it in json.loads(row["deferrals"] or "[]"):
         yield Sentence("put_off", {"event": f"`{it['event']}`", "by": tuple(it["by"])}, shown, at)
     if row["ignored"] is not None and row["transitions"] is None:
@@ -79,7 +80,7 @@ def _decision(row: Row) -> Iterator[Sentence]:
 def _event(row: Row) -> Iterator[Sentence]:
     says = {
         "event": row["event"],
-        "reason": row["reason"],
+        "reason": Term(row["reason"], "reason"),
         "mode": f"mode.{row['mode']}",
         "sequence": row["sequence"],
     }

@@ -1,13 +1,14 @@
 """Both languages say the same things, and every closed word has a sentence."""
 
 import re
+from collections.abc import Mapping
 
 import pytest
 
-from schemas.enums import Deferral, Ignored
-from streams.core.lifecycle import Invitation
+from schemas.enums import Answer, Change, Deferral, Event, Ground, Ignored, Outcome
+from streams.core.lifecycle import Eligibility, Input, Invitation
 from streams.core.model.timer import Timer
-from streams.explain import en, zh
+from streams.explain import en, vocabulary, zh
 from streams.explain.explanation import SECTIONS
 from streams.explain.nearest import Kind
 from streams.explain.sandbox import DECISIVE
@@ -39,6 +40,25 @@ def test_every_word_of_a_closed_list_has_its_sentence(texts: dict[str, str]) -> 
 def test_every_outcome_and_reason_to_ignore_is_a_word(words: dict[str, str]) -> None:
     assert words.keys() >= DECISIVE
     assert {f"ignored.{it}" for it in Ignored} <= words.keys()
+
+
+@pytest.mark.parametrize("terms", [vocabulary.ENGLISH, vocabulary.CHINESE], ids=LANGUAGES)
+def test_every_word_of_a_timeline_is_said_in_the_language(terms: Mapping[str, str]) -> None:
+    states = {it.name for machine in (Eligibility, Invitation) for it in machine}
+    wanted = {"eligibility", "invitation", *states}
+    # The third machine's inputs are told by the event that they publish.
+    of_throttles = {Input.APPLY, Input.REVIEW_DUE, Input.EXPIRY_DUE, Input.RELEASE}
+    wanted |= {str(it) for it in Input if it not in of_throttles}
+    wanted |= {f"reason.{it}" for it in Ground}
+    wanted |= {f"word.{it}" for closed in (Change, Outcome, Answer) for it in closed}
+    spoken = ("notice-receipts", "consent-answers", "account-changes", "controls")
+    wanted |= {f"from.{it}" for it in spoken}
+    assert terms.keys() == wanted
+
+
+@pytest.mark.parametrize("words", [en.WORDS, zh.WORDS], ids=LANGUAGES)
+def test_every_event_is_said_in_the_language(words: dict[str, str]) -> None:
+    assert words.keys() >= set(Event)
 
 
 def test_a_length_is_said_in_its_two_largest_units() -> None:

