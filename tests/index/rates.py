@@ -205,6 +205,8 @@ def run(options: argparse.Namespace) -> None:
         seconds = made(folder, settings, options)
         if seconds:
             results.tell("made", seconds=round(seconds))
+        if options.only_make:
+            return
         engine = open_engine(url_of(settings))
         count, took = bare(engine, options)
         results.tell("bare insert", records=count, records_a_second=round(count / took))
@@ -264,6 +266,7 @@ def main() -> None:
     parser.add_argument("--rate", type=int, default=1_000, help="records a second meanwhile")
     parser.add_argument("--asked", type=int, default=1_000, help="accounts, over HTTP")
     parser.add_argument("--commands", type=int, default=20, help="accounts, by the command")
+    parser.add_argument("--only-make", action="store_true", help="make the index, and end")
     parser.add_argument("--seed", type=int, default=15)
     run(parser.parse_args())
 

@@ -1,0 +1,55 @@
+"""An index that was made by copies has the rows that reading the records would have made."""
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from streams.index import tables
+from streams.index.database import reading
+from streams.index.projection import project
+from streams.index.rows import Rows
+from tests.index import grown
+from tests.index.filled import empty
+
+ACCOUNTS = 60
+
+
+@pytest.mark.parametrize("kind", range(len(grown.SHARES)), ids=grown.SHARES)
+def test_an_account_that_was_copied_has_the_rows_of_one_that_was_read(
+    tmp_path: Path, kind: int
+) -> None:
+    engine = empty(tmp_path)
+    grown.grow(engine, ACCOUNTS, 15)
+    partition, _, _, name = [it for it in grown.names(ACCOUNTS, 15) if it[1] == kind][-1]
+    rows, key = Rows(), f"weibo:{name}"
+    for it in list(grown.lives().values())[kind].steps:
+        value = (it.value or b"").replace(f'"{grown.WHO}"'.encode(), f'"{name}"'.encode())
+        place = {"key": key.encode(), "value": value, "partition": partition}
+        project(it._replace(**place), rows, "byline.")
+    with reading(engine) as connection:
+        for table in (tables.decisions, tables.events, tables.words):
+            columns = [it for it in table.columns if it.name != "offset"]
+            mine = select(*columns).where(table.c.account == key).order_by(table.c.offset)
+            found = [tuple(it) for it in connection.execute(mine)]
+            skip = [it.name for it in table.columns].index("offset")
+            wanted = [(*row[:skip], *row[skip + 1 :]) for row in getattr(rows, table.name)]
+            assert sorted(found, key=repr) == sorted(wanted, key=repr), table.name
+        value = connection.scalar(select(tables.states.c.value).where(tables.states.c.key == key))
+        assert value == rows.states[partition, key][-1]  # type: ignore[index]
+        cycles = select(tables.cycles).where(tables.cycles.c.account == key)
+        assert len(connection.execute(cycles).all()) == len(rows.cycles)
+
+
+def test_what_a_run_added_to_the_copies_is_taken_away(tmp_path: Path) -> None:
+    engine = empty(tmp_path)
+    grown.grow(engine, ACCOUNTS, 15)
+    offsets = select(tables.decisions.c.offset).order_by(tables.decisions.c.offset)
+    with engine.begin() as connection:
+        before = connection.execute(offsets).all()
+        row = connection.execute(select(tables.decisions).limit(1)).one()._mapping
+        for at in (grown.BARE, 0, 7):
+            connection.execute(tables.decisions.insert().values({**row, "offset": at}))
+    grown.reset(engine)
+    with reading(engine) as connection:
+        assert connection.execute(offsets).all() == before
