@@ -14,13 +14,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from confluent_kafka import Producer
 from sqlalchemy import Engine, func, select
 
-from schemas.topics import CHANGELOGS, TOPICS
+from schemas.topics import CHANGELOGS, TOPICS, TopicNames
 from streams.index import tables
 from streams.index.database import open_engine, reading, url_of
 from streams.index.projection import project
@@ -79,20 +79,27 @@ def played(records: int) -> Iterator[Record]:
             yield step._replace(key=key, partition=number, value=value)
 
 
-def produce(settings: SettingsWithoutPolicies, records: int) -> int:
-    """Put them into the topics."""
-    names = names_of(settings)
-    producer = Producer(PRODUCING | {"bootstrap.servers": settings.kafka_bootstrap_servers})
-    count = 0
-    for it in played(records):
-        name = names.of(TOPIC[it.topic])
-        while True:
-            try:
-                producer.produce(name, it.value, it.key, it.partition, timestamp=it.timestamp)
-                break
-            except BufferError:
-                producer.poll(0.5)
-        count += 1
+def producer_of(settings: SettingsWithoutPolicies) -> Producer:
+    """One that is quick, and sends each record to the partition that is named."""
+    return Producer(PRODUCING | {"bootstrap.servers": settings.kafka_bootstrap_servers})
+
+
+def put(producer: Producer, names: TopicNames, it: Record) -> None:
+    """Produce it as soon as there is room."""
+    while True:
+        try:
+            name = names.of(TOPIC[it.topic])
+            producer.produce(name, it.value, it.key, it.partition, timestamp=it.timestamp)
+            return
+        except BufferError:
+            producer.poll(0.5)
+
+
+def produce(settings: SettingsWithoutPolicies, records: Iterable[Record]) -> int:
+    """Put them into the topics; returns how many."""
+    names, producer, count = names_of(settings), producer_of(settings), 0
+    for count, it in enumerate(records, start=1):
+        put(producer, names, it)
         if count % 10_000 == 0:
             producer.poll(0)
     assert producer.flush(300) == 0
@@ -165,7 +172,7 @@ def main() -> None:
         subprocess.run(
             [*create, "--partitions", str(PARTITIONS)], env=environment, check=True, stdout=2
         )
-        count = produce(settings, options.records)
+        count = produce(settings, played(options.records))
         seconds, processor = indexed(settings, environment)
         found = {
             "records": count,

@@ -25,7 +25,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from confluent_kafka import Producer
 from sqlalchemy import Engine, create_engine, event, text
 
 from streams.index import schema
@@ -39,7 +38,7 @@ from streams.settings import SettingsWithoutPolicies
 from streams.settings_checks import variable
 from tests.index import grown
 from tests.index.asking import asked_over_http, percentiles, serving
-from tests.index.pace import BATCH, PRODUCING, TOPIC, indexed
+from tests.index.pace import BATCH, indexed, produce, producer_of, put
 from tests.support.postgresql import Server
 
 TUNED = {
@@ -122,45 +121,18 @@ def bare(engine: Engine, options: argparse.Namespace) -> tuple[int, float]:
     return len(batches) * BATCH, time.monotonic() - began
 
 
-def produced(settings: SettingsWithoutPolicies, options: argparse.Namespace) -> int:
-    """The last records, into the topics."""
-    names, producer = names_of(settings), Producer(PRODUCING | _where(settings))
-    count = 0
-    for it in grown.going_on(options.accounts, options.last, options.seed + 2):
-        _put(producer, names.of(TOPIC[it.topic]), it)
-        count += 1
-    assert producer.flush(300) == 0
-    return count
-
-
-def _where(settings: SettingsWithoutPolicies) -> dict[str, str]:
-    return {"bootstrap.servers": str(settings.kafka_bootstrap_servers)}
-
-
-def _put(producer: Producer, topic: str, it: object) -> None:
-    while True:
-        try:
-            producer.produce(
-                *(topic, it.value, it.key, it.partition),  # type: ignore[attr-defined]
-                timestamp=it.timestamp,  # type: ignore[attr-defined]
-            )
-            return
-        except BufferError:
-            producer.poll(0.5)
-
-
 @contextmanager
 def streaming(
     settings: SettingsWithoutPolicies, options: argparse.Namespace
 ) -> Iterator[list[int]]:
     """So many records a second into the topics; yields how many went, in a list."""
-    names, producer = names_of(settings), Producer(PRODUCING | _where(settings))
+    names, producer = names_of(settings), producer_of(settings)
     stop, count = threading.Event(), [0]
 
     def run() -> None:
         began = time.monotonic()
         for it in grown.going_on(options.accounts, options.rate * 900, options.seed + 3):
-            _put(producer, names.of(TOPIC[it.topic]), it)
+            put(producer, names, it)
             count[0] += 1
             ahead = count[0] / options.rate - (time.monotonic() - began)
             if count[0] % 100 == 0 and stop.wait(max(0.0, ahead)):
@@ -224,7 +196,8 @@ def run(options: argparse.Namespace) -> None:
         }
         create = [sys.executable, "-m", "streams", "topics", "create", "--partitions"]
         subprocess.run([*create, str(grown.PARTITIONS)], env=environment, check=True, stdout=2)
-        count = produced(settings, options)
+        going_on = grown.going_on(options.accounts, options.last, options.seed + 2)
+        count = produce(settings, going_on)
         forget_pages()
         seconds, processor = indexed(settings, environment)
         results.tell(
