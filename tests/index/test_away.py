@@ -174,9 +174,10 @@ def test_a_password_that_is_changed_ends_it_with_what_to_do(
     following: tuple[Child, Path], server: Server
 ) -> None:
     process, said = following
+    pids = backends(server)
     with psycopg.connect(server.url, autocommit=True) as shell:
         shell.execute(f"ALTER ROLE {USER} PASSWORD 'another'")
-        for pid in backends(server):
+        for pid in pids:
             shell.execute("SELECT pg_terminate_backend(%s)", (pid,))
         try:
             assert process.wait(30) == 2
