@@ -7,29 +7,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from streams.backtest.columns import quoted
-from streams.backtest.scan import Floors
+from streams.backtest.scan import FROM_PERCENT, Floors, by_platform
 
 if TYPE_CHECKING:
     import duckdb
 
-FROM_PERCENT, TO_PERCENT = 80, 120
+TO_PERCENT = 120
 
 
 def near_lines(
-    connection: duckdb.DuckDBPyConnection, floors: Floors, sound: str
+    connection: duckdb.DuckDBPyConnection, floors: Floors
 ) -> dict[str, list[tuple[int, int]]]:
     """Counts accounts by platform and by their highest reading in per cent of the line.
 
     Returns (per cent, accounts) in steps of 5 per cent, from 80; the last step is 120 and more.
-    `sound`: the SQL condition of usable readings.
     """
-    line = _line(floors)
+    line = by_platform(floors.line)
     rows = connection.execute(
-        f"SELECT platform, least((highest * 20 // line) * 5, {TO_PERCENT}) AS step, count(*)"
-        f" FROM (SELECT platform, account_id, max(followers) AS highest, any_value({line}) AS line"
-        f" FROM readings WHERE {sound} AND followers * 100 >= {line} * {FROM_PERCENT}"
-        " GROUP BY ALL) GROUP BY ALL ORDER BY ALL"
+        f"SELECT platform, least((highest * 20 // {line}) * 5, {TO_PERCENT}) AS step, count(*)"
+        f" FROM highest WHERE highest * 100 >= {line} * {FROM_PERCENT}"
+        " GROUP BY ALL ORDER BY ALL"
     ).fetchall()
     found: dict[str, list[tuple[int, int]]] = {}
     for platform, step, count in rows:
@@ -42,15 +39,10 @@ def crossings(connection: duckdb.DuckDBPyConnection, floors: Floors) -> dict[str
     rows = connection.execute(
         "SELECT platform, count_if(over AND NOT coalesce(before, over)) AS ups FROM (SELECT *,"
         " lag(over) OVER (PARTITION BY platform, account_id ORDER BY entered, row) AS before FROM"
-        f" (SELECT *, followers >= {_line(floors)} AS over FROM rows))"
+        f" (SELECT *, followers >= {by_platform(floors.line)} AS over FROM rows))"
         " GROUP BY platform, account_id HAVING ups > 0 ORDER BY ALL"
     ).fetchall()
     found: dict[str, list[int]] = {}
     for platform, ups in rows:
         found.setdefault(platform, []).append(ups)
     return found
-
-
-def _line(floors: Floors) -> str:
-    cases = " ".join(f"WHEN {quoted(name)} THEN {line}" for name, line in floors.line.items())
-    return f"CASE platform {cases} END"

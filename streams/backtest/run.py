@@ -25,13 +25,14 @@ from streams.backtest import columns
 from streams.backtest.answers import AnswerModel, ModelWord
 from streams.backtest.columns import Columns, connect
 from streams.backtest.lines import crossings, near_lines
+from streams.backtest.resting import Reading, RestingPartition
 from streams.backtest.scan import Carried, Floors, Scan
 from streams.backtest.tally import Tally
 from streams.backtest.words import load_words
 from streams.core.model.instants import rfc3339
 from streams.core.model.policy import Policy
 from streams.core.partition import ORDER
-from streams.lives.partition import SimulatedPartition, SimulatedRecord
+from streams.lives.partition import Batch, SimulatedRecord
 from streams.operate.errors import UsageError
 
 if TYPE_CHECKING:
@@ -95,10 +96,12 @@ class Lane:
         watch: Watch | None,
         *,
         alone: bool = True,
+        resting: bool = True,
     ) -> None:
         """`alone`: this partition has all accounts, so that caps and guards can be applied.
 
-        `start`: ms. `model`: None: there are no model answers. `watch` sees every record sent.
+        `start`: ms. `model`: None: there are no model answers. `resting`: readings that change
+        nothing need not be applied. `watch` sees every record sent.
         """
         self.tally = Tally(name, policy)
         self._watch, self._model = watch, model
@@ -106,7 +109,7 @@ class Lane:
         self._offsets = dict.fromkeys(ORDER, 0)
         self._number = 0
         under = policy if alone else unlimited(policy)
-        self.led = SimulatedPartition({policy.platform: under}, self._sent, start)
+        self.led = RestingPartition(under, self._sent, start, resting=resting)
         self.led.any_order()
 
     def _sent(self, topic: str, key: bytes | None, value: bytes | None) -> None:
@@ -127,10 +130,12 @@ class Lane:
             self._number += 1
             heapq.heappush(self._said, (word.at, self._number, word))
 
-    def give(self, at: int, batches: list[tuple[InputName, list[SimulatedRecord]]]) -> None:
+    def take(self, at: int, batches: list[Batch], readings: list[Reading]) -> None:
         """Applies the rows of one instant (ms), after the model's answers from before it."""
-        self._say_until(at - 1)
-        self.led.give(at, batches)
+        due = self.led.due()
+        if self._said or (due is not None and due < at):
+            self._say_until(at - 1)
+        self.led.take(at, batches, readings)
 
     def end(self, now: int) -> None:
         """Runs the clock to `now` (ms) with all timers and answers, and closes the tally."""
@@ -200,17 +205,20 @@ def _run(
     began = time.monotonic()
     tell("reads the files", 0, 0)
     scan = _scan(asked, connection, place)
-    carried = scan.carried()
+    carried = scan.carried(everybody=asked.everybody)
     if not carried.sound or carried.first is None or carried.last is None:
         raise UsageError(_nothing(asked, carried))
     tell("looks for the accounts that matter", 0, 0)
     last = scan.keep(carried, everybody=asked.everybody, shard=asked.shard)
-    near = near_lines(connection, scan.floors, scan.sound())
+    near = near_lines(connection, scan.floors)
     ups = crossings(connection, scan.floors)
     scanned = time.monotonic()
     first = carried.first if asked.start is None else min(asked.start, carried.first)
     alone = asked.shard is None
-    lanes = [Lane(name, it, first, asked.model, watch, alone=alone) for name, it in asked.policies]
+    lanes = [
+        Lane(name, it, first, asked.model, watch, alone=alone, resting=carried.may_rest)
+        for name, it in asked.policies
+    ]
     _lead(lanes, scan, carried, tell)
     end = max(asked.now or 0, last or 0, carried.last)
     if asked.now is not None and asked.now < end:
@@ -269,29 +277,33 @@ def _lead(lanes: list[Lane], scan: Scan, carried: Carried, tell: Progress) -> No
     of_platform: dict[str, list[Lane]] = {}
     for lane in lanes:
         of_platform.setdefault(lane.tally.policy.platform, []).append(lane)
-    pending: dict[str, list[tuple[InputName, list[SimulatedRecord]]]] = {}
+    pending: dict[str, tuple[dict[InputName, list[SimulatedRecord]], list[Reading]]] = {}
     instant: int | None = None
     done = 0
 
     def give() -> None:
-        for platform, batches in pending.items():
+        for platform, (others, readings) in pending.items():
+            batches: list[Batch] = list(others.items())
             for lane in of_platform.get(platform, ()):
                 assert instant is not None
-                lane.give(instant, batches)
+                lane.take(instant, batches, readings)
         pending.clear()
 
     total = carried.kept_rows
-    for at, topic, platform, record in scan.inputs():
+    for at, platform, one in scan.inputs():
         if at != instant:
             give()
             instant = at
-        batches = pending.setdefault(platform, [])
-        if not batches or batches[-1][0] != topic:
-            batches.append((topic, []))
-        batches[-1][1].append(record)
-        if topic == "follower-counts":
+        if platform not in pending:
+            pending[platform] = ({}, [])
+        others, readings = pending[platform]
+        if isinstance(one, Reading):
+            readings.append(one)
             done += 1
             if done % _TOLD_EVERY == 0:
                 tell("leads the core through the rows", done, total)
+        else:
+            topic, record = one
+            others.setdefault(topic, []).append(record)
     give()
     tell("leads the core through the rows", total, total)

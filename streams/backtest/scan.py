@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from schemas.enums import ACCOUNT_ID_PATTERN, Cause
 from schemas.inputs import InputName
 from streams.backtest.columns import fault, quoted, usable
+from streams.backtest.resting import AHEAD, Reading
 from streams.core.partition import ORDER
 from streams.lives.partition import SimulatedRecord
-from streams.operate.send import partition_of
 
 if TYPE_CHECKING:
     import duckdb
@@ -29,6 +29,8 @@ CHUNK = 20_000
 """How many rows are fetched from DuckDB at a time."""
 EXACT_ROWS = 5_000_000
 """Up to so many rows accounts are counted exactly, beyond it about (HyperLogLog, 2 to 3 %)."""
+FROM_PERCENT = 80
+"""From this share of a line on, in per cent, an account counts as near it."""
 _DAY = 86_400_000
 
 
@@ -45,7 +47,8 @@ class Carried:
 
     `sound`: usable readings. `refused`: the other rows, by fault. `accounts`: those with a usable
     reading, counted exactly if `exact`. `kept_accounts`, `kept_rows`: those that matter, and their
-    readings. `first`, `last`: entry of the first and last usable reading (ms).
+    readings. `may_rest`: readings that change nothing need not be applied (resting.py). `first`,
+    `last`: entry of the first and last usable reading (ms).
     """
 
     rows: int = 0
@@ -54,6 +57,7 @@ class Carried:
     exact: bool = True
     kept_accounts: int = 0
     kept_rows: int = 0
+    may_rest: bool = False
     first: int | None = None
     last: int | None = None
     refused: Counter[str] = field(default_factory=Counter)
@@ -96,13 +100,16 @@ class Scan:
         self._within = " AND ".join(bounds) or "true"
         self._own = "true"
 
-    def carried(self) -> Carried:
-        """Counts in one pass all rows by platform, day and fault, and the accounts."""
+    def carried(self, *, everybody: bool = False) -> Carried:
+        """Counts all rows by platform, day and fault, and the accounts.
+
+        Makes the table `highest`: accounts with their highest reading. Many rows are grouped by
+        account only where they are near a line or above the floor, unless `everybody` is wanted.
+        """
         found = Carried()
         names = ", ".join(map(quoted, self.floors.floor))
         (total,) = self._connection.execute("SELECT count(*) FROM readings").fetchall()[0]
         found.exact = total <= EXACT_ROWS
-        distinct = "count(DISTINCT {})" if found.exact else "approx_count_distinct({})"
         rows = self._connection.execute(
             f"SELECT platform, {fault(names)} AS fault, entered // {_DAY} AS day, count(*),"
             f" min(entered), max(entered) FROM readings WHERE {self._within}"
@@ -117,12 +124,29 @@ class Scan:
             found.days.setdefault(platform, {})[day] = count
             found.first = first if found.first is None else min(found.first, first)
             found.last = last if found.last is None else max(found.last, last)
-        accounts = self._connection.execute(
-            f"SELECT {distinct.format('account_id')} FROM readings"
-            f" WHERE {self.sound()} GROUP BY platform"
-        ).fetchall()
-        found.accounts = sum(count for (count,) in accounts)
+        grouped = found.exact or everybody
+        wanted = "true" if grouped else self._near()
+        self._connection.execute(
+            "CREATE TEMP TABLE highest AS SELECT platform, account_id, max(followers) AS highest"
+            f" FROM readings WHERE {self.sound()} AND {wanted} GROUP BY ALL"
+        )
+        counted = "SELECT count(*) FROM highest"
+        if not grouped:
+            counted = (
+                f"SELECT approx_count_distinct(account_id) FROM readings WHERE {self.sound()}"
+                " GROUP BY platform"
+            )
+        found.accounts = sum(count for (count,) in self._connection.execute(counted).fetchall())
         return found
+
+    def _near(self) -> str:
+        """Returns the SQL condition of readings at or above the floor, or near the line."""
+        least = {
+            name: min(floor, self.floors.line[name] * FROM_PERCENT // 100)
+            for name, floor in self.floors.floor.items()
+        }
+        # The lowest of all is a plain comparison, by which DuckDB passes over whole blocks.
+        return f"followers >= {min(least.values())} AND followers >= {by_platform(least)}"
 
     def sound(self) -> str:
         """Returns the SQL condition of usable readings in the span."""
@@ -133,17 +157,16 @@ class Scan:
     ) -> int | None:
         """Selects the accounts that matter, with their rows, and counts them in `found`.
 
+        Call `carried` before.
+
         `everybody`: select all accounts, for comparison. `shard`: (number, count); only the
         accounts of this shard. Returns the entry (ms) of the last word or label of any shard.
         """
-        cases = " ".join(
-            f"WHEN {quoted(name)} THEN {floor}" for name, floor in self.floors.floor.items()
-        )
-        high = "true" if everybody else f"followers >= CASE platform {cases} END"
+        high = "true" if everybody else f"highest >= {by_platform(self.floors.floor)}"
         words = "UNION SELECT platform, account_id FROM words" if self._has_words else ""
         self._connection.execute(
-            f"CREATE TEMP TABLE kept AS SELECT * FROM (SELECT DISTINCT platform, account_id FROM"
-            f" readings WHERE {self.sound()} AND {high} {words})"
+            f"CREATE TEMP TABLE kept AS SELECT * FROM (SELECT platform, account_id FROM highest"
+            f" WHERE {high} {words})"
             f" WHERE regexp_full_match(account_id, {quoted(ACCOUNT_ID_PATTERN[1:-1])})"
         )
         last = self._last_stated()
@@ -156,7 +179,11 @@ class Scan:
             f" followers, cause{more} FROM readings SEMI JOIN kept USING (platform, account_id)"
             f" WHERE {self.sound()} ORDER BY entered, row"
         )
-        ((found.kept_rows,),) = self._connection.execute("SELECT count(*) FROM rows").fetchall()
+        ((found.kept_rows, ahead),) = self._connection.execute(
+            f"SELECT count(*), count_if(seen_at >= entered + {AHEAD}) FROM rows"
+        ).fetchall()
+        # What the core refuses counts for the refusal guard, and so does each good reading then.
+        found.may_rest = not ahead and not everybody
         self._labels(found)
         if self._has_words:
             counted = "SELECT topic, count(*) FROM words GROUP BY topic"
@@ -177,6 +204,9 @@ class Scan:
 
     def _keep_shard(self, number: int, count: int) -> None:
         """Keeps only accounts whose key lies in partition `number` of a topic of `count`."""
+
+        # Only shards need it, and it brings all of aiokafka.
+        from streams.operate.send import partition_of
 
         def home(key: str) -> int:
             return partition_of(key.encode(), count)
@@ -202,10 +232,11 @@ class Scan:
 
     # ---- rows in order -------------------------------------------------------------------------
 
-    def inputs(self) -> Iterator[tuple[int, InputName, str, SimulatedRecord]]:
-        """Yields the inputs of the accounts that matter: instant (ms), topic, platform, record.
+    def inputs(self) -> Iterator[tuple[int, str, Reading | tuple[InputName, SimulatedRecord]]]:
+        """Yields the inputs of the accounts that matter: instant (ms), platform, input.
 
-        They are in order of time; at one instant by topic in the contract's order, then by row.
+        An input is a reading, or the topic and record of a label or word. They are in order of
+        time; at one instant by topic in the contract's order, then by row.
         """
         parts = [self._counts()]
         if self._has_category:
@@ -217,23 +248,26 @@ class Scan:
                 f"SELECT entered, topic_number AS topic, row, platform, account_id, encode(value)"
                 f" AS value FROM words WHERE {self._within} AND {self._own}"
             )
-        query = f"{' UNION ALL '.join(parts)} ORDER BY entered, topic, row"
-        reader = self._connection.sql(query).to_arrow_reader(CHUNK)
+        query = f"{' UNION ALL BY NAME '.join(parts)} ORDER BY entered, topic, row"
+        wanted = "entered, platform, topic, row, account_id, value, followers, seen_at, cause"
+        reader = self._connection.sql(f"SELECT {wanted} FROM ({query})").to_arrow_reader(CHUNK)
+        counts = ORDER.index("follower-counts")
         for batch in reader:
             columns: list[list[Any]] = [column.to_pylist() for column in batch.columns]
-            for at, topic, row, platform, account, value in zip(*columns, strict=True):
-                key = f"{platform}:{account}".encode()
-                yield at, ORDER[topic], platform, SimulatedRecord(row, at, key, value)
+            for at, platform, topic, row, account, value, *reading in zip(*columns, strict=True):
+                if topic == counts:
+                    yield at, platform, Reading(row, account, *reading)
+                else:
+                    key = f"{platform}:{account}".encode()
+                    yield at, platform, (ORDER[topic], SimulatedRecord(row, at, key, value))
 
     def _counts(self) -> str:
-        """Returns SQL that makes JSON values of readings as in the topic; ids need no escaping."""
+        """Returns SQL of the readings; causes that are not known are left out."""
         causes = ", ".join(quoted(str(cause)) for cause in Cause)
         return (
             f"SELECT entered, {ORDER.index('follower-counts')} AS topic, row, platform, account_id,"
-            ' encode(\'{"platform":"\' || platform || \'","account_id":"\' || account_id ||'
-            ' \'","followers":\' || followers || \',"observed_at":"\' || '
-            f"{_wire('seen_at')} || '\"' || CASE WHEN cause IN ({causes}) THEN"
-            " ',\"cause\":\"' || cause || '\"' ELSE '' END || '}') AS value FROM rows"
+            f" NULL::BLOB AS value, followers, seen_at, CASE WHEN cause IN ({causes}) THEN cause"
+            " END AS cause FROM rows"
         )
 
     def _changed_labels(self) -> str:
@@ -266,6 +300,14 @@ class Scan:
             f" SEMI JOIN kept USING (platform, account_id) WHERE entered IS NOT NULL"
             f" AND {self._within}"
         )
+
+
+def by_platform(numbers: Mapping[str, int]) -> str:
+    """Returns the SQL expression of a number that depends on the platform."""
+    if len(numbers) == 1:
+        return str(*numbers.values())
+    cases = " ".join(f"WHEN {quoted(name)} THEN {number}" for name, number in numbers.items())
+    return f"CASE platform {cases} END"
 
 
 def _wire(column: str) -> str:

@@ -166,6 +166,18 @@ class Schedule:
             heapq.heappop(heap)
         return heap[0][0] if heap else None
 
+    def keys_due(self, until: int) -> frozenset[bytes]:
+        """Returns the keys of all entries due by `until`, parked ones included; removes none."""
+        due = {key for key, (at, _, _) in self._parked.items() if at <= until}
+        places = [0]
+        while places:
+            place = places.pop()
+            if place < len(self._heap) and self._heap[place][0] <= until:
+                if self._counts(self._heap[place]):
+                    due.add(self._heap[place][2])
+                places += (2 * place + 1, 2 * place + 2)
+        return frozenset(due)
+
     def take(self, until: int) -> tuple[int, bytes] | None:
         """Removes the earliest entry due by `until`. Returns its instant and key, or None."""
         if not self.due_by(until):

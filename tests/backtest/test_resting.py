@@ -1,0 +1,142 @@
+"""Readings that change nothing are left out, and nothing else changes: events, decisions."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, event, given, settings
+from hypothesis import strategies as st
+
+from schemas.enums import Cause
+from streams.backtest.resting import Reading, RestingPartition
+from streams.core.model.policy import Guards, Phase, Policy
+from streams.core.state.schedule import Schedule
+from streams.lives.partition import Batch, SimulatedRecord
+from tests.backtest.given import EXEMPT, FINANCE, Said, decisions, events, policy
+from tests.backtest.test_filter import _word
+from tests.core.given import DAY, HOUR, PLATFORM, START, rfc3339, stability
+
+ACCOUNTS = st.sampled_from(["a1", "a2", "a3", "a4"])
+COUNTS = st.sampled_from([300, 460, 899, 900, 950, 951, 990, 1000, 1001, 1100, 1999, 2000, 3900])
+CAUSES = st.sampled_from([None, None, None, None, Cause.CORRECTION, Cause.PLATFORM_PURGE])
+INPUTS = st.lists(
+    st.tuples(
+        st.sampled_from([0, HOUR, HOUR, 6 * HOUR, 2 * DAY]),
+        ACCOUNTS,
+        st.one_of(
+            st.tuples(COUNTS, CAUSES, st.sampled_from([0, 0, 0, 0, HOUR, 3 * DAY])),
+            st.tuples(COUNTS, CAUSES, st.just(0)),
+            st.tuples(COUNTS, CAUSES, st.just(0)),
+            st.sampled_from([FINANCE, EXEMPT]),
+            st.sampled_from(["exempted", "exemption_ended", "closed", "reopened", "hold"]),
+        ),
+    ),
+    min_size=10,
+    max_size=80,
+)
+POLICIES = st.builds(
+    lambda dwell, cap, guards, keep, two: policy(
+        stability=replace(stability(), dwell=dwell, cool_down=2 * DAY, max_age=5 * DAY),
+        invitations_per_day=cap,
+        guards=Guards(HOUR * 30, 1, 300_000, 300_000, 300_000, 300_000) if guards else None,
+        keep_on_fall_below=keep,
+        phases=(
+            Phase("first", 2000, START - DAY, None, None),
+            *([Phase("second", 1000, START + 4 * DAY, None, None)] if two else []),
+        ),
+    ),
+    st.sampled_from([0, HOUR, DAY]),
+    st.sampled_from([1, 1000]),
+    st.booleans(),
+    st.booleans(),
+    st.booleans(),
+)
+
+
+class Run:
+    """What a partition sends, and how many readings the core was given."""
+
+    def __init__(self, it: Policy, inputs: list[Any], *, resting: bool) -> None:
+        self.said: list[Said] = []
+        self.led = RestingPartition(it, self._sent, START, resting=resting)
+        self.led.any_order()
+        at = START
+        for number, (after, account, what) in enumerate(inputs):
+            at += after
+            self._put(at, number, account, what)
+        self.led.until(at + 40 * DAY)
+        self.led.close()
+        self.applied = self.led.partition.counts["inputs", "follower-counts"]
+
+    def _sent(self, topic: str, key: bytes | None, value: bytes | None) -> None:
+        self.said.append(Said("p", topic, key, value))
+
+    def _put(self, at: int, number: int, account: str, what: Any) -> None:
+        batches: list[Batch] = []
+        if isinstance(what, tuple):
+            count, cause, late = what
+            one = Reading(number, account, count, at - late, cause)
+            self.led.take(at, [], [one])
+            return
+        key = f"{PLATFORM}:{account}".encode()
+        value = _word(number, at - START, account, what)
+        topic = "controls" if what == "hold" else "account-changes"
+        if what in (FINANCE, EXEMPT):
+            topic = "category-changes"
+            value = {"platform": PLATFORM, "account_id": account, "category": what}
+            value |= {"observed_at": rfc3339(at)}
+        raw = json.dumps(value).encode()
+        batches = [(topic, [SimulatedRecord(number, at, key, raw)])]  # type: ignore[list-item]
+        self.led.take(at, batches, [])
+
+
+@settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
+@given(POLICIES, INPUTS)
+def test_readings_that_are_left_out_change_no_event_and_no_decision(
+    it: Policy, inputs: list[Any]
+) -> None:
+    labelled = [(0, f"a{number}", FINANCE) for number in (1, 2, 3)] + inputs
+    few, whole = (Run(it, labelled, resting=resting) for resting in (True, False))
+    assert events(few.said) == events(whole.said)
+    assert decisions(few.said) == decisions(whole.said)
+    event(f"left out: {few.applied < whole.applied}")
+
+
+def test_of_an_account_at_rest_only_the_last_reading_before_a_timer_is_applied() -> None:
+    hourly = [(HOUR, "a1", (1500 + number % 7, None, 0)) for number in range(60)]
+    inputs = [(0, "a1", FINANCE), *hourly]
+    it = policy(stability=replace(stability(), dwell=DAY))
+    few, whole = (Run(it, inputs, resting=resting) for resting in (True, False))
+    assert events(few.said) == events(whole.said)
+    assert len(events(few.said)) >= 1
+    assert (whole.applied, few.applied < 6) == (60, True), few.applied
+
+
+def test_a_slow_fall_by_more_than_half_is_none_at_once() -> None:
+    """Each step is small; the readings left out must not make it one great fall for the guards."""
+    falling = [(HOUR, "a1", (count, None, 0)) for count in (9000, 6000, 4000, 3000, 2100, 2050)]
+    inputs = [(0, "a1", FINANCE), *falling, (HOUR, "a1", EXEMPT)]
+    guards = Guards(HOUR * 30, 1, 300_000, 300_000, 300_000, 300_000)
+    few, whole = (Run(policy(guards=guards), inputs, resting=it) for it in (True, False))
+    assert events(few.said) == events(whole.said)
+    assert decisions(few.said) == decisions(whole.said)
+
+
+@pytest.mark.parametrize("count", [0, 1, 5, 200])
+def test_keys_that_are_due_are_told_without_taking_them(count: int) -> None:
+    plan = Schedule()
+    for number in range(count):
+        plan.set(b"k%d" % number, (number * 37) % 100)
+        plan.set(b"k%d" % number, (number * 53) % 100)
+    plan.set(b"gone", 10)
+    plan.set(b"gone", None)
+    plan.set(b"parked", 20)
+    plan.park(b"parked", 20, 0, 19)
+    due = {b"k%d" % number for number in range(count) if (number * 53) % 100 <= 50}
+    assert plan.keys_due(50) == due | {b"parked"}
+    taken = set()
+    plan.unpark()
+    while (one := plan.take(50)) is not None:
+        taken.add(one[1])
+    assert taken == due | {b"parked"}
