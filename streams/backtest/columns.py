@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from schemas.enums import EARLIEST_TIME_MS, MAX_FOLLOWERS
+from streams.backtest.csv_files import convert, kinds, plain_header
 from streams.backtest.objects import fetched, in_storage
 from streams.extras import to_install
 from streams.operate.errors import UsageError
@@ -101,10 +102,7 @@ class Columns:
         else:
             form, files = files_of(option, path)
         try:
-            if form == "parquet":
-                relation, columns = self._parquet(files)
-            else:
-                relation, columns = self._other(form, files)
+            relation, columns, fixed = self._read(form, files, [*wanted, "entered_at"], name)
             missing = [column for column, must in wanted.items() if must and column not in columns]
             if missing:
                 there = ", ".join(sorted(columns))
@@ -120,7 +118,7 @@ class Columns:
                 f"SELECT row, {entered} AS entered, {at} AS seen_at,"
                 f" {', '.join(picked)} FROM {relation}"
             )
-            if form == "parquet" and columns["observed_at"] != "VARCHAR":
+            if fixed and columns["observed_at"] != "VARCHAR":
                 self._connection.execute(f"CREATE VIEW {name} AS {select}")
             else:
                 target = self._folder / f"{name}.parquet"
@@ -131,6 +129,27 @@ class Columns:
             first = str(error).strip().splitlines()[0]
             raise UsageError(f"{option} {path}: cannot be read: {first}") from error
         return here
+
+    def _read(
+        self, form: str, files: Sequence[str], wanted: Sequence[str], name: str
+    ) -> tuple[str, dict[str, str], bool]:
+        """Returns relation and columns of the files, and whether it can be scanned repeatedly."""
+        if form == "parquet":
+            return *self._parquet(files), True
+        there = plain_header(files) if form == "csv" else None
+        if there is not None:
+            import pyarrow
+
+            named = [it for it in wanted if it in there]
+            target = self._folder / f"{name}-plain.parquet"
+            try:
+                convert(self._connection, files, named, target)
+            except pyarrow.ArrowInvalid:
+                target.unlink(missing_ok=True)
+            else:
+                relation, _ = self._parquet([str(target)])
+                return relation, dict.fromkeys(there, "VARCHAR") | kinds(named), True
+        return *self._other(form, files), False
 
     def _parquet(self, files: Sequence[str]) -> tuple[str, dict[str, str]]:
         names = f"[{', '.join(map(quoted, files))}]"
