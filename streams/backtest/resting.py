@@ -62,13 +62,18 @@ class RestingPartition(SimulatedPartition):
         self._accounts = self.memory.state[ACCOUNTS]
         self._rests: dict[str, _Rest | None] = {}
         """The accounts that the core knows; None: every reading of it is to be applied."""
+        self._due = super().due()
+
+    def due(self) -> int | None:
+        """Returns the instant of the earliest timer, which only steps and timers change."""
+        return self._due
 
     def take(self, at: int, batches: Sequence[Batch], readings: Iterable[Reading]) -> None:
         """Applies labels and words, then readings, of the instant `at`, with the timers before it.
 
         The timers of the instant itself act afterwards.
         """
-        due = self.due()
+        due = self._due
         if due is not None and due < at:
             self.until(at, inclusive=False)
         platform = self._policy.platform
@@ -85,7 +90,7 @@ class RestingPartition(SimulatedPartition):
             wanted.append(reading.record(platform, at))
         if wanted or batches:
             self.give(at, [*batches, ("follower-counts", wanted)])
-        elif due is not None and due <= at:
+        elif self._due is not None and self._due <= at:
             self.until(at)
 
     def _rests_at(self, at: int, reading: Reading) -> bool:
@@ -113,12 +118,14 @@ class RestingPartition(SimulatedPartition):
         keys = self.partition.schedule.keys_due(self.now)
         self._catch_up(keys)
         super().run_timers()
+        self._due = super().due()
         self._look(keys)
 
     def _step(self, batches: Sequence[Batch]) -> None:
         keys = {record.key for _, records in batches for record in records if record.key}
         self._catch_up(keys)
         super()._step(batches)
+        self._due = super().due()
         self._look(keys)
 
     def _catch_up(self, keys: Iterable[bytes]) -> None:

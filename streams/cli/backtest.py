@@ -13,7 +13,6 @@ from streams.backtest import against as comparing
 from streams.backtest import files, shards
 from streams.backtest.against import Change
 from streams.backtest.answers import read_model
-from streams.backtest.page import page
 from streams.backtest.report import report
 from streams.backtest.run import Asked, Backtest, run
 from streams.backtest.sentences import first_line, headline, tables
@@ -175,6 +174,9 @@ def _write(
         text = files.accounts_csv(found.tallies) if changed is None else files.changes_csv(changed)
         files.write(as_csv, text)
     if as_html is not None:
+        # Only a page needs its template engine.
+        from streams.backtest.page import page
+
         files.write(as_html, page(plain, found.tallies, plain.get("against")))
     if as_json is not None and not printed:
         files.write(as_json, files.json_text(plain))

@@ -13,11 +13,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from schemas.inputs import InputName
-from streams.backtest.cache import Cache, record
+from streams.backtest.cache import Cache
 from streams.backtest.run import Asked
 from streams.backtest.run import Progress as Tell
 from streams.cli.output import echo, echo_table, settings
-from streams.operate.clients import consumer
 from streams.operate.errors import UsageError
 
 KAFKA, CACHE = "kafka", "cache"
@@ -63,6 +62,10 @@ def from_kafka(asked: Asked, tell: Tell) -> Asked:
 
 
 async def _record(wanted: list[InputName], cache: Cache, tell: Tell) -> dict[str, Path]:
+    # Only a recording needs a client of Kafka, which takes a quarter of a second to load.
+    from streams.backtest.recording import record
+    from streams.operate.clients import consumer
+
     chosen = settings(without_policies=True)
     places: dict[str, Path] = {}
     async with consumer(chosen) as client:

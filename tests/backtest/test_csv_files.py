@@ -81,7 +81,7 @@ def test_what_pyarrow_reads_is_what_duckdb_reads(rows: list[Any]) -> None:
 
 @pytest.mark.parametrize("column", range(5))
 def test_odd_values_in_one_column_change_no_other(tmp_path: Path, column: int) -> None:
-    rows = [SOUND]
+    rows: list[tuple[str, ...]] = [SOUND]
     # A line that begins with # makes DuckDB look for comments.
     for odd in (*TIMES, *COUNTS, *TEXTS[:-1]):
         row = list(SOUND)

@@ -3,7 +3,8 @@
 Policies come in families: one random policy and its relatives, each with one to three values drawn
 anew. Every pair of a family is compared. Brute force leads random accounts, drawn without a look at
 the regions, through the core under every policy: none may contradict a verdict, and each example
-has to show its difference again when its inputs are replayed. Writes pairs.md.
+has to show its difference again when its inputs are replayed. Writes pairs.md. With `--keep FILE`
+the result of each family is a line there, and a run that was stopped goes on after the last one.
 """
 
 import argparse
@@ -243,19 +244,27 @@ def table(results: list[dict[str, Any]], size: int, accounts: int) -> str:
 def main() -> None:
     """Judges families one after the other; what is done is written down each time."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--families", type=int, default=2)
-    parser.add_argument("--size", type=int, default=101)
+    parser.add_argument("--families", type=int, default=10)
+    parser.add_argument("--size", type=int, default=46)
     parser.add_argument("--accounts", type=int, default=60)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--out", type=Path, default=TABLE)
+    parser.add_argument("--keep", type=Path, help="results so far: size, accounts and core as now")
     options = parser.parse_args()
     seeds = range(options.seed, options.seed + options.families)
-    tasks = [(seed, options.size, options.accounts) for seed in seeds]
+    keep: Path | None = options.keep
     results: list[dict[str, Any]] = []
+    if keep is not None and keep.exists():
+        results = [json.loads(line) for line in keep.read_text("utf-8").splitlines()]
+    done = {it["seed"] for it in results}
+    tasks = [(seed, options.size, options.accounts) for seed in seeds if seed not in done]
     with Pool(options.processes) as pool:
         for result in pool.imap(judge_family, tasks):
             results.append(result)
+            if keep is not None:
+                with keep.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps(result, ensure_ascii=False) + "\n")
             options.out.write_text(table(results, options.size, options.accounts), "utf-8")
             print(json.dumps(result, ensure_ascii=False), flush=True)
 

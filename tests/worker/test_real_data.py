@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.backtest.live import backtest_of
 from tests.oracle.fold import DATA, Line, Rules, fold, lines_of
 from tests.worker.commands import audited
 from tests.worker.harness import Estate
@@ -70,7 +71,10 @@ def send(estate: Estate, lines: list[Line]) -> None:
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("name", SETS)
 def test_workers_agree_with_a_fold_over_real_readings(
-    name: str, make_estate: Callable[..., Estate], record_property: Callable[[str, object], None]
+    name: str,
+    make_estate: Callable[..., Estate],
+    record_property: Callable[[str, object], None],
+    tmp_path: Path,
 ) -> None:
     path = DATA / f"{name}.csv.gz"
     if not path.exists():
@@ -102,4 +106,5 @@ def test_workers_agree_with_a_fold_over_real_readings(
     assert set(events) == expected.invited
     assert events == expected.events
     assert audited(estate) == []
+    assert backtest_of(estate, tmp_path) == events, "a backtest of the topics says the same"
     assert expected.invited, "a set in which nobody crosses proves nothing"
