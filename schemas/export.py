@@ -4,8 +4,8 @@ Writes `schemas/generated/`: one schema for each input, event and record, for th
 reasons, for a policy and a file of policy tests; `asyncapi.json`; and one example for each case
 under `examples/`. `--check` writes nothing and prints the differences. A change that breaks
 programs which use the present files, or those of a release, is refused, unless `--breaking` says
-that it is meant. `--release VERSION` keeps what is generated as what that version told others, in
-`schemas/released/VERSION.json`.
+that it is meant. `--release VERSION` keeps in `schemas/released/` what is generated, as what that
+version told others.
 """
 
 import argparse
