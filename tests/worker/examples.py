@@ -82,7 +82,7 @@ def running(file: str, estate: Estate, topic: str | None = None) -> Iterator[Cal
             process.wait()
 
 
-def until(done: Callable[[], bool], what: str, seconds: float = 60) -> None:
+def until(done: Callable[[], bool], what: str, seconds: float = 120) -> None:
     """Wait until something holds; AssertionError if it takes longer."""
     end = time.monotonic() + seconds
     while not done():
