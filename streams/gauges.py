@@ -83,6 +83,8 @@ def _show_engine(
     metrics.show("byline_blocked_inputs", len(status.blocked))
     metrics.show("byline_kafka_away_seconds", status.away_seconds)
     metrics.show("byline_lag_records", sum(part.lag for part in status.partitions))
+    metrics.show("byline_write_buffer_bytes", status.write_buffer_bytes)
+    metrics.show("byline_block_cache_bytes", status.block_cache_bytes)
     metrics.show("byline_queued_records", sum(part.queued_records for part in status.partitions))
     dues = [part.next_due_at for part in status.partitions if part.next_due_at is not None]
     overdue = max(0, now - min(dues)) / 1000 if dues else 0.0

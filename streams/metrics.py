@@ -188,6 +188,12 @@ SPECS: tuple[Spec, ...] = (
         ("topic",),
     ),
     Spec("gauge", "byline_queued_records", "Records fetched and not yet applied."),
+    Spec(
+        "gauge",
+        "byline_write_buffer_bytes",
+        "Memory of the writes that RocksDB has not put into its files yet; it falls at each flush.",
+    ),
+    Spec("gauge", "byline_block_cache_bytes", "Memory of the blocks of RocksDB's files."),
     Spec("counter", "byline_transactions_total", "Transactions committed."),
     Spec("counter", "byline_state_changes_total", "Table changes committed."),
     Spec("counter", "byline_outputs_total", "Output records committed, all topics."),

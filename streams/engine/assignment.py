@@ -69,7 +69,8 @@ class Assignment:
         kept = numbers if generation <= self.generation + 1 else set()
         # Closing a producer waits for the broker, which may be down.
         async with asyncio.timeout(self._context.config.revoke_budget_seconds):
-            for number in [n for n in self.tasks if n not in kept]:
+            lost = [number for number in self.tasks if number not in kept]
+            for number in lost:
                 await self.tasks.pop(number).close()
         if self.stopping:
             return
@@ -83,6 +84,8 @@ class Assignment:
                 self.tasks[number] = PartitionTask(self._context, number)
             else:
                 task.resume()
+        if lost:
+            self._context.on_change()
 
     async def stop(self) -> None:
         """Commits what has been applied, and closes all partition tasks."""

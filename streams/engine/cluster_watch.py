@@ -11,8 +11,8 @@ import asyncio
 import logging
 import math
 import time
-from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
@@ -31,8 +31,11 @@ EVERY_SECONDS = 2.0
 PATIENCE_SECONDS = 1.0
 """How long timers wait for a look; without one, only favourable timers act."""
 LOOK_SECONDS = 5.0
-# A topic is missing only after three looks: a broker that starts does not know all topics at once.
-MISSING_LOOKS = 3
+MISSING_SECONDS = 3.5
+"""How long looks must find a topic missing before it counts as deleted: a broker that starts does
+not know all topics at once."""
+VERDICT_SECONDS = 20.0
+"""How long an error waits, at most, for the verdict on a topic that is missing."""
 # Every third look also checks the settings of the changelogs.
 SETTINGS_LOOKS = 3
 
@@ -66,7 +69,10 @@ class ClusterWatch:
         self._on_change = on_change
         self._cluster = cluster
         self._client: AIOKafkaAdminClient | None = None
-        self._missing: Counter[str] = Counter()
+        self._missing_since: dict[str, float] = {}
+        """When a look first did not find a topic (`time.monotonic()`)."""
+        self._none_missing = asyncio.Event()
+        self._none_missing.set()
         self._look: asyncio.Task[None] | None = None
         self._looks = 0
         self._away_since: float | None = None
@@ -138,12 +144,23 @@ class ClusterWatch:
             left = deadline - time.monotonic()
             if left <= 0:
                 return False
-            try:
+            with suppress(*Away):
                 async with asyncio.timeout(left):
                     await self._shared_look()
-            except Away:
+            if self.looked_at < instant:
                 await asyncio.sleep(0.1)
         return True
+
+    async def verdict(self) -> None:
+        """Waits while a topic is missing, but not for so long yet that it counts as deleted.
+
+        A transaction on a deleted topic does not end. If the topic stays missing, `run` ends the
+        process with that cause; otherwise the caller's own error counts.
+        """
+        with suppress(*Away):
+            async with asyncio.timeout(VERDICT_SECONDS):
+                await self._shared_look()
+                await self._none_missing.wait()
 
     async def _shared_look(self) -> None:
         """Waits for the look that is running, or starts one."""
@@ -207,8 +224,9 @@ class ClusterWatch:
             topic = view.topics.get(name)
             if topic is None or topic.error == UNKNOWN_TOPIC:
                 self._quiet(True)
-                self._missing[name] += 1
-                if self._missing[name] >= MISSING_LOOKS:
+                self._none_missing.clear()
+                since = self._missing_since.setdefault(name, time.monotonic())
+                if time.monotonic() - since >= MISSING_SECONDS:
                     raise StopWorker(
                         f"{name} was deleted while the worker ran; what was in it and unread is "
                         f"lost. `{self._config.topics_command}` makes it anew, and the next start "
@@ -218,7 +236,9 @@ class ClusterWatch:
                 continue
             if topic.error:
                 continue
-            self._missing.pop(name, None)
+            self._missing_since.pop(name, None)
+            if not self._missing_since:
+                self._none_missing.set()
             if known.id and topic.id and topic.id != known.id:
                 raise StopWorker(
                     f"{name} was deleted and made anew while the worker ran: its topic id was "

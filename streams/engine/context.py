@@ -59,8 +59,8 @@ class EngineContext:
     disk_memory: DiskMemory
     commit_slots: asyncio.Semaphore
     recovery_slots: asyncio.Semaphore
-    on_restored: Callable[[], None]
-    """Called when a partition is restored and begins to process."""
+    on_change: Callable[[], None]
+    """Called when a partition is restored and begins to process, and when partitions have left."""
 
     def open_stores(self, partition: int) -> PartitionStores:
         """Opens the tables of a partition on this machine's disk."""

@@ -56,11 +56,7 @@ PRIVATE: dict[str, tuple[str, ...]] = {
         "_send_produce_req",
         "_sender_routine",
     ),
-    "aiokafka.producer.sender:SendProduceReqHandler": (
-        "_can_retry",
-        "create_request",
-        "handle_response",
-    ),
+    "aiokafka.producer.sender:SendProduceReqHandler": ("create_request", "handle_response"),
     "aiokafka.producer.transaction_manager:TransactionManager": (
         "add_offsets_to_txn",
         "complete_transaction",
@@ -133,7 +129,7 @@ ATTRIBUTES: dict[str, tuple[str, ...]] = {
         "member_id",
     ),
     "aiokafka.producer.producer:AIOKafkaProducer": ("_sender", "_txn_manager"),
-    "aiokafka.producer.sender:BaseHandler": ("_sender",),
+    "aiokafka.producer.sender:BaseHandler": ("_default_backoff", "_sender"),
     "aiokafka.producer.sender:EndTxnHandler": ("_commit_result",),
     "aiokafka.producer.sender:Sender": (
         "_in_flight",
@@ -142,6 +138,7 @@ ATTRIBUTES: dict[str, tuple[str, ...]] = {
         "_retry_backoff",
         "_txn_manager",
     ),
+    "aiokafka.producer.sender:SendProduceReqHandler": ("_batches", "_to_reenqueue"),
     "aiokafka.producer.sender:TxnOffsetCommitHandler": ("_group_id", "_offsets"),
     "aiokafka.producer.transaction_manager:TransactionManager": (
         "_pid_and_epoch",

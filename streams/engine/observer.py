@@ -81,7 +81,8 @@ class EngineStatus:
     events are deferred. `blocked`: inputs with unread records but no progress for a minute.
     `away_seconds`: how long Kafka has not answered. `ousted`: another worker has the same instance
     id, so this one does not join the group. `lags`: the lag by topic. `hiding`: open transactions
-    of other producers that block reading.
+    of other producers that block reading. `write_buffer_bytes`, `block_cache_bytes`: the memory
+    that RocksDB uses now for writes that are not in its files yet, and for blocks of its files.
     """
 
     ready: bool
@@ -95,3 +96,5 @@ class EngineStatus:
     ousted: bool = False
     lags: tuple[TopicLag, ...] = ()
     hiding: tuple[OpenTransaction, ...] = ()
+    write_buffer_bytes: int = 0
+    block_cache_bytes: int = 0

@@ -86,13 +86,20 @@ class PartitionTask:
         self._wake.set()
 
     async def close(self) -> None:
-        """Ends the task and closes its producer and stores. It must be suspended."""
+        """Ends the task and closes its producer and stores. It must be suspended.
+
+        The state is dropped at once. This object is part of a reference cycle, and the garbage
+        collector seldom runs.
+        """
         self._task.cancel()
         await asyncio.wait([self._task])
         self.input_queue.drop_queues()
         self._rounds.close()
         for release in self._to_close:
             await release()
+        self._to_close.clear()
+        for name in ("_processor", "_pending", "_committer"):
+            self.__dict__.pop(name, None)
 
     def refetch(self, reason: str, detail: str) -> None:
         """Seeks back to the last applied offset; if that was just done, ends the process."""
@@ -128,7 +135,7 @@ class PartitionTask:
         if self._pending.dirty:
             self._commit_policy.applied(False, True, time.monotonic())
         self.state = "running"
-        context.on_restored()
+        context.on_change()
         while True:
             if self._suspend:
                 await self._rest()
@@ -213,6 +220,7 @@ class PartitionTask:
             async with self._context.commit_slots, asyncio.timeout(limit):
                 await self._committer.commit(pending, encode_checkpoint(checkpoint), offsets, now)
         except TimeoutError as error:
+            await self._context.watch.verdict()
             raise TimeoutError(f"a transaction did not end within {limit:.0f} s") from error
         pending.clear()
         self._now_floor = now

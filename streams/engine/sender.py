@@ -16,6 +16,7 @@ import asyncio
 from types import SimpleNamespace
 from typing import Any
 
+from aiokafka import TopicPartition
 from aiokafka.client import CoordinationType
 from aiokafka.errors import (
     ConcurrentTransactions,
@@ -177,12 +178,24 @@ class _ProduceTwo(SendProduceReqHandler):  # type: ignore[misc]
 
     def handle_response(self, response: Any) -> None:
         # aiokafka handles the fields of version 8, which are the first seven.
-        topics = [(topic, [each[:7] for each in found]) for topic, found, _ in response.topics]
+        topics = [
+            (topic, [each[:7] for each in found if not self._asks_again(topic, *each[:2])])
+            for topic, found, _ in response.topics
+        ]
+        if self._to_reenqueue:
+            self._default_backoff = RETRY_SECONDS
         super().handle_response(SimpleNamespace(API_VERSION=8, topics=topics))
 
-    def _can_retry(self, error: Any, batch: Any) -> bool:
-        # The broker may still be writing the markers of the last transaction.
-        return isinstance(error, ConcurrentTransactions) or super()._can_retry(error, batch)
+    def _asks_again(self, topic: str, partition: int, code: int) -> bool:
+        """Whether the batch is sent again because markers of the last transaction are written.
+
+        That is an ordinary answer. aiokafka would log a warning for each partition and wait 100 ms.
+        """
+        batch = self._batches.get(TopicPartition(topic, partition))
+        if code != ConcurrentTransactions.errno or batch is None:
+            return False
+        self._to_reenqueue.append(batch)
+        return True
 
 
 class Manager(TransactionManager):  # type: ignore[misc]

@@ -130,7 +130,7 @@ class Engine:
             disk_memory=DiskMemory.of(config.block_cache_bytes, config.write_buffer_bytes),
             commit_slots=asyncio.Semaphore(config.concurrent_commits),
             recovery_slots=asyncio.Semaphore(config.concurrent_recoveries),
-            on_restored=self._freeze_restored,
+            on_change=self._freeze_state,
         )
 
     async def stop(self) -> None:
@@ -150,10 +150,11 @@ class Engine:
         if task is not None:
             task.receive(fetched)
 
-    def _freeze_restored(self) -> None:
-        """Excludes the restored state from garbage collection, after the last recovery.
+    def _freeze_state(self) -> None:
+        """Excludes the state from garbage collection, unless a partition is still being restored.
 
-        Objects that were frozen earlier and are no longer used are freed first.
+        What was frozen earlier and is no longer used is freed first: after a hand-over that is what
+        the partitions that left had opened.
         """
         tasks = self.running.assignment.tasks.values()
         if all(task.state != "recovering" for task in tasks):
@@ -177,7 +178,8 @@ class Engine:
         if self._running is None:
             return EngineStatus(False, False, False, -1, ())
         assignment, reach = self._running.assignment, self._running.reach
-        watch, lags = self._running.context.watch, self._running.context.lags
+        context = self._running.context
+        watch, lags, memory = context.watch, context.lags, context.disk_memory
         tasks = [task for _, task in sorted(assignment.tasks.items())]
         statuses = tuple(task.status() for task in tasks)
         ready = assignment.settled and all(one.state == "running" for one in statuses)
@@ -194,6 +196,8 @@ class Engine:
             ousted=self.member.ousted,
             lags=lags.by_topic(self.inputs, inputs, self.clock.now()),
             hiding=tuple(one for _, one in sorted(reach.hiding.items())),
+            write_buffer_bytes=memory.write_buffers.get_usage(),
+            block_cache_bytes=memory.cache.get_usage(),
         )
 
 

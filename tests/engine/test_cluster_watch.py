@@ -71,6 +71,19 @@ def test_given_a_topic_deleted_under_a_worker_then_it_is_named_and_the_worker_en
     assert len(worker.log) < 1_000_000
 
 
+def test_given_a_topic_deleted_in_a_transaction_that_cannot_end_then_the_topic_is_named(
+    toys: Toys,
+) -> None:
+    """The offsets of a deleted input cannot be committed; the transaction's limit comes first."""
+    worker = toys.worker(transaction_timeout_seconds=1.5).ready(parts=4)
+    toys.add(40)
+    toys.assert_exact()
+    name = f"{toys.prefix}.marks"
+    toys.admin(lambda client: client.delete_topics([name]))
+    toys.add(40)
+    worker.refuses(f"{name} was deleted while the worker ran")
+
+
 def test_given_a_topic_made_anew_under_a_worker_then_it_is_named_and_the_worker_ends(
     toys: Toys,
 ) -> None:

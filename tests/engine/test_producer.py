@@ -1,8 +1,13 @@
 """What the transactional producer takes from the inside of aiokafka: names that must be there."""
 
 import inspect
+import logging
 from pathlib import Path
+from types import SimpleNamespace
 
+import pytest
+from aiokafka import TopicPartition
+from aiokafka.errors import ConcurrentTransactions, NotLeaderForPartitionError
 from aiokafka.producer import sender
 from aiokafka.producer.producer import AIOKafkaProducer
 from aiokafka.producer.sender import BaseHandler, Sender, SendProduceReqHandler
@@ -11,7 +16,7 @@ from aiokafka.protocol.produce import ProduceRequest
 
 from streams.engine.config import EngineConfig
 from streams.engine.producer import TransactionalProducer
-from streams.engine.sender import Manager, NoAnswer, OnceSender
+from streams.engine.sender import RETRY_SECONDS, Manager, NoAnswer, OnceSender, _ProduceTwo
 
 
 async def test_private_names_of_aiokafka_that_the_producer_relies_on() -> None:
@@ -46,7 +51,9 @@ async def test_private_names_of_aiokafka_that_the_producer_relies_on() -> None:
     request = ProduceRequest("t", -1, 5, [("topic", [(0, b"")])])
     assert (request._transactional_id, request._required_acks, request._timeout) == ("t", -1, 5)
     assert request._topics == [("topic", [(0, b"")])]
-    assert callable(SendProduceReqHandler._can_retry)
+    sent_again = inspect.getsource(SendProduceReqHandler.do)
+    assert "if self._to_reenqueue:" in sent_again
+    assert "asyncio.sleep(self._default_backoff)" in sent_again
     for name in ("_find_coordinator", "_maybe_do_transactional_request"):
         assert callable(getattr(Sender, name)), name
     called = inspect.getsource(Sender._maybe_do_transactional_request)
@@ -62,3 +69,29 @@ def test_no_answer_is_no_error_of_kafka_that_somebody_might_ask_again_after() ->
     from aiokafka.errors import KafkaError
 
     assert not issubclass(NoAnswer, KafkaError)
+
+
+async def test_a_broker_that_still_writes_markers_is_asked_again_soon_and_nobody_is_told(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """An ordinary answer: with eight topics a hand-over had a warning for each of them."""
+    caplog.set_level(logging.INFO)
+    sent = {TopicPartition("t", number): SimpleNamespace() for number in range(2)}
+
+    def answered(*codes: int) -> _ProduceTwo:
+        client = SimpleNamespace(force_metadata_update=lambda: None)
+        owner = SimpleNamespace(_retry_backoff=0.1, client=client, _txn_manager=Manager("t", 1))
+        handler = _ProduceTwo(owner, dict(sent))
+        rows = [(number, code, -1, -1, -1, [], None, {}) for number, code in enumerate(codes)]
+        handler.handle_response(SimpleNamespace(topics=[("t", rows, {})]))
+        return handler
+
+    busy, moved = ConcurrentTransactions.errno, NotLeaderForPartitionError.errno
+    handler = answered(busy, busy)
+    assert handler._to_reenqueue == list(sent.values())
+    assert handler._default_backoff == RETRY_SECONDS
+    assert caplog.messages == []
+    handler = answered(busy, moved)
+    assert handler._to_reenqueue == list(sent.values())
+    assert len(caplog.messages) == 1
+    assert answered(moved, moved)._default_backoff == 0.1

@@ -40,6 +40,21 @@ def test_given_joining_and_leaving_under_load_then_outputs_are_exact(toys: Toys)
     toys.assert_exact()
 
 
+def test_given_a_second_worker_then_the_first_keeps_nothing_of_what_it_gave_away(
+    toys: Toys,
+) -> None:
+    """The collector does not visit frozen objects, and seldom others."""
+    toys.add(1000)
+    one = toys.worker("one").ready(parts=4)
+    assert one.status["kept"] == 4
+    before = one.status["frozen"]
+    toys.worker("two").ready(parts=2)
+    one.ready(parts=2)
+    wait_until(lambda: one.status["kept"] == 2, 5, "the parts that left are gone from memory")
+    wait_until(lambda: one.status["frozen"] != before, 5, "what was theirs is frozen no more")
+    assert one.status["frozen"] < before
+
+
 def test_given_a_worker_too_many_then_it_stands_by(make_toys: Callable[..., Toys]) -> None:
     toys = make_toys(1).make_topics()
     toys.worker("one", instance_id=None).ready(parts=1)

@@ -13,6 +13,7 @@ import heapq
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
+from weakref import WeakSet
 
 from streams.engine.processor import FetchedBatch, ProcessorSpec, Scan, StoreSpec, Transaction
 from streams.stop_worker import ExitCode, StopWorker
@@ -25,6 +26,7 @@ def _favourable(key: bytes) -> bool:
 class ToyPart:
     def __init__(self, toy: "Toy", partition: int, scan: Scan) -> None:
         self.toy, self.partition = toy, partition
+        toy.parts.add(self)
         self.timers: list[tuple[int, bytes]] = []
         for key, value in scan.items("timers"):
             heapq.heappush(self.timers, (int(value), key))
@@ -132,6 +134,8 @@ class Toy:
     def __init__(self, prefix: str, every: int = 1, append_time: bool = False) -> None:
         self.adds, self.marks, self.out = f"{prefix}.adds", f"{prefix}.marks", f"{prefix}.out"
         self.seals, self.broadcast, self.every = f"{prefix}.seals", f"{prefix}.factor", every
+        self.parts: WeakSet[ToyPart] = WeakSet()
+        """Those that are still in memory."""
         self.spec = ProcessorSpec(
             topics=(self.marks, self.adds),
             broadcast=self.broadcast,

@@ -1,5 +1,6 @@
 """Runs the toy as a worker: `python toy_worker.py '{"bootstrap_servers": …}'`, settings as JSON."""
 
+import gc
 import itertools
 import json
 import logging
@@ -32,11 +33,12 @@ def main() -> int:
     if cafile := options.pop("cafile", None):
         options["security"]["ssl_context"] = TlsFiles(Path(cafile), None, None).context()
     config = EngineConfig(**{"application_id": prefix, **options})
-    app = build(config, Toy(prefix, every, append_time))
+    toy = Toy(prefix, every, append_time)
+    app = build(config, toy)
     if lose:
         _lose(app, lose, lose_count)
     if status_path:
-        threading.Thread(target=_tell, args=(app, Path(status_path)), daemon=True).start()
+        threading.Thread(target=_tell, args=(app, toy, Path(status_path)), daemon=True).start()
     return run(app)
 
 
@@ -52,7 +54,7 @@ def _lose(app, first: int, count: int) -> None:  # type: ignore[no-untyped-def]
     app.engine.route = leaky
 
 
-def _tell(app, path: Path) -> None:  # type: ignore[no-untyped-def]
+def _tell(app, toy: Toy, path: Path) -> None:  # type: ignore[no-untyped-def]
     """Write the status four times a second, for the tests to wait on."""
     while True:
         try:
@@ -64,6 +66,8 @@ def _tell(app, path: Path) -> None:  # type: ignore[no-untyped-def]
                 "blocked": list(status.blocked),
                 "away": status.away_seconds,
                 "ousted": status.ousted,
+                "kept": len(toy.parts),
+                "frozen": gc.get_freeze_count(),
                 "parts": {p.partition: [p.state, p.lag] for p in status.partitions},
             }
         except RuntimeError:

@@ -19,6 +19,7 @@ from typing import Any
 
 from streams.local.kafka import KafkaCluster
 from tests.chaos.cluster.changes import CHANGES, Change
+from tests.chaos.cluster.ends import Ends
 from tests.chaos.cluster.ground import Ground, wait
 from tests.chaos.cluster.judge import judge
 from tests.chaos.cluster.table import table
@@ -92,10 +93,14 @@ def perform(
             change.strike(ground)
             began = time.monotonic()
             ground.start()
+            found |= _noticed(change, ground, Ends(ground.workers), began)
         else:
-            began = time.monotonic()
+            ends, asked = Ends(ground.workers), time.monotonic()
+            ground.confirmed_at = None
             change.strike(ground)
-        found |= _noticed(change, ground, began)
+            began = ground.confirmed_at or asked
+            found["asked"] = round(began - asked, 1)
+            found |= _noticed(change, ground, ends, began)
         _again(change, ground, found)
         change.lead_out(ground)
         ground.start()
@@ -134,9 +139,13 @@ def _back(ground: Ground) -> float:
     return round(seconds, 1)
 
 
-def _noticed(change: Change, ground: Ground, began: float) -> dict[str, Any]:
-    """What the first of the workers did, and when all had done so."""
+def _noticed(change: Change, ground: Ground, ends: Ends, began: float) -> dict[str, Any]:
+    """What the first of the workers did, and when all had done so.
+
+    `began`: when the broker had made the change, or the workers were started after it.
+    """
     if change.stays:
+        ends.close()
 
         def held() -> bool:
             return all(worker.ready().get("cluster_changed") for worker in ground.workers)
@@ -145,8 +154,9 @@ def _noticed(change: Change, ground: Ground, began: float) -> dict[str, Any]:
         seconds = round(time.monotonic() - began, 1)
         words = ground.workers[0].ready().get("cluster_changed")
         return {"seconds": seconds, "exit": "stays up" if seen else "nothing", "words": words}
-    ended = wait(lambda: all(worker.code is not None for worker in ground.workers), 60)
-    seconds = round(time.monotonic() - began, 1)
+    ended = wait(lambda: ends.last_at is not None, 60)
+    ends.close()
+    seconds = round(max(0.0, (ends.last_at or time.monotonic()) - began), 1)
     codes = sorted({str(worker.code) for worker in ground.workers})
     return {
         "seconds": seconds,

@@ -182,6 +182,8 @@ class Ground:
         self.bootstrap, self.zygote, self.folder = bootstrap, zygote, folder
         self.notes: list[str] = []
         """What was remarkable on the way out."""
+        self.confirmed_at: float | None = None
+        """When a broker first answered an administrator (`time.monotonic()`)."""
         self.names = TopicNames(f"{name}.", name)
         kept = {k: text for k, text in os.environ.items() if not k.startswith("BYLINE_")}
         self.environment = kept | {
@@ -273,7 +275,10 @@ class Ground:
             finally:
                 await client.close()
 
-        return asyncio.run(act())
+        answer = asyncio.run(act())
+        if self.confirmed_at is None:
+            self.confirmed_at = time.monotonic()
+        return answer
 
     def close(self) -> None:
         """End everything."""

@@ -1,17 +1,15 @@
 """One soak: Kafka, two workers, traffic; one of them is restarted again and again."""
 
-import json
-import re
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from schemas.topics import OUTPUTS, TopicNames
 from streams.local.kafka import KafkaCluster
+from tests.chaos.soak import logs
 from tests.chaos.soak.outputs import Outputs
 from tests.chaos.soak.samples import Growth, Sample, floors, growth, look
 from tests.chaos.soak.traffic import Traffic
@@ -20,6 +18,9 @@ from tests.worker.harness import Estate, Worker
 POLICIES = Path(__file__).parent / "policies"
 SAMPLE_SECONDS = 2.0
 PARTITIONS = 8
+EARLY_SECONDS = 2.0
+"""A restart at the end of the first minutes belongs to what is judged."""
+
 SETTLED_SECONDS = 30.0
 """What a worker takes so soon after a restart, its own or the other's, is not compared."""
 
@@ -66,8 +67,8 @@ class Life:
             self.start()
             return
         now = time.monotonic()
-        pages = {page: self.worker.page(page)[0] for page in PAGES}
-        if not self._ready and pages["/readyz"] != HTTP_OK:
+        pages = {page: self.worker.page(page) for page in PAGES}
+        if not self._ready and pages["/readyz"][0] != HTTP_OK:
             return
         if not self._ready:
             # What it takes while it starts is not compared, however long that is.
@@ -79,6 +80,7 @@ class Life:
             self.life,
             now - self._started_at,
             self.worker.log.stat().st_size - self._log_base,
+            pages["/metrics"][1],
         )
         if taken is not None:
             self.samples.append(taken)
@@ -119,11 +121,11 @@ def _soak(plan: Plan, estate: Estate, keep: Keep) -> dict[str, Any]:
     outputs = Outputs(estate.bootstrap, topics, PARTITIONS, traffic.hear)
     try:
         traffic.start()
-        began = time.monotonic()
+        began, began_at = time.monotonic(), time.time()
         restarts: list[tuple[float, str]] = []
 
         def keep_so_far() -> None:
-            keep(_result(plan, lives, restarts, traffic, outputs))
+            keep(_result(plan, lives, restarts, traffic, outputs, began_at))
 
         _watch(plan, lives, began, restarts, keep_so_far)
         traffic.stop()
@@ -133,7 +135,7 @@ def _soak(plan: Plan, estate: Estate, keep: Keep) -> dict[str, Any]:
         outputs.close()
     for life in lives:
         life.worker.stop()
-    return _result(plan, lives, restarts, traffic, outputs)
+    return _result(plan, lives, restarts, traffic, outputs, began_at)
 
 
 def _watch(
@@ -165,12 +167,23 @@ def _watch(
 
 FIGURES: dict[str, Callable[[Sample], float]] = {
     "resident_kib": lambda one: one.resident_kib,
+    "kept_kib": lambda one: one.resident_kib - one.buffers_kib,
     "descriptors": lambda one: one.descriptors,
+    "open_files": lambda one: one.open_files,
+    "sockets_and_others": lambda one: one.descriptors - one.open_files,
     "threads": lambda one: one.threads,
     "log_bytes": lambda one: one.log_bytes,
     "disk_files": lambda one: one.disk_files,
     "disk_bytes": lambda one: one.disk_bytes,
 }
+
+
+FLOORS = ("resident_kib", "kept_kib", "descriptors")
+
+
+def _last(lives: list[Life]) -> float:
+    """When the last sample was taken."""
+    return max((life.samples[-1].at for life in lives if life.samples), default=0.0)
 
 
 def _result(
@@ -179,12 +192,16 @@ def _result(
     restarts: list[tuple[float, str]],
     traffic: Traffic,
     outputs: Outputs,
+    began_at: float,
 ) -> dict[str, Any]:
+    """`began_at`: seconds UTC."""
     turns = [at for at, _ in (*restarts, *(turn for life in lives for turn in life.unplanned))]
     found = {
         name: growths(plan, life.samples, turns, name == "restarted" or bool(life.unplanned))
         for name, life in zip(("goes on", "restarted"), lives, strict=True)
     }
+    texts = [life.worker.said for life in lives]
+    stretches = logs.intervals(texts, began_at, restarts, _last(lives))
     return {
         "plan": plan.__dict__,
         "restarts": restarts,
@@ -202,9 +219,11 @@ def _result(
             name: {figure: one.__dict__ for figure, one in own.items()}
             for name, own in found.items()
         },
-        "log_bytes_an_hour": _log_an_hour(plan, lives),
-        "log_bytes_by_stretch": _log_by_stretch(plan, lives[0].samples),
-        "log_lines": _log_lines(lives),
+        "log_intervals": [asdict(one) for one in stretches],
+        "log_growth": asdict(
+            logs.growth([one for one in stretches if one.at >= plan.steady * 60 - EARLY_SECONDS])
+        ),
+        "log_lines": logs.talk(texts),
         "samples": {
             name: [one.as_dict() for one in life.samples[::5]]
             for name, life in zip(("goes on", "restarted"), lives, strict=True)
@@ -223,45 +242,7 @@ def growths(
 
     steady = [one for one in samples if calm(one)]
     found = {name: growth(steady, take, restarted=restarted) for name, take in FIGURES.items()}
-    resident = FIGURES["resident_kib"]
-    lowest = floors(steady, resident, restarted=restarted)
-    found["resident_floor_kib"] = growth(lowest, resident, restarted=restarted)
+    for name in FLOORS:
+        lowest = floors(steady, FIGURES[name], restarted=restarted)
+        found[f"{name}_floor"] = growth(lowest, FIGURES[name], restarted=restarted)
     return found
-
-
-def _log_an_hour(plan: Plan, lives: list[Life]) -> int:
-    """What both workers wrote after the first minutes, at that rate in an hour."""
-    written = 0
-    for life in lives:
-        steady = [one for one in life.samples if one.at >= plan.steady * 60]
-        for first, last in _ends_of_processes(steady):
-            written += last.log_bytes - (first.log_bytes if first is steady[0] else 0)
-    return round(written * 60 / (plan.minutes - plan.steady))
-
-
-def _ends_of_processes(samples: list[Sample]) -> list[tuple[Sample, Sample]]:
-    """The first and the last sample of each process."""
-    found: dict[int, tuple[Sample, Sample]] = {}
-    for one in samples:
-        first, _ = found.get(one.life, (one, one))
-        found[one.life] = (first, one)
-    return list(found.values())
-
-
-def _log_lines(lives: list[Life]) -> dict[str, int]:
-    """Bytes by what was said, numbers left out; the most talkative ones."""
-    said: Counter[str] = Counter()
-    for life in lives:
-        for line in life.worker.log.read_text(errors="replace").splitlines():
-            message = str(json.loads(line)["message"])
-            said[re.sub(r"[0-9a-f]*[0-9][0-9a-f]*", "#", message)[:80]] += len(line) + 1
-    return dict(said.most_common(20))
-
-
-def _log_by_stretch(plan: Plan, samples: list[Sample]) -> list[int]:
-    """What the worker that goes on wrote in each stretch between two restarts."""
-    ends: dict[int, int] = {}
-    for one in samples:
-        ends[int(one.at // (plan.every * 60))] = one.log_bytes
-    sizes = list(ends.values())
-    return [later - earlier for earlier, later in zip([0, *sizes], sizes, strict=False)]

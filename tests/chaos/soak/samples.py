@@ -1,5 +1,6 @@
 """What a process takes, sampled; and how fast it grows, with its restarts taken into account."""
 
+import re
 import statistics
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
@@ -17,6 +18,8 @@ class Sample:
     """One look at a worker: seconds since the begin, which of its processes and how old that was.
 
     `log_bytes`: what this process has written. `disk_bytes`, `disk_files`: its data folder.
+    `buffers_kib`: RocksDB's write buffers and block cache, as it says on its page; both are bounded
+    by settings and rise and fall by themselves. `open_files`: descriptors of files in its folder.
     """
 
     at: float
@@ -28,17 +31,38 @@ class Sample:
     log_bytes: int
     disk_bytes: int
     disk_files: int
+    buffers_kib: int = 0
+    open_files: int = 0
 
     def as_dict(self) -> dict[str, float]:
         """For the result."""
         return asdict(self)
 
 
-def look(pid: int, data: Path, at: float, life: int, age: float, log_bytes: int) -> Sample | None:
-    """Sample a process; None when it has just ended."""
+def buffers_of(page: str) -> int:
+    """The KiB of RocksDB's buffers by a worker's `/metrics`."""
+    found = re.findall(r"^byline_(?:write_buffer|block_cache)_bytes (\S+)$", page, re.MULTILINE)
+    return round(sum(map(float, found)) / 1024)
+
+
+def _targets(pid: int) -> list[str]:
+    """What each descriptor of a process is; raises `OSError` when the process has ended."""
+    found = []
+    for path in Path(f"/proc/{pid}/fd").iterdir():
+        try:
+            found.append(str(path.readlink()))
+        except FileNotFoundError:
+            continue
+    return found
+
+
+def look(
+    pid: int, data: Path, at: float, life: int, age: float, log_bytes: int, page: str
+) -> Sample | None:
+    """Sample a process; None when it has just ended. `page`: its `/metrics`."""
     try:
         status = Path(f"/proc/{pid}/status").read_text()
-        descriptors = len(list(Path(f"/proc/{pid}/fd").iterdir()))
+        targets = _targets(pid)
     except OSError:
         return None
     fields = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
@@ -53,11 +77,13 @@ def look(pid: int, data: Path, at: float, life: int, age: float, log_bytes: int)
         life,
         round(age, 1),
         int(fields.get("VmRSS", "0 kB").split()[0]),
-        descriptors,
+        len(targets),
         int(fields.get("Threads", "0")),
         log_bytes,
         sum(sizes),
         len(sizes),
+        buffers_of(page),
+        sum(target.startswith(f"{data}/state") for target in targets),
     )
 
 

@@ -109,8 +109,11 @@ SERVICE = Board(
             Panel(
                 "Memory",
                 "bytes",
-                {"{{job}} {{instance}}": 'process_resident_memory_bytes{job=~"byline-.*"}'},
-                "Resident memory of each process.",
+                {
+                    "{{job}} {{instance}}": 'process_resident_memory_bytes{job=~"byline-.*"}',
+                    "write buffers of {{instance}}": "byline_write_buffer_bytes",
+                },
+                "Resident memory of each process; RocksDB's write buffers rise and fall in it.",
             ),
             Panel(
                 "CPU",
