@@ -88,8 +88,8 @@ class PartitionTask:
     async def close(self) -> None:
         """Ends the task and closes its producer and stores. It must be suspended.
 
-        The state is dropped at once. This object is part of a reference cycle, and the garbage
-        collector seldom runs.
+        The state is dropped at once. The cancelled task refers to this object and this object to
+        the task, and the garbage collector seldom runs.
         """
         self._task.cancel()
         await asyncio.wait([self._task])
@@ -122,6 +122,16 @@ class PartitionTask:
     # Life.
 
     async def _live(self) -> None:
+        await self._restore()
+        while True:
+            if self._suspend:
+                await self._rest()
+            else:
+                await self._refetch.seek()
+            await self._work()
+
+    async def _restore(self) -> None:
+        """Opens the partition. The long-lived frame of `_live` keeps nothing of it."""
         context = self._context
         async with context.recovery_slots:
             restored = await restore_partition(context, self.number, self._to_close.append)
@@ -136,12 +146,6 @@ class PartitionTask:
             self._commit_policy.applied(False, True, time.monotonic())
         self.state = "running"
         context.on_change()
-        while True:
-            if self._suspend:
-                await self._rest()
-            else:
-                await self._refetch.seek()
-            await self._work()
 
     # Processing.
 
