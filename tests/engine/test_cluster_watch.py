@@ -75,9 +75,7 @@ def test_given_a_topic_deleted_in_a_transaction_that_cannot_end_then_the_topic_i
     toys: Toys,
 ) -> None:
     """The offsets of a deleted input cannot be committed; the transaction's limit comes first."""
-    worker = toys.worker(transaction_timeout_seconds=1.5).ready(parts=4)
-    toys.add(40)
-    toys.assert_exact()
+    worker = toys.worker(transaction_timeout_seconds=3.0).ready(parts=4)
     name = f"{toys.prefix}.marks"
     toys.admin(lambda client: client.delete_topics([name]))
     toys.add(40)
