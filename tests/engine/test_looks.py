@@ -1,6 +1,7 @@
 """How long a topic may be missing before it counts as deleted; without a broker."""
 
 import asyncio
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,12 +19,14 @@ HERE, GONE = TopicView("id", 4), TopicView("", 0, UNKNOWN_TOPIC)
 
 
 @pytest.fixture
-def watch(tmp_path: Path) -> ClusterWatch:
+def watch(tmp_path: Path) -> Iterator[ClusterWatch]:
     config = EngineConfig(application_id="a", bootstrap_servers="127.0.0.1:1", data_dir=tmp_path)
     spec = Toy("a").spec
     names = (*spec.topics, *spec.output_topics, "a-counts-changelog", "a-timers-changelog")
     known = KnownCluster("c", 4, dict.fromkeys(names, HERE), {})
-    return ClusterWatch(config, spec, Clock(10.0), known, lambda: None)
+    made = ClusterWatch(config, spec, Clock(10.0), known, lambda: None)
+    yield made
+    made._quiet(False)
 
 
 def seen(watch: ClusterWatch, **other: TopicView) -> bool:

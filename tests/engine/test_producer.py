@@ -75,7 +75,7 @@ async def test_a_broker_that_still_writes_markers_is_asked_again_soon_and_nobody
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """An ordinary answer: with eight topics a hand-over had a warning for each of them."""
-    caplog.set_level(logging.INFO)
+    caplog.set_level(logging.INFO, logger="aiokafka")
     sent = {TopicPartition("t", number): SimpleNamespace() for number in range(2)}
 
     def answered(*codes: int) -> _ProduceTwo:

@@ -83,7 +83,7 @@ def look(
         sum(sizes),
         len(sizes),
         buffers_of(page),
-        sum(target.startswith(f"{data}/state") for target in targets),
+        sum(target.startswith(f"{data}/") for target in targets),
     )
 
 
