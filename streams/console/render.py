@@ -24,6 +24,8 @@ NAVIGATION = (
     ("/accounts", "nav.accounts", Role.ACCOUNTS),
     ("/worklists/pending", "nav.worklists", Role.ACCOUNTS),
     ("/dead-letters", "nav.letters", Role.ACCOUNTS),
+    ("/proposals", "nav.proposals", Role.ACCOUNTS),
+    ("/actions/switches", "nav.switches", Role.OPERATOR),
     ("/policies", "nav.policies", Role.NUMBERS),
     ("/reports", "nav.reports", Role.NUMBERS),
     ("/accesses", "nav.accesses", Role.AUDITOR),
@@ -60,6 +62,11 @@ def _zoned(value: Any, zone: str) -> Any:
     return zones.moment(value.ms, zone) if isinstance(value, At) else value
 
 
+def _time(ms: int | None, zone: str) -> Markup:
+    """Writes an instant (ms) as an element that is not broken into lines."""
+    return Markup("–") if ms is None else Markup("<time>{}</time>").format(zones.moment(ms, zone))
+
+
 def page(
     asked: Asked, template: str, values: Mapping[str, Any], *, status: int = 200
 ) -> HTMLResponse:
@@ -76,6 +83,7 @@ def page(
         "here": f"{asked.request.url.path}?{asked.request.url.query}".rstrip("?"),
         "t": lambda key, **says: told(view.language, key, **says),
         "at": lambda ms: "–" if ms is None else zones.moment(ms, view.zone),
+        "when": lambda ms: _time(ms, view.zone),
         "ago": lambda ms: length(max(0, asked.now - ms), view.language),
         "span": lambda ms: "–" if ms is None else length(max(0, ms), view.language),
         "says": {},

@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from streams.console.pages import (
     account,
+    actions,
     letters,
     overview,
     policies,
@@ -59,6 +60,14 @@ ROUTES = (
     Route("GET", "/accounts/{account}", account.show, Role.ACCOUNTS, logged=True),
     Route("GET", "/worklists/{list}", worklists.show, Role.ACCOUNTS, logged=True),
     Route("GET", "/dead-letters", letters.show, Role.ACCOUNTS, logged=True),
+    Route("GET", "/actions/{what}", actions.form, Role.OPERATOR, logged=True),
+    Route("POST", "/actions/{what}", actions.preview, Role.OPERATOR, logged=True),
+    Route("GET", "/proposals", actions.listed, Role.ACCOUNTS, logged=True),
+    Route("GET", "/proposals/{id}", actions.show, Role.ACCOUNTS, logged=True),
+    Route("POST", "/proposals/{id}/send", actions.send, Role.OPERATOR),
+    Route("POST", "/proposals/{id}/undo", actions.undo, Role.OPERATOR),
+    Route("POST", "/proposals/{id}/approve", actions.approve, Role.APPROVER),
+    Route("POST", "/proposals/{id}/decline", actions.decline, Role.APPROVER),
     Route("GET", "/policies", policies.show, Role.NUMBERS),
     Route("GET", "/policies/{digest}", policies.one, Role.NUMBERS),
     Route("GET", "/reports", reports.show, Role.NUMBERS),

@@ -28,6 +28,8 @@ WORDS: dict[str, tuple[str, str]] = {
     "nav.policies": ("Policies", "策略"),
     "nav.reports": ("Reports", "报告"),
     "nav.accesses": ("Who looked", "查阅记录"),
+    "nav.proposals": ("Orders", "指令"),
+    "nav.switches": ("Switches", "开关"),
     "signed_in": ("Signed in as {actor}", "当前用户 {actor}"),
     "sign_out": ("Sign out", "退出"),
     "sign_out_everywhere": ("Sign out everywhere", "在所有设备退出"),

@@ -23,6 +23,14 @@ MATRIX: dict[tuple[str, str], tuple[str, ...]] = {
     ("GET", "/accounts/{account}"): ACCOUNTS,
     ("GET", "/worklists/{list}"): ACCOUNTS,
     ("GET", "/dead-letters"): ACCOUNTS,
+    ("GET", "/actions/{what}"): ("operator",),
+    ("POST", "/actions/{what}"): ("operator",),
+    ("GET", "/proposals"): ACCOUNTS,
+    ("GET", "/proposals/{id}"): ACCOUNTS,
+    ("POST", "/proposals/{id}/send"): ("operator",),
+    ("POST", "/proposals/{id}/undo"): ("operator",),
+    ("POST", "/proposals/{id}/approve"): ("approver",),
+    ("POST", "/proposals/{id}/decline"): ("approver",),
     ("GET", "/policies"): NUMBERS,
     ("GET", "/policies/{digest}"): NUMBERS,
     ("GET", "/reports"): NUMBERS,
@@ -35,5 +43,7 @@ PLACES = {
     "{account}": "weibo:a5",
     "{list}": "pending",
     "{digest}": "0" * 64,
+    "{what}": "controls",
+    "{id}": "0" * 32,
 }
 """What stands in a path's place in the tests."""

@@ -56,8 +56,9 @@ def test_a_unit_can_do_little_but_what_it_is_for(unit: Path) -> None:
     assert float(figure) <= MOST_EXPOSED
 
 
-def test_worker_index_and_auditor_are_there() -> None:
-    assert {it.stem for it in UNITS} == {"byline-worker@", "byline-index", "byline-auditor"}
+def test_worker_index_console_and_auditor_are_there() -> None:
+    named = {"byline-worker@", "byline-index", "byline-console", "byline-auditor"}
+    assert {it.stem for it in UNITS} == named
 
 
 @pytest.mark.parametrize("unit", UNITS, ids=lambda it: it.stem)

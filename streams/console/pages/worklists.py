@@ -5,6 +5,7 @@ from typing import Any
 
 from starlette.responses import Response
 
+from schemas.enums import ControlReason
 from streams.console.render import page
 from streams.console.site import Asked, Refusal
 from streams.core.model.instants import HOUR
@@ -72,6 +73,7 @@ def show(asked: Asked) -> Response:
         "within": hours,
         "spans": WITHIN,
         "commands": COMMANDS[which],
+        "reasons": tuple(it.value for it in ControlReason),
         "fresh": fresh,
         "late": fresh.late(asked.now),
     }

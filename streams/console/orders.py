@@ -1,0 +1,189 @@
+"""Makes what a person wants to send: checks it as a worker would, and counts whom it concerns.
+
+A control is made by the functions of `byline control`, a switch has the fields of `byline switch`,
+so the console writes the same records as the command line.
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from schemas.enums import Command, ControlReason, Switch
+from streams.console.site import Refusal
+from streams.core.inputs.checker import PROTECTS_NOBODY
+from streams.core.lifecycle import OPEN
+from streams.core.limits.switches import EVERYWHERE
+from streams.core.model.account import decode_account
+from streams.index import tables
+from streams.operate.audit.records import iso
+from streams.operate.bulk import MAX_ACCOUNTS, BulkOrder, checked, default_bulk_id, within
+from streams.operate.effect import judged, pointless
+from streams.operate.errors import UsageError
+from streams.operate.send_check import LineChecker, Rejection
+
+CONTROLS = "controls"
+SWITCHES = "switches"
+UNDONE_BY = frozenset({Command.HOLD})
+"""Commands that can be taken back; of all others the owner has been told."""
+_CHUNK = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a person wants to send, as kept in a proposal; times are RFC 3339.
+
+    `topic`: controls or switches. `word`: the command or switch. `bulk_id`: of several accounts
+    alone. `scope`, `on`: of a switch.
+    """
+
+    topic: str
+    word: str
+    reason: str
+    accounts: tuple[str, ...] = ()
+    until: str | None = None
+    expires_at: str | None = None
+    appeal_id: str | None = None
+    bulk_id: str | None = None
+    scope: str = ""
+    on: bool = False
+
+    def text(self) -> str:
+        """Returns the wish as JSON."""
+        return json.dumps(asdict(self))
+
+    @property
+    def wants_approval(self) -> bool:
+        """Whether a second person is needed where REQUIRE_APPROVALS is set."""
+        return self.bulk_id is not None and Command(self.word) in PROTECTS_NOBODY
+
+    @property
+    def can_be_undone(self) -> bool:
+        """Whether another order takes it back."""
+        return self.topic == SWITCHES or Command(self.word) in UNDONE_BY
+
+    def values(self, actor: str, issued_at: int, approved_by: str | None) -> list[dict[str, Any]]:
+        """Returns the values to send. The same arguments give the same values, ids included."""
+        if self.topic == SWITCHES:
+            said = {"scope": self.scope, "switch": self.word, "on": self.on, "actor": actor}
+            return [{**said, "reason": self.reason, "issued_at": iso(issued_at)}]
+        order = self.order(actor, issued_at, approved_by)
+        return [order.value(it) for it in self.accounts]
+
+    def order(self, actor: str, issued_at: int, approved_by: str | None = None) -> BulkOrder:
+        """Returns the controls as `byline control` makes them."""
+        return BulkOrder(
+            Command(self.word),
+            actor,
+            ControlReason(self.reason),
+            issued_at,
+            self.expires_at,
+            self.until,
+            approved_by,
+            self.bulk_id,
+            self.appeal_id,
+        )
+
+
+def wish_of(text: str) -> Wish:
+    """Reads the JSON of a wish."""
+    plain = json.loads(text)
+    return Wish(**{**plain, "accounts": tuple(plain["accounts"])})
+
+
+def control(
+    command: str,
+    accounts: Iterable[str],
+    reason: str,
+    actor: str,
+    now: int,
+    **more: str | None,
+) -> Wish:
+    """Makes a wish of controls. Raises Refusal, which says what is wrong."""
+    try:
+        named = within(checked(accounts), MAX_ACCOUNTS)
+        wish = Wish(CONTROLS, Command(command).value, ControlReason(reason).value, tuple(named))
+    except UsageError as error:
+        raise Refusal(400, "error.order", why=str(error)) from None
+    except ValueError:
+        raise Refusal(400, "error.choice") from None
+    if not named:
+        raise Refusal(400, "error.nobody")
+    wish = Wish(**{**_fields(wish), **more})
+    order = wish.order(actor, now)
+    try:
+        order.check()
+        why = pointless(order, now)
+    except UsageError as error:
+        raise Refusal(400, "error.order", why=str(error).replace("--", "")) from None
+    if why is not None:
+        raise Refusal(400, "error.order", why=why.replace("--", ""))
+    if len(named) > 1 and wish.bulk_id is None:
+        wish = Wish(**{**_fields(wish), "bulk_id": default_bulk_id(named, order)})
+    return wish
+
+
+def _fields(wish: Wish) -> dict[str, Any]:
+    return {**asdict(wish), "accounts": wish.accounts}
+
+
+def switch(word: str, scope: str, on: bool, reason: str) -> Wish:
+    """Makes a wish of a switch. Raises Refusal for what is on no list."""
+    try:
+        named, why = Switch(word).value, ControlReason(reason).value
+    except ValueError:
+        raise Refusal(400, "error.choice") from None
+    return Wish(SWITCHES, named, why, scope=scope, on=on)
+
+
+def refused(connection: Connection, wish: Wish, actor: str, now: int) -> list[str]:
+    """Returns why a worker would refuse it; empty: it would not. `now`: ms."""
+    known = set(connection.scalars(select(tables.policies.c.platform)))
+    checker = LineChecker(wish.topic, known or None, now / 1000)
+    found = []
+    for number, value in enumerate(wish.values(actor, now, None)):
+        outcome = checker.check(json.dumps(value, ensure_ascii=False).encode())
+        if isinstance(outcome, Rejection):
+            where = f"{wish.accounts[number]}: " if wish.accounts else ""
+            found.append(f"{where}{outcome.words}")
+    return found
+
+
+def counted(connection: Connection, wish: Wish, actor: str, now: int) -> dict[str, Any]:
+    """Counts whom it concerns, as of the index: accounts, open invitations, restrictions.
+
+    `without`: by reason, how many accounts it cannot affect.
+    """
+    values = _states(connection, wish)
+    lives = [decode_account(it).live for it in values.values() if it is not None]
+    found: dict[str, Any] = {
+        "accounts": len(values),
+        "known": len(lives),
+        "invited": sum(it.state in OPEN for it in lives),
+        "restricted": sum(it.cycle is not None and bool(it.cycle.throttles) for it in lives),
+        "without": {},
+        "none": False,
+    }
+    if wish.topic == CONTROLS:
+        effect = judged(wish.order(actor, now), values)
+        found |= {"without": effect.reasons, "none": effect.none}
+    return found
+
+
+def _states(connection: Connection, wish: Wish) -> dict[str, bytes | None]:
+    """Returns the workers' state of each account that a wish concerns."""
+    states = tables.states
+    columns = select(states.c.key, states.c.value)
+    if wish.topic == SWITCHES:
+        mine = columns.where(~states.c.key.startswith("#"), ~states.c.key.startswith("~"))
+        if wish.scope != EVERYWHERE:
+            mine = mine.where(states.c.key.startswith(f"{wish.scope}:", autoescape=True))
+        return {it.key: bytes(it.value) for it in connection.execute(mine)}
+    found: dict[str, bytes | None] = dict.fromkeys(wish.accounts)
+    for start in range(0, len(wish.accounts), _CHUNK):
+        part = wish.accounts[start : start + _CHUNK]
+        for it in connection.execute(columns.where(states.c.key.in_(part))):
+            found[it.key] = bytes(it.value)
+    return found

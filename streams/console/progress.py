@@ -1,0 +1,75 @@
+"""Whether the workers have read what was sent, and what a bulk's undoing would leave alone."""
+
+import json
+from typing import NamedTuple
+
+import msgspec
+from sqlalchemy import Connection, select
+
+from schemas.topics import DEAD_LETTERS
+from streams.console.orders import CONTROLS
+from streams.index import tables
+from streams.index.states import POSITION
+from streams.operate.audit.records import Record
+from streams.operate.bulk import UndoPlan, way_back
+
+
+class Progress(NamedTuple):
+    """In how many partitions the workers have read it, of how many; what the index shows."""
+
+    done: int
+    partitions: int
+
+    @property
+    def complete(self) -> bool:
+        """Whether every partition has read it."""
+        return self.done == self.partitions
+
+
+def progress(
+    connection: Connection, topic: str, ends: dict[int, int], everywhere: bool
+) -> Progress:
+    """Compares the workers' stored positions with the ends of what was sent.
+
+    `topic`: its full name. `ends`: by partition, the offset after the last record. `everywhere`:
+    each partition reads partition 0 of the topic, as it does of switches.
+    """
+    states = tables.states
+    stored = {
+        it.partition: _position(bytes(it.value), topic)
+        for it in connection.execute(select(states).where(states.c.key == POSITION))
+    }
+    wanted = dict.fromkeys(stored, ends.get(0, 0)) if everywhere else ends
+    done = sum(stored.get(partition, -1) >= end for partition, end in wanted.items())
+    return Progress(done, len(wanted))
+
+
+def _position(value: bytes, topic: str) -> int:
+    try:
+        return int(msgspec.json.decode(value)["next"].get(topic, -1))
+    except (msgspec.MsgspecError, KeyError, TypeError, AttributeError, ValueError):
+        return -1
+
+
+def undoing(connection: Connection, accounts: tuple[str, ...], bulk_id: str, now: int) -> UndoPlan:
+    """Plans how to undo a bulk of holds, as `byline control undo` does, from the index.
+
+    Raises UsageError if the index does not have the bulk's controls yet.
+    """
+    words, letters = tables.words, tables.letters
+    records = []
+    origin = (letters.c.topic, letters.c.origin_partition, letters.c.origin_offset)
+    for topic, partition, offset in connection.execute(
+        select(*origin).where(letters.c.topic == CONTROLS)
+    ):
+        said = {"topic": topic, "partition": partition, "offset": offset}
+        place = (DEAD_LETTERS.name, partition, offset, 0)
+        records.append(Record(*place, None, json.dumps(said).encode()))
+    order = (words.c.partition, words.c.offset)
+    for start in range(0, len(accounts), 500):
+        mine = words.c.account.in_(accounts[start : start + 500])
+        asked = select(words).where(words.c.topic == CONTROLS, mine).order_by(*order)
+        for it in connection.execute(asked):
+            place = (CONTROLS, it.partition, it.offset, it.entered_at)
+            records.append(Record(*place, it.account.encode(), it.value.encode()))
+    return way_back(records, bulk_id, now)
