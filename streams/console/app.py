@@ -21,6 +21,7 @@ from starlette.routing import Route as Bound
 
 from streams.console import sessions
 from streams.console.cookies import carry
+from streams.console.pages.account import ACCOUNT
 from streams.console.render import page
 from streams.console.routes import ROUTES, Open, Route
 from streams.console.site import Asked, Console, Refusal
@@ -184,7 +185,10 @@ def _guard(asked: Asked, form: Form | None) -> None:
 
 
 def _write_down(asked: Asked, route: Route) -> None:
-    account = asked.request.path_params.get("account") or None
+    account = asked.request.path_params.get("account")
+    if account is not None and ACCOUNT.fullmatch(account) is None:
+        # It may be anything that a person typed, a name, too: it is written nowhere.
+        raise Refusal(400, "error.account")
     what = f"console {route.path}"[:64]
     write_down(asked.console.engine, asked.now, asked.actor, what, account)
 

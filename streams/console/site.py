@@ -65,19 +65,24 @@ class Asked:
 
     def path(self, name: str) -> str:
         """Returns a part of the path."""
-        return str(self.request.path_params[name])
+        return _plain(str(self.request.path_params[name]))
 
     def query(self, name: str) -> str:
         """Returns a parameter of the query, without blanks around it; empty: not given."""
-        return self.request.query_params.get(name, "").strip()
+        return _plain(self.request.query_params.get(name, ""))
 
     def said(self, name: str) -> str:
         """Returns a field of the form, without blanks around it; empty: not given."""
-        return self.form.get(name, [""])[0].strip()
+        return _plain(self.form.get(name, [""])[0])
 
     def has(self, role: Role) -> bool:
         """Returns whether the person has a role."""
         return self.who is not None and role in self.who.roles
+
+
+def _plain(text: str) -> str:
+    """Returns a text without blanks around it and without NUL, which PostgreSQL refuses."""
+    return text.replace("\0", "").strip()
 
 
 class Refusal(Exception):

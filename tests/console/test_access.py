@@ -238,3 +238,15 @@ def test_a_session_id_is_in_no_table(ground: Ground) -> None:
         rows = connection.execute(select(tables.sessions)).all()
     assert rows
     assert id_ not in str(rows)
+
+
+@pytest.mark.parametrize("typed", ["张三", "weibo:张三", "weibo:" + "a" * 65, "weibo:a5%00", "%00"])
+def test_what_is_no_account_is_written_nowhere(ground: Ground, typed: str) -> None:
+    """A person may type a name where an account belongs."""
+    viewer = ground.signed_in("viewer")
+    assert viewer.get(f"/accounts/{typed}").status_code == 400
+    viewer.get("/accounts", params={"q": typed})
+    with reading(ground.engine) as connection:
+        for table in tables.metadata.sorted_tables:
+            assert "张三" not in str(connection.execute(select(table)).all()), table.name
+    assert all(account is None for _, _, account in written(ground))

@@ -42,6 +42,7 @@ def test_the_command_serves_until_it_is_told_to_stop(
     (tmp_path / "byline").mkdir(exist_ok=True)
     filled(tmp_path / "byline", tape, FILE_NAME).dispose()
     log = tmp_path / "log"
+    log.touch()
     process = processes.start(["console", "--port", "0"], os.environ, log)
     said = until(
         lambda: re.search(r"open (http://127\.0\.0\.1:\d+)/", log.read_text()), 60, "it serves"

@@ -11,7 +11,7 @@ from schemas.enums import ACCOUNT_ID_PATTERN, PLATFORM_PATTERN, Mode
 from streams.console.charts import Clock
 from streams.console.clocks import Due, clocks, due
 from streams.console.render import page
-from streams.console.site import Asked, Refusal
+from streams.console.site import Asked
 from streams.console.terms import Row, compared
 from streams.core.model.policy import Policy
 from streams.explain.explanation import explain
@@ -94,8 +94,6 @@ class _Shown:
 def show(asked: Asked) -> Response:
     """Shows one account."""
     account = asked.path("account")
-    if ACCOUNT.fullmatch(account) is None:
-        raise Refusal(400, "error.account")
     material = from_index(asked.console.engine, account)
     explained = explain(material, asked.now)
     shown = _beside(material, asked.now)
