@@ -52,7 +52,13 @@ class StaticMember(GroupCoordinator):  # type: ignore[misc]
         # Stored before the assignment is used: after a crash the restart must know its own member.
         if self._group_instance_id is not None:
             self._note(member_id)
-        await super()._on_join_complete(generation, member_id, *rest)
+        try:
+            await super()._on_join_complete(generation, member_id, *rest)
+        except AssertionError:
+            # The assignment is of the topics of another prefix, under which this member ran a
+            # moment ago. It comes back with every start unless the member leaves the group.
+            await self._maybe_leave_group()
+            raise
 
     async def _wait_for_the_other(self) -> None:
         """Waits while another worker with the same instance id is in the group.
