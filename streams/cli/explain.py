@@ -65,7 +65,7 @@ def explain_account(
 def _material(chosen: Settings, account: str, kafka: bool) -> Material:
     with index_engine(chosen, kafka) as engine:
         if engine is not None:
-            return from_index(engine, account)
+            return from_index(engine, account, chosen.partitions)
     return asyncio.run(from_kafka(chosen, account, _Progress()))
 
 

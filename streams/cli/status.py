@@ -217,6 +217,9 @@ def _print_live(seen: Live | None, why: str, now: int) -> None:
         echo("All inputs are read.")
     if not _served(seen):
         echo("Partitions without a worker: their inputs wait. Start `byline worker`.")
+    if any(it.behind for it in seen.strays):
+        numbers = " ".join(str(it.partition) for it in seen.strays if it.behind)
+        echo(f"Nobody reads partitions {numbers}, which were added later: `byline cluster reroute`")
 
 
 def _waits(since: int | None, now: int) -> str | None:

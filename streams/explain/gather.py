@@ -22,7 +22,7 @@ from streams.operate.audit.records import Record
 from streams.operate.clients import consumer
 from streams.operate.ends import Ends
 from streams.operate.errors import EndHiddenError
-from streams.operate.send import partition_of
+from streams.operate.send import in_use, partition_of
 from streams.operate.topics import names_of
 from streams.settings import Settings
 
@@ -38,8 +38,10 @@ Progress = Callable[[int, int], None]
 """Called with the number of offsets read so far, and the number of all offsets to read."""
 
 
-def from_index(engine: Engine, account: str) -> Material:
+def from_index(engine: Engine, account: str, partitions: int | None = None) -> Material:
     """Reads what the index has of an account, in one snapshot.
+
+    `partitions`: how many are in use, if others were added.
 
     Raises DatabaseAway, IndexFault.
     """
@@ -47,15 +49,16 @@ def from_index(engine: Engine, account: str) -> Material:
         count = connection.scalar(
             select(func.count()).where(tables.positions.c.topic == ACCOUNTS.name)
         )
+        count = max(1, min(count or 0, partitions or count or 0))
         fresh = connection.execute(select(tables.freshness)).one_or_none()
         found = Material(
             account,
-            partition_of(account.encode(), max(1, count or 0)),
+            partition_of(account.encode(), count),
             "index",
             None if fresh is None else fresh.as_of,
             0 if fresh is None else fresh.behind,
         )
-        found.states.partition_count = max(1, count or 0)
+        found.states.partition_count = count
         _states(connection, found)
         for name in LISTED:
             found.tables[name] = _rows(connection, tables.metadata.tables[name], account)
@@ -103,7 +106,7 @@ async def from_kafka(
         await feed.find()
         looked_at = int(time.time() * 1000)
         high, ends = await feed.high_watermarks(), await feed.ends()
-        count = sum(topic == ACCOUNTS.name for topic, _ in ends)
+        count = in_use(settings, sum(topic == ACCOUNTS.name for topic, _ in ends))
         number = partition_of(account.encode(), count)
         single = {place for place in ends if sum(it[0] == place[0] for it in ends) == 1}
         ends = {place: end for place, end in ends.items() if place[1] == number or place in single}

@@ -19,7 +19,7 @@ from streams.letters.origins import Found, fetch
 from streams.letters.producer import RedriveProducer, in_transaction
 from streams.letters.reading import Filter, Letter, read_letters
 from streams.operate.errors import UsageError
-from streams.operate.send import known_platforms, partition_of
+from streams.operate.send import in_use, known_platforms, partition_of
 from streams.operate.send_check import CheckedLine, LineChecker, Rejection
 from streams.settings import Settings
 
@@ -254,7 +254,7 @@ async def _partition_counts(client: TolerantConsumer, settings: Settings) -> dic
     found = {
         it.name: cluster.partitions_for_topic(settings.topic_prefix + it.name) for it in TOPICS
     }
-    return {name: len(partitions) for name, partitions in found.items() if partitions}
+    return {name: in_use(settings, len(it)) for name, it in found.items() if it}
 
 
 def lines_of(left: list[Left]) -> Iterator[tuple[str, int]]:

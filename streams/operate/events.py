@@ -12,7 +12,7 @@ from streams.operate.audit.happened import plain_of
 from streams.operate.audit.reading import Reader, read_to_end
 from streams.operate.audit.records import Record, millis
 from streams.operate.errors import EndHiddenError
-from streams.operate.send import partition_of
+from streams.operate.send import in_use, partition_of
 from streams.settings import Settings
 
 NAMES = tuple(topic.name for topic in OUTPUTS)
@@ -80,7 +80,8 @@ async def events(
     account = wanted.account
 
     def holds(partition: int, partitions: int) -> bool:
-        return account is None or partition == partition_of(account.encode(), partitions)
+        count = in_use(settings, partitions)
+        return account is None or partition == partition_of(account.encode(), count)
 
     read = read_to_end(
         client, settings.topic_prefix, NAMES, start=wanted.start, end=wanted.end, holds=holds
@@ -124,7 +125,8 @@ async def follow(
         it
         for group in groups
         for it in group
-        if account is None or it.partition == partition_of(account.encode(), len(group))
+        if account is None
+        or it.partition == partition_of(account.encode(), in_use(settings, len(group)))
     ]
     await reader.seek(partitions, now if wanted.start is None else max(wanted.start, 0))
     while not stopping.is_set():

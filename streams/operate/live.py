@@ -62,11 +62,15 @@ class Lag(NamedTuple):
 
 
 class Live(NamedTuple):
-    """The workers' group: Kafka's name of its state, its members, the lag of each partition."""
+    """The workers' group: Kafka's name of its state, its members, the lag of each partition.
+
+    `strays`: the same of partitions that were added later and are not in use (PARTITIONS).
+    """
 
     state: str
     members: tuple[Member, ...]
     lags: tuple[Lag, ...]
+    strays: tuple[Lag, ...] = ()
 
 
 async def live(settings: Settings) -> Live:
@@ -85,7 +89,8 @@ async def live(settings: Settings) -> Live:
         committed = await admin.list_consumer_group_offsets(settings.application_id)
     async with consumer(settings) as client:
         lags = await _lags(client, settings, {it: at.offset for it, at in committed.items()})
-    return Live(state, tuple(sorted(members)), lags)
+    used = settings.partitions or len(lags)
+    return Live(state, tuple(sorted(members)), lags[:used], lags[used:])
 
 
 async def _described(admin: AIOKafkaAdminClient, group: str) -> list[Any]:

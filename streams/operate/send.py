@@ -61,6 +61,14 @@ class Sent:
     stopped_after: int | None = None
 
 
+def in_use(settings: Settings, there: int) -> int:
+    """Returns how many partitions of a keyed topic are worked on: the old ones if some were added.
+
+    `there`: how many it has.
+    """
+    return min(there, settings.partitions or there)
+
+
 def partition_of(key: bytes, partitions: int) -> int:
     """Returns the partition that the Java client's default partitioner gives a key (murmur2)."""
     return int((murmur2(key) & 0x7FFFFFFF) % partitions)
@@ -223,7 +231,7 @@ def _in_use(settings: Settings, topic: str, there: int) -> int:
     names = names_of(settings)
     if any(names.of(one) == topic for one in TOPICS if one.single):
         return 1
-    return min(there, settings.partitions or there)
+    return in_use(settings, there)
 
 
 async def _note(ends: dict[int, int], waiting: list[asyncio.Future[Any]]) -> None:
