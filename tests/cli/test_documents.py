@@ -10,14 +10,14 @@ import typer
 from streams.cli.program import program_of
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "deploy").glob("*.md"))]
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "deploy").rglob("*.md"))]
 NAMED = re.compile(r"\bbyline ([a-z][a-z-]*)(?: ([a-z][a-z-]*))?((?: [^\n`|#]*)?)")
 COMMANDS = typer.main.get_command(program_of()).commands  # type: ignore[attr-defined]
 
 
 def named(text: str) -> Iterator[tuple[str, str, str]]:
     """Each `byline …` between backticks or in a block: its command, the next word, the rest."""
-    blocks = re.findall(r"```sh\n(.*?)```", text, re.S)
+    blocks = re.findall(r"```(?:sh|console)\n(.*?)```", text, re.S)
     for piece in (
         *blocks,
         *re.findall(r"`([^`\n]+(?:\n[^`\n]+)?)`", re.sub(r"```.*?```", "", text, flags=re.S)),

@@ -2,15 +2,13 @@
 
 import re
 import shlex
-from typing import Any
 
 import pytest
-import typer
 from typer._click.exceptions import UsageError
 
-from streams.cli.program import program_of
 from tests.cli.conftest import clean_environment
 from tests.prometheus.rules import ROOT, alerts
+from tests.runbook.parsing import parse
 
 __all__ = ["clean_environment"]
 RUNBOOK = (ROOT / "deploy/runbook.md").read_text()
@@ -28,19 +26,6 @@ def _commands() -> list[str]:
     return sorted({line.partition(" #")[0].strip() for line in lines if line.startswith("byline ")})
 
 
-def _parse(words: list[str]) -> None:
-    """Parse as the program would, and run nothing. Raises what typer says of a wrong line."""
-    command: Any = typer.main.get_command(program_of())
-    context, rest = None, words
-    while hasattr(command, "resolve_command"):
-        context = command.make_context(command.name, rest, parent=context)
-        taken = [*getattr(context, "_protected_args", ()), *context.args]
-        _, found, rest = command.resolve_command(context, taken)
-        assert found is not None
-        command = found
-    command.make_context(command.name, rest, parent=context)
-
-
 def test_every_alert_has_its_heading_and_every_heading_an_alert() -> None:
     assert SECTIONS.keys() - PAGES == alerts().keys()
     for rule in alerts().values():
@@ -56,13 +41,13 @@ def test_a_heading_says_what_it_means_for_whom_and_what_to_do(alert: str) -> Non
 
 @pytest.mark.parametrize("line", _commands())
 def test_every_command_of_the_runbook_can_be_typed(line: str) -> None:
-    _parse(shlex.split(line)[1:])
+    parse(shlex.split(line)[1:])
 
 
 def test_a_command_that_is_not_there_is_told() -> None:
     for line in ("topics unblock", "worklist nobody", "switch adverse-off on", "status --loud"):
         with pytest.raises(UsageError):
-            _parse(line.split())
+            parse(line.split())
 
 
 def test_every_link_within_the_runbook_leads_to_a_heading() -> None:
