@@ -10,7 +10,7 @@ from typing import Any
 from aiokafka import AIOKafkaProducer
 from prometheus_client import CollectorRegistry
 
-from schemas.topics import POLICIES, TopicNames
+from schemas.topics import DECISIONS, POLICIES, TopicNames
 from streams import logs
 from streams.core.model.policy import Policy
 from streams.engine.config import EngineConfig
@@ -58,6 +58,7 @@ def engine_config(settings: Settings, instance: Instance) -> EngineConfig:
         failpoint=settings.failpoint,
         partitions=settings.partitions,
         favourable_only=settings.favourable_only,
+        compressed_topics=frozenset({f"{settings.topic_prefix}{DECISIONS.name}"}),
     )
 
 

@@ -10,6 +10,7 @@ from itertools import product
 from schemas.enums import ADVERSE_EVENTS, Deferral, Event, Ground, Ignored, Mode, Refused, Switch
 from schemas.events import EVENT_REASONS
 from schemas.topics import INPUTS
+from streams.core.lifecycle import Eligibility
 from streams.core.limits.guards import Guard
 
 TOPICS = tuple(topic.name for topic in INPUTS)
@@ -25,6 +26,7 @@ LABEL_VALUES: Mapping[str, tuple[str, ...]] = {
     "switch": tuple(map(str, Switch)),
     "state": ("recovering", "running", "suspended"),
     "consent": CONSENT,
+    "to": tuple(state.name for state in Eligibility),
 }
 """By label, all its values in any metric."""
 
@@ -60,6 +62,8 @@ def first_series(platforms: Collection[str]) -> Iterator[tuple[str, tuple[str, .
         for reason in Refused:
             yield "byline_dead_letters_total", (topic, str(reason))
     for platform in platforms:
+        for state in Eligibility:
+            yield "byline_eligibility_changes_total", (platform, state.name)
         for guard in Guard:
             yield "byline_guard_trips_total", (platform, str(guard))
         for event in sorted(ADVERSE_EVENTS):

@@ -93,6 +93,12 @@ SPECS: tuple[Spec, ...] = (
     ),
     Spec(
         "counter",
+        "byline_eligibility_changes_total",
+        "Changes of the eligibility of accounts, by the state that they led to.",
+        ("platform", "to"),
+    ),
+    Spec(
+        "counter",
         "byline_timer_evaluations_total",
         "Accounts evaluated because a timer was due.",
         ("platform",),
@@ -234,6 +240,7 @@ _COUNTED: Mapping[str, str] = {
     "refusals_tripped": "byline_refusal_guard_trips_total",
     "events": "byline_events_total",
     "deferred": "byline_deferrals_total",
+    "eligibility": "byline_eligibility_changes_total",
     "timers": "byline_timer_evaluations_total",
     "guard_trips": "byline_guard_trips_total",
 }

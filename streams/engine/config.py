@@ -51,6 +51,8 @@ class EngineConfig:
     queue_records: int = 30_000
     queue_bytes: int = 48 * 1024 * 1024
     max_batch_bytes: int = 900_000
+    # Outputs whose records resemble each other so much that their batches are compressed.
+    compressed_topics: frozenset[str] = frozenset()
 
     # State. The two sizes are for the whole worker, however many partitions it has.
     block_cache_bytes: int = 8 * 1024 * 1024

@@ -1,6 +1,8 @@
 """aiokafka's transactional producer with the sender of sender.py."""
 
 from aiokafka import AIOKafkaProducer
+from aiokafka.producer.message_accumulator import BatchBuilder
+from aiokafka.record.default_records import DefaultRecordBatch
 
 from streams.engine.config import EngineConfig
 from streams.engine.sender import Manager, OnceSender
@@ -19,5 +21,13 @@ class TransactionalProducer(AIOKafkaProducer):  # type: ignore[misc]
             max_batch_size=config.max_batch_bytes,
             max_request_size=max(config.max_batch_bytes, 1_048_576),
         )
+        self._batch_bytes, self._compressed = config.max_batch_bytes, config.compressed_topics
         self._sender.__class__ = OnceSender
         self._txn_manager.__class__ = Manager
+
+    def create_batch(self, topic: str = "") -> BatchBuilder:
+        """Returns an empty batch; for a topic of `compressed_topics` it is packed with zstd."""
+        if topic not in self._compressed:
+            return super().create_batch()
+        codec = DefaultRecordBatch.CODEC_ZSTD
+        return BatchBuilder(self._batch_bytes, codec, is_transactional=True)

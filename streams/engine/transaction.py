@@ -27,7 +27,7 @@ class TransactionalSender(Protocol):
 
     async def begin_transaction(self) -> None: ...
 
-    def create_batch(self) -> Any: ...
+    def create_batch(self, topic: str) -> Any: ...
 
     async def send_batch(self, batch: Any, topic: str, *, partition: int) -> Any: ...
 
@@ -198,13 +198,13 @@ class Committer:
             StopWorker: one record is too large for a batch.
         """
         packed: list[tuple[Any, int]] = []
-        batch, count = self._producer.create_batch(), 0
+        batch, count = self._producer.create_batch(topic), 0
         for key, value, header_pairs in records:
             headers = list(header_pairs)
             added = batch.append(timestamp=timestamp, key=key, value=value, headers=headers)
             if added is None:
                 packed.append((batch, count))
-                batch, count = self._producer.create_batch(), 0
+                batch, count = self._producer.create_batch(topic), 0
                 batch.append(timestamp=timestamp, key=key, value=value, headers=headers)
             if count == 0 and batch.size() > self._max_batch_bytes:
                 # A batch builder accepts its first record at any size, but the topic has a limit.

@@ -469,7 +469,7 @@ def test_the_soft_limit_of_open_files_is_raised_and_what_is_needed_is_said(
 
 
 def test_a_record_that_no_batch_may_hold_is_named(tmp_path: Path) -> None:
-    def batch() -> BatchBuilder:
+    def batch(_: str) -> BatchBuilder:
         return BatchBuilder(900, 0, is_transactional=1)
 
     sender: Any = SimpleNamespace(create_batch=batch)
@@ -493,7 +493,7 @@ async def test_a_batch_of_which_nobody_knows_where_it_lies_ends_the_transaction(
         def __init__(self, *offsets: int) -> None:
             self.offsets = list(offsets)
 
-        def create_batch(self) -> BatchBuilder:
+        def create_batch(self, _: str) -> BatchBuilder:
             return BatchBuilder(900, 0, is_transactional=1)
 
         async def begin_transaction(self) -> None:

@@ -8,6 +8,8 @@ W3 = 'job="byline-worker", instance="w3"'
 UP = f"up{{{W1}}}", f"up{{{W2}}}", f"up{{{W3}}}"
 AGE = f'byline_newest_record_age_seconds{{{W1}, topic="controls"}}'
 READ = f'byline_inputs_total{{{W1}, topic="controls"}}'
+FALLS = f'byline_eligibility_changes_total{{{W1}, platform="weibo", to="OUTSIDE"}}'
+RISES = f'byline_eligibility_changes_total{{{W1}, platform="weibo", to="DWELLING"}}'
 BUCKETS = "byline_transaction_duration_seconds_bucket"
 
 SERVICE = [
@@ -247,4 +249,14 @@ SERVICE = [
         },
         quiet=(30,),
     ),
+    Case(
+        "BylineFlapping",
+        {FALLS: "0+30x30 900+300x90 27900x200"},
+        fires=85,
+        quiet=(20, 200),
+        labels={"platform": "weibo"},
+        says="weibo: counts fell below a line 15k times in an hour, each one a decision: does an"
+        " account flap, or do two sources of counts contradict each other?",
+    ),
+    Case("BylineFlapping", {FALLS: "0+100x120", RISES: "0+1000x120"}, quiet=(100,)),
 ]

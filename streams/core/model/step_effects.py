@@ -4,6 +4,7 @@ from collections import Counter
 from typing import Any
 
 from streams.core.model.account import encode
+from streams.core.model.change import RowChange
 from streams.core.model.ports import ACCOUNTS, Transaction
 
 
@@ -24,6 +25,11 @@ class StepEffects:
     def begin(self) -> None:
         """Begins a step: resets `commit_soon` and `state_changed`."""
         self.commit_soon = self.state_changed = False
+
+    def took(self, platform: str, change: RowChange) -> None:
+        """Counts a change of eligibility: an account that flaps has nothing else to show."""
+        if change.machine == "eligibility":
+            self.counts["eligibility", platform, change.after.name] += 1
 
     def flush(self, transaction: Transaction) -> None:
         """Writes `pending` to the transaction, and clears it."""

@@ -191,6 +191,7 @@ class Evaluator:
                 "events", context.ref.platform, draft.event, draft.reason, draft.mode
             ] += 1
             self._effects.commit_soon = True
+        self._effects.took(context.ref.platform, change)
         if change.ends_cycle:
             account.life(change.life_mode).cycle = None
         if context.policy is not None:
