@@ -38,7 +38,8 @@ def check(
     What is allowed but probably a mistake is a warning, which does not change the exit code.
 
     --running compares each file with the policy that the partitions work under, from the index if
-    there is one, else from Kafka, and says what it would change; exit 1 if anything differs.
+    there is one that is not behind, else from Kafka, and says what it would change; exit 1 if
+    anything differs.
     """
     chosen = settings()
     try:

@@ -21,8 +21,15 @@ from streams.settings import Settings
 
 
 def show_running(chosen: Settings, files: Mapping[str, Policy], kafka: bool, as_json: bool) -> None:
-    """Prints how each file compares with what runs, and exits: 0 if all are the same, else 1."""
-    source, states, _ = running_states(chosen, kafka)
+    """Prints how each file compares with what runs, and exits: 0 if all are the same, else 1.
+
+    An index that is behind proves nothing about what runs now: the topics are read instead.
+    """
+    source, states, late = running_states(chosen, kafka)
+    if late:
+        behind = source
+        source, states, _ = running_states(chosen, kafka=True)
+        source = f"{source} ({behind})"
     found = compare(states, files)
     same = all(it.runs is Runs.SAME for it in found)
     if as_json:

@@ -1,14 +1,18 @@
 """No verb takes the first record of an open transaction for the end of its topic."""
 
+import asyncio
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
 from confluent_kafka import Producer
 
+from streams.cli.chain import audited
 from streams.operate import ends
+from streams.operate.audit import reading
+from streams.operate.audit.reading import Span, audit_topics
 from streams.operate.audit.records import Record
 from streams.settings import Settings
 from tests.cli.conftest import Answer, Byline
@@ -28,21 +32,27 @@ def hidden(on_kafka: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sett
     monkeypatch.setattr(ends, "PATIENCE_SECONDS", 0.5)
     topics(on_kafka)
     pour(on_kafka, [*two_lives(), Record("follower-counts", 1, 0, 1, b"weibo:z0", READING)])
+    producer = _hiding(on_kafka, HIDDEN)
+    yield on_kafka
+    producer.abort_transaction(10)
+
+
+def _hiding(settings: Settings, names: Iterable[str]) -> Producer:
+    """A producer with an open transaction, a record of which lies in partition 1 of each topic."""
     producer = Producer(
         {
-            "bootstrap.servers": on_kafka.kafka_bootstrap_servers,
-            "transactional.id": f"{on_kafka.application_id}-desk",
+            "bootstrap.servers": settings.kafka_bootstrap_servers,
+            "transactional.id": f"{settings.application_id}-desk",
             "transaction.timeout.ms": 600_000,
             "log_level": 0,
         }
     )
     producer.init_transactions(10)
     producer.begin_transaction()
-    for topic in HIDDEN:
-        producer.produce(on_kafka.topic_prefix + topic, b"{", b"weibo:z0", partition=1)
+    for topic in names:
+        producer.produce(settings.topic_prefix + topic, b"{", b"weibo:z0", partition=1)
     producer.flush(10)
-    yield on_kafka
-    producer.abort_transaction(10)
+    return producer
 
 
 def _says(answer: Answer, topic: str) -> None:
@@ -96,3 +106,31 @@ def test_given_a_hidden_end_then_a_recording_keeps_what_came_before_it_and_says_
     assert plain["next"]["1"] > 0
     (after,) = re.findall(r"\[1\] at offset (\d+)", answer.err)
     assert plain["next"]["1"] == int(after)
+
+
+async def test_given_a_hidden_end_of_the_log_then_a_follower_has_not_read_it_all(
+    on_kafka: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "LOOK_SECONDS", 0.5)
+    topics(on_kafka)
+    pour(on_kafka, two_lives())
+    producer, read_at = _hiding(on_kafka, ["decisions"]), list[float]()
+    async with audited(on_kafka) as client:
+        following = asyncio.create_task(
+            audit_topics(
+                client,
+                on_kafka.topic_prefix,
+                Span(),
+                lambda _: None,
+                follow=True,
+                caught_up=read_at.append,
+            )
+        )
+        await asyncio.sleep(reading.SETTLE_SECONDS + 5)
+        hidden = list(read_at)
+        producer.abort_transaction(10)
+        async with asyncio.timeout(20):
+            while not read_at:
+                await asyncio.sleep(0.1)
+        following.cancel()
+    assert hidden == [], "until the transaction ends, nobody has read the log up to now"

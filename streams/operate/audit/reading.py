@@ -97,7 +97,7 @@ class Reader:
 
     async def ends(self, partitions: list[TopicPartition], at: int | None = None) -> dict[Any, int]:
         """Returns the end offset of each partition for a committed reader: now, or at `at` (ms)."""
-        high = await self._consumer.high_watermarks(partitions)
+        high = await self.high_watermarks(partitions)
         ends: dict[Any, int] = await self._consumer.end_offsets(partitions)
         if at is not None:
             found = await self._consumer.offsets_for_times(dict.fromkeys(partitions, at))
@@ -107,6 +107,11 @@ class Reader:
                     del high[partition]
         self._high |= high
         return ends
+
+    async def high_watermarks(self, partitions: list[TopicPartition]) -> dict[Any, int]:
+        """Returns the end offset of each partition, with what open transactions hide."""
+        found: dict[Any, int] = await self._consumer.high_watermarks(partitions)
+        return found
 
     async def nothing_hidden(self) -> None:
         """Raises EndHiddenError if an open transaction hid records from the ends of `ends`."""
@@ -267,14 +272,15 @@ class _Look:
     async def caught_up(self) -> float | None:
         """Returns when (seconds since 1970) Kafka was last asked for the ends, if they are reached.
 
-        None: they are not reached yet, or Kafka does not answer.
+        None: they are not reached yet, or Kafka does not answer. What an open transaction hides is
+        not read: the log is not at its end before that.
         """
         now = asyncio.get_running_loop().time()
         if not self._ends and now - self._asked_at >= LOOK_SECONDS:
             self._asked_at, self._instant = now, time.time()
             with suppress(KafkaError, OSError, TimeoutError):
                 async with asyncio.timeout(LOOK_SECONDS):
-                    self._ends = await self._reader.ends(self._logs)
+                    self._ends = await self._reader.high_watermarks(self._logs)
         if not self._ends:
             return None
         positions = await self._reader.positions()
