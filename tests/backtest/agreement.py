@@ -6,15 +6,19 @@ The rules and the sets are those of tests/worker/test_real_data.py, where worker
 are held to the same oracle; here the clock is that of the readings, so cool-downs end. The oracle
 looks at every account at every instant, which takes it minutes with the larger sets.
 
+A set without labels gets one, stated for each account at its first reading.
+
 The oracle goes by lines: a line's label, then its reading. A backtest, as a worker, reads what is
 of one instant together, labels first. So of an account with two labels at one instant the oracle
 may invite and cancel at that instant, where the backtest never invites: such accounts are apart.
 """
 
+import csv
 import json
 import sys
 import tempfile
 from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,6 +30,9 @@ from tests.oracle.fold import DATA, Line, Rules, fold, lines_of
 from tests.worker.policies import policy
 from tests.worker.test_real_data import SETS
 
+LINES = SETS | {"instagram_1m_minute": (1_000_000,), "bilibili_10m_1s": (10_000_000,)}
+STATED = "stated"
+"""The label of accounts in a set that has none."""
 Events = dict[str, list[tuple[str, str]]]
 
 
@@ -50,13 +57,17 @@ def file_of(name: str) -> Path:
 
 def compared(name: str, folder: Path) -> Agreement:
     """Both, over one set."""
-    lines = list(lines_of(file_of(name)))
+    lines, labels = list(lines_of(file_of(name))), None
+    if not any(line.category for line in lines):
+        labels = folder / "labels.csv"
+        _state_labels(lines, labels)
+        lines = [replace(line, category=STATED) for line in lines]
     covered = dict.fromkeys(sorted({it.category for it in lines if it.category}), "society")
-    expected = fold(lines, Rules(lines=SETS[name], labels=covered, clock="observed"))
+    expected = fold(lines, Rules(lines=LINES[name], labels=covered, clock="observed"))
     policies = []
     for platform in sorted({line.platform for line in lines}):
         file = folder / f"{platform}.yaml"
-        file.write_text(policy(platform, SETS[name], covered))
+        file.write_text(policy(platform, LINES[name], covered))
         policies.append((platform, load_policy(file)))
     events: Events = defaultdict(list)
 
@@ -66,7 +77,8 @@ def compared(name: str, folder: Path) -> Agreement:
             events[(key or b"").decode()].append((event["event"], event["reason"]))
 
     # Neither words nor a model: nobody delivers, as in the oracle.
-    found = run(Asked(policies, str(file_of(name))), folder / "work", watch=watch)
+    asked = Asked(policies, str(file_of(name)), labels=None if labels is None else str(labels))
+    found = run(asked, folder / "work", watch=watch)
     seconds = {what: round(it, 2) for what, it in found.seconds.items()}
     figures = {
         "set": name,
@@ -76,11 +88,21 @@ def compared(name: str, folder: Path) -> Agreement:
         "rows_looked_at": found.carried.kept_rows,
         "invited": len(events),
         "oracle": len(expected.invited),
+        "crossings": sum(map(sum, found.crossings.values())),
         "events": sum(map(len, events.values())),
         "seconds": seconds,
         "rows_a_second": round(found.carried.rows / sum(found.seconds.values())),
     }
     return Agreement(dict(events), expected.events, _two_labels(lines), figures)
+
+
+def _state_labels(lines: list[Line], path: Path) -> None:
+    first = {line.key: line for line in reversed(lines)}
+    with path.open("w", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(("observed_at", "platform", "account_id", "category"))
+        for it in first.values():
+            writer.writerow((it.observed_at.isoformat(), it.platform, it.account_id, STATED))
 
 
 def _two_labels(lines: list[Line]) -> set[str]:
