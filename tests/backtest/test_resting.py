@@ -18,7 +18,9 @@ from tests.backtest.test_filter import _word
 from tests.core.given import DAY, HOUR, PLATFORM, START, rfc3339, stability
 
 ACCOUNTS = st.sampled_from(["a1", "a2", "a3", "a4"])
-COUNTS = st.sampled_from([300, 460, 899, 900, 950, 951, 990, 1000, 1001, 1100, 1999, 2000, 3900])
+COUNTS = st.sampled_from(
+    [300, 460, 899, 900, 950, 951, 990, 1000, 1001, 1100, 1999, 2000, 3900, 9000]
+)
 CAUSES = st.sampled_from([None, None, None, None, Cause.CORRECTION, Cause.PLATFORM_PURGE])
 INPUTS = st.lists(
     st.tuples(
@@ -53,6 +55,9 @@ POLICIES = st.builds(
     st.booleans(),
 )
 
+COUNTED = ("deferred", "guard_trips", "dead_letters")
+"""The counters of the core that a report has."""
+
 
 class Run:
     """What a partition sends, and how many readings the core was given."""
@@ -67,7 +72,9 @@ class Run:
             self._put(at, number, account, what)
         self.led.until(at + 40 * DAY)
         self.led.close()
-        self.applied = self.led.partition.counts["inputs", "follower-counts"]
+        counts = self.led.partition.counts
+        self.applied = counts["inputs", "follower-counts"]
+        self.counts = {key: n for key, n in counts.items() if key[0] in COUNTED}
 
     def _sent(self, topic: str, key: bytes | None, value: bytes | None) -> None:
         self.said.append(Said("p", topic, key, value))
@@ -100,6 +107,7 @@ def test_readings_that_are_left_out_change_no_event_and_no_decision(
     few, whole = (Run(it, labelled, resting=resting) for resting in (True, False))
     assert events(few.said) == events(whole.said)
     assert decisions(few.said) == decisions(whole.said)
+    assert few.counts == whole.counts
     event(f"left out: {few.applied < whole.applied}")
 
 
@@ -121,6 +129,29 @@ def test_a_slow_fall_by_more_than_half_is_none_at_once() -> None:
     few, whole = (Run(policy(guards=guards), inputs, resting=it) for it in (True, False))
     assert events(few.said) == events(whole.said)
     assert decisions(few.said) == decisions(whole.said)
+    assert few.counts == whole.counts
+
+
+def test_a_sudden_fall_above_the_line_trips_the_guard_when_it_comes() -> None:
+    """It is no rest, although both counts are over every line: others wait from then on."""
+    falling = [(HOUR, "a1", (count, None, 0)) for count in (9000, 9000, 4100)]
+    inputs = [(0, "a1", FINANCE), (0, "a2", FINANCE), *falling, (HOUR, "a2", (9000, None, 0))]
+    guards = Guards(HOUR * 30, 1, 300_000, 300_000, 1_000_000, 300_000)
+    it = policy(guards=guards, stability=replace(stability(), dwell=0))
+    few, whole = (Run(it, inputs, resting=resting) for resting in (True, False))
+    assert events(few.said) == events(whole.said)
+    assert few.counts == whole.counts
+    assert whole.counts["guard_trips", PLATFORM, "sudden_drop"] == 1
+
+
+def test_a_reading_that_an_event_waits_for_is_applied_at_once() -> None:
+    """An account over its dwell whose facts are too old is invited by the next reading."""
+    inputs = [(0, "a1", FINANCE), (0, "a1", (1500, None, 0)), (5 * DAY, "a1", (1500, None, 0))]
+    it = policy(stability=replace(stability(), dwell=2 * DAY, max_age=DAY))
+    few, whole = (Run(it, inputs, resting=resting) for resting in (True, False))
+    assert events(few.said) == events(whole.said)
+    assert decisions(few.said) == decisions(whole.said)
+    assert events(few.said)
 
 
 @pytest.mark.parametrize("count", [0, 1, 5, 200])
