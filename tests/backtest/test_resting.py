@@ -125,11 +125,12 @@ def test_a_slow_fall_by_more_than_half_is_none_at_once() -> None:
     """Each step is small; the readings left out must not make it one great fall for the guards."""
     falling = [(HOUR, "a1", (count, None, 0)) for count in (9000, 6000, 4000, 3000, 2100, 2050)]
     inputs = [(0, "a1", FINANCE), *falling, (HOUR, "a1", EXEMPT)]
-    guards = Guards(HOUR * 30, 1, 300_000, 300_000, 300_000, 300_000)
+    guards = Guards(HOUR * 30, 1, 300_000, 300_000, 1_000_000, 300_000)
     few, whole = (Run(policy(guards=guards), inputs, resting=it) for it in (True, False))
     assert events(few.said) == events(whole.said)
     assert decisions(few.said) == decisions(whole.said)
     assert few.counts == whole.counts
+    assert not whole.counts
 
 
 def test_a_sudden_fall_above_the_line_trips_the_guard_when_it_comes() -> None:
