@@ -8,7 +8,7 @@ import os
 import socket
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary, WeakSet
@@ -18,6 +18,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, Operati
 
 from streams.extras import to_install
 from streams.index.errors import DatabaseAway, IndexFault
+from streams.index.turns import Turns
 from streams.settings import Settings
 
 BUSY_MS = 10_000
@@ -89,6 +90,7 @@ def open_engine(url: URL, *, make: bool = False) -> Engine:
             engine = create_engine(url, connect_args={"timeout": BUSY_MS / 1000})
             event.listen(engine, "connect", _prepare)
             event.listen(engine, "begin", _begin)
+            _TURNS[engine] = Turns()
             return engine
         given = {name: it for name, it in CONNECTING.items() if name not in url.query}
         engine = create_engine(url, pool_pre_ping=True, connect_args=given)
@@ -119,6 +121,7 @@ def _begin(connection: Connection) -> None:
     connection.exec_driver_sql(f"BEGIN {mode}")
 
 
+_TURNS: WeakKeyDictionary[Engine, Turns] = WeakKeyDictionary()
 _OPEN: WeakKeyDictionary[Engine, WeakSet[Any]] = WeakKeyDictionary()
 
 
@@ -139,7 +142,7 @@ def writing(engine: Engine) -> Iterator[Connection]:
     In SQLite it takes the write lock when it begins, so that it cannot fail for it in its middle.
     In PostgreSQL it waits as long for any lock of another program.
     """
-    with told(engine.url), engine.connect() as connection:
+    with _TURNS.get(engine, nullcontext()), told(engine.url), engine.connect() as connection:
         connection = connection.execution_options(byline_writes=True)
         with connection.begin():
             if engine.dialect.name == "postgresql":

@@ -5,6 +5,8 @@ import json
 import os
 import re
 import signal
+import threading
+import time
 import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator, Callable
@@ -13,15 +15,15 @@ from typing import Any
 
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, insert, select
 
 from streams.explain.explanation import explain
 from streams.explain.gather import from_index
 from streams.index import tables
-from streams.index.database import FILE_NAME, reading
+from streams.index.database import FILE_NAME, reading, writing
 from streams.index.retention import forget as forget_rows
 from streams.operate.errors import UsageError
-from streams.serve.access import forget
+from streams.serve.access import forget, write_down
 from streams.serve.api import make_app
 from streams.serve.metrics import NAMES
 from streams.serve.openapi import ROUTES, document
@@ -29,7 +31,7 @@ from streams.serve.roles import Role, Who, held, read_roles, who_is
 from streams.settings_checks import variable
 from tests.cli.conftest import clean_environment
 from tests.core.given import DAY, HOUR, START
-from tests.index.filled import filled
+from tests.index.filled import empty, filled
 from tests.operate.conftest import until
 from tests.operate.recording import RECORDINGS, Tape
 from tests.support import processes
@@ -214,3 +216,34 @@ def test_the_command_serves_until_it_is_told_to_stop(
         urllib.request.urlopen(url, timeout=30)
     process.send_signal(signal.SIGTERM)
     assert process.wait(60) == 0
+
+
+def test_who_asks_is_not_kept_waiting_by_an_indexer_that_writes_without_a_pause(
+    tmp_path: Path,
+) -> None:
+    """Each question is written down first; while an index catches up, batch follows on batch."""
+    engine = empty(tmp_path)
+    stopping = threading.Event()
+
+    def catch_up() -> None:
+        number = 0
+        while not stopping.is_set():
+            number += 1
+            with writing(engine) as connection:
+                row = {"at": number, "what": "gap", "says": "a batch"}
+                connection.execute(insert(tables.runs), row)
+                time.sleep(0.2)
+
+    indexer = threading.Thread(target=catch_up)
+    indexer.start()
+    time.sleep(0.5)
+    took = []
+    try:
+        for number in range(5):
+            began = time.monotonic()
+            write_down(engine, number, "desk.1", "/v1/accounts", "weibo:a1")
+            took.append(time.monotonic() - began)
+    finally:
+        stopping.set()
+        indexer.join()
+    assert max(took) < 3.0, took
