@@ -160,7 +160,7 @@ def accounts(environment: Mapping[str, str]) -> dict[str, str]:
 def send(environment: Mapping[str, str], topic: str, names: list[str], **more: object) -> None:
     """Inputs of now, as a person's lines."""
     at = datetime.now(UTC).isoformat(timespec="milliseconds")
-    said = "occurred_at" if topic == "notice-receipts" else "observed_at"
+    said = "occurred_at" if topic in ("notice-receipts", "consent-answers") else "observed_at"
     lines = [json.dumps({"platform": "wechat", "account_id": it, said: at, **more}) for it in names]
     done = run(f"byline send {topic}", environment, text="\n".join(lines))
     assert done.returncode == 0, done.stderr
