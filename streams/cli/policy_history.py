@@ -79,7 +79,7 @@ async def _read(chosen: Settings) -> tuple[list[TakenUp], dict[str, bytes]]:
             topics = [DECISIONS.name, POLICIES.name]
             async for record in read_to_end(client, chosen.topic_prefix, topics):
                 if record.topic == POLICIES.name:
-                    texts[(record.key or b"").decode()] = record.value or b""
+                    texts[(record.key or b"").decode(errors="replace")] = record.value or b""
                 elif record.key == _KEY:
                     with suppress(msgspec.MsgspecError):
                         lines.append(taken_up(record.partition, record.value or b""))

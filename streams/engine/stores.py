@@ -169,7 +169,7 @@ class PartitionStores:
             return False
         try:
             meta = msgspec.json.decode(raw, type=DiskMeta)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeDecodeError):
             # Written by another version, or damaged.
             self.wipe()
             return False

@@ -62,7 +62,11 @@ _text = msgspec.json.Decoder(_Text)
 
 def taken_up(partition: int, raw: bytes) -> TakenUp:
     """Parses a `policies` record of the decision log. Raises MsgspecError if it is none."""
-    it = _log.decode(raw)
+    try:
+        it = _log.decode(raw)
+    except UnicodeDecodeError as error:
+        # Of text that is not UTF-8 msgspec lets Python's own error through.
+        raise msgspec.DecodeError(str(error)) from error
     return TakenUp(partition, milliseconds(it.now), it.policies)
 
 

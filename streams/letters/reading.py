@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from schemas.topics import DEAD_LETTERS
+from streams.core.inputs.plain import UNREADABLE
 from streams.kafka.consumer import TolerantConsumer
 from streams.operate.audit.reading import MissingTopicsError, read_to_end
 from streams.operate.audit.records import Record, millis
@@ -114,7 +115,7 @@ class Letters:
         """Takes a letter or a mark; other records are ignored here, and reported by the auditor."""
         try:
             it = _decoder.decode(record.value or b"")
-        except msgspec.MsgspecError:
+        except UNREADABLE:
             return
         origin = Origin(it.topic.removeprefix(self.prefix), it.partition, it.offset)
         if it.settled is not None:

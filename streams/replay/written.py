@@ -9,6 +9,7 @@ import msgspec
 
 from schemas.topics import DEAD_LETTERS, DECISIONS, OUTPUTS
 from streams.core.inputs.letters import without_cure
+from streams.core.inputs.plain import UNREADABLE
 from streams.replay.records import (
     Difference,
     DifferentError,
@@ -142,5 +143,5 @@ def _is_mark(value: bytes | None) -> bool:
     """Returns whether a dead-letter record is a person's settlement of a dead letter."""
     try:
         return "settled" in msgspec.json.decode(value or b"{}")
-    except (msgspec.MsgspecError, TypeError):
+    except (*UNREADABLE, TypeError):
         return False

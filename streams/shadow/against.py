@@ -111,7 +111,7 @@ def read(path: Path) -> BacktestReport:
         found = msgspec.json.decode(path.read_bytes(), type=BacktestReport)
     except OSError as error:
         raise UsageError(f"--backtest {path}: {error.strerror}") from None
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise UsageError(
             f"--backtest {path} is no report of `byline backtest … --json {path.name}`: {error}"
         ) from None
