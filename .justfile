@@ -22,4 +22,4 @@ schemas:
 
 # known faults in what the lock pins
 audit:
-    . deploy/setup.sh && uvx pip-audit --strict --require-hashes --disable-pip --requirement requirements.lock
+    . deploy/setup.sh && pip-audit --strict --require-hashes --disable-pip --requirement requirements.lock

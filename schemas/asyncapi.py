@@ -3,7 +3,7 @@
 from typing import Any
 
 from schemas.enums import Event
-from schemas.events import EVENT_MODELS, EVENT_TOPIC
+from schemas.events import EVENT_MODELS, EVENT_TOPIC, TRACEPARENT, TRACEPARENT_PATTERN
 from schemas.records import RECORD_MODELS
 from schemas.topics import KEEP_FOR_EVER, TOPICS, Topic, TopicNames
 
@@ -116,9 +116,15 @@ def _message(name: str, path: str) -> Document:
 def _event_message(event: Event) -> Document:
     headers = {name: {"type": "string", "description": what} for name, what in _HEADERS.items()}
     headers["ce_type"] = {"type": "string", "const": f"byline.{event}.v1"}
+    required = list(headers)
+    headers[TRACEPARENT] = {
+        "type": "string",
+        "pattern": TRACEPARENT_PATTERN,
+        "description": "the trace of the transaction that wrote it; absent without traces",
+    }
     described = (EVENT_MODELS[event].__doc__ or "").strip()
     return {
         **_message(event, f"events/{event}.v1"),
         "summary": described,
-        "headers": {"type": "object", "properties": headers, "required": list(headers)},
+        "headers": {"type": "object", "properties": headers, "required": required},
     }

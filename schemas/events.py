@@ -25,6 +25,14 @@ EVENT_TOPIC: dict[Event, Literal["invitations", "consents", "throttles"]] = {
 }
 """The topic (without prefix, and without `shadow.`) that carries each event."""
 
+TRACEPARENT = "traceparent"
+"""The header by which an event or a dead letter names the trace of the transaction that wrote it.
+
+It is there if the worker sends traces (https://www.w3.org/TR/trace-context/), belongs to no
+decision, and is no part of anything that is hashed, replayed or compared.
+"""
+TRACEPARENT_PATTERN = "^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$"
+
 
 class _Event(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")

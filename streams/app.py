@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import Collection, Mapping
 from functools import partial
+from importlib.metadata import version
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
@@ -15,9 +16,11 @@ from streams import logs
 from streams.core.model.policy import Policy
 from streams.engine.config import EngineConfig
 from streams.engine.faust_app import EngineApp, build, run
-from streams.engine.process_exit import spawn
+from streams.engine.process_exit import last_acts, spawn
+from streams.engine.worker import SPANS_SECONDS
 from streams.gauges import follow, refresh
 from streams.instance import Instance, claim
+from streams.log_events import event
 from streams.metric_series import first_series
 from streams.metrics import Metrics
 from streams.news import News
@@ -37,6 +40,7 @@ from streams.settings import (
 )
 from streams.settings_checks import id_key
 from streams.stop_worker import ExitCode, StopWorker
+from streams.traces import Traces, TracesUnavailableError, open_traces
 from streams.web import HealthSite
 
 _log = logging.getLogger("streams.app")
@@ -139,7 +143,8 @@ def create_app(settings: Settings) -> EngineApp:
     news = News()
     approvals, key = settings.require_approvals, id_key(settings)
     processor = BylineProcessor(policies, names, metrics, approvals, rescan, news, key)
-    app = build(engine_config(settings, instance), processor, metrics)
+    traces = _traces(settings, instance)
+    app = build(engine_config(settings, instance), processor, metrics, traces)
     app.byline_instance = instance
     unconfirmed_after = parse_duration(settings.unconfirmed_after)
 
@@ -161,6 +166,7 @@ def create_app(settings: Settings) -> EngineApp:
             instance.http_port,
             len(policies),
             instance.folder,
+            extra=event("worker_started"),
         )
 
     app.early, app.prepare = serve, partial(_prepare, settings, names, policies)
@@ -172,6 +178,24 @@ def create_app(settings: Settings) -> EngineApp:
         await site.stop()
 
     return app
+
+
+def _traces(settings: Settings, instance: Instance) -> Traces | None:
+    """Opens the traces that the settings ask for. At a crash the last of them are sent too.
+
+    Raises:
+        SettingsError: the extra `otel` is not installed.
+    """
+    endpoint = settings.traces_endpoint
+    if endpoint is None:
+        return None
+    ratio, name = settings.traces_sample_ratio, settings.application_id
+    try:
+        traces = open_traces(endpoint, ratio, name, instance.instance_id, version("byline"))
+    except TracesUnavailableError as error:
+        raise SettingsError([f"BYLINE_TRACES_ENDPOINT: {error}"]) from error
+    last_acts.append(partial(traces.close, SPANS_SECONDS))
+    return traces
 
 
 def _metrics(policies: Mapping[str, Policy]) -> Metrics:
@@ -208,6 +232,10 @@ def run_worker(settings: Settings) -> int:
     """Runs a worker until it is told to stop. Returns the exit code (engine/faust_app.py)."""
     logs.configure(settings.log_level, settings.log_format)
     if ignored := injected_names():
-        _log.debug("ignored, Kubernetes has set them: %s", ", ".join(ignored))
+        _log.debug(
+            "ignored, Kubernetes has set them: %s",
+            ", ".join(ignored),
+            extra=event("settings_of_kubernetes_ignored"),
+        )
     asyncio.set_event_loop(None)
     return run(create_app(settings))

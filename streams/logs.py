@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from streams.log_events import LIBRARY, LINES_LEFT_OUT, PRINTED, event
 from streams.outlet import LineStream, Outlet
 
 FLUSH_SECONDS = 2.0
@@ -20,11 +21,12 @@ _encode = msgspec.json.Encoder(enc_hook=str).encode
 _log = logging.getLogger("streams.logs")
 
 
-def _line(at: float, level: str, logger: str, message: str, traceback: str = "") -> str:
+def _line(at: float, level: str, logger: str, event: str, message: str, traceback: str = "") -> str:
     line = {
         "at": datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds"),
         "level": level,
         "logger": logger,
+        "event": event,
         # A string that is not valid Unicode (a surrogate from a file's name) must not stop the log.
         "message": message.encode("utf-8", "replace").decode(),
     }
@@ -37,10 +39,14 @@ class JsonFormatter(logging.Formatter):
     """Formats a log record as one line of JSON."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Returns the JSON with time, level, logger, message and traceback."""
+        """Returns the JSON with time, level, logger, event, message and traceback.
+
+        The event is the stable name of the line (log_events.py).
+        """
         traceback = self.formatException(record.exc_info) if record.exc_info else ""
         level = record.levelname.lower()
-        return _line(record.created, level, record.name, record.getMessage(), traceback)
+        event = getattr(record, "event", LIBRARY)
+        return _line(record.created, level, record.name, event, record.getMessage(), traceback)
 
 
 class OutletHandler(logging.Handler):
@@ -95,6 +101,7 @@ def _outlet(descriptor: int, formatter: logging.Formatter) -> Outlet:
     def left_out(count: int) -> str:
         words = "%d lines were not written: nobody read them in time"
         record = _log.makeRecord(_log.name, logging.WARNING, "", 0, words, (count,), None)
+        record.event = LINES_LEFT_OUT
         return formatter.format(record) + "\n"
 
     outlet = _OUTLETS.setdefault(descriptor, Outlet(descriptor))
@@ -106,7 +113,7 @@ def _stream(name: str, outlet: Outlet, as_json: bool) -> Any:
     level = "error" if name == "stderr" else "info"
 
     def shaped(at: float, text: str) -> str:
-        return _line(at, level, name, text.rstrip("\n")) + "\n" if as_json else text
+        return _line(at, level, name, PRINTED, text.rstrip("\n")) + "\n" if as_json else text
 
     return LineStream(outlet, shaped)
 
@@ -115,4 +122,6 @@ def _uncaught(kind: type[BaseException], error: BaseException, trace: TracebackT
     """Logs an exception that ends the process, as an entry like every other."""
     if issubclass(kind, KeyboardInterrupt):
         return
-    logging.getLogger("streams").critical("%s", error, exc_info=(kind, error, trace))
+    logging.getLogger("streams").critical(
+        "%s", error, exc_info=(kind, error, trace), extra=event("uncaught_error")
+    )

@@ -11,6 +11,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
+from streams.log_events import event
+
 REFUSED_SECONDS = 60.0
 """The shortest time between two lines about refused inputs."""
 
@@ -62,7 +64,7 @@ class News:
         if self._policies.get(platform) != digest:
             self._policies[platform] = digest
             words = "policy of %s taken up: version %d, mode %s, digest %s"
-            _log.info(words, platform, version, mode, digest[:12])
+            _log.info(words, platform, version, mode, digest[:12], extra=event("policy_taken_up"))
 
     def committed(self, counts: Mapping[tuple[str, ...], int]) -> None:
         """Takes the counts of a committed transaction (see streams/core/model/step_effects.py).
@@ -90,13 +92,14 @@ class News:
             platform,
             reason,
             topic,
+            extra=event("refusal_guard_tripped"),
         )
 
     def _close(self, platform: str, guard: str) -> None:
         if platform not in self._closed:
             self._closed.add(platform)
             words = "guard %s of %s tripped: its adverse events wait for a quiet window"
-            _log.warning(words, guard, platform)
+            _log.warning(words, guard, platform, extra=event("guard_tripped"))
 
     # ---- once a second -------------------------------------------------------------------------
 
@@ -110,40 +113,70 @@ class News:
     def _tell_switches(self, now: Look) -> None:
         for scope, switch in sorted(now.on - self._on):
             self._on.add((scope, switch))
-            _log.info("switch %s is on for %s, and obeyed by all partitions here", switch, scope)
+            _log.info(
+                "switch %s is on for %s, and obeyed by all partitions here",
+                switch,
+                scope,
+                extra=event("switch_on"),
+            )
         for scope, switch in sorted(self._on - now.somewhere):
             self._on.remove((scope, switch))
-            _log.info("switch %s is off again for %s in all partitions here", switch, scope)
+            _log.info(
+                "switch %s is off again for %s in all partitions here",
+                switch,
+                scope,
+                extra=event("switch_off"),
+            )
 
     def _tell_guards(self, now: Look) -> None:
         for platform in sorted(now.tripped - self._tripped):
             self._tripped.add(platform)
-            _log.warning("refusal guard of %s is tripped: its adverse events wait", platform)
+            _log.warning(
+                "refusal guard of %s is tripped: its adverse events wait",
+                platform,
+                extra=event("refusal_guard_tripped"),
+            )
         for platform in sorted(self._tripped - now.tripped):
             self._tripped.remove(platform)
-            _log.info("refusal guard of %s is reset: what was refused is settled", platform)
+            _log.info(
+                "refusal guard of %s is reset: what was refused is settled",
+                platform,
+                extra=event("refusal_guard_reset"),
+            )
         closed = {platform for platform, seconds in now.closed.items() if seconds > 0}
         for platform in sorted(closed - self._closed):
             self._closed.add(platform)
             seconds = now.closed[platform]
             words = "a guard of %s is tripped: its adverse events wait for %.0f s more"
-            _log.warning(words, platform, seconds)
+            _log.warning(words, platform, seconds, extra=event("guard_tripped"))
         for platform in sorted(self._closed - closed):
             self._closed.remove(platform)
-            _log.info("guard of %s is reset: its window has passed quietly", platform)
+            _log.info(
+                "guard of %s is reset: its window has passed quietly",
+                platform,
+                extra=event("guard_reset"),
+            )
 
     def _tell_refused(self) -> None:
         now = self._clock()
         if self._named and now - self._named_at >= REFUSED_SECONDS:
             told = _listed((f"{n} in {topic}", n) for topic, n in self._named.items())
-            _log.warning("refused, they carry a field that names a person: %s", told)
+            _log.warning(
+                "refused, they carry a field that names a person: %s",
+                told,
+                extra=event("name_fields_refused"),
+            )
             self._named.clear()
             self._named_at = now
         if self._refused and now - self._refused_at >= REFUSED_SECONDS:
             told = _listed(
                 (f"{n} {reason} in {topic}", n) for (topic, reason), n in self._refused.items()
             )
-            _log.info("refused (dead-letters says where each lies): %s", told)
+            _log.info(
+                "refused (dead-letters says where each lies): %s",
+                told,
+                extra=event("inputs_refused"),
+            )
             self._refused.clear()
             self._refused_at = now
 
@@ -153,14 +186,23 @@ class News:
             if told is None:
                 if seconds >= LAG_SECONDS:
                     self._behind[topic] = (self._clock() - seconds, seconds)
-                    _log.warning("%s: %d records, %.0f s behind", topic, records, seconds)
+                    _log.warning(
+                        "%s: %d records, %.0f s behind", topic, records, seconds, extra=event("lag")
+                    )
             elif seconds <= CAUGHT_UP_SECONDS:
                 del self._behind[topic]
                 since, _ = told
-                _log.info("%s: caught up, after %.0f s", topic, self._clock() - since)
+                _log.info(
+                    "%s: caught up, after %.0f s",
+                    topic,
+                    self._clock() - since,
+                    extra=event("lag_over"),
+                )
             elif seconds >= 2 * told[1]:
                 self._behind[topic] = (told[0], seconds)
-                _log.warning("%s: %d records, %.0f s behind", topic, records, seconds)
+                _log.warning(
+                    "%s: %d records, %.0f s behind", topic, records, seconds, extra=event("lag")
+                )
 
 
 def _listed(counted: Iterable[tuple[str, int]]) -> str:

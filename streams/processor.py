@@ -24,6 +24,7 @@ from streams.core.model.ports import Headers
 from streams.core.partition import Partition, PartitionEnvironment
 from streams.engine.processor import FetchedBatch, ProcessorSpec, Scan, StoreSpec, Transaction
 from streams.entry_ages import EntryAges
+from streams.log_events import event
 from streams.metrics import Metrics
 from streams.news import News
 
@@ -55,6 +56,7 @@ def spec_of(names: TopicNames) -> ProcessorSpec:
         broadcast=switches,
         stores=tuple(StoreSpec(store, _IN_MEMORY[store]) for store in STORES),
         output_topics=(*outputs, switches),
+        traced=frozenset(map(names.of, (*OUTPUTS, DEAD_LETTERS))),
         append_time=True,
         beside=(names.of(POLICIES),),
     )
@@ -232,7 +234,11 @@ class BylineProcessor:
         core.take_up(_Ledger(transaction, prefix), now)
         for platform, reason in core.adoption.rescans.items():
             _log.warning(
-                "partition %d: %s is read again from the beginning, %s", partition, platform, reason
+                "partition %d: %s is read again from the beginning, %s",
+                partition,
+                platform,
+                reason,
+                extra=event("rescan"),
             )
         for platform in sorted(self._rescan.difference(core.adoption.rescans)):
             _log.warning(
@@ -240,6 +246,7 @@ class BylineProcessor:
                 " read again",
                 partition,
                 platform,
+                extra=event("rescan_unneeded"),
             )
         self.partitions[partition] = core
         return opened

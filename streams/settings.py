@@ -34,10 +34,12 @@ from streams.settings_values import (
     Name,
     OptionalMechanism,
     OptionalName,
+    OptionalUrl,
     Partitions,
     Port,
     Prefix,
     Protocol,
+    Ratio,
     Seconds,
     Servers,
     SessionSeconds,
@@ -135,6 +137,12 @@ class Settings(BaseSettings):
     )
     log_level: LogLevel = Field("info", description="the least that is logged")
     log_format: LogFormat = Field("text", description="for people or for programs")
+    traces_endpoint: OptionalUrl = Field(
+        None, description="where spans of transactions go, OTLP over HTTP; default: no traces"
+    )
+    traces_sample_ratio: Ratio = Field(
+        1.0, description="the share of transactions whose span is sent"
+    )
     start_timeout_seconds: Seconds = Field(
         60.0, description="how long to wait at start for brokers and topics"
     )

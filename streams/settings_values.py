@@ -10,6 +10,7 @@ SERVERS_PATTERN = r"^[A-Za-z0-9._\-\[\]:]+:\d{1,5}(\s*,\s*[A-Za-z0-9._\-\[\]:]+:
 LENGTH_PATTERN = (
     r"P(?=.)([0-9]{1,4}W|([0-9]{1,5}D)?(T(?=.)([0-9]{1,6}H)?([0-9]{1,8}M)?([0-9]{1,9}S)?)?)"
 )
+URL_PATTERN = r"^https?://[^\s/@?#]+(/[^\s@]*)?$"
 NAME_WORDS = "letters, digits and . _ - only, at most 100"
 
 
@@ -74,4 +75,9 @@ Length = Annotated[
     AfterValidator(_length),
     Expected("an ISO 8601 duration down to seconds, such as PT24H or P2D"),
 ]
+OptionalUrl = Annotated[
+    Annotated[str, StringConstraints(pattern=URL_PATTERN, max_length=500)] | None,
+    Expected("an http:// or https:// URL without a user, such as http://localhost:4318/v1/traces"),
+]
+Ratio = Annotated[float, Field(ge=0, le=1), Expected("a share, from 0 to 1")]
 Flag = Annotated[bool, Expected("true or false")]

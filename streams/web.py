@@ -13,6 +13,7 @@ from http import HTTPStatus
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from streams.engine.observer import EngineStatus
+from streams.log_events import event
 from streams.metrics import Metrics
 
 HEADER_BYTES = 8 * 1024
@@ -79,7 +80,7 @@ class HealthSite:
             # The client was too slow, sent too much, or is gone; it needs no answer.
             pass
         except Exception:
-            _log.exception("a page could not be shown")
+            _log.exception("a page could not be shown", extra=event("page_failed"))
         finally:
             writer.transport.abort()
 

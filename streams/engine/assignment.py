@@ -11,6 +11,7 @@ from contextlib import suppress
 from streams.engine.context import EngineContext
 from streams.engine.partition_task import PartitionTask
 from streams.engine.process_exit import end_on, end_process
+from streams.log_events import event
 
 
 class Assignment:
@@ -77,7 +78,12 @@ class Assignment:
         self.generation = generation
         self.settled = True
         self._context.observer.assigned(frozenset(numbers))
-        self._context.log.info("generation %d: partitions %s", generation, sorted(numbers))
+        self._context.log.info(
+            "generation %d: partitions %s",
+            generation,
+            sorted(numbers),
+            extra=event("partitions_assigned"),
+        )
         for number in sorted(numbers):
             task = self.tasks.get(number)
             if task is None:

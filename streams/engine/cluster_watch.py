@@ -25,6 +25,7 @@ from streams.engine.preflight import KnownCluster, changelogs, committed_of, ref
 from streams.engine.processor import ProcessorSpec
 from streams.kafka.login import knock
 from streams.kafka.requests.metadata import UNKNOWN_TOPIC, View, view_topics
+from streams.log_events import event
 from streams.stop_worker import ExitCode, StopWorker
 
 EVERY_SECONDS = 2.0
@@ -128,13 +129,17 @@ class ClusterWatch:
             self._away_told = True
             answer = await knock(self._config.client_arguments())
             why = answer.fault or answer.silence or type(error).__name__
-            logger.error("Kafka does not answer (%s); waiting for it", why)
+            logger.error(
+                "Kafka does not answer (%s); waiting for it", why, extra=event("kafka_away")
+            )
 
     def _answered(self) -> None:
         if self._away_since is None:
             return
         if self._away_told:
-            logger.warning("Kafka answers again, after %.0f s", self.away_seconds)
+            logger.warning(
+                "Kafka answers again, after %.0f s", self.away_seconds, extra=event("kafka_back")
+            )
         self._away_since, self._away_told = None, False
 
     async def looked_since(self, instant: int) -> bool:
@@ -195,7 +200,9 @@ class ClusterWatch:
     def _hold_back(self, why: str) -> None:
         self.changed = why
         logger.error(
-            "%s. Until this worker is started again adverse events wait, favourable ones go on", why
+            "%s. Until this worker is started again adverse events wait, favourable ones go on",
+            why,
+            extra=event("cluster_changed"),
         )
         self._on_change()
 

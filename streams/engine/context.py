@@ -17,6 +17,7 @@ from streams.engine.lag import LagBook
 from streams.engine.observer import Observer
 from streams.engine.preflight import KnownCluster
 from streams.engine.processor import Processor
+from streams.engine.spans import Spans
 from streams.engine.stores import DiskMemory, PartitionStores
 
 
@@ -61,6 +62,8 @@ class EngineContext:
     recovery_slots: asyncio.Semaphore
     on_change: Callable[[], None]
     """Called when a partition is restored and begins to process, and when partitions have left."""
+    spans: Spans | None = None
+    """Traces of transactions; None: there are none."""
 
     def open_stores(self, partition: int) -> PartitionStores:
         """Opens the tables of a partition on this machine's disk."""

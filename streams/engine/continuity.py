@@ -13,6 +13,7 @@ import msgspec
 
 from streams.engine.checkpoint import FORMAT, Checkpoint
 from streams.kafka.requests.metadata import TopicView
+from streams.log_events import event
 from streams.stop_worker import ExitCode, StopWorker
 
 SECOND_TIME = "A new application id is no way out: it would send every event a second time"
@@ -109,6 +110,7 @@ def check_checkpoint(
                 "partition %d: %s was made anew and is not accepted; it is read from its beginning",
                 partition,
                 topic,
+                extra=event("topic_made_anew_not_accepted"),
             )
             anew |= since_when(topic, reads.pop(topic, 0), anew)
         served[topic] = now.id
@@ -181,5 +183,6 @@ def within_bounds(
                 topic,
                 moved[topic],
                 next_,
+                extra=event("inputs_lost"),
             )
     return moved

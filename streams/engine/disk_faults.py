@@ -11,6 +11,7 @@ import resource
 import shutil
 from pathlib import Path
 
+from streams.log_events import event
 from streams.stop_worker import ExitCode, StopWorker
 
 logger = logging.getLogger(__name__)
@@ -60,7 +61,12 @@ def _mark_of(path: Path) -> Path:
 def mark_broken(path: Path, error: BaseException) -> None:
     """Marks the folder as damaged, if the error says so; the next start deletes it."""
     if is_corrupt(error):
-        logger.error("%s is damaged and is made anew at the next start: %s", path, error)
+        logger.error(
+            "%s is damaged and is made anew at the next start: %s",
+            path,
+            error,
+            extra=event("state_damaged"),
+        )
         _mark_of(path).write_text(str(error))
 
 
@@ -68,7 +74,12 @@ def remove_if_marked(path: Path) -> None:
     """Deletes a folder that is marked as damaged."""
     mark = _mark_of(path)
     if mark.exists():
-        logger.warning("%s was found damaged and is made anew: %s", path, mark.read_text())
+        logger.warning(
+            "%s was found damaged and is made anew: %s",
+            path,
+            mark.read_text(),
+            extra=event("state_damaged_made_anew"),
+        )
         shutil.rmtree(path, ignore_errors=True)
         mark.unlink()
 
@@ -98,4 +109,8 @@ def raise_file_limit(partitions: int) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
     shortage = file_shortage(partitions)
     if shortage is not None:
-        logger.warning("%s: raise the hard limit (ulimit -Hn, LimitNOFILE of systemd)", shortage)
+        logger.warning(
+            "%s: raise the hard limit (ulimit -Hn, LimitNOFILE of systemd)",
+            shortage,
+            extra=event("file_limit_low"),
+        )

@@ -22,6 +22,7 @@ from streams.engine.libraries import check_libraries
 from streams.engine.observer import NoObserver, Observer
 from streams.engine.process_exit import end_on
 from streams.engine.processor import Processor
+from streams.engine.spans import Spans
 from streams.engine.transport import BatchTransport
 from streams.engine.worker import Engine
 from streams.stop_worker import ExitCode
@@ -96,7 +97,10 @@ def choose_loop(config: EngineConfig) -> None:
 
 
 def build(
-    config: EngineConfig, processor: Processor, observer: Observer | None = None
+    config: EngineConfig,
+    processor: Processor,
+    observer: Observer | None = None,
+    spans: Spans | None = None,
 ) -> EngineApp:
     """Makes the app, ready for `run` or for `faust -A module worker`.
 
@@ -134,7 +138,7 @@ def build(
         PartitionAssignor=FixedAssignor,
         Worker=EngineWorker,
     )
-    app.engine = Engine(config, processor, observer or NoObserver())
+    app.engine = Engine(config, processor, observer or NoObserver(), spans)
     engine = app.engine
     batches = app.topic(*processor.spec.topics, schema=BatchSchema(), acks=False, internal=False)
 

@@ -19,6 +19,7 @@ from streams.engine.cluster_watch import ClusterWatch
 from streams.engine.config import EngineConfig
 from streams.engine.recovery import plain_consumer
 from streams.kafka.requests.open_transactions import OpenTransaction, open_transactions
+from streams.log_events import event
 
 # The shortest time between two requests; a timer may be late by a second.
 PACE_SECONDS = 0.1
@@ -125,7 +126,7 @@ class HighWatermarkReader:
                 )
             except (KafkaError, OSError) as error:
                 # The broker is away; the requests stay and are tried again.
-                logger.debug("no ends: %r", error)
+                logger.debug("no ends: %r", error, extra=event("ends_unknown"))
                 self._wake.set()
                 await asyncio.sleep(PACE_SECONDS)
                 continue

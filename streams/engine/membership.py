@@ -17,6 +17,7 @@ from aiokafka.errors import KafkaError
 from streams.engine.context import GroupMember
 from streams.kafka.consumer import TolerantConsumer
 from streams.kafka.requests.groups import LeaveRequest, MembersRequest
+from streams.log_events import event
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +39,9 @@ class StaticMember(GroupCoordinator):  # type: ignore[misc]
                 async with asyncio.timeout(5.0):
                     await self._send_req(request)
             except (KafkaError, NotImplementedError, TimeoutError) as error:
-                logger.info("the group was not told that we leave: %r", error)
+                logger.info(
+                    "the group was not told that we leave: %r", error, extra=event("leave_not_told")
+                )
         self.reset_generation()
 
     async def _do_rejoin_group(self, subscription: Any) -> Any:
@@ -78,6 +81,7 @@ class StaticMember(GroupCoordinator):  # type: ignore[misc]
                     self._group_instance_id,
                     self.group_id,
                     other,
+                    extra=event("instance_id_taken"),
                 )
             elif not self.member.ousted:
                 self.member.ousted = True
@@ -86,12 +90,16 @@ class StaticMember(GroupCoordinator):  # type: ignore[misc]
                     "it. Give each worker an INSTANCE_ID of its own, or none",
                     self._group_instance_id,
                     self.group_id,
+                    extra=event("instance_id_twice"),
                 )
             seconds = self._session_timeout_ms / 1000 if not told else 2.0
             told = True
             await asyncio.wait([self._closing], timeout=seconds)
         if self.member.ousted:
-            logger.warning("the other worker with our INSTANCE_ID is gone: joining")
+            logger.warning(
+                "the other worker with our INSTANCE_ID is gone: joining",
+                extra=event("instance_id_free"),
+            )
         self.member.ousted = False
 
     async def _other_member(self) -> str | None:

@@ -7,7 +7,8 @@ then processes; rebalances suspend, resume or close it. Errors are not handled h
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 
 from streams.engine.checkpoint import FORMAT, Checkpoint, encode_checkpoint
 from streams.engine.commit_policy import CommitPolicyState
@@ -20,6 +21,7 @@ from streams.engine.process_exit import spawn
 from streams.engine.processor import FetchedBatch, PartitionProcessor
 from streams.engine.refetch import Refetch
 from streams.engine.restore import restore_partition
+from streams.engine.spans import PartitionSpans
 from streams.engine.timer_rounds import TimerRounds
 from streams.engine.transaction import Committer, PendingWrites
 
@@ -54,6 +56,7 @@ class PartitionTask:
         self._processor: PartitionProcessor
         self._pending: PendingWrites
         self._committer: Committer
+        self._spans: PartitionSpans
         self._ids: dict[str, str] = {}
         self._served: dict[str, str] = {}
         self._anew: dict[str, int] = {}
@@ -141,6 +144,7 @@ class PartitionTask:
         self._now_floor = restored.now_floor
         self._ids, self._served, self._anew = restored.ids, restored.served, restored.anew
         self.input_queue.reads = restored.reads
+        self._spans = PartitionSpans(context.spans, self.number, restored.reads)
         self.recovered_records = restored.recovered_records
         if self._pending.dirty:
             self._commit_policy.applied(False, True, time.monotonic())
@@ -218,14 +222,11 @@ class PartitionTask:
         )
         offsets = {topic: reads[topic] for topic in self._context.processor.spec.topics}
         changes, outputs = pending.change_count, pending.output_count
-        limit = self._config.transaction_timeout_seconds
-        try:
-            # The time limit does not include the wait for a commit slot.
-            async with self._context.commit_slots, asyncio.timeout(limit):
-                await self._committer.commit(pending, encode_checkpoint(checkpoint), offsets, now)
-        except TimeoutError as error:
-            await self._context.watch.verdict()
-            raise TimeoutError(f"a transaction did not end within {limit:.0f} s") from error
+        value, limit = encode_checkpoint(checkpoint), self._config.transaction_timeout_seconds
+        # The time limit does not include the wait for a commit slot.
+        async with self._context.commit_slots, _at_most(limit, self._context.watch.verdict):
+            with self._spans.around(reads, changes) as span:
+                await self._committer.commit(pending, value, offsets, now, span)
         pending.clear()
         self._now_floor = now
         self.last_commit_at = now
@@ -286,3 +287,17 @@ class PartitionTask:
             await self._wake.wait()
         finally:
             handle.cancel()
+
+
+@asynccontextmanager
+async def _at_most(seconds: float, verdict: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
+    """Ends what takes longer. Raises TimeoutError with a sentence for the log.
+
+    `verdict` is awaited before: it may end the process with a better sentence.
+    """
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError as error:
+        await verdict()
+        raise TimeoutError(f"a transaction did not end within {seconds:.0f} s") from error

@@ -27,6 +27,7 @@ from streams.kafka.requests.metadata import (
     view_topics,
 )
 from streams.kafka.rights import RIGHTS_ERRORS
+from streams.log_events import event
 from streams.stop_worker import ExitCode, StopWorker
 
 # A record batch is slightly larger than the batch builder's count, by the headers of batch and
@@ -105,7 +106,13 @@ async def inspect_cluster(
         if time.monotonic() + pause > deadline:
             waited = f"{config.broker_wait_seconds:.0f} s"
             raise StopWorker(f"no Kafka at {servers} after {waited}: {why}", ExitCode.RESTART)
-        log.warning("no Kafka at %s yet (%s), trying again in %.1f s", servers, why, pause)
+        log.warning(
+            "no Kafka at %s yet (%s), trying again in %.1f s",
+            servers,
+            why,
+            pause,
+            extra=event("kafka_awaited"),
+        )
         await asyncio.sleep(pause)
         pause = min(pause * 1.5, 5.0)
 

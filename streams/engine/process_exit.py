@@ -5,6 +5,7 @@ the checkpoint in the changelog says what was committed.
 """
 
 import asyncio
+import contextlib
 import logging
 import os
 import sys
@@ -15,11 +16,14 @@ from typing import Any, NoReturn
 
 from streams.engine.rights import refusal_of
 from streams.kafka.rights import RIGHTS_ERRORS
+from streams.log_events import event
 from streams.stop_worker import ExitCode, StopWorker
 
 logger = logging.getLogger(__name__)
 
 LAST_WORDS_SECONDS = 5.0
+last_acts: list[Callable[[], None]] = []
+"""Called before the process ends after an error; what they raise is ignored."""
 
 
 def end_process(
@@ -36,7 +40,7 @@ def end_process(
     try:
         # The message of such an error already says what a person must change.
         traced = None if isinstance(error, StopWorker) or code == ExitCode.PERSON else error
-        logger.critical("%s", message, exc_info=traced)
+        logger.critical("%s", message, exc_info=traced, extra=event("worker_stops"))
         stream = sys.__stderr__
         if stream is not None:
             words = [f"worker stops ({code}): {message}\n"]
@@ -45,6 +49,9 @@ def end_process(
             # In one write: a log of JSON lines then gets one entry.
             stream.write("".join(words))
             stream.flush()
+        for act in last_acts:
+            with contextlib.suppress(Exception):
+                act()
         logging.shutdown()
     finally:
         os._exit(code)

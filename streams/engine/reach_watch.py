@@ -18,6 +18,7 @@ from streams.engine.continuity import check_bounds
 from streams.engine.lag import Key
 from streams.engine.partition_task import PartitionTask
 from streams.kafka.requests.open_transactions import OpenTransaction
+from streams.log_events import event
 from streams.stop_worker import ExitCode, StopWorker
 
 EVERY_SECONDS = 2.0
@@ -61,7 +62,7 @@ class ReachWatch:
                 async with asyncio.timeout(LOOK_SECONDS):
                     await self._name_who_hides()
             except Away as error:
-                logger.debug("no look at the ends: %r", error)
+                logger.debug("no look at the ends: %r", error, extra=event("ends_unknown"))
 
     async def _look(self, tasks: list[PartitionTask]) -> None:
         ends, broadcast = self._context.watermarks, self._context.broadcast
@@ -114,7 +115,13 @@ class ReachWatch:
         if not waits or position != reads:
             self._stuck[key] = (reads, now)
             if self.blocked.pop(key, None) is not None:
-                logger.warning("%s[%d] is read on, from offset %d", topic, number, reads)
+                logger.warning(
+                    "%s[%d] is read on, from offset %d",
+                    topic,
+                    number,
+                    reads,
+                    extra=event("end_reachable"),
+                )
             return
         patience = self._context.config.unreachable_end_seconds
         if now - since >= patience and key not in self.blocked:
@@ -126,6 +133,7 @@ class ReachWatch:
                 reads,
                 end,
                 patience,
+                extra=event("end_unreachable"),
             )
         if now - since >= patience:
             self.blocked[key] = (reads, end)
@@ -145,14 +153,22 @@ class ReachWatch:
             try:
                 found = await self._context.watermarks.hiding(sorted(places))
             except KafkaError as error:
-                logger.debug("nobody says whose transaction it is: %r", error)
+                logger.debug(
+                    "nobody says whose transaction it is: %r",
+                    error,
+                    extra=event("transaction_owner_unknown"),
+                )
         self.hiding = {(one.topic, one.partition): one for one in found}
         for topic in sorted({one.topic for one in found} - self._told):
             self._told.add(topic)
             self._tell(next(one for one in found if one.topic == topic))
         for topic in sorted(self._told - {topic for topic, _ in places}):
             self._told.remove(topic)
-            logger.info("%s is read to its end again: no open transaction hides any of it", topic)
+            logger.info(
+                "%s is read to its end again: no open transaction hides any of it",
+                topic,
+                extra=event("topic_unblocked"),
+            )
 
     def _tell(self, one: OpenTransaction) -> None:
         own = "" if one.transactional_id is None else f", transactional id {one.transactional_id}"
@@ -165,4 +181,5 @@ class ReachWatch:
             one.producer_id,
             own,
             one.open_seconds(self._context.clock.now()),
+            extra=event("topic_blocked"),
         )

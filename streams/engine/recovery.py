@@ -20,6 +20,7 @@ from streams.engine.notes import decode_note, read_notes
 from streams.engine.processor import Record, StoreSpec
 from streams.engine.stores import BrokenDiskError, PartitionStores
 from streams.kafka.consumer import TolerantConsumer
+from streams.log_events import event
 from streams.stop_worker import ExitCode, StopWorker
 
 logger = logging.getLogger(__name__)
@@ -74,7 +75,12 @@ async def recover(
         try:
             await load_memory(stores, specs)
         except BrokenDiskError as error:
-            logger.warning("partition %d: %s; it is read from the changelog", partition, error)
+            logger.warning(
+                "partition %d: %s; it is read from the changelog",
+                partition,
+                error,
+                extra=event("disk_not_used"),
+            )
             stores.wipe()
     topics = {config.changelog(spec.name): spec.name for spec in specs}
     consumer = plain_consumer(config, "read_committed", f"recovery-{partition}")
@@ -116,7 +122,10 @@ async def _leave_another_changelog(
     note = (await read_notes(consumer, changelogs[0], [partition])).get(partition)
     if note is not None and all(note.ids.get(name) == ids[name] for name in anew):
         logger.warning(
-            "partition %d: the disk is of %s before it was made anew", partition, ", ".join(anew)
+            "partition %d: the disk is of %s before it was made anew",
+            partition,
+            ", ".join(anew),
+            extra=event("disk_of_old_topics"),
         )
         stores.wipe()
         return

@@ -11,6 +11,7 @@ from streams.engine.context import EngineContext
 from streams.engine.continuity import check_bounds
 from streams.engine.input_queue import InputQueue
 from streams.engine.process_exit import end_process, spawn
+from streams.log_events import event
 
 
 class Refetch:
@@ -37,7 +38,9 @@ class Refetch:
             return
         self._last_at = now
         context.observer.refetched(number, reason)
-        context.log.warning("partition %d: %s (%s), seeking back", number, reason, detail)
+        context.log.warning(
+            "partition %d: %s (%s), seeking back", number, reason, detail, extra=event("refetch")
+        )
         self._inputs.drop_queues()
         spawn(self.seek(), f"partition {number}: seek")
 

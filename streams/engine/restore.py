@@ -22,6 +22,7 @@ from streams.engine.producer import TransactionalProducer
 from streams.engine.recovery import read_checkpoint, recover
 from streams.engine.stores import PartitionStores
 from streams.engine.transaction import Committer, PendingWrites
+from streams.log_events import event
 from streams.stop_worker import ExitCode, StopWorker
 
 
@@ -90,6 +91,7 @@ async def restore_partition(
         changelogs,
         context.failpoints,
         config.max_batch_bytes,
+        spec.traced,
     )
     processor = context.processor.open(
         number, cluster.partition_count, stores, pending, max(context.clock.now(), now_floor)
@@ -100,7 +102,13 @@ async def restore_partition(
         reads[topic] = bounds[topic][0]
     seconds = time.monotonic() - began
     context.observer.recovered(number, records, seconds)
-    context.log.info("partition %d: ready, %d changelog records, %.2f s", number, records, seconds)
+    context.log.info(
+        "partition %d: ready, %d changelog records, %.2f s",
+        number,
+        records,
+        seconds,
+        extra=event("partition_ready"),
+    )
     served = checkpoint.served if checkpoint is not None else {}
     # A topic that is read without being accepted keeps its old id in the checkpoint.
     old = {topic: checkpoint.ids[topic] for topic in served} if checkpoint is not None else {}

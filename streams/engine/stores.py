@@ -35,6 +35,7 @@ from streams.engine.disk_faults import (
     remove_if_marked,
 )
 from streams.engine.processor import StoreSpec
+from streams.log_events import event
 
 logger = logging.getLogger(__name__)
 
@@ -146,7 +147,9 @@ class PartitionStores:
                 raise refusal(self._path, error) from error
             if not is_corrupt(error):
                 raise
-            logger.warning("%s is broken and is made anew: %s", self._path, error)
+            logger.warning(
+                "%s is broken and is made anew: %s", self._path, error, extra=event("disk_broken")
+            )
             shutil.rmtree(self._path, ignore_errors=True)
             return self._open()
 
@@ -161,7 +164,9 @@ class PartitionStores:
         except Exception as error:
             if not is_corrupt(error):
                 raise
-            logger.warning("%s is broken and is made anew: %s", self._path, error)
+            logger.warning(
+                "%s is broken and is made anew: %s", self._path, error, extra=event("disk_broken")
+            )
             self.wipe()
             return False
         if raw is None:
@@ -291,5 +296,7 @@ class PartitionStores:
             self._db.close()
         except Exception as error:
             mark_broken(self._path, error)
-            logger.warning("%s was not closed cleanly: %s", self._path, error)
+            logger.warning(
+                "%s was not closed cleanly: %s", self._path, error, extra=event("disk_not_closed")
+            )
         self.memory.clear()

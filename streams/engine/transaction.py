@@ -8,7 +8,7 @@ change.
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Protocol
 
 from aiokafka import TopicPartition
@@ -16,6 +16,7 @@ from aiokafka import TopicPartition
 from streams.engine.checkpoint import CHECKPOINT_KEY
 from streams.engine.failpoints import Failpoints
 from streams.engine.processor import Headers
+from streams.engine.spans import TransactionSpan
 from streams.engine.stores import PartitionStores
 from streams.stop_worker import ExitCode, StopWorker
 
@@ -134,8 +135,10 @@ class Committer:
         changelogs: Mapping[str, str],
         failpoints: Failpoints,
         max_batch_bytes: int,
+        traced: Collection[str] = (),
     ) -> None:
         self._max_batch_bytes = max_batch_bytes
+        self._traced = traced
         self._producer = producer
         self._stores = stores
         self._partition = partition
@@ -145,12 +148,18 @@ class Committer:
         self._hit: Callable[[str], None] = failpoints.hit
 
     async def commit(
-        self, pending: PendingWrites, checkpoint: bytes, offsets: Mapping[str, int], timestamp: int
+        self,
+        pending: PendingWrites,
+        checkpoint: bytes,
+        offsets: Mapping[str, int],
+        timestamp: int,
+        span: TransactionSpan | None = None,
     ) -> None:
         """Commits the writes, the checkpoint and the group's offsets in one Kafka transaction.
 
         `offsets`: by topic, the offset to read next. `timestamp`: of all records, milliseconds UTC.
-        Afterwards it applies the changes to the stores.
+        `span`: the transaction's, which is told what is written; its headers go with the outputs to
+        the traced topics. Afterwards it applies the changes to the stores.
         """
         hit, producer = self._hit, self._producer
         hit("before-begin")
@@ -159,10 +168,15 @@ class Committer:
         batches = self._changelog_batches(pending, checkpoint, timestamp)
         changelog_count = len(batches)
         for (topic, partition), outputs in pending.outputs.items():
-            batches.append((topic, partition, self._batches(topic, outputs, timestamp)))
+            more = span.headers if span is not None and topic in self._traced else ()
+            batches.append((topic, partition, self._batches(topic, outputs, timestamp, more)))
         groups = await asyncio.gather(*(self._send(*batch) for batch in batches))
         hit("after-sends")
         ends = [await self._settled(futures) for futures in groups]
+        if span is not None:
+            for (topic, partition, packed), end in zip(batches, ends, strict=True):
+                count = sum(number for _, number in packed)
+                span.wrote(topic, partition, end - count, count)
         hit("after-futures-before-offsets")
         await producer.send_offsets_to_transaction(
             {TopicPartition(topic, self._partition): next_ for topic, next_ in offsets.items()},
@@ -191,8 +205,12 @@ class Committer:
                 batches.append((topic, self._partition, self._batches(topic, records, timestamp)))
         return batches
 
-    def _batches(self, topic: str, records: list[Output], timestamp: int) -> list[tuple[Any, int]]:
-        """Packs records into batches. Returns each with its number of records.
+    def _batches(
+        self, topic: str, records: list[Output], timestamp: int, more: Headers = ()
+    ) -> list[tuple[Any, int]]:
+        """Packs records into batches, each record with `more` headers behind its own.
+
+        Returns each batch with its number of records.
 
         Raises:
             StopWorker: one record is too large for a batch.
@@ -200,7 +218,7 @@ class Committer:
         packed: list[tuple[Any, int]] = []
         batch, count = self._producer.create_batch(topic), 0
         for key, value, header_pairs in records:
-            headers = list(header_pairs)
+            headers = [*header_pairs, *more]
             added = batch.append(timestamp=timestamp, key=key, value=value, headers=headers)
             if added is None:
                 packed.append((batch, count))

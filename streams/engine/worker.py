@@ -23,6 +23,7 @@ from streams.engine.preflight import inspect_cluster
 from streams.engine.process_exit import spawn
 from streams.engine.processor import Processor
 from streams.engine.reach_watch import ReachWatch
+from streams.engine.spans import Spans
 from streams.engine.stores import DiskMemory
 from streams.engine.watchdog import Watchdog
 
@@ -31,6 +32,8 @@ GC_THRESHOLDS = (100_000, 20, 100)
 # The consumer's thread and the event loop share the interpreter lock. With the default switch
 # interval of 5 ms each broker response may wait that long, several times per transaction.
 SWITCH_SECONDS = 0.001
+# How long the last spans may take to be sent, at a clean stop and at a crash.
+SPANS_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +55,19 @@ class Engine:
         ValueError: the processor has no store, which the checkpoint needs.
     """
 
-    def __init__(self, config: EngineConfig, processor: Processor, observer: Observer) -> None:
+    def __init__(
+        self,
+        config: EngineConfig,
+        processor: Processor,
+        observer: Observer,
+        spans: Spans | None = None,
+    ) -> None:
         if not processor.spec.stores:
             raise ValueError("a processor needs at least one store: it carries the positions")
         self.config = config
         self.processor = processor
         self.observer = observer
+        self.spans = spans
         self.clock = Clock(config.clock_jump_seconds)
         self.failpoints = Failpoints(config.failpoint)
         self.buffer = FetchBuffer(config.queue_records, config.queue_bytes)
@@ -131,6 +141,7 @@ class Engine:
             commit_slots=asyncio.Semaphore(config.concurrent_commits),
             recovery_slots=asyncio.Semaphore(config.concurrent_recoveries),
             on_change=self._freeze_state,
+            spans=self.spans,
         )
 
     async def stop(self) -> None:
@@ -143,6 +154,8 @@ class Engine:
         for task in running.tasks:
             task.cancel()
         await asyncio.wait(running.tasks)
+        if self.spans is not None:
+            await asyncio.to_thread(self.spans.close, SPANS_SECONDS)
 
     def route(self, fetched: QueuedBatch) -> None:
         """Passes a batch to its partition task; without such a task the batch is dropped."""

@@ -28,6 +28,7 @@ from streams.kafka.batches import (
     read_rest,
     read_tolerant,
 )
+from streams.log_events import event
 
 PINNED_AIOKAFKA = "0.14.0"
 logger = logging.getLogger(__name__)
@@ -177,6 +178,7 @@ class Taking:
             first,
             last,
             why,
+            extra=event("batch_unreadable"),
         )
         self.unreadable.append(Unreadable(first, last, batch.max_timestamp))
         pending.next_fetch_offset = last + 1

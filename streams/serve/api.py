@@ -25,6 +25,7 @@ from streams.index.propagation import Asked as Period
 from streams.index.propagation import systems
 from streams.index.report import report
 from streams.index.states import feed_list, partition_count
+from streams.log_events import event
 from streams.operate.audit.records import millis
 from streams.operate.events import WantedEvents
 from streams.operate.worklists import WORK_LISTS, WorkLists
@@ -89,7 +90,7 @@ def _metrics(registry: CollectorRegistry) -> Handler:
         try:
             text = await asyncio.to_thread(generate_latest, registry)
         except IndexFault as error:
-            _log.error("%s", error)
+            _log.error("%s", error, extra=event("index_unreachable"))
             return _error(503, "the index does not answer: its log says why")
         return web.Response(body=text, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
@@ -119,7 +120,7 @@ def _handler(
         except Asking as error:
             return _error(400, str(error))
         except IndexFault as error:
-            _log.error("%s", error)
+            _log.error("%s", error, extra=event("index_unreachable"))
             return _error(503, "the index does not answer: its log says why")
 
     return handle

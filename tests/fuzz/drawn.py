@@ -1,6 +1,9 @@
 """Draws records of the input topics: good ones with mistakes in keys, fields, bytes and times."""
 
 import json
+import random
+import zlib
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
@@ -141,4 +144,31 @@ def batches(draw: st.DrawFn) -> tuple[InputName, list[Record]]:
     return name, records
 
 
+def near(case: Case) -> Iterator[Case]:
+    """A case and `NEAR - 1` others near to it, which are a function of its bytes.
+
+    To draw a case takes Hypothesis many times as long as to run it.
+    """
+    yield case
+    raw = case.record.value or b"{}"
+    chance = random.Random(zlib.crc32(raw) ^ case.record.offset)
+    for _ in range(NEAR - 1):
+        left = bytearray(raw)
+        at, end = sorted((chance.randint(0, len(left)), chance.randint(0, len(left))))
+        how = chance.randrange(6)
+        if how == 0 and at < len(left):
+            left[at] ^= 1 << chance.randrange(8)
+        elif how == 1:
+            left[at : at + 1] = chance.randbytes(chance.randrange(3))
+        elif how == 2:
+            left[at:at] = left[at:end]
+        elif how == 3:
+            del left[at:end]
+        elif how == 4:
+            left[-1:] = b"," + left[at:end] + b"}"
+        key = case.record.key if chance.randrange(4) else chance.choice(_KEYS)
+        yield Case(case.name, case.record._replace(key=key, value=bytes(left)))
+
+
+NEAR = 8
 NAMES: tuple[InputName, ...] = tuple(INPUT_MODELS)

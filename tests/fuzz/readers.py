@@ -36,6 +36,7 @@ _HEAD = struct.Struct(">qiibI")
 _BODY = _HEAD.size
 _CODEC_AND_COUNTS = ((0, 2), (36, 40))
 """Where the attributes and the number of records stand, behind the checksum."""
+_CONTROL = 0x20
 
 
 @st.composite
@@ -52,6 +53,8 @@ def kafka_batches(draw: st.DrawFn) -> tuple[list[bytes], str, bytes]:
         body[40:] = draw(damaged(bytes(body[40:])))
     for start, end in _CODEC_AND_COUNTS if draw(st.integers(0, 3)) == 0 else ():
         body[start:end] = draw(st.binary(min_size=end - start, max_size=end - start))
+    # A broker takes no control batch (transaction marker) from a client.
+    body[1] &= ~_CONTROL & 0xFF
     head = _HEAD.pack(0, len(body) + 9, -1, 2, calc_crc32c(bytes(body)))
     return records, codec, head + bytes(body)
 
@@ -202,10 +205,11 @@ def policy_files(draw: st.DrawFn) -> bytes:
     text = draw(st.sampled_from(_FILES))
     lines = text.splitlines(keepends=True)
     for _ in range(draw(st.integers(0, 3))):
-        at = draw(st.integers(0, len(lines) - 1))
-        how = draw(st.integers(0, 3))
+        at = draw(st.integers(0, max(len(lines) - 1, 0)))
+        how = draw(st.integers(0, 3)) if lines else 3
         if how == 0:
-            lines[at] = draw(st.sampled_from(_FILES)).splitlines(keepends=True)[at % 5]
+            others = draw(st.sampled_from(_FILES)).splitlines(keepends=True)
+            lines[at] = others[at % len(others)] if others else ""
         elif how == 1:
             name = lines[at].partition(":")[0]
             odd = ["", "null", "[]", "{}", "-1", "1e999", "&a [*a]", "!!python/x", "P1D", '"\\ud8"']

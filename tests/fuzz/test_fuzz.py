@@ -11,15 +11,20 @@ from schemas.topics import DEAD_LETTERS
 from streams.index.history import taken_up
 from streams.letters.reading import Letters
 from streams.operate.audit.records import Record
+from streams.operate.audit.terms import read_terms
 from streams.operate.errors import UsageError
 from streams.replay import written
 from streams.shadow import against
+from tests.core.given import START, policy
+from tests.core.given import Record as InputRecord
+from tests.fuzz import inputs
 from tests.fuzz.bugs import BUGS, Bug, planted
+from tests.fuzz.drawn import Case
 from tests.fuzz.targets import TARGETS, run
 
 SHORT = 20
 """The part of a round that every test run does: one in so many."""
-MOST = 3_000
+MOST = 20_000
 NOT_UTF8 = b'{"\xff": "\x80"}'
 
 
@@ -53,7 +58,7 @@ def test_each_kind_of_target_has_a_mistake_of_its_own() -> None:
     assert kinds - {bug.target for bug in BUGS} == set()
 
 
-# What the long run found: msgspec lets Python's own error through for text that is not UTF-8.
+# What the long run found. msgspec lets Python's own error through for text that is not UTF-8.
 
 
 def test_a_foreign_dead_letter_that_is_not_utf8_is_ignored() -> None:
@@ -74,3 +79,18 @@ def test_a_report_that_is_not_utf8_is_refused_with_a_sentence(tmp_path: Path) ->
     file.write_bytes(NOT_UTF8)
     with pytest.raises(UsageError, match="is no report"):
         against.read(file)
+
+
+def test_the_auditor_takes_a_policy_with_a_wrong_type_for_none() -> None:
+    sound = policy().canonical
+    assert read_terms(sound) is not None
+    for wrong in (("impact_assessment", 5), ("mode", "x"), ("invitations_per_day", "many")):
+        plain = {**msgspec.json.decode(sound), wrong[0]: wrong[1]}
+        assert read_terms(msgspec.json.encode(plain)) is None, wrong
+
+
+@pytest.mark.parametrize("first", ['"closed"', "5", '"x"'])
+def test_the_auditor_does_not_ask_that_a_worker_takes_a_field_that_stands_twice(first: str) -> None:
+    good = '"platform":"weibo","account_id":"a1","change":"closed"'
+    raw = f'{{"change":{first},{good},"observed_at":"2024-01-01T00:00:00Z"}}'.encode()
+    inputs.one_verdict(Case("account-changes", InputRecord(0, START, b"weibo:a1", raw)))

@@ -1,5 +1,6 @@
 """Checks one event: first by the rules for every event, then by those for its kind."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -8,6 +9,8 @@ from pydantic import ValidationError
 from schemas.enums import ADVERSE_EVENTS, Event, Mode
 from schemas.events import (
     EVENT_MODELS,
+    TRACEPARENT,
+    TRACEPARENT_PATTERN,
     ConsentDeclined,
     ConsentGranted,
     ConsentVoided,
@@ -34,6 +37,7 @@ from streams.operate.audit.partition import Partition
 from streams.operate.audit.records import Breach, Record, places, stamp
 from streams.operate.audit.terms import Terms
 
+_TRACE = re.compile(TRACEPARENT_PATTERN.strip("^$"))
 CHECKS: dict[type, Callable[[Moment, Cycle, Any], Iterator[Finding]]] = {
     InvitationDelivered: invitations.delivered,
     InvitationUndeliverable: invitations.undeliverable,
@@ -157,6 +161,9 @@ def _envelope(record: Record, plain: Mapping[str, Any]) -> Iterator[Finding]:
     for header, value in true.items():
         if said.get(header) != str(value).encode():
             yield "decision_differs", f"the header {header}", ()
+    trace = said.get(TRACEPARENT)
+    if trace is not None and not _TRACE.fullmatch(trace.decode("latin-1")):
+        yield "decision_differs", f"the header {TRACEPARENT}", ()
 
 
 def _accounted(thing: Happened, plain: Mapping[str, Any]) -> Iterator[Finding]:

@@ -1,6 +1,7 @@
 """Parses bytes that anybody may have written, without ever raising an error."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 BAD = object()
@@ -30,6 +31,32 @@ def parse(raw: bytes) -> Any:
     # The walk is slow. Half a surrogate pair can only come as an escape, and depth takes brackets.
     doubtful = "\\u" in text or text.count("[") + text.count("{") > DEEPEST
     return OPEN if doubtful and _strange(value) else value
+
+
+def earlier(raw: bytes, plain: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """Returns the values that `parse` passes over because their field stands again behind them.
+
+    `plain`: what `parse` made of the bytes.
+    """
+    marks = 2 * (len(plain) + sum(isinstance(value, str) for value in plain.values()))
+    if raw.count(b'"') == marks:
+        # A field more would have two quotation marks more.
+        return []
+    found: list[tuple[str, Any]] = []
+
+    def collect(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        # The outermost object is the last one.
+        last = dict(pairs)
+        found[:] = [] if len(last) == len(pairs) else _passed_over(pairs)
+        return last
+
+    json.loads(raw, object_pairs_hook=collect)
+    return found
+
+
+def _passed_over(pairs: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
+    last = {name: place for place, (name, _) in enumerate(pairs)}
+    return [pair for place, pair in enumerate(pairs) if last[pair[0]] != place]
 
 
 def _no_number(word: str) -> None:

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ValidationError
 
 from schemas.enums import EARLIEST_TIME_MS, MAX_VALUE_BYTES, NAME_FIELDS, Command
 from schemas.inputs import INPUT_MODELS, TOMBSTONES, Control, InputName, input_key, whole_number
-from streams.operate.audit.odd import BAD, OPEN, parse
+from streams.operate.audit.odd import BAD, OPEN, earlier, parse
 from streams.operate.audit.records import SECOND, Record, stamp
 from streams.operate.audit.terms import Terms
 from streams.operate.audit.words import SKEW_MS
@@ -135,7 +135,11 @@ def _fit(
     faults = list(_faults(name, value, plain, record, now, setting))
     below = name == "follower-counts" and (terms is None or value.followers < terms.lowest)
     if not faults:
-        return Judged(False, value, whose, below)
+        # A worker refuses a field that stands twice if its first value is of the wrong type; for
+        # the rest the last one counts.
+        assert record.value is not None
+        sound = not any(_unfit_alone(name, plain, *pair) for pair in earlier(record.value, plain))
+        return Judged(False if sound else None, value, whose, below)
     sure = any(certain for certain, _ in faults)
     if below and not tracked and not sampled(record.offset):
         sure = False
@@ -163,6 +167,15 @@ def _faults(
         yield True, "it ends before 2005"
     if isinstance(value, Control) and unapproved(value):
         yield setting.require_approvals, "a bulk without a second person"
+
+
+def _unfit_alone(name: InputName, plain: Mapping[str, Any], field: str, value: Any) -> bool:
+    """Returns whether a record would not be valid with this value in one of its fields."""
+    try:
+        INPUT_MODELS[name].model_validate({**plain, field: value})
+    except ValidationError:
+        return True
+    return False
 
 
 def passed_over(record: Record, setting: Setting) -> bool:

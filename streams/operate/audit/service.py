@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, ProcessCollector
 
+from streams.log_events import event
 from streams.operate.audit.auditor import Auditor
 from streams.operate.audit.records import Breach
 from streams.operate.audit.rules import RULES
@@ -56,6 +57,7 @@ class Metrics:
                 breach.invariant,
                 breach.name,
                 ", ".join(breach.places),
+                extra=event("audit_breach"),
             )
 
     def progress(self, auditor: Auditor) -> None:

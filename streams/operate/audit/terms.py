@@ -6,6 +6,8 @@ import unicodedata
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from schemas.enums import Level, Surface
 from streams.operate.audit.odd import mapping
 
@@ -102,10 +104,18 @@ class Terms:
 
 
 def read_terms(text: bytes) -> Terms | None:
-    """Returns the terms of a canonical policy; None if the text is none."""
+    """Returns the terms of a canonical policy; None if the text is none.
+
+    Whoever may write to the topic of policies may write anything, so the type of each value is
+    checked.
+    """
     try:
-        return _terms(text, mapping(text))
-    except (ValueError, KeyError, TypeError, AttributeError):
+        found = _terms(text, mapping(text))
+        known = [found.mode, *(phase.mode for phase in found.phases.values())]
+        if not MODES.keys() >= set(known):
+            return None
+        return msgspec.convert(msgspec.to_builtins(found), Terms)
+    except (ValueError, KeyError, TypeError, AttributeError, msgspec.ValidationError):
         return None
 
 
