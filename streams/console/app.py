@@ -27,6 +27,7 @@ from streams.console.routes import ROUTES, Open, Route
 from streams.console.site import Asked, Console, Refusal
 from streams.console.view import view_of
 from streams.index.errors import DatabaseAway, IndexFault
+from streams.log_events import event
 from streams.serve.access import write_down
 from streams.serve.roles import USER, user_key
 
@@ -122,13 +123,14 @@ def _answer(
     except Refusal as refusal:
         answer = _refused(asked, refusal)
     except DatabaseAway as error:
-        _log.error("%s", error)
+        _log.error("%s", error, extra=event("index_unreachable"))
         answer = page(asked, "refusal.html", {"key": "error.away"}, status=503)
     except IndexFault as error:
-        _log.error("%s", error)
+        _log.error("%s", error, extra=event("index_unreachable"))
         answer = page(asked, "refusal.html", {"key": "error.index"}, status=503)
     except Exception:
-        _log.exception("a page of the console could not be made: %s", route.path)
+        words = "a page of the console could not be made: %s"
+        _log.exception(words, route.path, extra=event("page_failed"))
         answer = page(asked, "refusal.html", {"key": "error.bug"}, status=500)
     return asked, answer
 

@@ -4,6 +4,7 @@ import logging
 from pathlib import Path
 from threading import Lock
 
+from streams.log_events import event
 from streams.operate.errors import UsageError
 from streams.serve.roles import Roles, read_roles
 
@@ -31,7 +32,7 @@ class RoleFile:
                 try:
                     self._roles = read_roles(self._path)
                 except UsageError as error:
-                    _log.error("nobody is let in: %s", error)
+                    _log.error("nobody is let in: %s", error, extra=event("nobody_let_in"))
                     self._roles = {}
             return self._roles
 
