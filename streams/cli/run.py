@@ -54,9 +54,9 @@ def demo(
     seed: Annotated[int, typer.Option(help="Which day is played.")] = 2023,
 ) -> None:
     """Play a day of the seven platforms through a real Kafka on this machine."""
-    from streams.local.demo import Options, run
+    from streams.local.demo.perform import play_demo
 
-    raise typer.Exit(run(Options(keep=keep, seed=seed, json=as_json)))
+    raise typer.Exit(play_demo(keep, seed, as_json))
 
 
 def show_settings(as_json: AsJson = False) -> None:

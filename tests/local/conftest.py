@@ -2,11 +2,11 @@
 
 import pytest
 
-from streams.local.demo.evidence import Evidence
+from streams.local.demo.checks import DayEvidence
 from tests.local.good_day import good_day
 
 
 @pytest.fixture
-def good() -> Evidence:
+def good() -> DayEvidence:
     """A day of its own for each test."""
     return good_day()

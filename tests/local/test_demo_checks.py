@@ -3,214 +3,203 @@
 import io
 import json
 import random
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import pytest
 from rich.console import Console
 
 from schemas.enums import Event
 from streams.local.demo import closing
-from streams.local.demo.checks import CHECKS, run_checks
+from streams.local.demo.chance import Chance
+from streams.local.demo.checks import CHECKS, DayEvidence, DemoCheck
+from streams.local.demo.day import PLANTED, PlannedDay
 from streams.local.demo.display import Display
-from streams.local.demo.evidence import Evidence
-from streams.local.demo.garbage import PLANTED
-from streams.local.demo.tally import Tally
-from tests.local.good_day import DEAD_LETTER, at, event, raw
-from tests.operate.planted import Plant, drop, edit, relog, setting
+from streams.local.demo.policies import ShortPolicy
+from streams.local.demo.script import Storyline
+from streams.local.demo.tally import DemoTally
+from streams.operate.audit.records import Record
+from tests.local.good_day import NOBODY, spoilt
+from tests.operate.planted import (
+    Plant,
+    Records,
+    drop,
+    edit,
+    find,
+    moved_to,
+    put,
+    relog,
+    repeated,
+    reword,
+    setting,
+    sooner,
+    unsay,
+    value,
+)
+
+LABELS = "exempt and unlabelled accounts untouched"
+TYPES = "every event type seen"
+STORIES = "every storyline ended as told"
+GARBAGE = "all garbage refused, each with its reason"
+NAMES = "planted names found nowhere"
+AUDIT = "byline audit finds no breach and no break in the chain"
+
+Spoil = Callable[[DayEvidence], DayEvidence]
 
 
-def failing(evidence: Evidence) -> set[str]:
-    return {check.statement for check in run_checks(evidence) if not check.passed}
+def checked(evidence: DayEvidence) -> list[DemoCheck]:
+    return [check(evidence) for check in CHECKS]
 
 
-def changed(evidence: Evidence, number: int, **values: Any) -> Evidence:
-    """The evidence with other values in one event."""
-    events = list(evidence.events)
-    events[number] = replace(events[number], value={**events[number].value, **values})
-    return replace(evidence, events=events)
+def failing(evidence: DayEvidence) -> set[str]:
+    return {check.statement for check in checked(evidence) if not check.passed}
 
 
-def test_a_good_day_passes_every_check(good: Evidence) -> None:
-    faults = [fault for check in run_checks(good) for fault in check.faults]
-    assert faults == []
+def test_a_good_day_passes_every_check(good: DayEvidence) -> None:
+    assert [fault for check in checked(good) for fault in check.faults] == []
     assert failing(good) == set()
 
 
-def test_an_empty_day_passes_no_check(good: Evidence) -> None:
-    empty = replace(
-        good, events=[], dead_letters=[], decisions=[], texts=[], stories={}, records=[]
-    )
-    assert len(failing(empty)) == len(CHECKS)
+def test_an_empty_day_passes_no_check(good: DayEvidence) -> None:
+    assert len(failing(replace(good, records=[], texts=[], stories={}))) == len(CHECKS)
 
 
-def early(evidence: Evidence) -> Evidence:
-    """The fifth event of the first account is its restriction."""
-    return changed(evidence, 4, effective_at=at(4.9))
+def without(kind: Event) -> Plant:
+    return lambda records: [it for it in records if value(it).get("event") != kind.value]
 
 
-def short(evidence: Evidence) -> Evidence:
-    shorter = changed(evidence, 1, deadline_at=at(4))
-    return changed(changed(shorter, 2, deadline_at=at(4)), 3, deadline_at=at(4))
+def headed(name: str, text: bytes) -> Plant:
+    """The first event with another header."""
+
+    def plant(records: Records) -> Records:
+        at = find(records, "invitation.issued")
+        headers = tuple((it, text if it == name else was) for it, was in records[at].headers)
+        return [*records[:at], records[at]._replace(headers=headers), *records[at + 1 :]]
+
+    return plant
 
 
-def unheard(evidence: Evidence) -> Evidence:
-    return replace(evidence, events=[*evidence.events[:1], *evidence.events[2:]])
+def lettered(**more: object) -> Plant:
+    """The dead letter with more in it."""
+
+    def plant(records: Records) -> Records:
+        at = next(at for at, it in enumerate(records) if it.topic == "dead-letters")
+        return [*records[:at], put(records[at], {**value(records[at]), **more}), *records[at + 1 :]]
+
+    return plant
 
 
-def hurried(evidence: Evidence) -> Evidence:
-    return changed(evidence, 2, deadline_at=at(5.5))
-
-
-def before_the_date(evidence: Evidence) -> Evidence:
-    return changed(evidence, 0, answer_by=at(30))
-
-
-def without(evidence: Evidence, kind: Event) -> Evidence:
-    return replace(evidence, events=[it for it in evidence.events if it.event != kind])
-
-
-def twice(evidence: Evidence) -> Evidence:
-    return replace(evidence, events=[*evidence.events, evidence.events[0]])
-
-
-def gap(evidence: Evidence) -> Evidence:
-    return changed(evidence, 6, sequence=8)
-
-
-def exempt_touched(evidence: Evidence) -> Evidence:
-    labels = {**evidence.labels, "weibo:6": frozenset({"财经"})}
+def renamed(evidence: DayEvidence) -> DayEvidence:
+    """An account that no storyline speaks of."""
     return replace(
-        evidence, events=[*evidence.events, event("6", 1, "issued:over_line")], labels=labels
+        evidence, stories={k: it for k, it in evidence.stories.items() if k != "weibo:a1"}
     )
 
 
-def unlabelled_touched(evidence: Evidence) -> Evidence:
-    return replace(evidence, labels={**evidence.labels, "weibo:1": frozenset({"玄学"})})
+def untouched(evidence: DayEvidence) -> DayEvidence:
+    """An account whose storyline expects nothing, for instance as its label is exempt."""
+    exempt = Storyline(name="exempt", platform="weibo", account_id="a1")
+    return replace(evidence, stories={**evidence.stories, "weibo:a1": exempt})
 
 
-def shadow_on_live(evidence: Evidence) -> Evidence:
-    return changed(evidence, 0, mode="shadow")
+def garbage_kept(evidence: DayEvidence) -> DayEvidence:
+    return replace(evidence, refusals=evidence.refusals + Counter(too_large=1))
 
 
-def wrong_reason(evidence: Evidence) -> Evidence:
-    return changed(evidence, 0, reason="because")
+def garbage_doubled(records: Records) -> Records:
+    letter = next(it for it in records if it.topic == "dead-letters")
+    return [*records, letter._replace(offset=letter.offset + 1)]
 
 
-def wrong_header(evidence: Evidence) -> Evidence:
-    events = list(evidence.events)
-    events[0] = replace(events[0], headers={**events[0].headers, "ce_type": "byline.x.v1"})
-    return replace(evidence, events=events)
+def text(what: bytes) -> Spoil:
+    return lambda evidence: replace(evidence, texts=[("the log", what)])
 
 
-def garbage_kept(evidence: Evidence) -> Evidence:
-    return replace(evidence, refusals={"not_json": 1, "too_large": 1})
+def named(topic: str) -> Plant:
+    """A planted name in a record of this topic."""
+    wrong = Record(topic, 0, 999, 0, b"k", json.dumps({"a": PLANTED[0]}).encode())
+    return lambda records: [*records, wrong]
 
 
-def garbage_doubled(evidence: Evidence) -> Evidence:
-    return replace(evidence, dead_letters=[*evidence.dead_letters] * 2)
-
-
-def name_in_log(evidence: Evidence) -> Evidence:
-    return replace(evidence, texts=[("the log", f"refused {PLANTED[0]}".encode())])
-
-
-def name_escaped(evidence: Evidence) -> Evidence:
-    return replace(evidence, texts=[("a record", json.dumps({"a": PLANTED[0]}).encode())])
-
-
-def payload_copied(evidence: Evidence) -> Evidence:
-    letter = {**DEAD_LETTER, "value": "the payload"}
-    return replace(evidence, dead_letters=[raw("byline.dead-letters", 0, letter)])
-
-
-def unknown_kind(evidence: Evidence) -> Evidence:
-    return replace(evidence, decisions=[raw("byline.decisions", 1, {"kind": "rumour"})])
-
-
-def chain_cut(evidence: Evidence) -> Evidence:
-    return replace(evidence, decisions=[*evidence.decisions[:1], *evidence.decisions[2:]])
-
-
-def chain_forged(evidence: Evidence) -> Evidence:
-    value = {**evidence.decisions[3].json(), "now": at(0)}
-    return replace(evidence, decisions=[*evidence.decisions[:3], raw("byline.decisions", 4, value)])
-
-
-def audited(plant: Plant) -> Callable[[Evidence], Evidence]:
-    """A breach in what the auditor reads."""
-    return lambda e: replace(e, records=plant(list(e.records)))
-
-
-def hidden(evidence: Evidence) -> Evidence:
-    """The auditor is shown no log, and so has nothing to judge."""
-    return replace(evidence, records=[it for it in evidence.records if it.topic != "decisions"])
-
-
-AUDIT = "byline audit finds no breach and no break in the chain"
-FAILURES: list[tuple[Callable[[Evidence], Evidence], str]] = [
-    (early, "no restriction before its deadline"),
-    (short, "no restriction before its deadline"),
-    (unheard, "no restriction before its deadline"),
-    (before_the_date, "no restriction before its deadline"),
-    (hurried, "no restriction before its deadline"),
-    (twice, "no event id twice"),
-    (gap, "sequence rises by one per account and mode"),
-    (exempt_touched, "exempt and unlabelled accounts untouched"),
-    (unlabelled_touched, "exempt and unlabelled accounts untouched"),
-    (lambda e: without(e, Event.CONSENT_VOIDED), "every event type seen"),
-    (lambda e: without(e, Event.CONSENT_VOIDED), "every storyline ended as told"),
-    (shadow_on_live, "shadow events only on shadow topics"),
-    (wrong_reason, "values, keys and headers as the contract says"),
-    (wrong_header, "values, keys and headers as the contract says"),
-    (garbage_kept, "all garbage refused, each with its reason"),
-    (garbage_doubled, "all garbage refused, each with its reason"),
-    (name_in_log, "planted names found nowhere"),
-    (name_escaped, "planted names found nowhere"),
-    (payload_copied, "decisions and dead letters as the contract says"),
-    (unknown_kind, "decisions and dead letters as the contract says"),
-    (chain_cut, "the decisions' hash chain holds"),
-    (chain_forged, "the decisions' hash chain holds"),
-    (audited(edit("throttle.applied", setting(surface="commerce"))), AUDIT),
-    (audited(drop("notice-receipts")), AUDIT),
-    (audited(relog(setting(hash="0" * 64), number=3)), AUDIT),
-    (hidden, AUDIT),
+FAILURES: list[tuple[Spoil, str]] = [
+    # What only the demo knows.
+    (spoilt(reword("category-changes", setting(category="日常生活"), account_id="a2")), LABELS),
+    (spoilt(reword("category-changes", setting(category="玄学"), account_id="a2")), LABELS),
+    (spoilt(drop("category-changes", account_id="a2")), LABELS),
+    (spoilt(without(Event.CONSENT_VOIDED)), TYPES),
+    (spoilt(without(Event.CONSENT_VOIDED)), STORIES),
+    (renamed, STORIES),
+    (untouched, STORIES),
+    (garbage_kept, GARBAGE),
+    (spoilt(garbage_doubled), GARBAGE),
+    (text(f"refused {PLANTED[0]}".encode()), NAMES),
+    (text(json.dumps(PLANTED[0]).encode()), NAMES),
+    (spoilt(named("decisions")), NAMES),
+    (spoilt(named("accounts-changelog")), NAMES),
+    # No restriction before its deadline.
+    (spoilt(edit("throttle.applied", sooner("effective_at", 100))), AUDIT),
+    (spoilt(edit("invitation.delivered", sooner("deadline_at", 1000))), AUDIT),
+    (spoilt(unsay("invitation.delivered")), AUDIT),
+    (spoilt(edit("invitation.issued", setting(answer_by="2030-01-01T00:00:00.000Z"))), AUDIT),
+    (spoilt(edit("invitation.reminded", sooner("deadline_at", -500))), AUDIT),
+    # No event twice; the sequence rises by one.
+    (spoilt(repeated("", "invitation.issued")), AUDIT),
+    (spoilt(edit("throttle.lifted", lambda it: it.update(sequence=it["sequence"] + 1))), AUDIT),
+    # Shadow events only on shadow topics.
+    (spoilt(edit("invitation.issued", setting(mode="shadow"))), AUDIT),
+    (spoilt(moved_to("shadow.invitations", "invitation.issued")), AUDIT),
+    # Values, keys and headers as the contract says.
+    (spoilt(edit("invitation.issued", setting(reason="because"))), AUDIT),
+    (spoilt(headed("ce_type", b"byline.x.v1")), AUDIT),
+    (spoilt(headed("ce_specversion", b"0.3")), AUDIT),
+    (spoilt(headed("content-type", b"text/plain")), AUDIT),
+    # Decisions and dead letters as the contract says.
+    (spoilt(lettered(value="the payload")), AUDIT),
+    (spoilt(relog(setting(kind="rumour"), number=3)), AUDIT),
+    # The chain, and what the decisions rest on.
+    (spoilt(drop("decisions", number=2)), AUDIT),
+    (spoilt(relog(setting(now="2026-11-22T12:00:00.000Z"), number=4)), AUDIT),
+    (spoilt(relog(setting(hash="0" * 64), number=3)), AUDIT),
+    (spoilt(edit("throttle.applied", setting(surface="commerce"))), AUDIT),
+    (spoilt(drop("notice-receipts")), AUDIT),
+    (spoilt(lambda records: [it for it in records if it.topic != "decisions"]), AUDIT),
 ]
 
 
 @pytest.mark.parametrize(("spoil", "statement"), FAILURES)
-def test_a_spoilt_day_fails_its_check(
-    good: Evidence, spoil: Callable[[Evidence], Evidence], statement: str
-) -> None:
+def test_a_spoilt_day_fails_its_check(good: DayEvidence, spoil: Spoil, statement: str) -> None:
     assert statement in failing(spoil(good))
 
 
-def test_every_check_is_shown_failing() -> None:
-    assert {statement for _, statement in FAILURES} == {check[1] for check in CHECKS}
+def test_every_check_is_shown_failing(good: DayEvidence) -> None:
+    assert {statement for _, statement in FAILURES} == {it.statement for it in checked(good)}
 
 
-def test_the_order_in_which_partitions_are_read_does_not_matter(good: Evidence) -> None:
-    events = list(good.events)
-    random.Random(3).shuffle(events)
-    assert failing(replace(good, events=events)) == set()
+def test_the_order_in_which_topics_are_read_does_not_matter(good: DayEvidence) -> None:
+    topics = sorted({record.topic for record in good.records})
+    random.Random(3).shuffle(topics)
+    records = [record for topic in topics for record in good.of(topic)]
+    assert failing(replace(good, records=records)) == set()
 
 
-def test_the_pictures_can_be_drawn(good: Evidence) -> None:
-    tally = Tally()
+def test_the_pictures_can_be_drawn(good: DayEvidence) -> None:
+    tally = DemoTally()
     for number, item in enumerate(good.events):
         tally.saw(number / 10, item, good.stories.get(item.key))
+    day = PlannedDay({"weibo": ShortPolicy("enforce", 1, (), ())}, Chance(1), good.stories, ())
     for width in (80, 140):
         console = Console(width=width, height=40, record=True, file=io.StringIO())
-        display = Display(console, tally, good.stories, {"weibo": "enforce"}, [], 28.0, 1)
-        console.print(display.picture(3.0))
-        closing.show(console, good, run_checks(good), ("weibo",), 40.0)
-        text = console.export_text()
-        assert "throttle.lifted" in text
-        assert "✗" not in text
+        console.print(Display(console, tally, day, []).picture(3.0))
+        closing.show(console, good, checked(good), 40.0)
+        shown = console.export_text()
+        assert "throttle.lifted" in shown
+        assert "✗" not in shown
 
 
-def test_the_summary_is_for_programs(good: Evidence) -> None:
-    summary = closing.summary(good, run_checks(good), ("weibo",), {"seed": 1})
-    assert json.loads(json.dumps(summary))["events"]["weibo"]["consent.voided"]["live"] == 1
+def test_the_summary_is_for_programs(good: DayEvidence) -> None:
+    summary = json.loads(json.dumps(closing.summary(good, checked(good), seed=1)))
+    assert summary["events"]["weibo"]["consent.voided"]["live"] == 1
     assert summary["passed"] is True
+    assert summary["seed"] == 1
+    assert NOBODY not in json.dumps(summary)

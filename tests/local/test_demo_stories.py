@@ -4,21 +4,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from schemas.enums import Mode, Refused
 from schemas.inputs import INPUT_MODELS
 from streams.local.demo.actors import Actors
 from streams.local.demo.chance import Chance
-from streams.local.demo.expect import as_told
-from streams.local.demo.garbage import PLANTED, garbage
-from streams.local.demo.policies import Compressed, compress
-from streams.local.demo.reading import seen as seen_of
-from streams.local.demo.scenario import Day, plan
-from streams.local.demo.stories import NAMED, PLATFORMS
-from streams.local.demo.tally import Tally
+from streams.local.demo.day import PLANTED, PlannedDay, garbage, plan
+from streams.local.demo.policies import ShortPolicy, compress
+from streams.local.demo.script import EVENTS, Storyline, script
+from streams.local.demo.tally import DemoTally, SeenEvent, as_told
 from streams.policies import load_policies
-from tests.local.good_day import EVENTS, NAMES, NOON, at, raw
 
+NOON = 1_795_348_800.0
+NOW, AHEAD = "2026-11-22T12:00:00.000Z", "2026-11-22T13:00:00.000Z"
 SHIPPED = Path(__file__).parents[2] / "deploy" / "policies"
 
 
@@ -28,12 +27,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def policies(folder: Path) -> dict[str, Compressed]:
-    return compress(SHIPPED, folder, NOON.timestamp())
+def policies(folder: Path) -> dict[str, ShortPolicy]:
+    return compress(SHIPPED, folder, NOON)
 
 
 @pytest.fixture(scope="module")
-def day(policies: dict[str, Compressed]) -> Day:
+def day(policies: dict[str, ShortPolicy]) -> PlannedDay:
     return plan(policies, Chance(1))
 
 
@@ -53,22 +52,49 @@ def test_a_story_is_told_in_order(expected: tuple[str, ...], tokens: list[str], 
     assert as_told(expected, tokens) is told
 
 
-def test_every_event_type_has_a_named_storyline() -> None:
-    told = {token.split(":")[0] for story in NAMED for token in story.live}
-    assert told == set(EVENTS)
+def test_every_event_type_has_a_named_storyline(day: PlannedDay) -> None:
+    named = [story for story in day.stories.values() if story.named]
+    assert {token.split(":")[0] for story in named for token in story.live} == set(EVENTS)
 
 
-def test_only_what_a_late_worker_leaves_out_or_a_pause_adds_may_be_missing() -> None:
-    optional = {token for story in NAMED for token in story.live if token.endswith("?")}
+def test_only_what_a_late_worker_leaves_out_or_a_pause_adds_may_be_missing(day: PlannedDay) -> None:
+    told = {token for story in day.stories.values() for token in story.live}
+    optional = {token for token in told if token.endswith("?")}
     assert optional == {"reminded:reminder?", "renewed:review?", "extended:pause?"}
 
 
 def test_seven_platforms_play() -> None:
-    assert sorted(PLATFORMS) == sorted(path.stem for path in SHIPPED.glob("*.yaml"))
+    assert sorted(script().platforms) == sorted(path.stem for path in SHIPPED.glob("*.yaml"))
+    assert script().stories.keys() == script().platforms.keys()
+
+
+@pytest.mark.parametrize(
+    ("does", "then", "words"),
+    [
+        ([{"at": 1, "folowers": 5}], [], "no step"),
+        ([{"at": "isued+1", "answer": "granted"}], [], "no step"),
+        ([{"at": "soon", "answer": "granted"}], [], "no step"),
+        ([{"at": 1, "answer": "maybe"}], [], "answer"),
+        ([{"at": 1, "followers": -5}], [], "followers"),
+        ([{"at": 1, "command": "hold", "expire_at": "$now+1"}], [], "controls has no expire_at"),
+        ([], ["issued:because"], "no event: issued:because"),
+        ([], ["sent:over_line"], "no event: sent:over_line"),
+    ],
+)
+def test_a_storyline_that_cannot_be_is_refused(
+    does: list[dict[str, Any]], then: list[str], words: str
+) -> None:
+    with pytest.raises(ValidationError, match=words):
+        Storyline.model_validate({"name": "n", "platform": "weibo", "does": does, "live": then})
+
+
+def test_an_unknown_key_of_a_storyline_is_refused() -> None:
+    with pytest.raises(ValidationError, match="Extra inputs"):
+        Storyline.model_validate({"name": "n", "platform": "weibo", "do": []})
 
 
 def test_the_compressed_policies_load_and_keep_labels_fields_and_surfaces(
-    policies: dict[str, Compressed], folder: Path
+    policies: dict[str, ShortPolicy], folder: Path
 ) -> None:
     shipped = load_policies(SHIPPED, require_approvals=False)
     for platform, policy in load_policies(folder, require_approvals=True).items():
@@ -82,48 +108,34 @@ def test_the_compressed_policies_load_and_keep_labels_fields_and_surfaces(
         assert policy.mode == (Mode.SHADOW if platform == "kuaishou" else Mode.ENFORCE)
 
 
-def test_a_seed_is_a_day(policies: dict[str, Compressed], day: Day) -> None:
+def test_a_seed_is_a_day(policies: dict[str, ShortPolicy], day: PlannedDay) -> None:
     assert plan(policies, Chance(1)) == day
     assert plan(policies, Chance(2)).stories.keys() != day.stories.keys()
 
 
-def test_noise_stays_below_every_line(day: Day) -> None:
+def test_noise_stays_below_every_line(day: PlannedDay) -> None:
     assert max(noise.followers for noise in day.noise) < 500_000
     assert not {f"{it.platform}:{it.account_id}" for it in day.noise} & day.stories.keys()
 
 
 def test_garbage_has_every_reason_that_a_demo_can_have() -> None:
-    reasons = {item.reason for item in garbage(Chance(1), at(0), at(3600))}
+    reasons = {item.reason for item in garbage(Chance(1), NOW, AHEAD)}
     left = {Refused.NOT_APPROVED, Refused.UNREADABLE_BATCH}
     assert reasons == {*Refused, None} - left
 
 
 def test_a_name_is_planted_in_accepted_and_in_refused_records() -> None:
     for accepted in (True, False):
-        items = [it for it in garbage(Chance(1), at(0), at(1)) if (it.reason is None) == accepted]
+        items = [it for it in garbage(Chance(1), NOW, AHEAD) if (it.reason is None) == accepted]
         assert any(name.encode() in it.value for it in items for name in PLANTED)
 
 
-def test_what_the_actors_send_is_what_the_contract_takes(
-    policies: dict[str, Compressed], day: Day
-) -> None:
-    actors = Actors(
-        None, NAMES, policies, day, (), Chance(1), Tally(), NOON.timestamp, NOON.timestamp(), 4
-    )
+def test_what_the_actors_send_is_what_the_contract_takes(day: PlannedDay) -> None:
+    actors = Actors(None, day, (), DemoTally(), lambda: NOON, NOON)
     for key, story in day.stories.items():
-        platform, _, account = key.partition(":")
-        actors.saw(seen_of(raw("byline.invitations", 0, _told(platform, account), key)))
-        for index, step in enumerate(story.steps):
-            value = actors.compose(index, story, step.send, NOON.timestamp())
+        told = {"invitation_id": "i-1", "deadline_at": NOW}
+        actors.saw(SeenEvent(key, told, "invitation.issued", "enforce", "issued:over_line"))
+        for index, step in enumerate(story.does):
+            value = actors.value(index, story, NOON)
             if value is not None:
-                INPUT_MODELS[step.send.topic].model_validate(value)
-
-
-def _told(platform: str, account: str) -> dict[str, Any]:
-    return {
-        "event": "invitation.issued",
-        "platform": platform,
-        "account_id": account,
-        "invitation_id": "i-1",
-        "deadline_at": at(4),
-    }
+                INPUT_MODELS[step.topic].model_validate(value)

@@ -8,62 +8,24 @@ import asyncio
 import heapq
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from functools import partial
+from itertools import count
 
 from aiokafka import AIOKafkaProducer
 
-from schemas.enums import Mode
+from schemas.enums import Event, Mode
 from schemas.inputs import InputName
-from schemas.topics import TopicNames
-from streams.local.demo.chance import Chance
-from streams.local.demo.garbage import Garbage
-from streams.local.demo.policies import Compressed
-from streams.local.demo.scenario import Day
-from streams.local.demo.script import (
-    At,
-    Covered,
-    Exempt,
-    FromDeadline,
-    LastInvitation,
-    Later,
-    On,
-    Send,
-    Story,
-    Value,
-)
-from streams.local.demo.tally import Seen, Tally
+from streams.local.demo.day import Garbage, Noise, PlannedDay
+from streams.local.demo.script import Storyline
+from streams.local.demo.stage import PARTITIONS, PREFIX
+from streams.local.demo.tally import DemoTally, SeenEvent
+from streams.operate.audit.records import iso, millis
 
 TICK_SECONDS = 0.04
-TIME_FIELD: Mapping[InputName, str] = {
-    "switches": "issued_at",
-    "account-changes": "observed_at",
-    "controls": "issued_at",
-    "category-changes": "observed_at",
-    "follower-counts": "observed_at",
-    "notice-receipts": "occurred_at",
-    "consent-answers": "occurred_at",
-}
 AGAIN = 0.3
 """The share of inputs that are sent twice; the first one of every kind is always sent twice."""
-
-
-def wire_time(instant: float) -> str:
-    """Formats seconds UTC as RFC 3339 with milliseconds."""
-    return datetime.fromtimestamp(instant, UTC).isoformat(timespec="milliseconds")
-
-
-@dataclass(slots=True)
-class Memory:
-    """What the actors know about one account from its events.
-
-    `deadline`: seconds UTC. `counts`: events by type.
-    """
-
-    invitation_id: str | None = None
-    deadline: float | None = None
-    counts: Counter[str] = field(default_factory=Counter)
 
 
 @dataclass
@@ -71,137 +33,97 @@ class Actors:
     """Sends the inputs of a day. `clock` returns seconds UTC; `begin`: when the day begins."""
 
     producer: AIOKafkaProducer
-    names: TopicNames
-    policies: Mapping[str, Compressed]
-    day: Day
-    rubbish: tuple[Garbage, ...]
-    chance: Chance
-    tally: Tally
+    day: PlannedDay
+    garbage: tuple[Garbage, ...]
+    tally: DemoTally
     clock: Callable[[], float]
     begin: float
-    partitions: int
-    _due: list[tuple[float, int, int, Story]] = field(default_factory=list, init=False)
-    _memory: dict[str, Memory] = field(default_factory=dict, init=False)
-    _shadow: dict[str, Memory] = field(default_factory=dict, init=False)
-    _kinds: set[str] = field(default_factory=set, init=False)
-    _number: int = field(default=0, init=False)
+    _due: list[tuple[float, int, Callable[[float], Awaitable[None]]]] = field(default_factory=list)
+    _numbers: Iterator[int] = field(default_factory=count)
+    _kinds: set[str] = field(default_factory=set)
+    _counts: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    _invitations: dict[str, str] = field(default_factory=dict)
+    _deadlines: dict[str, float] = field(default_factory=dict)
 
     async def play(self) -> None:
         """Sends all inputs when they are due, those that `saw` adds included; until cancelled."""
+        for noise in self.day.noise:
+            self._plan(noise.at, partial(self._read, noise))
+        for item in self.garbage:
+            self._plan(item.at, partial(self._spoil, item))
         for story in self.day.stories.values():
-            for index, step in enumerate(story.steps):
-                if isinstance(step.when, At):
-                    self._plan(self.begin + step.when.seconds, index, story)
-        noise = iter(self.day.noise)
-        upcoming = next(noise, None)
-        rubbish = sorted(self.rubbish, key=lambda item: item.at)
+            for index, step in enumerate(story.does):
+                if step.event is None:
+                    self._plan(step.seconds, partial(self._send, index, story))
         while True:
             now = self.clock()
-            while self._due and self._due[0][0] <= now:
-                _, _, index, story = heapq.heappop(self._due)
-                await self._send(index, story, now)
-            while rubbish and self.begin + rubbish[0].at <= now:
-                await self._spoil(rubbish.pop(0))
-            while upcoming is not None and self.begin + upcoming.at <= now:
-                value = {"followers": upcoming.followers, "observed_at": wire_time(now)}
-                who = {"platform": upcoming.platform, "account_id": upcoming.account_id}
-                await self._produce("follower-counts", who, {**who, **value})
-                upcoming = next(noise, None)
+            while self._due and self.begin + self._due[0][0] <= now:
+                await heapq.heappop(self._due)[2](now)
             await asyncio.sleep(TICK_SECONDS)
 
-    def saw(self, seen: Seen) -> None:
+    def saw(self, seen: SeenEvent) -> None:
         """Takes an event that was read: remembers its data, plans the steps that wait for it."""
         story = self.day.stories.get(seen.key)
         if story is None:
             return
-        shadow = seen.mode == Mode.SHADOW
-        known = self._shadow if shadow else self._memory
-        memory = known.setdefault(seen.key, Memory())
-        memory.counts[seen.event] += 1
-        if seen.event == "invitation.issued":
-            memory.invitation_id = str(seen.value["invitation_id"])
-        if seen.value.get("deadline_at"):
-            memory.deadline = datetime.fromisoformat(seen.value["deadline_at"]).timestamp()
-        happened = (seen.event, memory.counts[seen.event], shadow)
-        for index, step in enumerate(story.steps):
-            when = step.when
-            if isinstance(when, On) and (when.event, when.nth, when.shadow) == happened:
-                self._plan(self.clock() + when.after, index, story)
+        key, live = seen.key, seen.mode != Mode.SHADOW
+        if live and seen.event == Event.INVITATION_ISSUED:
+            self._invitations[key] = seen.value["invitation_id"]
+        if live and seen.value.get("deadline_at"):
+            self._deadlines[key] = millis(seen.value["deadline_at"]) / 1000
+        self._counts[key, seen.mode, seen.event] += 1
+        happened = (seen.event, self._counts[key, seen.mode, seen.event], not live)
+        for index, step in enumerate(story.does):
+            if (step.event, step.nth, step.shadow) == happened:
+                at = self.clock() - self.begin + step.seconds
+                self._plan(at, partial(self._send, index, story))
 
-    def _plan(self, at: float, index: int, story: Story) -> None:
-        self._number += 1
-        heapq.heappush(self._due, (at, self._number, index, story))
+    def value(self, index: int, story: Storyline, now: float) -> dict[str, object] | None:
+        """Returns the value of a step's input that is sent at `now`; None: a tombstone."""
+        policy = self.day.policies[story.platform]
 
-    async def _send(self, index: int, story: Story, now: float) -> None:
+        def known(mark: str, seconds: float) -> object:
+            if mark == "invitation":
+                return self._invitations.get(story.key)
+            if mark in ("covered", "exempt"):
+                labels = policy.covered if mark == "covered" else policy.exempt
+                return self.day.chance.choose(labels, "label", story.key)
+            instant = now if mark == "now" else self._deadlines[story.key]
+            return iso(int(1000 * (instant + seconds)))
+
+        return story.value(index, known)
+
+    def _plan(self, at: float, send: Callable[[float], Awaitable[None]]) -> None:
+        heapq.heappush(self._due, (at, next(self._numbers), send))
+
+    async def _read(self, noise: Noise, now: float) -> None:
+        who = {"platform": noise.platform, "account_id": noise.account_id}
+        value = {**who, "followers": noise.followers, "observed_at": iso(int(1000 * now))}
+        await self._produce("follower-counts", noise.platform, noise.account_id, value)
+
+    async def _send(self, index: int, story: Storyline, now: float) -> None:
         """Sends the input of a step; twice if it is the first of its kind, others by chance."""
-        send = story.steps[index].send
-        value = self.compose(index, story, send, now)
-        who = {"platform": story.platform, "account_id": story.account_id}
-        times = 1
-        if send.kind not in self._kinds or self.chance.draw("again", story.key, index) < AGAIN:
-            self._kinds.add(send.kind)
-            self.tally.duplicates += 1
-            times = 2
-        for _ in range(times):
-            await self._produce(send.topic, who, value)
-
-    def compose(
-        self, index: int, story: Story, send: Send, now: float
-    ) -> Mapping[str, object] | None:
-        """Returns the value of an input that is sent at `now` (seconds UTC); None: a tombstone."""
-        if send.fields is None:
-            return None
-        memory = self._memory.get(story.key, Memory())
-        happened = now if send.happened is None else _instant(send.happened, memory, now)
-        value: dict[str, object] = {TIME_FIELD[send.topic]: wire_time(happened)}
-        if send.topic == "switches":
-            value["scope"] = story.platform
-        else:
-            value |= {"platform": story.platform, "account_id": story.account_id}
-        if send.topic == "controls":
-            value["control_id"] = f"demo-{story.name}-{index}"
-        for name, item in send.fields.items():
-            value[name] = self._fill(item, story, memory, now)
-        return value
-
-    def _fill(self, item: Value, story: Story, memory: Memory, now: float) -> object:
-        policy = self.policies[story.platform]
-        match item:
-            case Later() | FromDeadline():
-                return wire_time(_instant(item, memory, now))
-            case Covered():
-                return self.chance.choose(policy.covered_labels, "label", story.key)
-            case Exempt():
-                return self.chance.choose(policy.exempt_labels, "label", story.key)
-            case LastInvitation():
-                return memory.invitation_id
-            case _:
-                return item
+        step, value = story.does[index], self.value(index, story, now)
+        twice = (
+            step.kind not in self._kinds or self.day.chance.draw("again", story.key, index) < AGAIN
+        )
+        self._kinds.add(step.kind)
+        self.tally.duplicates += twice
+        for _ in range(1 + twice):
+            await self._produce(step.topic, story.platform, story.account_id, value)
 
     async def _produce(
-        self, topic: InputName, who: Mapping[str, str], value: Mapping[str, object] | None
+        self, topic: InputName, platform: str, account_id: str, value: dict[str, object] | None
     ) -> None:
-        key = f"{who['platform']}:{who['account_id']}"
-        if topic == "switches":
-            assert value is not None
-            key = f"{value['scope']}:{value['switch']}"
+        own = value["switch"] if topic == "switches" and value else account_id
         text = None if value is None else json.dumps(value, ensure_ascii=False).encode()
-        await self.producer.send(self.names.input(topic), text, key.encode())
-        self.tally.input(topic, who["platform"], who["account_id"])
+        await self.producer.send(PREFIX + topic, text, f"{platform}:{own}".encode())
+        self.tally.input(topic, platform, account_id)
 
-    async def _spoil(self, item: Garbage) -> None:
-        topic = self.names.input(item.topic)
-        partition = None
-        if item.wrong_partition:
+    async def _spoil(self, item: Garbage, _: float) -> None:
+        topic, partition = PREFIX + item.topic, None
+        if item.elsewhere:
             sent = await self.producer.send_and_wait(topic, item.value, item.key)
-            partition = (sent.partition + 1) % self.partitions
-            self.tally.sent[item.topic] += 1
+            partition = (sent.partition + 1) % PARTITIONS
         await self.producer.send(topic, item.value, item.key, partition=partition)
-        self.tally.sent[item.topic] += 1
-
-
-def _instant(when: Later | FromDeadline, memory: Memory, now: float) -> float:
-    if isinstance(when, Later):
-        return now + when.seconds
-    assert memory.deadline is not None, "a step speaks of a deadline that was never told"
-    return memory.deadline + when.seconds
+        self.tally.sent[item.topic] += 1 + item.elsewhere

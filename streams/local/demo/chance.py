@@ -3,14 +3,12 @@
 import hashlib
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Chance:
+class Chance(NamedTuple):
     """Gives a number in [0, 1) for every name, which depends only on the seed and the name."""
 
     seed: int

@@ -3,7 +3,7 @@
 import shlex
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +12,15 @@ from rich.table import Table
 from rich.text import Text
 
 from schemas.enums import Event, Mode
-from streams.local.demo.checks import Check
+from schemas.topics import DEAD_LETTERS
+from streams.local.demo.checks import DayEvidence, DemoCheck
 from streams.local.demo.display import BAD, DIM, GOOD, WIDE_COLUMNS, colour, number
-from streams.local.demo.evidence import Evidence
-from streams.local.demo.stage import Stage
+from streams.local.demo.script import script
+from streams.local.demo.stage import DemoStage
 from streams.local.probe import HOST
+from streams.operate.audit.happened import plain_of
 
 SHOWN_FAULTS = 5
-
-
 COMMANDS = """\
 byline topics check
 byline policy show wechat
@@ -33,51 +33,44 @@ byline events --account wechat:by-hand"""
 """Commands to try. WeChat has no dwell in the demo, so the second input invites at once."""
 
 
-def counts(evidence: Evidence) -> Counter[tuple[str, str, str]]:
+def counts(evidence: DayEvidence) -> Counter[tuple[str, str, str]]:
     """Counts the events that were read back, by platform, type and mode."""
-    return Counter(
-        (str(item.value.get("platform")), item.event, item.mode) for item in evidence.events
-    )
+    events = evidence.events
+    return Counter((str(it.value.get("platform")), it.event, it.mode) for it in events)
 
 
-def table(found: Counter[tuple[str, str, str]], platforms: Sequence[str], wide: bool) -> Table:
+def table(found: Counter[tuple[str, str, str]], wide: bool) -> Table:
     """Makes a table with a row per event type and a column per platform.
 
     Shadow events are shown in grey after a plus. `wide`: the terminal has room for full names.
     """
     grid = Table(box=None, padding=(0, 2 if wide else 1, 0, 0), header_style="bold")
     grid.add_column("event", no_wrap=True)
+    platforms = [*script().platforms]
     for platform in (*platforms, "all"):
         grid.add_column(platform, justify="right", no_wrap=True)
+    groups = [*([platform] for platform in platforms), platforms]
     for event in Event:
-        cells = []
-        for wanted in (*([platform] for platform in platforms), list(platforms)):
-            live, shadow = (
-                sum(found[platform, event.value, mode.value] for platform in wanted)
-                for mode in (Mode.ENFORCE, Mode.SHADOW)
-            )
-            cell = number(live, colour(event.value)) if live or not shadow else Text()
-            if shadow:
-                cell += Text(f"+{shadow}", style=DIM)
-            cells.append(cell)
+        style, cells = colour(event.value), []
+        for group in groups:
+            live = sum(found[platform, event.value, Mode.ENFORCE] for platform in group)
+            shadow = sum(found[platform, event.value, Mode.SHADOW] for platform in group)
+            cell = number(live, style) if live or not shadow else Text()
+            cells.append(cell + Text(f"+{shadow}", style=DIM) if shadow else cell)
         name = event.value if wide else event.value.split(".")[1]
-        grid.add_row(Text(name, style=colour(event.value)), *cells)
+        grid.add_row(Text(name, style=style), *cells)
     return grid
 
 
 def show(
-    console: Console,
-    evidence: Evidence,
-    checks: Sequence[Check],
-    platforms: Sequence[str],
-    seconds: float,
+    console: Console, evidence: DayEvidence, checks: Sequence[DemoCheck], seconds: float
 ) -> None:
     """Prints the table, then every check with its mark and its faults.
 
     `seconds`: the time since the start of the demo.
     """
     console.print()
-    console.print(table(counts(evidence), platforms, console.width >= WIDE_COLUMNS))
+    console.print(table(counts(evidence), console.width >= WIDE_COLUMNS))
     console.print(Text("numbers behind a + are shadow events: decided, written apart", style=DIM))
     console.print()
     for check in checks:
@@ -93,16 +86,12 @@ def show(
     failed = sum(not check.passed for check in checks)
     if failed:
         console.print(Text(f"{failed} of {len(checks)} checks failed.", style=f"bold {BAD}"))
-    else:
-        console.print(
-            Text.assemble(
-                (f"All {len(checks)} checks hold", f"bold {GOOD}"),
-                (f" on what Kafka kept, {seconds:.0f} s after the start.", DIM),
-            )
-        )
+        return
+    after = f" on what Kafka kept, {seconds:.0f} s after the start."
+    console.print(Text.assemble((f"All {len(checks)} checks hold", f"bold {GOOD}"), (after, DIM)))
 
 
-def look_further(console: Console, stage: Stage, keep: bool) -> None:
+def look_further(console: Console, stage: DemoStage, keep: bool) -> None:
     """Prints addresses and commands to look around; without `keep`, how to keep everything."""
     console.print()
     if not keep:
@@ -111,9 +100,9 @@ def look_further(console: Console, stage: Stage, keep: bool) -> None:
         return
     console.print("Still running:", style="bold")
     places = [
-        ("Kafka", stage.bootstrap),
+        ("Kafka", stage.kafka.bootstrap),
         *((worker.name, f"http://{HOST}:{worker.port}/metrics") for worker in stage.workers),
-        ("logs", " ".join(str(path) for path in stage.logs)),
+        ("logs", " ".join(str(worker.log) for worker in stage.workers)),
         ("policies", str(stage.policies)),
     ]
     for name, text in places:
@@ -121,41 +110,27 @@ def look_further(console: Console, stage: Stage, keep: bool) -> None:
     console.print("To look around, and to invite an account by hand:", style="bold")
     # Another shell has neither this environment nor the path of this installation.
     exports = [f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH"]
-    exports += [f"export {name}={shlex.quote(it)}" for name, it in stage.settings().items()]
+    exports += [f"export {name}={shlex.quote(it)}" for name, it in stage.variables.items()]
     for line in (*exports, *COMMANDS.splitlines()):
         console.print(Text(f"  {line}"), soft_wrap=True)
     console.print("To stop it all:", style="bold")
     console.print(Text(f"  sh {stage.write_stop_script()}"), soft_wrap=True)
 
 
-def summary(
-    evidence: Evidence, checks: Sequence[Check], platforms: Sequence[str], more: Mapping[str, Any]
-) -> dict[str, Any]:
+def summary(evidence: DayEvidence, checks: Sequence[DemoCheck], **more: Any) -> dict[str, Any]:
     """Returns the table and the checks as a dictionary for JSON, with the entries of `more`."""
-    found = counts(evidence)
+    found, letters = counts(evidence), evidence.of(DEAD_LETTERS.name)
+    modes = {"live": Mode.ENFORCE.value, "shadow": Mode.SHADOW.value}
     return {
         **more,
         "passed": all(check.passed for check in checks),
         "events": {
             platform: {
-                event.value: {
-                    "live": found[platform, event.value, Mode.ENFORCE.value],
-                    "shadow": found[platform, event.value, Mode.SHADOW.value],
-                }
+                event.value: {name: found[platform, event.value, it] for name, it in modes.items()}
                 for event in Event
             }
-            for platform in platforms
+            for platform in script().platforms
         },
-        "dead_letters": dict(
-            Counter(str((item.json() or {}).get("reason")) for item in evidence.dead_letters)
-        ),
-        "checks": [
-            {
-                "statement": check.statement,
-                "passed": check.passed,
-                "looked_at": check.looked_at,
-                "faults": list(check.faults),
-            }
-            for check in checks
-        ],
+        "dead_letters": dict(Counter(str(plain_of(item).get("reason")) for item in letters)),
+        "checks": [{**check._asdict(), "passed": check.passed} for check in checks],
     }

@@ -1,132 +1,149 @@
-"""Runs a day: actors, consumer, worker probes and display at the same time, until all is done."""
+"""Plans the day: named storylines, a crowd of ordinary accounts, readings below the line, garbage.
 
-import asyncio
-import time
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+All of it is derived from the script, the seed and the policies; nothing reads a clock. Times are
+seconds of the day.
+"""
 
-from aiokafka import AIOKafkaProducer
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
 
-from schemas.topics import DEAD_LETTERS, OUTPUTS, TopicNames
-from streams.kafka.consumer import TolerantConsumer
-from streams.local.demo import garbage, scenario
-from streams.local.demo.actors import Actors, wire_time
+from schemas.enums import Failure, Mode, Refused
+from schemas.inputs import InputName
 from streams.local.demo.chance import Chance
-from streams.local.demo.display import FRAMES_PER_SECOND, Display
-from streams.local.demo.evidence import instant
-from streams.local.demo.policies import Compressed
-from streams.local.demo.probe import watch_workers
-from streams.local.demo.reading import follow, open_consumer, seen
-from streams.local.demo.stage import PARTITIONS, Stage, partitions
-from streams.local.demo.tally import Tally
+from streams.local.demo.policies import ShortPolicy
+from streams.local.demo.script import Storyline, script
 
-LINGER_MS = 5
-SETTLE_SECONDS = 1.0
-"""How long to wait for unexpected events once all expected ones were seen."""
-LONGEST_SECONDS = 90.0
-QUIET_SECONDS = 12.0
-"""The day ends after this time without an event; no step of a storyline waits that long."""
-AHEAD_SECONDS = 3_600.0
+NOISE_COUNT = 20_000
+NOISE_ACCOUNTS = 900
+NOISE_SECONDS = 24.0
+NEAR = 0.97
+"""The share of accounts with noise readings that stay below every floor."""
+PLANTED = ("王小明植", "Wang-Xiaoming-Planted", "11010519491231002X")
+"""Two names and an identity number (its check digit holds; it belongs to nobody)."""
+_BRACES = re.compile(r"\{(\w+)\}")
 
 
-@dataclass
-class Play:
-    """A day with the processes, policies and output that it needs."""
+class Noise(NamedTuple):
+    """One of thousands of readings below the line, without any effect."""
 
-    stage: Stage
-    names: TopicNames
-    policies: Mapping[str, Compressed]
-    day: scenario.Day
-    tally: Tally
-    display: Display
+    at: float
+    platform: str
+    account_id: str
+    followers: int
+
+
+class Garbage(NamedTuple):
+    """A record to send at `at` seconds of the day.
+
+    `reason`: why it must be refused; None: it is accepted, but has no effect. `elsewhere`: send it
+    to a partition that its key does not belong to.
+    """
+
+    at: float
+    topic: InputName
+    key: bytes
+    value: bytes
+    reason: Refused | None
+    elsewhere: bool
+
+
+class PlannedDay(NamedTuple):
+    """All inputs of a day, except the garbage. `stories`: by Kafka key."""
+
+    policies: Mapping[str, ShortPolicy]
     chance: Chance
-    rubbish: tuple[garbage.Garbage, ...] = ()
+    stories: Mapping[str, Storyline]
+    noise: tuple[Noise, ...]
 
-    async def run(self) -> None:
-        """Runs the day until all inputs are sent and every storyline has its expected events.
 
-        It also ends, without an error, after a time without events or after 90 s; the checks then
-        report what is missing.
+def plan(policies: Mapping[str, ShortPolicy], chance: Chance) -> PlannedDay:
+    """Plans the day for these policies and this seed."""
+    planned = [
+        script().story(platform, name, account_id=chance.account_id(platform, name), **raw)
+        for platform, stories in script().stories.items()
+        for name, raw in stories.items()
+    ]
+    for platform, policy in policies.items():
+        planned += _crowd(platform, policy, chance)
+    by_key = {story.key: story for story in planned}
+    assert len(by_key) == len(planned), "two accounts share an id: take another seed"
+    return PlannedDay(policies, chance, by_key, tuple(_noise(chance)))
 
-        Raises:
-            StageError: a worker ends.
-        """
-        begin = time.time() + 0.2
-        self.rubbish = garbage.garbage(
-            self.chance, wire_time(begin), wire_time(begin + AHEAD_SECONDS)
+
+def _crowd(platform: str, policy: ShortPolicy, chance: Chance) -> Iterator[Storyline]:
+    crowd, here = script().crowd, script().platforms[platform]
+    behaviours = [name for name, one in crowd.items() for _ in range(one.count)]
+    for number, name in enumerate(behaviours):
+        name = here.instead.get(name, name)
+        over = policy.line * (1.0 + 4.0 * chance.draw(platform, "over", number) ** 2)
+        followers = int(over) if name != "below" else min(int(0.7 * policy.line), 450_000)
+        at = chance.between(*here.crowd, platform, "at", number)
+        drawn = {
+            "arrives": at,
+            "counted": at + 0.05,
+            "counted_again": at + 2.4,
+            "followers": followers,
+            "followers_again": followers + int(followers * 0.001),
+            "think": chance.between(0.3, 1.4, platform, "think", number),
+            "failure": chance.choose(tuple(Failure), platform, "failure", number).value,
+        }
+        then = crowd[name].then
+        yield script().story(
+            platform,
+            f"crowd-{name}-{number}",
+            does=filled([*script().arrives, *crowd[name].does], drawn),
+            then=["projected"] if then and policy.mode == Mode.SHADOW else filled(then, drawn),
+            account_id=chance.account_id(platform, "crowd", number),
+            named=False,
         )
-        async with _clients(self.stage.bootstrap, self._watched()) as (producer, consumer):
-            actors = Actors(
-                producer,
-                self.names,
-                self.policies,
-                self.day,
-                self.rubbish,
-                self.chance,
-                self.tally,
-                time.time,
-                begin,
-                PARTITIONS,
-            )
-            tasks = [
-                asyncio.ensure_future(actors.play()),
-                asyncio.ensure_future(self._watch(consumer, actors, begin)),
-                asyncio.ensure_future(watch_workers(self.stage.workers)),
-            ]
-            try:
-                await self._until_told(begin, tasks)
-            finally:
-                for task in tasks:
-                    task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
-
-    def _watched(self) -> dict[str, int]:
-        return {self.names.of(topic): partitions(topic) for topic in (*OUTPUTS, DEAD_LETTERS)}
-
-    async def _watch(self, consumer: TolerantConsumer, actors: Actors, begin: float) -> None:
-        async for record in follow(consumer):
-            if record.topic.endswith("dead-letters"):
-                self.tally.dead_letters[str((record.json() or {}).get("reason"))] += 1
-                continue
-            item = seen(record)
-            now = time.time()
-            self.tally.saw(now - begin, item, self.day.stories.get(item.key))
-            if "decided_at" in item.value:
-                self.tally.delays.append(now - instant(item.value["decided_at"]).timestamp())
-            actors.saw(item)
-
-    async def _until_told(self, begin: float, tasks: Sequence[asyncio.Future[None]]) -> None:
-        last = max(scenario.NOISE_SECONDS, *(item.at for item in self.rubbish))
-        complete_since: float | None = None
-        while True:
-            now = time.time() - begin
-            self.stage.look()
-            for task in tasks:
-                if task.done():
-                    task.result()
-            self.display.show(now)
-            complete = now > last and len(self.display.told()) == len(self.day.stories)
-            complete_since = (complete_since or now) if complete else None
-            if complete_since is not None and now - complete_since > SETTLE_SECONDS:
-                return
-            quiet = now - max(last, self.tally.last[0][0] if self.tally.last else 0.0)
-            if quiet > QUIET_SECONDS or now > LONGEST_SECONDS:
-                return
-            await asyncio.sleep(1 / FRAMES_PER_SECOND)
 
 
-@asynccontextmanager
-async def _clients(
-    bootstrap: str, topics: Mapping[str, int]
-) -> AsyncIterator[tuple[AIOKafkaProducer, TolerantConsumer]]:
-    producer = AIOKafkaProducer(bootstrap_servers=bootstrap, linger_ms=LINGER_MS, acks="all")
-    await producer.start()
-    try:
-        consumer = await open_consumer(bootstrap, topics)
-        try:
-            yield producer, consumer
-        finally:
-            await consumer.stop()
-    finally:
-        await producer.stop()
+def _noise(chance: Chance) -> Iterator[Noise]:
+    """Yields readings below every line: most far below the floor, a few between floor and line."""
+    accounts = [
+        (platform, chance.account_id(platform, "noise", number), _size(chance, platform, number))
+        for platform in script().platforms
+        for number in range(NOISE_ACCOUNTS)
+    ]
+    for number in range(NOISE_COUNT):
+        which, move = chance.several(2, "noise", number)
+        platform, account_id, size = accounts[int(which * len(accounts))]
+        at = NOISE_SECONDS * number / NOISE_COUNT
+        yield Noise(at, platform, account_id, followers=int(size * (1.0 + 0.04 * move)))
+
+
+def _size(chance: Chance, platform: str, number: int) -> float:
+    size = chance.draw("noise-size", platform, number)
+    return 478_000 if size > NEAR else 1_000 * 350 ** (size / NEAR)
+
+
+def garbage(chance: Chance, now: str, ahead: str) -> tuple[Garbage, ...]:
+    """Returns the records to refuse. `now`: the present time; `ahead`: one far in the future."""
+    account = chance.account_id("weibo", "garbage")
+    name, latin, number = PLANTED
+    known = {"account": account, "backwards": account[::-1], "now": now, "ahead": ahead}
+    known |= {"name": name, "latin": latin, "number": number, "long": name * 20_000}
+    made = []
+    for place, one in enumerate(script().garbage):
+        base = {"platform": "weibo", "account_id": account, **script().base[one.base], **one.values}
+        topic = base.pop("topic")
+        base.pop(one.without, None)
+        value = filled(base if one.text is None else one.text, known)
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        key = filled(one.key, known).encode()
+        made.append(Garbage(2 + place / 2, topic, key, text.encode(), one.reason, one.elsewhere))
+    return tuple(made)
+
+
+def filled(template: Any, known: Mapping[str, object]) -> Any:
+    """Puts values in the place of names in braces; a text of one name alone becomes its value."""
+    if isinstance(template, Mapping):
+        return {name: filled(it, known) for name, it in template.items()}
+    if isinstance(template, list):
+        return [filled(it, known) for it in template]
+    if not isinstance(template, str):
+        return template
+    alone = _BRACES.fullmatch(template)
+    return known[alone[1]] if alone else _BRACES.sub(lambda it: str(known[it[1]]), template)

@@ -4,7 +4,7 @@ On a terminal the picture is redrawn in place; elsewhere plain lines are printed
 """
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from rich.console import Console, Group, RenderableType
@@ -15,11 +15,13 @@ from rich.table import Table
 from rich.text import Text
 
 from schemas.enums import ADVERSE_EVENTS, Event, Mode
-from streams.local.demo.expect import as_told, collapse
-from streams.local.demo.script import Story
-from streams.local.demo.standing import Standing, standing
-from streams.local.demo.tally import Seen, Tally, Worker
+from streams.local.demo.day import PlannedDay
+from streams.local.demo.script import Storyline
+from streams.local.demo.stage import DemoWorker
+from streams.local.demo.tally import DemoTally, SeenEvent, collapse
 
+DAY_SECONDS = 28.0
+"""The expected duration of a day, for the progress bar."""
 FRAMES_PER_SECOND = 6
 PLAIN_EVERY_SECONDS = 5.0
 MIN_EVENT_ROWS = 6
@@ -37,51 +39,44 @@ FUNNEL: Sequence[tuple[str, str, Event]] = (
 )
 """The columns of the funnel: title, title on a narrow terminal, and the event that is counted."""
 GOOD, BAD, DIM = "green", "red", "bright_black"
-STYLES = {
-    Standing.AGREED: GOOD,
-    Standing.NOTIFIED: "cyan",
-    Standing.INVITED: "yellow",
-    Standing.NOT_REACHED: "magenta",
-    Standing.RESTRICTED: BAD,
-    Standing.OVER: DIM,
+STANDS = {
+    "granted": (0, GOOD),
+    "delivered": (1, "cyan"),
+    "issued": (2, "yellow"),
+    "undeliverable": (3, "magenta"),
+    "applied": (4, BAD),
+    **dict.fromkeys(("lifted", "cancelled", "withdrawn", "voided"), (5, DIM)),
 }
+"""By event, where an account stands after it: place and colour; other events change nothing."""
 
 
 def colour(event: str) -> str:
     """Returns the colour of an event type: red for restrictions, yellow for other adverse ones."""
-    if event in (Event.THROTTLE_APPLIED, Event.THROTTLE_RENEWED):
-        return BAD
-    if event in ADVERSE_EVENTS:
-        return "yellow"
     if event in (Event.CONSENT_GRANTED, Event.THROTTLE_LIFTED):
         return GOOD
-    return "cyan"
+    restricts = event in (Event.THROTTLE_APPLIED, Event.THROTTLE_RENEWED)
+    return BAD if restricts else "yellow" if event in ADVERSE_EVENTS else "cyan"
 
 
 @dataclass
 class Display:
-    """Shows a running day. `modes`: by platform. `seconds`: the expected duration of the day."""
+    """Shows a running day."""
 
     console: Console
-    tally: Tally
-    stories: Mapping[str, Story]
-    modes: Mapping[str, str]
-    workers: Sequence[Worker]
-    seconds: float
-    seed: int
+    tally: DemoTally
+    day: PlannedDay
+    workers: Sequence[DemoWorker]
     _live: Live | None = field(default=None, init=False)
     _printed: float = field(default=0.0, init=False)
     _finished: set[str] = field(default_factory=set, init=False)
 
-    def open(self) -> None:
+    def __enter__(self) -> None:
         """Starts drawing, if the output is a terminal."""
         if self.console.is_terminal:
-            self._live = Live(
-                console=self.console, auto_refresh=False, transient=True, screen=False
-            )
+            self._live = Live(console=self.console, auto_refresh=False, transient=True)
             self._live.start()
 
-    def close(self) -> None:
+    def __exit__(self, *_: object) -> None:
         """Stops drawing, and removes the picture."""
         if self._live is not None:
             self._live.stop()
@@ -91,115 +86,100 @@ class Display:
         if self._live is not None:
             self._live.update(self.picture(now), refresh=True)
             return
-        for key in self.told():
-            if key not in self._finished:
-                self._finished.add(key)
-                story = self.stories[key]
-                if story.named and (story.live or story.shadow):
-                    steps = " → ".join(token.split(":")[0] for token in self._tokens(key))
-                    self.console.print(
-                        f"{now:5.1f} s  {story.platform:<12}{story.name}: {steps}", soft_wrap=True
-                    )
+        for key in self.told() - self._finished:
+            self._finished.add(key)
+            story = self.day.stories[key]
+            lives = (self.tally.tokens(key, mode) for mode in (Mode.ENFORCE, Mode.SHADOW))
+            life = next(filter(None, lives), [])
+            if story.named and life:
+                steps = " → ".join(token.split(":")[0] for token in collapse(life))
+                words = f"{now:5.1f} s  {story.platform:<12}{story.name}: {steps}"
+                self.console.print(words, soft_wrap=True)
         if now - self._printed >= PLAIN_EVERY_SECONDS:
             self._printed = now
             self.console.print(self._line(now), soft_wrap=True)
 
     def told(self) -> set[str]:
         """Returns the keys of accounts with all events of their storyline."""
-        return {
-            key
-            for key, story in self.stories.items()
-            if as_told(story.live, self.tally.tokens(key, Mode.ENFORCE))
-            and as_told(story.shadow, self.tally.tokens(key, Mode.SHADOW))
-        }
+        stories = self.day.stories.items()
+        return {key for key, story in stories if not any(self.tally.departures(story))}
 
     def picture(self, now: float) -> RenderableType:
         """Returns the whole picture at `now` seconds of the day."""
-        rows = max(MIN_EVENT_ROWS, self.console.height - FIXED_ROWS)
-        return Group(
-            self._header(now), self._funnel(), Text(), self._events(rows), Text(), self._footer()
-        )
+        events = self._events(max(MIN_EVENT_ROWS, self.console.height - FIXED_ROWS))
+        return Group(self._header(now), self._funnel(), Text(), events, Text(), self._footer())
 
     def _header(self, now: float) -> RenderableType:
         head = Table.grid(expand=True, padding=(0, 1))
         head.add_column()
         head.add_column(ratio=1)
         head.add_column(justify="right")
-        done = f"{len(self.told())} of {len(self.stories)} storylines as told"
-        if self.console.width < WIDE_COLUMNS:
-            done = f"{len(self.told())}/{len(self.stories)}"
-        head.add_row(
-            Text.assemble(("Byline", "bold"), (f" · a day in seconds, seed {self.seed}", DIM)),
-            ProgressBar(
-                total=self.seconds,
-                completed=min(now, self.seconds),
-                complete_style="cyan",
-                finished_style=GOOD,
-            ),
-            Text.assemble((f"{now:4.1f} s", "bold"), (f"  {done}", DIM)),
+        done, of = len(self.told()), len(self.day.stories)
+        wide = self.console.width >= WIDE_COLUMNS
+        words = f"  {done} of {of} storylines as told" if wide else f"  {done}/{of}"
+        bar = ProgressBar(
+            DAY_SECONDS, min(now, DAY_SECONDS), complete_style="cyan", finished_style=GOOD
         )
+        title = Text.assemble(
+            ("Byline", "bold"), (f" · a day in seconds, seed {self.day.chance.seed}", DIM)
+        )
+        head.add_row(title, bar, Text.assemble((f"{now:4.1f} s", "bold"), (words, DIM)))
         return Padding(head, (0, 1, 1, 1))
 
     def _funnel(self) -> Table:
+        wide, roomy = (self.console.width >= it for it in (WIDE_COLUMNS, ROOMY_COLUMNS))
         table = Table(box=None, expand=True, padding=(0, 1), header_style=DIM)
         table.add_column("platform", no_wrap=True)
-        wide = self.console.width >= WIDE_COLUMNS
         table.add_column("accounts" if wide else "seen", justify="right")
         for title, short, _ in FUNNEL:
             table.add_column(title if wide else short, justify="right", no_wrap=True)
-        roomy = self.console.width >= ROOMY_COLUMNS
         if roomy:
             table.add_column("where they stand", no_wrap=True)
-        for platform, mode in self.modes.items():
-            name = Text.assemble((platform, "bold"))
-            if mode == Mode.SHADOW:
-                name.append(" shadow", style=DIM)
+        for platform, policy in self.day.policies.items():
+            name = Text.assemble(
+                (platform, "bold"), (" shadow" * (policy.mode == Mode.SHADOW), DIM)
+            )
             cells = [number(len(self.tally.accounts[platform]), DIM)]
             for _, _, event in FUNNEL:
                 reached = len(self.tally.reached[platform, event.value])
                 cells.append(number(reached, colour(event.value)))
             if roomy:
-                cells.append(self._standing(platform, Mode(mode)))
+                cells.append(self._standing(platform, Mode(policy.mode)))
             table.add_row(name, *cells)
         return table
 
     def _standing(self, platform: str, mode: Mode) -> Text:
         """Returns a coloured block for each account with events, by its present state."""
-        keys = [key for key, story in self.stories.items() if story.platform == platform]
-        lives = [self.tally.tokens(key, mode) for key in keys]
-        stands = sorted(standing(tokens) for tokens in lives if tokens)
-        return Text.assemble(*(("■", STYLES[stand]) for stand in stands))
+        keys = [key for key, story in self.day.stories.items() if story.platform == platform]
+        lives = filter(None, (self.tally.tokens(key, mode) for key in keys))
+        return Text.assemble(*(("■", style) for _, style in sorted(map(_stand, lives))))
 
     def _events(self, rows: int) -> Table:
         """Returns the last events of the named storylines, without those of the crowd."""
-        wide = self.console.width >= WIDE_COLUMNS
+        count = 5 if self.console.width >= WIDE_COLUMNS else 4
         table = Table.grid(expand=True, padding=(0, 1))
-        for width in (7, 11, 10, 41)[: 4 if wide else 3]:
+        for width in (7, 11, 10, 41)[: count - 1]:
             table.add_column(width=width, no_wrap=True)
         table.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
-        told = [item for item in self.tally.last if item[2] is not None and item[2].named][:rows]
-        for at, seen, story in told:
-            cells = _event_cells(at, seen, story)
-            table.add_row(*(cells if wide else cells[:4]))
-        for _ in range(rows - len(told)):
+        named = [(at, seen, story) for at, seen, story in self.tally.last if story and story.named]
+        for at, seen, story in named[:rows]:
+            table.add_row(*_event_cells(at, seen, story)[:count])
+        for _ in range(rows - len(named)):
             table.add_row("")
         return table
 
     def _footer(self) -> Table:
-        table = Table.grid(expand=True, padding=(0, 1))
-        sent = sum(self.tally.sent.values())
-        refused = sum(self.tally.dead_letters.values())
-        line = Text(" ")
+        table, line = Table.grid(expand=True, padding=(0, 1)), Text(" ")
         for worker in self.workers:
-            light = "●" if worker.ready else "○"
-            line.append(f"{light} ", style=GOOD if worker.ready else "yellow")
+            light, style = ("● ", GOOD) if worker.ready else ("○ ", "yellow")
             lag = "" if worker.lag is None else f" lag {worker.lag}"
             owned = ",".join(map(str, worker.partitions)) or "none"
+            line.append(light, style=style)
             line.append(f"{worker.name} partitions {owned}{lag}   ", style=DIM)
-        line.append(f"{sent:,} inputs", style="bold")
+        line.append(f"{sum(self.tally.sent.values()):,} inputs", style="bold")
         line.append(f" · {self.tally.duplicates} sent twice · ", style=DIM)
-        line.append(f"{sum(self.tally.events.values()):,} events", style="bold")
-        line.append(f" · {refused} dead letters", style=DIM)
+        line.append(f"{self.tally.events:,} events", style="bold")
+        line.append(f" · {self.tally.dead_letters} dead letters", style=DIM)
         if self.tally.delays:
             middle = 1000 * statistics.median(self.tally.delays)
             line.append(f" · read {middle:.0f} ms after the decision", style=DIM)
@@ -207,17 +187,21 @@ class Display:
         return table
 
     def _line(self, now: float) -> str:
-        sent, events = sum(self.tally.sent.values()), sum(self.tally.events.values())
-        ready = sum(worker.ready for worker in self.workers)
+        told, ready = len(self.told()), sum(worker.ready for worker in self.workers)
         return (
-            f"{now:5.1f} s  {sent:,} inputs, {events:,} events, "
-            f"{sum(self.tally.dead_letters.values())} dead letters, "
-            f"{len(self.told())} of {len(self.stories)} storylines as told, {ready} workers ready"
+            f"{now:5.1f} s  {sum(self.tally.sent.values()):,} inputs, {self.tally.events:,} events,"
+            f" {self.tally.dead_letters} dead letters, {told} of {len(self.day.stories)}"
+            f" storylines as told, {ready} workers ready"
         )
 
-    def _tokens(self, key: str) -> list[str]:
-        live = self.tally.tokens(key, Mode.ENFORCE)
-        return list(collapse(live or self.tally.tokens(key, Mode.SHADOW)))
+
+def _stand(tokens: Sequence[str]) -> tuple[int, str]:
+    """Returns where an account stands after events, in order; a lift does not end a consent."""
+    now = STANDS["issued"]
+    for word in (token.split(":")[0] for token in tokens):
+        if word != "lifted" or now != STANDS["granted"]:
+            now = STANDS.get(word, now)
+    return now
 
 
 def number(count: int, style: str) -> Text:
@@ -225,16 +209,13 @@ def number(count: int, style: str) -> Text:
     return Text(f"{count:,}", style=style) if count else Text("·", style=DIM)
 
 
-def _event_cells(at: float, seen: Seen, story: Story | None) -> tuple[Text, ...]:
-    shadow = seen.mode == Mode.SHADOW
-    style = DIM if shadow else colour(seen.event)
-    surface = seen.value.get("surface")
+def _event_cells(at: float, seen: SeenEvent, story: Storyline) -> tuple[Text, ...]:
+    shadow, surface = seen.mode == Mode.SHADOW, seen.value.get("surface")
     what = f"{seen.event} {seen.value.get('reason')}" + (f" {surface}" if surface else "")
-    tells = "" if story is None else story.tells
     return (
         Text(f"{at:5.1f} s", style=DIM),
         Text(str(seen.value.get("platform"))),
         Text(str(seen.value.get("account_id")), style=DIM),
-        Text(what, style=style),
-        Text(tells, style="italic" if not shadow else f"italic {DIM}"),
+        Text(what, style=DIM if shadow else colour(seen.event)),
+        Text(story.tells, style=f"italic {DIM}" if shadow else "italic"),
     )

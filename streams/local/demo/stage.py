@@ -1,5 +1,9 @@
 """The processes of the demo: a real Kafka, its topics and two workers, in a temporary folder."""
 
+import asyncio
+import contextlib
+import http.client
+import json
 import os
 import shutil
 import subprocess
@@ -9,18 +13,17 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from schemas.topics import Topic
-from streams.local.demo.tally import Worker
 from streams.local.kafka import KafkaCluster
 from streams.local.probe import HOST, free_port
+from streams.settings import Settings
 
+PREFIX = "byline."
 PARTITIONS = 4
 WORKERS = 2
 STOP_SECONDS = 10.0
-TOPICS_SECONDS = 180.0
+READY_SECONDS = 120.0
+PROBE_SECONDS = 0.5
 LOG_TAIL_LINES = 12
-
-
 STOP_SCRIPT = """\
 # Ends what `byline demo --keep` left: the workers, then Kafka, then this folder.
 end() {{
@@ -38,126 +41,121 @@ rm -rf "$(dirname "$0")"
 
 
 class StageError(Exception):
-    """Topics or workers of the demo could not be started, or ended; the message says which."""
+    """A worker of the demo ended, or is not ready in time; the message says which."""
 
 
 @dataclass
-class Stage:
-    """Starts the processes, in the order of its methods. `stop` ends what was started so far."""
+class DemoWorker:
+    """A worker: its folder (the log is beside it), its process and its observed state."""
 
-    keep: bool
-    folder: Path = field(init=False)
-    kafka: KafkaCluster = field(init=False)
-    workers: list[Worker] = field(default_factory=list, init=False)
-    _processes: list[subprocess.Popen[bytes]] = field(default_factory=list, init=False)
+    folder: Path
+    process: subprocess.Popen[bytes] | None = None
+    port: int = field(default_factory=free_port)
+    ready: bool = False
+    partitions: list[int] = field(default_factory=list)
+    lag: int | None = None
 
     def __post_init__(self) -> None:
+        self.name = self.folder.name
+        self.log = self.folder.with_suffix(".log")
+
+    def get(self, path: str) -> tuple[int, bytes]:
+        """Returns status and body of a page; status 0 if the worker does not answer."""
+        connection = http.client.HTTPConnection(HOST, self.port, timeout=1.0)
+        with (
+            contextlib.suppress(OSError, http.client.HTTPException),
+            contextlib.closing(connection),
+        ):
+            connection.request("GET", path)
+            response = connection.getresponse()
+            return response.status, response.read()
+        return 0, b""
+
+    async def probe(self) -> None:
+        """Asks `/readyz`, as Kubernetes would: readiness, partitions and lag."""
+        status, page = await asyncio.to_thread(self.get, "/readyz")
+        self.ready = status == http.client.OK
+        with contextlib.suppress(ValueError, KeyError, TypeError):
+            partitions = json.loads(page)["partitions"]
+            self.partitions = sorted(int(item["partition"]) for item in partitions)
+            self.lag = sum(int(item["lag"]) for item in partitions)
+
+
+class DemoStage:
+    """Starts the processes, in the order of its methods. `stop` ends what was started so far."""
+
+    def __init__(self, keep: bool) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="byline-demo-"))
-        self.kafka = KafkaCluster(self.folder / "kafka", detached=self.keep, brief=not self.keep)
+        self.policies = self.folder / "policies"
+        self.policies.mkdir()
+        self.kafka = KafkaCluster(self.folder / "kafka", detached=keep, brief=not keep)
+        self.workers: list[DemoWorker] = []
 
     @property
-    def bootstrap(self) -> str:
-        """The bootstrap servers of the demo's Kafka."""
-        return self.kafka.bootstrap
+    def settings(self) -> Settings:
+        """The settings of our own clients; the environment has no part in them."""
+        return Settings.model_construct(kafka_bootstrap_servers=self.kafka.bootstrap)
 
     @property
-    def policies(self) -> Path:
-        """The folder of the demo's policies."""
-        return self.folder / "policies"
-
-    @property
-    def logs(self) -> list[Path]:
-        """The log files: one per worker, with its stdout and stderr."""
-        return [self.folder / f"{worker.name}.log" for worker in self.workers]
-
-    def environment(self, worker: Worker | None = None) -> dict[str, str]:
-        """Returns the environment of a worker or command, without other BYLINE_ variables."""
-        inherited = {
-            name: value
-            for name, value in os.environ.items()  # noqa: TID251 handed on, not read
-            if not name.startswith("BYLINE_")
-        }
-        return {**inherited, **self.settings(worker)}
-
-    def settings(self, worker: Worker | None = None) -> dict[str, str]:
-        """Returns only the BYLINE_ variables of a worker or command."""
-        settings = {
-            "BYLINE_KAFKA_BOOTSTRAP_SERVERS": self.bootstrap,
+    def variables(self) -> dict[str, str]:
+        """The environment of commands: where Kafka and the policies are."""
+        return {
+            "BYLINE_KAFKA_BOOTSTRAP_SERVERS": self.kafka.bootstrap,
             "BYLINE_POLICIES": str(self.policies),
         }
-        if worker is not None:
-            settings["BYLINE_DATA_DIR"] = str(self.folder / worker.name)
-            settings["BYLINE_HTTP_HOST"] = HOST
-            settings["BYLINE_HTTP_PORT"] = str(worker.port)
-        return settings
 
-    def start_kafka(self) -> None:
-        """Starts the broker. Raises the errors of `streams.local.errors`."""
-        self.kafka.start()
-
-    def create_topics(self) -> None:
-        """Creates the topics with `byline topics create`, like an operator.
+    async def start_workers(self) -> None:
+        """Starts the workers, and returns once all are ready.
 
         Raises:
-            StageError: it fails or takes too long.
+            StageError: one ends, or is not ready in time.
         """
-        self.policies.mkdir(exist_ok=True)
-        try:
-            done = subprocess.run(  # noqa: S603
-                [sys.executable, "-m", "streams", "topics", "create", f"--partitions={PARTITIONS}"],
-                env=self.environment(),
-                capture_output=True,
-                text=True,
-                check=False,
-                timeout=TOPICS_SECONDS,
-            )
-        except subprocess.TimeoutExpired as error:
-            raise StageError(
-                f"byline topics create took over {TOPICS_SECONDS:.0f} s: other work keeps this"
-                " machine busy. End it, and start the demo again"
-            ) from error
-        if done.returncode:
-            raise StageError(f"byline topics create failed:\n{done.stdout}{done.stderr}")
-
-    def start_workers(self) -> None:
-        """Starts the workers, and does not wait until they are ready."""
         for number in range(1, WORKERS + 1):
-            worker = Worker(name=f"worker-{number}", pid=0, port=free_port())
-            (self.folder / worker.name).mkdir()
-            with (self.folder / f"{worker.name}.log").open("wb") as log:
-                process = subprocess.Popen(
+            worker = DemoWorker(self.folder / f"worker-{number}")
+            self.workers.append(worker)
+            inherited = os.environ.items()  # noqa: TID251 handed on, not read
+            own = {name: it for name, it in inherited if not name.startswith("BYLINE_")}
+            own |= {"BYLINE_DATA_DIR": str(worker.folder), "BYLINE_HTTP_HOST": HOST}
+            own |= {"BYLINE_HTTP_PORT": str(worker.port), **self.variables}
+            with worker.log.open("wb") as log:
+                worker.process = subprocess.Popen(  # noqa: ASYNC220 it does not block
                     [sys.executable, "-m", "streams", "worker"],
-                    env=self.environment(worker),
+                    env=own,
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,
                     start_new_session=True,
                 )
-            worker.pid = process.pid
-            self.workers.append(worker)
-            self._processes.append(process)
+        deadline = time.monotonic() + READY_SECONDS
+        while late := [worker.name for worker in self.workers if not worker.ready]:
+            if time.monotonic() > deadline:
+                words = f"not ready after {READY_SECONDS:.0f} s; see {self.folder}"
+                raise StageError(f"{', '.join(late)} {words}")
+            await asyncio.sleep(0.1)
+            self.look()
+            await asyncio.gather(*(worker.probe() for worker in self.workers))
+
+    async def watch(self) -> None:
+        """Keeps the state of the workers up to date, until cancelled."""
+        while True:
+            await asyncio.gather(*(worker.probe() for worker in self.workers))
+            await asyncio.sleep(PROBE_SECONDS)
 
     def look(self) -> None:
-        """Checks that all workers run.
-
-        Raises:
-            StageError: one has ended, with the end of its log.
-        """
-        for worker, process in zip(self.workers, self._processes, strict=True):
-            worker.gone = process.poll()
-            if worker.gone is not None:
-                log = self.folder / f"{worker.name}.log"
-                lines = log.read_text(errors="replace").splitlines()[-LOG_TAIL_LINES:]
-                text = "\n".join(lines)
-                raise StageError(f"{worker.name} ended with exit code {worker.gone}:\n{text}")
+        """Checks that all workers run. Raises StageError, with the end of its log, if one ended."""
+        for worker in self.workers:
+            gone = worker.process and worker.process.poll()
+            if gone is not None:
+                lines = worker.log.read_text(errors="replace").splitlines()[-LOG_TAIL_LINES:]
+                raise StageError("\n".join([f"{worker.name} ended with exit code {gone}:", *lines]))
 
     def stop(self) -> None:
         """Ends the workers, then Kafka, and removes the folder."""
-        for process in self._processes:
-            if process.poll() is None:
-                process.terminate()
+        processes = [worker.process for worker in self.workers if worker.process]
+        for process in processes:
+            process.terminate()
         deadline = time.monotonic() + STOP_SECONDS
-        for process in self._processes:
+        for process in processes:
             try:
                 process.wait(max(0.1, deadline - time.monotonic()))
             except subprocess.TimeoutExpired:
@@ -169,11 +167,6 @@ class Stage:
     def write_stop_script(self) -> Path:
         """Writes a script that ends all processes and removes the folder. Returns its path."""
         script = self.folder / "stop.sh"
-        workers = " ".join(str(worker.pid) for worker in self.workers)
+        workers = " ".join(str(worker.process.pid) for worker in self.workers if worker.process)
         script.write_text(STOP_SCRIPT.format(workers=workers, kafka=self.kafka.pid()))
         return script
-
-
-def partitions(topic: Topic) -> int:
-    """Returns the partition count of a topic in the demo."""
-    return 1 if topic.single else PARTITIONS

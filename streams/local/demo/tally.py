@@ -1,101 +1,90 @@
 """The running totals of the demo: counts by platform and event, the last events, the workers."""
 
+import re
 from bisect import insort
 from collections import Counter, defaultdict, deque
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
+from typing import Any, NamedTuple
 
 from schemas.enums import Mode
-from streams.local.demo.script import Story
+from streams.local.demo.script import Storyline
+from streams.operate.audit.happened import plain_of
+from streams.operate.audit.records import Record
 
 LAST_COUNT = 200
-LATEST_DELAYS = 200
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """An event as read from Kafka."""
+class SeenEvent(NamedTuple):
+    """An event as read from Kafka: its account's key, its value, and its notation in storylines."""
 
-    topic: str
-    partition: int
-    offset: int
     key: str
     value: Mapping[str, Any]
-    headers: Mapping[str, str]
+    event: str
+    mode: str
+    token: str
 
-    @property
-    def event(self) -> str:
-        """The type of the event, for example `invitation.issued`."""
-        return str(self.value.get("event"))
-
-    @property
-    def mode(self) -> str:
-        """The mode that the event states: `enforce` or `shadow`."""
-        return str(self.value.get("mode"))
-
-    @property
-    def token(self) -> str:
-        """The event in the notation of storylines, for example `issued:over_line`."""
-        return f"{self.event.split('.')[-1]}:{self.value.get('reason')}"
+    @classmethod
+    def of(cls, record: Record) -> "SeenEvent":
+        """Reads a record of an output topic; all is empty or `None` if it is no JSON object."""
+        value = plain_of(record)
+        event, mode = str(value.get("event")), str(value.get("mode"))
+        token = f"{event.split('.')[-1]}:{value.get('reason')}"
+        return cls((record.key or b"").decode(errors="replace"), value, event, mode, token)
 
 
-@dataclass(slots=True)
-class Worker:
-    """The observed state of a worker process."""
+class DemoTally:
+    """The running totals: of what was sent, and of what was read from Kafka.
 
-    name: str
-    pid: int
-    port: int
-    ready: bool = False
-    partitions: list[int] = field(default_factory=list)
-    lag: int | None = None
-    gone: int | None = None
-    """The exit code, once the process has ended."""
+    `sent`: inputs by topic. `accounts`: those about which anything was sent, by platform.
+    `reached`: those with an event, by platform and event. `lives`: by key and mode, sequence and
+    token of each event, in order though they come from three topics. `delays`: of the latest
+    events, the seconds from the decision until the event was read here.
+    """
 
-
-@dataclass(slots=True)
-class Tally:
-    """The running totals: of what was sent, and of what was read from Kafka."""
-
-    sent: Counter[str] = field(default_factory=Counter)
-    """Inputs by topic."""
-    duplicates: int = 0
-    accounts: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
-    """Accounts about which anything was sent, by platform."""
-    events: Counter[tuple[str, str, str]] = field(default_factory=Counter)
-    """By platform, event and mode."""
-    reached: dict[tuple[str, str], set[str]] = field(default_factory=lambda: defaultdict(set))
-    """Accounts by platform and event."""
-    dead_letters: Counter[str] = field(default_factory=Counter)
-    last: deque[tuple[float, Seen, Story | None]] = field(
-        default_factory=lambda: deque(maxlen=LAST_COUNT)
-    )
-    lives: dict[tuple[str, str], list[tuple[int, str]]] = field(
-        default_factory=lambda: defaultdict(list)
-    )
-    """By key and mode, sequence and token of each event, in the order of `sequence`."""
-
-    delays: deque[float] = field(default_factory=lambda: deque(maxlen=LATEST_DELAYS))
-    """Of the latest events, the seconds from the decision until the event was read here."""
+    def __init__(self) -> None:
+        self.sent = Counter[str]()
+        self.duplicates = self.events = self.dead_letters = 0
+        self.accounts = defaultdict[str, set[str]](set)
+        self.reached = defaultdict[tuple[str, str], set[str]](set)
+        self.last = deque[tuple[float, SeenEvent, Storyline | None]](maxlen=LAST_COUNT)
+        self.lives = defaultdict[tuple[str, str], list[tuple[int, str]]](list)
+        self.delays = deque[float](maxlen=LAST_COUNT)
 
     def input(self, topic: str, platform: str, account_id: str) -> None:
         """Counts a sent input."""
         self.sent[topic] += 1
-        if account_id:
-            self.accounts[platform].add(account_id)
+        self.accounts[platform].add(account_id)
 
-    def saw(self, at: float, seen: Seen, story: Story | None) -> None:
+    def saw(self, at: float, seen: SeenEvent, story: Storyline | None) -> None:
         """Counts an event that was read at `at` seconds of the day."""
-        platform = str(seen.value.get("platform"))
-        self.events[platform, seen.event, seen.mode] += 1
-        self.reached[platform, seen.event].add(seen.key)
+        self.events += 1
+        self.reached[str(seen.value.get("platform")), seen.event].add(seen.key)
         insort(self.lives[seen.key, seen.mode], (int(seen.value.get("sequence", 0)), seen.token))
         self.last.appendleft((at, seen, story))
 
     def tokens(self, key: str, mode: Mode) -> list[str]:
-        """Returns the tokens of an account's events so far, in the order of `sequence`.
-
-        The events come from three topics, so they may be read in another order.
-        """
+        """Returns the tokens of an account's events so far, in the order of `sequence`."""
         return [token for _, token in self.lives.get((key, mode.value), ())]
+
+    def departures(self, story: Storyline) -> Iterator[str]:
+        """Yields a sentence for each mode in which an account's events are not those expected."""
+        for mode, expected in ((Mode.ENFORCE, story.live), (Mode.SHADOW, story.shadow)):
+            tokens = self.tokens(story.key, mode)
+            if not as_told(expected, tokens):
+                found = " ".join(collapse(tokens)) or "nothing"
+                yield f"{story.platform} {story.name} {mode}: {found}; told: {' '.join(expected)}"
+
+
+def collapse(tokens: Iterable[str]) -> tuple[str, ...]:
+    """Removes repeats of adjacent tokens: events of several surfaces become one."""
+    return tuple(token for token, _ in groupby(tokens))
+
+
+def as_told(expected: Sequence[str], tokens: Iterable[str]) -> bool:
+    """Whether `tokens` are the expected ones, in order; an expected one with `?` may be missing."""
+    pattern = "".join(
+        f"(?:{re.escape(token.removesuffix('?'))} )" + ("?" if token.endswith("?") else "")
+        for token in expected
+    )
+    return re.fullmatch(pattern, "".join(f"{token} " for token in collapse(tokens))) is not None

@@ -152,6 +152,8 @@ def _envelope(record: Record, plain: Mapping[str, Any]) -> Iterator[Finding]:
         yield "modes_mixed", plain["mode"], ()
     said = dict(record.headers)
     true = {
+        "ce_specversion": "1.0",
+        "content-type": "application/json",
         "ce_id": plain["event_id"],
         "ce_source": f"/byline/{plain['platform']}",
         "ce_type": f"byline.{plain['event']}.v1",
