@@ -47,11 +47,11 @@ def _key(means: str, source: Source, unit: str | None = None, **more: Any) -> An
     return Constraint(description=means, json_schema_extra=extra, **more)
 
 
-class _Part(BaseModel):
+class _PolicyPart(BaseModel):
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
 
-class NoticePart(_Part):
+class NoticePart(_PolicyPart):
     """The notice to the owner, and the answer window."""
 
     id: Identifier = _key("Names the notice that invites; it stands in every event.", "operator")
@@ -77,7 +77,7 @@ class NoticePart(_Part):
     )
 
 
-class PhasePart(_Part):
+class PhasePart(_PolicyPart):
     """A follower line that applies from an instant on."""
 
     name: Identifier = _key(
@@ -108,7 +108,7 @@ class PhasePart(_Part):
     )
 
 
-class FieldsPart(_Part):
+class FieldsPart(_PolicyPart):
     """Which of the platform's labels mean a field that the rule covers."""
 
     covered: Literal["any"] | list[Field] = _key(
@@ -127,7 +127,7 @@ class FieldsPart(_Part):
     )
 
 
-class StabilityPart(_Part):
+class StabilityPart(_PolicyPart):
     """The waiting times that keep short changes of the follower count from having an effect."""
 
     dwell: Duration = _key(
@@ -155,7 +155,7 @@ class StabilityPart(_Part):
     )
 
 
-class RestrictionPart(_Part):
+class RestrictionPart(_PolicyPart):
     """A restriction on a surface with a mode of its own."""
 
     level: Level = _key("How strong: limited is milder than off.", "operator")
@@ -166,7 +166,7 @@ class RestrictionPart(_Part):
     )
 
 
-class ConsequencePart(_Part):
+class ConsequencePart(_PolicyPart):
     """The restrictions that follow a refusal or no answer."""
 
     surfaces: dict[Surface, Level | RestrictionPart] | None = _key(
@@ -184,7 +184,7 @@ class ConsequencePart(_Part):
     expires_after: Duration = _key("How long a restriction lasts at most.", "operator", _DURATION)
 
 
-class CapsPart(_Part):
+class CapsPart(_PolicyPart):
     """The most events per period; further ones wait."""
 
     invitations_per_day: Count = _key(
@@ -199,7 +199,7 @@ class CapsPart(_Part):
     )
 
 
-class GuardsPart(_Part):
+class GuardsPart(_PolicyPart):
     """Rates above which the platform's adverse events stop by themselves, in each partition."""
 
     window: Duration = _key("Over how long each rate is counted.", "operator", _DURATION)
@@ -221,14 +221,14 @@ class GuardsPart(_Part):
     )
 
 
-class ApprovalPart(_Part):
+class ApprovalPart(_PolicyPart):
     """Who approved this version, and when."""
 
     actor: Actor = _key("The id of who approved.", "operator")
     at: Instant = _key("When.", "operator", "RFC 3339 with an offset")
 
 
-class PolicyFile(_Part):
+class PolicyFile(_PolicyPart):
     """A policy of Byline: one YAML file per platform."""
 
     platform: Platform = _key("The platform; the file is named after it.", "byline")

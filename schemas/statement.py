@@ -22,11 +22,11 @@ Band = Literal[
 Redress = Literal["grant-consent", "open-appeal", "ask-for-human-review"]
 
 
-class _Part(BaseModel):
+class _StatementPart(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Ground(_Part):
+class Ground(_StatementPart):
     """The rule: the policy, its phase, and the notice that announced it.
 
     `exit_line`: the follower count below which no restriction begins and every one ends. It is null
@@ -43,7 +43,7 @@ class Ground(_Part):
     impact_assessment: str | None
 
 
-class Facts(_Part):
+class Facts(_StatementPart):
     """The facts: the follower count as a band, the field, and who states the field.
 
     The count is the one at the issue of the invitation, and never below the line.
@@ -54,7 +54,7 @@ class Facts(_Part):
     field_source: LabelSource
 
 
-class Restriction(_Part):
+class Restriction(_StatementPart):
     """The restriction: surface, level and dates."""
 
     surface: Surface
@@ -64,14 +64,14 @@ class Restriction(_Part):
     expires_at: datetime
 
 
-class Automation(_Part):
+class Automation(_StatementPart):
     """The degree of automation, in the words of the DSA database."""
 
     automated_detection: Literal["Yes"]
     automated_decision: Literal["AUTOMATED_DECISION_FULLY"]
 
 
-class DsaFields(_Part):
+class DsaFields(_StatementPart):
     """The restriction in the attribute names of the DSA Transparency Database, if they exist."""
 
     decision_visibility: list[Literal["DECISION_VISIBILITY_CONTENT_DEMOTED"]]
@@ -82,7 +82,7 @@ class DsaFields(_Part):
     puid: str
 
 
-class StatementOfReasons(_Part):
+class StatementOfReasons(_StatementPart):
     """Why this account's reach or income on a surface is restricted, and what its owner can do."""
 
     ground: Ground

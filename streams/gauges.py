@@ -8,7 +8,7 @@ from streams.core.partition import Partition
 from streams.engine.faust_app import EngineApp
 from streams.engine.observer import EngineStatus
 from streams.metrics import Metrics
-from streams.news import Look, News
+from streams.news import News, WorkerNews
 from streams.processor import BylineProcessor
 
 LOOK_SECONDS = 1.0
@@ -23,11 +23,11 @@ async def follow(news: News, app: EngineApp, processor: BylineProcessor) -> None
             news.look(look_of(status, processor, app.engine.clock.now()))
 
 
-def look_of(status: EngineStatus, processor: BylineProcessor, now: int) -> Look:
+def look_of(status: EngineStatus, processor: BylineProcessor, now: int) -> WorkerNews:
     """Returns what is in force in this worker's partitions at `now` (milliseconds UTC)."""
     cores = _served(status, processor)
     turned = [frozenset(core.switches_on()) for core in cores]
-    return Look(
+    return WorkerNews(
         on=frozenset.intersection(*turned) if turned else frozenset(),
         somewhere=frozenset.union(*turned) if turned else frozenset(),
         tripped=frozenset(
@@ -117,7 +117,7 @@ def _show_lag(metrics: Metrics, status: EngineStatus, processor: BylineProcessor
     )
 
 
-def _show_brakes(metrics: Metrics, now: Look, platforms: Sequence[str]) -> None:
+def _show_brakes(metrics: Metrics, now: WorkerNews, platforms: Sequence[str]) -> None:
     metrics.show_only("byline_switch_on", dict.fromkeys(now.somewhere, 1.0))
     for platform in platforms:
         closed, tripped = now.closed[platform], platform in now.tripped

@@ -27,7 +27,7 @@ Turned = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class WorkerNews:
     """The present state of this worker's partitions.
 
     `on`: switches that are on in all of them; `somewhere`: in at least one. `tripped`: platforms
@@ -103,14 +103,14 @@ class News:
 
     # ---- once a second -------------------------------------------------------------------------
 
-    def look(self, now: Look) -> None:
+    def look(self, now: WorkerNews) -> None:
         """Logs the differences between `now` and what was logged before."""
         self._tell_switches(now)
         self._tell_guards(now)
         self._tell_refused()
         self._tell_lag(now.lags)
 
-    def _tell_switches(self, now: Look) -> None:
+    def _tell_switches(self, now: WorkerNews) -> None:
         for scope, switch in sorted(now.on - self._on):
             self._on.add((scope, switch))
             _log.info(
@@ -128,7 +128,7 @@ class News:
                 extra=event("switch_off"),
             )
 
-    def _tell_guards(self, now: Look) -> None:
+    def _tell_guards(self, now: WorkerNews) -> None:
         for platform in sorted(now.tripped - self._tripped):
             self._tripped.add(platform)
             _log.warning(

@@ -23,7 +23,7 @@ from streams.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class UpkeepFinding:
     """A difference between the state and the topics, and what to do about it."""
 
     topic: str
@@ -41,7 +41,7 @@ def offline(settings: Settings) -> tuple[EngineConfig, ProcessorSpec]:
     return engine_config(settings, nobody), spec_of(names)
 
 
-async def check(settings: Settings) -> list[Finding]:
+async def check(settings: Settings) -> list[UpkeepFinding]:
     """Returns every difference between state and topics because of which a worker would not start.
 
     A topic is missing, was created again, has another partition count, or lost unread records.
@@ -58,12 +58,12 @@ async def check(settings: Settings) -> list[Finding]:
 
 def _topics(
     settings: Settings, view: View, checkpoints: dict[int, Checkpoint]
-) -> Iterator[Finding]:
+) -> Iterator[UpkeepFinding]:
     names = TopicNames(settings.topic_prefix, settings.application_id)
     logs = {names.of(topic) for topic in CHANGELOGS}
     for name, topic in view.topics.items():
         if topic.error:
-            yield Finding(name, "missing", "`byline topics create` makes it")
+            yield UpkeepFinding(name, "missing", "`byline topics create` makes it")
             continue
         known = {p.ids[name] for p in checkpoints.values() if name in p.ids} - {topic.id}
         if known and topic.id:
@@ -72,7 +72,7 @@ def _topics(
                 f"`byline cluster rebuild`; if it holds all that it held, {command} --read on"
             )
             way_out = restored if name in logs else command
-            yield Finding(name, f"made anew, its id was {', '.join(sorted(known))}", way_out)
+            yield UpkeepFinding(name, f"made anew, its id was {', '.join(sorted(known))}", way_out)
     built = {checkpoint.partitions for checkpoint in checkpoints.values()}
     in_use = settings.partitions
     for name in (names.of(topic) for topic in (*INPUTS, *CHANGELOGS) if not topic.single):
@@ -80,12 +80,14 @@ def _topics(
         if built and not view.topics[name].error and count not in built and in_use not in built:
             (number, *_) = sorted(built)
             words = f"{count} partitions, the state was built with {number}"
-            yield Finding(name, words, f"set BYLINE_PARTITIONS={number}, then `… cluster reroute`")
+            yield UpkeepFinding(
+                name, words, f"set BYLINE_PARTITIONS={number}, then `… cluster reroute`"
+            )
 
 
 async def _places(
     config: EngineConfig, spec: ProcessorSpec, view: View, checkpoints: dict[int, Checkpoint]
-) -> list[Finding]:
+) -> list[UpkeepFinding]:
     logs = [config.changelog(store.name) for store in spec.stores]
     home = dict.fromkeys(filter(None, [spec.broadcast]), 0)
     inputs = {
@@ -98,7 +100,7 @@ async def _places(
     places = [TopicPartition(name, number) for name in logs for number in numbers]
     bounds = await acceptance.bounds_of(config, {*inputs.values(), *places})
     found = [
-        Finding(
+        UpkeepFinding(
             f"{tp.topic}[{tp.partition}]",
             f"begins at offset {bounds[tp][0]}: state was deleted",
             "`byline cluster rebuild`",
@@ -112,7 +114,7 @@ async def _places(
         if checkpoints[number].ids.get(topic, now_id) == now_id and not begin <= next_ <= end:
             words = f"holds offsets {begin} to {end}, partition {number} reads on at {next_}"
             way_out = f"`byline cluster accept {topic}={now_id}`"
-            found.append(Finding(f"{topic}[{tp.partition}]", words, way_out))
+            found.append(UpkeepFinding(f"{topic}[{tp.partition}]", words, way_out))
     return found
 
 

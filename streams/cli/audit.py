@@ -16,7 +16,7 @@ from streams.cli.output import AsJson, echo, echo_error, echo_json, echo_table, 
 from streams.cli.times import time_of
 from streams.operate.audit.reading import Span, audit_topics
 from streams.operate.audit.records import Breach
-from streams.operate.audit.service import Metrics
+from streams.operate.audit.service import AuditMetrics
 from streams.operate.errors import UsageError
 from streams.settings import Settings
 from streams.settings_checks import id_key
@@ -116,7 +116,7 @@ def _table(found: list[Breach]) -> None:
 
 def _follow(chosen: Settings, span: Span, port: int) -> None:
     registry = CollectorRegistry()
-    metrics = Metrics(registry)
+    metrics = AuditMetrics(registry)
     try:
         server, _ = start_http_server(port, addr=chosen.http_host, registry=registry)
     except OSError as error:

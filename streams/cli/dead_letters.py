@@ -162,7 +162,7 @@ def redrive(
     """
     wanted = _meant(records, every, _filter(platform, topic, refused_for, start, end))
     command = tuple(shlex.split(through or ""))
-    order = settle.Order(actor, reason, wanted, now_ms(), command, key_from_value)
+    order = settle.SettlementOrder(actor, reason, wanted, now_ms(), command, key_from_value)
     _settle(settle.redrive, order, "sent again", yes, as_json)
 
 
@@ -182,14 +182,14 @@ def dismiss(
 ) -> None:
     """Record that a person has looked at refused records and that they need not be sent."""
     wanted = _meant(records, every, _filter(platform, topic, refused_for, start, end))
-    order = settle.Order(actor, reason, wanted, now_ms())
+    order = settle.SettlementOrder(actor, reason, wanted, now_ms())
     _settle(settle.dismiss, order, "dismissed", yes, as_json)
 
 
 Work = Callable[..., Coroutine[Any, Any, settle.Done]]
 
 
-def _settle(work: Work, order: settle.Order, what: str, yes: bool, as_json: bool) -> None:
+def _settle(work: Work, order: settle.SettlementOrder, what: str, yes: bool, as_json: bool) -> None:
     chosen = settings(without_policies=True)
 
     async def run() -> settle.Done:

@@ -12,7 +12,7 @@ import typer
 from streams.cli.output import AsJson, echo, echo_error, echo_json, settings
 from streams.cli.source import now_ms
 from streams.cli.times import time_of
-from streams.evidence.gathering import Asked, Evidence, gather
+from streams.evidence.gathering import Evidence, EvidenceRequest, gather
 from streams.evidence.samples import Anew
 from streams.evidence.signing import digest_line, sign
 from streams.operate.audit.reading import MissingTopicsError
@@ -46,7 +46,7 @@ def evidence(
     writes FILE.sha256 and, with --key, FILE.sig. Exit 1 if something is wrong; FILE says what.
     """
     chosen, now = settings(without_policies=True), now_ms()
-    asked = Asked(
+    asked = EvidenceRequest(
         time_of("--from", start), now if end is None else time_of("--to", end), platform, samples
     )
     if asked.end <= asked.start:

@@ -67,5 +67,5 @@ def _folder(data_dir: Path | None) -> Path:
     return data_dir if data_dir is not None else settings().data_dir / "kafka"
 
 
-def _port(found: daemon.Status) -> str:
+def _port(found: daemon.DaemonStatus) -> str:
     return str(found.bootstrap).rpartition(":")[2]

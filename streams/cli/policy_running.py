@@ -16,7 +16,7 @@ from streams.operate.account_states import CHANGELOG, POLICIES, RESERVED, States
 from streams.operate.audit.reading import MissingTopicsError, read_to_end
 from streams.operate.clients import consumer
 from streams.operate.errors import UsageError
-from streams.operate.policy_running import SAYS, Compared, Runs, compare
+from streams.operate.policy_running import SAYS, RunningDifference, Runs, compare
 from streams.settings import Settings
 
 
@@ -48,18 +48,18 @@ def show_running(chosen: Settings, files: Mapping[str, Policy], kafka: bool, as_
     raise typer.Exit(0 if same else 1)
 
 
-def _file(it: Compared) -> str | None:
+def _file(it: RunningDifference) -> str | None:
     return None if it.digest is None else f"{it.version} {it.digest[:12]}"
 
 
-def _running(it: Compared, count: int) -> str | None:
+def _running(it: RunningDifference, count: int) -> str | None:
     shown = (
         f"{one.version} {one.digest[:12]} in {one.partitions} of {count}" for one in it.running
     )
     return ", ".join(shown) or None
 
 
-class Running(NamedTuple):
+class RunningStates(NamedTuple):
     """What each partition works under. `late`: the source is an index that is behind."""
 
     source: str
@@ -67,7 +67,7 @@ class Running(NamedTuple):
     late: bool = False
 
 
-def running_states(chosen: Settings, kafka: bool) -> Running:
+def running_states(chosen: Settings, kafka: bool) -> RunningStates:
     """Returns a sentence on the source, and what each partition works under.
 
     `kafka`: read Kafka even if there is an index. Raises UsageError if topics are missing,
@@ -77,12 +77,12 @@ def running_states(chosen: Settings, kafka: bool) -> Running:
     with index_engine(chosen, kafka) as engine:
         if engine is None:
             asyncio.run(_feed(chosen, states))
-            return Running(from_topics(kafka), states)
+            return RunningStates(from_topics(kafka), states)
         with reading(engine) as connection:
             states.partition_count = partition_count(connection)
             feed_beside(connection, states.feed)
             fresh, now = freshness(connection), now_ms()
-            return Running(fresh.text(now), states, fresh.late(now))
+            return RunningStates(fresh.text(now), states, fresh.late(now))
 
 
 async def _feed(chosen: Settings, states: States) -> None:

@@ -12,11 +12,11 @@ from streams.index.fresh import freshness
 from streams.operate.errors import UsageError
 from streams.policies.scalars import format_duration, parse_duration
 from streams.rollout.cohorts import WITHIN, Rate
-from streams.rollout.comparison import Compared, Group
-from streams.rollout.status import BEHIND, Status, Verdict, percent, status
+from streams.rollout.comparison import CohortGroup, RateComparison
+from streams.rollout.status import BEHIND, RolloutStatus, RolloutVerdict, percent, status
 
 app = typer.Typer(no_args_is_help=True, help="Whether a roll-out may go on; nothing is done.")
-GOOD = (Verdict.GO_ON, Verdict.NOTHING)
+GOOD = (RolloutVerdict.GO_ON, RolloutVerdict.NOTHING)
 
 
 @app.callback()
@@ -79,7 +79,7 @@ def show(
     raise typer.Exit(0 if good else 1)
 
 
-def _print(it: Status) -> None:
+def _print(it: RolloutStatus) -> None:
     echo("")
     echo(f"{it.platform}: {it.verdict.value}")
     if it.change is not None:
@@ -91,7 +91,7 @@ def _print(it: Status) -> None:
         echo_table(columns, map(_row, it.rates))
 
 
-def _changed(it: Status) -> str:
+def _changed(it: RolloutStatus) -> str:
     change = it.change
     assert change is not None
     since = "" if change.after.since is None else f", since {rfc3339(change.after.since)[:19]}Z"
@@ -104,12 +104,12 @@ def _changed(it: Status) -> str:
     )
 
 
-def _row(it: Compared) -> tuple[object, ...]:
+def _row(it: RateComparison) -> tuple[object, ...]:
     evidence = f"{it.evidence:,.1f}" + (": higher" if it.higher else "")
     takes = f"{it.needed[0]:,} before, {it.needed[1]:,} new"
     groups = (_group(it.before), _group(it.new))
     return (it.rate.value, format_duration(it.within), *groups, evidence, takes)
 
 
-def _group(it: Group) -> str:
+def _group(it: CohortGroup) -> str:
     return f"{it.befell:,} of {it.accounts:,}, {percent(it.share)}"

@@ -17,7 +17,7 @@ from schemas.inputs import INPUT_MODELS, InputName
 from streams.core.inputs.batches import offset_after
 from streams.core.inputs.checker import Checker, Partitioner
 from streams.core.inputs.decode import (
-    SwitchChange,
+    DecodedSwitchChange,
 )
 from streams.core.inputs.entry import entry_of
 from streams.core.inputs.heard import word_of
@@ -226,7 +226,7 @@ class Partition:
 
     def _read_switches(self, transaction: Transaction, now: int, records: Records) -> None:
         for record, value in self._intake.inputs(transaction, now, "switches", records):
-            assert isinstance(value, SwitchChange)
+            assert isinstance(value, DecodedSwitchChange)
             if value.switch is Switch.REFUSALS_SETTLED:
                 self._refusals.settling(transaction, now, record, value)
                 continue

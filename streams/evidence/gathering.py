@@ -29,7 +29,7 @@ MOST_BREACHES = 1_000
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class EvidenceRequest:
     """What the file covers: a period, one platform or all (None), and the number of samples.
 
     `start` and `end`: milliseconds UTC; `end` is exclusive.
@@ -59,7 +59,7 @@ class Evidence:
     platform, mode, event, surface and reason.
     """
 
-    asked: Asked
+    asked: EvidenceRequest
     verified: Verified
     policies: list[dict[str, Any]] = field(default_factory=list)
     events: Counter[tuple[str, ...]] = field(default_factory=Counter)
@@ -125,7 +125,7 @@ class Evidence:
         return {"verified": spans, "breaks": breaks, "head": head}
 
 
-async def gather(settings: Settings, asked: Asked) -> Evidence:
+async def gather(settings: Settings, asked: EvidenceRequest) -> Evidence:
     """Reads the topics, verifies the log, audits the period, and decides samples again.
 
     Raises:

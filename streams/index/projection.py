@@ -23,7 +23,7 @@ from schemas.topics import (
     THROTTLE_ACKS,
     Topic,
 )
-from streams.core.inputs.decode import DECODERS, Actor, Identifier, SwitchChange, instant_of
+from streams.core.inputs.decode import DECODERS, Actor, DecodedSwitchChange, Identifier, instant_of
 from streams.core.limits.switches import EVERYWHERE
 from streams.core.model.account import decode_account
 from streams.core.model.instants import milliseconds
@@ -248,7 +248,7 @@ def _word(record: Record, rows: Rows) -> None:
     except UNDECODABLE:
         return
     place = (record.topic, record.partition, record.offset)
-    if isinstance(it, SwitchChange):
+    if isinstance(it, DecodedSwitchChange):
         own = f"{it.scope}:{it.switch}".encode() == record.key
         if not own or not (it.scope == EVERYWHERE or _SCOPE.fullmatch(it.scope)):
             return

@@ -31,7 +31,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class SettlementOrder:
     """A person's order to settle letters: by whom, why, and which.
 
     `now`: milliseconds UTC. `through`: a command that gets each value on standard input and prints
@@ -106,7 +106,7 @@ def program_of(command: tuple[str, ...]) -> Program:
 async def redrive(
     client: TolerantConsumer,
     settings: Settings,
-    order: Order,
+    order: SettlementOrder,
     producer: RedriveProducer | None,
 ) -> Done:
     """Sends the refused records of the selected letters again, and marks the letters.
@@ -135,7 +135,7 @@ async def redrive(
 async def dismiss(
     client: TolerantConsumer,
     settings: Settings,
-    order: Order,
+    order: SettlementOrder,
     producer: RedriveProducer | None,
 ) -> Done:
     """Marks the selected letters as dismissed, without sending their records.
@@ -155,7 +155,7 @@ async def dismiss(
 
 
 async def _open_letters(
-    client: TolerantConsumer, settings: Settings, order: Order
+    client: TolerantConsumer, settings: Settings, order: SettlementOrder
 ) -> tuple[list[Letter], Done]:
     """Returns the selected letters that are not settled.
 
@@ -176,7 +176,7 @@ async def _open_letters(
 
 def _plan(
     found: Found,
-    order: Order,
+    order: SettlementOrder,
     settings: Settings,
     platforms: set[str] | None,
     program: Program | None,
@@ -216,7 +216,7 @@ def _again(letter: Letter, line: CheckedLine, changed: bool) -> Again:
 
 async def _commit_again(
     settings: Settings,
-    order: Order,
+    order: SettlementOrder,
     producer: RedriveProducer | None,
     waiting: list[Again],
     counts: dict[str, int],
@@ -233,7 +233,7 @@ async def _commit_again(
 
 
 def _mark(
-    settings: Settings, order: Order, letter: Letter, settled: str, *, changed: bool
+    settings: Settings, order: SettlementOrder, letter: Letter, settled: str, *, changed: bool
 ) -> tuple[str, int, bytes | None, bytes | None]:
     value: dict[str, Any] = {
         "settled": settled,

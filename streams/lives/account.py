@@ -16,7 +16,7 @@ from schemas.enums import Level, Mode
 from schemas.inputs import InputName
 from streams.core.model.instants import SECOND, milliseconds, rfc3339
 from streams.core.model.policy import Policy
-from streams.lives.partition import Sent, SentRecord, SimulatedPartition
+from streams.lives.partition import SentBox, SentRecord, SimulatedPartition
 
 Answer = Literal["silent", "declined"]
 NEVER = float("inf")
@@ -46,7 +46,7 @@ class ImaginedAccount:
     lifted: bool = False
 
 
-class Restricted(NamedTuple):
+class LifeRestriction(NamedTuple):
     """A restriction. `mode`, `level`: ranks, a greater one is stricter. `length`: ms."""
 
     mode: int
@@ -66,7 +66,7 @@ class Fate(NamedTuple):
     invited_at: float
     again_after: float
     time: dict[str, float]
-    restricted: dict[str, Restricted]
+    restricted: dict[str, LifeRestriction]
     events: tuple[dict[str, Any], ...]
 
 
@@ -100,7 +100,7 @@ class _Life:
     def __init__(self, policy: Policy, account: ImaginedAccount) -> None:
         self._account, self._policy = account, policy
         self._key = f"{policy.platform}:{account.account_id}".encode()
-        self._sent = Sent()
+        self._sent = SentBox()
         self.partition = SimulatedPartition({policy.platform: policy}, self._sent, account.since)
         self.inputs: list[Put] = []
         self.events: list[dict[str, Any]] = []
@@ -203,7 +203,7 @@ def read_fate(events: Sequence[dict[str, Any]], account: ImaginedAccount) -> Fat
     if account.lifted:
         again = _again_after(events)
     time: dict[str, float] = {}
-    restricted: dict[str, Restricted] = {}
+    restricted: dict[str, LifeRestriction] = {}
     # Only the first cycle counts: notices of later ones are never delivered here.
     for it in (event for event in events if event["cycle"] == 1):
         if it["event"] == "invitation.delivered" and it["mode"] not in time:
@@ -211,7 +211,9 @@ def read_fate(events: Sequence[dict[str, Any]], account: ImaginedAccount) -> Fat
             time[it["mode"]] = NEVER if end is None else _at(end) - begin
         if it["event"] == "throttle.applied" and it["surface"] not in restricted:
             length = _at(it["expires_at"]) - _at(it["effective_at"])
-            restricted[it["surface"]] = Restricted(_MODES[it["mode"]], _LEVELS[it["level"]], length)
+            restricted[it["surface"]] = LifeRestriction(
+                _MODES[it["mode"]], _LEVELS[it["level"]], length
+            )
     return Fate(
         enforced,
         min((at for _, at in issued), default=NEVER),

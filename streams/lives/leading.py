@@ -13,7 +13,7 @@ from streams.core.model.instants import rfc3339
 from streams.core.model.policy import Policy
 from streams.lives.expectation import Published
 from streams.lives.overlay import Blocks
-from streams.lives.partition import Sent, SimulatedPartition
+from streams.lives.partition import SentBox, SimulatedPartition
 from streams.lives.suite import Case
 
 Row = tuple[str, str, str]
@@ -21,7 +21,7 @@ Row = tuple[str, str, str]
 Policies = Callable[[Blocks], Policy]
 
 
-class Outcome(NamedTuple):
+class LeadingOutcome(NamedTuple):
     """The result: events in order, rows of the state machines taken, number of refused inputs."""
 
     events: list[Published]
@@ -29,22 +29,22 @@ class Outcome(NamedTuple):
     refused: int
 
 
-class _Transition(msgspec.Struct):
+class _LedTransition(msgspec.Struct):
     machine: str
     from_state: str
     input: str
 
 
-class _Decision(msgspec.Struct):
-    transitions: list[_Transition] = []
+class _LedDecision(msgspec.Struct):
+    transitions: list[_LedTransition] = []
 
 
-_decisions = msgspec.json.Decoder(_Decision)
+_decisions = msgspec.json.Decoder(_LedDecision)
 _events = msgspec.json.Decoder(dict[str, Any])
 _encode = msgspec.json.Encoder().encode
 
 
-def lead(case: Case, policies: Policies | None = None) -> Outcome:
+def lead(case: Case, policies: Policies | None = None) -> LeadingOutcome:
     """Runs one case. Raises StopWorker if a worker would stop.
 
     `policies`: returns the policy for blocks; default: the case's own policies.
@@ -58,14 +58,14 @@ class _Leading:
         self._platform = case.policy.platform
         first = policies(case.under)
         begin = min(case.start, case.steps[0][0])
-        self._sent, named = Sent(), {self._platform: first}
+        self._sent, named = SentBox(), {self._platform: first}
         self._partition = SimulatedPartition(named, self._sent, begin, count=case.partitions)
-        self._outcome = Outcome([], set(), 0)
+        self._outcome = LeadingOutcome([], set(), 0)
         self._refused = 0
         self._invited: dict[str, str] = {}
         self._controls = 0
 
-    def run(self) -> Outcome:
+    def run(self) -> LeadingOutcome:
         partition = self._partition
         for number, (at, step) in enumerate(self._case.steps):
             if number == self._case.given_count:

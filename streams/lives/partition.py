@@ -47,7 +47,7 @@ class SentRecord(NamedTuple):
     value: bytes | None
 
 
-class Sent:
+class SentBox:
     """A sink that stores the records that are sent until `taken` returns them."""
 
     def __init__(self) -> None:

@@ -15,8 +15,8 @@ from streams.core.model.policy import Policy
 from streams.lives.account import (
     Fate,
     ImaginedAccount,
+    LifeRestriction,
     Put,
-    Restricted,
     fate,
     led_again,
 )
@@ -24,7 +24,7 @@ from streams.lives.regions import horizon, representatives
 
 
 @unique
-class Verdict(StrEnum):
+class CaseVerdict(StrEnum):
     """How the second policy compares with the first."""
 
     EQUIVALENT = "equivalent"
@@ -77,7 +77,7 @@ class Answered:
     """The verdict on one question, with an example for each direction that there is."""
 
     question: Question
-    verdict: Verdict
+    verdict: CaseVerdict
     stricter: Example | None
     milder: Example | None
 
@@ -110,11 +110,11 @@ def compare(a: Policy, b: Policy, fates: Fates = fate) -> list[Answered]:
 
 def _answered(question: Question, found: dict[tuple[Question, int], Example]) -> Answered:
     stricter, milder = found.get((question, 1)), found.get((question, -1))
-    verdict = Verdict.EQUIVALENT
+    verdict = CaseVerdict.EQUIVALENT
     if stricter and milder:
-        verdict = Verdict.INCOMPARABLE
+        verdict = CaseVerdict.INCOMPARABLE
     elif stricter or milder:
-        verdict = Verdict.STRICTER if stricter else Verdict.MILDER
+        verdict = CaseVerdict.STRICTER if stricter else CaseVerdict.MILDER
     return Answered(question, verdict, stricter, milder)
 
 
@@ -166,10 +166,10 @@ def _signs(*signs: int) -> set[int]:
     return set(signs) - {0}
 
 
-_NOTHING = Restricted(0, 0, 0)
+_NOTHING = LifeRestriction(0, 0, 0)
 
 
-def _restrictions(before: Restricted | None, after: Restricted | None) -> set[int]:
+def _restrictions(before: LifeRestriction | None, after: LifeRestriction | None) -> set[int]:
     return _signs(
         *(_sign(new, old) for old, new in zip(before or _NOTHING, after or _NOTHING, strict=True))
     )

@@ -19,7 +19,7 @@ DEFAULT_PORT = 9092
 
 
 @dataclass(frozen=True, slots=True)
-class Status:
+class DaemonStatus:
     """The state of the background Kafka of one folder.
 
     `started_at_seconds`: when its process started, UTC.
@@ -34,7 +34,7 @@ class Status:
     log: str = ""
 
 
-def start(data_dir: Path, port: int | None = None) -> Status:
+def start(data_dir: Path, port: int | None = None) -> DaemonStatus:
     """Starts the Kafka of a folder unless it runs. Returns when it answers.
 
     `port`: None means 9092, or a free one if that is taken.
@@ -54,7 +54,7 @@ def start(data_dir: Path, port: int | None = None) -> Status:
     chosen = port or (DEFAULT_PORT if is_free(DEFAULT_PORT) else None)
     cluster = KafkaCluster(data_dir, port=chosen, detached=True).start()
     pid = cluster.pid()
-    known = Status(
+    known = DaemonStatus(
         running=True,
         answers=True,
         bootstrap=cluster.bootstrap,
@@ -85,23 +85,23 @@ def stop(data_dir: Path) -> bool:
     return found.running
 
 
-def status(data_dir: Path) -> Status:
+def status(data_dir: Path) -> DaemonStatus:
     """Returns whether the Kafka that `start` started for this folder runs, and answers."""
     try:
-        known = Status(**json.loads(_file(data_dir).read_text()))
+        known = DaemonStatus(**json.loads(_file(data_dir).read_text()))
     except (OSError, ValueError, TypeError):
-        return Status(running=False, data_dir=str(data_dir.absolute()))
+        return DaemonStatus(running=False, data_dir=str(data_dir.absolute()))
     if known.pid is None or known.bootstrap is None or not _is_same(known):
-        return Status(running=False, data_dir=known.data_dir, log=known.log)
+        return DaemonStatus(running=False, data_dir=known.data_dir, log=known.log)
     port = int(known.bootstrap.rpartition(":")[2])
-    return Status(**{**asdict(known), "answers": brokers_seen(port) > 0})
+    return DaemonStatus(**{**asdict(known), "answers": brokers_seen(port) > 0})
 
 
 def _file(data_dir: Path) -> Path:
     return data_dir / "kafka.json"
 
 
-def _is_same(known: Status) -> bool:
+def _is_same(known: DaemonStatus) -> bool:
     psutil = _psutil()
     try:
         process = _process(known.pid or 0)

@@ -52,7 +52,7 @@ class Under:
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
+class RunningDifference:
     """One platform: the file's version and digest (None: there is no file), and what runs.
 
     `differences`: what the file would change; empty if the text that runs is not known.
@@ -71,14 +71,14 @@ class Compared:
         return {**plain, "says": SAYS[self.runs]}
 
 
-def compare(states: States, files: Mapping[str, Policy]) -> list[Compared]:
+def compare(states: States, files: Mapping[str, Policy]) -> list[RunningDifference]:
     """Compares each platform that has a file or runs in a partition, in order of names."""
     parts = [states.part(number) for number in range(states.partition_count)]
     platforms = {name for part in parts for name in part.adopted} | set(files)
     return [_compared(name, files.get(name), parts) for name in sorted(platforms)]
 
 
-def _compared(platform: str, file: Policy | None, parts: list[Part]) -> Compared:
+def _compared(platform: str, file: Policy | None, parts: list[Part]) -> RunningDifference:
     counts: Counter[tuple[int, str]] = Counter()
     texts: dict[str, Policy] = {}
     for part in parts:
@@ -91,11 +91,11 @@ def _compared(platform: str, file: Policy | None, parts: list[Part]) -> Compared
             texts[adopted.digest] = text
     running = tuple(Under(*key, count) for key, count in sorted(counts.items()))
     if file is None:
-        return Compared(platform, None, None, running, Runs.NO_FILE)
+        return RunningDifference(platform, None, None, running, Runs.NO_FILE)
     runs = _runs(file, running, len(parts))
     newest = texts.get(running[-1].digest) if running else None
     differences = tuple(diff(newest, file)) if newest is not None and runs is not Runs.SAME else ()
-    return Compared(platform, file.version, file.digest, running, runs, differences)
+    return RunningDifference(platform, file.version, file.digest, running, runs, differences)
 
 
 def _runs(file: Policy, running: tuple[Under, ...], partition_count: int) -> Runs:

@@ -19,8 +19,8 @@ from schemas.topics import DECISIONS
 from streams.core.inputs.checker import Partitioner
 from streams.core.model.policy import Policy
 from streams.core.partition import Partition, PartitionEnvironment
-from streams.replay.records import Difference, Sent, in_words
-from streams.replay.tables import Batches, Order, Tables
+from streams.replay.records import Difference, ReplayedRecord, in_words
+from streams.replay.tables import Batches, Order, ReplayTables
 from streams.replay.written import EVENTS
 
 _BINDING = {Deferral.CAP.value, Deferral.GUARD.value}
@@ -35,10 +35,10 @@ class _Group:
 
     def __init__(self, number: int) -> None:
         self.number = number
-        self.tables = Tables()
+        self.tables = ReplayTables()
         self.core: Partition | None = None
 
-    def do(self, act: Callable[[Partition, Tables], object]) -> list[Sent]:
+    def do(self, act: Callable[[Partition, ReplayTables], object]) -> list[ReplayedRecord]:
         """Calls `act` on the core and its stores; returns the records that it sent."""
         assert self.core is not None
         act(self.core, self.tables)
@@ -88,18 +88,20 @@ class Elsewhere:
         for group in self._groups.values():
             group.core = Partition(environment, group.number, group.tables, at)
 
-            def take_up(core: Partition, tables: Tables) -> None:
+            def take_up(core: Partition, tables: ReplayTables) -> None:
                 core.take_up(tables, at)
                 core.rewind(tables, reads)
 
             group.do(take_up)
 
-    def stepped(self, at: int, batches: Batches, order: Order, sent: Sequence[Sent]) -> None:
+    def stepped(
+        self, at: int, batches: Batches, order: Order, sent: Sequence[ReplayedRecord]
+    ) -> None:
         """Applies the inputs to the groups and compares what they send."""
         if self.over:
             return
         dealt = self._dealt(batches)
-        made: list[Sent] = []
+        made: list[ReplayedRecord] = []
         for number, own in dealt.items():
             group = self._groups[number]
             made += group.do(
@@ -108,13 +110,18 @@ class Elsewhere:
         self._compare(sent, made)
 
     def timers_ran(
-        self, at: int, as_of: int, looked: Sequence[bytes], favourable: bool, sent: Sequence[Sent]
+        self,
+        at: int,
+        as_of: int,
+        looked: Sequence[bytes],
+        favourable: bool,
+        sent: Sequence[ReplayedRecord],
     ) -> None:
         """Runs each group's share of a round of timers and compares what they send."""
         if self.over:
             return
         shares = Counter(self._partition_of(key) for key in looked)
-        made: list[Sent] = []
+        made: list[ReplayedRecord] = []
         for group in self._groups.values():
             share = shares[group.number]
             made += group.do(
@@ -155,7 +162,7 @@ class Elsewhere:
                 dealt[number].append((name, mine))
         return dealt
 
-    def _compare(self, sent: Sequence[Sent], made: Sequence[Sent]) -> None:
+    def _compare(self, sent: Sequence[ReplayedRecord], made: Sequence[ReplayedRecord]) -> None:
         self.binds = _binding(sent) or _binding(made)
         if self.binds is not None:
             return
@@ -189,7 +196,7 @@ class Elsewhere:
         )
 
 
-def _by_account(sent: Sequence[Sent]) -> _Said:
+def _by_account(sent: Sequence[ReplayedRecord]) -> _Said:
     found: dict[bytes | None, list[tuple[str, bytes | None]]] = defaultdict(list)
     for it in sent:
         if it.topic in EVENTS:
@@ -197,7 +204,7 @@ def _by_account(sent: Sequence[Sent]) -> _Said:
     return found
 
 
-def _binding(sent: Sequence[Sent]) -> str | None:
+def _binding(sent: Sequence[ReplayedRecord]) -> str | None:
     """Returns in words where a cap or guard has deferred something; None: nowhere."""
     for it in sent:
         if it.topic != DECISIONS.name or not any(mark in (it.value or b"") for mark in _MARKS):

@@ -23,10 +23,10 @@ from streams.replay.records import (
     DifferentError,
     RecordsGoneError,
     RecordSource,
-    Sent,
+    ReplayedRecord,
     in_words,
 )
-from streams.replay.tables import Batches, Beside, Tables
+from streams.replay.tables import Batches, Beside, ReplayTables
 from streams.stop_worker import StopWorker
 
 TRANSACTION, POLICIES = b"#transaction", b"#policies"
@@ -61,7 +61,7 @@ class Replay:
         self._texts = texts
         self._beside = beside
         self._policies: dict[str, Policy] = {}
-        self._tables = Tables()
+        self._tables = ReplayTables()
         self._core: Partition | None = None
         self._held_back = False
         self._told = 0
@@ -76,7 +76,7 @@ class Replay:
         """The first offsets that compaction may have removed, in words; None: there are none."""
         return next((it.lost for it in self._sources.values() if it.lost is not None), None)
 
-    async def transaction(self, log: Sequence[InputRecord]) -> list[Sent]:
+    async def transaction(self, log: Sequence[InputRecord]) -> list[ReplayedRecord]:
         """Replays one transaction: its records in the log, the last one closes it.
 
         Returns all that the core sent.
@@ -213,7 +213,7 @@ class Replay:
             if self._beside is not None:
                 self._beside.cluster_changed(since)
 
-    def _news(self) -> list[Sent]:
+    def _news(self) -> list[ReplayedRecord]:
         """Returns the records sent since the last call."""
         begin, self._told = self._told, len(self._tables.sent)
         return self._tables.sent[begin:]
@@ -279,7 +279,9 @@ class Replay:
             )
 
 
-def _compare(made: Sequence[Sent], log: Sequence[InputRecord], topic: str, partition: int) -> None:
+def _compare(
+    made: Sequence[ReplayedRecord], log: Sequence[InputRecord], topic: str, partition: int
+) -> None:
     """Compares the log's records with those that the core sent. Raises DifferentError."""
     for place in range(max(len(made), len(log))):
         kept = (log[place].key, log[place].value) if place < len(log) else (None, None)

@@ -10,7 +10,7 @@ import msgspec
 from streams.core.model.ports import InputRecord
 from streams.replay.following import Replay
 from streams.replay.records import Difference, DifferentError, RecordsGoneError
-from streams.replay.written import Written
+from streams.replay.written import ReplayWritten
 
 Tell = Callable[[int], None]
 """Called with the number of the log's records that were replayed since the last call."""
@@ -65,7 +65,7 @@ async def replayed(
     number: int,
     replay: Replay,
     log: AsyncIterator[list[InputRecord]],
-    written: Written,
+    written: ReplayWritten,
     tell: Tell = lambda _: None,
     *,
     drained_at: int | None = None,

@@ -55,7 +55,7 @@ class DifferentError(ReplayError):
         self.difference = difference
 
 
-class Sent(NamedTuple):
+class ReplayedRecord(NamedTuple):
     """A record that the core sends. `topic`: without prefix."""
 
     topic: str

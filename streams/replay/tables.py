@@ -7,7 +7,7 @@ from schemas.inputs import InputName
 from streams.core.model.memory import StateInMemory
 from streams.core.model.policy import Policy
 from streams.core.model.ports import ACCOUNTS, Headers, InputRecord
-from streams.replay.records import Sent
+from streams.replay.records import ReplayedRecord
 
 Batches = list[tuple[InputName, list[InputRecord]]]
 Order = Sequence[InputName]
@@ -25,12 +25,19 @@ class Beside(Protocol):
         """
         ...
 
-    def stepped(self, at: int, batches: Batches, order: Order, sent: Sequence[Sent]) -> None:
+    def stepped(
+        self, at: int, batches: Batches, order: Order, sent: Sequence[ReplayedRecord]
+    ) -> None:
         """Called after inputs were applied at `at` (ms), in this order of topics."""
         ...
 
     def timers_ran(
-        self, at: int, as_of: int, looked: Sequence[bytes], favourable: bool, sent: Sequence[Sent]
+        self,
+        at: int,
+        as_of: int,
+        looked: Sequence[bytes],
+        favourable: bool,
+        sent: Sequence[ReplayedRecord],
     ) -> None:
         """Called after a round of timers, which looked at the accounts `looked`, in this order.
 
@@ -48,12 +55,12 @@ class Beside(Protocol):
         ...
 
 
-class Tables(StateInMemory):
+class ReplayTables(StateInMemory):
     """The core's stores in memory; records that it sends are collected in `sent`."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.sent: list[Sent] = []
+        self.sent: list[ReplayedRecord] = []
         self.touched = False
         """Whether anything was written or sent since it was last set to False."""
         self.asked: list[bytes] = []
@@ -73,4 +80,4 @@ class Tables(StateInMemory):
     def send(self, topic: str, key: bytes | None, value: bytes | None, headers: Headers) -> None:
         """Adds a record to `sent`."""
         self.touched = True
-        self.sent.append(Sent(topic, key, value, headers))
+        self.sent.append(ReplayedRecord(topic, key, value, headers))

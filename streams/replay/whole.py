@@ -18,7 +18,7 @@ from streams.replay.elsewhere import Elsewhere
 from streams.replay.partition import PartitionReplay, replayed
 from streams.replay.recorded import Clients, RecordedPartition, transactions
 from streams.replay.records import Difference
-from streams.replay.written import COMPARED, Written
+from streams.replay.written import COMPARED, ReplayWritten
 from streams.settings import Settings
 
 _BY_BYLINE = b'"actor":"byline"'
@@ -166,7 +166,7 @@ async def _one(
     log = await recorded.log()
     await recorded.open(beside)
     own = None if account is None else account.encode()
-    written = Written(number, outputs, environment.full_name, own)
+    written = ReplayWritten(number, outputs, environment.full_name, own)
     found.partitions.append(
         await replayed(number, recorded.replay, transactions(log), written, meter)
     )

@@ -16,7 +16,7 @@ from streams.replay.records import (
     DifferentError,
     RecordsGoneError,
     RecordSource,
-    Sent,
+    ReplayedRecord,
     in_words,
 )
 
@@ -32,7 +32,7 @@ class Digest:
         self._sha = hashlib.sha256()
         self.count = 0
 
-    def take(self, it: Sent) -> None:
+    def take(self, it: ReplayedRecord) -> None:
         """Adds an event: topic, key and value, each after its length in four bytes."""
         self.count += 1
         for part in (it.topic.encode(), it.key or b"", it.value or b""):
@@ -43,7 +43,7 @@ class Digest:
         return self._sha.hexdigest()
 
 
-class Written:
+class ReplayWritten:
     """The outputs of one partition, read in order and compared.
 
     `sources`: by topic name without prefix. `account`: the key of an account whose events have a
@@ -66,7 +66,7 @@ class Written:
         self._full_name = full_name
         self.account = account
 
-    async def compare(self, sent: Sequence[Sent]) -> None:
+    async def compare(self, sent: Sequence[ReplayedRecord]) -> None:
         """Compares what a transaction sent with the next records of each topic.
 
         Raises DifferentError at the first record that differs, RecordsGoneError if it may differ
@@ -85,7 +85,7 @@ class Written:
             if more is not None:
                 raise self._different(topic, more, None, "replay has no such record")
 
-    async def _one(self, it: Sent) -> None:
+    async def _one(self, it: ReplayedRecord) -> None:
         if it.topic in EVENTS:
             self.events.take(it)
             if it.key == self.account:
@@ -119,7 +119,7 @@ class Written:
                 return found
 
     def _different(
-        self, topic: str, found: Any | None, it: Sent | None, why: str
+        self, topic: str, found: Any | None, it: ReplayedRecord | None, why: str
     ) -> DifferentError:
         return DifferentError(
             Difference(
@@ -133,7 +133,7 @@ class Written:
         )
 
 
-def _same_value(it: Sent, value: bytes | None) -> bool:
+def _same_value(it: ReplayedRecord, value: bytes | None) -> bool:
     """Returns whether the recorded value is what replay sends, byte for byte.
 
     A dead letter may lack its cure: it is text for people, and older workers wrote none.

@@ -65,7 +65,7 @@ class LetIn(NamedTuple):
         return at is not None and self.issued_at <= at <= self.issued_at + within
 
 
-class Version(NamedTuple):
+class CohortVersion(NamedTuple):
     """A version of a policy.
 
     `percent`: its `rollout_percent`. `since`: when (ms) the first partition began to work under it;
@@ -80,12 +80,12 @@ class Version(NamedTuple):
 
 
 @dataclass(slots=True)
-class Change:
+class CohortChange:
     """A version of a policy and the one before it."""
 
     platform: str
-    before: Version
-    after: Version
+    before: CohortVersion
+    after: CohortVersion
 
     @property
     def raised(self) -> bool:
@@ -101,7 +101,7 @@ class Cohorts:
     new: list[LetIn] = field(default_factory=list)
 
 
-class _Text(msgspec.Struct, gc=False):
+class _PolicyText(msgspec.Struct, gc=False):
     mode: str
     rollout_percent: int
 
@@ -111,11 +111,11 @@ class _Issued(msgspec.Struct, gc=False):
     policy_version: int
 
 
-_text = msgspec.json.Decoder(_Text)
+_text = msgspec.json.Decoder(_PolicyText)
 _issued = msgspec.json.Decoder(_Issued)
 
 
-def versions(connection: Connection) -> dict[str, list[Version]]:
+def versions(connection: Connection) -> dict[str, list[CohortVersion]]:
     """Returns the versions of each platform's policy that were ever in force, in order.
 
     If two texts have one version number, the one that was published last counts. A version that was
@@ -123,20 +123,20 @@ def versions(connection: Connection) -> dict[str, list[Version]]:
     """
     lines, texts = of_index(connection)
     ran = {(it.platform, it.digest): it for it in history(lines, texts)}
-    found: dict[str, dict[int, Version]] = {}
+    found: dict[str, dict[int, CohortVersion]] = {}
     policies = tables.policies
     statement = select(policies).order_by(policies.c.platform, policies.c.offset)
     for it in connection.execute(statement):
         text, known = _text.decode(it.value), ran.get((it.platform, it.digest))
         since, running = (None, 0) if known is None else (millis(known.since), known.running)
-        version = Version(it.version, text.rollout_percent, text.mode, since, running)
+        version = CohortVersion(it.version, text.rollout_percent, text.mode, since, running)
         found.setdefault(it.platform, {})[it.version] = version
     return {
         name: _taken_up([its[key] for key in sorted(its)]) for name, its in sorted(found.items())
     }
 
 
-def _taken_up(known: list[Version]) -> list[Version]:
+def _taken_up(known: list[CohortVersion]) -> list[CohortVersion]:
     """Leaves out versions between two that ran, which did not run themselves.
 
     Before the first that is known to have run the decision log may begin too late to tell.
@@ -147,15 +147,17 @@ def _taken_up(known: list[Version]) -> list[Version]:
     return [it for at, it in enumerate(known) if it.since is not None or not ran[0] < at < ran[-1]]
 
 
-def last_change(platform: str, known: list[Version], *, raise_only: bool) -> Change | None:
+def last_change(
+    platform: str, known: list[CohortVersion], *, raise_only: bool
+) -> CohortChange | None:
     """Returns the last change; None if there is none. `raise_only`: of `rollout_percent`."""
     for before, after in reversed(list(pairwise(known))):
         if not raise_only or after.percent > before.percent:
-            return Change(platform, before, after)
+            return CohortChange(platform, before, after)
     return None
 
 
-def cohorts(connection: Connection, change: Change) -> dict[str, Cohorts]:
+def cohorts(connection: Connection, change: CohortChange) -> dict[str, Cohorts]:
     """Returns both groups for each phase in which an account was invited."""
     since = change.after.since or 0
     found: dict[str, Cohorts] = {}
@@ -181,7 +183,7 @@ def _outward(since: int, it: LetIn) -> tuple[int, int, str]:
     return int(later), it.issued_at if later else -it.issued_at, it.account
 
 
-def _is_new(change: Change, account: str, version: int) -> bool:
+def _is_new(change: CohortChange, account: str, version: int) -> bool:
     if version < change.after.version:
         return False
     platform, _, account_id = account.partition(":")

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from streams.rollout.cohorts import Change, Cohorts, LetIn, Rate
+from streams.rollout.cohorts import CohortChange, Cohorts, LetIn, Rate
 from streams.rollout.sequential import ALARM, Bet, Sizes, blocks_needed
 
 MOST_IN_A_BLOCK = 4
@@ -15,7 +15,7 @@ MOST_IN_A_BLOCK = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class CohortGroup:
     """How many accounts of a group are judged, and to how many of them it happened."""
 
     accounts: int
@@ -28,7 +28,7 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
+class RateComparison:
     """The comparison of one rate.
 
     `within`: ms after the invitation. `evidence`: the most that a stake of 1 ever became in the
@@ -39,8 +39,8 @@ class Compared:
 
     rate: Rate
     within: int
-    before: Group
-    new: Group
+    before: CohortGroup
+    new: CohortGroup
     evidence: float
     higher: bool
     base: float
@@ -70,7 +70,7 @@ class Compared:
         }
 
 
-def sizes_of(change: Change) -> Sizes:
+def sizes_of(change: CohortChange) -> Sizes:
     """Returns the sizes of a block, in proportion to the shares that the two versions let in.
 
     They depend only on the two policies, never on what happened to accounts, else the test would
@@ -85,8 +85,8 @@ def sizes_of(change: Change) -> Sizes:
 
 
 def compared(
-    rate: Rate, groups: Mapping[str, Cohorts], change: Change, as_of: int, within: int
-) -> Compared:
+    rate: Rate, groups: Mapping[str, Cohorts], change: CohortChange, as_of: int, within: int
+) -> RateComparison:
     """Compares one rate as of `as_of` (ms), over all phases that have both groups.
 
     A block has accounts of one phase only. `within`: ms after the invitation.
@@ -106,10 +106,10 @@ def compared(
     # The blocks are ordered by time only: an order that depends on results would bias the test.
     for _, phase, old, young in sorted(blocks, key=lambda it: it[:2]):
         bet.take(phase, old, young)
-    before, new = (Group(*it) for it in zip(accounts, befell, strict=True))
+    before, new = (CohortGroup(*it) for it in zip(accounts, befell, strict=True))
     base = before.share or 0.0
     blocks_for = blocks_needed(base, sizes)
-    return Compared(
+    return RateComparison(
         rate,
         within,
         before,

@@ -20,15 +20,15 @@ from streams.core.model.instants import rfc3339
 from streams.index.fresh import Fresh
 from streams.rollout.cohorts import (
     WITHIN,
-    Change,
+    CohortChange,
     Cohorts,
+    CohortVersion,
     Rate,
-    Version,
     cohorts,
     last_change,
     versions,
 )
-from streams.rollout.comparison import Compared, compared
+from streams.rollout.comparison import RateComparison, compared
 from streams.rollout.sequential import ALARM, HIGHEST_BASE, LOWEST_BASE
 
 BEHIND = "the index is behind: what it does not have may be what matters"
@@ -37,7 +37,7 @@ FEWEST_RECEIPTS = 0.5
 
 
 @unique
-class Verdict(StrEnum):
+class RolloutVerdict(StrEnum):
     """The verdict on a roll-out."""
 
     GO_ON = "go on"
@@ -47,14 +47,14 @@ class Verdict(StrEnum):
 
 
 @dataclass(slots=True)
-class Status:
+class RolloutStatus:
     """The verdict for one platform. `why`: its reasons, as sentences."""
 
     platform: str
-    change: Change | None
-    verdict: Verdict
+    change: CohortChange | None
+    verdict: RolloutVerdict
     why: list[str] = field(default_factory=list)
-    rates: list[Compared] = field(default_factory=list)
+    rates: list[RateComparison] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
         """Returns the verdict as JSON of `byline rollout status --json`."""
@@ -75,7 +75,7 @@ def status(
     within: Mapping[Rate, int] = WITHIN,
     *,
     raise_only: bool = False,
-) -> list[Status]:
+) -> list[RolloutStatus]:
     """Returns the verdict for each platform that ever had a policy in force, or for one.
 
     `now`: ms. `within`: ms after the invitation, by rate. `raise_only`: judge the last raise of
@@ -94,10 +94,10 @@ def _status(
     fresh: Fresh,
     now: int,
     platform: str,
-    known: list[Version],
-    change: Change | None,
+    known: list[CohortVersion],
+    change: CohortChange | None,
     within: Mapping[Rate, int],
-) -> Status:
+) -> RolloutStatus:
     if change is None:
         return _nothing(fresh, now, platform, None, _no_change(known))
     if change.after.mode != Mode.ENFORCE:
@@ -113,27 +113,33 @@ def _status(
     missing += _silent(groups, as_of, within[Rate.UNDELIVERED])
     higher = [_higher(it) for it in rates if it.higher]
     if missing or higher:
-        return Status(platform, change, Verdict.HOLD, higher + missing, rates)
+        return RolloutStatus(platform, change, RolloutVerdict.HOLD, higher + missing, rates)
     if not all(it.enough for it in rates):
         why = [_wanting(it) for it in rates if not it.enough]
-        return Status(platform, change, Verdict.NOT_ENOUGH, why, rates)
+        return RolloutStatus(platform, change, RolloutVerdict.NOT_ENOUGH, why, rates)
     said = "a doubling of each rate would have been found by now in 80 of 100 roll-outs"
-    return Status(platform, change, Verdict.GO_ON, [said], rates)
+    return RolloutStatus(platform, change, RolloutVerdict.GO_ON, [said], rates)
 
 
-def _nothing(fresh: Fresh, now: int, platform: str, change: Change | None, why: str) -> Status:
+def _nothing(
+    fresh: Fresh, now: int, platform: str, change: CohortChange | None, why: str
+) -> RolloutStatus:
     if fresh.late(now):
-        return Status(platform, change, Verdict.HOLD, [BEHIND, f"in the index, {why}"])
-    return Status(platform, change, Verdict.NOTHING, [why])
+        return RolloutStatus(
+            platform, change, RolloutVerdict.HOLD, [BEHIND, f"in the index, {why}"]
+        )
+    return RolloutStatus(platform, change, RolloutVerdict.NOTHING, [why])
 
 
-def _no_change(known: list[Version]) -> str:
+def _no_change(known: list[CohortVersion]) -> str:
     if len(known) == 1:
         return f"version {known[0].version} is the only one that was ever in force"
     return "no version ever raised rollout_percent"
 
 
-def _lacking(fresh: Fresh, now: int, known: list[Version], change: Change) -> Iterable[str]:
+def _lacking(
+    fresh: Fresh, now: int, known: list[CohortVersion], change: CohortChange
+) -> Iterable[str]:
     """Yields what is missing in the index and in the history of policies, as sentences."""
     if fresh.late(now):
         yield BEHIND
@@ -147,7 +153,7 @@ def _lacking(fresh: Fresh, now: int, known: list[Version], change: Change) -> It
         yield f"no partition works under version {newest.version}, the newest, any more"
 
 
-def _nobody(change: Change, groups: Mapping[str, Cohorts]) -> Iterable[str]:
+def _nobody(change: CohortChange, groups: Mapping[str, Cohorts]) -> Iterable[str]:
     """Yields a sentence if there is no group before, at all or in a phase with new accounts."""
     if not any(its.before for its in groups.values()):
         yield (
@@ -174,7 +180,7 @@ def _silent(groups: Mapping[str, Cohorts], as_of: int, within: int) -> Iterable[
         )
 
 
-def _higher(it: Compared) -> str:
+def _higher(it: RateComparison) -> str:
     return (
         f"{it.rate.value} is higher among the new ones: {percent(it.new.share)} of"
         f" {it.new.accounts:,}, against {percent(it.before.share)} of {it.before.accounts:,}"
@@ -182,7 +188,7 @@ def _higher(it: Compared) -> str:
     )
 
 
-def _wanting(it: Compared) -> str:
+def _wanting(it: RateComparison) -> str:
     found = percent(it.base) if it.before.accounts else "an unknown rate"
     taken = min(max(it.base, LOWEST_BASE), HIGHEST_BASE)
     below = f", taken for {percent(taken)}" if it.base != taken else ""
@@ -201,8 +207,8 @@ def percent(share: float | None) -> str:
     return "–" if share is None else f"{share * 100:.1f} %"
 
 
-def _plain(change: Change) -> dict[str, Any]:
-    def version(it: Version) -> dict[str, Any]:
+def _plain(change: CohortChange) -> dict[str, Any]:
+    def version(it: CohortVersion) -> dict[str, Any]:
         since = None if it.since is None else rfc3339(it.since)
         return {
             "version": it.version,

@@ -36,7 +36,7 @@ STEPS = {
 """Name of a count → the event that is counted, in shadow only."""
 
 
-class _Policy(msgspec.Struct):
+class _ComparedPolicy(msgspec.Struct):
     platform: str
     version: int
     digest: str
@@ -65,7 +65,7 @@ class BacktestReport(msgspec.Struct):
     form: str
     history: _History
     carried: _Carried
-    policies: list[_Policy]
+    policies: list[_ComparedPolicy]
 
 
 @dataclass(slots=True)
@@ -129,7 +129,7 @@ def against(
 
 
 def _compared(
-    connection: Connection, fresh: Fresh, report: BacktestReport, policy: _Policy
+    connection: Connection, fresh: Fresh, report: BacktestReport, policy: _ComparedPolicy
 ) -> Compared:
     start = millis(report.history.start or report.carried.first)
     # The period includes the instant at which the backtest's clock stopped.
@@ -164,7 +164,7 @@ def _compared(
 def _grounds(
     connection: Connection,
     report: BacktestReport,
-    policy: _Policy,
+    policy: _ComparedPolicy,
     found: Compared,
 ) -> Iterable[str]:
     """Yields facts that may cause the difference, those with the widest effect first."""
@@ -193,7 +193,7 @@ def _grounds(
     )
 
 
-def _of_policies(connection: Connection, policy: _Policy, found: Compared) -> Iterable[str]:
+def _of_policies(connection: Connection, policy: _ComparedPolicy, found: Compared) -> Iterable[str]:
     lines, texts = of_index(connection)
     ran = []
     for it in history(lines, texts, policy.platform):

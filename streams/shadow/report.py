@@ -17,7 +17,7 @@ from streams.index.overview import overview
 from streams.index.states import feed_beside, partition_count
 from streams.operate.account_states import States
 from streams.shadow.against import BacktestReport, Compared, against
-from streams.shadow.said import Said, said, unproven
+from streams.shadow.said import ShadowCounts, said, unproven
 from streams.shadow.trial import Trial, in_shadow, tried
 
 ASSESSMENT = "impact_assessment"
@@ -36,7 +36,7 @@ class ShadowReport:
 
     policy: Policy
     on_disk: bool
-    said: Said
+    said: ShadowCounts
     trial: Trial | None = None
     told: int = 0
     unproven: int = 0

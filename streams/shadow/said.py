@@ -16,7 +16,7 @@ SHADOW_TOPICS = tuple(topic.name for topic in OUTPUTS if topic.name.startswith("
 
 
 @dataclass(slots=True)
-class Said:
+class ShadowCounts:
     """The counts of one platform in a period.
 
     `shadow`, `live`: the lines of the funnel; None: nothing happened. `surfaces`: by surface and
@@ -47,14 +47,14 @@ class Said:
         }
 
 
-def said(connection: Connection, platform: str, start: int, end: int) -> Said:
+def said(connection: Connection, platform: str, start: int, end: int) -> ShadowCounts:
     """Counts the events of a platform from `start` to `end` (ms, without it)."""
     lines = {}
     for mode in (Mode.SHADOW, Mode.ENFORCE):
         found = funnel(connection, Asked(start, end, platform=platform, mode=mode))
         # A line whose only count is `eligible` says nothing of its mode: that count has none.
         lines[mode] = found[0] if found and any(found[0].counts.values()) else None
-    told = Said(lines[Mode.SHADOW], lines[Mode.ENFORCE])
+    told = ShadowCounts(lines[Mode.SHADOW], lines[Mode.ENFORCE])
     ever: dict[tuple[str, str], set[str]] = {}
     now: dict[tuple[str, str], set[str]] = {}
     for account, mode, surface, event, at in _throttles(connection, platform, end):

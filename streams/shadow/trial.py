@@ -73,7 +73,7 @@ class Trial:
         )
 
 
-class _Event(msgspec.Struct, gc=False):
+class _TrialEvent(msgspec.Struct, gc=False):
     event: str
     account_id: str
     invitation_id: str
@@ -81,7 +81,7 @@ class _Event(msgspec.Struct, gc=False):
     surface: str | None = None
 
 
-_decode = msgspec.json.Decoder(_Event).decode
+_decode = msgspec.json.Decoder(_TrialEvent).decode
 
 
 def enforced(policy: Policy, version: int) -> Policy:

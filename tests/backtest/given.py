@@ -22,7 +22,7 @@ NOBODY_ANSWERS = AnswerModel()
 COLUMNS = ("observed_at", "platform", "account_id", "followers", "category")
 
 
-class Row(NamedTuple):
+class ReadingRow(NamedTuple):
     """A reading; `at` in milliseconds after the start of the histories."""
 
     at: int
@@ -36,10 +36,10 @@ class Row(NamedTuple):
         return rfc3339(START + self.at), self.platform, self.account, self.followers, self.label
 
 
-def rising(account: str, *, days: int = 12, step: int = HOUR * 6) -> list[Row]:
+def rising(account: str, *, days: int = 12, step: int = HOUR * 6) -> list[ReadingRow]:
     """An account that is over the line of 1,000 from the second reading on."""
     counts = [500] + [1500] * (days * DAY // step)
-    return [Row(number * step, account, count) for number, count in enumerate(counts)]
+    return [ReadingRow(number * step, account, count) for number, count in enumerate(counts)]
 
 
 def policy(**changes: Any) -> Policy:
@@ -47,7 +47,7 @@ def policy(**changes: Any) -> Policy:
     return base_policy(**changes)
 
 
-def csv_file(path: Path, rows: Iterable[Row]) -> Path:
+def csv_file(path: Path, rows: Iterable[ReadingRow]) -> Path:
     """A CSV file, gzipped if its name says so."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -64,7 +64,7 @@ def json_file(path: Path, values: Iterable[Any]) -> Path:
     return path
 
 
-def parquet_file(path: Path, rows: Sequence[Row]) -> Path:
+def parquet_file(path: Path, rows: Sequence[ReadingRow]) -> Path:
     """A Parquet file."""
     import pyarrow
     from pyarrow import parquet
@@ -74,7 +74,7 @@ def parquet_file(path: Path, rows: Sequence[Row]) -> Path:
     return path
 
 
-class Said(NamedTuple):
+class SaidWord(NamedTuple):
     """An output: which policy's, topic, key, value."""
 
     policy: str
@@ -85,26 +85,26 @@ class Said(NamedTuple):
 
 def backtested(
     tmp_path: Path, readings: Path, *policies: Policy, **asked: Any
-) -> tuple[Backtest, list[Said]]:
+) -> tuple[Backtest, list[SaidWord]]:
     """A backtest and everything that its core sent."""
-    said: list[Said] = []
+    said: list[SaidWord] = []
     named = [(f"p{number}", one) for number, one in enumerate(policies or (policy(),))]
     if "words" not in asked:
         asked.setdefault("model", NOBODY_ANSWERS)
     found = run(
         Asked(named, str(readings), **asked),
         tmp_path / "work",
-        watch=lambda *one: said.append(Said(*one)),
+        watch=lambda *one: said.append(SaidWord(*one)),
     )
     return found, said
 
 
-def events(said: Iterable[Said]) -> list[Said]:
+def events(said: Iterable[SaidWord]) -> list[SaidWord]:
     """The events among what was sent."""
     return [it for it in said if it.topic not in ("decisions", "dead-letters", "switches")]
 
 
-def words_of(said: Iterable[Said]) -> list[str]:
+def words_of(said: Iterable[SaidWord]) -> list[str]:
     """Events in short: `a1 invitation.issued over_line`, in the order in which they went out."""
     found = []
     for it in events(said):
@@ -114,7 +114,7 @@ def words_of(said: Iterable[Said]) -> list[str]:
     return found
 
 
-def decisions(said: Iterable[Said]) -> list[dict[str, Any]]:
+def decisions(said: Iterable[SaidWord]) -> list[dict[str, Any]]:
     """Decisions on accounts, without their place in the chain."""
     found = [msgspec.json.decode(it.value or b"") for it in said if it.topic == "decisions"]
     chained = ("number", "previous", "hash")

@@ -18,7 +18,7 @@ from streams.core.model.ids import invitation_id
 from streams.operate.errors import UsageError
 from tests.backtest.given import (
     UNKNOWN,
-    Row,
+    ReadingRow,
     backtested,
     csv_file,
     events,
@@ -65,7 +65,7 @@ def test_a_policy_that_begins_after_the_history_is_said_to(tmp_path: Path) -> No
 
 
 def test_every_form_of_a_history_gives_the_same_bytes(tmp_path: Path) -> None:
-    rows = sorted([*rising("a1"), *rising("a2", step=HOUR * 7), Row(5, "a3", 3)])
+    rows = sorted([*rising("a1"), *rising("a2", step=HOUR * 7), ReadingRow(5, "a3", 3)])
     said = []
     for name in ("r.csv", "r.csv.gz"):
         said.append(backtested(tmp_path, csv_file(tmp_path / name, rows))[1])
@@ -84,7 +84,9 @@ def test_every_form_of_a_history_gives_the_same_bytes(tmp_path: Path) -> None:
 def test_labels_of_a_file_of_their_own_are_joined_to_the_accounts_that_matter(
     tmp_path: Path,
 ) -> None:
-    rows = [row._replace(label="") for row in [*rising("a1"), *rising("a2"), Row(0, "a3", 5)]]
+    rows = [
+        row._replace(label="") for row in [*rising("a1"), *rising("a2"), ReadingRow(0, "a3", 5)]
+    ]
     labels = [
         {"platform": PLATFORM, "account_id": account, "category": "财经", "observed_at": at}
         for account, at in (("a1", rfc3339(START)), ("a3", rfc3339(START)))
@@ -164,9 +166,12 @@ def test_a_model_that_nobody_can_mean_is_refused(text: str, message: str) -> Non
 
 
 def test_line_one_says_what_the_data_can_carry(tmp_path: Path) -> None:
-    rows = [*rising("a1", days=2), *rising("a2", days=2), Row(0, "a3", 5)]
-    rows += [Row(9 * DAY, "a1", 1600, UNKNOWN), Row(9 * DAY, "b", 7, platform="nowhere")]
-    rows += [Row(9 * DAY, "a1", -1), Row(-20 * 366 * DAY, "a1", 2000)]
+    rows = [*rising("a1", days=2), *rising("a2", days=2), ReadingRow(0, "a3", 5)]
+    rows += [
+        ReadingRow(9 * DAY, "a1", 1600, UNKNOWN),
+        ReadingRow(9 * DAY, "b", 7, platform="nowhere"),
+    ]
+    rows += [ReadingRow(9 * DAY, "a1", -1), ReadingRow(-20 * 366 * DAY, "a1", 2000)]
     found, _ = backtested(tmp_path, csv_file(tmp_path / "r.csv", rows))
     assert first_line(report(found)) == (
         "The data carry 20 readings of 3 accounts, 2024-01-01 to 2024-01-10 (23 rows; left out:"

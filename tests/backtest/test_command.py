@@ -14,7 +14,7 @@ import pytest
 
 from streams.backtest.cache import Manifest
 from streams.settings_checks import variable
-from tests.backtest.given import Row, csv_file, rising
+from tests.backtest.given import ReadingRow, csv_file, rising
 from tests.cli.conftest import Byline
 from tests.core.given import DAY, HOUR
 
@@ -28,7 +28,7 @@ def _data(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 def _history(path: Path) -> Path:
     rows = [row._replace(followers=row.followers * 1000) for row in rising("a1", step=HOUR * 12)]
-    return csv_file(path, [*rows, Row(3 * DAY, "a2", 480_000)])
+    return csv_file(path, [*rows, ReadingRow(3 * DAY, "a2", 480_000)])
 
 
 def test_a_shipped_policy_is_led_through_a_file_and_written_in_every_form(
@@ -133,7 +133,7 @@ def test_without_the_packages_it_says_what_to_install(
 def test_ctrl_c_leaves_nothing_half_written_and_says_how_to_go_on(
     tmp_path: Path, after_seconds: float
 ) -> None:
-    rows = [Row(n * 1000, f"a{n % 50}", 900_000 + n % 200_000) for n in range(150_000)]
+    rows = [ReadingRow(n * 1000, f"a{n % 50}", 900_000 + n % 200_000) for n in range(150_000)]
     readings = csv_file(tmp_path / "r.csv", rows)
     out = tmp_path / "out.json"
     command = [sys.executable, "-m", "streams", "backtest", str(SHIPPED / "weibo.yaml")]

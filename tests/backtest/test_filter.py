@@ -15,7 +15,7 @@ from tests.backtest.given import (
     EXEMPT,
     FINANCE,
     UNKNOWN,
-    Row,
+    ReadingRow,
     backtested,
     decisions,
     events,
@@ -31,7 +31,7 @@ COUNTS = st.one_of(
 )
 ROWS = st.lists(
     st.builds(
-        Row,
+        ReadingRow,
         st.integers(0, 40 * 24).map(lambda hours: hours * HOUR),
         ACCOUNTS,
         COUNTS,
@@ -91,9 +91,9 @@ def _word(number: int, at: int, account: str, what: str) -> dict[str, object]:
 )
 @given(ROWS, WORDS, st.lists(POLICIES, min_size=1, max_size=2), st.booleans())
 def test_what_the_filter_leaves_out_changes_no_event_and_no_decision_of_those_kept(
-    rows: list[Row], words: list[tuple[int, str, str]], policies: list, with_words: bool
+    rows: list[ReadingRow], words: list[tuple[int, str, str]], policies: list, with_words: bool
 ) -> None:
-    rows = [*rows, Row(0, "first", 10)]
+    rows = [*rows, ReadingRow(0, "first", 10)]
     with TemporaryDirectory() as name:
         folder = Path(name)
         readings = parquet_file(folder / "r.parquet", rows)
@@ -119,7 +119,7 @@ def test_an_account_below_the_floor_is_never_read_and_one_with_a_word_on_it_is(
     tmp_path: Path,
 ) -> None:
     """The guard of the test above: it would prove nothing if nothing were filtered."""
-    rows = [Row(0, "low", 10), Row(0, "high", 1000), Row(0, "spoken-of", 10)]
+    rows = [ReadingRow(0, "low", 10), ReadingRow(0, "high", 1000), ReadingRow(0, "spoken-of", 10)]
     words = json_file(tmp_path / "w.jsonl", [_word(0, HOUR, "spoken-of", "exempted")])
     found, _ = backtested(tmp_path, parquet_file(tmp_path / "r.parquet", rows), words=str(words))
     assert (found.carried.accounts, found.carried.kept_accounts) == (3, 2)
@@ -128,7 +128,11 @@ def test_an_account_below_the_floor_is_never_read_and_one_with_a_word_on_it_is(
 
 
 def test_an_input_of_a_row_names_the_row_as_its_offset(tmp_path: Path) -> None:
-    rows = [Row(0, "low", 10), Row(HOUR, "high", 1000), Row(9 * HOUR, "high", 1200)]
+    rows = [
+        ReadingRow(0, "low", 10),
+        ReadingRow(HOUR, "high", 1000),
+        ReadingRow(9 * HOUR, "high", 1200),
+    ]
     _, said = backtested(
         tmp_path,
         parquet_file(tmp_path / "r.parquet", rows),

@@ -14,10 +14,10 @@ from streams.backtest.objects import _names
 from streams.backtest.report import report
 from streams.local.probe import free_port
 from streams.operate.errors import UsageError
-from tests.backtest.given import Row, backtested, parquet_file, rising
+from tests.backtest.given import ReadingRow, backtested, parquet_file, rising
 from tests.support.parts import program
 
-ROWS = [[Row(0, "low", 10), *rising("a1")], rising("a2"), rising("a3")]
+ROWS = [[ReadingRow(0, "low", 10), *rising("a1")], rising("a2"), rising("a3")]
 
 Storage = tuple[fs.S3FileSystem, str]
 """To write with; and what stands behind a path."""

@@ -15,14 +15,14 @@ from streams.backtest.page import page
 from streams.backtest.report import LEFT_OUT, report
 from streams.backtest.run import Backtest
 from streams.operate.errors import UsageError
-from tests.backtest.given import Row, backtested, json_file, parquet_file, policy, rising
+from tests.backtest.given import ReadingRow, backtested, json_file, parquet_file, policy, rising
 from tests.backtest.test_filter import POLICIES, ROWS, WORDS, _word
 from tests.cli.conftest import Byline
 from tests.core.given import DAY, HOUR, START, stability
 
 FREE = {"invitations_per_day": 1000, "throttles_per_hour": 1000, "guards": None}
 """Nothing that one account does holds another back."""
-MANY = [Row(number * HOUR, f"b{number}", 1_500) for number in range(40)]
+MANY = [ReadingRow(number * HOUR, f"b{number}", 1_500) for number in range(40)]
 """Accounts for every shard."""
 
 
@@ -62,7 +62,11 @@ def _merged(folder: Path, parts: list[Backtest]) -> Backtest:
     st.sampled_from([1, 3]),
 )
 def test_merged_shards_write_the_files_of_the_whole_or_say_what_they_leave_out(
-    rows: list[Row], words: list[tuple[int, str, str]], policies: list, spoken: bool, count: int
+    rows: list[ReadingRow],
+    words: list[tuple[int, str, str]],
+    policies: list,
+    spoken: bool,
+    count: int,
 ) -> None:
     with TemporaryDirectory() as name:
         folder = Path(name)
@@ -100,7 +104,7 @@ def test_a_cap_that_would_bind_over_all_shards_is_named_though_none_of_them_reac
     tmp_path: Path,
 ) -> None:
     given_policy = policy(stability=stability(dwell=0), invitations_per_day=9, guards=None)
-    rows = [Row(0, f"c{number}", 1_500) for number in range(12)]
+    rows = [ReadingRow(0, f"c{number}", 1_500) for number in range(12)]
     readings = parquet_file(tmp_path / "r.parquet", rows)
     parts = [
         backtested(tmp_path, readings, given_policy, shard=(number, 4))[0] for number in range(4)
@@ -117,7 +121,7 @@ def test_a_cap_on_restrictions_counts_accounts_and_not_their_surfaces(tmp_path: 
     given_policy = policy(stability=stability(dwell=0), throttles_per_hour=3, guards=None)
     assert given_policy.consequence.surfaces is not None
     assert len(given_policy.consequence.surfaces) == 2
-    rows = [Row(0, f"c{number}", 1_500) for number in range(3)]
+    rows = [ReadingRow(0, f"c{number}", 1_500) for number in range(3)]
     readings = parquet_file(tmp_path / "r.parquet", rows)
     more = {"model": AnswerModel(), "now": START + 10 * DAY}
     whole, _ = backtested(tmp_path, readings, given_policy, **more)
@@ -166,7 +170,9 @@ def test_the_command_merges_what_its_shards_wrote(byline: Byline, tmp_path: Path
 def test_a_life_of_another_shard_ends_at_the_same_instant(tmp_path: Path) -> None:
     """The clock of every shard runs on to the last word of any account."""
     said = [_word(0, 50 * DAY, "late", "exempted")]
-    readings = parquet_file(tmp_path / "r.parquet", [Row(0, "high", 1_500), Row(0, "late", 10)])
+    readings = parquet_file(
+        tmp_path / "r.parquet", [ReadingRow(0, "high", 1_500), ReadingRow(0, "late", 10)]
+    )
     more = {"words": str(json_file(tmp_path / "w.jsonl", said))}
     asked = replace(policy(), guards=None)
     for number in range(4):

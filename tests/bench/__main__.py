@@ -14,7 +14,7 @@ from tests.bench import before_after, machine, profiling, report, steps, steps_c
 from tests.bench.contestants import CONTESTANTS, available
 from tests.bench.gates import LINES, hold
 from tests.bench.options import Options
-from tests.bench.results import Results, Run, read, together
+from tests.bench.results import BenchRun, Results, read, together
 from tests.bench.scenarios import (
     backlogs,
     capacity,
@@ -29,7 +29,7 @@ from tests.bench.scenarios import (
 from tests.bench.site import Site
 from tests.bench.table import show, show_gates
 
-Scenario = Callable[[Site, Options], Iterator[Run]]
+Scenario = Callable[[Site, Options], Iterator[BenchRun]]
 
 SCENARIOS: dict[str, Scenario] = {
     "drain": backlogs.drains,
@@ -202,7 +202,7 @@ def _time() -> str:
     return datetime.datetime.now().strftime("%H:%M:%S")
 
 
-def _words(run: Run) -> str:
+def _words(run: BenchRun) -> str:
     """A run in a line, as it ends."""
     shown = {
         name: value

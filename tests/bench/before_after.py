@@ -14,7 +14,7 @@ from rich.table import Table
 from tests.bench.arithmetic import number, ratio
 from tests.bench.options import Options
 from tests.bench.process import ROOT
-from tests.bench.results import Results, Run
+from tests.bench.results import BenchRun, Results
 from tests.bench.site import Site
 
 SCENARIOS = ("drain", "worst", "latency", "deadline-storm", "recovery", "memory")
@@ -22,7 +22,7 @@ SLOWER, LARGER = 1.05, 1.10
 
 
 @dataclass(frozen=True)
-class Line:
+class BoundedFigure:
     """A figure whose growth from before to after is bounded; `rate`: more of it is better."""
 
     scenario: str
@@ -41,27 +41,27 @@ class Line:
 
 
 LINES = (
-    Line("drain", "backlog", "events_per_second", rate=True),
-    Line("drain", "backlog", "cpu_us"),
-    Line("worst", "every account tracked", "events_per_second", rate=True),
-    Line("worst", "every account tracked", "cpu_us"),
-    Line("latency", "5,000 events/s", "p50_ms"),
-    Line("latency", "5,000 events/s", "p99_ms"),
-    Line("deadline-storm", "100,000 deadlines at once", "seconds"),
-    Line("deadline-storm", "100,000 deadlines at once", "p99_ms"),
-    Line("recovery", "empty disk", "first_decision_seconds"),
-    Line("recovery", "disk kept", "first_decision_seconds"),
-    Line("recovery", "empty disk", "records_per_second", rate=True),
-    Line("memory", "400,000 tracked accounts", "bytes_per_account", LARGER),
-    Line("memory", "400,000 tracked accounts", "rss_mb", LARGER),
+    BoundedFigure("drain", "backlog", "events_per_second", rate=True),
+    BoundedFigure("drain", "backlog", "cpu_us"),
+    BoundedFigure("worst", "every account tracked", "events_per_second", rate=True),
+    BoundedFigure("worst", "every account tracked", "cpu_us"),
+    BoundedFigure("latency", "5,000 events/s", "p50_ms"),
+    BoundedFigure("latency", "5,000 events/s", "p99_ms"),
+    BoundedFigure("deadline-storm", "100,000 deadlines at once", "seconds"),
+    BoundedFigure("deadline-storm", "100,000 deadlines at once", "p99_ms"),
+    BoundedFigure("recovery", "empty disk", "first_decision_seconds"),
+    BoundedFigure("recovery", "disk kept", "first_decision_seconds"),
+    BoundedFigure("recovery", "empty disk", "records_per_second", rate=True),
+    BoundedFigure("memory", "400,000 tracked accounts", "bytes_per_account", LARGER),
+    BoundedFigure("memory", "400,000 tracked accounts", "rss_mb", LARGER),
 )
 
-Scenario = Callable[[Site, Options], Iterator[Run]]
+Scenario = Callable[[Site, Options], Iterator[BenchRun]]
 
 
 def runs(
     site: Site, options: Options, before: Path, scenarios: Mapping[str, Scenario]
-) -> Iterator[Run]:
+) -> Iterator[BenchRun]:
     """Each scenario once by each tree, round by round; who begins changes with the round."""
     trees = [("before", before), ("after", ROOT)]
     for round_ in range(options.rounds):

@@ -15,7 +15,7 @@ OURS, OTHERS = "#1b6ca8", "#b8bfc6"
 mpl.rcParams.update({"svg.hashsalt": "byline", "svg.fonttype": "none", "font.size": 9})
 
 
-class Bar(NamedTuple):
+class ChartBar(NamedTuple):
     """A figure of one contestant in one case, with its least and most."""
 
     words: str
@@ -25,7 +25,7 @@ class Bar(NamedTuple):
     ours: bool
 
 
-def bars(results: Results, figure: str, scenario: str) -> list[Bar]:
+def bars(results: Results, figure: str, scenario: str) -> list[ChartBar]:
     """One for each contestant and case that has the figure."""
     found = []
     groups = [group for group in results.groups() if group[0] == scenario]
@@ -36,11 +36,11 @@ def bars(results: Results, figure: str, scenario: str) -> list[Bar]:
             _, case, peer = group
             title = CONTESTANTS[peer].title
             words = f"{title}, {case}" if many else title
-            found.append(Bar(words, *spread, CONTESTANTS[peer].is_byline))
+            found.append(ChartBar(words, *spread, CONTESTANTS[peer].is_byline))
     return found
 
 
-def draw(path: Path, title: str, axis: str, shown: Sequence[Bar], *, log: bool) -> None:
+def draw(path: Path, title: str, axis: str, shown: Sequence[ChartBar], *, log: bool) -> None:
     """Horizontal bars, whiskers from least to most."""
     figure = Figure(figsize=(8, 1 + 0.34 * len(shown)), layout="constrained")
     axes: Any = figure.subplots()

@@ -8,7 +8,7 @@ from pathlib import Path
 from tests.bench import java, quix_home
 from tests.bench.process import Process
 from tests.bench.site import POLICIES, DataSet, Site
-from tests.bench.worker import Worker
+from tests.bench.worker import BenchWorker
 
 PEERS = "tests.bench.peers"
 
@@ -73,7 +73,7 @@ class Contestant:
             job.site.create_byline_topics(job.data, job.application)
             policies = job.policies or POLICIES
             return [
-                Worker(job.site, job.data, job.application, number=number, policies=policies)
+                BenchWorker(job.site, job.data, job.application, number=number, policies=policies)
                 for number in range(job.workers)
             ]
         job.site.create([f"{job.application}-invitations"], job.data.shape.partitions)

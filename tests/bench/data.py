@@ -24,7 +24,7 @@ Row = tuple[bytes, bytes]
 
 
 @dataclass(frozen=True)
-class Shape:
+class DataShape:
     """How a data set looks.
 
     `tracked`: every account is at or above the floor, so that each reading changes state; otherwise
@@ -38,7 +38,7 @@ class Shape:
     partitions: int = 8
     tracked: bool = False
 
-    def scaled(self, scale: float) -> "Shape":
+    def scaled(self, scale: float) -> "DataShape":
         """The same with fewer or more accounts."""
         return replace(self, accounts=max(200, int(self.accounts * scale)))
 

@@ -8,8 +8,8 @@ from tests.bench.contestants import Contestant, Job
 from tests.bench.machine import busy_seconds, load, process_seconds
 from tests.bench.process import Process
 from tests.bench.site import DataSet, Site
-from tests.bench.watch import Verdict, Watch, judge
-from tests.bench.worker import Worker
+from tests.bench.watch import BenchWatch, WatchVerdict, judge
+from tests.bench.worker import BenchWorker
 
 FIRST = r"FIRST ([\d.]+)"
 LAST = r"LAST ([\d.]+) (\d+)"
@@ -34,7 +34,7 @@ def drain(
     job = Job(site, data, site.fresh(contestant.name), workers, policies)
     before = load()
     processes = contestant.start(job)
-    watch = Watch(site.bootstrap, [contestant.invitations(job)], data.shape.partitions)
+    watch = BenchWatch(site.bootstrap, [contestant.invitations(job)], data.shape.partitions)
     try:
         return {
             "load_before": before,
@@ -52,7 +52,7 @@ def _measured(
     job: Job,
     contestant: Contestant,
     processes: list[Process],
-    watch: Watch,
+    watch: BenchWatch,
     limit_seconds: float,
 ) -> dict[str, Any]:
     deadline = processes[0].started_at + limit_seconds
@@ -94,7 +94,7 @@ def _wait_first(processes: list[Process], deadline: float) -> float:
     while True:
         for process in processes:
             process.require()
-            if isinstance(process, Worker):
+            if isinstance(process, BenchWorker):
                 if process.running():
                     return time.time()
             elif found := process.said(FIRST):
@@ -128,10 +128,12 @@ def _wait_last(
     raise TimeoutError(f"{name}: {done} of {wanted} records in time:\n{processes[0].tail()}")
 
 
-def _verdict(job: Job, contestant: Contestant, watch: Watch, read: int, wanted: int) -> Verdict:
+def _verdict(
+    job: Job, contestant: Contestant, watch: BenchWatch, read: int, wanted: int
+) -> WatchVerdict:
     """Against the expected set; of one that writes nothing, whether it read all."""
     if contestant.reads_only:
-        return Verdict(0, max(0, wanted - read), max(0, read - wanted), 0)
+        return WatchVerdict(0, max(0, wanted - read), max(0, read - wanted), 0)
     expected = job.data.shape.expected
     watch.wait_for(len(expected), 10.0)
     watch.settle()

@@ -56,7 +56,7 @@ class Gate:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class GateOutcome:
     """A gate held against results."""
 
     gate: Gate
@@ -172,15 +172,15 @@ GATES = (
 LINES = tuple(dict.fromkeys(gate.line for gate in GATES))
 
 
-def hold(results: Results, lines: tuple[str, ...] = LINES) -> list[Outcome]:
+def hold(results: Results, lines: tuple[str, ...] = LINES) -> list[GateOutcome]:
     """Each gate of these lines; one that was not measured, or by wrong runs, does not hold."""
     return [_hold(gate, results) for gate in GATES if gate.line in lines]
 
 
-def _hold(gate: Gate, results: Results) -> Outcome:
+def _hold(gate: Gate, results: Results) -> GateOutcome:
     value, runs = gate.measured(results), gate.runs(results)
     if value is None:
-        return Outcome(gate, "–", runs, "not measured")
+        return GateOutcome(gate, "–", runs, "not measured")
     measured = f"{number(value)}{gate.unit}"
     checks: tuple[tuple[Callable[[], bool], str], ...] = (
         (lambda: value >= gate.bound if gate.at_least else value <= gate.bound, "out of bounds"),
@@ -189,7 +189,7 @@ def _hold(gate: Gate, results: Results) -> Outcome:
         (lambda: results.settings.get("scale", 1) >= 1, "not at full scale"),
     )
     why = "; ".join(reason for holds, reason in checks if not holds())
-    return Outcome(gate, measured, runs, why)
+    return GateOutcome(gate, measured, runs, why)
 
 
 def _wrong(gate: Gate, results: Results) -> bool:

@@ -13,7 +13,7 @@ from rich.table import Table
 from tests.bench.options import Options
 from tests.bench.scenarios.backlogs import FULL, TRACKED
 from tests.bench.site import Site
-from tests.bench.worker import Worker, wait_drained, wait_ready
+from tests.bench.worker import BenchWorker, wait_drained, wait_ready
 
 SAMPLES_PER_SECOND = 200
 SHOWN = 25
@@ -66,7 +66,7 @@ def profile(site: Site, options: Options, *, tracked: bool, out: Path | None) ->
     application = site.fresh("profile")
     site.create_byline_topics(data, application)
     folded = out or site.folder / f"{application}.folded"
-    worker = Worker(site, data, application)
+    worker = BenchWorker(site, data, application)
     try:
         wait_ready([worker], 1)
         sampler = subprocess.Popen(

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from tests.bench.arithmetic import Spread, spread
-from tests.bench.watch import Verdict
+from tests.bench.watch import WatchVerdict
 
 
 @dataclass(frozen=True)
-class Run:
+class BenchRun:
     """One run of one contestant; `figures` are named with their unit last."""
 
     scenario: str
@@ -21,10 +21,10 @@ class Run:
     figures: dict[str, Any] = field(default_factory=dict)
 
     @property
-    def verdict(self) -> Verdict | None:
+    def verdict(self) -> WatchVerdict | None:
         """Whether what came out was right; None where a run has nothing to judge."""
         found = self.figures.get("verdict")
-        return Verdict(**found) if found else None
+        return WatchVerdict(**found) if found else None
 
     def figure(self, name: str) -> float | None:
         """A figure, if it has it."""
@@ -38,9 +38,9 @@ class Results:
 
     settings: dict[str, Any] = field(default_factory=dict)
     machine: dict[str, Any] = field(default_factory=dict)
-    runs: list[Run] = field(default_factory=list)
+    runs: list[BenchRun] = field(default_factory=list)
 
-    def of(self, scenario: str, case: str | None = None, peer: str = "byline") -> list[Run]:
+    def of(self, scenario: str, case: str | None = None, peer: str = "byline") -> list[BenchRun]:
         """The runs of a contestant in a scenario, of one case if it is named."""
         return [
             run
@@ -78,7 +78,7 @@ class Results:
 def read(path: Path) -> Results:
     """What `save` wrote."""
     found = json.loads(path.read_text())
-    runs = [Run(**run) for run in found["runs"]]
+    runs = [BenchRun(**run) for run in found["runs"]]
     return Results(found["settings"], found["machine"], runs)
 
 

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from tests.bench.arithmetic import number, ratio
 from tests.bench.contestants import CONTESTANTS
-from tests.bench.results import Results, Run
+from tests.bench.results import BenchRun, Results
 
 
 class Column(NamedTuple):
@@ -96,7 +96,7 @@ def _cell(results: Results, column: Column, scenario: str, case: str, peer: str)
     return str(found)
 
 
-def verdict(runs: list[Run]) -> str:
+def verdict(runs: list[BenchRun]) -> str:
     """Whether every run gave the right answer: what is missing, extra, double over all of them."""
     failed = sum("failed" in run.figures for run in runs)
     if failed:

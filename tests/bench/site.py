@@ -15,7 +15,7 @@ from schemas.topics import TOPICS
 from streams.local.kafka import KafkaCluster
 from streams.operate import topics
 from streams.settings import Settings
-from tests.bench.data import Shape
+from tests.bench.data import DataShape
 from tests.bench.loading import load
 from tests.bench.process import ROOT
 
@@ -29,7 +29,7 @@ REQUEST_SECONDS = 2.0
 class DataSet:
     """A platform's input topics under a prefix of their own, and how many records they hold."""
 
-    shape: Shape
+    shape: DataShape
     prefix: str
     events: int
 
@@ -57,7 +57,7 @@ class Site:
                 "group.initial.rebalance.delay.ms": "3000",
             },
         )
-        self._sets: dict[Shape, DataSet] = {}
+        self._sets: dict[DataShape, DataSet] = {}
         self._numbers = iter(range(1, 1_000_000))
 
     def __enter__(self) -> "Site":
@@ -84,7 +84,7 @@ class Site:
         """A name that nothing else has: an application id, a folder."""
         return f"{word}-{next(self._numbers)}"
 
-    def data(self, shape: Shape) -> DataSet:
+    def data(self, shape: DataShape) -> DataSet:
         """The data set of a shape, loaded when it is first asked for: labels, then readings."""
         if shape not in self._sets:
             self._sets[shape] = self.empty(shape)
@@ -93,7 +93,7 @@ class Site:
             load(self.bootstrap, f"{prefix}follower-counts", shape.rounds())
         return self._sets[shape]
 
-    def empty(self, shape: Shape) -> DataSet:
+    def empty(self, shape: DataShape) -> DataSet:
         """Input topics for a shape with nothing in them, for a scenario that fills them itself."""
         found = DataSet(shape, f"{self.fresh(shape.name)}.", shape.events)
         self.create(

@@ -7,13 +7,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from tests.bench.data import Row, Shape
+from tests.bench.data import DataShape, Row
 from tests.bench.loading import load
 from tests.bench.machine import load as load_average
 from tests.bench.site import POLICIES, Site
 from tests.bench.traffic import covered_labels
-from tests.bench.watch import Watch
-from tests.bench.worker import Worker, wait_drained, wait_ready
+from tests.bench.watch import BenchWatch
+from tests.bench.worker import BenchWorker, wait_drained, wait_ready
 
 ISSUED = "byline.invitation.issued.v1"
 CANCELLED = "byline.invitation.cancelled.v1"
@@ -36,12 +36,12 @@ class Stage:
         self.site = site
         self.partitions = partitions
         self.load_before = load_average()
-        self.data = site.empty(Shape(name, 0, 0, partitions))
+        self.data = site.empty(DataShape(name, 0, 0, partitions))
         self.application = site.fresh(name)
         self.policies = policies
-        self.worker: Worker
+        self.worker: BenchWorker
         site.create_byline_topics(self.data, self.application)
-        self.watch = Watch(site.bootstrap, map(self.data.topic, watched), partitions)
+        self.watch = BenchWatch(site.bootstrap, map(self.data.topic, watched), partitions)
 
     def __enter__(self) -> Self:
         return self
@@ -58,9 +58,9 @@ class Stage:
         self.site.drop_run(self.data, self.application)
         self.site.drop_data(self.data)
 
-    def start(self) -> Worker:
+    def start(self) -> BenchWorker:
         """Start the worker, or start it again, on its own disk; return at once."""
-        self.worker = Worker(self.site, self.data, self.application, policies=self.policies)
+        self.worker = BenchWorker(self.site, self.data, self.application, policies=self.policies)
         return self.worker
 
     def ready(self) -> float:

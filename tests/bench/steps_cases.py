@@ -53,7 +53,7 @@ Chunk = tuple[int, Callable[[], object]]
 """How many items, and the work on them that is timed."""
 
 
-class Record(NamedTuple):
+class StepRecord(NamedTuple):
     """A record as the engine hands it over."""
 
     offset: int
@@ -75,7 +75,7 @@ def before_commit(partition: Any) -> Callable[..., None]:
     return found
 
 
-class Tables:
+class BenchTables:
     """State in dictionaries; what is sent is counted."""
 
     def __init__(self) -> None:
@@ -147,7 +147,7 @@ class Bench:
             require_approvals=False,
             full_name=lambda name: "byline." + name,
         )
-        self.tables = Tables()
+        self.tables = BenchTables()
         self.now = NOW
         self.partition = self.opened()
         self._offsets = itertools.count()
@@ -156,7 +156,7 @@ class Bench:
         """The partition, opened on what there is."""
         return Partition(self.world, 0, self.tables, self.now)
 
-    def step(self, topic: str, records: Sequence[Record]) -> None:
+    def step(self, topic: str, records: Sequence[StepRecord]) -> None:
         """Apply records of a topic."""
         self.partition.step(self.tables, self.now, [(topic, records)])  # type: ignore[list-item]
 
@@ -167,7 +167,7 @@ class Bench:
             raw = {"platform": "weibo", "account_id": account, **value}
             text = json.dumps(raw, ensure_ascii=False, separators=(",", ":"))
             key = f"weibo:{account}".encode()
-            records.append(Record(next(self._offsets), self.now, key, text.encode()))
+            records.append(StepRecord(next(self._offsets), self.now, key, text.encode()))
         return len(records), lambda: self.step(topic, records)
 
     def do(self, topic: str, values: Iterable[tuple[str, dict[str, Any]]]) -> None:

@@ -3,7 +3,7 @@
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench.gates import Outcome
+from tests.bench.gates import GateOutcome
 from tests.bench.results import Results
 from tests.bench.rows import sheets
 
@@ -25,7 +25,7 @@ def show(results: Results, console: Console) -> None:
             console.print(run.figures["failed"], markup=False, highlight=False)
 
 
-def show_gates(outcomes: list[Outcome], console: Console) -> None:
+def show_gates(outcomes: list[GateOutcome], console: Console) -> None:
     """Every line of "Must show" with what was measured."""
     table = Table(title="must show", title_justify="left", header_style="bold")
     for head in ("line", "what", "needed", "measured", "runs", ""):

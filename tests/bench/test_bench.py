@@ -10,10 +10,10 @@ from tests.bench import charts, profiling
 from tests.bench.__main__ import NEEDED, SCENARIOS, main
 from tests.bench.arithmetic import latencies, number, percentile, ratio, spread
 from tests.bench.contestants import CONTESTANTS
-from tests.bench.data import COVERED, FLOOR, LINE, Shape, partition_of
+from tests.bench.data import COVERED, FLOOR, LINE, DataShape, partition_of
 from tests.bench.gates import GATES, hold
 from tests.bench.report import SCENARIO_NAMES, render
-from tests.bench.results import Results, Run, read, together
+from tests.bench.results import BenchRun, Results, read, together
 from tests.bench.rows import sheet, verdict
 from tests.bench.watch import judge
 
@@ -21,8 +21,8 @@ RIGHT = {"outputs": 5, "missing": 0, "extra": 0, "duplicates": 0}
 WRONG = {"outputs": 6, "missing": 1, "extra": 0, "duplicates": 2}
 
 
-def runs(group: tuple[str, str, str], **figures: float) -> list[Run]:
-    return [Run(*group, number, {"verdict": RIGHT, **figures}) for number in range(3)]
+def runs(group: tuple[str, str, str], **figures: float) -> list[BenchRun]:
+    return [BenchRun(*group, number, {"verdict": RIGHT, **figures}) for number in range(3)]
 
 
 def all_within_bounds() -> Results:
@@ -90,7 +90,7 @@ def test_numbers_have_three_digits_that_count() -> None:
 
 
 def test_the_expected_are_those_whom_the_rule_invites() -> None:
-    shape = Shape("small", 2_000, 5)
+    shape = DataShape("small", 2_000, 5)
     labels: dict[str, str] = {}
     counts: dict[str, int] = {}
     for key, value in shape.labels():
@@ -105,7 +105,7 @@ def test_the_expected_are_those_whom_the_rule_invites() -> None:
 
 
 def test_the_last_reading_of_each_partition_invites() -> None:
-    shape = Shape("small", 500, 2)
+    shape = DataShape("small", 500, 2)
     last = {}
     for key, _ in shape.rounds():
         account = key.decode().partition(":")[2]
@@ -115,7 +115,7 @@ def test_the_last_reading_of_each_partition_invites() -> None:
 
 
 def test_a_tracked_account_is_never_below_the_floor() -> None:
-    shape = Shape("tracked", 2_000, 3, tracked=True)
+    shape = DataShape("tracked", 2_000, 3, tracked=True)
     counts = [json.loads(value)["followers"] for _, value in shape.rounds()]
     assert min(counts) >= FLOOR
     assert 8 < len(shape.expected) < 40
@@ -200,7 +200,7 @@ def test_a_sheet_has_ratios_and_a_verdict() -> None:
     assert shown.rows[1][2:] == ("3", "100,000 ×0.33", "15 ×5", "right (5 outputs)")
     drain[0].figures["verdict"] = WRONG
     assert verdict(drain[:1]) == "WRONG: 1 missing, 0 extra, 2 double"
-    assert verdict([Run("drain", "", "byline", 0, {"failed": "late"})]) == "1 not finished"
+    assert verdict([BenchRun("drain", "", "byline", 0, {"failed": "late"})]) == "1 not finished"
 
 
 def test_the_report_replaces_its_marks_and_draws(tmp_path: Path) -> None:

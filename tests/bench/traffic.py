@@ -29,7 +29,7 @@ def covered(account: str, at: str) -> Row:
     return label_row(account, "法律", at)
 
 
-class Traffic:
+class BenchTraffic:
     """Sends `rate` readings a second until `seconds` are over or `stop`.
 
     Each account of `probes` has its turn once, `probes_per_second` of them evenly spread over the
@@ -61,7 +61,7 @@ class Traffic:
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._run, name="traffic", daemon=True)
 
-    def start(self) -> "Traffic":
+    def start(self) -> "BenchTraffic":
         """Begin."""
         self._thread.start()
         return self

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from confluent_kafka import OFFSET_END, Consumer, TopicPartition
 
 
-class Seen(NamedTuple):
+class WatchedEvent(NamedTuple):
     """A record as a consumer met it; `at` is seconds of this machine's clock."""
 
     at: float
@@ -19,7 +19,7 @@ class Seen(NamedTuple):
     event: str
 
 
-class Verdict(NamedTuple):
+class WatchVerdict(NamedTuple):
     """What came out against what had to: all three are 0 when it is right."""
 
     outputs: int
@@ -33,11 +33,11 @@ class Verdict(NamedTuple):
         return not (self.missing or self.extra or self.duplicates)
 
 
-def judge(keys: Iterable[str], expected: Iterable[str]) -> Verdict:
+def judge(keys: Iterable[str], expected: Iterable[str]) -> WatchVerdict:
     """Each expected key once, and no other."""
     counts, wanted = Counter(keys), set(expected)
     outputs = sum(counts.values())
-    return Verdict(
+    return WatchVerdict(
         outputs,
         len(wanted - counts.keys()),
         len(counts.keys() - wanted),
@@ -45,13 +45,13 @@ def judge(keys: Iterable[str], expected: Iterable[str]) -> Verdict:
     )
 
 
-class Watch:
+class BenchWatch:
     """Reads topics from their beginning, or from now on, until `close`."""
 
     def __init__(
         self, bootstrap: str, topics: Iterable[str], partitions: int, *, from_now: bool = False
     ) -> None:
-        self.seen: list[Seen] = []
+        self.seen: list[WatchedEvent] = []
         self._counts: Counter[str] = Counter()
         self._consumer = Consumer(
             {
@@ -80,7 +80,7 @@ class Watch:
             key = (message.key() or b"").decode()
             event = dict(message.headers() or ()).get("ce_type", b"").decode()
             where = (message.topic(), message.partition())
-            self.seen.append(Seen(time.time(), *where, key, event))
+            self.seen.append(WatchedEvent(time.time(), *where, key, event))
             self._counts[event] += 1
         self._consumer.close()
 

@@ -19,7 +19,7 @@ READY_SECONDS = 120.0
 DRAINED_SECONDS = 300.0
 
 
-class Worker(Process):
+class BenchWorker(Process):
     """`byline worker` number `number` of an application over a data set."""
 
     def __init__(
@@ -76,7 +76,9 @@ class Worker(Process):
         return 0.0
 
 
-def wait_ready(workers: list[Worker], partitions: int, seconds: float = READY_SECONDS) -> float:
+def wait_ready(
+    workers: list[BenchWorker], partitions: int, seconds: float = READY_SECONDS
+) -> float:
     """Until every partition is served by one of them; when that was."""
     deadline = time.monotonic() + seconds
     while sum(worker.running() for worker in workers) < partitions:

@@ -19,7 +19,7 @@ from tests.chaos.checks import judge
 from tests.chaos.report import table
 from tests.chaos.run import DRAIN_SECONDS, Plan, perform
 from tests.chaos.schedule import KINDS
-from tests.chaos.traffic import Rates
+from tests.chaos.traffic import TrafficRates
 
 
 def main() -> int:
@@ -60,7 +60,7 @@ def main() -> int:
         every=given.every,
         kinds=kinds,
         failpoints=given.failpoints if kinds else 0.0,
-        rates=Rates(readings=given.readings, lives=given.lives, accounts=given.accounts),
+        rates=TrafficRates(readings=given.readings, lives=given.lives, accounts=given.accounts),
         points=points,
         brokers=given.brokers,
         workers=given.workers,

@@ -6,12 +6,12 @@ import subprocess
 import sys
 from typing import Any
 
-from tests.chaos.grounds import POLICIES, ROOT, Site
+from tests.chaos.grounds import POLICIES, ROOT, ChaosSite
 
 LIMIT_SECONDS = 900
 
 
-def audit(site: Site, counts: dict[str, int]) -> list[str]:
+def audit(site: ChaosSite, counts: dict[str, int]) -> list[str]:
     """What the auditor finds in the topics, in its own words; empty when nothing is wrong."""
     judged = _ask(site, "audit")
     counts["events audited"] = judged["events"]
@@ -25,7 +25,7 @@ def audit(site: Site, counts: dict[str, int]) -> list[str]:
     return breaches + [f"chain: {one}" for one in chained["breaks"]]
 
 
-def replay(site: Site, counts: dict[str, int]) -> list[str]:
+def replay(site: ChaosSite, counts: dict[str, int]) -> list[str]:
     """What the replay of the topics has otherwise; empty when every byte is as it was written."""
     found = _ask(site, "replay")
     counts["events replayed from the topics"] = sum(it["events"] for it in found["partitions"])
@@ -33,7 +33,7 @@ def replay(site: Site, counts: dict[str, int]) -> list[str]:
     return [str(one) for one in (*wrong, found["switches"], found["hidden"]) if one is not None]
 
 
-def _ask(site: Site, *words: str) -> dict[str, Any]:
+def _ask(site: ChaosSite, *words: str) -> dict[str, Any]:
     environment = {name: text for name, text in os.environ.items() if not name.startswith("BYLINE")}
     environment |= {
         "BYLINE_KAFKA_BOOTSTRAP_SERVERS": site.kafka.bootstrap,

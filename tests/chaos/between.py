@@ -7,7 +7,7 @@ from collections.abc import Coroutine, Sequence
 from contextlib import AsyncExitStack
 from typing import Any
 
-from tests.chaos.wire.faults import Chance
+from tests.chaos.wire.faults import WireChance
 from tests.chaos.wire.proxy import Proxy, Tls
 
 SHARES = {
@@ -49,14 +49,14 @@ class Between:
 
     def strike(self, kind: str, seed: str) -> None:
         """From here on some requests of transactions are touched in this way."""
-        chance = Chance(seed, HOLD_SECONDS, SHARES, kinds=(kind,))
+        chance = WireChance(seed, HOLD_SECONDS, SHARES, kinds=(kind,))
         self._do(self._set(chance))
 
     def calm(self) -> None:
         """From here on everything passes; what is still kept back comes in its time."""
         self._do(self._set(None))
 
-    async def _set(self, faults: Chance | None) -> None:
+    async def _set(self, faults: WireChance | None) -> None:
         for proxy in self._proxies:
             proxy.faults = faults
 

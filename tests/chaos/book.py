@@ -9,8 +9,8 @@ from confluent_kafka import Consumer, KafkaError, TopicPartition
 from schemas.inputs import INPUT_MODELS
 from schemas.topics import CHANGELOGS, DEAD_LETTERS, DECISIONS, INPUTS, OUTPUTS, STORES
 from streams.operate.topics import names_of
-from tests.chaos.grounds import PREFIX, Site
-from tests.oracle.records import Record
+from tests.chaos.grounds import PREFIX, ChaosSite
+from tests.oracle.records import OracleRecord
 
 Place = tuple[str, int]
 CHUNK = 2_000
@@ -32,12 +32,12 @@ def _client(bootstrap: str, isolation: str) -> Consumer:
     )
 
 
-def read(bootstrap: str, topic: str, partitions: Iterable[int]) -> list[Record]:
+def read(bootstrap: str, topic: str, partitions: Iterable[int]) -> list[OracleRecord]:
     """Every committed record of some partitions, in the order of their offsets."""
     consumer = _client(bootstrap, "read_committed")
     pending = set(partitions)
     consumer.assign([TopicPartition(topic, number, 0) for number in pending])
-    found: list[Record] = []
+    found: list[OracleRecord] = []
     deadline = time.monotonic() + 300
     try:
         while pending and time.monotonic() < deadline:
@@ -45,7 +45,7 @@ def read(bootstrap: str, topic: str, partitions: Iterable[int]) -> list[Record]:
                 error = message.error()
                 if error is None:
                     found.append(
-                        Record(
+                        OracleRecord(
                             topic,
                             message.partition(),
                             message.offset(),
@@ -82,25 +82,25 @@ class Book:
     """Records by bare topic name and partition; ends of every topic partition."""
 
     partitions: int
-    topics: dict[str, dict[int, list[Record]]] = field(default_factory=dict)
+    topics: dict[str, dict[int, list[OracleRecord]]] = field(default_factory=dict)
     stable: dict[Place, int] = field(default_factory=dict)
     high: dict[Place, int] = field(default_factory=dict)
 
-    def of(self, name: str, partition: int) -> list[Record]:
+    def of(self, name: str, partition: int) -> list[OracleRecord]:
         """Records of one partition of a topic, in order."""
         return self.topics[name].get(partition, [])
 
-    def all(self, names: Iterable[str]) -> list[Record]:
+    def all(self, names: Iterable[str]) -> list[OracleRecord]:
         """Records of several topics."""
         return [one for name in names for own in self.topics[name].values() for one in own]
 
     @property
-    def inputs(self) -> list[Record]:
+    def inputs(self) -> list[OracleRecord]:
         """Every input."""
         return self.all(INPUT_MODELS)
 
     @property
-    def outputs(self) -> list[Record]:
+    def outputs(self) -> list[OracleRecord]:
         """Every event."""
         return self.all(topic.name for topic in OUTPUTS)
 
@@ -118,7 +118,7 @@ class Book:
         return table
 
 
-def open_book(site: Site) -> Book:
+def open_book(site: ChaosSite) -> Book:
     """Read everything."""
     bootstrap, names = site.kafka.bootstrap, names_of(site.settings)
     book = Book(site.partitions)
@@ -127,7 +127,7 @@ def open_book(site: Site) -> Book:
     for topic in wanted:
         numbers = range(1 if topic.single else site.partitions)
         places += [(names.of(topic), number) for number in numbers]
-        shelf: dict[int, list[Record]] = {number: [] for number in numbers}
+        shelf: dict[int, list[OracleRecord]] = {number: [] for number in numbers}
         for record in read(bootstrap, names.of(topic), numbers):
             shelf[record.partition].append(record)
         book.topics[topic.name] = shelf

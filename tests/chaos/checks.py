@@ -18,12 +18,12 @@ from tests.chaos.book import Book, bare
 from tests.chaos.comparing import follow, refused_places
 from tests.chaos.disks import check_disks
 from tests.chaos.following import Refused
-from tests.chaos.grounds import POLICIES, PREFIX, Site
+from tests.chaos.grounds import POLICIES, PREFIX, ChaosSite
 from tests.chaos.orders import check_orders
-from tests.chaos.replaying import Replay
+from tests.chaos.replaying import ChaosReplay
 from tests.oracle.dead_letters import check_dead_letters, check_keys
-from tests.oracle.policy import Policy, instant, read
-from tests.oracle.records import Record
+from tests.oracle.policy import OraclePolicy, instant, read
+from tests.oracle.records import OracleRecord
 from tests.oracle.wire import check_outputs
 
 CROWD = re.compile(
@@ -33,7 +33,7 @@ CROWD = re.compile(
 
 
 @dataclass
-class Verdict:
+class ChaosVerdict:
     """What the checks found, by name, and what they counted."""
 
     breaches: dict[str, list[str]] = field(default_factory=dict)
@@ -45,19 +45,19 @@ class Verdict:
         return sum(map(len, self.breaches.values()))
 
 
-def policies() -> dict[str, Policy]:
+def policies() -> dict[str, OraclePolicy]:
     """The run's policies as the oracle reads them."""
     return {path.stem: read(path) for path in sorted(POLICIES.glob("*.yaml"))}
 
 
 def judge(
-    book: Book, site: Site | None, acked_at: Mapping[tuple[int, int], float], until: float
-) -> Verdict:
+    book: Book, site: ChaosSite | None, acked_at: Mapping[tuple[int, int], float], until: float
+) -> ChaosVerdict:
     """All checks. `until`: the instant at which the workers were told to stop.
 
     `acked_at`: when the broker had each answer, by (partition, offset).
     """
-    verdict = Verdict()
+    verdict = ChaosVerdict()
     end = datetime.fromtimestamp(until, UTC)
 
     def check(name: str, found: Callable[[], list[str]]) -> None:
@@ -94,7 +94,7 @@ def _counts(book: Book) -> dict[str, int]:
     }
 
 
-def _replay(book: Book, verdict: Verdict) -> list[str]:
+def _replay(book: Book, verdict: ChaosVerdict) -> list[str]:
     breaches: list[str] = []
     tally: Counter[str] = Counter()
     written: Counter[bytes] = Counter()
@@ -110,7 +110,7 @@ def _replay(book: Book, verdict: Verdict) -> list[str]:
 
 
 def _replay_one(book: Book, partition: int) -> tuple[list[str], dict[str, int], list[bytes]]:
-    replay = Replay(book, partition)
+    replay = ChaosReplay(book, partition)
     found = replay.run()
     counts = {
         "transactions": replay.transactions,
@@ -120,18 +120,18 @@ def _replay_one(book: Book, partition: int) -> tuple[list[str], dict[str, int], 
     return found, counts, replay.trips
 
 
-def _by_byline(record: Record) -> bool:
+def _by_byline(record: OracleRecord) -> bool:
     """Whether a worker wrote this switch; anybody else's may not even be JSON."""
     return b'"actor":"byline"' in (record.value or b"")
 
 
-def _model(book: Book, end: datetime, verdict: Verdict) -> list[str]:
+def _model(book: Book, end: datetime, verdict: ChaosVerdict) -> list[str]:
     breaches, events = follow(book, policies(), end)
     verdict.counts["events of the model"] = events
     return breaches
 
 
-def _plainly_right(record: Record, partitions: int, refused: Refused) -> bool:
+def _plainly_right(record: OracleRecord, partitions: int, refused: Refused) -> bool:
     """A reading as the sender writes the crowd's, and accepted: not worth the oracle's time."""
     name = bare(record.topic)
     if name != "follower-counts" or (name, record.partition, record.offset) in refused:
@@ -199,7 +199,9 @@ def _open(book: Book) -> list[str]:
     ]
 
 
-def _in_time(book: Book, acked_at: Mapping[tuple[int, int], float], verdict: Verdict) -> list[str]:
+def _in_time(
+    book: Book, acked_at: Mapping[tuple[int, int], float], verdict: ChaosVerdict
+) -> list[str]:
     """A granted that the broker had before the deadline: no `expired` of its cycle comes before."""
     answers: dict[str, list[tuple[float, str | None]]] = defaultdict(list)
     refused = refused_places(book)
@@ -232,7 +234,7 @@ def _in_time(book: Book, acked_at: Mapping[tuple[int, int], float], verdict: Ver
     return breaches
 
 
-def _early(book: Book, verdict: Verdict) -> list[str]:
+def _early(book: Book, verdict: ChaosVerdict) -> list[str]:
     """No timer before its instant; none twice; how late they were."""
     breaches, lates = [], []
     times: Counter[tuple[str, str]] = Counter()

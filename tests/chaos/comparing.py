@@ -11,8 +11,8 @@ from schemas.inputs import INPUT_MODELS
 from tests.chaos.apart import each_partition
 from tests.chaos.book import Book, bare
 from tests.chaos.following import Following, Ids, Refused
-from tests.oracle.policy import Policy, instant
-from tests.oracle.records import Record, partition_of
+from tests.oracle.policy import OraclePolicy, instant
+from tests.oracle.records import OracleRecord, partition_of
 
 PASSING = ("invitation.reminded", "throttle.renewed")
 LATE, LEEWAY = timedelta(seconds=60), timedelta(seconds=30)
@@ -21,7 +21,7 @@ the model does a moment earlier comes a stall later from a worker that stalls in
 EXPLAINED, MOST_LINES = 3, 40
 
 
-def invitation_ids(outputs: list[Record]) -> Ids:
+def invitation_ids(outputs: list[OracleRecord]) -> Ids:
     """The id that each cycle's invitation has: (key, mode, cycle) to it."""
     ids = {}
     for record in outputs:
@@ -41,7 +41,7 @@ def refused_places(book: Book) -> Refused:
     return places
 
 
-def interesting(book: Book, refused: Refused, policies: Mapping[str, Policy]) -> set[str]:
+def interesting(book: Book, refused: Refused, policies: Mapping[str, OraclePolicy]) -> set[str]:
     """Accounts that can have events at all: of a platform we know, with more than readings."""
     found = set()
     for name in INPUT_MODELS:
@@ -56,7 +56,9 @@ def interesting(book: Book, refused: Refused, policies: Mapping[str, Policy]) ->
     return found
 
 
-def follow(book: Book, policies: Mapping[str, Policy], until: datetime) -> tuple[list[str], int]:
+def follow(
+    book: Book, policies: Mapping[str, OraclePolicy], until: datetime
+) -> tuple[list[str], int]:
     """Differences between what came out and what the model says, and how many events it made."""
     outputs = book.outputs
     ids, refused = invitation_ids(outputs), refused_places(book)

@@ -8,10 +8,10 @@ from rocksdict import AccessType, Options, Rdict, ReadOptions
 from schemas.topics import STORES
 from streams.engine.stores import META, DiskMeta
 from tests.chaos.book import Book
-from tests.chaos.grounds import MAX_WORKERS, Site
+from tests.chaos.grounds import MAX_WORKERS, ChaosSite
 
 
-def check_disks(book: Book, site: Site, counts: dict[str, int]) -> list[str]:
+def check_disks(book: Book, site: ChaosSite, counts: dict[str, int]) -> list[str]:
     """Breaches of all partitions on all disks; the workers must have ended."""
     breaches: list[str] = []
     seen = current = 0

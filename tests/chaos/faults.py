@@ -15,14 +15,14 @@ from tests.chaos.faults_of_matter import MatterFaults
 from tests.chaos.faults_of_wire import WireFaults
 from tests.chaos.faults_of_workers import WorkerFaults
 from tests.chaos.grounds import APPLICATION, PREFIX
-from tests.chaos.schedule import SCALES, Fault
+from tests.chaos.schedule import SCALES, ScheduledFault
 from tests.chaos.sending import wire_time
 
 
 class Faults(WorkerFaults, MatterFaults, WireFaults, ClusterFaults):
     """All kinds; `strike` one, `wait` for those that were struck."""
 
-    def _scale(self, fault: Fault) -> bool:
+    def _scale(self, fault: ScheduledFault) -> bool:
         """1 → 3 → 5 → 2 → 3 by SIGTERM."""
         with self._fleet:
             self.supervisor.scale(SCALES[self._scaled % len(SCALES)])
@@ -30,7 +30,7 @@ class Faults(WorkerFaults, MatterFaults, WireFaults, ClusterFaults):
             time.sleep(4)
         return True
 
-    def _broker(self, fault: Fault) -> bool:
+    def _broker(self, fault: ScheduledFault) -> bool:
         """kill -9, and back after a moment."""
         number = fault.number % self.site.kafka.brokers
         return self._broker_away(number, 0.2 + 4 * fault.seconds, hard=True)
@@ -50,19 +50,19 @@ class Faults(WorkerFaults, MatterFaults, WireFaults, ClusterFaults):
             self._broker_lock.release()
         return True
 
-    def _coordinator(self, fault: Fault) -> bool:
+    def _coordinator(self, fault: ScheduledFault) -> bool:
         """kill -9 of the broker that coordinates the group."""
         client = AdminClient({"bootstrap.servers": self.site.kafka.bootstrap, "log_level": 2})
         group = client.describe_consumer_groups([APPLICATION])[APPLICATION].result(20)
         return self._broker_away(group.coordinator.id - 1, 1 + 5 * fault.seconds, hard=True)
 
-    def _broker_stop(self, fault: Fault) -> bool:
+    def _broker_stop(self, fault: ScheduledFault) -> bool:
         """One broker in a rolling restart."""
         self._rolled += 1
         number = self._rolled % self.site.kafka.brokers
         return self._broker_away(number, 0.2, hard=False)
 
-    def _lost_offsets(self, fault: Fault) -> bool:
+    def _lost_offsets(self, fault: ScheduledFault) -> bool:
         """All stop, the group is deleted, all come back."""
         with self._fleet:
             wanted = sum(one.wanted for one in self.supervisor.slots)
@@ -85,7 +85,7 @@ class Faults(WorkerFaults, MatterFaults, WireFaults, ClusterFaults):
                 time.sleep(1)
         return False
 
-    def _large_records(self, fault: Fault) -> bool:
+    def _large_records(self, fault: ScheduledFault) -> bool:
         """Values up to what the topic takes: refused, and nothing more."""
         who = {"platform": "weibo", "account_id": f"large{fault.number}"}
         for size in (65_000, 66_000, 300_000, 900_000, 1_000_000):
@@ -95,7 +95,7 @@ class Faults(WorkerFaults, MatterFaults, WireFaults, ClusterFaults):
             self.sender.send("follower-counts", {**reading, "note": "x" * size})
         return True
 
-    def _burst(self, fault: Fault) -> bool:
+    def _burst(self, fault: ScheduledFault) -> bool:
         """Everybody dies, and so much comes meanwhile that it does not fit into one batch.
 
         Each is invited once and then waits for a receipt: no storm of lives for ever after.
@@ -117,7 +117,7 @@ class Faults(WorkerFaults, MatterFaults, WireFaults, ClusterFaults):
             self.supervisor.scale(max(2, wanted))
         return True
 
-    def _narrow_topic(self, fault: Fault) -> bool:
+    def _narrow_topic(self, fault: ScheduledFault) -> bool:
         """An output topic refuses all but the smallest batches for a while."""
         name = f"{PREFIX}{'shadow.' if fault.seconds < 0.5 else ''}invitations"
         kafka = {"bootstrap.servers": self.site.kafka.bootstrap, "log_level": 2}

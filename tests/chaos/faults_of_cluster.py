@@ -15,7 +15,7 @@ from confluent_kafka.admin import (
 )
 
 from tests.chaos.grounds import PREFIX
-from tests.chaos.schedule import Fault
+from tests.chaos.schedule import ScheduledFault
 from tests.chaos.striking import Striking
 
 SECONDS = 30.0
@@ -24,7 +24,7 @@ SECONDS = 30.0
 class ClusterFaults(Striking):
     """Mixed into `Faults`."""
 
-    def _foreign_topic(self, fault: Fault) -> bool:
+    def _foreign_topic(self, fault: ScheduledFault) -> bool:
         """A topic that looks like ours comes, is widened, goes, and is made anew."""
         client, name = self._client(), f"{PREFIX}foreign-{fault.number % 3}"
         with self._topics_lock:
@@ -37,7 +37,7 @@ class ClusterFaults(Striking):
                 time.sleep(1)
         return True
 
-    def _acks_anew(self, fault: Fault) -> bool:
+    def _acks_anew(self, fault: ScheduledFault) -> bool:
         """The topic that only an index reads is deleted and made anew, with more partitions."""
         client, name = self._client(), f"{PREFIX}throttle-acks"
         with self._topics_lock:
@@ -47,7 +47,7 @@ class ClusterFaults(Striking):
             self._settled(client.create_topics([NewTopic(name, 3 + fault.number % 9, 1)]))
         return True
 
-    def _topic_settings(self, fault: Fault) -> bool:
+    def _topic_settings(self, fault: ScheduledFault) -> bool:
         """Retention and segments of an input and an output are set otherwise, then put back."""
         client = self._client()
         for name in ("follower-counts", "consent-answers", "throttles"):

@@ -4,7 +4,7 @@ import shutil
 import time
 
 from tests.chaos.grounds import APPLICATION, FAKETIME
-from tests.chaos.schedule import Fault
+from tests.chaos.schedule import ScheduledFault
 from tests.chaos.striking import Striking
 from tests.chaos.supervisor import Slot
 
@@ -14,7 +14,7 @@ HOUR = 3600
 class MatterFaults(Striking):
     """Mixed into `Faults`."""
 
-    def _wipe(self, fault: Fault) -> bool:
+    def _wipe(self, fault: ScheduledFault) -> bool:
         def act(slot: Slot) -> bool:
             with slot.lock:
                 self.supervisor.kill(slot, "wiped")
@@ -24,7 +24,7 @@ class MatterFaults(Striking):
 
         return self._with_victim(fault, act)
 
-    def _old_disk(self, fault: Fault) -> bool:
+    def _old_disk(self, fault: ScheduledFault) -> bool:
         """Die, live on a while, die again, and come back with the disk of the first death."""
 
         def act(slot: Slot) -> bool:
@@ -44,7 +44,7 @@ class MatterFaults(Striking):
 
         return self._with_victim(fault, act)
 
-    def _disk_full(self, fault: Fault) -> bool:
+    def _disk_full(self, fault: ScheduledFault) -> bool:
         def act(slot: Slot) -> bool:
             filler = self.site.disk(slot.number) / "filler"
             try:
@@ -59,7 +59,7 @@ class MatterFaults(Striking):
 
         return self._with_victim(fault, act)
 
-    def _disk_slow(self, fault: Fault) -> bool:
+    def _disk_slow(self, fault: ScheduledFault) -> bool:
         """Each write of one start takes its time: the loop hangs between commit and store."""
 
         def act(slot: Slot) -> bool:
@@ -79,16 +79,16 @@ class MatterFaults(Striking):
         self.site.cable(slot.number, plugged=True)
         return True
 
-    def _cable_short(self, fault: Fault) -> bool:
+    def _cable_short(self, fault: ScheduledFault) -> bool:
         seconds = (0.1 + 0.6 * fault.seconds) * self.site.session_seconds
         slot = self._anybody(fault)
         return slot is not None and self._unplugged(slot, seconds)
 
-    def _cable_long(self, fault: Fault) -> bool:
+    def _cable_long(self, fault: ScheduledFault) -> bool:
         seconds = (1.2 + fault.seconds) * self.site.session_seconds
         return self._with_victim(fault, lambda slot: self._unplugged(slot, seconds))
 
-    def _clock(self, fault: Fault) -> bool:
+    def _clock(self, fault: ScheduledFault) -> bool:
         """The clock jumps by an hour, and is set right when the worker has gone."""
 
         def act(slot: Slot) -> bool:

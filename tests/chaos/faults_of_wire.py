@@ -2,7 +2,7 @@
 
 import time
 
-from tests.chaos.schedule import Fault
+from tests.chaos.schedule import ScheduledFault
 from tests.chaos.striking import Striking
 
 PATIENCE_SECONDS = 10.0
@@ -11,7 +11,7 @@ PATIENCE_SECONDS = 10.0
 class WireFaults(Striking):
     """Mixed into `Faults`; each strikes the requests of some seconds."""
 
-    def _wire(self, kind: str, fault: Fault) -> bool:
+    def _wire(self, kind: str, fault: ScheduledFault) -> bool:
         between = self.site.between
         if between is None or not self._wire_lock.acquire(blocking=False):
             return False
@@ -28,17 +28,17 @@ class WireFaults(Striking):
         finally:
             self._wire_lock.release()
 
-    def _wire_held(self, fault: Fault) -> bool:
+    def _wire_held(self, fault: ScheduledFault) -> bool:
         return self._wire("held", fault)
 
-    def _wire_dropped(self, fault: Fault) -> bool:
+    def _wire_dropped(self, fault: ScheduledFault) -> bool:
         return self._wire("dropped", fault)
 
-    def _wire_repeated(self, fault: Fault) -> bool:
+    def _wire_repeated(self, fault: ScheduledFault) -> bool:
         return self._wire("repeated", fault)
 
-    def _wire_released_late(self, fault: Fault) -> bool:
+    def _wire_released_late(self, fault: ScheduledFault) -> bool:
         return self._wire("released late", fault)
 
-    def _wire_reset(self, fault: Fault) -> bool:
+    def _wire_reset(self, fault: ScheduledFault) -> bool:
         return self._wire("reset", fault)

@@ -4,7 +4,7 @@ import signal
 import time
 
 from streams.engine.failpoints import POINTS
-from tests.chaos.schedule import HITS, Fault
+from tests.chaos.schedule import HITS, ScheduledFault
 from tests.chaos.striking import Striking
 from tests.chaos.supervisor import Slot
 
@@ -12,11 +12,11 @@ from tests.chaos.supervisor import Slot
 class WorkerFaults(Striking):
     """Mixed into `Faults`."""
 
-    def _kill(self, fault: Fault) -> bool:
+    def _kill(self, fault: ScheduledFault) -> bool:
         slot = self._anybody(fault)
         return slot is not None and self.supervisor.kill(slot)
 
-    def _kill_twice(self, fault: Fault) -> bool:
+    def _kill_twice(self, fault: ScheduledFault) -> bool:
         """And again while it starts, joins or recovers."""
 
         def act(slot: Slot) -> bool:
@@ -28,7 +28,7 @@ class WorkerFaults(Striking):
 
         return self._with_victim(fault, act)
 
-    def _kill_at_shutdown(self, fault: Fault) -> bool:
+    def _kill_at_shutdown(self, fault: ScheduledFault) -> bool:
         slot = self._anybody(fault)
         if slot is None:
             return False
@@ -37,7 +37,7 @@ class WorkerFaults(Striking):
         self.supervisor.kill(slot, "kill at shutdown")
         return True
 
-    def _kill_at_revoke(self, fault: Fault) -> bool:
+    def _kill_at_revoke(self, fault: ScheduledFault) -> bool:
         """A worker more or less: all others are revoked; one dies right then."""
 
         def act(slot: Slot) -> bool:
@@ -57,16 +57,16 @@ class WorkerFaults(Striking):
         self.supervisor.signal(slot, signal.SIGCONT)
         return frozen
 
-    def _freeze_short(self, fault: Fault) -> bool:
+    def _freeze_short(self, fault: ScheduledFault) -> bool:
         seconds = (0.1 + 0.6 * fault.seconds) * self.site.session_seconds
         slot = self._anybody(fault)
         return slot is not None and self._frozen(slot, seconds)
 
-    def _freeze_long(self, fault: Fault) -> bool:
+    def _freeze_long(self, fault: ScheduledFault) -> bool:
         seconds = (1.2 + fault.seconds) * self.site.session_seconds
         return self._with_victim(fault, lambda slot: self._frozen(slot, seconds))
 
-    def _zombie_at_a_step(self, fault: Fault) -> bool:
+    def _zombie_at_a_step(self, fault: ScheduledFault) -> bool:
         """It freezes in the middle of a step, is replaced, and wakes there."""
 
         def act(slot: Slot) -> bool:

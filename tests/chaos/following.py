@@ -17,11 +17,11 @@ from typing import Any
 from schemas.enums import Refused as Because
 from schemas.inputs import FIRST_EDITION_ORDER, INPUT_MODELS
 from tests.chaos.book import Book, bare
-from tests.oracle.guard import WORDS, RefusalGuard, certain
-from tests.oracle.model import Life, plain_id
-from tests.oracle.policy import Policy, instant
-from tests.oracle.records import Record, partition_of
-from tests.oracle.words import Said
+from tests.oracle.guard import WORDS, OracleRefusalGuard, certain
+from tests.oracle.model import OracleLife, plain_id
+from tests.oracle.policy import OraclePolicy, instant
+from tests.oracle.records import OracleRecord, partition_of
+from tests.oracle.words import OracleSaid
 
 Ids = Mapping[tuple[str, str, int], str]
 Refused = Mapping[tuple[str, int, int], str]
@@ -36,12 +36,12 @@ class Following:
         self,
         book: Book,
         partition: int,
-        policies: Mapping[str, Policy],
+        policies: Mapping[str, OraclePolicy],
         ids: Ids,
         refused: Refused,
         worth: set[str],
     ) -> None:
-        self.lives: dict[str, Life] = {}
+        self.lives: dict[str, OracleLife] = {}
         self.breaches: list[str] = []
         self._partition, self._partitions = partition, book.partitions
         self._ids, self._worth, self._refused = ids, worth, refused
@@ -51,18 +51,18 @@ class Following:
         self._set: dict[str, datetime] = {}
         self._told: set[str] = set()
         """Accounts that are due because all are told something, and for nothing else."""
-        self._guard = RefusalGuard(policies, partition)
+        self._guard = OracleRefusalGuard(policies, partition)
         self._tripped: list[str] = []
         self._changed = False
         self._decisions = book.of("decisions", partition)
         self._counted = _trips_by_count(self._decisions)
-        self._inputs: dict[str, list[Record]] = {}
+        self._inputs: dict[str, list[OracleRecord]] = {}
         for name in INPUT_MODELS:
             home = 0 if name == "switches" else partition
             self._inputs[name] = [one for one in book.of(name, home) if self._heard(name, one)]
         self._read = dict.fromkeys(INPUT_MODELS, 0)
 
-    def _heard(self, name: str, record: Record) -> bool:
+    def _heard(self, name: str, record: OracleRecord) -> bool:
         """Whether it can matter: a switch, a word of somebody who is followed, a refused word."""
         reason = self._refused.get((name, record.partition, record.offset))
         if reason is not None and name in WORDS:
@@ -152,7 +152,7 @@ class Following:
                 self._read[name] += 1
                 self._take(now, name, record)
 
-    def _take(self, now: datetime, name: str, record: Record) -> None:
+    def _take(self, now: datetime, name: str, record: OracleRecord) -> None:
         entered = record.entered(now)
         reason = self._refused.get((name, record.partition, record.offset))
         if reason is not None:
@@ -166,7 +166,7 @@ class Following:
         self._receive(now, record.key.decode(), name, value, entered)
 
     def _refuse(
-        self, now: datetime, name: str, record: Record, reason: Because, entered: datetime
+        self, now: datetime, name: str, record: OracleRecord, reason: Because, entered: datetime
     ) -> None:
         """A refused record: an unclear word of its account, or one that trips the guard."""
         key = None if record.key is None else record.key.decode("utf-8", "replace")
@@ -192,7 +192,7 @@ class Following:
         if value["switch"] != "refusals_settled":
             self._tell(now, "switches", value, entered, scope)
             return
-        said, before = Said.of(value["issued_at"], entered), set(self._guard.tripped)
+        said, before = OracleSaid.of(value["issued_at"], entered), set(self._guard.tripped)
         anew = self._guard.switch(now, value, entered)
         for platform in sorted((before - self._guard.tripped.keys()) | set(anew)):
             self._tell(now, "refusals", False, said.last, platform)
@@ -226,7 +226,7 @@ class Following:
             elif self._hasten(key, now):
                 self._told.add(key)
 
-    def _settle(self, key: str, life: Life) -> bool:
+    def _settle(self, key: str, life: OracleLife) -> bool:
         """Whether one who was to be looked at has nothing that a look could bring."""
         settled = life.state in ("INVITED", "UNDELIVERED") and not life.overdue()
         if settled:
@@ -234,7 +234,7 @@ class Following:
             self._schedule(key, life)
         return settled
 
-    def _be_born(self, key: str) -> Life:
+    def _be_born(self, key: str) -> OracleLife:
         ids, pattern = self._ids, self._unborn[key.split(":")[0]]
         kept = (pattern.policy, pattern.share, pattern.caps, pattern.invitation_id)
         life = deepcopy(pattern, {id(one): one for one in kept})
@@ -244,7 +244,7 @@ class Following:
 
     # ---- time ----------------------------------------------------------------------------------
 
-    def _schedule(self, key: str, life: Life) -> None:
+    def _schedule(self, key: str, life: OracleLife) -> None:
         self._told.discard(key)
         due = life.due_timers()
         if due and self._set.get(key) != due[0][0]:
@@ -292,17 +292,17 @@ class Following:
             self._schedule(key, self.lives[key])
 
 
-def _newborn(policy: Policy) -> Life:
-    life = Life(policy)
+def _newborn(policy: OraclePolicy) -> OracleLife:
+    life = OracleLife(policy)
     life.patient = True
     return life
 
 
-def _of_timer(decision: Record) -> bool:
+def _of_timer(decision: OracleRecord) -> bool:
     return "timer" in json.loads(decision.value or b"")["cause"]
 
 
-def _trips_by_count(decisions: list[Record]) -> dict[tuple[str, int], list[str]]:
+def _trips_by_count(decisions: list[OracleRecord]) -> dict[tuple[str, int], list[str]]:
     """By topic and offset of the refused record, the platforms whose guard it tripped by count."""
     found: dict[tuple[str, int], list[str]] = {}
     for record in decisions:

@@ -60,7 +60,7 @@ def _free_network(preferred: int) -> int:
     return next(number for number in numbers if number not in taken)
 
 
-class Site:
+class ChaosSite:
     """Brokers, folders and network of one run; a context manager that leaves nothing behind.
 
     `wire`: proxies stand between workers and brokers. `encrypted`: workers log in over
@@ -116,7 +116,7 @@ class Site:
             **more,
         }
 
-    def __enter__(self) -> "Site":
+    def __enter__(self) -> "ChaosSite":
         try:
             if self.isolated:
                 self._lay_cables()

@@ -17,7 +17,7 @@ from tests.chaos import sending
 from tests.chaos.checks import policies
 from tests.chaos.comparing import follow
 from tests.chaos.simulated import Laziness, simulate
-from tests.chaos.traffic import Rates
+from tests.chaos.traffic import TrafficRates
 
 SECONDS, SETTLE_SECONDS = 60.0, 70.0
 """A worker sleeps for 40 s at most, and has as long again to come to an end."""
@@ -27,7 +27,7 @@ def harsh(seed: int) -> tuple[list[str], int]:
     """One run: where core and model differ, and how many events the model made."""
     dice = Random(seed)
     garbage = dice.choice([0.02, 0.1, 0.4])
-    rates = Rates(
+    rates = TrafficRates(
         readings=dice.choice([2.0, 5.0]),
         lives=dice.choice([4.0, 8.0]),
         crowd=100,

@@ -12,11 +12,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tests.chaos.grounds import Site
+from tests.chaos.grounds import ChaosSite
 from tests.chaos.stage import Stage
-from tests.chaos.traffic import Rates
+from tests.chaos.traffic import TrafficRates
 
-RATES = Rates(readings=200.0, lives=3.0, crowd=5_000)
+RATES = TrafficRates(readings=200.0, lives=3.0, crowd=5_000)
 STALL_SECONDS = 60.0
 _OWNED = re.compile(r"generation (\d+): partitions \[([\d, ]*)\]")
 
@@ -103,7 +103,7 @@ def starts_at_once(stage: Stage, rounds: int) -> dict[str, Any]:
 
 def perform(seed: int, starts: int, tls: bool = False) -> dict[str, Any]:
     """All of it on one stage; `tls`: the workers log in over TLS."""
-    with Stage(Site(encrypted=tls), seed, RATES) as stage:
+    with Stage(ChaosSite(encrypted=tls), seed, RATES) as stage:
         _calm(stage)
         result: dict[str, Any] = {"seed": seed, "tls": tls}
         result["static_restart"] = static_restart(stage)

@@ -33,7 +33,7 @@ def until(*events: str, seconds: float = PATIENCE_SECONDS) -> Wait:
     return Wait(frozenset(events), seconds)
 
 
-class Account:
+class ChaosAccount:
     """Sends the inputs of one account."""
 
     def __init__(self, sender: Sender, platform: str, name: str, seed: str) -> None:
@@ -119,7 +119,7 @@ class Account:
         yield until("invitation.delivered")
 
 
-def grants(account: Account) -> Step:
+def grants(account: ChaosAccount) -> Step:
     """Asked, told, agrees; perhaps takes it back."""
     yield from account.invite()
     yield from account.deliver()
@@ -132,7 +132,7 @@ def grants(account: Account) -> Step:
         yield until("consent.withdrawn")
 
 
-def declines(account: Account) -> Step:
+def declines(account: ChaosAccount) -> Step:
     """Says no, is restricted at the deadline, thinks better of it, late."""
     yield from account.invite()
     yield from account.deliver()
@@ -145,7 +145,7 @@ def declines(account: Account) -> Step:
         yield until("consent.granted")
 
 
-def is_silent(account: Account) -> Step:
+def is_silent(account: ChaosAccount) -> Step:
     """Never answers: reminded, restricted, reviewed, ended."""
     yield from account.invite()
     yield from account.deliver()
@@ -153,7 +153,7 @@ def is_silent(account: Account) -> Step:
     yield until("throttle.lifted", seconds=80)
 
 
-def races(account: Account) -> Step:
+def races(account: ChaosAccount) -> Step:
     """Answers in the very last moment, or just after it."""
     yield from account.invite()
     yield account.random.uniform(0, 1)
@@ -167,7 +167,7 @@ def races(account: Account) -> Step:
     yield until("consent.granted")
 
 
-def crosses(account: Account) -> Step:
+def crosses(account: ChaosAccount) -> Step:
     """Receipt and answer at once, in either order."""
     yield from account.invite()
     words = [account.receipt, lambda: account.answers("granted")]
@@ -182,7 +182,7 @@ def crosses(account: Account) -> Step:
         yield until("consent.voided")
 
 
-def falls(account: Account) -> Step:
+def falls(account: ChaosAccount) -> Step:
     """Falls below the line after the invitation: leaves, or comes back in time."""
     yield from account.invite()
     yield from account.deliver()
@@ -196,7 +196,7 @@ def falls(account: Account) -> Step:
         yield until("invitation.cancelled", "invitation.expired")
 
 
-def goes(account: Account) -> Step:
+def goes(account: ChaosAccount) -> Step:
     """Something ends the ground: exempted, no label, closed, another owner."""
     yield from account.invite()
     if account.random.random() < 0.7:
@@ -212,7 +212,7 @@ def goes(account: Account) -> Step:
     yield until("invitation.cancelled", "throttle.lifted", seconds=20)
 
 
-def is_unreachable(account: Account) -> Step:
+def is_unreachable(account: ChaosAccount) -> Step:
     """The notice does not arrive; perhaps a second one does."""
     yield from account.invite()
     account.receipt("failed", failure="blocked")
@@ -226,7 +226,7 @@ def is_unreachable(account: Account) -> Step:
         yield until("consent.granted")
 
 
-def is_handled(account: Account) -> Step:
+def is_handled(account: ChaosAccount) -> Step:
     """An operator steps in: holds, extends, lifts, hears an appeal."""
     yield from account.invite()
     yield from account.deliver()
@@ -251,7 +251,7 @@ def is_handled(account: Account) -> Step:
         yield until("throttle.lifted")
 
 
-def hesitates(account: Account) -> Step:
+def hesitates(account: ChaosAccount) -> Step:
     """Dwells, falls below before the dwell is over, crosses again."""
     account.label()
     account.reads(1.05)
@@ -263,7 +263,7 @@ def hesitates(account: Account) -> Step:
     yield from account.invite()
 
 
-def again(account: Account) -> Step:
+def again(account: ChaosAccount) -> Step:
     """What makes an account that had a life ready for the next one."""
     account.answers("withdrawn")
     if account.closed:
@@ -273,7 +273,7 @@ def again(account: Account) -> Step:
     yield account.random.uniform(7, 12)
 
 
-LIVES: tuple[Callable[[Account], Step], ...] = (
+LIVES: tuple[Callable[[ChaosAccount], Step], ...] = (
     grants,
     declines,
     is_silent,

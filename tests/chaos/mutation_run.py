@@ -16,14 +16,14 @@ from streams.engine.failpoints import POINTS
 from tests.chaos import sending
 from tests.chaos.mutants import MUTATIONS
 from tests.chaos.run import Plan, perform
-from tests.chaos.traffic import Rates
+from tests.chaos.traffic import TrafficRates
 
 GROUND = "spans-lost"
 INSIDE = ("after-begin", "after-sends", "after-futures-before-offsets")
 
 
 @dataclass(frozen=True)
-class Trial:
+class MutationTrial:
     """The faults that give a breakage its chance, and the steps at which workers die for it.
 
     No steps: none dies at one. `garbage`: share of spoilt inputs.
@@ -37,20 +37,22 @@ class Trial:
 
 
 TRIALS = {
-    "offsets-before": Trial(steps=(*INSIDE, "after-offsets-before-commit")),
-    "offsets-after": Trial(steps=("after-commit-before-store", "after-store")),
-    "futures-not-awaited": Trial(("narrow topic", "kill"), POINTS),
-    "init-after-position": Trial(("freeze long", "cable long"), minutes=2, every=4),
-    "disk-before-commit": Trial(
+    "offsets-before": MutationTrial(steps=(*INSIDE, "after-offsets-before-commit")),
+    "offsets-after": MutationTrial(steps=("after-commit-before-store", "after-store")),
+    "futures-not-awaited": MutationTrial(("narrow topic", "kill"), POINTS),
+    "init-after-position": MutationTrial(("freeze long", "cable long"), minutes=2, every=4),
+    "disk-before-commit": MutationTrial(
         steps=("after-futures-before-offsets", "after-offsets-before-commit")
     ),
-    "overlay-before-commit": Trial(steps=("before-begin", *INSIDE)),
-    "hole-ignored": Trial(minutes=1),
-    "timers-do-not-wait": Trial(("kill twice", "freeze short", "broker"), minutes=2, every=4),
+    "overlay-before-commit": MutationTrial(steps=("before-begin", *INSIDE)),
+    "hole-ignored": MutationTrial(minutes=1),
+    "timers-do-not-wait": MutationTrial(
+        ("kill twice", "freeze short", "broker"), minutes=2, every=4
+    ),
     # Dead letters have to be written while workers die for one outside a transaction to show.
-    "letters-outside": Trial(steps=("before-begin", *INSIDE), garbage=0.25),
-    "not-fenced": Trial(("zombie at a step", "freeze long"), minutes=2, every=5),
-    GROUND: Trial(minutes=1),
+    "letters-outside": MutationTrial(steps=("before-begin", *INSIDE), garbage=0.25),
+    "not-fenced": MutationTrial(("zombie at a step", "freeze long"), minutes=2, every=5),
+    GROUND: MutationTrial(minutes=1),
 }
 
 
@@ -66,7 +68,7 @@ def run_one(name: str, seed: int) -> dict[str, Any]:
         points=trial.steps or POINTS,
         settle_seconds=4.0,
         drain_patience_seconds=45.0,
-        rates=Rates(readings=150.0, lives=4.0, crowd=2_000),
+        rates=TrafficRates(readings=150.0, lives=4.0, crowd=2_000),
         partitions=4,
         workers=2,
         mutation=name,

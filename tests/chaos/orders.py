@@ -28,8 +28,8 @@ from tests.oracle.chaos_oracle import (
     outcome,
     sent,
 )
-from tests.oracle.policy import Policy
-from tests.oracle.records import Record, partition_of
+from tests.oracle.policy import OraclePolicy
+from tests.oracle.records import OracleRecord, partition_of
 
 LATENESS = timedelta(seconds=120)
 """How late a worker may be anyhow."""
@@ -38,7 +38,7 @@ MOST_WAYS, MOST_ACCOUNTS, MOST_INPUTS = 400, 150, 9
 
 
 def check_orders(
-    book: Book, known: Mapping[str, Policy], end: datetime, counts: dict[str, int]
+    book: Book, known: Mapping[str, OraclePolicy], end: datetime, counts: dict[str, int]
 ) -> list[str]:
     """Accounts whose events are none of the permitted outcomes. `counts`: what was looked at."""
     refused = refused_places(book)
@@ -84,7 +84,7 @@ def check_orders(
     return breaches
 
 
-def _notes_change(record: Record) -> bool:
+def _notes_change(record: OracleRecord) -> bool:
     return record.key == b"#transaction" and b'"cluster_changed"' in (record.value or b"")
 
 

@@ -21,15 +21,15 @@ from streams.replay.following import Replay as Following
 from streams.replay.partition import PartitionReplay, replayed
 from streams.replay.recorded import transactions
 from streams.replay.records import RecordsInMemory
-from streams.replay.written import COMPARED, Written
+from streams.replay.written import COMPARED, ReplayWritten
 from tests.chaos.book import Book
 from tests.chaos.grounds import POLICIES, PREFIX
-from tests.oracle.records import Record
+from tests.oracle.records import OracleRecord
 
 DRAINED_AT = 1 << 42
 
 
-class _Kept(NamedTuple):
+class _KeptRecord(NamedTuple):
     """A record of the book as a source hands it over."""
 
     offset: int
@@ -40,16 +40,18 @@ class _Kept(NamedTuple):
     timestamp_type: int = 1
 
 
-def _source(records: list[Record]) -> RecordsInMemory:
+def _source(records: list[OracleRecord]) -> RecordsInMemory:
     return RecordsInMemory(
         [
-            _Kept(one.offset, one.timestamp_ms, one.key, one.value, tuple(one.headers.items()))
+            _KeptRecord(
+                one.offset, one.timestamp_ms, one.key, one.value, tuple(one.headers.items())
+            )
             for one in records
         ]
     )
 
 
-class Replay:
+class ChaosReplay:
     """One partition number of a book; with `other_count` on so many partitions beside."""
 
     def __init__(self, book: Book, partition: int, other_count: int | None = None) -> None:
@@ -74,10 +76,10 @@ class Replay:
             self.elsewhere,
         )
         outputs = {topic.name: _source(self._of(topic.name)) for topic in COMPARED}
-        self._written = Written(partition, outputs, environment.full_name)
+        self._written = ReplayWritten(partition, outputs, environment.full_name)
         self.found = PartitionReplay(partition)
 
-    def _of(self, name: str) -> list[Record]:
+    def _of(self, name: str) -> list[OracleRecord]:
         return self.book.of(name, 0 if name == "switches" else self.partition)
 
     @property

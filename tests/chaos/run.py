@@ -9,10 +9,10 @@ from typing import Any
 
 from streams.engine.failpoints import POINTS
 from tests.chaos.faults import Faults
-from tests.chaos.grounds import FAKETIME, Site
-from tests.chaos.schedule import ISOLATED, KINDS, MANY_BROKERS, FailpointQueue, Fault, draw
+from tests.chaos.grounds import FAKETIME, ChaosSite
+from tests.chaos.schedule import ISOLATED, KINDS, MANY_BROKERS, FailpointQueue, ScheduledFault, draw
 from tests.chaos.stage import SETTLE_SECONDS, Stage
-from tests.chaos.traffic import Rates
+from tests.chaos.traffic import TrafficRates
 
 DRAIN_SECONDS = 60.0
 TRIES, START_SECONDS = 3, 20.0
@@ -33,7 +33,7 @@ class Plan:
     every: float = 6.0
     kinds: tuple[str, ...] = tuple(KINDS)
     failpoints: float = 0.75
-    rates: Rates = field(default_factory=Rates)
+    rates: TrafficRates = field(default_factory=TrafficRates)
     brokers: int = 1
     partitions: int = 8
     workers: int = 3
@@ -54,7 +54,7 @@ class Plan:
 def perform(plan: Plan, say: Callable[[str], None] = print) -> dict[str, Any]:
     """Do it; the result as JSON: settings, counts, liveness, checks."""
     wire = any(kind.startswith("wire") for kind in plan.kinds)
-    site = Site(
+    site = ChaosSite(
         plan.folder,
         brokers=plan.brokers,
         partitions=plan.partitions,
@@ -97,7 +97,7 @@ def perform(plan: Plan, say: Callable[[str], None] = print) -> dict[str, Any]:
         }
 
 
-def _possible(plan: Plan, site: Site) -> tuple[list[str], dict[str, str]]:
+def _possible(plan: Plan, site: ChaosSite) -> tuple[list[str], dict[str, str]]:
     """The kinds that this machine can strike, and why not the others."""
     left_out = {}
     for kind in plan.kinds:
@@ -140,7 +140,7 @@ def _strike_the_rest(
         deadline = time.monotonic() + START_SECONDS
         while len(faults.supervisor.running()) < plan.workers and time.monotonic() < deadline:
             time.sleep(0.1)
-        faults.strike(Fault(plan.minutes * 60, kind, number % plan.workers, 0.5, number))
+        faults.strike(ScheduledFault(plan.minutes * 60, kind, number % plan.workers, 0.5, number))
         faults.wait()
 
 

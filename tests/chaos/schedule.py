@@ -55,7 +55,7 @@ HITS = {
 
 
 @dataclass(frozen=True)
-class Fault:
+class ScheduledFault:
     """One fault: `at` seconds after the start, on a worker, for so long (where that applies)."""
 
     at: float
@@ -65,16 +65,16 @@ class Fault:
     number: int
 
 
-def draw(seed: int | str, seconds: float, every: float, kinds: list[str]) -> list[Fault]:
+def draw(seed: int | str, seconds: float, every: float, kinds: list[str]) -> list[ScheduledFault]:
     """Faults over `seconds`, one each `every` seconds on average; the kinds take turns at first."""
     random = Random(f"faults-{seed}")
     weights = [KINDS[kind] for kind in kinds]
     first = random.sample(kinds, len(kinds))
-    faults: list[Fault] = []
+    faults: list[ScheduledFault] = []
     at = every
     while at < seconds:
         kind = first.pop() if first else random.choices(kinds, weights)[0]
-        faults.append(Fault(at, kind, random.randrange(3), random.random(), len(faults)))
+        faults.append(ScheduledFault(at, kind, random.randrange(3), random.random(), len(faults)))
         at += random.expovariate(1 / every) if faults else every
     return faults
 

@@ -20,21 +20,21 @@ from schemas.inputs import INPUT_MODELS
 from schemas.topics import CHANGELOGS, DEAD_LETTERS, DECISIONS, INPUTS, OUTPUTS, STORES
 from streams.core.partition import Partition, PartitionEnvironment
 from streams.policies import load_policies
-from streams.replay.tables import Tables
+from streams.replay.tables import ReplayTables
 from tests.chaos import lives, sending, traffic
 from tests.chaos.book import Book, bare
 from tests.chaos.grounds import POLICIES, PREFIX
 from tests.chaos.sending import Sender
-from tests.chaos.traffic import Rates, Traffic
-from tests.core.given import Record as InputRecord
-from tests.oracle.records import Record, partition_of
+from tests.chaos.traffic import Traffic, TrafficRates
+from tests.core.given import GivenRecord as InputRecord
+from tests.oracle.records import OracleRecord, partition_of
 
 START = datetime(2026, 6, 1, tzinfo=UTC).timestamp()
 TICK = 0.1
 EVENTS = frozenset(topic.name for topic in OUTPUTS)
 
 
-class Clock:
+class SimulatedClock:
     """Stands where the traffic's modules look for `time`."""
 
     def __init__(self) -> None:
@@ -47,9 +47,9 @@ class Clock:
 
 
 @contextmanager
-def simulated_time() -> Iterator[Clock]:
+def simulated_time() -> Iterator[SimulatedClock]:
     """Time is what we say, for the traffic alone."""
-    clock: Any = Clock()
+    clock: Any = SimulatedClock()
     modules: tuple[Any, ...] = (lives, sending, traffic)
     for module in modules:
         module.time = clock
@@ -63,7 +63,7 @@ def simulated_time() -> Iterator[Clock]:
 class Kept:
     """Takes the sender's records into the book, as a broker would."""
 
-    def __init__(self, book: Book, clock: Clock) -> None:
+    def __init__(self, book: Book, clock: SimulatedClock) -> None:
         self._book, self._clock = book, clock
 
     def produce(
@@ -97,7 +97,7 @@ def append(
     """Let the log of a partition grow by a record that enters at `at`."""
     own = book.topics[name].setdefault(partition, [])
     stamp = round(at * 1000)
-    own.append(Record(PREFIX + name, partition, len(own), key, value, headers or {}, stamp))
+    own.append(OracleRecord(PREFIX + name, partition, len(own), key, value, headers or {}, stamp))
 
 
 @dataclass(frozen=True)
@@ -114,12 +114,12 @@ class Laziness:
     changes: float = 0.0005
 
 
-class Worker:
+class SimulatedWorker:
     """What has one partition in hand, one process after the other."""
 
     def __init__(self, book: Book, partition: int, traffic: Traffic, dice: Random) -> None:
         self._book, self._number, self._traffic, self._dice = book, partition, traffic, dice
-        self._ledger = Tables()
+        self._ledger = ReplayTables()
         self._core: Partition | None = None
         self._next = dict.fromkeys(INPUT_MODELS, 0)
         self._sealed = dict(self._next)
@@ -173,7 +173,7 @@ class Worker:
         core.run_timers(self._ledger, now, now - self._dice.choice([0, 0, 30]), limit, not looks)
         core.counts.clear()
 
-    def _log(self, name: str) -> list[Record]:
+    def _log(self, name: str) -> list[OracleRecord]:
         return self._book.of(name, 0 if name == "switches" else self._number)
 
     def _fetch(self, name: str) -> list[InputRecord]:
@@ -213,7 +213,7 @@ def simulate(
     seed: int,
     seconds: float,
     partitions: int = 3,
-    rates: Rates | None = None,
+    rates: TrafficRates | None = None,
     lazy: Laziness | None = None,
     settle_seconds: float = 60.0,
 ) -> tuple[Book, float]:
@@ -222,11 +222,11 @@ def simulate(
     for topic in (*INPUTS, *OUTPUTS, DECISIONS, DEAD_LETTERS, *CHANGELOGS):
         book.topics[topic.name] = {}
     with simulated_time() as clock:
-        given = rates or Rates(readings=20.0, lives=4.0, crowd=300, brakes_every=20.0)
+        given = rates or TrafficRates(readings=20.0, lives=4.0, crowd=300, brakes_every=20.0)
         sender = Sender("", partitions, seed, Kept(book, clock))
         sent = Traffic(sender, seed, given)
         workers = [
-            Worker(book, number, sent, Random(f"worker-{seed}-{number}"))
+            SimulatedWorker(book, number, sent, Random(f"worker-{seed}-{number}"))
             for number in range(partitions)
         ]
         sent.begin()

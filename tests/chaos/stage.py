@@ -9,12 +9,12 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from schemas.topics import INPUTS
 from tests.chaos.book import ends, open_book
-from tests.chaos.checks import Verdict, judge
-from tests.chaos.grounds import APPLICATION, PREFIX, Site
+from tests.chaos.checks import ChaosVerdict, judge
+from tests.chaos.grounds import APPLICATION, PREFIX, ChaosSite
 from tests.chaos.memory import Memory
 from tests.chaos.sending import Sender
 from tests.chaos.supervisor import Supervisor
-from tests.chaos.traffic import Rates, Traffic
+from tests.chaos.traffic import Traffic, TrafficRates
 from tests.chaos.watch import Watch
 
 SETTLE_SECONDS = 35.0
@@ -24,7 +24,9 @@ READY_SECONDS = 120.0
 class Stage:
     """A context manager: brokers are up, nobody works and nothing is sent until one says so."""
 
-    def __init__(self, site: Site, seed: int | str, rates: Rates, mutation: str = "") -> None:
+    def __init__(
+        self, site: ChaosSite, seed: int | str, rates: TrafficRates, mutation: str = ""
+    ) -> None:
         self.site, self._seed, self._rates, self._mutation = site, seed, rates, mutation
         self.keep: Path | None = None
         """Where to write down all that was read, to be judged again."""
@@ -96,7 +98,7 @@ class Stage:
         finally:
             group.close()
 
-    def end(self, settle_seconds: float = SETTLE_SECONDS) -> Verdict:
+    def end(self, settle_seconds: float = SETTLE_SECONDS) -> ChaosVerdict:
         """Let timers run out, stop the workers, and judge."""
         time.sleep(settle_seconds)
         until = time.time()

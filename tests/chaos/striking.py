@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.chaos.schedule import Fault
+from tests.chaos.schedule import ScheduledFault
 from tests.chaos.sending import Sender
 from tests.chaos.supervisor import Slot, Supervisor
 
@@ -32,7 +32,7 @@ class Striking:
         self.steps: Counter[str] = Counter()
         self._threads: list[threading.Thread] = []
 
-    def strike(self, fault: Fault) -> None:
+    def strike(self, fault: ScheduledFault) -> None:
         """Begin a fault and return; `wait` waits for all that were begun."""
         thread = threading.Thread(target=self._guarded, args=(fault,), name=fault.kind, daemon=True)
         self._threads = [one for one in self._threads if one.is_alive()]
@@ -44,9 +44,11 @@ class Striking:
         for thread in self._threads:
             thread.join()
 
-    def _guarded(self, fault: Fault) -> None:
+    def _guarded(self, fault: ScheduledFault) -> None:
         try:
-            act: Callable[[Fault], bool] = getattr(self, "_" + fault.kind.replace(" ", "_"))
+            act: Callable[[ScheduledFault], bool] = getattr(
+                self, "_" + fault.kind.replace(" ", "_")
+            )
             began = time.time()
             if act(fault):
                 self.done[fault.kind] += 1
@@ -56,7 +58,7 @@ class Striking:
         except Exception as error:
             self.notes.append(f"{fault.kind}: {error!r}")
 
-    def _victim(self, fault: Fault) -> Slot | None:
+    def _victim(self, fault: ScheduledFault) -> Slot | None:
         """A running worker that no other fault has in its hands; its lock is then held."""
         slots = self.supervisor.slots
         for step in range(len(slots)):
@@ -65,7 +67,7 @@ class Striking:
                 return slot
         return None
 
-    def _with_victim(self, fault: Fault, act: Callable[[Slot], bool]) -> bool:
+    def _with_victim(self, fault: ScheduledFault, act: Callable[[Slot], bool]) -> bool:
         slot = self._victim(fault)
         if slot is None:
             return False
@@ -74,7 +76,7 @@ class Striking:
         finally:
             self._busy[slot.number].release()
 
-    def _anybody(self, fault: Fault) -> Slot | None:
+    def _anybody(self, fault: ScheduledFault) -> Slot | None:
         """A running worker, whatever else is being done to it: faults may meet in one process."""
         running = self.supervisor.running()
         return running[fault.slot % len(running)] if running else None

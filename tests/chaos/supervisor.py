@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.chaos.grounds import Site
+from tests.chaos.grounds import ChaosSite
 from tests.support.running import Running
 from tests.support.zygote import Zygote
 
@@ -51,7 +51,7 @@ class Supervisor:
     """
 
     def __init__(
-        self, site: Site, environment: Mapping[str, str] | None = None, mutation: str = ""
+        self, site: ChaosSite, environment: Mapping[str, str] | None = None, mutation: str = ""
     ) -> None:
         self.site = site
         self._zygote = Zygote(mutation)

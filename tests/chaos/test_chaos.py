@@ -7,7 +7,7 @@ import pytest
 from tests.chaos.report import table
 from tests.chaos.run import DRAIN_SECONDS, Plan, perform
 from tests.chaos.schedule import KINDS, draw
-from tests.chaos.traffic import Rates
+from tests.chaos.traffic import TrafficRates
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]
 MINUTES = float(os.environ.get("CHAOS_MINUTES", "2.5"))
@@ -23,7 +23,7 @@ def test_a_seed_reproduces_its_schedule() -> None:
 @pytest.mark.timeout(1_500)
 def test_given_faults_of_every_kind_then_nobody_can_tell_from_what_comes_out() -> None:
     result = perform(
-        Plan(seed=11, minutes=MINUTES, every=3.5, rates=Rates(readings=200.0, lives=3.0))
+        Plan(seed=11, minutes=MINUTES, every=3.5, rates=TrafficRates(readings=200.0, lives=3.0))
     )
     shown = table(result)
     print(shown)

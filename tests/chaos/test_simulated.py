@@ -11,13 +11,13 @@ from tests.chaos.checks import policies
 from tests.chaos.comparing import follow
 from tests.chaos.harsh import harsh
 from tests.chaos.orders import check_orders
-from tests.chaos.replaying import Replay
+from tests.chaos.replaying import ChaosReplay
 from tests.chaos.simulated import Laziness, simulate
-from tests.chaos.traffic import Rates
+from tests.chaos.traffic import TrafficRates
 
 pytestmark = pytest.mark.slow
 
-RATES = Rates(readings=5.0, lives=4.0, crowd=100, brakes_every=10.0)
+RATES = TrafficRates(readings=5.0, lives=4.0, crowd=100, brakes_every=10.0)
 
 
 @pytest.mark.parametrize(("seed", "changes"), [(10, 0.0), (11, 0.02)])
@@ -29,7 +29,7 @@ def test_given_late_workers_and_refused_words_then_replay_model_and_orders_agree
     lazy = Laziness(sleeps=0.004, opens=0.01, looks=0.6, changes=changes)
     book, until = simulate(seed, 30.0, 2, RATES, lazy, settle_seconds=40.0)
     end = datetime.fromtimestamp(until, UTC)
-    replays = [Replay(book, number) for number in range(book.partitions)]
+    replays = [ChaosReplay(book, number) for number in range(book.partitions)]
     assert [replay.run() for replay in replays] == [[], []]
     breaches, events = follow(book, policies(), end)
     assert breaches == []

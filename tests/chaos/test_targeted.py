@@ -13,15 +13,15 @@ from schemas.enums import ADVERSE_EVENTS
 from schemas.topics import INPUTS
 from streams.engine.failpoints import POINTS
 from tests.chaos.faults import Faults
-from tests.chaos.grounds import APPLICATION, PREFIX, Site
-from tests.chaos.lives import Account
-from tests.chaos.schedule import Fault
+from tests.chaos.grounds import APPLICATION, PREFIX, ChaosSite
+from tests.chaos.lives import ChaosAccount
+from tests.chaos.schedule import ScheduledFault
 from tests.chaos.stage import Stage
-from tests.chaos.traffic import Rates
+from tests.chaos.traffic import TrafficRates
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.timeout(600)]
-QUIET = Rates(readings=50.0, lives=0.0, crowd=500, brakes_every=1e9)
-BUSY = Rates(readings=100.0, lives=3.0, crowd=1_000)
+QUIET = TrafficRates(readings=50.0, lives=0.0, crowd=500, brakes_every=1e9)
+BUSY = TrafficRates(readings=100.0, lives=3.0, crowd=1_000)
 
 
 def wait_for(true: Callable[[], Any], seconds: float) -> None:
@@ -32,7 +32,7 @@ def wait_for(true: Callable[[], Any], seconds: float) -> None:
         time.sleep(0.05)
 
 
-class Heard:
+class HeardEvents:
     """Events by account, as they come out."""
 
     def __init__(self, stage: Stage) -> None:
@@ -42,12 +42,12 @@ class Heard:
     def hear(self, key: str, event: dict[str, Any]) -> None:
         self.events.setdefault(key, {})[event["event"]] = event
 
-    def all(self, accounts: list[Account], name: str) -> bool:
+    def all(self, accounts: list[ChaosAccount], name: str) -> bool:
         return all(name in self.events.get(account.key, {}) for account in accounts)
 
 
-def _invited(stage: Stage, heard: Heard, count: int) -> list[Account]:
-    accounts = [Account(stage.sender, "douyin", f"t{n}", f"t{n}") for n in range(count)]
+def _invited(stage: Stage, heard: HeardEvents, count: int) -> list[ChaosAccount]:
+    accounts = [ChaosAccount(stage.sender, "douyin", f"t{n}", f"t{n}") for n in range(count)]
     for account in accounts:
         account.label()
         account.reads(1.5)
@@ -68,9 +68,9 @@ def _assert_fine(stage: Stage, settle: float = 5.0) -> None:
 
 def test_given_a_backlog_then_an_answer_in_time_beats_its_deadline() -> None:
     """Nobody works while deadlines pass; answers lie among 20,000 other inputs."""
-    with Stage(Site(partitions=4), 1, QUIET) as stage:
+    with Stage(ChaosSite(partitions=4), 1, QUIET) as stage:
         stage.begin(2)
-        heard = Heard(stage)
+        heard = HeardEvents(stage)
         accounts = _invited(stage, heard, 40)
         for account in accounts:
             account.receipt()
@@ -99,9 +99,9 @@ def test_given_a_backlog_then_an_answer_in_time_beats_its_deadline() -> None:
 
 
 def test_receipt_and_answer_may_come_in_either_order() -> None:
-    with Stage(Site(partitions=4), 2, QUIET) as stage:
+    with Stage(ChaosSite(partitions=4), 2, QUIET) as stage:
         stage.begin(2)
-        heard = Heard(stage)
+        heard = HeardEvents(stage)
         accounts = _invited(stage, heard, 40)
         for number, account in enumerate(accounts):
             words = [account.receipt, lambda one=account: one.answers("granted")]
@@ -113,7 +113,7 @@ def test_receipt_and_answer_may_come_in_either_order() -> None:
         _assert_fine(stage)
 
 
-def _overwrite_offsets(site: Site, back: bool) -> None:
+def _overwrite_offsets(site: ChaosSite, back: bool) -> None:
     """The group's offsets become those of the beginning, or are moved past the end."""
     group = Consumer(
         {
@@ -142,7 +142,7 @@ def _overwrite_offsets(site: Site, back: bool) -> None:
 
 def test_stale_or_absurd_committed_offsets_change_nothing() -> None:
     """First those of the beginning, then, after as much again, those past the end."""
-    with Stage(Site(partitions=4), 3, BUSY) as stage:
+    with Stage(ChaosSite(partitions=4), 3, BUSY) as stage:
         stage.begin(2)
         for back in (True, False):
             time.sleep(10)
@@ -162,12 +162,12 @@ def test_a_zombie_that_wakes_inside_a_transaction_does_no_harm() -> None:
     long runs (README.md).
     """
     steps = POINTS[POINTS.index("before-begin") : POINTS.index("after-store")]
-    with Stage(Site(partitions=4), 4, BUSY) as stage:
+    with Stage(ChaosSite(partitions=4), 4, BUSY) as stage:
         stage.begin(3)
         faults = Faults(stage.supervisor, stage.sender)
         for number, step in enumerate(steps):
             faults._zombies = POINTS.index(step)
-            faults.strike(Fault(0.0, "zombie at a step", number % 2, 0.1, number))
+            faults.strike(ScheduledFault(0.0, "zombie at a step", number % 2, 0.1, number))
             time.sleep(0.5)  # Its thread has taken the step.
             if number % 2:
                 faults.wait()
@@ -178,7 +178,7 @@ def test_a_zombie_that_wakes_inside_a_transaction_does_no_harm() -> None:
 def test_workers_that_start_at_once_never_stall() -> None:
     from tests.chaos.liveness import starts_at_once
 
-    with Stage(Site(partitions=8), 5, BUSY) as stage:
+    with Stage(ChaosSite(partitions=8), 5, BUSY) as stage:
         stage.begin(2)
         found = starts_at_once(stage, 4)
         assert found["stalled"] == [], found
@@ -188,10 +188,10 @@ def test_workers_that_start_at_once_never_stall() -> None:
 
 def test_given_partitions_added_under_load_then_nothing_adverse_and_all_else_goes_on() -> None:
     """The changed cluster is in the log: replay and model follow it, and nobody is restricted."""
-    with Stage(Site(partitions=4), 6, BUSY) as stage:
+    with Stage(ChaosSite(partitions=4), 6, BUSY) as stage:
         stage.sender.pinned = True
         stage.begin(2)
-        heard = Heard(stage)
+        heard = HeardEvents(stage)
         accounts = _invited(stage, heard, 20)
         for account in accounts:
             account.receipt()
@@ -215,7 +215,7 @@ def test_given_partitions_added_under_load_then_nothing_adverse_and_all_else_goe
         _assert_fine(stage)
 
 
-def _widen(names: list[str], site: Site, partitions: int) -> None:
+def _widen(names: list[str], site: ChaosSite, partitions: int) -> None:
     client = AdminClient({"bootstrap.servers": site.kafka.bootstrap, "log_level": 2})
     wanted = [NewPartitions(PREFIX + name, partitions) for name in names]
     for future in client.create_partitions(wanted).values():

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.chaos.grounds import Site
+from tests.chaos.grounds import ChaosSite
 from tests.chaos.sending import Sender
 from tests.chaos.supervisor import Supervisor
 
@@ -13,12 +13,12 @@ pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.timeout(400)]
 
 
 @pytest.fixture(scope="module")
-def site(pytestconfig: pytest.Config) -> Iterator[Site]:
-    with Site(partitions=4, encrypted=pytestconfig.getoption("--tls")) as site:
+def site(pytestconfig: pytest.Config) -> Iterator[ChaosSite]:
+    with ChaosSite(partitions=4, encrypted=pytestconfig.getoption("--tls")) as site:
         yield site
 
 
-def _send(site: Site, count: int) -> None:
+def _send(site: ChaosSite, count: int) -> None:
     sender = Sender(site.kafka.bootstrap, site.partitions, 1)
     for number in range(count):
         sender.reading(f"weibo:w{number}", "weibo", f"w{number}", 700_000, time.time())
@@ -35,7 +35,7 @@ def _send(site: Site, count: int) -> None:
     ],
 )
 def test_given_what_would_stall_then_the_worker_says_so_and_ends(
-    site: Site, breakage: str, words: str, seconds: float
+    site: ChaosSite, breakage: str, words: str, seconds: float
 ) -> None:
     supervisor = Supervisor(site, mutation=breakage)
     try:
@@ -52,7 +52,7 @@ def test_given_what_would_stall_then_the_worker_says_so_and_ends(
         time.sleep(site.session_seconds)
 
 
-def test_given_the_last_span_is_lost_then_it_is_fetched_again(site: Site) -> None:
+def test_given_the_last_span_is_lost_then_it_is_fetched_again(site: ChaosSite) -> None:
     from tests.chaos.stage import Stage
 
     supervisor = Supervisor(site, mutation="last-span-lost")

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.chaos.wire.faults import Fault, Script
+from tests.chaos.wire.faults import Script, WireFault
 from tests.chaos.wire.frames import UNDER_AN_EPOCH
 from tests.chaos.wire.node import Proxied, proxied
-from tests.chaos.wire.rounds import Outcome, Plan, perform
+from tests.chaos.wire.rounds import RoundOutcome, WirePlan, perform
 
 pytestmark = pytest.mark.kafka
 
@@ -16,7 +16,7 @@ WHOLE = {"partitions": 1, "count": 60, "least": 12, "most": 12, "timeout_seconds
 """Five transactions, each of several produce requests; patience for a machine that is busy."""
 SECOND = {"InitProducerId": 0, "Produce": 12, "TxnOffsetCommit": 5, "EndTxn": 5}
 """Requests and their versions where the cluster has agreed on the second one of transactions."""
-IN_THE_NEXT = Fault("released late", "late", 10.0, after_answers=1, between=True, to="Produce")
+IN_THE_NEXT = WireFault("released late", "late", 10.0, after_answers=1, between=True, to="Produce")
 """Arrives between the first and the second produce request of the next transaction."""
 
 
@@ -27,8 +27,8 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxied]:
         yield made
 
 
-def run(kafka: Proxied, faults: Script, **changes: object) -> Outcome:
-    plan = Plan(**{"seed": "named", **WHOLE, **changes})  # type: ignore[arg-type]
+def run(kafka: Proxied, faults: Script, **changes: object) -> RoundOutcome:
+    plan = WirePlan(**{"seed": "named", **WHOLE, **changes})  # type: ignore[arg-type]
     return asyncio.run(perform(kafka, plan, faults))
 
 
@@ -41,7 +41,7 @@ def test_given_aiokafkas_own_sender_then_a_late_end_tears_the_next_transaction(
     assert torn(outcome)
 
 
-def torn(outcome: Outcome) -> bool:
+def torn(outcome: RoundOutcome) -> bool:
     """Whether a part of a transaction is seen and the rest is lost."""
     found = "".join(outcome.violations)
     return "outputs are seen of the transaction" in found and "lost" in found
@@ -51,7 +51,7 @@ def torn(outcome: Outcome) -> bool:
 def test_given_an_end_that_the_network_repeats_then_only_the_second_version_refuses_it(
     kafka: Proxied, version: str
 ) -> None:
-    repeated = Fault("repeated", "late", 10.0, after_answers=1, between=True, to="Produce")
+    repeated = WireFault("repeated", "late", 10.0, after_answers=1, between=True, to="Produce")
     outcome = run(kafka, Script({("EndTxn", 1): repeated}), version=version)
     if version == "first":
         assert torn(outcome)
@@ -74,9 +74,9 @@ def test_given_no_answer_then_the_producer_ends_and_nothing_is_sent_again_under_
 ) -> None:
     faults = (
         IN_THE_NEXT,
-        Fault("dropped", "request"),
-        Fault("dropped", "answer"),
-        Fault("reset", "before the answer"),
+        WireFault("dropped", "request"),
+        WireFault("dropped", "answer"),
+        WireFault("reset", "before the answer"),
     )
     script = Script({(api, 2 * number): fault for number, fault in enumerate(faults, 1)})
     outcome = run(kafka, script, count=120, version=version)
@@ -90,7 +90,7 @@ def test_given_no_answer_then_the_producer_ends_and_nothing_is_sent_again_under_
 def test_given_a_produce_request_without_an_answer_then_it_is_sent_again_and_counts_once(
     kafka: Proxied, version: str
 ) -> None:
-    faults = (IN_THE_NEXT, Fault("reset", "before the answer"), Fault("reset", "before"))
+    faults = (IN_THE_NEXT, WireFault("reset", "before the answer"), WireFault("reset", "before"))
     script = Script({("Produce", 3 * number): fault for number, fault in enumerate(faults, 1)})
     outcome = run(kafka, script, version=version)
     assert outcome.violations == []
@@ -101,7 +101,7 @@ def test_given_an_answer_not_now_then_it_is_asked_again(kafka: Proxied) -> None:
     """Loading, not available, not the coordinator, concurrent."""
     asked = (("EndTxn", 14), ("EndTxn", 15), ("EndTxn", 16), ("EndTxn", 51))
     script = {
-        (api, 2 * number): Fault("answered", "", code=code)
+        (api, 2 * number): WireFault("answered", "", code=code)
         for number, (api, code) in enumerate((*asked, ("TxnOffsetCommit", 51)), 1)
     }
     outcome = run(kafka, Script(script), count=120)
@@ -116,7 +116,7 @@ def test_given_an_answer_that_leaves_the_outcome_open_then_the_producer_ends(
     """Unknown, timed out: what it wrote may be there or not."""
     asked = (("EndTxn", -1), ("EndTxn", 7), ("TxnOffsetCommit", 7))
     script = {
-        (api, 2 * number): Fault("answered", "", code=code)
+        (api, 2 * number): WireFault("answered", "", code=code)
         for number, (api, code) in enumerate(asked, 1)
     }
     outcome = run(kafka, Script(script), count=120, version="first")
@@ -128,7 +128,7 @@ def test_given_init_without_an_answer_then_it_is_asked_again_under_a_new_epoch(
     kafka: Proxied,
 ) -> None:
     hows = enumerate(("before", "before the answer"), 1)
-    script = {("InitProducerId", number): Fault("reset", how) for number, how in hows}
+    script = {("InitProducerId", number): WireFault("reset", how) for number, how in hows}
     outcome = run(kafka, Script(script))
     assert outcome.violations == []
     assert outcome.ended == {"0": 1}, outcome.causes
@@ -138,7 +138,7 @@ def test_given_init_without_an_answer_then_it_is_asked_again_under_a_new_epoch(
 def test_given_faults_of_every_kind_then_nobody_can_tell_from_what_comes_out(
     kafka: Proxied,
 ) -> None:
-    plan = Plan(seed="short", partitions=4, count=120, limit_seconds=120)
+    plan = WirePlan(seed="short", partitions=4, count=120, limit_seconds=120)
     outcome = asyncio.run(perform(kafka, plan))
     assert outcome.violations == []
     assert outcome.asked_again == 0

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
-from tests.chaos.lives import LIVES, Account, Step, Wait, again
+from tests.chaos.lives import LIVES, ChaosAccount, Step, Wait, again
 from tests.chaos.sending import Sender, wire_time
 
 TICK_SECONDS = 0.02
@@ -17,7 +17,7 @@ PLATFORMS = ("weibo", "weibo", "douyin", "douyin", "bilibili")
 
 
 @dataclass(frozen=True)
-class Rates:
+class TrafficRates:
     """How much is sent, per second. `known`: share of the crowd whose count is kept as state.
 
     `accounts`: so many have lives, one after the other; None: new ones keep coming.
@@ -34,7 +34,7 @@ class Rates:
 class _Living:
     """A life that is being lived."""
 
-    def __init__(self, account: Account, steps: Step) -> None:
+    def __init__(self, account: ChaosAccount, steps: Step) -> None:
         self.account, self.steps = account, steps
         self.waits: frozenset[str] = frozenset()
         self.turn = 0
@@ -43,7 +43,7 @@ class _Living:
 class Traffic:
     """One thread that sends until `stop`; `hear` takes the events that come out."""
 
-    def __init__(self, sender: Sender, seed: int | str, rates: Rates) -> None:
+    def __init__(self, sender: Sender, seed: int | str, rates: TrafficRates) -> None:
         self.sender, self.rates = sender, rates
         self.lives_begun = 0
         self._accounts = 0
@@ -51,7 +51,7 @@ class Traffic:
         self._seed = seed
         self._heard: queue.SimpleQueue[tuple[str, dict[str, Any]]] = queue.SimpleQueue()
         self._living: dict[str, _Living] = {}
-        self._rested: list[tuple[float, Account]] = []
+        self._rested: list[tuple[float, ChaosAccount]] = []
         self._heap: list[tuple[float, int, int, _Living]] = []
         self._order = itertools.count()
         self._brakes: list[tuple[str, str]] = []
@@ -134,7 +134,7 @@ class Traffic:
             self._accounts += 1
             name = f"a{self._accounts}"
             seed = f"{self._seed}-{name}"
-            account = Account(self.sender, dice.choice(PLATFORMS), name, seed)
+            account = ChaosAccount(self.sender, dice.choice(PLATFORMS), name, seed)
             steps = life(account)
         living = _Living(account, steps)
         self._living[account.key] = living

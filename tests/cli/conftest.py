@@ -13,7 +13,7 @@ from tests.conftest import RunningKafka
 
 
 @dataclass(frozen=True)
-class Answer:
+class HttpAnswer:
     """What a command said, and its exit code."""
 
     code: int
@@ -21,7 +21,7 @@ class Answer:
     err: str
 
 
-Byline = Callable[..., Answer]
+Byline = Callable[..., HttpAnswer]
 
 
 @pytest.fixture(autouse=True)
@@ -38,11 +38,11 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 def byline(capfd: pytest.CaptureFixture[str]) -> Byline:
     """`byline("topics", "check")`: run a command in this process."""
 
-    def run(*arguments: str) -> Answer:
+    def run(*arguments: str) -> HttpAnswer:
         with pytest.raises(SystemExit) as end:
             main(list(arguments))
         out, err = capfd.readouterr()
-        return Answer(int(end.value.code or 0), out, err)
+        return HttpAnswer(int(end.value.code or 0), out, err)
 
     return run
 

@@ -27,7 +27,7 @@ OBEY_MODES = ("setpriv", "--bounding-set=-dac_override,-dac_read_search")
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class FaultOutcome:
     """How a command ended: exit code, seconds from its start, and what it said at the end.
 
     Python's own start, two seconds of a processor, is not in it. `busy`: how many processes shared
@@ -42,7 +42,7 @@ class Outcome:
 
 
 @dataclass
-class Ground:
+class FaultGround:
     """`kafka` with every right granted, and the files and ports that faults are made of."""
 
     kafka: GuardedKafka
@@ -96,10 +96,10 @@ def guarded(folder: Path) -> Iterator[GuardedKafka]:
 
 
 @contextmanager
-def ground(kafka: GuardedKafka, folder: Path) -> Iterator[Ground]:
+def ground(kafka: GuardedKafka, folder: Path) -> Iterator[FaultGround]:
     """All of it, for as long as it is needed, with the topics made."""
     with _ports() as ports:
-        made = Ground(kafka, folder, ports, permissions(Settings()))
+        made = FaultGround(kafka, folder, ports, permissions(Settings()))
         done = run(made, "administrator", {}, "topics", "create", "--partitions", "2")
         if done.code:
             raise RuntimeError(done.sentence)
@@ -107,13 +107,13 @@ def ground(kafka: GuardedKafka, folder: Path) -> Iterator[Ground]:
 
 
 def run(
-    on: Ground,
+    on: FaultGround,
     user: str,
     more: Mapping[str, str],
     *words: str,
     obey_modes: bool = False,
     text: str = "",
-) -> Outcome:
+) -> FaultOutcome:
     """A `byline` command as a process of its own."""
     environment = on.environment(user, more)
     began = time.monotonic()
@@ -133,7 +133,7 @@ def run(
     busy = max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
     said = process.stderr + ("" if process.stderr.strip() else process.stdout)
     traced = "Traceback" in process.stderr + process.stdout
-    return Outcome(process.returncode, seconds, busy, sentence(said), traced)
+    return FaultOutcome(process.returncode, seconds, busy, sentence(said), traced)
 
 
 def sentence(said: str) -> str:
@@ -166,7 +166,7 @@ def _ports() -> Iterator[dict[str, int]]:
     web.shutdown()
 
 
-def certificates(on: Ground) -> dict[str, str]:
+def certificates(on: FaultGround) -> dict[str, str]:
     """Files of certificates, each with its own fault."""
     authority = on.kafka.authority
     other = Authority(on.folder / "certificates-of-others", "other-authority")

@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from streams.operate.acl import Permission
-from tests.cli.fault_ground import Ground, Outcome, ground, guarded, run
-from tests.cli.fault_list import FAULTS, Fault
+from tests.cli.fault_ground import FaultGround, FaultOutcome, ground, guarded, run
+from tests.cli.fault_list import FAULTS, CliFault
 
 TABLE = Path(__file__).with_name("faults.md")
 MOST_SECONDS = 10.0
@@ -23,7 +23,7 @@ COLUMNS = (
 )
 
 
-def lacking(on: Ground, fault: Fault, role: str) -> list[Permission]:
+def lacking(on: FaultGround, fault: CliFault, role: str) -> list[Permission]:
     """The rights that a user does not have, as they were granted."""
     return [
         replace(it, operations=(operation,))
@@ -37,15 +37,15 @@ def lacking(on: Ground, fault: Fault, role: str) -> list[Permission]:
 class Tried:
     """A fault and what came of it; `wrong` says what is not as it has to be."""
 
-    fault: Fault
-    worker: Outcome | None
-    verb: Outcome | None
+    fault: CliFault
+    worker: FaultOutcome | None
+    verb: FaultOutcome | None
     wrong: tuple[str, ...]
 
 
-def attempt(on: Ground, fault: Fault) -> Tried:
+def attempt(on: FaultGround, fault: CliFault) -> Tried:
     """Make the fault, run worker and verb, and undo it."""
-    outcomes: list[Outcome | None] = []
+    outcomes: list[FaultOutcome | None] = []
     wrong: list[str] = []
     ways = (
         ("worker", fault.worker, "worker", ("worker",), fault.words),
@@ -70,7 +70,7 @@ def attempt(on: Ground, fault: Fault) -> Tried:
     return Tried(fault, outcomes[0], outcomes[1], tuple(wrong))
 
 
-def _wrong(found: Outcome, code: int, words: str) -> Iterator[str]:
+def _wrong(found: FaultOutcome, code: int, words: str) -> Iterator[str]:
     if found.code != code:
         yield f"exit {found.code}, not {code}"
     if words.lower() not in found.sentence.lower():
@@ -82,13 +82,13 @@ def _wrong(found: Outcome, code: int, words: str) -> Iterator[str]:
         yield f"{found.seconds:.1f} s, with {found.busy:.1f} processes to a processor"
 
 
-def table(on: Ground, tried: list[Tried], known: dict[str, str]) -> str:
+def table(on: FaultGround, tried: list[Tried], known: dict[str, str]) -> str:
     """All of it in Markdown, rows that are known already first; folders of this run are `…`."""
     rows = {**known, **{it.fault.name: _row(on, it) for it in tried}}
     return "\n".join([*COLUMNS, *rows.values()]) + "\n"
 
 
-def _row(on: Ground, it: Tried) -> str:
+def _row(on: FaultGround, it: Tried) -> str:
     worker, verb = it.worker, it.verb
     said = worker or verb
     assert said is not None
@@ -114,7 +114,7 @@ def _busiest(tried: list[Tried]) -> str:
     return f"{max(it.busy for it in outcomes):.0f}"
 
 
-def _figures(found: Outcome | None) -> tuple[str, str]:
+def _figures(found: FaultOutcome | None) -> tuple[str, str]:
     return ("–", "–") if found is None else (str(found.code), f"{found.seconds:.1f}")
 
 

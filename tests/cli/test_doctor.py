@@ -24,12 +24,12 @@ from streams.engine import libraries
 from streams.kafka.requests.metadata import NOT_ASKED, TopicView, View
 from streams.local.probe import free_port
 from streams.operate.account_states import CHANGELOG, POLICIES, States
-from streams.operate.audit.service import Metrics
+from streams.operate.audit.service import AuditMetrics
 from streams.operate.errors import OperateError
 from streams.policies import load_policy
 from streams.settings import SettingsWithoutPolicies, load
 from streams.settings_checks import variable
-from tests.cli.conftest import Answer, Byline
+from tests.cli.conftest import Byline, HttpAnswer
 from tests.index.filled import changelog
 from tests.operate.recording import Tape
 from tests.policies.given import written
@@ -47,7 +47,7 @@ def nowhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv(variable("kafka_bootstrap_servers"), f"127.0.0.1:{free_port()}")
 
 
-def looks(answer: Answer) -> dict[str, list[dict[str, Any]]]:
+def looks(answer: HttpAnswer) -> dict[str, list[dict[str, Any]]]:
     """What each look found."""
     found: dict[str, list[dict[str, Any]]] = {}
     for one in json.loads(answer.out)["looks"]:
@@ -55,7 +55,7 @@ def looks(answer: Answer) -> dict[str, list[dict[str, Any]]]:
     return found
 
 
-def only_wrong(answer: Answer, look: str) -> dict[str, Any]:
+def only_wrong(answer: HttpAnswer, look: str) -> dict[str, Any]:
     """The one thing that is wrong beside Kafka, which is not there."""
     assert answer.code == 1
     wrong = {
@@ -189,7 +189,7 @@ def test_a_low_limit_of_open_files_is_named() -> None:
         check=False,
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256)),
     )
-    finding = only_wrong(Answer(done.returncode, done.stdout, done.stderr), "open files")
+    finding = only_wrong(HttpAnswer(done.returncode, done.stdout, done.stderr), "open files")
     assert "at most 256 files may be open, 372 are needed" in finding["found"]
     assert "LimitNOFILE" in finding["what_to_do"]
 
@@ -252,10 +252,10 @@ def test_no_secret_is_printed(
 
 
 @pytest.fixture
-def auditor() -> Iterator[tuple[Metrics, str]]:
+def auditor() -> Iterator[tuple[AuditMetrics, str]]:
     """The page of `byline audit --follow`."""
     registry = CollectorRegistry()
-    metrics = Metrics(registry)
+    metrics = AuditMetrics(registry)
     server, thread = start_http_server(0, addr="127.0.0.1", registry=registry)
     yield metrics, f"http://127.0.0.1:{server.server_port}/metrics"
     server.shutdown()
@@ -264,7 +264,7 @@ def auditor() -> Iterator[tuple[Metrics, str]]:
 
 
 def test_the_last_audit_is_what_a_followed_one_says(
-    byline: Byline, auditor: tuple[Metrics, str]
+    byline: Byline, auditor: tuple[AuditMetrics, str]
 ) -> None:
     metrics, page = auditor
 

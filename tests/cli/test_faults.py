@@ -10,8 +10,8 @@ import pytest
 
 from streams.kafka.login import knock
 from streams.settings import SettingsError, kafka_client_kwargs, load
-from tests.cli.fault_ground import Ground, ground
-from tests.cli.fault_list import Fault, files, logins, rights
+from tests.cli.fault_ground import FaultGround, ground
+from tests.cli.fault_list import CliFault, files, logins, rights
 from tests.cli.faults import attempt
 from tests.tls.cluster import GuardedKafka
 
@@ -31,7 +31,7 @@ WHOLE = (
 
 
 @pytest.fixture(scope="module")
-def on(guarded: GuardedKafka, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
+def on(guarded: GuardedKafka, tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultGround]:
     with ground(guarded, tmp_path_factory.mktemp("ground")) as made:
         yield made
 
@@ -44,7 +44,7 @@ def put_on(monkeypatch: pytest.MonkeyPatch, environment: Mapping[str, str]) -> N
 
 
 async def test_each_fault_of_a_login_is_told_from_a_kafka_that_is_away(
-    on: Ground, monkeypatch: pytest.MonkeyPatch
+    on: FaultGround, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for fault in logins(on):
         with monkeypatch.context() as patched:
@@ -55,14 +55,14 @@ async def test_each_fault_of_a_login_is_told_from_a_kafka_that_is_away(
         assert fault.words.lower() in told.lower(), (fault.name, answer)
 
 
-async def test_a_good_login_is_let_in(on: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_good_login_is_let_in(on: FaultGround, monkeypatch: pytest.MonkeyPatch) -> None:
     put_on(monkeypatch, on.environment("worker", {}))
     answer = await knock(kafka_client_kwargs(load()))
     assert (answer.fault, answer.silence) == (None, None)
 
 
 def test_each_fault_of_a_file_is_named_before_anything_is_connected(
-    on: Ground, monkeypatch: pytest.MonkeyPatch
+    on: FaultGround, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = [it for it in files(on) if any("_KAFKA_" in name for name in it.settings)]
     assert len(found) > 9
@@ -77,7 +77,7 @@ def test_each_fault_of_a_file_is_named_before_anything_is_connected(
         assert fault.words in told, fault.name
 
 
-def test_a_passphrase_opens_the_key(on: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_passphrase_opens_the_key(on: FaultGround, monkeypatch: pytest.MonkeyPatch) -> None:
     (locked,) = (it.settings for it in files(on) if it.name == "passphrase missing")
     put_on(monkeypatch, on.environment("worker", locked))
     monkeypatch.setenv("BYLINE_KAFKA_SSL_KEY_PASSPHRASE", "open-sesame")
@@ -90,11 +90,11 @@ def test_a_passphrase_opens_the_key(on: Ground, monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", WHOLE)
-def test_worker_and_verb_say_it_within_ten_seconds(on: Ground, name: str) -> None:
+def test_worker_and_verb_say_it_within_ten_seconds(on: FaultGround, name: str) -> None:
     (fault,) = _named(on, name)
     tried = attempt(on, fault)
     assert tried.wrong == (), tried
 
 
-def _named(on: Ground, name: str) -> list[Fault]:
+def _named(on: FaultGround, name: str) -> list[CliFault]:
     return [it for every in (files, logins, rights) for it in every(on) if it.name == name]

@@ -13,9 +13,9 @@ from schemas.enums import MAX_VALUE_BYTES
 from schemas.inputs import INPUT_MODELS, InputName, input_key
 from streams.core.inputs.checker import Checker
 from streams.core.inputs.checks import Horizon, check_fields, check_place
-from streams.core.inputs.decode import CategoryChange, FollowerCount, Value, decode
+from streams.core.inputs.decode import DecodedCategoryChange, DecodedFollowerCount, Value, decode
 from streams.core.inputs.plain import MAX_DEPTH, Refusal, has_name_field
-from tests.core.given import Record
+from tests.core.given import GivenRecord
 
 INSTANT = "2024-01-01T00:00:00Z"
 WHO = {"platform": "weibo", "account_id": "a1"}
@@ -66,7 +66,7 @@ GOOD: dict[InputName, dict[str, Any]] = {
 }
 
 
-class Unreadable(ValueError):
+class ReferenceUnreadable(ValueError):
     """Not JSON by RFC 8259, or beyond the limits that we set it."""
 
 
@@ -84,9 +84,9 @@ def by_the_core(name: InputName, raw: bytes) -> Value | Refusal:
 
 def says_yes_at_once(value: Value, raw: bytes) -> bool:
     """Whether the core looks no further at a record of a busy topic."""
-    if not isinstance(value, FollowerCount | CategoryChange):
+    if not isinstance(value, DecodedFollowerCount | DecodedCategoryChange):
         return False
-    record = Record(0, 0, f"{value.platform}:{value.account_id}".encode(), raw)
+    record = GivenRecord(0, 0, f"{value.platform}:{value.account_id}".encode(), raw)
     return _CHECKER.good(record, value, False, _AnyTime(0))
 
 
@@ -147,13 +147,13 @@ def read(raw: bytes) -> tuple[Any, list[tuple[str, Any]]]:
 
 
 def _refuse(constant: str) -> Any:
-    raise Unreadable(constant)
+    raise ReferenceUnreadable(constant)
 
 
 def _finite(text: str) -> float:
     number = float(text)
     if number in (float("inf"), float("-inf")):
-        raise Unreadable(text)
+        raise ReferenceUnreadable(text)
     return number
 
 
@@ -161,7 +161,7 @@ def _sane(value: Any, depth: int) -> None:
     if isinstance(value, str):
         value.encode("utf-8")
     if isinstance(value, dict | list) and depth > MAX_DEPTH:
-        raise Unreadable("too deep")
+        raise ReferenceUnreadable("too deep")
     if isinstance(value, dict):
         for key, inner in value.items():
             key.encode("utf-8")

@@ -14,7 +14,7 @@ from schemas.records import DeadLetter
 from streams.core.model.instants import rfc3339
 from tests.contracts.reference import GOOD
 from tests.contracts.test_decode import BYTES
-from tests.core.given import MINUTE, START, Day, Record
+from tests.core.given import MINUTE, START, Day, GivenRecord
 
 KEY = "weibo:a1"
 SECRET = "张三丰"
@@ -142,7 +142,7 @@ def test_of_a_batch_exactly_the_bad_ones_are_dead_letters() -> None:
     for only_good in (False, True):
         kept = [raw for what, raw in records if not only_good or what == "good"]
         day = Day()
-        batch = [Record(offset, START, KEY.encode(), raw) for offset, raw in enumerate(kept)]
+        batch = [GivenRecord(offset, START, KEY.encode(), raw) for offset, raw in enumerate(kept)]
         day.partition.step(day.tables, START, [("follower-counts", batch)])
         refused = {letter["offset"] for letter in day.dead_letters}
         alone = {

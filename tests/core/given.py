@@ -35,7 +35,7 @@ PLATFORM, ACCOUNT = "weibo", "a1"
 NOT_EVENTS = ("decisions", "dead-letters", "switches")
 
 
-class Record(NamedTuple):
+class GivenRecord(NamedTuple):
     """A record as the engine hands it over; its topic says LogAppendTime unless a test says not."""
 
     offset: int
@@ -143,7 +143,7 @@ class Day:
         self._offsets[topic] += 1
         raw = msgspec.json.encode(value) if isinstance(value, Mapping) else value
         entry, self._entry = self.now if self._entry is None else self._entry, None
-        record = Record(offset, entry, None if key is None else key.encode(), raw)
+        record = GivenRecord(offset, entry, None if key is None else key.encode(), raw)
         self.partition.step(self.tables, self.now, [(topic, [record])])  # type: ignore[list-item]
         self.partition.before_commit(self.tables, self.now, dict(self._offsets))
         return self

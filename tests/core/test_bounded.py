@@ -13,8 +13,8 @@ from streams.core.model.account import decode_account
 from streams.core.model.ids import invitation_id
 from streams.core.model.instants import rfc3339
 from streams.core.model.ports import ACCOUNTS
-from tests.core.given import ACCOUNT, HOUR, PLATFORM, START, Record, policy
-from tests.core.invariants.world import Run
+from tests.core.given import ACCOUNT, HOUR, PLATFORM, START, GivenRecord, policy
+from tests.core.invariants.world import WorldRun
 
 KEY = f"{PLATFORM}:{ACCOUNT}"
 FEW, MANY = 2_000, 8_000
@@ -53,10 +53,10 @@ class Cost(NamedTuple):
     size: int
     entries: int
     seconds: float
-    run: Run
+    run: WorldRun
 
 
-def records(topic: InputName, count: int) -> Iterator[Record]:
+def records(topic: InputName, count: int) -> Iterator[GivenRecord]:
     """So many different inputs of a topic about one account, a second apart."""
     turns, clock = TURNS[topic], CLOCK.get(topic, "observed_at")
     key = b"*:adverse_off" if topic == "switches" else KEY.encode()
@@ -66,12 +66,12 @@ def records(topic: InputName, count: int) -> Iterator[Record]:
         value = {**who, **turns[number % len(turns)], clock: rfc3339(at)}
         if topic == "controls":
             value["control_id"] = f"c{number}"
-        yield Record(number + 1, at, key, msgspec.json.encode(value))
+        yield GivenRecord(number + 1, at, key, msgspec.json.encode(value))
 
 
 def flooded(topic: InputName, count: int) -> Cost:
     """An invited account and so many inputs on its key."""
-    run = Run(policy())
+    run = WorldRun(policy())
     who = {"platform": PLATFORM, "account_id": ACCOUNT, "observed_at": START - 2 * HOUR}
     run.put("category-changes", KEY, {**who, "category": "财经"})
     run.put("follower-counts", KEY, {**who, "followers": 1500})
@@ -98,7 +98,7 @@ def test_four_times_as_many_inputs_of_one_key_leave_no_more_behind(topic: InputN
 
 
 def test_an_account_costs_no_more_for_any_number_of_account_changes_alone() -> None:
-    run = Run(policy())
+    run = WorldRun(policy())
     sizes = []
     for record in records("account-changes", 300):
         run.partition.step(run.memory, record.timestamp, [("account-changes", [record])])

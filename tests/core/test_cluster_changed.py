@@ -4,7 +4,7 @@ from streams.core.limits.cluster import MOST_STOPS, ClusterChange
 from streams.core.model.instants import rfc3339
 from tests.core.given import DAY, HOUR, MINUTE, PLATFORM, START, Day, policy
 from tests.core.invariants.replay import recompute
-from tests.core.invariants.world import Run
+from tests.core.invariants.world import WorldRun
 from tests.core.states import ISSUED, WINDOW, begun, delivered, expired, lifted
 
 
@@ -78,7 +78,7 @@ def test_what_is_kept_of_past_changes_is_bounded() -> None:
 
 def test_replay_follows_a_change_and_rounds_before_the_topics_were_looked_at() -> None:
     given = policy()
-    run = Run(given, sealed_after=2)
+    run = WorldRun(given, sealed_after=2)
     for name in ("a", "b", "c"):
         who = {"platform": PLATFORM, "account_id": name}
         for topic, more in (

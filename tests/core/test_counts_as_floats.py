@@ -4,19 +4,21 @@ import msgspec
 import pytest
 
 from streams.core.model.ports import ACCOUNTS
-from tests.core.given import START, Day, Record
+from tests.core.given import START, Day, GivenRecord
 from tests.core.test_sample import LOW
 
 
-def reading(offset: int, account: str, followers: str) -> Record:
+def reading(offset: int, account: str, followers: str) -> GivenRecord:
     """A reading whose count is written like this."""
     raw = msgspec.json.encode({**LOW, "account_id": account})
     value = raw.replace(b'"followers":3', f'"followers":{followers}'.encode())
-    return Record(offset, START, f"weibo:{account}".encode(), value)
+    return GivenRecord(offset, START, f"weibo:{account}".encode(), value)
 
 
 @pytest.mark.parametrize("more", [(), (reading(9, "x", "1.5"),)])
-def test_whole_counts_are_kept_above_the_floor_and_dropped_below(more: tuple[Record, ...]) -> None:
+def test_whole_counts_are_kept_above_the_floor_and_dropped_below(
+    more: tuple[GivenRecord, ...],
+) -> None:
     day = Day()
     records = [reading(1, "high", "1e6"), reading(2, "low", "3.0"), reading(3, "int", "1000000")]
     day.partition.step(day.tables, START, [("follower-counts", [*records, *more])])

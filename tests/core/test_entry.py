@@ -5,12 +5,12 @@ schemas/CONTRACT.md, "The moment of entry" and "Which word is the newest".
 
 from schemas.enums import EARLIEST_TIME_MS
 from streams.core.inputs.entry import SKEW, WordTime, entry_of, word_time
-from tests.core.given import DAY, MINUTE, START, Record
+from tests.core.given import DAY, MINUTE, START, GivenRecord
 
 
-def record(timestamp: int, timestamp_type: int) -> Record:
+def record(timestamp: int, timestamp_type: int) -> GivenRecord:
     """A record of an account that says nothing."""
-    return Record(0, timestamp, b"weibo:a1", b"{}", timestamp_type)
+    return GivenRecord(0, timestamp, b"weibo:a1", b"{}", timestamp_type)
 
 
 def test_the_moment_of_entry_is_the_brokers_time_whatever_our_clock_says() -> None:

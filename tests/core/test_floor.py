@@ -8,7 +8,7 @@ import pytest
 from streams.core.model.instants import rfc3339
 from streams.core.model.policy import Phase
 from streams.core.model.ports import ACCOUNTS, CATEGORIES
-from tests.core.given import ACCOUNT, DAY, HOUR, PLATFORM, START, Day, Record, policy
+from tests.core.given import ACCOUNT, DAY, HOUR, PLATFORM, START, Day, GivenRecord, policy
 from tests.core.states import ISSUED, brief, invited
 
 KEY = f"{PLATFORM}:{ACCOUNT}".encode()
@@ -33,7 +33,7 @@ def test_a_count_that_falls_below_the_floor_counts_behind_one_above_it_in_the_sa
             )
         ]
         records = [
-            Record(
+            GivenRecord(
                 number,
                 day.now,
                 f"{PLATFORM}:{value['account_id']}".encode(),

@@ -11,7 +11,7 @@ from streams.core.model.ids import derive, key_name
 from streams.letters.origins import OTHER_KEY, _found
 from streams.letters.reading import Letter, Origin
 from streams.operate.audit.inputs import _digest
-from tests.core.given import ACCOUNT, DAY, HOUR, PLATFORM, Day, Record, policy
+from tests.core.given import ACCOUNT, DAY, HOUR, PLATFORM, Day, GivenRecord, policy
 
 ONE, TWO = b"the first key of sixteen", b"the second key of sixteen"
 PLAIN = derive(PLATFORM, ACCOUNT, "enforce", 1, "invitation")
@@ -121,7 +121,7 @@ def test_the_auditor_makes_the_same_digest_and_none_without_the_key() -> None:
 
 
 def test_a_letter_under_another_key_is_sent_again_with_that_key_alone() -> None:
-    record = Record(7, 0, b"weibo:a", b"{")
+    record = GivenRecord(7, 0, b"weibo:a", b"{")
     digest = hmac.digest(ONE, b"{", "sha256").hex()
     letter = Letter(
         Origin("controls", 0, 7), b"weibo:a", 0, "bad_json", None, digest, 1, "", None

@@ -7,7 +7,7 @@ import pytest
 
 from streams.core.model.instants import rfc3339
 from streams.core.model.ports import CATEGORIES
-from tests.core.given import DAY, PLATFORM, START, Day, Record
+from tests.core.given import DAY, PLATFORM, START, Day, GivenRecord
 
 GOOD = {"platform": PLATFORM, "account_id": "a1", "category": "财经"}
 FORMS = {
@@ -57,7 +57,7 @@ def _after(*batches: list[tuple[bytes, bytes | None]]) -> tuple[Any, Any, Any]:
     day = Day(partition_of=lambda key: int(b"elsewhere" in key))
     offset = 0
     for batch in batches:
-        records = [Record(offset + at, day.now, *pair) for at, pair in enumerate(batch)]
+        records = [GivenRecord(offset + at, day.now, *pair) for at, pair in enumerate(batch)]
         offset += len(records)
         day.partition.step(day.tables, day.now, [("category-changes", records)])
     letters = [(one["offset"], one["reason"], one["field"]) for one in day.dead_letters]

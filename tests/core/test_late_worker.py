@@ -14,7 +14,7 @@ from schemas.enums import Mode
 from schemas.inputs import INPUT_MODELS, InputName
 from streams.core.model.ids import invitation_id
 from streams.core.model.instants import rfc3339
-from tests.core.given import ACCOUNT, DAY, HOUR, MINUTE, PLATFORM, START, Day, Record, policy
+from tests.core.given import ACCOUNT, DAY, HOUR, MINUTE, PLATFORM, START, Day, GivenRecord, policy
 from tests.core.states import DEADLINE, WINDOW, delivered, expired, invited, undelivered
 
 Happened = list[tuple[int, InputName, dict[str, Any]]]
@@ -29,7 +29,7 @@ CLOCK = {
 INVITATION = invitation_id(PLATFORM, ACCOUNT, Mode.ENFORCE, 1)
 
 
-def _record(day: Day, entered: int, topic: InputName, more: dict[str, Any]) -> Record:
+def _record(day: Day, entered: int, topic: InputName, more: dict[str, Any]) -> GivenRecord:
     value = {"platform": PLATFORM, "account_id": ACCOUNT, **more}
     value.setdefault(CLOCK.get(topic, "observed_at"), rfc3339(entered))
     if topic == "controls":
@@ -37,7 +37,7 @@ def _record(day: Day, entered: int, topic: InputName, more: dict[str, Any]) -> R
     offset = day._offsets[topic]
     day._offsets[topic] += 1
     raw = msgspec.json.encode(value)
-    return Record(offset, entered, f"{PLATFORM}:{ACCOUNT}".encode(), raw)
+    return GivenRecord(offset, entered, f"{PLATFORM}:{ACCOUNT}".encode(), raw)
 
 
 def punctual(day: Day, happened: Happened, until: int) -> list[str]:
@@ -54,7 +54,7 @@ def late(day: Day, happened: Happened, until: int) -> list[str]:
     """What is said when the worker slept, and reads them all in one batch."""
     day.said()
     day.now = until
-    batches: dict[InputName, list[Record]] = {topic: [] for topic in ORDER}
+    batches: dict[InputName, list[GivenRecord]] = {topic: [] for topic in ORDER}
     for entered, topic, more in happened:
         batches[topic].append(_record(day, entered, topic, more))
     day.partition.step(day.tables, day.now, list(batches.items()))

@@ -15,7 +15,7 @@ from streams.core.model.ids import invitation_id
 from streams.core.model.instants import rfc3339
 from streams.core.model.ports import Records
 from streams.core.partition import ORDER
-from tests.core.given import ACCOUNT, HOUR, PLATFORM, Day, Record
+from tests.core.given import ACCOUNT, HOUR, PLATFORM, Day, GivenRecord
 from tests.core.invariants.replay import recompute
 from tests.core.states import invited
 
@@ -26,7 +26,7 @@ def batch(day: Day, name: InputName, **value: Any) -> tuple[InputName, Records]:
     """One record of an account."""
     raw = msgspec.json.encode({"platform": PLATFORM, "account_id": ACCOUNT, **value})
     offset = day._offsets[name]
-    return name, [Record(offset, day.now, KEY, raw)]
+    return name, [GivenRecord(offset, day.now, KEY, raw)]
 
 
 def batches(day: Day) -> list[tuple[InputName, Records]]:
@@ -85,7 +85,7 @@ def test_a_log_of_the_first_edition_is_replayed_in_its_own_order() -> None:
 
 def test_replay_follows_the_order_of_the_logs_edition() -> None:
     day = Day()
-    inputs: dict[str, list[Record]] = {name: [] for name in ORDER}
+    inputs: dict[str, list[GivenRecord]] = {name: [] for name in ORDER}
     together = [
         batch(day, "follower-counts", followers=1600, observed_at=rfc3339(day.now)),
         batch(day, "account-changes", change="exempted", observed_at=rfc3339(day.now)),

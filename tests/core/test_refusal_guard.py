@@ -15,7 +15,7 @@ from schemas.inputs import InputName
 from streams.core.inputs.batches import joined
 from streams.core.inputs.refusal_guard import TRIPS_AT, platform_of
 from streams.core.model.instants import rfc3339
-from tests.core.given import ACCOUNT, DAY, HOUR, MINUTE, PLATFORM, Day, Record, policy
+from tests.core.given import ACCOUNT, DAY, HOUR, MINUTE, PLATFORM, Day, GivenRecord, policy
 from tests.core.invariants.replay import recompute
 from tests.core.states import ISSUED, begun, delivered, expired, lifted
 
@@ -388,7 +388,7 @@ def test_the_records_beside_an_unreadable_batch_are_applied() -> None:
     day = Day()
     value = {"platform": PLATFORM, "account_id": ACCOUNT, "followers": 1500}
     raw = json.dumps({**value, "observed_at": rfc3339(day.now)}).encode()
-    records = [Record(offset, day.now, KEY.encode(), raw) for offset in (0, 9)]
+    records = [GivenRecord(offset, day.now, KEY.encode(), raw) for offset in (0, 9)]
     batch = joined(records, [(1, 8, day.now)])
     day.partition.step(day.tables, day.now, [("follower-counts", batch)])
     assert day.account().followers == 1500
@@ -402,7 +402,9 @@ def test_refusing_is_linear_and_leaves_a_state_of_bounded_size() -> None:
     def seconds(count: int) -> float:
         day = Day(policy(), DOUYIN)
         key = KEY.encode()
-        records = [Record(offset, day.now, key, b'{"platform":"weibo"}') for offset in range(count)]
+        records = [
+            GivenRecord(offset, day.now, key, b'{"platform":"weibo"}') for offset in range(count)
+        ]
         begun_at = time.process_time()
         for at in range(0, count, 1000):
             batch = records[at : at + 1000]
@@ -429,7 +431,7 @@ def test_replay_refuses_trips_and_settles_as_it_was() -> None:
         first = len(known)
         for key, raw in records:
             encoded = None if key is None else key.encode()
-            known.append(Record(len(known), day.now, encoded, raw))
+            known.append(GivenRecord(len(known), day.now, encoded, raw))
         day.partition.step(day.tables, day.now, [(topic, known[first:])])
         day.partition.before_commit(day.tables, day.now, {})
         day.now += MINUTE

@@ -12,7 +12,7 @@ import pytest
 from streams.core.inputs.batches import sampled
 from streams.core.model.instants import rfc3339
 from streams.core.model.ports import ACCOUNTS
-from tests.core.given import DAY, PLATFORM, START, Day, Record
+from tests.core.given import DAY, PLATFORM, START, Day, GivenRecord
 
 LOW = {"platform": PLATFORM, "account_id": "a1", "followers": 3, "observed_at": rfc3339(START)}
 FAULTS: dict[str, tuple[str | None, dict[str, Any], str]] = {
@@ -26,13 +26,13 @@ FAULTS: dict[str, tuple[str | None, dict[str, Any], str]] = {
 }
 
 
-def reading(offset: int, key: str | None, changes: dict[str, Any]) -> Record:
+def reading(offset: int, key: str | None, changes: dict[str, Any]) -> GivenRecord:
     """A reading below the floor."""
     raw = msgspec.json.encode({**LOW, **changes})
-    return Record(offset, START, None if key is None else key.encode(), raw)
+    return GivenRecord(offset, START, None if key is None else key.encode(), raw)
 
 
-def read(*records: Record) -> Day:
+def read(*records: GivenRecord) -> Day:
     """A day on which these were one batch."""
     day = Day(partition_of=lambda key: int(b"elsewhere" in key), partition_count=2)
     day.partition.step(day.tables, START, [("follower-counts", records)])
@@ -47,7 +47,7 @@ def test_one_of_1024_is_checked_whole_and_another_place_in_each_stretch(
     key, changes, reason = FAULTS[fault]
     for bad in (False, True):
         # A batch with a record that is no reading is looked at one by one.
-        more = [Record(offset + 1, START, b"weibo:x", b"{")] if bad else []
+        more = [GivenRecord(offset + 1, START, b"weibo:x", b"{")] if bad else []
         day = read(reading(offset, key, changes), *more)
         letters = [(one["offset"], one["reason"]) for one in day.dead_letters]
         assert letters[0] == (offset, reason)
@@ -58,7 +58,7 @@ def test_one_of_1024_is_checked_whole_and_another_place_in_each_stretch(
 def test_the_rest_is_dropped_whatever_else_is_wrong_with_it(fault: str) -> None:
     key, changes, _ = FAULTS[fault]
     for bad in (False, True):
-        more = [Record(1026, START, b"weibo:x", b"{")] if bad else []
+        more = [GivenRecord(1026, START, b"weibo:x", b"{")] if bad else []
         day = read(*(reading(offset, key, changes) for offset in range(1, 1025)), *more)
         assert len(day.dead_letters) == int(bad)
         assert [key for key in day.tables.state[ACCOUNTS] if key[:1] != b"#"] == []
@@ -80,7 +80,7 @@ def test_json_types_range_and_platform_are_always_checked() -> None:
         platform = changes.get("platform", PLATFORM)
         day = read(reading(5, f"{platform}:a1", changes))
         assert [letter["reason"] for letter in day.dead_letters] == [reason]
-    assert read(Record(5, START, b"weibo:a1", b"{")).dead_letters[0]["reason"] == "not_json"
+    assert read(GivenRecord(5, START, b"weibo:a1", b"{")).dead_letters[0]["reason"] == "not_json"
 
 
 def test_a_good_one_of_the_sample_is_kept_no_more_than_the_rest() -> None:
@@ -102,7 +102,7 @@ def test_a_producer_with_another_partitioner_shows_up() -> None:
 def test_the_sample_is_the_same_however_the_records_are_cut_and_whatever_is_missing() -> None:
     offsets = [*range(0, 5000, 1), *range(10_000, 5_000_000, 997), 2**40, 2**40 + 1]
     wanted = [offset for offset in offsets if offset % 1024 == offset // 1024 % 1024]
-    records = [Record(offset, START, None, None) for offset in offsets]
+    records = [GivenRecord(offset, START, None, None) for offset in offsets]
     assert [record.offset for record in sampled(records)] == wanted
     for size in (1, 7, 1000):
         cuts = [records[at : at + size] for at in range(0, len(records), size)]

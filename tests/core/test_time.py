@@ -8,7 +8,7 @@ import pytest
 from schemas.inputs import INPUT_MODELS, InputName
 from streams.core.model.ids import invitation_id
 from streams.core.model.instants import rfc3339
-from tests.core.given import ACCOUNT, DAY, HOUR, MINUTE, PLATFORM, START, Day, Record
+from tests.core.given import ACCOUNT, DAY, HOUR, MINUTE, PLATFORM, START, Day, GivenRecord
 from tests.core.states import DEADLINE, ISSUED, begun, brief, delivered, expired
 
 
@@ -125,14 +125,14 @@ def _value(draw: random.Random, topic: InputName, number: int) -> dict[str, obje
 @pytest.mark.parametrize("seed", range(60))
 def test_what_is_read_together_means_what_it_means_one_by_one(seed: int) -> None:
     draw = random.Random(seed)
-    batches: list[tuple[InputName, list[Record]]] = []
+    batches: list[tuple[InputName, list[GivenRecord]]] = []
     for topic in TOPICS:
         records = []
         for offset in range(draw.randrange(4)):
             value = _value(draw, topic, offset)
             key = f"*:{value['switch']}" if topic == "switches" else f"{PLATFORM}:{ACCOUNT}"
             raw = msgspec.json.encode(value)
-            records.append(Record(offset, START, key.encode(), raw))
+            records.append(GivenRecord(offset, START, key.encode(), raw))
         batches.append((topic, records))
     together, alone = Day(brief()), Day(brief())
     for day in (together, alone):

@@ -11,7 +11,7 @@ import pytest
 from schemas.inputs import InputName
 from streams.core.inputs.entry import SKEW
 from streams.core.model.instants import rfc3339
-from tests.core.given import ACCOUNT, DAY, HOUR, PLATFORM, START, Day, Record
+from tests.core.given import ACCOUNT, DAY, HOUR, PLATFORM, START, Day, GivenRecord
 
 KEY = f"{PLATFORM}:{ACCOUNT}"
 WHO = {"platform": PLATFORM, "account_id": ACCOUNT}
@@ -64,7 +64,7 @@ def put(
     day = Day()
     key = "*:adverse_off" if name == "switches" else KEY
     at = now if timestamp is None else timestamp
-    record = Record(0, at, key.encode(), msgspec.json.encode(value), timestamp_type)
+    record = GivenRecord(0, at, key.encode(), msgspec.json.encode(value), timestamp_type)
     day.partition.step(day.tables, now, [(name, [record])])
     return day
 
@@ -116,7 +116,7 @@ def test_each_record_of_a_batch_is_held_to_its_own_entry(name: InputName) -> Non
         who = {"platform": PLATFORM, "account_id": f"a{offset}"}
         value = {**FACTS[name], **who, "observed_at": at}
         key = f"{PLATFORM}:a{offset}".encode()
-        records.append(Record(offset, entry, key, msgspec.json.encode(value)))
+        records.append(GivenRecord(offset, entry, key, msgspec.json.encode(value)))
     day.partition.step(day.tables, START + 300 * HOUR, [(name, records)])
     assert [letter["offset"] for letter in day.dead_letters] == list(range(0, 200, 3))
 

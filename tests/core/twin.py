@@ -38,10 +38,10 @@ from schemas.inputs import INPUT_MODELS
 from streams.core.model import policy as core
 from streams.core.model.ids import invitation_id
 from streams.core.model.instants import rfc3339
-from tests.core.given import ACCOUNT, DAY, MINUTE, PLATFORM, Day, Record
+from tests.core.given import ACCOUNT, DAY, MINUTE, PLATFORM, Day, GivenRecord
 from tests.oracle import policy as oracle
-from tests.oracle.guard import WORDS, RefusalGuard, certain
-from tests.oracle.model import Life
+from tests.oracle.guard import WORDS, OracleRefusalGuard, certain
+from tests.oracle.model import OracleLife
 
 ORDER = list(INPUT_MODELS)
 TIMES = ("deadline_at", "delivered_at", "answered_at", "review_at", "expires_at")
@@ -58,15 +58,15 @@ def length(milliseconds: int) -> timedelta:
     return timedelta(milliseconds=milliseconds)
 
 
-def for_model(policy: core.Policy) -> oracle.Policy:
+def for_model(policy: core.Policy) -> oracle.OraclePolicy:
     """The core's policy as the model's."""
     stable, notice, consequence = policy.stability, policy.notice, policy.consequence
-    return oracle.Policy(
+    return oracle.OraclePolicy(
         platform=policy.platform,
         version=policy.version,
         mode=policy.mode,
         phases=tuple(
-            oracle.Phase(
+            oracle.OraclePhase(
                 phase.name,
                 phase.followers,
                 None if phase.starts_at is None else instant(phase.starts_at),
@@ -100,7 +100,7 @@ def for_model(policy: core.Policy) -> oracle.Policy:
 
 
 @dataclass(frozen=True)
-class Sent:
+class TwinInput:
     """A record on its way to both; `refused`: it is no JSON."""
 
     topic: str
@@ -111,26 +111,26 @@ class Sent:
 
 
 @dataclass
-class Told:
+class TwinEvent:
     """An event, as both say it."""
 
     words: tuple[Any, ...]
     times: dict[str, str | None]
 
     @classmethod
-    def by_core(cls, event: dict[str, Any]) -> "Told":
+    def by_core(cls, event: dict[str, Any]) -> "TwinEvent":
         words = (event["event"], event["reason"], event.get("surface"), event["mode"])
         words += (event["cycle"], event["sequence"], event["decided_at"])
         return cls(words, {name: event[name] for name in TIMES + TEXTS if name in event})
 
     @classmethod
-    def by_model(cls, event: dict[str, Any]) -> "Told":
+    def by_model(cls, event: dict[str, Any]) -> "TwinEvent":
         words = (event["event"], event["reason"], event.get("surface"), event["mode"])
         words += (event["cycle"], event["sequence"], _wire(event["decided_at"]))
         times = {name: _wire(event[name]) for name in TIMES if name in event}
         return cls(words, times | {name: event[name] for name in TEXTS if name in event})
 
-    def agrees(self, other: "Told") -> bool:
+    def agrees(self, other: "TwinEvent") -> bool:
         """Whether all words are the same, and all instants that both name."""
         both = self.times.keys() & other.times.keys()
         return self.words == other.words and all(
@@ -150,16 +150,16 @@ class Twin:
     def __init__(self, policy: core.Policy) -> None:
         self.day = Day(policy)
         self.policy = policy
-        self.life = Life(
+        self.life = OracleLife(
             for_model(policy),
             invitation_id=lambda mode, cycle: invitation_id(PLATFORM, ACCOUNT, mode, cycle),
         )
         self.life.clock = instant(self.day.now)
-        self.guard = RefusalGuard([PLATFORM])
+        self.guard = OracleRefusalGuard([PLATFORM])
         self.history: list[str] = []
         self.told = 0
         self.controls = 0
-        self.unread: list[Sent] | None = None
+        self.unread: list[TwinInput] | None = None
         self.written = self.decided = self.slept_at = 0
 
     @property
@@ -203,12 +203,12 @@ class Twin:
             assert filled is not None
             self.controls += 1
             filled = {"control_id": f"c{self.controls}", "actor": "op", "reason": "test"} | filled
-        self._send(Sent(topic, key, filled, self.now if entered is None else entered))
+        self._send(TwinInput(topic, key, filled, self.now if entered is None else entered))
 
     def refuse(self, topic: str, key: str | None = f"{PLATFORM}:{ACCOUNT}", count: int = 1) -> None:
         """Records that are no JSON."""
         for _ in range(count):
-            self._send(Sent(topic, key, None, self.now, refused=True))
+            self._send(TwinInput(topic, key, None, self.now, refused=True))
 
     def under(self, policy: core.Policy) -> None:
         """A new policy for both."""
@@ -245,7 +245,7 @@ class Twin:
         self.day.wait(3 * DAY)
         self._step(lambda: None)
 
-    def _send(self, one: Sent) -> None:
+    def _send(self, one: TwinInput) -> None:
         entry = "" if one.entered == self.now else f" entered {rfc3339(one.entered)}"
         what = f"refused, key {one.key}" if one.refused else one.value
         self.history.append(f"{rfc3339(self.now)} {one.topic} {what}{entry}")
@@ -254,13 +254,13 @@ class Twin:
         else:
             self.unread.append(one)
 
-    def _read(self, batch: list[Sent], late: bool = False) -> None:
+    def _read(self, batch: list[TwinInput], late: bool = False) -> None:
         """One batch for both. `late`: by a worker that has let no timer act meanwhile."""
-        offsets, topics = self.day._offsets, dict[str, list[Record]]()
+        offsets, topics = self.day._offsets, dict[str, list[GivenRecord]]()
         for one in batch:
             raw = b"{" if one.refused else one.value and json.dumps(one.value).encode()
             key = None if one.key is None else one.key.encode()
-            record = Record(offsets[one.topic], one.entered, key, raw or None)
+            record = GivenRecord(offsets[one.topic], one.entered, key, raw or None)
             topics.setdefault(one.topic, []).append(record)
             offsets[one.topic] += 1
         if batch:
@@ -280,7 +280,7 @@ class Twin:
         self._step(act)
         self._hand_back()
 
-    def _tell(self, one: Sent, take: Callable[..., None]) -> None:
+    def _tell(self, one: TwinInput, take: Callable[..., None]) -> None:
         now, entered, topic = instant(self.now), instant(one.entered), one.topic
         if not one.refused:
             self.guard.good(topic, one.key)
@@ -310,10 +310,12 @@ class Twin:
         self.day.run_timers()
         act()
         self.life.advance(instant(self.now))
-        core_said = [Told.by_core(event) for event in self.day.fresh()]
-        model_said = [Told.by_model(event) for event in self.life.events[self.told :]]
+        core_said = [TwinEvent.by_core(event) for event in self.day.fresh()]
+        model_said = [TwinEvent.by_model(event) for event in self.life.events[self.told :]]
         self.told = len(self.life.events)
-        same = len(core_said) == len(model_said) and all(map(Told.agrees, core_said, model_said))
+        same = len(core_said) == len(model_said) and all(
+            map(TwinEvent.agrees, core_said, model_said)
+        )
         assert same, self._difference(core_said, model_said)
         waits = {(event, tuple(map(str, by))) for event, by in self.life.deferrals()}
         more = self._deferrals() - waits
@@ -329,7 +331,7 @@ class Twin:
             return set()
         return {(one["event"], tuple(one["by"])) for one in own[-1]["deferrals"]}
 
-    def _difference(self, core_said: list[Told], model_said: list[Told]) -> str:
+    def _difference(self, core_said: list[TwinEvent], model_said: list[TwinEvent]) -> str:
         same = 0
         for one, other in zip(core_said, model_said, strict=False):
             if not one.agrees(other):

@@ -45,7 +45,7 @@ def wait_until(true: Callable[[], Any], seconds: float, what: str, every: float 
     raise AssertionError(f"not within {seconds} s: {what}")
 
 
-class Worker(Running):
+class HarnessWorker(Running):
     """A toy worker in a process of its own."""
 
     process: Child
@@ -78,7 +78,7 @@ class Worker(Running):
     def log(self) -> str:
         return self.said
 
-    def ready(self, parts: int | None = None, seconds: float = 40) -> "Worker":
+    def ready(self, parts: int | None = None, seconds: float = 40) -> "HarnessWorker":
         def is_ready() -> bool:
             assert self.process.poll() is None, f"{self.name} died: {self.log[-3000:]}"
             status = self.status
@@ -115,7 +115,7 @@ class Toys:
         self.login = login or {}
         """How workers come in; what the tests read and write with comes in without."""
         self.partitions = partitions
-        self.workers: list[Worker] = []
+        self.workers: list[HarnessWorker] = []
         self._producer = self._new_producer("none")
         self._keys = itertools.count()
         self.sent = 0
@@ -184,8 +184,8 @@ class Toys:
         """Whose timers have acted."""
         return {key for rows in self.outputs(b"timer").values() for key, _ in rows}
 
-    def worker(self, name: str = "one", **options: Any) -> Worker:
-        worker = Worker(self, name, options)
+    def worker(self, name: str = "one", **options: Any) -> HarnessWorker:
+        worker = HarnessWorker(self, name, options)
         self.workers.append(worker)
         return worker
 

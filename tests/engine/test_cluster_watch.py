@@ -11,7 +11,7 @@ from aiokafka import TopicPartition
 from aiokafka.admin import NewTopic, RecordsToDelete
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
-from tests.engine.harness import Toys, Worker, wait_until
+from tests.engine.harness import HarnessWorker, Toys, wait_until
 
 pytestmark = pytest.mark.kafka
 
@@ -232,11 +232,11 @@ def test_given_no_look_at_the_cluster_then_adverse_timers_wait_and_favourable_on
     toys.assert_exact()
 
 
-def _served(worker: Worker) -> int:
+def _served(worker: HarnessWorker) -> int:
     return sum(state == "running" for state, _ in worker.status["parts"].values())
 
 
-def _cpu_seconds(worker: Worker) -> float:
+def _cpu_seconds(worker: HarnessWorker) -> float:
     import psutil
 
     times = psutil.Process(worker.process.pid).cpu_times()

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from tests.engine.harness import Toys, Worker
+from tests.engine.harness import HarnessWorker, Toys
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]
 PATIENCE_SECONDS = 12.0
@@ -17,7 +17,7 @@ def _seen(toys: Toys) -> int:
     return sum(map(len, toys.seen().values()))
 
 
-def _never_seen(toys: Toys, worker: Worker) -> bool:
+def _never_seen(toys: Toys, worker: HarnessWorker) -> bool:
     """Whether the worker lives on and something that was sent does not come out."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < deadline:

@@ -42,7 +42,7 @@ from streams.engine.stores import BrokenDiskError, DiskMemory, PartitionStores
 from streams.engine.transaction import Committer, OffsetUnknown, PendingWrites
 from streams.kafka.stretches import KeptRecords, Taking
 from streams.stop_worker import StopWorker
-from tests.core.given import Record
+from tests.core.given import GivenRecord
 
 SPECS = (StoreSpec("a", in_memory=True), StoreSpec("b", in_memory=False))
 
@@ -52,7 +52,7 @@ def _stores(path: Path, identity: str = "id") -> PartitionStores:
 
 
 def _batch(start: int, end: int, high_water: int = 0) -> FetchedBatch:
-    records = [Record(offset, 0, b"k", b"v") for offset in range(start, end)]
+    records = [GivenRecord(offset, 0, b"k", b"v") for offset in range(start, end)]
     return FetchedBatch("t", 0, start, end, records, high_water)
 
 

@@ -5,12 +5,12 @@ import time
 
 import pytest
 
-from tests.engine.harness import Toys, Worker, wait_until
+from tests.engine.harness import HarnessWorker, Toys, wait_until
 
 pytestmark = pytest.mark.kafka
 
 
-def _changelog_records(worker: Worker) -> int:
+def _changelog_records(worker: HarnessWorker) -> int:
     return sum(
         int(line.split(" ready, ")[1].split()[0])
         for line in worker.log.splitlines()

@@ -15,7 +15,7 @@ from streams.engine.acceptance import AcceptedChange, ReadFrom
 from streams.engine.config import EngineConfig
 from streams.local.kafka import KafkaCluster
 from streams.stop_worker import StopWorker
-from tests.engine.harness import Toys, Worker, wait_until
+from tests.engine.harness import HarnessWorker, Toys, wait_until
 from tests.engine.toy import Toy
 
 pytestmark = pytest.mark.kafka
@@ -27,7 +27,7 @@ def short_sessions(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who has just ended is gone from the group sooner."""
     worker = Toys.worker
 
-    def short(self: Toys, name: str = "one", **options: Any) -> Worker:
+    def short(self: Toys, name: str = "one", **options: Any) -> HarnessWorker:
         return worker(self, name, session_timeout_seconds=SESSION_SECONDS, **options)
 
     monkeypatch.setattr(Toys, "worker", short)

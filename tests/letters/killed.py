@@ -64,7 +64,7 @@ def refused(count: int) -> Iterator[Record]:
         yield Record("dead-letters", where, 0, now, key, json.dumps(letter).encode())
 
 
-class Written:
+class WrittenLetters:
     """How much has been written about letters, what was never committed among it."""
 
     def __init__(self, settings: Settings) -> None:
@@ -84,7 +84,7 @@ class Written:
         self._client.close()
 
 
-def until(chance: random.Random, process: Child, written: Written, share: float) -> None:
+def until(chance: random.Random, process: Child, written: WrittenLetters, share: float) -> None:
     """Wait for the instant of a kill, or for the end of the process."""
     if chance.random() < READING_SHARE:
         time.sleep(chance.uniform(0.0, 3.0))
@@ -119,7 +119,7 @@ def main() -> int:
         assert made.returncode == 0, made.stderr
         pour(settings, refused(options.letters))
         command = ["dead-letters", "redrive", *SAID]
-        written = Written(settings)
+        written = WrittenLetters(settings)
         begun, running, working = written(), 0, 0
         for number in range(options.kills):
             process = processes.start(command, environment, log)

@@ -7,15 +7,15 @@ from schemas.cures import CURES
 from schemas.enums import Refused
 from streams.core.inputs.letters import HEADERS, dead_letter, without_cure
 from streams.core.inputs.plain import Refusal
-from streams.replay.records import DifferentError, RecordsInMemory, Sent
-from streams.replay.written import Written
-from tests.core.given import START, Record
+from streams.replay.records import DifferentError, RecordsInMemory, ReplayedRecord
+from streams.replay.written import ReplayWritten
+from tests.core.given import START, GivenRecord
 
-REFUSED = Record(7, START, b"weibo:a1", b"{}")
+REFUSED = GivenRecord(7, START, b"weibo:a1", b"{}")
 LETTER = dead_letter("byline.controls", 0, REFUSED, Refusal(Refused.WRONG_PARTITION), START)
 
 
-class Found(msgspec.Struct):
+class OldLetter(msgspec.Struct):
     """A record as it is read from the topic of dead letters."""
 
     value: bytes
@@ -26,9 +26,9 @@ class Found(msgspec.Struct):
 
 async def compared(written: bytes) -> None:
     """Holds what the topic has to the letter that replay sends."""
-    source = RecordsInMemory([Found(written)])
-    topics = Written(0, {"dead-letters": source}, lambda name: f"byline.{name}")
-    await topics.compare([Sent("dead-letters", b"weibo:a1", LETTER, HEADERS)])
+    source = RecordsInMemory([OldLetter(written)])
+    topics = ReplayWritten(0, {"dead-letters": source}, lambda name: f"byline.{name}")
+    await topics.compare([ReplayedRecord("dead-letters", b"weibo:a1", LETTER, HEADERS)])
 
 
 async def test_a_letter_without_a_cure_is_the_one_that_an_older_worker_wrote() -> None:

@@ -32,7 +32,7 @@ TOPICS = (
 )
 
 
-class Chance:
+class AuditChance:
     """One random history in the making."""
 
     def __init__(self, seed: int) -> None:
@@ -215,4 +215,4 @@ class Chance:
 
 def history(seed: int) -> Tape:
     """The history of this number."""
-    return Chance(seed).history()
+    return AuditChance(seed).history()

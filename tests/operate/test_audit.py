@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry
 from streams.operate.audit.auditor import Auditor, audit
 from streams.operate.audit.records import Record
 from streams.operate.audit.rules import RULES
-from streams.operate.audit.service import Metrics
+from streams.operate.audit.service import AuditMetrics
 from tests.operate.breaches import PLANTED
 from tests.operate.doubts import DOUBTS
 from tests.operate.planted import Planted, value
@@ -113,7 +113,7 @@ def test_a_batch_that_does_not_unpack_and_is_no_dead_letter_is_found() -> None:
 
 def test_a_followed_audit_counts_each_breach_and_shows_how_far_it_is() -> None:
     registry = CollectorRegistry()
-    metrics = Metrics(registry)
+    metrics = AuditMetrics(registry)
     auditor = Auditor()
     for record in recording("clean"):
         if record.topic != "notice-receipts":

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from streams.evidence.gathering import Asked, Evidence
+from streams.evidence.gathering import Evidence, EvidenceRequest
 from streams.evidence.samples import Anew, Draw, Sample
 from streams.operate.audit.chain import Verified, digest
 from streams.operate.audit.head import Head, anchor_of
@@ -173,7 +173,7 @@ def test_only_a_sample_that_comes_out_otherwise_is_held_against_the_log(
 ) -> None:
     """What Kafka no longer has cannot be decided anew: that is said, and nobody's fault."""
     sample = Sample("decisions[0]@0", 0, 1, {}, anew, "why")
-    found = Evidence(Asked(0, 1), Verified(), samples=[sample])
+    found = Evidence(EvidenceRequest(0, 1), Verified(), samples=[sample])
     assert found.sound is sound
     (told,) = found.as_dict(0, "0")["samples"]
     assert (told["decided_anew"], told["why"]) == (anew, "why")

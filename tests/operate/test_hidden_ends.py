@@ -15,7 +15,7 @@ from streams.operate.audit import reading
 from streams.operate.audit.reading import Span, audit_topics
 from streams.operate.audit.records import Record
 from streams.settings import Settings
-from tests.cli.conftest import Answer, Byline
+from tests.cli.conftest import Byline, HttpAnswer
 from tests.index.poured import pour, topics, two_lives
 
 pytestmark = pytest.mark.kafka
@@ -55,7 +55,7 @@ def _hiding(settings: Settings, names: Iterable[str]) -> Producer:
     return producer
 
 
-def _says(answer: Answer, topic: str) -> None:
+def _says(answer: HttpAnswer, topic: str) -> None:
     assert answer.code == 2, answer.out + answer.err
     found = re.search(rf"{re.escape(topic)}\[1\] at offset (\d+) of (\d+)", answer.err)
     assert found is not None, answer.err

@@ -8,7 +8,7 @@ from typing import Any
 
 from schemas.enums import Ignored
 from tests.oracle.unclear import ANSWERS
-from tests.oracle.words import KINDS, SKEW, Said
+from tests.oracle.words import KINDS, SKEW, OracleSaid
 
 ANSWERS_KIND = KINDS["granted"]
 
@@ -16,7 +16,7 @@ ANSWERS_KIND = KINDS["granted"]
 class AnswerRules:
     """Mixed into `Life`."""
 
-    def _answer(self, value: dict[str, Any], said: Said) -> None:
+    def _answer(self, value: dict[str, Any], said: OracleSaid) -> None:
         word = value["answer"]
         named = (value.get("invitation_id"), value.get("notice_version"))
         more = None if word == "withdrawn" else named
@@ -42,7 +42,7 @@ class AnswerRules:
         if self.state != "NONE" and self.cycle["mode"] != "shadow":
             self._answered(value, said)
 
-    def _why_not(self, value: dict[str, Any], said: Said) -> Ignored | None:
+    def _why_not(self, value: dict[str, Any], said: OracleSaid) -> Ignored | None:
         """Why a grant or a refusal answers nothing that was asked; it may be an unclear word."""
         if self.over or not self._answers_count():
             return Ignored.NO_CYCLE
@@ -67,7 +67,7 @@ class AnswerRules:
         places = [place for place, one in enumerate(notices) if one[1] == version]
         return places[-1] if places else None
 
-    def _newer_grant(self, value: dict[str, Any], said: Said) -> bool:
+    def _newer_grant(self, value: dict[str, Any], said: OracleSaid) -> bool:
         place = self._notice_of(value)
         assert place is not None
         named = value.get("notice_version") is not None
@@ -76,7 +76,7 @@ class AnswerRules:
         newer = place > self.cycle["consent"] and other
         return named and newer and said.at > self.cycle["consent_at"]
 
-    def _taken_back(self, said: Said) -> None:
+    def _taken_back(self, said: OracleSaid) -> None:
         """A grant read after a later refusal or withdrawal gives nothing, but ends the cycle."""
         words = self.words.of_word
         others = [words.get((ANSWERS_KIND, word)) for word in ("declined", "withdrawn")]
@@ -85,7 +85,7 @@ class AnswerRules:
         self.emit("consent.withdrawn", "answer", answered_at=at)
         self.end_cycle()
 
-    def _answered(self, value: dict[str, Any], said: Said) -> None:
+    def _answered(self, value: dict[str, Any], said: OracleSaid) -> None:
         answer, cycle = value["answer"], self.cycle
         cycle["reissue"], cycle["extend_waits"] = None, None
         if answer == "granted":
@@ -105,7 +105,7 @@ class AnswerRules:
                 self.refused_within_policy()
                 self.emit("consent.declined", "answer", answered_at=said.at)
 
-    def _granted(self, value: dict[str, Any], said: Said) -> None:
+    def _granted(self, value: dict[str, Any], said: OracleSaid) -> None:
         cycle, reason = self.cycle, "answer"
         place = self._notice_of(value)
         assert place is not None

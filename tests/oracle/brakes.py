@@ -8,8 +8,8 @@ from typing import Any
 
 from schemas.enums import Deferral
 from tests.oracle.stops import MOST_OF_ACCOUNT, MOST_OF_SCOPE, Stretch, bounded, merged
-from tests.oracle.unclear import APPEALS, Unclear
-from tests.oracle.words import Said, Words
+from tests.oracle.unclear import APPEALS, OracleUnclear
+from tests.oracle.words import OracleSaid, Words
 
 STOPS_CLOCK = ("adverse_off", "answers_paused")
 ALL = frozenset({"issued", "reminded", "expired", "renewed"})
@@ -44,7 +44,7 @@ class Brakes:
         self.upheld_at: datetime | None = None
         self.unmarked_at: datetime | None = None
         """The newest word that ends the mark of an upheld appeal."""
-        self.unclear = Unclear()
+        self.unclear = OracleUnclear()
         self.words = Words()
         self.own: list[Stretch] = []
         self.scoped: dict[str, list[Stretch]] = {}
@@ -67,7 +67,7 @@ class Brakes:
             if kind in kinds and holding.get(ground, str(ground) in on)
         ]
 
-    def set_switch(self, value: dict[str, Any], said: Said) -> None:
+    def set_switch(self, value: dict[str, Any], said: OracleSaid) -> None:
         """Apply a switch record, unless it is another platform's, a repeat or stale."""
         scope, switch = value["scope"], value["switch"]
         if scope not in ("*", self.platform):
@@ -108,7 +108,7 @@ class Brakes:
             self._stopped(self.cluster_since, at)
             self.cluster_since = None
 
-    def hold(self, said: Said, expires_at: datetime | None, now: datetime) -> None:
+    def hold(self, said: OracleSaid, expires_at: datetime | None, now: datetime) -> None:
         """An operator's hold: until `unhold` or `expires_at`, over at once if that is past."""
         if expires_at is not None and expires_at <= now:
             self._stopped(said.at, expires_at)
@@ -116,7 +116,7 @@ class Brakes:
         self._numbered += 1
         self.holds[self._numbered] = (said.at, expires_at)
 
-    def unhold(self, said: Said) -> None:
+    def unhold(self, said: OracleSaid) -> None:
         """Ends every hold, and no appeal."""
         for number in list(self.holds):
             self._end_hold(number, said.last)
@@ -131,7 +131,7 @@ class Brakes:
         begun, expires_at = self.holds.pop(number)
         self._stopped(begun, min(at, expires_at or at))
 
-    def appeal(self, appeal_id: str, said: Said) -> bool:
+    def appeal(self, appeal_id: str, said: OracleSaid) -> bool:
         """An appeal is open until a verdict of its id. False: too many are, so it is unclear."""
         known = self.appeals.get(appeal_id)
         if known is None and len(self.appeals) >= MOST_APPEALS:
@@ -141,7 +141,7 @@ class Brakes:
         self.appeals[appeal_id] = (min(first, said.at), max(newest, said.at))
         return True
 
-    def verdict(self, appeal_id: str, said: Said, upheld: bool) -> bool:
+    def verdict(self, appeal_id: str, said: OracleSaid, upheld: bool) -> bool:
         """Ends the appeal of its id, no other; False if it ends none."""
         known = self.appeals.get(appeal_id)
         if known is None or (not upheld and said.at < known[1]):
@@ -152,7 +152,7 @@ class Brakes:
     def _end_appeal(self, appeal_id: str, at: datetime) -> None:
         self._stopped(self.appeals.pop(appeal_id)[0], at)
 
-    def owner_changed(self, said: Said) -> None:
+    def owner_changed(self, said: OracleSaid) -> None:
         """Ends the appeals opened before it, and the mark of an upheld one."""
         for appeal_id, (_, newest) in list(self.appeals.items()):
             if newest < said.at:

@@ -29,9 +29,9 @@ from typing import Any
 from schemas.enums import Refused
 from schemas.inputs import INPUT_MODELS
 from tests.oracle.guard import is_unclear
-from tests.oracle.model import ENDS_BEFORE_ANSWERS, Life, plain_id
-from tests.oracle.policy import Policy
-from tests.oracle.records import Record
+from tests.oracle.model import ENDS_BEFORE_ANSWERS, OracleLife, plain_id
+from tests.oracle.policy import OraclePolicy
+from tests.oracle.records import OracleRecord
 
 ORDER = {name: place for place, name in enumerate(["policy", *INPUT_MODELS])}
 COUNTED_FROM_DECISIONS = ("cool_down", "throttle", "review", "ended", "look")
@@ -45,7 +45,7 @@ class TooManyOutcomesError(Exception):
 
 
 @dataclass(frozen=True)
-class Sent:
+class OracleSent:
     """One input of one account, or a switch or policy that it shares with others.
 
     `refused`: its record was refused, and is an unclear word of the account.
@@ -57,7 +57,7 @@ class Sent:
     offset: int
     refused: bool = False
 
-    def told(self, life: Life, late_ends: bool = False) -> Life:
+    def told(self, life: OracleLife, late_ends: bool = False) -> OracleLife:
         """Tell it to a copy of a life, which has no time for its timers meanwhile."""
         life = _copy(life)
         life.late_ends = late_ends
@@ -79,20 +79,20 @@ class Tolerance:
 
 
 def sent(
-    inputs: Iterable[Record],
-    policies: Mapping[str, Policy],
+    inputs: Iterable[OracleRecord],
+    policies: Mapping[str, OraclePolicy],
     *,
     prefix: str = "byline.",
     refused: Mapping[tuple[str, int, int], Refused] | Iterable[tuple[str, int, int]] = (),
-) -> dict[str, list[Sent]]:
+) -> dict[str, list[OracleSent]]:
     """Inputs by account key, switches of its platform included, in the order of their timestamps.
 
     `refused`: (topic, partition, offset) of dead letters, which take no effect; with the reason of
     each, those that are unclear words of their account are among the inputs.
     """
     without = dict(refused) if isinstance(refused, Mapping) else dict.fromkeys(refused)
-    accounts: dict[str, list[Sent]] = defaultdict(list)
-    switches: list[Sent] = []
+    accounts: dict[str, list[OracleSent]] = defaultdict(list)
+    switches: list[OracleSent] = []
     for record in inputs:
         if record.key is None:
             continue
@@ -102,10 +102,10 @@ def sent(
         if place in without:
             key = record.key.decode("utf-8", "replace")
             if is_unclear(name, key, without[place]):
-                accounts[key].append(Sent(at, name, None, record.offset, refused=True))
+                accounts[key].append(OracleSent(at, name, None, record.offset, refused=True))
             continue
         value = None if record.value is None else json.loads(record.value)
-        one = Sent(at, name, value, record.offset)
+        one = OracleSent(at, name, value, record.offset)
         if name == "switches":
             switches.append(one)
         else:
@@ -118,7 +118,10 @@ def sent(
 
 
 def expected(
-    inputs: Iterable[Record], policies: Mapping[str, Policy], end: datetime, **given: Any
+    inputs: Iterable[OracleRecord],
+    policies: Mapping[str, OraclePolicy],
+    end: datetime,
+    **given: Any,
 ) -> dict[str, list[tuple[str, str, str | None, str]]]:
     """Per account the (event, reason, surface, mode) of a punctual worker, in order."""
     ids = given.pop("ids", {})
@@ -135,9 +138,11 @@ def expected(
     return result
 
 
-def allowed(life: Life, own: list[Sent], end: datetime, tolerance: Tolerance) -> set[Outcome]:
+def allowed(
+    life: OracleLife, own: list[OracleSent], end: datetime, tolerance: Tolerance
+) -> set[Outcome]:
     """Every outcome that the contract permits for one account's inputs."""
-    topics: dict[str, list[Sent]] = defaultdict(list)
+    topics: dict[str, list[OracleSent]] = defaultdict(list)
     for one in own:
         topics[one.name].append(one)
     start = dict.fromkeys(topics, 0)
@@ -161,9 +166,9 @@ def allowed(life: Life, own: list[Sent], end: datetime, tolerance: Tolerance) ->
 
 
 def compare(
-    outputs: Iterable[Record],
-    inputs: Iterable[Record],
-    policies: Mapping[str, Policy],
+    outputs: Iterable[OracleRecord],
+    inputs: Iterable[OracleRecord],
+    policies: Mapping[str, OraclePolicy],
     end: datetime,
     tolerance: Tolerance,
     **given: Any,
@@ -201,7 +206,7 @@ def outcome(events: Iterable[dict[str, Any]]) -> Outcome:
     return live, tuple(_seen(event) for event in own if event["mode"] == "shadow")
 
 
-def same_events(calm: Iterable[Record], faulty: Iterable[Record]) -> list[str]:
+def same_events(calm: Iterable[OracleRecord], faulty: Iterable[OracleRecord]) -> list[str]:
     """Differences between two runs of one input: which account saw what only in one of them."""
     runs = []
     for records in (calm, faulty):
@@ -220,21 +225,21 @@ def same_events(calm: Iterable[Record], faulty: Iterable[Record]) -> list[str]:
 
 
 def _begin(
-    key: str, policies: Mapping[str, Policy], ids: Mapping[tuple[str, str, int], str]
-) -> Life:
+    key: str, policies: Mapping[str, OraclePolicy], ids: Mapping[tuple[str, str, int], str]
+) -> OracleLife:
     def invitation_id(mode: str, cycle: int) -> str:
         return ids.get((key, mode, cycle), plain_id(mode, cycle))
 
-    return Life(policies[key.split(":")[0]], invitation_id=invitation_id)
+    return OracleLife(policies[key.split(":")[0]], invitation_id=invitation_id)
 
 
 def _branches(
-    life: Life,
-    topics: Mapping[str, list[Sent]],
+    life: OracleLife,
+    topics: Mapping[str, list[OracleSent]],
     read: dict[str, int],
     end: datetime,
     tolerance: Tolerance,
-) -> Iterable[tuple[Life, dict[str, int]] | None]:
+) -> Iterable[tuple[OracleLife, dict[str, int]] | None]:
     """What may happen next: an input, a timer, or (None) nothing any more."""
     heads = [own[read[name]] for name, own in topics.items() if read[name] < len(own)]
     timers = life.due_timers()
@@ -259,7 +264,7 @@ def _branches(
                 yield one.told(life, late_ends=True), after
 
 
-def _may_end_later(life: Life, one: Sent, tolerance: Tolerance) -> bool:
+def _may_end_later(life: OracleLife, one: OracleSent, tolerance: Tolerance) -> bool:
     """Whether a word entered after an end that in truth came later: it counts from a decision
     that may have been late.
     """
@@ -269,7 +274,7 @@ def _may_end_later(life: Life, one: Sent, tolerance: Tolerance) -> bool:
     return any(one.at - _slack(life, kind, tolerance) < due < one.at for due, kind in ends)
 
 
-def _slack(life: Life, kind: str, tolerance: Tolerance) -> timedelta:
+def _slack(life: OracleLife, kind: str, tolerance: Tolerance) -> timedelta:
     """How late a timer may act: those that count from `decided_at` inherit what went before."""
     if kind not in COUNTED_FROM_DECISIONS or not life.cycle:
         return tolerance.lateness
@@ -278,18 +283,18 @@ def _slack(life: Life, kind: str, tolerance: Tolerance) -> timedelta:
     return tolerance.lateness * (1 + len(steps))
 
 
-def _may_precede(one: Sent, other: Sent, tolerance: Tolerance) -> bool:
+def _may_precede(one: OracleSent, other: OracleSent, tolerance: Tolerance) -> bool:
     ahead = one.at - other.at
     together = ORDER[one.name] < ORDER[other.name] and ahead <= tolerance.lateness
     return one is other or ahead <= tolerance.race or together
 
 
-def _copy(life: Life) -> Life:
+def _copy(life: OracleLife) -> OracleLife:
     kept = (life.policy, life.invitation_id, life.share)
     return deepcopy(life, {id(one): one for one in kept})
 
 
-def _signature(life: Life, read: dict[str, int]) -> str:
+def _signature(life: OracleLife, read: dict[str, int]) -> str:
     own = {name: value for name, value in vars(life).items() if not callable(value)}
     own.pop("policy")
     own.pop("ignored")

@@ -9,7 +9,7 @@ from typing import Any
 from schemas.enums import Ignored
 from schemas.inputs import Control
 from tests.oracle.policy import instant
-from tests.oracle.words import KINDS, Said
+from tests.oracle.words import KINDS, OracleSaid
 
 MOST_CONTROLS = 256
 FIELDS = tuple(Control.model_fields)
@@ -18,7 +18,7 @@ FIELDS = tuple(Control.model_fields)
 class ControlRules:
     """Mixed into `Life`."""
 
-    def _control(self, value: dict[str, Any], said: Said) -> None:
+    def _control(self, value: dict[str, Any], said: OracleSaid) -> None:
         self.had_control = True
         digest = json.dumps([_plain(value.get(name)) for name in FIELDS])
         if any(digest == known for _, known in self.controls):
@@ -33,11 +33,11 @@ class ControlRules:
         if why in (None, Ignored.WAITS) and value["command"] != "settle":
             self.brakes.unclear.applied("controls", said)
 
-    def _on_hold(self, value: dict[str, Any], said: Said) -> None:
+    def _on_hold(self, value: dict[str, Any], said: OracleSaid) -> None:
         self.words.apply(KINDS["hold"], "hold", said)
         self.brakes.hold(said, _time(value, "expires_at"), self.clock)
 
-    def _on_unhold(self, value: dict[str, Any], said: Said) -> Ignored | None:
+    def _on_unhold(self, value: dict[str, Any], said: OracleSaid) -> Ignored | None:
         if value.get("reason") == "appeal":
             self.brakes.unmark(said.at)
             return None
@@ -47,28 +47,28 @@ class ControlRules:
         self.brakes.unhold(said)
         return None
 
-    def _on_settle(self, value: dict[str, Any], said: Said) -> None:
+    def _on_settle(self, value: dict[str, Any], said: OracleSaid) -> None:
         self.brakes.unclear.settle(said)
 
-    def _on_appeal_opened(self, value: dict[str, Any], said: Said) -> Ignored | None:
+    def _on_appeal_opened(self, value: dict[str, Any], said: OracleSaid) -> Ignored | None:
         changed = self.words.of_word.get((KINDS["owner_changed"], "owner_changed"))
         if changed is not None and said.at < changed:
             return Ignored.STALE
         known = self.brakes.appeal(value.get("appeal_id") or "", said)
         return None if known else Ignored.UNCLEAR
 
-    def _on_appeal_rejected(self, value: dict[str, Any], said: Said) -> Ignored | None:
+    def _on_appeal_rejected(self, value: dict[str, Any], said: OracleSaid) -> Ignored | None:
         appeal_id = value.get("appeal_id") or ""
         if appeal_id not in self.brakes.appeals:
             return Ignored.OTHER_APPEAL
         return None if self.brakes.verdict(appeal_id, said, upheld=False) else Ignored.STALE
 
-    def _on_appeal_upheld(self, value: dict[str, Any], said: Said) -> None:
+    def _on_appeal_upheld(self, value: dict[str, Any], said: OracleSaid) -> None:
         self._stand_down("appeal")
         self.brakes.verdict(value.get("appeal_id") or "", said, upheld=True)
         self.brakes.mark(said.at)
 
-    def _on_lift(self, value: dict[str, Any], said: Said) -> None:
+    def _on_lift(self, value: dict[str, Any], said: OracleSaid) -> None:
         self._stand_down("operator")
 
     def _stand_down(self, reason: str) -> None:
@@ -79,7 +79,7 @@ class ControlRules:
         elif self.state in ("INVITED", "UNDELIVERED", "DELIVERED", "DECLINED"):
             self.close(reason)
 
-    def _on_reissue(self, value: dict[str, Any], said: Said) -> Ignored | None:
+    def _on_reissue(self, value: dict[str, Any], said: OracleSaid) -> Ignored | None:
         if self.state in ("NONE", "GRANTED"):
             return None
         if said.at < self.cycle["issued_at"]:
@@ -87,7 +87,7 @@ class ControlRules:
         self.cycle["reissue"] = said.at
         return None
 
-    def _on_extend(self, value: dict[str, Any], said: Said) -> Ignored | None:
+    def _on_extend(self, value: dict[str, Any], said: OracleSaid) -> Ignored | None:
         until = _time(value, "until")
         if until is None:
             return Ignored.NO_UNTIL

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from schemas.enums import Refused
 from schemas.records import DeadLetter
 from tests.oracle.judging import judge, sampled
-from tests.oracle.records import Record, partition_of
+from tests.oracle.records import OracleRecord, partition_of
 from tests.oracle.wire import wrong_times
 
 VALID_KEY = re.compile(rb"^[a-z][a-z0-9-]{1,31}:[A-Za-z0-9._~-]{1,64}$|^(\*|[a-z0-9-]+):[a-z_]+$")
@@ -26,8 +26,8 @@ def digest(data: bytes | None) -> str | None:
 
 
 def check_dead_letters(
-    records: Iterable[Record],
-    inputs: Iterable[Record] | None = None,
+    records: Iterable[OracleRecord],
+    inputs: Iterable[OracleRecord] | None = None,
     *,
     partitions: int | None = None,
     prefix: str = "byline.",
@@ -79,7 +79,7 @@ def check_dead_letters(
     return breaches
 
 
-def check_keys(records: Iterable[Record], inputs: Iterable[Record]) -> list[str]:
+def check_keys(records: Iterable[OracleRecord], inputs: Iterable[OracleRecord]) -> list[str]:
     """The letter's key is the input's if that is valid, else its digest."""
     known = {(one.topic, one.partition, one.offset): one.key for one in inputs}
     breaches = []
@@ -96,7 +96,9 @@ def check_keys(records: Iterable[Record], inputs: Iterable[Record]) -> list[str]
     return breaches
 
 
-def _check_batch(letter: DeadLetter, known: Mapping[tuple[str, int, int], Record]) -> Iterable[str]:
+def _check_batch(
+    letter: DeadLetter, known: Mapping[tuple[str, int, int], OracleRecord]
+) -> Iterable[str]:
     if letter.last_offset is None or letter.last_offset < letter.offset:
         yield "an unreadable batch without its last offset"
         return
@@ -105,7 +107,7 @@ def _check_batch(letter: DeadLetter, known: Mapping[tuple[str, int, int], Record
             yield f"is said to be unreadable, but {offset} was read"
 
 
-def _check_one(letter: DeadLetter, record: Record) -> list[str]:
+def _check_one(letter: DeadLetter, record: OracleRecord) -> list[str]:
     breaches = []
     if letter.value_digest != digest(record.value):
         breaches.append("value_digest is not the SHA-256 of the value")

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from tests.oracle.policy import Phase, Policy, folded, instant
+from tests.oracle.policy import OraclePhase, OraclePolicy, folded, instant
 
 NOT_OPENING = ("correction", "platform_purge")
 
@@ -25,7 +25,7 @@ class Pinned:
     max_age: timedelta | None
     keep: bool
 
-    def exits_below(self, policy: Policy, now: datetime) -> Decimal:
+    def exits_below(self, policy: OraclePolicy, now: datetime) -> Decimal:
         """The higher exit line; the present one is that of the cycle's phase."""
         lines = [one.followers for one in policy.in_force(now) if one.name == self.phase]
         return max([self.exit_line, *(line * policy.exit_ratio for line in lines)])
@@ -37,7 +37,7 @@ def shorter(pinned: timedelta | None, present: timedelta | None) -> timedelta | 
     return min(found) if found else None
 
 
-class Facts:
+class OracleFacts:
     """What is known of one account, and where it stands."""
 
     def __init__(self) -> None:
@@ -68,7 +68,9 @@ class Facts:
 
     # ---- inputs --------------------------------------------------------------------------------
 
-    def read_count(self, value: dict[str, Any], policy: Policy, now: datetime, kept: bool) -> bool:
+    def read_count(
+        self, value: dict[str, Any], policy: OraclePolicy, now: datetime, kept: bool
+    ) -> bool:
         """Take a reading; False if it is stale or not remembered. `kept`: never forgotten [17]."""
         at, count = instant(value["observed_at"]), value["followers"]
         if self.closed:
@@ -99,7 +101,7 @@ class Facts:
         self.readings.append((at, count, opens))
         return True
 
-    def read_label(self, value: dict[str, Any] | None, now: datetime, policy: Policy) -> bool:
+    def read_label(self, value: dict[str, Any] | None, now: datetime, policy: OraclePolicy) -> bool:
         """Take a label, or its removal; False if it is stale."""
         if value is None:
             self.label_removed |= self.label is not None
@@ -132,7 +134,7 @@ class Facts:
         return True
 
     def _one_instant(
-        self, text: str, until: datetime | None, now: datetime, policy: Policy
+        self, text: str, until: datetime | None, now: datetime, policy: OraclePolicy
     ) -> None:
         """A second label of one instant: the earlier end counts, another text contradicts."""
         assert self.label is not None
@@ -182,7 +184,7 @@ class Facts:
 
     # ---- conditions ----------------------------------------------------------------------------
 
-    def failing(self, policy: Policy, now: datetime) -> str | None:
+    def failing(self, policy: OraclePolicy, now: datetime) -> str | None:
         """Why the account is not covered, the count left aside (a `cancelled` reason), or None."""
         if self.closed:
             return "closed"
@@ -192,7 +194,7 @@ class Facts:
             return "label"
         return None if policy.in_force(now) else "policy"
 
-    def phase(self, policy: Policy, now: datetime) -> Phase | None:
+    def phase(self, policy: OraclePolicy, now: datetime) -> OraclePhase | None:
         """The lowest phase in force, or the lowest that enforces and whose line is reached [21]."""
         phases = policy.in_force(now)
         live = [one for one in phases if policy.mode_of(one) == "enforce"]
@@ -200,7 +202,7 @@ class Facts:
             return live[-1]
         return phases[-1] if phases else None
 
-    def stale(self, policy: Policy, now: datetime, pinned: Pinned | None) -> bool:
+    def stale(self, policy: OraclePolicy, now: datetime, pinned: Pinned | None) -> bool:
         """Whether the reading is older than `max_age`, the shorter of pinned and present."""
         most = policy.max_age if pinned is None else shorter(pinned.max_age, policy.max_age)
         if most is None or self.reading_at is None:
@@ -209,7 +211,7 @@ class Facts:
 
     # ---- the machine ---------------------------------------------------------------------------
 
-    def look(self, policy: Policy, now: datetime, cause: str, pinned: Pinned | None) -> None:
+    def look(self, policy: OraclePolicy, now: datetime, cause: str, pinned: Pinned | None) -> None:
         """Move by the conditions as they are. `pinned`: of the open cycle, None if none is open.
 
         `cause`: `reading` for one that was applied, `policy`, `timer` or `input`.
@@ -245,19 +247,19 @@ class Facts:
         """`leave_after` is over and no reading came back."""
         self._to("OUTSIDE")
 
-    def dwell_due(self, policy: Policy) -> datetime | None:
+    def dwell_due(self, policy: OraclePolicy) -> datetime | None:
         """When the dwell is over, or None outside of one."""
         if self.state != "DWELLING" or self.dwell_since is None:
             return None
         return self.dwell_since + policy.dwell
 
-    def leave_due(self, policy: Policy, pinned: Pinned | None) -> datetime | None:
+    def leave_due(self, policy: OraclePolicy, pinned: Pinned | None) -> datetime | None:
         """When LEAVING ends, by the shorter of the pinned and the present `leave_after`."""
         if self.state != "LEAVING" or self.leave_since is None or pinned is None:
             return None
         return self.leave_since + min(pinned.leave_after, policy.leave_after)
 
-    def _invited(self, policy: Policy, now: datetime, cause: str, pinned: Pinned) -> None:
+    def _invited(self, policy: OraclePolicy, now: datetime, cause: str, pinned: Pinned) -> None:
         assert self.followers is not None
         keep = pinned.keep and policy.keep
         below = not keep and self.followers < pinned.exits_below(policy, now)
@@ -287,7 +289,7 @@ class Facts:
                 break
         return min(found)
 
-    def _since(self, policy: Policy, now: datetime, line: int) -> datetime | None:
+    def _since(self, policy: OraclePolicy, now: datetime, line: int) -> datetime | None:
         """From when all conditions hold by `observed_at`; None if no reading opened one [6, 7]."""
         run = self._run(line)
         if run is None:

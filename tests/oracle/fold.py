@@ -27,7 +27,7 @@ DATA = Path(__file__).parents[3] / "shared" / "data"
 
 
 @dataclass(frozen=True)
-class Line:
+class ReadingLine:
     """One line of a file: a reading, and the label that stood beside it (None: none)."""
 
     observed_at: datetime
@@ -71,7 +71,7 @@ class Rules:
 
 
 @dataclass
-class Seen:
+class FoldedReading:
     """What the fold found: events per account as (event, reason), in order, and the counts."""
 
     events: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
@@ -109,13 +109,13 @@ class _Account:
     cool_until: datetime | None = None
 
 
-def lines_of(path: Path, limit: int | None = None) -> Iterator[Line]:
+def lines_of(path: Path, limit: int | None = None) -> Iterator[ReadingLine]:
     """Lines of one of the files of `../shared/data`, in replay order."""
     with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
         for number, row in enumerate(csv.DictReader(file)):
             if limit is not None and number >= limit:
                 return
-            yield Line(
+            yield ReadingLine(
                 observed_at=instant(row["observed_at"]),
                 platform=row["platform"],
                 account_id=row["account_id"],
@@ -124,9 +124,9 @@ def lines_of(path: Path, limit: int | None = None) -> Iterator[Line]:
             )
 
 
-def fold(lines: Iterable[Line], rules: Rules) -> Seen:
+def fold(lines: Iterable[ReadingLine], rules: Rules) -> FoldedReading:
     """Run the simple policy over the lines, one by one."""
-    seen = Seen()
+    seen = FoldedReading()
     accounts: dict[str, _Account] = {}
     clock: datetime | None = None
     for line in lines:
@@ -156,7 +156,7 @@ def fold(lines: Iterable[Line], rules: Rules) -> Seen:
     return seen
 
 
-def _look(key: str, account: _Account, clock: datetime, rules: Rules, seen: Seen) -> None:
+def _look(key: str, account: _Account, clock: datetime, rules: Rules, seen: FoldedReading) -> None:
     line = min(rules.lines)
     if not rules.covers(account.label) or account.contradictory or account.followers is None:
         account.inside, account.leaving_until = False, None
@@ -176,7 +176,7 @@ def _look(key: str, account: _Account, clock: datetime, rules: Rules, seen: Seen
         account.leaving_until = account.observed_at + span
 
 
-def _label(account: _Account, line: Line, rules: Rules) -> bool:
+def _label(account: _Account, line: ReadingLine, rules: Rules) -> bool:
     """Take the label of a line if it differs from the last one sent; whether it counts."""
     if line.category == account.sent:
         return False
@@ -199,7 +199,9 @@ def _label(account: _Account, line: Line, rules: Rules) -> bool:
     return True
 
 
-def _invite(key: str, account: _Account, clock: datetime, rules: Rules, seen: Seen) -> None:
+def _invite(
+    key: str, account: _Account, clock: datetime, rules: Rules, seen: FoldedReading
+) -> None:
     if account.cool_until is not None and account.cool_until <= clock:
         account.cool_until, account.cooling = None, False
     ready = account.inside and account.leaving_until is None
@@ -212,14 +214,14 @@ def _invite(key: str, account: _Account, clock: datetime, rules: Rules, seen: Se
         own.append(("invitation.delivered", "projected"))
 
 
-def _leave(key: str, account: _Account, clock: datetime, rules: Rules, seen: Seen) -> None:
+def _leave(key: str, account: _Account, clock: datetime, rules: Rules, seen: FoldedReading) -> None:
     account.inside, account.leaving_until = False, None
     if account.open:
         _cancel(key, account, clock, rules, seen, "left")
 
 
 def _cancel(
-    key: str, account: _Account, clock: datetime, rules: Rules, seen: Seen, reason: str
+    key: str, account: _Account, clock: datetime, rules: Rules, seen: FoldedReading, reason: str
 ) -> None:
     seen.events[key].append(("invitation.cancelled", reason))
     account.open = False
@@ -231,7 +233,7 @@ def _cancel(
 
 
 def _let_time_pass(
-    accounts: Mapping[str, _Account], clock: datetime, rules: Rules, seen: Seen
+    accounts: Mapping[str, _Account], clock: datetime, rules: Rules, seen: FoldedReading
 ) -> None:
     """Leavings and cool-downs that ended before the reading at hand, each account by itself."""
     for key, account in accounts.items():

@@ -4,15 +4,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from schemas.inputs import INPUT_MODELS
-from tests.oracle.model import Life
-from tests.oracle.policy import Phase, Policy
+from tests.oracle.model import OracleLife
+from tests.oracle.policy import OraclePhase, OraclePolicy
 
 NOON = datetime(2026, 1, 10, 12, tzinfo=UTC)
 WHO = {"platform": "weibo", "account_id": "a"}
-ENFORCE = Policy(
+ENFORCE = OraclePolicy(
     platform="weibo",
     mode="enforce",
-    phases=(Phase("million", 1000, NOON - timedelta(days=9)),),
+    phases=(OraclePhase("million", 1000, NOON - timedelta(days=9)),),
     labels={"财经": "finance", "法律": "law", "娱乐": "society"},
     covered=frozenset({"finance", "law"}),
     exempt_labels=frozenset({"日常"}),
@@ -33,8 +33,8 @@ def at(minute: float) -> datetime:
 class Story:
     """A life told in minutes: every method is an input that is observed when it arrives."""
 
-    def __init__(self, policy: Policy = ENFORCE, **given: Any) -> None:
-        self.life = Life(policy, **given)
+    def __init__(self, policy: OraclePolicy = ENFORCE, **given: Any) -> None:
+        self.life = OracleLife(policy, **given)
         self.told = 0
         self.controls = 0
         self.unread: list[tuple[float, str, Any]] | None = None
@@ -114,7 +114,7 @@ class Story:
         value = {"scope": scope, "switch": switch, "on": on, "issued_at": at(minute), **more}
         return self._put(minute, "switches", value)
 
-    def policy(self, minute: float, policy: Policy) -> "Story":
+    def policy(self, minute: float, policy: OraclePolicy) -> "Story":
         """A new policy."""
         return self._put(minute, "policy", policy)
 
@@ -145,28 +145,28 @@ def told(event: dict[str, Any]) -> str:
     return f"shadow {text}" if event["mode"] == "shadow" else text
 
 
-def invited(policy: Policy = ENFORCE, **given: Any) -> Story:
+def invited(policy: OraclePolicy = ENFORCE, **given: Any) -> Story:
     """An account that is invited at minute 0."""
     story = Story(policy, **given).label(0).reads(0, 1000)
     story.then()
     return story
 
 
-def delivered(policy: Policy = ENFORCE, **given: Any) -> Story:
+def delivered(policy: OraclePolicy = ENFORCE, **given: Any) -> Story:
     """Invited at 0, notice delivered at 1: the deadline is 61."""
     story = invited(policy, **given).receipt(1)
     story.then()
     return story
 
 
-def expired(policy: Policy = ENFORCE, **given: Any) -> Story:
+def expired(policy: OraclePolicy = ENFORCE, **given: Any) -> Story:
     """Silent until the deadline at 61, restricted since then."""
     story = delivered(policy, **given).until(61)
     story.then()
     return story
 
 
-def granted(policy: Policy = ENFORCE, **given: Any) -> Story:
+def granted(policy: OraclePolicy = ENFORCE, **given: Any) -> Story:
     """Agreed at minute 2."""
     story = delivered(policy, **given).answers(2, "granted")
     story.then()

@@ -23,7 +23,7 @@ KEY = re.compile(r"([a-z][a-z0-9-]{1,31}):[A-Za-z0-9._~-]{1,64}")
 NAMES = re.compile(r"([a-z][a-z0-9-]{1,31}|\*):")
 
 
-class RefusalGuard:
+class OracleRefusalGuard:
     """Numbers per input topic and platform, and the platforms that are tripped here."""
 
     def __init__(self, platforms: Collection[str], partition: int = 0) -> None:

@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import Any
 
 from schemas.enums import Ignored
-from tests.oracle.policy import Policy
-from tests.oracle.words import KINDS, SKEW, Said
+from tests.oracle.policy import OraclePolicy
+from tests.oracle.words import KINDS, SKEW, OracleSaid
 
 MOST_RECEIPTS = 100
 
@@ -26,15 +26,15 @@ class InputRules:
         if name == "category-changes":
             self._label(value, entered)
         elif name == "account-changes":
-            self._account_change(value["change"], Said.of(value["observed_at"], entered))
+            self._account_change(value["change"], OracleSaid.of(value["observed_at"], entered))
         elif name == "notice-receipts":
-            self._receipt(value, Said.of(value["occurred_at"], entered))
+            self._receipt(value, OracleSaid.of(value["occurred_at"], entered))
         elif name == "consent-answers":
-            self._answer(value, Said.of(value["occurred_at"], entered))
+            self._answer(value, OracleSaid.of(value["occurred_at"], entered))
         elif name == "controls":
-            self._control(value, Said.of(value["issued_at"], entered))
+            self._control(value, OracleSaid.of(value["issued_at"], entered))
         elif name == "switches":
-            self.brakes.set_switch(value, Said.of(value["issued_at"], entered))
+            self.brakes.set_switch(value, OracleSaid.of(value["issued_at"], entered))
         elif name == "refused":
             self._refused(value, entered)
         elif name == "refusals":
@@ -45,7 +45,7 @@ class InputRules:
             raise ValueError(f"no such input: {name}")
         return "input"
 
-    def _take_up(self, policy: Policy) -> None:
+    def _take_up(self, policy: OraclePolicy) -> None:
         self.policy = policy
         self.facts.policy_at = self.clock
         if self.cycle:
@@ -100,7 +100,7 @@ class InputRules:
 
     # ---- account changes -----------------------------------------------------------------------
 
-    def _account_change(self, change: str, said: Said) -> None:
+    def _account_change(self, change: str, said: OracleSaid) -> None:
         words, kind = self.words, KINDS[change]
         if words.repeats(kind, change, said):
             self.ignore(Ignored.REPEAT)
@@ -143,7 +143,7 @@ class InputRules:
         mine = self.invitation_id(self.cycle["mode"], self.cycle["number"])
         return value.get("invitation_id") in (None, mine)
 
-    def _receipt(self, value: dict[str, Any], said: Said) -> None:
+    def _receipt(self, value: dict[str, Any], said: OracleSaid) -> None:
         if self.state == "NONE" or self.cycle["mode"] == "shadow":
             self.ignore(Ignored.NO_CYCLE)
             return

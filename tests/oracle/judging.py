@@ -20,7 +20,7 @@ from schemas.enums import (
 )
 from schemas.inputs import INPUT_MODELS, TOMBSTONES, input_key
 from tests.oracle.policy import instant
-from tests.oracle.records import EPOCH, Record, partition_of
+from tests.oracle.records import EPOCH, OracleRecord, partition_of
 
 EARLIEST = EPOCH + timedelta(milliseconds=EARLIEST_TIME_MS)
 SKEW = timedelta(seconds=ALLOWED_SKEW_SECONDS)
@@ -43,7 +43,7 @@ def sampled(offset: int) -> bool:
 
 
 def judge(
-    record: Record,
+    record: OracleRecord,
     *,
     partitions: int | None,
     prefix: str,
@@ -85,7 +85,7 @@ def has_name(value: Any) -> bool:
     return any(folded_name(key) in NAMES or has_name(one) for key, one in value.items())
 
 
-def _wrong_times(name: str, raw: dict[str, Any], record: Record) -> list[str]:
+def _wrong_times(name: str, raw: dict[str, Any], record: OracleRecord) -> list[str]:
     """Times that are refused. A word's own time never is: it is replaced by the entry."""
     bounds = ("expires_at", "until", "valid_until")
     wrong = [one for one in bounds if raw.get(one) and instant(raw[one]) < EARLIEST]
@@ -99,7 +99,9 @@ def _wrong_times(name: str, raw: dict[str, Any], record: Record) -> list[str]:
     return wrong
 
 
-def _looked_at(raw: dict[str, Any], record: Record, floors: Mapping[str, Decimal] | None) -> bool:
+def _looked_at(
+    raw: dict[str, Any], record: OracleRecord, floors: Mapping[str, Decimal] | None
+) -> bool:
     """Whether a reading passes the floor filter or is of the sample."""
     if floors is None or raw.get("platform") not in floors:
         return False
@@ -107,7 +109,7 @@ def _looked_at(raw: dict[str, Any], record: Record, floors: Mapping[str, Decimal
 
 
 def _of_reading(
-    error: ValidationError, record: Record, floors: Mapping[str, Decimal] | None
+    error: ValidationError, record: OracleRecord, floors: Mapping[str, Decimal] | None
 ) -> str:
     """JSON, types, range and platform of a reading are always checked, ids and times not."""
     faults = [(str(one["loc"][0]) if one["loc"] else "", one["type"]) for one in error.errors()]

@@ -19,9 +19,9 @@ from schemas.enums import Deferral, Ignored
 from tests.oracle.answers import AnswerRules
 from tests.oracle.brakes import Brakes
 from tests.oracle.controls import ControlRules
-from tests.oracle.eligibility import Facts, Pinned
+from tests.oracle.eligibility import OracleFacts, Pinned
 from tests.oracle.inputs import InputRules
-from tests.oracle.policy import SURFACES, Phase, Policy
+from tests.oracle.policy import SURFACES, OraclePhase, OraclePolicy
 from tests.oracle.terms import TermRules
 from tests.oracle.timers import TimerRules
 from tests.oracle.words import Words
@@ -32,7 +32,7 @@ ENDS_BEFORE_ANSWERS = ("throttle", "ended")
 """Timers that act before an answer that entered after them."""
 
 
-class Caps(Protocol):
+class OracleCaps(Protocol):
     """Caps are shared out over partitions: give the account's partition's share here, or none."""
 
     def next_free(self, kind: str, now: datetime) -> datetime:
@@ -61,14 +61,14 @@ def plain_id(mode: str, cycle: int) -> str:
     return f"{mode}-{cycle}"
 
 
-class Life(InputRules, AnswerRules, ControlRules, TermRules, TimerRules):
+class OracleLife(InputRules, AnswerRules, ControlRules, TermRules, TimerRules):
     """One account under one policy; `cycle` is the open invitation or the consent in force."""
 
     def __init__(
         self,
-        policy: Policy,
-        share: Callable[[Policy], bool] = lambda policy: True,
-        caps: Caps | None = None,
+        policy: OraclePolicy,
+        share: Callable[[OraclePolicy], bool] = lambda policy: True,
+        caps: OracleCaps | None = None,
         invitation_id: Callable[[str, int], str] = plain_id,
     ) -> None:
         self.policy = policy
@@ -87,7 +87,7 @@ class Life(InputRules, AnswerRules, ControlRules, TermRules, TimerRules):
         """Of a round: up to which instant time has passed for it, now being later."""
         self.favourable_only = False
         """In a round of favourable timers: adverse events wait for the next look at the topics."""
-        self.facts = Facts()
+        self.facts = OracleFacts()
         self.brakes = Brakes(policy.platform)
         self.words = Words()
         self.state = "NONE"
@@ -280,7 +280,7 @@ class Life(InputRules, AnswerRules, ControlRules, TermRules, TimerRules):
             self.cycle.update(issued_at=self.clock, reissue=None)
             self.emit("invitation.issued", "reissued")
 
-    def invitable(self) -> Phase | None:
+    def invitable(self) -> OraclePhase | None:
         """The phase to be invited under, if nothing but a deferral, a cap or a cool-down waits."""
         if self.state != "NONE" or self.facts.state != "INSIDE" or not self.share(self.policy):
             return None
@@ -329,10 +329,10 @@ class Life(InputRules, AnswerRules, ControlRules, TermRules, TimerRules):
 
 
 def run(
-    policy: Policy, history: Iterable[tuple[datetime, str, Any]], end: datetime, **given: Any
-) -> Life:
+    policy: OraclePolicy, history: Iterable[tuple[datetime, str, Any]], end: datetime, **given: Any
+) -> OracleLife:
     """A life through a whole history, then until `end`."""
-    life = Life(policy, **given)
+    life = OracleLife(policy, **given)
     for now, name, value in history:
         life.apply(now, name, value)
     life.advance(end)

@@ -62,7 +62,7 @@ def duration(text: str) -> timedelta:
 
 
 @dataclass(frozen=True)
-class Phase:
+class OraclePhase:
     """One line of the policy and the time from which it counts."""
 
     name: str
@@ -73,12 +73,12 @@ class Phase:
 
 
 @dataclass(frozen=True)
-class Policy:
+class OraclePolicy:
     """One platform's policy. `surfaces` maps each surface to (level, mode or None)."""
 
     platform: str
     mode: str
-    phases: tuple[Phase, ...]
+    phases: tuple[OraclePhase, ...]
     labels: dict[str, str]
     version: int = 1
     notice_id: str = "notice"
@@ -100,7 +100,7 @@ class Policy:
     keep: bool = False
     rollout_percent: int = 100
 
-    def but(self, **changes: Any) -> "Policy":
+    def but(self, **changes: Any) -> "OraclePolicy":
         """The same policy with some values changed."""
         return replace(self, **changes)
 
@@ -109,11 +109,11 @@ class Policy:
         """The lowest line of any phase, future ones included, times its exit ratio."""
         return min(phase.followers for phase in self.phases) * self.exit_ratio
 
-    def mode_of(self, phase: Phase) -> str:
+    def mode_of(self, phase: OraclePhase) -> str:
         """The weaker of the platform's mode and the phase's own."""
         return weakest(self.mode, phase.mode)
 
-    def in_force(self, now: datetime) -> list[Phase]:
+    def in_force(self, now: datetime) -> list[OraclePhase]:
         """Phases that have begun and are not off, highest line first; none if the mode is off."""
         begun = [
             phase
@@ -147,8 +147,8 @@ def _maybe(value: Any, convert: Any) -> Any:
     return None if _null(value) else convert(value)
 
 
-def _phase(raw: dict[str, Any]) -> Phase:
-    return Phase(
+def _phase(raw: dict[str, Any]) -> OraclePhase:
+    return OraclePhase(
         name=raw["name"],
         followers=int(raw["followers"]),
         start=_maybe(raw.get("from"), instant),
@@ -163,14 +163,14 @@ def _surface(raw: Any) -> tuple[str, str | None]:
     return raw["level"], _maybe(raw.get("mode"), str)
 
 
-def parse(text: str) -> Policy:
+def parse(text: str) -> OraclePolicy:
     """A policy from the text of its file."""
     raw = YAML(typ="base", pure=True).load(text)
     notice, stability = raw["notice"], raw["stability"]
     fields, consequence = raw["fields"], raw["consequence"]
     covered = fields.get("covered")
     surfaces = consequence.get("surfaces")
-    return Policy(
+    return OraclePolicy(
         platform=raw["platform"],
         version=int(raw["version"]),
         mode=raw["mode"],
@@ -199,6 +199,6 @@ def parse(text: str) -> Policy:
     )
 
 
-def read(path: Path) -> Policy:
+def read(path: Path) -> OraclePolicy:
     """A policy from its file."""
     return parse(path.read_text(encoding="utf-8"))

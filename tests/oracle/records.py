@@ -7,7 +7,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
-class Record:
+class OracleRecord:
     """One record of any topic. `timestamp_ms` is Kafka's; headers are by name, as bytes."""
 
     topic: str

@@ -6,8 +6,8 @@ from typing import Any
 
 from schemas.enums import Event
 from schemas.events import EVENT_TOPIC
-from tests.oracle.model import Life
-from tests.oracle.records import Record, partition_of
+from tests.oracle.model import OracleLife
+from tests.oracle.records import OracleRecord, partition_of
 
 PARTITIONS = 8
 KEY = "weibo:a"
@@ -19,7 +19,7 @@ def wire_time(at: Any) -> str:
     return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def values_of(life: Life) -> list[dict[str, Any]]:
+def values_of(life: OracleLife) -> list[dict[str, Any]]:
     """The events as wire values, complete with what the model leaves out."""
     values = []
     said: dict[str, str] = {}
@@ -93,7 +93,7 @@ def _complete(value: dict[str, Any], said: dict[str, str]) -> None:
         }
 
 
-def records_of(values: Iterable[dict[str, Any]]) -> list[Record]:
+def records_of(values: Iterable[dict[str, Any]]) -> list[OracleRecord]:
     """Wire values as records of the right topics, in order."""
     records = []
     for offset, value in enumerate(values):
@@ -109,7 +109,7 @@ def records_of(values: Iterable[dict[str, Any]]) -> list[Record]:
             "content-type": "application/json",
         }
         records.append(
-            Record(
+            OracleRecord(
                 topic=f"byline.{shadow}{EVENT_TOPIC[Event(value['event'])]}",
                 partition=partition_of(key, PARTITIONS),
                 offset=offset,
@@ -123,11 +123,13 @@ def records_of(values: Iterable[dict[str, Any]]) -> list[Record]:
 
 def input_record(
     name: str, value: Any, timestamp_ms: int, offset: int, key: str | None = None
-) -> Record:
+) -> OracleRecord:
     """An input as a producer with the default partitioner would have sent it."""
     if key is None:
         switch = name == "switches"
         key = f"{value['scope']}:{value['switch']}" if switch else KEY
     partition = 0 if name == "switches" else partition_of(key.encode(), PARTITIONS)
     raw = None if value is None else json.dumps(value, ensure_ascii=False).encode()
-    return Record(f"byline.{name}", partition, offset, key.encode(), raw, timestamp_ms=timestamp_ms)
+    return OracleRecord(
+        f"byline.{name}", partition, offset, key.encode(), raw, timestamp_ms=timestamp_ms
+    )

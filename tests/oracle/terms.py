@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tests.oracle.eligibility import Pinned
-from tests.oracle.policy import LEVELS, SURFACES, Phase, weakest
+from tests.oracle.policy import LEVELS, SURFACES, OraclePhase, weakest
 
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -15,7 +15,7 @@ EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 class TermRules:
     """Mixed into `Life`."""
 
-    def new_cycle(self, phase: Phase, mode: str, number: int) -> dict[str, Any]:
+    def new_cycle(self, phase: OraclePhase, mode: str, number: int) -> dict[str, Any]:
         """A cycle issued now, with the terms of the present policy pinned."""
         policy = self.policy
         exit_line = phase.followers * policy.exit_ratio

@@ -14,8 +14,8 @@ from tests.oracle.chaos_oracle import (
     same_events,
 )
 from tests.oracle.given import ENFORCE, at
-from tests.oracle.model import Life
-from tests.oracle.records import Record
+from tests.oracle.model import OracleLife
+from tests.oracle.records import OracleRecord
 from tests.oracle.sample import input_record, records_of, values_of, wire_time
 from tests.oracle.transactions import differences, follow
 
@@ -35,7 +35,7 @@ INPUTS: dict[str, tuple[str, dict[str, Any]]] = {
 Told = list[tuple[float, str]]
 
 
-def sent_at(told: Told) -> list[Record]:
+def sent_at(told: Told) -> list[OracleRecord]:
     """Inputs, each with the minute at which it happens and is sent."""
     records = []
     for offset, (minute, word) in enumerate(told):
@@ -48,12 +48,12 @@ def sent_at(told: Told) -> list[Record]:
     return records
 
 
-def shown(applied: Told, end: float, timers_wait_for: float = -1) -> list[Record]:
+def shown(applied: Told, end: float, timers_wait_for: float = -1) -> list[OracleRecord]:
     """Outputs of a worker that applied the inputs in this order.
 
     After the minute `timers_wait_for` no timer acts until all inputs are read.
     """
-    life = Life(ENFORCE, invitation_id=lambda mode, cycle: f"i-{mode}-{cycle}")
+    life = OracleLife(ENFORCE, invitation_id=lambda mode, cycle: f"i-{mode}-{cycle}")
     for (minute, _), record in zip(applied, sent_at(applied), strict=True):
         value = json.loads(record.value or b"")
         name = record.topic.removeprefix("byline.")
@@ -158,7 +158,7 @@ def test_a_chain_of_late_timers_is_permitted() -> None:
 def test_an_answer_may_come_before_an_end_that_counts_from_a_late_decision() -> None:
     """Restricted half an hour late, so that the restriction also ends half an hour later."""
     told = [*LIFE[:3], (325.0, "granted")]
-    life = Life(ENFORCE, invitation_id=lambda mode, cycle: f"i-{mode}-{cycle}")
+    life = OracleLife(ENFORCE, invitation_id=lambda mode, cycle: f"i-{mode}-{cycle}")
     for minute, record in zip((0, 5, 9, 325), sent_at(told), strict=True):
         if minute > 99:
             life.round(at(99), at(99))
@@ -190,10 +190,10 @@ def test_two_runs_are_compared_account_by_account() -> None:
     assert "became" in same_events(calm, shown(LIFE[:4], 119))[0]
 
 
-def transaction(number: int, minute: float, partition: int, reads: dict[str, int]) -> Record:
+def transaction(number: int, minute: float, partition: int, reads: dict[str, int]) -> OracleRecord:
     """One closing record of a transaction."""
     value = {"kind": "transaction", "now": wire_time(at(minute)), "reads": reads}
-    return Record("byline.decisions", partition, number, b"-", json.dumps(value).encode())
+    return OracleRecord("byline.decisions", partition, number, b"-", json.dumps(value).encode())
 
 
 def test_a_run_is_followed_by_its_transactions() -> None:

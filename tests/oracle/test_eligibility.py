@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from tests.oracle.given import ENFORCE, Story, at, delivered, expired, granted, invited
-from tests.oracle.policy import Phase
+from tests.oracle.policy import OraclePhase
 
 APPLIED = ["applied no_answer hot-search", "applied no_answer tips"]
 EXPIRED = ["expired no_answer", *APPLIED]
@@ -88,7 +88,7 @@ def test_closed_forgets_and_reopened_needs_fresh_facts() -> None:
 
 
 def test_a_phase_begins_in_time() -> None:
-    phases = (*ENFORCE.phases, Phase("half", 500, at(30)))
+    phases = (*ENFORCE.phases, OraclePhase("half", 500, at(30)))
     story = Story(ENFORCE.but(phases=phases)).label(0).reads(0, 600).until(29)
     assert story.then() == []
     assert story.until(30).then() == ["issued over_line"]

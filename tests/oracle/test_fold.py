@@ -8,36 +8,38 @@ from decimal import Decimal
 
 import pytest
 
-from tests.oracle.fold import DATA, Line, Rules, Seen, fold, lines_of
-from tests.oracle.model import Life
-from tests.oracle.policy import Phase, Policy
+from tests.oracle.fold import DATA, FoldedReading, ReadingLine, Rules, fold, lines_of
+from tests.oracle.model import OracleLife
+from tests.oracle.policy import OraclePhase, OraclePolicy
 
 YEARS_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 TODAY = datetime(2026, 11, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
 
 
-def modelled(lines: list[Line], rules: Rules) -> dict[str, list[tuple[str, str]]]:
+def modelled(lines: list[ReadingLine], rules: Rules) -> dict[str, list[tuple[str, str]]]:
     """Events per account, by the model."""
     labels = rules.labels
     if labels is None:
         labels = {line.category: "finance" for line in lines if line.category}
-    policy = Policy(
+    policy = OraclePolicy(
         platform="any",
         mode="shadow" if rules.shadow else "enforce",
-        phases=tuple(Phase(str(one), one, datetime(2000, 1, 1, tzinfo=UTC)) for one in rules.lines),
+        phases=tuple(
+            OraclePhase(str(one), one, datetime(2000, 1, 1, tzinfo=UTC)) for one in rules.lines
+        ),
         labels=dict(labels),
         exit_ratio=rules.exit_ratio,
         leave_after=timedelta(days=36500) if rules.leave_after is None else rules.leave_after,
         cool_down=timedelta(days=36500) if rules.cool_down is None else rules.cool_down,
     )
-    lives: dict[str, Life] = {}
+    lives: dict[str, OracleLife] = {}
     last: dict[str, str | None] = defaultdict(lambda: None)
     clock = YEARS_AGO - 3650 * DAY
     for line in lines:
         clock = max(clock, line.observed_at)
         now = TODAY if rules.clock == "wall" else clock
-        life = lives.get(line.key) or lives.setdefault(line.key, Life(policy))
+        life = lives.get(line.key) or lives.setdefault(line.key, OracleLife(policy))
         if line.category != last[line.key]:
             last[line.key] = line.category
             value = {"category": line.category, "observed_at": line.observed_at}
@@ -52,14 +54,16 @@ def modelled(lines: list[Line], rules: Rules) -> dict[str, list[tuple[str, str]]
     return {key: own for key, own in found.items() if own}
 
 
-def invented(seed: int) -> list[Line]:
+def invented(seed: int) -> list[ReadingLine]:
     """Six accounts that flap around two lines, lose labels and step back in time."""
     draw = random.Random(seed)
     lines = []
     for number in range(400):
         at = YEARS_AGO + number * timedelta(hours=6) - draw.choice([0, 0, 0, 0, 1]) * 3 * DAY
         category = draw.choice(["a", "a", "a", "a", "b", None])
-        lines.append(Line(at, "p", str(draw.randrange(6)), draw.randrange(85, 115), category))
+        lines.append(
+            ReadingLine(at, "p", str(draw.randrange(6)), draw.randrange(85, 115), category)
+        )
     return lines
 
 
@@ -81,7 +85,7 @@ def test_the_fold_and_the_model_agree_on_invented_lines(seed: int, rules: Rules)
     assert fold(lines, rules).events == modelled(lines, rules)
 
 
-def real(name: str, rules: Rules) -> tuple[list[Line], Seen]:
+def real(name: str, rules: Rules) -> tuple[list[ReadingLine], FoldedReading]:
     """A real file's lines, and what the fold says."""
     path = DATA / name
     if not path.exists():

@@ -9,18 +9,18 @@ import pytest
 
 from schemas.enums import Refused
 from tests.oracle.given import Story, at, delivered, expired
-from tests.oracle.guard import RefusalGuard
+from tests.oracle.guard import OracleRefusalGuard
 
 PLATFORMS = ["weibo", "douyin"]
 RECEIPTS = "notice-receipts"
 
 
-def guard(**given) -> RefusalGuard:
+def guard(**given) -> OracleRefusalGuard:
     """The guard of partition 0."""
-    return RefusalGuard(PLATFORMS, **given)
+    return OracleRefusalGuard(PLATFORMS, **given)
 
 
-def refuse(one: RefusalGuard, count: int, key: str | None = "weibo:a", **more) -> list[str]:
+def refuse(one: OracleRefusalGuard, count: int, key: str | None = "weibo:a", **more) -> list[str]:
     """So many bad records; the platforms that tripped."""
     told = {"topic": RECEIPTS, "reason": Refused.WRONG_TYPE, "entered": at(0), **more}
     return [name for _ in range(count) for name in one.refused(at(0), key=key, **told)]

@@ -8,7 +8,7 @@ import pytest
 
 from tests.oracle.audit import check_accounts
 from tests.oracle.given import ENFORCE, Story, at, expired
-from tests.oracle.policy import Policy
+from tests.oracle.policy import OraclePolicy
 from tests.oracle.sample import PARTITIONS, records_of, values_of
 from tests.oracle.wire import check_outputs
 
@@ -39,7 +39,7 @@ NEXT = [
 ]
 
 
-def live(seed: int, policy: Policy, steps: int = 60) -> Story:
+def live(seed: int, policy: OraclePolicy, steps: int = 60) -> Story:
     """A random life: mostly inside, with every input there is."""
     draw = random.Random(seed)
     story = Story(policy).label(0).reads(0, 1500)

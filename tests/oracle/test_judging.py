@@ -12,7 +12,7 @@ import pytest
 
 from tests.oracle.dead_letters import check_dead_letters, check_keys, digest
 from tests.oracle.judging import folded_name, has_name, judge, sampled
-from tests.oracle.records import EPOCH, Record
+from tests.oracle.records import EPOCH, OracleRecord
 from tests.oracle.sample import PARTITIONS, input_record
 from tests.oracle.test_wire import NOW_MS, READING, letter
 
@@ -97,7 +97,7 @@ def test_an_end_before_2005_is_refused(field: str) -> None:
 
 
 def test_the_moment_of_entry_is_the_brokers_or_the_earlier_one() -> None:
-    record = Record("t", 0, 0, None, None, timestamp_ms=NOW_MS)
+    record = OracleRecord("t", 0, 0, None, None, timestamp_ms=NOW_MS)
     stamped = EPOCH + timedelta(milliseconds=NOW_MS)
     before, after = stamped - timedelta(seconds=1), stamped + timedelta(seconds=1)
     assert record.entered(before) == record.entered(after) == stamped

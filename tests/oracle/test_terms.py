@@ -10,10 +10,10 @@ from decimal import Decimal
 import pytest
 
 from tests.oracle.given import ENFORCE, Story, at, delivered, expired, granted, invited
-from tests.oracle.policy import Phase
+from tests.oracle.policy import OraclePhase
 
 WIDE = ENFORCE.but(exit_ratio=Decimal("0.9"), leave_after=timedelta(minutes=10))
-HALF = Phase("half", 500, at(20))
+HALF = OraclePhase("half", 500, at(20))
 LEFT = ["cancelled left"]
 APPLIED = ["applied no_answer hot-search", "applied no_answer tips"]
 

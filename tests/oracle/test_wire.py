@@ -8,7 +8,7 @@ import pytest
 
 from tests.oracle.dead_letters import check_dead_letters, check_keys, digest
 from tests.oracle.given import ENFORCE, Story, delivered, expired
-from tests.oracle.records import Record, murmur2, partition_of
+from tests.oracle.records import OracleRecord, murmur2, partition_of
 from tests.oracle.sample import KEY, PARTITIONS, input_record, records_of, values_of, wire_time
 from tests.oracle.untouchable import check_untouchable
 from tests.oracle.wire import check_no_text, check_outputs
@@ -117,7 +117,7 @@ def test_an_unfinished_cycle_before_the_next_is_found() -> None:
 
 
 def test_a_canary_is_found_even_escaped() -> None:
-    record = Record("byline.decisions", 0, 5, b"k", b'{"x": "\\u738b"}')
+    record = OracleRecord("byline.decisions", 0, 5, b"k", b'{"x": "\\u738b"}')
     assert check_no_text([record], ["王"]) == ["byline.decisions-0@5: carries '王'"]
     assert check_no_text([record], ["李"]) == []
 
@@ -131,7 +131,7 @@ READING = {
 }
 
 
-def letter(record: Record, **changes: Any) -> Record:
+def letter(record: OracleRecord, **changes: Any) -> OracleRecord:
     """The dead letter of an input."""
     value = {
         "topic": record.topic,
@@ -146,10 +146,10 @@ def letter(record: Record, **changes: Any) -> Record:
         **changes,
     }
     raw = json.dumps(value).encode()
-    return Record("byline.dead-letters", record.partition, 0, record.key, raw)
+    return OracleRecord("byline.dead-letters", record.partition, 0, record.key, raw)
 
 
-def judged(record: Record, *letters: Record) -> list[str]:
+def judged(record: OracleRecord, *letters: OracleRecord) -> list[str]:
     """Breaches for one input and its letters."""
     return check_dead_letters(letters, [record], partitions=PARTITIONS, platforms={"weibo"})
 

@@ -16,9 +16,9 @@ from typing import Any
 from schemas.enums import Refused
 from schemas.inputs import FIRST_EDITION_ORDER, INPUT_MODELS
 from tests.oracle.guard import is_unclear
-from tests.oracle.model import Life, plain_id
-from tests.oracle.policy import Policy, instant
-from tests.oracle.records import Record
+from tests.oracle.model import OracleLife, plain_id
+from tests.oracle.policy import OraclePolicy, instant
+from tests.oracle.records import OracleRecord
 
 REFUSED = b"\0refused"
 """Stands for the value of a record that was refused and is an unclear word of its account."""
@@ -26,14 +26,14 @@ COMPARED = ("event", "reason", "mode", "cycle", "sequence", "surface", "decided_
 
 
 def follow(
-    inputs: Iterable[Record],
-    decisions: Iterable[Record],
-    policies: Mapping[str, Policy],
+    inputs: Iterable[OracleRecord],
+    decisions: Iterable[OracleRecord],
+    policies: Mapping[str, OraclePolicy],
     *,
     prefix: str = "byline.",
     ids: Mapping[tuple[str, str, int], str] | None = None,
     refused: Mapping[tuple[str, int, int], Refused] | Iterable[tuple[str, int, int]] = (),
-    versions: Mapping[str, Policy] | None = None,
+    versions: Mapping[str, OraclePolicy] | None = None,
 ) -> dict[str, list[dict[str, Any]]]:
     """Events of each account as the model has them, along the transactions of its partition.
 
@@ -41,8 +41,8 @@ def follow(
     `versions`: policies by digest, to be taken up where the log says so.
     """
     without = dict(refused) if isinstance(refused, Mapping) else dict.fromkeys(refused)
-    lives: dict[str, tuple[int, Life]] = {}
-    topics: dict[tuple[str, int], list[Record]] = {}
+    lives: dict[str, tuple[int, OracleLife]] = {}
+    topics: dict[tuple[str, int], list[OracleRecord]] = {}
     for record in inputs:
         name = record.topic.removeprefix(prefix)
         place = (record.topic, record.partition, record.offset)
@@ -57,7 +57,10 @@ def follow(
         topics.setdefault((name, record.partition), []).append(record)
         if name != "switches" and key not in lives and key.split(":")[0] in policies:
             policy = policies[key.split(":")[0]]
-            lives[key] = (record.partition, Life(policy, invitation_id=_namer(key, ids or {})))
+            lives[key] = (
+                record.partition,
+                OracleLife(policy, invitation_id=_namer(key, ids or {})),
+            )
     for own in topics.values():
         own.sort(key=lambda record: record.offset)
     for partition in {home for home, _ in lives.values()}:
@@ -68,7 +71,7 @@ def follow(
 
 
 def differences(
-    outputs: Iterable[Record], followed: Mapping[str, list[dict[str, Any]]]
+    outputs: Iterable[OracleRecord], followed: Mapping[str, list[dict[str, Any]]]
 ) -> list[str]:
     """Where the outputs are not what the model says, field by field; empty if they agree."""
     found: dict[str, list[dict[str, Any]]] = {}
@@ -111,7 +114,9 @@ class _Transaction:
     policies: dict[str, str] = field(default_factory=dict)
 
 
-def _transactions(decisions: Iterable[Record], partition: int, prefix: str) -> list[_Transaction]:
+def _transactions(
+    decisions: Iterable[OracleRecord], partition: int, prefix: str
+) -> list[_Transaction]:
     """The transactions of a partition, in order."""
     found = []
     tripped: list[str] = []
@@ -142,10 +147,10 @@ def _topic(name: str, prefix: str) -> str:
 
 def _follow_partition(
     partition: int,
-    lives: Mapping[str, Life],
-    topics: Mapping[tuple[str, int], list[Record]],
+    lives: Mapping[str, OracleLife],
+    topics: Mapping[tuple[str, int], list[OracleRecord]],
     transactions: list[_Transaction],
-    versions: Mapping[str, Policy],
+    versions: Mapping[str, OraclePolicy],
 ) -> None:
     done = dict.fromkeys(INPUT_MODELS, 0)
     for one in transactions:
@@ -164,7 +169,9 @@ def _follow_partition(
             life.run_timers(one.now, inclusive=True)
 
 
-def _notes(lives: Mapping[str, Life], one: _Transaction, versions: Mapping[str, Policy]) -> None:
+def _notes(
+    lives: Mapping[str, OracleLife], one: _Transaction, versions: Mapping[str, OraclePolicy]
+) -> None:
     for key, life in lives.items():
         policy = versions.get(one.policies.get(key.split(":")[0], ""))
         if policy is not None and policy != life.policy:
@@ -173,7 +180,9 @@ def _notes(lives: Mapping[str, Life], one: _Transaction, versions: Mapping[str, 
             life.receive(one.now, "cluster", one.cluster)
 
 
-def _receive(lives: Mapping[str, Life], now: datetime, name: str, record: Record) -> None:
+def _receive(
+    lives: Mapping[str, OracleLife], now: datetime, name: str, record: OracleRecord
+) -> None:
     key = (record.key or b"").decode("utf-8", "replace")
     entered = record.entered(now)
     if record.value == REFUSED:

@@ -6,7 +6,7 @@ schemas/CONTRACT.md, "Answers, receipts, unclear words" and "Controls and appeal
 from dataclasses import dataclass
 from datetime import datetime
 
-from tests.oracle.words import Said
+from tests.oracle.words import OracleSaid
 
 ANSWERS = "consent-answers"
 APPEALS = "appeals"
@@ -14,7 +14,7 @@ APPEALS = "appeals"
 
 
 @dataclass
-class Group:
+class UnclearGroup:
     """Unclear words of one kind. Times of a refused record are its entry."""
 
     first: datetime
@@ -23,13 +23,13 @@ class Group:
     own_time: datetime | None
 
 
-class Unclear:
+class OracleUnclear:
     """What is unclear about an account, by topic, and what ended it."""
 
     def __init__(self) -> None:
-        self.groups: dict[str, Group] = {}
+        self.groups: dict[str, UnclearGroup] = {}
         self.over: list[tuple[datetime, datetime]] = []
-        self._answered: Said | None = None
+        self._answered: OracleSaid | None = None
         """The newest granted or declined applied, by entry."""
 
     def __bool__(self) -> bool:
@@ -45,13 +45,13 @@ class Unclear:
         if settled:
             return
         at = entered if own_time is None else own_time
-        group = self.groups.setdefault(topic, Group(at, at, entered, own_time))
+        group = self.groups.setdefault(topic, UnclearGroup(at, at, entered, own_time))
         group.first, group.newest = min(group.first, at), max(group.newest, at)
         group.entered = max(group.entered, entered)
         if own_time is not None:
             group.own_time = max(own_time, group.own_time or own_time)
 
-    def answered(self, said: Said) -> None:
+    def answered(self, said: OracleSaid) -> None:
         """A granted or declined is applied: it ends (a) unless it is older than what is unclear."""
         if self._answered is None or said.entered >= self._answered.entered:
             self._answered = said
@@ -61,13 +61,13 @@ class Unclear:
         if group.own_time is None or said.at >= group.own_time:
             self._end(ANSWERS, said.last)
 
-    def applied(self, topic: str, said: Said) -> None:
+    def applied(self, topic: str, said: OracleSaid) -> None:
         """A word of `account-changes` or `controls` is applied: it ends (b) of its topic."""
         group = self.groups.get(topic)
         if group is not None and said.entered >= group.entered:
             self._end(topic, said.last)
 
-    def settle(self, said: Said) -> None:
+    def settle(self, said: OracleSaid) -> None:
         """Ends what is there and not later than its time."""
         for topic, group in list(self.groups.items()):
             if said.at >= group.newest:

@@ -12,8 +12,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from schemas.enums import ADVERSE_EVENTS
-from tests.oracle.policy import Policy, instant
-from tests.oracle.records import Record
+from tests.oracle.policy import OraclePolicy, instant
+from tests.oracle.records import OracleRecord
 
 Span = tuple[str, datetime, datetime | None]
 BEGINS = {"exempted": "exempt", "closed": "closed", "hold": "held", "appeal_opened": "appealed"}
@@ -27,9 +27,9 @@ ENDS = {
 
 
 def check_untouchable(
-    outputs: Iterable[Record],
-    inputs: Iterable[Record],
-    policies: Mapping[str, Policy],
+    outputs: Iterable[OracleRecord],
+    inputs: Iterable[OracleRecord],
+    policies: Mapping[str, OraclePolicy],
     *,
     prefix: str = "byline.",
     refused: Iterable[tuple[str, int, int]] = (),
@@ -59,7 +59,7 @@ def check_untouchable(
 
 def _why_not(
     own: Mapping[str, list[tuple[datetime, Any]]],
-    policy: Policy,
+    policy: OraclePolicy,
     event: Mapping[str, Any],
     grace: timedelta,
 ) -> list[str]:
@@ -77,7 +77,7 @@ def _why_not(
     return found
 
 
-def _label_spans(labels: list[tuple[datetime, Any]], policy: Policy) -> list[Span]:
+def _label_spans(labels: list[tuple[datetime, Any]], policy: OraclePolicy) -> list[Span]:
     spans: list[Span] = []
     for place, (at, value) in enumerate(labels):
         end = labels[place + 1][0] if place + 1 < len(labels) else None

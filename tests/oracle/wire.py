@@ -17,13 +17,13 @@ from pydantic import ValidationError
 from schemas.enums import Event
 from schemas.events import CLOUDEVENT_HEADERS, EVENT_MODELS, EVENT_REASONS, EVENT_TOPIC
 from tests.oracle.audit import check_accounts
-from tests.oracle.records import Record, partition_of
+from tests.oracle.records import OracleRecord, partition_of
 
 TIME = re.compile(r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$")
 
 
 def check_outputs(
-    records: Iterable[Record],
+    records: Iterable[OracleRecord],
     *,
     partitions: int,
     prefix: str = "byline.",
@@ -34,7 +34,7 @@ def check_outputs(
     `from_start`: the records are all there ever were, so sequences and cycles begin at 1.
     """
     breaches: list[str] = []
-    events: list[tuple[Record, dict[str, Any]]] = []
+    events: list[tuple[OracleRecord, dict[str, Any]]] = []
     for record in records:
         value, found = check_record(record, partitions=partitions, prefix=prefix)
         breaches += [f"{record.place}: {what}" for what in found]
@@ -47,7 +47,7 @@ def check_outputs(
 
 
 def check_record(
-    record: Record, *, partitions: int, prefix: str
+    record: OracleRecord, *, partitions: int, prefix: str
 ) -> tuple[dict[str, Any] | None, list[str]]:
     """One record's value, or None if it cannot be read as an event, and its breaches."""
     try:
@@ -83,7 +83,7 @@ def wrong_times(value: Any, name: str = "value") -> list[tuple[str, str]]:
     return []
 
 
-def _check_headers(record: Record, value: dict[str, Any]) -> list[str]:
+def _check_headers(record: OracleRecord, value: dict[str, Any]) -> list[str]:
     expected = {
         "ce_specversion": "1.0",
         "ce_id": value["event_id"],
@@ -102,7 +102,7 @@ def _check_headers(record: Record, value: dict[str, Any]) -> list[str]:
     ]
 
 
-def _check_rising(events: list[tuple[Record, dict[str, Any]]]) -> list[str]:
+def _check_rising(events: list[tuple[OracleRecord, dict[str, Any]]]) -> list[str]:
     """Within a topic, an account's events stand in the order of their sequence."""
     breaches: list[str] = []
     last: dict[tuple[str, str, str], int] = {}
@@ -115,7 +115,7 @@ def _check_rising(events: list[tuple[Record, dict[str, Any]]]) -> list[str]:
     return breaches
 
 
-def check_no_text(records: Iterable[Record], canaries: Iterable[str]) -> list[str]:
+def check_no_text(records: Iterable[OracleRecord], canaries: Iterable[str]) -> list[str]:
     """Records, of any topic, in which a text occurs that must never travel (invariant 6)."""
     forms = [
         (canary, form)
@@ -130,6 +130,6 @@ def check_no_text(records: Iterable[Record], canaries: Iterable[str]) -> list[st
     ]
 
 
-def _parts(record: Record) -> list[bytes]:
+def _parts(record: OracleRecord) -> list[bytes]:
     named = [part for name, text in record.headers.items() for part in (name.encode(), text)]
     return [record.key or b"", record.value or b"", *named]

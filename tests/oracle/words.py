@@ -32,7 +32,7 @@ NEVER_STALE = frozenset({"hold", "on"})
 
 
 @dataclass(frozen=True)
-class Said:
+class OracleSaid:
     """When a word was said. `at` is its time: the stated one, but never later than its entry."""
 
     at: datetime
@@ -41,7 +41,7 @@ class Said:
     replaced: bool
 
     @classmethod
-    def of(cls, stated: str | datetime, entered: datetime) -> "Said":
+    def of(cls, stated: str | datetime, entered: datetime) -> "OracleSaid":
         """The time of a word that says `stated` and entered the log at `entered`."""
         said = instant(stated)
         replaced = said < EARLIEST or said > entered + SKEW
@@ -65,14 +65,14 @@ class Words:
         """By kind and word: the newest time of one applied."""
         self._heard: dict[Hashable, tuple[datetime, datetime, Hashable]] = {}
 
-    def repeats(self, kind: Hashable, word: str, said: Said, more: Hashable = None) -> bool:
+    def repeats(self, kind: Hashable, word: str, said: OracleSaid, more: Hashable = None) -> bool:
         """Whether it has the stated time of the newest applied or stale one of the same word."""
         if said.replaced and (word in PROTECTS or word == "on"):
             return False
         heard = self._heard.get((kind, word))
         return heard is not None and heard[1:] == (said.stated, more)
 
-    def stale(self, kind: Hashable, word: str, said: Said) -> bool:
+    def stale(self, kind: Hashable, word: str, said: OracleSaid) -> bool:
         """Whether a newer word of its kind leaves it without effect."""
         if word in NEVER_STALE:
             return False
@@ -85,13 +85,13 @@ class Words:
         before = self.protecting.get(kind)
         return before is not None and said.at < before
 
-    def hear(self, kind: Hashable, word: str, said: Said, more: Hashable = None) -> None:
+    def hear(self, kind: Hashable, word: str, said: OracleSaid, more: Hashable = None) -> None:
         """It was stale or is applied: a copy of it counts no more."""
         heard = self._heard.get((kind, word))
         if heard is None or said.at >= heard[0]:
             self._heard[kind, word] = (said.at, said.stated, more)
 
-    def apply(self, kind: Hashable, word: str, said: Said, more: Hashable = None) -> None:
+    def apply(self, kind: Hashable, word: str, said: OracleSaid, more: Hashable = None) -> None:
         """It takes effect, or is recorded only."""
         self.hear(kind, word, said, more)
         self.newest[kind] = max(said.at, self.newest.get(kind, said.at))

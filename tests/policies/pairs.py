@@ -23,7 +23,7 @@ from schemas.enums import Field, Level, Mode, Surface
 from streams.core.model.policy import Consequence, Phase, Policy, Restriction
 from streams.lives.account import Fate, ImaginedAccount, Put, fate, led_again
 from streams.lives.regions import QUARTER
-from streams.lives.verdict import Question, Verdict, compare, differences
+from streams.lives.verdict import CaseVerdict, Question, compare, differences
 from tests.core.given import DAY, HOUR, SECOND, START
 from tests.core.given import policy as base_policy
 
@@ -33,10 +33,10 @@ LABELS = {"财经": Field.FINANCE, "法律": Field.LAW, "医疗": Field.HEALTH}
 MODES = (Mode.OFF, Mode.SHADOW, Mode.ENFORCE, Mode.ENFORCE, Mode.ENFORCE)
 DATES = (START, START + 5 * DAY, START + 9 * DAY)
 ALLOWED = {
-    Verdict.EQUIVALENT: set(),
-    Verdict.STRICTER: {1},
-    Verdict.MILDER: {-1},
-    Verdict.INCOMPARABLE: {1, -1},
+    CaseVerdict.EQUIVALENT: set(),
+    CaseVerdict.STRICTER: {1},
+    CaseVerdict.MILDER: {-1},
+    CaseVerdict.INCOMPARABLE: {1, -1},
 }
 
 
@@ -217,7 +217,7 @@ def table(results: list[dict[str, Any]], size: int, accounts: int) -> str:
         counts.update(it["counts"])
     wrong = [line for it in results for line in it["contradictions"]]
     contradicted = sum(it["contradicted"] for it in results)
-    head = "| question | " + " | ".join(Verdict) + " | accounts that differ |"
+    head = "| question | " + " | ".join(CaseVerdict) + " | accounts that differ |"
     lines = [
         "# Verdicts of `byline policy diff` against brute force",
         "",
@@ -236,7 +236,7 @@ def table(results: list[dict[str, Any]], size: int, accounts: int) -> str:
         "|---" * 6 + "|",
     ]
     for question in Question:
-        cells = [f"{counts[f'{question}/{it}']:,}" for it in Verdict]
+        cells = [f"{counts[f'{question}/{it}']:,}" for it in CaseVerdict]
         lines.append(f"| {question} | {' | '.join(cells)} | {counts[f'shown/{question}']:,} |")
     return "\n".join([*lines, *([""] if wrong else []), *(f"* {it}" for it in wrong)]) + "\n"
 

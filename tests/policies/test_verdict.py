@@ -12,7 +12,7 @@ from streams.cli.program import program_of
 from streams.core.model.policy import Policy
 from streams.lives.account import led_again
 from streams.lives.telling import in_words, markdown, text
-from streams.lives.verdict import Question, Verdict, compare, differences
+from streams.lives.verdict import CaseVerdict, Question, compare, differences
 from streams.policies import load_policies
 from tests.policies.given import SHIPPED, loaded, written
 from tests.policies.pairs import family, judge_family
@@ -21,7 +21,7 @@ POLICY = program_of("policy")
 INVITED, RESTRICTED, TIME = Question
 ENFORCE = ("\nmode: shadow", "\nmode: enforce")
 GUARDS = ("guards: {window: PT1H, minimum: 50, undelivered_ratio: 0.2}", "")
-SAME, STRICTER, MILDER, NEITHER = Verdict
+SAME, STRICTER, MILDER, NEITHER = CaseVerdict
 
 CHANGES = [
     ("P14D", "P13D", {RESTRICTED: STRICTER, TIME: STRICTER}),
@@ -47,7 +47,7 @@ is lower, so some who would have left stay.
 """
 
 
-def verdicts(a: Policy, b: Policy) -> dict[Question, Verdict]:
+def verdicts(a: Policy, b: Policy) -> dict[Question, CaseVerdict]:
     """What is not equivalent."""
     return {it.question: it.verdict for it in compare(a, b) if it.verdict is not SAME}
 
@@ -57,7 +57,7 @@ def verdicts(a: Policy, b: Policy) -> dict[Question, Verdict]:
     ("before", "after", "wanted"), CHANGES, ids=[f"{it[0]} {it[1]}" for it in CHANGES]
 )
 def test_a_change_goes_this_way_and_its_example_shows_it(
-    before: str, after: str, wanted: dict[Question, Verdict], tmp_path: Path
+    before: str, after: str, wanted: dict[Question, CaseVerdict], tmp_path: Path
 ) -> None:
     a, b = loaded(tmp_path, ENFORCE, GUARDS), loaded(tmp_path, ENFORCE, GUARDS, (before, after))
     answers = compare(a, b)

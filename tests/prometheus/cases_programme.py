@@ -1,6 +1,6 @@
 """Cases of deploy/prometheus/programme.yaml."""
 
-from tests.prometheus.rules import Case
+from tests.prometheus.rules import RuleCase
 
 W1 = 'job="byline-worker", instance="w1", platform="weibo"'
 W2 = 'job="byline-worker", instance="w2", platform="weibo"'
@@ -28,7 +28,7 @@ BLOCKED = events("invitation.undeliverable", "blocked")
 GRANTED = events("consent.granted", "answer")
 
 PROGRAMME = [
-    Case(
+    RuleCase(
         "BylineNoticesNotDelivered",
         {ISSUED: "0+1x400", DELIVERED: "0x120 0+1x300"},
         fires=90,
@@ -36,17 +36,17 @@ PROGRAMME = [
         labels=WEIBO,
         says="weibo: 90 invitations in six hours and not one receipt: is the notifier alive?",
     ),
-    Case(
+    RuleCase(
         "BylineNoticesNotDelivered",
         {ISSUED: "0+1x400", BLOCKED: "0+1x400"},
         quiet=(90, 300),
     ),
-    Case(
+    RuleCase(
         "BylineNoticesNotDelivered",
         {events("invitation.issued", "over_line", "shadow"): "0+1x400"},
         quiet=(90, 300),
     ),
-    Case(
+    RuleCase(
         "BylineAnswersSilent",
         {DELIVERED: "0+1x1600", GRANTED: "0x300 0+1x1300"},
         fires=240,
@@ -55,12 +55,12 @@ PROGRAMME = [
         says="weibo: 240 notices delivered in a day and not one answer: owners who answer may not"
         " be heard",
     ),
-    Case(
+    RuleCase(
         "BylineAnswersSilent",
         {DELIVERED: "0+1x600", events("consent.declined", "answer"): "0+1x600"},
         quiet=(300, 500),
     ),
-    Case(
+    RuleCase(
         "BylineNoticesUnconfirmed",
         {
             f"byline_unconfirmed_invitations{{{W1}}}": "0x4 15x90 0x30",
@@ -72,12 +72,12 @@ PROGRAMME = [
         says="weibo: 30 invitations without a receipt for too long: byline worklist unconfirmed"
         " lists them",
     ),
-    Case(
+    RuleCase(
         "BylineNoticesUnconfirmed",
         {f"byline_unconfirmed_invitations{{{W1}}}": "12x200"},
         quiet=(150,),
     ),
-    Case(
+    RuleCase(
         "BylineUndeliverable",
         {ISSUED: "0+4x900", BLOCKED: "0+1x120 120x700"},
         fires=90,
@@ -86,17 +86,17 @@ PROGRAMME = [
         says="weibo: 25% of the notices of six hours failed: byline worklist undeliverable lists"
         " them",
     ),
-    Case(
+    RuleCase(
         "BylineUndeliverable",
         {ISSUED: "0+10x200", BLOCKED: "0+1x200"},
         quiet=(120,),
     ),
-    Case(  # Too few to say anything.
+    RuleCase(  # Too few to say anything.
         "BylineUndeliverable",
         {ISSUED: "0 0 0 4x200", BLOCKED: "0 0 0 3x200"},
         quiet=(60, 120),
     ),
-    Case(
+    RuleCase(
         "BylineCapReached",
         {capped("cap"): "0x4 0+10x30 300x90"},
         fires=20,
@@ -105,8 +105,8 @@ PROGRAMME = [
         says="weibo: a cap holds invitation.issued back for 150 accounts this hour: is this volume"
         " meant?",
     ),
-    Case("BylineCapReached", {capped("cap"): "0x60", capped("hold"): "0+1x60"}, quiet=(30,)),
-    Case(
+    RuleCase("BylineCapReached", {capped("cap"): "0x60", capped("hold"): "0+1x60"}, quiet=(30,)),
+    RuleCase(
         "BylinePoliciesMixed",
         {policy(W1, "aaa"): "1x90", policy(W2, "bbb"): "1x60", policy(W2, "aaa"): "_x60 1x30"},
         fires=40,
@@ -114,12 +114,12 @@ PROGRAMME = [
         labels=WEIBO,
         says="weibo: 2 policies run side by side: finish the roll-out or take it back",
     ),
-    Case(
+    RuleCase(
         "BylinePoliciesMixed",
         {policy(W1, "aaa"): "1x90", policy(W2, "aaa"): "1x90"},
         quiet=(60,),
     ),
-    Case(
+    RuleCase(
         "BylineUnacknowledged",
         {'byline_unacknowledged_events{platform="weibo", event="throttle.lifted"}': "0x4 3x30 0x9"},
         fires=25,
@@ -128,7 +128,7 @@ PROGRAMME = [
         says="weibo: no system says that it carried out 3 lifts: owners may still be restricted;"
         " see byline worklist unacknowledged",
     ),
-    Case(
+    RuleCase(
         "BylineUnacknowledged",
         {
             'byline_unacknowledged_events{platform="weibo", event="throttle.lifted"}': "0x40",
@@ -136,7 +136,7 @@ PROGRAMME = [
         },
         quiet=(30,),
     ),
-    Case(
+    RuleCase(
         "BylineSystemSilent",
         {'byline_system_silent_seconds{system="recommender"}': "0x4 1800+60x20 0x9"},
         fires=14,
@@ -145,7 +145,7 @@ PROGRAMME = [
         says="The enforcing system recommender has acknowledged nothing new for 39m 0s: ask who"
         " runs it",
     ),
-    Case(
+    RuleCase(
         "BylineSystemSilent",
         {'byline_system_silent_seconds{system="recommender"}': "0+60x20 0x9"},
         quiet=(15, 25),

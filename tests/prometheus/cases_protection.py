@@ -1,6 +1,6 @@
 """Cases of deploy/prometheus/protection.yaml."""
 
-from tests.prometheus.rules import Case
+from tests.prometheus.rules import RuleCase
 
 W1 = 'job="byline-worker", instance="w1"'
 W2 = 'job="byline-worker", instance="w2"'
@@ -21,7 +21,7 @@ def unclear(consent: str) -> str:
 
 
 PROTECTION = [
-    Case(
+    RuleCase(
         "BylineAuditBreach",
         {BREACH: "0x4 2x20 0x10"},
         fires=6,
@@ -30,8 +30,8 @@ PROTECTION = [
         says="The auditor found 2 breaches of invariant 1 (restricted_before_deadline): stop what"
         " is adverse, then byline audit",
     ),
-    Case("BylineAuditBreach", {BREACH: "0x40"}, quiet=(30,)),
-    Case(
+    RuleCase("BylineAuditBreach", {BREACH: "0x40"}, quiet=(30,)),
+    RuleCase(
         "BylineAuditorSilent",
         {
             "byline_audit_as_of_timestamp_seconds": "0+60x10 600x40 3060+60x20",
@@ -41,10 +41,10 @@ PROTECTION = [
         quiet=(15, 55),
         says=SILENT,
     ),
-    Case("BylineAuditorSilent", {'up{job="byline-worker"}': "1x30"}, fires=15, says=SILENT),
-    Case("BylineAuditorSilent", {'up{job="byline-auditor"}': "0x30"}, fires=15, says=SILENT),
+    RuleCase("BylineAuditorSilent", {'up{job="byline-worker"}': "1x30"}, fires=15, says=SILENT),
+    RuleCase("BylineAuditorSilent", {'up{job="byline-auditor"}': "0x30"}, fires=15, says=SILENT),
     # It lives and never comes to the end of the log, so that it has no such time at all.
-    Case(
+    RuleCase(
         "BylineAuditorSilent",
         {
             "byline_audit_as_of_timestamp_seconds": "_x400 24000+60x100",
@@ -54,7 +54,7 @@ PROTECTION = [
         quiet=(350, 450),
         says=SILENT,
     ),
-    Case(
+    RuleCase(
         "BylineAuditorSilent",
         {
             "byline_audit_as_of_timestamp_seconds": "0+60x60",
@@ -62,7 +62,7 @@ PROTECTION = [
         },
         quiet=(40,),
     ),
-    Case(
+    RuleCase(
         "BylineRefusalGuardTripped",
         {f'byline_refusal_guard_tripped{{{W1}, platform="weibo"}}': "0x4 1x10 0x10"},
         fires=6,
@@ -71,12 +71,12 @@ PROTECTION = [
         says="weibo: refused words hold all that is adverse back until a person has seen to them:"
         " byline dead-letters list",
     ),
-    Case(
+    RuleCase(
         "BylineRefusalGuardTripped",
         {f'byline_refusal_guard_tripped{{{W1}, platform="weibo"}}': "0x20"},
         quiet=(10,),
     ),
-    Case(
+    RuleCase(
         "BylineDeadLetters",
         {refused("notice-receipts", "bad_id"): "0x4 0+4x30 120x40"},
         fires=25,
@@ -84,12 +84,12 @@ PROTECTION = [
         labels={"topic": "notice-receipts", "reason": "bad_id"},
         says="60 records of notice-receipts were refused in 15 minutes (bad_id): tell its producer",
     ),
-    Case(
+    RuleCase(
         "BylineDeadLetters",
         {refused("notice-receipts", "bad_id"): "0x4 1x20 2x20 3x20"},
         quiet=(30, 60),
     ),
-    Case(
+    RuleCase(
         "BylineNameField",
         {f'byline_name_fields_total{{{W1}, topic="follower-counts"}}': "0x60 2x90"},
         fires=65,
@@ -98,12 +98,12 @@ PROTECTION = [
         says="2 records of follower-counts carried a field for a person's name or identity number:"
         " its producer must stop",
     ),
-    Case(
+    RuleCase(
         "BylineNameField",
         {f'byline_name_fields_total{{{W1}, topic="follower-counts"}}': "7x90"},
         quiet=(60,),
     ),
-    Case(
+    RuleCase(
         "BylineUnclearWords",
         {unclear("yes"): "0x60 1x90"},
         fires=65,
@@ -111,8 +111,8 @@ PROTECTION = [
         labels={"platform": "weibo"},
         says="weibo: 1 words of owners who consented cannot be understood: byline worklist unclear",
     ),
-    Case("BylineUnclearWords", {unclear("yes"): "0x60", unclear("no"): "0+1x60"}, quiet=(50,)),
-    Case(
+    RuleCase("BylineUnclearWords", {unclear("yes"): "0x60", unclear("no"): "0+1x60"}, quiet=(50,)),
+    RuleCase(
         "BylineGuardTripped",
         {
             f'byline_guard_tripped_seconds{{{W1}, platform="weibo"}}': "0x4 3600-60x20 0x10",
@@ -124,12 +124,12 @@ PROTECTION = [
         says="weibo: a guard of the policy holds all that is adverse back for another 1h 0m 0s:"
         " find out why it tripped",
     ),
-    Case(
+    RuleCase(
         "BylineGuardTripped",
         {f'byline_guard_tripped_seconds{{{W1}, platform="weibo"}}': "0x40"},
         quiet=(30,),
     ),
-    Case(
+    RuleCase(
         "BylineSwitchOn",
         {SWITCH: "1x1500 _x60"},
         fires=1450,
@@ -137,5 +137,5 @@ PROTECTION = [
         labels={"scope": "weibo", "switch": "adverse_off"},
         says="The switch adverse_off for weibo has been on for a day: is it still meant?",
     ),
-    Case("BylineSwitchOn", {SWITCH: "1x600 _x30 1x1000"}, quiet=(1500,)),
+    RuleCase("BylineSwitchOn", {SWITCH: "1x600 _x30 1x1000"}, quiet=(1500,)),
 ]

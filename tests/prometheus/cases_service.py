@@ -1,6 +1,6 @@
 """Cases of deploy/prometheus/service.yaml."""
 
-from tests.prometheus.rules import Case
+from tests.prometheus.rules import RuleCase
 
 W1 = 'job="byline-worker", instance="w1"'
 W2 = 'job="byline-worker", instance="w2"'
@@ -13,7 +13,7 @@ RISES = f'byline_eligibility_changes_total{{{W1}, platform="weibo", to="DWELLING
 BUCKETS = "byline_transaction_duration_seconds_bucket"
 
 SERVICE = [
-    Case(
+    RuleCase(
         "BylineWorkersMissing",
         {UP[0]: "1x60", UP[1]: "1x60", UP[2]: "1x4 0x30 1x30"},
         fires=12,
@@ -21,15 +21,15 @@ SERVICE = [
         says="2 Byline workers answer, fewer than wanted: read the last log line of those that are"
         " gone",
     ),
-    Case(
+    RuleCase(
         "BylineWorkersMissing",
         {'up{job="else"}': "1x30"},
         fires=6,
         says="0 Byline workers answer, fewer than wanted: read the last log line of those that are"
         " gone",
     ),
-    Case("BylineWorkersMissing", dict.fromkeys(UP, "1x30"), quiet=(20,)),
-    Case(
+    RuleCase("BylineWorkersMissing", dict.fromkeys(UP, "1x30"), quiet=(20,)),
+    RuleCase(
         "BylineWorkerRestarts",
         {f"process_start_time_seconds{{{W1}}}": "100x9 700x9 1300x9 1900x120"},
         fires=35,
@@ -38,12 +38,12 @@ SERVICE = [
         says="Worker w1 began 3 times in an hour: its last line of each life says which"
         " transaction or watchdog ended it",
     ),
-    Case(
+    RuleCase(
         "BylineWorkerRestarts",
         {f"process_start_time_seconds{{{W1}}}": "100x9 700x90"},
         quiet=(20, 60),
     ),
-    Case(
+    RuleCase(
         "BylineTransactionsSlow",
         {
             f'{BUCKETS}{{{W1}, le="1.0"}}': "0+50x30 1500+100x30",
@@ -55,7 +55,7 @@ SERVICE = [
         labels={"job": "byline-worker"},
         says="One transaction in a hundred takes over 2.47s: look at the brokers' load and disks",
     ),
-    Case(
+    RuleCase(
         "BylineTransactionsSlow",
         {
             f'{BUCKETS}{{{W1}, le="0.1"}}': "0+100x60",
@@ -63,7 +63,7 @@ SERVICE = [
         },
         quiet=(30,),
     ),
-    Case(
+    RuleCase(
         "BylineKafkaAway",
         {f"byline_kafka_away_seconds{{{W1}}}": "0x4 60+60x10 0x10"},
         fires=8,
@@ -71,8 +71,10 @@ SERVICE = [
         labels={"job": "byline-worker", "instance": "w1"},
         says="Kafka has not answered worker w1 for 4m 0s: look at the brokers and the way to them",
     ),
-    Case("BylineKafkaAway", {f"byline_kafka_away_seconds{{{W1}}}": "0 30 0x20"}, quiet=(1, 5, 20)),
-    Case(
+    RuleCase(
+        "BylineKafkaAway", {f"byline_kafka_away_seconds{{{W1}}}": "0 30 0x20"}, quiet=(1, 5, 20)
+    ),
+    RuleCase(
         "BylinePartitionsNotRunning",
         {
             f'byline_partitions{{{W1}, state="running"}}': "4x60",
@@ -84,12 +86,12 @@ SERVICE = [
         labels={"state": "recovering"},
         says="3 partitions are recovering for 15 minutes: nothing about their accounts happens",
     ),
-    Case(
+    RuleCase(
         "BylinePartitionsNotRunning",
         {f'byline_partitions{{{W1}, state="running"}}': "8x60"},
         quiet=(30,),
     ),
-    Case(
+    RuleCase(
         "BylineClusterChanged",
         {f"byline_cluster_changed{{{W1}}}": "0x3 1x10 0x10"},
         fires=6,
@@ -98,8 +100,8 @@ SERVICE = [
         says="Worker w1 holds back all that is adverse, for the cluster is not as it was: byline"
         " status says why",
     ),
-    Case("BylineClusterChanged", {f"byline_cluster_changed{{{W1}}}": "0x20"}, quiet=(10,)),
-    Case(
+    RuleCase("BylineClusterChanged", {f"byline_cluster_changed{{{W1}}}": "0x20"}, quiet=(10,)),
+    RuleCase(
         "BylineLag",
         {
             f'byline_topic_lag_seconds{{{W1}, topic="consent-answers"}}': "0x4 310+60x15 2x20",
@@ -111,12 +113,12 @@ SERVICE = [
         says="The oldest unread record of consent-answers is 18m 10s old: add workers, or find"
         " what holds them",
     ),
-    Case(
+    RuleCase(
         "BylineLag",
         {f'byline_topic_lag_seconds{{{W1}, topic="consent-answers"}}': "200x50"},
         quiet=(40,),
     ),
-    Case(
+    RuleCase(
         "BylineNoProgress",
         {
             f'byline_topic_lag_records{{{W1}, topic="controls"}}': "5x60",
@@ -128,7 +130,7 @@ SERVICE = [
         says="Worker w1 reads nothing of controls, though 5 records wait: see byline topics"
         " blocked, then restart it",
     ),
-    Case(
+    RuleCase(
         "BylineNoProgress",
         {
             f'byline_topic_lag_records{{{W1}, topic="controls"}}': "0x60",
@@ -136,7 +138,7 @@ SERVICE = [
         },
         quiet=(40,),
     ),
-    Case(
+    RuleCase(
         "BylineTopicBlocked",
         {
             f'byline_blocked_topic{{{W1}, topic="controls"}}': "0x4 1x10 0x10",
@@ -148,7 +150,7 @@ SERVICE = [
         says="An open transaction of another producer hides records of controls: byline topics"
         " blocked names the producer",
     ),
-    Case(
+    RuleCase(
         "BylineTopicBlocked",
         {f"byline_blocked_inputs{{{W1}}}": "0x4 1x10 0x10"},
         fires=8,
@@ -157,12 +159,12 @@ SERVICE = [
         says="An open transaction of another producer hides records: byline topics blocked names"
         " the producer",
     ),
-    Case(
+    RuleCase(
         "BylineTopicBlocked",
         {f'byline_blocked_topic{{{W1}, topic="controls"}}': "0x4 1 0x10"},
         quiet=(5, 10),
     ),
-    Case(
+    RuleCase(
         "BylineDeadlinesOverdue",
         {f"byline_timers_overdue_seconds{{{W1}}}": "0x4 360x15 0x20"},
         fires=12,
@@ -170,12 +172,12 @@ SERVICE = [
         labels={"instance": "w1"},
         says="The earliest deadline or other timer of worker w1 has been due for 6m 0s",
     ),
-    Case(
+    RuleCase(
         "BylineDeadlinesOverdue",
         {f"byline_timers_overdue_seconds{{{W1}}}": "1x40"},
         quiet=(30,),
     ),
-    Case(
+    RuleCase(
         "BylineClockAgainstBroker",
         {AGE: "0.02x4 -9x20 0.02x20", READ: "0+60x60", f"byline_lag_records{{{W1}}}": "3x60"},
         fires=12,
@@ -184,7 +186,7 @@ SERVICE = [
         says="The clock of worker w1 and the brokers' differ: the newest record is -9s old; check"
         " NTP on both",
     ),
-    Case(
+    RuleCase(
         "BylineClockAgainstBroker",
         {AGE: "0.02x4 120x20 0.02x20", READ: "0+60x60", f"byline_lag_records{{{W1}}}": "3x60"},
         fires=12,
@@ -193,24 +195,24 @@ SERVICE = [
         says="The clock of worker w1 and the brokers' differ: the newest record is 2m 0s old; check"
         " NTP on both",
     ),
-    Case(  # A backlog is old as well.
+    RuleCase(  # A backlog is old as well.
         "BylineClockAgainstBroker",
         {AGE: "900x40", READ: "0+60x60", f"byline_lag_records{{{W1}}}": "50000x60"},
         quiet=(30,),
     ),
-    Case(
+    RuleCase(
         "BylineReadingsSilent",
         {f'byline_topic_position{{{W1}, topic="follower-counts"}}': "0+9x9 90x420 100+9x60"},
         fires=410,
         quiet=(300, 440),
         says="No reading came in for six hours: ask who writes byline.follower-counts",
     ),
-    Case(
+    RuleCase(
         "BylineReadingsSilent",
         {f'byline_topic_position{{{W1}, topic="follower-counts"}}': "0+1x500"},
         quiet=(450,),
     ),
-    Case(
+    RuleCase(
         "BylineIndexSilent",
         {
             "byline_index_as_of_timestamp_seconds": "0+60x10 600x30 2460+60x20",
@@ -222,7 +224,7 @@ SERVICE = [
         " start byline index --follow",
     ),
     # It lives and never comes to the end of the topics, so that it has no such time at all.
-    Case(
+    RuleCase(
         "BylineIndexSilent",
         {
             "byline_index_as_of_timestamp_seconds": "_x400 24000+60x100",
@@ -233,7 +235,7 @@ SERVICE = [
         says="The index is not kept up: answers of byline explain, events and funnel are old;"
         " start byline index --follow",
     ),
-    Case(
+    RuleCase(
         "BylineIndexSilent",
         {'up{job="byline-index"}': "1x4 0x30"},
         fires=20,
@@ -241,7 +243,7 @@ SERVICE = [
         says="The index is not kept up: answers of byline explain, events and funnel are old;"
         " start byline index --follow",
     ),
-    Case(
+    RuleCase(
         "BylineIndexSilent",
         {
             "byline_index_as_of_timestamp_seconds": "0+60x60",

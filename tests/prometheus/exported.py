@@ -7,7 +7,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from streams.metric_series import first_series
 from streams.metrics import SPECS, Metrics
-from streams.operate.audit.service import Metrics as AuditMetrics
+from streams.operate.audit.service import AuditMetrics as AuditMetrics
 from streams.serve.metrics import NAMES
 
 PROCESS = (

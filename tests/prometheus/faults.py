@@ -8,7 +8,7 @@ from typing import Any
 
 from confluent_kafka import Producer
 
-from tests.prometheus.running import Panels, Watch
+from tests.prometheus.running import Panels, PrometheusWatch
 from tests.worker.commands import started
 from tests.worker.crowd import Crowd
 from tests.worker.harness import Estate, utc_now
@@ -19,7 +19,7 @@ class Stage:
     """`auditor` and `index` are the ports on which they show their numbers, once they run."""
 
     estate: Estate
-    watch: Watch
+    watch: PrometheusWatch
     panels: Panels
     auditor: int
     index: int

@@ -17,7 +17,7 @@ LONG_MINUTES = 150
 
 
 @dataclass(frozen=True)
-class Case:
+class RuleCase:
     """`series`, a value a minute in promtool's notation, and when the alert fires on them.
 
     `fires`: the minute, None for never. `quiet`: minutes at which it does not: before, and after.
@@ -54,7 +54,7 @@ def anchor(alert: str) -> str:
     return f"deploy/runbook.md#{alert.lower()}"
 
 
-def promtool_files(cases: Iterable[Case]) -> list[dict[str, Any]]:
+def promtool_files(cases: Iterable[RuleCase]) -> list[dict[str, Any]]:
     """The cases as `promtool test rules` reads them: those that go on for hours in larger steps."""
     listed = list(cases)
     short = [case for case in listed if _last(case) <= LONG_MINUTES]
@@ -62,11 +62,11 @@ def promtool_files(cases: Iterable[Case]) -> list[dict[str, Any]]:
     return [_file(short, "1m"), _file(long, "10m")]
 
 
-def _last(case: Case) -> int:
+def _last(case: RuleCase) -> int:
     return max((*case.quiet, case.fires or 0))
 
 
-def _file(cases: list[Case], step: str) -> dict[str, Any]:
+def _file(cases: list[RuleCase], step: str) -> dict[str, Any]:
     wanted = {case.alert for case in cases}
     files = [
         file
@@ -82,7 +82,7 @@ def _file(cases: list[Case], step: str) -> dict[str, Any]:
     }
 
 
-def _test(case: Case, severity: str) -> dict[str, Any]:
+def _test(case: RuleCase, severity: str) -> dict[str, Any]:
     expected = [_at(case, minute) for minute in case.quiet]
     if case.fires is not None:
         sent = {
@@ -94,5 +94,5 @@ def _test(case: Case, severity: str) -> dict[str, Any]:
     return {"interval": "1m", "input_series": series, "alert_rule_test": expected}
 
 
-def _at(case: Case, minute: int) -> dict[str, Any]:
+def _at(case: RuleCase, minute: int) -> dict[str, Any]:
     return {"eval_time": f"{minute}m", "alertname": case.alert, "exp_alerts": []}

@@ -139,7 +139,7 @@ def _only_look() -> None:
     """Nothing happens meanwhile."""
 
 
-class Watch:
+class PrometheusWatch:
     """When each alert was first seen firing (`first`, of `time.monotonic`), and how long a fault or
     its end took to show (`told`).
     """

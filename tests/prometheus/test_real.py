@@ -16,7 +16,7 @@ from streams.metrics import ALIASES
 from tests.prometheus import faults
 from tests.prometheus import faults_of_programme as programme
 from tests.prometheus.faults import Stage
-from tests.prometheus.running import Panels, Prometheus, Watch
+from tests.prometheus.running import Panels, Prometheus, PrometheusWatch
 from tests.worker.conftest import make_estate
 from tests.worker.harness import Estate
 from tests.worker.policies import policy
@@ -82,7 +82,7 @@ def stage(make_estate: Callable[..., Estate], tmp_path: Path) -> Iterator[Stage]
     folder = tmp_path / "prometheus"
     folder.mkdir()
     with Prometheus(folder, targets) as prometheus:
-        made = Stage(estate, Watch(prometheus), Panels(prometheus), auditor, index)
+        made = Stage(estate, PrometheusWatch(prometheus), Panels(prometheus), auditor, index)
         yield made
     made.close()
 

@@ -11,7 +11,15 @@ from tests.prometheus.cases_programme import PROGRAMME
 from tests.prometheus.cases_protection import PROTECTION
 from tests.prometheus.cases_service import SERVICE
 from tests.prometheus.exported import exported
-from tests.prometheus.rules import FOLDER, RULE_FILES, Case, alerts, anchor, groups, promtool_files
+from tests.prometheus.rules import (
+    FOLDER,
+    RULE_FILES,
+    RuleCase,
+    alerts,
+    anchor,
+    groups,
+    promtool_files,
+)
 from tests.support.parts import program
 
 CASES = [*SERVICE, *PROGRAMME, *PROTECTION]
@@ -26,7 +34,7 @@ def _promtool(*words: str) -> str:
     return done.stdout + done.stderr
 
 
-def _judged(cases: list[Case], folder: Path) -> str:
+def _judged(cases: list[RuleCase], folder: Path) -> str:
     files = []
     for number, tests in enumerate(promtool_files(cases)):
         files.append(folder / f"cases-{number}.yaml")
@@ -45,14 +53,14 @@ def test_promtool_accepts_the_rules_and_the_example() -> None:
     "cases", [SERVICE, PROGRAMME, PROTECTION], ids=["service", "programme", "protection"]
 )
 def test_every_alert_fires_on_its_fault_and_on_nothing_else(
-    cases: list[Case], tmp_path: Path
+    cases: list[RuleCase], tmp_path: Path
 ) -> None:
     assert "SUCCESS" in _judged(cases, tmp_path)
 
 
 @pytest.mark.part("promtool")
 def test_a_case_that_is_not_so_is_told(tmp_path: Path) -> None:
-    wrong = Case("BylineRefusalGuardTripped", {"up": "1x10"}, fires=5, says="never")
+    wrong = RuleCase("BylineRefusalGuardTripped", {"up": "1x10"}, fires=5, says="never")
     with pytest.raises(AssertionError, match="FAILED"):
         _judged([wrong], tmp_path)
 

@@ -25,7 +25,7 @@ DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 _encode = msgspec.json.Encoder().encode
 
 
-class Reading(NamedTuple):
+class FeedReading(NamedTuple):
     """A line of a file."""
 
     observed_at: str
@@ -35,7 +35,7 @@ class Reading(NamedTuple):
     label: str
 
 
-def readings(name: str) -> list[Reading]:
+def readings(name: str) -> list[FeedReading]:
     """The lines of a file; the test is skipped where the file is absent."""
     path = DATA / name
     if not path.exists():
@@ -44,7 +44,8 @@ def readings(name: str) -> list[Reading]:
         rows = csv.reader(lines)
         next(rows)
         return [
-            Reading(at, who, account, int(count), label) for at, who, account, count, label in rows
+            FeedReading(at, who, account, int(count), label)
+            for at, who, account, count, label in rows
         ]
 
 
@@ -53,13 +54,13 @@ def instant(text: str) -> int:
     return milliseconds(datetime.fromisoformat(text))
 
 
-def partition_of(reading: Reading, partition_count: int) -> int:
+def partition_of(reading: FeedReading, partition_count: int) -> int:
     """Where a reading's account lies."""
     key = f"{reading.platform}:{reading.account_id}".encode()
     return int((murmur2(key) & 0x7FFFFFFF) % partition_count)
 
 
-class Replay:
+class FeedReplay:
     """A partition that is fed from a file. `events`: what came out, in order."""
 
     def __init__(
@@ -74,7 +75,9 @@ class Replay:
         self._labels: dict[tuple[str, str], str] = {}
         self._offsets = {"category-changes": 0, "follower-counts": 0}
 
-    def feed(self, rows: Iterable[Reading], seen: Callable[["Replay"], None] | None = None) -> None:
+    def feed(
+        self, rows: Iterable[FeedReading], seen: Callable[["FeedReplay"], None] | None = None
+    ) -> None:
         """Readings of one instant are one batch; `seen` is called after each."""
         for at, group in groupby(rows, key=lambda reading: reading.observed_at):
             now = max(self._led.now, instant(at))
@@ -97,7 +100,7 @@ class Replay:
         if topic not in SIDE_TOPICS:
             self.events.append(msgspec.json.decode(value or b""))
 
-    def _label(self, reading: Reading, now: int) -> Iterator[SimulatedRecord]:
+    def _label(self, reading: FeedReading, now: int) -> Iterator[SimulatedRecord]:
         """A label where it differs from the one before; an empty one removes it."""
         who = (reading.platform, reading.account_id)
         if self._labels.get(who, "") == reading.label:
@@ -112,7 +115,7 @@ class Replay:
         yield self._record("category-changes", reading, now, value if reading.label else None)
 
     def _record(
-        self, topic: str, reading: Reading, now: int, value: dict[str, Any] | None
+        self, topic: str, reading: FeedReading, now: int, value: dict[str, Any] | None
     ) -> SimulatedRecord:
         offset = self._offsets[topic]
         self._offsets[topic] = offset + 1

@@ -6,7 +6,7 @@ import pytest
 
 from streams.core.model.policy import Phase, Policy, Stability
 from tests.core.given import DAY, HOUR, MINUTE, policy
-from tests.real.feed import Reading, Replay, instant, readings
+from tests.real.feed import FeedReading, FeedReplay, instant, readings
 
 pytestmark = pytest.mark.slow
 
@@ -15,11 +15,11 @@ FAST = 300
 """More followers in a second than this is no flutter, but a gap between two polls."""
 
 
-def _rows() -> list[Reading]:
+def _rows() -> list[FeedReading]:
     return [row._replace(label="财经") for row in readings("bilibili_10m_1s.csv.gz")]
 
 
-def _crossings(rows: list[Reading]) -> Counter[int]:
+def _crossings(rows: list[FeedReading]) -> Counter[int]:
     """How often each number of followers was crossed upward, by whichever account."""
     crossed: Counter[int] = Counter()
     last: dict[str, int] = {}
@@ -50,7 +50,7 @@ def test_a_count_that_flutters_about_the_line_invites_once(
     if fluttering:
         line, times = _crossings(rows).most_common(1)[0]
         assert times > 5, "the data do flutter"
-    replay = Replay(_policy(start, line, dwell, exit_ratio_ppm), start=start)
+    replay = FeedReplay(_policy(start, line, dwell, exit_ratio_ppm), start=start)
     replay.feed(rows)
     replay.close(dwell + HOUR)
     issued = Counter(

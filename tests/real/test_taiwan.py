@@ -12,7 +12,7 @@ import pytest
 from schemas.enums import Field
 from streams.core.model.policy import Guards, Phase, Policy, Stability
 from tests.core.given import DAY, HOUR, policy
-from tests.real.feed import Reading, Replay, instant, partition_of, readings
+from tests.real.feed import FeedReading, FeedReplay, instant, partition_of, readings
 
 pytestmark = pytest.mark.slow
 
@@ -38,25 +38,25 @@ def _policy(platform: str, start: int, labels: set[str]) -> Policy:
 
 
 def _replay(
-    rows: list[Reading], partition_count: int
+    rows: list[FeedReading], partition_count: int
 ) -> tuple[list[dict[str, Any]], Counter[tuple[str, str]]]:
     """Events, and how often a guard of a platform closed, over all partitions."""
     start, labels = instant(rows[0].observed_at), {row.label for row in rows}
     policies = [_policy(name, start, labels) for name in ("twitch", "youtube")]
-    shares: list[list[Reading]] = [[] for _ in range(partition_count)]
+    shares: list[list[FeedReading]] = [[] for _ in range(partition_count)]
     for row in rows:
         shares[partition_of(row, partition_count)].append(row)
     events: list[dict[str, Any]] = []
     closings: Counter[tuple[str, str]] = Counter()
 
-    def watch(seen: Replay) -> None:
+    def watch(seen: FeedReplay) -> None:
         for name, *labels in seen.partition.counts:
             if name == "guard_trips":
                 closings[labels[0], labels[1]] += 1
         seen.partition.counts.clear()
 
     for partition, own in enumerate(shares):
-        replay = Replay(
+        replay = FeedReplay(
             *policies, start=start, partition=partition, partition_count=partition_count
         )
         replay.feed(own, watch)

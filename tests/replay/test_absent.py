@@ -8,12 +8,12 @@ from schemas.topics import DECISIONS
 from streams.core.partition import Partition
 from streams.replay.following import TRANSACTION, Replay
 from streams.replay.records import RecordsInMemory
-from streams.replay.tables import Tables
+from streams.replay.tables import ReplayTables
 from tests.replay.test_pieces import AT, _environment, _Logged, _reading
 
 
 def test_replay_follows_a_platform_whose_file_goes_and_comes_back() -> None:
-    whole, tables = _environment(), Tables()
+    whole, tables = _environment(), ReplayTables()
     fewer = whole._replace(
         policies={name: it for name, it in whole.policies.items() if name != "weibo"}
     )

@@ -14,7 +14,7 @@ from streams.replay.partition import replayed
 from streams.replay.recorded import Cursor, transactions
 from streams.replay.records import RecordsGoneError, RecordsInMemory
 from streams.settings import SettingsWithoutPolicies, load
-from tests.chaos.replaying import Replay
+from tests.chaos.replaying import ChaosReplay
 from tests.replay.test_simulated import _changed, _history
 
 PLACE = TopicPartition("byline.follower-counts", 0)
@@ -79,7 +79,7 @@ def _emptied() -> Cursor:
 
 
 def test_a_log_that_was_deleted_whole_is_missing_and_not_identical() -> None:
-    replay = Replay(_history(31), 0)
+    replay = ChaosReplay(_history(31), 0)
     outputs: dict[str, RecordsInMemory] = {}
     replay._written._sources = outputs
     found = asyncio.run(replayed(0, replay._following, transactions(_emptied()), replay._written))
@@ -118,7 +118,7 @@ def test_an_output_whose_beginning_was_deleted_is_missing_and_not_different(
     cut = _changed("invitations", lambda own: own.__delitem__(slice(0, 3))).found
     assert cut.difference is None
     assert (cut.missing or "").endswith("invitations[0]: offsets 0 to 2 are not there any more")
-    assert Replay(_history(31), 0).run() == [], "what comes out alike is alike"
+    assert ChaosReplay(_history(31), 0).run() == [], "what comes out alike is alike"
 
 
 def test_a_decision_under_another_key_is_found() -> None:

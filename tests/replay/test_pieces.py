@@ -14,9 +14,9 @@ from streams.policies import load_policies
 from streams.replay import following
 from streams.replay.following import TRANSACTION, Replay
 from streams.replay.records import RecordsInMemory
-from streams.replay.tables import Tables
+from streams.replay.tables import ReplayTables
 from tests.chaos.grounds import POLICIES
-from tests.core.given import Record, rfc3339
+from tests.core.given import GivenRecord, rfc3339
 
 AT = 1_780_000_000_000
 READINGS = 300
@@ -51,16 +51,16 @@ def _environment() -> PartitionEnvironment:
     )
 
 
-def _reading(number: int, account: str, followers: int) -> Record:
+def _reading(number: int, account: str, followers: int) -> GivenRecord:
     value = {"platform": "weibo", "account_id": account, "followers": followers}
     raw = json.dumps({**value, "observed_at": rfc3339(AT + number)}).encode()
-    return Record(number, AT + number, f"weibo:{account}".encode(), raw)
+    return GivenRecord(number, AT + number, f"weibo:{account}".encode(), raw)
 
 
 def test_a_joined_step_is_replayed_in_pieces_and_the_log_stays_the_same(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    environment, tables = _environment(), Tables()
+    environment, tables = _environment(), ReplayTables()
     core = Partition(environment, 0, tables, AT)
     core.take_up(tables, AT)
     readings = [_reading(number, f"low{number}", 5) for number in range(READINGS)]

@@ -13,12 +13,12 @@ from streams.replay.records import RecordsInMemory
 from tests.chaos import replaying, sending
 from tests.chaos import simulated as sim
 from tests.chaos.book import Book
-from tests.chaos.replaying import Replay
+from tests.chaos.replaying import ChaosReplay
 from tests.chaos.simulated import Laziness, simulate
-from tests.chaos.traffic import Rates
-from tests.oracle.records import Record
+from tests.chaos.traffic import TrafficRates
+from tests.oracle.records import OracleRecord
 
-RATES = Rates(readings=5.0, lives=4.0, crowd=100, brakes_every=10.0)
+RATES = TrafficRates(readings=5.0, lives=4.0, crowd=100, brakes_every=10.0)
 LAZY = Laziness(sleeps=0.004, opens=0.01, looks=0.6, changes=0.005)
 
 
@@ -42,7 +42,7 @@ def _copy(book: Book) -> Book:
 
 def test_two_replays_of_one_history_give_the_same_digests_and_nothing_differs() -> None:
     book = _history(31)
-    twice = [[Replay(book, number) for number in range(2)] for _ in range(2)]
+    twice = [[ChaosReplay(book, number) for number in range(2)] for _ in range(2)]
     assert [[replay.run() for replay in once] for once in twice] == [[[], []], [[], []]]
     first, second = ([replay.found.as_dict() for replay in once] for once in twice)
     assert first == second
@@ -56,7 +56,7 @@ def test_on_another_number_of_partitions_every_account_is_told_the_same(
     seed: int, count: int
 ) -> None:
     book = _history(seed)
-    replays = [Replay(book, number, count) for number in range(2)]
+    replays = [ChaosReplay(book, number, count) for number in range(2)]
     assert [replay.run() for replay in replays] == [[], []]
     for replay in replays:
         assert replay.elsewhere is not None
@@ -70,7 +70,7 @@ def test_where_a_guard_trips_it_says_that_it_cannot_be_compared(
     monkeypatch.setattr(sending, "GARBAGE", 0.4)
     lazy = Laziness(sleeps=0.004, opens=0.01, looks=0.6, changes=0.0)
     book = simulate(10, 30.0, 2, RATES, lazy, settle_seconds=40.0)[0]
-    replays = [Replay(book, number, 3) for number in range(2)]
+    replays = [ChaosReplay(book, number, 3) for number in range(2)]
     assert [replay.run() for replay in replays] == [[], []]
     told = [replay.elsewhere for replay in replays if replay.elsewhere is not None]
     assert [it.difference for it in told] == [None, None]
@@ -88,7 +88,7 @@ def test_where_a_cap_binds_it_says_so_whoever_has_the_smaller_share(
     monkeypatch.setattr(replaying, "load_policies", capped)
     monkeypatch.setattr(sending, "GARBAGE", 0.0)
     book = simulate(31, 30.0, 2, RATES, LAZY, settle_seconds=40.0)[0]
-    replays = [Replay(book, number, 5) for number in range(2)]
+    replays = [ChaosReplay(book, number, 5) for number in range(2)]
     assert [replay.run() for replay in replays] == [[], []], "a live cap replays alike"
     for replay in replays:
         assert replay.elsewhere is not None
@@ -102,7 +102,7 @@ def test_a_core_that_decides_otherwise_is_told_by_place_and_both_values(
 ) -> None:
     book = _history(31)
     monkeypatch.setattr(events.ids, "derive", lambda *words, **named: "0" * 32)
-    replay = Replay(book, 0)
+    replay = ChaosReplay(book, 0)
     (breach,) = replay.run()
     found = replay.found.difference
     assert found is not None
@@ -114,17 +114,17 @@ def test_a_core_that_decides_otherwise_is_told_by_place_and_both_values(
     assert "it would have been decided otherwise" in breach
 
 
-def _changed(name: str, change: Callable[[list[Record]], None]) -> Replay:
+def _changed(name: str, change: Callable[[list[OracleRecord]], None]) -> ChaosReplay:
     """The replay of partition 0, with one topic of the recording changed."""
     book = _copy(_history(31))
     change(book.topics[name][0])
-    replay = Replay(book, 0)
+    replay = ChaosReplay(book, 0)
     assert replay.run()
     return replay
 
 
 def test_an_event_that_is_changed_missing_or_more_than_were_sent_is_found_at_its_offset() -> None:
-    def change(own: list[Record]) -> None:
+    def change(own: list[OracleRecord]) -> None:
         own[3] = replace(own[3], value=b"{}")
 
     changed = _changed("invitations", change).found.difference
@@ -143,7 +143,7 @@ def test_an_event_that_is_changed_missing_or_more_than_were_sent_is_found_at_its
     mark = b'{"settled":"dismissed","topic":"controls"}'
     book = _copy(_history(31))
     sim.append(book, "dead-letters", 0, b"k", mark, 0.0)
-    assert Replay(book, 0).run() == [], "what a person settles is no worker's"
+    assert ChaosReplay(book, 0).run() == [], "what a person settles is no worker's"
 
 
 def test_what_kafka_no_longer_holds_is_missing_and_not_different() -> None:
@@ -157,11 +157,11 @@ def test_what_kafka_no_longer_holds_is_missing_and_not_different() -> None:
 def test_a_difference_behind_a_hole_of_compaction_is_not_held_against_the_log(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    replay = Replay(_history(31), 0)
+    replay = ChaosReplay(_history(31), 0)
     monkeypatch.setattr(RecordsInMemory, "lost", "byline.follower-counts[0]: offsets 3 to 4")
     assert replay.run() == [], "what comes out alike is alike, whatever is gone"
     monkeypatch.setattr(events.ids, "derive", lambda *words, **named: "0" * 32)
-    replay = Replay(_history(31), 0)
+    replay = ChaosReplay(_history(31), 0)
     (breach,) = replay.run()
     assert replay.found.difference is None
     assert "offsets 3 to 4 are not there any more" in breach

@@ -22,7 +22,7 @@ from streams.operate.audit.records import Record, millis
 from tests.core.given import DAY, HOUR, MINUTE, PLATFORM, START
 
 
-class Rates(NamedTuple):
+class PlayedRates(NamedTuple):
     """How often what befalls an account of a group. `silent`: no receipt comes at all."""
 
     undelivered: float = 0.1
@@ -104,7 +104,7 @@ class Played:
         self.say("follower-counts", counts)
         self.wait(2 * HOUR)
 
-    def answer(self, accounts: Iterable[str], rates: Rates, chance: random.Random) -> None:
+    def answer(self, accounts: Iterable[str], rates: PlayedRates, chance: random.Random) -> None:
         """Of each what it draws: a receipt, a refusal a day later, an appeal upheld two days on."""
         named = list(accounts)
         drawn = {it: [chance.random() for _ in range(4)] for it in named}

@@ -23,7 +23,7 @@ PAGE = Path(__file__).with_name("README.md")
 BEGIN, END = "<!-- figures -->\n", "<!-- end of figures -->"
 
 
-class Setting(NamedTuple):
+class SimulatedRollout(NamedTuple):
     """The rates of those before and of the new ones, and blocks of a roll-out."""
 
     before: Sequence[float]
@@ -34,7 +34,7 @@ class Setting(NamedTuple):
     """Whether the three happen to the same accounts."""
 
 
-class Found(NamedTuple):
+class FoundAlarms(NamedTuple):
     """What came of it: how many of the roll-outs had an alarm over all rates together, without
     the correction too, and the blocks until each.
     """
@@ -61,7 +61,7 @@ class Found(NamedTuple):
         return sorted(self.after)[at] if len(self.after) > at else 0
 
 
-def rollout(setting: Setting, chance: random.Random) -> tuple[int | None, bool]:
+def rollout(setting: SimulatedRollout, chance: random.Random) -> tuple[int | None, bool]:
     """One roll-out: the block after which it is held, or None; and whether a line for each rate
     alone, as if there were no other, would ever have been crossed.
     """
@@ -81,21 +81,21 @@ def rollout(setting: Setting, chance: random.Random) -> tuple[int | None, bool]:
     return None, bare
 
 
-def rollouts(setting: Setting, count: int, seed: int = SEED) -> Found:
+def rollouts(setting: SimulatedRollout, count: int, seed: int = SEED) -> FoundAlarms:
     """So many of them."""
     chance = random.Random(seed)
     found = [rollout(setting, chance) for _ in range(count)]
     after = [block for block, _ in found if block is not None]
-    return Found(count, after, sum(bare for _, bare in found))
+    return FoundAlarms(count, after, sum(bare for _, bare in found))
 
 
-NULL: dict[str, Setting] = {
-    "three rates of 10 %": Setting((0.1,) * 3, (0.1,) * 3, 1_000),
-    "10 %, 5 %, 1 %": Setting((0.1, 0.05, 0.01), (0.1, 0.05, 0.01), 1_000),
-    "three rates of 30 %": Setting((0.3,) * 3, (0.3,) * 3, 1_000),
-    "10 %, the same accounts": Setting((0.1,) * 3, (0.1,) * 3, 1_000, dependent=True),
-    "10 %, 1 before to 4 new": Setting((0.1,) * 3, (0.1,) * 3, 500, Sizes(1, 4)),
-    "10 %, 4 before to 1 new": Setting((0.1,) * 3, (0.1,) * 3, 500, Sizes(4, 1)),
+NULL: dict[str, SimulatedRollout] = {
+    "three rates of 10 %": SimulatedRollout((0.1,) * 3, (0.1,) * 3, 1_000),
+    "10 %, 5 %, 1 %": SimulatedRollout((0.1, 0.05, 0.01), (0.1, 0.05, 0.01), 1_000),
+    "three rates of 30 %": SimulatedRollout((0.3,) * 3, (0.3,) * 3, 1_000),
+    "10 %, the same accounts": SimulatedRollout((0.1,) * 3, (0.1,) * 3, 1_000, dependent=True),
+    "10 %, 1 before to 4 new": SimulatedRollout((0.1,) * 3, (0.1,) * 3, 500, Sizes(1, 4)),
+    "10 %, 4 before to 1 new": SimulatedRollout((0.1,) * 3, (0.1,) * 3, 500, Sizes(4, 1)),
 }
 """Nothing is worse: every alarm is a false one."""
 
@@ -103,13 +103,13 @@ NULL: dict[str, Setting] = {
 EVEN = Sizes()
 
 
-def doubled(base: float, blocks: int, sizes: Sizes = EVEN) -> Setting:
+def doubled(base: float, blocks: int, sizes: Sizes = EVEN) -> SimulatedRollout:
     """One rate doubles, the two others are there and stay."""
-    return Setting((base, 0.05, 0.01), (2 * base, 0.05, 0.01), blocks, sizes)
+    return SimulatedRollout((base, 0.05, 0.01), (2 * base, 0.05, 0.01), blocks, sizes)
 
 
 MUST = "10 % → 20 %"
-WORSE: dict[str, Setting] = {
+WORSE: dict[str, SimulatedRollout] = {
     MUST: doubled(0.1, 500),
     "20 % → 40 %": doubled(0.2, blocks_needed(0.2, Sizes())),
     "5 % → 10 %": doubled(0.05, blocks_needed(0.05, Sizes())),

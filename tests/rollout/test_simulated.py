@@ -5,7 +5,7 @@ from itertools import product
 
 import pytest
 
-from streams.rollout.cohorts import Change, Cohorts, LetIn, Rate, Version
+from streams.rollout.cohorts import CohortChange, Cohorts, CohortVersion, LetIn, Rate
 from streams.rollout.comparison import compared
 from streams.rollout.sequential import (
     ALARM,
@@ -88,7 +88,9 @@ def test_once_higher_it_stays_so() -> None:
 def test_blocks_are_made_without_a_look_at_what_befell_anybody() -> None:
     """Roll-outs in bursts, in two phases, each looked at five times, where nothing is worse."""
     chance, alarms = random.Random(SEED), 0
-    change = Change("weibo", Version(1, 10, "enforce", 0, 0), Version(2, 20, "enforce", 50, 1))
+    change = CohortChange(
+        "weibo", CohortVersion(1, 10, "enforce", 0, 0), CohortVersion(2, 20, "enforce", 50, 1)
+    )
 
     def group(count: int, start: int, share: float) -> list[LetIn]:
         found = []

@@ -14,21 +14,23 @@ from streams.core.model.ids import bucket
 from streams.core.model.policy import Phase
 from streams.index.database import FILE_NAME, reading
 from streams.index.fresh import Fresh
-from streams.rollout.cohorts import Change, Cohorts, LetIn, Rate, Version
+from streams.rollout.cohorts import CohortChange, Cohorts, CohortVersion, LetIn, Rate
 from streams.rollout.comparison import compared
-from streams.rollout.status import Status, Verdict, _lacking, status
+from streams.rollout.status import RolloutStatus, RolloutVerdict, _lacking, status
 from streams.settings_checks import variable
 from tests.cli.conftest import Byline
 from tests.core.given import DAY, PLATFORM, START, policy
 from tests.index.filled import empty, write
-from tests.rollout.played import Played, Rates, ids
+from tests.rollout.played import Played, PlayedRates, ids
 
 SEED = 16
 FIRST = policy(rollout_percent=10, invitations_per_day=100_000)
 RAISED = policy(version=2, rollout_percent=20, invitations_per_day=100_000)
 
 
-def lived(before: int, new: int, rates: Rates, worse: Rates, ripe: int = 20 * DAY) -> Played:
+def lived(
+    before: int, new: int, rates: PlayedRates, worse: PlayedRates, ripe: int = 20 * DAY
+) -> Played:
     """So many accounts before a raise from 10 to 20, and so many that it let in."""
     chance = random.Random(SEED)
     played = Played(FIRST)
@@ -42,7 +44,7 @@ def lived(before: int, new: int, rates: Rates, worse: Rates, ripe: int = 20 * DA
     return played
 
 
-def asked(engine: Engine, played: Played, late: int = 0, **more: object) -> Status:
+def asked(engine: Engine, played: Played, late: int = 0, **more: object) -> RolloutStatus:
     with reading(engine) as connection:
         fresh = Fresh(played.now, 0, played.now)
         (found,) = status(connection, fresh, played.now + late, **more)  # type: ignore[arg-type]
@@ -55,13 +57,13 @@ def indexed(folder: Path, played: Played) -> Engine:
     return engine
 
 
-THIRD = Rates(0.3, 0.3, 0.3)
+THIRD = PlayedRates(0.3, 0.3, 0.3)
 
 
 def test_a_raise_after_which_nothing_is_worse_goes_on(tmp_path: Path) -> None:
     played = lived(150, 150, THIRD, THIRD)
     found = asked(indexed(tmp_path, played), played)
-    assert found.verdict is Verdict.GO_ON, found.why
+    assert found.verdict is RolloutVerdict.GO_ON, found.why
     assert found.change is not None
     assert (found.change.raised, found.change.before.percent) == (True, 10)
     for it in found.rates:
@@ -72,25 +74,25 @@ def test_a_raise_after_which_nothing_is_worse_goes_on(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("rate", "worse"),
     [
-        (Rate.UNDELIVERED, Rates(0.6, 0.1, 0.1)),
-        (Rate.DECLINED, Rates(0.1, 0.6, 0.1)),
-        (Rate.UPHELD, Rates(0.1, 0.1, 0.6)),
+        (Rate.UNDELIVERED, PlayedRates(0.6, 0.1, 0.1)),
+        (Rate.DECLINED, PlayedRates(0.1, 0.6, 0.1)),
+        (Rate.UPHELD, PlayedRates(0.1, 0.1, 0.6)),
     ],
 )
 def test_a_rate_that_is_higher_among_the_new_ones_holds(
-    rate: Rate, worse: Rates, tmp_path: Path
+    rate: Rate, worse: PlayedRates, tmp_path: Path
 ) -> None:
-    played = lived(60, 60, Rates(0.1, 0.1, 0.1), worse)
+    played = lived(60, 60, PlayedRates(0.1, 0.1, 0.1), worse)
     found = asked(indexed(tmp_path, played), played)
-    assert found.verdict is Verdict.HOLD
+    assert found.verdict is RolloutVerdict.HOLD
     assert [it.rate for it in found.rates if it.higher] == [rate]
     assert found.why[0].startswith(f"{rate.value} is higher among the new ones")
 
 
 def test_too_few_are_said_with_how_many_more_it_takes(tmp_path: Path) -> None:
-    played = lived(60, 40, Rates(), Rates())
+    played = lived(60, 40, PlayedRates(), PlayedRates())
     found = asked(indexed(tmp_path, played), played)
-    assert found.verdict is Verdict.NOT_ENOUGH
+    assert found.verdict is RolloutVerdict.NOT_ENOUGH
     for it in found.rates:
         assert it.more[1] == it.needed[1] - 40 > 0
         assert it.more[0] == it.needed[0] - 60
@@ -115,7 +117,7 @@ def test_an_account_counts_when_its_time_is_up_and_what_came_later_does_not(
 
 
 def test_a_later_look_only_adds_to_what_an_earlier_one_saw(tmp_path: Path) -> None:
-    played = lived(60, 60, Rates(0.1, 0.1, 0.1), Rates(0.4, 0.1, 0.1), ripe=40 * DAY)
+    played = lived(60, 60, PlayedRates(0.1, 0.1, 0.1), PlayedRates(0.4, 0.1, 0.1), ripe=40 * DAY)
     engine = indexed(tmp_path, played)
     evidence = []
     with reading(engine) as connection:
@@ -137,8 +139,8 @@ def test_a_later_look_only_adds_to_what_an_earlier_one_saw(tmp_path: Path) -> No
     ],
 )
 def test_what_is_missing_means_hold(what: str, says: str, tmp_path: Path) -> None:
-    worse = Rates(0, 0, 0, silent=1.0 if what == "silent" else 0)
-    played = lived(0 if what == "nobody" else 20, 20, Rates(0, 0, 0), worse)
+    worse = PlayedRates(0, 0, 0, silent=1.0 if what == "silent" else 0)
+    played = lived(0 if what == "nobody" else 20, 20, PlayedRates(0, 0, 0), worse)
     records = played.records()
     if what == "history":
         # A decision log of which only the end is left, as after its retention.
@@ -148,7 +150,7 @@ def test_what_is_missing_means_hold(what: str, says: str, tmp_path: Path) -> Non
     engine = empty(tmp_path)
     write(engine, records)
     found = asked(engine, played, late=2 * 60_000 if what == "late" else 0)
-    assert found.verdict is Verdict.HOLD
+    assert found.verdict is RolloutVerdict.HOLD
     assert any(it.startswith(says) for it in found.why), found.why
 
 
@@ -162,7 +164,7 @@ def test_a_phase_with_nobody_from_before_holds(tmp_path: Path) -> None:
     played.rise(ids(10, 0, 99, "v"), 700)
     played.wait(20 * DAY)
     found = asked(indexed(tmp_path, played), played)
-    assert found.verdict is Verdict.HOLD
+    assert found.verdict is RolloutVerdict.HOLD
     assert any("nobody was let in before in phase second" in it for it in found.why), found.why
 
 
@@ -178,7 +180,9 @@ def test_phases_are_never_mixed() -> None:
         Cohorts(group(400, 0.05), group(40, 0.05)),
         Cohorts(group(40, 0.5), group(400, 0.5)),
     )
-    change = Change(PLATFORM, Version(1, 10, "enforce", 0, 0), Version(2, 20, "enforce", 0, 1))
+    change = CohortChange(
+        PLATFORM, CohortVersion(1, 10, "enforce", 0, 0), CohortVersion(2, 20, "enforce", 0, 1)
+    )
 
     def alarm(groups: dict[str, Cohorts]) -> bool:
         return compared(Rate.UNDELIVERED, groups, change, 3 * DAY, 3 * DAY).higher
@@ -191,7 +195,7 @@ def test_phases_are_never_mixed() -> None:
 def test_another_version_compares_by_the_version_and_the_raise_can_be_asked_for(
     tmp_path: Path,
 ) -> None:
-    played = lived(20, 20, Rates(), Rates())
+    played = lived(20, 20, PlayedRates(), PlayedRates())
     played.take_up(policy(version=3, rollout_percent=20, invitations_per_day=50_000))
     played.rise(ids(7, 0, 19, "w"))
     played.wait(20 * DAY)
@@ -210,13 +214,16 @@ def test_another_version_compares_by_the_version_and_the_raise_can_be_asked_for(
 
 
 def test_a_newest_version_under_which_nobody_works_any_more_is_told() -> None:
-    known = [Version(1, 10, "enforce", START, 0), Version(2, 20, "enforce", START + DAY, 0)]
-    change, fresh = Change(PLATFORM, *known), Fresh(START, 0, START)
+    known = [
+        CohortVersion(1, 10, "enforce", START, 0),
+        CohortVersion(2, 20, "enforce", START + DAY, 0),
+    ]
+    change, fresh = CohortChange(PLATFORM, *known), Fresh(START, 0, START)
     assert list(_lacking(fresh, START, known, change)) == [
         "no partition works under version 2, the newest, any more"
     ]
     running = [known[0], known[1]._replace(running=1)]
-    assert list(_lacking(fresh, START, running, Change(PLATFORM, *running))) == []
+    assert list(_lacking(fresh, START, running, CohortChange(PLATFORM, *running))) == []
 
 
 def test_a_version_that_no_partition_took_up_is_no_change(tmp_path: Path) -> None:
@@ -236,10 +243,10 @@ def test_a_version_that_no_partition_took_up_is_no_change(tmp_path: Path) -> Non
 def test_one_version_and_shadow_have_nothing_to_compare(tmp_path: Path) -> None:
     played = Played(FIRST)
     played.rise(ids(3, 0, 9))
-    assert asked(indexed(tmp_path / "one", played), played).verdict is Verdict.NOTHING
+    assert asked(indexed(tmp_path / "one", played), played).verdict is RolloutVerdict.NOTHING
     played.take_up(policy(version=2, mode=Mode.SHADOW))
     found = asked(indexed(tmp_path / "two", played), played)
-    assert found.verdict is Verdict.NOTHING
+    assert found.verdict is RolloutVerdict.NOTHING
     assert "byline shadow report" in found.why[0]
 
 
@@ -250,22 +257,22 @@ def test_an_index_that_is_behind_never_says_that_there_is_nothing_to_compare(
     played = Played(FIRST)
     played.rise(ids(3, 0, 9))
     found = asked(indexed(tmp_path / "one", played), played, late=2 * 60_000)
-    assert found.verdict is Verdict.HOLD
+    assert found.verdict is RolloutVerdict.HOLD
     assert found.why[0].startswith("the index is behind")
     assert found.why[1] == "in the index, version 1 is the only one that was ever in force"
     played.take_up(policy(version=2, mode=Mode.SHADOW))
     engine = indexed(tmp_path / "two", played)
-    assert asked(engine, played, late=2 * 60_000).verdict is Verdict.HOLD
+    assert asked(engine, played, late=2 * 60_000).verdict is RolloutVerdict.HOLD
 
 
 def test_of_what_befell_everybody_before_it_is_said_how_many_more_it_takes(
     tmp_path: Path,
 ) -> None:
     """One account from before, whose notice failed, is a rate of 100 %."""
-    all_fail = Rates(1, 0, 0)
+    all_fail = PlayedRates(1, 0, 0)
     played = lived(1, 1, all_fail, all_fail)
     found = asked(indexed(tmp_path, played), played)
-    assert found.verdict is Verdict.NOT_ENOUGH
+    assert found.verdict is RolloutVerdict.NOT_ENOUGH
     assert found.why[0].startswith("undelivered: at 100.0 % before, taken for 99.0 %, a doubl")
 
 
@@ -295,7 +302,7 @@ def test_the_command_says_it_in_words_in_json_and_by_its_exit_code(
     none = byline("rollout", "status")
     assert none.code == 2
     assert "there is no index" in none.err
-    played = lived(20, 20, Rates(), Rates())
+    played = lived(20, 20, PlayedRates(), PlayedRates())
     (tmp_path / "byline").mkdir()
     engine = empty(tmp_path / "byline", FILE_NAME)
     write(engine, played.records())

@@ -18,7 +18,7 @@ from streams.index.fresh import Fresh
 from streams.settings_checks import variable
 from streams.shadow.against import NOT_REACHED, Compared, against, read
 from streams.shadow.report import reports
-from tests.backtest.given import Row, backtested, csv_file, rising
+from tests.backtest.given import ReadingRow, backtested, csv_file, rising
 from tests.cli.conftest import Byline
 from tests.core.given import DAY, HOUR, PLATFORM, START, policy
 from tests.index.filled import empty, write
@@ -27,14 +27,14 @@ from tests.rollout.played import Played
 SHADOW = policy(mode=Mode.SHADOW)
 
 
-def history() -> list[Row]:
+def history() -> list[ReadingRow]:
     """Accounts that come over the line; one of them falls below again."""
     rows = [*rising("a1"), *rising("a2", step=HOUR * 5), *rising("a3", days=2)]
-    fallen = [Row(2 * DAY + number * DAY, "a3", 100) for number in range(1, 10)]
-    return sorted([*rows, *fallen, Row(12 * DAY, "a1", 1_500)], key=lambda it: it.at)
+    fallen = [ReadingRow(2 * DAY + number * DAY, "a3", 100) for number in range(1, 10)]
+    return sorted([*rows, *fallen, ReadingRow(12 * DAY, "a1", 1_500)], key=lambda it: it.at)
 
 
-def worked(rows: Iterable[Row], under: Policy, start: int = START) -> Played:
+def worked(rows: Iterable[ReadingRow], under: Policy, start: int = START) -> Played:
     """What a worker makes of it."""
     played = Played(under, start)
     assert played.part is not None
@@ -51,7 +51,7 @@ def worked(rows: Iterable[Row], under: Policy, start: int = START) -> Played:
     return played
 
 
-def written(folder: Path, rows: list[Row], *policies: Policy) -> Path:
+def written(folder: Path, rows: list[ReadingRow], *policies: Policy) -> Path:
     """The report of a backtest, as `--json` writes it."""
     found, _ = backtested(folder, csv_file(folder / "r.csv", rows), *policies)
     path = folder / "report.json"
@@ -124,7 +124,7 @@ def test_counts_of_an_index_that_ends_before_the_backtest_are_the_same_so_far(
     as_of: int | None, tmp_path: Path
 ) -> None:
     """Nothing in either, and the days that the index lacks may have had something."""
-    low = [Row(number * DAY, "a1", 950) for number in range(4)]
+    low = [ReadingRow(number * DAY, "a1", 950) for number in range(4)]
     played = worked(low[:2], SHADOW)
     engine, path = indexed(tmp_path, played), written(tmp_path, low, SHADOW)
     with reading(engine) as connection:

@@ -18,11 +18,11 @@ from streams.shadow.report import ShadowReport, reports
 from tests.core.given import DAY, HOUR, PLATFORM, START, policy, stability
 from tests.index.filled import changelog, empty, write
 from tests.operate.recording import Tape, invited
-from tests.rollout.played import Played, Rates, ids
+from tests.rollout.played import Played, PlayedRates, ids
 
 MANY = 100_000
 SHADOW = policy(mode=Mode.SHADOW, invitations_per_day=MANY, throttles_per_hour=MANY)
-NOBODY = Rates(0, 0, 0)
+NOBODY = PlayedRates(0, 0, 0)
 
 
 def indexed(folder: Path, records: list[Record]) -> Engine:
@@ -95,8 +95,8 @@ def test_who_has_no_proof_of_delivery_is_counted_apart(tmp_path: Path) -> None:
     known = ids(12, 0, 99)
     played.rise(known)
     bounced, unheard, told = known[:3], known[3:5], known[5:]
-    played.answer(bounced, Rates(1, 0, 0), random.Random(1))
-    played.answer(unheard, Rates(0, 0, 0, silent=1), random.Random(1))
+    played.answer(bounced, PlayedRates(1, 0, 0), random.Random(1))
+    played.answer(unheard, PlayedRates(0, 0, 0, silent=1), random.Random(1))
     played.answer(told, NOBODY, random.Random(1))
     played.take_up(replace(live, version=2, mode=Mode.SHADOW))
     played.wait(30 * DAY)

@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tests.support.zygote import BYLINE, ROOT, Child, Order, Zygote
+from tests.support.zygote import BYLINE, ROOT, Child, Zygote, ZygoteOrder
 
 
 @functools.cache
@@ -32,7 +32,7 @@ def start(
 ) -> Child:
     """Start `byline ARGUMENTS`, or a script of Python; both its outputs are added to `log`."""
     return session_zygote().start(
-        Order(
+        ZygoteOrder(
             program,
             list(arguments),
             dict(environment),
@@ -57,7 +57,7 @@ def run(
     with tempfile.TemporaryDirectory(prefix="byline-run-") as made:
         files = {name: Path(made) / name for name in ("input", "output", "errors")}
         files["input"].write_text(text, encoding="utf-8")
-        order = Order(
+        order = ZygoteOrder(
             BYLINE,
             list(arguments),
             dict(environment),

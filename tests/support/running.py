@@ -18,7 +18,7 @@ from typing import Any
 
 from streams.local.probe import free_port
 from tests.support import processes
-from tests.support.zygote import BYLINE, ROOT, Child, Order, Zygote
+from tests.support.zygote import BYLINE, ROOT, Child, Zygote, ZygoteOrder
 
 LAST_WORDS = "worker stops"
 """What a worker's last line begins with, where it ends by itself."""
@@ -43,7 +43,9 @@ class Running:
     ) -> None:
         """Start it from a process that has the imports; without `zygote` the session's own."""
         log = str(self.log_path)
-        order = Order(program, list(arguments), dict(environment), log, log, namespace=namespace)
+        order = ZygoteOrder(
+            program, list(arguments), dict(environment), log, log, namespace=namespace
+        )
         self.process = (zygote or processes.session_zygote()).start(order)
 
     def spawn(

@@ -28,7 +28,7 @@ BYLINE = "byline"
 
 
 @dataclass(frozen=True)
-class Order:
+class ZygoteOrder:
     """What a child runs. `program`: `byline`, or the path of a script of Python.
 
     `input` is what it reads, `output` and `errors` the files that it appends to; `namespace` the
@@ -108,7 +108,7 @@ class Zygote:
         )
         threading.Thread(target=self._listen, name="zygote", daemon=True).start()
 
-    def start(self, order: Order) -> Child:
+    def start(self, order: ZygoteOrder) -> Child:
         """Fork a child."""
         with self._lock, self._told:
             assert self._process.stdin is not None
@@ -160,7 +160,7 @@ def _reap(*_: object) -> None:
         _say(ended=pid, code=os.waitstatus_to_exitcode(status))
 
 
-def _become(order: Order) -> None:
+def _become(order: ZygoteOrder) -> None:
     os.setsid()
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
@@ -215,7 +215,7 @@ def serve(mutation: str) -> None:
         pid = os.fork()
         if pid == 0:
             # From here on the child is a program like any other: what it raises, it ends with.
-            _become(Order(**json.loads(line)))
+            _become(ZygoteOrder(**json.loads(line)))
             return
         _say(started=pid)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGCHLD])

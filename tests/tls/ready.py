@@ -17,7 +17,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from tests.engine.harness import Toys, Worker, wait_until
+from tests.engine.harness import HarnessWorker, Toys, wait_until
 from tests.tls.cluster import ADMIN, PASSWORD, GuardedKafka
 
 RESULT = Path(__file__).with_name("ready.json")
@@ -42,7 +42,7 @@ def login(kafka: GuardedKafka) -> dict[str, Any]:
     }
 
 
-def _both_ready(one: Worker, two: Worker) -> None:
+def _both_ready(one: HarnessWorker, two: HarnessWorker) -> None:
     half = PARTITIONS // 2
     wait_until(
         lambda: all(it.status["ready"] and len(it.status["parts"]) == half for it in (one, two)),
@@ -69,7 +69,7 @@ def round_of(kafka: GuardedKafka, folder: Path, number: int, tls: bool) -> dict[
     return {"ready_seconds": round(ready, 2), "longest_still_seconds": round(still, 2)}
 
 
-def _rolling(toys: Toys, *workers: Worker) -> float:
+def _rolling(toys: Toys, *workers: HarnessWorker) -> float:
     """Restart one after the other under load; how long a partition said nothing at most."""
     ending = threading.Event()
 

@@ -17,7 +17,7 @@ ADVERSE = frozenset(
 )
 
 
-class Transaction(NamedTuple):
+class LoggedTransaction(NamedTuple):
     """What one transaction logged, in order, when it ended, and how far it had read by then."""
 
     lines: list[dict[str, Any]]
@@ -40,9 +40,9 @@ class Transaction(NamedTuple):
         ]
 
 
-def transactions(estate: Estate) -> dict[int, list[Transaction]]:
+def transactions(estate: Estate) -> dict[int, list[LoggedTransaction]]:
     """All transactions, by partition; `reads` by topic without prefix."""
-    found: dict[int, list[Transaction]] = defaultdict(list)
+    found: dict[int, list[LoggedTransaction]] = defaultdict(list)
     lines: dict[int, list[dict[str, Any]]] = defaultdict(list)
     for record in estate.read(["decisions"]):
         line = record.json
@@ -53,11 +53,11 @@ def transactions(estate: Estate) -> dict[int, list[Transaction]]:
             topic.removeprefix(estate.names.prefix): upto for topic, upto in line["reads"].items()
         }
         own = lines.pop(record.partition, [])
-        found[record.partition].append(Transaction(own, line["now"], reads))
+        found[record.partition].append(LoggedTransaction(own, line["now"], reads))
     assert not any(lines.values()), "the log ends within a transaction"
     return found
 
 
-def reading(known: list[Transaction], topic: str, offset: int) -> int:
+def reading(known: list[LoggedTransaction], topic: str, offset: int) -> int:
     """Which transaction of a partition read a record: the first whose reads go beyond it."""
     return next(number for number, one in enumerate(known) if one.reads.get(topic, 0) > offset)

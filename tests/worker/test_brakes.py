@@ -12,7 +12,7 @@ import pytest
 from tests.worker.commands import audited, started
 from tests.worker.crowd import Crowd, instant
 from tests.worker.harness import Estate, Out, utc_now
-from tests.worker.log import Transaction, reading, transactions
+from tests.worker.log import LoggedTransaction, reading, transactions
 from tests.worker.policies import policy
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.timeout(400)]
@@ -120,7 +120,7 @@ def test_the_kill_switch_in_mid_stream(
 
 
 def nothing_adverse_between(
-    log: dict[int, list[Transaction]], pulled: Out, released: Out
+    log: dict[int, list[LoggedTransaction]], pulled: Out, released: Out
 ) -> list[dict[str, Any]]:
     """What was said between the transaction that read the switch on and the one that read it off.
 
@@ -184,7 +184,7 @@ def _ends(event: dict[str, Any]) -> bool:
     return name in ("consent.granted", "invitation.cancelled", "invitation.expired")
 
 
-def paced_by_the_cap(log: dict[int, list[Transaction]], cap: int) -> dict[str, int]:
+def paced_by_the_cap(log: dict[int, list[LoggedTransaction]], cap: int) -> dict[str, int]:
     """Accounts restricted by the hour, over all partitions: never more than the cap, nor a
     partition more than its share, and each partition has used its share up.
     """

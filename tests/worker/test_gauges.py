@@ -11,8 +11,8 @@ from streams.gauges import refresh
 from streams.kafka.requests.open_transactions import OpenTransaction
 from streams.metrics import ALIASES, SPECS, Metrics
 from streams.processor import BylineProcessor
-from tests.core.given import PLATFORM, START, Record, policy
-from tests.worker.test_processor import PARTITION, Transaction, batch
+from tests.core.given import PLATFORM, START, GivenRecord, policy
+from tests.worker.test_processor import PARTITION, DictTransaction, batch
 
 SWITCH = {"scope": PLATFORM, "switch": "adverse_off", "on": True, "actor": "op"}
 
@@ -29,13 +29,13 @@ def shown(registry: CollectorRegistry) -> dict[str, float]:
 
 
 def test_gauges_of_partitions_that_left_go_to_zero() -> None:
-    registry, transaction = CollectorRegistry(), Transaction()
+    registry, transaction = CollectorRegistry(), DictTransaction()
     metrics, names = Metrics(registry), TopicNames("byline.", "byline")
     processor = BylineProcessor({PLATFORM: policy()}, names, metrics, False)
     partition = processor.open(PARTITION, 8, transaction, transaction, START)
     word = {**SWITCH, "reason": "test", "issued_at": "2026-01-01T00:00:00Z"}
     key, value = f"{PLATFORM}:adverse_off".encode(), json.dumps(word).encode()
-    partition.step(transaction, START, [batch("switches", Record(0, START, key, value))])
+    partition.step(transaction, START, [batch("switches", GivenRecord(0, START, key, value))])
     part = PartitionStatus(PARTITION, "running", 7, 0, 0, None, None)
     hiding = OpenTransaction("byline.controls", PARTITION, 4001, 0, 0, 3, START - 9_000)
     lags = (TopicLag("byline.controls", 7, 9.0), TopicLag("byline.switches", 0, 0.0))

@@ -9,7 +9,7 @@ import pytest
 from tests.worker.commands import audited
 from tests.worker.crowd import Crowd, instant
 from tests.worker.harness import Estate, Worker
-from tests.worker.log import ADVERSE, Transaction, transactions
+from tests.worker.log import ADVERSE, LoggedTransaction, transactions
 from tests.worker.policies import policy
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]
@@ -81,7 +81,7 @@ def test_bounced_notices_close_one_platform_over_a_restart_until_a_quiet_window_
     assert audited(estate) == []
 
 
-def waited_for_a_quiet_window(known: list[Transaction]) -> float:
+def waited_for_a_quiet_window(known: list[LoggedTransaction]) -> float:
     """Nothing adverse on the platform within a window of the last bounce, and then everything.
 
     When the partition's guard opened.

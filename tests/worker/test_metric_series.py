@@ -12,8 +12,8 @@ from streams.gauges import refresh
 from streams.metric_series import BOUNDED_BY, LABEL_VALUES, REASON_VALUES, first_series
 from streams.metrics import SPECS, Metrics
 from streams.processor import BylineProcessor
-from tests.core.given import PLATFORM, START, Record, policy
-from tests.worker.test_processor import PARTITION, Transaction, batch
+from tests.core.given import PLATFORM, START, GivenRecord, policy
+from tests.worker.test_processor import PARTITION, DictTransaction, batch
 
 
 def test_the_values_of_every_label_are_listed_or_bounded() -> None:
@@ -64,13 +64,15 @@ def test_the_record_that_waited_least_tells_for_a_minute() -> None:
 
 
 def test_a_clock_behind_the_broker_s_and_the_position_are_shown_by_topic() -> None:
-    registry, transaction = CollectorRegistry(), Transaction()
+    registry, transaction = CollectorRegistry(), DictTransaction()
     metrics, names = Metrics(registry), TopicNames("byline.", "byline")
     processor = BylineProcessor({PLATFORM: policy()}, names, metrics, False)
     partition = processor.open(PARTITION, 8, transaction, transaction, START)
     word = {"scope": PLATFORM, "switch": "adverse_off", "on": True, "actor": "op"}
     said = {**word, "reason": "test", "issued_at": "2026-01-01T00:00:00Z"}
-    record = Record(0, START + 7_000, f"{PLATFORM}:adverse_off".encode(), json.dumps(said).encode())
+    record = GivenRecord(
+        0, START + 7_000, f"{PLATFORM}:adverse_off".encode(), json.dumps(said).encode()
+    )
     partition.step(transaction, START, [batch("switches", record)])
     part = PartitionStatus(PARTITION, "running", 0, 0, 0, None, None)
     lags = (TopicLag("byline.switches", 0, 0.0, 1), TopicLag("byline.controls", 3, 2.0, 41))

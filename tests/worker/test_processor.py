@@ -11,12 +11,12 @@ from schemas.topics import TopicNames
 from streams.engine.processor import FetchedBatch, Headers
 from streams.metrics import Metrics
 from streams.processor import BylinePartition, BylineProcessor
-from tests.core.given import PLATFORM, START, Record, Tables, policy
+from tests.core.given import PLATFORM, START, GivenRecord, Tables, policy
 
 PARTITION = 3
 
 
-class Transaction(Tables):
+class DictTransaction(Tables):
     """The engine's, in dictionaries: an output goes to the own partition unless one is named."""
 
     def __init__(self) -> None:
@@ -35,29 +35,29 @@ class Transaction(Tables):
         super().send(topic, key, value, headers)
 
 
-def opened() -> tuple[Transaction, BylinePartition, CollectorRegistry]:
+def opened() -> tuple[DictTransaction, BylinePartition, CollectorRegistry]:
     """Partition 3 of 8, under one policy."""
-    registry, transaction = CollectorRegistry(), Transaction()
+    registry, transaction = CollectorRegistry(), DictTransaction()
     names = TopicNames("byline.", "byline")
     processor = BylineProcessor({PLATFORM: policy()}, names, Metrics(registry), False)
     return transaction, processor.open(PARTITION, 8, transaction, transaction, START), registry
 
 
 def batch(
-    topic: str, *records: Record, unreadable: tuple[tuple[int, int, int], ...] = ()
+    topic: str, *records: GivenRecord, unreadable: tuple[tuple[int, int, int], ...] = ()
 ) -> FetchedBatch:
     """A stretch of an input."""
     return FetchedBatch(f"byline.{topic}", PARTITION, 0, 500, records, 500, unreadable)
 
 
-def letters(transaction: Transaction) -> list[dict[str, Any]]:
+def letters(transaction: DictTransaction) -> list[dict[str, Any]]:
     """The dead letters."""
     return [value for topic, _, value, _ in transaction.outputs if topic == "byline.dead-letters"]
 
 
 def test_unreadable_batches_of_a_span_are_refused_where_they_stand() -> None:
     transaction, partition, _ = opened()
-    bad = [Record(offset, START, b"weibo:a1", b"{") for offset in (0, 9, 20)]
+    bad = [GivenRecord(offset, START, b"weibo:a1", b"{") for offset in (0, 9, 20)]
     batches = ((1, 8, START), (10, 19, START))
     assert partition.step(transaction, START, [batch("notice-receipts", *bad, unreadable=batches)])
     told = [(one["offset"], one["last_offset"], one["reason"]) for one in letters(transaction)]

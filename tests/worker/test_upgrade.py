@@ -41,7 +41,7 @@ def _who(account: str) -> dict[str, Any]:
     return {"platform": ACCOUNTS.get(account, LONG), "account_id": account}
 
 
-class Life:
+class UpgradedLife:
     """Says things about accounts, with the ids of their invitations."""
 
     def __init__(self, estate: Estate) -> None:
@@ -82,9 +82,9 @@ class Life:
         )
 
 
-def _fill(estate: Estate) -> Life:
+def _fill(estate: Estate) -> UpgradedLife:
     """Bring an account into every state that 0.1.0 knows."""
-    life = Life(estate)
+    life = UpgradedLife(estate)
     for account in ACCOUNTS:
         life.over_the_line(account)
     estate.wait_for(len(ACCOUNTS))

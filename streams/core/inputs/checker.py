@@ -25,10 +25,10 @@ from streams.core.inputs.checks import (
     valid_key,
 )
 from streams.core.inputs.decode import (
-    CategoryChange,
-    Control,
-    FollowerCount,
-    SwitchChange,
+    DecodedCategoryChange,
+    DecodedControl,
+    DecodedFollowerCount,
+    DecodedSwitchChange,
     Value,
     key_of,
 )
@@ -74,13 +74,13 @@ class Checker:
         """Whether the partitioner puts a key into this partition."""
         return self._partition_of(key) == self._partition
 
-    def is_high(self, reading: FollowerCount) -> bool:
+    def is_high(self, reading: DecodedFollowerCount) -> bool:
         """Whether a reading is at or above its platform's floor, or the platform is unknown."""
         return reading.followers >= self._floors.get(reading.platform, -1)
 
     def candidates(
         self, records: Records, tracked: Set[bytes | None], sample: Records
-    ) -> list[tuple[InputRecord, FollowerCount | Refusal]]:
+    ) -> list[tuple[InputRecord, DecodedFollowerCount | Refusal]]:
         """Returns the readings to check: of tracked accounts, sampled, or at or above the floor.
 
         A key with one reading at or above the floor keeps all its readings. If one record of the
@@ -105,13 +105,13 @@ class Checker:
         wanted.update(record.key for record in sample)
         return [pair for pair in zip(records, decoded, strict=True) if pair[0].key in wanted]
 
-    def good_labels(self, now: int, records: Records) -> list[CategoryChange] | None:
+    def good_labels(self, now: int, records: Records) -> list[DecodedCategoryChange] | None:
         """Returns the values of a batch of labels if each of them is `good`, else None.
 
         It checks field by field over all records, at half the cost of `good` for each record.
         """
         try:
-            labels: list[CategoryChange] = decode_batch("category-changes", records)
+            labels: list[DecodedCategoryChange] = decode_batch("category-changes", records)
         except NOT_AT_ONCE:
             return None
         keys = [record.key for record in records]
@@ -127,7 +127,7 @@ class Checker:
             and set(map(self._partition_of, keys)) == {self._partition}  # type: ignore[arg-type]
             and horizon.allows(entry, max(times))
             and horizon.allows(entry, min(times))
-            and {value.count(b'"') for value in values} == {QUOTES[CategoryChange]}  # type: ignore[union-attr]
+            and {value.count(b'"') for value in values} == {QUOTES[DecodedCategoryChange]}  # type: ignore[union-attr]
             and all(map(says_time, values))  # type: ignore[arg-type]
         )
         return labels if good else None
@@ -158,14 +158,14 @@ class Checker:
         )
         if refusal is not None:
             return refusal
-        if self._require_approvals and isinstance(value, Control) and _alone(value):
+        if self._require_approvals and isinstance(value, DecodedControl) and _alone(value):
             return Refusal(Refused.NOT_APPROVED, "approved_by")
         return None
 
     def good(
         self,
         record: InputRecord,
-        value: FollowerCount | CategoryChange,
+        value: DecodedFollowerCount | DecodedCategoryChange,
         known: bool,
         horizon: Horizon,
     ) -> bool:
@@ -197,7 +197,7 @@ class Checker:
 
     def _elsewhere(self, value: Value, key: bytes | None) -> Refusal | None:
         """Returns a refusal for an unknown platform or a key of another partition; else None."""
-        if isinstance(value, SwitchChange):
+        if isinstance(value, DecodedSwitchChange):
             if value.scope != "*" and value.scope not in self._floors:
                 return Refusal(Refused.UNKNOWN_PLATFORM, "scope")
             return None
@@ -208,7 +208,7 @@ class Checker:
         return None
 
 
-def _alone(control: Control) -> bool:
+def _alone(control: DecodedControl) -> bool:
     """Whether a bulk control that takes protection away has no approval by a second person."""
     if control.bulk_id is None or control.command not in PROTECTS_NOBODY:
         return False
@@ -218,7 +218,7 @@ def _alone(control: Control) -> bool:
 
 def _are_keys_of(
     keys: Sequence[bytes | None],
-    labels: Sequence[CategoryChange],
+    labels: Sequence[DecodedCategoryChange],
     ids: Sequence[str],
     platforms: Set[str],
 ) -> bool:

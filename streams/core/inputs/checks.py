@@ -15,9 +15,9 @@ from schemas.enums import ACCOUNT_ID_PATTERN, EARLIEST_TIME_MS, PLATFORM_PATTERN
 from schemas.inputs import TIME_PATTERN, InputName
 from streams.core.inputs.decode import (
     STRUCTS,
-    CategoryChange,
-    FollowerCount,
-    SwitchChange,
+    DecodedCategoryChange,
+    DecodedFollowerCount,
+    DecodedSwitchChange,
     Value,
     key_of,
 )
@@ -60,7 +60,7 @@ def _form(struct: type[Struct]) -> _Form:
 _FORMS = {struct: _form(struct) for struct in STRUCTS.values()}
 
 
-QUOTES: dict[type[Struct], int] = {FollowerCount: 14, CategoryChange: 16}
+QUOTES: dict[type[Struct], int] = {DecodedFollowerCount: 14, DecodedCategoryChange: 16}
 """The number of quotation marks in a record that holds its required fields only.
 
 Each required field has two for its name and two for a text value. A decoded record with exactly
@@ -99,7 +99,7 @@ def check_place(value: Value, key: bytes | None) -> Refusal | None:
 
     Returns why the record is refused, None if it is not.
     """
-    if isinstance(value, SwitchChange):
+    if isinstance(value, DecodedSwitchChange):
         if value.scope != "*" and not _PLATFORM.match(value.scope):
             return Refusal(Refused.BAD_ID, "scope")
         expected = f"{value.scope}:{value.switch}".encode()
@@ -149,7 +149,7 @@ def check_times(value: Value, entry: int) -> Refusal | None:
     an end (`valid_until`, `expires_at`, `until`) before 2005; else None. The time of an account
     change, answer, control, receipt or switch is never refused: `entry.py` replaces it.
     """
-    if isinstance(value, FollowerCount | CategoryChange):
+    if isinstance(value, DecodedFollowerCount | DecodedCategoryChange):
         observed_at = milliseconds(value.observed_at)
         if observed_at < EARLIEST_TIME_MS:
             return Refusal(Refused.TIME_BEFORE_2005, "observed_at")

@@ -38,7 +38,7 @@ Identifier = Annotated[str, Meta(pattern=ID_PATTERN.replace("$", r"\Z"))]
 Actor = Annotated[str, Meta(pattern=ACTOR_PATTERN.replace("$", r"\Z"))]
 
 
-class FollowerCount(Struct, frozen=True, gc=False):
+class DecodedFollowerCount(Struct, frozen=True, gc=False):
     """A reading: one follower count at one instant."""
 
     platform: str
@@ -48,7 +48,7 @@ class FollowerCount(Struct, frozen=True, gc=False):
     cause: Cause = Cause.ORGANIC
 
 
-class CategoryChange(Struct, frozen=True, gc=False):
+class DecodedCategoryChange(Struct, frozen=True, gc=False):
     """A label: the platform's category text of an account."""
 
     platform: str
@@ -59,7 +59,7 @@ class CategoryChange(Struct, frozen=True, gc=False):
     valid_until: Time | None = None
 
 
-class AccountChange(Struct, frozen=True, gc=False):
+class DecodedAccountChange(Struct, frozen=True, gc=False):
     """A change of the account: closed, reopened, owner changed, exempted, exemption ended."""
 
     platform: str
@@ -68,7 +68,7 @@ class AccountChange(Struct, frozen=True, gc=False):
     observed_at: Time
 
 
-class NoticeReceipt(Struct, frozen=True, gc=False):
+class DecodedNoticeReceipt(Struct, frozen=True, gc=False):
     """The notifier's receipt: a notice was delivered, or failed."""
 
     platform: str
@@ -84,7 +84,7 @@ class NoticeReceipt(Struct, frozen=True, gc=False):
         return milliseconds(self.occurred_at)
 
 
-class ConsentAnswer(Struct, frozen=True, gc=False):
+class DecodedConsentAnswer(Struct, frozen=True, gc=False):
     """The owner's answer: granted, declined or withdrawn."""
 
     platform: str
@@ -100,7 +100,7 @@ class ConsentAnswer(Struct, frozen=True, gc=False):
         return milliseconds(self.occurred_at)
 
 
-class Control(Struct, frozen=True, gc=False):
+class DecodedControl(Struct, frozen=True, gc=False):
     """An operator's command about one account."""
 
     platform: str
@@ -117,7 +117,7 @@ class Control(Struct, frozen=True, gc=False):
     until: Time | None = None
 
 
-class SwitchChange(Struct, frozen=True, gc=False):
+class DecodedSwitchChange(Struct, frozen=True, gc=False):
     """An operator's command that turns a switch on or off."""
 
     scope: str
@@ -129,29 +129,29 @@ class SwitchChange(Struct, frozen=True, gc=False):
 
 
 Value = (
-    FollowerCount
-    | CategoryChange
-    | AccountChange
-    | NoticeReceipt
-    | ConsentAnswer
-    | Control
-    | SwitchChange
+    DecodedFollowerCount
+    | DecodedCategoryChange
+    | DecodedAccountChange
+    | DecodedNoticeReceipt
+    | DecodedConsentAnswer
+    | DecodedControl
+    | DecodedSwitchChange
 )
 
 STRUCTS: dict[InputName, type[Struct]] = {
-    "switches": SwitchChange,
-    "account-changes": AccountChange,
-    "controls": Control,
-    "category-changes": CategoryChange,
-    "follower-counts": FollowerCount,
-    "notice-receipts": NoticeReceipt,
-    "consent-answers": ConsentAnswer,
+    "switches": DecodedSwitchChange,
+    "account-changes": DecodedAccountChange,
+    "controls": DecodedControl,
+    "category-changes": DecodedCategoryChange,
+    "follower-counts": DecodedFollowerCount,
+    "notice-receipts": DecodedNoticeReceipt,
+    "consent-answers": DecodedConsentAnswer,
 }
 DECODERS: dict[str, msgspec.json.Decoder[Any]] = {
     name: msgspec.json.Decoder(struct) for name, struct in STRUCTS.items()
 }
 
-_whole_counts = whole_counts(FollowerCount)
+_whole_counts = whole_counts(DecodedFollowerCount)
 _ID_FIELDS = frozenset(
     {
         "platform",
@@ -179,13 +179,13 @@ def decode(name: InputName, raw: bytes) -> Value | Refusal:
         return whole or _why_not(name, raw)
 
 
-def _with_whole_count(raw: bytes) -> FollowerCount | None:
+def _with_whole_count(raw: bytes) -> DecodedFollowerCount | None:
     """Decodes a reading whose count is written like `1000000.0` or `1e6`; None: it is not one."""
     try:
         found = _whole_counts.decode(raw)
     except UNREADABLE:
         return None
-    return FollowerCount(
+    return DecodedFollowerCount(
         found.platform, found.account_id, int(found.followers), found.observed_at, found.cause
     )
 
@@ -221,8 +221,8 @@ def _kind(field: str, value: Any) -> Refused:
 
 
 _OBSERVED, _OCCURRED = (
-    (FollowerCount, CategoryChange, AccountChange),
-    (NoticeReceipt, ConsentAnswer),
+    (DecodedFollowerCount, DecodedCategoryChange, DecodedAccountChange),
+    (DecodedNoticeReceipt, DecodedConsentAnswer),
 )
 
 

@@ -13,7 +13,7 @@ from schemas.inputs import InputName
 from streams.core.inputs.batches import UnreadableBatch, decode_all, sampled
 from streams.core.inputs.checker import Checker
 from streams.core.inputs.checks import Horizon, valid_key
-from streams.core.inputs.decode import CategoryChange, FollowerCount, Value
+from streams.core.inputs.decode import DecodedCategoryChange, DecodedFollowerCount, Value
 from streams.core.inputs.entry import entry_of
 from streams.core.inputs.letters import HEADERS, dead_letter, disagrees, letter_key
 from streams.core.inputs.plain import Refusal
@@ -61,7 +61,7 @@ class Intake:
 
     def readings(
         self, transaction: Transaction, now: int, records: Records, before: int = 0
-    ) -> list[tuple[InputRecord, FollowerCount]]:
+    ) -> list[tuple[InputRecord, DecodedFollowerCount]]:
         """Returns the accepted readings at or above the floor or of a tracked account.
 
         Any other reading is dropped after decoding and a look-up, unless it is in the sample: then
@@ -70,7 +70,7 @@ class Intake:
         tracked = transaction.present(ACCOUNTS, [record.key for record in records])
         sample = sampled(records)
         looked_at = {record.offset for record in sample}
-        kept: list[tuple[InputRecord, FollowerCount]] = []
+        kept: list[tuple[InputRecord, DecodedFollowerCount]] = []
         checker, horizon = self._checker, Horizon(now)
         is_high, is_good = checker.is_high, checker.good
         counting = self._guard.counts("follower-counts")
@@ -123,7 +123,7 @@ class Intake:
                 refusal = self._checker.tombstone(name, record)
             elif isinstance(value, Refusal):
                 refusal = value
-            elif type(value) is CategoryChange and self._checker.good(
+            elif type(value) is DecodedCategoryChange and self._checker.good(
                 record, value, False, horizon
             ):
                 refusal = None

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from schemas.enums import Deferral, Event
-from streams.core.inputs.decode import SwitchChange
+from streams.core.inputs.decode import DecodedSwitchChange
 from streams.core.inputs.refusal_guard import Trip
 from streams.core.log.chain import Chain
 from streams.core.log.events import PublishedEvent
@@ -129,7 +129,12 @@ class DecisionLog:
         self._write(transaction, b"#policies", {"kind": "policies", "policies": named}, now)
 
     def switch(
-        self, transaction: Transaction, now: int, change: SwitchChange, issued_at: int, cause: Cause
+        self,
+        transaction: Transaction,
+        now: int,
+        change: DecodedSwitchChange,
+        issued_at: int,
+        cause: Cause,
     ) -> None:
         """Writes that a switch was turned."""
         record = {

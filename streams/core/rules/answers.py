@@ -11,7 +11,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from schemas.enums import Answer, Event, Ground, Ignored, Mode
-from streams.core.inputs.decode import ConsentAnswer
+from streams.core.inputs.decode import DecodedConsentAnswer
 from streams.core.inputs.entry import SKEW
 from streams.core.inputs.heard import ANSWERS, StatedWord, applied_at, is_stale, remember, repeated
 from streams.core.lifecycle import INVITATION, OPEN, Input, Invitation, row_of
@@ -39,7 +39,7 @@ _ANSWER_INPUT = {
 
 
 def decide_answer(
-    account: Account, context: DecisionContext, answer: ConsentAnswer, word: StatedWord
+    account: Account, context: DecisionContext, answer: DecodedConsentAnswer, word: StatedWord
 ) -> Decided:
     """Decides what an answer changes in the live cycle. Shadow notices get no answers."""
     life, said = account.live, answer.answer
@@ -72,7 +72,7 @@ def decide_answer(
     return _answered(account, life.cycle, context, input_, word, agreed)
 
 
-def _about(answer: ConsentAnswer) -> int:
+def _about(answer: DecodedConsentAnswer) -> int:
     """Returns a digest of invitation and notice that an answer names, to recognise a repeat.
 
     It is 0 for a withdrawal and for an answer that names neither.
@@ -84,7 +84,11 @@ def _about(answer: ConsentAnswer) -> int:
 
 
 def _misfit(
-    life: Life, cycle: Cycle, context: DecisionContext, answer: ConsentAnswer, word: StatedWord
+    life: Life,
+    cycle: Cycle,
+    context: DecisionContext,
+    answer: DecodedConsentAnswer,
+    word: StatedWord,
 ) -> Ignored | None:
     """Returns why a grant or refusal does not belong to the cycle; None if it does.
 

@@ -5,7 +5,7 @@ schemas/CONTRACT.md, "Controls and appeals". `word` holds the times of the contr
 """
 
 from schemas.enums import Command, ControlReason, Ground, Ignored, Mode
-from streams.core.inputs.decode import Control
+from streams.core.inputs.decode import DecodedControl
 from streams.core.inputs.heard import StatedWord, heard_of, unhold_word
 from streams.core.lifecycle import OPEN, Input, Invitation, row_of
 from streams.core.model import marks
@@ -40,7 +40,7 @@ _NOT_APPLIED = frozenset(
 
 
 def decide_control(
-    account: Account, context: DecisionContext, control: Control, word: StatedWord
+    account: Account, context: DecisionContext, control: DecodedControl, word: StatedWord
 ) -> Decided:
     """Decides what a control changes; nothing if a control with the same content is remembered.
 
@@ -55,7 +55,7 @@ def decide_control(
     return decided
 
 
-def known_control(account: Account, control: Control, word: StatedWord) -> bool:
+def known_control(account: Account, control: DecodedControl, word: StatedWord) -> bool:
     """Whether a control was seen before. If not, remembers it.
 
     Of a control of the first edition only the id is known. A control with the same id is then a
@@ -73,7 +73,7 @@ def known_control(account: Account, control: Control, word: StatedWord) -> bool:
     return False
 
 
-def _content(control: Control) -> int:
+def _content(control: DecodedControl) -> int:
     """Returns a digest of every field except the account's; the zone of a time does not matter."""
     times = (control.issued_at, control.expires_at, control.until)
     return content_mark(
@@ -88,14 +88,14 @@ def _content(control: Control) -> int:
     )
 
 
-def reused_id(account: Account, control: Control) -> bool:
+def reused_id(account: Account, control: DecodedControl) -> bool:
     """Whether more than one remembered control has the id of this one."""
     mark = control_mark(control.control_id)
     return len(marks.entries(heard_of(account).controls, _ID, mark, _WIDTH)) > 1
 
 
 def _decide(
-    account: Account, context: DecisionContext, control: Control, word: StatedWord
+    account: Account, context: DecisionContext, control: DecodedControl, word: StatedWord
 ) -> Decided:
     command = control.command
     if command is Command.HOLD:
@@ -111,7 +111,7 @@ def _decide(
     return _rows(account, context, control, word)
 
 
-def _hold(account: Account, control: Control, word: StatedWord) -> Ignored:
+def _hold(account: Account, control: DecodedControl, word: StatedWord) -> Ignored:
     heard = heard_of(account)
     until = None if control.expires_at is None else milliseconds(control.expires_at)
     drop_expired_hold(account, word.at)
@@ -120,7 +120,7 @@ def _hold(account: Account, control: Control, word: StatedWord) -> Ignored:
     return Ignored.RECORDED
 
 
-def _unhold(account: Account, control: Control, word: StatedWord) -> Ignored:
+def _unhold(account: Account, control: DecodedControl, word: StatedWord) -> Ignored:
     """Ends the hold. With the reason `appeal` it ends instead the effect of an upheld appeal."""
     heard = heard_of(account)
     if control.reason is ControlReason.APPEAL:
@@ -136,7 +136,7 @@ def _unhold(account: Account, control: Control, word: StatedWord) -> Ignored:
     return Ignored.RECORDED
 
 
-def _open_appeal(account: Account, control: Control, word: StatedWord) -> Ignored:
+def _open_appeal(account: Account, control: DecodedControl, word: StatedWord) -> Ignored:
     appeals = heard_of(account).appeals
     name = control.appeal_id or ""
     known = appeals.get(name)
@@ -149,7 +149,7 @@ def _open_appeal(account: Account, control: Control, word: StatedWord) -> Ignore
     return Ignored.RECORDED
 
 
-def _reject(account: Account, control: Control, word: StatedWord) -> Ignored:
+def _reject(account: Account, control: DecodedControl, word: StatedWord) -> Ignored:
     appeals = heard_of(account).appeals
     name = control.appeal_id or ""
     if name not in appeals:
@@ -161,7 +161,7 @@ def _reject(account: Account, control: Control, word: StatedWord) -> Ignored:
 
 
 def _rows(
-    account: Account, context: DecisionContext, control: Control, word: StatedWord
+    account: Account, context: DecisionContext, control: DecodedControl, word: StatedWord
 ) -> Decided:
     mode = active_mode(account)
     life = account.life(mode)
@@ -177,7 +177,7 @@ def _rows(
     return _lift(account, context, mode, Input.APPEAL_UPHELD, Ground.APPEAL)
 
 
-def _uphold(account: Account, control: Control, word: StatedWord) -> None:
+def _uphold(account: Account, control: DecodedControl, word: StatedWord) -> None:
     """Ends an upheld appeal, and keeps its effect: no new cycle begins."""
     heard = heard_of(account)
     appeal = heard.appeals.pop(control.appeal_id or "", None)

@@ -1,7 +1,13 @@
 """Passes an account change, receipt, answer or control to the module that decides about it."""
 
 from schemas.enums import Change, Ground, Ignored
-from streams.core.inputs.decode import AccountChange, ConsentAnswer, Control, NoticeReceipt, Value
+from streams.core.inputs.decode import (
+    DecodedAccountChange,
+    DecodedConsentAnswer,
+    DecodedControl,
+    DecodedNoticeReceipt,
+    Value,
+)
 from streams.core.inputs.heard import StatedWord, word_of
 from streams.core.lifecycle import Input
 from streams.core.model.account import Account
@@ -26,15 +32,16 @@ _DEPARTURES = {
 
 
 def stated_time(
-    value: NoticeReceipt | ConsentAnswer | Control | AccountChange, entry: int
+    value: DecodedNoticeReceipt | DecodedConsentAnswer | DecodedControl | DecodedAccountChange,
+    entry: int,
 ) -> StatedWord:
     """Returns the times of an input: the time that it states, limited by its entry.
 
     `entry`: when the record was appended to Kafka, in milliseconds UTC.
     """
-    if isinstance(value, NoticeReceipt | ConsentAnswer):
+    if isinstance(value, DecodedNoticeReceipt | DecodedConsentAnswer):
         return word_of(value.occurred_ms, entry)
-    stated = value.issued_at if isinstance(value, Control) else value.observed_at
+    stated = value.issued_at if isinstance(value, DecodedControl) else value.observed_at
     return word_of(milliseconds(stated), entry)
 
 
@@ -46,13 +53,13 @@ def decide_input(
     Returns the changes in order, or why the input does not count.
     """
     note_overdue(account, context, word.entry)
-    if isinstance(value, NoticeReceipt):
+    if isinstance(value, DecodedNoticeReceipt):
         return decide_receipt(account, context, value, word)
-    if isinstance(value, ConsentAnswer):
+    if isinstance(value, DecodedConsentAnswer):
         return decide_answer(account, context, value, word)
-    if isinstance(value, Control):
+    if isinstance(value, DecodedControl):
         return decide_control(account, context, value, word)
-    assert isinstance(value, AccountChange)
+    assert isinstance(value, DecodedAccountChange)
     return _change(account, context, value.change, read_change(account, value, word), word)
 
 

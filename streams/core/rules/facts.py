@@ -6,7 +6,11 @@ were at or above it (`Account.above_line_since`). Times are milliseconds UTC.
 """
 
 from schemas.enums import Cause, Change, Ignored
-from streams.core.inputs.decode import AccountChange, CategoryChange, FollowerCount
+from streams.core.inputs.decode import (
+    DecodedAccountChange,
+    DecodedCategoryChange,
+    DecodedFollowerCount,
+)
 from streams.core.inputs.heard import CLOSING, EXEMPTING, StatedWord, heard_of, kept, take
 from streams.core.lifecycle import Eligibility, Invitation
 from streams.core.model.account import Account, Heard, Hold, Label, Life
@@ -19,7 +23,7 @@ OPENING = frozenset({Cause.ORGANIC, Cause.OWNER_PURGE})
 """Causes of a reading that may start a dwell. A correction or a platform's purge may not."""
 
 
-def read_count(account: Account, reading: FollowerCount, policy: Policy) -> bool:
+def read_count(account: Account, reading: DecodedFollowerCount, policy: Policy) -> bool:
     """Stores a reading. Returns False if it is older than the stored one.
 
     Of two readings of one instant the lower one counts.
@@ -84,7 +88,7 @@ def begin_above_line(account: Account, policy: Policy, known: frozenset[int], si
 
 
 def new_label(
-    known: Label | None, change: CategoryChange, policy: Policy, is_rescan: bool = False
+    known: Label | None, change: DecodedCategoryChange, policy: Policy, is_rescan: bool = False
 ) -> Label | None:
     """Returns the label after a change; None if the change is stale.
 
@@ -143,7 +147,7 @@ def undone(account: Account | None, known: Label | None, observed_at: int) -> bo
     return account is not None and observed_at <= (account.opened_at or -1)
 
 
-def read_change(account: Account, change: AccountChange, word: StatedWord) -> Ignored | None:
+def read_change(account: Account, change: DecodedAccountChange, word: StatedWord) -> Ignored | None:
     """Stores an account change. Returns why it does not count, or None if it counts.
 
     A change that protects the owner counts even if it is older than the newest of its kind by up to

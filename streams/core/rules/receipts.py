@@ -5,7 +5,7 @@ schemas/CONTRACT.md, "Answers, receipts, unclear words". `word` holds the times 
 """
 
 from schemas.enums import Event, Ground, Ignored, Mode, Outcome
-from streams.core.inputs.decode import NoticeReceipt
+from streams.core.inputs.decode import DecodedNoticeReceipt
 from streams.core.inputs.entry import SKEW
 from streams.core.inputs.heard import StatedWord
 from streams.core.lifecycle import Input, Invitation, row_of
@@ -25,7 +25,7 @@ _WIDTH = 16
 
 
 def decide_receipt(
-    account: Account, context: DecisionContext, receipt: NoticeReceipt, word: StatedWord
+    account: Account, context: DecisionContext, receipt: DecodedNoticeReceipt, word: StatedWord
 ) -> Decided:
     """Decides what a receipt changes in the live cycle. Shadow notices are never sent."""
     life = account.live
@@ -43,7 +43,7 @@ def decide_receipt(
     return _failed(life, cycle, context, receipt, word)
 
 
-def _first_told(cycle: Cycle, receipt: NoticeReceipt, word: StatedWord) -> bool:
+def _first_told(cycle: Cycle, receipt: DecodedNoticeReceipt, word: StatedWord) -> bool:
     """Remembers a receipt. Returns False if one with the same content is remembered already."""
     mark = ids.content_mark(word.stated, receipt.outcome, receipt.failure)
     known = (receipt.occurred_ms, str(receipt.outcome)) in cycle.receipt_keys
@@ -70,7 +70,11 @@ def _delivered(
 
 
 def _failed(
-    life: Life, cycle: Cycle, context: DecisionContext, receipt: NoticeReceipt, word: StatedWord
+    life: Life,
+    cycle: Cycle,
+    context: DecisionContext,
+    receipt: DecodedNoticeReceipt,
+    word: StatedWord,
 ) -> Decided:
     """Decides for a receipt `failed`.
 

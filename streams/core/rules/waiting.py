@@ -10,7 +10,7 @@ order. A *run* over a line is the time since which all readings were at or above
 
 from msgspec.structs import replace
 
-from streams.core.inputs.decode import CategoryChange, FollowerCount
+from streams.core.inputs.decode import DecodedCategoryChange, DecodedFollowerCount
 from streams.core.lifecycle import Eligibility
 from streams.core.model.account import Account, Label, Reading
 from streams.core.model.instants import milliseconds
@@ -27,7 +27,7 @@ def count_waits(account: Account, entry: int, policy: Policy) -> bool:
     return leave_at is not None and entry > leave_at
 
 
-def keep_count(account: Account, reading: FollowerCount) -> None:
+def keep_count(account: Account, reading: DecodedFollowerCount) -> None:
     """Keeps a reading aside until the timer of the leaving has acted.
 
     It ends runs over higher lines at once. Of several readings the newest is kept; of one instant,
@@ -65,7 +65,7 @@ def label_keeps(account: Account, entry: int) -> bool:
     return account.kept_label is not None or (valid_until is not None and entry > valid_until)
 
 
-def reading_breaks(account: Account, reading: FollowerCount, policy_since: int) -> bool:
+def reading_breaks(account: Account, reading: DecodedFollowerCount, policy_since: int) -> bool:
     """Whether a stale reading below the line restarts a dwell without an invitation."""
     since, newest = account.above_line_since.get(account.line), account.observed_at
     if since is not None:
@@ -75,7 +75,7 @@ def reading_breaks(account: Account, reading: FollowerCount, policy_since: int) 
 
 
 def label_breaks(
-    account: Account, change: CategoryChange, policy: Policy, policy_since: int
+    account: Account, change: DecodedCategoryChange, policy: Policy, policy_since: int
 ) -> bool:
     """Whether a stale label that is not covered restarts a dwell without an invitation."""
     if account.label is None or policy.field_of(change.category) is not None:
@@ -84,7 +84,7 @@ def label_breaks(
     return _dwells(account, at, max(known.since, policy_since), known.observed_at)
 
 
-def dips_before_dwell(account: Account, reading: FollowerCount) -> bool:
+def dips_before_dwell(account: Account, reading: DecodedFollowerCount) -> bool:
     """Restarts runs over lines that a stale reading, read before any dwell, was below.
 
     Returns True if it did. The run then starts at the newest reading, or ends if that may not start
@@ -103,7 +103,7 @@ def dips_before_dwell(account: Account, reading: FollowerCount) -> bool:
 
 
 def gap_before_dwell(
-    account: Account | None, known: Label | None, change: CategoryChange, policy: Policy
+    account: Account | None, known: Label | None, change: DecodedCategoryChange, policy: Policy
 ) -> Label | None:
     """Returns the label with a later `since` because of a stale label that is not covered.
 

@@ -3,7 +3,13 @@
 from collections.abc import Mapping
 
 from schemas.enums import Ignored
-from streams.core.inputs.decode import AccountChange, ConsentAnswer, Control, NoticeReceipt, Value
+from streams.core.inputs.decode import (
+    DecodedAccountChange,
+    DecodedConsentAnswer,
+    DecodedControl,
+    DecodedNoticeReceipt,
+    Value,
+)
 from streams.core.inputs.entry import entry_of
 from streams.core.lifecycle import Invitation
 from streams.core.limits.partition_limits import PartitionLimits
@@ -18,7 +24,7 @@ from streams.core.state.account_store import AccountStore
 from streams.core.state.evaluator import Evaluator
 from streams.core.state.reading import TOPIC_NUMBERS
 
-WORDS = (AccountChange, NoticeReceipt, ConsentAnswer, Control)
+WORDS = (DecodedAccountChange, DecodedNoticeReceipt, DecodedConsentAnswer, DecodedControl)
 
 
 class Hearing:
@@ -55,7 +61,7 @@ class Hearing:
         assert isinstance(value, WORDS)
         key, ref = record.key, AccountRef.of(record.key)
         policy = self._policies[ref.platform]
-        creates = isinstance(value, AccountChange | Control)
+        creates = isinstance(value, DecodedAccountChange | DecodedControl)
         account = self._store.load(transaction, key, policy.platform, creates)
         if account is None:
             self._counts["ignored", name, Ignored.UNTRACKED] += 1
@@ -112,7 +118,7 @@ class Hearing:
             self._counts["ignored", name, ignored] += 1
         if ignored is Ignored.UNCLEAR:
             self._count_unclear(name, account, policy.platform)
-        if isinstance(value, Control) and ignored is not Ignored.REPEAT:
+        if isinstance(value, DecodedControl) and ignored is not Ignored.REPEAT:
             self._limits.count_verdict(policy, value.command, now)
             if reused_id(account, value):
                 self._counts["control_id_reused", policy.platform] += 1

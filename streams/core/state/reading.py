@@ -7,7 +7,7 @@ from bisect import bisect_right
 from collections.abc import Mapping
 
 from schemas.inputs import InputName
-from streams.core.inputs.decode import CategoryChange, FollowerCount
+from streams.core.inputs.decode import DecodedCategoryChange, DecodedFollowerCount
 from streams.core.inputs.entry import entry_of
 from streams.core.inputs.intake import Intake
 from streams.core.lifecycle import Eligibility
@@ -82,7 +82,7 @@ class InputReader:
         for record, value in self._intake.inputs(
             transaction, now, "category-changes", records, before
         ):
-            assert value is None or type(value) is CategoryChange
+            assert value is None or type(value) is DecodedCategoryChange
             key = record.key
             assert key is not None
             if value is not None and known_nowhere_else and key not in tracked:
@@ -101,7 +101,7 @@ class InputReader:
         transaction: Transaction,
         now: int,
         record: InputRecord,
-        reading: FollowerCount,
+        reading: DecodedFollowerCount,
         is_rescan: bool,
     ) -> None:
         """Applies one reading. `is_rescan`: the offset was read before, under an older policy."""
@@ -177,7 +177,7 @@ class InputReader:
         transaction: Transaction,
         now: int,
         record: InputRecord,
-        value: CategoryChange | None,
+        value: DecodedCategoryChange | None,
         tracked: bool,
     ) -> None:
         """Applies a label or a tombstone (`value` None).

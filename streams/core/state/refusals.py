@@ -5,7 +5,7 @@ schemas/CONTRACT.md, "The refusal guard".
 
 from collections.abc import Callable, Iterable
 
-from streams.core.inputs.decode import SwitchChange
+from streams.core.inputs.decode import DecodedSwitchChange
 from streams.core.inputs.entry import entry_of
 from streams.core.inputs.heard import word_of
 from streams.core.inputs.refusal_guard import RefusalCounts, RefusalGuard, Trip
@@ -45,7 +45,7 @@ class PartitionRefusals:
         )
 
     def settling(
-        self, transaction: Transaction, now: int, record: InputRecord, value: SwitchChange
+        self, transaction: Transaction, now: int, record: InputRecord, value: DecodedSwitchChange
     ) -> None:
         """Applies a switch record `refusals_settled`.
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from schemas.enums import Change
 from streams.operate.audit.switch_log import NEVER
-from streams.operate.audit.terms import Terms
+from streams.operate.audit.terms import AuditedTerms
 from streams.operate.audit.words import Spoken
 
 OPEN = frozenset({"INVITED", "UNDELIVERED", "DELIVERED", "DECLINED", "EXPIRED"})
@@ -21,7 +21,7 @@ REMEMBERED_STOPS = 256
 
 
 @dataclass(slots=True)
-class Restriction:
+class AuditedRestriction:
     """A restriction in force. `mode`: that of the event that applied it."""
 
     throttle_id: str
@@ -47,7 +47,7 @@ class Word:
 
 
 @dataclass(slots=True)
-class Cycle:
+class AuditedCycle:
     """One invitation and all that follows from it.
 
     `terms`: the policy pinned at its issue; None: its issue was not read. `asked_at`: the first
@@ -61,7 +61,7 @@ class Cycle:
     invitation_id: str
     mode: str
     place: str
-    terms: Terms | None
+    terms: AuditedTerms | None
     issued_at: int
     edition: int = 1
     asked_at: int = 0
@@ -101,7 +101,7 @@ class Cycle:
     declined: Word | None = None
     reissues: list[str] = field(default_factory=list)
     ids: set[str] = field(default_factory=set)
-    active: dict[str, Restriction] = field(default_factory=dict)
+    active: dict[str, AuditedRestriction] = field(default_factory=dict)
 
     @property
     def open(self) -> bool:
@@ -123,7 +123,7 @@ class Due:
 
 
 @dataclass(slots=True)
-class Unclear:
+class AuditedUnclear:
     """Unclear words of one kind: the times of the first and of the newest, and a place.
 
     `said_at`: the latest stated time that could be read. `entered_at`: the latest entry into Kafka.
@@ -137,7 +137,7 @@ class Unclear:
 
 
 @dataclass(slots=True)
-class Account:
+class AuditedAccount:
     """One account in all modes. `whole` is false if it may have inputs from before reading began.
 
     `below_since` and `left_at`: since when it is below its exit line, and when it has left.
@@ -150,14 +150,14 @@ class Account:
     whole: bool = True
     sequences: dict[str, int] = field(default_factory=dict)
     last_cycles: dict[str, int] = field(default_factory=dict)
-    cycles: dict[str, Cycle] = field(default_factory=dict)
+    cycles: dict[str, AuditedCycle] = field(default_factory=dict)
     holds_until: int = 0
     hold_place: str = ""
     hold_at: int = -NEVER
     appeals: dict[str, tuple[int, str]] = field(default_factory=dict)
     upheld: tuple[int, str] | None = None
     unmarked_at: int = -NEVER
-    unclear: dict[str, Unclear] = field(default_factory=dict)
+    unclear: dict[str, AuditedUnclear] = field(default_factory=dict)
     exempt_place: str = ""
     closed_place: str = ""
     spoken: dict[str, Spoken] = field(default_factory=dict)
@@ -188,19 +188,19 @@ class Account:
     stops: deque[list[int]] = field(default_factory=lambda: deque(maxlen=REMEMBERED_STOPS))
     stopped: dict[str, int] = field(default_factory=dict)
 
-    def named(self, invitation_id: str) -> Cycle | None:
+    def named(self, invitation_id: str) -> AuditedCycle | None:
         """Returns the cycle of that invitation if it is the last of its mode, else None."""
         for cycle in self.cycles.values():
             if cycle.invitation_id == invitation_id:
                 return cycle
         return None
 
-    def answering(self) -> Cycle | None:
+    def answering(self) -> AuditedCycle | None:
         """Returns the cycle in enforce that an answer may belong to; None if it has ended."""
         cycle = self.cycles.get("enforce")
         return cycle if cycle and (cycle.open or cycle.state == "GRANTED") else None
 
-    def open_cycles(self) -> Iterable[Cycle]:
+    def open_cycles(self) -> Iterable[AuditedCycle]:
         """Returns the cycles that can still restrict."""
         return [cycle for cycle in self.cycles.values() if cycle.open]
 

@@ -14,13 +14,13 @@ from schemas.inputs import (
     NoticeReceipt,
 )
 from streams.operate.audit import facts, unclear
-from streams.operate.audit.account_state import Account, Cycle, Due, Word
+from streams.operate.audit.account_state import AuditedAccount, AuditedCycle, Due, Word
 from streams.operate.audit.controls import control, unmark
 from streams.operate.audit.dues import must_cancel, must_end, must_lift
 from streams.operate.audit.receipts import may_be_over, receipt
 from streams.operate.audit.records import Record, iso, stamp
-from streams.operate.audit.terms import Terms
-from streams.operate.audit.words import NEVER, SKEW_MS, Said
+from streams.operate.audit.terms import AuditedTerms
+from streams.operate.audit.words import NEVER, SKEW_MS, SaidTimes
 
 KINDS = {
     Change.CLOSED: "open",
@@ -34,7 +34,7 @@ PROTECT = frozenset({Change.CLOSED, Change.EXEMPTED, Change.OWNER_CHANGED})
 
 
 def follow(
-    account: Account, record: Record, value: object, now: int, present: Terms | None
+    account: AuditedAccount, record: Record, value: object, now: int, present: AuditedTerms | None
 ) -> None:
     """Applies one input to an account. `present`: the platform's policy in force, if it has one."""
     account.release_expired_hold(now)
@@ -57,9 +57,13 @@ def follow(
 
 
 def _answer(
-    account: Account, record: Record, value: ConsentAnswer, now: int, present: Terms | None
+    account: AuditedAccount,
+    record: Record,
+    value: ConsentAnswer,
+    now: int,
+    present: AuditedTerms | None,
 ) -> None:
-    said = Said(stamp(value.occurred_at), record.entered_at(now))
+    said = SaidTimes(stamp(value.occurred_at), record.entered_at(now))
     more = f"{value.invitation_id}/{value.notice_version}"
     if value.answer is Answer.WITHDRAWN:
         _withdrawn(account, record, said)
@@ -100,7 +104,7 @@ def _answer(
     _applied(account, cycle, value.answer, word, record)
 
 
-def _withdrawn(account: Account, record: Record, said: Said) -> None:
+def _withdrawn(account: AuditedAccount, record: Record, said: SaidTimes) -> None:
     """Applies a withdrawal, whatever the state of the cycle: no earlier grant counts any more."""
     known = account.heard_of("answers")
     account.takebacks.append(said.at)
@@ -116,7 +120,9 @@ def _withdrawn(account: Account, record: Record, said: Said) -> None:
         account.due.append(Due("withdrawal_unheeded", record.place, Answer.WITHDRAWN))
 
 
-def _applied(account: Account, cycle: Cycle, answer: Answer, word: Word, record: Record) -> None:
+def _applied(
+    account: AuditedAccount, cycle: AuditedCycle, answer: Answer, word: Word, record: Record
+) -> None:
     unclear.answered(account, word.at, word.arrived_at)
     if cycle.state == "GRANTED":
         if answer is Answer.DECLINED:
@@ -127,7 +133,7 @@ def _applied(account: Account, cycle: Cycle, answer: Answer, word: Word, record:
         return
     cycle.reissues.clear()
     cycle.waiting_floor_at = -NEVER
-    seen = cycle.terms is not None and not may_be_over(cycle, Said(word.at, word.arrived_at))
+    seen = cycle.terms is not None and not may_be_over(cycle, SaidTimes(word.at, word.arrived_at))
     if answer is Answer.DECLINED:
         cycle.declined = cycle.declined or word
         if seen and cycle.state in ("INVITED", "UNDELIVERED", "DELIVERED"):
@@ -138,14 +144,16 @@ def _applied(account: Account, cycle: Cycle, answer: Answer, word: Word, record:
         account.due.append(Due("grant_unheeded", record.place, f"given at {iso(word.at)}"))
 
 
-def _renews(cycle: Cycle, word: Word) -> bool:
+def _renews(cycle: AuditedCycle, word: Word) -> bool:
     """Returns whether a grant renews the one in force: it is later and names a newer notice."""
     if word.version is None or cycle.granted is None or word.at <= cycle.granted.at:
         return False
     return word.version != cycle.consented and word.version in cycle.versions[cycle.consents_from :]
 
 
-def _too_late(account: Account, cycle: Cycle, record: Record, said: Said) -> None:
+def _too_late(
+    account: AuditedAccount, cycle: AuditedCycle, record: Record, said: SaidTimes
+) -> None:
     """Notes that a grant must end the open cycle although a later withdrawal or refusal exists."""
     known = account.heard_of("answers")
     other = max(known.protecting, known.withdrawn)
@@ -155,7 +163,7 @@ def _too_late(account: Account, cycle: Cycle, record: Record, said: Said) -> Non
     account.due.append(Due("grant_unheeded", record.place, f"then taken back at {iso(other)}"))
 
 
-def _belongs(cycle: Cycle, value: ConsentAnswer, said: Said) -> bool:
+def _belongs(cycle: AuditedCycle, value: ConsentAnswer, said: SaidTimes) -> bool:
     """Returns whether an answer belongs to this cycle.
 
     One without an `invitation_id` does unless it is more than PT5M older than the notice.
@@ -165,7 +173,7 @@ def _belongs(cycle: Cycle, value: ConsentAnswer, said: Said) -> bool:
     return cycle.terms is None or said.at >= cycle.asked_at - SKEW_MS
 
 
-def _notice_known(cycle: Cycle, value: ConsentAnswer, present: Terms | None) -> bool:
+def _notice_known(cycle: AuditedCycle, value: ConsentAnswer, present: AuditedTerms | None) -> bool:
     """Returns whether the notice that a grant names was in force since the cycle's first issue."""
     if value.answer is not Answer.GRANTED or value.notice_version is None or cycle.terms is None:
         return True
@@ -176,8 +184,8 @@ def _notice_known(cycle: Cycle, value: ConsentAnswer, present: Terms | None) -> 
 # ---- changes of the account ----------------------------------------------------------------------
 
 
-def _change(account: Account, record: Record, value: AccountChange, now: int) -> None:
-    said = Said(stamp(value.observed_at), record.entered_at(now))
+def _change(account: AuditedAccount, record: Record, value: AccountChange, now: int) -> None:
+    said = SaidTimes(stamp(value.observed_at), record.entered_at(now))
     change, place = value.change, record.place
     heard = account.heard_of(KINDS[change]).hear(change, said, change in PROTECT)
     if heard in ("applied", "open"):
@@ -201,13 +209,13 @@ def _change(account: Account, record: Record, value: AccountChange, now: int) ->
         _new_owner(account, said)
 
 
-def _void(account: Account, place: str, change: Change) -> None:
+def _void(account: AuditedAccount, place: str, change: Change) -> None:
     for cycle in account.cycles.values():
         if cycle.state == "GRANTED":
             account.due.append(Due("consent_not_voided", place, change.value))
 
 
-def _new_owner(account: Account, said: Said) -> None:
+def _new_owner(account: AuditedAccount, said: SaidTimes) -> None:
     """Ends appeals that were opened before the owner changed, and the mark of an upheld one."""
     for number, (opened, _) in list(account.appeals.items()):
         if opened <= said.at:
@@ -216,7 +224,7 @@ def _new_owner(account: Account, said: Said) -> None:
     unmark(account, said.at)
 
 
-def _too_old(account: Account, change: Change, said: Said, place: str) -> None:
+def _too_old(account: AuditedAccount, change: Change, said: SaidTimes, place: str) -> None:
     """Applies a stale change: it still ends cycles issued, and consents given, before its time."""
     for cycle in account.open_cycles():
         if cycle.terms is not None and cycle.asked_at <= said.at + SKEW_MS:

@@ -13,7 +13,7 @@ from streams.operate.audit import logbook
 from streams.operate.audit.happened import bare, plain_of
 from streams.operate.audit.judging import SWITCHES, Judging
 from streams.operate.audit.odd import text
-from streams.operate.audit.partition import Partition
+from streams.operate.audit.partition import AuditedPartition
 from streams.operate.audit.records import Breach, Record
 from streams.operate.audit.replay_order import ORDER
 from streams.operate.audit.switches import switch_of
@@ -163,9 +163,9 @@ class Auditor(Judging):
         if it is not None and it.switch == "refusals_settled" and not it.on:
             self._trips_said[it.scope] += 1
 
-    def _of(self, number: int) -> Partition:
+    def _of(self, number: int) -> AuditedPartition:
         if number not in self.partitions:
-            self.partitions[number] = Partition(number)
+            self.partitions[number] = AuditedPartition(number)
         return self.partitions[number]
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from schemas.events import InvitationIssued, ThrottleApplied
 from streams.operate.audit.records import HOUR, stamp
-from streams.operate.audit.terms import Terms
+from streams.operate.audit.terms import AuditedTerms
 
 CHINA_MS = 8 * HOUR
 DAY = 24 * HOUR
@@ -19,7 +19,7 @@ KEPT = 4
 Span = tuple[str, str, int]
 
 
-class Caps:
+class AuditedCaps:
     """Counts the cycles that were invited or throttled in enforce, by span."""
 
     def __init__(self) -> None:
@@ -27,7 +27,7 @@ class Caps:
         self._cap: dict[Span, int] = {}
         self._told: set[Span] = set()
 
-    def take(self, event: object, terms: list[Terms]) -> Iterator[str]:
+    def take(self, event: object, terms: list[AuditedTerms]) -> Iterator[str]:
         """Counts an event under these policies; yields one text for a span that exceeds its cap."""
         match event:
             case InvitationIssued(reason="over_line", mode="enforce"):

@@ -32,7 +32,7 @@ class Break:
 
 
 @dataclass(slots=True)
-class Chain:
+class AuditedChain:
     """The chain of one partition, checked record by record.
 
     `number` and `previous`: what the next record must have; None: the first record is not compared
@@ -104,7 +104,7 @@ class Verified:
     from_record: int = 1
     wanted: Mapping[int, int] = field(default_factory=dict)
     hashes: dict[int, str] = field(default_factory=dict)
-    chains: dict[int, Chain] = field(default_factory=dict)
+    chains: dict[int, AuditedChain] = field(default_factory=dict)
     passed: dict[int, int] = field(default_factory=dict)
     breaks: list[Break] = field(default_factory=list)
 
@@ -119,7 +119,7 @@ class Verified:
                 return
             self.passed.pop(record.partition, None)
             start = (None, None) if trusted or self.from_record > 1 else (1, START)
-            chain = self.chains[record.partition] = Chain(record.partition, *start)
+            chain = self.chains[record.partition] = AuditedChain(record.partition, *start)
         self.breaks += chain.check(record)
         wanted = self.wanted.get(record.partition)
         if wanted is not None and chain.number == wanted + 1 and chain.previous is not None:

@@ -5,13 +5,13 @@ from collections.abc import Iterator
 from schemas.enums import Ground
 from schemas.events import ConsentDeclined, ConsentGranted, ConsentVoided, ConsentWithdrawn
 from streams.operate.audit import unclear
-from streams.operate.audit.account_state import Cycle, Due, Word
+from streams.operate.audit.account_state import AuditedCycle, Due, Word
 from streams.operate.audit.dues import cycle_ended, must_lift
 from streams.operate.audit.moment import Finding, Moment
 from streams.operate.audit.records import SECOND, iso, stamp
 
 
-def granted(moment: Moment, cycle: Cycle, event: ConsentGranted) -> Iterator[Finding]:
+def granted(moment: Moment, cycle: AuditedCycle, event: ConsentGranted) -> Iterator[Finding]:
     """Checks a grant: an answer of this cycle says so, to a notice that was in force during it."""
     account, at = moment.account, stamp(event.answered_at)
     word = next((it for it in reversed(cycle.grants) if it.at == at), None)
@@ -49,18 +49,18 @@ def granted(moment: Moment, cycle: Cycle, event: ConsentGranted) -> Iterator[Fin
     _must_renew(moment, cycle, event)
 
 
-def _delivered(cycle: Cycle) -> Iterator[Finding]:
+def _delivered(cycle: AuditedCycle) -> Iterator[Finding]:
     """Checks that the delivery of the notice was published before an answer to it."""
     if cycle.terms is not None and cycle.state in ("INVITED", "UNDELIVERED"):
         yield "delivery_unheeded", f"answered, and {cycle.state}", (cycle.place,)
 
 
-def _shown(moment: Moment, cycle: Cycle) -> list[str]:
+def _shown(moment: Moment, cycle: AuditedCycle) -> list[str]:
     """Returns the versions of the notices that were in force since the cycle's first issue."""
     return [*cycle.versions, *((moment.present.notice_version,) if moment.present else ())]
 
 
-def _must_renew(moment: Moment, cycle: Cycle, event: ConsentGranted) -> None:
+def _must_renew(moment: Moment, cycle: AuditedCycle, event: ConsentGranted) -> None:
     """Demands the end of a consent whose notice is older than one in force with `renew: true`."""
     present = moment.present
     if moment.edition == 1 or present is None or not present.renew:
@@ -71,7 +71,7 @@ def _must_renew(moment: Moment, cycle: Cycle, event: ConsentGranted) -> None:
         moment.account.due.append(due)
 
 
-def declined(moment: Moment, cycle: Cycle, event: ConsentDeclined) -> Iterator[Finding]:
+def declined(moment: Moment, cycle: AuditedCycle, event: ConsentDeclined) -> Iterator[Finding]:
     """Checks a refusal: an answer says so. The answer window runs on."""
     moment.account.said("refusal_unheeded")
     word, at = cycle.declined, stamp(event.answered_at)
@@ -85,7 +85,7 @@ def declined(moment: Moment, cycle: Cycle, event: ConsentDeclined) -> Iterator[F
         cycle.state = "DECLINED"
 
 
-def withdrawn(moment: Moment, cycle: Cycle, event: ConsentWithdrawn) -> Iterator[Finding]:
+def withdrawn(moment: Moment, cycle: AuditedCycle, event: ConsentWithdrawn) -> Iterator[Finding]:
     """Checks a withdrawal; it ends the consent and the cycle.
 
     In an open cycle the event means that a grant was read after a later withdrawal or refusal.
@@ -103,7 +103,7 @@ def withdrawn(moment: Moment, cycle: Cycle, event: ConsentWithdrawn) -> Iterator
     must_lift(account, cycle, moment.record.place, "granted, then taken back")
 
 
-def voided(moment: Moment, cycle: Cycle, event: ConsentVoided) -> Iterator[Finding]:
+def voided(moment: Moment, cycle: AuditedCycle, event: ConsentVoided) -> Iterator[Finding]:
     """Takes a voided consent: the cycle is over. Nothing about it can be a breach."""
     moment.account.said("withdrawal_unheeded")
     moment.account.said("consent_not_voided")

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 
 from schemas.enums import Event
-from streams.operate.audit.account_state import Account
+from streams.operate.audit.account_state import AuditedAccount
 from streams.operate.audit.moment import Finding, Moment
 from streams.operate.audit.records import iso
-from streams.operate.audit.terms import Terms
+from streams.operate.audit.terms import AuditedTerms
 from streams.operate.audit.words import NEVER
 
 
@@ -51,7 +51,7 @@ def _doubts(moment: Moment, at: int) -> Iterator[Finding]:
         yield "acted_on_stale_facts", f"counted at {iso(account.reading_at)}", ()
 
 
-def _labelled(account: Account, present: Terms, at: int) -> bool:
+def _labelled(account: AuditedAccount, present: AuditedTerms, at: int) -> bool:
     """Returns whether the newest label that was read means a covered field at `at` (ms).
 
     If the newest label was not read, it is taken to, unless a label was removed.

@@ -4,34 +4,34 @@ Each is a `Due` of the account. `place` is the record that makes it due, `why` t
 reported if it is not published.
 """
 
-from streams.operate.audit.account_state import Account, Cycle, Due
+from streams.operate.audit.account_state import AuditedAccount, AuditedCycle, Due
 
 
-def must_lift_all(account: Account, place: str, why: str) -> None:
+def must_lift_all(account: AuditedAccount, place: str, why: str) -> None:
     """Demands a lift of every restriction of the account."""
     for cycle in account.cycles.values():
         must_lift(account, cycle, place, why)
 
 
-def must_lift(account: Account, cycle: Cycle, place: str, why: str) -> None:
+def must_lift(account: AuditedAccount, cycle: AuditedCycle, place: str, why: str) -> None:
     """Demands a lift of every restriction of this cycle."""
     for surface in cycle.active:
         account.due.append(Due("not_lifted", place, why, surface))
 
 
-def must_cancel(account: Account, cycle: Cycle, place: str, why: str) -> None:
+def must_cancel(account: AuditedAccount, cycle: AuditedCycle, place: str, why: str) -> None:
     """Demands the event that cancels this cycle."""
     account.due.append(Due("not_cancelled", place, why))
 
 
-def must_end(account: Account, place: str, why: str) -> None:
+def must_end(account: AuditedAccount, place: str, why: str) -> None:
     """Demands that every open cycle is cancelled and every restriction lifted."""
     for cycle in account.open_cycles():
         must_cancel(account, cycle, place, why)
     must_lift_all(account, place, why)
 
 
-def cycle_ended(account: Account) -> None:
+def cycle_ended(account: AuditedAccount) -> None:
     """Withdraws what an event that ended the cycle makes needless: everything named in OVER."""
     account.due = [it for it in account.due if it.name not in OVER]
 

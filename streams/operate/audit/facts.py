@@ -6,17 +6,21 @@ on a phase applies; the exit line is the lower one below which an invited accoun
 
 from schemas.enums import Cause
 from schemas.inputs import CategoryChange, FollowerCount
-from streams.operate.audit.account_state import Account, Cycle
+from streams.operate.audit.account_state import AuditedAccount, AuditedCycle
 from streams.operate.audit.dues import must_end
 from streams.operate.audit.records import Record, stamp
 from streams.operate.audit.switch_log import NEVER
-from streams.operate.audit.terms import Terms, folded
+from streams.operate.audit.terms import AuditedTerms, folded
 
 TRUE_COUNTS = frozenset({Cause.ORGANIC, Cause.OWNER_PURGE})
 
 
 def label(
-    account: Account, record: Record, value: CategoryChange, now: int, present: Terms | None
+    account: AuditedAccount,
+    record: Record,
+    value: CategoryChange,
+    now: int,
+    present: AuditedTerms | None,
 ) -> None:
     """Applies a label. An uncovered or contradictory one must end open cycles and restrictions.
 
@@ -50,7 +54,7 @@ def label(
             must_end(account, record.place, "the label is not of a covered field")
 
 
-def removed(account: Account, record: Record, now: int) -> None:
+def removed(account: AuditedAccount, record: Record, now: int) -> None:
     """Applies a tombstone of a label. The end of the label must end cycles and restrictions."""
     account.label_removed_at = max(account.label_removed_at, account.label_at)
     late = account.label_until is not None and record.entered_at(now) > account.label_until
@@ -62,19 +66,23 @@ def removed(account: Account, record: Record, now: int) -> None:
     account.label_gone = record.place
 
 
-def _contradicts(one: str | None, other: str, present: Terms) -> bool:
+def _contradicts(one: str | None, other: str, present: AuditedTerms) -> bool:
     """Returns whether two labels of one instant contradict: a worker stores different texts."""
     return one is not None and one != other and present.kept(one) != present.kept(other)
 
 
 def _stale_label(
-    account: Account, at: int, value: CategoryChange, record: Record, present: Terms | None
+    account: AuditedAccount,
+    at: int,
+    value: CategoryChange,
+    record: Record,
+    present: AuditedTerms | None,
 ) -> None:
     if present is not None and not account.last_cycles and not present.covers(value.category):
         account.below.append((at, -1, record.place))
 
 
-def followed(account: Account) -> bool:
+def followed(account: AuditedAccount) -> bool:
     """Returns whether a worker certainly stores every count of this account."""
     changes = [account.spoken[it] for it in ("open", "exempt", "owner") if it in account.spoken]
     if any("closed" in heard.times for heard in changes):
@@ -84,7 +92,11 @@ def followed(account: Account) -> bool:
 
 
 def reading(
-    account: Account, record: Record, value: FollowerCount, now: int, present: Terms | None
+    account: AuditedAccount,
+    record: Record,
+    value: FollowerCount,
+    now: int,
+    present: AuditedTerms | None,
 ) -> None:
     """Applies a follower count. In an open cycle it may put the account below its exit line."""
     at = stamp(value.observed_at)
@@ -112,7 +124,7 @@ def reading(
     stand(account, record.place, max(at, now), record.entered_at(now), present)
 
 
-def adopt(account: Account, now: int, present: Terms) -> None:
+def adopt(account: AuditedAccount, now: int, present: AuditedTerms) -> None:
     """Applies a new policy. It can put an account below its exit line, never back above it."""
     since, left_at = account.below_since, account.left_at
     stand(account, "", now, now, present)
@@ -123,7 +135,9 @@ def adopt(account: Account, now: int, present: Terms) -> None:
     account.left_at = left_at if cycle.edition == 1 else since + _leave_after(cycle, present)
 
 
-def stand(account: Account, place: str, at: int, entered_at: int, present: Terms) -> None:
+def stand(
+    account: AuditedAccount, place: str, at: int, entered_at: int, present: AuditedTerms
+) -> None:
     """Decides by the newest count whether an account with an open cycle is leaving.
 
     An account that is below its exit line for `leave_after` has left. `at` (ms): from when that
@@ -142,7 +156,7 @@ def stand(account: Account, place: str, at: int, entered_at: int, present: Terms
         account.left_at = at + _leave_after(cycle, present)
 
 
-def _below(followers: int, cycle: Cycle, present: Terms) -> bool:
+def _below(followers: int, cycle: AuditedCycle, present: AuditedTerms) -> bool:
     """Returns whether the count is below the exit line: the higher one of pinned and present.
 
     A cycle of the first edition did not pin all of its terms. For it the count must be below both.
@@ -158,7 +172,7 @@ def _below(followers: int, cycle: Cycle, present: Terms) -> bool:
     return not all(keeps) and followers * 1_000_000 < max(lines)
 
 
-def _leave_after(cycle: Cycle, present: Terms) -> int:
+def _leave_after(cycle: AuditedCycle, present: AuditedTerms) -> int:
     assert cycle.terms is not None
     both = (cycle.terms.leave_after, present.leave_after)
     return max(both) if cycle.edition == 1 else min(both)

@@ -9,11 +9,11 @@ from schemas.inputs import (
     FollowerCount,
     NoticeReceipt,
 )
-from streams.operate.audit.account_state import Account, Cycle, Due, Word
+from streams.operate.audit.account_state import AuditedAccount, AuditedCycle, Due, Word
 from streams.operate.audit.records import SECOND, Record, iso, stamp
 from streams.operate.audit.switch_log import NEVER
-from streams.operate.audit.terms import Terms
-from streams.operate.audit.words import Said
+from streams.operate.audit.terms import AuditedTerms
+from streams.operate.audit.words import SaidTimes
 
 REMEMBERED_CONTROLS = 64
 ENDS_ALL = {Change.CLOSED, Change.OWNER_CHANGED, Change.EXEMPTED}
@@ -28,7 +28,7 @@ KINDS = {
 
 
 def follow(
-    account: Account, record: Record, value: object, now: int, present: Terms | None
+    account: AuditedAccount, record: Record, value: object, now: int, present: AuditedTerms | None
 ) -> None:
     """Applies one input to an account. `present`: the platform's policy in force, if it has one."""
     account.release_expired_hold(now)
@@ -47,14 +47,14 @@ def follow(
             _reading(account, value, present)
 
 
-def must_end(account: Account, record: Record, why: str) -> None:
+def must_end(account: AuditedAccount, record: Record, why: str) -> None:
     """Demands a lift of every restriction of the account by the end of the transaction."""
     for cycle in account.cycles.values():
         for surface in cycle.active:
             account.due.append(Due("not_lifted", record.place, why, surface))
 
 
-def _answer(account: Account, record: Record, value: ConsentAnswer) -> None:
+def _answer(account: AuditedAccount, record: Record, value: ConsentAnswer) -> None:
     at, said = stamp(value.occurred_at), value.answer
     withdraws = said is Answer.WITHDRAWN
     if withdraws:
@@ -83,7 +83,7 @@ def _answer(account: Account, record: Record, value: ConsentAnswer) -> None:
         cycle.declined = word
 
 
-def _heard(account: Account, at: int, answer: str) -> bool:
+def _heard(account: AuditedAccount, at: int, answer: str) -> bool:
     """Returns whether an answer is older than the owner's newest, or repeats it.
 
     Of two answers of one instant a withdrawal outweighs a grant.
@@ -93,18 +93,18 @@ def _heard(account: Account, at: int, answer: str) -> bool:
     return at < account.last_answer_at or answer in then or withdrawn
 
 
-def _remember(account: Account, at: int, answer: str) -> None:
+def _remember(account: AuditedAccount, at: int, answer: str) -> None:
     """Stores the owner's newest answer; several may have the same time."""
     same = account.last_answers if at == account.last_answer_at else frozenset()
     account.last_answer_at, account.last_answers = at, same | {answer}
-    known, said = account.heard_of("answers"), Said(at, at)
+    known, said = account.heard_of("answers"), SaidTimes(at, at)
     known.remember(answer, said)
     known.apply(said, answer != Answer.GRANTED)
     if answer == Answer.WITHDRAWN:
         known.withdrawn = max(known.withdrawn, at)
 
 
-def _meant_for(cycle: Cycle, value: ConsentAnswer, at: int) -> bool:
+def _meant_for(cycle: AuditedCycle, value: ConsentAnswer, at: int) -> bool:
     """Returns whether an answer belongs to this cycle and its notice.
 
     One without an `invitation_id` does unless it is older than the notice by more than PT5M.
@@ -119,13 +119,13 @@ def _meant_for(cycle: Cycle, value: ConsentAnswer, at: int) -> bool:
     return not (other and value.answer is Answer.GRANTED)
 
 
-def _receipt(account: Account, record: Record, value: NoticeReceipt) -> None:
+def _receipt(account: AuditedAccount, record: Record, value: NoticeReceipt) -> None:
     cycle = account.named(value.invitation_id)
     if cycle is not None and value.outcome is Outcome.DELIVERED:
         cycle.receipt = Word(stamp(value.occurred_at), record.timestamp, record.place)
 
 
-def _control(account: Account, record: Record, value: Control, now: int) -> None:
+def _control(account: AuditedAccount, record: Record, value: Control, now: int) -> None:
     """Applies a control. A second hold can only move the end of the first to a later time."""
     if value.control_id in account.controls:
         return
@@ -161,7 +161,7 @@ def _control(account: Account, record: Record, value: Control, now: int) -> None
             must_end(account, record, value.command.value)
 
 
-def _change(account: Account, record: Record, value: AccountChange) -> None:
+def _change(account: AuditedAccount, record: Record, value: AccountChange) -> None:
     """Applies an account change, unless it is older than the newest of its kind or repeats it."""
     at, change = stamp(value.observed_at), value.change
     kind = KINDS[change]
@@ -169,8 +169,8 @@ def _change(account: Account, record: Record, value: AccountChange) -> None:
     if at < last_at or (at == last_at and change is last):
         return
     account.changed[kind] = (at, change)
-    account.heard_of(kind).remember(change.value, Said(at, at))
-    account.heard_of(kind).apply(Said(at, at), change in ENDS_ALL)
+    account.heard_of(kind).remember(change.value, SaidTimes(at, at))
+    account.heard_of(kind).apply(SaidTimes(at, at), change in ENDS_ALL)
     match change:
         case Change.CLOSED:
             account.closed_place = record.place
@@ -185,7 +185,11 @@ def _change(account: Account, record: Record, value: AccountChange) -> None:
 
 
 def _label(
-    account: Account, record: Record, value: CategoryChange, now: int, present: Terms | None
+    account: AuditedAccount,
+    record: Record,
+    value: CategoryChange,
+    now: int,
+    present: AuditedTerms | None,
 ) -> None:
     at = stamp(value.observed_at)
     if at < account.label_at:
@@ -196,7 +200,7 @@ def _label(
         must_end(account, record, "the label is not of a covered field")
 
 
-def _reading(account: Account, value: FollowerCount, present: Terms | None) -> None:
+def _reading(account: AuditedAccount, value: FollowerCount, present: AuditedTerms | None) -> None:
     at = stamp(value.observed_at)
     if at < account.reading_at or present is None:
         return
@@ -207,12 +211,12 @@ def _reading(account: Account, value: FollowerCount, present: Terms | None) -> N
         account.below_since = at
 
 
-def _line(account: Account, present: Terms) -> int:
+def _line(account: AuditedAccount, present: AuditedTerms) -> int:
     """Returns the lowest line of the present policy's phases and of the cycles that restrict."""
     lines = [phase.line for phase in present.phases.values() if phase.starts_at is not None]
     pinned = [cycle.line for cycle in account.cycles.values() if _restricts(cycle)]
     return min([*lines, *pinned], default=0)
 
 
-def _restricts(cycle: Cycle) -> bool:
+def _restricts(cycle: AuditedCycle) -> bool:
     return bool(cycle.active) and cycle.line > 0

@@ -35,7 +35,7 @@ class Missing:
 
 
 @dataclass(slots=True)
-class RefusalGuard:
+class AuditedRefusalGuard:
     """The counts of one partition, and the platforms whose guard it tripped itself.
 
     `here`: the place of a trip whose switch record has not been read yet, by platform. `last`: the

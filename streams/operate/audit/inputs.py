@@ -13,9 +13,16 @@ from streams.operate.audit import apply_inputs, facts, unclear
 from streams.operate.audit.guard import AT_ONCE
 from streams.operate.audit.happened import Happened
 from streams.operate.audit.odd import text
-from streams.operate.audit.partition import Partition
+from streams.operate.audit.partition import AuditedPartition
 from streams.operate.audit.records import Breach, Record, iso
-from streams.operate.audit.refusals import Judged, Setting, examine, passed_over, sampled, valid_key
+from streams.operate.audit.refusals import (
+    Judged,
+    RefusalTerms,
+    examine,
+    passed_over,
+    sampled,
+    valid_key,
+)
 from streams.operate.audit.words import SKEW_MS
 
 NO_LETTER: Mapping[str, Any] = {}
@@ -26,7 +33,10 @@ CREATES = ("controls", "account-changes")
 
 
 def take_input(
-    partition: Partition, thing: Happened, letter: Mapping[str, Any] | None, setting: Setting
+    partition: AuditedPartition,
+    thing: Happened,
+    letter: Mapping[str, Any] | None,
+    setting: RefusalTerms,
 ) -> Iterator[Breach]:
     """Checks and applies one input. `letter` is its dead letter, if it has one."""
     record, now = thing.record, thing.now
@@ -69,7 +79,10 @@ def overtaken(record: Record, acted: tuple[int, str], now: int) -> Iterator[Brea
 
 
 def take_unreadable(
-    partition: Partition, thing: Happened, letter: Mapping[str, Any] | None, setting: Setting
+    partition: AuditedPartition,
+    thing: Happened,
+    letter: Mapping[str, Any] | None,
+    setting: RefusalTerms,
 ) -> None:
     """Takes a batch that does not unpack. It has one dead letter for all its records.
 
@@ -85,7 +98,7 @@ def take_unreadable(
 
 
 def _refusal(
-    partition: Partition,
+    partition: AuditedPartition,
     record: Record,
     judged: Judged,
     letter: Mapping[str, Any] | None,
@@ -120,12 +133,12 @@ def _digest(value: bytes, key_name: str | None, id_key: bytes | None) -> str | N
 
 
 def _count(
-    partition: Partition,
+    partition: AuditedPartition,
     record: Record,
     judged: Judged,
     letter: Mapping[str, Any] | None,
     now: int,
-    setting: Setting,
+    setting: RefusalTerms,
 ) -> None:
     refused = judged.refused if letter is None else (None if judged.refused is False else True)
     skipped = (
@@ -139,7 +152,7 @@ def _count(
 
 
 def _refused(
-    partition: Partition,
+    partition: AuditedPartition,
     record: Record,
     judged: Judged,
     letter: Mapping[str, Any] | None,
@@ -152,7 +165,9 @@ def _refused(
         unclear.refused_word(account, record.topic, record.place, record.entered_at(now))
 
 
-def _follow(partition: Partition, key: str, record: Record, judged: Judged, now: int) -> None:
+def _follow(
+    partition: AuditedPartition, key: str, record: Record, judged: Judged, now: int
+) -> None:
     account, present = partition.account(key), partition.present.get(key.partition(":")[0])
     left, until = account.left_at, account.label_until
     apply_inputs.follow(account, record, judged.value, now, present)

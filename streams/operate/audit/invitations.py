@@ -13,12 +13,12 @@ from schemas.events import (
     InvitationUndeliverable,
 )
 from streams.operate.audit import unclear
-from streams.operate.audit.account_state import Cycle, Word
+from streams.operate.audit.account_state import AuditedCycle, Word
 from streams.operate.audit.dues import cycle_ended, must_lift
 from streams.operate.audit.moment import Finding, Moment
 from streams.operate.audit.records import SECOND, iso, stamp
 from streams.operate.audit.switch_log import NEVER, with_pauses
-from streams.operate.audit.terms import MODES, Terms
+from streams.operate.audit.terms import MODES, AuditedTerms
 
 
 def issued(moment: Moment, event: InvitationIssued) -> Iterator[Finding]:
@@ -45,7 +45,9 @@ def issued(moment: Moment, event: InvitationIssued) -> Iterator[Finding]:
     unclear.cycle_over(account, stamp(event.decided_at))
 
 
-def _reissued(moment: Moment, event: InvitationIssued, before: Cycle | None) -> Iterator[Finding]:
+def _reissued(
+    moment: Moment, event: InvitationIssued, before: AuditedCycle | None
+) -> Iterator[Finding]:
     """Checks a reissue of the cycle `before`; None: its first issue was not read."""
     waiting = ("UNDELIVERED",) if moment.edition == 1 else ("INVITED", "UNDELIVERED")
     waits = before is not None and event.cycle == before.number and before.state in waiting
@@ -53,7 +55,7 @@ def _reissued(moment: Moment, event: InvitationIssued, before: Cycle | None) -> 
         yield "cycle_opened_twice", "reissued, but that cycle does not wait undelivered", ()
     if before is None:
         mode, place, at = event.mode.value, moment.record.place, stamp(event.decided_at)
-        before = Cycle(event.cycle, event.invitation_id, mode, place, None, at)
+        before = AuditedCycle(event.cycle, event.invitation_id, mode, place, None, at)
         moment.account.cycles[mode] = before
         moment.account.last_cycles[mode] = event.cycle
     elif moment.edition > 1 and before.terms is not None and not before.reissues:
@@ -81,8 +83,8 @@ def _dwelt(moment: Moment, event: InvitationIssued) -> Iterator[Finding]:
             yield "dwell_cut_short", f"{what} at {iso(at)}", (place,)
 
 
-def _cycle(moment: Moment, event: InvitationIssued) -> Cycle:
-    cycle = Cycle(
+def _cycle(moment: Moment, event: InvitationIssued) -> AuditedCycle:
+    cycle = AuditedCycle(
         number=event.cycle,
         invitation_id=event.invitation_id,
         mode=event.mode.value,
@@ -108,7 +110,9 @@ def _cycle(moment: Moment, event: InvitationIssued) -> Cycle:
     return cycle
 
 
-def _phase(moment: Moment, event: InvitationIssued, terms: Terms | None) -> Iterator[Finding]:
+def _phase(
+    moment: Moment, event: InvitationIssued, terms: AuditedTerms | None
+) -> Iterator[Finding]:
     if terms is None:
         return
     phase = terms.phases.get(event.phase)
@@ -129,7 +133,7 @@ def _phase(moment: Moment, event: InvitationIssued, terms: Terms | None) -> Iter
         yield "surface_not_at_stake", "an invitation for a surface the policy does not name", ()
 
 
-def delivered(moment: Moment, cycle: Cycle, event: InvitationDelivered) -> Iterator[Finding]:
+def delivered(moment: Moment, cycle: AuditedCycle, event: InvitationDelivered) -> Iterator[Finding]:
     """Checks a delivery: a receipt or an answer is behind it, and the window runs from its time.
 
     In a shadow life the delivery is projected, with neither.
@@ -164,12 +168,12 @@ def delivered(moment: Moment, cycle: Cycle, event: InvitationDelivered) -> Itera
         yield "window_cut_short", f"not before {iso(least)}", (cycle.place,)
 
 
-def _first_answer(cycle: Cycle) -> Word | None:
+def _first_answer(cycle: AuditedCycle) -> Word | None:
     given = [word for word in (cycle.granted, cycle.declined) if word is not None]
     return min(given, key=lambda word: word.at, default=None)
 
 
-def earliest_deadline(cycle: Cycle) -> int | None:
+def earliest_deadline(cycle: AuditedCycle) -> int | None:
     """Returns the deadline (ms) by the notice: window after delivery, or `answer_by` if later."""
     if cycle.delivered_at is None or cycle.window is None:
         return cycle.answer_by
@@ -177,7 +181,7 @@ def earliest_deadline(cycle: Cycle) -> int | None:
 
 
 def _later(
-    moment: Moment, cycle: Cycle, deadline: int, strictly: bool = False
+    moment: Moment, cycle: AuditedCycle, deadline: int, strictly: bool = False
 ) -> Iterator[Finding]:
     said = cycle.deadline_at
     if said is not None and (deadline < said or (strictly and deadline == said)):
@@ -189,7 +193,7 @@ def _later(
 
 
 def undeliverable(
-    moment: Moment, cycle: Cycle, event: InvitationUndeliverable
+    moment: Moment, cycle: AuditedCycle, event: InvitationUndeliverable
 ) -> Iterator[Finding]:
     """Takes a failed notice. If the cycle had expired, its restrictions must be lifted."""
     moment.account.said("bounce_unheeded")
@@ -203,7 +207,7 @@ def undeliverable(
     yield from ()
 
 
-def reminded(moment: Moment, cycle: Cycle, event: InvitationReminded) -> Iterator[Finding]:
+def reminded(moment: Moment, cycle: AuditedCycle, event: InvitationReminded) -> Iterator[Finding]:
     """Checks a reminder: it is due, not one too many, and does not name an earlier deadline."""
     yield from _later(moment, cycle, stamp(event.deadline_at))
     if moment.edition == 1 or cycle.terms is None:
@@ -219,12 +223,12 @@ def reminded(moment: Moment, cycle: Cycle, event: InvitationReminded) -> Iterato
     cycle.reminders.append(at)
 
 
-def extended(moment: Moment, cycle: Cycle, event: InvitationExtended) -> Iterator[Finding]:
+def extended(moment: Moment, cycle: AuditedCycle, event: InvitationExtended) -> Iterator[Finding]:
     """Checks an extension: its deadline is later than the one published before."""
     yield from _later(moment, cycle, stamp(event.deadline_at), strictly=True)
 
 
-def expired(moment: Moment, cycle: Cycle, event: InvitationExpired) -> Iterator[Finding]:
+def expired(moment: Moment, cycle: AuditedCycle, event: InvitationExpired) -> Iterator[Finding]:
     """Checks an expiry: the notice was delivered, the deadline has passed, the reason is true."""
     deadline, at = stamp(event.deadline_at), stamp(event.decided_at)
     yield from _later(moment, cycle, deadline)
@@ -244,7 +248,7 @@ def expired(moment: Moment, cycle: Cycle, event: InvitationExpired) -> Iterator[
     cycle.state, cycle.expired_at, cycle.expired_place = "EXPIRED", at, moment.record.place
 
 
-def _stopped(moment: Moment, cycle: Cycle, deadline: int) -> Iterator[Finding]:
+def _stopped(moment: Moment, cycle: AuditedCycle, deadline: int) -> Iterator[Finding]:
     base = earliest_deadline(cycle)
     if base is None or cycle.delivered_at is None or cycle.mode == "shadow":
         return
@@ -254,7 +258,7 @@ def _stopped(moment: Moment, cycle: Cycle, deadline: int) -> Iterator[Finding]:
         yield "stopped_clock_ran", f"not before {iso(least)}", (cycle.place,)
 
 
-def cancelled(moment: Moment, cycle: Cycle, event: InvitationCancelled) -> Iterator[Finding]:
+def cancelled(moment: Moment, cycle: AuditedCycle, event: InvitationCancelled) -> Iterator[Finding]:
     """Takes a cancelled invitation: its restrictions must be lifted in the same transaction."""
     cycle.state = "NONE"
     cycle_ended(moment.account)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from streams.operate.audit import first_edition, logbook
-from streams.operate.audit.caps import Caps
+from streams.operate.audit.caps import AuditedCaps
 from streams.operate.audit.event_checks import judge
 from streams.operate.audit.happened import Happened
 from streams.operate.audit.inputs import overtaken, take_input, take_unreadable
@@ -13,10 +13,10 @@ from streams.operate.audit.intake import read_input
 from streams.operate.audit.logbook import report
 from streams.operate.audit.odd import text
 from streams.operate.audit.overdue import GRACE_MS
-from streams.operate.audit.partition import Partition
+from streams.operate.audit.partition import AuditedPartition
 from streams.operate.audit.records import Breach, Record, millis, places
-from streams.operate.audit.refusals import Setting
-from streams.operate.audit.terms import Terms
+from streams.operate.audit.refusals import RefusalTerms
+from streams.operate.audit.terms import AuditedTerms
 
 SWITCHES = "switches"
 
@@ -41,11 +41,11 @@ class Judging:
     ) -> None:
         self.whole = whole
         self.since = since
-        self.policies: dict[str, Terms] = {}
-        self.partitions: dict[int, Partition] = {}
+        self.policies: dict[str, AuditedTerms] = {}
+        self.partitions: dict[int, AuditedPartition] = {}
         self.letters: dict[str, Mapping[str, Any]] = {}
         self.switches: dict[int, Record] = {}
-        self.caps = Caps()
+        self.caps = AuditedCaps()
         self.events_seen = 0
         self.decisions_seen = 0
         self.hidden: str | None = None
@@ -62,7 +62,7 @@ class Judging:
         """How many dead letters have a digest under an `ID_KEY` that this auditor has not."""
         return sum(it.digests_skipped for it in self.partitions.values())
 
-    def take(self, partition: Partition, thing: Happened) -> None:
+    def take(self, partition: AuditedPartition, thing: Happened) -> None:
         decided, record = thing.decided, thing.record
         assert record is not None
         plain = decided.plain if decided else {}
@@ -102,12 +102,12 @@ class Judging:
             case "end":
                 self._end(partition, plain, record, thing.edition)
 
-    def _setting(self, partition: Partition) -> Setting:
-        return Setting(
+    def _setting(self, partition: AuditedPartition) -> RefusalTerms:
+        return RefusalTerms(
             partition.present, self._partition_count, self._require_approvals, self._id_key
         )
 
-    def _begin(self, partition: Partition, plain: Mapping[str, Any], place: str) -> None:
+    def _begin(self, partition: AuditedPartition, plain: Mapping[str, Any], place: str) -> None:
         opened, changed = plain.get("opened_at"), plain.get("cluster_changed")
         partition.cluster(
             None if changed is None else millis(changed),
@@ -116,7 +116,7 @@ class Judging:
             place,
         )
 
-    def _first_edition(self, partition: Partition, record: Record, now: int) -> None:
+    def _first_edition(self, partition: AuditedPartition, record: Record, now: int) -> None:
         key = text(record.key)
         partition.newest[record.topic] = record
         if self.letters.pop(record.place, None) is not None:
@@ -135,7 +135,7 @@ class Judging:
             account.left_at = due
             partition.overdue.watch(due, key, "left", record.place)
 
-    def _trip(self, partition: Partition, plain: Mapping[str, Any], record: Record) -> None:
+    def _trip(self, partition: AuditedPartition, plain: Mapping[str, Any], record: Record) -> None:
         self._trips[plain["platform"]] += 1
         wrong = partition.guard.trip(plain["platform"], plain, record.place)
         if wrong is not None and self.whole:
@@ -143,7 +143,7 @@ class Judging:
             self._found.append(report("guard_tripped_wrongly", plain, detail, record.place))
 
     def _end(
-        self, partition: Partition, plain: Mapping[str, Any], record: Record, edition: int
+        self, partition: AuditedPartition, plain: Mapping[str, Any], record: Record, edition: int
     ) -> None:
         now = millis(plain["now"])
         for topic, upto in plain["reads"].items():
@@ -174,7 +174,7 @@ class Judging:
         self._found.extend(late)
         self._unsaid(partition, now - GRACE_MS)
 
-    def _unsaid(self, partition: Partition, before: int | None) -> None:
+    def _unsaid(self, partition: AuditedPartition, before: int | None) -> None:
         """Reports refused inputs that still have no dead letter.
 
         Those seen at or after `before` (ms) wait, as their dead letter may be read later; None:

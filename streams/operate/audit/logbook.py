@@ -8,16 +8,16 @@ from pydantic import ValidationError
 from schemas.enums import ADVERSE_EVENTS
 from schemas.records import RECORD_MODELS
 from streams.operate.audit import facts
-from streams.operate.audit.account_state import Account
+from streams.operate.audit.account_state import AuditedAccount
 from streams.operate.audit.dues import cycle_ended
 from streams.operate.audit.happened import bare, plain_of
 from streams.operate.audit.odd import mapping, text
-from streams.operate.audit.partition import RESCANNED, Partition
+from streams.operate.audit.partition import RESCANNED, AuditedPartition
 from streams.operate.audit.records import SECOND, Breach, Record, millis, places, stamp
-from streams.operate.audit.switch_log import Turn
+from streams.operate.audit.switch_log import SwitchTurn
 from streams.operate.audit.switches import switch_of
-from streams.operate.audit.terms import Terms
-from streams.operate.audit.words import Said
+from streams.operate.audit.terms import AuditedTerms
+from streams.operate.audit.words import SaidTimes
 
 TIMES = ("now", "issued_at", "opened_at", "cluster_changed", "as_of", "due_at")
 
@@ -40,7 +40,7 @@ def logged(record: Record) -> Mapping[str, Any] | None:
 
 
 def decision(
-    partition: Partition, record: Record, plain: Mapping[str, Any], require_approvals: bool
+    partition: AuditedPartition, record: Record, plain: Mapping[str, Any], require_approvals: bool
 ) -> Iterator[Breach]:
     """Checks a decision's cause, and applies what its facts say of the account."""
     key, cause, known = key_of(plain), plain["cause"], plain.get("facts", {})
@@ -65,7 +65,7 @@ def decision(
     _silent_end(account, plain)
 
 
-def _adverse_timer(partition: Partition, record: Record, plain: Mapping[str, Any]) -> None:
+def _adverse_timer(partition: AuditedPartition, record: Record, plain: Mapping[str, Any]) -> None:
     """Stores the due instant of a timer that published an adverse event."""
     adverse = any(it["event"] in ADVERSE_EVENTS for it in plain["events"])
     if adverse and "due_at" in plain["cause"]:
@@ -77,7 +77,7 @@ def _dwells(plain: Mapping[str, Any]) -> bool:
     return any(it["to_state"] == "DWELLING" for it in plain["transitions"])
 
 
-def _silent_end(account: Account, plain: Mapping[str, Any]) -> None:
+def _silent_end(account: AuditedAccount, plain: Mapping[str, Any]) -> None:
     """Ends an expired cycle without a restriction; no event says so."""
     over = any(
         (it["machine"], it["from_state"], it["to_state"]) == ("invitation", "EXPIRED", "NONE")
@@ -92,7 +92,7 @@ def _silent_end(account: Account, plain: Mapping[str, Any]) -> None:
 
 
 def _cause(
-    partition: Partition, record: Record, plain: Mapping[str, Any], require_approvals: bool
+    partition: AuditedPartition, record: Record, plain: Mapping[str, Any], require_approvals: bool
 ) -> Iterator[Breach]:
     """Checks that a decision's input is of the same account, and a bulk control is approved."""
     cause = partition.newest.get(bare(plain["cause"]["topic"]))
@@ -110,7 +110,10 @@ def _cause(
 
 
 def policies(
-    partition: Partition, plain: Mapping[str, Any], known: Mapping[str, Terms], edition: int
+    partition: AuditedPartition,
+    plain: Mapping[str, Any],
+    known: Mapping[str, AuditedTerms],
+    edition: int,
 ) -> None:
     """Puts the policies of a `policies` record in force; `known` has all of them by digest."""
     partition.present = {}
@@ -126,7 +129,9 @@ def policies(
                 _adopt(partition, account, terms, millis(plain["now"]))
 
 
-def _adopt(partition: Partition, account: Account, terms: Terms, now: int) -> None:
+def _adopt(
+    partition: AuditedPartition, account: AuditedAccount, terms: AuditedTerms, now: int
+) -> None:
     """Applies a new policy to an account: notes which ends are due because of it.
 
     A milder policy counts at once. What rests on a phase, surface or mode that is gone must end.
@@ -158,7 +163,7 @@ def _adopt(partition: Partition, account: Account, terms: Terms, now: int) -> No
 
 
 def turned(
-    partition: Partition, plain: Mapping[str, Any], place: str, topic: Mapping[int, Record]
+    partition: AuditedPartition, plain: Mapping[str, Any], place: str, topic: Mapping[int, Record]
 ) -> None:
     """Applies a record that says that the partition obeyed a switch.
 
@@ -169,12 +174,12 @@ def turned(
     found = topic.get(plain["cause"]["offset"])
     value = None if found is None else switch_of(found)
     if found is not None and value is not None and partition.replay_order.edition > 1:
-        said = Said(stamp(value.issued_at), found.entered_at(millis(plain["now"])))
+        said = SaidTimes(stamp(value.issued_at), found.entered_at(millis(plain["now"])))
         first, last = said.at, said.last
     if plain["switch"] == "refusals_settled":
         partition.guard.turned(plain["scope"], plain["on"], issued_at, partition.present)
     partition.switch_log.turn(
-        Turn(plain["scope"], plain["switch"], plain["on"], first, last, place)
+        SwitchTurn(plain["scope"], plain["switch"], plain["on"], first, last, place)
     )
 
 

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from typing import Any
 
-from streams.operate.audit.account_state import Account
+from streams.operate.audit.account_state import AuditedAccount
 from streams.operate.audit.records import Record
 from streams.operate.audit.switch_log import SwitchLog
-from streams.operate.audit.terms import Terms
+from streams.operate.audit.terms import AuditedTerms
 
 Finding = tuple[str, str, tuple[str, ...]]
 """A breach before it is reported: its name in RULES, a detail, the places of further records."""
@@ -27,10 +27,10 @@ class Moment:
     """
 
     record: Record
-    account: Account
+    account: AuditedAccount
     platform: str
-    terms: Terms | None
-    present: Terms | None
+    terms: AuditedTerms | None
+    present: AuditedTerms | None
     switch_log: SwitchLog
     switches: SwitchLog
     facts: dict[str, Any]

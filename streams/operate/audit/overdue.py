@@ -8,9 +8,9 @@ import heapq
 from collections.abc import Iterator, Mapping
 from typing import Literal, NamedTuple
 
-from streams.operate.audit.account_state import Account, Cycle, Restriction
+from streams.operate.audit.account_state import AuditedAccount, AuditedCycle, AuditedRestriction
 from streams.operate.audit.records import MINUTE, Breach, Record, iso, places
-from streams.operate.audit.terms import MODES, Terms
+from streams.operate.audit.terms import MODES, AuditedTerms
 
 GRACE_MS = 10 * MINUTE
 """How long (ms) a running worker may delay a favourable event.
@@ -29,7 +29,7 @@ SAYS: dict[Kind, str] = {
 NAMES: dict[Kind, str] = {"ends": "outlived_its_end", "notice": "consent_not_voided"}
 
 
-class Watch(NamedTuple):
+class OverdueWatch(NamedTuple):
     """An end that is due at `at` (ms) for the account `key`. `place`: the record that set it."""
 
     at: int
@@ -43,18 +43,22 @@ class Overdue:
     """The ends that are due in one partition, and a check that they were published."""
 
     def __init__(self) -> None:
-        self._coming: list[Watch] = []
-        self._passed: list[tuple[int, Watch]] = []
+        self._coming: list[OverdueWatch] = []
+        self._passed: list[tuple[int, OverdueWatch]] = []
 
     def watch(self, at: int, key: str, kind: Kind, place: str, surface: str = "") -> None:
         """Notes that the restriction of `surface` ends at `at` (ms).
 
         An empty surface means all restrictions of the account, and its open invitations.
         """
-        heapq.heappush(self._coming, Watch(at, key, kind, surface, place))
+        heapq.heappush(self._coming, OverdueWatch(at, key, kind, surface, place))
 
     def late(
-        self, now: int, accounts: Mapping[str, Account], present: Mapping[str, Terms], end: Record
+        self,
+        now: int,
+        accounts: Mapping[str, AuditedAccount],
+        present: Mapping[str, AuditedTerms],
+        end: Record,
     ) -> Iterator[Breach]:
         """Yields a breach for each end that has been due for GRACE_MS and was not published.
 
@@ -79,7 +83,7 @@ class Overdue:
         self._passed = kept
 
 
-def _stays(account: Account, it: Watch, present: Terms | None) -> list[str]:
+def _stays(account: AuditedAccount, it: OverdueWatch, present: AuditedTerms | None) -> list[str]:
     """Returns the places of the restrictions, else of the invitations, that should have ended."""
     if it.kind == "notice":
         given = (cycle for cycle in account.cycles.values() if cycle.state == "GRANTED")
@@ -97,14 +101,14 @@ def _stays(account: Account, it: Watch, present: Terms | None) -> list[str]:
     return held or [cycle.place for cycle in account.open_cycles() if _open(it, cycle, present)]
 
 
-def _open(it: Watch, cycle: Cycle, present: Terms | None) -> bool:
+def _open(it: OverdueWatch, cycle: AuditedCycle, present: AuditedTerms | None) -> bool:
     """Returns whether an open invitation without a restriction should have ended."""
     if it.surface or cycle.active or cycle.terms is None or cycle.issued_at >= it.at:
         return False
     return it.kind in ("left", "label") or (it.kind == "policy" and gone(cycle, present))
 
 
-def _outdated(cycle: Cycle, it: Watch, present: Terms | None) -> bool:
+def _outdated(cycle: AuditedCycle, it: OverdueWatch, present: AuditedTerms | None) -> bool:
     """Returns whether a consent is to an older notice than the one in force, which asks anew."""
     if present is None or not present.renew or cycle.place != it.place:
         return False
@@ -112,7 +116,11 @@ def _outdated(cycle: Cycle, it: Watch, present: Terms | None) -> bool:
 
 
 def _concerned(
-    it: Watch, cycle: Cycle, surface: str, held: Restriction, present: Terms | None
+    it: OverdueWatch,
+    cycle: AuditedCycle,
+    surface: str,
+    held: AuditedRestriction,
+    present: AuditedTerms | None,
 ) -> bool:
     match it.kind:
         case "ends":
@@ -125,14 +133,16 @@ def _concerned(
             return held.effective_at < it.at
 
 
-def withdrawn(cycle: Cycle, surface: str, held: Restriction, present: Terms | None) -> bool:
+def withdrawn(
+    cycle: AuditedCycle, surface: str, held: AuditedRestriction, present: AuditedTerms | None
+) -> bool:
     """Returns whether the policy in force has dropped this restriction's surface, phase or mode."""
     if present is None or cycle.terms is None or held.mode != "enforce":
         return False
     return surface not in present.levels or gone(cycle, present)
 
 
-def gone(cycle: Cycle, present: Terms | None) -> bool:
+def gone(cycle: AuditedCycle, present: AuditedTerms | None) -> bool:
     """Returns whether the phase of a cycle in enforce is withdrawn, or no longer enforced."""
     if present is None or cycle.mode != "enforce":
         return False

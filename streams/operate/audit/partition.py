@@ -2,21 +2,21 @@
 
 from collections.abc import Iterator
 
-from streams.operate.audit.account_state import Account
-from streams.operate.audit.chain import START, Chain
-from streams.operate.audit.guard import RefusalGuard
+from streams.operate.audit.account_state import AuditedAccount
+from streams.operate.audit.chain import START, AuditedChain
+from streams.operate.audit.guard import AuditedRefusalGuard
 from streams.operate.audit.overdue import Overdue
 from streams.operate.audit.records import Breach, Record
 from streams.operate.audit.replay_order import ReplayOrder
 from streams.operate.audit.switch_log import NEVER, SwitchLog
-from streams.operate.audit.switches import Switches
-from streams.operate.audit.terms import Terms
+from streams.operate.audit.switches import AuditedSwitches
+from streams.operate.audit.terms import AuditedTerms
 
 RESCANNED = frozenset({"category-changes", "follower-counts"})
 """Inputs that a worker may read again after a change of policy: the old one dropped some."""
 
 
-class Partition:
+class AuditedPartition:
     """One partition of every topic, under one number: they hold the same accounts.
 
     `unsaid`: refused inputs whose dead letter has not been read. `acted_for`: the latest due
@@ -29,10 +29,10 @@ class Partition:
     def __init__(self, number: int) -> None:
         self.whole = True
         self.replay_order = ReplayOrder(number)
-        self.accounts: dict[str, Account] = {}
+        self.accounts: dict[str, AuditedAccount] = {}
         self.switch_log = SwitchLog()
-        self.switches = Switches()
-        self.guard = RefusalGuard()
+        self.switches = AuditedSwitches()
+        self.guard = AuditedRefusalGuard()
         self.digests_skipped = 0
         """Dead letters whose digest was made under another `ID_KEY`, or one that is not given."""
         self.unsaid: list[tuple[int, str, Breach]] = []
@@ -42,18 +42,18 @@ class Partition:
         self.changed_place = ""
         self.changed_since = 0
         self.pauses: list[list[int]] = []
-        self.present: dict[str, Terms] = {}
-        self.touched: dict[str, Account] = {}
+        self.present: dict[str, AuditedTerms] = {}
+        self.touched: dict[str, AuditedAccount] = {}
         self.newest: dict[str, Record] = {}
         self.overdue = Overdue()
-        self.chain: Chain | None = None
+        self.chain: AuditedChain | None = None
         self.rescan: frozenset[str] = frozenset()
 
-    def account(self, key: str) -> Account:
+    def account(self, key: str) -> AuditedAccount:
         """Returns the account of this key; makes it if it is not known."""
         found = self.accounts.get(key)
         if found is None:
-            found = self.accounts[key] = Account(key, self.whole)
+            found = self.accounts[key] = AuditedAccount(key, self.whole)
         self.touched[key] = found
         return found
 
@@ -85,7 +85,7 @@ class Partition:
         if self.chain is None:
             trusted = not whole or record.offset > 0
             start = (None, None) if trusted else (1, START)
-            self.chain = Chain(record.partition, *start)
+            self.chain = AuditedChain(record.partition, *start)
         for broken in self.chain.check(record):
             detail = f"{broken.fault}: {broken.says}"
             yield Breach("chain_broken", "", record.timestamp, detail, (record.place,))

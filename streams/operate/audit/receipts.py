@@ -7,12 +7,12 @@ import hashlib
 
 from schemas.enums import Outcome
 from schemas.inputs import NoticeReceipt
-from streams.operate.audit.account_state import Account, Cycle, Due, Word
+from streams.operate.audit.account_state import AuditedAccount, AuditedCycle, Due, Word
 from streams.operate.audit.records import SECOND, Record, iso, stamp
-from streams.operate.audit.words import SKEW_MS, Said
+from streams.operate.audit.words import SKEW_MS, SaidTimes
 
 
-def receipt(account: Account, record: Record, value: NoticeReceipt, now: int) -> None:
+def receipt(account: AuditedAccount, record: Record, value: NoticeReceipt, now: int) -> None:
     """Applies a receipt to the cycle that it names. One that repeats another exactly is ignored."""
     cycle = account.named(value.invitation_id)
     if cycle is None:
@@ -21,7 +21,7 @@ def receipt(account: Account, record: Record, value: NoticeReceipt, now: int) ->
     if alike in cycle.receipts:
         return
     cycle.receipts.append(alike)
-    said = Said(stamp(value.occurred_at), record.entered_at(now))
+    said = SaidTimes(stamp(value.occurred_at), record.entered_at(now))
     word = Word(said.at, said.entered_at, record.place)
     if value.outcome is Outcome.DELIVERED:
         if said.at > cycle.failed_at:
@@ -39,7 +39,7 @@ def receipt(account: Account, record: Record, value: NoticeReceipt, now: int) ->
         cycle.failure = word
 
 
-def _bounces(cycle: Cycle, said: Said) -> bool:
+def _bounces(cycle: AuditedCycle, said: SaidTimes) -> bool:
     """Returns whether a failure must make the cycle undeliverable."""
     if cycle.terms is None or may_be_over(cycle, said):
         return False
@@ -52,6 +52,6 @@ def _bounces(cycle: Cycle, said: Said) -> bool:
     return said.at >= cycle.delivery.at - SKEW_MS
 
 
-def may_be_over(cycle: Cycle, said: Said) -> bool:
+def may_be_over(cycle: AuditedCycle, said: SaidTimes) -> bool:
     """Returns whether a word entered when the expired cycle may have ended by itself already."""
     return cycle.state == "EXPIRED" and said.entered_at + SECOND > cycle.may_end_at

@@ -13,7 +13,7 @@ from streams.operate.audit.rules import RULES
 log = logging.getLogger(__name__)
 
 
-class Metrics:
+class AuditMetrics:
     """The metrics of `byline audit --follow`. Alert on any rise of `byline_audit_breaches`."""
 
     def __init__(self, registry: CollectorRegistry) -> None:

@@ -31,7 +31,7 @@ CLOCK_STOPS = ("adverse_off", "answers_paused")
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class SwitchTurn:
     """A switch that was turned on or off.
 
     `first` and `last` (ms) are the earlier and the later of its stated time and its entry into
@@ -57,11 +57,11 @@ class SwitchLog:
 
     on: dict[tuple[str, str], tuple[int, str]] = field(default_factory=dict)
     pauses: dict[str, deque[list[int]]] = field(default_factory=dict)
-    settled: dict[str, Turn] = field(default_factory=dict)
+    settled: dict[str, SwitchTurn] = field(default_factory=dict)
     unsettled_since: dict[str, int] = field(default_factory=dict)
     order: int = 0
 
-    def turn(self, it: Turn) -> None:
+    def turn(self, it: SwitchTurn) -> None:
         """Applies a switch that was turned on or off."""
         if it.switch == Switch.REFUSALS_SETTLED:
             self._settle(it)
@@ -72,7 +72,7 @@ class SwitchLog:
         elif running and it.switch in CLOCK_STOPS:
             self._pause(it.scope, running[0], it.last)
 
-    def _settle(self, it: Turn) -> None:
+    def _settle(self, it: SwitchTurn) -> None:
         self.settled.pop(it.scope, None)
         self.settled[it.scope] = it
         if not it.on:

@@ -14,12 +14,12 @@ from pydantic import ValidationError
 from schemas.enums import Switch
 from schemas.inputs import SwitchChange
 from streams.operate.audit.records import Record, stamp
-from streams.operate.audit.switch_log import SwitchLog, Turn
-from streams.operate.audit.words import Said, Spoken
+from streams.operate.audit.switch_log import SwitchLog, SwitchTurn
+from streams.operate.audit.words import SaidTimes, Spoken
 
 
 @dataclass(slots=True)
-class Switches:
+class AuditedSwitches:
     """The switches that a partition had to obey, from the records before `next_offset`."""
 
     switch_log: SwitchLog = field(default_factory=SwitchLog)
@@ -41,7 +41,7 @@ class Switches:
         self.next_offset = max(upto, self.next_offset)
 
     def _take(self, record: Record, value: SwitchChange, now: int) -> None:
-        said = Said(stamp(value.issued_at), record.entered_at(now))
+        said = SaidTimes(stamp(value.issued_at), record.entered_at(now))
         it = turn(value, said, record.place)
         if value.switch is not Switch.REFUSALS_SETTLED:
             known = self.spoken.setdefault((value.scope, value.switch), Spoken())
@@ -60,6 +60,6 @@ def switch_of(record: Record) -> SwitchChange | None:
         return None
 
 
-def turn(value: SwitchChange, said: Said, place: str) -> Turn:
+def turn(value: SwitchChange, said: SaidTimes, place: str) -> SwitchTurn:
     """Returns the turn of a switch that a record makes, with its times of pause."""
-    return Turn(value.scope, value.switch.value, value.on, said.at, said.last, place)
+    return SwitchTurn(value.scope, value.switch.value, value.on, said.at, said.last, place)

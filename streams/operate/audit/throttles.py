@@ -7,7 +7,7 @@ from schemas.enums import Ground
 from schemas.events import ThrottleApplied, ThrottleLifted, ThrottleRenewed
 from schemas.statement import Band
 from streams.operate.audit import unclear
-from streams.operate.audit.account_state import Cycle, Restriction
+from streams.operate.audit.account_state import AuditedCycle, AuditedRestriction
 from streams.operate.audit.dues import cycle_ended
 from streams.operate.audit.moment import Finding, Moment
 from streams.operate.audit.records import iso, stamp
@@ -17,7 +17,7 @@ BAND_STARTS = (100_000, 500_000, 1_000_000, 5_000_000, 10_000_000)
 BANDS: tuple[str, ...] = get_args(Band)
 
 
-def applied(moment: Moment, cycle: Cycle, event: ThrottleApplied) -> Iterator[Finding]:
+def applied(moment: Moment, cycle: AuditedCycle, event: ThrottleApplied) -> Iterator[Finding]:
     """Checks a new restriction: its ground, surface and level, end, and statement of reasons."""
     at, surface = stamp(event.effective_at), event.surface.value
     if at < stamp(event.decided_at):
@@ -32,12 +32,12 @@ def applied(moment: Moment, cycle: Cycle, event: ThrottleApplied) -> Iterator[Fi
     if moment.present is not None and moment.present.expires_after is not None:
         cycle.may_end_at = min(cycle.may_end_at, at + moment.present.expires_after)
     cycle.may_end_at = min(cycle.may_end_at, stamp(event.expires_at))
-    cycle.active[surface] = Restriction(
+    cycle.active[surface] = AuditedRestriction(
         event.throttle_id, event.mode.value, moment.record.place, at, stamp(event.expires_at)
     )
 
 
-def unrestricted_end(moment: Moment, cycle: Cycle) -> int | None:
+def unrestricted_end(moment: Moment, cycle: AuditedCycle) -> int | None:
     """Returns when (ms) an expired cycle without a restriction ends by itself; None: never."""
     if moment.edition == 1 or cycle.edition == 1 or cycle.active or cycle.expired_at is None:
         return None
@@ -46,7 +46,9 @@ def unrestricted_end(moment: Moment, cycle: Cycle) -> int | None:
     return cycle.expired_at + min(after) if after and cycle.state == "EXPIRED" else None
 
 
-def _ground(moment: Moment, cycle: Cycle, event: ThrottleApplied, at: int) -> Iterator[Finding]:
+def _ground(
+    moment: Moment, cycle: AuditedCycle, event: ThrottleApplied, at: int
+) -> Iterator[Finding]:
     if cycle.withdrawn_at is not None:
         yield "restricted_by_withdrawal", "", (cycle.place,)
     elif not cycle.open:
@@ -70,13 +72,13 @@ def _ground(moment: Moment, cycle: Cycle, event: ThrottleApplied, at: int) -> It
         yield "silence_mistaken", event.reason, (cycle.place,)
 
 
-def _spoke_before(cycle: Cycle) -> bool:
+def _spoke_before(cycle: AuditedCycle) -> bool:
     """Returns whether the owner's refusal, if any, had entered Kafka by the expiry."""
     word = cycle.declined
     return word is None or cycle.expired_at is None or word.arrived_at <= cycle.expired_at
 
 
-def _extent(moment: Moment, cycle: Cycle, event: ThrottleApplied) -> Iterator[Finding]:
+def _extent(moment: Moment, cycle: AuditedCycle, event: ThrottleApplied) -> Iterator[Finding]:
     surface, level = event.surface.value, LEVELS[event.level.value]
     if cycle.terms is not None:
         if surface not in cycle.surfaces or surface not in cycle.terms.levels:
@@ -92,7 +94,7 @@ def _extent(moment: Moment, cycle: Cycle, event: ThrottleApplied) -> Iterator[Fi
         yield "level_too_strong", f"{event.level.value} under the policy in force", ()
 
 
-def _follows(moment: Moment, cycle: Cycle, event: ThrottleApplied) -> Iterator[Finding]:
+def _follows(moment: Moment, cycle: AuditedCycle, event: ThrottleApplied) -> Iterator[Finding]:
     """Checks that the terms restrict for this reason; from the second edition on also the policy.
 
     A refusal that entered after the deadline must be a reason both as refusal and as silence.
@@ -107,7 +109,7 @@ def _follows(moment: Moment, cycle: Cycle, event: ThrottleApplied) -> Iterator[F
         yield "restricted_without_notice", f"nothing follows from {event.reason}", ()
 
 
-def _end(cycle: Cycle, event: ThrottleApplied, at: int) -> Iterator[Finding]:
+def _end(cycle: AuditedCycle, event: ThrottleApplied, at: int) -> Iterator[Finding]:
     expires, review = stamp(event.expires_at), stamp(event.review_at)
     if expires <= at:
         yield "end_too_late", "it ends before it begins", ()
@@ -119,7 +121,7 @@ def _end(cycle: Cycle, event: ThrottleApplied, at: int) -> Iterator[Finding]:
         yield "end_too_late", f"no review before {iso(review)}", ()
 
 
-def _statement(moment: Moment, cycle: Cycle, event: ThrottleApplied) -> Iterator[Finding]:
+def _statement(moment: Moment, cycle: AuditedCycle, event: ThrottleApplied) -> Iterator[Finding]:
     said = event.statement
     its = said.restriction
     told = (its.surface, its.level, its.effective_at, its.review_at, its.expires_at)
@@ -146,7 +148,7 @@ def _statement(moment: Moment, cycle: Cycle, event: ThrottleApplied) -> Iterator
         yield "terms_changed", "the ground of the statement", (cycle.place,)
 
 
-def _bands(moment: Moment, cycle: Cycle) -> set[str]:
+def _bands(moment: Moment, cycle: AuditedCycle) -> set[str]:
     """Returns the bands that a statement may name; empty if the right one is not known.
 
     It is the band of the count at issue. A cycle of the first edition did not store that count:
@@ -165,7 +167,7 @@ def band(followers: int) -> str:
     return BANDS[sum(1 for start in BAND_STARTS if followers >= start)]
 
 
-def renewed(moment: Moment, cycle: Cycle, event: ThrottleRenewed) -> Iterator[Finding]:
+def renewed(moment: Moment, cycle: AuditedCycle, event: ThrottleRenewed) -> Iterator[Finding]:
     """Checks a renewal: the restriction exists and has not ended."""
     running = cycle.active.get(event.surface.value)
     if running is None or running.throttle_id != event.throttle_id:
@@ -177,7 +179,7 @@ def renewed(moment: Moment, cycle: Cycle, event: ThrottleRenewed) -> Iterator[Fi
         yield "renewed_after_end", f"it ended at {iso(ends)}", (running.place,)
 
 
-def ends_at(moment: Moment, running: Restriction) -> int:
+def ends_at(moment: Moment, running: AuditedRestriction) -> int:
     """Returns when (ms) a restriction ends: as published, or earlier by a milder policy."""
     after = moment.present.expires_after if moment.present is not None else None
     if after is None or moment.edition == 1:
@@ -185,7 +187,7 @@ def ends_at(moment: Moment, running: Restriction) -> int:
     return min(running.expires_at, running.effective_at + after)
 
 
-def lifted(moment: Moment, cycle: Cycle, event: ThrottleLifted) -> Iterator[Finding]:
+def lifted(moment: Moment, cycle: AuditedCycle, event: ThrottleLifted) -> Iterator[Finding]:
     """Checks a lift: the surface must be one that Byline restricted."""
     account, surface = moment.account, event.surface.value
     running = cycle.active.pop(surface, None)

@@ -7,13 +7,13 @@ Only certain cases are kept, by kind: `answers` while a cycle is open, the name 
 refused account changes and controls, `appeals` for appeals beyond the sixteen that may be open.
 """
 
-from streams.operate.audit.account_state import Account, Cycle, Unclear
+from streams.operate.audit.account_state import AuditedAccount, AuditedCycle, AuditedUnclear
 
 ANSWERS, APPEALS = "answers", "appeals"
 
 
 def raise_unclear(
-    account: Account, kind: str, place: str, entered_at: int, said_at: int | None
+    account: AuditedAccount, kind: str, place: str, entered_at: int, said_at: int | None
 ) -> None:
     """Adds an unclear word; times in ms. `said_at` None: its own time is unreadable, entry counts.
 
@@ -21,7 +21,7 @@ def raise_unclear(
     """
     at = entered_at if said_at is None else said_at
     known = account.unclear.get(kind)
-    account.unclear[kind] = Unclear(
+    account.unclear[kind] = AuditedUnclear(
         first=min(at, known.first if known else at),
         newest=max(at, known.newest if known else at),
         entered_at=max(entered_at, known.entered_at if known else entered_at),
@@ -31,7 +31,7 @@ def raise_unclear(
     account.stop(f"unclear {kind}", at)
 
 
-def refused_word(account: Account, topic: str, place: str, entered_at: int) -> None:
+def refused_word(account: AuditedAccount, topic: str, place: str, entered_at: int) -> None:
     """Makes a refused record of an owner or operator an unclear word of its account.
 
     A refused answer becomes one only while a cycle is open that no later answer would have ended.
@@ -45,14 +45,14 @@ def refused_word(account: Account, topic: str, place: str, entered_at: int) -> N
 
 
 def unheard_answer(
-    account: Account, cycle: Cycle, place: str, entered_at: int, said_at: int
+    account: AuditedAccount, cycle: AuditedCycle, place: str, entered_at: int, said_at: int
 ) -> None:
     """Makes an answer that was ignored, or that fits no notice, an unclear word of its account."""
     if cycle.open and not _answered_since(cycle, entered_at, said_at):
         raise_unclear(account, ANSWERS, place, entered_at, said_at)
 
 
-def _answered_since(cycle: Cycle, entered_at: int, said_at: int | None) -> bool:
+def _answered_since(cycle: AuditedCycle, entered_at: int, said_at: int | None) -> bool:
     """Returns whether an answer was applied that ends an unclear one of these times (ms)."""
     return any(
         word is not None
@@ -62,7 +62,7 @@ def _answered_since(cycle: Cycle, entered_at: int, said_at: int | None) -> bool:
     )
 
 
-def answered(account: Account, at: int, entered_at: int) -> None:
+def answered(account: AuditedAccount, at: int, entered_at: int) -> None:
     """Ends unclear answers that are older than an applied grant or refusal, and entered earlier."""
     known = account.unclear.get(ANSWERS)
     if known is None or entered_at < known.entered_at:
@@ -71,20 +71,20 @@ def answered(account: Account, at: int, entered_at: int) -> None:
         account.end_unclear(ANSWERS, at)
 
 
-def applied(account: Account, topic: str, entered_at: int) -> None:
+def applied(account: AuditedAccount, topic: str, entered_at: int) -> None:
     """Ends the unclear words of this topic: one that entered later was applied."""
     known = account.unclear.get(topic)
     if known is not None and entered_at >= known.entered_at:
         account.end_unclear(topic, entered_at)
 
 
-def settled(account: Account, at: int) -> None:
+def settled(account: AuditedAccount, at: int) -> None:
     """Applies a `settle` control of time `at` (ms): ends the unclear words that are not later."""
     for kind, known in list(account.unclear.items()):
         if known.newest <= at:
             account.end_unclear(kind, at)
 
 
-def cycle_over(account: Account, at: int) -> None:
+def cycle_over(account: AuditedAccount, at: int) -> None:
     """Ends the unclear answers of an account, because the cycle that they concern has ended."""
     account.end_unclear(ANSWERS, at)

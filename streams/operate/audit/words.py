@@ -21,7 +21,7 @@ Heard = Literal["applied", "stale", "repeat", "open"]
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class SaidTimes:
     """The times of a word in milliseconds: the stated one, and its entry into Kafka."""
 
     stated: int
@@ -61,7 +61,7 @@ class Spoken:
     times: dict[str, deque[tuple[int, str]]] = field(default_factory=dict)
     newest_of: dict[str, tuple[int, int, str]] = field(default_factory=dict)
 
-    def repeats(self, word: str, said: Said, more: str = "") -> bool | None:
+    def repeats(self, word: str, said: SaidTimes, more: str = "") -> bool | None:
         """Returns whether this repeats the newest of the same word.
 
         None: it repeats a word that may not be the newest. `more`: further fields to compare.
@@ -71,12 +71,12 @@ class Spoken:
         newest, last = self.newest_of[word][1:], self.times[word][-1]
         return True if newest == last == (said.stated, more) else None
 
-    def sure(self, said: Said) -> bool:
+    def sure(self, said: SaidTimes) -> bool:
         """Returns whether no word that is unknown here can make this one stale."""
         known = self.complete or said.at >= said.entered_at - SKEW_MS
         return known and said.at >= self.perhaps - SKEW_MS
 
-    def stale(self, said: Said, protects: bool) -> bool:
+    def stale(self, said: SaidTimes, protects: bool) -> bool:
         """Returns whether a word is stale: older than a word that outweighs it.
 
         One that `protects` may be up to PT5M older than the newest applied; any other must not be
@@ -84,20 +84,20 @@ class Spoken:
         """
         return said.at < (self.newest - SKEW_MS if protects else self.protecting)
 
-    def remember(self, word: str, said: Said, more: str = "") -> None:
+    def remember(self, word: str, said: SaidTimes, more: str = "") -> None:
         """Stores the stated time of an applied or stale word, so that `repeats` finds it."""
         kept = self.times.setdefault(word, deque(maxlen=REMEMBERED_WORDS))
         kept.append((said.stated, more))
         if said.at >= self.newest_of.get(word, (-NEVER, 0, ""))[0]:
             self.newest_of[word] = (said.at, said.stated, more)
 
-    def apply(self, said: Said, protects: bool) -> None:
+    def apply(self, said: SaidTimes, protects: bool) -> None:
         """Records that a word is applied; one that `protects` makes older others stale."""
         self.newest = max(self.newest, said.at)
         if protects:
             self.protecting = max(self.protecting, said.at)
 
-    def hear(self, word: str, said: Said, protects: bool, never_stale: bool = False) -> Heard:
+    def hear(self, word: str, said: SaidTimes, protects: bool, never_stale: bool = False) -> Heard:
         """Judges a word by its times alone, and stores it.
 
         `protects`: it is in the owner's favour. `never_stale`: it is applied however old it is.

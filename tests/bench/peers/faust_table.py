@@ -32,7 +32,7 @@ app = faust.App(
 )
 
 
-class Reading(faust.Record, serializer="json"):  # type: ignore[call-arg]
+class TableReading(faust.Record, serializer="json"):  # type: ignore[call-arg]
     """An input."""
 
     platform: str
@@ -41,7 +41,7 @@ class Reading(faust.Record, serializer="json"):  # type: ignore[call-arg]
     observed_at: str
 
 
-class CategoryChange(faust.Record, serializer="json"):  # type: ignore[call-arg]
+class TableLabel(faust.Record, serializer="json"):  # type: ignore[call-arg]
     """An input."""
 
     platform: str
@@ -50,7 +50,7 @@ class CategoryChange(faust.Record, serializer="json"):  # type: ignore[call-arg]
     observed_at: str
 
 
-class Account(faust.Record, serializer="json"):  # type: ignore[call-arg]
+class TableAccount(faust.Record, serializer="json"):  # type: ignore[call-arg]
     """What is kept."""
 
     followers: int = 0
@@ -58,13 +58,13 @@ class Account(faust.Record, serializer="json"):  # type: ignore[call-arg]
     invited: bool = False
 
 
-readings = app.topic(FOLLOWERS, key_type=str, value_type=Reading, partitions=PARTITIONS)
-categories = app.topic(CATEGORIES, key_type=str, value_type=CategoryChange, partitions=PARTITIONS)
+readings = app.topic(FOLLOWERS, key_type=str, value_type=TableReading, partitions=PARTITIONS)
+categories = app.topic(CATEGORIES, key_type=str, value_type=TableLabel, partitions=PARTITIONS)
 invitations = app.topic(INVITATIONS, key_type=str, value_serializer="json", partitions=PARTITIONS)
-accounts = app.Table("accounts", key_type=str, value_type=Account, partitions=PARTITIONS)
+accounts = app.Table("accounts", key_type=str, value_type=TableAccount, partitions=PARTITIONS)
 
 
-async def decide(key: str, account: Account) -> None:
+async def decide(key: str, account: TableAccount) -> None:
     """The rule."""
     over = account.followers >= LINE and account.category in COVERED
     if over and not account.invited:
@@ -79,7 +79,7 @@ async def on_reading(stream: faust.Stream) -> None:
     """A count."""
     async for key, reading in stream.items():
         first()
-        account = accounts.get(key) or Account()
+        account = accounts.get(key) or TableAccount()
         account.followers = reading.followers
         await decide(key, account)
 
@@ -89,6 +89,6 @@ async def on_category(stream: faust.Stream) -> None:
     """A label."""
     async for key, change in stream.items():
         first()
-        account = accounts.get(key) or Account()
+        account = accounts.get(key) or TableAccount()
         account.category = change.category
         await decide(key, account)

@@ -18,7 +18,7 @@ from tests.bench.peers.common import BOOTSTRAP, CATEGORIES, FOLLOWERS, PARTITION
 POLL_RECORDS = 5_000
 
 
-class Reading(msgspec.Struct):
+class RawReading(msgspec.Struct):
     """As Byline's decoder has it."""
 
     platform: str
@@ -27,7 +27,7 @@ class Reading(msgspec.Struct):
     observed_at: str
 
 
-class CategoryChange(msgspec.Struct):
+class RawLabel(msgspec.Struct):
     """As Byline's decoder has it."""
 
     platform: str
@@ -41,8 +41,8 @@ def decoders(kind: str) -> dict[str, Callable[[bytes], Any]]:
     if kind == "json":
         return {FOLLOWERS: json.loads, CATEGORIES: json.loads}
     return {
-        FOLLOWERS: msgspec.json.Decoder(Reading).decode,
-        CATEGORIES: msgspec.json.Decoder(CategoryChange).decode,
+        FOLLOWERS: msgspec.json.Decoder(RawReading).decode,
+        CATEGORIES: msgspec.json.Decoder(RawLabel).decode,
     }
 
 

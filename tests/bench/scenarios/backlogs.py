@@ -7,83 +7,85 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tests.bench.contestants import CONTESTANTS, Contestant
-from tests.bench.data import Shape
+from tests.bench.data import DataShape
 from tests.bench.draining import drain
 from tests.bench.options import Options
-from tests.bench.results import Run
+from tests.bench.results import BenchRun
 from tests.bench.site import Site
 
-FULL = Shape("full", accounts=400_000, readings=5)
-TRACKED = Shape("tracked", accounts=400_000, readings=3, tracked=True)
-FEW = Shape("few", accounts=400_000, readings=2)
-MANY = Shape("many", accounts=4_000_000, readings=2)
-WIDE = Shape("wide", accounts=400_000, readings=5, partitions=32)
+FULL = DataShape("full", accounts=400_000, readings=5)
+TRACKED = DataShape("tracked", accounts=400_000, readings=3, tracked=True)
+FEW = DataShape("few", accounts=400_000, readings=2)
+MANY = DataShape("many", accounts=4_000_000, readings=2)
+WIDE = DataShape("wide", accounts=400_000, readings=5, partitions=32)
 
 PATIENCE_SECONDS, LEAST_EVENTS_PER_SECOND = 180.0, 20_000
 WORST_PEERS = ("byline", "byline-2", "kstreams")
 
 
 @dataclass(frozen=True)
-class Turn:
+class BacklogTurn:
     """What one contestant does in each round."""
 
     case: str
     contestant: Contestant
-    shape: Shape
+    shape: DataShape
     workers: int = 1
 
 
-def drains(site: Site, options: Options) -> Iterator[Run]:
+def drains(site: Site, options: Options) -> Iterator[BenchRun]:
     """Nearly every reading changes nothing: 2.4 million events of 400,000 accounts."""
     turns = [
-        Turn("backlog", one, FULL.scaled(options.scale * one.share), one.workers or 1)
+        BacklogTurn("backlog", one, FULL.scaled(options.scale * one.share), one.workers or 1)
         for one in options.contestants
     ]
     return _rounds(site, options, "drain", turns)
 
 
-def worst(site: Site, options: Options) -> Iterator[Run]:
+def worst(site: Site, options: Options) -> Iterator[BenchRun]:
     """Every account is tracked and every reading changes state: 1.6 million events."""
     shape = TRACKED.scaled(options.scale)
     turns = [
-        Turn("every account tracked", one, shape, one.workers or 1)
+        BacklogTurn("every account tracked", one, shape, one.workers or 1)
         for one in options.contestants
         if one.name in WORST_PEERS
     ]
     return _rounds(site, options, "worst", turns)
 
 
-def accounts(site: Site, options: Options) -> Iterator[Run]:
+def accounts(site: Site, options: Options) -> Iterator[BenchRun]:
     """Ten times the accounts, the same mix of events: what does an event cost?"""
     byline = CONTESTANTS["byline"]
     turns = [
-        Turn("400 k accounts", byline, FEW.scaled(options.scale)),
-        Turn("4 M accounts", byline, MANY.scaled(options.scale)),
+        BacklogTurn("400 k accounts", byline, FEW.scaled(options.scale)),
+        BacklogTurn("4 M accounts", byline, MANY.scaled(options.scale)),
     ]
     return _rounds(site, options, "accounts", turns)
 
 
-def partitions(site: Site, options: Options) -> Iterator[Run]:
+def partitions(site: Site, options: Options) -> Iterator[BenchRun]:
     """The same events in 8 and in 32 partitions."""
     byline = CONTESTANTS["byline"]
     turns = [
-        Turn("8 partitions", byline, FULL.scaled(options.scale)),
-        Turn("32 partitions", byline, WIDE.scaled(options.scale)),
+        BacklogTurn("8 partitions", byline, FULL.scaled(options.scale)),
+        BacklogTurn("32 partitions", byline, WIDE.scaled(options.scale)),
     ]
     return _rounds(site, options, "partitions", turns)
 
 
-def workers(site: Site, options: Options) -> Iterator[Run]:
+def workers(site: Site, options: Options) -> Iterator[BenchRun]:
     """The same backlog by one worker and by two."""
     byline, shape = CONTESTANTS["byline"], FULL.scaled(options.scale)
     turns = [
-        Turn("1 worker", byline, shape, 1),
-        Turn("2 workers", byline, shape, 2),
+        BacklogTurn("1 worker", byline, shape, 1),
+        BacklogTurn("2 workers", byline, shape, 2),
     ]
     return _rounds(site, options, "workers", turns)
 
 
-def _rounds(site: Site, options: Options, scenario: str, turns: list[Turn]) -> Iterator[Run]:
+def _rounds(
+    site: Site, options: Options, scenario: str, turns: list[BacklogTurn]
+) -> Iterator[BenchRun]:
     for turn in turns:
         options.say(f"{scenario}: loading {turn.shape.events:,} events for {turn.contestant.name}")
         site.data(turn.shape)
@@ -100,4 +102,4 @@ def _rounds(site: Site, options: Options, scenario: str, turns: list[Turn]) -> I
                 )
             except (TimeoutError, RuntimeError) as error:
                 figures = {"failed": str(error)[-2000:]}
-            yield Run(scenario, turn.case, turn.contestant.name, round_, figures)
+            yield BenchRun(scenario, turn.case, turn.contestant.name, round_, figures)

@@ -8,19 +8,19 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from tests.bench.data import Shape
+from tests.bench.data import DataShape
 from tests.bench.options import Options
-from tests.bench.results import Run
+from tests.bench.results import BenchRun
 from tests.bench.scenarios.recovery import opened
 from tests.bench.site import Site
 from tests.bench.stage import Stage, failure
 from tests.bench.watch import judge
 
-SHAPE = Shape("vast", accounts=10_000_000, readings=1)
+SHAPE = DataShape("vast", accounts=10_000_000, readings=1)
 CASES = ("backlog", "back, disk kept", "back, empty disk")
 
 
-def run(site: Site, options: Options) -> Iterator[Run]:
+def run(site: Site, options: Options) -> Iterator[BenchRun]:
     """10 million accounts, a label and a reading each, on one worker; once."""
     shape = SHAPE.scaled(options.scale)
     options.say(f"capacity: loading {shape.events:,} events")
@@ -32,10 +32,10 @@ def run(site: Site, options: Options) -> Iterator[Run]:
                 figures = _backlog(stage, shape) if case == CASES[0] else _back(stage, case)
             except (TimeoutError, RuntimeError) as error:
                 figures = failure(error)
-            yield Run("capacity", case, "byline", 0, figures)
+            yield BenchRun("capacity", case, "byline", 0, figures)
 
 
-def _backlog(stage: Stage, shape: Shape) -> dict[str, Any]:
+def _backlog(stage: Stage, shape: DataShape) -> dict[str, Any]:
     worker = stage.start()
     began, spent = stage.ready(), worker.seconds()
     seconds = stage.drained() - began

@@ -10,10 +10,10 @@ from streams.core.model.ids import invitation_id
 from tests.bench.arithmetic import latencies
 from tests.bench.data import Row, accounts_in, reading_row
 from tests.bench.options import Options
-from tests.bench.results import Run
+from tests.bench.results import BenchRun
 from tests.bench.site import POLICIES, Site
 from tests.bench.stage import APPLIED, DELIVERED, ISSUED, Stage, combined, failure
-from tests.bench.traffic import Traffic, now_text, waits
+from tests.bench.traffic import BenchTraffic, now_text, waits
 from tests.bench.watch import judge
 
 DEADLINES = 100_000
@@ -23,14 +23,14 @@ RATE, PROBES_PER_SECOND = 1_000.0, 50.0
 MOST_SECONDS = 150.0
 
 
-def run(site: Site, options: Options) -> Iterator[Run]:
+def run(site: Site, options: Options) -> Iterator[BenchRun]:
     """All due at once: how long until the last restriction is out, and what others notice."""
     for round_ in range(options.rounds):
         try:
             figures = _one(site, options)
         except (TimeoutError, RuntimeError) as error:
             figures = failure(error)
-        yield Run("deadline-storm", "100,000 deadlines at once", "byline", round_, figures)
+        yield BenchRun("deadline-storm", "100,000 deadlines at once", "byline", round_, figures)
 
 
 def _policies(folder: Path, due_at: float) -> Path:
@@ -68,7 +68,7 @@ def _one(site: Site, options: Options) -> dict[str, Any]:
         if spare < 0:
             raise TimeoutError(f"the preparation took {-spare:.0f} s too long: LEAD_SECONDS")
         time.sleep(spare)
-        traffic = Traffic(
+        traffic = BenchTraffic(
             site,
             stage.data,
             probes,

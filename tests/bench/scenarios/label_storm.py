@@ -7,10 +7,10 @@ from typing import Any
 from tests.bench.arithmetic import latencies
 from tests.bench.data import LINE, Row, accounts_in, label_row, reading_row
 from tests.bench.options import Options
-from tests.bench.results import Run
+from tests.bench.results import BenchRun
 from tests.bench.site import Site
 from tests.bench.stage import CANCELLED, ISSUED, Stage, combined, failure
-from tests.bench.traffic import Traffic, waits
+from tests.bench.traffic import BenchTraffic, waits
 from tests.bench.watch import judge
 
 ACCOUNTS = 400_000
@@ -46,14 +46,14 @@ def _readings(count: int) -> Iterator[Row]:
         yield reading_row(f"a{account}", followers, "2025-01-02T00:00:00Z")
 
 
-def run(site: Site, options: Options) -> Iterator[Run]:
+def run(site: Site, options: Options) -> Iterator[BenchRun]:
     """400,000 accounts, one in forty over the line; ordinary inputs go on meanwhile."""
     for round_ in range(options.rounds):
         try:
             figures = _one(site, options)
         except (TimeoutError, RuntimeError) as error:
             figures = failure(error)
-        yield Run("label-storm", "every account relabelled", "byline", round_, figures)
+        yield BenchRun("label-storm", "every account relabelled", "byline", round_, figures)
 
 
 def _one(site: Site, options: Options) -> dict[str, Any]:
@@ -69,7 +69,7 @@ def _one(site: Site, options: Options) -> dict[str, Any]:
         worker = stage.start()
         stage.drained()
         stage.watch.wait_for(len(invited), 10, ISSUED)
-        traffic = Traffic(
+        traffic = BenchTraffic(
             site,
             stage.data,
             probes,

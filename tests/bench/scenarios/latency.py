@@ -6,14 +6,14 @@ from typing import Any
 
 from tests.bench.arithmetic import latencies
 from tests.bench.contestants import Contestant, Job
-from tests.bench.data import Shape, accounts_in
+from tests.bench.data import DataShape, accounts_in
 from tests.bench.loading import load
 from tests.bench.machine import load as load_average
 from tests.bench.options import Options
-from tests.bench.results import Run
+from tests.bench.results import BenchRun
 from tests.bench.site import Site
-from tests.bench.traffic import Traffic, covered_labels, waits
-from tests.bench.watch import Watch, judge
+from tests.bench.traffic import BenchTraffic, covered_labels, waits
+from tests.bench.watch import BenchWatch, judge
 from tests.bench.worker import wait_drained
 
 RATES = (2_000, 5_000)
@@ -23,7 +23,7 @@ PEERS = ("byline", "kstreams")
 KSTREAMS_COMMIT_MS = "100"
 
 
-def run(site: Site, options: Options) -> Iterator[Run]:
+def run(site: Site, options: Options) -> Iterator[BenchRun]:
     """2,000 and 5,000 events a second; one in twenty has an answer that is waited for."""
     contestants = [one for one in options.contestants if one.name in PEERS]
     for round_ in range(options.rounds):
@@ -34,24 +34,24 @@ def run(site: Site, options: Options) -> Iterator[Run]:
                     figures = _one(site, options, contestant, scaled)
                 except (TimeoutError, RuntimeError) as error:
                     figures = {"failed": str(error)[-2000:]}
-                yield Run("latency", f"{rate:,} events/s", contestant.name, round_, figures)
+                yield BenchRun("latency", f"{rate:,} events/s", contestant.name, round_, figures)
 
 
 def _one(site: Site, options: Options, contestant: Contestant, rate: float) -> dict[str, Any]:
     warm = options.seconds(WARM_SECONDS, 1.0)
     seconds = warm + options.seconds(SECONDS)
     probes = accounts_in("probe", int(rate * PROBE_RATIO * seconds), 8)
-    data = site.empty(Shape("latency", len(probes), 1))
+    data = site.empty(DataShape("latency", len(probes), 1))
     load(site.bootstrap, data.topic("category-changes"), covered_labels(probes))
     more = {"COMMIT_MS": KSTREAMS_COMMIT_MS}
     job = Job(site, data, site.fresh(contestant.name), more=more)
     before = load_average()
     processes = contestant.start(job)
-    watch = Watch(site.bootstrap, [contestant.invitations(job)], 8)
+    watch = BenchWatch(site.bootstrap, [contestant.invitations(job)], 8)
     try:
         wait_drained(site, data, job.application, processes, 60)
         cpu, began = sum(one.seconds() for one in processes), time.time()
-        traffic = Traffic(
+        traffic = BenchTraffic(
             site,
             data,
             probes,

@@ -5,18 +5,18 @@ from collections.abc import Iterator
 from typing import Any
 
 from tests.bench.options import Options
-from tests.bench.results import Run
+from tests.bench.results import BenchRun
 from tests.bench.scenarios.backlogs import TRACKED
 from tests.bench.site import DataSet, Site
 from tests.bench.stage import Stage, failure
-from tests.bench.watch import Watch, judge
-from tests.bench.worker import Worker, wait_drained, wait_ready
+from tests.bench.watch import BenchWatch, judge
+from tests.bench.worker import BenchWorker, wait_drained, wait_ready
 
 REST_SECONDS = 3.0
 MOST_SECONDS = 240.0
 
 
-def run(site: Site, options: Options) -> Iterator[Run]:
+def run(site: Site, options: Options) -> Iterator[BenchRun]:
     """400,000 tracked accounts on one worker."""
     data = site.data(TRACKED.scaled(options.scale))
     for round_ in range(options.rounds):
@@ -24,7 +24,7 @@ def run(site: Site, options: Options) -> Iterator[Run]:
             figures = _one(site, data)
         except (TimeoutError, RuntimeError) as error:
             figures = failure(error)
-        yield Run("memory", "400,000 tracked accounts", "byline", round_, figures)
+        yield BenchRun("memory", "400,000 tracked accounts", "byline", round_, figures)
 
 
 def _one(site: Site, data: DataSet) -> dict[str, Any]:
@@ -35,14 +35,14 @@ def _one(site: Site, data: DataSet) -> dict[str, Any]:
         empty_mb, before = nothing.resident_mb(), stage.load_before
     application = site.fresh("memory")
     site.create_byline_topics(data, application)
-    watch = Watch(site.bootstrap, [data.topic("invitations")], data.shape.partitions)
-    worker = Worker(site, data, application)
+    watch = BenchWatch(site.bootstrap, [data.topic("invitations")], data.shape.partitions)
+    worker = BenchWorker(site, data, application)
     began = time.time()
     try:
         wait_drained(site, data, application, [worker], MOST_SECONDS)
         peak_mb, tracked = worker.high_water_mb(), worker.metric("byline_tracked_accounts")
         worker.stop()
-        worker = Worker(site, data, application)
+        worker = BenchWorker(site, data, application)
         wait_ready([worker], data.shape.partitions)
         time.sleep(REST_SECONDS)
         rest_mb = worker.resident_mb()

@@ -7,12 +7,12 @@ from typing import Any
 
 from tests.bench.data import FLOOR, Row, accounts_in, reading_row
 from tests.bench.options import Options
-from tests.bench.results import Run
+from tests.bench.results import BenchRun
 from tests.bench.site import Site
 from tests.bench.stage import ISSUED, Stage, failure
-from tests.bench.traffic import Traffic
+from tests.bench.traffic import BenchTraffic
 from tests.bench.watch import judge
-from tests.bench.worker import Worker
+from tests.bench.worker import BenchWorker
 
 ACCOUNTS = 1_000_000
 RATE, PROBES_PER_SECOND = 400.0, 200.0
@@ -26,7 +26,7 @@ def tracked_readings(count: int) -> Iterator[Row]:
         yield reading_row(f"a{account}", FLOOR + account % 40_000, "2025-01-02T00:00:00Z")
 
 
-def run(site: Site, options: Options) -> Iterator[Run]:
+def run(site: Site, options: Options) -> Iterator[BenchRun]:
     """The state is built once; then kills, with the disk kept and wiped in turn."""
     accounts = options.count(ACCOUNTS, 1000)
     length = options.rounds * len(CASES) * MOST_SECONDS
@@ -37,7 +37,7 @@ def run(site: Site, options: Options) -> Iterator[Run]:
         stage.load("follower-counts", tracked_readings(accounts))
         stage.start()
         stage.drained()
-        traffic = Traffic(
+        traffic = BenchTraffic(
             site,
             stage.data,
             probes,
@@ -53,7 +53,7 @@ def run(site: Site, options: Options) -> Iterator[Run]:
                     figures = _strike(stage, traffic, wiped=case == "empty disk")
                 except (TimeoutError, RuntimeError) as error:
                     figures = failure(error)
-                runs.append(Run("recovery", case, "byline", round_, figures))
+                runs.append(BenchRun("recovery", case, "byline", round_, figures))
                 time.sleep(3)
         traffic.stop()
         stage.watch.wait_for(len(traffic.sent), 15, ISSUED)
@@ -64,7 +64,7 @@ def run(site: Site, options: Options) -> Iterator[Run]:
         yield one
 
 
-def _strike(stage: Stage, traffic: Traffic, *, wiped: bool) -> dict[str, Any]:
+def _strike(stage: Stage, traffic: BenchTraffic, *, wiped: bool) -> dict[str, Any]:
     """One kill, and the same worker again at once, as a supervisor would do it."""
     seen, killed_at = stage.watch.count(), time.time()
     stage.worker.kill()
@@ -87,7 +87,7 @@ def _strike(stage: Stage, traffic: Traffic, *, wiped: bool) -> dict[str, Any]:
     }
 
 
-def opened(worker: Worker, partitions: int) -> tuple[float, float]:
+def opened(worker: BenchWorker, partitions: int) -> tuple[float, float]:
     """When it was given its partitions, and when it served all of them."""
     opening, deadline = 0.0, time.time() + MOST_SECONDS
     while time.time() < deadline:
@@ -101,7 +101,9 @@ def opened(worker: Worker, partitions: int) -> tuple[float, float]:
     raise TimeoutError(f"not ready {MOST_SECONDS:.0f} s after the kill:\n{worker.tail()}")
 
 
-def _decided(stage: Stage, traffic: Traffic, since: int, killed_at: float) -> tuple[float, float]:
+def _decided(
+    stage: Stage, traffic: BenchTraffic, since: int, killed_at: float
+) -> tuple[float, float]:
     """When the first answer to something sent after the kill could be seen, and one everywhere."""
     deadline = time.time() + MOST_SECONDS
     while time.time() < deadline:

@@ -7,10 +7,10 @@ from typing import Any
 from tests.bench.arithmetic import latencies
 from tests.bench.data import Row, accounts_in, label_row, reading_row
 from tests.bench.options import Options
-from tests.bench.results import Run
+from tests.bench.results import BenchRun
 from tests.bench.site import Site
 from tests.bench.stage import ISSUED, Stage, failure
-from tests.bench.traffic import Traffic, covered, crossing, waits
+from tests.bench.traffic import BenchTraffic, covered, crossing, waits
 from tests.bench.watch import judge
 
 RATE, PROBES_PER_SECOND = 200.0, 100.0
@@ -40,7 +40,7 @@ def flipping_labels(accounts: Sequence[str], count: int) -> Iterator[Row]:
         yield label_row(accounts[number % len(accounts)], label, at)
 
 
-def run(site: Site, options: Options) -> Iterator[Run]:
+def run(site: Site, options: Options) -> Iterator[BenchRun]:
     """Latency of ordinary inputs before and while a backlog is worked off beside them."""
     for round_ in range(options.rounds):
         for case in CASES:
@@ -48,7 +48,7 @@ def run(site: Site, options: Options) -> Iterator[Run]:
                 figures = _one(site, options, case)
             except (TimeoutError, RuntimeError) as error:
                 figures = failure(error)
-            yield Run("skew", case, "byline", round_, figures)
+            yield BenchRun("skew", case, "byline", round_, figures)
 
 
 def _one(site: Site, options: Options, case: str) -> dict[str, Any]:
@@ -69,7 +69,7 @@ def _one(site: Site, options: Options, case: str) -> dict[str, Any]:
         stage.start()
         stage.drained()
         began = time.time()
-        traffic = Traffic(
+        traffic = BenchTraffic(
             site,
             stage.data,
             probes,

@@ -7,23 +7,23 @@ from typing import Any
 from tests.bench.arithmetic import latencies, ratio
 from tests.bench.data import accounts_in
 from tests.bench.options import Options
-from tests.bench.results import Run
+from tests.bench.results import BenchRun
 from tests.bench.site import Site
 from tests.bench.stage import ISSUED, Stage, failure
-from tests.bench.traffic import Traffic, waits
+from tests.bench.traffic import BenchTraffic, waits
 from tests.bench.watch import judge
 
 RATE, PROBES_PER_SECOND = 2_000.0, 50.0
 SAMPLE_SECONDS = 2.0
 
 
-def run(site: Site, options: Options) -> Iterator[Run]:
+def run(site: Site, options: Options) -> Iterator[BenchRun]:
     """Once, for `--minutes`."""
     try:
         figures = _one(site, options)
     except (TimeoutError, RuntimeError) as error:
         figures = failure(error)
-    yield Run("soak", f"{RATE:,.0f} events/s", "byline", 0, figures)
+    yield BenchRun("soak", f"{RATE:,.0f} events/s", "byline", 0, figures)
 
 
 def _one(site: Site, options: Options) -> dict[str, Any]:
@@ -34,7 +34,7 @@ def _one(site: Site, options: Options) -> dict[str, Any]:
         worker = stage.start()
         stage.drained()
         began, cpu = time.time(), worker.seconds()
-        traffic = Traffic(
+        traffic = BenchTraffic(
             site,
             stage.data,
             probes,

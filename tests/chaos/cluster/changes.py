@@ -18,7 +18,7 @@ from streams import rebuild, upkeep
 from streams.core.model.instants import rfc3339
 from streams.engine.acceptance import ReadFrom
 from streams.operate import reroute, topics
-from tests.chaos.cluster.ground import PARTITIONS, Ground, wait
+from tests.chaos.cluster.ground import PARTITIONS, ClusterGround, wait
 
 RESTORED_SECONDS = 20.0
 """What producers have sent in so many seconds is sent again to an input that was lost."""
@@ -26,7 +26,7 @@ MORE = 8
 
 
 @dataclass(frozen=True)
-class Change:
+class ChangeUnderFire:
     """`strike` changes the cluster, under running workers or (`between`) while none runs.
 
     `lead_out` does what the refusal says, with no worker running; `back`, where there is one, is
@@ -34,19 +34,19 @@ class Change:
     """
 
     name: str
-    strike: Callable[[Ground], None]
-    lead_out: Callable[[Ground], None]
+    strike: Callable[[ClusterGround], None]
+    lead_out: Callable[[ClusterGround], None]
     between: bool = False
     stays: bool = False
     whole: bool = True
-    settle: Callable[[Ground], None] | None = None
+    settle: Callable[[ClusterGround], None] | None = None
 
 
 # Partitions -----------------------------------------------------------------------------------
 
 
-def _grow(which: tuple[Topic, ...]) -> Callable[[Ground], None]:
-    def strike(ground: Ground) -> None:
+def _grow(which: tuple[Topic, ...]) -> Callable[[ClusterGround], None]:
+    def strike(ground: ClusterGround) -> None:
         names = [ground.names.of(topic) for topic in which if not topic.single]
         more = {name: NewPartitions(total_count=MORE) for name in names}
         ground.admin(lambda client: client.create_partitions(more))
@@ -54,12 +54,12 @@ def _grow(which: tuple[Topic, ...]) -> Callable[[Ground], None]:
     return strike
 
 
-def _pin(ground: Ground) -> None:
+def _pin(ground: ClusterGround) -> None:
     ground.sender.pinned = True
     ground.environment["BYLINE_PARTITIONS"] = str(PARTITIONS)
 
 
-def _reroute(ground: Ground) -> None:
+def _reroute(ground: ClusterGround) -> None:
     """While they run; then an ordinary restart ends what is held back."""
     asyncio.run(reroute.move(ground.settings, asyncio.run(reroute.strays(ground.settings))))
     ground.stop()
@@ -69,17 +69,17 @@ def _reroute(ground: Ground) -> None:
 # Topics ---------------------------------------------------------------------------------------
 
 
-def _delete(topic: Topic) -> Callable[[Ground], None]:
-    def strike(ground: Ground) -> None:
+def _delete(topic: Topic) -> Callable[[ClusterGround], None]:
+    def strike(ground: ClusterGround) -> None:
         ground.admin(lambda client: client.delete_topics([ground.names.of(topic)]))
 
     return strike
 
 
-def _make_anew(topic: Topic) -> Callable[[Ground], None]:
+def _make_anew(topic: Topic) -> Callable[[ClusterGround], None]:
     """With more records than before, where that is anybody's to send: inputs and switches."""
 
-    def strike(ground: Ground) -> None:
+    def strike(ground: ClusterGround) -> None:
         _delete(topic)(ground)
         before = _count(ground, topic)
         assert wait(lambda: _made(ground, topic), 60)
@@ -100,19 +100,19 @@ def _make_anew(topic: Topic) -> Callable[[Ground], None]:
     return strike
 
 
-def _count(ground: Ground, topic: Topic) -> int:
+def _count(ground: ClusterGround, topic: Topic) -> int:
     return sum(1 for one in ground.sender.said if one.topic == topic.name)
 
 
-def _made(ground: Ground, topic: Topic) -> bool:
+def _made(ground: ClusterGround, topic: Topic) -> bool:
     if not ground.create_topics():
         return False
     wrong = asyncio.run(topics.check(ground.settings))
     return ground.names.of(topic) not in {one.topic for one in wrong}
 
 
-def _accept(topic: Topic) -> Callable[[Ground], None]:
-    def lead_out(ground: Ground) -> None:
+def _accept(topic: Topic) -> Callable[[ClusterGround], None]:
+    def lead_out(ground: ClusterGround) -> None:
         assert wait(lambda: _made(ground, topic), 60)
         ground.listener.begin_again()
         if topic in INPUTS:
@@ -126,7 +126,7 @@ def _accept(topic: Topic) -> Callable[[Ground], None]:
     return lead_out
 
 
-def _rebuild(ground: Ground) -> None:
+def _rebuild(ground: ClusterGround) -> None:
     disks = [ground.folder / f"disk-{number}" for number in range(len(ground.workers))]
     done = asyncio.run(rebuild.rebuild(ground.settings, disks, yes=True))
     if not done.written:
@@ -134,7 +134,7 @@ def _rebuild(ground: Ground) -> None:
     ground.notes.append(", ".join(sorted({it.kind.partition(" ")[0] for it in done.sources})))
 
 
-def _cut(ground: Ground) -> None:
+def _cut(ground: ClusterGround) -> None:
     name = ground.names.changelog("accounts")
     gone = {TopicPartition(name, n): RecordsToDelete(before_offset=5) for n in range(PARTITIONS)}
     for cleanup in ("delete", "compact"):
@@ -144,7 +144,7 @@ def _cut(ground: Ground) -> None:
             ground.admin(lambda client: client.delete_records(gone, 10_000))
 
 
-def _cut_without_disks(ground: Ground) -> None:
+def _cut_without_disks(ground: ClusterGround) -> None:
     _cut(ground)
     for number in range(len(ground.workers)):
         shutil.rmtree(ground.folder / f"disk-{number}", ignore_errors=True)
@@ -153,16 +153,16 @@ def _cut_without_disks(ground: Ground) -> None:
 # Names ----------------------------------------------------------------------------------------
 
 
-def _swap(setting: str) -> Callable[[Ground], None]:
-    def strike(ground: Ground) -> None:
+def _swap(setting: str) -> Callable[[ClusterGround], None]:
+    def strike(ground: ClusterGround) -> None:
         ground.environment[setting] = f"other-{ground.environment[setting]}"
         assert wait(ground.create_topics, 60)
 
     return strike
 
 
-def _swap_back(setting: str) -> Callable[[Ground], None]:
-    def lead_out(ground: Ground) -> None:
+def _swap_back(setting: str) -> Callable[[ClusterGround], None]:
+    def lead_out(ground: ClusterGround) -> None:
         ground.environment[setting] = ground.environment[setting].removeprefix("other-")
 
     return lead_out
@@ -171,7 +171,7 @@ def _swap_back(setting: str) -> Callable[[Ground], None]:
 # The state's format -----------------------------------------------------------------------------
 
 
-def _notes(ground: Ground) -> dict[int, dict[str, Any]]:
+def _notes(ground: ClusterGround) -> dict[int, dict[str, Any]]:
     name = ground.names.changelog("accounts")
     consumer = Consumer(
         {
@@ -200,8 +200,8 @@ def _notes(ground: Ground) -> dict[int, dict[str, Any]]:
     return found
 
 
-def _write_format(number: int) -> Callable[[Ground], None]:
-    def strike(ground: Ground) -> None:
+def _write_format(number: int) -> Callable[[ClusterGround], None]:
+    def strike(ground: ClusterGround) -> None:
         producer = Producer({"bootstrap.servers": ground.bootstrap, "log_level": 0})
         for partition, note in _notes(ground).items():
             value = json.dumps(note | {"format": number})
@@ -215,27 +215,33 @@ def _write_format(number: int) -> Callable[[Ground], None]:
 KEYED_INPUTS = tuple(topic for topic in INPUTS if not topic.single)
 WATCHED = (*INPUTS, *OUTPUTS, DECISIONS, DEAD_LETTERS, *CHANGELOGS)
 
-CHANGES: tuple[Change, ...] = (
-    Change("partitions added: all keyed topics", _grow(TOPICS), _pin, stays=True, settle=_reroute),
-    Change("partitions added: inputs", _grow(KEYED_INPUTS), _pin, stays=True, settle=_reroute),
-    Change("partitions added between two starts", _grow(TOPICS), _pin, True, settle=_reroute),
-    Change("changelog cut; disks there", _cut, _rebuild, between=True),
-    Change("changelog cut; disks lost", _cut_without_disks, _rebuild, between=True),
-    Change(
+CHANGES: tuple[ChangeUnderFire, ...] = (
+    ChangeUnderFire(
+        "partitions added: all keyed topics", _grow(TOPICS), _pin, stays=True, settle=_reroute
+    ),
+    ChangeUnderFire(
+        "partitions added: inputs", _grow(KEYED_INPUTS), _pin, stays=True, settle=_reroute
+    ),
+    ChangeUnderFire(
+        "partitions added between two starts", _grow(TOPICS), _pin, True, settle=_reroute
+    ),
+    ChangeUnderFire("changelog cut; disks there", _cut, _rebuild, between=True),
+    ChangeUnderFire("changelog cut; disks lost", _cut_without_disks, _rebuild, between=True),
+    ChangeUnderFire(
         "application id swapped",
         _swap("BYLINE_APPLICATION_ID"),
         _swap_back("BYLINE_APPLICATION_ID"),
         between=True,
     ),
-    Change(
+    ChangeUnderFire(
         "prefix swapped",
         _swap("BYLINE_TOPIC_PREFIX"),
         _swap_back("BYLINE_TOPIC_PREFIX"),
         between=True,
     ),
-    Change("format from the future", _write_format(99), _write_format(1), between=True),
+    ChangeUnderFire("format from the future", _write_format(99), _write_format(1), between=True),
     *(
-        Change(
+        ChangeUnderFire(
             f"deleted: {topic.name}",
             _delete(topic),
             _rebuild if topic in CHANGELOGS else _accept(topic),
@@ -244,7 +250,7 @@ CHANGES: tuple[Change, ...] = (
         for topic in WATCHED
     ),
     *(
-        Change(
+        ChangeUnderFire(
             f"made anew: {topic.name}",
             _make_anew(topic),
             _rebuild if topic in CHANGELOGS else _accept(topic),

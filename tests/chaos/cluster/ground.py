@@ -24,7 +24,7 @@ from streams.operate.errors import OperateError
 from streams.settings import Settings
 from tests.chaos.grounds import POLICIES, ROOT
 from tests.chaos.sending import Sender
-from tests.chaos.traffic import Rates, Traffic
+from tests.chaos.traffic import Traffic, TrafficRates
 from tests.oracle.records import partition_of
 from tests.support.running import ShippedWorker
 from tests.support.zygote import Zygote
@@ -35,7 +35,7 @@ PATIENCE_SECONDS = 120.0
 
 
 @dataclass(frozen=True)
-class Said:
+class ClusterSaid:
     """An input that the broker took: where it lies, when it was there, and what it says."""
 
     topic: str
@@ -52,7 +52,7 @@ class PlainSender(Sender):
     def __init__(self, bootstrap: str, prefix: str, seed: int) -> None:
         super().__init__(bootstrap, PARTITIONS, seed)
         self.prefix = prefix
-        self.said: list[Said] = []
+        self.said: list[ClusterSaid] = []
         self.pinned = False
         """Whether it writes to the old partitions alone, however many there are."""
         self._producer = Producer(
@@ -95,7 +95,9 @@ class PlainSender(Sender):
         if error is None:
             name = message.topic().removeprefix(self.prefix)
             place = (name, message.partition(), message.offset())
-            self.said.append(Said(*place, message.key(), message.value() or b"", time.time()))
+            self.said.append(
+                ClusterSaid(*place, message.key(), message.value() or b"", time.time())
+            )
 
 
 class Listener:
@@ -154,10 +156,10 @@ class Listener:
         self._thread.join()
 
 
-class Worker(ShippedWorker):
+class ClusterWorker(ShippedWorker):
     """A shipped worker with a folder, a log and a port of its own, started again on demand."""
 
-    def __init__(self, ground: "Ground", number: int) -> None:
+    def __init__(self, ground: "ClusterGround", number: int) -> None:
         super().__init__(ground.folder / f"worker-{number}.log")
         self._ground, self._number = ground, number
 
@@ -172,7 +174,7 @@ class Worker(ShippedWorker):
         self.fork(["worker"], environment, zygote=self._ground.zygote)
 
 
-class Ground:
+class ClusterGround:
     """Topics, two workers and lives; `environment` may be changed between starts."""
 
     def __init__(
@@ -194,8 +196,8 @@ class Ground:
             "BYLINE_SESSION_TIMEOUT_SECONDS": "8",
         }
         assert wait(self.create_topics, PATIENCE_SECONDS), "the topics never were there"
-        self.workers = [Worker(self, number) for number in range(workers)]
-        rates = Rates(readings=25, lives=2.0, crowd=2_000, brakes_every=1e9)
+        self.workers = [ClusterWorker(self, number) for number in range(workers)]
+        rates = TrafficRates(readings=25, lives=2.0, crowd=2_000, brakes_every=1e9)
         self.sender = PlainSender(bootstrap, self.names.prefix, seed)
         self.traffic = Traffic(self.sender, seed, rates)
         self.listener = Listener(bootstrap, self.names.prefix, self.traffic.hear)

@@ -10,7 +10,7 @@ from collections import Counter, defaultdict
 from datetime import datetime
 from typing import Any
 
-from tests.chaos.cluster.ground import Said
+from tests.chaos.cluster.ground import ClusterSaid
 
 PATIENCE_SECONDS = 12.0
 """How long after its instant something may still come."""
@@ -19,14 +19,14 @@ Events = list[tuple[float, dict[str, Any]]]
 ENDS = ("invitation.expired", "invitation.cancelled", "invitation.undeliverable", "consent.granted")
 
 
-def judge(events: Events, said: list[Said], until: float) -> dict[str, list[str]]:
+def judge(events: Events, said: list[ClusterSaid], until: float) -> dict[str, list[str]]:
     """What was found wrong, by name. `until`: when the workers were told to stop."""
     by_account: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for _, event in events:
         # To a shadow nobody answers.
         if event["mode"] == "enforce":
             by_account[f"{event['platform']}:{event['account_id']}"].append(event)
-    words: dict[str, list[tuple[str, Said, dict[str, Any]]]] = defaultdict(list)
+    words: dict[str, list[tuple[str, ClusterSaid, dict[str, Any]]]] = defaultdict(list)
     for one in said:
         if one.value:
             words[one.key.decode()].append((one.topic, one, json.loads(one.value)))
@@ -50,7 +50,7 @@ def _twice(key: str, own: list[dict[str, Any]]) -> list[str]:
 
 
 def _restricted(
-    key: str, own: list[dict[str, Any]], words: list[tuple[str, Said, dict[str, Any]]]
+    key: str, own: list[dict[str, Any]], words: list[tuple[str, ClusterSaid, dict[str, Any]]]
 ) -> list[str]:
     breaches = []
     issued = {e["invitation_id"]: _at(e["decided_at"]) for e in own if _is(e, "issued")}
@@ -73,7 +73,7 @@ def _is(event: dict[str, Any], what: str) -> bool:
 def _forgotten(
     key: str,
     own: list[dict[str, Any]],
-    words: list[tuple[str, Said, dict[str, Any]]],
+    words: list[tuple[str, ClusterSaid, dict[str, Any]]],
     until: float,
 ) -> list[str]:
     if any(topic in ("controls", "account-changes") for topic, _, _ in words):

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tests.chaos.soak.run import Plan, perform
+from tests.chaos.soak.run import SoakPlan, perform
 
 MOST_PERCENT_AN_HOUR = 2.0
 JUDGED = ("kept_kib", "descriptors_floor", "sockets_and_others", "threads")
@@ -28,7 +28,7 @@ def main() -> int:
         if given.json:
             given.json.write_text(json.dumps(so_far) + "\n")
 
-    result = perform(Plan(given.minutes, given.rate, given.every, given.steady), keep)
+    result = perform(SoakPlan(given.minutes, given.rate, given.every, given.steady), keep)
     keep(result)
     print(table(result))
     return 1 if faults(result) else 0

@@ -9,7 +9,7 @@ from typing import Any
 from confluent_kafka import Consumer, TopicPartition
 
 
-class Order:
+class OutputOrder:
     """`sequence` rises by one with each event of an account and mode: once each, none missing.
 
     The three topics of an account are read in any order, so a gap is one only at the end.
@@ -49,7 +49,7 @@ class Outputs:
         hear: Callable[[dict[str, Any]], None],
     ) -> None:
         self.events: Counter[str] = Counter()
-        self.order = Order()
+        self.order = OutputOrder()
         self._hear = hear
         self._consumer = Consumer(
             {

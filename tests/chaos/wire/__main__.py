@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 
 from tests.chaos.wire.node import proxied
-from tests.chaos.wire.rounds import TREE, Plan, perform
+from tests.chaos.wire.rounds import TREE, WirePlan, perform
 from tests.chaos.wire.table import table
 
 
@@ -51,7 +51,7 @@ async def _rounds(given: argparse.Namespace, kept: list[dict[str, object]]) -> N
         kafka = proxied(Path(folder))
         with kafka.cluster:
             for number in range(given.first, given.first + given.rounds):
-                plan = Plan(
+                plan = WirePlan(
                     seed=f"{given.seed}.{number}",
                     count=given.count,
                     partitions=given.partitions,

@@ -20,7 +20,7 @@ SHARES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class WireFault:
     """`how` tells the forms of a kind apart. `seconds`: of a hold, and at most until a release.
 
     `after_answers`: a late request, or a copy, is let go when so many further answers (to requests
@@ -38,7 +38,7 @@ class Fault:
     code: int = 0
 
 
-class Chance:
+class WireChance:
     """Draws by a seed, of `kinds`. `late_repeats` false: copies come right behind the request that
     they copy.
     """
@@ -56,7 +56,7 @@ class Chance:
         self._late_repeats = late_repeats
         self._numbers: dict[tuple[str, str], int] = defaultdict(int)
 
-    def draw(self, request: Request) -> Fault | None:
+    def draw(self, request: Request) -> WireFault | None:
         """The fault of this request, if any; each call is a request more."""
         at = (request.client_id, request.api)
         self._numbers[at] += 1
@@ -65,29 +65,29 @@ class Chance:
             return None
         return self._make(draw, draw.choice(self._kinds))
 
-    def _make(self, draw: random.Random, kind: str) -> Fault:
+    def _make(self, draw: random.Random, kind: str) -> WireFault:
         if kind == "held":
             # One in four longer than anybody waits.
             factor = draw.uniform(1.05, 1.4) if draw.random() < 0.25 else draw.uniform(0.01, 0.3)
-            return Fault(kind, "", self._timeout * factor)
+            return WireFault(kind, "", self._timeout * factor)
         if kind == "dropped":
-            return Fault(kind, draw.choice(("request", "answer")))
+            return WireFault(kind, draw.choice(("request", "answer")))
         if kind == "reset":
-            return Fault(kind, draw.choice(("before", "on the way", "before the answer")))
+            return WireFault(kind, draw.choice(("before", "on the way", "before the answer")))
         if kind == "repeated" and (not self._late_repeats or draw.random() < 0.3):
-            return Fault(kind, "at once")
+            return WireFault(kind, "at once")
         answers, between = draw.randint(1, 12), draw.random() < 0.7
-        return Fault(kind, "late", draw.uniform(0.5, 4.0), answers, between)
+        return WireFault(kind, "late", draw.uniform(0.5, 4.0), answers, between)
 
 
 class Script:
     """Faults that a test names: the `number`-th request (from 1) of an API, and what befalls it."""
 
-    def __init__(self, faults: Mapping[tuple[str, int], Fault]) -> None:
+    def __init__(self, faults: Mapping[tuple[str, int], WireFault]) -> None:
         self._faults = dict(faults)
         self._numbers: Counter[str] = Counter()
 
-    def draw(self, request: Request) -> Fault | None:
+    def draw(self, request: Request) -> WireFault | None:
         """The fault of this request, if any; each call is a request more."""
         self._numbers[request.api] += 1
         return self._faults.pop((request.api, self._numbers[request.api]), None)

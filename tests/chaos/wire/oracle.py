@@ -10,7 +10,7 @@ POSITION_KEY = b"#next"
 
 
 @dataclass(slots=True)
-class Verdict:
+class WireVerdict:
     """Violations in words, by partition, and how much was looked at."""
 
     violations: list[str] = field(default_factory=list)
@@ -23,11 +23,11 @@ def judge(
     topics: tuple[str, str, str],
     partitions: int,
     count: int,
-) -> Verdict:
+) -> WireVerdict:
     """Compare outputs, changelog and the group's offsets of (inputs, outputs, changelog) with what
     `count` inputs of each partition must have led to."""
     inputs, outputs, changelog = topics
-    verdict = Verdict()
+    verdict = WireVerdict()
     consumer = Consumer(
         {
             "bootstrap.servers": bootstrap,
@@ -55,7 +55,7 @@ def judge(
     return verdict
 
 
-def _read(consumer: Consumer, topic: str, partition: int, verdict: Verdict) -> list[Message]:
+def _read(consumer: Consumer, topic: str, partition: int, verdict: WireVerdict) -> list[Message]:
     at = TopicPartition(topic, partition, 0)
     consumer.assign([at])
     found: list[Message] = []
@@ -77,7 +77,7 @@ def _read(consumer: Consumer, topic: str, partition: int, verdict: Verdict) -> l
                 raise AssertionError(error)
 
 
-def _outputs(verdict: Verdict, partition: int, seen: list[Message], count: int) -> None:
+def _outputs(verdict: WireVerdict, partition: int, seen: list[Message], count: int) -> None:
     """0, 1, 2, … once each and in order; and of each transaction all or nothing."""
     numbers = [int(message.value().split()[0]) for message in seen]
     if numbers != list(range(count)):
@@ -99,7 +99,7 @@ def _outputs(verdict: Verdict, partition: int, seen: list[Message], count: int) 
             )
 
 
-def _state(verdict: Verdict, partition: int, seen: list[Message], count: int) -> None:
+def _state(verdict: WireVerdict, partition: int, seen: list[Message], count: int) -> None:
     table = {message.key(): message.value() for message in seen}
     table.pop(POSITION_KEY, None)
     expected = {

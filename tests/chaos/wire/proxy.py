@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from streams.local.probe import HOST
-from tests.chaos.wire.faults import Fault, empty_table
+from tests.chaos.wire.faults import WireFault, empty_table
 from tests.chaos.wire.frames import Request, framed, parse, read_frame
 
 ANSWER_SECONDS = 2.0
@@ -28,10 +28,10 @@ ANSWER_SECONDS = 2.0
 GONE = (OSError, asyncio.IncompleteReadError, ConnectionError)
 
 
-class Faults(Protocol):
+class ProxyFaults(Protocol):
     """Who decides what befalls a request."""
 
-    def draw(self, request: Request) -> Fault | None: ...
+    def draw(self, request: Request) -> WireFault | None: ...
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Proxy:
         self,
         port: int,
         broker_port: int,
-        faults: Faults | None = None,
+        faults: ProxyFaults | None = None,
         host: str = HOST,
         tls: Tls | None = None,
     ) -> None:
@@ -100,7 +100,7 @@ class Proxy:
             for late in list(waiting):
                 await late.release()
 
-    def note(self, request: Request) -> Fault | None:
+    def note(self, request: Request) -> WireFault | None:
         """Count the request and draw its fault."""
         self.passed[request.api] += 1
         self.versions[request.api] = request.version
@@ -145,7 +145,7 @@ class Late:
     """A request that is let go when `answers` further ones have been answered, or `seconds` on."""
 
     def __init__(
-        self, proxy: Proxy, client_id: str, fault: Fault, send: Callable[[], Awaitable[None]]
+        self, proxy: Proxy, client_id: str, fault: WireFault, send: Callable[[], Awaitable[None]]
     ) -> None:
         self.answers, self.fault = fault.after_answers, fault
         self._proxy, self._client_id, self._send = proxy, client_id, send
@@ -230,7 +230,7 @@ class Link:
     def _pass(self, request: Request) -> None:
         self._broker_writer.write(framed(request.frame))
 
-    async def _strike(self, request: Request, fault: Fault) -> bool:
+    async def _strike(self, request: Request, fault: WireFault) -> bool:
         """Do what `fault` says; whether anything more is read from the client."""
         if fault.kind == "held":
             await asyncio.sleep(fault.seconds)

@@ -18,10 +18,10 @@ from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from tests.chaos.wire.faults import Chance
+from tests.chaos.wire.faults import WireChance
 from tests.chaos.wire.node import Proxied
 from tests.chaos.wire.oracle import judge
-from tests.chaos.wire.proxy import Faults, Proxy
+from tests.chaos.wire.proxy import Proxy, ProxyFaults
 
 TREE = Path(__file__).resolve().parents[3]
 WRITER = Path(__file__).with_name("writer.py")
@@ -29,7 +29,7 @@ GRACE_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class WirePlan:
     """What a round is made of. `code`: the tree whose engine is judged; `sender`: its own, or
     `aiokafka` for the one that aiokafka ships; `version`: of transactions, `first` or (where the
     code knows it) `second`. Small batches make several produce requests of a
@@ -55,7 +55,7 @@ class Plan:
 
 
 @dataclass(slots=True)
-class Outcome:
+class RoundOutcome:
     """What happened in a round."""
 
     seconds: float = 0.0
@@ -74,13 +74,15 @@ class Outcome:
         return asdict(self)
 
 
-async def perform(kafka: Proxied, plan: Plan, faults: Faults | None = None) -> Outcome:
+async def perform(
+    kafka: Proxied, plan: WirePlan, faults: ProxyFaults | None = None
+) -> RoundOutcome:
     """Run the round on a started Kafka; `faults` instead of those that the seed draws."""
     began = time.monotonic()
     name = f"wire-{re.sub(r'[^A-Za-z0-9-]', '-', plan.seed)}-{os.getpid()}-{time.time_ns()}"
     topics = f"{name}.inputs", f"{name}.outputs", f"{name}-counts-changelog"
     await _make_topics(kafka.cluster.bootstrap, topics, plan.partitions)
-    drawn = Chance(plan.seed, plan.timeout_seconds, late_repeats=plan.late_repeats)
+    drawn = WireChance(plan.seed, plan.timeout_seconds, late_repeats=plan.late_repeats)
     folder = Path(tempfile.mkdtemp(prefix="wire-"))
     try:
         proxy = Proxy(kafka.proxy_port, kafka.listener_port, faults or drawn)
@@ -92,7 +94,7 @@ async def perform(kafka: Proxied, plan: Plan, faults: Faults | None = None) -> O
             await asyncio.sleep(0.5)
         arguments = (kafka.cluster.bootstrap, f"{name}", topics, plan.partitions, plan.count)
         verdict = await asyncio.to_thread(judge, *arguments)
-        return Outcome(
+        return RoundOutcome(
             seconds=round(time.monotonic() - began, 1),
             touched=proxy.touched,
             passed=dict(proxy.passed),
@@ -117,7 +119,7 @@ async def _make_topics(bootstrap: str, topics: tuple[str, ...], partitions: int)
 
 
 async def _write(
-    kafka: Proxied, plan: Plan, name: str, topics: tuple[str, str, str], folder: Path
+    kafka: Proxied, plan: WirePlan, name: str, topics: tuple[str, str, str], folder: Path
 ) -> dict[str, int]:
     """Let the writers do their inputs; how they ended."""
     (folder / "log").touch()

@@ -44,7 +44,7 @@ AGAIN = 70
 MOST_LIVES = 1_000
 
 
-class Life:
+class WriterLife:
     """One life of one partition's writer."""
 
     def __init__(self, settings: dict[str, Any], partition: int, number: int) -> None:
@@ -139,7 +139,7 @@ def start(settings: dict[str, Any], partition: int, number: int) -> int:
     logging.basicConfig(level=logging.CRITICAL)
     code = AGAIN
     with contextlib.suppress(BaseException):
-        uvloop.run(Life(settings, partition, number).run())
+        uvloop.run(WriterLife(settings, partition, number).run())
         code = DONE
     os._exit(code)
 

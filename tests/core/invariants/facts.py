@@ -9,7 +9,7 @@ Here every record is read at the moment at which it enters Kafka, so that `now` 
 from typing import Any
 
 from streams.core.model.policy import Policy
-from tests.core.invariants.words import SKEW, Answers, Appeals, Kinds, word_time
+from tests.core.invariants.words import SKEW, Answers, HeardAppeals, Kinds, word_time
 
 INFINITY = 1 << 60
 _OPENING = (None, "organic", "owner_purge")
@@ -27,7 +27,7 @@ def overlap(stops: list[Stop], start: int, end: int) -> int:
     return covered
 
 
-class Facts:
+class FollowedFacts:
     """One account as its inputs tell it. Times are milliseconds."""
 
     def __init__(self) -> None:
@@ -45,7 +45,7 @@ class Facts:
         self.covered_since = self.opened_at = 0
         self.kinds = Kinds()
         self.answers = Answers()
-        self.appeals = Appeals()
+        self.appeals = HeardAppeals()
         self.hold: int | None = None
         self.hold_since = 0
         self.held_at = -1

@@ -12,11 +12,11 @@ from typing import Any
 
 from streams.core.model.instants import day_of, hour_of, milliseconds
 from streams.core.model.policy import Policy
-from tests.core.invariants.facts import INFINITY, Facts, Stop
-from tests.core.invariants.unclear import Unclear
-from tests.core.invariants.watching import Watch
+from tests.core.invariants.facts import INFINITY, FollowedFacts, Stop
+from tests.core.invariants.unclear import FollowedUnclear
+from tests.core.invariants.watching import InvariantWatch
 from tests.core.invariants.words import SKEW, word_time
-from tests.core.invariants.world import Step
+from tests.core.invariants.world import WorldStep
 
 ADVERSE = frozenset(
     {
@@ -37,7 +37,7 @@ def instant(text: str) -> int:
     return milliseconds(datetime.fromisoformat(text))
 
 
-class Cycle:
+class FollowedCycle:
     """One invitation as its events tell it."""
 
     def __init__(self, issued: Event, policy: Policy) -> None:
@@ -83,16 +83,16 @@ class Cycle:
         return value["answer"] == "declined" or notice is None or notice in self.notices
 
 
-class Life:
+class FollowedLife:
     """The cycles of an account in one mode."""
 
     def __init__(self) -> None:
         self.number = self.sequence = 0
-        self.cycle: Cycle | None = None
+        self.cycle: FollowedCycle | None = None
         self.cool_until = 0
 
     @property
-    def current(self) -> Cycle | None:
+    def current(self) -> FollowedCycle | None:
         """The cycle that is open or granted."""
         return self.cycle if self.cycle is not None and self.cycle.state != "over" else None
 
@@ -106,8 +106,8 @@ class Owner:
     """An account: its facts, its lives, the answers that counted, and the unclear words."""
 
     def __init__(self) -> None:
-        self.facts = Facts()
-        self.lives = {"enforce": Life(), "shadow": Life()}
+        self.facts = FollowedFacts()
+        self.lives = {"enforce": FollowedLife(), "shadow": FollowedLife()}
         self.answered: tuple[int, str] | None = None
         self.answered_before: tuple[int, str] | None = None
         """As it was before the step at hand."""
@@ -118,11 +118,11 @@ class Owner:
         """The same, also of those that nobody had to remember: no cycle had been issued yet."""
         self.told: set[tuple[str, ...]] = set()
         """Every answer that came in, by what makes it a repeat."""
-        self.unclear = Unclear()
+        self.unclear = FollowedUnclear()
         self.label_ran_out = False
         """Its label's end is due, and has not acted: a newer label waits for that."""
 
-    def life_of(self, event: Event) -> Life:
+    def life_of(self, event: Event) -> FollowedLife:
         """The life that an event belongs to; shadow surfaces of a live cycle to the live one."""
         live = self.lives["enforce"]
         if event["mode"] == "shadow" and event["event"].startswith("throttle"):
@@ -146,8 +146,8 @@ class Follower:
         self.cluster_changed = False
         self.event_ids: set[str] = set()
         self.used: Counter[tuple[str, str, str, int]] = Counter()
-        self.watch = Watch()
-        self.step: Step
+        self.watch = InvariantWatch()
+        self.step: WorldStep
         self.owner: Owner
         self.owner_applied = False
         self.policy: Policy
@@ -160,7 +160,7 @@ class Follower:
         """What limits in time are held against."""
         return self.step.now if self.step.as_of is None else self.step.as_of
 
-    def begin(self, step: Step) -> None:
+    def begin(self, step: WorldStep) -> None:
         """Take in what a step brought, before its events."""
         self.step, self.owner_applied = step, False
         if step.cluster_changed:
@@ -205,7 +205,7 @@ class Follower:
         self.owner, self.policy = owner, self.policies[platform]
         return owner
 
-    def _input(self, owner: Owner, step: Step) -> None:
+    def _input(self, owner: Owner, step: WorldStep) -> None:
         cycle = owner.lives["enforce"].current
         if step.value is None:
             return
@@ -227,7 +227,7 @@ class Follower:
         elif step.topic == "controls" and self.owner_applied and cycle.state == "expired":
             cycle.restriction_waived |= step.value["command"] in ("lift", "appeal_upheld")
 
-    def _answer(self, owner: Owner, cycle: Cycle | None, value: Mapping[str, Any]) -> None:
+    def _answer(self, owner: Owner, cycle: FollowedCycle | None, value: Mapping[str, Any]) -> None:
         """The newest word to the cycle at hand counts, whether or not it changed anything."""
         at, answer = word_time(value["occurred_at"], self.step.now).at, value["answer"]
         owner.answered_before = owner.answered
@@ -296,7 +296,7 @@ class Follower:
         """Whether it is tripped for the platform."""
         return self.tripped.get(platform, self.tripped.get("*", False))
 
-    def _refused(self, step: Step) -> None:
+    def _refused(self, step: WorldStep) -> None:
         """A refused word: of a known account an unclear one, else the guard of all trips."""
         if step.topic not in ("consent-answers", "account-changes", "controls"):
             return
@@ -353,7 +353,7 @@ class Follower:
             owner.facts.issued_from_dwell = True
             if event["reason"] == "over_line":
                 life.number = event["cycle"]
-                life.cycle = Cycle(event, self.policy)
+                life.cycle = FollowedCycle(event, self.policy)
             elif life.cycle is not None:
                 life.cycle.state = "issued"
         cycle = life.cycle
@@ -378,7 +378,9 @@ class Follower:
         else:
             self._told(owner, life, cycle, event, now)
 
-    def _told(self, owner: Owner, life: Life, cycle: Cycle, event: Event, now: int) -> None:
+    def _told(
+        self, owner: Owner, life: FollowedLife, cycle: FollowedCycle, event: Event, now: int
+    ) -> None:
         name = event["event"].split(".")[1]
         if event.get("deadline_at"):
             cycle.deadline = instant(event["deadline_at"])
@@ -404,7 +406,13 @@ class Follower:
             self._over(owner, life, cycle, now, self.policy)
 
     def _over(
-        self, owner: Owner, life: Life, cycle: Cycle, now: int, policy: Policy, cool: bool = True
+        self,
+        owner: Owner,
+        life: FollowedLife,
+        cycle: FollowedCycle,
+        now: int,
+        policy: Policy,
+        cool: bool = True,
     ) -> None:
         cycle.state = "over"
         life.cool_until = now + policy.stability.cool_down if cool else 0

@@ -12,7 +12,7 @@ from streams.core.model.ids import invitation_id
 from streams.core.model.policy import Policy
 from tests.core.given import DAY, HOUR, MINUTE
 from tests.core.invariants.policies import LATE, family
-from tests.core.invariants.world import TIMES, Run
+from tests.core.invariants.world import TIMES, WorldRun
 
 CANARY = "王小明CANARY"
 """Stands where a person's name might: in unknown fields and unknown labels."""
@@ -43,7 +43,7 @@ class History:
     ) -> None:
         self.draw = draw
         self.versions = families[draw.randrange(len(families))]
-        self.run = Run(self.versions[0], sealed_after=sealed_after)
+        self.run = WorldRun(self.versions[0], sealed_after=sealed_after)
         self.version = 0
         self.platform = self.versions[0].platform
         self.accounts = ("a", "b", "c")[: draw.choice((1, 1, 1, 1, 2, 3))]
@@ -51,7 +51,7 @@ class History:
         self.ids = 0
         self.instants: set[int] = set()
 
-    def play(self, length: int) -> Run:
+    def play(self, length: int) -> WorldRun:
         """The beginning, then as many random things as told, then all that is due."""
         for account in self.accounts:
             self.lead(account, self.draw.randrange(9))
@@ -294,7 +294,7 @@ class Supply:
         return self._families
 
 
-def play(seed: int, number: int, supply: Supply, sealed_after: int | None = None) -> Run:
+def play(seed: int, number: int, supply: Supply, sealed_after: int | None = None) -> WorldRun:
     """The history of a seed and a number."""
     draw = Random(seed * 1_000_003 + number)
     history = History(draw, supply.families(number), sealed_after)

@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 from schemas.enums import Mode
 from streams.core.model.ids import invitation_id
 from streams.core.model.policy import Policy
-from tests.core.given import DAY, HOUR, MINUTE, Record
+from tests.core.given import DAY, HOUR, MINUTE, GivenRecord
 from tests.core.invariants.policies import LATE
-from tests.core.invariants.world import Run, wire
+from tests.core.invariants.world import WorldRun, wire
 
 HORIZON = 40 * DAY
 """After the last input: long enough for every deadline and every end of a restriction."""
@@ -33,7 +33,7 @@ _SWITCHES = ("adverse_off", "invitations_off", "throttles_off", "answers_paused"
 _GAPS = (1, 1, MINUTE, 4 * MINUTE, HOUR, HOUR, 6 * HOUR, 20 * HOUR, 30 * HOUR, 3 * DAY)
 
 
-class Told(NamedTuple):
+class PairedInput(NamedTuple):
     """An input as it entered Kafka; times in `value` are milliseconds."""
 
     entry: int
@@ -47,13 +47,13 @@ class Teller:
 
     def __init__(self, draw: Random, policy: Policy) -> None:
         self.draw = draw
-        self.run = Run(policy)
+        self.run = WorldRun(policy)
         self.platform = policy.platform
         self.account = "a"
-        self.told: list[Told] = []
+        self.told: list[PairedInput] = []
         self.controls = 0
 
-    def tell(self, length: int) -> list[Told]:
+    def tell(self, length: int) -> list[PairedInput]:
         """Lead the account to an open cycle, then let so many random things happen."""
         draw, run = self.draw, self.run
         self.put("category-changes", category="财经", observed_at=run.now)
@@ -91,7 +91,7 @@ class Teller:
         """A record enters Kafka now and is read at once."""
         advance(self.run, self.run.now + 1)
         self.run.now += 1
-        self.told.append(Told(self.run.now, topic, key, value))
+        self.told.append(PairedInput(self.run.now, topic, key, value))
         step(self.run, self.run.now, [self.told[-1]])
 
     def at(self) -> int:
@@ -202,20 +202,20 @@ def uncapped(policy: Policy) -> Policy:
     )
 
 
-def step(run: Run, now: int, told: list[Told]) -> None:
+def step(run: WorldRun, now: int, told: list[PairedInput]) -> None:
     """Apply inputs that are read together at `now`."""
     run.now = now
-    batches: dict[str, list[Record]] = {}
+    batches: dict[str, list[GivenRecord]] = {}
     for item in told:
         offset = run.offsets[item.topic]
         run.offsets[item.topic] = offset + 1
-        record = Record(offset, item.entry, item.key.encode(), wire(item.value), 1)
+        record = GivenRecord(offset, item.entry, item.key.encode(), wire(item.value), 1)
         batches.setdefault(item.topic, []).append(record)
     run.partition.step(run.memory, now, batches.items())  # type: ignore[arg-type]
     run.note()
 
 
-def advance(run: Run, until: int) -> None:
+def advance(run: WorldRun, until: int) -> None:
     """Let a worker that is awake act on every timer that is due before an instant."""
     for _ in range(200):
         due = run.partition.due()
@@ -225,12 +225,12 @@ def advance(run: Run, until: int) -> None:
         run.run_timers()
 
 
-def finish(run: Run) -> None:
+def finish(run: WorldRun) -> None:
     """Let all that is open come to its end."""
     advance(run, run.now + HORIZON)
 
 
-def nights(draw: Random, told: list[Told]) -> list[tuple[int, int]]:
+def nights(draw: Random, told: list[PairedInput]) -> list[tuple[int, int]]:
     """The stretches through which a late worker sleeps: one to three, in order, apart."""
     first, last = told[0].entry, told[-1].entry
     chosen: list[tuple[int, int]] = []
@@ -249,9 +249,9 @@ def nights(draw: Random, told: list[Told]) -> list[tuple[int, int]]:
     return apart
 
 
-def play_late(draw: Random, policy: Policy, told: list[Told], start: int) -> Run:
+def play_late(draw: Random, policy: Policy, told: list[PairedInput], start: int) -> WorldRun:
     """The same inputs, by a worker that sleeps; what it missed it reads in one or several goes."""
-    run = Run(policy)
+    run = WorldRun(policy)
     run.now = start
     waiting = list(told)
     for begin, end in nights(draw, told):
@@ -272,7 +272,7 @@ def play_late(draw: Random, policy: Policy, told: list[Told], start: int) -> Run
     return run
 
 
-def _awake(run: Run, waiting: list[Told], until: int | None) -> list[Told]:
+def _awake(run: WorldRun, waiting: list[PairedInput], until: int | None) -> list[PairedInput]:
     """Read on time what enters before an instant; returns what is left."""
     for number, item in enumerate(waiting):
         if until is not None and item.entry >= until:
@@ -285,7 +285,7 @@ def _awake(run: Run, waiting: list[Told], until: int | None) -> list[Told]:
     return []
 
 
-def _goes(draw: Random, missed: list[Told]) -> list[list[Told]]:
+def _goes(draw: Random, missed: list[PairedInput]) -> list[list[PairedInput]]:
     """How a worker catches up: all at once, one by one, or topic by topic as they come."""
     how = draw.randrange(3)
     if how == 0:

@@ -30,7 +30,7 @@ from tests.core.invariants.paired import (
     uncapped,
 )
 from tests.core.invariants.policies import changed, random_policy
-from tests.core.invariants.world import Run
+from tests.core.invariants.world import WorldRun
 from tests.core.invariants.worse import cycles_of, late_is_worse, stricter_reaches_back
 
 Result = tuple[bool, list[str]]
@@ -97,7 +97,7 @@ def policy(seed: int, number: int, policies: Policies) -> Result:
         return False, []
     issued_at = min(cycle.issued_at for cycle in cycles.values())
     changed_at = draw.randrange(issued_at + 1, max(told[-1].entry, issued_at) + 10 * 86_400_000)
-    after, opened = Run(first), False
+    after, opened = WorldRun(first), False
     for item in told:
         if not opened and item.entry >= changed_at:
             opened = _take_up(after, following, changed_at)
@@ -109,7 +109,7 @@ def policy(seed: int, number: int, policies: Policies) -> Result:
     return stricter_reaches_back(teller.run, after, changed_at)
 
 
-def _take_up(run: Run, policy: Policy, at: int) -> bool:
+def _take_up(run: WorldRun, policy: Policy, at: int) -> bool:
     advance(run, at)
     run.now = max(run.now, at)
     run.open(policy)

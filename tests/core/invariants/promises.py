@@ -1,7 +1,7 @@
 """What the owner was told and what the owner said: invariants 1, 2, 3, 4 and 8."""
 
 from tests.core.invariants.facts import overlap
-from tests.core.invariants.follower import Cycle, Event, Follower, instant
+from tests.core.invariants.follower import Event, FollowedCycle, Follower, instant
 from tests.core.invariants.registry import Faults, of_event, of_step
 from tests.core.invariants.words import SKEW, word_time
 
@@ -148,7 +148,7 @@ def grants_are_judged_by_their_own_time(follower: Follower, _: str, event: Event
         yield f"granted as {event['reason']}, not {expected}"
 
 
-def _is_over(follower: Follower, cycle: Cycle) -> bool:
+def _is_over(follower: Follower, cycle: FollowedCycle) -> bool:
     """Whether the cycle's end is due, and comes before what is said now."""
     ends_at = cycle.ends_by_itself(follower.policy)
     if cycle.throttles:

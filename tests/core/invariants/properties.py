@@ -8,22 +8,24 @@ from collections.abc import Iterable
 
 from tests.core.invariants import promises, restricting, touching
 from tests.core.invariants.follower import Follower
-from tests.core.invariants.registry import NAMES, OF_EVENT, OF_STEP, Breach
-from tests.core.invariants.world import Step
+from tests.core.invariants.registry import NAMES, OF_EVENT, OF_STEP, InvariantBreach
+from tests.core.invariants.world import WorldStep
 
-__all__ = ["NAMES", "Breach", "check", "check_step", "promises", "restricting", "touching"]
+__all__ = ["NAMES", "InvariantBreach", "check", "check_step", "promises", "restricting", "touching"]
 
 
-def check(trace: Iterable[Step], follower: Follower | None = None) -> list[Breach]:
+def check(trace: Iterable[WorldStep], follower: Follower | None = None) -> list[InvariantBreach]:
     """Every breach of a trace."""
     follower = follower or Follower()
-    breaches: list[Breach] = []
+    breaches: list[InvariantBreach] = []
     for number, step in enumerate(trace):
         check_step(follower, step, number, breaches)
     return breaches
 
 
-def check_step(follower: Follower, step: Step, number: int, breaches: list[Breach]) -> None:
+def check_step(
+    follower: Follower, step: WorldStep, number: int, breaches: list[InvariantBreach]
+) -> None:
     """Hold one step against all properties and enter it in the books."""
     follower.begin(step)
     events = []
@@ -32,8 +34,8 @@ def check_step(follower: Follower, step: Step, number: int, breaches: list[Breac
         follower.of(event["platform"], event["account_id"])
         for invariant, property_ in OF_EVENT.get(event["event"], ()):
             for what in property_(follower, topic, event):
-                breaches.append(Breach(invariant, what, number))
+                breaches.append(InvariantBreach(invariant, what, number))
         follower.take(event)
     for invariant, of_books in OF_STEP:
         for what in of_books(follower, events):
-            breaches.append(Breach(invariant, what, number))
+            breaches.append(InvariantBreach(invariant, what, number))

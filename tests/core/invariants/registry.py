@@ -30,7 +30,7 @@ OF_EVENT: dict[str, list[tuple[int, OfEvent]]] = {}
 OF_STEP: list[tuple[int, OfStep]] = []
 
 
-class Breach(NamedTuple):
+class InvariantBreach(NamedTuple):
     """An invariant, by number, that did not hold at a step of a trace."""
 
     number: int

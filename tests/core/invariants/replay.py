@@ -18,7 +18,7 @@ from streams.replay.records import RecordsInMemory
 from tests.core.invariants.world import Output
 
 
-class _Logged(NamedTuple):
+class _LoggedStep(NamedTuple):
     """A record of the decision log."""
 
     offset: int
@@ -68,11 +68,11 @@ class _NeverAgain(Replay):
         pass
 
 
-def _transactions(decisions: Iterable[bytes]) -> Iterable[list[_Logged]]:
-    found: list[_Logged] = []
+def _transactions(decisions: Iterable[bytes]) -> Iterable[list[_LoggedStep]]:
+    found: list[_LoggedStep] = []
     for offset, value in enumerate(decisions):
         key = _key(json.loads(value))
-        found.append(_Logged(offset, key, value))
+        found.append(_LoggedStep(offset, key, value))
         if key == TRANSACTION:
             yield found
             found = []

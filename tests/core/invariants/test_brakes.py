@@ -14,28 +14,28 @@ from streams.core.model.policy import Policy
 from tests.core.given import DAY, HOUR, MINUTE, START, policy, stability
 from tests.core.invariants.follower import ADVERSE, instant
 from tests.core.invariants.properties import check
-from tests.core.invariants.world import Run
+from tests.core.invariants.world import WorldRun
 
 Told = list[tuple[str, dict[str, Any]]]
 
 
-def _about(run: Run, topic: str, account: str, **value: Any) -> None:
+def _about(run: WorldRun, topic: str, account: str, **value: Any) -> None:
     whole = {"platform": "weibo", "account_id": account, **value}
     run.put(topic, f"weibo:{account}", whole)
 
 
-def _crosses(run: Run, account: str) -> None:
+def _crosses(run: WorldRun, account: str) -> None:
     _about(run, "category-changes", account, category="财经", observed_at=run.now)
     _about(run, "follower-counts", account, followers=1500, observed_at=run.now)
 
 
-def _delivered(run: Run, account: str) -> None:
+def _delivered(run: WorldRun, account: str) -> None:
     notice = invitation_id("weibo", account, Mode.ENFORCE, 1)
     value = {"invitation_id": notice, "outcome": "delivered", "occurred_at": run.now}
     _about(run, "notice-receipts", account, **value)
 
 
-def _events(*runs: Run) -> list[dict[str, Any]]:
+def _events(*runs: WorldRun) -> list[dict[str, Any]]:
     return [event for run in runs for step in run.trace for _, event in step.events]
 
 
@@ -43,14 +43,14 @@ def _named(events: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:
     return [event for event in events if event["event"] == name]
 
 
-def _switch(run: Run, name: str, on: bool) -> None:
+def _switch(run: WorldRun, name: str, on: bool) -> None:
     value = {"scope": "*", "switch": name, "on": on, "actor": "op", "reason": "incident"}
     run.put("switches", f"*:{name}", {**value, "issued_at": run.now})
 
 
 def test_the_kill_switch_in_mid_stream() -> None:
     rule = policy(stability=stability(dwell=HOUR), throttles_per_hour=5, invitations_per_day=60)
-    run = Run(rule)
+    run = WorldRun(rule)
     names = [f"a{number}" for number in range(80)]
     for name in names:
         _crosses(run, name)
@@ -96,7 +96,7 @@ def test_the_kill_switch_in_mid_stream() -> None:
     assert check(run.trace) == []
 
 
-def _deadlines(run: Run) -> dict[str, int]:
+def _deadlines(run: WorldRun) -> dict[str, int]:
     deadlines: dict[str, int] = {}
     for event in _events(run):
         if event.get("deadline_at"):
@@ -112,7 +112,7 @@ def test_caps_hold_to_the_unit_over_a_hundred_rebalances(partition_count: int, c
     )
     draw = Random(partition_count)
     runs = [
-        Run(rule, partition=number, partition_count=partition_count)
+        WorldRun(rule, partition=number, partition_count=partition_count)
         for number in range(partition_count)
     ]
     days, hop = 5, 5 * DAY // 100
@@ -137,7 +137,9 @@ def test_the_cap_on_throttles_holds_to_the_unit_over_rebalances() -> None:
     partition_count, cap = 4, 6
     rule = policy(stability=stability(dwell=0), throttles_per_hour=cap)
     draw = Random(4)
-    runs = [Run(rule, partition=number, partition_count=4) for number in range(partition_count)]
+    runs = [
+        WorldRun(rule, partition=number, partition_count=4) for number in range(partition_count)
+    ]
     for number, run in enumerate(runs):
         for account in range(25):
             _crosses(run, f"p{number}a{account}")
@@ -156,8 +158,8 @@ def test_the_cap_on_throttles_holds_to_the_unit_over_rebalances() -> None:
 
 
 def test_a_larger_roll_out_keeps_who_is_in() -> None:
-    def invited(rule: Policy) -> tuple[Run, set[str]]:
-        run = Run(rule)
+    def invited(rule: Policy) -> tuple[WorldRun, set[str]]:
+        run = WorldRun(rule)
         for number in range(400):
             _crosses(run, f"a{number}")
         return run, {event["account_id"] for event in _named(_events(run), "invitation.issued")}

@@ -11,13 +11,13 @@ import pytest
 from streams.replay.records import DifferentError
 from tests.core.invariants.histories import Supply, play
 from tests.core.invariants.replay import recompute
-from tests.core.invariants.world import Run
+from tests.core.invariants.world import WorldRun
 
 SEED = 5
 HISTORIES = 400
 
 
-def _again(run: Run, supply: Supply, number: int) -> list[object]:
+def _again(run: WorldRun, supply: Supply, number: int) -> list[object]:
     policies = {policy.digest: policy for family in supply.families(number) for policy in family}
     decisions = [raw for topic, _, raw, _ in run.memory.raw if topic == "decisions" and raw]
     return list(recompute(run.records, decisions, policies))

@@ -8,7 +8,7 @@ One-sided: what is held here must hold the core back too; the core may be more c
 TOPICS = ("consent-answers", "account-changes", "controls")
 
 
-class Unclear:
+class FollowedUnclear:
     """By topic: the first's time, the newest's entry, the newest stated time, the newest time."""
 
     def __init__(self) -> None:

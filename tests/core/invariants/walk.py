@@ -20,19 +20,19 @@ from streams.core.model.ids import invitation_id
 from streams.core.model.policy import Policy
 from tests.core.given import DAY, HOUR, MINUTE, policy, stability
 from tests.core.invariants.follower import Follower
-from tests.core.invariants.properties import Breach, check_step
-from tests.core.invariants.world import Run
+from tests.core.invariants.properties import InvariantBreach, check_step
+from tests.core.invariants.world import WorldRun
 
 KEY = "weibo:a"
 RULE = policy(stability=stability(dwell=0, leave_after=DAY, cool_down=HOUR, max_age=30 * DAY))
-Act = Callable[[Run, int], None]
+Act = Callable[[WorldRun, int], None]
 
 
 def _put(topic: str, **value: Any) -> Act:
     times = {"follower-counts": "observed_at", "category-changes": "observed_at"}
     field = times.get(topic, "occurred_at")
 
-    def act(run: Run, depth: int) -> None:
+    def act(run: WorldRun, depth: int) -> None:
         whole = {"platform": "weibo", "account_id": "a", field: run.now, **value}
         if topic == "notice-receipts":
             number = _live_cycle(run)
@@ -42,13 +42,13 @@ def _put(topic: str, **value: Any) -> Act:
     return act
 
 
-def _live_cycle(run: Run) -> int:
+def _live_cycle(run: WorldRun) -> int:
     raw = run.memory.state["accounts"].get(KEY.encode())
     return decode_account(raw).live.cycle_number if raw else 1
 
 
 def _change(word: str) -> Act:
-    def act(run: Run, depth: int) -> None:
+    def act(run: WorldRun, depth: int) -> None:
         value = {"platform": "weibo", "account_id": "a", "change": word, "observed_at": run.now}
         run.put("account-changes", KEY, value)
 
@@ -56,7 +56,7 @@ def _change(word: str) -> Act:
 
 
 def _control(command: str) -> Act:
-    def act(run: Run, depth: int) -> None:
+    def act(run: WorldRun, depth: int) -> None:
         value: dict[str, Any] = {"platform": "weibo", "account_id": "a", "command": command}
         value |= {"control_id": f"{command}-{depth}", "actor": "op", "reason": "test"}
         value["issued_at"] = run.now
@@ -70,24 +70,24 @@ def _control(command: str) -> Act:
 
 
 def _switch(name: str, on: bool) -> Act:
-    def act(run: Run, depth: int) -> None:
+    def act(run: WorldRun, depth: int) -> None:
         value = {"scope": "*", "switch": name, "on": on, "actor": "op", "reason": "incident"}
         run.put("switches", f"*:{name}", {**value, "issued_at": run.now})
 
     return act
 
 
-def _unlabel(run: Run, depth: int) -> None:
+def _unlabel(run: WorldRun, depth: int) -> None:
     run.put("category-changes", KEY, None)
 
 
-def _next_due(run: Run, depth: int) -> None:
+def _next_due(run: WorldRun, depth: int) -> None:
     due = run.partition.due()
     run.now = max(run.now + MINUTE, due or 0)
     run.run_timers()
 
 
-def _oversleep(run: Run, depth: int) -> None:
+def _oversleep(run: WorldRun, depth: int) -> None:
     """The worker stands still until after the next timer; inputs come first when it wakes."""
     run.now = max(run.now, run.partition.due() or 0) + MINUTE
 
@@ -126,7 +126,7 @@ STARTS: dict[str, tuple[str, ...]] = {
 }
 
 
-class Node(NamedTuple):
+class WalkNode(NamedTuple):
     """Where a walk stands."""
 
     state: dict[str, dict[bytes, bytes]]
@@ -141,12 +141,14 @@ class Walked(NamedTuple):
 
     states: int
     transitions: int
-    breaches: list[tuple[tuple[str, ...], Breach]]
+    breaches: list[tuple[tuple[str, ...], InvariantBreach]]
 
 
-def step(node: Node | None, name: str, rule: Policy = RULE) -> tuple[Node, list[Breach]]:
+def step(
+    node: WalkNode | None, name: str, rule: Policy = RULE
+) -> tuple[WalkNode, list[InvariantBreach]]:
     """Do one thing in a copy of a state; the new state and what it breached."""
-    run = Run(rule)
+    run = WorldRun(rule)
     follower = Follower()
     path: tuple[str, ...] = ()
     if node is not None:
@@ -156,17 +158,17 @@ def step(node: Node | None, name: str, rule: Policy = RULE) -> tuple[Node, list[
         run.open(rule)
         follower = copy.deepcopy(node.follower, {id(rule): rule})
     run.trace.clear()
-    breaches: list[Breach] = []
+    breaches: list[InvariantBreach] = []
     if not follower.policies:
         follower.policies = run.policies
     ALPHABET[name](run, len(path))
     for done in run.trace:
         check_step(follower, done, len(path), breaches)
     state = {store: dict(kept) for store, kept in run.memory.state.items()}
-    return Node(state, dict(run.offsets), run.now, follower, (*path, name)), breaches
+    return WalkNode(state, dict(run.offsets), run.now, follower, (*path, name)), breaches
 
 
-def fingerprint(node: Node) -> bytes:
+def fingerprint(node: WalkNode) -> bytes:
     """A state without what only counts how it was reached."""
     digest = hashlib.blake2b(str(node.now).encode(), digest_size=16)
     for store, kept in sorted(node.state.items()):
@@ -195,16 +197,16 @@ def _books(owner: Any) -> dict[str, Any]:
 
 def walk(start: tuple[str, ...], depth: int) -> Walked:
     """All paths of so many steps from the state that a path leads to."""
-    node: Node | None = None
-    breaches: list[tuple[tuple[str, ...], Breach]] = []
+    node: WalkNode | None = None
+    breaches: list[tuple[tuple[str, ...], InvariantBreach]] = []
     for name in start:
         node, found = step(node, name)
         breaches += [(node.path, breach) for breach in found]
-    frontier: list[Node | None] = [node]
+    frontier: list[WalkNode | None] = [node]
     seen: set[bytes] = {fingerprint(node)} if node is not None else set()
     transitions = 0
     for _ in range(depth):
-        reached: list[Node | None] = []
+        reached: list[WalkNode | None] = []
         for place in frontier:
             for name in ALPHABET:
                 after, found = step(place, name)

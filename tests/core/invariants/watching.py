@@ -10,14 +10,14 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from streams.core.model.policy import Guards, Policy
-from tests.core.invariants.world import Step
+from tests.core.invariants.world import WorldStep
 
 PARTS = 12
 CHANCE = 3
 """Fewer bad cases are chance, unless the policy asks for fewer cases at all."""
 
 
-class Watch:
+class InvariantWatch:
     """What one partition has counted, and until when it holds a platform's adverse events back.
 
     `held`: of the last step, each event that went out under a closed guard, and until when it was.
@@ -35,7 +35,7 @@ class Watch:
         self.tracked = Counter(kept)
 
     def heard(
-        self, policy: Policy, step: Step, applied: bool, before: int | None, more: int
+        self, policy: Policy, step: WorldStep, applied: bool, before: int | None, more: int
     ) -> None:
         """An input about an account whose count was `before`; `more`: so many more are tracked."""
         value, now = step.value or {}, step.now
@@ -49,7 +49,7 @@ class Watch:
         elif step.topic == "controls" and value["command"] in ("appeal_upheld", "appeal_rejected"):
             self._case(policy, "overturned", now, 1, value["command"] == "appeal_upheld")
 
-    def logged(self, policies: Mapping[str, Policy], step: Step) -> None:
+    def logged(self, policies: Mapping[str, Policy], step: WorldStep) -> None:
         """What the step decided, account by account: the later ones are held by the earlier."""
         self.held = {}
         if not any(policy.guards for policy in policies.values()):

@@ -13,7 +13,7 @@ SKEW = 300_000
 YEAR_2005 = 1_104_537_600_000
 
 
-class WordTime(NamedTuple):
+class HeardTime(NamedTuple):
     """The time that counts, the stated one, and whether the entry stands for it."""
 
     at: int
@@ -21,11 +21,11 @@ class WordTime(NamedTuple):
     replaced: bool
 
 
-def word_time(stated: int, entry: int) -> WordTime:
+def word_time(stated: int, entry: int) -> HeardTime:
     """The time with which a word counts."""
     if stated < YEAR_2005 or stated > entry + SKEW:
-        return WordTime(entry, stated, replaced=True)
-    return WordTime(min(stated, entry), stated, replaced=False)
+        return HeardTime(entry, stated, replaced=True)
+    return HeardTime(min(stated, entry), stated, replaced=False)
 
 
 class Kinds:
@@ -69,7 +69,7 @@ class Answers:
             self.protected = at if self.protected is None else max(at, self.protected)
 
 
-class Appeals:
+class HeardAppeals:
     """Open appeals by id, and the mark that an upheld one leaves."""
 
     def __init__(self) -> None:

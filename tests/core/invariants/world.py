@@ -1,7 +1,7 @@
 """A partition of the core with its clock, fast enough for a million small histories.
 
-`Run` plays inputs, time, restarts and changes of policy, and keeps a trace of what went in and what
-came out, step by step. It is to `tests.core.given.Day` what a recorder is to a stage.
+`WorldRun` plays inputs, time, restarts and changes of policy, and keeps a trace of what went in and
+what came out, step by step. It is to `tests.core.given.Day` what a recorder is to a stage.
 """
 
 from collections import defaultdict
@@ -15,7 +15,7 @@ from streams.core.model.memory import StateInMemory
 from streams.core.model.policy import Policy
 from streams.core.model.ports import Headers
 from streams.core.partition import Partition, PartitionEnvironment
-from tests.core.given import START, Record
+from tests.core.given import START, GivenRecord
 
 TIMES = frozenset({"observed_at", "occurred_at", "issued_at", "valid_until", "expires_at", "until"})
 SIDE_TOPICS = frozenset({"decisions", "dead-letters", "switches"})
@@ -26,7 +26,7 @@ Output = tuple[str, bytes | None, bytes | None, Headers]
 """Topic, key, value and headers as they go out."""
 
 
-class Step(NamedTuple):
+class WorldStep(NamedTuple):
     """What happened at one instant and what came of it. Times in `value` are milliseconds.
 
     `kind`: input, fire (timers due by `as_of` acted) or open (restart, or new policies).
@@ -47,7 +47,7 @@ class Step(NamedTuple):
     favourable_only: bool = False
 
 
-class Memory(StateInMemory):
+class WorldMemory(StateInMemory):
     """State in dictionaries; outputs as raw records since the last `take`."""
 
     def __init__(self) -> None:
@@ -72,7 +72,7 @@ def wire(value: Mapping[str, Any] | None) -> bytes | None:
     )
 
 
-class Run:
+class WorldRun:
     """A partition, its clock, and the trace of its steps.
 
     `sealed_after`: so many steps make a transaction; None: they are not sealed, which is faster.
@@ -85,11 +85,11 @@ class Run:
         partition_count: int = 1,
         sealed_after: int | None = None,
     ) -> None:
-        self.memory = Memory()
+        self.memory = WorldMemory()
         self.now = START
         self.offsets: dict[str, int] = defaultdict(int)
-        self.records: dict[str, list[Record]] = defaultdict(list)
-        self.trace: list[Step] = []
+        self.records: dict[str, list[GivenRecord]] = defaultdict(list)
+        self.trace: list[WorldStep] = []
         self._sealed_after, self._unsealed = sealed_after, 0
         self._partition, self._count = partition, partition_count
         self._taken = 0
@@ -115,25 +115,25 @@ class Run:
 
     def put(
         self, topic: str, key: str, value: Mapping[str, Any] | None, redelivered: bool = False
-    ) -> Step:
+    ) -> WorldStep:
         """An input, its times in milliseconds."""
         offset = self.offsets[topic]
         self.offsets[topic] = offset + 1
-        record = Record(offset, self.now, key.encode(), wire(value))
+        record = GivenRecord(offset, self.now, key.encode(), wire(value))
         self.records[topic].append(record)
         self.partition.step(self.memory, self.now, [(topic, [record])])  # type: ignore[list-item]
         step = self._record("input", None, topic, key, value, redelivered=redelivered)
         self._echo(step)
         return step
 
-    def _echo(self, step: Step) -> None:
+    def _echo(self, step: WorldStep) -> None:
         """Read back what the partition itself wrote to the switches."""
         for topic, key, raw, _ in step.raw:
             if topic != "switches" or key is None or raw is None:
                 continue
             offset = self.offsets[topic]
             self.offsets[topic] = offset + 1
-            record = Record(offset, self.now, key, raw)
+            record = GivenRecord(offset, self.now, key, raw)
             self.records[topic].append(record)
             self.partition.step(self.memory, self.now, [("switches", [record])])
             value = msgspec.json.decode(raw)
@@ -171,7 +171,7 @@ class Run:
             self.run_timers()
         self.now = end
 
-    def note(self) -> Step:
+    def note(self) -> WorldStep:
         """Write down what inputs read together brought."""
         return self._record("input", None, "", "", None)
 
@@ -197,7 +197,7 @@ class Run:
         policies: Mapping[str, Policy] | None = None,
         cluster_changed: bool = False,
         favourable_only: bool = False,
-    ) -> Step:
+    ) -> WorldStep:
         if self._sealed_after is not None:
             self._unsealed += 1
             if self._unsealed >= self._sealed_after:
@@ -210,7 +210,7 @@ class Run:
             if out not in SIDE_TOPICS
         ]
         refused = any(out == "dead-letters" for out, _, _, _ in fresh)
-        step = Step(
+        step = WorldStep(
             kind,
             self.now,
             as_of,

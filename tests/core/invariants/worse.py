@@ -9,16 +9,16 @@ from dataclasses import dataclass, field
 
 from streams.core.model import ids
 from tests.core.invariants.follower import instant
-from tests.core.invariants.paired import Told
+from tests.core.invariants.paired import PairedInput
 from tests.core.invariants.words import SKEW
-from tests.core.invariants.world import Run
+from tests.core.invariants.world import WorldRun
 
 _ENDS = frozenset({"invitation.cancelled", "consent.withdrawn", "consent.voided"})
 _STRENGTH = {"limited": 1, "off": 2}
 
 
 @dataclass
-class Restricted:
+class RestrictedSurface:
     """A restriction of a surface: how strong, from when, for how long at most, and its lift."""
 
     level: str
@@ -29,7 +29,7 @@ class Restricted:
 
 
 @dataclass
-class Cycle:
+class RestrictiveCycle:
     """A live cycle as its events tell it."""
 
     issued_at: int
@@ -37,21 +37,21 @@ class Cycle:
     delivered_for: str | None = None
     granted: bool = False
     expired: bool = False
-    restricted: dict[str, Restricted] = field(default_factory=dict)
+    restricted: dict[str, RestrictedSurface] = field(default_factory=dict)
 
 
-def cycles_of(run: Run) -> dict[int, Cycle]:
+def cycles_of(run: WorldRun) -> dict[int, RestrictiveCycle]:
     """Every live cycle of the one account, by number."""
-    cycles: dict[int, Cycle] = {}
+    cycles: dict[int, RestrictiveCycle] = {}
     for step in run.trace:
         for _, event in step.events:
             if event["mode"] != "enforce":
                 continue
             at, name = instant(event["decided_at"]), event["event"]
-            cycle = cycles.setdefault(event["cycle"], Cycle(at))
+            cycle = cycles.setdefault(event["cycle"], RestrictiveCycle(at))
             if name == "throttle.applied":
                 lasts = instant(event["expires_at"]) - instant(event["effective_at"])
-                cycle.restricted[event["surface"]] = Restricted(event["level"], at, lasts)
+                cycle.restricted[event["surface"]] = RestrictedSurface(event["level"], at, lasts)
             elif name == "throttle.lifted":
                 known = cycle.restricted[event["surface"]]
                 known.lifted_at, known.lifted_for = at, event["reason"]
@@ -66,7 +66,9 @@ def cycles_of(run: Run) -> dict[int, Cycle]:
     return cycles
 
 
-def common(first: Run, second: Run) -> Iterator[tuple[int, Cycle, Cycle]]:
+def common(
+    first: WorldRun, second: WorldRun
+) -> Iterator[tuple[int, RestrictiveCycle, RestrictiveCycle]]:
     """Cycles that both issue: of one number, the second begun before the first one was over."""
     ours, theirs = cycles_of(first), cycles_of(second)
     for number in sorted(ours.keys() & theirs.keys()):
@@ -75,7 +77,12 @@ def common(first: Run, second: Run) -> Iterator[tuple[int, Cycle, Cycle]]:
             yield number, ours[number], theirs[number]
 
 
-def _possible(told: Sequence[Told], invitation_id: str, on_time: Cycle, slept: Cycle) -> bool:
+def _possible(
+    told: Sequence[PairedInput],
+    invitation_id: str,
+    on_time: RestrictiveCycle,
+    slept: RestrictiveCycle,
+) -> bool:
     """Whether nobody spoke of the late worker's notice before it was out: that cannot be."""
     return not any(
         item.topic in ("notice-receipts", "consent-answers")
@@ -91,7 +98,7 @@ def _possible(told: Sequence[Told], invitation_id: str, on_time: Cycle, slept: C
     )
 
 
-def _speaks_of(item: Told, invitation_id: str, cycle: Cycle) -> bool:
+def _speaks_of(item: PairedInput, invitation_id: str, cycle: RestrictiveCycle) -> bool:
     """Whether a receipt or an answer may be one to this invitation."""
     assert item.value is not None
     named = item.value.get("invitation_id")
@@ -100,7 +107,9 @@ def _speaks_of(item: Told, invitation_id: str, cycle: Cycle) -> bool:
     return bool(named == invitation_id)
 
 
-def _delivered_twice(told: Sequence[Told], on_time: Cycle, slept: Cycle) -> bool:
+def _delivered_twice(
+    told: Sequence[PairedInput], on_time: RestrictiveCycle, slept: RestrictiveCycle
+) -> bool:
     """Whether a refusal of before the delivery proves it for the late worker, a receipt otherwise.
 
     The owner says that notice was there before the notifier says so. Both deadlines follow from
@@ -120,7 +129,9 @@ def _delivered_twice(told: Sequence[Told], on_time: Cycle, slept: Cycle) -> bool
     )
 
 
-def late_is_worse(punctual: Run, late: Run, told: Sequence[Told]) -> tuple[bool, list[str]]:
+def late_is_worse(
+    punctual: WorldRun, late: WorldRun, told: Sequence[PairedInput]
+) -> tuple[bool, list[str]]:
     """Whether there was something to compare, and what the late worker did worse."""
     compared, faults = False, []
     for number, on_time, slept in common(punctual, late):
@@ -147,14 +158,16 @@ def late_is_worse(punctual: Run, late: Run, told: Sequence[Told]) -> tuple[bool,
     return compared, faults
 
 
-def _runs_to_its_end(known: Restricted, restricted: Restricted) -> bool:
+def _runs_to_its_end(known: RestrictedSurface, restricted: RestrictedSurface) -> bool:
     """Whether it ended by itself later than a punctual worker lifted it for a reason."""
     assert restricted.lifted_at is not None
     ended = known.lifted_for != "ended" and restricted.lifted_for == "ended"
     return ended and (known.lifted_at is None or restricted.lifted_at > known.lifted_at)
 
 
-def stricter_reaches_back(before: Run, after: Run, changed_at: int) -> tuple[bool, list[str]]:
+def stricter_reaches_back(
+    before: WorldRun, after: WorldRun, changed_at: int
+) -> tuple[bool, list[str]]:
     """Whether a cycle from before the change is restricted, and what the change made worse.
 
     `before` stays under the policy of the issue, `after` takes up another at `changed_at`.
