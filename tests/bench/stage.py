@@ -21,7 +21,7 @@ DELIVERED = "byline.invitation.delivered.v1"
 APPLIED = "byline.throttle.applied.v1"
 
 
-class Stage:
+class BenchStage:
     """Made with empty inputs; a context manager that ends the worker and removes the topics."""
 
     def __init__(

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.chaos.grounds import ChaosSite
-from tests.chaos.stage import Stage
+from tests.chaos.stage import ChaosStage
 from tests.chaos.traffic import TrafficRates
 
 RATES = TrafficRates(readings=200.0, lives=3.0, crowd=5_000)
@@ -21,19 +21,19 @@ STALL_SECONDS = 60.0
 _OWNED = re.compile(r"generation (\d+): partitions \[([\d, ]*)\]")
 
 
-def owned(stage: Stage, number: int) -> tuple[int, set[int]]:
+def owned(stage: ChaosStage, number: int) -> tuple[int, set[int]]:
     """The last generation and partitions that a worker's log tells of."""
     found = _OWNED.findall(stage.supervisor.log(number).read_text(errors="replace"))
     generation, numbers = found[-1]
     return int(generation), {int(one) for one in numbers.split(",") if one.strip()}
 
 
-def _calm(stage: Stage) -> None:
+def _calm(stage: ChaosStage) -> None:
     stage.begin(3)
     time.sleep(20)
 
 
-def static_restart(stage: Stage) -> dict[str, Any]:
+def static_restart(stage: ChaosStage) -> dict[str, Any]:
     """kill -9 of one worker that comes back at once: what the partitions of the others notice."""
     before = {number: owned(stage, number) for number in range(3)}
     at = time.time()
@@ -56,7 +56,7 @@ def static_restart(stage: Stage) -> dict[str, Any]:
     }
 
 
-def rolling_restart(stage: Stage) -> dict[str, Any]:
+def rolling_restart(stage: ChaosStage) -> dict[str, Any]:
     """SIGTERM to one after the other; the next when all partitions speak again."""
     began = time.time()
     for slot in stage.supervisor.slots[:3]:
@@ -74,7 +74,7 @@ def rolling_restart(stage: Stage) -> dict[str, Any]:
     }
 
 
-def starts_at_once(stage: Stage, rounds: int) -> dict[str, Any]:
+def starts_at_once(stage: ChaosStage, rounds: int) -> dict[str, Any]:
     """All die, two or three start together; how long until every partition has committed."""
     took: list[float] = []
     stalls: list[str] = []
@@ -103,7 +103,7 @@ def starts_at_once(stage: Stage, rounds: int) -> dict[str, Any]:
 
 def perform(seed: int, starts: int, tls: bool = False) -> dict[str, Any]:
     """All of it on one stage; `tls`: the workers log in over TLS."""
-    with Stage(ChaosSite(encrypted=tls), seed, RATES) as stage:
+    with ChaosStage(ChaosSite(encrypted=tls), seed, RATES) as stage:
         _calm(stage)
         result: dict[str, Any] = {"seed": seed, "tls": tls}
         result["static_restart"] = static_restart(stage)

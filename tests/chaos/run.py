@@ -11,7 +11,7 @@ from streams.engine.failpoints import POINTS
 from tests.chaos.faults import Faults
 from tests.chaos.grounds import FAKETIME, ChaosSite
 from tests.chaos.schedule import ISOLATED, KINDS, MANY_BROKERS, FailpointQueue, ScheduledFault, draw
-from tests.chaos.stage import SETTLE_SECONDS, Stage
+from tests.chaos.stage import SETTLE_SECONDS, ChaosStage
 from tests.chaos.traffic import TrafficRates
 
 DRAIN_SECONDS = 60.0
@@ -62,7 +62,7 @@ def perform(plan: Plan, say: Callable[[str], None] = print) -> dict[str, Any]:
         encrypted=plan.encrypted,
     )
     kinds, left_out = _possible(plan, site)
-    with Stage(site, plan.key, plan.rates, plan.mutation) as stage:
+    with ChaosStage(site, plan.key, plan.rates, plan.mutation) as stage:
         say(f"seed {plan.key}, {plan.minutes} min, in {site.folder}")
         for kind, why in left_out.items():
             say(f"  left out: {kind} ({why})")
@@ -144,7 +144,7 @@ def _strike_the_rest(
         faults.wait()
 
 
-def _liveness(plan: Plan, stage: Stage, faults: Faults, began: float) -> dict[str, Any]:
+def _liveness(plan: Plan, stage: ChaosStage, faults: Faults, began: float) -> dict[str, Any]:
     supervisor, watch = stage.supervisor, stage.watch
     supervisor.next_failpoint = lambda: ""
     # What is still armed must not go off after the last fault.

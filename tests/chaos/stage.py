@@ -21,7 +21,7 @@ SETTLE_SECONDS = 35.0
 READY_SECONDS = 120.0
 
 
-class Stage:
+class ChaosStage:
     """A context manager: brokers are up, nobody works and nothing is sent until one says so."""
 
     def __init__(
@@ -31,7 +31,7 @@ class Stage:
         self.keep: Path | None = None
         """Where to write down all that was read, to be judged again."""
 
-    def __enter__(self) -> "Stage":
+    def __enter__(self) -> "ChaosStage":
         self.site.__enter__()
         bootstrap, partitions = self.site.kafka.bootstrap, self.site.partitions
         self.supervisor = Supervisor(self.site, mutation=self._mutation)

@@ -16,7 +16,7 @@ from tests.chaos.faults import Faults
 from tests.chaos.grounds import APPLICATION, PREFIX, ChaosSite
 from tests.chaos.lives import ChaosAccount
 from tests.chaos.schedule import ScheduledFault
-from tests.chaos.stage import Stage
+from tests.chaos.stage import ChaosStage
 from tests.chaos.traffic import TrafficRates
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.timeout(600)]
@@ -35,7 +35,7 @@ def wait_for(true: Callable[[], Any], seconds: float) -> None:
 class HeardEvents:
     """Events by account, as they come out."""
 
-    def __init__(self, stage: Stage) -> None:
+    def __init__(self, stage: ChaosStage) -> None:
         self.events: dict[str, dict[str, dict[str, Any]]] = {}
         stage.watch._listener = self.hear
 
@@ -46,7 +46,7 @@ class HeardEvents:
         return all(name in self.events.get(account.key, {}) for account in accounts)
 
 
-def _invited(stage: Stage, heard: HeardEvents, count: int) -> list[ChaosAccount]:
+def _invited(stage: ChaosStage, heard: HeardEvents, count: int) -> list[ChaosAccount]:
     accounts = [ChaosAccount(stage.sender, "douyin", f"t{n}", f"t{n}") for n in range(count)]
     for account in accounts:
         account.label()
@@ -58,7 +58,7 @@ def _invited(stage: Stage, heard: HeardEvents, count: int) -> list[ChaosAccount]
     return accounts
 
 
-def _assert_fine(stage: Stage, settle: float = 5.0) -> None:
+def _assert_fine(stage: ChaosStage, settle: float = 5.0) -> None:
     stage.traffic.stop()
     assert stage.drained(90) is not None
     verdict = stage.end(settle)
@@ -68,7 +68,7 @@ def _assert_fine(stage: Stage, settle: float = 5.0) -> None:
 
 def test_given_a_backlog_then_an_answer_in_time_beats_its_deadline() -> None:
     """Nobody works while deadlines pass; answers lie among 20,000 other inputs."""
-    with Stage(ChaosSite(partitions=4), 1, QUIET) as stage:
+    with ChaosStage(ChaosSite(partitions=4), 1, QUIET) as stage:
         stage.begin(2)
         heard = HeardEvents(stage)
         accounts = _invited(stage, heard, 40)
@@ -99,7 +99,7 @@ def test_given_a_backlog_then_an_answer_in_time_beats_its_deadline() -> None:
 
 
 def test_receipt_and_answer_may_come_in_either_order() -> None:
-    with Stage(ChaosSite(partitions=4), 2, QUIET) as stage:
+    with ChaosStage(ChaosSite(partitions=4), 2, QUIET) as stage:
         stage.begin(2)
         heard = HeardEvents(stage)
         accounts = _invited(stage, heard, 40)
@@ -142,7 +142,7 @@ def _overwrite_offsets(site: ChaosSite, back: bool) -> None:
 
 def test_stale_or_absurd_committed_offsets_change_nothing() -> None:
     """First those of the beginning, then, after as much again, those past the end."""
-    with Stage(ChaosSite(partitions=4), 3, BUSY) as stage:
+    with ChaosStage(ChaosSite(partitions=4), 3, BUSY) as stage:
         stage.begin(2)
         for back in (True, False):
             time.sleep(10)
@@ -162,7 +162,7 @@ def test_a_zombie_that_wakes_inside_a_transaction_does_no_harm() -> None:
     long runs (README.md).
     """
     steps = POINTS[POINTS.index("before-begin") : POINTS.index("after-store")]
-    with Stage(ChaosSite(partitions=4), 4, BUSY) as stage:
+    with ChaosStage(ChaosSite(partitions=4), 4, BUSY) as stage:
         stage.begin(3)
         faults = Faults(stage.supervisor, stage.sender)
         for number, step in enumerate(steps):
@@ -178,7 +178,7 @@ def test_a_zombie_that_wakes_inside_a_transaction_does_no_harm() -> None:
 def test_workers_that_start_at_once_never_stall() -> None:
     from tests.chaos.liveness import starts_at_once
 
-    with Stage(ChaosSite(partitions=8), 5, BUSY) as stage:
+    with ChaosStage(ChaosSite(partitions=8), 5, BUSY) as stage:
         stage.begin(2)
         found = starts_at_once(stage, 4)
         assert found["stalled"] == [], found
@@ -188,7 +188,7 @@ def test_workers_that_start_at_once_never_stall() -> None:
 
 def test_given_partitions_added_under_load_then_nothing_adverse_and_all_else_goes_on() -> None:
     """The changed cluster is in the log: replay and model follow it, and nobody is restricted."""
-    with Stage(ChaosSite(partitions=4), 6, BUSY) as stage:
+    with ChaosStage(ChaosSite(partitions=4), 6, BUSY) as stage:
         stage.sender.pinned = True
         stage.begin(2)
         heard = HeardEvents(stage)

@@ -53,13 +53,13 @@ def test_given_what_would_stall_then_the_worker_says_so_and_ends(
 
 
 def test_given_the_last_span_is_lost_then_it_is_fetched_again(site: ChaosSite) -> None:
-    from tests.chaos.stage import Stage
+    from tests.chaos.stage import ChaosStage
 
     supervisor = Supervisor(site, mutation="last-span-lost")
     try:
         supervisor.scale(1)
         _send(site, 400)
-        stage = Stage(site, 1, None)  # type: ignore[arg-type]
+        stage = ChaosStage(site, 1, None)  # type: ignore[arg-type]
         assert stage.drained(60) is not None
         assert "tail" in supervisor.log(0).read_text()
         assert not supervisor.exits

@@ -19,7 +19,7 @@ from schemas import export
 from schemas.enums import Refused
 from schemas.inputs import INPUT_MODELS, InputName
 from streams.core.inputs.plain import Refusal
-from tests.contracts.reference import GOOD, Unreadable, by_the_core, read
+from tests.contracts.reference import GOOD, ReferenceUnreadable, by_the_core, read
 from tests.contracts.test_decode import BARE, BYTES, ODD, TIMES
 
 MUTATIONS = 4_000
@@ -38,7 +38,7 @@ DIFFERENCES = {
 """What the worker refuses although a JSON Schema may take it: kind -> in words."""
 
 
-class Case(NamedTuple):
+class CorpusCase(NamedTuple):
     """One record's value. `taken`: whether the worker takes it; None: the table does not say."""
 
     topic: InputName
@@ -46,18 +46,20 @@ class Case(NamedTuple):
     taken: bool | None = None
 
 
-def _case(topic: InputName, taken: bool | None, **changes: Any) -> Case:
-    return Case(topic, json.dumps({**GOOD[topic], **changes}, ensure_ascii=False).encode(), taken)
+def _case(topic: InputName, taken: bool | None, **changes: Any) -> CorpusCase:
+    return CorpusCase(
+        topic, json.dumps({**GOOD[topic], **changes}, ensure_ascii=False).encode(), taken
+    )
 
 
-def table() -> Iterator[Case]:
+def table() -> Iterator[CorpusCase]:
     """The hand-made table: what each field may and may not hold, topic by topic."""
     for topic, model in INPUT_MODELS.items():
         yield _case(topic, True)
         yield _case(topic, True, unknown={"a": [1, None]}, ce_id="x")
         for field, info in model.model_fields.items():
             rest = {name: value for name, value in GOOD[topic].items() if name != field}
-            yield Case(topic, json.dumps(rest).encode(), not info.is_required())
+            yield CorpusCase(topic, json.dumps(rest).encode(), not info.is_required())
             nothing = not info.is_required() and info.default is None
             yield _case(topic, nothing, **{field: None})
             for wrong in ([], {}, "", 1.5, -1):
@@ -72,9 +74,9 @@ def table() -> Iterator[Case]:
     numbers |= {"-0.0": True, "1.5": False, "-1": False, "10000000001": False, "1e11": False}
     for written, taken in numbers.items():
         raw = msgspec.json.encode(reading).replace(b"1500", written.encode())
-        yield Case("follower-counts", raw, taken)
+        yield CorpusCase("follower-counts", raw, taken)
     for raw in BYTES.values():
-        yield Case("follower-counts", raw)
+        yield CorpusCase("follower-counts", raw)
     yield _case("category-changes", True, category="长" * 64)
     yield _case("category-changes", False, category="长" * 65)
     yield _case("switches", True, scope="weibo")
@@ -84,7 +86,7 @@ def table() -> Iterator[Case]:
     yield _case("controls", False, real_name="x")
 
 
-def mutations(count: int = MUTATIONS, seed: int = SEED) -> Iterator[Case]:
+def mutations(count: int = MUTATIONS, seed: int = SEED) -> Iterator[CorpusCase]:
     """Good records of every topic with up to three fields changed, and some with broken bytes."""
     chance = random.Random(seed)
     topics: list[InputName] = list(INPUT_MODELS)
@@ -102,7 +104,7 @@ def mutations(count: int = MUTATIONS, seed: int = SEED) -> Iterator[Case]:
         if chance.random() < 0.1:
             at = chance.randrange(len(raw))
             raw[at : at + chance.randrange(3)] = chance.randbytes(chance.randrange(3))
-        yield Case(topic, bytes(raw))
+        yield CorpusCase(topic, bytes(raw))
 
 
 def _value(chance: random.Random, topic: InputName) -> Any:
@@ -116,7 +118,7 @@ def _value(chance: random.Random, topic: InputName) -> Any:
     return chance.choice(("", "a", "z9._~-")) * chance.randrange(1, 70)
 
 
-def worker_takes(case: Case) -> bool:
+def worker_takes(case: CorpusCase) -> bool:
     """Whether the shipped decoder and checks of form take it, key and place left aside."""
     return not isinstance(by_the_core(case.topic, case.raw), Refusal)
 
@@ -135,7 +137,7 @@ _validators = {
 }
 
 
-def jsonschema_takes(case: Case) -> bool:
+def jsonschema_takes(case: CorpusCase) -> bool:
     """Whether Python's `jsonschema` takes it, formats checked."""
     try:
         plain = json.loads(case.raw.decode(), parse_constant=_no_constant)
@@ -148,7 +150,7 @@ def _no_constant(word: str) -> None:
     raise ValueError(f"{word} is no JSON")
 
 
-def difference(case: Case) -> str | None:
+def difference(case: CorpusCase) -> str | None:
     """The kind of `DIFFERENCES` for which the worker refuses a value of the right form, if any."""
     refusal = by_the_core(case.topic, case.raw)
     if not isinstance(refusal, Refusal):
@@ -161,7 +163,7 @@ def difference(case: Case) -> str | None:
         return "JSON"
     try:
         plain, earlier = read(case.raw)
-    except Unreadable:
+    except ReferenceUnreadable:
         return "JSON"
     if earlier:
         return "twice"

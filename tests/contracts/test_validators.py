@@ -13,7 +13,7 @@ from schemas import export
 from schemas.events import EVENT_MODELS
 from schemas.inputs import INPUT_MODELS
 from tests.contracts import corpus
-from tests.contracts.corpus import Case
+from tests.contracts.corpus import CorpusCase
 from tests.support.parts import program
 
 HERE = Path(__file__).parent
@@ -33,7 +33,7 @@ def node(script: str, *arguments: Path) -> str:
     return done.stdout
 
 
-def held_to_the_worker(cases: list[Case], takes: list[bool]) -> Counter[str]:
+def held_to_the_worker(cases: list[CorpusCase], takes: list[bool]) -> Counter[str]:
     """Asserts that verdicts agree but for the listed differences; counts these by kind."""
     found: Counter[str] = Counter()
     for case, other in zip(cases, takes, strict=True):

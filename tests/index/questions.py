@@ -37,7 +37,7 @@ print(json.dumps(it))
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class IndexQuestion:
     """One question and a command that answers it: a pattern that its answer holds, its exit code.
 
     `text` empty: a second command for the same question.
@@ -51,79 +51,79 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
+class IndexAnswer:
     """What came of it: seconds of the whole command, the line that answers, whether one does."""
 
-    question: Question
+    question: IndexQuestion
     seconds: float
     line: str
     ok: bool
 
 
-def questions(who: Mapping[str, str], folder: Path) -> list[Question]:
+def questions(who: Mapping[str, str], folder: Path) -> list[IndexQuestion]:
     """All of them; `who`: an account in each state."""
     restricted, asked, day = who["restricted"], who["delivered"], who["day"]
     return [
-        Question(1, "Why was X invited?", f"byline explain {asked}", r"invitation is issued"),
-        Question(2, "Why was X restricted?", f"byline explain {restricted}", r"restriction begins"),
-        Question(2, "", f"byline statement {restricted} --lang en", r"(?i)no answer|said no"),
-        Question(3, "What happens to X next, and when?", f"byline explain {asked}", r"clock"),
-        Question(
+        IndexQuestion(1, "Why was X invited?", f"byline explain {asked}", r"invitation is issued"),
+        IndexQuestion(2, "Why was X restricted?", f"byline explain {restricted}", r"restriction begins"),
+        IndexQuestion(2, "", f"byline statement {restricted} --lang en", r"(?i)no answer|said no"),
+        IndexQuestion(3, "What happens to X next, and when?", f"byline explain {asked}", r"clock"),
+        IndexQuestion(
             4,
             "Who will be restricted in 24 hours, and what does each wait for?",
             "byline worklist pending --within-hours 24",
             r"\d+ pending",
         ),
-        Question(5, "How many, by platform, today?", "byline funnel", r"^restricted"),
-        Question(
+        IndexQuestion(5, "How many, by platform, today?", "byline funnel", r"^restricted"),
+        IndexQuestion(
             6, "Is it keeping up?", "byline status", r"^All inputs are read|the first waits for"
         ),
-        Question(7, "What was refused, and why?", "byline dead-letters list", r"\d+ dead letters"),
-        Question(
+        IndexQuestion(7, "What was refused, and why?", "byline dead-letters list", r"\d+ dead letters"),
+        IndexQuestion(
             8,
             "Mend it and send it again.",
             "byline dead-letters redrive --refused-for missing_field"
             f" --through '{folder}/mend {day}' --actor op.1 --reason error_correction --yes",
             r"[1-9]\d* sent again",
         ),
-        Question(
+        IndexQuestion(
             10,
             "Stop everything adverse for weibo; undo.",
             f"byline switch adverse-off on --scope weibo {SAID} --wait",
             r"adverse",
         ),
-        Question(
+        IndexQuestion(
             11, "Which switches are on, which guards tripped?", "byline status", r"adverse_off"
         ),
-        Question(11, "", "byline switch list", r"adverse_off"),
-        Question(10, "", f"byline switch adverse-off off --scope weibo {SAID} --wait", r"adverse"),
-        Question(
+        IndexQuestion(11, "", "byline switch list", r"adverse_off"),
+        IndexQuestion(10, "", f"byline switch adverse-off off --scope weibo {SAID} --wait", r"adverse"),
+        IndexQuestion(
             12,
             "Lift one account.",
             f"byline control lift {who['invited']} {SAID}",
             r"(?i)lift|sent",
         ),
-        Question(
+        IndexQuestion(
             13,
             "Undo a bulk.",
             f"byline control bulk {folder}/bulk.txt --command hold --bulk-id night-1 {SAID} --yes",
             r"\d",
         ),
-        Question(13, "", f"byline control undo night-1 {SAID} --yes", r"\d"),
-        Question(
+        IndexQuestion(13, "", f"byline control undo night-1 {SAID} --yes", r"\d"),
+        IndexQuestion(
             15,
             "Who approved which version, since when does it run?",
             "byline policy history",
             r"\d+ versions",
         ),
-        Question(15, "", "byline policy check --running", r"same"),
-        Question(
+        IndexQuestion(15, "", "byline policy check --running", r"same"),
+        IndexQuestion(
             16,
             "This month's numbers for the transparency report.",
             f"byline report --from {who['month']} --to {who['tomorrow']} --as csv",
             r"throttle\.applied",
         ),
-        Question(
+        IndexQuestion(
             17,
             "A worker is in a crash loop: what do its logs say, what do I do?",
             f"env BYLINE_POLICIES={folder}/broken byline worker",
@@ -181,7 +181,7 @@ def run(
     )
 
 
-def ask(question: Question, environment: Mapping[str, str]) -> Answered:
+def ask(question: IndexQuestion, environment: Mapping[str, str]) -> IndexAnswer:
     """Run it and look for its answer."""
     began = time.monotonic()
     done = run(question.command, environment)
@@ -191,10 +191,10 @@ def ask(question: Question, environment: Mapping[str, str]) -> Answered:
     ok = bool(found) and done.returncode == question.code
     if not ok:
         sys.stderr.write(f"{question.command}: {done.returncode}\n{done.stdout}{done.stderr}\n")
-    return Answered(question, seconds, found[0].strip() if found else "–", ok)
+    return IndexAnswer(question, seconds, found[0].strip() if found else "–", ok)
 
 
-def table(answers: Iterable[Answered], folder: Path) -> str:
+def table(answers: Iterable[IndexAnswer], folder: Path) -> str:
     """The page."""
     load = os.getloadavg()[0]
     lines = [

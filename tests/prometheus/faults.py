@@ -15,7 +15,7 @@ from tests.worker.harness import Estate, utc_now
 
 
 @dataclass
-class Stage:
+class WatchedEstate:
     """`auditor` and `index` are the ports on which they show their numbers, once they run."""
 
     estate: Estate
@@ -82,7 +82,7 @@ def lead_lives(estate: Estate) -> None:
     estate.drain()
 
 
-def invite(stage: Stage) -> None:
+def invite(stage: WatchedEstate) -> None:
     """One more owner is invited, so that rates of the programme can be reckoned."""
     eventually(lambda: stage.panels.shows("Answers"), "the worker is not scraped")
     crowd = Crowd(stage.estate)
@@ -93,7 +93,7 @@ def invite(stage: Stage) -> None:
     eventually(lambda: stage.panels.shows(title), title, 12)
 
 
-def somebody_audits_and_indexes(stage: Stage) -> None:
+def somebody_audits_and_indexes(stage: WatchedEstate) -> None:
     """The auditor and the index are started."""
     stage.run("audit", "--follow", "--port", str(stage.auditor))
     stage.run("index", "--follow", "--serve", "--port", str(stage.index))
@@ -101,14 +101,14 @@ def somebody_audits_and_indexes(stage: Stage) -> None:
     stage.watch.ends("BylineIndexSilent", 90)
 
 
-def readings_end(stage: Stage) -> None:
+def readings_end(stage: WatchedEstate) -> None:
     """No reading comes in for six hours of this clock; then one does."""
     stage.watch.fires("BylineReadingsSilent", 40)
     Crowd(stage.estate).say("follower-counts", "a9", followers=2, observed_at=utc_now())
     stage.watch.ends("BylineReadingsSilent", 20, stage.estate.flush)
 
 
-def a_name_comes_in(stage: Stage) -> None:
+def a_name_comes_in(stage: WatchedEstate) -> None:
     """A label with a field for a name."""
     named = {"category": "财经", "real_name": "-", "observed_at": utc_now()}
     Crowd(stage.estate).say("category-changes", "a8", **named)
@@ -116,7 +116,7 @@ def a_name_comes_in(stage: Stage) -> None:
     stage.watch.ends("BylineNameField", 20)
 
 
-def a_producer_sends_rubbish(stage: Stage) -> None:
+def a_producer_sends_rubbish(stage: WatchedEstate) -> None:
     """Receipts that nobody can read, until a person has seen to them."""
 
     def refused() -> None:
@@ -132,7 +132,7 @@ def a_producer_sends_rubbish(stage: Stage) -> None:
     stage.watch.ends("BylineRefusalGuardTripped", 20)
 
 
-def a_cap_is_reached(stage: Stage) -> None:
+def a_cap_is_reached(stage: WatchedEstate) -> None:
     """Three owners cross the line of a platform that invites one a day."""
     crowd = Crowd(stage.estate, "kuaishou")
     for _ in range(3):
@@ -141,14 +141,14 @@ def a_cap_is_reached(stage: Stage) -> None:
     stage.watch.ends("BylineCapReached", 20)
 
 
-def a_withdrawal_is_garbled(stage: Stage) -> None:
+def a_withdrawal_is_garbled(stage: WatchedEstate) -> None:
     """An owner who agreed says something that cannot be read."""
     Crowd(stage.estate, "bilibili").say("consent-answers", "a0", answer="withdrew")
     stage.watch.fires("BylineUnclearWords", 20, stage.estate.flush)
     stage.watch.ends("BylineUnclearWords", 20)
 
 
-def a_transaction_is_left_open(stage: Stage) -> None:
+def a_transaction_is_left_open(stage: WatchedEstate) -> None:
     """A producer of controls begins a transaction and goes for lunch."""
     names = stage.estate.names
     producer = Producer(
@@ -169,7 +169,7 @@ def a_transaction_is_left_open(stage: Stage) -> None:
     stage.watch.ends("BylineNoProgress", 20)
 
 
-def the_log_is_written_to(stage: Stage) -> None:
+def the_log_is_written_to(stage: WatchedEstate) -> None:
     """Somebody writes a decision a second time; once explained, the audit begins behind it."""
     twice = stage.estate.read(["decisions"])[0]
     assert twice.key is not None
@@ -183,7 +183,7 @@ def the_log_is_written_to(stage: Stage) -> None:
     stage.watch.ends("BylineAuditBreach", 60)
 
 
-def a_worker_dies(stage: Stage) -> None:
+def a_worker_dies(stage: WatchedEstate) -> None:
     """kill -9, and a new start."""
     (worker,) = stage.estate.workers
     worker.kill()

@@ -1,6 +1,6 @@
 """Faults of the programme under a real Prometheus: owners are not reached, heard or let go."""
 
-from tests.prometheus.faults import Stage, events_of, eventually
+from tests.prometheus.faults import WatchedEstate, events_of, eventually
 from tests.worker.crowd import Crowd
 from tests.worker.harness import Estate, Out, utc_now
 
@@ -22,7 +22,7 @@ def _invited(estate: Estate, crowd: Crowd, count: int) -> list[Out]:
     return found
 
 
-def notices_reach_nobody(stage: Stage) -> None:
+def notices_reach_nobody(stage: WatchedEstate) -> None:
     """The notifier is silent; then it says that every notice bounced; then all is quiet."""
     crowd = Crowd(stage.estate, "xiaohongshu")
     invitations = _invited(stage.estate, crowd, MANY)
@@ -36,7 +36,7 @@ def notices_reach_nobody(stage: Stage) -> None:
         stage.watch.ends(f"Byline{alert}", 40)
 
 
-def nobody_answers(stage: Stage) -> None:
+def nobody_answers(stage: WatchedEstate) -> None:
     """A hundred owners were told, and none answers; then one does."""
     crowd = Crowd(stage.estate, "baidu")
     for record in _invited(stage.estate, crowd, 105):
@@ -46,7 +46,7 @@ def nobody_answers(stage: Stage) -> None:
     stage.watch.ends("BylineAnswersSilent", 20, stage.estate.flush)
 
 
-def a_lift_goes_out(stage: Stage) -> None:
+def a_lift_goes_out(stage: WatchedEstate) -> None:
     """An owner is lifted, and no system says that it did."""
     word = {"control_id": "c1", "command": "lift", "actor": "op", "reason": "test"}
     Crowd(stage.estate).say("controls", "a0", issued_at=utc_now(), **word)
@@ -54,7 +54,7 @@ def a_lift_goes_out(stage: Stage) -> None:
     eventually(lambda: len(events_of(stage.estate, "weibo:a0", "throttle.lifted")) == 2, "lifted")
 
 
-def a_lift_is_obeyed_at_last(stage: Stage) -> None:
+def a_lift_is_obeyed_at_last(stage: WatchedEstate) -> None:
     """The system acknowledges what it let lie."""
     stage.watch.fires("BylineUnacknowledged", 60)
     for event in events_of(stage.estate, "weibo:a0", "throttle.lifted"):

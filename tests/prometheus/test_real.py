@@ -15,7 +15,7 @@ from streams.metric_series import LABEL_VALUES, REASON_VALUES
 from streams.metrics import ALIASES
 from tests.prometheus import faults
 from tests.prometheus import faults_of_programme as programme
-from tests.prometheus.faults import Stage
+from tests.prometheus.faults import WatchedEstate
 from tests.prometheus.running import Panels, Prometheus, PrometheusWatch
 from tests.worker.conftest import make_estate
 from tests.worker.harness import Estate
@@ -65,7 +65,7 @@ HURRIED = {"BylinePartitionsNotRunning", "BylineDeadlinesOverdue", "BylineTransa
 
 
 @pytest.fixture
-def stage(make_estate: Callable[..., Estate], tmp_path: Path) -> Iterator[Stage]:
+def stage(make_estate: Callable[..., Estate], tmp_path: Path) -> Iterator[WatchedEstate]:
     """One worker with one partition, a Prometheus that looks at it, and lives that were led."""
     roles = tmp_path / "roles"
     roles.write_text(f"{'0' * 64} desk.1 accounts,numbers\n")
@@ -82,7 +82,9 @@ def stage(make_estate: Callable[..., Estate], tmp_path: Path) -> Iterator[Stage]
     folder = tmp_path / "prometheus"
     folder.mkdir()
     with Prometheus(folder, targets) as prometheus:
-        made = Stage(estate, PrometheusWatch(prometheus), Panels(prometheus), auditor, index)
+        made = WatchedEstate(
+            estate, PrometheusWatch(prometheus), Panels(prometheus), auditor, index
+        )
         yield made
     made.close()
 
@@ -101,7 +103,7 @@ def _hold_to_the_lists(page: str) -> None:
                 assert value in (known or bounded[label]), (sample.name, label, value)
 
 
-def test_each_fault_fires_its_alert_and_its_end_resolves_it(stage: Stage) -> None:
+def test_each_fault_fires_its_alert_and_its_end_resolves_it(stage: WatchedEstate) -> None:
     watch = stage.watch
     watch.fires("BylineAuditorSilent", 30)
     watch.fires("BylineIndexSilent", 30)

@@ -13,7 +13,7 @@ from tests.bench.options import Options
 from tests.bench.results import BenchRun
 from tests.bench.scenarios.recovery import opened
 from tests.bench.site import Site
-from tests.bench.stage import Stage, failure
+from tests.bench.stage import BenchStage, failure
 from tests.bench.watch import judge
 
 SHAPE = DataShape("vast", accounts=10_000_000, readings=1)
@@ -24,7 +24,7 @@ def run(site: Site, options: Options) -> Iterator[BenchRun]:
     """10 million accounts, a label and a reading each, on one worker; once."""
     shape = SHAPE.scaled(options.scale)
     options.say(f"capacity: loading {shape.events:,} events")
-    with Stage(site, "capacity") as stage:
+    with BenchStage(site, "capacity") as stage:
         stage.load("category-changes", shape.labels())
         stage.load("follower-counts", shape.rounds())
         for case in CASES:
@@ -35,7 +35,7 @@ def run(site: Site, options: Options) -> Iterator[BenchRun]:
             yield BenchRun("capacity", case, "byline", 0, figures)
 
 
-def _backlog(stage: Stage, shape: DataShape) -> dict[str, Any]:
+def _backlog(stage: BenchStage, shape: DataShape) -> dict[str, Any]:
     worker = stage.start()
     began, spent = stage.ready(), worker.seconds()
     seconds = stage.drained() - began
@@ -54,7 +54,7 @@ def _backlog(stage: Stage, shape: DataShape) -> dict[str, Any]:
     }
 
 
-def _back(stage: Stage, case: str) -> dict[str, Any]:
+def _back(stage: BenchStage, case: str) -> dict[str, Any]:
     """Killed and started again; "ready" is when it serves every partition."""
     killed_at = time.time()
     stage.worker.kill()
@@ -71,7 +71,7 @@ def _back(stage: Stage, case: str) -> dict[str, Any]:
     }
 
 
-def _changelog_size(stage: Stage) -> int:
+def _changelog_size(stage: BenchStage) -> int:
     name = f"{stage.application}-categories-changelog-*"
     return _size(stage.site.folder.glob(f"kafka/**/{name}"))
 

@@ -12,7 +12,7 @@ from tests.bench.data import Row, accounts_in, reading_row
 from tests.bench.options import Options
 from tests.bench.results import BenchRun
 from tests.bench.site import POLICIES, Site
-from tests.bench.stage import APPLIED, DELIVERED, ISSUED, Stage, combined, failure
+from tests.bench.stage import APPLIED, DELIVERED, ISSUED, BenchStage, combined, failure
 from tests.bench.traffic import BenchTraffic, now_text, waits
 from tests.bench.watch import judge
 
@@ -62,7 +62,7 @@ def _one(site: Site, options: Options) -> dict[str, Any]:
     due_at = float(int(time.time() + lead))
     policies = _policies(site.folder / site.fresh("deadlines-policy"), due_at)
     watched = ("invitations", "throttles")
-    with Stage(site, "deadlines", policies=policies, watched=watched) as stage:
+    with BenchStage(site, "deadlines", policies=policies, watched=watched) as stage:
         _invite(stage, accounts, probes)
         spare = due_at - BEFORE_SECONDS - time.time()
         if spare < 0:
@@ -101,7 +101,7 @@ def _one(site: Site, options: Options) -> dict[str, Any]:
         }
 
 
-def _invite(stage: Stage, accounts: Sequence[str], probes: Sequence[str]) -> None:
+def _invite(stage: BenchStage, accounts: Sequence[str], probes: Sequence[str]) -> None:
     """Everybody invited and told, the probes ready to be."""
     stage.cover([*accounts, *probes])
     at = "2025-01-02T00:00:00Z"
@@ -115,7 +115,7 @@ def _invite(stage: Stage, accounts: Sequence[str], probes: Sequence[str]) -> Non
         raise TimeoutError("not all notices were taken up")
 
 
-def _storm(stage: Stage, accounts: Sequence[str], due_at: float) -> dict[str, Any]:
+def _storm(stage: BenchStage, accounts: Sequence[str], due_at: float) -> dict[str, Any]:
     """From the instant on: when was the last one out, and what did the worker do?"""
     worker = stage.worker
     names = ("byline_transactions_total", "byline_transaction_seconds_sum")

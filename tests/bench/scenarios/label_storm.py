@@ -9,7 +9,7 @@ from tests.bench.data import LINE, Row, accounts_in, label_row, reading_row
 from tests.bench.options import Options
 from tests.bench.results import BenchRun
 from tests.bench.site import Site
-from tests.bench.stage import CANCELLED, ISSUED, Stage, combined, failure
+from tests.bench.stage import CANCELLED, ISSUED, BenchStage, combined, failure
 from tests.bench.traffic import BenchTraffic, waits
 from tests.bench.watch import judge
 
@@ -62,7 +62,7 @@ def _one(site: Site, options: Options) -> dict[str, Any]:
     invited = {f"weibo:a{account}" for account in big if not _odd(account)}
     to_invite = {f"weibo:a{account}" for account in big if _odd(account)}
     probes = accounts_in("probe", int(PROBES_PER_SECOND * MOST_SECONDS), 8)
-    with Stage(site, "labels") as stage:
+    with BenchStage(site, "labels") as stage:
         stage.load("category-changes", first_labels(count))
         stage.cover(probes)
         stage.load("follower-counts", _readings(count))
@@ -107,7 +107,7 @@ def _one(site: Site, options: Options) -> dict[str, Any]:
         }
 
 
-def _left(stage: Stage, labels: int, invited: set[str]) -> bool:
+def _left(stage: BenchStage, labels: int, invited: set[str]) -> bool:
     """Whether labels are still to be read, or cancellations to be seen."""
     done = stage.site.committed(stage.application, stage.data)["category-changes"]
     return done < labels or stage.watch.count(CANCELLED) < len(invited)

@@ -8,7 +8,7 @@ from tests.bench.options import Options
 from tests.bench.results import BenchRun
 from tests.bench.scenarios.backlogs import TRACKED
 from tests.bench.site import DataSet, Site
-from tests.bench.stage import Stage, failure
+from tests.bench.stage import BenchStage, failure
 from tests.bench.watch import BenchWatch, judge
 from tests.bench.worker import BenchWorker, wait_drained, wait_ready
 
@@ -28,7 +28,7 @@ def run(site: Site, options: Options) -> Iterator[BenchRun]:
 
 
 def _one(site: Site, data: DataSet) -> dict[str, Any]:
-    with Stage(site, "nothing") as stage:
+    with BenchStage(site, "nothing") as stage:
         nothing = stage.start()
         stage.ready()
         time.sleep(REST_SECONDS)

@@ -9,7 +9,7 @@ from tests.bench.data import FLOOR, Row, accounts_in, reading_row
 from tests.bench.options import Options
 from tests.bench.results import BenchRun
 from tests.bench.site import Site
-from tests.bench.stage import ISSUED, Stage, failure
+from tests.bench.stage import ISSUED, BenchStage, failure
 from tests.bench.traffic import BenchTraffic
 from tests.bench.watch import judge
 from tests.bench.worker import BenchWorker
@@ -31,7 +31,7 @@ def run(site: Site, options: Options) -> Iterator[BenchRun]:
     accounts = options.count(ACCOUNTS, 1000)
     length = options.rounds * len(CASES) * MOST_SECONDS
     probes = accounts_in("probe", int(PROBES_PER_SECOND * length), 8)
-    with Stage(site, "recovery") as stage:
+    with BenchStage(site, "recovery") as stage:
         options.say(f"recovery: {accounts:,} tracked accounts")
         stage.cover(probes)
         stage.load("follower-counts", tracked_readings(accounts))
@@ -64,7 +64,7 @@ def run(site: Site, options: Options) -> Iterator[BenchRun]:
         yield one
 
 
-def _strike(stage: Stage, traffic: BenchTraffic, *, wiped: bool) -> dict[str, Any]:
+def _strike(stage: BenchStage, traffic: BenchTraffic, *, wiped: bool) -> dict[str, Any]:
     """One kill, and the same worker again at once, as a supervisor would do it."""
     seen, killed_at = stage.watch.count(), time.time()
     stage.worker.kill()
@@ -102,7 +102,7 @@ def opened(worker: BenchWorker, partitions: int) -> tuple[float, float]:
 
 
 def _decided(
-    stage: Stage, traffic: BenchTraffic, since: int, killed_at: float
+    stage: BenchStage, traffic: BenchTraffic, since: int, killed_at: float
 ) -> tuple[float, float]:
     """When the first answer to something sent after the kill could be seen, and one everywhere."""
     deadline = time.time() + MOST_SECONDS

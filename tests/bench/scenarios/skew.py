@@ -9,7 +9,7 @@ from tests.bench.data import Row, accounts_in, label_row, reading_row
 from tests.bench.options import Options
 from tests.bench.results import BenchRun
 from tests.bench.site import Site
-from tests.bench.stage import ISSUED, Stage, failure
+from tests.bench.stage import ISSUED, BenchStage, failure
 from tests.bench.traffic import BenchTraffic, covered, crossing, waits
 from tests.bench.watch import judge
 
@@ -58,7 +58,7 @@ def _one(site: Site, options: Options, case: str) -> dict[str, Any]:
         "probe", int(PROBES_PER_SECOND * seconds), 8, None if quiet_topic else OTHERS
     )
     hot = accounts_in("hot", 1000, 8, None if quiet_topic else frozenset({0}))
-    with Stage(site, "skew") as stage:
+    with BenchStage(site, "skew") as stage:
         if quiet_topic:
             at = "2025-01-02T00:00:00Z"
             stage.load("follower-counts", (crossing(name, at) for name in probes))
@@ -100,7 +100,7 @@ def _one(site: Site, options: Options, case: str) -> dict[str, Any]:
         }
 
 
-def _strike(stage: Stage, options: Options, case: str, hot: list[str]) -> dict[str, Any]:
+def _strike(stage: BenchStage, options: Options, case: str, hot: list[str]) -> dict[str, Any]:
     """Load the backlog from beside and wait until it is worked off."""
     slow = case == CASES[2]
     count = options.count(SLOW_BACKLOG if slow else BACKLOG, 500)

@@ -9,7 +9,7 @@ from tests.bench.data import accounts_in
 from tests.bench.options import Options
 from tests.bench.results import BenchRun
 from tests.bench.site import Site
-from tests.bench.stage import ISSUED, Stage, failure
+from tests.bench.stage import ISSUED, BenchStage, failure
 from tests.bench.traffic import BenchTraffic, waits
 from tests.bench.watch import judge
 
@@ -29,7 +29,7 @@ def run(site: Site, options: Options) -> Iterator[BenchRun]:
 def _one(site: Site, options: Options) -> dict[str, Any]:
     seconds = max(10.0, options.minutes * 60 * min(1.0, options.scale))
     probes = accounts_in("probe", int(PROBES_PER_SECOND * seconds), 8)
-    with Stage(site, "soak") as stage:
+    with BenchStage(site, "soak") as stage:
         stage.cover(probes)
         worker = stage.start()
         stage.drained()
