@@ -7,17 +7,20 @@ from pathlib import Path
 import pytest
 
 from tests.backtest.agreement import compared, file_of
+from tests.real.sample import snapshots, written
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("source", "least"), [("real", 1000), ("sample", 300)])
 def test_a_backtest_agrees_with_the_oracle_over_real_readings(
-    tmp_path: Path, record_property: Callable[[str, object], None]
+    tmp_path: Path, record_property: Callable[[str, object], None], source: str, least: int
 ) -> None:
-    """The smallest set; the README beside has the others."""
+    """The smallest set, and a sample in its shape; the README beside has the other sets."""
     name = "douyin_bigv"
-    if not file_of(name).exists():
+    file = file_of(name) if source == "real" else written(snapshots(), tmp_path / "sample.csv.gz")
+    if not file.exists():
         pytest.skip(f"../shared/data/{name}.csv.gz is not on this machine")
-    found = compared(name, tmp_path)
+    found = compared(name, tmp_path, file)
     record_property(name, dumps(found.figures))
     assert found.differing() <= found.two_labels
     for key in found.differing():
@@ -26,4 +29,4 @@ def test_a_backtest_agrees_with_the_oracle_over_real_readings(
             ("invitation.issued", "over_line"),
             ("invitation.cancelled", "label"),
         ]
-    assert len(found.backtest) > 1000, "a set in which nobody crosses proves nothing"
+    assert len(found.backtest) > least, "a set in which nobody crosses proves nothing"

@@ -6,7 +6,8 @@ import pytest
 
 from streams.core.model.policy import Phase, Policy, Stability
 from tests.core.given import DAY, HOUR, MINUTE, policy
-from tests.real.feed import FeedReading, FeedReplay, instant, readings
+from tests.real.feed import FeedReading, FeedReplay, instant
+from tests.real.sample import rows_of
 
 pytestmark = pytest.mark.slow
 
@@ -15,8 +16,8 @@ FAST = 300
 """More followers in a second than this is no flutter, but a gap between two polls."""
 
 
-def _rows() -> list[FeedReading]:
-    return [row._replace(label="财经") for row in readings("bilibili_10m_1s.csv.gz")]
+def _rows(source: str) -> list[FeedReading]:
+    return [row._replace(label="财经") for row in rows_of("bilibili_10m_1s", source)]
 
 
 def _crossings(rows: list[FeedReading]) -> Counter[int]:
@@ -39,13 +40,14 @@ def _policy(start: int, line: int, dwell: int, exit_ratio_ppm: int) -> Policy:
     )
 
 
+@pytest.mark.parametrize("source", ["real", "sample"])
 @pytest.mark.parametrize(("dwell", "exit_ratio_ppm"), [(MINUTE, 950_000), (0, 1_000_000)])
 @pytest.mark.parametrize("fluttering", [False, True], ids=["ten million", "the worst number"])
 def test_a_count_that_flutters_about_the_line_invites_once(
-    fluttering: bool, dwell: int, exit_ratio_ppm: int
+    fluttering: bool, dwell: int, exit_ratio_ppm: int, source: str
 ) -> None:
     """At 10,000,000, and at the number that was crossed most often."""
-    rows = _rows()
+    rows = _rows(source)
     line, start = LINE, instant(rows[0].observed_at)
     if fluttering:
         line, times = _crossings(rows).most_common(1)[0]
