@@ -13,7 +13,7 @@ WIDTH = 1000
 """The width of a clock's box."""
 
 
-class Bar(NamedTuple):
+class ChartSpan(NamedTuple):
     """One bar: its place and size, and what it stands for."""
 
     x: int
@@ -24,18 +24,18 @@ class Bar(NamedTuple):
     name: str
 
 
-def bars(counts: Sequence[tuple[str, int]], width: int, height: int) -> list[Bar]:
+def bars(counts: Sequence[tuple[str, int]], width: int, height: int) -> list[ChartSpan]:
     """Returns a bar for each named count, side by side in a box; the highest fills it."""
     most = max((count for _, count in counts), default=0)
     step = width // max(1, len(counts))
     found = []
     for number, (name, count) in enumerate(counts):
         tall = 0 if most == 0 else max(1 if count else 0, count * height // most)
-        found.append(Bar(number * step, height - tall, max(1, step - 1), tall, count, name))
+        found.append(ChartSpan(number * step, height - tall, max(1, step - 1), tall, count, name))
     return found
 
 
-class Clock(NamedTuple):
+class DialClock(NamedTuple):
     """The time in which an owner can answer, as a bar of WIDTH.
 
     `start`, `end`: instants (ms); of a stopped clock `end` is the earliest that it can be.
@@ -54,7 +54,7 @@ class Clock(NamedTuple):
 
 def clock(
     mode: str, start: int, end: int, now: int, stops: Sequence[Stop], left: int, stopped: bool
-) -> Clock:
+) -> DialClock:
     """Makes the bar of a clock that began at `start` and ends at `end`; times are ms."""
     last = max(end, now) if stopped else end
     length = max(1, last - start)
@@ -67,4 +67,4 @@ def clock(
         first, after = place(since), place(now if until is None else min(until, last))
         if after > first or until is None:
             stood.append((first, max(2, after - first)))
-    return Clock(mode, start, last, place(now), tuple(stood), left, stopped)
+    return DialClock(mode, start, last, place(now), tuple(stood), left, stopped)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from schemas.enums import Mode
-from streams.console.charts import Clock, clock
+from streams.console.charts import DialClock, clock
 from streams.core.lifecycle import Invitation
 from streams.core.model.instants import merge, reckon
 from streams.core.model.timer import Timer
@@ -13,7 +13,7 @@ from streams.core.rules.invitation import clock_stops
 from streams.operate.account_states import Known
 
 
-class Due(NamedTuple):
+class PageDue(NamedTuple):
     """A timer: what it is, when it acts (ms), of which surface, and whether it is adverse."""
 
     timer: Timer
@@ -22,7 +22,7 @@ class Due(NamedTuple):
     adverse: bool
 
 
-def clocks(known: Known) -> Iterator[Clock]:
+def clocks(known: Known) -> Iterator[DialClock]:
     """Yields the clock of the open invitation, live or shadow, if the owner can still answer."""
     account, context = known.account, known.context
     for mode in (Mode.ENFORCE, Mode.SHADOW):
@@ -45,11 +45,11 @@ def clocks(known: Known) -> Iterator[Clock]:
         yield clock(str(mode), start, deadline, context.now, kept, left, found.stopped)
 
 
-def due(known: Known) -> list[Due]:
+def due(known: Known) -> list[PageDue]:
     """Returns what is due, the nearest first."""
     items = agenda_of(known.account, known.context).items
     found = [
-        Due(it.timer, it.at, None if it.surface is None else str(it.surface), it.timer.adverse)
+        PageDue(it.timer, it.at, None if it.surface is None else str(it.surface), it.timer.adverse)
         for it in items
     ]
     return sorted(found, key=lambda it: (it.at, it.timer.rank))

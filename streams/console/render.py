@@ -11,7 +11,7 @@ from starlette.responses import HTMLResponse
 
 from streams.console import zones
 from streams.console.sessions import guard_of
-from streams.console.site import Asked
+from streams.console.site import PageRequest
 from streams.console.view import THEMES
 from streams.console.words import told
 from streams.explain.sentences import At, Sentence, length
@@ -68,7 +68,7 @@ def _time(ms: int | None, zone: str) -> Markup:
 
 
 def page(
-    asked: Asked, template: str, values: Mapping[str, Any], *, status: int = 200
+    asked: PageRequest, template: str, values: Mapping[str, Any], *, status: int = 200
 ) -> HTMLResponse:
     """Makes the page of a template for one request."""
     view = asked.view

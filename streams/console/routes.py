@@ -22,10 +22,10 @@ from streams.console.pages import (
     static,
     worklists,
 )
-from streams.console.site import Asked
+from streams.console.site import PageRequest
 from streams.serve.roles import Role
 
-Page = Callable[[Asked], Response]
+Page = Callable[[PageRequest], Response]
 
 
 @unique

@@ -10,7 +10,7 @@ from streams.operate.policy_show import ratio_words
 from streams.policies.scalars import format_duration, format_instant
 
 
-class Row(NamedTuple):
+class TermRow(NamedTuple):
     """One term: the key of its name in words.py, as pinned, and as it is now."""
 
     name: str
@@ -23,7 +23,7 @@ class Row(NamedTuple):
         return self.pinned == self.present
 
 
-def compared(cycle: Cycle, policy: Policy | None) -> list[Row]:
+def compared(cycle: Cycle, policy: Policy | None) -> list[TermRow]:
     """Returns the terms of a cycle beside the policy's; without a policy nothing is beside them."""
     terms = cycle.terms
     present = {} if policy is None else _present(policy, terms.phase)
@@ -45,7 +45,7 @@ def compared(cycle: Cycle, policy: Policy | None) -> list[Row]:
         "expires_after": format_duration(terms.expires_after),
         "on_fall_below": "keep" if terms.keep else "close",
     }
-    return [Row(name, value, present.get(name, "–")) for name, value in pinned.items()]
+    return [TermRow(name, value, present.get(name, "–")) for name, value in pinned.items()]
 
 
 def _present(policy: Policy, phase_name: str) -> dict[str, str]:

@@ -12,7 +12,7 @@ THEMES = ("auto", "light", "dark")
 YEAR_SECONDS = 365 * 86_400
 
 
-class View(NamedTuple):
+class PageView(NamedTuple):
     """Language, theme and zone, each of a closed list."""
 
     language: Language = "en"
@@ -24,18 +24,18 @@ class View(NamedTuple):
         return f"{self.language}.{self.theme}.{self.zone.replace('/', ':')}"
 
 
-def view_of(request: Request) -> View:
+def view_of(request: Request) -> PageView:
     """Returns the view that a browser asks for; what is not on a list is the default."""
     words = request.cookies.get(COOKIE, "").split(".")
     if len(words) == 3:
         return chosen(words[0], words[1], words[2].replace(":", "/"))
     wanted = request.headers.get("accept-language", "").lower()
-    return View(language="zh" if wanted.startswith("zh") else "en")
+    return PageView(language="zh" if wanted.startswith("zh") else "en")
 
 
-def chosen(language: str, theme: str, zone: str) -> View:
+def chosen(language: str, theme: str, zone: str) -> PageView:
     """Returns the view of these choices; what is not on a list is the default."""
-    return View(
+    return PageView(
         "zh" if language == "zh" else "en",
         theme if theme in THEMES else "auto",
         zone if zone in ZONES else DEFAULT_ZONE,

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from tests.console.given import Ground
+from tests.console.given import ConsoleGround
 from tests.index.filled import filled
 from tests.operate.recording import RECORDINGS, Tape
 
@@ -21,5 +21,5 @@ def engine(tape: Tape, tmp_path: Path) -> Engine:
 
 
 @pytest.fixture
-def ground(engine: Engine, tape: Tape, tmp_path: Path) -> Ground:
-    return Ground(engine, tape.now, tmp_path)
+def ground(engine: Engine, tape: Tape, tmp_path: Path) -> ConsoleGround:
+    return ConsoleGround(engine, tape.now, tmp_path)

@@ -36,7 +36,7 @@ ROLES |= {user_key(STATED): Who("viewer.9", held(["viewer"]))}
 
 
 @dataclass
-class Ground:
+class ConsoleGround:
     """A console, what it was told to send, and a clock that the test moves."""
 
     engine: Engine

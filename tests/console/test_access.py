@@ -13,13 +13,13 @@ from streams.core.model.instants import HOUR, SECOND
 from streams.index import tables
 from streams.index.database import reading
 from streams.serve.roles import token_key
-from tests.console.given import PROXY, STATED, TOKENS, Ground, guard
+from tests.console.given import PROXY, STATED, TOKENS, ConsoleGround, guard
 from tests.console.matrix import ALL, MATRIX, PLACES
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
-def bound(ground: Ground) -> set[tuple[str, str]]:
+def bound(ground: ConsoleGround) -> set[tuple[str, str]]:
     """Every method and path that the application answers."""
     listed: list[Any] = [*ground.app.routes]
     return {(method, it.path) for it in listed for method in it.methods}
@@ -31,12 +31,12 @@ def filled_path(path: str) -> str:
     return path
 
 
-def test_every_route_has_a_row_and_every_row_a_route(ground: Ground) -> None:
+def test_every_route_has_a_row_and_every_row_a_route(ground: ConsoleGround) -> None:
     assert {it for it in bound(ground) if it[0] != "HEAD"} == {*MATRIX}
 
 
 @pytest.mark.parametrize("name", [None, *ALL])
-def test_the_whole_matrix(ground: Ground, name: str | None) -> None:
+def test_the_whole_matrix(ground: ConsoleGround, name: str | None) -> None:
     def come() -> TestClient:
         return ground.browser() if name is None else ground.signed_in(name)
 
@@ -61,7 +61,7 @@ def test_the_whole_matrix(ground: Ground, name: str | None) -> None:
                 browser = come()
 
 
-def test_every_answer_has_the_headers_of_security(ground: Ground) -> None:
+def test_every_answer_has_the_headers_of_security(ground: ConsoleGround) -> None:
     browser = ground.signed_in("viewer")
     paths = ["/", "/accounts/weibo:a5", "/nowhere", "/static/console.css", "/accesses"]
     for path in paths:
@@ -75,7 +75,7 @@ def test_every_answer_has_the_headers_of_security(ground: Ground) -> None:
     assert browser.get("/accounts/weibo:a5").headers["cache-control"] == "no-store"
 
 
-def test_pages_have_no_style_and_no_script_of_their_own(ground: Ground) -> None:
+def test_pages_have_no_style_and_no_script_of_their_own(ground: ConsoleGround) -> None:
     browser = ground.signed_in("auditor")
     for _, path in MATRIX:
         text = browser.get(filled_path(path)).text
@@ -87,7 +87,7 @@ def test_pages_have_no_style_and_no_script_of_their_own(ground: Ground) -> None:
             assert "//" not in text.replace("http-equiv", "").split("<body")[0].split("doctype")[1]
 
 
-def test_a_post_without_the_token_of_its_form_changes_nothing(ground: Ground) -> None:
+def test_a_post_without_the_token_of_its_form_changes_nothing(ground: ConsoleGround) -> None:
     browser = ground.signed_in("viewer")
     other = guard(ground.signed_in("viewer").get("/sign-in"))
     for form in ({}, {"guard": ""}, {"guard": "0" * 64}, {"guard": other}):
@@ -101,7 +101,7 @@ def test_a_post_without_the_token_of_its_form_changes_nothing(ground: Ground) ->
     assert browser.get("/").status_code == 303
 
 
-def test_a_session_is_new_at_sign_in_and_no_cookie_can_be_made_up(ground: Ground) -> None:
+def test_a_session_is_new_at_sign_in_and_no_cookie_can_be_made_up(ground: ConsoleGround) -> None:
     browser = ground.browser()
     page = browser.get("/sign-in")
     before = browser.cookies[sessions.COOKIE]
@@ -117,7 +117,7 @@ def test_a_session_is_new_at_sign_in_and_no_cookie_can_be_made_up(ground: Ground
     assert "SameSite=strict" in cookie
 
 
-def test_a_session_ends_when_idle_after_hours_and_when_revoked(ground: Ground) -> None:
+def test_a_session_ends_when_idle_after_hours_and_when_revoked(ground: ConsoleGround) -> None:
     idle, long, gone = (ground.signed_in("viewer") for _ in range(3))
     kept = gone.cookies[sessions.COOKIE]
     gone.post("/sign-out", data={"guard": guard(gone.get("/sign-in"))})
@@ -134,19 +134,21 @@ def test_a_session_ends_when_idle_after_hours_and_when_revoked(ground: Ground) -
     assert last == 303, "used all the time, it ends after LONGEST_MS"
 
 
-def test_signing_out_everywhere_ends_every_session_of_the_person_alone(ground: Ground) -> None:
+def test_signing_out_everywhere_ends_every_session_of_the_person_alone(
+    ground: ConsoleGround,
+) -> None:
     one, two, other = (ground.signed_in(it) for it in ("viewer", "viewer", "auditor"))
     one.post("/sign-out-everywhere", data={"guard": guard(one.get("/"))})
     assert [it.get("/").status_code for it in (one, two, other)] == [303, 303, 200]
 
 
-def test_who_is_taken_out_of_the_roles_file_is_signed_out(ground: Ground) -> None:
+def test_who_is_taken_out_of_the_roles_file_is_signed_out(ground: ConsoleGround) -> None:
     browser = ground.signed_in("viewer")
     del ground.roles[token_key(TOKENS["viewer"])]
     assert browser.get("/").status_code == 303
 
 
-def test_a_token_counts_at_this_machine_alone(ground: Ground) -> None:
+def test_a_token_counts_at_this_machine_alone(ground: ConsoleGround) -> None:
     for host in ("192.168.1.9", "::ffff:192.168.1.9", PROXY, "nonsense"):
         browser = ground.browser(host)
         form = {"guard": guard(browser.get("/sign-in")), "token": TOKENS["viewer"]}
@@ -154,7 +156,7 @@ def test_a_token_counts_at_this_machine_alone(ground: Ground) -> None:
         assert browser.get("/").status_code == 303
 
 
-def test_a_name_is_taken_from_the_proxies_alone(ground: Ground) -> None:
+def test_a_name_is_taken_from_the_proxies_alone(ground: ConsoleGround) -> None:
     stated = {"X-Forwarded-User": STATED}
     assert ground.browser(PROXY, **stated).get("/").status_code == 200
     for host in ("127.0.0.1", "10.9.8.6", "10.9.8.70"):
@@ -167,7 +169,7 @@ def test_a_name_is_taken_from_the_proxies_alone(ground: Ground) -> None:
     assert ground.browser(PROXY).get("/").status_code == 303
 
 
-def test_a_session_of_the_proxy_counts_with_its_word_alone(ground: Ground) -> None:
+def test_a_session_of_the_proxy_counts_with_its_word_alone(ground: ConsoleGround) -> None:
     stated = {"X-Forwarded-User": STATED}
     there = ground.browser(PROXY, **stated)
     assert there.get("/").status_code == 200
@@ -181,7 +183,7 @@ def test_a_session_of_the_proxy_counts_with_its_word_alone(ground: Ground) -> No
     assert here.get("/accesses").status_code == 403, "whom the proxy states, not whose cookie"
 
 
-def test_nothing_of_the_name_that_the_proxy_states_is_kept(ground: Ground) -> None:
+def test_nothing_of_the_name_that_the_proxy_states_is_kept(ground: ConsoleGround) -> None:
     ground.browser(PROXY, **{"X-Forwarded-User": STATED}).get("/accounts/weibo:a5")
     with reading(ground.engine) as connection:
         for table in tables.metadata.sorted_tables:
@@ -190,14 +192,14 @@ def test_nothing_of_the_name_that_the_proxy_states_is_kept(ground: Ground) -> No
     assert seen == [("viewer.9", "console /accounts/{account}", "weibo:a5")]
 
 
-def written(ground: Ground) -> list[tuple[Any, ...]]:
+def written(ground: ConsoleGround) -> list[tuple[Any, ...]]:
     table = tables.accesses
     with reading(ground.engine) as connection:
         rows = connection.execute(select(table).order_by(table.c.id))
         return [(it.actor, it.what, it.account) for it in rows]
 
 
-def test_too_many_wrong_tokens_are_refused_for_a_while(ground: Ground) -> None:
+def test_too_many_wrong_tokens_are_refused_for_a_while(ground: ConsoleGround) -> None:
     browser = ground.browser()
     form = {"guard": guard(browser.get("/sign-in")), "token": "wrong"}
     answers = [browser.post("/sign-in", data=form).status_code for _ in range(MOST_OF_PEER + 1)]
@@ -208,7 +210,7 @@ def test_too_many_wrong_tokens_are_refused_for_a_while(ground: Ground) -> None:
     assert browser.post("/sign-in", data=form).status_code == 303
 
 
-def test_who_looked_at_which_account_is_written_down_before_the_page(ground: Ground) -> None:
+def test_who_looked_at_which_account_is_written_down_before_the_page(ground: ConsoleGround) -> None:
     browser = ground.signed_in("accounts")
     for path in ("/accounts/weibo:a5", "/worklists/pending", "/accounts?q=weibo:a5", "/accesses"):
         browser.get(path)
@@ -224,14 +226,14 @@ def test_who_looked_at_which_account_is_written_down_before_the_page(ground: Gro
 @pytest.mark.parametrize(
     "target", ["//evil.example", "https://evil.example", "/\\evil.example", "\\\\evil", "/a\nb"]
 )
-def test_signing_in_leads_nowhere_else(ground: Ground, target: str) -> None:
+def test_signing_in_leads_nowhere_else(ground: ConsoleGround, target: str) -> None:
     browser = ground.browser()
     page = browser.get("/sign-in", params={"next": target})
     form = {"guard": guard(page), "token": TOKENS["viewer"], "next": target}
     assert browser.post("/sign-in", data=form).headers["location"] == "/"
 
 
-def test_a_session_id_is_in_no_table(ground: Ground) -> None:
+def test_a_session_id_is_in_no_table(ground: ConsoleGround) -> None:
     browser: TestClient = ground.signed_in("viewer")
     id_ = browser.cookies[sessions.COOKIE].rsplit(".", 2)[0]
     with reading(ground.engine) as connection:

@@ -13,7 +13,7 @@ from streams.explain.explanation import explain
 from streams.explain.gather import from_index
 from streams.index import tables
 from streams.index.database import writing
-from tests.console.given import Ground, guard
+from tests.console.given import ConsoleGround, guard
 from tests.operate.recording import RECORDINGS, Tape
 
 TEMPLATES = Path("streams/console/templates")
@@ -24,7 +24,7 @@ def plain(text: str) -> str:
     return html.unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]*>", "", text)))
 
 
-def test_the_page_of_an_account_says_what_explain_says(ground: Ground) -> None:
+def test_the_page_of_an_account_says_what_explain_says(ground: ConsoleGround) -> None:
     text = plain(ground.signed_in("viewer").get("/accounts/weibo:a5").text)
     found = explain(from_index(ground.engine, "weibo:a5"), ground.now)
     for name in ("now", "waits", "deferrals", "terms", "nearest"):
@@ -35,7 +35,7 @@ def test_the_page_of_an_account_says_what_explain_says(ground: Ground) -> None:
     assert f"{place.topic}[{place.partition}]@{place.offset}" in text
 
 
-def test_times_are_in_the_zone_that_the_person_chose(ground: Ground) -> None:
+def test_times_are_in_the_zone_that_the_person_chose(ground: ConsoleGround) -> None:
     browser = ground.signed_in("viewer")
     assert "+08:00" in browser.get("/accounts/weibo:a5").text
     form = {"guard": guard(browser.get("/")), "language": "zh", "theme": "dark"}
@@ -48,12 +48,14 @@ def test_times_are_in_the_zone_that_the_person_chose(ground: Ground) -> None:
     assert WORDS["account.waits"][1] in page
 
 
-def test_a_browser_in_chinese_is_answered_in_chinese(ground: Ground) -> None:
+def test_a_browser_in_chinese_is_answered_in_chinese(ground: ConsoleGround) -> None:
     page = ground.browser(**{"Accept-Language": "zh-CN,zh;q=0.9"}).get("/sign-in").text
     assert WORDS["sign_in.title"][1] in page
 
 
-def test_every_recorded_account_has_its_page_in_both_languages(ground: Ground, tape: Tape) -> None:
+def test_every_recorded_account_has_its_page_in_both_languages(
+    ground: ConsoleGround, tape: Tape
+) -> None:
     browser = ground.signed_in("viewer")
     form = {"guard": guard(browser.get("/")), "theme": "auto", "zone": "UTC"}
     for language in ("en", "zh"):
@@ -65,13 +67,13 @@ def test_every_recorded_account_has_its_page_in_both_languages(ground: Ground, t
                 assert browser.get(f"/accounts/weibo:a{number}?kind={kind}").status_code == 200
 
 
-def test_the_statement_of_reasons_is_there_in_both_languages(ground: Ground) -> None:
+def test_the_statement_of_reasons_is_there_in_both_languages(ground: ConsoleGround) -> None:
     page = plain(ground.signed_in("viewer").get("/accounts/weibo:a5").text)
     assert "recommend-feed" in page
     assert "理由" in page
 
 
-def test_search_finds_by_key_beginning_and_bare_id(ground: Ground) -> None:
+def test_search_finds_by_key_beginning_and_bare_id(ground: ConsoleGround) -> None:
     browser = ground.signed_in("viewer")
 
     def asked(text: str):
@@ -89,7 +91,7 @@ def test_search_finds_by_key_beginning_and_bare_id(ground: Ground) -> None:
     assert "No account begins with" in asked("weibo:~").text
 
 
-def test_an_account_that_nobody_knows_is_said_to_be_unknown(ground: Ground) -> None:
+def test_an_account_that_nobody_knows_is_said_to_be_unknown(ground: ConsoleGround) -> None:
     answer = ground.signed_in("viewer").get("/accounts/weibo:nobody-knows")
     assert answer.status_code == 200
     assert "Nothing is kept of weibo:nobody-knows" in plain(answer.text)
@@ -104,7 +106,7 @@ def test_a_clock_that_stands_still_is_drawn_with_its_stretches(tmp_path: Path) -
         recorded.label("财经", name).reads(2000, name).wait(2 * 3_600_000).receipt(account=name)
     recorded.wait(DAY).control("hold", "k1").wait(DAY).control("unhold", "k1").wait(3_600_000)
     recorded.control("hold", "k2").wait(3_600_000).reads(1, "nobody")
-    there = Ground(filled(tmp_path, recorded), recorded.now, tmp_path)
+    there = ConsoleGround(filled(tmp_path, recorded), recorded.now, tmp_path)
     browser = there.signed_in("viewer")
     went_on, still = (browser.get(f"/accounts/weibo:{it}").text for it in ("k1", "k2"))
     assert went_on.count('class="stop"') == still.count('class="stop"') == 1
@@ -113,7 +115,7 @@ def test_a_clock_that_stands_still_is_drawn_with_its_stretches(tmp_path: Path) -
     assert "not before" in still
 
 
-def test_lists_are_sorted_filtered_and_say_what_to_do_when_empty(ground: Ground) -> None:
+def test_lists_are_sorted_filtered_and_say_what_to_do_when_empty(ground: ConsoleGround) -> None:
     browser = ground.signed_in("viewer")
     shown = browser.get("/worklists/unconfirmed?by=account&down=1").text
     found = re.findall(r'<td><a href="/accounts/(weibo:[^"]+)"', shown)
@@ -124,7 +126,7 @@ def test_lists_are_sorted_filtered_and_say_what_to_do_when_empty(ground: Ground)
         assert "<td>" in page or html.escape(WORDS[f"list.none.{name}"][0]) in page, name
 
 
-def test_numbers_policies_and_reports_are_shown(ground: Ground) -> None:
+def test_numbers_policies_and_reports_are_shown(ground: ConsoleGround) -> None:
     browser = ground.signed_in("numbers")
     ground_days = browser.get("/?days=30").text
     assert "<svg" in ground_days or "Nothing happened" in ground_days
@@ -146,7 +148,7 @@ def test_what_a_policy_changed_is_shown(tmp_path: Path) -> None:
     from tests.index.filled import filled
 
     recorded = RECORDINGS["stricter"]()
-    there = Ground(filled(tmp_path, recorded), recorded.now, tmp_path)
+    there = ConsoleGround(filled(tmp_path, recorded), recorded.now, tmp_path)
     browser = there.signed_in("viewer")
     digests = re.findall(r'/policies/([0-9a-f]{64})"', browser.get("/policies").text)
     assert len(digests) == 3
@@ -155,7 +157,7 @@ def test_what_a_policy_changed_is_shown(tmp_path: Path) -> None:
     assert sum("No version ran before it" in it for it in pages) == 1
 
 
-def test_old_data_is_marked_with_its_age(ground: Ground) -> None:
+def test_old_data_is_marked_with_its_age(ground: ConsoleGround) -> None:
     browser = ground.signed_in("viewer")
     assert 'class="age"' in browser.get("/accounts/weibo:a5").text
     ground.now += 20 * 60_000
@@ -164,7 +166,7 @@ def test_old_data_is_marked_with_its_age(ground: Ground) -> None:
     assert "20 min ago" in page
 
 
-def test_what_is_hostile_is_escaped_in_every_field(ground: Ground, tape: Tape) -> None:
+def test_what_is_hostile_is_escaped_in_every_field(ground: ConsoleGround, tape: Tape) -> None:
     """Every text of every table becomes a mark-up of its own; no page lets it through."""
     evil = "<img src=x onerror=alert(1)>\"'"
     kept = {
@@ -222,7 +224,7 @@ def test_every_word_of_the_templates_is_there_in_both_languages_and_none_is_spar
 
 
 @pytest.mark.parametrize("path", ["/nowhere", "/accounts/weibo:a5/x"])
-def test_a_page_that_is_not_there_says_so(ground: Ground, path: str) -> None:
+def test_a_page_that_is_not_there_says_so(ground: ConsoleGround, path: str) -> None:
     answer = ground.signed_in("viewer").get(path)
     assert answer.status_code == 404
     assert "There is no such page" in answer.text

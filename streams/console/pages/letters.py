@@ -3,7 +3,7 @@
 from starlette.responses import Response
 
 from streams.console.render import page
-from streams.console.site import Asked
+from streams.console.site import PageRequest
 from streams.index.database import reading
 from streams.index.fresh import freshness
 from streams.index.refused import Wanted, counted, letters_of
@@ -11,7 +11,7 @@ from streams.index.refused import Wanted, counted, letters_of
 MOST_ROWS = 200
 
 
-def show(asked: Asked) -> Response:
+def show(asked: PageRequest) -> Response:
     """Shows counts by platform, topic and reason, and the newest letters of the chosen ones."""
     said = {name: asked.query(name) or None for name in ("platform", "topic", "reason")}
     settled = {"open": False, "settled": True}.get(asked.query("show") or "open")

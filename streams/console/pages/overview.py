@@ -7,9 +7,9 @@ from sqlalchemy import Connection
 from starlette.responses import Response
 
 from schemas.enums import Mode
-from streams.console.charts import Bar, bars
+from streams.console.charts import ChartSpan, bars
 from streams.console.render import page
-from streams.console.site import Asked
+from streams.console.site import PageRequest
 from streams.core.model.instants import DAY, HOUR, SHANGHAI_OFFSET, day_of, day_start, rfc3339
 from streams.index.database import reading
 from streams.index.fresh import freshness
@@ -29,7 +29,7 @@ BOX = (280, 36)
 """Width and height of a small drawing."""
 
 
-def show(asked: Asked) -> Response:
+def show(asked: PageRequest) -> Response:
     """Shows the overview of the last days, live or in shadow."""
     days = int(asked.query("days")) if asked.query("days") in map(str, DAYS) else DAYS[1]
     mode = Mode.SHADOW if asked.query("mode") == "shadow" else Mode.ENFORCE
@@ -78,7 +78,7 @@ def _drawn(
     return {"platform": platform, "steps": steps, "names": names, "lines": found}
 
 
-def _bars(found: dict[str, Line], names: list[str], step: str) -> list[Bar]:
+def _bars(found: dict[str, Line], names: list[str], step: str) -> list[ChartSpan]:
     counts = [(it, found[it].counts[step] if it in found else 0) for it in names]
     return bars(counts, *BOX)
 

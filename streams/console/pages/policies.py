@@ -6,7 +6,7 @@ import msgspec
 from starlette.responses import Response
 
 from streams.console.render import page
-from streams.console.site import Asked, Refusal
+from streams.console.site import PageRefusal, PageRequest
 from streams.core.model.policy import Policy
 from streams.index.database import reading
 from streams.index.fresh import freshness
@@ -16,7 +16,7 @@ from streams.operate.policy_diff import diff
 from streams.operate.policy_show import show as shown
 
 
-def show(asked: Asked) -> Response:
+def show(asked: PageRequest) -> Response:
     """Shows every version that ever ran, the present ones apart."""
     with reading(asked.console.engine) as connection:
         fresh = freshness(connection)
@@ -31,7 +31,7 @@ def show(asked: Asked) -> Response:
     return page(asked, "policies.html", values)
 
 
-def one(asked: Asked) -> Response:
+def one(asked: PageRequest) -> Response:
     """Shows one version as it takes effect, and what it changed."""
     digest = asked.path("digest")
     with reading(asked.console.engine) as connection:
@@ -39,7 +39,7 @@ def one(asked: Asked) -> Response:
         lines, texts = of_index(connection)
     policy = _decoded(texts.get(digest))
     if policy is None:
-        raise Refusal(404, "error.policy")
+        raise PageRefusal(404, "error.policy")
     versions = history(lines, texts, policy.platform)
     mine = next((it for it in versions if it.digest == digest), None)
     before = _before(versions, digest)

@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from streams.console import zones
 from streams.console.render import page
-from streams.console.site import Asked, Refusal
+from streams.console.site import PageRefusal, PageRequest
 from streams.core.model.instants import DAY, day_of, day_start
 from streams.index import tables
 from streams.index.database import reading
@@ -24,7 +24,7 @@ KINDS = {
 MOST_ROWS = 500
 
 
-def _period(asked: Asked) -> tuple[int, int]:
+def _period(asked: PageRequest) -> tuple[int, int]:
     """Returns the days that are asked for (ms, without the end); at first the last seven."""
     today = day_start(day_of(asked.now))
     try:
@@ -35,18 +35,18 @@ def _period(asked: Asked) -> tuple[int, int]:
             for name, other in (("from", today - 6 * DAY), ("to", today + DAY))
         )
     except ValueError:
-        raise Refusal(400, "error.day") from None
+        raise PageRefusal(400, "error.day") from None
     if end <= start:
-        raise Refusal(400, "error.period")
+        raise PageRefusal(400, "error.period")
     return start, end
 
 
-def _made(asked: Asked, connection: Connection) -> Report:
+def _made(asked: PageRequest, connection: Connection) -> Report:
     start, end = _period(asked)
     return report(connection, start, end, asked.query("platform") or None)
 
 
-def show(asked: Asked) -> Response:
+def show(asked: PageRequest) -> Response:
     """Shows the tables of a report."""
     with reading(asked.console.engine) as connection:
         fresh = freshness(connection)
@@ -64,7 +64,7 @@ def show(asked: Asked) -> Response:
     return page(asked, "reports.html", values)
 
 
-def download(asked: Asked) -> Response:
+def download(asked: PageRequest) -> Response:
     """Returns a report as a file."""
     form = next((it for it in Form if it == asked.query("as")), Form.JSON)
     with reading(asked.console.engine) as connection:
@@ -77,7 +77,7 @@ def download(asked: Asked) -> Response:
     return Response(body, headers={"Content-Type": KINDS[form], **saved})
 
 
-def accesses(asked: Asked) -> Response:
+def accesses(asked: PageRequest) -> Response:
     """Shows who looked at which account, the newest first."""
     table = tables.accesses
     statement = select(table).order_by(table.c.id.desc()).limit(MOST_ROWS)

@@ -6,7 +6,7 @@ from streams.console import sessions
 from streams.console.cookies import carry, remember
 from streams.console.peers import local
 from streams.console.render import page
-from streams.console.site import Asked, Refusal
+from streams.console.site import PageRefusal, PageRequest
 from streams.console.view import chosen
 from streams.serve.roles import token_key
 
@@ -17,16 +17,16 @@ def _target(text: str) -> str:
     return text if plain and text.isprintable() and "\\" not in text else "/"
 
 
-def _host(asked: Asked) -> str:
+def _host(asked: PageRequest) -> str:
     return "" if asked.request.client is None else asked.request.client.host
 
 
-def form(asked: Asked) -> Response:
+def form(asked: PageRequest) -> Response:
     """Shows the form, or says why nobody can sign in from there."""
     return _form(asked, None)
 
 
-def _form(asked: Asked, fault: str | None, status: int = 200) -> Response:
+def _form(asked: PageRequest, fault: str | None, status: int = 200) -> Response:
     host = _host(asked)
     stated = asked.holder if asked.console.peers.trusts(host) else None
     possible = local(host) and not asked.console.peers.trusts(host)
@@ -35,13 +35,13 @@ def _form(asked: Asked, fault: str | None, status: int = 200) -> Response:
     return page(asked, "sign_in.html", values, status=status)
 
 
-def enter(asked: Asked) -> Response:
+def enter(asked: PageRequest) -> Response:
     """Begins a session of a token's holder, under a new id."""
     console, host = asked.console, _host(asked)
     if console.peers.trusts(host) or not local(host):
-        raise Refusal(403, "error.not_local")
+        raise PageRefusal(403, "error.not_local")
     if not console.attempts.allowed(host, asked.now):
-        raise Refusal(429, "error.too_often")
+        raise PageRefusal(429, "error.too_often")
     holder = token_key(asked.said("token"))
     who = console.roles().get(holder)
     if who is None:
@@ -54,26 +54,26 @@ def enter(asked: Asked) -> Response:
     return answer
 
 
-def leave(asked: Asked) -> Response:
+def leave(asked: PageRequest) -> Response:
     """Ends the session."""
     sessions.end(asked.console.engine, asked.session, asked.now)
     return _left(asked)
 
 
-def leave_everywhere(asked: Asked) -> Response:
+def leave_everywhere(asked: PageRequest) -> Response:
     """Ends every session of the person."""
     if asked.holder is not None:
         sessions.end_all(asked.console.engine, asked.holder, asked.now)
     return _left(asked)
 
 
-def _left(asked: Asked) -> Response:
+def _left(asked: PageRequest) -> Response:
     answer = RedirectResponse("/sign-in", 303)
     carry(asked, answer, sessions.new_id())
     return answer
 
 
-def view(asked: Asked) -> Response:
+def view(asked: PageRequest) -> Response:
     """Remembers language, theme and zone, and goes back to the page."""
     answer = RedirectResponse(_target(asked.said("next")), 303)
     said = asked.said

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from starlette.responses import JSONResponse, Response
 
-from streams.console.site import Asked, Refusal
+from streams.console.site import PageRefusal, PageRequest
 from streams.index.errors import IndexFault
 from streams.index.schema import check
 
@@ -23,21 +23,21 @@ def _files() -> dict[str, tuple[bytes, str]]:
     return {it.name: (it.read_bytes(), KINDS[it.suffix]) for it in found}
 
 
-def show(asked: Asked) -> Response:
+def show(asked: PageRequest) -> Response:
     """Returns a file of the pages."""
     found = _files().get(asked.path("name"))
     if found is None:
-        raise Refusal(404, "error.missing")
+        raise PageRefusal(404, "error.missing")
     body, kind = found
     return Response(body, headers={"Content-Type": kind, "Cache-Control": "max-age=3600"})
 
 
-def alive(_: Asked) -> Response:
+def alive(_: PageRequest) -> Response:
     """Says that the process answers."""
     return JSONResponse({"status": "alive"})
 
 
-def ready(asked: Asked) -> Response:
+def ready(asked: PageRequest) -> Response:
     """Says whether the index can be asked; its log says why not."""
     try:
         check(asked.console.engine)

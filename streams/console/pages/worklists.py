@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from schemas.enums import ControlReason
 from streams.console.render import page
-from streams.console.site import Asked, Refusal
+from streams.console.site import PageRefusal, PageRequest
 from streams.core.model.instants import HOUR
 from streams.index.database import reading
 from streams.index.fresh import Fresh, freshness
@@ -40,11 +40,11 @@ WITHIN = (24, 72, 168)
 MOST_ROWS = 200
 
 
-def show(asked: Asked) -> Response:
+def show(asked: PageRequest) -> Response:
     """Shows a list, a page of at most MOST_ROWS rows."""
     which = asked.path("list")
     if which not in LISTS:
-        raise Refusal(404, "error.missing")
+        raise PageRefusal(404, "error.missing")
     hours = int(asked.query("within")) if asked.query("within") in map(str, WITHIN) else WITHIN[0]
     rows, fresh = _rows(asked, which, hours)
     platforms = Counter(str(it["account"]).partition(":")[0] for it in rows)
@@ -80,7 +80,7 @@ def show(asked: Asked) -> Response:
     return page(asked, "worklist.html", values)
 
 
-def _rows(asked: Asked, which: str, hours: int) -> tuple[list[dict[str, Any]], Fresh]:
+def _rows(asked: PageRequest, which: str, hours: int) -> tuple[list[dict[str, Any]], Fresh]:
     """Returns the rows of a list, times in ms, and how fresh they are."""
     settings, lists = asked.console.settings, WorkLists()
     with reading(asked.console.engine) as connection:
