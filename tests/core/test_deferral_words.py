@@ -1,6 +1,9 @@
 """What an adverse event waits for: the words of the contract, in their order, each by itself."""
 
-from schemas.enums import Deferral
+import pytest
+
+from schemas.enums import Deferral, Event
+from streams.core.model.account import Account, encode
 from tests.core.given import DAY, HOUR, Day, policy, stability
 from tests.core.states import begun, delivered
 
@@ -9,8 +12,7 @@ ORDER = [str(one) for one in Deferral]
 
 def waits_for(day: Day) -> list[str]:
     """The grounds of the account's first deferred event."""
-    deferred = day.account().deferred
-    return [] if deferred is None else deferred.split(";")[0].split(":")[1].split("+")
+    return [str(one) for _, by in day.account().waiting[:1] for one in by]
 
 
 def test_all_grounds_at_once_are_named_in_the_order_of_the_words() -> None:
@@ -54,3 +56,20 @@ def test_a_cap_comes_last_and_the_mark_of_an_upheld_appeal_defers_the_issue_alon
 def test_when_a_ground_ends_conditions_are_checked_anew() -> None:
     day = begun().control("hold").wait(2 * HOUR).reads(10).control("unhold").run_timers()
     assert day.said() == []
+
+
+def test_what_waits_is_stored_as_the_text_of_before_and_read_as_closed_words() -> None:
+    """The state's format has a text there: recorded bytes stay what they are."""
+    both = ((Event.INVITATION_EXPIRED, (Deferral.HOLD, Deferral.STALE)),)
+    both += ((Event.THROTTLE_APPLIED, (Deferral.CAP,)),)
+    account = Account(deferred=Account.waiting_text(both))
+    assert account.deferred == "invitation.expired:hold+stale;throttle.applied:cap"
+    assert account.waiting == both
+    assert (account.deferred or "").encode() in encode(account)
+    assert Account(deferred=Account.waiting_text([])) == Account()
+    assert Account().waiting == ()
+
+
+def test_a_word_that_is_not_of_the_list_is_no_ground() -> None:
+    with pytest.raises(ValueError, match="weather"):
+        print(Account(deferred="invitation.expired:weather").waiting)

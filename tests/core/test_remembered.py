@@ -42,7 +42,7 @@ def test_what_people_said_outlives_closing() -> None:
     assert (list(heard.appeals), list(heard.unclear)) == (["a"], ["controls"])
     assert account.hold is not None
     assert heard.upheld_at is not None
-    waits = set((day.wait(DAY).account().deferred or "").partition(":")[2].split("+"))
+    waits = {one for _, by in day.wait(DAY).account().waiting for one in by}
     assert waits == {"hold", "appeal", "appeal_upheld", "unclear_answer"}
 
 

@@ -33,11 +33,7 @@ def ignored(day: Day) -> str | None:
 
 def deferred(day: Day) -> set[str]:
     """What the adverse events of the account wait for."""
-    return {word for said in (day.account().deferred or "").split(";") for word in _by(said)}
-
-
-def _by(said: str) -> list[str]:
-    return said.partition(":")[2].split("+") if said else []
+    return {one for _, by in day.account().waiting for one in by}
 
 
 # ---- controls are remembered ---------------------------------------------------------------------

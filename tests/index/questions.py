@@ -65,7 +65,9 @@ def questions(who: Mapping[str, str], folder: Path) -> list[IndexQuestion]:
     restricted, asked, day = who["restricted"], who["delivered"], who["day"]
     return [
         IndexQuestion(1, "Why was X invited?", f"byline explain {asked}", r"invitation is issued"),
-        IndexQuestion(2, "Why was X restricted?", f"byline explain {restricted}", r"restriction begins"),
+        IndexQuestion(
+            2, "Why was X restricted?", f"byline explain {restricted}", r"restriction begins"
+        ),
         IndexQuestion(2, "", f"byline statement {restricted} --lang en", r"(?i)no answer|said no"),
         IndexQuestion(3, "What happens to X next, and when?", f"byline explain {asked}", r"clock"),
         IndexQuestion(
@@ -78,7 +80,9 @@ def questions(who: Mapping[str, str], folder: Path) -> list[IndexQuestion]:
         IndexQuestion(
             6, "Is it keeping up?", "byline status", r"^All inputs are read|the first waits for"
         ),
-        IndexQuestion(7, "What was refused, and why?", "byline dead-letters list", r"\d+ dead letters"),
+        IndexQuestion(
+            7, "What was refused, and why?", "byline dead-letters list", r"\d+ dead letters"
+        ),
         IndexQuestion(
             8,
             "Mend it and send it again.",
@@ -96,7 +100,9 @@ def questions(who: Mapping[str, str], folder: Path) -> list[IndexQuestion]:
             11, "Which switches are on, which guards tripped?", "byline status", r"adverse_off"
         ),
         IndexQuestion(11, "", "byline switch list", r"adverse_off"),
-        IndexQuestion(10, "", f"byline switch adverse-off off --scope weibo {SAID} --wait", r"adverse"),
+        IndexQuestion(
+            10, "", f"byline switch adverse-off off --scope weibo {SAID} --wait", r"adverse"
+        ),
         IndexQuestion(
             12,
             "Lift one account.",

@@ -9,16 +9,20 @@ clock of an answer is the owner's answer window; it stands still during a *stop*
 *first edition* is the state format before `heard` existed.
 """
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import msgspec
 from msgspec import Struct, field
 
-from schemas.enums import Event, Field, LabelSource, Level, Mode, Surface
+from schemas.enums import Deferral, Event, Field, LabelSource, Level, Mode, Surface
 from streams.core.lifecycle import Eligibility, Invitation
 from streams.core.model import ids
 from streams.core.model.marks import remember
 from streams.core.model.seldom import Seldom
+
+Waiting = tuple[tuple[Event, tuple[Deferral, ...]], ...]
+"""Adverse events that are held back, each with its reasons."""
 
 
 class Label(Struct, array_like=True, gc=False):
@@ -261,8 +265,7 @@ class Account(Struct, array_like=True, gc=False):
     readings were at or above that line. `may_start_dwell`: whether the cause of the last reading
     allows a dwell to start. `last_applied`: topic number and offset of the last input that changed
     the account, so that a repeated application is detected. `evaluated_until`: the instant as of
-    which the account was last evaluated. `deferred`: the adverse events that wait, with reasons, as
-    text.
+    which the account was last evaluated. `deferred`: the text form of `waiting`, as it is stored.
 
     Kept in `aside`: `kept`, `kept_label`: a reading and a label that entered after a leaving or the
     old label had ended, but before that end was processed. `dwell_after`: the earliest start of a
@@ -302,6 +305,18 @@ class Account(Struct, array_like=True, gc=False):
     kept_label = Seldom[Label | None](AccountAside)
     dwell_after = Seldom[int](AccountAside)
     spent = Seldom[bool](AccountAside)
+
+    @property
+    def waiting(self) -> Waiting:
+        """The adverse events that are held back, each with its reasons in their fixed order."""
+        texts = [] if self.deferred is None else self.deferred.split(";")
+        pairs = (text.split(":") for text in texts)
+        return tuple((Event(event), tuple(map(Deferral, by.split("+")))) for event, by in pairs)
+
+    @staticmethod
+    def waiting_text(waiting: Iterable[tuple[Event, Iterable[Deferral]]]) -> str | None:
+        """Returns the text that is stored for events that wait: the state's format has no list."""
+        return ";".join(f"{event}:{'+'.join(by)}" for event, by in waiting) or None
 
     def life(self, mode: Mode) -> Life:
         """Returns the live life for `enforce`, else the shadow life."""

@@ -148,7 +148,7 @@ class Evaluator:
         if below and not account.remembered:
             forget_count(account)
             agenda = agendas.agenda_of(account, context)
-        deferred = ";".join(f"{event}:{'+'.join(by)}" for event, by in agenda.deferred) or None
+        deferred = Account.waiting_text(agenda.deferred)
         news = agenda.deferred if deferred != account.deferred else []
         account.deferred, account.evaluated_until = deferred, context.time
         if "timer" in cause and taken:
