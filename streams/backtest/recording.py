@@ -21,7 +21,7 @@ from streams.backtest.cache import MANIFEST, Cache, Manifest, digest_of, read_ma
 from streams.backtest.columns import INSTALL
 from streams.backtest.files import write
 from streams.core.inputs.batches import NOT_AT_ONCE, decode_batch
-from streams.core.inputs.decode import CategoryChange, FollowerCount, decode
+from streams.core.inputs.decode import DecodedCategoryChange, DecodedFollowerCount, decode
 from streams.core.inputs.plain import Refusal
 from streams.core.model.instants import EPOCH
 from streams.core.model.ports import Records
@@ -234,7 +234,7 @@ class CountColumns(TopicColumns):
 
         super().__init__({"followers": pyarrow.int64(), "cause": pyarrow.string()})
 
-    def _add_more(self, values: list[FollowerCount], more: list[list[Any]]) -> None:
+    def _add_more(self, values: list[DecodedFollowerCount], more: list[list[Any]]) -> None:
         followers, causes = more
         followers += [it.followers for it in values]
         causes += [it.cause for it in values]
@@ -249,7 +249,7 @@ class LabelColumns(TopicColumns):
         whole, text = pyarrow.int64(), pyarrow.string()
         super().__init__({"category": text, "source": text, "valid_until": whole})
 
-    def _add_more(self, values: list[CategoryChange], more: list[list[Any]]) -> None:
+    def _add_more(self, values: list[DecodedCategoryChange], more: list[list[Any]]) -> None:
         categories, sources, ends = more
         categories += [it.category for it in values]
         sources += [it.source for it in values]

@@ -13,7 +13,7 @@ from streams.backtest.resting import Reading, RestingPartition
 from streams.core.model.policy import Guards, Phase, Policy
 from streams.core.state.schedule import Schedule
 from streams.lives.partition import Batch, SimulatedRecord
-from tests.backtest.given import EXEMPT, FINANCE, Said, decisions, events, policy
+from tests.backtest.given import EXEMPT, FINANCE, SaidWord, decisions, events, policy
 from tests.backtest.test_filter import _word
 from tests.core.given import DAY, HOUR, PLATFORM, START, rfc3339, stability
 
@@ -63,7 +63,7 @@ class Run:
     """What a partition sends, and how many readings the core was given."""
 
     def __init__(self, it: Policy, inputs: list[Any], *, resting: bool) -> None:
-        self.said: list[Said] = []
+        self.said: list[SaidWord] = []
         self.led = RestingPartition(it, self._sent, START, resting=resting)
         self.led.any_order()
         at = START
@@ -77,7 +77,7 @@ class Run:
         self.counts = {key: n for key, n in counts.items() if key[0] in COUNTED}
 
     def _sent(self, topic: str, key: bytes | None, value: bytes | None) -> None:
-        self.said.append(Said("p", topic, key, value))
+        self.said.append(SaidWord("p", topic, key, value))
 
     def _put(self, at: int, number: int, account: str, what: Any) -> None:
         batches: list[Batch] = []

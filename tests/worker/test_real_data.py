@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.backtest.live import backtest_of
-from tests.oracle.fold import DATA, Line, Rules, fold, lines_of
+from tests.oracle.fold import DATA, ReadingLine, Rules, fold, lines_of
 from tests.worker.commands import audited
 from tests.worker.harness import Estate
 from tests.worker.policies import policy
@@ -24,10 +24,10 @@ SETS = {
 }
 
 
-def rounds(lines: list[Line]) -> Iterator[tuple[dict[str, Line], list[Line]]]:
+def rounds(lines: list[ReadingLine]) -> Iterator[tuple[dict[str, ReadingLine], list[ReadingLine]]]:
     """What to send in turn: label changes by account, then the readings that follow them."""
-    labels: list[dict[str, Line]] = [{}]
-    readings: list[list[Line]] = [[]]
+    labels: list[dict[str, ReadingLine]] = [{}]
+    readings: list[list[ReadingLine]] = [[]]
     last: dict[str, str | None] = {}
     place: dict[str, int] = defaultdict(int)
     for line in lines:
@@ -43,7 +43,7 @@ def rounds(lines: list[Line]) -> Iterator[tuple[dict[str, Line], list[Line]]]:
     return zip(labels, readings, strict=True)
 
 
-def send(estate: Estate, lines: list[Line]) -> None:
+def send(estate: Estate, lines: list[ReadingLine]) -> None:
     """All rounds of a file."""
     for labels, readings in rounds(lines):
         for key, line in labels.items():
