@@ -24,7 +24,7 @@ from streams.console.cookies import carry
 from streams.console.pages.account import ACCOUNT
 from streams.console.render import page
 from streams.console.routes import ROUTES, Open, Route
-from streams.console.site import Asked, Console, Refusal
+from streams.console.site import PageRequest, Console, PageRefusal
 from streams.console.view import view_of
 from streams.index.errors import DatabaseAway, IndexFault
 from streams.log_events import event
@@ -103,7 +103,7 @@ async def _form(request: Request) -> Form | None:
 
 def _answer(
     console: Console, request: Request, route: Route, form: Form | None
-) -> tuple[Asked, Response]:
+) -> tuple[PageRequest, Response]:
     """Makes the answer, in a thread of its own; a fault becomes a page that says what to do."""
     asked = _anonymous(console, request)
     try:
@@ -114,13 +114,13 @@ def _answer(
             if request.method != "POST":
                 target = f"{request.url.path}?{request.url.query}".rstrip("?")
                 return asked, RedirectResponse(f"/sign-in?next={quote(target)}", 303)
-            raise Refusal(401, "error.signed_out")
+            raise PageRefusal(401, "error.signed_out")
         if not isinstance(route.needs, Open) and not asked.has(route.needs):
-            raise Refusal(403, "error.role", role=str(route.needs))
+            raise PageRefusal(403, "error.role", role=str(route.needs))
         if route.logged:
             _write_down(asked, route)
         return asked, route.page(asked)
-    except Refusal as refusal:
+    except PageRefusal as refusal:
         answer = _refused(asked, refusal)
     except DatabaseAway as error:
         _log.error("%s", error, extra=event("index_unreachable"))
@@ -135,19 +135,19 @@ def _answer(
     return asked, answer
 
 
-def _refused(asked: Asked, refusal: Refusal) -> Response:
+def _refused(asked: PageRequest, refusal: PageRefusal) -> Response:
     said = {"key": refusal.key, "says": refusal.says}
     return page(asked, "refusal.html", said, status=refusal.status)
 
 
-def _anonymous(console: Console, request: Request) -> Asked:
+def _anonymous(console: Console, request: Request) -> PageRequest:
     now = console.clock()
     cookies = sessions.Cookies(console.key, now // 1000)
     session = cookies.id_in(request.cookies.get(sessions.COOKIE)) or sessions.new_id()
-    return Asked(console, request, now, session, None, None, view_of(request), {})
+    return PageRequest(console, request, now, session, None, None, view_of(request), {})
 
 
-def _identified(console: Console, request: Request, form: Form) -> Asked:
+def _identified(console: Console, request: Request, form: Form) -> PageRequest:
     """Returns the request with who asks, as long as the roles file has him.
 
     Behind a proxy that is whom it states, and a session of that name is begun if there is none. A
@@ -174,28 +174,28 @@ def _identified(console: Console, request: Request, form: Form) -> Asked:
     return replace(plain, who=who, holder=holder)
 
 
-def _guard(asked: Asked, form: Form | None) -> None:
+def _guard(asked: PageRequest, form: Form | None) -> None:
     """Refuses a POST that is not of a form of this session and this site."""
     if form is None:
-        raise Refusal(400, "error.form")
+        raise PageRefusal(400, "error.form")
     origin = asked.request.headers.get("origin")
     if origin is not None and urlsplit(origin).netloc != asked.request.headers.get("host"):
-        raise Refusal(403, "error.guard")
+        raise PageRefusal(403, "error.guard")
     wanted = sessions.guard_of(asked.console.key, asked.session)
     if not hmac.compare_digest(asked.said("guard").encode(), wanted.encode()):
-        raise Refusal(403, "error.guard")
+        raise PageRefusal(403, "error.guard")
 
 
-def _write_down(asked: Asked, route: Route) -> None:
+def _write_down(asked: PageRequest, route: Route) -> None:
     account = asked.request.path_params.get("account")
     if account is not None and ACCOUNT.fullmatch(account) is None:
         # It may be anything that a person typed, a name, too: it is written nowhere.
-        raise Refusal(400, "error.account")
+        raise PageRefusal(400, "error.account")
     what = f"console {route.path}"[:64]
     write_down(asked.console.engine, asked.now, asked.actor, what, account)
 
 
-def _finished(asked: Asked, answer: Response) -> Response:
+def _finished(asked: PageRequest, answer: Response) -> Response:
     """Gives an answer the headers of security and the browser's cookie."""
     for name, value in HEADERS.items():
         answer.headers[name] = value

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from schemas.enums import Command, ControlReason, Switch
-from streams.console.site import Refusal
+from streams.console.site import PageRefusal
 from streams.core.inputs.checker import PROTECTS_NOBODY
 from streams.core.lifecycle import OPEN
 from streams.core.limits.switches import EVERYWHERE
@@ -106,20 +106,20 @@ def control(
         named = within(checked(accounts), MAX_ACCOUNTS)
         wish = Wish(CONTROLS, Command(command).value, ControlReason(reason).value, tuple(named))
     except UsageError as error:
-        raise Refusal(400, "error.order", why=str(error)) from None
+        raise PageRefusal(400, "error.order", why=str(error)) from None
     except ValueError:
-        raise Refusal(400, "error.choice") from None
+        raise PageRefusal(400, "error.choice") from None
     if not named:
-        raise Refusal(400, "error.nobody")
+        raise PageRefusal(400, "error.nobody")
     wish = Wish(**{**_fields(wish), **more})
     order = wish.order(actor, now)
     try:
         order.check()
         why = pointless(order, now)
     except UsageError as error:
-        raise Refusal(400, "error.order", why=str(error).replace("--", "")) from None
+        raise PageRefusal(400, "error.order", why=str(error).replace("--", "")) from None
     if why is not None:
-        raise Refusal(400, "error.order", why=why.replace("--", ""))
+        raise PageRefusal(400, "error.order", why=why.replace("--", ""))
     if len(named) > 1 and wish.bulk_id is None:
         wish = Wish(**{**_fields(wish), "bulk_id": default_bulk_id(named, order)})
     return wish
@@ -134,7 +134,7 @@ def switch(word: str, scope: str, on: bool, reason: str) -> Wish:
     try:
         named, why = Switch(word).value, ControlReason(reason).value
     except ValueError:
-        raise Refusal(400, "error.choice") from None
+        raise PageRefusal(400, "error.choice") from None
     return Wish(SWITCHES, named, why, scope=scope, on=on)
 
 

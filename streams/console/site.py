@@ -10,7 +10,7 @@ from starlette.requests import Request
 from streams.console.attempts import Attempts
 from streams.console.counting import Counting
 from streams.console.peers import Peers
-from streams.console.view import View
+from streams.console.view import PageView
 from streams.operate.send import Sent
 from streams.serve.roles import Role, Roles, Who
 from streams.settings import Settings
@@ -42,7 +42,7 @@ class Console:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class PageRequest:
     """One request: what is asked, when (ms), by whom (None: nobody is signed in).
 
     `session`: the id in the browser's cookie, of a session or of a visit without one. `holder`: the
@@ -55,7 +55,7 @@ class Asked:
     session: str
     who: Who | None
     holder: str | None
-    view: View
+    view: PageView
     form: Mapping[str, list[str]]
 
     @property
@@ -85,7 +85,7 @@ def _plain(text: str) -> str:
     return text.replace("\0", "").strip()
 
 
-class Refusal(Exception):
+class PageRefusal(Exception):
     """The request is not carried out: a page says what happened and what to do.
 
     `status`: of HTTP. `key`: of the sentence in words.py. `says`: the values of its fields.

@@ -26,7 +26,7 @@ import msgspec
 
 from streams.backtest.run import Asked, run
 from streams.policies import load_policy
-from tests.oracle.fold import DATA, Line, Rules, fold, lines_of
+from tests.oracle.fold import DATA, ReadingLine, Rules, fold, lines_of
 from tests.worker.policies import policy
 from tests.worker.test_real_data import SETS
 
@@ -96,7 +96,7 @@ def compared(name: str, folder: Path) -> Agreement:
     return Agreement(dict(events), expected.events, _two_labels(lines), figures)
 
 
-def _state_labels(lines: list[Line], path: Path) -> None:
+def _state_labels(lines: list[ReadingLine], path: Path) -> None:
     first = {line.key: line for line in reversed(lines)}
     with path.open("w", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
@@ -105,7 +105,7 @@ def _state_labels(lines: list[Line], path: Path) -> None:
             writer.writerow((it.observed_at.isoformat(), it.platform, it.account_id, STATED))
 
 
-def _two_labels(lines: list[Line]) -> set[str]:
+def _two_labels(lines: list[ReadingLine]) -> set[str]:
     labels: dict[tuple[str, object], set[str | None]] = defaultdict(set)
     for line in lines:
         labels[line.key, line.observed_at].add(line.category)

@@ -4,7 +4,7 @@ import json
 from datetime import UTC, datetime, timedelta
 
 from tests.chaos.soak.logs import growth, intervals, talk
-from tests.chaos.soak.samples import Sample, buffers_of
+from tests.chaos.soak.samples import SoakSample, buffers_of
 from tests.chaos.soak.samples import growth as growth_of
 from tests.prometheus.exported import worker_page
 
@@ -47,9 +47,9 @@ def test_the_buffers_of_a_worker_are_on_its_page() -> None:
 
 
 def test_what_rises_and_falls_in_bounds_does_not_hide_what_is_kept() -> None:
-    def at(second: int, kept: int) -> Sample:
+    def at(second: int, kept: int) -> SoakSample:
         buffers = 1_000 + second % 300 * 40
-        return Sample(second, 0, second, kept + buffers, 60, 15, 0, 0, 0, buffers, 40)
+        return SoakSample(second, 0, second, kept + buffers, 60, 15, 0, 0, 0, buffers, 40)
 
     still = [at(second, 100_000) for second in range(0, 2_100, 2)]
     rising = [at(second, 100_000 + second) for second in range(0, 2_100, 2)]

@@ -25,7 +25,7 @@ from streams.console.peers import peers_of
 from streams.index.database import reading
 from streams.local.probe import free_port
 from streams.serve.roles import Who, held, user_key
-from tests.console.given import Ground
+from tests.console.given import ConsoleGround
 from tests.index.filled import filled
 from tests.operate.recording import RECORDINGS, Tape
 
@@ -115,7 +115,7 @@ class Browser:
 async def main(folder: Path) -> None:
     work = Path(tempfile.mkdtemp(prefix="byline-shots-"))
     tape = recorded()
-    ground = Ground(filled(work, tape), tape.now, work, roles=ROLES)
+    ground = ConsoleGround(filled(work, tape), tape.now, work, roles=ROLES)
     peers = peers_of(["127.0.0.1"], "X-Forwarded-User")
     console = replace(ground.console, peers=peers)
     wish = control("lift", ["weibo:w1", "weibo:w2"], "owner_request", "desk.1", tape.now)

@@ -16,7 +16,7 @@ from streams.index.database import reading, writing
 from streams.index.states import POSITION
 from streams.operate.errors import KafkaAbsentError
 from streams.operate.send_check import CheckedLine, LineChecker
-from tests.console.given import Ground, guard
+from tests.console.given import ConsoleGround, guard
 from tests.index.filled import filled
 from tests.operate.recording import Tape
 
@@ -38,7 +38,7 @@ def pressed(browser: TestClient, path: str, button: str) -> Any:
 HOLD = {"command": "hold", "reason": "legal_hold"}
 
 
-def test_nothing_is_sent_before_a_counted_preview(ground: Ground) -> None:
+def test_nothing_is_sent_before_a_counted_preview(ground: ConsoleGround) -> None:
     browser = ground.signed_in("operator")
     path = prepared(browser, **HOLD, account="weibo:a4\nweibo:a5, weibo:a6")
     page = browser.get(path).text
@@ -56,7 +56,7 @@ def test_nothing_is_sent_before_a_counted_preview(ground: Ground) -> None:
 
 @pytest.mark.parametrize("command", list(Command))
 def test_every_command_can_be_sent_and_says_whether_it_can_be_undone(
-    ground: Ground, command: Command
+    ground: ConsoleGround, command: Command
 ) -> None:
     browser = ground.signed_in("operator")
     more = {"until": "2099-01-01T00:00"} if command is Command.EXTEND else {}
@@ -69,7 +69,7 @@ def test_every_command_can_be_sent_and_says_whether_it_can_be_undone(
     assert ("until" in ground.sent[0][1]) is (command is Command.EXTEND)
 
 
-def test_a_button_pressed_twice_sends_once(ground: Ground) -> None:
+def test_a_button_pressed_twice_sends_once(ground: ConsoleGround) -> None:
     browser = ground.signed_in("operator")
     path = prepared(browser, **HOLD, account="weibo:a5")
     page = guard(browser.get(path))
@@ -78,7 +78,7 @@ def test_a_button_pressed_twice_sends_once(ground: Ground) -> None:
     assert len(ground.sent) == 1
 
 
-def test_without_kafka_nothing_is_lost_and_the_same_is_sent_again(ground: Ground) -> None:
+def test_without_kafka_nothing_is_lost_and_the_same_is_sent_again(ground: ConsoleGround) -> None:
     browser = ground.signed_in("operator")
     path = prepared(browser, **HOLD, account="weibo:a4 weibo:a5")
     ground.failing = KafkaAbsentError("no Kafka answers at x")
@@ -112,7 +112,7 @@ def test_without_kafka_nothing_is_lost_and_the_same_is_sent_again(ground: Ground
     ],
 )
 def test_what_a_worker_would_refuse_is_told_and_not_sent(
-    ground: Ground, form: dict[str, str], said: str
+    ground: ConsoleGround, form: dict[str, str], said: str
 ) -> None:
     browser = ground.signed_in("operator")
     page = guard(browser.get("/actions/controls"))
@@ -123,7 +123,7 @@ def test_what_a_worker_would_refuse_is_told_and_not_sent(
         assert connection.execute(select(tables.proposals)).all() == []
 
 
-def test_a_preview_is_its_makers_alone_and_ends(ground: Ground) -> None:
+def test_a_preview_is_its_makers_alone_and_ends(ground: ConsoleGround) -> None:
     browser = ground.signed_in("operator")
     path = prepared(browser, **HOLD, account="weibo:a5")
     other = ground.signed_in("operator.2")
@@ -139,15 +139,15 @@ def test_a_preview_is_its_makers_alone_and_ends(ground: Ground) -> None:
 
 
 @pytest.fixture
-def strict(engine: Any, tape: Tape, tmp_path: Path) -> Ground:
+def strict(engine: Any, tape: Tape, tmp_path: Path) -> ConsoleGround:
     """Where a second person is required."""
-    return Ground(engine, tape.now, tmp_path, options={"require_approvals": True})
+    return ConsoleGround(engine, tape.now, tmp_path, options={"require_approvals": True})
 
 
 BULK = {"command": "unhold", "reason": "test", "account": "weibo:a4 weibo:a5"}
 
 
-def test_a_bulk_that_protects_nobody_needs_a_second_person(strict: Ground) -> None:
+def test_a_bulk_that_protects_nobody_needs_a_second_person(strict: ConsoleGround) -> None:
     maker, approver = strict.signed_in("operator"), strict.signed_in("approver")
     path = prepared(maker, **BULK)
     assert "Propose to a second person" in maker.get(path).text
@@ -162,7 +162,7 @@ def test_a_bulk_that_protects_nobody_needs_a_second_person(strict: Ground) -> No
     assert len(strict.sent) == 2
 
 
-def test_nobody_approves_what_is_his_own(strict: Ground) -> None:
+def test_nobody_approves_what_is_his_own(strict: ConsoleGround) -> None:
     maker = strict.signed_in("operator")
     path = prepared(maker, **BULK)
     pressed(maker, path, "send")
@@ -174,7 +174,7 @@ def test_nobody_approves_what_is_his_own(strict: Ground) -> None:
     assert strict.sent == []
 
 
-def test_a_refused_or_late_proposal_is_never_sent(strict: Ground) -> None:
+def test_a_refused_or_late_proposal_is_never_sent(strict: ConsoleGround) -> None:
     maker, approver = strict.signed_in("operator"), strict.signed_in("approver")
     one = prepared(maker, **BULK)
     pressed(maker, one, "send")
@@ -188,7 +188,7 @@ def test_a_refused_or_late_proposal_is_never_sent(strict: Ground) -> None:
     assert strict.sent == []
 
 
-def test_what_protects_or_concerns_one_account_needs_no_second_person(strict: Ground) -> None:
+def test_what_protects_or_concerns_one_account_needs_no_second_person(strict: ConsoleGround) -> None:
     maker = strict.signed_in("operator")
     for form in ({**HOLD, "account": "weibo:a4 weibo:a5"}, {**BULK, "account": "weibo:a4"}):
         pressed(maker, prepared(maker, **form), "send")
@@ -196,7 +196,7 @@ def test_what_protects_or_concerns_one_account_needs_no_second_person(strict: Gr
 
 
 @pytest.mark.parametrize("switch", list(Switch))
-def test_a_switch_is_previewed_turned_and_turned_back(ground: Ground, switch: Switch) -> None:
+def test_a_switch_is_previewed_turned_and_turned_back(ground: ConsoleGround, switch: Switch) -> None:
     browser = ground.signed_in("operator")
     form = {"switch": switch.value, "scope": "weibo", "on": "on", "reason": "incident"}
     path = prepared(browser, "switches", **form)
@@ -208,7 +208,7 @@ def test_a_switch_is_previewed_turned_and_turned_back(ground: Ground, switch: Sw
     assert said == [("weibo", switch.value, True), ("weibo", switch.value, False)]
 
 
-def test_progress_waits_for_the_workers(ground: Ground) -> None:
+def test_progress_waits_for_the_workers(ground: ConsoleGround) -> None:
     browser = ground.signed_in("operator")
     path = prepared(browser, **HOLD, account="weibo:a5")
     pressed(browser, path, "send")
@@ -229,7 +229,7 @@ def test_a_bulk_of_holds_is_taken_back_where_nobody_spoke_since(tmp_path: Path) 
     recorded = Tape()
     for name in ("h1", "h2", "h3"):
         recorded.label("财经", name).reads(2000, name)
-    there = Ground(filled(tmp_path, recorded), recorded.now, tmp_path)
+    there = ConsoleGround(filled(tmp_path, recorded), recorded.now, tmp_path)
     browser = there.signed_in("operator")
     path = prepared(browser, **HOLD, account="weibo:h1 weibo:h2 weibo:h3")
     pressed(browser, path, "send")
@@ -239,7 +239,7 @@ def test_a_bulk_of_holds_is_taken_back_where_nobody_spoke_since(tmp_path: Path) 
     for _, value in there.sent:
         recorded.put("controls", f"weibo:{value['account_id']}", value)
     recorded.wait(60_000).control("unhold", "h2")
-    again = Ground(filled(tmp_path, recorded, "again.sqlite"), recorded.now, tmp_path)
+    again = ConsoleGround(filled(tmp_path, recorded, "again.sqlite"), recorded.now, tmp_path)
     kept = tables.proposals
     with reading(there.engine) as old, writing(again.engine) as new:
         new.execute(insert(kept), [dict(it) for it in old.execute(select(kept)).mappings()])
@@ -255,7 +255,7 @@ def test_a_bulk_of_holds_is_taken_back_where_nobody_spoke_since(tmp_path: Path) 
     ]
 
 
-def test_rows_of_a_list_are_chosen_and_acted_on_at_once(ground: Ground) -> None:
+def test_rows_of_a_list_are_chosen_and_acted_on_at_once(ground: ConsoleGround) -> None:
     browser = ground.signed_in("operator")
     page = browser.get("/worklists/unconfirmed")
     chosen = re.findall(r'name="account" value="([^"]+)"', page.text)[:2]
@@ -267,7 +267,7 @@ def test_rows_of_a_list_are_chosen_and_acted_on_at_once(ground: Ground) -> None:
     assert 'type="checkbox"' not in ground.signed_in("viewer").get("/worklists/unconfirmed").text
 
 
-def test_the_actor_is_the_signed_in_person_whatever_a_form_says(ground: Ground) -> None:
+def test_the_actor_is_the_signed_in_person_whatever_a_form_says(ground: ConsoleGround) -> None:
     browser = ground.signed_in("operator")
     form = {**HOLD, "account": "weibo:a5", "actor": "somebody.else", "approved_by": "another"}
     pressed(browser, prepared(browser, **form), "send")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
-from tests.console.given import Ground
+from tests.console.given import ConsoleGround
 from tests.console.matrix import MATRIX
 from tests.console.test_access import filled_path
 from tests.console.test_actions import HOLD, prepared, pressed
@@ -18,7 +18,7 @@ __all__ = ["engine", "server"]
 
 def test_every_page_and_an_order(engine: Engine, tape: Tape, tmp_path: Path) -> None:
     write(engine, all_of(tape))
-    ground = Ground(engine, tape.now, tmp_path)
+    ground = ConsoleGround(engine, tape.now, tmp_path)
     auditor, operator = ground.signed_in("auditor"), ground.signed_in("operator")
     for method, path in MATRIX:
         if method == "GET":

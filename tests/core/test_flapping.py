@@ -11,7 +11,7 @@ from aiokafka.record.default_records import DefaultRecordBatch, DefaultRecordBat
 
 from streams.core.model.ports import ACCOUNTS, CATEGORIES
 from tests.core.given import MINUTE, PLATFORM, START, policy
-from tests.core.invariants.world import Output, Run, wire
+from tests.core.invariants.world import Output, WorldRun, wire
 
 PLAIN, ZSTD = DefaultRecordBatch.CODEC_NONE, DefaultRecordBatch.CODEC_ZSTD
 TOGETHER = (1, 2, 4, 10, 50, 400)
@@ -23,7 +23,7 @@ class Flapping:
     """A partition, and an account of it whose count crosses the line again and again."""
 
     def __init__(self) -> None:
-        self.run, self._key = Run(policy(), sealed_after=sys.maxsize), f"{PLATFORM}:u1000001"
+        self.run, self._key = WorldRun(policy(), sealed_after=sys.maxsize), f"{PLATFORM}:u1000001"
         self._who = {"platform": PLATFORM, "account_id": "u1000001"}
         label = {**self._who, "category": "财经", "observed_at": START}
         self.run.put("category-changes", self._key, label)

@@ -12,7 +12,7 @@ from schemas.inputs import INPUT_MODELS, InputName
 from tests.contracts.reference import GOOD
 from tests.contracts.test_decode import BARE, ODD, TEXTS, TIMES
 from tests.contracts.test_name_fields import INNOCENT, SPELT
-from tests.core.given import MINUTE, START, Record
+from tests.core.given import MINUTE, START, GivenRecord
 
 CANARY = "赵钱孙李周吴"
 """Stands for a person's name. No id may hold it, and nothing that Byline writes does."""
@@ -56,7 +56,7 @@ class Case(NamedTuple):
     """A record of an input topic."""
 
     name: InputName
-    record: Record
+    record: GivenRecord
 
 
 @st.composite
@@ -118,14 +118,14 @@ def cases(draw: st.DrawFn, name: InputName) -> Case:
     key = right if draw(st.integers(0, 3)) else draw(st.sampled_from(_KEYS))
     ahead = draw(st.sampled_from([0, 1, -1, MINUTE, -5 * MINUTE, 5 * MINUTE, -START, -START - 1]))
     offset = draw(st.sampled_from([0, 1, 7, 1025, 1 << 40]))
-    return Case(name, Record(offset, START + ahead, key, raw, draw(st.integers(0, 1))))
+    return Case(name, GivenRecord(offset, START + ahead, key, raw, draw(st.integers(0, 1))))
 
 
 @st.composite
-def batches(draw: st.DrawFn) -> tuple[InputName, list[Record]]:
+def batches(draw: st.DrawFn) -> tuple[InputName, list[GivenRecord]]:
     """Several records of a busy topic: mostly good ones, some with a mistake."""
     name: InputName = draw(st.sampled_from(["follower-counts", "category-changes"]))
-    records: list[Record] = []
+    records: list[GivenRecord] = []
     for number in range(draw(st.integers(1, 5))):
         account = draw(st.sampled_from(["a1", "a2", "a\n3"]))
         value: dict[str, Any] = {**BARE[name], "account_id": account}
@@ -140,7 +140,7 @@ def batches(draw: st.DrawFn) -> tuple[InputName, list[Record]]:
         elif draw(st.integers(0, 19)) == 0:
             raw = None
         entry = START + draw(st.sampled_from([0, 0, 1, -5 * MINUTE, -6 * MINUTE]))
-        records.append(Record(number, entry, key, raw))
+        records.append(GivenRecord(number, entry, key, raw))
     return name, records
 
 

@@ -9,22 +9,22 @@ from typing import Any
 from streams.core.inputs.batches import decode_all
 from streams.core.inputs.checker import Checker
 from streams.core.inputs.checks import Horizon
-from streams.core.inputs.decode import CategoryChange, FollowerCount
+from streams.core.inputs.decode import DecodedCategoryChange, DecodedFollowerCount
 from streams.core.inputs.letters import dead_letter, letter_key
 from streams.core.inputs.plain import Refusal
 from streams.core.partition import Partition
 from streams.operate.audit import records as audited
-from streams.operate.audit.refusals import Setting, examine
+from streams.operate.audit.refusals import RefusalTerms, examine
 from streams.operate.audit.terms import read_terms
 from streams.operate.send_check import CheckedLine, LineChecker
 from tests.contracts.reference import alike
-from tests.core.given import PLATFORM, START, Day, Record, policy
+from tests.core.given import PLATFORM, START, Day, GivenRecord, policy
 from tests.fuzz.drawn import TRACES, Case
 
 _POLICY = policy()
 _TERMS = read_terms(_POLICY.canonical)
 assert _TERMS is not None
-_SETTING = Setting({PLATFORM: _TERMS}, None, require_approvals=True)
+_SETTING = RefusalTerms({PLATFORM: _TERMS}, None, require_approvals=True)
 _CHECKER = Checker(0, lambda _: 0, {PLATFORM: _POLICY.floor}, require_approvals=True)
 NOW = START
 
@@ -72,7 +72,7 @@ def one_verdict(case: Case) -> None:
 def _short_cuts(case: Case, refusal: Refusal | None) -> None:
     """What is accepted without the full checks passes them too."""
     (value,) = decode_all(case.name, [case.record])
-    if isinstance(value, FollowerCount | CategoryChange):
+    if isinstance(value, DecodedFollowerCount | DecodedCategoryChange):
         quick = _CHECKER.good(case.record, value, False, Horizon(NOW))
         hold(not quick or refusal is None, "a short cut accepts what is refused", case)
 
@@ -104,7 +104,7 @@ def _sent_alike(case: Case, raw: bytes) -> None:
     checker = LineChecker(case.name, [PLATFORM], NOW / 1000, require_approvals=True)
     sent = checker.check(raw)
     if isinstance(sent, CheckedLine):
-        record = Record(0, NOW, sent.key, sent.value)
+        record = GivenRecord(0, NOW, sent.key, sent.value)
         refusal = verdict(Case(case.name, record))
         hold(refusal is None, f"send lets through what a worker refuses, {refusal}", record)
     else:
@@ -126,7 +126,7 @@ def whole_partition(case: Case) -> None:
             no_name(key + b" " + value, "the state")
 
 
-def _later(record: Record, now: int) -> Record:
+def _later(record: GivenRecord, now: int) -> GivenRecord:
     return record._replace(timestamp=record.timestamp - START + now, offset=record.offset + 10)
 
 
@@ -144,7 +144,7 @@ def _led() -> Day:
     return _DAY
 
 
-def one_by_one(given: tuple[Any, list[Record]]) -> None:
+def one_by_one(given: tuple[Any, list[GivenRecord]]) -> None:
     """A batch that is handed over whole is refused as its records are one by one."""
     name, records = given
     alone = [verdict(Case(name, it)) for it in records]

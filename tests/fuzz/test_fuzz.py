@@ -16,7 +16,7 @@ from streams.operate.errors import UsageError
 from streams.replay import written
 from streams.shadow import against
 from tests.core.given import START, policy
-from tests.core.given import Record as InputRecord
+from tests.core.given import GivenRecord as InputRecord
 from tests.fuzz import inputs
 from tests.fuzz.bugs import BUGS, Bug, planted
 from tests.fuzz.drawn import Case

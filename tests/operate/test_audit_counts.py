@@ -5,10 +5,10 @@ from types import SimpleNamespace
 import pytest
 
 from streams.operate.audit.records import Record
-from streams.operate.audit.refusals import Setting, examine, passed_over
+from streams.operate.audit.refusals import RefusalTerms, examine, passed_over
 
 NOW = 1_704_067_200_000
-SETTING = Setting({"weibo": SimpleNamespace(lowest=475_000)}, None, False)  # type: ignore[dict-item]
+SETTING = RefusalTerms({"weibo": SimpleNamespace(lowest=475_000)}, None, False)  # type: ignore[dict-item]
 
 
 def reading(followers: str) -> Record:

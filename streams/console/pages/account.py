@@ -8,11 +8,11 @@ from sqlalchemy import Connection, select
 from starlette.responses import RedirectResponse, Response
 
 from schemas.enums import ACCOUNT_ID_PATTERN, PLATFORM_PATTERN, Mode
-from streams.console.charts import Clock
-from streams.console.clocks import Due, clocks, due
+from streams.console.charts import DialClock
+from streams.console.clocks import PageDue, clocks, due
 from streams.console.render import page
-from streams.console.site import Asked
-from streams.console.terms import Row, compared
+from streams.console.site import PageRequest
+from streams.console.terms import TermRow, compared
 from streams.core.model.policy import Policy
 from streams.explain.explanation import explain
 from streams.explain.gather import from_index
@@ -41,7 +41,7 @@ MOST_SHOWN = 200
 """How many lines of a timeline are shown at once; the newest first."""
 
 
-def search(asked: Asked) -> Response:
+def search(asked: PageRequest) -> Response:
     """Finds accounts by their key or its beginning; the only one is shown at once."""
     wanted, fault, found = asked.query("q"), False, list[str]()
     if ACCOUNT.fullmatch(wanted) and _known(asked, wanted):
@@ -60,11 +60,11 @@ def search(asked: Asked) -> Response:
     return page(asked, "accounts.html", {**values, "full": full, **_aged(asked, fresh)})
 
 
-def _aged(asked: Asked, fresh: Fresh) -> dict[str, Any]:
+def _aged(asked: PageRequest, fresh: Fresh) -> dict[str, Any]:
     return {"fresh": fresh, "late": fresh.late(asked.now)}
 
 
-def _known(asked: Asked, account: str) -> bool:
+def _known(asked: PageRequest, account: str) -> bool:
     with reading(asked.console.engine) as connection:
         return account in _beginning(connection, account)
 
@@ -85,13 +85,13 @@ def _beginning(connection: Connection, text: str) -> list[str]:
 class _Shown:
     """What the page shows beside the explanation; empty for an account without state."""
 
-    clocks: list[Clock] = field(default_factory=list)
-    due: list[Due] = field(default_factory=list)
-    terms: list[tuple[str, list[Row]]] = field(default_factory=list)
+    clocks: list[DialClock] = field(default_factory=list)
+    due: list[PageDue] = field(default_factory=list)
+    terms: list[tuple[str, list[TermRow]]] = field(default_factory=list)
     policy: Policy | None = None
 
 
-def show(asked: Asked) -> Response:
+def show(asked: PageRequest) -> Response:
     """Shows one account."""
     account = asked.path("account")
     material = from_index(asked.console.engine, account)

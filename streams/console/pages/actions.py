@@ -13,7 +13,7 @@ from streams.console.orders import CONTROLS, SWITCHES, Wish
 from streams.console.progress import progress, undoing
 from streams.console.proposals import PROPOSED_FOR_MS, Proposal, State
 from streams.console.render import page
-from streams.console.site import Asked, Refusal
+from streams.console.site import PageRequest, PageRefusal
 from streams.core.model.instants import rfc3339
 from streams.index import tables
 from streams.index.database import reading
@@ -26,11 +26,11 @@ MOST_ROWS = 200
 _log = logging.getLogger("streams.console")
 
 
-def form(asked: Asked) -> Response:
+def form(asked: PageRequest) -> Response:
     """Shows the form of a control on accounts, or of a switch."""
     what = asked.path("what")
     if what not in (CONTROLS, SWITCHES):
-        raise Refusal(404, "error.missing")
+        raise PageRefusal(404, "error.missing")
     with reading(asked.console.engine) as connection:
         platforms = sorted(set(connection.scalars(select(tables.policies.c.platform))))
     accounts = asked.request.query_params.getlist("account")
@@ -49,7 +49,7 @@ def form(asked: Asked) -> Response:
     return page(asked, "order.html", values)
 
 
-def preview(asked: Asked) -> Response:
+def preview(asked: PageRequest) -> Response:
     """Counts whom an order concerns, and keeps it; sends nothing."""
     what = asked.path("what")
     if what == CONTROLS:
@@ -62,11 +62,11 @@ def preview(asked: Asked) -> Response:
             asked.said("reason"),
         )
     else:
-        raise Refusal(404, "error.missing")
+        raise PageRefusal(404, "error.missing")
     return _kept(asked, wish, {})
 
 
-def _control(asked: Asked) -> Wish:
+def _control(asked: PageRequest) -> Wish:
     named = [word for text in asked.form.get("account", []) for word in re.split(r"[\s,]+", text)]
     times = {name: _time(asked, name) for name in ("until", "expires_at")}
     return orders.control(
@@ -80,36 +80,36 @@ def _control(asked: Asked) -> Wish:
     )
 
 
-def _time(asked: Asked, name: str) -> str | None:
+def _time(asked: PageRequest, name: str) -> str | None:
     text = asked.said(name)
     if not text:
         return None
     try:
         return rfc3339(zones.instant(text, asked.view.zone))
     except ValueError:
-        raise Refusal(400, "error.time") from None
+        raise PageRefusal(400, "error.time") from None
 
 
-def _kept(asked: Asked, wish: Wish, more: dict[str, Any]) -> Response:
+def _kept(asked: PageRequest, wish: Wish, more: dict[str, Any]) -> Response:
     with reading(asked.console.engine) as connection:
         faults = orders.refused(connection, wish, asked.actor, asked.now)
         if faults:
-            raise Refusal(400, "error.order", why="; ".join(faults[:10]))
+            raise PageRefusal(400, "error.order", why="; ".join(faults[:10]))
         counts = orders.counted(connection, wish, asked.actor, asked.now)
     name = proposals.prepare(asked.console.engine, asked.actor, wish, {**counts, **more}, asked.now)
     return RedirectResponse(f"/proposals/{name}", 303)
 
 
-def _found(asked: Asked) -> Proposal:
+def _found(asked: PageRequest) -> Proposal:
     with reading(asked.console.engine) as connection:
         found = proposals.find(connection, asked.path("id"))
     # A preview is its maker's alone; what was proposed or sent is for all who may see accounts.
     if found is None or (found.state is State.PREPARED and found.actor != asked.actor):
-        raise Refusal(404, "error.missing")
+        raise PageRefusal(404, "error.missing")
     return found
 
 
-def show(asked: Asked) -> Response:
+def show(asked: PageRequest) -> Response:
     """Shows a proposal: its counts, what can be done with it, and how far the workers are."""
     found = _found(asked)
     settings = asked.console.settings
@@ -135,7 +135,7 @@ def show(asked: Asked) -> Response:
     return page(asked, "proposal.html", values)
 
 
-def listed(asked: Asked) -> Response:
+def listed(asked: PageRequest) -> Response:
     """Shows what was proposed and sent, the newest first."""
     with reading(asked.console.engine) as connection:
         found = proposals.newest(connection, MOST_ROWS)
@@ -144,11 +144,11 @@ def listed(asked: Asked) -> Response:
     return page(asked, "proposals.html", {"waiting": waiting, "rest": rest})
 
 
-def send(asked: Asked) -> Response:
+def send(asked: PageRequest) -> Response:
     """Sends what its maker previewed; where a second person is required, proposes it."""
     found = _found(asked)
     if found.actor != asked.actor:
-        raise Refusal(403, "error.not_yours")
+        raise PageRefusal(403, "error.not_yours")
     if found.state is State.SENDING:
         return _sent(asked, found)  # The console or Kafka went away: the same records again.
     if asked.console.settings.require_approvals and found.wish.wants_approval:
@@ -158,7 +158,7 @@ def send(asked: Asked) -> Response:
     return _decided(asked, found, State.PREPARED)
 
 
-def approve(asked: Asked) -> Response:
+def approve(asked: PageRequest) -> Response:
     """Approves what another person proposed, and sends it."""
     found = _of_another(asked)
     if found.state is State.SENDING and found.decided_by == asked.actor:
@@ -166,7 +166,7 @@ def approve(asked: Asked) -> Response:
     return _decided(asked, found, State.PROPOSED)
 
 
-def decline(asked: Asked) -> Response:
+def decline(asked: PageRequest) -> Response:
     """Refuses what another person proposed."""
     found = _of_another(asked)
     columns = {"decided_at": asked.now, "decided_by": asked.actor}
@@ -174,19 +174,19 @@ def decline(asked: Asked) -> Response:
     return _shown(found)
 
 
-def _of_another(asked: Asked) -> Proposal:
+def _of_another(asked: PageRequest) -> Proposal:
     found = _found(asked)
     if found.actor.casefold() == asked.actor.casefold():
-        raise Refusal(403, "error.yourself")
+        raise PageRefusal(403, "error.yourself")
     return found
 
 
-def undo(asked: Asked) -> Response:
+def undo(asked: PageRequest) -> Response:
     """Prepares the order that takes a sent one back; that is previewed and sent like any other."""
     found = _found(asked)
     wish = found.wish
     if found.state is not State.SENT or not wish.can_be_undone:
-        raise Refusal(409, "error.undo")
+        raise PageRefusal(409, "error.undo")
     if wish.topic == SWITCHES:
         return _kept(asked, orders.switch(wish.word, wish.scope, not wish.on, wish.reason), {})
     accounts, left = wish.accounts, {}
@@ -196,34 +196,34 @@ def undo(asked: Asked) -> Response:
             try:
                 plan = undoing(connection, accounts, wish.bulk_id, asked.now)
             except UsageError:
-                raise Refusal(409, "error.not_yet") from None
+                raise PageRefusal(409, "error.not_yet") from None
         accounts, left = plan.accounts, plan.left_by_reason()
         bulk_id = f"undo-{wish.bulk_id}"[:128]
         if not accounts:
-            raise Refusal(409, "error.undo")
+            raise PageRefusal(409, "error.undo")
     word = Command.UNHOLD.value
     back = orders.control(word, accounts, wish.reason, asked.actor, asked.now, bulk_id=bulk_id)
     return _kept(asked, back, {"left": left})
 
 
-def _moved(asked: Asked, found: Proposal, before: State, after: State, **columns: object) -> None:
+def _moved(asked: PageRequest, found: Proposal, before: State, after: State, **columns: object) -> None:
     """Moves a proposal. Raises Refusal if another one did, or its time is over."""
     engine = asked.console.engine
     if not proposals.move(engine, found.id, before, after, asked.now, **columns):
-        raise Refusal(409, "error.decided")
+        raise PageRefusal(409, "error.decided")
 
 
-def _decided(asked: Asked, found: Proposal, before: State) -> Response:
+def _decided(asked: PageRequest, found: Proposal, before: State) -> Response:
     columns = {"decided_at": asked.now, "decided_by": asked.actor}
     _moved(asked, found, before, State.SENDING, **columns)
     with reading(asked.console.engine) as connection:
         moved = proposals.find(connection, found.id)
     if moved is None:
-        raise Refusal(404, "error.missing")
+        raise PageRefusal(404, "error.missing")
     return _sent(asked, moved)
 
 
-def _sent(asked: Asked, found: Proposal) -> Response:
+def _sent(asked: PageRequest, found: Proposal) -> Response:
     """Sends a decided proposal's records, and notes their ends. Kafka's absence changes nothing."""
     issued_at = found.decided_at or asked.now
     values = found.wish.values(found.actor, issued_at, found.approved_by)
@@ -232,7 +232,7 @@ def _sent(asked: Asked, found: Proposal) -> Response:
         sent = asked.console.send(found.wish.topic, values, asked.now)
     except OperateError as error:
         _log.error("proposal %s was not sent: %s", found.id, error)
-        raise Refusal(503, "error.kafka", why=str(error)) from None
+        raise PageRefusal(503, "error.kafka", why=str(error)) from None
     if sent.refused:
         outcome["fault"] = "; ".join(str(it.rejection) for it in sent.refused[:10])
         proposals.note(engine, found.id, State.FAILED, outcome)

@@ -27,18 +27,18 @@ from schemas.events import (
     ThrottleRenewed,
 )
 from streams.operate.audit import consents, invitations, throttles
-from streams.operate.audit.account_state import Account, Cycle
-from streams.operate.audit.caps import Caps
+from streams.operate.audit.account_state import AuditedAccount, AuditedCycle
+from streams.operate.audit.caps import AuditedCaps
 from streams.operate.audit.doubts import people_and_doubts
 from streams.operate.audit.happened import Happened, bare
 from streams.operate.audit.moment import Finding, Moment
 from streams.operate.audit.odd import mapping, text
-from streams.operate.audit.partition import Partition
+from streams.operate.audit.partition import AuditedPartition
 from streams.operate.audit.records import Breach, Record, places, stamp
-from streams.operate.audit.terms import Terms
+from streams.operate.audit.terms import AuditedTerms
 
 _TRACE = re.compile(TRACEPARENT_PATTERN.strip("^$"))
-CHECKS: dict[type, Callable[[Moment, Cycle, Any], Iterator[Finding]]] = {
+CHECKS: dict[type, Callable[[Moment, AuditedCycle, Any], Iterator[Finding]]] = {
     InvitationDelivered: invitations.delivered,
     InvitationUndeliverable: invitations.undeliverable,
     InvitationReminded: invitations.reminded,
@@ -60,10 +60,10 @@ OF_WORDS = frozenset({"delivery_without_word", "delivery_backdated", "consent_wi
 
 
 def judge(
-    partition: Partition,
-    policies: Mapping[str, Terms],
+    partition: AuditedPartition,
+    policies: Mapping[str, AuditedTerms],
     thing: Happened,
-    caps: Caps,
+    caps: AuditedCaps,
     *,
     whole: bool,
     require_approvals: bool,
@@ -128,14 +128,14 @@ def judge(
         )
 
 
-def _unseen(partition: Partition, thing: Happened) -> bool:
+def _unseen(partition: AuditedPartition, thing: Happened) -> bool:
     """Returns whether the input behind an event was not read: it entered before reading began."""
     cause = thing.decided.plain["cause"] if thing.decided is not None else {}
     newest = partition.newest.get(bare(cause.get("topic", "")))
     return "offset" in cause and (newest is None or newest.offset != cause["offset"])
 
 
-def _capped(moment: Moment, event: Any, caps: Caps) -> Iterator[str]:
+def _capped(moment: Moment, event: Any, caps: AuditedCaps) -> Iterator[str]:
     terms = [it for it in (moment.terms, moment.present) if it is not None]
     return caps.take(event, terms)
 
@@ -197,7 +197,7 @@ def _policy(moment: Moment, event: Any) -> Iterator[Finding]:
             yield "unapproved_policy", f"approved by {', '.join(terms.approvers) or 'nobody'}", ()
 
 
-def _order(account: Account, plain: Mapping[str, Any], whole: bool) -> Iterator[Finding]:
+def _order(account: AuditedAccount, plain: Mapping[str, Any], whole: bool) -> Iterator[Finding]:
     mode, sequence = plain["mode"], plain["sequence"]
     before = account.sequences.get(mode)
     if before is None and not whole:
@@ -224,7 +224,7 @@ def _kind(moment: Moment, event: Any) -> Iterator[Finding]:
             restricts = isinstance(event, ThrottleApplied | InvitationExpired)
             name = "restricted_without_notice" if restricts else "cycle_opened_twice"
             yield name, "its cycle was never issued", ()
-        cycle = account.cycles[event.mode.value] = Cycle(
+        cycle = account.cycles[event.mode.value] = AuditedCycle(
             event.cycle, event.invitation_id, event.mode.value, moment.record.place, None, 0
         )
         account.last_cycles[event.mode.value] = event.cycle

@@ -19,7 +19,7 @@ from schemas.enums import EARLIEST_TIME_MS, MAX_VALUE_BYTES, NAME_FIELDS, Comman
 from schemas.inputs import INPUT_MODELS, TOMBSTONES, Control, InputName, input_key, whole_number
 from streams.operate.audit.odd import BAD, OPEN, earlier, parse
 from streams.operate.audit.records import SECOND, Record, stamp
-from streams.operate.audit.terms import Terms
+from streams.operate.audit.terms import AuditedTerms
 from streams.operate.audit.words import SKEW_MS
 
 KEY = re.compile(rb"[a-z][a-z0-9-]{1,31}:[A-Za-z0-9._~-]{1,64}")
@@ -44,7 +44,7 @@ FOLDED_NAMES = frozenset(map(fold, NAME_FIELDS))
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
+class RefusalTerms:
     """What refusals in a partition depend on.
 
     `policies`: those in force by platform. If it is empty they are not known, and no platform
@@ -53,7 +53,7 @@ class Setting:
     `id_key`: the setting `ID_KEY`, for the digests of dead letters.
     """
 
-    policies: Mapping[str, Terms]
+    policies: Mapping[str, AuditedTerms]
     partitions: int | None
     require_approvals: bool
     id_key: bytes | None = None
@@ -75,7 +75,7 @@ class Judged:
     why: str = ""
 
 
-def examine(record: Record, now: int, setting: Setting, tracked: bool) -> Judged:
+def examine(record: Record, now: int, setting: RefusalTerms, tracked: bool) -> Judged:
     """Judges one input record, read at `now` (ms). `tracked`: a worker follows its account."""
     name: InputName = record.topic  # type: ignore[assignment]
     keyed = key_of(record, setting.partitions)
@@ -104,7 +104,7 @@ def _unfit(
     name: str,
     error: ValidationError,
     plain: Mapping[str, Any],
-    setting: Setting,
+    setting: RefusalTerms,
     record: Record,
     tracked: bool,
     whose: Whose,
@@ -125,7 +125,7 @@ def _fit(
     plain: Any,
     record: Record,
     now: int,
-    setting: Setting,
+    setting: RefusalTerms,
     tracked: bool,
     whose: Whose,
 ) -> Judged:
@@ -147,7 +147,7 @@ def _fit(
 
 
 def _faults(
-    name: InputName, value: Any, plain: Any, record: Record, now: int, setting: Setting
+    name: InputName, value: Any, plain: Any, record: Record, now: int, setting: RefusalTerms
 ) -> Iterator[tuple[bool, str]]:
     """Yields each fault in words, and whether it is certain that the worker refuses it."""
     if record.key != input_key(name, value).encode():
@@ -178,7 +178,7 @@ def _unfit_alone(name: InputName, plain: Mapping[str, Any], field: str, value: A
     return False
 
 
-def passed_over(record: Record, setting: Setting) -> bool:
+def passed_over(record: Record, setting: RefusalTerms) -> bool:
     """Returns whether a worker may drop this reading unchecked, if it does not follow the account.
 
     It is below the floor, not in the sample, and passes the checks that every reading gets.

@@ -30,7 +30,7 @@ class PhaseTerms:
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class AuditedTerms:
     """The parts of a policy that limit what may be done to an account; durations in ms.
 
     `levels`: the level of each surface, by LEVELS. `exit_ppm`: the exit ratio in millionths.
@@ -103,7 +103,7 @@ class Terms:
         return min(lines, default=0) * self.exit_ppm // 1_000_000
 
 
-def read_terms(text: bytes) -> Terms | None:
+def read_terms(text: bytes) -> AuditedTerms | None:
     """Returns the terms of a canonical policy; None if the text is none.
 
     Whoever may write to the topic of policies may write anything, so the type of each value is
@@ -114,15 +114,15 @@ def read_terms(text: bytes) -> Terms | None:
         known = [found.mode, *(phase.mode for phase in found.phases.values())]
         if not MODES.keys() >= set(known):
             return None
-        return msgspec.convert(msgspec.to_builtins(found), Terms)
+        return msgspec.convert(msgspec.to_builtins(found), AuditedTerms)
     except (ValueError, KeyError, TypeError, AttributeError, msgspec.ValidationError):
         return None
 
 
-def _terms(text: bytes, plain: dict[str, Any]) -> Terms:
+def _terms(text: bytes, plain: dict[str, Any]) -> AuditedTerms:
     consequence, stability = plain["consequence"] or {}, plain["stability"]
     surfaces: dict[str, Any] = consequence.get("surfaces") or {}
-    return Terms(
+    return AuditedTerms(
         digest=hashlib.sha256(text).hexdigest(),
         platform=plain["platform"],
         version=plain["version"],

@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from streams.local.kafka import KafkaCluster
-from tests.chaos.cluster.changes import CHANGES, Change
+from tests.chaos.cluster.changes import CHANGES, ChangeUnderFire
 from tests.chaos.cluster.ends import Ends
-from tests.chaos.cluster.ground import Ground, wait
+from tests.chaos.cluster.ground import ClusterGround, wait
 from tests.chaos.cluster.judge import judge
 from tests.chaos.cluster.table import table
 from tests.support.zygote import Zygote
@@ -54,7 +54,7 @@ def main() -> int:
         with KafkaCluster(root / "kafka") as kafka, ThreadPoolExecutor(given.at_once) as pool:
             zygote = Zygote()
 
-            def work(number: int, change: Change) -> None:
+            def work(number: int, change: ChangeUnderFire) -> None:
                 name = f"c{given.seed}-{number}"
                 try:
                     found = perform(change, kafka.bootstrap, zygote, root / name, name, given)
@@ -74,10 +74,10 @@ def main() -> int:
 
 
 def perform(
-    change: Change, bootstrap: str, zygote: Zygote, folder: Path, name: str, given: Any
+    change: ChangeUnderFire, bootstrap: str, zygote: Zygote, folder: Path, name: str, given: Any
 ) -> dict[str, Any]:
     """Live, change, see what the workers do, lead out, live on, judge."""
-    ground = Ground(bootstrap, zygote, folder, name, given.seed, given.workers)
+    ground = ClusterGround(bootstrap, zygote, folder, name, given.seed, given.workers)
     found: dict[str, Any] = {
         name: getattr(given, name) for name in ("seed", "workers", "live", "after", "at_once")
     }
@@ -130,7 +130,7 @@ def perform(
         ground.close()
 
 
-def _back(ground: Ground) -> float:
+def _back(ground: ClusterGround) -> float:
     """How long until every partition is served again."""
     seconds = ground.serving()
     if seconds is None:
@@ -139,7 +139,7 @@ def _back(ground: Ground) -> float:
     return round(seconds, 1)
 
 
-def _noticed(change: Change, ground: Ground, ends: Ends, began: float) -> dict[str, Any]:
+def _noticed(change: ChangeUnderFire, ground: ClusterGround, ends: Ends, began: float) -> dict[str, Any]:
     """What the first of the workers did, and when all had done so.
 
     `began`: when the broker had made the change, or the workers were started after it.
@@ -165,7 +165,7 @@ def _noticed(change: Change, ground: Ground, ends: Ends, began: float) -> dict[s
     }
 
 
-def _again(change: Change, ground: Ground, found: dict[str, Any]) -> None:
+def _again(change: ChangeUnderFire, ground: ClusterGround, found: dict[str, Any]) -> None:
     """An ordinary restart, without the way out."""
     if change.between:
         return
@@ -182,7 +182,7 @@ def _again(change: Change, ground: Ground, found: dict[str, Any]) -> None:
     ground.stop()
 
 
-def _audited(ground: Ground) -> list[str]:
+def _audited(ground: ClusterGround) -> list[str]:
     breaches = []
     for more in ((), ("--chain",)):
         done = ground.byline("audit", "--json", *more)

@@ -3,13 +3,13 @@
 import threading
 import time
 
-from tests.chaos.cluster.ground import Worker
+from tests.chaos.cluster.ground import ClusterWorker
 
 
 class Ends:
     """Notes when each worker ends, from now until `close`."""
 
-    def __init__(self, workers: list[Worker]) -> None:
+    def __init__(self, workers: list[ClusterWorker]) -> None:
         self._workers = workers
         self._ended: dict[int, float] = {}
         self._ending = threading.Event()

@@ -11,8 +11,8 @@ from schemas.topics import OUTPUTS, TopicNames
 from streams.local.kafka import KafkaCluster
 from tests.chaos.soak import logs
 from tests.chaos.soak.outputs import Outputs
-from tests.chaos.soak.samples import Growth, Sample, floors, growth, look
-from tests.chaos.soak.traffic import Traffic
+from tests.chaos.soak.samples import Growth, SoakSample, floors, growth, look
+from tests.chaos.soak.traffic import SoakTraffic
 from tests.worker.harness import Estate, Worker
 
 POLICIES = Path(__file__).parent / "policies"
@@ -29,7 +29,7 @@ PAGES = ("/metrics", "/readyz", "/healthz")
 
 
 @dataclass(frozen=True)
-class Plan:
+class SoakPlan:
     """How long, how fast, how often; `steady` is where the part begins that is judged (minutes)."""
 
     minutes: float = 45.0
@@ -38,12 +38,12 @@ class Plan:
     steady: float = 10.0
 
 
-class Life:
+class SoakLife:
     """A worker over its processes: what each of them takes."""
 
     def __init__(self, worker: Worker) -> None:
         self.worker = worker
-        self.samples: list[Sample] = []
+        self.samples: list[SoakSample] = []
         self.unplanned: list[tuple[float, int]] = []
         """When a process ended by itself, and its exit code."""
         self.life, self._started_at, self._log_base = -1, 0.0, 0
@@ -89,7 +89,7 @@ class Life:
 Keep = Callable[[dict[str, Any]], None]
 
 
-def perform(plan: Plan, keep: Keep) -> dict[str, Any]:
+def perform(plan: SoakPlan, keep: Keep) -> dict[str, Any]:
     """Do it; the result as JSON. `keep` takes what there is, again and again."""
     with tempfile.TemporaryDirectory(prefix="soak-") as name:
         folder = Path(name)
@@ -108,15 +108,15 @@ def perform(plan: Plan, keep: Keep) -> dict[str, Any]:
                 estate.stop()
 
 
-def _soak(plan: Plan, estate: Estate, keep: Keep) -> dict[str, Any]:
+def _soak(plan: SoakPlan, estate: Estate, keep: Keep) -> dict[str, Any]:
     lives = [
-        Life(Worker(number, estate.environment, estate.folder, forked=False)) for number in range(2)
+        SoakLife(Worker(number, estate.environment, estate.folder, forked=False)) for number in range(2)
     ]
     estate.workers = [life.worker for life in lives]
     for life in lives:
         life.start()
     estate.wait_ready(180)
-    traffic = Traffic(estate.bootstrap, estate.names.prefix, plan.rate)
+    traffic = SoakTraffic(estate.bootstrap, estate.names.prefix, plan.rate)
     topics = [estate.names.of(topic) for topic in OUTPUTS]
     outputs = Outputs(estate.bootstrap, topics, PARTITIONS, traffic.hear)
     try:
@@ -139,8 +139,8 @@ def _soak(plan: Plan, estate: Estate, keep: Keep) -> dict[str, Any]:
 
 
 def _watch(
-    plan: Plan,
-    lives: list[Life],
+    plan: SoakPlan,
+    lives: list[SoakLife],
     began: float,
     restarts: list[tuple[float, str]],
     keep_so_far: Callable[[], None],
@@ -165,7 +165,7 @@ def _watch(
         time.sleep(SAMPLE_SECONDS)
 
 
-FIGURES: dict[str, Callable[[Sample], float]] = {
+FIGURES: dict[str, Callable[[SoakSample], float]] = {
     "resident_kib": lambda one: one.resident_kib,
     "kept_kib": lambda one: one.resident_kib - one.buffers_kib,
     "descriptors": lambda one: one.descriptors,
@@ -181,16 +181,16 @@ FIGURES: dict[str, Callable[[Sample], float]] = {
 FLOORS = ("resident_kib", "kept_kib", "descriptors")
 
 
-def _last(lives: list[Life]) -> float:
+def _last(lives: list[SoakLife]) -> float:
     """When the last sample was taken."""
     return max((life.samples[-1].at for life in lives if life.samples), default=0.0)
 
 
 def _result(
-    plan: Plan,
-    lives: list[Life],
+    plan: SoakPlan,
+    lives: list[SoakLife],
     restarts: list[tuple[float, str]],
-    traffic: Traffic,
+    traffic: SoakTraffic,
     outputs: Outputs,
     began_at: float,
 ) -> dict[str, Any]:
@@ -232,11 +232,11 @@ def _result(
 
 
 def growths(
-    plan: Plan, samples: list[Sample], turns: list[float], restarted: bool
+    plan: SoakPlan, samples: list[SoakSample], turns: list[float], restarted: bool
 ) -> dict[str, Growth]:
     """How each figure rises over the steady part; `turns`: when a process ended."""
 
-    def calm(one: Sample) -> bool:
+    def calm(one: SoakSample) -> bool:
         early = one.age < SETTLED_SECONDS or one.at < plan.steady * 60
         return not early and all(not at <= one.at < at + SETTLED_SECONDS for at in turns)
 

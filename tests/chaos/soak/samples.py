@@ -14,7 +14,7 @@ STRETCH_SECONDS = 300.0
 
 
 @dataclass(frozen=True)
-class Sample:
+class SoakSample:
     """One look at a worker: seconds since the begin, which of its processes and how old that was.
 
     `log_bytes`: what this process has written. `disk_bytes`, `disk_files`: its data folder.
@@ -58,7 +58,7 @@ def _targets(pid: int) -> list[str]:
 
 def look(
     pid: int, data: Path, at: float, life: int, age: float, log_bytes: int, page: str
-) -> Sample | None:
+) -> SoakSample | None:
     """Sample a process; None when it has just ended. `page`: its `/metrics`."""
     try:
         status = Path(f"/proc/{pid}/status").read_text()
@@ -72,7 +72,7 @@ def look(
             sizes.append(path.stat().st_size)
         except OSError:
             continue
-    return Sample(
+    return SoakSample(
         round(at, 1),
         life,
         round(age, 1),
@@ -101,10 +101,10 @@ class Growth:
     samples: int
 
 
-Figure = Callable[[Sample], float]
+Figure = Callable[[SoakSample], float]
 
 
-def growth(samples: Sequence[Sample], figure: Figure, *, restarted: bool) -> Growth:
+def growth(samples: Sequence[SoakSample], figure: Figure, *, restarted: bool) -> Growth:
     """The slope over time.
 
     `restarted`: each process is compared with others of its age, so that what one of them takes
@@ -113,7 +113,7 @@ def growth(samples: Sequence[Sample], figure: Figure, *, restarted: bool) -> Gro
     """
     if not samples:
         return Growth(0.0, 0.0, 0.0, 0)
-    groups: dict[int, list[Sample]] = defaultdict(list)
+    groups: dict[int, list[SoakSample]] = defaultdict(list)
     for sample in samples:
         groups[sample.life if restarted else int(sample.at // STRETCH_SECONDS)].append(sample)
     mean = statistics.fmean(map(figure, samples))
@@ -131,19 +131,19 @@ def growth(samples: Sequence[Sample], figure: Figure, *, restarted: bool) -> Gro
     return Growth(round(mean, 1), round(whole * scale, 2), round(error * scale, 2), len(samples))
 
 
-def floors(samples: Sequence[Sample], figure: Figure, *, restarted: bool) -> list[Sample]:
+def floors(samples: Sequence[SoakSample], figure: Figure, *, restarted: bool) -> list[SoakSample]:
     """The lowest sample of each process, or of each stretch of one that goes on.
 
     RocksDB fills its write buffers and empties them every few minutes: what memory never falls
     below is what is kept.
     """
-    groups: dict[int, list[Sample]] = defaultdict(list)
+    groups: dict[int, list[SoakSample]] = defaultdict(list)
     for sample in samples:
         groups[sample.life if restarted else int(sample.at // STRETCH_SECONDS)].append(sample)
     return [replace(min(own, key=figure), age=0.0) for own in groups.values()]
 
 
-def _slope(samples: Iterable[Sample], figure: Figure, by_age: bool) -> float:
+def _slope(samples: Iterable[SoakSample], figure: Figure, by_age: bool) -> float:
     """Least squares of the figure over time, a second; within each age where that is asked."""
     bins: dict[int, list[tuple[float, float]]] = defaultdict(list)
     for one in samples:

@@ -39,7 +39,7 @@ def operated(account: str) -> bool:
     return int(account[1:]) % OPERATED_EACH == 0
 
 
-class Traffic:
+class SoakTraffic:
     """Sends `rate` inputs a second until `stop`; `hear` it every event, it answers them."""
 
     def __init__(self, bootstrap: str, prefix: str, rate: float) -> None:
@@ -65,7 +65,7 @@ class Traffic:
         )
         self._thread = threading.Thread(target=self._run, name="traffic", daemon=True)
 
-    def start(self) -> "Traffic":
+    def start(self) -> "SoakTraffic":
         """Everybody gets a label and crosses the line within the first seconds."""
         for number in range(PEOPLE):
             at = number * 10.0 / PEOPLE
