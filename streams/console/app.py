@@ -24,7 +24,7 @@ from streams.console.cookies import carry
 from streams.console.pages.account import ACCOUNT
 from streams.console.render import page
 from streams.console.routes import ROUTES, Open, Route
-from streams.console.site import PageRequest, Console, PageRefusal
+from streams.console.site import Console, PageRefusal, PageRequest
 from streams.console.view import view_of
 from streams.index.errors import DatabaseAway, IndexFault
 from streams.log_events import event

@@ -188,7 +188,9 @@ def test_a_refused_or_late_proposal_is_never_sent(strict: ConsoleGround) -> None
     assert strict.sent == []
 
 
-def test_what_protects_or_concerns_one_account_needs_no_second_person(strict: ConsoleGround) -> None:
+def test_what_protects_or_concerns_one_account_needs_no_second_person(
+    strict: ConsoleGround,
+) -> None:
     maker = strict.signed_in("operator")
     for form in ({**HOLD, "account": "weibo:a4 weibo:a5"}, {**BULK, "account": "weibo:a4"}):
         pressed(maker, prepared(maker, **form), "send")
@@ -196,7 +198,9 @@ def test_what_protects_or_concerns_one_account_needs_no_second_person(strict: Co
 
 
 @pytest.mark.parametrize("switch", list(Switch))
-def test_a_switch_is_previewed_turned_and_turned_back(ground: ConsoleGround, switch: Switch) -> None:
+def test_a_switch_is_previewed_turned_and_turned_back(
+    ground: ConsoleGround, switch: Switch
+) -> None:
     browser = ground.signed_in("operator")
     form = {"switch": switch.value, "scope": "weibo", "on": "on", "reason": "incident"}
     path = prepared(browser, "switches", **form)

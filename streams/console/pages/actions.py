@@ -13,7 +13,7 @@ from streams.console.orders import CONTROLS, SWITCHES, Wish
 from streams.console.progress import progress, undoing
 from streams.console.proposals import PROPOSED_FOR_MS, Proposal, State
 from streams.console.render import page
-from streams.console.site import PageRequest, PageRefusal
+from streams.console.site import PageRefusal, PageRequest
 from streams.core.model.instants import rfc3339
 from streams.index import tables
 from streams.index.database import reading
@@ -206,7 +206,9 @@ def undo(asked: PageRequest) -> Response:
     return _kept(asked, back, {"left": left})
 
 
-def _moved(asked: PageRequest, found: Proposal, before: State, after: State, **columns: object) -> None:
+def _moved(
+    asked: PageRequest, found: Proposal, before: State, after: State, **columns: object
+) -> None:
     """Moves a proposal. Raises Refusal if another one did, or its time is over."""
     engine = asked.console.engine
     if not proposals.move(engine, found.id, before, after, asked.now, **columns):

@@ -139,7 +139,9 @@ def _back(ground: ClusterGround) -> float:
     return round(seconds, 1)
 
 
-def _noticed(change: ChangeUnderFire, ground: ClusterGround, ends: Ends, began: float) -> dict[str, Any]:
+def _noticed(
+    change: ChangeUnderFire, ground: ClusterGround, ends: Ends, began: float
+) -> dict[str, Any]:
     """What the first of the workers did, and when all had done so.
 
     `began`: when the broker had made the change, or the workers were started after it.

@@ -110,7 +110,8 @@ def perform(plan: SoakPlan, keep: Keep) -> dict[str, Any]:
 
 def _soak(plan: SoakPlan, estate: Estate, keep: Keep) -> dict[str, Any]:
     lives = [
-        SoakLife(Worker(number, estate.environment, estate.folder, forked=False)) for number in range(2)
+        SoakLife(Worker(number, estate.environment, estate.folder, forked=False))
+        for number in range(2)
     ]
     estate.workers = [life.worker for life in lives]
     for life in lives:
