@@ -21,7 +21,7 @@ AHEAD = SKEW
 """How far a reading's time may be after its entry. One that is further ahead is refused."""
 
 
-class Reading(NamedTuple):
+class RestingReading(NamedTuple):
     """A reading of a history. `row`: its number, its offset. `cause`: None if organic."""
 
     row: int
@@ -49,7 +49,7 @@ class _Rest:
         self.low, self.high = low, high
         self.stored = self.followers = followers
         self.seen_at = seen_at
-        self.last: tuple[int, Reading] | None = None
+        self.last: tuple[int, RestingReading] | None = None
         """Entry and reading that are not applied yet."""
 
 
@@ -68,7 +68,7 @@ class RestingPartition(SimulatedPartition):
         """Returns the instant of the earliest timer, which only steps and timers change."""
         return self._due
 
-    def take(self, at: int, batches: Sequence[Batch], readings: Iterable[Reading]) -> None:
+    def take(self, at: int, batches: Sequence[Batch], readings: Iterable[RestingReading]) -> None:
         """Applies labels and words, then readings, of the instant `at`, with the timers before it.
 
         The timers of the instant itself act afterwards.
@@ -93,7 +93,7 @@ class RestingPartition(SimulatedPartition):
         elif self._due is not None and self._due <= at:
             self.until(at)
 
-    def _rests_at(self, at: int, reading: Reading) -> bool:
+    def _rests_at(self, at: int, reading: RestingReading) -> bool:
         """Whether a reading changes nothing but a stored count; if so, keeps it for later."""
         if reading.account not in self._rests:
             return reading.followers < self._floor

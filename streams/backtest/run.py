@@ -25,7 +25,7 @@ from streams.backtest import columns
 from streams.backtest.answers import AnswerModel, ModelWord
 from streams.backtest.columns import Columns, connect
 from streams.backtest.lines import crossings, near_lines
-from streams.backtest.resting import Reading, RestingPartition
+from streams.backtest.resting import RestingPartition, RestingReading
 from streams.backtest.scan import Carried, Floors, Scan
 from streams.backtest.tally import Tally
 from streams.backtest.words import load_words
@@ -130,7 +130,7 @@ class Lane:
             self._number += 1
             heapq.heappush(self._said, (word.at, self._number, word))
 
-    def take(self, at: int, batches: list[Batch], readings: list[Reading]) -> None:
+    def take(self, at: int, batches: list[Batch], readings: list[RestingReading]) -> None:
         """Applies the rows of one instant (ms), after the model's answers from before it."""
         due = self.led.due()
         if self._said or (due is not None and due < at):
@@ -277,7 +277,7 @@ def _lead(lanes: list[Lane], scan: Scan, carried: Carried, tell: Progress) -> No
     of_platform: dict[str, list[Lane]] = {}
     for lane in lanes:
         of_platform.setdefault(lane.tally.policy.platform, []).append(lane)
-    pending: dict[str, tuple[dict[InputName, list[SimulatedRecord]], list[Reading]]] = {}
+    pending: dict[str, tuple[dict[InputName, list[SimulatedRecord]], list[RestingReading]]] = {}
     instant: int | None = None
     done = 0
 
@@ -297,7 +297,7 @@ def _lead(lanes: list[Lane], scan: Scan, carried: Carried, tell: Progress) -> No
         if platform not in pending:
             pending[platform] = ({}, [])
         others, readings = pending[platform]
-        if isinstance(one, Reading):
+        if isinstance(one, RestingReading):
             readings.append(one)
             done += 1
             if done % _TOLD_EVERY == 0:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from schemas.enums import ACCOUNT_ID_PATTERN, Cause
 from schemas.inputs import InputName
 from streams.backtest.columns import fault, quoted, usable
-from streams.backtest.resting import AHEAD, Reading
+from streams.backtest.resting import AHEAD, RestingReading
 from streams.core.partition import ORDER
 from streams.lives.partition import SimulatedRecord
 
@@ -238,7 +238,9 @@ class Scan:
 
     # ---- rows in order -------------------------------------------------------------------------
 
-    def inputs(self) -> Iterator[tuple[int, str, Reading | tuple[InputName, SimulatedRecord]]]:
+    def inputs(
+        self,
+    ) -> Iterator[tuple[int, str, RestingReading | tuple[InputName, SimulatedRecord]]]:
         """Yields the inputs of the accounts that matter: instant (ms), platform, input.
 
         An input is a reading, or the topic and record of a label or word. They are in order of
@@ -262,7 +264,7 @@ class Scan:
             columns: list[list[Any]] = [column.to_pylist() for column in batch.columns]
             for at, platform, topic, row, account, value, *reading in zip(*columns, strict=True):
                 if topic == counts:
-                    yield at, platform, Reading(row, account, *reading)
+                    yield at, platform, RestingReading(row, account, *reading)
                 else:
                     key = f"{platform}:{account}".encode()
                     yield at, platform, (ORDER[topic], SimulatedRecord(row, at, key, value))

@@ -122,8 +122,6 @@ class PartitionTask:
             next_due_at=self._processor.due() if running else None,
         )
 
-    # Life.
-
     async def _live(self) -> None:
         await self._restore()
         while True:
@@ -150,8 +148,6 @@ class PartitionTask:
             self._commit_policy.applied(False, True, time.monotonic())
         self.state = "running"
         context.on_change()
-
-    # Processing.
 
     async def _rest(self) -> None:
         """Waits until `resume`. `close` cancels the task here."""
@@ -191,9 +187,7 @@ class PartitionTask:
         began = time.monotonic()
         self._tell_of_change()
         waiting = self._processor.step(self._pending, self._now(), batches)
-        counts: dict[str, int] = {}
-        for batch in batches:
-            counts[batch.topic] = counts.get(batch.topic, 0) + len(batch.records)
+        counts = _record_counts(batches)
         self._commit_policy.applied(waiting, self._pending.dirty, began)
         self._context.observer.stepped(self.number, counts, time.monotonic() - began)
         self._context.failpoints.hit("after-step")
@@ -235,8 +229,6 @@ class PartitionTask:
         if dirty:
             self._processor.committed()
         self._context.observer.committed(self.number, changes, outputs, time.monotonic() - began)
-
-    # Timers.
 
     async def _time(self) -> bool:
         """Runs a round of timers if one is due and its inputs are read. Returns whether it did."""
@@ -282,11 +274,23 @@ class PartitionTask:
         alarm_ms = self._rounds.alarm_ms
         if alarm_ms is not None:
             wait = min(wait, alarm_ms / 1000)
-        handle = asyncio.get_running_loop().call_later(max(wait, 0.001), self._wake.set)
-        try:
-            await self._wake.wait()
-        finally:
-            handle.cancel()
+        await _woken(self._wake, max(wait, 0.001))
+
+
+def _record_counts(batches: list[FetchedBatch]) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for batch in batches:
+        counts[batch.topic] = counts.get(batch.topic, 0) + len(batch.records)
+    return counts
+
+
+async def _woken(wake: asyncio.Event, seconds: float) -> None:
+    """Returns when the event is set; sets it after so many seconds."""
+    handle = asyncio.get_running_loop().call_later(seconds, wake.set)
+    try:
+        await wake.wait()
+    finally:
+        handle.cancel()
 
 
 @asynccontextmanager

@@ -55,9 +55,10 @@ def file_of(name: str) -> Path:
     return DATA / f"{name}.csv.gz"
 
 
-def compared(name: str, folder: Path) -> Agreement:
-    """Both, over one set."""
-    lines, labels = list(lines_of(file_of(name))), None
+def compared(name: str, folder: Path, file: Path | None = None) -> Agreement:
+    """Both, over one set, or over another file in its shape."""
+    read = file or file_of(name)
+    lines, labels = list(lines_of(read)), None
     if not any(line.category for line in lines):
         labels = folder / "labels.csv"
         _state_labels(lines, labels)
@@ -66,9 +67,9 @@ def compared(name: str, folder: Path) -> Agreement:
     expected = fold(lines, Rules(lines=LINES[name], labels=covered, clock="observed"))
     policies = []
     for platform in sorted({line.platform for line in lines}):
-        file = folder / f"{platform}.yaml"
-        file.write_text(policy(platform, LINES[name], covered))
-        policies.append((platform, load_policy(file)))
+        written = folder / f"{platform}.yaml"
+        written.write_text(policy(platform, LINES[name], covered))
+        policies.append((platform, load_policy(written)))
     events: Events = defaultdict(list)
 
     def watch(_: str, topic: str, key: bytes | None, value: bytes | None) -> None:
@@ -77,7 +78,7 @@ def compared(name: str, folder: Path) -> Agreement:
             events[(key or b"").decode()].append((event["event"], event["reason"]))
 
     # Neither words nor a model: nobody delivers, as in the oracle.
-    asked = Asked(policies, str(file_of(name)), labels=None if labels is None else str(labels))
+    asked = Asked(policies, str(read), labels=None if labels is None else str(labels))
     found = run(asked, folder / "work", watch=watch)
     seconds = {what: round(it, 2) for what, it in found.seconds.items()}
     figures = {

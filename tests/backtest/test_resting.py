@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 from schemas.enums import Cause
-from streams.backtest.resting import Reading, RestingPartition
+from streams.backtest.resting import RestingPartition, RestingReading
 from streams.core.model.policy import Guards, Phase, Policy
 from streams.core.state.schedule import Schedule
 from streams.lives.partition import Batch, SimulatedRecord
@@ -83,7 +83,7 @@ class Run:
         batches: list[Batch] = []
         if isinstance(what, tuple):
             count, cause, late = what
-            one = Reading(number, account, count, at - late, cause)
+            one = RestingReading(number, account, count, at - late, cause)
             self.led.take(at, [], [one])
             return
         key = f"{PLATFORM}:{account}".encode()

@@ -32,7 +32,7 @@ DISK_DOLLARS, OBJECT_DOLLARS = 0.08, 0.023
 
 
 @dataclass(frozen=True)
-class Estate:
+class ReckonedEstate:
     """What comes in. `readings`, `labels`: a second. `cycles`: invitations a day."""
 
     accounts: float
@@ -69,8 +69,8 @@ class Estate:
 
 
 ESTATES = {
-    "one platform": Estate(500e6, 1e6, 1e4, 1e4, 256, 16),
-    "seven platforms": Estate(7 * 500e6, 7e6, 7e4, 7e4, 7 * 256, 7 * 16),
+    "one platform": ReckonedEstate(500e6, 1e6, 1e4, 1e4, 256, 16),
+    "seven platforms": ReckonedEstate(7 * 500e6, 7e6, 7e4, 7e4, 7 * 256, 7 * 16),
 }
 
 
@@ -106,7 +106,7 @@ def _bytes(count: float) -> str:
     return f"{count:.0f} B"
 
 
-def _rows(cells: dict[str, Callable[[Estate], str]]) -> str:
+def _rows(cells: dict[str, Callable[[ReckonedEstate], str]]) -> str:
     lines = [f"| | {' | '.join(ESTATES)} |", "|---|" + "---|" * len(ESTATES)]
     for name, cell in cells.items():
         lines.append(f"| {name} | {' | '.join(cell(estate) for estate in ESTATES.values())} |")
@@ -150,7 +150,7 @@ def log() -> str:
     """What the decision log and the readings cost after three years."""
     kept = weights()
 
-    def remote(it: Estate) -> str:
+    def remote(it: ReckonedEstate) -> str:
         local = it.log_bytes * LOCAL_DAYS / DAYS * REPLICAS
         return f"{_bytes(local)} + {_bytes(it.log_bytes)}: {_dollars(local, it.log_bytes)}"
 

@@ -72,3 +72,14 @@ def test_every_extra_that_a_message_names_is_one() -> None:
     ]
     assert len(said) >= 5
     assert set(said) <= project["optional-dependencies"].keys()
+
+
+def test_every_room_of_tests_is_run() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    asked = set(project["tool"]["pytest"]["ini_options"]["testpaths"])
+    rooms = {f"tests/{it.relative_to(ROOT / 'tests').parts[0]}" for it in _test_files()}
+    assert asked == rooms
+
+
+def _test_files() -> list[Path]:
+    return sorted((ROOT / "tests").rglob("test_*.py"))

@@ -243,7 +243,7 @@ def test_a_session_id_is_in_no_table(ground: ConsoleGround) -> None:
 
 
 @pytest.mark.parametrize("typed", ["张三", "weibo:张三", "weibo:" + "a" * 65, "weibo:a5%00", "%00"])
-def test_what_is_no_account_is_written_nowhere(ground: Ground, typed: str) -> None:
+def test_what_is_no_account_is_written_nowhere(ground: ConsoleGround, typed: str) -> None:
     """A person may type a name where an account belongs."""
     viewer = ground.signed_in("viewer")
     assert viewer.get(f"/accounts/{typed}").status_code == 400

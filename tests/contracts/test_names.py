@@ -57,6 +57,7 @@ SHARED_FILES = {
     "table.py": "a table that a room of tests prints",
     "terms.py": "the pinned terms of a cycle: in the core, audited, in words for pages",
     "test_on_kafka.py": "the tests of a room that need a real Kafka",
+    "test_pages.py": "the pages of a room: the console's, those for other programs, the runbook's",
     "test_outage.py": "an outage, in the room that must bear it",
     "test_simulated.py": "a room's tests under a simulated clock",
     "topics.py": "topics: on the wire, as commands know them",

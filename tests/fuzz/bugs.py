@@ -10,7 +10,7 @@ import msgspec
 from streams.core.inputs import letters
 
 
-class Bug(NamedTuple):
+class FuzzBug(NamedTuple):
     """A mistake: what it does, the target that finds it, and the places in which it sits."""
 
     what: str
@@ -32,44 +32,44 @@ def _raise(self: Any, batch: Any, why: str) -> None:
 
 _QUOTING = _quoting(letters.dead_letter)
 BUGS = [
-    Bug("a name is looked up as it is written", "controls", {"core.inputs.plain.folded": str}),
-    Bug(
+    FuzzBug("a name is looked up as it is written", "controls", {"core.inputs.plain.folded": str}),
+    FuzzBug(
         "ids are not looked at",
         "account-changes",
         {"core.inputs.checks.valid_account_id": lambda text: True},
     ),
-    Bug(
+    FuzzBug(
         "the short cut looks at no time",
         "follower-counts",
         {"core.inputs.checker.says_time": lambda raw: True},
     ),
-    Bug(
+    FuzzBug(
         "a batch of labels is taken whatever its keys are",
         "batches of records",
         {"core.inputs.checker._are_keys_of": lambda *about: True},
     ),
-    Bug(
+    FuzzBug(
         "a dead letter quotes the record",
         "whole partition",
         {"core.inputs.intake.dead_letter": _QUOTING},
     ),
-    Bug("a label is shown", "dead-letters show", {"letters.masked.FREE_TEXT": frozenset()}),
-    Bug(
+    FuzzBug("a label is shown", "dead-letters show", {"letters.masked.FREE_TEXT": frozenset()}),
+    FuzzBug(
         "text that is not UTF-8 ends the list",
         "dead letters",
         {"letters.reading.UNREADABLE": (msgspec.MsgspecError,)},
     ),
-    Bug(
+    FuzzBug(
         "a batch that cannot be read ends the reader",
         "Kafka's batches",
         {"kafka.stretches.Taking._refuse": _raise},
     ),
-    Bug(
+    FuzzBug(
         "the chain believes the hash that a record states",
         "audit",
         {"operate.audit.chain.digest": lambda plain: plain["hash"]},
     ),
-    Bug(
+    FuzzBug(
         "any YAML is taken for a policy",
         "policy files",
         {"policies.document._is_meant": lambda *about: True},
@@ -78,7 +78,7 @@ BUGS = [
 
 
 @contextmanager
-def planted(bug: Bug) -> Iterator[None]:
+def planted(bug: FuzzBug) -> Iterator[None]:
     """Puts the mistake in for as long as the context lasts."""
     with ExitStack() as stack:
         for place, wrong in bug.places.items():

@@ -52,7 +52,7 @@ _KEYS = [
 ]
 
 
-class Case(NamedTuple):
+class FuzzCase(NamedTuple):
     """A record of an input topic."""
 
     name: InputName
@@ -111,14 +111,14 @@ def damaged(draw: st.DrawFn, raw: bytes, most: int = 3) -> bytes:
 
 
 @st.composite
-def cases(draw: st.DrawFn, name: InputName) -> Case:
+def cases(draw: st.DrawFn, name: InputName) -> FuzzCase:
     """A record with its key, entry and offset; seldom a tombstone."""
     raw = draw(values(name)) if draw(st.integers(0, 29)) else None
     right = b"*:adverse_off" if name == "switches" else b"weibo:a1"
     key = right if draw(st.integers(0, 3)) else draw(st.sampled_from(_KEYS))
     ahead = draw(st.sampled_from([0, 1, -1, MINUTE, -5 * MINUTE, 5 * MINUTE, -START, -START - 1]))
     offset = draw(st.sampled_from([0, 1, 7, 1025, 1 << 40]))
-    return Case(name, GivenRecord(offset, START + ahead, key, raw, draw(st.integers(0, 1))))
+    return FuzzCase(name, GivenRecord(offset, START + ahead, key, raw, draw(st.integers(0, 1))))
 
 
 @st.composite
@@ -144,7 +144,7 @@ def batches(draw: st.DrawFn) -> tuple[InputName, list[GivenRecord]]:
     return name, records
 
 
-def near(case: Case) -> Iterator[Case]:
+def near(case: FuzzCase) -> Iterator[FuzzCase]:
     """A case and `NEAR - 1` others near to it, which are a function of its bytes.
 
     To draw a case takes Hypothesis many times as long as to run it.
@@ -167,7 +167,7 @@ def near(case: Case) -> Iterator[Case]:
         elif how == 4:
             left[-1:] = b"," + left[at:end] + b"}"
         key = case.record.key if chance.randrange(4) else chance.choice(_KEYS)
-        yield Case(case.name, case.record._replace(key=key, value=bytes(left)))
+        yield FuzzCase(case.name, case.record._replace(key=key, value=bytes(left)))
 
 
 NEAR = 8

@@ -19,7 +19,7 @@ from streams.operate.audit.terms import read_terms
 from streams.operate.send_check import CheckedLine, LineChecker
 from tests.contracts.reference import alike
 from tests.core.given import PLATFORM, START, Day, GivenRecord, policy
-from tests.fuzz.drawn import TRACES, Case
+from tests.fuzz.drawn import TRACES, FuzzCase
 
 _POLICY = policy()
 _TERMS = read_terms(_POLICY.canonical)
@@ -29,22 +29,22 @@ _CHECKER = Checker(0, lambda _: 0, {PLATFORM: _POLICY.floor}, require_approvals=
 NOW = START
 
 
-class Finding(AssertionError):
+class FuzzFinding(AssertionError):
     """A promise that a reader did not keep."""
 
 
 def hold(true: object, what: str, about: object = "") -> None:
-    """Raises `Finding` unless it is true."""
+    """Raises `FuzzFinding` unless it is true."""
     if not true:
-        raise Finding(f"{what}: {about!r}" if about != "" else what)
+        raise FuzzFinding(f"{what}: {about!r}" if about != "" else what)
 
 
 def no_name(written: bytes, where: str) -> None:
-    """Raises `Finding` if the stand-in for a person's name is in what Byline writes."""
+    """Raises `FuzzFinding` if the stand-in for a person's name is in what Byline writes."""
     hold(not any(trace in written for trace in TRACES), f"a name gets into {where}", written[:300])
 
 
-def verdict(case: Case) -> Refusal | None:
+def verdict(case: FuzzCase) -> Refusal | None:
     """Returns why the core refuses a record that is read in full; None if it accepts it."""
     (value,) = decode_all(case.name, [case.record])
     if value is None:
@@ -54,7 +54,7 @@ def verdict(case: Case) -> Refusal | None:
     return _CHECKER.why_not(NOW, case.record, value)
 
 
-def one_verdict(case: Case) -> None:
+def one_verdict(case: FuzzCase) -> None:
     """Holds all readers of one record to each other."""
     record, refusal = case.record, verdict(case)
     if record.value is not None:
@@ -69,7 +69,7 @@ def one_verdict(case: Case) -> None:
         no_name(key + dead_letter("byline.x", 0, record, refusal, NOW), "a dead letter")
 
 
-def _short_cuts(case: Case, refusal: Refusal | None) -> None:
+def _short_cuts(case: FuzzCase, refusal: Refusal | None) -> None:
     """What is accepted without the full checks passes them too."""
     (value,) = decode_all(case.name, [case.record])
     if isinstance(value, DecodedFollowerCount | DecodedCategoryChange):
@@ -77,7 +77,7 @@ def _short_cuts(case: Case, refusal: Refusal | None) -> None:
         hold(not quick or refusal is None, "a short cut accepts what is refused", case)
 
 
-def _audited_alike(case: Case, refusal: Refusal | None) -> None:
+def _audited_alike(case: FuzzCase, refusal: Refusal | None) -> None:
     """The auditor is of the core's opinion wherever it has one."""
     record = case.record
     judged = examine(
@@ -99,19 +99,19 @@ def _audited_alike(case: Case, refusal: Refusal | None) -> None:
         hold(judged.refused is (refusal is not None), what, case)
 
 
-def _sent_alike(case: Case, raw: bytes) -> None:
+def _sent_alike(case: FuzzCase, raw: bytes) -> None:
     """What `byline send` lets through is accepted by a worker."""
     checker = LineChecker(case.name, [PLATFORM], NOW / 1000, require_approvals=True)
     sent = checker.check(raw)
     if isinstance(sent, CheckedLine):
         record = GivenRecord(0, NOW, sent.key, sent.value)
-        refusal = verdict(Case(case.name, record))
+        refusal = verdict(FuzzCase(case.name, record))
         hold(refusal is None, f"send lets through what a worker refuses, {refusal}", record)
     else:
         no_name(str(sent).encode(), "what send says")
 
 
-def whole_partition(case: Case) -> None:
+def whole_partition(case: FuzzCase) -> None:
     """Leads an account to an open cycle, and gives its partition the record."""
     day = _led()
     before = len(day.tables.raw)
@@ -147,7 +147,7 @@ def _led() -> Day:
 def one_by_one(given: tuple[Any, list[GivenRecord]]) -> None:
     """A batch that is handed over whole is refused as its records are one by one."""
     name, records = given
-    alone = [verdict(Case(name, it)) for it in records]
+    alone = [verdict(FuzzCase(name, it)) for it in records]
     if name == "category-changes":
         labels = _CHECKER.good_labels(NOW, records)
         hold(labels is None or not any(alone), "a batch is accepted with a bad record", given)
@@ -155,7 +155,7 @@ def one_by_one(given: tuple[Any, list[GivenRecord]]) -> None:
     try:
         kept = _CHECKER.candidates(records, frozenset(), [])
     except Exception as error:
-        raise Finding(f"{error!r}: {given!r}") from error
+        raise FuzzFinding(f"{error!r}: {given!r}") from error
     looked = {record.offset for record, _ in kept}
     for record, (value,) in ((it, decode_all(name, [it])) for it in records):
         if value is not None and (isinstance(value, Refusal) or _CHECKER.is_high(value)):  # type: ignore[arg-type]

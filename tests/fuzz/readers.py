@@ -26,7 +26,7 @@ from streams.operate.audit.records import Record
 from streams.policies import PolicyFaults, load_policy
 from tests.core.given import Day, policy
 from tests.engine import batches
-from tests.fuzz.drawn import CANARY, Case, damaged
+from tests.fuzz.drawn import CANARY, FuzzCase, damaged
 from tests.fuzz.inputs import NOW, hold, no_name, verdict
 from tests.policies.given import GOOD, HERE, SHIPPED
 
@@ -119,7 +119,7 @@ def letters_reader(given: tuple[bytes, bytes]) -> None:
     audit([record])
 
 
-def masking(case: Case) -> None:
+def masking(case: FuzzCase) -> None:
     """`dead-letters show` shows no name of a refused record."""
     record, refusal = case.record, verdict(case)
     refusal = refusal or Refusal("bad_id")  # type: ignore[arg-type]

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from tests.fuzz import inputs, readers
-from tests.fuzz.drawn import NAMES, NEAR, Case, batches, cases, near
+from tests.fuzz.drawn import NAMES, NEAR, FuzzCase, batches, cases, near
 
 
 class Target(NamedTuple):
@@ -19,7 +19,7 @@ class Target(NamedTuple):
 
 
 def _near(case: Any) -> Iterable[Any]:
-    return near(case) if isinstance(case, Case) else (case,)
+    return near(case) if isinstance(case, FuzzCase) else (case,)
 
 
 _ANY = st.sampled_from(NAMES).flatmap(cases)
@@ -38,14 +38,14 @@ OF_RECORDS = {*NAMES, "whole partition", "dead-letters show"}
 ROUND = sum(target.share for target in TARGETS.values())
 
 
-class Outcome(NamedTuple):
+class FuzzOutcome(NamedTuple):
     """How many cases were run, and the fault that ended them, if one did."""
 
     cases: int
     fault: Exception | None
 
 
-def run(name: str, number: int, count: int, *, smallest: bool = False) -> Outcome:
+def run(name: str, number: int, count: int, *, smallest: bool = False) -> FuzzOutcome:
     """Runs cases of a target. They are a function of `number` and `count`.
 
     `smallest`: looks for the smallest case that fails; that takes longer.
@@ -71,5 +71,5 @@ def run(name: str, number: int, count: int, *, smallest: bool = False) -> Outcom
     try:
         seed(number)(limits(given(target.strategy)(one)))()
     except Exception as error:
-        return Outcome(ran, error)
-    return Outcome(ran, None)
+        return FuzzOutcome(ran, error)
+    return FuzzOutcome(ran, None)

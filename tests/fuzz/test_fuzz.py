@@ -18,8 +18,8 @@ from streams.shadow import against
 from tests.core.given import START, policy
 from tests.core.given import GivenRecord as InputRecord
 from tests.fuzz import inputs
-from tests.fuzz.bugs import BUGS, Bug, planted
-from tests.fuzz.drawn import Case
+from tests.fuzz.bugs import BUGS, FuzzBug, planted
+from tests.fuzz.drawn import FuzzCase
 from tests.fuzz.targets import TARGETS, run
 
 SHORT = 20
@@ -45,7 +45,7 @@ def test_no_case_of_a_short_round_fails(name: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.what)
-def test_a_planted_mistake_is_found(bug: Bug) -> None:
+def test_a_planted_mistake_is_found(bug: FuzzBug) -> None:
     assert run(bug.target, 8, 10).fault is None
     with planted(bug):
         done = run(bug.target, 8, MOST)
@@ -93,4 +93,4 @@ def test_the_auditor_takes_a_policy_with_a_wrong_type_for_none() -> None:
 def test_the_auditor_does_not_ask_that_a_worker_takes_a_field_that_stands_twice(first: str) -> None:
     good = '"platform":"weibo","account_id":"a1","change":"closed"'
     raw = f'{{"change":{first},{good},"observed_at":"2024-01-01T00:00:00Z"}}'.encode()
-    inputs.one_verdict(Case("account-changes", InputRecord(0, START, b"weibo:a1", raw)))
+    inputs.one_verdict(FuzzCase("account-changes", InputRecord(0, START, b"weibo:a1", raw)))

@@ -51,7 +51,7 @@ TUNED = {
 """What a person sets who knows that the index writes all day; the rest is as the package has it."""
 
 
-class Results:
+class RateResults:
     """One line for each step: printed, and kept in the folder."""
 
     def __init__(self, folder: Path, about: dict[str, object]) -> None:
@@ -166,7 +166,7 @@ def run(options: argparse.Namespace) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o755)
     about = {"database": options.database, "accounts": options.accounts, "seed": options.seed}
-    results = Results(folder, about)
+    results = RateResults(folder, about)
     with ExitStack() as stack:
         server = None
         given: dict[str, object] = {"data_dir": folder / "data"}

@@ -251,7 +251,7 @@ SERVICE = [
         },
         quiet=(30,),
     ),
-    Case(
+    RuleCase(
         "BylineFlapping",
         {FALLS: "0+30x30 900+300x90 27900x200"},
         fires=85,
@@ -260,5 +260,5 @@ SERVICE = [
         says="weibo: counts fell below a line 15k times in an hour, each one a decision: does an"
         " account flap, or do two sources of counts contradict each other?",
     ),
-    Case("BylineFlapping", {FALLS: "0+100x120", RISES: "0+1000x120"}, quiet=(100,)),
+    RuleCase("BylineFlapping", {FALLS: "0+100x120", RISES: "0+1000x120"}, quiet=(100,)),
 ]

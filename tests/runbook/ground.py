@@ -33,7 +33,7 @@ POLICIES = {"weibo": policy("weibo"), "douyin": policy("douyin", window="PT1S")}
 """On weibo nobody's time runs out, on douyin everybody's does after a second."""
 
 
-class Done(NamedTuple):
+class TypedLine(NamedTuple):
     """What came of a command."""
 
     code: int
@@ -104,7 +104,7 @@ class Ground:
         names = TopicNames(f"{self.name}.", self.name)
         return Estate(self.address, names, self.etc / "policies", self.home, PARTITIONS)
 
-    def run(self, command: str) -> Done:
+    def run(self, command: str) -> TypedLine:
         """Run a line of a page; what it printed stands as it would on the page's machine."""
         line = self._here(command)
         if line.startswith(("systemctl ", "journalctl ")):
@@ -126,7 +126,7 @@ class Ground:
                 check=False,
             )
             code, output = shell.returncode, shell.stdout
-        return Done(code, self._there(output))
+        return TypedLine(code, self._there(output))
 
     def _pairs(self) -> Mapping[str, str]:
         folders = {str(self.folder / name.strip("/")): name for name in FOLDERS}

@@ -19,7 +19,7 @@ from typing import Any
 
 from streams.local.kafka import KafkaCluster
 from tests.chaos.cluster.changes import CHANGES, ChangeUnderFire
-from tests.chaos.cluster.ends import Ends
+from tests.chaos.cluster.ends import AnsweredEnds
 from tests.chaos.cluster.ground import ClusterGround, wait
 from tests.chaos.cluster.judge import judge
 from tests.chaos.cluster.table import table
@@ -93,9 +93,9 @@ def perform(
             change.strike(ground)
             began = time.monotonic()
             ground.start()
-            found |= _noticed(change, ground, Ends(ground.workers), began)
+            found |= _noticed(change, ground, AnsweredEnds(ground.workers), began)
         else:
-            ends, asked = Ends(ground.workers), time.monotonic()
+            ends, asked = AnsweredEnds(ground.workers), time.monotonic()
             ground.confirmed_at = None
             change.strike(ground)
             began = ground.confirmed_at or asked
@@ -140,7 +140,7 @@ def _back(ground: ClusterGround) -> float:
 
 
 def _noticed(
-    change: ChangeUnderFire, ground: ClusterGround, ends: Ends, began: float
+    change: ChangeUnderFire, ground: ClusterGround, ends: AnsweredEnds, began: float
 ) -> dict[str, Any]:
     """What the first of the workers did, and when all had done so.
 

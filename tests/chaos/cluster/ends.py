@@ -6,7 +6,7 @@ import time
 from tests.chaos.cluster.ground import ClusterWorker
 
 
-class Ends:
+class AnsweredEnds:
     """Notes when each worker ends, from now until `close`."""
 
     def __init__(self, workers: list[ClusterWorker]) -> None:
