@@ -309,3 +309,9 @@ def test_a_policy_taken_up_on_a_changed_cluster_comes_before_what_waited(seed: i
 
 def test_a_cycle_that_a_policy_ends_has_no_pause_made_good_before() -> None:
     tell(7003, MODES[0], MODES, steps=60)
+
+
+@pytest.mark.parametrize(("name", "seed"), [("fair", 464), ("refusal alone", 755)])
+def test_lives_that_were_told_apart_are_told_alike(name: str, seed: int) -> None:
+    """464: a refused word keeps a count. 755: a word entered late for a delivery that failed."""
+    tell(seed, POLICIES[name], NEXT)

@@ -72,7 +72,7 @@ class InputRules:
         return "reading" if self._count(value) else "input"
 
     def _count(self, value: Any) -> bool:
-        kept = bool(any(self.cycles.values()) or self.had_control)
+        kept = bool(any(self.cycles.values()) or self.had_control or self.brakes.unclear)
         return self.facts.read_count(value, self.policy, self.clock, kept)
 
     def _label(self, value: Any, entered: datetime) -> None:

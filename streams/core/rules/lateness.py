@@ -29,7 +29,8 @@ def refused_too_late(
     receipt had proved it.
     """
     entry = word.entry
-    if cycle.overdue or _entered_late(account, cycle, context, entry):
+    # What was overdue was the window of a delivery that has failed since: the refusal gives another.
+    if (cycle.overdue and not delivered) or _entered_late(account, cycle, context, entry):
         return True
     if _read_out_of_place(account, cycle, context, word.at, entry):
         return True
