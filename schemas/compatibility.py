@@ -116,7 +116,7 @@ def _header_breaks(
     new, required = (after or {}).get("properties", {}), (after or {}).get("required", [])
     return [
         f"message {name} no longer promises the header {header}"
-        for header in old
+        for header in (before or {}).get("required", [])
         if header not in required or old[header].get("const") != new[header].get("const")
     ]
 

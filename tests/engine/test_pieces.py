@@ -38,6 +38,7 @@ from streams.engine.lag import LagBook
 from streams.engine.observer import NoObserver
 from streams.engine.partition_task import PartitionTask
 from streams.engine.processor import FetchedBatch, StoreSpec
+from streams.engine.spans import PartitionSpans
 from streams.engine.stores import BrokenDiskError, DiskMemory, PartitionStores
 from streams.engine.transaction import Committer, OffsetUnknown, PendingWrites
 from streams.kafka.stretches import KeptRecords, Taking
@@ -542,6 +543,7 @@ async def test_what_waits_for_its_turn_has_not_begun_and_outlives_no_limit(tmp_p
         processor=SimpleNamespace(spec=SimpleNamespace(topics=())),
         observer=NoObserver(),
         commit_slots=asyncio.Semaphore(config.concurrent_commits),
+        watch=SimpleNamespace(verdict=lambda: asyncio.sleep(0)),
     )
 
     class Slow:
@@ -560,6 +562,7 @@ async def test_what_waits_for_its_turn_has_not_begun_and_outlives_no_limit(tmp_p
         one._commit_policy = CommitPolicyState(config)
         one._now_floor, one._committed_at = 0, time.monotonic()
         one._ids, one._served, one._anew = {}, {}, {}
+        one._spans = PartitionSpans(None, number, {})
         one.input_queue = InputQueue(FetchBuffer(1, 1), number, (), None, 1)
         return one
 

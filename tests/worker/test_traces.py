@@ -218,10 +218,15 @@ def test_a_transaction_that_is_not_committed_is_a_span_with_an_error(
         "BYLINE_FAILPOINT": f"{point}:raise:2",
     }
     estate = make_estate({"weibo": policy("weibo")}, partitions=1, **more)
-    worker = estate.start(1).workers[0]
-    Crowd(estate).crosses()
-    estate.flush()
-    assert worker.ended(60) == 70
+    worker, crowd = estate.start(1).workers[0], Crowd(estate)
+    until = time.monotonic() + 60
+    while worker.process is not None and worker.process.poll() is None:
+        # One transaction may take all that is there: the second one needs more.
+        assert time.monotonic() < until, "the failpoint was never reached"
+        crowd.crosses()
+        estate.flush()
+        time.sleep(1)
+    assert worker.ended(1) == 70
     failed = [
         it for it in receiver.until(lambda spans: any(it.status for it in spans)) if it.status
     ]

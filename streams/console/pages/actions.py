@@ -18,6 +18,7 @@ from streams.core.model.instants import rfc3339
 from streams.index import tables
 from streams.index.database import reading
 from streams.index.fresh import freshness
+from streams.log_events import event
 from streams.operate.errors import OperateError, UsageError
 from streams.serve.roles import Role
 
@@ -233,7 +234,7 @@ def _sent(asked: PageRequest, found: Proposal) -> Response:
     try:
         sent = asked.console.send(found.wish.topic, values, asked.now)
     except OperateError as error:
-        _log.error("proposal %s was not sent: %s", found.id, error)
+        _log.error("proposal %s was not sent: %s", found.id, error, extra=event("order_not_sent"))
         raise PageRefusal(503, "error.kafka", why=str(error)) from None
     if sent.refused:
         outcome["fault"] = "; ".join(str(it.rejection) for it in sent.refused[:10])
@@ -244,7 +245,9 @@ def _sent(asked: PageRequest, found: Proposal) -> Response:
     proposals.note(engine, found.id, State.SENT, outcome)
     asked.console.counting.orders(found.wish.word, sent.count)
     said = (asked.actor, found.actor, found.wish.word, sent.count, found.id)
-    _log.info("%s sent (prepared by %s): %s, %d records, proposal %s", *said)
+    _log.info(
+        "%s sent (prepared by %s): %s, %d records, proposal %s", *said, extra=event("order_sent")
+    )
     return _shown(found)
 
 

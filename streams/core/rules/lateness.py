@@ -29,7 +29,7 @@ def refused_too_late(
     receipt had proved it.
     """
     entry = word.entry
-    # What was overdue was the window of a delivery that has failed since: the refusal gives another.
+    # Overdue was the window of a delivery that has failed since: the refusal gives another one.
     if (cycle.overdue and not delivered) or _entered_late(account, cycle, context, entry):
         return True
     if _read_out_of_place(account, cycle, context, word.at, entry):
