@@ -80,7 +80,7 @@ def test_what_a_night_on_call_asks_has_an_answer(make_estate: Callable[..., Esta
     (holding,) = asked(estate, "status")["holding"]
     assert (holding["what"], holding["scope"], holding["partitions"]) == ("adverse_off", "weibo", 4)
     explained = byline(estate, "explain", "weibo:a1")
-    assert "a restriction begins: recommend-feed" in explained.stdout
+    assert "a restriction begins, recommend-feed" in explained.stdout
     assert "ground" not in explained.stdout
     assert "byline control settle weibo:a1" in explained.stdout
 
