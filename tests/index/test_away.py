@@ -132,7 +132,8 @@ def test_a_lock_of_another_session_is_waited_for_and_who_is_in_the_way_is_said(
         pour(on_kafka, two_lives()[HALF:])
         wanted = "another program has locked"
         until(lambda: wanted in said.read_text(), ROOMY + BUSY_MS / 1000, "it says who")
-        assert count(engine) == HALF
+        # What came before the first decision of the second half may be in already.
+        assert HALF <= count(engine) < len(two_lives())
         assert process.poll() is None
     rest(on_kafka, engine)
     until(lambda: "answers again" in said.read_text(), ROOMY, "it says that it is back")
