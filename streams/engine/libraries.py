@@ -70,6 +70,8 @@ PRIVATE: dict[str, tuple[str, ...]] = {
         "snappy_decode",
         "zstd_decode",
     ),
+    "faust.assignor.copartitioned_assignor:CopartitionedAssignor": ("get_assignment",),
+    "faust.assignor.partition_assignor": ("CopartitionedAssignor",),
     "faust.assignor.partition_assignor:PartitionAssignor": (
         "_assign",
         "external_topic_distribution",
@@ -152,6 +154,8 @@ ATTRIBUTES: dict[str, tuple[str, ...]] = {
         "_topics",
         "_transactional_id",
     ),
+    "faust.assignor.client_assignment:CopartitionedAssignment": ("actives", "standbys"),
+    "faust.assignor.copartitioned_assignor:CopartitionedAssignor": ("min_capacity",),
     "faust.transport.drivers.aiokafka:AIOKafkaConsumerThread": ("_consumer",),
     "mode.threads:ServiceThread": ("_thread", "thread_loop"),
 }
