@@ -9,7 +9,9 @@ the number serves as the row's offset.
 from __future__ import annotations
 
 import glob
-from collections.abc import Mapping, Sequence
+import signal
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,14 +35,25 @@ LABEL_COLUMNS = {"observed_at": True, "platform": True, "account_id": True, "cat
 LABEL_MORE = {"source": False, "valid_until": False}
 
 
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Keeps a Ctrl-C until the block's end: DuckDB aborts the process if one ends its loading."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def connect(folder: Path) -> duckdb.DuckDBPyConnection:
     """Opens a database in memory that spills to `folder`.
 
     Raises UsageError if the packages of the extra `backtest` are not installed.
     """
     try:
-        import duckdb
-        import pyarrow  # noqa: F401 - rows come out as Arrow's columns
+        with _uninterrupted():
+            import duckdb
+            import pyarrow  # noqa: F401 - rows come out as Arrow's columns
     except ImportError:
         raise UsageError(INSTALL) from None
     connection = duckdb.connect(":memory:")

@@ -153,6 +153,29 @@ def test_ctrl_c_leaves_nothing_half_written_and_says_how_to_go_on(
     assert os.listdir(work) == []
 
 
+LOADING = """
+import os, signal, sys
+from pathlib import Path
+
+class Pressed:
+    def find_spec(self, name, path=None, target=None):
+        if name in ("_duckdb", "pyarrow.lib"):
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Pressed())
+from streams.backtest.columns import connect
+try:
+    connect(Path())
+except KeyboardInterrupt:
+    print("stopped, with", *(it for it in ("_duckdb", "pyarrow.lib") if it in sys.modules))
+"""
+
+
+def test_ctrl_c_while_duckdb_and_arrow_are_loaded_waits_for_the_end_of_it() -> None:
+    done = subprocess.run([sys.executable, "-c", LOADING], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "stopped, with _duckdb pyarrow.lib\n"), done.stderr
+
+
 def test_the_cache_is_listed_and_cleared_and_nothing_else(byline: Byline) -> None:
     assert byline("backtest", "cache", "list").out == "0 topics in the cache\n"
     assert byline("backtest", "cache", "clear").out == "0 topics removed from the cache\n"

@@ -12,6 +12,7 @@ from streams.operate.clients import admin_client
 from streams.operate.topics import check
 from streams.settings import Settings
 from tests.worker.commands import byline
+from tests.worker.examples import until
 from tests.worker.harness import Estate, utc_now
 from tests.worker.policies import policy
 
@@ -40,10 +41,12 @@ def test_who_waits_for_a_person_is_listed_as_the_worker_knows_it(
     estate.drain()
     (unclear,) = listed(estate, "unclear")
     assert (unclear["account"], unclear["reason"]) == ("weibo:a1", "consent-answers")
+    # It is listed a second after the invitation, when the worker next looks at the clock.
+    until(lambda: listed(estate, "unconfirmed") != [], "listed as unconfirmed")
     (unconfirmed,) = listed(estate, "unconfirmed")
     assert unconfirmed["invitation_id"] == issued["invitation_id"]
     counted = 'byline_unconfirmed_invitations{platform="weibo"} 1.0'
-    assert counted in estate.workers[0].page("/metrics")[1]
+    until(lambda: counted in estate.workers[0].page("/metrics")[1], "counted as unconfirmed")
     for word in ("settle", "appeal_opened"):
         assert byline(estate, "control", word, "weibo:a1", *SAID).returncode == 0
     estate.drain()
