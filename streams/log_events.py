@@ -13,6 +13,7 @@ PRINTED = "printed"
 LINES_LEFT_OUT = "lines_left_out"
 
 LOG_EVENTS: Mapping[str, str] = {
+    "assignment_left": "the group gave the assignment of an earlier start; the worker joins anew",
     "audit_breach": "the auditor found that an invariant does not hold",
     "batch_unreadable": "a batch of records cannot be unpacked; reading goes on behind it",
     "cluster_changed": "the cluster changed while the worker ran; adverse events wait",

@@ -27,6 +27,8 @@ class StaticMember(GroupCoordinator):  # type: ignore[misc]
 
     member: GroupMember
     data_dir: Path
+    left_assignment = False
+    """The broker gave an assignment of topics that this member does not read; it left for that."""
 
     async def _maybe_leave_group(self) -> None:
         """Sends a leave request, so that others take over at once."""
@@ -49,19 +51,29 @@ class StaticMember(GroupCoordinator):  # type: ignore[misc]
             await self._wait_for_the_other()
             if self._closing.done():
                 return False
-        return await super()._do_rejoin_group(subscription)
+        try:
+            return await super()._do_rejoin_group(subscription)
+        except AssertionError as error:
+            # The broker keeps the assignment of a static member for its session, and gives it again
+            # to a start with another prefix. A new member of the group gets one of its own topics.
+            if self.left_assignment:
+                raise
+            self.left_assignment = True
+            logger.warning(
+                "the group gives the assignment of an earlier start with other topics (%s):"
+                " leaving it and joining anew",
+                error,
+                extra=event("assignment_left"),
+            )
+            await self._maybe_leave_group()
+            return False
 
     async def _on_join_complete(self, generation: int, member_id: str, *rest: Any) -> None:
         # Stored before the assignment is used: after a crash the restart must know its own member.
         if self._group_instance_id is not None:
             self._note(member_id)
-        try:
-            await super()._on_join_complete(generation, member_id, *rest)
-        except AssertionError:
-            # The assignment is of the topics of another prefix, under which this member ran a
-            # moment ago. It comes back with every start unless the member leaves the group.
-            await self._maybe_leave_group()
-            raise
+        await super()._on_join_complete(generation, member_id, *rest)
+        self.left_assignment = False
 
     async def _wait_for_the_other(self) -> None:
         """Waits while another worker with the same instance id is in the group.

@@ -25,7 +25,7 @@ from streams.stop_worker import ExitCode, StopWorker
 
 logger = logging.getLogger(__name__)
 
-CHUNK_RECORDS = 5_000
+CHUNK_RECORDS = 1_000
 
 
 def plain_consumer(config: EngineConfig, isolation: str, client: str) -> TolerantConsumer:

@@ -47,7 +47,11 @@ def main() -> int:
     kept: dict[str, dict[str, Any]] = {}
     if given.json and given.json.exists():
         kept = json.loads(given.json.read_text())
-    wanted = [one for one in CHANGES if given.only in one.name and one.name not in kept]
+    wanted = [
+        one
+        for one in CHANGES
+        if given.only in one.name and "violations" not in kept.get(one.name, {})
+    ]
     lock = threading.Lock()
     with tempfile.TemporaryDirectory(prefix="changes-") as folder:
         root = given.folder or Path(folder)
