@@ -13,7 +13,7 @@ from streams.backtest.resting import RestingPartition, RestingReading
 from streams.core.model.policy import Guards, Phase, Policy
 from streams.core.state.schedule import Schedule
 from streams.lives.partition import Batch, SimulatedRecord
-from tests.backtest.given import EXEMPT, FINANCE, SaidWord, decisions, events, policy
+from tests.backtest.given import EXEMPT, FINANCE, SaidWord, decisions, events, policy, words_of
 from tests.backtest.test_filter import _word
 from tests.core.given import DAY, HOUR, PLATFORM, START, rfc3339, stability
 
@@ -143,6 +143,24 @@ def test_a_sudden_fall_above_the_line_trips_the_guard_when_it_comes() -> None:
     assert events(few.said) == events(whole.said)
     assert few.counts == whole.counts
     assert whole.counts["guard_trips", PLATFORM, "sudden_drop"] == 1
+
+
+def test_a_fall_under_the_exit_line_between_two_lines_begins_to_leave_at_once() -> None:
+    """Both counts lie between the lines of 1,000 and 2,000; an open cycle leaves under 1,800."""
+    falling = [(HOUR, "a1", (count, None, 0)) for count in (2100, 2050, 1950, 1750)]
+    inputs = [(0, "a1", FINANCE), *falling]
+    two = (
+        Phase("first", 2000, START - DAY, None, None),
+        Phase("second", 1000, START + 300 * DAY, None, None),
+    )
+    it = policy(phases=two, stability=replace(stability(), dwell=0, leave_after=6 * HOUR))
+    few, whole = (Run(it, inputs, resting=resting) for resting in (True, False))
+    assert words_of(whole.said) == [
+        "a1 invitation.issued over_line",
+        "a1 invitation.cancelled left",
+    ]
+    assert events(few.said) == events(whole.said)
+    assert decisions(few.said) == decisions(whole.said)
 
 
 def test_a_reading_that_an_event_waits_for_is_applied_at_once() -> None:
