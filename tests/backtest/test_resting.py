@@ -8,8 +8,9 @@ import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
-from schemas.enums import Cause
+from schemas.enums import Cause, Mode
 from streams.backtest.resting import RestingPartition, RestingReading
+from streams.core.model.ids import invitation_id
 from streams.core.model.policy import Guards, Phase, Policy
 from streams.core.state.schedule import Schedule
 from streams.lives.partition import Batch, SimulatedRecord
@@ -19,7 +20,7 @@ from tests.core.given import DAY, HOUR, PLATFORM, START, rfc3339, stability
 
 ACCOUNTS = st.sampled_from(["a1", "a2", "a3", "a4"])
 COUNTS = st.sampled_from(
-    [300, 460, 899, 900, 950, 951, 990, 1000, 1001, 1100, 1999, 2000, 3900, 9000]
+    [300, 460, 899, 900, 950, 990, 1000, 1001, 1100, 1799, 1800, 1999, 2000, 2100, 3900, 9000]
 )
 CAUSES = st.sampled_from([None, None, None, None, Cause.CORRECTION, Cause.PLATFORM_PURGE])
 INPUTS = st.lists(
@@ -31,6 +32,7 @@ INPUTS = st.lists(
             st.tuples(COUNTS, CAUSES, st.just(0)),
             st.tuples(COUNTS, CAUSES, st.just(0)),
             st.sampled_from([FINANCE, EXEMPT]),
+            st.sampled_from(["delivered 1", "delivered 1", "delivered 2", "granted", "declined"]),
             st.sampled_from(["exempted", "exemption_ended", "closed", "reopened", "hold"]),
         ),
     ),
@@ -57,6 +59,22 @@ POLICIES = st.builds(
 
 COUNTED = ("deferred", "guard_trips", "dead_letters")
 """The counters of the core that a report has."""
+
+
+def _said(at: int, number: int, account: str, what: str) -> tuple[str, dict[str, Any]]:
+    """The topic and the value of a label or a word that is said at `at`."""
+    who: dict[str, Any] = {"platform": PLATFORM, "account_id": account}
+    if what in (FINANCE, EXEMPT):
+        return "category-changes", who | {"category": what, "observed_at": rfc3339(at)}
+    said = who | {"occurred_at": rfc3339(at)}
+    if what in ("granted", "declined"):
+        return "consent-answers", said | {"answer": what}
+    outcome, _, cycle = what.partition(" ")
+    if cycle:
+        told = invitation_id(PLATFORM, account, Mode.ENFORCE, int(cycle))
+        return "notice-receipts", said | {"outcome": outcome, "invitation_id": told}
+    topic = "controls" if what == "hold" else "account-changes"
+    return topic, dict(_word(number, at - START, account, what))
 
 
 class Run:
@@ -87,12 +105,7 @@ class Run:
             self.led.take(at, [], [one])
             return
         key = f"{PLATFORM}:{account}".encode()
-        value = _word(number, at - START, account, what)
-        topic = "controls" if what == "hold" else "account-changes"
-        if what in (FINANCE, EXEMPT):
-            topic = "category-changes"
-            value = {"platform": PLATFORM, "account_id": account, "category": what}
-            value |= {"observed_at": rfc3339(at)}
+        topic, value = _said(at, number, account, what)
         raw = json.dumps(value).encode()
         batches = [(topic, [SimulatedRecord(number, at, key, raw)])]  # type: ignore[list-item]
         self.led.take(at, batches, [])
@@ -143,6 +156,17 @@ def test_a_sudden_fall_above_the_line_trips_the_guard_when_it_comes() -> None:
     assert events(few.said) == events(whole.said)
     assert few.counts == whole.counts
     assert whole.counts["guard_trips", PLATFORM, "sudden_drop"] == 1
+
+
+def test_a_reading_that_comes_late_is_not_taken_for_the_last_one() -> None:
+    """What the answer is decided on is the reading that was seen last, not the one read last."""
+    counts = [(HOUR, "a1", (1100, None, 0)), (2 * HOUR, "a1", (1800, None, 0))]
+    late = (2 * HOUR, "a1", (1500, None, 3 * HOUR))
+    inputs = [(0, "a1", FINANCE), *counts, late, (HOUR, "a1", "granted")]
+    few, whole = (Run(policy(), inputs, resting=resting) for resting in (True, False))
+    assert events(few.said) == events(whole.said)
+    assert decisions(few.said) == decisions(whole.said)
+    assert decisions(whole.said)[-1]["facts"]["followers"] == 1800
 
 
 def test_a_fall_under_the_exit_line_between_two_lines_begins_to_leave_at_once() -> None:

@@ -8,7 +8,6 @@ from bisect import bisect_right
 from typing import NamedTuple
 
 from schemas.enums import MAX_FOLLOWERS
-from streams.core.lifecycle import Eligibility
 from streams.core.model.account import Account
 from streams.core.model.policy import Policy
 from streams.core.rules.milder import cycle_exit_line, open_cycle
@@ -25,13 +24,13 @@ def resting_counts(account: Account, policy: Policy) -> RestingCounts | None:
     """Returns the counts at which an account is at rest; None: each reading has to be applied.
 
     They lie between the same lines, and on the same side of an open cycle's exit line, as the count
-    that is stored. An account is not at rest while it is leaving, while an event is deferred, and
-    while the next reading may begin a run over a line.
+    that is stored; an account that is leaving may be at rest below it. An account is not at rest
+    while an event is deferred, and while the next reading may begin a run over a line.
     """
     followers = account.followers
     if followers is None or followers < policy.floor or account.closed:
         return None
-    if account.deferred is not None or account.eligibility is Eligibility.LEAVING:
+    if account.deferred is not None:
         return None
     lines = policy.lines
     place = bisect_right(lines, followers)
