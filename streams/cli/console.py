@@ -45,6 +45,7 @@ def console(
         from streams.console.role_file import RoleFile
         from streams.console.sessions import key_in
         from streams.console.site import Console
+        from streams.letters.desk import LetterDesk
     except ModuleNotFoundError as error:
         raise UsageError(f"{error.name} is missing: {to_install('console')}") from None
     if chosen.roles_file is None:
@@ -62,6 +63,7 @@ def console(
             now_ms,
             key_in(chosen.data_dir / chosen.application_id),
             _sender(chosen),
+            LetterDesk(chosen),
             peers_of(proxy or [], user_header),
         )
         asyncio.run(_serve(make_app(made), chosen.http_host, port))

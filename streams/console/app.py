@@ -191,6 +191,8 @@ def _write_down(asked: PageRequest, route: Route) -> None:
     if account is not None and ACCOUNT.fullmatch(account) is None:
         # It may be anything that a person typed, a name, too: it is written nowhere.
         raise PageRefusal(400, "error.account")
+    if account is None and route.whose is not None:
+        account = route.whose(asked)
     what = f"console {route.path}"[:64]
     write_down(asked.console.engine, asked.now, asked.actor, what, account)
 

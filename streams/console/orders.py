@@ -35,8 +35,9 @@ _CHUNK = 500
 class Wish:
     """What a person wants to send, as kept in a proposal; times are RFC 3339.
 
-    `topic`: controls or switches. `word`: the command or switch. `bulk_id`: of several accounts
-    alone. `scope`, `on`: of a switch.
+    `topic`: controls, switches or dead-letters. `word`: the command, the switch, redrive or
+    dismiss. `bulk_id`: of several accounts alone. `scope`, `on`: of a switch. `places`, `rekey`: of
+    dead letters, see settling.py.
     """
 
     topic: str
@@ -49,6 +50,8 @@ class Wish:
     bulk_id: str | None = None
     scope: str = ""
     on: bool = False
+    places: tuple[str, ...] = ()
+    rekey: bool = False
 
     def text(self) -> str:
         """Returns the wish as JSON."""
@@ -62,7 +65,7 @@ class Wish:
     @property
     def can_be_undone(self) -> bool:
         """Whether another order takes it back."""
-        return self.topic == SWITCHES or Command(self.word) in UNDONE_BY
+        return self.topic == SWITCHES or self.word in UNDONE_BY
 
     def values(self, actor: str, issued_at: int, approved_by: str | None) -> list[dict[str, Any]]:
         """Returns the values to send. The same arguments give the same values, ids included."""
@@ -90,7 +93,8 @@ class Wish:
 def wish_of(text: str) -> Wish:
     """Reads the JSON of a wish."""
     plain = json.loads(text)
-    return Wish(**{**plain, "accounts": tuple(plain["accounts"])})
+    lists = {name: tuple(plain.get(name, ())) for name in ("accounts", "places")}
+    return Wish(**{**plain, **lists})
 
 
 def control(

@@ -1,8 +1,7 @@
 """The table of all routes. tests/console/matrix.py has a row for each, with who may.
 
 `needs` is the role without which a route answers 403; SIGNED_IN: any; ANYBODY: nobody has to be
-signed in. `account`: the part of the path with an account, which is written into the log of
-accesses before the page is made. Every POST needs the token of its form.
+signed in. Every POST needs the token of its form.
 """
 
 from collections.abc import Callable
@@ -44,6 +43,7 @@ class Route(NamedTuple):
     page: Page
     needs: Role | Open
     logged: bool = False
+    whose: Callable[[PageRequest], str | None] | None = None
 
 
 ROUTES = (
@@ -60,6 +60,7 @@ ROUTES = (
     Route("GET", "/accounts/{account}", account.show, Role.ACCOUNTS, logged=True),
     Route("GET", "/worklists/{list}", worklists.show, Role.ACCOUNTS, logged=True),
     Route("GET", "/dead-letters", letters.show, Role.ACCOUNTS, logged=True),
+    Route("GET", "/dead-letters/{place}", letters.one, Role.ACCOUNTS, True, letters.whose),
     Route("GET", "/actions/{what}", actions.form, Role.OPERATOR, logged=True),
     Route("POST", "/actions/{what}", actions.preview, Role.OPERATOR, logged=True),
     Route("GET", "/proposals", actions.listed, Role.ACCOUNTS, logged=True),
@@ -74,4 +75,6 @@ ROUTES = (
     Route("GET", "/reports/download", reports.download, Role.NUMBERS),
     Route("GET", "/accesses", reports.accesses, Role.AUDITOR),
 )
-"""Every route. `logged`: who asked is written down before the page is made."""
+"""Every route. `logged`: who asked is written down before the page is made, with the account that
+is in the path, or that `whose` finds.
+"""

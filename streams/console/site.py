@@ -11,6 +11,7 @@ from streams.console.attempts import Attempts
 from streams.console.counting import Counting
 from streams.console.peers import Peers
 from streams.console.view import PageView
+from streams.letters.desk import LetterDesk
 from streams.operate.send import Sent
 from streams.serve.roles import Role, Roles, Who
 from streams.settings import Settings
@@ -27,7 +28,8 @@ class Console:
     """The console's parts.
 
     `roles`: returns who may ask, as the file says now. `clock`: returns the present time in ms.
-    `key`: signs cookies. `peers`: the proxies whose word on who asks is taken.
+    `key`: signs cookies. `peers`: the proxies whose word on who asks is taken. `letters`: fetches
+    and settles refused records.
     """
 
     engine: Engine
@@ -36,6 +38,7 @@ class Console:
     clock: Callable[[], int]
     key: bytes
     send: Send
+    letters: LetterDesk
     peers: Peers = field(default_factory=Peers)
     attempts: Attempts = field(default_factory=Attempts)
     counting: Counting = field(default_factory=Counting)

@@ -1,9 +1,11 @@
 """The words of the pages: each key in English and Chinese. A test compares it with the templates.
 
-Between backticks stands a command. words_actions.py has those of what a person can do.
+Between backticks stands a command. words_actions.py has those of what a person can do,
+words_letters.py those of dead letters.
 """
 
 from streams.console.words_actions import WORDS as ACTIONS
+from streams.console.words_letters import WORDS as LETTERS
 from streams.console.words_reading import WORDS as READING
 from streams.explain.sentences import Language
 
@@ -135,6 +137,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "error.period": ("The end has to be later than the start.", "结束须晚于开始。"),
     **READING,
     **ACTIONS,
+    **LETTERS,
 }
 
 

@@ -200,27 +200,6 @@ WORDS: dict[str, tuple[str, str]] = {
     "column.appeal_id": ("Appeal", "申诉编号"),
     "column.event": ("Event", "事件"),
     "column.failed": ("System failed", "执行失败"),
-    "letters.hint": (
-        "A refused record is never lost: `byline dead-letters redrive` sends it again once it can"
-        " be read, `byline dead-letters dismiss` says that it is seen to.",
-        "被拒记录不会丢失：`byline dead-letters redrive` 可重新发送，"
-        "`byline dead-letters dismiss` 表示已处理。",
-    ),
-    "letters.filter": ("Which letters", "选择死信"),
-    "letters.open": ("open", "未处理"),
-    "letters.settled": ("settled", "已处理"),
-    "letters.all": ("all", "全部"),
-    "letters.counts": ("By platform, topic and reason", "按平台、主题和原因"),
-    "letters.topic": ("Topic", "主题"),
-    "letters.reason": ("Reason", "原因"),
-    "letters.count": ("Letters", "数量"),
-    "letters.newest": ("The newest", "最新"),
-    "letters.record": ("Record", "记录"),
-    "letters.field": ("Field", "字段"),
-    "letters.bytes": ("Bytes", "字节"),
-    "letters.refused_at": ("Refused", "拒绝时间"),
-    "letters.more": ("The newest {count} are shown.", "只显示最新 {count} 条。"),
-    "letters.none": ("No record of this kind was refused.", "没有此类被拒记录。"),
     "policies.running": ("What runs", "正在运行"),
     "policies.ended": ("What ran before", "历史版本"),
     "policies.none": (

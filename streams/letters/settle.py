@@ -36,7 +36,8 @@ class SettlementOrder:
 
     `now`: milliseconds UTC. `through`: a command that gets each value on standard input and prints
     the value to send instead. `rekey`: a record whose key does not match its value gets the key
-    that matches.
+    that matches. `again`: it may have been carried out before, so a letter that is settled already
+    is no mistake.
     """
 
     actor: str
@@ -45,6 +46,7 @@ class SettlementOrder:
     now: int
     through: tuple[str, ...] = ()
     rekey: bool = False
+    again: bool = False
 
 
 class Again(NamedTuple):
@@ -167,7 +169,7 @@ async def _open_letters(
         letter = known.get(origin)
         if letter is None:
             raise UsageError(f"{origin}: no dead letter speaks of it")
-        if letter.settled is not None and len(order.wanted.origins) == 1:
+        if letter.settled is not None and len(order.wanted.origins) == 1 and not order.again:
             raise UsageError(f"{origin}: settled already ({letter.settled})")
     matching = known.matching(order.wanted)
     settled = [it for it in matching if it.settled is not None]

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import Engine
 from starlette.testclient import TestClient
@@ -13,6 +13,8 @@ from starlette.testclient import TestClient
 from streams.console.app import make_app
 from streams.console.peers import Peers
 from streams.console.site import Console
+from streams.letters.desk import LetterDesk
+from streams.letters.settle import Done, Left, SettlementOrder
 from streams.operate.send import Sent
 from streams.serve.roles import Who, held, token_key, user_key
 from streams.settings import SettingsWithoutPolicies
@@ -35,6 +37,31 @@ PROXY = "10.9.8.7"
 ROLES |= {user_key(STATED): Who("viewer.9", held(["viewer"]))}
 
 
+class LettersOfTest:
+    """Stands where Kafka would be asked for refused records; it notes what was settled.
+
+    `records`: what is said of each. `failing`: raised instead. `stay`: letters that stay.
+    """
+
+    def __init__(self) -> None:
+        self.records: dict[str, dict[str, Any]] = {}
+        self.settled: list[tuple[str, SettlementOrder]] = []
+        self.failing: Exception | None = None
+        self.stay: list[Left] = []
+
+    def shown(self, place: str) -> dict[str, Any]:
+        if self.failing is not None:
+            raise self.failing
+        return self.records.get(place, {"gone": "Kafka has dropped it"})
+
+    def settle(self, word: str, order: SettlementOrder, *, dry: bool) -> Done:
+        if self.failing is not None:
+            raise self.failing
+        if not dry:
+            self.settled.append((word, order))
+        return Done(len(order.wanted.origins) - len(self.stay), 0, list(self.stay))
+
+
 @dataclass
 class ConsoleGround:
     """A console, what it was told to send, and a clock that the test moves."""
@@ -46,6 +73,7 @@ class ConsoleGround:
     sent: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     failing: Exception | None = None
     options: dict[str, Any] = field(default_factory=dict)
+    letters: LettersOfTest = field(default_factory=LettersOfTest)
 
     def __post_init__(self) -> None:
         settings = SettingsWithoutPolicies(data_dir=self.folder, **self.options)
@@ -56,6 +84,7 @@ class ConsoleGround:
             lambda: self.now,
             b"k" * 32,
             self._send,
+            cast(LetterDesk, self.letters),
             Peers(tuple(map(network, [PROXY])), "x-forwarded-user"),
         )
         self.app = make_app(self.console)

@@ -23,6 +23,7 @@ MATRIX: dict[tuple[str, str], tuple[str, ...]] = {
     ("GET", "/accounts/{account}"): ACCOUNTS,
     ("GET", "/worklists/{list}"): ACCOUNTS,
     ("GET", "/dead-letters"): ACCOUNTS,
+    ("GET", "/dead-letters/{place}"): ACCOUNTS,
     ("GET", "/actions/{what}"): ("operator",),
     ("POST", "/actions/{what}"): ("operator",),
     ("GET", "/proposals"): ACCOUNTS,
@@ -44,6 +45,7 @@ PLACES = {
     "{list}": "pending",
     "{digest}": "0" * 64,
     "{what}": "controls",
+    "{place}": "controls[0]@0",
     "{id}": "0" * 32,
 }
 """What stands in a path's place in the tests."""

@@ -8,11 +8,13 @@ from sqlalchemy import select
 from starlette.responses import RedirectResponse, Response
 
 from schemas.enums import Command, ControlReason, Switch
-from streams.console import orders, proposals, zones
+from streams.console import orders, proposals, settling, zones
 from streams.console.orders import CONTROLS, SWITCHES, Wish
+from streams.console.pages import letters
 from streams.console.progress import progress, undoing
 from streams.console.proposals import PROPOSED_FOR_MS, Proposal, State
 from streams.console.render import page
+from streams.console.settling import LETTERS
 from streams.console.site import PageRefusal, PageRequest
 from streams.core.model.instants import rfc3339
 from streams.index import tables
@@ -62,6 +64,8 @@ def preview(asked: PageRequest) -> Response:
             asked.said("on") == "on",
             asked.said("reason"),
         )
+    elif what == LETTERS:
+        wish = letters.wish_of(asked)
     else:
         raise PageRefusal(404, "error.missing")
     return _kept(asked, wish, {})
@@ -92,11 +96,17 @@ def _time(asked: PageRequest, name: str) -> str | None:
 
 
 def _kept(asked: PageRequest, wish: Wish, more: dict[str, Any]) -> Response:
-    with reading(asked.console.engine) as connection:
-        faults = orders.refused(connection, wish, asked.actor, asked.now)
-        if faults:
-            raise PageRefusal(400, "error.order", why="; ".join(faults[:10]))
-        counts = orders.counted(connection, wish, asked.actor, asked.now)
+    if wish.topic == LETTERS:
+        try:
+            counts = settling.dry_run(asked.console, wish, asked.actor, asked.now)
+        except OperateError as error:
+            raise PageRefusal(503, "error.kafka_asked", why=str(error)) from None
+    else:
+        with reading(asked.console.engine) as connection:
+            faults = orders.refused(connection, wish, asked.actor, asked.now)
+            if faults:
+                raise PageRefusal(400, "error.order", why="; ".join(faults[:10]))
+            counts = orders.counted(connection, wish, asked.actor, asked.now)
     name = proposals.prepare(asked.console.engine, asked.actor, wish, {**counts, **more}, asked.now)
     return RedirectResponse(f"/proposals/{name}", 303)
 
@@ -117,7 +127,9 @@ def show(asked: PageRequest) -> Response:
     with reading(asked.console.engine) as connection:
         fresh = freshness(connection)
         far = None
-        if found.state is State.SENT:
+        if found.state is State.SENT and found.wish.topic == LETTERS:
+            far = settling.shown_settled(connection, found)
+        elif found.state is State.SENT:
             ends = {int(name): end for name, end in found.outcome.get("ends", {}).items()}
             topic = settings.topic_prefix + found.wish.topic
             far = progress(connection, topic, ends, found.wish.topic == SWITCHES)
@@ -227,28 +239,37 @@ def _decided(asked: PageRequest, found: Proposal, before: State) -> Response:
 
 
 def _sent(asked: PageRequest, found: Proposal) -> Response:
-    """Sends a decided proposal's records, and notes their ends. Kafka's absence changes nothing."""
+    """Sends a decided proposal's records, and notes the outcome; without Kafka nothing changes."""
     issued_at = found.decided_at or asked.now
-    values = found.wish.values(found.actor, issued_at, found.approved_by)
-    engine, outcome = asked.console.engine, dict(found.outcome)
     try:
-        sent = asked.console.send(found.wish.topic, values, asked.now)
+        if found.wish.topic == LETTERS:
+            outcome = settling.carry_out(asked.console, found, issued_at)
+        else:
+            outcome = _outcome(asked, found, issued_at)
     except OperateError as error:
         _log.error("proposal %s was not sent: %s", found.id, error, extra=event("order_not_sent"))
         raise PageRefusal(503, "error.kafka", why=str(error)) from None
-    if sent.refused:
-        outcome["fault"] = "; ".join(str(it.rejection) for it in sent.refused[:10])
-        proposals.note(engine, found.id, State.FAILED, outcome)
+    if "fault" in outcome:
+        proposals.note(asked.console.engine, found.id, State.FAILED, outcome)
         return _shown(found)
-    outcome["ends"] = {str(partition): end for partition, end in sent.ends.items()}
-    outcome["count"] = sent.count
-    proposals.note(engine, found.id, State.SENT, outcome)
-    asked.console.counting.orders(found.wish.word, sent.count)
-    said = (asked.actor, found.actor, found.wish.word, sent.count, found.id)
+    proposals.note(asked.console.engine, found.id, State.SENT, outcome)
+    asked.console.counting.orders(found.wish.word, outcome["count"])
+    said = (asked.actor, found.actor, found.wish.word, outcome["count"], found.id)
     _log.info(
         "%s sent (prepared by %s): %s, %d records, proposal %s", *said, extra=event("order_sent")
     )
     return _shown(found)
+
+
+def _outcome(asked: PageRequest, found: Proposal, issued_at: int) -> dict[str, Any]:
+    """Sends controls or a switch; returns the ends of what was sent, or the fault."""
+    values = found.wish.values(found.actor, issued_at, found.approved_by)
+    sent = asked.console.send(found.wish.topic, values, asked.now)
+    if sent.refused:
+        fault = "; ".join(str(it.rejection) for it in sent.refused[:10])
+        return {**found.outcome, "fault": fault}
+    ends = {str(partition): end for partition, end in sent.ends.items()}
+    return {**found.outcome, "ends": ends, "count": sent.count}
 
 
 def _shown(found: Proposal) -> Response:

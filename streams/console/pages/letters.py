@@ -1,19 +1,32 @@
-"""The dead letters: what was refused, by topic and reason, and whether a person has seen to it."""
+"""The dead letters: what was refused, by topic and reason; one of them, masked; settling them."""
 
+from typing import Any
+
+from sqlalchemy import Connection, select
 from starlette.responses import Response
 
+from schemas.enums import ControlReason
+from streams.console.orders import Wish
 from streams.console.render import page
-from streams.console.site import PageRequest
+from streams.console.settling import open_places, settlement
+from streams.console.site import PageRefusal, PageRequest
+from streams.index import tables
 from streams.index.database import reading
 from streams.index.fresh import freshness
 from streams.index.refused import Wanted, counted, letters_of
+from streams.letters.desk import WORK
+from streams.letters.reading import Origin, origin_of
+from streams.operate.errors import OperateError, UsageError
 
 MOST_ROWS = 200
+KIND = ("platform", "topic", "reason")
+"""The filters of the list."""
+_REASONS = tuple(it.value for it in ControlReason)
 
 
 def show(asked: PageRequest) -> Response:
     """Shows counts by platform, topic and reason, and the newest letters of the chosen ones."""
-    said = {name: asked.query(name) or None for name in ("platform", "topic", "reason")}
+    said = {name: asked.query(name) or None for name in KIND}
     settled = {"open": False, "settled": True}.get(asked.query("show") or "open")
     wanted = Wanted(said["platform"], said["topic"], said["reason"], settled=settled)
     with reading(asked.console.engine) as connection:
@@ -26,7 +39,82 @@ def show(asked: PageRequest) -> Response:
         "more": len(rows) > MOST_ROWS,
         "chosen": said,
         "show": asked.query("show") or "open",
+        "place": _place,
+        "works": tuple(WORK),
+        "reasons": _REASONS,
         "fresh": fresh,
         "late": fresh.late(asked.now),
     }
     return page(asked, "letters.html", values)
+
+
+def _place(it: Any) -> str:
+    return str(Origin(it["topic"], it["origin_partition"], it["origin_offset"]))
+
+
+def _row(connection: Connection, place: str) -> Any:
+    """Returns the index's row of a letter. Raises PageRefusal if there is none."""
+    letters = tables.letters
+    try:
+        origin = origin_of(place)
+    except UsageError:
+        raise PageRefusal(404, "error.no_such_letter") from None
+    mine = select(letters).where(
+        letters.c.topic == origin.topic,
+        letters.c.origin_partition == min(origin.partition, 2**31 - 1),
+        letters.c.origin_offset == min(origin.offset, 2**63 - 1),
+    )
+    found = connection.execute(mine.order_by(letters.c.offset.desc()).limit(1)).first()
+    if found is None:
+        raise PageRefusal(404, "error.no_such_letter")
+    return found
+
+
+def whose(asked: PageRequest) -> str | None:
+    """Returns the account of the letter that is asked for, for the log of accesses."""
+    with reading(asked.console.engine) as connection:
+        account: str | None = _row(connection, asked.path("place")).account
+    return account
+
+
+def one(asked: PageRequest) -> Response:
+    """Shows one letter with its record, which is fetched from its topic and masked."""
+    place, settlements = asked.path("place"), tables.settlements
+    with reading(asked.console.engine) as connection:
+        fresh = freshness(connection)
+        row = _row(connection, place)
+        mine = select(settlements).where(
+            settlements.c.topic == row.topic,
+            settlements.c.origin_partition == row.origin_partition,
+            settlements.c.origin_offset == row.origin_offset,
+        )
+        settled = connection.execute(mine.order_by(settlements.c.offset.desc())).first()
+    found: dict[str, Any] = {}
+    fault = None
+    try:
+        found = asked.console.letters.shown(place)
+    except OperateError as error:
+        fault = str(error)
+    values = {
+        "place": place,
+        "row": row,
+        "settled": settled,
+        "found": found,
+        "fault": fault,
+        "works": tuple(WORK),
+        "reasons": _REASONS,
+        "fresh": fresh,
+        "late": fresh.late(asked.now),
+    }
+    return page(asked, "letter.html", values)
+
+
+def wish_of(asked: PageRequest) -> Wish:
+    """Reads the form of settling: the chosen letters, or every open one of a kind."""
+    places = asked.form.get("place", [])
+    if asked.said("which") == "every":
+        platform, topic, reason = (asked.said(f"of_{name}") or None for name in KIND)
+        with reading(asked.console.engine) as connection:
+            places = open_places(connection, Wanted(platform, topic, reason, settled=False))
+    rekey = asked.said("rekey") == "1"
+    return settlement(asked.said("work"), places, asked.said("reason"), rekey)
