@@ -45,7 +45,9 @@ from streams.settings_values import (
     SessionSeconds,
 )
 
-TOOL_VARIABLES = frozenset({"BYLINE_VENV", "BYLINE_PYTHON", "BYLINE_TEST_PROCESSES"})
+TOOL_VARIABLES = frozenset(
+    {"BYLINE_VENV", "BYLINE_PYTHON", "BYLINE_TEST_LIVES", "BYLINE_TEST_PROCESSES"}
+)
 """Variables of deploy/setup.sh and tests/run.sh: the product neither uses nor refuses them."""
 PACKAGE = Path(__file__).parent
 CHECKOUT_POLICIES = PACKAGE.parent / "deploy" / "policies"

@@ -11,7 +11,8 @@
 # is; the last line names those absent, and how many tests were not run for them.
 #
 # Test files run in four processes (BYLINE_TEST_PROCESSES) side by side, for most tests wait most of
-# the time; tests/conftest.py says how.
+# the time; tests/conftest.py says how. Types and imports are checked beside the tests, and what they
+# say is shown after them.
 set -eu
 cd "$(dirname "$0")/.."
 . deploy/setup.sh
@@ -22,7 +23,10 @@ if [ "${1:-}" = --quick ]; then
   shift
 fi
 
-failed=''
+failed='' beside=''
+work=$(mktemp -d)
+# shellcheck disable=SC2086
+trap 'for it in $beside; do kill "${it#*:}" 2>/dev/null || :; done; rm -rf "$work"' EXIT
 check() {
   name=$1
   shift
@@ -30,30 +34,52 @@ check() {
   "$@" || failed="$failed $name"
 }
 
+# The same beside the tests; `shown` waits for it.
+check_beside() {
+  name=$1
+  shift
+  {
+    printf '\n== %s: %s\n' "$name" "$*"
+    exec "$@"
+  } >"$work/$name" 2>&1 &
+  beside="$beside $name:$!"
+}
+
+shown() {
+  for it in $beside; do
+    wait "${it#*:}" || failed="$failed ${it%%:*}"
+    cat "$work/${it%%:*}"
+  done
+  beside=''
+}
+
 check style ruff check .
 check format ruff format --check .
-check types mypy
-check imports lint-imports --no-logo
-parts=$(mktemp)
-trap 'rm -f "$parts"' EXIT
-set -- --parts-line="$parts" --dist loadscope --no-loadscope-reorder "$@"
+check_beside types mypy
+check_beside imports lint-imports --no-logo
+set -- --parts-line="$work/parts" --dist loadscope --no-loadscope-reorder "$@"
 if [ "$quick" ]; then
   # Nothing waits here: as many processes as there are processors.
   processes=$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 else
   processes=4
+  printf '\n== classes: python -m tests.support.loaded_classes\n'
+  python -m tests.support.loaded_classes || echo 'tests run without it'
 fi
 set -- --numprocesses "${BYLINE_TEST_PROCESSES:-$processes}" "$@"
 if [ "$quick" ]; then
+  BYLINE_TEST_LIVES=${BYLINE_TEST_LIVES:-5}
+  export BYLINE_TEST_LIVES
   check tests python -m pytest -m 'not kafka and not slow' "$@"
 else
   check tests python -m pytest "$@"
 fi
+shown
 
 if [ -n "$failed" ]; then
   printf '\nfailed:%s\n' "$failed"
 else
   printf '\nall checks hold\n'
 fi
-cat "$parts"
+cat "$work/parts"
 [ -z "$failed" ]

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from streams.local.errors import BrokerFailedError
 from streams.local.jars import class_path, java
+from streams.local.loaded_classes import cache_options
 
 STOP_TIMEOUT_SECONDS = 15.0
 PR_SET_PDEATHSIG = 1
@@ -26,7 +27,7 @@ first minutes. A broker that lives longer is slower with them."""
 class Node:
     """A Kafka broker and controller in one process, with its files in `folder`.
 
-    `tied`: it ends together with this process. `brief`: use the JVM options `BRIEF`.
+    `tied`: it ends together with this process. `brief`: use the JVM options of `brief()`.
     """
 
     folder: Path
@@ -71,7 +72,7 @@ class Node:
         if not (self.data / "meta.properties").exists():
             self._format()
         options = [f"-Xmx{self.heap_megabytes}m", "-XX:+ExitOnOutOfMemoryError"]
-        options += BRIEF if self.brief else ()
+        options += brief() if self.brief else ()
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(  # noqa: S603
                 [*_java(options), "kafka.Kafka", str(self.folder / "server.properties")],
@@ -108,7 +109,7 @@ class Node:
         cluster = _cluster_id(self.folder.parent)
         arguments = ["format", "--cluster-id", cluster, "--config", properties]
         done = subprocess.run(  # noqa: S603
-            [*_java(BRIEF), "kafka.tools.StorageTool", *arguments],
+            [*_java(brief()), "kafka.tools.StorageTool", *arguments],
             capture_output=True,
             text=True,
             check=False,
@@ -116,6 +117,12 @@ class Node:
         )
         if done.returncode:
             raise BrokerFailedError(f"cannot format {self.folder}:\n{done.stdout}{done.stderr}")
+
+
+def brief() -> list[str]:
+    """Returns the JVM options of a process that lives for minutes: `BRIEF`, and the cache of loaded
+    classes where it exists."""
+    return [*BRIEF, *cache_options(class_path())]
 
 
 def _cluster_id(folder: Path) -> str:

@@ -1,7 +1,7 @@
 """What a watchdog has to notice, done to a worker on purpose some seconds after its start.
 
-The zygote applies one of them by name, like a mutation; but here the engine is whole and has to end
-the process by itself.
+A forked worker applies one of them by name, like a mutation; but here the engine is whole and has
+to end the process by itself.
 """
 
 import asyncio
@@ -12,6 +12,7 @@ from typing import Any
 from streams.engine.worker import Engine
 
 PATIENCE_SECONDS = 8.0
+STALL_SECONDS = 20.0
 
 
 def _later(act: Callable[[Engine], None]) -> None:
@@ -29,7 +30,19 @@ def _consumer(engine: Engine) -> Any:
 
 
 def stuck_loop() -> None:
-    """The event loop never turns again; heartbeats go on from the consumer's thread."""
+    """The event loop never turns again; heartbeats go on from the consumer's thread.
+
+    The watchdog waits for `STALL_SECONDS` here, which nobody may set in production.
+    """
+    from streams.engine.watchdog import Watchdog
+
+    run = Watchdog.run
+
+    async def hurried(self: Watchdog) -> None:
+        object.__setattr__(self._context.config, "loop_stall_seconds", STALL_SECONDS)
+        await run(self)
+
+    Watchdog.run = hurried  # type: ignore[method-assign]
     _later(lambda engine: time.sleep(10_000))
 
 

@@ -1,6 +1,6 @@
 """Byline with one thing broken on purpose: proof that the checks would notice.
 
-The zygote applies one of them before it forks workers. Nothing in the product knows of it.
+A forked worker applies one of them before it begins. Nothing in the product knows of it.
 """
 
 import asyncio

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from tests.chaos.grounds import ChaosSite
 from tests.support.running import Running
-from tests.support.zygote import Zygote
 
 BACKOFF_SECONDS = (0.2, 0.5, 1.0, 2.0)
 CALM_SECONDS = 10.0
@@ -54,7 +53,7 @@ class Supervisor:
         self, site: ChaosSite, environment: Mapping[str, str] | None = None, mutation: str = ""
     ) -> None:
         self.site = site
-        self._zygote = Zygote(mutation)
+        self._mutation = mutation
         self.slots = [Slot(number, self.log(number)) for number in range(5)]
         self.exits: list[Exit] = []
         self.fired: Counter[str] = Counter()
@@ -119,7 +118,6 @@ class Supervisor:
             self.signal(slot, signal.SIGCONT)
             self.kill(slot, "closed")
             self.wait_gone(slot)
-        self._zygote.close()
 
     def _run(self) -> None:
         while not self._ending.wait(0.05):
@@ -158,7 +156,7 @@ class Supervisor:
             slot.spawn(environment, self.site.command(slot.number, *command))
         else:
             space = self.site.namespace(slot.number) if self.site.isolated else ""
-            slot.fork(["worker"], environment, zygote=self._zygote, namespace=space)
+            slot.fork(["worker"], environment, namespace=space, mutation=self._mutation)
         slot.started_at = time.monotonic()
         self.starts += 1
 

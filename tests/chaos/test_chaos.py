@@ -10,7 +10,7 @@ from tests.chaos.schedule import KINDS, draw
 from tests.chaos.traffic import TrafficRates
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]
-MINUTES = float(os.environ.get("CHAOS_MINUTES", "2.5"))
+MINUTES = float(os.environ.get("CHAOS_MINUTES", "2"))
 
 
 def test_a_seed_reproduces_its_schedule() -> None:

@@ -153,12 +153,14 @@ def test_no_kafka_is_said_in_one_sentence(byline: Byline, monkeypatch: pytest.Mo
     )
 
 
+@pytest.mark.slow
 def test_a_worker_brings_no_database_s_client_along() -> None:
     script = "import sys, streams.cli, streams.app; print('sqlalchemy' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.stdout == "False\n", done.stderr
 
 
+@pytest.mark.slow
 def test_each_command_is_the_same_with_its_own_modules_alone() -> None:
     """Its options and its help; and nothing beside what its module brings."""
     whole = described(typer.main.get_command(program_of()))
@@ -183,6 +185,7 @@ def beside(command: str) -> tuple[str, ...]:
     return next((own for own in COMMANDS.values() if command in own), (command,))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("command", "heavy"),
     [

@@ -179,6 +179,7 @@ def test_another_version_of_a_pinned_library_is_named(
     assert finding["found"].startswith("aiokafka 0.0.1 is needed, 0.14.0 is installed")
 
 
+@pytest.mark.slow
 def test_a_low_limit_of_open_files_is_named() -> None:
     """By a process that really has it."""
     done = subprocess.run(

@@ -68,6 +68,7 @@ def test_the_program_says_its_version(byline: Byline) -> None:
     assert (said.code, said.out) == (0, f"byline {version('byline')}\n")
 
 
+@pytest.mark.slow
 def test_a_shell_completes_commands() -> None:
     words = {"_BYLINE_COMPLETE": "complete_bash", "COMP_WORDS": "byline dead", "COMP_CWORD": "1"}
     done = subprocess.run(

@@ -16,6 +16,9 @@ from streams.serve.roles import token_key
 from tests.console.given import PROXY, STATED, TOKENS, ConsoleGround, guard
 from tests.console.matrix import ALL, MATRIX, PLACES
 
+QUICK = ("operator", "auditor")
+"""Whom `sh tests/run.sh --quick` asks as well; with nobody they have each kind of row."""
+SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in ALL if name not in QUICK]
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
@@ -35,7 +38,7 @@ def test_every_route_has_a_row_and_every_row_a_route(ground: ConsoleGround) -> N
     assert {it for it in bound(ground) if it[0] != "HEAD"} == {*MATRIX}
 
 
-@pytest.mark.parametrize("name", [None, *ALL])
+@pytest.mark.parametrize("name", [None, *QUICK, *SLOW])
 def test_the_whole_matrix(ground: ConsoleGround, name: str | None) -> None:
     def come() -> TestClient:
         return ground.browser() if name is None else ground.signed_in(name)
@@ -43,8 +46,9 @@ def test_the_whole_matrix(ground: ConsoleGround, name: str | None) -> None:
     browser = come()
     for path in sorted({it[1] for it in MATRIX}):
         for method in METHODS:
-            form = {"guard": guard(browser.get("/sign-in")), "token": TOKENS["viewer"]}
-            data = form if method == "POST" else None
+            data = None
+            if method == "POST":
+                data = {"guard": guard(browser.get("/sign-in")), "token": TOKENS["viewer"]}
             answer = browser.request(method, filled_path(path), data=data)
             row = MATRIX.get(("GET" if method == "HEAD" else method, path))
             what = (name, method, path, answer.status_code)

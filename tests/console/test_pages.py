@@ -53,6 +53,7 @@ def test_a_browser_in_chinese_is_answered_in_chinese(ground: ConsoleGround) -> N
     assert WORDS["sign_in.title"][1] in page
 
 
+@pytest.mark.slow
 def test_every_recorded_account_has_its_page_in_both_languages(
     ground: ConsoleGround, tape: Tape
 ) -> None:

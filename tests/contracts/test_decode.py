@@ -281,6 +281,7 @@ def mutated(draw: st.DrawFn) -> tuple[InputName, bytes]:
     return name, bytes(raw)
 
 
+@pytest.mark.slow
 @settings(max_examples=400, deadline=None)
 @given(mutated())
 def test_mutations_of_good_records(record: tuple[InputName, bytes]) -> None:

@@ -1,6 +1,7 @@
 """Validators of others against the worker: ajv in strict mode, `jsonschema`, AsyncAPI's parser."""
 
 import base64
+import functools
 import json
 import subprocess
 from collections import Counter
@@ -18,7 +19,12 @@ from tests.support.parts import program
 
 HERE = Path(__file__).parent
 TABLE = list(corpus.table())
-CASES = [*TABLE, *corpus.mutations()]
+
+
+@functools.cache
+def both() -> list[CorpusCase]:
+    """The table and the mutations. Only the tests that want them make them."""
+    return [*TABLE, *corpus.mutations()]
 
 
 def node(script: str, *arguments: Path) -> str:
@@ -46,28 +52,31 @@ def held_to_the_worker(cases: list[CorpusCase], takes: list[bool]) -> Counter[st
     return found
 
 
+@pytest.mark.slow
 def test_the_table_is_as_it_says_and_the_corpus_has_good_and_bad_of_every_topic() -> None:
     for case in TABLE:
         assert case.taken in (None, corpus.worker_takes(case)), case
-    taken = Counter((case.topic, corpus.worker_takes(case)) for case in CASES)
-    assert len(CASES) > 4_500
+    taken = Counter((case.topic, corpus.worker_takes(case)) for case in both())
+    assert len(both()) > 4_500
     assert all(taken[name, verdict] > 30 for name in INPUT_MODELS for verdict in (True, False))
 
 
+@pytest.mark.slow
 def test_jsonschema_agrees_with_the_worker_but_for_the_listed_differences() -> None:
-    found = held_to_the_worker(CASES, [corpus.jsonschema_takes(case) for case in CASES])
+    found = held_to_the_worker(both(), [corpus.jsonschema_takes(case) for case in both()])
     assert set(found) == set(corpus.DIFFERENCES)
 
 
+@pytest.mark.slow
 @pytest.mark.part("contracts-node")
 def test_ajv_in_strict_mode_agrees_with_the_worker_but_for_the_listed_differences(
     tmp_path: Path,
 ) -> None:
     file = tmp_path / "corpus.json"
-    cases = [(case.topic, base64.b64encode(case.raw).decode()) for case in CASES]
+    cases = [(case.topic, base64.b64encode(case.raw).decode()) for case in both()]
     file.write_text(json.dumps({"schemas": corpus.SCHEMAS, "cases": cases}))
     takes = [line == "1" for line in node("ajv.cjs", file).split()]
-    found = held_to_the_worker(CASES, takes)
+    found = held_to_the_worker(both(), takes)
     assert set(found) == set(corpus.DIFFERENCES) - {"line feed"}
 
 

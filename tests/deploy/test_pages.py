@@ -13,7 +13,7 @@ from schemas.enums import AckOutcome, Event, Failure, Refused
 from schemas.events import CLOUDEVENT_HEADERS, EVENT_TOPIC
 from schemas.inputs import NoticeReceipt, ThrottleAck
 from tests.contracts import corpus
-from tests.contracts.test_validators import CASES
+from tests.contracts.test_validators import both
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
@@ -56,7 +56,7 @@ def test_the_cure_in_a_dead_letter_leads_to_a_heading_and_agrees_with_it() -> No
 def test_what_a_schema_cannot_say_is_what_the_corpus_lists() -> None:
     below = PAGES["producers"].split("\n## What a schema cannot say\n")[1]
     assert re.findall(r"^\| (.*) \|$", below, re.M)[1:] == list(corpus.DIFFERENCES.values())
-    assert f"a corpus of {len(CASES):,} values" in below
+    assert f"a corpus of {len(both()):,} values" in below
 
 
 def test_every_event_of_the_notifier_is_told_and_its_receipt_has_every_field() -> None:

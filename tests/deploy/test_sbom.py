@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
 from ruamel.yaml import YAML
 
 from tests.deploy.kinds import ROOT
@@ -33,6 +34,7 @@ def _listed(folder: Path) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow
 def test_the_bill_of_materials_names_every_package_of_the_runtime_lock(tmp_path: Path) -> None:
     found = _listed(tmp_path)
     assert (found["bomFormat"], found["metadata"]["component"]["name"]) == ("CycloneDX", "byline")

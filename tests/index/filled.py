@@ -1,5 +1,7 @@
 """An index filled from a recording: all that lay in the topics, as an indexer would read it."""
 
+import functools
+import tempfile
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -19,10 +21,23 @@ from tests.operate.recording import Tape
 PREFIX = "byline."
 
 
+@functools.cache
+def _brought_up() -> bytes:
+    """The file of an index without a row: the migrations run once, and are copied."""
+    with tempfile.TemporaryDirectory(prefix="byline-index-") as folder:
+        file = Path(folder) / "index.sqlite"
+        engine = open_engine(URL.create("sqlite", database=str(file)), make=True)
+        schema.bring_up(engine, 0)
+        # The last connection that closes brings the write-ahead log into the file.
+        engine.dispose()
+        return file.read_bytes()
+
+
 def empty(folder: Path, name: str = "index.sqlite") -> Engine:
     """An index without a row."""
-    engine = open_engine(URL.create("sqlite", database=str(folder / name)), make=True)
-    schema.bring_up(engine, 0)
+    file = folder / name
+    engine = open_engine(URL.create("sqlite", database=str(file)), make=True)
+    file.write_bytes(_brought_up())
     return engine
 
 

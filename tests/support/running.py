@@ -40,11 +40,18 @@ class Running:
         program: str = BYLINE,
         zygote: Zygote | None = None,
         namespace: str = "",
+        mutation: str = "",
     ) -> None:
         """Start it from a process that has the imports; without `zygote` the session's own."""
         log = str(self.log_path)
         order = ZygoteOrder(
-            program, list(arguments), dict(environment), log, log, namespace=namespace
+            program,
+            list(arguments),
+            dict(environment),
+            log,
+            log,
+            namespace=namespace,
+            mutation=mutation,
         )
         self.process = (zygote or processes.session_zygote()).start(order)
 

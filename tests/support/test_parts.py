@@ -58,6 +58,7 @@ def folder(tmp_path: Path) -> Path:
     return made
 
 
+@pytest.mark.slow
 def test_a_run_without_parts_passes_and_names_them_with_the_tests_not_run(
     folder: Path, python: Path, tmp_path: Path
 ) -> None:
@@ -72,6 +73,7 @@ def test_a_run_without_parts_passes_and_names_them_with_the_tests_not_run(
     assert line.read_text() == said + "\n"
 
 
+@pytest.mark.slow
 def test_an_absent_part_is_a_failure_where_all_are_asked_for(folder: Path, python: Path) -> None:
     told = _run(folder, "--all-parts", path="/nowhere", python=python)
     assert told.returncode == 1, told.stdout + told.stderr
@@ -79,6 +81,7 @@ def test_an_absent_part_is_a_failure_where_all_are_asked_for(folder: Path, pytho
     assert "1 passed, 2 errors" in told.stdout
 
 
+@pytest.mark.slow
 def test_a_part_on_the_path_is_used(folder: Path, python: Path, tmp_path: Path) -> None:
     for name in ("promtool", "kustomize"):
         made = tmp_path / "bin" / name

@@ -32,7 +32,8 @@ class ZygoteOrder:
     """What a child runs. `program`: `byline`, or the path of a script of Python.
 
     `input` is what it reads, `output` and `errors` the files that it appends to; `namespace` the
-    name of its network, none for that of the tests.
+    name of its network, none for that of the tests. `mutation` names what tests/chaos breaks on
+    purpose in this child alone, nothing for none.
     """
 
     program: str
@@ -43,6 +44,7 @@ class ZygoteOrder:
     input: str = os.devnull
     folder: str = str(ROOT)
     namespace: str = ""
+    mutation: str = ""
 
 
 class Child:
@@ -87,19 +89,16 @@ class Child:
 
 
 class Zygote:
-    """The process that is forked; `start` is safe for several threads.
+    """The process that is forked; `start` is safe for several threads."""
 
-    `mutation` names what tests/chaos breaks on purpose in every child, nothing for none.
-    """
-
-    def __init__(self, mutation: str = "") -> None:
+    def __init__(self) -> None:
         self._lock = threading.Lock()
         self._children: dict[int, Child] = {}
         self._early: dict[int, int] = {}
         self._answers: list[int] = []
         self._told = threading.Condition()
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.support.zygote", mutation],
+            [sys.executable, "-m", "tests.support.zygote"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             cwd=ROOT,
@@ -182,6 +181,11 @@ def _become(order: ZygoteOrder) -> None:
     os.environ.clear()
     os.environ.update(order.environment)
     sys.argv = [order.program, *order.arguments]
+    if order.mutation:
+        from tests.chaos.breakages import BREAKAGES
+        from tests.chaos.mutants import MUTATIONS
+
+        {**MUTATIONS, **BREAKAGES}[order.mutation]()
     if order.program == BYLINE:
         from streams.cli import main
 
@@ -190,7 +194,7 @@ def _become(order: ZygoteOrder) -> None:
         runpy.run_path(order.program, run_name="__main__")
 
 
-def serve(mutation: str) -> None:
+def serve() -> None:
     """Import everything, then fork at each order until the orders end."""
     import confluent_kafka  # noqa: F401
     import uvloop  # noqa: F401
@@ -201,12 +205,6 @@ def serve(mutation: str) -> None:
     from streams.cli.program import program_of
 
     program_of()
-
-    if mutation:
-        from tests.chaos.breakages import BREAKAGES
-        from tests.chaos.mutants import MUTATIONS
-
-        {**MUTATIONS, **BREAKAGES}[mutation]()
     gc.collect()
     gc.freeze()
     signal.signal(signal.SIGCHLD, _reap)
@@ -222,4 +220,4 @@ def serve(mutation: str) -> None:
 
 
 if __name__ == "__main__":
-    serve(sys.argv[1])
+    serve()
