@@ -67,6 +67,7 @@ def _ready(server: subprocess.Popen[bytes], port: int) -> fs.S3FileSystem:
 
 
 @pytest.mark.part("moto-server")
+@pytest.mark.slow
 def test_a_backtest_of_objects_is_that_of_the_same_files(storage: Storage, tmp_path: Path) -> None:
     store, where = storage
     local = tmp_path / "local"

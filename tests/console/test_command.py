@@ -26,6 +26,7 @@ __all__ = ["clean_environment"]
 HTMX = "d6fdc75f204e6bdefa99b69bf1e6d4ac69b8a364f77929f45c13476b4000f717"
 
 
+@pytest.mark.slow
 def test_the_command_serves_until_it_is_told_to_stop(
     tmp_path: Path, tape: Tape, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import pytest
 from sqlalchemy import Engine
 
 from tests.console.given import ConsoleGround
@@ -14,6 +15,7 @@ from tests.index.test_postgresql import engine, server
 from tests.operate.recording import Tape
 
 __all__ = ["engine", "server"]
+pytestmark = pytest.mark.slow
 
 
 def test_every_page_and_an_order(engine: Engine, tape: Tape, tmp_path: Path) -> None:

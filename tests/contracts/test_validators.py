@@ -90,6 +90,7 @@ def test_a_difference_that_is_not_listed_fails() -> None:
 
 
 @pytest.mark.part("contracts-node")
+@pytest.mark.slow
 def test_ajv_in_strict_mode_takes_every_schema_and_its_examples(tmp_path: Path) -> None:
     files = export.read()
     of_people = export.FILES_OF_PEOPLE
@@ -127,6 +128,7 @@ def written(folder: Path, change: Any = None) -> Path:
 
 
 @pytest.mark.part("contracts-node")
+@pytest.mark.slow
 def test_asyncapis_parser_accepts_the_document_and_follows_it_into_the_schemas(
     tmp_path: Path,
 ) -> None:
@@ -155,5 +157,6 @@ WRONG: dict[str, Any] = {
 
 @pytest.mark.part("contracts-node")
 @pytest.mark.parametrize("what", WRONG)
+@pytest.mark.slow
 def test_asyncapis_parser_would_not_accept(what: str, tmp_path: Path) -> None:
     assert parsed(written(tmp_path, WRONG[what]))["problems"] != []

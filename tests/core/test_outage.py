@@ -49,6 +49,7 @@ def test_five_hundred_deadlines_slept_through_are_let_out_by_the_hour(asleep: Da
     assert touched(asleep, "invitation.expired") == NAMES, "who waited longest comes first"
 
 
+@pytest.mark.slow
 def test_a_restart_in_between_lets_nobody_out_twice_or_early(asleep: Day) -> None:
     rule = brief(throttles_per_hour=CAP)
     first = hour_of(asleep.now)
@@ -60,6 +61,7 @@ def test_a_restart_in_between_lets_nobody_out_twice_or_early(asleep: Day) -> Non
     assert hours(asleep.run_timers()) == {first + 1: CAP}
 
 
+@pytest.mark.slow
 def test_conditions_are_looked_at_anew_when_its_turn_comes(asleep: Day) -> None:
     asleep.run_timers()
     asleep.answer("granted", "o100").change("exempted", "o101").label("旅游", "o102")
@@ -72,6 +74,7 @@ def test_conditions_are_looked_at_anew_when_its_turn_comes(asleep: Day) -> None:
     assert [it["reason"] for it in granted] == ["answer"], "who waited answers in time"
 
 
+@pytest.mark.slow
 def test_what_arrived_while_it_slept_counts_before_any_deadline(asleep: Day) -> None:
     asleep.answer("granted", "o0", at=asleep.now - HOUR).change("closed", "o1")
     asleep.run_timers()

@@ -398,6 +398,7 @@ def test_the_records_beside_an_unreadable_batch_are_applied() -> None:
 # ---- the cost ----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_refusing_is_linear_and_leaves_a_state_of_bounded_size() -> None:
     def seconds(count: int) -> float:
         day = Day(policy(), DOUYIN)

@@ -53,6 +53,7 @@ def test_what_is_generated_is_up_to_date() -> None:
 @pytest.mark.part("kustomize")
 @pytest.mark.part("kubernetes-validate")
 @pytest.mark.parametrize("overlay", OVERLAYS)
+@pytest.mark.slow
 def test_each_overlay_holds_to_the_schemas_of_kubernetes(overlay: str, tmp_path: Path) -> None:
     custom = "monitoring.coreos.com"
     resources = [it for it in built(f"overlays/{overlay}") if custom not in it["apiVersion"]]
@@ -197,6 +198,7 @@ def closed(schema: Any) -> Any:
 
 @pytest.mark.part("strimzi-crd")
 @pytest.mark.parametrize("kind", ["KafkaTopic", "KafkaUser"])
+@pytest.mark.slow
 def test_topics_and_users_hold_to_the_definitions_of_strimzi(kind: str) -> None:
     (definition,) = documents(run(program("strimzi-crd"), kind).stdout)
     versions = {
@@ -215,6 +217,7 @@ def test_topics_and_users_hold_to_the_definitions_of_strimzi(kind: str) -> None:
 
 
 @pytest.mark.part("prometheus-operator-validate")
+@pytest.mark.slow
 def test_monitor_and_rules_hold_to_the_definitions_of_the_operator(tmp_path: Path) -> None:
     folder, file = KUBERNETES / "monitoring", tmp_path / "resources.json"
     resources = [

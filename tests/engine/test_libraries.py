@@ -64,6 +64,7 @@ PYTHON_S_OWN = {"_asdict", "_exit", "_replace"}
 """Of named tuples and of `os`: not private."""
 
 
+@pytest.mark.slow
 def test_what_is_used_of_the_libraries_is_named() -> None:
     """In each module that imports one: no private name that is neither its own nor listed."""
     lists = (libraries.PRIVATE, libraries.ATTRIBUTES)

@@ -153,6 +153,7 @@ STATES: dict[str, tuple[Callable[[], Tape], set[Kind]]] = {
 
 
 @pytest.mark.parametrize("state", STATES)
+@pytest.mark.slow
 def test_each_change_has_the_outcome_that_is_said_and_one_unit_less_has_not(
     state: str, tmp_path: Path
 ) -> None:

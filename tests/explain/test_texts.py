@@ -67,5 +67,6 @@ def test_a_length_is_said_in_its_two_largest_units() -> None:
     assert length(999, "en") == "0 s"
 
 
+@pytest.mark.slow
 def test_the_page_of_states_is_what_is_said() -> None:
     assert PAGE.read_text(encoding="utf-8") == page(), "python -m tests.explain.states --write"

@@ -31,6 +31,7 @@ LATE = "is `byline index --follow` running?"
     ],
     ids=" ".join,
 )
+@pytest.mark.slow
 def test_a_late_index_answers_and_says_so(
     words: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,6 +16,7 @@ ACCOUNTS = 60
 
 
 @pytest.mark.parametrize("kind", range(len(grown.SHARES)), ids=grown.SHARES)
+@pytest.mark.slow
 def test_an_account_that_was_copied_has_the_rows_of_one_that_was_read(
     tmp_path: Path, kind: int
 ) -> None:
@@ -41,6 +42,7 @@ def test_an_account_that_was_copied_has_the_rows_of_one_that_was_read(
         assert len(connection.execute(cycles).all()) == len(rows.cycles)
 
 
+@pytest.mark.slow
 def test_what_a_run_added_to_the_copies_is_taken_away(tmp_path: Path) -> None:
     engine = empty(tmp_path)
     grown.grow(engine, ACCOUNTS, 15)

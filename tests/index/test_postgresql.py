@@ -38,6 +38,8 @@ from tests.explain.test_explanation import ack
 from tests.index.filled import all_of, contents, filled, write
 from tests.operate.recording import RECORDINGS
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:

@@ -40,6 +40,7 @@ SWITCHED = 4
 
 
 @pytest.mark.parametrize("name", RECORDINGS)
+@pytest.mark.slow
 def test_rows_are_the_same_whatever_is_written_together(name: str, tmp_path: Path) -> None:
     records = all_of(RECORDINGS[name]())
     found = []
@@ -50,6 +51,7 @@ def test_rows_are_the_same_whatever_is_written_together(name: str, tmp_path: Pat
     assert found[0] == found[1] == found[2]
 
 
+@pytest.mark.slow
 def test_rows_are_the_same_in_whatever_order_topics_are_read(tmp_path: Path) -> None:
     records = all_of(RECORDINGS["clean"]())
     by_topic = sorted(records, key=lambda it: it.topic)

@@ -108,6 +108,7 @@ def test_the_compressed_policies_load_and_keep_labels_fields_and_surfaces(
         assert policy.mode == (Mode.SHADOW if platform == "kuaishou" else Mode.ENFORCE)
 
 
+@pytest.mark.slow
 def test_a_seed_is_a_day(policies: dict[str, ShortPolicy], day: PlannedDay) -> None:
     assert plan(policies, Chance(1)) == day
     assert plan(policies, Chance(2)).stories.keys() != day.stories.keys()

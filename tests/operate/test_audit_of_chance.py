@@ -14,6 +14,7 @@ def test_no_history_of_a_sound_core_has_a_breach(first: int) -> None:
 
 
 @pytest.mark.parametrize("first", range(0, 60, 20))
+@pytest.mark.slow
 def test_read_from_anywhere_on_no_history_has_a_breach(first: int) -> None:
     for seed in range(first, first + 20):
         records = history(seed).records()

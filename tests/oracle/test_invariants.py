@@ -83,6 +83,7 @@ def _control(story: Story, minute: float, draw: random.Random) -> None:
 
 
 @pytest.mark.parametrize("name", list(POLICIES))
+@pytest.mark.slow
 def test_random_lives_have_no_breach(name: str) -> None:
     seen: set[str] = set()
     for seed in range(120):

@@ -134,6 +134,7 @@ def test_another_file_is_not_repeated(tmp_path: Path) -> None:
     assert "hunter2" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_the_shipped_lives_hold_and_take_every_row_for_each_platform() -> None:
     result = run_suite(read_suite(SHIPPED / "tests" / "lives.yaml"))
     assert [failure_text(it) for it in result.failed] == []
@@ -144,6 +145,7 @@ def test_the_shipped_lives_hold_and_take_every_row_for_each_platform() -> None:
 
 
 @pytest.mark.parametrize("path", SUITES, ids=lambda path: path.stem)
+@pytest.mark.slow
 def test_what_ships_says_what_its_policy_does(path: Path) -> None:
     assert [failure_text(it) for it in run_suite(read_suite(path)).failed] == []
 

@@ -78,6 +78,7 @@ def test_going_back_goes_the_other_way(tmp_path: Path) -> None:
     assert verdicts(b, a) == {RESTRICTED: MILDER, TIME: MILDER}
 
 
+@pytest.mark.slow
 def test_enforce_instead_of_shadow_invites_and_restricts(tmp_path: Path) -> None:
     a, b = loaded(tmp_path), loaded(tmp_path, ENFORCE)
     assert verdicts(a, b) == {INVITED: STRICTER, RESTRICTED: STRICTER}
@@ -127,6 +128,7 @@ def test_any_two_shipped_policies_take_less_than_five_seconds() -> None:
         assert process_time() - began < 5, (a.platform, b.platform)
 
 
+@pytest.mark.slow
 def test_what_is_told_names_before_and_after(tmp_path: Path) -> None:
     answers = compare(loaded(tmp_path, ENFORCE), loaded(tmp_path, ENFORCE, ("P14D", "P13D")))
     lines = list(text(answers))

@@ -52,6 +52,7 @@ def test_promtool_accepts_the_rules_and_the_example() -> None:
 @pytest.mark.parametrize(
     "cases", [SERVICE, PROGRAMME, PROTECTION], ids=["service", "programme", "protection"]
 )
+@pytest.mark.slow
 def test_every_alert_fires_on_its_fault_and_on_nothing_else(
     cases: list[RuleCase], tmp_path: Path
 ) -> None:

@@ -40,6 +40,7 @@ def _copy(book: Book) -> Book:
     return Book(book.partitions, topics)
 
 
+@pytest.mark.slow
 def test_two_replays_of_one_history_give_the_same_digests_and_nothing_differs() -> None:
     book = _history(31)
     twice = [[ChaosReplay(book, number) for number in range(2)] for _ in range(2)]
@@ -52,6 +53,7 @@ def test_two_replays_of_one_history_give_the_same_digests_and_nothing_differs() 
 
 @pytest.mark.parametrize("seed", [31, 33, 39])
 @pytest.mark.parametrize("count", [3, 64])
+@pytest.mark.slow
 def test_on_another_number_of_partitions_every_account_is_told_the_same(
     seed: int, count: int
 ) -> None:
@@ -77,6 +79,7 @@ def test_where_a_guard_trips_it_says_that_it_cannot_be_compared(
     assert any((it.binds or "").startswith("the refusal guard of ") for it in told)
 
 
+@pytest.mark.slow
 def test_where_a_cap_binds_it_says_so_whoever_has_the_smaller_share(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -33,6 +33,7 @@ def test_the_correction_is_that_of_three_rates() -> None:
     assert sum(share for _, share in EFFECTS) == 1
 
 
+@pytest.mark.slow
 def test_a_doubling_is_found_within_500_accounts_a_side() -> None:
     assert WORSE[MUST].blocks * max(WORSE[MUST].sizes) == 500
     assert rollouts(WORSE[MUST], FEW).share >= 0.8
@@ -85,6 +86,7 @@ def test_once_higher_it_stays_so() -> None:
     assert bet.wealth < 1 < most == bet.most
 
 
+@pytest.mark.slow
 def test_blocks_are_made_without_a_look_at_what_befell_anybody() -> None:
     """Roll-outs in bursts, in two phases, each looked at five times, where nothing is worse."""
     chance, alarms = random.Random(SEED), 0

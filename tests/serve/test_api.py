@@ -191,6 +191,7 @@ def test_the_file_of_roles_names_its_bad_lines_and_no_token(tmp_path: Path) -> N
         read_roles(path)
 
 
+@pytest.mark.slow
 def test_the_command_serves_until_it_is_told_to_stop(
     tmp_path: Path, tape: Tape, monkeypatch: pytest.MonkeyPatch
 ) -> None:
