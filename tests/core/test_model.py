@@ -311,7 +311,16 @@ def test_a_cycle_that_a_policy_ends_has_no_pause_made_good_before() -> None:
     tell(7003, MODES[0], MODES, steps=60)
 
 
-@pytest.mark.parametrize(("name", "seed"), [("fair", 464), ("refusal alone", 755)])
-def test_lives_that_were_told_apart_are_told_alike(name: str, seed: int) -> None:
-    """464: a refused word keeps a count. 755: a word entered late for a delivery that failed."""
+TOLD_APART = {
+    "a refused word keeps a count": ("fair", 464),
+    "a word entered late for a delivery that failed": ("refusal alone", 755),
+    "the leaving was over, then the label ended": ("fair", 1117),
+    "the deadline passed, then the label ended": ("fair", 1292),
+    "an appeal read after a later new owner": ("fair", 1196),
+}
+
+
+@pytest.mark.parametrize("why", TOLD_APART)
+def test_lives_that_were_told_apart_are_told_alike(why: str) -> None:
+    name, seed = TOLD_APART[why]
     tell(seed, POLICIES[name], NEXT)

@@ -51,9 +51,6 @@ class ControlRules:
         self.brakes.unclear.settle(said)
 
     def _on_appeal_opened(self, value: dict[str, Any], said: OracleSaid) -> Ignored | None:
-        changed = self.words.of_word.get((KINDS["owner_changed"], "owner_changed"))
-        if changed is not None and said.at < changed:
-            return Ignored.STALE
         known = self.brakes.appeal(value.get("appeal_id") or "", said)
         return None if known else Ignored.UNCLEAR
 

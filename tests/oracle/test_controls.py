@@ -111,6 +111,12 @@ def test_a_new_owner_ends_the_appeals_opened_before() -> None:
     assert list(story.life.brakes.appeals) == ["b"]
 
 
+def test_an_opening_that_is_read_after_a_later_new_owner_opens_its_appeal() -> None:
+    story = invited().change(5, "owner_changed").control(6, "appeal_opened", issued_at=at(4))
+    assert story.life.brakes.appeals
+    assert story.until(99).waits() == {"issued": ["appeal"]}
+
+
 def test_at_most_sixteen_appeals_are_open_a_further_one_is_unclear() -> None:
     story = delivered()
     for number in range(17):

@@ -74,6 +74,22 @@ def test_timers_act_in_due_order_the_label_before_the_deadline() -> None:
     assert story.sleeps().wakes(99).then() == ["cancelled label"]
 
 
+def test_the_end_of_a_label_leaves_out_what_was_adverse_and_due_before_it() -> None:
+    story = Story().label(0, valid_until=at(70)).reads(0, 1000).receipt(1)
+    story.then()
+    assert story.sleeps().wakes(69).then()[0] == "expired no_answer"
+    story = Story().label(0, valid_until=at(70)).reads(0, 1000).receipt(1)
+    story.then()
+    assert story.sleeps().wakes(99).then() == ["cancelled label"]
+
+
+def test_a_leaving_that_was_over_before_the_label_ended_says_left() -> None:
+    for label_ends, reason in ((62, "left"), (60, "label"), (58, "label")):
+        story = Story().label(0, valid_until=at(label_ends)).reads(0, 1000).receipt(1)
+        story.reads(50, 10).then()
+        assert story.sleeps().wakes(99).then() == [f"cancelled {reason}"]
+
+
 def test_of_several_reminders_due_at_once_only_the_last_is_sent() -> None:
     reminders = tuple(timedelta(minutes=number) for number in (50, 40, 10))
     story = delivered(ENFORCE.but(reminders=reminders)).sleeps().wakes(55)

@@ -56,7 +56,10 @@ class TimerRules:
     def _act_all(self, as_of: datetime) -> None:
         while True:
             due = [one for one in self.due_timers() if one[0] <= as_of]
-            due = [one for one in due if not (self.adverse_waits() and one[2] in ADVERSE)]
+            # Where a label has ended by now, the ground of what was due before has vanished [86].
+            ends = any(kind == "label" for _, _, kind, _ in due)
+            if ends or self.adverse_waits():
+                due = [one for one in due if one[2] not in ADVERSE]
             if not due:
                 return
             self.fire(self.clock, due[0][2], due[0][3])

@@ -56,7 +56,7 @@ def settle(account: Account, context: DecisionContext, take: Take) -> Agenda:
     took = 0
     entered = False
     while True:
-        changes = decide(account, context)
+        changes = _ended_before_label(account, context) or decide(account, context)
         if not changes:
             agenda = agenda_of(account, context)
             item = _actable(agenda, context, entered)
@@ -69,6 +69,23 @@ def settle(account: Account, context: DecisionContext, take: Take) -> Agenda:
         took += len(changes)
         if took > _MOST_CHANGES:
             raise RuntimeError(f"an account does not settle: {changes[-1].input}")
+
+
+def _ended_before_label(account: Account, context: DecisionContext) -> list[RowChange]:
+    """Makes what ended, in the owner's favour, before the label did; empty if nothing has.
+
+    A late round finds several ends at once. The conditions are those of the round, so without this
+    the end of the label would come first, and a cycle that had ended already would be cancelled.
+    """
+    label = account.label
+    if context.as_of is None or label is None or label.valid_until is None:
+        return []
+    if label.valid_until > context.as_of or account.eligibility is Eligibility.OUTSIDE:
+        return []
+    items = agenda_of(account, context).items
+    ends = [item for item in items if item.timer.ends and item.at < label.valid_until]
+    first = min(ends, key=lambda item: (item.at, item.timer.rank), default=None)
+    return [] if first is None else act(account, context, first)
 
 
 def _actable(agenda: Agenda, context: DecisionContext, entered: bool) -> Item | None:
@@ -156,7 +173,7 @@ def act(account: Account, context: DecisionContext, item: Item) -> list[RowChang
     if item.timer is Timer.DWELL:
         return [dwell_over(account)]
     if item.timer is Timer.LEAVE:
-        return [leave_over(account)]
+        return [leave_over(account), *_left(account, context)]
     if item.timer is Timer.EXPIRY:
         return _end_restriction(account, context, item)
     if item.timer is Timer.CYCLE:
@@ -174,6 +191,15 @@ def act(account: Account, context: DecisionContext, item: Item) -> list[RowChang
         if standing is not None:
             return issue(account, context, standing)
     raise Impossible(life.state, Input.DEADLINE_PASSED)
+
+
+def _left(account: Account, context: DecisionContext) -> list[RowChange]:
+    """Cancels the cycle of an account whose leaving is over, whatever else has failed since."""
+    changes: list[RowChange] = []
+    for mode in LIVES:
+        if account.life(mode).state in OPEN:
+            changes += decide_gone(account, context, mode, Ground.LEFT)
+    return changes
 
 
 def _remind(account: Account, context: DecisionContext, mode: Mode) -> RowChange:
