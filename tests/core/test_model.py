@@ -243,9 +243,6 @@ def _control(twin: Twin, draw: random.Random) -> None:
     commands += ["appeal_opened", "appeal_rejected", "appeal_rejected", "settle"] * 2
     commands += ["appeal_upheld", "unhold", "unhold", "extend"]
     command = draw.choice(commands)
-    if command == "reissue" and twin.unread is not None:
-        # The core looks at the favourable ends before it sends again: see twin.py.
-        command = "settle"
     value = {"command": command, "issued_at": _stated(twin, draw)}
     if command in ("unhold", "settle", "appeal_rejected", "appeal_upheld"):
         # A stop that ends ahead of its entry before there is a cycle: see twin.py.

@@ -11,11 +11,7 @@ Where the contract leaves a choice and the two read it differently, the historie
   two lines: what a life carries over into the next one is not said (READINGS 46).
 * A stop of an account whose last record is stamped up to five minutes ahead reaches into a cycle
   that is issued meanwhile in the model, not in the core. What ends one is not stamped ahead here.
-* A late worker that reads a `reissue` lets the end of a label act before an older deadline or
-  review in the core, in due order in the model: both are allowed (an adverse event may be
-  missing whose ground vanished meanwhile). Nobody reissues here while the worker sleeps.
-* Where a late worker finds a review and the end of a restriction or label both due, the core does
-  not always go by due order. Nobody falls asleep here while something is restricted, nor for long.
+* A worker sleeps for an hour and a half at most: which of several reviews it leaves out is open.
 * A late worker that reads a hold which is over by then, and behind it an operator's extension that
   reaches further, says of the pause nothing in the core where something else was due before, and
   says it first in the model: the deadline is the same. No hold is over here before it is read.
@@ -176,10 +172,8 @@ class Twin:
         self.day.now += 1
 
     def sleep(self) -> None:
-        """The worker is away from now on, unless something is restricted: see above."""
+        """The worker is away from now on."""
         self._step(lambda: None)
-        if self.life.state == "EXPIRED":
-            return
         self.history.append(f"{rfc3339(self.now)} sleeps")
         self.unread, self.slept_at = [], self.now
 

@@ -82,7 +82,7 @@ class InputRules:
         if self.kept_labels or (ending and until is not None and until < entered):
             self.kept_labels.append(value)
         else:
-            facts.read_label(value, self.clock, self.policy)
+            facts.read_label(value, self.bound(), self.policy)
 
     def release_kept(self) -> str | None:
         """What entered after a favourable end counts once that end has come; the cause, if any."""

@@ -12,7 +12,7 @@ Numbers in brackets are those of READINGS.md, which says what was read where the
 
 from collections import Counter
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 from schemas.enums import Deferral, Ignored
@@ -27,6 +27,7 @@ from tests.oracle.timers import TimerRules
 from tests.oracle.words import Words
 
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+MILLISECOND = timedelta(milliseconds=1)
 OPEN = ("INVITED", "UNDELIVERED", "DELIVERED", "DECLINED", "EXPIRED")
 ENDS_BEFORE_ANSWERS = ("throttle", "ended")
 """Timers that act before an answer that entered after them."""
@@ -146,6 +147,11 @@ class OracleLife(InputRules, AnswerRules, ControlRules, TermRules, TimerRules):
     def _behind(self) -> bool:
         """Whether something is due that has not acted: it comes first."""
         return any(due <= self.clock for due, *_ in self.due_timers())
+
+    def bound(self) -> datetime:
+        """As of when an input is judged: before anything that is due and has not acted [86]."""
+        due = [due for due, *_ in self.due_timers() if due <= self.clock]
+        return min(due) - MILLISECOND if due else self.clock
 
     def _look_later(self, at: datetime) -> None:
         self.look_at = at if self.look_at is None else min(at, self.look_at)

@@ -90,6 +90,13 @@ def test_a_leaving_that_was_over_before_the_label_ended_says_left() -> None:
         assert story.sleeps().wakes(99).then() == [f"cancelled {reason}"]
 
 
+def test_a_label_that_is_over_when_it_is_read_ends_after_what_was_due_before() -> None:
+    story = expired().sleeps().label(320, valid_until=at(325)).wakes(330)
+    assert story.then() == ["lifted ended hot-search", "lifted ended tips"]
+    story = expired().sleeps().label(300, valid_until=at(305)).wakes(330)
+    assert story.then()[0] == "cancelled label"
+
+
 def test_of_several_reminders_due_at_once_only_the_last_is_sent() -> None:
     reminders = tuple(timedelta(minutes=number) for number in (50, 40, 10))
     story = delivered(ENFORCE.but(reminders=reminders)).sleeps().wakes(55)
