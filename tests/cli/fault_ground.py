@@ -90,7 +90,7 @@ class FaultGround:
 def guarded(folder: Path) -> Iterator[GuardedKafka]:
     """A Kafka on which each role has the rights that `byline topics acl` prints."""
     rights = permissions(Settings())
-    with GuardedKafka(folder, tuple(sorted({it.role for it in rights}))) as kafka:
+    with GuardedKafka(folder, tuple(sorted({it.role for it in rights})), brief=True) as kafka:
         kafka.allow(rights)
         yield kafka
 
