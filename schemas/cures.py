@@ -1,4 +1,4 @@
-"""What a producer has to change so that its records are not refused again, by reason.
+"""By reason of refusal, the change in a producer that prevents the next refusal.
 
 Only for reasons whose cure is one setting of a client. The dead letter carries the sentence, so the
 first one tells the producer's owner what to do. deploy/producers.md has every reason.

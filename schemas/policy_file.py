@@ -109,7 +109,7 @@ class PhasePart(_PolicyPart):
 
 
 class FieldsPart(_PolicyPart):
-    """Which of the platform's labels mean a field that the rule covers."""
+    """The mapping of the platform's labels to fields, and the fields that the rule covers."""
 
     covered: Literal["any"] | list[Field] = _key(
         "The fields that the rule covers; any: every field. A label outside the map is not covered"
@@ -156,7 +156,7 @@ class StabilityPart(_PolicyPart):
 
 
 class RestrictionPart(_PolicyPart):
-    """A restriction on a surface with a mode of its own."""
+    """A restriction on a surface that has its own mode, besides the mode of the policy."""
 
     level: Level = _key("How strong: limited is milder than off.", "operator")
     mode: Mode | None = _key(

@@ -51,7 +51,7 @@ def contradictions(settings: Any) -> Iterator[str]:
 
 
 def _faults_of_files(settings: Any, fields: tuple[str, ...]) -> Iterator[str]:
-    """Yields the faults of the login's files: of each alone, and if none, of all together."""
+    """Yields the faults of each login file; if there are none, those of all files together."""
     unread = False
     for field in fields:
         path = getattr(settings, field)

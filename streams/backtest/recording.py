@@ -206,7 +206,7 @@ class TopicColumns:
         return floored.cast(pyarrow.timestamp("ms", "UTC")).cast(pyarrow.int64())
 
     def taken(self) -> bytes:
-        """Returns all rows as a Parquet file, and begins anew."""
+        """Returns all rows as a Parquet file, and forgets them."""
         import pyarrow
         from pyarrow import parquet
 
@@ -256,7 +256,7 @@ class LabelColumns(TopicColumns):
         ends += [it.valid_until for it in values]
 
     def add_tombstone(self, one: Any) -> None:
-        """Takes a record without value. It has no time of its own; its entry counts."""
+        """Adds a record without value. It states no time; the time of its append counts."""
         platform, _, account = (one.key or b"").decode(errors="replace").partition(":")
         if account:
             moment = EPOCH + timedelta(milliseconds=one.timestamp)

@@ -69,7 +69,7 @@ class RestingPartition(SimulatedPartition):
         return self._due
 
     def take(self, at: int, batches: Sequence[Batch], readings: Iterable[RestingReading]) -> None:
-        """Applies labels and words, then readings, of the instant `at`, with the timers before it.
+        """Runs the timers before the instant `at`, then applies its labels, answers and readings.
 
         The timers of the instant itself act afterwards.
         """
@@ -77,7 +77,7 @@ class RestingPartition(SimulatedPartition):
         if due is not None and due < at:
             self.until(at, inclusive=False)
         platform = self._policy.platform
-        # What follows an input of its account within the instant is applied after it, in order.
+        # An account's later inputs of the same instant are applied after this one, in order.
         touched = {record.key for _, records in batches for record in records}
         wanted = []
         for reading in readings:

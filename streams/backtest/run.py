@@ -81,7 +81,7 @@ class Backtest:
     seconds: dict[str, float]
     """How many seconds the scan and the core took."""
     left_out: tuple[str, ...] = ()
-    """What merged shards do not cover, in sentences, beside what no backtest covers."""
+    """Sentences that say what merged shards do not cover. LEFT_OUT has what no backtest covers."""
 
 
 class Lane:

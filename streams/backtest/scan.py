@@ -188,7 +188,7 @@ class Scan:
         ((found.kept_rows, ahead),) = self._connection.execute(
             f"SELECT count(*), count_if(seen_at >= entered + {AHEAD}) FROM rows"
         ).fetchall()
-        # What the core refuses counts for the refusal guard, and so does each good reading then.
+        # If the core refuses readings, the guard counts the good ones too, so none may be left out.
         found.may_rest = not ahead and not everybody
         self._labels(found)
         if self._has_words:

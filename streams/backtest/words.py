@@ -22,7 +22,7 @@ KINDS: dict[str, InputName] = {
     "command": "controls",
     "change": "account-changes",
 }
-"""Field that only one kind of word has → the topic of that kind."""
+"""By a field that only the records of one topic have: that topic."""
 
 
 def load_words(connection: duckdb.DuckDBPyConnection, option: str, path: str) -> None:

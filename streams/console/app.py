@@ -189,7 +189,7 @@ def _guard(asked: PageRequest, form: Form | None) -> None:
 def _write_down(asked: PageRequest, route: Route) -> None:
     account = asked.request.path_params.get("account")
     if account is not None and ACCOUNT.fullmatch(account) is None:
-        # It may be anything that a person typed, a name, too: it is written nowhere.
+        # The person may have typed anything, even a name, so the text is not logged.
         raise PageRefusal(400, "error.account")
     if account is None and route.whose is not None:
         account = route.whose(asked)

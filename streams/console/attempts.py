@@ -1,4 +1,4 @@
-"""Limits how often somebody may try to sign in with a token that is nobody's."""
+"""Limits how often a client may try to sign in with an unknown token."""
 
 from collections import OrderedDict, deque
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""What an account waits for, as numbers: each clock of an answer, and what is due when."""
+"""Reads what an account waits for: its answer windows, and the time of each due timer."""
 
 from collections.abc import Iterator
 from typing import NamedTuple

@@ -38,7 +38,7 @@ class Counting:
         }
 
     def answer(self, route: str, status: int) -> None:
-        """Counts an answer."""
+        """Counts one HTTP response by route and status."""
         self._made["byline_console_answers_total"].labels(route, f"{status // 100}xx").inc()
 
     def refused_sign_in(self) -> None:

@@ -1,4 +1,4 @@
-"""Makes what a person wants to send: checks it as a worker would, and counts whom it concerns.
+"""Makes the records that a person wants to send: checks them like a worker, counts accounts.
 
 A control is made by the functions of `byline control`, a switch has the fields of `byline switch`,
 so the console writes the same records as the command line.
@@ -27,7 +27,7 @@ from streams.operate.send_check import LineChecker, Rejection
 CONTROLS = "controls"
 SWITCHES = "switches"
 UNDONE_BY = frozenset({Command.HOLD})
-"""Commands that can be taken back; of all others the owner has been told."""
+"""Commands that can be undone. The others reach the owner, so they cannot."""
 _CHUNK = 500
 
 

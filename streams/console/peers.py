@@ -1,4 +1,4 @@
-"""Knows the proxies that sign people in, and reads whom they state."""
+"""Knows the trusted proxies that sign people in, and reads the user name from their header."""
 
 import ipaddress
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Whether the workers have read what was sent, and what a bulk's undoing would leave alone."""
+"""Says whether workers have read the sent records, and which accounts an undo would skip."""
 
 import json
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""What a person prepared, and what became of it: each step once, whoever presses a button twice.
+"""Stores each action that a person prepared, and its state. No step happens twice.
 
     PREPARED → SENDING → SENT
         ↓         ↑  ↓
@@ -29,7 +29,7 @@ PROPOSED_FOR_MS = DAY
 
 @unique
 class State(StrEnum):
-    """Where a proposal is, as the drawing of this file shows."""
+    """The state of a proposal; the module's docstring draws the transitions."""
 
     PREPARED = "prepared"
     PROPOSED = "proposed"
@@ -64,7 +64,7 @@ class Proposal:
 
     @property
     def approved_by(self) -> str | None:
-        """Who approved it; None: nobody had to."""
+        """The id of the person who approved it; None if no approval was needed."""
         return None if self.decided_by == self.actor else self.decided_by
 
 

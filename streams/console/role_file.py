@@ -1,4 +1,4 @@
-"""The roles file, read again when it changes, so that who is taken out is signed out."""
+"""Reads the roles file again when it changes, so that a removed person is signed out."""
 
 import logging
 from pathlib import Path

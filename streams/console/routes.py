@@ -29,7 +29,7 @@ Page = Callable[[PageRequest], Response]
 
 @unique
 class Open(StrEnum):
-    """What a route needs that needs no role."""
+    """What a route without a role needs: a signed-in person, or nothing."""
 
     ANYBODY = "anybody"
     SIGNED_IN = "signed in"

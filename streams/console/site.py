@@ -1,4 +1,4 @@
-"""What every page gets: the console's parts, and what is asked by whom."""
+"""What every page function receives: the console's parts, and the request with its person."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field

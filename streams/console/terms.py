@@ -1,4 +1,4 @@
-"""The terms that were pinned when an invitation was issued, beside those of the present policy."""
+"""Compares the terms fixed at an invitation's issue with those of the present policy."""
 
 from collections.abc import Iterable
 from typing import NamedTuple

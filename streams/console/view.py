@@ -1,4 +1,4 @@
-"""How a person sees the pages: language, theme and time zone, kept in a cookie of its own."""
+"""A person's choice of language, theme and time zone, which a separate cookie keeps."""
 
 from typing import NamedTuple
 

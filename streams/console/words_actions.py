@@ -1,4 +1,4 @@
-"""The words of what a person can do in the console."""
+"""The texts of the console's actions, in English and Chinese."""
 
 WORDS: dict[str, tuple[str, str]] = {
     "act.title": ("What you can do", "可执行操作"),

@@ -1,4 +1,4 @@
-"""The words of dead letters, and of what a person can do with them."""
+"""The texts of the pages of dead letters, in English and Chinese."""
 
 WORDS: dict[str, tuple[str, str]] = {
     "letters.hint": (

@@ -1,4 +1,4 @@
-"""The words of the pages that show: overview, accounts, lists, letters, policies, reports."""
+"""The texts of the read-only pages: overview, accounts, lists, letters, policies, reports."""
 
 WORDS: dict[str, tuple[str, str]] = {
     "tile.pending": ("restrictions due in 24 hours", "24 小时内将限制"),

@@ -1,4 +1,4 @@
-"""Times and durations as a person reads them: in a zone of choice, which is named."""
+"""Formats times and durations for a person, in the chosen time zone, whose name is shown."""
 
 from datetime import UTC, datetime
 from functools import cache
@@ -20,7 +20,7 @@ def _zone(name: str) -> ZoneInfo | None:
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, OSError):
-        return None  # A machine without the zone's data.
+        return None  # This machine has no data of the time zone.
 
 
 def moment(ms: int, zone: str) -> str:

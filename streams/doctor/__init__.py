@@ -116,11 +116,11 @@ class Doctor(NamedTuple):
         url = self.settings.database
         if url is not None:
             with suppress(ArgumentError):
-                # As the driver has it, and as it stands in the address.
+                # The password as the driver decodes it, and as the address spells it.
                 found |= {str(make_url(url.get_secret_value()).password or "")}
                 found |= {urlsplit(url.get_secret_value()).password or ""}
         if self.auditor is not None:
             with suppress(ValueError):
-                # As it stands there: what is printed is the address as it was given.
+                # As the address spells it, because errors print the address unchanged.
                 found |= {urlsplit(self.auditor).password or ""}
         return found - {""}

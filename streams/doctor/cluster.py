@@ -169,7 +169,7 @@ async def topics_and_settings(settings: Settings) -> list[Finding]:
     found = []
     for it in await topics.check(settings):
         if it.is_hidden:
-            # No role but the administrator's sees all; what is due to ours says the look at rights.
+            # Only the administrator sees all. The check `rights` reports what our role lacks.
             found.append(Finding(Verdict.UNKNOWN, str(it), SEE_MORE))
         elif it.what == "missing":
             found.append(wrong(str(it), "`byline topics create` makes it"))
@@ -207,7 +207,7 @@ async def clock(settings: Settings, now: Callable[[], int]) -> list[Finding]:
     if cluster is None:
         words = "this Kafka does not tell its time: it is older than 3.3, or not KRaft"
         return [Finding(Verdict.UNKNOWN, words, "compare the clocks of both machines by hand")]
-    # The cluster read its clock some time between the request and now: so much is uncertain.
+    # The cluster read its clock between the request and now; the difference is that uncertain.
     difference = here - cluster.at_ms
     off = difference if difference < 0 else max(0, difference - cluster.took_ms)
     if abs(off) > 1000 * SKEW_SECONDS:

@@ -36,7 +36,7 @@ class Verdict(StrEnum):
 
     @property
     def is_well(self) -> bool:
-        """Whether nobody has to act: it is well or unknown."""
+        """Whether the verdict asks nobody to act: `well` or `unknown`."""
         return self in (Verdict.WELL, Verdict.UNKNOWN)
 
 
@@ -107,7 +107,7 @@ def look_at(looks: Sequence[Look], limit_seconds: float, scrub: Scrub = str) -> 
 
 
 def _started(look: Look) -> tuple[Future[list[Finding]], list[float]]:
-    """Starts a look in a thread of its own. The list gets its duration (s) when it has ended."""
+    """Starts a check in its own thread. When it ends, its duration (s) is appended to the list."""
     done: Future[list[Finding]] = Future()
     took: list[float] = []
     began = time.monotonic()
@@ -141,7 +141,7 @@ def _found(
     if error is None:
         return done.result() or [Finding(Verdict.FAILED, "the look found nothing", _OURS)]
     if isinstance(error, NoRightError):
-        # Whether it is due to the role says the look at rights.
+        # The check `rights` reports whether the role should have this right.
         return [Finding(Verdict.UNKNOWN, str(error), SEE_MORE)]
     if isinstance(error, OURS_TO_EXPLAIN):
         lines = str(error).splitlines() or [f"the look broke: {type(error).__name__}"]

@@ -18,7 +18,7 @@ SILENT_MS = 600_000
 """An auditor that has not read the log to its end for longer (ms) is taken to have stopped."""
 BREACHES, JUDGED_AT = "byline_audit_breaches_total", "byline_audit_judged_timestamp_seconds"
 AS_OF = "byline_audit_as_of_timestamp_seconds"
-"""The auditor has read what the log held then; absent until it has read all of it once."""
+"""The metric with the time up to which the auditor has read the log; absent in its first pass."""
 _SECONDS = 5.0
 
 

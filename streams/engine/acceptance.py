@@ -37,7 +37,7 @@ class ReadFrom(StrEnum):
     BEGINNING = "beginning"
     """At the first offset: none of its records were read."""
     ON = "on"
-    """Where reading had stopped: it holds the same records at the same offsets as before."""
+    """Reading goes on at the old offset: the topic has the same records at the same offsets."""
     END = "end"
     """At the end: its present records are skipped."""
 

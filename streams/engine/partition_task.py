@@ -132,7 +132,7 @@ class PartitionTask:
             await self._work()
 
     async def _restore(self) -> None:
-        """Opens the partition. The long-lived frame of `_live` keeps nothing of it."""
+        """Opens the partition, in a function of its own, so that its locals are freed."""
         context = self._context
         async with context.recovery_slots:
             restored = await restore_partition(context, self.number, self._to_close.append)

@@ -83,8 +83,8 @@ class ReachWatch:
                 queue = task.input_queue.queues.get(topic)
                 reads = task.input_queue.reads[topic]
                 fetched = max(reads, queue.expected) if queue is not None else reads
-                # The position before this request must not be beyond the end, and the present one
-                # must not be before the topic's first offset.
+                # The position from before this request must not be beyond the end, and the present
+                # position must not be before the topic's first offset.
                 inside = begin <= fetched and before[task.number][topic] <= end
                 self._judge_position(key, inside, fetched, (begin, end))
                 self._context.lags.note(key, reads, end, now)

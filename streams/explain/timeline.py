@@ -36,7 +36,7 @@ def timeline(material: Material) -> list[Sentence]:
 def _word(row: Row, refused: set[Any]) -> Iterator[Sentence]:
     place = cites.of_row(row)
     if place in refused:
-        return  # The sentence on its dead letter says it.
+        return  # The sentence about its dead letter already says this.
     said = json.loads(row["value"])
     says = {"topic": Term(row["topic"], "from"), "word": Term(row["word"], "word")}
     if said.get("actor"):
@@ -62,7 +62,7 @@ def _decision(row: Row) -> Iterator[Sentence]:
     shown = tuple(places)
     for it in json.loads(row["transitions"] or "[]"):
         if it["machine"] == "throttle":
-            continue  # The sentence on its event says it.
+            continue  # The sentence about its event already says this.
         says = {
             "machine": Term(it["machine"]),
             "before": Term(it["from_state"]),
@@ -96,7 +96,7 @@ def _ack(row: Row) -> Iterator[Sentence]:
 
 
 def obedience(material: Material) -> Iterator[Sentence]:
-    """Yields whether the newest throttle event of each surface was acknowledged.
+    """Yields a sentence for each surface: whether its newest throttle event was acknowledged.
 
     It yields nothing as long as no enforcing system has ever acknowledged an event.
     """

@@ -7,7 +7,7 @@ A test holds both languages to every word of each list.
 from collections.abc import Mapping
 
 ENGLISH: Mapping[str, str] = {
-    # Machines and states.
+    # State machines and their states.
     "eligibility": "Eligibility",
     "invitation": "Invitation",
     "OUTSIDE": "outside the rule",
@@ -21,7 +21,7 @@ ENGLISH: Mapping[str, str] = {
     "DECLINED": "refused",
     "EXPIRED": "expired",
     "GRANTED": "agreed",
-    # What moved a machine.
+    # Causes of a state transition.
     "conditions hold": "all conditions hold",
     "conditions fail": "a condition fails",
     "dwell over": "the dwell is over",
@@ -61,7 +61,7 @@ ENGLISH: Mapping[str, str] = {
     "the restrictions of the cycle ended, or its time without any": (
         "its restrictions ended, or its time without any"
     ),
-    # Why an event was published.
+    # Reasons of events.
     "reason.over_line": "over the line",
     "reason.reissued": "sent again",
     "reason.receipt": "the notifier's receipt",
@@ -90,7 +90,7 @@ ENGLISH: Mapping[str, str] = {
     "reason.granted": "the owner agreed",
     "reason.undeliverable": "undeliverable after all",
     "reason.ended": "its time ended",
-    # Who speaks in a topic, and what is said there.
+    # By topic, who writes its records, and what they say.
     "from.notice-receipts": "The notifier",
     "from.consent-answers": "The owner",
     "from.account-changes": "The platform",

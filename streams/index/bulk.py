@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from streams.index.rows import Row
 
 NEW = "byline_new_"
-"""How the name of a temporary table begins; the name of the table that its rows go to follows."""
+"""The prefix of a temporary table's name; after it comes the name of the target table."""
 FEW = 4
 """Up to so many rows go without a temporary table, which takes three statements."""
 

@@ -32,7 +32,7 @@ Wants = Callable[[str, bytes | None], bool]
 
 @dataclass(slots=True)
 class Batch:
-    """What was read since the last write: rows, the new position of each partition, and a count."""
+    """The rows read since the last write, the new position of each partition, and a count."""
 
     rows: Rows = field(default_factory=Rows)
     moved: dict[Place, Position] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""How fresh the index is: every answer from it says so."""
+"""Computes how old the data of the index is; every answer from the index states it."""
 
 from typing import NamedTuple
 

@@ -28,9 +28,9 @@ Say = Callable[[str], None]
 
 
 class Outage:
-    """What does not answer now, and since when.
+    """The service that does not answer now (database or Kafka), and since when.
 
-    `say` prints one line for a person. `stopping`: nothing is waited for once it is set. `follow`:
+    `say` prints one line for a person. `stopping`: ends every wait when it is set. `follow`:
     wait for a database that is away; else its error is raised.
     """
 

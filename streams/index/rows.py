@@ -23,5 +23,5 @@ class Rows:
         """Account, partition and offset of each decision that says that its account is closed."""
 
     def cycle(self, account: str, invitation_id: str) -> dict[str, Any]:
-        """Returns the columns of an invitation that these records fill, by name, to be updated."""
+        """Returns the row of an invitation as a dict by column name; the caller updates it."""
         return self.cycles.setdefault((account, invitation_id), {})

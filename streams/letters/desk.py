@@ -1,4 +1,4 @@
-"""The dead letters for a caller without an event loop: shows one masked, settles some.
+"""Shows and settles dead letters, for callers without an event loop, such as the console.
 
 Each call opens its own connections to Kafka, as the commands of `byline dead-letters` do, and
 raises OperateError where that is not possible.
@@ -17,7 +17,7 @@ from streams.operate.errors import UsageError
 from streams.settings import Settings
 
 WORK = {"redrive": settle.redrive, "dismiss": settle.dismiss}
-"""What can be done with a letter → the function that does it."""
+"""By action (redrive, dismiss), the function that performs it on dead letters."""
 
 
 class LetterDesk:

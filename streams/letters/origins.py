@@ -20,7 +20,7 @@ STALL_SECONDS = 10.0
 BEHIND = "it lies behind an open transaction (`byline topics blocked` says whose)"
 OTHER_KEY = "whether it is still the same record is known under another ID_KEY alone, named"
 NEAR = 20_000
-"""Up to this many offsets to the next record, reading on is used instead of a seek."""
+"""If the next record is at most this many offsets away, the reader reads on and does not seek."""
 
 
 class Found(NamedTuple):

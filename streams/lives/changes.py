@@ -28,7 +28,7 @@ _NULL = "tag:yaml.org,2002:null"
 
 
 class Mutant(NamedTuple):
-    """One change of a policy, in words and as a function on its document."""
+    """One change of a policy: a description, and a function that makes it in the document."""
 
     words: str
     change: Change

@@ -48,7 +48,7 @@ class SuiteResult:
 
     @property
     def failed(self) -> list[CaseResult]:
-        """The results of cases that fail."""
+        """The results of the failed cases."""
         return [result for result in self.results if not result.holds]
 
     @property

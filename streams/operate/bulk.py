@@ -137,7 +137,7 @@ class UndoPlan:
     left: tuple[tuple[str, str], ...]
 
     def left_by_reason(self) -> dict[str, int]:
-        """Returns how many accounts are left alone for each reason."""
+        """Returns, by reason, the number of accounts that an undo skips."""
         return dict(Counter(why for _, why in self.left).most_common())
 
 

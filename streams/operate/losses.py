@@ -50,7 +50,7 @@ class _Known:
 
 
 async def losses(settings: Settings, partitions: frozenset[int]) -> Losses:
-    """Reads the live events of these partitions and counts them. Shadow events concern nobody.
+    """Reads the live events of these partitions and counts them; shadow events restrict nobody.
 
     Raises KafkaAbsentError, MissingTopicsError, NoRightError, EndHiddenError.
     """

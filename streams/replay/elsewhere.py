@@ -205,7 +205,7 @@ def _by_account(sent: Sequence[ReplayedRecord]) -> _Said:
 
 
 def _binding(sent: Sequence[ReplayedRecord]) -> str | None:
-    """Returns in words where a cap or guard has deferred something; None: nowhere."""
+    """Returns a text that says where a cap or guard deferred an event; None if nowhere."""
     for it in sent:
         if it.topic != DECISIONS.name or not any(mark in (it.value or b"") for mark in _MARKS):
             continue

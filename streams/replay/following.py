@@ -31,8 +31,8 @@ from streams.stop_worker import StopWorker
 
 TRANSACTION, POLICIES = b"#transaction", b"#policies"
 PIECE = 100_000
-"""So many records of an input are in memory at a time. A step that had an effect never has more: a
-worker queues 30,000. Steps without one are joined in the log, however long that becomes."""
+"""The most records of one input topic that are in memory at a time. A step that had an effect never
+has more, because a worker queues 30,000. The log joins steps without effect, to any length."""
 
 
 class Replay:
@@ -73,7 +73,7 @@ class Replay:
 
     @property
     def lost(self) -> str | None:
-        """The first offsets that compaction may have removed, in words; None: there are none."""
+        """A text: the first offsets that compaction may have removed. None: there are none."""
         return next((it.lost for it in self._sources.values() if it.lost is not None), None)
 
     async def transaction(self, log: Sequence[InputRecord]) -> list[ReplayedRecord]:

@@ -90,7 +90,7 @@ class RecordSource(Protocol):
 
     @property
     def lost(self) -> str | None:
-        """The first offsets that compaction may have removed, in words; None: there are none."""
+        """A text: the first offsets that compaction may have removed. None: there are none."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""What a replay runs the core on: state in memory, and whoever is led along the same steps."""
+"""The state in memory on which a replay runs the core, and observers of the same steps."""
 
 from collections.abc import Mapping, Sequence
 from typing import Protocol

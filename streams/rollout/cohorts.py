@@ -32,7 +32,7 @@ from streams.operate.audit.records import millis
 
 @unique
 class Rate(StrEnum):
-    """What may happen to more of the new accounts than of those before."""
+    """An outcome whose rate is compared between the new accounts and those before."""
 
     UNDELIVERED = "undelivered"
     DECLINED = "declined"
@@ -166,7 +166,7 @@ def cohorts(connection: Connection, change: CohortChange) -> dict[str, Cohorts]:
     for account, issued_at, text in _first_issues(connection, change.platform):
         phase = found.setdefault(text.phase, Cohorts())
         first = {rate: at for rate in Rate if (at := befell.get((account, rate))) is not None}
-        # An appeal of before the invitation must not hide one of after it.
+        # An appeal from before the invitation must not hide a later one.
         after = [at for at in upheld.get(account, ()) if at >= issued_at]
         if after:
             first[Rate.UPHELD] = after[0]

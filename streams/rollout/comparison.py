@@ -134,7 +134,7 @@ def _more(lacking: int, bet: Bet, before: int, new: int) -> tuple[int, int]:
         max(0, (bet.blocks + lacking) * size - ripe)
         for size, ripe in zip(sizes, (before, new), strict=True)
     )
-    # If there seem to be enough, they are in different phases and make no block: ask for as many.
+    # There are enough accounts, but in different phases, so no block fills: ask for as many again.
     return (more[0], more[1]) if any(more) else (lacking * sizes.before, lacking * sizes.new)
 
 

@@ -50,10 +50,10 @@ FIRST_GUESS, GUESSED_FROM = 1, 10
 """The guess of a rate before the first block: 1 in 10. A wrong guess only costs more accounts."""
 
 LOWEST_BASE = 0.01
-"""The lowest base rate for counting needed accounts: the doubling of 0 could never be found."""
+"""The lowest base rate for counting needed accounts: a doubled rate of 0 is still 0."""
 
 HIGHEST_BASE = 0.99
-"""The highest one: of what happens to everybody before, nothing could be found to happen more."""
+"""The highest base rate for counting needed accounts: a rate of 1 could not increase."""
 
 POWER_QUANTILE = 0.8416
 """The 80 per cent quantile of the normal distribution, for a power of 80 in 100."""
@@ -94,7 +94,7 @@ class Bet:
 
     @property
     def wealth(self) -> float:
-        """What the stake of 1 is worth now."""
+        """The present value of the bet, which began with 1."""
         return sum(self._wealth)
 
     @property

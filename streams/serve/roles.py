@@ -22,7 +22,7 @@ from streams.operate.errors import UsageError
 
 @unique
 class Role(StrEnum):
-    """What its holder may see and do; the read API knows the first two alone."""
+    """The role of a person or token. The read API knows only the first two."""
 
     ACCOUNTS = "accounts"
     NUMBERS = "numbers"

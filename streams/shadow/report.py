@@ -50,7 +50,7 @@ class ShadowReport:
 
     @property
     def differs(self) -> bool:
-        """Whether shadow and a backtest differ in any count, or may once the index has all."""
+        """Whether any count of shadow and backtest differs, or may once the index is complete."""
         return any(it.differs or not it.reaches for it in self.backtests)
 
     def sentence(self) -> str:

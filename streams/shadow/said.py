@@ -52,7 +52,7 @@ def said(connection: Connection, platform: str, start: int, end: int) -> ShadowC
     lines = {}
     for mode in (Mode.SHADOW, Mode.ENFORCE):
         found = funnel(connection, Asked(start, end, platform=platform, mode=mode))
-        # A line whose only count is `eligible` says nothing of its mode: that count has none.
+        # `eligible` is counted without a mode, so a line with this count alone is ambiguous.
         lines[mode] = found[0] if found and any(found[0].counts.values()) else None
     told = ShadowCounts(lines[Mode.SHADOW], lines[Mode.ENFORCE])
     ever: dict[tuple[str, str], set[str]] = {}

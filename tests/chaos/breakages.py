@@ -20,13 +20,22 @@ def _later(act: Callable[[Engine], None]) -> None:
 
     async def started(self: Engine) -> None:
         await start(self)
-        asyncio.get_running_loop().call_later(PATIENCE_SECONDS, act, self)
+        asyncio.get_running_loop().call_later(PATIENCE_SECONDS, once_it_reads, self)
+
+    def once_it_reads(engine: Engine) -> None:
+        consumer = _consumer(engine)
+        if consumer is None or consumer._coordinator is None or consumer._fetcher is None:
+            # A machine that is busy: there is nothing to break yet.
+            asyncio.get_running_loop().call_later(1.0, once_it_reads, engine)
+        else:
+            act(engine)
 
     Engine.start = started  # type: ignore[method-assign]
 
 
 def _consumer(engine: Engine) -> Any:
-    return engine.member.consumer._thread._consumer
+    member = engine.member
+    return None if member.consumer is None else member.consumer._thread._consumer
 
 
 def stuck_loop() -> None:

@@ -1,4 +1,4 @@
-"""Search for an account, and the page of one: what `byline explain` says, with its clocks."""
+"""The search for an account, and the page of one account: its explanation and its timers."""
 
 import re
 from dataclasses import dataclass, field
@@ -75,7 +75,8 @@ def _beginning(connection: Connection, text: str) -> list[str]:
     for column in (tables.states.c.key, tables.cycles.c.account):
         mine = column.startswith(text, autoescape=True)
         if connection.dialect.name == "sqlite":
-            mine = (column >= text) & (column < text + "\x7f")  # LIKE would not use the index.
+            # A comparison with LIKE would not use the database's index.
+            mine = (column >= text) & (column < text + "\x7f")
         asked = select(column).where(mine).distinct().order_by(column).limit(MOST_FOUND + 1)
         found.update(it for it in connection.scalars(asked) if ACCOUNT.fullmatch(it))
     return sorted(found)
@@ -83,7 +84,7 @@ def _beginning(connection: Connection, text: str) -> list[str]:
 
 @dataclass(slots=True)
 class _Shown:
-    """What the page shows beside the explanation; empty for an account without state."""
+    """The data that the page shows besides the explanation; empty without a stored state."""
 
     clocks: list[DialClock] = field(default_factory=list)
     due: list[PageDue] = field(default_factory=list)

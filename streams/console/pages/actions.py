@@ -1,4 +1,4 @@
-"""Acting on accounts and switches: the form, the counted preview, sending, approving, undoing."""
+"""Pages to change accounts and switches: form, preview with counts, send, approve, undo."""
 
 import logging
 import re
@@ -114,7 +114,7 @@ def _kept(asked: PageRequest, wish: Wish, more: dict[str, Any]) -> Response:
 def _found(asked: PageRequest) -> Proposal:
     with reading(asked.console.engine) as connection:
         found = proposals.find(connection, asked.path("id"))
-    # A preview is its maker's alone; what was proposed or sent is for all who may see accounts.
+    # Only the person who made a preview may see it. Proposals are for all who may see accounts.
     if found is None or (found.state is State.PREPARED and found.actor != asked.actor):
         raise PageRefusal(404, "error.missing")
     return found
@@ -163,7 +163,8 @@ def send(asked: PageRequest) -> Response:
     if found.actor != asked.actor:
         raise PageRefusal(403, "error.not_yours")
     if found.state is State.SENDING:
-        return _sent(asked, found)  # The console or Kafka went away: the same records again.
+        # The console or Kafka stopped while it sent: send the same records again.
+        return _sent(asked, found)
     if asked.console.settings.require_approvals and found.wish.wants_approval:
         until = asked.now + PROPOSED_FOR_MS
         _moved(asked, found, State.PREPARED, State.PROPOSED, expires_at=until)

@@ -1,4 +1,4 @@
-"""The dead letters: what was refused, by topic and reason; one of them, masked; settling them."""
+"""The pages of dead letters: the list by topic and reason, one masked record, and settling."""
 
 from typing import Any
 

@@ -24,9 +24,9 @@ from streams.operate.worklists import Row, WorkLists
 
 DAYS = (7, 14, 30)
 DRAWN = ("invited", "granted", "declined", "restricted", "released")
-"""The steps that have small drawings over time."""
+"""The steps of the funnel that the page also draws as a small chart over time."""
 BOX = (280, 36)
-"""Width and height of a small drawing."""
+"""Width and height of a small chart, in units of its SVG."""
 
 
 def show(asked: PageRequest) -> Response:

@@ -1,4 +1,4 @@
-"""Files of the pages, all served from here, and whether the console lives and can answer."""
+"""Serves the style sheets and scripts, and the health pages `/healthz` and `/readyz`."""
 
 from functools import cache
 from pathlib import Path

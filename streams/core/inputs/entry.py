@@ -50,7 +50,7 @@ def is_credible(stated: int, entry: int) -> bool:
 
 
 def word_time(stated: int, entry: int) -> WordTime:
-    """Returns the times of a word that states `stated` and has this entry."""
+    """Returns the times of a record that states `stated` and entered Kafka at `entry`."""
     if not is_credible(stated, entry):
         return WordTime(entry, stated, replaced=True)
     return WordTime(min(stated, entry), stated, replaced=False)

@@ -57,7 +57,7 @@ class StatedWord(NamedTuple):
 
 
 def word_of(stated: int, entry: int) -> StatedWord:
-    """Returns the times of a word that states `stated` and has this entry."""
+    """Returns the times of a record that states `stated` and entered Kafka at `entry`."""
     time = word_time(stated, entry)
     return StatedWord(time.at, entry, stated, time.replaced)
 
@@ -107,7 +107,7 @@ def is_stale(account: Account, name: str, kind: tuple[str, ...], word: StatedWor
 
 
 def remember(account: Account, name: str, word: StatedWord, applied: bool, about: int = 0) -> None:
-    """Keeps the newest word of a name, and the time of the newest applied one.
+    """Stores the newest record of a kind, and the time of the newest applied one.
 
     `applied`: the word counts; False if it is stale. `about`: as in `repeated`.
     """
@@ -120,7 +120,7 @@ def remember(account: Account, name: str, word: StatedWord, applied: bool, about
 
 
 def take(account: Account, name: str, kind: tuple[str, ...], word: StatedWord) -> Ignored | None:
-    """Records a word. Returns why it does not count (repeat or stale), or None if it counts."""
+    """Stores a record. Returns why it does not count (repeat or stale), or None if it counts."""
     if repeated(account, name, word):
         return Ignored.REPEAT
     stale = is_stale(account, name, kind, word)

@@ -24,10 +24,10 @@ from streams.core.model.step_effects import StepEffects
 WORDS_OF_PEOPLE: frozenset[InputName] = frozenset(
     {"consent-answers", "account-changes", "controls"}
 )
-"""Topics in which a refused record may hold a word that protects an owner."""
+"""Topics whose records may protect an owner; a refused one must not be ignored."""
 
 UnclearWord = Callable[[Transaction, int, str, bytes, int, int], None]
-"""Called with a refused word whose account is certain: transaction, now, topic, key, entry, offset.
+"""Called with a refused input of a certain account: transaction, now, topic, key, entry, offset.
 
 `now` and `entry` (when the record was appended to Kafka) are milliseconds UTC.
 """

@@ -25,7 +25,7 @@ TRIPS_AT = 100
 
 
 class Uncertain(Struct, array_like=True):
-    """A refused word whose account is not certain. `entry`: when it was appended to Kafka."""
+    """A refused input whose account is not certain. `entry`: when it was appended to Kafka."""
 
     entry: int
     reason: Refused
@@ -109,7 +109,7 @@ class RefusalGuard:
     def uncertain(
         self, transaction: Transaction, now: int, key: bytes | None, word: Uncertain
     ) -> None:
-        """Trips the guard at once, for a refused word whose account is not certain.
+        """Trips the guard at once, for a refused input whose account is not certain.
 
         It trips for the platform that the key names if that has a policy, else for all platforms.
         """

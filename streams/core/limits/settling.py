@@ -51,7 +51,7 @@ class Track(Struct, array_like=True):
 
 
 class Settling(Struct, array_like=True):
-    """The deferrals of all platforms, as far as a partition has read the switches.
+    """The deferrals of all platforms by their refusal guards, as a partition has read them.
 
     `tracks`: by platform; the scope `*` has one of its own.
     """

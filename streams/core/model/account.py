@@ -390,7 +390,7 @@ def decode_account(raw: bytes) -> Account:
 
 
 def _of_first_edition(account: Account) -> bool:
-    """Whether the account has words in the form of the first edition, which had no `heard`."""
+    """Whether the account is stored in the form of the first edition, which had no `heard`."""
     return bool(account.controls or account.answered or account.hold or account.appeal) or not (
         account.opened_at is account.exempt_at is account.owner_at is None
     )

@@ -45,7 +45,7 @@ class Agenda(NamedTuple):
         return min((item.at for item in self.items if not item.timer.adverse), default=None)
 
     def since(self, at: int | None) -> int:
-        """Returns since when the items at an instant have been waiting, 0 without one.
+        """Returns the time from which an account waits for its items at `at`; 0 if `at` is None.
 
         Accounts that are due at the same instant act in this order.
         """

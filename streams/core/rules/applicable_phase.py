@@ -73,7 +73,7 @@ def holding(hold: Hold | None, time: int) -> bool:
 
 
 def upheld(account: Account) -> bool:
-    """Whether an upheld appeal prevents new cycles, until a later word ends that effect."""
+    """Whether an upheld appeal prevents new cycles; an `owner_changed` or `unhold` may end that."""
     return account.heard is not None and account.heard.upheld_at is not None
 
 

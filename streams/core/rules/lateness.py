@@ -86,7 +86,7 @@ def note_earlier_delivery(
 def _entered_after_terms(
     account: Account, cycle: Cycle, context: DecisionContext, delivered_at: int, entry: int
 ) -> bool:
-    """Whether only the present policy gives so long that an answer entered within the window.
+    """Whether an answer entered after the terms' deadline, but the present policy gives more time.
 
     By the terms alone the invitation would have expired without an answer. A policy that gives more
     time must not turn that silence into a refusal.

@@ -67,7 +67,7 @@ def answered(account: Account, cycle: Cycle, answer: Answer, word: StatedWord) -
 
 
 def applied(account: Account, topic: str, word: StatedWord) -> None:
-    """Clears up the unclear words of a topic that did not enter after an applied word of it."""
+    """Removes the unclear record of a topic unless it entered after an applied record of it."""
     unclear = heard_of(account).unclear
     known = unclear.get(topic)
     if known is not None and word.entry >= known.entry:

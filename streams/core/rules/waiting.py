@@ -58,7 +58,7 @@ def take_kept(account: Account, policy: Policy | None) -> None:
 
 
 def label_keeps(account: Account, entry: int) -> bool:
-    """Whether a label with this entry must be kept aside until the present label has ended."""
+    """Whether a label appended to Kafka at `entry` must wait until the present label ends."""
     if account.eligibility is Eligibility.OUTSIDE or account.label is None:
         return False
     valid_until = account.label.valid_until

@@ -108,7 +108,7 @@ class AccountStore:
         self._effects.state_changed = True
 
     def save(self, transaction: Transaction, account: Account, ref: AccountRef) -> None:
-        """Writes an account; of a closed one only its remains, under the digest of its key."""
+        """Writes an account; of a closed one only the fields that stay, under the key's digest."""
         key = ref.key
         if account.closed:
             digest = pseudonym(key)

@@ -37,8 +37,8 @@ class Adopted(Struct, array_like=True):
     notices: tuple[NoticeTakenUp, ...] = ()
     """The notice versions of the platform, in the order in which they were taken up."""
     absent: bool = False
-    """Whether there is no file of the platform now. That it went and came back is told in the log:
-    what the partition does with inputs of the platform depends on it, so replay has to know."""
+    """Whether the platform has no policy file now. The decision log records when a file is removed
+    or comes back, because replay needs it: it changes how the platform's inputs are handled."""
 
 
 class Adoption(NamedTuple):
@@ -50,7 +50,7 @@ class Adoption(NamedTuple):
 
     adopted: dict[str, Adopted]
     changed: dict[str, frozenset[int]]
-    """By platform, the lines of the policy before."""
+    """By platform whose policy changed, the follower lines of the previous policy."""
     rescans: dict[str, str]
     """By platform, why readings or labels that were not kept must be read again."""
     taken_up: frozenset[str] = frozenset()

@@ -138,7 +138,7 @@ def garbage(chance: Chance, now: str, ahead: str) -> tuple[Garbage, ...]:
 
 
 def filled(template: Any, known: Mapping[str, object]) -> Any:
-    """Puts values in the place of names in braces; a text of one name alone becomes its value."""
+    """Replaces `{name}` in texts by its value. A text that is only `{name}` becomes the value."""
     if isinstance(template, Mapping):
         return {name: filled(it, known) for name, it in template.items()}
     if isinstance(template, list):

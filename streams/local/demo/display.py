@@ -47,7 +47,7 @@ STANDS = {
     "applied": (4, BAD),
     **dict.fromkeys(("lifted", "cancelled", "withdrawn", "voided"), (5, DIM)),
 }
-"""By event, where an account stands after it: place and colour; other events change nothing."""
+"""By event, the state that the screen shows afterwards: position and colour."""
 
 
 def colour(event: str) -> str:
@@ -196,7 +196,7 @@ class Display:
 
 
 def _stand(tokens: Sequence[str]) -> tuple[int, str]:
-    """Returns where an account stands after events, in order; a lift does not end a consent."""
+    """Returns the state that the screen shows after these events; a lift does not end a consent."""
     now = STANDS["issued"]
     for word in (token.split(":")[0] for token in tokens):
         if word != "lifted" or now != STANDS["granted"]:

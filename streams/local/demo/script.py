@@ -88,7 +88,7 @@ def _steps(raw: Any) -> Any:
 
 
 def _spelt(raw: Any, info: ValidationInfo) -> Any:
-    """Puts events in the place of words; refuses an event or reason that there is none of."""
+    """Replaces short names by events. Raises an error for an unknown event or reason."""
     found: list[str] = []
     for one in raw:
         if ":" not in one:

@@ -124,7 +124,7 @@ class Due:
 
 @dataclass(slots=True)
 class AuditedUnclear:
-    """Unclear words of one kind: the times of the first and of the newest, and a place.
+    """Unclear inputs of one kind: times of the first and newest, and the place of one.
 
     `said_at`: the latest stated time that could be read. `entered_at`: the latest entry into Kafka.
     """
@@ -205,7 +205,7 @@ class AuditedAccount:
         return [cycle for cycle in self.cycles.values() if cycle.open]
 
     def heard_of(self, kind: str) -> Spoken:
-        """Returns the words of this kind that were read so far."""
+        """Returns the inputs of this kind that were read so far."""
         return self.spoken.setdefault(kind, Spoken(self.whole))
 
     def withdraw(self, at: int, place: str) -> None:
@@ -235,6 +235,6 @@ class AuditedAccount:
         self.due = [due for due in self.due if due.name != name]
 
     def end_unclear(self, kind: str, at: int) -> None:
-        """Ends the unclear words of this kind, and their stop of the answer clock."""
+        """Ends the unclear inputs of this kind, and their stop of the answer clock."""
         if self.unclear.pop(kind, None) is not None:
             self.go(f"unclear {kind}", at)

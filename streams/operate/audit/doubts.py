@@ -1,4 +1,4 @@
-"""Checks that no adverse event was published while a person or a doubt forbade it."""
+"""Checks that no adverse event was published while an operator or unclear data forbade it."""
 
 from collections.abc import Iterator
 
@@ -30,7 +30,7 @@ def people_and_doubts(moment: Moment, event: Event, at: int) -> Iterator[Finding
 
 
 def _doubts(moment: Moment, at: int) -> Iterator[Finding]:
-    """Checks an adverse event against the doubts that only the second edition knows."""
+    """Checks an adverse event against what defers it in the second edition, such as refusals."""
     account = moment.account
     for unclear in account.unclear.values():
         yield "acted_on_unclear_word", "", (unclear.place,)

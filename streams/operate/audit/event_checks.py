@@ -56,7 +56,7 @@ CHECKS: dict[type, Callable[[Moment, AuditedCycle, Any], Iterator[Finding]]] = {
 
 
 OF_WORDS = frozenset({"delivery_without_word", "delivery_backdated", "consent_without_answer"})
-"""Breaches that can only be told if the receipt or answer behind an event was read."""
+"""Breaches that need the receipt or answer that caused the event; else they are not reported."""
 
 
 def judge(

@@ -205,5 +205,5 @@ def _platform_of(record: Record) -> str | None:
 
 
 def _sure(record: Record, named: str | None) -> bool:
-    """Returns whether it is certain which platforms' guards a refused record trips."""
+    """Whether the auditor can tell for which platforms a refused record trips the guard."""
     return named is None or valid_key(record.key) is not None

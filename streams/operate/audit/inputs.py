@@ -158,7 +158,7 @@ def _refused(
     letter: Mapping[str, Any] | None,
     now: int,
 ) -> None:
-    """Makes a refused word of an owner or operator an unclear one, if its account is certain."""
+    """Notes a refused input of an owner or operator as unclear, if its account is certain."""
     formal = letter is None or letter["reason"] != Refused.NOT_APPROVED
     if record.topic in AT_ONCE and formal and judged.whose == "certain":
         account = partition.account(text(record.key))

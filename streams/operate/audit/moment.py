@@ -1,4 +1,4 @@
-"""What the checks of one event are given beside the event itself."""
+"""The context that each check of an event receives: the record, the account, the policy."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -109,7 +109,7 @@ def _open(it: OverdueWatch, cycle: AuditedCycle, present: AuditedTerms | None) -
 
 
 def _outdated(cycle: AuditedCycle, it: OverdueWatch, present: AuditedTerms | None) -> bool:
-    """Returns whether a consent is to an older notice than the one in force, which asks anew."""
+    """Whether a consent is to an older notice than the one in force, which needs a new consent."""
     if present is None or not present.renew or cycle.place != it.place:
         return False
     return cycle.consented != present.notice_version

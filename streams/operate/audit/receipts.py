@@ -53,5 +53,5 @@ def _bounces(cycle: AuditedCycle, said: SaidTimes) -> bool:
 
 
 def may_be_over(cycle: AuditedCycle, said: SaidTimes) -> bool:
-    """Returns whether a word entered when the expired cycle may have ended by itself already."""
+    """Whether the expired cycle may have ended by itself before this input was appended."""
     return cycle.state == "EXPIRED" and said.entered_at + SECOND > cycle.may_end_at

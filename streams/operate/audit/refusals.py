@@ -149,7 +149,7 @@ def _fit(
 def _faults(
     name: InputName, value: Any, plain: Any, record: Record, now: int, setting: RefusalTerms
 ) -> Iterator[tuple[bool, str]]:
-    """Yields each fault in words, and whether it is certain that the worker refuses it."""
+    """Yields each fault as text, and whether the worker must refuse the record because of it."""
     if record.key != input_key(name, value).encode():
         yield True, "key and value disagree"
     elif not at_home(record, setting.partitions):
@@ -170,7 +170,7 @@ def _faults(
 
 
 def _unfit_alone(name: InputName, plain: Mapping[str, Any], field: str, value: Any) -> bool:
-    """Returns whether a record would not be valid with this value in one of its fields."""
+    """Whether this value of one field makes the record invalid, whatever its other fields are."""
     try:
         INPUT_MODELS[name].model_validate({**plain, field: value})
     except ValidationError:
@@ -215,7 +215,7 @@ def valid_key(key: bytes | None) -> str | None:
 
 
 def at_home(record: Record, partitions: int | None) -> bool:
-    """Returns whether a record lies in the partition of its key."""
+    """Whether a record is in the partition that its key hashes to."""
     if not partitions or record.key is None:
         return True
     return bool(

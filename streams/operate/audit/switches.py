@@ -32,7 +32,7 @@ class AuditedSwitches:
         return [it for it in found if it is not None]
 
     def read(self, upto: int, topic: Mapping[int, Record], now: int) -> None:
-        """Applies the switches up to this offset; skips those that `topic` does not have."""
+        """Applies the switch records up to offset `upto`; skips offsets that `topic` lacks."""
         for offset in range(self.next_offset, upto):
             record = topic.get(offset)
             value = None if record is None else switch_of(record)

@@ -13,7 +13,7 @@ from streams.operate.audit.odd import mapping
 
 UNKNOWN = "unknown"
 REFERENCE = re.compile(r"[^\s@]{1,128}")
-"""The form of a reference to an impact assessment: one word without `@`."""
+"""The regular expression of a reference to an impact assessment: one word without `@`."""
 VARIATION_SELECTORS = frozenset(map(chr, (*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0))))
 LEVELS = {Level.LIMITED.value: 1, Level.OFF.value: 2}
 MODES = {"off": 0, "shadow": 1, "enforce": 2}

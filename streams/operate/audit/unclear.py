@@ -72,14 +72,14 @@ def answered(account: AuditedAccount, at: int, entered_at: int) -> None:
 
 
 def applied(account: AuditedAccount, topic: str, entered_at: int) -> None:
-    """Ends the unclear words of this topic: one that entered later was applied."""
+    """Ends the unclear inputs of this topic, because a later input of it was applied."""
     known = account.unclear.get(topic)
     if known is not None and entered_at >= known.entered_at:
         account.end_unclear(topic, entered_at)
 
 
 def settled(account: AuditedAccount, at: int) -> None:
-    """Applies a `settle` control of time `at` (ms): ends the unclear words that are not later."""
+    """Applies a `settle` control of time `at` (ms): ends the unclear inputs up to that time."""
     for kind, known in list(account.unclear.items()):
         if known.newest <= at:
             account.end_unclear(kind, at)

@@ -22,7 +22,7 @@ Heard = Literal["applied", "stale", "repeat", "open"]
 
 @dataclass(frozen=True, slots=True)
 class SaidTimes:
-    """The times of a word in milliseconds: the stated one, and its entry into Kafka."""
+    """The times of an input in milliseconds: stated, and of its append to Kafka."""
 
     stated: int
     entered_at: int
@@ -34,12 +34,12 @@ class SaidTimes:
 
     @property
     def at(self) -> int:
-        """The time by which words are compared: the stated one, never later than the entry."""
+        """The time by which inputs are compared: the stated one, never later than the append."""
         return self.entered_at if self.replaced else min(self.stated, self.entered_at)
 
     @property
     def last(self) -> int:
-        """The later of stated time and entry. A pause that this word ends lasts until then."""
+        """The later of both times, at which a pause ends if this input ends one."""
         return self.entered_at if self.replaced else max(self.stated, self.entered_at)
 
 
@@ -85,20 +85,20 @@ class Spoken:
         return said.at < (self.newest - SKEW_MS if protects else self.protecting)
 
     def remember(self, word: str, said: SaidTimes, more: str = "") -> None:
-        """Stores the stated time of an applied or stale word, so that `repeats` finds it."""
+        """Stores the stated time of an applied or stale input, so that `repeats` finds it."""
         kept = self.times.setdefault(word, deque(maxlen=REMEMBERED_WORDS))
         kept.append((said.stated, more))
         if said.at >= self.newest_of.get(word, (-NEVER, 0, ""))[0]:
             self.newest_of[word] = (said.at, said.stated, more)
 
     def apply(self, said: SaidTimes, protects: bool) -> None:
-        """Records that a word is applied; one that `protects` makes older others stale."""
+        """Records that an input is applied; if it `protects` the owner, older others are stale."""
         self.newest = max(self.newest, said.at)
         if protects:
             self.protecting = max(self.protecting, said.at)
 
     def hear(self, word: str, said: SaidTimes, protects: bool, never_stale: bool = False) -> Heard:
-        """Judges a word by its times alone, and stores it.
+        """Decides from its times alone whether an input counts, and stores it.
 
         `protects`: it is in the owner's favour. `never_stale`: it is applied however old it is.
         """
