@@ -160,7 +160,7 @@ class Scan:
         Call `carried` before.
 
         `everybody`: select all accounts, for comparison. `shard`: (number, count); only the
-        accounts of this shard. Returns the entry (ms) of the last word or label of any shard.
+        accounts of this shard. Returns when (ms) the last label or answer of any shard entered.
         """
         high = "true" if everybody else f"highest >= {by_platform(self.floors.floor)}"
         words = "UNION SELECT platform, account_id FROM words" if self._has_words else ""

@@ -74,7 +74,7 @@ def show(
             echo("no policy was ever in force here" + (f"; {BEHIND}" if fresh.late(now) else ""))
         for it in found:
             _print(it)
-    # Of an index that lacks something, having nothing is no answer.
+    # An index that is behind may lack the roll-out, so finding none is not a good result.
     good = all(it.verdict in GOOD for it in found) and (bool(found) or not fresh.late(now))
     raise typer.Exit(0 if good else 1)
 

@@ -36,7 +36,7 @@ class Open(StrEnum):
 
 
 class Route(NamedTuple):
-    """One route, as the table of this file explains it."""
+    """A row of ROUTES: path, method, the role that is needed, and the function of the page."""
 
     method: str
     path: str

@@ -41,7 +41,7 @@ class Verdict(StrEnum):
 
 
 class Finding(NamedTuple):
-    """One thing that a look found, and what a person must do about it; "": nothing."""
+    """One result of a check, and what a person must do about it; empty if nothing."""
 
     verdict: Verdict
     found: str

@@ -81,7 +81,7 @@ class Schedule:
         return (self._passing if key in self._parked else self._at).get(key) == at
 
     def hasten(self, key: bytes, at: int) -> None:
-        """Schedules `key` for `at`, unless it is due before. A parked key stays parked."""
+        """Schedules `key` for `at`, unless it is due earlier. A key in `park` stays there."""
         if key in self._parked:
             self._pass(key, min(at, self._passing.get(key, at)))
         elif self._at.get(key, at + 1) > at:
