@@ -101,7 +101,7 @@ class Sandbox:
             self._partition.cluster_changed(now)
 
     def put(self, topic: InputName, at: int, **value: Any) -> "Sandbox":
-        """Applies an input about the account, stated and appended at `at` (ms, not before `now`)."""
+        """Applies an input about the account, stated and appended at `at` (ms; at least `now`)."""
         # An answer that enters at the instant of a deadline is read before the deadline acts, so
         # only timers before `at` run first.
         self._run(at - 1)
