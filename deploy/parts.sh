@@ -7,7 +7,8 @@
 #   sh deploy/parts.sh prometheus     those named: prometheus (with promtool), kustomize,
 #                                     kubernetes-validate, docker-compose, hadolint, systemd-analyze,
 #                                     strimzi-crd, prometheus-operator-validate, moto-server,
-#                                     contracts-node (AsyncAPI's parser, ajv), jdk, kcat, kafka-tools
+#                                     contracts-node (AsyncAPI's parser, ajv), jdk, kcat, kafka-tools,
+#                                     browser (Playwright and axe-core; Chromium is Debian's)
 #
 # Exit code 1: a part could not be had; each is named with the reason. Debian 12's packages and
 # versions; where another release is installed set PROMETHEUS_DEB, or put your own on the PATH.
@@ -30,6 +31,8 @@ KCAT_DEB=${KCAT_DEB:-1.7.1-2}
 LIBRDKAFKA_DEB=${LIBRDKAFKA_DEB:-2.0.2-1}
 LIBYAJL_DEB=${LIBYAJL_DEB:-2.1.0-3+deb12u2}
 KAFKA_TOOLS=4.2.0
+PLAYWRIGHT=1.65.0
+AXE_CORE=4.14.1
 
 bin=$VIRTUAL_ENV/bin
 work=$(mktemp -d)
@@ -190,6 +193,27 @@ os.chmod(file, 0o755)
 PYTHON
 }
 
+# Playwright drives the Chromium of the machine; it stays out of the lock. axe-core is loaded into pages
+# by the tests.
+part_browser() {
+  command -v chromium >/dev/null || {
+    say 'browser: Chromium is needed (apt-get install chromium)'
+    return 1
+  }
+  command -v npm >/dev/null || {
+    say 'browser: Node.js with npm is needed'
+    return 1
+  }
+  folder=$VIRTUAL_ENV/browser
+  "$bin/python" -m venv "$folder"
+  "$folder/bin/python" -m pip install --quiet --disable-pip-version-check --only-binary :all: \
+    "playwright==$PLAYWRIGHT" || return 1
+  npm install --prefix "$folder/axe" --no-audit --no-fund --silent --save-exact \
+    "axe-core@$AXE_CORE" || return 1
+  printf '#!/bin/sh\nexec chromium "$@"\n' >"$bin/byline-chromium"
+  chmod 755 "$bin/byline-chromium"
+}
+
 # Java with its compiler: that of the local Kafka has none.
 part_jdk() {
   command -v javac >/dev/null || {
@@ -207,7 +231,7 @@ part_systemd_analyze() {
 }
 
 all='prometheus kustomize kubernetes-validate docker-compose hadolint systemd-analyze strimzi-crd
-prometheus-operator-validate moto-server contracts-node jdk kcat kafka-tools'
+prometheus-operator-validate moto-server contracts-node jdk kcat kafka-tools browser'
 # shellcheck disable=SC2086
 [ $# -gt 0 ] || set -- $all
 for part; do

@@ -125,6 +125,10 @@ WORDS: dict[str, tuple[str, str]] = {
         "The page could not be made; the console's log has the cause. Nothing was changed.",
         "页面无法生成，原因见控制台日志；未作任何更改。",
     ),
+    "error.streams": (
+        "Too many pages listen for news. This one loads its news every minute.",
+        "监听更新的页面过多，本页每分钟刷新一次。",
+    ),
     "error.account": (
         "An account is `platform:account_id`, such as `weibo:5012`.",
         "账号的写法是 `平台:账号编号`，例如 `weibo:5012`。",

@@ -200,6 +200,31 @@ WORDS: dict[str, tuple[str, str]] = {
     "column.appeal_id": ("Appeal", "申诉编号"),
     "column.event": ("Event", "事件"),
     "column.failed": ("System failed", "执行失败"),
+    "health.title": ("How it runs", "运行状况"),
+    "health.workers": (
+        "The workers wrote {newest} ago; of {count} partitions the quietest one {oldest} ago.",
+        "工作进程{newest}前有写入；{count} 个分区中最久的一个在{oldest}前。",
+    ),
+    "health.behind": (
+        "The index has {behind} records to read.",
+        "索引尚有 {behind} 条记录待读。",
+    ),
+    "health.none": (
+        "No worker has written anything yet: `byline doctor` says what is missing.",
+        "工作进程尚无写入：`byline doctor` 可说明原因。",
+    ),
+    "today.title": ("Changed today", "今日变更"),
+    "today.none": ("Nobody has changed anything today.", "今日尚无变更。"),
+    "today.switch_on": (
+        "{word} turned on for {scope}, by {actor}",
+        "{actor} 对 {scope} 打开 {word}",
+    ),
+    "today.switch_off": (
+        "{word} turned off for {scope}, by {actor}",
+        "{actor} 对 {scope} 关闭 {word}",
+    ),
+    "today.policy": ("Policy of {platform}: version {version}", "{platform} 策略：第 {version} 版"),
+    "today.order": ("{word} for {count}, by {actor}", "{actor} 发出 {word}，共 {count} 条"),
     "policies.running": ("What runs", "正在运行"),
     "policies.ended": ("What ran before", "历史版本"),
     "policies.none": (

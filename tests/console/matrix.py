@@ -19,6 +19,7 @@ MATRIX: dict[tuple[str, str], tuple[str, ...]] = {
     ("POST", "/sign-out"): ALL,
     ("POST", "/sign-out-everywhere"): ALL,
     ("GET", "/"): NUMBERS,
+    ("GET", "/live"): NUMBERS,
     ("GET", "/accounts"): ACCOUNTS,
     ("GET", "/accounts/{account}"): ACCOUNTS,
     ("GET", "/worklists/{list}"): ACCOUNTS,

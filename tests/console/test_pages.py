@@ -2,18 +2,24 @@
 
 import html
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import insert, update
+from starlette.testclient import TestClient
 
+from streams.console.app import make_app
+from streams.console.live import Live
 from streams.console.words import WORDS
 from streams.core.model.instants import DAY
 from streams.explain.explanation import explain
 from streams.explain.gather import from_index
 from streams.index import tables
 from streams.index.database import writing
+from streams.index.states import POSITION
 from tests.console.given import ConsoleGround, guard
+from tests.index.filled import filled
 from tests.operate.recording import RECORDINGS, Tape
 
 TEMPLATES = Path("streams/console/templates")
@@ -100,8 +106,6 @@ def test_an_account_that_nobody_knows_is_said_to_be_unknown(ground: ConsoleGroun
 
 
 def test_a_clock_that_stands_still_is_drawn_with_its_stretches(tmp_path: Path) -> None:
-    from tests.index.filled import filled
-
     recorded = Tape()
     for name in ("k1", "k2"):
         recorded.label("财经", name).reads(2000, name).wait(2 * 3_600_000).receipt(account=name)
@@ -146,8 +150,6 @@ def test_numbers_policies_and_reports_are_shown(ground: ConsoleGround) -> None:
 
 
 def test_what_a_policy_changed_is_shown(tmp_path: Path) -> None:
-    from tests.index.filled import filled
-
     recorded = RECORDINGS["stricter"]()
     there = ConsoleGround(filled(tmp_path, recorded), recorded.now, tmp_path)
     browser = there.signed_in("viewer")
@@ -229,3 +231,50 @@ def test_a_page_that_is_not_there_says_so(ground: ConsoleGround, path: str) -> N
     answer = ground.signed_in("viewer").get(path)
     assert answer.status_code == 404
     assert "There is no such page" in answer.text
+
+
+def test_news_are_told_to_who_may_see_the_page_until_he_may_not(ground: ConsoleGround) -> None:
+    browser = ground.signed_in("numbers")
+    said = browser.get("/live")
+    assert said.headers["content-type"].startswith("text/event-stream")
+    assert "news" not in said.text, "nothing was read since"
+    ground.console.live.open = ground.console.live.most
+    assert browser.get("/live").status_code == 503
+    ground.console.live.open = 0
+    assert browser.get("/live").status_code == 200
+    assert ground.console.live.open == 0
+
+
+def test_news_are_told_when_the_index_has_read_more(ground: ConsoleGround) -> None:
+    browser = ground.signed_in("numbers")
+    started, looks = ground.now, iter(range(100))
+    positions = tables.positions
+
+    def clock() -> int:
+        step = next(looks)
+        if step == 4:
+            with writing(ground.engine) as connection:
+                more = positions.c.next_offset + 1
+                connection.execute(update(positions).values(next_offset=more))
+        return started + step * 2_500
+
+    told = make_app(replace(ground.console, clock=clock, live=Live(pause_seconds=0, looks=6)))
+    other = TestClient(told, "http://127.0.0.1:9467", client=("127.0.0.1", 50_000))
+    other.cookies.update(browser.cookies)
+    assert other.get("/live").text.count("event: news") == 1
+
+
+def test_what_changed_today_is_on_the_overview(tmp_path: Path) -> None:
+    recorded = Tape().label("财经", "w1").reads(2_000, "w1")
+    recorded.switch("invitations_off", True).wait(60_000).reads(1, "nobody")
+    there = ConsoleGround(filled(tmp_path, recorded), recorded.now, tmp_path)
+    browser = there.signed_in("numbers")
+    text = plain(browser.get("/").text)
+    assert "invitations_off turned on for" in text
+    assert "No worker has written anything yet" in text
+    row = {"partition": 0, "key": POSITION, "offset": 9_999, "watched": False}
+    row |= {"written_at": there.now - 5_000, "value": b'{"next":{}}'}
+    with writing(there.engine) as connection:
+        connection.execute(insert(tables.states), row)
+    text = plain(browser.get("/").text)
+    assert "The workers wrote 5 s ago; of 1 partitions" in text

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 PARTS: Mapping[str, str] = {
+    "browser": "byline-chromium",
     "contracts-node": "contracts-node",
     "docker-compose": "docker-compose",
     "hadolint": "hadolint",

@@ -10,6 +10,7 @@ from schemas.enums import Mode
 from streams.console.charts import ChartSpan, bars
 from streams.console.render import page
 from streams.console.site import PageRequest
+from streams.console.today import today, workers
 from streams.core.model.instants import DAY, HOUR, SHANGHAI_OFFSET, day_of, day_start, rfc3339
 from streams.index.database import reading
 from streams.index.fresh import freshness
@@ -42,6 +43,8 @@ def show(asked: PageRequest) -> Response:
         feed_watched(connection, lists.feed)
         refused = counted(connection, Wanted(start=now - DAY, settled=False))
         stands = standing(connection, now)
+        changed = today(connection, day_start(day_of(now)))
+        written = workers(connection)
         lines = funnel(connection, Period(start, now + 1, By.PLATFORM, None, mode))
         drawn = [_drawn(connection, start, now, it.group, mode, days) for it in lines]
     pending = lists.rows("pending", now, DAY)
@@ -59,6 +62,8 @@ def show(asked: PageRequest) -> Response:
         "millis": millis,
         "stands": stands,
         "refused": refused,
+        "today": changed,
+        "workers": written,
         "pending": len(pending),
         "hours": _by_hour(pending, now),
         "work": {it: len(lists.rows(it, now, 0)) for it in ("unclear", "appeals")},
