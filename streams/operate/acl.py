@@ -89,6 +89,7 @@ def permissions(settings: Settings) -> list[Permission]:
         *_auditor(settings),
         *_indexer(settings),
         *_redriver(settings),
+        *_console(settings),
         *_administrator(settings),
     ]
 
@@ -169,6 +170,17 @@ def _redriver(settings: Settings) -> Iterator[Permission]:
     yield Permission("redriver", "topic", names.of(POLICIES), ("Read",))
     fence = f"{settings.application_id}-redrive"
     yield Permission("redriver", "transactional-id", fence, ("Write",))
+
+
+def _console(settings: Settings) -> Iterator[Permission]:
+    """Yields the console's permissions: those of the operator and of the redriver, each once."""
+    rights: dict[tuple[Kind, str], list[str]] = {}
+    for it in (*_producers(settings), *_redriver(settings)):
+        if it.role in ("operator", "redriver"):
+            known = rights.setdefault((it.kind, it.name), [])
+            known += [operation for operation in it.operations if operation not in known]
+    for (kind, name), operations in rights.items():
+        yield Permission("console", kind, name, tuple(operations))
 
 
 def _administrator(settings: Settings) -> Iterator[Permission]:

@@ -89,7 +89,16 @@ async def verbs(kafka: GuardedKafka, role: str) -> AsyncIterator[dict[str, Any]]
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "role",
-    ["platform", "notifier", "consent-desk", "operator", "auditor", "indexer", "redriver"],
+    [
+        "platform",
+        "notifier",
+        "consent-desk",
+        "operator",
+        "auditor",
+        "indexer",
+        "redriver",
+        "console",
+    ],
 )
 async def test_without_any_one_right_a_verb_names_it(topics: GuardedKafka, role: str) -> None:
     async with verbs(topics, role) as does:

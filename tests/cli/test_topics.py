@@ -236,7 +236,7 @@ def test_every_input_has_one_who_sends_it_and_no_one_obeys_shadow() -> None:
     others = [
         it
         for it in permissions(Settings())
-        if it.role not in ("worker", "auditor", "indexer", "redriver")
+        if it.role not in ("worker", "auditor", "indexer", "redriver", "console")
     ]
     writers = [it.name for it in others if "Write" in it.operations and it.kind == "topic"]
     assert sorted(writers) == sorted(NAMES.of(topic) for topic in (*INPUTS, THROTTLE_ACKS))
@@ -252,6 +252,14 @@ def test_operators_may_read_what_their_lists_and_the_way_back_are_read_from() ->
     lists = {name for which in WORK_LISTS for name in topics_of(which)}
     events = {topic.name for topic in OUTPUTS}
     assert read == {*lists, *events, CHANGELOG, "controls", "switches", "dead-letters"}
+
+
+def test_the_console_may_do_what_operator_and_redriver_may_and_no_more() -> None:
+    def rights(*roles: str) -> set[tuple[str, str, bool, str]]:
+        mine = [it for it in permissions(Settings()) if it.role in roles]
+        return {(it.kind, it.name, it.prefixed, does) for it in mine for does in it.operations}
+
+    assert rights("console") == rights("operator", "redriver")
 
 
 def test_no_privilege_is_granted_twice() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import jsonschema
 import pytest
 
+from streams.console.sessions import KEY_FILE
 from streams.operate.acl import permissions
 from streams.settings import Settings
 from tests.deploy.generated import stale
@@ -16,7 +17,7 @@ from tests.deploy.kinds import DEPLOY, IMAGE, documents, refuse_unknown_words, r
 from tests.support.parts import program
 
 KUBERNETES = DEPLOY / "kubernetes"
-OVERLAYS = ("development", "production")
+OVERLAYS = ("development", "production", "console")
 VERSIONS = ("1.30", "1.33", "1.37")
 
 
@@ -97,6 +98,33 @@ def test_in_production_each_logs_in_as_its_own_role() -> None:
     }
     roles = {f"byline-{it.role}" for it in permissions(Settings())}
     assert set(users.values()) <= roles
+
+
+@pytest.mark.part("kustomize")
+def test_the_console_logs_in_as_its_role_and_signs_with_one_key_on_the_database_of_the_index() -> (
+    None
+):
+    resources = built("overlays/console")
+    found = dict(pods(resources))
+    console, index = found["byline-console"], found["byline-index"]
+    (container,) = console["containers"]
+    env = {it["name"]: it for it in container["env"]}
+    assert env["BYLINE_KAFKA_SASL_USERNAME"]["value"] == "byline-console"
+    assert "byline-console" in {f"byline-{it.role}" for it in permissions(Settings())}
+    same = [it for it in index["containers"][0]["env"] if it["name"] == "BYLINE_DATABASE"]
+    assert same == [env["BYLINE_DATABASE"]]
+    (key,) = [it for it in container["volumeMounts"] if it["name"] == "key"]
+    assert key["mountPath"] == f"{env['BYLINE_DATA_DIR']['value']}/byline/{KEY_FILE}"
+    refuse_unknown_words(container["args"])
+    settings_in([it["name"] for it in container["env"]])
+    ports = {it["name"] for it in container["ports"]}
+    for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
+        assert container[probe]["httpGet"]["port"] in ports
+    policies = {it["metadata"]["name"]: it["spec"] for it in resources if "Policy" in it["kind"]}
+    (entry,) = policies["byline-to-the-console"]["ingress"]
+    assert entry["from"] == [{"podSelector": {"matchLabels": {"byline-console-proxy": "true"}}}]
+    (database,) = policies["byline-to-the-database"]["podSelector"]["matchExpressions"]
+    assert database["values"] == ["index", "console"]
 
 
 @pytest.mark.part("kustomize")
