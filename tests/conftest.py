@@ -7,13 +7,15 @@
 
 Files run side by side (`sh tests/run.sh`), each in one process from its first test to its last,
 for its tests share what is slow to make. Those of tests/bench and tests/chaos that measure time run
-one after another, and begin first.
+one after another, and begin first. Then files that wait for a Kafka take turns with those that use
+a processor all the time, so that it is never idle; what is quick comes last.
 """
 
 import functools
+import itertools
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -83,12 +85,17 @@ SIDE_BY_SIDE = (
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that need a Kafka, and begin with what takes longest."""
+    """Mark the tests that need a Kafka, and put the files into the order of `ordered`."""
     for item in items:
         if {"kafka", "guarded"} & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.kafka)
-    slow = {_group(item.nodeid) for item in items if item.get_closest_marker("kafka")}
-    items.sort(key=lambda it: _rank(_group(it.nodeid), slow))
+    marked = {
+        name: {_group(item.nodeid) for item in items if item.get_closest_marker(name)}
+        for name in ("kafka", "slow")
+    }
+    groups = dict.fromkeys(_group(item.nodeid) for item in items)
+    places = {group: at for at, group in enumerate(ordered(groups, **marked))}
+    items.sort(key=lambda it: places[_group(it.nodeid)])
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -103,8 +110,15 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     return Files(config, log)
 
 
-def _rank(group: str, slow: set[str]) -> tuple[bool, bool]:
-    return group not in ONE_AFTER_ANOTHER, group not in slow
+def ordered(groups: Collection[str], kafka: Collection[str], slow: Collection[str]) -> list[str]:
+    """Files, and folders that are handed out as one, in the order in which they begin."""
+    first = [it for it in groups if it in ONE_AFTER_ANOTHER]
+    rest = [it for it in groups if it not in ONE_AFTER_ANOTHER]
+    waiting = sorted((it for it in rest if it in kafka), key=lambda it: it not in slow)
+    busy = [it for it in rest if it in slow and it not in kafka]
+    in_turn = itertools.chain.from_iterable(itertools.zip_longest(waiting, busy))
+    quick = [it for it in rest if it not in kafka and it not in slow]
+    return [*first, *(it for it in in_turn if it is not None), *quick]
 
 
 def _group(nodeid: str) -> str:
