@@ -8,21 +8,28 @@ from typing import Any
 
 from confluent_kafka import Producer
 
-from tests.prometheus.running import Panels, PrometheusWatch
+from streams.local.kafka import KafkaCluster
+from tests.prometheus.firing import PrometheusWatch
+from tests.prometheus.panels import Panels
 from tests.worker.commands import started
 from tests.worker.crowd import Crowd
-from tests.worker.harness import Estate, utc_now
+from tests.worker.harness import Estate, Worker, utc_now
 
 
 @dataclass
 class WatchedEstate:
-    """`auditor` and `index` are the ports on which they show their numbers, once they run."""
+    """`auditor` and `index` are the ports on which they show their numbers, once they run.
+
+    `cluster`: where the brokers are faulted, too. `second`: a worker that is not started yet.
+    """
 
     estate: Estate
     watch: PrometheusWatch
     panels: Panels
     auditor: int
     index: int
+    second: Worker
+    cluster: KafkaCluster | None = None
     beside: list[subprocess.Popen[str]] = field(default_factory=list)
 
     def run(self, *words: str) -> subprocess.Popen[str]:
@@ -36,6 +43,16 @@ class WatchedEstate:
             process.terminate()
         for process in self.beside:
             process.communicate(timeout=20)
+
+    def cluster_again(self) -> None:
+        """Undo what a fault that was broken off has left: brokers and worker run."""
+        if self.cluster is not None:
+            self.cluster.thaw()
+            if not self.cluster.running():
+                self.cluster.start_broker()
+        for worker in self.estate.workers:
+            if worker.code is not None:
+                worker.start()
 
     def switch(self, scope: str, switch: str, on: bool) -> None:
         """Turn a switch."""
@@ -125,8 +142,9 @@ def a_producer_sends_rubbish(stage: WatchedEstate) -> None:
         stage.estate.flush()
         stage.panels.look()
 
-    stage.watch.fires("BylineDeadLetters", 30, refused)
-    stage.watch.fires("BylineRefusalGuardTripped", 30, refused)
+    began = time.monotonic()
+    stage.watch.fires("BylineDeadLetters", 30, refused, began)
+    stage.watch.fires("BylineRefusalGuardTripped", 30, refused, began)
     stage.watch.ends("BylineDeadLetters", 20)
     stage.switch("weibo", "refusals_settled", True)
     stage.watch.ends("BylineRefusalGuardTripped", 20)
@@ -162,8 +180,9 @@ def a_transaction_is_left_open(stage: WatchedEstate) -> None:
     producer.begin_transaction()
     producer.produce(f"{names.prefix}controls", key="weibo:a0", value=b"{}", partition=0)
     producer.flush(20)
-    stage.watch.fires("BylineNoProgress", 40)
-    stage.watch.fires("BylineTopicBlocked", 40)
+    began = time.monotonic()
+    stage.watch.fires("BylineNoProgress", 40, since=began)
+    stage.watch.fires("BylineTopicBlocked", 40, since=began)
     producer.abort_transaction(20)
     stage.watch.ends("BylineTopicBlocked", 40)
     stage.watch.ends("BylineNoProgress", 20)

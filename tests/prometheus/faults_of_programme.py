@@ -1,5 +1,7 @@
 """Faults of the programme under a real Prometheus: owners are not reached, heard or let go."""
 
+import time
+
 from tests.prometheus.faults import WatchedEstate, events_of, eventually
 from tests.worker.crowd import Crowd
 from tests.worker.harness import Estate, Out, utc_now
@@ -25,13 +27,14 @@ def _invited(estate: Estate, crowd: Crowd, count: int) -> list[Out]:
 def notices_reach_nobody(stage: WatchedEstate) -> None:
     """The notifier is silent; then it says that every notice bounced; then all is quiet."""
     crowd = Crowd(stage.estate, "xiaohongshu")
-    invitations = _invited(stage.estate, crowd, MANY)
-    stage.watch.fires("BylineNoticesNotDelivered", 20)
-    stage.watch.fires("BylineNoticesUnconfirmed", 20)
+    invitations, began = _invited(stage.estate, crowd, MANY), time.monotonic()
+    stage.watch.fires("BylineNoticesNotDelivered", 20, since=began)
+    stage.watch.fires("BylineNoticesUnconfirmed", 20, since=began)
     for record in [*invitations, *_invited(stage.estate, crowd, MANY)]:
         crowd.hears(record, outcome="failed")
-    stage.watch.fires("BylineUndeliverable", 20, stage.estate.flush)
-    stage.watch.fires("BylineGuardTripped", 20)
+    began = time.monotonic()
+    stage.watch.fires("BylineUndeliverable", 20, stage.estate.flush, began)
+    stage.watch.fires("BylineGuardTripped", 20, since=began)
     for alert in ("NoticesNotDelivered", "NoticesUnconfirmed", "GuardTripped", "Undeliverable"):
         stage.watch.ends(f"Byline{alert}", 40)
 
@@ -57,7 +60,9 @@ def a_lift_goes_out(stage: WatchedEstate) -> None:
 def a_lift_is_obeyed_at_last(stage: WatchedEstate) -> None:
     """The system acknowledges what it let lie."""
     stage.watch.fires("BylineUnacknowledged", 60)
+    stage.watch.fires("BylineSystemSilent", 60)
     for event in events_of(stage.estate, "weibo:a0", "throttle.lifted"):
         ack = {"event_id": event["event_id"], "outcome": "lifted", "system": "feed"}
         Crowd(stage.estate).say("throttle-acks", "a0", occurred_at=utc_now(), **ack)
     stage.watch.ends("BylineUnacknowledged", 60, stage.estate.flush)
+    stage.watch.ends("BylineSystemSilent", 60)

@@ -17,6 +17,7 @@ from schemas.topics import TOPICS, TopicNames
 from streams.operate import topics
 from streams.settings import Settings
 from tests.support.running import ShippedWorker
+from tests.support.zygote import BYLINE
 
 ROOT = Path(__file__).parents[2]
 """The checkout: whose code the workers run, unless told otherwise."""
@@ -72,15 +73,15 @@ class Worker(ShippedWorker):
         """The file with all that it wrote, over all its starts."""
         return self.log_path
 
-    def start(self) -> "Worker":
-        """Start it, or start it again on the same folder."""
+    def start(self, instead: Path | None = None) -> "Worker":
+        """Start it, or start it again on the same folder; `instead`: a script that runs it."""
         environment = {
             **self.environment,
             "BYLINE_DATA_DIR": str(self.folder / f"data-{self.number}"),
             "BYLINE_HTTP_PORT": str(self.port),
         }
         if self.code_folder == ROOT and self.output is None and self.forked:
-            self.fork(["worker"], environment)
+            self.fork(["worker"], environment, program=str(instead) if instead else BYLINE)
         else:
             self.spawn(environment, folder=self.code_folder, output=self.output)
         return self
