@@ -89,3 +89,15 @@ def test_headers_are_compared_whatever_they_are() -> None:
         for it in sound()
     ]
     assert json.dumps([it.name for it in audit(records)]) == "[]"
+
+
+@pytest.mark.parametrize("field", ["label_observed_at", "observed_at"])
+@pytest.mark.parametrize("time", ["", "x", "024-01-01T00:00:00.000Z"])
+def test_a_decision_whose_facts_have_no_time_ends_no_audit(field: str, time: str) -> None:
+    records = list(sound())
+    for place, it in enumerate(records):
+        plain = mapping(it.value)
+        if it.topic == "decisions" and plain.get("events") and plain["facts"].get(field):
+            plain = {**plain, "facts": {**plain["facts"], field: time}}
+            records[place] = it._replace(value=json.dumps(plain).encode())
+    assert "log_unreadable" in {it.name for it in audit(records)}

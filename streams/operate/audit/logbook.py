@@ -20,6 +20,8 @@ from streams.operate.audit.terms import AuditedTerms
 from streams.operate.audit.words import SaidTimes
 
 TIMES = ("now", "issued_at", "opened_at", "cluster_changed", "as_of", "due_at")
+FACT_TIMES = ("label_observed_at", "observed_at")
+"""Of a decision's facts: as times, no model holds them."""
 
 
 def logged(record: Record) -> Mapping[str, Any] | None:
@@ -30,8 +32,8 @@ def logged(record: Record) -> Mapping[str, Any] | None:
         return None
     try:
         model.model_validate_json(record.value or b"", strict=True)
-        for part in (plain, plain.get("cause"), *plain.get("steps", ())):
-            for name in TIMES:
+        for part in (plain, plain.get("cause"), plain.get("facts"), *plain.get("steps", ())):
+            for name in (*TIMES, *FACT_TIMES):
                 if isinstance(part, dict) and part.get(name) is not None:
                     millis(part[name])
     except (ValidationError, ValueError, OverflowError, TypeError):
