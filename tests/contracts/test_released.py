@@ -90,6 +90,7 @@ SCHEMA_CHANGES: dict[str, tuple[str, Callable[[dict[str, Any]], Any], str]] = {
 
 @pytest.mark.parametrize("version", RELEASES)
 @pytest.mark.parametrize("what", SCHEMA_CHANGES)
+@pytest.mark.slow
 def test_a_breaking_change_of_a_schema_is_told(
     what: str, version: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -139,6 +140,7 @@ DOCUMENT_CHANGES: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
 
 
 @pytest.mark.parametrize("what", DOCUMENT_CHANGES)
+@pytest.mark.slow
 def test_a_breaking_change_of_the_document_is_told(
     what: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -73,7 +73,9 @@ def told(seed: int, restarts: bool) -> tuple[list[object], Day]:
     return list(day.events), day
 
 
-@pytest.mark.parametrize("seed", range(60))
+@pytest.mark.parametrize(
+    "seed", [*range(20), *(pytest.param(it, marks=pytest.mark.slow) for it in range(20, 60))]
+)
 def test_a_restart_after_every_step_changes_nothing(seed: int) -> None:
     straight, day = told(seed, restarts=False)
     assert told(seed, restarts=True)[0] == straight

@@ -183,6 +183,7 @@ def test_the_order_in_which_topics_are_read_does_not_matter(good: DayEvidence) -
     assert failing(replace(good, records=records)) == set()
 
 
+@pytest.mark.slow
 def test_the_pictures_can_be_drawn(good: DayEvidence) -> None:
     tally = DemoTally()
     for number, item in enumerate(good.events):

@@ -46,6 +46,7 @@ def test_a_sound_history_of_the_first_edition_has_no_breach(name: str) -> None:
 
 
 @pytest.mark.parametrize("it", FOUND, ids=lambda it: it.what)
+@pytest.mark.slow
 def test_a_breach_planted_in_it_is_found(it: Planted) -> None:
     found = audit(it.plant(list(recorded()[it.recording])))
     assert it.breach in {breach.name for breach in found}

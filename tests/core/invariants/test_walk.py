@@ -7,7 +7,14 @@ from tests.core.invariants.walk import ALPHABET, STARTS, step, walk
 DEPTH = 2
 
 
-@pytest.mark.parametrize("start", STARTS)
+QUICK = ("unknown", "restricted")
+"""Where `sh tests/run.sh --quick` begins as well."""
+
+
+@pytest.mark.parametrize(
+    "start",
+    [it if it in QUICK else pytest.param(it, marks=pytest.mark.slow) for it in STARTS],
+)
 def test_no_interleaving_breaks_an_invariant(start: str) -> None:
     walked = walk(STARTS[start], DEPTH)
     print(f"from {start}: depth {DEPTH}, {walked.states} states, {walked.transitions} transitions")
