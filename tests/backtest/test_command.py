@@ -162,6 +162,8 @@ class Pressed:
         if name in ("_duckdb", "pyarrow.lib"):
             os.kill(os.getpid(), signal.SIGINT)
 
+# Whoever runs the tests in the background may have left SIGINT ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.meta_path.insert(0, Pressed())
 from streams.backtest.columns import connect
 try:
