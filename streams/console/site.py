@@ -9,7 +9,7 @@ from starlette.requests import Request
 
 from streams.console.attempts import Attempts
 from streams.console.counting import Counting
-from streams.console.live import Live
+from streams.console.news import PageNews
 from streams.console.peers import Peers
 from streams.console.view import PageView
 from streams.letters.desk import LetterDesk
@@ -43,7 +43,7 @@ class Console:
     peers: Peers = field(default_factory=Peers)
     attempts: Attempts = field(default_factory=Attempts)
     counting: Counting = field(default_factory=Counting)
-    live: Live = field(default_factory=Live)
+    news: PageNews = field(default_factory=PageNews)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 from starlette.testclient import TestClient
 
 from streams.console.app import make_app
-from streams.console.live import Live
+from streams.console.news import PageNews
 from streams.console.peers import Peers
 from streams.console.site import Console
 from streams.letters.desk import LetterDesk
@@ -87,7 +87,7 @@ class ConsoleGround:
             self._send,
             cast(LetterDesk, self.letters),
             Peers(tuple(map(network, [PROXY])), "x-forwarded-user"),
-            live=Live(pause_seconds=0, looks=3),
+            news=PageNews(pause_seconds=0, looks=3),
         )
         self.app = make_app(self.console)
 

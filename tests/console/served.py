@@ -16,7 +16,7 @@ import uvicorn
 
 from streams.console import proposals
 from streams.console.app import make_app
-from streams.console.live import Live
+from streams.console.news import PageNews
 from streams.console.orders import control, counted
 from streams.index.database import reading
 from streams.local.probe import free_port
@@ -73,8 +73,8 @@ class ServedConsole:
         tape = recorded()
         self.ground = ConsoleGround(filled(folder, tape), tape.now, folder, options=options)
         # A proxy of the tests would take this machine's own address.
-        live = Live(pause_seconds=0.2)
-        self.console = replace(self.ground.console, live=live)
+        news = PageNews(pause_seconds=0.2)
+        self.console = replace(self.ground.console, news=news)
         self.port = free_port()
         config = uvicorn.Config(make_app(self.console), port=self.port, log_level="warning")
         self._server = uvicorn.Server(config)

@@ -10,7 +10,7 @@ from sqlalchemy import insert, update
 from starlette.testclient import TestClient
 
 from streams.console.app import make_app
-from streams.console.live import Live
+from streams.console.news import PageNews
 from streams.console.words import WORDS
 from streams.core.model.instants import DAY
 from streams.explain.explanation import explain
@@ -238,11 +238,11 @@ def test_news_are_told_to_who_may_see_the_page_until_he_may_not(ground: ConsoleG
     said = browser.get("/live")
     assert said.headers["content-type"].startswith("text/event-stream")
     assert "news" not in said.text, "nothing was read since"
-    ground.console.live.open = ground.console.live.most
+    ground.console.news.open = ground.console.news.most
     assert browser.get("/live").status_code == 503
-    ground.console.live.open = 0
+    ground.console.news.open = 0
     assert browser.get("/live").status_code == 200
-    assert ground.console.live.open == 0
+    assert ground.console.news.open == 0
 
 
 def test_news_are_told_when_the_index_has_read_more(ground: ConsoleGround) -> None:
@@ -258,7 +258,7 @@ def test_news_are_told_when_the_index_has_read_more(ground: ConsoleGround) -> No
                 connection.execute(update(positions).values(next_offset=more))
         return started + step * 2_500
 
-    told = make_app(replace(ground.console, clock=clock, live=Live(pause_seconds=0, looks=6)))
+    told = make_app(replace(ground.console, clock=clock, news=PageNews(pause_seconds=0, looks=6)))
     other = TestClient(told, "http://127.0.0.1:9467", client=("127.0.0.1", 50_000))
     other.cookies.update(browser.cookies)
     assert other.get("/live").text.count("event: news") == 1

@@ -23,19 +23,19 @@ MOST_MS = 20 * SECOND
 
 def stream(asked: PageRequest) -> Response:
     """Begins a stream. Refuses where too many are open; the page then asks every minute."""
-    live = asked.console.live
-    if live.open >= live.most:
+    news = asked.console.news
+    if news.open >= news.most:
         raise PageRefusal(503, "error.streams")
     return StreamingResponse(_events(asked), media_type="text/event-stream")
 
 
 async def _events(asked: PageRequest) -> AsyncIterator[str]:
-    console, live = asked.console, asked.console.live
-    live.open += 1
+    console, news = asked.console, asked.console.news
+    news.open += 1
     try:
         told, told_at = None, asked.now
         yield "retry: 5000\n\n"
-        for _ in range(live.looks):
+        for _ in range(news.looks):
             now = console.clock()
             seen = await run_in_threadpool(_look, asked, now)
             if seen is None:
@@ -49,9 +49,9 @@ async def _events(asked: PageRequest) -> AsyncIterator[str]:
                 yield f"event: news\ndata: {now}\n\n"
             else:
                 yield ": \n\n"
-            await asyncio.sleep(live.pause_seconds)
+            await asyncio.sleep(news.pause_seconds)
     finally:
-        live.open -= 1
+        news.open -= 1
 
 
 def _look(asked: PageRequest, now: int) -> int | None:
@@ -62,6 +62,6 @@ def _look(asked: PageRequest, now: int) -> int | None:
         who = console.roles().get(asked.holder or "")
         if session is None or who is None or Role.NUMBERS not in who.roles:
             return None
-        return console.live.seen(console.engine, now)
+        return console.news.seen(console.engine, now)
     except IndexFault:
         return 0  # The page itself says what is wrong.

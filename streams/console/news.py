@@ -11,7 +11,7 @@ from streams.index.database import reading
 
 
 @dataclass(slots=True)
-class Live:
+class PageNews:
     """How streams of news behave, and the newest look that they share.
 
     `pause_seconds`: between two looks of a stream. `looks`: after so many a stream ends; the
