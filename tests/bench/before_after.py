@@ -52,6 +52,8 @@ LINES = (
     BoundedFigure("recovery", "empty disk", "first_decision_seconds"),
     BoundedFigure("recovery", "disk kept", "first_decision_seconds"),
     BoundedFigure("recovery", "empty disk", "records_per_second", rate=True),
+    BoundedFigure("recovery", "empty disk, its member known", "first_decision_seconds"),
+    BoundedFigure("recovery", "empty disk, its member known", "records_per_second", rate=True),
     BoundedFigure("memory", "400,000 tracked accounts", "bytes_per_account", LARGER),
     BoundedFigure("memory", "400,000 tracked accounts", "rss_mb", LARGER),
 )

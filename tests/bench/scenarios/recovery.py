@@ -17,7 +17,7 @@ from tests.bench.worker import BenchWorker
 ACCOUNTS = 1_000_000
 RATE, PROBES_PER_SECOND = 400.0, 200.0
 MOST_SECONDS = 60.0
-CASES = ("disk kept", "empty disk")
+CASES = ("disk kept", "empty disk", "empty disk, its member known")
 
 
 def tracked_readings(count: int) -> Iterator[Row]:
@@ -27,7 +27,7 @@ def tracked_readings(count: int) -> Iterator[Row]:
 
 
 def run(site: Site, options: Options) -> Iterator[BenchRun]:
-    """The state is built once; then kills, with the disk kept and wiped in turn."""
+    """The state is built once; then kills: the disk kept, wiped, and wiped but for the member."""
     accounts = options.count(ACCOUNTS, 1000)
     length = options.rounds * len(CASES) * MOST_SECONDS
     probes = accounts_in("probe", int(PROBES_PER_SECOND * length), 8)
@@ -50,7 +50,9 @@ def run(site: Site, options: Options) -> Iterator[BenchRun]:
         for round_ in range(options.rounds):
             for case in CASES:
                 try:
-                    figures = _strike(stage, traffic, wiped=case == "empty disk")
+                    figures = _strike(
+                        stage, traffic, wiped=case != "disk kept", known=case.endswith("known")
+                    )
                 except (TimeoutError, RuntimeError) as error:
                     figures = failure(error)
                 runs.append(BenchRun("recovery", case, "byline", round_, figures))
@@ -64,12 +66,21 @@ def run(site: Site, options: Options) -> Iterator[BenchRun]:
         yield one
 
 
-def _strike(stage: BenchStage, traffic: BenchTraffic, *, wiped: bool) -> dict[str, Any]:
-    """One kill, and the same worker again at once, as a supervisor would do it."""
+def _strike(
+    stage: BenchStage, traffic: BenchTraffic, *, wiped: bool, known: bool
+) -> dict[str, Any]:
+    """One kill, and the same worker again at once, as a supervisor would do it.
+
+    `known`: what is wiped spares the file that names the member of the group.
+    """
     seen, killed_at = stage.watch.count(), time.time()
     stage.worker.kill()
     if wiped:
+        notes = {it: it.read_text() for it in stage.worker.disk.rglob("member-id")}
         shutil.rmtree(stage.worker.disk)
+        for place, text in notes.items() if known else ():
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_text(text)
     worker = stage.start()
     opening, ready_at = opened(worker, stage.partitions)
     first, last = _decided(stage, traffic, seen, killed_at)
