@@ -6,7 +6,6 @@ A dead letter is settled once a person has redriven (sent again) or dismissed it
 import asyncio
 import shlex
 from collections import Counter
-from collections.abc import Callable, Coroutine
 from typing import Annotated, Any
 
 import typer
@@ -23,9 +22,7 @@ from streams.index.database import reading
 from streams.index.fresh import freshness
 from streams.index.refused import Wanted, listed
 from streams.letters import settle
-from streams.letters.masked import masked
-from streams.letters.origins import fetch
-from streams.letters.producer import redrive_producer
+from streams.letters.desk import LetterDesk
 from streams.letters.reading import Filter, Letter, Letters, origin_of, origins_of, read_letters
 from streams.operate.clients import consumer
 from streams.operate.errors import UsageError
@@ -109,17 +106,8 @@ def _read_letters(chosen: Settings, wanted: Filter, settled: bool) -> list[dict[
 @app.command()
 def show(record: Annotated[str, typer.Argument(metavar="RECORD")], as_json: AsJson = False) -> None:
     """Show one refused record, fetched from its topic; all but known fields is masked."""
-    origin = origin_of(record)
-    chosen = settings(without_policies=True)
-
-    async def run() -> dict[str, Any]:
-        async with consumer(chosen) as client:
-            letter = (await read_letters(client, chosen)).get(origin)
-            if letter is None:
-                raise UsageError(f"{record}: no dead letter speaks of it")
-            return masked(await anext(fetch(client, chosen, [letter])))
-
-    found = asyncio.run(run())
+    origin_of(record)  # What names no record is refused before anything is asked.
+    found = LetterDesk(settings(without_policies=True)).shown(record)
     if as_json:
         echo_json(found)
         return
@@ -163,7 +151,7 @@ def redrive(
     wanted = _meant(records, every, _filter(platform, topic, refused_for, start, end))
     command = tuple(shlex.split(through or ""))
     order = settle.SettlementOrder(actor, reason, wanted, now_ms(), command, key_from_value)
-    _settle(settle.redrive, order, "sent again", yes, as_json)
+    _settle("redrive", order, "sent again", yes, as_json)
 
 
 @app.command()
@@ -183,24 +171,11 @@ def dismiss(
     """Record that a person has looked at refused records and that they need not be sent."""
     wanted = _meant(records, every, _filter(platform, topic, refused_for, start, end))
     order = settle.SettlementOrder(actor, reason, wanted, now_ms())
-    _settle(settle.dismiss, order, "dismissed", yes, as_json)
+    _settle("dismiss", order, "dismissed", yes, as_json)
 
 
-Work = Callable[..., Coroutine[Any, Any, settle.Done]]
-
-
-def _settle(work: Work, order: settle.SettlementOrder, what: str, yes: bool, as_json: bool) -> None:
-    chosen = settings(without_policies=True)
-
-    async def run() -> settle.Done:
-        if not yes:
-            async with consumer(chosen) as client:
-                return await work(client, chosen, order, None)
-        # The producer starts first: it fences off an earlier one, so what is read then is final.
-        async with redrive_producer(chosen) as producer, consumer(chosen) as client:
-            return await work(client, chosen, order, producer)
-
-    done = asyncio.run(run())
+def _settle(word: str, order: settle.SettlementOrder, what: str, yes: bool, as_json: bool) -> None:
+    done = LetterDesk(settings(without_policies=True)).settle(word, order, dry=not yes)
     if as_json:
         left = [{"record": str(it.letter.origin), "why": it.why} for it in done.left]
         said = {"dry_run": not yes, "settled": done.settled, "settled_before": done.before}

@@ -3,10 +3,10 @@
 A dry run counts what would become of each; what was counted is what is settled, each letter once.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import Connection, and_, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Table, and_, func, or_, select
 
 from schemas.enums import ControlReason
 from streams.console.orders import Wish
@@ -42,10 +42,24 @@ def settlement(word: str, places: Iterable[str], reason: str, rekey: bool) -> Wi
     return Wish(LETTERS, word, why, places=tuple(map(str, named)), rekey=rekey)
 
 
+def place_of(row: Mapping[str, Any]) -> str:
+    """Returns the place of the record that a row of a letter speaks of."""
+    return str(Origin(row["topic"], row["origin_partition"], row["origin_offset"]))
+
+
+def speaks_of(table: Table, origin: Origin) -> ColumnElement[bool]:
+    """Returns the condition that a row of letters or settlements is about a record."""
+    return and_(
+        table.c.topic == origin.topic,
+        # A person may have typed more than the database's numbers hold: no row has these.
+        table.c.origin_partition == min(origin.partition, 2**31 - 1),
+        table.c.origin_offset == min(origin.offset, 2**63 - 1),
+    )
+
+
 def open_places(connection: Connection, wanted: Wanted) -> list[str]:
     """Returns the places of the open letters of a filter, at most one more than can be settled."""
-    found = letters_of(connection, wanted, MOST_LETTERS + 1)
-    return [str(Origin(it["topic"], it["origin_partition"], it["origin_offset"])) for it in found]
+    return [place_of(it) for it in letters_of(connection, wanted, MOST_LETTERS + 1)]
 
 
 def dry_run(console: Console, wish: Wish, actor: str, now: int) -> dict[str, Any]:
@@ -75,16 +89,7 @@ def shown_settled(connection: Connection, found: Proposal) -> Progress:
     table, done = tables.settlements, 0
     places = [origin_of(it) for it in found.wish.places]
     for start in range(0, len(places), _CHUNK):
-        mine = or_(
-            *(
-                and_(
-                    table.c.topic == it.topic,
-                    table.c.origin_partition == it.partition,
-                    table.c.origin_offset == it.offset,
-                )
-                for it in places[start : start + _CHUNK]
-            )
-        )
+        mine = or_(*(speaks_of(table, it) for it in places[start : start + _CHUNK]))
         each = select(table.c.topic, table.c.origin_partition, table.c.origin_offset)
         distinct = each.where(mine).distinct().subquery()
         done += connection.scalar(select(func.count()).select_from(distinct)) or 0

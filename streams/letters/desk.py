@@ -1,7 +1,6 @@
-"""Shows and settles dead letters, for callers without an event loop, such as the console.
+"""Shows and settles dead letters, for callers without an event loop: the commands and the console.
 
-Each call opens its own connections to Kafka, as the commands of `byline dead-letters` do, and
-raises OperateError where that is not possible.
+Each call opens its own connections to Kafka, and raises OperateError where that is not possible.
 """
 
 import asyncio

@@ -8,14 +8,14 @@ from starlette.responses import Response
 from schemas.enums import ControlReason
 from streams.console.orders import Wish
 from streams.console.render import page
-from streams.console.settling import open_places, settlement
+from streams.console.settling import open_places, place_of, settlement, speaks_of
 from streams.console.site import PageRefusal, PageRequest
 from streams.index import tables
 from streams.index.database import reading
 from streams.index.fresh import freshness
 from streams.index.refused import Wanted, counted, letters_of
 from streams.letters.desk import WORK
-from streams.letters.reading import Origin, origin_of
+from streams.letters.reading import origin_of
 from streams.operate.errors import OperateError, UsageError
 
 MOST_ROWS = 200
@@ -39,17 +39,13 @@ def show(asked: PageRequest) -> Response:
         "more": len(rows) > MOST_ROWS,
         "chosen": said,
         "show": asked.query("show") or "open",
-        "place": _place,
+        "place": place_of,
         "works": tuple(WORK),
         "reasons": _REASONS,
         "fresh": fresh,
         "late": fresh.late(asked.now),
     }
     return page(asked, "letters.html", values)
-
-
-def _place(it: Any) -> str:
-    return str(Origin(it["topic"], it["origin_partition"], it["origin_offset"]))
 
 
 def _row(connection: Connection, place: str) -> Any:
@@ -59,11 +55,7 @@ def _row(connection: Connection, place: str) -> Any:
         origin = origin_of(place)
     except UsageError:
         raise PageRefusal(404, "error.no_such_letter") from None
-    mine = select(letters).where(
-        letters.c.topic == origin.topic,
-        letters.c.origin_partition == min(origin.partition, 2**31 - 1),
-        letters.c.origin_offset == min(origin.offset, 2**63 - 1),
-    )
+    mine = select(letters).where(speaks_of(letters, origin))
     found = connection.execute(mine.order_by(letters.c.offset.desc()).limit(1)).first()
     if found is None:
         raise PageRefusal(404, "error.no_such_letter")
@@ -83,11 +75,7 @@ def one(asked: PageRequest) -> Response:
     with reading(asked.console.engine) as connection:
         fresh = freshness(connection)
         row = _row(connection, place)
-        mine = select(settlements).where(
-            settlements.c.topic == row.topic,
-            settlements.c.origin_partition == row.origin_partition,
-            settlements.c.origin_offset == row.origin_offset,
-        )
+        mine = select(settlements).where(speaks_of(settlements, origin_of(place)))
         settled = connection.execute(mine.order_by(settlements.c.offset.desc())).first()
     found: dict[str, Any] = {}
     fault = None
