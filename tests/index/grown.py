@@ -2,11 +2,16 @@
 
 The database itself makes the copies, step by step for all accounts, so that no account's rows lie
 beside each other. Their offsets are below 0: what a Kafka holds, which begins at 0, comes after.
+The lives begin on different days of a month, so that the days before `newest` have their share.
 """
 
+import bisect
+import functools
 import hashlib
+import itertools
+import json
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +34,7 @@ from sqlalchemy import (
 
 from schemas.topics import CHANGELOGS
 from streams.index import tables
+from streams.index.bulk import Bulk
 from streams.index.projection import project
 from streams.index.rows import Row, Rows
 from streams.operate.audit.records import Record
@@ -41,9 +47,7 @@ PARTITIONS = 8
 COPIES, BARE = -10_000_000_000, -1_000_000_000
 """Where the offsets of copies begin, and those of rows of the bare insert."""
 WHO = "p1"
-SHARES = {"near": 70, "granted": 15, "restricted": 15}
-"""Of 100 accounts, how many lead which life."""
-_COPIED = (tables.decisions, tables.events, tables.words)
+_COPIED = (tables.decisions, tables.events, tables.words, tables.acks)
 _STATE = CHANGELOGS[0].name
 
 people = Table(
@@ -64,10 +68,29 @@ class Life:
     of_partition: list[Record]
     """Of no account: the partition's own state, and the policies."""
 
-    @property
-    def decisions(self) -> int:
-        """How many."""
-        return sum(it.topic == "decisions" for it in self.steps)
+
+@dataclass(frozen=True)
+class Kind:
+    """A life that begins so many ms before `newest`; `share`: of 10,000 accounts, who lead it."""
+
+    life: str
+    begins: int
+    share: int
+
+
+def _kinds() -> Iterator[Kind]:
+    for number in range(14):
+        passed = number * 50 * HOUR
+        yield Kind("near", HOUR + passed, 499)
+        yield Kind("granted", 5 * DAY + passed, 100)
+        yield Kind("restricted", 5 * DAY + passed, 100)
+    for number in range(7):
+        yield Kind("waiting", (6 + number * 8) * HOUR, 20)
+    yield Kind("untold", 2 * DAY, 34)
+    yield from (Kind(name, 6 * DAY, 10) for name in ("undeliverable", "appealed", "unclear"))
+
+
+KINDS = tuple(_kinds())
 
 
 def _flaps(tape: Tape, times: int) -> Tape:
@@ -77,7 +100,7 @@ def _flaps(tape: Tape, times: int) -> Tape:
     return tape
 
 
-def _life(tape: Tape) -> Life:
+def _life(tape: Tape, acknowledged: bool) -> Life:
     records = all_of(tape)
     mine = [it for it in records if it.key == f"weibo:{WHO}".encode()]
     (state,) = [it for it in mine if it.topic == _STATE]
@@ -85,41 +108,69 @@ def _life(tape: Tape) -> Life:
     for it in mine:
         if it.topic != _STATE:
             steps += [it, state] if it.topic == "decisions" else [it]
+    if acknowledged:
+        steps += [_ack(it) for it in mine if it.topic == "throttles"]
     wanted = [it for it in records if it.topic == "policies" or it.key in (b"#policies", b"#caps")]
     return Life(steps, [it for it in wanted if it.topic in ("policies", _STATE)])
 
 
-def lives() -> dict[str, Life]:
-    """Each of about ten decisions: one not yet invited, one that agreed late, one restricted."""
-    granted = invited(_flaps(Tape(), 2), WHO).receipt(account=WHO)
-    granted.wait(4 * DAY).answer("granted", WHO).wait(HOUR)
-    restricted = invited(_flaps(Tape(), 2), WHO).receipt(account=WHO).wait(4 * DAY)
-    return {
-        "near": _life(_flaps(Tape(), 5).reads(1_500, WHO)),
-        "granted": _life(granted),
-        "restricted": _life(restricted),
-    }
+def _ack(event: Record) -> Record:
+    """What an enforcing system says of an event, three seconds after it."""
+    said = json.loads(event.value or b"")
+    value = {it: said[it] for it in ("platform", "account_id", "event_id")}
+    value |= {"outcome": "applied", "system": "feed", "occurred_at": said["decided_at"]}
+    at = event.timestamp + 3_000
+    return Record("throttle-acks", 0, 0, at, event.key, json.dumps(value).encode())
+
+
+def _granted(tape: Tape) -> Tape:
+    return _told(tape).wait(4 * DAY).answer("granted", WHO).wait(HOUR)
+
+
+def _told(tape: Tape) -> Tape:
+    return invited(_flaps(tape, 2), WHO).receipt(account=WHO)
+
+
+LIVES: dict[str, Callable[[Tape], Tape]] = {
+    "near": lambda tape: _flaps(tape, 5).reads(1_500, WHO),
+    "granted": _granted,
+    "restricted": lambda tape: _told(tape).wait(4 * DAY),
+    "waiting": _told,
+    "untold": lambda tape: invited(_flaps(tape, 4), WHO),
+    "undeliverable": lambda tape: invited(_flaps(tape, 2), WHO).receipt("failed", WHO),
+    "appealed": lambda tape: _told(tape).wait(4 * DAY).control("appeal_opened", WHO),
+    "unclear": lambda tape: _told(tape).answer("granted", WHO, notice_version="0"),
+}
+"""Each of about ten decisions: not yet invited; agreed late; silent; invited, told or not."""
+
+
+@functools.lru_cache(maxsize=2)
+def lives(newest: int) -> tuple[Life, ...]:
+    """The life of each of KINDS, the newest records at most as new as `newest` (ms)."""
+    found = []
+    for kind in KINDS:
+        tape = Tape()
+        tape.now = newest - kind.begins
+        found.append(_life(LIVES[kind.life](tape), kind.life != "appealed"))
+    return tuple(found)
 
 
 def names(accounts: int, seed: int) -> Iterator[tuple[int, int, int, str]]:
-    """Partition, kind (its place in SHARES), rank there and id of each account."""
+    """Partition, kind (its place in KINDS), rank there and id of each account."""
     ranks: dict[tuple[int, int], int] = {}
+    ends = list(itertools.accumulate(it.share for it in KINDS))
     for number in range(accounts):
         name = "u" + hashlib.sha256(f"{seed}:{number}".encode()).hexdigest()[:12]
-        kind, share = 0, number * 37 % 100
-        for it in SHARES.values():
-            if share < it:
-                break
-            share -= it
-            kind += 1
+        # 10,000 numbers in a row have each remainder once, so the shares are exact.
+        kind = bisect.bisect_right(ends, number * 3_773 % ends[-1])
         place = (partition_of(f"weibo:{name}".encode(), PARTITIONS), kind)
         ranks[place] = ranks.get(place, -1) + 1
         yield *place, ranks[place], name
 
 
-def grow(engine: Engine, accounts: int, seed: int) -> int:
+def grow(engine: Engine, accounts: int, seed: int, newest: int) -> int:
     """Fills an index that has no row yet; returns how many records it stands for."""
-    told = lives()
+    told = lives(newest)
     indices = [it for table in (*_COPIED, tables.states, tables.cycles) for it in table.indexes]
     with engine.begin() as connection:
         for it in indices:
@@ -133,6 +184,7 @@ def grow(engine: Engine, accounts: int, seed: int) -> int:
         with engine.begin() as connection:
             count += _fill(connection, told, partition)
     with engine.begin() as connection:
+        _refuse(engine, connection, accounts // 10, newest)
         for it in indices:
             it.create(connection)
     return count
@@ -148,19 +200,43 @@ def reset(engine: Engine) -> None:
                 connection.execute(delete(table).where(table.c.partition == partition, added))
 
 
-def _fill(connection: Connection, told: Mapping[str, Life], partition: int) -> int:
+def _refuse(engine: Engine, connection: Connection, letters: int, newest: int) -> None:
+    """So many letters of a month, of which a person has settled all but one of fifty."""
+    tape = Tape().put("controls", f"weibo:{WHO}", b"nonsense")
+    one = Rows()
+    for it in tape.records():
+        project(it, one, "byline.")
+    names = [it.name for it in tables.letters.columns]
+    (about,) = (dict(zip(names, it, strict=True)) for it in one.letters)
+    made: list[Row] = []
+    settled: list[Row] = []
+    for number in range(letters):
+        at = newest - (letters - number) * 30 * DAY // letters
+        place = (number % PARTITIONS, COPIES + number)
+        where = {"partition": place[0], "offset": place[1], "origin_offset": place[1]}
+        row = {**about, **where, "origin_partition": place[0], "refused_at": at, "entered_at": at}
+        made.append(tuple(row[it] for it in names))
+        if number % 50:
+            said = (about["topic"], *place, "dismissed", "desk.1", "incident", at + HOUR)
+            settled.append((place[0], COPIES + letters + number, *said))
+    bulk = Bulk(engine)
+    bulk.add(connection, tables.letters, made)
+    bulk.add(connection, tables.settlements, settled)
+
+
+def _fill(connection: Connection, told: Sequence[Life], partition: int) -> int:
     """All rows of one partition."""
-    offsets = dict.fromkeys(("decisions", *("invitations", "consents", "throttles")), COPIES)
+    offsets: dict[str, int] = {}
     count, sizes = 0, {}
-    for kind in range(len(SHARES)):
+    for kind in range(len(KINDS)):
         mine = (people.c.partition == partition, people.c.kind == kind)
         size = connection.scalar(select(func.count()).select_from(people).where(*mine))
         sizes[kind] = size or 0
-    longest = max(len(it.steps) for it in told.values())
+    longest = max(len(it.steps) for it in told)
     for step in range(longest):
-        for kind, name in enumerate(SHARES):
-            steps = told[name].steps
-            if step >= len(steps):
+        for kind, life in enumerate(told):
+            steps = life.steps
+            if step >= len(steps) or not sizes[kind]:
                 continue
             record, count = steps[step], count + sizes[kind]
             if record.topic == _STATE:
@@ -172,8 +248,8 @@ def _fill(connection: Connection, told: Mapping[str, Life], partition: int) -> i
             for table in _COPIED:
                 for row in getattr(rows, table.name):
                     _copy(connection, table, row, partition, kind, at)
-    for kind, name in enumerate(SHARES):
-        _newest(connection, told[name], partition, kind)
+    for kind, life in enumerate(told):
+        _newest(connection, life, partition, kind)
     return count
 
 
@@ -224,12 +300,13 @@ def _copy(
     connection.execute(insert(table).from_select([it.name for it in table.columns], source))
 
 
-def going_on(accounts: int, records: int, seed: int) -> Iterator[Record]:
+def going_on(accounts: int, records: int, seed: int, newest: int) -> Iterator[Record]:
     """About so many records of accounts chosen at random, step by step, as Kafka has them."""
-    told = list(lives().values())
+    told = lives(newest)
     everyone = list(names(accounts, 15))
-    a_life = sum(share * len(it.steps) for share, it in zip(SHARES.values(), told, strict=True))
-    chosen = random.Random(seed).sample(everyone, min(accounts, records * 100 // a_life))
+    a_life = sum(kind.share * len(it.steps) for kind, it in zip(KINDS, told, strict=True))
+    share = sum(it.share for it in KINDS)
+    chosen = random.Random(seed).sample(everyone, min(accounts, records * share // a_life))
     for step in range(max(len(it.steps) for it in told)):
         for partition, kind, _, name in chosen:
             steps = told[kind].steps

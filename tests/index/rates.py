@@ -75,27 +75,30 @@ def forget_pages() -> bool:
     return True
 
 
-def made(folder: Path, settings: SettingsWithoutPolicies, options: argparse.Namespace) -> float:
-    """Make the index, unless an earlier run did; returns the seconds."""
+def made(
+    folder: Path, settings: SettingsWithoutPolicies, options: argparse.Namespace
+) -> tuple[float, int]:
+    """Make the index, unless an earlier run did; returns the seconds, and its newest time (ms)."""
     mark = folder / f"{options.database}.made"
     began = time.monotonic()
     engine = open_engine(url_of(settings), make=True)
+    schema.bring_up(engine, 0)
     if mark.exists():
         grown.reset(engine)
-        return 0.0
-    schema.bring_up(engine, 0)
+        return 0.0, int(mark.read_text())
     engine.dispose()
     quick = engine
     if options.database == "sqlite":
         quick = create_engine(url_of(settings))
         event.listen(quick, "connect", _without_a_journal)
-    grown.grow(quick, options.accounts, options.seed)
+    newest = int(time.time() * 1000)
+    grown.grow(quick, options.accounts, options.seed, newest)
     if options.database == "postgresql":
         with quick.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.execute(text("VACUUM ANALYZE"))
     quick.dispose()
-    mark.touch()
-    return time.monotonic() - began
+    mark.write_text(str(newest))
+    return time.monotonic() - began, newest
 
 
 def _without_a_journal(connection: object, _: object) -> None:
@@ -103,12 +106,12 @@ def _without_a_journal(connection: object, _: object) -> None:
         connection.execute(f"PRAGMA {pragma}")  # type: ignore[attr-defined]
 
 
-def bare(engine: Engine, options: argparse.Namespace) -> tuple[int, float]:
+def bare(engine: Engine, options: argparse.Namespace, newest: int) -> tuple[int, float]:
     """Records a second of rows from memory, in transactions of the indexer's size."""
     writer, rows, batches = Writer(engine), Rows(), []
     offsets: dict[tuple[str, int], int] = {}
     count = 0
-    for it in grown.going_on(options.accounts, options.bare, options.seed + 1):
+    for it in grown.going_on(options.accounts, options.bare, options.seed + 1, newest):
         place, count = (it.topic, it.partition), count + 1
         at = offsets[place] = offsets.get(place, grown.BARE - 1) + 1
         project(it._replace(offset=at), rows, "byline.")
@@ -123,7 +126,7 @@ def bare(engine: Engine, options: argparse.Namespace) -> tuple[int, float]:
 
 @contextmanager
 def streaming(
-    settings: SettingsWithoutPolicies, options: argparse.Namespace
+    settings: SettingsWithoutPolicies, options: argparse.Namespace, newest: int
 ) -> Iterator[list[int]]:
     """So many records a second into the topics; yields how many went, in a list."""
     names, producer = names_of(settings), producer_of(settings)
@@ -131,7 +134,8 @@ def streaming(
 
     def run() -> None:
         began = time.monotonic()
-        for it in grown.going_on(options.accounts, options.rate * 900, options.seed + 3):
+        going_on = grown.going_on(options.accounts, options.rate * 900, options.seed + 3, newest)
+        for it in going_on:
             put(producer, names, it)
             count[0] += 1
             ahead = count[0] / options.rate - (time.monotonic() - began)
@@ -174,13 +178,13 @@ def run(options: argparse.Namespace) -> None:
             server = stack.enter_context(Server(folder / "postgresql", TUNED))
             given["database"] = server.url
         settings = SettingsWithoutPolicies(**given)  # type: ignore[arg-type]
-        seconds = made(folder, settings, options)
+        seconds, newest = made(folder, settings, options)
         if seconds:
             results.tell("made", seconds=round(seconds))
         if options.only_make:
             return
         engine = open_engine(url_of(settings))
-        count, took = bare(engine, options)
+        count, took = bare(engine, options, newest)
         results.tell("bare insert", records=count, records_a_second=round(count / took))
         engine.dispose()
         cluster = stack.enter_context(KafkaCluster(folder / "kafka"))
@@ -196,7 +200,7 @@ def run(options: argparse.Namespace) -> None:
         }
         create = [sys.executable, "-m", "streams", "topics", "create", "--partitions"]
         subprocess.run([*create, str(grown.PARTITIONS)], env=environment, check=True, stdout=2)
-        going_on = grown.going_on(options.accounts, options.last, options.seed + 2)
+        going_on = grown.going_on(options.accounts, options.last, options.seed + 2, newest)
         count = produce(settings, going_on)
         forget_pages()
         seconds, processor = indexed(settings, environment)
@@ -213,7 +217,10 @@ def run(options: argparse.Namespace) -> None:
             server.start()
         people = [f"{it[3]}" for it in grown.names(options.accounts, options.seed)]
         chosen = random.Random(options.seed).sample(people, options.asked + options.commands)
-        with serving(environment, folder) as (port, token), streaming(settings, options) as sent:
+        with (
+            serving(environment, folder) as (port, token),
+            streaming(settings, options, newest) as sent,
+        ):
             began = time.monotonic()
             took_ms = asyncio.run(asked_over_http(port, token, chosen[: options.asked]))
             rate = sent[0] / (time.monotonic() - began)

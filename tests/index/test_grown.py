@@ -1,35 +1,41 @@
 """An index that was made by copies has the rows that reading the records would have made."""
 
-from pathlib import Path
-
 import pytest
-from sqlalchemy import select
+from sqlalchemy import Engine, select
 
 from streams.index import tables
 from streams.index.database import reading
 from streams.index.projection import project
 from streams.index.rows import Rows
+from tests.core.given import DAY, START
 from tests.index import grown
 from tests.index.filled import empty
 
-ACCOUNTS = 60
+ACCOUNTS = 1_200
+NEWEST = START + 60 * DAY
 
 
-@pytest.mark.parametrize("kind", range(len(grown.SHARES)), ids=grown.SHARES)
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
+    made = empty(tmp_path_factory.mktemp("grown"))
+    grown.grow(made, ACCOUNTS, 15, NEWEST)
+    return made
+
+
+@pytest.mark.parametrize("life", grown.LIVES)
 @pytest.mark.slow
 def test_an_account_that_was_copied_has_the_rows_of_one_that_was_read(
-    tmp_path: Path, kind: int
+    engine: Engine, life: str
 ) -> None:
-    engine = empty(tmp_path)
-    grown.grow(engine, ACCOUNTS, 15)
-    partition, _, _, name = [it for it in grown.names(ACCOUNTS, 15) if it[1] == kind][-1]
+    people = [it for it in grown.names(ACCOUNTS, 15) if grown.KINDS[it[1]].life == life]
+    partition, kind, _, name = people[-1]
     rows, key = Rows(), f"weibo:{name}"
-    for it in list(grown.lives().values())[kind].steps:
+    for it in grown.lives(NEWEST)[kind].steps:
         value = (it.value or b"").replace(f'"{grown.WHO}"'.encode(), f'"{name}"'.encode())
         place = {"key": key.encode(), "value": value, "partition": partition}
         project(it._replace(**place), rows, "byline.")
     with reading(engine) as connection:
-        for table in (tables.decisions, tables.events, tables.words):
+        for table in (tables.decisions, tables.events, tables.words, tables.acks):
             columns = [it for it in table.columns if it.name != "offset"]
             mine = select(*columns).where(table.c.account == key).order_by(table.c.offset)
             found = [tuple(it) for it in connection.execute(mine)]
@@ -43,9 +49,7 @@ def test_an_account_that_was_copied_has_the_rows_of_one_that_was_read(
 
 
 @pytest.mark.slow
-def test_what_a_run_added_to_the_copies_is_taken_away(tmp_path: Path) -> None:
-    engine = empty(tmp_path)
-    grown.grow(engine, ACCOUNTS, 15)
+def test_what_a_run_added_to_the_copies_is_taken_away(engine: Engine) -> None:
     offsets = select(tables.decisions.c.offset).order_by(tables.decisions.c.offset)
     with engine.begin() as connection:
         before = connection.execute(offsets).all()
