@@ -70,7 +70,7 @@ class Life:
 
 
 @dataclass(frozen=True)
-class Kind:
+class GrownKind:
     """A life that begins so many ms before `newest`; `share`: of 10,000 accounts, who lead it."""
 
     life: str
@@ -78,16 +78,16 @@ class Kind:
     share: int
 
 
-def _kinds() -> Iterator[Kind]:
+def _kinds() -> Iterator[GrownKind]:
     for number in range(14):
         passed = number * 50 * HOUR
-        yield Kind("near", HOUR + passed, 499)
-        yield Kind("granted", 5 * DAY + passed, 100)
-        yield Kind("restricted", 5 * DAY + passed, 100)
+        yield GrownKind("near", HOUR + passed, 499)
+        yield GrownKind("granted", 5 * DAY + passed, 100)
+        yield GrownKind("restricted", 5 * DAY + passed, 100)
     for number in range(7):
-        yield Kind("waiting", (6 + number * 8) * HOUR, 20)
-    yield Kind("untold", 2 * DAY, 34)
-    yield from (Kind(name, 6 * DAY, 10) for name in ("undeliverable", "appealed", "unclear"))
+        yield GrownKind("waiting", (6 + number * 8) * HOUR, 20)
+    yield GrownKind("untold", 2 * DAY, 34)
+    yield from (GrownKind(name, 6 * DAY, 10) for name in ("undeliverable", "appealed", "unclear"))
 
 
 KINDS = tuple(_kinds())
