@@ -53,6 +53,7 @@ LOG_EVENTS: Mapping[str, str] = {
     "refetch": "fetched records did not join up; they are fetched again",
     "refusal_guard_reset": "the refusal guard of a platform is reset: refusals are settled",
     "refusal_guard_tripped": "the refusal guard of a platform is tripped; adverse events wait",
+    "report_not_kept": "the end of a report that the console lets be worked out is not noted",
     "rescan": "readings and labels of a platform are read again from the beginning",
     "rescan_unneeded": "a rescan was stated, but nothing of the platform was left out",
     "settings_of_kubernetes_ignored": "variables that Kubernetes sets look like settings",

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from streams.cli.output import echo, settings
+from streams.cli.output import echo, settings, settings_file
 from streams.cli.source import now_ms
 from streams.extras import to_install
 from streams.index.database import open_engine, url_of
@@ -41,6 +41,7 @@ def console(
     chosen = settings(without_policies=True)
     try:
         from streams.console.app import make_app
+        from streams.console.aside import Aside, CommandProcess
         from streams.console.peers import peers_of
         from streams.console.role_file import RoleFile
         from streams.console.sessions import key_in
@@ -54,6 +55,9 @@ def console(
             " for each who may ask"
         )
     engine = open_engine(url_of(chosen))
+    folder, file = chosen.data_dir / chosen.application_id, settings_file()
+    run = CommandProcess(() if file is None else ("--settings", str(file)))
+    aside = Aside(engine, folder, now_ms, run)
     try:
         check(engine)
         made = Console(
@@ -61,13 +65,15 @@ def console(
             chosen,
             RoleFile(chosen.roles_file),
             now_ms,
-            key_in(chosen.data_dir / chosen.application_id),
+            key_in(folder),
             _sender(chosen),
             LetterDesk(chosen),
+            aside,
             peers_of(proxy or [], user_header),
         )
         asyncio.run(_serve(make_app(made), chosen.http_host, port))
     finally:
+        aside.close()
         engine.dispose()
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Engine
 from starlette.requests import Request
 
+from streams.console.aside import Aside
 from streams.console.attempts import Attempts
 from streams.console.counting import Counting
 from streams.console.news import PageNews
@@ -30,7 +31,7 @@ class Console:
 
     `roles`: returns who may ask, as the file says now. `clock`: returns the present time in ms.
     `key`: signs cookies. `peers`: the proxies whose word on who asks is taken. `letters`: fetches
-    and settles refused records.
+    and settles refused records. `aside`: works out what takes long.
     """
 
     engine: Engine
@@ -40,6 +41,7 @@ class Console:
     key: bytes
     send: Send
     letters: LetterDesk
+    aside: Aside
     peers: Peers = field(default_factory=Peers)
     attempts: Attempts = field(default_factory=Attempts)
     counting: Counting = field(default_factory=Counting)

@@ -1,12 +1,13 @@
 """The words of the pages: each key in English and Chinese. A test compares it with the templates.
 
 Between backticks stands a command. words_actions.py has those of what a person can do,
-words_letters.py those of dead letters.
+words_letters.py those of dead letters, words_worked.py those of reports that are worked out.
 """
 
 from streams.console.words_actions import WORDS as ACTIONS
 from streams.console.words_letters import WORDS as LETTERS
 from streams.console.words_reading import WORDS as READING
+from streams.console.words_worked import WORDS as WORKED
 from streams.explain.sentences import Language
 
 WORDS: dict[str, tuple[str, str]] = {
@@ -137,11 +138,20 @@ WORDS: dict[str, tuple[str, str]] = {
         "No policy with this digest is in the index.",
         "索引中没有此摘要的策略。",
     ),
+    "error.platform": (
+        "No policy of this platform is in the index. Choose one of the list.",
+        "索引中没有该平台的策略，请从列表中选择。",
+    ),
+    "error.report": (
+        "There is no such report any more. Load the list again.",
+        "没有这份报告，请重新加载列表。",
+    ),
     "error.day": ("A day is written like 2026-01-31.", "日期的写法如 2026-01-31。"),
     "error.period": ("The end has to be later than the start.", "结束须晚于开始。"),
     **READING,
     **ACTIONS,
     **LETTERS,
+    **WORKED,
 }
 
 

@@ -342,7 +342,28 @@ Index("proposals_made_at", proposals.c.made_at)
 `streams.console.proposals.State`. `outcome`: what was sent, as JSON.
 """
 
-OWN = (runs, accesses, sessions, proposals)
+kept_reports = Table(
+    "kept_reports",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("kind", String(16), nullable=False),
+    Column("name", String(128), nullable=False),
+    Column("actor", String(64)),
+    Column("made_at", BigInteger, nullable=False),
+    Column("seen_at", BigInteger, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("says", Text, nullable=False),
+    Column("content", Text),
+)
+Index("kept_reports_kind", kept_reports.c.kind, kept_reports.c.made_at)
+"""Reports of backtests that were put here, and those that the console lets be worked out.
+
+Not from Kafka. `kind`, `state`: of `streams.index.kept`. `made_at`: when it was put here or asked
+for. `seen_at`: when whoever works it out was last alive, or when it ended. `says`: what it is about
+or what went wrong, in lines. `content`: the report.
+"""
+
+OWN = (runs, accesses, sessions, proposals, kept_reports)
 """Tables that are not made from Kafka's records: neither a rebuild nor a purge touches them."""
 
 APPENDED = (events, decisions, log, words, letters, settlements, acks)

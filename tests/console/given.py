@@ -1,16 +1,19 @@
 """A console on a recording's index, and browsers of people with each role."""
 
 import hashlib
+import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Event
 from typing import Any, cast
 
 from sqlalchemy import Engine
 from starlette.testclient import TestClient
 
 from streams.console.app import make_app
+from streams.console.aside import Aside, Beat, CommandEnd, CommandProcess
 from streams.console.news import PageNews
 from streams.console.peers import Peers
 from streams.console.site import Console
@@ -19,6 +22,7 @@ from streams.letters.settle import Done, Left, SettlementOrder
 from streams.operate.send import Sent
 from streams.serve.roles import Who, held, token_key, user_key
 from streams.settings import SettingsWithoutPolicies
+from streams.settings_checks import variable
 
 TOKENS = {
     "accounts": "token-of-accounts",
@@ -63,6 +67,24 @@ class LettersOfTest:
         return Done(len(order.wanted.origins) - len(self.stay), 0, list(self.stay))
 
 
+class CommandsOfTest:
+    """Stands where `byline` would be run beside the console; it notes what is asked for.
+
+    `real`: the environment in which it really runs; None: `ran` is what came of it.
+    """
+
+    def __init__(self) -> None:
+        self.asked: list[list[str]] = []
+        self.real: Mapping[str, str] | None = None
+        self.ran = CommandEnd(2, "", "not in this test")
+
+    def __call__(self, words: Sequence[str], folder: Path, beat: Beat, ending: Event) -> CommandEnd:
+        self.asked.append(list(words))
+        if self.real is None:
+            return self.ran
+        return CommandProcess((), self.real)(words, folder, beat, ending)
+
+
 @dataclass
 class ConsoleGround:
     """A console, what it was told to send, and a clock that the test moves."""
@@ -75,6 +97,7 @@ class ConsoleGround:
     failing: Exception | None = None
     options: dict[str, Any] = field(default_factory=dict)
     letters: LettersOfTest = field(default_factory=LettersOfTest)
+    commands: CommandsOfTest = field(default_factory=CommandsOfTest)
 
     def __post_init__(self) -> None:
         settings = SettingsWithoutPolicies(data_dir=self.folder, **self.options)
@@ -86,6 +109,7 @@ class ConsoleGround:
             b"k" * 32,
             self._send,
             cast(LetterDesk, self.letters),
+            Aside(self.engine, self.folder, lambda: self.now, self.commands),
             Peers(tuple(map(network, [PROXY])), "x-forwarded-user"),
             news=PageNews(pause_seconds=0, looks=3),
         )
@@ -97,6 +121,12 @@ class ConsoleGround:
             raise self.failing
         self.sent += [(topic, it) for it in values]
         return Sent(f"byline.{topic}", len(values), (), None, {0: len(self.sent)})
+
+    def runs_commands(self) -> None:
+        """From now on a command really runs, on this index."""
+        url = self.engine.url.render_as_string(hide_password=False)
+        own = {"database": url, "data_dir": str(self.folder), "policies": str(self.folder)}
+        self.commands.real = {**os.environ, **{variable(name): it for name, it in own.items()}}
 
     def browser(self, host: str = "127.0.0.1", **headers: str) -> TestClient:
         """A browser without a session."""

@@ -20,6 +20,7 @@ from streams.console.news import PageNews
 from streams.console.orders import control, counted
 from streams.index.database import reading
 from streams.local.probe import free_port
+from tests.console import worked
 from tests.console.given import TOKENS, ConsoleGround
 from tests.index.filled import filled
 from tests.operate.recording import RECORDINGS, Tape
@@ -43,6 +44,8 @@ PATHS = {
     "preview": "/proposals/{proposal}",
     "policies": "/policies",
     "policy": "/policies/{digest}",
+    "shadow": "/policies/shadow",
+    "rollout": "/policies/rollout",
     "reports": "/reports?from=2023-12-01&to=2025-01-01",
     "accesses": "/accesses",
     "refusal": "/nowhere",
@@ -72,6 +75,7 @@ class ServedConsole:
     def __init__(self, folder: Path, **options: Any) -> None:
         tape = recorded()
         self.ground = ConsoleGround(filled(folder, tape), tape.now, folder, options=options)
+        worked.put(self.ground.engine, tape.now)
         # A proxy of the tests would take this machine's own address.
         news = PageNews(pause_seconds=0.2)
         self.console = replace(self.ground.console, news=news)

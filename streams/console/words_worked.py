@@ -1,0 +1,126 @@
+"""The texts of reports that take long or are kept: shadow, roll-out, backtests, evidence."""
+
+WORDS: dict[str, tuple[str, str]] = {
+    "tabs.versions": ("Versions", "版本"),
+    "tabs.shadow": ("Shadow report", "影子报告"),
+    "tabs.rollout": ("Roll-out", "放量状态"),
+    "tabs.backtests": ("Backtests", "回测"),
+    "work.go": ("Work it out now", "立即计算"),
+    "work.load": ("Load this page again", "重新加载本页"),
+    "work.working": (
+        "{actor} asked for it {ago} ago; it is being worked out.",
+        "{actor} 于 {ago}前提出，正在计算。",
+    ),
+    "work.failed": (
+        "What was asked for at {at} could not be worked out. Mend what is said below, then ask"
+        " again.",
+        "{at} 提出的计算失败。请按下文排除原因后重试。",
+    ),
+    "work.lost": (
+        "Whoever worked it out has given no sign since {at}: that console ended, or lost the"
+        " database. Ask again.",
+        "自 {at} 起计算方没有音讯：该控制台已结束或与数据库断开。请重新计算。",
+    ),
+    "work.done": ("{actor} asked for it {ago} ago, at {at}.", "{actor} 于 {at}（{ago}前）提出。"),
+    "work.as_of": ("It is of the index as of {at}.", "所依据的索引截至 {at}。"),
+    "work.part": (
+        "The index had not read all topics then: it is part.",
+        "当时索引尚未读完所有主题，结果并不完整。",
+    ),
+    "shadow.hint": (
+        "What shadow said, beside what is live, and what would follow if the platform were switched"
+        " to enforce: every notice arrives, nobody answers, counts stay. Nothing is sent. It takes"
+        " about a second for each 1,500 accounts that would be invited.",
+        "影子模式的输出与正式输出对照，以及若切换到正式模式会怎样（假设通知全部送达、无人答复、"
+        "数据不变）。不会发送任何内容。每 1,500 个将受邀账号约需一秒。",
+    ),
+    "shadow.beside": ("Beside the backtest", "与回测对照"),
+    "shadow.none": (
+        "Nobody has asked for it yet: press the button. `byline shadow report` says the same.",
+        "尚无结果，请按上方按钮。`byline shadow report` 内容相同。",
+    ),
+    "shadow.empty": (
+        "Nothing is in shadow, and shadow said nothing.",
+        "没有处于影子模式的策略，也没有影子输出。",
+    ),
+    "shadow.of.file": ("Of the file beside this console.", "依据本机文件中的策略。"),
+    "shadow.of.running": ("Of the policy that runs.", "依据正在运行的策略。"),
+    "shadow.nothing": (
+        "Nothing of {platform} is in shadow: there is nothing to switch.",
+        "{platform} 没有处于影子模式的内容，无需切换。",
+    ),
+    "shadow.refused": (
+        "{platform} cannot be switched to enforce:",
+        "{platform} 不能切换到正式模式：",
+    ),
+    "shadow.missing": (
+        "It cannot be switched to enforce yet: the policy lacks {missing}.",
+        "尚不能切换到正式模式：策略缺少 {missing}。",
+    ),
+    "shadow.would": (
+        "Switching to enforce would, at the most and at the earliest:",
+        "若切换到正式模式，至多且最早：",
+    ),
+    "shadow.invited": ("accounts invited", "账号将受邀"),
+    "shadow.restricted": ("restricted, if nobody answers", "账号将受限（若无人答复）"),
+    "shadow.unproven": ("of them without proof of delivery", "其中没有送达证明"),
+    "shadow.never_told": ("of them never sent a notice", "其中从未发过通知"),
+    "shadow.stale": ("left out: counts older than max_age", "未计入：数据超过 max_age"),
+    "shadow.first": (
+        "The first restriction would be at {at}.",
+        "首个限制将在 {at}。",
+    ),
+    "shadow.said": ("What was said", "已有输出"),
+    "shadow.step": ("Step", "步骤"),
+    "shadow.surfaces": ("Accounts restricted, by surface", "受限账号（按功能）"),
+    "shadow.ever": ("shadow, ever", "影子，累计"),
+    "shadow.now": ("shadow, now", "影子，当前"),
+    "shadow.live_now": ("live, now", "正式，当前"),
+    "shadow.by_enforce": ("by enforce", "切换后"),
+    "shadow.backtest": ("Beside the backtest of {name}", "与 {name} 的回测对照"),
+    "shadow.differs": ("differs", "不同"),
+    "shadow.same": ("the same", "相同"),
+    "shadow.same_so_far": ("the same so far", "目前相同"),
+    "shadow.of_backtest": ("backtest", "回测"),
+    "shadow.difference": ("difference", "差"),
+    "shadow.why": ("What may make the difference:", "可能的原因："),
+    "rollout.hint": (
+        "Whether those whom the last change let in fare worse than those before. It may be asked as"
+        " often as you like: at most 5 of 100 roll-outs give a false alarm. Nothing is changed.",
+        "最近一次变更纳入的账号是否比之前的差。可随时重复：每 100 次放量至多 5 次误报。"
+        "不作任何更改。",
+    ),
+    "rollout.raise": ("of the last raise of rollout_percent", "针对最近一次提高 rollout_percent"),
+    "rollout.none": (
+        "Nobody has asked for it yet: press the button. `byline rollout status` says the same.",
+        "尚无结果，请按上方按钮。`byline rollout status` 内容相同。",
+    ),
+    "rollout.empty": ("No policy was ever in force here.", "从未有策略生效。"),
+    "rollout.change": (
+        "Version {after} after {before}.",
+        "版本 {before} 之后的版本 {after}。",
+    ),
+    "rollout.since": ("It has run since {at}.", "自 {at} 运行。"),
+    "rollout.raised": (
+        "It raised rollout_percent from {before} to {after}; new are the accounts in between.",
+        "rollout_percent 由 {before} 提高到 {after}，其间的账号为新账号。",
+    ),
+    "rollout.first_under": (
+        "New are the accounts first invited under it.",
+        "在其下首次受邀的账号为新账号。",
+    ),
+    "rollout.rate": ("Rate", "比率"),
+    "rollout.within": ("Within", "期限"),
+    "rollout.before": ("Before", "之前"),
+    "rollout.new": ("New", "新"),
+    "rollout.evidence": ("Evidence / alarm", "证据值 / 警戒值"),
+    "rollout.takes": ("A doubling takes, before + new", "发现翻倍所需，之前 + 新"),
+    "rollout.higher": ("higher", "更高"),
+    "verdict.go_on": ("go on", "可以继续"),
+    "verdict.hold": ("hold", "暂停"),
+    "verdict.not_enough_yet": ("not enough yet", "数据尚不足"),
+    "verdict.nothing_to_compare": ("nothing to compare", "无可比较"),
+    "rate.undelivered": ("undelivered", "未送达"),
+    "rate.declined": ("declined", "拒绝"),
+    "rate.appeals_upheld": ("appeals upheld", "申诉成立"),
+}
