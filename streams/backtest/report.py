@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
+from streams.backtest.figures import FORM
 from streams.backtest.run import Backtest
 from streams.backtest.scan import Carried
 from streams.backtest.tally import Tally, as_plain
@@ -11,7 +12,6 @@ from streams.core.limits.caps import share
 from streams.core.model.instants import DAY, day_start, hour_start, rfc3339
 from streams.core.model.policy import Policy
 
-FORM = "byline-backtest/1"
 LEFT_OUT = (
     "the refusal guard: rows of files that are refused are counted above and given to nobody",
     "labels of accounts below the floor: they are known to no report and select nobody",

@@ -17,6 +17,7 @@ from streams.backtest.report import report
 from streams.backtest.run import Asked, Backtest, run
 from streams.backtest.sentences import first_line, headline, tables
 from streams.backtest.tally import Tally
+from streams.cli.backtest_kept import DROP, KEEP, keep_or_drop
 from streams.cli.backtest_source import (
     CACHE,
     from_kafka,
@@ -45,7 +46,8 @@ def register(app: typer.Typer) -> None:
 PolicyFiles = Annotated[
     list[Path],
     typer.Argument(
-        metavar="POLICY…", help="Policy files; or: cache list, cache clear; or: merge FILE…"
+        metavar="POLICY…",
+        help="Policy files; or: cache list, cache clear; merge FILE…; keep FILE…; drop NAME…",
     ),
 ]
 Readings = Annotated[
@@ -109,9 +111,16 @@ def backtest(
 
     byline backtest cache list | clear: list or delete what was recorded of Kafka's topics.
     byline backtest merge FILE…: write the report of all shards, as one run would write it.
+    byline backtest keep FILE… | drop NAME…: put reports that --json wrote into the index's
+    database, where the console shows and compares them, or take them out.
     """
     if policies[0] == Path(CACHE):
         say_cache([str(it) for it in policies[1:]])
+        return
+    if str(policies[0]) in (KEEP, DROP):
+        if (readings, labels, start, end, now, against, shard, as_json) != (None,) * 8:
+            raise UsageError("keep takes files of --json, drop takes names; no options")
+        keep_or_drop(str(policies[0]), policies[1:])
         return
     began = time.monotonic()
     if policies[0] == Path(MERGE):

@@ -13,6 +13,7 @@ from starlette.responses import Response
 from streams.console.pages import (
     account,
     actions,
+    backtests,
     letters,
     overview,
     policies,
@@ -77,6 +78,9 @@ ROUTES = (
     Route("POST", "/policies/shadow", readiness.work_shadow_out, Role.NUMBERS),
     Route("GET", "/policies/rollout", readiness.rollout, Role.NUMBERS),
     Route("POST", "/policies/rollout", readiness.work_rollout_out, Role.NUMBERS),
+    Route("GET", "/policies/backtests", backtests.show, Role.NUMBERS),
+    Route("GET", "/policies/backtests/{report}", backtests.one, Role.NUMBERS),
+    Route("GET", "/policies/backtests/{report}/accounts", backtests.accounts, Role.ACCOUNTS, True),
     Route("GET", "/policies/{digest}", policies.one, Role.NUMBERS),
     Route("GET", "/reports", reports.show, Role.NUMBERS),
     Route("GET", "/reports/download", reports.download, Role.NUMBERS),

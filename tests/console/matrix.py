@@ -38,6 +38,9 @@ MATRIX: dict[tuple[str, str], tuple[str, ...]] = {
     ("POST", "/policies/shadow"): NUMBERS,
     ("GET", "/policies/rollout"): NUMBERS,
     ("POST", "/policies/rollout"): NUMBERS,
+    ("GET", "/policies/backtests"): NUMBERS,
+    ("GET", "/policies/backtests/{report}"): NUMBERS,
+    ("GET", "/policies/backtests/{report}/accounts"): ACCOUNTS,
     ("GET", "/policies/{digest}"): NUMBERS,
     ("GET", "/reports"): NUMBERS,
     ("GET", "/reports/download"): NUMBERS,
@@ -52,5 +55,6 @@ PLACES = {
     "{what}": "controls",
     "{place}": "controls[0]@0",
     "{id}": "0" * 32,
+    "{report}": "0" * 32,
 }
 """What stands in a path's place in the tests."""

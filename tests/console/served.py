@@ -46,6 +46,10 @@ PATHS = {
     "policy": "/policies/{digest}",
     "shadow": "/policies/shadow",
     "rollout": "/policies/rollout",
+    "backtests": "/policies/backtests",
+    "backtest": "/policies/backtests/{backtest}",
+    "backtests-compared": "/policies/backtests/{backtest}?against={other}",
+    "backtest-accounts": "/policies/backtests/{backtest}/accounts",
     "reports": "/reports?from=2023-12-01&to=2025-01-01",
     "accesses": "/accesses",
     "refusal": "/nowhere",
@@ -75,7 +79,7 @@ class ServedConsole:
     def __init__(self, folder: Path, **options: Any) -> None:
         tape = recorded()
         self.ground = ConsoleGround(filled(folder, tape), tape.now, folder, options=options)
-        worked.put(self.ground.engine, tape.now)
+        self._kept = worked.put(self.ground.engine, tape.now)
         # A proxy of the tests would take this machine's own address.
         news = PageNews(pause_seconds=0.2)
         self.console = replace(self.ground.console, news=news)
@@ -96,6 +100,7 @@ class ServedConsole:
             "letter": self._first(browser, r"controls%5B0%5D%40(\d+)", "/dead-letters?show=all"),
             "digest": self._first(browser, r"/policies/([0-9a-f]{64})", "/policies"),
             "proposal": self._prepared(),
+            **self._kept,
         }
         return {name: path.format(**places) for name, path in PATHS.items()}
 

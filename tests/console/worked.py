@@ -8,19 +8,21 @@ from typing import Any
 from sqlalchemy import Engine
 
 from schemas.enums import Mode
+from streams.backtest.figures import checked
 from streams.index import kept
 from streams.index.database import reading
 from streams.index.fresh import Fresh, freshness
 from streams.index.kept import KeptState, ReportKind
 from streams.rollout.status import status
 from streams.shadow.report import reports
+from tests.console import test_backtests
 from tests.core.given import policy
 from tests.rollout.played import PlayedRates
 from tests.rollout.test_status import indexed, lived
 
 
-def put(engine: Engine, now: int) -> None:
-    """Keeps a shadow report and the state of a roll-out, as the console does."""
+def put(engine: Engine, now: int) -> dict[str, str]:
+    """Keeps a shadow report, the state of a roll-out, and two backtests; the ids of these."""
     with reading(engine) as connection:
         fresh = freshness(connection)
         files = {"weibo": policy(mode=Mode.SHADOW, version=9)}
@@ -33,7 +35,14 @@ def put(engine: Engine, now: int) -> None:
             there = Fresh(played.now, 0, played.now)
             raised = status(connection, there, played.now)
         other.dispose()
+        backtests = {}
+        for name, lines in (("backtest", (1_000, 1_200)), ("other", (1_100, 1_200))):
+            told = test_backtests.made(Path(work), *lines)
+            says, text = "\n".join(checked(told, name)), json.dumps(told, ensure_ascii=False)
+            file = f"{name}-2024-01.json"
+            backtests[name] = kept.keep(engine, ReportKind.BACKTEST, file, says, text, now)
     _keep(engine, ReportKind.ROLLOUT, fresh, [it.as_dict() for it in raised], now)
+    return backtests
 
 
 def _keep(
