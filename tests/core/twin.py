@@ -15,8 +15,6 @@ Where the contract leaves a choice and the two read it differently, the historie
 * A late worker that reads a hold which is over by then, and behind it an operator's extension that
   reaches further, says of the pause nothing in the core where something else was due before, and
   says it first in the model: the deadline is the same. No hold is over here before it is read.
-* A lower `correction` of the instant of an organic reading leaves that one's opening in the core;
-  in the model it alone counts. Of one instant all readings are organic here.
 * A policy that turns `keep` into `close`, or moves a line, is none of these: an invited account
   below the exit line is LEAVING from then on in the model, cancelled at once in the core.
 * Which phase is said is not compared, and no policy withdraws one (READINGS 21).

@@ -225,7 +225,8 @@ class OracleFacts:
                 self._invited(policy, now, cause, pinned)
             return
         line = policy.in_force(now)[-1].followers
-        if self._lowest() < line:
+        if self._run(line) is None:
+            # Below the line, or nothing that counts has opened the run [7, 90].
             self._to("OUTSIDE")
             return
         if self.state == "LEAVING":
@@ -279,15 +280,6 @@ class OracleFacts:
             self.dwell_since = None
         if state != "LEAVING":
             self.leave_since = None
-
-    def _lowest(self) -> int:
-        """The lowest count since the last reading that may open a dwell, that one included [7]."""
-        found = []
-        for _, count, opens in reversed(self.readings):
-            found.append(count)
-            if opens:
-                break
-        return min(found)
 
     def _since(self, policy: OraclePolicy, now: datetime, line: int) -> datetime | None:
         """From when all conditions hold by `observed_at`; None if no reading opened one [6, 7]."""

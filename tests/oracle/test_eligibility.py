@@ -38,6 +38,18 @@ def test_a_correction_below_the_line_ends_a_dwell() -> None:
     assert story.reads(6, 1000, cause="correction").until(99).then() == []
 
 
+@pytest.mark.parametrize("cause", ["correction", "platform_purge"])
+@pytest.mark.parametrize("counts", [(2000, 1000), (1000, 2000)])
+def test_of_two_counts_of_one_instant_the_lower_opens_or_not(
+    counts: tuple[int, int], cause: str
+) -> None:
+    story = Story(DWELLING).label(0)
+    for followers in counts:
+        story.reads(0, followers, cause=cause if followers == 1000 else "organic")
+    assert story.until(99).then() == []
+    assert story.reads(99, 1000).until(119).then() == ["issued over_line"]
+
+
 def test_leaving_defers_and_comes_back_or_ends() -> None:
     story = delivered(ENFORCE.but(exit_ratio=Decimal("0.9"))).reads(55, 899)
     assert story.until(64).then() == []
