@@ -76,6 +76,11 @@ def backwards(day: Day, happened: Happened, until: int) -> list[str]:
     return one_by_one(day, happened[::-1], until)
 
 
+def controls_first(day: Day, happened: Happened, until: int) -> list[str]:
+    """What is said when the worker slept, and fetched controls before all else."""
+    return one_by_one(day, sorted(happened, key=lambda one: one[1] != "controls"), until)
+
+
 def restricted(said: list[str]) -> set[str]:
     """The surfaces that were restricted."""
     return {words.split()[1] for words in said if words.startswith("applied")}
@@ -383,3 +388,66 @@ def test_a_refusal_read_behind_a_later_receipt_belongs_to_its_own_window(
         (entered + MINUTE, "notice-receipts", receipt("delivered")),
     ]
     assert not restricted(how(day, happened, entered + 2 * WINDOW))
+
+
+TO_ANOTHER = {"answer": "declined", "invitation_id": "x"}
+"""An unclear word."""
+STOPS: dict[str, tuple[InputName, dict[str, Any], dict[str, Any]]] = {
+    "settle": ("consent-answers", TO_ANOTHER, {"command": "settle"}),
+    "unhold": ("controls", {"command": "hold"}, {"command": "unhold"}),
+    "verdict": ("controls", {"command": "appeal_opened"}, {"command": "appeal_rejected"}),
+}
+
+
+@pytest.mark.parametrize("how", [punctual, late, one_by_one, backwards, controls_first])
+@pytest.mark.parametrize("read_before", [True, False], ids=["read before", "read with it"])
+@pytest.mark.parametrize("word", STOPS)
+def test_a_refusal_after_a_stop_that_had_ended_is_late_however_it_is_read(
+    word: str, read_before: bool, how: Callable[[Day, Happened, int], list[str]]
+) -> None:
+    """What ended the stop is read after the refusal, but entered an hour after the stop began."""
+    topic, begins, ends = STOPS[word]
+    day = delivered(REFUSAL_ALONE)
+    began, deadline = day.now + HOUR, START + DEADLINE + HOUR
+    happened: Happened = [(began, topic, begins)]
+    if read_before:
+        punctual(day, happened, began)
+        happened = []
+    happened += [
+        (began + HOUR, "controls", ends),
+        (deadline + HOUR, "consent-answers", {"answer": "declined"}),
+    ]
+    assert not restricted(how(day, happened, deadline + WINDOW))
+
+
+@pytest.mark.parametrize("how", [punctual, late])
+def test_what_was_settled_while_something_else_stopped_the_clock_makes_no_refusal_of_silence(
+    how: Callable[[Day, Happened, int], list[str]],
+) -> None:
+    day = delivered(REFUSAL_ALONE).wait(HOUR).control("hold")
+    happened: Happened = [
+        (day.now + HOUR, "consent-answers", TO_ANOTHER),
+        (day.now + 2 * HOUR, "controls", {"command": "settle"}),
+        (day.now + 3 * HOUR, "controls", {"command": "unhold"}),
+        (START + DEADLINE + 4 * HOUR, "consent-answers", {"answer": "declined"}),
+    ]
+    assert not restricted(how(day, happened, START + DEADLINE + 2 * WINDOW))
+
+
+@pytest.mark.parametrize("how", [punctual, late])
+@pytest.mark.parametrize("word", STOPS)
+def test_a_refusal_before_the_end_of_a_stop_is_in_time(
+    word: str, how: Callable[[Day, Happened, int], list[str]]
+) -> None:
+    topic, begins, ends = STOPS[word]
+    day = delivered(REFUSAL_ALONE)
+    happened: Happened = [
+        (day.now + HOUR, topic, begins),
+        (START + DEADLINE + HOUR, "consent-answers", {"answer": "declined"}),
+        (START + DEADLINE + 2 * HOUR, "controls", ends),
+    ]
+    if topic == "controls" and how is late:
+        punctual(day, happened[:1], day.now + HOUR)
+        happened = happened[1:]
+    said = how(day, happened, START + DEADLINE + 3 * WINDOW)
+    assert restricted(said) == {"recommend-feed", "tips"}, said

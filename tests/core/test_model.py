@@ -193,8 +193,7 @@ def _reading(twin: Twin, draw: random.Random, following: list[Policy]) -> None:
     }
     known = twin.life.facts.reading_at
     if known is not None and draw.random() < 0.1:
-        # Of one instant but of another cause: see twin.py.
-        value |= {"observed_at": known.isoformat(), "cause": "organic"}
+        value["observed_at"] = known.isoformat()
     twin.input("follower-counts", value)
 
 
@@ -314,6 +313,8 @@ TOLD_APART = {
     "the leaving was over, then the label ended": ("fair", 1117),
     "the deadline passed, then the label ended": ("fair", 1292),
     "an appeal read after a later new owner": ("fair", 1196),
+    "a refusal that ends the stop in which it came": ("refusal alone", 1927),
+    "a correction of the instant that opened a dwell": ("fair", 2906),
 }
 
 

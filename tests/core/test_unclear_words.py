@@ -232,6 +232,21 @@ def test_it_defers_everything_adverse_and_stops_the_clock(word: str) -> None:
 
 
 @pytest.mark.parametrize("word", UNCLEAR)
+def test_a_refusal_while_it_stops_the_clock_is_in_time(word: str) -> None:
+    """Also the one that ends it."""
+    on = replace(policy().consequence, on=frozenset({"declined"}))
+    day = UNCLEAR[word](delivered(policy(consequence=on)).wait(HOUR)).wait(10 * DAY)
+    day.answer("declined").wait(MINUTE).control("settle").wait(20 * DAY)
+    assert day.said()[:5] == [
+        "declined answer",
+        "extended pause",
+        "expired declined",
+        "applied recommend-feed declined",
+        "applied tips declined",
+    ]
+
+
+@pytest.mark.parametrize("word", UNCLEAR)
 def test_it_defers_the_review_of_a_restriction(word: str) -> None:
     day = UNCLEAR[word](expired()).wait(6 * DAY)
     assert day.said() == []

@@ -49,6 +49,10 @@ class ControlRules:
 
     def _on_settle(self, value: dict[str, Any], said: OracleSaid) -> None:
         self.brakes.unclear.settle(said)
+        stop = self.brakes.unclear.by_answer
+        late = self.state == "DECLINED" and said.entered < self.cycle["refusal_entered"]
+        if late and stop is not None:
+            self.settled_before_refusal(said, stop)
 
     def _on_appeal_opened(self, value: dict[str, Any], said: OracleSaid) -> Ignored | None:
         known = self.brakes.appeal(value.get("appeal_id") or "", said)

@@ -8,6 +8,7 @@ from typing import Any
 
 from tests.oracle.eligibility import Pinned
 from tests.oracle.policy import LEVELS, SURFACES, OraclePhase, weakest
+from tests.oracle.words import OracleSaid
 
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -46,6 +47,7 @@ class TermRules:
             "failed_at": None,
             "answered": False,
             "refused_at": None,
+            "refusal_entered": None,
             "bounced": None,
             "delivery_entered": None,
             "consent": 0,
@@ -117,6 +119,20 @@ class TermRules:
             return entered > bounced[1]
         before = delivered is not None and entered < delivered
         return before and self._after_terms(max(at, self.cycle["issued_at"]), entered)
+
+    def settled_before_refusal(self, said: OracleSaid, stop: tuple[datetime, datetime]) -> None:
+        """A `settle` that is read after a refusal: read in its place it had ended a stop [91]."""
+        unclear, cycle = self.brakes.unclear, self.cycle
+        known = list(unclear.over)
+        if stop not in known or stop[0] > said.at or cycle["deadline_at"] is None:
+            return
+        unclear.over = [*known, (stop[0], min(stop[1], said.last))]
+        unclear.over.remove(stop)
+        deadline = self._reckoned(*cycle["counted"])
+        unclear.over = known
+        # While something else stops the clock nobody can tell.
+        if deadline is None or cycle["refusal_entered"] > deadline:
+            cycle["overdue"] = True
 
     def promise(self, until: datetime) -> None:
         """No deadline of the cycle will be before it."""

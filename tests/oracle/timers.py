@@ -246,7 +246,10 @@ class TimerRules:
         make a refusal of the silence that a punctual worker had heard [73].
         """
         deadline = self.cycle["deadline_at"] if self.state == "DELIVERED" else None
-        if deadline is not None and entered > deadline and not self.brakes.stopped:
+        if deadline is None or entered <= deadline:
+            return
+        # What stops the clock from after the deadline on has not stopped this one [92].
+        if self._reckoned(*self.cycle["counted"]) is not None:
             self.cycle["overdue"] = True
 
     def _grounds(self) -> frozenset[str]:
@@ -254,6 +257,9 @@ class TimerRules:
         refused_at, deadline = self.cycle["refused_at"], self.cycle["deadline_at"]
         late = self.state == "DECLINED" and refused_at is not None and refused_at > deadline
         late = late or (self.state == "DECLINED" and self.cycle.get("overdue", False))
+        # By the pauses as they are known now [91].
+        entered = self.cycle["refusal_entered"]
+        late = late or (self.state == "DECLINED" and entered is not None and entered > deadline)
         return frozenset({"declined", "no_answer"} if late else {self._ground()})
 
     def _when_capped(self, deadline: datetime) -> datetime:

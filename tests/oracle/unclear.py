@@ -31,6 +31,8 @@ class OracleUnclear:
         self.over: list[tuple[datetime, datetime]] = []
         self._answered: OracleSaid | None = None
         """The newest granted or declined applied, by entry."""
+        self.by_answer: tuple[datetime, datetime] | None = None
+        """The stop that the last granted or declined ended."""
 
     def __bool__(self) -> bool:
         return bool(self.groups)
@@ -55,11 +57,13 @@ class OracleUnclear:
         """A granted or declined is applied: it ends (a) unless it is older than what is unclear."""
         if self._answered is None or said.entered >= self._answered.entered:
             self._answered = said
+        self.by_answer = None
         group = self.groups.get(ANSWERS)
         if group is None or said.entered < group.entered:
             return
         if group.own_time is None or said.at >= group.own_time:
             self._end(ANSWERS, said.last)
+            self.by_answer = (group.first, said.last)
 
     def applied(self, topic: str, said: OracleSaid) -> None:
         """A word of `account-changes` or `controls` is applied: it ends (b) of its topic."""

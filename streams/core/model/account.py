@@ -167,6 +167,8 @@ class CycleAside(Struct, array_like=True):
     keyed_id: str | None = None
     delivery_entry: int | None = None
     bounced: tuple[int, int] | None = None
+    settled: tuple[int, int] | None = None
+    declined_entry: int | None = None
 
 
 class Cycle(Struct, array_like=True):
@@ -189,6 +191,8 @@ class Cycle(Struct, array_like=True):
     was issued under the setting `ID_KEY`; the cycle keeps it when the key changes.
     `delivery_entry`: when the receipt entered that began the present window. `bounced`: of the
     deliveries that failed, the latest entry of such a receipt and the earliest deadline then.
+    `settled`: entry and time of the newest command `settle`. `declined_entry`: when the refusal
+    entered that restricts; later ones are recorded only.
     """
 
     terms: Terms
@@ -222,6 +226,8 @@ class Cycle(Struct, array_like=True):
     keyed_id = Seldom[str | None](CycleAside)
     delivery_entry = Seldom[int | None](CycleAside)
     bounced = Seldom[tuple[int, int] | None](CycleAside)
+    settled = Seldom[tuple[int, int] | None](CycleAside)
+    declined_entry = Seldom[int | None](CycleAside)
 
 
 class Reading(NamedTuple):

@@ -62,14 +62,17 @@ def decide_answer(
     if stale:
         taken_back = agreed is not None and life.state in OPEN
         return _taken_back(account, context, word) if taken_back else Ignored.STALE
-    if life.cycle is not None:
-        # The owner's answer cancels an operator's reissue or extension that waits for a state.
-        life.cycle.reissue_wanted, life.cycle.extend_waits = False, None
-        answered(account, life.cycle, said, word)
-    input_ = _ANSWER_INPUT[said]
-    if life.cycle is None or row_of(life.state, input_) is None:
+    cycle, input_ = life.cycle, _ANSWER_INPUT[said]
+    if cycle is None:
         return Ignored.RECORDED
-    return _answered(account, life.cycle, context, input_, word, agreed)
+    # The owner's answer cancels an operator's reissue or extension that waits for a state.
+    cycle.reissue_wanted, cycle.extend_waits = False, None
+    decided: Decided = Ignored.RECORDED
+    if row_of(life.state, input_) is not None:
+        decided = _answered(account, cycle, context, input_, word, agreed)
+    # Not before: an unclear word has stopped the clock up to this one, which is in time meanwhile.
+    answered(account, cycle, said, word)
+    return decided
 
 
 def _about(answer: DecodedConsentAnswer) -> int:
@@ -171,6 +174,7 @@ def _answered(
         drafts.insert(0, event)
         effects |= delivered
     if input_ is Input.DECLINED:
+        effects["declined_entry"] = word.entry
         effects["declined_late"] = refused_too_late(account, cycle, context, word, delivered)
     changes = [row_change(life, Mode.ENFORCE, input_, *drafts, sets_cycle=effects)]
     if row.lifts:

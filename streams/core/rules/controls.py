@@ -16,6 +16,7 @@ from streams.core.rules import unclear
 from streams.core.rules.context import DecisionContext
 from streams.core.rules.facts import begin_hold, drop_expired_hold, end_mark, end_stop
 from streams.core.rules.invitation import LIVES, Decided, cancelled, ending, extend, row_change
+from streams.core.rules.lateness import note_settled
 from streams.core.rules.throttle import release_all
 
 MOST_APPEALS = 16
@@ -103,7 +104,9 @@ def _decide(
     if command is Command.UNHOLD:
         return _unhold(account, control, word)
     if command is Command.SETTLE:
-        return unclear.settle(account, word)
+        settled = unclear.settle(account, word)
+        note_settled(account, context, word)
+        return settled
     if command is Command.APPEAL_OPENED:
         return _open_appeal(account, control, word)
     if command is Command.APPEAL_REJECTED:

@@ -10,8 +10,8 @@ from typing import Any
 
 from streams.core.inputs.heard import StatedWord
 from streams.core.lifecycle import Invitation
-from streams.core.model.account import Account, Cycle
-from streams.core.model.instants import reckon
+from streams.core.model.account import Account, Cycle, Unclear
+from streams.core.model.instants import Stop, reckon
 from streams.core.rules.context import DecisionContext
 from streams.core.rules.invitation import base_deadline, clock_stops
 
@@ -50,6 +50,8 @@ def _entered_late(account: Account, cycle: Cycle, context: DecisionContext, entr
         return False  # No deadline is running: another delivery gives a new window.
     counted_from = cycle.clock_from or cycle.issued_at
     stops = clock_stops(account, cycle, context)
+    if cycle.unclear is not None and _settled_before(cycle, cycle.unclear, entry):
+        stops.remove((cycle.unclear.since, None))
     return not reckon(cycle.clock_base or cycle.deadline_at, counted_from, stops).stopped
 
 
@@ -81,6 +83,46 @@ def note_earlier_delivery(
     answered, _ = cycle.answered_by
     if entry < answered and _entered_after(account, cycle, context, delivered_at, answered):
         cycle.declined_late = True
+
+
+def note_settled(account: Account, context: DecisionContext, word: StatedWord) -> None:
+    """Keeps when a `settle` entered; notes on the cycle whether a refusal read before it was late.
+
+    Controls are read after answers. If the refusal entered later, a worker without delay would have
+    ended the unclear word, and so the stop of the clock, before it. While something else stops the
+    clock that cannot be told, and the refusal counts as late.
+    """
+    cycle = account.live.cycle
+    if cycle is None:
+        return
+    if cycle.settled is None or word.entry >= cycle.settled[0]:
+        cycle.settled = (word.entry, word.at)
+    declined, base, since = cycle.declined_entry, cycle.clock_base, cycle.clock_from
+    if account.live.state is not Invitation.DECLINED or base is None or since is None:
+        return
+    if declined is None or word.entry >= declined:
+        return
+    stops = clock_stops(account, cycle, context)
+    shorter = [_ended_by(stop, word, declined) for stop in stops]
+    reckoned = reckon(base, since, shorter)
+    if shorter != stops and (reckoned.stopped or declined > reckoned.deadline):
+        cycle.declined_late = True
+
+
+def _ended_by(stop: Stop, word: StatedWord, declined: int) -> Stop:
+    """Returns a stop that the refusal seems to have ended as if the earlier word had ended it."""
+    since, until = stop
+    if until is None or since > word.at or until < declined:
+        return stop
+    return since, min(until, word.until)
+
+
+def _settled_before(cycle: Cycle, unclear: Unclear, entry: int) -> bool:
+    """Whether a `settle` that was read before the unclear answers ends them for a later entry."""
+    if cycle.settled is None:
+        return False
+    settled, at = cycle.settled
+    return unclear.entry <= settled < entry and unclear.newest <= at
 
 
 def _entered_after_terms(

@@ -36,7 +36,8 @@ def grounds(cycle: Cycle) -> frozenset[Ground]:
     """
     if cycle.answered_at is None:
         return frozenset({Ground.NO_ANSWER})
-    if cycle.declined_late:
+    # A stop of the clock may have ended before the refusal entered, and be known only since then.
+    if cycle.declined_late or (cycle.declined_entry or 0) > (cycle.deadline_at or 0):
         return frozenset({Ground.DECLINED, Ground.NO_ANSWER})
     return frozenset({Ground.DECLINED})
 
