@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.core.test_model import MODES, NEXT, POLICIES, tell
+from tests.core.test_model import CHANGING, MODES, NEXT, POLICIES, tell
 
 AT_ONCE = 20
 """Seeds of a part: what an interruption loses at most."""
@@ -45,8 +45,7 @@ def histories(first: int, count: int) -> dict[str, Any]:
 
 def _policies() -> list[tuple[str, Any, list[Any], int]]:
     own = [
-        (name, policy, NEXT if name in ("fair", "refusal alone") else [], 45)
-        for name, policy in POLICIES.items()
+        (name, policy, NEXT if name in CHANGING else [], 45) for name, policy in POLICIES.items()
     ]
     return [*own, *((f"mode {at}", policy, MODES, 60) for at, policy in enumerate(MODES))]
 

@@ -110,6 +110,36 @@ def test_a_surface_that_a_new_policy_drops_is_freed_at_once() -> None:
     assert day.wait(5 * DAY).said() == ["renewed tips review"]
 
 
+FEED = {Surface.RECOMMEND_FEED: Restriction(Level.LIMITED, None)}
+MILDER: dict[str, Policy] = {
+    "the surface is dropped": with_surfaces(FEED, version=2),
+    "its level is milder": with_surfaces(
+        {**FEED, Surface.TIPS: Restriction(Level.LIMITED, None)}, version=2
+    ),
+    "it is in shadow": with_surfaces(
+        {**FEED, Surface.TIPS: Restriction(Level.OFF, Mode.SHADOW)}, version=2
+    ),
+}
+
+
+@pytest.mark.parametrize("how", MILDER)
+def test_a_freed_surface_needs_a_new_invitation_though_a_later_policy_names_it(how: str) -> None:
+    """Seed 1519: the delivery of the expired cycle bounced, and another one expired, too."""
+    day = expired()
+    day.open(MILDER[how])
+    assert day.run_timers().said() == ["lifted tips policy"]
+    day.open(policy(version=3))
+    day.wait(MINUTE).receipt("failed").control("reissue").wait(MINUTE).receipt()
+    assert day.events[-2]["surfaces_at_stake"] == ["recommend-feed"], "it was issued anew"
+    day.said()
+    assert "applied recommend-feed no_answer" in day.wait(WINDOW + DAY).said()
+    assert [event["surface"] for event in day.events if event["event"] == "throttle.applied"] == [
+        "recommend-feed",
+        "tips",
+        "recommend-feed",
+    ]
+
+
 def test_the_milder_of_the_pinned_and_the_present_level_is_applied() -> None:
     day = delivered()
     changed = {

@@ -50,6 +50,12 @@ class Brakes:
         self.scoped: dict[str, list[Stretch]] = {}
         self._numbered = 0
 
+    @property
+    def position(self) -> tuple[frozenset[tuple[str, str]], bool, bool]:
+        """What is on of all that accounts share: a word that leaves it as it was does nothing."""
+        shared = (self.refusals_since, self.cluster_since)
+        return frozenset(self.switches), shared[0] is not None, shared[1] is not None
+
     def grounds(self, kind: str) -> list[Deferral]:
         """What defers `issued|reminded|expired|renewed` now, in the order of the list."""
         on = {switch for _, switch in self.switches}

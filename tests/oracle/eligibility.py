@@ -5,6 +5,7 @@ schemas/CONTRACT.md, "Labels and counts" and "Eligibility".
 OUTSIDE -> DWELLING -> INSIDE -> LEAVING. Numbers in brackets are those of READINGS.md.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -142,7 +143,8 @@ class OracleFacts:
             kept = policy.kept_text(self.label), policy.kept_text(text)
             self.contradictory |= kept[0] != kept[1]
         ends = [one for one in (self.label_until, until) if one is not None]
-        self.label_until = min(ends, default=None)
+        # What contradicts covers nothing that could end [87].
+        self.label_until = None if self.contradictory else min(ends, default=None)
         self.label_expired |= self.label_until is not None and self.label_until <= now
 
     def change(self, change: str, at: datetime) -> None:
@@ -289,6 +291,10 @@ class OracleFacts:
         start = policy.in_force(now)[-1].start
         known = (run, self.label_since, self.changed_at, self.policy_at, start)
         return max(at for at in known if at is not None)
+
+    def runs(self, phases: Iterable[OraclePhase]) -> bool:
+        """Whether the readings are over the line of any phase."""
+        return any(self._run(phase.followers) is not None for phase in phases)
 
     def _run(self, line: int) -> datetime | None:
         """From when all readings are over the line, begun by one that may [7, 74]."""

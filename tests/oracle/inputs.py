@@ -73,7 +73,8 @@ class InputRules:
 
     def _count(self, value: Any) -> bool:
         kept = bool(any(self.cycles.values()) or self.had_control or self.brakes.unclear)
-        return self.facts.read_count(value, self.policy, self.clock, kept)
+        judged = self.unstarted or self.clock
+        return self.facts.read_count(value, self.policy, judged, kept)
 
     def _label(self, value: Any, entered: datetime) -> None:
         facts = self.facts

@@ -80,6 +80,10 @@ class OracleLife(InputRules, AnswerRules, ControlRules, TermRules, TimerRules):
         self.patient = False
         """Led along by a worker: brakes and invitations that wait are looked at in its rounds."""
         self.look_at: datetime | None = None
+        self.behind = False
+        """Something was due and had not acted when the input at hand came."""
+        self.unstarted: datetime | None = None
+        """In a batch read late: the last instant before a phase that began meanwhile [88]."""
         self.late_ends = False
         """What ends may have begun later than it was due: no answer is held against its end."""
         self.over = False
@@ -122,16 +126,22 @@ class OracleLife(InputRules, AnswerRules, ControlRules, TermRules, TimerRules):
         self, now: datetime, name: str, value: Any, entered: datetime | None = None
     ) -> None:
         """Take one input with no look at the timers: for those who order both themselves."""
+        self._note_start(now)
         self.clock = max(self.clock, now)
         entered = now if entered is None else entered
+        self.behind, braked = self._behind(), self.brakes.position
         speaks = name in ("consent-answers", "notice-receipts") and not self.late_ends
         self.over = speaks and self._over_by(entered)
         if name in WORDS:
             self._note_overdue(entered)
         cause = self.take(name, value, entered)
         if self.patient and name in ("switches", "refusals", "cluster"):
-            self._look_later(self.clock)
+            if self.brakes.position != braked:
+                self._look_later(self.clock)
         else:
+            if name in WORDS:
+                # The look that a switch asked for comes with this word.
+                self.look_at = None
             self.look_again(cause)
 
     def _over_by(self, entered: datetime) -> bool:
@@ -147,6 +157,15 @@ class OracleLife(InputRules, AnswerRules, ControlRules, TermRules, TimerRules):
     def _behind(self) -> bool:
         """Whether something is due that has not acted: it comes first."""
         return any(due <= self.clock for due, *_ in self.due_timers())
+
+    def _note_start(self, now: datetime) -> None:
+        """An input is judged before what is due and has not acted: also the start of a phase."""
+        phases = self.policy.phases
+        if not self.patient or self.unstarted or not self.facts.runs(phases):
+            return
+        starts = [phase.start for phase in phases if phase.start and self.clock < phase.start]
+        if starts and min(starts) <= now:
+            self.unstarted = min(starts) - MILLISECOND
 
     def bound(self) -> datetime:
         """As of when an input is judged: before anything that is due and has not acted [86]."""
@@ -191,14 +210,14 @@ class OracleLife(InputRules, AnswerRules, ControlRules, TermRules, TimerRules):
         self._renew_notice()
         # Without an open cycle another line counts, and no LEAVING.
         self._stand("input")
-        self._reissue(waits=self.patient and cause != "timer" and self._behind())
+        self._reissue(waits=self.patient and cause != "timer" and self.behind)
         by_itself = not self.policy.dwell and before in ("OUTSIDE", "DWELLING")
         self._issue(waits=self.patient and cause != "timer" and not by_itself)
         # A pause whose last record is stamped ahead reaches into a life that is delivered at once.
         self._end_pause()
 
     def _stand(self, cause: str) -> None:
-        self.facts.look(self.policy, self.clock, cause, self.pinned)
+        self.facts.look(self.policy, self.unstarted or self.clock, cause, self.pinned)
 
     def grounds(self, kind: str, now: datetime) -> list[Deferral]:
         """What `issued|reminded|expired|renewed` has to wait for at `now`; caps not asked."""

@@ -41,6 +41,16 @@ def test_two_labels_of_one_instant_are_contradictory_until_a_newer_one() -> None
     assert story.label(41, "法律").then() == ["issued over_line"]
 
 
+def test_of_a_contradictory_label_nothing_ends() -> None:
+    """A label that entered after its `valid_until` waits for no end; seed 2945."""
+    story = invited(ENFORCE.but(cool_down=timedelta(0)))
+    story.label(5, "财经").label(6, "法律", observed_at=at(5), valid_until=at(9)).then()
+    for entered, text in ((12, "财经"), (20, "旅游")):
+        value = {"category": text, "observed_at": at(entered)}
+        story.life.receive(at(30), "category-changes", value, entered=at(entered))
+    assert story.then() == ["issued over_line", "cancelled label"]
+
+
 def test_two_unknown_labels_of_one_instant_contradict_nothing_that_counts() -> None:
     story = Story().label(0, "foo").label(0, "bar", observed_at=at(0)).reads(0, 1000)
     assert not story.life.facts.contradictory

@@ -90,7 +90,7 @@ class TimerRules:
 
     def round(self, now: datetime, as_of: datetime, favourable_only: bool = False) -> None:
         """A worker that was late: what is due by `as_of` acts in due order, all of it at `now`."""
-        self.limit, self.favourable_only = as_of, favourable_only
+        self.limit, self.favourable_only, self.unstarted = as_of, favourable_only, None
         self.clock = max(self.clock, now)
         look_at = self.look_at
         if look_at is not None:

@@ -111,10 +111,10 @@ class Heard(Struct, array_like=True, gc=False):
 class Terms(Struct, array_like=True):
     """What an invitation promised when it was issued.
 
-    A stricter policy does not change it; a milder one applies at once. The fields from
-    `exit_ratio_ppm` on are kept since the second edition. If `exit_ratio_ppm` is None they are
-    unknown, and the present policy's values apply. `followers`: the count at issue. Durations are
-    milliseconds, ratios parts per million.
+    A stricter policy does not change it; a milder one applies at once, and a surface that it frees
+    leaves `surfaces`. The fields from `exit_ratio_ppm` on are kept since the second edition. If
+    `exit_ratio_ppm` is None they are unknown, and the present policy's values apply. `followers`:
+    the count at issue. Durations are milliseconds, ratios parts per million.
     """
 
     phase: str

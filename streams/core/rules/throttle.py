@@ -7,6 +7,8 @@ milder of both levels and in the weaker of both modes. The terms are what the in
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
+from msgspec import structs
+
 from schemas.enums import Event, Ground, Level, Mode, Surface
 from streams.core.lifecycle import THROTTLE, Input, Invitation, Throttle
 from streams.core.model import ids
@@ -187,15 +189,27 @@ def renew(
 
 
 def decide_release(account: Account, life_mode: Mode, context: DecisionContext) -> list[RowChange]:
-    """Lifts restrictions that the present policy allows no longer, or only in a milder form."""
+    """Lifts restrictions that the present policy allows no longer, or only in a milder form.
+
+    Their surfaces leave the terms: a later, stricter policy cannot restrict them in this cycle.
+    """
     life = account.life(life_mode)
-    if life.cycle is None or not life.cycle.throttles or context.policy is None:
+    cycle = life.cycle
+    if cycle is None or not cycle.throttles or context.policy is None:
         return []
-    allowed = restrictable(life.cycle, context.policy, life_mode)
-    return [
-        release(life, life_mode, context, surface, Input.RELEASE, Ground.POLICY)
-        for surface, throttled in in_order(life.cycle.throttles)
+    allowed = restrictable(cycle, context.policy, life_mode)
+    freed = [
+        surface
+        for surface, throttled in in_order(cycle.throttles)
         if surface not in allowed or _milder(throttled, *allowed[surface])
+    ]
+    left = {name: terms for name, terms in cycle.terms.surfaces.items() if name not in freed}
+    effects = {"terms": structs.replace(cycle.terms, surfaces=left)}
+    return [
+        structs.replace(
+            release(life, life_mode, context, surface, Input.RELEASE, Ground.POLICY), cycle=effects
+        )
+        for surface in freed
     ]
 
 
