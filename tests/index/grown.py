@@ -155,12 +155,17 @@ def lives(newest: int) -> tuple[Life, ...]:
     return tuple(found)
 
 
+def name_of(number: int, seed: int) -> str:
+    """The id of an account."""
+    return "u" + hashlib.sha256(f"{seed}:{number}".encode()).hexdigest()[:12]
+
+
 def names(accounts: int, seed: int) -> Iterator[tuple[int, int, int, str]]:
     """Partition, kind (its place in KINDS), rank there and id of each account."""
     ranks: dict[tuple[int, int], int] = {}
     ends = list(itertools.accumulate(it.share for it in KINDS))
     for number in range(accounts):
-        name = "u" + hashlib.sha256(f"{seed}:{number}".encode()).hexdigest()[:12]
+        name = name_of(number, seed)
         # 10,000 numbers in a row have each remainder once, so the shares are exact.
         kind = bisect.bisect_right(ends, number * 3_773 % ends[-1])
         place = (partition_of(f"weibo:{name}".encode(), PARTITIONS), kind)
