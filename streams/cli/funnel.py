@@ -11,7 +11,8 @@ from streams.cli.source import index_needed, now_ms
 from streams.cli.times import time_of
 from streams.core.model.instants import day_of, day_start
 from streams.index.fresh import freshness
-from streams.index.funnel import SPANS, STEPS, Asked, By, Line, funnel, sums
+from streams.index.funnel import SPANS, Asked, By, Line, funnel, sums
+from streams.index.sums import STEPS
 from streams.policies.scalars import format_duration
 
 MOST_ACROSS = 8

@@ -13,7 +13,7 @@ from streams.cli.source import index_needed, now_ms
 from streams.cli.times import time_of
 from streams.core.model.policy import Policy
 from streams.index.fresh import freshness
-from streams.index.funnel import STEPS
+from streams.index.sums import STEPS
 from streams.operate.errors import UsageError
 from streams.policies import PolicyFaults, load_policies
 from streams.settings import Settings

@@ -7,28 +7,14 @@ restrictions belong to invitations of last week. Days are those of Asia/Shanghai
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum, unique
-from statistics import median_low
 from typing import Any
 
-from sqlalchemy import Column, Connection, Select, and_, func, literal, select
+from sqlalchemy import Column, Connection, Select, and_, func, literal, or_, select
 
 from schemas.enums import Mode
-from streams.core.model.instants import DAY, SHANGHAI_OFFSET, day_start, rfc3339
+from streams.core.model.instants import DAY, HOUR, SHANGHAI_OFFSET, day_start, rfc3339
 from streams.index import tables
-
-STEPS: dict[str, str] = {
-    "invited": "issued_at",
-    "delivered": "delivered_at",
-    "undeliverable": "undeliverable_at",
-    "declined": "declined_at",
-    "granted": "granted_at",
-    "expired": "expired_at",
-    "restricted": "restricted_at",
-    "released": "lifted_at",
-    "cancelled": "cancelled_at",
-    "withdrawn": "withdrawn_at",
-}
-"""Step → the column of the table `cycles` with its time."""
+from streams.index.sums import ELIGIBLE, STEP, STEPS, columns_of
 
 SPANS: dict[str, tuple[str, str]] = {
     "until_delivered": ("issued_at", "delivered_at"),
@@ -77,33 +63,54 @@ class Line:
         return {"group": self.group, "eligible": self.eligible, **self.counts, **seconds}
 
 
-def funnel(connection: Connection, asked: Asked) -> list[Line]:
-    """Returns one line for each group in which something happened, in order of groups."""
+def funnel(connection: Connection, asked: Asked, *, medians: bool = True) -> list[Line]:
+    """Returns one line for each group in which something happened, in order of groups.
+
+    `medians`: whether how long steps took is looked up, too.
+    """
     lines: dict[str, Line] = {}
 
     def line(group: Any) -> Line:
         name = _named(asked.by, group)
         return lines.setdefault(name, Line(name))
 
-    for group, count in connection.execute(_eligible(asked)):
-        line(group).eligible = count
-    for step, column in _columns(asked.mode).items():
-        for group, count in connection.execute(_counted(asked, column)):
+    for group, step, count in _counts(connection, asked):
+        if step is None:
+            line(group).eligible = count
+        else:
             line(group).counts[step] = count
-    for name, (start, end) in SPANS.items():
-        took: dict[Any, list[int]] = {}
-        for group, length in connection.execute(_lengths(asked, start, end)):
-            took.setdefault(group, []).append(length)
-        for group, lengths in took.items():
-            line(group).medians[name] = median_low(lengths)
+    for name, (start, end) in SPANS.items() if medians else ():
+        for group, length in connection.execute(_median(asked, start, end)):
+            line(group).medians[name] = length
     return [lines[name] for name in sorted(lines)]
 
 
-def _columns(mode: Mode) -> dict[str, str]:
-    if mode is Mode.ENFORCE:
-        return STEPS
-    shadowed = {"restricted": "shadow_restricted_at", "released": "shadow_lifted_at"}
-    return {**STEPS, **shadowed}
+def _counts(connection: Connection, asked: Asked) -> Iterator[tuple[Any, str | None, int]]:
+    """Yields group, step (None: became eligible) and count: from the sums, if they have it."""
+    whole = asked.start % HOUR == asked.end % HOUR == 0
+    if whole and asked.by in (By.PLATFORM, By.DAY):
+        for group, name, count in connection.execute(_summed(asked)):
+            yield group, name.partition(".")[2] or None, int(count)
+        return
+    for group, count in connection.execute(_eligible(asked)):
+        yield group, None, count
+    for step, column in columns_of(asked.mode).items():
+        for group, count in connection.execute(_counted(asked, column)):
+            yield group, step, count
+
+
+def _summed(asked: Asked) -> Select[Any]:
+    it = tables.sums.c
+    of_day = (it.hour + SHANGHAI_OFFSET // HOUR) // (DAY // HOUR)
+    group = of_day if asked.by is By.DAY else it.platform
+    mine = or_(
+        it.kind == ELIGIBLE,
+        and_(it.kind == STEP, it.name.startswith(f"{asked.mode}.", autoescape=True)),
+    )
+    limits = [mine, it.hour >= asked.start // HOUR, it.hour < asked.end // HOUR]
+    if asked.platform is not None:
+        limits.append(it.platform == asked.platform)
+    return select(group, it.name, func.sum(it.count)).where(and_(*limits)).group_by(group, it.name)
 
 
 def _group(asked: Asked, at: Column[int], table: Any) -> Any:
@@ -136,11 +143,17 @@ def _counted(asked: Asked, column: str) -> Select[Any]:
     return select(group, func.count()).where(and_(*_cycles(asked, at))).group_by(group)
 
 
-def _lengths(asked: Asked, start: str, end: str) -> Select[Any]:
+def _median(asked: Asked, start: str, end: str) -> Select[Any]:
+    """Selects group and median length (of an even number the lower one)."""
     first, last = tables.cycles.c[start], tables.cycles.c[end]
-    group = _group(asked, last, tables.cycles)
     limits = [*_cycles(asked, last), first.is_not(None), last >= first]
-    return select(group, last - first).where(and_(*limits))
+    length, group = (last - first).label("length"), _group(asked, last, tables.cycles)
+    lengths = select(group.label("its"), length).where(and_(*limits)).subquery()
+    it = lengths.c
+    rank = func.row_number().over(partition_by=it.its, order_by=it.length)
+    count = func.count().over(partition_by=it.its)
+    ranked = select(it.its, it.length, rank.label("rank"), count.label("count")).subquery()
+    return select(ranked.c.its, ranked.c.length).where(ranked.c.rank == (ranked.c.count + 1) // 2)
 
 
 def _eligible(asked: Asked) -> Select[Any]:

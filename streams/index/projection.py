@@ -28,6 +28,7 @@ from streams.core.limits.switches import EVERYWHERE
 from streams.core.model.account import decode_account
 from streams.core.model.instants import milliseconds
 from streams.index.rows import Rows
+from streams.index.work import NO_WORK, work_of
 from streams.operate.account_states import RESERVED, interesting
 from streams.operate.audit.records import Record
 
@@ -329,8 +330,9 @@ def _state(record: Record, rows: Rows) -> None:
     if record.value is None:
         rows.states[at] = None
         return
-    live, watched = None, False
+    live, watched, work = None, False, NO_WORK
     if key[:1] not in (b"#", b"~"):
         account = decode_account(record.value)
         live, watched = int(account.live.state), interesting(account)
-    rows.states[at] = (record.offset, record.timestamp, live, watched, record.value)
+        work = work_of(account, at[1]) if watched else work
+    rows.states[at] = (record.offset, record.timestamp, live, watched, record.value, *work)

@@ -19,7 +19,7 @@ from sqlalchemy import (
 )
 
 from schemas.topics import DEAD_LETTERS, DECISIONS, INPUTS, OUTPUTS, THROTTLE_ACKS
-from streams.index import tables
+from streams.index import sums, tables, unobeyed
 from streams.index.database import writing
 from streams.index.projection import project
 from streams.index.rows import Rows
@@ -58,6 +58,9 @@ def purge(engine: Engine, before: int) -> int:
         told = exists(select(events.c.offset).where(events.c.account == cycles.c.account))
         ended = and_(cycles.c.issued_at < before, ~told)
         gone += connection.execute(delete(cycles).where(ended)).rowcount
+        if gone:
+            sums.recount(connection, before)
+            unobeyed.purge(connection, before)
     return gone
 
 
@@ -75,6 +78,8 @@ def forget(engine: Engine, begins: Mapping[Place, int], now: int) -> None:
             connection.execute(delete(table))
         connection.execute(delete(tables.positions))
         Writer(engine).write_cycles(connection, _kept(connection))
+        sums.recount(connection)
+        unobeyed.recount(connection)
         connection.execute(
             insert(tables.runs), {"at": now, "what": "rebuilt", "says": "read again from Kafka"}
         )

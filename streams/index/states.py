@@ -38,10 +38,18 @@ def feed_beside(connection: Connection, feed: Feed) -> None:
         feed(Record(*place, it.key.encode(), bytes(it.value)))
 
 
-def feed_watched(connection: Connection, feed: Feed) -> None:
-    """Feeds the accounts that an operator may have to act on."""
+def feed_watched(connection: Connection, feed: Feed, which: WorkList | None = None) -> None:
+    """Feeds the accounts that an operator may have to act on; None: for all work-lists."""
     states = tables.states
-    for it in connection.execute(select(states).where(states.c.watched)):
+    wanted = {
+        None: states.c.watched,
+        "undeliverable": and_(states.c.watched, states.c.live == int(Invitation.UNDELIVERED)),
+        "unconfirmed": and_(states.c.watched, states.c.live == int(Invitation.INVITED)),
+        "unclear": states.c.unclear,
+        "pending": states.c.due_at.is_not(None),
+        "appeals": states.c.appeals > 0,
+    }
+    for it in connection.execute(select(states).where(wanted[which])):
         place = (CHANGELOG, it.partition, it.offset, it.written_at)
         feed(Record(*place, it.key.encode(), bytes(it.value)))
 
@@ -49,7 +57,7 @@ def feed_watched(connection: Connection, feed: Feed) -> None:
 def feed_list(connection: Connection, which: WorkList, feed: Feed) -> None:
     """Feeds all records that a work-list is made from."""
     feed_beside(connection, feed)
-    feed_watched(connection, feed)
+    feed_watched(connection, feed, which)
     if which != "undeliverable":
         return
     events, states = tables.events, tables.states

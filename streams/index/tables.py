@@ -16,6 +16,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    false,
 )
 
 metadata = MetaData()
@@ -235,18 +236,42 @@ states = Table(
     Column("live", SmallInteger),
     Column("watched", Boolean, nullable=False),
     Column("value", LargeBinary, nullable=False),
+    Column("due_at", BigInteger),
+    Column("promise", String(16)),
+    Column("unclear", Boolean, nullable=False, server_default=false()),
+    Column("appeals", SmallInteger, nullable=False, server_default="0"),
     sqlite_with_rowid=False,
 )
 Index(
     "states_watched",
-    states.c.watched,
+    states.c.live,
     sqlite_where=states.c.watched,
     postgresql_where=states.c.watched,
+)
+Index(
+    "states_due",
+    *(states.c.due_at, states.c.partition, states.c.promise, states.c.key),
+    sqlite_where=states.c.due_at.is_not(None),
+    postgresql_where=states.c.due_at.is_not(None),
+)
+Index(
+    "states_unclear",
+    states.c.partition,
+    sqlite_where=states.c.unclear,
+    postgresql_where=states.c.unclear,
+)
+Index(
+    "states_appeals",
+    states.c.appeals,
+    sqlite_where=states.c.appeals > 0,
+    postgresql_where=states.c.appeals > 0,
 )
 """The workers' state of accounts: the newest changelog record of each key.
 
 `live`: the state of the live invitation, as the number of `Invitation`. `watched`: an operator may
-have to act on the account.
+have to act on the account. `due_at`: when the time to answer ends, of a delivered invitation.
+`promise`: alike for all that the same restriction would follow under the same policy. `unclear`: a
+word is unclear. `appeals`: how many are open.
 """
 
 cycles = Table(
@@ -275,11 +300,60 @@ cycles = Table(
     sqlite_with_rowid=False,
 )
 Index("cycles_issued_at", cycles.c.issued_at)
+for _at, _since in (
+    ("delivered_at", "issued_at"),
+    ("granted_at", "delivered_at"),
+    ("lifted_at", "restricted_at"),
+):
+    Index(f"cycles_{_at}", cycles.c[_at], cycles.c.mode, cycles.c.platform, cycles.c[_since])
+Index(
+    "cycles_deadline_at",
+    *(cycles.c.deadline_at, cycles.c.platform),
+    sqlite_where=cycles.c.granted_at.is_(None) & cycles.c.expired_at.is_(None),
+    postgresql_where=cycles.c.granted_at.is_(None) & cycles.c.expired_at.is_(None),
+)
 """One row for each invitation, with the time of each step.
 
 `issued_at` and `restricted_at` are those of the first issue and restriction, all others those of
 the last time. A surface may be restricted in shadow in a live invitation (`shadow_…`).
 """
+
+obliged = Table(
+    "obliged",
+    metadata,
+    Column("account", String(97), primary_key=True),
+    Column("surface", String(32), primary_key=True),
+    Column("platform", String(32), nullable=False),
+    Column("event", String(32), nullable=False),
+    Column("sequence", BigInteger, nullable=False),
+    Column("event_id", String(128), nullable=False),
+    Column("decided_at", BigInteger, nullable=False),
+    Column("done", Boolean, nullable=False),
+    Column("failed", Boolean, nullable=False),
+    sqlite_with_rowid=False,
+)
+Index(
+    "obliged_decided_at",
+    obliged.c.decided_at,
+    sqlite_where=~obliged.c.done,
+    postgresql_where=~obliged.c.done,
+)
+"""What enforcing systems have to do now: the newest restriction or lift of each surface.
+
+`done`: a system said that it carried it out. `failed`: one said that it could not.
+"""
+
+sums = Table(
+    "sums",
+    metadata,
+    Column("kind", String(8), primary_key=True),
+    Column("hour", BigInteger, primary_key=True, autoincrement=False),
+    Column("platform", String(32), primary_key=True),
+    Column("name", String(255), primary_key=True),
+    Column("count", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""How often something happened in an hour; see sums.py."""
 
 runs = Table(
     "runs",

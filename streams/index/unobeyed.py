@@ -1,16 +1,30 @@
-"""Lists restrictions and lifts that no enforcing system has acknowledged.
+"""Keeps and lists restrictions and lifts that no enforcing system has acknowledged.
 
 As long as no system has ever acknowledged an event, silence means nothing, and the list is empty.
 """
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import Connection, and_, exists, select
+from sqlalchemy import (
+    Connection,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    func,
+    insert,
+    literal,
+    select,
+    update,
+)
+from sqlalchemy.dialects import postgresql, sqlite
 
-from schemas.enums import AckOutcome, Event, Mode
+from schemas.enums import AckOutcome, Event
 from streams.core.model.instants import rfc3339
 from streams.index import tables
+from streams.index.rows import Row, Rows
 
 THROTTLES = "throttles"
 SAID = (Event.THROTTLE_APPLIED, Event.THROTTLE_LIFTED)
@@ -40,33 +54,13 @@ def unobeyed(connection: Connection, before: int, platform: str | None = None) -
 
     Lifts come first, then the oldest.
     """
-    acks, events = tables.acks, tables.events
+    acks, obliged = tables.acks, tables.obliged
     if connection.scalar(select(acks.c.offset).limit(1)) is None:
         return []
-    later = events.alias()
-    mine = and_(acks.c.account == events.c.account, acks.c.event_id == events.c.event_id)
-    done = exists().where(and_(mine, acks.c.outcome != AckOutcome.FAILED))
-    failed = exists().where(and_(mine, acks.c.outcome == AckOutcome.FAILED))
-    overtaken = exists().where(
-        and_(
-            later.c.account == events.c.account,
-            later.c.topic == THROTTLES,
-            later.c.surface == events.c.surface,
-            later.c.sequence > events.c.sequence,
-            later.c.event.in_(SAID),
-        )
-    )
-    wanted = [
-        events.c.topic == THROTTLES,
-        events.c.mode == Mode.ENFORCE,
-        events.c.event.in_(SAID),
-        events.c.decided_at < before,
-        ~done,
-        ~overtaken,
-    ]
+    wanted = [~obliged.c.done, obliged.c.decided_at < before]
     if platform is not None:
-        wanted.append(events.c.platform == platform)
-    found = connection.execute(select(events, failed.label("failed")).where(and_(*wanted)))
+        wanted.append(obliged.c.platform == platform)
+    found = connection.execute(select(obliged).where(and_(*wanted)))
     rows = [
         Unobeyed(
             it.account,
@@ -80,3 +74,72 @@ def unobeyed(connection: Connection, before: int, platform: str | None = None) -
     ]
     rows.sort(key=lambda it: (it.event != Event.THROTTLE_LIFTED, it.since, it.account, it.surface))
     return rows
+
+
+_EVENT = {it.name: number for number, it in enumerate(tables.events.columns)}
+_COPIED = tuple(it.name for it in tables.obliged.columns if it.name not in ("done", "failed"))
+
+
+def keep(connection: Connection, rows: Rows) -> None:
+    """Brings `obliged` up to date with rows that were just written."""
+    table = tables.obliged
+    newest: dict[tuple[str, str], Row] = {}
+    for it in rows.events:
+        if it[_EVENT["topic"]] == THROTTLES and it[_EVENT["event"]] in SAID:
+            place = (it[_EVENT["account"]], it[_EVENT["surface"]])
+            before = newest.get(place)
+            if before is None or before[_EVENT["sequence"]] < it[_EVENT["sequence"]]:
+                newest[place] = it
+    if newest:
+        new = (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(table)
+        taken = {it.name: new.excluded[it.name] for it in table.columns if not it.primary_key}
+        upsert = new.on_conflict_do_update(
+            index_elements=[it.name for it in table.primary_key],
+            set_=taken,
+            where=new.excluded.sequence > table.c.sequence,
+        )
+        plain = {"done": False, "failed": False}
+        found = [{name: it[_EVENT[name]] for name in _COPIED} | plain for it in newest.values()]
+        connection.execute(upsert, found)
+    _obeyed(connection, sorted({it[0] for it in newest} | {it[2] for it in rows.acks}))
+
+
+def _obeyed(connection: Connection, accounts: Sequence[str]) -> None:
+    table = tables.obliged
+    if accounts:
+        mine = table.c.account == bindparam("its_account")
+        statement = update(table).where(mine).values(**_said())
+        connection.execute(statement, [{"its_account": it} for it in accounts])
+
+
+def _said() -> dict[str, Any]:
+    acks, table = tables.acks, tables.obliged
+    mine = and_(acks.c.account == table.c.account, acks.c.event_id == table.c.event_id)
+    return {
+        "done": exists().where(and_(mine, acks.c.outcome != AckOutcome.FAILED)),
+        "failed": exists().where(and_(mine, acks.c.outcome == AckOutcome.FAILED)),
+    }
+
+
+def recount(connection: Connection) -> None:
+    """Makes `obliged` anew from the events and acknowledgements."""
+    table, events = tables.obliged, tables.events
+    connection.execute(delete(table))
+    rank = func.row_number().over(
+        partition_by=(events.c.account, events.c.surface), order_by=events.c.sequence.desc()
+    )
+    mine = and_(events.c.topic == THROTTLES, events.c.event.in_(SAID))
+    ranked = select(*(events.c[name] for name in _COPIED), rank.label("rank")).where(mine)
+    newest = ranked.subquery()
+    source = select(*(newest.c[name] for name in _COPIED), literal(False), literal(False))
+    names = [*_COPIED, "done", "failed"]
+    connection.execute(insert(table).from_select(names, source.where(newest.c.rank == 1)))
+    connection.execute(update(table).values(**_said()))
+
+
+def purge(connection: Connection, before: int) -> None:
+    """Forgets those whose event was deleted as older than `before` (ms)."""
+    table, events = tables.obliged, tables.events
+    mine = and_(events.c.account == table.c.account, events.c.event_id == table.c.event_id)
+    gone = and_(table.c.decided_at < before, ~exists().where(mine))
+    connection.execute(delete(table).where(gone))

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Engine, and_, bindparam, delete, insert, select, update
 
-from streams.index import tables
+from streams.index import sums, tables, unobeyed
 from streams.index.bulk import Bulk
 from streams.index.database import writing
 from streams.index.errors import LostLeadError
@@ -91,10 +91,13 @@ class Writer:
             DatabaseAway, IndexFault: the database failed.
         """
         with writing(self._engine) as connection:
+            changed = sums.changes(connection, rows, FIRST)
             for table in tables.APPENDED:
                 self._bulk.add(connection, table, getattr(rows, table.name))
             self._replace(connection, rows)
             self.write_cycles(connection, rows)
+            sums.add(connection, changed)
+            unobeyed.keep(connection, rows)
             self._purge(connection, rows)
             self._move(connection, moved)
             row = {"id": 1, **fresh}

@@ -105,6 +105,12 @@ class WorkLists:
         least that old. In `undeliverable`, notices that failed after a delivery come last; in
         `unclear`, accounts with a consent in force come first.
         """
+        return self.rows_of(which, self.states.known(now), now, within)
+
+    def rows_of(
+        self, which: WorkList, accounts: Iterable[Known], now: int, within: int
+    ) -> list[Row]:
+        """Returns the rows of these accounts, as `rows` does."""
         told: dict[WorkList, Callable[[Known], Iterable[Row]]] = {
             "undeliverable": self._undeliverable,
             "unconfirmed": lambda known: _unconfirmed(known, now - within),
@@ -112,7 +118,7 @@ class WorkLists:
             "pending": lambda known: _pending(known, now + within),
             "appeals": _appeals,
         }
-        found = [row for known in self.states.known(now) for row in told[which](known)]
+        found = [row for known in accounts for row in told[which](known)]
         found.sort(key=_order)
         return found
 

@@ -295,10 +295,15 @@ def run(options: argparse.Namespace) -> bool:
         found, memory = asyncio.run(looked(running, people, options.people))
         lines = list(found.lines())
         about = {
-            **{"database": options.database, "accounts": options.accounts},
-            **{"people": options.people, "minutes": options.minutes},
-            **{"errors": found.faults.total(), "faults": dict(found.faults), "news": found.news},
-            **{"memory_mib": memory, "memory_at_the_end_mib": running.memory},
+            "database": options.database,
+            "accounts": options.accounts,
+            "people": options.people,
+            "minutes": options.minutes,
+            "errors": found.faults.total(),
+            "faults": dict(found.faults),
+            "news": found.news,
+            "memory_mib": memory,
+            "memory_at_the_end_mib": running.memory,
             "processor_share": round((running.processor - before) / (options.minutes * 60), 2),
             "load": round(os.getloadavg()[0], 1),
         }

@@ -33,7 +33,7 @@ from sqlalchemy import (
 )
 
 from schemas.topics import CHANGELOGS
-from streams.index import tables
+from streams.index import sums, tables, unobeyed
 from streams.index.bulk import Bulk
 from streams.index.projection import project
 from streams.index.rows import Row, Rows
@@ -192,6 +192,8 @@ def grow(engine: Engine, accounts: int, seed: int, newest: int) -> int:
         _refuse(engine, connection, accounts // 10, newest)
         for it in indices:
             it.create(connection)
+        sums.recount(connection)
+        unobeyed.recount(connection)
     return count
 
 
@@ -203,6 +205,8 @@ def reset(engine: Engine) -> None:
             for partition in range(PARTITIONS):
                 added = table.c.offset >= BARE
                 connection.execute(delete(table).where(table.c.partition == partition, added))
+        sums.recount(connection)
+        unobeyed.recount(connection)
 
 
 def _refuse(engine: Engine, connection: Connection, letters: int, newest: int) -> None:

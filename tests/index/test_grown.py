@@ -43,7 +43,7 @@ def test_an_account_that_was_copied_has_the_rows_of_one_that_was_read(
             wanted = [(*row[:skip], *row[skip + 1 :]) for row in getattr(rows, table.name)]
             assert sorted(found, key=repr) == sorted(wanted, key=repr), table.name
         value = connection.scalar(select(tables.states.c.value).where(tables.states.c.key == key))
-        assert value == rows.states[partition, key][-1]  # type: ignore[index]
+        assert value == rows.states[partition, key][4]  # type: ignore[index]
         cycles = select(tables.cycles).where(tables.cycles.c.account == key)
         assert len(connection.execute(cycles).all()) == len(rows.cycles)
 

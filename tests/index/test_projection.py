@@ -174,7 +174,8 @@ def test_what_is_older_than_the_index_keeps_goes_and_its_own_tables_stay(tmp_pat
     middle = tape.now - 40 * DAY
     gone = purge(engine, middle)
     after = contents(engine)
-    lost = sum(len(before[name]) - len(after[name]) for name in before)
+    of_records = [name for name in before if name not in ("sums", "obliged")]
+    lost = sum(len(before[name]) - len(after[name]) for name in of_records)
     assert gone == lost > 0
     times = {"events": 13, "decisions": 5, "words": 5}
     for name, column in times.items():

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Column, ColumnElement, Connection, select
 from starlette.responses import RedirectResponse, Response
 
 from schemas.enums import ACCOUNT_ID_PATTERN, PLATFORM_PATTERN, Mode
@@ -22,6 +22,7 @@ from streams.index import tables
 from streams.index.database import reading
 from streams.index.events import throttle_events
 from streams.index.fresh import Fresh, freshness
+from streams.index.states import partition_count
 from streams.operate.statements import render, zone_of
 from streams.operate.statements.restrictions import Restrictions
 
@@ -73,13 +74,23 @@ def _beginning(connection: Connection, text: str) -> list[str]:
     """Returns accounts whose key begins so, of the workers' state and of all invitations."""
     found: set[str] = set()
     for column in (tables.states.c.key, tables.cycles.c.account):
-        mine = column.startswith(text, autoescape=True)
-        if connection.dialect.name == "sqlite":
-            # A comparison with LIKE would not use the database's index.
-            mine = (column >= text) & (column < text + "\x7f")
-        asked = select(column).where(mine).distinct().order_by(column).limit(MOST_FOUND + 1)
-        found.update(it for it in connection.scalars(asked) if ACCOUNT.fullmatch(it))
+        for limits in _limits(connection, column):
+            mine = column.startswith(text, autoescape=True)
+            if connection.dialect.name == "sqlite":
+                # A comparison with LIKE would not use the database's index.
+                mine = (column >= text) & (column < text + "\x7f")
+            asked = select(column).where(mine, *limits).distinct().order_by(column)
+            asked = asked.limit(MOST_FOUND + 1)
+            found.update(it for it in connection.scalars(asked) if ACCOUNT.fullmatch(it))
     return sorted(found)
+
+
+def _limits(connection: Connection, column: Column[str]) -> list[tuple[ColumnElement[bool], ...]]:
+    """Returns the conditions of each part: the key of `states` begins with the partition."""
+    if column.table is not tables.states:
+        return [()]
+    partition = tables.states.c.partition
+    return [(partition == it,) for it in range(partition_count(connection))]
 
 
 @dataclass(slots=True)

@@ -1,6 +1,5 @@
 """The overview: the funnel, what is in force, what is due, and how old the data is."""
 
-from collections import Counter
 from typing import Any
 
 from sqlalchemy import Connection
@@ -14,14 +13,16 @@ from streams.console.today import today, workers
 from streams.core.model.instants import DAY, HOUR, SHANGHAI_OFFSET, day_of, day_start, rfc3339
 from streams.index.database import reading
 from streams.index.fresh import freshness
-from streams.index.funnel import STEPS, By, Line, funnel
 from streams.index.funnel import Asked as Period
+from streams.index.funnel import By, Line, funnel
 from streams.index.overview import overview
 from streams.index.refused import Wanted, counted
-from streams.index.standing import standing
-from streams.index.states import feed_beside, feed_watched, partition_count
+from streams.index.standing import restricted
+from streams.index.states import feed_beside, partition_count
+from streams.index.sums import STEPS
+from streams.index.work import Pending, open_work
 from streams.operate.audit.records import millis
-from streams.operate.worklists import Row, WorkLists
+from streams.operate.worklists import WorkLists
 
 DAYS = (7, 14, 30)
 DRAWN = ("invited", "granted", "declined", "restricted", "released")
@@ -40,14 +41,16 @@ def show(asked: PageRequest) -> Response:
         fresh = freshness(connection)
         lists.states.partition_count = partition_count(connection)
         feed_beside(connection, lists.feed)
-        feed_watched(connection, lists.feed)
+        pending, work = Pending(connection, lists, now, now + DAY), open_work(connection)
+        hours = pending.hours()
         refused = counted(connection, Wanted(start=now - DAY, settled=False))
-        stands = standing(connection, now)
+        stands = restricted(connection)
         changed = today(connection, day_start(day_of(now)))
         written = workers(connection)
-        lines = funnel(connection, Period(start, now + 1, By.PLATFORM, None, mode))
-        drawn = [_drawn(connection, start, now, it.group, mode, days) for it in lines]
-    pending = lists.rows("pending", now, DAY)
+        # Sums are of whole hours, and nothing was decided after now.
+        end = (now // HOUR + 1) * HOUR
+        lines = funnel(connection, Period(start, end, By.PLATFORM, None, mode), medians=False)
+        drawn = [_drawn(connection, start, end, it.group, mode, days) for it in lines]
     values = {
         "fresh": fresh,
         "late": fresh.late(now),
@@ -60,24 +63,23 @@ def show(asked: PageRequest) -> Response:
         "box": BOX,
         "found": overview(lists.states, {}, now),
         "millis": millis,
-        "stands": stands,
+        "restricted": sum(stands.values()),
         "refused": refused,
         "today": changed,
         "workers": written,
-        "pending": len(pending),
-        "hours": _by_hour(pending, now),
-        "work": {it: len(lists.rows(it, now, 0)) for it in ("unclear", "appeals")},
+        "pending": pending.platforms.total(),
+        "hours": hours,
+        "work": work,
     }
     return page(asked, "overview.html", values)
 
 
 def _drawn(
-    connection: Connection, start: int, now: int, platform: str, mode: Mode, days: int
+    connection: Connection, start: int, end: int, platform: str, mode: Mode, days: int
 ) -> dict[str, Any]:
     """Returns the small drawings of a platform: by step, a bar for each day."""
-    found = {
-        it.group: it for it in funnel(connection, Period(start, now + 1, By.DAY, platform, mode))
-    }
+    period = Period(start, end, By.DAY, platform, mode)
+    found = {it.group: it for it in funnel(connection, period, medians=False)}
     names = [rfc3339(start + number * DAY + SHANGHAI_OFFSET)[:10] for number in range(days)]
     steps = {step: _bars(found, names, step) for step in DRAWN}
     return {"platform": platform, "steps": steps, "names": names, "lines": found}
@@ -86,9 +88,3 @@ def _drawn(
 def _bars(found: dict[str, Line], names: list[str], step: str) -> list[ChartSpan]:
     counts = [(it, found[it].counts[step] if it in found else 0) for it in names]
     return bars(counts, *BOX)
-
-
-def _by_hour(rows: list[Row], now: int) -> list[tuple[int, int]]:
-    """Returns start (ms) and number of the restrictions due in each hour that has any."""
-    counts = Counter(max(now, millis(it.due_at)) // HOUR for it in rows if it.due_at)
-    return [(hour * HOUR, count) for hour, count in sorted(counts.items())]

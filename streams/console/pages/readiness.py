@@ -18,8 +18,8 @@ from streams.console.site import PageRefusal, PageRequest
 from streams.index import kept, tables
 from streams.index.database import reading
 from streams.index.fresh import freshness
-from streams.index.funnel import STEPS
 from streams.index.kept import KeptReport, KeptState, ReportKind
+from streams.index.sums import STEPS
 from streams.operate.audit.records import millis
 from streams.shadow.report import ASSESSMENT
 

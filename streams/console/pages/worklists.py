@@ -1,7 +1,7 @@
 """The work-lists: accounts that need a person, sorted, filtered, and chosen to act on."""
 
 from collections import Counter
-from typing import Any
+from typing import Any, NamedTuple
 
 from starlette.responses import Response
 
@@ -11,8 +11,9 @@ from streams.console.site import PageRefusal, PageRequest
 from streams.core.model.instants import HOUR
 from streams.index.database import reading
 from streams.index.fresh import Fresh, freshness
-from streams.index.states import feed_list, partition_count
+from streams.index.states import feed_beside, feed_list, partition_count
 from streams.index.unobeyed import unobeyed
+from streams.index.work import Pending
 from streams.operate.audit.records import millis
 from streams.operate.worklists import WORK_LISTS, Row, WorkList, WorkLists
 from streams.policies.scalars import parse_duration
@@ -40,36 +41,52 @@ WITHIN = (24, 72, 168)
 MOST_ROWS = 200
 
 
+SORTED = ("account", "due_at")
+"""The columns by which the database itself sorts."""
+
+
+class Chosen(NamedTuple):
+    """What a person chose: a platform (empty: all), a column, downwards, from which row on."""
+
+    platform: str
+    by: str
+    down: bool
+    first: int
+
+
+class ListPage(NamedTuple):
+    """The rows that are shown, how many there are of the platform, and how many of each."""
+
+    rows: list[dict[str, Any]]
+    total: int
+    platforms: Counter[str]
+
+
 def show(asked: PageRequest) -> Response:
     """Shows a list, a page of at most MOST_ROWS rows."""
     which = asked.path("list")
     if which not in LISTS:
         raise PageRefusal(404, "error.missing")
     hours = int(asked.query("within")) if asked.query("within") in map(str, WITHIN) else WITHIN[0]
-    rows, fresh = _rows(asked, which, hours)
-    platforms = Counter(str(it["account"]).partition(":")[0] for it in rows)
-    chosen = asked.query("platform")
-    if chosen in platforms:
-        rows = [it for it in rows if str(it["account"]).startswith(f"{chosen}:")]
     columns = COLUMNS[which]
     by = asked.query("by") if asked.query("by") in columns else ""
-    if by:
-        down = asked.query("down") == "1"
-        rows.sort(key=lambda it: (it[by] in (None, ()), str(it[by])), reverse=down)
     number = asked.query("page")
     first = MOST_ROWS * (int(number) if number.isdecimal() and len(number) < 6 else 0)
+    chosen = Chosen(asked.query("platform"), by, asked.query("down") == "1", first)
+    by_sum = which == "pending" and by in ("", *SORTED)
+    found, fresh = (_pending if by_sum else _listed)(asked, which, hours, chosen)
     values = {
         "which": which,
         "lists": LISTS,
         "columns": columns,
-        "rows": rows[first : first + MOST_ROWS],
-        "count": len(rows),
+        "rows": found.rows,
+        "count": found.total,
         "page": first // MOST_ROWS,
-        "more": len(rows) > first + MOST_ROWS,
-        "platforms": platforms,
-        "platform": chosen if chosen in platforms else "",
+        "more": found.total > first + MOST_ROWS,
+        "platforms": found.platforms,
+        "platform": chosen.platform if chosen.platform in found.platforms else "",
         "by": by,
-        "down": asked.query("down") == "1",
+        "down": chosen.down,
         "within": hours,
         "spans": WITHIN,
         "commands": COMMANDS[which],
@@ -78,6 +95,32 @@ def show(asked: PageRequest) -> Response:
         "late": fresh.late(asked.now),
     }
     return page(asked, "worklist.html", values)
+
+
+def _pending(asked: PageRequest, _: str, hours: int, chosen: Chosen) -> tuple[ListPage, Fresh]:
+    """Returns the rows of the list that may be long, without looking at those not shown."""
+    lists, now = WorkLists(), asked.now
+    with reading(asked.console.engine) as connection:
+        fresh = freshness(connection)
+        lists.states.partition_count = partition_count(connection)
+        feed_beside(connection, lists.feed)
+        pending = Pending(connection, lists, now, now + hours * HOUR)
+        platforms = pending.platforms
+        platform = chosen.platform if chosen.platform in platforms else ""
+        rows = pending.page(platform, chosen.by, chosen.down, chosen.first, MOST_ROWS)
+    count = platforms[platform] if platform else platforms.total()
+    return ListPage([_timed(it.as_dict()) for it in rows], count, platforms), fresh
+
+
+def _listed(asked: PageRequest, which: str, hours: int, chosen: Chosen) -> tuple[ListPage, Fresh]:
+    rows, fresh = _rows(asked, which, hours)
+    platforms = Counter(str(it["account"]).partition(":")[0] for it in rows)
+    if chosen.platform in platforms:
+        rows = [it for it in rows if str(it["account"]).startswith(f"{chosen.platform}:")]
+    by = chosen.by
+    if by:
+        rows.sort(key=lambda it: (it[by] in (None, ()), str(it[by])), reverse=chosen.down)
+    return ListPage(rows[chosen.first : chosen.first + MOST_ROWS], len(rows), platforms), fresh
 
 
 def _rows(asked: PageRequest, which: str, hours: int) -> tuple[list[dict[str, Any]], Fresh]:
