@@ -29,6 +29,7 @@ from streams.index.report import report
 from streams.index.retention import forget, purge
 from streams.index.rows import Rows
 from streams.index.unobeyed import unobeyed
+from streams.index.work import NO_WORK
 from streams.index.writer import Position, Writer
 from streams.rollout.status import status as rollout
 from streams.settings import SettingsWithoutPolicies
@@ -147,7 +148,7 @@ def test_a_row_that_the_server_refuses_is_an_error_of_the_database(engine: Engin
 
 
 def test_rows_of_one_key_are_replaced_many_at_once_as_one_by_one(engine: Engine) -> None:
-    rows = [(0, f"k{it}", it, it, None, False, b"x") for it in range(FEW + 1)]
+    rows = [(0, f"k{it}", it, it, None, False, b"x", *NO_WORK) for it in range(FEW + 1)]
     newer = [(*row[:2], row[2] + 9, *row[3:]) for row in rows]
     bulk = Bulk(engine)
     for it in (rows, newer[:FEW], newer):
