@@ -324,6 +324,7 @@ TOLD_APART = {
     "a reissue behind a switch that changed something": ("plain", 631),
     "a reissue behind a switch that changed nothing": ("fair", 4023),
     "a reissue between a failure and the answer": ("plain", 1989),
+    "a label that ends at the instant of a new start": ("later phase", 10_667),
 }
 
 
