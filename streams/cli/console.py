@@ -31,12 +31,19 @@ def console(
     user_header: Annotated[
         str, typer.Option(help="The header in which such a proxy states who asks.")
     ] = "X-Forwarded-User",
+    token_peer: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="An address or network from which a token signs in beside 127.0.0.1, like the"
+            " gateway of a container's network; repeat it."
+        ),
+    ] = None,
 ) -> None:
     """Show pages for people at BYLINE_HTTP_HOST until SIGTERM: why, what is due, what can be done.
 
     It reads the index, which has to be there, and asks who may by BYLINE_ROLES_FILE. A token of
-    that file signs in at 127.0.0.1 alone. Behind --proxy, and only from there, whom the proxy
-    states is signed in, by a line of the file that begins with user:.
+    that file signs in at 127.0.0.1 and from --token-peer alone. Behind --proxy, and only from
+    there, whom the proxy states is signed in, by a line of the file that begins with user:.
     """
     chosen = settings(without_policies=True)
     try:
@@ -69,7 +76,7 @@ def console(
             _sender(chosen),
             LetterDesk(chosen),
             aside,
-            peers_of(proxy or [], user_header),
+            peers_of(proxy or [], user_header, token_peer or []),
         )
         asyncio.run(_serve(make_app(made), chosen.http_host, port))
     finally:

@@ -57,6 +57,7 @@ def make_app(console: Console) -> Starlette:
     by_path: dict[str, dict[str, Route]] = defaultdict(dict)
     for route in ROUTES:
         by_path[route.path][route.method] = route
+        console.counting.begin(route.path)
     bound = [
         Bound(path, _handler(console, routes), methods=[*routes], name=path)
         for path, routes in by_path.items()

@@ -17,7 +17,10 @@ NAMES: dict[str, tuple[str, tuple[str, ...]]] = {
         "Answers of the console, by route and the first digit of the status.",
         ("route", "status"),
     ),
-    "byline_console_refused_sign_ins_total": ("Sign-ins with a token that is nobody's.", ()),
+    "byline_console_refused_sign_ins_total": (
+        "Sign-ins that were refused: nobody's token, or too many attempts.",
+        (),
+    ),
     "byline_console_orders_total": (
         "Controls and switches that persons sent from the console, by command or switch.",
         ("word",),
@@ -37,12 +40,16 @@ class Counting:
             for name, (says, labels) in NAMES.items()
         }
 
+    def begin(self, route: str) -> None:
+        """Shows a route's faults from the start, so that the first fault is an increase."""
+        self._made["byline_console_answers_total"].labels(route, "5xx")
+
     def answer(self, route: str, status: int) -> None:
         """Counts one HTTP response by route and status."""
         self._made["byline_console_answers_total"].labels(route, f"{status // 100}xx").inc()
 
     def refused_sign_in(self) -> None:
-        """Counts a sign-in with a token that is nobody's."""
+        """Counts a sign-in that was refused."""
         self._made["byline_console_refused_sign_ins_total"].inc()
 
     def orders(self, word: str, count: int) -> None:

@@ -13,16 +13,25 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 class Peers:
     """The trusted proxies by address, and the header in which they state who asks.
 
-    The header of any other peer is ignored.
+    The header of any other peer is ignored. `tokens`: from where a token signs in beside this
+    machine's own addresses.
     """
 
     networks: tuple[Network, ...] = ()
     header: str = "x-forwarded-user"
+    tokens: tuple[Network, ...] = ()
 
     def trusts(self, host: str | None) -> bool:
         """Returns whether the peer at this address is one of the proxies."""
         address = _address(host)
         return address is not None and any(address in it for it in self.networks)
+
+    def takes_tokens(self, host: str | None) -> bool:
+        """Returns whether a person at this address may sign in with a token."""
+        address = _address(host)
+        if address is None or self.trusts(host):
+            return False
+        return address.is_loopback or any(address in it for it in self.tokens)
 
     def stated(self, host: str | None, headers: Mapping[str, str]) -> str | None:
         """Returns the name that a trusted proxy states; None: none is stated, or nobody may."""
@@ -35,23 +44,24 @@ class Peers:
         return self.trusts(host) and headers.get("x-forwarded-proto", "") == "https"
 
 
-def local(host: str | None) -> bool:
-    """Returns whether an address is this machine's own (127.0.0.1, ::1)."""
-    address = _address(host)
-    return address is not None and address.is_loopback
+def peers_of(proxies: list[str], header: str, tokens: list[str]) -> Peers:
+    """Makes the lists of `--proxy` and `--token-peer` options.
+
+    Raises UsageError for what is no address or network.
+    """
+    return Peers(_networks("--proxy", proxies), header.lower(), _networks("--token-peer", tokens))
 
 
-def peers_of(addresses: list[str], header: str) -> Peers:
-    """Makes the list of `--proxy` options. Raises UsageError for what is no address or network."""
+def _networks(option: str, addresses: list[str]) -> tuple[Network, ...]:
     found = []
     for text in addresses:
         try:
             found.append(ipaddress.ip_network(text))
         except ValueError:
             raise UsageError(
-                f"--proxy {text}: this is no address or network, like 10.0.0.7 or 10.0.0.0/28"
+                f"{option} {text}: this is no address or network, like 10.0.0.7 or 10.0.0.0/28"
             ) from None
-    return Peers(tuple(found), header.lower())
+    return tuple(found)
 
 
 def _address(host: str | None) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

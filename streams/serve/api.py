@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from aiohttp import web
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, generate_latest
 from sqlalchemy import Engine
 
 from schemas.enums import ACCOUNT_ID_PATTERN, PLATFORM_PATTERN
@@ -30,7 +30,7 @@ from streams.operate.audit.records import millis
 from streams.operate.events import WantedEvents
 from streams.operate.worklists import WORK_LISTS, WorkLists
 from streams.serve.access import write_down
-from streams.serve.metrics import registry_of
+from streams.serve.metrics import answers_of, registry_of
 from streams.serve.openapi import ROUTES, document
 from streams.serve.roles import Role, Roles, who_is
 
@@ -68,8 +68,11 @@ def make_app(
         "/v1/report": _report,
         "/v1/propagation": partial(_propagation, acknowledged_ms),
     }
+    registry = registry_of(engine, clock, acknowledged_ms)
+    answers = answers_of(registry, queries)
     for path, query in queries.items():
-        app.router.add_get(path, _handler(engine, roles, clock, path, query))
+        answer = _handler(engine, roles, clock, path, query)
+        app.router.add_get(path, _counted(answers, path, answer))
 
     async def described(_: web.Request) -> web.Response:
         return web.json_response(document(version))
@@ -79,7 +82,7 @@ def make_app(
 
     app.router.add_get("/openapi.json", described)
     app.router.add_get("/healthz", alive)
-    app.router.add_get("/metrics", _metrics(registry_of(engine, clock, acknowledged_ms)))
+    app.router.add_get("/metrics", _metrics(registry))
     return app
 
 
@@ -93,6 +96,20 @@ def _metrics(registry: CollectorRegistry) -> Handler:
             _log.error("%s", error, extra=event("index_unreachable"))
             return _error(503, "the index does not answer: its log says why")
         return web.Response(body=text, headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    return handle
+
+
+def _counted(answers: Counter, path: str, handler: Handler) -> Handler:
+    async def handle(request: web.Request) -> web.StreamResponse:
+        try:
+            answer = await handler(request)
+        except Exception:
+            # It becomes a 500.
+            answers.labels(path, "5xx").inc()
+            raise
+        answers.labels(path, f"{answer.status // 100}xx").inc()
+        return answer
 
     return handle
 

@@ -4,10 +4,10 @@ The database is queried at most once in `KEPT_SECONDS`, however often Prometheus
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from prometheus_client import CollectorRegistry, ProcessCollector
+from prometheus_client import CollectorRegistry, Counter, ProcessCollector
 from prometheus_client.core import GaugeMetricFamily
 from sqlalchemy import Engine
 
@@ -56,6 +56,7 @@ NAMES: dict[str, tuple[str, tuple[str, ...]]] = {
     ),
 }
 """Each metric: its help text and its labels. All are gauges."""
+ANSWERS = "byline_read_answers_total"
 
 
 class IndexMetrics:
@@ -131,3 +132,15 @@ def registry_of(engine: Engine, clock: Callable[[], int], within_ms: int) -> Col
     ProcessCollector(registry=registry)
     registry.register(IndexMetrics(engine, clock, within_ms))
     return registry
+
+
+def answers_of(registry: CollectorRegistry, routes: Iterable[str]) -> Counter:
+    """Returns the counter of the read API's answers, by route and the first digit of the status.
+
+    The series of its faults are there from the start, so that the first fault is an increase.
+    """
+    says = "Answers of the read API, by route and the first digit of the status."
+    counter = Counter(ANSWERS, says, ("route", "status"), registry=registry)
+    for route in routes:
+        counter.labels(route, "5xx")
+    return counter

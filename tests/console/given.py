@@ -39,6 +39,8 @@ ROLES = {token_key(token): Who(name, held([name.split(".")[0]])) for name, token
 STATED = "somebody@example.org"
 """Whom the proxy of the tests states; a viewer."""
 PROXY = "10.9.8.7"
+GATEWAY = "172.30.99.1"
+"""From where tokens sign in beside this machine, as of a container's network."""
 ROLES |= {user_key(STATED): Who("viewer.9", held(["viewer"]))}
 
 
@@ -110,7 +112,7 @@ class ConsoleGround:
             self._send,
             cast(LetterDesk, self.letters),
             Aside(self.engine, self.folder, lambda: self.now, self.commands),
-            Peers(tuple(map(network, [PROXY])), "x-forwarded-user"),
+            Peers((network(PROXY),), tokens=(network(GATEWAY),)),
             news=PageNews(pause_seconds=0, looks=3),
         )
         self.app = make_app(self.console)

@@ -1,6 +1,7 @@
 """Who may what: the whole matrix, made from the table of routes; and each guard, without which one
 of these tests fails."""
 
+import re
 from typing import Any
 
 import pytest
@@ -9,11 +10,12 @@ from starlette.testclient import TestClient
 
 from streams.console import sessions
 from streams.console.attempts import MOST_OF_PEER
+from streams.console.pages import account
 from streams.core.model.instants import HOUR, SECOND
 from streams.index import tables
 from streams.index.database import reading
 from streams.serve.roles import token_key
-from tests.console.given import PROXY, STATED, TOKENS, ConsoleGround, guard
+from tests.console.given import GATEWAY, PROXY, STATED, TOKENS, ConsoleGround, guard
 from tests.console.matrix import ALL, MATRIX, PLACES
 
 QUICK = ("operator", "auditor")
@@ -161,6 +163,13 @@ def test_a_token_counts_at_this_machine_alone(ground: ConsoleGround) -> None:
         assert browser.get("/").status_code == 303
 
 
+def test_a_token_counts_from_the_peers_that_were_named(ground: ConsoleGround) -> None:
+    for host, status in ((GATEWAY, 303), ("172.30.99.2", 403)):
+        browser = ground.browser(host)
+        form = {"guard": guard(browser.get("/sign-in")), "token": TOKENS["viewer"]}
+        assert browser.post("/sign-in", data=form).status_code == status, host
+
+
 def test_a_name_is_taken_from_the_proxies_alone(ground: ConsoleGround) -> None:
     stated = {"X-Forwarded-User": STATED}
     assert ground.browser(PROXY, **stated).get("/").status_code == 200
@@ -213,6 +222,29 @@ def test_too_many_wrong_tokens_are_refused_for_a_while(ground: ConsoleGround) ->
     assert browser.post("/sign-in", data=form).status_code == 429, "also the right one"
     ground.now += 5 * 60 * SECOND + 1
     assert browser.post("/sign-in", data=form).status_code == 303
+
+
+def test_answers_faults_and_refused_sign_ins_are_counted_and_no_account_is_named(
+    ground: ConsoleGround, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def counted(metric: str) -> float:
+        page = ground.browser().get("/metrics").text
+        assert "weibo" not in page
+        return float(re.findall(rf"^{re.escape(metric)} (\S+)$", page, re.M)[0])
+
+    faults = 'byline_console_answers_total{route="/accounts/{account}",status="5xx"}'
+    assert counted(faults) == 0.0, "a first fault has to be an increase"
+    browser = ground.signed_in("viewer")
+    browser.get("/accounts/weibo:a5")
+    assert counted(faults.replace("5xx", "2xx")) == 1.0
+    monkeypatch.setattr(account, "explain", None)
+    assert browser.get("/accounts/weibo:a5").status_code == 500
+    assert counted(faults) == 1.0
+    stranger = ground.browser()
+    form = {"guard": guard(stranger.get("/sign-in")), "token": "wrong"}
+    for _ in range(MOST_OF_PEER + 2):
+        stranger.post("/sign-in", data=form)
+    assert counted("byline_console_refused_sign_ins_total") == MOST_OF_PEER + 2
 
 
 def test_who_looked_at_which_account_is_written_down_before_the_page(ground: ConsoleGround) -> None:

@@ -59,8 +59,10 @@ def test_the_command_serves_until_it_is_told_to_stop(
 
 
 def test_wrong_peers_and_keys_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="no address or network"):
-        peers_of(["proxy.example"], "x")
+    with pytest.raises(UsageError, match=r"--proxy proxy\.example: this is no address or network"):
+        peers_of(["proxy.example"], "x", [])
+    with pytest.raises(UsageError, match=r"--token-peer 10\.0\.0\.7/8: this is no address"):
+        peers_of([], "x", ["10.0.0.7/8"])
     key = key_in(tmp_path)
     assert key_in(tmp_path) == key
     (tmp_path / KEY_FILE).write_bytes(b"short")

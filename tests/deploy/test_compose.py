@@ -2,9 +2,13 @@
 
 import os
 import re
+from ipaddress import ip_address, ip_network
+from pathlib import Path
 
 import pytest
 
+from streams.index.database import url_of
+from streams.settings import Settings
 from tests.deploy.kinds import DEPLOY, IMAGE, documents, refuse_unknown_words, run, settings_in
 from tests.support.parts import program
 
@@ -23,7 +27,7 @@ def test_compose_itself_reads_it_and_says_nothing() -> None:
 
 def test_all_that_belongs_together_is_there() -> None:
     assert len(WORKERS) == 3
-    assert {"kafka", "index", "auditor", "prometheus", "grafana"} <= SERVICES.keys()
+    assert {"kafka", "index", "console", "auditor", "prometheus", "grafana"} <= SERVICES.keys()
     for it in OURS.values():
         refuse_unknown_words(it["command"])
         settings_in(it["environment"])
@@ -64,7 +68,26 @@ def test_prometheus_looks_at_what_runs() -> None:
         for target in static["targets"]
     }
     hosts = {target.partition(":")[0] for target in targets}
-    assert {*WORKERS, "index", "auditor"} <= hosts <= SERVICES.keys()
+    assert {*WORKERS, "index", "console", "auditor"} <= hosts <= SERVICES.keys()
+
+
+def test_the_console_is_on_the_file_that_the_index_writes_and_takes_tokens_of_the_host_alone() -> (
+    None
+):
+    console, index = SERVICES["console"], SERVICES["index"]
+    (written,) = [it for it in index["volumes"] if it.startswith("index:")]
+    (read,) = [it for it in console["volumes"] if it.startswith("index:")]
+    folders = [it.partition(":")[2] for it in (written, read)]
+    data = re.search(r"BYLINE_DATA_DIR=(\S+)", (DEPLOY / "Containerfile").read_text())
+    assert data is not None
+    settings = Settings.model_construct(data_dir=Path(data[1]), application_id="byline")
+    file = (url_of(settings).database or "").replace(folders[0], folders[1])
+    assert console["environment"]["BYLINE_DATABASE"] == f"sqlite:///{file}"
+    assert console["depends_on"]["index"] == {"condition": "service_healthy"}
+    peers = dict(zip(console["command"], console["command"][1:], strict=False))
+    (net,) = COMPOSE["networks"]["default"]["ipam"]["config"]
+    assert ip_network(peers["--token-peer"]) == ip_network(net["gateway"])
+    assert ip_address(net["gateway"]) in ip_network(net["subnet"])
 
 
 def test_what_is_mounted_from_the_checkout_is_there() -> None:

@@ -191,12 +191,33 @@ def test_a_worker_keeps_its_name_and_its_disk_and_goes_one_at_a_time() -> None:
 def test_every_service_is_one_that_prometheus_finds_under_the_job_of_the_rules() -> None:
     (monitor,) = documents(KUBERNETES / "monitoring" / "service-monitor.yaml")
     wanted = monitor["spec"]["selector"]["matchLabels"]
-    services = {it["metadata"]["name"]: it for it in BASE if it["kind"] == "Service"}
+    all_of_them = [*BASE, *documents(KUBERNETES / "console" / "console.yaml")]
+    services = {it["metadata"]["name"]: it for it in all_of_them if it["kind"] == "Service"}
     for it in services.values():
         assert wanted.items() <= it["metadata"]["labels"].items()
         assert {port["name"] for port in it["spec"]["ports"]} == {"http"}
     (config,) = documents(DEPLOY / "prometheus" / "prometheus.yaml")
     assert {job["job_name"] for job in config["scrape_configs"]} == set(services)
+
+
+@pytest.mark.part("kustomize")
+def test_prometheus_reaches_every_pod_whose_service_it_finds() -> None:
+    resources = built("overlays/console")
+    (entry,) = [it for it in resources if it["metadata"]["name"] == "byline-from-prometheus"]
+    reached = entry["spec"]["podSelector"]["matchLabels"].items()
+    (rule,) = entry["spec"]["ingress"]
+    assert [it["port"] for it in rule["ports"]] == ["http"]
+    found = set()
+    for it in resources:
+        if it["kind"] in ("StatefulSet", "Deployment"):
+            template = it["spec"]["template"]
+            assert reached <= template["metadata"]["labels"].items()
+            (container,) = template["spec"]["containers"]
+            assert [port["name"] for port in container["ports"]] == ["http"]
+            found.add(it["metadata"]["name"])
+    services = {it["metadata"]["name"] for it in resources if it["kind"] == "Service"}
+    assert found == services
+    assert "byline-console" in found
 
 
 def test_nothing_reaches_a_pod_or_leaves_it_that_is_not_named() -> None:

@@ -10,6 +10,14 @@ AGE = f'byline_newest_record_age_seconds{{{W1}, topic="controls"}}'
 READ = f'byline_inputs_total{{{W1}, topic="controls"}}'
 FALLS = f'byline_eligibility_changes_total{{{W1}, platform="weibo", to="OUTSIDE"}}'
 RISES = f'byline_eligibility_changes_total{{{W1}, platform="weibo", to="DWELLING"}}'
+C1 = 'job="byline-console", instance="c1"'
+C2 = 'job="byline-console", instance="c2"'
+I1 = 'job="byline-index", instance="i1"'
+READ_ANSWERS = "byline_read_answers_total"
+CONSOLE_SILENT = (
+    "No console answers: nobody sees or does anything by its pages; byline explain, worklist and"
+    " control go on"
+)
 BUCKETS = "byline_transaction_duration_seconds_bucket"
 
 SERVICE = [
@@ -250,6 +258,72 @@ SERVICE = [
             'up{job="byline-index"}': "1x90",
         },
         quiet=(30,),
+    ),
+    RuleCase(
+        "BylineConsoleSilent",
+        {f"up{{{C1}}}": "1x60", f"up{{{C2}}}": "1x4 0x30 1x30"},
+        quiet=(20, 50),
+    ),
+    RuleCase(
+        "BylineConsoleSilent",
+        {f"up{{{C1}}}": "1x4 0x30 1x30", f"up{{{C2}}}": "0x60"},
+        fires=12,
+        quiet=(4, 8, 40),
+        says=CONSOLE_SILENT,
+    ),
+    # Its pods are gone, and nothing is looked at any more.
+    RuleCase(
+        "BylineConsoleSilent",
+        {f"up{{{C1}}}": "1x20 _x400"},
+        fires=40,
+        quiet=(20, 395),
+        says=CONSOLE_SILENT,
+    ),
+    # There never was one.
+    RuleCase("BylineConsoleSilent", {f"up{{{W1}}}": "1x400"}, quiet=(20, 390)),
+    RuleCase(
+        "BylineErrorResponses",
+        {
+            f'byline_console_answers_total{{{C1}, route="/", status="5xx"}}': "0x9 0+2x10 20x40",
+            f'byline_console_answers_total{{{C2}, route="/", status="5xx"}}': "0x60",
+            f'byline_console_answers_total{{{C1}, route="/", status="2xx"}}': "0+90x60",
+        },
+        fires=22,
+        quiet=(9, 12, 50),
+        labels={"job": "byline-console"},
+        says="20 answers of byline-console were errors in 15 minutes: its log says whether the"
+        " database is away or a page is at fault",
+    ),
+    RuleCase(
+        "BylineErrorResponses",
+        {f'{READ_ANSWERS}{{{I1}, route="/v1/funnel", status="5xx"}}': "0x9 0+4x40 160x30"},
+        fires=40,
+        quiet=(9, 75),
+        labels={"job": "byline-index"},
+        says="60 answers of byline-index were errors in 15 minutes: its log says whether the"
+        " database is away or a page is at fault",
+    ),
+    RuleCase(
+        "BylineErrorResponses",
+        {
+            f'byline_console_answers_total{{{C1}, route="/", status="5xx"}}': "0x9 6x50",
+            f'byline_console_answers_total{{{C1}, route="/", status="4xx"}}': "0+50x60",
+            f'{READ_ANSWERS}{{{I1}, route="/v1/funnel", status="5xx"}}': "0x9 6x50",
+        },
+        quiet=(15, 40),
+    ),
+    RuleCase(
+        "BylineSignInsRefused",
+        {f"byline_console_refused_sign_ins_total{{{C1}}}": "0x9 0+5x10 50x40"},
+        fires=20,
+        quiet=(9, 13, 45),
+        says="The console refused 50 sign-ins in 15 minutes: does somebody guess tokens, or has"
+        " a person an old one?",
+    ),
+    RuleCase(
+        "BylineSignInsRefused",
+        {f"byline_console_refused_sign_ins_total{{{C1}}}": "0+1x90"},
+        quiet=(20, 80),
     ),
     RuleCase(
         "BylineFlapping",

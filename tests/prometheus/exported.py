@@ -1,14 +1,15 @@
-"""The pages of a worker, the index and the auditor, drawn without Kafka."""
+"""The pages of a worker, the index, the auditor and the console, drawn without Kafka."""
 
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from streams.console.counting import NAMES as CONSOLE
 from streams.metric_series import first_series
 from streams.metrics import SPECS, Metrics
 from streams.operate.audit.service import AuditMetrics as AuditMetrics
-from streams.serve.metrics import NAMES
+from streams.serve.metrics import ANSWERS, NAMES
 
 PROCESS = (
     "process_cpu_seconds_total",
@@ -42,7 +43,7 @@ def auditor_page() -> str:
 
 
 def exported() -> set[str]:
-    """Every name that one of the three shows, in a query's form."""
+    """Every name that one of the four shows, in a query's form."""
     samples = {
         sample.name
         for page in (worker_page(), auditor_page())
@@ -50,7 +51,7 @@ def exported() -> set[str]:
         for sample in family.samples
         if not sample.name.endswith("_created")
     }
-    return samples | NAMES.keys()
+    return samples | NAMES.keys() | CONSOLE.keys() | {ANSWERS}
 
 
 def kept(folder: Path, name: str, page: str) -> Path:

@@ -23,6 +23,10 @@ INJECTED: Mapping[str, str] = {
     "BylineReadingsSilent": "no reading for six hours; then one",
     "BylineFlapping": "one account falls below the line 12,000 times and more; then an hour passes",
     "BylineIndexSilent": "nobody indexes; then somebody does",
+    "BylineConsoleSilent": "kill -9 of the console; then a new start",
+    "BylineErrorResponses": "the console's database is overwritten; then it is put back, and"
+    " fifteen minutes pass",
+    "BylineSignInsRefused": "40 wrong tokens; then fifteen minutes pass",
     # The programme
     "BylineNoticesNotDelivered": "25 invitations, and the notifier is silent; then it speaks",
     "BylineAnswersSilent": "105 notices delivered, no answer; then one",

@@ -23,9 +23,10 @@ from streams.index import tables
 from streams.index.database import FILE_NAME, reading, writing
 from streams.index.retention import forget as forget_rows
 from streams.operate.errors import UsageError
+from streams.serve import api
 from streams.serve.access import forget, write_down
 from streams.serve.api import make_app
-from streams.serve.metrics import NAMES
+from streams.serve.metrics import ANSWERS, NAMES
 from streams.serve.openapi import ROUTES, document
 from streams.serve.roles import Role, Who, held, read_roles, who_is
 from streams.settings_checks import variable
@@ -87,10 +88,29 @@ async def test_metrics_are_a_closed_list_and_name_no_account(ask: Ask, engine: E
     status, told = await ask("/metrics", None)
     assert status == 200
     named = {line.split()[2] for line in told.splitlines() if line.startswith("# HELP")}
-    assert {name for name in named if not name.startswith("process_")} == set(NAMES)
+    answers = {ANSWERS, ANSWERS.replace("_total", "_created")}
+    own = {name for name in named if not name.startswith("process_")}
+    assert own == {*NAMES, *answers}
     assert "byline_index_as_of_timestamp_seconds 1" in told
     assert "weibo:" not in told
     assert seen(engine) == [], "numbers are nobody's"
+
+
+async def test_answers_and_faults_are_counted_by_route(
+    ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def counted(status: str) -> float:
+        page = (await ask("/metrics", None))[1]
+        series = f'{ANSWERS}{{route="/v1/accounts/{{account}}",status="{status}"}}'
+        return float(dict(re.findall(r"^(.+) (\S+)$", page, re.M)).get(series, "-1"))
+
+    assert await counted("5xx") == 0.0, "a first fault has to be an increase"
+    await ask("/v1/accounts/weibo:a5")
+    await ask("/v1/accounts/weibo:a5", None)
+    assert (await counted("2xx"), await counted("4xx")) == (1.0, 1.0)
+    monkeypatch.setattr(api, "from_index", None)
+    assert (await ask("/v1/accounts/weibo:a5"))[0] == 500
+    assert (await counted("2xx"), await counted("5xx")) == (1.0, 1.0)
 
 
 async def test_answers_are_those_of_the_commands(ask: Ask, engine: Engine, tape: Tape) -> None:

@@ -4,7 +4,6 @@ from starlette.responses import RedirectResponse, Response
 
 from streams.console import sessions
 from streams.console.cookies import carry, remember
-from streams.console.peers import local
 from streams.console.render import page
 from streams.console.site import PageRefusal, PageRequest
 from streams.console.view import chosen
@@ -29,7 +28,7 @@ def form(asked: PageRequest) -> Response:
 def _form(asked: PageRequest, fault: str | None, status: int = 200) -> Response:
     host = _host(asked)
     stated = asked.holder if asked.console.peers.trusts(host) else None
-    possible = local(host) and not asked.console.peers.trusts(host)
+    possible = asked.console.peers.takes_tokens(host)
     target = _target(asked.said("next") or asked.query("next"))
     values = {"fault": fault, "possible": possible, "stated": stated, "target": target}
     return page(asked, "sign_in.html", values, status=status)
@@ -38,9 +37,10 @@ def _form(asked: PageRequest, fault: str | None, status: int = 200) -> Response:
 def enter(asked: PageRequest) -> Response:
     """Begins a session of a token's holder, under a new id."""
     console, host = asked.console, _host(asked)
-    if console.peers.trusts(host) or not local(host):
+    if not console.peers.takes_tokens(host):
         raise PageRefusal(403, "error.not_local")
     if not console.attempts.allowed(host, asked.now):
+        console.counting.refused_sign_in()
         raise PageRefusal(429, "error.too_often")
     holder = token_key(asked.said("token"))
     who = console.roles().get(holder)
