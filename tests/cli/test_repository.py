@@ -8,6 +8,8 @@ import pytest
 from ruamel.yaml import YAML
 
 ROOT = Path(__file__).parents[2]
+IMAGE_EXTRAS = ("console", "otel", "postgresql", "signing")
+"""Of what the image installs: its services are worker, index, console and auditor."""
 GITHUB = sorted((ROOT / ".github").rglob("*.md"))
 
 
@@ -58,9 +60,14 @@ def _pins(lock: str) -> set[str]:
 def test_the_lock_of_the_runtime_is_part_of_the_one_for_development() -> None:
     runtime = _pins("requirements-runtime.lock")
     assert runtime < _pins("requirements.lock")
-    wanted = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = list(project["dependencies"])
+    for extra in IMAGE_EXTRAS:
+        wanted += project["optional-dependencies"][extra]
     names = {re.split(r"[<>=~ \[]", it, maxsplit=1)[0].replace(".", "-") for it in wanted}
     assert names <= {it.partition("==")[0] for it in runtime}
+    for extra in IMAGE_EXTRAS:
+        assert f"--extra {extra}" in (ROOT / ".github/CONTRIBUTING.md").read_text()
 
 
 def test_every_extra_that_a_message_names_is_one() -> None:

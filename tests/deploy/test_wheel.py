@@ -43,7 +43,7 @@ def byline(installed: tuple[Path, Path]) -> Byline:
     data = environment.parent / "data"
     inside = [*as_nobody(environment), str(environment / "bin" / "byline")]
 
-    def run(*words: str) -> subprocess.CompletedProcess[str]:
+    def run(*words: str, **settings: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [*inside, *words],
             env={
@@ -53,6 +53,7 @@ def byline(installed: tuple[Path, Path]) -> Byline:
                 "PYTHONDONTWRITEBYTECODE": "1",
                 "BYLINE_DATA_DIR": str(data),
                 "BYLINE_KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1",
+                **settings,
             },
             cwd="/",
             capture_output=True,
@@ -108,6 +109,35 @@ def test_who_runs_it_can_write_nowhere_in_it(installed: tuple[Path, Path]) -> No
     done = subprocess.run(words, cwd="/", capture_output=True, text=True, check=False)
     user = NOBODY if os.geteuid() == 0 else os.geteuid()
     assert done.stdout.split() == [str(user), "0", *["refused"] * 3], done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "settings", "says"),
+    [
+        (["console"], {}, "BYLINE_ROLES_FILE is missing"),
+        (
+            ["index"],
+            {"BYLINE_DATABASE": "postgresql://nobody@127.0.0.1:1/nothing"},
+            "postgresql+psycopg://nobody@127.0.0.1:1/nothing does not answer",
+        ),
+    ],
+    ids=["console", "postgresql"],
+)
+def test_what_a_service_needs_is_installed(
+    byline: Byline, words: list[str], settings: dict[str, str], says: str
+) -> None:
+    """Without its packages each would name the extra to install."""
+    said = byline(*words, **settings)
+    assert said.returncode == 2
+    assert says in said.stderr
+
+
+def test_traces_and_signatures_are_installed(installed: tuple[Path, Path]) -> None:
+    _, environment = installed
+    program = "from streams.traces import *; import opentelemetry.sdk.trace, cryptography"
+    words = [*as_nobody(environment), str(environment / "bin" / "python"), "-c", program]
+    done = subprocess.run(words, cwd="/", capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_its_doctor_finds_only_that_there_is_no_kafka(byline: Byline) -> None:
