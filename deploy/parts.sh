@@ -8,7 +8,8 @@
 #                                     kubernetes-validate, docker-compose, hadolint, systemd-analyze,
 #                                     strimzi-crd, prometheus-operator-validate, moto-server,
 #                                     contracts-node (AsyncAPI's parser, ajv), jdk, kcat, kafka-tools,
-#                                     browser (Playwright and axe-core; Chromium is Debian's)
+#                                     browser (Playwright and axe-core; Chromium is Debian's),
+#                                     oidc-provider (an OpenID provider for the console's sign-in)
 #
 # Exit code 1: a part could not be had; each is named with the reason. Debian 12's packages and
 # versions; where another release is installed set PROMETHEUS_DEB, or put your own on the PATH.
@@ -33,6 +34,7 @@ LIBYAJL_DEB=${LIBYAJL_DEB:-2.1.0-3+deb12u2}
 KAFKA_TOOLS=4.2.0
 PLAYWRIGHT=1.65.0
 AXE_CORE=4.14.1
+OIDC_PROVIDER=9.13.3
 
 bin=$VIRTUAL_ENV/bin
 work=$(mktemp -d)
@@ -214,6 +216,21 @@ part_browser() {
   chmod 755 "$bin/byline-chromium"
 }
 
+# `oidc-provider-node FILE.mjs …` is Node, with the provider's module in OIDC_PROVIDER.
+part_oidc_provider() {
+  command -v npm >/dev/null || {
+    say 'oidc-provider: Node.js with npm is needed'
+    return 1
+  }
+  folder=$VIRTUAL_ENV/oidc-provider
+  mkdir -p "$folder"
+  npm install --prefix "$folder" --no-audit --no-fund --silent --save-exact \
+    "oidc-provider@$OIDC_PROVIDER" || return 1
+  printf '#!/bin/sh\nOIDC_PROVIDER="%s/node_modules/oidc-provider/lib/index.js" exec node "$@"\n' "$folder" \
+    >"$bin/oidc-provider-node"
+  chmod 755 "$bin/oidc-provider-node"
+}
+
 # Java with its compiler: that of the local Kafka has none.
 part_jdk() {
   command -v javac >/dev/null || {
@@ -231,7 +248,7 @@ part_systemd_analyze() {
 }
 
 all='prometheus kustomize kubernetes-validate docker-compose hadolint systemd-analyze strimzi-crd
-prometheus-operator-validate moto-server contracts-node jdk kcat kafka-tools browser'
+prometheus-operator-validate moto-server contracts-node jdk kcat kafka-tools browser oidc-provider'
 # shellcheck disable=SC2086
 [ $# -gt 0 ] || set -- $all
 for part; do

@@ -131,6 +131,22 @@ class Settings(BaseSettings):
         None,
         description="who may ask read API and console: lines of SHA-256-OF-TOKEN ACTOR ROLE[,ROLE]",
     )
+    console_address: OptionalUrl = Field(
+        None, description="how browsers reach the console: https://… (for sign-in by OIDC)"
+    )
+    oidc_issuer: OptionalUrl = Field(
+        None, description="the OpenID provider that signs people in at the console; default: none"
+    )
+    oidc_client_id: str | None = Field(None, description="what the provider calls the console")
+    oidc_client_secret: SecretStr | None = Field(
+        None, description="its secret; default: a public client, by PKCE alone"
+    )
+    oidc_client_secret_file: Path | None = Field(None, description="or a file that holds it")
+    oidc_scope: str = Field("openid", description="what is asked of the provider")
+    oidc_claim: str = Field("sub", description="the claim of the id token that is the actor")
+    oidc_actors_file: Path | None = Field(
+        None, description="or whose digest has an actor here: lines of SHA-256-OF-CLAIM ACTOR"
+    )
     access_retention: Length = Field(
         "P1098D", description="how long it is kept who asked the read API about whom"
     )

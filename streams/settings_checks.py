@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from streams.settings_login import LoginFileError, TlsFiles, secret_in
+from streams.settings_oidc import faults_of_oidc
 
 PREFIX = "BYLINE_"
 SHORTEST_ID_KEY = 16
@@ -38,7 +39,12 @@ def contradictions(settings: Any) -> Iterator[str]:
     for field in (*tls, *keys):
         if getattr(settings, field) and not protocol.endswith("SSL"):
             yield f"{variable(field)}: of no use; {given}, did you mean SSL or SASL_SSL?"
-    secrets = (("kafka_sasl_password", "password"), (keys[0], "passphrase"), ("id_key", "key"))
+    secrets = (
+        ("kafka_sasl_password", "password"),
+        (keys[0], "passphrase"),
+        ("id_key", "key"),
+        ("oidc_client_secret", "secret"),
+    )
     for secret, word in secrets:
         if getattr(settings, secret) and getattr(settings, f"{secret}_file"):
             yield f"{variable(secret + '_file')}: give the {word} or a file, not both"
@@ -46,6 +52,12 @@ def contradictions(settings: Any) -> Iterator[str]:
         yield f"{variable('kafka_ssl_certfile')}: a certificate and its key go together"
     yield from _faults_of_files(settings, ("kafka_sasl_password_file", *tls, keys[1]))
     yield from _faults_of_id_key(settings)
+    for field, words in faults_of_oidc(settings):
+        yield f"{variable(field)}: {words}"
+    try:
+        oidc_client_secret(settings)
+    except LoginFileError as error:
+        yield f"{variable(error.field)}: {error}"
     if settings.needs_policies and not settings.policies.is_dir():
         yield f"{variable('policies')}: {settings.policies} is not a directory"
 
@@ -101,6 +113,15 @@ def password(settings: Any) -> str | None:
         LoginFileError: the file cannot be used.
     """
     return _secret(settings, "kafka_sasl_password")
+
+
+def oidc_client_secret(settings: Any) -> str | None:
+    """Returns what the console shows the OpenID provider; None for a public client.
+
+    Raises:
+        LoginFileError: its file cannot be used.
+    """
+    return _secret(settings, "oidc_client_secret")
 
 
 def tls_context(settings: Any) -> ssl.SSLContext:

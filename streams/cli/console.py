@@ -43,12 +43,15 @@ def console(
 
     It reads the index, which has to be there, and asks who may by BYLINE_ROLES_FILE. A token of
     that file signs in at 127.0.0.1 and from --token-peer alone. Behind --proxy, and only from
-    there, whom the proxy states is signed in, by a line of the file that begins with user:.
+    there, whom the proxy states is signed in, by a line of the file that begins with user:. With
+    BYLINE_OIDC_ISSUER an OpenID provider signs people in, by a line that begins with oidc.
     """
     chosen = settings(without_policies=True)
     try:
+        from streams.console.actors import read_actors
         from streams.console.app import make_app
         from streams.console.aside import Aside, CommandProcess
+        from streams.console.oidc import OidcProvider
         from streams.console.peers import peers_of
         from streams.console.role_file import RoleFile
         from streams.console.sessions import key_in
@@ -61,22 +64,26 @@ def console(
             "BYLINE_ROLES_FILE is missing: a file with a line SHA-256-OF-TOKEN ACTOR ROLE[,ROLE]"
             " for each who may ask"
         )
+    if chosen.oidc_actors_file is not None:
+        read_actors(chosen.oidc_actors_file)
     engine = open_engine(url_of(chosen))
     folder, file = chosen.data_dir / chosen.application_id, settings_file()
     run = CommandProcess(() if file is None else ("--settings", str(file)))
     aside = Aside(engine, folder, now_ms, run)
     try:
         check(engine)
+        key = key_in(folder)
         made = Console(
             engine,
             chosen,
             RoleFile(chosen.roles_file),
             now_ms,
-            key_in(folder),
+            key,
             _sender(chosen),
             LetterDesk(chosen),
             aside,
             peers_of(proxy or [], user_header, token_peer or []),
+            oidc=None if chosen.oidc_issuer is None else OidcProvider(chosen, now_ms, key),
         )
         asyncio.run(_serve(make_app(made), chosen.http_host, port))
     finally:

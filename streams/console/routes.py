@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from starlette.responses import Response
 
+from streams.console.oidc import RETURN_PATH
 from streams.console.pages import (
     account,
     actions,
@@ -17,6 +18,7 @@ from streams.console.pages import (
     letters,
     overview,
     policies,
+    provider,
     readiness,
     reports,
     server_sent,
@@ -55,6 +57,8 @@ ROUTES = (
     Route("GET", "/readyz", static.ready, Open.ANYBODY),
     Route("GET", "/sign-in", sign_in.form, Open.ANYBODY),
     Route("POST", "/sign-in", sign_in.enter, Open.ANYBODY),
+    Route("GET", "/sign-in/provider", provider.begin, Open.ANYBODY),
+    Route("GET", RETURN_PATH, provider.finish, Open.ANYBODY),
     Route("POST", "/view", sign_in.view, Open.ANYBODY),
     Route("POST", "/sign-out", sign_in.leave, Open.SIGNED_IN),
     Route("POST", "/sign-out-everywhere", sign_in.leave_everywhere, Open.SIGNED_IN),

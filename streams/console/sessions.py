@@ -35,20 +35,20 @@ class Session(NamedTuple):
 
 
 class Cookies(TimestampSigner):
-    """Signs session ids. `now_seconds` is the age's clock, as an argument of the caller's."""
+    """Signs cookies. `now_seconds` is the age's clock, as an argument of the caller's."""
 
-    def __init__(self, key: bytes, now_seconds: int) -> None:
-        super().__init__(key, salt="byline-console")
+    def __init__(self, key: bytes, now_seconds: int, salt: str = "byline-console") -> None:
+        super().__init__(key, salt=salt)
         self._now = now_seconds
 
     def get_timestamp(self) -> int:
         """Returns the present time in seconds."""
         return self._now
 
-    def id_in(self, cookie: str | None) -> str | None:
-        """Returns the id in a cookie; None: it is missing, forged or too old."""
+    def id_in(self, cookie: str | None, seconds: int = IDLE_SECONDS) -> str | None:
+        """Returns what is in a cookie; None: it is missing, forged or older than `seconds`."""
         try:
-            return self.unsign(cookie or "", max_age=IDLE_SECONDS).decode()
+            return self.unsign(cookie or "", max_age=seconds).decode()
         except (BadSignature, UnicodeDecodeError):
             return None
 

@@ -11,6 +11,7 @@ from streams.console.aside import Aside
 from streams.console.attempts import Attempts
 from streams.console.counting import Counting
 from streams.console.news import PageNews
+from streams.console.oidc import OidcProvider
 from streams.console.peers import Peers
 from streams.console.view import PageView
 from streams.letters.desk import LetterDesk
@@ -31,7 +32,8 @@ class Console:
 
     `roles`: returns who may ask, as the file says now. `clock`: returns the present time in ms.
     `key`: signs cookies. `peers`: the proxies whose word on who asks is taken. `letters`: fetches
-    and settles refused records. `aside`: works out what takes long.
+    and settles refused records. `aside`: works out what takes long. `oidc`: the OpenID provider that
+    signs people in; None: none does.
     """
 
     engine: Engine
@@ -46,6 +48,7 @@ class Console:
     attempts: Attempts = field(default_factory=Attempts)
     counting: Counting = field(default_factory=Counting)
     news: PageNews = field(default_factory=PageNews)
+    oidc: OidcProvider | None = None
 
 
 @dataclass(frozen=True, slots=True)

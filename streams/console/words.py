@@ -1,11 +1,13 @@
 """The words of the pages: each key in English and Chinese. A test compares it with the templates.
 
 Between backticks stands a command. words_actions.py has those of what a person can do,
-words_letters.py those of dead letters, words_worked.py those of reports that are worked out.
+words_letters.py those of dead letters, words_worked.py those of reports that are worked out,
+words_provider.py those of signing in by OIDC.
 """
 
 from streams.console.words_actions import WORDS as ACTIONS
 from streams.console.words_letters import WORDS as LETTERS
+from streams.console.words_provider import WORDS as PROVIDER
 from streams.console.words_reading import WORDS as READING
 from streams.console.words_worked import WORDS as WORKED
 from streams.explain.sentences import Language
@@ -152,6 +154,7 @@ WORDS: dict[str, tuple[str, str]] = {
     **ACTIONS,
     **LETTERS,
     **WORKED,
+    **PROVIDER,
 }
 
 

@@ -7,6 +7,11 @@
 The file has only the digest of a token: `printf %s TOKEN | sha256sum` makes it. A line with `user:`
 is for the console behind a proxy that signs people in: the digest is that of the name that the
 proxy states, so that the file holds no e-mail address. Such a line is nobody's token.
+
+    oidc                       desk.3     operator
+
+A line with `oidc` is for the console's sign-in by an OpenID provider: whose actor that is, by the
+claim of the settings or its entry in BYLINE_OIDC_ACTORS_FILE.
 """
 
 import hashlib
@@ -33,6 +38,7 @@ class Role(StrEnum):
 
 
 USER = "user:"
+OIDC = "oidc"
 _SEES = frozenset({Role.ACCOUNTS, Role.NUMBERS, Role.VIEWER})
 INCLUDES: Mapping[Role, frozenset[Role]] = {
     Role.ACCOUNTS: frozenset({Role.ACCOUNTS}),
@@ -58,7 +64,9 @@ class Who(NamedTuple):
 
 
 Roles = Mapping[str, Who]
-"""SHA-256 (hex) of a token, or `user:` and that of a stated name → its holder."""
+"""Key → its holder. A key is the SHA-256 (hex) of a token, `user:` and that of a stated name, or
+`oidc:` and an actor.
+"""
 
 
 def held(named: Iterable[str]) -> frozenset[Role]:
@@ -77,12 +85,16 @@ def read_roles(path: Path) -> Roles:
         words = line.partition("#")[0].split()
         if not words:
             continue
-        if len(words) != 3 or re.fullmatch("(user:)?[0-9a-f]{64}", words[0]) is None:
-            raise UsageError(f"{path}:{number}: write [user:]SHA-256-OF-TOKEN ACTOR ROLE[,ROLE]")
+        if len(words) != 3 or re.fullmatch("(user:)?[0-9a-f]{64}|oidc", words[0]) is None:
+            raise UsageError(
+                f"{path}:{number}: write [user:]SHA-256-OF-TOKEN ACTOR ROLE[,ROLE], or oidc ACTOR"
+                " ROLE[,ROLE]"
+            )
         if re.fullmatch(ACTOR_PATTERN, words[1]) is None:
             raise UsageError(f"{path}:{number}: the actor is an opaque id: letters, digits, . _ -")
         try:
-            found[words[0]] = Who(words[1], held(words[2].split(",")))
+            key = oidc_key(words[1]) if words[0] == OIDC else words[0]
+            found[key] = Who(words[1], held(words[2].split(",")))
         except ValueError:
             raise UsageError(f"{path}:{number}: roles are {', '.join(sorted(Role))}") from None
     if not found:
@@ -98,6 +110,11 @@ def token_key(token: str) -> str:
 def user_key(name: str) -> str:
     """Returns the key in Roles of a person whom a proxy has signed in under this name."""
     return USER + hashlib.sha256(name.encode()).hexdigest()
+
+
+def oidc_key(actor: str) -> str:
+    """Returns the key in Roles of a person whom an OpenID provider has signed in."""
+    return f"{OIDC}:{actor}"
 
 
 def who_is(roles: Roles, header: str | None) -> Who | None:

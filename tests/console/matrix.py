@@ -15,6 +15,8 @@ MATRIX: dict[tuple[str, str], tuple[str, ...]] = {
     ("GET", "/metrics"): ANYBODY,
     ("GET", "/sign-in"): ANYBODY,
     ("POST", "/sign-in"): ANYBODY,
+    ("GET", "/sign-in/provider"): ANYBODY,
+    ("GET", "/sign-in/done"): ANYBODY,
     ("POST", "/view"): ANYBODY,
     ("POST", "/sign-out"): ALL,
     ("POST", "/sign-out-everywhere"): ALL,

@@ -26,6 +26,7 @@ PARTS: Mapping[str, str] = {
     "kubernetes-validate": "kubernetes-validate",
     "kustomize": "kustomize",
     "moto-server": "moto_server",
+    "oidc-provider": "oidc-provider-node",
     "prometheus": "prometheus",
     "prometheus-operator-validate": "prometheus-operator-validate",
     "promtool": "promtool",

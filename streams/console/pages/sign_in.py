@@ -1,5 +1,7 @@
 """Signing in with a token, signing out, and the choice of language, theme and zone."""
 
+from urllib.parse import quote, urlsplit
+
 from starlette.responses import RedirectResponse, Response
 
 from streams.console import sessions
@@ -10,7 +12,7 @@ from streams.console.view import chosen
 from streams.serve.roles import token_key
 
 
-def _target(text: str) -> str:
+def safe_target(text: str) -> str:
     """Returns a path of this site to go on with; `/` for anything that could lead elsewhere."""
     plain = text.startswith("/") and not text.startswith(("//", "/\\", "/sign-"))
     return text if plain and text.isprintable() and "\\" not in text else "/"
@@ -29,8 +31,17 @@ def _form(asked: PageRequest, fault: str | None, status: int = 200) -> Response:
     host = _host(asked)
     stated = asked.holder if asked.console.peers.trusts(host) else None
     possible = asked.console.peers.takes_tokens(host)
-    target = _target(asked.said("next") or asked.query("next"))
-    values = {"fault": fault, "possible": possible, "stated": stated, "target": target}
+    target = safe_target(asked.said("next") or asked.query("next"))
+    behind = asked.console.peers.trusts(host)
+    issuer = asked.console.settings.oidc_issuer if asked.console.oidc and not behind else None
+    values = {
+        "fault": fault,
+        "possible": possible,
+        "stated": stated,
+        "target": target,
+        "begin": f"/sign-in/provider?next={quote(target, safe='')}",
+        "provider": urlsplit(issuer or "").hostname,
+    }
     return page(asked, "sign_in.html", values, status=status)
 
 
@@ -49,7 +60,7 @@ def enter(asked: PageRequest) -> Response:
         console.counting.refused_sign_in()
         return _form(asked, "sign_in.nobody", 403)
     session = sessions.begin(console.engine, holder, who.actor, asked.now)
-    answer = RedirectResponse(_target(asked.said("next")), 303)
+    answer = RedirectResponse(safe_target(asked.said("next")), 303)
     carry(asked, answer, session)
     return answer
 
@@ -75,7 +86,7 @@ def _left(asked: PageRequest) -> Response:
 
 def view(asked: PageRequest) -> Response:
     """Remembers language, theme and zone, and goes back to the page."""
-    answer = RedirectResponse(_target(asked.said("next")), 303)
+    answer = RedirectResponse(safe_target(asked.said("next")), 303)
     said = asked.said
     remember(asked, answer, chosen(said("language"), said("theme"), said("zone")))
     return answer
