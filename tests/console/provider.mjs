@@ -1,7 +1,6 @@
-// A real OpenID provider of the tests: node provider.mjs PORT REDIRECT-URI. It wants PKCE of everybody.
+// A real OpenID provider of the tests: node provider.mjs ISSUER REDIRECT-URI. It wants PKCE of everybody.
 const { default: Provider } = await import(process.env.OIDC_PROVIDER);
-const [port, redirect] = process.argv.slice(2);
-const issuer = `http://127.0.0.1:${port}`;
+const [issuer, redirect] = process.argv.slice(2);
 const provider = new Provider(issuer, {
   clients: [
     {
@@ -16,4 +15,4 @@ const provider = new Provider(issuer, {
   features: { devInteractions: { enabled: true } },
   ttl: { AuthorizationCode: 60, IdToken: 300 },
 });
-provider.listen(Number(port), "127.0.0.1", () => console.log(`listens at ${issuer}`));
+provider.listen(Number(new URL(issuer).port), "127.0.0.1", () => console.log(`listens at ${issuer}`));

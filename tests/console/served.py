@@ -22,6 +22,7 @@ from streams.index.database import reading
 from streams.local.probe import free_port
 from tests.console import worked
 from tests.console.given import TOKENS, ConsoleGround
+from tests.console.provided import with_provider
 from tests.index.filled import filled
 from tests.operate.recording import RECORDINGS, Tape
 from tests.support.parts import program
@@ -76,14 +77,16 @@ def recorded() -> Tape:
 class ServedConsole:
     """A console at an address of this machine; `ground` holds what it was told to send."""
 
-    def __init__(self, folder: Path, **options: Any) -> None:
+    def __init__(self, folder: Path, issuer: str | None = None, **options: Any) -> None:
         tape = recorded()
         self.ground = ConsoleGround(filled(folder, tape), tape.now, folder, options=options)
         self._kept = worked.put(self.ground.engine, tape.now)
+        self.port = free_port()
+        if issuer is not None:
+            with_provider(self.ground, issuer, console_address=self.address)
         # A proxy of the tests would take this machine's own address.
         news = PageNews(pause_seconds=0.2)
         self.console = replace(self.ground.console, news=news)
-        self.port = free_port()
         config = uvicorn.Config(make_app(self.console), port=self.port, log_level="warning")
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, daemon=True)

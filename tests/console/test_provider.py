@@ -1,56 +1,31 @@
-"""Signing in by an OpenID provider: one that forges whatever a test wants, and a real one."""
+"""Signing in by an OpenID provider that forges whatever a test wants."""
 
 import hashlib
 import re
-import subprocess
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Iterator
 from http.cookies import SimpleCookie
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urljoin, urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
-import requests
 from sqlalchemy import select
 from starlette.testclient import TestClient
 
 from streams.console import oidc, sessions
-from streams.console.app import make_app
 from streams.console.cookies import SIGN_IN
-from streams.console.oidc import OidcProvider
 from streams.core.model.instants import HOUR, SECOND
 from streams.index import tables
 from streams.index.database import reading
-from streams.local.probe import free_port
 from streams.serve.roles import Who, held, oidc_key
 from streams.settings import SettingsError, load
 from streams.settings_checks import variable
 from tests.cli.conftest import clean_environment
 from tests.console.forging import CLIENT, SHARED, STRANGE, ForgedProvider, serving
 from tests.console.given import ConsoleGround
-from tests.support.parts import program
+from tests.console.provided import ADDRESS, begun, far_browser, nobody_is_in, with_provider
 
 __all__ = ["clean_environment"]
-ADDRESS = "https://console.example.org"
-HERE = Path(__file__).parent
-
-
-def with_provider(ground: ConsoleGround, issuer: str, **more: Any) -> ConsoleGround:
-    """The ground's console with this provider; `desk.7` is an operator."""
-    said = {
-        "console_address": ADDRESS,
-        "oidc_issuer": issuer,
-        "oidc_client_id": CLIENT,
-        **more,
-    }
-    settings = ground.console.settings.model_copy(update=said)
-    provider = OidcProvider(settings, lambda: ground.now, ground.console.key)
-    ground.console = replace(ground.console, settings=settings, oidc=provider)
-    ground.app = make_app(ground.console)
-    ground.roles[oidc_key("desk.7")] = Who("desk.7", held(["operator"]))
-    return ground
 
 
 @pytest.fixture
@@ -64,28 +39,12 @@ def desk(ground: ConsoleGround, forged: ForgedProvider) -> ConsoleGround:
     return with_provider(ground, forged.address)
 
 
-def far_browser(ground: ConsoleGround) -> TestClient:
-    """A browser of another machine, at the console's address."""
-    return TestClient(ground.app, ADDRESS, client=("203.0.113.9", 50_000), follow_redirects=False)
-
-
-def begun(browser: TestClient, target: str = "/") -> str:
-    """The address to which the console sends a browser that begins."""
-    there = browser.get("/sign-in/provider", params={"next": target})
-    assert there.status_code == 303, there.text
-    return there.headers["location"]
-
-
 def back(browser: TestClient, forged: ForgedProvider, **other: str) -> Any:
     """A whole sign-in: the answer to the browser that comes back; `other`: parameters instead."""
     address = begun(browser)
     (state,) = parse_qs(urlsplit(address).query)["state"]
     said = {"code": forged.signs_in(address), "state": state, **other}
     return browser.get("/sign-in/done", params=said)
-
-
-def nobody_is_in(browser: TestClient) -> bool:
-    return browser.get("/").status_code == 303
 
 
 def test_a_person_signs_in_and_is_the_actor_of_the_claim(
@@ -396,95 +355,3 @@ def test_settings_that_do_not_fit_together_are_refused(
             monkeypatch.setenv(variable(field), value)
     with pytest.raises(SettingsError, match=re.escape(says)):
         load()
-
-
-@pytest.fixture
-def real(tmp_path: Path) -> Iterator[Callable[[str], str]]:
-    """Starts the real provider for a redirect address; returns its issuer."""
-    begun_ones: list[subprocess.Popen[bytes]] = []
-
-    def start(redirect: str) -> str:
-        port, log = free_port(), tmp_path / "provider.log"
-        words = [program("oidc-provider"), HERE / "provider.mjs", str(port), redirect]
-        with log.open("wb") as file:
-            begun_ones.append(subprocess.Popen(words, stdout=file, stderr=file))
-        deadline = time.monotonic() + 30
-        while "listens at" not in log.read_text():
-            assert begun_ones[-1].poll() is None, log.read_text()
-            assert time.monotonic() < deadline, log.read_text()
-            time.sleep(0.1)
-        return f"http://127.0.0.1:{port}"
-
-    yield start
-    for process in begun_ones:
-        process.terminate()
-        process.wait(10)
-
-
-def person_signs_in(address: str, name: str) -> dict[str, str]:
-    """A person at the provider's own pages; returns the parameters that the browser brings back."""
-    with requests.Session() as browser:
-        answer = browser.get(address, allow_redirects=True, timeout=10)
-        for _ in range(4):
-            action = re.search(r'<form[^>]*action="([^"]+)"', answer.text)
-            assert action is not None, answer.text
-            said = dict(re.findall(r'name="(\w+)"[^>]* value="(\w+)"', answer.text))
-            if 'name="login"' in answer.text:
-                said |= {"login": name, "password": "any"}
-            place = urljoin(answer.url, action[1])
-            answer = browser.post(place, data=said, allow_redirects=False, timeout=10)
-            while answer.is_redirect:
-                place = answer.headers["location"]
-                if place.startswith(ADDRESS):
-                    return {it: value[0] for it, value in parse_qs(urlsplit(place).query).items()}
-                answer = browser.get(urljoin(answer.url, place), allow_redirects=False, timeout=10)
-    raise AssertionError("the provider did not send the browser back")
-
-
-@pytest.mark.part("oidc-provider")
-def test_a_real_provider_that_wants_pkce_signs_a_person_in(
-    ground: ConsoleGround, real: Callable[[str], str]
-) -> None:
-    issuer = real(f"{ADDRESS}/sign-in/done")
-    ground.now = int(time.time() * 1000)
-    desk = with_provider(ground, issuer)
-    browser = far_browser(desk)
-    said = person_signs_in(begun(browser, "/accounts"), "desk.7")
-    assert said["iss"] == issuer
-    kept = browser.cookies[SIGN_IN]
-    done = browser.get("/sign-in/done", params=said)
-    assert done.status_code == 200, done.text
-    assert "Signed in as desk.7" in done.text
-    assert browser.get("/actions/controls").status_code == 200
-    again = far_browser(desk)
-    again.cookies.set(SIGN_IN, kept, path="/sign-in")
-    replayed = again.get("/sign-in/done", params=said)
-    assert (replayed.status_code, "<code>code</code>" in replayed.text) == (403, True)
-    stranger = far_browser(desk)
-    answer = stranger.get("/sign-in/done", params=person_signs_in(begun(stranger), "desk.8"))
-    assert (answer.status_code, "oidc  desk.8  ROLE" in answer.text) == (403, True)
-
-
-@pytest.mark.part("oidc-provider")
-def test_a_real_provider_refuses_another_verifier_and_a_beginning_without_pkce(
-    ground: ConsoleGround, real: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    issuer = real(f"{ADDRESS}/sign-in/done")
-    ground.now = int(time.time() * 1000)
-    desk = with_provider(ground, issuer)
-    browser = far_browser(desk)
-    address = begun(browser)
-    plain = re.sub(r"&code_challenge(_method)?=[^&]+", "", address)
-    assert plain != address
-    refused = requests.get(plain, allow_redirects=False, timeout=10)
-    assert "error=invalid_request" in refused.headers["location"]
-    said = person_signs_in(address, "desk.7")
-    secret = oidc.BegunSignIn.secret
-
-    def other(self: oidc.BegunSignIn, key: bytes, what: str) -> str:
-        return "x" * 43 if what == "verifier" else secret(self, key, what)
-
-    monkeypatch.setattr(oidc.BegunSignIn, "secret", other)
-    answer = browser.get("/sign-in/done", params=said)
-    assert (answer.status_code, "<code>code</code>" in answer.text) == (403, True)
-    assert nobody_is_in(browser)

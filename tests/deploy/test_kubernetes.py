@@ -11,13 +11,13 @@ import pytest
 
 from streams.console.sessions import KEY_FILE
 from streams.operate.acl import permissions
-from streams.settings import Settings
+from streams.settings import Settings, load
 from tests.deploy.generated import stale
 from tests.deploy.kinds import DEPLOY, IMAGE, documents, refuse_unknown_words, run, settings_in
 from tests.support.parts import program
 
 KUBERNETES = DEPLOY / "kubernetes"
-OVERLAYS = ("development", "production", "console")
+OVERLAYS = ("development", "production", "console", "console-oidc")
 VERSIONS = ("1.30", "1.33", "1.37")
 
 
@@ -125,6 +125,34 @@ def test_the_console_logs_in_as_its_role_and_signs_with_one_key_on_the_database_
     assert entry["from"] == [{"podSelector": {"matchLabels": {"byline-console-proxy": "true"}}}]
     (database,) = policies["byline-to-the-database"]["podSelector"]["matchExpressions"]
     assert database["values"] == ["index", "console"]
+
+
+@pytest.mark.part("kustomize")
+def test_the_console_asks_its_provider_by_settings_that_fit_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resources = built("overlays/console-oidc")
+    pod = dict(pods(resources))["byline-console"]
+    (container,) = pod["containers"]
+    env = {it["name"]: it.get("value") for it in container["env"]}
+    settings_in(env)
+    mounts = {it["name"]: it["mountPath"] for it in container["volumeMounts"]}
+    assert env["BYLINE_OIDC_CLIENT_SECRET_FILE"] == f"{mounts['oidc']}/secret"
+    (tmp_path / "secret").write_text("s\n")
+    monkeypatch.setenv("BYLINE_OIDC_CLIENT_SECRET_FILE", str(tmp_path / "secret"))
+    for name in ("BYLINE_CONSOLE_ADDRESS", "BYLINE_OIDC_ISSUER", "BYLINE_OIDC_CLIENT_ID"):
+        monkeypatch.setenv(name, env[name])
+    assert load().oidc_claim == "sub"
+    policies = {it["metadata"]["name"]: it["spec"] for it in resources if "Policy" in it["kind"]}
+    (entry,) = policies["byline-to-the-provider"]["egress"]
+    assert [it["port"] for it in entry["ports"]] == [443]
+    labels = next(
+        it["spec"]["template"]["metadata"]["labels"]
+        for it in resources
+        if it["kind"] == "Deployment" and it["metadata"]["name"] == "byline-console"
+    )
+    for name in ("byline-to-the-provider", "byline-from-the-ingress"):
+        assert policies[name]["podSelector"]["matchLabels"].items() <= labels.items()
 
 
 @pytest.mark.part("kustomize")

@@ -28,7 +28,7 @@ from streams.serve.access import forget, write_down
 from streams.serve.api import make_app
 from streams.serve.metrics import ANSWERS, NAMES
 from streams.serve.openapi import ROUTES, document
-from streams.serve.roles import Role, Who, held, read_roles, who_is
+from streams.serve.roles import Role, Who, held, oidc_key, read_roles, who_is
 from streams.settings_checks import variable
 from tests.cli.conftest import clean_environment
 from tests.core.given import DAY, HOUR, START
@@ -193,6 +193,11 @@ def test_the_file_of_roles_names_its_bad_lines_and_no_token(tmp_path: Path) -> N
     assert who_is(roles, "Bearer x") == Who("desk.1", held(["accounts", "numbers"]))
     path.write_text(f"user:{digest('x')} desk.1 viewer\n")
     assert who_is(read_roles(path), "Bearer x") is None, "a name that a proxy states is no token"
+    path.write_text(good + "oidc  desk.9  viewer\n")
+    found = read_roles(path)
+    assert found[oidc_key("desk.9")] == Who("desk.9", held(["viewer"]))
+    for token in ("oidc", "desk.9", oidc_key("desk.9")):
+        assert who_is(found, f"Bearer {token}") is None, "whom a provider signs in has no token"
     assert who_is(roles, "bearer y") is who_is(roles, "x") is who_is(roles, None) is None
     for line, said in (
         ("x desk.1 accounts", "SHA-256-OF-TOKEN ACTOR"),
