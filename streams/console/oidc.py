@@ -38,6 +38,8 @@ LEEWAY_SECONDS = 60
 TIMEOUT_SECONDS = 5.0
 KEPT_MS = HOUR
 """How long what the provider says of itself, and its keys, are not asked for again."""
+AWAY_MS = 10 * SECOND
+"""How long one that did not answer is not asked again: who waits for it holds a thread of pages."""
 KEYS_AGAIN_MS = 30 * SECOND
 """How long keys are not asked for again, although a token names one that is not among them."""
 
@@ -91,6 +93,7 @@ class OidcProvider:
         self._said: dict[str, Any] = {}
         self._keys: list[Any] = []
         self._said_at = self._keys_at = -KEPT_MS
+        self._away_until = 0
 
     def address(self, sign_in: BegunSignIn) -> str:
         """Returns the address to which the browser goes. Raises OidcAway."""
@@ -139,6 +142,7 @@ class OidcProvider:
         )
 
     def _exchanged(self, code: str, verifier: str) -> dict[str, Any]:
+        self._refuse_to_wait()
         session, endpoint = self._session(), self._endpoint("token_endpoint")
         try:
             answer: dict[str, Any] = session.fetch_token(
@@ -151,6 +155,7 @@ class OidcProvider:
         except OAuthError:
             raise OidcRefusal("code") from None
         except (RequestException, ValueError) as error:
+            self._away_until = self._clock() + AWAY_MS
             raise OidcAway(f"its token endpoint: {type(error).__name__}") from None
         finally:
             session.close()
@@ -221,7 +226,19 @@ class OidcProvider:
                 self._keys_at = now
             return [it for it in self._keys if it is not None]
 
+    def _refuse_to_wait(self) -> None:
+        if self._clock() < self._away_until:
+            raise OidcAway("it did not answer a moment ago")
+
     def _got(self, place: str) -> dict[str, Any]:
+        self._refuse_to_wait()
+        try:
+            return self._asked(place)
+        except OidcAway:
+            self._away_until = self._clock() + AWAY_MS
+            raise
+
+    def _asked(self, place: str) -> dict[str, Any]:
         with OAuth2Session(default_timeout=TIMEOUT_SECONDS) as session:
             try:
                 answer = session.get(place, withhold_token=True, allow_redirects=False)

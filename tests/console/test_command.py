@@ -42,6 +42,13 @@ def test_the_command_serves_until_it_is_told_to_stop(
     assert "`byline index` makes it" in refused.stderr
     (tmp_path / "byline").mkdir(exist_ok=True)
     filled(tmp_path / "byline", tape, FILE_NAME).dispose()
+    oidc = {"oidc_issuer": "https://login.example.org", "oidc_client_id": "byline"}
+    for field, value in {**oidc, "console_address": "https://byline.example.org"}.items():
+        monkeypatch.setenv(variable(field), value)
+    monkeypatch.setenv(variable("oidc_actors_file"), str(tmp_path / "nowhere"))
+    refused = processes.run(["console"], os.environ)
+    assert (refused.returncode, "nowhere cannot be read" in refused.stderr) == (2, True)
+    monkeypatch.delenv(variable("oidc_actors_file"))
     log = tmp_path / "log"
     log.touch()
     process = processes.start(["console", "--port", "0"], os.environ, log)
@@ -49,7 +56,9 @@ def test_the_command_serves_until_it_is_told_to_stop(
         lambda: re.search(r"open (http://127\.0\.0\.1:\d+)/", log.read_text()), 60, "it serves"
     )
     with urllib.request.urlopen(f"{said[1]}/sign-in", timeout=10) as answer:
-        assert b"Token" in answer.read()
+        page = answer.read()
+        assert b"Token" in page
+        assert b"Sign in at login.example.org" in page
         assert "server" not in {it.lower() for it in answer.headers}
     with urllib.request.urlopen(f"{said[1]}/readyz", timeout=10) as answer:
         assert answer.status == 200
