@@ -70,10 +70,9 @@ def _finished(asked: PageRequest, provider: OidcProvider) -> Response:
     holder, who = _known(asked, claim)
     session = sessions.begin(asked.console.engine, holder, who.actor, asked.now)
     signed_in = replace(asked, session=session, who=who, holder=holder)
-    target = safe_target(sign_in.target)
-    answer = page(signed_in, "signed_in.html", {"target": target})
+    answer = page(signed_in, "signed_in.html", {"target": sign_in.target})
     # A redirect would still come from the provider's site, and without the session's cookie.
-    answer.headers["Refresh"] = f"0;url={quote(target, safe='/?&=%:@[]~')}"
+    answer.headers["Refresh"] = f"0;url={quote(sign_in.target, safe='/?&=%:@[]~')}"
     carry(asked, answer, session)
     return answer
 
