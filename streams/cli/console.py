@@ -10,7 +10,8 @@ import typer
 from streams.cli.output import echo, settings, settings_file
 from streams.cli.source import now_ms
 from streams.extras import to_install
-from streams.index.database import open_engine, url_of
+from streams.index import kept
+from streams.index.database import open_engine, url_of, writing
 from streams.index.schema import check
 from streams.operate.errors import UsageError
 from streams.operate.send import Sent, send_values
@@ -72,6 +73,8 @@ def console(
     aside = Aside(engine, folder, now_ms, run)
     try:
         check(engine)
+        with writing(engine) as connection:
+            kept.forget(connection, now_ms())
         key = key_in(folder)
         made = Console(
             engine,

@@ -37,7 +37,8 @@ class Chore(NamedTuple):
 
     `name`: what it is about. `words`: the command, from the path of a folder of its own. `files`:
     what lies in the folder, by name. `result`: the file in it that the command writes; None: the
-    result is what it prints.
+    result is what it prints. `facts`: says what stands beside a result in a list; None: what the
+    command said is wrong.
     """
 
     kind: ReportKind
@@ -45,6 +46,7 @@ class Chore(NamedTuple):
     words: Callable[[Path], Sequence[str]]
     files: Mapping[str, str] = {}
     result: str | None = None
+    facts: Callable[[str], str] | None = None
 
 
 class CommandEnd(NamedTuple):
@@ -168,6 +170,6 @@ class Aside:
         except OSError as error:
             return KeptState.FAILED, f"{error.strerror} ({self._folder})", None
         if ran.code in SAID and said:
-            return KeptState.DONE, ran.faults, said
+            return KeptState.DONE, ran.faults if chore.facts is None else chore.facts(said), said
         fallback = f"the command ended with {ran.code}, or wrote more than is kept"
         return KeptState.FAILED, ran.faults.strip() or fallback, None

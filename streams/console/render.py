@@ -90,6 +90,7 @@ def page(
         "sentence": lambda said: sentence(said, view.language, view.zone),
         "operator": asked.has(Role.OPERATOR),
         "approver": asked.has(Role.APPROVER),
+        "auditor": asked.has(Role.AUDITOR),
     }
     text = _environment().get_template(template).render({**known, **values})
     return HTMLResponse(text, status_code=status)

@@ -15,6 +15,7 @@ from streams.console.pages import (
     account,
     actions,
     backtests,
+    evidence,
     letters,
     overview,
     policies,
@@ -88,6 +89,9 @@ ROUTES = (
     Route("GET", "/policies/{digest}", policies.one, Role.NUMBERS),
     Route("GET", "/reports", reports.show, Role.NUMBERS),
     Route("GET", "/reports/download", reports.download, Role.NUMBERS),
+    Route("GET", "/reports/evidence", evidence.show, Role.AUDITOR),
+    Route("POST", "/reports/evidence", evidence.gather, Role.AUDITOR),
+    Route("GET", "/reports/evidence/{report}", evidence.download, Role.AUDITOR, logged=True),
     Route("GET", "/accesses", reports.accesses, Role.AUDITOR),
 )
 """Every route. `logged`: who asked is written down before the page is made, with the account that

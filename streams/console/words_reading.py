@@ -260,9 +260,10 @@ WORDS: dict[str, tuple[str, str]] = {
     "reports.download": ("Download", "下载"),
     "reports.none": ("Nothing happened in this time.", "此期间没有任何事件。"),
     "reports.hint": (
-        "Counts and medians of live events, never an account. `byline evidence FILE` makes the"
-        " file for an auditor.",
-        "仅含正式事件的数量和中位数，不含账号。`byline evidence FILE` 生成供审计用的文件。",
+        "Counts and medians of live events, never an account. The file for an auditor is evidence:"
+        " who has the role auditor asks for it here, `byline evidence FILE` makes it too.",
+        "仅含正式事件的数量和中位数，不含账号。供审计用的文件是“证据”：具有 auditor"
+        " 角色的人可在此生成，`byline evidence FILE` 亦可。",
     ),
     "report.What was decided": ("What was decided", "所作决定"),
     "report.Appeals": ("Appeals", "申诉"),

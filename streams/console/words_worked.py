@@ -189,4 +189,34 @@ WORDS: dict[str, tuple[str, str]] = {
     "change.invited": ("invited", "受邀"),
     "change.restricted": ("restricted", "受限"),
     "change.released": ("released", "解除"),
+    "evidence.title": ("Evidence", "证据"),
+    "evidence.hint": (
+        "A file for an auditor: policies in force and who approved them, counts, the verified hash"
+        " chain of the decision log, and samples that the core decides anew. It is read from the"
+        " topics, which takes as long as the log is; it is kept for seven days. It is not signed:"
+        " `byline evidence FILE --key KEY` signs one.",
+        "供审计用的文件：生效的策略及批准人、数量、决策日志哈希链的校验，以及由核心重新决定的样本。"
+        "内容直接读自主题，耗时取决于日志长度；保存七天。此处不签名，"
+        "`byline evidence FILE --key KEY` 可签名。",
+    ),
+    "evidence.samples": ("Samples", "样本数"),
+    "evidence.go": ("Gather it now", "立即生成"),
+    "evidence.none": (
+        "Nobody has asked for evidence in the last seven days: choose a period and press the"
+        " button.",
+        "最近七天没有生成证据：请选择期间并按按钮。",
+    ),
+    "evidence.period": ("Period", "期间"),
+    "evidence.asked": ("Asked for", "提出"),
+    "evidence.found": ("What it says", "结论"),
+    "evidence.sound": ("everything holds", "全部成立"),
+    "evidence.unsound": ("something does not hold: the file says what", "有不成立之处，见文件"),
+    "evidence.sums": (
+        "{decisions} decisions, {events} events, {breaches} breaches, {samples} samples",
+        "{decisions} 个决定，{events} 个事件，{breaches} 处违反，{samples} 个样本",
+    ),
+    "evidence.digest": ("SHA-256 beside it", "SHA-256 文件"),
+    "evidence.failed": ("failed", "失败"),
+    "evidence.working": ("being gathered", "生成中"),
+    "error.samples": ("Samples are a number from 0 to 100.", "样本数为 0 到 100。"),
 }

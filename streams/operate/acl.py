@@ -173,10 +173,13 @@ def _redriver(settings: Settings) -> Iterator[Permission]:
 
 
 def _console(settings: Settings) -> Iterator[Permission]:
-    """Yields the console's permissions: those of the operator and of the redriver, each once."""
+    """Yields the console's permissions: those of operator, redriver and auditor, each once.
+
+    Those of the auditor are for evidence, which an auditor asks for on a page.
+    """
     rights: dict[tuple[Kind, str], list[str]] = {}
-    for it in (*_producers(settings), *_redriver(settings)):
-        if it.role in ("operator", "redriver"):
+    for it in (*_producers(settings), *_redriver(settings), *_auditor(settings)):
+        if it.role in ("operator", "redriver", "auditor"):
             known = rights.setdefault((it.kind, it.name), [])
             known += [operation for operation in it.operations if operation not in known]
     for (kind, name), operations in rights.items():

@@ -52,7 +52,7 @@ INCLUDES: Mapping[Role, frozenset[Role]] = {
 
 accounts: single accounts, work-lists, dead letters. numbers: counts, policies, reports. viewer:
 both. operator: may act, or propose where a second person is required. approver: may approve or
-refuse what another proposed. auditor: sees who looked at which account.
+refuse what another proposed. auditor: sees who looked at which account, and gathers evidence.
 """
 
 

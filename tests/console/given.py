@@ -72,17 +72,21 @@ class LettersOfTest:
 class CommandsOfTest:
     """Stands where `byline` would be run beside the console; it notes what is asked for.
 
-    `real`: the environment in which it really runs; None: `ran` is what came of it.
+    `real`: the environment in which it really runs; None: `ran` is what came of it, and `wrote`
+    the files that it left in its folder.
     """
 
     def __init__(self) -> None:
         self.asked: list[list[str]] = []
         self.real: Mapping[str, str] | None = None
         self.ran = CommandEnd(2, "", "not in this test")
+        self.wrote: dict[str, str] = {}
 
     def __call__(self, words: Sequence[str], folder: Path, beat: Beat, ending: Event) -> CommandEnd:
         self.asked.append(list(words))
         if self.real is None:
+            for name, text in self.wrote.items():
+                (folder / name).write_text(text)
             return self.ran
         return CommandProcess((), self.real)(words, folder, beat, ending)
 

@@ -46,6 +46,9 @@ MATRIX: dict[tuple[str, str], tuple[str, ...]] = {
     ("GET", "/policies/{digest}"): NUMBERS,
     ("GET", "/reports"): NUMBERS,
     ("GET", "/reports/download"): NUMBERS,
+    ("GET", "/reports/evidence"): ("auditor",),
+    ("POST", "/reports/evidence"): ("auditor",),
+    ("GET", "/reports/evidence/{report}"): ("auditor",),
     ("GET", "/accesses"): ("auditor",),
 }
 

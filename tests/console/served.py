@@ -52,10 +52,13 @@ PATHS = {
     "backtests-compared": "/policies/backtests/{backtest}?against={other}",
     "backtest-accounts": "/policies/backtests/{backtest}/accounts",
     "reports": "/reports?from=2023-12-01&to=2025-01-01",
+    "evidence": "/reports/evidence",
     "accesses": "/accesses",
     "refusal": "/nowhere",
 }
 """Every kind of page: its name and path, with places that `ServedConsole` fills."""
+AUDITED = ("evidence", "accesses")
+"""The pages that an auditor alone sees."""
 
 
 def recorded() -> Tape:

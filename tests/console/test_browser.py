@@ -9,7 +9,7 @@ import pytest
 
 from streams.console.words import WORDS
 from tests.console.given import ConsoleGround, guard
-from tests.console.served import ServedConsole, axe_source, chromium
+from tests.console.served import AUDITED, ServedConsole, axe_source, chromium
 from tests.console.shots import TOO_WIDE
 
 pytestmark = pytest.mark.part("browser")
@@ -67,7 +67,7 @@ def test_no_page_has_a_fault_of_accessibility_or_is_too_wide_for_a_telephone(
     for person in ("operator", "auditor"):
         watched = Watched(browser, served, person, viewport=phone, **options)
         for name, path in {**served.paths(), "sign-in": "/sign-in"}.items():
-            if (person == "auditor") != (name == "accesses"):
+            if (person == "auditor") != (name in AUDITED):
                 continue
             page = watched.goto(path)
             assert page.get_attribute("html", "lang") == language

@@ -42,6 +42,13 @@ def put(engine: Engine, now: int) -> dict[str, str]:
             file = f"{name}-2024-01.json"
             backtests[name] = kept.keep(engine, ReportKind.BACKTEST, file, says, text, now)
     _keep(engine, ReportKind.ROLLOUT, fresh, [it.as_dict() for it in raised], now)
+    facts = {"sound": True, "decisions": 27, "events": 69, "breaches": 0, "samples": 20}
+    months = (("2024-02-01 2024-03-01 weibo", True), ("2024-01-01 2024-02-01", False))
+    for name, sound in months:
+        given = kept.begin(engine, ReportKind.EVIDENCE, name, "desk.1", now)
+        assert given is not None
+        says = json.dumps({**facts, "sound": sound, "breaches": int(not sound)})
+        kept.finish(engine, given, KeptState.DONE, says, "{}", now)
     return backtests
 
 

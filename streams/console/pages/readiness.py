@@ -44,14 +44,15 @@ def standing(connection: Connection, kind: ReportKind, now: int) -> dict[str, An
     }
 
 
-def _platforms(connection: Connection) -> list[str]:
+def platforms(connection: Connection) -> list[str]:
+    """Returns the platforms of which the index has a policy."""
     return sorted(set(connection.scalars(select(tables.policies.c.platform))))
 
 
-def _chosen(asked: PageRequest, connection: Connection) -> str:
+def chosen(asked: PageRequest, connection: Connection) -> str:
     """Returns the platform of the form; empty: all. Raises PageRefusal if it is none."""
     platform = asked.said("platform")
-    if platform and platform not in _platforms(connection):
+    if platform and platform not in platforms(connection):
         raise PageRefusal(400, "error.platform")
     return platform
 
@@ -62,7 +63,7 @@ def shadow(asked: PageRequest) -> Response:
         fresh = freshness(connection)
         values: dict[str, Any] = {
             **standing(connection, ReportKind.SHADOW, asked.now),
-            "platforms": _platforms(connection),
+            "platforms": platforms(connection),
             "backtests": kept.listed(connection, ReportKind.BACKTEST),
         }
     values |= {
@@ -93,7 +94,7 @@ def work_shadow_out(asked: PageRequest) -> Response:
     """Begins a shadow report: of one platform or all, beside a kept backtest or none."""
     files = {}
     with reading(asked.console.engine) as connection:
-        platform = _chosen(asked, connection)
+        platform = chosen(asked, connection)
         backtest = asked.said("backtest")
         if backtest:
             found = kept.find(connection, ReportKind.BACKTEST, backtest)
@@ -103,13 +104,14 @@ def work_shadow_out(asked: PageRequest) -> Response:
 
     def words(folder: Path) -> Sequence[str]:
         beside = ["--backtest", str(folder / _BACKTEST)] if files else []
-        return ["shadow", "report", "--json", *_of(platform), *beside]
+        return ["shadow", "report", "--json", *of_platform(platform), *beside]
 
     asked.console.aside.begin(Chore(ReportKind.SHADOW, platform, words, files), asked.actor)
     return RedirectResponse("/policies/shadow", 303)
 
 
-def _of(platform: str) -> list[str]:
+def of_platform(platform: str) -> list[str]:
+    """Returns the words of a command that keep it to a platform; empty: to none."""
     return ["--platform", platform] if platform else []
 
 
@@ -119,7 +121,7 @@ def rollout(asked: PageRequest) -> Response:
         fresh = freshness(connection)
         values: dict[str, Any] = {
             **standing(connection, ReportKind.ROLLOUT, asked.now),
-            "platforms": _platforms(connection),
+            "platforms": platforms(connection),
         }
     values |= {"millis": millis, "fresh": fresh, "late": fresh.late(asked.now)}
     return page(asked, "rollout.html", values)
@@ -128,11 +130,11 @@ def rollout(asked: PageRequest) -> Response:
 def work_rollout_out(asked: PageRequest) -> Response:
     """Begins a look at the roll-out of one platform or all."""
     with reading(asked.console.engine) as connection:
-        platform = _chosen(asked, connection)
+        platform = chosen(asked, connection)
     raised = ["--raise"] if asked.said("raise") == "1" else []
 
     def words(_: Path) -> Sequence[str]:
-        return ["rollout", "status", "--json", *_of(platform), *raised]
+        return ["rollout", "status", "--json", *of_platform(platform), *raised]
 
     asked.console.aside.begin(Chore(ReportKind.ROLLOUT, platform, words), asked.actor)
     return RedirectResponse("/policies/rollout", 303)

@@ -24,21 +24,26 @@ KINDS = {
 MOST_ROWS = 500
 
 
-def _period(asked: PageRequest) -> tuple[int, int]:
-    """Returns the days that are asked for (ms, without the end); at first the last seven."""
+def period(asked: PageRequest, start_day: str, end_day: str) -> tuple[int, int]:
+    """Returns these days (ms, without the end) in the person's zone; empty: the last seven.
+
+    Raises PageRefusal.
+    """
     today = day_start(day_of(asked.now))
     try:
         start, end = (
-            zones.instant(f"{asked.query(name)}T00:00:00", asked.view.zone)
-            if asked.query(name)
-            else other
-            for name, other in (("from", today - 6 * DAY), ("to", today + DAY))
+            zones.instant(f"{day}T00:00:00", asked.view.zone) if day else other
+            for day, other in ((start_day, today - 6 * DAY), (end_day, today + DAY))
         )
     except ValueError:
         raise PageRefusal(400, "error.day") from None
     if end <= start:
         raise PageRefusal(400, "error.period")
     return start, end
+
+
+def _period(asked: PageRequest) -> tuple[int, int]:
+    return period(asked, asked.query("from"), asked.query("to"))
 
 
 def _made(asked: PageRequest, connection: Connection) -> Report:
