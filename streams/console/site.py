@@ -32,8 +32,8 @@ class Console:
 
     `roles`: returns who may ask, as the file says now. `clock`: returns the present time in ms.
     `key`: signs cookies. `peers`: the proxies whose word on who asks is taken. `letters`: fetches
-    and settles refused records. `aside`: works out what takes long. `oidc`: the OpenID provider that
-    signs people in; None: none does.
+    and settles refused records. `aside`: works out what takes long. `oidc`: the OpenID provider
+    that signs people in; None: none does.
     """
 
     engine: Engine

@@ -252,8 +252,8 @@ WORDS: dict[str, tuple[str, str]] = {
     "policy.effect": ("What is in effect", "生效内容"),
     "policy.hint": (
         "`byline policy explain KEY` says what a key means and who decides it; `byline policy diff"
-        " A B` shows an account for each difference.",
-        "`byline policy explain KEY` 说明各键含义；`byline policy diff A B` 以账号举例说明差异。",
+        " A B` compares files before they run.",
+        "`byline policy explain KEY` 说明各键含义；`byline policy diff A B` 在运行前比较文件。",
     ),
     "reports.from": ("From", "起"),
     "reports.to": ("Until before", "至（不含）"),

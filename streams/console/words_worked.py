@@ -219,4 +219,19 @@ WORDS: dict[str, tuple[str, str]] = {
     "evidence.failed": ("failed", "失败"),
     "evidence.working": ("being gathered", "生成中"),
     "error.samples": ("Samples are a number from 0 to 100.", "样本数为 0 到 100。"),
+    "policy.with": ("Compare with version", "与版本比较"),
+    "policy.compare": ("Compare", "比较"),
+    "policy.examples": (
+        "Compare leads accounts through both versions, and shows the smallest for which one is"
+        " stricter or milder.",
+        "“比较”会让账号经历两个版本，并以最小的例子说明何处更严或更宽。",
+    ),
+    "policy.verdicts": ("Stricter or milder", "更严或更宽"),
+    "question.who_is_invited": ("who is invited", "谁受邀"),
+    "question.who_is_restricted": ("who is restricted", "谁受限"),
+    "question.how_long_they_have": ("how long they have", "答复时间"),
+    "lives.equivalent": ("equivalent", "等同"),
+    "lives.stricter": ("stricter", "更严"),
+    "lives.milder": ("milder", "更宽"),
+    "lives.incomparable": ("stricter for some, milder for others", "有严有宽"),
 }

@@ -23,6 +23,7 @@ from streams.local.probe import free_port
 from tests.console import worked
 from tests.console.given import TOKENS, ConsoleGround
 from tests.console.provided import with_provider
+from tests.core.given import policy
 from tests.index.filled import filled
 from tests.operate.recording import RECORDINGS, Tape
 from tests.support.parts import program
@@ -45,6 +46,7 @@ PATHS = {
     "preview": "/proposals/{proposal}",
     "policies": "/policies",
     "policy": "/policies/{digest}",
+    "policy-compared": "/policies/{digest}?with={earlier}",
     "shadow": "/policies/shadow",
     "rollout": "/policies/rollout",
     "backtests": "/policies/backtests",
@@ -74,7 +76,9 @@ def recorded() -> Tape:
     tape.put("controls", "weibo:w2", b"nonsense").wait(HOUR)
     for number in range(3):
         tape.label("财经", f"v{number}").reads(2_000, f"v{number}")
-    return tape.wait(3 * HOUR).reads(1, "nobody")
+    tape.wait(3 * HOUR).reads(1, "nobody")
+    tape.open(policy(version=2, keep_on_fall_below=True))
+    return tape.reads(1, "nobody")
 
 
 class ServedConsole:
@@ -102,9 +106,12 @@ class ServedConsole:
     def paths(self) -> dict[str, str]:
         """The pages, with what the recording has in their places."""
         browser = self.ground.signed_in("auditor")
+        digest = self._first(browser, r"/policies/([0-9a-f]{64})", "/policies")
+        option = r'<option value="([0-9a-f]{64})"'
         places = {
             "letter": self._first(browser, r"controls%5B0%5D%40(\d+)", "/dead-letters?show=all"),
-            "digest": self._first(browser, r"/policies/([0-9a-f]{64})", "/policies"),
+            "digest": digest,
+            "earlier": self._first(browser, option, f"/policies/{digest}"),
             "proposal": self._prepared(),
             **self._kept,
         }

@@ -17,6 +17,7 @@ from streams.index import tables
 from streams.index.database import open_engine, reading, writing
 from tests.conftest import RunningKafka
 from tests.console.beside import POLICIES, Owners, StandingConsole
+from tests.console.given import guard
 from tests.worker.commands import audited
 from tests.worker.harness import Estate, utc_now
 
@@ -276,3 +277,25 @@ def state_of(standing: StandingConsole, path: str) -> State:
     mine = tables.proposals.c.id == path.rpartition("/")[2]
     with reading(engine_of(standing)) as connection:
         return State(connection.scalars(select(tables.proposals.c.state).where(mine)).one())
+
+
+def test_an_auditor_gathers_evidence_and_everybody_sees_shadow_and_roll_out(
+    standing: StandingConsole, owners: Owners
+) -> None:
+    account = "weibo:e1"
+    owners.cross(account)
+    owners.are_told(account)
+    browser, where = standing.browser("desk.4"), "/reports/evidence"
+    form = {"guard": guard(browser.client.get(where)), "from": "", "to": "", "platform": "weibo"}
+    assert browser.client.post(where, data=form).status_code == 303
+    page = browser.until(where, "everything holds", "decisions")
+    (name,) = re.findall(rf'href="{where}/([0-9a-f]{{32}})"', page)
+    told = browser.client.get(f"{where}/{name}").json()
+    assert told["sound"]
+    assert told["decisions"] > 0
+    assert {it["decided_anew"] for it in told["samples"]} == {"same"}
+    viewer = standing.browser("desk.3")
+    for path, said in (("/policies/shadow", "Nothing of"), ("/policies/rollout", "is the only")):
+        form = {"guard": guard(viewer.client.get(path)), "platform": "weibo"}
+        assert viewer.client.post(path, data=form).status_code == 303
+        viewer.until(path, "desk.3 asked for it", said)

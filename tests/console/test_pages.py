@@ -5,6 +5,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 from sqlalchemy import insert, update
 from starlette.testclient import TestClient
@@ -13,11 +14,15 @@ from streams.console.app import make_app
 from streams.console.news import PageNews
 from streams.console.words import WORDS
 from streams.core.model.instants import DAY
+from streams.core.model.policy import Policy
 from streams.explain.explanation import explain
 from streams.explain.gather import from_index
 from streams.index import tables
-from streams.index.database import writing
+from streams.index.database import reading, writing
+from streams.index.history import history, of_index
 from streams.index.states import POSITION
+from streams.lives.telling import text as words
+from streams.lives.verdict import compare
 from tests.console.given import ConsoleGround, guard
 from tests.index.filled import filled
 from tests.operate.recording import RECORDINGS, Tape
@@ -158,6 +163,25 @@ def test_what_a_policy_changed_is_shown(tmp_path: Path) -> None:
     pages = [browser.get(f"/policies/{it}").text for it in digests]
     assert sum("answer_window" in it and "stricter" in it for it in pages) >= 1
     assert sum("No version ran before it" in it for it in pages) == 1
+
+
+def test_two_versions_are_compared_with_the_smallest_examples(tmp_path: Path) -> None:
+    recorded = RECORDINGS["stricter"]()
+    there = ConsoleGround(filled(tmp_path, recorded), recorded.now, tmp_path)
+    browser = there.signed_in("numbers")
+    with reading(there.engine) as connection:
+        versions = history(*of_index(connection))
+        _, texts = of_index(connection)
+    one, _, other = (it.digest for it in versions)
+    text = plain(browser.get(f"/policies/{other}?with={one}").text)
+    answers = compare(*(msgspec.json.decode(texts[it], type=Policy) for it in (one, other)))
+    for it in answers:
+        assert f"{it.question}{WORDS[f'lives.{it.verdict}'][0]}" in text
+    lines = "".join(words(answers))
+    assert "milder for" in lines
+    assert re.sub(r"\s", "", lines) in re.sub(r"\s", "", text)
+    assert "Compare leads accounts" in browser.get(f"/policies/{other}").text
+    assert browser.get(f"/policies/{other}?with={'0' * 64}").status_code == 404
 
 
 def test_old_data_is_marked_with_its_age(ground: ConsoleGround) -> None:

@@ -1,5 +1,7 @@
 """The policies: what runs in how many partitions, its history, and each version in words."""
 
+from functools import lru_cache
+from threading import Lock
 from typing import Any
 
 import msgspec
@@ -11,6 +13,8 @@ from streams.core.model.policy import Policy
 from streams.index.database import reading
 from streams.index.fresh import freshness
 from streams.index.history import Version, history, of_index
+from streams.lives.telling import text
+from streams.lives.verdict import Answered, compare
 from streams.operate.audit.records import millis
 from streams.operate.policy_diff import diff
 from streams.operate.policy_show import show as shown
@@ -42,19 +46,42 @@ def one(asked: PageRequest) -> Response:
         raise PageRefusal(404, "error.policy")
     versions = history(lines, texts, policy.platform)
     mine = next((it for it in versions if it.digest == digest), None)
-    before = _before(versions, digest)
+    chosen = asked.query("with")
+    before = next((it for it in versions if it.digest == chosen), None)
+    if chosen and before is None:
+        raise PageRefusal(404, "error.policy")
+    before = before or _before(versions, digest)
     previous = None if before is None else _decoded(texts.get(before.digest))
     changes = [] if previous is None else [it.as_dict() for it in diff(previous, policy)]
+    answers = [] if previous is None or not chosen else _compared(previous, policy)
     values: dict[str, Any] = {
         "policy": shown(policy),
         "version": mine,
         "before": before,
         "changes": changes,
+        "answers": answers,
+        "examples": "\n".join(text(answers)),
+        "others": [it for it in reversed(versions) if it.digest != digest],
         "millis": millis,
         "fresh": fresh,
         "late": fresh.late(asked.now),
     }
     return page(asked, "policy.html", values)
+
+
+_ONE = Lock()
+
+
+def _compared(before: Policy, after: Policy) -> list[Answered]:
+    """Compares two policies by accounts; only once, and one pair at a time, since it takes long."""
+    with _ONE:
+        return _led(before.canonical, after.canonical)
+
+
+@lru_cache(maxsize=64)
+def _led(before: bytes, after: bytes) -> list[Answered]:
+    one, other = (msgspec.json.decode(it, type=Policy) for it in (before, after))
+    return compare(one, other)
 
 
 def _decoded(text: bytes | None) -> Policy | None:
