@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from schemas.enums import EARLIEST_TIME_MS, MAX_FOLLOWERS
 from streams.backtest.csv_files import convert, kinds, plain_header
 from streams.backtest.objects import fetched, in_storage
+from streams.core.model.instants import rfc3339
 from streams.extras import to_install
 from streams.operate.errors import UsageError
 
@@ -33,6 +34,8 @@ READING_COLUMNS = {"observed_at": True, "platform": True, "account_id": True, "f
 READING_MORE = {"category": False, "cause": False}
 LABEL_COLUMNS = {"observed_at": True, "platform": True, "account_id": True, "category": True}
 LABEL_MORE = {"source": False, "valid_until": False}
+_TIMESTAMPS = ("TIMESTAMP", "TIMESTAMP WITH TIME ZONE")
+_DAY = 86_400_000
 
 
 @contextmanager
@@ -105,6 +108,8 @@ class Columns:
         """Makes a view `name` with `row`, `entered`, `seen_at` (ms; NULL: no time) and the columns.
 
         `entered` is `entered_at` if there is such a column, else `observed_at`, as `seen_at`.
+        `entered_raw`, `seen_raw`: the same in one type, if possible as the file has it, by which
+        DuckDB selects rows without converting them.
         `wanted`: column → whether it must exist. Returns those that exist. Raises UsageError.
         """
         import duckdb
@@ -124,13 +129,7 @@ class Columns:
             picked = [
                 _typed(it, columns[it]) if it in here else f"NULL::VARCHAR AS {it}" for it in wanted
             ]
-            entered = at = _instant("observed_at", columns["observed_at"])
-            if "entered_at" in columns:
-                entered = f"coalesce({_instant('entered_at', columns['entered_at'])}, {at})"
-            select = (
-                f"SELECT row, {entered} AS entered, {at} AS seen_at,"
-                f" {', '.join(picked)} FROM {relation}"
-            )
+            select = f"SELECT row, {_times(columns)}, {', '.join(picked)} FROM {relation}"
             if fixed and columns["observed_at"] != "VARCHAR":
                 self._connection.execute(f"CREATE VIEW {name} AS {select}")
             else:
@@ -205,32 +204,59 @@ def quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def _instant(column: str, kind: str) -> str:
+def milliseconds(column: str, kind: str) -> str:
     """Returns the SQL expression of a column as ms since 1970; a number is in ms already."""
     if kind in ("BIGINT", "INTEGER", "UBIGINT", "HUGEINT"):
         return f"{column}::BIGINT"
-    if kind in ("TIMESTAMP", "TIMESTAMP WITH TIME ZONE"):
+    if kind in _TIMESTAMPS:
         return f"epoch_ms({column})"
     return f"epoch_ms(try_cast({column} AS TIMESTAMPTZ))"
+
+
+def _times(columns: Mapping[str, str]) -> str:
+    """Returns the SQL expressions of `entered`, `seen_at`, `entered_raw` and `seen_raw`."""
+    entered = at = milliseconds("observed_at", columns["observed_at"])
+    raw = seen_raw = "observed_at" if columns["observed_at"] in _TIMESTAMPS else at
+    if "entered_at" in columns:
+        entered = f"coalesce({milliseconds('entered_at', columns['entered_at'])}, {at})"
+        alike = columns["entered_at"] == columns["observed_at"] in _TIMESTAMPS
+        raw = "coalesce(entered_at, observed_at)" if alike else entered
+        seen_raw = seen_raw if alike else at
+    return f"{entered} AS entered, {at} AS seen_at, {raw} AS entered_raw, {seen_raw} AS seen_raw"
+
+
+def constant(kind: str, at: int) -> str:
+    """Returns the SQL constant of an instant (ms) in the type of a view's `entered_raw`."""
+    if kind not in _TIMESTAMPS:
+        return str(at)
+    return f"{quoted(rfc3339(at))}::{kind}"
+
+
+def day(kind: str) -> str:
+    """Returns the SQL expression of the UTC day (since 1970) of `entered_raw`, by its type."""
+    if kind in _TIMESTAMPS:
+        return f"epoch_us(entered_raw) // {_DAY * 1000}"
+    return f"entered_raw // {_DAY}"
 
 
 def _typed(column: str, kind: str) -> str:
     if column == "followers":
         return f"try_cast({column} AS BIGINT) AS {column}"
     if column in ("observed_at", "valid_until"):
-        return f"{_instant(column, kind)} AS {column}"
+        return f"{milliseconds(column, kind)} AS {column}"
     return f"{column}::VARCHAR AS {column}"
 
 
-def usable(policies: Sequence[str]) -> str:
+def usable(policies: Sequence[str], kind: str) -> str:
     """Returns the SQL condition of usable readings. Ids are checked later, for fewer rows.
 
     It is true where `fault` finds nothing; DuckDB passes over more by plain comparisons.
+    `kind`: the type of the raw times.
     """
     return (
         f"(platform IN ({', '.join(map(quoted, policies))}) AND followers BETWEEN 0 AND"
-        f" {MAX_FOLLOWERS} AND entered IS NOT NULL AND seen_at >= {EARLIEST_TIME_MS}"
-        " AND account_id IS NOT NULL)"
+        f" {MAX_FOLLOWERS} AND entered_raw IS NOT NULL"
+        f" AND seen_raw >= {constant(kind, EARLIEST_TIME_MS)} AND account_id IS NOT NULL)"
     )
 
 

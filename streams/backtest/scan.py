@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from schemas.enums import ACCOUNT_ID_PATTERN, Cause
 from schemas.inputs import InputName
-from streams.backtest.columns import fault, quoted, usable
+from streams.backtest.columns import constant, day, fault, milliseconds, quoted, usable
 from streams.backtest.resting import AHEAD, RestingReading
 from streams.core.partition import ORDER
 from streams.lives.partition import SimulatedRecord
@@ -31,7 +31,6 @@ EXACT_ROWS = 5_000_000
 """Up to so many rows accounts are counted exactly, beyond it about (HyperLogLog, 2 to 3 %)."""
 FROM_PERCENT = 80
 """From this share of a line on, in per cent, an account counts as near it."""
-_DAY = 86_400_000
 
 
 class Floors(NamedTuple):
@@ -94,10 +93,11 @@ class Scan:
         self.floors = floors
         self._has_category, self._has_labels = has_category, has_labels
         self._has_words = has_words
-        start, end = span
-        bounds = [] if start is None else [f"entered >= {start}"]
-        bounds += [] if end is None else [f"entered < {end}"]
-        self._within = " AND ".join(bounds) or "true"
+        self._within = _within("entered", "BIGINT", span)
+        described = connection.execute("SELECT typeof(entered_raw) FROM readings LIMIT 1")
+        self._kind = str((described.fetchone() or ("BIGINT",))[0])
+        self._usable = usable(list(floors.floor), self._kind)
+        self._sound_within = _within("entered_raw", self._kind, span)
         self._own = "true"
 
     def carried(self, *, everybody: bool = False) -> Carried:
@@ -107,23 +107,9 @@ class Scan:
         account only where they are near a line or above the floor, unless `everybody` is wanted.
         """
         found = Carried()
-        names = ", ".join(map(quoted, self.floors.floor))
-        (total,) = self._connection.execute("SELECT count(*) FROM readings").fetchall()[0]
+        self._days(found)
+        ((total,),) = self._connection.execute("SELECT count(*) FROM readings").fetchall()
         found.exact = total <= EXACT_ROWS
-        rows = self._connection.execute(
-            f"SELECT platform, {fault(names)} AS fault, entered // {_DAY} AS day, count(*),"
-            f" min(entered), max(entered) FROM readings WHERE {self._within}"
-            " GROUP BY ALL ORDER BY ALL"
-        ).fetchall()
-        for platform, wrong, day, count, first, last in rows:
-            found.rows += count
-            if wrong is not None:
-                found.refused[wrong] += count
-                continue
-            found.sound += count
-            found.days.setdefault(platform, {})[day] = count
-            found.first = first if found.first is None else min(found.first, first)
-            found.last = last if found.last is None else max(found.last, last)
         grouped = found.exact or everybody
         wanted = "true" if grouped else self._near()
         self._connection.execute(
@@ -139,6 +125,29 @@ class Scan:
         found.accounts = sum(count for (count,) in self._connection.execute(counted).fetchall())
         return found
 
+    def _days(self, found: Carried) -> None:
+        """Counts the usable rows by platform and day, then what is wrong with the others."""
+        rows = self._connection.execute(
+            f"SELECT platform, day, count, {milliseconds('first', self._kind)},"
+            f" {milliseconds('last', self._kind)} FROM (SELECT platform, {day(self._kind)} AS day,"
+            " count(*) AS count, min(entered_raw) AS first, max(entered_raw) AS last"
+            f" FROM readings WHERE {self.sound()} GROUP BY ALL) ORDER BY ALL"
+        ).fetchall()
+        for platform, number, count, first, last in rows:
+            found.sound += count
+            found.days.setdefault(platform, {})[number] = count
+            found.first = first if found.first is None else min(found.first, first)
+            found.last = last if found.last is None else max(found.last, last)
+        within = f"FROM readings WHERE {self._sound_within}"
+        ((found.rows,),) = self._connection.execute(f"SELECT count(*) {within}").fetchall()
+        if found.rows > found.sound:
+            names = ", ".join(map(quoted, self.floors.floor))
+            wrong = self._connection.execute(
+                f"SELECT {fault(names)} AS fault, count(*) {within} AND {self._usable} IS NOT TRUE"
+                " GROUP BY ALL"
+            )
+            found.refused = Counter(dict(wrong.fetchall()))
+
     def _near(self) -> str:
         """Returns the SQL condition of readings at or above the floor, or near the line."""
         least = {
@@ -150,7 +159,7 @@ class Scan:
 
     def sound(self) -> str:
         """Returns the SQL condition of usable readings in the span."""
-        return f"{usable(list(self.floors.floor))} AND {self._within}"
+        return f"{self._usable} AND {self._sound_within}"
 
     def keep(
         self, found: Carried, *, everybody: bool = False, shard: tuple[int, int] | None = None
@@ -308,6 +317,14 @@ class Scan:
             f" SEMI JOIN kept USING (platform, account_id) WHERE entered IS NOT NULL"
             f" AND {self._within}"
         )
+
+
+def _within(column: str, kind: str, span: tuple[int | None, int | None]) -> str:
+    """Returns the SQL condition of the rows in the span; `kind`: the column's type."""
+    start, end = span
+    bounds = [] if start is None else [f"{column} >= {constant(kind, start)}"]
+    bounds += [] if end is None else [f"{column} < {constant(kind, end)}"]
+    return " AND ".join(bounds) or "true"
 
 
 def by_platform(numbers: Mapping[str, int]) -> str:

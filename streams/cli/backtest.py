@@ -17,7 +17,6 @@ from streams.backtest.report import report
 from streams.backtest.run import Asked, Backtest, run
 from streams.backtest.sentences import first_line, headline, tables
 from streams.backtest.tally import Tally
-from streams.cli.backtest_kept import DROP, KEEP, keep_or_drop
 from streams.cli.backtest_source import (
     CACHE,
     from_kafka,
@@ -33,7 +32,7 @@ from streams.operate.errors import UsageError
 from streams.policies import load_policy
 
 STOPPED = 130
-MERGE = "merge"
+MERGE, KEEP, DROP = "merge", "keep", "drop"
 SHOWN = 20
 """How many changes and accounts the terminal shows; the files have all."""
 
@@ -117,10 +116,13 @@ def backtest(
     if policies[0] == Path(CACHE):
         say_cache([str(it) for it in policies[1:]])
         return
-    if str(policies[0]) in (KEEP, DROP):
+    if policies[0] in (Path(KEEP), Path(DROP)):
         if (readings, labels, start, end, now, against, shard, as_json) != (None,) * 8:
             raise UsageError("keep takes files of --json, drop takes names; no options")
-        keep_or_drop(str(policies[0]), policies[1:])
+        # The index's libraries take as long to load as a small backtest.
+        from streams.cli.backtest_kept import keep_or_drop
+
+        keep_or_drop(policies[0] == Path(KEEP), policies[1:])
         return
     began = time.monotonic()
     if policies[0] == Path(MERGE):

@@ -14,15 +14,13 @@ from streams.index.kept import ReportKind
 from streams.index.schema import check
 from streams.operate.errors import UsageError
 
-KEEP, DROP = "keep", "drop"
 
-
-def keep_or_drop(word: str, named: Sequence[Path]) -> None:
+def keep_or_drop(keeps: bool, named: Sequence[Path]) -> None:
     """Keeps files, or drops the reports with these names. Raises UsageError, IndexFault."""
     if not named:
-        raise UsageError(f"byline backtest {word}: name at least one report")
-    files = {path.name: _read(path) for path in named} if word == KEEP else {}
-    if len(files) < len(named) and word == KEEP:
+        raise UsageError(f"byline backtest {'keep' if keeps else 'drop'}: name at least one report")
+    files = {path.name: _read(path) for path in named} if keeps else {}
+    if keeps and len(files) < len(named):
         raise UsageError("two of these files have one name; a report is kept under its file's name")
     engine = open_engine(url_of(settings(without_policies=True)))
     try:
@@ -30,7 +28,7 @@ def keep_or_drop(word: str, named: Sequence[Path]) -> None:
         for name, (says, text) in files.items():
             kept.keep(engine, ReportKind.BACKTEST, name, says, text, now_ms())
             echo(f"{name}: kept in {shown(engine.url)}")
-        for path in named if word == DROP else ():
+        for path in () if keeps else named:
             if not kept.drop(engine, ReportKind.BACKTEST, str(path)):
                 raise UsageError(f"no report of the name {path} is kept")
             echo(f"{path}: dropped")

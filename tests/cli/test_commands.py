@@ -193,6 +193,7 @@ def beside(command: str) -> tuple[str, ...]:
         ("topics", ("sqlalchemy", "faust", "polars", "pyarrow")),
         ("kafka", ("sqlalchemy", "faust", "polars", "pyarrow")),
         ("audit", ("sqlalchemy", "faust", "polars", "pyarrow")),
+        ("backtest", ("sqlalchemy", "faust", "polars", "pyarrow", "jinja2")),
     ],
 )
 def test_a_command_brings_no_library_of_others_along(command: str, heavy: tuple[str, ...]) -> None:
