@@ -13,7 +13,8 @@ from msgspec import Struct
 
 _canonical = msgspec.json.Encoder(order="sorted").encode
 GENESIS = "0" * 64
-_HASH = "hash"
+_UNSEALED = b'"hash":"",'
+"""The field before the hash is known. In a string the quotation marks would be escaped."""
 
 
 class Chain(Struct, array_like=True):
@@ -28,16 +29,9 @@ class Chain(Struct, array_like=True):
         Returns its canonical bytes, with the fields `number`, `previous` (the hash of the record
         before) and `hash` added.
         """
-        before = _canonical({name: record[name] for name in record if name < _HASH})
-        after = _canonical(
-            {
-                **{name: record[name] for name in record if name > _HASH},
-                "number": self.number + 1,
-                "previous": self.previous,
-            }
-        )
+        number = self.number + 1
+        text = _canonical({**record, "hash": "", "number": number, "previous": self.previous})
         # The hash covers the record without the field `hash`: what sorts before it, and after it.
-        opening = before[:-1] + b"," if len(before) > 2 else b"{"
-        self.previous = hashlib.sha256(opening + after[1:]).hexdigest()
-        self.number += 1
-        return opening + f'"hash":"{self.previous}",'.encode() + after[1:]
+        before, _, after = text.partition(_UNSEALED)
+        self.number, self.previous = number, hashlib.sha256(before + after).hexdigest()
+        return before + f'"hash":"{self.previous}",'.encode() + after

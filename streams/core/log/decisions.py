@@ -170,14 +170,15 @@ class DecisionLog:
 
 def facts_of(account: Account, context: DecisionContext) -> dict[str, Any]:
     """Returns the facts about an account on which a decision was based, for the decision record."""
+    # `_name_` is the name of an enum's member, like `name` but without a call.
     label = account.label
     field = label_field(account, context.policy, context.time) if context.policy else None
     return {
         "followers": account.followers,
         "observed_at": _instant(account.observed_at),
-        "eligibility": account.eligibility.name,
-        "live": account.live.state.name,
-        "shadow": account.shadow.state.name,
+        "eligibility": account.eligibility._name_,
+        "live": account.live.state._name_,
+        "shadow": account.shadow.state._name_,
         "label": None if label is None else label.text,
         "label_source": None if label is None else label.source,
         "label_observed_at": None if label is None else _instant(label.observed_at),
@@ -199,19 +200,20 @@ def _instant(instant: int | None) -> str | None:
 def _transition(change: RowChange) -> dict[str, Any]:
     return {
         "machine": change.machine,
-        "from_state": change.before.name,
+        "from_state": change.before._name_,
         "input": change.input,
-        "to_state": change.after.name,
+        "to_state": change.after._name_,
         "surface": change.surface,
     }
 
 
 def _event(event: PublishedEvent) -> dict[str, Any]:
+    draft = event.draft
     return {
         "event_id": event.event_id,
-        "event": event.draft.event,
-        "mode": event.draft.mode,
+        "event": draft.event,
+        "mode": draft.mode,
         "sequence": event.sequence,
-        "reason": event.draft.reason,
-        "surface": event.draft.surface,
+        "reason": draft.reason,
+        "surface": draft.surface,
     }

@@ -1,10 +1,11 @@
 """Turns an event draft into a Kafka record: ids, sequence, common fields, CloudEvents headers."""
 
-from typing import NamedTuple
+from functools import lru_cache
 
 import msgspec
+from msgspec import Struct
 
-from schemas.enums import Mode
+from schemas.enums import Event, Mode
 from schemas.events import EVENT_TOPIC
 from streams.core.model import ids
 from streams.core.model.account import Account, next_ordinal
@@ -12,11 +13,22 @@ from streams.core.model.change import EventDraft, RowChange
 from streams.core.model.instants import rfc3339
 from streams.core.rules.context import DecisionContext
 
-Headers = tuple[tuple[str, bytes], ...]
+Header = tuple[str, bytes]
+Headers = tuple[Header, ...]
 _encode = msgspec.json.Encoder().encode
+_SPEC_VERSION: Header = ("ce_specversion", b"1.0")
+_CONTENT_TYPE: Header = ("content-type", b"application/json")
+_TYPES: dict[Event, Header] = {
+    event: ("ce_type", f"byline.{event}.v1".encode()) for event in EVENT_TOPIC
+}
 
 
-class PublishedEvent(NamedTuple):
+@lru_cache(maxsize=64)
+def _source(platform: str) -> Header:
+    return ("ce_source", f"/byline/{platform}".encode())
+
+
+class PublishedEvent(Struct, frozen=True, gc=False):
     """An event in its wire format. `topic` is without prefix."""
 
     topic: str
@@ -35,27 +47,29 @@ def publish(
     The sequence counts per account and mode; the mode is the event's own, not that of the life.
     """
     ref = context.ref
-    life = account.life(change.life_mode)
+    platform, account_id = ref
+    life_mode, event, mode = change.life_mode, draft.event, draft.mode
+    life = account.life(life_mode)
     cycle = life.cycle
     assert cycle is not None, draft
-    counted_ordinal = next_ordinal(cycle, draft.event, draft.surface)
+    counted_ordinal = next_ordinal(cycle, event, draft.surface)
     ordinal = counted_ordinal if draft.ordinal is None else draft.ordinal
     event_id = ids.derive(
-        *ref, change.life_mode, life.cycle_number, draft.event, draft.surface or "", ordinal
+        platform, account_id, life_mode, life.cycle_number, event, draft.surface or "", ordinal
     )
-    counted = account.life(draft.mode)
+    counted = life if mode is life_mode else account.life(mode)
     counted.sequence += 1
     decided_at = rfc3339(context.now)
     policy, terms = context.policy, cycle.terms
     value = {
         "event_id": event_id,
-        "event": draft.event,
+        "event": event,
         "sequence": counted.sequence,
-        "platform": ref.platform,
-        "account_id": ref.account_id,
+        "platform": platform,
+        "account_id": account_id,
         "cycle": life.cycle_number,
-        "invitation_id": life.invitation_id(ref, change.life_mode),
-        "mode": draft.mode,
+        "invitation_id": life.invitation_id(ref, life_mode),
+        "mode": mode,
         "policy_version": policy.version if policy else terms.policy_version,
         "policy_digest": policy.digest if policy else terms.policy_digest,
         "decided_at": decided_at,
@@ -63,14 +77,15 @@ def publish(
         **draft.data,
     }
     headers = (
-        ("ce_specversion", b"1.0"),
+        _SPEC_VERSION,
         ("ce_id", event_id.encode()),
-        ("ce_source", f"/byline/{ref.platform}".encode()),
-        ("ce_type", f"byline.{draft.event}.v1".encode()),
+        _source(platform),
+        _TYPES[event],
         ("ce_time", decided_at.encode()),
-        ("ce_subject", ref.account_id.encode()),
-        ("content-type", b"application/json"),
+        ("ce_subject", account_id.encode()),
+        _CONTENT_TYPE,
     )
-    prefix = "shadow." if draft.mode is Mode.SHADOW else ""
-    topic = prefix + EVENT_TOPIC[draft.event]
+    topic = EVENT_TOPIC[event]
+    if mode is Mode.SHADOW:
+        topic = "shadow." + topic
     return PublishedEvent(topic, _encode(value), headers, event_id, counted.sequence, draft)

@@ -21,6 +21,8 @@ from streams.core.model import ids
 from streams.core.model.marks import remember
 from streams.core.model.seldom import Seldom
 
+_ENFORCE = Mode.ENFORCE  # Python looks up a name of a module much faster than one of an enum.
+
 Waiting = tuple[tuple[Event, tuple[Deferral, ...]], ...]
 """Adverse events that are held back, each with its reasons."""
 
@@ -326,7 +328,7 @@ class Account(Struct, array_like=True, gc=False):
 
     def life(self, mode: Mode) -> Life:
         """Returns the live life for `enforce`, else the shadow life."""
-        return self.live if mode is Mode.ENFORCE else self.shadow
+        return self.live if mode is _ENFORCE else self.shadow
 
     @property
     def never_applied(self) -> bool:

@@ -1,7 +1,7 @@
 """The parts of a decision: transitions (rows of lifecycle.py), their effects and their events."""
 
 from enum import IntEnum
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from msgspec import Struct, field
 
@@ -11,7 +11,7 @@ from streams.core.lifecycle import Input
 Machine = Literal["eligibility", "invitation", "throttle"]
 
 
-class EventDraft(NamedTuple):
+class EventDraft(Struct, frozen=True, gc=False):
     """An event before it has an id and a sequence number.
 
     `mode` decides its topic and its sequence. `data` holds the fields that only this type has.

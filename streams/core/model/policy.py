@@ -50,6 +50,11 @@ def weakest(*modes: Mode) -> Mode:
     return min(modes, key=_rank)
 
 
+def exit_line(line: int, exit_ratio_ppm: int) -> int:
+    """Returns the exit line, rounded up: the lowest follower count that is not below it."""
+    return -(-line * exit_ratio_ppm // PPM)
+
+
 def _require(holds: bool, what: str) -> None:
     """Checks a condition of a policy.
 
@@ -311,7 +316,7 @@ class Policy:
     def floor(self) -> int:
         """The lowest line of any phase, future ones included, times the exit ratio, rounded up."""
         lowest = min(phase.followers for phase in self.phases)
-        return -(-lowest * self.stability.exit_ratio_ppm // 1_000_000)
+        return exit_line(lowest, self.stability.exit_ratio_ppm)
 
     @cached_property
     def lines(self) -> tuple[int, ...]:
@@ -344,6 +349,26 @@ class Policy:
     def surface_mode(self, restriction: Restriction, cycle_mode: Mode) -> Mode:
         """Returns the mode of a surface in a cycle: the weakest of cycle, policy and surface."""
         return weakest(cycle_mode, self.mode, restriction.mode or self.mode)
+
+    def restrictions(self, cycle_mode: Mode) -> Mapping[Surface, tuple[Level, Mode]]:
+        """Returns level and mode of each surface in a cycle of a mode, as the policy has them."""
+        return self._restrictions[cycle_mode]
+
+    @cached_property
+    def _restrictions(self) -> dict[Mode, dict[Surface, tuple[Level, Mode]]]:
+        surfaces = self.consequence.surfaces or {}
+        return {
+            mode: {
+                name: (one.level, self.surface_mode(one, mode)) for name, one in surfaces.items()
+            }
+            for mode in Mode
+        }
+
+    @cached_property
+    def exit_lines(self) -> dict[str, int]:
+        """The exit line of each phase, future ones included, by the phase's name."""
+        ratio = self.stability.exit_ratio_ppm
+        return {phase.name: exit_line(phase.followers, ratio) for phase in self.phases}
 
     def field_of(self, label: str | None) -> Field | None:
         """Returns the covered field of a label; None for unknown, exempt and uncovered labels."""

@@ -4,7 +4,8 @@ The same list says when to evaluate the account again and what to do then, so th
 Instants are milliseconds UTC.
 """
 
-from typing import NamedTuple
+from msgspec import Struct
+from msgspec.structs import replace
 
 from schemas.enums import Deferral, Event, Mode, Surface
 from streams.core.lifecycle import Eligibility, Invitation
@@ -18,7 +19,7 @@ from streams.core.rules.milder import leaves_at
 from streams.core.rules.throttle import cycle_ends_at, ends_at, in_order, restrictable
 
 
-class Item(NamedTuple):
+class Item(Struct, frozen=True, gc=False):
     """A timer that acts at `at`. `since`: from when it has been waiting, for a fair order."""
 
     at: int
@@ -27,8 +28,12 @@ class Item(NamedTuple):
     mode: Mode = Mode.ENFORCE
     surface: Surface | None = None
 
+    def before(self, other: "Item") -> bool:
+        """Whether it acts before another item that is due as well."""
+        return (self.at, self.timer.rank) < (other.at, other.timer.rank)
 
-class Agenda(NamedTuple):
+
+class Agenda(Struct, frozen=True):
     """The timers of an account, and the deferred adverse events with their reasons."""
 
     items: list[Item]
@@ -37,7 +42,7 @@ class Agenda(NamedTuple):
     @property
     def next_at(self) -> int | None:
         """The earliest instant of an item."""
-        return min((item.at for item in self.items), default=None)
+        return min([item.at for item in self.items], default=None)
 
     @property
     def favourable_at(self) -> int | None:
@@ -49,19 +54,20 @@ class Agenda(NamedTuple):
 
         Accounts that are due at the same instant act in this order.
         """
-        return min((item.since for item in self.items if item.at == at), default=0)
+        return min([item.since for item in self.items if item.at == at], default=0)
 
     def first(self, until: int, favourable_only: bool = False) -> Item | None:
         """Returns the first item due by `until`; None without one.
 
         Items of one instant are in the order of `Timer`. `favourable_only` leaves out adverse ones.
         """
-        due = [
-            item
-            for item in self.items
-            if item.at <= until and not (favourable_only and item.timer.adverse)
-        ]
-        return min(due, key=lambda item: (item.at, item.timer.rank), default=None)
+        found: Item | None = None
+        for item in self.items:
+            if item.at > until or (favourable_only and item.timer.adverse):
+                continue
+            if found is None or item.before(found):
+                found = item
+        return found
 
     def to_do(self, context: DecisionContext) -> Item | None:
         """Returns the next item to do in a round of timers, or None."""
@@ -75,10 +81,11 @@ class Agenda(NamedTuple):
         something in the owner's favour lies after `as_of` but not after `now`: an adverse decision,
         dated `now`, would come after that end.
         """
-        if context.favourable_only or context.as_of is None:
+        as_of, now = context.as_of, context.now
+        if context.favourable_only or as_of is None:
             return context.favourable_only
-        return any(
-            item.timer.ends and context.as_of < item.at <= context.now for item in self.items
+        return as_of < now and any(
+            as_of < item.at <= now and item.timer.ends for item in self.items
         )
 
 
@@ -92,7 +99,9 @@ def agenda_of(account: Account, context: DecisionContext) -> Agenda:
         return agenda
     _eligibility(agenda, account, policy, context)
     for mode in (Mode.ENFORCE, Mode.SHADOW):
-        _cycle(agenda, account, policy, context, mode)
+        life = account.life(mode)
+        if life.cycle is not None:
+            _cycle(agenda, account, policy, context, mode, life.state, life.cycle)
     _issue(agenda, account, policy, context)
     return agenda
 
@@ -121,23 +130,26 @@ def _eligibility(
 
 
 def _cycle(
-    agenda: Agenda, account: Account, policy: Policy, context: DecisionContext, mode: Mode
+    agenda: Agenda,
+    account: Account,
+    policy: Policy,
+    context: DecisionContext,
+    mode: Mode,
+    state: Invitation,
+    cycle: Cycle,
 ) -> None:
-    life = account.life(mode)
-    cycle = life.cycle
-    if cycle is None:
-        return
-    if life.state in (Invitation.DELIVERED, Invitation.DECLINED):
-        _deadline(agenda, account, policy, context, mode, cycle)
-    if life.state in (Invitation.INVITED, Invitation.UNDELIVERED) and cycle.reissue_wanted:
+    if state is Invitation.DELIVERED or state is Invitation.DECLINED:
+        _deadline(agenda, account, policy, context, mode, state, cycle)
+    if cycle.reissue_wanted and state in (Invitation.INVITED, Invitation.UNDELIVERED):
         item = Item(0, Timer.REISSUE, cycle.failed_at or cycle.issued_at, mode)
         issued = Event.INVITATION_ISSUED
         _offer(agenda, account, context, issued, mode, item, issued)
-    if life.state is not Invitation.EXPIRED:
+    if state is not Invitation.EXPIRED:
         return
-    ends = cycle_ends_at(cycle, policy)
-    if ends is not None and not cycle.throttles and not cycle.restriction_waived:
-        _add(agenda, ends, Timer.CYCLE, mode)
+    if not cycle.throttles and not cycle.restriction_waived:
+        ends = cycle_ends_at(cycle, policy)
+        if ends is not None:
+            _add(agenda, ends, Timer.CYCLE, mode)
     for surface, throttled in in_order(cycle.throttles):
         end = ends_at(throttled, policy)
         _add(agenda, end, Timer.EXPIRY, mode, surface)
@@ -152,19 +164,22 @@ def _deadline(
     policy: Policy,
     context: DecisionContext,
     mode: Mode,
+    state: Invitation,
     cycle: Cycle,
 ) -> None:
     deadline = cycle.deadline_at
     if deadline is None or cycle.delivered_at is None:
         return
-    state = account.life(mode).state
     if state is Invitation.DELIVERED:
         left = cycle.terms.reminders[cycle.reminded_count :]
         if left and deadline > context.now:
             item = Item(deadline - left[0], Timer.REMINDER, deadline - left[0], mode)
             _offer(agenda, account, context, Event.INVITATION_REMINDED, mode, item)
-    restricts = any(allowed is mode for _, allowed in restrictable(cycle, policy, mode).values())
     item = Item(deadline, Timer.DEADLINE, deadline, mode)
+    if deadline > context.time:
+        agenda.items.append(item)
+        return
+    restricts = any(allowed is mode for _, allowed in restrictable(cycle, policy, mode).values())
     capped = Event.THROTTLE_APPLIED if restricts else None
     _offer(agenda, account, context, Event.INVITATION_EXPIRED, mode, item, capped)
 
@@ -213,10 +228,10 @@ def _offer(
     )
     if over and capped is not None:
         by.append(Deferral.CAP)
-        agenda.items.append(item._replace(at=context.limits.retry_at(capped, context.now)))
+        agenda.items.append(replace(item, at=context.limits.retry_at(capped, context.now)))
     closed_until = context.limits.guard_tripped_until(context.ref.platform, context.now)
     if closed_until is not None:
-        agenda.items.append(item._replace(at=closed_until))
+        agenda.items.append(replace(item, at=closed_until))
     if by:
         agenda.deferred.append((event, by))
     else:

@@ -3,7 +3,7 @@
 A phase is a follower line that applies from an instant on. Instants are milliseconds UTC.
 """
 
-from typing import NamedTuple
+from msgspec import Struct
 
 from schemas.enums import Deferral, Event, Field, Ground, Mode
 from streams.core.lifecycle import Eligibility, Invitation
@@ -14,7 +14,7 @@ from streams.core.rules.milder import max_age
 from streams.core.rules.unclear import is_unclear
 
 
-class ApplicablePhase(NamedTuple):
+class ApplicablePhase(Struct, frozen=True, gc=False):
     """The phase that an account is in, and the mode of its life there."""
 
     phase: Phase

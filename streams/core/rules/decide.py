@@ -24,7 +24,7 @@ from streams.core.model.instants import rfc3339
 from streams.core.model.policy import MOST_REMINDERS
 from streams.core.model.timer import Timer
 from streams.core.rules.agenda import Agenda, Item, agenda_of
-from streams.core.rules.applicable_phase import failing, phase_of
+from streams.core.rules.applicable_phase import ApplicablePhase, failing, phase_of
 from streams.core.rules.context import DecisionContext
 from streams.core.rules.eligibility import decide_eligibility, dwell_over, leave_over
 from streams.core.rules.facts import drop_expired_hold
@@ -113,21 +113,25 @@ def decide(account: Account, context: DecisionContext) -> list[RowChange]:
     It also ends an expired hold, and applies a reading or label that was kept aside.
     """
     drop_expired_hold(account, context.time)
+    standing = _standing(account, context)
     if account.eligibility is Eligibility.OUTSIDE:
-        gone = _decide_gone(account, context)
+        gone = _decide_gone(account, context, standing)
         if gone:
             return gone
-    take_kept(account, context.policy)
-    change = decide_eligibility(account, context)
+    if take_kept(account, context.policy):
+        standing = _standing(account, context)
+    change = decide_eligibility(account, context, standing)
     if change is not None:
         return [change]
-    gone = _decide_gone(account, context)
+    gone = _decide_gone(account, context, standing)
     if gone:
         return gone
     voided = decide_new_notice(account, context)
     if voided:
         return voided
     for mode in LIVES:
+        if account.life(mode).cycle is None:
+            continue
         later = decide_deadline(account, context, mode)
         if later is not None:
             return [later]
@@ -137,21 +141,29 @@ def decide(account: Account, context: DecisionContext) -> list[RowChange]:
     return []
 
 
-def _decide_gone(account: Account, context: DecisionContext) -> list[RowChange]:
+def _standing(account: Account, context: DecisionContext) -> ApplicablePhase | None:
+    """Returns the phase that applies to the account; None if none is in force."""
+    policy = context.policy
+    return None if policy is None else phase_of(account, policy, context.time)
+
+
+def _decide_gone(
+    account: Account, context: DecisionContext, standing: ApplicablePhase | None
+) -> list[RowChange]:
     """Cancels open cycles whose conditions failed, before a new dwell may start."""
     for mode in LIVES:
-        reason = _gone(account, context, mode)
-        if reason is not None:
-            return decide_gone(account, context, mode, reason)
+        if account.life(mode).state in OPEN:
+            reason = _gone(account, context, mode, standing)
+            if reason is not None:
+                return decide_gone(account, context, mode, reason)
     return []
 
 
-def _gone(account: Account, context: DecisionContext, mode: Mode) -> Ground | None:
+def _gone(
+    account: Account, context: DecisionContext, mode: Mode, standing: ApplicablePhase | None
+) -> Ground | None:
     """Returns why an open cycle of this mode must be cancelled; None if it need not."""
-    if account.life(mode).state not in OPEN:
-        return None
     policy = context.policy
-    standing = phase_of(account, policy, context.time) if policy else None
     if account.eligibility is Eligibility.OUTSIDE:
         return failing(account, context, standing) or Ground.LEFT
     if standing is not None and standing.mode is not mode:
@@ -170,6 +182,8 @@ def act(account: Account, context: DecisionContext, item: Item) -> list[RowChang
         Impossible: the account's state has no such timer.
     """
     life = account.life(item.mode)
+    if item.timer is Timer.DEADLINE:
+        return _expire(account, context, item.mode)
     if item.timer is Timer.DWELL:
         return [dwell_over(account)]
     if item.timer is Timer.LEAVE:
@@ -180,8 +194,6 @@ def act(account: Account, context: DecisionContext, item: Item) -> list[RowChang
         return _end_cycle(account, context, item.mode)
     if item.timer is Timer.REVIEW and item.surface is not None:
         return [renew(account, item.mode, context, item.surface)]
-    if item.timer is Timer.DEADLINE:
-        return _expire(account, context, item.mode)
     if item.timer is Timer.REISSUE:
         return reissue(life, item.mode, context)
     if item.timer is Timer.REMINDER and life.cycle is not None:

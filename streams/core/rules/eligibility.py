@@ -9,15 +9,19 @@ from streams.core.lifecycle import ELIGIBILITY, Eligibility, Input
 from streams.core.model.account import Account, Cycle
 from streams.core.model.change import RowChange
 from streams.core.model.policy import Policy
-from streams.core.rules.applicable_phase import ApplicablePhase, failing, phase_of
+from streams.core.rules.applicable_phase import ApplicablePhase, failing
 from streams.core.rules.context import DecisionContext
 from streams.core.rules.milder import cycle_leave_after, is_below, open_cycle, pinned_exit_line
 
 
-def decide_eligibility(account: Account, context: DecisionContext) -> RowChange | None:
-    """Returns the next change that the facts require without a timer; None if there is none."""
+def decide_eligibility(
+    account: Account, context: DecisionContext, standing: ApplicablePhase | None
+) -> RowChange | None:
+    """Returns the next change that the facts require without a timer; None if there is none.
+
+    `standing`: the phase that applies to the account.
+    """
     policy = context.policy
-    standing = phase_of(account, policy, context.time) if policy else None
     fails = failing(account, context, standing) is not None
     state = account.eligibility
     if state is Eligibility.OUTSIDE:

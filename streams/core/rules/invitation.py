@@ -316,14 +316,15 @@ def decide_deadline(account: Account, context: DecisionContext, mode: Mode) -> R
     if cycle.deadline_at is None or cycle.clock_base is None or cycle.clock_from is None:
         return None
     stops = clock_stops(account, cycle, context)
-    reckoned = reckon(cycle.clock_base, cycle.clock_from, stops)
-    if reckoned.stopped:
-        return None
-    if reckoned.deadline > cycle.deadline_at:
-        return _extended(life, mode, Input.CLOCK_RESUMED, Ground.PAUSE, reckoned.deadline, {})
+    if stops or cycle.clock_base > cycle.deadline_at:
+        reckoned = reckon(cycle.clock_base, cycle.clock_from, stops)
+        if reckoned.stopped:
+            return None
+        if reckoned.deadline > cycle.deadline_at:
+            return _extended(life, mode, Input.CLOCK_RESUMED, Ground.PAUSE, reckoned.deadline, {})
     assert cycle.delivered_at is not None
     base = base_deadline(cycle, context.policy, cycle.delivered_at)
-    if base is None:
+    if base is None or (not stops and base <= cycle.deadline_at):
         return None
     milder = reckon(base, cycle.delivered_at, stops)
     if milder.stopped or milder.deadline <= cycle.deadline_at:

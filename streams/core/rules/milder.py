@@ -7,7 +7,7 @@ schemas/CONTRACT.md, "Eligibility" and "Terms".
 
 from streams.core.lifecycle import OPEN
 from streams.core.model.account import Account, Cycle
-from streams.core.model.policy import PPM, Policy
+from streams.core.model.policy import Policy, exit_line
 
 
 def open_cycle(account: Account) -> Cycle | None:
@@ -26,23 +26,12 @@ def shorter(one: int | None, other: int | None) -> int | None:
     return min(one, other)
 
 
-def exit_line(line: int, exit_ratio_ppm: int) -> int:
-    """Returns the exit line, rounded up: the lowest follower count that is not below it."""
-    return -(-line * exit_ratio_ppm // PPM)
-
-
 def cycle_exit_line(cycle: Cycle, policy: Policy) -> int:
     """Returns the higher of two exit lines: by the terms and by the present policy.
 
     The policy's is that of the phase with the name of the cycle's phase, if it has one.
     """
-    ratio = policy.stability.exit_ratio_ppm
-    present = [
-        exit_line(phase.followers, ratio)
-        for phase in policy.phases
-        if phase.name == cycle.terms.phase
-    ]
-    return max([pinned_exit_line(cycle), *present])
+    return max(pinned_exit_line(cycle), policy.exit_lines.get(cycle.terms.phase, 0))
 
 
 def pinned_exit_line(cycle: Cycle) -> int:

@@ -17,6 +17,10 @@ from streams.core.rules.milder import cycle_exit_line, cycle_keeps
 _BAND_STARTS = (100_000, 500_000, 1_000_000, 5_000_000, 10_000_000)
 _BANDS: tuple[str, ...] = get_args(Band)
 _REDRESS: tuple[str, ...] = get_args(Redress)
+_AUTOMATION = {
+    "automated_detection": "Yes",
+    "automated_decision": "AUTOMATED_DECISION_FULLY",
+}
 
 EARNINGS = frozenset(
     {
@@ -88,16 +92,13 @@ def statement(
             "review_at": rfc3339(throttled.review_at),
             "expires_at": rfc3339(throttled.expires_at),
         },
-        "automation": {
-            "automated_detection": "Yes",
-            "automated_decision": "AUTOMATED_DECISION_FULLY",
-        },
-        "redress": list(_REDRESS),
-        "dsa": _dsa(surface, throttled.level, throttle_id),
+        "automation": _AUTOMATION,
+        "redress": _REDRESS,
+        "dsa": {**_DSA[surface, throttled.level], "puid": throttle_id},
     }
 
 
-def _dsa(surface: Surface, level: Level, puid: str) -> dict[str, Any]:
+def _dsa(surface: Surface, level: Level) -> dict[str, Any]:
     monetary = None
     if surface in EARNINGS:
         off = level is Level.OFF
@@ -110,5 +111,7 @@ def _dsa(surface: Surface, level: Level, puid: str) -> dict[str, Any]:
         "decision_ground": "DECISION_GROUND_INCOMPATIBLE_CONTENT",
         "account_type": None,
         "source_type": "SOURCE_VOLUNTARY",
-        "puid": puid,
     }
+
+
+_DSA = {(surface, level): _dsa(surface, level) for surface in Surface for level in Level}

@@ -22,10 +22,15 @@ from streams.core.rules.statement import statement
 
 _T = TypeVar("_T")
 _SURFACES = tuple(Surface)
+_NO_ANSWER = frozenset({Ground.NO_ANSWER})
+_DECLINED = frozenset({Ground.DECLINED})
+_DECLINED_LATE = _DECLINED | _NO_ANSWER
 
 
 def in_order(by_surface: Mapping[Surface, _T]) -> list[tuple[Surface, _T]]:
     """Returns the items of a mapping in the order of `schemas.enums.Surface`."""
+    if len(by_surface) < 2:
+        return list(by_surface.items())
     return [(surface, by_surface[surface]) for surface in _SURFACES if surface in by_surface]
 
 
@@ -37,11 +42,11 @@ def grounds(cycle: Cycle) -> frozenset[Ground]:
     alone.
     """
     if cycle.answered_at is None:
-        return frozenset({Ground.NO_ANSWER})
+        return _NO_ANSWER
     # A stop of the clock may have ended before the refusal entered, and be known only since then.
     if cycle.declined_late or (cycle.declined_entry or 0) > (cycle.deadline_at or 0):
-        return frozenset({Ground.DECLINED, Ground.NO_ANSWER})
-    return frozenset({Ground.DECLINED})
+        return _DECLINED_LATE
+    return _DECLINED
 
 
 def restrictable(
@@ -52,17 +57,23 @@ def restrictable(
         return {}
     if not grounds(cycle) <= policy.consequence.on.intersection(cycle.terms.on):
         return {}
-    present = policy.consequence.surfaces or {}
+    present, off = policy.restrictions(life_mode), Mode.OFF
     allowed: dict[Surface, tuple[Level, Mode]] = {}
-    for surface, (level, mode) in cycle.terms.surfaces.items():
+    for surface, terms in cycle.terms.surfaces.items():
         restriction = present.get(surface)
         if restriction is None:
             continue
-        mode = weakest(mode, policy.surface_mode(restriction, life_mode))
-        if mode is not Mode.OFF:
-            milder = Level.LIMITED if Level.LIMITED in (level, restriction.level) else Level.OFF
-            allowed[surface] = (milder, mode)
+        if terms != restriction:
+            terms = _milder_of(terms, restriction)
+        if terms[1] is not off:
+            allowed[surface] = terms
     return allowed
+
+
+def _milder_of(one: tuple[Level, Mode], other: tuple[Level, Mode]) -> tuple[Level, Mode]:
+    """Returns the milder of two levels and the weaker of two modes."""
+    milder = Level.LIMITED if Level.LIMITED in (one[0], other[0]) else Level.OFF
+    return milder, weakest(one[1], other[1])
 
 
 def apply_all(
@@ -198,23 +209,27 @@ def decide_release(account: Account, life_mode: Mode, context: DecisionContext) 
     if cycle is None or not cycle.throttles or context.policy is None:
         return []
     allowed = restrictable(cycle, context.policy, life_mode)
-    freed = [
-        surface
-        for surface, throttled in in_order(cycle.throttles)
+    freed = {
+        surface: throttled
+        for surface, throttled in cycle.throttles.items()
         if surface not in allowed or _milder(throttled, *allowed[surface])
-    ]
+    }
+    if not freed:
+        return []
     left = {name: terms for name, terms in cycle.terms.surfaces.items() if name not in freed}
     effects = {"terms": structs.replace(cycle.terms, surfaces=left)}
     return [
         structs.replace(
             release(life, life_mode, context, surface, Input.RELEASE, Ground.POLICY), cycle=effects
         )
-        for surface in freed
+        for surface, _ in in_order(freed)
     ]
 
 
 def _milder(throttled: Throttled, level: Level, mode: Mode) -> bool:
     """Whether level or mode allowed now is milder than that of the restriction in force."""
+    if throttled.level is level and throttled.mode is mode:
+        return False
     lighter = throttled.level is Level.OFF and level is Level.LIMITED
     weaker = throttled.mode is Mode.ENFORCE and mode is not Mode.ENFORCE
     return lighter or weaker

@@ -44,10 +44,14 @@ def keep_count(account: Account, reading: DecodedFollowerCount) -> None:
         account.kept = new
 
 
-def take_kept(account: Account, policy: Policy | None) -> None:
-    """Applies the reading and label kept aside, if the end that they waited for has acted."""
-    if account.aside is None:
-        return
+def take_kept(account: Account, policy: Policy | None) -> bool:
+    """Applies the reading and label kept aside, if the end that they waited for has acted.
+
+    Returns False if none was kept aside.
+    """
+    aside = account.aside
+    if aside is None or (aside.kept is None and aside.kept_label is None):
+        return False
     if account.kept is not None and account.eligibility is not Eligibility.LEAVING:
         kept, account.kept = account.kept, None
         newest = account.observed_at is None or kept.observed_at >= account.observed_at
@@ -55,6 +59,7 @@ def take_kept(account: Account, policy: Policy | None) -> None:
             set_count(account, *kept, policy)
     if account.kept_label is not None and account.eligibility is Eligibility.OUTSIDE:
         account.label, account.kept_label = account.kept_label, None
+    return True
 
 
 def label_keeps(account: Account, entry: int) -> bool:

@@ -138,7 +138,7 @@ class Evaluator:
 
         def take(change: RowChange) -> None:
             taken.append(change)
-            events.extend(self._take(transaction, account, change, context))
+            self._take(transaction, key, account, change, context, events)
 
         for change in changes:
             take(change)
@@ -148,7 +148,7 @@ class Evaluator:
         if below and not account.remembered:
             forget_count(account)
             agenda = agendas.agenda_of(account, context)
-        deferred = Account.waiting_text(agenda.deferred)
+        deferred = Account.waiting_text(agenda.deferred) if agenda.deferred else None
         news = agenda.deferred if deferred != account.deferred else []
         account.deferred, account.evaluated_until = deferred, context.time
         if "timer" in cause and taken:
@@ -177,26 +177,29 @@ class Evaluator:
     def _take(
         self,
         transaction: Transaction,
+        key: bytes,
         account: Account,
         change: RowChange,
         context: DecisionContext,
-    ) -> list[PublishedEvent]:
-        """Applies a change to the account, sends its events, counts it for caps and guards."""
+        events: list[PublishedEvent],
+    ) -> None:
+        """Applies a change to the account, sends its events, counts it for caps and guards.
+
+        The events are added to `events`.
+        """
+        effects, platform = self._effects, context.ref.platform
         evolve(account, change)
-        published = [publish(account, change, draft, context) for draft in change.drafts]
-        for event in published:
-            transaction.send(event.topic, context.ref.key, event.value, event.headers)
-            draft = event.draft
-            self._effects.counts[
-                "events", context.ref.platform, draft.event, draft.reason, draft.mode
-            ] += 1
-            self._effects.commit_soon = True
-        self._effects.took(context.ref.platform, change)
+        for draft in change.drafts:
+            event = publish(account, change, draft, context)
+            events.append(event)
+            transaction.send(event.topic, key, event.value, event.headers)
+            effects.counts["events", platform, draft.event, draft.reason, draft.mode] += 1
+            effects.commit_soon = True
+        effects.took(platform, change)
         if change.ends_cycle:
             account.life(change.life_mode).cycle = None
         if context.policy is not None:
             self._limits.count(context.policy, change, context.now)
-        return published
 
     def _new_lines(self, account: Account, ref: AccountRef) -> None:
         """Prepares an account for the lines of a new policy, and notes when it was the last one."""
@@ -263,7 +266,7 @@ class Evaluator:
             as_of=as_of,
             time=time,
             policy=self._policies.get(ref.platform),
-            policy_since=self.policy_since(ref.platform),
+            policy_since=adopted.since if adopted else 0,
             policy_changed=policy_changed,
             switches=self._switches,
             limits=self._limits,

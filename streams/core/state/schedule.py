@@ -180,7 +180,8 @@ class Schedule:
 
     def take(self, until: int) -> tuple[int, bytes] | None:
         """Removes the earliest entry due by `until`. Returns its instant and key, or None."""
-        if not self.due_by(until):
+        due = self._heaped()
+        if due is None or due > until:
             return None
         at, _, key = heapq.heappop(self._heap)
         del self._at[key]

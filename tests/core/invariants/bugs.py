@@ -48,7 +48,7 @@ def _stops_forgotten(base: int, counted_from: int, stops: Any) -> Reckoning:
 def _silence_refuses(right: Function) -> Function:
     def expire(account: Any, context: Any, mode: Any) -> Any:
         first, *others = right(account, context, mode)
-        draft = first.drafts[0]._replace(reason="declined")
+        draft = replace(first.drafts[0], reason="declined")
         return [replace(first, drafts=(draft,)), *others]
 
     return expire
