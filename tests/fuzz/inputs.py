@@ -154,8 +154,11 @@ def one_by_one(given: tuple[Any, list[GivenRecord]]) -> None:
         return
     try:
         kept = _CHECKER.candidates(records, frozenset(), [])
+        tracked = _CHECKER.candidates(records, {record.key for record in records}, [])
+        good = _CHECKER.good_readings(NOW, tracked)
     except Exception as error:
         raise FuzzFinding(f"{error!r}: {given!r}") from error
+    hold(not (good and any(alone)), "a batch is accepted with a bad record", given)
     looked = {record.offset for record, _ in kept}
     for record, (value,) in ((it, decode_all(name, [it])) for it in records):
         if value is not None and (isinstance(value, Refusal) or _CHECKER.is_high(value)):  # type: ignore[arg-type]

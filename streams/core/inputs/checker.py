@@ -114,23 +114,41 @@ class Checker:
             labels: list[DecodedCategoryChange] = decode_batch("category-changes", records)
         except NOT_AT_ONCE:
             return None
+        return labels if self._all_good(now, records, labels, False) else None
+
+    def good_readings(
+        self, now: int, pairs: Sequence[tuple[InputRecord, DecodedFollowerCount | Refusal]]
+    ) -> bool:
+        """Whether each of these readings, of tracked accounts only, is `good`."""
+        readings = [reading for _, reading in pairs]
+        if not readings or Refusal in set(map(type, readings)):
+            return False
+        return self._all_good(now, [record for record, _ in pairs], readings, True)  # type: ignore[arg-type]
+
+    def _all_good(
+        self,
+        now: int,
+        records: Records,
+        inputs: Sequence[DecodedCategoryChange] | Sequence[DecodedFollowerCount],
+        known: bool,
+    ) -> bool:
+        """Whether `good` is certain for all inputs, which are of one kind; `known` as there."""
         keys = [record.key for record in records]
         values = [record.value for record in records]
-        ids = [label.account_id for label in labels]
-        times = [label.observed_at for label in labels]
+        ids = [one.account_id for one in inputs]
+        times = [one.observed_at for one in inputs]
         horizon, entry = Horizon(now), min([record.timestamp for record in records])
-        platforms = {label.platform for label in labels}
-        good = (
+        platforms = {one.platform for one in inputs}
+        return (
             platforms <= self._floors.keys()
             and valid_account_ids(ids)
-            and _are_keys_of(keys, labels, ids, platforms)
-            and set(map(self._partition_of, keys)) == {self._partition}  # type: ignore[arg-type]
+            and _are_keys_of(keys, inputs, ids, platforms)
+            and (known or set(map(self._partition_of, keys)) == {self._partition})  # type: ignore[arg-type]
             and horizon.allows(entry, max(times))
             and horizon.allows(entry, min(times))
-            and {value.count(b'"') for value in values} == {QUOTES[DecodedCategoryChange]}  # type: ignore[union-attr]
+            and {value.count(b'"') for value in values} == {QUOTES[type(inputs[0])]}  # type: ignore[union-attr]
             and all(map(says_time, values))  # type: ignore[arg-type]
         )
-        return labels if good else None
 
     def tombstone(self, name: InputName, record: InputRecord) -> Refusal | None:
         """Returns why a record without a value is refused; None if it is accepted."""
@@ -218,16 +236,16 @@ def _alone(control: DecodedControl) -> bool:
 
 def _are_keys_of(
     keys: Sequence[bytes | None],
-    labels: Sequence[DecodedCategoryChange],
+    inputs: Sequence[DecodedCategoryChange] | Sequence[DecodedFollowerCount],
     ids: Sequence[str],
     platforms: Set[str],
 ) -> bool:
-    """Whether each key belongs to its label, and no id or key contains a line feed.
+    """Whether each key belongs to its input, and no id or key contains a line feed.
 
-    Labels of one platform are compared as one text, with keys joined by line feeds.
+    Inputs of one platform are compared as one text, with keys joined by line feeds.
     """
     if len(platforms) > 1 or None in keys:
-        return [key_of(label.platform, label.account_id) for label in labels] == keys
+        return [key_of(one.platform, one.account_id) for one in inputs] == keys
     (platform,) = platforms
     between = f"\n{platform}:"
     return f"{platform}:{between.join(ids)}".encode() == b"\n".join(keys)  # type: ignore[arg-type]

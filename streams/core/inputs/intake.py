@@ -74,7 +74,13 @@ class Intake:
         checker, horizon = self._checker, Horizon(now)
         is_high, is_good = checker.is_high, checker.good
         counting = self._guard.counts("follower-counts")
-        for record, value in checker.candidates(records, tracked, sample):
+        pairs = checker.candidates(records, tracked, sample)
+        all_good = {record.key for record, _ in pairs} <= tracked and checker.good_readings(
+            now, pairs
+        )
+        if all_good and not counting:
+            return pairs  # type: ignore[return-value]
+        for record, value in pairs:
             refusal: Refusal | None
             keep = True
             if isinstance(value, Refusal):

@@ -94,10 +94,7 @@ class AccountStore:
             StopWorker: this or a later offset of the topic was already applied to it.
         """
         last_topic, last_offset = account.last_applied
-        again_below = self.rescan.get(topic, 0) if self.rescan else 0
-        if self.made_anew:
-            again_below = max(again_below, self.made_anew.get(topic, 0))
-        if topic == last_topic and again_below <= offset <= last_offset:
+        if topic == last_topic and offset <= last_offset and offset >= self._again_below(topic):
             raise StopWorker(
                 f"partition {self._partition}: offset {offset} of input {topic} would be applied "
                 f"to an account that offset {last_offset} has changed already; the state is ahead "
@@ -106,6 +103,10 @@ class AccountStore:
             )
         account.last_applied = (topic, offset)
         self._effects.state_changed = True
+
+    def _again_below(self, topic: int) -> int:
+        """Returns the offset below which an input of a topic may be applied a second time."""
+        return max(self.rescan.get(topic, 0), self.made_anew.get(topic, 0))
 
     def save(self, transaction: Transaction, account: Account, ref: AccountRef) -> None:
         """Writes an account; of a closed one only the fields that stay, under the key's digest."""
