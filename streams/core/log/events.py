@@ -28,6 +28,11 @@ def _source(platform: str) -> Header:
     return ("ce_source", f"/byline/{platform}".encode())
 
 
+@lru_cache(maxsize=64)
+def _time(decided_at: str) -> Header:
+    return ("ce_time", decided_at.encode())
+
+
 class PublishedEvent(Struct, frozen=True, gc=False):
     """An event in its wire format. `topic` is without prefix."""
 
@@ -81,7 +86,7 @@ def publish(
         ("ce_id", event_id.encode()),
         _source(platform),
         _TYPES[event],
-        ("ce_time", decided_at.encode()),
+        _time(decided_at),
         ("ce_subject", account_id.encode()),
         _CONTENT_TYPE,
     )

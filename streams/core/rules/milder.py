@@ -64,17 +64,23 @@ def max_age(account: Account, policy: Policy) -> int | None:
 
 def is_below(account: Account, cycle: Cycle, policy: Policy) -> bool:
     """Whether the count is below the exit line of an open cycle that does not stay open there."""
-    if account.followers is None or cycle_keeps(cycle, policy):
+    followers = account.followers
+    if followers is None or _above_lines(followers, cycle, policy) or cycle_keeps(cycle, policy):
         return False
-    return account.followers < cycle_exit_line(cycle, policy)
+    return followers < cycle_exit_line(cycle, policy)
+
+
+def _above_lines(followers: int, cycle: Cycle, policy: Policy) -> bool:
+    """Whether a count is below no line at all, and so below no exit line, which are not higher."""
+    return followers >= policy.lines[-1] and followers >= cycle.terms.line
 
 
 def same_side(account: Account, before: int, after: int, policy: Policy) -> bool:
     """Whether two counts lie on the same side of the open cycle's exit line; True without one."""
     cycle = open_cycle(account)
     lowest = after if after < before else before
-    if cycle is None or (lowest >= policy.lines[-1] and lowest >= cycle.terms.line):
-        return True  # No exit line is above its line.
+    if cycle is None or _above_lines(lowest, cycle, policy):
+        return True
     exits_at = cycle_exit_line(cycle, policy)
     return (before < exits_at) is (after < exits_at)
 

@@ -21,7 +21,7 @@ from streams.core.rules.milder import shorter
 from streams.core.rules.statement import statement
 
 _T = TypeVar("_T")
-_SURFACES = tuple(Surface)
+_place = {surface: place for place, surface in enumerate(Surface)}.__getitem__
 _NO_ANSWER = frozenset({Ground.NO_ANSWER})
 _DECLINED = frozenset({Ground.DECLINED})
 _DECLINED_LATE = _DECLINED | _NO_ANSWER
@@ -29,9 +29,7 @@ _DECLINED_LATE = _DECLINED | _NO_ANSWER
 
 def in_order(by_surface: Mapping[Surface, _T]) -> list[tuple[Surface, _T]]:
     """Returns the items of a mapping in the order of `schemas.enums.Surface`."""
-    if len(by_surface) < 2:
-        return list(by_surface.items())
-    return [(surface, by_surface[surface]) for surface in _SURFACES if surface in by_surface]
+    return [(surface, by_surface[surface]) for surface in sorted(by_surface, key=_place)]
 
 
 def grounds(cycle: Cycle) -> frozenset[Ground]:
@@ -85,13 +83,14 @@ def apply_all(
     assert cycle is not None
     allowed = restrictable(cycle, context.policy, life_mode)
     return [
-        _apply(account, life_mode, context, surface, level, mode, reason)
+        _apply(account, life, life_mode, context, surface, level, mode, reason)
         for surface, (level, mode) in in_order(allowed)
     ]
 
 
 def _apply(
     account: Account,
+    life: Life,
     life_mode: Mode,
     context: DecisionContext,
     surface: Surface,
@@ -99,7 +98,6 @@ def _apply(
     mode: Mode,
     reason: Ground,
 ) -> RowChange:
-    life = account.life(life_mode)
     assert life.cycle is not None
     assert context.policy is not None
     terms = life.cycle.terms
