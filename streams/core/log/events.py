@@ -90,7 +90,6 @@ def publish(
         ("ce_subject", account_id.encode()),
         _CONTENT_TYPE,
     )
-    topic = EVENT_TOPIC[event]
-    if mode is Mode.SHADOW:
-        topic = "shadow." + topic
+    prefix = "shadow." if mode is Mode.SHADOW else ""
+    topic = prefix + EVENT_TOPIC[event]
     return PublishedEvent(topic, _encode(value), headers, event_id, counted.sequence, draft)
