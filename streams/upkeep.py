@@ -15,9 +15,10 @@ from streams.engine.checkpoint import Checkpoint
 from streams.engine.config import EngineConfig
 from streams.engine.processor import ProcessorSpec
 from streams.instance import Instance
-from streams.kafka.requests.metadata import View
+from streams.kafka.requests.metadata import NO_RIGHT_TO_SEE, View
 from streams.operate.clients import admin_client
-from streams.operate.errors import UsageError
+from streams.operate.errors import NoRightError, UsageError
+from streams.operate.role_rights import refuse_lacking_on
 from streams.processor import spec_of
 from streams.settings import Settings
 
@@ -45,10 +46,15 @@ async def check(settings: Settings) -> list[UpkeepFinding]:
     """Returns every difference between state and topics because of which a worker would not start.
 
     A topic is missing, was created again, has another partition count, or lost unread records.
+    Raises NoRightError if a topic may not be seen or the state not be read, KafkaAbsentError.
     """
     config, spec = offline(settings)
     async with admin_client(settings) as client:
         view = await acceptance.look(client, config, spec)
+        hidden = [name for name, it in view.topics.items() if it.error == NO_RIGHT_TO_SEE]
+        if hidden:
+            raise NoRightError(f"no right to Describe {', '.join(sorted(hidden))}")
+        await refuse_lacking_on(client._client, [config.changelog(spec.stores[0].name)], ("Read",))
         checkpoints = await acceptance.read_checkpoints(config, spec)
         found = list(_topics(settings, view, checkpoints))
         if not any(finding.what == "missing" for finding in found):

@@ -6,16 +6,23 @@ from contextlib import suppress
 from typing import Annotated, Any
 
 import typer
+from aiokafka.errors import KafkaError
+from sqlalchemy import Engine
 
-from streams.cli.output import echo, settings, settings_file
+from streams.cli.output import echo, echo_error, settings, settings_file
 from streams.cli.source import now_ms
 from streams.extras import to_install
 from streams.index import kept
 from streams.index.database import open_engine, url_of, writing
 from streams.index.schema import check
-from streams.operate.errors import UsageError
+from streams.operate.acl import permissions
+from streams.operate.errors import KafkaAbsentError, UsageError
+from streams.operate.role_rights import refuse_lacking
 from streams.operate.send import Sent, send_values
 from streams.settings import Settings
+
+RIGHTS_SECONDS = 15.0
+"""How long to ask Kafka for the console's rights before the pages are served without an answer."""
 
 
 def register(app: typer.Typer) -> None:
@@ -46,6 +53,7 @@ def console(
     that file signs in at 127.0.0.1 and from --token-peer alone. Behind --proxy, and only from
     there, whom the proxy states is signed in, by a line of the file that begins with user:. With
     BYLINE_OIDC_ISSUER an OpenID provider signs people in, by a line that begins with oidc.
+    It exits with 2 if Kafka denies it a right of the role console.
     """
     chosen = settings(without_policies=True)
     try:
@@ -72,9 +80,7 @@ def console(
     run = CommandProcess(() if file is None else ("--settings", str(file)))
     aside = Aside(engine, folder, now_ms, run)
     try:
-        check(engine)
-        with writing(engine) as connection:
-            kept.forget(connection, now_ms())
+        _prepare(chosen, engine)
         key = key_in(folder)
         made = Console(
             engine,
@@ -92,6 +98,32 @@ def console(
     finally:
         aside.close()
         engine.dispose()
+
+
+def _prepare(chosen: Settings, engine: Engine) -> None:
+    """Checks index and rights, and forgets what is not kept any longer."""
+    check(engine)
+    _refuse_lacking(chosen)
+    with writing(engine) as connection:
+        kept.forget(connection, now_ms())
+
+
+def _refuse_lacking(chosen: Settings) -> None:
+    """Raises NoRightError with the rights that are missing.
+
+    Without this a missing right would show only when somebody has to act.
+    """
+    wanted = [it for it in permissions(chosen) if it.role == "console"]
+
+    async def ask() -> None:
+        async with asyncio.timeout(RIGHTS_SECONDS):
+            await refuse_lacking(chosen, wanted)
+
+    try:
+        asyncio.run(ask())
+    except (KafkaAbsentError, KafkaError, OSError, TimeoutError) as error:
+        why = str(error) or "Kafka takes too long"
+        echo_error(f"the pages are served, but nothing can be sent now: {why}")
 
 
 def _sender(chosen: Settings) -> Any:

@@ -44,7 +44,7 @@ def show(kafka: FromKafka = False, as_json: AsJson = False) -> None:
     """Show workers, lag, blocked topics, switches, guards, caps, policies and open work.
 
     The state comes from the index if there is one, else from Kafka; workers and lag come from the
-    broker. Exit 1 if a partition has no worker, else 0.
+    broker. Exit 1 if a partition has no worker, 2 if that may not be seen, else 0.
     """
     chosen, now = settings(without_policies=True), now_ms()
     lists = WorkLists()
@@ -65,15 +65,16 @@ def show(kafka: FromKafka = False, as_json: AsJson = False) -> None:
     work = {which: len(lists.rows(which, now, _within(chosen, which))) for which in LISTS}
     seen, why = _live(chosen)
     hidden, untold = _blocked(chosen, now)
-    served = seen is None or _served(seen)
     if as_json:
         blocked = {"error": untold} if hidden is None else [asdict(it) for it in hidden]
-        echo_json({**_plain(source, found, work, refused, seen, why), "blocked": blocked})
+        echo_json({**_plain(source, found, work, refused, seen, str(why)), "blocked": blocked})
     else:
         _print(source, found, work, refused, now)
-        _print_live(seen, why, now)
+        _print_live(seen, str(why), now)
         _print_blocked(hidden, untold)
-    raise typer.Exit(0 if served else 1)
+    if isinstance(why, NoRightError):
+        raise typer.Exit(2)
+    raise typer.Exit(0 if seen is None or _served(seen) else 1)
 
 
 def _within(chosen: Settings, which: WorkList) -> int:
@@ -88,11 +89,12 @@ def _on_disk(chosen: Settings) -> Mapping[str, Policy]:
         return {}
 
 
-def _live(chosen: Settings) -> tuple[Live | None, str]:
+def _live(chosen: Settings) -> tuple[Live | None, OperateError | str]:
+    """Returns what Kafka says of the workers; None and the reason if it does not say."""
     try:
         return asyncio.run(live(chosen)), ""
     except (KafkaAbsentError, NoRightError) as error:
-        return None, str(error)
+        return None, error
     except KafkaError as error:
         return None, f"Kafka says {type(error).__name__}: may this principal look at the group?"
 

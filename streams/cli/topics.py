@@ -2,12 +2,14 @@
 
 import asyncio
 import time
+from collections.abc import Collection, Iterable
 from dataclasses import asdict
 from typing import Annotated, Literal
 
 import typer
 
-from streams.cli.output import AsJson, echo, echo_json, echo_table, settings
+from streams.cli.output import AsJson, echo, echo_error, echo_json, echo_table, settings
+from streams.kafka.rights import in_words
 from streams.operate import topics
 from streams.operate.acl import permissions
 from streams.operate.blocked import Blocked
@@ -60,12 +62,10 @@ def check(as_json: AsJson = False) -> None:
             echo("`byline topics create` makes the missing ones")
         if any(difference.is_setting for difference in found):
             echo("`byline topics apply` sets what is another setting; --dry-run says it first")
-        if any(difference.is_hidden for difference in found):
-            echo("`byline topics acl --role administrator` says what is needed to see them")
+        _say_hidden(found)
         if not found:
             echo("all topics are as they have to be")
-    hidden = any(difference.is_hidden for difference in found)
-    raise typer.Exit(2 if hidden else 1 if found else 0)
+    raise typer.Exit(_code(found))
 
 
 @app.command()
@@ -75,13 +75,15 @@ def apply(
 ) -> None:
     """Change the settings that `check` names and no other; exit 1 if something else is wrong.
 
+    Exit 2 if this principal may not see a topic or its settings.
+
     Run it while no worker runs: a change of the timestamp type also changes by which clock records
     count as entered.
     """
     done = asyncio.run(topics.apply(settings(), dry_run=dry_run))
     if as_json:
         echo_json({"dry_run": dry_run, **asdict(done)})
-        raise typer.Exit(1 if done.left else 0)
+        raise typer.Exit(_code(done.left))
     for it in done.changed:
         verb = "would be set" if dry_run else "set"
         echo(f"{it.topic}: {it.what} {verb} to {it.value} (was {it.found or 'unknown'})")
@@ -89,9 +91,27 @@ def apply(
         echo(f"{it}; left as it is")
     if any(it.what == "missing" for it in done.left):
         echo("`byline topics create` makes the missing ones")
-    if not done.changed:
+    hidden = _say_hidden(done.left)
+    if not done.changed and not hidden:
         echo("no setting has to change")
-    raise typer.Exit(1 if done.left else 0)
+    raise typer.Exit(_code(done.left))
+
+
+def _say_hidden(found: Iterable[topics.TopicDifference]) -> bool:
+    """Prints the rights without which something is not known; returns whether any are missing."""
+    missing: dict[str, list[str]] = {}
+    for it in found:
+        if it.is_hidden:
+            missing.setdefault(it.lacks, []).append(it.topic)
+    if missing:
+        cure = "`byline topics acl --role administrator` says what is needed to see them"
+        echo_error(f"{in_words(missing)}: {cure}")
+    return bool(missing)
+
+
+def _code(found: Collection[topics.TopicDifference]) -> int:
+    """Returns 2 if something could not be seen, 1 if something is wrong, else 0."""
+    return 2 if any(it.is_hidden for it in found) else 1 if found else 0
 
 
 @app.command()

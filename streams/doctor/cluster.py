@@ -1,36 +1,22 @@
 """The doctor's looks at the cluster: brokers, rights, topics, state, clock, open transactions."""
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import (
-    ClusterAuthorizationFailedError,
-    GroupAuthorizationFailedError,
-    IncompatibleBrokerVersion,
-    TransactionalIdAuthorizationFailed,
-)
+from aiokafka.errors import ClusterAuthorizationFailedError, IncompatibleBrokerVersion
 
 from schemas.topics import CHANGELOGS, INPUTS
 from streams import upkeep
 from streams.doctor.looks import SEE_MORE, Finding, Verdict, well, wrong
 from streams.kafka.login import knock
-from streams.kafka.requests.metadata import (
-    NOT_ASKED,
-    OPERATIONS,
-    UNKNOWN_TOPIC,
-    View,
-    allowed,
-    view_topics,
-)
+from streams.kafka.requests.metadata import NOT_ASKED, OPERATIONS, View, view_topics
 from streams.kafka.requests.quorum import cluster_time
-from streams.kafka.rights import group_operations, in_words, missing_rights
+from streams.kafka.rights import in_words
 from streams.operate import topics
 from streams.operate.acl import Permission, permissions
 from streams.operate.blocked import blocked
 from streams.operate.clients import admin_client
-from streams.operate.live import COORDINATOR_MOVES, COORDINATOR_SECONDS, COORDINATOR_TRIES
+from streams.operate.role_rights import rights_of
 from streams.settings import Settings, kafka_client_kwargs
 
 BLOCKED_SECONDS = 10.0
@@ -39,8 +25,6 @@ SKEW_SECONDS = 10.0
 """The largest accepted difference of clocks: a worker ends itself if its clock jumps by more."""
 
 
-TRANSACTIONS = 1
-"""Kafka's number for the coordinator of transactions; that of groups is 0."""
 NOT_REACHED = Finding(Verdict.UNKNOWN, "not looked at: Kafka was not reached")
 """The finding of each look that needs Kafka, if Kafka does not answer."""
 
@@ -87,20 +71,10 @@ async def rights(settings: Settings, role: str) -> list[Finding]:
     Raises OperateError.
     """
     mine = [it for it in permissions(settings) if it.role == role]
-    asked = {
-        it.name: [operation for operation in it.operations if operation in OPERATIONS]
-        for it in mine
-        if it.kind == "topic" and not it.prefixed
-    }
     async with admin_client(settings) as client:
-        view = await view_topics(client._client, list(asked), with_operations=True)
-        # The rights on a missing topic are not known; another look reports that it is missing.
-        there = {name: it for name, it in asked.items() if _is_there(view, name)}
-        missing = missing_rights(view, there)
-        for it in mine:
-            if it.kind != "topic" and (operation := await _refused(client, it)):
-                missing.setdefault(operation, []).append(f"the {it.kind} {it.name}")
+        view, there, missing = await rights_of(client, mine)
     if missing:
+        # The rights on a missing topic are not known; another look reports that it is missing.
         cure = f"`byline topics acl --role {role} --commands` prints what grants it"
         return [wrong(in_words({op: names}), cure) for op, names in missing.items()]
     return _all_allowed(settings.kafka_sasl_username or "this principal", role, mine, view, there)
@@ -135,33 +109,6 @@ def _all_allowed(
             Finding(Verdict.UNKNOWN, words, "the commands that need it name what is refused")
         )
     return found
-
-
-def _is_there(view: View, topic: str) -> bool:
-    found = view.topics.get(topic)
-    return found is not None and found.error != UNKNOWN_TOPIC
-
-
-async def _refused(client: AIOKafkaAdminClient, it: Permission) -> str | None:
-    """Returns the operation on a group or transactional id that is not allowed, or None."""
-    name = f"{it.name}doctor" if it.prefixed else it.name
-    (operation,) = it.operations
-    for tries_left in reversed(range(COORDINATOR_TRIES)):
-        try:
-            if it.kind == "group":
-                bits = await group_operations(client, name)
-                return None if allowed(bits, operation) else operation
-            await client.find_coordinator(name, TRANSACTIONS)
-        except (GroupAuthorizationFailedError, TransactionalIdAuthorizationFailed):
-            return operation
-        except COORDINATOR_MOVES:
-            if not tries_left:
-                raise
-            # On a fresh cluster the first request makes Kafka create its internal topic; wait.
-            await asyncio.sleep(COORDINATOR_SECONDS)
-        else:
-            return None
-    return None
 
 
 async def topics_and_settings(settings: Settings) -> list[Finding]:

@@ -29,7 +29,11 @@ RIGHTS_ERRORS = (
     TransactionalIdAuthorizationFailed,
 )
 """The errors for missing rights."""
-_KINDS = dict(zip(RIGHTS_ERRORS, ("cluster", "group", "topic", "transactional id"), strict=True))
+_ON = ("the cluster", "the group", "the topic", "Write the transactional id")
+"""What a right of each error is on. One operation alone is ever needed on transactional ids."""
+_KINDS = dict(zip(RIGHTS_ERRORS, _ON, strict=True))
+_SENTENCE = "Unable to get coordinator id for "
+"""What aiokafka's administrative client puts before the name of a group."""
 _SEVERAL = 3
 
 
@@ -100,6 +104,6 @@ def refused_in_words(error: BaseException) -> str:
         about |= (
             {*map(str, argument)} if isinstance(argument, set | list | tuple) else {str(argument)}
         )
-    shown = sorted(about)[:_SEVERAL]
+    shown = [it.removeprefix(_SENTENCE) for it in sorted(about)[:_SEVERAL]]
     more = f" and {len(about) - _SEVERAL} more" if len(about) > _SEVERAL else ""
-    return f"no right to the {kind} {', '.join(shown)}{more}".rstrip()
+    return f"no right to {kind} {', '.join(shown)}{more}".rstrip()

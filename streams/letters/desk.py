@@ -6,13 +6,16 @@ Each call opens its own connections to Kafka, and raises OperateError where that
 import asyncio
 from typing import Any
 
+from schemas.topics import DEAD_LETTERS
 from streams.letters import settle
 from streams.letters.masked import masked
 from streams.letters.origins import fetch
 from streams.letters.producer import redrive_producer
 from streams.letters.reading import origin_of, read_letters
+from streams.operate.acl import Permission, permissions
 from streams.operate.clients import consumer
 from streams.operate.errors import UsageError
+from streams.operate.role_rights import refuse_lacking, refuse_lacking_on
 from streams.settings import Settings
 
 WORK = {"redrive": settle.redrive, "dismiss": settle.dismiss}
@@ -33,6 +36,8 @@ class LetterDesk:
                 letter = (await read_letters(client, self._settings)).get(origin_of(place))
                 if letter is None:
                     raise UsageError(f"{place}: no dead letter speaks of it")
+                topic = self._settings.topic_prefix + letter.origin.topic
+                await refuse_lacking_on(client._client, [topic], ("Read",))
                 return masked(await anext(fetch(client, self._settings, [letter])))
 
         return asyncio.run(run())
@@ -44,6 +49,8 @@ class LetterDesk:
             if dry:
                 async with consumer(self._settings) as client:
                     return await WORK[word](client, self._settings, order, None)
+            # A right that is missing would show in the middle of a transaction.
+            await refuse_lacking(self._settings, _marks(self._settings))
             # The producer starts first: it fences off an earlier one, so what is read is final.
             async with (
                 redrive_producer(self._settings) as producer,
@@ -52,3 +59,13 @@ class LetterDesk:
                 return await WORK[word](client, self._settings, order, producer)
 
         return asyncio.run(run())
+
+
+def _marks(settings: Settings) -> list[Permission]:
+    """Returns the redriver's rights to mark letters; those on inputs are asked by letter."""
+    letters = settings.topic_prefix + DEAD_LETTERS.name
+    return [
+        it
+        for it in permissions(settings)
+        if it.role == "redriver" and (it.kind == "transactional-id" or it.name == letters)
+    ]

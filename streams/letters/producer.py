@@ -10,11 +10,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, TransactionalIdAuthorizationFailed
 
 from streams.engine.sender import Manager, NoAnswer, OnceSender
 from streams.operate.clients import CONNECT_TIMEOUT_SECONDS
-from streams.operate.errors import KafkaAbsentError, OperateError
+from streams.operate.errors import KafkaAbsentError, NoRightError, OperateError
 from streams.settings import Settings, kafka_client_kwargs
 
 TRANSACTION_MS = 30_000
@@ -52,12 +52,16 @@ async def redrive_producer(settings: Settings) -> AsyncIterator[RedriveProducer]
 
     Raises:
         KafkaAbsentError: no broker answers, or it gives no transactional id.
+        NoRightError: this principal may not use the transactional id.
     """
     client = RedriveProducer(settings)
     try:
         await asyncio.wait_for(client.start(), CONNECT_TIMEOUT_SECONDS + STEP_SECONDS)
     except (KafkaError, TimeoutError, OSError) as error:
         await client.stop()
+        if isinstance(error, TransactionalIdAuthorizationFailed):
+            words = f"no right to Write the transactional id {transactional_id(settings)}"
+            raise NoRightError(words) from error
         raise KafkaAbsentError(
             f"Kafka at {settings.kafka_bootstrap_servers} gives no transactional id"
             f" {transactional_id(settings)} ({error!r}): does it answer, and may this principal"

@@ -19,6 +19,7 @@ from streams.letters.origins import Found, fetch
 from streams.letters.producer import RedriveProducer, in_transaction
 from streams.letters.reading import Filter, Letter, read_letters
 from streams.operate.errors import UsageError
+from streams.operate.role_rights import refuse_lacking_on
 from streams.operate.send import in_use, known_platforms, partition_of
 from streams.operate.send_check import CheckedLine, LineChecker, Rejection
 from streams.settings import Settings
@@ -113,10 +114,14 @@ async def redrive(
 ) -> Done:
     """Sends the refused records of the selected letters again, and marks the letters.
 
-    `producer`: None for a dry run.
+    `producer`: None for a dry run. Raises NoRightError before anything is sent.
     """
     letters, done = await _open_letters(client, settings, order)
-    platforms = await known_platforms(settings, {it.platform or "" for it in letters} - {""})
+    topics = {settings.topic_prefix + it.origin.topic for it in letters}
+    needed = ("Read",) if producer is None else ("Read", "Write")
+    await refuse_lacking_on(client._client, topics, needed)
+    named = {it.platform or "" for it in letters} - {""}
+    platforms = await known_platforms(settings, named, strict=True)
     counts = await _partition_counts(client, settings)
     program = program_of(order.through) if order.through else None
     waiting: list[Again] = []

@@ -42,15 +42,18 @@ async def admin_client(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]
 
 
 @asynccontextmanager
-async def producer(settings: Settings, **options: Any) -> AsyncIterator[AIOKafkaProducer]:
+async def producer(
+    settings: Settings, topic: str = "to any topic", **options: Any
+) -> AsyncIterator[AIOKafkaProducer]:
     """Yields a started idempotent producer. Raises KafkaAbsentError, NoRightError.
 
-    `options`: further arguments of AIOKafkaProducer.
+    `topic`: what it is for, named if this principal may write to no topic at all. `options`:
+    further arguments of AIOKafkaProducer.
     """
     client = AIOKafkaProducer(
         **kafka_client_kwargs(settings), enable_idempotence=True, acks="all", **options
     )
-    await _start(client, settings)
+    await _start(client, settings, topic)
     try:
         with _explained(settings):
             yield client
@@ -82,7 +85,7 @@ async def consumer(
         await client.stop()
 
 
-async def _start(client: Any, settings: Settings) -> None:
+async def _start(client: Any, settings: Settings, topic: str = "to any topic") -> None:
     """Starts a client, or closes it and raises.
 
     Raises:
@@ -104,7 +107,7 @@ async def _start(client: Any, settings: Settings) -> None:
         await _close(client)
         if isinstance(error, ClusterAuthorizationFailedError):
             # Kafka lets only a principal that may write to some topic be an idempotent producer.
-            raise NoRightError("no right to Write to any topic") from error
+            raise NoRightError(f"no right to Write {topic}") from error
         if isinstance(error, KafkaError | TimeoutError | OSError):
             raise _absent(settings, type(error).__name__) from error
         raise

@@ -12,6 +12,7 @@ from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.coordinator.protocol import ConsumerProtocol
 from aiokafka.errors import (
+    GroupAuthorizationFailedError,
     GroupCoordinatorNotAvailableError,
     GroupLoadInProgressError,
     NotCoordinatorForGroupError,
@@ -78,15 +79,19 @@ async def live(settings: Settings) -> Live:
 
     Raises:
         KafkaAbsentError: no broker answers.
-        NoRightError: the inputs may not be seen.
+        NoRightError: the group or the inputs may not be seen.
     """
     async with admin_client(settings) as admin:
         state, members = "Unknown", list[Member]()
-        for answer in await _described(admin, settings.application_id):
-            for group in answer.groups:
-                state = group[2]
-                members += [_member(it) for it in group[5]]
-        committed = await admin.list_consumer_group_offsets(settings.application_id)
+        try:
+            for answer in await _described(admin, settings.application_id):
+                for group in answer.groups:
+                    state = group[2]
+                    members += [_member(it) for it in group[5]]
+            committed = await admin.list_consumer_group_offsets(settings.application_id)
+        except GroupAuthorizationFailedError as error:
+            words = f"no right to Describe the group {settings.application_id}"
+            raise NoRightError(words) from error
     async with consumer(settings) as client:
         lags = await _lags(client, settings, {it: at.offset for it, at in committed.items()})
     used = settings.partitions or len(lags)

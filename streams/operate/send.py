@@ -90,11 +90,14 @@ UNCHECKED = (
 )
 
 
-async def known_platforms(settings: Settings, named: set[str]) -> set[str] | None:
+async def known_platforms(
+    settings: Settings, named: set[str], *, strict: bool = False
+) -> set[str] | None:
     """Returns the platforms that have a policy; None: no policy can be read.
 
     An operator's control or switch must get through even if the policy files here are broken or
-    old. So if they lack one of the `named` platforms, the topic of policies is read too.
+    old. So if they lack one of the `named` platforms, the topic of policies is read too. `strict`:
+    for what can wait until somebody grants the right to read it. Raises NoRightError only then.
     """
     try:
         known = {*load_policies(settings.policies, require_approvals=False)}
@@ -102,8 +105,12 @@ async def known_platforms(settings: Settings, named: set[str]) -> set[str] | Non
         known = set()
     if named <= known:
         return known
-    with contextlib.suppress(MissingTopicsError, OperateError):
-        known |= {one.platform for one in await published(settings)}
+    try:
+        with contextlib.suppress(MissingTopicsError):
+            known |= {one.platform for one in await published(settings)}
+    except OperateError as error:
+        if strict and isinstance(error, NoRightError):
+            raise
     return known or None
 
 
@@ -201,7 +208,7 @@ async def _produce(
     count = 0
     ends: dict[int, int] = {}
     waiting: list[asyncio.Future[Any]] = []
-    async with producer(settings, linger_ms=5) as client:
+    async with producer(settings, topic, linger_ms=5) as client:
         try:
             partitions = _in_use(settings, topic, await partition_count(client, topic))
             try:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import TopicAuthorizationFailedError
 
 from schemas.topics import KEEP_FOR_EVER, TOPICS, Topic, TopicNames
 from streams.kafka.configs import set_topic_configs
@@ -76,6 +77,11 @@ class TopicDifference:
         return self.what in (HIDDEN, HIDDEN_SETTINGS)
 
     @property
+    def lacks(self) -> str:
+        """The operation that has to be allowed before anything is known; only if `is_hidden`."""
+        return "Describe" if self.what == HIDDEN else "DescribeConfigs"
+
+    @property
     def value(self) -> str:
         """The value to which the setting must be changed."""
         return self.needed.removeprefix("at least ")
@@ -102,7 +108,7 @@ async def create(
     Raises:
         UsageError: the existing topics have another number of partitions, so an account's records
             would not lie under one partition number; or there are fewer brokers than `replicas`.
-        NoRightError: this principal may not see whether a topic exists.
+        NoRightError: this principal may not see whether a topic exists, or not make one.
         OperateError: Kafka refuses to make a topic.
         KafkaAbsentError: no broker answers.
     """
@@ -316,17 +322,21 @@ async def _hidden(
 async def _make(client: AIOKafkaAdminClient, wanted: list[NewTopic]) -> list[str]:
     """Creates the topics, and returns their names once a broker lists them.
 
-    Raises OperateError if Kafka refuses one, TimeoutError if one does not appear.
+    Raises NoRightError or OperateError if Kafka refuses one, TimeoutError if one does not appear.
     """
     if not wanted:
         return []
-    made = []
+    made, denied = [], []
     response = await client.create_topics(wanted)
     for name, code, *message in response.topic_errors:
         if code == 0:
             made.append(name)
+        elif code == TopicAuthorizationFailedError.errno:
+            denied.append(name)
         elif code != TOPIC_ALREADY_EXISTS:
             raise OperateError(f"Kafka refuses to make {name}: {message[0] if message else code}")
+    if denied:
+        raise NoRightError(f"no right to Create {', '.join(sorted(denied))}")
     async with asyncio.timeout(APPEAR_SECONDS):
         while len(await _existing(client, made)) < len(made):  # noqa: ASYNC110
             await asyncio.sleep(0.05)

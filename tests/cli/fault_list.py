@@ -152,7 +152,7 @@ def rights(on: FaultGround) -> Iterator[CliFault]:
     words = "no right to Read the group byline"
     yield CliFault("no right to the group", words, {}, lacking=group, verb_code=None)
     fence = (("transactional-id", "byline-", "Write"),)
-    words = "no right to the transactional id"
+    words = "no right to Write the transactional id"
     yield CliFault("no right to transactional ids", words, {}, lacking=fence, verb_code=None)
     elsewhere = {"BYLINE_TOPIC_PREFIX": "byline.elsewhere."}
     yield CliFault(

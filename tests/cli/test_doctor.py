@@ -23,6 +23,7 @@ from streams.doctor.looks import Finding, Look, Seen, Verdict, look_at, well
 from streams.engine import libraries
 from streams.kafka.requests.metadata import NOT_ASKED, TopicView, View
 from streams.local.probe import free_port
+from streams.operate import role_rights
 from streams.operate.account_states import CHANGELOG, POLICIES, States
 from streams.operate.audit.service import AuditMetrics
 from streams.operate.errors import OperateError
@@ -373,8 +374,8 @@ def test_a_right_that_cannot_be_asked_for_is_unknown_and_not_there(
         return operations
 
     monkeypatch.setattr(cluster, "admin_client", client)
-    monkeypatch.setattr(cluster, "view_topics", view)
-    monkeypatch.setattr(cluster, "group_operations", group)
+    monkeypatch.setattr(role_rights, "view_topics", view)
+    monkeypatch.setattr(role_rights, "group_operations", group)
     chosen = load(kind=SettingsWithoutPolicies)
     found = asyncio.run(cluster.rights(chosen, role))
     assert [it.verdict for it in found] == verdicts
