@@ -41,7 +41,8 @@ async def rights_of(client: AIOKafkaAdminClient, wanted: Iterable[Permission]) -
     """Asks which of these permissions this principal has.
 
     Brokers tell of topics, groups and transactional ids, not of prefixes of topics. The rights on a
-    missing topic are not known. Raises KafkaError.
+    missing topic are not known. Raises KafkaError; one of COORDINATOR_MOVES only if nothing else is
+    missing.
     """
     wanted = list(wanted)
     asked = {
@@ -53,7 +54,15 @@ async def rights_of(client: AIOKafkaAdminClient, wanted: Iterable[Permission]) -
     there = {name: it for name, it in asked.items() if _is_there(view, name)}
     missing = missing_rights(view, there)
     for it in wanted:
-        if it.kind != "topic" and (operation := await _refused(client, it)):
+        if it.kind == "topic":
+            continue
+        try:
+            operation = await _refused(client, it)
+        except COORDINATOR_MOVES:
+            if not missing:
+                raise
+            break
+        if operation is not None:
             missing.setdefault(operation, []).append(f"the {it.kind} {it.name}")
     return RoleRights(view, there, missing)
 
@@ -61,10 +70,14 @@ async def rights_of(client: AIOKafkaAdminClient, wanted: Iterable[Permission]) -
 async def refuse_lacking(settings: Settings, wanted: Iterable[Permission]) -> None:
     """Raises NoRightError with all of these permissions that this principal lacks.
 
-    Raises KafkaAbsentError if no broker answers.
+    What a fresh cluster cannot tell yet is not lacking. Raises KafkaAbsentError if no broker
+    answers.
     """
     async with admin_client(settings) as client:
-        missing = (await rights_of(client, wanted)).missing
+        try:
+            missing = (await rights_of(client, wanted)).missing
+        except COORDINATOR_MOVES:
+            return
     if missing:
         raise NoRightError(in_words(missing))
 

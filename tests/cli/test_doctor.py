@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiokafka.errors import GroupCoordinatorNotAvailableError
 from prometheus_client import CollectorRegistry, start_http_server
 from pydantic import SecretStr
 
@@ -25,10 +26,11 @@ from streams.kafka.requests.metadata import NOT_ASKED, TopicView, View
 from streams.local.probe import free_port
 from streams.operate import role_rights
 from streams.operate.account_states import CHANGELOG, POLICIES, States
+from streams.operate.acl import permissions
 from streams.operate.audit.service import AuditMetrics
 from streams.operate.errors import OperateError
 from streams.policies import load_policy
-from streams.settings import SettingsWithoutPolicies, load
+from streams.settings import Settings, SettingsWithoutPolicies, load
 from streams.settings_checks import variable
 from tests.cli.conftest import Byline, HttpAnswer
 from tests.index.filled import changelog
@@ -380,3 +382,27 @@ def test_a_right_that_cannot_be_asked_for_is_unknown_and_not_there(
     found = asyncio.run(cluster.rights(chosen, role))
     assert [it.verdict for it in found] == verdicts
     assert says in found[0].found
+
+
+@pytest.mark.parametrize(("operations", "lacks"), [(0xFFFF, None), (1 << 3, {"Write"})])
+def test_a_coordinator_that_a_fresh_cluster_has_not_yet_hides_no_missing_right(
+    operations: int, lacks: set[str] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Client:
+        _client = None
+
+        async def find_coordinator(self, *_: Any) -> None:
+            raise GroupCoordinatorNotAvailableError
+
+    async def view(_: Any, topics: list[str], **__: Any) -> View:
+        return View("c", {name: TopicView("", 1, 0, operations) for name in topics})
+
+    monkeypatch.setattr(role_rights, "view_topics", view)
+    monkeypatch.setattr(role_rights, "COORDINATOR_SECONDS", 0)
+    wanted = [it for it in permissions(Settings()) if it.role == "redriver"]
+    asked = role_rights.rights_of(Client(), wanted)  # type: ignore[arg-type]
+    if lacks is None:
+        with pytest.raises(GroupCoordinatorNotAvailableError):
+            asyncio.run(asked)
+    else:
+        assert set(asyncio.run(asked).missing) == lacks
