@@ -155,7 +155,7 @@ async def test_who_redrives_sends_again_and_marks_in_one_transaction_and_decides
     fence = [it for it in GRANTED if (it.role, it.kind) == ("redriver", "transactional-id")]
     topics.forbid(fence)
     try:
-        with pytest.raises(KafkaAbsentError, match="`byline topics acl`, role redriver"):
+        with pytest.raises(NoRightError, match="Write the transactional id byline-redrive"):
             async with asyncio.timeout(60), redrive_producer(settings):
                 pass
     finally:

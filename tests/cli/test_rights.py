@@ -18,7 +18,7 @@ from streams.operate.account_states import States
 from streams.operate.acl import Permission
 from streams.operate.audit.reading import Reader
 from streams.operate.clients import admin_client, consumer, producer
-from streams.operate.errors import NoRightError, OperateError
+from streams.operate.errors import NoRightError
 from streams.operate.live import live
 from streams.operate.send import partition_count
 from streams.operate.topics import check, create
@@ -139,7 +139,7 @@ async def test_without_any_one_right_the_administrator_is_told(
                 assert await set_topic_configs(client, switched) != {}
         else:
             other = administrator.model_copy(update={"topic_prefix": "byline.other."})
-            with pytest.raises(OperateError, match="Kafka refuses to make byline"):
+            with pytest.raises(NoRightError, match="no right to Create byline"):
                 await create(other)
     finally:
         topics.allow(rights)
