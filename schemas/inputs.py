@@ -86,7 +86,7 @@ Count = Annotated[
 
 
 class _Input(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
 
 
 class FollowerCount(_Input):

@@ -19,7 +19,7 @@ Hex8 = Annotated[str, Constraint(pattern=r"^[0-9a-f]{8}$")]
 
 
 class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class DeadLetter(_Record):

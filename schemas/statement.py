@@ -23,7 +23,7 @@ Redress = Literal["grant-consent", "open-appeal", "ask-for-human-review"]
 
 
 class _StatementPart(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class Ground(_StatementPart):

@@ -11,10 +11,9 @@ from typing import Any
 from aiokafka import AIOKafkaProducer
 from prometheus_client import CollectorRegistry
 
-from schemas.topics import DECISIONS, POLICIES, TopicNames
+from schemas.topics import POLICIES, TopicNames
 from streams import logs
 from streams.core.model.policy import Policy
-from streams.engine.config import EngineConfig
 from streams.engine.faust_app import EngineApp, build, run
 from streams.engine.process_exit import last_acts, spawn
 from streams.engine.worker import SPANS_SECONDS
@@ -36,34 +35,14 @@ from streams.settings import (
     SettingsError,
     injected_names,
     kafka_client_kwargs,
-    kafka_security,
 )
 from streams.settings_checks import id_key
 from streams.stop_worker import ExitCode, StopWorker
 from streams.traces import Traces, TracesUnavailableError, open_traces
 from streams.web import HealthSite
+from streams.worker_config import engine_config
 
 _log = logging.getLogger("streams.app")
-
-
-def engine_config(settings: Settings, instance: Instance) -> EngineConfig:
-    """Makes the engine's configuration from the settings."""
-    return EngineConfig(
-        application_id=settings.application_id,
-        bootstrap_servers=settings.kafka_bootstrap_servers,
-        data_dir=instance.folder,
-        instance_id=instance.instance_id,
-        security=kafka_security(settings),
-        session_timeout_seconds=settings.session_timeout_seconds,
-        heartbeat_interval_seconds=min(2.0, settings.session_timeout_seconds / 3),
-        transaction_timeout_seconds=settings.session_timeout_seconds + 2,
-        commit_interval_seconds=settings.commit_interval_seconds,
-        broker_wait_seconds=settings.start_timeout_seconds,
-        failpoint=settings.failpoint,
-        partitions=settings.partitions,
-        favourable_only=settings.favourable_only,
-        compressed_topics=frozenset({f"{settings.topic_prefix}{DECISIONS.name}"}),
-    )
 
 
 async def publish_policies(

@@ -73,7 +73,13 @@ class Settings(BaseSettings):
     """
 
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX, frozen=True, extra="ignore", env_ignore_empty=True, validate_default=True
+        env_prefix=PREFIX,
+        frozen=True,
+        extra="ignore",
+        env_ignore_empty=True,
+        validate_default=True,
+        # Of the two kinds of settings a process uses one.
+        defer_build=True,
     )
 
     needs_policies: ClassVar[bool] = True

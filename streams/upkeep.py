@@ -8,7 +8,6 @@ from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
 from schemas.topics import CHANGELOGS, INPUTS, TopicNames
-from streams.app import engine_config
 from streams.engine import acceptance
 from streams.engine.acceptance import AcceptedChange, ReadFrom
 from streams.engine.checkpoint import Checkpoint
@@ -21,6 +20,7 @@ from streams.operate.errors import NoRightError, UsageError
 from streams.operate.role_rights import refuse_lacking_on
 from streams.processor import spec_of
 from streams.settings import Settings
+from streams.worker_config import engine_config
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,8 @@ from streams.cli.bare import renamed
 from streams.cli.chain import audited, verify_chain
 from streams.cli.output import AsJson, echo, echo_error, echo_json, echo_table, settings
 from streams.cli.times import time_of
-from streams.operate.audit.reading import Span, audit_topics
 from streams.operate.audit.records import Breach
+from streams.operate.audit.run_audit import Span, audit_topics
 from streams.operate.audit.service import AuditMetrics
 from streams.operate.errors import UsageError
 from streams.settings import Settings

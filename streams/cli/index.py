@@ -7,7 +7,6 @@ from importlib.metadata import version
 from typing import Annotated
 
 import typer
-from aiohttp import web
 from sqlalchemy import Engine
 
 from streams.cli.output import echo, echo_error, settings
@@ -18,7 +17,6 @@ from streams.index.schema import check
 from streams.operate.errors import UsageError
 from streams.policies.scalars import parse_duration
 from streams.serve.access import forget
-from streams.serve.api import make_app
 from streams.serve.roles import read_roles
 from streams.settings import Settings
 
@@ -87,6 +85,10 @@ async def _serve(chosen: Settings, engine: Engine, port: int, stack: AsyncExitSt
     Raises UsageError if the roles file is missing or wrong or the port cannot be opened, IndexFault
     if the index cannot be used.
     """
+    from aiohttp import web
+
+    from streams.serve.api import make_app
+
     if chosen.roles_file is None:
         raise UsageError(
             "BYLINE_ROLES_FILE is missing: a file with a line SHA-256-OF-TOKEN ACTOR ROLE[,ROLE]"

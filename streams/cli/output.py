@@ -1,16 +1,19 @@
-"""Output of commands: tables and sentences for people, JSON for programs, errors to stderr."""
+"""Output of commands: tables and sentences for people, JSON for programs, errors to stderr.
+
+What prints imports rich itself: a worker, and a command that prints JSON, need none of it.
+"""
 
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Column, Table
 
 from streams.settings import Settings, SettingsWithoutPolicies, load
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 PLAIN_WIDTH = 200
 """The width of a table that is printed to a file or a pipe, which has no width of its own."""
@@ -40,11 +43,16 @@ def settings(*, without_policies: bool = False) -> Settings:
 
 def echo(text: str) -> None:
     """Prints a line on standard output, as it is."""
+    from rich.markup import escape
+
     _console().print(escape(text), soft_wrap=True, highlight=False)
 
 
 def echo_error(text: str) -> None:
     """Prints a line on standard error."""
+    from rich.console import Console
+    from rich.markup import escape
+
     Console(stderr=True).print(escape(text), soft_wrap=True, highlight=False, style="red")
 
 
@@ -55,6 +63,9 @@ def echo_json(value: Any) -> None:
 
 def echo_table(headings: Iterable[str], rows: Iterable[Iterable[object]]) -> None:
     """Prints a table with these headings. None becomes a dash; a cell that is too wide folds."""
+    from rich.markup import escape
+    from rich.table import Column, Table
+
     columns = (Column(heading, overflow="fold") for heading in headings)
     table = Table(*columns, box=None, pad_edge=False, header_style="bold")
     for row in rows:
@@ -62,6 +73,8 @@ def echo_table(headings: Iterable[str], rows: Iterable[Iterable[object]]) -> Non
     _console().print(table)
 
 
-def _console() -> Console:
+def _console() -> "Console":
+    from rich.console import Console
+
     console = Console()
     return console if console.is_terminal else Console(width=PLAIN_WIDTH)

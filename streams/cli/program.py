@@ -10,6 +10,7 @@ from importlib import import_module
 import typer
 
 from streams.cli.bare import bare_program
+from streams.cli.imports import without_collector
 
 COMMANDS: dict[str, tuple[str, ...]] = {
     "run": ("worker", "demo", "settings"),
@@ -46,6 +47,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
 
 
 @cache
+@without_collector()
 def program_of(command: str | None = None) -> typer.Typer:
     """Returns the program with only this command or group; with all if it is unknown or None."""
     modules = [name for name, own in COMMANDS.items() if command in own]

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from streams.cli.imports import without_collector
 from streams.cli.output import AsJson, echo_json, echo_table, settings, settings_file
 from streams.settings import Settings, masked, origins
 from streams.settings_checks import variable
@@ -38,7 +39,8 @@ def worker(
 
     It does not start if Kafka may delete records of the decision log within three years.
     """
-    from streams.app import run_worker
+    with without_collector():
+        from streams.app import run_worker
 
     found = settings()
     if rescan:

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Iterator
 
-import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 
 from streams.core.model.instants import rfc3339
@@ -65,9 +64,11 @@ def last_audit(url: str | None, now: int) -> Iterator[Finding]:
             " (`byline audit --follow`) with --auditor http://HOST:9465/metrics",
         )
         return
+    from aiohttp import ClientError
+
     try:
         values = _sums(asyncio.run(_page(url)))
-    except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+    except (ClientError, TimeoutError, OSError, ValueError) as error:
         raise OperateError(
             f"no auditor answers at {url} ({type(error).__name__}): is `byline audit --follow`"
             " running, and reachable from here?"
@@ -92,8 +93,10 @@ def last_audit(url: str | None, now: int) -> Iterator[Finding]:
 
 
 async def _page(url: str) -> str:
+    from aiohttp import ClientSession, ClientTimeout
+
     async with (
-        aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(_SECONDS)) as session,
+        ClientSession(timeout=ClientTimeout(_SECONDS)) as session,
         session.get(url) as answer,
     ):
         answer.raise_for_status()

@@ -16,8 +16,9 @@ from streams.kafka.consumer import TolerantConsumer
 from streams.operate.audit.chain import Verified
 from streams.operate.audit.happened import plain_of
 from streams.operate.audit.head import anchor_of, digest_of, heads_of
-from streams.operate.audit.reading import Span, audit_topics, read_to_end, verify_log
+from streams.operate.audit.reading import read_to_end, verify_log
 from streams.operate.audit.records import Breach, Record, millis
+from streams.operate.audit.run_audit import Span, audit_topics
 from streams.operate.clients import consumer
 from streams.operate.errors import EndHiddenError
 from streams.settings import Settings

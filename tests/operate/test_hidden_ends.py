@@ -11,9 +11,9 @@ from confluent_kafka import Producer
 
 from streams.cli.chain import audited
 from streams.operate import ends
-from streams.operate.audit import reading
-from streams.operate.audit.reading import Span, audit_topics
+from streams.operate.audit import run_audit
 from streams.operate.audit.records import Record
+from streams.operate.audit.run_audit import Span, audit_topics
 from streams.settings import Settings
 from tests.cli.conftest import Byline, HttpAnswer
 from tests.index.poured import pour, topics, two_lives
@@ -111,7 +111,7 @@ def test_given_a_hidden_end_then_a_recording_keeps_what_came_before_it_and_says_
 def test_given_a_hidden_end_of_the_log_then_a_follower_has_not_read_it_all(
     on_kafka: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reading, "LOOK_SECONDS", 0.5)
+    monkeypatch.setattr(run_audit, "LOOK_SECONDS", 0.5)
     topics(on_kafka)
     pour(on_kafka, two_lives())
     producer = _hiding(on_kafka, ["decisions"])
@@ -132,7 +132,7 @@ async def _read_at(on_kafka: Settings, producer: Producer) -> list[float]:
                 caught_up=read_at.append,
             )
         )
-        await asyncio.sleep(reading.SETTLE_SECONDS + 5)
+        await asyncio.sleep(run_audit.SETTLE_SECONDS + 5)
         hidden = list(read_at)
         producer.abort_transaction(10)
         async with asyncio.timeout(20):

@@ -2,7 +2,8 @@
 
 Records: `records` defines its input and its output, breaches · `rules` lists the breaches · `odd`
 parses any bytes · `replay_order` and `happened` put a partition's records in the order in which
-they took effect · `reading` reads Kafka · `chain` checks the hash chain, `head` its anchors.
+they took effect · `reading` reads Kafka, `run_audit` feeds the auditor with it · `chain` checks the
+hash chain, `head` its anchors.
 State: `account_state` of an account · `partition` of a partition · `terms` of a policy · `words`
 decides which record is the newest of its kind · `switch_log` and `switches` · `guard` the refusal
 guard · `unclear` records that defer adverse events.

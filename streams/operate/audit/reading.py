@@ -1,55 +1,35 @@
-"""Reads the topics for the auditor: committed records only, without a group, without writing.
+"""Reads topics for the auditor and others: committed records, without a group, without writing.
 
-It asks for the ends of the decision log first and of all other topics after that, so that
-everything that the log names lies before those ends. It compares the consumer's positions with the
-ends, because the last offsets of a topic may be transaction markers.
+It compares the consumer's positions with the ends, because the last offsets of a topic may be
+transaction markers. It knows nothing of the auditor's rules: a worker reads policies with it.
 """
 
-import asyncio
-import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
 
 from aiokafka import TopicPartition
-from aiokafka.errors import KafkaError
 
 from schemas.topics import DECISIONS
 from streams.kafka.consumer import TolerantConsumer
 from streams.kafka.requests.metadata import view_topics
 from streams.kafka.rights import in_words, missing_rights
 from streams.kafka.stretches import Stretch
-from streams.operate.audit.auditor import ASIDE, READS, Auditor
 from streams.operate.audit.chain import Verified
-from streams.operate.audit.records import HOUR, MINUTE, Breach, Record
+from streams.operate.audit.records import HOUR, MINUTE, Record
 from streams.operate.audit.replay_order import ORDER
 from streams.operate.ends import Ends, nothing_hidden
-from streams.operate.errors import EndHiddenError, NoRightError
+from streams.operate.errors import NoRightError
 
 APPENDED = 1
 """Kafka's mark of a record that the broker stamped: LogAppendTime."""
-SETTLE_SECONDS = 1.0
-BUFFERED = 20_000
-"""How many records of one topic's partition may be buffered before reading it is paused."""
 EARLIER_MS = MINUTE
 """How much earlier (ms) than asked reading begins, so that no transaction is cut in two."""
-LOOK_SECONDS = 5.0
-"""How often (s) a followed audit asks Kafka where the log ends."""
 LAG_MS = 24 * HOUR
 """How much earlier (ms) reading of inputs begins: a worker may have read them late."""
 
 
 class MissingTopicsError(Exception):
     """Topics that must be read do not exist; the message names them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """What to audit: from an instant to an instant (ms). None: from the beginning, to the end."""
-
-    start: int | None = None
-    end: int | None = None
 
 
 class Reader:
@@ -159,18 +139,14 @@ class Reader:
         """Returns the name of a partition's topic without the prefix."""
         return str(partition.topic).removeprefix(self._prefix)
 
-    def pace(self, auditor: Auditor) -> None:
-        """Pauses each partition with more than BUFFERED records waiting, and resumes the others.
+    def pace(self, too_many: Callable[[str, int], bool]) -> None:
+        """Pauses each partition of which `too_many` records wait, and resumes the others.
 
-        One that the auditor needs in order to go on is never paused.
+        `too_many`: called with a topic (named without prefix) and a partition.
         """
         paused = self._consumer.paused()
         for it in self._consumer.assignment():
-            name = self.name(it)
-            if name in ASIDE:
-                continue
-            full = auditor.buffered(name, it.partition) > BUFFERED
-            if full and not auditor.waits_for(name, it.partition):
+            if too_many(self.name(it), it.partition):
                 if it not in paused:
                     self._consumer.pause(it)
             elif it in paused:
@@ -191,135 +167,6 @@ class Reader:
             )
             for record in stretch.records
         ]
-
-
-Found = Callable[[list[Breach]], None]
-
-
-async def audit_topics(
-    consumer: TolerantConsumer,
-    prefix: str,
-    span: Span,
-    found: Found,
-    *,
-    follow: bool = False,
-    require_approvals: bool = False,
-    progress: Callable[[Auditor], None] = lambda _: None,
-    caught_up: Callable[[float], None] = lambda _: None,
-    partitions: int | None = None,
-    id_key: bytes | None = None,
-) -> Auditor:
-    """Audits the span, then, with `follow`, everything that is written later, without an end.
-
-    `found` is called with breaches as they are found; `progress` with the auditor, after each step
-    of following or once at the end; `caught_up`, some seconds apart, with the instant (seconds UTC)
-    up to which the decision log was read. `partitions`: how many of each topic are read; None: all.
-    An open transaction that hides a topic's end is named in `Auditor.hidden`.
-
-    Raises:
-        MissingTopicsError: topics do not exist.
-        NoRightError: topics may not be read.
-    """
-    reader = Reader(consumer, prefix, partitions)
-    await reader.find(topic.name for topic in READS)
-    late = None if span.start is None else span.start - EARLIER_MS
-    side = reader.of(*ASIDE)
-    main = [it for topic in READS for it in reader.of(topic.name) if it not in side]
-    logs = reader.of(DECISIONS.name)
-    auditor = Auditor(
-        partition_count=len(logs),
-        require_approvals=require_approvals,
-        since=span.start,
-        id_key=id_key,
-    )
-    ends = await reader.ends(logs, span.end)
-    await asyncio.sleep(SETTLE_SECONDS)
-    await reader.seek(side, None)
-    await _read(reader, auditor, await reader.ends(side))
-    side_read = await reader.positions()
-    found(auditor.breaches())
-    ends |= await reader.ends([it for it in main if it not in logs])
-    auditor.whole = await reader.seek(main, late, side_read if follow else None)
-    if not follow:
-        await _read(reader, auditor, ends, found)
-        found(auditor.finish())
-        try:
-            await reader.nothing_hidden()
-        except EndHiddenError as error:
-            auditor.hidden = str(error)
-        progress(auditor)
-        return auditor
-    look = _Look(reader, logs)
-    while True:
-        await _step(reader, auditor)
-        found(auditor.breaches())
-        progress(auditor)
-        instant = await look.caught_up()
-        if instant is not None:
-            caught_up(instant)
-        reader.pace(auditor)
-
-
-class _Look:
-    """Finds out whether a followed log was read to its end; asks Kafka every LOOK_SECONDS."""
-
-    def __init__(self, reader: Reader, logs: list[TopicPartition]) -> None:
-        self._reader, self._logs = reader, logs
-        self._ends: dict[Any, int] = {}
-        self._instant = 0.0
-        self._asked_at = -LOOK_SECONDS
-
-    async def caught_up(self) -> float | None:
-        """Returns when (seconds since 1970) Kafka was last asked for the ends, if they are reached.
-
-        None: they are not reached yet, or Kafka does not answer. What an open transaction hides is
-        not read: the log is not at its end before that.
-        """
-        now = asyncio.get_running_loop().time()
-        if not self._ends and now - self._asked_at >= LOOK_SECONDS:
-            self._asked_at, self._instant = now, time.time()
-            with suppress(KafkaError, OSError, TimeoutError):
-                async with asyncio.timeout(LOOK_SECONDS):
-                    self._ends = await self._reader.high_watermarks(self._logs)
-        if not self._ends:
-            return None
-        positions = await self._reader.positions()
-        if any(positions.get(it, end) < end for it, end in self._ends.items()):
-            return None
-        self._ends = {}
-        return self._instant
-
-
-async def _step(
-    reader: Reader, auditor: Auditor, log_ends: Mapping[int, int] | None = None
-) -> bool:
-    """Feeds the next records to the auditor; returns whether there were any.
-
-    `log_ends`: the end offset of the log to stop at, by partition number; None: no end.
-    """
-    records = await reader.poll()
-    for batch in reader.unreadable:
-        auditor.cannot_read(*batch)
-    reader.unreadable.clear()
-    for record in records:
-        end = log_ends.get(record.partition) if log_ends is not None else None
-        if record.topic != DECISIONS.name or end is None or record.offset < end:
-            auditor.feed(record)
-    for it, position in (await reader.positions()).items():
-        auditor.reached(reader.name(it), it.partition, position)
-    return bool(records)
-
-
-async def _read(
-    reader: Reader, auditor: Auditor, ends: Mapping[Any, int], found: Found = lambda _: None
-) -> None:
-    """Feeds all records before these end offsets to the auditor."""
-    log_ends = {it.partition: end for it, end in ends.items() if reader.name(it) == DECISIONS.name}
-    wanted = Ends(ends)
-    while not wanted.reached(await reader.positions()):
-        await _step(reader, auditor, log_ends)
-        found(auditor.breaches())
-        reader.pace(auditor)
 
 
 async def verify_log(
