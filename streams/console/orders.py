@@ -18,6 +18,7 @@ from streams.core.lifecycle import OPEN
 from streams.core.limits.switches import EVERYWHERE
 from streams.core.model.account import decode_account
 from streams.index import tables
+from streams.index.states import reserved
 from streams.operate.audit.records import iso
 from streams.operate.bulk import MAX_ACCOUNTS, BulkOrder, checked, default_bulk_id, within
 from streams.operate.effect import judged, pointless
@@ -188,6 +189,6 @@ def _states(connection: Connection, wish: Wish) -> dict[str, bytes | None]:
     found: dict[str, bytes | None] = dict.fromkeys(wish.accounts)
     for start in range(0, len(wish.accounts), _CHUNK):
         part = wish.accounts[start : start + _CHUNK]
-        for it in connection.execute(columns.where(states.c.key.in_(part))):
+        for it in connection.execute(columns.where(reserved(connection, part))):
             found[it.key] = bytes(it.value)
     return found

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, select
 from schemas.topics import DEAD_LETTERS
 from streams.console.orders import CONTROLS
 from streams.index import tables
-from streams.index.states import POSITION
+from streams.index.states import POSITION, reserved
 from streams.operate.audit.records import Record
 from streams.operate.bulk import UndoPlan, way_back
 
@@ -37,7 +37,7 @@ def progress(
     states = tables.states
     stored = {
         it.partition: _position(bytes(it.value), topic)
-        for it in connection.execute(select(states).where(states.c.key == POSITION))
+        for it in connection.execute(select(states).where(reserved(connection, [POSITION])))
     }
     wanted = dict.fromkeys(stored, ends.get(0, 0)) if everywhere else ends
     done = sum(stored.get(partition, -1) >= end for partition, end in wanted.items())

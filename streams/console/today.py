@@ -7,7 +7,7 @@ from sqlalchemy import Connection, func, select
 
 from streams.console.proposals import State
 from streams.index import tables
-from streams.index.states import POSITION
+from streams.index.states import POSITION, reserved
 
 MOST_ROWS = 20
 
@@ -58,6 +58,7 @@ def workers(connection: Connection) -> Workers | None:
     """Returns when the partitions were last written to; None: none ever was."""
     states = tables.states
     at = states.c.written_at
-    asked = select(func.count(), func.max(at), func.min(at)).where(states.c.key == POSITION)
+    mine = reserved(connection, [POSITION])
+    asked = select(func.count(), func.max(at), func.min(at)).where(mine)
     count, newest, oldest = connection.execute(asked).one()
     return None if not count else Workers(count, newest, oldest)

@@ -40,7 +40,8 @@ def throttle_events(connection: Connection, wanted: str) -> Iterator[Record]:
     """
     table = tables.events
     mine = table.c.account == wanted if ":" in wanted else table.c.event_id == wanted
-    throttles = table.c.topic.in_(("throttles", "shadow.throttles"))
+    topic = tables.unsought(table.c.topic) if ":" in wanted else table.c.topic
+    throttles = topic.in_(("throttles", "shadow.throttles"))
     order = (table.c.topic, table.c.partition, table.c.offset)
     for it in connection.execute(select(table).where(and_(throttles, mine)).order_by(*order)):
         place = (it.topic, it.partition, it.offset, it.decided_at)

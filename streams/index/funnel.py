@@ -80,7 +80,7 @@ def funnel(connection: Connection, asked: Asked, *, medians: bool = True) -> lis
         else:
             line(group).counts[step] = count
     for name, (start, end) in SPANS.items() if medians else ():
-        for group, length in connection.execute(_median(asked, start, end)):
+        for group, length in _medians(connection, asked, start, end):
             line(group).medians[name] = length
     return [lines[name] for name in sorted(lines)]
 
@@ -143,17 +143,18 @@ def _counted(asked: Asked, column: str) -> Select[Any]:
     return select(group, func.count()).where(and_(*_cycles(asked, at))).group_by(group)
 
 
-def _median(asked: Asked, start: str, end: str) -> Select[Any]:
-    """Selects group and median length (of an even number the lower one)."""
+def _medians(
+    connection: Connection, asked: Asked, start: str, end: str
+) -> Iterator[tuple[Any, int]]:
+    """Yields group and median length (of an even number the lower one); the database sorts."""
     first, last = tables.cycles.c[start], tables.cycles.c[end]
     limits = [*_cycles(asked, last), first.is_not(None), last >= first]
-    length, group = (last - first).label("length"), _group(asked, last, tables.cycles)
-    lengths = select(group.label("its"), length).where(and_(*limits)).subquery()
-    it = lengths.c
-    rank = func.row_number().over(partition_by=it.its, order_by=it.length)
-    count = func.count().over(partition_by=it.its)
-    ranked = select(it.its, it.length, rank.label("rank"), count.label("count")).subquery()
-    return select(ranked.c.its, ranked.c.length).where(ranked.c.rank == (ranked.c.count + 1) // 2)
+    group = _group(asked, last, tables.cycles)
+    counts = select(group, func.count()).where(and_(*limits)).group_by(group)
+    for name, count in connection.execute(counts).all():
+        own = group.is_(None) if name is None else group == name
+        lengths = select(last - first).where(and_(own, *limits)).order_by(last - first)
+        yield name, connection.scalars(lengths.offset((count - 1) // 2).limit(1)).one()
 
 
 def _eligible(asked: Asked) -> Select[Any]:

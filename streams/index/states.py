@@ -4,9 +4,9 @@ Each function passes records to `feed`, which is a method of `streams.operate.ac
 `streams.operate.worklists`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from sqlalchemy import Connection, and_, func, select
+from sqlalchemy import ColumnElement, Connection, and_, func, select
 
 from streams.core.lifecycle import Invitation
 from streams.index import tables
@@ -26,6 +26,12 @@ def partition_count(connection: Connection) -> int:
     return connection.scalar(select(func.count()).where(mine)) or 1
 
 
+def reserved(connection: Connection, keys: Sequence[str]) -> ColumnElement[bool]:
+    """Returns the condition of keys that each partition may have: by the key of the table."""
+    states = tables.states
+    return and_(states.c.partition.in_(range(partition_count(connection))), states.c.key.in_(keys))
+
+
 def feed_beside(connection: Connection, feed: Feed) -> None:
     """Feeds the policies and the partitions' own state: switches, caps, guards, positions."""
     policies, states = tables.policies, tables.states
@@ -33,7 +39,7 @@ def feed_beside(connection: Connection, feed: Feed) -> None:
         place = (POLICIES, 0, it.offset, it.published_at)
         feed(Record(*place, it.digest.encode(), it.value.encode()))
     wanted = [*(it.decode() for it in RESERVED), POSITION]
-    for it in connection.execute(select(states).where(states.c.key.in_(wanted))):
+    for it in connection.execute(select(states).where(reserved(connection, wanted))):
         place = (CHANGELOG, it.partition, it.offset, it.written_at)
         feed(Record(*place, it.key.encode(), bytes(it.value)))
 
@@ -64,7 +70,7 @@ def feed_list(connection: Connection, which: WorkList, feed: Feed) -> None:
     failed = select(states.c.key).where(
         and_(states.c.watched, states.c.live == int(Invitation.UNDELIVERED))
     )
-    mine = and_(events.c.topic == INVITATIONS, events.c.account.in_(failed))
+    mine = and_(tables.unsought(events.c.topic) == INVITATIONS, events.c.account.in_(failed))
     order = (events.c.partition, events.c.offset)
     for it in connection.execute(select(events).where(mine).order_by(*order)):
         place = (it.topic, it.partition, it.offset, it.decided_at)

@@ -176,7 +176,7 @@ def _moved(
         events.c.account == account,
         events.c.cycle == new["cycle"],
         events.c.mode == Mode.ENFORCE,
-        events.c.topic.in_(LIVE),
+        tables.unsought(events.c.topic).in_(LIVE),
     )
     for row in connection.execute(select(events).where(mine)):
         found[_event(_field(old), row)] -= 1

@@ -8,6 +8,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    ColumnElement,
     Index,
     Integer,
     LargeBinary,
@@ -20,6 +21,14 @@ from sqlalchemy import (
 )
 
 metadata = MetaData()
+
+
+def unsought(column: Column[str]) -> ColumnElement[str]:
+    """Returns a column as a database cannot look it up by an index.
+
+    SQLite would read all events of a topic to find those of one account in it.
+    """
+    return column.concat("")
 
 
 def _account(nullable: bool = False) -> Column[str]:

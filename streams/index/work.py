@@ -5,12 +5,12 @@ knows. So accounts are counted by `promise`, and one of each is held to the poli
 """
 
 import hashlib
-from collections import Counter
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, and_, func, select, tuple_
+from sqlalchemy import Connection, Select, and_, func, select, tuple_
 
 from streams.core.lifecycle import Invitation
 from streams.core.model.account import Account, Cycle
@@ -86,14 +86,19 @@ class Pending:
     def _found(self) -> Iterator[tuple[tuple[int, str], str, int]]:
         """Yields partition and promise, platform and number of accounts with work."""
         it = tables.states.c
-        group = (it.partition, it.promise)
+        # By the bare column SQLite would read every state, in the order of the table's key.
+        group = (it.partition + 0, it.promise)
         counts = select(*group, func.min(it.key), func.count()).where(self._due).group_by(*group)
-        for partition, promise, key, count in self._connection.execute(counts).all():
-            if self._rows(and_(it.partition == partition, it.key == key)):
+        for partition, promise, key, count in self._asked(counts):
+            if self._rows(partition, [key]):
                 yield (partition, promise), key.partition(":")[0], count
 
-    def _rows(self, mine: ColumnElement[bool]) -> list[Row]:
+    def _asked(self, statement: Select[Any]) -> Sequence[Any]:
+        return self._connection.execute(statement).all()
+
+    def _rows(self, partition: int, keys: Sequence[str]) -> list[Row]:
         states = tables.states
+        mine = and_(states.c.partition == partition, states.c.key.in_(keys))
         found = self._connection.execute(select(states).where(mine)).all()
         known = self._lists.states.of
         accounts = [
@@ -117,9 +122,7 @@ class Pending:
         hour = it.due_at // HOUR
         mine = and_(self._due, tuple_(it.partition, it.promise).in_(self._places("")))
         found: Counter[int] = Counter()
-        for due, count in self._connection.execute(
-            select(hour, func.count()).where(mine).group_by(hour)
-        ):
+        for due, count in self._asked(select(hour, func.count()).where(mine).group_by(hour)):
             found[max(self._now // HOUR, due)] += count
         return [(due * HOUR, count) for due, count in sorted(found.items())]
 
@@ -134,11 +137,13 @@ class Pending:
             order[0] = order[0].desc()  # type: ignore[call-overload]
         mine = and_(self._due, tuple_(it.partition, it.promise).in_(places))
         shown = select(it.partition, it.key).where(mine).order_by(*order).offset(first).limit(most)
-        keys = [tuple(row) for row in self._connection.execute(shown)]
-        if not keys:
-            return []
-        rows = {row.account: row for row in self._rows(tuple_(it.partition, it.key).in_(keys))}
-        return [rows[key] for _, key in keys if key in rows]
+        listed = self._asked(shown)
+        keys: dict[int, list[str]] = defaultdict(list)
+        for partition, key in listed:
+            keys[partition].append(key)
+        found = (row for partition, mine in keys.items() for row in self._rows(partition, mine))
+        rows = {row.account: row for row in found}
+        return [rows[key] for _, key in listed if key in rows]
 
     def _places(self, platform: str) -> list[tuple[int, str]]:
         return [place for place, its, _ in self._groups if platform in ("", its)]
