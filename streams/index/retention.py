@@ -59,7 +59,7 @@ def purge(engine: Engine, before: int) -> int:
         ended = and_(cycles.c.issued_at < before, ~told)
         gone += connection.execute(delete(cycles).where(ended)).rowcount
         if gone:
-            sums.recount(connection, before)
+            sums.purge(connection, before)
             unobeyed.purge(connection, before)
     return gone
 

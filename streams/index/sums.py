@@ -21,6 +21,7 @@ from sqlalchemy import (
     delete,
     func,
     insert,
+    or_,
     select,
     type_coerce,
 )
@@ -193,6 +194,7 @@ def add(connection: Connection, found: Counter[SumKey]) -> None:
     keys = [it.name for it in table.primary_key]
     total = {"count": table.c.count + new.excluded.count}
     connection.execute(new.on_conflict_do_update(index_elements=keys, set_=total), changed)
+    # A sum of a time that was purged is not begun anew below nothing.
     less = [
         {f"its_{name}": value for name, value in it._asdict().items()}
         for it, count in found.items()
@@ -200,41 +202,58 @@ def add(connection: Connection, found: Counter[SumKey]) -> None:
     ]
     if less:
         mine = [table.c[name] == bindparam(f"its_{name}") for name in keys]
-        connection.execute(delete(table).where(and_(*mine, table.c.count == 0)), less)
+        connection.execute(delete(table).where(and_(*mine, table.c.count <= 0)), less)
 
 
-def recount(connection: Connection, before: int | None = None) -> None:
-    """Makes the sums anew from the rows. `before` (ms): only those of hours up to it."""
+def purge(connection: Connection, before: int) -> None:
+    """Deletes the sums of hours that were over at `before` (ms), as their rows were deleted."""
     table = tables.sums
-    last = None if before is None else (before // HOUR + 1) * HOUR
-    old = [] if last is None else [(table.c.hour < last // HOUR)]
-    connection.execute(delete(table).where(and_(True, *old)))
+    old = and_(table.c.kind != NOW, table.c.hour < before // HOUR)
+    connection.execute(delete(table).where(or_(old, table.c.kind == NOW)))
+    _count(connection, _now())
+
+
+def recount(connection: Connection) -> None:
+    """Makes the sums anew from the rows."""
+    connection.execute(delete(tables.sums))
+    _count(connection, _now())
+    _count(connection, _then(connection))
+
+
+_Counts = Iterator[tuple[str, str, Select[Any]]]
+
+
+def _count(connection: Connection, counts: _Counts) -> None:
     found: list[dict[str, Any]] = []
-    for kind, name, statement in _counts(connection, last):
+    for kind, name, statement in counts:
         for hour, platform, *parts, count in connection.execute(statement):
             its = json.dumps(parts) if kind == EVENT else name
             found.append(SumKey(kind, hour, platform, its)._asdict() | {"count": count})
     if found:
-        connection.execute(insert(table), found)
+        connection.execute(insert(tables.sums), found)
 
 
-def _counts(connection: Connection, last: int | None) -> Iterator[tuple[str, str, Select[Any]]]:
-    cycles, decisions = tables.cycles, tables.decisions
-
-    def by_hour(at: Column[int], *wanted: Any, group: Sequence[Any] = ()) -> Select[Any]:
-        limits = [*wanted, at.is_not(None)] if last is None else [*wanted, at < last]
-        key = (at // HOUR, at.table.c.platform)
-        return select(*key, *group, func.count()).where(and_(*limits)).group_by(*key, *group)
-
-    for column, mode, name in _PLACES:
-        own = [] if column.startswith("shadow_") else [cycles.c.mode == mode]
-        yield STEP, name, by_hour(cycles.c[column], *own)
-    yield ELIGIBLE, "", by_hour(decisions.c.now, decisions.c.eligible)
+def _now() -> _Counts:
+    cycles = tables.cycles
     whole = select(func.min(0), cycles.c.platform, func.count()).group_by(cycles.c.platform)
     yield NOW, "cycles", whole
     restricted = and_(cycles.c.restricted_at.is_not(None), cycles.c.lifted_at.is_(None))
     yield NOW, "restricted", whole.where(restricted)
-    yield EVENT, "", _events(connection, by_hour)
+
+
+def _by_hour(at: Column[int], *wanted: Any, group: Sequence[Any] = ()) -> Select[Any]:
+    key = (at // HOUR, at.table.c.platform)
+    limits = and_(at.is_not(None), *wanted)
+    return select(*key, *group, func.count()).where(limits).group_by(*key, *group)
+
+
+def _then(connection: Connection) -> _Counts:
+    cycles, decisions = tables.cycles, tables.decisions
+    for column, mode, name in _PLACES:
+        own = [] if column.startswith("shadow_") else [cycles.c.mode == mode]
+        yield STEP, name, _by_hour(cycles.c[column], *own)
+    yield ELIGIBLE, "", _by_hour(decisions.c.now, decisions.c.eligible)
+    yield EVENT, "", _events(connection)
 
 
 def level_of(connection: Connection) -> Any:
@@ -245,7 +264,7 @@ def level_of(connection: Connection) -> Any:
     return said["level"].as_string()
 
 
-def _events(connection: Connection, by_hour: Any) -> Select[Any]:
+def _events(connection: Connection) -> Select[Any]:
     events, cycles = tables.events, tables.cycles
     mine = and_(
         cycles.c.account == events.c.account,
@@ -255,5 +274,5 @@ def _events(connection: Connection, by_hour: Any) -> Select[Any]:
     own = (events.c.topic.in_(LIVE), events.c.mode == Mode.ENFORCE)
     it = events.c
     group = (cycles.c.field, it.event, it.surface, level_of(connection), it.reason)
-    statement: Select[Any] = by_hour(it.decided_at, *own, group=group)
+    statement = _by_hour(it.decided_at, *own, group=group)
     return statement.select_from(events.outerjoin(cycles, mine))
