@@ -183,10 +183,7 @@ class Evaluator:
         context: DecisionContext,
         events: list[PublishedEvent],
     ) -> None:
-        """Applies a change to the account, sends its events, counts it for caps and guards.
-
-        The events are added to `events`.
-        """
+        """Applies a change, sends its events (added to `events`), counts it for caps and guards."""
         effects, platform = self._effects, context.ref.platform
         evolve(account, change)
         for draft in change.drafts:
