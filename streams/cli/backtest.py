@@ -81,6 +81,12 @@ AsCsv = Annotated[Path | None, typer.Option("--csv", help="Write the accounts (o
 AsHtml = Annotated[
     Path | None, typer.Option("--html", help="Write one page that needs nothing else there.")
 ]
+Shard = Annotated[
+    str | None,
+    typer.Option(
+        help="K/N: the accounts of shard K (from 0) of N alone; --json takes what merge needs."
+    ),
+]
 
 
 def backtest(
@@ -95,12 +101,7 @@ def backtest(
     as_json: AsJsonFile = None,
     as_csv: AsCsv = None,
     as_html: AsHtml = None,
-    shard: Annotated[
-        str | None,
-        typer.Option(
-            help="K/N: the accounts of shard K (from 0) of N alone; --json takes what merge needs."
-        ),
-    ] = None,
+    shard: Shard = None,
 ) -> None:
     """Say what policies would have done to recorded history.
 
@@ -117,12 +118,7 @@ def backtest(
         say_cache([str(it) for it in policies[1:]])
         return
     if policies[0] in (Path(KEEP), Path(DROP)):
-        if (readings, labels, start, end, now, against, shard, as_json) != (None,) * 8:
-            raise UsageError("keep takes files of --json, drop takes names; no options")
-        # The index's libraries take as long to load as a small backtest.
-        from streams.cli.backtest_kept import keep_or_drop
-
-        keep_or_drop(policies[0] == Path(KEEP), policies[1:])
+        _keep_or_drop(policies, readings, labels, start, end, now, against, shard, as_json)
         return
     began = time.monotonic()
     if policies[0] == Path(MERGE):
@@ -160,6 +156,15 @@ def backtest(
     files.write(as_json, files.json_text(plain))
     accounts = found.carried.kept_accounts
     echo(f"shard {shard}: {accounts:,} accounts led in {time.monotonic() - began:.1f} s")
+
+
+def _keep_or_drop(words: Sequence[Path], *options: object) -> None:
+    # The index's libraries take as long to load as a small backtest.
+    from streams.cli.backtest_kept import keep_or_drop
+
+    if any(option is not None for option in options):
+        raise UsageError("keep takes files of --json, drop takes names; no options")
+    keep_or_drop(words[0] == Path(KEEP), words[1:])
 
 
 def _write(

@@ -226,7 +226,8 @@ _Counts = Iterator[tuple[str, str, Select[Any]]]
 def _count(connection: Connection, counts: _Counts) -> None:
     found: list[dict[str, Any]] = []
     for kind, name, statement in counts:
-        for hour, platform, *parts, count in connection.execute(statement):
+        for row in connection.execute(statement):
+            hour, platform, *parts, count = list(row)
             its = json.dumps(parts) if kind == EVENT else name
             found.append(SumKey(kind, hour, platform, its)._asdict() | {"count": count})
     if found:

@@ -51,8 +51,8 @@ def test_a_period_of_whole_hours_has_the_counts_of_its_rows(
                 funnel(connection, Asked(start, it, by, None, mode)) for it in (end, end + 1)
             )
             assert one == two != []
-            one, two = (report(connection, start, it) for it in (end, end + 1))
-            assert (one.events, one.medians) == (two.events, two.medians)
+            said, counted = (report(connection, start, it) for it in (end, end + 1))
+            assert (said.events, said.medians) == (counted.events, counted.medians)
 
 
 def listed(engine: Engine, now: int) -> WorkLists:
