@@ -142,6 +142,18 @@ def stricter() -> Tape:
     return tape.days(40)
 
 
+def freed() -> Tape:
+    """A policy drops a surface, the next one names it again, and the cycle expires once more."""
+    tape = Tape()
+    invited(tape, "h1").receipt(account="h1").wait(5 * DAY).sealed()
+    feed = {Surface.RECOMMEND_FEED: (policy().consequence.surfaces or {})[Surface.RECOMMEND_FEED]}
+    tape.open(policy(version=2, consequence=replace(policy().consequence, surfaces=feed)))
+    tape.wait(HOUR).sealed()
+    tape.open(policy(version=3))
+    tape.receipt("failed", "h1").wait(HOUR).control("reissue", "h1").wait(HOUR)
+    return tape.receipt(account="h1").wait(5 * DAY).sealed()
+
+
 def shadow() -> Tape:
     """A life in shadow, one with a shadow surface, and a change of mode."""
     tape = Tape(policy(mode=Mode.SHADOW))
@@ -213,6 +225,7 @@ def moved() -> Tape:
 RECORDINGS: dict[str, Callable[[], Tape]] = {
     "clean": clean,
     "stricter": stricter,
+    "freed": freed,
     "shadow": shadow,
     "held": held,
     "withdrawn": withdrawn,

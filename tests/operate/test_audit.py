@@ -10,10 +10,11 @@ from streams.operate.audit.auditor import Auditor, audit
 from streams.operate.audit.records import Record
 from streams.operate.audit.rules import RULES
 from streams.operate.audit.service import AuditMetrics
+from tests.core.invariants.bugs import FREED_BUG, planted
 from tests.operate.breaches import PLANTED
 from tests.operate.doubts import DOUBTS
 from tests.operate.planted import Planted, value
-from tests.operate.recording import RECORDINGS
+from tests.operate.recording import RECORDINGS, freed
 
 DAY = 86_400_000
 AUDITED = {1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 13, 14, 15}
@@ -51,6 +52,15 @@ def test_a_planted_breach_is_found_by_name(it: Planted) -> None:
     found = audit(it.plant(list(recording(it.recording))), **it.options)
     assert it.breach in {breach.name for breach in found}
     assert all(breach.places for breach in found)
+
+
+def test_a_surface_that_a_milder_policy_freed_and_the_cycle_restricts_again_is_found() -> None:
+    """What a core writes that keeps such a surface at stake: nothing else is wrong with it."""
+    with planted(FREED_BUG):
+        found = audit(freed().records())
+    assert [(it.name, it.detail) for it in found] == [
+        ("surface_not_at_stake", "throttle.applied: tips, which a milder policy had freed")
+    ]
 
 
 def test_two_people_are_asked_for_only_where_approvals_are_required() -> None:

@@ -54,7 +54,7 @@ class AuditedCycle:
     issue, `issued_at`: the last. `versions`: the notice versions in force since. `floor_at`: the
     deadline must not be before it; `waiting_floor_at`: the same, once the state takes it.
     `may_end_at`: from when on it may have ended by itself. `barred`: the control that forbids it to
-    restrict.
+    restrict. `freed`: by surface, the lift that a milder policy brought.
     """
 
     number: int
@@ -102,6 +102,7 @@ class AuditedCycle:
     reissues: list[str] = field(default_factory=list)
     ids: set[str] = field(default_factory=set)
     active: dict[str, AuditedRestriction] = field(default_factory=dict)
+    freed: dict[str, str] = field(default_factory=dict)
 
     @property
     def open(self) -> bool:

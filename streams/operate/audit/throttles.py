@@ -83,6 +83,9 @@ def _extent(moment: Moment, cycle: AuditedCycle, event: ThrottleApplied) -> Iter
     if cycle.terms is not None:
         if surface not in cycle.surfaces or surface not in cycle.terms.levels:
             yield "surface_not_at_stake", surface, (cycle.place,)
+        elif surface in cycle.freed:
+            detail = f"{surface}, which a milder policy had freed"
+            yield "surface_not_at_stake", detail, (cycle.freed[surface], cycle.place)
         elif level > cycle.terms.levels[surface]:
             yield "level_too_strong", event.level.value, (cycle.place,)
         if event.mode.value == "enforce" and not cycle.terms.fit_to_enforce:
@@ -188,9 +191,14 @@ def ends_at(moment: Moment, running: AuditedRestriction) -> int:
 
 
 def lifted(moment: Moment, cycle: AuditedCycle, event: ThrottleLifted) -> Iterator[Finding]:
-    """Checks a lift: the surface must be one that Byline restricted."""
+    """Checks a lift: the surface must be one that Byline restricted.
+
+    One that a milder policy frees is no longer at stake in the cycle.
+    """
     account, surface = moment.account, event.surface.value
     running = cycle.active.pop(surface, None)
+    if event.reason == Ground.POLICY:
+        cycle.freed[surface] = moment.record.place
     if cycle.terms is not None and (running is None or running.throttle_id != event.throttle_id):
         yield "lifted_not_ours", surface, (running.place if running else cycle.place,)
     account.due = [due for due in account.due if due.name != "not_lifted" or due.surface != surface]

@@ -95,6 +95,13 @@ def _all_present_surfaces(right: Function) -> Function:
     return restrictable
 
 
+def _freed_stays_at_stake(right: Function) -> Function:
+    def decide_release(*arguments: Any) -> Any:
+        return [replace(change, cycle={}) for change in right(*arguments)]
+
+    return decide_release
+
+
 def _first_surface_only(right: Function) -> Function:
     def release_all(*arguments: Any) -> Any:
         return right(*arguments)[:1]
@@ -251,6 +258,12 @@ POLICY_BUG = Bug(
     {"streams.core.rules.throttle.restrictable": _restrictable},
 )
 """What the two properties over pairs of runs (pairs.py) have to find."""
+FREED_BUG = Bug(
+    9,
+    "a surface that a milder policy freed is restricted again in the same cycle",
+    {"streams.core.rules.decide.decide_release": _freed_stays_at_stake(throttle.decide_release)},
+)
+"""Random histories meet it too seldom; test_examples.py tells one, the tests of the auditor too."""
 
 
 @contextmanager

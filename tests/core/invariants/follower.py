@@ -51,6 +51,8 @@ class FollowedCycle:
         self.answers: set[str] = set()
         self.declined = self.restriction_waived = False
         self.throttles: dict[str, Event] = {}
+        self.freed: set[str] = set()
+        """Surfaces that a milder policy freed: the cycle restricts them no more."""
         self.expired_at: int | None = None
         self.notices: set[str] = {policy.notice.version}
         """Versions of the notice that were in force since the issue."""
@@ -371,6 +373,8 @@ class Follower:
             cycle.throttles[event["surface"]] |= {"review_at": event["review_at"]}
         elif name == "throttle.lifted":
             cycle.throttles.pop(event["surface"], None)
+            if event["reason"] == "policy":
+                cycle.freed.add(event["surface"])
             if event["reason"] == "ended" and not cycle.throttles:
                 self._over(owner, life, cycle, now, self.policy)
             else:

@@ -13,6 +13,8 @@ def smallest_restriction(follower: Follower, _: str, event: Event) -> Faults:
     surface = event["surface"]
     if surface not in cycle.issued["surfaces_at_stake"]:
         yield f"{surface} was not at stake"
+    if surface in cycle.freed:
+        yield f"{surface} was freed by a milder policy"
     for policy in (cycle.policy, follower.policy):
         named = (policy.consequence.surfaces or {}).get(surface)
         if named is None:
