@@ -97,6 +97,9 @@ class AnswerRules:
             misplaced = self.read_out_of_place(said.at, said.entered)
             if self.state in ("INVITED", "UNDELIVERED"):
                 self.deliver(said.at, "answer")
+                # Nobody had told a deadline, and the one told now has passed [93].
+                told = cycle["deadline_at"]
+                misplaced = misplaced or (told is not None and said.entered > told)
             cycle["answered"] = True
             if self.state == "DELIVERED":
                 self.state, cycle["refused_at"] = "DECLINED", said.at
