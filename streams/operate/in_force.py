@@ -127,5 +127,5 @@ class SwitchesInForce:
                 if switch == change.switch.value and change.scope in (scope, EVERYWHERE):
                     del pulled[scope, switch]
         else:
-            brakes.settling.unsettle(change.scope, at, None)
+            brakes.settling.unsettle(change.scope, at, None, at)
             pulled[change.scope, change.switch.value] = change

@@ -22,22 +22,27 @@ Happened = list[tuple[int, InputName, dict[str, Any]]]
 
 ORDER: list[InputName] = list(INPUT_MODELS)
 CLOCK = {
+    "switches": "issued_at",
     "controls": "issued_at",
     "notice-receipts": "occurred_at",
     "consent-answers": "occurred_at",
 }
+ABOUT = {"platform": PLATFORM, "account_id": ACCOUNT}
 INVITATION = invitation_id(PLATFORM, ACCOUNT, Mode.ENFORCE, 1)
 
 
 def _record(day: Day, entered: int, topic: InputName, more: dict[str, Any]) -> GivenRecord:
-    value = {"platform": PLATFORM, "account_id": ACCOUNT, **more}
+    whose = {"scope": PLATFORM} if topic == "switches" else {**ABOUT}
+    value: dict[str, Any] = {**whose, **more}
     value.setdefault(CLOCK.get(topic, "observed_at"), rfc3339(entered))
     if topic == "controls":
-        value = {"control_id": f"k{entered}", "actor": "op", "reason": "test", **value}
+        value = {"control_id": f"k{entered}", **value}
+    if topic in ("controls", "switches"):
+        value = {"actor": "op", "reason": "test", **value}
+    key = f"{value['scope']}:{value['switch']}" if topic == "switches" else f"{PLATFORM}:{ACCOUNT}"
     offset = day._offsets[topic]
     day._offsets[topic] += 1
-    raw = msgspec.json.encode(value)
-    return GivenRecord(offset, entered, f"{PLATFORM}:{ACCOUNT}".encode(), raw)
+    return GivenRecord(offset, entered, key.encode(), msgspec.json.encode(value))
 
 
 def punctual(day: Day, happened: Happened, until: int) -> list[str]:
@@ -451,3 +456,37 @@ def test_a_refusal_before_the_end_of_a_stop_is_in_time(
         happened = happened[1:]
     said = how(day, happened, START + DEADLINE + 3 * WINDOW)
     assert restricted(said) == {"recommend-feed", "tips"}, said
+
+
+DATED_BEFORE: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
+    ("adverse_off", {"on": True}, {"on": False}),
+    ("answers_paused", {"on": True}, {"on": False}),
+    ("refusals_settled", {"on": False}, {"on": True}),
+]
+
+
+@pytest.mark.parametrize("how", [punctual, late, one_by_one])
+@pytest.mark.parametrize("ended", ["before the refusal", "after it", "before, and a word between"])
+@pytest.mark.parametrize(("switch", "begins", "ends"), DATED_BEFORE, ids=lambda it: str(it))
+def test_a_switch_dated_before_a_deadline_that_had_passed_when_it_entered_stops_it_no_more(
+    switch: str,
+    begins: dict[str, Any],
+    ends: dict[str, Any],
+    ended: str,
+    how: Callable[[Day, Happened, int], list[str]],
+) -> None:
+    """A punctual worker had expired the invitation in silence; so the refusal is late."""
+    day = delivered(REFUSAL_ALONE)
+    deadline = START + DEADLINE
+    on = {"switch": switch, "issued_at": rfc3339(deadline - HOUR), **begins}
+    off = {"switch": switch, **ends}
+    happened: Happened = [(deadline + HOUR, "switches", on)]
+    if ended != "after it":
+        happened.append((deadline + 2 * HOUR, "switches", off))
+    if "between" in ended and how is not punctual:
+        happened.append((deadline - MINUTE, "notice-receipts", receipt("delivered")))
+    happened.append((deadline + 3 * HOUR, "consent-answers", {"answer": "declined"}))
+    if ended == "after it":
+        happened.append((deadline + 4 * HOUR, "switches", off))
+    said = how(day, happened, deadline + 2 * WINDOW)
+    assert not restricted(said), said

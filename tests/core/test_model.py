@@ -332,3 +332,92 @@ TOLD_APART = {
 def test_lives_that_were_told_apart_are_told_alike(why: str) -> None:
     name, seed = TOLD_APART[why]
     tell(seed, POLICIES[name], NEXT if name in CHANGING else [])
+
+
+BRAKES: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
+    "hold": ("controls", {"command": "hold"}, {"command": "unhold"}),
+    "switch": (
+        "switches",
+        {"scope": "*", "switch": "adverse_off", "on": True},
+        {"scope": "*", "switch": "adverse_off", "on": False},
+    ),
+}
+
+
+@pytest.mark.parametrize("ended", ["before", "after"])
+@pytest.mark.parametrize("brake", [None, *BRAKES])
+def test_a_refusal_after_the_deadline_that_it_tells_itself_is_late_for_both(
+    brake: str | None, ended: str
+) -> None:
+    """It proves the delivery at its own time; nobody had told a deadline before (READINGS 93)."""
+    twin = _told_by_hand("refusal alone", receipt=False)
+    if brake:
+        topic, begins, ends = BRAKES[brake]
+        twin.wait(minutes(5))
+        twin.input(topic, {**begins, "issued_at": rfc3339(twin.now)})
+        if ended == "before":
+            twin.wait(minutes(30))
+            twin.input(topic, {**ends, "issued_at": rfc3339(twin.now)})
+    twin.wait(minutes(70))
+    said_at = rfc3339(twin.now - minutes(65))
+    refused = {"answer": "declined", "occurred_at": said_at, "invitation_id": _mine(twin)}
+    twin.input("consent-answers", refused)
+    if brake and ended == "after":
+        twin.wait(minutes(10))
+        twin.input(topic, {**ends, "issued_at": rfc3339(twin.now)})
+    twin.end()
+    said = [event["event"] for event in twin.day.events]
+    assert "consent.declined" in said
+    assert "throttle.applied" not in said
+
+
+@pytest.mark.parametrize("ended", [None, "before", "after"])
+@pytest.mark.parametrize("asleep", [False, True], ids=["punctual", "late"])
+@pytest.mark.parametrize("switch", ["adverse_off", "answers_paused"])
+def test_a_switch_that_entered_after_the_deadline_it_is_dated_before_is_told_alike(
+    switch: str, asleep: bool, ended: str | None
+) -> None:
+    """`ended`: before or after a receipt that is read between the switch and the refusal."""
+    twin = _told_by_hand("refusal alone", receipt=True)
+    turned = {"scope": "*", "switch": switch}
+    twin.wait(minutes(50))
+    if asleep:
+        twin.sleep()
+    if ended == "before":
+        twin.input("notice-receipts", _delivered_again(twin))
+    twin.wait(minutes(15))
+    dated = rfc3339(twin.now - minutes(10))
+    twin.input("switches", {**turned, "on": True, "issued_at": dated})
+    twin.wait(minutes(5))
+    if ended:
+        twin.input("switches", {**turned, "on": False, "issued_at": rfc3339(twin.now)})
+    if ended == "after":
+        twin.input("notice-receipts", _delivered_again(twin))
+    twin.input("consent-answers", {"answer": "declined", "occurred_at": rfc3339(twin.now)})
+    if asleep:
+        twin.wait(minutes(1))
+        twin.wake()
+    if not ended:
+        twin.wait(minutes(5))
+        twin.input("switches", {**turned, "on": False, "issued_at": rfc3339(twin.now)})
+    twin.end()
+    assert "throttle.applied" not in [event["event"] for event in twin.day.events]
+
+
+def _told_by_hand(name: str, receipt: bool) -> Twin:
+    twin = Twin(POLICIES[name])
+    twin.input("category-changes", _observed(twin, category="财经"))
+    twin.input("follower-counts", _observed(twin, followers=1500))
+    twin.wait(minutes(4))
+    twin.input("follower-counts", _observed(twin, followers=1500))
+    if receipt:
+        twin.input("notice-receipts", _delivered_again(twin))
+    return twin
+
+
+def _delivered_again(twin: Twin) -> dict[str, Any]:
+    return {
+        "invitation_id": _mine(twin),
+        "outcome": "delivered",
+        "occurred_at": rfc3339(twin.now),
+    }

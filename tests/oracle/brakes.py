@@ -46,6 +46,8 @@ class Brakes:
         """The newest word that ends the mark of an upheld appeal."""
         self.unclear = OracleUnclear()
         self.words = Words()
+        self.heard: list[tuple[datetime, str, datetime, datetime | None]] = []
+        """What accounts share that stopped the clock: its entry, what, from and until."""
         self.own: list[Stretch] = []
         self.scoped: dict[str, list[Stretch]] = {}
         self._numbered = 0
@@ -79,7 +81,8 @@ class Brakes:
         if scope not in ("*", self.platform):
             return
         if switch == "refusals_settled":
-            self.refusals(said.last if value["on"] else said.at, tripped=not value["on"])
+            at = said.last if value["on"] else said.at
+            self.refusals(at, tripped=not value["on"], entered=said.entered)
             return
         kind, word = (scope, switch), "on" if value["on"] else "off"
         if self.words.repeats(kind, word, said):
@@ -89,15 +92,28 @@ class Brakes:
             return
         self.words.apply(kind, word, said)
         if value["on"]:
+            if kind not in self.switches and switch in STOPS_CLOCK:
+                self.heard.append((said.entered, f"{scope}:{switch}", said.at, None))
             self.switches.setdefault(kind, said.at)
             return
         since = self.switches.pop(kind, None)
         if since is not None and switch in STOPS_CLOCK:
             stops = [*self.scoped.get(scope, []), (since, said.last)]
             self.scoped[scope] = bounded(stops, MOST_OF_SCOPE)
+            self._heard_end(f"{scope}:{switch}", said.last)
 
-    def refusals(self, at: datetime, tripped: bool) -> None:
+    def _heard_end(self, what: str, at: datetime) -> None:
+        self.heard = [
+            (entered, name, since, at if name == what and until is None else until)
+            for entered, name, since, until in self.heard
+        ]
+
+    def refusals(self, at: datetime, tripped: bool, entered: datetime | None = None) -> None:
         """The refusal guard of the platform trips, or is settled."""
+        if tripped and (self.refusals_since is None or at < self.refusals_since):
+            self.heard.append((entered or at, "refusals", at, None))
+        if not tripped and self.refusals_since is not None:
+            self._heard_end("refusals", at)
         if tripped:
             # A record of the log that is read after a trip here may be older than the trip.
             self.refusals_since = min(at, self.refusals_since or at)
@@ -184,6 +200,15 @@ class Brakes:
         """Every stop that has ended."""
         ended = [stop for stops in self.scoped.values() for stop in stops]
         return [*bounded([*self.own, *self.unclear.over], MOST_OF_ACCOUNT), *ended]
+
+    def own_stretches(self) -> list[Stretch]:
+        """When the clock stood still for what is the account's own, or the cluster's."""
+        since = [at for at, _ in self.holds.values()]
+        since += [first for first, _ in self.appeals.values()]
+        since += [group.first for group in self.unclear.groups.values()]
+        since += [self.cluster_since] if self.cluster_since else []
+        ended = bounded([*self.own, *self.unclear.over], MOST_OF_ACCOUNT)
+        return [*ended, *((at, None) for at in since)]
 
     @property
     def running(self) -> list[datetime]:

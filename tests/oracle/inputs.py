@@ -38,7 +38,7 @@ class InputRules:
         elif name == "refused":
             self._refused(value, entered)
         elif name == "refusals":
-            self.brakes.refusals(entered, tripped=value)
+            self.brakes.refusals(entered, tripped=value, entered=entered)
         elif name == "cluster":
             self.brakes.cluster(self.clock, changed=value)
         else:

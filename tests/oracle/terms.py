@@ -8,6 +8,7 @@ from typing import Any
 
 from tests.oracle.eligibility import Pinned
 from tests.oracle.policy import LEVELS, SURFACES, OraclePhase, weakest
+from tests.oracle.stops import Stretch, merged
 from tests.oracle.words import OracleSaid
 
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
@@ -107,7 +108,7 @@ class TermRules:
         if cycle["window"] is None:
             return False
         ends = (at + cycle["window"], cycle["answer_by"], cycle["promised"])
-        deadline = self._reckoned(max(end for end in ends if end is not None), at)
+        deadline = self._as_heard(max(end for end in ends if end is not None), at)
         return deadline is not None and entered > deadline
 
     def read_out_of_place(self, at: datetime, entered: datetime) -> bool:
@@ -154,6 +155,7 @@ class TermRules:
             # Milder is what ends after all pauses of the present deadline, one that goes on too.
             if later and present and later > max(present, cycle["deadline_at"]):
                 cycle["counted"] = (base, cycle["delivered_at"])
+                self._note_unheard(later)
                 milder = base > self._promised(cycle["window"], cycle["answer_by"])
                 self.extend(later, "policy" if milder else "pause")
         for surface in SURFACES:
@@ -194,15 +196,43 @@ class TermRules:
             return
         later = self._reckoned(*self.cycle["counted"])
         if later is not None:
+            if later > self.cycle["deadline_at"]:
+                self._note_unheard(later)
             self.extend(later, "pause")
+
+    def _note_unheard(self, later: datetime) -> None:
+        """A deadline moves for what entered after it had passed: a punctual worker had heard the
+        silence, so what is said behind it is no refusal of that [94].
+        """
+        told = self.cycle["deadline_at"]
+        base, since = self.cycle["counted"]
+        heard = self._as_heard(base, since, told)
+        if self.state == "DELIVERED" and heard is not None and max(heard, told) < later:
+            self.cycle["overdue"] = True
+
+    def _as_heard(
+        self, deadline: datetime, since: datetime, told: datetime = EARLIEST
+    ) -> datetime | None:
+        """The same, as a punctual worker reckoned: what accounts share counts only if its record
+        had entered by the deadline of then [94].
+        """
+        known = self.brakes.own_stretches()
+        for entered, _, start, end in sorted(self.brakes.heard, key=lambda one: one[0]):
+            passed = self._reckoned(deadline, since, merged(known))
+            if passed is not None and max(passed, told) < entered:
+                return passed
+            known.append((start, end))
+        return self._reckoned(deadline, since, merged(known))
 
     def _promised(self, window: timedelta, answer_by: datetime | None) -> datetime:
         end: datetime = self.cycle["delivered_at"] + window
         return max(end, answer_by or EARLIEST)
 
-    def _reckoned(self, deadline: datetime, since: datetime) -> datetime | None:
+    def _reckoned(
+        self, deadline: datetime, since: datetime, stretches: list[Stretch] | None = None
+    ) -> datetime | None:
         """A deadline moved by each pause after `since` that begins before it; None: one goes on."""
-        for start, end in self.brakes.stretches():
+        for start, end in self.brakes.stretches() if stretches is None else stretches:
             start = max(start, since)
             if end is not None and end <= start:
                 continue

@@ -249,7 +249,7 @@ class TimerRules:
         if deadline is None or entered <= deadline:
             return
         # What stops the clock from after the deadline on has not stopped this one [92].
-        if self._reckoned(*self.cycle["counted"]) is not None:
+        if self._as_heard(*self.cycle["counted"], deadline) is not None:
             self.cycle["overdue"] = True
 
     def _grounds(self) -> frozenset[str]:

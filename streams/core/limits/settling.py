@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Struct, field
 
 from schemas.enums import ControlReason, Switch
+from streams.core.limits.unforeseen import Unforeseen, note
 from streams.core.model.instants import Stop, bounded, rfc3339
 from streams.core.model.ports import Headers
 
@@ -32,16 +33,23 @@ class Track(Struct, array_like=True):
 
     `since`: when it began, None if there is none. `awaits`: when this partition tripped the guard
     itself; until the partition reads its own record of that, nothing ends the deferral. `past`:
-    start and end of earlier deferrals.
+    start and end of earlier deferrals. `unforeseen`: see unforeseen.py.
     """
 
     since: int | None = None
     awaits: int | None = None
     past: list[tuple[int, int]] = field(default_factory=list)
+    unforeseen: list[Unforeseen] = field(default_factory=list)
 
-    def begin(self, at: int) -> None:
-        """Begins the deferral at an instant; an earlier start stays."""
+    def begin(self, at: int, entry: int) -> None:
+        """Begins the deferral at an instant; an earlier start stays. `entry`: of its record."""
+        note(self.unforeseen, at, entry, self.stops())
         self.since = at if self.since is None else min(self.since, at)
+
+    def stops(self) -> list[Stop]:
+        """Returns every stop of the answer windows; the end of the last may be None."""
+        stops: list[Stop] = [*self.past]
+        return stops if self.since is None else [*stops, (self.since, None)]
 
     def end(self, at: int) -> None:
         """Ends the deferral, and keeps it as a stop of the answer windows."""
@@ -61,14 +69,14 @@ class Settling(Struct, array_like=True):
     def trip(self, platform: str, now: int) -> None:
         """Defers a platform whose guard this partition tripped at `now`, with a record sent."""
         track = self._track(platform)
-        track.begin(now)
+        track.begin(now, now)
         track.awaits = now
 
-    def unsettle(self, scope: str, since: int, own: int | None) -> list[str]:
+    def unsettle(self, scope: str, since: int, own: int | None, entry: int) -> list[str]:
         """Applies a record `on: false`. Returns the platforms whose deferral begins.
 
-        `since` is when the deferral begins. `own` is the record's `issued_at` if a worker wrote
-        it, else None.
+        `since` is when the deferral begins, `entry` when the record entered. `own` is the record's
+        `issued_at` if a worker wrote it, else None.
         """
         begun = []
         for platform, track in self._of(scope):
@@ -76,7 +84,7 @@ class Settling(Struct, array_like=True):
                 track.awaits = None
             if track.since is None:
                 begun.append(platform)
-            track.begin(since)
+            track.begin(since, entry)
         return begun
 
     def settle(self, scope: str, until: int) -> list[str]:
@@ -96,10 +104,12 @@ class Settling(Struct, array_like=True):
     def stops(self, platform: str) -> list[Stop]:
         """Returns the stops of a platform's answer windows; the end of the last may be None."""
         track = self.tracks.get(platform) or self.tracks.get(EVERYWHERE)
-        if track is None:
-            return []
-        stops: list[Stop] = [*track.past]
-        return stops if track.since is None else [*stops, (track.since, None)]
+        return [] if track is None else track.stops()
+
+    def unforeseen(self, platform: str) -> list[Unforeseen]:
+        """Returns the parts of these stops that were not known in time (unforeseen.py)."""
+        track = self.tracks.get(platform) or self.tracks.get(EVERYWHERE)
+        return [] if track is None else track.unforeseen
 
     def forget(self, platforms: Collection[str]) -> None:
         """Stops waiting for own records of platforms that are not in `platforms`.
@@ -121,7 +131,8 @@ class Settling(Struct, array_like=True):
         """Returns the track of a scope; a platform's first one starts as a copy of that of `*`."""
         if scope not in self.tracks:
             known = self.tracks.get(EVERYWHERE, Track())
-            self.tracks[scope] = Track(known.since, None, list(known.past))
+            past, unforeseen = list(known.past), list(known.unforeseen)
+            self.tracks[scope] = Track(known.since, None, past, unforeseen)
         return self.tracks[scope]
 
 

@@ -11,6 +11,7 @@ from msgspec import Struct, field
 from schemas.enums import ADVERSE_EVENTS, Deferral, Event, Ignored, Switch
 from streams.core.inputs.heard import StatedWord
 from streams.core.limits.settling import Settling
+from streams.core.limits.unforeseen import Unforeseen, foreseen, note
 from streams.core.model.instants import Stop, add_stop, merge
 
 BRAKES = b"#brakes"
@@ -68,13 +69,15 @@ class Switches(Struct, array_like=True, dict=True):
     """All switches, as far as a partition has read them.
 
     `levers`: by `scope:switch`. `past`: by scope, the ended stops of the answer windows.
-    `settling`: the deferrals because of refused records, which have rules of their own. The
-    instance dictionary caches the result of `stops` by platform.
+    `settling`: the deferrals because of refused records, which have rules of their own.
+    `unforeseen`: by scope, what of these stops was not known in time (unforeseen.py). The instance
+    dictionary caches the result of `stops` by platform.
     """
 
     levers: dict[str, SwitchState] = field(default_factory=dict)
     past: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
     settling: Settling = field(default_factory=Settling)
+    unforeseen: dict[str, list[Unforeseen]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Converts what the first edition kept."""
@@ -109,6 +112,9 @@ class Switches(Struct, array_like=True, dict=True):
             told = (word.at, word.stated)
         if on:
             lever.told_on = told
+            if lever.on_since is None and switch in CLOCK_STOPPING and word.entry > word.at:
+                known = self._stops_of(scope)
+                note(self.unforeseen.setdefault(scope, []), word.at, word.entry, known)
             return self._turn_on(lever, word)
         lever.told_off = told
         if lever.on_at is not None and word.at < lever.on_at:
@@ -132,6 +138,15 @@ class Switches(Struct, array_like=True, dict=True):
     def _stopped(self, scope: str, since: int, until: int) -> None:
         if until > since:
             add_stop(self.past.setdefault(scope, []), since, until, MOST_STOPS)
+
+    def _stops_of(self, scope: str) -> list[Stop]:
+        """Returns the stops of one scope, in no order; the end None means: has not ended."""
+        stops: list[Stop] = [*self.past.get(scope, ())]
+        for switch in CLOCK_STOPPING:
+            lever = self.levers.get(f"{scope}:{switch}")
+            if lever is not None and lever.on_since is not None:
+                stops.append((lever.on_since, None))
+        return stops
 
     def _of(self, platform: str, switch: Switch) -> list[SwitchState]:
         names = (f"{EVERYWHERE}:{switch}", f"{platform}:{switch}")
@@ -171,10 +186,19 @@ class Switches(Struct, array_like=True, dict=True):
             return known
         stops = self.settling.stops(platform)
         for scope in (EVERYWHERE, platform):
-            stops.extend(self.past.get(scope, ()))
-        for switch in CLOCK_STOPPING:
-            for lever in self._of(platform, switch):
-                if lever.on_since is not None:
-                    stops.append((lever.on_since, None))
+            stops += self._stops_of(scope)
         self.__dict__[platform] = merged = merge(stops)
         return merged
+
+    def as_heard(self, platform: str) -> tuple[list[Stop], list[Unforeseen]]:
+        """Returns the stops of a platform as they were known in time, and what was not.
+
+        The parts that were not are in the order in which their records entered.
+        """
+        late = self.settling.unforeseen(platform)
+        stops, parts = foreseen(self.settling.stops(platform), late), [*late]
+        for scope in (EVERYWHERE, platform):
+            late = self.unforeseen.get(scope, [])
+            stops += foreseen(self._stops_of(scope), late)
+            parts += late
+        return stops, sorted(parts, key=lambda part: part[2])

@@ -108,6 +108,23 @@ def add_stop(kept: list[tuple[int, int]], since: int, until: int, most: int) -> 
         kept[at : at + 2] = [(kept[at][0], kept[at + 1][1])]
 
 
+def without(stops: Iterable[Stop], cut: Iterable[tuple[int, int]]) -> list[Stop]:
+    """Returns what is left of the stops, in order, if periods are cut out of them."""
+    left = list(stops)
+    for since, until in cut:
+        parts: list[Stop] = []
+        for start, end in left:
+            if start >= until or (end is not None and end <= since):
+                parts.append((start, end))
+                continue
+            if start < since:
+                parts.append((start, since))
+            if end is None or end > until:
+                parts.append((until, end))
+        left = parts
+    return left
+
+
 def reckon(base: int, counted_from: int, stops: Sequence[Stop]) -> Reckoning:
     """Moves the deadline `base` later by the length of every stop that begins before it.
 

@@ -16,7 +16,7 @@ from streams.core.lifecycle import INVITATION, OPEN, Input, Invitation, row_of
 from streams.core.model import ids
 from streams.core.model.account import Account, Cycle, Life, Terms
 from streams.core.model.change import EventDraft, RowChange
-from streams.core.model.instants import reckon, rfc3339
+from streams.core.model.instants import Reckoning, Stop, reckon, rfc3339
 from streams.core.model.policy import Policy
 from streams.core.rules.applicable_phase import ApplicablePhase, label_field
 from streams.core.rules.context import DecisionContext
@@ -297,14 +297,46 @@ def clock_stops(
     account: Account, cycle: Cycle, context: DecisionContext
 ) -> list[tuple[int, int | None]]:
     """Returns every stop of the cycle's answer window; the end None means: has not ended."""
-    stops: list[tuple[int, int | None]] = list(cycle.stops)
+    return _own_stops(account, cycle, context) + context.switches.stops(context.ref.platform)
+
+
+def _own_stops(account: Account, cycle: Cycle, context: DecisionContext) -> list[Stop]:
+    """Returns the stops of the account and of the cluster, without those of switches."""
+    stops: list[Stop] = list(cycle.stops)
     if account.hold is not None:
         stops.append((account.hold.since, None))
     if account.heard is not None:
         stops += [(appeal.since, None) for appeal in account.heard.appeals.values()]
     if is_unclear(account):
         stops += [(since, None) for since in unclear_since(account)]
-    return stops + context.switches.stops(context.ref.platform) + context.cluster.stops()
+    return stops + context.cluster.stops()
+
+
+def reckon_as_heard(
+    account: Account,
+    cycle: Cycle,
+    context: DecisionContext,
+    base: int,
+    counted_from: int,
+    floor: int = 0,
+    ended: Stop | None = None,
+) -> Reckoning:
+    """Reckons a deadline as a worker without delay did: by what had entered before it passed.
+
+    `floor`: the deadline was not before it. `ended`: a stop of the account that is left out. A
+    switch whose record states an earlier time than its entry stops no deadline between the two.
+    """
+    heard, parts = context.switches.as_heard(context.ref.platform)
+    stops = _own_stops(account, cycle, context)
+    if ended is not None:
+        stops.remove(ended)
+    stops += heard
+    for since, until, entry in parts:
+        reckoned = reckon(base, counted_from, stops)
+        if not reckoned.stopped and max(reckoned.deadline, floor) < entry:
+            return reckoned
+        stops.append((since, until))
+    return reckon(base, counted_from, stops)
 
 
 def decide_deadline(account: Account, context: DecisionContext, mode: Mode) -> RowChange | None:
@@ -317,11 +349,14 @@ def decide_deadline(account: Account, context: DecisionContext, mode: Mode) -> R
         return None
     stops = clock_stops(account, cycle, context)
     if stops or cycle.clock_base > cycle.deadline_at:
-        reckoned = reckon(cycle.clock_base, cycle.clock_from, stops)
+        told, since = cycle.clock_base, cycle.clock_from
+        reckoned = reckon(told, since, stops)
         if reckoned.stopped:
             return None
-        if reckoned.deadline > cycle.deadline_at:
-            return _extended(life, mode, Input.CLOCK_RESUMED, Ground.PAUSE, reckoned.deadline, {})
+        later = reckoned.deadline
+        if later > cycle.deadline_at:
+            unheard = _passed_unheard(account, cycle, context, told, since)
+            return _extended(life, mode, Input.CLOCK_RESUMED, Ground.PAUSE, later, unheard)
     assert cycle.delivered_at is not None
     base = base_deadline(cycle, context.policy, cycle.delivered_at)
     if base is None or (not stops and base <= cycle.deadline_at):
@@ -330,11 +365,27 @@ def decide_deadline(account: Account, context: DecisionContext, mode: Mode) -> R
     if milder.stopped or milder.deadline <= cycle.deadline_at:
         return None
     effects = {"clock_base": base, "clock_from": cycle.delivered_at}
+    effects |= _passed_unheard(account, cycle, context, base, cycle.delivered_at)
     pinned = base_deadline(cycle, None, cycle.delivered_at)
     if base == pinned:
         # The window of the terms plus all stops ends later than the date that an operator set.
         return _extended(life, mode, Input.CLOCK_RESUMED, Ground.PAUSE, milder.deadline, effects)
     return _extended(life, mode, Input.MILDER_POLICY, Ground.POLICY, milder.deadline, effects)
+
+
+def _passed_unheard(
+    account: Account, cycle: Cycle, context: DecisionContext, base: int, counted_from: int
+) -> dict[str, Any]:
+    """Returns what notes on the cycle that its deadline had passed in silence before a stop of it
+    was known: a refusal behind it is late. Empty if it had not.
+    """
+    if account.live.state is not Invitation.DELIVERED or account.live.cycle is not cycle:
+        return {}
+    told = cycle.deadline_at or 0
+    heard = reckon_as_heard(account, cycle, context, base, counted_from, told)
+    whole = reckon(base, counted_from, clock_stops(account, cycle, context))
+    passed = not heard.stopped and max(heard.deadline, told) < whole.deadline
+    return {"overdue": True} if passed else {}
 
 
 def extend(life: Life, mode: Mode, until: int, issued_at: int) -> Decided:

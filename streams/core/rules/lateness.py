@@ -13,7 +13,7 @@ from streams.core.lifecycle import Invitation
 from streams.core.model.account import Account, Cycle, Unclear
 from streams.core.model.instants import Stop, reckon
 from streams.core.rules.context import DecisionContext
-from streams.core.rules.invitation import base_deadline, clock_stops
+from streams.core.rules.invitation import base_deadline, clock_stops, reckon_as_heard
 
 
 def refused_too_late(
@@ -49,10 +49,12 @@ def _entered_late(account: Account, cycle: Cycle, context: DecisionContext, entr
     if account.live.state in (Invitation.INVITED, Invitation.UNDELIVERED):
         return False  # No deadline is running: another delivery gives a new window.
     counted_from = cycle.clock_from or cycle.issued_at
-    stops = clock_stops(account, cycle, context)
+    told, ended = cycle.deadline_at, None
     if cycle.unclear is not None and _settled_before(cycle, cycle.unclear, entry):
-        stops.remove((cycle.unclear.since, None))
-    return not reckon(cycle.clock_base or cycle.deadline_at, counted_from, stops).stopped
+        ended = (cycle.unclear.since, None)
+    base = cycle.clock_base or told
+    heard = reckon_as_heard(account, cycle, context, base, counted_from, told, ended)
+    return not heard.stopped
 
 
 def note_overdue(account: Account, context: DecisionContext, entry: int) -> None:
@@ -161,6 +163,6 @@ def _entered_after(
     base = base_deadline(cycle, None, delivered_at)
     if base is None:
         return False
-    stops = clock_stops(account, cycle, context)
-    reckoned = reckon(max(base, cycle.extended_to or 0), delivered_at, stops)
+    base = max(base, cycle.extended_to or 0)
+    reckoned = reckon_as_heard(account, cycle, context, base, delivered_at)
     return not reckoned.stopped and entry > reckoned.deadline

@@ -61,7 +61,7 @@ class PartitionRefusals:
             state_changed = self._settling.settle(value.scope, word.until)
         else:
             own = word.stated if value.actor == BYLINE else None
-            state_changed = self._settling.unsettle(value.scope, word.at, own)
+            state_changed = self._settling.unsettle(value.scope, word.at, own, word.entry)
         self._turned()
         cause = {"topic": "switches", "offset": record.offset}
         self._decisions.switch(transaction, now, value, word.until if value.on else word.at, cause)
