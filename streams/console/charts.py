@@ -38,7 +38,7 @@ def bars(counts: Sequence[tuple[str, int]], width: int, height: int) -> list[Cha
 class DialClock(NamedTuple):
     """The time in which an owner can answer, as a bar of WIDTH.
 
-    `start`, `end`: instants (ms); of a stopped clock `end` is the earliest that it can be.
+    `start`, `end`: instants (ms); of a stopped clock `end` is when it would end if it went on now.
     `passed`: how much of it is over. `stops`: place and width of each stretch in which the clock
     stood still. `left`: what is left, in ms. `stopped`: it stands still now.
     """
@@ -56,7 +56,7 @@ def clock(
     mode: str, start: int, end: int, now: int, stops: Sequence[Stop], left: int, stopped: bool
 ) -> DialClock:
     """Makes the bar of a clock that began at `start` and ends at `end`; times are ms."""
-    last = max(end, now) if stopped else end
+    last = now + left if stopped else end
     length = max(1, last - start)
 
     def place(at: int) -> int:

@@ -46,8 +46,10 @@ def clocks(known: Known) -> Iterator[DialClock]:
 
 
 def due(known: Known) -> list[PageDue]:
-    """Returns what is due, the nearest first."""
-    items = agenda_of(known.account, known.context).items
+    """Returns what is due, the nearest first; not the deadline of a clock that stands still."""
+    still = {it.mode for it in clocks(known) if it.stopped}
+    agenda = agenda_of(known.account, known.context).items
+    items = [it for it in agenda if it.timer is not Timer.DEADLINE or str(it.mode) not in still]
     found = [
         PageDue(it.timer, it.at, None if it.surface is None else str(it.surface), it.timer.adverse)
         for it in items

@@ -100,7 +100,7 @@ WORDS: dict[str, tuple[str, str]] = {
         "Time to answer, from {start} to {end}: {left} left; the clock stopped {stops} times",
         "答复期 {start} 至 {end}：剩余 {left}；停表 {stops} 次",
     ),
-    "clock.not_before": ("not before", "不早于"),
+    "clock.not_before": ("if it went on now:", "若现在恢复："),
     "clock.stops": ("stretches in which the clock stood still: {count}", "停表时段：{count} 段"),
     "timer.hold-expires": ("the hold ends", "暂缓结束"),
     "timer.label-expires": ("the label ends", "标签到期"),

@@ -164,13 +164,17 @@ class Situation:
         if life.state is Invitation.UNDELIVERED:
             told = True
             yield self._says("waits_people")
+        still = set[Mode]()
         for mode in (Mode.ENFORCE, Mode.SHADOW):
             cycle = account.life(mode).cycle
             if cycle is not None:
                 for sentence in self._clock(account.life(mode).state, cycle):
                     told = True
+                    still |= {mode} if sentence.key == "clock_stopped" else set()
                     yield sentence
         for item in sorted(agenda.items, key=lambda it: (it.at, it.timer.rank)):
+            if item.timer is Timer.DEADLINE and item.mode in still:
+                continue  # It moves later by as long as the clock stands still.
             told = True
             key = f"timer.{item.timer}"
             says = {"at": At(item.at), "left": Length(max(0, item.at - now))}
