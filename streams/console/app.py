@@ -67,7 +67,7 @@ def make_app(console: Console) -> Starlette:
     async def missing(request: Request, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else 500
         key = "error.method" if status == HTTPStatus.METHOD_NOT_ALLOWED else "error.missing"
-        asked = await run_in_threadpool(_anonymous, console, request)
+        asked = await run_in_threadpool(_who_strayed, console, request)
         answer = page(asked, "refusal.html", {"key": key}, status=status)
         if isinstance(error, HTTPException):
             answer.headers.update(error.headers or {})
@@ -140,6 +140,14 @@ def _answer(
 def _refused(asked: PageRequest, refusal: PageRefusal) -> Response:
     said = {"key": refusal.key, "says": refusal.says}
     return page(asked, "refusal.html", said, status=refusal.status)
+
+
+def _who_strayed(console: Console, request: Request) -> PageRequest:
+    """Returns the request of a page that does not exist, with who asks if that can be found."""
+    try:
+        return _identified(console, request, {})
+    except (DatabaseAway, IndexFault):
+        return _anonymous(console, request)
 
 
 def _anonymous(console: Console, request: Request) -> PageRequest:

@@ -1,5 +1,6 @@
 """Makes pages of templates. Everything that a template shows is escaped, without an exception."""
 
+import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -9,12 +10,15 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 from starlette.responses import HTMLResponse
 
+from schemas.inputs import TIME_PATTERN
 from streams.console import zones
 from streams.console.sessions import guard_of
 from streams.console.site import PageRequest
 from streams.console.view import THEMES
 from streams.console.words import told
-from streams.explain.sentences import At, Sentence, length
+from streams.explain.sentences import At, Language, Sentence, length
+from streams.policies.faults import InvalidValue
+from streams.policies.scalars import parse_duration, parse_instant
 from streams.serve.roles import Role
 
 _FOLDER = Path(__file__).parent / "templates"
@@ -67,6 +71,23 @@ def _time(ms: int | None, zone: str) -> Markup:
     return Markup("–") if ms is None else Markup("<time>{}</time>").format(zones.moment(ms, zone))
 
 
+def plain(value: object, language: Language, zone: str) -> str:
+    """Writes a value for a person: times in the zone, ISO 8601 durations in words, all else as is.
+
+    A list with commas is written part by part.
+    """
+    return ", ".join(_part(it, language, zone) for it in str(value).split(", "))
+
+
+def _part(text: str, language: Language, zone: str) -> str:
+    try:
+        if re.fullmatch(TIME_PATTERN, text):
+            return zones.moment(parse_instant(text), zone)
+        return length(parse_duration(text), language) if text.startswith("P") else text
+    except InvalidValue:
+        return text
+
+
 def page(
     asked: PageRequest, template: str, values: Mapping[str, Any], *, status: int = 200
 ) -> HTMLResponse:
@@ -86,6 +107,7 @@ def page(
         "when": lambda ms: _time(ms, view.zone),
         "ago": lambda ms: length(max(0, asked.now - ms), view.language),
         "span": lambda ms: "–" if ms is None else length(max(0, ms), view.language),
+        "plain": lambda value: plain(value, view.language, view.zone),
         "says": {},
         "sentence": lambda said: sentence(said, view.language, view.zone),
         "operator": asked.has(Role.OPERATOR),

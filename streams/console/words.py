@@ -17,6 +17,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "show": ("Show", "显示"),
     "all": ("all", "全部"),
     "yes": ("yes", "是"),
+    "no": ("no", "否"),
     "in": ("in {span}", "{span}后"),
     "ago": ("{span} ago", "{span}前"),
     "platform": ("Platform", "平台"),
@@ -83,6 +84,7 @@ WORDS: dict[str, tuple[str, str]] = {
         " 打开（`ssh -L`、`kubectl port-forward`）。",
     ),
     "error.title": ("This was not done", "未能执行"),
+    "error.no_page": ("Not found", "页面不存在"),
     "error.back": ("To the overview", "回到概览"),
     "error.missing": (
         "There is no such page. Nothing was changed.",

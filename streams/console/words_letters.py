@@ -24,6 +24,8 @@ WORDS: dict[str, tuple[str, str]] = {
     "letters.chosen": ("Shown: {what}.", "当前显示：{what}。"),
     "letters.not_chosen": ("Show all kinds", "显示所有类别"),
     "letters.do": ("What to do with them", "处理方式"),
+    "letters.do_one": ("What to do with it", "处理方式"),
+    "letters.seen_to": ("Settled", "处理"),
     "letters.these": ("the chosen ones", "所选"),
     "letters.every": ("every open one of this kind", "此类全部未处理"),
     "letters.which": ("Which", "范围"),
@@ -34,6 +36,10 @@ WORDS: dict[str, tuple[str, str]] = {
     "letters.dry": (
         "You see what would become of each before anything is sent.",
         "发送之前会显示每条的结果。",
+    ),
+    "letters.dry_one": (
+        "You see what would become of it before anything is sent.",
+        "发送之前会显示结果。",
     ),
     "letters.settled_when": ("{how}, by {actor}, {at}", "{how}，操作人 {actor}，{at}"),
     "letters.not_settled": ("nobody has settled it", "尚未处理"),

@@ -13,12 +13,15 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
+from sqlalchemy import insert
 
 from streams.console import proposals
 from streams.console.app import make_app
 from streams.console.news import PageNews
 from streams.console.orders import control, counted
-from streams.index.database import reading
+from streams.index import tables
+from streams.index.database import reading, writing
+from streams.index.states import POSITION
 from streams.local.probe import free_port
 from tests.console import worked
 from tests.console.given import TOKENS, ConsoleGround
@@ -33,7 +36,8 @@ PATHS = {
     "overview": "/?days=30",
     "account": "/accounts/weibo:w1",
     "account-stopped": "/accounts/weibo:w2",
-    "account-restricted": "/accounts/weibo:w3",
+    "account-due": "/accounts/weibo:w3",
+    "account-restricted": "/accounts/weibo:r1",
     "search": "/accounts?q=w",
     "pending": "/worklists/pending?within=168",
     "unconfirmed": "/worklists/unconfirmed",
@@ -64,8 +68,10 @@ AUDITED = ("evidence", "accesses")
 
 
 def recorded() -> Tape:
-    """A day with open clocks: one that runs, one that stands still, one restriction."""
+    """A day with open clocks: one that runs, one that stands still, and one restriction."""
     tape = RECORDINGS["clean"]()
+    tape.label("财经", "r1").reads(2_000_000, "r1").wait(2 * HOUR).receipt(account="r1")
+    tape.wait(80 * HOUR)
     for name in ("w1", "w2", "w3"):
         tape.label("财经", name).reads(2_000_000, name)
     tape.wait(2 * HOUR)
@@ -76,7 +82,7 @@ def recorded() -> Tape:
     tape.put("controls", "weibo:w2", b"nonsense").wait(HOUR)
     for number in range(3):
         tape.label("财经", f"v{number}").reads(2_000, f"v{number}")
-    tape.wait(3 * HOUR).reads(1, "nobody")
+    tape.wait(2 * HOUR).switch("invitations_off", True).wait(HOUR).reads(1, "nobody")
     tape.open(policy(version=2, keep_on_fall_below=True))
     return tape.reads(1, "nobody")
 
@@ -88,6 +94,11 @@ class ServedConsole:
         tape = recorded()
         self.ground = ConsoleGround(filled(folder, tape), tape.now, folder, options=options)
         self._kept = worked.put(self.ground.engine, tape.now)
+        # The recording's core has no worker, which would keep how far each partition has read.
+        position = {"partition": 0, "key": POSITION, "offset": 9_999, "watched": False}
+        position |= {"written_at": tape.now - 4_000, "value": b'{"next":{}}'}
+        with writing(self.ground.engine) as connection:
+            connection.execute(insert(tables.states), position)
         self.port = free_port()
         if issuer is not None:
             with_provider(self.ground, issuer, console_address=self.address)

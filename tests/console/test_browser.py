@@ -10,7 +10,7 @@ import pytest
 from streams.console.words import WORDS
 from tests.console.given import ConsoleGround, guard
 from tests.console.served import AUDITED, ServedConsole, axe_source, chromium
-from tests.console.shots import TOO_WIDE
+from tests.console.shots import OPENED, TOO_WIDE
 
 pytestmark = pytest.mark.part("browser")
 
@@ -71,6 +71,7 @@ def test_no_page_has_a_fault_of_accessibility_or_is_too_wide_for_a_telephone(
                 continue
             page = watched.goto(path)
             assert page.get_attribute("html", "lang") == language
+            page.evaluate(OPENED)
             page.evaluate(source)
             found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
             faults += [

@@ -10,10 +10,11 @@ import pytest
 from sqlalchemy import insert, update
 from starlette.testclient import TestClient
 
+from streams.console import render, zones
 from streams.console.app import make_app
 from streams.console.news import PageNews
 from streams.console.words import WORDS
-from streams.core.model.instants import DAY
+from streams.core.model.instants import DAY, HOUR
 from streams.core.model.policy import Policy
 from streams.explain.explanation import explain
 from streams.explain.gather import from_index
@@ -302,3 +303,50 @@ def test_what_changed_today_is_on_the_overview(tmp_path: Path) -> None:
         connection.execute(insert(tables.states), row)
     text = plain(browser.get("/").text)
     assert "The workers wrote 5 s ago; of 1 partitions" in text
+
+
+def test_a_clock_that_stands_still_has_no_day_on_which_it_ends(tmp_path: Path) -> None:
+    """Its bar ends where it would end if it went on now, and no deadline is due."""
+    tape = Tape().label("财经", "w1").reads(2_000, "w1").wait(2 * HOUR).receipt(account="w1")
+    tape.wait(24 * HOUR).control("hold", "w1").wait(30 * HOUR).reads(1, "nobody")
+    there = ConsoleGround(filled(tmp_path, tape), tape.now, tmp_path)
+    text = plain(there.signed_in("viewer").get("/accounts/weibo:w1").text)
+    ends = zones.moment(tape.now + 48 * HOUR, zones.DEFAULT_ZONE)
+    assert f"if it went on now: {ends}" in text
+    assert "2 d will be left when it goes on" in text
+    assert "deadline acts" not in text
+    tape.control("unhold", "w1").wait(1_000).reads(1, "nobody")
+    later = tmp_path / "later"
+    later.mkdir()
+    there = ConsoleGround(filled(later, tape), tape.now, later)
+    text = plain(there.signed_in("viewer").get("/accounts/weibo:w1").text)
+    assert f"Its deadline acts on {ends}" in text
+
+
+def test_figures_of_a_report_have_names_and_units(ground: ConsoleGround) -> None:
+    browser = ground.signed_in("viewer")
+    for language, name in (("en", "Until delivered"), ("zh", "至送达")):
+        form = {"guard": guard(browser.get("/")), "language": language, "theme": "auto"}
+        browser.post("/view", data={**form, "zone": "UTC"})
+        page = plain(browser.get("/reports?from=2023-12-01&to=2025-01-01").text)
+        assert name in page
+        assert re.search(r"\d\.\d %", page)
+        assert not re.search(r"_ppm|_seconds", page)
+
+
+def test_values_of_a_policy_are_said_in_words() -> None:
+    assert render.plain("P7D", "en", "UTC") == "7 d"
+    assert render.plain("P1D, PT6H", "zh", "UTC") == "1 天, 6 小时"
+    assert render.plain("2023-12-02T00:00:00.000Z", "en", "Asia/Shanghai") == (
+        "2023-12-02 08:00:00 +08:00"
+    )
+    for same in ("keep", "P", "Pxy", "tips: off, recommend-feed: limited", "2023-13-02T00:00:00Z"):
+        assert render.plain(same, "en", "UTC") == same
+
+
+def test_a_page_that_is_not_there_leaves_who_is_signed_in_his_ways(ground: ConsoleGround) -> None:
+    for browser, knows in ((ground.signed_in("viewer"), True), (ground.browser(), False)):
+        answer = browser.get("/nowhere")
+        assert answer.status_code == 404
+        assert ("Signed in as" in answer.text) is knows
+        assert "Not found" in answer.text

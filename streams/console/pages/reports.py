@@ -12,6 +12,7 @@ from streams.core.model.instants import DAY, day_of, day_start
 from streams.index import tables
 from streams.index.database import reading
 from streams.index.fresh import freshness
+from streams.index.funnel import SPANS
 from streams.index.report import Report, report
 from streams.index.report_forms import WRITE, Form, tables_of
 
@@ -21,6 +22,11 @@ KINDS = {
     Form.MARKDOWN: "text/markdown; charset=utf-8",
     Form.HTML: "text/html; charset=utf-8",
 }
+NUMBERS = (
+    *("count", "opened", "upheld", "rejected", "overturned_ppm", "eligible"),
+    *(f"{name}_seconds" for name in SPANS),
+)
+"""The columns of figures."""
 MOST_ROWS = 500
 
 
@@ -62,6 +68,7 @@ def show(asked: PageRequest) -> Response:
         "end": zones.moment(end, asked.view.zone)[:10],
         "platform": asked.query("platform"),
         "tables": tables_of(made),
+        "numbers": NUMBERS,
         "forms": tuple(Form),
         "fresh": fresh,
         "late": fresh.late(asked.now),
