@@ -139,7 +139,7 @@ async def _serve(app: Any, host: str, port: int) -> None:
     """Serves until SIGTERM or SIGINT. Raises UsageError if the port cannot be opened."""
     import socket
 
-    import uvicorn
+    from streams.console.connections import server_of
 
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
@@ -150,19 +150,7 @@ async def _serve(app: Any, host: str, port: int) -> None:
     except OSError as error:
         listener.close()
         raise UsageError(f"--port {port}: {error.strerror}") from error
-    config = uvicorn.Config(
-        app,
-        proxy_headers=False,
-        server_header=False,
-        access_log=False,
-        log_config=None,
-        lifespan="off",
-        limit_concurrency=200,
-        timeout_keep_alive=15,
-        timeout_graceful_shutdown=5,
-        h11_max_incomplete_event_size=32 * 1024,
-    )
-    server = uvicorn.Server(config)
+    server = server_of(app)
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -4,20 +4,24 @@ The order of the checks is fixed: who asks, the token of the form, the role, the
 Every answer, also of a fault, gets the same headers of security.
 """
 
+import asyncio
 import hmac
 import logging
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from http import HTTPStatus
-from urllib.parse import parse_qs, quote, urlsplit
+from urllib.parse import parse_qs, quote
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.middleware import Middleware
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route as Bound
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from streams.console import sessions
 from streams.console.cookies import carry
@@ -47,6 +51,8 @@ HEADERS = {
 }
 MOST_FORM_BYTES = 256 * 1024
 MOST_FIELDS = 5_000
+FORM_SECONDS = 30.0
+"""A form that takes longer to arrive is refused."""
 _log = logging.getLogger("streams.console")
 Form = dict[str, list[str]]
 Handler = Callable[[Request], Awaitable[Response]]
@@ -73,7 +79,36 @@ def make_app(console: Console) -> Starlette:
             answer.headers.update(error.headers or {})
         return _finished(asked, answer)
 
-    return Starlette(routes=bound, exception_handlers={HTTPException: missing})
+    app = Starlette(
+        routes=bound,
+        middleware=[Middleware(_Secured)],
+        exception_handlers={HTTPException: missing, Exception: _broken},
+    )
+    # It would lead to an address made of the Host header.
+    app.router.redirect_slashes = False
+    return app
+
+
+class _Secured:
+    """Gives every answer the headers of security, whoever made it."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def secured(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers.update(HEADERS)
+                headers.setdefault("Cache-Control", "no-store")
+            await send(message)
+
+        await self._app(scope, receive, secured)
+
+
+async def _broken(_: Request, __: Exception) -> Response:
+    """The answer where not even a page of refusal could be made; outside of _Secured."""
+    return Response("This did not work; the log says why.\n", 500, HEADERS, "text/plain")
 
 
 def _handler(console: Console, routes: dict[str, Route]) -> Handler:
@@ -88,18 +123,19 @@ def _handler(console: Console, routes: dict[str, Route]) -> Handler:
 
 
 async def _form(request: Request) -> Form | None:
-    """Returns the fields of a form; None: it is too large or of another kind."""
+    """Returns the fields of a form; None: it is too large, too slow or of another kind."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip()
     if kind != "application/x-www-form-urlencoded":
         return None
     body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MOST_FORM_BYTES:
-            return None
     try:
+        async with asyncio.timeout(FORM_SECONDS):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > MOST_FORM_BYTES:
+                    return None
         return parse_qs(body.decode(), keep_blank_values=True, max_num_fields=MOST_FIELDS)
-    except ValueError:
+    except (ValueError, TimeoutError, ClientDisconnect):
         return None
 
 
@@ -189,7 +225,8 @@ def _guard(asked: PageRequest, form: Form | None) -> None:
     if form is None:
         raise PageRefusal(400, "error.form")
     origin = asked.request.headers.get("origin")
-    if origin is not None and urlsplit(origin).netloc != asked.request.headers.get("host"):
+    # Not taken apart: a text that is no address would be a fault of the parser.
+    if origin is not None and origin.partition("://")[2] != asked.request.headers.get("host"):
         raise PageRefusal(403, "error.guard")
     wanted = sessions.guard_of(asked.console.key, asked.session)
     if not hmac.compare_digest(asked.said("guard").encode(), wanted.encode()):
@@ -208,10 +245,7 @@ def _write_down(asked: PageRequest, route: Route) -> None:
 
 
 def _finished(asked: PageRequest, answer: Response) -> Response:
-    """Gives an answer the headers of security and the browser's cookie."""
-    for name, value in HEADERS.items():
-        answer.headers[name] = value
-    answer.headers.setdefault("Cache-Control", "no-store")
+    """Gives an answer the browser's cookie."""
     given = answer.headers.getlist("set-cookie")
     if not asked.request.url.path.startswith("/static/") and not any(
         it.startswith(f"{sessions.COOKIE}=") for it in given

@@ -128,7 +128,9 @@ class OidcProvider:
         chosen = self._settings
         secret, known = oidc_client_secret(chosen), self._description()
         method = "client_secret_basic" if secret else "none"
-        offered = known.get("token_endpoint_auth_methods_supported", [method])
+        offered = known.get("token_endpoint_auth_methods_supported")
+        # What is no list says nothing.
+        offered = offered if isinstance(offered, list) else [method]
         if secret and method not in offered and "client_secret_post" in offered:
             method = "client_secret_post"
         return OAuth2Session(

@@ -4,6 +4,8 @@ import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from starlette.datastructures import Headers
+
 from streams.operate.errors import UsageError
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -33,11 +35,15 @@ class Peers:
             return False
         return address.is_loopback or any(address in it for it in self.tokens)
 
-    def stated(self, host: str | None, headers: Mapping[str, str]) -> str | None:
-        """Returns the name that a trusted proxy states; None: none is stated, or nobody may."""
-        if not self.trusts(host):
+    def stated(self, host: str | None, headers: Headers) -> str | None:
+        """Returns the name that a trusted proxy states; None: none is stated, or nobody may.
+
+        Of two headers one may come from outside, through a proxy that adds its own. None counts.
+        """
+        found = headers.getlist(self.header)
+        if not self.trusts(host) or len(found) != 1:
             return None
-        return headers.get(self.header, "").strip() or None
+        return found[0].strip() or None
 
     def encrypted(self, host: str | None, headers: Mapping[str, str]) -> bool:
         """Returns whether a trusted proxy says that the browser came over TLS."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from itsdangerous import BadSignature, TimestampSigner
-from sqlalchemy import Engine, delete, insert, select, update
+from sqlalchemy import Engine, delete, insert, or_, select, update
 
 from streams.core.model.instants import HOUR
 from streams.index import tables
@@ -101,10 +101,11 @@ def end(engine: Engine, session: str, now: int) -> None:
         connection.execute(mine.values(revoked_at=now))
 
 
-def end_all(engine: Engine, holder: str, now: int) -> None:
-    """Ends every session of a holder."""
+def end_all(engine: Engine, holder: str, actor: str, now: int) -> None:
+    """Ends every session of a person: of this holder, and of each other way to sign in as him."""
     table = tables.sessions
-    mine = update(table).where(table.c.holder == holder, table.c.revoked_at.is_(None))
+    his = or_(table.c.holder == holder, table.c.actor == actor)
+    mine = update(table).where(his, table.c.revoked_at.is_(None))
     with writing(engine) as connection:
         connection.execute(mine.values(revoked_at=now))
 

@@ -6,6 +6,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from streams.core.model.instants import SECOND
 
+_EARLIEST, _LATEST = (
+    int(datetime(*day, tzinfo=UTC).timestamp()) * SECOND for day in ((1, 1, 2), (9999, 12, 31))
+)
 DEFAULT_ZONE = "Asia/Shanghai"
 ZONES = (
     *("Asia/Shanghai", "UTC", "Asia/Hong_Kong", "Asia/Singapore", "Asia/Tokyo"),
@@ -24,11 +27,15 @@ def _zone(name: str) -> ZoneInfo | None:
 
 
 def moment(ms: int, zone: str) -> str:
-    """Writes an instant (ms) in a zone, with its offset: `2024-01-31 20:00:00 +08:00`."""
+    """Writes an instant (ms) in a zone, with its offset: `2024-01-31 20:00:00 +08:00`.
+
+    An instant at an end of the calendar becomes the first or last one that every zone can write.
+    """
     told_in = _zone(zone)
+    ms = min(max(ms, _EARLIEST), _LATEST)
     at = datetime.fromtimestamp(ms // SECOND, UTC if told_in is None else told_in)
     offset = at.strftime("%z")
-    return f"{at:%Y-%m-%d %H:%M:%S} {offset[:3]}:{offset[3:5]}"
+    return f"{at.year:04d}-{at:%m-%d %H:%M:%S} {offset[:3]}:{offset[3:5]}"
 
 
 def instant(text: str, zone: str) -> int:

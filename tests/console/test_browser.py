@@ -143,10 +143,10 @@ def test_all_of_it_can_be_done_by_keyboard(browser: Any, served: ServedConsole) 
 def listening(served: ServedConsole, page: Any, count: int) -> None:
     """Wait until so many pages listen for news."""
     for _ in range(300):
-        if served.console.news.open == count:
+        if served.console.news.open.total() == count:
             return
         page.wait_for_timeout(100)
-    raise AssertionError(f"{served.console.news.open} pages listen")
+    raise AssertionError(f"{served.console.news.open.total()} pages listen")
 
 
 def test_a_page_loads_its_live_part_when_there_is_news_but_not_while_somebody_reads_in_it(

@@ -263,11 +263,16 @@ def test_news_are_told_to_who_may_see_the_page_until_he_may_not(ground: ConsoleG
     said = browser.get("/live")
     assert said.headers["content-type"].startswith("text/event-stream")
     assert "news" not in said.text, "nothing was read since"
-    ground.console.news.open = ground.console.news.most
+    news = ground.console.news
+    news.open["others"] = news.most
     assert browser.get("/live").status_code == 503
-    ground.console.news.open = 0
+    news.open.clear()
+    news.open["numbers"] = news.most_of_person
+    assert browser.get("/live").status_code == 503, "one person takes no place of others"
+    assert ground.signed_in("viewer").get("/live").status_code == 200
+    news.open.clear()
     assert browser.get("/live").status_code == 200
-    assert ground.console.news.open == 0
+    assert news.open.total() == 0
 
 
 def test_news_are_told_when_the_index_has_read_more(ground: ConsoleGround) -> None:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from streams.console import sessions
 from streams.console.site import PageRefusal, PageRequest
@@ -23,35 +24,44 @@ MOST_MS = 20 * SECOND
 
 def stream(asked: PageRequest) -> Response:
     """Begins a stream. Refuses where too many are open; the page then asks every minute."""
-    news = asked.console.news
-    if news.open >= news.most:
+    if not asked.console.news.begin(asked.actor):
         raise PageRefusal(503, "error.streams")
-    return StreamingResponse(_events(asked), media_type="text/event-stream")
+    return _NewsStream(asked)
+
+
+class _NewsStream(StreamingResponse):
+    """Gives its place back when it ends, also if nobody read a word of it."""
+
+    def __init__(self, asked: PageRequest) -> None:
+        super().__init__(_events(asked), media_type="text/event-stream")
+        self._asked = asked
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._asked.console.news.end(self._asked.actor)
 
 
 async def _events(asked: PageRequest) -> AsyncIterator[str]:
     console, news = asked.console, asked.console.news
-    news.open += 1
-    try:
-        told, told_at = None, asked.now
-        yield "retry: 5000\n\n"
-        for _ in range(news.looks):
-            now = console.clock()
-            seen = await run_in_threadpool(_look, asked, now)
-            if seen is None:
-                yield "event: over\ndata: signed out\n\n"
-                return
-            waited = now - told_at
-            if told is None:
-                told = seen
-            elif (seen != told and waited >= LEAST_MS) or waited >= MOST_MS:
-                told, told_at = seen, now
-                yield f"event: news\ndata: {now}\n\n"
-            else:
-                yield ": \n\n"
-            await asyncio.sleep(news.pause_seconds)
-    finally:
-        news.open -= 1
+    told, told_at = None, asked.now
+    yield "retry: 5000\n\n"
+    for _ in range(news.looks):
+        now = console.clock()
+        seen = await run_in_threadpool(_look, asked, now)
+        if seen is None:
+            yield "event: over\ndata: signed out\n\n"
+            return
+        waited = now - told_at
+        if told is None:
+            told = seen
+        elif (seen != told and waited >= LEAST_MS) or waited >= MOST_MS:
+            told, told_at = seen, now
+            yield f"event: news\ndata: {now}\n\n"
+        else:
+            yield ": \n\n"
+        await asyncio.sleep(news.pause_seconds)
 
 
 def _look(asked: PageRequest, now: int) -> int | None:

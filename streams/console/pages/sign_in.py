@@ -74,7 +74,7 @@ def leave(asked: PageRequest) -> Response:
 def leave_everywhere(asked: PageRequest) -> Response:
     """Ends every session of the person."""
     if asked.holder is not None:
-        sessions.end_all(asked.console.engine, asked.holder, asked.now)
+        sessions.end_all(asked.console.engine, asked.holder, asked.actor, asked.now)
     return _left(asked)
 
 
