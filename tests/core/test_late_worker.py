@@ -331,6 +331,23 @@ def test_a_refusal_in_time_read_before_its_receipt_restricts() -> None:
     assert restricted(backwards(day, happened, day.now + 3 * WINDOW))
 
 
+@pytest.mark.parametrize("how", [punctual, one_by_one])
+def test_a_second_refusal_that_is_late_for_an_earlier_delivery_makes_the_first_no_later(
+    how: Callable[[Day, Happened, int], list[str]],
+) -> None:
+    """The one in force entered in time; those behind it are recorded only."""
+    day = invited(policy(consequence=replace(policy().consequence, on=frozenset({"declined"}))))
+    first, delivered_at = day.now + 2 * HOUR, day.now + HOUR
+    happened: Happened = [
+        (first, "consent-answers", {"answer": "declined"}),
+        (first + WINDOW + HOUR, "consent-answers", {"answer": "declined"}),
+        (delivered_at, "notice-receipts", receipt("delivered")),
+    ]
+    if how is punctual:
+        happened.sort(key=lambda one: one[0])
+    assert restricted(how(day, happened, first + 3 * WINDOW)) == {"recommend-feed", "tips"}
+
+
 REFUSAL_ALONE = policy(consequence=replace(policy().consequence, on=frozenset({"declined"})))
 """Silence restricts nobody under it; so what restricts is a refusal."""
 

@@ -80,9 +80,11 @@ def note_earlier_delivery(
     as late.
     """
     delivered_at = max(occurred_at, cycle.issued_at)
-    if cycle.answered_by is None or delivered_at >= (cycle.delivered_at or 0):
+    answered = cycle.declined_entry
+    if answered is None and cycle.answered_by is not None:
+        answered, _ = cycle.answered_by  # The state is of a version that did not keep it.
+    if answered is None or delivered_at >= (cycle.delivered_at or 0):
         return
-    answered, _ = cycle.answered_by
     if entry < answered and _entered_after(account, cycle, context, delivered_at, answered):
         cycle.declined_late = True
 
