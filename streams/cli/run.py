@@ -52,7 +52,7 @@ def worker(
 
 def demo(
     as_json: AsJson = False,
-    keep: Annotated[bool, typer.Option(help="Leave Kafka and the workers running.")] = False,
+    keep: Annotated[bool, typer.Option(help="Leave all running, with a console on it.")] = False,
     seed: Annotated[int, typer.Option(help="Which day is played.")] = 2023,
 ) -> None:
     """Play a day of the seven platforms through a real Kafka on this machine."""

@@ -2,11 +2,15 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlencode
+from urllib.request import HTTPCookieProcessor, build_opener
 
 import psutil
 import pytest
@@ -14,6 +18,7 @@ import pytest
 from schemas.enums import Event
 from streams.local.demo.checks import CHECKS
 from streams.local.demo.script import script
+from tests.operate.conftest import until
 
 
 def left_behind(folder: Path) -> list[str]:
@@ -50,6 +55,8 @@ def test_the_demo_plays_on_a_real_kafka_and_leaves_nothing_behind(tmp_path: Path
         assert sum(counts[event.value]["live"] for counts in summary["events"].values()) > 0
     told, _, stop = done.stderr.partition("To look around")[2].partition("To stop it all:")
     try:
+        browse = signed_in(done.stderr)
+        assert "desk.1" in browse("/")
         looked = in_a_new_shell(told.partition("\n")[2])
         assert looked.returncode == 0, looked.stderr
         assert "4 of 4 partitions identical, byte for byte" in looked.stdout
@@ -57,10 +64,30 @@ def test_the_demo_plays_on_a_real_kafka_and_leaves_nothing_behind(tmp_path: Path
         again = in_a_new_shell(told.partition("\n")[2]) if "no such" in looked.stdout else looked
         (event,) = [line for line in again.stdout.splitlines() if "wechat:by-hand" in line]
         assert "invitation.issued" in event
+        until(
+            lambda: "invitation.issued" in browse("/accounts/wechat:by-hand"), 60, "it is on a page"
+        )
     finally:
         stopped = in_a_new_shell(stop)
     assert stopped.returncode == 0, stopped.stderr
     assert left_behind(tmp_path) == []
+
+
+def signed_in(said: str) -> Callable[[str], str]:
+    """A browser of who reads what was printed: it opens the address, and signs in as told there."""
+    (address,) = re.findall(r"^  open (http://127\.0\.0\.1:\d+)/$", said, re.M)
+    (token,) = re.findall(r"^  sign in with (\S+)$", said, re.M)
+    opener = build_opener(HTTPCookieProcessor())
+
+    def browse(path: str, **form: str) -> str:
+        data = urlencode(form).encode() if form else None
+        with opener.open(f"{address}{path}", data, timeout=30) as answer:
+            return str(answer.read().decode())
+
+    guard = re.search(r'name="guard" value="([0-9a-f]+)"', browse("/"))
+    assert guard is not None
+    browse("/sign-in", guard=guard[1], token=token, next="/")
+    return browse
 
 
 def in_a_new_shell(lines: str) -> subprocess.CompletedProcess[str]:

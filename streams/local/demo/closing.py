@@ -13,7 +13,9 @@ from rich.text import Text
 
 from schemas.enums import Event, Mode
 from schemas.topics import DEAD_LETTERS
+from streams.extras import to_install
 from streams.local.demo.checks import DayEvidence, DemoCheck
+from streams.local.demo.desk import ACTOR, ROLES, DemoDesk
 from streams.local.demo.display import BAD, DIM, GOOD, WIDE_COLUMNS, colour, number
 from streams.local.demo.script import script
 from streams.local.demo.stage import DemoStage
@@ -91,7 +93,7 @@ def show(
     console.print(Text.assemble((f"All {len(checks)} checks hold", f"bold {GOOD}"), (after, DIM)))
 
 
-def look_further(console: Console, stage: DemoStage, keep: bool) -> None:
+def look_further(console: Console, stage: DemoStage, desk: DemoDesk | None, keep: bool) -> None:
     """Prints addresses and commands to look around; without `keep`, how to keep everything."""
     console.print()
     if not keep:
@@ -99,14 +101,17 @@ def look_further(console: Console, stage: DemoStage, keep: bool) -> None:
         console.print("  byline demo --keep", style="bold")
         return
     console.print("Still running:", style="bold")
+    logs = [worker.log for worker in stage.workers] + ([] if desk is None else desk.logs)
     places = [
         ("Kafka", stage.kafka.bootstrap),
         *((worker.name, f"http://{HOST}:{worker.port}/metrics") for worker in stage.workers),
-        ("logs", " ".join(str(worker.log) for worker in stage.workers)),
+        *([] if desk is None else [("read API", desk.api), ("console", desk.console)]),
+        ("logs", " ".join(map(str, logs))),
         ("policies", str(stage.policies)),
     ]
     for name, text in places:
         console.print(Text.assemble((f"  {name:<10}", DIM), text), soft_wrap=True)
+    _sign_in(console, desk)
     console.print("To look around, and to invite an account by hand:", style="bold")
     # Another shell has neither this environment nor the path of this installation.
     exports = [f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH"]
@@ -115,6 +120,17 @@ def look_further(console: Console, stage: DemoStage, keep: bool) -> None:
         console.print(Text(f"  {line}"), soft_wrap=True)
     console.print("To stop it all:", style="bold")
     console.print(Text(f"  sh {stage.write_stop_script()}"), soft_wrap=True)
+
+
+def _sign_in(console: Console, desk: DemoDesk | None) -> None:
+    """Prints how to see all of it in a browser, and to act there."""
+    console.print("To see it in a browser, and to act there:", style="bold")
+    if desk is None:
+        console.print(Text(f"  the console's packages are missing: {to_install('console')}"))
+        return
+    console.print(Text(f"  open {desk.console}"), soft_wrap=True)
+    console.print(Text(f"  sign in with {desk.token}"), soft_wrap=True)
+    console.print(Text(f"  as {ACTOR} ({ROLES}); the token is for this machine alone", style=DIM))
 
 
 def summary(evidence: DayEvidence, checks: Sequence[DemoCheck], **more: Any) -> dict[str, Any]:

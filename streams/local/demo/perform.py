@@ -19,6 +19,7 @@ from streams.local.demo.actors import Actors
 from streams.local.demo.chance import Chance
 from streams.local.demo.checks import CHECKS, READ, DayEvidence
 from streams.local.demo.day import NOISE_SECONDS, Garbage, PlannedDay, garbage, plan
+from streams.local.demo.desk import DemoDesk, possible
 from streams.local.demo.display import FRAMES_PER_SECOND, Display
 from streams.local.demo.policies import compress
 from streams.local.demo.stage import PARTITIONS, PREFIX, DemoStage, StageError
@@ -59,8 +60,9 @@ def play_demo(keep: bool, seed: int, as_json: bool) -> int:
     stage, kept = DemoStage(keep), False
     try:
         passed = _play(console, stage, Chance(seed), as_json)
+        desk = _open_desk(console, stage) if keep else None
         kept = keep
-        closing.look_further(console, stage, keep)
+        closing.look_further(console, stage, desk, keep)
     except (StageError, LocalKafkaError, OperateError, KafkaError) as error:
         console.print(str(error) or repr(error), style="red", markup=False, soft_wrap=True)
         return 1
@@ -107,6 +109,17 @@ def _play(console: Console, stage: DemoStage, chance: Chance, as_json: bool) -> 
         json.dump(summary, sys.stdout, indent=2)
         sys.stdout.write("\n")
     return all(check.passed for check in checks)
+
+
+def _open_desk(console: Console, stage: DemoStage) -> DemoDesk | None:
+    """Starts index and console on what was written; None if their packages are not installed."""
+    if not possible():
+        return None
+    desk = DemoDesk(stage.folder / "desk", stage.variables)
+    stage.others = desk.processes
+    with _step(console, "the index, and the console on it"):
+        desk.start()
+    return desk
 
 
 @contextlib.contextmanager

@@ -1,4 +1,7 @@
-"""The processes of the demo: a real Kafka, its topics and two workers, in a temporary folder."""
+"""The processes of the demo: a real Kafka, its topics and two workers, in a temporary folder.
+
+With `keep` the index and the console come after them (desk.py).
+"""
 
 import asyncio
 import contextlib
@@ -10,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,16 +29,18 @@ READY_SECONDS = 120.0
 PROBE_SECONDS = 0.5
 LOG_TAIL_LINES = 12
 STOP_SCRIPT = """\
-# Ends what `byline demo --keep` left: the workers, then Kafka, then this folder.
+# Ends what `byline demo --keep` left: console, index and workers, then Kafka, then this folder.
 end() {{
   kill "$@" 2>/dev/null
-  for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15; do
-    kill -0 "$@" 2>/dev/null || return 0
-    sleep 1
+  for it; do
+    for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15; do
+      kill -0 "$it" 2>/dev/null || continue 2
+      sleep 1
+    done
+    kill -9 "$it" 2>/dev/null
   done
-  kill -9 "$@" 2>/dev/null
 }}
-end {workers}
+end {others}
 end {kafka}
 rm -rf "$(dirname "$0")"
 """
@@ -42,6 +48,27 @@ rm -rf "$(dirname "$0")"
 
 class StageError(Exception):
     """A worker of the demo ended, or is not ready in time; the message says which."""
+
+
+def started(words: list[str], log: Path, settings: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    """Starts a command of ours with these settings alone; `log` gets what it says."""
+    inherited = os.environ.items()  # noqa: TID251 handed on, not read
+    own = {name: it for name, it in inherited if not name.startswith("BYLINE_")}
+    with log.open("ab") as file:
+        return subprocess.Popen(  # noqa: S603 our own words
+            [sys.executable, "-m", "streams", *words],
+            env={**own, **settings},
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=file,
+            start_new_session=True,
+        )
+
+
+def tail(log: Path, code: int) -> str:
+    """Returns what to say of a command that ended: its exit code, and the end of its log."""
+    lines = log.read_text(errors="replace").splitlines()[-LOG_TAIL_LINES:]
+    return "\n".join([f"{log.stem} ended with exit code {code}:", *lines])
 
 
 @dataclass
@@ -90,6 +117,8 @@ class DemoStage:
         self.policies.mkdir()
         self.kafka = KafkaCluster(self.folder / "kafka", detached=keep, brief=not keep)
         self.workers: list[DemoWorker] = []
+        self.others: list[subprocess.Popen[bytes]] = []
+        """What runs beside the workers; it is ended before them."""
 
     @property
     def settings(self) -> Settings:
@@ -113,19 +142,9 @@ class DemoStage:
         for number in range(1, WORKERS + 1):
             worker = DemoWorker(self.folder / f"worker-{number}")
             self.workers.append(worker)
-            inherited = os.environ.items()  # noqa: TID251 handed on, not read
-            own = {name: it for name, it in inherited if not name.startswith("BYLINE_")}
-            own |= {"BYLINE_DATA_DIR": str(worker.folder), "BYLINE_HTTP_HOST": HOST}
+            own = {"BYLINE_DATA_DIR": str(worker.folder), "BYLINE_HTTP_HOST": HOST}
             own |= {"BYLINE_HTTP_PORT": str(worker.port), **self.variables}
-            with worker.log.open("wb") as log:
-                worker.process = subprocess.Popen(  # noqa: ASYNC220 it does not block
-                    [sys.executable, "-m", "streams", "worker"],
-                    env=own,
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=log,
-                    start_new_session=True,
-                )
+            worker.process = started(["worker"], worker.log, own)
         deadline = time.monotonic() + READY_SECONDS
         while late := [worker.name for worker in self.workers if not worker.ready]:
             if time.monotonic() > deadline:
@@ -144,14 +163,13 @@ class DemoStage:
     def look(self) -> None:
         """Checks that all workers run. Raises StageError, with the end of its log, if one ended."""
         for worker in self.workers:
-            gone = worker.process and worker.process.poll()
+            gone = None if worker.process is None else worker.process.poll()
             if gone is not None:
-                lines = worker.log.read_text(errors="replace").splitlines()[-LOG_TAIL_LINES:]
-                raise StageError("\n".join([f"{worker.name} ended with exit code {gone}:", *lines]))
+                raise StageError(tail(worker.log, gone))
 
     def stop(self) -> None:
-        """Ends the workers, then Kafka, and removes the folder."""
-        processes = [worker.process for worker in self.workers if worker.process]
+        """Ends what runs beside the workers and them, then Kafka, and removes the folder."""
+        processes = self._running()
         for process in processes:
             process.terminate()
         deadline = time.monotonic() + STOP_SECONDS
@@ -167,6 +185,10 @@ class DemoStage:
     def write_stop_script(self) -> Path:
         """Writes a script that ends all processes and removes the folder. Returns its path."""
         script = self.folder / "stop.sh"
-        workers = " ".join(str(worker.process.pid) for worker in self.workers if worker.process)
-        script.write_text(STOP_SCRIPT.format(workers=workers, kafka=self.kafka.pid()))
+        others = " ".join(str(process.pid) for process in self._running())
+        script.write_text(STOP_SCRIPT.format(others=others, kafka=self.kafka.pid()))
         return script
+
+    def _running(self) -> list[subprocess.Popen[bytes]]:
+        workers = [worker.process for worker in self.workers if worker.process]
+        return [*reversed(self.others), *workers]
