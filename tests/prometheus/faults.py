@@ -18,7 +18,7 @@ from tests.worker.harness import Estate, Worker, utc_now
 
 @dataclass
 class WatchedEstate:
-    """`auditor` and `index` are the ports on which they show their numbers, once they run.
+    """`auditor`, `index` and `console`: the ports on which they show their numbers, once they run.
 
     `cluster`: where the brokers are faulted, too. `second`: a worker that is not started yet.
     """
@@ -28,6 +28,7 @@ class WatchedEstate:
     panels: Panels
     auditor: int
     index: int
+    console: int
     second: Worker
     cluster: KafkaCluster | None = None
     beside: list[subprocess.Popen[str]] = field(default_factory=list)

@@ -24,9 +24,9 @@ INJECTED: Mapping[str, str] = {
     "BylineFlapping": "one account falls below the line 12,000 times and more; then an hour passes",
     "BylineIndexSilent": "nobody indexes; then somebody does",
     "BylineConsoleSilent": "kill -9 of the console; then a new start",
-    "BylineErrorResponses": "the console's database is overwritten; then it is put back, and"
+    "BylineErrorResponses": "the console's index is of another version; then of its own, and"
     " fifteen minutes pass",
-    "BylineSignInsRefused": "40 wrong tokens; then fifteen minutes pass",
+    "BylineSignInsRefused": "60 wrong tokens and more; then fifteen minutes pass",
     # The programme
     "BylineNoticesNotDelivered": "25 invitations, and the notifier is silent; then it speaks",
     "BylineAnswersSilent": "105 notices delivered, no answer; then one",

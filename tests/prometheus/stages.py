@@ -8,6 +8,7 @@ from pathlib import Path
 from streams.local.kafka import KafkaCluster
 from streams.local.probe import free_port
 from tests.prometheus import faults
+from tests.prometheus import faults_of_console as console
 from tests.prometheus import faults_of_machines as machines
 from tests.prometheus import faults_of_programme as programme
 from tests.prometheus.faults import WatchedEstate
@@ -54,19 +55,20 @@ def watched(
     cluster: KafkaCluster | None = None,
 ) -> Iterator[tuple[WatchedEstate, Prometheus]]:
     """The estate with its first worker running, and a Prometheus that scrapes it."""
-    auditor, index = free_port(), free_port()
+    auditor, index, desk = free_port(), free_port(), free_port()
     second = Worker(1, _of_second(estate), estate.folder)
     targets: Mapping[str, list[int]] = {
         "byline-worker": [estate.workers[0].port, second.port],
         "byline-auditor": [auditor],
         "byline-index": [index],
+        "byline-console": [desk],
     }
     folder = estate.folder / "prometheus"
     folder.mkdir()
     with Prometheus(folder, targets, 1, factor, shortest_ms, scrape_ms) as prometheus:
         watch = PrometheusWatch(prometheus, FACTOR / factor)
         made = WatchedEstate(
-            estate, watch, Panels(prometheus), auditor, index, second, cluster=cluster
+            estate, watch, Panels(prometheus), auditor, index, desk, second, cluster=cluster
         )
         try:
             yield made, prometheus
@@ -94,6 +96,7 @@ def a_day(stage: WatchedEstate, load: AbstractContextManager[None] | None = None
     stage.switch("weibo", "adverse_off", True)
     switched_at = time.monotonic()
     faults.somebody_audits_and_indexes(stage)
+    console.somebody_opens_the_console(stage)
     programme.a_lift_goes_out(stage)
     faults.readings_end(stage)
     with load or nullcontext():
@@ -105,6 +108,7 @@ def a_day(stage: WatchedEstate, load: AbstractContextManager[None] | None = None
             faults.a_withdrawal_is_garbled,
             faults.a_transaction_is_left_open,
             faults.the_log_is_written_to,
+            console.the_console_fails,
             programme.notices_reach_nobody,
             programme.nobody_answers,
             programme.a_lift_is_obeyed_at_last,

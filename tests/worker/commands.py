@@ -28,11 +28,11 @@ def byline(
     )
 
 
-def started(estate: Estate, *words: str) -> subprocess.Popen[str]:
-    """The same, left running beside the test."""
+def started(estate: Estate, *words: str, **settings: str) -> subprocess.Popen[str]:
+    """The same, left running beside the test; `settings` are laid over the estate's."""
     return subprocess.Popen(
         [sys.executable, "-m", "streams", *words],
-        env=estate.environment,
+        env={**estate.environment, **settings},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -1,0 +1,95 @@
+"""Faults of the console under a real Prometheus: it is on a copy of the index, which is broken."""
+
+import re
+import sqlite3
+import urllib.error
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from urllib.parse import urlencode
+from urllib.request import HTTPCookieProcessor, OpenerDirector, build_opener
+
+from streams.index.database import FILE_NAME
+from streams.index.schema import HEAD
+from streams.settings_checks import variable
+from tests.prometheus.faults import WatchedEstate
+from tests.worker.commands import started
+
+AT_ONCE = 60
+"""So many are more than a rule allows for within its range, which is a second at the least."""
+
+
+def somebody_opens_the_console(stage: WatchedEstate) -> None:
+    """The console is started on a copy of the index, which there is by now."""
+    (index,) = Path(stage.estate.environment[variable("data_dir")]).rglob(FILE_NAME)
+    with closing(sqlite3.connect(index)) as source, closing(sqlite3.connect(_copy(stage))) as copy:
+        source.backup(copy)
+    _start(stage)
+    stage.watch.ends("BylineConsoleSilent", 60)
+
+
+def the_console_fails(stage: WatchedEstate) -> None:
+    """Somebody guesses tokens; its database is of another version for a while; it is killed."""
+    browser = _Browser(f"http://127.0.0.1:{stage.console}")
+    guard = re.search(rb'name="guard" value="(\w+)"', browser.open("/sign-in"))
+    assert guard is not None
+    form = {"guard": guard[1].decode(), "token": "guessed"}
+
+    def often(path: str, **form: str) -> None:
+        for _ in range(AT_ONCE):
+            browser.open(path, **form)
+
+    stage.watch.fires("BylineSignInsRefused", 20, lambda: often("/sign-in", **form))
+    with _of_another_version(_copy(stage)):
+        stage.watch.fires("BylineErrorResponses", 30, lambda: often("/readyz"))
+    stage.watch.ends("BylineErrorResponses", 30)
+    stage.watch.ends("BylineSignInsRefused", 30)
+    (console,) = [it for it in stage.beside if "console" in it.args]
+    stage.beside.remove(console)
+    console.kill()
+    console.communicate(timeout=20)
+    stage.watch.fires("BylineConsoleSilent", 20)
+    _start(stage)
+    stage.watch.ends("BylineConsoleSilent", 60)
+
+
+@contextmanager
+def _of_another_version(database: Path) -> Iterator[None]:
+    """As after the upgrade of an index that did not reach its console."""
+    _says(database, "0000")
+    try:
+        yield
+    finally:
+        _says(database, HEAD)
+
+
+def _says(database: Path, version: str) -> None:
+    with closing(sqlite3.connect(database, timeout=10)) as connection, connection:
+        connection.execute("UPDATE alembic_version SET version_num = ?", [version])
+
+
+def _copy(stage: WatchedEstate) -> Path:
+    return stage.estate.folder / "copy-of-the-index.sqlite"
+
+
+def _start(stage: WatchedEstate) -> None:
+    database = {variable("database"): f"sqlite:///{_copy(stage)}"}
+    words = ("console", "--port", str(stage.console))
+    stage.beside.append(started(stage.estate, *words, **database))
+
+
+class _Browser:
+    """It keeps its cookies, and takes every answer."""
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+        self._opener: OpenerDirector = build_opener(HTTPCookieProcessor())
+
+    def open(self, path: str, **form: str) -> bytes:
+        data = urlencode(form).encode() if form else None
+        try:
+            answer = self._opener.open(f"{self._address}{path}", data, timeout=20)
+        except urllib.error.HTTPError as refused:
+            answer = refused
+        with answer:
+            return bytes(answer.read())
