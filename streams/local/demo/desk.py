@@ -49,15 +49,21 @@ class DemoDesk:
         return [self.folder / f"{name}.log" for name in ("index", "console")]
 
     def start(self) -> None:
-        """Fills the index, then serves it; returns once both answer.
+        """Fills the index, then serves it. Raises StageError if a command ends or is late."""
+        self.prepare()
+        index, _ = self.logs
+        self._finished(self._begin(["index"], index), index)
+        self.serve()
 
-        Raises StageError if one ends, or does not answer in time.
-        """
+    def prepare(self) -> None:
+        """Makes the folder, with the file of who may."""
         self.folder.mkdir(mode=0o700)
         digest = hashlib.sha256(self.token.encode()).hexdigest()
         (self.folder / "roles").write_text(f"{digest}  {ACTOR}  {ROLES}\n")
+
+    def serve(self) -> None:
+        """Starts both; returns once both answer. Raises StageError as `start` does."""
         index, console = self.logs
-        self._finished(self._begin(["index"], index), index)
         serving = self._begin(["index", "--follow", "--serve", "--port", "0"], index)
         self.api = _address(serving, index, "answering at ")
         self.console = _address(self._begin(["console", "--port", "0"], console), console, "open ")
