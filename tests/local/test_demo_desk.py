@@ -60,6 +60,6 @@ def slow_to_end() -> int:
 
 def test_an_index_that_ends_is_told_with_its_last_lines(tmp_path: Path) -> None:
     desk = DemoDesk(tmp_path / "desk", NO_KAFKA)
-    with pytest.raises(StageError, match=r"index ended with exit code 2:\n.*127\.0\.0\.1:1"):
+    with pytest.raises(StageError, match=r"(?s)index ended with exit code 2:\n.*127\.0\.0\.1:1"):
         desk.start()
     assert desk.processes == []
