@@ -4,11 +4,13 @@ import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from confluent_kafka import Producer
 
 from streams.local.kafka import KafkaCluster
+from streams.settings_checks import variable
 from tests.prometheus.firing import PrometheusWatch
 from tests.prometheus.panels import Panels
 from tests.worker.commands import started
@@ -33,9 +35,14 @@ class WatchedEstate:
     cluster: KafkaCluster | None = None
     beside: list[subprocess.Popen[str]] = field(default_factory=list)
 
-    def run(self, *words: str) -> subprocess.Popen[str]:
-        """Start a command beside the worker."""
-        self.beside.append(started(self.estate, *words))
+    @property
+    def index_file(self) -> Path:
+        """The index's database."""
+        return self.estate.folder / "index.sqlite"
+
+    def run(self, *words: str, **settings: str) -> subprocess.Popen[str]:
+        """Start a command beside the worker; `settings` are laid over the estate's."""
+        self.beside.append(started(self.estate, *words, **settings))
         return self.beside[-1]
 
     def close(self) -> None:
@@ -114,7 +121,8 @@ def invite(stage: WatchedEstate) -> None:
 def somebody_audits_and_indexes(stage: WatchedEstate) -> None:
     """The auditor and the index are started."""
     stage.run("audit", "--follow", "--port", str(stage.auditor))
-    stage.run("index", "--follow", "--serve", "--port", str(stage.index))
+    database = {variable("database"): f"sqlite:///{stage.index_file}"}
+    stage.run("index", "--follow", "--serve", "--port", str(stage.index), **database)
     stage.watch.ends("BylineAuditorSilent", 90)
     stage.watch.ends("BylineIndexSilent", 90)
 

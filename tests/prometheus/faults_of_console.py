@@ -9,11 +9,9 @@ from pathlib import Path
 from urllib.parse import urlencode
 from urllib.request import HTTPCookieProcessor, OpenerDirector, build_opener
 
-from streams.index.database import FILE_NAME
 from streams.index.schema import HEAD
 from streams.settings_checks import variable
 from tests.prometheus.faults import WatchedEstate
-from tests.worker.commands import started
 
 AT_ONCE = 60
 """So many are more than a rule allows for within its range, which is a second at the least."""
@@ -21,8 +19,10 @@ AT_ONCE = 60
 
 def somebody_opens_the_console(stage: WatchedEstate) -> None:
     """The console is started on a copy of the index, which there is by now."""
-    (index,) = Path(stage.estate.environment[variable("data_dir")]).rglob(FILE_NAME)
-    with closing(sqlite3.connect(index)) as source, closing(sqlite3.connect(_copy(stage))) as copy:
+    with (
+        closing(sqlite3.connect(stage.index_file)) as source,
+        closing(sqlite3.connect(_copy(stage))) as copy,
+    ):
         source.backup(copy)
     _start(stage)
     stage.watch.ends("BylineConsoleSilent", 60)
@@ -74,8 +74,7 @@ def _copy(stage: WatchedEstate) -> Path:
 
 def _start(stage: WatchedEstate) -> None:
     database = {variable("database"): f"sqlite:///{_copy(stage)}"}
-    words = ("console", "--port", str(stage.console))
-    stage.beside.append(started(stage.estate, *words, **database))
+    stage.run("console", "--port", str(stage.console), **database)
 
 
 class _Browser:
