@@ -145,6 +145,8 @@ def _answer(
     """Makes the answer, in a thread of its own; a fault becomes a page that says what to do."""
     asked = _anonymous(console, request)
     try:
+        if route.needs is Open.NOBODY:
+            return asked, route.page(asked)
         asked = _identified(console, request, form or {})
         if request.method == "POST":
             _guard(asked, form)

@@ -1,7 +1,8 @@
 """The table of all routes. tests/console/matrix.py has a row for each, with who may.
 
 `needs` is the role without which a route answers 403; SIGNED_IN: any; ANYBODY: nobody has to be
-signed in. Every POST needs the token of its form.
+signed in; NOBODY: who asks is not even looked up, so that it answers without a database. Every
+POST needs the token of its form.
 """
 
 from collections.abc import Callable
@@ -37,6 +38,7 @@ Page = Callable[[PageRequest], Response]
 class Open(StrEnum):
     """What a route without a role needs: a signed-in person, or nothing."""
 
+    NOBODY = "nobody is asked for"
     ANYBODY = "anybody"
     SIGNED_IN = "signed in"
 
@@ -53,9 +55,9 @@ class Route(NamedTuple):
 
 
 ROUTES = (
-    Route("GET", "/static/{name}", static.show, Open.ANYBODY),
-    Route("GET", "/healthz", static.alive, Open.ANYBODY),
-    Route("GET", "/readyz", static.ready, Open.ANYBODY),
+    Route("GET", "/static/{name}", static.show, Open.NOBODY),
+    Route("GET", "/healthz", static.alive, Open.NOBODY),
+    Route("GET", "/readyz", static.ready, Open.NOBODY),
     Route("GET", "/sign-in", sign_in.form, Open.ANYBODY),
     Route("POST", "/sign-in", sign_in.enter, Open.ANYBODY),
     Route("GET", "/sign-in/provider", provider.begin, Open.ANYBODY),

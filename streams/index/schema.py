@@ -17,7 +17,7 @@ from streams.index.errors import NoIndexFault, SchemaFault
 _FOLDER = Path(__file__).parent / "migrations"
 
 
-HEAD = "0006"
+HEAD = "0007"
 """The revision that this version of Byline works with."""
 
 

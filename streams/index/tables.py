@@ -18,6 +18,7 @@ from sqlalchemy import (
     Table,
     Text,
     false,
+    true,
 )
 
 metadata = MetaData()
@@ -126,7 +127,7 @@ Index(
     decisions.c.now,
     decisions.c.platform,
     decisions.c.field,
-    sqlite_where=decisions.c.eligible,
+    sqlite_where=decisions.c.eligible == true(),
     postgresql_where=decisions.c.eligible,
 )
 """The decisions of the decision log.
@@ -254,7 +255,7 @@ states = Table(
 Index(
     "states_watched",
     states.c.live,
-    sqlite_where=states.c.watched,
+    sqlite_where=states.c.watched == true(),
     postgresql_where=states.c.watched,
 )
 Index(
@@ -266,7 +267,7 @@ Index(
 Index(
     "states_unclear",
     states.c.partition,
-    sqlite_where=states.c.unclear,
+    sqlite_where=states.c.unclear == true(),
     postgresql_where=states.c.unclear,
 )
 Index(
@@ -344,7 +345,7 @@ obliged = Table(
 Index(
     "obliged_decided_at",
     obliged.c.decided_at,
-    sqlite_where=~obliged.c.done,
+    sqlite_where=obliged.c.done == false(),
     postgresql_where=~obliged.c.done,
 )
 """What enforcing systems have to do now: the newest restriction or lift of each surface.

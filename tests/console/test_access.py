@@ -2,10 +2,11 @@
 of these tests fails."""
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import URL, select
 from starlette.testclient import TestClient
 
 from streams.console import sessions
@@ -13,10 +14,11 @@ from streams.console.attempts import MOST_OF_PEER
 from streams.console.pages import account
 from streams.core.model.instants import HOUR, SECOND
 from streams.index import tables
-from streams.index.database import reading
+from streams.index.database import open_engine, reading
 from streams.serve.roles import token_key
 from tests.console.given import GATEWAY, PROXY, STATED, TOKENS, ConsoleGround, guard
 from tests.console.matrix import ALL, MATRIX, PLACES
+from tests.operate.recording import Tape
 
 QUICK = ("operator", "auditor")
 """Whom `sh tests/run.sh --quick` asks as well; with nobody they have each kind of row."""
@@ -289,3 +291,15 @@ def test_what_is_no_account_is_written_nowhere(ground: ConsoleGround, typed: str
         for table in tables.metadata.sorted_tables:
             assert "张三" not in str(connection.execute(select(table)).all()), table.name
     assert all(account is None for _, _, account in written(ground))
+
+
+def test_without_its_database_the_console_says_that_it_lives_but_is_not_ready(
+    tape: Tape, tmp_path: Path
+) -> None:
+    away = open_engine(URL.create("sqlite", database=str(tmp_path / "gone" / "index.sqlite")))
+    browser = ConsoleGround(away, tape.now, tmp_path).browser()
+    assert browser.get("/healthz").status_code == 200
+    assert browser.get("/static/console.css").status_code == 200
+    answer = browser.get("/readyz")
+    assert (answer.status_code, answer.json()) == (503, {"ready": False})
+    assert browser.get("/").status_code == 503

@@ -236,7 +236,7 @@ def test_an_index_of_an_older_version_is_brought_up_to_date_with_its_rows(tmp_pa
     assert line.eligible > 0
     with reading(engine) as connection:
         plan = connection.execute(
-            text("EXPLAIN QUERY PLAN SELECT platform FROM decisions WHERE eligible AND now > 1")
+            text("EXPLAIN QUERY PLAN SELECT platform FROM decisions WHERE eligible = 1 AND now > 1")
         ).all()
         assert "decisions_eligible" in str(plan)
         assert freshness(connection).behind == 0
