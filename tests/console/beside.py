@@ -33,9 +33,12 @@ POLICIES = {
 
 
 class StandingConsole:
-    """The three processes of a console on one estate; each can be killed and started again."""
+    """The three processes of a console on one estate; each can be killed and started again.
 
-    def __init__(self, estate: Estate) -> None:
+    `database`: the address of another database than SQLite's file.
+    """
+
+    def __init__(self, estate: Estate, database: str | None = None) -> None:
         self.estate, self.port = estate, free_port()
         folder = estate.folder
         roles = folder / "roles"
@@ -46,6 +49,8 @@ class StandingConsole:
             "BYLINE_DATA_DIR": str(folder / "index"),
             "BYLINE_ROLES_FILE": str(roles),
         }
+        if database is not None:
+            self.environment["BYLINE_DATABASE"] = database
         self.index, self.console = Running(folder / "index.log"), Running(folder / "console.log")
 
     @property

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
-from sqlalchemy import insert
+from sqlalchemy import Engine, insert
 
 from streams.console import proposals
 from streams.console.app import make_app
@@ -27,7 +27,7 @@ from tests.console import worked
 from tests.console.given import TOKENS, ConsoleGround
 from tests.console.provided import with_provider
 from tests.core.given import policy
-from tests.index.filled import filled
+from tests.index.filled import all_of, filled, write
 from tests.operate.recording import RECORDINGS, Tape
 from tests.support.parts import program
 
@@ -88,11 +88,24 @@ def recorded() -> Tape:
 
 
 class ServedConsole:
-    """A console at an address of this machine; `ground` holds what it was told to send."""
+    """A console at an address of this machine; `ground` holds what it was told to send.
 
-    def __init__(self, folder: Path, issuer: str | None = None, **options: Any) -> None:
+    `engine`: of an index without a row; None: a file of SQLite.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        issuer: str | None = None,
+        engine: Engine | None = None,
+        **options: Any,
+    ) -> None:
         tape = recorded()
-        self.ground = ConsoleGround(filled(folder, tape), tape.now, folder, options=options)
+        if engine is None:
+            engine = filled(folder, tape)
+        else:
+            write(engine, all_of(tape))
+        self.ground = ConsoleGround(engine, tape.now, folder, options=options)
         self._kept = worked.put(self.ground.engine, tape.now)
         # The recording's core has no worker, which would keep how far each partition has read.
         position = {"partition": 0, "key": POSITION, "offset": 9_999, "watched": False}

@@ -1,16 +1,22 @@
 """The pages in a real browser: no fault of accessibility, with and without JavaScript, both themes
-and languages, two persons at once.
+and languages, two persons at once. On SQLite, and what is done there on a real PostgreSQL too.
 """
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from streams.console.words import WORDS
+from streams.index import schema
+from streams.index.database import open_engine, url_of
+from streams.settings import SettingsWithoutPolicies
 from tests.console.given import ConsoleGround, guard
 from tests.console.served import AUDITED, ServedConsole, axe_source, chromium
 from tests.console.shots import OPENED, TOO_WIDE
+from tests.support.postgresql import Server
 
 pytestmark = pytest.mark.part("browser")
 
@@ -21,12 +27,23 @@ def browser() -> Iterator[Any]:
         yield made
 
 
+ON_BOTH = pytest.mark.parametrize("served", ["sqlite", "postgresql"], indirect=True)
+
+
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedConsole]:
-    """A console where a second person is required."""
+def served(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ServedConsole]:
+    """A console where a second person is required; without a parameter on SQLite."""
     folder = tmp_path_factory.mktemp("served")
-    with ServedConsole(folder, require_approvals=True) as made:
-        yield made
+    with ExitStack() as stack:
+        engine = None
+        if getattr(request, "param", "sqlite") == "postgresql":
+            server = stack.enter_context(Server())
+            settings = SettingsWithoutPolicies(database=SecretStr(server.url))
+            engine = open_engine(url_of(settings))
+            schema.bring_up(engine, 0)
+        yield stack.enter_context(ServedConsole(folder, engine=engine, require_approvals=True))
 
 
 class Watched:
@@ -57,7 +74,11 @@ class Watched:
         self.page.context.close()
 
 
-@pytest.mark.parametrize(("theme", "language"), [("light", "en"), ("dark", "zh")])
+@pytest.mark.parametrize(
+    ("served", "theme", "language"),
+    [("sqlite", "light", "en"), ("sqlite", "dark", "zh"), ("postgresql", "light", "zh")],
+    indirect=["served"],
+)
 def test_no_page_has_a_fault_of_accessibility_or_is_too_wide_for_a_telephone(
     browser: Any, served: ServedConsole, theme: str, language: str
 ) -> None:
@@ -88,6 +109,7 @@ def pressed(page: Any, key: str, language: int = 0) -> None:
     page.get_by_role("button", name=WORDS[key][language], exact=True).click()
 
 
+@ON_BOTH
 @pytest.mark.parametrize("script", [True, False], ids=["script", "plain"])
 def test_a_bulk_goes_through_two_persons(browser: Any, served: ServedConsole, script: bool) -> None:
     served.ground.sent.clear()
@@ -117,6 +139,7 @@ def test_a_bulk_goes_through_two_persons(browser: Any, served: ServedConsole, sc
     second.is_clean()
 
 
+@ON_BOTH
 def test_all_of_it_can_be_done_by_keyboard(browser: Any, served: ServedConsole) -> None:
     served.ground.sent.clear()
     watched = Watched(browser, served, "operator")
@@ -149,6 +172,7 @@ def listening(served: ServedConsole, page: Any, count: int) -> None:
     raise AssertionError(f"{served.console.news.open.total()} pages listen")
 
 
+@ON_BOTH
 def test_a_page_loads_its_live_part_when_there_is_news_but_not_while_somebody_reads_in_it(
     browser: Any, served: ServedConsole
 ) -> None:
@@ -172,6 +196,7 @@ def test_a_page_loads_its_live_part_when_there_is_news_but_not_while_somebody_re
     watched.page.context.close()
 
 
+@ON_BOTH
 def test_who_is_signed_out_gets_no_more_news(browser: Any, served: ServedConsole) -> None:
     watched = Watched(browser, served, "numbers")
     page = watched.goto("/")

@@ -10,7 +10,9 @@ import signal
 import socket
 import subprocess
 import tempfile
+import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
@@ -39,6 +41,14 @@ def _free_port() -> int:
     with socket.socket() as it:
         it.bind(("127.0.0.1", 0))
         return int(it.getsockname()[1])
+
+
+def _lives(pid: int) -> bool:
+    try:
+        said = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return False
+    return said.rpartition(")")[2].split()[0] != "Z"
 
 
 class Server:
@@ -110,9 +120,27 @@ class Server:
         """Stop it: `immediate` as if it were killed, `fast` as a person does. Its port refuses."""
         self._run("pg_ctl", "-D", str(self._data), "-w", "-m", mode, "stop")
 
+    def kill(self) -> None:
+        """kill -9 each of its processes, the first one first, and wait until all are gone."""
+        first = int((self._data / "postmaster.pid").read_text().split()[0])
+        # Stopped, it begins no other process while they are looked for.
+        self.send_signal(first, signal.SIGSTOP)
+        others = Path(f"/proc/{first}/task/{first}/children").read_text().split()
+        pids = [first, *map(int, others)]
+        for pid in pids:
+            with suppress(ProcessLookupError, FileNotFoundError):
+                self.send_signal(pid, signal.SIGKILL)
+        end = time.monotonic() + 30
+        while any(_lives(it) for it in pids):
+            assert time.monotonic() < end, pids
+            time.sleep(0.02)
+        # Until somebody awaits it, a new server takes a dead one for a running one.
+        (self._data / "postmaster.pid").unlink()
+
     def close(self) -> None:
         """Stop it if it runs; remove it if it is temporary."""
-        if (self._data / "postmaster.pid").exists():
+        file = self._data / "postmaster.pid"
+        if file.exists() and _lives(int(file.read_text().split()[0])):
             self.stop("immediate" if self._temporary else "fast")
         if self._temporary:
             shutil.rmtree(self._folder, ignore_errors=True)
