@@ -24,10 +24,6 @@ ROOT = Path(__file__).parents[2]
 PAGE = Path(__file__).with_name("questions.md")
 EVENTS = "byline events --kafka --json"
 SAID = "--actor op.1 --reason incident"
-LATER = {
-    9: "`byline backtest` says it of readings, `byline shadow report` of the accounts of now",
-    14: "`byline policy diff OLD NEW` says it, with an account that shows it; no cluster is asked",
-}
 MEND = f"""#!{sys.executable}
 import json, sys
 it = json.load(sys.stdin)
@@ -80,6 +76,7 @@ def questions(who: Mapping[str, str], folder: Path) -> list[IndexQuestion]:
         IndexQuestion(
             6, "Is it keeping up?", "byline status", r"^All inputs are read|the first waits for"
         ),
+        IndexQuestion(6, "", "byline doctor", r"all is well"),
         IndexQuestion(
             7, "What was refused, and why?", "byline dead-letters list", r"\d+ dead letters"
         ),
@@ -89,6 +86,13 @@ def questions(who: Mapping[str, str], folder: Path) -> list[IndexQuestion]:
             "byline dead-letters redrive --refused-for missing_field"
             f" --through '{folder}/mend {day}' --actor op.1 --reason error_correction --yes",
             r"[1-9]\d* sent again",
+        ),
+        IndexQuestion(
+            9,
+            "What if weibo's line were 500,000, the window three days?",
+            f"byline backtest {folder}/lower/weibo.yaml --readings kafka --labels kafka"
+            f" --against {folder}/running/weibo.yaml",
+            r"^(invited|restricted) +\d+ +\d+",
         ),
         IndexQuestion(
             10,
@@ -117,6 +121,12 @@ def questions(who: Mapping[str, str], folder: Path) -> list[IndexQuestion]:
         ),
         IndexQuestion(13, "", f"byline control undo night-1 {SAID} --yes", r"\d"),
         IndexQuestion(
+            14,
+            "A policy changed: what, exactly?",
+            f"byline policy diff {folder}/running/weibo.yaml {folder}/lower/weibo.yaml",
+            r"^who is restricted: ",
+        ),
+        IndexQuestion(
             15,
             "Who approved which version, since when does it run?",
             "byline policy history",
@@ -135,6 +145,9 @@ def questions(who: Mapping[str, str], folder: Path) -> list[IndexQuestion]:
             f"env BYLINE_POLICIES={folder}/broken byline worker",
             r"weibo\.yaml:\d+",
             2,
+        ),
+        IndexQuestion(
+            17, "", f"env BYLINE_POLICIES={folder}/broken byline doctor", r"weibo\.yaml:\d+", 1
         ),
     ]
 
@@ -224,7 +237,6 @@ def table(answers: Iterable[IndexAnswer], folder: Path) -> str:
         )
         for it in answers
     ]
-    rows += [(number, "", "–", "", "", text) for number, text in LATER.items()]
     rows.sort(key=lambda row: int(row[0]))
     lines += ["| " + " | ".join(map(str, row)) + " |" for row in rows]
     return "\n".join(lines) + "\n"
@@ -248,7 +260,10 @@ def demo(folder: Path, said: Path | None) -> tuple[dict[str, str], str]:
 
 
 def prepared(who: dict[str, str], folder: Path, policies: str) -> None:
-    """Files that the commands need: a program that mends, a bulk, and a policy with a fault."""
+    """Files that the commands need: a program that mends, a bulk, policies of which one is faulty.
+
+    `running` has weibo's policy, `lower` the next version of it with half the lines and three days.
+    """
     mend = folder / "mend"
     mend.write_text(MEND)
     mend.chmod(0o755)
@@ -261,6 +276,15 @@ def prepared(who: dict[str, str], folder: Path, policies: str) -> None:
         (broken / it.name).write_text(
             text.replace("exit_ratio: 0", "exit_ratio: 7") if it_is else text
         )
+    text = (Path(policies) / "weibo.yaml").read_text()
+    lower = re.sub(r"followers: (\d+)", lambda it: f"followers: {int(it[1]) // 2}", text)
+    lower = re.sub(r"answer_window: \w+", "answer_window: P3D", lower)
+    for name, content in (
+        ("running", text),
+        ("lower", re.sub(r"(?m)^version: 1$", "version: 2", lower)),
+    ):
+        (folder / name).mkdir()
+        (folder / name / "weibo.yaml").write_text(content)
     today = datetime.now(UTC)
     who["day"] = (today - timedelta(minutes=1)).isoformat(timespec="seconds")
     who["month"] = today.replace(day=1).strftime("%Y-%m-01T00:00:00Z")
@@ -276,6 +300,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="byline-questions-") as name:
         folder = Path(name)
         found, stop = demo(folder, options.demo)
+        (folder / "data").mkdir(mode=0o700)
         environment = {**os.environ, **found, "BYLINE_DATA_DIR": str(folder / "data")}
         follows = subprocess.Popen(
             [sys.executable, "-m", "streams", "index", "--follow"], env=environment, cwd=ROOT
