@@ -102,7 +102,10 @@ class Ground:
     def estate(self) -> Estate:
         """The same topics for what producers and notifiers of others do."""
         names = TopicNames(f"{self.name}.", self.name)
-        return Estate(self.address, names, self.etc / "policies", self.home, PARTITIONS)
+        settings, address = (self.etc / "byline.env").read_text(), self.address
+        if self.also is not None and self.also.bootstrap in settings:
+            address = self.also.bootstrap
+        return Estate(address, names, self.etc / "policies", self.home, PARTITIONS)
 
     def run(self, command: str) -> TypedLine:
         """Run a line of a page; what it printed stands as it would on the page's machine."""
