@@ -5,7 +5,7 @@ from collections.abc import Mapping
 INJECTED: Mapping[str, str] = {
     # The service
     "BylineWorkersMissing": "kill -9 of the worker; then a new start",
-    "BylineWorkerRestarts": "kill -9 and a new start, four times; then an hour passes",
+    "BylineWorkerRestarts": "kill -9 and a new start, again and again; then an hour passes",
     "BylineTransactionsSlow": "the broker is frozen for 1.1 s, again and again;"
     " then it is left alone",
     "BylineKafkaAway": "kill -9 of the broker; then it is started again",
