@@ -76,7 +76,7 @@ def questions(who: Mapping[str, str], folder: Path) -> list[IndexQuestion]:
         IndexQuestion(
             6, "Is it keeping up?", "byline status", r"^All inputs are read|the first waits for"
         ),
-        IndexQuestion(6, "", "byline doctor", r"all is well"),
+        IndexQuestion(6, "", "byline doctor", r"nothing is wrong"),
         IndexQuestion(
             7, "What was refused, and why?", "byline dead-letters list", r"\d+ dead letters"
         ),
