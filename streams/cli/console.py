@@ -155,8 +155,7 @@ async def _serve(app: Any, host: str, port: int) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
-    # Uvicorn's own handlers would end the process with the signal, instead of with 0.
-    serving = asyncio.ensure_future(server._serve(sockets=[listener]))
+    serving = asyncio.ensure_future(server.serve(sockets=[listener]))
     bound = listener.getsockname()
     echo(f"open http://{host if ':' not in host else f'[{host}]'}:{bound[1]}/")
     waiting = asyncio.ensure_future(stopping.wait())

@@ -3,6 +3,8 @@ and a client that keeps LIMIT of them open would keep everybody out.
 """
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import uvicorn
@@ -44,6 +46,15 @@ class ImpatientProtocol(AutoHTTPProtocol):  # type: ignore[misc,valid-type]
         self._look_later()
 
 
+class SignallessServer(uvicorn.Server):
+    """Leaves signals to who runs it; Uvicorn's handlers would end the process with the signal."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Takes none."""
+        yield
+
+
 def server_of(app: Any, **more: Any) -> uvicorn.Server:
     """Makes the server of the console. `more`: other options of Uvicorn."""
     said = {
@@ -58,4 +69,4 @@ def server_of(app: Any, **more: Any) -> uvicorn.Server:
         "timeout_graceful_shutdown": 5,
         "h11_max_incomplete_event_size": 32 * 1024,
     }
-    return uvicorn.Server(uvicorn.Config(app, **{**said, **more}))
+    return SignallessServer(uvicorn.Config(app, **{**said, **more}))

@@ -206,8 +206,14 @@ class Following:
             self.lives[key] = self._be_born(key)
         life = self.lives[key]
         life.receive(now, name, value, entered)
-        if key not in self._told or not self._settle(key, life):
-            self._schedule(key, life)
+        told, before = key in self._told, self._set.get(key)
+        if told and self._settle(key, life):
+            return
+        self._schedule(key, life)
+        look = life.look_at
+        # A look that was due when all were told of a switch stays due, and so does theirs.
+        if look is not None and self._set.get(key) == look and (told or (before or look) < look):
+            self._told.add(key)
 
     def _tell(
         self, now: datetime, name: str, value: Any, entered: datetime, platform: str | None

@@ -254,12 +254,13 @@ def test_operators_may_read_what_their_lists_and_the_way_back_are_read_from() ->
     assert read == {*lists, *events, CHANGELOG, "controls", "switches", "dead-letters"}
 
 
-def test_the_console_may_do_what_operator_and_redriver_may_and_no_more() -> None:
+def test_the_console_may_do_what_operator_and_redriver_may_and_read_what_the_auditor_may() -> None:
     def rights(*roles: str) -> set[tuple[str, str, bool, str]]:
         mine = [it for it in permissions(Settings()) if it.role in roles]
         return {(it.kind, it.name, it.prefixed, does) for it in mine for does in it.operations}
 
-    assert rights("console") == rights("operator", "redriver")
+    read = {it for it in rights("auditor") if it[0] == "topic" and it[3] == "Read"}
+    assert rights("console") == rights("operator", "redriver") | read
 
 
 def test_no_privilege_is_granted_twice() -> None:

@@ -10,8 +10,9 @@ from unittest.mock import patch
 
 from msgspec.structs import replace
 
-from schemas.enums import Ignored, Outcome
+from schemas.enums import Ground, Ignored, Outcome
 from streams.core.log.decisions import DecisionLog
+from streams.core.model.account import Cycle
 from streams.core.model.instants import Reckoning
 from streams.core.rules import answers, applicable_phase, decide, facts, receipts, throttle
 
@@ -247,10 +248,21 @@ BUGS: tuple[Bug, ...] = (
     Bug(15, "an open appeal stops nothing", {"streams.core.rules.agenda.deferrals": _deferrals}),
 )
 
+
+def _grounds_as_heard(cycle: Cycle) -> frozenset[Ground]:
+    if cycle.answered_at is None:
+        return frozenset({Ground.NO_ANSWER})
+    late = [Ground.NO_ANSWER] * cycle.declined_late
+    return frozenset({Ground.DECLINED, *late})
+
+
 LATE_BUG = Bug(
     13,
     "a late worker knows of a refusal that a punctual one had not heard at the deadline",
-    {"streams.core.rules.lateness._entered_late": lambda *_: False},
+    {
+        "streams.core.rules.lateness._entered_late": lambda *_: False,
+        "streams.core.rules.throttle.grounds": _grounds_as_heard,
+    },
 )
 POLICY_BUG = Bug(
     11,
