@@ -35,10 +35,14 @@ def run(kafka: Proxied, faults: Script, **changes: object) -> RoundOutcome:
 def test_given_aiokafkas_own_sender_then_a_late_end_tears_the_next_transaction(
     kafka: Proxied,
 ) -> None:
-    """What the cure is for: the first EndTxn arrives after the second, in another transaction."""
-    outcome = run(kafka, Script({("EndTxn", 1): IN_THE_NEXT}), sender="aiokafka")
-    assert outcome.asked_again > 0
-    assert torn(outcome)
+    """What the cure is for: the first EndTxn arrives after the second, in another transaction.
+
+    On a busy machine it may arrive between two of them, where it tears nothing.
+    """
+    outcomes = (
+        run(kafka, Script({("EndTxn", 1): IN_THE_NEXT}), sender="aiokafka") for _ in range(3)
+    )
+    assert any(outcome.asked_again > 0 and torn(outcome) for outcome in outcomes)
 
 
 def torn(outcome: RoundOutcome) -> bool:
