@@ -70,6 +70,55 @@ def test_of_several_kept_readings_the_newest_counts_and_each_breaks_what_it_brea
     assert day.account().followers == 1400, "of one instant the lower"
 
 
+KEPT: dict[str, list[tuple[int, int, str]]] = {
+    "a purge behind the one that opens": [(1, 1500, "organic"), (9, 1700, "platform_purge")],
+    "two that may open": [(1, 1500, "organic"), (9, 1700, "organic")],
+    "a purge, then one that opens": [(1, 1500, "correction"), (9, 1700, "organic")],
+    "a correction of the same instant": [(1, 1500, "organic"), (1, 1400, "correction")],
+    "an older one breaks the run": [
+        (1, 1500, "organic"),
+        (9, 1700, "platform_purge"),
+        (5, 10, "organic"),
+    ],
+    "an older one after which the run began anew": [
+        (1, 1500, "organic"),
+        (9, 1700, "organic"),
+        (5, 10, "organic"),
+    ],
+    "one from before the run breaks nothing": [
+        (5, 1500, "organic"),
+        (9, 1700, "platform_purge"),
+        (1, 10, "organic"),
+    ],
+    "a higher one of the instant of the leaving": [(-7 * DAY, 1500, "organic")],
+    "a lower one of the instant of the leaving": [(-7 * DAY, 5, "correction")],
+}
+"""Readings that enter after the end of a leaving: when observed, counted from it; count; cause."""
+
+
+@pytest.mark.parametrize("what", KEPT)
+def test_of_kept_readings_each_opens_and_breaks_what_it_does_for_a_punctual_worker(
+    what: str,
+) -> None:
+    told = []
+    for sleeps in (False, True):
+        day, end = leaving(delivered())
+        if sleeps:
+            asleep(day, 9 * DAY)
+        else:
+            day.wait(7 * DAY + MINUTE)
+        for place, (at, followers, cause) in enumerate(KEPT[what]):
+            day.entered(end + MINUTE + place).reads(followers, at=end + at, cause=cause)
+        if sleeps:
+            day.run_timers()
+        else:
+            day.wait(2 * DAY - MINUTE)
+        account = day.account()
+        facts = (account.followers, account.observed_at, account.dwell_from)
+        told.append((*facts, account.eligibility))
+    assert told[0] == told[1]
+
+
 def test_a_kept_reading_survives_a_restart() -> None:
     day, end = leaving(expired())
     asleep(day, 9 * DAY).entered(end + 1).reads(1500, at=end + 1)

@@ -325,6 +325,8 @@ TOLD_APART = {
     "a reissue behind a switch that changed nothing": ("fair", 4023),
     "a reissue between a failure and the answer": ("plain", 1989),
     "a label that ends at the instant of a new start": ("later phase", 10_667),
+    "a purge behind the reading that opens, both after a leaving": ("shadow", 7641),
+    "the same with a null window": ("null window", 7641),
 }
 
 

@@ -36,9 +36,7 @@ def read_count(account: Account, reading: DecodedFollowerCount, policy: Policy) 
             return True  # The stored count of this instant is not higher, so it stays.
     may_start_dwell = reading.cause in OPENING
     if observed_at == known_at and not may_start_dwell:
-        # The replaced count of this instant started runs; the cause of this one may start none.
-        for line in [line for line, run in account.above_line_since.items() if run == observed_at]:
-            del account.above_line_since[line]
+        end_runs_of(account, observed_at)
     set_count(account, observed_at, reading.followers, may_start_dwell, policy)
     return True
 
@@ -46,15 +44,28 @@ def read_count(account: Account, reading: DecodedFollowerCount, policy: Policy) 
 def set_count(
     account: Account, observed_at: int, followers: int, may_start_dwell: bool, policy: Policy
 ) -> None:
-    """Stores the newest count, and begins and ends runs over the lines.
-
-    It also ends runs over lines of an older policy, because a later policy may have them again.
-    """
+    """Stores the newest count, and begins and ends runs over the lines."""
     account.observed_at, account.followers, account.may_start_dwell = (
         observed_at,
         followers,
         may_start_dwell,
     )
+    set_runs(account, observed_at, followers, may_start_dwell, policy)
+
+
+def end_runs_of(account: Account, observed_at: int) -> None:
+    """Ends the runs that a replaced count of this instant began; the new one may begin none."""
+    for line in [line for line, run in account.above_line_since.items() if run == observed_at]:
+        del account.above_line_since[line]
+
+
+def set_runs(
+    account: Account, observed_at: int, followers: int, may_start_dwell: bool, policy: Policy
+) -> None:
+    """Begins and ends runs over the lines, for the newest count.
+
+    It also ends runs over lines of an older policy, because a later policy may have them again.
+    """
     above_line_since, lines = account.above_line_since, policy.lines
     if not above_line_since and followers < lines[0]:
         return

@@ -15,7 +15,7 @@ from streams.core.lifecycle import Eligibility
 from streams.core.model.account import Account, Label, Reading
 from streams.core.model.instants import milliseconds
 from streams.core.model.policy import Policy
-from streams.core.rules.facts import OPENING, set_count
+from streams.core.rules.facts import OPENING, end_runs_of, set_count, set_runs
 from streams.core.rules.milder import leaves_at, open_cycle
 
 
@@ -27,21 +27,28 @@ def count_waits(account: Account, entry: int, policy: Policy) -> bool:
     return leave_at is not None and entry > leave_at
 
 
-def keep_count(account: Account, reading: DecodedFollowerCount) -> None:
+def keep_count(account: Account, reading: DecodedFollowerCount, policy: Policy) -> None:
     """Keeps a reading aside until the timer of the leaving has acted.
 
-    It ends runs over higher lines at once. Of several readings the newest is kept; of one instant,
-    the lowest.
+    It begins and ends runs at once, as if it counted already. Of several readings the newest is
+    kept; of one instant, the lowest.
     """
-    observed_at = milliseconds(reading.observed_at)
-    if account.observed_at is not None and observed_at < account.observed_at:
+    observed_at, followers = milliseconds(reading.observed_at), reading.followers
+    known, known_at, known_count = account.kept, account.observed_at, account.followers
+    if known_at is not None and observed_at < known_at:
         return
-    for line in [line for line in account.above_line_since if line > reading.followers]:
-        del account.above_line_since[line]
-    known = account.kept
-    new = Reading(observed_at, reading.followers, reading.cause in OPENING)
-    if known is None or (-known.observed_at, known.followers) > (-observed_at, new.followers):
-        account.kept = new
+    if known is not None:
+        known_at, known_count = known.observed_at, known.followers
+        if observed_at < known_at:
+            _dip(account, followers, observed_at, known_at if known.may_start_dwell else None)
+            return
+    if observed_at == known_at and known_count is not None and known_count <= followers:
+        return
+    may_start_dwell = reading.cause in OPENING
+    if observed_at == known_at and not may_start_dwell:
+        end_runs_of(account, observed_at)
+    set_runs(account, observed_at, followers, may_start_dwell, policy)
+    account.kept = Reading(observed_at, followers, may_start_dwell)
 
 
 def take_kept(account: Account, policy: Policy | None) -> bool:
@@ -97,13 +104,19 @@ def dips_before_dwell(account: Account, reading: DecodedFollowerCount) -> bool:
     """
     if account.eligibility is not Eligibility.OUTSIDE:
         return False
-    above, observed_at = account.above_line_since, milliseconds(reading.observed_at)
-    dipped = [line for line in above if line > reading.followers and above[line] < observed_at]
+    newest = account.observed_at if account.may_start_dwell else None
+    return _dip(account, reading.followers, milliseconds(reading.observed_at), newest)
+
+
+def _dip(account: Account, followers: int, at: int, newest: int | None) -> bool:
+    """Restarts at `newest` the runs that an older count, dated `at`, breaks; None ends them."""
+    above = account.above_line_since
+    dipped = [line for line in above if line > followers and above[line] < at]
     for line in dipped:
-        if account.may_start_dwell and account.observed_at is not None:
-            above[line] = account.observed_at
-        else:
+        if newest is None:
             del above[line]
+        else:
+            above[line] = newest
     return bool(dipped)
 
 

@@ -118,7 +118,7 @@ class InputReader:
         if account.eligibility is Eligibility.LEAVING and count_waits(
             account, entry_of(record, now), policy
         ):
-            keep_count(account, reading)
+            keep_count(account, reading, policy)
             self._store.note_applied(account, _COUNTS, record.offset)
             transaction.put(ACCOUNTS, key, encode(account))
             return
