@@ -12,6 +12,8 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from schemas.enums import Command, ControlReason, Switch
+from schemas.inputs import SwitchChange
+from schemas.topics import DEAD_LETTERS
 from streams.console.site import PageRefusal
 from streams.core.inputs.checker import PROTECTS_NOBODY
 from streams.core.lifecycle import OPEN
@@ -19,11 +21,13 @@ from streams.core.limits.switches import EVERYWHERE
 from streams.core.model.account import decode_account
 from streams.index import tables
 from streams.index.states import reserved
-from streams.operate.audit.records import iso
+from streams.operate.audit.records import Record, iso
 from streams.operate.bulk import MAX_ACCOUNTS, BulkOrder, checked, default_bulk_id, within
 from streams.operate.effect import judged, pointless
 from streams.operate.errors import UsageError
+from streams.operate.in_force import SwitchesInForce
 from streams.operate.send_check import LineChecker, Rejection
+from streams.operate.switch_reach import without_effect
 
 CONTROLS = "controls"
 SWITCHES = "switches"
@@ -159,7 +163,8 @@ def refused(connection: Connection, wish: Wish, actor: str, now: int) -> list[st
 def counted(connection: Connection, wish: Wish, actor: str, now: int) -> dict[str, Any]:
     """Counts whom it concerns, as of the index: accounts, open invitations, restrictions.
 
-    `without`: by reason, how many accounts it cannot affect.
+    `without`: by reason, how many accounts it cannot affect. `warnings`: of a switch, whether it
+    changes nothing, or a similar one stays on.
     """
     values = _states(connection, wish)
     lives = [decode_account(it).live for it in values.values() if it is not None]
@@ -170,11 +175,30 @@ def counted(connection: Connection, wish: Wish, actor: str, now: int) -> dict[st
         "restricted": sum(it.cycle is not None and bool(it.cycle.throttles) for it in lives),
         "without": {},
         "none": False,
+        "warnings": [],
     }
     if wish.topic == CONTROLS:
         effect = judged(wish.order(actor, now), values)
         found |= {"without": effect.reasons, "none": effect.none}
+    elif wish.topic == SWITCHES:
+        before = _in_force(connection)
+        found["warnings"] = [*without_effect(wish.scope, Switch(wish.word), wish.on, before)]
     return found
+
+
+def _in_force(connection: Connection) -> list[SwitchChange]:
+    """Returns the switches in force, as `byline switch` finds them, from the index."""
+    letters, words, found = tables.letters, tables.words, SwitchesInForce()
+    refused = select(letters.c.origin_partition, letters.c.origin_offset)
+    for partition, offset in connection.execute(refused.where(letters.c.topic == SWITCHES)):
+        said = {"topic": SWITCHES, "partition": partition, "offset": offset}
+        found.feed(Record(DEAD_LETTERS.name, 0, 0, 0, None, json.dumps(said).encode()))
+    mine = select(words).where(words.c.topic == SWITCHES)
+    for it in connection.execute(mine.order_by(words.c.partition, words.c.offset)):
+        key = f"{json.loads(it.value).get('scope')}:{it.word}".encode()
+        place = (SWITCHES, it.partition, it.offset, it.entered_at)
+        found.feed(Record(*place, key, it.value.encode()))
+    return found.brakes()[1]
 
 
 def _states(connection: Connection, wish: Wish) -> dict[str, bytes | None]:

@@ -1,17 +1,18 @@
 """Says whether workers have read the sent records, and which accounts an undo would skip."""
 
 import json
+from collections.abc import Collection
 from typing import NamedTuple
 
 import msgspec
 from sqlalchemy import Connection, select
 
 from schemas.topics import DEAD_LETTERS
-from streams.console.orders import CONTROLS
+from streams.console.orders import CONTROLS, SWITCHES, Wish
 from streams.index import tables
 from streams.index.states import POSITION, reserved
 from streams.operate.audit.records import Record
-from streams.operate.bulk import UndoPlan, way_back
+from streams.operate.bulk import UndoPlan, undo_plan
 
 
 class Progress(NamedTuple):
@@ -51,10 +52,40 @@ def _position(value: bytes, topic: str) -> int:
         return -1
 
 
-def undoing(connection: Connection, accounts: tuple[str, ...], bulk_id: str, now: int) -> UndoPlan:
-    """Plans how to undo a bulk of holds, as `byline control undo` does, from the index.
+class TurnedSince(NamedTuple):
+    """Who turned a switch after an order had, and whether on."""
 
-    Raises UsageError if the index does not have the bulk's controls yet.
+    on: bool
+    actor: str
+
+
+def turned_since(connection: Connection, wish: Wish, end: int) -> TurnedSince | None:
+    """Returns who turned the switch of an order last since it was sent; None: nobody.
+
+    `end`: the offset after the order's own record.
+    """
+    words, letters = tables.words, tables.letters
+    refused = select(letters.c.origin_offset).where(letters.c.topic == SWITCHES)
+    mine = select(words.c.value).where(
+        words.c.topic == SWITCHES,
+        words.c.partition == 0,
+        words.c.offset >= end,
+        words.c.word == wish.word,
+        words.c.offset.not_in(refused),
+    )
+    for value in connection.scalars(mine.order_by(words.c.offset.desc())):
+        said = json.loads(value)
+        if said.get("scope") == wish.scope:
+            return TurnedSince(bool(said.get("on")), str(said.get("actor", "")))
+    return None
+
+
+def undoing(
+    connection: Connection, accounts: tuple[str, ...], control_ids: Collection[str], now: int
+) -> UndoPlan | None:
+    """Plans how to undo holds, as `byline control undo` does, from the index.
+
+    None: the index does not have these controls yet.
     """
     words, letters = tables.words, tables.letters
     records = []
@@ -72,4 +103,4 @@ def undoing(connection: Connection, accounts: tuple[str, ...], bulk_id: str, now
         for it in connection.execute(asked):
             place = (CONTROLS, it.partition, it.offset, it.entered_at)
             records.append(Record(*place, it.account.encode(), it.value.encode()))
-    return way_back(records, bulk_id, now)
+    return undo_plan(records, lambda it: it.control_id in control_ids, now)

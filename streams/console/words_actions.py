@@ -93,6 +93,7 @@ WORDS: dict[str, tuple[str, str]] = {
         "按索引所示，对这些账号均无影响。仍可发送：可能有输入正在途中。",
     ),
     "order.without": ("{count} of them: {why}", "其中 {count} 个：{why}"),
+    "order.warning": ("As the index has it, {why}.", "按索引所示：{why}。"),
     "order.left": ("{count} are left alone: {why}", "{count} 个不处理：{why}"),
     "order.state": ("State", "状态"),
     "order.what": ("What", "内容"),
@@ -134,6 +135,7 @@ WORDS: dict[str, tuple[str, str]] = {
     ),
     "state.prepared": ("prepared, nothing is sent", "已准备，未发送"),
     "state.proposed": ("proposed", "待批准"),
+    "state.expired": ("its time is over, nothing was sent", "已过期，未发送"),
     "state.sending": ("being sent", "发送中"),
     "state.sent": ("sent", "已发送"),
     "state.failed": ("refused", "被拒"),
@@ -164,6 +166,15 @@ WORDS: dict[str, tuple[str, str]] = {
     "error.undo": (
         "There is nothing here that can be taken back.",
         "没有可以撤回的内容。",
+    ),
+    "error.undo_left": ("Nothing of it can be taken back: {why}.", "没有可以撤回的内容：{why}。"),
+    "error.turned_on": (
+        "{actor} turned it on since. If that shall end, turn it under Switches.",
+        "{actor} 此后已将其打开。如需关闭，请在“开关”中操作。",
+    ),
+    "error.turned_off": (
+        "{actor} turned it off since. If that shall end, turn it under Switches.",
+        "{actor} 此后已将其关闭。如需打开，请在“开关”中操作。",
     ),
     "error.not_yet": (
         "The index has not yet read it. Try again in a few seconds.",

@@ -6,7 +6,7 @@ that one that is sent twice counts once.
 
 import hashlib
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -143,15 +143,17 @@ class UndoPlan:
 
 @dataclass(slots=True)
 class _SaidOf:
-    """The controls of one account: the bulk's own, the hold of others, and the last hold or unhold.
+    """The controls of one account: the order's own, the hold of others, the last hold or unhold.
 
-    `named`: the bulk names the account. `counted`: the bulk's command, if it was not refused.
+    `named`: the order names the account. `counted`: the order's command, if it was not refused.
+    `last_mine`: the last hold or unhold is the order's own.
     """
 
     named: bool = False
     counted: Command | None = None
     others: HoldInForce = field(default_factory=HoldInForce)
     last: Control | None = None
+    last_mine: bool = False
     parsed_control: set[Control] = field(default_factory=set)
 
     def hear(self, control: Control, mine: bool, refused: bool) -> None:
@@ -164,15 +166,15 @@ class _SaidOf:
         else:
             self.others.hear(control)
         if control.command in (Command.HOLD, Command.UNHOLD):
-            self.last = control
+            self.last, self.last_mine = control, mine
 
-    def why_left(self, bulk_id: str, now: int) -> str | None:
-        """Returns why the bulk's control cannot be undone here; None: its opposite undoes it."""
+    def why_left(self, now: int) -> str | None:
+        """Returns why the order's control cannot be undone here; None: its opposite undoes it."""
         if self.counted is None:
             return "its control was refused: nothing to take back"
         if self.counted is not Command.HOLD:
             return f"{self.counted.value} cannot be taken back"
-        if self.last is not None and self.last.bulk_id != bulk_id:
+        if self.last is not None and not self.last_mine:
             return f"{self.last.command.value} was said since"
         if self.others.hold_at(now) is not None:
             return "was held before: an unhold would end that hold, too"
@@ -182,10 +184,22 @@ class _SaidOf:
 def way_back(records: Iterable[Record], bulk_id: str, now: int) -> UndoPlan:
     """Plans how to undo a bulk at `now` (ms), from all records of controls and dead letters.
 
-    Only a hold can be undone. A lift, an extension, a reissue or a verdict cannot: the owner has
-    been told. An account is left alone if it got another hold or an unhold since, if somebody
-    else's hold still covers it, or if its control was refused. Raises UsageError if no control has
-    this bulk id.
+    Raises UsageError if no control has this bulk id.
+    """
+    plan = undo_plan(records, lambda it: it.bulk_id == bulk_id, now)
+    if plan is None:
+        raise UsageError(f"no control has the bulk id {bulk_id}")
+    return plan
+
+
+def undo_plan(
+    records: Iterable[Record], mine: Callable[[Control], bool], now: int
+) -> UndoPlan | None:
+    """Plans how to undo the controls that are `mine` at `now` (ms); None: there is none of them.
+
+    `records`: of controls and dead letters. Only a hold can be undone. A lift, an extension, a
+    reissue or a verdict cannot: the owner has been told. An account is left alone if it got another
+    hold or an unhold since, if somebody else's hold still covers it, or if its control was refused.
     """
     controls: list[ParsedControl] = []
     refused: set[str] = set()
@@ -198,10 +212,10 @@ def way_back(records: Iterable[Record], bulk_id: str, now: int) -> UndoPlan:
     said: dict[str, _SaidOf] = {}
     for place, control in controls:
         account = said.setdefault(input_key("controls", control), _SaidOf())
-        account.hear(control, control.bulk_id == bulk_id, place in refused)
-    why = {key: it.why_left(bulk_id, now) for key, it in said.items() if it.named}
+        account.hear(control, mine(control), place in refused)
+    why = {key: it.why_left(now) for key, it in said.items() if it.named}
     if not why:
-        raise UsageError(f"no control has the bulk id {bulk_id}")
+        return None
     accounts = tuple(key for key, reason in why.items() if reason is None)
     left = tuple((key, reason) for key, reason in why.items() if reason is not None)
     return UndoPlan(Command.UNHOLD if accounts else None, accounts, left)

@@ -36,6 +36,8 @@ TOKENS = {
 """Person → token. A person's id is its name here, its role what stands before a full stop."""
 
 ROLES = {token_key(token): Who(name, held([name.split(".")[0]])) for name, token in TOKENS.items()}
+RECORDED = 1_000
+"""More than the recording has of switches; what is sent stands behind it."""
 STATED = "somebody@example.org"
 """Whom the proxy of the tests states; a viewer."""
 PROXY = "10.9.8.7"
@@ -126,7 +128,8 @@ class ConsoleGround:
         if self.failing is not None:
             raise self.failing
         self.sent += [(topic, it) for it in values]
-        return Sent(f"byline.{topic}", len(values), (), None, {0: len(self.sent)})
+        before = RECORDED if topic == "switches" else 0
+        return Sent(f"byline.{topic}", len(values), (), None, {0: before + len(self.sent)})
 
     def runs_commands(self) -> None:
         """From now on a command really runs, on this index."""

@@ -186,6 +186,9 @@ def test_a_refused_or_late_proposal_is_never_sent(strict: ConsoleGround) -> None
     strict.now += PROPOSED_FOR_MS
     assert pressed(strict.signed_in("approver"), late, "approve").status_code == 409
     assert strict.sent == []
+    for path in (late, "/proposals"):
+        assert "its time is over, nothing was sent" in strict.signed_in("operator").get(path).text
+    assert "Nothing waits." in strict.signed_in("operator").get("/proposals").text
 
 
 def test_what_protects_or_concerns_one_account_needs_no_second_person(
@@ -210,6 +213,46 @@ def test_a_switch_is_previewed_turned_and_turned_back(
     pressed(browser, back, "send")
     said = [(it["scope"], it["switch"], it["on"]) for _, it in ground.sent]
     assert said == [("weibo", switch.value, True), ("weibo", switch.value, False)]
+
+
+def test_a_switch_that_changes_nothing_says_so_before(tmp_path: Path) -> None:
+    recorded = Tape()
+    recorded.switch("invitations_off", True, "weibo")
+    there = ConsoleGround(filled(tmp_path, recorded), recorded.now, tmp_path)
+    browser = there.signed_in("operator")
+    form = {"switch": "invitations_off", "scope": "weibo", "reason": "incident"}
+
+    def shown(**more: str) -> str:
+        return str(browser.get(prepared(browser, "switches", **{**form, **more})).text)
+
+    assert "it was on already, since" in shown(on="on")
+    assert "As the index has it" not in shown(on="off")
+    assert "it was not on for weibo: nothing changes" in shown(on="off", switch="adverse_off")
+    assert "no refusal guard of weibo was tripped" in shown(on="on", switch="refusals_settled")
+    assert "it is still on for weibo, since" in shown(on="off", scope="*")
+
+
+def test_a_switch_is_not_taken_back_where_another_person_turned_it_since(
+    ground: ConsoleGround,
+) -> None:
+    browser = ground.signed_in("operator")
+    form = {"switch": "adverse_off", "scope": "weibo", "on": "on", "reason": "incident"}
+    path = prepared(browser, "switches", **form)
+    pressed(browser, path, "send")
+    value = json.dumps({"scope": "weibo", "on": True, "actor": "desk-9"})
+    row = {"topic": "switches", "partition": 0, "offset": 9_999, "word": "adverse_off"}
+    row |= {"at": ground.now, "entered_at": ground.now, "value": value}
+    with writing(ground.engine) as connection:
+        connection.execute(insert(tables.words), row)
+    answer = pressed(browser, path, "undo")
+    assert answer.status_code == 409
+    assert "desk-9 turned it on since" in answer.text
+    with writing(ground.engine) as connection:
+        elsewhere = value.replace("weibo", "douyin")
+        connection.execute(
+            update(tables.words).values(value=elsewhere).where(tables.words.c.offset == 9_999)
+        )
+    assert pressed(browser, path, "undo").status_code == 303
 
 
 def test_progress_waits_for_the_workers(ground: ConsoleGround) -> None:
@@ -257,6 +300,32 @@ def test_a_bulk_of_holds_is_taken_back_where_nobody_spoke_since(tmp_path: Path) 
         ("h1", "unhold"),
         ("h3", "unhold"),
     ]
+
+
+def test_one_hold_is_not_taken_back_where_that_would_end_another_persons(tmp_path: Path) -> None:
+    recorded = Tape()
+    recorded.label("财经", "h1").reads(2000, "h1").control("hold", "h1").wait(60_000)
+    there = ConsoleGround(filled(tmp_path, recorded), recorded.now, tmp_path)
+    browser = there.signed_in("operator")
+    path = prepared(browser, **HOLD, account="weibo:h1")
+    pressed(browser, path, "send")
+    assert "The index has not yet read it" in pressed(browser, path, "undo").text
+    recorded.put("controls", "weibo:h1", there.sent[0][1])
+    again = ConsoleGround(filled(tmp_path, recorded, "again.sqlite"), recorded.now, tmp_path)
+    kept = tables.proposals
+    with reading(there.engine) as old, writing(again.engine) as new:
+        new.execute(insert(kept), [dict(it) for it in old.execute(select(kept)).mappings()])
+    answer = pressed(again.signed_in("operator"), path, "undo")
+    assert answer.status_code == 409
+    assert "an unhold would end that hold, too" in answer.text
+    assert again.sent == []
+
+
+def test_times_of_an_order_are_shown_in_the_persons_zone(ground: ConsoleGround) -> None:
+    browser = ground.signed_in("operator")
+    form = {"command": "extend", "reason": "test", "account": "weibo:a5"}
+    path = prepared(browser, **form, until="2099-01-01T08:00")
+    assert "2099-01-01 08:00:00 +08:00" in browser.get(path).text
 
 
 def test_rows_of_a_list_are_chosen_and_acted_on_at_once(ground: ConsoleGround) -> None:

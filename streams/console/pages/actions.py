@@ -11,7 +11,7 @@ from schemas.enums import Command, ControlReason, Switch
 from streams.console import orders, proposals, settling, zones
 from streams.console.orders import CONTROLS, SWITCHES, Wish
 from streams.console.pages import letters
-from streams.console.progress import progress, undoing
+from streams.console.progress import progress, turned_since, undoing
 from streams.console.proposals import PROPOSED_FOR_MS, Proposal, State
 from streams.console.render import page
 from streams.console.settling import LETTERS
@@ -21,7 +21,7 @@ from streams.index import tables
 from streams.index.database import reading
 from streams.index.fresh import freshness
 from streams.log_events import event
-from streams.operate.errors import OperateError, UsageError
+from streams.operate.errors import OperateError
 from streams.serve.roles import Role
 
 COMMANDS = tuple(it.value for it in Command)
@@ -202,21 +202,23 @@ def undo(asked: PageRequest) -> Response:
     if found.state is not State.SENT or not wish.can_be_undone:
         raise PageRefusal(409, "error.undo")
     if wish.topic == SWITCHES:
-        return _kept(asked, orders.switch(wish.word, wish.scope, not wish.on, wish.reason), {})
-    accounts, left = wish.accounts, {}
-    bulk_id = None
-    if wish.bulk_id is not None:
         with reading(asked.console.engine) as connection:
-            try:
-                plan = undoing(connection, accounts, wish.bulk_id, asked.now)
-            except UsageError:
-                raise PageRefusal(409, "error.not_yet") from None
-        accounts, left = plan.accounts, plan.left_by_reason()
-        bulk_id = f"undo-{wish.bulk_id}"[:128]
-        if not accounts:
-            raise PageRefusal(409, "error.undo")
-    word = Command.UNHOLD.value
-    back = orders.control(word, accounts, wish.reason, asked.actor, asked.now, bulk_id=bulk_id)
+            since = turned_since(connection, wish, found.outcome["ends"]["0"])
+        if since is not None:
+            key = "error.turned_on" if since.on else "error.turned_off"
+            raise PageRefusal(409, key, actor=since.actor)
+        return _kept(asked, orders.switch(wish.word, wish.scope, not wish.on, wish.reason), {})
+    sent = wish.values(found.actor, found.decided_at or asked.now, found.approved_by)
+    with reading(asked.console.engine) as connection:
+        plan = undoing(connection, wish.accounts, {it["control_id"] for it in sent}, asked.now)
+    if plan is None:
+        raise PageRefusal(409, "error.not_yet")
+    left = plan.left_by_reason()
+    if not plan.accounts:
+        raise PageRefusal(409, "error.undo_left", why="; ".join(left))
+    bulk_id = None if wish.bulk_id is None else f"undo-{wish.bulk_id}"[:128]
+    word, named = Command.UNHOLD.value, plan.accounts
+    back = orders.control(word, named, wish.reason, asked.actor, asked.now, bulk_id=bulk_id)
     return _kept(asked, back, {"left": left})
 
 
