@@ -6,9 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+from pydantic import SecretStr
+from sqlalchemy import URL, Engine
 
-from streams.index.database import FILE_NAME
+from schemas.topics import TopicNames
+from streams.index.database import FILE_NAME, open_engine, url_of
 from streams.local.probe import free_port
+from streams.settings import SettingsWithoutPolicies
+from tests.conftest import RunningKafka
 from tests.console.given import digest, guard
 from tests.support.running import Running
 from tests.worker.harness import Estate, utc_now
@@ -30,6 +35,16 @@ POLICIES = {
     "douyin": policy("douyin", window="P7D", approvals=TWO),
 }
 """On weibo who says nothing is restricted after two seconds; on douyin nobody is for a week."""
+
+
+def console_estate(kafka: RunningKafka, folder: Path, **settings: str) -> Estate:
+    """An estate without a worker, under both policies and names of the folder's own."""
+    policies = folder / "policies"
+    policies.mkdir()
+    for platform, text in POLICIES.items():
+        (policies / f"{platform}.yaml").write_text(text, encoding="utf-8")
+    names = TopicNames(f"{folder.name}.", folder.name)
+    return Estate(kafka.bootstrap, names, policies, folder, 4, settings).create_topics()
 
 
 class StandingConsole:
@@ -63,6 +78,13 @@ class StandingConsole:
         """The index's file."""
         folder = Path(self.environment["BYLINE_DATA_DIR"])
         return folder / self.environment["BYLINE_APPLICATION_ID"] / FILE_NAME
+
+    def engine(self) -> Engine:
+        """The index's database, opened beside the two."""
+        known = self.environment.get("BYLINE_DATABASE")
+        if known is None:
+            return open_engine(URL.create("sqlite", database=str(self.database)))
+        return open_engine(url_of(SettingsWithoutPolicies(database=SecretStr(known))))
 
     def start(self) -> "StandingConsole":
         """Start indexer and console, and wait until a page can be asked for."""

@@ -169,10 +169,15 @@ class ServedConsole:
 
     def sign_in(self, page: Any, name: str) -> None:
         """Signs a person in, as he does it: by the form."""
-        page.goto(f"{self.address}/sign-in")
-        page.fill("#token", TOKENS[name])
-        page.press("#token", "Enter")
-        page.wait_for_url(lambda url: "/sign-in" not in url)
+        signed_in_at(page, self.address, TOKENS[name])
+
+
+def signed_in_at(page: Any, address: str, token: str) -> None:
+    """Sends the form of signing in at a console's address."""
+    page.goto(f"{address}/sign-in")
+    page.fill("#token", token)
+    page.press("#token", "Enter")
+    page.wait_for_url(lambda url: "/sign-in" not in url)
 
 
 @contextmanager

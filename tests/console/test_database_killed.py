@@ -11,18 +11,16 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import Engine, select, update
 
-from schemas.topics import TopicNames
 from streams.console.proposals import State
 from streams.index import tables
 from streams.index.database import open_engine, reading, url_of, writing
 from streams.settings import SettingsWithoutPolicies
 from tests.conftest import RunningKafka
-from tests.console.beside import POLICIES, Owners, StandingConsole
+from tests.console.beside import Owners, StandingConsole, console_estate
 from tests.index.filled import contents
 from tests.support.postgresql import Server
 from tests.support.running import Running
 from tests.worker.commands import audited
-from tests.worker.harness import Estate
 
 pytestmark = pytest.mark.kafka
 OBEYED = "All partitions have read it"
@@ -41,12 +39,7 @@ def standing(
     kafka: RunningKafka, server: Server, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[StandingConsole]:
     folder = tmp_path_factory.mktemp("console")
-    policies = folder / "policies"
-    policies.mkdir()
-    for platform, text in POLICIES.items():
-        (policies / f"{platform}.yaml").write_text(text, encoding="utf-8")
-    names = TopicNames(f"{folder.name}.", folder.name)
-    estate = Estate(kafka.bootstrap, names, policies, folder, 4).create_topics()
+    estate = console_estate(kafka, folder)
     made = StandingConsole(estate, server.url)
     try:
         estate.start(1)

@@ -9,17 +9,16 @@ from contextlib import suppress
 
 import httpx2
 import pytest
-from sqlalchemy import URL, Engine, select, update
+from sqlalchemy import select, update
 
-from schemas.topics import TopicNames
 from streams.console.proposals import State
 from streams.index import tables
-from streams.index.database import open_engine, reading, writing
+from streams.index.database import reading, writing
 from tests.conftest import RunningKafka
-from tests.console.beside import POLICIES, Owners, StandingConsole
+from tests.console.beside import Owners, StandingConsole, console_estate
 from tests.console.given import guard
 from tests.worker.commands import audited
-from tests.worker.harness import Estate, utc_now
+from tests.worker.harness import utc_now
 
 pytestmark = pytest.mark.kafka
 OBEYED = "All partitions have read it"
@@ -32,12 +31,7 @@ def standing(
 ) -> Iterator[StandingConsole]:
     """A console where a second person is required, shared by the tests of this file."""
     folder = tmp_path_factory.mktemp("console")
-    policies = folder / "policies"
-    policies.mkdir()
-    for platform, text in POLICIES.items():
-        (policies / f"{platform}.yaml").write_text(text, encoding="utf-8")
-    names = TopicNames(f"{folder.name}.", folder.name)
-    estate = Estate(kafka.bootstrap, names, policies, folder, 4, dict(ASKED)).create_topics()
+    estate = console_estate(kafka, folder, **ASKED)
     made = StandingConsole(estate)
     try:
         estate.start(1)
@@ -255,7 +249,7 @@ def test_killed_in_the_middle_of_a_bulk_each_word_counts_once(
     sent = owners.controls(*accounts)
     assert len(sent) == len({it["control_id"] for it in sent}) == len(accounts)
 
-    with writing(engine_of(standing)) as connection:
+    with writing(standing.engine()) as connection:
         mine = tables.proposals.c.id == path.rpartition("/")[2]
         connection.execute(update(tables.proposals).where(mine).values(state=State.SENDING.value))
     standing.console.kill()
@@ -268,14 +262,10 @@ def test_killed_in_the_middle_of_a_bulk_each_word_counts_once(
         assert first == second, "the same record once more"
 
 
-def engine_of(standing: StandingConsole) -> Engine:
-    return open_engine(URL.create("sqlite", database=str(standing.database)))
-
-
 def state_of(standing: StandingConsole, path: str) -> State:
     """The state of an order, from the index's database."""
     mine = tables.proposals.c.id == path.rpartition("/")[2]
-    with reading(engine_of(standing)) as connection:
+    with reading(standing.engine()) as connection:
         return State(connection.scalars(select(tables.proposals.c.state).where(mine)).one())
 
 
