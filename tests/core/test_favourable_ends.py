@@ -197,6 +197,27 @@ def test_a_kept_label_may_end_too() -> None:
     assert day.account().eligibility.name == "OUTSIDE"
 
 
+@pytest.mark.parametrize("asleep", [False, True], ids=["punctual", "late"])
+@pytest.mark.parametrize("before", [0, MINUTE])
+def test_a_label_that_entered_after_the_old_ones_end_begins_the_dwell_anew(
+    before: int, asleep: bool
+) -> None:
+    """Whatever its own time: the account had no label meanwhile."""
+    day = labelled()
+    if asleep:
+        day.now = ENDS + HOUR
+    else:
+        day.wait(ENDS + SECOND - day.now)
+    day.entered(ENDS + SECOND).label("财经", at=ENDS - before).run_timers()
+    assert day.account().dwell_from == ENDS - before
+
+
+def test_a_label_that_entered_by_that_end_continues_the_dwell() -> None:
+    day = Day().label("财经", valid_until=rfc3339(START + MINUTE)).reads(1500)
+    day.wait(MINUTE - 1).label("财经").wait(MINUTE)
+    assert day.account().dwell_from == START
+
+
 # ---- the end of a restriction, and of an expired cycle ------------------------------------------
 
 

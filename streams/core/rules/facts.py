@@ -99,12 +99,17 @@ def begin_above_line(account: Account, policy: Policy, known: frozenset[int], si
 
 
 def new_label(
-    known: Label | None, change: DecodedCategoryChange, policy: Policy, is_rescan: bool = False
+    known: Label | None,
+    change: DecodedCategoryChange,
+    policy: Policy,
+    entry: int,
+    is_rescan: bool = False,
 ) -> Label | None:
     """Returns the label after a change; None if the change is stale.
 
     It is stale if it is older than the known label, or not newer than a removed one. The label's
-    `since` is when labels of covered fields began without a gap. `is_rescan`: the label was read
+    `since` is when labels of covered fields began without a gap; one that entered Kafka after the
+    end of the known one closes no gap, whatever its own time. `is_rescan`: the label was read
     before, under an older policy.
     """
     observed_at = milliseconds(change.observed_at)
@@ -123,7 +128,7 @@ def new_label(
             read = Label(text, observed_at, change.source, valid_until, since)
             return _of_one_instant(known, read, category, is_rescan)
         if policy.field_of(known.text) and policy.field_of(text):
-            unbroken = known.valid_until is None or known.valid_until >= observed_at
+            unbroken = known.valid_until is None or known.valid_until >= max(observed_at, entry)
             since = min(known.since, observed_at) if unbroken else observed_at
     return Label(text, observed_at, change.source, valid_until, since)
 

@@ -88,7 +88,10 @@ class InputReader:
             if value is not None and known_nowhere_else and key not in tracked:
                 # Most labels are of accounts of which nothing else is kept.
                 label = new_label(
-                    self._store.label(transaction, key), value, policies[value.platform]
+                    self._store.label(transaction, key),
+                    value,
+                    policies[value.platform],
+                    entry_of(record, now),
                 )
                 if label is not None:
                     transaction.put(CATEGORIES, key, encode(label))
@@ -208,7 +211,7 @@ class InputReader:
         if value is None:
             label = removed_label(known) if known is not None else None
         else:
-            label = new_label(known, value, policy, is_rescan)
+            label = new_label(known, value, policy, entry_of(record, now), is_rescan)
         if label is None:
             self._counts["stale", "category-changes", platform] += 1
             if value is None:

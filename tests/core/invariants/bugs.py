@@ -111,8 +111,8 @@ def _first_surface_only(right: Function) -> Function:
 
 
 def _all_labels_are_known(right: Function) -> Function:
-    def new_label(known: Any, change: Any, policy: Any, again: bool = False) -> Any:
-        label = right(known, change, policy, again)
+    def new_label(known: Any, change: Any, *more: Any) -> Any:
+        label = right(known, change, *more)
         if label is not None:
             label.text = change.category
         return label
