@@ -59,9 +59,8 @@ def compared(a: ReportedPolicy, b: ReportedPolicy) -> list[TwoFigures]:
     """Returns every number that one of two policies has, in the order of the first."""
     one, other = ({(it.part, it.what): it.number for it in figures(p)} for p in (a, b))
     order = list(dict.fromkeys(part for part, _ in (*one, *other)))
-    keys = sorted({*one, *other}, key=lambda key: order.index(key[0]))
     known = {key: at for at, key in enumerate((*one, *other))}
-    keys.sort(key=lambda key: (order.index(key[0]), known[key]))
+    keys = sorted(known, key=lambda key: (order.index(key[0]), known[key]))
     return [TwoFigures(*key, one.get(key, 0), other.get(key, 0)) for key in keys]
 
 

@@ -355,7 +355,7 @@ def decide_deadline(account: Account, context: DecisionContext, mode: Mode) -> R
             return None
         later = reckoned.deadline
         if later > cycle.deadline_at:
-            unheard = _passed_unheard(account, cycle, context, told, since)
+            unheard = _passed_unheard(account, cycle, context, told, since, later)
             return _extended(life, mode, Input.CLOCK_RESUMED, Ground.PAUSE, later, unheard)
     assert cycle.delivered_at is not None
     base = base_deadline(cycle, context.policy, cycle.delivered_at)
@@ -365,7 +365,7 @@ def decide_deadline(account: Account, context: DecisionContext, mode: Mode) -> R
     if milder.stopped or milder.deadline <= cycle.deadline_at:
         return None
     effects = {"clock_base": base, "clock_from": cycle.delivered_at}
-    effects |= _passed_unheard(account, cycle, context, base, cycle.delivered_at)
+    effects |= _passed_unheard(account, cycle, context, base, cycle.delivered_at, milder.deadline)
     pinned = base_deadline(cycle, None, cycle.delivered_at)
     if base == pinned:
         # The window of the terms plus all stops ends later than the date that an operator set.
@@ -374,17 +374,21 @@ def decide_deadline(account: Account, context: DecisionContext, mode: Mode) -> R
 
 
 def _passed_unheard(
-    account: Account, cycle: Cycle, context: DecisionContext, base: int, counted_from: int
+    account: Account,
+    cycle: Cycle,
+    context: DecisionContext,
+    base: int,
+    counted_from: int,
+    deadline: int,
 ) -> dict[str, Any]:
     """Returns what notes on the cycle that its deadline had passed in silence before a stop of it
-    was known: a refusal behind it is late. Empty if it had not.
+    was known: a refusal behind it is late. Empty if it had not. `deadline`: with all stops.
     """
     if account.live.state is not Invitation.DELIVERED or account.live.cycle is not cycle:
         return {}
     told = cycle.deadline_at or 0
     heard = reckon_as_heard(account, cycle, context, base, counted_from, told)
-    whole = reckon(base, counted_from, clock_stops(account, cycle, context))
-    passed = not heard.stopped and max(heard.deadline, told) < whole.deadline
+    passed = not heard.stopped and max(heard.deadline, told) < deadline
     return {"overdue": True} if passed else {}
 
 
