@@ -63,6 +63,18 @@ from_debian() {
   done
 }
 
+# Packages of Node.js into a folder: from_npm PART FOLDER PACKAGE…
+from_npm() {
+  command -v npm >/dev/null || {
+    say "$1: Node.js with npm is needed"
+    return 1
+  }
+  mkdir -p "$2"
+  prefix=$2
+  shift 2
+  npm install --prefix "$prefix" --no-audit --no-fund --silent --save-exact "$@"
+}
+
 part_prometheus() {
   from_debian prometheus "$PROMETHEUS_DEB" prometheus promtool
 }
@@ -121,13 +133,8 @@ PYTHON
 
 # `prometheus-operator-validate FILE` holds a JSON list of resources to the operator's definitions.
 part_prometheus_operator_validate() {
-  command -v npm >/dev/null || {
-    say 'prometheus-operator-validate: Node.js with npm is needed'
-    return 1
-  }
   folder=$VIRTUAL_ENV/prometheus-operator
-  mkdir -p "$folder"
-  npm install --prefix "$folder" --no-audit --no-fund --silent --save-exact \
+  from_npm prometheus-operator-validate "$folder" \
     "@kubernetes-models/prometheus-operator@$PROMETHEUS_OPERATOR_MODELS" || return 1
   cat >"$folder/validate.mjs" <<'NODE'
 import fs from "node:fs";
@@ -156,13 +163,8 @@ part_moto_server() {
 
 # `contracts-node FILE.cjs …` is Node with validators that others use.
 part_contracts_node() {
-  command -v npm >/dev/null || {
-    say 'contracts-node: Node.js with npm is needed'
-    return 1
-  }
   folder=$VIRTUAL_ENV/contracts-node
-  mkdir -p "$folder"
-  npm install --prefix "$folder" --no-audit --no-fund --silent --save-exact \
+  from_npm contracts-node "$folder" \
     "@asyncapi/parser@$ASYNCAPI_PARSER" "ajv@$AJV" "ajv-formats@$AJV_FORMATS" || return 1
   printf '#!/bin/sh\nNODE_PATH="%s/node_modules" exec node "$@"\n' "$folder" >"$bin/contracts-node"
   chmod 755 "$bin/contracts-node"
@@ -202,29 +204,19 @@ part_browser() {
     say 'browser: Chromium is needed (apt-get install chromium)'
     return 1
   }
-  command -v npm >/dev/null || {
-    say 'browser: Node.js with npm is needed'
-    return 1
-  }
   folder=$VIRTUAL_ENV/browser
   "$bin/python" -m venv "$folder"
   "$folder/bin/python" -m pip install --quiet --disable-pip-version-check --only-binary :all: \
     "playwright==$PLAYWRIGHT" || return 1
-  npm install --prefix "$folder/axe" --no-audit --no-fund --silent --save-exact \
-    "axe-core@$AXE_CORE" || return 1
+  from_npm browser "$folder/axe" "axe-core@$AXE_CORE" || return 1
   printf '#!/bin/sh\nexec chromium "$@"\n' >"$bin/byline-chromium"
   chmod 755 "$bin/byline-chromium"
 }
 
 # `oidc-provider-node FILE.mjs …` is Node, with the provider's module in OIDC_PROVIDER.
 part_oidc_provider() {
-  command -v npm >/dev/null || {
-    say 'oidc-provider: Node.js with npm is needed'
-    return 1
-  }
   folder=$VIRTUAL_ENV/oidc-provider
-  mkdir -p "$folder"
-  npm install --prefix "$folder" --no-audit --no-fund --silent --save-exact \
+  from_npm oidc-provider "$folder" \
     "oidc-provider@$OIDC_PROVIDER" || return 1
   printf '#!/bin/sh\nOIDC_PROVIDER="%s/node_modules/oidc-provider/lib/index.js" exec node "$@"\n' "$folder" \
     >"$bin/oidc-provider-node"
