@@ -43,6 +43,7 @@ LOG_EVENTS: Mapping[str, str] = {
     LINES_LEFT_OUT: "lines were not written because nobody read them in time",
     "name_fields_refused": "refused inputs had a field that names a person; once a minute",
     "nobody_let_in": "the roles file of the console is wrong, so nobody is let in",
+    "old_rows_kept": "what read API and console keep for a time only could not be deleted yet",
     "order_not_sent": "an order of the console could not be sent to Kafka; it can be sent again",
     "order_sent": "a person sent an order of the console",
     "page_failed": "a page of the worker's site, or of the console, could not be shown",

@@ -3,7 +3,7 @@
 import asyncio
 import signal
 from contextlib import suppress
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from aiokafka.errors import KafkaError
@@ -12,14 +12,17 @@ from sqlalchemy import Engine
 from streams.cli.output import echo, echo_error, settings, settings_file
 from streams.cli.source import now_ms
 from streams.extras import to_install
-from streams.index import kept
-from streams.index.database import open_engine, url_of, writing
+from streams.index.database import open_engine, url_of
 from streams.index.schema import check
 from streams.operate.acl import permissions
 from streams.operate.errors import KafkaAbsentError, UsageError
 from streams.operate.role_rights import refuse_lacking
 from streams.operate.send import Sent, send_values
+from streams.serve.expiry import delete_expired, keep_deleting
 from streams.settings import Settings
+
+if TYPE_CHECKING:
+    from streams.console.site import Console
 
 RIGHTS_SECONDS = 15.0
 """How long to ask Kafka for the console's rights before the pages are served without an answer."""
@@ -94,18 +97,17 @@ def console(
             peers_of(proxy or [], user_header, token_peer or []),
             oidc=None if chosen.oidc_issuer is None else OidcProvider(chosen, now_ms, key),
         )
-        asyncio.run(_serve(make_app(made), chosen.http_host, port))
+        asyncio.run(_serve(make_app(made), made, port))
     finally:
         aside.close()
         engine.dispose()
 
 
 def _prepare(chosen: Settings, engine: Engine) -> None:
-    """Checks index and rights, and forgets what is not kept any longer."""
+    """Checks index and rights, and deletes what is not kept any longer."""
     check(engine)
     _refuse_lacking(chosen)
-    with writing(engine) as connection:
-        kept.forget(connection, now_ms())
+    delete_expired(engine, chosen, now_ms())
 
 
 def _refuse_lacking(chosen: Settings) -> None:
@@ -135,12 +137,13 @@ def _sender(chosen: Settings) -> Any:
     return send
 
 
-async def _serve(app: Any, host: str, port: int) -> None:
+async def _serve(app: Any, made: "Console", port: int) -> None:
     """Serves until SIGTERM or SIGINT. Raises UsageError if the port cannot be opened."""
     import socket
 
     from streams.console.connections import server_of
 
+    host = made.settings.http_host
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -159,8 +162,10 @@ async def _serve(app: Any, host: str, port: int) -> None:
     bound = listener.getsockname()
     echo(f"open http://{host if ':' not in host else f'[{host}]'}:{bound[1]}/")
     waiting = asyncio.ensure_future(stopping.wait())
+    deleting = asyncio.ensure_future(keep_deleting(made.engine, made.settings, now_ms))
     await asyncio.wait({serving, waiting}, return_when=asyncio.FIRST_COMPLETED)
     server.should_exit = True
     with suppress(SystemExit):
         await serving
     waiting.cancel()
+    deleting.cancel()

@@ -16,7 +16,7 @@ from streams.index.follow import Indexer
 from streams.index.schema import check
 from streams.operate.errors import UsageError
 from streams.policies.scalars import parse_duration
-from streams.serve.access import forget
+from streams.serve.expiry import delete_expired, keep_deleting
 from streams.serve.roles import read_roles
 from streams.settings import Settings
 
@@ -96,8 +96,9 @@ async def _serve(chosen: Settings, engine: Engine, port: int, stack: AsyncExitSt
         )
     roles = read_roles(chosen.roles_file)
     await asyncio.to_thread(check, engine)
-    kept = now_ms() - parse_duration(chosen.access_retention)
-    await asyncio.to_thread(forget, engine, kept)
+    await asyncio.to_thread(delete_expired, engine, chosen, now_ms())
+    deleting = asyncio.create_task(keep_deleting(engine, chosen, now_ms))
+    stack.callback(deleting.cancel)
     unconfirmed = parse_duration(chosen.unconfirmed_after)
     acknowledged = parse_duration(chosen.acknowledged_within)
     app = make_app(engine, roles, now_ms, unconfirmed, acknowledged, version("byline"))
