@@ -45,6 +45,14 @@ TEXTS = {
     "restricted": "{surface}: {level} ({mode}) since {since}, until {until} at the latest.",
     "waits_receipt": "It waits for the notifier's receipt, without limit; nothing follows before.",
     "waits_people": "It waits for a person: `byline control reissue` sends the notice again.",
+    "reissue_waits": (
+        "An operator asked for the notice again: it is sent if the delivered one turns out to be"
+        " undelivered."
+    ),
+    "extend_waits": (
+        "An operator's extension to {until} came after the deadline: it counts if the notice turns"
+        " out to be undelivered."
+    ),
     "no_deadline": "It has no deadline: the policy names no answer window.",
     "clock_runs": "The clock of the answer runs: {left} are left until {deadline}.",
     "clock_stopped": (

@@ -4,9 +4,10 @@ It reads the workers' state with the core's own functions.
 """
 
 from collections.abc import Iterator
+from itertools import chain
 
 from schemas.enums import Deferral, Event, Mode
-from streams.core.lifecycle import Eligibility, Invitation
+from streams.core.lifecycle import Eligibility, Input, Invitation, row_of
 from streams.core.model.account import Account, Cycle
 from streams.core.model.instants import merge, reckon
 from streams.core.model.timer import Timer
@@ -168,7 +169,8 @@ class Situation:
         for mode in (Mode.ENFORCE, Mode.SHADOW):
             cycle = account.life(mode).cycle
             if cycle is not None:
-                for sentence in self._clock(account.life(mode).state, cycle):
+                state = account.life(mode).state
+                for sentence in chain(self._clock(state, cycle), self._orders(state, cycle)):
                     told = True
                     still |= {mode} if sentence.key == "clock_stopped" else set()
                     yield sentence
@@ -189,6 +191,13 @@ class Situation:
             yield Sentence("due_but", {"event": f"`{event}`", "by": tuple(map(str, by))}, places)
         if not told:
             yield self._says("waits_nothing")
+
+    def _orders(self, state: Invitation, cycle: Cycle) -> Iterator[Sentence]:
+        """Yields what operators ordered that the state does not take yet."""
+        if cycle.reissue_wanted and row_of(state, Input.REISSUE) is None:
+            yield self._says("reissue_waits")
+        if cycle.extend_waits is not None:
+            yield self._says("extend_waits", until=At(cycle.extend_waits))
 
     def _clock(self, state: Invitation, cycle: Cycle) -> Iterator[Sentence]:
         if state not in (Invitation.DELIVERED, Invitation.DECLINED):

@@ -35,6 +35,8 @@ TEXTS = {
     "restricted": "{surface}：自 {since} 起{level}（{mode}），最迟至 {until}。",
     "waits_receipt": "等待通知方的回执，没有期限；在此之前不会有任何后果。",
     "waits_people": "等待人工处理：`byline control reissue` 可再次发出通知。",
+    "reissue_waits": "操作员要求再次发送通知：仅当已送达的通知被判定为未送达时才会发送。",
+    "extend_waits": "操作员在期限后将其延至 {until}：仅当通知被判定为未送达时才生效。",
     "no_deadline": "没有期限：策略未规定答复期。",
     "clock_runs": "答复期正在计时：距 {deadline} 还有 {left}。",
     "clock_stopped": "答复期自 {since} 起暂停，原因：{by}；恢复后还剩 {left}。",

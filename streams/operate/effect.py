@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from schemas.enums import Command, ControlReason
-from streams.core.lifecycle import OPEN, Invitation
+from streams.core.lifecycle import OPEN, Input, Invitation, row_of
 from streams.core.model.account import Account, decode_account
 from streams.core.rules.controls import active_mode
 from streams.core.rules.unclear import is_unclear
@@ -131,6 +131,8 @@ def _no_cycle(order: BulkOrder, account: Account) -> str | None:
     cycle = life.cycle
     if cycle is None or life.state not in OPEN:
         return f"no invitation is open (it stands at {life.state.name})"
+    if order.command is Command.REISSUE and row_of(life.state, Input.REISSUE) is None:
+        return "its notice was delivered: it is sent again only if it turns out to be undelivered"
     if order.command is Command.EXTEND and order.until is not None:
         if life.state is Invitation.EXPIRED:
             return "its time is over: that counts only if the notice turns out to be undelivered"

@@ -10,7 +10,7 @@ from schemas.enums import Deferral
 from streams.explain.explanation import Explanation, explain
 from streams.explain.gather import from_index
 from streams.explain.sentences import LANGUAGES, Length
-from streams.operate.audit.records import Record
+from streams.operate.audit.records import Record, iso
 from tests.core.given import DAY, HOUR
 from tests.explain.test_nearest import STATES, delivered, restricted
 from tests.index.filled import all_of, empty, filled, write
@@ -74,6 +74,17 @@ def test_while_the_clock_stands_still_it_says_why_since_when_and_what_is_left(
     later = told(tape, tmp_path / "later")  # type: ignore[arg-type]
     (runs,) = (it for it in later.sections["waits"] if it.key == "clock_runs")
     assert runs.says["left"] == Length(2 * DAY), "as much as was left"
+
+
+def test_an_order_that_the_state_does_not_take_yet_is_said_to_wait(tmp_path: Path) -> None:
+    reissued = told(delivered().control("reissue", "p1"), tmp_path / "reissued")
+    assert "reissue_waits" in keys(reissued, "waits")
+    restricted_one = restricted()
+    later = iso(restricted_one.now + 90 * DAY)
+    extended = told(restricted_one.control("extend", "p1", until=later), tmp_path / "extended")
+    (waits,) = (it for it in extended.sections["waits"] if it.key == "extend_waits")
+    assert later[:10] in waits.text("en")
+    assert "reissue_waits" not in keys(told(delivered(), tmp_path / "neither"), "waits")
 
 
 @pytest.mark.parametrize(("word", "happens"), CASES, ids=[str(word) for word, _ in CASES])

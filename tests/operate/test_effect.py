@@ -46,17 +46,24 @@ def test_a_word_about_an_account_that_nobody_knows_says_so_and_some_are_kept() -
 def test_words_about_the_open_invitation_need_one() -> None:
     tape = invited(Tape(), "a1").receipt(account="a1")
     later = iso(tape.now + 30 * DAY)
-    for command, more in (
-        (Command.LIFT, {}),
-        (Command.REISSUE, {}),
-        (Command.EXTEND, {"until": later}),
-    ):
-        assert against(tape, "a1", command, **more) == []
+    assert against(tape, "a1", Command.LIFT) == []
+    assert against(tape, "a1", Command.EXTEND, until=later) == []
     sooner = iso(tape.now + HOUR)
     (why,) = against(tape, "a1", Command.EXTEND, until=sooner)
     assert "its deadline is later already" in why
     tape.answer("granted", "a1")
     assert against(tape, "a1", Command.LIFT) == ["no invitation is open (it stands at GRANTED)"]
+
+
+def test_a_reissue_of_a_delivered_notice_only_waits() -> None:
+    tape = invited(Tape(), "a1")
+    assert against(tape, "a1", Command.REISSUE) == []
+    (why,) = against(tape.receipt(account="a1"), "a1", Command.REISSUE)
+    assert why == (
+        "its notice was delivered: it is sent again only if it turns out to be undelivered"
+    )
+    tape.wait(HOUR).receipt("failed", "a1", failure="blocked")
+    assert against(tape, "a1", Command.REISSUE) == []
 
 
 def test_what_ends_something_needs_it_to_be_there() -> None:
