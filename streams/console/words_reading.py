@@ -152,8 +152,11 @@ WORDS: dict[str, tuple[str, str]] = {
     "list.appeals": ("Appeals", "申诉"),
     "list.unacknowledged": ("Unacknowledged", "未执行"),
     "list.hint.pending": (
-        "These are restricted at their deadline unless their owners answer or a person acts.",
-        "若本人不答复且无人处理，这些账号将在截止时受限。",
+        "These are restricted at their deadline unless their owners answer or a person acts. The"
+        " deadline is the one that the owner was told; what stops the clock (a hold, an appeal, an"
+        " unclear word, a switch) moves it later by as long as it lasts.",
+        "若本人不答复且无人处理，这些账号将在截止时受限。所示期限为已告知本人的期限；"
+        "暂缓、申诉、不明确的回复或开关会使计时暂停，期限相应顺延。",
     ),
     "list.hint.undeliverable": (
         "The notice failed; nothing follows until it is sent again. Those that failed after a"

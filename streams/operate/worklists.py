@@ -3,7 +3,7 @@
 * `undeliverable`: the notice failed;
 * `unconfirmed`: invited, and neither a receipt nor an answer came;
 * `unclear`: a refused or unclear word of the owner or an operator stops adverse events;
-* `pending`: a restriction will follow at the deadline;
+* `pending`: a restriction will follow at the deadline, which is the one that the owner was told;
 * `appeals`: open appeals.
 
 They are read from the workers' state in the changelog of accounts.
