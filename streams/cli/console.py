@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 from streams.cli.output import echo, echo_error, settings, settings_file
 from streams.cli.source import now_ms
 from streams.extras import to_install
-from streams.index.database import open_engine, url_of
+from streams.index.database import PAGES_CACHE_KIB, open_engine, url_of
 from streams.index.schema import check
 from streams.operate.acl import permissions
 from streams.operate.errors import KafkaAbsentError, UsageError
@@ -78,7 +78,7 @@ def console(
         )
     if chosen.oidc_actors_file is not None:
         read_actors(chosen.oidc_actors_file)
-    engine = open_engine(url_of(chosen))
+    engine = open_engine(url_of(chosen), cache_kib=PAGES_CACHE_KIB)
     folder, file = chosen.data_dir / chosen.application_id, settings_file()
     run = CommandProcess(() if file is None else ("--settings", str(file)))
     aside = Aside(engine, folder, now_ms, run)

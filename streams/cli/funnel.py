@@ -10,8 +10,9 @@ from streams.cli.output import AsJson, echo, echo_json, echo_table, settings
 from streams.cli.source import index_needed, now_ms
 from streams.cli.times import time_of
 from streams.core.model.instants import day_of, day_start
+from streams.index import tables
 from streams.index.fresh import freshness
-from streams.index.funnel import SPANS, Asked, By, Line, funnel, sums
+from streams.index.funnel import Asked, By, Line, funnel, sums
 from streams.index.sums import STEPS
 from streams.policies.scalars import format_duration
 
@@ -62,8 +63,8 @@ def show(
 def _across(lines: list[Line]) -> None:
     """Prints a column for each group and one for all: this fits a narrow screen."""
     several = len(lines) > 1
-    totals: list[object] = [*sums(lines), *(None for _ in SPANS)]
-    names = ("eligible", *STEPS, *(f"median {it}" for it in SPANS))
+    totals: list[object] = [*sums(lines), *(None for _ in tables.SPANS)]
+    names = ("eligible", *STEPS, *(f"median {it}" for it in tables.SPANS))
     columns = [_cells(it) for it in lines]
     echo_table(
         ("", *(it.group for it in lines), *(("all",) if several else ())),
@@ -77,8 +78,8 @@ def _across(lines: list[Line]) -> None:
 def _down(by: By, lines: list[Line]) -> None:
     """Prints a row for each group and one for all."""
     rows = [(it.group, *_cells(it)) for it in lines]
-    rows.append(("all", *sums(lines), *(None for _ in SPANS)))
-    echo_table((by.value, "eligible", *STEPS, *(f"median {it}" for it in SPANS)), rows)
+    rows.append(("all", *sums(lines), *(None for _ in tables.SPANS)))
+    echo_table((by.value, "eligible", *STEPS, *(f"median {it}" for it in tables.SPANS)), rows)
 
 
 def _cells(line: Line) -> list[object]:

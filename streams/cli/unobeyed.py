@@ -24,7 +24,7 @@ def lists_of(engine: Engine, which: WorkList, now: int, *, quiet: bool) -> WorkL
     lists = WorkLists()
     with reading(engine) as connection:
         fresh = freshness(connection)
-        feed_list(connection, which, lists.feed)
+        feed_list(connection, which, lists)
     _tell(fresh, now, quiet=quiet)
     return lists
 

@@ -24,6 +24,9 @@ from streams.settings import Settings
 BUSY_MS = 10_000
 """How long SQLite waits for another writer before it reports that the database is locked."""
 CACHE_KIB = 128 * 1024
+"""The cache of a connection that writes all day. The system caches the file itself for all."""
+PAGES_CACHE_KIB = 8 * 1024
+"""That of each of the console's connections, of which one is open for each page being made."""
 FILE_NAME = "index.sqlite"
 CONNECTING = {
     "connect_timeout": 10,
@@ -37,7 +40,6 @@ _PRAGMAS = (
     f"PRAGMA busy_timeout={BUSY_MS}",
     "PRAGMA journal_mode=WAL",
     "PRAGMA synchronous=NORMAL",
-    f"PRAGMA cache_size=-{CACHE_KIB}",
     "PRAGMA wal_autocheckpoint=16384",
     "PRAGMA temp_store=MEMORY",
 )
@@ -76,10 +78,11 @@ def shown(url: URL) -> str:
     return url.render_as_string(hide_password=True)
 
 
-def open_engine(url: URL, *, make: bool = False) -> Engine:
+def open_engine(url: URL, *, make: bool = False, cache_kib: int = CACHE_KIB) -> Engine:
     """Returns an engine that is not connected yet.
 
-    `make`: create the folder of an SQLite file if it is missing. Raises IndexFault if the driver is
+    `make`: create the folder of an SQLite file if it is missing. `cache_kib`: how much of an SQLite
+    file each connection keeps in memory. Raises IndexFault if the driver is
     not installed or the folder cannot be created.
     """
     try:
@@ -88,7 +91,7 @@ def open_engine(url: URL, *, make: bool = False) -> Engine:
             if make:
                 folder.mkdir(parents=True, exist_ok=True)
             engine = create_engine(url, connect_args={"timeout": BUSY_MS / 1000})
-            event.listen(engine, "connect", _prepare)
+            event.listen(engine, "connect", lambda it, _: _prepare(it, cache_kib))
             event.listen(engine, "begin", _begin)
             _TURNS[engine] = Turns()
             return engine
@@ -109,10 +112,10 @@ def open_engine(url: URL, *, make: bool = False) -> Engine:
         ) from None
 
 
-def _prepare(connection: Any, _: Any) -> None:
+def _prepare(connection: Any, cache_kib: int) -> None:
     # The driver's own transactions would leave changes of the schema out; `_begin` starts them.
     connection.isolation_level = None
-    for pragma in _PRAGMAS:
+    for pragma in (*_PRAGMAS, f"PRAGMA cache_size=-{cache_kib}"):
         connection.execute(pragma)
 
 

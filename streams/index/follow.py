@@ -75,7 +75,7 @@ class Indexer:
         try:
             if not await self._led():
                 return
-            says = await self._outage.patient(schema.bring_up, self._engine, now_ms())
+            says = await self._outage.patient(schema.bring_up, self._engine, now_ms(), self._say)
             if says is not None:
                 self._say(says)
             await self._ready(follow)

@@ -4,24 +4,29 @@ Each step counts in the period in which it happened, not in that of its invitati
 restrictions belong to invitations of last week. Days are those of Asia/Shanghai.
 """
 
+from collections import Counter, defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum, unique
 from typing import Any
 
-from sqlalchemy import Column, Connection, Select, and_, func, literal, or_, select
+from sqlalchemy import Column, ColumnElement, Connection, Select, and_, func, literal, or_, select
 
 from schemas.enums import Mode
-from streams.core.model.instants import DAY, HOUR, SHANGHAI_OFFSET, day_start, rfc3339
+from streams.core.model.instants import DAY, HOUR, SHANGHAI_OFFSET, day_of, day_start, rfc3339
 from streams.index import tables
-from streams.index.sums import ELIGIBLE, STEP, STEPS, columns_of
-
-SPANS: dict[str, tuple[str, str]] = {
-    "until_delivered": ("issued_at", "delivered_at"),
-    "until_granted": ("delivered_at", "granted_at"),
-    "restricted_for": ("restricted_at", "lifted_at"),
-}
-"""Name of a duration → the columns with its start and its end, which lies in the period."""
+from streams.index.sums import (
+    ELIGIBLE,
+    LENGTHS,
+    LONGEST,
+    STEP,
+    STEPS,
+    TOOK,
+    class_of,
+    columns_of,
+    first_hour,
+    took_name,
+)
 
 
 @unique
@@ -52,7 +57,7 @@ class Line:
     group: str
     eligible: int = 0
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(STEPS, 0))
-    medians: dict[str, int | None] = field(default_factory=lambda: dict.fromkeys(SPANS))
+    medians: dict[str, int | None] = field(default_factory=lambda: dict.fromkeys(tables.SPANS))
 
     def as_dict(self) -> dict[str, Any]:
         """Returns the line as JSON of `byline funnel --json`; medians in seconds."""
@@ -79,8 +84,8 @@ def funnel(connection: Connection, asked: Asked, *, medians: bool = True) -> lis
             line(group).eligible = count
         else:
             line(group).counts[step] = count
-    for name, (start, end) in SPANS.items() if medians else ():
-        for group, length in _medians(connection, asked, start, end):
+    for name in tables.SPANS if medians else ():
+        for group, length in _medians(connection, asked, name):
             line(group).medians[name] = length
     return [lines[name] for name in sorted(lines)]
 
@@ -143,18 +148,75 @@ def _counted(asked: Asked, column: str) -> Select[Any]:
     return select(group, func.count()).where(and_(*_cycles(asked, at))).group_by(group)
 
 
-def _medians(
-    connection: Connection, asked: Asked, start: str, end: str
-) -> Iterator[tuple[Any, int]]:
+def _medians(connection: Connection, asked: Asked, span: str) -> Iterator[tuple[Any, int]]:
     """Yields group and median length (of an even number the lower one); the database sorts."""
-    first, last = tables.cycles.c[start], tables.cycles.c[end]
-    limits = [*_cycles(asked, last), first.is_not(None), last >= first]
+    last, length, limits = _lengths(asked, span)
+    if asked.by is By.PLATFORM:
+        for platform, classes in _classes(connection, asked, span).items():
+            number, rank = _middle(classes)
+            # No length of a class is below 0, so that its bounds stand for the other conditions.
+            within = [
+                *_cycles(replace(asked, platform=platform), last),
+                length >= LENGTHS[number],
+                length < [*LENGTHS, LONGEST][number + 1],
+            ]
+            mine = select(length).where(and_(*within)).order_by(length)
+            yield platform, connection.scalars(mine.offset(rank).limit(1)).one()
+        return
     group = _group(asked, last, tables.cycles)
     counts = select(group, func.count()).where(and_(*limits)).group_by(group)
     for name, count in connection.execute(counts).all():
         own = group.is_(None) if name is None else group == name
-        lengths = select(last - first).where(and_(own, *limits)).order_by(last - first)
+        lengths = select(length).where(and_(own, *limits)).order_by(length)
         yield name, connection.scalars(lengths.offset((count - 1) // 2).limit(1)).one()
+
+
+def _lengths(asked: Asked, span: str) -> tuple[Column[int], ColumnElement[int], list[Any]]:
+    """Returns a duration's end, its length, and the conditions of those in the period."""
+    first, last = (tables.cycles.c[it] for it in tables.SPANS[span])
+    return last, last - first, [*_cycles(asked, last), first.is_not(None), last >= first]
+
+
+def _classes(connection: Connection, asked: Asked, span: str) -> dict[str, Counter[int]]:
+    """Returns by platform how many durations of each class of LENGTHS ended in the period.
+
+    Whole days of Shanghai are read from the sums; what is left at both ends from the rows.
+    """
+    found: dict[str, Counter[int]] = defaultdict(Counter)
+    begins, ends = day_start(day_of(asked.start + DAY - 1)), day_start(day_of(asked.end))
+    if begins >= ends:
+        begins = ends = asked.end
+    it, name = tables.sums.c, took_name(asked.mode, span)
+    mine = [
+        it.kind == TOOK,
+        it.hour >= first_hour(begins),
+        it.hour < first_hour(ends),
+        it.name.startswith(name, autoescape=True),
+    ]
+    if asked.platform is not None:
+        mine.append(it.platform == asked.platform)
+    group = (it.platform, it.name)
+    summed = select(*group, func.sum(it.count)).where(and_(*mine)).group_by(*group)
+    if begins < ends:
+        for platform, its, count in connection.execute(summed):
+            found[platform][int(its.removeprefix(name))] += int(count)
+    for start, end in ((asked.start, begins), (ends, asked.end)):
+        if start < end:
+            _, length, limits = _lengths(replace(asked, start=start, end=end), span)
+            rows = select(tables.cycles.c.platform, length).where(and_(*limits))
+            for platform, took in connection.execute(rows):
+                found[platform][class_of(took)] += 1
+    return found
+
+
+def _middle(classes: Counter[int]) -> tuple[int, int]:
+    """Returns the class in which the lower median lies, and its rank there, from 0 on."""
+    rank = (classes.total() - 1) // 2
+    for number in sorted(classes):
+        if rank < classes[number]:
+            return number, rank
+        rank -= classes[number]
+    raise ValueError("nothing has no median")
 
 
 def _eligible(asked: Asked) -> Select[Any]:

@@ -286,7 +286,7 @@ def _letter(record: Record, rows: Rows, full_prefix: str) -> None:
         (
             *(record.partition, record.offset, key.decode(), key.decode() if match else None),
             *(platform, origin, it.partition, it.offset, it.last_offset, it.reason, it.field),
-            *(it.value_bytes, milliseconds(it.timestamp), milliseconds(it.refused_at)),
+            *(it.value_bytes, milliseconds(it.timestamp), milliseconds(it.refused_at), False),
         )
     )
 

@@ -9,15 +9,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, astuple, dataclass
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, and_, func, select
+from sqlalchemy import Connection, Select, and_, func, select
 
-from schemas.enums import Command, Event, Level, Mode, Surface
+from schemas.enums import Event, Level, Mode, Surface
 from streams.core.model.instants import HOUR, rfc3339
 from streams.index import tables
 from streams.index.fresh import Fresh, freshness
-from streams.index.funnel import SPANS, Asked, By, funnel
+from streams.index.funnel import Asked, By, funnel
 from streams.index.refused import Wanted, counted
-from streams.index.sums import EVENT, LIVE, level_of
+from streams.index.sums import APPEAL, EVENT, LIVE, VERDICTS, level_of, platform_of
 
 INCOME = frozenset(
     {
@@ -26,8 +26,6 @@ INCOME = frozenset(
     }
 )
 """Surfaces of income; the others are of reach (deploy/statement-of-reasons.md)."""
-
-VERDICTS = (Command.APPEAL_OPENED, Command.APPEAL_UPHELD, Command.APPEAL_REJECTED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,21 +165,33 @@ def _rows(
 
 
 def _appeals(connection: Connection, start: int, end: int, platform: str | None) -> list[Appeals]:
-    words = tables.words
-    limits = [
-        words.c.topic == "controls",
-        words.c.word.in_(VERDICTS),
-        words.c.entered_at >= start,
-        words.c.entered_at < end,
-    ]
+    whole = start % HOUR == end % HOUR == 0
+    asked = (_summed_verdicts if whole else _counted_verdicts)(connection, start, end)
     found: dict[str, dict[str, int]] = {}
-    statement = select(words.c.account, words.c.word).where(and_(*limits))
-    for account, word in connection.execute(statement):
-        name = account.partition(":")[0]
+    for name, word, count in connection.execute(asked):
         if platform is None or name == platform:
             counts = found.setdefault(name, dict.fromkeys(map(str, VERDICTS), 0))
-            counts[word] += 1
+            counts[word] += int(count)
     return [_verdicts(name, counts) for name, counts in sorted(found.items())]
+
+
+def _summed_verdicts(_: Connection, start: int, end: int) -> Select[Any]:
+    it = tables.sums.c
+    mine = and_(it.kind == APPEAL, it.hour >= start // HOUR, it.hour < end // HOUR)
+    group = (it.platform, it.name)
+    return select(*group, func.sum(it.count)).where(mine).group_by(*group)
+
+
+def _counted_verdicts(connection: Connection, start: int, end: int) -> Select[Any]:
+    it = tables.words.c
+    mine = and_(
+        it.topic == "controls",
+        it.word.in_(VERDICTS),
+        it.entered_at >= start,
+        it.entered_at < end,
+    )
+    group = (platform_of(connection, it.account), it.word)
+    return select(*group, func.count()).where(mine).group_by(*group)
 
 
 def _verdicts(platform: str, counts: Mapping[str, int]) -> Appeals:
@@ -194,7 +204,7 @@ def _verdicts(platform: str, counts: Mapping[str, int]) -> Appeals:
 def _medians(connection: Connection, asked: Asked) -> list[Mapping[str, Any]]:
     found: list[Mapping[str, Any]] = []
     for line in funnel(connection, asked):
-        spans = {f"{name}_seconds": _seconds(line.medians[name]) for name in SPANS}
+        spans = {f"{name}_seconds": _seconds(line.medians[name]) for name in tables.SPANS}
         found.append({"platform": line.group, "eligible": line.eligible, **spans})
     return found
 

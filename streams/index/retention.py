@@ -19,7 +19,7 @@ from sqlalchemy import (
 )
 
 from schemas.topics import DEAD_LETTERS, DECISIONS, INPUTS, OUTPUTS, THROTTLE_ACKS
-from streams.index import sums, tables, unobeyed
+from streams.index import settled, sums, tables, unobeyed
 from streams.index.database import writing
 from streams.index.projection import project
 from streams.index.rows import Rows
@@ -78,6 +78,7 @@ def forget(engine: Engine, begins: Mapping[Place, int], now: int) -> None:
             connection.execute(delete(table))
         connection.execute(delete(tables.positions))
         Writer(engine).write_cycles(connection, _kept(connection))
+        settled.recount(connection)
         sums.recount(connection)
         unobeyed.recount(connection)
         connection.execute(

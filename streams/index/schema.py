@@ -5,6 +5,7 @@ its revision, so one that is killed has changed nothing. Alembic is imported onl
 the import takes a third of a second, and most commands only read.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +18,26 @@ from streams.index.errors import NoIndexFault, SchemaFault
 _FOLDER = Path(__file__).parent / "migrations"
 
 
-HEAD = "0007"
+Say = Callable[[str], None]
+HEAD = "0008"
 """The revision that this version of Byline works with."""
 
 
-def config_of(connection: Connection | None = None) -> Any:
-    """Returns Alembic's configuration. Migrations run in the transaction of `connection`."""
+def _silent(_: str) -> None:
+    pass
+
+
+def config_of(connection: Connection | None = None, say: Say = _silent) -> Any:
+    """Returns Alembic's configuration. Migrations run in the transaction of `connection`.
+
+    `say`: takes what a migration does next, if it takes long.
+    """
     from alembic.config import Config
 
     config = Config()
     config.set_main_option("script_location", str(_FOLDER))
     config.attributes["connection"] = connection
+    config.attributes["say"] = say
     return config
 
 
@@ -39,10 +49,11 @@ def revision_of(connection: Connection) -> str | None:
     return None if found is None else str(found)
 
 
-def bring_up(engine: Engine, now: int) -> str | None:
+def bring_up(engine: Engine, now: int, say: Say = _silent) -> str | None:
     """Creates or migrates the tables; returns what was done in words, None if nothing was.
 
-    `now`: ms, for the table `runs`. Raises SchemaFault for a database of a newer Byline.
+    `now`: ms, for the table `runs`. `say` takes what is done next, of tables that have rows. Raises
+    SchemaFault for a database of a newer Byline.
     """
     with writing(engine) as connection:
         before = revision_of(connection)
@@ -51,7 +62,11 @@ def bring_up(engine: Engine, now: int) -> str | None:
         _refuse_newer(engine, before)
         from alembic import command
 
-        command.upgrade(config_of(connection), "head")
+        if before is None:
+            say = _silent
+        else:
+            say(f"schema {before} → {HEAD} in one transaction: if it is ended, nothing was done")
+        command.upgrade(config_of(connection, say), "head")
         says = f"schema {HEAD} made" if before is None else f"schema {before} → {HEAD}"
         what = "made" if before is None else "migrated"
         connection.execute(insert(tables.runs), {"at": now, "what": what, "says": says})

@@ -1,7 +1,6 @@
 """Reads the workers' state from the index, as the changelog records that it was made from.
 
-Each function passes records to `feed`, which is a method of `streams.operate.account_states` or
-`streams.operate.worklists`.
+`feed` is a method of `streams.operate.account_states` or `streams.operate.worklists`.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,7 +12,7 @@ from streams.index import tables
 from streams.index.projection import ACCOUNTS
 from streams.operate.account_states import CHANGELOG, POLICIES, RESERVED
 from streams.operate.audit.records import Record
-from streams.operate.worklists import INVITATIONS, WorkList
+from streams.operate.worklists import INVITATIONS, WorkList, WorkLists
 
 Feed = Callable[[Record], None]
 POSITION = "#next"
@@ -60,18 +59,22 @@ def feed_watched(connection: Connection, feed: Feed, which: WorkList | None = No
         feed(Record(*place, it.key.encode(), bytes(it.value)))
 
 
-def feed_list(connection: Connection, which: WorkList, feed: Feed) -> None:
-    """Feeds all records that a work-list is made from."""
-    feed_beside(connection, feed)
-    feed_watched(connection, feed, which)
-    if which != "undeliverable":
-        return
+def feed_list(connection: Connection, which: WorkList, lists: WorkLists) -> None:
+    """Feeds all that a work-list is made from."""
+    feed_beside(connection, lists.feed)
+    feed_watched(connection, lists.feed, which)
+    if which == "undeliverable":
+        feed_notices(connection, lists)
+
+
+def feed_notices(connection: Connection, lists: WorkLists) -> None:
+    """Feeds what became of the notices of the accounts whose last one failed."""
     events, states = tables.events, tables.states
     failed = select(states.c.key).where(
-        and_(states.c.watched, states.c.live == int(Invitation.UNDELIVERED))
+        states.c.live == int(Invitation.UNDELIVERED), states.c.waits_since.is_not(None)
     )
     mine = and_(tables.unsought(events.c.topic) == INVITATIONS, events.c.account.in_(failed))
+    columns = (events.c.account, events.c.event, events.c.reason)
     order = (events.c.partition, events.c.offset)
-    for it in connection.execute(select(events).where(mine).order_by(*order)):
-        place = (it.topic, it.partition, it.offset, it.decided_at)
-        feed(Record(*place, it.account.encode(), it.value.encode()))
+    for account, name, reason in connection.execute(select(*columns).where(mine).order_by(*order)):
+        lists.notice(account, name, reason)

@@ -5,18 +5,21 @@ makes them anew from the rows: after a migration, a rebuild, a purge.
 """
 
 import json
+from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy import (
     JSON,
     Column,
+    ColumnElement,
     Connection,
     Select,
     and_,
     bindparam,
+    case,
     cast,
     delete,
     func,
@@ -27,14 +30,16 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
-from schemas.enums import Mode
+from schemas.enums import Command, Mode
 from schemas.topics import OUTPUTS
-from streams.core.model.instants import HOUR
+from streams.core.model.instants import DAY, HOUR, SECOND, SHANGHAI_OFFSET
 from streams.index import tables
 from streams.index.rows import Rows
 
 STEP, ELIGIBLE, EVENT, NOW = "step", "eligible", "event", "now"
 """The kinds of sums: steps of the funnel, accounts that became eligible, events, what holds now."""
+TOOK, APPEAL, REFUSED, OPEN = "took", "appeal", "refused", "open"
+"""More kinds: how long steps took, by day; appeals; dead letters, and those nobody has settled."""
 LIVE = tuple(topic.name for topic in OUTPUTS if not topic.name.startswith("shadow."))
 STEPS: dict[str, str] = {
     "invited": "issued_at",
@@ -51,14 +56,24 @@ STEPS: dict[str, str] = {
 """Step of the funnel → the column of the table `cycles` with its time."""
 SHADOWED = {"restricted": "shadow_restricted_at", "released": "shadow_lifted_at"}
 """The same of surfaces in shadow, which a live invitation may have as well."""
+VERDICTS = (Command.APPEAL_OPENED, Command.APPEAL_UPHELD, Command.APPEAL_REJECTED)
+LENGTHS = (0, *(int(SECOND * 1.15**step) for step in range(135)))
+"""Where the classes of durations begin (ms), each a seventh longer; the last one is of years."""
+LONGEST = 2**62
 _CHUNK = 500
 _CYCLE = tuple(it.name for it in tables.cycles.columns)
 _EVENT = {it.name: number for number, it in enumerate(tables.events.columns)}
 _DECISION = {it.name: number for number, it in enumerate(tables.decisions.columns)}
+_LETTER = {it.name: number for number, it in enumerate(tables.letters.columns)}
+_WORD = {it.name: number for number, it in enumerate(tables.words.columns)}
 
 
 class SumKey(NamedTuple):
-    """What a sum counts. `hour`: since 1970. `name`: the step, or an event's parts as JSON."""
+    """What a sum counts. `hour`: since 1970; of TOOK that in which the day of Shanghai began.
+
+    `name`: the step, the word, the duration and its class, or the parts of an event or letter as
+    JSON. `platform`: empty for a letter without one.
+    """
 
     kind: str
     hour: int
@@ -85,12 +100,37 @@ _PLACES = [
 ]
 
 
+def first_hour(at: Any) -> Any:
+    """Returns the hour in which the day of Shanghai began that `at` (ms) lies in."""
+    return (at + SHANGHAI_OFFSET) // DAY * (DAY // HOUR) - SHANGHAI_OFFSET // HOUR
+
+
+def took_name(mode: str, span: str) -> str:
+    """Returns the beginning of the name of a sum of durations; the number of a class ends it."""
+    return f"{mode}.{span}."
+
+
+def class_of(length: int) -> int:
+    """Returns the number in LENGTHS of a duration's class (ms)."""
+    return bisect_right(LENGTHS, length) - 1
+
+
+def letter_key(kind: str, refused_at: int, platform: str | None, topic: str, why: str) -> SumKey:
+    """Returns what a letter counts to. `kind`: REFUSED or OPEN."""
+    return SumKey(kind, refused_at // HOUR, platform or "", json.dumps([topic, why]))
+
+
 def _of_cycle(row: Mapping[str, Any]) -> Iterator[SumKey]:
     platform, mode = row["platform"], row["mode"]
     for column, its, name in _PLACES:
         at = row[column]
         if at is not None and (mode == its or column.startswith("shadow_")):
             yield SumKey(STEP, at // HOUR, platform, name)
+    for span, (start, end) in tables.SPANS.items():
+        began, ended = row[start], row[end]
+        if mode is not None and began is not None and ended is not None and ended >= began:
+            length = f"{took_name(mode, span)}{class_of(ended - began)}"
+            yield SumKey(TOOK, first_hour(ended), platform, length)
     yield SumKey(NOW, 0, platform, "cycles")
     if row["restricted_at"] is not None and row["lifted_at"] is None:
         yield SumKey(NOW, 0, platform, "restricted")
@@ -117,6 +157,14 @@ def changes(connection: Connection, rows: Rows, first: frozenset[str]) -> Counte
         if it[_DECISION["eligible"]]:
             hour = it[_DECISION["now"]] // HOUR
             found[SumKey(ELIGIBLE, hour, it[_DECISION["platform"]], "")] += 1
+    for it in rows.letters:
+        parts = (it[_LETTER[name]] for name in ("refused_at", "platform", "topic", "reason"))
+        found[letter_key(REFUSED, *parts)] += 1
+    for it in rows.words:
+        account, word = it[_WORD["account"]], it[_WORD["word"]]
+        if it[_WORD["topic"]] == "controls" and account is not None and word in VERDICTS:
+            hour = it[_WORD["entered_at"]] // HOUR
+            found[SumKey(APPEAL, hour, account.partition(":")[0], word)] += 1
     if not rows.cycles:
         return found
     before = _cycles(connection, sorted({account for account, _ in rows.cycles}))
@@ -208,16 +256,21 @@ def add(connection: Connection, found: Counter[SumKey]) -> None:
 def purge(connection: Connection, before: int) -> None:
     """Deletes the sums of hours that were over at `before` (ms), as their rows were deleted."""
     table = tables.sums
-    old = and_(table.c.kind != NOW, table.c.hour < before // HOUR)
-    connection.execute(delete(table).where(or_(old, table.c.kind == NOW)))
+    anew = table.c.kind.in_((NOW, TOOK, REFUSED, OPEN))
+    connection.execute(delete(table).where(or_(anew, table.c.hour < before // HOUR)))
     _count(connection, _now())
+    _count(connection, _took())
+    _count(connection, _letters())
 
 
-def recount(connection: Connection) -> None:
-    """Makes the sums anew from the rows."""
-    connection.execute(delete(tables.sums))
-    _count(connection, _now())
-    _count(connection, _then(connection))
+def recount(connection: Connection, kinds: frozenset[str] | None = None) -> None:
+    """Makes the sums anew from the rows. `kinds`: of KINDS, these alone; None: all."""
+    table = tables.sums
+    for kind, counts in _EVERY.items():
+        if kinds is None or kind in kinds:
+            its = (REFUSED, OPEN) if kind == REFUSED else (kind,)
+            connection.execute(delete(table).where(table.c.kind.in_(its)))
+            _count(connection, counts(connection))
 
 
 _Counts = Iterator[tuple[str, str, Select[Any]]]
@@ -228,8 +281,10 @@ def _count(connection: Connection, counts: _Counts) -> None:
     for kind, name, statement in counts:
         for row in connection.execute(statement):
             hour, platform, *parts, count = list(row)
-            its = json.dumps(parts) if kind == EVENT else name
-            found.append(SumKey(kind, hour, platform, its)._asdict() | {"count": count})
+            its = json.dumps(parts) if kind in (EVENT, REFUSED, OPEN) else name
+            if kind in (TOOK, APPEAL):
+                its += str(parts[0])
+            found.append(SumKey(kind, hour, platform or "", its)._asdict() | {"count": count})
     if found:
         connection.execute(insert(tables.sums), found)
 
@@ -248,13 +303,50 @@ def _by_hour(at: Column[int], *wanted: Any, group: Sequence[Any] = ()) -> Select
     return select(*key, *group, func.count()).where(limits).group_by(*key, *group)
 
 
-def _then(connection: Connection) -> _Counts:
-    cycles, decisions = tables.cycles, tables.decisions
+def _steps() -> _Counts:
+    cycles = tables.cycles
     for column, mode, name in _PLACES:
         own = [] if column.startswith("shadow_") else [cycles.c.mode == mode]
         yield STEP, name, _by_hour(cycles.c[column], *own)
+
+
+def _eligible() -> _Counts:
+    decisions = tables.decisions
     yield ELIGIBLE, "", _by_hour(decisions.c.now, decisions.c.eligible)
-    yield EVENT, "", _events(connection)
+
+
+def _took() -> _Counts:
+    it = tables.cycles.c
+    for mode in (Mode.ENFORCE, Mode.SHADOW):
+        for span, (start, end) in tables.SPANS.items():
+            length = it[end] - it[start]
+            bounds = [(length < bound, number) for number, bound in enumerate(LENGTHS[1:])]
+            its = case(*bounds, else_=len(LENGTHS) - 1)
+            key = (first_hour(it[end]), it.platform, its)
+            mine = and_(it.mode == str(mode), it[start].is_not(None), it[end] >= it[start])
+            counted = select(*key, func.count()).where(mine).group_by(*key)
+            yield TOOK, took_name(mode, span), counted
+
+
+def _letters() -> _Counts:
+    it = tables.letters.c
+    group = (it.topic, it.reason)
+    yield REFUSED, "", _by_hour(it.refused_at, group=group)
+    yield OPEN, "", _by_hour(it.refused_at, ~it.settled, group=group)
+
+
+def _appeals(connection: Connection) -> _Counts:
+    it = tables.words.c
+    mine = and_(it.topic == "controls", it.word.in_(VERDICTS), it.account.is_not(None))
+    key = (it.entered_at // HOUR, platform_of(connection, it.account), it.word)
+    yield APPEAL, "", select(*key, func.count()).where(mine).group_by(*key)
+
+
+def platform_of(connection: Connection, account: Column[str]) -> ColumnElement[str]:
+    """Returns the expression of an account's platform."""
+    if connection.dialect.name == "postgresql":
+        return func.split_part(account, ":", 1)
+    return func.substr(account, 1, func.instr(account, ":") - 1)
 
 
 def level_of(connection: Connection) -> Any:
@@ -263,6 +355,24 @@ def level_of(connection: Connection) -> Any:
     is_postgresql = connection.dialect.name == "postgresql"
     said = cast(value, JSON) if is_postgresql else type_coerce(value, JSON)
     return said["level"].as_string()
+
+
+def _by_kind(connection: Connection) -> _Counts:
+    yield EVENT, "", _events(connection)
+
+
+_EVERY: dict[str, Callable[[Connection], _Counts]] = {
+    NOW: lambda _: _now(),
+    STEP: lambda _: _steps(),
+    TOOK: lambda _: _took(),
+    ELIGIBLE: lambda _: _eligible(),
+    EVENT: lambda connection: _by_kind(connection),
+    APPEAL: lambda connection: _appeals(connection),
+    REFUSED: lambda _: _letters(),
+}
+"""Kind → its counts; the letters' two kinds are counted together."""
+KINDS = tuple(_EVERY)
+"""The kinds that can be counted anew."""
 
 
 def _events(connection: Connection) -> Select[Any]:

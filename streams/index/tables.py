@@ -180,12 +180,22 @@ letters = Table(
     Column("value_bytes", BigInteger, nullable=False),
     Column("entered_at", BigInteger, nullable=False),
     Column("refused_at", BigInteger, nullable=False),
+    Column("settled", Boolean, nullable=False, server_default=false()),
     sqlite_with_rowid=False,
 )
 Index("letters_account", letters.c.account)
 Index("letters_refused_at", letters.c.refused_at)
 Index("letters_origin", letters.c.topic, letters.c.origin_partition, letters.c.origin_offset)
-"""The dead letters: the place of a refused record (`topic`, `origin_…`), and why it was refused."""
+Index(
+    "letters_open",
+    *(letters.c.refused_at, letters.c.platform, letters.c.topic, letters.c.reason),
+    sqlite_where=letters.c.settled == false(),
+    postgresql_where=~letters.c.settled,
+)
+"""The dead letters: the place of a refused record (`topic`, `origin_…`), and why it was refused.
+
+`settled`: a person has sent its record again or dismissed it; see settled.py.
+"""
 
 settlements = Table(
     "settlements",
@@ -250,6 +260,9 @@ states = Table(
     Column("promise", String(16)),
     Column("unclear", Boolean, nullable=False, server_default=false()),
     Column("appeals", SmallInteger, nullable=False, server_default="0"),
+    Column("waits_since", BigInteger),
+    Column("unclear_since", BigInteger),
+    Column("appeal_since", BigInteger),
     sqlite_with_rowid=False,
 )
 Index(
@@ -265,14 +278,20 @@ Index(
     postgresql_where=states.c.due_at.is_not(None),
 )
 Index(
+    "states_waits",
+    *(states.c.live, states.c.waits_since, states.c.key, states.c.partition),
+    sqlite_where=states.c.waits_since.is_not(None),
+    postgresql_where=states.c.waits_since.is_not(None),
+)
+Index(
     "states_unclear",
-    states.c.partition,
+    *(states.c.unclear_since, states.c.key, states.c.partition, states.c.live),
     sqlite_where=states.c.unclear == true(),
     postgresql_where=states.c.unclear,
 )
 Index(
     "states_appeals",
-    states.c.appeals,
+    *(states.c.appeal_since, states.c.key, states.c.partition, states.c.appeals),
     sqlite_where=states.c.appeals > 0,
     postgresql_where=states.c.appeals > 0,
 )
@@ -281,7 +300,9 @@ Index(
 `live`: the state of the live invitation, as the number of `Invitation`. `watched`: an operator may
 have to act on the account. `due_at`: when the time to answer ends, of a delivered invitation.
 `promise`: alike for all that the same restriction would follow under the same policy. `unclear`: a
-word is unclear. `appeals`: how many are open.
+word is unclear. `appeals`: how many are open. `waits_since`: when the notice of an invitation was
+sent of which nothing was heard (INVITED), or failed (UNDELIVERED). `unclear_since`, `appeal_since`:
+of the earliest unclear word and open appeal.
 """
 
 cycles = Table(
@@ -310,12 +331,22 @@ cycles = Table(
     sqlite_with_rowid=False,
 )
 Index("cycles_issued_at", cycles.c.issued_at)
-for _at, _since in (
-    ("delivered_at", "issued_at"),
-    ("granted_at", "delivered_at"),
-    ("lifted_at", "restricted_at"),
-):
+SPANS: dict[str, tuple[str, str]] = {
+    "until_delivered": ("issued_at", "delivered_at"),
+    "until_granted": ("delivered_at", "granted_at"),
+    "restricted_for": ("restricted_at", "lifted_at"),
+}
+"""Name of a duration → the columns of `cycles` with its start, and its end, where it counts."""
+for _name, (_since, _at) in SPANS.items():
     Index(f"cycles_{_at}", cycles.c[_at], cycles.c.mode, cycles.c.platform, cycles.c[_since])
+    # SQLite reads the rows themselves unless the index has the columns beside their difference.
+    Index(
+        f"cycles_{_name}",
+        *(cycles.c.mode, cycles.c.platform, cycles.c[_at] - cycles.c[_since]),
+        *(cycles.c[_at], cycles.c[_since]),
+        sqlite_where=cycles.c[_at].is_not(None),
+        postgresql_where=cycles.c[_at].is_not(None),
+    )
 Index(
     "cycles_deadline_at",
     *(cycles.c.deadline_at, cycles.c.platform),
@@ -344,7 +375,7 @@ obliged = Table(
 )
 Index(
     "obliged_decided_at",
-    obliged.c.decided_at,
+    *(obliged.c.decided_at, obliged.c.platform),
     sqlite_where=obliged.c.done == false(),
     postgresql_where=~obliged.c.done,
 )

@@ -3,14 +3,16 @@
 As long as no system has ever acknowledged an event, silence means nothing, and the list is empty.
 """
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from sqlalchemy import (
     Connection,
     and_,
     bindparam,
+    case,
     delete,
     exists,
     func,
@@ -46,7 +48,8 @@ class Unobeyed:
 
     def as_dict(self) -> dict[str, Any]:
         """Returns the event as JSON of `byline worklist unacknowledged --json`."""
-        return asdict(self)
+        # Each value is one that nobody changes: `asdict` would copy them all.
+        return {it.name: getattr(self, it.name) for it in fields(self)}
 
 
 def unobeyed(connection: Connection, before: int, platform: str | None = None) -> list[Unobeyed]:
@@ -54,26 +57,59 @@ def unobeyed(connection: Connection, before: int, platform: str | None = None) -
 
     Lifts come first, then the oldest.
     """
-    acks, obliged = tables.acks, tables.obliged
-    if connection.scalar(select(acks.c.offset).limit(1)) is None:
-        return []
-    wanted = [~obliged.c.done, obliged.c.decided_at < before]
-    if platform is not None:
-        wanted.append(obliged.c.platform == platform)
-    found = connection.execute(select(obliged).where(and_(*wanted)))
-    rows = [
-        Unobeyed(
-            it.account,
-            it.event,
-            it.surface,
-            rfc3339(it.decided_at),
-            it.event_id,
-            bool(it.failed),
-        )
-        for it in found
-    ]
-    rows.sort(key=lambda it: (it.event != Event.THROTTLE_LIFTED, it.since, it.account, it.surface))
-    return rows
+    found = Unacknowledged(connection, before)
+    return found.page(platform or "") if platform is None or found.platforms[platform] else []
+
+
+class Unacknowledged:
+    """The events decided before `before` (ms) that no system carried out, by pages.
+
+    `platforms`: how many each platform has.
+    """
+
+    def __init__(self, connection: Connection, before: int) -> None:
+        obliged = tables.obliged.c
+        self._connection = connection
+        self._mine = and_(~obliged.done, obliged.decided_at < before)
+        self.platforms: Counter[str] = Counter()
+        if connection.scalar(select(tables.acks.c.offset).limit(1)) is not None:
+            counts = select(obliged.platform, func.count()).where(self._mine)
+            for name, count in connection.execute(counts.group_by(obliged.platform)):
+                self.platforms[name] = count
+
+    def page(
+        self,
+        platform: str,
+        by: str = "",
+        down: bool = False,
+        first: int = 0,
+        most: int | None = None,
+    ) -> list[Unobeyed]:
+        """Returns events from `first` on; `most` None: to the end.
+
+        `platform`: empty: all. `by`: a field of Unobeyed; empty: lifts come first, then the oldest.
+        """
+        if not self.platforms:
+            return []
+        it = tables.obliged.c
+        lifts = case((it.event == str(Event.THROTTLE_LIFTED), 0), else_=1)
+        order: list[Any] = [lifts, it.decided_at, it.account, it.surface]
+        if by:
+            column = it.decided_at if by == "since" else it[by]
+            order = [column.desc() if down else column, *order]
+        mine = self._mine if not platform else and_(self._mine, it.platform == platform)
+        asked = select(tables.obliged).where(mine).order_by(*order).offset(first).limit(most)
+        return [
+            Unobeyed(
+                row.account,
+                row.event,
+                row.surface,
+                rfc3339(row.decided_at),
+                row.event_id,
+                bool(row.failed),
+            )
+            for row in self._connection.execute(asked)
+        ]
 
 
 _EVENT = {it.name: number for number, it in enumerate(tables.events.columns)}

@@ -6,7 +6,7 @@ knows. So accounts are counted by `promise`, and one of each is held to the poli
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -16,11 +16,12 @@ from streams.core.lifecycle import Invitation
 from streams.core.model.account import Account, Cycle
 from streams.core.model.instants import HOUR
 from streams.core.rules.throttle import grounds
-from streams.core.rules.unclear import is_unclear
+from streams.core.rules.unclear import is_unclear, unclear_since
 from streams.index import tables
-from streams.operate.worklists import Row, WorkLists
+from streams.operate.worklists import Row, WorkList, WorkLists
 
 _encode = msgspec.json.Encoder().encode
+_CHUNK = 500
 
 
 class Work(NamedTuple):
@@ -30,6 +31,9 @@ class Work(NamedTuple):
     promise: str | None = None
     unclear: bool = False
     appeals: int = 0
+    waits_since: int | None = None
+    unclear_since: int | None = None
+    appeal_since: int | None = None
 
 
 NO_WORK = Work()
@@ -47,8 +51,23 @@ def work_of(account: Account, key: str) -> Work:
         and cycle.deadline_at is not None
     ):
         due_at, promise = cycle.deadline_at, _promise(cycle, key.partition(":")[0])
-    appeals = 0 if heard is None else len(heard.appeals)
-    return Work(due_at, promise, is_unclear(account), min(appeals, 32_767))
+    appeals = {} if heard is None else heard.appeals
+    return Work(
+        due_at,
+        promise,
+        is_unclear(account),
+        min(len(appeals), 32_767),
+        _waits_since(life.state, cycle),
+        min(unclear_since(account), default=None),
+        min((it.since for it in appeals.values()), default=None),
+    )
+
+
+def _waits_since(state: Invitation, cycle: Cycle | None) -> int | None:
+    if cycle is None or state not in (Invitation.INVITED, Invitation.UNDELIVERED):
+        return None
+    failed_at = cycle.failed_at if state is Invitation.UNDELIVERED else None
+    return cycle.issued_at if failed_at is None else failed_at
 
 
 def _promise(cycle: Cycle, platform: str) -> str:
@@ -71,6 +90,27 @@ def open_work(connection: Connection) -> dict[str, int]:
     }
 
 
+def rows_at(
+    connection: Connection,
+    lists: WorkLists,
+    which: WorkList,
+    listed: Iterable[Any],
+    now: int,
+    within: int,
+) -> list[Row]:
+    """Returns the rows of a list of these accounts, each a partition and a key, as `rows` does."""
+    keys: dict[int, list[str]] = defaultdict(list)
+    for partition, key in listed:
+        keys[partition].append(key)
+    states, known = tables.states, []
+    for partition, mine in keys.items():
+        for start in range(0, len(mine), _CHUNK):
+            its = (states.c.partition == partition, states.c.key.in_(mine[start : start + _CHUNK]))
+            for key, value in connection.execute(select(states.c.key, states.c.value).where(*its)):
+                known.append(lists.states.of(key.encode(), partition, bytes(value), now))
+    return lists.rows_of(which, known, now, within)
+
+
 class Pending:
     """The work-list `pending`, without decoding more accounts than are shown.
 
@@ -90,21 +130,15 @@ class Pending:
         group = (it.partition + 0, it.promise)
         counts = select(*group, func.min(it.key), func.count()).where(self._due).group_by(*group)
         for partition, promise, key, count in self._asked(counts):
-            if self._rows(partition, [key]):
+            if self._rows([(partition, key)]):
                 yield (partition, promise), key.partition(":")[0], count
 
     def _asked(self, statement: Select[Any]) -> Sequence[Any]:
         return self._connection.execute(statement).all()
 
-    def _rows(self, partition: int, keys: Sequence[str]) -> list[Row]:
-        states = tables.states
-        mine = and_(states.c.partition == partition, states.c.key.in_(keys))
-        found = self._connection.execute(select(states).where(mine)).all()
-        known = self._lists.states.of
-        accounts = [
-            known(it.key.encode(), it.partition, bytes(it.value), self._now) for it in found
-        ]
-        return self._lists.rows_of("pending", accounts, self._now, self._span)
+    def _rows(self, listed: Sequence[Any]) -> list[Row]:
+        now, span = self._now, self._span
+        return rows_at(self._connection, self._lists, "pending", listed, now, span)
 
     @property
     def platforms(self) -> Counter[str]:
@@ -138,11 +172,7 @@ class Pending:
         mine = and_(self._due, tuple_(it.partition, it.promise).in_(places))
         shown = select(it.partition, it.key).where(mine).order_by(*order).offset(first).limit(most)
         listed = self._asked(shown)
-        keys: dict[int, list[str]] = defaultdict(list)
-        for partition, key in listed:
-            keys[partition].append(key)
-        found = (row for partition, mine in keys.items() for row in self._rows(partition, mine))
-        rows = {row.account: row for row in found}
+        rows = {row.account: row for row in self._rows(listed)}
         return [rows[key] for _, key in listed if key in rows]
 
     def _places(self, platform: str) -> list[tuple[int, str]]:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Engine, and_, bindparam, delete, insert, select, update
 
-from streams.index import sums, tables, unobeyed
+from streams.index import settled, sums, tables, unobeyed
 from streams.index.bulk import Bulk
 from streams.index.database import writing
 from streams.index.errors import LostLeadError
@@ -96,6 +96,7 @@ class Writer:
                 self._bulk.add(connection, table, getattr(rows, table.name))
             self._replace(connection, rows)
             self.write_cycles(connection, rows)
+            changed.update(settled.keep(connection, rows))
             sums.add(connection, changed)
             unobeyed.keep(connection, rows)
             self._purge(connection, rows)

@@ -68,17 +68,21 @@ class States:
     _reserved: dict[int, dict[bytes, bytes]] = field(default_factory=lambda: defaultdict(dict))
     _policies: dict[str, bytes] = field(default_factory=dict)
     partition_count: int = 1
+    _parts: dict[tuple[int, int], "Part"] = field(default_factory=dict)
+    """What `part` returned before, by partition and number of partitions."""
 
     def feed(self, record: Record) -> None:
         """Takes the next record of either topic."""
         if record.key is None:
             return
         if record.topic == POLICIES:
+            self._parts.clear()
             self._policies[record.key.decode(errors="replace")] = record.value or b""
             return
         self.partition_count = max(self.partition_count, record.partition + 1)
         if record.key[:1] in (b"#", b"~"):
             if record.key in RESERVED and record.value is not None:
+                self._parts.clear()
                 self._reserved[record.partition][record.key] = record.value
         elif record.value is not None and interesting(decode_account(record.value)):
             self._accounts[record.key] = (record.partition, record.value)
@@ -87,10 +91,8 @@ class States:
 
     def known(self, now: int) -> Iterator[Known]:
         """Yields every account that an operator may have to act on, as of `now` (ms)."""
-        parts = {number: self.part(number) for number in range(self.partition_count)}
         for key, (partition, value) in self._accounts.items():
-            ref = AccountRef.of(key)
-            yield Known(ref, decode_account(value), parts[partition].context(ref, now))
+            yield self.of(key, partition, value, now)
 
     def of(self, key: bytes, partition: int, value: bytes, now: int) -> Known:
         """Returns any account, from its key, partition and changelog value, as of `now` (ms)."""
@@ -102,7 +104,13 @@ class States:
         return self._reserved.get(number, {})
 
     def part(self, number: int) -> "Part":
-        """Returns a partition's own state, decoded."""
+        """Returns a partition's own state, decoded once; the caller does not change it."""
+        place = (number, self.partition_count)
+        if place not in self._parts:
+            self._parts[place] = self._decoded(number)
+        return self._parts[place]
+
+    def _decoded(self, number: int) -> "Part":
         raw = self._reserved.get(number, {})
         adopted = raw.get(ADOPTED)
         every = msgspec.msgpack.decode(adopted, type=dict[str, Adopted]) if adopted else {}

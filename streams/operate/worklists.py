@@ -9,8 +9,8 @@
 They are read from the workers' state in the changelog of accounts.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
 from schemas.enums import Event, Mode
@@ -57,7 +57,8 @@ class Row:
 
     def as_dict(self) -> dict[str, Any]:
         """Returns the row as JSON of `byline worklist --json`."""
-        return asdict(self)
+        # Each value is one that nobody changes: `asdict` would copy them all.
+        return {it.name: getattr(self, it.name) for it in fields(self)}
 
 
 @dataclass(slots=True)
@@ -84,19 +85,27 @@ class WorkLists:
         if record.topic in (CHANGELOG, POLICIES):
             self.states.feed(record)
         elif record.topic == INVITATIONS and record.key is not None and record.value is not None:
-            self._event(record.key.decode(errors="replace"), plain_of(record))
+            event = plain_of(record)
+            reason = str(event.get("reason", "other"))
+            self.notice(record.key.decode(errors="replace"), event.get("event"), reason)
 
-    def _event(self, key: str, event: Mapping[str, Any]) -> None:
-        """Updates the account's last notice by one event; ignores a record that is no event."""
-        name = event.get("event")
+    def notice(self, key: str, name: object, reason: str) -> None:
+        """Takes the next event of an account's invitation; ignores what is none of a notice.
+
+        `key`: the account. `name`: the event. `reason`: why it was decided.
+        """
         if name == Event.INVITATION_ISSUED:
             self._notices[key] = _Notice()
         elif name == Event.INVITATION_DELIVERED:
             self._notices.setdefault(key, _Notice()).delivered = True
         elif name == Event.INVITATION_UNDELIVERABLE:
-            self._notices.setdefault(key, _Notice()).failure = str(event.get("reason", "other"))
+            self._notices.setdefault(key, _Notice()).failure = reason
         elif name == Event.INVITATION_CANCELLED:
             self._notices.pop(key, None)
+
+    def delivered(self, key: str) -> bool:
+        """Whether an account's last notice was delivered, by the events that were fed."""
+        return self._notices.get(key, _Notice()).delivered
 
     def rows(self, which: WorkList, now: int, within: int) -> list[Row]:
         """Returns a list as of `now` (ms), the longest waiting or first due on top.

@@ -178,7 +178,7 @@ def _worklist(unconfirmed_ms: int, engine: Engine, asked: dict[str, str], now: i
     with reading(engine) as connection:
         fresh = freshness(connection)
         lists.states.partition_count = partition_count(connection)
-        feed_list(connection, which, lists.feed)
+        feed_list(connection, which, lists)
     rows = lists.rows(which, now, unconfirmed_ms if which == "unconfirmed" else DAY)
     platform = asked.get("platform")
     kept = [it for it in rows if platform is None or it.account.startswith(f"{platform}:")]

@@ -245,14 +245,16 @@ def each_alone(running: RunningConsole, people: People, times: int) -> list[dict
         rng, lines = random.Random(people.seed), []
         async with await entered(people.address, 0) as client:
             for name, (_, path) in MIX.items():
-                took = []
+                took, before = [], running.processor
                 for _ in range(times):
                     began = time.monotonic()
                     async with client.get(people.path(path, rng)) as answer:
                         size = len(await answer.read())
                         assert answer.status == 200, (name, answer.status)
                     took.append((time.monotonic() - began) * 1000)
-                lines.append({"page": name, "bytes": size, **_sums(took)})
+                used = (running.processor - before) * 1000 / times
+                line = {"page": name, "bytes": size, "processor_ms": round(used, 1)}
+                lines.append({**line, **_sums(took)})
         return lines
 
     return asyncio.run(ask())

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from streams.cli import console
 from streams.console.peers import peers_of
 from streams.console.role_file import RoleFile
 from streams.console.sessions import KEY_FILE, key_in
-from streams.index.database import FILE_NAME
+from streams.index.database import FILE_NAME, PAGES_CACHE_KIB
 from streams.operate.errors import UsageError
 from streams.settings_checks import variable
 from tests.cli.conftest import clean_environment
@@ -99,3 +100,24 @@ def test_what_is_not_ours_is_what_the_document_says() -> None:
     assert hashlib.sha256(file.read_bytes()).hexdigest() == HTMX
     assert HTMX in Path("deploy/console.md").read_text()
     assert "Zero-Clause BSD" in Path("streams/console/static/htmx.LICENSE").read_text()
+
+
+def test_its_connections_keep_little_of_the_file_in_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One is open for each page that is being made: with the indexer's cache they took 600 MiB."""
+
+    class Opened(Exception):
+        """Ends the command."""
+
+    def opened(_: object, **said: object) -> None:
+        assert said == {"cache_kib": PAGES_CACHE_KIB}
+        raise Opened
+
+    assert PAGES_CACHE_KIB * 15 <= 128 * 1024, "of all connections of the pool"
+    roles = tmp_path / "roles"
+    roles.write_text(f"{digest('x')} desk.1 viewer\n")
+    monkeypatch.setenv(variable("roles_file"), str(roles))
+    monkeypatch.setattr(console, "open_engine", opened)
+    with pytest.raises(Opened):
+        console.console()

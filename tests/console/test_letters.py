@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import insert, select
 from starlette.testclient import TestClient
 
-from streams.index import tables
+from streams.index import settled, sums, tables
 from streams.index.database import reading, writing
 from streams.letters.producer import OutcomeUnknownError
 from streams.letters.reading import Letter, Origin
@@ -134,6 +134,8 @@ def settle(ground: ConsoleGround, place: str) -> None:
     with writing(ground.engine) as connection:
         columns = tables.settlements.c.keys()
         connection.execute(insert(tables.settlements), {k: row[k] for k in columns if k in row})
+        settled.recount(connection)
+        sums.recount(connection)
 
 
 def test_a_settled_letter_says_by_whom_and_has_no_form(refused: ConsoleGround) -> None:

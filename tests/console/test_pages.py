@@ -18,7 +18,7 @@ from streams.core.model.instants import DAY, HOUR
 from streams.core.model.policy import Policy
 from streams.explain.explanation import explain
 from streams.explain.gather import from_index
-from streams.index import tables
+from streams.index import sums, tables
 from streams.index.database import reading, writing
 from streams.index.history import history, of_index
 from streams.index.states import POSITION
@@ -217,6 +217,7 @@ def test_what_is_hostile_is_escaped_in_every_field(ground: ConsoleGround, tape: 
                     continue
                 if "TEXT" in str(column.type) or "VARCHAR" in str(column.type):
                     connection.execute(update(table).values({column.name: evil}))
+        sums.recount(connection)
     paths = ["/", "/?days=30", "/accounts?q=weibo:a", "/policies", "/reports?from=2023-12-01"]
     paths += ["/dead-letters?show=all", "/accesses", "/worklists/unconfirmed"]
     paths += [f"/accounts/weibo:a{number}" for number in range(1, 16)]

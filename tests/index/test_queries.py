@@ -111,7 +111,7 @@ def test_a_work_list_is_the_same_from_the_index_and_from_kafka(which, tmp_path: 
     tape.put("consent-answers", "weibo:a1", b"{}").control("appeal_opened", "a2", appeal_id="x")
     found = WorkLists()
     with reading(filled(tmp_path, tape)) as connection:
-        feed_list(connection, which, found.feed)
+        feed_list(connection, which, found)
     of_index = found.rows(which, tape.now, 30 * DAY if which == "pending" else 0)
     of_kafka = lists(tape, which).rows(which, tape.now, 30 * DAY if which == "pending" else 0)
     assert of_index == of_kafka != []
@@ -219,17 +219,24 @@ def test_an_answer_says_as_of_when_it_is() -> None:
     ]
 
 
-def test_an_index_of_an_older_version_is_brought_up_to_date_with_its_rows(tmp_path: Path) -> None:
+@pytest.mark.parametrize("revision", ["0001", "0005", "0007"])
+def test_an_index_of_an_older_version_is_brought_up_to_date_with_its_rows(
+    tmp_path: Path, revision: str
+) -> None:
     tape = RECORDINGS["clean"]()
     engine = open_engine(URL.create("sqlite", database=str(tmp_path / "old.sqlite")))
     with writing(engine) as connection:
-        command.upgrade(schema.config_of(connection), "0001")
+        command.upgrade(schema.config_of(connection), revision)
     newer = filled(tmp_path, tape)
     before = contents(newer)
     _copied(tmp_path / "old.sqlite", tmp_path / "index.sqlite")
     with pytest.raises(schema.SchemaFault, match="`byline index` brings it up to date"):
         schema.check(engine)
-    assert schema.bring_up(engine, 7) == f"schema 0001 → {schema.HEAD}"
+    said: list[str] = []
+    assert schema.bring_up(engine, 7, said.append) == f"schema {revision} → {schema.HEAD}"
+    assert said[0].startswith(f"schema {revision} → {schema.HEAD} in one transaction")
+    assert ("counting every hour: step" in said) == (revision != "0007"), "it has those"
+    assert "counting every hour: took" in said
     schema.check(engine)
     assert contents(engine) == before
     (line,) = asked(engine, tape)

@@ -12,7 +12,6 @@ from streams.core.model.instants import DAY, day_of, day_start
 from streams.index import tables
 from streams.index.database import reading
 from streams.index.fresh import freshness
-from streams.index.funnel import SPANS
 from streams.index.report import Report, report
 from streams.index.report_forms import WRITE, Form, tables_of
 
@@ -24,7 +23,7 @@ KINDS = {
 }
 NUMBERS = (
     *("count", "opened", "upheld", "rejected", "overturned_ppm", "eligible"),
-    *(f"{name}_seconds" for name in SPANS),
+    *(f"{name}_seconds" for name in tables.SPANS),
 )
 """The columns of figures."""
 MOST_ROWS = 500

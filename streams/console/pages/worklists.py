@@ -3,16 +3,19 @@
 from collections import Counter
 from typing import Any, NamedTuple
 
+from sqlalchemy import Connection
 from starlette.responses import Response
 
 from schemas.enums import ControlReason
 from streams.console.render import page
 from streams.console.site import PageRefusal, PageRequest
 from streams.core.model.instants import HOUR
+from streams.index import waiting
 from streams.index.database import reading
-from streams.index.fresh import Fresh, freshness
+from streams.index.fresh import freshness
 from streams.index.states import feed_beside, feed_list, partition_count
-from streams.index.unobeyed import unobeyed
+from streams.index.unobeyed import Unacknowledged
+from streams.index.waiting import WAITING_LISTS, Waiting, WaitingList
 from streams.index.work import Pending
 from streams.operate.audit.records import millis
 from streams.operate.worklists import WORK_LISTS, Row, WorkList, WorkLists
@@ -41,8 +44,12 @@ WITHIN = (24, 72, 168)
 MOST_ROWS = 200
 
 
-SORTED = ("account", "due_at")
-"""The columns by which the database itself sorts."""
+SORTED = {
+    "pending": ("account", "due_at"),
+    UNACKNOWLEDGED: COLUMNS[UNACKNOWLEDGED],
+    **dict.fromkeys(("undeliverable", "unconfirmed", "unclear", "appeals"), waiting.SORTED),
+}
+"""List → the columns by which the database itself sorts, so that only the shown rows are read."""
 
 
 class Chosen(NamedTuple):
@@ -73,8 +80,12 @@ def show(asked: PageRequest) -> Response:
     number = asked.query("page")
     first = MOST_ROWS * (int(number) if number.isdecimal() and len(number) < 6 else 0)
     chosen = Chosen(asked.query("platform"), by, asked.query("down") == "1", first)
-    by_sum = which == "pending" and by in ("", *SORTED)
-    found, fresh = (_pending if by_sum else _listed)(asked, which, hours, chosen)
+    with reading(asked.console.engine) as connection:
+        fresh = freshness(connection)
+        if by in ("", *SORTED[which]):
+            found = _paged(connection, asked, which, hours, chosen)
+        else:
+            found = _sorted(_rows(connection, asked, which, hours), chosen)
     values = {
         "which": which,
         "lists": LISTS,
@@ -97,46 +108,59 @@ def show(asked: PageRequest) -> Response:
     return page(asked, "worklist.html", values)
 
 
-def _pending(asked: PageRequest, _: str, hours: int, chosen: Chosen) -> tuple[ListPage, Fresh]:
-    """Returns the rows of the list that may be long, without looking at those not shown."""
-    lists, now = WorkLists(), asked.now
-    with reading(asked.console.engine) as connection:
-        fresh = freshness(connection)
+def _paged(
+    connection: Connection, asked: PageRequest, which: str, hours: int, chosen: Chosen
+) -> ListPage:
+    """Returns the rows of a list without looking at those that are not shown."""
+    found = _list(connection, asked, which, hours)
+    platforms = found.platforms
+    platform = chosen.platform if chosen.platform in platforms else ""
+    rows = found.page(platform, chosen.by, chosen.down, chosen.first, MOST_ROWS)
+    count = platforms[platform] if platform else platforms.total()
+    return ListPage([_timed(it.as_dict()) for it in rows], count, platforms)
+
+
+def _list(
+    connection: Connection, asked: PageRequest, which: str, hours: int
+) -> Pending | Waiting | Unacknowledged:
+    now = asked.now
+    if which == UNACKNOWLEDGED:
+        within = parse_duration(asked.console.settings.acknowledged_within)
+        return Unacknowledged(connection, now - within)
+    if which == "pending":
+        lists = WorkLists()
         lists.states.partition_count = partition_count(connection)
         feed_beside(connection, lists.feed)
-        pending = Pending(connection, lists, now, now + hours * HOUR)
-        platforms = pending.platforms
-        platform = chosen.platform if chosen.platform in platforms else ""
-        rows = pending.page(platform, chosen.by, chosen.down, chosen.first, MOST_ROWS)
-    count = platforms[platform] if platform else platforms.total()
-    return ListPage([_timed(it.as_dict()) for it in rows], count, platforms), fresh
+        return Pending(connection, lists, now, now + hours * HOUR)
+    named: WaitingList = next(it for it in WAITING_LISTS if it == which)
+    return Waiting(connection, named, now, _span(asked, which, hours))
 
 
-def _listed(asked: PageRequest, which: str, hours: int, chosen: Chosen) -> tuple[ListPage, Fresh]:
-    rows, fresh = _rows(asked, which, hours)
+def _span(asked: PageRequest, which: str, hours: int) -> int:
+    unconfirmed = parse_duration(asked.console.settings.unconfirmed_after)
+    return unconfirmed if which == "unconfirmed" else hours * HOUR
+
+
+def _sorted(rows: list[dict[str, Any]], chosen: Chosen) -> ListPage:
+    """Returns the page of a list that is sorted by what only its rows say."""
     platforms = Counter(str(it["account"]).partition(":")[0] for it in rows)
     if chosen.platform in platforms:
         rows = [it for it in rows if str(it["account"]).startswith(f"{chosen.platform}:")]
     by = chosen.by
-    if by:
-        rows.sort(key=lambda it: (it[by] in (None, ()), str(it[by])), reverse=chosen.down)
-    return ListPage(rows[chosen.first : chosen.first + MOST_ROWS], len(rows), platforms), fresh
+    rows.sort(key=lambda it: (it[by] in (None, ()), str(it[by])), reverse=chosen.down)
+    return ListPage(rows[chosen.first : chosen.first + MOST_ROWS], len(rows), platforms)
 
 
-def _rows(asked: PageRequest, which: str, hours: int) -> tuple[list[dict[str, Any]], Fresh]:
-    """Returns the rows of a list, times in ms, and how fresh they are."""
-    settings, lists = asked.console.settings, WorkLists()
-    with reading(asked.console.engine) as connection:
-        fresh = freshness(connection)
-        if which == UNACKNOWLEDGED:
-            before = asked.now - parse_duration(settings.acknowledged_within)
-            return [_timed(it.as_dict()) for it in unobeyed(connection, before)], fresh
-        named: WorkList = next(it for it in WORK_LISTS if it == which)
-        lists.states.partition_count = partition_count(connection)
-        feed_list(connection, named, lists.feed)
-    span = parse_duration(settings.unconfirmed_after) if which == "unconfirmed" else hours * HOUR
-    found: list[Row] = lists.rows(named, asked.now, span)
-    return [_timed(it.as_dict()) for it in found], fresh
+def _rows(
+    connection: Connection, asked: PageRequest, which: str, hours: int
+) -> list[dict[str, Any]]:
+    """Returns all rows of a list that is made from states, times in ms."""
+    lists = WorkLists()
+    named: WorkList = next(it for it in WORK_LISTS if it == which)
+    lists.states.partition_count = partition_count(connection)
+    feed_list(connection, named, lists)
+    found: list[Row] = lists.rows(named, asked.now, _span(asked, which, hours))
+    return [_timed(it.as_dict()) for it in found]
 
 
 def _timed(row: dict[str, Any]) -> dict[str, Any]:

@@ -3,23 +3,15 @@
 import sqlalchemy as sa
 from alembic import op
 
-from streams.core.model.account import decode_account
-from streams.index import sums, unobeyed
-from streams.index.work import Work, work_of
-
 revision = "0006"
 down_revision = "0005"
 
 
 def upgrade() -> None:
-    """Make tables, columns and indexes, and fill them from the rows."""
+    """Make tables, columns and indexes; 0008 fills them from the rows, with its own."""
     _tables()
     _columns()
     _indexes()
-    connection = op.get_bind()
-    _fill(connection)
-    sums.recount(connection)
-    unobeyed.recount(connection)
 
 
 def _tables() -> None:
@@ -80,18 +72,3 @@ def _indexes() -> None:
 def _partial(name: str, table: str, columns: list[str], sqlite: str, postgresql: str) -> None:
     where = {"sqlite_where": sa.text(sqlite), "postgresql_where": sa.text(postgresql)}
     op.create_index(name, table, columns, **where)  # type: ignore[arg-type]
-
-
-def _fill(connection: sa.Connection) -> None:
-    """What people have to do about each account: from its state."""
-    names = ("partition", "key", "watched", "value", *Work._fields)
-    states = sa.table("states", *(sa.column(it) for it in names))
-    watched = sa.select(states.c.partition, states.c.key, states.c.value)
-    found = []
-    for partition, key, value in connection.execute(watched.where(states.c.watched.is_(sa.true()))):
-        work = work_of(decode_account(bytes(value)), key)
-        found.append({"p": partition, "k": key, **work._asdict()})
-    if found:
-        mine = (states.c.partition == sa.bindparam("p"), states.c.key == sa.bindparam("k"))
-        its: dict[str, sa.BindParameter[object]] = {it: sa.bindparam(it) for it in Work._fields}
-        connection.execute(sa.update(states).where(*mine).values(its), found)
