@@ -22,7 +22,7 @@ SORTED = ("account", "since")
 """The columns by which a list can be sorted without looking at the states of all its accounts."""
 
 
-class Waiting:
+class WaitingPages:
     """A list of accounts that wait for a person, read from the index.
 
     `now`: ms. `within` (ms): `unconfirmed` has notices that are at least that old.

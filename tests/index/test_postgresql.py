@@ -30,7 +30,7 @@ from streams.index.report import report
 from streams.index.retention import forget, purge
 from streams.index.rows import Rows
 from streams.index.unobeyed import unobeyed
-from streams.index.waiting import WAITING_LISTS, Waiting
+from streams.index.waiting import WAITING_LISTS, WaitingPages
 from streams.index.work import NO_WORK
 from streams.index.writer import Position, Writer
 from streams.rollout.status import status as rollout
@@ -88,7 +88,7 @@ def test_rows_and_answers_are_those_of_sqlite(engine: Engine, tmp_path: Path) ->
         for settled in (None, False, True):
             assert counted(one, Wanted(settled=settled)) == counted(two, Wanted(settled=settled))
         for which in WAITING_LISTS:
-            lists = [Waiting(it, which, tape.now, 0) for it in (one, two)]
+            lists = [WaitingPages(it, which, tape.now, 0) for it in (one, two)]
             assert lists[0].platforms == lists[1].platforms
             pages = [it.page("weibo", "", False, 0, 20) for it in lists]
             assert pages[0] == pages[1]

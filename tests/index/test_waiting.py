@@ -11,7 +11,7 @@ from streams.index import waiting
 from streams.index.database import reading
 from streams.index.states import feed_beside, feed_list, partition_count
 from streams.index.unobeyed import Unacknowledged
-from streams.index.waiting import WAITING_LISTS, Waiting, WaitingList
+from streams.index.waiting import WAITING_LISTS, WaitingList, WaitingPages
 from streams.index.work import Pending
 from streams.operate import account_states
 from streams.operate.account_states import CHANGELOG
@@ -74,7 +74,7 @@ def test_pages_make_up_the_list(
     with reading(engine) as connection:
         rows = whole(connection, which, tape.now)
         assert len(rows) >= 4
-        found = Waiting(connection, which, tape.now, WITHIN)
+        found = WaitingPages(connection, which, tape.now, WITHIN)
         assert found.platforms == Counter(weibo=len(rows))
         if by:
             rows.sort(key=lambda it: getattr(it, by), reverse=down)
@@ -118,9 +118,11 @@ def test_only_the_shown_accounts_and_each_partition_once_are_decoded(
         if which == "pending":
             lists = WorkLists()
             feed_beside(connection, lists.feed)
-            found: Waiting | Pending = Pending(connection, lists, tape.now, tape.now + 900 * HOUR)
+            found: WaitingPages | Pending = Pending(
+                connection, lists, tape.now, tape.now + 900 * HOUR
+            )
         else:
-            found = Waiting(connection, which, tape.now, WITHIN)
+            found = WaitingPages(connection, which, tape.now, WITHIN)
         decoded.clear()
         assert len(found.page("", "", False, 0, 1)) == 1
     assert len(decoded) == 1
@@ -171,7 +173,7 @@ def test_no_page_of_a_list_scans_all_states(engine: Engine, tape: Tape) -> None:
     event.listen(engine, "before_cursor_execute", lambda *it: asked.append((it[2], it[3])))
     with reading(engine) as connection:
         for which in WAITING_LISTS:
-            Waiting(connection, which, tape.now, WITHIN).page("", "", False, 0, 2)
+            WaitingPages(connection, which, tape.now, WITHIN).page("", "", False, 0, 2)
         listed = [it for it in asked if "FROM states" in it[0] and "#" not in str(it[1])]
         plans = [
             str(connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", given).all())

@@ -15,7 +15,7 @@ from streams.index.database import reading
 from streams.index.fresh import freshness
 from streams.index.states import feed_beside, feed_list, partition_count
 from streams.index.unobeyed import Unacknowledged
-from streams.index.waiting import WAITING_LISTS, Waiting, WaitingList
+from streams.index.waiting import WAITING_LISTS, WaitingList, WaitingPages
 from streams.index.work import Pending
 from streams.operate.audit.records import millis
 from streams.operate.worklists import WORK_LISTS, Row, WorkList, WorkLists
@@ -122,7 +122,7 @@ def _paged(
 
 def _list(
     connection: Connection, asked: PageRequest, which: str, hours: int
-) -> Pending | Waiting | Unacknowledged:
+) -> Pending | WaitingPages | Unacknowledged:
     now = asked.now
     if which == UNACKNOWLEDGED:
         within = parse_duration(asked.console.settings.acknowledged_within)
@@ -133,7 +133,7 @@ def _list(
         feed_beside(connection, lists.feed)
         return Pending(connection, lists, now, now + hours * HOUR)
     named: WaitingList = next(it for it in WAITING_LISTS if it == which)
-    return Waiting(connection, named, now, _span(asked, which, hours))
+    return WaitingPages(connection, named, now, _span(asked, which, hours))
 
 
 def _span(asked: PageRequest, which: str, hours: int) -> int:
