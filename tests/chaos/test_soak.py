@@ -2,7 +2,9 @@
 
 import json
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
+from tests.chaos.soak.__main__ import MOST_FILES, faults
 from tests.chaos.soak.logs import growth, intervals, talk
 from tests.chaos.soak.samples import SoakSample, buffers_of
 from tests.chaos.soak.samples import growth as growth_of
@@ -56,3 +58,14 @@ def test_what_rises_and_falls_in_bounds_does_not_hide_what_is_kept() -> None:
     for samples, percent in ((still, 0.0), (rising, 3.56)):
         found = growth_of(samples, lambda one: one.resident_kib - one.buffers_kib, restarted=False)
         assert found.percent_an_hour == percent
+
+
+def test_more_files_of_rocksdb_than_its_settings_allow_are_a_fault() -> None:
+    def result(files: int) -> dict[str, Any]:
+        log = {"percent_an_hour": 0.0, "give_or_take": 0.0, "mean": 0.0}
+        samples = {"goes on": [{"open_files": files}]}
+        wrong = {"events_twice": 0, "accounts_with_a_gap": 0}
+        return {"growth": {}, "log_growth": log, "samples": samples, **wrong}
+
+    assert faults(result(MOST_FILES)) == []
+    assert faults(result(MOST_FILES + 1)) == ["goes on: 97 files of RocksDB are open at once"]

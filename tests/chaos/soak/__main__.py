@@ -6,10 +6,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tests.chaos.soak.run import SoakPlan, perform
+from tests.chaos.soak.run import PARTITIONS, SoakPlan, perform
 
 MOST_PERCENT_AN_HOUR = 2.0
-JUDGED = ("kept_kib", "descriptors_floor", "sockets_and_others", "threads")
+JUDGED = ("kept_kib", "sockets_and_others", "threads")
+MOST_FILES = 12 * PARTITIONS
+"""Of RocksDB, in one worker that has all partitions: tests/engine/test_open_files.py."""
 MOST_LOG_BYTES_AN_HOUR = 1024 * 1024
 """Of both workers."""
 
@@ -66,6 +68,10 @@ def faults(result: dict[str, Any]) -> list[str]:
         found.append(f"the log's rate rises by {log['percent_an_hour']} % an hour")
     if log["mean"] * 60 > MOST_LOG_BYTES_AN_HOUR:
         found.append(f"{log['mean'] * 60:,.0f} bytes of log an hour")
+    for worker, samples in result["samples"].items():
+        most = max(it["open_files"] for it in samples)
+        if most > MOST_FILES:
+            found.append(f"{worker}: {most} files of RocksDB are open at once")
     for wrong in ("events_twice", "accounts_with_a_gap"):
         if result[wrong]:
             found.append(f"{wrong}: {result[wrong]}")
