@@ -178,9 +178,9 @@ def _traces(settings: Settings, instance: Instance) -> Traces | None:
 
 
 def _metrics(policies: Mapping[str, Policy]) -> Metrics:
-    """Returns metrics in which every series that these policies can have is there, at zero."""
+    """Returns metrics in which the counters of these policies are there, at zero."""
     metrics = Metrics(CollectorRegistry())
-    for name, labels in first_series(policies):
+    for name, labels in first_series(policies.values()):
         metrics.count(name, 0, *labels)
     for policy in policies.values():
         metrics.show(

@@ -8,7 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from streams.process_metrics import show_process
 
 SECONDS_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
@@ -252,8 +254,7 @@ class Metrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.registry = registry
-        # Memory, CPU, open files and the process's start, which shows that a worker keeps crashing.
-        ProcessCollector(registry=registry)
+        show_process(registry)
         self._all: dict[str, tuple[Counter | Gauge | Histogram, ...]] = {}
         self._only: dict[str, set[tuple[str, ...]]] = {}
         for spec in SPECS:

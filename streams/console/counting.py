@@ -6,11 +6,14 @@ from prometheus_client import (
     CONTENT_TYPE_LATEST,
     CollectorRegistry,
     Counter,
-    ProcessCollector,
     generate_latest,
 )
 from starlette.requests import Request
 from starlette.responses import Response
+
+from schemas.enums import Command, Switch
+from streams.letters.desk import WORK
+from streams.process_metrics import show_process
 
 NAMES: dict[str, tuple[str, tuple[str, ...]]] = {
     "byline_console_answers_total": (
@@ -22,11 +25,13 @@ NAMES: dict[str, tuple[str, tuple[str, ...]]] = {
         (),
     ),
     "byline_console_orders_total": (
-        "Controls and switches that persons sent from the console, by command or switch.",
+        "Records that persons sent from the console: by command, switch, redrive or dismiss.",
         ("word",),
     ),
 }
 """Each metric: its help text and its labels. All are counters."""
+ORDERS = (*map(str, Command), *map(str, Switch), *WORK)
+"""All values of the label `word`."""
 
 
 class Counting:
@@ -34,11 +39,14 @@ class Counting:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        ProcessCollector(registry=self.registry)
+        show_process(self.registry)
         self._made = {
             name: Counter(name, says, labels, registry=self.registry)
             for name, (says, labels) in NAMES.items()
         }
+        for word in ORDERS:
+            # From the start, so that the first order is an increase.
+            self._made["byline_console_orders_total"].labels(word)
 
     def begin(self, route: str) -> None:
         """Shows a route's faults from the start, so that the first fault is an increase."""

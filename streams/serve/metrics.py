@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, ProcessCollector
+from prometheus_client import CollectorRegistry, Counter
 from prometheus_client.core import GaugeMetricFamily
 from sqlalchemy import Engine
 
@@ -17,6 +17,7 @@ from streams.index.fresh import freshness
 from streams.index.propagation import Asked, System, systems
 from streams.index.standing import standing
 from streams.index.unobeyed import SAID, unobeyed
+from streams.process_metrics import show_process
 
 KEPT_SECONDS = 30.0
 MOST_SYSTEMS = 100
@@ -129,7 +130,7 @@ def _add_system(gauges: Mapping[str, GaugeMetricFamily], it: System, now: int) -
 def registry_of(engine: Engine, clock: Callable[[], int], within_ms: int) -> CollectorRegistry:
     """Returns a registry with the index's metrics and those of the process."""
     registry = CollectorRegistry()
-    ProcessCollector(registry=registry)
+    show_process(registry)
     registry.register(IndexMetrics(engine, clock, within_ms))
     return registry
 

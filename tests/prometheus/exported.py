@@ -4,12 +4,17 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
 
+from schemas.enums import Mode
 from streams.console.counting import NAMES as CONSOLE
+from streams.console.counting import Counting
 from streams.metric_series import first_series
 from streams.metrics import SPECS, Metrics
 from streams.operate.audit.service import AuditMetrics as AuditMetrics
-from streams.serve.metrics import ANSWERS, NAMES
+from streams.serve.metrics import ANSWERS, NAMES, answers_of
+from streams.serve.openapi import ROUTES
+from tests.core.given import policy
 
 PROCESS = (
     "process_cpu_seconds_total",
@@ -19,11 +24,33 @@ PROCESS = (
 )
 
 
+def _begun() -> Metrics:
+    metrics = Metrics(CollectorRegistry())
+    for name, labels in first_series([policy(mode=Mode.SHADOW)]):
+        metrics.count(name, 0, *labels)
+    return metrics
+
+
+def from_start() -> list[Sample]:
+    """What each of the four shows of its counters before anything has happened."""
+    read, auditor = CollectorRegistry(), CollectorRegistry()
+    answers_of(read, ROUTES)
+    AuditMetrics(auditor)
+    console = Counting()
+    console.begin("/")
+    registries = (_begun().registry, read, auditor, console.registry)
+    return [
+        sample
+        for registry in registries
+        for family in registry.collect()
+        for sample in family.samples
+        if sample.name.endswith("_total")
+    ]
+
+
 def worker_page() -> str:
     """A worker's page from its start, with every metric of the list shown once."""
-    metrics = Metrics(CollectorRegistry())
-    for name, labels in first_series(["weibo", "zhihu"]):
-        metrics.count(name, 0, *labels)
+    metrics = _begun()
     for spec in SPECS:
         values = [f"{label}-1" for label in spec.labels]
         if spec.kind == "counter":
@@ -49,7 +76,6 @@ def exported() -> set[str]:
         for page in (worker_page(), auditor_page())
         for family in text_string_to_metric_families(page)
         for sample in family.samples
-        if not sample.name.endswith("_created")
     }
     return samples | NAMES.keys() | CONSOLE.keys() | {ANSWERS}
 

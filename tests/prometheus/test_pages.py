@@ -62,7 +62,6 @@ def test_the_worker_shows_the_list_its_former_names_and_its_process_alone() -> N
     shown = {family.name for family in text_string_to_metric_families(worker_page())}
     names = {spec.name for spec in SPECS} | set(ALIASES.values())
     listed = {name.removesuffix("_total") for name in names}
-    listed |= {f"{name}_created" for name in listed}
     assert {name for name in shown if name.startswith("byline")} <= listed
     assert listed & shown == {name for name in shown if not name.startswith("process_")}
 

@@ -29,7 +29,7 @@ def test_what_an_alert_watches_for_a_rise_begins_at_nought_with_values_of_the_li
     registry = CollectorRegistry()
     metrics = Metrics(registry)
     labels_of = {spec.name: spec.labels for spec in SPECS}
-    for name, values in first_series([PLATFORM]):
+    for name, values in first_series([policy()]):
         metrics.count(name, 0, *values)
         for label, value in zip(labels_of[name], values, strict=True):
             known = REASON_VALUES[name] if label == "reason" else LABEL_VALUES.get(label)

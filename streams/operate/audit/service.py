@@ -3,12 +3,13 @@
 import logging
 from collections.abc import Sequence
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, ProcessCollector
+from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from streams.log_events import event
 from streams.operate.audit.auditor import Auditor
 from streams.operate.audit.records import Breach
 from streams.operate.audit.rules import RULES
+from streams.process_metrics import show_process
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +45,7 @@ class AuditMetrics:
             registry=None,
         )
         self._registry, self._caught_up = registry, False
-        ProcessCollector(registry=registry)
+        show_process(registry)
         for name, rule in RULES.items():
             self.breaches.labels(str(rule.invariant), name)
 
